@@ -1,0 +1,159 @@
+//! Values that can be compared: what indexes, filters and sorts are made of.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::value::{Json, Kind};
+
+/// A value in the order of the query API: booleans before numbers before strings before arrays
+/// and objects. Null is no scalar: it is the same as absent.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scalar {
+    /// A boolean.
+    Bool(bool),
+    /// A number, compared by its value whatever its notation.
+    Number(Number),
+    /// A string, compared by its bytes.
+    String(Arc<str>),
+    /// An array or object as its canonical text.
+    Other(Arc<str>),
+}
+
+impl Scalar {
+    /// Reads `json`, or returns `None` for null.
+    pub fn read(json: Json<'_>) -> Option<Self> {
+        match json.kind() {
+            Kind::Null => None,
+            Kind::Bool => Some(Self::Bool(json.text() == "true")),
+            Kind::Number => Number::parse(json.text()).map(Self::Number),
+            Kind::String => json.as_string().map(|text| Self::String(text.as_ref().into())),
+            Kind::Array | Kind::Object => Some(Self::Other(json.text().into())),
+        }
+    }
+}
+
+/// A number with 64-bit integers kept exactly.
+#[derive(Debug, Clone, Copy)]
+pub enum Number {
+    /// Any integer of 64 bits, signed or not, and floats with such a value.
+    Integer(i128),
+    /// Any other finite number.
+    Float(f64),
+}
+
+impl Number {
+    /// Parses a JSON number, or returns `None` where the text is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        // `str::parse::<f64>` takes words ("inf", "nan") and a leading plus, which JSON does not.
+        if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
+            return None;
+        }
+        if let Ok(integer) = text.parse::<i128>()
+            && integer.unsigned_abs() <= u128::from(u64::MAX)
+        {
+            return Some(Self::Integer(integer));
+        }
+        let float: f64 = text.parse().ok().filter(|float: &f64| float.is_finite())?;
+        // Within 2^53 every integral float is exactly one integer, so 1.0 and 1 are one value.
+        if float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 {
+            return Some(Self::Integer(float as i128));
+        }
+        Some(Self::Float(float))
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
+            (Self::Float(a), Self::Float(b)) => a.total_cmp(b),
+            (Self::Integer(a), Self::Float(b)) => compare(*a, *b),
+            (Self::Float(a), Self::Integer(b)) => compare(*b, *a).reverse(),
+        }
+    }
+}
+
+/// Compares exactly: a float that is no integer of our range lies strictly between two, or
+/// outside of all of them.
+fn compare(integer: i128, float: f64) -> Ordering {
+    // The cast saturates far outside the range of `integer`, so the order is right there too.
+    let floor = float.floor() as i128;
+    integer.cmp(&floor).then(if float > float.floor() { Ordering::Less } else { Ordering::Equal })
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Number {}
+
+impl std::hash::Hash for Number {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Integer(integer) => integer.hash(state),
+            // An integral float equals the integer, so it must hash alike.
+            Self::Float(float) if float.fract() == 0.0 => (*float as i128).hash(state),
+            Self::Float(float) => float.to_bits().hash(state),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Number {
+        Number::parse(text).unwrap()
+    }
+
+    #[test]
+    fn numbers_compare_by_value_and_keep_sixty_four_bits() {
+        let ordered = [
+            "-1e300",
+            "-2",
+            "-1.5",
+            "-1",
+            "0",
+            "0.5",
+            "1",
+            "9223372036854775807",
+            "9223372036854775808",
+            "1e300",
+        ];
+        for (i, a) in ordered.iter().enumerate() {
+            for (j, b) in ordered.iter().enumerate() {
+                assert_eq!(number(a).cmp(&number(b)), i.cmp(&j), "{a} against {b}");
+            }
+        }
+        assert_eq!(number("1.0"), number("1"));
+        assert_eq!(number("-0.0"), number("0"));
+    }
+
+    #[test]
+    fn words_are_not_numbers() {
+        for text in ["", "nan", "inf", "+1", "x", "1x"] {
+            assert!(Number::parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn kinds_order_bool_number_string_other() {
+        let ordered = [
+            Scalar::Bool(false),
+            Scalar::Bool(true),
+            Scalar::Number(number("7")),
+            Scalar::String("".into()),
+            Scalar::String("a".into()),
+            Scalar::Other("[]".into()),
+        ];
+        assert!(ordered.is_sorted());
+    }
+}
