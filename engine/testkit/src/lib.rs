@@ -6,7 +6,9 @@
 //! its functions panic and say what failed instead of returning errors.
 
 pub mod git;
+pub mod git_http;
 pub mod upstream;
 
 pub use git::git;
-pub use upstream::{Commit, Upstream};
+pub use git_http::{Fault, GitHttp};
+pub use upstream::{Commit, TreeEntry, Upstream};
