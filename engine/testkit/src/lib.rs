@@ -1,1 +1,14 @@
-//! Placeholder.
+//! Real repositories, remotes and corpora for Headwater's tests and benchmarks.
+//!
+//! Nothing here is a mock: an [`Upstream`] is a bare repository that plays the forge, [`GitHttp`]
+//! serves it over a socket with `git http-backend`, [`corpus`] fills it with believable records.
+//! The crate does not know the engine. Whatever goes wrong in it is a broken test or machine, so
+//! its functions panic and say what failed instead of returning errors.
+
+pub mod git;
+pub mod git_http;
+pub mod upstream;
+
+pub use git::git;
+pub use git_http::{Fault, GitHttp};
+pub use upstream::{Commit, TreeEntry, Upstream};

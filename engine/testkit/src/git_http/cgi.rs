@@ -1,0 +1,87 @@
+//! Running `git http-backend` as the CGI program it is.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::Stdio;
+
+use super::request::Request;
+use crate::git::command;
+
+/// Answers `request` from the repositories below `root`, cutting the body after `limit` bytes.
+pub(super) fn run(
+    root: &Path,
+    request: &Request,
+    connection: &TcpStream,
+    limit: usize,
+) -> io::Result<()> {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let mut command = command(root);
+    command
+        .arg("http-backend")
+        .env("GIT_PROJECT_ROOT", root)
+        .env("GIT_HTTP_EXPORT_ALL", "1")
+        .env("GATEWAY_INTERFACE", "CGI/1.1")
+        .env("SERVER_PROTOCOL", "HTTP/1.1")
+        .env("REQUEST_METHOD", &request.method)
+        .env("PATH_INFO", path)
+        .env("QUERY_STRING", query)
+        .env("CONTENT_LENGTH", request.body.len().to_string())
+        .env("REMOTE_ADDR", "127.0.0.1")
+        .env("REMOTE_USER", "tester");
+    let passed = [
+        ("content-type", "CONTENT_TYPE"),
+        ("content-encoding", "HTTP_CONTENT_ENCODING"),
+        ("git-protocol", "GIT_PROTOCOL"),
+    ];
+    for (header, variable) in passed {
+        if let Some(value) = request.header(header) {
+            command.env(variable, value);
+        }
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
+    let mut stdin = child.stdin.take().expect("standard input is piped");
+    let stdout = child.stdout.take().expect("standard output is piped");
+    let sent = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // The backend stops reading when it has seen enough.
+            let _ = stdin.write_all(&request.body);
+        });
+        let sent = send(stdout, connection, limit);
+        if sent.is_err() {
+            let _ = child.kill();
+        }
+        sent
+    });
+    child.wait()?;
+    sent
+}
+
+/// Turns the CGI answer into an HTTP answer whose body ends with the connection.
+fn send(output: impl Read, mut connection: &TcpStream, limit: usize) -> io::Result<()> {
+    let mut output = BufReader::new(output);
+    let mut head = String::from("Connection: close\r\n");
+    let mut status = "200 OK".to_owned();
+    loop {
+        let mut line = String::new();
+        output.read_line(&mut line)?;
+        match line.trim_end() {
+            "" => break,
+            line => match line.strip_prefix("Status: ") {
+                Some(other) => status = other.to_owned(),
+                None => {
+                    head.push_str(line);
+                    head.push_str("\r\n");
+                }
+            },
+        }
+    }
+    write!(connection, "HTTP/1.1 {status}\r\n{head}\r\n")?;
+    let mut body = output.take(limit as u64);
+    io::copy(&mut body, &mut connection)?;
+    if body.limit() == 0 && limit != usize::MAX {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
+    Ok(())
+}
