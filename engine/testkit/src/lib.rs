@@ -5,6 +5,7 @@
 //! The crate does not know the engine. Whatever goes wrong in it is a broken test or machine, so
 //! its functions panic and say what failed instead of returning errors.
 
+pub mod corpus;
 pub mod git;
 pub mod git_http;
 pub mod upstream;
