@@ -1,0 +1,74 @@
+//! The local bare clone of the remote, and the only place that names gix.
+//!
+//! A [`Mirror`] is a path and a few limits. Whoever wants to read takes a fresh handle,
+//! [`Objects`], for one piece of work and drops it: a handle sees the packs that were there when
+//! it was taken, and opening one costs less than a millisecond.
+
+mod diff;
+mod history;
+mod objects;
+mod open;
+mod read;
+mod refs;
+mod tree;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use diff::{Entry, PathChange};
+pub use history::{CommitFacts, ResolveError};
+pub use objects::{ObjectError, Objects};
+pub use open::{OpenError, RepositoryFacts};
+pub use read::BlobContent;
+pub use refs::{Expected, RefError};
+pub use tree::{EntryMode, TreeEntry, TreeFlaw};
+
+/// The cause of an error of this module, whatever library it came from.
+pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
+
+/// The limits that every handle of a [`Mirror`] obeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MirrorOptions {
+    /// The largest object that is inflated, in bytes. It bounds what one hostile object can cost
+    /// in memory, not what a record may weigh.
+    pub object_limit: u64,
+    /// The largest number of paths a diff reports. A few small trees that name each other many
+    /// times can stand for more paths than memory holds.
+    pub path_limit: usize,
+}
+
+impl Default for MirrorOptions {
+    fn default() -> Self {
+        Self { object_limit: 64 << 20, path_limit: 20_000_000 }
+    }
+}
+
+/// A git repository on disk that follows one branch of a remote.
+///
+/// It is a path and limits, cheap to clone and safe to share. It holds no open files.
+#[derive(Debug, Clone)]
+pub struct Mirror {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Where refs, objects and our own files are: the common directory of a linked work tree.
+    git_dir: PathBuf,
+    options: MirrorOptions,
+}
+
+impl Mirror {
+    /// Returns the absolute path of the git directory, which holds `objects` and `refs`.
+    pub fn git_dir(&self) -> &Path {
+        &self.shared.git_dir
+    }
+
+    /// Returns the limits.
+    pub fn options(&self) -> MirrorOptions {
+        self.shared.options
+    }
+}
+
+#[cfg(test)]
+mod testing;

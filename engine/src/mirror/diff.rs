@@ -1,0 +1,372 @@
+//! The difference of two trees, file by file.
+//!
+//! Both trees are walked side by side; a folder with the same id on both sides is never opened, so
+//! the cost follows the changed folders. Names and commits between play no part: a rename is a
+//! deletion and an addition.
+
+use super::tree::{EntryMode, PATH_LIMIT, RawEntry, TreeFlaw, bad_tree};
+use super::{ObjectError, Objects};
+use crate::id::{BlobId, TreeId};
+
+/// A file, link or submodule on one side of a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// What it is; never [`EntryMode::Folder`].
+    pub mode: EntryMode,
+    /// Its blob. For a submodule the bytes are the id of a commit of another repository.
+    pub id: BlobId,
+}
+
+/// A path that is not the same on both sides: at least one side is there, and they differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PathChange {
+    /// The full path, segments joined by `/`.
+    pub path: Vec<u8>,
+    /// What was there.
+    pub old: Option<Entry>,
+    /// What is there.
+    pub new: Option<Entry>,
+}
+
+impl Objects {
+    /// Returns the paths at which the two trees differ, sorted by their bytes, each once.
+    ///
+    /// `None` is the empty tree. A file that becomes a folder is a deletion and the additions
+    /// below it. Files are compared by blob and mode and are not read.
+    pub fn diff(
+        &self,
+        old: Option<TreeId>,
+        new: Option<TreeId>,
+    ) -> Result<Vec<PathChange>, ObjectError> {
+        let mut walk = Walk {
+            objects: self,
+            limit: self.mirror.options().path_limit,
+            changes: Vec::new(),
+            pending: Vec::new(),
+        };
+        if old != new {
+            walk.pending.push(Pair { folder: Vec::new(), old, new });
+        }
+        let (mut old_buffer, mut new_buffer) = (Vec::new(), Vec::new());
+        while let Some(pair) = walk.pending.pop() {
+            walk.compare(&pair, &mut old_buffer, &mut new_buffer)?;
+        }
+        let mut changes = walk.changes;
+        changes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(changes)
+    }
+}
+
+/// Two folders of one path that differ.
+struct Pair {
+    /// The path of the folder with a `/` at its end, empty for the root.
+    folder: Vec<u8>,
+    old: Option<TreeId>,
+    new: Option<TreeId>,
+}
+
+struct Walk<'a> {
+    objects: &'a Objects,
+    limit: usize,
+    changes: Vec<PathChange>,
+    /// Folders still to compare. A list and not recursion: depth is the remote's choice.
+    pending: Vec<Pair>,
+}
+
+impl Walk<'_> {
+    fn compare(
+        &mut self,
+        pair: &Pair,
+        old_buffer: &mut Vec<u8>,
+        new_buffer: &mut Vec<u8>,
+    ) -> Result<(), ObjectError> {
+        let mut old = Side::open(self.objects, pair.old, old_buffer)?;
+        let mut new = Side::open(self.objects, pair.new, new_buffer)?;
+        loop {
+            match (old.next, new.next) {
+                (None, None) => return Ok(()),
+                (Some(gone), None) => {
+                    self.report(pair, Some(gone), None)?;
+                    old.advance()?;
+                }
+                (None, Some(come)) => {
+                    self.report(pair, None, Some(come))?;
+                    new.advance()?;
+                }
+                (Some(a), Some(b)) => match a.cmp_name(&b) {
+                    std::cmp::Ordering::Less => {
+                        self.report(pair, Some(a), None)?;
+                        old.advance()?;
+                    }
+                    std::cmp::Ordering::Greater => {
+                        self.report(pair, None, Some(b))?;
+                        new.advance()?;
+                    }
+                    std::cmp::Ordering::Equal => {
+                        if a.id != b.id || a.mode != b.mode {
+                            self.report(pair, Some(a), Some(b))?;
+                        }
+                        old.advance()?;
+                        new.advance()?;
+                    }
+                },
+            }
+        }
+    }
+
+    /// Notes that an entry came, went or changed. Equal in git's order means both are folders or
+    /// neither is.
+    fn report(
+        &mut self,
+        pair: &Pair,
+        old: Option<RawEntry<'_>>,
+        new: Option<RawEntry<'_>>,
+    ) -> Result<(), ObjectError> {
+        let Some(entry) = new.or(old) else { return Ok(()) };
+        let mut path = Vec::with_capacity(pair.folder.len() + entry.name.len() + 1);
+        path.extend_from_slice(&pair.folder);
+        path.extend_from_slice(entry.name);
+        if path.len() > PATH_LIMIT {
+            let tree = new.and(pair.new).or(pair.old).unwrap_or(TreeId::ZERO);
+            return Err(bad_tree(tree, TreeFlaw::PathTooLong));
+        }
+        if self.changes.len() + self.pending.len() >= self.limit {
+            return Err(ObjectError::TooManyPaths { limit: self.limit });
+        }
+        if entry.is_folder() {
+            path.push(b'/');
+            let tree = |side: Option<RawEntry<'_>>| side.map(|entry| TreeId::from_bytes(entry.id));
+            self.pending.push(Pair { folder: path, old: tree(old), new: tree(new) });
+        } else {
+            let file = |side: Option<RawEntry<'_>>| {
+                side.map(|entry| Entry { mode: entry.mode, id: BlobId::from_bytes(entry.id) })
+            };
+            self.changes.push(PathChange { path, old: file(old), new: file(new) });
+        }
+        Ok(())
+    }
+}
+
+/// One of the two trees, with the entry that comes next.
+struct Side<'a> {
+    tree: TreeId,
+    entries: super::tree::Entries<'a>,
+    next: Option<RawEntry<'a>>,
+}
+
+impl<'a> Side<'a> {
+    fn open(
+        objects: &Objects,
+        tree: Option<TreeId>,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<Self, ObjectError> {
+        let (tree, entries) = match tree {
+            Some(tree) => (tree, objects.entries(tree, buffer)?),
+            None => (TreeId::ZERO, super::tree::Entries::default()),
+        };
+        let mut side = Self { tree, entries, next: None };
+        side.advance()?;
+        Ok(side)
+    }
+
+    fn advance(&mut self) -> Result<(), ObjectError> {
+        self.next = self.entries.next().transpose().map_err(|flaw| bad_tree(self.tree, flaw))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::testing::TestRepository;
+    use crate::mirror::{Mirror, MirrorOptions};
+    use proptest::prelude::*;
+
+    /// The difference as git tells it, in the words of this module.
+    fn git_diff(repository: &TestRepository, old: &str, new: &str) -> Vec<PathChange> {
+        let args = ["diff-tree", "-r", "--no-renames", "--no-abbrev", "-z", "--raw", old, new];
+        let output = repository.git_with(args, b"");
+        let mut fields = output.split(|byte| *byte == 0).filter(|field| !field.is_empty());
+        let mut changes = Vec::new();
+        while let (Some(facts), Some(path)) = (fields.next(), fields.next()) {
+            let facts = std::str::from_utf8(facts).unwrap().trim_start_matches(':');
+            let facts: Vec<&str> = facts.split(' ').collect();
+            let side = |mode: &str, id: &str| {
+                let mode = match mode {
+                    "000000" => return None,
+                    "100644" => EntryMode::Regular,
+                    "100755" => EntryMode::Executable,
+                    "120000" => EntryMode::Symlink,
+                    "160000" => EntryMode::Submodule,
+                    other => panic!("mode {other}"),
+                };
+                Some(Entry { mode, id: id.parse().unwrap() })
+            };
+            changes.push(PathChange {
+                path: path.to_vec(),
+                old: side(facts[0], facts[2]),
+                new: side(facts[1], facts[3]),
+            });
+        }
+        changes.sort_by(|a, b| a.path.cmp(&b.path));
+        changes
+    }
+
+    /// Few names, so that files, folders and their order meet often.
+    fn a_path() -> impl Strategy<Value = String> {
+        prop::collection::vec(prop::sample::select(vec!["a", "a.b", "a-", "b", "ü", "A"]), 1..4)
+            .prop_map(|segments| segments.join("/"))
+    }
+
+    fn a_tree() -> impl Strategy<Value = Vec<(String, &'static str, u8)>> {
+        let mode = prop::sample::select(vec!["100644", "100644", "100755", "120000", "160000"]);
+        prop::collection::vec((a_path(), mode, 0..3_u8), 0..12)
+    }
+
+    /// Writes the files as a tree. A later path takes the place of what is in its way.
+    fn write_tree(repository: &TestRepository, files: &[(String, &str, u8)]) -> TreeId {
+        let mut stream = String::from("commit refs/heads/t\ncommitter A <a@b> 0 +0000\ndata 0\n");
+        stream.push_str("deleteall\n");
+        for (path, mode, content) in files {
+            let data = match *mode {
+                "160000" => format!("M 160000 {} {path}\n", format!("{content:02}").repeat(20)),
+                _ => format!("M {mode} inline {path}\ndata 1\n{content}\n"),
+            };
+            if !data.contains("000000000000") {
+                stream.push_str(&data);
+            }
+        }
+        repository.git_with(["fast-import", "--quiet", "--force"], stream.as_bytes());
+        repository.tree_of("t")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn it_is_what_git_says(trees in prop::collection::vec(a_tree(), 2..4)) {
+            let repository = TestRepository::bare();
+            let trees: Vec<TreeId> =
+                trees.iter().map(|files| write_tree(&repository, files)).collect();
+            let objects = repository.objects();
+            for old in &trees {
+                for new in &trees {
+                    let expected = git_diff(&repository, &old.to_string(), &new.to_string());
+                    let found = objects.diff(Some(*old), Some(*new)).unwrap();
+                    prop_assert_eq!(&found, &expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_becomes_a_folder_is_gone_and_its_files_come() {
+        let repository = TestRepository::bare();
+        let old = {
+            repository.commit_files("main", &[("a", "1")]);
+            repository.tree_of("main")
+        };
+        let new = {
+            repository.commit_files("main", &[("a/b", "1")]);
+            repository.tree_of("main")
+        };
+        let changes = repository.objects().diff(Some(old), Some(new)).unwrap();
+        let seen: Vec<_> = changes
+            .iter()
+            .map(|change| (change.path.as_slice(), change.old.is_some(), change.new.is_some()))
+            .collect();
+        assert_eq!(seen, [(&b"a"[..], true, false), (&b"a/b"[..], false, true)]);
+    }
+
+    #[test]
+    fn the_empty_tree_on_either_side_gives_everything_once() {
+        let repository = TestRepository::bare();
+        repository.commit_files("main", &[("a", "1"), ("d/e/f", "2")]);
+        let tree = repository.tree_of("main");
+        let objects = repository.objects();
+        let paths = |changes: Vec<PathChange>| -> Vec<Vec<u8>> {
+            changes.into_iter().map(|change| change.path).collect()
+        };
+        let all = vec![b"a".to_vec(), b"d/e/f".to_vec()];
+        assert_eq!(paths(objects.diff(None, Some(tree)).unwrap()), all);
+        assert_eq!(paths(objects.diff(Some(tree), None).unwrap()), all);
+        assert_eq!(objects.diff(None, None).unwrap(), []);
+    }
+
+    #[test]
+    fn an_unchanged_folder_is_not_opened() {
+        let repository = TestRepository::bare();
+        let folder = [9; 20];
+        let blob = *repository.write_blob(b"1").as_bytes();
+        let old = repository.write_raw_tree(&[("40000", b"gone", folder)]);
+        let new = repository.write_raw_tree(&[("100644", b"a", blob), ("40000", b"gone", folder)]);
+        let changes = repository.objects().diff(Some(old), Some(new)).unwrap();
+        assert_eq!(changes.len(), 1);
+    }
+
+    #[test]
+    fn a_missing_tree_is_told_by_its_id() {
+        let repository = TestRepository::bare();
+        let absent = TreeId::from_bytes([3; 20]);
+        let error = repository.objects().diff(None, Some(absent)).unwrap_err();
+        assert!(error.is_missing() && error.to_string().contains(&absent.to_string()), "{error}");
+    }
+
+    #[test]
+    fn malformed_trees_are_refused_with_their_flaw() {
+        let repository = TestRepository::bare();
+        let id = *repository.write_blob(b"1").as_bytes();
+        let cases: [(&[(&str, &[u8], [u8; 20])], TreeFlaw); 8] = [
+            (&[("100644", b"b", id), ("100644", b"a", id)], TreeFlaw::NotSorted),
+            (&[("100644", b"a", id), ("100644", b"a", id)], TreeFlaw::DuplicateName),
+            (
+                &[("100644", b"a", id), ("100644", b"a.b", id), ("40000", b"a", id)],
+                TreeFlaw::DuplicateName,
+            ),
+            (&[("100644", b"", id)], TreeFlaw::EmptyName),
+            (&[("100644", b"a/b", id)], TreeFlaw::SlashInName),
+            (&[("100644", b"a", [0; 20])], TreeFlaw::NullId),
+            (&[("777777", b"a", id)], TreeFlaw::UnknownMode),
+            (&[("1x", b"a", id)], TreeFlaw::Unparsable),
+        ];
+        for (entries, expected) in cases {
+            let tree = repository.write_raw_tree(entries);
+            match repository.objects().diff(None, Some(tree)) {
+                Err(ObjectError::BadTree { flaw, .. }) => assert_eq!(flaw, expected),
+                other => panic!("{expected:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_trees_that_stand_for_billions_of_paths_are_refused() {
+        let repository = TestRepository::bare();
+        let mut id = *repository.write_blob(b"1").as_bytes();
+        let mut mode = "100644";
+        for _ in 0..10 {
+            let names: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+            let entries: Vec<_> = names.iter().map(|name| (mode, name.as_bytes(), id)).collect();
+            id = *repository.write_raw_tree(&entries).as_bytes();
+            mode = "40000";
+        }
+        let options = MirrorOptions { path_limit: 10_000, ..MirrorOptions::default() };
+        let objects = Mirror::open(repository.path(), options).unwrap().objects().unwrap();
+        let result = objects.diff(None, Some(TreeId::from_bytes(id)));
+        assert!(matches!(result, Err(ObjectError::TooManyPaths { limit: 10_000 })));
+    }
+
+    #[test]
+    fn trees_nested_without_end_are_refused() {
+        let repository = TestRepository::bare();
+        let mut stream =
+            String::from("commit refs/heads/main\ncommitter A <a@b> 0 +0000\ndata 0\n");
+        let path = vec!["d"; 2_100].join("/");
+        stream.push_str(&format!("M 100644 inline {path}\ndata 1\n1\n"));
+        repository.git_with(["fast-import", "--quiet"], stream.as_bytes());
+        let tree = repository.git(["log", "-1", "--format=%T", "main"]).parse().unwrap();
+        match repository.objects().diff(None, Some(tree)) {
+            Err(ObjectError::BadTree { flaw, .. }) => assert_eq!(flaw, TreeFlaw::PathTooLong),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A handle for reading, and the error that every read of an object can end in.
+
+use gix::objs::{Find as _, Kind};
+
+use super::tree::TreeFlaw;
+use super::{Cause, Mirror};
+
+/// A handle on the objects and refs of a [`Mirror`], for one thread and one piece of work.
+///
+/// It finds what was in the repository when it was taken, and packs that come later when it looks
+/// for an object it does not know. The methods are grouped by what they read: commits and
+/// ancestry, trees, differences, blobs, refs.
+pub struct Objects {
+    pub(super) repo: gix::Repository,
+    pub(super) mirror: Mirror,
+}
+
+impl std::fmt::Debug for Objects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Objects").field(&self.mirror.git_dir()).finish()
+    }
+}
+
+/// An object that is not there or is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectError {
+    /// The repository does not hold the object.
+    #[error("object {id} is missing")]
+    Missing {
+        /// The id that was looked for.
+        id: String,
+    },
+    /// The object is of another kind.
+    #[error("object {id} is a {found}, not a {wanted}")]
+    WrongKind {
+        /// The id of the object.
+        id: String,
+        /// What it is.
+        found: &'static str,
+        /// What it was taken for.
+        wanted: &'static str,
+    },
+    /// The object is a tree that git would not write.
+    #[error("tree {id} is malformed: {flaw}")]
+    BadTree {
+        /// The id of the tree.
+        id: String,
+        /// What is wrong with it.
+        flaw: TreeFlaw,
+    },
+    /// The trees stand for more paths than [`path_limit`](super::MirrorOptions::path_limit).
+    #[error("more than {limit} paths differ")]
+    TooManyPaths {
+        /// The limit.
+        limit: usize,
+    },
+    /// The object is there and cannot be decoded, or is larger than the limit.
+    #[error("object {id} cannot be read")]
+    Unreadable {
+        /// The id of the object.
+        id: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl ObjectError {
+    /// Says whether an object is not there, as opposed to being there and wrong.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. })
+    }
+
+    pub(super) fn unreadable(id: &gix::oid, source: impl Into<Cause>) -> Self {
+        Self::Unreadable { id: id.to_string(), source: source.into() }
+    }
+}
+
+impl Objects {
+    /// Says whether the object is in the repository, without reading it.
+    ///
+    /// Looking for an id that is not there reads the folder of packs again, so this is not for ids
+    /// that strangers choose.
+    pub fn contains(&self, id: &[u8; 20]) -> bool {
+        use gix::objs::Exists as _;
+        self.repo.objects.exists(&gix::ObjectId::Sha1(*id))
+    }
+
+    /// Reads an object of the kind `wanted` into `buffer` and returns its bytes.
+    pub(super) fn read<'a>(
+        &self,
+        id: &gix::oid,
+        wanted: Kind,
+        buffer: &'a mut Vec<u8>,
+    ) -> Result<&'a [u8], ObjectError> {
+        // Git knows the empty tree without ever storing it.
+        if wanted == Kind::Tree && id == gix::ObjectId::empty_tree(gix::hash::Kind::Sha1) {
+            return Ok(&[]);
+        }
+        let data = self
+            .repo
+            .objects
+            .try_find(id, buffer)
+            .map_err(|error| ObjectError::unreadable(id, error))?
+            .ok_or_else(|| ObjectError::Missing { id: id.to_string() })?;
+        if data.kind == wanted {
+            Ok(data.data)
+        } else {
+            let (found, wanted) = (kind_name(data.kind), kind_name(wanted));
+            Err(ObjectError::WrongKind { id: id.to_string(), found, wanted })
+        }
+    }
+}
+
+pub(super) fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Tree => "tree",
+        Kind::Blob => "blob",
+        Kind::Commit => "commit",
+        Kind::Tag => "tag",
+    }
+}
