@@ -4,4 +4,5 @@ pub mod id;
 pub mod problem;
 pub mod record;
 pub mod scalar;
+pub mod search;
 pub mod value;
