@@ -5,4 +5,5 @@ pub mod mirror;
 pub mod problem;
 pub mod record;
 pub mod scalar;
+pub mod search;
 pub mod value;

@@ -1,0 +1,248 @@
+//! Walks the documents of one segment that a clause matches, in order.
+
+use std::io;
+
+use tantivy::postings::{Postings, SegmentPostings, TermInfo};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocId, DocSet, TERMINATED};
+
+use crate::search::segment::SlotReader;
+
+/// Where the words of one clause stand in one slot of one segment: nothing, a term, or the terms
+/// that a prefix stands for.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Found {
+    /// No document holds it.
+    #[default]
+    Nothing,
+    /// One term.
+    Term(TermInfo),
+    /// The terms of a prefix.
+    Terms(Vec<TermInfo>),
+}
+
+/// The documents that hold a word, prefix or phrase in one slot, and how often.
+pub(crate) enum Occurrences {
+    Term(Box<SegmentPostings>),
+    Terms(Merged),
+    Phrase(Phrase),
+}
+
+impl Occurrences {
+    /// Opens the postings of a clause whose elements stand at `offsets`. Returns `None` where an
+    /// element occurs nowhere in the slot.
+    pub(crate) fn open(
+        reader: &SlotReader,
+        elements: &[(u32, &Found)],
+    ) -> io::Result<Option<Self>> {
+        if elements.iter().any(|(_, found)| matches!(found, Found::Nothing)) {
+            return Ok(None);
+        }
+        Ok(match elements {
+            [] | [(_, Found::Nothing)] => None,
+            [(_, Found::Term(term))] => Some(Self::Term(Box::new(
+                reader.postings.read_postings_from_terminfo(term, IndexRecordOption::WithFreqs)?,
+            ))),
+            [(_, Found::Terms(terms))] => Some(Self::Terms(Merged::frequencies(reader, terms)?)),
+            _ => Some(Self::Phrase(Phrase::open(reader, elements)?)),
+        })
+    }
+
+    /// Moves to the first document that is not before `target`, and returns it.
+    pub(crate) fn seek(&mut self, target: DocId) -> DocId {
+        match self {
+            Self::Term(postings) => seek(postings, target),
+            Self::Terms(merged) => merged.seek(target),
+            Self::Phrase(phrase) => phrase.seek(target),
+        }
+    }
+
+    /// Returns how often it occurs in the current document.
+    pub(crate) fn frequency(&self) -> u32 {
+        match self {
+            Self::Term(postings) => postings.term_freq(),
+            Self::Terms(merged) => merged.values().iter().map(|(_, frequency)| frequency).sum(),
+            Self::Phrase(phrase) => phrase.frequency,
+        }
+    }
+
+    /// Returns an upper bound of the number of documents.
+    pub(crate) fn cost(&self) -> u32 {
+        match self {
+            Self::Term(postings) => postings.doc_freq(),
+            Self::Terms(merged) => merged.entries.len() as u32,
+            Self::Phrase(phrase) => phrase.cost(),
+        }
+    }
+}
+
+fn seek(postings: &mut SegmentPostings, target: DocId) -> DocId {
+    // tantivy forbids to seek backwards.
+    if postings.doc() >= target { postings.doc() } else { postings.seek(target) }
+}
+
+/// The postings of many terms as one sorted list of documents with a number each: a frequency, or
+/// a position.
+pub(crate) struct Merged {
+    entries: Vec<(DocId, u32)>,
+    at: usize,
+}
+
+impl Merged {
+    fn frequencies(reader: &SlotReader, terms: &[TermInfo]) -> io::Result<Self> {
+        let mut entries = Vec::new();
+        for term in terms {
+            let option = IndexRecordOption::WithFreqs;
+            let mut postings = reader.postings.read_postings_from_terminfo(term, option)?;
+            while postings.doc() != TERMINATED {
+                entries.push((postings.doc(), postings.term_freq()));
+                postings.advance();
+            }
+        }
+        entries.sort_unstable();
+        Ok(Self { entries, at: 0 })
+    }
+
+    fn positions(reader: &SlotReader, terms: &[TermInfo]) -> io::Result<Self> {
+        let (mut entries, mut positions) = (Vec::new(), Vec::new());
+        for term in terms {
+            let option = IndexRecordOption::WithFreqsAndPositions;
+            let mut postings = reader.postings.read_postings_from_terminfo(term, option)?;
+            while postings.doc() != TERMINATED {
+                postings.positions(&mut positions);
+                entries.extend(positions.iter().map(|position| (postings.doc(), *position)));
+                postings.advance();
+            }
+        }
+        entries.sort_unstable();
+        Ok(Self { entries, at: 0 })
+    }
+
+    fn doc(&self) -> DocId {
+        self.entries.get(self.at).map_or(TERMINATED, |(doc, _)| *doc)
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        // Most steps are short, so the search doubles its stride instead of halving the rest.
+        let mut stride = 1;
+        while self.entries.get(self.at + stride).is_some_and(|(doc, _)| *doc < target) {
+            self.at += stride;
+            stride *= 2;
+        }
+        let end = self.entries.len().min(self.at + stride + 1);
+        self.at += self.entries[self.at..end].partition_point(|(doc, _)| *doc < target);
+        self.doc()
+    }
+
+    /// Returns the entries of the current document.
+    fn values(&self) -> &[(DocId, u32)] {
+        let (rest, doc) = (&self.entries[self.at..], self.doc());
+        &rest[..rest.partition_point(|(other, _)| *other == doc)]
+    }
+}
+
+/// The documents that hold several words at fixed distances.
+pub(crate) struct Phrase {
+    elements: Vec<PhraseElement>,
+    doc: DocId,
+    frequency: u32,
+}
+
+struct PhraseElement {
+    offset: u32,
+    postings: PositionedPostings,
+    /// The positions in the current document, each less `offset`.
+    starts: Vec<u32>,
+}
+
+enum PositionedPostings {
+    Term(Box<SegmentPostings>),
+    Terms(Merged),
+}
+
+impl Phrase {
+    fn open(reader: &SlotReader, elements: &[(u32, &Found)]) -> io::Result<Self> {
+        let open = |(offset, found): &(u32, &Found)| {
+            let postings = match found {
+                Found::Nothing => PositionedPostings::Terms(Merged::positions(reader, &[])?),
+                Found::Terms(terms) => PositionedPostings::Terms(Merged::positions(reader, terms)?),
+                Found::Term(term) => {
+                    let option = IndexRecordOption::WithFreqsAndPositions;
+                    let postings = reader.postings.read_postings_from_terminfo(term, option)?;
+                    PositionedPostings::Term(Box::new(postings))
+                }
+            };
+            Ok(PhraseElement { offset: *offset, postings, starts: Vec::new() })
+        };
+        let elements = elements.iter().map(open).collect::<io::Result<_>>()?;
+        let mut phrase = Self { elements, doc: 0, frequency: 0 };
+        phrase.move_to(0);
+        Ok(phrase)
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        if self.doc < target {
+            self.move_to(target);
+        }
+        self.doc
+    }
+
+    /// Moves to the first document from `target` on that holds the phrase.
+    fn move_to(&mut self, mut target: DocId) {
+        while target != TERMINATED {
+            let reached = self.elements.iter_mut().map(|element| element.seek(target)).max();
+            match reached {
+                Some(doc) if doc > target => target = doc,
+                _ => {
+                    self.frequency = self.count();
+                    if self.frequency > 0 {
+                        break;
+                    }
+                    target += 1;
+                }
+            }
+        }
+        self.doc = target;
+    }
+
+    /// Counts the phrase in the document that all elements stand at.
+    fn count(&mut self) -> u32 {
+        for element in &mut self.elements {
+            element.read_starts();
+        }
+        let Some((first, others)) = self.elements.split_first() else { return 0 };
+        let everywhere =
+            |start: &&u32| others.iter().all(|element| element.starts.binary_search(start).is_ok());
+        first.starts.iter().filter(everywhere).count() as u32
+    }
+
+    fn cost(&self) -> u32 {
+        let costs = self.elements.iter().map(|element| match &element.postings {
+            PositionedPostings::Term(postings) => postings.doc_freq(),
+            PositionedPostings::Terms(merged) => merged.entries.len() as u32,
+        });
+        costs.min().unwrap_or(0)
+    }
+}
+
+impl PhraseElement {
+    fn seek(&mut self, target: DocId) -> DocId {
+        match &mut self.postings {
+            PositionedPostings::Term(postings) => seek(postings, target),
+            PositionedPostings::Terms(merged) => merged.seek(target),
+        }
+    }
+
+    fn read_starts(&mut self) {
+        match &mut self.postings {
+            PositionedPostings::Term(postings) => postings.positions(&mut self.starts),
+            PositionedPostings::Terms(merged) => {
+                self.starts.clear();
+                self.starts.extend(merged.values().iter().map(|(_, position)| *position));
+            }
+        }
+        // A word too near the beginning cannot be this far into a phrase.
+        self.starts.retain(|position| *position >= self.offset);
+        self.starts.iter_mut().for_each(|position| *position -= self.offset);
+    }
+}

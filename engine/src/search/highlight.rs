@@ -1,0 +1,217 @@
+//! Shows where in a text a query matches.
+
+use std::ops::Range;
+
+use crate::search::analyzer;
+use crate::search::query::{Clause, Query};
+
+/// The length of an excerpt in characters, but for a longer match in the middle of it.
+const EXCERPT_CHARS: usize = 160;
+/// Only so much of a text is looked at.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A word of the text that the query names.
+struct Candidate {
+    position: u32,
+    range: Range<usize>,
+    stem: Box<str>,
+}
+
+/// Returns the part of `text` that matches `query` best, or `None` where no part does.
+///
+/// The answer is HTML: matching words and phrases are inside `<mark>`, everything else is escaped,
+/// and `…` stands where text was cut off. Matches behind the first 64 KiB are not seen. Linear in
+/// what is read.
+pub fn highlight(query: &Query, text: &str) -> Option<String> {
+    let text = &text[..text.floor_char_boundary(READ_BYTES)];
+    let spans = spans(query, text);
+    let core = best(&spans)?;
+    let shown = widen(text, core);
+    let mut html = String::with_capacity(shown.len() + 64);
+    if shown.start > 0 {
+        html.push('…');
+    }
+    let mut at = shown.start;
+    for (range, _) in spans.iter().filter(|(range, _)| range.end <= shown.end) {
+        // Words of several clauses are marked once.
+        if range.start >= at {
+            escape(&text[at..range.start], &mut html);
+            html.push_str("<mark>");
+            escape(&text[range.clone()], &mut html);
+            html.push_str("</mark>");
+            at = range.end;
+        }
+    }
+    escape(&text[at..shown.end], &mut html);
+    if shown.end < text.len() {
+        html.push('…');
+    }
+    Some(html)
+}
+
+/// Returns the words that match, each with its clause, in the order of the text.
+fn spans(query: &Query, text: &str) -> Vec<(Range<usize>, usize)> {
+    let clauses: Vec<&Clause> = query.clauses.iter().filter(|clause| !clause.excluded).collect();
+    let candidates = candidates(&clauses, text);
+    let at = |position: u32| {
+        candidates.binary_search_by_key(&position, |candidate| candidate.position).ok()
+    };
+    let mut spans = Vec::new();
+    for (index, clause) in clauses.iter().enumerate() {
+        for first in &candidates {
+            let words: Option<Vec<&Candidate>> = clause
+                .elements
+                .iter()
+                .map(|element| {
+                    let candidate = &candidates[at(first.position + element.offset)?];
+                    element.word.matches(&candidate.stem).then_some(candidate)
+                })
+                .collect();
+            spans.extend(words.into_iter().flatten().map(|word| (word.range.clone(), index)));
+        }
+    }
+    spans.sort_by_key(|(range, clause)| (range.start, *clause));
+    spans.dedup();
+    spans
+}
+
+/// Returns the words of the text that a clause names, in order.
+fn candidates(clauses: &[&Clause], text: &str) -> Vec<Candidate> {
+    let mut analyzer = analyzer::stemming();
+    let mut stream = analyzer.token_stream(text);
+    let mut candidates = Vec::new();
+    while let Some(token) = stream.next() {
+        let mut elements = clauses.iter().flat_map(|clause| &clause.elements);
+        if elements.any(|element| element.word.matches(&token.text)) {
+            candidates.push(Candidate {
+                position: token.position as u32,
+                range: token.offset_from..token.offset_to,
+                stem: token.text.as_str().into(),
+            });
+        }
+    }
+    candidates
+}
+
+/// Returns the stretch of at most [`EXCERPT_CHARS`] bytes with the most clauses and then the most
+/// words, the earliest of these.
+fn best(spans: &[(Range<usize>, usize)]) -> Option<Range<usize>> {
+    let mut best: Option<((usize, usize), Range<usize>)> = None;
+    for (at, (first, _)) in spans.iter().enumerate() {
+        let fits = |(range, _): &&(Range<usize>, usize)| range.end <= first.start + EXCERPT_CHARS;
+        let inside: Vec<_> = spans[at..].iter().take_while(fits).collect();
+        let mut clauses: Vec<usize> = inside.iter().map(|(_, clause)| *clause).collect();
+        clauses.sort_unstable();
+        clauses.dedup();
+        let worth = (clauses.len(), inside.len());
+        let end = inside.last().map_or(first.end, |(range, _)| range.end);
+        if best.as_ref().is_none_or(|(other, _)| worth > *other) {
+            best = Some((worth, first.start..end));
+        }
+    }
+    best.map(|(_, range)| range)
+}
+
+/// Returns `core` with as much around it as an excerpt has room for, cut between words.
+fn widen(text: &str, core: Range<usize>) -> Range<usize> {
+    let room = EXCERPT_CHARS.saturating_sub(text[core.clone()].chars().count());
+    let (before, after) = (&text[..core.start], &text[core.end..]);
+    let after_chars = after.chars().take(room).count();
+    // What one side cannot use is the other's.
+    let left = room - after_chars.min(room / 2);
+    let start = before.char_indices().rev().take(left).last().map_or(core.start, |(at, _)| at);
+    let right = room - before[start..].chars().count();
+    let end = core.end + after.char_indices().nth(right).map_or(after.len(), |(at, _)| at);
+    let is_space = char::is_whitespace;
+    let start = match text[start..core.start].find(is_space) {
+        Some(space) if start > 0 => {
+            let space = start + space;
+            space + text[space..].chars().next().map_or(0, char::len_utf8)
+        }
+        _ => start,
+    };
+    let end = match text[core.end..end].rfind(is_space) {
+        Some(space) if end < text.len() => core.end + space,
+        _ => end,
+    };
+    start..end
+}
+
+fn escape(text: &str, html: &mut String) {
+    for symbol in text.chars() {
+        match symbol {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            _ => html.push(symbol),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn shown(query: &str, text: &str) -> String {
+        highlight(&Query::parse(query).unwrap(), text).unwrap_or_else(|| "nothing".to_owned())
+    }
+
+    #[test]
+    fn matching_words_are_marked_and_the_rest_is_escaped() {
+        for (query, text, expected) in [
+            ("rust", "I like Rust.", "I like <mark>Rust</mark>."),
+            ("run", "Running, <b>ran</b>", "<mark>Running</mark>, &lt;b&gt;ran&lt;/b&gt;"),
+            ("a&b", "a&b \"c\" 'd'", "<mark>a</mark>&amp;<mark>b</mark> &quot;c&quot; &#39;d&#39;"),
+            ("commu*", "Our communities", "Our <mark>communities</mark>"),
+            ("community*", "Our communities", "Our <mark>communities</mark>"),
+            ("creme", "Crème brûlée", "<mark>Crème</mark> brûlée"),
+            ("\"b c\"", "c b a b c", "c b a <mark>b</mark> <mark>c</mark>"),
+            ("a -b", "b a", "b <mark>a</mark>"),
+            ("a \"a b\"", "a b", "<mark>a</mark> <mark>b</mark>"),
+            ("a", "b", "nothing"),
+            ("\"a b\"", "b a", "nothing"),
+        ] {
+            assert_eq!(shown(query, text), expected, "{query} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_words_around_the_best_place() {
+        let filler = "lorem ipsum ".repeat(50);
+        let text = format!("{filler}ant {filler}ant bee {filler}");
+        let html = shown("ant bee", &text);
+        assert!(html.starts_with('…') && html.ends_with('…'), "{html}");
+        assert!(html.contains("ipsum <mark>ant</mark> <mark>bee</mark> lorem"), "{html}");
+        let plain = html.replace("<mark>", "").replace("</mark>", "");
+        assert!((120..=162).contains(&plain.chars().count()), "{html}");
+        assert!(
+            plain
+                .trim_matches('…')
+                .split(' ')
+                .all(|word| { ["lorem", "ipsum", "ant", "bee"].contains(&word) })
+        );
+    }
+
+    proptest! {
+        /// Whatever the text, the excerpt is a part of it: no cut character, nothing unescaped.
+        #[test]
+        fn an_excerpt_is_a_part_of_the_text(
+            words in prop::collection::vec("ant|bee|é{1,40}|𝒳+|[<>&\"'\u{3000} ]+|\\PC{0,20}", 0..60),
+        ) {
+            let text = words.join(" ");
+            if let Some(html) = highlight(&Query::parse("ant \"bee ant\" b*").unwrap(), &text) {
+                let plain = html.replace("<mark>", "").replace("</mark>", "");
+                prop_assert!(!plain.contains(['<', '>', '"', '\'']));
+                let unescaped = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]
+                    .iter()
+                    .fold(plain, |text, (from, to)| text.replace(from, to));
+                let cut = unescaped.strip_prefix('…').unwrap_or(&unescaped);
+                let cut = cut.strip_suffix('…').unwrap_or(cut);
+                prop_assert!(text.contains(cut), "{} in {}", cut, text);
+            }
+        }
+    }
+}
