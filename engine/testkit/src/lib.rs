@@ -6,6 +6,7 @@
 //! its functions panic and say what failed instead of returning errors.
 
 pub mod corpus;
+pub mod fixtures;
 pub mod git;
 pub mod git_http;
 pub mod upstream;

@@ -24,7 +24,7 @@ pub(super) fn headline(rng: &mut SplitMix64) -> String {
     fill(rng, HEADLINES)
 }
 
-/// Returns a few sentences that introduce a person.
+/// Returns a sentence that introduces a person.
 pub(super) fn introduction(rng: &mut SplitMix64) -> String {
     fill(rng, INTRODUCTIONS)
 }
@@ -51,7 +51,7 @@ fn fill(rng: &mut SplitMix64, patterns: &[&str]) -> String {
     while let Some((before, after)) = rest.split_once('{') {
         let (kind, after) = after.split_once('}').expect("patterns close what they open");
         text.push_str(before);
-        text.push_str(rng.pick_early(match kind {
+        let word = rng.pick_early(match kind {
             "cause" => CAUSES,
             "tech" => TECHS,
             "place" => PLACES,
@@ -61,7 +61,12 @@ fn fill(rng: &mut SplitMix64, patterns: &[&str]) -> String {
             "job" => JOBS,
             "quality" => QUALITIES,
             _ => TIMES,
-        }));
+        });
+        let after_article = text.ends_with(" a ") || matches!(&*text, "A " | "a ");
+        if after_article && begins_with_vowel_sound(word) {
+            text.insert(text.len() - 1, 'n');
+        }
+        text.push_str(word);
         rest = after;
     }
     text.push_str(rest);
@@ -70,6 +75,11 @@ fn fill(rng: &mut SplitMix64, patterns: &[&str]) -> String {
         first.make_ascii_uppercase();
     }
     text
+}
+
+fn begins_with_vowel_sound(word: &str) -> bool {
+    word.starts_with(['a', 'e', 'i', 'o', 'u']) && !word.starts_with("use")
+        || word.starts_with("honest")
 }
 
 pub(super) const FIRST_NAMES: &[&str] = &[

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Stdio};
 
 use super::Upstream;
-use super::raw_tree;
+use super::raw_tree::{self, RawFile};
 use crate::git::{IDENTITY, command, git};
 
 /// The mode of an ordinary file.
@@ -25,7 +25,7 @@ pub struct Commit<'a> {
     parent: Option<String>,
     message: String,
     changes: Vec<Change>,
-    raw: Vec<(Vec<Vec<u8>>, u32, Vec<u8>)>,
+    raw: Vec<RawFile>,
 }
 
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl<'a> Commit<'a> {
         bytes: impl AsRef<[u8]>,
     ) -> Self {
         let segments = segments.into_iter().map(|segment| segment.as_ref().to_vec()).collect();
-        self.raw.push((segments, mode, bytes.as_ref().to_vec()));
+        self.raw.push(RawFile { segments, mode, bytes: bytes.as_ref().to_vec() });
         self
     }
 

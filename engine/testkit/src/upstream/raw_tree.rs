@@ -16,6 +16,14 @@ pub struct TreeEntry {
     pub id: String,
 }
 
+/// A file of any mode whose path is stored segment by segment as given.
+#[derive(Debug)]
+pub(super) struct RawFile {
+    pub(super) segments: Vec<Vec<u8>>,
+    pub(super) mode: u32,
+    pub(super) bytes: Vec<u8>,
+}
+
 const FOLDER: u32 = 0o40_000;
 
 impl Upstream {
@@ -41,9 +49,9 @@ impl Upstream {
 }
 
 /// Writes `commit` anew with the files of `raw` added to its tree, and returns the new id.
-pub(super) fn amend(repo: &Path, commit: &str, raw: &[(Vec<Vec<u8>>, u32, Vec<u8>)]) -> String {
+pub(super) fn amend(repo: &Path, commit: &str, raw: &[RawFile]) -> String {
     let mut tree = git(repo, ["rev-parse", &format!("{commit}^{{tree}}")]);
-    for (segments, mode, bytes) in raw {
+    for RawFile { segments, mode, bytes } in raw {
         let id = if *mode == 0o160_000 {
             String::from_utf8(bytes.clone()).expect("the content of a submodule is an id")
         } else {
