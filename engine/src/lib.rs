@@ -1,6 +1,7 @@
 //! Headwater's engine: a git branch of records as an immutable, searchable snapshot.
 
 pub mod id;
+pub mod index;
 pub mod mirror;
 pub mod problem;
 pub mod record;
