@@ -1,1 +1,70 @@
-//! Placeholder.
+//! What the benchmarks share: a civic corpus on a real remote, and pushes to it.
+
+use std::sync::Arc;
+
+use headwater_engine::engine::{Engine, EngineConfig, Ledger};
+use headwater_engine::id::CommitId;
+use headwater_engine::mirror::{Mirror, MirrorOptions, Objects, Remote};
+use headwater_engine::options::LoadOptions;
+use headwater_testkit::Upstream;
+use headwater_testkit::corpus::{self, Civic};
+use tempfile::TempDir;
+
+/// A remote with the corpus civic-N, to which pushes are made.
+pub struct Town {
+    /// The remote.
+    pub upstream: Upstream,
+    /// The corpus on it.
+    pub civic: Civic,
+    /// The commit that holds the corpus and nothing else.
+    pub head: CommitId,
+    rounds: u64,
+}
+
+impl Town {
+    /// Makes the remote and writes the corpus of `people` people to it.
+    ///
+    /// # Panics
+    ///
+    /// Panics when git fails, as everything here does: without it there is nothing to measure.
+    pub fn new(people: usize) -> Self {
+        let mut upstream = Upstream::new();
+        let civic = corpus::civic(people);
+        let head = id(&civic.write_to(&mut upstream));
+        Self { upstream, civic, head, rounds: 0 }
+    }
+
+    /// Pushes a change of `records` people and returns the new head.
+    pub fn push(&mut self, records: usize) -> CommitId {
+        self.rounds += 1;
+        let edits = self.civic.edits(records, self.rounds).collect::<Vec<_>>();
+        id(&self.upstream.commit("edit").put_all(edits).push())
+    }
+
+    /// Opens the remote itself, for measuring what needs no fetch.
+    pub fn objects(&self) -> Objects {
+        let mirror = Mirror::open(self.upstream.path(), MirrorOptions::default());
+        let objects = mirror.and_then(|mirror| mirror.objects());
+        objects.unwrap_or_else(|error| panic!("the remote cannot be opened: {error}"))
+    }
+
+    /// Opens an engine on a mirror in `folder`, cloned from the remote over `file://`.
+    pub fn engine(&self, folder: &TempDir) -> Engine {
+        let remote = Remote::parse(&self.upstream.url());
+        let config = EngineConfig {
+            repo: folder.path().join("mirror.git"),
+            remote: Some(remote.unwrap_or_else(|error| panic!("no remote: {error}"))),
+            branch: None,
+            load: LoadOptions::default(),
+            fetch: Default::default(),
+            limits: Default::default(),
+            rewrites: None,
+        };
+        let engine = Engine::open(config, Arc::new(Ledger::new()));
+        engine.unwrap_or_else(|error| panic!("the engine does not open: {error}"))
+    }
+}
+
+fn id(text: &str) -> CommitId {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}

@@ -1,9 +1,35 @@
-//! Headwater's engine: a git branch of records as an immutable, searchable snapshot.
+//! Headwater's engine: a git branch of records as an immutable, searchable snapshot, moved from
+//! commit to commit by its diff.
+//!
+//! The flow, which is the order of the modules: a [`mirror`] fetches and compares trees; a
+//! [`layout`] tells which path is which record; [`decode`] turns a blob into a [`value`]; a set of
+//! [`changes`] is applied to the persistent maps of a [`sheet`] and to the text index of
+//! [`search`], beside the live [`snapshot`]; [`plan`] decides how to get there, [`admit`] whether
+//! it may go live; and the [`engine`] publishes it by one store of one pointer. [`query`] answers
+//! readers from a snapshot.
+//!
+//! The law that all of it serves: for every pair of commits, a snapshot of the first taken to the
+//! second by its diff is equal to one loaded from the second.
 
 pub mod id;
-pub mod mirror;
+pub mod value;
+pub mod scalar;
 pub mod problem;
 pub mod record;
-pub mod scalar;
+pub mod mirror;
+pub mod layout;
+pub mod decode;
+pub mod definitions;
+pub mod digest;
+pub mod index;
 pub mod search;
-pub mod value;
+mod document;
+pub mod sheet;
+pub mod plan;
+pub mod report;
+pub mod options;
+pub mod changes;
+pub mod snapshot;
+pub mod admit;
+pub mod load;
+pub mod replay;

@@ -1,0 +1,134 @@
+//! A change set: what differs between two commits, decoded and ready to be applied.
+//!
+//! It holds no git handle. Each path that a sheet claims is in it once.
+
+use std::sync::Arc;
+
+use crate::id::{BlobId, Key};
+use crate::layout::{Layout, SheetSpec};
+use crate::mirror::{BlobContent, EntryMode, ObjectError, Objects, PathChange};
+use crate::options::LoadOptions;
+use crate::problem::{Problem, Rule};
+use crate::record::Record;
+use crate::sheet::Content;
+
+/// What one path has become.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// The sheet that claims the path.
+    pub sheet: Arc<SheetSpec>,
+    /// What the path claims there, and what it holds now.
+    pub now: Now,
+}
+
+/// What a path claims in its sheet, and what it holds now.
+#[derive(Debug, Clone)]
+pub enum Now {
+    /// It claims a key; `None` when there is no such file any more.
+    Claims {
+        /// The key.
+        key: Key,
+        /// The path.
+        path: Box<str>,
+        /// The content of the file.
+        content: Option<Content>,
+    },
+    /// Its name makes it no record, whatever it holds; `None` when it is gone.
+    Misnamed {
+        /// The path, byte for byte.
+        path: Box<[u8]>,
+        /// What is wrong with the name.
+        problem: Option<Problem>,
+    },
+}
+
+/// Every path that differs between two commits and that a sheet claims.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeSet(Vec<Change>);
+
+impl ChangeSet {
+    /// Returns the changes, in the order of their paths.
+    pub fn changes(&self) -> &[Change] {
+        &self.0
+    }
+
+    /// Reads and decodes what `paths` have become. Files above the limit are problems.
+    ///
+    /// Only files of the new tree are read; many of them are decoded on all cores.
+    ///
+    /// # Errors
+    ///
+    /// A blob that the tree names and the mirror does not have is an error: that is not bad data
+    /// but a damaged repository.
+    pub fn read(
+        objects: &Objects,
+        layout: &Layout,
+        paths: &[PathChange],
+        options: &LoadOptions,
+    ) -> Result<Self, ObjectError> {
+        let limit = options.record_limit;
+        let mut changes = Vec::with_capacity(paths.len());
+        let mut wanted = Vec::new();
+        for change in paths {
+            let new = change.new.filter(|entry| is_file(entry.mode));
+            let old = change.old.filter(|entry| is_file(entry.mode));
+            if new.map(|entry| entry.id) == old.map(|entry| entry.id) {
+                // The executable bit is no part of a record, and what never was a file is none.
+                continue;
+            }
+            for claim in layout.claims(&change.path) {
+                let sheet = claim.sheet;
+                let now = match (claim.fault, new) {
+                    (Some(fault), new) => {
+                        Now::Misnamed { path: (*change.path).into(), problem: new.map(|_| fault) }
+                    }
+                    (None, new) => {
+                        if let Some(new) = new {
+                            wanted.push((changes.len(), new.id));
+                        }
+                        // A name that is not UTF-8 is a fault, so nothing is lost here.
+                        let path = String::from_utf8_lossy(&change.path).into();
+                        Now::Claims { key: claim.key, path, content: None }
+                    }
+                };
+                changes.push(Change { sheet, now });
+            }
+        }
+        let ids: Vec<_> = wanted.iter().map(|(_, blob)| *blob).collect();
+        options.progress.begin(ids.len());
+        let contents = objects.read_each(&ids, limit, |at, bytes| {
+            options.progress.advance();
+            let (slot, blob) = wanted[at];
+            decode(&changes[slot], blob, bytes, limit)
+        })?;
+        for ((at, _), decoded) in wanted.iter().zip(contents) {
+            if let Now::Claims { content, .. } = &mut changes[*at].now {
+                *content = decoded;
+            }
+        }
+        Ok(Self(changes))
+    }
+}
+
+/// Says whether an entry can be a record: a symlink or a submodule never is.
+fn is_file(mode: EntryMode) -> bool {
+    matches!(mode, EntryMode::Regular | EntryMode::Executable)
+}
+
+fn decode(change: &Change, blob: BlobId, bytes: BlobContent<'_>, limit: u64) -> Option<Content> {
+    let Now::Claims { key, path, .. } = &change.now else { return None };
+    let sheet = &change.sheet;
+    let decoded = match bytes {
+        BlobContent::Bytes(bytes) => sheet.decode(path, bytes),
+        BlobContent::TooLarge(size) => {
+            let message = format!("the file has {size} bytes, more than the limit of {limit}");
+            Err(vec![Problem::new(&sheet.name, &**path, Rule::TooLarge, message)])
+        }
+    };
+    Some(match decoded {
+        Ok(value) => {
+            Content::Record(Arc::new(Record { key: key.clone(), path: path.clone(), blob, value }))
+        }
+        Err(problems) => Content::Broken(problems.into()),
+    })
+}

@@ -1,0 +1,149 @@
+//! From the bytes of a file to a JSON value, or to what is wrong with them.
+//!
+//! TOML dates and times become their canonical text, NaN and infinities null; integers keep 64
+//! bits; keys are strings. No decoder panics, recurses without a limit, or takes more than a
+//! bounded multiple of its input.
+
+mod json;
+mod markdown;
+mod toml;
+mod yaml;
+
+use crate::problem::Rule;
+
+pub use json::json;
+pub use toml::{toml_1_0, toml_1_1};
+pub use yaml::yaml;
+
+/// The formats of files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Format {
+    /// TOML 1.0, as gitsheets reads it.
+    Toml10,
+    /// TOML 1.1.
+    Toml11,
+    /// JSON.
+    Json,
+    /// YAML 1.2, core schema.
+    Yaml,
+    /// Front matter and a body.
+    Markdown,
+    /// The same with another extension.
+    Mdx,
+}
+
+impl Format {
+    /// Returns the name that the API shows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Toml10 | Self::Toml11 => "toml",
+            Self::Json => "json",
+            Self::Yaml => "yaml",
+            Self::Markdown => "markdown",
+            Self::Mdx => "mdx",
+        }
+    }
+
+    /// Says whether files have a body beside their fields.
+    pub const fn has_body(self) -> bool {
+        matches!(self, Self::Markdown | Self::Mdx)
+    }
+}
+
+/// How Markdown is taken apart.
+#[derive(Debug, Clone, Copy)]
+pub struct Framing<'s> {
+    /// As gitsheets does, to the byte; else `+++` or `---` at the start of the file.
+    pub gitsheets: bool,
+    /// The field that takes the body.
+    pub body: &'s str,
+}
+
+/// What is wrong with a file, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// The rule that is broken.
+    pub rule: Rule,
+    /// In one line, without an excerpt of the file.
+    pub message: String,
+    /// The line, from 1.
+    pub line: Option<u32>,
+    /// The column in characters, from 1.
+    pub column: Option<u32>,
+}
+
+impl Flaw {
+    fn new(rule: Rule, message: impl Into<String>) -> Self {
+        let message: String = message.into();
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { rule, message, line: None, column: None }
+    }
+
+    fn at(mut self, line: usize, column: usize) -> Self {
+        self.line = u32::try_from(line).ok();
+        self.column = u32::try_from(column).ok();
+        self
+    }
+
+    /// Adds the place at byte `offset` of `text`.
+    fn at_offset(self, text: &str, offset: usize) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before[begin..].chars().count() + 1;
+        self.at(line, column)
+    }
+
+    /// Moves the place down by `lines`, for a block inside a file.
+    fn below(mut self, lines: usize) -> Self {
+        let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+        self.line = self.line.map(|line| line.saturating_add(lines));
+        self
+    }
+}
+
+/// Decodes a file.
+///
+/// # Errors
+///
+/// Returns the flaw that keeps it from being a value.
+pub fn decode(
+    format: Format,
+    framing: Framing<'_>,
+    bytes: &[u8],
+) -> Result<serde_json::Value, Flaw> {
+    if is_lfs_pointer(bytes) {
+        let message = "the file is a Git LFS pointer; its content is not in the repository";
+        return Err(Flaw::new(Rule::LfsPointer, message));
+    }
+    match format {
+        Format::Toml10 => toml_1_0(bytes),
+        Format::Toml11 => toml_1_1(bytes),
+        Format::Json => json(bytes),
+        Format::Yaml => yaml(bytes),
+        Format::Markdown | Format::Mdx if framing.gitsheets => {
+            markdown::gitsheets(utf8(bytes)?, framing.body)
+        }
+        Format::Markdown | Format::Mdx => markdown::front_matter(utf8(bytes)?, framing.body),
+    }
+}
+
+/// Returns the text without its byte order mark.
+fn utf8(bytes: &[u8]) -> Result<&str, Flaw> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let valid = &bytes[..error.valid_up_to()];
+            let text = std::str::from_utf8(valid).unwrap_or_default();
+            let flaw = Flaw::new(Rule::NotUtf8, "the file is not UTF-8");
+            Err(flaw.at_offset(text, text.len()))
+        }
+    }
+}
+
+fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.len() < 1024 && bytes.starts_with(b"version https://git-lfs.github.com/spec/")
+}
+
+#[cfg(test)]
+mod tests;

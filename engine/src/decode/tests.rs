@@ -1,0 +1,152 @@
+use serde_json::json;
+
+use super::*;
+
+fn decoded(format: Format, bytes: &[u8]) -> Result<serde_json::Value, Flaw> {
+    decode(format, Framing { gitsheets: false, body: "body" }, bytes)
+}
+
+fn flaw(format: Format, bytes: &[u8]) -> (Rule, Option<u32>, Option<u32>) {
+    let flaw = decoded(format, bytes).unwrap_err();
+    assert!(!flaw.message.contains('\n') && !flaw.message.is_empty(), "{flaw:?}");
+    (flaw.rule, flaw.line, flaw.column)
+}
+
+#[test]
+fn toml_keeps_integers_and_writes_times_as_text() {
+    let text = b"z = 1\na = 9223372036854775807\nt = 1979-05-27T00:32:00.500-07:00\n\
+                 d = 1979-05-27\nn = nan\ni = -inf\nf = 1.5\n";
+    let expected = json!({
+        "a": 9_223_372_036_854_775_807_i64, "z": 1, "t": "1979-05-27T00:32:00.5-07:00",
+        "d": "1979-05-27", "n": null, "i": null, "f": 1.5
+    });
+    for format in [Format::Toml10, Format::Toml11] {
+        assert_eq!(decoded(format, text).unwrap(), expected, "{format:?}");
+    }
+}
+
+#[test]
+fn the_two_versions_of_toml_are_told_apart() {
+    assert!(decoded(Format::Toml11, b"a = { b = 1,\n }\n").is_ok());
+    assert_eq!(flaw(Format::Toml10, b"a = { b = 1,\n }\n").0, Rule::Malformed);
+}
+
+#[test]
+fn the_keys_of_toml_come_sorted() {
+    let table: toml_v08::Table = "b = 1\na = 2\n".parse().unwrap();
+    assert_eq!(table.keys().collect::<Vec<_>>(), ["a", "b"], "preserve_order is on");
+}
+
+#[test]
+fn every_malformed_file_tells_its_place() {
+    let cases: [(Format, &[u8], u32); 8] = [
+        (Format::Toml10, b"a = 1\nb = = 2\n", 2),
+        (Format::Toml11, b"a = 1\na = 2\n", 2),
+        (Format::Json, b"{\n \"a\": 1,\n}", 3),
+        (Format::Json, b"{\n\"a\": 1,\n\"a\": 2}", 3),
+        (Format::Yaml, b"a: 1\nb: [1\nc: 2\n", 3),
+        (Format::Yaml, b"a: 1\nb: 2\na: 3\n", 3),
+        (Format::Markdown, b"+++\na = 1\nb = = 2\n+++\nx\n", 3),
+        (Format::Markdown, b"---\na: 1\nb: [\n---\nx\n", 3),
+    ];
+    for (format, bytes, line) in cases {
+        let (rule, at, column) = flaw(format, bytes);
+        let text = String::from_utf8_lossy(bytes);
+        assert_eq!(rule, Rule::Malformed, "{text}");
+        assert!(column.is_some(), "{text}");
+        assert!(at.is_some_and(|at| at.abs_diff(line) <= 1), "{text}: {at:?}");
+    }
+}
+
+#[test]
+fn nesting_and_aliases_have_a_limit() {
+    let deep = |open: &str, close: &str| format!("{}{}", open.repeat(300), close.repeat(300));
+    let toml = format!("a = {}", deep("[", "]"));
+    assert_eq!(flaw(Format::Toml10, toml.as_bytes()).0, Rule::TooDeep);
+    assert_eq!(flaw(Format::Toml11, toml.as_bytes()).0, Rule::TooDeep);
+    assert_eq!(flaw(Format::Json, deep("[", "]").as_bytes()).0, Rule::TooDeep);
+    assert_eq!(flaw(Format::Yaml, deep("[", "]").as_bytes()).0, Rule::TooDeep);
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for n in 1..9 {
+        let aliases = vec![format!("*a{}", n - 1); 9].join(", ");
+        bomb.push_str(&format!("a{n}: &a{n} [{aliases}]\n"));
+    }
+    assert_eq!(flaw(Format::Yaml, bomb.as_bytes()).0, Rule::TooDeep);
+}
+
+#[test]
+fn yaml_is_the_core_schema_with_text_for_keys() {
+    let text = b"no: no\nyes: on\n1: true\nnull_: ~\nanchor: &x {a: 1}\nalias: *x\nf: 1.5\n";
+    let expected = json!({
+        "no": "no", "yes": "on", "1": true, "null_": null, "anchor": {"a": 1}, "alias": {"a": 1},
+        "f": 1.5
+    });
+    assert_eq!(decoded(Format::Yaml, text).unwrap(), expected);
+    assert_eq!(flaw(Format::Yaml, b"").0, Rule::Malformed);
+    assert_eq!(flaw(Format::Yaml, b"--- a\n--- b\n").0, Rule::Malformed);
+}
+
+#[test]
+fn a_file_that_is_not_text_or_not_here_is_told() {
+    assert_eq!(flaw(Format::Toml10, b"a = 1\nb = \"\xff\"").0, Rule::NotUtf8);
+    assert_eq!(flaw(Format::Json, b"\n\xff"), (Rule::NotUtf8, Some(2), Some(1)));
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+    assert_eq!(flaw(Format::Yaml, pointer).0, Rule::LfsPointer);
+    assert_eq!(decoded(Format::Json, b"\xef\xbb\xbf{}").unwrap(), json!({}));
+}
+
+#[test]
+fn gitsheets_markdown_is_taken_apart_to_the_byte() {
+    let cases = [
+        ("+++\na = 1\n+++\n\nbody\n", json!({"a": 1, "body": "body"})),
+        ("+++\na = 1\n+++\nbody\n", json!({"a": 1, "body": "body"})),
+        ("+++\na = 1\n+++\n\n\n\nbody\n\n\n", json!({"a": 1, "body": "body\n\n"})),
+        ("+++\na = 1\n+++\n\n    code\n", json!({"a": 1, "body": "    code"})),
+        ("+++\n+++\n\nb\n", json!({"body": "b"})),
+        ("+++\na = 1\n", json!({"body": "a = 1\n"})),
+        ("junk\n+++\na = 1\n+++\nb\n", json!({"a": 1, "body": "b"})),
+        ("+++ \na=1\n+++\t\nb", json!({"a": 1, "body": "b"})),
+        ("++++\n+++ x\n +++\n", json!({"body": "++++\n+++ x\n +++\n"})),
+        ("+++\nslug = \"empty\"\n+++\n\n\n", json!({"slug": "empty", "body": ""})),
+        ("\u{feff}plain\n", json!({"body": "plain\n"})),
+        ("+++\r\na = 1\r\n+++\r\nbody\r\n", json!({"a": 1, "body": "body\r"})),
+        ("+++\na = 1\n+++\nx\n+++\ny\n", json!({"a": 1, "body": "x\n+++\ny"})),
+    ];
+    for (text, expected) in cases {
+        let framing = Framing { gitsheets: true, body: "body" };
+        let found = decode(Format::Markdown, framing, text.as_bytes());
+        assert_eq!(found.as_ref(), Ok(&expected), "{text:?}");
+    }
+}
+
+#[test]
+fn other_markdown_begins_with_its_front_matter_or_has_none() {
+    let cases = [
+        ("---\na: 1\n---\n\nbody\n", json!({"a": 1, "body": "body"})),
+        ("+++\na = 1\n+++\nbody\n", json!({"a": 1, "body": "body"})),
+        ("# Title\n\n---\ntext\n", json!({"body": "# Title\n\n---\ntext"})),
+        ("---\n---\nbody", json!({"body": "body"})),
+        ("", json!({"body": ""})),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(decoded(Format::Markdown, text.as_bytes()).as_ref(), Ok(&expected), "{text:?}");
+    }
+    assert_eq!(flaw(Format::Markdown, b"---\na: 1\n").0, Rule::Malformed);
+    assert_eq!(flaw(Format::Markdown, b"---\n- a\n---\n").0, Rule::Malformed);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_decoder_panics_on_any_bytes(
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        text in r#"[ \[\]{}:,"'+\-=#&*!|>%@`a-c0-9\n\t.~?]{0,120}"#,
+    ) {
+        for format in [Format::Toml10, Format::Toml11, Format::Json, Format::Yaml, Format::Mdx] {
+            for gitsheets in [false, true] {
+                for input in [&bytes[..], text.as_bytes()] {
+                    let _ = decode(format, Framing { gitsheets, body: "body" }, input);
+                }
+            }
+        }
+    }
+}

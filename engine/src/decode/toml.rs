@@ -1,0 +1,68 @@
+//! TOML, in two versions: 1.0 by the very library that gitsheets uses, and 1.1.
+
+use serde_json::{Map, Number, Value};
+
+use super::{Flaw, utf8};
+use crate::problem::Rule;
+
+/// Decodes TOML 1.0. The top level is a table.
+///
+/// # Errors
+///
+/// Returns the first flaw, with its place.
+pub fn toml_1_0(bytes: &[u8]) -> Result<Value, Flaw> {
+    let text = utf8(bytes)?;
+    let table = text.parse::<toml_v08::Table>();
+    let table = table.map_err(|error| flaw(text, error.message(), error.span()))?;
+    Ok(object(table, value_1_0))
+}
+
+/// Decodes TOML 1.1. The top level is a table.
+///
+/// # Errors
+///
+/// Returns the first flaw, with its place.
+pub fn toml_1_1(bytes: &[u8]) -> Result<Value, Flaw> {
+    let text = utf8(bytes)?;
+    let table = text.parse::<toml::Table>();
+    let table = table.map_err(|error| flaw(text, error.message(), error.span()))?;
+    Ok(object(table, value_1_1))
+}
+
+fn flaw(text: &str, message: &str, span: Option<std::ops::Range<usize>>) -> Flaw {
+    let deep = message.contains("recursion limit");
+    let rule = if deep { Rule::TooDeep } else { Rule::Malformed };
+    let flaw = Flaw::new(rule, message);
+    match span {
+        Some(span) => flaw.at_offset(text, span.start),
+        None => flaw,
+    }
+}
+
+fn object<V>(table: impl IntoIterator<Item = (String, V)>, value: fn(V) -> Value) -> Value {
+    Value::Object(table.into_iter().map(|(key, member)| (key, value(member))).collect::<Map<_, _>>())
+}
+
+fn value_1_0(value: toml_v08::Value) -> Value {
+    match value {
+        toml_v08::Value::String(text) => Value::String(text),
+        toml_v08::Value::Integer(integer) => Value::from(integer),
+        toml_v08::Value::Float(float) => Number::from_f64(float).map_or(Value::Null, Value::Number),
+        toml_v08::Value::Boolean(boolean) => Value::Bool(boolean),
+        toml_v08::Value::Datetime(time) => Value::String(time.to_string()),
+        toml_v08::Value::Array(members) => members.into_iter().map(value_1_0).collect(),
+        toml_v08::Value::Table(table) => object(table, value_1_0),
+    }
+}
+
+fn value_1_1(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(integer) => Value::from(integer),
+        toml::Value::Float(float) => Number::from_f64(float).map_or(Value::Null, Value::Number),
+        toml::Value::Boolean(boolean) => Value::Bool(boolean),
+        toml::Value::Datetime(time) => Value::String(time.to_string()),
+        toml::Value::Array(members) => members.into_iter().map(value_1_1).collect(),
+        toml::Value::Table(table) => object(table, value_1_1),
+    }
+}

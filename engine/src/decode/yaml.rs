@@ -1,0 +1,69 @@
+//! YAML 1.2 with the core schema: `no` is a string. Aliases are allowed within a budget.
+
+use serde_json::Value;
+use serde_saphyr::{Error, Options};
+
+use super::json::Unambiguous;
+use super::{Flaw, utf8};
+use crate::problem::Rule;
+
+/// The most nodes that a document may have, aliases expanded.
+const NODES: usize = 50_000;
+/// How deep it may be nested.
+const DEPTH: usize = 64;
+
+/// Decodes one YAML document. Any value but null is one.
+///
+/// # Errors
+///
+/// Returns the first flaw, with its place.
+pub fn yaml(bytes: &[u8]) -> Result<Value, Flaw> {
+    let text = utf8(bytes)?;
+    let parsed: Result<Unambiguous, Error> = serde_saphyr::from_str_with_options(text, options());
+    let Unambiguous(value) = parsed.map_err(|error| flaw(&error))?;
+    if value.is_null() {
+        return Err(Flaw::new(Rule::Malformed, "the document is empty").at(1, 1));
+    }
+    Ok(value)
+}
+
+fn options() -> Options {
+    serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_nodes: NODES,
+            max_events: 3 * NODES,
+            max_depth: DEPTH,
+            max_documents: 1,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: NODES,
+            max_replay_stack_depth: DEPTH,
+        },
+        strict_booleans: true,
+        legacy_octal_numbers: false,
+    }
+}
+
+fn flaw(error: &Error) -> Flaw {
+    let error = error.without_snippet();
+    let rule = match error {
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::AliasReplayCounterOverflow { .. } => Rule::TooDeep,
+        _ => Rule::Malformed,
+    };
+    // The text of the error may quote the file; its first line up to the place does not.
+    let whole = error.to_string();
+    let message = whole.lines().next().unwrap_or_default();
+    let message = message.split(" at line ").next().unwrap_or(message);
+    let flaw = Flaw::new(rule, message);
+    match error.location() {
+        Some(place) => {
+            let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).max(1);
+            flaw.at(number(place.line()), number(place.column()))
+        }
+        None => flaw,
+    }
+}

@@ -1,0 +1,104 @@
+//! The files of a commit that define its sheets: a few small blobs, whatever the size of the tree.
+
+use crate::id::{BlobId, TreeId};
+use crate::layout::{DefinitionFile, DefinitionFiles, RootEntry};
+use crate::mirror::{BlobContent, EntryMode, ObjectError, Objects, TreeEntry};
+
+/// The most bytes a definition may have.
+const LIMIT: u64 = 1 << 20;
+
+/// How deep contracts may be nested below `.gitsheets/contracts`.
+const DEPTH: usize = 16;
+
+/// A reason why the definitions of a commit cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DefinitionError {
+    /// The repository does not give an object that the tree names.
+    #[error("cannot read the definitions in tree {tree}")]
+    Object {
+        /// The tree of the commit.
+        tree: TreeId,
+        /// What git says.
+        #[source]
+        source: ObjectError,
+    },
+}
+
+/// Reads the definitions in `tree`; `instead` takes the place of its `headwater.toml`.
+///
+/// # Errors
+///
+/// Fails only on a damaged repository. What the definitions say is judged by the layout.
+pub(crate) fn gather(
+    objects: &Objects,
+    tree: TreeId,
+    instead: Option<&DefinitionFile>,
+) -> Result<DefinitionFiles, DefinitionError> {
+    gather_files(objects, tree, instead).map_err(|source| DefinitionError::Object { tree, source })
+}
+
+fn gather_files(
+    objects: &Objects,
+    tree: TreeId,
+    instead: Option<&DefinitionFile>,
+) -> Result<DefinitionFiles, ObjectError> {
+    let root = objects.root_entries(tree)?;
+    let mut files = DefinitionFiles { headwater: instead.cloned(), ..DefinitionFiles::default() };
+    if files.headwater.is_none()
+        && let Some(entry) = root.iter().find(|entry| entry.name == b"headwater.toml")
+    {
+        files.headwater = read(objects, "headwater.toml".into(), entry)?;
+    }
+    for entry in objects.folder_at(tree, b".gitsheets")?.unwrap_or_default() {
+        // The name of a sheet is text; a file with another name defines none.
+        let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
+        if name.ends_with(".toml") && name != ".toml" {
+            let path = format!(".gitsheets/{name}");
+            files.gitsheets.extend(read(objects, path, &entry)?);
+        }
+    }
+    contracts(objects, tree, ".gitsheets/contracts", DEPTH, &mut files.contracts)?;
+    let folder = |entry: TreeEntry| RootEntry {
+        is_folder: entry.mode == EntryMode::Folder,
+        name: entry.name,
+    };
+    files.root = root.into_iter().map(folder).collect();
+    Ok(files)
+}
+
+fn contracts(
+    objects: &Objects,
+    tree: TreeId,
+    folder: &str,
+    depth: usize,
+    found: &mut Vec<DefinitionFile>,
+) -> Result<(), ObjectError> {
+    let entries = objects.folder_at(tree, folder.as_bytes())?.unwrap_or_default();
+    for entry in entries {
+        let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
+        let path = format!("{folder}/{name}");
+        if entry.mode == EntryMode::Folder && depth > 0 {
+            contracts(objects, tree, &path, depth - 1, found)?;
+        } else if name.ends_with(".toml") {
+            found.extend(read(objects, path, &entry)?);
+        }
+    }
+    Ok(())
+}
+
+/// Reads a definition, or nothing where the entry is no file. One above the limit reads as empty,
+/// which no definition may be, so it is a problem of the definition.
+fn read(
+    objects: &Objects,
+    path: String,
+    entry: &TreeEntry,
+) -> Result<Option<DefinitionFile>, ObjectError> {
+    if !matches!(entry.mode, EntryMode::Regular | EntryMode::Executable) {
+        return Ok(None);
+    }
+    let bytes = objects.read_blob(BlobId::from_bytes(entry.id), LIMIT, |content| match content {
+        BlobContent::Bytes(bytes) => bytes.to_owned(),
+        BlobContent::TooLarge(_) => Vec::new(),
+    })?;
+    Ok(Some(DefinitionFile { path, bytes }))
+}

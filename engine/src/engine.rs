@@ -1,0 +1,240 @@
+//! The engine: one published snapshot, one writer, one thread that reloads.
+//!
+//! Readers take [`Engine::snapshot`] and hold no lock. Everything that changes the state goes
+//! through [`Engine::submit`], whose requests one thread serves in turn.
+
+mod error;
+mod flight;
+mod held;
+mod ledger;
+mod open;
+mod reload;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+
+use crate::admit::AdmissionLimits;
+use crate::id::CommitId;
+use crate::mirror::{FetchOptions, Mirror, MirrorLock, Remote};
+use crate::options::LoadOptions;
+use crate::report::{ReloadId, Trigger};
+use crate::snapshot::Snapshot;
+
+pub use error::{FailureKind, OpenError, ReloadError};
+pub use flight::{Done, RequestKind};
+pub use held::{Held, HeldReason};
+pub use ledger::{Entry, Ledger, Report};
+
+use flight::Flight;
+
+/// What to do when the branch was rewound or rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rewrites {
+    /// Hold it until the operator lets it through.
+    #[default]
+    Hold,
+    /// Go where the branch went.
+    Follow,
+}
+
+/// What the engine serves, and how.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// The repository. Without one, and with a remote, it is cloned.
+    pub repo: PathBuf,
+    /// The remote; `None` uses the repository's own `origin`, or serves the local branch.
+    pub remote: Option<Remote>,
+    /// The branch; `None` chooses the obvious one.
+    pub branch: Option<String>,
+    /// How records are read.
+    pub load: LoadOptions,
+    /// How the remote is fetched; the branch in it is set by the engine.
+    pub fetch: FetchOptions,
+    /// How much may be wrong in sheets that quarantine.
+    pub limits: AdmissionLimits,
+    /// What to do when the branch was rewritten; `None` follows in a repository with a work
+    /// tree, whose owner amends commits all day, and holds everywhere else.
+    pub rewrites: Option<Rewrites>,
+}
+
+/// A git branch as a live state: readers never wait, and every change is published whole.
+///
+/// Dropping the engine waits for the reload that runs.
+#[derive(Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the callers and the reload thread share.
+struct Shared {
+    mirror: Mirror,
+    branch: String,
+    /// Where new commits come from; `None` follows the local branch and moves no reference.
+    remote: Option<Remote>,
+    load: LoadOptions,
+    fetch: FetchOptions,
+    limits: AdmissionLimits,
+    rewrites: Rewrites,
+    /// What readers see.
+    published: ArcSwap<Snapshot>,
+    /// Taken by whoever builds a new state; no network wait happens under it.
+    writer: Mutex<()>,
+    /// Taken by whoever talks to the remote or tidies the repository; no write waits for it.
+    lane: Mutex<()>,
+    flight: Flight,
+    ledger: Arc<Ledger>,
+    status: Mutex<EngineStatus>,
+    /// Keeps a second server out for as long as the engine lives.
+    _lock: Option<MirrorLock>,
+}
+
+/// What the operator sees, beside the snapshot.
+#[derive(Debug, Clone)]
+pub struct EngineStatus {
+    /// The branch that is served.
+    pub branch: String,
+    /// The remote without credentials, or `None` where the local branch is followed.
+    pub remote: Option<String>,
+    /// The head of the branch on the remote, as last seen.
+    pub remote_head: Option<CommitId>,
+    /// When the remote last answered.
+    pub fetched_at: Option<SystemTime>,
+    /// Since when the remote has had a head that is not published.
+    pub behind_since: Option<SystemTime>,
+    /// How many commits the local branch is ahead of the remote.
+    pub ahead: u64,
+    /// The push that is held back.
+    pub held: Option<Held>,
+    /// The last reload that is done.
+    pub last: Option<Arc<Report>>,
+    /// Whether the published state has problems that a push would have been refused for: it was
+    /// served because there was nothing to compare with.
+    pub degraded: bool,
+    /// Whether the branch is missing on the remote.
+    pub branch_missing: bool,
+    /// When the published snapshot was published.
+    pub published_at: SystemTime,
+}
+
+impl Engine {
+    /// Returns the published snapshot. Wait-free; load it once per request and answer everything
+    /// from it.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.shared.published.load_full()
+    }
+
+    /// Asks for a reload and returns its id at once; `done` is called with the report, on the
+    /// engine's thread, so it should only pass it on.
+    ///
+    /// One reload runs and one waits; requests that arrive meanwhile share the one that waits.
+    /// `reserved` is an id taken from the ledger before, for callers who were given it already.
+    pub fn submit(
+        &self,
+        kind: RequestKind,
+        trigger: Trigger,
+        reserved: Option<ReloadId>,
+        done: Done,
+    ) -> ReloadId {
+        self.shared.flight.join(&self.shared.ledger, kind, trigger, reserved, done)
+    }
+
+    /// Asks for a reload and waits for its report.
+    ///
+    /// Returns `None` when the engine is shut down meanwhile.
+    pub fn reload(&self, kind: RequestKind, trigger: Trigger) -> Option<Arc<Report>> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let done: Done = Box::new(move |report, _| {
+            // Nobody listens any more when the caller is gone, and that is fine.
+            let _ = sender.send(report);
+        });
+        self.submit(kind, trigger, None, done);
+        receiver.recv().ok()
+    }
+
+    /// Says whether `hash` is `head` or one of its ancestors; a commit that is not here is not.
+    pub fn contains(&self, head: CommitId, hash: CommitId) -> bool {
+        head == hash
+            || self.shared.mirror.objects().is_ok_and(|objects| {
+                objects.contains(hash.as_bytes())
+                    && objects.descends_from(head, hash).unwrap_or(false)
+            })
+    }
+
+    /// Returns what the operator sees.
+    pub fn status(&self) -> EngineStatus {
+        self.shared.status().clone()
+    }
+
+    /// Returns the ledger of past reloads.
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.shared.ledger
+    }
+
+    /// Lets the reload that runs end and takes no more. Requests that wait are dropped.
+    pub fn close(&self) {
+        self.shared.flight.close();
+    }
+
+    fn start(shared: Shared) -> Result<Self, OpenError> {
+        let shared = Arc::new(shared);
+        let thread = std::thread::Builder::new()
+            .name("headwater-reload".into())
+            .spawn({
+                let shared = shared.clone();
+                move || shared.serve()
+            })
+            .map_err(OpenError::Thread)?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.close();
+        if let Some(thread) = self.thread.take() {
+            // The thread catches panics in its reloads, so there is nothing to pass on.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Serves requests until the flight is closed, and tidies up behind each.
+    fn serve(&self) {
+        while let Some(run) = self.flight.next() {
+            let report = Arc::new(self.run(run.id, run.kind, run.trigger));
+            self.ledger.record(&report);
+            self.status().last = Some(report.clone());
+            run.finish(&report);
+            self.tidy();
+        }
+    }
+
+    /// Publishes `snapshot`. The one place that stores the pointer.
+    fn publish(&self, snapshot: Snapshot) {
+        self.published.store(Arc::new(snapshot));
+    }
+
+    fn status(&self) -> MutexGuard<'_, EngineStatus> {
+        // Plain fields, each whole on its own: a poisoned lock holds usable ones.
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn branch_ref(&self) -> String {
+        format!("refs/heads/{}", self.branch)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("mirror", &self.mirror)
+            .field("branch", &self.branch)
+            .finish_non_exhaustive()
+    }
+}

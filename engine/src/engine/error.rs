@@ -1,0 +1,213 @@
+//! Why the engine does not open, and why a reload fails.
+
+use std::path::PathBuf;
+
+use super::held::{Held, HeldReason};
+use crate::load::LoadError;
+use crate::mirror::{self, FetchError, LockError, ObjectError, RefError};
+use crate::report::ReloadId;
+
+/// A reason why the engine cannot serve a repository at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be used as a repository.
+    #[error("cannot open the repository {}", path.display())]
+    Repository {
+        /// The folder.
+        path: PathBuf,
+        /// What git says.
+        #[source]
+        source: mirror::OpenError,
+    },
+    /// There is neither a repository nor a remote to clone it from.
+    #[error("{} is no repository, and no remote is given to clone it from", path.display())]
+    NothingThere {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The repository has a work tree and a remote: serving it would fight with its user.
+    #[error(
+        "{} has a work tree and a remote: serve a bare clone of it, made by \
+         `git clone --bare {remote} {}.git`", path.display(), path.display()
+    )]
+    NotBare {
+        /// The folder.
+        path: PathBuf,
+        /// The remote, without credentials.
+        remote: String,
+    },
+    /// The history is cut off.
+    #[error(
+        "{} is a shallow clone, whose moves cannot be judged: complete it with \
+         `git -C {} fetch --unshallow`", path.display(), path.display()
+    )]
+    Shallow {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The URL of the remote cannot be used.
+    #[error("the remote cannot be used")]
+    Remote(#[source] mirror::RemoteError),
+    /// No branch is given, and none is the obvious one.
+    #[error("choose a branch with --branch: there are {}", branches.join(", "))]
+    BranchUnclear {
+        /// The branches that exist.
+        branches: Vec<String>,
+    },
+    /// The branch that was asked for does not exist.
+    #[error("there is no branch {branch}; there are {}", branches.join(", "))]
+    BranchMissing {
+        /// The branch.
+        branch: String,
+        /// The branches that exist.
+        branches: Vec<String>,
+    },
+    /// Another process serves this repository.
+    #[error("cannot lock the repository {}", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// Who holds the lock.
+        #[source]
+        source: LockError,
+    },
+    /// The remote cannot be fetched and nothing is here to serve.
+    #[error("cannot fetch branch {branch}, and there is no local state to serve")]
+    Fetch {
+        /// The branch.
+        branch: String,
+        /// What went wrong.
+        #[source]
+        source: FetchError,
+    },
+    /// A reference cannot be read or written.
+    #[error("cannot read or write a reference in {}", path.display())]
+    Reference {
+        /// The folder.
+        path: PathBuf,
+        /// What git says.
+        #[source]
+        source: RefError,
+    },
+    /// The head of the branch cannot be loaded.
+    #[error("cannot load branch {branch}")]
+    Load {
+        /// The branch.
+        branch: String,
+        /// What went wrong.
+        #[source]
+        source: LoadError,
+    },
+    /// The engine's thread cannot be started.
+    #[error("cannot start the reload thread")]
+    Thread(#[source] std::io::Error),
+}
+
+/// A reason why a reload did not publish the remote's head. The old state keeps serving.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The branch is not on the remote.
+    #[error("branch {branch} is not on the remote")]
+    BranchMissing {
+        /// The branch.
+        branch: String,
+    },
+    /// The push is held back.
+    #[error("the remote's head {} is held: {}", held.commit, held.reason.as_str())]
+    Held {
+        /// The push.
+        held: Held,
+        /// Whether this is the stored answer to an earlier attempt.
+        repeated: bool,
+    },
+    /// There is no held push of this id any more.
+    #[error("push {id} is not held, or is not the remote's head any more")]
+    NotHeld {
+        /// The id that was asked for.
+        id: ReloadId,
+    },
+    /// The remote could not be fetched.
+    #[error("cannot fetch the branch")]
+    Fetch(#[source] FetchError),
+    /// The new state could not be built, neither by its difference nor anew.
+    #[error("cannot build the new state")]
+    Load(#[source] LoadError),
+    /// A reference could not be read or moved.
+    #[error("cannot move the branch")]
+    Reference(#[source] RefError),
+    /// The repository could not be read.
+    #[error("cannot read the repository")]
+    Repository(#[source] ObjectError),
+    /// The repository could not be opened.
+    #[error("cannot open the repository")]
+    Open(#[source] mirror::OpenError),
+    /// The reload panicked, which is a mistake in Headwater.
+    #[error("the reload panicked: {message}")]
+    Panic {
+        /// What the panic said.
+        message: String,
+    },
+}
+
+/// What kind of failure a reload met: what the caller is told, and what the operator does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The branch is not on the remote.
+    BranchMissing,
+    /// The branch was rewound or rewritten.
+    Diverged,
+    /// The content was refused.
+    Refused,
+    /// The held push that was asked for is gone.
+    NotHeld,
+    /// The remote cannot be reached or answers nonsense.
+    Unreachable,
+    /// The remote wants other credentials.
+    RemoteAuth,
+    /// What the remote sent is no sound repository.
+    ContentRejected,
+    /// The remote took too long.
+    TimedOut,
+    /// A disk is full.
+    DiskFull,
+    /// Somebody else holds a lock in the repository.
+    RepoLocked,
+    /// Anything else: the engine failed.
+    Internal,
+}
+
+impl ReloadError {
+    /// Returns what kind of failure it is.
+    pub fn kind(&self) -> FailureKind {
+        match self {
+            Self::BranchMissing { .. } => FailureKind::BranchMissing,
+            Self::Held { held, .. } if held.reason == HeldReason::Diverged => FailureKind::Diverged,
+            Self::Held { .. } => FailureKind::Refused,
+            Self::NotHeld { .. } => FailureKind::NotHeld,
+            Self::Fetch(error) => match error.kind() {
+                mirror::FetchFailure::Unreachable => FailureKind::Unreachable,
+                mirror::FetchFailure::Auth => FailureKind::RemoteAuth,
+                mirror::FetchFailure::ContentRejected => FailureKind::ContentRejected,
+                mirror::FetchFailure::TimedOut => FailureKind::TimedOut,
+                mirror::FetchFailure::DiskFull => FailureKind::DiskFull,
+                mirror::FetchFailure::RepoLocked => FailureKind::RepoLocked,
+                _ => FailureKind::Unreachable,
+            },
+            Self::Reference(error) if error.is_locked() => FailureKind::RepoLocked,
+            error if disk_is_full(error) => FailureKind::DiskFull,
+            _ => FailureKind::Internal,
+        }
+    }
+}
+
+/// Looks for "no space left" among the causes: it can come from any write.
+fn disk_is_full(error: &ReloadError) -> bool {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |error| error.source()).any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        io.is_some_and(|io| {
+            use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+            matches!(io.kind(), StorageFull | QuotaExceeded)
+        })
+    })
+}

@@ -1,0 +1,179 @@
+//! Single flight: one reload runs, one waits, and whoever asks meanwhile shares the one that
+//! waits. A burst of any number of requests costs at most two reloads.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::ledger::{Ledger, Report};
+use crate::report::{ReloadId, Trigger};
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestKind {
+    /// Go to the remote's head.
+    Reload,
+    /// Go to the remote's head, or stay, and build the state anew.
+    Rebuild,
+    /// Let the held push with this id through.
+    Apply(ReloadId),
+}
+
+impl RequestKind {
+    /// Returns what serves both, or `None` where they cannot share a reload.
+    fn merged(self, other: Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Reload, Self::Reload) => Some(Self::Reload),
+            (Self::Reload | Self::Rebuild, Self::Reload | Self::Rebuild) => Some(Self::Rebuild),
+            (Self::Apply(one), Self::Apply(two)) if one == two => Some(self),
+            _ => None,
+        }
+    }
+}
+
+/// Is called with the report of the reload, and whether it was shared with an earlier caller.
+pub type Done = Box<dyn FnOnce(Arc<Report>, bool) + Send>;
+
+/// A reload that waits or runs, with everybody who waits for it.
+pub(super) struct Run {
+    pub(super) id: ReloadId,
+    pub(super) kind: RequestKind,
+    pub(super) trigger: Trigger,
+    callers: Vec<Done>,
+}
+
+impl Run {
+    /// Tells everybody who waits.
+    pub(super) fn finish(self, report: &Arc<Report>) {
+        for (place, done) in self.callers.into_iter().enumerate() {
+            done(report.clone(), place > 0);
+        }
+    }
+}
+
+/// The queue between those who ask and the one thread that reloads.
+#[derive(Default)]
+pub(super) struct Flight {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Run>,
+    closed: bool,
+}
+
+impl Flight {
+    /// Joins the reload that waits, or lets a new one wait, and returns its id. Never blocks.
+    ///
+    /// A running reload is never joined: it may have fetched before the caller's push arrived.
+    pub(super) fn join(
+        &self,
+        ledger: &Ledger,
+        kind: RequestKind,
+        trigger: Trigger,
+        reserved: Option<ReloadId>,
+        done: Done,
+    ) -> ReloadId {
+        let mut state = self.lock();
+        // A reserved id was given out already, so it has to be the id of a reload of its own.
+        let share = state.waiting.iter_mut().find_map(|run| {
+            let merged = if reserved.is_none() { run.kind.merged(kind) } else { None };
+            merged.map(|merged| (run, merged))
+        });
+        let id = match share {
+            Some((run, merged)) => {
+                run.kind = merged;
+                run.callers.push(done);
+                run.id
+            }
+            None => {
+                let id = reserved.unwrap_or_else(|| ledger.reserve());
+                state.waiting.push_back(Run { id, kind, trigger, callers: vec![done] });
+                id
+            }
+        };
+        self.changed.notify_one();
+        id
+    }
+
+    /// Waits for the next reload; `None` once the flight is closed.
+    pub(super) fn next(&self) -> Option<Run> {
+        let mut state = self.lock();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(run) = state.waiting.pop_front() {
+                return Some(run);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says whether nothing waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
+    /// Lets the thread end after the reload it runs. What still waits is dropped unanswered.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.waiting.clear();
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The queue is whole after every statement, so a poisoned lock holds a usable one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn join(flight: &Flight, ledger: &Ledger, kind: RequestKind) -> ReloadId {
+        flight.join(ledger, kind, Trigger::Webhook, None, Box::new(|_, _| {}))
+    }
+
+    #[test]
+    fn requests_share_the_reload_that_waits_and_never_the_one_that_runs() {
+        let (flight, ledger) = (Flight::default(), Ledger::new());
+        let first = join(&flight, &ledger, RequestKind::Reload);
+        let running = flight.next().unwrap();
+        assert_eq!(running.id, first);
+        let second = join(&flight, &ledger, RequestKind::Reload);
+        assert_ne!(first, second);
+        for _ in 0..48 {
+            assert_eq!(join(&flight, &ledger, RequestKind::Reload), second);
+        }
+        assert_eq!(flight.next().unwrap().callers.len(), 49);
+        assert!(flight.is_idle());
+    }
+
+    #[test]
+    fn a_rebuild_serves_those_who_asked_for_a_reload() {
+        let (flight, ledger) = (Flight::default(), Ledger::new());
+        let id = join(&flight, &ledger, RequestKind::Reload);
+        assert_eq!(join(&flight, &ledger, RequestKind::Rebuild), id);
+        assert_eq!(flight.next().unwrap().kind, RequestKind::Rebuild);
+    }
+
+    #[test]
+    fn letting_a_held_push_through_is_never_merged_with_a_reload() {
+        let (flight, ledger) = (Flight::default(), Ledger::new());
+        let held = ledger.reserve();
+        let reload = join(&flight, &ledger, RequestKind::Reload);
+        assert_ne!(join(&flight, &ledger, RequestKind::Apply(held)), reload);
+    }
+
+    #[test]
+    fn a_closed_flight_ends_the_thread() {
+        let (flight, ledger) = (Flight::default(), Ledger::new());
+        join(&flight, &ledger, RequestKind::Reload);
+        flight.close();
+        assert!(flight.next().is_none());
+    }
+}

@@ -1,0 +1,47 @@
+//! A held push: fetched, not published, and remembered until the remote's head moves on.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::id::CommitId;
+use crate::problem::Problem;
+use crate::report::ReloadId;
+
+/// Why a push is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldReason {
+    /// The branch was rewound or rewritten, or has moved on both sides.
+    Diverged,
+    /// Its content has new problems in sheets that refuse them.
+    Refused,
+    /// A sheet has more problems than its limit allows.
+    OverLimit,
+}
+
+impl HeldReason {
+    /// Returns the stable name that the API shows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Diverged => "diverged",
+            Self::Refused => "refused",
+            Self::OverLimit => "over_limit",
+        }
+    }
+}
+
+/// A push that was fetched and is not published. There is at most one: a newer push supersedes it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The id of the reload that held it back, by which the operator lets it through.
+    pub id: ReloadId,
+    /// The remote's head that is held back.
+    pub commit: CommitId,
+    /// The published commit when it was held.
+    pub published: CommitId,
+    /// Why it is held.
+    pub reason: HeldReason,
+    /// Since when.
+    pub since: SystemTime,
+    /// What is wrong with its content; empty for a diverged branch.
+    pub problems: Arc<[Problem]>,
+}

@@ -1,0 +1,121 @@
+//! The ledger: the last reloads by id, for those who ask later how theirs went.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::error::ReloadError;
+use crate::id::CommitId;
+use crate::report::{ReloadId, ReloadOutcome, Trigger};
+
+/// How many reloads are kept. Older ones are forgotten, the newest are kept.
+const KEPT: usize = 256;
+
+/// The record of one reload.
+#[derive(Debug)]
+pub struct Report {
+    /// Its name.
+    pub id: ReloadId,
+    /// Who asked first.
+    pub trigger: Trigger,
+    /// When it began.
+    pub started: SystemTime,
+    /// How long it took.
+    pub duration: Duration,
+    /// The commit that serves after it.
+    pub serving: CommitId,
+    /// What it came to.
+    pub result: Result<ReloadOutcome, ReloadError>,
+}
+
+/// What is known of a reload.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// It waits or runs.
+    Running,
+    /// It is done.
+    Done(Arc<Report>),
+}
+
+/// The last reloads of this process, in memory. It exists before the engine does, so that calls
+/// that arrive during the first load get an id.
+#[derive(Debug)]
+pub struct Ledger {
+    epoch: u64,
+    next: AtomicU64,
+    entries: Mutex<BTreeMap<ReloadId, Entry>>,
+}
+
+impl Ledger {
+    /// Returns an empty ledger whose ids begin now.
+    pub fn new() -> Self {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let epoch = u64::try_from(since_epoch.as_millis()).unwrap_or_default();
+        Self { epoch, next: AtomicU64::new(1), entries: Mutex::default() }
+    }
+
+    /// Returns a fresh id, which is known as running from now on.
+    pub fn reserve(&self) -> ReloadId {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = ReloadId { epoch: self.epoch, number };
+        self.put(id, Entry::Running);
+        id
+    }
+
+    /// Returns what is known of `id`, or `None` where it is unknown or forgotten.
+    pub fn get(&self, id: &ReloadId) -> Option<Entry> {
+        self.lock().get(id).cloned()
+    }
+
+    /// Returns the reloads that are kept, newest first.
+    pub fn recent(&self) -> Vec<(ReloadId, Entry)> {
+        self.lock().iter().rev().map(|(id, entry)| (*id, entry.clone())).collect()
+    }
+
+    /// Notes how a reload went.
+    pub(super) fn record(&self, report: &Arc<Report>) {
+        self.put(report.id, Entry::Done(report.clone()));
+    }
+
+    fn put(&self, id: ReloadId, entry: Entry) {
+        let mut entries = self.lock();
+        entries.insert(id, entry);
+        while entries.len() > KEPT {
+            entries.pop_first();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ReloadId, Entry>> {
+        // Every statement leaves the map whole, so a poisoned lock holds a usable one.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_survives_its_text_form() {
+        let id = Ledger::new().reserve();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!("12".parse::<ReloadId>().is_err());
+    }
+
+    #[test]
+    fn only_the_newest_are_kept() {
+        let ledger = Ledger::new();
+        let first = ledger.reserve();
+        let last = (0..KEPT).map(|_| ledger.reserve()).last().unwrap();
+        assert!(ledger.get(&first).is_none());
+        assert!(matches!(ledger.get(&last), Some(Entry::Running)));
+        assert_eq!(ledger.recent().len(), KEPT);
+    }
+}

@@ -1,0 +1,197 @@
+//! Opening: from a folder, and perhaps a remote, to a published first state.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+
+use super::flight::Flight;
+use super::ledger::Ledger;
+use super::reload::SYNCED;
+use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
+use crate::admit::Health;
+use crate::id::CommitId;
+use crate::load::load;
+use crate::mirror::{Expected, Mirror, MirrorOptions, Remote, RepositoryFacts};
+
+impl Engine {
+    /// Opens the repository, or clones it, and publishes the head of the branch.
+    ///
+    /// The engine that is returned serves a whole state: there is no half-loaded one. A local
+    /// head is served without asking the remote, so a server starts while its remote is away; ask
+    /// for a reload next. Blocks for as long as the load takes.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]. Content never is one: broken records are problems of the state.
+    pub fn open(config: EngineConfig, ledger: Arc<Ledger>) -> Result<Self, OpenError> {
+        let place = Place::find(&config)?;
+        let EngineConfig { repo, load: options, mut fetch, limits, .. } = config;
+        let reference = |source| OpenError::Reference { path: repo.clone(), source };
+        let opened = |source| OpenError::Repository { path: repo.clone(), source };
+
+        let lock = match &place.remote {
+            Some(_) => {
+                let locked = place.mirror.lock();
+                Some(locked.map_err(|source| OpenError::Locked { path: repo.clone(), source })?)
+            }
+            None => None,
+        };
+        let branch = place.branch;
+        fetch.branch = branch.clone();
+        let branch_ref = format!("refs/heads/{branch}");
+        let mut objects = place.mirror.objects().map_err(opened)?;
+        let mut head = objects.reference(&branch_ref).map_err(reference)?;
+        if let (None, Some(remote)) = (head, &place.remote) {
+            let fetched = place.mirror.fetch(remote, &fetch);
+            let fetched = fetched
+                .map_err(|source| OpenError::Fetch { branch: branch.clone(), source })?;
+            objects = place.mirror.objects().map_err(opened)?;
+            if let Some(fetched) = fetched.head {
+                objects
+                    .set_reference(&branch_ref, Expected::Absent, fetched)
+                    .and_then(|()| objects.set_reference(SYNCED, Expected::Any, fetched))
+                    .map_err(reference)?;
+                head = Some(fetched);
+            }
+        }
+        let snapshot = load(&objects, head.unwrap_or(CommitId::ZERO), &options)
+            .map_err(|source| OpenError::Load { branch: branch.clone(), source })?;
+        let degraded = Health::of(&snapshot).refusable();
+        let status = EngineStatus {
+            branch: branch.clone(),
+            remote: place.remote.as_ref().map(ToString::to_string),
+            remote_head: None,
+            fetched_at: None,
+            behind_since: None,
+            ahead: 0,
+            held: None,
+            last: None,
+            degraded,
+            branch_missing: false,
+            published_at: SystemTime::now(),
+        };
+        Self::start(Shared {
+            mirror: place.mirror,
+            branch,
+            remote: place.remote,
+            load: options,
+            fetch,
+            limits,
+            rewrites: config.rewrites.unwrap_or(place.rewrites),
+            published: ArcSwap::from_pointee(snapshot),
+            writer: Mutex::new(()),
+            lane: Mutex::new(()),
+            flight: Flight::default(),
+            ledger,
+            status: Mutex::new(status),
+            _lock: lock,
+        })
+    }
+}
+
+/// Where the records are, where they come from and which branch they are on.
+struct Place {
+    mirror: Mirror,
+    remote: Option<Remote>,
+    branch: String,
+    rewrites: Rewrites,
+}
+
+impl Place {
+    fn find(config: &EngineConfig) -> Result<Self, OpenError> {
+        let repo = &config.repo;
+        if is_absent(repo) {
+            return Self::clone_into(repo, config);
+        }
+        let opened = |source| OpenError::Repository { path: repo.clone(), source };
+        let facts = Mirror::inspect(repo).map_err(opened)?;
+        if facts.shallow {
+            return Err(OpenError::Shallow { path: repo.clone() });
+        }
+        let own = match (&config.remote, &facts.remote_url) {
+            (None, Some(url)) => Some(Remote::parse(url).map_err(OpenError::Remote)?),
+            _ => None,
+        };
+        let remote = config.remote.clone().or(own);
+        if let (false, Some(remote)) = (facts.bare, &remote) {
+            let remote = remote.to_string();
+            return Err(OpenError::NotBare { path: repo.clone(), remote });
+        }
+        let mirror = Mirror::open(repo, MirrorOptions::default()).map_err(opened)?;
+        let branch = match (&config.branch, &remote) {
+            // A branch that is asked for may come with the next fetch.
+            (Some(branch), Some(_)) => branch.clone(),
+            (Some(branch), None) if !facts.branches.contains(branch) => {
+                let (branch, branches) = (branch.clone(), facts.branches);
+                return Err(OpenError::BranchMissing { branch, branches });
+            }
+            (Some(branch), None) => branch.clone(),
+            (None, _) => choose_branch(&facts)?,
+        };
+        let rewrites = if facts.bare { Rewrites::Hold } else { Rewrites::Follow };
+        Ok(Self { mirror, remote, branch, rewrites })
+    }
+
+    fn clone_into(repo: &Path, config: &EngineConfig) -> Result<Self, OpenError> {
+        let Some(remote) = config.remote.clone() else {
+            return Err(OpenError::NothingThere { path: repo.to_owned() });
+        };
+        let wanted = config.branch.as_deref();
+        let there = Mirror::remote_branches(&remote, &config.fetch).map_err(|source| {
+            OpenError::Fetch { branch: wanted.unwrap_or("HEAD").to_owned(), source }
+        })?;
+        let branch = match wanted {
+            Some(branch) => branch.to_owned(),
+            None => choose_branch(&RepositoryFacts {
+                bare: true,
+                shallow: false,
+                remote_url: None,
+                head_branch: there.head,
+                branches: there.branches.clone(),
+            })?,
+        };
+        if !there.branches.is_empty() && !there.branches.contains(&branch) {
+            return Err(OpenError::BranchMissing { branch, branches: there.branches });
+        }
+        let mirror = Mirror::init(repo, &branch, MirrorOptions::default())
+            .map_err(|source| OpenError::Repository { path: repo.to_owned(), source })?;
+        Ok(Self { mirror, remote: Some(remote), branch, rewrites: Rewrites::Hold })
+    }
+}
+
+/// Says whether there is nothing at `path`, or an empty folder, into which a clone may go.
+fn is_absent(path: &Path) -> bool {
+    match std::fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+/// Chooses HEAD's branch if it exists, else the only one; in an empty repository HEAD's.
+pub(crate) fn choose_branch(facts: &RepositoryFacts) -> Result<String, OpenError> {
+    match (&facts.head_branch, &facts.branches[..]) {
+        (Some(head), branches) if branches.contains(head) || branches.is_empty() => {
+            Ok(head.clone())
+        }
+        (None, []) => Ok("main".to_owned()),
+        (_, [only]) => Ok(only.clone()),
+        (_, branches) => Err(OpenError::BranchUnclear { branches: branches.to_vec() }),
+    }
+}
+
+/// Returns the time as `YYYYMMDDTHHMMSSZ`, which sorts and is allowed in the name of a branch.
+pub(super) fn utc_now() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    let (date, clock) = (now.date(), now.time());
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        clock.hour(),
+        clock.minute(),
+        clock.second()
+    )
+}

@@ -1,0 +1,242 @@
+//! The layout: which path is which record of which sheet, read from the commit itself.
+//!
+//! Sheets are defined by `.gitsheets/<sheet>.toml`, by `headwater.toml`, or by nothing at all;
+//! then every top-level folder that holds records is a sheet. What a path claims depends on the
+//! path and the layout alone, never on other paths.
+
+mod contract;
+mod declared;
+mod gitsheets;
+mod name;
+mod schema;
+mod settings;
+mod spec;
+mod template;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use crate::decode::Format;
+use crate::id::{Key, SheetName};
+use crate::problem::{Problem, Rule};
+
+pub use schema::{Schema, Violation};
+pub use spec::{Policy, SheetSpec};
+pub use template::{Mismatch, Template, TemplateError};
+
+/// The sheet of the files directly in the root, where nothing is declared.
+const ROOT: &str = "root";
+
+/// The extensions of records where nothing is declared.
+const INFERRED: &[(&str, Format)] = &[
+    ("json", Format::Json),
+    ("markdown", Format::Markdown),
+    ("md", Format::Markdown),
+    ("mdx", Format::Mdx),
+    ("toml", Format::Toml11),
+    ("yaml", Format::Yaml),
+    ("yml", Format::Yaml),
+];
+
+/// A file that defines sheets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionFile {
+    /// Its path in the tree, or where else it came from.
+    pub path: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// An entry directly in the root of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootEntry {
+    /// Its name, which need not be UTF-8.
+    pub name: Vec<u8>,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// Everything in a commit that its layout depends on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DefinitionFiles {
+    /// The files directly in `.gitsheets` that end in `.toml`.
+    pub gitsheets: Vec<DefinitionFile>,
+    /// The files below `.gitsheets/contracts`.
+    pub contracts: Vec<DefinitionFile>,
+    /// `headwater.toml`, or what stands in its place.
+    pub headwater: Option<DefinitionFile>,
+    /// What is directly in the root.
+    pub root: Vec<RootEntry>,
+}
+
+/// What a path claims in a sheet.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The sheet.
+    pub sheet: Arc<SheetSpec>,
+    /// The key there.
+    pub key: Key,
+    /// What is wrong with the name of the file, which keeps it from being a record.
+    pub fault: Option<Problem>,
+}
+
+/// The rules of one commit. Cloning it costs a pointer.
+#[derive(Debug, Clone)]
+pub struct Layout(Arc<Rules>);
+
+#[derive(Debug)]
+struct Rules {
+    inferred: bool,
+    sheets: BTreeMap<SheetName, Arc<SheetSpec>>,
+    problems: Vec<Problem>,
+    skipped: Vec<String>,
+}
+
+impl Layout {
+    /// Returns the layout of the empty tree.
+    pub fn empty() -> Self {
+        Self::read(&DefinitionFiles::default())
+    }
+
+    /// Reads the layout of a commit. It never fails: a definition that cannot be used is a sheet
+    /// with a problem, which claims nothing.
+    pub fn read(files: &DefinitionFiles) -> Self {
+        let inferred = files.gitsheets.is_empty() && files.headwater.is_none();
+        let mut rules =
+            Rules { inferred, sheets: BTreeMap::new(), problems: Vec::new(), skipped: Vec::new() };
+        if inferred {
+            rules.infer(&files.root);
+        } else {
+            rules.declare(files);
+        }
+        Self(Arc::new(rules))
+    }
+
+    /// Returns the sheets by name. Where nothing is declared, that is one for each folder that
+    /// may hold records.
+    pub fn sheets(&self) -> impl Iterator<Item = &Arc<SheetSpec>> {
+        self.0.sheets.values()
+    }
+
+    /// Returns the sheet called `name`.
+    pub fn sheet(&self, name: &str) -> Option<&Arc<SheetSpec>> {
+        self.0.sheets.get(name)
+    }
+
+    /// Says whether nothing is declared.
+    pub fn is_inferred(&self) -> bool {
+        self.0.inferred
+    }
+
+    /// Returns the folders that were passed over because their names begin with `.` or `_`.
+    pub fn skipped(&self) -> &[String] {
+        &self.0.skipped
+    }
+
+    /// Returns what is wrong with the definitions.
+    pub fn problems(&self) -> impl Iterator<Item = &Problem> {
+        self.0.problems.iter().chain(self.sheets().flat_map(|sheet| &sheet.problems))
+    }
+
+    /// Returns each sheet's name and the id of its definition, by name.
+    pub fn ids(&self) -> impl Iterator<Item = (&str, [u8; 32])> {
+        self.sheets().map(|sheet| (sheet.name.as_str(), sheet.id))
+    }
+
+    /// Says whether this layout and `next` read every path alike. Where nothing is declared, a
+    /// folder that comes or goes changes nothing for the files of the others.
+    pub fn reads_alike(&self, next: &Self) -> bool {
+        self.0.inferred == next.0.inferred && (self.0.inferred || self.ids().eq(next.ids()))
+    }
+
+    /// Returns what the file at `path` claims: mostly nothing or one key, and several where
+    /// sheets overlap.
+    pub fn claims(&self, path: &[u8]) -> SmallVec<[Claim; 1]> {
+        if path.starts_with(b".gitsheets/") {
+            return SmallVec::new();
+        }
+        let escaped;
+        let (text, fault) = match (std::str::from_utf8(path), name::fault(path)) {
+            (Ok(text), None) => (text, None),
+            (_, fault) => {
+                escaped = name::escaped(path);
+                (escaped.as_str(), fault)
+            }
+        };
+        let claim = |sheet: &Arc<SheetSpec>, key: &str| Claim {
+            sheet: sheet.clone(),
+            key: Key::new(key),
+            fault: fault.map(|(rule, message)| {
+                Problem::new(&sheet.name, text, rule, message.to_owned())
+            }),
+        };
+        if !self.0.inferred {
+            let sheets = self.sheets().filter(|sheet| sheet.problems.is_empty());
+            return sheets.filter_map(|s| s.key(text).map(|key| claim(s, key))).collect();
+        }
+        let (folder, below) = text.split_once('/').unwrap_or((ROOT, text));
+        if is_skipped(folder) {
+            return SmallVec::new();
+        }
+        // A file that is gone claims what it claimed while its folder was there.
+        let sheet = self.0.sheets.get(folder).cloned().unwrap_or_else(|| inferred_sheet(folder));
+        sheet.key_below(below).map(|key| claim(&sheet, key)).into_iter().collect()
+    }
+}
+
+/// Says whether a folder is passed over where nothing is declared.
+fn is_skipped(folder: &str) -> bool {
+    folder.starts_with(['.', '_'])
+}
+
+/// Returns the sheet that a top-level folder is where nothing is declared.
+fn inferred_sheet(folder: &str) -> Arc<SheetSpec> {
+    let mut spec = SheetSpec::bare(SheetName::new(folder), folder.to_owned());
+    spec.formats = INFERRED.into();
+    spec.policy = Policy::Quarantine;
+    Arc::new(spec)
+}
+
+impl Rules {
+    fn infer(&mut self, root: &[RootEntry]) {
+        for entry in root {
+            let folder = name::escaped(&entry.name);
+            if entry.is_folder && is_skipped(&folder) {
+                self.skipped.push(folder);
+                continue;
+            }
+            let name = if entry.is_folder { folder.as_str() } else { ROOT };
+            let spec = inferred_sheet(name);
+            self.sheets.entry(spec.name.clone()).or_insert(spec);
+        }
+    }
+
+    fn declare(&mut self, files: &DefinitionFiles) {
+        let contracts = contract::Contracts(&files.contracts);
+        for file in &files.gitsheets {
+            let spec = gitsheets::read(file, &contracts);
+            self.sheets.insert(spec.name.clone(), Arc::new(spec));
+        }
+        let Some(file) = &files.headwater else { return };
+        match declared::read(file) {
+            Err(problems) => self.problems.extend(problems),
+            Ok(specs) => {
+                for spec in specs {
+                    if self.sheets.contains_key(&spec.name) {
+                        let message = format!("sheet {:?} is a gitsheet already", spec.name);
+                        let place = (&spec.name, file.path.as_str());
+                        let problem = Problem::new(place.0, place.1, Rule::Definition, message);
+                        self.problems.push(problem);
+                    } else {
+                        self.sheets.insert(spec.name.clone(), Arc::new(spec));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

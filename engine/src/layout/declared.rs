@@ -1,0 +1,115 @@
+//! Definitions in `headwater.toml`, for sheets that are not gitsheets.
+//!
+//! ```toml
+//! [sheets.advisories]
+//! root   = "vulns"        # default: the name of the sheet
+//! format = "yaml"         # toml (1.1), json, yaml or markdown
+//! path   = "${{ year }}/${{ id }}"    # default: every file below the root
+//! body   = "details"      # of Markdown; default: body
+//! schema = { type = "object", required = ["id"] }
+//! index  = ["severity"]   # and search, unique, hidden, public, policy
+//! ```
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::decode::{Format, toml_1_1};
+use crate::id::SheetName;
+use crate::problem::{Problem, Rule};
+
+use super::schema::Schema;
+use super::spec::SheetSpec;
+use super::template::Template;
+use super::{DefinitionFile, settings};
+
+/// Reads the sheets of a `headwater.toml`, or the problems that keep it from being read at all.
+pub(super) fn read(file: &DefinitionFile) -> Result<Vec<SheetSpec>, Vec<Problem>> {
+    let problem = |message| Problem {
+        sheet: None,
+        ..Problem::new(&SheetName::new(""), &*file.path, Rule::Definition, message)
+    };
+    let table = toml_1_1(&file.bytes)
+        .map_err(|flaw| vec![problem(flaw.message).at(flaw.line, flaw.column)])?;
+    let unknown = table.as_object().into_iter().flatten().find(|(key, _)| *key != "sheets");
+    if let Some((key, _)) = unknown {
+        return Err(vec![problem(format!("{key:?} is not known: sheets are [sheets.<name>]"))]);
+    }
+    match table.get("sheets") {
+        None => Ok(Vec::new()),
+        Some(Value::Object(sheets)) => {
+            Ok(sheets.iter().map(|(name, sheet)| read_sheet(file, name, sheet)).collect())
+        }
+        Some(_) => Err(vec![problem("sheets must be a table of sheets".into())]),
+    }
+}
+
+fn read_sheet(file: &DefinitionFile, name: &str, sheet: &Value) -> SheetSpec {
+    let mut spec = SheetSpec::bare(SheetName::new(name), name.to_owned());
+    spec.definition = Some(file.path.clone());
+    let id = format!("headwater.toml\0{name}\0{sheet}");
+    spec.id = *blake3::hash(id.as_bytes()).as_bytes();
+    let wrong = match sheet {
+        Value::Object(sheet) => fill(&mut spec, sheet),
+        _ => vec!["a sheet must be a table".into()],
+    };
+    let told = |message: String| {
+        let message = format!("sheets.{name}: {message}");
+        Problem::new(&spec.name, &*file.path, Rule::Definition, message)
+    };
+    spec.problems = wrong.into_iter().map(told).collect();
+    spec
+}
+
+fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<String> {
+    let mut wrong = settings::unknown_keys(sheet, &["root", "format", "path", "body", "schema"]);
+    if spec.name.as_str().starts_with('_') || spec.name.as_str().is_empty() {
+        wrong.push("the name of a sheet must not be empty or begin with `_`".into());
+    }
+    let mut text = |key: &str| match sheet.get(key) {
+        None => None,
+        Some(Value::String(text)) => Some(text.as_str()),
+        Some(_) => {
+            wrong.push(format!("{key} must be a string"));
+            None
+        }
+    };
+    let (root, format) = (text("root"), text("format"));
+    let (path, body) = (text("path"), text("body"));
+    if let Some(root) = root {
+        let segments = root.split('/').filter(|segment| !segment.is_empty() && *segment != ".");
+        spec.root = segments.collect::<Vec<_>>().join("/");
+    }
+    match formats(format.unwrap_or("toml")) {
+        Some(formats) => spec.formats = formats,
+        None => wrong.push("format must be toml, json, yaml or markdown".into()),
+    }
+    match path.map(Template::parse) {
+        None => {}
+        Some(Ok(template)) => spec.template = template,
+        Some(Err(error)) => wrong.push(format!("path: {error}")),
+    }
+    if let Some(body) = body {
+        spec.body = body.to_owned();
+    }
+    match sheet.get("schema") {
+        None => {}
+        Some(schema @ Value::Object(_)) => match Schema::compile(std::slice::from_ref(schema)) {
+            Ok(schema) => spec.schema = Some(schema),
+            Err(error) => wrong.push(format!("schema: {error}")),
+        },
+        Some(_) => wrong.push("schema must be a table".into()),
+    }
+    wrong.extend(settings::apply(sheet, spec).err().unwrap_or_default());
+    wrong
+}
+
+fn formats(name: &str) -> Option<Arc<[(&'static str, Format)]>> {
+    Some(match name {
+        "toml" => Arc::new([("toml", Format::Toml11)]),
+        "json" => Arc::new([("json", Format::Json)]),
+        "yaml" => Arc::new([("yaml", Format::Yaml), ("yml", Format::Yaml)]),
+        "markdown" => Arc::new([("md", Format::Markdown), ("markdown", Format::Markdown)]),
+        _ => return None,
+    })
+}

@@ -1,0 +1,174 @@
+//! Definitions in the gitsheets format: `.gitsheets/<sheet>.toml`.
+//!
+//! Read as gitsheets reads them: unknown keys are passed over, TOML is 1.0. JavaScript is not
+//! evaluated; an expression in a path template matches anything.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::decode::{Flaw, Format, toml_1_0};
+use crate::id::SheetName;
+use crate::problem::{Problem, Rule};
+
+use super::contract::{Contracts, is_contract_name};
+use super::schema::Schema;
+use super::spec::SheetSpec;
+use super::template::Template;
+use super::{DefinitionFile, settings};
+
+/// Reads one definition. It never fails: what is wrong with it is in the sheet's problems.
+pub(super) fn read(file: &DefinitionFile, contracts: &Contracts<'_>) -> SheetSpec {
+    let name = file.path.trim_start_matches(".gitsheets/").trim_end_matches(".toml");
+    let name = SheetName::new(name);
+    let mut spec = SheetSpec::bare(name.clone(), String::new());
+    spec.definition = Some(file.path.clone());
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"gitsheets\0").update(&file.bytes);
+    let wrong = match toml_1_0(&file.bytes) {
+        Err(Flaw { message, line, column, .. }) => {
+            let problem = Problem::new(&name, &*file.path, Rule::Definition, message);
+            vec![problem.at(line, column)]
+        }
+        Ok(table) => {
+            let mut wrong = fill(&mut spec, &table, contracts, &mut hasher);
+            if name.as_str().starts_with('_') {
+                wrong.insert(0, "the name of a sheet must not begin with `_`".into());
+            }
+            let told = |message| Problem::new(&name, &*file.path, Rule::Definition, message);
+            wrong.into_iter().map(told).collect()
+        }
+    };
+    spec.problems = wrong;
+    spec.id = *hasher.finalize().as_bytes();
+    spec
+}
+
+fn fill(
+    spec: &mut SheetSpec,
+    table: &Value,
+    contracts: &Contracts<'_>,
+    hasher: &mut blake3::Hasher,
+) -> Vec<String> {
+    let Some(sheet) = table.get("gitsheet").and_then(Value::as_object) else {
+        return vec!["the table [gitsheet] is missing".into()];
+    };
+    let mut wrong = Vec::new();
+    match sheet.get("root") {
+        None => {}
+        Some(Value::String(root)) => spec.root = joined(root),
+        Some(_) => wrong.push("gitsheet.root must be a string".into()),
+    }
+    match sheet.get("path").and_then(Value::as_str).filter(|path| !path.is_empty()) {
+        None => wrong.push("gitsheet.path must be a string that is not empty".into()),
+        Some(path) => match Template::parse(path) {
+            Ok(template) => spec.template = template,
+            Err(error) => wrong.push(format!("gitsheet.path: {error}")),
+        },
+    }
+    wrong.extend(format(spec, sheet).err());
+    wrong.extend(sort_rules(sheet));
+    match schemas(sheet, contracts, hasher) {
+        Ok(parts) if parts.is_empty() => {}
+        Ok(parts) => match Schema::compile(&parts) {
+            Ok(schema) => spec.schema = Some(schema),
+            Err(error) => wrong.push(format!("gitsheet.schema: {error}")),
+        },
+        Err(message) => wrong.push(message),
+    }
+    match table.get("headwater") {
+        None => {}
+        Some(Value::Object(own)) => {
+            wrong.extend(settings::unknown_keys(own, &[]));
+            wrong.extend(settings::apply(own, spec).err().unwrap_or_default());
+        }
+        Some(_) => wrong.push("headwater must be a table".into()),
+    }
+    wrong
+}
+
+/// Drops what a join of paths drops: empty segments and `.`.
+fn joined(root: &str) -> String {
+    let segments = root.split('/').filter(|segment| !segment.is_empty() && *segment != ".");
+    segments.collect::<Vec<_>>().join("/")
+}
+
+fn format(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Result<(), String> {
+    let none = Map::new();
+    let format = match sheet.get("format") {
+        None => &none,
+        Some(Value::Object(format)) => format,
+        Some(_) => return Err("gitsheet.format must be a table".into()),
+    };
+    // gitsheets takes a type that is no string for TOML.
+    let kind = format.get("type").and_then(Value::as_str).unwrap_or("toml");
+    let body = format.get("body").and_then(Value::as_str);
+    if format.get("normalize").is_some_and(|value| !value.is_boolean()) {
+        return Err("gitsheet.format.normalize must be true or false".into());
+    }
+    spec.formats = match kind {
+        "toml" => Arc::new([("toml", Format::Toml10)]),
+        "markdown" => Arc::new([("md", Format::Markdown)]),
+        "mdx" => Arc::new([("mdx", Format::Mdx)]),
+        other => return Err(format!("gitsheet.format.type {other:?} is not known")),
+    };
+    match (kind, body) {
+        ("toml", None) => Ok(()),
+        ("toml", Some(_)) => Err("gitsheet.format.body is not for a sheet of TOML".into()),
+        (_, None) => Err("gitsheet.format.body must name the field of the body".into()),
+        (_, Some(body)) if spec.template.fields().iter().any(|field| field.as_str() == body) => {
+            Err(format!("gitsheet.format.body: {body:?} is a field of the path"))
+        }
+        (_, Some(body)) => {
+            spec.body = body.to_owned();
+            Ok(())
+        }
+    }
+}
+
+/// Checks the sort rules of `gitsheet.fields`, which matter for writing only.
+fn sort_rules(sheet: &Map<String, Value>) -> Vec<String> {
+    let fields = match sheet.get("fields") {
+        None => return Vec::new(),
+        Some(Value::Object(fields)) => fields,
+        Some(_) => return vec!["gitsheet.fields must be a table".into()],
+    };
+    let sorts = fields.iter().filter_map(|(name, field)| Some((name, field.get("sort")?)));
+    let bad = sorts.filter(|(_, sort)| match sort {
+        Value::Bool(_) | Value::String(_) => false,
+        Value::Array(members) => !members.iter().all(Value::is_string),
+        Value::Object(directions) => {
+            !directions.values().all(|d| matches!(d.as_str(), Some("ASC" | "DESC")))
+        }
+        _ => true,
+    });
+    bad.map(|(name, _)| {
+        format!("gitsheet.fields.{name}.sort must be true, a list of fields, or ASC and DESC")
+    })
+    .collect()
+}
+
+/// Returns the schemas that every value must fulfil: contracts first, then the sheet's own.
+fn schemas(
+    sheet: &Map<String, Value>,
+    contracts: &Contracts<'_>,
+    hasher: &mut blake3::Hasher,
+) -> Result<Vec<Value>, String> {
+    let mut parts = Vec::new();
+    let names = match sheet.get("implements") {
+        None => &[][..],
+        Some(Value::Array(names)) => &names[..],
+        Some(_) => return Err("gitsheet.implements must be a list of contracts".into()),
+    };
+    for name in names {
+        let name = name.as_str().filter(|name| is_contract_name(name));
+        let name = name.ok_or("gitsheet.implements names something that is no contract")?;
+        parts.push(contracts.schema(name, hasher)?);
+    }
+    match sheet.get("schema") {
+        None => {}
+        Some(schema @ Value::Object(_)) => parts.push(schema.clone()),
+        Some(_) => return Err("gitsheet.schema must be a table".into()),
+    }
+    Ok(parts)
+}

@@ -1,0 +1,115 @@
+//! Names of files: which ones are fit to be part of a key, and how the others are written down.
+
+use crate::problem::Rule;
+
+/// The longest path and the longest name, in bytes, and the deepest nesting.
+const PATH_BYTES: usize = 4096;
+const NAME_BYTES: usize = 255;
+const DEPTH: usize = 32;
+
+/// What is wrong with a path, if anything.
+///
+/// A tree may name what would do harm when it is checked out: `..`, `.git` and what file systems
+/// take for it, device names of Windows. Such a file is never a record.
+pub(crate) fn fault(path: &[u8]) -> Option<(Rule, &'static str)> {
+    let Ok(text) = std::str::from_utf8(path) else {
+        return Some((Rule::NameNotUtf8, "the name of the file is not UTF-8"));
+    };
+    if path.len() > PATH_BYTES {
+        return Some((Rule::HostileName, "the path is longer than 4096 bytes"));
+    }
+    if text.split('/').count() > DEPTH {
+        return Some((Rule::HostileName, "the path is nested more than 32 folders deep"));
+    }
+    let hostile = text.split('/').find_map(|name| component_fault(name));
+    hostile.map(|message| (Rule::HostileName, message))
+}
+
+fn component_fault(name: &str) -> Option<&'static str> {
+    if name.is_empty() || name == "." || name == ".." {
+        return Some("a part of the path is empty, `.` or `..`");
+    }
+    if name.len() > NAME_BYTES {
+        return Some("a part of the path is longer than 255 bytes");
+    }
+    if name.chars().any(|c| c.is_control() || c == '\\' || c == ':') {
+        return Some("a part of the path has a control character, a backslash or a colon");
+    }
+    if is_git(name) {
+        return Some("a part of the path stands for `.git` on some file system");
+    }
+    if is_device(name) {
+        return Some("a part of the path is the name of a device on Windows");
+    }
+    None
+}
+
+/// Says whether a file system may take `name` for `.git`: HFS+ ignores some characters, NTFS has
+/// short names and drops trailing dots and spaces.
+fn is_git(name: &str) -> bool {
+    let ignorable = |c: &char| {
+        matches!(*c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
+    };
+    let folded: String = name.chars().filter(|c| !ignorable(c)).collect();
+    let folded = folded.trim_end_matches(['.', ' ']).to_ascii_lowercase();
+    folded == ".git" || folded == "git~1"
+}
+
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+    match stem.as_str() {
+        "con" | "prn" | "aux" | "nul" => true,
+        stem => {
+            let number = stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt"));
+            number.is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']))
+        }
+    }
+}
+
+/// Writes a path as text: bytes that are not UTF-8, and control characters, as `%XX`.
+pub(crate) fn escaped(path: &[u8]) -> String {
+    let mut text = String::with_capacity(path.len());
+    for chunk in path.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character.is_control() {
+                let mut bytes = [0; 4];
+                let bytes = character.encode_utf8(&mut bytes).as_bytes();
+                bytes.iter().for_each(|byte| text.push_str(&format!("%{byte:02X}")));
+            } else {
+                text.push(character);
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("%{byte:02X}")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_names_are_fit() {
+        for path in ["people/jane.toml", "a b/ü.md", "x/.hidden.json", "git/config", "console.toml"] {
+            assert_eq!(fault(path.as_bytes()), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn names_that_could_do_harm_are_found() {
+        let long = "x".repeat(256);
+        let deep = vec!["x"; 33].join("/");
+        for path in [
+            "..", "a/../b", "a//b", ".git/x", ".GIT", "git~1", ".g\u{200c}it", ".git.", "a\\b", "a:b",
+            "a\nb", "aux", "NUL.toml", "com1.txt", &long, &deep,
+        ] {
+            assert_eq!(fault(path.as_bytes()).map(|f| f.0), Some(Rule::HostileName), "{path}");
+        }
+        assert_eq!(fault(b"a\xffb").map(|f| f.0), Some(Rule::NameNotUtf8));
+    }
+
+    #[test]
+    fn a_name_is_written_down_whatever_its_bytes() {
+        assert_eq!(escaped(b"a\xff\n\xc3\xbc"), "a%FF%0Aü");
+    }
+}

@@ -1,0 +1,239 @@
+//! JSON Schema, Draft 7, as gitsheets reads it: a strict vocabulary, and no reference that leaves
+//! the document.
+
+use std::collections::BTreeSet;
+
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::{Map, Value, json};
+
+/// The keywords that gitsheets accepts, in Draft 7 and a few later annotations.
+const KEYWORDS: &[&str] = &[
+    "$schema", "$id", "$ref", "$comment", "$anchor", "$recursiveRef", "$recursiveAnchor",
+    "$dynamicRef", "$dynamicAnchor", "$vocabulary", "title", "description", "default", "examples",
+    "deprecated", "readOnly", "writeOnly", "type", "enum", "const", "multipleOf", "maximum",
+    "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength", "minLength", "pattern",
+    "maxItems", "minItems", "uniqueItems", "maxContains", "minContains", "maxProperties",
+    "minProperties", "required", "dependentRequired", "format", "contentMediaType",
+    "contentEncoding", "additionalProperties", "additionalItems", "propertyNames", "contains",
+    "if", "then", "else", "not", "contentSchema", "allOf", "anyOf", "oneOf", "properties",
+    "patternProperties", "definitions", "$defs", "dependentSchemas", "items", "dependencies",
+];
+
+/// Keywords whose value is one schema.
+const ONE: &[&str] = &[
+    "additionalProperties", "additionalItems", "propertyNames", "contains", "if", "then", "else",
+    "not", "contentSchema",
+];
+/// Keywords whose value is a list of schemas.
+const LIST: &[&str] = &["allOf", "anyOf", "oneOf"];
+/// Keywords whose value is a table of schemas by name.
+const NAMED: &[&str] =
+    &["properties", "patternProperties", "definitions", "$defs", "dependentSchemas"];
+
+/// How deep a schema may be nested, and how many violations of one record are told.
+const DEPTH: usize = 64;
+const VIOLATIONS: usize = 100;
+
+/// A compiled schema.
+#[derive(Debug)]
+pub struct Schema {
+    validator: Validator,
+    fields: BTreeSet<String>,
+    containers: BTreeSet<String>,
+}
+
+/// A reason why a schema cannot be used, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SchemaError(String);
+
+/// A value that breaks the schema.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Violation {
+    /// The JSON Pointer of the value.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl Schema {
+    /// Compiles `parts`, all of which a value must fulfil: contracts first, the sheet's own last.
+    ///
+    /// # Errors
+    ///
+    /// Fails on a keyword that is not known, and on what the validator refuses.
+    pub fn compile(parts: &[Value]) -> Result<Self, SchemaError> {
+        let (mut fields, mut containers) = (BTreeSet::new(), BTreeSet::new());
+        for part in parts {
+            check_keywords(part, "", DEPTH)?;
+            collect_fields(part, "", DEPTH, &mut |path, property| {
+                if matches!(property["type"].as_str(), Some("array" | "object")) {
+                    containers.insert(path.clone());
+                }
+                fields.insert(path);
+            });
+        }
+        let whole = match parts {
+            [one] => one.clone(),
+            several => json!({ "allOf": several }),
+        };
+        let validator = jsonschema::options()
+            .with_draft(Draft::Draft7)
+            .should_validate_formats(true)
+            .should_ignore_unknown_formats(true)
+            .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(100_000))
+            .build(&whole)
+            .map_err(|error| SchemaError(format!("the schema cannot be used: {error}")))?;
+        Ok(Self { validator, fields, containers })
+    }
+
+    /// Returns the fields that the schema names, dotted.
+    pub fn fields(&self) -> &BTreeSet<String> {
+        &self.fields
+    }
+
+    /// Returns the fields that the schema makes arrays or objects, dotted.
+    pub(super) fn containers(&self) -> &BTreeSet<String> {
+        &self.containers
+    }
+
+    /// Returns what is wrong with `value`, by place and message; at most a hundred.
+    pub fn violations(&self, value: &Value) -> Vec<Violation> {
+        if self.validator.is_valid(value) {
+            return Vec::new();
+        }
+        let told = self.validator.iter_errors(value).map(|error| Violation {
+            pointer: error.instance_path().to_string(),
+            // Without the value itself, which may be long, or not for everybody's eyes.
+            message: one_line(&error.masked().to_string()),
+        });
+        let mut violations: Vec<_> = told.collect();
+        violations.sort_unstable();
+        violations.dedup();
+        violations.truncate(VIOLATIONS);
+        violations
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn check_keywords(schema: &Value, at: &str, depth: usize) -> Result<(), SchemaError> {
+    let Value::Object(members) = schema else { return Ok(()) };
+    if depth == 0 {
+        return Err(SchemaError("the schema is nested too deeply".into()));
+    }
+    for (keyword, inside) in members {
+        let at = format!("{at}/{keyword}");
+        let known = keyword.as_str();
+        if !KEYWORDS.contains(&known) {
+            return Err(SchemaError(format!("{at} is no keyword of JSON Schema Draft 7")));
+        }
+        if known == "$ref" && !inside.as_str().is_some_and(|target| target.starts_with('#')) {
+            return Err(SchemaError(format!("{at} leaves the schema, which is not supported")));
+        }
+        for (name, schema) in sub_schemas(known, inside) {
+            check_keywords(schema, &format!("{at}{name}"), depth - 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the schemas inside a keyword's value, each with its place.
+fn sub_schemas<'v>(keyword: &str, value: &'v Value) -> Vec<(String, &'v Value)> {
+    let list = |values: &'v [Value]| -> Vec<(String, &'v Value)> {
+        values.iter().enumerate().map(|(at, schema)| (format!("/{at}"), schema)).collect()
+    };
+    let named = |members: &'v Map<String, Value>| -> Vec<(String, &'v Value)> {
+        members.iter().map(|(name, schema)| (format!("/{name}"), schema)).collect()
+    };
+    match value {
+        Value::Array(values) if LIST.contains(&keyword) || keyword == "items" => list(values),
+        Value::Object(members) if NAMED.contains(&keyword) => named(members),
+        // A dependency is a schema or a list of names.
+        Value::Object(members) if keyword == "dependencies" => named(members),
+        Value::Object(_) if ONE.contains(&keyword) || keyword == "items" => {
+            vec![(String::new(), value)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Reports every property with its dotted name, through arrays and combinations.
+fn collect_fields(
+    schema: &Value,
+    prefix: &str,
+    depth: usize,
+    found: &mut dyn FnMut(String, &Value),
+) {
+    let (Value::Object(members), 1..) = (schema, depth) else { return };
+    for (keyword, inside) in members {
+        match (keyword.as_str(), inside) {
+            ("properties", Value::Object(properties)) => {
+                for (name, property) in properties {
+                    let path =
+                        if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                    collect_fields(property, &path, depth - 1, found);
+                    found(path, property);
+                }
+            }
+            ("allOf" | "anyOf" | "oneOf" | "items" | "if" | "then" | "else", inside) => {
+                for (_, schema) in sub_schemas(keyword, inside) {
+                    collect_fields(schema, prefix, depth - 1, found);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_violation_is_told_with_its_place() {
+        let schema = json!({
+            "type": "object", "required": ["slug", "email"],
+            "properties": {
+                "slug": { "type": "string", "pattern": "^[a-z]+$" },
+                "email": { "type": "string", "format": "email" }
+            }
+        });
+        let schema = Schema::compile(&[schema]).unwrap();
+        assert_eq!(schema.violations(&json!({"slug": "a", "email": "a@b.org"})), []);
+        let found = schema.violations(&json!({"slug": "A", "email": "x"}));
+        let places: Vec<_> = found.iter().map(|violation| &*violation.pointer).collect();
+        assert_eq!(places, ["/email", "/slug"]);
+        assert_eq!(schema.violations(&json!({"slug": "a"}))[0].pointer, "");
+        assert!(schema.fields().contains("slug"));
+    }
+
+    #[test]
+    fn the_values_of_a_record_are_not_in_the_message() {
+        let schema = Schema::compile(&[json!({"properties": {"a": {"const": 1}}})]).unwrap();
+        let found = schema.violations(&json!({"a": "hush"}));
+        assert!(!found[0].message.contains("hush"), "{}", found[0].message);
+    }
+
+    #[test]
+    fn an_unknown_keyword_or_an_outside_reference_is_no_schema() {
+        for schema in [
+            json!({"bogus": 1}),
+            json!({"properties": {"a": {"requird": []}}}),
+            json!({"$ref": "https://example.org/x.json"}),
+            json!({"items": [{"nope": 1}]}),
+            json!({"type": "nothing"}),
+        ] {
+            assert!(Schema::compile(std::slice::from_ref(&schema)).is_err(), "{schema}");
+        }
+        assert!(Schema::compile(&[json!({"properties": {"bogus": {}}})]).is_ok());
+    }
+
+    #[test]
+    fn a_pattern_that_explodes_is_cut_short() {
+        let schema = Schema::compile(&[json!({"pattern": "^(a+)+(?=x)$"})]).unwrap();
+        assert!(!schema.violations(&json!("a".repeat(60))).is_empty());
+    }
+}

@@ -1,0 +1,175 @@
+//! The definition of one sheet.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::decode::{self, Format, Framing};
+use crate::id::SheetName;
+use crate::problem::{Problem, Rule};
+use crate::value::{FieldPath, Value};
+
+use super::schema::Schema;
+use super::template::Template;
+
+/// What a sheet does with files that cannot be records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Policy {
+    /// A push that brings a new problem is refused.
+    Refuse,
+    /// It goes live; the problems are listed.
+    Quarantine,
+}
+
+/// The definition of one sheet, read from a commit.
+#[derive(Debug)]
+pub struct SheetSpec {
+    /// The name, as the API shows it.
+    pub name: SheetName,
+    /// BLAKE3 of everything that decides how files are read, so that equal ids read alike.
+    pub id: [u8; 32],
+    /// The path of the definition; `None` where the sheet is inferred.
+    pub definition: Option<String>,
+    /// The folder of the records, without slashes at its ends; empty for the whole repository.
+    pub root: String,
+    /// The shape of the paths below the root.
+    pub template: Template,
+    /// The extensions of its files, and how each is decoded.
+    pub formats: Arc<[(&'static str, Format)]>,
+    /// The field that takes the body of a Markdown file.
+    pub body: String,
+    /// What every value must fulfil.
+    pub schema: Option<Schema>,
+    /// The fields that are searched, with their boosts; `None` searches every string.
+    pub search: Option<Vec<(FieldPath, f32)>>,
+    /// The fields that are indexed.
+    pub index: Vec<FieldPath>,
+    /// The fields whose values no two records may share.
+    pub unique: Vec<FieldPath>,
+    /// The field that hides a record from the public when it is set.
+    pub hidden: Option<FieldPath>,
+    /// Whether the sheet is on public routes at all.
+    pub public: bool,
+    /// What to do with files that cannot be records.
+    pub policy: Policy,
+    /// What is wrong with the definition. A sheet with such a problem claims no file.
+    pub problems: Vec<Problem>,
+}
+
+impl SheetSpec {
+    /// Returns a sheet with a name, a root and nothing else decided.
+    pub(super) fn bare(name: SheetName, root: String) -> Self {
+        Self {
+            name,
+            id: [0; 32],
+            definition: None,
+            root,
+            template: Template::every_file(),
+            formats: Arc::default(),
+            body: "body".to_owned(),
+            schema: None,
+            search: None,
+            index: Vec::new(),
+            unique: Vec::new(),
+            hidden: None,
+            public: true,
+            policy: Policy::Refuse,
+            problems: Vec::new(),
+        }
+    }
+
+    /// Returns the name of the format as the API shows it; `mixed` where there are several.
+    pub fn format_name(&self) -> &'static str {
+        let mut names: Vec<_> = self.formats.iter().map(|(_, format)| format.name()).collect();
+        names.dedup();
+        match names[..] {
+            [one] => one,
+            _ => "mixed",
+        }
+    }
+
+    /// Returns the fields that the definition names: indexed, unique, searched, hidden, in the
+    /// schema or in the path template, and the body of Markdown.
+    pub fn known_fields(&self) -> BTreeSet<String> {
+        let searched = self.search.iter().flatten().map(|(field, _)| field);
+        let declared = self.index.iter().chain(&self.unique).chain(searched).chain(&self.hidden);
+        let mut fields: BTreeSet<String> = declared.map(ToString::to_string).collect();
+        fields.extend(self.template.fields().iter().map(ToString::to_string));
+        fields.extend(self.schema.iter().flat_map(|schema| schema.fields().iter().cloned()));
+        if self.formats.iter().any(|(_, format)| format.has_body()) {
+            fields.insert(self.body.clone());
+        }
+        fields
+    }
+
+    /// Says whether the fields that occur in records are known fields too.
+    pub fn is_open(&self) -> bool {
+        self.schema.is_none()
+    }
+
+    /// Turns the bytes of the file at `path` into a value: the one way to do so.
+    ///
+    /// # Errors
+    ///
+    /// Returns every problem that keeps the file from being a record, in a fixed order.
+    pub fn decode(&self, path: &str, bytes: &[u8]) -> Result<Value, Vec<Problem>> {
+        let problem = |rule, message: String| Problem::new(&self.name, path, rule, message);
+        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let format = self.formats.iter().find(|(name, _)| *name == extension);
+        let Some((_, format)) = format else {
+            return Err(vec![problem(Rule::Malformed, "the format is not known".into())]);
+        };
+        let framing = Framing { gitsheets: self.is_gitsheets(), body: &self.body };
+        let json = decode::decode(*format, framing, bytes)
+            .map_err(|flaw| vec![problem(flaw.rule, flaw.message).at(flaw.line, flaw.column)])?;
+        if let Some(schema) = &self.schema {
+            let violations = schema.violations(&json);
+            if !violations.is_empty() {
+                let told = violations.into_iter().map(|violation| {
+                    problem(Rule::Schema, violation.message).pointing_to(violation.pointer)
+                });
+                return Err(told.collect());
+            }
+        }
+        let value = Value::new(&json);
+        match self.template.mismatch(&self.components(path), &value) {
+            None => Ok(value),
+            Some(found) => {
+                let message =
+                    format!("the path says {:?} and the field {:?}", found.path, found.rendered);
+                let pointer = format!("/{}", found.field.replace('.', "/"));
+                Err(vec![problem(Rule::PathMismatch, message).pointing_to(pointer)])
+            }
+        }
+    }
+
+    /// Returns the key that `path` claims, or `None` where it is no record of this sheet.
+    pub(super) fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
+        self.key_below(self.below(path)?)
+    }
+
+    /// Returns the key that a path below the root claims.
+    pub(super) fn key_below<'p>(&self, below: &'p str) -> Option<&'p str> {
+        let (key, extension) = below.rsplit_once('.')?;
+        // A file called `.toml` has no name before its extension.
+        let named = !key.is_empty() && !key.ends_with('/');
+        let known = self.formats.iter().any(|(name, _)| *name == extension);
+        let shaped = || self.template.matches(&key.split('/').collect::<Vec<_>>());
+        (named && known && shaped()).then_some(key)
+    }
+
+    fn below<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if self.root.is_empty() {
+            return Some(path);
+        }
+        path.strip_prefix(self.root.as_str())?.strip_prefix('/')
+    }
+
+    fn components<'p>(&self, path: &'p str) -> Vec<&'p str> {
+        let below = self.below(path).unwrap_or(path);
+        below.rsplit_once('.').map_or(below, |(key, _)| key).split('/').collect()
+    }
+
+    fn is_gitsheets(&self) -> bool {
+        self.definition.as_ref().is_some_and(|path| path.starts_with(".gitsheets/"))
+    }
+}

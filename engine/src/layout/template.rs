@@ -1,0 +1,401 @@
+//! Path templates: from the components of a path to the fields they are made of.
+//!
+//! The grammar is that of gitsheets: `${{ field }}`, `${{ field/** }}`, date buckets such as
+//! `${{ createdAt: YYYY/MM }}`, expressions, and literal text in between.
+
+mod bucket;
+
+use crate::value::{FieldPath, Json, Kind, Value};
+
+use bucket::Bucket;
+
+/// A parsed path template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    components: Vec<Component>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Component {
+    /// Literal text, fields and expressions, one after another.
+    Parts(Vec<Part>),
+    /// One component of a date bucket.
+    Bucket(Bucket),
+    /// All the rest of the path, from this field if one is named.
+    Rest(Option<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Literal(String),
+    Field(String),
+    /// JavaScript, which is not evaluated: it matches anything.
+    Expression(String),
+}
+
+/// A reason why a text is no path template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TemplateError {
+    /// There is nothing in it.
+    #[error("the path template is empty")]
+    Empty,
+    /// A `${{` has no `}}`.
+    #[error("a reference in the path template is not closed by `}}}}`")]
+    Unterminated,
+    /// Two slashes follow each other.
+    #[error("a component of the path template is empty")]
+    EmptyComponent,
+    /// `${{ }}` has nothing inside.
+    #[error("a reference in the path template is empty")]
+    EmptyReference,
+    /// A recursive field is not alone, or not last.
+    #[error("the recursive field {field:?} must be a component of its own, and the last one")]
+    Recursive {
+        /// The field.
+        field: String,
+    },
+    /// A date bucket is not alone in its component.
+    #[error("the date bucket of {field:?} must be a component of its own")]
+    BucketNotAlone {
+        /// The field.
+        field: String,
+    },
+    /// A date bucket has a format that is not known.
+    #[error("{format:?} is no format of a date bucket: use YYYY, YYYY/MM, YYYY/MM/DD or YYYY/WW")]
+    BucketFormat {
+        /// The format.
+        format: String,
+    },
+}
+
+/// A part of a path that does not agree with the record's own fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The field.
+    pub field: String,
+    /// What stands in the path.
+    pub path: String,
+    /// What the field says should stand there.
+    pub rendered: String,
+}
+
+impl Template {
+    /// Returns the template of sheets that declare none: every file below the root.
+    pub fn every_file() -> Self {
+        Self { components: vec![Component::Rest(None)] }
+    }
+
+    /// Parses a template.
+    ///
+    /// # Errors
+    ///
+    /// See [`TemplateError`].
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let text = text.trim_matches('/');
+        if text.is_empty() {
+            return Err(TemplateError::Empty);
+        }
+        let mut components = Vec::new();
+        for component in split_components(text)? {
+            match &component[..] {
+                [] => return Err(TemplateError::EmptyComponent),
+                [Token::Reference(inner)] => components.extend(reference_component(inner)?),
+                tokens => components.push(Component::Parts(mixed_component(tokens)?)),
+            }
+        }
+        let last = components.len() - 1;
+        let early = components[..last].iter().find_map(|component| match component {
+            Component::Rest(Some(field)) => Some(field.clone()),
+            _ => None,
+        });
+        match early {
+            Some(field) => Err(TemplateError::Recursive { field }),
+            None => Ok(Self { components }),
+        }
+    }
+
+    /// Says whether records lie at any depth below the last fixed component.
+    pub fn is_recursive(&self) -> bool {
+        matches!(self.components.last(), Some(Component::Rest(_)))
+    }
+
+    /// Says whether a path with these components, without root and extension, has the shape.
+    pub fn matches(&self, path: &[&str]) -> bool {
+        let fits = match self.components.last() {
+            Some(Component::Rest(_)) => path.len() >= self.components.len(),
+            _ => path.len() == self.components.len(),
+        };
+        fits && self.components.iter().zip(path).all(|(component, name)| match component {
+            Component::Parts(parts) => parts_match(parts, name),
+            Component::Bucket(bucket) => bucket.matches(name),
+            Component::Rest(_) => true,
+        })
+    }
+
+    /// Returns the first component that the record's own fields render differently.
+    ///
+    /// A field that is missing or has no text form is passed over: gitsheets does not check paths
+    /// on reading, and an incomplete record is for the schema to tell.
+    pub fn mismatch(&self, path: &[&str], value: &Value) -> Option<Mismatch> {
+        self.components.iter().enumerate().find_map(|(at, component)| {
+            let name = path.get(at)?;
+            let (field, rendered) = match component {
+                Component::Parts(parts) => rendered_parts(parts, value)?,
+                Component::Bucket(bucket) => (bucket.field.clone(), bucket.render(value)?),
+                Component::Rest(field) => {
+                    let field = field.clone()?;
+                    let rendered = rendered_field(value, &field)?;
+                    let rest = path[at..].join("/");
+                    return (rest != rendered).then_some(Mismatch { field, path: rest, rendered });
+                }
+            };
+            (rendered != *name).then(|| Mismatch { field, path: (*name).into(), rendered })
+        })
+    }
+
+    /// Returns the fields that the path is made of, in order, each once.
+    pub fn fields(&self) -> Vec<FieldPath> {
+        let mut fields: Vec<FieldPath> = Vec::new();
+        let mut add = |field: &str| {
+            let field = FieldPath::new(field);
+            if !fields.contains(&field) {
+                fields.push(field);
+            }
+        };
+        for component in &self.components {
+            match component {
+                Component::Bucket(bucket) => add(&bucket.field),
+                Component::Rest(field) => field.iter().for_each(|field| add(field)),
+                Component::Parts(parts) => parts.iter().for_each(|part| match part {
+                    Part::Field(field) => add(field),
+                    Part::Literal(_) | Part::Expression(_) => {}
+                }),
+            }
+        }
+        fields
+    }
+}
+
+enum Token {
+    Literal(String),
+    Reference(String),
+}
+
+/// Cuts a template at the slashes that stand outside of references.
+fn split_components(text: &str) -> Result<Vec<Vec<Token>>, TemplateError> {
+    let mut components = vec![Vec::new()];
+    let mut rest = text;
+    while !rest.is_empty() {
+        let current = components.last_mut().expect("the list begins with one component");
+        if let Some(inner) = rest.strip_prefix("${{") {
+            let (reference, behind) = inner.split_once("}}").ok_or(TemplateError::Unterminated)?;
+            current.push(Token::Reference(reference.trim().to_owned()));
+            rest = behind;
+        } else if let Some(behind) = rest.strip_prefix('/') {
+            components.push(Vec::new());
+            rest = behind;
+        } else {
+            // A lone `$` is literal text, so the first character never ends the literal.
+            let stops = rest.char_indices().skip(1);
+            let end = stops
+                .map(|(at, _)| at)
+                .find(|at| rest[*at..].starts_with('/') || rest[*at..].starts_with("${{"));
+            let (literal, behind) = rest.split_at(end.unwrap_or(rest.len()));
+            current.push(Token::Literal(literal.to_owned()));
+            rest = behind;
+        }
+    }
+    Ok(components)
+}
+
+fn is_field(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+/// Returns the field and format where `inner` is a date bucket.
+fn bucket_parts(inner: &str) -> Option<(&str, &str)> {
+    let (field, format) = inner.split_once(':')?;
+    let field = field.trim();
+    field.split('.').all(is_field).then_some((field, format.trim()))
+}
+
+/// Reads a reference that is a component of its own; a bucket is several.
+fn reference_component(inner: &str) -> Result<Vec<Component>, TemplateError> {
+    if let Some((field, format)) = bucket_parts(inner) {
+        let buckets = Bucket::parse(field, format)
+            .ok_or_else(|| TemplateError::BucketFormat { format: format.to_owned() })?;
+        return Ok(buckets.into_iter().map(Component::Bucket).collect());
+    }
+    match inner.strip_suffix("/**") {
+        Some(field) if is_field(field) => Ok(vec![Component::Rest(Some(field.to_owned()))]),
+        _ => Ok(vec![Component::Parts(vec![part(inner)?])]),
+    }
+}
+
+fn mixed_component(tokens: &[Token]) -> Result<Vec<Part>, TemplateError> {
+    let parts = tokens.iter().map(|token| match token {
+        Token::Literal(text) => Ok(Part::Literal(text.clone())),
+        Token::Reference(inner) => {
+            if let Some((field, _)) = bucket_parts(inner) {
+                return Err(TemplateError::BucketNotAlone { field: field.to_owned() });
+            }
+            match inner.strip_suffix("/**") {
+                Some(field) if is_field(field) => {
+                    Err(TemplateError::Recursive { field: field.to_owned() })
+                }
+                _ => part(inner),
+            }
+        }
+    });
+    parts.collect()
+}
+
+fn part(inner: &str) -> Result<Part, TemplateError> {
+    match inner {
+        "" => Err(TemplateError::EmptyReference),
+        field if is_field(field) => Ok(Part::Field(field.to_owned())),
+        expression => Ok(Part::Expression(expression.to_owned())),
+    }
+}
+
+/// Says whether `name` begins and ends as the literals say, with them in order in between.
+fn parts_match(parts: &[Part], name: &str) -> bool {
+    let mut rest = name;
+    let mut anchored = true;
+    for (at, part) in parts.iter().enumerate() {
+        let Part::Literal(literal) = part else {
+            anchored = false;
+            continue;
+        };
+        rest = if anchored {
+            match rest.strip_prefix(literal.as_str()) {
+                Some(rest) => rest,
+                None => return false,
+            }
+        } else if at + 1 == parts.len() {
+            return rest.ends_with(literal.as_str());
+        } else {
+            match rest.split_once(literal.as_str()) {
+                Some((_, rest)) => rest,
+                None => return false,
+            }
+        };
+        anchored = true;
+    }
+    !anchored || rest.is_empty()
+}
+
+/// Renders a component with the name of its last field; `None` where a part has no text form.
+fn rendered_parts(parts: &[Part], value: &Value) -> Option<(String, String)> {
+    let mut text = String::new();
+    let mut last = None;
+    for part in parts {
+        match part {
+            Part::Literal(literal) => text.push_str(literal),
+            Part::Field(field) => {
+                text.push_str(&rendered_field(value, field)?);
+                last = Some(field.clone());
+            }
+            Part::Expression(_) => return None,
+        }
+    }
+    Some((last?, text))
+}
+
+/// Renders a field as gitsheets names files: strings as they are, numbers in decimal.
+fn rendered_field(value: &Value, field: &str) -> Option<String> {
+    let json: Json<'_> = value.json().member(field)?;
+    match json.kind() {
+        Kind::String => json.as_string().map(std::borrow::Cow::into_owned),
+        Kind::Bool => Some(json.text().to_owned()),
+        Kind::Number => match json.text().parse::<i64>() {
+            Ok(integer) => Some(integer.to_string()),
+            Err(_) => json.text().parse::<f64>().ok().map(rendered_float),
+        },
+        Kind::Null | Kind::Array | Kind::Object => None,
+    }
+}
+
+/// Renders a float: integral ones through a saturating cast, as the format's own library does.
+fn rendered_float(float: f64) -> String {
+    if float.fract() == 0.0 && float.abs() < 1e21 {
+        (float as i64).to_string()
+    } else {
+        float.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn matches(template: &str, path: &str) -> bool {
+        Template::parse(template).unwrap().matches(&path.split('/').collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_path_has_as_many_components_as_its_template() {
+        assert!(matches("${{ slug }}", "jane"));
+        assert!(!matches("${{ slug }}", "jane/photo"));
+        assert!(matches("${{ a }}/${{ b }}", "x/y"));
+        assert!(matches("${{ docs/** }}", "a") && matches("${{ docs/** }}", "a/b/c"));
+        assert!(!matches("x/${{ docs/** }}", "x"));
+    }
+
+    #[test]
+    fn literals_match_literally_around_fields() {
+        assert!(matches("${{ year }}/${{ status }}--${{ id }}", "2026/active--7"));
+        assert!(!matches("${{ year }}/${{ status }}--${{ id }}", "2026/active-7"));
+        assert!(matches("v${{ n }}.x", "v12.x") && !matches("v${{ n }}.x", "w12.x"));
+        assert!(matches("only", "only") && !matches("only", "only2"));
+        assert!(matches("a$b", "a$b") && matches("${{ x.toLowerCase() }}", "anything"));
+    }
+
+    #[test]
+    fn buckets_are_components_of_digits() {
+        assert!(matches("${{ d: YYYY/MM/DD }}/${{ s }}", "2026/01/31/x"));
+        assert!(!matches("${{ d: YYYY/MM/DD }}/${{ s }}", "2026/1/31/x"));
+        assert!(matches("${{ a.b: YYYY/WW }}", "2026/53") && !matches("${{ d: YYYY }}", "26"));
+    }
+
+    #[test]
+    fn what_is_no_template_is_told() {
+        let cases = [
+            ("", TemplateError::Empty),
+            ("//", TemplateError::Empty),
+            ("a//b", TemplateError::EmptyComponent),
+            ("${{ a", TemplateError::Unterminated),
+            ("${{ }}", TemplateError::EmptyReference),
+            ("${{ d: YYYY-MM }}", TemplateError::BucketFormat { format: "YYYY-MM".into() }),
+            ("x${{ d: YYYY }}", TemplateError::BucketNotAlone { field: "d".into() }),
+            ("${{ a/** }}/b", TemplateError::Recursive { field: "a".into() }),
+            ("x${{ a/** }}", TemplateError::Recursive { field: "a".into() }),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Template::parse(text), Err(error), "{text}");
+        }
+    }
+
+    fn mismatch(template: &str, path: &str, value: serde_json::Value) -> Option<String> {
+        let template = Template::parse(template).unwrap();
+        let path: Vec<_> = path.split('/').collect();
+        template.mismatch(&path, &Value::new(&value)).map(|found| found.rendered)
+    }
+
+    #[test]
+    fn a_field_that_disagrees_with_the_path_is_found_and_a_missing_one_is_not() {
+        assert_eq!(mismatch("${{ slug }}", "jane", json!({"slug": "jane"})), None);
+        assert_eq!(mismatch("${{ slug }}", "jane", json!({"slug": "joe"})), Some("joe".into()));
+        assert_eq!(mismatch("${{ slug }}", "jane", json!({})), None);
+        assert_eq!(mismatch("${{ n }}", "1", json!({"n": 1.0})), None);
+        assert_eq!(mismatch("${{ n }}", "9223372036854775807", json!({"n": 1e20})), None);
+        assert_eq!(mismatch("${{ p/** }}", "a/b", json!({"p": "a/b"})), None);
+        assert_eq!(mismatch("${{ p/** }}", "a/b", json!({"p": "a/c"})), Some("a/c".into()));
+        let bucket = "${{ d: YYYY/MM/DD }}";
+        assert_eq!(mismatch(bucket, "2026/01/01", json!({"d": "2025-12-31T23:30:00-05:00"})), None);
+        assert_eq!(mismatch("${{ d: YYYY/WW }}", "2026/53", json!({"d": "2027-01-01"})), None);
+        assert_eq!(mismatch("${{ d: YYYY/WW }}", "2025/01", json!({"d": "2024-12-30"})), None);
+        assert_eq!(mismatch("${{ d: YYYY }}", "2026", json!({"d": 7})), None);
+    }
+}

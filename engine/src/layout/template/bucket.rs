@@ -1,0 +1,68 @@
+//! Date buckets: folders for the year, month, day or ISO week of a field.
+
+use time::format_description::well_known::{Iso8601, Rfc3339};
+use time::{Date, OffsetDateTime, PrimitiveDateTime, UtcOffset};
+
+use crate::value::{FieldPath, Value};
+
+/// One component of a date bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bucket {
+    /// The field, with dots between nested names.
+    pub(super) field: String,
+    unit: Unit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Year,
+    /// The year that an ISO week belongs to, which differs around New Year.
+    WeekYear,
+    Month,
+    Day,
+    Week,
+}
+
+impl Bucket {
+    /// Returns the components that `format` stands for, or `None` where it is not known.
+    pub(super) fn parse(field: &str, format: &str) -> Option<Vec<Self>> {
+        let units: &[Unit] = match format {
+            "YYYY" => &[Unit::Year],
+            "YYYY/MM" => &[Unit::Year, Unit::Month],
+            "YYYY/MM/DD" => &[Unit::Year, Unit::Month, Unit::Day],
+            "YYYY/WW" => &[Unit::WeekYear, Unit::Week],
+            _ => return None,
+        };
+        Some(units.iter().map(|unit| Self { field: field.to_owned(), unit: *unit }).collect())
+    }
+
+    /// Says whether `name` has the digits of this component.
+    pub(super) fn matches(&self, name: &str) -> bool {
+        let digits = if matches!(self.unit, Unit::Year | Unit::WeekYear) { 4 } else { 2 };
+        name.len() == digits && name.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
+    /// Renders the component from the field's UTC date, or `None` where the field has none.
+    pub(super) fn render(&self, value: &Value) -> Option<String> {
+        let json = value.at(&FieldPath::new(self.field.as_str()))?;
+        let date = utc_date(&json.as_string()?)?;
+        Some(match self.unit {
+            Unit::Year => format!("{:04}", date.year()),
+            Unit::WeekYear => format!("{:04}", date.to_iso_week_date().0),
+            Unit::Month => format!("{:02}", u8::from(date.month())),
+            Unit::Day => format!("{:02}", date.day()),
+            Unit::Week => format!("{:02}", date.iso_week()),
+        })
+    }
+}
+
+/// Reads a date, a date and time, or one with an offset, which is taken to UTC first.
+fn utc_date(text: &str) -> Option<Date> {
+    if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
+        return Some(time.to_offset(UtcOffset::UTC).date());
+    }
+    if let Ok(time) = PrimitiveDateTime::parse(text, &Iso8601::DEFAULT) {
+        return Some(time.date());
+    }
+    Date::parse(text, &Iso8601::DEFAULT).ok()
+}

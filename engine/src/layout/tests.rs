@@ -1,0 +1,213 @@
+use super::*;
+use crate::value::FieldPath;
+
+fn file(path: &str, text: &str) -> DefinitionFile {
+    DefinitionFile { path: path.into(), bytes: text.into() }
+}
+
+fn gitsheets(files: &[(&str, &str)]) -> Layout {
+    let gitsheets = files.iter().map(|(name, text)| file(&format!(".gitsheets/{name}.toml"), text));
+    Layout::read(&DefinitionFiles { gitsheets: gitsheets.collect(), ..Default::default() })
+}
+
+fn claimed(layout: &Layout, path: &str) -> Vec<(String, String)> {
+    let claims = layout.claims(path.as_bytes());
+    claims.iter().map(|claim| (claim.sheet.name.to_string(), claim.key.to_string())).collect()
+}
+
+fn one(sheet: &str, key: &str) -> Vec<(String, String)> {
+    vec![(sheet.into(), key.into())]
+}
+
+fn problems(layout: &Layout) -> Vec<String> {
+    layout.problems().map(|problem| problem.message.clone()).collect()
+}
+
+const PEOPLE: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
+
+#[test]
+fn a_sheet_of_fixed_depth_leaves_deeper_files_to_attachments() {
+    let layout = gitsheets(&[("people", PEOPLE)]);
+    assert_eq!(claimed(&layout, "people/jane.toml"), one("people", "jane"));
+    for path in ["people/jane/note.toml", "people/jane.md", "people/.toml", "other/jane.toml",
+        "people.toml", "peoples/x.toml", ".gitsheets/people.toml"]
+    {
+        assert!(claimed(&layout, path).is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn every_file_of_a_recursive_sheet_is_a_record() {
+    let layout = gitsheets(&[("docs", "[gitsheet]\nroot = \"/docs/./\"\npath = \"${{ p/** }}\"\n")]);
+    assert_eq!(claimed(&layout, "docs/a.toml"), one("docs", "a"));
+    assert_eq!(claimed(&layout, "docs/a/b.x.toml"), one("docs", "a/b.x"));
+}
+
+#[test]
+fn a_sheet_at_the_root_of_the_repository_does_not_claim_definitions() {
+    let layout = gitsheets(&[("all", "[gitsheet]\npath = \"${{ a }}/${{ b }}\"\n")]);
+    assert_eq!(claimed(&layout, "x/y.toml"), one("all", "x/y"));
+    assert!(claimed(&layout, ".gitsheets/all.toml").is_empty());
+}
+
+#[test]
+fn a_broken_definition_claims_nothing_and_says_why() {
+    let cases = [
+        ("a = = 1", ""),
+        ("[other]", "[gitsheet] is missing"),
+        ("[gitsheet]\nroot = 1\npath = \"x\"", "root must be a string"),
+        ("[gitsheet]", "gitsheet.path"),
+        ("[gitsheet]\npath = \"a//b\"", "component of the path template is empty"),
+        ("[gitsheet]\npath = \"${{ a }}\"\n[gitsheet.format]\ntype = \"csv\"", "csv"),
+        ("[gitsheet]\npath = \"${{ a }}\"\n[gitsheet.format]\ntype = \"markdown\"", "body"),
+        ("[gitsheet]\npath = \"${{ a }}\"\n[gitsheet.fields.x]\nsort = [1]", "fields.x.sort"),
+        ("[gitsheet]\npath = \"${{ a }}\"\n[gitsheet.schema]\nbogus = 1", "bogus"),
+        ("[gitsheet]\npath = \"${{ a }}\"\nimplements = [\"x.org/y\"]", "not vendored"),
+        ("[gitsheet]\npath = \"${{ a }}\"\n[headwater]\nindx = []", "indx"),
+        ("[gitsheet]\npath = \"${{ a }}\"\n[headwater]\npolicy = \"maybe\"", "policy"),
+        (
+            "[gitsheet]\npath = \"${{ a }}\"\n[gitsheet.schema.properties.tags]\n\
+             type = \"array\"\n[headwater]\nunique = [\"tags\"]",
+            "tags",
+        ),
+    ];
+    for (text, told) in cases {
+        let layout = gitsheets(&[("s", text)]);
+        let found = problems(&layout);
+        assert!(!found.is_empty() && found[0].contains(told), "{text}: {found:?}");
+        assert!(claimed(&layout, "x.toml").is_empty(), "{text}");
+        assert_eq!(layout.sheets().count(), 1, "it is listed");
+    }
+    assert!(!problems(&gitsheets(&[("_s", PEOPLE)])).is_empty(), "a reserved name");
+}
+
+#[test]
+fn unknown_keys_of_gitsheets_are_passed_over() {
+    let text = "x = 1\n[gitsheet]\nroot = \"r\"\npath = \"${{ a }}\"\nnew = true\n";
+    assert_eq!(problems(&gitsheets(&[("s", text)])), [] as [&str; 0]);
+}
+
+#[test]
+fn settings_are_read_from_the_table_that_gitsheets_ignores() {
+    let text = format!(
+        "{PEOPLE}[headwater]\nsearch = {{ title = 3.0, bio = 1 }}\nindex = [\"a.b\"]\n\
+         unique = [\"id\"]\nhidden = \"deletedAt\"\npublic = false\npolicy = \"quarantine\"\n"
+    );
+    let layout = gitsheets(&[("people", &text)]);
+    let spec = layout.sheet("people").unwrap();
+    assert_eq!(problems(&layout), [] as [&str; 0]);
+    assert_eq!(spec.search.as_ref().unwrap().len(), 2);
+    assert_eq!(spec.index, [FieldPath::new("a.b")]);
+    assert!(!spec.public && spec.policy == Policy::Quarantine);
+    assert!(spec.known_fields().contains("slug") && spec.known_fields().contains("deletedAt"));
+}
+
+#[test]
+fn headwater_toml_defines_sheets_of_every_format() {
+    let text = "[sheets.advisories]\nroot = \"vulns\"\nformat = \"yaml\"\nindex = [\"id\"]\n\
+                [sheets.posts]\nformat = \"markdown\"\nbody = \"text\"\npath = \"${{ slug }}\"\n";
+    let headwater = Some(file("headwater.toml", text));
+    let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
+    assert_eq!(problems(&layout), [] as [&str; 0]);
+    assert_eq!(claimed(&layout, "vulns/a/b.yaml"), one("advisories", "a/b"));
+    assert_eq!(claimed(&layout, "vulns/c.yml"), one("advisories", "c"));
+    assert_eq!(claimed(&layout, "posts/x.md"), one("posts", "x"));
+    assert!(claimed(&layout, "posts/y/x.md").is_empty());
+    let value = layout.sheet("posts").unwrap().decode("posts/x.md", b"---\na: 1\n---\nhi\n");
+    assert_eq!(value.unwrap().as_str(), r#"{"a":1,"text":"hi"}"#);
+}
+
+#[test]
+fn a_headwater_toml_that_cannot_be_used_is_told() {
+    let read = |text| {
+        let headwater = Some(file("headwater.toml", text));
+        Layout::read(&DefinitionFiles {
+            headwater,
+            gitsheets: vec![file(".gitsheets/people.toml", PEOPLE)],
+            ..Default::default()
+        })
+    };
+    for text in ["[sheets", "[sheet.x]\n", "sheets = 1\n", "[sheets.x]\nformat = \"csv\"\n",
+        "[sheets._x]\n", "[sheets.people]\n", "[sheets.x]\nrot = \"y\"\n", "[sheets.x]\nroot = 1\n"]
+    {
+        assert_eq!(problems(&read(text)).len(), 1, "{text}: {:?}", problems(&read(text)));
+    }
+    assert_eq!(claimed(&read("[sheets"), "people/x.toml"), one("people", "x"), "the others stand");
+}
+
+fn entry(name: &str, is_folder: bool) -> RootEntry {
+    RootEntry { name: name.into(), is_folder }
+}
+
+#[test]
+fn without_definitions_every_folder_is_a_sheet() {
+    let root = vec![entry("teams", true), entry(".github", true), entry("_drafts", true),
+        entry("README.md", false)];
+    let layout = Layout::read(&DefinitionFiles { root, ..Default::default() });
+    assert!(layout.is_inferred());
+    assert_eq!(layout.skipped(), [".github", "_drafts"]);
+    assert_eq!(claimed(&layout, "teams/a/b.toml"), one("teams", "a/b"));
+    assert_eq!(claimed(&layout, "teams/a.yml"), one("teams", "a"));
+    assert_eq!(claimed(&layout, "README.md"), one("root", "README"));
+    assert_eq!(claimed(&layout, "root/x.json"), one("root", "x"));
+    assert_eq!(claimed(&layout, "gone/x.json"), one("gone", "x"), "what it was while it was there");
+    for path in [".github/x.toml", "_drafts/x.md", "teams/logo.png", "LICENSE"] {
+        assert!(claimed(&layout, path).is_empty(), "{path}");
+    }
+    assert_eq!(layout.sheet("teams").unwrap().policy, Policy::Quarantine);
+}
+
+#[test]
+fn folders_may_come_and_go_where_nothing_is_declared() {
+    let layout = |folders: &[&str]| {
+        let root = folders.iter().map(|name| entry(name, true)).collect();
+        Layout::read(&DefinitionFiles { root, ..Default::default() })
+    };
+    assert!(layout(&["a"]).reads_alike(&layout(&["a", "b"])));
+    assert!(Layout::empty().reads_alike(&layout(&["a"])));
+    assert!(!layout(&["a"]).reads_alike(&gitsheets(&[("a", PEOPLE)])));
+    assert!(!gitsheets(&[("a", PEOPLE)]).reads_alike(&gitsheets(&[("b", PEOPLE)])));
+    let other = PEOPLE.replace("people", "persons");
+    assert!(!gitsheets(&[("a", PEOPLE)]).reads_alike(&gitsheets(&[("a", &other)])));
+    assert!(gitsheets(&[("a", PEOPLE)]).reads_alike(&gitsheets(&[("a", PEOPLE)])));
+}
+
+#[test]
+fn a_file_with_a_bad_name_claims_its_place_with_a_fault() {
+    let layout = gitsheets(&[("people", PEOPLE)]);
+    let fault = |path: &[u8]| layout.claims(path)[0].fault.as_ref().map(|fault| fault.rule);
+    assert_eq!(fault(b"people/jane.toml"), None);
+    assert_eq!(fault(b"people/a\xff.toml"), Some(Rule::NameNotUtf8));
+    assert_eq!(fault(b"people/a:b.toml"), Some(Rule::HostileName));
+    assert!(layout.claims(b"elsewhere/a\xff.toml").is_empty(), "nobody claims it");
+}
+
+#[test]
+fn a_contract_is_a_part_of_the_schema() {
+    let contract = "\"$id\" = \"https://x.org/person\"\nrequired = [\"name\"]\n";
+    let read = |contract: &str| {
+        let text = format!("{PEOPLE}implements = [\"x.org/person\"]\n");
+        Layout::read(&DefinitionFiles {
+            gitsheets: vec![file(".gitsheets/people.toml", &text)],
+            contracts: vec![file(".gitsheets/contracts/x.org/person.toml", contract)],
+            ..Default::default()
+        })
+    };
+    let layout = read(contract);
+    assert_eq!(problems(&layout), [] as [&str; 0]);
+    let sheet = layout.sheet("people").unwrap();
+    let found = sheet.decode("people/jane.toml", b"slug = \"jane\"\n").unwrap_err();
+    assert_eq!(found[0].rule, Rule::Schema);
+    for broken in ["\"$id\" = \"https://x.org/other\"\n", "b = 1\n\"$id\" = \"x\"\n", "= 1"] {
+        assert_eq!(problems(&read(broken)).len(), 1, "{broken}");
+    }
+}
+
+#[test]
+fn a_record_that_contradicts_its_path_is_told() {
+    let layout = gitsheets(&[("people", PEOPLE)]);
+    let sheet = layout.sheet("people").unwrap();
+    assert!(sheet.decode("people/jane.toml", b"slug = \"jane\"\n").is_ok());
+    let found = sheet.decode("people/jane.toml", b"slug = \"joe\"\n").unwrap_err();
+    assert_eq!((found[0].rule, found[0].pointer.as_deref()), (Rule::PathMismatch, Some("/slug")));
+}

@@ -1,0 +1,291 @@
+//! From a commit to a snapshot: the one path for the first load, a reload and a rebuild.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use crate::changes::ChangeSet;
+use crate::id::{CommitId, TreeId};
+use crate::definitions::{self, DefinitionError};
+use crate::layout::Layout;
+use crate::mirror::{ObjectError, Objects, PathChange};
+use crate::options::LoadOptions;
+use crate::plan::{Facts, RebuildReason, ReloadPlan, plan};
+use crate::report::Timings;
+use crate::search::SearchError;
+use crate::snapshot::{Draft, Snapshot};
+
+/// A reason why a commit cannot be turned into a snapshot. Bad data never is one.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The repository does not give what the commit names.
+    #[error("cannot read commit {commit}")]
+    Repository {
+        /// The commit.
+        commit: CommitId,
+        /// What git says.
+        #[source]
+        source: ObjectError,
+    },
+    /// The definitions of the sheets cannot be read.
+    #[error("cannot read the sheet definitions of commit {commit}")]
+    Definitions {
+        /// The commit.
+        commit: CommitId,
+        /// What git says.
+        #[source]
+        source: DefinitionError,
+    },
+    /// The two trees cannot be compared.
+    #[error("cannot compare the trees of {old} and {new}")]
+    Diff {
+        /// The base.
+        old: CommitId,
+        /// The target.
+        new: CommitId,
+        /// What git says.
+        #[source]
+        source: ObjectError,
+    },
+    /// A blob cannot be read.
+    #[error("cannot read the records of commit {commit}")]
+    Read {
+        /// The commit.
+        commit: CommitId,
+        /// What git says.
+        #[source]
+        source: ObjectError,
+    },
+    /// The text index refused the change.
+    #[error("cannot index the text of commit {commit}")]
+    Index {
+        /// The commit.
+        commit: CommitId,
+        /// What the index says.
+        #[source]
+        source: SearchError,
+    },
+    /// A step panicked, which is a mistake in Headwater.
+    #[error("loading commit {commit} panicked: {message}")]
+    Panic {
+        /// The commit.
+        commit: CommitId,
+        /// What the panic said.
+        message: String,
+    },
+}
+
+impl LoadError {
+    /// Returns the reason to give for the rebuild that this failure of an increment asks for.
+    fn retreat(&self) -> RebuildReason {
+        match self {
+            Self::Index { .. } => RebuildReason::IndexFailed,
+            _ => RebuildReason::ApplyFailed,
+        }
+    }
+}
+
+/// The maps of a new state, with how they came about; the text index is still to be built.
+#[must_use]
+#[derive(Debug)]
+pub struct Prepared {
+    /// The state to admit, index and publish.
+    pub draft: Draft,
+    /// Why it was built anew; `None` for an increment.
+    pub reason: Option<RebuildReason>,
+    /// Where the time went so far.
+    pub timings: Timings,
+}
+
+/// Builds the maps of `target` beside `base`, by the difference or anew as [`plan`] decides.
+///
+/// Returns `None` when `base` stands for `target` already. Reads every path through the
+/// repository handle `objects`; costs what the difference costs. An increment that fails, or
+/// panics, is tried once more as a rebuild.
+///
+/// # Errors
+///
+/// Fails when the rebuild fails; `base` is untouched whatever happens.
+pub fn prepare(
+    objects: &Objects,
+    base: Option<&Snapshot>,
+    target: CommitId,
+    forced: Option<RebuildReason>,
+    options: &LoadOptions,
+) -> Result<Option<Prepared>, LoadError> {
+    let attempt = |forced| guarded(target, || attempt(objects, base, target, forced, options));
+    match attempt(forced) {
+        Err(error) if base.is_some() && forced.is_none() => {
+            let reason = error.retreat();
+            tracing::warn!(commit = %target, %reason, error = &error as &dyn std::error::Error,
+                "the difference could not be applied, building the state anew");
+            attempt(Some(reason))
+        }
+        result => result,
+    }
+}
+
+/// Builds the text index of `prepared` and returns the finished state with its timings.
+///
+/// When the index of an increment refuses the change, the state is built anew once.
+///
+/// # Errors
+///
+/// Fails when the rebuild fails too.
+pub fn finish(
+    objects: &Objects,
+    prepared: Prepared,
+    options: &LoadOptions,
+) -> Result<(Snapshot, Option<RebuildReason>, Timings), LoadError> {
+    let Prepared { draft, reason, mut timings } = prepared;
+    let target = draft.state().commit();
+    let begun = Instant::now();
+    let index = |draft: Draft| {
+        guarded(target, || {
+            draft.index().map_err(|source| LoadError::Index { commit: target, source })
+        })
+    };
+    let snapshot = match index(draft) {
+        Err(error) if reason.is_none() => {
+            let reason = RebuildReason::IndexFailed;
+            tracing::warn!(commit = %target, %reason, error = &error as &dyn std::error::Error,
+                "the text index refused the change, building the state anew");
+            let again = guarded(target, || attempt(objects, None, target, Some(reason), options))?;
+            let again = again.ok_or_else(|| LoadError::Panic {
+                commit: target,
+                message: "a rebuild was planned and did not happen".into(),
+            })?;
+            timings.diff += again.timings.diff;
+            timings.decode += again.timings.decode;
+            timings.apply += again.timings.apply;
+            let snapshot = index(again.draft)?;
+            timings.text += begun.elapsed();
+            return Ok((snapshot, Some(reason), timings));
+        }
+        result => result?,
+    };
+    timings.text += begun.elapsed();
+    Ok((snapshot, reason, timings))
+}
+
+/// Loads `commit` from nothing: what every snapshot of it is equal to.
+///
+/// # Errors
+///
+/// See [`LoadError`].
+pub fn load(
+    objects: &Objects,
+    commit: CommitId,
+    options: &LoadOptions,
+) -> Result<Snapshot, LoadError> {
+    advance(objects, None, commit, options).map(|(snapshot, _)| snapshot)
+}
+
+/// Takes `base` to `target` without admission and tells why the state was built anew, if it was.
+///
+/// # Errors
+///
+/// See [`LoadError`].
+pub fn advance(
+    objects: &Objects,
+    base: Option<&Snapshot>,
+    target: CommitId,
+    options: &LoadOptions,
+) -> Result<(Snapshot, Option<RebuildReason>), LoadError> {
+    match prepare(objects, base, target, None, options)? {
+        Some(prepared) => {
+            let (snapshot, reason, _) = finish(objects, prepared, options)?;
+            Ok((snapshot, reason))
+        }
+        None => Ok((base.cloned().unwrap_or_else(Snapshot::empty), None)),
+    }
+}
+
+fn attempt(
+    objects: &Objects,
+    base: Option<&Snapshot>,
+    target: CommitId,
+    forced: Option<RebuildReason>,
+    options: &LoadOptions,
+) -> Result<Option<Prepared>, LoadError> {
+    let mut timings = Timings::default();
+    let mut clock = Clock(Instant::now());
+    let tree = tree_of(objects, target)?;
+    let layout = match tree {
+        Some(tree) => {
+            let files = definitions::gather(objects, tree, options.sheets.as_ref())
+                .map_err(|source| LoadError::Definitions { commit: target, source })?;
+            Layout::read(&files)
+        }
+        None => Layout::empty(),
+    };
+    let old_tree = base.map(|base| tree_of(objects, base.commit()));
+    let mut facts = Facts {
+        published: base.map(Snapshot::commit),
+        target,
+        forced,
+        base_readable: !matches!(old_tree, Some(Err(_))),
+        layout_alike: base.is_some_and(|base| base.layout().reads_alike(&layout)),
+        index_stamp: base.map_or(CommitId::ZERO, |base| base.text().stamp()),
+        changed_paths: 0,
+        held_slots: base.map_or(0, Snapshot::claimed),
+    };
+    let diff = |old: Option<TreeId>| {
+        let from = base.map_or(CommitId::ZERO, Snapshot::commit);
+        let error = |source| LoadError::Diff { old: from, new: target, source };
+        objects.diff(old, tree).map_err(error)
+    };
+    let mut difference: Option<Vec<PathChange>> = None;
+    if plan(&facts) == ReloadPlan::Increment {
+        let paths = diff(old_tree.and_then(Result::ok).flatten())?;
+        facts.changed_paths = paths.len();
+        difference = Some(paths);
+    }
+    let (base, paths, reason) = match (plan(&facts), difference) {
+        (ReloadPlan::Nothing, _) => return Ok(None),
+        (ReloadPlan::Increment, Some(paths)) => (base.cloned(), paths, None),
+        (ReloadPlan::Rebuild(reason), _) => (None, diff(None)?, Some(reason)),
+        // `plan` is pure, so it only says this again when the difference was read above.
+        (ReloadPlan::Increment, None) => (None, diff(None)?, Some(RebuildReason::ApplyFailed)),
+    };
+    timings.diff = clock.lap();
+    let changes = ChangeSet::read(objects, &layout, &paths, options)
+        .map_err(|source| LoadError::Read { commit: target, source })?;
+    timings.decode = clock.lap();
+    let draft = base.unwrap_or_else(Snapshot::empty).apply(target, layout, &changes);
+    timings.apply = clock.lap();
+    Ok(Some(Prepared { draft, reason, timings }))
+}
+
+/// Returns the tree of `commit`, or `None` for the empty repository.
+fn tree_of(objects: &Objects, commit: CommitId) -> Result<Option<TreeId>, LoadError> {
+    if commit.is_zero() {
+        return Ok(None);
+    }
+    let facts = objects.commit(commit);
+    facts.map(|facts| Some(facts.tree)).map_err(|source| LoadError::Repository { commit, source })
+}
+
+/// Runs `work` and turns a panic into an error: half-built states are dropped whole.
+fn guarded<T>(
+    commit: CommitId,
+    work: impl FnOnce() -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Err(LoadError::Panic { commit, message })
+    })
+}
+
+/// Measures one stage after another.
+struct Clock(Instant);
+
+impl Clock {
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now.duration_since(std::mem::replace(&mut self.0, now))
+    }
+}

@@ -1,0 +1,242 @@
+//! How a snapshot gets to a commit: a pure decision over plain facts.
+
+use std::fmt;
+
+use crate::id::CommitId;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// The closed list of reasons to build the state anew instead of applying a difference.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum RebuildReason {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl RebuildReason {
+            /// Every reason, in the order in which [`plan`] looks for them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Returns the stable name that logs, metrics and the API show.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// There is no state yet.
+    FirstLoad = "first_load",
+    /// The caller asked for it.
+    Requested = "requested",
+    /// The audit found a state that a rebuild does not give.
+    AuditMismatch = "audit_mismatch",
+    /// The cache beside the mirror failed its check.
+    CacheInvalid = "cache_invalid",
+    /// The tree of the published commit cannot be read any more.
+    BaseMissing = "base_missing",
+    /// The definitions of the sheets differ.
+    LayoutChanged = "layout_changed",
+    /// So much changed that building anew costs less.
+    TooManyChanges = "too_many_changes",
+    /// The text index stands for another commit than the maps.
+    IndexOutOfStep = "index_out_of_step",
+    /// The text index refused the change.
+    IndexFailed = "index_failed",
+    /// Applying the difference failed or panicked.
+    ApplyFailed = "apply_failed",
+}
+
+impl fmt::Display for RebuildReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What is known before a reload is built.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// The published commit, or `None` before the first load.
+    pub published: Option<CommitId>,
+    /// The commit to go to.
+    pub target: CommitId,
+    /// A reason that the caller brings: asked for, or a retreat from a failed increment.
+    pub forced: Option<RebuildReason>,
+    /// Whether the tree of the published commit can still be read.
+    pub base_readable: bool,
+    /// Whether both commits read every path alike.
+    pub layout_alike: bool,
+    /// The commit that the text index stands for.
+    pub index_stamp: CommitId,
+    /// How many paths differ between the two trees.
+    pub changed_paths: usize,
+    /// How many records and problems the state holds.
+    pub held_slots: usize,
+}
+
+/// How to get to the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadPlan {
+    /// The target is published already.
+    Nothing,
+    /// Apply the difference of the two trees.
+    Increment,
+    /// Apply the difference from the empty tree to an empty state.
+    Rebuild(RebuildReason),
+}
+
+/// Below this many changed paths an increment always pays.
+const FEW: usize = 1_000;
+
+/// Decides how to get to the target. Pure; the first reason that holds is the one that is told.
+///
+/// A change of more than three tenths of the state is built anew: the text index would spend the
+/// work of a rebuild on tombstones, and later again on compacting them.
+pub fn plan(facts: &Facts) -> ReloadPlan {
+    use RebuildReason as Reason;
+    let Some(published) = facts.published else {
+        return ReloadPlan::Rebuild(facts.forced.unwrap_or(Reason::FirstLoad));
+    };
+    if let Some(reason) = facts.forced {
+        return ReloadPlan::Rebuild(reason);
+    }
+    if published == facts.target {
+        return ReloadPlan::Nothing;
+    }
+    let many = facts.changed_paths > FEW && facts.changed_paths * 10 > facts.held_slots * 3;
+    let reason = [
+        (!facts.base_readable, Reason::BaseMissing),
+        (!facts.layout_alike, Reason::LayoutChanged),
+        (many, Reason::TooManyChanges),
+        (facts.index_stamp != published, Reason::IndexOutOfStep),
+    ];
+    match reason.into_iter().find(|(holds, _)| *holds) {
+        Some((_, reason)) => ReloadPlan::Rebuild(reason),
+        None => ReloadPlan::Increment,
+    }
+}
+
+/// Whether the branch may move, and where to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Movement {
+    /// To the remote's head.
+    To(CommitId),
+    /// Nowhere: the remote has nothing that we do not have.
+    Stay,
+    /// Nowhere: the remote was rewound or rewritten, or both sides moved.
+    Diverged,
+}
+
+/// What is known about the branch after a fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct BranchFacts {
+    /// The head of the branch on the remote.
+    pub remote: CommitId,
+    /// Our own head of the branch, or `None` before the first load.
+    pub local: Option<CommitId>,
+    /// The last commit known to be both ours and the remote's.
+    pub synced: Option<CommitId>,
+    /// Whether the remote's head is, or descends from, our own head.
+    pub remote_has_local: bool,
+}
+
+/// Decides whether the branch may move: only forward, and never past commits of ours that the
+/// remote has not.
+///
+/// Our own head is compared before `synced`, so a crash between moving the branch and noting that
+/// it is in step does not look like a divergence.
+pub fn movement(facts: &BranchFacts) -> Movement {
+    let Some(local) = facts.local else { return Movement::To(facts.remote) };
+    if facts.remote == local {
+        Movement::Stay
+    } else if facts.remote_has_local {
+        Movement::To(facts.remote)
+    } else if facts.synced == Some(facts.remote) {
+        // We are ahead: what we have and the remote has not is still to be pushed.
+        Movement::Stay
+    } else {
+        Movement::Diverged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: CommitId = CommitId::from_bytes([1; 20]);
+    const B: CommitId = CommitId::from_bytes([2; 20]);
+    const C: CommitId = CommitId::from_bytes([3; 20]);
+
+    fn ordinary() -> Facts {
+        Facts {
+            published: Some(A),
+            target: B,
+            forced: None,
+            base_readable: true,
+            layout_alike: true,
+            index_stamp: A,
+            changed_paths: 1,
+            held_slots: 100,
+        }
+    }
+
+    #[test]
+    fn each_reason_to_rebuild_is_found() {
+        use RebuildReason::*;
+        let cases = [
+            (ordinary(), ReloadPlan::Increment),
+            (Facts { target: A, ..ordinary() }, ReloadPlan::Nothing),
+            (Facts { published: None, ..ordinary() }, ReloadPlan::Rebuild(FirstLoad)),
+            (Facts { forced: Some(Requested), ..ordinary() }, ReloadPlan::Rebuild(Requested)),
+            (
+                Facts { forced: Some(Requested), target: A, ..ordinary() },
+                ReloadPlan::Rebuild(Requested),
+            ),
+            (Facts { forced: Some(ApplyFailed), ..ordinary() }, ReloadPlan::Rebuild(ApplyFailed)),
+            (Facts { forced: Some(IndexFailed), ..ordinary() }, ReloadPlan::Rebuild(IndexFailed)),
+            (Facts { forced: Some(AuditMismatch), ..ordinary() }, ReloadPlan::Rebuild(AuditMismatch)),
+            (
+                Facts { published: None, forced: Some(CacheInvalid), ..ordinary() },
+                ReloadPlan::Rebuild(CacheInvalid),
+            ),
+            (Facts { base_readable: false, ..ordinary() }, ReloadPlan::Rebuild(BaseMissing)),
+            (Facts { layout_alike: false, ..ordinary() }, ReloadPlan::Rebuild(LayoutChanged)),
+            (Facts { index_stamp: C, ..ordinary() }, ReloadPlan::Rebuild(IndexOutOfStep)),
+            (
+                Facts { changed_paths: 3_001, held_slots: 10_000, ..ordinary() },
+                ReloadPlan::Rebuild(TooManyChanges),
+            ),
+            (Facts { changed_paths: 3_000, held_slots: 10_000, ..ordinary() }, ReloadPlan::Increment),
+            (Facts { changed_paths: 1_000, held_slots: 1, ..ordinary() }, ReloadPlan::Increment),
+        ];
+        for (facts, expected) in cases {
+            assert_eq!(plan(&facts), expected, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn the_branch_moves_forward_only_and_never_over_unpushed_commits() {
+        let facts = |remote, local, synced, remote_has_local| BranchFacts {
+            remote,
+            local,
+            synced,
+            remote_has_local,
+        };
+        let cases = [
+            ("first load", facts(B, None, None, false), Movement::To(B)),
+            ("nothing new", facts(A, Some(A), Some(A), true), Movement::Stay),
+            ("fast-forward", facts(B, Some(A), Some(A), true), Movement::To(B)),
+            ("rewound or rewritten", facts(B, Some(A), Some(A), false), Movement::Diverged),
+            ("we are ahead", facts(A, Some(B), Some(A), false), Movement::Stay),
+            ("our push arrived", facts(B, Some(B), Some(A), true), Movement::Stay),
+            ("our push arrived and more", facts(C, Some(B), Some(A), true), Movement::To(C)),
+            ("both moved", facts(C, Some(B), Some(A), false), Movement::Diverged),
+            ("nothing noted, rewritten", facts(C, Some(B), None, false), Movement::Diverged),
+        ];
+        for (name, facts, expected) in cases {
+            assert_eq!(movement(&facts), expected, "{name}");
+        }
+    }
+}

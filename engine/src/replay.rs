@@ -1,0 +1,87 @@
+//! Replaying a history: the law, checked on somebody's real commits.
+
+use std::time::{Duration, Instant};
+
+use crate::id::CommitId;
+use crate::load::{LoadError, advance, load};
+use crate::mirror::Objects;
+use crate::options::LoadOptions;
+use crate::plan::RebuildReason;
+use crate::snapshot::Snapshot;
+
+/// What one commit of a replayed history showed.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// The commit.
+    pub commit: CommitId,
+    /// Why the reload built the state anew; `None` where it applied the difference.
+    pub reason: Option<RebuildReason>,
+    /// How many records it serves, and how many problems it has.
+    pub records: usize,
+    /// How many problems it has.
+    pub problems: usize,
+    /// How long the reload took.
+    pub reload: Duration,
+    /// How long the rebuild that it is compared with took.
+    pub rebuild: Duration,
+    /// The first place where the two differ; `None` where the law holds.
+    pub difference: Option<Difference>,
+}
+
+/// A place where two states differ, as lines of their dumps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What the reload gave; `None` where it gave nothing.
+    pub reloaded: Option<String>,
+    /// What the rebuild gave; `None` where it gave nothing.
+    pub rebuilt: Option<String>,
+}
+
+/// Takes a state through `commits`, one after another, and compares it with a rebuild at each.
+///
+/// `step` is told about each commit. Costs a full load and two dumps a commit.
+///
+/// # Errors
+///
+/// Fails when a commit cannot be loaded at all. A difference is no error but part of the step.
+pub fn replay(
+    objects: &Objects,
+    commits: &[CommitId],
+    options: &LoadOptions,
+    step: &mut dyn FnMut(Step),
+) -> Result<(), LoadError> {
+    let mut base: Option<Snapshot> = None;
+    for commit in commits {
+        let begun = Instant::now();
+        let (reloaded, reason) = advance(objects, base.as_ref(), *commit, options)?;
+        let reload = begun.elapsed();
+        let begun = Instant::now();
+        let rebuilt = load(objects, *commit, options)?;
+        let rebuild = begun.elapsed();
+        step(Step {
+            commit: *commit,
+            reason,
+            records: reloaded.records(),
+            problems: reloaded.problems().len(),
+            reload,
+            rebuild,
+            difference: difference(&reloaded, &rebuilt),
+        });
+        base = Some(reloaded);
+    }
+    Ok(())
+}
+
+/// Returns the first place where two states differ, or `None` where they are equal.
+pub fn difference(reloaded: &Snapshot, rebuilt: &Snapshot) -> Option<Difference> {
+    let (mut one, mut other) = (reloaded.dump().into_iter(), rebuilt.dump().into_iter());
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return None,
+            (reloaded, rebuilt) if reloaded != rebuilt => {
+                return Some(Difference { reloaded, rebuilt });
+            }
+            _ => {}
+        }
+    }
+}

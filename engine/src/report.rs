@@ -1,0 +1,160 @@
+//! What a reload says when it is done: plain data for the caller, the log and the API.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::digest::Digest;
+use crate::id::{CommitId, SheetName};
+use crate::plan::RebuildReason;
+
+/// The name of a reload: when this process began, and a number within it.
+///
+/// Ids of two processes differ, so a stale `Location` never answers for another reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReloadId {
+    /// Milliseconds since the Unix epoch at which the process began.
+    pub(crate) epoch: u64,
+    /// Counted from 1.
+    pub(crate) number: u64,
+}
+
+impl fmt::Display for ReloadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{}", self.epoch, self.number)
+    }
+}
+
+impl FromStr for ReloadId {
+    type Err = ReloadIdError;
+
+    fn from_str(text: &str) -> Result<Self, ReloadIdError> {
+        let (epoch, number) = text.split_once('-').ok_or(ReloadIdError)?;
+        let epoch = u64::from_str_radix(epoch, 16).map_err(|_| ReloadIdError)?;
+        let number = number.parse().map_err(|_| ReloadIdError)?;
+        Ok(Self { epoch, number })
+    }
+}
+
+/// A text that is not the id of a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the id of a reload")]
+pub struct ReloadIdError;
+
+/// Who asked for a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// The first load of the process.
+    Boot,
+    /// A webhook call.
+    Webhook,
+    /// The poll that heals lost webhooks.
+    Poll,
+    /// The operator.
+    Operator,
+}
+
+impl Trigger {
+    /// Returns the stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Boot => "boot",
+            Self::Webhook => "webhook",
+            Self::Poll => "poll",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// What a reload came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutcomeKind {
+    /// The published commit is the remote's head, or the remote has nothing new.
+    Unchanged,
+    /// The difference was applied.
+    Applied,
+    /// The state was built anew from the new commit.
+    Rebuilt,
+    /// The head was fetched and is held back on purpose.
+    Held,
+}
+
+impl OutcomeKind {
+    /// Returns the stable name that the API shows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Applied => "applied",
+            Self::Rebuilt => "rebuilt",
+            Self::Held => "held",
+        }
+    }
+}
+
+/// How many served records of a sheet differ before and after.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Served now and not before.
+    pub added: u64,
+    /// Served before and now, with another value.
+    pub modified: u64,
+    /// Served before and not now.
+    pub removed: u64,
+}
+
+impl Counts {
+    /// Says whether nothing changed.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the sum of the three.
+    pub fn total(&self) -> u64 {
+        self.added + self.modified + self.removed
+    }
+}
+
+/// Where the time of a reload went. A stage that did not run is zero.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Fetching and checking what arrived.
+    pub fetch: Duration,
+    /// Reading the layout and walking the two trees.
+    pub diff: Duration,
+    /// Reading and decoding the changed blobs.
+    pub decode: Duration,
+    /// Changing the maps and indexes, and deciding on admission.
+    pub apply: Duration,
+    /// Building the new text index.
+    pub text: Duration,
+    /// Moving the reference and swapping the pointer.
+    pub swap: Duration,
+}
+
+/// What a reload that did not fail says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReloadOutcome {
+    /// What it came to.
+    pub kind: OutcomeKind,
+    /// Why the state was built anew; `None` unless it was.
+    pub reason: Option<RebuildReason>,
+    /// The commit that was served before.
+    pub old: CommitId,
+    /// The commit that is served now.
+    pub new: CommitId,
+    /// Where the time went.
+    pub timings: Timings,
+    /// The sheets in which something changed.
+    pub changed: BTreeMap<SheetName, Counts>,
+    /// The digest of the state that is served now.
+    pub digest: Digest,
+    /// How many commits the local branch is ahead of the remote.
+    pub ahead: u64,
+    /// Whether the remote was asked; a rebuild goes on without it.
+    pub fetched: bool,
+    /// The remote's head as far as it is known.
+    pub remote_head: Option<CommitId>,
+    /// Whether this is the stored answer for a head that was held before.
+    pub repeated: bool,
+}

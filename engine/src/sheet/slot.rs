@@ -1,0 +1,94 @@
+//! A slot: everything that claims one key.
+
+use std::sync::Arc;
+
+use crate::id::{Key, SheetName};
+use crate::problem::{Problem, Rule};
+use crate::record::Record;
+
+/// What a file turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// It decodes.
+    Record(Arc<Record>),
+    /// It cannot be a record.
+    Broken(Arc<[Problem]>),
+}
+
+/// A file that claims a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claimant {
+    /// Its path; bytes that are not UTF-8 are written as `%XX`.
+    pub path: Box<str>,
+    /// What it turned out to be.
+    pub content: Content,
+}
+
+/// Everything that claims one key, sorted by path; never empty.
+///
+/// The first claimant that decodes is served. Keeping the others makes the slot a function of the
+/// files alone: when the served one goes, the next takes its place without a look at the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Slot {
+    /// One file that decodes, which is what nearly every slot is.
+    One(Arc<Record>),
+    /// Several files, or one that is broken.
+    Contested(Arc<[Claimant]>),
+}
+
+impl Slot {
+    /// Returns the record that is served under the key.
+    pub fn served(&self) -> Option<&Arc<Record>> {
+        match self {
+            Self::One(record) => Some(record),
+            Self::Contested(claimants) => claimants.iter().find_map(|claimant| {
+                if let Content::Record(record) = &claimant.content { Some(record) } else { None }
+            }),
+        }
+    }
+
+    /// Returns `old` with the claim of `path` set to `content` or, with `None`, taken away;
+    /// `None` when nothing claims the key any more.
+    pub(super) fn with(old: Option<&Self>, path: &str, content: Option<Content>) -> Option<Self> {
+        let mut claimants = match old {
+            None => Vec::new(),
+            Some(Self::One(record)) if *record.path == *path => Vec::new(),
+            Some(Self::One(record)) => {
+                vec![Claimant {
+                    path: record.path.clone(),
+                    content: Content::Record(record.clone()),
+                }]
+            }
+            Some(Self::Contested(claimants)) => {
+                claimants.iter().filter(|claimant| *claimant.path != *path).cloned().collect()
+            }
+        };
+        if let Some(content) = content {
+            claimants.push(Claimant { path: path.into(), content });
+            claimants.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        }
+        match &claimants[..] {
+            [] => None,
+            [Claimant { content: Content::Record(record), .. }] => Some(Self::One(record.clone())),
+            _ => Some(Self::Contested(claimants.into())),
+        }
+    }
+
+    /// Lists the problems of the files that are not served.
+    pub(super) fn problems(&self, sheet: &SheetName, key: &Key) -> Vec<Problem> {
+        let Self::Contested(claimants) = self else { return Vec::new() };
+        let mut problems = Vec::new();
+        let mut served: Option<&Record> = None;
+        for claimant in claimants.iter() {
+            match (&claimant.content, served) {
+                (Content::Broken(own), _) => problems.extend(own.iter().cloned()),
+                (Content::Record(record), None) => served = Some(record),
+                (Content::Record(record), Some(first)) => {
+                    let message = format!("the key {:?} is taken by {}", key.as_str(), first.path);
+                    problems.push(Problem::new(sheet, &*record.path, Rule::KeyTaken, message));
+                }
+            }
+        }
+        problems
+    }
+}

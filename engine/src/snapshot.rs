@@ -1,0 +1,284 @@
+//! A snapshot: everything a reader can see at one commit, immutable.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use im::OrdMap;
+
+use crate::changes::{ChangeSet, Now};
+use crate::digest::{Digest, hash_part};
+use crate::document::{boosts, texts};
+use crate::id::{CommitId, Key, SheetName};
+use crate::layout::Layout;
+use crate::problem::Problem;
+use crate::record::Record;
+use crate::report::Counts;
+use crate::search::{DocName, SearchError, Slot, Slots, TextIndex};
+use crate::sheet::{Served, Sheet};
+
+/// The state of a branch at one commit: records, indexes, problems and the text index.
+///
+/// A snapshot is a pure function of its commit. Cloning it costs a few pointers.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    commit: CommitId,
+    layout: Layout,
+    sheets: OrdMap<SheetName, Arc<Sheet>>,
+    text: TextIndex,
+    digest: Digest,
+}
+
+impl Snapshot {
+    /// Returns the state of the empty tree, from which every rebuild starts.
+    pub fn empty() -> Self {
+        let layout = Layout::empty();
+        let text = TextIndex::new(Slots::new(std::iter::empty()));
+        let digest = digest(&layout, &OrdMap::new());
+        Self { commit: CommitId::ZERO, layout, sheets: OrdMap::new(), text, digest }
+    }
+
+    /// Returns the commit it stands for; all zeros for an empty repository.
+    pub fn commit(&self) -> CommitId {
+        self.commit
+    }
+
+    /// Returns the digest of everything a reader can tell apart.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Returns the rules by which paths became records.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Returns the sheets by name. A sheet that is inferred and holds nothing is not there.
+    pub fn sheets(&self) -> impl Iterator<Item = &Arc<Sheet>> {
+        self.sheets.values()
+    }
+
+    /// Returns the sheet called `name`.
+    pub fn sheet(&self, name: &str) -> Option<&Arc<Sheet>> {
+        self.sheets.get(name)
+    }
+
+    /// Returns the record that the public sees under `key`, or `None`. Logarithmic.
+    pub fn visible(&self, sheet: &str, key: &str) -> Option<&Arc<Record>> {
+        let sheet = self.sheets.get(sheet)?;
+        sheet.record(key).filter(|record| sheet.shows(record))
+    }
+
+    /// Returns the text index of this very commit.
+    pub fn text(&self) -> &TextIndex {
+        &self.text
+    }
+
+    /// Returns how many records are served, hidden ones included.
+    pub fn records(&self) -> usize {
+        self.sheets.values().map(|sheet| sheet.len()).sum()
+    }
+
+    /// Returns how many keys and misnamed files there are in all sheets.
+    pub fn claimed(&self) -> usize {
+        self.sheets.values().map(|sheet| sheet.claimed()).sum()
+    }
+
+    /// Returns every problem, in order: of definitions, of files, and between records.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut all: Vec<_> = self.layout.problems().cloned().collect();
+        all.extend(self.sheets.values().flat_map(|sheet| sheet.problems()));
+        all.sort_unstable();
+        all
+    }
+
+    /// Reports what the text index reads of a record: nothing unless the public sees it.
+    pub(crate) fn searched_texts(&self, name: &DocName, emit: &mut dyn FnMut(Slot, &str)) {
+        let Some(sheet) = self.sheets.get(&name.sheet) else { return };
+        if let Some(record) = sheet.record(name.key.as_str()).filter(|record| sheet.shows(record)) {
+            texts(sheet.spec(), record, self.text.slots(), emit);
+        }
+    }
+
+    /// Returns this state with another text index over the same documents.
+    pub(crate) fn with_text(&self, text: TextIndex) -> Self {
+        Self { text, ..self.clone() }
+    }
+
+    /// Lists the served records that differ from those of `before`, by sheet and key. Costs a walk
+    /// over both.
+    pub fn differences(&self, before: &Self) -> Vec<RecordChange> {
+        let names: BTreeSet<_> = self.sheets.keys().chain(before.sheets.keys()).collect();
+        let mut found = Vec::new();
+        for name in names {
+            let (old, new) = (before.sheets.get(name), self.sheets.get(name));
+            let keys = |sheet: Option<&Arc<Sheet>>| -> BTreeSet<Key> {
+                sheet.iter().flat_map(|sheet| sheet.records()).map(|r| r.key.clone()).collect()
+            };
+            for key in keys(old).union(&keys(new)) {
+                let record = |sheet: Option<&Arc<Sheet>>| sheet?.record(key.as_str()).cloned();
+                let served = Served { before: record(old), after: record(new) };
+                if served.differs() {
+                    found.push(RecordChange { sheet: name.clone(), key: key.clone(), served });
+                }
+            }
+        }
+        found
+    }
+
+    /// Applies `changes` to the maps beside this state, which stays as it is.
+    ///
+    /// Costs what the changes cost. `layout` must read every path as this snapshot's layout does,
+    /// unless this is the empty snapshot.
+    pub fn apply(&self, commit: CommitId, layout: Layout, changes: &ChangeSet) -> Draft {
+        let fresh = self.sheets.is_empty();
+        let mut sheets: BTreeMap<SheetName, Sheet> = BTreeMap::new();
+        let mut touched: HashMap<(SheetName, Key), Served> = HashMap::new();
+        for change in changes.changes() {
+            let name = &change.sheet.name;
+            let sheet = match sheets.get_mut(name) {
+                Some(sheet) => sheet,
+                None => sheets.entry(name.clone()).or_insert_with(|| match self.sheets.get(name) {
+                    Some(sheet) => Sheet::clone(sheet),
+                    None => Sheet::new(change.sheet.clone()),
+                }),
+            };
+            match &change.now {
+                Now::Misnamed { path, problem } => sheet.put_misnamed(path, problem.clone()),
+                Now::Claims { key, path, content } => {
+                    let served = sheet.put(key, path, content.clone());
+                    touched
+                        .entry((name.clone(), key.clone()))
+                        .and_modify(|first| first.after = served.after.clone())
+                        .or_insert(served);
+                }
+            }
+        }
+        let mut all = self.sheets.clone();
+        for (name, sheet) in sheets {
+            // An inferred sheet is there as long as it holds something.
+            if sheet.claimed() == 0 && layout.is_inferred() {
+                all.remove(&name);
+            } else {
+                all.insert(name, Arc::new(sheet));
+            }
+        }
+        if !layout.is_inferred() {
+            for spec in layout.sheets() {
+                if !all.contains_key(&spec.name) {
+                    all.insert(spec.name.clone(), Arc::new(Sheet::new(spec.clone())));
+                }
+            }
+        }
+        let text = if fresh {
+            TextIndex::new(Slots::new(layout.sheets().flat_map(|spec| boosts(spec))))
+        } else {
+            self.text.clone()
+        };
+        let digest = digest(&layout, &all);
+        let snapshot = Self { commit, layout, sheets: all, text, digest };
+        Draft { snapshot, touched }
+    }
+
+    /// Writes everything this state holds, so that two states can be compared line by line.
+    ///
+    /// This is what "equal" means in the law: records, problems, indexes, text and digest. Two
+    /// states that print alike answer every request alike. Costs a walk over everything.
+    pub fn dump(&self) -> Vec<String> {
+        let Self { commit, layout, sheets, text, digest } = self;
+        let mut out = vec![format!("commit {commit} digest {digest}")];
+        out.extend(layout.ids().map(|(name, id)| format!("definition {name} {id:02x?}")));
+        out.extend(layout.skipped().iter().map(|name| format!("skipped {name}")));
+        out.extend(self.problems().iter().map(|problem| format!("problem {problem:?}")));
+        sheets.values().for_each(|sheet| sheet.dump(&mut out));
+        out.push(format!("text {} {:?}", text.stamp(), text.digest()));
+        out
+    }
+}
+
+/// A record that is served differently at two commits.
+#[derive(Debug, Clone)]
+pub struct RecordChange {
+    /// Its sheet.
+    pub sheet: SheetName,
+    /// Its key.
+    pub key: Key,
+    /// What was served, and what is.
+    pub served: Served,
+}
+
+/// Counts changes sheet by sheet; sheets without one are left out.
+pub fn count(changes: &[RecordChange]) -> BTreeMap<SheetName, Counts> {
+    let mut counted: BTreeMap<SheetName, Counts> = BTreeMap::new();
+    for change in changes {
+        let counts = counted.entry(change.sheet.clone()).or_default();
+        match (&change.served.before, &change.served.after) {
+            (None, _) => counts.added += 1,
+            (Some(_), None) => counts.removed += 1,
+            (Some(_), Some(_)) => counts.modified += 1,
+        }
+    }
+    counted
+}
+
+/// A state whose maps stand and whose text index is still that of its base.
+///
+/// Finish it with [`Draft::index`]; dropping it leaves no trace.
+#[must_use]
+#[derive(Debug)]
+pub struct Draft {
+    snapshot: Snapshot,
+    touched: HashMap<(SheetName, Key), Served>,
+}
+
+impl Draft {
+    /// Returns the state for admission. Its text index is not to be searched yet.
+    pub fn state(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Lists the served records that differ from the base, by sheet and key.
+    pub fn changed(&self) -> Vec<RecordChange> {
+        let touched = self.touched.iter().filter(|(_, served)| served.differs());
+        let change = |((sheet, key), served): (&(SheetName, Key), &Served)| RecordChange {
+            sheet: sheet.clone(),
+            key: key.clone(),
+            served: served.clone(),
+        };
+        let mut changed: Vec<_> = touched.map(change).collect();
+        changed.sort_unstable_by(|a, b| (&a.sheet, &a.key).cmp(&(&b.sheet, &b.key)));
+        changed
+    }
+
+    /// Builds the text index beside the old one and returns the finished state.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the text index refuses a document; the base is untouched.
+    pub fn index(self) -> Result<Snapshot, SearchError> {
+        let Self { mut snapshot, touched } = self;
+        let differs = touched.into_iter().filter(|(_, served)| served.differs());
+        let changed = differs.map(|((sheet, key), _)| DocName { sheet, key }).collect();
+        let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
+            snapshot.searched_texts(name, emit);
+        };
+        snapshot.text = snapshot.text.apply(snapshot.commit, changed, &texts)?;
+        Ok(snapshot)
+    }
+}
+
+/// Hashes what a reader can tell apart: definitions, records and problems, sheet by sheet.
+fn digest(layout: &Layout, sheets: &OrdMap<SheetName, Arc<Sheet>>) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    for (name, id) in layout.ids() {
+        hash_part(&mut hasher, name.as_bytes());
+        hash_part(&mut hasher, &id);
+    }
+    for (name, sheet) in sheets {
+        hash_part(&mut hasher, name.as_str().as_bytes());
+        sheet.hash_into(&mut hasher);
+    }
+    for problem in layout.problems() {
+        hash_part(&mut hasher, format!("{problem:?}").as_bytes());
+    }
+    Digest::from_bytes(*hasher.finalize().as_bytes())
+}

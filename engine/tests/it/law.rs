@@ -1,0 +1,167 @@
+//! The law: a snapshot taken to a commit by the difference equals one loaded from it, and both
+//! hold what the naive model says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use headwater_engine::admit::{AdmissionLimits, Health, admit};
+use headwater_engine::id::CommitId;
+use headwater_engine::load::{advance, load};
+use headwater_engine::mirror::{Mirror, MirrorOptions, Objects};
+use headwater_engine::options::LoadOptions;
+use headwater_engine::search::{Query, Scope};
+use headwater_engine::snapshot::Snapshot;
+use headwater_testkit::Upstream;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError};
+
+use crate::model::{Expected, expected};
+use crate::world::{Definitions, Op, WORDS, World, history};
+
+/// How many histories are tried; more on demand.
+fn cases() -> u32 {
+    let cases = std::env::var("HEADWATER_LAW_CASES").ok();
+    cases.and_then(|cases| cases.parse().ok()).unwrap_or(200)
+}
+
+#[test]
+fn a_reload_equals_a_rebuild_and_both_equal_the_model() {
+    let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
+    proptest!(config, |((definitions, commits) in history(), jumps in any::<u64>())| {
+        check(definitions, &commits, jumps)?;
+    });
+}
+
+fn check(
+    definitions: Definitions,
+    commits: &[Vec<Op>],
+    mut jumps: u64,
+) -> Result<(), TestCaseError> {
+    let mut upstream = Upstream::new();
+    let mut worlds: Vec<World> = Vec::new();
+    let mut snapshots: Vec<Snapshot> = Vec::new();
+    for ops in commits {
+        let mut world = worlds.last().cloned().unwrap_or_else(|| World::new(definitions));
+        ops.iter().for_each(|op| world.apply(op, &worlds));
+        let commit: CommitId = world.commit(&mut upstream).parse().unwrap();
+        let objects = open(&upstream);
+        let options = LoadOptions::default();
+        let rebuilt = load(&objects, commit, &options).unwrap();
+        // From the state before, as after a push; and from any earlier one, as after two pushes
+        // or a force-push.
+        let mut bases: Vec<&Snapshot> = snapshots.iter().rev().take(1).collect();
+        if !snapshots.is_empty() {
+            bases.push(&snapshots[(jumps % snapshots.len() as u64) as usize]);
+            jumps /= 7;
+        }
+        let mut next = rebuilt.clone();
+        for base in bases {
+            let (reloaded, reason) = advance(&objects, Some(base), commit, &options).unwrap();
+            let (got, wanted) = (reloaded.dump(), rebuilt.dump());
+            prop_assert_eq!(
+                got, wanted, "from {} ({:?}) to {:#?}", base.commit(), reason, world
+            );
+            same_pages(&reloaded, &rebuilt)?;
+            same_verdict(base, &reloaded, &rebuilt, &objects)?;
+            next = reloaded;
+        }
+        equals_model(&next, &expected(&world), &world)?;
+        worlds.push(world);
+        snapshots.push(next);
+    }
+    Ok(())
+}
+
+fn open(upstream: &Upstream) -> Objects {
+    Mirror::open(upstream.path(), MirrorOptions::default()).unwrap().objects().unwrap()
+}
+
+/// Every ranked page is the same to the last bit of its scores.
+fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), TestCaseError> {
+    for text in ["river", "stone cloud", "lan*", "\"river stone\"", "meadow -harbor"] {
+        let query = Query::parse(text).unwrap();
+        let page = |snapshot: &Snapshot| {
+            let hits = snapshot.text().search(&query, Scope::All, 0, 5).unwrap();
+            let rows = hits.hits.iter().map(|hit| {
+                (hit.name.sheet.to_string(), hit.name.key.to_string(), hit.score.to_bits())
+            });
+            (hits.total, rows.collect::<Vec<_>>())
+        };
+        prop_assert_eq!(page(reloaded), page(rebuilt), "search for {}", text);
+    }
+    Ok(())
+}
+
+/// The verdict over a reloaded state is the verdict over two fresh ones.
+fn same_verdict(
+    base: &Snapshot,
+    reloaded: &Snapshot,
+    rebuilt: &Snapshot,
+    objects: &Objects,
+) -> Result<(), TestCaseError> {
+    let fresh_base = load(objects, base.commit(), &LoadOptions::default()).unwrap();
+    let limits = AdmissionLimits { problems: 2, share: 0.5 };
+    let live = admit(Some(&Health::of(base)), &Health::of(reloaded), &limits);
+    let fresh = admit(Some(&Health::of(&fresh_base)), &Health::of(rebuilt), &limits);
+    prop_assert_eq!(live, fresh);
+    Ok(())
+}
+
+fn equals_model(
+    snapshot: &Snapshot,
+    expected: &Expected,
+    world: &World,
+) -> Result<(), TestCaseError> {
+    let mut records = BTreeMap::new();
+    let mut index: BTreeMap<(String, String, String), BTreeSet<String>> = BTreeMap::new();
+    for sheet in snapshot.sheets() {
+        let name = sheet.spec().name.to_string();
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let rows = sheet.records().map(|r| (r.key.to_string(), json(r.value.as_str())));
+        records.insert(name.clone(), rows.collect::<BTreeMap<_, _>>());
+        for field in sheet.spec().index.iter().chain(&sheet.spec().unique) {
+            let field = field.as_str();
+            for (scalar, keys) in sheet.index(field).unwrap().entries() {
+                let entry = (name.clone(), field.to_owned(), json_text(&scalar));
+                index.entry(entry).or_default().extend(keys.iter().map(ToString::to_string));
+            }
+        }
+    }
+    prop_assert_eq!(&records, &expected.records, "records of {:#?}", world);
+    prop_assert_eq!(&index, &expected.index, "indexes of {:#?}", world);
+    let problems: BTreeSet<(String, String)> =
+        snapshot.problems().iter().map(|p| (p.path.clone(), p.rule.to_string())).collect();
+    prop_assert_eq!(&problems, &expected.problems, "problems of {:#?}", world);
+    prop_assert_eq!(snapshot.text().documents(), expected.texts.len() as u64);
+    for word in WORDS {
+        let query = Query::parse(word).unwrap();
+        let found = snapshot.text().search(&query, Scope::All, 0, 1_000).unwrap();
+        let wanted = expected.search(word);
+        prop_assert_eq!(found.total, wanted.len() as u64, "total of {} in {:#?}", word, world);
+        let scores: BTreeMap<_, _> = wanted.into_iter().collect();
+        let mut last = f64::INFINITY;
+        for hit in &found.hits {
+            let name = (hit.name.sheet.to_string(), hit.name.key.to_string());
+            let Some(score) = scores.get(&name) else {
+                return Err(TestCaseError::fail(format!("{name:?} does not have {word}")));
+            };
+            prop_assert!(
+                (f64::from(hit.score) - score).abs() < 1e-3 * score.abs().max(1.0),
+                "{:?} scores {} and the model {}", name, hit.score, score
+            );
+            prop_assert!(*score <= last + 1e-3, "{:?} is ranked too low for {}", name, word);
+            last = *score;
+        }
+    }
+    Ok(())
+}
+
+fn json_text(scalar: &headwater_engine::scalar::Scalar) -> String {
+    use headwater_engine::scalar::{Number, Scalar};
+    match scalar {
+        Scalar::Bool(bool) => bool.to_string(),
+        Scalar::Number(Number::Integer(integer)) => integer.to_string(),
+        Scalar::Number(Number::Float(float)) => float.to_string(),
+        Scalar::String(text) => serde_json::to_string(&**text).unwrap(),
+        Scalar::Other(text) => text.to_string(),
+    }
+}

@@ -1,0 +1,81 @@
+//! The house rules that the compiler does not check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules of `lib.rs` in order: each uses only those above it.
+fn modules() -> Vec<String> {
+    let lib = fs::read_to_string(source().join("lib.rs")).unwrap();
+    let names = lib.lines().filter_map(|line| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        line.strip_prefix("mod ")?.strip_suffix(';').map(str::to_owned)
+    });
+    names.collect()
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every source file with the module of `lib.rs` that it belongs to.
+fn files() -> Vec<(String, PathBuf)> {
+    let mut found = Vec::new();
+    let mut folders = vec![source()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let below = path.strip_prefix(source()).unwrap();
+                let first = below.components().next().unwrap().as_os_str().to_str().unwrap();
+                found.push((first.trim_end_matches(".rs").to_owned(), path));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_module_uses_only_the_modules_above_it() {
+    let modules = modules();
+    assert!(modules.len() > 10, "lib.rs is read");
+    let place = |name: &str| modules.iter().position(|module| module == name);
+    for (module, path) in files() {
+        let Some(own) = place(&module) else { continue };
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            // What stands under the tests of a file may look down.
+            if line.starts_with("mod tests") {
+                break;
+            }
+            let code = line.split("//").next().unwrap();
+            for used in code.split("crate::").skip(1) {
+                let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+                if let Some(other) = place(used) {
+                    assert!(other <= own, "{} uses {used}, which is below it", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn each_outside_library_lives_in_one_room() {
+    for (library, room) in [("gix", "mirror"), ("tantivy", "search")] {
+        for (module, path) in files() {
+            let text = fs::read_to_string(&path).unwrap();
+            let code: String = text.lines().map(|l| l.split("//").next().unwrap()).collect();
+            let names = code.contains(&format!("{library}::"));
+            assert!(!names || module == room, "{} names {library}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_pointer_is_stored_in_one_place() {
+    let stores = files().into_iter().filter(|(module, _)| module == "engine");
+    let count: usize = stores
+        .map(|(_, path)| fs::read_to_string(path).unwrap().matches("published.store(").count())
+        .sum();
+    assert_eq!(count, 1);
+}

@@ -1,0 +1,7 @@
+//! The engine's tests over real repositories, in one binary so that it links once.
+
+mod law;
+mod layers;
+mod model;
+mod reloads;
+mod world;

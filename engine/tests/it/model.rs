@@ -1,0 +1,200 @@
+//! The naive model: what a tree must serve, worked out from the files alone and sharing no code
+//! with the engine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::world::{Definitions, Doc, File, World, value};
+
+/// What the engine must hold for a world.
+#[derive(Debug, Default, PartialEq)]
+pub struct Expected {
+    /// Served records by sheet and key.
+    pub records: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Problems as path and rule.
+    pub problems: BTreeSet<(String, String)>,
+    /// Indexed fields: sheet, field, value as JSON text, keys.
+    pub index: BTreeMap<(String, String, String), BTreeSet<String>>,
+    /// Searchable texts of the records that the public sees: sheet and key to boost and words.
+    pub texts: BTreeMap<(String, String), Vec<(f64, Vec<String>)>>,
+}
+
+struct Rules {
+    folder: &'static str,
+    extensions: &'static [&'static str],
+    recursive: bool,
+    template: bool,
+    index: &'static [&'static str],
+    search: Option<&'static [(&'static str, f64)]>,
+    unique: bool,
+    hides: bool,
+}
+
+pub fn expected(world: &World) -> Expected {
+    let mut expected = Expected::default();
+    for (sheet, rules) in sheets(world.definitions) {
+        read_sheet(world, sheet, &rules, &mut expected);
+    }
+    if world.definitions == Definitions::Broken {
+        expected.records.insert("notes".into(), BTreeMap::new());
+        expected.problems.insert((".gitsheets/notes.toml".into(), "definition".into()));
+    }
+    expected
+}
+
+fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
+    let notes = |second: bool| Rules {
+        folder: "notes/",
+        extensions: &["toml"],
+        recursive: false,
+        template: true,
+        index: if second { &["rank", "id"] } else { &["stage", "tags", "id"] },
+        search: Some(if second { &[("title", 1.0)] } else { &[("title", 3.0), ("stage", 1.0)] }),
+        unique: true,
+        hides: true,
+    };
+    let inferred = |folder| Rules {
+        folder,
+        extensions: &["toml", "json", "yaml", "md"],
+        recursive: true,
+        template: false,
+        index: &[],
+        search: None,
+        unique: false,
+        hides: false,
+    };
+    let data = Rules {
+        extensions: &["json"],
+        index: &["stage", "id"],
+        unique: true,
+        ..inferred("data/")
+    };
+    match definitions {
+        Definitions::None => {
+            vec![("notes", inferred("notes/")), ("data", inferred("data/"))]
+        }
+        Definitions::Notes(second) => vec![("notes", notes(second))],
+        Definitions::NotesAndData => vec![("notes", notes(false)), ("data", data)],
+        Definitions::Broken => vec![],
+    }
+}
+
+fn read_sheet(world: &World, sheet: &str, rules: &Rules, expected: &mut Expected) {
+    let inferred = world.definitions == Definitions::None;
+    let mut slots: BTreeMap<String, Vec<(&String, Option<&Doc>)>> = BTreeMap::new();
+    for (path, file) in &world.files {
+        let Some(below) = path.strip_prefix(rules.folder) else { continue };
+        let (key, extension) = below.rsplit_once('.').unwrap();
+        if !rules.extensions.contains(&extension) || (!rules.recursive && key.contains('/')) {
+            continue;
+        }
+        let claim = match file {
+            File::Good(doc) | File::Executable(doc) if rules.template && doc.wrong_slug => {
+                expected.problems.insert((path.clone(), "path_mismatch".into()));
+                None
+            }
+            File::Good(doc) | File::Executable(doc) => Some(doc),
+            File::Broken(kind) => {
+                let rule = if *kind == 0 { "not_utf8" } else { "malformed" };
+                expected.problems.insert((path.clone(), rule.into()));
+                None
+            }
+            File::Symlink => continue,
+        };
+        slots.entry(key.into()).or_default().push((path, claim));
+    }
+    if inferred && slots.is_empty() {
+        return;
+    }
+    let mut owners: BTreeMap<u8, String> = BTreeMap::new();
+    let records = expected.records.entry(sheet.into()).or_default();
+    for (key, claimants) in slots {
+        let mut good = claimants.iter().filter_map(|(path, doc)| doc.map(|doc| (path, doc)));
+        let Some((path, doc)) = good.next() else { continue };
+        for (path, _) in good {
+            expected.problems.insert((path.to_string(), "key_taken".into()));
+        }
+        let mut value = value(doc);
+        if path.ends_with(".md") {
+            value["body"] = json!("The body.");
+        }
+        if rules.unique && owners.insert(doc.id, key.clone()).is_some() {
+            expected.problems.insert((path.to_string(), "not_unique".into()));
+        }
+        for field in rules.index {
+            let entries = match &value[field] {
+                Value::Null => vec![],
+                Value::Array(members) => members.clone(),
+                scalar => vec![scalar.clone()],
+            };
+            for entry in entries {
+                let name = (sheet.to_owned(), (*field).to_owned(), entry.to_string());
+                expected.index.entry(name).or_default().insert(key.clone());
+            }
+        }
+        if !(rules.hides && doc.hidden) {
+            expected.texts.insert((sheet.into(), key.clone()), texts(&value, rules));
+        }
+        records.insert(key, value);
+    }
+}
+
+fn texts(value: &Value, rules: &Rules) -> Vec<(f64, Vec<String>)> {
+    let mut texts = Vec::new();
+    match rules.search {
+        Some(fields) => {
+            for (field, boost) in fields {
+                strings(&value[field], *boost, &mut texts);
+            }
+        }
+        None => strings(value, 1.0, &mut texts),
+    }
+    texts
+}
+
+fn strings(value: &Value, boost: f64, texts: &mut Vec<(f64, Vec<String>)>) {
+    match value {
+        Value::String(text) => {
+            let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+            texts.push((boost, words.map(str::to_lowercase).collect()));
+        }
+        Value::Array(members) => members.iter().for_each(|member| strings(member, boost, texts)),
+        Value::Object(members) => members.values().for_each(|m| strings(m, boost, texts)),
+        _ => {}
+    }
+}
+
+/// A hit of a search: sheet, key and score.
+pub type Hit = ((String, String), f64);
+
+impl Expected {
+    /// Ranks the records that have `word`, best first, by BM25 over the records that the public
+    /// sees; a boost is a field of its own, as the engine has it.
+    pub fn search(&self, word: &str) -> Vec<Hit> {
+        let words = |texts: &[(f64, Vec<String>)], boost: f64| -> Vec<String> {
+            texts.iter().filter(|(b, _)| *b == boost).flat_map(|(_, w)| w.clone()).collect()
+        };
+        let total = self.texts.len() as f64;
+        let mut scores: BTreeMap<(String, String), f64> = BTreeMap::new();
+        for boost in [3.0, 1.0] {
+            let fields: Vec<_> = self.texts.iter().map(|(k, t)| (k, words(t, boost))).collect();
+            let tokens: usize = fields.iter().map(|(_, words)| words.len()).sum();
+            let count = |words: &[String]| words.iter().filter(|w| *w == word).count();
+            let holders = fields.iter().filter(|(_, words)| count(words) > 0).count() as f64;
+            let idf = (1.0 + (total - holders + 0.5) / (holders + 0.5)).ln();
+            for (name, words) in &fields {
+                let frequency = count(words) as f64;
+                if frequency > 0.0 {
+                    let length = words.len() as f64 / (tokens as f64 / total);
+                    let norm = 1.2 * (1.0 - 0.75 + 0.75 * length);
+                    let score = boost * idf * 2.2 * frequency / (frequency + norm);
+                    *scores.entry((*name).clone()).or_default() += score;
+                }
+            }
+        }
+        let mut hits: Vec<_> = scores.into_iter().collect();
+        hits.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        hits
+    }
+}

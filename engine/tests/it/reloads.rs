@@ -1,0 +1,387 @@
+//! The engine over a real remote: pushes that go live, and pushes that do not.
+
+use std::path::Path;
+use std::sync::{Arc, Barrier, mpsc};
+
+use headwater_engine::engine::{
+    Engine, EngineConfig, FailureKind, HeldReason, Ledger, OpenError, ReloadError, Report,
+    RequestKind,
+};
+use headwater_engine::id::CommitId;
+use headwater_engine::load::load;
+use headwater_engine::mirror::{Mirror, MirrorOptions, Remote};
+use headwater_engine::options::LoadOptions;
+use headwater_engine::plan::RebuildReason;
+use headwater_engine::report::{OutcomeKind, ReloadOutcome, Trigger};
+use headwater_testkit::{Upstream, git};
+use tempfile::TempDir;
+
+const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\n[headwater]\n\
+                          unique = [\"id\"]\n";
+
+/// A remote, the mirror of it and the engine that serves it.
+struct House {
+    upstream: Upstream,
+    folder: TempDir,
+    engine: Option<Engine>,
+}
+
+impl House {
+    fn new() -> Self {
+        let mut upstream = Upstream::new();
+        upstream
+            .commit("first")
+            .put(".gitsheets/people.toml", DEFINITION)
+            .put("people/jane.toml", "id = 1\nname = \"Jane\"\n")
+            .put("people/joe.toml", "id = 2\nname = \"Joe\"\n")
+            .push();
+        Self { upstream, folder: TempDir::new().unwrap(), engine: None }.started()
+    }
+
+    fn mirror(&self) -> std::path::PathBuf {
+        self.folder.path().join("mirror.git")
+    }
+
+    fn started(mut self) -> Self {
+        // The lock of the old engine has to be free before the new one takes it.
+        self.engine = None;
+        let remote = Remote::parse(&self.upstream.url()).unwrap();
+        self.engine = Some(open(&self.mirror(), Some(remote)).unwrap());
+        self
+    }
+
+    fn engine(&self) -> &Engine {
+        self.engine.as_ref().unwrap()
+    }
+
+    fn run(&self, kind: RequestKind) -> Arc<Report> {
+        self.engine().reload(kind, Trigger::Webhook).unwrap()
+    }
+
+    fn reload(&self) -> ReloadOutcome {
+        self.run(RequestKind::Reload).result.as_ref().unwrap().clone()
+    }
+
+    fn failure(&self, kind: RequestKind) -> (FailureKind, Arc<Report>) {
+        let report = self.run(kind);
+        (report.result.as_ref().unwrap_err().kind(), report)
+    }
+
+    fn name_of(&self, key: &str) -> Option<String> {
+        let snapshot = self.engine().snapshot();
+        snapshot.visible("people", key).map(|record| record.value.as_str().to_owned())
+    }
+
+    fn served(&self) -> CommitId {
+        self.engine().snapshot().commit()
+    }
+
+    /// What every published state must be: the same as one loaded from its commit.
+    fn is_lawful(&self) {
+        let snapshot = self.engine().snapshot();
+        let objects = Mirror::open(&self.mirror(), MirrorOptions::default()).unwrap();
+        let fresh = load(&objects.objects().unwrap(), snapshot.commit(), &LoadOptions::default());
+        assert_eq!(snapshot.dump(), fresh.unwrap().dump());
+    }
+}
+
+fn open(repo: &Path, remote: Option<Remote>) -> Result<Engine, OpenError> {
+    let config = EngineConfig {
+        repo: repo.to_owned(),
+        remote,
+        branch: None,
+        load: LoadOptions::default(),
+        fetch: Default::default(),
+        limits: Default::default(),
+        rewrites: None,
+    };
+    Engine::open(config, Arc::new(Ledger::new()))
+}
+
+fn id(text: &str) -> CommitId {
+    text.parse().unwrap()
+}
+
+fn held(report: &Report) -> (&headwater_engine::engine::Held, bool) {
+    match &report.result {
+        Err(ReloadError::Held { held, repeated }) => (held, *repeated),
+        other => panic!("not held: {other:?}"),
+    }
+}
+
+#[test]
+fn a_push_of_one_record_goes_live_and_nothing_else_changes() {
+    let mut house = House::new();
+    let before = house.engine().snapshot();
+    let pushed = house.upstream.commit("edit").put("people/jane.toml", "id = 1\nname = \"J\"\n");
+    let pushed = id(&pushed.push());
+    let outcome = house.reload();
+    assert_eq!(outcome.kind, OutcomeKind::Applied);
+    assert_eq!((outcome.old, outcome.new), (before.commit(), pushed));
+    let counts = outcome.changed.values().next().unwrap();
+    assert_eq!((counts.added, counts.modified, counts.removed), (0, 1, 0));
+    assert_eq!(house.name_of("jane").unwrap(), r#"{"id":1,"name":"J"}"#);
+    let (old, new) = (before.visible("people", "joe"), house.engine().snapshot());
+    assert!(Arc::ptr_eq(old.unwrap(), new.visible("people", "joe").unwrap()), "joe was read again");
+    assert_ne!(before.digest(), outcome.digest);
+    house.is_lawful();
+}
+
+#[test]
+fn without_a_push_nothing_is_changed() {
+    let house = House::new();
+    let outcome = house.reload();
+    assert_eq!(outcome.kind, OutcomeKind::Unchanged);
+    assert!(outcome.changed.is_empty());
+    assert_eq!(outcome.new, house.served());
+}
+
+#[test]
+fn a_removed_record_is_gone_and_a_renamed_one_has_moved() {
+    let mut house = House::new();
+    let commit = house.upstream.commit("move").delete("people/joe.toml");
+    commit.put("people/joseph.toml", "id = 2\nname = \"Joe\"\n").push();
+    house.reload();
+    assert_eq!(house.name_of("joe"), None);
+    assert!(house.name_of("joseph").is_some());
+    house.is_lawful();
+}
+
+#[test]
+fn a_refused_push_changes_nothing_not_even_over_a_restart_and_the_next_good_one_goes_live() {
+    let mut house = House::new();
+    let good = house.served();
+    let bad = id(&house.upstream.commit("bad").put("people/joe.toml", "id = = 2\n").push());
+    let (kind, report) = house.failure(RequestKind::Reload);
+    assert_eq!(kind, FailureKind::Refused);
+    let (push, repeated) = held(&report);
+    assert_eq!((push.commit, push.reason, repeated), (bad, HeldReason::Refused, false));
+    assert_eq!((&*push.problems[0].path, push.problems[0].line), ("people/joe.toml", Some(1)));
+    assert_eq!(house.served(), good);
+
+    let again = house.run(RequestKind::Reload);
+    assert!(held(&again).1, "the stored answer");
+    assert_eq!(held(&again).0.id, push.id);
+
+    let mut house = house.started();
+    assert_eq!(house.served(), good);
+    assert!(house.name_of("joe").is_some());
+    assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::Refused);
+
+    house.upstream.commit("mend").put("people/joe.toml", "id = 2\nname = \"Joseph\"\n").push();
+    let outcome = house.reload();
+    assert_eq!(outcome.old, good);
+    assert!(house.name_of("joe").unwrap().contains("Joseph"));
+    assert!(house.engine().status().held.is_none());
+    house.is_lawful();
+}
+
+#[test]
+fn the_operator_lets_a_refused_push_through() {
+    let mut house = House::new();
+    let bad = id(&house.upstream.commit("bad").put("people/joe.toml", "id = = 2\n").push());
+    let report = house.run(RequestKind::Reload);
+    let outcome = house.run(RequestKind::Apply(held(&report).0.id));
+    assert_eq!(outcome.result.as_ref().unwrap().new, bad);
+    assert_eq!(house.name_of("joe"), None);
+    assert_eq!(house.engine().snapshot().problems().len(), 1);
+    assert!(house.engine().status().degraded);
+    house.is_lawful();
+}
+
+#[test]
+fn a_held_push_that_is_superseded_cannot_be_let_through() {
+    let mut house = House::new();
+    house.upstream.commit("bad").put("people/joe.toml", "id = = 2\n").push();
+    let report = house.run(RequestKind::Reload);
+    house.upstream.commit("worse").put("people/jane.toml", "id = = 2\n").push();
+    let (kind, _) = house.failure(RequestKind::Apply(held(&report).0.id));
+    assert_eq!(kind, FailureKind::NotHeld);
+}
+
+#[test]
+fn a_rewritten_branch_is_held_until_the_operator_lets_it_through() {
+    let mut house = House::new();
+    let good = house.served();
+    let other = house.upstream.force_commit_on(None, "rewritten");
+    let other = other.put(".gitsheets/people.toml", DEFINITION).put("people/zoe.toml", "id = 9\n");
+    let other = id(&other.push());
+    let (kind, report) = house.failure(RequestKind::Reload);
+    assert_eq!(kind, FailureKind::Diverged);
+    assert_eq!(house.served(), good);
+    assert!(house.name_of("zoe").is_none());
+    let outcome = house.run(RequestKind::Apply(held(&report).0.id));
+    assert_eq!(outcome.result.as_ref().unwrap().new, other);
+    assert!(house.name_of("zoe").is_some() && house.name_of("jane").is_none());
+    house.is_lawful();
+    house.upstream.commit("on").put("people/amy.toml", "id = 3\n").push();
+    assert_eq!(house.reload().kind, OutcomeKind::Applied);
+}
+
+#[test]
+fn a_rewound_branch_is_held_and_heals_when_it_comes_back() {
+    let mut house = House::new();
+    let first = house.served().to_string();
+    let second = house.upstream.commit("more").put("people/amy.toml", "id = 3\n").push();
+    house.reload();
+    house.upstream.reset_to(&first);
+    assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::Diverged);
+    assert_eq!(house.served(), id(&second));
+    house.upstream.reset_to(&second);
+    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
+    assert!(house.engine().status().held.is_none());
+}
+
+#[test]
+fn unpushed_commits_of_ours_are_kept_when_a_diverged_head_is_let_through() {
+    let mut house = House::new();
+    let mirror = house.mirror();
+    // A commit of ours that the remote has not, as an API write would make it.
+    let tree = git(&mirror, ["rev-parse", "published^{tree}"]);
+    let ours = git(&mirror, ["commit-tree", tree.trim(), "-p", "published", "-m", "ours"]);
+    git(&mirror, ["update-ref", "refs/heads/published", ours.trim()]);
+    let theirs = house.upstream.commit("theirs").put("people/amy.toml", "id = 3\n").push();
+    let (kind, report) = house.failure(RequestKind::Reload);
+    assert_eq!(kind, FailureKind::Diverged);
+    let outcome = house.run(RequestKind::Apply(held(&report).0.id));
+    assert_eq!(outcome.result.as_ref().unwrap().new, id(&theirs));
+    let kept = git(&mirror, ["for-each-ref", "--format=%(objectname)", "refs/heads/conflicts/"]);
+    assert_eq!(kept.trim(), ours.trim());
+}
+
+#[test]
+fn we_are_ahead_and_nothing_is_lost() {
+    let house = House::new();
+    let mirror = house.mirror();
+    let tree = git(&mirror, ["rev-parse", "published^{tree}"]);
+    let ours = git(&mirror, ["commit-tree", tree.trim(), "-p", "published", "-m", "ours"]);
+    git(&mirror, ["update-ref", "refs/heads/published", ours.trim()]);
+    let outcome = house.reload();
+    assert_eq!((outcome.ahead, outcome.new), (1, id(ours.trim())));
+}
+
+#[test]
+fn a_branch_that_is_gone_is_told_and_served_on() {
+    let mut house = House::new();
+    let (good, head) = (house.served(), house.upstream.head().unwrap());
+    house.upstream.delete_branch();
+    assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::BranchMissing);
+    assert_eq!(house.served(), good);
+    assert!(house.engine().status().branch_missing);
+    house.upstream.reset_to(&head);
+    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
+    assert!(!house.engine().status().branch_missing);
+}
+
+#[test]
+fn an_unreachable_remote_is_told_and_a_rebuild_goes_on_without_it() {
+    let house = House::new();
+    let away = house.upstream.path().with_extension("away");
+    std::fs::rename(house.upstream.path(), &away).unwrap();
+    assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::Unreachable);
+    let report = house.run(RequestKind::Rebuild);
+    let outcome = report.result.as_ref().unwrap();
+    assert_eq!(outcome.kind, OutcomeKind::Rebuilt);
+    assert_eq!(outcome.reason, Some(RebuildReason::Requested));
+    assert!(!outcome.fetched && outcome.changed.is_empty());
+}
+
+#[test]
+fn a_changed_definition_builds_the_state_anew() {
+    let mut house = House::new();
+    let definition = DEFINITION.replace("unique = [\"id\"]", "index = [\"name\"]");
+    house.upstream.commit("define").put(".gitsheets/people.toml", definition).push();
+    let outcome = house.reload();
+    assert_eq!(outcome.reason, Some(RebuildReason::LayoutChanged));
+    assert!(outcome.changed.is_empty(), "no record differs: {:?}", outcome.changed);
+    house.is_lawful();
+}
+
+#[test]
+fn a_push_of_most_of_the_records_builds_the_state_anew() {
+    let mut house = House::new();
+    let files = (0..1_500).map(|n| (format!("people/p{n}.toml"), format!("id = {}\n", n + 10)));
+    house.upstream.commit("many").put_all(files).push();
+    let outcome = house.reload();
+    assert_eq!(outcome.reason, Some(RebuildReason::TooManyChanges));
+    assert_eq!(outcome.changed.values().next().unwrap().added, 1_500);
+    house.is_lawful();
+}
+
+#[test]
+fn fifty_requests_at_once_cost_at_most_two_reloads() {
+    let mut house = House::new();
+    house.upstream.commit("edit").put("people/amy.toml", "id = 3\n").push();
+    let (engine, barrier) = (house.engine(), Barrier::new(50));
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..50 {
+            let (sender, barrier) = (sender.clone(), &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                let done = Box::new(move |report: Arc<Report>, _| {
+                    sender.send((report.id, report.serving)).unwrap();
+                });
+                engine.submit(RequestKind::Reload, Trigger::Webhook, None, done);
+            });
+        }
+    });
+    drop(sender);
+    let answers: Vec<_> = receiver.iter().collect();
+    assert_eq!(answers.len(), 50);
+    let head = id(&house.upstream.head().unwrap());
+    assert!(answers.iter().all(|(_, serving)| *serving == head));
+    let mut ids: Vec<_> = answers.iter().map(|(id, _)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    // All fifty were asked for while at most one reload was running, so a few more than two can
+    // only come about when one ends before the last caller arrives.
+    assert!(ids.len() <= 3, "{} reloads", ids.len());
+}
+
+#[test]
+fn forty_pushes_in_a_row_keep_the_state_lawful() {
+    let mut house = House::new();
+    for round in 0..40 {
+        let text = format!("id = 1\nname = \"round {round}\"\n");
+        house.upstream.commit("edit").put("people/jane.toml", text).push();
+        assert_eq!(house.reload().kind, OutcomeKind::Applied, "round {round}");
+    }
+    house.is_lawful();
+}
+
+#[test]
+fn a_second_engine_on_the_same_repository_is_refused() {
+    let house = House::new();
+    let remote = Remote::parse(&house.upstream.url()).unwrap();
+    let second = open(&house.mirror(), Some(remote));
+    assert!(matches!(second, Err(OpenError::Locked { .. })), "{second:?}");
+}
+
+#[test]
+fn an_empty_remote_is_served_empty_and_its_first_push_goes_live() {
+    let upstream = Upstream::new();
+    let folder = TempDir::new().unwrap();
+    let mut house = House { upstream, folder, engine: None }.started();
+    assert!(house.served().is_zero());
+    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
+    house.upstream.commit("first").put("people/jane.json", "{\"id\": 1}").push();
+    house.reload();
+    assert!(house.name_of("jane").is_some());
+    house.is_lawful();
+}
+
+#[test]
+fn a_repository_without_a_remote_follows_its_branch_and_moves_nothing() {
+    let mut upstream = Upstream::new();
+    upstream.commit("first").put("people/jane.json", "{}").push();
+    let engine = open(upstream.path(), None).unwrap();
+    assert!(engine.snapshot().visible("people", "jane").is_some());
+    let refs = git(upstream.path(), ["for-each-ref"]);
+    upstream.commit("second").put("people/joe.json", "{}").push();
+    let report = engine.reload(RequestKind::Reload, Trigger::Poll).unwrap();
+    assert_eq!(report.result.as_ref().unwrap().kind, OutcomeKind::Applied);
+    assert!(engine.snapshot().visible("people", "joe").is_some());
+    let after = git(upstream.path(), ["for-each-ref"]);
+    assert_eq!(refs.lines().count(), after.lines().count(), "no reference was added");
+}

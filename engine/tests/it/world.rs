@@ -1,0 +1,243 @@
+//! Random histories: what a branch may hold, and how it may change.
+
+use std::collections::BTreeMap;
+
+use headwater_testkit::Upstream;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+/// A record's fields before they are written in some format.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Doc {
+    pub id: u8,
+    pub title: Vec<&'static str>,
+    pub stage: Option<&'static str>,
+    pub rank: Option<i64>,
+    pub tags: Vec<&'static str>,
+    pub hidden: bool,
+    /// A field that the path template names, set to something that is not in the path.
+    pub wrong_slug: bool,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone, PartialEq)]
+pub enum File {
+    Good(Doc),
+    Broken(u8),
+    Executable(Doc),
+    Symlink,
+}
+
+/// Which definitions a commit has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Definitions {
+    /// Nothing is declared.
+    None,
+    /// `notes` in gitsheets' format, two definitions of it.
+    Notes(bool),
+    /// `notes` and `data`, the second through `headwater.toml`.
+    NotesAndData,
+    /// `notes`, whose definition is broken.
+    Broken,
+}
+
+/// The tree of one commit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct World {
+    pub definitions: Definitions,
+    pub files: BTreeMap<String, File>,
+}
+
+/// One step of a history.
+#[derive(Debug, Clone)]
+pub enum Op {
+    Put(String, File),
+    Delete(String),
+    Rename(String, String),
+    Define(Definitions),
+    /// Back to the tree of an earlier commit, by a force-push.
+    Rewind(prop::sample::Index),
+}
+
+pub const WORDS: [&str; 6] = ["river", "stone", "cloud", "lantern", "meadow", "harbor"];
+
+fn doc() -> impl Strategy<Value = Doc> {
+    (
+        0..6_u8,
+        prop::collection::vec(prop::sample::select(&WORDS[..]), 0..6),
+        prop::option::of(prop::sample::select(&["idea", "build", "done"][..])),
+        prop::option::of(-2..3_i64),
+        prop::collection::vec(prop::sample::select(&["red", "green", "blue"][..]), 0..3),
+        prop::bool::weighted(0.15),
+        prop::bool::weighted(0.1),
+    )
+        .prop_map(|(id, title, stage, rank, tags, hidden, wrong_slug)| Doc {
+            id,
+            title,
+            stage,
+            rank,
+            tags,
+            hidden,
+            wrong_slug,
+        })
+}
+
+fn path() -> impl Strategy<Value = String> {
+    let extension = prop::sample::select(&["toml", "toml", "toml", "json", "yaml", "md"][..]);
+    let folder = prop::sample::select(&["notes", "notes", "notes/deep", "data", "_drafts"][..]);
+    (folder, 0..5_u8, extension).prop_map(|(folder, n, ext)| format!("{folder}/k{n}.{ext}"))
+}
+
+fn file() -> impl Strategy<Value = File> {
+    prop_oneof![
+        12 => doc().prop_map(File::Good),
+        2 => (0..3_u8).prop_map(File::Broken),
+        1 => doc().prop_map(File::Executable),
+        1 => Just(File::Symlink),
+    ]
+}
+
+fn definitions() -> impl Strategy<Value = Definitions> {
+    prop::sample::select(
+        &[
+            Definitions::None,
+            Definitions::Notes(false),
+            Definitions::Notes(true),
+            Definitions::NotesAndData,
+            Definitions::Broken,
+        ][..],
+    )
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => (path(), file()).prop_map(|(path, file)| Op::Put(path, file)),
+        4 => path().prop_map(Op::Delete),
+        2 => (path(), path()).prop_map(|(from, to)| Op::Rename(from, to)),
+        1 => definitions().prop_map(Op::Define),
+        1 => any::<prop::sample::Index>().prop_map(Op::Rewind),
+    ]
+}
+
+/// A history: the definitions of its first commit, and the operations of each commit.
+pub fn history() -> impl Strategy<Value = (Definitions, Vec<Vec<Op>>)> {
+    (definitions(), prop::collection::vec(prop::collection::vec(op(), 1..8), 2..7))
+}
+
+impl World {
+    pub fn new(definitions: Definitions) -> Self {
+        Self { definitions, files: BTreeMap::new() }
+    }
+
+    /// Applies one operation; `earlier` holds the worlds of the commits before.
+    pub fn apply(&mut self, op: &Op, earlier: &[World]) {
+        match op {
+            Op::Put(path, file) => {
+                self.files.insert(path.clone(), file.clone());
+            }
+            Op::Delete(path) => {
+                self.files.remove(path);
+            }
+            Op::Rename(from, to) => {
+                if let Some(file) = self.files.remove(from) {
+                    self.files.insert(to.clone(), file);
+                }
+            }
+            Op::Define(definitions) => self.definitions = *definitions,
+            Op::Rewind(to) => {
+                if !earlier.is_empty() {
+                    *self = to.get(earlier).clone();
+                }
+            }
+        }
+    }
+
+    /// Commits this world as the whole tree of the branch and returns the id of the commit.
+    pub fn commit(&self, upstream: &mut Upstream) -> String {
+        let mut commit = upstream.commit("step").clear();
+        // The branch is never empty, so that every commit has a tree.
+        commit = commit.put(".keep", "");
+        for (path, text) in self.definition_files() {
+            commit = commit.put(path, text);
+        }
+        for (path, file) in &self.files {
+            commit = match file {
+                File::Good(doc) => commit.put(path, written(path, doc)),
+                File::Executable(doc) => commit.put_mode(path, 0o100_755, written(path, doc)),
+                File::Broken(kind) => commit.put(path, broken(path, *kind)),
+                File::Symlink => commit.put_mode(path, 0o120_000, "elsewhere"),
+            };
+        }
+        commit.push()
+    }
+
+    fn definition_files(&self) -> Vec<(&'static str, String)> {
+        let notes = |second: bool| {
+            let (index, search) = if second {
+                (r#"["rank"]"#, "{ title = 1.0 }")
+            } else {
+                (r#"["stage", "tags"]"#, "{ title = 3.0, stage = 1.0 }")
+            };
+            let text = format!(
+                "[gitsheet]\nroot = \"notes\"\npath = \"${{{{ slug }}}}\"\n\n[headwater]\n\
+                 index = {index}\nunique = [\"id\"]\nhidden = \"deletedAt\"\nsearch = {search}\n"
+            );
+            (".gitsheets/notes.toml", text)
+        };
+        match self.definitions {
+            Definitions::None => vec![],
+            Definitions::Notes(second) => vec![notes(second)],
+            Definitions::NotesAndData => {
+                let data = "[sheets.data]\nroot = \"data\"\nformat = \"json\"\n\
+                            index = [\"stage\"]\nunique = [\"id\"]\n";
+                vec![notes(false), ("headwater.toml", data.into())]
+            }
+            Definitions::Broken => {
+                vec![(".gitsheets/notes.toml", "[gitsheet]\nroot = \"notes\"\n".into())]
+            }
+        }
+    }
+}
+
+/// Returns the value that `doc` stands for.
+pub fn value(doc: &Doc) -> Value {
+    let mut fields = Map::new();
+    fields.insert("id".into(), json!(format!("id-{}", doc.id)));
+    fields.insert("title".into(), json!(doc.title.join(" ")));
+    fields.insert("tags".into(), json!(doc.tags));
+    if let Some(stage) = doc.stage {
+        fields.insert("stage".into(), json!(stage));
+    }
+    if let Some(rank) = doc.rank {
+        fields.insert("rank".into(), json!(rank));
+    }
+    if doc.hidden {
+        fields.insert("deletedAt".into(), json!("2026-01-01T00:00:00Z"));
+    }
+    if doc.wrong_slug {
+        fields.insert("slug".into(), json!("elsewhere"));
+    }
+    Value::Object(fields)
+}
+
+fn written(path: &str, doc: &Doc) -> String {
+    let value = value(doc);
+    let json_line = |(key, value): (&String, &Value)| (key.clone(), value.to_string());
+    let pairs: Vec<_> = value.as_object().unwrap().iter().map(json_line).collect();
+    let toml = || pairs.iter().map(|(key, value)| format!("{key} = {value}\n")).collect::<String>();
+    match path.rsplit('.').next() {
+        Some("toml") => toml(),
+        Some("json") => value.to_string(),
+        Some("yaml") => pairs.iter().map(|(key, value)| format!("{key}: {value}\n")).collect(),
+        _ => format!("+++\n{}+++\n\nThe body.\n", toml()),
+    }
+}
+
+fn broken(path: &str, kind: u8) -> Vec<u8> {
+    match (kind, path.rsplit('.').next()) {
+        (0, _) => b"title = \"\xff\"\n".to_vec(),
+        (_, Some("toml" | "yaml")) => b"a = = [\n: {".to_vec(),
+        (_, Some("json")) => b"{\"a\": ".to_vec(),
+        _ => b"+++\na = = 1\n+++\nbody\n".to_vec(),
+    }
+}
