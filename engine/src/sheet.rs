@@ -11,11 +11,10 @@ use im::OrdMap;
 
 use crate::digest::LtHash;
 use crate::id::Key;
-use crate::index::FieldIndex;
+use crate::index::{FieldIndex, scalars};
 use crate::layout::SheetSpec;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
-use crate::scalar::Scalar;
 use crate::value::{FieldPath, Kind};
 
 pub use fields::FieldCounts;
@@ -237,7 +236,8 @@ impl Sheet {
             self.served += 1;
         }
         for (field, index) in &mut self.indexes {
-            let (old, new) = (scalars(before, field), scalars(after, field));
+            let read = |record: Option<&Record>| record.map(|record| scalars(&record.value, field));
+            let (old, new) = (read(before).unwrap_or_default(), read(after).unwrap_or_default());
             if old != new {
                 index.remove(key, &old);
                 index.insert(key, &new);
@@ -252,10 +252,10 @@ impl Sheet {
         let indexes = unique.filter_map(|field| Some((field, self.index(field.as_str())?)));
         indexes.flat_map(move |(field, index)| {
             index.duplicates().flat_map(move |(_, keys)| {
-                let mut keys = keys.into_iter();
+                let mut keys = keys.iter();
                 let first = keys.next();
                 keys.filter_map(move |key| {
-                    let first = self.record(first.as_ref()?.as_str())?;
+                    let first = self.record(first?.as_str())?;
                     let record = self.record(key.as_str())?;
                     let message =
                         format!("the value of {field:?} is unique and {} has it", first.path);
@@ -267,17 +267,6 @@ impl Sheet {
             })
         })
     }
-}
-
-/// Returns the distinct scalars of `field`, in order, for the index.
-fn scalars(record: Option<&Record>, field: &FieldPath) -> Vec<Scalar> {
-    let mut found = Vec::new();
-    if let Some(record) = record {
-        record.value.visit(field, &mut |json| found.extend(Scalar::read(json)));
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
 }
 
 fn fold_problem(sum: &mut LtHash, problem: &Problem, fold: fn(&mut LtHash, &[&[u8]])) {

@@ -55,11 +55,11 @@ impl<'de> Visitor<'de> for Tree {
         Ok(Value::from(integer))
     }
 
-    fn visit_i128<E>(self, integer: i128) -> Result<Value, E> {
+    fn visit_i128<E: serde::de::Error>(self, integer: i128) -> Result<Value, E> {
         self.visit_f64(integer as f64)
     }
 
-    fn visit_u128<E>(self, integer: u128) -> Result<Value, E> {
+    fn visit_u128<E: serde::de::Error>(self, integer: u128) -> Result<Value, E> {
         self.visit_f64(integer as f64)
     }
 

@@ -120,8 +120,8 @@ fn equals_model(
         records.insert(name.clone(), rows.collect::<BTreeMap<_, _>>());
         for field in sheet.spec().index.iter().chain(&sheet.spec().unique) {
             let field = field.as_str();
-            for (scalar, keys) in sheet.index(field).unwrap().entries() {
-                let entry = (name.clone(), field.to_owned(), json_text(&scalar));
+            for (scalar, keys) in sheet.index(field).unwrap().values() {
+                let entry = (name.clone(), field.to_owned(), json_text(scalar));
                 index.entry(entry).or_default().extend(keys.iter().map(ToString::to_string));
             }
         }

@@ -1,0 +1,234 @@
+//! Secondary indexes: which records hold a value in a field, kept incrementally.
+//!
+//! An index is a persistent map like the sheet it belongs to, and a pure function of the records:
+//! whatever the order of changes, equal records make equal indexes.
+
+use im::{OrdMap, OrdSet};
+use smallvec::SmallVec;
+use std::ops::RangeBounds;
+
+use crate::id::Key;
+use crate::scalar::Scalar;
+use crate::value::{FieldPath, Value};
+
+/// The scalars of one record in one field: in order, each once.
+pub type Scalars = SmallVec<[Scalar; 1]>;
+
+/// Returns what `value` holds in `field`: every element of an array by itself, nothing where the
+/// field is absent, null or empty. Linear in the text.
+pub fn scalars(value: &Value, field: &FieldPath) -> Scalars {
+    let mut scalars = Scalars::new();
+    value.visit(field, &mut |json| scalars.extend(Scalar::read(json)));
+    scalars.sort_unstable();
+    scalars.dedup();
+    scalars
+}
+
+/// The keys of the records that hold each value of one field. Cloning it is cheap.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldIndex {
+    postings: OrdMap<Scalar, Postings>,
+    /// The scalars that more than one record holds.
+    shared: OrdSet<Scalar>,
+    present: usize,
+    multi_valued: usize,
+}
+
+/// The records that hold one value: never none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postings(Holders);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Holders {
+    One(Key),
+    /// At least two.
+    Many(OrdSet<Key>),
+}
+
+impl FieldIndex {
+    /// Adds a record that is not in the index, with what [`scalars`] returned for it.
+    pub fn insert(&mut self, key: &Key, scalars: &[Scalar]) {
+        self.present += usize::from(!scalars.is_empty());
+        self.multi_valued += usize::from(scalars.len() > 1);
+        for scalar in scalars {
+            match self.postings.get_mut(scalar) {
+                None => {
+                    self.postings.insert(scalar.clone(), Postings(Holders::One(key.clone())));
+                }
+                Some(Postings(Holders::Many(keys))) => {
+                    keys.insert(key.clone());
+                }
+                Some(Postings(holders @ Holders::One(_))) => {
+                    if let Holders::One(first) = holders {
+                        *holders =
+                            Holders::Many([first.clone(), key.clone()].into_iter().collect());
+                    }
+                    self.shared.insert(scalar.clone());
+                }
+            }
+        }
+    }
+
+    /// Takes a record out again, with the scalars that it was added with.
+    pub fn remove(&mut self, key: &Key, scalars: &[Scalar]) {
+        self.present -= usize::from(!scalars.is_empty());
+        self.multi_valued -= usize::from(scalars.len() > 1);
+        for scalar in scalars {
+            let Some(Postings(holders)) = self.postings.get_mut(scalar) else { continue };
+            let Holders::Many(keys) = holders else {
+                self.postings.remove(scalar);
+                continue;
+            };
+            keys.remove(key);
+            if keys.len() == 1
+                && let Some(last) = keys.get_min().cloned()
+            {
+                *holders = Holders::One(last);
+                self.shared.remove(scalar);
+            }
+        }
+    }
+
+    /// Returns the records that hold `scalar`, or `None` where none does.
+    pub fn get(&self, scalar: &Scalar) -> Option<&Postings> {
+        self.postings.get(scalar)
+    }
+
+    /// Returns the values in `range` in their order, each with its records.
+    pub fn range(
+        &self,
+        range: impl RangeBounds<Scalar>,
+    ) -> impl DoubleEndedIterator<Item = (&Scalar, &Postings)> {
+        self.postings.range(range)
+    }
+
+    /// Returns all values in their order, each with its records.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = (&Scalar, &Postings)> {
+        self.postings.iter()
+    }
+
+    /// Returns the values that more than one record holds. Costs no more than what it returns.
+    pub fn duplicates(&self) -> impl Iterator<Item = (&Scalar, &Postings)> {
+        self.shared.iter().filter_map(|scalar| self.postings.get_key_value(scalar))
+    }
+
+    /// Returns how many records hold any value.
+    pub fn present(&self) -> usize {
+        self.present
+    }
+
+    /// Returns how many records hold more than one value.
+    pub fn multi_valued(&self) -> usize {
+        self.multi_valued
+    }
+}
+
+impl Postings {
+    /// Returns the number of records. Constant time.
+    #[expect(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        match &self.0 {
+            Holders::One(_) => 1,
+            Holders::Many(keys) => keys.len(),
+        }
+    }
+
+    /// Says whether the record holds the value.
+    pub fn contains(&self, key: &Key) -> bool {
+        match &self.0 {
+            Holders::One(only) => only == key,
+            Holders::Many(keys) => keys.contains(key),
+        }
+    }
+
+    /// Returns the keys in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Key> {
+        let (one, many) = match &self.0 {
+            Holders::One(key) => (Some(key), None),
+            Holders::Many(keys) => (None, Some(keys)),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn of(value: serde_json::Value) -> Scalars {
+        scalars(&Value::new(&value), &FieldPath::new("f"))
+    }
+
+    #[test]
+    fn a_field_holds_each_element_once_and_nothing_for_null() {
+        for (value, expected) in [
+            (json!({}), 0),
+            (json!({"f": null}), 0),
+            (json!({"f": []}), 0),
+            (json!({"f": [null]}), 0),
+            (json!({"f": "a"}), 1),
+            (json!({"f": ["a", "b", "a"]}), 2),
+            (json!({"f": [1, 1.0, "1", true]}), 3),
+            (json!({"f": {"g": 1}}), 1),
+        ] {
+            assert_eq!(of(value.clone()).len(), expected, "{value}");
+        }
+    }
+
+    /// Compares everything the index says with a model.
+    fn assert_says(index: &FieldIndex, model: &BTreeMap<Key, Scalars>) {
+        let mut values: BTreeMap<Scalar, BTreeSet<Key>> = BTreeMap::new();
+        for (key, scalars) in model {
+            for scalar in scalars {
+                values.entry(scalar.clone()).or_default().insert(key.clone());
+            }
+        }
+        let listed: BTreeMap<Scalar, BTreeSet<Key>> = index
+            .values()
+            .map(|(scalar, keys)| (scalar.clone(), keys.iter().cloned().collect()))
+            .collect();
+        assert_eq!(listed, values);
+        for (scalar, keys) in &values {
+            let postings = index.get(scalar).unwrap();
+            assert_eq!(postings.len(), keys.len());
+            assert!(model.keys().all(|key| postings.contains(key) == keys.contains(key)));
+        }
+        let duplicates: Vec<_> = index.duplicates().map(|(scalar, _)| scalar).collect();
+        let expected: Vec<_> =
+            values.iter().filter(|(_, keys)| keys.len() > 1).map(|(scalar, _)| scalar).collect();
+        assert_eq!(duplicates, expected);
+        let count = |test: fn(&Scalars) -> bool| model.values().filter(|each| test(each)).count();
+        assert_eq!(index.present(), count(|scalars| !scalars.is_empty()));
+        assert_eq!(index.multi_valued(), count(|scalars| scalars.len() > 1));
+        let mut rebuilt = FieldIndex::default();
+        model.iter().rev().for_each(|(key, scalars)| rebuilt.insert(key, scalars));
+        assert_eq!(*index, rebuilt);
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_index_equals_a_rebuilt_one_and_a_model(
+            steps in prop::collection::vec(
+                (0..12_u8, prop::option::of(prop::collection::vec(0..6_i64, 0..4))),
+                0..60,
+            ),
+        ) {
+            let (mut index, mut model) = (FieldIndex::default(), BTreeMap::<Key, Scalars>::new());
+            for (key, values) in steps {
+                let key = Key::new(key.to_string());
+                if let Some(old) = model.remove(&key) {
+                    index.remove(&key, &old);
+                }
+                if let Some(values) = values {
+                    let scalars = of(json!({"f": values}));
+                    index.insert(&key, &scalars);
+                    model.insert(key, scalars);
+                }
+            }
+            assert_says(&index, &model);
+        }
+    }
+}
