@@ -142,12 +142,36 @@ impl Postings {
     }
 
     /// Returns the keys in order.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Key> {
-        let (one, many) = match &self.0 {
-            Holders::One(key) => (Some(key), None),
-            Holders::Many(keys) => (None, Some(keys)),
-        };
-        one.into_iter().chain(many.into_iter().flatten())
+    pub fn iter(&self) -> Keys<'_> {
+        match &self.0 {
+            Holders::One(key) => Keys(Some(key).into_iter().chain(None.into_iter().flatten())),
+            Holders::Many(keys) => Keys(None.into_iter().chain(Some(keys).into_iter().flatten())),
+        }
+    }
+}
+
+/// The keys of the records that hold one value, in order.
+pub struct Keys<'a>(
+    std::iter::Chain<
+        std::option::IntoIter<&'a Key>,
+        std::iter::Flatten<std::option::IntoIter<&'a OrdSet<Key>>>,
+    >,
+);
+
+impl<'a> Iterator for Keys<'a> {
+    type Item = &'a Key;
+
+    fn next(&mut self) -> Option<&'a Key> {
+        self.0.next()
+    }
+}
+
+impl<'a> IntoIterator for &'a Postings {
+    type Item = &'a Key;
+    type IntoIter = Keys<'a>;
+
+    fn into_iter(self) -> Keys<'a> {
+        self.iter()
     }
 }
 
