@@ -137,3 +137,42 @@ fn answer(mut connection: &TcpStream, shared: &Shared) -> io::Result<()> {
     let length = answer.body.len();
     write!(connection, "{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{}", answer.body)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn ask(server: &ScriptedHttp, target: &str, body: &str) -> String {
+        let url = server.url(target);
+        let address = url.trim_start_matches("http://").split('/').next().unwrap();
+        let mut connection = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        write!(
+            connection,
+            "POST {target} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    #[test]
+    fn answers_come_in_order_and_the_last_for_ever() {
+        let server = ScriptedHttp::start([
+            Answer::json(202, "{}").header("Location", "http://{host}/next"),
+            Answer::json(200, "{\"ok\": true}"),
+        ]);
+        let first = ask(&server, "/a?b=c", "hello");
+        assert!(first.starts_with("HTTP/1.1 202 "), "{first}");
+        assert!(first.contains(&format!("Location: {}\r\n", server.url("/next"))), "{first}");
+        for _ in 0..2 {
+            assert!(ask(&server, "/", "").ends_with("\r\n\r\n{\"ok\": true}"));
+        }
+        let received = server.wait_for(3);
+        assert_eq!((&*received[0].target, &*received[0].body), ("/a?b=c", &b"hello"[..]));
+        assert_eq!(received[0].header("content-length"), Some("5"));
+    }
+}
