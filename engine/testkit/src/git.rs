@@ -90,7 +90,7 @@ pub(crate) fn isolate(command: &mut Command) {
 }
 
 /// Runs `command` to its end with `input` on its standard input.
-fn run(command: &mut Command, input: &[u8]) -> Output {
+pub(crate) fn run(command: &mut Command, input: &[u8]) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the git program is installed");
     let mut stdin = child.stdin.take().expect("standard input is piped");

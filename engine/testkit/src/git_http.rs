@@ -2,16 +2,14 @@
 //! can be told to misbehave.
 
 mod cgi;
-mod request;
 
-use std::collections::HashMap;
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::JoinHandle;
 
-use request::Request;
+use crate::http_request::Request;
+use crate::socket_server::SocketServer;
 
 /// A running git server for a folder of repositories, on a port of its own on 127.0.0.1.
 ///
@@ -19,9 +17,8 @@ use request::Request;
 /// waits for their threads.
 #[derive(Debug)]
 pub struct GitHttp {
-    address: SocketAddr,
+    server: SocketServer,
     shared: Arc<Shared>,
-    acceptor: Option<JoinHandle<()>>,
 }
 
 /// What the server does to requests instead of answering them well.
@@ -50,27 +47,23 @@ struct State {
     requests: usize,
     hanging: usize,
     stopped: bool,
-    open: HashMap<u64, TcpStream>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl GitHttp {
     /// Serves the repositories below `root`, for example [`Upstream::parent`](crate::Upstream).
     pub fn serve(root: impl AsRef<Path>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a local port is free");
-        let address = listener.local_addr().expect("a bound socket has an address");
         let root = root.as_ref().to_owned();
         let shared = Arc::new(Shared { root, state: Mutex::default(), changed: Condvar::new() });
-        let acceptor = std::thread::spawn({
+        let server = SocketServer::start({
             let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
+            move |connection| answer(connection, &shared)
         });
-        Self { address, shared, acceptor: Some(acceptor) }
+        Self { server, shared }
     }
 
     /// Returns the URL of the repository `name` below the root, for example `upstream.git`.
     pub fn url(&self, name: &str) -> String {
-        format!("http://{}/{name}", self.address)
+        format!("http://{}/{name}", self.server.address())
     }
 
     /// Makes requests fail with `fault` from now on.
@@ -105,23 +98,9 @@ impl GitHttp {
 
 impl Drop for GitHttp {
     fn drop(&mut self) {
+        // The server waits for its threads, so none may hang.
         self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
-        // The acceptor looks at the flag after each connection, so give it one.
-        let _ = TcpStream::connect(self.address);
-        if let Some(acceptor) = self.acceptor.take() {
-            let _ = acceptor.join();
-        }
-        let threads = {
-            let mut state = self.shared.lock();
-            for connection in state.open.values() {
-                let _ = connection.shutdown(Shutdown::Both);
-            }
-            std::mem::take(&mut state.threads)
-        };
-        for thread in threads {
-            let _ = thread.join();
-        }
     }
 }
 
@@ -143,29 +122,6 @@ impl Shared {
             state.hanging -= 1;
         }
         (!state.stopped).then(|| state.fault.clone())
-    }
-}
-
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    for (number, connection) in (0..).zip(listener.incoming()) {
-        let mut state = shared.lock();
-        if state.stopped {
-            return;
-        }
-        let Ok(connection) = connection else { continue };
-        let Ok(handle) = connection.try_clone() else { continue };
-        state.open.insert(number, handle);
-        state.threads.retain(|thread| !thread.is_finished());
-        let thread = std::thread::spawn({
-            let shared = Arc::clone(shared);
-            move || {
-                // A client that goes away in the middle is its own business.
-                let _ = answer(&connection, &shared);
-                let _ = connection.shutdown(Shutdown::Both);
-                shared.lock().open.remove(&number);
-            }
-        });
-        state.threads.push(thread);
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod commit;
 mod raw_tree;
+mod stream;
 
 use std::path::{Path, PathBuf};
 
@@ -112,8 +113,10 @@ impl Upstream {
         self.commit("import a folder").clear().put_folder(folder).push()
     }
 
-    /// Makes one commit that adds `files` to the tree of the branch, streaming them into
-    /// fast-import so that memory does not grow with their number, and returns its id.
+    /// Makes one commit that adds `files` to the tree of the branch and returns its id.
+    ///
+    /// This is the way to make large repositories: contents are streamed, only the paths are held
+    /// in memory, and a folder may have any number of files. A path may come only once.
     pub fn commit_stream<P, B>(
         &mut self,
         message: &str,
@@ -124,7 +127,8 @@ impl Upstream {
         B: AsRef<[u8]>,
     {
         let parent = self.head();
-        commit::import_stream(self, parent.as_deref(), message, files)
+        let tree = stream::write_tree_of(&self.path, parent.as_deref(), files);
+        self.commit_tree(&tree, message)
     }
 
     /// Moves the branch to `commit`, wherever that is: a rewind or the second half of a rewrite.

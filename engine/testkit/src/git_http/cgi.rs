@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::request::Request;
 use crate::git::command;
+use crate::http_request::Request;
 
 /// Answers `request` from the repositories below `root`, cutting the body after `limit` bytes.
 pub(super) fn run(

@@ -124,21 +124,6 @@ impl<'a> Commit<'a> {
     }
 }
 
-/// Commits `files` on top of `parent` without holding more than one of them.
-pub(super) fn import_stream<P: AsRef<[u8]>, B: AsRef<[u8]>>(
-    upstream: &mut Upstream,
-    parent: Option<&str>,
-    message: &str,
-    files: impl IntoIterator<Item = (P, B)>,
-) -> String {
-    let branch = upstream.branch_ref();
-    let mut import = Import::begin(upstream, &branch, parent, message);
-    for (path, bytes) in files {
-        import.write(|out| write_put(out, path.as_ref(), FILE, bytes.as_ref()));
-    }
-    import.finish()
-}
-
 impl Change {
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
         match self {
