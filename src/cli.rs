@@ -1,0 +1,198 @@
+//! The command line. The flags of settings come from the table in [`crate::config::settings`].
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgMatches, Args, Command as ClapCommand, FromArgMatches, Parser, Subcommand};
+
+use crate::config::Flags;
+use crate::config::settings::{SETTINGS, Setting};
+use crate::exit::Exit;
+
+/// Serves the records of a git branch as a live, searchable HTTP API.
+#[derive(Parser)]
+#[command(name = "headwater", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve a branch and follow its remote
+    Serve(ServeArgs),
+    /// Make a sample remote, mirror it, serve it, and show a push going live
+    Demo {
+        /// Push a change every few seconds and print what each reload reports
+        #[arg(long)]
+        auto: bool,
+        /// The address to listen on
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        listen: String,
+    },
+    /// Print the sheet definitions that inference arrives at, to edit
+    Init {
+        /// The repository
+        #[command(flatten)]
+        repo: RepoArgs,
+        /// The commit to look at
+        #[arg(long, value_name = "REV", default_value = "HEAD")]
+        rev: String,
+    },
+    /// Load one commit and print its problems; exit with 1 if there are any
+    Check {
+        /// The repository
+        #[command(flatten)]
+        repo: RepoArgs,
+        /// The commit to check
+        #[arg(long, value_name = "REV", default_value = "HEAD")]
+        rev: String,
+    },
+    /// Print what a push from one commit to another changes, record by record
+    Diff {
+        /// The repository
+        #[command(flatten)]
+        repo: RepoArgs,
+        /// The commit before
+        old: String,
+        /// The commit after
+        new: String,
+    },
+    /// Replay commits by their differences and compare each state with a rebuild
+    Verify {
+        /// The repository
+        #[command(flatten)]
+        repo: RepoArgs,
+        /// The commit to end with
+        #[arg(long, value_name = "REV", default_value = "HEAD")]
+        rev: String,
+        /// How many commits to replay
+        #[arg(long, value_name = "N", default_value_t = 100, conflicts_with = "all")]
+        last: usize,
+        /// Replay the whole history, merged commits included
+        #[arg(long)]
+        all: bool,
+    },
+    /// Let a held push through, on a running server
+    Apply {
+        /// The id of the held push, from the refusal or from the alert
+        id: String,
+        /// The address of the server, with its base path
+        #[arg(
+            long,
+            value_name = "URL",
+            env = "HEADWATER_SERVER",
+            default_value = "http://127.0.0.1:8080"
+        )]
+        server: String,
+    },
+}
+
+/// The repository a command works on.
+#[derive(Args)]
+pub struct RepoArgs {
+    /// The repository, bare or not
+    #[arg(long, value_name = "DIR", env = "HEADWATER_REPO", default_value = ".")]
+    pub repo: PathBuf,
+    /// A file with sheet definitions, used instead of those in the commit
+    #[arg(long, value_name = "FILE", env = "HEADWATER_SHEETS")]
+    pub sheets: Option<PathBuf>,
+}
+
+/// The flags of `serve`: one for every setting that is not a secret, and `--config`.
+pub struct ServeArgs {
+    /// The file of settings.
+    pub config: Option<PathBuf>,
+    /// The settings given as flags.
+    pub flags: Flags,
+}
+
+impl Args for ServeArgs {
+    fn augment_args(command: ClapCommand) -> ClapCommand {
+        let config = Arg::new("config").long("config").value_name("FILE").env("HEADWATER_CONFIG");
+        let config = config.value_parser(clap::value_parser!(PathBuf));
+        let command = command.arg(config.help("A TOML file with settings")).after_help(secrets());
+        command.args(SETTINGS.iter().filter(|setting| !setting.secret).map(flag))
+    }
+
+    fn augment_args_for_update(command: ClapCommand) -> ClapCommand {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ServeArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = SETTINGS.iter().filter(|setting| !setting.secret).filter_map(|setting| {
+            Some((setting.flag, matches.get_one::<String>(setting.flag)?.clone()))
+        });
+        let config = matches.get_one::<PathBuf>("config").cloned();
+        Ok(Self { config, flags: given.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn flag(setting: &Setting) -> Arg {
+    let default = setting.default.filter(|text| !text.is_empty());
+    let default = default.map(|text| format!(", default {text}")).unwrap_or_default();
+    let help = format!("{} [{}{default}]", setting.help, setting.env());
+    Arg::new(setting.flag).long(setting.flag).value_name(setting.value).help(help)
+}
+
+fn secrets() -> String {
+    let lines = SETTINGS.iter().filter(|setting| setting.secret);
+    let lines = lines.map(|setting| format!("  {:<28}{}\n", setting.env(), setting.help));
+    format!("Only in the environment:\n{}", lines.collect::<String>())
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// When it is wrong, or asks for help or the version: the text to show, and the code to exit with.
+pub fn parse<I, T>(arguments: I) -> Result<Cli, (clap::Error, Exit)>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<std::ffi::OsString> + Clone,
+{
+    Cli::try_parse_from(arguments).map_err(|error| {
+        let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
+        (error, exit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(arguments: &[&str]) -> Option<Exit> {
+        parse([&["headwater"], arguments].concat()).err().map(|(_, exit)| exit)
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_exits_with_64_and_help_with_0() {
+        for wrong in [&["nothing"][..], &["serve", "--nothing"], &["diff", "one"], &[]] {
+            assert_eq!(exit(wrong), Some(Exit::Usage), "{wrong:?}");
+        }
+        assert_eq!(exit(&["serve", "--help"]), Some(Exit::Success));
+        assert_eq!(exit(&["--version"]), Some(Exit::Success));
+    }
+
+    #[test]
+    fn settings_are_flags_of_serve_and_secrets_are_not() {
+        let arguments = ["headwater", "serve", "--repo", "d", "--poll-interval", "5"];
+        let Ok(Cli { command: Command::Serve(serve) }) = parse(arguments) else { panic!() };
+        assert_eq!(serve.flags["repo"], "d");
+        assert_eq!(serve.flags["poll-interval"], "5");
+        assert_eq!(exit(&["serve", "--reload-secret", "0123456789abcdef"]), Some(Exit::Usage));
+    }
+}

@@ -1,0 +1,293 @@
+//! The settings, resolved once and checked before anything opens.
+//!
+//! [`Config`] has no `Debug`: it holds secrets.
+
+pub mod layers;
+pub mod secret;
+pub mod settings;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
+pub use secret::{Secret, Secrets};
+pub use values::{BasePath, Cors, LogFormat};
+
+/// Everything `serve` needs to know.
+pub struct Config {
+    /// Which branch of which repository.
+    pub source: Source,
+    /// How requests are served.
+    pub http: Http,
+    /// Opens the routes that trigger and show reloads.
+    pub reload_secrets: Secrets,
+    /// Opens the routes that let held pushes through.
+    pub operator_secrets: Secrets,
+    /// How often the remote is asked; `None` for never.
+    pub poll_interval: Option<Duration>,
+    /// Where alerts go. It may hold a token: never log it whole.
+    pub alert_url: Option<reqwest::Url>,
+    /// How long requests in flight may take to finish.
+    pub shutdown_timeout: Duration,
+}
+
+/// Which branch of which repository is served, and within which limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The local repository.
+    pub repo: PathBuf,
+    /// The address of the remote.
+    pub remote: Option<String>,
+    /// The branch.
+    pub branch: Option<String>,
+    /// A file with sheet definitions.
+    pub sheets: Option<PathBuf>,
+    /// What opens the remote.
+    pub credentials: Credentials,
+    /// How long a fetch may take.
+    pub fetch_timeout: Duration,
+    /// How many bytes a fetch may bring.
+    pub fetch_limit: u64,
+    /// The largest file that is read as a record.
+    pub record_limit: u64,
+    /// How many problems a push may bring to sheets that are quarantined.
+    pub quarantine_limit: usize,
+    /// How many of a hundred files of such a sheet may be problems.
+    pub quarantine_percent: u8,
+}
+
+/// What opens the remote. The files are read when they are needed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user name beside the token.
+    pub user: String,
+    /// The token for `https`.
+    pub token_file: Option<PathBuf>,
+    /// The private key for `ssh`.
+    pub ssh_key_file: Option<PathBuf>,
+    /// The known hosts for `ssh`.
+    pub ssh_known_hosts_file: Option<PathBuf>,
+}
+
+/// How requests are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Http {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// In front of every route.
+    pub base_path: BasePath,
+    /// Whose pages may read the public routes.
+    pub cors: Cors,
+    /// How many connections are open at once.
+    pub max_connections: usize,
+}
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A setting without default is not given.
+    #[error("give --{flag} or set {env}")]
+    Missing {
+        /// Its flag.
+        flag: &'static str,
+        /// Its environment name.
+        env: String,
+    },
+    /// A value is not of the form it must have.
+    #[error("the setting `{setting}` {reason}")]
+    Invalid {
+        /// The setting.
+        setting: String,
+        /// What it must be.
+        reason: String,
+    },
+    /// A secret that can be guessed.
+    #[error("the setting `{setting}` must be a secret of at least 16 bytes")]
+    ShortSecret {
+        /// The setting.
+        setting: String,
+    },
+    /// A file that a setting names can't be read.
+    #[error("the file {path} of the setting `{setting}` cannot be read", path = path.display())]
+    Unreadable {
+        /// The setting.
+        setting: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file of settings is not TOML.
+    #[error("the configuration {path} is not valid TOML", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<toml::de::Error>,
+    },
+    /// The file has a key that is not a setting.
+    #[error("the configuration {path} has the unknown key `{key}`", path = path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// The file holds a secret, which belongs in the environment or a file of its own.
+    #[error("`{key}` may not stand in {path}; set it in the environment", path = path.display())]
+    SecretInFile {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+}
+
+impl Config {
+    /// Resolves every setting.
+    ///
+    /// # Errors
+    /// At the first setting that is missing or wrong.
+    pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
+        use settings::*;
+        Ok(Self {
+            source: Source::resolve(layers)?,
+            http: Http::resolve(layers)?,
+            reload_secrets: secrets(layers, &RELOAD_SECRET, &RELOAD_SECRET_FILE)?,
+            operator_secrets: secrets(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
+            poll_interval: Some(layers.require(&POLL_INTERVAL, values::seconds)?)
+                .filter(|interval| !interval.is_zero()),
+            alert_url: layers.read(&ALERT_URL, values::url)?,
+            shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
+        })
+    }
+}
+
+impl Source {
+    /// Resolves the settings that name the repository and its limits.
+    ///
+    /// # Errors
+    /// At the first setting that is missing or wrong.
+    pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
+        use settings::*;
+        let user = values::text(REMOTE_USER.default_text());
+        Ok(Self {
+            repo: layers.require(&REPO, values::path)?,
+            remote: layers.read(&REMOTE, values::text)?,
+            branch: layers.read(&BRANCH, values::text)?,
+            sheets: layers.read(&SHEETS, values::path)?,
+            credentials: Credentials {
+                user: layers.read(&REMOTE_USER, values::text)?.or(user.ok()).unwrap_or_default(),
+                token_file: layers.read(&REMOTE_TOKEN_FILE, values::path)?,
+                ssh_key_file: layers.read(&SSH_KEY_FILE, values::path)?,
+                ssh_known_hosts_file: layers.read(&SSH_KNOWN_HOSTS_FILE, values::path)?,
+            },
+            fetch_timeout: layers.require(&FETCH_TIMEOUT, values::seconds)?,
+            fetch_limit: layers.require(&FETCH_LIMIT, values::number)?,
+            record_limit: layers.require(&RECORD_LIMIT, values::number)?,
+            quarantine_limit: layers.require(&QUARANTINE_LIMIT, values::number)?,
+            quarantine_percent: layers.require(&QUARANTINE_SHARE, values::percent)?,
+        })
+    }
+}
+
+impl Http {
+    fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
+        use settings::*;
+        Ok(Self {
+            listen: layers.require(&LISTEN, values::address)?,
+            base_path: layers.require(&BASE_PATH, BasePath::parse)?,
+            cors: layers.require(&CORS_ORIGINS, Cors::parse)?,
+            max_connections: layers.require(&MAX_CONNECTIONS, values::at_least_one)?,
+        })
+    }
+}
+
+/// Reads the secrets of a pair of settings: one in the environment, more in a file.
+///
+/// # Errors
+/// When one of them is too short or the file can't be read.
+pub fn secrets(
+    layers: &Layers<'_>,
+    direct: &settings::Setting,
+    file: &settings::Setting,
+) -> Result<Secrets, ConfigError> {
+    let text = layers.get(direct);
+    let file = layers.read(file, values::path)?;
+    Secrets::read(&direct.key(), text.as_deref(), file.as_deref())
+}
+
+/// Reads the settings of the log, which are needed before all others.
+///
+/// # Errors
+/// When one of them is wrong.
+pub fn log_settings(layers: &Layers<'_>) -> Result<(String, LogFormat), ConfigError> {
+    let filter = layers.require(&settings::LOG, values::text)?;
+    Ok((filter, layers.require(&settings::LOG_FORMAT, LogFormat::parse)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn resolve(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let environment: BTreeMap<String, String> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let flags = Flags::new();
+        Config::resolve(&Layers::new(&flags, &environment, None)?)
+    }
+
+    fn refusal(pairs: &[(&str, &str)]) -> String {
+        resolve(pairs).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_names_of_the_older_system_are_enough() {
+        let config = resolve(&[
+            ("CFP_DATA_REPO_PATH", "/srv/data"),
+            ("CFP_DATA_REMOTE", "https://host.org/data.git"),
+            ("CFP_DATA_BRANCH", "published"),
+            ("CFP_DATA_RELOAD_SECRET", "0123456789abcdef"),
+        ])
+        .unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(config.source.repo, PathBuf::from("/srv/data"));
+        assert_eq!(config.source.branch.as_deref(), Some("published"));
+        assert!(config.reload_secrets.accept(b"0123456789abcdef"));
+        assert_eq!(config.poll_interval, Some(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn no_poll_interval_means_never() {
+        let config = resolve(&[("HEADWATER_REPO", "d"), ("HEADWATER_POLL_INTERVAL", "0")]);
+        assert!(config.is_ok_and(|config| config.poll_interval.is_none()));
+    }
+
+    #[test]
+    fn a_missing_repository_names_the_flag_and_the_environment() {
+        assert_eq!(refusal(&[]), "give --repo or set HEADWATER_REPO");
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_setting_and_not_the_value() {
+        let cases = [
+            ("HEADWATER_LISTEN", "nowhere"),
+            ("HEADWATER_POLL_INTERVAL", "soon"),
+            ("HEADWATER_QUARANTINE_SHARE", "101"),
+            ("HEADWATER_BASE_PATH", "no-slash"),
+            ("HEADWATER_CORS_ORIGINS", "not an origin"),
+            ("HEADWATER_MAX_CONNECTIONS", "0"),
+            ("HEADWATER_ALERT_URL", "ftp://host"),
+            ("HEADWATER_RELOAD_SECRET", "short"),
+            ("HEADWATER_RELOAD_SECRET", ""),
+        ];
+        for (name, value) in cases {
+            let message = refusal(&[("HEADWATER_REPO", "d"), (name, value)]);
+            let setting = name.trim_start_matches("HEADWATER_").to_lowercase();
+            assert!(message.contains(&format!("`{setting}`")), "{name}: {message}");
+        }
+    }
+}

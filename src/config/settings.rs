@@ -1,0 +1,125 @@
+//! The one table of settings. Flags, environment names, the keys of the file, `--help` and the
+//! table in the documents all come from it.
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The flag, without its dashes in front.
+    pub flag: &'static str,
+    /// What the value is, as `--help` shows it.
+    pub value: &'static str,
+    /// The value when nothing is given.
+    pub default: Option<&'static str>,
+    /// The name in the environment of the system that Headwater replaces.
+    pub alias: Option<&'static str>,
+    /// Whether only the environment may hold it: command lines and files are read by others.
+    pub secret: bool,
+    /// What it does, in one sentence.
+    pub help: &'static str,
+}
+
+impl Setting {
+    /// Returns the key in the file.
+    pub fn key(&self) -> String {
+        self.flag.replace('-', "_")
+    }
+
+    /// Returns the environment name.
+    pub fn env(&self) -> String {
+        format!("HEADWATER_{}", self.key().to_uppercase())
+    }
+
+    /// Returns the default of a setting that has one.
+    pub fn default_text(&self) -> &'static str {
+        self.default.unwrap_or_default()
+    }
+}
+
+macro_rules! settings {
+    ($($constant:ident = $flag:literal $value:literal $default:expr, $alias:expr, $secret:literal, $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Setting = Setting {
+                flag: $flag, value: $value, default: $default, alias: $alias, secret: $secret, help: $help,
+            };
+        )*
+
+        /// Every setting, in the order in which `--help` lists them.
+        pub const SETTINGS: &[Setting] = &[$($constant,)*];
+    };
+}
+
+settings! {
+    REPO = "repo" "DIR" None, Some("CFP_DATA_REPO_PATH"), false,
+        "The local bare mirror; cloned from the remote when it does not exist";
+    REMOTE = "remote" "URL" None, Some("CFP_DATA_REMOTE"), false,
+        "Where the branch comes from; default: the remote `origin` of the mirror";
+    BRANCH = "branch" "NAME" None, Some("CFP_DATA_BRANCH"), false,
+        "The branch to serve; default: the branch of HEAD, or the only one";
+    SHEETS = "sheets" "FILE" None, None, false,
+        "A file with sheet definitions, used instead of those in the commit";
+    LISTEN = "listen" "ADDR" Some("127.0.0.1:8080"), None, false,
+        "The address and port to listen on; port 0 takes a free one and prints it";
+    BASE_PATH = "base-path" "PATH" Some(""), None, false,
+        "A path in front of every route, for a reverse proxy that keeps it";
+    CORS_ORIGINS = "cors-origins" "LIST" Some(""), None, false,
+        "Origins, separated by commas, whose pages may read the public routes; `*` for all";
+    RELOAD_SECRET = "reload-secret" "TEXT" None, Some("CFP_DATA_RELOAD_SECRET"), true,
+        "The secret that triggers reloads and reads their reports, at least 16 bytes";
+    RELOAD_SECRET_FILE = "reload-secret-file" "FILE" None, None, false,
+        "A file with reload secrets, one in each line";
+    OPERATOR_SECRET = "operator-secret" "TEXT" None, None, true,
+        "The secret that lets held pushes through, at least 16 bytes";
+    OPERATOR_SECRET_FILE = "operator-secret-file" "FILE" None, None, false,
+        "A file with operator secrets, one in each line";
+    REMOTE_USER = "remote-user" "NAME" Some("x-access-token"), None, false,
+        "The user name that goes with the token of an https remote";
+    REMOTE_TOKEN_FILE = "remote-token-file" "FILE" None, None, false,
+        "A file with the token for an https remote, read at each fetch";
+    SSH_KEY_FILE = "ssh-key-file" "FILE" None, None, false,
+        "The private key for an ssh remote";
+    SSH_KNOWN_HOSTS_FILE = "ssh-known-hosts-file" "FILE" None, None, false,
+        "The known hosts for an ssh remote; an unknown host is never accepted";
+    POLL_INTERVAL = "poll-interval" "SECONDS" Some("60"), None, false,
+        "How often to ask the remote in case a webhook was lost; 0 turns it off";
+    FETCH_TIMEOUT = "fetch-timeout" "SECONDS" Some("600"), None, false,
+        "How long one fetch may take in all";
+    FETCH_LIMIT = "fetch-limit" "BYTES" Some("2147483648"), None, false,
+        "How many bytes one fetch may bring";
+    RECORD_LIMIT = "record-limit" "BYTES" Some("1048576"), None, false,
+        "The largest file that is read as a record; a larger one is a problem";
+    QUARANTINE_LIMIT = "quarantine-limit" "N" Some("100"), None, false,
+        "How many problems a push may bring to sheets with the policy `quarantine`";
+    QUARANTINE_SHARE = "quarantine-share" "PERCENT" Some("10"), None, false,
+        "How large a share of such a sheet's files may be problems";
+    ALERT_URL = "alert-url" "URL" None, None, true,
+        "Gets a JSON POST, once per cause, when something needs a person";
+    MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
+        "How many connections are open at once; more wait";
+    SHUTDOWN_TIMEOUT = "shutdown-timeout" "SECONDS" Some("25"), None, false,
+        "How long requests in flight may take to finish after SIGTERM";
+    LOG = "log" "FILTER" Some("info"), None, false,
+        "What is logged, such as `info` or `headwater=debug`";
+    LOG_FORMAT = "log-format" "FORMAT" Some("auto"), None, false,
+        "`human`, `json`, or `auto`: human on a terminal";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_has_one_name_and_a_sentence() {
+        let mut names: Vec<_> = SETTINGS.iter().map(|setting| setting.flag).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), SETTINGS.len());
+        assert!(SETTINGS.iter().all(|setting| !setting.help.ends_with('.')));
+    }
+
+    #[test]
+    fn names_follow_one_pattern() {
+        assert_eq!(POLL_INTERVAL.env(), "HEADWATER_POLL_INTERVAL");
+        assert_eq!(POLL_INTERVAL.key(), "poll_interval");
+    }
+}

@@ -1,0 +1,159 @@
+//! Readers for the values of settings. Each says in a few words what the value must be.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+
+/// A path in front of every route: empty, or beginning with a slash and not ending with one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BasePath(String);
+
+impl BasePath {
+    /// Reads a base path; a slash at the end is dropped.
+    ///
+    /// # Errors
+    /// When it does not begin with a slash, or holds something that routes give a meaning.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let path = text.trim_end_matches('/');
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+        if !path.is_empty() && !(path.starts_with('/') && path.chars().all(plain)) {
+            return Err("must be empty or a path such as `/data`".to_owned());
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Returns the path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whose pages may read the public routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cors {
+    /// Nobody's but our own.
+    Off,
+    /// Everybody's.
+    Any,
+    /// Those of these origins.
+    Origins(Vec<HeaderValue>),
+}
+
+impl Cors {
+    /// Reads a list of origins, `*`, or nothing.
+    ///
+    /// # Errors
+    /// When an entry is not an origin.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "" => Ok(Self::Off),
+            "*" => Ok(Self::Any),
+            list => list.split(',').map(origin).collect::<Result<_, _>>().map(Self::Origins),
+        }
+    }
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let refused = || "must list origins such as `https://example.org`".to_owned();
+    let url = reqwest::Url::parse(text.trim()).map_err(|_| refused())?;
+    let origin = url.origin();
+    if !origin.is_tuple() || url.path() != "/" {
+        return Err(refused());
+    }
+    HeaderValue::from_str(&origin.ascii_serialization()).map_err(|_| refused())
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Human on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Human,
+    /// For programs.
+    Json,
+}
+
+impl LogFormat {
+    /// Reads the name of a format.
+    ///
+    /// # Errors
+    /// When there is no such format.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            _ => Err("must be `human`, `json` or `auto`".to_owned()),
+        }
+    }
+}
+
+pub(super) fn text(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+pub(super) fn path(value: &str) -> Result<PathBuf, String> {
+    text(value).map(PathBuf::from)
+}
+
+pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "must be a whole number".to_owned())
+}
+
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    number(text).and_then(|n| if n == 0 { Err("must be at least 1".to_owned()) } else { Ok(n) })
+}
+
+pub(super) fn percent(text: &str) -> Result<u8, String> {
+    let share: u8 = number(text)?;
+    if share > 100 { Err("must be between 0 and 100".to_owned()) } else { Ok(share) }
+}
+
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let refused = || "must be a number of seconds".to_owned();
+    let seconds: f64 = text.trim().parse().map_err(|_| refused())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| refused())
+}
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.replace("localhost:", "127.0.0.1:");
+    text.parse().map_err(|_| "must be an address and a port such as `127.0.0.1:8080`".to_owned())
+}
+
+pub(super) fn url(text: &str) -> Result<reqwest::Url, String> {
+    let url = reqwest::Url::parse(text).ok().filter(|url| url.scheme().starts_with("http"));
+    url.ok_or_else(|| "must be an http or https address".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_path_loses_its_last_slash() {
+        assert_eq!(
+            BasePath::parse("/data/").map(|path| path.as_str().to_owned()),
+            Ok("/data".into())
+        );
+        assert_eq!(BasePath::parse("/"), Ok(BasePath::default()));
+        assert!(BasePath::parse("/{sheet}").is_err());
+    }
+
+    #[test]
+    fn origins_are_normalized_and_paths_refused() {
+        let expected = vec![HeaderValue::from_static("https://a.org")];
+        assert_eq!(Cors::parse("https://A.org:443"), Ok(Cors::Origins(expected)));
+        assert!(Cors::parse("https://a.org/path").is_err());
+        assert_eq!(Cors::parse(" "), Ok(Cors::Off));
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction_and_no_sign() {
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(seconds("-1").is_err() && seconds("inf").is_err() && seconds("nan").is_err());
+    }
+}

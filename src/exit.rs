@@ -1,0 +1,70 @@
+//! How a command ends: exit codes after sysexits.h, and the one error type that reaches `main`.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+/// The closed list of exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything is in order.
+    Success = 0,
+    /// The command did its work and found problems or differences.
+    Found = 1,
+    /// The command line is wrong (`EX_USAGE`).
+    Usage = 64,
+    /// What was asked about is not there or cannot be read (`EX_DATAERR`).
+    Data = 65,
+    /// A remote or a server cannot be reached (`EX_UNAVAILABLE`).
+    Unavailable = 69,
+    /// The program itself failed (`EX_SOFTWARE`).
+    Software = 70,
+    /// A setting is wrong or missing (`EX_CONFIG`).
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended early: a sentence for the person at the terminal, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+    /// The code to exit with.
+    pub exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// Returns a failure that says `message`, which must not name a secret.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    /// Returns a failure that tells `error` and its causes, outermost first.
+    pub fn caused_by(exit: Exit, error: &dyn Error) -> Self {
+        Self::new(exit, chain(error))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failure {}
+
+/// Writes `error` and its causes in one line, outermost first.
+pub fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    line
+}

@@ -1,0 +1,195 @@
+//! What a webhook says, read from its headers and body. Pure, and only a hint: it never names what
+//! is fetched, only whether to ask the remote and which commit to wait for.
+
+mod forge;
+mod prefer;
+mod relevance;
+
+use std::borrow::Cow;
+
+use headwater_engine::id::CommitId;
+use serde::Deserialize;
+
+pub use forge::{Forge, Push};
+pub use prefer::wait_seconds;
+pub use relevance::{Ignored, Relevance, relevance};
+
+/// Looks a header up by its lower-case name; `None` where it is absent or not text.
+pub type HeaderLookup<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
+
+/// What a webhook says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// Our own body, or none.
+    Ours {
+        /// The branch the caller means.
+        branch: Option<String>,
+        /// The commit that the caller wants to see live.
+        commit: Option<CommitId>,
+    },
+    /// A forge tells of pushes; several when one push moved several branches.
+    Pushes(Vec<Push>),
+    /// A forge tries the webhook out.
+    Ping,
+    /// A forge tells of something else.
+    Unknown,
+}
+
+/// Why a webhook can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadHook {
+    /// The content type is not one that is read.
+    #[error("the content type must be application/json")]
+    ContentType,
+    /// The body is not the JSON it must be.
+    #[error("{0}")]
+    Body(String),
+    /// The hash is not a full one.
+    #[error("commitHash must be a full hash of forty hexadecimal digits")]
+    Hash,
+}
+
+/// Says which forge sent the webhook, by its headers.
+pub fn sender(header: HeaderLookup<'_>) -> Option<Forge> {
+    Forge::ALL.into_iter().find(|forge| header(forge.event_header()).is_some())
+}
+
+/// Reads a webhook. The order of checks is: the event in the headers, the content type, the body.
+///
+/// # Errors
+/// When the content type or the body is not what it must be. An event that is not a push is never
+/// an error, whatever its body.
+pub fn read(header: HeaderLookup<'_>, body: &[u8]) -> Result<Hint, BadHook> {
+    let Some(forge) = sender(header) else { return ours(header, body) };
+    match forge.event(header) {
+        forge::Event::Ping => Ok(Hint::Ping),
+        forge::Event::Other => Ok(Hint::Unknown),
+        forge::Event::Push => {
+            let json = forge_json(header, body)?;
+            forge.pushes(&json).map(Hint::Pushes).map_err(BadHook::Body)
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OurBody {
+    branch: Option<String>,
+    commit_hash: Option<String>,
+}
+
+fn ours(header: HeaderLookup<'_>, body: &[u8]) -> Result<Hint, BadHook> {
+    if body.is_empty() {
+        return Ok(Hint::Ours { branch: None, commit: None });
+    }
+    if media_type(header) != Some(Media::Json) {
+        return Err(BadHook::ContentType);
+    }
+    // serde would also take an array for a struct.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(BadHook::Body("the body must be a JSON object".to_owned()));
+    }
+    let body: OurBody =
+        serde_json::from_slice(body).map_err(|error| BadHook::Body(error.to_string()))?;
+    let commit =
+        body.commit_hash.map(|hash| hash.parse().map_err(|_| BadHook::Hash)).transpose()?;
+    Ok(Hint::Ours { branch: body.branch, commit })
+}
+
+/// Returns the JSON of a forge's body, which GitHub by default wraps in a form.
+fn forge_json<'a>(header: HeaderLookup<'_>, body: &'a [u8]) -> Result<Cow<'a, [u8]>, BadHook> {
+    match media_type(header) {
+        Some(Media::Json) => Ok(Cow::Borrowed(body)),
+        Some(Media::Form) => {
+            let field = body.split(|byte| *byte == b'&').find_map(|f| f.strip_prefix(b"payload="));
+            let field = field.ok_or_else(|| BadHook::Body("the form has no `payload`".into()))?;
+            let spaced: Vec<u8> =
+                field.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+            Ok(Cow::Owned(percent_encoding::percent_decode(&spaced).collect()))
+        }
+        None => Err(BadHook::ContentType),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Media {
+    Json,
+    Form,
+}
+
+fn media_type(header: HeaderLookup<'_>) -> Option<Media> {
+    let essence = header("content-type")?.split(';').next()?.trim().to_ascii_lowercase();
+    match essence.as_str() {
+        "application/json" => Some(Media::Json),
+        "application/x-www-form-urlencoded" => Some(Media::Form),
+        other => other.ends_with("+json").then_some(Media::Json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    fn hint(headers: &[(&str, &str)], body: &str) -> Result<Hint, BadHook> {
+        let header = |name: &str| headers.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
+        read(&header, body.as_bytes())
+    }
+
+    fn json(body: &str) -> Result<Hint, BadHook> {
+        hint(&[("content-type", "application/json; charset=utf-8")], body)
+    }
+
+    #[test]
+    fn an_empty_body_needs_no_content_type() {
+        assert_eq!(hint(&[], ""), Ok(Hint::Ours { branch: None, commit: None }));
+    }
+
+    #[test]
+    fn our_body_names_a_branch_and_a_full_hash() {
+        let commit = HASH.parse().ok();
+        let both = json(&format!(r#"{{"branch":"published","commitHash":"{HASH}","by":1}}"#));
+        assert_eq!(both, Ok(Hint::Ours { branch: Some("published".into()), commit }));
+        assert_eq!(json("{}"), Ok(Hint::Ours { branch: None, commit: None }));
+        assert_eq!(json(r#"{"branch":null}"#), Ok(Hint::Ours { branch: None, commit: None }));
+    }
+
+    #[test]
+    fn another_content_type_comes_before_a_bad_body() {
+        assert_eq!(hint(&[("content-type", "text/plain")], "{"), Err(BadHook::ContentType));
+        assert_eq!(hint(&[], "{}"), Err(BadHook::ContentType));
+    }
+
+    #[test]
+    fn what_is_not_such_an_object_is_refused() {
+        for body in ["{", "[]", "[null,null]", "1", "null", r#"{"branch":1}"#, "{} x", " "] {
+            assert!(matches!(json(body), Err(BadHook::Body(_))), "{body}");
+        }
+        for hash in ["", "0123", "x123456789abcdef0123456789abcdef01234567"] {
+            assert_eq!(json(&format!(r#"{{"commitHash":"{hash}"}}"#)), Err(BadHook::Hash));
+        }
+    }
+
+    #[test]
+    fn a_deeply_nested_body_is_refused_and_not_a_crash() {
+        let body = format!(r#"{{"x":{}"#, "[".repeat(100_000));
+        assert!(matches!(json(&body), Err(BadHook::Body(_))));
+    }
+
+    #[test]
+    fn a_form_holds_the_payload_that_github_sends_by_default() {
+        let headers =
+            [("x-github-event", "push"), ("content-type", "application/x-www-form-urlencoded")];
+        let body = "payload=%7B%22ref%22%3A+%22refs%2Fheads%2Fmain%22%7D";
+        let Ok(Hint::Pushes(pushes)) = hint(&headers, body) else { panic!() };
+        assert_eq!(pushes[0].reference, "refs/heads/main");
+    }
+
+    #[test]
+    fn a_ping_or_another_event_is_told_by_the_headers_alone() {
+        assert_eq!(hint(&[("x-github-event", "ping")], "{"), Ok(Hint::Ping));
+        assert_eq!(hint(&[("x-event-key", "diagnostics:ping")], ""), Ok(Hint::Ping));
+        assert_eq!(hint(&[("x-gitlab-event", "Issue Hook")], "x"), Ok(Hint::Unknown));
+    }
+}
