@@ -11,25 +11,25 @@
 //! The law that all of it serves: for every pair of commits, a snapshot of the first taken to the
 //! second by its diff is equal to one loaded from the second.
 
-pub mod admit;
-pub mod changes;
-pub mod decode;
-pub mod definitions;
-pub mod digest;
-mod document;
 pub mod id;
-pub mod index;
-pub mod layout;
-pub mod load;
-pub mod mirror;
-pub mod options;
-pub mod plan;
+pub mod value;
+pub mod scalar;
 pub mod problem;
 pub mod record;
-pub mod replay;
-pub mod report;
-pub mod scalar;
+pub mod mirror;
+pub mod decode;
+pub mod layout;
+pub mod definitions;
+pub mod digest;
+pub mod index;
 pub mod search;
+mod document;
 pub mod sheet;
+pub mod plan;
+pub mod report;
+pub mod options;
+pub mod changes;
 pub mod snapshot;
-pub mod value;
+pub mod admit;
+pub mod load;
+pub mod replay;

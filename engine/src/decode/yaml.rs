@@ -53,6 +53,8 @@ fn flaw(error: &Error) -> Flaw {
         | Error::AliasExpansionLimitExceeded { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
         | Error::AliasReplayCounterOverflow { .. } => Rule::TooDeep,
+        // The parser's own limit on brackets comes as a message.
+        other if other.to_string().contains("recursion limit") => Rule::TooDeep,
         _ => Rule::Malformed,
     };
     // The text of the error may quote the file; its first line up to the place does not.
