@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_engine::engine::{Engine, EngineConfig, Ledger};
 use headwater_engine::id::CommitId;
-use headwater_engine::mirror::{Mirror, MirrorOptions, Objects, Remote};
+use headwater_engine::mirror::{Mirror, MirrorOptions, Objects, Remote, RemoteOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_testkit::Upstream;
 use headwater_testkit::corpus::{self, Civic};
@@ -50,10 +50,10 @@ impl Town {
 
     /// Opens an engine on a mirror in `folder`, cloned from the remote over `file://`.
     pub fn engine(&self, folder: &TempDir) -> Engine {
-        let remote = Remote::parse(&self.upstream.url());
+        let remote = Remote::new(&self.upstream.url(), RemoteOptions::default());
         let config = EngineConfig {
             repo: folder.path().join("mirror.git"),
-            remote: Some(remote.unwrap_or_else(|error| panic!("no remote: {error}"))),
+            remote: Some(Arc::new(remote.unwrap_or_else(|error| panic!("no remote: {error}")))),
             branch: None,
             load: LoadOptions::default(),
             fetch: Default::default(),

@@ -19,7 +19,7 @@ use arc_swap::ArcSwap;
 
 use crate::admit::AdmissionLimits;
 use crate::id::CommitId;
-use crate::mirror::{FetchOptions, Mirror, MirrorLock, Remote};
+use crate::mirror::{FetchLimits, Mirror, MirrorLock, Remote};
 use crate::options::LoadOptions;
 use crate::report::{ReloadId, Trigger};
 use crate::snapshot::Snapshot;
@@ -47,13 +47,13 @@ pub struct EngineConfig {
     /// The repository. Without one, and with a remote, it is cloned.
     pub repo: PathBuf,
     /// The remote; `None` uses the repository's own `origin`, or serves the local branch.
-    pub remote: Option<Remote>,
+    pub remote: Option<Arc<Remote>>,
     /// The branch; `None` chooses the obvious one.
     pub branch: Option<String>,
     /// How records are read.
     pub load: LoadOptions,
-    /// How the remote is fetched; the branch in it is set by the engine.
-    pub fetch: FetchOptions,
+    /// What a fetch may cost.
+    pub fetch: FetchLimits,
     /// How much may be wrong in sheets that quarantine.
     pub limits: AdmissionLimits,
     /// What to do when the branch was rewritten; `None` follows in a repository with a work
@@ -75,9 +75,9 @@ struct Shared {
     mirror: Mirror,
     branch: String,
     /// Where new commits come from; `None` follows the local branch and moves no reference.
-    remote: Option<Remote>,
+    remote: Option<Arc<Remote>>,
     load: LoadOptions,
-    fetch: FetchOptions,
+    fetch: FetchLimits,
     limits: AdmissionLimits,
     rewrites: Rewrites,
     /// What readers see.

@@ -33,3 +33,4 @@ pub mod snapshot;
 pub mod admit;
 pub mod load;
 pub mod replay;
+pub mod engine;

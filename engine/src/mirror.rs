@@ -4,23 +4,34 @@
 //! [`Objects`], for one piece of work and drops it: a handle sees the packs that were there when
 //! it was taken, and opening one costs less than a millisecond.
 
+mod check;
+mod conversation;
 mod diff;
+mod fetch;
+mod git;
 mod history;
 mod objects;
 mod open;
+mod quarantine;
 mod read;
 mod refs;
+mod remote;
+mod transport;
 mod tree;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use conversation::RemoteBranches;
 pub use diff::{Entry, PathChange};
+pub use fetch::{FetchError, FetchErrorKind, FetchLimits, Fetched, RemoteHead};
+pub use git::GitError;
 pub use history::{CommitFacts, ResolveError};
 pub use objects::{ObjectError, Objects};
 pub use open::{OpenError, RepositoryFacts};
 pub use read::BlobContent;
 pub use refs::{Expected, RefError};
+pub use remote::{Remote, RemoteError, RemoteOptions};
 pub use tree::{EntryMode, TreeEntry, TreeFlaw};
 
 /// The cause of an error of this module, whatever library it came from.
@@ -72,3 +83,14 @@ impl Mirror {
 
 #[cfg(test)]
 mod testing;
+/// x
+#[derive(Debug)] pub struct MirrorLock(std::fs::File);
+/// x
+#[derive(Debug, thiserror::Error)] #[error("locked")] pub struct LockError(#[from] std::io::Error);
+/// x
+pub struct Branches { /// x
+ pub head: Option<String>, /// x
+ pub branches: Vec<String> }
+impl Mirror { /// x
+ pub fn lock(&self) -> Result<MirrorLock, LockError> { let f=std::fs::File::create(self.git_dir().join("headwater.lock"))?; f.try_lock().map_err(|_| std::io::Error::other("x"))?; Ok(MirrorLock(f)) } /// x
+ pub fn remote_branches(_r:&Remote,_l:&FetchLimits)->Result<Branches,FetchError>{ Ok(Branches{head:Some("published".into()),branches:vec![]}) } }

@@ -13,7 +13,7 @@ use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
 use crate::admit::Health;
 use crate::id::CommitId;
 use crate::load::load;
-use crate::mirror::{Expected, Mirror, MirrorOptions, Remote, RepositoryFacts};
+use crate::mirror::{Expected, Mirror, MirrorOptions, Remote, RemoteOptions, RepositoryFacts};
 
 impl Engine {
     /// Opens the repository, or clones it, and publishes the head of the branch.
@@ -27,7 +27,7 @@ impl Engine {
     /// See [`OpenError`]. Content never is one: broken records are problems of the state.
     pub fn open(config: EngineConfig, ledger: Arc<Ledger>) -> Result<Self, OpenError> {
         let place = Place::find(&config)?;
-        let EngineConfig { repo, load: options, mut fetch, limits, .. } = config;
+        let EngineConfig { repo, load: options, fetch, limits, .. } = config;
         let reference = |source| OpenError::Reference { path: repo.clone(), source };
         let opened = |source| OpenError::Repository { path: repo.clone(), source };
 
@@ -39,16 +39,15 @@ impl Engine {
             None => None,
         };
         let branch = place.branch;
-        fetch.branch = branch.clone();
         let branch_ref = format!("refs/heads/{branch}");
         let mut objects = place.mirror.objects().map_err(opened)?;
         let mut head = objects.reference(&branch_ref).map_err(reference)?;
         if let (None, Some(remote)) = (head, &place.remote) {
-            let fetched = place.mirror.fetch(remote, &fetch);
+            let fetched = place.mirror.fetch(remote, &branch, &fetch);
             let fetched = fetched
                 .map_err(|source| OpenError::Fetch { branch: branch.clone(), source })?;
             objects = place.mirror.objects().map_err(opened)?;
-            if let Some(fetched) = fetched.head {
+            if let Some(fetched) = fetched.head.commit() {
                 objects
                     .set_reference(&branch_ref, Expected::Absent, fetched)
                     .and_then(|()| objects.set_reference(SYNCED, Expected::Any, fetched))
@@ -61,7 +60,7 @@ impl Engine {
         let degraded = Health::of(&snapshot).refusable();
         let status = EngineStatus {
             branch: branch.clone(),
-            remote: place.remote.as_ref().map(ToString::to_string),
+            remote: place.remote.as_ref().map(|remote| remote.to_string()),
             remote_head: None,
             fetched_at: None,
             behind_since: None,
@@ -94,7 +93,7 @@ impl Engine {
 /// Where the records are, where they come from and which branch they are on.
 struct Place {
     mirror: Mirror,
-    remote: Option<Remote>,
+    remote: Option<Arc<Remote>>,
     branch: String,
     rewrites: Rewrites,
 }
@@ -111,7 +110,10 @@ impl Place {
             return Err(OpenError::Shallow { path: repo.clone() });
         }
         let own = match (&config.remote, &facts.remote_url) {
-            (None, Some(url)) => Some(Remote::parse(url).map_err(OpenError::Remote)?),
+            (None, Some(url)) => {
+                let remote = Remote::new(url, RemoteOptions::default());
+                Some(Arc::new(remote.map_err(OpenError::Remote)?))
+            }
             _ => None,
         };
         let remote = config.remote.clone().or(own);

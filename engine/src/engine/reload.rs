@@ -12,7 +12,7 @@ use super::{Rewrites, Shared};
 use crate::admit::{Health, Verdict, admit};
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
-use crate::mirror::{Expected, Fetched, Objects};
+use crate::mirror::{Expected, Objects, RemoteHead};
 use crate::plan::{BranchFacts, Movement, RebuildReason, movement};
 use crate::problem::Problem;
 use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Timings, Trigger};
@@ -157,7 +157,7 @@ impl Shared {
     fn look(&self, kind: RequestKind) -> Result<Seen, ReloadError> {
         let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(remote) = &self.remote else { return self.look_locally() };
-        let fetched = match self.mirror.fetch(remote, &self.fetch) {
+        let fetched = match self.mirror.fetch(remote, &self.branch, &self.fetch) {
             Ok(fetched) => fetched,
             Err(error) if kind == RequestKind::Rebuild => {
                 // The operator's way back: what is here can be built anew without the remote.
@@ -170,17 +170,18 @@ impl Shared {
             }
             Err(error) => return Err(ReloadError::Fetch(error)),
         };
-        let Fetched { head, .. } = fetched;
         let objects = self.mirror.objects().map_err(ReloadError::Open)?;
         let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
         let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
-        let Some(head) = head else {
-            let empty = local.is_none() && self.published.load().commit().is_zero();
-            self.status().branch_missing = !empty;
-            if empty {
+        let head = match fetched.head {
+            RemoteHead::At(head) => head,
+            RemoteHead::Empty if local.is_none() => {
                 return Ok(Seen { remote: None, local, movement: Movement::Stay, ahead: 0 });
             }
-            return Err(ReloadError::BranchMissing { branch: self.branch.clone() });
+            RemoteHead::Empty | RemoteHead::BranchMissing => {
+                self.status().branch_missing = true;
+                return Err(ReloadError::BranchMissing { branch: self.branch.clone() });
+            }
         };
         let seen = judge(&objects, head, local, synced)?;
         let mut status = self.status();
@@ -328,7 +329,7 @@ impl Shared {
     pub(super) fn tidy(&self) {
         let tidied = catch_unwind(AssertUnwindSafe(|| {
             self.compact_text();
-            let packs = self.mirror.pack_count();
+            let packs = self.mirror.pack_count().unwrap_or_default();
             if packs > TOO_MANY_PACKS || packs > PACKS && self.flight.is_idle() {
                 let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Err(error) = self.mirror.repack() {
@@ -354,9 +355,8 @@ impl Shared {
             Ok(compacted) => {
                 let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = self.published.load_full();
-                if let Some(text) = now.text().adopting(compacted) {
-                    self.publish(now.with_text(text));
-                }
+                let text = now.text().adopting(compacted);
+                self.publish(now.with_text(text));
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error,
                 commit = %snapshot.commit(), "the text index cannot be compacted"),

@@ -1,8 +1,9 @@
 //! Commits, their ancestry, and the names by which people call them.
 
-use std::collections::HashSet;
+use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use gix::objs::{CommitRefIter, Kind};
+use gix::bstr::ByteSlice as _;
+use gix::objs::Kind;
 
 use super::{Cause, ObjectError, Objects};
 use crate::id::{CommitId, TreeId};
@@ -50,40 +51,12 @@ impl Objects {
     /// Tree and parents must be there and legible; everything else is taken as far as it can be
     /// read, since anybody can write anything into a commit.
     pub fn commit(&self, commit: CommitId) -> Result<CommitFacts, ObjectError> {
-        let id = object_id(commit);
-        let mut buffer = Vec::new();
-        let data = self.read(&id, Kind::Commit, &mut buffer)?;
-        let unreadable = |error: gix::Error| ObjectError::unreadable(&id, error);
-        let fields = || CommitRefIter::from_bytes(data, gix::hash::Kind::Sha1);
-        let tree = fields().tree_id().map_err(unreadable)?;
-        let mut parents = Vec::new();
-        for token in fields() {
-            match token.map_err(unreadable)? {
-                gix::objs::commit::ref_iter::Token::Parent { id } => parents.push(commit_id(&id)),
-                gix::objs::commit::ref_iter::Token::Author { .. } => break,
-                _ => {}
-            }
-        }
-        let seconds = |signature: gix::Result<gix::actor::SignatureRef<'_>>| {
-            signature
-                .ok()
-                .and_then(|signature| signature.time().ok())
-                .map_or(0, |time| time.seconds)
-        };
-        let message = fields().message().unwrap_or_default();
-        let subject = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        Ok(CommitFacts {
-            tree: TreeId::from_bytes(sha1(&tree)),
-            parents,
-            author_time: seconds(fields().author()),
-            committer_time: seconds(fields().committer()),
-            subject: String::from_utf8_lossy(subject).into_owned(),
-        })
+        self.read_commit(commit, &mut Vec::new())
     }
 
     /// Says whether `ancestor` is `descendant` or in its history.
     ///
-    /// Reads the commits between the two, or the whole younger history if there is no way.
+    /// Reads the commits that only one of the two has, and a few below.
     pub fn descends_from(
         &self,
         descendant: CommitId,
@@ -96,12 +69,8 @@ impl Objects {
         if self.commit(descendant)?.parents.contains(&ancestor) {
             return Ok(true);
         }
-        self.commit(ancestor)?;
-        let base = self
-            .repo
-            .merge_base(object_id(descendant), object_id(ancestor))
-            .map_err(|error| ObjectError::unreadable(&object_id(descendant), error))?;
-        Ok(base.is_some_and(|base| commit_id(&base) == ancestor))
+        let painted = self.paint(descendant, ancestor)?;
+        Ok(painted.get(&ancestor).is_some_and(|colours| colours.left))
     }
 
     /// Counts the commits in the history of `to` that are not in the history of `from`.
@@ -109,12 +78,8 @@ impl Objects {
         if from == to {
             return Ok(0);
         }
-        let unreadable = |error: gix::Error| ObjectError::unreadable(&object_id(to), error);
-        let walk = self.repo.rev_walk([object_id(to)]).with_hidden([object_id(from)]).all();
-        walk.map_err(unreadable)?.try_fold(0, |count, info| {
-            info.map_err(unreadable)?;
-            Ok(count + 1)
-        })
+        let painted = self.paint(to, from)?;
+        Ok(painted.values().filter(|colours| colours.left && !colours.right).count())
     }
 
     /// Returns `from` and its first parents, newest first, at most `limit` commits.
@@ -125,30 +90,87 @@ impl Objects {
         from: CommitId,
         limit: usize,
     ) -> Result<Vec<CommitId>, ObjectError> {
-        let boundary = self.shallow_boundary()?;
+        let mut graph = Graph::new(self)?;
         let mut line = Vec::new();
         let mut next = Some(from);
         while let Some(commit) = next
             && line.len() < limit
         {
-            let facts = self.commit(commit)?;
+            next = graph.facts(commit)?.parents.first().copied();
             line.push(commit);
-            next = facts.parents.first().copied().filter(|_| !boundary.contains(&commit));
         }
         Ok(line)
     }
 
-    /// Returns all commits in the history of `from`, newest first by commit time, at most `limit`.
+    /// Returns all commits in the history of `from`, at most `limit`: a commit before its parents
+    /// as far as commit times tell, the newest first.
     pub fn history(&self, from: CommitId, limit: usize) -> Result<Vec<CommitId>, ObjectError> {
-        let unreadable = |error: gix::Error| ObjectError::unreadable(&object_id(from), error);
-        self.repo
-            .rev_walk([object_id(from)])
-            .sorting(gix::revision::walk::Sorting::ByCommitTime(Default::default()))
-            .all()
-            .map_err(unreadable)?
-            .take(limit)
-            .map(|info| info.map(|info| commit_id(&info.id)).map_err(unreadable))
-            .collect()
+        let mut graph = Graph::new(self)?;
+        let mut seen = HashSet::from([from]);
+        let mut pending = BinaryHeap::from([(graph.facts(from)?.committer_time, from)]);
+        let mut line = Vec::new();
+        while let Some((_, commit)) = pending.pop()
+            && line.len() < limit
+        {
+            line.push(commit);
+            for parent in graph.facts(commit)?.parents {
+                if seen.insert(parent) {
+                    pending.push((graph.facts(parent)?.committer_time, parent));
+                }
+            }
+        }
+        Ok(line)
+    }
+
+    /// Paints the histories of two commits, newest first, until all that is left to visit is in
+    /// both. What has one colour then belongs to one history only, whatever the clocks say.
+    fn paint(
+        &self,
+        left: CommitId,
+        right: CommitId,
+    ) -> Result<HashMap<CommitId, Colours>, ObjectError> {
+        let mut graph = Graph::new(self)?;
+        let mut painted = HashMap::new();
+        let mut pending = BinaryHeap::new();
+        // How many entries of `pending` stood for a commit of one colour when they were made.
+        let mut single = 0_usize;
+        for (commit, colours) in [
+            (left, Colours { left: true, right: false }),
+            (right, Colours { left: false, right: true }),
+        ] {
+            painted.insert(commit, colours);
+            pending.push((graph.facts(commit)?.committer_time, commit, true));
+            single += 1;
+        }
+        while single > 0
+            && let Some((_, commit, was_single)) = pending.pop()
+        {
+            single -= usize::from(was_single);
+            let colours = painted.get(&commit).copied().unwrap_or_default();
+            for parent in graph.facts(commit)?.parents {
+                let old = painted.get(&parent).copied().unwrap_or_default();
+                let new =
+                    Colours { left: old.left || colours.left, right: old.right || colours.right };
+                if new != old {
+                    painted.insert(parent, new);
+                    let is_single = !(new.left && new.right);
+                    single += usize::from(is_single);
+                    pending.push((graph.facts(parent)?.committer_time, parent, is_single));
+                }
+            }
+        }
+        Ok(painted)
+    }
+
+    fn read_commit(
+        &self,
+        commit: CommitId,
+        buffer: &mut Vec<u8>,
+    ) -> Result<CommitFacts, ObjectError> {
+        let id = object_id(commit);
+        let data = self.read(&id, Kind::Commit, buffer)?;
+        parse_commit(data)
+            .ok_or_else(|| ObjectError::unreadable(&id, "it has no legible tree or parent"))
     }
 
     /// Returns the commit that `rev` names: a hash or the beginning of one, a branch or tag, or an
@@ -165,14 +187,88 @@ impl Objects {
             Err(ResolveError::NotACommit { rev: rev.to_owned(), found })
         }
     }
+}
 
-    fn shallow_boundary(&self) -> Result<HashSet<CommitId>, ObjectError> {
-        let commits = self.repo.shallow_commits().map_err(|source| ObjectError::Unreadable {
+/// Which of two histories a commit belongs to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Colours {
+    left: bool,
+    right: bool,
+}
+
+/// The commits a walk has read, without the parents that a shallow repository does not have.
+struct Graph<'a> {
+    objects: &'a Objects,
+    boundary: HashSet<CommitId>,
+    read: HashMap<CommitId, CommitFacts>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Graph<'a> {
+    fn new(objects: &'a Objects) -> Result<Self, ObjectError> {
+        let commits = objects.repo.shallow_commits().map_err(|source| ObjectError::Unreadable {
             id: "shallow".to_owned(),
             source: source.into(),
         })?;
-        Ok(commits.iter().flat_map(|commits| commits.iter()).map(|id| commit_id(id)).collect())
+        let boundary =
+            commits.iter().flat_map(|commits| commits.iter()).map(|id| commit_id(id)).collect();
+        Ok(Self { objects, boundary, read: HashMap::new(), buffer: Vec::new() })
     }
+
+    fn facts(&mut self, commit: CommitId) -> Result<CommitFacts, ObjectError> {
+        if let Some(facts) = self.read.get(&commit) {
+            return Ok(facts.clone());
+        }
+        let mut facts = self.objects.read_commit(commit, &mut self.buffer)?;
+        if self.boundary.contains(&commit) {
+            facts.parents.clear();
+        }
+        self.read.insert(commit, facts.clone());
+        Ok(facts)
+    }
+}
+
+/// Reads a commit as git does: only the tree and the parents have to be right.
+fn parse_commit(data: &[u8]) -> Option<CommitFacts> {
+    let (head, message) = match data.find(b"\n\n") {
+        Some(end) => (&data[..end + 1], &data[end + 2..]),
+        None => (data, &b""[..]),
+    };
+    let mut lines = head.lines();
+    let mut facts = CommitFacts {
+        tree: hash_after(lines.next()?, b"tree ")?,
+        parents: Vec::new(),
+        author_time: 0,
+        committer_time: 0,
+        subject: message.lines().next().unwrap_or_default().to_str_lossy().into_owned(),
+    };
+    let mut in_parents = true;
+    for line in lines {
+        if in_parents && line.starts_with(b"parent ") {
+            facts.parents.push(hash_after(line, b"parent ")?);
+            continue;
+        }
+        in_parents = false;
+        if let Some(author) = line.strip_prefix(b"author ") {
+            facts.author_time = seconds(author);
+        } else if let Some(committer) = line.strip_prefix(b"committer ") {
+            facts.committer_time = seconds(committer);
+        }
+    }
+    Some(facts)
+}
+
+fn hash_after<T: std::str::FromStr>(line: &[u8], prefix: &[u8]) -> Option<T> {
+    std::str::from_utf8(line.strip_prefix(prefix)?).ok()?.parse().ok()
+}
+
+/// Returns the seconds of `name <mail> seconds zone`.
+fn seconds(signature: &[u8]) -> i64 {
+    let time = || {
+        let after = signature.rsplit(|byte| *byte == b'>').next()?;
+        std::str::from_utf8(after).ok()?.split_ascii_whitespace().next()?.parse().ok()
+    };
+    time().unwrap_or(0)
 }
 
 pub(super) fn object_id(commit: CommitId) -> gix::ObjectId {

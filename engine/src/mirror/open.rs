@@ -145,13 +145,15 @@ impl Mirror {
     ///
     /// Costs well under a millisecond. A handle is for one piece of work: one thread, one reload.
     pub fn objects(&self) -> Result<Objects, OpenError> {
-        let repo = open_repository(self.git_dir(), &self.options())?;
+        let mut repo = open_repository(self.git_dir(), &self.options())?;
+        // A repack must not take away what this handle has found, nor the places of blobs.
+        repo.objects.prevent_pack_unload();
         Ok(Objects { repo, mirror: self.clone() })
     }
 }
 
 /// Writes what makes a folder a bare repository, and nothing else: no hooks, no samples.
-fn write_bare_repository(dir: &Path, branch: &str) -> io::Result<()> {
+pub(super) fn write_bare_repository(dir: &Path, branch: &str) -> io::Result<()> {
     for folder in ["objects/pack", "objects/info", "refs/heads", "refs/tags"] {
         fs::create_dir_all(dir.join(folder))?;
     }

@@ -3,3 +3,5 @@
 mod law;
 mod model;
 mod world;
+mod layers;
+mod reloads;

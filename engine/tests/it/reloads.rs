@@ -9,7 +9,7 @@ use headwater_engine::engine::{
 };
 use headwater_engine::id::CommitId;
 use headwater_engine::load::load;
-use headwater_engine::mirror::{Mirror, MirrorOptions, Remote};
+use headwater_engine::mirror::{Mirror, MirrorOptions, Remote, RemoteOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::plan::RebuildReason;
 use headwater_engine::report::{OutcomeKind, ReloadOutcome, Trigger};
@@ -45,7 +45,7 @@ impl House {
     fn started(mut self) -> Self {
         // The lock of the old engine has to be free before the new one takes it.
         self.engine = None;
-        let remote = Remote::parse(&self.upstream.url()).unwrap();
+        let remote = remote(&self.upstream);
         self.engine = Some(open(&self.mirror(), Some(remote)).unwrap());
         self
     }
@@ -85,7 +85,11 @@ impl House {
     }
 }
 
-fn open(repo: &Path, remote: Option<Remote>) -> Result<Engine, OpenError> {
+fn remote(upstream: &Upstream) -> Arc<Remote> {
+    Arc::new(Remote::new(&upstream.url(), RemoteOptions::default()).unwrap())
+}
+
+fn open(repo: &Path, remote: Option<Arc<Remote>>) -> Result<Engine, OpenError> {
     let config = EngineConfig {
         repo: repo.to_owned(),
         remote,
@@ -353,7 +357,7 @@ fn forty_pushes_in_a_row_keep_the_state_lawful() {
 #[test]
 fn a_second_engine_on_the_same_repository_is_refused() {
     let house = House::new();
-    let remote = Remote::parse(&house.upstream.url()).unwrap();
+    let remote = remote(&house.upstream);
     let second = open(&house.mirror(), Some(remote));
     assert!(matches!(second, Err(OpenError::Locked { .. })), "{second:?}");
 }

@@ -1,0 +1,311 @@
+//! One conversation with a remote: connect, greet, ask, end, and say what went wrong.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use gix::progress::{Discard, DynNestedProgress};
+use gix::protocol::fetch::{Context, Negotiate, Options, Shallow, Tags};
+use gix::protocol::ls_refs::RefPrefixes;
+use gix::protocol::transport::Service;
+use gix::protocol::{Handshake, LsRefsCommand};
+
+use super::history::commit_id;
+use super::remote::Target;
+use super::transport::http::{self, FaultSlot, HttpClient, HttpFault};
+use super::transport::process::{self, ChildGroup};
+use super::transport::{Budget, Line, Overrun, watched};
+use super::{Cause, FetchError, FetchLimits, Remote};
+use crate::id::CommitId;
+
+/// How much of what a remote says about an error is passed on.
+const MESSAGE_LIMIT: usize = 500;
+
+/// The branches of a remote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RemoteBranches {
+    /// Their names, sorted. Names that are not UTF-8 are left out.
+    pub branches: Vec<String>,
+    /// The branch that `HEAD` names, whether it is there or not, if the remote tells.
+    pub head: Option<String>,
+}
+
+impl Remote {
+    /// Asks which branches there are and which one `HEAD` names.
+    pub fn branches(&self, limits: &FetchLimits) -> Result<RemoteBranches, FetchError> {
+        let budget = Arc::new(Budget::new(limits));
+        let refs = Conversation::hold(self, &budget, |talk| talk.list(&["HEAD", "refs/heads/"]))?;
+        let branch = |name: &str| name.strip_prefix("refs/heads/").map(str::to_owned);
+        let mut branches: Vec<String> =
+            refs.found.iter().filter_map(|(name, _)| branch(name)).collect();
+        branches.sort();
+        Ok(RemoteBranches { branches, head: refs.head.as_deref().and_then(branch) })
+    }
+}
+
+/// The refs that a remote told us about.
+#[derive(Debug, Default)]
+pub(super) struct RemoteRefs {
+    found: Vec<(String, CommitId)>,
+    head: Option<String>,
+}
+
+impl RemoteRefs {
+    /// Returns what the ref of exactly this name points to.
+    pub(super) fn commit(&self, name: &str) -> Option<CommitId> {
+        self.found.iter().find(|(found, _)| found == name).map(|(_, commit)| *commit)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+}
+
+/// A remote that has answered our greeting.
+pub(super) struct Conversation<'a> {
+    remote: &'a Remote,
+    budget: &'a Budget,
+    line: Line,
+    handshake: Handshake,
+}
+
+impl Conversation<'_> {
+    /// Connects, greets, does the work and ends, all within the budget.
+    pub(super) fn hold<T>(
+        remote: &Remote,
+        budget: &Arc<Budget>,
+        work: impl FnOnce(&mut Conversation<'_>) -> Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
+        let (end, line) = FarEnd::connect(remote, budget)?;
+        let result = watched(
+            budget,
+            || end.cut(),
+            || {
+                let mut talk = Conversation::greet(remote, budget, line)?;
+                let result = work(&mut talk);
+                if result.is_ok() {
+                    // The remote waits for it; what it thinks of it is nothing to us.
+                    let _ = gix::protocol::indicate_end_of_interaction(&mut talk.line, false);
+                }
+                result
+            },
+        );
+        end.explain(remote, budget, result)
+    }
+
+    fn greet<'a>(
+        remote: &'a Remote,
+        budget: &'a Budget,
+        mut line: Line,
+    ) -> Result<Conversation<'a>, FetchError> {
+        let handshake = gix::protocol::handshake(
+            &mut line,
+            Service::UploadPack,
+            // What we have was sent along. Nobody is ever asked.
+            |_| Ok(None),
+            Vec::new(),
+            &mut Discard,
+        )
+        .map_err(|error| broken(remote, error))?;
+        let format = handshake.capabilities.capability("object-format");
+        if let Some(format) = format.and_then(|format| format.value().map(ToString::to_string))
+            && format != "sha1"
+        {
+            return Err(FetchError::ContentRejected {
+                remote: remote.to_string(),
+                object: None,
+                rule: "object_format",
+                source: format!("its objects are named by {format}").into(),
+            });
+        }
+        Ok(Conversation { remote, budget, line, handshake })
+    }
+
+    /// Asks for the refs whose names begin with one of the prefixes.
+    pub(super) fn list(&mut self, prefixes: &[&str]) -> Result<RemoteRefs, FetchError> {
+        // The old protocol tells everything with the greeting, once.
+        let refs = match &self.handshake.refs {
+            Some(refs) => refs.clone(),
+            None => {
+                let mut wanted = RefPrefixes::new();
+                wanted.extend(prefixes.iter().map(|prefix| (*prefix).into()));
+                LsRefsCommand::new(Some(wanted), &self.handshake.capabilities, agent())
+                    .invoke_blocking(&mut self.line, &mut Discard, false)
+                    .map_err(|error| broken(self.remote, error))?
+            }
+        };
+        let mut told = RemoteRefs::default();
+        for found in refs {
+            use gix::protocol::handshake::Ref;
+            let (name, id, target) = match found {
+                Ref::Direct { full_ref_name, object } => (full_ref_name, Some(object), None),
+                Ref::Peeled { full_ref_name, tag, .. } => (full_ref_name, Some(tag), None),
+                Ref::Symbolic { full_ref_name, target, tag, object } => {
+                    (full_ref_name, Some(tag.unwrap_or(object)), Some(target))
+                }
+                Ref::Unborn { full_ref_name, target } => (full_ref_name, None, Some(target)),
+            };
+            let Ok(name) = String::from_utf8(name.into()) else { continue };
+            if !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
+                continue;
+            }
+            if name == "HEAD" {
+                told.head = target.and_then(|target| String::from_utf8(target.into()).ok());
+            } else if let Some(id) = id {
+                told.found.push((name, commit_id(&id)));
+            }
+        }
+        Ok(told)
+    }
+
+    /// Negotiates and hands the pack to `consume`, which reads it to its end.
+    pub(super) fn fetch(
+        &mut self,
+        negotiate: &mut impl Negotiate,
+        shallow_file: PathBuf,
+        consume: impl FnOnce(
+            &mut dyn io::BufRead,
+            &mut dyn DynNestedProgress,
+            &AtomicBool,
+        ) -> gix::Result<bool>,
+    ) -> Result<(), FetchError> {
+        let context = Context {
+            handshake: &mut self.handshake,
+            transport: &mut self.line,
+            user_agent: agent(),
+            trace_packetlines: false,
+        };
+        let options = Options {
+            shallow_file,
+            shallow: &Shallow::NoChange,
+            tags: Tags::None,
+            reject_shallow_remote: true,
+        };
+        let interrupt = &self.budget.interrupt;
+        gix::protocol::fetch(negotiate, consume, Discard, interrupt, context, options)
+            .map(drop)
+            .map_err(|error| broken(self.remote, error))
+    }
+}
+
+/// What is behind the line: it can be cut, and asked what went wrong.
+enum FarEnd {
+    Process(ChildGroup),
+    Http(FaultSlot),
+}
+
+impl FarEnd {
+    fn connect(remote: &Remote, budget: &Arc<Budget>) -> Result<(Self, Line), FetchError> {
+        let unreachable = |error: io::Error| FetchError::Unreachable {
+            remote: remote.to_string(),
+            message: String::new(),
+            source: error.into(),
+        };
+        match &remote.target {
+            Target::Http { url, .. } => {
+                let account = remote.account().map_err(|error| FetchError::Auth {
+                    remote: remote.to_string(),
+                    message: "the token file cannot be used".to_owned(),
+                    source: error.into(),
+                })?;
+                let client = HttpClient::kept(&remote.client, &remote.options, budget.stall())
+                    .map_err(unreachable)?;
+                let (fault, line) =
+                    http::connect(client, url, account, budget).map_err(unreachable)?;
+                Ok((Self::Http(fault), line))
+            }
+            target => {
+                if let Some(folder) = target.folder() {
+                    std::fs::metadata(folder).map_err(unreachable)?;
+                }
+                let (group, line) =
+                    process::connect(target, &remote.options, budget).map_err(unreachable)?;
+                Ok((Self::Process(group), line))
+            }
+        }
+    }
+
+    /// Ends what is blocked. An http read ends by its own timeout.
+    fn cut(&self) {
+        if let Self::Process(group) = self {
+            group.kill();
+        }
+    }
+
+    /// Puts the reason in the place of its symptom.
+    fn explain<T>(
+        self,
+        remote: &Remote,
+        budget: &Budget,
+        result: Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
+        let said = match &self {
+            Self::Process(group) => group.finish().0,
+            Self::Http(_) => String::new(),
+        };
+        let Err(error) = result else { return result };
+        let name = remote.to_string();
+        match budget.overrun() {
+            Some(Overrun::Total | Overrun::Stall) => {
+                return Err(FetchError::TimedOut { remote: name });
+            }
+            Some(Overrun::Bytes) => {
+                return Err(FetchError::TooLarge { remote: name, limit: budget.max_bytes() });
+            }
+            None => {}
+        }
+        let FetchError::Unreachable { source, remote, .. } = error else { return Err(error) };
+        let (refused, message) = match &self {
+            Self::Process(_) => (is_refusal(&said), shortened(&said)),
+            Self::Http(fault) => {
+                match *fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+                    Some(HttpFault::Status(status)) => {
+                        (matches!(status, 401 | 403 | 407), format!("status {status}"))
+                    }
+                    Some(HttpFault::NoAnswer) => (false, "no answer".to_owned()),
+                    None => (false, String::new()),
+                }
+            }
+        };
+        Err(if refused {
+            FetchError::Auth { remote, message, source }
+        } else {
+            FetchError::Unreachable { remote, message, source }
+        })
+    }
+}
+
+/// Says whether ssh or the far side refused us, which another try will not change.
+fn is_refusal(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    [
+        "permission denied",
+        "host key verification failed",
+        "remote host identification has changed",
+        "authentication failed",
+        "too many authentication failures",
+        "access denied",
+    ]
+    .iter()
+    .any(|phrase| said.contains(phrase))
+}
+
+/// One line without what a terminal would act on.
+fn shortened(said: &str) -> String {
+    let plain = |char: char| if char.is_control() { ' ' } else { char };
+    said.chars().take(MESSAGE_LIMIT).map(plain).collect()
+}
+
+fn agent() -> (&'static str, Option<String>) {
+    let name = concat!("headwater/", env!("CARGO_PKG_VERSION"));
+    ("agent", Some(gix::protocol::agent(name)))
+}
+
+fn broken(remote: &Remote, error: impl Into<Cause>) -> FetchError {
+    FetchError::Unreachable {
+        remote: remote.to_string(),
+        message: String::new(),
+        source: error.into(),
+    }
+}

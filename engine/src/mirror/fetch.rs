@@ -1,0 +1,520 @@
+//! One branch of a remote, brought into the mirror.
+//!
+//! In order: greet, ask for the one ref, stop if nothing moved, receive the pack into quarantine,
+//! check it, move it in, move `refs/remotes/origin/<branch>`. Whatever fails on the way leaves the
+//! mirror as it was.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gix::protocol::fetch::negotiate::{Action, Round, one_round};
+use gix::protocol::fetch::{Arguments, Negotiate, Response};
+
+use super::conversation::Conversation;
+use super::history::object_id;
+use super::quarantine::Quarantine;
+use super::transport::Budget;
+use super::{Cause, Expected, Mirror, ObjectError, Objects, OpenError, RefError, Remote, check};
+use crate::id::{CommitId, TreeId};
+
+/// How many commits the remote is told that we have.
+const MAX_HAVES: usize = 256;
+
+/// What a conversation with a remote may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchLimits {
+    /// The time for all of it.
+    pub timeout: Duration,
+    /// The longest silence. A forge that counts objects for a first clone is silent for a while.
+    pub stall: Duration,
+    /// The most bytes the remote may send.
+    pub max_bytes: u64,
+}
+
+impl Default for FetchLimits {
+    /// Two minutes, 30 seconds of silence, 4 GiB: for a few commits. A first clone may want more.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(120),
+            stall: Duration::from_secs(30),
+            max_bytes: 4 << 30,
+        }
+    }
+}
+
+/// What the remote says about the branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteHead {
+    /// It is at this commit, which the mirror holds now.
+    At(CommitId),
+    /// There is no such branch, but there are others.
+    BranchMissing,
+    /// There are no branches at all.
+    Empty,
+}
+
+impl RemoteHead {
+    /// Returns the commit, if there is one.
+    pub fn commit(self) -> Option<CommitId> {
+        match self {
+            Self::At(commit) => Some(commit),
+            Self::BranchMissing | Self::Empty => None,
+        }
+    }
+}
+
+/// A fetch that went through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fetched {
+    /// What the remote says; `refs/remotes/origin/<branch>` says the same now.
+    pub head: RemoteHead,
+    /// The ref was somewhere else before.
+    pub changed: bool,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Objects received.
+    pub objects: u32,
+}
+
+/// A fetch that did not go through. The mirror is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The name cannot be that of a branch.
+    #[error("{branch:?} cannot be the name of a branch")]
+    InvalidBranch {
+        /// The name.
+        branch: String,
+    },
+    /// The remote cannot be reached, is not there, or the line broke.
+    #[error("{remote} cannot be fetched from{}", said(message))]
+    Unreachable {
+        /// The address, without secrets.
+        remote: String,
+        /// What the remote or the program that talks to it said, if anything.
+        message: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The remote wants other credentials, or is not the one whose host key we know.
+    #[error("{remote} refuses our credentials{}", said(message))]
+    Auth {
+        /// The address, without secrets.
+        remote: String,
+        /// What the remote or the program that talks to it said, if anything.
+        message: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// What the remote sent is not what it should be. Nothing of it was kept.
+    #[error("{remote} sent content that is refused: {rule}")]
+    ContentRejected {
+        /// The address, without secrets.
+        remote: String,
+        /// The object, if it is known which.
+        object: Option<String>,
+        /// Which rule it breaks.
+        rule: &'static str,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The remote took longer than the time of the fetch, or was silent for too long.
+    #[error("{remote} took too long")]
+    TimedOut {
+        /// The address, without secrets.
+        remote: String,
+    },
+    /// The remote sent more than the limit of the fetch.
+    #[error("{remote} sent more than {limit} bytes")]
+    TooLarge {
+        /// The address, without secrets.
+        remote: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// There is no space left.
+    #[error("no space is left to fetch into the mirror")]
+    DiskFull(#[source] Cause),
+    /// A ref of the mirror is locked by somebody else.
+    #[error("the mirror is locked")]
+    RepoLocked(#[source] Cause),
+    /// The mirror itself cannot be read or written.
+    #[error("the mirror cannot be read or written")]
+    Mirror(#[source] Cause),
+}
+
+/// The kinds of failed fetches that callers treat differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FetchErrorKind {
+    /// Try again later.
+    Unreachable,
+    /// Somebody has to look at the credentials.
+    Auth,
+    /// Somebody has to look at the content; it will be the same next time.
+    ContentRejected,
+    /// Try again later, or allow more time.
+    TimedOut,
+    /// Allow more bytes.
+    TooLarge,
+    /// Make room.
+    DiskFull,
+    /// Try again soon.
+    RepoLocked,
+    /// Anything else.
+    Other,
+}
+
+impl FetchError {
+    /// Returns the kind.
+    pub fn kind(&self) -> FetchErrorKind {
+        match self {
+            Self::Unreachable { .. } => FetchErrorKind::Unreachable,
+            Self::Auth { .. } => FetchErrorKind::Auth,
+            Self::ContentRejected { .. } => FetchErrorKind::ContentRejected,
+            Self::TimedOut { .. } => FetchErrorKind::TimedOut,
+            Self::TooLarge { .. } => FetchErrorKind::TooLarge,
+            Self::DiskFull(_) => FetchErrorKind::DiskFull,
+            Self::RepoLocked(_) => FetchErrorKind::RepoLocked,
+            Self::InvalidBranch { .. } | Self::Mirror(_) => FetchErrorKind::Other,
+        }
+    }
+
+    /// An error of our own side.
+    fn ours(cause: impl Into<Cause>) -> Self {
+        let cause = cause.into();
+        if is_disk_full(cause.as_ref()) { Self::DiskFull(cause) } else { Self::Mirror(cause) }
+    }
+
+    fn content(remote: &Remote, error: ObjectError) -> Self {
+        let (object, rule) = match &error {
+            ObjectError::Missing { id } => (Some(id), "missing_object"),
+            ObjectError::WrongKind { id, .. } => (Some(id), "wrong_kind"),
+            ObjectError::BadTree { id, .. } => (Some(id), "malformed_tree"),
+            ObjectError::Unreadable { id, .. } => (Some(id), "unreadable_object"),
+            ObjectError::TooManyPaths { .. } => (None, "too_many_paths"),
+        };
+        let (remote, object) = (remote.to_string(), object.cloned());
+        Self::ContentRejected { remote, object, rule, source: error.into() }
+    }
+}
+
+impl From<OpenError> for FetchError {
+    fn from(error: OpenError) -> Self {
+        Self::ours(error)
+    }
+}
+
+impl From<RefError> for FetchError {
+    fn from(error: RefError) -> Self {
+        match error {
+            RefError::Locked { .. } => Self::RepoLocked(error.into()),
+            other => Self::ours(other),
+        }
+    }
+}
+
+impl Mirror {
+    /// Brings the branch of the remote into the mirror and points `refs/remotes/origin/<branch>`
+    /// at what the remote says, backwards and sideways too, or deletes it if the branch is gone.
+    ///
+    /// Blocking. When it returns `At`, that commit, its tree and its files are there, well formed
+    /// and on disk; a commit whose history or content is incomplete is refused and leaves nothing
+    /// behind. A branch that did not move costs one question. One fetch at a time; it must not run
+    /// beside a [`repack`](Self::repack).
+    pub fn fetch(
+        &self,
+        remote: &Remote,
+        branch: &str,
+        limits: &FetchLimits,
+    ) -> Result<Fetched, FetchError> {
+        if gix::validate::reference::name_partial(branch.into()).is_err() {
+            return Err(FetchError::InvalidBranch { branch: branch.to_owned() });
+        }
+        let started = Instant::now();
+        let attempt = |known: Known| {
+            let timeout = limits.timeout.saturating_sub(started.elapsed());
+            let budget = Arc::new(Budget::new(&FetchLimits { timeout, ..*limits }));
+            Attempt { mirror: self, remote, branch, budget, known }.run()
+        };
+        match attempt(Known::Everything) {
+            // Something that the mirror should have is lost, or the remote hides it. Asking for
+            // all of it tells which, and mends the mirror.
+            Err(FetchError::ContentRejected { rule: "missing_object", .. })
+                if self.has_refs().unwrap_or(false) =>
+            {
+                tracing::warn!(%remote, %branch, "objects are missing, fetching everything anew");
+                attempt(Known::Nothing)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn has_refs(&self) -> Result<bool, FetchError> {
+        Ok(!self.objects()?.references_under("refs/")?.is_empty())
+    }
+}
+
+/// Whether the remote is told what the mirror has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Everything,
+    Nothing,
+}
+
+struct Attempt<'a> {
+    mirror: &'a Mirror,
+    remote: &'a Remote,
+    branch: &'a str,
+    budget: Arc<Budget>,
+    known: Known,
+}
+
+impl Attempt<'_> {
+    fn run(&self) -> Result<Fetched, FetchError> {
+        let known = self.mirror.objects()?;
+        let head_ref = format!("refs/heads/{}", self.branch);
+        let our_ref = format!("refs/remotes/origin/{}", self.branch);
+        let old = known.reference(&our_ref)?;
+        let received = Conversation::hold(self.remote, &self.budget, |talk| {
+            let refs = talk.list(&[&head_ref])?;
+            let Some(tip) = refs.commit(&head_ref) else {
+                let others = talk.list(&["refs/heads/"])?;
+                let head =
+                    if others.is_empty() { RemoteHead::Empty } else { RemoteHead::BranchMissing };
+                return Ok(Received { head, quarantine: None, objects: 0 });
+            };
+            let head = RemoteHead::At(tip);
+            if self.known == Known::Everything && known.contains(tip.as_bytes()) {
+                return Ok(Received { head, quarantine: None, objects: 0 });
+            }
+            let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
+            let objects = self.receive(talk, &known, &quarantine, tip)?;
+            Ok(Received { head, quarantine: Some(quarantine), objects })
+        })?;
+        let new = received.head.commit();
+        if let Some(tip) = new {
+            self.admit(&known, &received, tip, old)?;
+        }
+        let objects = self.mirror.objects()?;
+        match new {
+            Some(tip) => objects.set_reference(&our_ref, Expected::Any, tip)?,
+            None => objects.delete_reference(&our_ref, Expected::Any)?,
+        }
+        Ok(Fetched {
+            head: received.head,
+            changed: old != new,
+            bytes: self.budget.received(),
+            objects: received.objects,
+        })
+    }
+
+    /// Asks for the pack and writes it, with its index, into quarantine.
+    fn receive(
+        &self,
+        talk: &mut Conversation<'_>,
+        known: &Objects,
+        quarantine: &Quarantine,
+        tip: CommitId,
+    ) -> Result<u32, FetchError> {
+        let haves = match self.known {
+            Known::Everything => haves(known),
+            Known::Nothing => Vec::new(),
+        };
+        let options = gix::odb::pack::bundle::write::Options {
+            alloc_limit_bytes: usize::try_from(self.mirror.options().object_limit).ok(),
+            ..Default::default()
+        };
+        let mut written = None;
+        let mut damaged = None;
+        let bases = known.repo.objects.clone();
+        let result = talk.fetch(
+            &mut OneRound { tip, haves },
+            self.mirror.git_dir().join("shallow"),
+            |pack, progress, interrupt| {
+                let outcome = gix::odb::pack::Bundle::write_to_directory(
+                    pack,
+                    Some(&quarantine.packs()),
+                    progress,
+                    interrupt,
+                    Some(bases),
+                    gix::hash::Kind::Sha1,
+                    options,
+                );
+                match outcome {
+                    Ok(outcome) => written = Some(outcome),
+                    Err(error) => {
+                        damaged = Some(error);
+                        return Err(gix::Error::from_error(io::Error::other("refused")));
+                    }
+                }
+                Ok(true)
+            },
+        );
+        if let Some(error) = damaged {
+            return Err(self.pack_error(error));
+        }
+        result?;
+        Ok(written.map_or(0, |outcome| outcome.index.num_objects))
+    }
+
+    /// Tells why a pack could not be written: our disk, the line, or the pack.
+    fn pack_error(&self, error: gix::Error) -> FetchError {
+        let remote = self.remote.to_string();
+        if self.budget.overrun().is_some() {
+            // The caller looks at the budget.
+            return FetchError::TimedOut { remote };
+        }
+        if is_disk_full(&error) {
+            return FetchError::DiskFull(error.into());
+        }
+        let cut = error.iter_errors().any(|cause| {
+            cause.downcast_ref::<io::Error>().is_some_and(|cause| {
+                use io::ErrorKind as Kind;
+                matches!(
+                    cause.kind(),
+                    Kind::UnexpectedEof | Kind::ConnectionReset | Kind::BrokenPipe
+                )
+            })
+        });
+        if cut {
+            return FetchError::Unreachable {
+                remote,
+                message: String::new(),
+                source: error.into(),
+            };
+        }
+        let rule = if error.is_resource_exhausted() { "object_too_large" } else { "bad_pack" };
+        FetchError::ContentRejected { remote, object: None, rule, source: error.into() }
+    }
+
+    /// Checks what came and moves it into the mirror.
+    fn admit(
+        &self,
+        known: &Objects,
+        received: &Received,
+        tip: CommitId,
+        old: Option<CommitId>,
+    ) -> Result<(), FetchError> {
+        if old == Some(tip) && received.quarantine.is_none() {
+            return Ok(());
+        }
+        let refused = |error| FetchError::content(self.remote, error);
+        let base = self.base_tree(known, old);
+        match &received.quarantine {
+            None => check::check(known, Some(known), tip, base).map_err(refused),
+            Some(quarantine) => {
+                let objects = quarantine.objects(self.mirror)?;
+                match self.known {
+                    Known::Everything => check::check(&objects, Some(known), tip, base),
+                    // What the mirror has is in doubt: nothing is taken for granted.
+                    Known::Nothing => check::check(&objects, None, tip, None),
+                }
+                .map_err(refused)?;
+                drop(objects);
+                quarantine.release(self.mirror).map_err(FetchError::ours)
+            }
+        }
+    }
+
+    /// The tree of a commit that was checked before.
+    fn base_tree(&self, known: &Objects, old: Option<CommitId>) -> Option<TreeId> {
+        let published = || known.reference(&format!("refs/heads/{}", self.branch));
+        let commit = old.or_else(|| published().ok().flatten())?;
+        known.commit(commit).ok().map(|facts| facts.tree)
+    }
+}
+
+struct Received {
+    head: RemoteHead,
+    quarantine: Option<Quarantine>,
+    objects: u32,
+}
+
+/// Lists commits that we have with all their history, the tips of our refs first.
+///
+/// The distances grow, so that a remote that went back far still finds one it knows.
+fn haves(known: &Objects) -> Vec<CommitId> {
+    let tips = known.references_under("refs/").unwrap_or_default();
+    let mut haves: Vec<CommitId> = Vec::new();
+    for (_, tip) in &tips {
+        if !haves.contains(tip) && known.commit(*tip).is_ok() {
+            haves.push(*tip);
+        }
+    }
+    haves.truncate(MAX_HAVES / 2);
+    let share = (MAX_HAVES - haves.len()) / haves.len().max(1);
+    for tip in haves.clone() {
+        let line = known.first_parents(tip, 4_096).unwrap_or_default();
+        let mut distance = 1;
+        for step in 0..share {
+            let Some(commit) = line.get(distance) else { break };
+            if !haves.contains(commit) {
+                haves.push(*commit);
+            }
+            distance += 1 + step / 16 * (step / 16);
+        }
+    }
+    haves
+}
+
+/// Says at once what we want and what we have, and takes the pack that follows.
+struct OneRound {
+    tip: CommitId,
+    haves: Vec<CommitId>,
+}
+
+impl Negotiate for OneRound {
+    fn mark_complete_and_common_ref(&mut self) -> gix::Result<Action> {
+        Ok(Action::MustNegotiate { remote_ref_target_known: vec![false] })
+    }
+
+    fn add_wants(&mut self, arguments: &mut Arguments, _known: &[bool]) -> bool {
+        arguments.want(object_id(self.tip));
+        true
+    }
+
+    fn one_round(
+        &mut self,
+        _state: &mut one_round::State,
+        arguments: &mut Arguments,
+        _previous: Option<&Response>,
+    ) -> gix::Result<(Round, bool)> {
+        for commit in &self.haves {
+            arguments.have(object_id(*commit));
+        }
+        let round = Round {
+            haves_sent: self.haves.len(),
+            in_vain: 0,
+            haves_to_send: self.haves.len(),
+            previous_response_had_at_least_one_in_common: false,
+        };
+        Ok((round, true))
+    }
+}
+
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+/// Says whether one of the causes is that no space is left.
+pub(super) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_io = |error: &(dyn std::error::Error + 'static)| {
+        error.downcast_ref::<io::Error>().is_some_and(|error| {
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        })
+    };
+    if let Some(error) = error.downcast_ref::<gix::Error>()
+        && error.iter_errors().any(of_io)
+    {
+        return true;
+    }
+    of_io(error)
+        || error.source().is_some_and(is_disk_full)
+        || error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .is_some_and(|inner| is_disk_full(inner))
+}

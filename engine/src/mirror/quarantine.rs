@@ -1,0 +1,86 @@
+//! The place where what a remote sends is looked at before it becomes part of the mirror.
+//!
+//! gix checks only that a pack is a pack. Once a commit without its tree is in the mirror, every
+//! later fetch believes to have it already, so nothing gets in unchecked.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::open::write_bare_repository;
+use super::refs::sync_folder;
+use super::{Mirror, Objects, OpenError};
+
+/// The folder for what is ours in a git directory.
+pub(super) const OUR_FOLDER: &str = "headwater";
+/// How the names of quarantine folders begin.
+pub(super) const PREFIX: &str = "quarantine-";
+
+/// A repository that borrows the objects of the mirror. It vanishes when dropped.
+#[derive(Debug)]
+pub(super) struct Quarantine {
+    folder: tempfile::TempDir,
+}
+
+impl Quarantine {
+    /// Makes one inside the mirror, so that packs can be moved out of it by a rename.
+    pub(super) fn new(mirror: &Mirror) -> io::Result<Self> {
+        let ours = mirror.git_dir().join(OUR_FOLDER);
+        fs::create_dir_all(&ours)?;
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(ours)?;
+        let objects = mirror.git_dir().join("objects");
+        write_bare_repository(folder.path(), "quarantine")?;
+        let mut alternates = objects.into_os_string().into_encoded_bytes();
+        alternates.push(b'\n');
+        fs::write(folder.path().join("objects/info/alternates"), alternates)?;
+        Ok(Self { folder })
+    }
+
+    /// Returns the folder for received packs.
+    pub(super) fn packs(&self) -> PathBuf {
+        self.folder.path().join("objects/pack")
+    }
+
+    /// Takes a handle on what was received together with what the mirror holds.
+    pub(super) fn objects(&self, mirror: &Mirror) -> Result<Objects, OpenError> {
+        Mirror::open(self.folder.path(), mirror.options())?.objects()
+    }
+
+    /// Moves the received packs into the mirror, durably: the pack, then the index that makes it
+    /// visible.
+    pub(super) fn release(&self, mirror: &Mirror) -> io::Result<()> {
+        let target = mirror.git_dir().join("objects/pack");
+        let mut moved = false;
+        for entry in fs::read_dir(self.packs())? {
+            let pack = entry?.path();
+            if pack.extension().is_some_and(|extension| extension == "pack") {
+                release_pack(&pack, &target)?;
+                moved = true;
+            }
+        }
+        if moved { sync_folder(&target) } else { Ok(()) }
+    }
+}
+
+fn release_pack(pack: &Path, target: &Path) -> io::Result<()> {
+    let index = pack.with_extension("idx");
+    let (Some(pack_name), Some(index_name)) = (pack.file_name(), index.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let (new_pack, new_index) = (target.join(pack_name), target.join(index_name));
+    if new_index.exists() && new_pack.exists() {
+        // The name is the hash of the content: it is there already.
+        return Ok(());
+    }
+    for file in [pack, &index] {
+        File::open(file)?.sync_all()?;
+        let mut permissions = fs::metadata(file)?.permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(file, permissions)?;
+    }
+    fs::rename(pack, &new_pack)?;
+    fs::rename(&index, &new_index).inspect_err(|_| {
+        // A pack without its index is only garbage.
+        let _ = fs::remove_file(&new_pack);
+    })
+}

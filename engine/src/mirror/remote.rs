@@ -1,0 +1,363 @@
+//! Where the branch comes from: the address of a repository and the files with its credentials.
+//!
+//! The address comes from the settings and never from a request or a payload. What could make git
+//! or ssh run something else is refused here, before anything is started.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::transport::http::HttpClient;
+
+/// How a remote is reached, besides its address.
+///
+/// Files are read again at each fetch, so that they can be rotated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RemoteOptions {
+    /// A file with a token for `https`, sent as `Authorization: Basic`. The user is
+    /// `x-access-token`, which the forges accept with any kind of token; where another is needed
+    /// (deploy tokens of GitLab, `x-token-auth` of Bitbucket) the file holds `user:token`.
+    pub token_file: Option<PathBuf>,
+    /// A file with the private key for `ssh`. No other key is offered then.
+    pub ssh_key_file: Option<PathBuf>,
+    /// A file with the host keys for `ssh`. Without it the user's own list is used. A host that is
+    /// not listed is always refused.
+    pub known_hosts_file: Option<PathBuf>,
+    /// The program that is started for `ssh` instead of `ssh`.
+    pub ssh_program: Option<PathBuf>,
+    /// The URL of a proxy for `http` and `https`. Without it none is used, whatever the
+    /// environment says.
+    pub proxy: Option<String>,
+}
+
+/// A remote repository.
+///
+/// Kept for the life of the process: it holds the connection that one fetch leaves to the next.
+/// `Display` and `Debug` show the address without user, password and query.
+pub struct Remote {
+    pub(super) target: Target,
+    pub(super) options: RemoteOptions,
+    shown: String,
+    pub(super) client: Mutex<Option<HttpClient>>,
+}
+
+/// The parts of an address that its transport needs.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    Folder(PathBuf),
+    Http { url: reqwest::Url, account: Option<Account> },
+    Ssh { user: Option<String>, host: String, port: Option<u16>, path: String },
+}
+
+/// A name and the secret that goes with it. It cannot be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) user: String,
+    pub(super) password: String,
+}
+
+/// An address or a setting of a remote that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the address of the remote {reason}")]
+pub struct RemoteError {
+    /// What is wrong with it, without the address itself: it may hold a password.
+    reason: &'static str,
+}
+
+impl Remote {
+    /// Reads the address of a remote: a path, `file://`, `http://`, `https://`, `ssh://` or
+    /// `user@host:path`.
+    pub fn new(address: &str, options: RemoteOptions) -> Result<Self, RemoteError> {
+        let target = parse(address).map_err(|reason| RemoteError { reason })?;
+        if let Target::Http { url, account } = &target {
+            let secret = account.is_some() || options.token_file.is_some();
+            if secret && url.scheme() == "http" && !is_loopback(url) {
+                let reason = "is http, over which a password or token would be readable for all";
+                return Err(RemoteError { reason });
+            }
+        }
+        let shown = shown(&target);
+        Ok(Self { target, options, shown, client: Mutex::new(None) })
+    }
+
+    /// Returns the account for http: the one of the address, or the token of the file.
+    pub(super) fn account(&self) -> io::Result<Option<Account>> {
+        let of_address = match &self.target {
+            Target::Http { account, .. } => account.clone(),
+            _ => None,
+        };
+        let Some(file) = &self.options.token_file else { return Ok(of_address) };
+        let text = fs::read_to_string(file)?;
+        let token = text.trim();
+        if token.is_empty() || token.chars().any(char::is_control) {
+            return Err(io::Error::other("the token file holds no token"));
+        }
+        let (user, password) = token.split_once(':').unwrap_or(("x-access-token", token));
+        Ok(Some(Account { user: user.to_owned(), password: password.to_owned() }))
+    }
+}
+
+impl fmt::Display for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Remote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Remote").field(&self.shown).finish()
+    }
+}
+
+fn shown(target: &Target) -> String {
+    match target {
+        Target::Folder(path) => path.display().to_string(),
+        Target::Http { url, .. } => url.to_string(),
+        Target::Ssh { host, port, path, .. } => match port {
+            Some(port) => format!("ssh://{host}:{port}/{}", path.trim_start_matches('/')),
+            None => format!("ssh://{host}/{}", path.trim_start_matches('/')),
+        },
+    }
+}
+
+fn parse(address: &str) -> Result<Target, &'static str> {
+    if address.is_empty() {
+        return Err("is empty");
+    }
+    if address.chars().any(char::is_control) {
+        return Err("holds a control character");
+    }
+    if let Some((scheme, rest)) = address.split_once("://")
+        && scheme.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char))
+    {
+        return match scheme.to_ascii_lowercase().as_str() {
+            "file" => parse_file(rest),
+            "http" | "https" => parse_http(address),
+            "ssh" | "git+ssh" | "ssh+git" => parse_ssh(address),
+            _ => Err("has a scheme other than file, http, https and ssh"),
+        };
+    }
+    match (address.find(':'), address.find('/')) {
+        (Some(colon), slash) if slash.is_none_or(|slash| colon < slash) => {
+            if address[colon..].starts_with("::") {
+                return Err("names a remote helper");
+            }
+            parse_scp(address)
+        }
+        _ => Ok(Target::Folder(PathBuf::from(address))),
+    }
+}
+
+fn parse_file(rest: &str) -> Result<Target, &'static str> {
+    let path = rest.strip_prefix("localhost").unwrap_or(rest);
+    if path.starts_with('/') {
+        Ok(Target::Folder(PathBuf::from(path)))
+    } else {
+        Err("is a file URL of another host")
+    }
+}
+
+fn parse_http(address: &str) -> Result<Target, &'static str> {
+    let mut url = reqwest::Url::parse(address).map_err(|_| "is not a valid URL")?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a query or a fragment");
+    }
+    if url.host_str().is_none_or(|host| host.starts_with('-')) {
+        return Err("has no valid host");
+    }
+    let account = match (url.username(), url.password()) {
+        ("", None) => None,
+        (user, password) => {
+            let decode = |text: &str| {
+                percent_decoded(text).ok_or("has a user or password that is not valid UTF-8")
+            };
+            Some(Account { user: decode(user)?, password: decode(password.unwrap_or(""))? })
+        }
+    };
+    let cannot_fail = "a URL with a host can be without a user";
+    url.set_username("").map_err(|()| cannot_fail)?;
+    url.set_password(None).map_err(|()| cannot_fail)?;
+    Ok(Target::Http { url, account })
+}
+
+fn parse_ssh(address: &str) -> Result<Target, &'static str> {
+    let url = gix::url::parse(address).map_err(|_| "is not a valid URL")?;
+    if url.password().is_some() {
+        return Err("has a password, which ssh cannot use");
+    }
+    ssh_target(&url)
+}
+
+fn parse_scp(address: &str) -> Result<Target, &'static str> {
+    let url = gix::url::parse(address).map_err(|_| "is neither a path nor a URL")?;
+    if url.scheme == gix::url::Scheme::Ssh { ssh_target(&url) } else { Err("is not a path") }
+}
+
+fn ssh_target(url: &gix::Url) -> Result<Target, &'static str> {
+    // What begins with a dash would be an option of ssh.
+    let plain = |text: &str| {
+        !text.is_empty()
+            && !text.starts_with('-')
+            && !text.chars().any(|char| char.is_whitespace() || char.is_control())
+    };
+    let user = url.user().map(str::to_owned);
+    if user.as_deref().is_some_and(|user| !plain(user) || user.contains('@')) {
+        return Err("has no valid user");
+    }
+    let Some(host) = url.host().filter(|host| plain(host)) else {
+        return Err("has no valid host");
+    };
+    let path = std::str::from_utf8(&url.path).map_err(|_| "has a path that is not UTF-8")?;
+    if path.is_empty() || path.starts_with('-') {
+        return Err("has no valid path");
+    }
+    Ok(Target::Ssh { user, host: host.to_owned(), port: url.port, path: path.to_owned() })
+}
+
+fn is_loopback(url: &reqwest::Url) -> bool {
+    match url.host_str() {
+        Some("localhost" | "[::1]") => true,
+        Some(host) => host.parse().is_ok_and(|ip: std::net::Ipv4Addr| ip.is_loopback()),
+        None => false,
+    }
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        match after.split_first_chunk::<2>() {
+            Some((digits, after)) if *first == b'%' => {
+                let digits = std::str::from_utf8(digits).ok()?;
+                bytes.push(u8::from_str_radix(digits, 16).ok()?);
+                rest = after;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+impl Target {
+    /// Returns the folder of a remote on this machine.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::Folder(path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(address: &str) -> Result<String, String> {
+        let remote = Remote::new(address, RemoteOptions::default());
+        match remote.map_err(|error| error.to_string())?.target {
+            Target::Folder(path) => Ok(format!("folder {}", path.display())),
+            Target::Http { url, account } => Ok(match account {
+                Some(Account { user, password }) => format!("http {url} as {user}:{password}"),
+                None => format!("http {url}"),
+            }),
+            Target::Ssh { user, host, port, path } => {
+                Ok(format!("ssh {user:?} {host} {port:?} {path}"))
+            }
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_as_git_reads_them() {
+        for (address, expected) in [
+            ("/srv/data.git", "folder /srv/data.git"),
+            ("../data", "folder ../data"),
+            ("./a:b", "folder ./a:b"),
+            ("file:///srv/a%20b", "folder /srv/a%20b"),
+            ("file://localhost/srv/a", "folder /srv/a"),
+            ("https://example.org/a/b.git", "http https://example.org/a/b.git"),
+            ("HTTP://example.org:8080/a", "http http://example.org:8080/a"),
+            ("https://me:p%40ss@example.org/a", "http https://example.org/a as me:p@ss"),
+            ("ssh://git@example.org/a/b.git", "ssh Some(\"git\") example.org None /a/b.git"),
+            ("ssh://example.org:2222/a", "ssh None example.org Some(2222) /a"),
+            ("git@example.org:a/b.git", "ssh Some(\"git\") example.org None a/b.git"),
+            ("example.org:/a", "ssh None example.org None /a"),
+        ] {
+            assert_eq!(parsed(address).as_deref(), Ok(expected), "{address}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_could_run_something_else_are_refused() {
+        for address in [
+            "",
+            "ext::sh -c touch% /tmp/pwned",
+            "fd::17",
+            "helper::address",
+            "ext://sh",
+            "git://example.org/a",
+            "ftp://example.org/a",
+            "ssh://-oProxyCommand=touch/a",
+            "-oProxyCommand=touch:a",
+            "ssh://-l@example.org/a",
+            "-x@example.org:a",
+            "example.org:-u",
+            "ssh://me:secret@example.org/a",
+            "https://-x/a",
+            "https:///a",
+            "https://example.org/a?token=secret",
+            "file://other/srv/a",
+            "/srv/a\nb",
+            "example.org:",
+        ] {
+            assert!(parsed(address).is_err(), "{address:?}: {:?}", parsed(address));
+        }
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        for address in
+            ["https://me:canary@example.org/a", "ssh://canary@example.org/a", "canary@host:a"]
+        {
+            let remote = Remote::new(address, RemoteOptions::default()).unwrap();
+            let text = format!("{remote} {remote:?} {remote:#?}");
+            assert!(!text.contains("canary"), "{text}");
+        }
+        let error = Remote::new("https://me:canary@example.org/a?b", RemoteOptions::default());
+        assert!(!format!("{:?}", error.unwrap_err()).contains("canary"));
+    }
+
+    #[test]
+    fn a_secret_is_not_sent_in_the_clear() {
+        let options = RemoteOptions { token_file: Some("/t".into()), ..RemoteOptions::default() };
+        assert!(Remote::new("http://example.org/a", options.clone()).is_err());
+        assert!(Remote::new("http://a:b@example.org/a", RemoteOptions::default()).is_err());
+        for address in ["https://example.org/a", "http://127.0.0.1:1/a", "http://localhost/a"] {
+            assert!(Remote::new(address, options.clone()).is_ok(), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_token_file_may_name_the_user() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let options =
+            RemoteOptions { token_file: Some(file.path().to_owned()), ..RemoteOptions::default() };
+        let remote = Remote::new("https://example.org/a", options).unwrap();
+        for (text, expected) in [
+            ("abc\n", Some(("x-access-token", "abc"))),
+            ("deploy:abc", Some(("deploy", "abc"))),
+            ("\n", None),
+            ("a\nb", None),
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            let account = remote.account().ok().flatten();
+            let found =
+                account.as_ref().map(|found| (found.user.as_str(), found.password.as_str()));
+            assert_eq!(found, expected, "{text:?}");
+        }
+    }
+}

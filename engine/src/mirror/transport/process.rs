@@ -1,0 +1,219 @@
+//! `file` and `ssh`: a child process of ours whose whole group can be killed.
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use gix::protocol::transport::Protocol;
+use gix::protocol::transport::client::git::ConnectMode;
+use gix::protocol::transport::client::git::blocking_io::Connection;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{Budget, Line, Metered};
+use crate::mirror::git;
+use crate::mirror::remote::{RemoteOptions, Target};
+
+/// How much of what a child says about its errors is kept.
+const STDERR_LIMIT: u64 = 64 << 10;
+/// How long a child that has nothing more to say may take to end by itself.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A child in a process group of its own. Dropped, the group is killed and the child reaped.
+#[derive(Debug)]
+pub(in crate::mirror) struct ChildGroup {
+    /// Taken out when it is reaped: from then on the number can be somebody else's.
+    child: Mutex<Option<Child>>,
+    stderr: Mutex<mpsc::Receiver<Vec<u8>>>,
+}
+
+/// The pipes to a child.
+pub(in crate::mirror) struct Pipes {
+    pub(in crate::mirror) stdin: ChildStdin,
+    pub(in crate::mirror) stdout: ChildStdout,
+}
+
+impl ChildGroup {
+    /// Starts the command with pipes at all ends.
+    pub(in crate::mirror) fn spawn(mut command: Command) -> io::Result<(Self, Pipes)> {
+        use std::os::unix::process::CommandExt as _;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.process_group(0).spawn()?;
+        let (Some(stdin), Some(stdout), Some(mut stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(io::Error::other("a child without pipes"));
+        };
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stderr.by_ref().take(STDERR_LIMIT).read_to_end(&mut text);
+            // The rest is read and dropped, so that the child never blocks on it.
+            let _ = io::copy(&mut stderr, &mut io::sink());
+            let _ = sender.send(text);
+        });
+        let group = Self { child: Mutex::new(Some(child)), stderr: Mutex::new(receiver) };
+        Ok((group, Pipes { stdin, stdout }))
+    }
+
+    /// Kills the whole group at once, if the child is not reaped yet.
+    pub(in crate::mirror) fn kill(&self) {
+        let child = self.child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(child) = child.as_ref() {
+            // An error means that nothing is left of it.
+            let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+        }
+    }
+
+    /// Waits a little for the child to end, kills what is left, and returns what it said on stderr
+    /// and how it ended.
+    ///
+    /// The pipes must be closed, or the child may wait for them.
+    pub(in crate::mirror) fn finish(&self) -> (String, Option<ExitStatus>) {
+        let stderr = self.stderr.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // stderr ends when everything in the group has ended.
+        let mut text = stderr.recv_timeout(GRACE);
+        self.kill();
+        let mut child = self.child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let status = child.take().and_then(|mut child| child.wait().ok());
+        if text.is_err() {
+            text = stderr.recv_timeout(GRACE);
+        }
+        let text = text.unwrap_or_default();
+        (String::from_utf8_lossy(&text).trim().to_owned(), status)
+    }
+}
+
+impl Drop for ChildGroup {
+    fn drop(&mut self) {
+        self.kill();
+        let child = self.child.get_mut().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(mut child) = child.take() {
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Starts the program that talks for the remote.
+pub(in crate::mirror) fn connect(
+    target: &Target,
+    options: &RemoteOptions,
+    budget: &Arc<Budget>,
+) -> io::Result<(ChildGroup, Line)> {
+    let (command, path) = match target {
+        Target::Ssh { user, host, port, path } => {
+            (ssh(user.as_deref(), host, *port, path, options), path.clone())
+        }
+        other => {
+            let folder = other.folder().unwrap_or(Path::new("/"));
+            (git::upload_pack(folder), folder.display().to_string())
+        }
+    };
+    let (group, pipes) = ChildGroup::spawn(command)?;
+    let reader = Metered::new(pipes.stdout, Arc::clone(budget));
+    let line = Connection::new(
+        io::BufReader::with_capacity(64 << 10, reader),
+        pipes.stdin,
+        Protocol::V2,
+        path,
+        None::<(&str, Option<u16>)>,
+        ConnectMode::Process,
+        false,
+    );
+    Ok((group, Box::new(line)))
+}
+
+fn ssh(
+    user: Option<&str>,
+    host: &str,
+    port: Option<u16>,
+    path: &str,
+    options: &RemoteOptions,
+) -> Command {
+    let program = options.ssh_program.as_deref().unwrap_or(Path::new("ssh"));
+    let mut command = git::clean_command(program);
+    command.env("GIT_PROTOCOL", "version=2").args(["-F", "/dev/null", "-T", "-x", "-a"]);
+    for option in [
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        "ConnectTimeout=10",
+        "ServerAliveInterval=10",
+        "ServerAliveCountMax=3",
+        "ControlMaster=no",
+        "ControlPath=none",
+        "ClearAllForwardings=yes",
+        "PermitLocalCommand=no",
+        "SendEnv=GIT_PROTOCOL",
+    ] {
+        command.args(["-o", option]);
+    }
+    if let Some(file) = &options.known_hosts_file {
+        let mut option = std::ffi::OsString::from("UserKnownHostsFile=");
+        option.push(quoted_for_config(file));
+        command.arg("-o").arg(option).args(["-o", "GlobalKnownHostsFile=/dev/null"]);
+    }
+    if let Some(file) = &options.ssh_key_file {
+        command.args(["-o", "IdentitiesOnly=yes", "-i"]).arg(file);
+    }
+    if let Some(port) = port {
+        command.args(["-p", &port.to_string()]);
+    }
+    if let Some(user) = user {
+        command.args(["-l", user]);
+    }
+    // A path below the home folder of a user is written with a slash in front in a URL.
+    let path = path.strip_prefix('/').filter(|path| path.starts_with('~')).unwrap_or(path);
+    let quoted = format!("'{}'", path.replace('\'', r"'\''"));
+    command.args(["--", host]).arg(format!("git-upload-pack {quoted}"));
+    command
+}
+
+/// ssh splits the value at spaces unless it is quoted.
+fn quoted_for_config(file: &Path) -> std::ffi::OsString {
+    let mut quoted = std::ffi::OsString::from("\"");
+    quoted.push(file);
+    quoted.push("\"");
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ssh_is_started_so_that_it_never_asks_and_takes_no_option_from_the_address() {
+        let options = RemoteOptions {
+            ssh_key_file: Some("/etc/key".into()),
+            known_hosts_file: Some("/etc/known hosts".into()),
+            ..RemoteOptions::default()
+        };
+        let command = ssh(Some("git"), "example.org", Some(2222), "/~me/it's", &options);
+        let args: Vec<_> = command.get_args().map(|arg| arg.to_str().unwrap()).collect();
+        let expected_end =
+            ["-p", "2222", "-l", "git", "--", "example.org", r"git-upload-pack '~me/it'\''s'"];
+        assert!(args.ends_with(&expected_end), "{args:?}");
+        assert!(args.contains(&"UserKnownHostsFile=\"/etc/known hosts\""), "{args:?}");
+        assert!(args.contains(&"BatchMode=yes") && args.contains(&"StrictHostKeyChecking=yes"));
+    }
+
+    #[test]
+    fn a_group_is_killed_with_the_children_of_the_child() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 3600 & echo $!; echo oops >&2; wait"]);
+        let (group, mut pipes) = ChildGroup::spawn(command).unwrap();
+        let mut line = Vec::new();
+        while !line.ends_with(b"\n") {
+            let mut byte = [0];
+            pipes.stdout.read_exact(&mut byte).unwrap();
+            line.push(byte[0]);
+        }
+        group.kill();
+        let (text, status) = group.finish();
+        assert_eq!(text, "oops");
+        assert!(!status.unwrap().success());
+        // The pipe ends only when nobody holds its other end.
+        assert_eq!(pipes.stdout.read(&mut [0]).unwrap(), 0);
+    }
+}
