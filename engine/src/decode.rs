@@ -119,13 +119,21 @@ pub fn decode(
     match format {
         Format::Toml10 => toml_1_0(bytes),
         Format::Toml11 => toml_1_1(bytes),
-        Format::Json => json(bytes),
-        Format::Yaml => yaml(bytes),
+        Format::Json => container(json(bytes)?),
+        Format::Yaml => container(yaml(bytes)?),
         Format::Markdown | Format::Mdx if framing.gitsheets => {
             markdown::gitsheets(utf8(bytes)?, framing.body)
         }
         Format::Markdown | Format::Mdx => markdown::front_matter(utf8(bytes)?, framing.body),
     }
+}
+
+/// Refuses a bare scalar: nearly any text is one in YAML, and no record is meant by it.
+fn container(value: serde_json::Value) -> Result<serde_json::Value, Flaw> {
+    if value.is_object() || value.is_array() {
+        return Ok(value);
+    }
+    Err(Flaw::new(Rule::Malformed, "the document is neither a table nor a list").at(1, 1))
 }
 
 /// Returns the text without its byte order mark.

@@ -47,19 +47,13 @@ fn options() -> Options {
 
 fn flaw(error: &Error) -> Flaw {
     let error = error.without_snippet();
-    let rule = match error {
-        Error::Budget { .. }
-        | Error::AliasReplayLimitExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. }
-        | Error::AliasReplayCounterOverflow { .. } => Rule::TooDeep,
-        // The parser's own limit on brackets comes as a message.
-        other if other.to_string().contains("recursion limit") => Rule::TooDeep,
-        _ => Rule::Malformed,
-    };
+    let text = error.to_string();
+    // Some limits come as variants of their own and some, from the parser, only as a message.
+    let limits = ["recursion limit", "limit exceeded", "budget"];
+    let deep = matches!(error, Error::Budget { .. }) || limits.iter().any(|l| text.contains(l));
+    let rule = if deep { Rule::TooDeep } else { Rule::Malformed };
     // The text of the error may quote the file; its first line up to the place does not.
-    let whole = error.to_string();
-    let message = whole.lines().next().unwrap_or_default();
+    let message = text.lines().next().unwrap_or_default();
     let message = message.split(" at line ").next().unwrap_or(message);
     let flaw = Flaw::new(rule, message);
     match error.location() {

@@ -1,0 +1,71 @@
+//! Broken files: each kind raises its rule, at its place, and the good ones beside it are served.
+
+use std::collections::BTreeSet;
+
+use headwater_engine::id::CommitId;
+use headwater_engine::load::load;
+use headwater_engine::mirror::{Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
+use headwater_engine::snapshot::Snapshot;
+use headwater_testkit::fixtures::{self, Expected};
+use headwater_testkit::{Upstream, git};
+
+fn loaded(upstream: &Upstream) -> Snapshot {
+    let objects = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+    let head: CommitId = upstream.head().unwrap().parse().unwrap();
+    load(&objects.objects().unwrap(), head, &LoadOptions::default()).unwrap()
+}
+
+fn check(snapshot: &Snapshot, expected: &[Expected]) {
+    let found = snapshot.problems();
+    let rules: BTreeSet<_> = found.iter().map(|p| (p.path.clone(), p.rule.to_string())).collect();
+    let wanted: BTreeSet<_> =
+        expected.iter().map(|row| (row.path.clone(), row.rule.clone())).collect();
+    let (missing, surprising): (Vec<_>, Vec<_>) =
+        (wanted.difference(&rules).collect(), rules.difference(&wanted).collect());
+    assert!(missing.is_empty() && surprising.is_empty(), "{missing:#?} {surprising:#?} {found:#?}");
+    for row in expected {
+        let problem = found.iter().find(|p| p.path == row.path).unwrap();
+        assert!(row.line.is_none() || problem.line == row.line, "{row:?} {problem:?}");
+        assert!(row.pointer.is_none() || problem.pointer == row.pointer, "{row:?} {problem:?}");
+        assert!(!problem.message.contains('\n'), "{problem:?}");
+    }
+}
+
+#[test]
+fn each_broken_file_of_declared_sheets_raises_its_rule() {
+    check(&loaded(&fixtures::broken_declared()), &fixtures::expected_of_declared());
+}
+
+#[test]
+fn each_broken_file_of_inferred_sheets_raises_its_rule() {
+    let snapshot = loaded(&fixtures::broken_inferred());
+    check(&snapshot, &fixtures::expected_of_inferred());
+    let served = snapshot.visible("taken", "healed").unwrap();
+    assert_eq!(&*served.path, "taken/healed.toml", "the first that decodes is served");
+}
+
+#[test]
+fn the_civic_sample_has_no_problem_and_every_file_is_served() {
+    let upstream = fixtures::civic();
+    let snapshot = loaded(&upstream);
+    assert_eq!(snapshot.problems(), []);
+    let files = git(upstream.path(), ["ls-tree", "-r", "--name-only", upstream.branch()]);
+    let records = files.lines().filter(|path| !path.starts_with('.')).count();
+    assert_eq!(snapshot.records(), records);
+    assert!(snapshot.sheets().count() == 12);
+}
+
+#[test]
+fn the_mixed_sample_is_inferred_from_its_folders() {
+    let snapshot = loaded(&fixtures::mixed());
+    assert!(snapshot.layout().is_inferred());
+    assert!(!snapshot.layout().skipped().is_empty());
+    assert!(snapshot.sheet("root").is_some(), "files in the root are a sheet");
+    let formats: BTreeSet<_> = snapshot
+        .sheets()
+        .flat_map(|sheet| sheet.records())
+        .filter_map(|record| record.path.rsplit_once('.').map(|(_, extension)| extension))
+        .collect();
+    assert!(formats.len() >= 4, "{formats:?}");
+}
