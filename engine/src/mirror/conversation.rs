@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use gix::progress::{Discard, DynNestedProgress};
 use gix::protocol::fetch::{Context, Negotiate, Options, Shallow, Tags};
 use gix::protocol::ls_refs::RefPrefixes;
-use gix::protocol::transport::Service;
+use gix::protocol::transport::{Protocol, Service};
 use gix::protocol::{Handshake, LsRefsCommand};
 
 use super::history::commit_id;
@@ -108,6 +108,11 @@ impl Conversation<'_> {
             &mut Discard,
         )
         .map_err(|error| broken(remote, error))?;
+        // gix calls an answer without a single line the oldest protocol. An empty repository says
+        // what it can do; a line that says nothing must not pass for one.
+        if handshake.server_protocol_version == Protocol::V0 {
+            return Err(broken(remote, "the remote did not answer as git does"));
+        }
         let format = handshake.capabilities.capability("object-format");
         if let Some(format) = format.and_then(|format| format.value().map(ToString::to_string))
             && format != "sha1"
