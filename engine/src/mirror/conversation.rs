@@ -16,7 +16,7 @@ use super::remote::Target;
 use super::transport::http::{self, FaultSlot, HttpClient, HttpFault};
 use super::transport::process::{self, ChildGroup};
 use super::transport::{Budget, Line, Overrun, watched};
-use super::{Cause, FetchError, FetchLimits, Remote};
+use super::{Cause, FetchError, FetchLimits, Mirror, Remote};
 use crate::id::CommitId;
 
 /// How much of what a remote says about an error is passed on.
@@ -31,11 +31,14 @@ pub struct RemoteBranches {
     pub head: Option<String>,
 }
 
-impl Remote {
-    /// Asks which branches there are and which one `HEAD` names.
-    pub fn branches(&self, limits: &FetchLimits) -> Result<RemoteBranches, FetchError> {
+impl Mirror {
+    /// Asks a remote which branches there are and which one `HEAD` names. Needs no mirror yet.
+    pub fn remote_branches(
+        remote: &Remote,
+        limits: &FetchLimits,
+    ) -> Result<RemoteBranches, FetchError> {
         let budget = Arc::new(Budget::new(limits));
-        let refs = Conversation::hold(self, &budget, |talk| talk.list(&["HEAD", "refs/heads/"]))?;
+        let refs = Conversation::hold(remote, &budget, |talk| talk.list(&["HEAD", "refs/heads/"]))?;
         let branch = |name: &str| name.strip_prefix("refs/heads/").map(str::to_owned);
         let mut branches: Vec<String> =
             refs.found.iter().filter_map(|(name, _)| branch(name)).collect();

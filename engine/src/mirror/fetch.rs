@@ -521,4 +521,6 @@ pub(super) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
 }
 
 #[cfg(test)]
+mod over_http;
+#[cfg(test)]
 mod tests;

@@ -9,13 +9,13 @@ use crate::mirror::{MirrorOptions, RemoteOptions};
 const OUR_REF: &str = "refs/remotes/origin/main";
 
 /// A mirror in a folder of its own.
-pub(crate) struct TestMirror {
+pub(super) struct TestMirror {
     folder: tempfile::TempDir,
-    pub(crate) mirror: Mirror,
+    pub(super) mirror: Mirror,
 }
 
 impl TestMirror {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with(MirrorOptions::default())
     }
 
@@ -25,7 +25,7 @@ impl TestMirror {
         Self { folder, mirror }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("m.git")
     }
 
@@ -33,18 +33,18 @@ impl TestMirror {
         self.mirror.objects().unwrap().reference(OUR_REF).unwrap()
     }
 
-    fn fetch(&self, remote: &Remote) -> Result<Fetched, FetchError> {
+    pub(super) fn fetch(&self, remote: &Remote) -> Result<Fetched, FetchError> {
         self.mirror.fetch(remote, "main", &FetchLimits::default())
     }
 
-    fn assert_sound(&self) {
+    pub(super) fn assert_sound(&self) {
         let fsck = ["fsck", "--connectivity-only", "--no-dangling"];
         let output = hermetic_git(&self.path()).args(fsck).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
-pub(crate) fn remote_to(repository: &TestRepository) -> Remote {
+fn remote_to(repository: &TestRepository) -> Remote {
     Remote::new(&repository.url(), RemoteOptions::default()).unwrap()
 }
 
@@ -165,12 +165,12 @@ fn the_branches_of_a_remote_and_its_head_are_told() {
     let remote = TestRepository::bare();
     let from = remote_to(&remote);
     let limits = FetchLimits::default();
-    let told = from.branches(&limits).unwrap();
+    let told = Mirror::remote_branches(&from, &limits).unwrap();
     assert_eq!((told.branches, told.head.as_deref()), (vec![], Some("main")));
     remote.commit_files("main", &[("a", "1")]);
     remote.commit_files("b/c", &[("a", "1")]);
     remote.git(["tag", "v1", "main"]);
-    let told = from.branches(&limits).unwrap();
+    let told = Mirror::remote_branches(&from, &limits).unwrap();
     assert_eq!(told.branches, ["b/c", "main"]);
     assert_eq!(told.head.as_deref(), Some("main"));
 }
@@ -269,7 +269,7 @@ fn ssh_is_spoken_in_both_protocols() {
     assert_eq!(mirror.fetch(&old).unwrap().head, RemoteHead::At(second));
     far.repository.git(["branch", "-m", "main", "trunk"]);
     assert_eq!(mirror.fetch(&old).unwrap().head, RemoteHead::BranchMissing);
-    assert_eq!(old.branches(&FetchLimits::default()).unwrap().branches, ["trunk"]);
+    assert_eq!(Mirror::remote_branches(&old, &FetchLimits::default()).unwrap().branches, ["trunk"]);
     assert_eq!(TestMirror::new().fetch(&old).unwrap().head, RemoteHead::BranchMissing);
     far.repository.git(["update-ref", "-d", "refs/heads/trunk"]);
     assert_eq!(mirror.fetch(&old).unwrap().head, RemoteHead::Empty);
