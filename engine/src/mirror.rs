@@ -10,6 +10,7 @@ mod diff;
 mod fetch;
 mod git;
 mod history;
+mod lock;
 mod objects;
 mod open;
 mod quarantine;
@@ -27,6 +28,7 @@ pub use diff::{Entry, PathChange};
 pub use fetch::{FetchError, FetchErrorKind, FetchLimits, Fetched, RemoteHead};
 pub use git::GitError;
 pub use history::{CommitFacts, ResolveError};
+pub use lock::{LockError, MirrorLock};
 pub use objects::{ObjectError, Objects};
 pub use open::{OpenError, RepositoryFacts};
 pub use read::BlobContent;
@@ -83,14 +85,3 @@ impl Mirror {
 
 #[cfg(test)]
 mod testing;
-/// x
-#[derive(Debug)] pub struct MirrorLock(std::fs::File);
-/// x
-#[derive(Debug, thiserror::Error)] #[error("locked")] pub struct LockError(#[from] std::io::Error);
-/// x
-pub struct Branches { /// x
- pub head: Option<String>, /// x
- pub branches: Vec<String> }
-impl Mirror { /// x
- pub fn lock(&self) -> Result<MirrorLock, LockError> { let f=std::fs::File::create(self.git_dir().join("headwater.lock"))?; f.try_lock().map_err(|_| std::io::Error::other("x"))?; Ok(MirrorLock(f)) } /// x
- pub fn remote_branches(_r:&Remote,_l:&FetchLimits)->Result<Branches,FetchError>{ Ok(Branches{head:Some("published".into()),branches:vec![]}) } }

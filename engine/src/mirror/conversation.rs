@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use gix::progress::{Discard, DynNestedProgress};
 use gix::protocol::fetch::{Context, Negotiate, Options, Shallow, Tags};
 use gix::protocol::ls_refs::RefPrefixes;
-use gix::protocol::transport::Service;
+use gix::protocol::transport::{Protocol, Service};
 use gix::protocol::{Handshake, LsRefsCommand};
 
 use super::history::commit_id;
@@ -16,7 +16,7 @@ use super::remote::Target;
 use super::transport::http::{self, FaultSlot, HttpClient, HttpFault};
 use super::transport::process::{self, ChildGroup};
 use super::transport::{Budget, Line, Overrun, watched};
-use super::{Cause, FetchError, FetchLimits, Remote};
+use super::{Cause, FetchError, FetchLimits, Mirror, Remote};
 use crate::id::CommitId;
 
 /// How much of what a remote says about an error is passed on.
@@ -31,11 +31,14 @@ pub struct RemoteBranches {
     pub head: Option<String>,
 }
 
-impl Remote {
-    /// Asks which branches there are and which one `HEAD` names.
-    pub fn branches(&self, limits: &FetchLimits) -> Result<RemoteBranches, FetchError> {
+impl Mirror {
+    /// Asks a remote which branches there are and which one `HEAD` names. Needs no mirror yet.
+    pub fn remote_branches(
+        remote: &Remote,
+        limits: &FetchLimits,
+    ) -> Result<RemoteBranches, FetchError> {
         let budget = Arc::new(Budget::new(limits));
-        let refs = Conversation::hold(self, &budget, |talk| talk.list(&["HEAD", "refs/heads/"]))?;
+        let refs = Conversation::hold(remote, &budget, |talk| talk.list(&["HEAD", "refs/heads/"]))?;
         let branch = |name: &str| name.strip_prefix("refs/heads/").map(str::to_owned);
         let mut branches: Vec<String> =
             refs.found.iter().filter_map(|(name, _)| branch(name)).collect();
@@ -108,6 +111,11 @@ impl Conversation<'_> {
             &mut Discard,
         )
         .map_err(|error| broken(remote, error))?;
+        // gix calls an answer without a single line the oldest protocol. An empty repository says
+        // what it can do; a line that says nothing must not pass for one.
+        if handshake.server_protocol_version == Protocol::V0 {
+            return Err(broken(remote, "the remote did not answer as git does"));
+        }
         let format = handshake.capabilities.capability("object-format");
         if let Some(format) = format.and_then(|format| format.value().map(ToString::to_string))
             && format != "sha1"

@@ -316,7 +316,8 @@ mod tests {
     fn malformed_trees_are_refused_with_their_flaw() {
         let repository = TestRepository::bare();
         let id = *repository.write_blob(b"1").as_bytes();
-        let cases: [(&[(&str, &[u8], [u8; 20])], TreeFlaw); 8] = [
+        type Entries<'a> = &'a [(&'a str, &'a [u8], [u8; 20])];
+        let cases: [(Entries<'_>, TreeFlaw); 8] = [
             (&[("100644", b"b", id), ("100644", b"a", id)], TreeFlaw::NotSorted),
             (&[("100644", b"a", id), ("100644", b"a", id)], TreeFlaw::DuplicateName),
             (

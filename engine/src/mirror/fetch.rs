@@ -13,6 +13,7 @@ use gix::protocol::fetch::{Arguments, Negotiate, Response};
 
 use super::conversation::Conversation;
 use super::history::object_id;
+use super::open::is_branch_name;
 use super::quarantine::Quarantine;
 use super::transport::Budget;
 use super::{Cause, Expected, Mirror, ObjectError, Objects, OpenError, RefError, Remote, check};
@@ -230,7 +231,7 @@ impl Mirror {
         branch: &str,
         limits: &FetchLimits,
     ) -> Result<Fetched, FetchError> {
-        if gix::validate::reference::name_partial(branch.into()).is_err() {
+        if !is_branch_name(branch) {
             return Err(FetchError::InvalidBranch { branch: branch.to_owned() });
         }
         let started = Instant::now();
@@ -518,3 +519,8 @@ pub(super) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
             .and_then(io::Error::get_ref)
             .is_some_and(|inner| is_disk_full(inner))
 }
+
+#[cfg(test)]
+mod over_http;
+#[cfg(test)]
+mod tests;

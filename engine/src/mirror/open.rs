@@ -133,6 +133,10 @@ impl Mirror {
     /// as it is and is an error.
     pub fn init(dir: &Path, branch: &str, options: MirrorOptions) -> Result<Self, OpenError> {
         let create = |source| OpenError::Create { path: dir.to_owned(), source };
+        if !is_branch_name(branch) {
+            let reason = format!("{branch:?} cannot be the name of a branch");
+            return Err(create(io::Error::new(io::ErrorKind::InvalidInput, reason)));
+        }
         fs::create_dir_all(dir).map_err(create)?;
         if fs::read_dir(dir).map_err(create)?.next().is_some() {
             return Err(create(io::ErrorKind::DirectoryNotEmpty.into()));
@@ -223,6 +227,12 @@ fn gix_options(options: &MirrorOptions) -> gix::open::Options {
             "core.packedRefsTimeout=5000".to_owned(),
             "gitoxide.credentials.terminalPrompt=false".to_owned(),
         ])
+}
+
+/// Says whether git allows a branch of this name.
+pub(super) fn is_branch_name(branch: &str) -> bool {
+    let full = format!("refs/heads/{branch}");
+    !branch.starts_with('-') && gix::refs::FullName::try_from(full).is_ok()
 }
 
 fn branch_name(name: &gix::bstr::BStr) -> Option<String> {

@@ -193,7 +193,7 @@ impl Objects {
 type Slot<T> = Mutex<Option<T>>;
 
 fn is_filled<T>(slot: &Slot<T>) -> bool {
-    slot.lock().map_or(false, |slot| slot.is_some())
+    slot.lock().is_ok_and(|slot| slot.is_some())
 }
 
 fn fill<T>(slot: &Slot<T>, result: impl FnOnce() -> T) {

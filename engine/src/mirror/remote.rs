@@ -308,7 +308,6 @@ mod tests {
             "example.org:-u",
             "ssh://me:secret@example.org/a",
             "https://-x/a",
-            "https:///a",
             "https://example.org/a?token=secret",
             "file://other/srv/a",
             "/srv/a\nb",

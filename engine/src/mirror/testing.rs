@@ -124,6 +124,14 @@ impl TestRepository {
         self.head(branch)
     }
 
+    /// Makes a commit in a repository whose ids are not ours.
+    pub(super) fn commit_files_unchecked(&self, branch: &str) {
+        let stream = format!(
+            "commit refs/heads/{branch}\ncommitter A <a@b> 0 +0000\ndata 0\nM 644 inline a\ndata 1\n1\n"
+        );
+        self.git_with(["fast-import", "--quiet"], stream.as_bytes());
+    }
+
     pub(super) fn head(&self, branch: &str) -> CommitId {
         self.git(["rev-parse", &format!("refs/heads/{branch}")]).parse().unwrap()
     }

@@ -208,19 +208,19 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
-    fn budget(timeout: Duration, stall: Duration, max_bytes: u64) -> Budget {
+    fn limited(timeout: Duration, stall: Duration, max_bytes: u64) -> Budget {
         Budget::new(&FetchLimits { timeout, stall, max_bytes })
     }
 
     #[test]
     fn more_bytes_than_allowed_are_an_error_and_an_interrupt() {
-        let budget = Arc::new(budget(LONG, LONG, 10));
+        let budget = Arc::new(limited(LONG, LONG, 10));
         let mut reader = Metered::new(&[0_u8; 11][..], Arc::clone(&budget));
         let mut read = Vec::new();
         assert!(reader.read_to_end(&mut read).is_err());
         assert_eq!(budget.overrun(), Some(Overrun::Bytes));
         assert!(budget.interrupt.load(Ordering::Relaxed));
-        let budget = Arc::new(budget(LONG, LONG, 10));
+        let budget = Arc::new(limited(LONG, LONG, 10));
         let mut reader = Metered::new(&[0_u8; 10][..], Arc::clone(&budget));
         assert_eq!(reader.read_to_end(&mut read).unwrap(), 10);
         assert_eq!((budget.received(), budget.overrun()), (10, None));
@@ -241,7 +241,7 @@ mod tests {
         for (total, stall, expected) in
             [(LONG, short, Overrun::Stall), (short, LONG, Overrun::Total)]
         {
-            let budget = Arc::new(budget(total, stall, u64::MAX));
+            let budget = Arc::new(limited(total, stall, u64::MAX));
             let (cut, silent) = mpsc::sync_channel(1);
             let mut reader = Metered::new(Silent(silent), Arc::clone(&budget));
             let result = watched(
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn work_that_ends_in_time_is_not_cut() {
-        let budget = budget(LONG, LONG, u64::MAX);
+        let budget = limited(LONG, LONG, u64::MAX);
         assert_eq!(watched(&budget, || panic!("cut"), || 7), 7);
         assert_eq!(budget.overrun(), None);
     }

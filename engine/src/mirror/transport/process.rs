@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_group_is_killed_with_the_children_of_the_child() {
         let mut command = Command::new("sh");
-        command.args(["-c", "sleep 3600 & echo $!; echo oops >&2; wait"]);
+        command.args(["-c", "echo oops >&2; sleep 3600 & echo $!; wait"]);
         let (group, mut pipes) = ChildGroup::spawn(command).unwrap();
         let mut line = Vec::new();
         while !line.ends_with(b"\n") {

@@ -1,0 +1,207 @@
+//! Fetches over http, from servers that behave and servers that do not.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use headwater_testkit::{Answer, Fault, GitHttp, ScriptedHttp};
+
+use super::tests::TestMirror;
+use super::*;
+use crate::mirror::RemoteOptions;
+use crate::mirror::testing::{TestRepository, files_below};
+
+struct Served {
+    repository: TestRepository,
+    server: GitHttp,
+}
+
+impl Served {
+    fn new() -> Self {
+        let repository = TestRepository::bare();
+        let server = GitHttp::serve(repository.path().parent().unwrap());
+        Self { repository, server }
+    }
+
+    fn url(&self) -> String {
+        self.server.url(self.repository.path().file_name().unwrap().to_str().unwrap())
+    }
+
+    fn remote(&self) -> Remote {
+        Remote::new(&self.url(), RemoteOptions::default()).unwrap()
+    }
+}
+
+fn token(text: &str) -> (tempfile::NamedTempFile, RemoteOptions) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    let token_file = Some(file.path().to_owned());
+    (file, RemoteOptions { token_file, ..RemoteOptions::default() })
+}
+
+#[test]
+fn a_branch_comes_over_http_and_an_unmoved_one_costs_two_requests() {
+    let served = Served::new();
+    let (mirror, remote) = (TestMirror::new(), served.remote());
+    assert_eq!(mirror.fetch(&remote).unwrap().head, RemoteHead::Empty);
+    for n in 0..3 {
+        let tip = served.repository.commit_files("main", &[("a", &n.to_string())]);
+        let before = served.server.requests();
+        let fetched = mirror.fetch(&remote).unwrap();
+        assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true));
+        assert_eq!(served.server.requests() - before, 3);
+        let fetched = mirror.fetch(&remote).unwrap();
+        assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), false));
+        assert_eq!(served.server.requests() - before, 5);
+    }
+    mirror.assert_sound();
+    let told = Mirror::remote_branches(&remote, &FetchLimits::default()).unwrap();
+    assert_eq!((told.branches, told.head.as_deref()), (vec!["main".to_owned()], Some("main")));
+}
+
+#[test]
+fn a_token_is_sent_and_read_again_at_each_fetch() {
+    let served = Served::new();
+    let tip = served.repository.commit_files("main", &[("a", "1")]);
+    // x-access-token:canary
+    served.server.require_authorization("Basic eC1hY2Nlc3MtdG9rZW46Y2FuYXJ5");
+    let mirror = TestMirror::new();
+    let error = mirror.fetch(&served.remote()).unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::Auth, "{error:?}");
+    let (file, options) = token("wrong-canary\n");
+    let remote = Remote::new(&served.url(), options).unwrap();
+    let error = mirror.fetch(&remote).unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::Auth, "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+    std::fs::write(file.path(), "canary\n").unwrap();
+    assert_eq!(mirror.fetch(&remote).unwrap().head, RemoteHead::At(tip));
+    std::fs::remove_file(file.path()).unwrap();
+    let error = mirror.fetch(&remote).unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::Auth, "{error:?}");
+}
+
+#[test]
+fn a_user_and_password_of_the_address_are_sent_and_never_shown() {
+    let served = Served::new();
+    let tip = served.repository.commit_files("main", &[("a", "1")]);
+    // me:canary
+    served.server.require_authorization("Basic bWU6Y2FuYXJ5");
+    let mirror = TestMirror::new();
+    let address = |user: &str| served.url().replace("http://", &format!("http://{user}@"));
+    let remote = Remote::new(&address("me:canary"), RemoteOptions::default()).unwrap();
+    assert_eq!(mirror.fetch(&remote).unwrap().head, RemoteHead::At(tip));
+    let remote = Remote::new(&address("you:canary"), RemoteOptions::default()).unwrap();
+    let error = mirror.fetch(&remote).unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::Auth);
+    assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+}
+
+#[test]
+fn the_kinds_of_failure_are_told_apart_and_leave_nothing() {
+    let served = Served::new();
+    served.repository.commit_files("main", &[("a", &"text ".repeat(1_000))]);
+    let (mirror, remote) = (TestMirror::new(), served.remote());
+    let before = files_below(&mirror.path());
+    for (status, expected) in [
+        (401, FetchErrorKind::Auth),
+        (403, FetchErrorKind::Auth),
+        (404, FetchErrorKind::Unreachable),
+        (429, FetchErrorKind::Unreachable),
+        (503, FetchErrorKind::Unreachable),
+    ] {
+        served.server.fail(Fault::Status(status));
+        let error = mirror.fetch(&remote).unwrap_err();
+        assert_eq!(error.kind(), expected, "{status}: {error:?}");
+        assert!(error.to_string().contains(&status.to_string()), "{error}");
+    }
+    for bytes in [0, 10, 100, 200, 300] {
+        served.server.fail(Fault::CutAfter(bytes));
+        let error = mirror.fetch(&remote).unwrap_err();
+        let kind = error.kind();
+        let expected = [FetchErrorKind::Unreachable, FetchErrorKind::ContentRejected];
+        assert!(expected.contains(&kind), "cut after {bytes}: {error:?}");
+    }
+    served.server.fail(Fault::Hang);
+    let stall = Duration::from_millis(200);
+    let limits = FetchLimits { stall, ..FetchLimits::default() };
+    let error = mirror.mirror.fetch(&remote, "main", &limits).unwrap_err();
+    assert!(matches!(error, FetchError::TimedOut { .. }), "{error:?}");
+    assert_eq!(files_below(&mirror.path()), before);
+    served.server.recover();
+    let limits = FetchLimits { max_bytes: 500, ..FetchLimits::default() };
+    let result = mirror.mirror.fetch(&remote, "main", &limits);
+    assert!(matches!(result, Ok(_) | Err(FetchError::TooLarge { .. })), "{result:?}");
+    assert!(mirror.fetch(&remote).unwrap().head.commit().is_some());
+    drop(served);
+    let error = mirror.fetch(&remote).unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::Unreachable, "{error:?}");
+}
+
+#[test]
+fn a_server_that_trickles_is_left_at_the_deadline() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/a", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut line, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        let _ = line.read(&mut request).unwrap();
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n0fff";
+        line.write_all(head.as_bytes()).unwrap();
+        // Until the other side hangs up.
+        while line.write_all(b"a").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let remote = Remote::new(&url, RemoteOptions::default()).unwrap();
+    let timeout = Duration::from_millis(300);
+    let limits = FetchLimits { timeout, ..FetchLimits::default() };
+    let error = TestMirror::new().mirror.fetch(&remote, "main", &limits).unwrap_err();
+    assert!(matches!(error, FetchError::TimedOut { .. }), "{error:?}");
+    drop(remote);
+    server.join().unwrap();
+}
+
+#[test]
+fn what_is_not_a_git_server_is_unreachable() {
+    let page = ScriptedHttp::start([Answer::json(200, "{}")]);
+    let remote = Remote::new(&page.url("/a"), RemoteOptions::default()).unwrap();
+    let error = TestMirror::new().fetch(&remote).unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::Unreachable, "{error:?}");
+}
+
+#[test]
+fn a_redirect_to_another_host_is_not_followed() {
+    let served = Served::new();
+    served.repository.commit_files("main", &[("a", "1")]);
+    let location = format!("{}/info/refs?service=git-upload-pack", served.url());
+    let elsewhere = ScriptedHttp::start([Answer::json(301, "").header("Location", &location)]);
+    let (_file, options) = token("canary");
+    let remote = Remote::new(&elsewhere.url("/a"), options).unwrap();
+    let error = TestMirror::new().fetch(&remote).unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::Unreachable, "{error:?}");
+    assert_eq!(served.server.requests(), 0);
+}
+
+#[test]
+fn a_redirect_within_the_host_is_followed_to_the_end() {
+    let flush = "001e# service=git-upload-pack\n0000000eversion 2\n0013ls-refs=unborn\n0000";
+    let advertisement = Answer::json(200, flush)
+        .header("Content-Type", "application/x-git-upload-pack-advertisement");
+    let moved = Answer::json(302, "")
+        .header("Location", "http://{host}/new.git/info/refs?service=git-upload-pack");
+    let refs =
+        Answer::json(200, "0000").header("Content-Type", "application/x-git-upload-pack-result");
+    let server = ScriptedHttp::start([moved, advertisement, refs]);
+    let remote = Remote::new(&server.url("/old.git"), RemoteOptions::default()).unwrap();
+    assert_eq!(TestMirror::new().fetch(&remote).unwrap().head, RemoteHead::Empty);
+    let asked: Vec<_> = server
+        .received()
+        .iter()
+        .map(|request| format!("{} {}", request.method, request.target))
+        .collect();
+    let expected = [
+        "GET /old.git/info/refs?service=git-upload-pack",
+        "GET /new.git/info/refs?service=git-upload-pack",
+        "POST /new.git/git-upload-pack",
+    ];
+    assert_eq!(asked[..3], expected);
+}

@@ -1,0 +1,548 @@
+//! Fetches from real repositories, and from far sides that lie, stop or never end.
+
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::mirror::testing::{TestRepository, files_below, hermetic_git};
+use crate::mirror::{MirrorOptions, RemoteOptions};
+
+const OUR_REF: &str = "refs/remotes/origin/main";
+
+/// A mirror in a folder of its own.
+pub(super) struct TestMirror {
+    folder: tempfile::TempDir,
+    pub(super) mirror: Mirror,
+}
+
+impl TestMirror {
+    pub(super) fn new() -> Self {
+        Self::with(MirrorOptions::default())
+    }
+
+    fn with(options: MirrorOptions) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mirror = Mirror::init(&folder.path().join("m.git"), "main", options).unwrap();
+        Self { folder, mirror }
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.folder.path().join("m.git")
+    }
+
+    fn head(&self) -> Option<CommitId> {
+        self.mirror.objects().unwrap().reference(OUR_REF).unwrap()
+    }
+
+    pub(super) fn fetch(&self, remote: &Remote) -> Result<Fetched, FetchError> {
+        self.mirror.fetch(remote, "main", &FetchLimits::default())
+    }
+
+    pub(super) fn assert_sound(&self) {
+        let fsck = ["fsck", "--connectivity-only", "--no-dangling"];
+        let output = hermetic_git(&self.path()).args(fsck).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+fn remote_to(repository: &TestRepository) -> Remote {
+    Remote::new(&repository.url(), RemoteOptions::default()).unwrap()
+}
+
+#[test]
+fn a_first_fetch_brings_the_branch_and_only_that() {
+    let remote = TestRepository::bare();
+    remote.commit_files("other", &[("o", "1")]);
+    remote.commit_files("main", &[("a", "1")]);
+    let tip = remote.commit_files("main", &[("a", "2"), ("d/b", "3")]);
+    remote.git(["tag", "-a", "-m", "t", "v1", "main"]);
+    let mirror = TestMirror::new();
+    let fetched = mirror.fetch(&remote_to(&remote)).unwrap();
+    assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true));
+    assert!(fetched.objects == 8 && fetched.bytes > 0, "{fetched:?}");
+    let objects = mirror.mirror.objects().unwrap();
+    assert_eq!(objects.references_under("refs/").unwrap(), [(OUR_REF.to_owned(), tip)]);
+    mirror.assert_sound();
+    let left: Vec<_> = files_below(&mirror.path().join("headwater"));
+    assert_eq!(left, Vec::<PathBuf>::new());
+    let packs = files_below(&mirror.path().join("objects/pack"));
+    assert_eq!(packs.len(), 2, "{packs:?}");
+}
+
+#[test]
+fn a_branch_that_did_not_move_costs_no_pack() {
+    let remote = TestRepository::bare();
+    let tip = remote.commit_files("main", &[("a", "1")]);
+    let mirror = TestMirror::new();
+    let from = remote_to(&remote);
+    mirror.fetch(&from).unwrap();
+    let before = files_below(&mirror.path());
+    let fetched = mirror.fetch(&from).unwrap();
+    assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), false));
+    assert_eq!(fetched.objects, 0);
+    assert_eq!(files_below(&mirror.path()), before);
+}
+
+#[test]
+fn forty_fetches_in_a_row_work_with_one_handle() {
+    let remote = TestRepository::bare();
+    remote.commit_files("main", &[("a", "0")]);
+    let mirror = TestMirror::new();
+    let from = remote_to(&remote);
+    mirror.fetch(&from).unwrap();
+    let objects = mirror.mirror.objects().unwrap();
+    for n in 1..=40 {
+        let tip = remote.commit_files("main", &[("a", &n.to_string())]);
+        assert_eq!(mirror.fetch(&from).unwrap().head, RemoteHead::At(tip));
+        objects.commit(tip).unwrap();
+    }
+    assert_eq!(mirror.mirror.pack_count().unwrap(), 41);
+    mirror.mirror.repack().unwrap();
+    assert!(mirror.mirror.pack_count().unwrap() < 5);
+    mirror.assert_sound();
+}
+
+#[test]
+fn only_what_is_new_is_sent() {
+    let remote = TestRepository::bare();
+    let large = "x".repeat(100_000);
+    let files: Vec<(String, String)> =
+        (0..50).map(|n| (format!("f{n}"), format!("{n}{large}"))).collect();
+    let mut files: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    remote.commit_files("main", &files);
+    let mirror = TestMirror::new();
+    let from = remote_to(&remote);
+    mirror.fetch(&from).unwrap();
+    files.push(("new", "1"));
+    remote.commit_files("main", &files);
+    let fetched = mirror.fetch(&from).unwrap();
+    assert!(fetched.objects <= 5 && fetched.bytes < 10_000, "{fetched:?}");
+}
+
+#[test]
+fn the_ref_says_what_the_remote_says_backwards_and_sideways() {
+    let remote = TestRepository::bare();
+    let first = remote.commit_files("main", &[("a", "1")]);
+    let second = remote.commit_files("main", &[("a", "2")]);
+    let mirror = TestMirror::new();
+    let from = remote_to(&remote);
+    mirror.fetch(&from).unwrap();
+    let sideways = remote.commit_tree(remote.tree_of("main~1"), &[first]);
+    let unrelated = remote.commit_tree(remote.tree_of("main"), &[]);
+    for tip in [first, sideways, unrelated, second] {
+        remote.set_head("main", tip);
+        let fetched = mirror.fetch(&from).unwrap();
+        assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true));
+        assert_eq!(mirror.head(), Some(tip));
+    }
+    mirror.assert_sound();
+}
+
+#[test]
+fn a_branch_that_is_gone_takes_its_ref_along_and_nothing_else() {
+    let remote = TestRepository::bare();
+    let tip = remote.commit_files("main", &[("a", "1")]);
+    remote.commit_files("other", &[("a", "1")]);
+    let mirror = TestMirror::new();
+    let from = remote_to(&remote);
+    mirror.fetch(&from).unwrap();
+    let objects = mirror.mirror.objects().unwrap();
+    objects.set_reference("refs/heads/main", Expected::Absent, tip).unwrap();
+    remote.git(["update-ref", "-d", "refs/heads/main"]);
+    let fetched = mirror.fetch(&from).unwrap();
+    assert_eq!((fetched.head, fetched.changed), (RemoteHead::BranchMissing, true));
+    assert_eq!(mirror.head(), None);
+    assert_eq!(objects.reference("refs/heads/main").unwrap(), Some(tip));
+    remote.git(["update-ref", "-d", "refs/heads/other"]);
+    let fetched = mirror.fetch(&from).unwrap();
+    assert_eq!((fetched.head, fetched.changed), (RemoteHead::Empty, false));
+    remote.set_head("main", tip);
+    assert_eq!(mirror.fetch(&from).unwrap().head, RemoteHead::At(tip));
+}
+
+#[test]
+fn the_branches_of_a_remote_and_its_head_are_told() {
+    let remote = TestRepository::bare();
+    let from = remote_to(&remote);
+    let limits = FetchLimits::default();
+    let told = Mirror::remote_branches(&from, &limits).unwrap();
+    assert_eq!((told.branches, told.head.as_deref()), (vec![], Some("main")));
+    remote.commit_files("main", &[("a", "1")]);
+    remote.commit_files("b/c", &[("a", "1")]);
+    remote.git(["tag", "v1", "main"]);
+    let told = Mirror::remote_branches(&from, &limits).unwrap();
+    assert_eq!(told.branches, ["b/c", "main"]);
+    assert_eq!(told.head.as_deref(), Some("main"));
+}
+
+#[test]
+fn hostile_names_are_let_in() {
+    let remote = TestRepository::bare();
+    let id = *remote.write_blob(b"1").as_bytes();
+    let names: [&[u8]; 6] = [b"..", b".git", b"a\\..\\b", b"aux", b"nul.toml", b"\xff\xfe"];
+    let entries: Vec<_> = names.iter().map(|name| ("100644", *name, id)).collect();
+    let tip = remote.commit_tree(remote.write_raw_tree(&entries), &[]);
+    remote.set_head("main", tip);
+    let mirror = TestMirror::new();
+    assert_eq!(mirror.fetch(&remote_to(&remote)).unwrap().head, RemoteHead::At(tip));
+}
+
+/// A far side that sends whatever pack it is given. It is reached by what is started for ssh.
+struct LyingRemote {
+    repository: TestRepository,
+    folder: tempfile::TempDir,
+}
+
+impl LyingRemote {
+    fn new() -> Self {
+        let this =
+            Self { repository: TestRepository::bare(), folder: tempfile::tempdir().unwrap() };
+        this.send_all();
+        this
+    }
+
+    /// Replaces what is started for ssh. `$GIT` serves the repository as it should be.
+    fn answer_with(&self, script: &str) -> Remote {
+        let serve = format!(
+            "git -c uploadpack.packObjectsHook='{}' upload-pack '{}'",
+            self.hook().display(),
+            self.repository.path().display()
+        );
+        let program = self.folder.path().join("ssh");
+        write_script(&program, &script.replace("$GIT", &serve));
+        let options = RemoteOptions { ssh_program: Some(program), ..RemoteOptions::default() };
+        Remote::new("ssh://git@example.org/data.git", options).unwrap()
+    }
+
+    fn remote(&self) -> Remote {
+        self.answer_with("exec $GIT")
+    }
+
+    fn hook(&self) -> PathBuf {
+        self.folder.path().join("hook")
+    }
+
+    /// Sends what git would send.
+    fn send_all(&self) {
+        write_script(&self.hook(), "exec \"$@\"");
+    }
+
+    /// Sends exactly these objects from now on, whatever was asked for.
+    fn send_only(&self, objects: &[[u8; 20]]) {
+        let ids: String =
+            objects.iter().map(|id| format!("{}\n", CommitId::from_bytes(*id))).collect();
+        let pack = self.repository.git_with(["pack-objects", "-q", "--stdout"], ids.as_bytes());
+        self.send_bytes(&pack);
+    }
+
+    fn send_bytes(&self, pack: &[u8]) {
+        let path = self.folder.path().join("pack");
+        std::fs::write(&path, pack).unwrap();
+        write_script(&self.hook(), &format!("cat >/dev/null; exec cat '{}'", path.display()));
+    }
+}
+
+/// Writes a script by a child: a file that this process has open for writing, or a child of it
+/// that another test is just starting, cannot be executed.
+fn write_script(path: &Path, body: &str) {
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "cat >\"$0.new\" && chmod 755 \"$0.new\" && mv \"$0.new\" \"$0\""])
+        .arg(path)
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let script = format!("#!/bin/sh\n{body}\n");
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), script.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn ssh_is_spoken_in_both_protocols() {
+    let far = LyingRemote::new();
+    let first = far.repository.commit_files("main", &[("a", "1")]);
+    let mirror = TestMirror::new();
+    let head = mirror.fetch(&far.remote()).unwrap().head;
+    assert_eq!(head, RemoteHead::At(first));
+    let old = far.answer_with("unset GIT_PROTOCOL; exec $GIT");
+    assert_eq!(mirror.fetch(&old).unwrap().head, RemoteHead::At(first));
+    let second = far.repository.commit_files("main", &[("a", "2")]);
+    assert_eq!(mirror.fetch(&old).unwrap().head, RemoteHead::At(second));
+    far.repository.git(["branch", "-m", "main", "trunk"]);
+    assert_eq!(mirror.fetch(&old).unwrap().head, RemoteHead::BranchMissing);
+    assert_eq!(Mirror::remote_branches(&old, &FetchLimits::default()).unwrap().branches, ["trunk"]);
+    assert_eq!(TestMirror::new().fetch(&old).unwrap().head, RemoteHead::BranchMissing);
+    far.repository.git(["update-ref", "-d", "refs/heads/trunk"]);
+    assert_eq!(mirror.fetch(&old).unwrap().head, RemoteHead::Empty);
+}
+
+/// The objects to send for a tip, and the rule that they break.
+type Evil = (&'static str, CommitId, Vec<[u8; 20]>, &'static str);
+
+fn evil_packs(repository: &TestRepository, parent: CommitId) -> Vec<Evil> {
+    let blob = *repository.write_blob(b"evil").as_bytes();
+    let other = *repository.write_blob(b"not sent").as_bytes();
+    let mut cases: Vec<Evil> = Vec::new();
+    let mut tree_case = |name, entries: &[(&str, &[u8], [u8; 20])], rule| {
+        let tree = repository.write_raw_tree(entries);
+        let tip = repository.commit_tree(tree, &[parent]);
+        cases.push((name, tip, vec![*tip.as_bytes(), *tree.as_bytes(), blob], rule));
+    };
+    let malformed = "malformed_tree";
+    tree_case("blob missing", &[("100644", b"a", other)], "missing_object");
+    tree_case("folder missing", &[("40000", b"a", other)], "missing_object");
+    tree_case("folder is a file", &[("40000", b"a", blob)], "wrong_kind");
+    tree_case("twice", &[("100644", b"a", blob), ("100644", b"a", blob)], malformed);
+    tree_case("unsorted", &[("100644", b"b", blob), ("100644", b"a", blob)], malformed);
+    tree_case(
+        "file and folder",
+        &[("100644", b"a", blob), ("100644", b"a.b", blob), ("40000", b"a", blob)],
+        malformed,
+    );
+    tree_case("no name", &[("100644", b"", blob)], malformed);
+    tree_case("slash", &[("100644", b"a/b", blob)], malformed);
+    tree_case("null id", &[("100644", b"a", [0; 20])], malformed);
+    tree_case("mode", &[("777777", b"a", blob)], malformed);
+
+    let tree = repository.write_raw_tree(&[("100644", b"a", blob)]);
+    let tree_id = *tree.as_bytes();
+    let mut commit_case = |name, tip: [u8; 20], objects: &[[u8; 20]], rule| {
+        let objects = std::iter::once(tip).chain(objects.iter().copied()).collect();
+        cases.push((name, CommitId::from_bytes(tip), objects, rule));
+    };
+    let tip = *repository.commit_tree(tree, &[parent]).as_bytes();
+    commit_case("tree missing", tip, &[blob], "missing_object");
+    let tip = *repository.commit_tree(TreeId::from_bytes(blob), &[parent]).as_bytes();
+    commit_case("tree is a file", tip, &[blob], "wrong_kind");
+    let unsent = repository.commit_tree(tree, &[parent, parent]);
+    let tip = *repository.commit_tree(tree, &[unsent]).as_bytes();
+    commit_case("parent missing", tip, &[tree_id, blob], "missing_object");
+    let text = format!("tree {tree}\nparent {parent}\nauthor a");
+    let garbage = repository.write_raw("tree", b"garbage");
+    let tip = *repository.commit_tree(TreeId::from_bytes(garbage), &[parent]).as_bytes();
+    commit_case("garbage tree", tip, &[garbage], malformed);
+    let unsent = repository.write_raw("commit", text.as_bytes());
+    cases.push(("tip missing", CommitId::from_bytes(unsent), vec![blob], "missing_object"));
+    cases
+}
+
+#[test]
+fn a_pack_that_is_refused_leaves_nothing_behind_and_a_later_fetch_works() {
+    let far = LyingRemote::new();
+    let good = far.repository.commit_files("main", &[("a", "1")]);
+    for first in [false, true] {
+        for (name, tip, objects, expected) in evil_packs(&far.repository, good) {
+            let mirror = TestMirror::new();
+            far.send_all();
+            far.repository.set_head("main", good);
+            if !first {
+                mirror.fetch(&far.remote()).unwrap();
+            }
+            let before = files_below(&mirror.path());
+            far.repository.set_head("main", tip);
+            far.send_only(&objects);
+            match mirror.fetch(&far.remote()) {
+                Err(FetchError::ContentRejected { rule, .. }) => {
+                    // On a first fetch the parent of all is missing too.
+                    let expected = if first { "missing_object" } else { expected };
+                    assert_eq!(rule, expected, "{name}");
+                }
+                other => panic!("{name}: {other:?}"),
+            }
+            assert_eq!(files_below(&mirror.path()), before, "{name}");
+            far.send_all();
+            far.repository.set_head("main", good);
+            let mended = far.repository.commit_files("main", &[("a", name)]);
+            let fetched = mirror.fetch(&far.remote()).unwrap();
+            assert_eq!(fetched.head, RemoteHead::At(mended), "{name}");
+            mirror.assert_sound();
+        }
+    }
+}
+
+#[test]
+fn a_tip_that_is_no_commit_is_refused() {
+    let remote = TestRepository::bare();
+    let mirror = TestMirror::new();
+    let commit = remote.commit_files("main", &[("a", "1")]);
+    mirror.fetch(&remote_to(&remote)).unwrap();
+    remote.git(["tag", "-a", "-m", "t", "v1", "main"]);
+    let tag: CommitId = remote.git(["rev-parse", "v1"]).parse().unwrap();
+    let blob = CommitId::from_bytes(*remote.write_blob(b"tip").as_bytes());
+    for tip in [blob, tag] {
+        remote.set_head("main", tip);
+        let before = files_below(&mirror.path());
+        let result = mirror.fetch(&remote_to(&remote));
+        let Err(FetchError::ContentRejected { rule, object, .. }) = result else {
+            panic!("{result:?}")
+        };
+        assert_eq!((rule, object), ("wrong_kind", Some(tip.to_string())));
+        assert_eq!(mirror.head(), Some(commit));
+        assert_eq!(files_below(&mirror.path()), before);
+    }
+}
+
+#[test]
+fn a_pack_that_is_damaged_or_cut_is_refused() {
+    let far = LyingRemote::new();
+    let tip = far.repository.commit_files("main", &[("a", &"text ".repeat(1_000))]);
+    let ids = far.repository.git(["rev-list", "--objects", "--no-object-names", "main"]);
+    let pack = far.repository.git_with(["pack-objects", "-q", "--stdout"], ids.as_bytes());
+    let mirror = TestMirror::new();
+    let before = files_below(&mirror.path());
+    for at in [4, 12, pack.len() / 2, pack.len() - 1] {
+        let mut damaged = pack.clone();
+        damaged[at] ^= 1;
+        far.send_bytes(&damaged);
+        let error = mirror.fetch(&far.remote()).unwrap_err();
+        assert_eq!(error.kind(), FetchErrorKind::ContentRejected, "byte {at}: {error:?}");
+        far.send_bytes(&pack[..at]);
+        let error = mirror.fetch(&far.remote()).unwrap_err();
+        let kind = error.kind();
+        let expected = [FetchErrorKind::ContentRejected, FetchErrorKind::Unreachable];
+        assert!(expected.contains(&kind), "cut at {at}: {error:?}");
+        assert_eq!(files_below(&mirror.path()), before, "{at}");
+    }
+    far.send_all();
+    assert_eq!(mirror.fetch(&far.remote()).unwrap().head, RemoteHead::At(tip));
+}
+
+#[test]
+fn a_mirror_that_lost_objects_is_mended() {
+    let remote = TestRepository::bare();
+    remote.commit_files("main", &[("a", "1")]);
+    let tip = remote.commit_files("main", &[("a", "2")]);
+    let mirror = TestMirror::new();
+    // The commit is there, nothing that belongs to it is.
+    let commit = remote.git_with(["cat-file", "commit", "main"], b"");
+    let path = mirror.path();
+    let mut child = hermetic_git(&path)
+        .args(["hash-object", "-t", "commit", "-w", "--literally", "--stdin"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &commit).unwrap();
+    assert!(child.wait().unwrap().success());
+    let objects = mirror.mirror.objects().unwrap();
+    objects.set_reference("refs/headwater/synced", Expected::Absent, tip).unwrap();
+    let fetched = mirror.fetch(&remote_to(&remote)).unwrap();
+    assert_eq!(fetched.head, RemoteHead::At(tip));
+    mirror.assert_sound();
+}
+
+#[test]
+fn an_object_above_the_limit_is_refused() {
+    let remote = TestRepository::bare();
+    remote.commit_files("main", &[("a", &"0".repeat(1 << 20))]);
+    let options = MirrorOptions { object_limit: 1 << 16, ..MirrorOptions::default() };
+    let error = TestMirror::with(options).fetch(&remote_to(&remote)).unwrap_err();
+    let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
+    assert_eq!(rule, "object_too_large");
+}
+
+#[test]
+fn more_bytes_than_allowed_are_refused() {
+    let remote = TestRepository::bare();
+    let mut noise = 1_u32;
+    let text: String = std::iter::repeat_with(|| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (noise >> 24) as u8 % 26)
+    })
+    .take(200_000)
+    .collect();
+    remote.commit_files("main", &[("a", &text)]);
+    let mirror = TestMirror::new();
+    let before = files_below(&mirror.path());
+    let limits = FetchLimits { max_bytes: 50_000, ..FetchLimits::default() };
+    let error = mirror.mirror.fetch(&remote_to(&remote), "main", &limits).unwrap_err();
+    assert!(matches!(error, FetchError::TooLarge { limit: 50_000, .. }), "{error:?}");
+    assert_eq!(files_below(&mirror.path()), before);
+}
+
+#[test]
+fn a_far_side_that_stops_talking_is_left() {
+    let far = LyingRemote::new();
+    far.repository.commit_files("main", &[("a", "1")]);
+    let mirror = TestMirror::new();
+    let short = Duration::from_millis(300);
+    let long = Duration::from_secs(3600);
+    let silent = FetchLimits { timeout: long, stall: short, ..FetchLimits::default() };
+    let slow = FetchLimits { timeout: short, stall: long, ..FetchLimits::default() };
+    let trickle = "printf 0fff; while :; do printf a; sleep 0.05; done";
+    let endless = "$GIT & while :; do sleep 0.05; done";
+    for (script, limits) in
+        [("sleep 3600", silent), ("sleep 3600", slow), (trickle, slow), (endless, silent)]
+    {
+        let error = mirror.mirror.fetch(&far.answer_with(script), "main", &limits).unwrap_err();
+        assert!(matches!(error, FetchError::TimedOut { .. }), "{script}: {error:?}");
+    }
+    // Silent after the refs, while the pack is made.
+    write_script(&far.hook(), "sleep 3600");
+    let error = mirror.mirror.fetch(&far.remote(), "main", &silent).unwrap_err();
+    assert!(matches!(error, FetchError::TimedOut { .. }), "{error:?}");
+    assert!(files_below(&mirror.path().join("headwater")).is_empty());
+}
+
+#[test]
+fn a_refusal_is_told_from_a_failure() {
+    let far = LyingRemote::new();
+    let mirror = TestMirror::new();
+    for (script, expected) in [
+        ("echo 'git@x: Permission denied (publickey).' >&2; exit 255", FetchErrorKind::Auth),
+        ("echo 'Host key verification failed.' >&2; exit 255", FetchErrorKind::Auth),
+        ("echo 'ssh: Could not resolve hostname x' >&2; exit 255", FetchErrorKind::Unreachable),
+        ("echo 'ERROR: Repository not found.' >&2; exit 1", FetchErrorKind::Unreachable),
+        ("exit 0", FetchErrorKind::Unreachable),
+        ("printf 0000; cat >/dev/null", FetchErrorKind::Unreachable),
+        ("echo nonsense", FetchErrorKind::Unreachable),
+    ] {
+        let error = mirror.fetch(&far.answer_with(script)).unwrap_err();
+        assert_eq!(error.kind(), expected, "{script}: {error:?}");
+        let said = script.split('\'').nth(1).unwrap_or_default();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    let nowhere = Remote::new("/nowhere/at/all", RemoteOptions::default()).unwrap();
+    assert_eq!(mirror.fetch(&nowhere).unwrap_err().kind(), FetchErrorKind::Unreachable);
+    let empty = tempfile::tempdir().unwrap();
+    let empty = Remote::new(empty.path().to_str().unwrap(), RemoteOptions::default()).unwrap();
+    assert_eq!(mirror.fetch(&empty).unwrap_err().kind(), FetchErrorKind::Unreachable);
+}
+
+#[test]
+fn a_shallow_or_foreign_remote_is_refused() {
+    let remote = TestRepository::bare();
+    remote.commit_files("main", &[("a", "1")]);
+    remote.commit_files("main", &[("a", "2")]);
+    let shallow = TestRepository::bare();
+    shallow.git(["fetch", "-q", "--depth=1", &remote.url(), "main:main"]);
+    let mirror = TestMirror::new();
+    assert!(mirror.fetch(&remote_to(&shallow)).is_err());
+    assert!(!mirror.path().join("shallow").exists());
+    let sha256 = TestRepository::with(&["--bare", "--object-format=sha256"]);
+    sha256.commit_files_unchecked("main");
+    let error = mirror.fetch(&remote_to(&sha256)).unwrap_err();
+    let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
+    assert_eq!(rule, "object_format");
+}
+
+#[test]
+fn names_that_cannot_be_branches_are_refused() {
+    let remote = TestRepository::bare();
+    let mirror = TestMirror::new();
+    for branch in ["", "a b", "../x", "-x", "a..b", "x.lock", "HEAD~1"] {
+        let limits = FetchLimits::default();
+        let error = mirror.mirror.fetch(&remote_to(&remote), branch, &limits).unwrap_err();
+        assert!(matches!(error, FetchError::InvalidBranch { .. }), "{branch}: {error:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_recognised_through_every_wrapping() {
+    let full = || io::Error::from(io::ErrorKind::StorageFull);
+    assert!(is_disk_full(&full()));
+    assert!(is_disk_full(&io::Error::other(full())));
+    assert!(is_disk_full(&gix::Error::from_error(io::Error::other(full()))));
+    let quota = io::Error::from(io::ErrorKind::QuotaExceeded);
+    assert!(is_disk_full(&RefError::Io { name: String::new(), source: quota }));
+    assert!(!is_disk_full(&io::Error::from(io::ErrorKind::NotFound)));
+}

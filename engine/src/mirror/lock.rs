@@ -1,0 +1,221 @@
+//! One server a repository, and what a killed one left behind.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::Mirror;
+use super::quarantine::{OUR_FOLDER, PREFIX};
+
+/// The file that is locked, in the git directory.
+const LOCK_FILE: &str = "headwater.lock";
+/// From which age on what looks like garbage is nobody's work in progress.
+const GARBAGE_AGE: Duration = Duration::from_secs(3600);
+
+/// The right to change a repository. Dropped, or when the process ends, it is free again.
+#[derive(Debug)]
+pub struct MirrorLock {
+    /// Open as long as the lock is held: the system lets go of it with the file.
+    _file: File,
+    swept: Vec<PathBuf>,
+}
+
+impl MirrorLock {
+    /// Returns what an earlier process left behind and was removed when the lock was taken.
+    pub fn swept(&self) -> &[PathBuf] {
+        &self.swept
+    }
+}
+
+/// A repository that cannot be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process holds the lock.
+    #[error("{} is held by {}", path.display(), holder(*pid))]
+    Held {
+        /// The file.
+        path: PathBuf,
+        /// The process, if it has written its number.
+        pid: Option<u32>,
+    },
+    /// The lock file cannot be made or locked.
+    #[error("{} cannot be locked", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
+}
+
+impl Mirror {
+    /// Takes the repository for this process, and removes what a killed process left in it: locks
+    /// of refs, quarantine folders, and half-written packs that are an hour old.
+    ///
+    /// Fails at once if another process of ours holds it. The git program does not know this lock.
+    pub fn lock(&self) -> Result<MirrorLock, LockError> {
+        let path = self.git_dir().join(LOCK_FILE);
+        let failed = |source| LockError::Io { path: path.clone(), source };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let _ = file.read_to_string(&mut text);
+                return Err(LockError::Held { pid: text.trim().parse().ok(), path });
+            }
+            Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        file.set_len(0).map_err(failed)?;
+        file.write_all(format!("{}\n", std::process::id()).as_bytes()).map_err(failed)?;
+        Ok(MirrorLock { _file: file, swept: sweep(self.git_dir()) })
+    }
+}
+
+/// Removes what nobody uses any more and returns it. What cannot be removed stays for next time.
+fn sweep(git_dir: &Path) -> Vec<PathBuf> {
+    let mut stale = Vec::new();
+    // Nobody else writes refs here, so a lock that is there before we have begun is a dead one.
+    let is_lock = |path: &Path| path.extension().is_some_and(|extension| extension == "lock");
+    stale.extend(files_in(git_dir).filter(|path| is_lock(path) && !path.ends_with(LOCK_FILE)));
+    let mut folders = vec![git_dir.join("refs")];
+    while let Some(folder) = folders.pop() {
+        for path in files_in(&folder) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if is_lock(&path) {
+                stale.push(path);
+            }
+        }
+    }
+    stale.extend(files_in(&git_dir.join(OUR_FOLDER)).filter(|path| name_begins(path, PREFIX)));
+    stale.extend(
+        files_in(&git_dir.join("objects/pack")).filter(|path| is_garbage(path) && is_old(path)),
+    );
+    stale.retain(|path| {
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        removed
+            .inspect_err(|error| {
+                tracing::warn!(path = %path.display(), %error, "a leftover cannot be removed");
+            })
+            .is_ok()
+    });
+    stale.sort();
+    stale
+}
+
+fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+}
+
+fn name_begins(path: &Path, prefix: &str) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix))
+}
+
+/// Says whether this is a pack that was never finished: a temporary name, or no index beside it.
+fn is_garbage(path: &Path) -> bool {
+    name_begins(path, "tmp_")
+        || name_begins(path, ".tmp-")
+        || path.extension().is_some_and(|extension| extension == "pack")
+            && !path.with_extension("idx").exists()
+}
+
+fn is_old(path: &Path) -> bool {
+    let modified = fs::metadata(path).and_then(|facts| facts.modified());
+    modified.is_ok_and(|modified| {
+        SystemTime::now().duration_since(modified).is_ok_and(|age| age >= GARBAGE_AGE)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::testing::TestRepository;
+    use crate::mirror::{Expected, FetchLimits, Remote, RemoteOptions};
+
+    #[test]
+    fn the_second_of_two_is_told_who_is_first() {
+        let repository = TestRepository::bare();
+        let mirror = repository.mirror();
+        let first = mirror.lock().unwrap();
+        match mirror.lock() {
+            Err(LockError::Held { pid, .. }) => assert_eq!(pid, Some(std::process::id())),
+            other => panic!("{other:?}"),
+        }
+        drop(first);
+        mirror.lock().unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_everything_else_stays() {
+        let repository = TestRepository::bare();
+        let commit = repository.commit_files("main", &[("a", "1")]);
+        repository.git(["repack", "-dq"]);
+        let path = repository.path();
+        let make = |name: &str, is_old: bool| {
+            let file = path.join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            let file = File::create(file).unwrap();
+            if is_old {
+                file.set_modified(SystemTime::now() - 2 * GARBAGE_AGE).unwrap();
+            }
+        };
+        let dead = [
+            "headwater/quarantine-abc",
+            "objects/pack/.tmp-77-pack-1.pack",
+            "objects/pack/pack-7777777777777777777777777777777777777777.pack",
+            "objects/pack/tmp_pack_x",
+            "packed-refs.lock",
+            "refs/heads/main.lock",
+            "refs/remotes/origin/deep/er.lock",
+        ];
+        make("headwater/quarantine-abc/objects/pack/x.pack", false);
+        for name in &dead[1..4] {
+            make(name, true);
+        }
+        for name in &dead[4..] {
+            make(name, false);
+        }
+        let alive =
+            ["objects/pack/tmp_pack_new", "objects/pack/kept.keep", "headwater/other", "refs/x"];
+        for name in alive {
+            make(name, false);
+        }
+        let lock = repository.mirror().lock().unwrap();
+        assert_eq!(lock.swept(), dead.map(|name| path.join(name)));
+        for name in alive {
+            assert!(path.join(name).exists(), "{name}");
+        }
+        fs::remove_file(path.join("refs/x")).unwrap();
+        let objects = repository.objects();
+        objects.commit(commit).unwrap();
+        objects.set_reference("refs/heads/main", Expected::Is(commit), commit).unwrap();
+        drop(lock);
+        assert!(repository.mirror().lock().unwrap().swept().is_empty());
+    }
+
+    #[test]
+    fn a_fetch_works_while_the_lock_is_held() {
+        let (repository, upstream) = (TestRepository::bare(), TestRepository::bare());
+        upstream.commit_files("main", &[("a", "1")]);
+        let mirror = repository.mirror();
+        let _lock = mirror.lock().unwrap();
+        let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
+        mirror.fetch(&remote, "main", &FetchLimits::default()).unwrap();
+    }
+}
