@@ -34,3 +34,4 @@ pub mod admit;
 pub mod load;
 pub mod replay;
 pub mod engine;
+pub mod query;

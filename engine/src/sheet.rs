@@ -26,6 +26,8 @@ pub struct Sheet {
     spec: Arc<SheetSpec>,
     slots: OrdMap<Key, Slot>,
     served: usize,
+    /// How many of the served records are hidden.
+    hidden: usize,
     indexes: Vec<(FieldPath, FieldIndex)>,
     /// The slots that have problems, with them.
     problems: OrdMap<Key, Arc<[Problem]>>,
@@ -66,6 +68,7 @@ impl Sheet {
             spec,
             slots: OrdMap::new(),
             served: 0,
+            hidden: 0,
             indexes: fields.into_iter().map(|field| (field, FieldIndex::default())).collect(),
             problems: OrdMap::new(),
             misnamed: OrdMap::new(),
@@ -115,6 +118,11 @@ impl Sheet {
     /// Says whether the public sees `record`: the sheet is public and the record not hidden.
     pub fn shows(&self, record: &Record) -> bool {
         self.spec.public && !self.hides(record)
+    }
+
+    /// Returns how many records the public sees. Constant time.
+    pub fn shown(&self) -> usize {
+        if self.spec.public { self.served - self.hidden } else { 0 }
     }
 
     /// Says whether the field that hides records is set. Null and `false` leave it unset.
@@ -189,6 +197,7 @@ impl Sheet {
             spec,
             slots,
             served,
+            hidden,
             indexes,
             problems,
             misnamed,
@@ -197,7 +206,9 @@ impl Sheet {
             problems_sum,
         } = self;
         let name = &spec.name;
-        out.push(format!("sheet {name} served {served} {records_sum:?} {problems_sum:?}"));
+        out.push(format!(
+            "sheet {name} served {served} hidden {hidden} {records_sum:?} {problems_sum:?}"
+        ));
         out.extend(slots.iter().map(|(key, slot)| format!("{name} slot {key} {slot:?}")));
         out.extend(problems.iter().map(|(key, list)| format!("{name} problems {key} {list:?}")));
         out.extend(misnamed.values().map(|problem| format!("{name} misnamed {problem:?}")));
@@ -229,11 +240,13 @@ impl Sheet {
             element(before, &mut self.records_sum, LtHash::remove);
             self.fields.remove(&before.value);
             self.served -= 1;
+            self.hidden -= usize::from(self.hides(before));
         }
         if let Some(after) = after {
             element(after, &mut self.records_sum, LtHash::add);
             self.fields.add(&after.value);
             self.served += 1;
+            self.hidden += usize::from(self.hides(after));
         }
         for (field, index) in &mut self.indexes {
             let read = |record: Option<&Record>| record.map(|record| scalars(&record.value, field));

@@ -57,8 +57,7 @@ pub(crate) fn evaluate<'a>(
 /// Returns the documents of a segment that are in scope, as few ranges as possible.
 fn ranges(segment: &Segment, scope: Scope<'_>) -> Vec<Range<DocId>> {
     let mut ranges: Vec<Range<DocId>> = Vec::new();
-    for (sheet, docs) in segment.sheets().iter().filter(|(sheet, _)| scope.contains(sheet)) {
-        debug_assert!(!sheet.as_str().is_empty());
+    for (_, docs) in segment.sheets().iter().filter(|(sheet, _)| scope.contains(sheet)) {
         match ranges.last_mut() {
             Some(last) if last.end == docs.start => last.end = docs.end,
             _ => ranges.push(docs.clone()),
@@ -69,49 +68,58 @@ fn ranges(segment: &Segment, scope: Scope<'_>) -> Vec<Range<DocId>> {
 
 /// The terms of a query, in every segment.
 struct Terms {
-    /// For each segment, clause, slot and element, outermost first.
+    /// For each segment, what stands for each clause, slot and element, in this order.
     found: Vec<Vec<Found>>,
     /// For each clause, and there for each slot and element, the live documents with that term.
     frequencies: Vec<Vec<u64>>,
 }
 
 fn find_terms(index: &TextIndex, query: &Query, slots: usize) -> Result<Terms, SearchError> {
+    let places = |clause: &Clause| slots * clause.elements.len();
     let mut frequencies: Vec<Vec<u64>> =
-        query.clauses.iter().map(|clause| vec![0; slots * clause.elements.len()]).collect();
+        query.clauses.iter().map(|clause| vec![0; places(clause)]).collect();
     let mut expansions = vec![BTreeSet::new(); query.clauses.len()];
     let mut found = Vec::with_capacity(index.segments.len());
     for segment in index.segments.iter() {
-        let mut here = Vec::with_capacity(frequencies.iter().map(Vec::len).sum());
+        let mut here = Vec::with_capacity(query.clauses.iter().map(places).sum());
         for (at, clause) in query.clauses.iter().enumerate() {
-            for slot in 0..slots {
-                for (element, word) in clause.elements.iter().enumerate() {
-                    let Some(reader) = segment.slot(slot) else {
-                        here.push(Found::Nothing);
-                        continue;
-                    };
-                    here.push(match &word.word {
-                        Word::Stem(stem) => match reader.postings.terms().get(stem.as_bytes())? {
-                            None => Found::Nothing,
-                            Some(term) => {
-                                // An excluded word has no score, so its frequency is not needed.
-                                if !clause.excluded {
-                                    frequencies[at][slot * clause.elements.len() + element] +=
-                                        live_frequency(segment, reader, &term)?;
-                                }
-                                Found::Term(term)
-                            }
-                        },
-                        Word::Prefix { start, stem } => {
-                            let words = &mut expansions[at];
-                            Found::Terms(expand(segment, reader, start, stem, words)?)
-                        }
-                    });
+            for place in 0..places(clause) {
+                let (slot, element) =
+                    (place / clause.elements.len(), place % clause.elements.len());
+                let word = &clause.elements[element].word;
+                let found = find_word(segment, slot, word, &mut expansions[at])?;
+                // An excluded word has no score, so its frequency is not needed.
+                if let (Found::Term(term), Some(reader), false) =
+                    (&found, segment.slot(slot), clause.excluded)
+                {
+                    frequencies[at][place] += live_frequency(segment, reader, term)?;
                 }
+                here.push(found);
             }
         }
         found.push(here);
     }
     Ok(Terms { found, frequencies })
+}
+
+/// Returns what stands for a word in one slot of a segment; `expansions` collects what a prefix
+/// stands for anywhere.
+fn find_word(
+    segment: &Segment,
+    slot: usize,
+    word: &Word,
+    expansions: &mut BTreeSet<Box<[u8]>>,
+) -> Result<Found, SearchError> {
+    let Some(reader) = segment.slot(slot) else { return Ok(Found::Nothing) };
+    Ok(match word {
+        Word::Stem(stem) => match reader.postings.terms().get(stem.as_bytes())? {
+            Some(term) => Found::Term(term),
+            None => Found::Nothing,
+        },
+        Word::Prefix { start, stem } => {
+            Found::Terms(expand(segment, reader, start, stem, expansions)?)
+        }
+    })
 }
 
 /// Returns the terms that a prefix stands for, and adds them to `words`.

@@ -1,0 +1,101 @@
+//! Lists: filters, sorts, full text and facets over one sheet of a snapshot.
+//!
+//! A list is parsed against the fields that the sheet knows, and then answered from the sheet and
+//! the text index of one snapshot. Filters over indexed fields narrow the candidates, sorts over
+//! indexed fields walk the index; everything else reads the records' texts. Hidden records and
+//! sheets that are not public are never in a list.
+
+mod cursor;
+mod facets;
+mod filter;
+mod order;
+mod parse;
+mod projection;
+mod run;
+
+use std::sync::Arc;
+
+pub use crate::query::facets::Facet;
+pub use crate::query::projection::Projection;
+
+use crate::query::filter::Filter;
+use crate::query::order::{Order, Position};
+use crate::record::Record;
+use crate::search;
+use crate::value::FieldPath;
+
+/// The page size where none is given.
+pub const DEFAULT_PAGE: usize = 30;
+/// The largest page.
+pub const MAX_PAGE: usize = 100;
+
+/// What to list: parsed, and checked against the fields of a sheet.
+#[derive(Debug, Clone)]
+pub struct ListQuery {
+    filters: Vec<Filter>,
+    text: Option<search::Query>,
+    order: Order,
+    facets: Vec<FieldPath>,
+    paging: Paging,
+    fields: Option<Projection>,
+}
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone)]
+pub enum Paging {
+    /// The part by number, from 1.
+    Page {
+        /// The number.
+        page: usize,
+        /// The size of every page.
+        per_page: usize,
+    },
+    /// What comes behind a place that an earlier answer named.
+    Cursor {
+        /// The most items.
+        limit: usize,
+        /// The place; `None` is the beginning.
+        after: Option<After>,
+    },
+}
+
+/// The place in a list that a cursor names.
+#[derive(Debug, Clone)]
+pub struct After(Position);
+
+/// A part of a list.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The records, in the order that was asked for.
+    pub items: Vec<Arc<Record>>,
+    /// How many there are in all.
+    pub total: usize,
+    /// The counts of the fields that were asked for, in that order.
+    pub facets: Vec<Facet>,
+    /// Where a list with a cursor goes on; `None` at its end and in numbered pages.
+    pub next: Option<String>,
+}
+
+/// What is wrong with a parameter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryProblem {
+    /// The parameter as it was given.
+    pub parameter: String,
+    /// What is wrong, in a sentence without a full stop.
+    pub message: String,
+}
+
+impl ListQuery {
+    /// Returns which part is wanted.
+    pub fn paging(&self) -> &Paging {
+        &self.paging
+    }
+
+    /// Returns the fields to show of each record; `None` shows all.
+    pub fn fields(&self) -> Option<&Projection> {
+        self.fields.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests;

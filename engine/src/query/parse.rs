@@ -1,0 +1,237 @@
+//! Reads a list query from the parameters of a URL. Nothing is ignored: what is not understood is
+//! a problem.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+
+use crate::query::cursor;
+use crate::query::filter::{Filter, Literal, Side, Test};
+use crate::query::order::{Order, SortField};
+use crate::query::{After, DEFAULT_PAGE, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem};
+use crate::search;
+use crate::sheet::Sheet;
+use crate::value::FieldPath;
+
+/// The most conditions of one list.
+const MAX_FILTERS: usize = 64;
+/// The most alternatives of one condition.
+const MAX_ALTERNATIVES: usize = 100;
+/// The most fields to sort by, to count, or to show.
+const MAX_FIELDS: usize = 32;
+
+impl ListQuery {
+    /// Parses the decoded parameters of a query string against the fields that `sheet` knows.
+    ///
+    /// `field=v` and `field[ne|gt|gte|lt|lte|in|exists]=v` filter, as often as they occur; `eq` is
+    /// what no operator means, and filters fields that are called like one of the others: `sort`,
+    /// `q`, `facets`, `fields`, and either `page` and `perPage` or `cursor` and `limit`. An empty
+    /// `q` is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns everything that is wrong, in the order of the parameters.
+    pub fn parse(pairs: &[(String, String)], sheet: &Sheet) -> Result<Self, Vec<QueryProblem>> {
+        let mut parser = Parser { sheet, declared: OnceCell::new(), problems: Vec::new() };
+        let mut given = Given::default();
+        let mut filters = Vec::new();
+        for (name, value) in pairs {
+            match given.slot(name) {
+                Some(slot @ None) => *slot = Some(value),
+                Some(Some(_)) => parser.problem(name, "is given more than once"),
+                None => filters.extend(parser.filter(name, value)),
+            }
+        }
+        if filters.len() > MAX_FILTERS {
+            parser.problem("", format!("there are more than {MAX_FILTERS} conditions"));
+        }
+        let text = given.q.filter(|text| !text.trim().is_empty());
+        let text = text.and_then(|text| {
+            let parsed = search::Query::parse(text);
+            parsed.map_err(|error| parser.problem("q", error.to_string())).ok()
+        });
+        let order = parser.order(given.sort, text.is_some());
+        let facets = parser.fields("facets", given.facets).unwrap_or_default();
+        let fields = parser.fields("fields", given.fields);
+        let paging = parser.paging(&given, &order);
+        if !parser.problems.is_empty() {
+            return Err(parser.problems);
+        }
+        let fields = fields.map(|fields| Projection::new(&fields));
+        Ok(Self { filters, text, order, facets, paging, fields })
+    }
+}
+
+/// The parameters that are no filters.
+#[derive(Default)]
+struct Given<'a> {
+    q: Option<&'a str>,
+    sort: Option<&'a str>,
+    facets: Option<&'a str>,
+    fields: Option<&'a str>,
+    page: Option<&'a str>,
+    per_page: Option<&'a str>,
+    cursor: Option<&'a str>,
+    limit: Option<&'a str>,
+}
+
+impl<'a> Given<'a> {
+    fn slot(&mut self, name: &str) -> Option<&mut Option<&'a str>> {
+        Some(match name {
+            "q" => &mut self.q,
+            "sort" => &mut self.sort,
+            "facets" => &mut self.facets,
+            "fields" => &mut self.fields,
+            "page" => &mut self.page,
+            "perPage" => &mut self.per_page,
+            "cursor" => &mut self.cursor,
+            "limit" => &mut self.limit,
+            _ => return None,
+        })
+    }
+}
+
+struct Parser<'a> {
+    sheet: &'a Sheet,
+    /// The fields that the definition of the sheet names, once they are needed.
+    declared: OnceCell<BTreeSet<String>>,
+    problems: Vec<QueryProblem>,
+}
+
+impl Parser<'_> {
+    fn problem(&mut self, parameter: &str, message: impl Into<String>) {
+        let (parameter, message) = (parameter.to_owned(), message.into());
+        self.problems.push(QueryProblem { parameter, message });
+    }
+
+    fn filter(&mut self, name: &str, value: &str) -> Option<Filter> {
+        let (field, operator) = match name.strip_suffix(']').and_then(|name| name.rsplit_once('['))
+        {
+            Some((field, operator)) => (field, operator),
+            None => (name, "eq"),
+        };
+        let field = self.field(name, field)?;
+        let literal = || Literal::new(value);
+        let test = match operator {
+            "eq" => Test::Any(vec![literal()]),
+            "ne" => Test::Not(literal()),
+            "gt" => Test::Side(Side::Above, literal()),
+            "gte" => Test::Side(Side::From, literal()),
+            "lt" => Test::Side(Side::Below, literal()),
+            "lte" => Test::Side(Side::UpTo, literal()),
+            "in" => {
+                let alternatives: Vec<_> = value.split(',').map(Literal::new).collect();
+                if alternatives.len() > MAX_ALTERNATIVES {
+                    let message = format!("there are more than {MAX_ALTERNATIVES} alternatives");
+                    self.problem(name, message);
+                }
+                Test::Any(alternatives)
+            }
+            "exists" => match value {
+                "true" => Test::Exists(true),
+                "false" => Test::Exists(false),
+                _ => {
+                    self.problem(name, "must be `true` or `false`");
+                    return None;
+                }
+            },
+            _ => {
+                let known = "eq, ne, gt, gte, lt, lte, in and exists";
+                self.problem(name, format!("`{operator}` is no operator; there are {known}"));
+                return None;
+            }
+        };
+        Some(Filter { field, test })
+    }
+
+    /// Returns the field, if the sheet knows it.
+    fn field(&mut self, parameter: &str, name: &str) -> Option<FieldPath> {
+        let spec = self.sheet.spec();
+        let declared = self.declared.get_or_init(|| spec.known_fields());
+        if declared.contains(name) || spec.is_open() && self.sheet.fields().contains(name) {
+            return Some(FieldPath::new(name));
+        }
+        self.problem(parameter, format!("`{name}` is not a known field of {}", spec.name));
+        None
+    }
+
+    /// Reads a list of fields; the names that are unknown are left out and told.
+    fn fields(&mut self, parameter: &str, list: Option<&str>) -> Option<Vec<FieldPath>> {
+        let mut fields: Vec<FieldPath> = Vec::new();
+        for name in list?.split(',') {
+            let field = self.field(parameter, name);
+            fields.extend(field.filter(|field| !fields.contains(field)));
+        }
+        self.limit_fields(parameter, fields.len());
+        Some(fields)
+    }
+
+    fn limit_fields(&mut self, parameter: &str, count: usize) {
+        if count > MAX_FIELDS {
+            self.problem(parameter, format!("names more than {MAX_FIELDS} fields"));
+        }
+    }
+
+    fn order(&mut self, sort: Option<&str>, has_text: bool) -> Order {
+        let Some(sort) = sort else {
+            return if has_text { Order::Score } else { Order::Key };
+        };
+        let mut fields: Vec<SortField> = Vec::new();
+        for name in sort.split(',') {
+            let (name, descending) = match name.strip_prefix('-') {
+                Some(name) => (name, true),
+                None => (name, false),
+            };
+            if let Some(field) = self.field("sort", name) {
+                if fields.iter().any(|other| other.field == field) {
+                    self.problem("sort", format!("names `{field}` more than once"));
+                }
+                fields.push(SortField { field, descending });
+            }
+        }
+        self.limit_fields("sort", fields.len());
+        Order::Fields(fields)
+    }
+
+    fn paging(&mut self, given: &Given<'_>, order: &Order) -> Paging {
+        if given.cursor.is_none() && given.limit.is_none() {
+            let page = self.number("page", given.page, 1, usize::MAX);
+            let per_page = self.number("perPage", given.per_page, DEFAULT_PAGE, MAX_PAGE);
+            return Paging::Page { page, per_page };
+        }
+        for (name, value) in [("page", given.page), ("perPage", given.per_page)] {
+            if value.is_some() {
+                self.problem(name, "does not go with `cursor` or `limit`");
+            }
+        }
+        let limit = self.number("limit", given.limit, DEFAULT_PAGE, MAX_PAGE);
+        // An order with a problem would only blame the cursor for it.
+        let sound = self.problems.iter().all(|problem| problem.parameter != "sort");
+        let after = given.cursor.filter(|_| sound).and_then(|text| {
+            let position = cursor::decode(order, text);
+            if position.is_none() {
+                self.problem("cursor", "is not a cursor of a list in this order");
+            }
+            position.map(After)
+        });
+        Paging::Cursor { limit, after }
+    }
+
+    /// Reads a number from 1 to `max`.
+    fn number(
+        &mut self,
+        parameter: &str,
+        value: Option<&str>,
+        default: usize,
+        max: usize,
+    ) -> usize {
+        let Some(text) = value else { return default };
+        // `parse` takes a leading plus, which no number of ours has.
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = digits.then(|| text.parse().ok()).flatten();
+        number.filter(|number| (1..=max).contains(number)).unwrap_or_else(|| {
+            let range = if max == usize::MAX { "1 on".into() } else { format!("1 to {max}") };
+            self.problem(parameter, format!("must be a whole number from {range}"));
+            default
+        })
+    }
+}

@@ -1,0 +1,489 @@
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::document;
+use crate::id::{BlobId, CommitId, Key};
+use crate::layout::{DefinitionFile, DefinitionFiles, Layout};
+use crate::search::{DocName, Slot, Slots, TextIndex};
+use crate::sheet::{Content, Sheet};
+use crate::value::Value;
+
+const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x']\nhidden = 'h'\n";
+
+/// A sheet and its text index, from values in the order of their keys `000`, `001`, ...
+fn sheet(definition: &str, values: &[Json]) -> (Sheet, TextIndex) {
+    let file = DefinitionFile { path: "headwater.toml".into(), bytes: definition.into() };
+    let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
+    let layout = Layout::read(&files);
+    assert_eq!(layout.problems().count(), 0);
+    let mut sheet = Sheet::new(layout.sheet("s").unwrap().clone());
+    for (n, value) in values.iter().enumerate() {
+        let key = Key::new(format!("{n:03}"));
+        let path = format!("s/{n:03}.json");
+        let record = Record {
+            key: key.clone(),
+            path: path.as_str().into(),
+            blob: BlobId::ZERO,
+            value: Value::new(value),
+        };
+        sheet.put(&key, &path, Some(Content::Record(Arc::new(record))));
+    }
+    let slots = Slots::new([1.0]);
+    let names = sheet
+        .records()
+        .map(|record| DocName { sheet: sheet.spec().name.clone(), key: record.key.clone() });
+    let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
+        if let Some(record) = sheet.record(name.key.as_str()).filter(|r| sheet.shows(r)) {
+            document::texts(sheet.spec(), record, &slots, emit);
+        }
+    };
+    let text = TextIndex::new(slots.clone());
+    let text = text.apply(CommitId::ZERO, names.collect(), &texts).unwrap();
+    (sheet, text)
+}
+
+/// Splits a query string; these tests need no escapes.
+fn pairs(query: &str) -> Vec<(String, String)> {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name.to_owned(), value.to_owned())
+    };
+    query.split('&').filter(|pair| !pair.is_empty()).map(pair).collect()
+}
+
+fn page((sheet, text): &(Sheet, TextIndex), query: &str) -> Page {
+    ListQuery::parse(&pairs(query), sheet).unwrap().run(sheet, text).unwrap()
+}
+
+fn keys(page: &Page) -> String {
+    page.items.iter().map(|record| record.key.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+fn problems(sheet: &Sheet, query: &str) -> Vec<String> {
+    let problems = ListQuery::parse(&pairs(query), sheet).unwrap_err();
+    problems.iter().map(|problem| format!("{}: {}", problem.parameter, problem.message)).collect()
+}
+
+#[test]
+fn filters_take_the_type_of_what_is_stored() {
+    let sheet = sheet(
+        DEFINITION,
+        &[
+            json!({"a": 30, "u": 30, "t": ["x", "y"], "d": "2024-01-02"}),
+            json!({"a": "30", "u": "30", "t": "x", "d": "2024-02-01"}),
+            json!({"a": 4, "u": 4, "t": [], "n": {"x": "deep"}}),
+            json!({"a": true, "u": true, "t": null}),
+            json!({"a": "true", "u": "true", "n": [{"x": 1}, {"x": "deep"}]}),
+            json!({"a": {"b": 1}, "u": {"b": 1}}),
+        ],
+    );
+    for (query, expected) in [
+        ("X=30", "000 001"),
+        ("X=30.0", "000"),
+        ("X=true", "003 004"),
+        ("X[eq]=4", "002"),
+        ("X[in]=4,true", "002 003 004"),
+        ("X[ne]=30", "002 003 004 005"),
+        ("X[gt]=4", "000 004"),
+        ("X[gte]=4", "000 002 004"),
+        ("X[lt]=30", "002"),
+        ("X[lte]=30", "000 001 002"),
+        ("X[gte]=2", "000 001 002 004"),
+        ("X[gte]=b", "004"),
+        ("X[lt]=true", "001"),
+        ("X[gte]=true", "003 004"),
+        ("X[exists]=true", "000 001 002 003 004 005"),
+        ("X[exists]=false", ""),
+        ("X=30&X[ne]=4", "000 001"),
+        ("X=30&X=4", ""),
+        ("X={\"b\":1}", ""),
+        ("X=", ""),
+    ] {
+        for field in ["a", "u"] {
+            let query = query.replace('X', field);
+            assert_eq!(keys(&page(&sheet, &query)), expected, "{query}");
+        }
+    }
+    for (query, expected) in [
+        ("t=x", "000 001"),
+        ("t=x&t=y", "000"),
+        ("t[exists]=true", "000 001"),
+        ("t[exists]=false", "002 003 004 005"),
+        ("n.x=deep", "002 004"),
+        ("n.x[gte]=1&a[ne]=4", "004"),
+        ("d[gte]=2024-01-02&d[lt]=2024-02-01", "000"),
+        ("", "000 001 002 003 004 005"),
+    ] {
+        assert_eq!(keys(&page(&sheet, query)), expected, "{query}");
+    }
+}
+
+#[test]
+fn kinds_sort_in_their_order_and_missing_is_last_both_ways() {
+    let values = ["\"b\"", "2", "null", "true", "\"a\"", "10", "{}", "[]", "[3,1]"];
+    let record = |text: &&str| {
+        let value: Json = serde_json::from_str(text).unwrap();
+        json!({"a": value, "u": value})
+    };
+    let sheet = sheet(DEFINITION, &values.iter().map(record).collect::<Vec<_>>());
+    for field in ["a", "u"] {
+        let ascending = page(&sheet, &format!("sort={field}"));
+        assert_eq!(keys(&ascending), "003 008 001 005 004 000 006 002 007");
+        let descending = page(&sheet, &format!("sort=-{field}"));
+        assert_eq!(keys(&descending), "006 000 004 005 008 001 003 002 007");
+    }
+}
+
+#[test]
+fn hidden_records_and_private_sheets_are_in_no_list() {
+    let values = [
+        json!({"a": "word", "h": "2024-01-01"}),
+        json!({"a": "word", "h": null}),
+        json!({"a": "word", "h": false}),
+        json!({"a": "other"}),
+    ];
+    let public = sheet(DEFINITION, &values);
+    let private = sheet(&format!("{DEFINITION}public = false\n"), &values);
+    for query in ["", "a=word", "sort=-a", "q=word", "a[exists]=true", "a[ne]=x"] {
+        let query = format!("{query}&facets=a");
+        let page_of_public = page(&public, &query);
+        assert!(!keys(&page_of_public).contains("000"), "{query}");
+        assert_eq!(page_of_public.total, page_of_public.items.len());
+        let counted: usize = page_of_public.facets[0].values.iter().map(|(_, count)| count).sum();
+        assert_eq!(counted, page_of_public.total, "{query}");
+        let page_of_private = page(&private, &query);
+        assert_eq!((keys(&page_of_private), page_of_private.total), (String::new(), 0), "{query}");
+        assert_eq!(page_of_private.facets[0].values, []);
+    }
+}
+
+#[test]
+fn text_goes_with_filters_and_orders_best_first_unless_told_otherwise() {
+    let sheet = sheet(
+        DEFINITION,
+        &[
+            json!({"a": "rust and much else that makes it longer", "t": "x"}),
+            json!({"a": "rust", "t": "y"}),
+            json!({"a": "rust rust", "t": "x"}),
+            json!({"a": "java", "t": "x"}),
+        ],
+    );
+    assert_eq!(keys(&page(&sheet, "q=rust")), "002 001 000");
+    assert_eq!(keys(&page(&sheet, "q=rust&t=x")), "002 000");
+    assert_eq!(keys(&page(&sheet, "q=rust&sort=a")), "001 000 002");
+    assert_eq!(keys(&page(&sheet, "q=rust&sort=-t")), "001 000 002");
+    assert_eq!(keys(&page(&sheet, "q= ")), "000 001 002 003");
+    assert_eq!(keys(&page(&sheet, "q=nowhere")), "");
+    let mut walked = String::new();
+    let mut next = Some(String::new());
+    while let Some(cursor) = next.take() {
+        let cursor = if cursor.is_empty() { cursor } else { format!("&cursor={cursor}") };
+        let page = page(&sheet, &format!("q=rust&limit=1{cursor}"));
+        assert_eq!(page.total, 3);
+        walked = format!("{walked} {}", keys(&page));
+        next = page.next;
+    }
+    assert_eq!(walked, " 002 001 000");
+}
+
+#[test]
+fn whatever_is_not_understood_is_told() {
+    let (open, _) = sheet(DEFINITION, &[json!({"seen": 1})]);
+    let cursor =
+        cursor::encode(&Order::Key, &Position { values: Default::default(), key: Key::new("k") });
+    for (query, expected) in [
+        ("nope=1", "nope: `nope` is not a known field of s"),
+        ("nope[gte]=1", "nope[gte]: `nope` is not a known field of s"),
+        (
+            "seen[near]=1",
+            "seen[near]: `near` is no operator; there are eq, ne, gt, gte, lt, lte, in and exists",
+        ),
+        ("seen[exists]=1", "seen[exists]: must be `true` or `false`"),
+        ("seen]=1", "seen]: `seen]` is not a known field of s"),
+        ("=1", ": `` is not a known field of s"),
+        ("sort=nope", "sort: `nope` is not a known field of s"),
+        ("sort=", "sort: `` is not a known field of s"),
+        ("sort=seen,-seen", "sort: names `seen` more than once"),
+        ("facets=nope", "facets: `nope` is not a known field of s"),
+        ("fields=seen,nope", "fields: `nope` is not a known field of s"),
+        ("page=0", "page: must be a whole number from 1 on"),
+        ("page=1.5", "page: must be a whole number from 1 on"),
+        ("page=99999999999999999999999", "page: must be a whole number from 1 on"),
+        ("perPage=101", "perPage: must be a whole number from 1 to 100"),
+        ("perPage=+1", "perPage: must be a whole number from 1 to 100"),
+        ("limit=0", "limit: must be a whole number from 1 to 100"),
+        ("limit=1&page=1", "page: does not go with `cursor` or `limit`"),
+        ("page=1&page=2", "page: is given more than once"),
+        ("cursor=x", "cursor: is not a cursor of a list in this order"),
+        (&format!("sort=seen&cursor={cursor}"), "cursor: is not a cursor of a list in this order"),
+        ("q=-a", "q: the query names no word to search for"),
+    ] {
+        assert_eq!(problems(&open, query), [expected], "{query}");
+    }
+    assert_eq!(problems(&open, "x=1&page=0&y=2").len(), 3);
+    let many = |count: usize, part: &str| vec![part; count].join("");
+    assert_eq!(problems(&open, &many(65, "seen=1&")), [": there are more than 64 conditions"]);
+    let many = format!("seen[in]={}", many(100, "1,"));
+    assert_eq!(problems(&open, &many), ["seen[in]: there are more than 100 alternatives"]);
+}
+
+#[test]
+fn with_a_schema_only_its_fields_are_known() {
+    let schema = "schema = { type = 'object', properties = { title = { type = 'string' } } }\n";
+    let (closed, _) = sheet(&format!("[sheets.s]\n{schema}"), &[json!({"extra": 1})]);
+    assert!(ListQuery::parse(&pairs("title=x"), &closed).is_ok());
+    assert_eq!(problems(&closed, "extra=1"), ["extra: `extra` is not a known field of s"]);
+}
+
+#[test]
+fn a_field_that_is_called_like_a_parameter_is_filtered_with_an_operator() {
+    let sheet = sheet(DEFINITION, &[json!({"page": 7}), json!({"page": 8})]);
+    assert_eq!(keys(&page(&sheet, "page[eq]=7")), "000");
+}
+
+#[test]
+fn past_the_end_is_empty_and_keeps_the_total() {
+    let sheet = sheet(DEFINITION, &[json!({}), json!({})]);
+    for query in ["page=2", "page=18446744073709551615&perPage=100", "page=3&sort=a&perPage=1"] {
+        let page = page(&sheet, query);
+        assert_eq!((page.items.len(), page.total, page.next), (0, 2, None), "{query}");
+    }
+}
+
+#[test]
+fn facets_name_the_most_frequent_hundred() {
+    let values: Vec<Json> = (0..150)
+        .map(|n| json!({"a": n, "u": n, "t": ["x", if n < 9 { "y" } else { "z" }]}))
+        .collect();
+    let sheet = sheet(DEFINITION, &values);
+    let page = page(&sheet, "facets=a,u,t&a[gte]=0");
+    let sizes: Vec<_> = page.facets.iter().map(|facet| facet.values.len()).collect();
+    assert_eq!(sizes, [100, 100, 3]);
+    let counts: Vec<_> = page.facets[2].values.iter().map(|(_, count)| *count).collect();
+    assert_eq!(counts, [150, 141, 9]);
+}
+
+/// The model: the same list from plain JSON, without indexes and without the engine's scalars.
+mod model {
+    use super::*;
+
+    pub(super) fn values(record: &Json, field: &str) -> Vec<Json> {
+        fn visit(json: &Json, path: &[&str], found: &mut Vec<Json>) {
+            match (json, path) {
+                (Json::Array(elements), _) => {
+                    elements.iter().for_each(|element| visit(element, path, found));
+                }
+                (Json::Object(members), [name, rest @ ..]) => {
+                    members.get(*name).into_iter().for_each(|json| visit(json, rest, found));
+                }
+                (Json::Null, _) | (_, [_, ..]) => {}
+                (_, []) => found.push(json.clone()),
+            }
+        }
+        let mut found = Vec::new();
+        visit(record, &field.split('.').collect::<Vec<_>>(), &mut found);
+        found.sort_by(compare);
+        found.dedup();
+        found
+    }
+
+    pub(super) fn compare(a: &Json, b: &Json) -> Ordering {
+        let rank = |json: &Json| match json {
+            Json::Bool(_) => 0,
+            Json::Number(_) => 1,
+            Json::String(_) => 2,
+            _ => 3,
+        };
+        match (a, b) {
+            (Json::Bool(a), Json::Bool(b)) => a.cmp(b),
+            (Json::Number(a), Json::Number(b)) => {
+                a.as_f64().unwrap().total_cmp(&b.as_f64().unwrap())
+            }
+            (Json::String(a), Json::String(b)) => a.cmp(b),
+            _ => rank(a).cmp(&rank(b)).then_with(|| a.to_string().cmp(&b.to_string())),
+        }
+    }
+
+    pub(super) fn passes(
+        record: &Json,
+        (field, operator, literal): &(String, String, String),
+    ) -> bool {
+        let found = values(record, field);
+        let side = |literal: &str, value: &Json| {
+            let reading = match value {
+                Json::Number(_) => serde_json::from_str(literal).ok().filter(Json::is_number)?,
+                Json::Bool(_) => serde_json::from_str(literal).ok().filter(Json::is_boolean)?,
+                Json::String(_) => json!(literal),
+                _ => return None,
+            };
+            Some(compare(value, &reading))
+        };
+        let any = |test: &dyn Fn(Ordering) -> bool| {
+            found.iter().any(|value| side(literal, value).is_some_and(test))
+        };
+        match &**operator {
+            "eq" => any(&Ordering::is_eq),
+            "ne" => !any(&Ordering::is_eq),
+            "gt" => any(&Ordering::is_gt),
+            "gte" => any(&Ordering::is_ge),
+            "lt" => any(&Ordering::is_lt),
+            "lte" => any(&Ordering::is_le),
+            "in" => literal.split(',').any(|literal| {
+                found.iter().any(|value| side(literal, value) == Some(Ordering::Equal))
+            }),
+            "exists" => found.is_empty() == (literal == "false"),
+            other => panic!("{other}"),
+        }
+    }
+
+    pub(super) fn sort(keys: &mut [usize], records: &[Json], sort: &[(String, bool)]) {
+        keys.sort_by(|a, b| {
+            let fields = sort.iter().map(|(field, descending)| {
+                let value = |key: usize| {
+                    let mut found = values(&records[key], field);
+                    if *descending { found.pop() } else { found.into_iter().next() }
+                };
+                match (value(*a), value(*b)) {
+                    (Some(a), Some(b)) if *descending => compare(&b, &a),
+                    (Some(a), Some(b)) => compare(&a, &b),
+                    (None, Some(_)) => Ordering::Greater,
+                    (Some(_), None) => Ordering::Less,
+                    (None, None) => Ordering::Equal,
+                }
+            });
+            fields.fold(Ordering::Equal, Ordering::then).then(a.cmp(b))
+        });
+    }
+}
+
+const FIELDS: &[&str] = &["a", "t", "n.x", "u", "n"];
+const SCALARS: &[&str] =
+    &["null", "true", "false", "1", "1.5", "2", "\"1\"", "\"b\"", "\"true\"", "{\"k\":1}", "-3"];
+const LITERALS: &[&str] = &["1", "1.5", "2", "b", "true", "", "x", "-3", "01"];
+
+fn any_record() -> impl Strategy<Value = Json> {
+    let scalar = || {
+        prop::sample::select(SCALARS).prop_map(|text| serde_json::from_str::<Json>(text).unwrap())
+    };
+    let list = || prop::collection::vec(scalar(), 0..3).prop_map(Json::Array);
+    let field = || prop_oneof![4 => scalar(), 1 => list()];
+    let hidden = prop::bool::weighted(0.1);
+    (scalar(), list(), field(), field(), hidden).prop_map(|(a, t, x, u, hidden)| {
+        let mut record = json!({"a": a, "t": t, "n": {"x": x}, "u": u});
+        if hidden {
+            record["h"] = json!("yes");
+        }
+        record
+    })
+}
+
+fn any_filter() -> impl Strategy<Value = (String, String, String)> {
+    let literal = || prop::sample::select(LITERALS);
+    let field = || prop::sample::select(FIELDS);
+    let one =
+        (field(), prop::sample::select(&["eq", "ne", "gt", "gte", "lt", "lte"][..]), literal());
+    let several = (field(), Just("in"), prop::collection::vec(literal(), 1..4));
+    let exists = (field(), Just("exists"), prop::sample::select(&["true", "false"][..]));
+    let owned = |(a, b, c): (&str, &str, &str)| (a.to_owned(), b.to_owned(), c.to_owned());
+    prop_oneof![
+        6 => one.prop_map(owned),
+        2 => several.prop_map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.join(","))),
+        1 => exists.prop_map(owned),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// A list by pages and by cursors against a model that shares no code with it.
+    #[test]
+    fn a_list_is_that_of_a_naive_reading(
+        records in prop::collection::vec(any_record(), 0..60),
+        filters in prop::collection::vec(any_filter(), 0..3),
+        sort in prop::sample::subsequence(FIELDS, 0..3),
+        descending in prop::array::uniform2(any::<bool>()),
+        size in 1..9_usize,
+    ) {
+        let sort: Vec<(String, bool)> =
+            sort.iter().zip(descending).map(|(field, down)| ((*field).to_owned(), down)).collect();
+        let mut expected: Vec<usize> = (0..records.len())
+            .filter(|n| records[*n].get("h").is_none())
+            .filter(|n| filters.iter().all(|filter| model::passes(&records[*n], filter)))
+            .collect();
+        model::sort(&mut expected, &records, &sort);
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for n in &expected {
+            for value in model::values(&records[*n], "t") {
+                *counts.entry(value.to_string()).or_default() += 1;
+            }
+        }
+
+        let sheet = sheet(DEFINITION, &records);
+        let known = |field: &str| ListQuery::parse(&pairs(&format!("{field}=1")), &sheet.0).is_ok();
+        prop_assume!(filters.iter().all(|(field, _, _)| known(field)));
+        prop_assume!(sort.iter().all(|(field, _)| known(field)));
+        let mut query = String::new();
+        for (field, operator, literal) in &filters {
+            query.push_str(&format!("{field}[{operator}]={literal}&"));
+        }
+        if !sort.is_empty() {
+            let names: Vec<String> = sort
+                .iter()
+                .map(|(field, down)| format!("{}{field}", if *down { "-" } else { "" }))
+                .collect();
+            query.push_str(&format!("sort={}&", names.join(",")));
+        }
+        query.push_str("facets=t&");
+
+        let number = |record: &Arc<Record>| record.key.as_str().parse::<usize>().unwrap();
+        let mut by_page = Vec::new();
+        for n in 1..=records.len() / size + 2 {
+            let page = page(&sheet, &format!("{query}page={n}&perPage={size}"));
+            prop_assert_eq!(page.total, expected.len());
+            by_page.extend(page.items.iter().map(number));
+            let facet: BTreeMap<String, usize> = page.facets[0]
+                .values
+                .iter()
+                .map(|(scalar, count)| (shown(scalar), *count))
+                .collect();
+            prop_assert_eq!(&facet, &counts);
+        }
+        prop_assert_eq!(&by_page, &expected, "{}", query);
+
+        let mut by_cursor = Vec::new();
+        let mut next = Some(String::new());
+        while let Some(cursor) = next {
+            let cursor = if cursor.is_empty() { cursor } else { format!("&cursor={cursor}") };
+            let page = page(&sheet, &format!("{query}limit={size}{cursor}"));
+            by_cursor.extend(page.items.iter().map(number));
+            next = page.next;
+        }
+        prop_assert_eq!(&by_cursor, &expected, "{}", query);
+    }
+
+    /// No parameter makes the parser fail other than with problems.
+    #[test]
+    fn any_parameters_are_read_or_told(
+        pairs in prop::collection::vec(("\\PC{0,12}|a|a\\[[a-z]{1,6}\\]|sort|q|page|limit|cursor", "\\PC{0,20}|[0-9a-z,.-]{0,9}"), 0..6),
+    ) {
+        let (sheet, text) = sheet(DEFINITION, &[json!({"a": 1})]);
+        if let Ok(query) = ListQuery::parse(&pairs, &sheet) {
+            query.run(&sheet, &text).unwrap();
+        }
+    }
+}
+
+fn shown(scalar: &crate::scalar::Scalar) -> String {
+    use crate::scalar::{Number, Scalar};
+    match scalar {
+        Scalar::Bool(boolean) => boolean.to_string(),
+        Scalar::Number(Number::Integer(integer)) => integer.to_string(),
+        Scalar::Number(Number::Float(float)) => float.to_string(),
+        Scalar::String(text) => json!(**text).to_string(),
+        Scalar::Other(text) => text.to_string(),
+    }
+}
