@@ -61,14 +61,14 @@ pub struct Source {
 /// What opens the remote. The files are read when they are needed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
-    /// The user name beside the token.
-    pub user: String,
     /// The token for `https`.
     pub token_file: Option<PathBuf>,
     /// The private key for `ssh`.
     pub ssh_key_file: Option<PathBuf>,
     /// The known hosts for `ssh`.
     pub ssh_known_hosts_file: Option<PathBuf>,
+    /// The proxy for `http` and `https`.
+    pub proxy: Option<String>,
 }
 
 /// How requests are served.
@@ -172,17 +172,16 @@ impl Source {
     /// At the first setting that is missing or wrong.
     pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
         use settings::*;
-        let user = values::text(REMOTE_USER.default_text());
         Ok(Self {
             repo: layers.require(&REPO, values::path)?,
             remote: layers.read(&REMOTE, values::text)?,
             branch: layers.read(&BRANCH, values::text)?,
             sheets: layers.read(&SHEETS, values::path)?,
             credentials: Credentials {
-                user: layers.read(&REMOTE_USER, values::text)?.or(user.ok()).unwrap_or_default(),
                 token_file: layers.read(&REMOTE_TOKEN_FILE, values::path)?,
                 ssh_key_file: layers.read(&SSH_KEY_FILE, values::path)?,
                 ssh_known_hosts_file: layers.read(&SSH_KNOWN_HOSTS_FILE, values::path)?,
+                proxy: layers.read(&PROXY, values::text)?,
             },
             fetch_timeout: layers.require(&FETCH_TIMEOUT, values::seconds)?,
             fetch_limit: layers.require(&FETCH_LIMIT, values::number)?,

@@ -14,8 +14,11 @@ pub use forge::{Forge, Push};
 pub use prefer::wait_seconds;
 pub use relevance::{Ignored, Relevance, relevance};
 
-/// Looks a header up by its lower-case name; `None` where it is absent or not text.
-pub type HeaderLookup<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
+/// The headers of a webhook.
+pub trait HookHeaders {
+    /// Returns the header with this lower-case name; `None` where it is absent or not text.
+    fn header(&self, name: &str) -> Option<&str>;
+}
 
 /// What a webhook says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +53,8 @@ pub enum BadHook {
 }
 
 /// Says which forge sent the webhook, by its headers.
-pub fn sender(header: HeaderLookup<'_>) -> Option<Forge> {
-    Forge::ALL.into_iter().find(|forge| header(forge.event_header()).is_some())
+pub fn sender(headers: &dyn HookHeaders) -> Option<Forge> {
+    Forge::ALL.into_iter().find(|forge| headers.header(forge.event_header()).is_some())
 }
 
 /// Reads a webhook. The order of checks is: the event in the headers, the content type, the body.
@@ -59,13 +62,13 @@ pub fn sender(header: HeaderLookup<'_>) -> Option<Forge> {
 /// # Errors
 /// When the content type or the body is not what it must be. An event that is not a push is never
 /// an error, whatever its body.
-pub fn read(header: HeaderLookup<'_>, body: &[u8]) -> Result<Hint, BadHook> {
-    let Some(forge) = sender(header) else { return ours(header, body) };
-    match forge.event(header) {
+pub fn read(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
+    let Some(forge) = sender(headers) else { return ours(headers, body) };
+    match forge.event(headers) {
         forge::Event::Ping => Ok(Hint::Ping),
         forge::Event::Other => Ok(Hint::Unknown),
         forge::Event::Push => {
-            let json = forge_json(header, body)?;
+            let json = forge_json(headers, body)?;
             forge.pushes(&json).map(Hint::Pushes).map_err(BadHook::Body)
         }
     }
@@ -78,11 +81,11 @@ struct OurBody {
     commit_hash: Option<String>,
 }
 
-fn ours(header: HeaderLookup<'_>, body: &[u8]) -> Result<Hint, BadHook> {
+fn ours(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
     if body.is_empty() {
         return Ok(Hint::Ours { branch: None, commit: None });
     }
-    if media_type(header) != Some(Media::Json) {
+    if media_type(headers) != Some(Media::Json) {
         return Err(BadHook::ContentType);
     }
     // serde would also take an array for a struct.
@@ -97,8 +100,8 @@ fn ours(header: HeaderLookup<'_>, body: &[u8]) -> Result<Hint, BadHook> {
 }
 
 /// Returns the JSON of a forge's body, which GitHub by default wraps in a form.
-fn forge_json<'a>(header: HeaderLookup<'_>, body: &'a [u8]) -> Result<Cow<'a, [u8]>, BadHook> {
-    match media_type(header) {
+fn forge_json<'a>(headers: &dyn HookHeaders, body: &'a [u8]) -> Result<Cow<'a, [u8]>, BadHook> {
+    match media_type(headers) {
         Some(Media::Json) => Ok(Cow::Borrowed(body)),
         Some(Media::Form) => {
             let field = body.split(|byte| *byte == b'&').find_map(|f| f.strip_prefix(b"payload="));
@@ -117,8 +120,8 @@ enum Media {
     Form,
 }
 
-fn media_type(header: HeaderLookup<'_>) -> Option<Media> {
-    let essence = header("content-type")?.split(';').next()?.trim().to_ascii_lowercase();
+fn media_type(headers: &dyn HookHeaders) -> Option<Media> {
+    let essence = headers.header("content-type")?.split(';').next()?.trim().to_ascii_lowercase();
     match essence.as_str() {
         "application/json" => Some(Media::Json),
         "application/x-www-form-urlencoded" => Some(Media::Form),
@@ -132,9 +135,14 @@ mod tests {
 
     const HASH: &str = "0123456789abcdef0123456789abcdef01234567";
 
+    impl HookHeaders for Vec<(&str, &str)> {
+        fn header(&self, name: &str) -> Option<&str> {
+            self.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)
+        }
+    }
+
     fn hint(headers: &[(&str, &str)], body: &str) -> Result<Hint, BadHook> {
-        let header = |name: &str| headers.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
-        read(&header, body.as_bytes())
+        read(&headers.to_vec(), body.as_bytes())
     }
 
     fn json(body: &str) -> Result<Hint, BadHook> {

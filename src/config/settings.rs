@@ -28,11 +28,6 @@ impl Setting {
     pub fn env(&self) -> String {
         format!("HEADWATER_{}", self.key().to_uppercase())
     }
-
-    /// Returns the default of a setting that has one.
-    pub fn default_text(&self) -> &'static str {
-        self.default.unwrap_or_default()
-    }
 }
 
 macro_rules! settings {
@@ -72,14 +67,14 @@ settings! {
         "The secret that lets held pushes through, at least 16 bytes";
     OPERATOR_SECRET_FILE = "operator-secret-file" "FILE" None, None, false,
         "A file with operator secrets, one in each line";
-    REMOTE_USER = "remote-user" "NAME" Some("x-access-token"), None, false,
-        "The user name that goes with the token of an https remote";
     REMOTE_TOKEN_FILE = "remote-token-file" "FILE" None, None, false,
-        "A file with the token for an https remote, read at each fetch";
+        "A file with the token for an https remote, or `user:token`; read at each fetch";
     SSH_KEY_FILE = "ssh-key-file" "FILE" None, None, false,
         "The private key for an ssh remote";
     SSH_KNOWN_HOSTS_FILE = "ssh-known-hosts-file" "FILE" None, None, false,
         "The known hosts for an ssh remote; an unknown host is never accepted";
+    PROXY = "proxy" "URL" None, None, false,
+        "The proxy for an http remote; the environment's own is not used";
     POLL_INTERVAL = "poll-interval" "SECONDS" Some("60"), None, false,
         "How often to ask the remote in case a webhook was lost; 0 turns it off";
     FETCH_TIMEOUT = "fetch-timeout" "SECONDS" Some("600"), None, false,

@@ -3,7 +3,7 @@
 use headwater_engine::id::CommitId;
 use serde::Deserialize;
 
-use super::HeaderLookup;
+use super::HookHeaders;
 
 /// Who sends webhooks of its own form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +51,8 @@ impl Forge {
         }
     }
 
-    pub(super) fn event(self, header: HeaderLookup<'_>) -> Event {
-        let name = header(self.event_header()).unwrap_or_default();
+    pub(super) fn event(self, headers: &dyn HookHeaders) -> Event {
+        let name = headers.header(self.event_header()).unwrap_or_default();
         match (self, name) {
             (Self::Gitea | Self::GitHub, "push") => Event::Push,
             // Both also tell of deleted branches by a push, so `delete` is not needed.

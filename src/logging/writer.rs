@@ -97,7 +97,8 @@ fn write_all(mut out: impl Write, receiver: &Receiver<Message>, dropped: &Atomic
         }
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            let _ = writeln!(out, "{{\"level\":\"WARN\",\"message\":\"{lost} log lines dropped\"}}");
+            let _ =
+                writeln!(out, "{{\"level\":\"WARN\",\"message\":\"{lost} log lines dropped\"}}");
         }
     }
 }

@@ -1,0 +1,47 @@
+//! The commands of the command line. Each writes what it finds to the output it is given, and
+//! returns the code to exit with.
+
+pub mod apply;
+pub mod check;
+pub mod diff;
+pub mod init;
+mod place;
+mod repository;
+pub mod serve;
+pub mod verify;
+
+use std::io::Write;
+
+use crate::cli::{Cli, Command};
+use crate::config::Environment;
+use crate::exit::{Exit, Failure};
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// When the command can't do its work.
+pub fn run(
+    cli: Cli,
+    environment: &dyn Environment,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Serve(arguments) => serve::serve(&arguments, environment, out),
+        Command::Demo { auto, listen } => crate::demo::demo(auto, &listen, out),
+        Command::Init { repo, rev } => init::init(&repo, &rev, out),
+        Command::Check { repo, rev } => check::check(&repo, &rev, out),
+        Command::Diff { repo, old, new } => diff::diff(&repo, &old, &new, out),
+        Command::Verify { repo, rev, last, all } => {
+            let extent = if all { verify::Extent::All } else { verify::Extent::Last(last) };
+            verify::verify(&repo, &rev, extent, out)
+        }
+        Command::Apply { id, server } => apply::apply(&id, &server, environment, out),
+    }
+}
+
+/// The output can't be written, mostly because nobody reads it any more.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Software, format!("cannot write the output: {error}"))
+    }
+}

@@ -1,0 +1,56 @@
+//! `headwater apply`: lets a held push through on a running server.
+
+use std::io::Write;
+
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::config::settings::{OPERATOR_SECRET, OPERATOR_SECRET_FILE};
+use crate::config::{Environment, Flags, Layers, Secret, secrets};
+use crate::exit::{Exit, Failure, chain};
+
+/// Asks `server` to let the held push `id` through, and writes what came of it.
+///
+/// # Errors
+/// When the secret is missing, the server can't be reached, or it refuses.
+pub fn apply(
+    id: &str,
+    server: &str,
+    environment: &dyn Environment,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Failure> {
+    let secret = operator_secret(environment)?;
+    let url = format!("{}/api/_internal/reloads/{id}/apply", server.trim_end_matches('/'));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (status, body) = runtime.block_on(post(&url, &secret))?;
+    if status.is_success() {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        writeln!(out, "{}: {} -> {}", text("outcome"), text("oldCommit"), text("newCommit"))?;
+        return Ok(Exit::Success);
+    }
+    let told = body["detail"].as_str().or(body["title"].as_str()).unwrap_or("no explanation");
+    let code = body["code"].as_str().unwrap_or(status.as_str()).to_owned();
+    let exit = if status.is_server_error() { Exit::Unavailable } else { Exit::Data };
+    Err(Failure::new(exit, format!("the server refused ({code}): {told}")))
+}
+
+fn operator_secret(environment: &dyn Environment) -> Result<Secret, Failure> {
+    let flags = Flags::new();
+    let config = |error: crate::config::ConfigError| Failure::caused_by(Exit::Config, &error);
+    let layers = Layers::new(&flags, environment, None).map_err(config)?;
+    let secrets = secrets(&layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE).map_err(config)?;
+    secrets.first().cloned().ok_or_else(|| {
+        Failure::new(Exit::Config, format!("set {} to the secret", OPERATOR_SECRET.env()))
+    })
+}
+
+async fn post(url: &str, secret: &Secret) -> Result<(StatusCode, Value), Failure> {
+    let unreachable = |error: reqwest::Error| {
+        Failure::new(Exit::Unavailable, format!("no answer from the server: {}", chain(&error)))
+    };
+    let request = reqwest::Client::new().post(url).header("x-headwater-key", secret.expose());
+    let answer = request.send().await.map_err(unreachable)?;
+    let status = answer.status();
+    // What is not JSON comes from something in between, and its status says enough.
+    Ok((status, answer.json().await.unwrap_or_default()))
+}

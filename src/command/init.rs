@@ -1,0 +1,95 @@
+//! `headwater init`: the sheet definitions that inference arrives at, as a `headwater.toml` to
+//! edit.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write;
+
+use headwater_engine::sheet::Sheet;
+
+use super::place::count;
+use super::repository::Repository;
+use crate::cli::RepoArgs;
+use crate::exit::{Exit, Failure};
+
+/// How many field names a comment lists.
+const LISTED: usize = 20;
+
+/// Writes one definition for each inferred sheet.
+///
+/// # Errors
+/// When the commit declares its sheets already, or can't be read.
+pub fn init(repo: &RepoArgs, rev: &str, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+    let snapshot = Repository::open(repo)?.load(rev)?;
+    if !snapshot.layout().is_inferred() {
+        let commit = snapshot.commit();
+        return Err(Failure::new(Exit::Data, format!("{commit} declares its sheets already")));
+    }
+    writeln!(out, "# Sheets of this repository, as Headwater infers them. Save this as")?;
+    writeln!(out, "# headwater.toml in the root of the repository and edit it.")?;
+    for sheet in snapshot.sheets() {
+        write!(out, "\n{}", definition(sheet))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn definition(sheet: &Sheet) -> String {
+    let spec = sheet.spec();
+    let mut formats = formats(sheet).into_iter();
+    let (format, _) = formats.next().unwrap_or(("toml", 0));
+    let mut text = format!("[sheets.{}]\n", toml_key(spec.name.as_str()));
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "root = {}", toml_text(&spec.root));
+    let _ = writeln!(text, "format = {}", toml_text(format));
+    for (other, files) in formats {
+        let files = count(files, "record");
+        let _ = writeln!(text, "# {files} in {other} would be left out: a sheet has one format");
+    }
+    text.push_str("policy = \"quarantine\"  # or \"refuse\": a push with a new problem is held\n");
+    let fields: Vec<_> =
+        sheet.fields().iter().take(LISTED).map(|(name, _)| toml_text(name)).collect();
+    if !fields.is_empty() {
+        let _ = writeln!(text, "# fields: {}", fields.join(", "));
+        let _ =
+            writeln!(text, "# index = [{}]  # the fields to filter, sort and count by", fields[0]);
+    }
+    text
+}
+
+/// Returns the formats by the extensions of the files, the most frequent first.
+fn formats(sheet: &Sheet) -> Vec<(&'static str, usize)> {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for record in sheet.records() {
+        let extension = record.path.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let format = match extension {
+            "json" => "json",
+            "yaml" | "yml" => "yaml",
+            "md" | "markdown" | "mdx" => "markdown",
+            _ => "toml",
+        };
+        *counts.entry(format).or_default() += 1;
+    }
+    let mut formats: Vec<_> = counts.into_iter().collect();
+    formats.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    formats
+}
+
+fn toml_text(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn toml_key(name: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { toml_text(name) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_quoted_only_where_it_must_be() {
+        assert_eq!(toml_key("blog-posts"), "blog-posts");
+        assert_eq!(toml_key("büro"), "\"büro\"");
+    }
+}

@@ -1,0 +1,38 @@
+//! Problems as lines that editors and terminals can follow.
+
+use headwater_engine::problem::Problem;
+
+/// Writes a problem as `path:line:column: message [rule]`, with what is known of the place.
+pub(super) fn line(problem: &Problem) -> String {
+    let mut place = problem.path.clone();
+    for number in [problem.line, problem.column].into_iter().map_while(|number| number) {
+        place.push_str(&format!(":{number}"));
+    }
+    let pointer = problem.pointer.as_deref().filter(|pointer| !pointer.is_empty());
+    let pointer = pointer.map(|pointer| format!(" at {pointer}")).unwrap_or_default();
+    format!("{place}: {}{pointer} [{}]", problem.message, problem.rule)
+}
+
+/// Writes a number with its noun.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headwater_engine::id::SheetName;
+    use headwater_engine::problem::Rule;
+
+    #[test]
+    fn a_line_has_what_is_known() {
+        let sheet = SheetName::new("people");
+        let problem = Problem::new(&sheet, "people/a.toml", Rule::Malformed, "broken".into());
+        assert_eq!(line(&problem), "people/a.toml: broken [malformed]");
+        let placed = problem.clone().at(Some(3), Some(5));
+        assert_eq!(line(&placed), "people/a.toml:3:5: broken [malformed]");
+        let pointed = problem.pointing_to("/name");
+        assert_eq!(line(&pointed), "people/a.toml: broken at /name [malformed]");
+    }
+}

@@ -1,0 +1,126 @@
+//! `headwater serve`: settings, log, server, signals.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_engine::options::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::ServeArgs;
+use crate::config::{Config, ConfigError, Environment, Layers, log_settings};
+use crate::exit::{Exit, Failure};
+use crate::logging;
+use crate::serve::Server;
+
+/// How often the progress bar moves.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Serves until a signal says otherwise.
+///
+/// # Errors
+/// When the settings are wrong, the port is taken, or the repository can't be served.
+pub fn serve(
+    arguments: &ServeArgs,
+    environment: &dyn Environment,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Failure> {
+    let layers = Layers::new(&arguments.flags, environment, arguments.config.as_deref());
+    let layers = layers.map_err(|error| unusable(&error))?;
+    let (filter, format) = log_settings(&layers).map_err(|error| unusable(&error))?;
+    let config = Config::resolve(&layers).map_err(|error| unusable(&error))?;
+    let _log = logging::start(&filter, format).map_err(|error| unusable(&error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(run(config, out));
+    // A load or a fetch that still runs is dropped whole with the process.
+    runtime.shutdown_background();
+    served
+}
+
+fn unusable(error: &ConfigError) -> Failure {
+    Failure::caused_by(Exit::Config, error)
+}
+
+async fn run(config: Config, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+    let mut signals = Signals::listen()?;
+    let base = config.http.base_path.as_str().to_owned();
+    let server = Server::start(config).await?;
+    let address = server.address();
+    writeln!(out, "http://{address}{base}")?;
+    out.flush()?;
+    tracing::info!(%address, "listening");
+    tokio::select! {
+        ready = server.ready() => ready?,
+        () = show(server.progress()) => {}
+        () = signals.next() => return Ok(end(server, signals).await),
+    }
+    signals.next().await;
+    Ok(end(server, signals).await)
+}
+
+/// Ends the server; a second signal ends the process at once.
+async fn end(server: Server, mut signals: Signals) -> Exit {
+    tracing::info!("shutting down");
+    tokio::select! {
+        done = server.stop() => {
+            if !done {
+                tracing::warn!("the time for requests in flight is over");
+            }
+        }
+        () = signals.next() => tracing::warn!("second signal, ending at once"),
+    }
+    Exit::Success
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::new(Exit::Software, format!("cannot listen for signals: {error}"))
+            })
+        };
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: listen(terminate)?, interrupt: listen(interrupt)? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Shows how far the load has come, on a terminal, for as long as it is polled.
+async fn show(progress: Arc<Progress>) {
+    if !std::io::stderr().is_terminal() {
+        return std::future::pending().await;
+    }
+    let bar = ProgressBar::new(0);
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} records {per_sec} {eta}");
+    if let Ok(style) = style {
+        bar.set_style(style);
+    }
+    let _cleared = Cleared(&bar);
+    loop {
+        let (decoded, files) = progress.decoded();
+        bar.set_length(files as u64);
+        bar.set_position(decoded as u64);
+        tokio::time::sleep(FRAME).await;
+    }
+}
+
+/// Takes the bar away when the load is done, whichever way that is.
+struct Cleared<'a>(&'a ProgressBar);
+
+impl Drop for Cleared<'_> {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

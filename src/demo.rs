@@ -1,0 +1,102 @@
+//! `headwater demo`: a sample remote, its mirror and a server, with the lines to paste that show a
+//! push going live.
+
+mod sample;
+mod script;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{Config, Environment, Flags, Layers};
+use crate::exit::{Exit, Failure};
+use crate::random;
+use crate::serve::Server;
+
+use sample::{BRANCH, Sample};
+use script::{Facts, report, script};
+
+/// How often `--auto` pushes.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Serves the sample until it is interrupted; with `auto`, pushes a change every few seconds and
+/// writes what each reload reports. The folder it makes is removed in the end.
+///
+/// # Errors
+/// When there is no git program, or the address is taken.
+pub fn demo(auto: bool, listen: &str, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+    let folder = tempfile::Builder::new().prefix("headwater-demo-").tempdir()?;
+    let sample = Sample::create(folder.path())?;
+    let secret = random::id();
+    let config = config(folder.path(), &sample, listen, &secret)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let server = Server::start(config).await?;
+        server.ready().await?;
+        let base = format!("http://{}", server.address());
+        let facts = Facts {
+            base: &base,
+            secret: &secret,
+            folder: folder.path(),
+            remote: sample.path(),
+            live: server.live(),
+        };
+        writeln!(out, "{}", script(&facts, auto))?;
+        out.flush()?;
+        let shown = tokio::select! {
+            result = push_for_ever(&sample, &base, &secret, out), if auto => result,
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::from),
+        };
+        server.stop().await;
+        shown.map(|()| Exit::Success)
+    })
+}
+
+fn config(folder: &Path, sample: &Sample, listen: &str, secret: &str) -> Result<Config, Failure> {
+    let text = |path: &Path| path.display().to_string();
+    let flags = Flags::from([
+        ("repo", text(&folder.join("mirror.git"))),
+        ("remote", format!("file://{}", text(sample.path()))),
+        ("branch", BRANCH.to_owned()),
+        ("listen", listen.to_owned()),
+        // Only the webhook moves the sample, so that it can be seen to.
+        ("poll-interval", "0".to_owned()),
+    ]);
+    let environment: BTreeMap<String, String> = [
+        ("HEADWATER_RELOAD_SECRET".to_owned(), secret.to_owned()),
+        ("HEADWATER_OPERATOR_SECRET".to_owned(), format!("operator-{secret}")),
+    ]
+    .into();
+    let environment: &dyn Environment = &environment;
+    let layers = Layers::new(&flags, environment, None);
+    layers
+        .and_then(|layers| Config::resolve(&layers))
+        .map_err(|error| Failure::caused_by(Exit::Config, &error))
+}
+
+/// Pushes and calls the webhook, again and again.
+async fn push_for_ever(
+    sample: &Sample,
+    base: &str,
+    secret: &str,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Failure> {
+    let client = reqwest::Client::new();
+    let url = format!("{base}/api/_internal/reload-data");
+    for push in 1u64.. {
+        sample.change(&format!("Counting street trees; {push} pushes have gone live."))?;
+        let answer = client.post(&url).bearer_auth(secret).send().await;
+        let answer = answer.and_then(reqwest::Response::error_for_status);
+        let json: serde_json::Value = match answer {
+            Ok(answer) => answer.json().await.unwrap_or_default(),
+            Err(error) => {
+                return Err(Failure::new(Exit::Unavailable, format!("no reload: {error}")));
+            }
+        };
+        writeln!(out, "{}", report(push, &json))?;
+        out.flush()?;
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
+}

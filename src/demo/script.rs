@@ -1,0 +1,95 @@
+//! What the demonstration prints.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::sample::{BRANCH, CHANGED};
+use crate::live::Live;
+
+/// What the lines to paste name.
+pub(super) struct Facts<'a> {
+    pub(super) base: &'a str,
+    pub(super) secret: &'a str,
+    pub(super) folder: &'a Path,
+    pub(super) remote: &'a Path,
+    pub(super) live: &'a Live,
+}
+
+/// Returns the lines to paste, or where to look on while pushes happen by themselves.
+pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
+    let Facts { base, secret, .. } = facts;
+    let (remote, work) = (facts.remote.display(), facts.folder.join("work"));
+    let work = work.display();
+    let (records, sheets) = facts
+        .live
+        .snapshot()
+        .map(|snapshot| (snapshot.records(), snapshot.sheets().count()))
+        .unwrap_or_default();
+    let begin = format!(
+        "Serving {records} records in {sheets} sheets at {base}\n\
+         from the branch {BRANCH} of {remote}. Ctrl-C ends it and removes everything.\n\n\
+         Read a project:\n\n  curl -i {base}/api/projects/tree-census\n"
+    );
+    if auto {
+        return format!("{begin}\nNow a change is pushed every few seconds:\n");
+    }
+    format!(
+        "{begin}\n\
+         Push a change:\n\n  \
+           git clone -q {remote} {work}\n  \
+           cd {work}\n  \
+           sed 's/^summary = .*/summary = \"Every street tree in town, counted by otters.\"/' \
+         {CHANGED} > new && mv new {CHANGED}\n  \
+           git -c user.name=Demo -c user.email=demo@example.org commit -qam 'Ask the otters'\n  \
+           git push -q\n\n\
+         Tell the server, as a forge or a workflow would:\n\n  \
+           curl -X POST -H 'Authorization: Bearer {secret}' {base}/api/_internal/reload-data\n\n\
+         Read it again, and find it:\n\n  \
+           curl -i {base}/api/projects/tree-census\n  \
+           curl '{base}/api/_search?q=otters'\n"
+    )
+}
+
+/// Writes the report of a reload in one line.
+pub(super) fn report(push: u64, json: &Value) -> String {
+    let text = |name: &str| json[name].as_str().unwrap_or_default();
+    let short = |name: &str| text(name).chars().take(7).collect::<String>();
+    let changed = json["changed"].as_object().into_iter().flatten().map(|(sheet, counts)| {
+        let count = |name: &str| counts[name].as_u64().unwrap_or_default();
+        format!("{sheet} +{} ~{} -{}", count("added"), count("modified"), count("removed"))
+    });
+    let changed: Vec<_> = changed.collect();
+    let ms = |value: &Value| value.as_f64().unwrap_or_default();
+    let stages = ["fetch", "diff", "decode", "apply", "text", "swap"];
+    let stages = stages.map(|stage| format!("{stage} {:.1}", ms(&json["timings"][stage])));
+    format!(
+        "push {push}: {} {} -> {}  {}  {:.1} ms ({})",
+        text("outcome"),
+        short("oldCommit"),
+        short("newCommit"),
+        changed.join(", "),
+        ms(&json["durationMs"]),
+        stages.join(", "),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_report_is_one_line() {
+        let json = json!({
+            "outcome": "applied", "oldCommit": "a".repeat(40), "newCommit": "b".repeat(40),
+            "durationMs": 12.345, "changed": { "projects": { "added": 0, "modified": 1, "removed": 0 } },
+            "timings": { "fetch": 9.0, "diff": 1.0, "decode": 0.5, "apply": 0.5, "text": 1.0, "swap": 0.3 },
+        });
+        assert_eq!(
+            report(2, &json),
+            "push 2: applied aaaaaaa -> bbbbbbb  projects +0 ~1 -0  12.3 ms \
+             (fetch 9.0, diff 1.0, decode 0.5, apply 0.5, text 1.0, swap 0.3)"
+        );
+    }
+}

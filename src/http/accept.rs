@@ -1,0 +1,234 @@
+//! The accept loop. `axum::serve` sets no timer, so a client that never finishes its headers would
+//! keep its connection for ever; this loop bounds time, size and number.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// The bounds on connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How many are open at once; more wait in the queue of the system.
+    pub connections: usize,
+    /// How long the headers of a request may take, and how long a connection may be idle.
+    pub header_timeout: Duration,
+    /// How many headers a request may have.
+    pub headers: usize,
+    /// How many bytes the head of a request may have.
+    pub head_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            header_timeout: Duration::from_secs(10),
+            headers: 64,
+            head_bytes: 32 << 10,
+        }
+    }
+}
+
+/// How long the loop rests when the process or the system has no free file descriptor. Without it
+/// the loop would spin, because the connection stays in the queue.
+const EXHAUSTED: Duration = Duration::from_millis(500);
+
+/// Accepts connections and serves `router` on them until `stop` is cancelled; then finishes the
+/// requests in flight, at most for `drain`. Returns whether all of them finished.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+    drain: Duration,
+) -> bool {
+    let connections = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let ended = CancellationToken::new();
+    while let Some((stream, place)) = next(&listener, &places, &stop).await {
+        let (router, stop, ended) = (router.clone(), stop.clone(), ended.clone());
+        connections.spawn(async move {
+            tokio::select! {
+                () = connection(stream, router, limits, stop) => {}
+                () = ended.cancelled() => {}
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.close();
+    let drained = tokio::time::timeout(drain, connections.wait()).await.is_ok();
+    ended.cancel();
+    drained
+}
+
+/// Waits for a place and then for a connection; `None` once `stop` is cancelled.
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let accepted = async {
+        let place = places.clone().acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((stream, place)),
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections, trying again");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        accepted = accepted => accepted,
+        () = stop.cancelled() => None,
+    }
+}
+
+/// Says whether the error is about the connection that was to be accepted, and not about us.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
+    // Answers are written in one piece, so there is nothing to gain from waiting for more.
+    stream.set_nodelay(true).ok();
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(limits.headers)
+        // A single read may bring more than the buffer's limit, so the head has its own.
+        .max_buf_size(limits.head_bytes)
+        .max_header_size(limits.head_bytes)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut serving = std::pin::pin!(serving);
+    let result = tokio::select! {
+        result = &mut serving => result,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Notify;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    struct Running {
+        address: std::net::SocketAddr,
+        stop: CancellationToken,
+        task: JoinHandle<bool>,
+    }
+
+    async fn start(router: Router, limits: Limits) -> Running {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let drain = Duration::from_secs(20);
+        let task = tokio::spawn(serve(listener, router, limits, stop.clone(), drain));
+        Running { address, stop, task }
+    }
+
+    async fn exchange(running: &Running, request: &str) -> String {
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    fn hello() -> Router {
+        Router::new().route("/", get(|| async { "hello" }))
+    }
+
+    #[tokio::test]
+    async fn a_request_is_answered() {
+        let running = start(hello(), Limits::default()).await;
+        let answer = exchange(&running, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn headers_that_never_end_are_cut_off() {
+        let limits = Limits { header_timeout: Duration::from_millis(50), ..Limits::default() };
+        let running = start(hello(), limits).await;
+        let answer = exchange(&running, "GET / HTTP/1.1\r\nX-Slow: ").await;
+        assert!(!answer.contains("hello"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn too_many_or_too_large_headers_are_refused() {
+        let running = start(hello(), Limits::default()).await;
+        let many = "A: b\r\n".repeat(65);
+        let answer = exchange(&running, &format!("GET / HTTP/1.1\r\n{many}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        let large = "x".repeat(40 << 10);
+        let answer = exchange(&running, &format!("GET / HTTP/1.1\r\nA: {large}\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_above_the_cap_waits_for_a_place() {
+        let limits = Limits { connections: 1, ..Limits::default() };
+        let running = start(hello(), limits).await;
+        let holder = TcpStream::connect(running.address).await.unwrap();
+        let waiting = exchange(&running, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+        let mut waiting = std::pin::pin!(waiting);
+        assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err());
+        drop(holder);
+        assert!(waiting.await.ends_with("hello"));
+    }
+
+    #[tokio::test]
+    async fn a_request_in_flight_is_finished_before_the_loop_ends() {
+        let (started, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (begun, held) = (started.clone(), release.clone());
+        let slow = Router::new().route(
+            "/",
+            get(move || async move {
+                begun.notify_one();
+                held.notified().await;
+                "late"
+            }),
+        );
+        let running = start(slow, Limits::default()).await;
+        let answer = exchange(&running, "GET / HTTP/1.1\r\n\r\n");
+        let steps = async {
+            started.notified().await;
+            running.stop.cancel();
+            release.notify_one();
+        };
+        let (answer, ()) = tokio::join!(answer, steps);
+        assert!(answer.ends_with("late"), "{answer}");
+        assert!(running.task.await.unwrap());
+        assert!(TcpStream::connect(running.address).await.is_err());
+    }
+
+    #[test]
+    fn only_errors_of_one_connection_are_passed_over() {
+        assert!(concerns_one_connection(&io::ErrorKind::ConnectionAborted.into()));
+        const EMFILE: i32 = 24;
+        assert!(!concerns_one_connection(&io::Error::from_raw_os_error(EMFILE)));
+    }
+}

@@ -1,0 +1,43 @@
+//! What handlers share.
+
+use std::sync::Arc;
+
+use super::auth::Keys;
+use super::blocking::Blocking;
+use super::body::BodyReader;
+use crate::config::BasePath;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use crate::pursuit::Pursuits;
+
+/// What handlers share; cheap to clone.
+pub type App = Arc<Shared>;
+
+/// The parts of [`App`].
+pub struct Shared {
+    /// The engine, perhaps still loading.
+    pub live: Arc<Live>,
+    /// Who may call the internal routes.
+    pub keys: Keys,
+    /// Reads the bodies of webhooks.
+    pub bodies: BodyReader,
+    /// Calls that did not wait for their verdict.
+    pub pursuits: Pursuits,
+    /// Runs what may take long.
+    pub blocking: Blocking,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// In front of every route.
+    pub base_path: BasePath,
+    /// The branch and the remote as configured, for webhooks before the first load.
+    pub configured: Configured,
+}
+
+/// What the settings say of the source, where they say it.
+#[derive(Debug, Clone, Default)]
+pub struct Configured {
+    /// The branch.
+    pub branch: Option<String>,
+    /// The address of the remote.
+    pub remote: Option<String>,
+}

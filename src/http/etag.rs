@@ -1,0 +1,41 @@
+//! Strong entity tags over the served bytes.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+/// Returns the strong tag of `bytes`: two answers with one tag have the same bytes.
+pub(super) fn of(bytes: &[u8]) -> HeaderValue {
+    let hash = blake3::hash(bytes).to_hex();
+    let tag = format!("\"{}\"", &hash[..32]);
+    HeaderValue::from_str(&tag).expect("hexadecimal digits in quotes are visible ASCII")
+}
+
+/// Says whether the caller has the answer with this tag already (`If-None-Match`, which compares
+/// weakly).
+pub(super) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let known =
+        headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
+    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == *tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_known_by_itself_weakly_in_a_list_or_by_a_star() {
+        let tag = of(b"{}");
+        let text = tag.to_str().unwrap().to_owned();
+        let known = |value: String| {
+            let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, value.parse().unwrap())]);
+            is_known(&headers, &tag)
+        };
+        assert!(known(text.clone()));
+        assert!(known(format!("W/{text}")));
+        assert!(known(format!("\"x\", {text}")));
+        assert!(known("*".into()));
+        assert!(!known("\"x\"".into()));
+        assert!(!is_known(&HeaderMap::new(), &tag));
+        assert_ne!(of(b"{}"), of(b"{ }"));
+    }
+}

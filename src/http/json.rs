@@ -1,0 +1,43 @@
+//! JSON answers.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::error::{ApiError, Code};
+use super::etag;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Readers ask again each time, and get 304 when nothing changed.
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// An answer with `view` as its body.
+pub(super) struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(header::CONTENT_TYPE, JSON)], body).into_response(),
+            Err(error) => ApiError::caused_by(Code::Internal, &error).into_response(),
+        }
+    }
+}
+
+/// Answers with a text that is JSON already.
+pub(super) fn text(json: String) -> Response {
+    ([(header::CONTENT_TYPE, JSON)], json).into_response()
+}
+
+/// Answers with `bytes` and their tag, or with 304 when the caller has them.
+pub(super) fn tagged(request: &HeaderMap, bytes: impl AsRef<[u8]> + Send + 'static) -> Response {
+    let tag = etag::of(bytes.as_ref());
+    let known = etag::is_known(request, &tag);
+    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, ASK_AGAIN)];
+    if known {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    let body = Body::from(axum::body::Bytes::from_owner(bytes));
+    (headers, [(header::CONTENT_TYPE, JSON)], body).into_response()
+}

@@ -1,0 +1,96 @@
+//! `GET /api/<sheet>`: a list of records.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use headwater_engine::query::{ListQuery, QueryProblem};
+use headwater_engine::search::SearchError;
+use headwater_engine::sheet::Sheet;
+use headwater_engine::snapshot::Snapshot;
+use percent_encoding::percent_decode_str;
+
+use super::app::App;
+use super::current::Current;
+use super::error::{ApiError, Code, FieldError};
+use super::json;
+use super::view::page;
+
+/// Answers with a part of the list that the parameters ask for.
+pub(super) async fn list(
+    State(app): State<App>,
+    Current(snapshot): Current,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let sheet = public_sheet(&snapshot, &name)?;
+    let query = ListQuery::parse(&pairs(query.as_deref())?, &sheet).map_err(refused)?;
+    app.blocking
+        .run(move || {
+            let part = query.run(&sheet, snapshot.text()).map_err(search_failed)?;
+            Ok(json::text(page(&query, &part)))
+        })
+        .await
+}
+
+fn public_sheet(snapshot: &Snapshot, name: &str) -> Result<Arc<Sheet>, ApiError> {
+    let sheet = snapshot.sheet(name).filter(|sheet| sheet.spec().public);
+    sheet.cloned().ok_or_else(|| Code::NotFound.into())
+}
+
+fn refused(problems: Vec<QueryProblem>) -> ApiError {
+    let told = |QueryProblem { parameter, message }| FieldError { parameter, detail: message };
+    ApiError::listing(Code::InvalidQuery, problems.into_iter().map(told).collect())
+}
+
+/// A query that can't be answered is the caller's; everything else is ours.
+pub(super) fn search_failed(error: SearchError) -> ApiError {
+    match error {
+        SearchError::Query(error) => wrong("q", error.to_string()),
+        error => ApiError::caused_by(Code::Internal, &error),
+    }
+}
+
+/// Returns the refusal of one parameter.
+pub(super) fn wrong(parameter: &str, detail: impl Into<String>) -> ApiError {
+    let error = FieldError { parameter: parameter.to_owned(), detail: detail.into() };
+    ApiError::listing(Code::InvalidQuery, vec![error])
+}
+
+/// Splits a query string into its decoded parameters.
+pub(super) fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>, ApiError> {
+    let parameters = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let decoded = parameters.map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let (name, value) = (decode(name), decode(value));
+        name.clone().zip(value).ok_or_else(|| {
+            wrong(name.as_deref().unwrap_or_default(), "is not valid UTF-8 behind its escapes")
+        })
+    });
+    decoded.collect()
+}
+
+fn decode(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_decoded_in_their_order() {
+        let query = "stage=testing&title%5Bgte%5D=a+b%2B&q=&&flag";
+        let expected = [("stage", "testing"), ("title[gte]", "a b+"), ("q", ""), ("flag", "")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(pairs(Some(query)).unwrap(), expected);
+        assert_eq!(pairs(None).unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
+        assert_eq!(pairs(Some("a=%FF")).map_err(|error| error.code()), Err(Code::InvalidQuery));
+    }
+}

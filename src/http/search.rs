@@ -1,0 +1,96 @@
+//! `GET /api/_search`: the best matches in all sheets, or in some.
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use headwater_engine::id::SheetName;
+use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
+use headwater_engine::search::{Query, Scope};
+
+use super::app::App;
+use super::current::Current;
+use super::error::ApiError;
+use super::json;
+use super::list::{pairs, search_failed, wrong};
+use super::view::hits;
+
+/// How far into the matches one may page: they are ranked anew for each page.
+const DEEPEST: usize = 10_000;
+
+/// What is searched for.
+struct Search {
+    query: Query,
+    sheets: Vec<SheetName>,
+    offset: usize,
+    limit: usize,
+}
+
+/// Answers with a page of matches.
+pub(super) async fn search(
+    State(app): State<App>,
+    Current(snapshot): Current,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let Search { query, sheets, offset, limit } = Search::parse(query.as_deref())?;
+    for sheet in &sheets {
+        let known = snapshot.sheet(sheet.as_str()).is_some_and(|sheet| sheet.spec().public);
+        if !known {
+            return Err(wrong("sheet", format!("there is no sheet {sheet}")));
+        }
+    }
+    app.blocking
+        .run(move || {
+            let scope = if sheets.is_empty() { Scope::All } else { Scope::Sheets(&sheets) };
+            let found = snapshot.text().search(&query, scope, offset, limit);
+            Ok(json::text(hits(&snapshot, &query, &found.map_err(search_failed)?)))
+        })
+        .await
+}
+
+impl Search {
+    fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+        let (mut text, mut sheets) = (None, Vec::new());
+        let (mut page, mut per_page) = (1, DEFAULT_PAGE);
+        for (name, value) in pairs(query)? {
+            match &*name {
+                "q" => text = Some(value),
+                "sheet" => sheets.push(SheetName::new(value)),
+                "page" => page = number(&name, &value, DEEPEST)?,
+                "perPage" => per_page = number(&name, &value, MAX_PAGE)?,
+                _ => return Err(wrong(&name, "is not a parameter of a search")),
+            }
+        }
+        let text = text.ok_or_else(|| wrong("q", "must be given"))?;
+        let query = Query::parse(&text).map_err(|error| wrong("q", error.to_string()))?;
+        let offset = (page - 1) * per_page;
+        if offset + per_page > DEEPEST {
+            return Err(wrong("page", format!("reaches behind match {DEEPEST}")));
+        }
+        Ok(Self { query, sheets, offset, limit: per_page })
+    }
+}
+
+fn number(name: &str, value: &str, max: usize) -> Result<usize, ApiError> {
+    let number = value.parse().ok().filter(|number| (1..=max).contains(number));
+    number.ok_or_else(|| wrong(name, format!("must be a whole number from 1 to {max}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::error::Code;
+
+    #[test]
+    fn a_search_has_a_query_a_page_and_sheets() {
+        let search = Search::parse(Some("q=a&page=3&perPage=10&sheet=b&sheet=c")).unwrap();
+        assert_eq!((search.offset, search.limit), (20, 10));
+        assert_eq!(search.sheets, [SheetName::new("b"), SheetName::new("c")]);
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for query in ["", "q=", "q=a&page=0", "q=a&perPage=101", "q=a&page=1000", "q=a&x=1"] {
+            let code = Search::parse(Some(query)).err().map(|error| error.code());
+            assert_eq!(code, Some(Code::InvalidQuery), "{query}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! The state as a whole: `_status`, `_sheets`, `_problems`, health and metrics.
+
+use axum::extract::{Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::app::App;
+use super::current::{Current, not_ready};
+use super::error::{ApiError, Code};
+use super::json::Json;
+use super::view::{ProblemsView, SheetsView, StatusView, lag_seconds};
+
+/// `GET /api/_status`
+pub(super) async fn status(
+    State(app): State<App>,
+    Current(snapshot): Current,
+) -> Result<Json<StatusView>, ApiError> {
+    let status = app.live.engine().ok_or_else(not_ready)?.status();
+    app.blocking.run(move || Ok(Json(StatusView::of(&snapshot, &status)))).await
+}
+
+/// `GET /api/_sheets`
+pub(super) async fn sheets(
+    State(app): State<App>,
+    Current(snapshot): Current,
+) -> Result<Json<SheetsView>, ApiError> {
+    app.blocking.run(move || Ok(Json(SheetsView::of(&snapshot)))).await
+}
+
+/// `GET /api/_problems`
+pub(super) async fn problems(
+    State(app): State<App>,
+    Current(snapshot): Current,
+) -> Result<Json<ProblemsView>, ApiError> {
+    app.blocking.run(move || Ok(Json(ProblemsView::of(&snapshot)))).await
+}
+
+/// `GET /health/live`: the process answers.
+pub(super) async fn live() -> &'static str {
+    "live\n"
+}
+
+/// The query of `/health/ready`.
+#[derive(Deserialize)]
+pub(super) struct Ready {
+    /// How many seconds the state may be behind the remote.
+    max_lag: Option<u64>,
+}
+
+/// `GET /health/ready`: a snapshot is published, and not older than the caller accepts.
+pub(super) async fn ready(
+    State(app): State<App>,
+    query: Result<Query<Ready>, axum::extract::rejection::QueryRejection>,
+) -> Result<&'static str, ApiError> {
+    let query = query.map_err(|error| {
+        ApiError::explained(Code::InvalidQuery, format!("max_lag: {}", error.body_text()))
+    })?;
+    let status = app.live.engine().ok_or_else(not_ready)?.status();
+    let lag = lag_seconds(&status);
+    if query.max_lag.is_some_and(|max| lag > max) {
+        let detail = format!("the remote has been ahead for {lag} seconds");
+        return Err(ApiError::explained(Code::Stale, detail));
+    }
+    Ok("ready\n")
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(app): State<App>) -> Response {
+    let state = app.live.engine().map(|engine| (engine.snapshot(), engine.status()));
+    let state = state.as_ref().map(|(snapshot, status)| (&**snapshot, status));
+    let text = app.metrics.render(state);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
+}

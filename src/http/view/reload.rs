@@ -1,0 +1,289 @@
+//! Reloads: what a call that waited is told, and what the list of reloads keeps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use headwater_engine::engine::{FailureKind, Held, ReloadError, Report};
+use headwater_engine::id::CommitId;
+use headwater_engine::report::{OutcomeKind, ReloadId, ReloadOutcome, Timings};
+use headwater_engine::snapshot::Snapshot;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ProblemView;
+use crate::hook::Ignored;
+use crate::http::error::{ApiError, Code};
+use crate::pursuit::Verdict;
+
+/// How many problems a refusal lists.
+const LISTED: usize = 100;
+
+/// The answer to a reload that did not fail.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReloadView {
+    ok: bool,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old_commit: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new_commit: Option<String>,
+    duration_ms: f64,
+    timings: TimingsView,
+    changed: BTreeMap<String, CountsView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ahead: Option<u64>,
+    #[serde(skip_serializing_if = "is_true")]
+    fetched: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    shared: bool,
+    #[serde(skip_serializing_if = "is_false")]
+    repeated: bool,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct TimingsView {
+    fetch: f64,
+    diff: f64,
+    decode: f64,
+    apply: f64,
+    text: f64,
+    swap: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct CountsView {
+    added: u64,
+    modified: u64,
+    removed: u64,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+fn is_true(flag: &bool) -> bool {
+    *flag
+}
+
+/// Returns milliseconds with three digits behind the point.
+fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+impl ReloadView {
+    fn of(outcome: &ReloadOutcome, duration: Duration, shared: bool) -> Self {
+        let changed = outcome.changed.iter().map(|(sheet, counts)| {
+            let counts = CountsView {
+                added: counts.added,
+                modified: counts.modified,
+                removed: counts.removed,
+            };
+            (sheet.to_string(), counts)
+        });
+        Self {
+            ok: true,
+            outcome: outcome.kind.as_str(),
+            reason: outcome.reason.map(|reason| reason.as_str()),
+            old_commit: Some(outcome.old.to_string()),
+            new_commit: Some(outcome.new.to_string()),
+            duration_ms: ms(duration),
+            timings: timings(&outcome.timings),
+            changed: changed.collect(),
+            digest: Some(outcome.digest.to_string()),
+            ahead: (outcome.ahead > 0).then_some(outcome.ahead),
+            fetched: outcome.fetched,
+            shared,
+            repeated: outcome.repeated,
+        }
+    }
+
+    /// Returns the answer to a call that names the published commit: nothing is asked of anybody.
+    pub fn already(snapshot: &Snapshot) -> Self {
+        let outcome = OutcomeKind::Unchanged.as_str();
+        Self { fetched: false, ..Self::still(outcome, None, Some(snapshot)) }
+    }
+
+    /// Returns the answer to a call that concerns something else.
+    pub fn ignored(reason: Ignored, snapshot: Option<&Snapshot>) -> Self {
+        Self::still("ignored", Some(reason.as_str()), snapshot)
+    }
+
+    fn still(
+        outcome: &'static str,
+        reason: Option<&'static str>,
+        snapshot: Option<&Snapshot>,
+    ) -> Self {
+        let commit = snapshot.map(|snapshot| snapshot.commit().to_string());
+        Self {
+            ok: true,
+            outcome,
+            reason,
+            old_commit: commit.clone(),
+            new_commit: commit,
+            duration_ms: 0.0,
+            timings: TimingsView::default(),
+            changed: BTreeMap::new(),
+            digest: snapshot.map(|snapshot| snapshot.digest().to_string()),
+            ahead: None,
+            fetched: true,
+            shared: false,
+            repeated: false,
+        }
+    }
+
+    /// Returns the answer to a call that waited for its verdict.
+    ///
+    /// # Errors
+    /// When the reload failed, or the commit that was named is not in the branch.
+    pub fn of_verdict(verdict: &Verdict) -> Result<Self, ApiError> {
+        let outcome =
+            verdict.report.result.as_ref().map_err(|error| failure(error, &verdict.report))?;
+        if let Some(missing) = verdict.missing {
+            return Err(commit_mismatch(missing, outcome));
+        }
+        Ok(Self::of(outcome, verdict.report.duration, verdict.shared))
+    }
+}
+
+fn timings(timings: &Timings) -> TimingsView {
+    let Timings { fetch, diff, decode, apply, text, swap } = *timings;
+    let [fetch, diff, decode, apply, text, swap] = [fetch, diff, decode, apply, text, swap].map(ms);
+    TimingsView { fetch, diff, decode, apply, text, swap }
+}
+
+fn commit_mismatch(missing: CommitId, outcome: &ReloadOutcome) -> ApiError {
+    let head = outcome.remote_head.unwrap_or(outcome.new);
+    let detail = format!("{missing} is not in the branch, whose head on the remote is {head}");
+    ApiError::explained(Code::CommitMismatch, detail)
+        .member("ok", false)
+        .member("commitHash", missing.to_string())
+        .member("newCommit", outcome.new.to_string())
+}
+
+/// Returns the code of a kind of failure.
+pub fn failure_code(kind: FailureKind) -> Code {
+    match kind {
+        FailureKind::BranchMissing => Code::BranchMissing,
+        FailureKind::Diverged => Code::Diverged,
+        FailureKind::Refused => Code::PushRefused,
+        FailureKind::NotHeld => Code::HeldSuperseded,
+        FailureKind::Unreachable => Code::FetchFailed,
+        FailureKind::RemoteAuth => Code::RemoteAuth,
+        FailureKind::ContentRejected => Code::RemoteContentRejected,
+        FailureKind::TimedOut => Code::FetchTimeout,
+        FailureKind::DiskFull => Code::DiskFull,
+        FailureKind::RepoLocked => Code::RepoLocked,
+        FailureKind::Internal => Code::ReloadFailed,
+    }
+}
+
+/// Returns the answer to a reload that failed. The engine has logged the cause already.
+fn failure(error: &ReloadError, report: &Report) -> ApiError {
+    let code = failure_code(error.kind());
+    match error {
+        ReloadError::Held { held, repeated } => held_back(code, held, *repeated),
+        ReloadError::BranchMissing { .. } | ReloadError::NotHeld { .. } => {
+            ApiError::explained(code, error.to_string())
+        }
+        _ => ApiError::from(code),
+    }
+    .member("ok", false)
+    .member("oldCommit", report.serving.to_string())
+}
+
+fn held_back(code: Code, held: &Held, repeated: bool) -> ApiError {
+    let Held { id, commit, published, problems, .. } = held;
+    let way = format!("`headwater apply {id}` lets it through");
+    let error = if code == Code::Diverged {
+        let what = format!("the remote's head {commit} does not continue {published}");
+        ApiError::explained(code, format!("{what}; nothing changed; {way}"))
+            .member("remoteCommit", commit.to_string())
+    } else {
+        let listed: Vec<_> = problems.iter().take(LISTED).map(ProblemView::of).collect();
+        let what = format!("{commit} has {} problems that {published} has not", problems.len());
+        ApiError::explained(code, format!("{what}; nothing changed; {way}"))
+            .member("refusedCommit", commit.to_string())
+            .member("problems", serde_json::to_value(listed).unwrap_or_default())
+            .member("problemsTotal", problems.len())
+    };
+    let error = error.member("heldId", id.to_string());
+    if repeated { error.member("repeated", true) } else { error }
+}
+
+/// One reload in the list, or on its own.
+#[derive(Debug, Serialize)]
+pub struct StoredReload {
+    id: String,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trigger: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started: Option<String>,
+    /// The status that a caller who waited was answered with. An error's body says the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(flatten)]
+    body: BTreeMap<String, Value>,
+}
+
+impl StoredReload {
+    /// Returns the view of a reload that is not done.
+    pub fn running(id: ReloadId) -> Self {
+        Self {
+            id: id.to_string(),
+            state: "running",
+            trigger: None,
+            started: None,
+            status: None,
+            body: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the view of a call with its verdict.
+    pub fn done(id: ReloadId, verdict: &Verdict) -> Self {
+        let (status, body) = match ReloadView::of_verdict(verdict) {
+            Ok(view) => (200, serde_json::to_value(view).unwrap_or_default()),
+            Err(error) => (error.code().status().as_u16(), error.stored()),
+        };
+        let mut body: BTreeMap<String, Value> = match body {
+            Value::Object(body) => body.into_iter().collect(),
+            _ => BTreeMap::new(),
+        };
+        body.remove("status");
+        Self {
+            id: id.to_string(),
+            state: "done",
+            trigger: Some(verdict.report.trigger.as_str()),
+            started: Some(super::time(verdict.report.started)),
+            status: Some(status),
+            body,
+        }
+    }
+}
+
+/// The list of reloads, newest first.
+#[derive(Debug, Serialize)]
+pub struct ReloadsView {
+    /// The reloads.
+    pub items: Vec<StoredReload>,
+}
+
+/// The answer to a caller who does not wait any longer.
+#[derive(Debug, Serialize)]
+pub struct Accepted {
+    ok: bool,
+    state: &'static str,
+    id: String,
+}
+
+impl Accepted {
+    /// Returns the answer that names the reload `id`.
+    pub fn of(id: ReloadId) -> Self {
+        Self { ok: true, state: "running", id: id.to_string() }
+    }
+}

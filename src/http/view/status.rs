@@ -1,0 +1,152 @@
+//! The state as a whole: `_status` and `_sheets`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use headwater_engine::engine::EngineStatus;
+use headwater_engine::sheet::Sheet;
+use headwater_engine::snapshot::Snapshot;
+use serde::Serialize;
+
+use super::{StoredReload, time};
+use crate::pursuit::Verdict;
+
+/// The answer of `_status`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusView {
+    commit: String,
+    digest: String,
+    branch: String,
+    published_at: String,
+    age_seconds: u64,
+    records: usize,
+    sheets: BTreeMap<String, usize>,
+    problems: usize,
+    degraded: bool,
+    branch_missing: bool,
+    ahead: u64,
+    pinned: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<HeldView>,
+    lag: LagView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<StoredReload>,
+}
+
+/// The push that is held back.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeldView {
+    id: String,
+    commit: String,
+    reason: &'static str,
+    since: String,
+    problems_total: usize,
+}
+
+/// How far the state is behind the remote, as last seen.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LagView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_head: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetched_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    behind_since: Option<String>,
+    seconds: u64,
+}
+
+impl StatusView {
+    /// Returns the view of what is served and how it stands to the remote.
+    pub fn of(snapshot: &Snapshot, status: &EngineStatus) -> Self {
+        let sheets: BTreeMap<_, _> =
+            public(snapshot).map(|sheet| (sheet.spec().name.to_string(), sheet.shown())).collect();
+        let held = status.held.as_ref().map(|held| HeldView {
+            id: held.id.to_string(),
+            commit: held.commit.to_string(),
+            reason: held.reason.as_str(),
+            since: time(held.since),
+            problems_total: held.problems.len(),
+        });
+        Self {
+            commit: snapshot.commit().to_string(),
+            digest: snapshot.digest().to_string(),
+            branch: status.branch.clone(),
+            published_at: time(status.published_at),
+            age_seconds: seconds_since(Some(status.published_at)),
+            records: sheets.values().sum(),
+            sheets,
+            problems: snapshot.problems().len(),
+            degraded: status.degraded,
+            branch_missing: status.branch_missing,
+            ahead: status.ahead,
+            pinned: false,
+            held,
+            lag: LagView {
+                remote_head: status.remote_head.map(|head| head.to_string()),
+                fetched_at: status.fetched_at.map(time),
+                behind_since: status.behind_since.map(time),
+                seconds: lag_seconds(status),
+            },
+            last: status.last.as_ref().map(|report| {
+                let verdict = Verdict { report: report.clone(), shared: false, missing: None };
+                StoredReload::done(report.id, &verdict)
+            }),
+        }
+    }
+}
+
+/// Returns for how many seconds the remote has had a head that is not published.
+pub fn lag_seconds(status: &EngineStatus) -> u64 {
+    seconds_since(status.behind_since)
+}
+
+fn seconds_since(time: Option<SystemTime>) -> u64 {
+    // A clock that was set back makes no lag.
+    time.and_then(|time| time.elapsed().ok()).unwrap_or_default().as_secs()
+}
+
+/// The answer of `_sheets`.
+#[derive(Debug, Serialize)]
+pub struct SheetsView {
+    items: Vec<SheetView>,
+    /// The top-level folders that inference passes over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SheetView {
+    name: String,
+    root: String,
+    format: String,
+    records: usize,
+    problems: usize,
+    fields: Vec<String>,
+}
+
+impl SheetsView {
+    /// Returns the view of the public sheets.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let items = public(snapshot).map(|sheet| {
+            let spec = sheet.spec();
+            SheetView {
+                name: spec.name.to_string(),
+                root: spec.root.to_string(),
+                format: spec.format_name().to_owned(),
+                records: sheet.shown(),
+                problems: sheet.problems().len(),
+                fields: sheet.fields().iter().map(|(field, _)| field.to_owned()).collect(),
+            }
+        });
+        let skipped = snapshot.layout().skipped().iter().map(ToString::to_string);
+        Self { items: items.collect(), skipped: skipped.collect() }
+    }
+}
+
+fn public(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Sheet>> {
+    snapshot.sheets().filter(|sheet| sheet.spec().public)
+}

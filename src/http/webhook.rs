@@ -1,0 +1,197 @@
+//! `POST /api/_internal/reload-data` and `rebuild-data`: a push is told of.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use headwater_engine::engine::RequestKind;
+use headwater_engine::id::CommitId;
+use headwater_engine::report::{ReloadId, Trigger};
+
+use super::app::App;
+use super::current::{COMMIT, commit_header, not_ready};
+use super::error::{ApiError, Code};
+use super::json::Json;
+use super::view::{Accepted, ReloadView};
+use crate::hook::{self, BadHook, Hint, HookHeaders, Ignored, Relevance};
+use crate::pursuit::{Verdict, pursue};
+
+/// How long a caller waits who does not say.
+const WAIT: u64 = 60;
+
+/// How long a caller may wait.
+const MAX_WAIT: u64 = 300;
+
+/// How long a forge waits; the first of them gives up after ten seconds.
+const FORGE_WAIT: u64 = 8;
+
+/// Goes to the remote's head.
+pub(super) async fn reload(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    receive(app, RequestKind::Reload, headers, body).await
+}
+
+/// Builds the state anew, from the remote's head or from what is here.
+pub(super) async fn rebuild(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    receive(app, RequestKind::Rebuild, headers, body).await
+}
+
+async fn receive(
+    app: App,
+    kind: RequestKind,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    app.keys.authenticate(&headers)?;
+    let deadline = Instant::now() + Duration::from_secs(wait(&headers));
+    let hint = app
+        .bodies
+        .read(&headers, body, |body| hook::read(&headers, body).map_err(bad_hook))
+        .await?;
+    match decide(&app, hint)? {
+        Step::Ignore(reason) => Ok(ignored(&app, reason)),
+        Step::Reload(commit) => match already(&app, kind, commit) {
+            Some(answer) => Ok(answer),
+            None => run(app, kind, commit, deadline).await,
+        },
+    }
+}
+
+/// What a webhook leads to.
+enum Step {
+    Ignore(Ignored),
+    /// Ask the remote, and wait for this commit if one is named.
+    Reload(Option<CommitId>),
+}
+
+fn decide(app: &App, hint: Hint) -> Result<Step, ApiError> {
+    let status = app.live.engine().map(|engine| engine.status());
+    let branch = status.as_ref().map(|status| status.branch.as_str());
+    let branch = branch.or(app.configured.branch.as_deref());
+    let remote = status.as_ref().and_then(|status| status.remote.as_deref());
+    let remote = remote.or(app.configured.remote.as_deref());
+    match hint {
+        Hint::Ping => Ok(Step::Ignore(Ignored::Ping)),
+        Hint::Unknown => Ok(Step::Ignore(Ignored::UnknownEvent)),
+        Hint::Pushes(pushes) => Ok(match hook::relevance(&pushes, branch, remote) {
+            Relevance::Ignore(reason) => Step::Ignore(reason),
+            Relevance::Reload(commit) => Step::Reload(commit),
+        }),
+        Hint::Ours { branch: named, commit } => match (named, branch) {
+            (Some(named), Some(branch)) if short(&named) != branch => {
+                let detail = format!("the branch {branch} is served here");
+                Err(ApiError::explained(Code::BranchMismatch, detail).member("ok", false))
+            }
+            _ => Ok(Step::Reload(commit)),
+        },
+    }
+}
+
+/// A workflow may pass the full name of its reference.
+fn short(branch: &str) -> &str {
+    branch.strip_prefix("refs/heads/").unwrap_or(branch)
+}
+
+/// Answers a call that names the published commit. Any other commit has to be asked for at the
+/// remote: even an ancestor of the published one may mean that the branch was rewound.
+fn already(app: &App, kind: RequestKind, commit: Option<CommitId>) -> Option<Response> {
+    let snapshot = app.live.snapshot()?;
+    if kind != RequestKind::Reload || commit != Some(snapshot.commit()) {
+        return None;
+    }
+    let headers = [(COMMIT, commit_header(snapshot.commit()))];
+    Some((headers, Json(ReloadView::already(&snapshot))).into_response())
+}
+
+fn ignored(app: &App, reason: Ignored) -> Response {
+    app.metrics.ignored(reason);
+    let snapshot = app.live.snapshot();
+    let mut response = Json(ReloadView::ignored(reason, snapshot.as_deref())).into_response();
+    if let Some(snapshot) = snapshot {
+        response.headers_mut().insert(COMMIT, commit_header(snapshot.commit()));
+    }
+    response
+}
+
+/// Asks for the reload and waits for its verdict until the deadline; the rest goes on without the
+/// caller.
+async fn run(
+    app: App,
+    kind: RequestKind,
+    commit: Option<CommitId>,
+    deadline: Instant,
+) -> Result<Response, ApiError> {
+    // Nobody waits for a first load: it may take longer than any caller's patience.
+    let deadline = if app.live.engine().is_some() { deadline } else { Instant::now() };
+    let ticket = app.live.submit(kind, Trigger::Webhook);
+    let (mut id, pending) = (ticket.id, Arc::new(OnceLock::new()));
+    let pursuit = tokio::spawn({
+        let (live, pending) = (app.live.clone(), pending.clone());
+        async move {
+            let verdict = pursue(live, kind, ticket, commit).await?;
+            // The one place that sets it.
+            let _ = pending.set(verdict.clone());
+            Some(verdict)
+        }
+    });
+    match tokio::time::timeout_at(deadline.into(), pursuit).await {
+        Ok(Ok(Some(verdict))) => answer(&verdict),
+        Ok(Ok(None)) => Err(not_ready()),
+        Ok(Err(panic)) => Err(ApiError::caused_by(Code::Internal, &panic)),
+        Err(_) => {
+            if commit.is_some() {
+                // The reload alone does not tell whether the commit arrived.
+                id = app.live.ledger().reserve();
+                app.pursuits.keep(id, pending);
+            }
+            Ok(accepted(&app, id))
+        }
+    }
+}
+
+/// Answers with the verdict; the commit that serves is named whatever it is.
+pub(super) fn answer(verdict: &Verdict) -> Result<Response, ApiError> {
+    let commit = commit_header(verdict.report.serving);
+    match ReloadView::of_verdict(verdict) {
+        Ok(view) => Ok(([(COMMIT, commit)], Json(view)).into_response()),
+        Err(error) => Err(error.header(COMMIT, commit)),
+    }
+}
+
+/// Answers that the reload goes on, and where its report will be.
+pub(super) fn accepted(app: &App, id: ReloadId) -> Response {
+    let location = format!("{}/api/_internal/reloads/{id}", app.base_path.as_str());
+    let headers = [(header::LOCATION, location), (header::RETRY_AFTER, "1".to_owned())];
+    (StatusCode::ACCEPTED, headers, Json(Accepted::of(id))).into_response()
+}
+
+impl HookHeaders for HeaderMap {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+fn wait(headers: &HeaderMap) -> u64 {
+    let preferred = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let preferred = preferred.filter_map(hook::wait_seconds).next();
+    let longest = if hook::sender(headers).is_some() { FORGE_WAIT } else { MAX_WAIT };
+    preferred.unwrap_or(WAIT).min(longest)
+}
+
+fn bad_hook(error: BadHook) -> ApiError {
+    let code = match error {
+        BadHook::ContentType => Code::UnsupportedMediaType,
+        BadHook::Body(_) | BadHook::Hash => Code::InvalidBody,
+    };
+    ApiError::explained(code, error.to_string()).member("ok", false)
+}

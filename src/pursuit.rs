@@ -1,0 +1,96 @@
+//! A webhook call from its reload to its verdict: a commit that is named and not there yet is
+//! waited for, with further reloads, holding nothing meanwhile.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use headwater_engine::engine::{Report, RequestKind};
+use headwater_engine::id::CommitId;
+use headwater_engine::report::{ReloadId, Trigger};
+
+use crate::live::{Live, Ticket};
+
+/// The waits before a commit that the remote does not show yet is asked for again.
+const WAITS: [Duration; 5] = [
+    Duration::from_millis(250),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(2),
+];
+
+/// How many verdicts of calls that did not wait for them are kept.
+const KEPT: usize = 256;
+
+/// What a call came to.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The report of the last reload.
+    pub report: Arc<Report>,
+    /// Whether that reload was shared with an earlier caller.
+    pub shared: bool,
+    /// The commit that was named and is not in the branch.
+    pub missing: Option<CommitId>,
+}
+
+/// A verdict that may still be out.
+pub type Pending = Arc<OnceLock<Verdict>>;
+
+/// Waits for the reload of `ticket` and, until `commit` is in the remote's head, for further ones.
+///
+/// Returns `None` when the engine shuts down meanwhile.
+pub async fn pursue(
+    live: Arc<Live>,
+    kind: RequestKind,
+    ticket: Ticket,
+    commit: Option<CommitId>,
+) -> Option<Verdict> {
+    let (mut report, mut shared) = ticket.report.await.ok()?;
+    let Some(commit) = commit else { return Some(Verdict { report, shared, missing: None }) };
+    let mut waits = WAITS.into_iter();
+    loop {
+        if found(&live, &report, commit).await? {
+            return Some(Verdict { report, shared, missing: None });
+        }
+        let Some(wait) = waits.next() else {
+            return Some(Verdict { report, shared, missing: Some(commit) });
+        };
+        tokio::time::sleep(wait).await;
+        (report, shared) = live.submit(kind, Trigger::Webhook).report.await.ok()?;
+    }
+}
+
+/// Says whether the head that the reload saw contains `commit`. A reload that failed has an answer
+/// of its own and is not tried again.
+async fn found(live: &Arc<Live>, report: &Arc<Report>, commit: CommitId) -> Option<bool> {
+    let Ok(outcome) = &report.result else { return Some(true) };
+    let (live, head) = (live.clone(), outcome.remote_head.unwrap_or(outcome.new));
+    let contains = move || live.engine().is_some_and(|engine| engine.contains(head, commit));
+    tokio::task::spawn_blocking(contains).await.ok()
+}
+
+/// The verdicts that are still out when their callers are told to come back.
+#[derive(Default)]
+pub struct Pursuits(Mutex<BTreeMap<ReloadId, Pending>>);
+
+impl Pursuits {
+    /// Keeps `pending` under `id`; the oldest is forgotten when there are too many.
+    pub fn keep(&self, id: ReloadId, pending: Pending) {
+        let mut kept = self.lock();
+        kept.insert(id, pending);
+        while kept.len() > KEPT {
+            kept.pop_first();
+        }
+    }
+
+    /// Returns what is known under `id`.
+    pub fn get(&self, id: &ReloadId) -> Option<Pending> {
+        self.lock().get(id).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ReloadId, Pending>> {
+        // Every statement leaves the map whole, so a poisoned lock holds a usable one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,247 @@
+//! A running server: from checked settings to a graceful end.
+//!
+//! The port opens as soon as the settings are checked. The records are loaded behind it: until
+//! then reads are told to come back, and webhooks wait for their turn.
+
+mod source;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use headwater_engine::engine::{Engine, EngineConfig, Ledger, OpenError, Report, RequestKind};
+use headwater_engine::options::Progress;
+use headwater_engine::report::Trigger;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::alert::{Alert, AlertBook, deliver};
+use crate::config::Config;
+use crate::exit::{Exit, Failure, chain};
+use crate::http::accept::{self, Limits};
+use crate::http::{App, Blocking, BodyReader, Configured, Keys, Shared, router};
+use crate::live::{Live, Observer};
+use crate::metrics::Metrics;
+use crate::poll::poll;
+use crate::pursuit::Pursuits;
+
+pub use source::{engine_config, load_options, open_exit};
+
+/// The wait before an alert that was not taken is sent again.
+const ALERT_PAUSE: Duration = Duration::from_secs(1);
+
+/// A server that accepts requests. Stop it with [`Server::stop`]; dropping it stops nothing.
+pub struct Server {
+    address: SocketAddr,
+    stop: CancellationToken,
+    state: watch::Receiver<State>,
+    accepting: JoinHandle<bool>,
+    live: Arc<Live>,
+    progress: Arc<Progress>,
+    drain: Duration,
+}
+
+/// How far the server has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// The records are loaded.
+    Loading,
+    /// The first snapshot is published.
+    Ready,
+    /// The repository can't be served: the code to exit with, and why.
+    Failed(Exit, String),
+}
+
+impl Server {
+    /// Opens the port and begins to load.
+    ///
+    /// # Errors
+    /// When the settings name something that can't be used, or the port is taken.
+    pub async fn start(config: Config) -> Result<Self, Failure> {
+        let engine_config = engine_config(&config.source)?;
+        let listener = bind(config.http.listen).await?;
+        let address = listener.local_addr().map_err(|error| unbound(&error))?;
+        let stop = CancellationToken::new();
+        let metrics = Arc::new(Metrics::default());
+        let (observer, alerts) = observe(&config, metrics.clone(), &stop);
+        let ledger = Arc::new(Ledger::new());
+        let live = Arc::new(Live::new(ledger.clone(), observer));
+        let app = app(&config, live.clone(), metrics);
+        let router = router(app, &config.http.cors);
+        let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
+        let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
+        let accepting = tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain));
+        let (sender, state) = watch::channel(State::Loading);
+        let opening = Opening { live: live.clone(), alerts, stop: stop.clone(), sender };
+        tokio::spawn(opening.run(engine_config, ledger, config.poll_interval));
+        Ok(Self { address, stop, state, accepting, live, progress, drain })
+    }
+
+    /// Returns the address that was taken.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the first snapshot is published, or can't be.
+    ///
+    /// # Errors
+    /// When the repository can't be served.
+    pub async fn ready(&self) -> Result<(), Failure> {
+        let mut state = self.state.clone();
+        // An opening that ended without a word is one that panicked.
+        let done = state.wait_for(|state| *state != State::Loading).await;
+        match done.as_deref() {
+            Ok(State::Failed(exit, why)) => Err(Failure::new(*exit, why.clone())),
+            Ok(_) => Ok(()),
+            Err(_) => Err(Failure::new(Exit::Software, "loading the records panicked")),
+        }
+    }
+
+    /// Returns how far the first load has come.
+    pub fn progress(&self) -> Arc<Progress> {
+        self.progress.clone()
+    }
+
+    /// Returns the engine's side of the server.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Stops accepting, finishes requests in flight, lets a running reload end, and closes the
+    /// engine; at most for the time that the settings allow. Returns whether all of it was done.
+    pub async fn stop(self) -> bool {
+        let end = tokio::time::Instant::now() + self.drain;
+        self.stop.cancel();
+        let drained = self.accepting.await.unwrap_or(false);
+        self.live.close();
+        let live = self.live;
+        // The last owner of the engine waits for the reload that runs.
+        let closed = tokio::task::spawn_blocking(move || drop(live));
+        drained & tokio::time::timeout_at(end, closed).await.is_ok()
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
+    })
+}
+
+fn unbound(error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Unavailable, format!("cannot tell the address that was taken: {error}"))
+}
+
+fn app(config: &Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
+    let keys =
+        Keys { reload: config.reload_secrets.clone(), operator: config.operator_secrets.clone() };
+    let (branch, remote) = (config.source.branch.clone(), config.source.remote.clone());
+    Arc::new(Shared {
+        live,
+        keys,
+        bodies: BodyReader::default(),
+        pursuits: Pursuits::default(),
+        blocking: Blocking::default(),
+        metrics,
+        base_path: config.http.base_path.clone(),
+        configured: Configured { branch, remote },
+    })
+}
+
+/// Where alerts go, and the book that says which are news. The book is there once the branch is
+/// known, which is before the first report.
+#[derive(Clone)]
+struct Alerts {
+    book: Arc<OnceLock<Mutex<AlertBook>>>,
+    sender: Option<UnboundedSender<Alert>>,
+}
+
+impl Alerts {
+    fn consider(&self, report: &Report) {
+        let book = self.book.get();
+        let alert = book.and_then(|book| {
+            // The book is whole after every statement, so a poisoned lock holds a usable one.
+            book.lock().unwrap_or_else(PoisonError::into_inner).consider(report)
+        });
+        if let Some(alert) = alert {
+            self.send(alert);
+        }
+    }
+
+    fn send(&self, alert: Alert) {
+        if let Some(sender) = &self.sender {
+            // Nobody delivers any more when the server shuts down.
+            let _ = sender.send(alert);
+        }
+    }
+}
+
+/// Counts reports and raises alerts about them.
+fn observe(config: &Config, metrics: Arc<Metrics>, stop: &CancellationToken) -> (Observer, Alerts) {
+    let sender = config.alert_url.clone().map(|url| {
+        let (sender, alerts) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(deliver(url, alerts, ALERT_PAUSE, stop.clone()));
+        sender
+    });
+    let alerts = Alerts { book: Arc::default(), sender };
+    let observer: Observer = Box::new({
+        let alerts = alerts.clone();
+        move |report| {
+            metrics.reload(report);
+            alerts.consider(report);
+        }
+    });
+    (observer, alerts)
+}
+
+/// The first load, and what begins with it.
+struct Opening {
+    live: Arc<Live>,
+    alerts: Alerts,
+    stop: CancellationToken,
+    sender: watch::Sender<State>,
+}
+
+impl Opening {
+    async fn run(self, config: EngineConfig, ledger: Arc<Ledger>, interval: Option<Duration>) {
+        let opened = tokio::task::spawn_blocking(move || Engine::open(config, ledger)).await;
+        let state = match opened {
+            Ok(Ok(engine)) => {
+                self.opened(engine, interval);
+                State::Ready
+            }
+            Ok(Err(error)) => failed(&error),
+            Err(panic) => State::Failed(Exit::Software, format!("cannot load: {panic}")),
+        };
+        // The receiver is gone when the server was stopped meanwhile.
+        let _ = self.sender.send(state);
+    }
+
+    fn opened(&self, engine: Engine, interval: Option<Duration>) {
+        let (snapshot, status) = (engine.snapshot(), engine.status());
+        let commit = snapshot.commit();
+        tracing::info!(
+            branch = status.branch, %commit, records = snapshot.records(),
+            problems = snapshot.problems().len(), "ready"
+        );
+        let book = AlertBook::new(status.branch.clone(), status.remote.clone());
+        if status.degraded {
+            self.alerts.send(book.degraded(commit, snapshot.problems().len()));
+        }
+        // Set once: there is one opening.
+        let _ = self.alerts.book.set(Mutex::new(book));
+        drop(snapshot);
+        self.live.opened(engine);
+        // A push may have come while nobody was here.
+        drop(self.live.submit(RequestKind::Reload, Trigger::Boot));
+        if let Some(interval) = interval {
+            tokio::spawn(poll(self.live.clone(), interval, self.stop.clone()));
+        }
+    }
+}
+
+fn failed(error: &OpenError) -> State {
+    State::Failed(open_exit(error), chain(error))
+}

@@ -1,0 +1,80 @@
+//! From the settings of the source to what the engine takes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use headwater_engine::admit::AdmissionLimits;
+use headwater_engine::engine::{EngineConfig, OpenError};
+use headwater_engine::layout::DefinitionFile;
+use headwater_engine::mirror::{FetchLimits, Remote, RemoteOptions};
+use headwater_engine::options::{LoadOptions, Progress};
+
+use crate::config::Source;
+use crate::exit::{Exit, Failure};
+
+/// Returns what the engine takes.
+///
+/// # Errors
+/// When the address of the remote can't be used, or the file with definitions can't be read.
+pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
+    let credentials = &source.credentials;
+    let remote = source.remote.as_deref().map(|address| {
+        let options = RemoteOptions {
+            token_file: credentials.token_file.clone(),
+            ssh_key_file: credentials.ssh_key_file.clone(),
+            known_hosts_file: credentials.ssh_known_hosts_file.clone(),
+            proxy: credentials.proxy.clone(),
+            ..RemoteOptions::default()
+        };
+        let remote = Remote::new(address, options);
+        remote.map(Arc::new).map_err(|error| Failure::caused_by(Exit::Config, &error))
+    });
+    Ok(EngineConfig {
+        repo: source.repo.clone(),
+        remote: remote.transpose()?,
+        branch: source.branch.clone(),
+        load: load_options(source.sheets.as_deref(), source.record_limit)?,
+        fetch: FetchLimits {
+            timeout: source.fetch_timeout,
+            max_bytes: source.fetch_limit,
+            ..FetchLimits::default()
+        },
+        limits: AdmissionLimits {
+            problems: source.quarantine_limit,
+            share: f64::from(source.quarantine_percent) / 100.0,
+        },
+        rewrites: None,
+    })
+}
+
+/// Returns how records are read.
+///
+/// # Errors
+/// When the file with definitions can't be read.
+pub fn load_options(sheets: Option<&Path>, record_limit: u64) -> Result<LoadOptions, Failure> {
+    let read = |path: &Path| {
+        let bytes = std::fs::read(path).map_err(|error| {
+            let path = path.display();
+            Failure::new(Exit::Config, format!("the sheets {path} cannot be read: {error}"))
+        })?;
+        Ok::<_, Failure>(DefinitionFile { path: path.display().to_string(), bytes })
+    };
+    let sheets = sheets.map(read).transpose()?;
+    Ok(LoadOptions { sheets, record_limit, progress: Arc::new(Progress::default()) })
+}
+
+/// Returns the exit code for a repository that can't be served.
+pub fn open_exit(error: &OpenError) -> Exit {
+    match error {
+        OpenError::Repository { .. }
+        | OpenError::NothingThere { .. }
+        | OpenError::NotBare { .. }
+        | OpenError::Shallow { .. }
+        | OpenError::Remote(_)
+        | OpenError::BranchUnclear { .. }
+        | OpenError::BranchMissing { .. } => Exit::Config,
+        OpenError::Locked { .. } | OpenError::Fetch { .. } => Exit::Unavailable,
+        OpenError::Reference { .. } | OpenError::Load { .. } => Exit::Data,
+        OpenError::Thread(_) => Exit::Software,
+    }
+}

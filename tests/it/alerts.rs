@@ -1,0 +1,89 @@
+//! Alerts: one POST per cause.
+
+use headwater_testkit::{Answer, Fault, GitHttp, ScriptedHttp, fixtures};
+use serde_json::{Value, json};
+
+use crate::harness::{BROKEN, TestServer, people};
+
+fn receiver() -> ScriptedHttp {
+    ScriptedHttp::start([Answer::json(200, "{}")])
+}
+
+fn events(receiver: &ScriptedHttp, count: usize) -> Vec<Value> {
+    let received = receiver.wait_for(count);
+    received.iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect()
+}
+
+#[test]
+fn a_refused_push_is_told_once_and_with_its_problems() {
+    let mut upstream = people();
+    let receiver = receiver();
+    let url = receiver.url("/hook?token=secret-of-the-receiver");
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_ALERT_URL", &url)]);
+    let serving = upstream.head().unwrap();
+    let refused = upstream.commit("break").put("people/broken.toml", BROKEN).push();
+    server.reload().problem(500, "push_refused");
+    server.reload().problem(500, "push_refused");
+    let next = upstream.commit("again").put("people/worse.toml", BROKEN).push();
+    let second = server.reload().problem(500, "push_refused");
+
+    let events = events(&receiver, 2);
+    assert_eq!(events.len(), 2);
+    let first = &events[0];
+    assert_eq!((&first["event"], &first["commit"]), (&json!("push_refused"), &json!(refused)));
+    assert_eq!((&first["servingCommit"], &first["branch"]), (&json!(serving), &json!("published")));
+    assert_eq!(first["problems"][0]["path"], "people/broken.toml");
+    assert_eq!((&events[1]["commit"], &events[1]["heldId"]), (&json!(next), &second["heldId"]));
+    let request = &receiver.received()[0];
+    assert_eq!(request.header("content-type"), Some("application/json"));
+}
+
+#[test]
+fn a_receiver_that_fails_at_first_gets_the_alert_again() {
+    let mut upstream = people();
+    let receiver = ScriptedHttp::start([
+        Answer::json(500, "{}"),
+        Answer::json(503, "{}"),
+        Answer::json(200, "{}"),
+    ]);
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_ALERT_URL", &receiver.url("/"))]);
+    upstream.force_commit_on(None, "anew").put("a.toml", "a = 1\n").push();
+    server.reload().problem(409, "diverged");
+    let events = events(&receiver, 3);
+    assert!(events.iter().all(|event| *event == events[0] && event["event"] == "diverged"));
+}
+
+#[test]
+fn a_first_state_with_problems_is_told() {
+    let upstream = fixtures::broken_declared();
+    let receiver = receiver();
+    let _server = TestServer::with(&upstream.url(), &[("HEADWATER_ALERT_URL", &receiver.url("/"))]);
+    let events = events(&receiver, 1);
+    assert_eq!(events[0]["event"], "degraded");
+    assert!(events[0]["problemsTotal"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn each_kind_of_failure_is_told_once_until_it_is_over() {
+    let upstream = people();
+    let http = GitHttp::serve(upstream.parent());
+    let receiver = receiver();
+    let settings = [("HEADWATER_ALERT_URL", &*receiver.url("/"))];
+    let server = TestServer::with(&http.url("upstream.git"), &settings);
+    http.fail(Fault::Status(500));
+    server.reload().problem(502, "fetch_failed");
+    server.reload().problem(502, "fetch_failed");
+    http.fail(Fault::Status(401));
+    server.reload().problem(502, "remote_auth");
+    http.recover();
+    server.reload().outcome("unchanged");
+    http.fail(Fault::Status(500));
+    server.reload().problem(502, "fetch_failed");
+    let events: Vec<_> = events(&receiver, 3)
+        .iter()
+        .map(|event| event["event"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(events, ["fetch_failed", "remote_auth", "fetch_failed"]);
+    let remote = serde_json::from_slice::<Value>(&receiver.received()[0].body).unwrap();
+    assert_eq!(remote["remote"], http.url("upstream.git"));
+}

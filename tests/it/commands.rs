@@ -1,0 +1,205 @@
+//! The commands, as the program itself.
+
+use std::process::{Command, Output};
+
+use headwater_testkit::{Upstream, fixtures, git};
+
+use crate::harness::{BROKEN, OPERATOR_SECRET, TestServer, people, person};
+
+fn headwater(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
+    command.args(arguments);
+    for (name, _) in std::env::vars() {
+        if name.starts_with("HEADWATER_") || name.starts_with("CFP_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+#[track_caller]
+fn run(arguments: &[&str], code: i32) -> String {
+    told(headwater(arguments).output().unwrap(), code)
+}
+
+#[track_caller]
+fn told(output: Output, code: i32) -> String {
+    let (out, err) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
+    let (out, err) = (out.unwrap(), err.unwrap());
+    assert_eq!(output.status.code(), Some(code), "{out}{err}");
+    out + &err
+}
+
+fn path(upstream: &Upstream) -> String {
+    upstream.path().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn check_passes_a_sound_commit_and_names_the_problems_of_a_broken_one() {
+    let mut upstream = people();
+    let repo = path(&upstream);
+    let sound = run(&["check", "--repo", &repo], 0);
+    assert!(sound.contains("2 records, 1 sheet, 0 problems"), "{sound}");
+    upstream.commit("break").put("people/broken.toml", BROKEN).push();
+    let broken = run(&["check", "--repo", &repo], 1);
+    assert!(broken.contains("people/broken.toml:1:") && broken.contains("[malformed]"), "{broken}");
+    run(&["check", "--repo", &repo, "--rev", "HEAD~1"], 0);
+    run(&["check", "--repo", &repo, "--rev", "nothing"], 65);
+    run(&["check", "--repo", "/nowhere/at/all"], 78);
+}
+
+#[test]
+fn check_works_in_a_work_tree_and_in_a_shallow_clone() {
+    let mut upstream = people();
+    upstream.commit("more").put("people/b.toml", person("b", "B", 1)).push();
+    let folder = tempfile::tempdir().unwrap();
+    git(folder.path(), ["clone", "-q", "--depth=1", &*upstream.url(), "work"]);
+    let work = folder.path().join("work");
+    let output = headwater(&["check"]).current_dir(&work).output().unwrap();
+    assert!(told(output, 0).contains("3 records"));
+}
+
+#[test]
+fn diff_tells_record_by_record_what_a_push_changes() {
+    let mut upstream = people();
+    upstream
+        .commit("all kinds")
+        .put("people/ada.toml", person("ada", "Ada Byron", 36))
+        .put("people/new.toml", person("new", "New", 1))
+        .put("people/broken.toml", BROKEN)
+        .delete("people/grace.toml")
+        .push();
+    let text = run(&["diff", "--repo", &path(&upstream), "HEAD~1", "HEAD"], 0);
+    for line in [
+        "added     people/new",
+        "modified  people/ada  bio, name",
+        "removed   people/grace",
+        "problem   people/broken.toml:1:",
+        "3 records changed: people +1 ~1 -1",
+        "this push would be refused: 1 problem",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let back = run(&["diff", "--repo", &path(&upstream), "HEAD", "HEAD~1"], 0);
+    assert!(back.contains("mended    people/broken.toml") && !back.contains("refused"), "{back}");
+}
+
+#[test]
+fn verify_finds_no_difference_in_a_history() {
+    let mut upstream = people();
+    for age in 1..5 {
+        upstream.commit("age").put("people/ada.toml", person("ada", "Ada", age)).push();
+    }
+    upstream.commit("break").put("people/broken.toml", BROKEN).push();
+    let repo = path(&upstream);
+    let text = run(&["verify", "--repo", &repo], 0);
+    assert!(text.contains("6 commits") && text.ends_with("0 differences\n"), "{text}");
+    assert!(run(&["verify", "--repo", &repo, "--last", "2"], 0).contains("2 commits"));
+    assert!(run(&["verify", "--repo", &repo, "--all"], 0).contains("6 commits"));
+}
+
+#[test]
+fn init_prints_definitions_that_read_the_same_records() {
+    let mut upstream = Upstream::new();
+    upstream
+        .commit("nothing declared")
+        .put("posts/2024/one.json", r#"{"title":"One"}"#)
+        .put("posts/two.json", r#"{"title":"Two"}"#)
+        .put("people/ada.yaml", "name: Ada\n")
+        .push();
+    let repo = path(&upstream);
+    let inferred = TestServer::start(&upstream.url());
+    let definitions = run(&["init", "--repo", &repo], 0);
+    assert!(definitions.contains("[sheets.posts]"), "{definitions}");
+    upstream.commit("declare").put("headwater.toml", definitions).push();
+    assert!(run(&["check", "--repo", &repo], 0).contains("3 records, 2 sheets, 0 problems"));
+    let declared = TestServer::start(&upstream.url());
+    for path in ["/api/posts/2024/one", "/api/posts/two", "/api/people/ada"] {
+        assert_eq!(declared.get(path).json(), inferred.get(path).json());
+    }
+    run(&["init", "--repo", &repo], 65);
+}
+
+#[test]
+fn apply_lets_a_held_push_through() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let broken = upstream.commit("break").put("people/broken.toml", BROKEN).push();
+    let id = server.reload().problem(500, "push_refused")["heldId"].as_str().unwrap().to_owned();
+    let address = server.url("");
+    let apply = |secret: Option<&str>, id: &str| {
+        let mut command = headwater(&["apply", id, "--server", &address]);
+        secret.map(|secret| command.env("HEADWATER_OPERATOR_SECRET", secret));
+        command.output().unwrap()
+    };
+    assert!(told(apply(None, &id), 78).contains("HEADWATER_OPERATOR_SECRET"));
+    assert!(told(apply(Some("wrong-wrong-wrong-wrong"), &id), 65).contains("unauthorized"));
+    assert!(told(apply(Some(OPERATOR_SECRET), "1-1"), 65).contains("not_found"));
+    assert!(told(apply(Some(OPERATOR_SECRET), &id), 0).contains(&broken));
+    assert_eq!(server.get("/api/people/ada").commit(), broken);
+}
+
+#[test]
+fn settings_that_are_wrong_end_serve_before_the_port_opens() {
+    run(&["serve", "--nothing"], 64);
+    assert!(run(&["serve"], 78).contains("--repo"));
+    assert!(run(&["serve", "--repo", "/nowhere/at/all", "--listen", "127.0.0.1:0"], 78).len() > 1);
+    let mut short = headwater(&["serve", "--repo", "x"]);
+    short.env("HEADWATER_RELOAD_SECRET", "hunter2");
+    let text = told(short.output().unwrap(), 78);
+    assert!(text.contains("reload_secret") && !text.contains("hunter2"), "{text}");
+}
+
+#[test]
+fn serve_prints_its_address_and_ends_on_a_signal() {
+    use std::io::{BufRead, BufReader, Read};
+    let upstream = fixtures::civic();
+    let folder = tempfile::tempdir().unwrap();
+    let mirror = folder.path().join("mirror.git");
+    let arguments = [
+        "serve",
+        "--repo",
+        mirror.to_str().unwrap(),
+        "--remote",
+        &upstream.url(),
+        "--listen",
+        "127.0.0.1:0",
+    ];
+    let mut child = headwater(&arguments)
+        .env("HEADWATER_RELOAD_SECRET", "canary-canary-canary")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
+    assert!(address.starts_with("http://127.0.0.1:"), "{address}");
+    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut lines = String::new();
+    while !lines.contains("\"ready\"") {
+        assert!(log.read_line(&mut lines).unwrap() > 0, "{lines}");
+    }
+    let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(killed.success());
+    log.read_to_string(&mut lines).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{lines}");
+    assert!(
+        lines.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()),
+        "{lines}"
+    );
+    assert!(!lines.contains("canary"), "{lines}");
+}
+
+#[test]
+fn the_demonstration_pushes_and_reports_by_itself() {
+    use std::io::{BufRead, BufReader};
+    let mut child =
+        headwater(&["demo", "--auto"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let reports = BufReader::new(child.stdout.take().unwrap()).lines();
+    let report =
+        reports.map(|line| line.unwrap()).find(|line| line.starts_with("push 1: ")).unwrap();
+    assert!(report.contains("applied") && report.contains("projects +0 ~1 -0"), "{report}");
+    let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -1,0 +1,161 @@
+//! From the start to the end of a server: before the first snapshot, polling, shutdown.
+
+use headwater::exit::Exit;
+use headwater_testkit::{Fault, GitHttp, Upstream};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{RELOAD, TestServer, people, person};
+
+#[test]
+fn before_the_first_snapshot_reads_are_told_to_come_back_and_webhooks_wait() {
+    let upstream = people();
+    let http = GitHttp::serve(upstream.parent());
+    http.fail(Fault::Hang);
+    let server = TestServer::loading(&http.url("upstream.git"), &[]);
+    http.wait_until_hanging(1);
+
+    for path in ["/api/people/ada", "/api/people", "/api/_status", "/api/_search?q=a"] {
+        let answer = server.get(path);
+        answer.problem(503, "not_ready");
+        assert_eq!(answer.header("retry-after"), Some("1"), "{path}");
+    }
+    assert_eq!(server.get("/health/live").status, 200);
+    server.get("/health/ready").problem(503, "not_ready");
+    assert_eq!(server.get("/metrics").status, 200);
+    server.send(server.request(Method::POST, RELOAD)).problem(401, "unauthorized");
+    let first = server.reload();
+    let second = server.reload();
+    assert_eq!((first.status, second.status), (202, 202));
+    assert_eq!(first.json()["id"], second.json()["id"]);
+    let location = first.header("location").unwrap().to_owned();
+    assert_eq!(server.look(&location).json()["state"], "running");
+
+    http.recover();
+    server.ready().unwrap();
+    assert_eq!(server.follow(&location)["outcome"], "unchanged");
+    assert_eq!(server.get("/health/ready").status, 200);
+    assert_eq!(server.get("/api/people/ada").status, 200);
+}
+
+#[test]
+fn an_empty_remote_is_an_empty_state_until_the_first_push() {
+    let mut upstream = Upstream::new();
+    let server = TestServer::start(&upstream.url());
+    let status = server.get("/api/_status").json();
+    assert_eq!((&status["commit"], &status["records"]), (&json!("0".repeat(40)), &json!(0)));
+    assert_eq!(server.get("/health/ready").status, 200);
+    let new = upstream.commit("first").put("people/ada.json", r#"{"name":"Ada"}"#).push();
+    assert_eq!(server.reload().json()["newCommit"], *new);
+    assert_eq!(server.get("/api/people/ada").json()["name"], "Ada");
+}
+
+#[test]
+fn a_push_that_came_while_nobody_was_here_is_live_after_the_start() {
+    let mut upstream = people();
+    let mut server = TestServer::start(&upstream.url());
+    assert!(server.stop());
+    let new = upstream.commit("more").put("people/b.toml", person("b", "B", 1)).push();
+    server.begin();
+    server.settle();
+    assert_eq!(server.get("/api/people/b").commit(), new);
+}
+
+#[test]
+fn without_its_remote_a_server_starts_from_its_mirror() {
+    let upstream = people();
+    let head = upstream.head().unwrap();
+    let mut server = TestServer::start(&upstream.url());
+    drop(upstream);
+    server.restart();
+    assert_eq!(server.get("/api/people/ada").commit(), head);
+    server.reload().problem(502, "fetch_failed");
+}
+
+#[test]
+fn polling_finds_a_push_that_no_webhook_told_of() {
+    let mut upstream = people();
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_POLL_INTERVAL", "0.05")]);
+    let new = upstream.commit("more").put("people/b.toml", person("b", "B", 1)).push();
+    while server.get("/api/people/b").status != 200 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(server.get("/api/people/b").commit(), new);
+    let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+    assert!(metrics.contains("headwater_heads_found_by_poll_total 1"), "{metrics}");
+}
+
+#[test]
+fn a_state_that_lags_is_not_ready_for_those_who_ask() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    assert_eq!(server.get("/health/ready?max_lag=0").status, 200);
+    upstream.commit("break").put("people/broken.toml", crate::harness::BROKEN).push();
+    server.reload().problem(500, "push_refused");
+    while server.get("/health/ready?max_lag=0").status == 200 {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    server.get("/health/ready?max_lag=0").problem(503, "stale");
+    assert_eq!(server.get("/health/ready?max_lag=1000").status, 200);
+    assert_eq!(server.get("/health/ready").status, 200);
+    server.get("/health/ready?max_lag=x").problem(422, "invalid_query");
+}
+
+#[test]
+fn a_reload_in_flight_is_answered_before_the_server_ends() {
+    let mut upstream = people();
+    let http = GitHttp::serve(upstream.parent());
+    let mut server = TestServer::start(&http.url("upstream.git"));
+    let new = upstream.commit("more").put("people/b.toml", person("b", "B", 1)).push();
+    http.fail(Fault::Hang);
+    let call = server.runtime().spawn(server.call(RELOAD).send());
+    http.wait_until_hanging(1);
+    let runtime = server.runtime().handle().clone();
+    let ended = std::thread::scope(|scope| {
+        let ended = scope.spawn(|| server.stop());
+        http.recover();
+        ended.join().unwrap()
+    });
+    let body: serde_json::Value =
+        runtime.block_on(async { call.await.unwrap().unwrap().json().await.unwrap() });
+    assert_eq!((&body["outcome"], &body["newCommit"]), (&json!("applied"), &json!(new)));
+    assert!(ended);
+}
+
+#[test]
+fn what_does_not_end_in_time_is_cut_off() {
+    let upstream = people();
+    let http = GitHttp::serve(upstream.parent());
+    let settings = [("HEADWATER_SHUTDOWN_TIMEOUT", "0.1")];
+    let mut server = TestServer::with(&http.url("upstream.git"), &settings);
+    http.fail(Fault::Hang);
+    let call = server.runtime().spawn(server.call(RELOAD).send());
+    http.wait_until_hanging(1);
+    let runtime = server.runtime().handle().clone();
+    assert!(!server.stop());
+    assert!(runtime.block_on(call).unwrap().is_err());
+    http.recover();
+}
+
+#[test]
+fn a_repository_that_cannot_be_served_ends_the_server_with_its_code() {
+    let gone = TestServer::loading("file:///nowhere/at/all.git", &[]);
+    assert_eq!(gone.ready().unwrap_err().exit, Exit::Unavailable);
+    let upstream = people();
+    let branch = [("HEADWATER_BRANCH", "nothing")];
+    let wrong = TestServer::loading(&upstream.url(), &branch);
+    let failure = wrong.ready().unwrap_err();
+    assert_eq!(failure.exit, Exit::Config);
+    assert!(failure.to_string().contains("published"), "{failure}");
+}
+
+#[test]
+fn two_servers_do_not_share_a_mirror() {
+    let upstream = people();
+    let first = TestServer::start(&upstream.url());
+    let mirror = first.mirror();
+    let second =
+        TestServer::loading(&upstream.url(), &[("HEADWATER_REPO", mirror.to_str().unwrap())]);
+    assert_eq!(second.ready().unwrap_err().exit, Exit::Unavailable);
+    assert_eq!(first.get("/api/people/ada").status, 200);
+}

@@ -1,0 +1,74 @@
+//! Limits on what a client may send.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::harness::{RELOAD, RELOAD_SECRET, TestServer, people};
+
+/// Sends raw bytes and returns the answer up to the end of the connection.
+fn exchange(server: &TestServer, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.server().address()).unwrap();
+    stream.write_all(request).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_body_that_is_too_big_is_refused_before_it_is_read() {
+    let upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let length = (25 << 20) + 1;
+    let request = format!(
+        "POST {RELOAD} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Authorization: Bearer {RELOAD_SECRET}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n"
+    );
+    let answer = exchange(&server, request.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("body_too_large"), "{answer}");
+}
+
+#[test]
+fn the_credential_is_looked_at_before_the_body() {
+    let upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let request = format!(
+        "POST {RELOAD} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+         Authorization: Bearer wrong\r\nContent-Length: 99999999999\r\n\r\n"
+    );
+    let answer = exchange(&server, request.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+}
+
+#[test]
+fn a_chunked_body_has_the_same_limit() {
+    let upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let chunk = vec![b'x'; 1 << 20];
+    let mut stream = TcpStream::connect(server.server().address()).unwrap();
+    let head = format!(
+        "POST {RELOAD} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {RELOAD_SECRET}\r\n\
+         Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    for _ in 0..26 {
+        let sent = write!(stream, "{:x}\r\n", chunk.len())
+            .and_then(|()| stream.write_all(&chunk))
+            .and_then(|()| stream.write_all(b"\r\n"));
+        if sent.is_err() {
+            break;
+        }
+    }
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+}
+
+#[test]
+fn more_headers_than_anybody_needs_are_refused() {
+    let upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let many = "A: b\r\n".repeat(70);
+    let answer = exchange(&server, format!("GET / HTTP/1.1\r\n{many}\r\n").as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+}

@@ -1,0 +1,13 @@
+//! The server's tests over real sockets and real remotes, in one binary so that it links once.
+
+mod alerts;
+mod commands;
+mod forges;
+mod harness;
+mod held;
+mod lifecycle;
+mod limits;
+mod reads;
+mod refusals;
+mod reloads;
+mod remotes;
