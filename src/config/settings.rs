@@ -83,10 +83,10 @@ settings! {
         "How many bytes one fetch may bring";
     RECORD_LIMIT = "record-limit" "BYTES" Some("1048576"), None, false,
         "The largest file that is read as a record; a larger one is a problem";
-    QUARANTINE_LIMIT = "quarantine-limit" "N" Some("100"), None, false,
-        "How many problems a push may bring to sheets with the policy `quarantine`";
-    QUARANTINE_SHARE = "quarantine-share" "PERCENT" Some("10"), None, false,
-        "How large a share of such a sheet's files may be problems";
+    QUARANTINE_LIMIT = "quarantine-limit" "N" Some("1000"), None, false,
+        "How many problems a sheet with the policy `quarantine` may have before a push that adds to them is refused";
+    QUARANTINE_SHARE = "quarantine-share" "PERCENT" Some("50"), None, false,
+        "How large a share of such a sheet's files may be problems before that";
     ALERT_URL = "alert-url" "URL" None, None, true,
         "Gets a JSON POST, once per cause, when something needs a person";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
@@ -110,6 +110,23 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), SETTINGS.len());
         assert!(SETTINGS.iter().all(|setting| !setting.help.ends_with('.')));
+    }
+
+    #[test]
+    fn the_readme_lists_every_setting_as_it_is() {
+        let readme = include_str!("../../README.md");
+        for setting in SETTINGS {
+            let flag = match setting.secret {
+                true => "–".to_owned(),
+                false => format!("`--{} {}`", setting.flag, setting.value),
+            };
+            let alias = setting.alias.map(|alias| format!(", `{alias}`")).unwrap_or_default();
+            let default = setting.default.filter(|text| !text.is_empty());
+            let default = default.map(|text| format!("`{text}`")).unwrap_or_default();
+            let help = setting.help;
+            let row = format!("| {flag} | `{}`{alias} | {default} | {help} |", setting.env());
+            assert!(readme.contains(&row), "README lacks the row\n{row}");
+        }
     }
 
     #[test]
