@@ -7,8 +7,10 @@
 
 use std::collections::HashSet;
 
+use gix::objs::Exists as _;
 use gix::odb::Header as _;
 
+use super::history::object_id;
 use super::objects::kind_name;
 use super::tree::EntryMode;
 use super::{ObjectError, Objects, PathChange};
@@ -39,7 +41,16 @@ fn check_history(
     known: Option<&Objects>,
     tip: CommitId,
 ) -> Result<TreeId, ObjectError> {
-    let is_known = |commit: CommitId| known.is_some_and(|known| known.contains(commit.as_bytes()));
+    // Looking again at the folder of packs for each commit that is new would cost more than all
+    // the rest, and a commit that is missed is only read.
+    let known = known.map(|known| {
+        let mut repo = known.repo.clone();
+        repo.objects.refresh_never();
+        repo
+    });
+    let is_known = |commit: CommitId| {
+        known.as_ref().is_some_and(|known| known.objects.exists(&object_id(commit)))
+    };
     let first = received.commit(tip)?;
     let mut seen = HashSet::from([tip]);
     let mut pending = if is_known(tip) { Vec::new() } else { first.parents };

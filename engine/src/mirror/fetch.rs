@@ -4,23 +4,22 @@
 //! check it, move it in, move `refs/remotes/origin/<branch>`. Whatever fails on the way leaves the
 //! mirror as it was.
 
+mod error;
+mod negotiate;
+
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gix::protocol::fetch::negotiate::{Action, Round, one_round};
-use gix::protocol::fetch::{Arguments, Negotiate, Response};
-
+use self::error::is_disk_full;
+pub use self::error::{FetchError, FetchErrorKind};
+use self::negotiate::{OneRound, haves};
 use super::conversation::Conversation;
-use super::history::object_id;
 use super::open::is_branch_name;
 use super::quarantine::Quarantine;
 use super::transport::Budget;
-use super::{Cause, Expected, Mirror, ObjectError, Objects, OpenError, RefError, Remote, check};
+use super::{Expected, Mirror, Objects, Remote, check};
 use crate::id::{CommitId, TreeId};
-
-/// How many commits the remote is told that we have.
-const MAX_HAVES: usize = 256;
 
 /// What a conversation with a remote may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,145 +75,6 @@ pub struct Fetched {
     pub bytes: u64,
     /// Objects received.
     pub objects: u32,
-}
-
-/// A fetch that did not go through. The mirror is as it was.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The name cannot be that of a branch.
-    #[error("{branch:?} cannot be the name of a branch")]
-    InvalidBranch {
-        /// The name.
-        branch: String,
-    },
-    /// The remote cannot be reached, is not there, or the line broke.
-    #[error("{remote} cannot be fetched from{}", said(message))]
-    Unreachable {
-        /// The address, without secrets.
-        remote: String,
-        /// What the remote or the program that talks to it said, if anything.
-        message: String,
-        /// Why.
-        #[source]
-        source: Cause,
-    },
-    /// The remote wants other credentials, or is not the one whose host key we know.
-    #[error("{remote} refuses our credentials{}", said(message))]
-    Auth {
-        /// The address, without secrets.
-        remote: String,
-        /// What the remote or the program that talks to it said, if anything.
-        message: String,
-        /// Why.
-        #[source]
-        source: Cause,
-    },
-    /// What the remote sent is not what it should be. Nothing of it was kept.
-    #[error("{remote} sent content that is refused: {rule}")]
-    ContentRejected {
-        /// The address, without secrets.
-        remote: String,
-        /// The object, if it is known which.
-        object: Option<String>,
-        /// Which rule it breaks.
-        rule: &'static str,
-        /// Why.
-        #[source]
-        source: Cause,
-    },
-    /// The remote took longer than the time of the fetch, or was silent for too long.
-    #[error("{remote} took too long")]
-    TimedOut {
-        /// The address, without secrets.
-        remote: String,
-    },
-    /// The remote sent more than the limit of the fetch.
-    #[error("{remote} sent more than {limit} bytes")]
-    TooLarge {
-        /// The address, without secrets.
-        remote: String,
-        /// The limit.
-        limit: u64,
-    },
-    /// There is no space left.
-    #[error("no space is left to fetch into the mirror")]
-    DiskFull(#[source] Cause),
-    /// A ref of the mirror is locked by somebody else.
-    #[error("the mirror is locked")]
-    RepoLocked(#[source] Cause),
-    /// The mirror itself cannot be read or written.
-    #[error("the mirror cannot be read or written")]
-    Mirror(#[source] Cause),
-}
-
-/// The kinds of failed fetches that callers treat differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FetchErrorKind {
-    /// Try again later.
-    Unreachable,
-    /// Somebody has to look at the credentials.
-    Auth,
-    /// Somebody has to look at the content; it will be the same next time.
-    ContentRejected,
-    /// Try again later, or allow more time.
-    TimedOut,
-    /// Allow more bytes.
-    TooLarge,
-    /// Make room.
-    DiskFull,
-    /// Try again soon.
-    RepoLocked,
-    /// Anything else.
-    Other,
-}
-
-impl FetchError {
-    /// Returns the kind.
-    pub fn kind(&self) -> FetchErrorKind {
-        match self {
-            Self::Unreachable { .. } => FetchErrorKind::Unreachable,
-            Self::Auth { .. } => FetchErrorKind::Auth,
-            Self::ContentRejected { .. } => FetchErrorKind::ContentRejected,
-            Self::TimedOut { .. } => FetchErrorKind::TimedOut,
-            Self::TooLarge { .. } => FetchErrorKind::TooLarge,
-            Self::DiskFull(_) => FetchErrorKind::DiskFull,
-            Self::RepoLocked(_) => FetchErrorKind::RepoLocked,
-            Self::InvalidBranch { .. } | Self::Mirror(_) => FetchErrorKind::Other,
-        }
-    }
-
-    /// An error of our own side.
-    fn ours(cause: impl Into<Cause>) -> Self {
-        let cause = cause.into();
-        if is_disk_full(cause.as_ref()) { Self::DiskFull(cause) } else { Self::Mirror(cause) }
-    }
-
-    fn content(remote: &Remote, error: ObjectError) -> Self {
-        let (object, rule) = match &error {
-            ObjectError::Missing { id } => (Some(id), "missing_object"),
-            ObjectError::WrongKind { id, .. } => (Some(id), "wrong_kind"),
-            ObjectError::BadTree { id, .. } => (Some(id), "malformed_tree"),
-            ObjectError::Unreadable { id, .. } => (Some(id), "unreadable_object"),
-            ObjectError::TooManyPaths { .. } => (None, "too_many_paths"),
-        };
-        let (remote, object) = (remote.to_string(), object.cloned());
-        Self::ContentRejected { remote, object, rule, source: error.into() }
-    }
-}
-
-impl From<OpenError> for FetchError {
-    fn from(error: OpenError) -> Self {
-        Self::ours(error)
-    }
-}
-
-impl From<RefError> for FetchError {
-    fn from(error: RefError) -> Self {
-        match error {
-            RefError::Locked { .. } => Self::RepoLocked(error.into()),
-            other => Self::ours(other),
-        }
-    }
 }
 
 impl Mirror {
@@ -432,92 +292,6 @@ struct Received {
     head: RemoteHead,
     quarantine: Option<Quarantine>,
     objects: u32,
-}
-
-/// Lists commits that we have with all their history, the tips of our refs first.
-///
-/// The distances grow, so that a remote that went back far still finds one it knows.
-fn haves(known: &Objects) -> Vec<CommitId> {
-    let tips = known.references_under("refs/").unwrap_or_default();
-    let mut haves: Vec<CommitId> = Vec::new();
-    for (_, tip) in &tips {
-        if !haves.contains(tip) && known.commit(*tip).is_ok() {
-            haves.push(*tip);
-        }
-    }
-    haves.truncate(MAX_HAVES / 2);
-    let share = (MAX_HAVES - haves.len()) / haves.len().max(1);
-    for tip in haves.clone() {
-        let line = known.first_parents(tip, 4_096).unwrap_or_default();
-        let mut distance = 1;
-        for step in 0..share {
-            let Some(commit) = line.get(distance) else { break };
-            if !haves.contains(commit) {
-                haves.push(*commit);
-            }
-            distance += 1 + step / 16 * (step / 16);
-        }
-    }
-    haves
-}
-
-/// Says at once what we want and what we have, and takes the pack that follows.
-struct OneRound {
-    tip: CommitId,
-    haves: Vec<CommitId>,
-}
-
-impl Negotiate for OneRound {
-    fn mark_complete_and_common_ref(&mut self) -> gix::Result<Action> {
-        Ok(Action::MustNegotiate { remote_ref_target_known: vec![false] })
-    }
-
-    fn add_wants(&mut self, arguments: &mut Arguments, _known: &[bool]) -> bool {
-        arguments.want(object_id(self.tip));
-        true
-    }
-
-    fn one_round(
-        &mut self,
-        _state: &mut one_round::State,
-        arguments: &mut Arguments,
-        _previous: Option<&Response>,
-    ) -> gix::Result<(Round, bool)> {
-        for commit in &self.haves {
-            arguments.have(object_id(*commit));
-        }
-        let round = Round {
-            haves_sent: self.haves.len(),
-            in_vain: 0,
-            haves_to_send: self.haves.len(),
-            previous_response_had_at_least_one_in_common: false,
-        };
-        Ok((round, true))
-    }
-}
-
-fn said(message: &str) -> String {
-    if message.is_empty() { String::new() } else { format!(": {message}") }
-}
-
-/// Says whether one of the causes is that no space is left.
-pub(super) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
-    let of_io = |error: &(dyn std::error::Error + 'static)| {
-        error.downcast_ref::<io::Error>().is_some_and(|error| {
-            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        })
-    };
-    if let Some(error) = error.downcast_ref::<gix::Error>()
-        && error.iter_errors().any(of_io)
-    {
-        return true;
-    }
-    of_io(error)
-        || error.source().is_some_and(is_disk_full)
-        || error
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref)
-            .is_some_and(|inner| is_disk_full(inner))
 }
 
 #[cfg(test)]

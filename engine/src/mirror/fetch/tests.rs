@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::mirror::testing::{TestRepository, files_below, hermetic_git};
-use crate::mirror::{MirrorOptions, RemoteOptions};
+use crate::mirror::{MirrorOptions, RefError, RemoteOptions};
 
 const OUR_REF: &str = "refs/remotes/origin/main";
 

@@ -1,0 +1,168 @@
+//! Why a fetch did not go through, told apart as far as callers act on it.
+
+use std::io;
+
+use crate::mirror::{Cause, ObjectError, OpenError, RefError, Remote};
+
+/// A fetch that did not go through. The mirror is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The name cannot be that of a branch.
+    #[error("{branch:?} cannot be the name of a branch")]
+    InvalidBranch {
+        /// The name.
+        branch: String,
+    },
+    /// The remote cannot be reached, is not there, or the line broke.
+    #[error("{remote} cannot be fetched from{}", said(message))]
+    Unreachable {
+        /// The address, without secrets.
+        remote: String,
+        /// What the remote or the program that talks to it said, if anything.
+        message: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The remote wants other credentials, or is not the one whose host key we know.
+    #[error("{remote} refuses our credentials{}", said(message))]
+    Auth {
+        /// The address, without secrets.
+        remote: String,
+        /// What the remote or the program that talks to it said, if anything.
+        message: String,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// What the remote sent is not what it should be. Nothing of it was kept.
+    #[error("{remote} sent content that is refused: {rule}")]
+    ContentRejected {
+        /// The address, without secrets.
+        remote: String,
+        /// The object, if it is known which.
+        object: Option<String>,
+        /// Which rule it breaks.
+        rule: &'static str,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The remote took longer than the time of the fetch, or was silent for too long.
+    #[error("{remote} took too long")]
+    TimedOut {
+        /// The address, without secrets.
+        remote: String,
+    },
+    /// The remote sent more than the limit of the fetch.
+    #[error("{remote} sent more than {limit} bytes")]
+    TooLarge {
+        /// The address, without secrets.
+        remote: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// There is no space left.
+    #[error("no space is left to fetch into the mirror")]
+    DiskFull(#[source] Cause),
+    /// A ref of the mirror is locked by somebody else.
+    #[error("the mirror is locked")]
+    RepoLocked(#[source] Cause),
+    /// The mirror itself cannot be read or written.
+    #[error("the mirror cannot be read or written")]
+    Mirror(#[source] Cause),
+}
+
+/// The kinds of failed fetches that callers treat differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FetchErrorKind {
+    /// Try again later.
+    Unreachable,
+    /// Somebody has to look at the credentials.
+    Auth,
+    /// Somebody has to look at the content; it will be the same next time.
+    ContentRejected,
+    /// Try again later, or allow more time.
+    TimedOut,
+    /// Allow more bytes.
+    TooLarge,
+    /// Make room.
+    DiskFull,
+    /// Try again soon.
+    RepoLocked,
+    /// Anything else.
+    Other,
+}
+
+impl FetchError {
+    /// Returns the kind.
+    pub fn kind(&self) -> FetchErrorKind {
+        match self {
+            Self::Unreachable { .. } => FetchErrorKind::Unreachable,
+            Self::Auth { .. } => FetchErrorKind::Auth,
+            Self::ContentRejected { .. } => FetchErrorKind::ContentRejected,
+            Self::TimedOut { .. } => FetchErrorKind::TimedOut,
+            Self::TooLarge { .. } => FetchErrorKind::TooLarge,
+            Self::DiskFull(_) => FetchErrorKind::DiskFull,
+            Self::RepoLocked(_) => FetchErrorKind::RepoLocked,
+            Self::InvalidBranch { .. } | Self::Mirror(_) => FetchErrorKind::Other,
+        }
+    }
+
+    /// An error of our own side.
+    pub(super) fn ours(cause: impl Into<Cause>) -> Self {
+        let cause = cause.into();
+        if is_disk_full(cause.as_ref()) { Self::DiskFull(cause) } else { Self::Mirror(cause) }
+    }
+
+    pub(super) fn content(remote: &Remote, error: ObjectError) -> Self {
+        let (object, rule) = match &error {
+            ObjectError::Missing { id } => (Some(id), "missing_object"),
+            ObjectError::WrongKind { id, .. } => (Some(id), "wrong_kind"),
+            ObjectError::BadTree { id, .. } => (Some(id), "malformed_tree"),
+            ObjectError::Unreadable { id, .. } => (Some(id), "unreadable_object"),
+            ObjectError::TooManyPaths { .. } => (None, "too_many_paths"),
+        };
+        let (remote, object) = (remote.to_string(), object.cloned());
+        Self::ContentRejected { remote, object, rule, source: error.into() }
+    }
+}
+
+impl From<OpenError> for FetchError {
+    fn from(error: OpenError) -> Self {
+        Self::ours(error)
+    }
+}
+
+impl From<RefError> for FetchError {
+    fn from(error: RefError) -> Self {
+        match error {
+            RefError::Locked { .. } => Self::RepoLocked(error.into()),
+            other => Self::ours(other),
+        }
+    }
+}
+
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(": {message}") }
+}
+
+/// Says whether one of the causes is that no space is left.
+pub(super) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_io = |error: &(dyn std::error::Error + 'static)| {
+        error.downcast_ref::<io::Error>().is_some_and(|error| {
+            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        })
+    };
+    if let Some(error) = error.downcast_ref::<gix::Error>()
+        && error.iter_errors().any(of_io)
+    {
+        return true;
+    }
+    of_io(error)
+        || error.source().is_some_and(is_disk_full)
+        || error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .is_some_and(|inner| is_disk_full(inner))
+}

@@ -1,0 +1,76 @@
+//! What the remote is told that we have, so that it sends only the rest.
+//!
+//! One round is enough: a remote that knows none of what we name sends more than it had to, and
+//! that is all.
+
+use gix::protocol::fetch::negotiate::{Action, Round, one_round};
+use gix::protocol::fetch::{Arguments, Negotiate, Response};
+
+use crate::id::CommitId;
+use crate::mirror::Objects;
+use crate::mirror::history::object_id;
+
+/// How many commits the remote is told that we have.
+const MAX_HAVES: usize = 256;
+
+/// Lists commits that we have with all their history, the tips of our refs first.
+///
+/// The distances grow, so that a remote that went back far still finds one it knows.
+pub(super) fn haves(known: &Objects) -> Vec<CommitId> {
+    let tips = known.references_under("refs/").unwrap_or_default();
+    let mut haves: Vec<CommitId> = Vec::new();
+    for (_, tip) in &tips {
+        if !haves.contains(tip) && known.commit(*tip).is_ok() {
+            haves.push(*tip);
+        }
+    }
+    haves.truncate(MAX_HAVES / 2);
+    let share = (MAX_HAVES - haves.len()) / haves.len().max(1);
+    for tip in haves.clone() {
+        let line = known.first_parents(tip, 4_096).unwrap_or_default();
+        let mut distance = 1;
+        for step in 0..share {
+            let Some(commit) = line.get(distance) else { break };
+            if !haves.contains(commit) {
+                haves.push(*commit);
+            }
+            distance += 1 + step / 16 * (step / 16);
+        }
+    }
+    haves
+}
+
+/// Says at once what we want and what we have, and takes the pack that follows.
+pub(super) struct OneRound {
+    pub(super) tip: CommitId,
+    pub(super) haves: Vec<CommitId>,
+}
+
+impl Negotiate for OneRound {
+    fn mark_complete_and_common_ref(&mut self) -> gix::Result<Action> {
+        Ok(Action::MustNegotiate { remote_ref_target_known: vec![false] })
+    }
+
+    fn add_wants(&mut self, arguments: &mut Arguments, _known: &[bool]) -> bool {
+        arguments.want(object_id(self.tip));
+        true
+    }
+
+    fn one_round(
+        &mut self,
+        _state: &mut one_round::State,
+        arguments: &mut Arguments,
+        _previous: Option<&Response>,
+    ) -> gix::Result<(Round, bool)> {
+        for commit in &self.haves {
+            arguments.have(object_id(*commit));
+        }
+        let round = Round {
+            haves_sent: self.haves.len(),
+            in_vain: 0,
+            haves_to_send: self.haves.len(),
+            previous_response_had_at_least_one_in_common: false,
+        };
+        Ok((round, true))
+    }
+}
