@@ -94,6 +94,11 @@ impl FieldIndex {
         self.postings.get(scalar)
     }
 
+    /// Returns `scalar` as the index holds it, with the records that hold it.
+    pub fn entry(&self, scalar: &Scalar) -> Option<(&Scalar, &Postings)> {
+        self.postings.get_key_value(scalar)
+    }
+
     /// Returns the values in `range` in their order, each with its records.
     pub fn range(
         &self,

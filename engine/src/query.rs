@@ -8,6 +8,7 @@
 mod cursor;
 mod facets;
 mod filter;
+mod found;
 mod order;
 mod parse;
 mod projection;

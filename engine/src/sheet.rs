@@ -7,7 +7,7 @@ mod slot;
 
 use std::sync::Arc;
 
-use im::OrdMap;
+use im::{OrdMap, OrdSet};
 
 use crate::digest::LtHash;
 use crate::id::Key;
@@ -26,8 +26,8 @@ pub struct Sheet {
     spec: Arc<SheetSpec>,
     slots: OrdMap<Key, Slot>,
     served: usize,
-    /// How many of the served records are hidden.
-    hidden: usize,
+    /// The keys of the served records that are hidden.
+    hidden: OrdSet<Key>,
     indexes: Vec<(FieldPath, FieldIndex)>,
     /// The slots that have problems, with them.
     problems: OrdMap<Key, Arc<[Problem]>>,
@@ -68,7 +68,7 @@ impl Sheet {
             spec,
             slots: OrdMap::new(),
             served: 0,
-            hidden: 0,
+            hidden: OrdSet::new(),
             indexes: fields.into_iter().map(|field| (field, FieldIndex::default())).collect(),
             problems: OrdMap::new(),
             misnamed: OrdMap::new(),
@@ -122,7 +122,12 @@ impl Sheet {
 
     /// Returns how many records the public sees. Constant time.
     pub fn shown(&self) -> usize {
-        if self.spec.public { self.served - self.hidden } else { 0 }
+        if self.spec.public { self.served - self.hidden.len() } else { 0 }
+    }
+
+    /// Returns the keys of the served records that are hidden.
+    pub fn hidden(&self) -> &OrdSet<Key> {
+        &self.hidden
     }
 
     /// Says whether the field that hides records is set. Null and `false` leave it unset.
@@ -207,7 +212,7 @@ impl Sheet {
         } = self;
         let name = &spec.name;
         out.push(format!(
-            "sheet {name} served {served} hidden {hidden} {records_sum:?} {problems_sum:?}"
+            "sheet {name} served {served} hidden {hidden:?} {records_sum:?} {problems_sum:?}"
         ));
         out.extend(slots.iter().map(|(key, slot)| format!("{name} slot {key} {slot:?}")));
         out.extend(problems.iter().map(|(key, list)| format!("{name} problems {key} {list:?}")));
@@ -240,13 +245,15 @@ impl Sheet {
             element(before, &mut self.records_sum, LtHash::remove);
             self.fields.remove(&before.value);
             self.served -= 1;
-            self.hidden -= usize::from(self.hides(before));
+            self.hidden.remove(key);
         }
         if let Some(after) = after {
             element(after, &mut self.records_sum, LtHash::add);
             self.fields.add(&after.value);
             self.served += 1;
-            self.hidden += usize::from(self.hides(after));
+            if self.hides(after) {
+                self.hidden.insert(key.clone());
+            }
         }
         for (field, index) in &mut self.indexes {
             let read = |record: Option<&Record>| record.map(|record| scalars(&record.value, field));

@@ -114,26 +114,31 @@ impl Filter {
         }
     }
 
-    /// Returns the postings whose union is exactly the records that pass, or `None` where an index
-    /// does not help.
-    pub(crate) fn postings<'a>(&self, index: &'a FieldIndex) -> Option<Vec<&'a Postings>> {
-        Some(match &self.test {
+    /// Returns the values that let a record pass, in order, each with its records; a record passes
+    /// if and only if it holds one of them. Returns `None` where an index does not help.
+    pub(crate) fn entries<'a>(&self, index: &'a FieldIndex) -> Option<Vec<Entry<'a>>> {
+        let mut entries: Vec<Entry<'a>> = match &self.test {
             Test::Any(literals) => {
                 let scalars = literals.iter().flat_map(Literal::readings);
-                scalars.filter_map(|scalar| index.get(&scalar)).collect()
+                scalars.filter_map(|scalar| index.entry(&scalar)).collect()
             }
             Test::Side(side, literal) => {
-                let within = literal.readings().flat_map(|reading| side_of(index, *side, reading));
-                within.collect()
+                literal.readings().flat_map(|reading| side_of(index, *side, reading)).collect()
             }
-            Test::Exists(true) => index.values().map(|(_, keys)| keys).collect(),
+            Test::Exists(true) => return Some(index.values().collect()),
             Test::Exists(false) | Test::Not(_) => return None,
-        })
+        };
+        entries.sort_unstable_by_key(|(scalar, _)| *scalar);
+        entries.dedup_by_key(|(scalar, _)| *scalar);
+        Some(entries)
     }
 }
 
-/// Returns the postings of the values of the same kind that are on that side of `pivot`.
-fn side_of(index: &FieldIndex, side: Side, pivot: Scalar) -> impl Iterator<Item = &Postings> {
+/// A value of a field and the records that hold it.
+pub(crate) type Entry<'a> = (&'a Scalar, &'a Postings);
+
+/// Returns the values of the same kind that are on that side of `pivot`.
+fn side_of(index: &FieldIndex, side: Side, pivot: Scalar) -> impl Iterator<Item = Entry<'_>> {
     let kind = std::mem::discriminant(&pivot);
     // The first value of a kind comes behind the last of the kind before.
     let least = match &pivot {
@@ -148,8 +153,5 @@ fn side_of(index: &FieldIndex, side: Side, pivot: Scalar) -> impl Iterator<Item 
         Side::Below => (least, Bound::Excluded(pivot)),
         Side::UpTo => (least, Bound::Included(pivot)),
     };
-    index
-        .range(range)
-        .take_while(move |(scalar, _)| std::mem::discriminant(*scalar) == kind)
-        .map(|(_, keys)| keys)
+    index.range(range).take_while(move |(scalar, _)| std::mem::discriminant(*scalar) == kind)
 }
