@@ -13,6 +13,7 @@ use crate::config::{Config, Environment, Flags, Layers};
 use crate::exit::{Exit, Failure};
 use crate::random;
 use crate::serve::Server;
+use crate::signals::Signals;
 
 use sample::{BRANCH, Sample};
 use script::{Facts, report, script};
@@ -32,6 +33,7 @@ pub fn demo(auto: bool, listen: &str, out: &mut (dyn Write + Send)) -> Result<Ex
     let config = config(folder.path(), &sample, listen, &secret)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
+        let mut signals = Signals::listen()?;
         let server = Server::start(config).await?;
         server.ready().await?;
         let base = format!("http://{}", server.address());
@@ -46,7 +48,7 @@ pub fn demo(auto: bool, listen: &str, out: &mut (dyn Write + Send)) -> Result<Ex
         out.flush()?;
         let shown = tokio::select! {
             result = push_for_ever(&sample, &base, &secret, out), if auto => result,
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failure::from),
+            () = signals.next() => Ok(()),
         };
         server.stop().await;
         shown.map(|()| Exit::Success)

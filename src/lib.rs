@@ -7,6 +7,7 @@
 pub mod exit;
 pub mod random;
 pub mod redact;
+pub mod signals;
 
 pub mod config;
 pub mod logging;

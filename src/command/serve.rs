@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use headwater_engine::options::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, ConfigError, Environment, Layers, log_settings};
 use crate::exit::{Exit, Failure};
 use crate::logging;
 use crate::serve::Server;
+use crate::signals::Signals;
 
 /// How often the progress bar moves.
 const FRAME: Duration = Duration::from_millis(100);
@@ -71,30 +71,6 @@ async fn end(server: Server, mut signals: Signals) -> Exit {
         () = signals.next() => tracing::warn!("second signal, ending at once"),
     }
     Exit::Success
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| {
-                Failure::new(Exit::Software, format!("cannot listen for signals: {error}"))
-            })
-        };
-        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
-        Ok(Self { terminate: listen(terminate)?, interrupt: listen(interrupt)? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// Shows how far the load has come, on a terminal, for as long as it is polled.

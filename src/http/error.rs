@@ -241,9 +241,10 @@ pub fn render(response: Response, request: impl FnOnce() -> String) -> Response 
         return Response::from_parts(parts, body);
     };
     let trace_id = crate::random::id();
-    if let Some(cause) = &error.0.cause {
-        let request = request();
-        tracing::error!(code = error.0.code.as_str(), trace_id, request, cause, "request failed");
+    let (code, request) = (error.0.code.as_str(), request());
+    match &error.0.cause {
+        Some(cause) => tracing::error!(code, trace_id, request, cause, "request failed"),
+        None => tracing::debug!(code, trace_id, request, "request refused"),
     }
     let json = serde_json::to_vec(&error.body(Some(&trace_id))).unwrap_or_default();
     drop_body_headers(&mut parts.headers);

@@ -195,9 +195,8 @@ fn the_demonstration_pushes_and_reports_by_itself() {
     use std::io::{BufRead, BufReader};
     let mut child =
         headwater(&["demo", "--auto"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let reports = BufReader::new(child.stdout.take().unwrap()).lines();
-    let report =
-        reports.map(|line| line.unwrap()).find(|line| line.starts_with("push 1: ")).unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+    let report = lines.find(|line| line.starts_with("push 1: ")).unwrap();
     assert!(report.contains("applied") && report.contains("projects +0 ~1 -0"), "{report}");
     let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(stopped.success());

@@ -47,7 +47,8 @@ fn a_push_to_our_branch_goes_live_whichever_forge_tells() {
     let mut upstream = people();
     let server = TestServer::start(&upstream.url());
     let mut commit = |n: u32| {
-        upstream.commit("more").put(format!("people/p{n}.toml"), person("p", "P", n)).push()
+        let (path, slug) = (format!("people/p{n}.toml"), format!("p{n}"));
+        upstream.commit("more").put(path, person(&slug, "P", n)).push()
     };
     let plain = |after: &str| push("refs/heads/published", after, "o/n");
     let github = commit(1);
