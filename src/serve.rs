@@ -206,13 +206,13 @@ struct Opening {
 
 impl Opening {
     async fn run(self, config: EngineConfig, ledger: Arc<Ledger>, interval: Option<Duration>) {
-        let opened = tokio::task::spawn_blocking(move || Engine::open(config, ledger)).await;
-        let state = match opened {
+        let open = move || Engine::open(config, ledger).map_err(|error| failed(&error));
+        let state = match tokio::task::spawn_blocking(open).await {
             Ok(Ok(engine)) => {
                 self.opened(engine, interval);
                 State::Ready
             }
-            Ok(Err(error)) => failed(&error),
+            Ok(Err(failed)) => failed,
             Err(panic) => State::Failed(Exit::Software, format!("cannot load: {panic}")),
         };
         // The receiver is gone when the server was stopped meanwhile.

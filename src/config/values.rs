@@ -19,7 +19,8 @@ impl BasePath {
     pub fn parse(text: &str) -> Result<Self, String> {
         let path = text.trim_end_matches('/');
         let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
-        if !path.is_empty() && !(path.starts_with('/') && path.chars().all(plain)) {
+        let sound = path.is_empty() || path.starts_with('/') && path.chars().all(plain);
+        if !sound {
             return Err("must be empty or a path such as `/data`".to_owned());
         }
         Ok(Self(path.to_owned()))

@@ -1,23 +1,23 @@
 //! Build script: lists the sample records, so that `demo` needs nothing but the binary.
 
-use std::fmt::Write;
+use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
 const SAMPLE: &str = "fixtures/civic";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    println!("cargo::rerun-if-changed={SAMPLE}");
+    writeln!(stdout(), "cargo::rerun-if-changed={SAMPLE}")?;
     let mut files = Vec::new();
     collect(Path::new(SAMPLE), &mut files)?;
     files.sort();
-    let mut list = String::from("&[\n");
+    let mut list = Vec::from(b"&[\n");
     for file in files {
         let file = file.to_str().ok_or("the sample has only names in UTF-8")?;
         let path = &file[SAMPLE.len() + 1..];
         let bytes = format!("include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{file}\"))");
         writeln!(list, "    ({path:?}, {bytes}),")?;
     }
-    list.push(']');
+    list.push(b']');
     let out = std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?;
     std::fs::write(Path::new(&out).join("sample.rs"), list)?;
     Ok(())

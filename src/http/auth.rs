@@ -48,9 +48,10 @@ impl Keys {
         if self.reload.is_empty() && self.operator.is_empty() {
             return Err(Code::ReloadNotConfigured.into());
         }
-        // No early exit: the time does not tell which credential was wrong.
-        let roles = shown.iter().map(|credential| self.role(credential));
-        let weakest = roles.fold(Some(Role::Operator), |weakest, role| Some(weakest?.min(role?)));
+        // Every credential is compared before any is judged: the time does not tell which was wrong.
+        let roles: Vec<_> = shown.iter().map(|credential| self.role(credential)).collect();
+        let roles: Option<Vec<Role>> = roles.into_iter().collect();
+        let weakest = roles.and_then(|roles| roles.into_iter().min());
         weakest.ok_or_else(|| Code::Unauthorized.into())
     }
 

@@ -1,5 +1,7 @@
 //! The server's tests over real sockets and real remotes, in one binary so that it links once.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod alerts;
 mod commands;
 mod forges;
