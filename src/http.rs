@@ -114,3 +114,15 @@ fn cors_layer(cors: &Cors) -> Option<CorsLayer> {
     let layer = layer.allow_methods([Method::GET, Method::HEAD]);
     Some(layer.expose_headers([current::COMMIT, header::ETAG]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_internal_error_that_keeps_its_text_to_the_log() {
+        let response = panicked(Box::new("the secret is hunter2"));
+        assert_eq!(response.status(), 500);
+        assert!(response.extensions().get::<ApiError>().is_some());
+    }
+}

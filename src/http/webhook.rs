@@ -195,3 +195,27 @@ fn bad_hook(error: BadHook) -> ApiError {
     };
     ApiError::explained(code, error.to_string()).member("ok", false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forge_waits_eight_seconds_and_others_as_long_as_they_prefer() {
+        let cases: [(&[(&'static str, &'static str)], u64); 6] = [
+            (&[], 60),
+            (&[("prefer", "wait=5")], 5),
+            (&[("prefer", "respond-async"), ("prefer", "wait=7")], 7),
+            (&[("prefer", "wait=9999")], 300),
+            (&[("x-github-event", "push")], 8),
+            (&[("x-gitlab-event", "Push Hook"), ("prefer", "wait=100")], 8),
+        ];
+        for (pairs, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            assert_eq!(wait(&headers), expected, "{pairs:?}");
+        }
+    }
+}

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -36,11 +36,18 @@ pub struct LogGuard {
 
 impl Drop for LogGuard {
     fn drop(&mut self) {
+        let end = Instant::now() + LAST_LINES;
         let (done, written) = sync_channel(1);
-        if self.sender.try_send(Message::Done(done)).is_ok() {
-            // When the pipe is stuck, the program ends without the last lines.
-            let _ = written.recv_timeout(LAST_LINES);
+        let mut message = Message::Done(done);
+        // When the pipe is stuck, the program ends without the last lines.
+        while let Err(TrySendError::Full(back)) = self.sender.try_send(message) {
+            if Instant::now() > end {
+                return;
+            }
+            message = back;
+            std::thread::sleep(Duration::from_millis(1));
         }
+        let _ = written.recv_timeout(end.saturating_duration_since(Instant::now()));
     }
 }
 

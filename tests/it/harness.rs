@@ -100,7 +100,18 @@ impl TestServer {
     /// Stops the server and starts it again on the same mirror.
     pub(crate) fn restart(&mut self) {
         self.stop();
+        self.start_again();
+    }
+
+    /// Starts a server that was stopped, and waits until it is settled.
+    pub(crate) fn start_again(&mut self) {
         self.begin();
+        // A child that another test forks at this moment shares the lock of the mirror until it
+        // executes its program. Other processes have no such children.
+        while self.ready().is_err_and(|failure| failure.to_string().contains("is held by")) {
+            self.stop();
+            self.begin();
+        }
         self.settle();
     }
 
@@ -110,8 +121,7 @@ impl TestServer {
         self.runtime.block_on(server.stop())
     }
 
-    /// Starts a server that was stopped.
-    pub(crate) fn begin(&mut self) {
+    fn begin(&mut self) {
         let server = self.runtime.block_on(Server::start(self.config())).unwrap();
         self.base = format!("http://{}", server.address());
         self.server = Some(server);

@@ -56,8 +56,7 @@ fn a_push_that_came_while_nobody_was_here_is_live_after_the_start() {
     let mut server = TestServer::start(&upstream.url());
     assert!(server.stop());
     let new = upstream.commit("more").put("people/b.toml", person("b", "B", 1)).push();
-    server.begin();
-    server.settle();
+    server.start_again();
     assert_eq!(server.get("/api/people/b").commit(), new);
 }
 

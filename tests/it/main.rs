@@ -9,6 +9,7 @@ mod harness;
 mod held;
 mod lifecycle;
 mod limits;
+mod notify;
 mod reads;
 mod refusals;
 mod reloads;
