@@ -8,7 +8,7 @@ use crate::search::query::{Clause, Query};
 /// The length of an excerpt in characters, but for a longer match in the middle of it.
 const EXCERPT_CHARS: usize = 160;
 /// Only so much of a text is looked at.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 
 /// A word of the text that the query names.
 struct Candidate {
@@ -20,7 +20,7 @@ struct Candidate {
 /// Returns the part of `text` that matches `query` best, or `None` where no part does.
 ///
 /// The answer is HTML: matching words and phrases are inside `<mark>`, everything else is escaped,
-/// and `…` stands where text was cut off. Matches behind the first 64 KiB are not seen. Linear in
+/// and `…` stands where text was cut off. Matches behind the first 16 KiB are not seen. Linear in
 /// what is read.
 pub fn highlight(query: &Query, text: &str) -> Option<String> {
     let text = &text[..text.floor_char_boundary(READ_BYTES)];
