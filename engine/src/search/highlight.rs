@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::search::analyzer;
-use crate::search::query::{Clause, Query};
+use crate::search::query::{Clause, Query, Word};
 
 /// The length of an excerpt in characters, but for a longer match in the middle of it.
 const EXCERPT_CHARS: usize = 160;
@@ -77,17 +77,22 @@ fn spans(query: &Query, text: &str) -> Vec<(Range<usize>, usize)> {
 
 /// Returns the words of the text that a clause names, in order.
 fn candidates(clauses: &[&Clause], text: &str) -> Vec<Candidate> {
-    let mut analyzer = analyzer::stemming();
-    let mut stream = analyzer.token_stream(text);
+    let named: Vec<&Word> =
+        clauses.iter().flat_map(|clause| &clause.elements).map(|element| &element.word).collect();
+    let (mut folding, mut stemming) = (analyzer::folding(), analyzer::stemming());
+    let mut stream = folding.token_stream(text);
     let mut candidates = Vec::new();
     while let Some(token) = stream.next() {
-        let mut elements = clauses.iter().flat_map(|clause| &clause.elements);
-        if elements.any(|element| element.word.matches(&token.text)) {
-            candidates.push(Candidate {
-                position: token.position as u32,
-                range: token.offset_from..token.offset_to,
-                stem: token.text.as_str().into(),
-            });
+        if !named.iter().any(|word| word.may_match(&token.text)) {
+            continue;
+        }
+        let range = token.offset_from..token.offset_to;
+        let mut stems = stemming.token_stream(&text[range.clone()]);
+        if let Some(stem) = stems.next()
+            && named.iter().any(|word| word.matches(&stem.text))
+        {
+            let (position, stem) = (token.position as u32, stem.text.as_str().into());
+            candidates.push(Candidate { position, range, stem });
         }
     }
     candidates
