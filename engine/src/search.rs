@@ -157,7 +157,8 @@ impl TextIndex {
         changed.sort_unstable();
         changed.dedup();
         let mut segments = without(&self.segments, &changed);
-        segments.extend(build(&self.slots, &changed, texts)?);
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+        segments.extend(build(&self.slots, &changed, texts, threads)?);
         Ok(self.with_segments(segments).restamped(stamp))
     }
 
@@ -299,9 +300,14 @@ fn without(segments: &[Segment], names: &[DocName]) -> Vec<Segment> {
 /// is under construction takes several times the room of a finished segment.
 const CHUNK: std::ops::RangeInclusive<usize> = 10_000..=100_000;
 
-/// Builds segments of those documents that have texts. `names` is sorted.
-fn build(slots: &Slots, names: &[DocName], texts: &Texts<'_>) -> Result<Vec<Segment>, SearchError> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+/// Builds segments of those documents that have texts, on so many threads at most. `names` is
+/// sorted.
+fn build(
+    slots: &Slots,
+    names: &[DocName],
+    texts: &Texts<'_>,
+    threads: usize,
+) -> Result<Vec<Segment>, SearchError> {
     let chunk = names.len().div_ceil(threads).clamp(*CHUNK.start(), *CHUNK.end());
     let chunks: Vec<&[DocName]> = names.chunks(chunk).collect();
     let one = |names: &[DocName]| Segment::build(slots, names, texts).map_err(SearchError::Build);

@@ -40,7 +40,9 @@ pub(crate) fn of_index<'a>(
     let hidden = count(field, hidden);
     let mut counts: Vec<(&Scalar, usize)> = index
         .values()
-        .map(|(scalar, keys)| (scalar, keys.len() - hidden.get(scalar).copied().unwrap_or(0)))
+        .map(|(scalar, keys)| {
+            (scalar, keys.len().saturating_sub(hidden.get(scalar).copied().unwrap_or(0)))
+        })
         .filter(|(_, count)| *count > 0)
         .collect();
     // The values are in order and the sort is stable.

@@ -97,7 +97,7 @@ impl<'a> List<'_, 'a> {
         };
         let after = self.after.map(|after| (&after.key, score_of(after)));
         let behind = |place: &&(&'a Key, f32)| {
-            after.is_none_or(|after| order(*place, &after) == Ordering::Greater)
+            after.is_none_or(|after| order(place, &after) == Ordering::Greater)
         };
         let mut places: Vec<(&'a Key, f32)> = found.iter().filter(behind).copied().collect();
         first(&mut places, offset.saturating_add(limit), order);

@@ -79,7 +79,8 @@ impl Compaction {
     pub fn run(self, texts: &Texts<'_>) -> Result<Compacted, SearchError> {
         let mut names: Vec<DocName> = self.victims.iter().flat_map(Segment::names).collect();
         names.sort_unstable();
-        let merged = build(&self.slots, &names, texts)?;
+        // On one thread: nobody waits for it, and readers want the others.
+        let merged = build(&self.slots, &names, texts, 1)?;
         if Totals::of(&merged) != Totals::of(&self.victims) {
             return Err(SearchError::OutOfStep);
         }

@@ -3,12 +3,12 @@
 use std::ops::Range;
 
 use crate::search::analyzer;
-use crate::search::query::{Clause, Query};
+use crate::search::query::{Clause, Query, Word};
 
 /// The length of an excerpt in characters, but for a longer match in the middle of it.
 const EXCERPT_CHARS: usize = 160;
 /// Only so much of a text is looked at.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 
 /// A word of the text that the query names.
 struct Candidate {
@@ -20,7 +20,7 @@ struct Candidate {
 /// Returns the part of `text` that matches `query` best, or `None` where no part does.
 ///
 /// The answer is HTML: matching words and phrases are inside `<mark>`, everything else is escaped,
-/// and `…` stands where text was cut off. Matches behind the first 64 KiB are not seen. Linear in
+/// and `…` stands where text was cut off. Matches behind the first 16 KiB are not seen. Linear in
 /// what is read.
 pub fn highlight(query: &Query, text: &str) -> Option<String> {
     let text = &text[..text.floor_char_boundary(READ_BYTES)];
@@ -77,17 +77,22 @@ fn spans(query: &Query, text: &str) -> Vec<(Range<usize>, usize)> {
 
 /// Returns the words of the text that a clause names, in order.
 fn candidates(clauses: &[&Clause], text: &str) -> Vec<Candidate> {
-    let mut analyzer = analyzer::stemming();
-    let mut stream = analyzer.token_stream(text);
+    let named: Vec<&Word> =
+        clauses.iter().flat_map(|clause| &clause.elements).map(|element| &element.word).collect();
+    let (mut folding, mut stemming) = (analyzer::folding(), analyzer::stemming());
+    let mut stream = folding.token_stream(text);
     let mut candidates = Vec::new();
     while let Some(token) = stream.next() {
-        let mut elements = clauses.iter().flat_map(|clause| &clause.elements);
-        if elements.any(|element| element.word.matches(&token.text)) {
-            candidates.push(Candidate {
-                position: token.position as u32,
-                range: token.offset_from..token.offset_to,
-                stem: token.text.as_str().into(),
-            });
+        if !named.iter().any(|word| word.may_match(&token.text)) {
+            continue;
+        }
+        let range = token.offset_from..token.offset_to;
+        let mut stems = stemming.token_stream(&text[range.clone()]);
+        if let Some(stem) = stems.next()
+            && named.iter().any(|word| word.matches(&stem.text))
+        {
+            let (position, stem) = (token.position as u32, stem.text.as_str().into());
+            candidates.push(Candidate { position, range, stem });
         }
     }
     candidates

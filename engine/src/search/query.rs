@@ -45,6 +45,12 @@ pub(crate) enum Word {
 }
 
 impl Word {
+    /// Says whether a word that is not stemmed yet may be meant.
+    pub(crate) fn may_match(&self, unstemmed: &str) -> bool {
+        let (Self::Stem(start) | Self::Prefix { start, .. }) = self;
+        start.as_bytes().first() == unstemmed.as_bytes().first()
+    }
+
     /// Says whether a word with this stem is meant.
     pub(crate) fn matches(&self, other: &str) -> bool {
         match self {

@@ -83,7 +83,7 @@ fn find_terms(index: &TextIndex, query: &Query, slots: usize) -> Result<Terms, S
     for segment in index.segments.iter() {
         let mut here = Vec::with_capacity(query.clauses.iter().map(places).sum());
         for (at, clause) in query.clauses.iter().enumerate() {
-            for place in 0..places(clause) {
+            for (place, frequency) in frequencies[at].iter_mut().enumerate() {
                 let (slot, element) =
                     (place / clause.elements.len(), place % clause.elements.len());
                 let word = &clause.elements[element].word;
@@ -92,7 +92,7 @@ fn find_terms(index: &TextIndex, query: &Query, slots: usize) -> Result<Terms, S
                 if let (Found::Term(term), Some(reader), false) =
                     (&found, segment.slot(slot), clause.excluded)
                 {
-                    frequencies[at][place] += live_frequency(segment, reader, term)?;
+                    *frequency += live_frequency(segment, reader, term)?;
                 }
                 here.push(found);
             }
