@@ -36,6 +36,8 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
         load: load_options(source.sheets.as_deref(), source.record_limit)?,
         fetch: FetchLimits {
             timeout: source.fetch_timeout,
+            // A silence is waited out whole, so it may not last longer than the fetch.
+            stall: FetchLimits::default().stall.min(source.fetch_timeout),
             max_bytes: source.fetch_limit,
             ..FetchLimits::default()
         },
