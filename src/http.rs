@@ -94,12 +94,17 @@ fn panicked(panic: Box<dyn Any + Send>) -> Response {
 /// The outermost layer: writes errors, adds what every answer has, and counts.
 async fn edge(State(app): State<App>, request: Request, next: Next) -> Response {
     let (method, uri) = (request.method().clone(), request.uri().clone());
+    let begun = std::time::Instant::now();
     let response = next.run(request).await;
     let mut response = error::render(response, || format!("{method} {}", uri.path()));
     let nosniff = HeaderValue::from_static("nosniff");
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
     let path = uri.path().strip_prefix(app.base_path.as_str()).unwrap_or_default();
-    app.metrics.request(RouteClass::of(path), response.status().as_u16());
+    let status = response.status().as_u16();
+    app.metrics.request(RouteClass::of(path), status);
+    // Without the query, which may hold anything.
+    let duration_ms = begun.elapsed().as_secs_f64() * 1e3;
+    tracing::debug!(%method, path = uri.path(), status, duration_ms, "request answered");
     response
 }
 

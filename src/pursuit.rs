@@ -37,10 +37,24 @@ pub struct Verdict {
 /// A verdict that may still be out.
 pub type Pending = Arc<OnceLock<Verdict>>;
 
+/// Pursues a call to its verdict and leaves it in `pending`, for a caller who comes back.
+///
+/// Returns `None` when the engine shuts down meanwhile.
+pub async fn settle(
+    live: Arc<Live>,
+    kind: RequestKind,
+    ticket: Ticket,
+    commit: Option<CommitId>,
+    pending: Pending,
+) -> Option<Verdict> {
+    let verdict = pursue(live, kind, ticket, commit).await?;
+    Some(pending.get_or_init(|| verdict).clone())
+}
+
 /// Waits for the reload of `ticket` and, until `commit` is in the remote's head, for further ones.
 ///
 /// Returns `None` when the engine shuts down meanwhile.
-pub async fn pursue(
+async fn pursue(
     live: Arc<Live>,
     kind: RequestKind,
     ticket: Ticket,
@@ -75,13 +89,15 @@ async fn found(live: &Arc<Live>, report: &Arc<Report>, commit: CommitId) -> Opti
 pub struct Pursuits(Mutex<BTreeMap<ReloadId, Pending>>);
 
 impl Pursuits {
-    /// Keeps `pending` under `id`; the oldest is forgotten when there are too many.
-    pub fn keep(&self, id: ReloadId, pending: Pending) {
+    /// Keeps `pending` under a fresh id; the oldest is forgotten when there are too many.
+    pub fn name(&self, live: &Live, pending: Pending) -> ReloadId {
+        let id = live.ledger().reserve();
         let mut kept = self.lock();
         kept.insert(id, pending);
         while kept.len() > KEPT {
             kept.pop_first();
         }
+        id
     }
 
     /// Returns what is known under `id`.

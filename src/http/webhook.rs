@@ -1,6 +1,5 @@
 //! `POST /api/_internal/reload-data` and `rebuild-data`: a push is told of.
 
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -17,7 +16,7 @@ use super::error::{ApiError, Code};
 use super::json::Json;
 use super::view::{Accepted, ReloadView};
 use crate::hook::{self, BadHook, Hint, HookHeaders, Ignored, Relevance};
-use crate::pursuit::{Verdict, pursue};
+use crate::pursuit::{Pending, Verdict, settle};
 
 /// How long a caller waits who does not say.
 const WAIT: u64 = 60;
@@ -134,28 +133,15 @@ async fn run(
     // Nobody waits for a first load: it may take longer than any caller's patience.
     let deadline = if app.live.engine().is_some() { deadline } else { Instant::now() };
     let ticket = app.live.submit(kind, Trigger::Webhook);
-    let (mut id, pending) = (ticket.id, Arc::new(OnceLock::new()));
-    let pursuit = tokio::spawn({
-        let (live, pending) = (app.live.clone(), pending.clone());
-        async move {
-            let verdict = pursue(live, kind, ticket, commit).await?;
-            // The one place that sets it.
-            let _ = pending.set(verdict.clone());
-            Some(verdict)
-        }
-    });
-    match tokio::time::timeout_at(deadline.into(), pursuit).await {
+    let (id, pending) = (ticket.id, Pending::default());
+    let pursuit = settle(app.live.clone(), kind, ticket, commit, pending.clone());
+    match tokio::time::timeout_at(deadline.into(), tokio::spawn(pursuit)).await {
         Ok(Ok(Some(verdict))) => answer(&verdict),
         Ok(Ok(None)) => Err(not_ready()),
         Ok(Err(panic)) => Err(ApiError::caused_by(Code::Internal, &panic)),
-        Err(_) => {
-            if commit.is_some() {
-                // The reload alone does not tell whether the commit arrived.
-                id = app.live.ledger().reserve();
-                app.pursuits.keep(id, pending);
-            }
-            Ok(accepted(&app, id))
-        }
+        // The reload alone does not tell whether a commit arrived.
+        Err(_) if commit.is_some() => Ok(accepted(&app, app.pursuits.name(&app.live, pending))),
+        Err(_) => Ok(accepted(&app, id)),
     }
 }
 

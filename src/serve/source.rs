@@ -39,7 +39,6 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
             // A silence is waited out whole, so it may not last longer than the fetch.
             stall: FetchLimits::default().stall.min(source.fetch_timeout),
             max_bytes: source.fetch_limit,
-            ..FetchLimits::default()
         },
         limits: AdmissionLimits {
             problems: source.quarantine_limit,

@@ -1,7 +1,7 @@
 //! From the start to the end of a server: before the first snapshot, polling, shutdown.
 
 use headwater::exit::Exit;
-use headwater_testkit::{Fault, GitHttp, Upstream};
+use headwater_testkit::{Fault, GitHttp, Upstream, git};
 use reqwest::Method;
 use serde_json::json;
 
@@ -146,6 +146,34 @@ fn a_repository_that_cannot_be_served_ends_the_server_with_its_code() {
     let failure = wrong.ready().unwrap_err();
     assert_eq!(failure.exit, Exit::Config);
     assert!(failure.to_string().contains("published"), "{failure}");
+}
+
+#[test]
+fn a_work_tree_without_a_remote_is_served_and_its_owner_may_amend() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    let commit = |age: u32, how: &[&str]| {
+        std::fs::write(work.join("people/ada.toml"), person("ada", "Ada", age)).unwrap();
+        git(&work, ["add", "."]);
+        git(&work, [&["commit", "-q", "-m", "x"], how].concat());
+    };
+    std::fs::create_dir_all(work.join("people")).unwrap();
+    git(&work, ["init", "-q", "-b", "main"]);
+    commit(1, &[]);
+    let path = work.to_str().unwrap();
+    let settings = [("HEADWATER_REPO", path), ("HEADWATER_REMOTE", "unset")];
+    let server = TestServer::with("", &settings);
+    assert_eq!(server.get("/api/people/ada").json()["age"], 1);
+    commit(2, &[]);
+    server.reload().outcome("applied");
+    commit(3, &["--amend"]);
+    server.reload().outcome("applied");
+    assert_eq!(server.get("/api/people/ada").json()["age"], 3);
+
+    git(&work, ["remote", "add", "origin", "https://example.org/data.git"]);
+    let refused = TestServer::loading("", &settings).ready().unwrap_err();
+    assert_eq!(refused.exit, Exit::Config);
+    assert!(refused.to_string().contains("git clone --bare"), "{refused}");
 }
 
 #[test]
