@@ -29,7 +29,7 @@ pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
     let begin = format!(
         "Serving {records} records in {sheets} sheets at {base}\n\
          from the branch {BRANCH} of {remote}. Ctrl-C ends it and removes everything.\n\n\
-         Read a project:\n\n  curl -i {base}/api/projects/tree-census\n"
+         Read a project:\n\n  curl -siw '\\n' {base}/api/projects/tree-census\n"
     );
     if auto {
         return format!("{begin}\nNow a change is pushed every few seconds:\n");
@@ -44,10 +44,10 @@ pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
            git -c user.name=Demo -c user.email=demo@example.org commit -qam 'Ask the otters'\n  \
            git push -q\n\n\
          Tell the server, as a forge or a workflow would:\n\n  \
-           curl -X POST -H 'Authorization: Bearer {secret}' {base}/api/_internal/reload-data\n\n\
+           curl -sw '\\n' -X POST -H 'Authorization: Bearer {secret}' {base}/api/_internal/reload-data\n\n\
          Read it again, and find it:\n\n  \
-           curl -i {base}/api/projects/tree-census\n  \
-           curl '{base}/api/_search?q=otters'\n"
+           curl -siw '\\n' {base}/api/projects/tree-census\n  \
+           curl -sw '\\n' '{base}/api/_search?q=otters'\n"
     )
 }
 

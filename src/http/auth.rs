@@ -28,9 +28,9 @@ pub enum Role {
 /// The secrets of the two roles.
 #[derive(Clone, Default)]
 pub struct Keys {
-    /// Opens [`Role::Reload`].
+    /// Trigger reloads and read their reports.
     pub reload: Secrets,
-    /// Opens [`Role::Operator`].
+    /// Let held pushes through, too.
     pub operator: Secrets,
 }
 

@@ -5,6 +5,7 @@ use headwater_testkit::{Fault, GitHttp};
 
 use crate::harness::{BROKEN, RELOAD_SECRET, TestServer, people, person};
 
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn skipped() -> bool {
     if !can_run_notify_script() {
         eprintln!("skipped: bash, curl or jq is not installed");
