@@ -126,8 +126,9 @@ mod tests {
     fn a_new_problem_in_a_strict_sheet_refuses_the_push_and_an_old_one_does_not() {
         let (a, b) = (problem("strict", "a", 1), problem("strict", "b", 1));
         assert_eq!(verdict(&[], std::slice::from_ref(&a)), Verdict::Refused(vec![a.clone()]));
-        assert_eq!(verdict(&[a.clone()], &[problem("strict", "a", 9)]), Verdict::Admitted);
-        assert_eq!(verdict(&[a.clone()], &[a, b.clone()]), Verdict::Refused(vec![b]));
+        let before = [a.clone()];
+        assert_eq!(verdict(&before, &[problem("strict", "a", 9)]), Verdict::Admitted);
+        assert_eq!(verdict(&before, &[a, b.clone()]), Verdict::Refused(vec![b]));
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub enum OpenError {
         branch: String,
         /// What went wrong.
         #[source]
-        source: FetchError,
+        source: Box<FetchError>,
     },
     /// A reference cannot be read or written.
     #[error("cannot read or write a reference in {}", path.display())]
@@ -96,7 +96,7 @@ pub enum OpenError {
         branch: String,
         /// What went wrong.
         #[source]
-        source: LoadError,
+        source: Box<LoadError>,
     },
     /// The engine's thread cannot be started.
     #[error("cannot start the reload thread")]

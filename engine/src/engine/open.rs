@@ -44,8 +44,10 @@ impl Engine {
         let mut head = objects.reference(&branch_ref).map_err(reference)?;
         if let (None, Some(remote)) = (head, &place.remote) {
             let fetched = place.mirror.fetch(remote, &branch, &fetch);
-            let fetched = fetched
-                .map_err(|source| OpenError::Fetch { branch: branch.clone(), source })?;
+            let fetched = fetched.map_err(|error| OpenError::Fetch {
+                branch: branch.clone(),
+                source: Box::new(error),
+            })?;
             objects = place.mirror.objects().map_err(opened)?;
             if let Some(fetched) = fetched.head.commit() {
                 objects
@@ -56,7 +58,7 @@ impl Engine {
             }
         }
         let snapshot = load(&objects, head.unwrap_or(CommitId::ZERO), &options)
-            .map_err(|source| OpenError::Load { branch: branch.clone(), source })?;
+            .map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })?;
         let degraded = Health::of(&snapshot).refusable();
         let status = EngineStatus {
             branch: branch.clone(),
@@ -141,9 +143,11 @@ impl Place {
             return Err(OpenError::NothingThere { path: repo.to_owned() });
         };
         let wanted = config.branch.as_deref();
-        let there = Mirror::remote_branches(&remote, &config.fetch).map_err(|source| {
-            OpenError::Fetch { branch: wanted.unwrap_or("HEAD").to_owned(), source }
-        })?;
+        let there =
+            Mirror::remote_branches(&remote, &config.fetch).map_err(|error| OpenError::Fetch {
+                branch: wanted.unwrap_or("HEAD").to_owned(),
+                source: Box::new(error),
+            })?;
         let branch = match wanted {
             Some(branch) => branch.to_owned(),
             None => choose_branch(&RepositoryFacts {

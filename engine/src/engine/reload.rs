@@ -161,8 +161,10 @@ impl Shared {
             Ok(fetched) => fetched,
             Err(error) if kind == RequestKind::Rebuild => {
                 // The operator's way back: what is here can be built anew without the remote.
-                tracing::warn!(error = &error as &dyn std::error::Error,
-                    "the remote cannot be fetched, rebuilding what is here");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the remote cannot be fetched, rebuilding what is here"
+                );
                 let objects = self.mirror.objects().map_err(ReloadError::Open)?;
                 let local =
                     objects.reference(&self.branch_ref()).map_err(ReloadError::Reference)?;
@@ -333,8 +335,11 @@ impl Shared {
             if packs > TOO_MANY_PACKS || packs > PACKS && self.flight.is_idle() {
                 let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Err(error) = self.mirror.repack() {
-                    tracing::warn!(error = &error as &dyn std::error::Error, packs,
-                        "the repository cannot be repacked");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        packs,
+                        "the repository cannot be repacked"
+                    );
                 }
             }
         }));
@@ -391,4 +396,3 @@ fn judge(
     };
     Ok(Seen { remote: Some(head), local, movement, ahead })
 }
-

@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use crate::world::{Definitions, Doc, File, World, value};
 
+/// The searched texts of a record: each with its boost, as words.
+type Texts = Vec<(f64, Vec<String>)>;
+
 /// What the engine must hold for a world.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Expected {
@@ -17,7 +20,7 @@ pub(crate) struct Expected {
     /// Indexed fields: sheet, field, value as JSON text, keys.
     pub(crate) index: BTreeMap<(String, String, String), BTreeSet<String>>,
     /// Searchable texts of the records that the public sees: sheet and key to boost and words.
-    pub(crate) texts: BTreeMap<(String, String), Vec<(f64, Vec<String>)>>,
+    pub(crate) texts: BTreeMap<(String, String), Texts>,
 }
 
 struct Rules {
@@ -136,7 +139,7 @@ fn read_sheet(world: &World, sheet: &str, rules: &Rules, expected: &mut Expected
     }
 }
 
-fn texts(value: &Value, rules: &Rules) -> Vec<(f64, Vec<String>)> {
+fn texts(value: &Value, rules: &Rules) -> Texts {
     let mut texts = Vec::new();
     match rules.search {
         Some(fields) => {
@@ -149,7 +152,7 @@ fn texts(value: &Value, rules: &Rules) -> Vec<(f64, Vec<String>)> {
     texts
 }
 
-fn strings(value: &Value, boost: f64, texts: &mut Vec<(f64, Vec<String>)>) {
+fn strings(value: &Value, boost: f64, texts: &mut Texts) {
     match value {
         Value::String(text) => {
             let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
