@@ -87,7 +87,7 @@ impl Flaw {
 
     /// Adds the place at byte `offset` of `text`.
     fn at_offset(self, text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
+        let before = &text[..text.floor_char_boundary(offset)];
         let line = before.matches('\n').count() + 1;
         let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before[begin..].chars().count() + 1;

@@ -20,9 +20,17 @@ pub fn json(bytes: &[u8]) -> Result<Value, Flaw> {
         let message = whole.split(" at line ").next().unwrap_or(&whole);
         let deep = message.contains("recursion limit");
         let rule = if deep { Rule::TooDeep } else { Rule::Malformed };
-        Flaw::new(rule, message).at(error.line(), error.column().max(1))
+        Flaw::new(rule, message).at_offset(text, offset(text, &error))
     })?;
     Ok(value)
+}
+
+/// Where `error` is in `text`, in bytes. The reader counts the bytes it has read, so one that has
+/// read a line's end stands at column 0 of the next line: the flaw is that line's end.
+fn offset(text: &str, error: &serde_json::Error) -> usize {
+    let above = error.line().saturating_sub(1);
+    let begin: usize = text.split_inclusive('\n').take(above).map(str::len).sum();
+    (begin + error.column()).saturating_sub(1)
 }
 
 /// A value in which no object has a key twice.
