@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use headwater_engine::engine::{Report, RequestKind};
+use headwater_engine::engine::{ReloadError, Report, RequestKind};
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
 
@@ -63,23 +63,34 @@ async fn pursue(
     let (mut report, mut shared) = ticket.report.await.ok()?;
     let Some(commit) = commit else { return Some(Verdict { report, shared, missing: None }) };
     let mut waits = WAITS.into_iter();
+    // A rebuild that came before its commit is made up for once the commit is there.
+    let mut rebuilt = true;
     loop {
         if found(&live, &report, commit).await? {
+            if !rebuilt {
+                (report, shared) = live.submit(kind, Trigger::Webhook).report.await.ok()?;
+            }
             return Some(Verdict { report, shared, missing: None });
         }
         let Some(wait) = waits.next() else {
             return Some(Verdict { report, shared, missing: Some(commit) });
         };
         tokio::time::sleep(wait).await;
-        (report, shared) = live.submit(kind, Trigger::Webhook).report.await.ok()?;
+        rebuilt = kind != RequestKind::Rebuild;
+        (report, shared) = live.submit(RequestKind::Reload, Trigger::Webhook).report.await.ok()?;
     }
 }
 
-/// Says whether the head that the reload saw contains `commit`. A reload that failed has an answer
-/// of its own and is not tried again.
+/// Says whether the head that the reload saw contains `commit`. A reload that did not get to see
+/// one has an answer of its own and is not tried again.
 async fn found(live: &Arc<Live>, report: &Arc<Report>, commit: CommitId) -> Option<bool> {
-    let Ok(outcome) = &report.result else { return Some(true) };
-    let (live, head) = (live.clone(), outcome.remote_head.unwrap_or(outcome.new));
+    let head = match &report.result {
+        Ok(outcome) => outcome.remote_head.unwrap_or(outcome.new),
+        // What is held may be an older head, from before the push that this call is about.
+        Err(ReloadError::Held { held, .. }) => held.commit,
+        Err(_) => return Some(true),
+    };
+    let live = live.clone();
     let contains = move || live.engine().is_some_and(|engine| engine.contains(head, commit));
     tokio::task::spawn_blocking(contains).await.ok()
 }

@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 pub struct AdmissionLimits {
     /// The most problems that one sheet may have.
     pub problems: usize,
-    /// The largest share of a sheet's files that may be problems, from 0 to 1.
+    /// The largest share of a sheet's files that may have problems, from 0 to 1.
     pub share: f64,
 }
 
@@ -86,8 +86,10 @@ pub fn admit(before: Option<&Health>, after: &Health, limits: &AdmissionLimits) 
     let mut over = Vec::new();
     for sheet in worse {
         let of_sheet = || after.problems.iter().filter(|p| p.sheet.as_ref() == Some(sheet));
-        let (count, claimed) = (of_sheet().count(), after.sheets.get(sheet).map_or(0, |s| s.1));
-        if count > limits.problems || count as f64 > claimed as f64 * limits.share {
+        let files: BTreeSet<&str> = of_sheet().map(|problem| &*problem.path).collect();
+        let claimed = after.sheets.get(sheet).map_or(0, |(_, claimed)| *claimed);
+        let too_many = of_sheet().count() > limits.problems;
+        if too_many || files.len() as f64 > claimed as f64 * limits.share {
             over.extend(of_sheet().cloned());
         }
     }
@@ -145,5 +147,15 @@ mod tests {
         let all = [a.clone(), b.clone(), c];
         assert_eq!(verdict(&[a, b], &all), Verdict::OverLimit(all.to_vec()));
         assert_eq!(verdict(&all, &all), Verdict::Admitted, "it was above the limit before");
+    }
+
+    #[test]
+    fn the_share_is_of_files_whatever_number_of_problems_each_has() {
+        let rules = [Rule::Malformed, Rule::TooLarge, Rule::TooDeep];
+        let many: Vec<Problem> = rules
+            .map(|rule| Problem::new(&SheetName::new("loose"), "a", rule, String::new()))
+            .into();
+        let limits = AdmissionLimits { problems: 3, share: 0.25 };
+        assert_eq!(admit(Some(&health(&[])), &health(&many), &limits), Verdict::Admitted);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It holds no git handle. Each path that a sheet claims is in it once.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::id::{BlobId, Key};
@@ -119,7 +120,12 @@ fn decode(change: &Change, blob: BlobId, bytes: BlobContent<'_>, limit: u64) -> 
     let Now::Claims { key, path, .. } = &change.now else { return None };
     let sheet = &change.sheet;
     let decoded = match bytes {
-        BlobContent::Bytes(bytes) => sheet.decode(path, bytes),
+        // A library that panics on one file must not keep all others from being served.
+        BlobContent::Bytes(bytes) => catch_unwind(AssertUnwindSafe(|| sheet.decode(path, bytes)))
+            .unwrap_or_else(|_| {
+                let message = "reading the file panicked, which is a mistake in Headwater".into();
+                Err(vec![Problem::new(&sheet.name, &**path, Rule::Malformed, message)])
+            }),
         BlobContent::TooLarge(size) => {
             let message = format!("the file has {size} bytes, more than the limit of {limit}");
             Err(vec![Problem::new(&sheet.name, &**path, Rule::TooLarge, message)])

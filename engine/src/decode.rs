@@ -6,6 +6,7 @@
 
 mod json;
 mod markdown;
+mod nesting;
 mod toml;
 mod yaml;
 

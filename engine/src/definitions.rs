@@ -37,6 +37,32 @@ pub(crate) fn gather(
     gather_files(objects, tree, instead).map_err(|source| DefinitionError::Object { tree, source })
 }
 
+/// Says whether two trees have the same definitions, so that the layout of one is that of the
+/// other: what is in the root has the same names, and what defines sheets the same content.
+///
+/// # Errors
+///
+/// Fails only on a damaged repository.
+pub(crate) fn are_alike(
+    objects: &Objects,
+    old: TreeId,
+    new: TreeId,
+) -> Result<bool, DefinitionError> {
+    let root = |tree| {
+        let entries = objects.root_entries(tree);
+        entries.map_err(|source| DefinitionError::Object { tree, source })
+    };
+    let same = |(old, new): (&TreeEntry, &TreeEntry)| {
+        let defines = matches!(&*new.name, b".gitsheets" | b"headwater.toml");
+        let is_folder = |entry: &TreeEntry| entry.mode == EntryMode::Folder;
+        old.name == new.name
+            && is_folder(old) == is_folder(new)
+            && (!defines || (old.id, old.mode) == (new.id, new.mode))
+    };
+    let (old, new) = (root(old)?, root(new)?);
+    Ok(old.len() == new.len() && old.iter().zip(&new).all(same))
+}
+
 fn gather_files(
     objects: &Objects,
     tree: TreeId,

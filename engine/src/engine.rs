@@ -1,4 +1,5 @@
-//! The engine: one published snapshot, one writer, one thread that reloads.
+//! The engine: one published snapshot, one writer, one thread that reloads and one
+//! that tidies up behind it.
 //!
 //! Readers take [`Engine::snapshot`] and hold no lock. Everything that changes the state goes
 //! through [`Engine::submit`], whose requests one thread serves in turn.
@@ -6,6 +7,7 @@
 mod error;
 mod flight;
 mod held;
+mod housekeeping;
 mod ledger;
 mod open;
 mod reload;
@@ -30,6 +32,7 @@ pub use held::{Held, HeldReason};
 pub use ledger::{Entry, Ledger, Report};
 
 use flight::Flight;
+use housekeeping::Chores;
 
 /// What to do when the branch was rewound or rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,7 +70,7 @@ pub struct EngineConfig {
 #[derive(Debug)]
 pub struct Engine {
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 /// What the callers and the reload thread share.
@@ -87,6 +90,7 @@ struct Shared {
     /// Taken by whoever talks to the remote or tidies the repository; no write waits for it.
     lane: Mutex<()>,
     flight: Flight,
+    chores: Chores,
     ledger: Arc<Ledger>,
     status: Mutex<EngineStatus>,
     /// Keeps a second server out for as long as the engine lives.
@@ -178,40 +182,43 @@ impl Engine {
     /// Lets the reload that runs end and takes no more. Requests that wait are dropped.
     pub fn close(&self) {
         self.shared.flight.close();
+        self.shared.chores.close();
     }
 
     fn start(shared: Shared) -> Result<Self, OpenError> {
-        let shared = Arc::new(shared);
-        let thread = std::thread::Builder::new()
-            .name("headwater-reload".into())
-            .spawn({
-                let shared = shared.clone();
-                move || shared.serve()
-            })
-            .map_err(OpenError::Thread)?;
-        Ok(Self { shared, thread: Some(thread) })
+        let mut engine = Self { shared: Arc::new(shared), threads: Vec::new() };
+        engine.spawn("headwater-reload", Shared::serve)?;
+        engine.spawn("headwater-tidy", Shared::keep_house)?;
+        Ok(engine)
+    }
+
+    fn spawn(&mut self, name: &str, work: fn(&Shared)) -> Result<(), OpenError> {
+        let (builder, shared) = (std::thread::Builder::new(), self.shared.clone());
+        let thread = builder.name(name.into()).spawn(move || work(&shared));
+        self.threads.push(thread.map_err(OpenError::Thread)?);
+        Ok(())
     }
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
-        if let Some(thread) = self.thread.take() {
-            // The thread catches panics in its reloads, so there is nothing to pass on.
+        for thread in self.threads.drain(..) {
+            // The threads catch panics in what they do, so there is nothing to pass on.
             let _ = thread.join();
         }
     }
 }
 
 impl Shared {
-    /// Serves requests until the flight is closed, and tidies up behind each.
+    /// Serves requests until the flight is closed.
     fn serve(&self) {
         while let Some(run) = self.flight.next() {
             let report = Arc::new(self.run(run.id, run.kind, run.trigger));
             self.ledger.record(&report);
             self.status().last = Some(report.clone());
             run.finish(&report);
-            self.tidy();
+            self.chores.wake();
         }
     }
 

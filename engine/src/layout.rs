@@ -207,8 +207,9 @@ impl Rules {
                 continue;
             }
             let name = if entry.is_folder { folder.as_str() } else { ROOT };
-            let spec = inferred_sheet(name);
-            self.sheets.entry(spec.name.clone()).or_insert(spec);
+            if !self.sheets.contains_key(name) {
+                self.sheets.insert(SheetName::new(name), inferred_sheet(name));
+            }
         }
     }
 

@@ -210,15 +210,11 @@ fn attempt(
     let mut timings = Timings::default();
     let mut clock = Clock(Instant::now());
     let tree = tree_of(objects, target)?;
-    let layout = match tree {
-        Some(tree) => {
-            let files = definitions::gather(objects, tree, options.sheets.as_ref())
-                .map_err(|source| LoadError::Definitions { commit: target, source })?;
-            Layout::read(&files)
-        }
-        None => Layout::empty(),
-    };
     let old_tree = base.map(|base| tree_of(objects, base.commit()));
+    let layout = match (base, &old_tree) {
+        (Some(base), Some(Ok(old))) if is_kept(objects, *old, tree) => base.layout().clone(),
+        _ => read_layout(objects, tree, target, options)?,
+    };
     let mut facts = Facts {
         published: base.map(Snapshot::commit),
         target,
@@ -254,6 +250,25 @@ fn attempt(
     let draft = base.unwrap_or_else(Snapshot::empty).apply(target, layout, &changes);
     timings.apply = clock.lap();
     Ok(Some(Prepared { draft, reason, timings }))
+}
+
+/// Says whether the layout of the tree `old` is that of `new` too. A tree that cannot be read is
+/// found out, and told, where it is needed.
+fn is_kept(objects: &Objects, old: Option<TreeId>, new: Option<TreeId>) -> bool {
+    old.zip(new)
+        .is_some_and(|(old, new)| definitions::are_alike(objects, old, new).unwrap_or(false))
+}
+
+fn read_layout(
+    objects: &Objects,
+    tree: Option<TreeId>,
+    commit: CommitId,
+    options: &LoadOptions,
+) -> Result<Layout, LoadError> {
+    let Some(tree) = tree else { return Ok(Layout::empty()) };
+    let files = definitions::gather(objects, tree, options.sheets.as_ref())
+        .map_err(|source| LoadError::Definitions { commit, source })?;
+    Ok(Layout::read(&files))
 }
 
 /// Returns the tree of `commit`, or `None` for the empty repository.

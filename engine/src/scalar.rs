@@ -54,8 +54,9 @@ impl Number {
             return Some(Self::Integer(integer));
         }
         let float: f64 = text.parse().ok().filter(|float: &f64| float.is_finite())?;
-        // Within 2^53 every integral float is exactly one integer, so 1.0 and 1 are one value.
-        if float.fract() == 0.0 && float.abs() <= 9_007_199_254_740_992.0 {
+        // An integral float is exactly one integer, so 1.0 and 1 are one value in one notation:
+        // an index shows the value of whichever record came first.
+        if float.fract() == 0.0 && float.abs() < u64::MAX as f64 {
             return Some(Self::Integer(float as i128));
         }
         Some(Self::Float(float))
@@ -135,6 +136,12 @@ mod tests {
         }
         assert_eq!(number("1.0"), number("1"));
         assert_eq!(number("-0.0"), number("0"));
+        for (float, integer) in
+            [("1e18", "1000000000000000000"), ("1.8e19", "18000000000000000000")]
+        {
+            assert!(matches!(number(float), Number::Integer(_)), "{float}");
+            assert_eq!(number(float), number(integer));
+        }
     }
 
     #[test]

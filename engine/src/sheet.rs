@@ -149,9 +149,19 @@ impl Sheet {
     /// Returns the problems of the files of this sheet and those between its records, in order.
     /// Those of its definition are not among them.
     pub fn problems(&self) -> Vec<Problem> {
-        let files = self.problems.values().flat_map(|problems| problems.iter().cloned());
+        self.problems_of(&|_| true)
+    }
+
+    /// Returns the problems that the public may know of: none that names a hidden record.
+    pub fn public_problems(&self) -> Vec<Problem> {
+        if self.spec.public { self.problems_of(&|key| !self.hidden.contains(key)) } else { vec![] }
+    }
+
+    fn problems_of(&self, shown: &dyn Fn(&Key) -> bool) -> Vec<Problem> {
+        let files = self.problems.iter().filter(|(key, _)| shown(key));
+        let files = files.flat_map(|(_, problems)| problems.iter().cloned());
         let names = self.misnamed.values().cloned();
-        let mut all: Vec<_> = files.chain(names).chain(self.duplicates()).collect();
+        let mut all: Vec<_> = files.chain(names).chain(self.duplicates(shown)).collect();
         all.sort_unstable();
         all
     }
@@ -191,7 +201,8 @@ impl Sheet {
         self.records_sum.hash_into(hasher);
         self.problems_sum.hash_into(hasher);
         let mut between = LtHash::new();
-        self.duplicates().for_each(|problem| fold_problem(&mut between, &problem, LtHash::add));
+        self.duplicates(&|_| true)
+            .for_each(|problem| fold_problem(&mut between, &problem, LtHash::add));
         between.hash_into(hasher);
     }
 
@@ -266,15 +277,16 @@ impl Sheet {
     }
 
     /// Finds values held twice in the fields declared unique: one problem for each record but the
-    /// first, so that it heals when any of them changes.
-    fn duplicates(&self) -> impl Iterator<Item = Problem> {
+    /// first, so that it heals when any of them changes. Left out are those that name a record
+    /// which is not `shown`.
+    fn duplicates(&self, shown: &dyn Fn(&Key) -> bool) -> impl Iterator<Item = Problem> {
         let unique = self.spec.unique.iter();
         let indexes = unique.filter_map(|field| Some((field, self.index(field.as_str())?)));
         indexes.flat_map(move |(field, index)| {
             index.duplicates().flat_map(move |(_, keys)| {
                 let mut keys = keys.iter();
-                let first = keys.next();
-                keys.filter_map(move |key| {
+                let first = keys.next().filter(|key| shown(key));
+                keys.filter(|key| shown(key)).filter_map(move |key| {
                     let first = self.record(first?.as_str())?;
                     let record = self.record(key.as_str())?;
                     let message =

@@ -91,6 +91,19 @@ impl Snapshot {
         all
     }
 
+    /// Returns the problems that the public may know of: none of a sheet that is not public, none
+    /// that names a hidden record.
+    pub fn public_problems(&self) -> Vec<Problem> {
+        let is_public = |problem: &&Problem| {
+            let spec = problem.sheet.as_ref().and_then(|name| self.layout.sheet(name.as_str()));
+            spec.is_none_or(|spec| spec.public)
+        };
+        let mut all: Vec<_> = self.layout.problems().filter(is_public).cloned().collect();
+        all.extend(self.sheets.values().flat_map(|sheet| sheet.public_problems()));
+        all.sort_unstable();
+        all
+    }
+
     /// Reports what the text index reads of a record: nothing unless the public sees it.
     pub(crate) fn searched_texts(&self, name: &DocName, emit: &mut dyn FnMut(Slot, &str)) {
         let Some(sheet) = self.sheets.get(&name.sheet) else { return };

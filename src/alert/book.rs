@@ -51,9 +51,15 @@ impl AlertBook {
 
     /// Returns the alert about `report` if it is news.
     pub fn consider(&mut self, report: &Report) -> Option<Alert> {
-        let Err(error) = &report.result else {
-            self.told.clear();
-            return None;
+        let error = match &report.result {
+            Err(error) => error,
+            Ok(outcome) => {
+                // A rebuild without the remote heals nothing of what was told about it.
+                if outcome.remote_head.is_some() {
+                    self.told.clear();
+                }
+                return None;
+            }
         };
         let event = event(error.kind())?;
         let cause = match error {

@@ -43,9 +43,8 @@ pub(super) async fn apply(
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
     app.keys.authenticate_operator(&headers)?;
-    let (id, entry) = find(&app, &id)?;
-    let held_id = held_id(&entry).ok_or_else(|| not_held(id))?;
-    let ticket = app.live.submit(RequestKind::Apply(held_id), Trigger::Operator);
+    let held = held_id(&app, &id)?;
+    let ticket = app.live.submit(RequestKind::Apply(held), Trigger::Operator);
     let (report, shared) = ticket.report.await.map_err(|_| not_ready())?;
     answer(&Verdict { report, shared, missing: None })
 }
@@ -56,12 +55,18 @@ fn find(app: &App, id: &str) -> Result<(ReloadId, Entry), ApiError> {
     Ok((id, entry))
 }
 
-/// Returns the id of the push that this reload held back, or met as held.
-fn held_id(entry: &Entry) -> Option<ReloadId> {
-    let Entry::Done(report) = entry else { return None };
+/// Returns the id of the push that the reload `id` held back, or met as held. A push may be held
+/// for longer than the ledger remembers its reload.
+fn held_id(app: &App, id: &str) -> Result<ReloadId, ApiError> {
+    let held = app.live.engine().and_then(|engine| engine.status().held);
+    if let Some(held) = held.filter(|held| held.id.to_string() == id) {
+        return Ok(held.id);
+    }
+    let (id, entry) = find(app, id)?;
+    let Entry::Done(report) = entry else { return Err(not_held(id)) };
     match &report.result {
-        Err(ReloadError::Held { held, .. }) => Some(held.id),
-        _ => None,
+        Err(ReloadError::Held { held, .. }) => Ok(held.id),
+        _ => Err(not_held(id)),
     }
 }
 

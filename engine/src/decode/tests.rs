@@ -66,6 +66,19 @@ fn nesting_and_aliases_have_a_limit() {
     let toml = format!("a = {}", deep("[", "]"));
     assert_eq!(flaw(Format::Toml10, toml.as_bytes()).0, Rule::TooDeep);
     assert_eq!(flaw(Format::Toml11, toml.as_bytes()).0, Rule::TooDeep);
+    let key = vec!["a"; 40].join(".");
+    let mixed = format!("{}b = 1{}", format!("{key} = {{ ").repeat(40), " }".repeat(40));
+    assert_eq!(flaw(Format::Toml10, mixed.as_bytes()).0, Rule::TooDeep);
+    assert_eq!(flaw(Format::Toml11, mixed.as_bytes()).0, Rule::TooDeep);
+    let front = format!("+++\n{mixed}\n+++\nbody\n");
+    assert_eq!(flaw(Format::Markdown, front.as_bytes()).0, Rule::TooDeep);
+    // The deepest that is allowed fits the stack of a thread, in a build without optimizations.
+    for (tables, keys) in [(4, 19), (16, 4), (1, 78), (40, 1)] {
+        let key = vec!["a"; keys].join(".");
+        let fits = format!("{}b = 1{}", format!("{key} = {{ ").repeat(tables), " }".repeat(tables));
+        assert!(decoded(Format::Toml10, fits.as_bytes()).is_ok(), "{tables} x {keys}");
+        assert!(decoded(Format::Toml11, fits.as_bytes()).is_ok(), "{tables} x {keys}");
+    }
     assert_eq!(flaw(Format::Json, deep("[", "]").as_bytes()).0, Rule::TooDeep);
     assert_eq!(flaw(Format::Yaml, deep("[", "]").as_bytes()).0, Rule::TooDeep);
     let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");

@@ -1,7 +1,8 @@
-//! Single flight: one reload runs, one waits, and whoever asks meanwhile shares the one that
-//! waits. A burst of any number of requests costs at most two reloads.
+//! Single flight: one reload runs, one waits, and whoever asks for the same meanwhile shares the
+//! one that waits. A burst of any number of requests costs at most two reloads.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::ledger::{Ledger, Report};
@@ -16,18 +17,6 @@ pub enum RequestKind {
     Rebuild,
     /// Let the held push with this id through.
     Apply(ReloadId),
-}
-
-impl RequestKind {
-    /// Returns what serves both, or `None` where they cannot share a reload.
-    fn merged(self, other: Self) -> Option<Self> {
-        match (self, other) {
-            (Self::Reload, Self::Reload) => Some(Self::Reload),
-            (Self::Reload | Self::Rebuild, Self::Reload | Self::Rebuild) => Some(Self::Rebuild),
-            (Self::Apply(one), Self::Apply(two)) if one == two => Some(self),
-            _ => None,
-        }
-    }
 }
 
 /// Is called with the report of the reload, and whether it was shared with an earlier caller.
@@ -45,7 +34,10 @@ impl Run {
     /// Tells everybody who waits.
     pub(super) fn finish(self, report: &Arc<Report>) {
         for (place, done) in self.callers.into_iter().enumerate() {
-            done(report.clone(), place > 0);
+            let told = catch_unwind(AssertUnwindSafe(|| done(report.clone(), place > 0)));
+            if told.is_err() {
+                tracing::error!(reload = %report.id, "telling a caller panicked");
+            }
         }
     }
 }
@@ -76,14 +68,14 @@ impl Flight {
         done: Done,
     ) -> ReloadId {
         let mut state = self.lock();
+        if state.closed {
+            return reserved.unwrap_or_else(|| ledger.reserve());
+        }
         // A reserved id was given out already, so it has to be the id of a reload of its own.
-        let share = state.waiting.iter_mut().find_map(|run| {
-            let merged = if reserved.is_none() { run.kind.merged(kind) } else { None };
-            merged.map(|merged| (run, merged))
-        });
+        // Only the like are shared: a rebuild succeeds without the remote, a reload must not.
+        let share = state.waiting.iter_mut().find(|run| reserved.is_none() && run.kind == kind);
         let id = match share {
-            Some((run, merged)) => {
-                run.kind = merged;
+            Some(run) => {
                 run.callers.push(done);
                 run.id
             }
@@ -154,11 +146,45 @@ mod tests {
     }
 
     #[test]
-    fn a_rebuild_serves_those_who_asked_for_a_reload() {
+    fn a_rebuild_and_a_reload_are_told_apart() {
         let (flight, ledger) = (Flight::default(), Ledger::new());
-        let id = join(&flight, &ledger, RequestKind::Reload);
-        assert_eq!(join(&flight, &ledger, RequestKind::Rebuild), id);
-        assert_eq!(flight.next().unwrap().kind, RequestKind::Rebuild);
+        let reload = join(&flight, &ledger, RequestKind::Reload);
+        let rebuild = join(&flight, &ledger, RequestKind::Rebuild);
+        assert_ne!(rebuild, reload);
+        assert_eq!(join(&flight, &ledger, RequestKind::Rebuild), rebuild);
+        assert_eq!(join(&flight, &ledger, RequestKind::Reload), reload);
+    }
+
+    #[test]
+    fn a_closed_flight_lets_its_callers_go() {
+        let (flight, ledger) = (Flight::default(), Ledger::new());
+        flight.close();
+        let (sender, receiver) = std::sync::mpsc::channel::<()>();
+        let done: Done = Box::new(move |_, _| drop(sender));
+        flight.join(&ledger, RequestKind::Reload, Trigger::Webhook, None, done);
+        assert!(receiver.recv().is_err());
+    }
+
+    #[test]
+    fn a_caller_that_panics_keeps_nobody_from_being_told() {
+        let (flight, ledger) = (Flight::default(), Ledger::new());
+        let id = ledger.reserve();
+        let panics: Done = Box::new(|_, _| panic!("a test"));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let told: Done = Box::new(move |_, shared| sender.send(shared).unwrap());
+        for done in [panics, told] {
+            flight.join(&ledger, RequestKind::Reload, Trigger::Webhook, None, done);
+        }
+        let report = Report {
+            id,
+            trigger: Trigger::Webhook,
+            started: std::time::SystemTime::now(),
+            duration: std::time::Duration::ZERO,
+            serving: crate::id::CommitId::ZERO,
+            result: Err(crate::engine::ReloadError::NotHeld { id }),
+        };
+        flight.next().unwrap().finish(&Arc::new(report));
+        assert_eq!(receiver.recv(), Ok(true));
     }
 
     #[test]

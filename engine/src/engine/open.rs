@@ -7,13 +7,16 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 
 use super::flight::Flight;
+use super::housekeeping::Chores;
 use super::ledger::Ledger;
 use super::reload::SYNCED;
 use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
 use crate::admit::Health;
 use crate::id::CommitId;
 use crate::load::load;
-use crate::mirror::{Expected, Mirror, MirrorOptions, Remote, RemoteOptions, RepositoryFacts};
+use crate::mirror::{
+    Expected, Mirror, MirrorOptions, Remote, RemoteHead, RemoteOptions, RepositoryFacts,
+};
 
 impl Engine {
     /// Opens the repository, or clones it, and publishes the head of the branch.
@@ -49,6 +52,12 @@ impl Engine {
                 source: Box::new(error),
             })?;
             objects = place.mirror.objects().map_err(opened)?;
+            if fetched.head == RemoteHead::BranchMissing {
+                // Serving nothing in place of a branch whose name is mistyped helps nobody.
+                let there = Mirror::remote_branches(remote, &fetch);
+                let branches = there.map(|there| there.branches).unwrap_or_default();
+                return Err(OpenError::BranchMissing { branch, branches });
+            }
             if let Some(fetched) = fetched.head.commit() {
                 objects
                     .set_reference(&branch_ref, Expected::Absent, fetched)
@@ -85,6 +94,7 @@ impl Engine {
             writer: Mutex::new(()),
             lane: Mutex::new(()),
             flight: Flight::default(),
+            chores: Chores::default(),
             ledger,
             status: Mutex::new(status),
             _lock: lock,

@@ -16,17 +16,10 @@ use crate::mirror::{Expected, Objects, RemoteHead};
 use crate::plan::{BranchFacts, Movement, RebuildReason, movement};
 use crate::problem::Problem;
 use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Timings, Trigger};
-use crate::search::{DocName, Slot};
 use crate::snapshot::count;
 
 /// The last commit known to be both ours and the remote's.
 pub(super) const SYNCED: &str = "refs/headwater/synced";
-
-/// Above this many packs the repository is repacked, when nothing else waits.
-const PACKS: usize = 32;
-
-/// Above this many packs it is repacked even when something waits: lookups slow down with each.
-const TOO_MANY_PACKS: usize = 48;
 
 /// What a fetch found, and where that lets the branch go.
 struct Seen {
@@ -85,7 +78,8 @@ impl Shared {
                 return Err(self.hold(id, remote, HeldReason::Diverged, &[]));
             }
         };
-        if !through {
+        // What the branch is at already was let through, perhaps just before a crash.
+        if !through && seen.local != Some(target) {
             self.recall(target)?;
         }
         let forced = (kind == RequestKind::Rebuild).then_some(RebuildReason::Requested);
@@ -105,7 +99,7 @@ impl Shared {
             repeated: false,
         };
         let Some(prepared) = prepared else {
-            self.note_synced(&objects, &seen)?;
+            self.note_synced(&objects, &seen);
             self.caught_up(&seen);
             return Ok(outcome);
         };
@@ -138,6 +132,7 @@ impl Shared {
         (outcome.reason, outcome.new, outcome.digest) = (reason, target, snapshot.digest());
         outcome.changed = count(&changed);
         self.publish(snapshot);
+        self.note_synced(&objects, &seen);
         let degraded = health.refusable();
         let mut status = self.status();
         status.published_at = SystemTime::now();
@@ -186,10 +181,7 @@ impl Shared {
             }
         };
         let seen = judge(&objects, head, local, synced)?;
-        let mut status = self.status();
-        (status.branch_missing, status.ahead) = (false, seen.ahead);
-        (status.remote_head, status.fetched_at) = (Some(head), Some(SystemTime::now()));
-        drop(status);
+        self.note_seen(head, &seen);
         Ok(match (seen.movement, self.rewrites) {
             (Movement::Diverged, Rewrites::Follow) if seen.ahead == 0 => {
                 tracing::warn!(commit = %head, "the branch was rewritten, following it");
@@ -210,16 +202,23 @@ impl Shared {
             }
             return Err(ReloadError::BranchMissing { branch: self.branch.clone() });
         };
-        let mut status = self.status();
-        status.branch_missing = false;
-        (status.remote_head, status.fetched_at) = (Some(head), Some(SystemTime::now()));
-        drop(status);
         let base = (!published.is_zero()).then_some(published);
         let seen = judge(&objects, head, base, base)?;
+        self.note_seen(head, &seen);
         Ok(match (seen.movement, self.rewrites) {
             (Movement::Diverged, Rewrites::Follow) => Seen { movement: Movement::To(head), ..seen },
             _ => seen,
         })
+    }
+
+    /// Notes what the remote has, and that we are behind it until its head is published.
+    fn note_seen(&self, head: CommitId, seen: &Seen) {
+        let mut status = self.status();
+        (status.branch_missing, status.ahead) = (false, seen.ahead);
+        (status.remote_head, status.fetched_at) = (Some(head), Some(SystemTime::now()));
+        if seen.movement != Movement::Stay {
+            status.behind_since.get_or_insert_with(SystemTime::now);
+        }
     }
 
     /// Says whether the operator lets exactly this head through.
@@ -258,7 +257,6 @@ impl Shared {
     ) -> ReloadError {
         let published = self.published.load().commit();
         let mut status = self.status();
-        status.behind_since.get_or_insert_with(SystemTime::now);
         let known = status.held.as_ref().filter(|held| {
             (held.commit, held.published, held.reason) == (commit, published, reason)
         });
@@ -302,12 +300,15 @@ impl Shared {
                 .set_reference(&self.branch_ref(), Expected::Absent, target)
                 .map_err(ReloadError::Reference)?;
         }
-        self.note_synced(objects, seen)
+        Ok(())
     }
 
     /// Notes the last commit that is both ours and the remote's.
-    fn note_synced(&self, objects: &Objects, seen: &Seen) -> Result<(), ReloadError> {
-        let Some(remote) = seen.remote.filter(|_| self.remote.is_some()) else { return Ok(()) };
+    ///
+    /// The move was judged and made without the note, so a note that cannot be written is only
+    /// told: the next reload writes it.
+    fn note_synced(&self, objects: &Objects, seen: &Seen) {
+        let Some(remote) = seen.remote.filter(|_| self.remote.is_some()) else { return };
         let note = || -> Result<(), crate::mirror::RefError> {
             let ours = objects.reference(&self.branch_ref())?;
             let shared = ours == Some(remote) || seen.movement == Movement::Stay;
@@ -316,56 +317,22 @@ impl Shared {
             }
             Ok(())
         };
-        note().map_err(ReloadError::Reference)
+        if let Err(error) = note() {
+            tracing::warn!(commit = %remote, error = &error as &dyn std::error::Error,
+                "cannot note what the remote has");
+        }
     }
 
-    /// Notes that the published state is the remote's, or ahead of it.
+    /// Notes that the published state is the remote's, or ahead of it. A rebuild without the
+    /// remote says nothing of that.
     fn caught_up(&self, seen: &Seen) {
+        if seen.remote.is_none() {
+            return;
+        }
         let mut status = self.status();
         status.behind_since = None;
         status.held = None;
         status.ahead = if seen.movement == Movement::Stay { seen.ahead } else { 0 };
-    }
-
-    /// Merges segments of the text index and packs of the repository, off the hot path.
-    pub(super) fn tidy(&self) {
-        let tidied = catch_unwind(AssertUnwindSafe(|| {
-            self.compact_text();
-            let packs = self.mirror.pack_count().unwrap_or_default();
-            if packs > TOO_MANY_PACKS || packs > PACKS && self.flight.is_idle() {
-                let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Err(error) = self.mirror.repack() {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        packs,
-                        "the repository cannot be repacked"
-                    );
-                }
-            }
-        }));
-        if tidied.is_err() {
-            tracing::error!("tidying up behind a reload panicked, the published state stands");
-        }
-    }
-
-    /// Merges segments beside the published state and publishes the same commit with fewer of
-    /// them; what a search answers does not change. The writer is held only for the swap.
-    fn compact_text(&self) {
-        let snapshot = self.published.load_full();
-        let Some(compaction) = snapshot.text().compaction() else { return };
-        let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
-            snapshot.searched_texts(name, emit);
-        };
-        match compaction.run(&texts) {
-            Ok(compacted) => {
-                let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-                let now = self.published.load_full();
-                let text = now.text().adopting(compacted);
-                self.publish(now.with_text(text));
-            }
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error,
-                commit = %snapshot.commit(), "the text index cannot be compacted"),
-        }
     }
 }
 
@@ -376,21 +343,29 @@ fn judge(
     local: Option<CommitId>,
     synced: Option<CommitId>,
 ) -> Result<Seen, ReloadError> {
-    let descends = |descendant, ancestor| {
-        objects.descends_from(descendant, ancestor).map_err(ReloadError::Repository)
+    let descends = |descendant, ancestor: CommitId| {
+        // A commit that is gone from a damaged or pruned repository is an ancestor of nothing: the
+        // push is held, and the operator can let it through.
+        let known = objects.contains(ancestor.as_bytes());
+        let found = || objects.descends_from(descendant, ancestor);
+        if known { found().map_err(ReloadError::Repository) } else { Ok(false) }
     };
+    let is_here = |commit: &CommitId| objects.contains(commit.as_bytes());
     // A clone that was made by hand has no note of what was in step, but its history tells.
-    let synced = match (synced, local) {
+    let synced = match (synced, local.filter(is_here)) {
         (None, Some(local)) if descends(local, head)? => Some(head),
-        (None, local) => local,
         (synced, _) => synced,
     };
-    let remote_has_local = local.is_some_and(|local| local == head)
-        || local.map_or(Ok(false), |local| descends(head, local))?;
+    let remote_has_local = match local {
+        Some(local) => local == head || descends(head, local)?,
+        None => false,
+    };
     let movement = movement(&BranchFacts { remote: head, local, synced, remote_has_local });
-    let ahead = match (local, synced) {
-        (Some(local), Some(synced)) if local != synced && !remote_has_local => {
-            objects.count_between(synced, local).map_err(ReloadError::Repository)? as u64
+    let ahead = match local.filter(is_here) {
+        // Where nothing was ever in step, all that the remote has not is ours.
+        Some(local) if !remote_has_local => {
+            let from = synced.filter(is_here).unwrap_or(head);
+            objects.count_between(from, local).map_err(ReloadError::Repository)? as u64
         }
         _ => 0,
     };

@@ -19,8 +19,8 @@ use super::{DefinitionFile, settings};
 
 /// Reads one definition. It never fails: what is wrong with it is in the sheet's problems.
 pub(super) fn read(file: &DefinitionFile, contracts: &Contracts<'_>) -> SheetSpec {
-    let name = file.path.trim_start_matches(".gitsheets/").trim_end_matches(".toml");
-    let name = SheetName::new(name);
+    let name = file.path.strip_prefix(".gitsheets/").unwrap_or(&file.path);
+    let name = SheetName::new(name.strip_suffix(".toml").unwrap_or(name));
     let mut spec = SheetSpec::bare(name.clone(), String::new());
     spec.definition = Some(file.path.clone());
     let mut hasher = blake3::Hasher::new();

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
+mod divergence;
+mod house;
 mod law;
 mod layers;
 mod model;

@@ -1,117 +1,15 @@
 //! The engine over a real remote: pushes that go live, and pushes that do not.
 
-use std::path::Path;
 use std::sync::{Arc, Barrier, mpsc};
 
-use headwater_engine::engine::{
-    Engine, EngineConfig, FailureKind, HeldReason, Ledger, OpenError, ReloadError, Report,
-    RequestKind,
-};
-use headwater_engine::id::CommitId;
-use headwater_engine::load::load;
-use headwater_engine::mirror::{Mirror, MirrorOptions, Remote, RemoteOptions};
-use headwater_engine::options::LoadOptions;
+use headwater_engine::engine::{FailureKind, HeldReason, OpenError, Report, RequestKind};
 use headwater_engine::plan::RebuildReason;
-use headwater_engine::report::{OutcomeKind, ReloadOutcome, Trigger};
+use headwater_engine::problem::Problem;
+use headwater_engine::report::{OutcomeKind, Trigger};
 use headwater_testkit::{Upstream, git};
 use tempfile::TempDir;
 
-const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\n[headwater]\n\
-                          unique = [\"id\"]\n";
-
-/// A remote, the mirror of it and the engine that serves it.
-struct House {
-    upstream: Upstream,
-    folder: TempDir,
-    engine: Option<Engine>,
-}
-
-impl House {
-    fn new() -> Self {
-        let mut upstream = Upstream::new();
-        upstream
-            .commit("first")
-            .put(".gitsheets/people.toml", DEFINITION)
-            .put("people/jane.toml", "id = 1\nname = \"Jane\"\n")
-            .put("people/joe.toml", "id = 2\nname = \"Joe\"\n")
-            .push();
-        Self { upstream, folder: TempDir::new().unwrap(), engine: None }.started()
-    }
-
-    fn mirror(&self) -> std::path::PathBuf {
-        self.folder.path().join("mirror.git")
-    }
-
-    fn started(mut self) -> Self {
-        // The lock of the old engine has to be free before the new one takes it.
-        self.engine = None;
-        let remote = remote(&self.upstream);
-        self.engine = Some(open(&self.mirror(), Some(remote)).unwrap());
-        self
-    }
-
-    fn engine(&self) -> &Engine {
-        self.engine.as_ref().unwrap()
-    }
-
-    fn run(&self, kind: RequestKind) -> Arc<Report> {
-        self.engine().reload(kind, Trigger::Webhook).unwrap()
-    }
-
-    fn reload(&self) -> ReloadOutcome {
-        self.run(RequestKind::Reload).result.as_ref().unwrap().clone()
-    }
-
-    fn failure(&self, kind: RequestKind) -> (FailureKind, Arc<Report>) {
-        let report = self.run(kind);
-        (report.result.as_ref().unwrap_err().kind(), report)
-    }
-
-    fn name_of(&self, key: &str) -> Option<String> {
-        let snapshot = self.engine().snapshot();
-        snapshot.visible("people", key).map(|record| record.value.as_str().to_owned())
-    }
-
-    fn served(&self) -> CommitId {
-        self.engine().snapshot().commit()
-    }
-
-    /// What every published state must be: the same as one loaded from its commit.
-    fn is_lawful(&self) {
-        let snapshot = self.engine().snapshot();
-        let objects = Mirror::open(&self.mirror(), MirrorOptions::default()).unwrap();
-        let fresh = load(&objects.objects().unwrap(), snapshot.commit(), &LoadOptions::default());
-        assert_eq!(snapshot.dump(), fresh.unwrap().dump());
-    }
-}
-
-fn remote(upstream: &Upstream) -> Arc<Remote> {
-    Arc::new(Remote::new(&upstream.url(), RemoteOptions::default()).unwrap())
-}
-
-fn open(repo: &Path, remote: Option<Arc<Remote>>) -> Result<Engine, OpenError> {
-    let config = EngineConfig {
-        repo: repo.to_owned(),
-        remote,
-        branch: None,
-        load: LoadOptions::default(),
-        fetch: Default::default(),
-        limits: Default::default(),
-        rewrites: None,
-    };
-    Engine::open(config, Arc::new(Ledger::new()))
-}
-
-fn id(text: &str) -> CommitId {
-    text.parse().unwrap()
-}
-
-fn held(report: &Report) -> (&headwater_engine::engine::Held, bool) {
-    match &report.result {
-        Err(ReloadError::Held { held, repeated }) => (held, *repeated),
-        other => panic!("not held: {other:?}"),
-    }
-}
+use crate::house::{DEFINITION, House, held, id, open, remote};
 
 #[test]
 fn a_push_of_one_record_goes_live_and_nothing_else_changes() {
@@ -204,77 +102,70 @@ fn a_held_push_that_is_superseded_cannot_be_let_through() {
 }
 
 #[test]
-fn a_rewritten_branch_is_held_until_the_operator_lets_it_through() {
+fn a_note_that_cannot_be_written_keeps_no_push_from_going_live() {
     let mut house = House::new();
-    let good = house.served();
-    let other = house.upstream.force_commit_on(None, "rewritten");
-    let other = other.put(".gitsheets/people.toml", DEFINITION).put("people/zoe.toml", "id = 9\n");
-    let other = id(&other.push());
-    let (kind, report) = house.failure(RequestKind::Reload);
-    assert_eq!(kind, FailureKind::Diverged);
-    assert_eq!(house.served(), good);
-    assert!(house.name_of("zoe").is_none());
-    let outcome = house.run(RequestKind::Apply(held(&report).0.id));
-    assert_eq!(outcome.result.as_ref().unwrap().new, other);
-    assert!(house.name_of("zoe").is_some() && house.name_of("jane").is_none());
-    house.is_lawful();
-    house.upstream.commit("on").put("people/amy.toml", "id = 3\n").push();
+    // What a process that was killed leaves behind.
+    let lock = house.mirror().join("refs/headwater/synced.lock");
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    house.upstream.commit("more").put("people/amy.toml", "id = 3\n").push();
     assert_eq!(house.reload().kind, OutcomeKind::Applied);
+    std::fs::remove_file(&lock).unwrap();
+    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
+    let noted = git(&house.mirror(), ["rev-parse", "refs/headwater/synced"]);
+    assert_eq!(id(noted.trim()), house.served());
 }
 
 #[test]
-fn a_rewound_branch_is_held_and_heals_when_it_comes_back() {
+fn a_rebuild_without_the_remote_forgets_no_held_push() {
     let mut house = House::new();
-    let first = house.served().to_string();
-    let second = house.upstream.commit("more").put("people/amy.toml", "id = 3\n").push();
+    house.upstream.commit("bad").put("people/amy.toml", "id = \n").push();
+    let (_, report) = house.failure(RequestKind::Reload);
+    let away = house.upstream.path().with_extension("away");
+    std::fs::rename(house.upstream.path(), &away).unwrap();
+    let rebuilt = house.run(RequestKind::Rebuild);
+    assert_eq!(rebuilt.result.as_ref().unwrap().kind, OutcomeKind::Rebuilt);
+    let status = house.engine().status();
+    assert_eq!(status.held.map(|held| held.id), Some(held(&report).0.id));
+    assert!(status.behind_since.is_some());
+}
+
+#[test]
+fn one_number_in_two_notations_is_indexed_as_a_rebuild_does() {
+    let mut house = House::new();
+    let definition = DEFINITION.replace("unique = [\"id\"]", "index = [\"n\"]");
+    let define = house.upstream.commit("define").put(".gitsheets/people.toml", definition);
+    define.put("people/jane.toml", "n = 1000000000000000000\n").push();
     house.reload();
-    house.upstream.reset_to(&first);
-    assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::Diverged);
-    assert_eq!(house.served(), id(&second));
-    house.upstream.reset_to(&second);
-    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
-    assert!(house.engine().status().held.is_none());
+    house.upstream.commit("more").put("people/amy.toml", "n = 1e18\n").push();
+    assert_eq!(house.reload().kind, OutcomeKind::Applied);
+    house.is_lawful();
 }
 
 #[test]
-fn unpushed_commits_of_ours_are_kept_when_a_diverged_head_is_let_through() {
+fn a_date_at_the_end_of_the_calendar_is_no_reason_to_fail() {
     let mut house = House::new();
-    let mirror = house.mirror();
-    // A commit of ours that the remote has not, as an API write would make it.
-    let tree = git(&mirror, ["rev-parse", "published^{tree}"]);
-    let ours = git(&mirror, ["commit-tree", tree.trim(), "-p", "published", "-m", "ours"]);
-    git(&mirror, ["update-ref", "refs/heads/published", ours.trim()]);
-    let theirs = house.upstream.commit("theirs").put("people/amy.toml", "id = 3\n").push();
-    let (kind, report) = house.failure(RequestKind::Reload);
-    assert_eq!(kind, FailureKind::Diverged);
-    let outcome = house.run(RequestKind::Apply(held(&report).0.id));
-    assert_eq!(outcome.result.as_ref().unwrap().new, id(&theirs));
-    let kept = git(&mirror, ["for-each-ref", "--format=%(objectname)", "refs/heads/conflicts/"]);
-    assert_eq!(kept.trim(), ours.trim());
+    let definition = "[gitsheet]\nroot = \"people\"\npath = \"${{ d: YYYY }}/${{ slug }}\"\n";
+    let define = house.upstream.commit("define").put(".gitsheets/people.toml", definition);
+    define.put("people/9999/late.toml", "d = 9999-12-31T23:59:59-01:00\n").push();
+    assert_eq!(house.reload().kind, OutcomeKind::Rebuilt);
+    assert!(house.name_of("9999/late").is_some());
 }
 
 #[test]
-fn we_are_ahead_and_nothing_is_lost() {
-    let house = House::new();
-    let mirror = house.mirror();
-    let tree = git(&mirror, ["rev-parse", "published^{tree}"]);
-    let ours = git(&mirror, ["commit-tree", tree.trim(), "-p", "published", "-m", "ours"]);
-    git(&mirror, ["update-ref", "refs/heads/published", ours.trim()]);
-    let outcome = house.reload();
-    assert_eq!((outcome.ahead, outcome.new), (1, id(ours.trim())));
-}
-
-#[test]
-fn a_branch_that_is_gone_is_told_and_served_on() {
+fn no_problem_that_the_public_sees_names_a_hidden_record() {
     let mut house = House::new();
-    let (good, head) = (house.served(), house.upstream.head().unwrap());
-    house.upstream.delete_branch();
-    assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::BranchMissing);
-    assert_eq!(house.served(), good);
-    assert!(house.engine().status().branch_missing);
-    house.upstream.reset_to(&head);
-    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
-    assert!(!house.engine().status().branch_missing);
+    let definition = format!("{DEFINITION}hidden = \"secret\"\npolicy = \"quarantine\"\n");
+    let define = house.upstream.commit("define").put(".gitsheets/people.toml", definition);
+    let hidden = define.put("people/amy.toml", "id = 7\nsecret = true\n");
+    hidden.put("people/bob.toml", "id = 7\n").put("people/cid.toml", "id = 2\n").push();
+    house.reload();
+    let snapshot = house.engine().snapshot();
+    let paths = |problems: Vec<Problem>| -> Vec<String> {
+        problems.into_iter().map(|problem| problem.path).collect()
+    };
+    assert_eq!(paths(snapshot.problems()), ["people/bob.toml", "people/joe.toml"]);
+    assert_eq!(paths(snapshot.public_problems()), ["people/joe.toml"]);
 }
 
 #[test]

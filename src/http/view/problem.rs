@@ -42,14 +42,10 @@ pub struct ProblemsView {
 }
 
 impl ProblemsView {
-    /// Returns the view of the problems that concern no sheet or a public one.
+    /// Returns the view of the problems that the public may know of.
     pub fn of(snapshot: &Snapshot) -> Self {
-        let public = |problem: &&Problem| match &problem.sheet {
-            Some(name) => snapshot.sheet(name.as_str()).is_none_or(|sheet| sheet.spec().public),
-            None => true,
-        };
-        let problems = snapshot.problems();
-        let items: Vec<_> = problems.iter().filter(public).map(ProblemView::of).collect();
+        let problems = snapshot.public_problems();
+        let items: Vec<_> = problems.iter().map(ProblemView::of).collect();
         Self { total: items.len(), items }
     }
 }

@@ -59,7 +59,8 @@ impl Bucket {
 /// Reads a date, a date and time, or one with an offset, which is taken to UTC first.
 fn utc_date(text: &str) -> Option<Date> {
     if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
-        return Some(time.to_offset(UtcOffset::UTC).date());
+        // Near the first and the last year of the calendar UTC can be outside of it.
+        return Some(time.checked_to_offset(UtcOffset::UTC)?.date());
     }
     if let Ok(time) = PrimitiveDateTime::parse(text, &Iso8601::DEFAULT) {
         return Some(time.date());

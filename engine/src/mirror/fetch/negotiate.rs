@@ -13,6 +13,10 @@ use crate::mirror::history::object_id;
 /// How many commits the remote is told that we have.
 const MAX_HAVES: usize = 256;
 
+/// How far back from each tip commits are named. A remote that was rewound still has the commits
+/// it once had, so this bounds the cost of the usual fetch at little loss.
+const WALKED: usize = 256;
+
 /// Lists commits that we have with all their history, the tips of our refs first.
 ///
 /// The distances grow, so that a remote that went back far still finds one it knows.
@@ -27,7 +31,7 @@ pub(super) fn haves(known: &Objects) -> Vec<CommitId> {
     haves.truncate(MAX_HAVES / 2);
     let share = (MAX_HAVES - haves.len()) / haves.len().max(1);
     for tip in haves.clone() {
-        let line = known.first_parents(tip, 4_096).unwrap_or_default();
+        let line = known.first_parents(tip, WALKED).unwrap_or_default();
         let mut distance = 1;
         for step in 0..share {
             let Some(commit) = line.get(distance) else { break };

@@ -1,0 +1,114 @@
+//! Housekeeping: segments of the text index and packs of the repository are merged on a thread of
+//! their own, so that no reload waits for it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::Shared;
+use crate::search::{DocName, Slot};
+
+/// Above this many packs the repository is repacked, when no reload waits.
+const PACKS: usize = 32;
+
+/// Above this many packs it is repacked even when one waits: lookups slow down with each.
+const TOO_MANY_PACKS: usize = 48;
+
+/// Wakes the thread behind each reload.
+#[derive(Default)]
+pub(super) struct Chores {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    due: bool,
+    closed: bool,
+}
+
+impl Chores {
+    /// Lets the thread look what there is to do.
+    pub(super) fn wake(&self) {
+        self.lock().due = true;
+        self.changed.notify_all();
+    }
+
+    /// Lets the thread end behind what it does.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until there may be something to do; false once closed.
+    fn wait(&self) -> bool {
+        let idle = |state: &mut State| !state.due && !state.closed;
+        let mut state =
+            self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        state.due = false;
+        !state.closed
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Two flags, each whole on its own: a poisoned lock holds usable ones.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Tidies up whenever it is woken, until the chores are closed.
+    pub(super) fn keep_house(&self) {
+        // After a failure a repack is tried again when there are this many packs.
+        let mut patience = 0;
+        while self.chores.wait() {
+            let tidied = catch_unwind(AssertUnwindSafe(|| {
+                self.compact_text();
+                patience = self.repack(patience);
+            }));
+            if tidied.is_err() {
+                tracing::error!("tidying up behind a reload panicked, the published state stands");
+            }
+        }
+    }
+
+    /// Merges packs when there are many, and returns how many there must be for the next attempt.
+    fn repack(&self, patience: usize) -> usize {
+        let packs = self.mirror.pack_count().unwrap_or_default();
+        let many = packs > TOO_MANY_PACKS || packs > PACKS && self.flight.is_idle();
+        if !many || packs < patience {
+            return patience;
+        }
+        // A fetch would add a pack while others are counted and removed.
+        let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.mirror.repack() {
+            Ok(()) => 0,
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    packs,
+                    "the repository cannot be repacked"
+                );
+                packs + PACKS / 2
+            }
+        }
+    }
+
+    /// Merges segments beside the published state and publishes the same commit with fewer of
+    /// them; what a search answers does not change. The writer is held only for the swap.
+    fn compact_text(&self) {
+        let snapshot = self.published.load_full();
+        let Some(compaction) = snapshot.text().compaction() else { return };
+        let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
+            snapshot.searched_texts(name, emit);
+        };
+        match compaction.run(&texts) {
+            Ok(compacted) => {
+                let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = self.published.load_full();
+                let text = now.text().adopting(compacted);
+                self.publish(now.with_text(text));
+            }
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error,
+                commit = %snapshot.commit(), "the text index cannot be compacted"),
+        }
+    }
+}
