@@ -86,7 +86,7 @@ settings! {
     QUARANTINE_LIMIT = "quarantine-limit" "N" Some("1000"), None, false,
         "How many problems a sheet with the policy `quarantine` may have before a push that adds to them is refused";
     QUARANTINE_SHARE = "quarantine-share" "PERCENT" Some("50"), None, false,
-        "How large a share of such a sheet's files may be problems before that";
+        "How large a share of such a sheet's files may have problems before that";
     ALERT_URL = "alert-url" "URL" None, None, true,
         "Gets a JSON POST, once per cause, when something needs a person";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,

@@ -112,7 +112,7 @@ fn a_note_that_cannot_be_written_keeps_no_push_from_going_live() {
     assert_eq!(house.reload().kind, OutcomeKind::Applied);
     std::fs::remove_file(&lock).unwrap();
     assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
-    let noted = git(&house.mirror(), ["rev-parse", "refs/headwater/synced"]);
+    let noted = git(house.mirror(), ["rev-parse", "refs/headwater/synced"]);
     assert_eq!(id(noted.trim()), house.served());
 }
 
