@@ -14,7 +14,8 @@ fn reads(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("civic-{}k", people / 1_000));
         group.sample_size(10).measurement_time(Duration::from_secs(5));
         let town = Town::new(people);
-        let (objects, options) = (town.objects(), LoadOptions::default());
+        let objects = town.mirror().objects().unwrap_or_else(|error| panic!("no handle: {error}"));
+        let options = LoadOptions::default();
         let full = || {
             let loaded = load(&objects, town.head, &options);
             loaded.unwrap_or_else(|error| panic!("the corpus: {error}"))

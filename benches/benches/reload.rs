@@ -20,7 +20,9 @@ fn without_fetch(criterion: &mut Criterion) {
         group.sample_size(20).measurement_time(Duration::from_secs(5));
         let mut town = Town::new(people);
         let options = LoadOptions::default();
-        let load_head = load(&town.objects(), town.head, &options);
+        let mirror = town.mirror();
+        let objects = || mirror.objects().unwrap_or_else(|error| panic!("no handle: {error}"));
+        let load_head = load(&objects(), town.head, &options);
         let mut base = load_head.unwrap_or_else(|error| panic!("the corpus: {error}"));
         for changes in CHANGES {
             // Each measured reload is of a push of its own, from the state that the last one left.
@@ -30,8 +32,7 @@ fn without_fetch(criterion: &mut Criterion) {
                     for _ in 0..rounds {
                         let head = town.push(changes);
                         let begun = Instant::now();
-                        let objects = town.objects();
-                        let next = advance(&objects, Some(&base), head, &options);
+                        let next = advance(&objects(), Some(&base), head, &options);
                         let (next, reason) = next.unwrap_or_else(|error| panic!("{error}"));
                         spent += begun.elapsed();
                         assert!(reason.is_none() || changes > people / 4, "{reason:?}");

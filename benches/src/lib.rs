@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use headwater_engine::engine::{Engine, EngineConfig, Ledger};
 use headwater_engine::id::CommitId;
-use headwater_engine::mirror::{Mirror, MirrorOptions, Objects, Remote, RemoteOptions};
+use headwater_engine::mirror::{Mirror, MirrorOptions, Remote, RemoteOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_testkit::Upstream;
 use headwater_testkit::corpus::{self, Civic};
@@ -42,10 +42,9 @@ impl Town {
     }
 
     /// Opens the remote itself, for measuring what needs no fetch.
-    pub fn objects(&self) -> Objects {
+    pub fn mirror(&self) -> Mirror {
         let mirror = Mirror::open(self.upstream.path(), MirrorOptions::default());
-        let objects = mirror.and_then(|mirror| mirror.objects());
-        objects.unwrap_or_else(|error| panic!("the remote cannot be opened: {error}"))
+        mirror.unwrap_or_else(|error| panic!("the remote cannot be opened: {error}"))
     }
 
     /// Opens an engine on a mirror in `folder`, cloned from the remote over `file://`.

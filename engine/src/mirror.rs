@@ -19,6 +19,7 @@ mod refs;
 mod remote;
 mod transport;
 mod tree;
+mod trees;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub use read::BlobContent;
 pub use refs::{Expected, RefError};
 pub use remote::{Remote, RemoteError, RemoteOptions};
 pub use tree::{EntryMode, TreeEntry, TreeFlaw};
+
+use trees::TreeCache;
 
 /// The cause of an error of this module, whatever library it came from.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -69,6 +72,7 @@ struct Shared {
     /// Where refs, objects and our own files are: the common directory of a linked work tree.
     git_dir: PathBuf,
     options: MirrorOptions,
+    trees: Arc<TreeCache>,
 }
 
 impl Mirror {

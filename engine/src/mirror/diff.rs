@@ -47,9 +47,8 @@ impl Objects {
         if old != new {
             walk.pending.push(Pair { folder: Vec::new(), old, new });
         }
-        let (mut old_buffer, mut new_buffer) = (Vec::new(), Vec::new());
         while let Some(pair) = walk.pending.pop() {
-            walk.compare(&pair, &mut old_buffer, &mut new_buffer)?;
+            walk.compare(&pair)?;
         }
         let mut changes = walk.changes;
         changes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -74,14 +73,12 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn compare(
-        &mut self,
-        pair: &Pair,
-        old_buffer: &mut Vec<u8>,
-        new_buffer: &mut Vec<u8>,
-    ) -> Result<(), ObjectError> {
-        let mut old = Side::open(self.objects, pair.old, old_buffer)?;
-        let mut new = Side::open(self.objects, pair.new, new_buffer)?;
+    fn compare(&mut self, pair: &Pair) -> Result<(), ObjectError> {
+        let bytes =
+            |tree: Option<TreeId>| tree.map(|tree| self.objects.tree_bytes(tree)).transpose();
+        let (old, new) = (bytes(pair.old)?, bytes(pair.new)?);
+        let mut old = Side::open(pair.old, old.as_ref().map_or(&[], |tree| tree))?;
+        let mut new = Side::open(pair.new, new.as_ref().map_or(&[], |tree| tree))?;
         loop {
             match (old.next, new.next) {
                 (None, None) => return Ok(()),
@@ -106,6 +103,7 @@ impl Walk<'_> {
                         if a.id != b.id || a.mode != b.mode {
                             self.report(pair, Some(a), Some(b))?;
                         }
+                        old.entries.skip_common(&mut new.entries);
                         old.advance()?;
                         new.advance()?;
                     }
@@ -155,16 +153,9 @@ struct Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    fn open(
-        objects: &Objects,
-        tree: Option<TreeId>,
-        buffer: &'a mut Vec<u8>,
-    ) -> Result<Self, ObjectError> {
-        let (tree, entries) = match tree {
-            Some(tree) => (tree, objects.entries(tree, buffer)?),
-            None => (TreeId::ZERO, super::tree::Entries::default()),
-        };
-        let mut side = Self { tree, entries, next: None };
+    fn open(tree: Option<TreeId>, bytes: &'a [u8]) -> Result<Self, ObjectError> {
+        let tree = tree.unwrap_or(TreeId::ZERO);
+        let mut side = Self { tree, entries: super::tree::Entries::new(bytes), next: None };
         side.advance()?;
         Ok(side)
     }
@@ -333,6 +324,32 @@ mod tests {
         for (entries, expected) in cases {
             let tree = repository.write_raw_tree(entries);
             match repository.objects().diff(None, Some(tree)) {
+                Err(ObjectError::BadTree { flaw, .. }) => assert_eq!(flaw, expected),
+                other => panic!("{expected:?}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_behind_the_common_entries_is_checked_against_them() {
+        let repository = TestRepository::bare();
+        let id = *repository.write_blob(b"1").as_bytes();
+        let names = |names: &[&'static str]| -> Vec<(&str, &[u8], [u8; 20])> {
+            names.iter().map(|name| ("100644", name.as_bytes(), id)).collect()
+        };
+        let base = repository.write_raw_tree(&names(&["a", "a.b", "c"]));
+        let folder = |mut entries: Vec<(&'static str, &'static [u8], [u8; 20])>| {
+            entries.push(("40000", b"a", id));
+            entries
+        };
+        let cases = [
+            (names(&["a", "a.b", "c", "b"]), TreeFlaw::NotSorted),
+            (names(&["a", "a.b", "c", "c"]), TreeFlaw::DuplicateName),
+            (folder(names(&["a", "a.b"])), TreeFlaw::DuplicateName),
+        ];
+        for (entries, expected) in cases {
+            let tree = repository.write_raw_tree(&entries);
+            match repository.objects().diff(Some(base), Some(tree)) {
                 Err(ObjectError::BadTree { flaw, .. }) => assert_eq!(flaw, expected),
                 other => panic!("{expected:?}: {other:?}"),
             }

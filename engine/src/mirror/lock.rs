@@ -17,7 +17,7 @@ const GARBAGE_AGE: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct MirrorLock {
     /// Open as long as the lock is held: the system lets go of it with the file.
-    _file: File,
+    file: File,
     swept: Vec<PathBuf>,
 }
 
@@ -25,6 +25,14 @@ impl MirrorLock {
     /// Returns what an earlier process left behind and was removed when the lock was taken.
     pub fn swept(&self) -> &[PathBuf] {
         &self.swept
+    }
+}
+
+impl Drop for MirrorLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child process that is being started holds a copy of the file
+        // until it runs its program. Where this fails the copy is the last to hold the lock.
+        let _ = self.file.unlock();
     }
 }
 
@@ -80,7 +88,7 @@ impl Mirror {
         }
         file.set_len(0).map_err(failed)?;
         file.write_all(format!("{}\n", std::process::id()).as_bytes()).map_err(failed)?;
-        Ok(MirrorLock { _file: file, swept: sweep(self.git_dir()) })
+        Ok(MirrorLock { file, swept: sweep(self.git_dir()) })
     }
 }
 

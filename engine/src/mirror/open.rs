@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::trees::TreeCache;
 use super::{Cause, Mirror, MirrorOptions, Objects, Shared};
 
 /// What kind of repository a folder is.
@@ -121,10 +122,19 @@ impl Mirror {
     /// Nothing is written. Which kinds of repository may be followed or written to is for the
     /// caller to decide, from [`Mirror::inspect`].
     pub fn open(dir: &Path, options: MirrorOptions) -> Result<Self, OpenError> {
+        Self::open_with(dir, options, Arc::default())
+    }
+
+    /// Opens a repository that shares what is kept of trees with another.
+    pub(super) fn open_with(
+        dir: &Path,
+        options: MirrorOptions,
+        trees: Arc<TreeCache>,
+    ) -> Result<Self, OpenError> {
         let repo = open_repository(dir, &options)?;
         let git_dir = fs::canonicalize(repo.common_dir())
             .map_err(|error| OpenError::Corrupt { path: dir.to_owned(), source: error.into() })?;
-        Ok(Self { shared: Arc::new(Shared { git_dir, options }) })
+        Ok(Self { shared: Arc::new(Shared { git_dir, options, trees }) })
     }
 
     /// Makes `dir` a bare repository whose `HEAD` names `branch`, and opens it.

@@ -3,6 +3,8 @@
 //! gix reads whatever decodes. Here the order, the names and the modes are checked on the way,
 //! because a tree that is out of order or names a path twice has no well-defined difference.
 
+use std::sync::Arc;
+
 use gix::bstr::ByteSlice as _;
 use gix::objs::Kind;
 
@@ -100,14 +102,48 @@ impl<'a> Entries<'a> {
     }
 
     fn parse(&mut self) -> Result<RawEntry<'a>, TreeFlaw> {
-        let space = self.rest.find_byte(b' ').ok_or(TreeFlaw::Unparsable)?;
-        let mode = parse_mode(&self.rest[..space])?;
-        let rest = &self.rest[space + 1..];
-        let end = rest.find_byte(0).ok_or(TreeFlaw::Unparsable)?;
-        let (name, rest) = (&rest[..end], &rest[end + 1..]);
-        let (id, rest) = rest.split_first_chunk::<20>().ok_or(TreeFlaw::Unparsable)?;
+        let (entry, rest) = parse_entry(self.rest)?;
         self.rest = rest;
-        Ok(RawEntry { name, mode, id: *id })
+        Ok(entry)
+    }
+
+    /// Passes over the entries that both trees have next, byte for byte.
+    ///
+    /// They are not checked: one of the two trees was when it was published, and what is sorted
+    /// and named once there is so here. Costs a comparison of memory and a look at each name.
+    pub(super) fn skip_common(&mut self, other: &mut Self) {
+        let mut common = common_prefix(self.rest, other.rest);
+        // The entry in which they differ is not worth a look.
+        while common > 0
+            && let Ok((entry, rest)) = parse_entry(self.rest)
+        {
+            let length = self.rest.len() - rest.len();
+            if length > common {
+                break;
+            }
+            common -= length;
+            (self.rest, other.rest) = (rest, &other.rest[length..]);
+            self.pass(entry);
+            other.pass(entry);
+        }
+    }
+
+    /// Notes `entry` as the previous one, with the names it leaves open; false where its name is
+    /// that of a file.
+    fn pass(&mut self, entry: RawEntry<'a>) -> bool {
+        self.previous = Some(entry);
+        while let Some(file) = self.open_files.last() {
+            match entry.name.strip_prefix(*file) {
+                Some([]) => return false,
+                // Still before where a folder of that name would stand.
+                Some([next, ..]) if *next < b'/' => break,
+                _ => self.open_files.pop(),
+            };
+        }
+        if !entry.is_folder() {
+            self.open_files.push(entry.name);
+        }
+        true
     }
 
     fn check(&mut self, entry: RawEntry<'a>) -> Result<RawEntry<'a>, TreeFlaw> {
@@ -127,19 +163,7 @@ impl<'a> Entries<'a> {
                 std::cmp::Ordering::Greater => return Err(TreeFlaw::NotSorted),
             }
         }
-        self.previous = Some(entry);
-        while let Some(file) = self.open_files.last() {
-            match entry.name.strip_prefix(*file) {
-                Some([]) => return Err(TreeFlaw::DuplicateName),
-                // Still before where a folder of that name would stand.
-                Some([next, ..]) if *next < b'/' => break,
-                _ => self.open_files.pop(),
-            };
-        }
-        if !entry.is_folder() {
-            self.open_files.push(entry.name);
-        }
-        Ok(entry)
+        if self.pass(entry) { Ok(entry) } else { Err(TreeFlaw::DuplicateName) }
     }
 }
 
@@ -156,6 +180,26 @@ impl<'a> Iterator for Entries<'a> {
         }
         Some(entry)
     }
+}
+
+/// Reads the entry that `bytes` begins with, and returns what is behind it.
+fn parse_entry(bytes: &[u8]) -> Result<(RawEntry<'_>, &[u8]), TreeFlaw> {
+    let space = bytes.find_byte(b' ').ok_or(TreeFlaw::Unparsable)?;
+    let mode = parse_mode(&bytes[..space])?;
+    let rest = &bytes[space + 1..];
+    let end = rest.find_byte(0).ok_or(TreeFlaw::Unparsable)?;
+    let (name, rest) = (&rest[..end], &rest[end + 1..]);
+    let (id, rest) = rest.split_first_chunk::<20>().ok_or(TreeFlaw::Unparsable)?;
+    Ok((RawEntry { name, mode, id: *id }, rest))
+}
+
+/// Returns how many bytes the two have in common from their start.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    const BLOCK: usize = 1 << 10;
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let whole = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
+    let rest = a[whole..].iter().zip(&b[whole..]);
+    whole + rest.take_while(|(a, b)| a == b).count()
 }
 
 fn parse_mode(digits: &[u8]) -> Result<EntryMode, TreeFlaw> {
@@ -235,6 +279,14 @@ impl Objects {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Returns the bytes of the tree. A large one that was read lately is not read again.
+    pub(super) fn tree_bytes(&self, tree: TreeId) -> Result<Arc<Vec<u8>>, ObjectError> {
+        self.mirror.shared.trees.get(tree, || {
+            let id = gix::ObjectId::Sha1(*tree.as_bytes());
+            self.read(&id, Kind::Tree, &mut Vec::new()).map(<[u8]>::to_owned)
+        })
     }
 
     pub(super) fn entries<'a>(
