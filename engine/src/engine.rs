@@ -169,6 +169,11 @@ impl Engine {
             })
     }
 
+    /// Waits until the housekeeping behind all reloads so far is done.
+    pub fn settle(&self) {
+        self.shared.chores.settle();
+    }
+
     /// Returns what the operator sees.
     pub fn status(&self) -> EngineStatus {
         self.shared.status().clone()
@@ -217,8 +222,9 @@ impl Shared {
             let report = Arc::new(self.run(run.id, run.kind, run.trigger));
             self.ledger.record(&report);
             self.status().last = Some(report.clone());
-            run.finish(&report);
+            // Before the callers are told, so that they can wait for what comes behind.
             self.chores.wake();
+            run.finish(&report);
         }
     }
 

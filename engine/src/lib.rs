@@ -11,6 +11,7 @@
 //! The law that all of it serves: for every pair of commits, a snapshot of the first taken to the
 //! second by its diff is equal to one loaded from the second.
 
+pub mod fault;
 pub mod id;
 pub mod value;
 pub mod scalar;

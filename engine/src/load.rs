@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::changes::ChangeSet;
 use crate::definitions::{self, DefinitionError};
+use crate::fault;
 use crate::id::{CommitId, TreeId};
 use crate::layout::Layout;
 use crate::mirror::{ObjectError, Objects, PathChange};
@@ -209,6 +210,14 @@ fn attempt(
 ) -> Result<Option<Prepared>, LoadError> {
     let mut timings = Timings::default();
     let mut clock = Clock(Instant::now());
+    let fault = |name| {
+        fault::point(name).map_err(|error| ObjectError::Unreadable {
+            id: target.to_string(),
+            source: error.into(),
+        })
+    };
+    let unreadable = |source| LoadError::Repository { commit: target, source };
+    fault("load.layout").map_err(unreadable)?;
     let tree = tree_of(objects, target)?;
     let old_tree = base.map(|base| tree_of(objects, base.commit()));
     let layout = match (base, &old_tree) {
@@ -228,7 +237,10 @@ fn attempt(
     let diff = |old: Option<TreeId>| {
         let from = base.map_or(CommitId::ZERO, Snapshot::commit);
         let error = |source| LoadError::Diff { old: from, new: target, source };
-        objects.diff(old, tree).map_err(error)
+        fault("load.diff").map_err(error)?;
+        let paths = objects.diff(old, tree).map_err(error)?;
+        fault("load.diffed").map_err(error)?;
+        Ok(paths)
     };
     let mut difference: Option<Vec<PathChange>> = None;
     if plan(&facts) == ReloadPlan::Increment {
@@ -246,8 +258,10 @@ fn attempt(
     timings.diff = clock.lap();
     let changes = ChangeSet::read(objects, &layout, &paths, options)
         .map_err(|source| LoadError::Read { commit: target, source })?;
+    fault::step("load.apply");
     timings.decode = clock.lap();
     let draft = base.unwrap_or_else(Snapshot::empty).apply(target, layout, &changes);
+    fault::step("load.applied");
     timings.apply = clock.lap();
     Ok(Some(Prepared { draft, reason, timings }))
 }

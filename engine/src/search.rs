@@ -25,6 +25,7 @@ pub use crate::search::highlight::highlight;
 pub use crate::search::query::{MAX_CLAUSES, MAX_EXPANSIONS, MAX_QUERY_BYTES, Query, QueryError};
 pub use crate::search::slots::{Slot, Slots};
 
+use crate::fault;
 use crate::id::{CommitId, Key, SheetName};
 use crate::search::segment::{Segment, Totals};
 
@@ -154,11 +155,13 @@ impl TextIndex {
         mut changed: Vec<DocName>,
         texts: &Texts<'_>,
     ) -> Result<Self, SearchError> {
+        fault::point("text.build")?;
         changed.sort_unstable();
         changed.dedup();
         let mut segments = without(&self.segments, &changed);
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
         segments.extend(build(&self.slots, &changed, texts, threads)?);
+        fault::point("text.built")?;
         Ok(self.with_segments(segments).restamped(stamp))
     }
 

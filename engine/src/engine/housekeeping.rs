@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Shared;
+use crate::fault;
 use crate::search::{DocName, Slot};
 
 /// Above this many packs the repository is repacked, when no reload waits.
@@ -23,6 +24,7 @@ pub(super) struct Chores {
 #[derive(Default)]
 struct State {
     due: bool,
+    busy: bool,
     closed: bool,
 }
 
@@ -39,17 +41,27 @@ impl Chores {
         self.changed.notify_all();
     }
 
+    /// Waits until all is done that there was to do.
+    pub(super) fn settle(&self) {
+        drop(self.wait_while(|state| (state.due || state.busy) && !state.closed));
+    }
+
     /// Waits until there may be something to do; false once closed.
-    fn wait(&self) -> bool {
-        let idle = |state: &mut State| !state.due && !state.closed;
-        let mut state =
-            self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
-        state.due = false;
+    fn next(&self) -> bool {
+        self.lock().busy = false;
+        self.changed.notify_all();
+        let mut state = self.wait_while(|state| !state.due && !state.closed);
+        (state.due, state.busy) = (false, true);
         !state.closed
     }
 
+    fn wait_while(&self, waits: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let state = self.changed.wait_while(self.lock(), |state| waits(state));
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Two flags, each whole on its own: a poisoned lock holds usable ones.
+        // Flags, each whole on its own: a poisoned lock holds usable ones.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -59,7 +71,7 @@ impl Shared {
     pub(super) fn keep_house(&self) {
         // After a failure a repack is tried again when there are this many packs.
         let mut patience = 0;
-        while self.chores.wait() {
+        while self.chores.next() {
             let tidied = catch_unwind(AssertUnwindSafe(|| {
                 self.compact_text();
                 patience = self.repack(patience);
@@ -79,8 +91,12 @@ impl Shared {
         }
         // A fetch would add a pack while others are counted and removed.
         let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        fault::step("tidy.repack");
         match self.mirror.repack() {
-            Ok(()) => 0,
+            Ok(()) => {
+                fault::step("tidy.repacked");
+                0
+            }
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -97,15 +113,18 @@ impl Shared {
     fn compact_text(&self) {
         let snapshot = self.published.load_full();
         let Some(compaction) = snapshot.text().compaction() else { return };
+        fault::step("tidy.compact");
         let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
             snapshot.searched_texts(name, emit);
         };
         match compaction.run(&texts) {
             Ok(compacted) => {
+                fault::step("tidy.merged");
                 let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = self.published.load_full();
                 let text = now.text().adopting(compacted);
                 self.publish(now.with_text(text));
+                fault::step("tidy.compacted");
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error,
                 commit = %snapshot.commit(), "the text index cannot be compacted"),

@@ -12,6 +12,7 @@ use super::ledger::Ledger;
 use super::reload::SYNCED;
 use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
 use crate::admit::Health;
+use crate::fault;
 use crate::id::CommitId;
 use crate::load::load;
 use crate::mirror::{
@@ -41,9 +42,11 @@ impl Engine {
             }
             None => None,
         };
+        fault::step("open.locked");
         let branch = place.branch;
         let branch_ref = format!("refs/heads/{branch}");
         let mut objects = place.mirror.objects().map_err(opened)?;
+        fault::step("open.head");
         let mut head = objects.reference(&branch_ref).map_err(reference)?;
         if let (None, Some(remote)) = (head, &place.remote) {
             let fetched = place.mirror.fetch(remote, &branch, &fetch);
@@ -66,6 +69,7 @@ impl Engine {
                 head = Some(fetched);
             }
         }
+        fault::step("open.load");
         let snapshot = load(&objects, head.unwrap_or(CommitId::ZERO), &options)
             .map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })?;
         let degraded = Health::of(&snapshot).refusable();
@@ -82,6 +86,7 @@ impl Engine {
             branch_missing: false,
             published_at: SystemTime::now(),
         };
+        fault::step("open.ready");
         Self::start(Shared {
             mirror: place.mirror,
             branch,

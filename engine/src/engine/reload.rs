@@ -10,6 +10,7 @@ use super::held::{Held, HeldReason};
 use super::ledger::Report;
 use super::{Rewrites, Shared};
 use crate::admit::{Health, Verdict, admit};
+use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
 use crate::mirror::{Expected, Objects, RemoteHead};
@@ -67,6 +68,7 @@ impl Shared {
 
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+        fault::step("reload.prepare");
         let published = self.published.load_full();
         let through = self.let_through(kind, &seen)?;
         let target = match (seen.movement, seen.remote) {
@@ -105,6 +107,7 @@ impl Shared {
         };
 
         let begun = Instant::now();
+        fault::step("reload.admit");
         let health = Health::of(prepared.draft.state());
         if !through && target != published.commit() {
             match admit(Some(&Health::of(&published)), &health, &self.limits) {
@@ -117,6 +120,7 @@ impl Shared {
                 }
             }
         }
+        fault::step("reload.admitted");
         let admission = begun.elapsed();
         // A rebuild is told against what was served, not against nothing.
         let changed = match prepared.reason {
@@ -127,11 +131,14 @@ impl Shared {
             finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
 
         let begun = Instant::now();
+        fault::step("branch.move");
         self.move_branch(&objects, &seen, target, through)?;
+        fault::step("branch.moved");
         outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
         (outcome.reason, outcome.new, outcome.digest) = (reason, target, snapshot.digest());
         outcome.changed = count(&changed);
         self.publish(snapshot);
+        fault::step("swap.done");
         self.note_synced(&objects, &seen);
         let degraded = health.refusable();
         let mut status = self.status();
@@ -180,6 +187,7 @@ impl Shared {
                 return Err(ReloadError::BranchMissing { branch: self.branch.clone() });
             }
         };
+        fault::step("reload.judge");
         let seen = judge(&objects, head, local, synced)?;
         self.note_seen(head, &seen);
         Ok(match (seen.movement, self.rewrites) {
@@ -255,6 +263,7 @@ impl Shared {
         reason: HeldReason,
         problems: &[Problem],
     ) -> ReloadError {
+        fault::step("hold.note");
         let published = self.published.load().commit();
         let mut status = self.status();
         let known = status.held.as_ref().filter(|held| {
@@ -284,11 +293,13 @@ impl Shared {
             && local != target
         {
             if through && seen.ahead > 0 {
+                fault::step("conflict.keep");
                 let time = super::open::utc_now();
                 let kept = format!("refs/heads/conflicts/{time}");
                 objects
                     .set_reference(&kept, Expected::Any, local)
                     .map_err(ReloadError::Reference)?;
+                fault::step("conflict.kept");
                 tracing::warn!(commit = %local, reference = kept, "unpushed commits are kept");
             }
             let expected = Expected::Is(local);
@@ -310,10 +321,12 @@ impl Shared {
     fn note_synced(&self, objects: &Objects, seen: &Seen) {
         let Some(remote) = seen.remote.filter(|_| self.remote.is_some()) else { return };
         let note = || -> Result<(), crate::mirror::RefError> {
+            fault::step("note.write");
             let ours = objects.reference(&self.branch_ref())?;
             let shared = ours == Some(remote) || seen.movement == Movement::Stay;
             if shared && objects.reference(SYNCED)? != Some(remote) {
                 objects.set_reference(SYNCED, Expected::Any, remote)?;
+                fault::step("note.written");
             }
             Ok(())
         };

@@ -19,6 +19,7 @@ use super::open::is_branch_name;
 use super::quarantine::Quarantine;
 use super::transport::Budget;
 use super::{Expected, Mirror, Objects, Remote, check};
+use crate::fault;
 use crate::id::{CommitId, TreeId};
 
 /// What a conversation with a remote may cost.
@@ -139,8 +140,10 @@ impl Attempt<'_> {
         let head_ref = format!("refs/heads/{}", self.branch);
         let our_ref = format!("refs/remotes/origin/{}", self.branch);
         let old = known.reference(&our_ref)?;
+        fault::point("fetch.connect").map_err(FetchError::ours)?;
         let received = Conversation::hold(self.remote, &self.budget, |talk| {
             let refs = talk.list(&[&head_ref])?;
+            fault::point("fetch.listed").map_err(FetchError::ours)?;
             let Some(tip) = refs.commit(&head_ref) else {
                 let others = talk.list(&["refs/heads/"])?;
                 let head =
@@ -152,6 +155,7 @@ impl Attempt<'_> {
                 return Ok(Received { head, quarantine: None, objects: 0 });
             }
             let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
+            fault::point("fetch.quarantine").map_err(FetchError::ours)?;
             let objects = self.receive(talk, &known, &quarantine, tip)?;
             Ok(Received { head, quarantine: Some(quarantine), objects })
         })?;
@@ -160,10 +164,12 @@ impl Attempt<'_> {
             self.admit(&known, &received, tip, old)?;
         }
         let objects = self.mirror.objects()?;
+        fault::point("fetch.ref").map_err(FetchError::ours)?;
         match new {
             Some(tip) => objects.set_reference(&our_ref, Expected::Any, tip)?,
             None => objects.delete_reference(&our_ref, Expected::Any)?,
         }
+        fault::point("fetch.done").map_err(FetchError::ours)?;
         Ok(Fetched {
             head: received.head,
             changed: old != new,
@@ -188,6 +194,7 @@ impl Attempt<'_> {
             alloc_limit_bytes: usize::try_from(self.mirror.options().object_limit).ok(),
             ..Default::default()
         };
+        fault::point("fetch.receive").map_err(FetchError::ours)?;
         let mut written = None;
         let mut damaged = None;
         let bases = known.repo.objects.clone();
@@ -218,6 +225,7 @@ impl Attempt<'_> {
             return Err(self.pack_error(error));
         }
         result?;
+        fault::point("fetch.received").map_err(FetchError::ours)?;
         Ok(written.map_or(0, |outcome| outcome.index.num_objects))
     }
 
@@ -267,6 +275,7 @@ impl Attempt<'_> {
         match &received.quarantine {
             None => check::check(known, Some(known), tip, base).map_err(refused),
             Some(quarantine) => {
+                fault::point("fetch.check").map_err(FetchError::ours)?;
                 let objects = quarantine.objects(self.mirror)?;
                 match self.known {
                     Known::Everything => check::check(&objects, Some(known), tip, base),
@@ -275,6 +284,7 @@ impl Attempt<'_> {
                 }
                 .map_err(refused)?;
                 drop(objects);
+                fault::point("fetch.checked").map_err(FetchError::ours)?;
                 quarantine.release(self.mirror).map_err(FetchError::ours)
             }
         }

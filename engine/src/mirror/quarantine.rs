@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::open::write_bare_repository;
 use super::refs::sync_folder;
 use super::{Mirror, Objects, OpenError};
+use crate::fault;
 
 /// The folder for what is ours in a git directory.
 pub(super) const OUR_FOLDER: &str = "headwater";
@@ -59,6 +60,7 @@ impl Quarantine {
                 moved = true;
             }
         }
+        fault::point("fetch.released")?;
         if moved { sync_folder(&target) } else { Ok(()) }
     }
 }
@@ -79,8 +81,9 @@ fn release_pack(pack: &Path, target: &Path) -> io::Result<()> {
         permissions.set_readonly(true);
         fs::set_permissions(file, permissions)?;
     }
+    fault::point("fetch.pack")?;
     fs::rename(pack, &new_pack)?;
-    fs::rename(&index, &new_index).inspect_err(|_| {
+    fault::point("fetch.index").and_then(|()| fs::rename(&index, &new_index)).inspect_err(|_| {
         // A pack without its index is only garbage.
         let _ = fs::remove_file(&new_pack);
     })

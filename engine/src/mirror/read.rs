@@ -15,6 +15,7 @@ use gix::odb::pack::{Bundle, Find as _, index};
 
 use super::objects::kind_name;
 use super::{ObjectError, Objects};
+use crate::fault;
 use crate::id::BlobId;
 
 /// From how many blobs on more than one thread is worth its start.
@@ -60,12 +61,15 @@ impl Objects {
         } else {
             thread::available_parallelism().map_or(1, usize::from)
         };
+        let unread = |error| unread(wanted, error);
+        fault::point("load.read").map_err(unread)?;
         let slots: Vec<Slot<T>> = wanted.iter().map(|_| Mutex::new(None)).collect();
         if wanted.len() >= BULK {
             self.decode_packs(wanted, limit, threads, &slots, &work);
         }
         let left: Vec<usize> = (0..wanted.len()).filter(|at| !is_filled(&slots[*at])).collect();
         self.read_by_place(wanted, left, limit, threads, &slots, &work)?;
+        fault::point("load.decoded").map_err(unread)?;
         let results = slots.into_iter().map(|slot| {
             let result = slot.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
             result.expect("every slot was filled or an error was returned")
@@ -190,6 +194,12 @@ impl Objects {
     }
 }
 
+/// Returns an error that is of no blob by itself as one of the first.
+fn unread(wanted: &[BlobId], error: std::io::Error) -> ObjectError {
+    let first = wanted.first().map_or([0; 20], |id| *id.as_bytes());
+    ObjectError::unreadable(&gix::ObjectId::Sha1(first), error)
+}
+
 type Slot<T> = Mutex<Option<T>>;
 
 fn is_filled<T>(slot: &Slot<T>) -> bool {
@@ -197,6 +207,7 @@ fn is_filled<T>(slot: &Slot<T>) -> bool {
 }
 
 fn fill<T>(slot: &Slot<T>, result: impl FnOnce() -> T) {
+    fault::step("load.decode");
     // A blob can be in several packs; the work is done once.
     if !is_filled(slot) {
         let result = result();

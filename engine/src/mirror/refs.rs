@@ -14,6 +14,7 @@ use gix::refs::{FullName, Target};
 
 use super::history::{commit_id, object_id};
 use super::{Cause, Objects};
+use crate::fault;
 use crate::id::CommitId;
 
 /// How long a ref that somebody else has locked is waited for.
@@ -139,6 +140,7 @@ impl Objects {
         let mut lock = RefLock::take(&path, LOCK_WAIT)
             .map_err(io_error)?
             .ok_or_else(|| RefError::Locked { name: name.to_owned() })?;
+        fault::point("ref.locked").map_err(io_error)?;
         let found = self.reference(name)?;
         if !expected.allows(found) {
             return Err(RefError::Moved { name: name.to_owned(), found });
@@ -246,8 +248,10 @@ impl RefLock {
     fn publish(&mut self, path: &Path, new: CommitId) -> io::Result<()> {
         self.file.write_all(format!("{new}\n").as_bytes())?;
         self.file.sync_all()?;
+        fault::point("ref.written")?;
         fs::rename(&self.path, path)?;
         self.published = true;
+        fault::point("ref.renamed")?;
         sync_folder(path.parent().unwrap_or(path))
     }
 }

@@ -1,0 +1,82 @@
+//! Fault points: named places at which a test makes the engine fail, before and after each step
+//! that is durable or visible.
+//!
+//! Without the feature `faults` nothing of them is left in the program.
+
+use std::io;
+
+/// Every point, in the order of the flow.
+pub const POINTS: &[&str] = &[
+    "open.locked",
+    "open.head",
+    "open.load",
+    "open.ready",
+    "fetch.connect",
+    "fetch.listed",
+    "fetch.quarantine",
+    "fetch.receive",
+    "fetch.received",
+    "fetch.check",
+    "fetch.checked",
+    "fetch.pack",
+    "fetch.index",
+    "fetch.released",
+    "fetch.ref",
+    "fetch.done",
+    "ref.locked",
+    "ref.written",
+    "ref.renamed",
+    "reload.judge",
+    "reload.prepare",
+    "load.layout",
+    "load.diff",
+    "load.diffed",
+    "load.read",
+    "load.decode",
+    "load.decoded",
+    "load.apply",
+    "load.applied",
+    "reload.admit",
+    "reload.admitted",
+    "text.build",
+    "text.built",
+    "branch.move",
+    "branch.moved",
+    "swap.done",
+    "note.write",
+    "note.written",
+    "hold.note",
+    "conflict.keep",
+    "conflict.kept",
+    "tidy.compact",
+    "tidy.merged",
+    "tidy.compacted",
+    "tidy.repack",
+    "tidy.repacked",
+];
+
+/// A point in a step that can fail: the error of the test becomes an error of the step.
+#[cfg(feature = "faults")]
+pub(crate) fn point(name: &'static str) -> io::Result<()> {
+    debug_assert!(POINTS.contains(&name), "{name} is not listed");
+    fail::fail_point!(name, |_| Err(io::Error::other(format!("fault at {name}"))));
+    Ok(())
+}
+
+/// A point in a step that cannot fail but by a panic, which is what an error becomes here.
+#[cfg(feature = "faults")]
+pub(crate) fn step(name: &'static str) {
+    if let Err(error) = point(name) {
+        panic!("{error}");
+    }
+}
+
+#[cfg(not(feature = "faults"))]
+#[inline(always)]
+pub(crate) fn point(_name: &'static str) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(feature = "faults"))]
+#[inline(always)]
+pub(crate) fn step(_name: &'static str) {}

@@ -1,0 +1,191 @@
+//! Each point, failing in each way.
+
+use std::process::Command;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use headwater_engine::engine::RequestKind;
+use headwater_engine::fault::POINTS;
+use headwater_engine::id::CommitId;
+use headwater_engine::report::Trigger;
+use headwater_testkit::git;
+
+use crate::stage::{Reader, Scene, Stage, open, reload};
+
+/// The points are the process's, so one test at a time sets them.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// What the parent tells the child that dies: the point, the mirror and the remote.
+const CHILD: [&str; 3] = ["HEADWATER_FAULT_POINT", "HEADWATER_FAULT_MIRROR", "HEADWATER_FAULT_URL"];
+
+fn alone() -> MutexGuard<'static, ()> {
+    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    // Panics that are asked for are not worth a page each.
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or_default();
+        if !text.contains("failpoint") && !text.starts_with("fault at") {
+            told(panic);
+        }
+    }));
+    guard
+}
+
+/// Points behind the store of the pointer: what fails there fails behind a push that went live.
+fn is_behind_the_swap(point: &str) -> bool {
+    point == "swap.done" || point.starts_with("note.") || point.starts_with("tidy.")
+}
+
+/// Runs the scene of `point` while `action` is set there and a reader reads.
+fn fails(point: &'static str, action: &str) {
+    let mut stage = Stage::new();
+    if Scene::of(point) == Scene::Open {
+        fail::cfg(point, action).unwrap();
+        let opened = std::panic::catch_unwind(|| stage.open());
+        assert!(!matches!(opened, Ok(Ok(_))), "{point} was not passed");
+        fail::remove(point);
+        let engine = stage.open().unwrap();
+        stage.converges(&engine, point);
+        return;
+    }
+    let engine = Arc::new(stage.open().unwrap());
+    let request = stage.set(Scene::of(point), &engine);
+    let (before, head) = (engine.snapshot().commit(), stage.head());
+    let reader = Reader::start(&engine);
+    fail::cfg(point, action).unwrap();
+    let report = reload(&engine, request);
+    engine.settle();
+    fail::remove(point);
+    reader.goes_on();
+    let held = matches!(Scene::of(point), Scene::Held);
+    let served = engine.snapshot().commit();
+    if is_behind_the_swap(point) {
+        assert_eq!(served, head, "{point} {action}: {report:?}");
+    } else {
+        assert!(report.result.is_err(), "{point} {action} was not passed: {report:?}");
+        assert_eq!(served, before, "{point} {action}");
+    }
+    assert_eq!(report.serving, if is_behind_the_swap(point) { head } else { before });
+    // Asked again without the fault, the same request succeeds, or is held as it ought to be.
+    let again = reload(&engine, request);
+    assert!(again.result.is_ok() || held || served == head, "{point} {action}: {again:?}");
+    stage.converges(&engine, point);
+    let seen = reader.finish();
+    assert!(seen.starts_with(&[before]), "{point} {action}");
+}
+
+#[test]
+fn an_error_at_any_point_leaves_the_old_state_and_the_next_push_heals() {
+    let _alone = alone();
+    POINTS.iter().for_each(|point| fails(point, "return"));
+}
+
+#[test]
+fn a_panic_at_any_point_is_a_failed_reload_and_the_next_push_heals() {
+    let _alone = alone();
+    POINTS.iter().for_each(|point| fails(point, "panic"));
+}
+
+/// Lets whoever passes `point` wait; returns what tells of it and what lets it go on.
+fn stall(point: &str) -> (Receiver<()>, Sender<()>) {
+    let (passed, arrivals) = channel();
+    let (go_on, gate) = channel::<()>();
+    let gate = Mutex::new(gate);
+    fail::cfg_callback(point, move || {
+        let _ = passed.send(());
+        // The sender is dropped when the stall is over.
+        let _ = gate.lock().unwrap_or_else(PoisonError::into_inner).recv();
+    })
+    .unwrap();
+    (arrivals, go_on)
+}
+
+#[test]
+fn a_stall_at_any_point_stalls_no_reader_and_ends_as_if_it_had_not_been() {
+    let _alone = alone();
+    for point in POINTS.iter().copied().filter(|point| Scene::of(point) != Scene::Open) {
+        let mut stage = Stage::new();
+        let engine = Arc::new(stage.open().unwrap());
+        let request = stage.set(Scene::of(point), &engine);
+        let before = engine.snapshot().commit();
+        let reader = Reader::start(&engine);
+        let (arrivals, go_on) = stall(point);
+        let (sender, reports) = channel();
+        let done = Box::new(move |report, _| sender.send(report).unwrap());
+        engine.submit(request, Trigger::Webhook, None, done);
+        arrivals.recv().unwrap();
+        reader.goes_on();
+        if !is_behind_the_swap(point) {
+            assert_eq!(engine.snapshot().commit(), before, "{point}");
+        }
+        drop(go_on);
+        let report = reports.recv().unwrap();
+        engine.settle();
+        fail::remove(point);
+        let expected = Scene::of(point) != Scene::Held;
+        assert_eq!(report.result.is_ok(), expected, "{point}: {report:?}");
+        stage.converges(&engine, point);
+        reader.finish();
+    }
+}
+
+#[test]
+fn a_death_at_any_point_leaves_a_mirror_that_opens_and_heals() {
+    let _alone = alone();
+    // The text index is in memory: a death while it is merged is a death at any other time.
+    for point in POINTS.iter().filter(|point| Scene::of(point) != Scene::Compact) {
+        let mut stage = Stage::new();
+        let scene = Scene::of(point);
+        let (mut before, mut request) = (None::<CommitId>, RequestKind::Reload);
+        if scene != Scene::Open {
+            let engine = stage.open().unwrap();
+            request = stage.set(scene, &engine);
+        }
+        let mirror = stage.mirror();
+        if scene != Scene::Open {
+            before = Some(git(&mirror, ["rev-parse", "published"]).trim().parse().unwrap());
+        }
+        // A push that is held is held in memory: the child has to meet it first.
+        let values = [*point, mirror.to_str().unwrap(), &stage.url()].map(str::to_owned);
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "matrix::the_child_that_dies", "--ignored", "--nocapture"]);
+        child.envs(CHILD.iter().zip(&values));
+        child.env("HEADWATER_FAULT_APPLY", (request != RequestKind::Reload).to_string());
+        let output = child.output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{point} was not passed: {text}");
+        assert!(output.status.code().is_none(), "{point}: it did not die by a signal: {text}");
+        let engine = stage.open().unwrap();
+        let served = engine.snapshot().commit();
+        assert!(before.is_none_or(|before| served == before || served == stage.head()), "{point}");
+        let leftovers = std::fs::read_dir(mirror.join("headwater")).into_iter().flatten();
+        let leftovers = leftovers.filter(|entry| {
+            let name = entry.as_ref().unwrap().file_name();
+            name.to_string_lossy().starts_with("quarantine-")
+        });
+        assert_eq!(leftovers.count(), 0, "{point}");
+        stage.converges(&engine, point);
+    }
+}
+
+#[test]
+#[ignore = "it kills its process; the test of deaths runs it in one of its own"]
+fn the_child_that_dies() {
+    let [point, mirror, url] = CHILD.map(|name| std::env::var(name).unwrap());
+    let apply = std::env::var("HEADWATER_FAULT_APPLY").unwrap() == "true";
+    let die = || fail::cfg_callback(point.as_str(), || std::process::abort()).unwrap();
+    let point = point.as_str();
+    if Scene::of(point) == Scene::Open {
+        die();
+    }
+    let engine = open(mirror.as_ref(), &url).unwrap();
+    let mut request = RequestKind::Reload;
+    if apply {
+        reload(&engine, RequestKind::Reload).result.as_ref().unwrap_err();
+        request = RequestKind::Apply(engine.status().held.unwrap().id);
+    }
+    die();
+    let report = reload(&engine, request);
+    engine.settle();
+    panic!("{point} was not passed: {report:?}");
+}
