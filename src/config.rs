@@ -4,6 +4,7 @@
 
 pub mod layers;
 pub mod secret;
+pub mod secrets;
 pub mod settings;
 mod values;
 
@@ -12,7 +13,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
-pub use secret::{Secret, Secrets};
+pub use secret::Secret;
+pub use secrets::Secrets;
 pub use values::{BasePath, Cors, LogFormat};
 
 /// Everything `serve` needs to know.
@@ -106,6 +108,12 @@ pub enum ConfigError {
     /// A secret that can be guessed.
     #[error("the setting `{setting}` must be a secret of at least 16 bytes")]
     ShortSecret {
+        /// The setting.
+        setting: String,
+    },
+    /// A secret that begins like a signing token and is not one.
+    #[error("the setting `{setting}` has a signing token whose text behind `whsec_` is not base64")]
+    SigningToken {
         /// The setting.
         setting: String,
     },

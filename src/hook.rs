@@ -4,6 +4,7 @@
 mod forge;
 mod prefer;
 mod relevance;
+mod signature;
 
 use std::borrow::Cow;
 
@@ -13,11 +14,15 @@ use serde::Deserialize;
 pub use forge::{Forge, Push};
 pub use prefer::wait_seconds;
 pub use relevance::{Ignored, Relevance, relevance};
+pub use signature::{Check, Checked, Signature, signatures};
 
 /// The headers of a webhook.
 pub trait HookHeaders {
     /// Returns the header with this lower-case name; `None` where it is absent or not text.
     fn header(&self, name: &str) -> Option<&str>;
+
+    /// Returns every header with this lower-case name, as it was sent.
+    fn all(&self, name: &str) -> Vec<&[u8]>;
 }
 
 /// What a webhook says.
@@ -138,6 +143,11 @@ mod tests {
     impl HookHeaders for Vec<(&str, &str)> {
         fn header(&self, name: &str) -> Option<&str> {
             self.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)
+        }
+
+        fn all(&self, name: &str) -> Vec<&[u8]> {
+            let named = self.iter().filter(|(other, _)| *other == name);
+            named.map(|(_, value)| value.as_bytes()).collect()
         }
     }
 

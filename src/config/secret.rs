@@ -1,95 +1,64 @@
-//! Secrets: they can be compared and sent, never printed.
+//! A shared secret: it can be compared, signed with and sent, never printed.
 
-use std::path::Path;
-
+use data_encoding::BASE64;
 use subtle::ConstantTimeEq;
 
 use super::ConfigError;
+use crate::mac::Mac;
 
 /// The least number of bytes in a secret. Shorter ones can be guessed.
 const MIN_BYTES: usize = 16;
 
+/// What stands in front of a signing token of Standard Webhooks, which is base64.
+const SIGNING_PREFIX: &str = "whsec_";
+
 /// A shared secret. It has neither `Debug` nor `PartialEq`, so that it can't be logged by a derive
 /// or compared in time that depends on it.
 #[derive(Clone)]
-pub struct Secret(Box<[u8]>);
+pub struct Secret {
+    text: Box<[u8]>,
+    /// What the text stands for, if it is a signing token.
+    token: Option<Box<[u8]>>,
+}
 
 impl Secret {
     /// Takes `text` without surrounding white space. `setting` names the place in the error.
     ///
     /// # Errors
-    /// When it is empty or shorter than sixteen bytes.
+    /// When it is empty or shorter than sixteen bytes, or begins like a signing token (`whsec_`)
+    /// and is not one.
     pub fn new(setting: &str, text: &str) -> Result<Self, ConfigError> {
         let text = text.trim();
-        if text.len() < MIN_BYTES {
+        let token = text.strip_prefix(SIGNING_PREFIX).map(|token| BASE64.decode(token.as_bytes()));
+        let token = token.transpose();
+        let token = token.map_err(|_| ConfigError::SigningToken { setting: setting.to_owned() })?;
+        if token.as_ref().map_or(text.len(), Vec::len) < MIN_BYTES {
             return Err(ConfigError::ShortSecret { setting: setting.to_owned() });
         }
-        Ok(Self(text.as_bytes().into()))
+        Ok(Self { text: text.as_bytes().into(), token: token.map(Vec::into_boxed_slice) })
     }
 
     /// Says whether `given` is this secret. The time it takes tells nothing of either side: both
     /// are hashed first, which hides the length too.
     pub fn matches(&self, given: &[u8]) -> bool {
-        let (ours, theirs) = (blake3::hash(&self.0), blake3::hash(given));
+        let (ours, theirs) = (blake3::hash(&self.text), blake3::hash(given));
         ours.as_bytes().ct_eq(theirs.as_bytes()).into()
     }
 
     /// Returns the bytes, to be sent to the server that knows them. Never log them.
     pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-/// The secrets that open one door; several at once while one is being replaced.
-#[derive(Clone, Default)]
-pub struct Secrets(Vec<Secret>);
-
-impl Secrets {
-    /// Collects the secret given directly, if any, and those of a file with one in each line.
-    ///
-    /// # Errors
-    /// When the file can't be read or is empty, or a secret is too short.
-    pub fn read(
-        setting: &str,
-        direct: Option<&str>,
-        file: Option<&Path>,
-    ) -> Result<Self, ConfigError> {
-        let mut secrets = Vec::new();
-        if let Some(text) = direct {
-            secrets.push(Secret::new(setting, text)?);
-        }
-        if let Some(path) = file {
-            let setting = format!("{setting}_file");
-            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-                setting: setting.clone(),
-                path: path.to_owned(),
-                source,
-            })?;
-            let lines = text.lines().filter(|line| !line.trim().is_empty());
-            let before = secrets.len();
-            for line in lines {
-                secrets.push(Secret::new(&setting, line)?);
-            }
-            if secrets.len() == before {
-                return Err(ConfigError::ShortSecret { setting });
-            }
-        }
-        Ok(Self(secrets))
+        &self.text
     }
 
-    /// Says whether `given` is one of them. Every one is compared, so the time does not tell which.
-    pub fn accept(&self, given: &[u8]) -> bool {
-        self.0.iter().fold(false, |found, secret| found | secret.matches(given))
+    /// Begins a message signed with this secret.
+    pub fn mac(&self) -> Mac {
+        Mac::new(&self.text)
     }
 
-    /// Says whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Returns the first, which is the one to send.
-    pub fn first(&self) -> Option<&Secret> {
-        self.0.first()
+    /// Begins a message signed as Standard Webhooks do it: with what a signing token stands for,
+    /// or with a secret of another form as it is.
+    pub fn token_mac(&self) -> Mac {
+        Mac::new(self.token.as_ref().unwrap_or(&self.text))
     }
 }
 
@@ -98,28 +67,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_accepts_itself_and_nothing_else() {
-        let secrets = Secrets::read("s", Some(" sixteen-bytes-ok\n"), None).unwrap();
-        assert!(secrets.accept(b"sixteen-bytes-ok"));
-        assert!(!secrets.accept(b"sixteen-bytes-oK"));
-        assert!(!secrets.accept(b""));
+    fn a_secret_matches_itself_and_nothing_else() {
+        let secret = Secret::new("s", " sixteen-bytes-ok\n").unwrap();
+        assert!(secret.matches(b"sixteen-bytes-ok"));
+        assert!(!secret.matches(b"sixteen-bytes-oK"));
+        assert!(!secret.matches(b""));
     }
 
     #[test]
     fn an_empty_or_short_secret_is_refused() {
-        for text in ["", "   ", "fifteen-bytes--"] {
-            assert!(Secrets::read("s", Some(text), None).is_err(), "{text:?}");
+        for text in ["", "   ", "fifteen-bytes--", "whsec_c2hvcnQgdG9rZW4="] {
+            let refused = Secret::new("s", text).err();
+            assert!(matches!(refused, Some(ConfigError::ShortSecret { .. })), "{text:?}");
         }
     }
 
     #[test]
-    fn a_file_gives_one_secret_a_line_and_refuses_to_be_empty() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("secrets");
-        std::fs::write(&path, "the-current-secret\n\nthe-previous-secret\n").unwrap();
-        let secrets = Secrets::read("s", None, Some(&path)).unwrap();
-        assert!(secrets.accept(b"the-current-secret") && secrets.accept(b"the-previous-secret"));
-        std::fs::write(&path, "\n").unwrap();
-        assert!(Secrets::read("s", None, Some(&path)).is_err());
+    fn what_begins_like_a_signing_token_is_one() {
+        let token = "whsec_MDEyMzQ1Njc4OWFiY2RlZg==";
+        let secret = Secret::new("s", token).unwrap();
+        let plain = Secret::new("s", "0123456789abcdef").unwrap();
+        assert!(secret.token_mac().finish().matches(plain.mac().finish().as_bytes()));
+        assert!(!secret.mac().finish().matches(plain.mac().finish().as_bytes()));
+        assert!(secret.matches(token.as_bytes()) && !secret.matches(b"0123456789abcdef"));
+        let refused = Secret::new("s", "whsec_not-base64-but-long-enough").err();
+        assert!(matches!(refused, Some(ConfigError::SigningToken { .. })));
     }
 }

@@ -1,20 +1,16 @@
-//! Who may call the internal routes. The one module that looks at credentials; signatures of
-//! forges join [`Credential`] as further kinds.
+//! Who may call the internal routes. The one module that looks at credentials: keys in headers,
+//! and the signatures of forges over the body.
+
+use std::time::SystemTime;
 
 use axum::http::{HeaderMap, header};
 
 use super::error::{ApiError, Code};
-use crate::config::Secrets;
+use crate::config::{Secret, Secrets};
+use crate::hook::{self, Check, Checked};
 
 /// The headers that carry a key as it is.
-const KEY_HEADERS: [&str; 2] = ["x-headwater-key", "x-cfp-webhook-key"];
-
-/// What a caller shows.
-#[derive(Debug, PartialEq, Eq)]
-enum Credential<'a> {
-    /// The secret itself.
-    Key(&'a [u8]),
-}
+const KEY_HEADERS: [&str; 3] = ["x-headwater-key", "x-cfp-webhook-key", "x-gitlab-token"];
 
 /// What a caller may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,25 +30,51 @@ pub struct Keys {
     pub operator: Secrets,
 }
 
+/// What a caller shows: right as far as the headers tell. Signatures are proven by the body.
+pub struct Claim {
+    /// What the keys that were shown allow.
+    keys: Vec<Role>,
+    signatures: Vec<Check>,
+    /// Whose the secrets are that the signatures are checked against, in their order.
+    owners: Vec<Role>,
+}
+
 impl Keys {
-    /// Returns what the caller may do. Every credential that is shown must be right.
+    /// Returns what the caller may do on a route that takes no body.
+    ///
+    /// # Errors
+    /// As [`Self::claim`]; 401 with a signature, which says nothing without a body.
+    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Role, ApiError> {
+        let claim = self.claim(headers)?;
+        if claim.signatures.is_empty() { claim.prove() } else { Err(Code::Unauthorized.into()) }
+    }
+
+    /// Looks at what the caller shows. Every credential must be right; signatures are left to
+    /// [`Claim::prove`].
     ///
     /// # Errors
     /// 401 without a credential or with a wrong one, with one text for all causes; 503 with a
     /// credential when no secret is set.
-    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Role, ApiError> {
-        let shown = credentials(headers);
-        if shown.is_empty() {
+    pub fn claim(&self, headers: &HeaderMap) -> Result<Claim, ApiError> {
+        let (keys, signatures) = (keys(headers), hook::signatures(headers));
+        if keys.is_empty() && signatures.is_empty() {
             return Err(Code::Unauthorized.into());
         }
         if self.reload.is_empty() && self.operator.is_empty() {
             return Err(Code::ReloadNotConfigured.into());
         }
         // Every credential is compared before any is judged: the time does not tell which was wrong.
-        let roles: Vec<_> = shown.iter().map(|credential| self.role(credential)).collect();
-        let roles: Option<Vec<Role>> = roles.into_iter().collect();
-        let weakest = roles.and_then(|roles| roles.into_iter().min());
-        weakest.ok_or_else(|| Code::Unauthorized.into())
+        let keys: Vec<_> = keys.into_iter().map(|key| self.role(key)).collect();
+        let keys: Option<Vec<Role>> = keys.into_iter().collect();
+        let now = SystemTime::now();
+        let check = |signature: hook::Signature| {
+            signature.check(self.secrets().map(|(_, secret)| secret), now)
+        };
+        Ok(Claim {
+            keys: keys.ok_or(Code::Unauthorized)?,
+            signatures: signatures.into_iter().map(check).collect(),
+            owners: self.secrets().map(|(role, _)| role).collect(),
+        })
     }
 
     /// Lets only the operator pass.
@@ -68,20 +90,50 @@ impl Keys {
         }
     }
 
-    fn role(&self, credential: &Credential<'_>) -> Option<Role> {
-        let Credential::Key(key) = credential;
-        let (reload, operator) = (self.reload.accept(key), self.operator.accept(key));
-        if operator { Some(Role::Operator) } else { reload.then_some(Role::Reload) }
+    /// Every secret, those that allow more first.
+    fn secrets(&self) -> impl Iterator<Item = (Role, &Secret)> {
+        let operator = self.operator.iter().map(|secret| (Role::Operator, secret));
+        operator.chain(self.reload.iter().map(|secret| (Role::Reload, secret)))
+    }
+
+    fn role(&self, key: &[u8]) -> Option<Role> {
+        let matches = self.secrets().map(|(role, secret)| (role, secret.matches(key)));
+        matches.fold(None, |found, (role, matches)| found.or(matches.then_some(role)))
     }
 }
 
-/// Lists what the caller shows. An `Authorization` of another scheme belongs to somebody else.
-fn credentials(headers: &HeaderMap) -> Vec<Credential<'_>> {
+impl Claim {
+    /// Takes the next piece of the body.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.signatures.iter_mut().for_each(|check| check.update(piece));
+    }
+
+    /// Returns what the caller may do, now that the whole body is there.
+    ///
+    /// # Errors
+    /// 401 when a signature is wrong.
+    pub fn prove(self) -> Result<Role, ApiError> {
+        let Self { keys, signatures, owners } = self;
+        let checked: Vec<_> = signatures.into_iter().map(Check::finish).collect();
+        if checked.contains(&Checked::Stale) {
+            tracing::warn!("a signed webhook is minutes old: a replay, or a clock is wrong");
+        }
+        let signers = checked.into_iter().map(|checked| match checked {
+            Checked::Valid(place) => owners.get(place).copied(),
+            Checked::Stale | Checked::Wrong => None,
+        });
+        let roles: Option<Vec<Role>> = keys.into_iter().map(Some).chain(signers).collect();
+        let weakest = roles.and_then(|roles| roles.into_iter().min());
+        weakest.ok_or_else(|| Code::Unauthorized.into())
+    }
+}
+
+/// Lists the keys that are shown. An `Authorization` of another scheme belongs to somebody else.
+fn keys(headers: &HeaderMap) -> Vec<&[u8]> {
     let keys = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name));
-    let keys = keys.map(|value| Credential::Key(value.as_bytes()));
     let tokens = headers.get_all(header::AUTHORIZATION).iter();
-    let tokens = tokens.filter_map(|value| bearer(value.as_bytes()).map(Credential::Key));
-    keys.chain(tokens).collect()
+    let tokens = tokens.filter_map(|value| bearer(value.as_bytes()));
+    keys.map(|value| value.as_bytes()).chain(tokens).collect()
 }
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {
@@ -91,7 +143,10 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::HEXLOWER;
+
     use super::*;
+    use crate::mac::Mac;
 
     const RELOAD: &str = "the-reload-secret";
     const OPERATOR: &str = "the-operator-secret";
@@ -112,12 +167,27 @@ mod tests {
         keys.authenticate(&headers(pairs)).map_err(|error| error.code())
     }
 
+    fn with_body(keys: &Keys, pairs: &[(&'static str, &str)], body: &[u8]) -> Result<Role, Code> {
+        let proven = keys.claim(&headers(pairs)).and_then(|mut claim| {
+            claim.update(body);
+            claim.prove()
+        });
+        proven.map_err(|error| error.code())
+    }
+
+    fn signature(secret: &str, body: &[u8]) -> String {
+        let mut mac = Mac::new(secret.as_bytes());
+        mac.update(body);
+        format!("sha256={}", HEXLOWER.encode(mac.finish().as_bytes()))
+    }
+
     #[test]
     fn each_header_carries_a_key() {
         let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR) };
         let bearer = format!("Bearer {RELOAD}");
         assert_eq!(outcome(&keys, &[("authorization", &bearer)]), Ok(Role::Reload));
         assert_eq!(outcome(&keys, &[("x-cfp-webhook-key", RELOAD)]), Ok(Role::Reload));
+        assert_eq!(outcome(&keys, &[("x-gitlab-token", RELOAD)]), Ok(Role::Reload));
         assert_eq!(outcome(&keys, &[("x-headwater-key", OPERATOR)]), Ok(Role::Operator));
     }
 
@@ -136,6 +206,45 @@ mod tests {
             assert_eq!(outcome(&keys, pairs), Err(Code::Unauthorized), "{pairs:?}");
         }
         assert!(outcome(&keys, &[("authorization", basic), ("x-headwater-key", RELOAD)]).is_ok());
+    }
+
+    #[test]
+    fn a_signature_over_the_body_is_a_credential() {
+        let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR) };
+        let name = "x-hub-signature-256";
+        for (secret, role) in [(RELOAD, Role::Reload), (OPERATOR, Role::Operator)] {
+            let signature = signature(secret, b"{}");
+            assert_eq!(with_body(&keys, &[(name, &signature)], b"{}"), Ok(role));
+            let refused = with_body(&keys, &[(name, &signature)], b"{ }");
+            assert_eq!(refused, Err(Code::Unauthorized));
+            assert_eq!(outcome(&keys, &[(name, &signature)]), Err(Code::Unauthorized));
+        }
+        let forged = signature("a secret that is not ours", b"{}");
+        assert_eq!(with_body(&keys, &[(name, &forged)], b"{}"), Err(Code::Unauthorized));
+        let none = with_body(&Keys::default(), &[(name, &forged)], b"{}");
+        assert_eq!(none, Err(Code::ReloadNotConfigured));
+    }
+
+    #[test]
+    fn a_key_and_a_signature_must_both_be_right_and_the_weaker_counts() {
+        let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR) };
+        let (right, wrong) = (signature(RELOAD, b"{}"), signature("not ours", b"{}"));
+        let outcome = |key: &str, signature: &str| {
+            let pairs = [("x-headwater-key", key), ("x-hub-signature-256", signature)];
+            with_body(&keys, &pairs, b"{}")
+        };
+        assert_eq!(outcome(OPERATOR, &right), Ok(Role::Reload));
+        assert_eq!(outcome(OPERATOR, &wrong), Err(Code::Unauthorized));
+        assert_eq!(outcome("wrong", &right), Err(Code::Unauthorized));
+    }
+
+    #[test]
+    fn a_signature_of_an_empty_body_opens_no_route_without_one() {
+        let keys = Keys { reload: secrets(RELOAD), operator: Secrets::default() };
+        let signature = signature(RELOAD, b"");
+        let pairs = [("x-hub-signature-256", &*signature)];
+        assert_eq!(outcome(&keys, &pairs), Err(Code::Unauthorized));
+        assert_eq!(with_body(&keys, &pairs, b""), Ok(Role::Reload));
     }
 
     #[test]

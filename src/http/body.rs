@@ -1,11 +1,12 @@
-//! Reads the body of a webhook, within a size, a time and a number of bodies at once.
+//! Takes in the body of a webhook, within a size, a time and a number of bodies at once.
 
+use std::ops::Deref;
 use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::http::{HeaderMap, header};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::{ApiError, Code};
 
@@ -15,10 +16,10 @@ pub(super) const MAX_BODY: usize = 25 << 20;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How many bodies are read at once, which bounds the memory they take.
+/// How many bodies are held at once, which bounds the memory they take.
 const BODIES: usize = 8;
 
-/// Reads bodies.
+/// Takes in bodies.
 pub struct BodyReader {
     places: Semaphore,
     max: usize,
@@ -31,29 +32,42 @@ impl Default for BodyReader {
     }
 }
 
+/// A body that has arrived. Its place is free for another one when it is dropped.
+pub(super) struct Arrived<'a> {
+    bytes: Vec<u8>,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Deref for Arrived<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl BodyReader {
-    /// Reads `body` and hands it to `read`; the place is free again when `read` is done.
+    /// Takes in `body`, and shows each piece to `seen` as it arrives.
     ///
     /// # Errors
     /// 413 when it is too big, before it is read where its length is told; 408 when it does not
-    /// arrive in time; what `read` returns.
-    pub async fn read<T>(
+    /// arrive in time, the wait for a place included; 422 when it breaks off.
+    pub(super) async fn read(
         &self,
         headers: &HeaderMap,
         body: Body,
-        read: impl FnOnce(&[u8]) -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
+        seen: impl FnMut(&[u8]),
+    ) -> Result<Arrived<'_>, ApiError> {
         if content_length(headers).is_some_and(|length| length > self.max as u64) {
             return Err(too_large(self.max));
         }
-        let collected = async {
-            let place = self.places.acquire().await;
-            let bytes = collect(body, self.max).await?;
-            Ok::<_, ApiError>((place, bytes))
+        let arrived = async {
+            let place = self.places.acquire().await.expect("the places are never closed");
+            let bytes = collect(body, self.max, seen).await?;
+            Ok(Arrived { bytes, _place: place })
         };
-        let collected = tokio::time::timeout(self.timeout, collected).await;
-        let (_place, bytes) = collected.map_err(|_| ApiError::from(Code::RequestTimeout))??;
-        read(&bytes)
+        let arrived = tokio::time::timeout(self.timeout, arrived).await;
+        arrived.map_err(|_| ApiError::from(Code::RequestTimeout))?
     }
 }
 
@@ -61,7 +75,11 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn collect(mut body: Body, max: usize) -> Result<Vec<u8>, ApiError> {
+async fn collect(
+    mut body: Body,
+    max: usize,
+    mut seen: impl FnMut(&[u8]),
+) -> Result<Vec<u8>, ApiError> {
     let mut bytes = Vec::new();
     while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
         let frame = frame.map_err(|error| {
@@ -71,6 +89,7 @@ async fn collect(mut body: Body, max: usize) -> Result<Vec<u8>, ApiError> {
             if bytes.len() + data.len() > max {
                 return Err(too_large(max));
             }
+            seen(&data);
             bytes.extend_from_slice(&data);
         }
     }
@@ -90,8 +109,12 @@ mod tests {
     }
 
     async fn read(body: Body) -> Result<Vec<u8>, Code> {
-        let read = small().read(&HeaderMap::new(), body, |bytes| Ok(bytes.to_vec())).await;
-        read.map_err(|error| error.code())
+        let (reader, headers) = (small(), HeaderMap::new());
+        let mut seen = Vec::new();
+        let read = reader.read(&headers, body, |piece| seen.extend_from_slice(piece)).await;
+        let read = read.map(|body| body.to_vec()).map_err(|error| error.code());
+        assert!(read.as_ref().is_err() || read.as_ref() == Ok(&seen));
+        read
     }
 
     #[tokio::test]
@@ -104,8 +127,9 @@ mod tests {
     async fn a_larger_body_is_refused_whether_its_length_is_told_or_not() {
         assert_eq!(read(Body::from("fives")).await, Err(Code::BodyTooLarge));
         let told = HeaderMap::from_iter([(header::CONTENT_LENGTH, "5".parse().unwrap())]);
-        let refused = small().read(&told, Body::empty(), |_| Ok(())).await;
-        assert_eq!(refused.map_err(|error| error.code()), Err(Code::BodyTooLarge));
+        let reader = small();
+        let refused = reader.read(&told, Body::empty(), |_| {}).await;
+        assert_eq!(refused.err().map(|error| error.code()), Some(Code::BodyTooLarge));
     }
 
     #[tokio::test]

@@ -51,12 +51,13 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    app.keys.authenticate(&headers)?;
+    let mut claim = app.keys.claim(&headers)?;
     let deadline = Instant::now() + Duration::from_secs(wait(&headers));
-    let hint = app
-        .bodies
-        .read(&headers, body, |body| hook::read(&headers, body).map_err(bad_hook))
-        .await?;
+    let body = app.bodies.read(&headers, body, |piece| claim.update(piece)).await?;
+    claim.prove()?;
+    let hint = hook::read(&headers, &body).map_err(bad_hook)?;
+    // A place for the next body is free as soon as this one is read.
+    drop(body);
     match decide(&app, hint)? {
         Step::Ignore(reason) => Ok(ignored(&app, reason)),
         Step::Reload(commit) => match already(&app, kind, commit) {
@@ -164,6 +165,10 @@ pub(super) fn accepted(app: &App, id: ReloadId) -> Response {
 impl HookHeaders for HeaderMap {
     fn header(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    fn all(&self, name: &str) -> Vec<&[u8]> {
+        self.get_all(name).iter().map(|value| value.as_bytes()).collect()
     }
 }
 

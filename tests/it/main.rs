@@ -14,3 +14,4 @@ mod reads;
 mod refusals;
 mod reloads;
 mod remotes;
+mod signatures;
