@@ -2,6 +2,7 @@
 //!
 //! [`Config`] has no `Debug`: it holds secrets.
 
+pub mod keyring;
 pub mod layers;
 pub mod secret;
 pub mod secrets;
@@ -12,6 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use keyring::Keyring;
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
 pub use secret::Secret;
 pub use secrets::Secrets;
@@ -24,9 +26,9 @@ pub struct Config {
     /// How requests are served.
     pub http: Http,
     /// Opens the routes that trigger and show reloads.
-    pub reload_secrets: Secrets,
+    pub reload_secrets: Keyring,
     /// Opens the routes that let held pushes through.
-    pub operator_secrets: Secrets,
+    pub operator_secrets: Keyring,
     /// How often the remote is asked; `None` for never.
     pub poll_interval: Option<Duration>,
     /// Where alerts go. It may hold a token: never log it whole.
@@ -163,8 +165,8 @@ impl Config {
         Ok(Self {
             source: Source::resolve(layers)?,
             http: Http::resolve(layers)?,
-            reload_secrets: secrets(layers, &RELOAD_SECRET, &RELOAD_SECRET_FILE)?,
-            operator_secrets: secrets(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
+            reload_secrets: keyring(layers, &RELOAD_SECRET, &RELOAD_SECRET_FILE)?,
+            operator_secrets: keyring(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
             poll_interval: Some(layers.require(&POLL_INTERVAL, values::seconds)?)
                 .filter(|interval| !interval.is_zero()),
             alert_url: layers.read(&ALERT_URL, values::url)?,
@@ -216,14 +218,14 @@ impl Http {
 ///
 /// # Errors
 /// When one of them is too short or the file can't be read.
-pub fn secrets(
+pub fn keyring(
     layers: &Layers<'_>,
     direct: &settings::Setting,
     file: &settings::Setting,
-) -> Result<Secrets, ConfigError> {
+) -> Result<Keyring, ConfigError> {
     let text = layers.get(direct);
     let file = layers.read(file, values::path)?;
-    Secrets::read(&direct.key(), text.as_deref(), file.as_deref())
+    Keyring::read(&direct.key(), text.as_deref(), file.as_deref())
 }
 
 /// Reads the settings of the log, which are needed before all others.
@@ -263,7 +265,8 @@ mod tests {
         .unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(config.source.repo, PathBuf::from("/srv/data"));
         assert_eq!(config.source.branch.as_deref(), Some("published"));
-        assert!(config.reload_secrets.accept(b"0123456789abcdef"));
+        let secrets = config.reload_secrets.last();
+        assert!(secrets.first().is_some_and(|secret| secret.matches(b"0123456789abcdef")));
         assert_eq!(config.poll_interval, Some(Duration::from_secs(60)));
     }
 

@@ -8,6 +8,7 @@ mod body;
 mod current;
 pub mod error;
 mod etag;
+mod gate;
 mod json;
 mod list;
 mod record;
@@ -32,10 +33,11 @@ use crate::config::Cors;
 use crate::metrics::RouteClass;
 
 pub use app::{App, Configured, Shared};
-pub use auth::Keys;
+pub use auth::{Match, Role};
 pub use blocking::Blocking;
 pub use body::BodyReader;
 use error::{ApiError, Code};
+pub use gate::Gate;
 
 /// Returns the whole interface under the base path of `app`.
 pub fn router(app: App, cors: &Cors) -> Router {

@@ -1,5 +1,7 @@
-//! What `/metrics` counts: requests and reloads. Gauges are read from the state when they are
+//! What `/metrics` counts: requests, credentials and reloads. Gauges are read from the state when they are
 //! asked for.
+
+mod credentials;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,7 +12,9 @@ use headwater_engine::engine::{EngineStatus, Report};
 use headwater_engine::report::{OutcomeKind, Trigger};
 use headwater_engine::snapshot::Snapshot;
 
+use self::credentials::Credentials;
 use crate::hook::Ignored;
+use crate::http::Match;
 use crate::http::view::{failure_code, lag_seconds};
 
 /// The kinds of route that are told apart.
@@ -71,6 +75,7 @@ pub struct Metrics {
     /// A count for each class and status.
     requests: Vec<AtomicU64>,
     reloads: Mutex<Reloads>,
+    credentials: Mutex<Credentials>,
 }
 
 #[derive(Default)]
@@ -86,7 +91,7 @@ struct Reloads {
 impl Default for Metrics {
     fn default() -> Self {
         let requests = (0..RouteClass::ALL.len() * STATUSES).map(|_| AtomicU64::new(0)).collect();
-        Self { requests, reloads: Mutex::default() }
+        Self { requests, reloads: Mutex::default(), credentials: Mutex::default() }
     }
 }
 
@@ -100,6 +105,16 @@ impl Metrics {
     /// Counts a webhook that was ignored.
     pub fn ignored(&self, reason: Ignored) {
         *self.lock().ignored.entry(reason).or_default() += 1;
+    }
+
+    /// Counts a credential that was right.
+    pub fn credential_accepted(&self, matched: Match) {
+        self.credentials().accepted(matched);
+    }
+
+    /// Counts a call without a credential, or with a wrong one.
+    pub fn credential_refused(&self) {
+        self.credentials().refused();
     }
 
     /// Counts a reload that is done.
@@ -129,6 +144,7 @@ impl Metrics {
         let mut out = String::new();
         self.render_requests(&mut out);
         self.render_reloads(&mut out);
+        self.credentials().render(&mut out);
         let ready = u8::from(state.is_some());
         gauge(&mut out, "headwater_ready", "Whether a snapshot is published.", ready);
         if let Some((snapshot, status)) = state {
@@ -180,6 +196,10 @@ impl Metrics {
     fn lock(&self) -> std::sync::MutexGuard<'_, Reloads> {
         // Counters are whole after every statement, so a poisoned lock holds usable ones.
         self.reloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn credentials(&self) -> std::sync::MutexGuard<'_, Credentials> {
+        self.credentials.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::alert::{Alert, AlertBook, deliver};
 use crate::config::Config;
 use crate::exit::{Exit, Failure, chain};
 use crate::http::accept::{self, Limits};
-use crate::http::{App, Blocking, BodyReader, Configured, Keys, Shared, router};
+use crate::http::{App, Blocking, BodyReader, Configured, Gate, Shared, router};
 use crate::live::{Live, Observer};
 use crate::metrics::Metrics;
 use crate::poll::poll;
@@ -69,14 +69,14 @@ impl Server {
         let (observer, alerts) = observe(&config, metrics.clone(), &stop);
         let ledger = Arc::new(Ledger::new());
         let live = Arc::new(Live::new(ledger.clone(), observer));
-        let app = app(&config, live.clone(), metrics);
-        let router = router(app, &config.http.cors);
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
+        let (cors, interval) = (config.http.cors.clone(), config.poll_interval);
+        let router = router(app(config, live.clone(), metrics), &cors);
         let accepting = tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain));
         let (sender, state) = watch::channel(State::Loading);
         let opening = Opening { live: live.clone(), alerts, stop: stop.clone(), sender };
-        tokio::spawn(opening.run(engine_config, ledger, config.poll_interval));
+        tokio::spawn(opening.run(engine_config, ledger, interval));
         Ok(Self { address, stop, state, accepting, live, progress, drain })
     }
 
@@ -134,18 +134,16 @@ fn unbound(error: &std::io::Error) -> Failure {
     Failure::new(Exit::Unavailable, format!("cannot tell the address that was taken: {error}"))
 }
 
-fn app(config: &Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
-    let keys =
-        Keys { reload: config.reload_secrets.clone(), operator: config.operator_secrets.clone() };
-    let (branch, remote) = (config.source.branch.clone(), config.source.remote.clone());
+fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
+    let (branch, remote) = (config.source.branch, config.source.remote);
     Arc::new(Shared {
         live,
-        keys,
+        gate: Gate::new(config.reload_secrets, config.operator_secrets, metrics.clone()),
         bodies: BodyReader::default(),
         pursuits: Pursuits::default(),
         blocking: Blocking::default(),
         metrics,
-        base_path: config.http.base_path.clone(),
+        base_path: config.http.base_path,
         configured: Configured { branch, remote },
     })
 }

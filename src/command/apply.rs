@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::config::settings::{OPERATOR_SECRET, OPERATOR_SECRET_FILE};
-use crate::config::{Environment, Flags, Layers, Secret, secrets};
+use crate::config::{Environment, Flags, Layers, Secret, keyring};
 use crate::exit::{Exit, Failure, chain};
 
 /// Asks `server` to let the held push `id` through, and writes what came of it.
@@ -38,8 +38,8 @@ fn operator_secret(environment: &dyn Environment) -> Result<Secret, Failure> {
     let flags = Flags::new();
     let config = |error: crate::config::ConfigError| Failure::caused_by(Exit::Config, &error);
     let layers = Layers::new(&flags, environment, None).map_err(config)?;
-    let secrets = secrets(&layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE).map_err(config)?;
-    secrets.first().cloned().ok_or_else(|| {
+    let keyring = keyring(&layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE).map_err(config)?;
+    keyring.last().first().cloned().ok_or_else(|| {
         Failure::new(Exit::Config, format!("set {} to the secret", OPERATOR_SECRET.env()))
     })
 }

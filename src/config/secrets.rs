@@ -1,6 +1,4 @@
-//! The secrets that open one door.
-
-use std::path::Path;
+//! The secrets that open one door, numbered so that logs can tell them apart.
 
 use super::{ConfigError, Secret};
 
@@ -9,46 +7,29 @@ use super::{ConfigError, Secret};
 pub struct Secrets(Vec<Secret>);
 
 impl Secrets {
-    /// Collects the secret given directly, if any, and those of a file with one in each line.
+    /// Reads the text of a file with one secret in each line. Empty lines are passed over.
     ///
     /// # Errors
-    /// When the file can't be read or is empty, or a secret is too short.
-    pub fn read(
-        setting: &str,
-        direct: Option<&str>,
-        file: Option<&Path>,
-    ) -> Result<Self, ConfigError> {
-        let mut secrets = Vec::new();
-        if let Some(text) = direct {
-            secrets.push(Secret::new(setting, text)?);
-        }
-        if let Some(path) = file {
-            let setting = format!("{setting}_file");
-            let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-                setting: setting.clone(),
-                path: path.to_owned(),
-                source,
-            })?;
-            let lines = text.lines().filter(|line| !line.trim().is_empty());
-            let before = secrets.len();
-            for line in lines {
-                secrets.push(Secret::new(&setting, line)?);
-            }
-            if secrets.len() == before {
-                return Err(ConfigError::ShortSecret { setting });
-            }
+    /// When there is none, or one of them is too short or malformed.
+    pub fn parse(setting: &str, text: &str) -> Result<Self, ConfigError> {
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let secrets: Vec<_> =
+            lines.map(|line| Secret::new(setting, line)).collect::<Result<_, _>>()?;
+        if secrets.is_empty() {
+            return Err(ConfigError::ShortSecret { setting: setting.to_owned() });
         }
         Ok(Self(secrets))
     }
 
-    /// Says whether `given` is one of them. Every one is compared, so the time does not tell which.
-    pub fn accept(&self, given: &[u8]) -> bool {
-        self.0.iter().fold(false, |found, secret| found | secret.matches(given))
+    /// Returns these secrets with `first` in front.
+    #[must_use]
+    pub fn after(self, first: Option<Secret>) -> Self {
+        Self(first.into_iter().chain(self.0).collect())
     }
 
-    /// Goes through them.
-    pub fn iter(&self) -> impl Iterator<Item = &Secret> {
-        self.0.iter()
+    /// Goes through them with their numbers, which begin at 1.
+    pub fn numbered(&self) -> impl Iterator<Item = (usize, &Secret)> {
+        (1..).zip(&self.0)
     }
 
     /// Says whether there are none.
@@ -68,13 +49,24 @@ mod tests {
 
     #[test]
     fn a_file_gives_one_secret_a_line_and_refuses_to_be_empty() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("secrets");
-        std::fs::write(&path, "the-current-secret\n\nthe-previous-secret\n").unwrap();
-        let secrets = Secrets::read("s", None, Some(&path)).unwrap();
-        assert!(secrets.accept(b"the-current-secret") && secrets.accept(b"the-previous-secret"));
-        assert!(!secrets.accept(b"the-current-secret\n\nthe-previous-secret"));
-        std::fs::write(&path, "\n").unwrap();
-        assert!(Secrets::read("s", None, Some(&path)).is_err());
+        let text = "the-current-secret\n\n the-previous-secret \r\n";
+        let secrets = Secrets::parse("s", text).unwrap();
+        let number = |given: &[u8]| {
+            secrets.numbered().find(|(_, secret)| secret.matches(given)).map(|(number, _)| number)
+        };
+        assert_eq!(number(b"the-current-secret"), Some(1));
+        assert_eq!(number(b"the-previous-secret"), Some(2));
+        assert_eq!(number(text.as_bytes()), None);
+        for text in ["", "\n", "the-current-secret\nshort\n"] {
+            assert!(Secrets::parse("s", text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_secret_given_directly_is_the_first() {
+        let first = Secret::new("s", "the-secret-given-directly").ok();
+        let secrets = Secrets::parse("s", "the-secret-of-the-file").unwrap().after(first);
+        assert!(secrets.first().is_some_and(|first| first.matches(b"the-secret-given-directly")));
+        assert_eq!(secrets.numbered().count(), 2);
     }
 }

@@ -62,11 +62,11 @@ settings! {
     RELOAD_SECRET = "reload-secret" "TEXT" None, Some("CFP_DATA_RELOAD_SECRET"), true,
         "The secret that triggers reloads and reads their reports, at least 16 bytes";
     RELOAD_SECRET_FILE = "reload-secret-file" "FILE" None, None, false,
-        "A file with reload secrets, one in each line";
+        "A file with reload secrets, one in each line; read again at each use";
     OPERATOR_SECRET = "operator-secret" "TEXT" None, None, true,
         "The secret that lets held pushes through, at least 16 bytes";
     OPERATOR_SECRET_FILE = "operator-secret-file" "FILE" None, None, false,
-        "A file with operator secrets, one in each line";
+        "A file with operator secrets, one in each line; read again at each use";
     REMOTE_TOKEN_FILE = "remote-token-file" "FILE" None, None, false,
         "A file with the token for an https remote, or `user:token`; read at each fetch";
     SSH_KEY_FILE = "ssh-key-file" "FILE" None, None, false,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::auth::Keys;
 use super::blocking::Blocking;
 use super::body::BodyReader;
+use super::gate::Gate;
 use crate::config::BasePath;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -17,8 +17,8 @@ pub type App = Arc<Shared>;
 pub struct Shared {
     /// The engine, perhaps still loading.
     pub live: Arc<Live>,
-    /// Who may call the internal routes.
-    pub keys: Keys,
+    /// Lets callers of the internal routes pass.
+    pub gate: Gate,
     /// Reads the bodies of webhooks.
     pub bodies: BodyReader,
     /// Calls that did not wait for their verdict.

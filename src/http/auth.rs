@@ -1,6 +1,7 @@
 //! Who may call the internal routes. The one module that looks at credentials: keys in headers,
 //! and the signatures of forges over the body.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::http::{HeaderMap, header};
@@ -21,22 +22,50 @@ pub enum Role {
     Operator,
 }
 
-/// The secrets of the two roles.
-#[derive(Clone, Default)]
-pub struct Keys {
+impl Role {
+    /// Returns the stable name that the log and the metrics show.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reload => "reload",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// The secret that a credential was made with: whose, and which of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Match {
+    /// Whose secret it is.
+    pub role: Role,
+    /// Its number among those of the role, from 1.
+    pub number: usize,
+}
+
+/// The secrets of the two roles, as they are for one request.
+#[derive(Default)]
+pub(super) struct Keys {
     /// Trigger reloads and read their reports.
-    pub reload: Secrets,
+    pub(super) reload: Arc<Secrets>,
     /// Let held pushes through, too.
-    pub operator: Secrets,
+    pub(super) operator: Arc<Secrets>,
 }
 
 /// What a caller shows: right as far as the headers tell. Signatures are proven by the body.
-pub struct Claim {
-    /// What the keys that were shown allow.
-    keys: Vec<Role>,
+pub(super) struct Claim {
+    /// What the keys that were shown matched.
+    keys: Vec<Match>,
     signatures: Vec<Check>,
-    /// Whose the secrets are that the signatures are checked against, in their order.
-    owners: Vec<Role>,
+    /// Which the secrets are that the signatures are checked against, in their order.
+    signers: Vec<Match>,
+}
+
+/// What a caller may do, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Proof {
+    /// The weakest of what the credentials allow.
+    pub(super) role: Role,
+    /// The secrets of all credentials.
+    pub(super) matches: Vec<Match>,
 }
 
 impl Keys {
@@ -44,7 +73,7 @@ impl Keys {
     ///
     /// # Errors
     /// As [`Self::claim`]; 401 with a signature, which says nothing without a body.
-    pub fn authenticate(&self, headers: &HeaderMap) -> Result<Role, ApiError> {
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Proof, ApiError> {
         let claim = self.claim(headers)?;
         if claim.signatures.is_empty() { claim.prove() } else { Err(Code::Unauthorized.into()) }
     }
@@ -55,7 +84,7 @@ impl Keys {
     /// # Errors
     /// 401 without a credential or with a wrong one, with one text for all causes; 503 with a
     /// credential when no secret is set.
-    pub fn claim(&self, headers: &HeaderMap) -> Result<Claim, ApiError> {
+    pub(super) fn claim(&self, headers: &HeaderMap) -> Result<Claim, ApiError> {
         let (keys, signatures) = (keys(headers), hook::signatures(headers));
         if keys.is_empty() && signatures.is_empty() {
             return Err(Code::Unauthorized.into());
@@ -64,8 +93,8 @@ impl Keys {
             return Err(Code::ReloadNotConfigured.into());
         }
         // Every credential is compared before any is judged: the time does not tell which was wrong.
-        let keys: Vec<_> = keys.into_iter().map(|key| self.role(key)).collect();
-        let keys: Option<Vec<Role>> = keys.into_iter().collect();
+        let keys: Vec<_> = keys.into_iter().map(|key| self.matching(key)).collect();
+        let keys: Option<Vec<Match>> = keys.into_iter().collect();
         let now = SystemTime::now();
         let check = |signature: hook::Signature| {
             signature.check(self.secrets().map(|(_, secret)| secret), now)
@@ -73,38 +102,27 @@ impl Keys {
         Ok(Claim {
             keys: keys.ok_or(Code::Unauthorized)?,
             signatures: signatures.into_iter().map(check).collect(),
-            owners: self.secrets().map(|(role, _)| role).collect(),
+            signers: self.secrets().map(|(matched, _)| matched).collect(),
         })
     }
 
-    /// Lets only the operator pass.
-    ///
-    /// # Errors
-    /// As [`Self::authenticate`]; 403 with the reload secret, 503 with it when no operator secret
-    /// is set.
-    pub fn authenticate_operator(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        match self.authenticate(headers)? {
-            Role::Operator => Ok(()),
-            Role::Reload if self.operator.is_empty() => Err(Code::OperatorNotConfigured.into()),
-            Role::Reload => Err(Code::OperatorOnly.into()),
-        }
-    }
-
     /// Every secret, those that allow more first.
-    fn secrets(&self) -> impl Iterator<Item = (Role, &Secret)> {
-        let operator = self.operator.iter().map(|secret| (Role::Operator, secret));
-        operator.chain(self.reload.iter().map(|secret| (Role::Reload, secret)))
+    fn secrets(&self) -> impl Iterator<Item = (Match, &Secret)> {
+        let roles = [(Role::Operator, &self.operator), (Role::Reload, &self.reload)];
+        roles.into_iter().flat_map(|(role, secrets)| {
+            secrets.numbered().map(move |(number, secret)| (Match { role, number }, secret))
+        })
     }
 
-    fn role(&self, key: &[u8]) -> Option<Role> {
-        let matches = self.secrets().map(|(role, secret)| (role, secret.matches(key)));
-        matches.fold(None, |found, (role, matches)| found.or(matches.then_some(role)))
+    fn matching(&self, key: &[u8]) -> Option<Match> {
+        let compared = self.secrets().map(|(matched, secret)| (matched, secret.matches(key)));
+        compared.fold(None, |found, (matched, same)| found.or(same.then_some(matched)))
     }
 }
 
 impl Claim {
     /// Takes the next piece of the body.
-    pub fn update(&mut self, piece: &[u8]) {
+    pub(super) fn update(&mut self, piece: &[u8]) {
         self.signatures.iter_mut().for_each(|check| check.update(piece));
     }
 
@@ -112,19 +130,20 @@ impl Claim {
     ///
     /// # Errors
     /// 401 when a signature is wrong.
-    pub fn prove(self) -> Result<Role, ApiError> {
-        let Self { keys, signatures, owners } = self;
+    pub(super) fn prove(self) -> Result<Proof, ApiError> {
+        let Self { keys, signatures, signers } = self;
         let checked: Vec<_> = signatures.into_iter().map(Check::finish).collect();
         if checked.contains(&Checked::Stale) {
             tracing::warn!("a signed webhook is minutes old: a replay, or a clock is wrong");
         }
-        let signers = checked.into_iter().map(|checked| match checked {
-            Checked::Valid(place) => owners.get(place).copied(),
+        let signed = checked.into_iter().map(|checked| match checked {
+            Checked::Valid(place) => signers.get(place).copied(),
             Checked::Stale | Checked::Wrong => None,
         });
-        let roles: Option<Vec<Role>> = keys.into_iter().map(Some).chain(signers).collect();
-        let weakest = roles.and_then(|roles| roles.into_iter().min());
-        weakest.ok_or_else(|| Code::Unauthorized.into())
+        let matches: Option<Vec<Match>> = keys.into_iter().map(Some).chain(signed).collect();
+        let matches = matches.ok_or(Code::Unauthorized)?;
+        let role = matches.iter().map(|matched| matched.role).min().ok_or(Code::Unauthorized)?;
+        Ok(Proof { role, matches })
     }
 }
 
@@ -151,8 +170,8 @@ mod tests {
     const RELOAD: &str = "the-reload-secret";
     const OPERATOR: &str = "the-operator-secret";
 
-    fn secrets(text: &str) -> Secrets {
-        Secrets::read("s", Some(text), None).unwrap_or_default()
+    fn secrets(text: &str) -> Arc<Secrets> {
+        Arc::new(Secrets::parse("s", text).unwrap_or_default())
     }
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -164,7 +183,8 @@ mod tests {
     }
 
     fn outcome(keys: &Keys, pairs: &[(&'static str, &str)]) -> Result<Role, Code> {
-        keys.authenticate(&headers(pairs)).map_err(|error| error.code())
+        let proof = keys.authenticate(&headers(pairs));
+        proof.map(|proof| proof.role).map_err(|error| error.code())
     }
 
     fn with_body(keys: &Keys, pairs: &[(&'static str, &str)], body: &[u8]) -> Result<Role, Code> {
@@ -172,7 +192,7 @@ mod tests {
             claim.update(body);
             claim.prove()
         });
-        proven.map_err(|error| error.code())
+        proven.map(|proof| proof.role).map_err(|error| error.code())
     }
 
     fn signature(secret: &str, body: &[u8]) -> String {
@@ -193,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_missing_or_wrong_credential_is_one_answer() {
-        let keys = Keys { reload: secrets(RELOAD), operator: Secrets::default() };
+        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
         let basic = "Basic dXNlcjpwYXNzd29yZA==";
         for pairs in [
             &[][..],
@@ -240,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_signature_of_an_empty_body_opens_no_route_without_one() {
-        let keys = Keys { reload: secrets(RELOAD), operator: Secrets::default() };
+        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
         let signature = signature(RELOAD, b"");
         let pairs = [("x-hub-signature-256", &*signature)];
         assert_eq!(outcome(&keys, &pairs), Err(Code::Unauthorized));
@@ -255,16 +275,13 @@ mod tests {
     }
 
     #[test]
-    fn only_the_operator_passes_where_the_operator_is_asked_for() {
-        let both = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR) };
-        let one = Keys { reload: secrets(RELOAD), operator: Secrets::default() };
-        let operator = |keys: &Keys, key: &str| {
-            let headers = headers(&[("x-headwater-key", key)]);
-            keys.authenticate_operator(&headers).map_err(|error| error.code())
-        };
-        assert_eq!(operator(&both, OPERATOR), Ok(()));
-        assert_eq!(operator(&both, RELOAD), Err(Code::OperatorOnly));
-        assert_eq!(operator(&one, RELOAD), Err(Code::OperatorNotConfigured));
-        assert_eq!(operator(&both, "wrong"), Err(Code::Unauthorized));
+    fn the_secret_that_matched_is_told_by_its_number() {
+        let keys = Keys { reload: secrets(&format!("{OPERATOR}-2\n{RELOAD}")), ..Keys::default() };
+        let signature = signature(RELOAD, b"{}");
+        let shown = headers(&[("x-headwater-key", RELOAD), ("x-hub-signature", &signature)]);
+        let mut claim = keys.claim(&shown).unwrap();
+        claim.update(b"{}");
+        let second = Match { role: Role::Reload, number: 2 };
+        assert_eq!(claim.prove().unwrap().matches, [second, second]);
     }
 }

@@ -19,7 +19,7 @@ pub(super) async fn list(
     State(app): State<App>,
     headers: HeaderMap,
 ) -> Result<Json<ReloadsView>, ApiError> {
-    app.keys.authenticate(&headers)?;
+    app.gate.pass(&headers).await?;
     let recent = app.live.ledger().recent().into_iter();
     Ok(Json(ReloadsView { items: recent.map(|(id, entry)| stored(&app, id, entry)).collect() }))
 }
@@ -30,7 +30,7 @@ pub(super) async fn show(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<StoredReload>, ApiError> {
-    app.keys.authenticate(&headers)?;
+    app.gate.pass(&headers).await?;
     let (id, entry) = find(&app, &id)?;
     Ok(Json(stored(&app, id, entry)))
 }
@@ -42,7 +42,7 @@ pub(super) async fn apply(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    app.keys.authenticate_operator(&headers)?;
+    app.gate.pass_operator(&headers).await?;
     let held = held_id(&app, &id)?;
     let ticket = app.live.submit(RequestKind::Apply(held), Trigger::Operator);
     let (report, shared) = ticket.report.await.map_err(|_| not_ready())?;

@@ -51,10 +51,10 @@ async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let mut claim = app.keys.claim(&headers)?;
+    let mut claim = app.gate.claim(&headers).await?;
     let deadline = Instant::now() + Duration::from_secs(wait(&headers));
     let body = app.bodies.read(&headers, body, |piece| claim.update(piece)).await?;
-    claim.prove()?;
+    app.gate.prove(claim)?;
     let hint = hook::read(&headers, &body).map_err(bad_hook)?;
     // A place for the next body is free as soon as this one is read.
     drop(body);

@@ -14,4 +14,5 @@ mod reads;
 mod refusals;
 mod reloads;
 mod remotes;
+mod secrets;
 mod signatures;

@@ -1,0 +1,55 @@
+//! Which secrets are in use, by their numbers: the metric that tells when an old one may go.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::head;
+use crate::http::Match;
+
+/// Counts credentials that were shown.
+#[derive(Default)]
+pub(super) struct Credentials {
+    accepted: BTreeMap<(&'static str, usize), u64>,
+    refused: u64,
+}
+
+impl Credentials {
+    pub(super) fn accepted(&mut self, Match { role, number }: Match) {
+        *self.accepted.entry((role.as_str(), number)).or_default() += 1;
+    }
+
+    pub(super) fn refused(&mut self) {
+        self.refused += 1;
+    }
+
+    pub(super) fn render(&self, out: &mut String) {
+        let name = "headwater_credentials_accepted_total";
+        head(out, name, "counter", "Credentials that were right, by the number of the secret.");
+        for ((role, number), count) in &self.accepted {
+            let _ = writeln!(out, "{name}{{role=\"{role}\",secret=\"{number}\"}} {count}");
+        }
+        let name = "headwater_credentials_refused_total";
+        head(out, name, "counter", "Calls without a credential or with a wrong one.");
+        let _ = writeln!(out, "{name} {}", self.refused);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Role;
+
+    #[test]
+    fn secrets_are_counted_by_role_and_number() {
+        let mut credentials = Credentials::default();
+        for (role, number) in [(Role::Reload, 2), (Role::Operator, 1), (Role::Reload, 2)] {
+            credentials.accepted(Match { role, number });
+        }
+        credentials.refused();
+        let mut text = String::new();
+        credentials.render(&mut text);
+        assert!(text.contains("accepted_total{role=\"reload\",secret=\"2\"} 2\n"), "{text}");
+        assert!(text.contains("accepted_total{role=\"operator\",secret=\"1\"} 1\n"), "{text}");
+        assert!(text.contains("refused_total 1\n"), "{text}");
+    }
+}
