@@ -1,6 +1,7 @@
 //! What a webhook says, read from its headers and body. Pure, and only a hint: it never names what
 //! is fetched, only whether to ask the remote and which commit to wait for.
 
+mod delivery;
 mod forge;
 mod prefer;
 mod relevance;
@@ -11,6 +12,7 @@ use std::borrow::Cow;
 use headwater_engine::id::CommitId;
 use serde::Deserialize;
 
+pub use delivery::{Deliveries, Delivery};
 pub use forge::{Forge, Push};
 pub use prefer::wait_seconds;
 pub use relevance::{Ignored, Relevance, relevance};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use headwater_engine::engine::{ReloadError, Report, RequestKind};
 use headwater_engine::id::CommitId;
-use headwater_engine::report::{ReloadId, Trigger};
+use headwater_engine::report::{OutcomeKind, ReloadId, ReloadOutcome, Trigger};
 
 use crate::live::{Live, Ticket};
 
@@ -32,6 +32,14 @@ pub struct Verdict {
     pub shared: bool,
     /// The commit that was named and is not in the branch.
     pub missing: Option<CommitId>,
+}
+
+impl Verdict {
+    /// Says whether the remote was asked and whatever the call was about is served.
+    pub fn is_served(&self) -> bool {
+        let served = |outcome: &ReloadOutcome| outcome.fetched && outcome.kind != OutcomeKind::Held;
+        self.missing.is_none() && self.report.result.as_ref().is_ok_and(served)
+    }
 }
 
 /// A verdict that may still be out.

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::{Alert, AlertBook, deliver};
 use crate::config::Config;
 use crate::exit::{Exit, Failure, chain};
+use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{App, Blocking, BodyReader, Configured, Gate, Shared, router};
 use crate::live::{Live, Observer};
@@ -140,6 +141,7 @@ fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
         live,
         gate: Gate::new(config.reload_secrets, config.operator_secrets, metrics.clone()),
         bodies: BodyReader::default(),
+        deliveries: Deliveries::default(),
         pursuits: Pursuits::default(),
         blocking: Blocking::default(),
         metrics,

@@ -51,6 +51,16 @@ impl Forge {
         }
     }
 
+    /// Returns the headers of which the first that is there carries the id of the delivery.
+    pub(super) fn delivery_headers(self) -> &'static [&'static str] {
+        match self {
+            Self::Gitea => &["x-gitea-delivery"],
+            Self::GitHub => &["x-github-delivery"],
+            Self::GitLab => &["webhook-id", "idempotency-key", "x-gitlab-event-uuid"],
+            Self::Bitbucket => &["x-request-uuid", "x-request-id"],
+        }
+    }
+
     pub(super) fn event(self, headers: &dyn HookHeaders) -> Event {
         let name = headers.header(self.event_header()).unwrap_or_default();
         match (self, name) {

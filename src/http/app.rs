@@ -6,6 +6,7 @@ use super::blocking::Blocking;
 use super::body::BodyReader;
 use super::gate::Gate;
 use crate::config::BasePath;
+use crate::hook::Deliveries;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pursuit::Pursuits;
@@ -21,6 +22,8 @@ pub struct Shared {
     pub gate: Gate,
     /// Reads the bodies of webhooks.
     pub bodies: BodyReader,
+    /// Webhooks whose reload succeeded.
+    pub deliveries: Deliveries,
     /// Calls that did not wait for their verdict.
     pub pursuits: Pursuits,
     /// Runs what may take long.

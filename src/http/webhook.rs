@@ -9,13 +9,14 @@ use axum::response::{IntoResponse, Response};
 use headwater_engine::engine::RequestKind;
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
+use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
 use super::current::{COMMIT, commit_header, not_ready};
 use super::error::{ApiError, Code};
 use super::json::Json;
 use super::view::{Accepted, ReloadView};
-use crate::hook::{self, BadHook, Hint, HookHeaders, Ignored, Relevance};
+use crate::hook::{self, BadHook, Delivery, Hint, HookHeaders, Ignored, Relevance};
 use crate::pursuit::{Pending, Verdict, settle};
 
 /// How long a caller waits who does not say.
@@ -55,16 +56,31 @@ async fn receive(
     let deadline = Instant::now() + Duration::from_secs(wait(&headers));
     let body = app.bodies.read(&headers, body, |piece| claim.update(piece)).await?;
     app.gate.prove(claim)?;
+    let delivery = Delivery::of(&headers, &body);
+    if let Some(answer) = delivery.and_then(|delivery| redelivered(&app, &delivery)) {
+        return Ok(answer);
+    }
     let hint = hook::read(&headers, &body).map_err(bad_hook)?;
     // A place for the next body is free as soon as this one is read.
     drop(body);
     match decide(&app, hint)? {
         Step::Ignore(reason) => Ok(ignored(&app, reason)),
         Step::Reload(commit) => match already(&app, kind, commit) {
-            Some(answer) => Ok(answer),
-            None => run(app, kind, commit, deadline).await,
+            Some(answer) => {
+                delivery.into_iter().for_each(|delivery| app.deliveries.remember(delivery));
+                Ok(answer)
+            }
+            None => run(app, Call { kind, commit, delivery }, deadline).await,
         },
     }
+}
+
+/// A call that is not answered at once.
+struct Call {
+    kind: RequestKind,
+    /// The commit to wait for.
+    commit: Option<CommitId>,
+    delivery: Option<Delivery>,
 }
 
 /// What a webhook leads to.
@@ -109,8 +125,17 @@ fn already(app: &App, kind: RequestKind, commit: Option<CommitId>) -> Option<Res
     if kind != RequestKind::Reload || commit != Some(snapshot.commit()) {
         return None;
     }
-    let headers = [(COMMIT, commit_header(snapshot.commit()))];
-    Some((headers, Json(ReloadView::already(&snapshot))).into_response())
+    Some(still(&snapshot, ReloadView::already(&snapshot)))
+}
+
+/// Answers a delivery whose reload succeeded before, whichever route it came to.
+fn redelivered(app: &App, delivery: &Delivery) -> Option<Response> {
+    let snapshot = app.live.snapshot().filter(|_| app.deliveries.knows(delivery))?;
+    Some(still(&snapshot, ReloadView::redelivered(&snapshot)))
+}
+
+fn still(snapshot: &Snapshot, view: ReloadView) -> Response {
+    ([(COMMIT, commit_header(snapshot.commit()))], Json(view)).into_response()
 }
 
 fn ignored(app: &App, reason: Ignored) -> Response {
@@ -125,17 +150,22 @@ fn ignored(app: &App, reason: Ignored) -> Response {
 
 /// Asks for the reload and waits for its verdict until the deadline; the rest goes on without the
 /// caller.
-async fn run(
-    app: App,
-    kind: RequestKind,
-    commit: Option<CommitId>,
-    deadline: Instant,
-) -> Result<Response, ApiError> {
+async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiError> {
+    let Call { kind, commit, delivery } = call;
     // Nobody waits for a first load: it may take longer than any caller's patience.
     let deadline = if app.live.engine().is_some() { deadline } else { Instant::now() };
     let ticket = app.live.submit(kind, Trigger::Webhook);
     let (id, pending) = (ticket.id, Pending::default());
     let pursuit = settle(app.live.clone(), kind, ticket, commit, pending.clone());
+    let remembering = app.clone();
+    let pursuit = async move {
+        let verdict = pursuit.await?;
+        // Without a commit nobody can tell whether the remote showed what the delivery is about.
+        if let Some(delivery) = delivery.filter(|_| commit.is_some() && verdict.is_served()) {
+            remembering.deliveries.remember(delivery);
+        }
+        Some(verdict)
+    };
     match tokio::time::timeout_at(deadline.into(), tokio::spawn(pursuit)).await {
         Ok(Ok(Some(verdict))) => answer(&verdict),
         Ok(Ok(None)) => Err(not_ready()),

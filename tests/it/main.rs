@@ -4,6 +4,7 @@
 
 mod alerts;
 mod commands;
+mod deliveries;
 mod forges;
 mod harness;
 mod held;

@@ -108,6 +108,11 @@ impl ReloadView {
         Self { fetched: false, ..Self::still(outcome, None, Some(snapshot)) }
     }
 
+    /// Returns the answer to a delivery whose reload succeeded before.
+    pub fn redelivered(snapshot: &Snapshot) -> Self {
+        Self { repeated: true, ..Self::already(snapshot) }
+    }
+
     /// Returns the answer to a call that concerns something else.
     pub fn ignored(reason: Ignored, snapshot: Option<&Snapshot>) -> Self {
         Self::still("ignored", Some(reason.as_str()), snapshot)
