@@ -17,7 +17,7 @@ pub use keyring::Keyring;
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
 pub use secret::Secret;
 pub use secrets::Secrets;
-pub use values::{BasePath, Cors, LogFormat};
+pub use values::{BasePath, Cors, LogFormat, TrustedProxies};
 
 /// Everything `serve` needs to know.
 pub struct Config {
@@ -84,6 +84,8 @@ pub struct Http {
     pub base_path: BasePath,
     /// Whose pages may read the public routes.
     pub cors: Cors,
+    /// Whose word on where a request comes from is taken.
+    pub trusted_proxies: TrustedProxies,
     /// How many connections are open at once.
     pub max_connections: usize,
 }
@@ -209,6 +211,7 @@ impl Http {
             listen: layers.require(&LISTEN, values::address)?,
             base_path: layers.require(&BASE_PATH, BasePath::parse)?,
             cors: layers.require(&CORS_ORIGINS, Cors::parse)?,
+            trusted_proxies: layers.require(&TRUSTED_PROXIES, TrustedProxies::parse)?,
             max_connections: layers.require(&MAX_CONNECTIONS, values::at_least_one)?,
         })
     }
@@ -289,6 +292,7 @@ mod tests {
             ("HEADWATER_QUARANTINE_SHARE", "101"),
             ("HEADWATER_BASE_PATH", "no-slash"),
             ("HEADWATER_CORS_ORIGINS", "not an origin"),
+            ("HEADWATER_TRUSTED_PROXIES", "proxy.internal"),
             ("HEADWATER_MAX_CONNECTIONS", "0"),
             ("HEADWATER_ALERT_URL", "ftp://host"),
             ("HEADWATER_RELOAD_SECRET", "short"),

@@ -14,7 +14,9 @@ mod list;
 mod record;
 mod reloads;
 mod search;
+mod source;
 mod state;
+mod throttle;
 pub mod view;
 mod webhook;
 
@@ -35,7 +37,6 @@ use crate::metrics::RouteClass;
 pub use app::{App, Configured, Shared};
 pub use auth::{Match, Role};
 pub use blocking::Blocking;
-pub use body::BodyReader;
 use error::{ApiError, Code};
 pub use gate::Gate;
 

@@ -15,6 +15,7 @@ use headwater_engine::snapshot::Snapshot;
 use self::credentials::Credentials;
 use crate::hook::Ignored;
 use crate::http::Match;
+use crate::http::error::Code;
 use crate::http::view::{failure_code, lag_seconds};
 
 /// The kinds of route that are told apart.
@@ -113,8 +114,8 @@ impl Metrics {
     }
 
     /// Counts a call without a credential, or with a wrong one.
-    pub fn credential_refused(&self) {
-        self.credentials().refused();
+    pub fn credential_refused(&self, code: Code) {
+        self.credentials().refused(code);
     }
 
     /// Counts a reload that is done.

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure, chain};
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
-use crate::http::{App, Blocking, BodyReader, Configured, Gate, Shared, router};
+use crate::http::{App, Blocking, Configured, Gate, Shared, router};
 use crate::live::{Live, Observer};
 use crate::metrics::Metrics;
 use crate::poll::poll;
@@ -140,7 +140,7 @@ fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
     Arc::new(Shared {
         live,
         gate: Gate::new(config.reload_secrets, config.operator_secrets, metrics.clone()),
-        bodies: BodyReader::default(),
+        proxies: config.http.trusted_proxies,
         deliveries: Deliveries::default(),
         pursuits: Pursuits::default(),
         blocking: Blocking::default(),

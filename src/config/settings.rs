@@ -59,6 +59,8 @@ settings! {
         "A path in front of every route, for a reverse proxy that keeps it";
     CORS_ORIGINS = "cors-origins" "LIST" Some(""), None, false,
         "Origins, separated by commas, whose pages may read the public routes; `*` for all";
+    TRUSTED_PROXIES = "trusted-proxies" "LIST" Some(""), None, false,
+        "Addresses and networks, separated by commas, of reverse proxies whose `X-Forwarded-For` is believed";
     RELOAD_SECRET = "reload-secret" "TEXT" None, Some("CFP_DATA_RELOAD_SECRET"), true,
         "The secret that triggers reloads and reads their reports, at least 16 bytes";
     RELOAD_SECRET_FILE = "reload-secret-file" "FILE" None, None, false,

@@ -1,11 +1,12 @@
 //! Readers for the values of settings. Each says in a few words what the value must be.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use ipnet::IpNet;
 
 /// A path in front of every route: empty, or beginning with a slash and not ending with one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,6 +66,31 @@ fn origin(text: &str) -> Result<HeaderValue, String> {
         return Err(refused());
     }
     HeaderValue::from_str(&origin.ascii_serialization()).map_err(|_| refused())
+}
+
+/// The reverse proxies whose word on where a request comes from is taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl TrustedProxies {
+    /// Reads a list of addresses and networks, or nothing.
+    ///
+    /// # Errors
+    /// When an entry is neither.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let refused = || "must list addresses or networks such as `10.0.0.0/8`".to_owned();
+        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let networks = entries.map(|entry| {
+            let address = || entry.parse().map(|address: IpAddr| IpNet::from(address));
+            entry.parse().or_else(|_| address()).map_err(|_| refused())
+        });
+        networks.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Says whether `address` is one of them.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
 }
 
 /// How log lines look.
@@ -150,6 +176,18 @@ mod tests {
         assert_eq!(Cors::parse("https://A.org:443"), Ok(Cors::Origins(expected)));
         assert!(Cors::parse("https://a.org/path").is_err());
         assert_eq!(Cors::parse(" "), Ok(Cors::Off));
+    }
+
+    #[test]
+    fn proxies_are_addresses_and_networks() {
+        let trusted = TrustedProxies::parse(" 10.0.0.0/8, ::1,192.0.2.1 ").unwrap();
+        let contains = |address: &str| trusted.contains(address.parse().unwrap());
+        assert!(contains("10.255.0.1") && contains("::1") && contains("192.0.2.1"));
+        assert!(!contains("11.0.0.1") && !contains("::2") && !contains("192.0.2.2"));
+        assert_eq!(TrustedProxies::parse(" "), Ok(TrustedProxies::default()));
+        for text in ["proxy", "10.0.0.0/33", "10.0.0.1:80", "*"] {
+            assert!(TrustedProxies::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! keep its connection for ever; this loop bounds time, size and number.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
+use axum::middleware::AddExtension;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -13,6 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Layer;
+
+use super::source::Peer;
 
 /// The bounds on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +59,9 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(limits.connections));
     let ended = CancellationToken::new();
-    while let Some((stream, place)) = next(&listener, &places, &stop).await {
-        let (router, stop, ended) = (router.clone(), stop.clone(), ended.clone());
+    while let Some(((stream, peer), place)) = next(&listener, &places, &stop).await {
+        let router = Extension(Peer(peer.ip())).layer(router.clone());
+        let (stop, ended) = (stop.clone(), ended.clone());
         connections.spawn(async move {
             tokio::select! {
                 () = connection(stream, router, limits, stop) => {}
@@ -76,12 +82,12 @@ async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<((TcpStream, SocketAddr), OwnedSemaphorePermit)> {
     let accepted = async {
         let place = places.clone().acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, place)),
+                Ok(accepted) => return Some((accepted, place)),
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept connections, trying again");
@@ -102,7 +108,10 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: CancellationToken) {
+/// The routes, which are told the address at the other end of the connection.
+type Service = AddExtension<Router, Peer>;
+
+async fn connection(stream: TcpStream, service: Service, limits: Limits, stop: CancellationToken) {
     // Answers are written in one piece, so there is nothing to gain from waiting for more.
     stream.set_nodelay(true).ok();
     let serving = http1::Builder::new()
@@ -112,7 +121,7 @@ async fn connection(stream: TcpStream, router: Router, limits: Limits, stop: Can
         // A single read may bring more than the buffer's limit, so the head has its own.
         .max_buf_size(limits.head_bytes)
         .max_header_size(limits.head_bytes)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut serving = std::pin::pin!(serving);
     let result = tokio::select! {
         result = &mut serving => result,

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use super::blocking::Blocking;
-use super::body::BodyReader;
 use super::gate::Gate;
-use crate::config::BasePath;
+use crate::config::{BasePath, TrustedProxies};
 use crate::hook::Deliveries;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -20,8 +19,8 @@ pub struct Shared {
     pub live: Arc<Live>,
     /// Lets callers of the internal routes pass.
     pub gate: Gate,
-    /// Reads the bodies of webhooks.
-    pub bodies: BodyReader,
+    /// Whose word on where a request comes from is taken.
+    pub proxies: TrustedProxies,
     /// Webhooks whose reload succeeded.
     pub deliveries: Deliveries,
     /// Calls that did not wait for their verdict.

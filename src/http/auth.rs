@@ -121,6 +121,11 @@ impl Keys {
 }
 
 impl Claim {
+    /// Says whether a key was shown, which is right then.
+    pub(super) fn has_key(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// Takes the next piece of the body.
     pub(super) fn update(&mut self, piece: &[u8]) {
         self.signatures.iter_mut().for_each(|check| check.update(piece));

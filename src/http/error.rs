@@ -50,6 +50,8 @@ codes! {
     Unauthorized = UNAUTHORIZED "unauthorized" "A valid credential is needed";
     /// The reload secret where the operator's is needed.
     OperatorOnly = FORBIDDEN "operator_only" "Only the operator's secret opens this";
+    /// Another wrong credential from a source of too many.
+    TooManyFailures = TOO_MANY_REQUESTS "too_many_failures" "Too many calls without a valid credential";
     /// No such route, sheet, record or reload, or none that is public.
     NotFound = NOT_FOUND "not_found" "There is nothing here";
     /// The route does not know the method.
@@ -100,8 +102,8 @@ codes! {
     ReloadNotConfigured = SERVICE_UNAVAILABLE "reload_not_configured" "No reload secret is set on this server";
     /// No operator secret is set.
     OperatorNotConfigured = SERVICE_UNAVAILABLE "operator_not_configured" "No operator secret is set on this server";
-    /// Too many searches at once.
-    Busy = SERVICE_UNAVAILABLE "busy" "Too many searches are running";
+    /// Too many searches or webhooks at once.
+    Busy = SERVICE_UNAVAILABLE "busy" "Too many requests of this kind at once";
     /// A mistake of ours.
     Internal = INTERNAL_SERVER_ERROR "internal" "The server failed to answer";
 }

@@ -1,12 +1,21 @@
 //! The gate in front of the internal routes: credentials are compared with the secrets that hold
 //! now, and the log and the metrics are told which of them opened it, by its number.
+//!
+//! A right credential always opens it. Wrong ones are counted against their source; a source with
+//! too many gets another answer, and its signed bodies are taken in one at a time. So an attacker
+//! behind the address of a forge, such as that of a proxy, delays the forge and never shuts it out.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use axum::http::HeaderMap;
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
 
-use super::auth::{Claim, Keys, Match, Proof, Role};
+use super::auth::{Keys, Match, Proof, Role};
+use super::body::{Arrived, BodyReader, Trust};
 use super::error::{ApiError, Code};
+use super::source::Source;
+use super::throttle::Throttle;
 use crate::config::Keyring;
 use crate::metrics::Metrics;
 
@@ -14,59 +23,77 @@ use crate::metrics::Metrics;
 pub struct Gate {
     reload: Keyring,
     operator: Keyring,
+    bodies: BodyReader,
+    throttle: Throttle,
     metrics: Arc<Metrics>,
 }
 
 impl Gate {
     /// Returns a gate that opens to the secrets of each role.
     pub fn new(reload: Keyring, operator: Keyring, metrics: Arc<Metrics>) -> Self {
-        Self { reload, operator, metrics }
+        let (bodies, throttle) = (BodyReader::default(), Throttle::default());
+        Self { reload, operator, bodies, throttle, metrics }
     }
 
     /// Lets a caller pass on a route that takes no body.
     ///
     /// # Errors
-    /// As [`Keys::authenticate`].
-    pub(super) async fn pass(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        self.told(self.keys().await.authenticate(headers)).map(drop)
+    /// As [`Keys::authenticate`]; 429 instead of 401 when the source has failed too often.
+    pub(super) async fn pass(&self, source: Source, headers: &HeaderMap) -> Result<(), ApiError> {
+        self.judge(source, self.keys().await.authenticate(headers)).map(drop)
     }
 
     /// Lets only the operator pass.
     ///
     /// # Errors
-    /// As [`Keys::authenticate`]; 403 with the reload secret, 503 with it when no operator secret
-    /// is set.
-    pub(super) async fn pass_operator(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+    /// As [`Self::pass`]; 403 with the reload secret, 503 with it when no operator secret is set.
+    pub(super) async fn pass_operator(
+        &self,
+        source: Source,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
         let keys = self.keys().await;
-        match self.told(keys.authenticate(headers))? {
+        match self.judge(source, keys.authenticate(headers))? {
             Role::Operator => Ok(()),
             Role::Reload if keys.operator.is_empty() => Err(Code::OperatorNotConfigured.into()),
             Role::Reload => Err(Code::OperatorOnly.into()),
         }
     }
 
-    /// Looks at what a caller shows before the body is taken in.
+    /// Takes in the body of a webhook, and lets its caller pass.
     ///
     /// # Errors
-    /// As [`Keys::claim`].
-    pub(super) async fn claim(&self, headers: &HeaderMap) -> Result<Claim, ApiError> {
-        self.keys().await.claim(headers).inspect_err(|error| self.refused(error))
-    }
-
-    /// Lets a caller pass whose body was taken in.
-    ///
-    /// # Errors
-    /// As [`Claim::prove`].
-    pub(super) fn prove(&self, claim: Claim) -> Result<(), ApiError> {
-        self.told(claim.prove()).map(drop)
+    /// As [`Self::pass`], for keys before the body arrives; as [`BodyReader::read`].
+    pub(super) async fn receive(
+        &self,
+        source: Source,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Arrived<'_>, ApiError> {
+        let claim = self.keys().await.claim(headers);
+        let mut claim = claim.map_err(|error| self.refusal(source, error))?;
+        let trust = match claim.has_key() {
+            true => Trust::Proven,
+            false if self.throttle.is_spent(source, Instant::now()) => Trust::Suspect,
+            false => Trust::Unproven,
+        };
+        let arrived = self.bodies.read(headers, body, trust, |piece| claim.update(piece)).await;
+        let wasted = arrived.as_ref().is_err_and(|error| error.code() != Code::Busy);
+        if wasted && trust != Trust::Proven {
+            // The answer is about the body, whoever sent it.
+            let _ = self.throttle.fail(source, Instant::now());
+        }
+        let arrived = arrived?;
+        self.judge(source, claim.prove())?;
+        Ok(arrived)
     }
 
     async fn keys(&self) -> Keys {
         Keys { reload: self.reload.current().await, operator: self.operator.current().await }
     }
 
-    fn told(&self, proof: Result<Proof, ApiError>) -> Result<Role, ApiError> {
-        let proof = proof.inspect_err(|error| self.refused(error))?;
+    fn judge(&self, source: Source, proof: Result<Proof, ApiError>) -> Result<Role, ApiError> {
+        let proof = proof.map_err(|error| self.refusal(source, error))?;
         for matched in &proof.matches {
             let Match { role, number } = matched;
             tracing::debug!(role = role.as_str(), secret_number = number, "credential accepted");
@@ -75,9 +102,18 @@ impl Gate {
         Ok(proof.role)
     }
 
-    fn refused(&self, error: &ApiError) {
-        if error.code() == Code::Unauthorized {
-            self.metrics.credential_refused();
+    /// Returns the answer to a caller who was not let through.
+    fn refusal(&self, source: Source, error: ApiError) -> ApiError {
+        if error.code() != Code::Unauthorized {
+            return error;
         }
+        let error = match self.throttle.fail(source, Instant::now()) {
+            Ok(()) => error,
+            Err(wait) => ApiError::from(Code::TooManyFailures)
+                .header(header::RETRY_AFTER, wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+        };
+        tracing::debug!(%source, code = error.code().as_str(), "credential refused");
+        self.metrics.credential_refused(error.code());
+        error
     }
 }

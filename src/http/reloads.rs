@@ -10,6 +10,7 @@ use super::app::App;
 use super::current::not_ready;
 use super::error::{ApiError, Code};
 use super::json::Json;
+use super::source::Source;
 use super::view::{ReloadsView, StoredReload};
 use super::webhook::answer;
 use crate::pursuit::Verdict;
@@ -17,9 +18,10 @@ use crate::pursuit::Verdict;
 /// `GET /api/_internal/reloads`
 pub(super) async fn list(
     State(app): State<App>,
+    source: Source,
     headers: HeaderMap,
 ) -> Result<Json<ReloadsView>, ApiError> {
-    app.gate.pass(&headers).await?;
+    app.gate.pass(source, &headers).await?;
     let recent = app.live.ledger().recent().into_iter();
     Ok(Json(ReloadsView { items: recent.map(|(id, entry)| stored(&app, id, entry)).collect() }))
 }
@@ -27,10 +29,11 @@ pub(super) async fn list(
 /// `GET /api/_internal/reloads/<id>`
 pub(super) async fn show(
     State(app): State<App>,
+    source: Source,
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<StoredReload>, ApiError> {
-    app.gate.pass(&headers).await?;
+    app.gate.pass(source, &headers).await?;
     let (id, entry) = find(&app, &id)?;
     Ok(Json(stored(&app, id, entry)))
 }
@@ -39,10 +42,11 @@ pub(super) async fn show(
 /// head.
 pub(super) async fn apply(
     State(app): State<App>,
+    source: Source,
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    app.gate.pass_operator(&headers).await?;
+    app.gate.pass_operator(source, &headers).await?;
     let held = held_id(&app, &id)?;
     let ticket = app.live.submit(RequestKind::Apply(held), Trigger::Operator);
     let (report, shared) = ticket.report.await.map_err(|_| not_ready())?;

@@ -15,6 +15,7 @@ use super::app::App;
 use super::current::{COMMIT, commit_header, not_ready};
 use super::error::{ApiError, Code};
 use super::json::Json;
+use super::source::Source;
 use super::view::{Accepted, ReloadView};
 use crate::hook::{self, BadHook, Delivery, Hint, HookHeaders, Ignored, Relevance};
 use crate::pursuit::{Pending, Verdict, settle};
@@ -31,31 +32,32 @@ const FORGE_WAIT: u64 = 8;
 /// Goes to the remote's head.
 pub(super) async fn reload(
     State(app): State<App>,
+    source: Source,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    receive(app, RequestKind::Reload, headers, body).await
+    receive(app, RequestKind::Reload, source, headers, body).await
 }
 
 /// Builds the state anew, from the remote's head or from what is here.
 pub(super) async fn rebuild(
     State(app): State<App>,
+    source: Source,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    receive(app, RequestKind::Rebuild, headers, body).await
+    receive(app, RequestKind::Rebuild, source, headers, body).await
 }
 
 async fn receive(
     app: App,
     kind: RequestKind,
+    source: Source,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let mut claim = app.gate.claim(&headers).await?;
     let deadline = Instant::now() + Duration::from_secs(wait(&headers));
-    let body = app.bodies.read(&headers, body, |piece| claim.update(piece)).await?;
-    app.gate.prove(claim)?;
+    let body = app.gate.receive(source, &headers, body).await?;
     let delivery = Delivery::of(&headers, &body);
     if let Some(answer) = delivery.and_then(|delivery| redelivered(&app, &delivery)) {
         return Ok(answer);

@@ -5,12 +5,13 @@ use std::fmt::Write;
 
 use super::head;
 use crate::http::Match;
+use crate::http::error::Code;
 
 /// Counts credentials that were shown.
 #[derive(Default)]
 pub(super) struct Credentials {
     accepted: BTreeMap<(&'static str, usize), u64>,
-    refused: u64,
+    refused: BTreeMap<&'static str, u64>,
 }
 
 impl Credentials {
@@ -18,8 +19,8 @@ impl Credentials {
         *self.accepted.entry((role.as_str(), number)).or_default() += 1;
     }
 
-    pub(super) fn refused(&mut self) {
-        self.refused += 1;
+    pub(super) fn refused(&mut self, code: Code) {
+        *self.refused.entry(code.as_str()).or_default() += 1;
     }
 
     pub(super) fn render(&self, out: &mut String) {
@@ -30,7 +31,9 @@ impl Credentials {
         }
         let name = "headwater_credentials_refused_total";
         head(out, name, "counter", "Calls without a credential or with a wrong one.");
-        let _ = writeln!(out, "{name} {}", self.refused);
+        for (code, count) in &self.refused {
+            let _ = writeln!(out, "{name}{{code=\"{code}\"}} {count}");
+        }
     }
 }
 
@@ -45,11 +48,11 @@ mod tests {
         for (role, number) in [(Role::Reload, 2), (Role::Operator, 1), (Role::Reload, 2)] {
             credentials.accepted(Match { role, number });
         }
-        credentials.refused();
+        credentials.refused(Code::Unauthorized);
         let mut text = String::new();
         credentials.render(&mut text);
         assert!(text.contains("accepted_total{role=\"reload\",secret=\"2\"} 2\n"), "{text}");
         assert!(text.contains("accepted_total{role=\"operator\",secret=\"1\"} 1\n"), "{text}");
-        assert!(text.contains("refused_total 1\n"), "{text}");
+        assert!(text.contains("refused_total{code=\"unauthorized\"} 1\n"), "{text}");
     }
 }

@@ -17,3 +17,4 @@ mod reloads;
 mod remotes;
 mod secrets;
 mod signatures;
+mod throttle;

@@ -78,7 +78,7 @@ fn the_metrics_tell_which_secret_is_in_use_by_its_number() {
     assert_eq!(accepted(1).as_deref(), Some("1"));
     assert_eq!(accepted(2), None);
     assert_eq!(accepted(3).as_deref(), Some("2"));
-    assert!(metrics.contains("headwater_credentials_refused_total 1\n"), "{metrics}");
+    assert!(metrics.contains("refused_total{code=\"unauthorized\"} 1\n"), "{metrics}");
     for secret in [RELOAD_SECRET, CURRENT, PREVIOUS] {
         assert!(!metrics.contains(secret));
     }

@@ -1,0 +1,125 @@
+//! Where a request comes from, as far as that can be believed.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+
+use super::app::App;
+use crate::config::TrustedProxies;
+
+/// The address at the other end of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peer(pub(super) IpAddr);
+
+/// Whom wrong credentials are counted against: an IPv4 address, or the /64 of an IPv6 address,
+/// which is what one customer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Source(IpAddr);
+
+impl Source {
+    /// Returns the source of a request that came from `peer`. What it says itself of where it comes
+    /// from is believed only of the proxies in `trusted`.
+    pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
+        let mut believed = peer.to_canonical();
+        let forwarded = headers.get_all("x-forwarded-for").iter();
+        // Each proxy adds the address it sees at the end. An entry that can't be read is at best
+        // the work of the last proxy that can be trusted.
+        let hops: Vec<_> = forwarded
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .map(|hop| std::str::from_utf8(hop).ok().and_then(address))
+            .collect();
+        for hop in hops.into_iter().rev() {
+            match hop {
+                Some(hop) if trusted.contains(believed) => believed = hop,
+                _ => break,
+            }
+        }
+        Self::containing(believed)
+    }
+
+    fn containing(address: IpAddr) -> Self {
+        Self(match address {
+            IpAddr::V4(_) => address,
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+        })
+    }
+}
+
+/// Reads an address, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let address =
+        bare.parse().or_else(|_| text.parse().map(|with_port: SocketAddr| with_port.ip()));
+    address.ok().map(|address: IpAddr| address.to_canonical())
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromRequestParts<App> for Source {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        // Only a test without a connection has no peer.
+        let peer = parts.extensions.get().map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
+        Ok(Self::of(peer, &parts.headers, &app.proxies))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(peer: &str, forwarded: &[&str], trusted: &str) -> String {
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append("x-forwarded-for", value.parse().unwrap());
+        }
+        let trusted = TrustedProxies::parse(trusted).unwrap();
+        Source::of(peer.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn nobody_is_believed_by_default() {
+        assert_eq!(source("192.0.2.1", &["198.51.100.7"], ""), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_and_what_it_was_told_is_not() {
+        let of = |forwarded: &[&str]| source("10.0.0.1", forwarded, "10.0.0.0/8,192.0.2.9");
+        assert_eq!(of(&["198.51.100.7"]), "198.51.100.7");
+        assert_eq!(of(&["203.0.113.5, 198.51.100.7"]), "198.51.100.7");
+        assert_eq!(of(&["203.0.113.5", "198.51.100.7"]), "198.51.100.7");
+        assert_eq!(of(&["198.51.100.7, 192.0.2.9,10.0.0.2"]), "198.51.100.7");
+        assert_eq!(of(&["198.51.100.7:4711"]), "198.51.100.7");
+        assert_eq!(of(&[]), "10.0.0.1");
+        assert_eq!(of(&["10.0.0.3, 10.0.0.2"]), "10.0.0.3");
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_the_chain() {
+        let of = |forwarded: &[&str]| source("10.0.0.1", forwarded, "10.0.0.0/8");
+        assert_eq!(of(&["198.51.100.7, unknown"]), "10.0.0.1");
+        assert_eq!(of(&["198.51.100.7, unknown, 10.0.0.2"]), "10.0.0.2");
+    }
+
+    #[test]
+    fn addresses_of_ipv6_count_by_their_network() {
+        let network = "2001:db8:1:2::";
+        assert_eq!(source("2001:db8:1:2:3:4:5:6", &[], ""), network);
+        assert_eq!(source("2001:db8:1:2:ffff::", &[], ""), network);
+        assert_eq!(source("::1", &["[2001:db8:1:2::9]:443"], "::1"), network);
+        assert_eq!(source("::ffff:192.0.2.1", &[], ""), "192.0.2.1");
+    }
+}
