@@ -9,6 +9,9 @@ use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
+use headwater_engine::engine::RequestKind;
+use headwater_engine::report::Trigger;
+
 use crate::config::{Config, Environment, Flags, Layers};
 use crate::exit::{Exit, Failure};
 use crate::random;
@@ -36,6 +39,9 @@ pub fn demo(auto: bool, listen: &str, out: &mut (dyn Write + Send)) -> Result<Ex
         let mut signals = Signals::listen()?;
         let server = Server::start(config).await?;
         server.ready().await?;
+        // The reload that follows every start could take the first push away from its webhook.
+        let settled = server.live().submit(RequestKind::Reload, Trigger::Operator);
+        let _ = settled.report.await;
         let base = format!("http://{}", server.address());
         let facts = Facts {
             base: &base,
