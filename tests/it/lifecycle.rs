@@ -80,8 +80,14 @@ fn polling_finds_a_push_that_no_webhook_told_of() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     assert_eq!(server.get("/api/people/b").commit(), new);
-    let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
-    assert!(metrics.contains("headwater_heads_found_by_poll_total 1"), "{metrics}");
+    // A reload is counted once it is done, which is a moment after it is visible.
+    let counted = || {
+        let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+        metrics.contains("headwater_heads_found_by_poll_total 1\n")
+    };
+    while !counted() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }
 
 #[test]
