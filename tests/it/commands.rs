@@ -6,7 +6,8 @@ use headwater_testkit::{Upstream, fixtures, git};
 
 use crate::harness::{BROKEN, OPERATOR_SECRET, TestServer, people, person};
 
-fn headwater(arguments: &[&str]) -> Command {
+/// Returns the program, without settings of the environment of the tests.
+pub(crate) fn headwater(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
     command.args(arguments);
     for (name, _) in std::env::vars() {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod alerts;
+mod canaries;
 mod commands;
 mod deliveries;
 mod forges;
