@@ -1,5 +1,6 @@
 //! What a webhook says, read from its headers and body. Pure, and only a hint: it never names what
-//! is fetched, only whether to ask the remote and which commit to wait for.
+//! is fetched, only whether to ask the remote and which commit to wait for. Beside it, how forges
+//! sign webhooks, and the memory of those that are done.
 
 mod delivery;
 mod forge;

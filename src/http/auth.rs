@@ -13,6 +13,10 @@ use crate::hook::{self, Check, Checked};
 /// The headers that carry a key as it is.
 const KEY_HEADERS: [&str; 3] = ["x-headwater-key", "x-cfp-webhook-key", "x-gitlab-token"];
 
+/// How many signatures a caller may show. Forgejo shows three; each costs a pass over the body for
+/// every secret, before anything is known of the caller.
+const SIGNATURES: usize = 4;
+
 /// What a caller may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -82,8 +86,8 @@ impl Keys {
     /// [`Claim::prove`].
     ///
     /// # Errors
-    /// 401 without a credential or with a wrong one, with one text for all causes; 503 with a
-    /// credential when no secret is set.
+    /// 401 without a credential, with a wrong one or with too many signatures, with one text for all
+    /// causes; 503 with a credential when no secret is set.
     pub(super) fn claim(&self, headers: &HeaderMap) -> Result<Claim, ApiError> {
         let (keys, signatures) = (keys(headers), hook::signatures(headers));
         if keys.is_empty() && signatures.is_empty() {
@@ -91,6 +95,9 @@ impl Keys {
         }
         if self.reload.is_empty() && self.operator.is_empty() {
             return Err(Code::ReloadNotConfigured.into());
+        }
+        if signatures.len() > SIGNATURES {
+            return Err(Code::Unauthorized.into());
         }
         // Every credential is compared before any is judged: the time does not tell which was wrong.
         let keys: Vec<_> = keys.into_iter().map(|key| self.matching(key)).collect();
@@ -261,6 +268,15 @@ mod tests {
         assert_eq!(outcome(OPERATOR, &right), Ok(Role::Reload));
         assert_eq!(outcome(OPERATOR, &wrong), Err(Code::Unauthorized));
         assert_eq!(outcome("wrong", &right), Err(Code::Unauthorized));
+    }
+
+    #[test]
+    fn more_signatures_than_any_forge_sends_are_not_looked_at() {
+        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
+        let signature = signature(RELOAD, b"{}");
+        let shown = [("x-hub-signature-256", &*signature); SIGNATURES + 1];
+        assert_eq!(with_body(&keys, &shown[1..], b"{}"), Ok(Role::Reload));
+        assert_eq!(with_body(&keys, &shown, b"{}"), Err(Code::Unauthorized));
     }
 
     #[test]
