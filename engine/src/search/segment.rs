@@ -77,15 +77,21 @@ impl Segment {
         names: &[DocName],
         texts: &Texts<'_>,
     ) -> Result<Option<Self>, TantivyError> {
-        let (schema, fields) = schema(slots);
+        let used = used(names, texts);
+        if !used.contains(&true) {
+            return Ok(None);
+        }
+        let (schema, fields) = schema(slots, used);
         let mut writer = writer(schema, names.len())?;
         let mut sheets: Vec<(SheetName, Range<DocId>)> = Vec::new();
         let mut keys = Vec::with_capacity(names.len());
         for name in names {
             let (mut document, mut has_text) = (TantivyDocument::new(), false);
             texts(name, &mut |slot: Slot, text: &str| {
-                document.add_text(fields[slot.index()], text);
-                has_text = true;
+                if let Some(field) = fields[slot.index()] {
+                    document.add_text(field, text);
+                    has_text = true;
+                }
             });
             if !has_text {
                 continue;
@@ -205,15 +211,30 @@ impl Segment {
     }
 }
 
-/// Returns the schema: one text field for each slot, nothing stored.
-fn schema(slots: &Slots) -> (Schema, Vec<Field>) {
+/// Up to how many documents it is worth a look which slots have any text.
+const FEW: usize = 64;
+
+/// Says which slots the documents use; for many documents all of them.
+///
+/// tantivy takes memory for a dictionary of each field, used or not, which for one document costs
+/// more than the document.
+fn used(names: &[DocName], texts: &Texts<'_>) -> [bool; MAX_SLOTS] {
+    let mut used = [names.len() > FEW; MAX_SLOTS];
+    if names.len() <= FEW {
+        names.iter().for_each(|name| texts(name, &mut |slot, _| used[slot.index()] = true));
+    }
+    used
+}
+
+/// Returns the schema: one text field for each slot that is used, nothing stored.
+fn schema(slots: &Slots, used: [bool; MAX_SLOTS]) -> (Schema, Vec<Option<Field>>) {
     let indexing = TextFieldIndexing::default()
         .set_tokenizer(ANALYZER)
         .set_index_option(IndexRecordOption::WithFreqsAndPositions);
     let options = TextOptions::default().set_indexing_options(indexing);
     let mut schema = Schema::builder();
     let fields = (0..slots.boosts().len())
-        .map(|slot| schema.add_text_field(&slot.to_string(), options.clone()))
+        .map(|slot| used[slot].then(|| schema.add_text_field(&slot.to_string(), options.clone())))
         .collect();
     (schema.build(), fields)
 }
@@ -240,13 +261,17 @@ fn writer(schema: Schema, documents: usize) -> Result<SingleSegmentIndexWriter, 
 }
 
 /// Opens what searching needs. The rest, the index itself and its empty store, is given up.
-fn open(index: &Index, fields: &[Field]) -> Result<Box<[Option<SlotReader>]>, TantivyError> {
+fn open(
+    index: &Index,
+    fields: &[Option<Field>],
+) -> Result<Box<[Option<SlotReader>]>, TantivyError> {
     let segments = index.searchable_segments()?;
     let segment = segments
         .first()
         .ok_or_else(|| TantivyError::InternalError("the index just written is empty".into()))?;
     let reader = SegmentReader::open(segment)?;
-    let slot = |field: &Field| {
+    let slot = |field: &Option<Field>| {
+        let Some(field) = field else { return Ok(None) };
         let postings = reader.inverted_index(*field)?;
         let norms = reader.fieldnorms_readers().get_field(*field)?;
         Ok(norms

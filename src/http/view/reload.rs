@@ -210,7 +210,9 @@ fn held_back(code: Code, held: &Held, repeated: bool) -> ApiError {
             .member("remoteCommit", commit.to_string())
     } else {
         let listed: Vec<_> = problems.iter().take(LISTED).map(ProblemView::of).collect();
-        let what = format!("{commit} has {} problems that {published} has not", problems.len());
+        let count = problems.len();
+        let noun = if count == 1 { "problem" } else { "problems" };
+        let what = format!("{commit} has {count} {noun} that {published} has not");
         ApiError::explained(code, format!("{what}; nothing changed; {way}"))
             .member("refusedCommit", commit.to_string())
             .member("problems", serde_json::to_value(listed).unwrap_or_default())
