@@ -9,6 +9,7 @@ mod deliveries;
 mod forges;
 mod harness;
 mod held;
+mod kills;
 mod lifecycle;
 mod limits;
 mod notify;

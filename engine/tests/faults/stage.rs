@@ -146,6 +146,8 @@ impl Stage {
         let fresh = fresh.unwrap();
         assert_eq!(snapshot.digest(), fresh.digest(), "{point}");
         assert_eq!(snapshot.dump(), fresh.dump(), "{point}");
+        // Git may look for a pack that is being merged into another one.
+        engine.settle();
         git(self.mirror(), ["fsck", "--connectivity-only", "--no-dangling"]);
     }
 }

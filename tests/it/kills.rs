@@ -1,0 +1,144 @@
+//! A server that is killed at any time, again and again: what it acknowledged is there when it comes
+//! back, and so is everything else.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use headwater_engine::id::CommitId;
+use headwater_engine::load::load;
+use headwater_engine::mirror::{Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
+use headwater_testkit::{Upstream, git};
+use serde_json::Value;
+
+use crate::commands::headwater;
+use crate::harness::{RELOAD, RELOAD_SECRET, people, person};
+
+/// How often the server is killed; more on demand.
+fn kills() -> u64 {
+    let kills = std::env::var("HEADWATER_KILLS").ok();
+    kills.and_then(|kills| kills.parse().ok()).unwrap_or(12)
+}
+
+/// The server as a process of its own.
+struct Victim {
+    process: Child,
+    address: String,
+}
+
+impl Victim {
+    fn start(mirror: &Path, url: &str) -> Self {
+        let mut command = headwater(&["serve", "--listen", "127.0.0.1:0", "--poll-interval", "0"]);
+        command.arg("--repo").arg(mirror).args(["--remote", url]);
+        command.env("HEADWATER_RELOAD_SECRET", RELOAD_SECRET);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_start_matches("http://").to_owned();
+        Self { process, address }
+    }
+
+    /// Returns the status and the body, or nothing where the server died meanwhile.
+    fn call(&self, method: &str, path: &str) -> Option<(u16, Value)> {
+        call(&self.address, method, path)
+    }
+
+    /// Waits until there is a snapshot, and returns its commit.
+    fn ready(&self) -> String {
+        loop {
+            if let Some((200, status)) = self.call("GET", "/api/_status") {
+                return status["commit"].as_str().unwrap().to_owned();
+            }
+        }
+    }
+
+    fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn call(address: &str, method: &str, path: &str) -> Option<(u16, Value)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+         authorization: Bearer {RELOAD_SECRET}\r\ncontent-length: 0\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let status = answer.split(' ').nth(1)?.parse().ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    Some((status, serde_json::from_str(body).ok()?))
+}
+
+/// A small generator whose numbers are the same in every run (xorshift64*, Marsaglia and Vigna).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) % bound
+    }
+}
+
+fn is_ancestor(upstream: &Upstream, ancestor: &str, descendant: &str) -> bool {
+    let base = git(upstream.path(), ["merge-base", ancestor, descendant]);
+    base.trim() == ancestor
+}
+
+/// Says whether git finds everything in the mirror. The program that puts packs together outlives
+/// the server that is killed, and while it removes old packs git may look for one of them.
+fn is_sound(mirror: &Path) -> bool {
+    let check = || {
+        let mut command = headwater_testkit::git::command(mirror);
+        command.args(["fsck", "--connectivity-only", "--no-dangling"]).output().unwrap()
+    };
+    (0..50).any(|_| check().status.success())
+}
+
+#[test]
+fn a_server_that_is_killed_at_any_time_comes_back_with_all_it_acknowledged() {
+    let mut upstream = people();
+    let folder = tempfile::tempdir().unwrap();
+    let (mirror, url) = (folder.path().join("mirror.git"), upstream.url());
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut acknowledged = String::new();
+    for round in 0..kills() {
+        let victim = Victim::start(&mirror, &url);
+        // Some are killed while they load, most while they reload.
+        if random.below(4) > 0 {
+            let served = victim.ready();
+            let missed =
+                !acknowledged.is_empty() && !is_ancestor(&upstream, &acknowledged, &served);
+            assert!(!missed, "round {round}: {acknowledged} is not in {served}");
+        }
+        let name = format!("n{}", random.below(20));
+        upstream.commit("push").put(format!("people/{name}.toml"), person(&name, "N", 1)).push();
+        let address = victim.address.clone();
+        let hook = std::thread::spawn(move || call(&address, "POST", RELOAD));
+        // The moment of death is the point of the test: anywhere in the reload, or behind it.
+        std::thread::sleep(Duration::from_millis(random.below(120)));
+        victim.kill();
+        if let Some((200, report)) = hook.join().unwrap() {
+            acknowledged = report["newCommit"].as_str().unwrap().to_owned();
+        }
+        assert!(!mirror.join("HEAD").exists() || is_sound(&mirror), "round {round}");
+    }
+    let victim = Victim::start(&mirror, &url);
+    victim.ready();
+    let (status, report) = victim.call("POST", RELOAD).unwrap();
+    assert_eq!((status, &report["ok"]), (200, &Value::Bool(true)), "{report}");
+    let (_, status) = victim.call("GET", "/api/_status").unwrap();
+    let head: CommitId = upstream.head().unwrap().parse().unwrap();
+    assert_eq!(status["commit"], head.to_string());
+    let objects = Mirror::open(&mirror, MirrorOptions::default()).unwrap().objects().unwrap();
+    let rebuilt = load(&objects, head, &LoadOptions::default()).unwrap();
+    assert_eq!(status["digest"], rebuilt.digest().to_string());
+    victim.kill();
+}
