@@ -78,15 +78,37 @@ pub enum Command {
     Apply {
         /// The id of the held push, from the refusal or from the alert
         id: String,
-        /// The address of the server, with its base path
-        #[arg(
-            long,
-            value_name = "URL",
-            env = "HEADWATER_SERVER",
-            default_value = "http://127.0.0.1:8080"
-        )]
-        server: String,
+        /// The server
+        #[command(flatten)]
+        server: ServerArgs,
     },
+    /// Go back to a commit that was served before and stay there, on a running server
+    Pin {
+        /// The full hash of the commit
+        commit: String,
+        /// The server
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Go to the head of the branch again, on a running server
+    Unpin {
+        /// The server
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+}
+
+/// The running server that a command speaks to.
+#[derive(Args)]
+pub struct ServerArgs {
+    /// The address of the server, with its base path
+    #[arg(
+        long = "server",
+        value_name = "URL",
+        env = "HEADWATER_SERVER",
+        default_value = "http://127.0.0.1:8080"
+    )]
+    pub url: String,
 }
 
 /// The repository a command works on.

@@ -1,10 +1,10 @@
 //! The commands of the command line. Each writes what it finds to the output it is given, and
 //! returns the code to exit with.
 
-pub mod apply;
 pub mod check;
 pub mod diff;
 pub mod init;
+pub mod operate;
 mod place;
 mod repository;
 pub mod serve;
@@ -15,6 +15,7 @@ use std::io::Write;
 use crate::cli::{Cli, Command};
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
+use operate::Order;
 
 /// Runs what the command line asks for.
 ///
@@ -35,7 +36,13 @@ pub fn run(
             let extent = if all { verify::Extent::All } else { verify::Extent::Last(last) };
             verify::verify(&repo, &rev, extent, out)
         }
-        Command::Apply { id, server } => apply::apply(&id, &server, environment, out),
+        Command::Apply { id, server } => {
+            operate::operate(&Order::Apply(id), &server.url, environment, out)
+        }
+        Command::Pin { commit, server } => {
+            operate::operate(&Order::Pin(commit), &server.url, environment, out)
+        }
+        Command::Unpin { server } => operate::operate(&Order::Unpin, &server.url, environment, out),
     }
 }
 

@@ -60,6 +60,12 @@ pub struct Source {
     pub quarantine_limit: usize,
     /// How many of a hundred files of such a sheet may be problems.
     pub quarantine_percent: u8,
+    /// How many of a hundred records of a sheet one push may remove.
+    pub push_removed_percent: Option<u8>,
+    /// How many of a hundred records of a sheet one push may modify or remove.
+    pub push_changed_percent: Option<u8>,
+    /// How many new problems one push may bring.
+    pub push_problems: Option<usize>,
 }
 
 /// What opens the remote. The files are read when they are needed.
@@ -200,6 +206,9 @@ impl Source {
             record_limit: layers.require(&RECORD_LIMIT, values::number)?,
             quarantine_limit: layers.require(&QUARANTINE_LIMIT, values::number)?,
             quarantine_percent: layers.require(&QUARANTINE_SHARE, values::percent)?,
+            push_removed_percent: layers.read(&PUSH_REMOVED_LIMIT, values::percent)?,
+            push_changed_percent: layers.read(&PUSH_CHANGED_LIMIT, values::percent)?,
+            push_problems: layers.read(&PUSH_PROBLEMS_LIMIT, values::number)?,
         })
     }
 }
@@ -290,6 +299,7 @@ mod tests {
             ("HEADWATER_LISTEN", "nowhere"),
             ("HEADWATER_POLL_INTERVAL", "soon"),
             ("HEADWATER_QUARANTINE_SHARE", "101"),
+            ("HEADWATER_PUSH_REMOVED_LIMIT", "-1"),
             ("HEADWATER_BASE_PATH", "no-slash"),
             ("HEADWATER_CORS_ORIGINS", "not an origin"),
             ("HEADWATER_TRUSTED_PROXIES", "proxy.internal"),

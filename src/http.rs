@@ -11,6 +11,7 @@ mod etag;
 mod gate;
 mod json;
 mod list;
+mod pins;
 mod record;
 mod reloads;
 mod search;
@@ -61,6 +62,8 @@ pub fn router(app: App, cors: &Cors) -> Router {
         .route("/api/_internal/reloads", get(reloads::list))
         .route("/api/_internal/reloads/{id}", get(reloads::show))
         .route("/api/_internal/reloads/{id}/apply", post(reloads::apply))
+        .route("/api/_internal/pin", post(pins::pin))
+        .route("/api/_internal/unpin", post(pins::unpin))
         .route("/api/_internal/{*rest}", axum::routing::any(not_found))
         .method_not_allowed_fallback(method_not_allowed);
     let health = Router::new()

@@ -217,6 +217,12 @@ fn render_state(out: &mut String, snapshot: &Snapshot, status: &EngineStatus) {
         "Whether the first state had problems.",
         u8::from(status.degraded),
     );
+    gauge(
+        out,
+        "headwater_pinned",
+        "Whether an operator has pinned the state.",
+        u8::from(status.pinned.is_some()),
+    );
     gauge(out, "headwater_held", "Whether a push is held back.", u8::from(status.held.is_some()));
     gauge(out, "headwater_lag_seconds", "How long the remote has been ahead.", lag_seconds(status));
     gauge(out, "headwater_ahead_commits", "Commits that are not pushed.", status.ahead);

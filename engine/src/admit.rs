@@ -1,4 +1,5 @@
-//! Whether a state may go live: a pure decision over the problems of two states.
+//! Whether a state may go live: a pure decision over the problems of two states and the size of the
+//! step between them.
 //!
 //! Admission is no part of the law. A state is a function of its commit whatever is in it; this
 //! decides which states are published.
@@ -8,20 +9,77 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::SheetName;
 use crate::layout::Policy;
 use crate::problem::{Problem, Rule};
+use crate::report::Counts;
 use crate::snapshot::Snapshot;
 
-/// How much may be wrong in sheets that quarantine their problems.
+/// What keeps a push from going live, beside new problems in sheets that refuse them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdmissionLimits {
-    /// The most problems that one sheet may have.
+    /// The most problems that one sheet may have that quarantines them.
     pub problems: usize,
-    /// The largest share of a sheet's files that may have problems, from 0 to 1.
+    /// The largest share of such a sheet's files that may have problems, from 0 to 1.
     pub share: f64,
+    /// How much one push may do.
+    pub push: PushLimits,
 }
 
 impl Default for AdmissionLimits {
     fn default() -> Self {
-        Self { problems: 1_000, share: 0.5 }
+        Self { problems: 1_000, share: 0.5, push: PushLimits::default() }
+    }
+}
+
+/// How much one push may do. Without a limit it may do anything.
+///
+/// A step of at most [`PushLimits::ALWAYS`] records of a sheet is within every share: one of two
+/// records is half of a sheet and no accident.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct PushLimits {
+    /// The largest share of a sheet's records that it may remove, from 0 to 1.
+    pub removed: Option<f64>,
+    /// The largest share of a sheet's records that it may modify or remove, from 0 to 1.
+    pub changed: Option<f64>,
+    /// The most problems that it may bring, in all sheets together.
+    pub problems: Option<usize>,
+}
+
+impl PushLimits {
+    /// How many records of a sheet a push may always change.
+    pub const ALWAYS: u64 = 10;
+}
+
+/// A push limit that is exceeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Excess {
+    /// The sheet; `None` where all sheets are counted together.
+    pub sheet: Option<SheetName>,
+    /// What was counted.
+    pub what: Counted,
+    /// How many there are.
+    pub found: u64,
+    /// How many there may be.
+    pub allowed: u64,
+}
+
+/// What a push limit counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Records that are removed.
+    Removed,
+    /// Records that are modified or removed.
+    Changed,
+    /// Problems that were not there before.
+    Problems,
+}
+
+impl Counted {
+    /// Returns the stable name that the API shows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Removed => "removed",
+            Self::Changed => "changed",
+            Self::Problems => "problems",
+        }
     }
 }
 
@@ -30,16 +88,28 @@ impl Default for AdmissionLimits {
 pub struct Health {
     /// Every problem of the state.
     pub problems: Vec<Problem>,
-    /// Each sheet's policy and how many files claim a place in it.
-    pub sheets: BTreeMap<SheetName, (Policy, usize)>,
+    /// What is known of each sheet.
+    pub sheets: BTreeMap<SheetName, SheetHealth>,
+}
+
+/// What admission looks at in one sheet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SheetHealth {
+    /// What problems do to a push.
+    pub policy: Policy,
+    /// How many files claim a place.
+    pub claimed: usize,
+    /// How many records are served.
+    pub records: usize,
 }
 
 impl Health {
     /// Reads the health of `snapshot`.
     pub fn of(snapshot: &Snapshot) -> Self {
         let specs = snapshot.layout().sheets().map(|spec| {
-            let claimed = snapshot.sheet(spec.name.as_str()).map_or(0, |sheet| sheet.claimed());
-            (spec.name.clone(), (spec.policy, claimed))
+            let sheet = snapshot.sheet(spec.name.as_str());
+            let (claimed, records) = sheet.map_or((0, 0), |sheet| (sheet.claimed(), sheet.len()));
+            (spec.name.clone(), SheetHealth { policy: spec.policy, claimed, records })
         });
         Self { problems: snapshot.problems(), sheets: specs.collect() }
     }
@@ -51,7 +121,7 @@ impl Health {
 
     fn policy(&self, sheet: Option<&SheetName>) -> Policy {
         let known = sheet.and_then(|sheet| self.sheets.get(sheet));
-        known.map_or(Policy::Refuse, |(policy, _)| *policy)
+        known.map_or(Policy::Refuse, |known| known.policy)
     }
 }
 
@@ -64,14 +134,20 @@ pub enum Verdict {
     Refused(Vec<Problem>),
     /// A sheet that quarantines its problems has got worse and is above a limit; its problems.
     OverLimit(Vec<Problem>),
+    /// The step does more than a push may do; what, and the problems that are new.
+    TooMuch(Vec<Excess>, Vec<Problem>),
 }
 
-/// Decides whether the state `after` may take the place of `before`.
+/// Decides whether the state `after` may take the place of `before`, from which it differs by
+/// `step`: counts of served records, sheet by sheet.
 ///
-/// A problem is known by its path and rule: the same problem on another line is no news. Without
-/// `before` there is nothing to compare with, and everything is admitted.
-pub fn admit(before: Option<&Health>, after: &Health, limits: &AdmissionLimits) -> Verdict {
-    let Some(before) = before else { return Verdict::Admitted };
+/// A problem is known by its path and rule: the same problem on another line is no news.
+pub fn admit(
+    before: &Health,
+    after: &Health,
+    step: &BTreeMap<SheetName, Counts>,
+    limits: &AdmissionLimits,
+) -> Verdict {
     let known: BTreeSet<(&str, Rule)> =
         before.problems.iter().map(|problem| (&*problem.path, problem.rule)).collect();
     let is_new = |problem: &&Problem| !known.contains(&(&*problem.path, problem.rule));
@@ -87,13 +163,52 @@ pub fn admit(before: Option<&Health>, after: &Health, limits: &AdmissionLimits) 
     for sheet in worse {
         let of_sheet = || after.problems.iter().filter(|p| p.sheet.as_ref() == Some(sheet));
         let files: BTreeSet<&str> = of_sheet().map(|problem| &*problem.path).collect();
-        let claimed = after.sheets.get(sheet).map_or(0, |(_, claimed)| *claimed);
+        let claimed = after.sheets.get(sheet).map_or(0, |sheet| sheet.claimed);
         let too_many = of_sheet().count() > limits.problems;
         if too_many || files.len() as f64 > claimed as f64 * limits.share {
             over.extend(of_sheet().cloned());
         }
     }
-    if over.is_empty() { Verdict::Admitted } else { Verdict::OverLimit(over) }
+    if !over.is_empty() {
+        return Verdict::OverLimit(over);
+    }
+    let excesses = limits.push.excesses(before, step, new.len());
+    if excesses.is_empty() {
+        return Verdict::Admitted;
+    }
+    Verdict::TooMuch(excesses, new.into_iter().cloned().collect())
+}
+
+impl PushLimits {
+    /// Lists what the step from `before` does too much of.
+    fn excesses(
+        &self,
+        before: &Health,
+        step: &BTreeMap<SheetName, Counts>,
+        new_problems: usize,
+    ) -> Vec<Excess> {
+        let mut found = Vec::new();
+        for (sheet, counts) in step {
+            let records = before.sheets.get(sheet).map_or(0, |sheet| sheet.records);
+            let counted = [
+                (Counted::Removed, counts.removed, self.removed),
+                (Counted::Changed, counts.modified + counts.removed, self.changed),
+            ];
+            for (what, count, share) in counted {
+                let Some(share) = share else { continue };
+                let allowed = ((records as f64 * share) as u64).max(Self::ALWAYS);
+                if count > allowed {
+                    found.push(Excess { sheet: Some(sheet.clone()), what, found: count, allowed });
+                }
+            }
+        }
+        let (new_problems, allowed) = (new_problems as u64, self.problems.map(|n| n as u64));
+        if let Some(allowed) = allowed.filter(|allowed| new_problems > *allowed) {
+            let (sheet, what) = (None, Counted::Problems);
+            found.push(Excess { sheet, what, found: new_problems, allowed });
+        }
+        found
+    }
 }
 
 #[cfg(test)]
@@ -109,19 +224,23 @@ mod tests {
         let sheets = [("strict", Policy::Refuse), ("loose", Policy::Quarantine)];
         Health {
             problems: problems.to_vec(),
-            sheets: sheets.map(|(name, policy)| (SheetName::new(name), (policy, 4))).into(),
+            sheets: sheets
+                .map(|(name, policy)| {
+                    (SheetName::new(name), SheetHealth { policy, claimed: 4, records: 100 })
+                })
+                .into(),
         }
     }
 
     fn verdict(before: &[Problem], after: &[Problem]) -> Verdict {
-        let limits = AdmissionLimits { problems: 2, share: 0.5 };
-        admit(Some(&health(before)), &health(after), &limits)
+        let limits = AdmissionLimits { problems: 2, share: 0.5, ..AdmissionLimits::default() };
+        admit(&health(before), &health(after), &BTreeMap::new(), &limits)
     }
 
-    #[test]
-    fn a_first_state_is_admitted_whatever_is_in_it() {
-        let after = health(&[problem("strict", "a", 1)]);
-        assert_eq!(admit(None, &after, &AdmissionLimits::default()), Verdict::Admitted);
+    fn verdict_on_step(counts: Counts, push: PushLimits) -> Verdict {
+        let limits = AdmissionLimits { push, ..AdmissionLimits::default() };
+        let step = [(SheetName::new("strict"), counts)].into();
+        admit(&health(&[]), &health(&[]), &step, &limits)
     }
 
     #[test]
@@ -155,7 +274,59 @@ mod tests {
         let many: Vec<Problem> = rules
             .map(|rule| Problem::new(&SheetName::new("loose"), "a", rule, String::new()))
             .into();
-        let limits = AdmissionLimits { problems: 3, share: 0.25 };
-        assert_eq!(admit(Some(&health(&[])), &health(&many), &limits), Verdict::Admitted);
+        let limits = AdmissionLimits {
+            problems: 3,
+            share: 0.25,
+            push: PushLimits { problems: Some(3), ..PushLimits::default() },
+        };
+        let step = BTreeMap::new();
+        assert_eq!(admit(&health(&[]), &health(&many), &step, &limits), Verdict::Admitted);
+    }
+
+    #[test]
+    fn a_push_may_remove_as_large_a_share_as_its_limit_says() {
+        let limits = PushLimits { removed: Some(0.2), ..PushLimits::default() };
+        let removing = |removed| Counts { removed, modified: 90, added: 90 };
+        assert_eq!(verdict_on_step(removing(20), limits), Verdict::Admitted);
+        let excess = Excess {
+            sheet: Some(SheetName::new("strict")),
+            what: Counted::Removed,
+            found: 21,
+            allowed: 20,
+        };
+        assert_eq!(verdict_on_step(removing(21), limits), Verdict::TooMuch(vec![excess], vec![]));
+    }
+
+    #[test]
+    fn what_a_push_modifies_and_removes_counts_as_changed_and_what_it_adds_does_not() {
+        let limits = PushLimits { changed: Some(0.3), ..PushLimits::default() };
+        let counts = |modified| Counts { removed: 10, modified, added: 1_000 };
+        assert_eq!(verdict_on_step(counts(20), limits), Verdict::Admitted);
+        let Verdict::TooMuch(excesses, _) = verdict_on_step(counts(21), limits) else { panic!() };
+        assert_eq!((excesses[0].what, excesses[0].found), (Counted::Changed, 31));
+    }
+
+    #[test]
+    fn a_few_records_may_always_change() {
+        let limits = PushLimits { removed: Some(0.0), changed: Some(0.0), problems: None };
+        let removing = |removed| Counts { removed, ..Counts::default() };
+        assert_eq!(verdict_on_step(removing(PushLimits::ALWAYS), limits), Verdict::Admitted);
+        let Verdict::TooMuch(excesses, _) = verdict_on_step(removing(11), limits) else { panic!() };
+        assert_eq!(excesses.len(), 2, "both limits are told");
+    }
+
+    #[test]
+    fn a_push_brings_as_many_problems_as_its_limit_says() {
+        let [a, b] = ["a", "b"].map(|path| problem("loose", path, 1));
+        let push = PushLimits { problems: Some(1), ..PushLimits::default() };
+        let limits = AdmissionLimits { push, ..AdmissionLimits::default() };
+        let admit = |before: &[Problem], after: &[Problem]| {
+            admit(&health(before), &health(after), &BTreeMap::new(), &limits)
+        };
+        assert_eq!(admit(&[], std::slice::from_ref(&a)), Verdict::Admitted);
+        let both = [a.clone(), b];
+        assert_eq!(admit(&[a], &both), Verdict::Admitted, "one of them is no news");
+        let excess = Excess { sheet: None, what: Counted::Problems, found: 2, allowed: 1 };
+        assert_eq!(admit(&[], &both), Verdict::TooMuch(vec![excess], both.to_vec()));
     }
 }

@@ -10,12 +10,14 @@ mod held;
 mod housekeeping;
 mod ledger;
 mod open;
+mod pin;
 mod reload;
+mod retained;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
@@ -30,9 +32,11 @@ pub use error::{FailureKind, OpenError, ReloadError};
 pub use flight::{Done, RequestKind};
 pub use held::{Held, HeldReason};
 pub use ledger::{Entry, Ledger, Report};
+pub use pin::Pinned;
 
 use flight::Flight;
 use housekeeping::Chores;
+use retained::Retained;
 
 /// What to do when the branch was rewound or rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,6 +89,7 @@ struct Shared {
     rewrites: Rewrites,
     /// What readers see.
     published: ArcSwap<Snapshot>,
+    retained: Mutex<Retained>,
     /// Taken by whoever builds a new state; no network wait happens under it.
     writer: Mutex<()>,
     /// Taken by whoever talks to the remote or tidies the repository; no write waits for it.
@@ -114,6 +119,12 @@ pub struct EngineStatus {
     pub ahead: u64,
     /// The push that is held back.
     pub held: Option<Held>,
+    /// The commit that is served whatever is pushed.
+    pub pinned: Option<Pinned>,
+    /// How many states are kept beside the published one, to go back to one at once.
+    pub retained: usize,
+    /// How many states are in memory, those included that readers have not let go.
+    pub alive: usize,
     /// The last reload that is done.
     pub last: Option<Arc<Report>>,
     /// Whether the published state has problems that a push would have been refused for: it was
@@ -176,7 +187,10 @@ impl Engine {
 
     /// Returns what the operator sees.
     pub fn status(&self) -> EngineStatus {
-        self.shared.status().clone()
+        let mut status = self.shared.status().clone();
+        let retained = self.shared.retained();
+        (status.retained, status.alive) = (retained.len(), retained.alive());
+        status
     }
 
     /// Returns the ledger of past reloads.
@@ -228,9 +242,23 @@ impl Shared {
         }
     }
 
-    /// Publishes `snapshot`. The one place that stores the pointer.
-    fn publish(&self, snapshot: Snapshot) {
-        self.published.store(Arc::new(snapshot));
+    /// Publishes `snapshot` and keeps what it takes the place of, unless it was built anew. The one
+    /// place that stores the pointer.
+    fn publish(&self, snapshot: Arc<Snapshot>, anew: bool) {
+        let commit = snapshot.commit();
+        let mut retained = self.retained();
+        retained.note(&snapshot);
+        let before = self.published.swap(snapshot);
+        if anew {
+            retained.clear();
+        } else if before.commit() != commit {
+            retained.keep(before, Instant::now());
+        }
+    }
+
+    fn retained(&self) -> MutexGuard<'_, Retained> {
+        // A ring that lost a state is still a ring: a poisoned lock holds a usable one.
+        self.retained.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn status(&self) -> MutexGuard<'_, EngineStatus> {

@@ -48,6 +48,8 @@ pub const POINTS: &[&str] = &[
     "hold.note",
     "conflict.keep",
     "conflict.kept",
+    "pin.build",
+    "pin.noted",
     "tidy.compact",
     "tidy.merged",
     "tidy.compacted",

@@ -13,7 +13,7 @@ use crate::options::LoadOptions;
 use crate::plan::{Facts, RebuildReason, ReloadPlan, plan};
 use crate::report::Timings;
 use crate::search::SearchError;
-use crate::snapshot::{Draft, Snapshot};
+use crate::snapshot::{Draft, RecordChange, Snapshot};
 
 /// A reason why a commit cannot be turned into a snapshot. Bad data never is one.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +95,18 @@ pub struct Prepared {
     pub reason: Option<RebuildReason>,
     /// Where the time went so far.
     pub timings: Timings,
+}
+
+impl Prepared {
+    /// Lists the served records that differ from those of `published`.
+    ///
+    /// A rebuild is told against what was served, not against nothing.
+    pub fn changed_from(&self, published: &Snapshot) -> Vec<RecordChange> {
+        match self.reason {
+            Some(_) => self.draft.state().differences(published),
+            None => self.draft.changed(),
+        }
+    }
 }
 
 /// Builds the maps of `target` beside `base`, by the difference or anew as [`plan`] decides.

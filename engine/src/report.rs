@@ -157,4 +157,26 @@ pub struct ReloadOutcome {
     pub remote_head: Option<CommitId>,
     /// Whether this is the stored answer for a head that was held before.
     pub repeated: bool,
+    /// The id of the push that is held because another commit is pinned.
+    pub held: Option<ReloadId>,
+}
+
+impl ReloadOutcome {
+    /// Returns the outcome of a reload that found nothing to do at `commit`.
+    pub(crate) fn staying(commit: CommitId, digest: Digest) -> Self {
+        Self {
+            kind: OutcomeKind::Unchanged,
+            reason: None,
+            old: commit,
+            new: commit,
+            timings: Timings::default(),
+            changed: BTreeMap::new(),
+            digest,
+            ahead: 0,
+            fetched: true,
+            remote_head: None,
+            repeated: false,
+            held: None,
+        }
+    }
 }

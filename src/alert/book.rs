@@ -94,7 +94,8 @@ impl AlertBook {
 
 /// Returns the name of a failure that needs a person; a call that asks for what is gone does not.
 fn event(kind: FailureKind) -> Option<&'static str> {
-    (kind != FailureKind::NotHeld).then(|| view::failure_code(kind).as_str())
+    let asked_in_vain = [FailureKind::NotHeld, FailureKind::NotPinnable];
+    (!asked_in_vain.contains(&kind)).then(|| view::failure_code(kind).as_str())
 }
 
 fn facts(error: &ReloadError, report: &Report) -> Value {
@@ -144,6 +145,7 @@ mod tests {
             reason,
             since: SystemTime::now(),
             problems: Arc::new([]),
+            excesses: Arc::new([]),
         };
         failed(ReloadError::Held { held, repeated: false })
     }

@@ -34,8 +34,14 @@ pub fn diff(
     problems("problem", &after.problems, &before.problems, out)?;
     problems("mended", &before.problems, &after.problems, out)?;
     writeln!(out, "{}", summary(&changes))?;
-    match admit(Some(&before), &after, &AdmissionLimits::default()) {
-        Verdict::Admitted => {}
+    match admit(
+        &before,
+        &after,
+        &headwater_engine::snapshot::count(&changes),
+        &AdmissionLimits::default(),
+    ) {
+        // What one push may do is a setting of the server.
+        Verdict::Admitted | Verdict::TooMuch(..) => {}
         Verdict::Refused(found) | Verdict::OverLimit(found) => {
             writeln!(out, "this push would be refused: {}", count(found.len(), "problem"))?;
         }

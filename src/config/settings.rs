@@ -89,6 +89,12 @@ settings! {
         "How many problems a sheet with the policy `quarantine` may have before a push that adds to them is refused";
     QUARANTINE_SHARE = "quarantine-share" "PERCENT" Some("50"), None, false,
         "How large a share of such a sheet's files may have problems before that";
+    PUSH_REMOVED_LIMIT = "push-removed-limit" "PERCENT" None, None, false,
+        "How large a share of a sheet's records one push may remove before it is held; ten records always may go";
+    PUSH_CHANGED_LIMIT = "push-changed-limit" "PERCENT" None, None, false,
+        "How large a share of a sheet's records one push may modify or remove before it is held; ten always may";
+    PUSH_PROBLEMS_LIMIT = "push-problems-limit" "N" None, None, false,
+        "How many new problems one push may bring, to all sheets together, before it is held";
     ALERT_URL = "alert-url" "URL" None, None, true,
         "Gets a JSON POST, once per cause, when something needs a person";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,

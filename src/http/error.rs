@@ -78,6 +78,8 @@ codes! {
     HeldSuperseded = CONFLICT "held_superseded" "The held push is not the head of the remote any more";
     /// The reload has nothing to let through.
     NotHeld = CONFLICT "not_held" "This reload is not held";
+    /// The commit was never served, so there is no going back to it.
+    NotPinnable = CONFLICT "not_pinnable" "The commit cannot be pinned";
     /// The content of the push is refused.
     PushRefused = INTERNAL_SERVER_ERROR "push_refused" "The push has problems and was not published";
     /// The remote can't be reached.

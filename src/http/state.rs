@@ -48,21 +48,25 @@ pub(super) struct Ready {
     max_lag: Option<u64>,
 }
 
-/// `GET /health/ready`: a snapshot is published, and not older than the caller accepts.
+/// `GET /health/ready`: a snapshot is published, and not older than the caller accepts. What an
+/// operator has pinned is old on purpose, so it is told and not failed.
 pub(super) async fn ready(
     State(app): State<App>,
     query: Result<Query<Ready>, axum::extract::rejection::QueryRejection>,
-) -> Result<&'static str, ApiError> {
+) -> Result<String, ApiError> {
     let query = query.map_err(|error| {
         ApiError::explained(Code::InvalidQuery, format!("max_lag: {}", error.body_text()))
     })?;
     let status = app.live.engine().ok_or_else(not_ready)?.status();
+    if let Some(pinned) = status.pinned {
+        return Ok(format!("ready, and pinned to {}\n", pinned.commit));
+    }
     let lag = lag_seconds(&status);
     if query.max_lag.is_some_and(|max| lag > max) {
         let detail = format!("the remote has been ahead for {lag} seconds");
         return Err(ApiError::explained(Code::Stale, detail));
     }
-    Ok("ready\n")
+    Ok("ready\n".to_owned())
 }
 
 /// `GET /metrics`

@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc3339;
 
 pub use list::page;
 pub use problem::{ProblemView, ProblemsView};
-pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, failure_code};
+pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, excess_view, failure_code};
 pub use search::hits;
 pub use status::{SheetsView, StatusView, lag_seconds};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use headwater_engine::admit::AdmissionLimits;
+use headwater_engine::admit::{AdmissionLimits, PushLimits};
 use headwater_engine::engine::{EngineConfig, OpenError};
 use headwater_engine::layout::DefinitionFile;
 use headwater_engine::mirror::{FetchLimits, Remote, RemoteOptions};
@@ -42,10 +42,19 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
         },
         limits: AdmissionLimits {
             problems: source.quarantine_limit,
-            share: f64::from(source.quarantine_percent) / 100.0,
+            share: share(source.quarantine_percent),
+            push: PushLimits {
+                removed: source.push_removed_percent.map(share),
+                changed: source.push_changed_percent.map(share),
+                problems: source.push_problems,
+            },
         },
         rewrites: None,
     })
+}
+
+fn share(percent: u8) -> f64 {
+    f64::from(percent) / 100.0
 }
 
 /// Returns how records are read.

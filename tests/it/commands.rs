@@ -122,8 +122,9 @@ fn init_prints_definitions_that_read_the_same_records() {
 }
 
 #[test]
-fn apply_lets_a_held_push_through() {
+fn the_operator_lets_a_held_push_through_and_goes_back_again() {
     let mut upstream = people();
+    let good = upstream.head().unwrap();
     let server = TestServer::start(&upstream.url());
     let broken = upstream.commit("break").put("people/broken.toml", BROKEN).push();
     let id = server.reload().problem(500, "push_refused")["heldId"].as_str().unwrap().to_owned();
@@ -137,6 +138,15 @@ fn apply_lets_a_held_push_through() {
     assert!(told(apply(Some("wrong-wrong-wrong-wrong"), &id), 65).contains("unauthorized"));
     assert!(told(apply(Some(OPERATOR_SECRET), "1-1"), 65).contains("not_found"));
     assert!(told(apply(Some(OPERATOR_SECRET), &id), 0).contains(&broken));
+
+    let order = |words: &[&str]| {
+        let mut command = headwater(words);
+        command.args(["--server", &address]).env("HEADWATER_OPERATOR_SECRET", OPERATOR_SECRET);
+        command.output().unwrap()
+    };
+    assert!(told(order(&["pin", &good]), 0).contains(&good));
+    assert!(told(order(&["pin", "nothing"]), 65).contains("invalid_body"));
+    assert!(told(order(&["unpin"]), 0).contains(&broken));
     assert_eq!(server.get("/api/people/ada").commit(), broken);
 }
 

@@ -206,6 +206,12 @@ impl TestServer {
         self.send(self.request(Method::POST, &path).bearer_auth(OPERATOR_SECRET))
     }
 
+    /// Goes back to `commit` and stays there.
+    pub(crate) fn pin(&self, commit: &str) -> Answer {
+        let request = self.request(Method::POST, "/api/_internal/pin").bearer_auth(OPERATOR_SECRET);
+        self.send(request.json(&serde_json::json!({ "commit": commit })))
+    }
+
     /// Waits until the reload that `Location` names is done.
     pub(crate) fn follow(&self, location: &str) -> Value {
         loop {

@@ -13,6 +13,7 @@ mod kills;
 mod lifecycle;
 mod limits;
 mod notify;
+mod pins;
 mod reads;
 mod refusals;
 mod reloads;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::held::{Held, HeldReason};
+use crate::id::CommitId;
 use crate::load::LoadError;
 use crate::mirror::{self, FetchError, LockError, ObjectError, RefError};
 use crate::report::ReloadId;
@@ -126,6 +127,15 @@ pub enum ReloadError {
         /// The id that was asked for.
         id: ReloadId,
     },
+    /// The commit was never served.
+    #[error("{commit} is neither kept in memory nor an ancestor of the branch")]
+    NeverServed {
+        /// The commit that was to be pinned.
+        commit: CommitId,
+    },
+    /// A repository without a remote is followed, and no reference of it is written.
+    #[error("a repository without a remote cannot be pinned")]
+    PinWithoutRemote,
     /// The remote could not be fetched.
     #[error("cannot fetch the branch")]
     Fetch(#[source] FetchError),
@@ -160,6 +170,8 @@ pub enum FailureKind {
     Refused,
     /// The held push that was asked for is gone.
     NotHeld,
+    /// The commit cannot be pinned.
+    NotPinnable,
     /// The remote cannot be reached or answers nonsense.
     Unreachable,
     /// The remote wants other credentials.
@@ -184,6 +196,7 @@ impl ReloadError {
             Self::Held { held, .. } if held.reason == HeldReason::Diverged => FailureKind::Diverged,
             Self::Held { .. } => FailureKind::Refused,
             Self::NotHeld { .. } => FailureKind::NotHeld,
+            Self::NeverServed { .. } | Self::PinWithoutRemote => FailureKind::NotPinnable,
             Self::Fetch(error) => match error.kind() {
                 mirror::FetchErrorKind::Unreachable => FailureKind::Unreachable,
                 mirror::FetchErrorKind::Auth => FailureKind::RemoteAuth,

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::ledger::{Ledger, Report};
+use crate::id::CommitId;
 use crate::report::{ReloadId, Trigger};
 
 /// What a request asks for.
@@ -17,6 +18,10 @@ pub enum RequestKind {
     Rebuild,
     /// Let the held push with this id through.
     Apply(ReloadId),
+    /// Go back to this commit and stay there.
+    Pin(CommitId),
+    /// Go to the head of the branch again.
+    Unpin,
 }
 
 /// Is called with the report of the reload, and whether it was shared with an earlier caller.

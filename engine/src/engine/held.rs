@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::admit::Excess;
 use crate::id::CommitId;
 use crate::problem::Problem;
 use crate::report::ReloadId;
@@ -16,6 +17,10 @@ pub enum HeldReason {
     Refused,
     /// A sheet has more problems than its limit allows.
     OverLimit,
+    /// It does more than a push may do.
+    PushLimit,
+    /// Another commit is pinned.
+    Pinned,
 }
 
 impl HeldReason {
@@ -25,6 +30,8 @@ impl HeldReason {
             Self::Diverged => "diverged",
             Self::Refused => "refused",
             Self::OverLimit => "over_limit",
+            Self::PushLimit => "push_limit",
+            Self::Pinned => "pinned",
         }
     }
 }
@@ -42,6 +49,8 @@ pub struct Held {
     pub reason: HeldReason,
     /// Since when.
     pub since: SystemTime,
-    /// What is wrong with its content; empty for a diverged branch.
+    /// What is wrong with its content, as far as it was looked at.
     pub problems: Arc<[Problem]>,
+    /// What it does too much of; empty unless that is the reason.
+    pub excesses: Arc<[Excess]>,
 }

@@ -2,7 +2,8 @@
 //! their own, so that no reload waits for it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Shared;
 use crate::fault;
@@ -13,6 +14,9 @@ const PACKS: usize = 32;
 
 /// Above this many packs it is repacked even when one waits: lookups slow down with each.
 const TOO_MANY_PACKS: usize = 48;
+
+/// How long nothing happens before the thread looks for what has become old.
+const ROUND: Duration = Duration::from_secs(60);
 
 /// Wakes the thread behind each reload.
 #[derive(Default)]
@@ -50,7 +54,9 @@ impl Chores {
     fn next(&self) -> bool {
         self.lock().busy = false;
         self.changed.notify_all();
-        let mut state = self.wait_while(|state| !state.due && !state.closed);
+        let idle = |state: &mut State| !state.due && !state.closed;
+        let waited = self.changed.wait_timeout_while(self.lock(), ROUND, idle);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         (state.due, state.busy) = (false, true);
         !state.closed
     }
@@ -73,6 +79,7 @@ impl Shared {
         let mut patience = 0;
         while self.chores.next() {
             let tidied = catch_unwind(AssertUnwindSafe(|| {
+                self.retained().expire(Instant::now());
                 self.compact_text();
                 patience = self.repack(patience);
             }));
@@ -123,7 +130,7 @@ impl Shared {
                 let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = self.published.load_full();
                 let text = now.text().adopting(compacted);
-                self.publish(now.with_text(text));
+                self.publish(Arc::new(now.with_text(text)), false);
                 fault::step("tidy.compacted");
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error,

@@ -9,7 +9,9 @@ use arc_swap::ArcSwap;
 use super::flight::Flight;
 use super::housekeeping::Chores;
 use super::ledger::Ledger;
+use super::pin::{PINNED, Pinned};
 use super::reload::SYNCED;
+use super::retained::Retained;
 use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
 use crate::admit::Health;
 use crate::fault;
@@ -70,7 +72,15 @@ impl Engine {
             }
         }
         fault::step("open.load");
-        let snapshot = load(&objects, head.unwrap_or(CommitId::ZERO), &options)
+        let pinned = match &place.remote {
+            Some(_) => objects.reference(PINNED).map_err(reference)?,
+            None => None,
+        };
+        if let Some(commit) = pinned {
+            tracing::warn!(%commit, "pinned: pushes are fetched and held");
+        }
+        let served = pinned.or(head).unwrap_or(CommitId::ZERO);
+        let snapshot = load(&objects, served, &options)
             .map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })?;
         let degraded = Health::of(&snapshot).refusable();
         let status = EngineStatus {
@@ -81,11 +91,16 @@ impl Engine {
             behind_since: None,
             ahead: 0,
             held: None,
+            pinned: pinned.map(|commit| Pinned { commit, since: SystemTime::now() }),
+            retained: 0,
+            alive: 1,
             last: None,
             degraded,
             branch_missing: false,
             published_at: SystemTime::now(),
         };
+        let (published, mut retained) = (Arc::new(snapshot), Retained::default());
+        retained.note(&published);
         fault::step("open.ready");
         Self::start(Shared {
             mirror: place.mirror,
@@ -95,7 +110,8 @@ impl Engine {
             fetch,
             limits,
             rewrites: config.rewrites.unwrap_or(place.rewrites),
-            published: ArcSwap::from_pointee(snapshot),
+            published: ArcSwap::new(published),
+            retained: Mutex::new(retained),
             writer: Mutex::new(()),
             lane: Mutex::new(()),
             flight: Flight::default(),

@@ -1,7 +1,7 @@
 //! One reload, from the fetch to the swap.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use super::error::ReloadError;
@@ -9,7 +9,7 @@ use super::flight::RequestKind;
 use super::held::{Held, HeldReason};
 use super::ledger::Report;
 use super::{Rewrites, Shared};
-use crate::admit::{Health, Verdict, admit};
+use crate::admit::{Excess, Health, Verdict, admit};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
@@ -17,7 +17,7 @@ use crate::mirror::{Expected, Objects, RemoteHead};
 use crate::plan::{BranchFacts, Movement, RebuildReason, movement};
 use crate::problem::Problem;
 use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Timings, Trigger};
-use crate::snapshot::count;
+use crate::snapshot::{Snapshot, count};
 
 /// The last commit known to be both ours and the remote's.
 pub(super) const SYNCED: &str = "refs/headwater/synced";
@@ -36,7 +36,11 @@ impl Shared {
     /// Runs one reload. Whatever happens, even a panic, is in the report.
     pub(super) fn run(&self, id: ReloadId, kind: RequestKind, trigger: Trigger) -> Report {
         let (started, begun) = (SystemTime::now(), Instant::now());
-        let result = catch_unwind(AssertUnwindSafe(|| self.reload(id, kind)));
+        let result = catch_unwind(AssertUnwindSafe(|| match kind {
+            RequestKind::Pin(commit) => self.turn(Some(commit)),
+            RequestKind::Unpin => self.turn(None),
+            _ => self.reload(id, kind),
+        }));
         let result = result.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -71,36 +75,34 @@ impl Shared {
         fault::step("reload.prepare");
         let published = self.published.load_full();
         let through = self.let_through(kind, &seen)?;
+        let pinned = self.status().pinned.filter(|_| !through);
         let target = match (seen.movement, seen.remote) {
             (_, Some(remote)) if through => remote,
+            (Movement::To(remote), _) | (Movement::Diverged, Some(remote))
+                if pinned.is_some() && kind != RequestKind::Rebuild =>
+            {
+                return Ok(self.hold_for_pin(id, remote, &published, &seen));
+            }
+            _ if let Some(pinned) = pinned => pinned.commit,
             (Movement::To(target), _) => target,
             (Movement::Stay, _) => seen.local.unwrap_or(published.commit()),
             (Movement::Diverged, None) => published.commit(),
             (Movement::Diverged, Some(remote)) => {
-                return Err(self.hold(id, remote, HeldReason::Diverged, &[]));
+                return Err(self.hold(id, remote, HeldReason::Diverged, vec![], vec![]));
             }
         };
         // What the branch is at already was let through, perhaps just before a crash.
-        if !through && seen.local != Some(target) {
+        let was_live = [seen.local, Some(published.commit()), pinned.map(|pinned| pinned.commit)]
+            .contains(&Some(target));
+        if !through && !was_live {
             self.recall(target)?;
         }
         let forced = (kind == RequestKind::Rebuild).then_some(RebuildReason::Requested);
         let prepared = prepare(&objects, Some(&published), target, forced, &self.load)
             .map_err(ReloadError::Load)?;
-        let mut outcome = ReloadOutcome {
-            kind: OutcomeKind::Unchanged,
-            reason: None,
-            old: published.commit(),
-            new: published.commit(),
-            timings,
-            changed: Default::default(),
-            digest: published.digest(),
-            ahead: seen.ahead,
-            fetched: seen.remote.is_some() && self.remote.is_some(),
-            remote_head: seen.remote,
-            repeated: false,
-        };
+        let mut outcome = self.staying(&published, &seen);
         let Some(prepared) = prepared else {
+            outcome.timings = timings;
             self.note_synced(&objects, &seen);
             self.caught_up(&seen);
             return Ok(outcome);
@@ -109,35 +111,31 @@ impl Shared {
         let begun = Instant::now();
         fault::step("reload.admit");
         let health = Health::of(prepared.draft.state());
-        if !through && target != published.commit() {
-            match admit(Some(&Health::of(&published)), &health, &self.limits) {
-                Verdict::Admitted => {}
-                Verdict::Refused(problems) => {
-                    return Err(self.hold(id, target, HeldReason::Refused, &problems));
-                }
-                Verdict::OverLimit(problems) => {
-                    return Err(self.hold(id, target, HeldReason::OverLimit, &problems));
-                }
+        let changed = count(&prepared.changed_from(&published));
+        if !through && !was_live {
+            let verdict = admit(&Health::of(&published), &health, &changed, &self.limits);
+            if let Some((reason, problems, excesses)) = objection(verdict) {
+                return Err(self.hold(id, target, reason, problems, excesses));
             }
         }
         fault::step("reload.admitted");
         let admission = begun.elapsed();
-        // A rebuild is told against what was served, not against nothing.
-        let changed = match prepared.reason {
-            Some(_) => prepared.draft.state().differences(&published),
-            None => prepared.draft.changed(),
-        };
         let (snapshot, reason, stages) =
             finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
 
         let begun = Instant::now();
         fault::step("branch.move");
-        self.move_branch(&objects, &seen, target, through)?;
+        if pinned.is_none() {
+            self.move_branch(&objects, &seen, target, through)?;
+        }
         fault::step("branch.moved");
+        if through {
+            self.unpin_for(&objects)?;
+        }
         outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
         (outcome.reason, outcome.new, outcome.digest) = (reason, target, snapshot.digest());
-        outcome.changed = count(&changed);
-        self.publish(snapshot);
+        outcome.changed = changed;
+        self.publish(Arc::new(snapshot), reason.is_some());
         fault::step("swap.done");
         self.note_synced(&objects, &seen);
         let degraded = health.refusable();
@@ -153,6 +151,16 @@ impl Shared {
             ..stages
         };
         Ok(outcome)
+    }
+
+    /// Returns the outcome of a reload that leaves what is published.
+    fn staying(&self, published: &Snapshot, seen: &Seen) -> ReloadOutcome {
+        ReloadOutcome {
+            ahead: seen.ahead,
+            fetched: seen.remote.is_some() && self.remote.is_some(),
+            remote_head: seen.remote,
+            ..ReloadOutcome::staying(published.commit(), published.digest())
+        }
     }
 
     /// Asks the remote, or the local branch where there is none, and judges the move.
@@ -261,8 +269,35 @@ impl Shared {
         id: ReloadId,
         commit: CommitId,
         reason: HeldReason,
-        problems: &[Problem],
+        problems: Vec<Problem>,
+        excesses: Vec<Excess>,
     ) -> ReloadError {
+        let (held, repeated) = self.note_held(id, commit, reason, problems, excesses);
+        ReloadError::Held { held, repeated }
+    }
+
+    /// Holds what was pushed back because another commit is pinned, which is no failure.
+    fn hold_for_pin(
+        &self,
+        id: ReloadId,
+        commit: CommitId,
+        published: &Snapshot,
+        seen: &Seen,
+    ) -> ReloadOutcome {
+        let (held, repeated) = self.note_held(id, commit, HeldReason::Pinned, vec![], vec![]);
+        let (kind, held) = (OutcomeKind::Held, Some(held.id));
+        ReloadOutcome { kind, held, repeated, ..self.staying(published, seen) }
+    }
+
+    /// Notes what is held, and returns it and whether it was held before.
+    fn note_held(
+        &self,
+        id: ReloadId,
+        commit: CommitId,
+        reason: HeldReason,
+        problems: Vec<Problem>,
+        excesses: Vec<Excess>,
+    ) -> (Held, bool) {
         fault::step("hold.note");
         let published = self.published.load().commit();
         let mut status = self.status();
@@ -270,12 +305,12 @@ impl Shared {
             (held.commit, held.published, held.reason) == (commit, published, reason)
         });
         if let Some(held) = known {
-            return ReloadError::Held { held: held.clone(), repeated: true };
+            return (held.clone(), true);
         }
-        let (since, problems) = (SystemTime::now(), problems.into());
-        let held = Held { id, commit, published, reason, since, problems };
+        let (since, problems, excesses) = (SystemTime::now(), problems.into(), excesses.into());
+        let held = Held { id, commit, published, reason, since, problems, excesses };
         status.held = Some(held.clone());
-        ReloadError::Held { held, repeated: false }
+        (held, false)
     }
 
     /// Moves the branch to `target`, keeping commits of ours that would be lost.
@@ -343,9 +378,22 @@ impl Shared {
             return;
         }
         let mut status = self.status();
+        if status.pinned.is_some() && Some(self.published.load().commit()) != seen.local {
+            return;
+        }
         status.behind_since = None;
         status.held = None;
         status.ahead = if seen.movement == Movement::Stay { seen.ahead } else { 0 };
+    }
+}
+
+/// Returns why a state may not go live, if it may not, with what is wrong with it.
+fn objection(verdict: Verdict) -> Option<(HeldReason, Vec<Problem>, Vec<Excess>)> {
+    match verdict {
+        Verdict::Admitted => None,
+        Verdict::Refused(problems) => Some((HeldReason::Refused, problems, vec![])),
+        Verdict::OverLimit(problems) => Some((HeldReason::OverLimit, problems, vec![])),
+        Verdict::TooMuch(excesses, problems) => Some((HeldReason::PushLimit, problems, excesses)),
     }
 }
 

@@ -48,13 +48,20 @@ impl TextIndex {
     }
 
     /// Returns this index with the compacted segments in the place of those they were made from.
-    /// Documents that died since the plan was made stay dead. Cheap, so it can be done under the
-    /// lock that serializes changes.
+    /// Documents that died since the plan was made stay dead. In a state from before the plan, where
+    /// some that were dead then are alive, nothing is replaced. Cheap, so it can be done under the lock
+    /// that serializes changes.
     #[must_use]
     pub fn adopting(&self, compacted: Compacted) -> Self {
         let Compacted { victims, merged } = compacted;
         let mut died: Vec<DocName> = Vec::new();
         for victim in &victims {
+            let is_earlier = |now: &Segment| {
+                now.same_body(victim) && victim.dead_docs().any(|doc| now.is_alive(doc))
+            };
+            if self.segments.iter().any(is_earlier) {
+                return self.clone();
+            }
             // A segment that is gone has no document left, or none that another does not hold.
             match self.segments.iter().find(|segment| segment.same_body(victim)) {
                 Some(now) if now.dead() == victim.dead() => {}

@@ -180,6 +180,21 @@ fn a_change_that_came_during_a_compaction_is_kept() {
 }
 
 #[test]
+fn a_compaction_that_ends_behind_a_step_back_replaces_nothing() {
+    let all: Vec<_> = (0..10).map(|n| name("a", &n.to_string())).collect();
+    let old: Corpus =
+        all.iter().map(|n| (n.clone(), [vec!["old".to_owned()], Vec::new()])).collect();
+    let before = TextIndex::new(slots()).apply(CommitId::ZERO, all.clone(), &texts(&old)).unwrap();
+    let mut new = old.clone();
+    for name in &all[..4] {
+        new.insert(name.clone(), [vec!["new".to_owned()], Vec::new()]);
+    }
+    let after = before.apply(CommitId::ZERO, all[..4].to_vec(), &texts(&new)).unwrap();
+    let compacted = after.compaction().unwrap().run(&texts(&new)).unwrap();
+    assert_same(&before.adopting(compacted), &rebuilt(&old));
+}
+
+#[test]
 fn a_compaction_with_other_texts_is_refused() {
     let mut corpus = Corpus::new();
     let mut index = TextIndex::new(slots());

@@ -28,6 +28,8 @@ pub(crate) enum Scene {
     Held,
     /// A diverged head is let through, and a commit of ours is kept.
     Conflict,
+    /// The operator goes back to the commit before.
+    Pin,
     /// Enough pushes that segments of the text index are merged.
     Compact,
     /// Enough packs that they are merged.
@@ -41,6 +43,7 @@ impl Scene {
             "hold.note" => Self::Held,
             "tidy.compact" | "tidy.merged" | "tidy.compacted" => Self::Compact,
             "tidy.repack" | "tidy.repacked" => Self::Repack,
+            _ if point.starts_with("pin.") => Self::Pin,
             _ if point.starts_with("conflict.") => Self::Conflict,
             _ if point.starts_with("open.") => Self::Open,
             _ => Self::Push,
@@ -89,6 +92,11 @@ impl Stage {
                 self.upstream.commit("bad").put("people/bad.toml", "name = \n").push();
             }
             Scene::Push => self.push_one("pushed"),
+            Scene::Pin => {
+                self.push_one("pushed");
+                reload(engine, RequestKind::Reload).result.as_ref().unwrap();
+                return RequestKind::Pin(published);
+            }
             Scene::Compact => {
                 // Each adds a segment of one record; the eighth lets them be merged.
                 for n in 0..8 {

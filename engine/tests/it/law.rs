@@ -3,13 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headwater_engine::admit::{AdmissionLimits, Health, admit};
+use headwater_engine::admit::{AdmissionLimits, Health, PushLimits, admit};
 use headwater_engine::id::CommitId;
 use headwater_engine::load::{advance, load};
 use headwater_engine::mirror::{Mirror, MirrorOptions, Objects};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::search::{Query, Scope};
-use headwater_engine::snapshot::Snapshot;
+use headwater_engine::snapshot::{Snapshot, count};
 use headwater_testkit::Upstream;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
@@ -97,10 +97,13 @@ fn same_verdict(
     objects: &Objects,
 ) -> Result<(), TestCaseError> {
     let fresh_base = load(objects, base.commit(), &LoadOptions::default()).unwrap();
-    let limits = AdmissionLimits { problems: 2, share: 0.5 };
-    let live = admit(Some(&Health::of(base)), &Health::of(reloaded), &limits);
-    let fresh = admit(Some(&Health::of(&fresh_base)), &Health::of(rebuilt), &limits);
-    prop_assert_eq!(live, fresh);
+    let push = PushLimits { removed: Some(0.1), changed: Some(0.2), problems: Some(1) };
+    let limits = AdmissionLimits { problems: 2, share: 0.5, push };
+    let verdict = |before: &Snapshot, after: &Snapshot| {
+        let step = count(&after.differences(before));
+        admit(&Health::of(before), &Health::of(after), &step, &limits)
+    };
+    prop_assert_eq!(verdict(base, reloaded), verdict(&fresh_base, rebuilt));
     Ok(())
 }
 

@@ -75,7 +75,7 @@ fn each_outside_library_lives_in_one_room() {
 fn the_pointer_is_stored_in_one_place() {
     let stores = files().into_iter().filter(|(module, _)| module == "engine");
     let count: usize = stores
-        .map(|(_, path)| fs::read_to_string(path).unwrap().matches("published.store(").count())
+        .map(|(_, path)| fs::read_to_string(path).unwrap().matches("published.swap(").count())
         .sum();
     assert_eq!(count, 1);
 }

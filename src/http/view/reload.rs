@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use headwater_engine::engine::{FailureKind, Held, ReloadError, Report};
+use headwater_engine::admit::Excess;
+use headwater_engine::engine::{FailureKind, Held, HeldReason, ReloadError, Report};
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{OutcomeKind, ReloadId, ReloadOutcome, Timings};
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ProblemView;
 use crate::hook::Ignored;
@@ -37,6 +38,8 @@ pub struct ReloadView {
     digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_id: Option<String>,
     #[serde(skip_serializing_if = "is_true")]
     fetched: bool,
     #[serde(skip_serializing_if = "is_false")]
@@ -88,7 +91,10 @@ impl ReloadView {
         Self {
             ok: true,
             outcome: outcome.kind.as_str(),
-            reason: outcome.reason.map(|reason| reason.as_str()),
+            reason: match outcome.held {
+                Some(_) => Some(HeldReason::Pinned.as_str()),
+                None => outcome.reason.map(|reason| reason.as_str()),
+            },
             old_commit: Some(outcome.old.to_string()),
             new_commit: Some(outcome.new.to_string()),
             duration_ms: ms(duration),
@@ -96,6 +102,7 @@ impl ReloadView {
             changed: changed.collect(),
             digest: Some(outcome.digest.to_string()),
             ahead: (outcome.ahead > 0).then_some(outcome.ahead),
+            held_id: outcome.held.map(|id| id.to_string()),
             fetched: outcome.fetched,
             shared,
             repeated: outcome.repeated,
@@ -135,6 +142,7 @@ impl ReloadView {
             changed: BTreeMap::new(),
             digest: snapshot.map(|snapshot| snapshot.digest().to_string()),
             ahead: None,
+            held_id: None,
             fetched: true,
             shared: false,
             repeated: false,
@@ -177,6 +185,7 @@ pub fn failure_code(kind: FailureKind) -> Code {
         FailureKind::Diverged => Code::Diverged,
         FailureKind::Refused => Code::PushRefused,
         FailureKind::NotHeld => Code::HeldSuperseded,
+        FailureKind::NotPinnable => Code::NotPinnable,
         FailureKind::Unreachable => Code::FetchFailed,
         FailureKind::RemoteAuth => Code::RemoteAuth,
         FailureKind::ContentRejected => Code::RemoteContentRejected,
@@ -192,9 +201,10 @@ fn failure(error: &ReloadError, report: &Report) -> ApiError {
     let code = failure_code(error.kind());
     match error {
         ReloadError::Held { held, repeated } => held_back(code, held, *repeated),
-        ReloadError::BranchMissing { .. } | ReloadError::NotHeld { .. } => {
-            ApiError::explained(code, error.to_string())
-        }
+        ReloadError::BranchMissing { .. }
+        | ReloadError::NotHeld { .. }
+        | ReloadError::NeverServed { .. }
+        | ReloadError::PinWithoutRemote => ApiError::explained(code, error.to_string()),
         _ => ApiError::from(code),
     }
     .member("ok", false)
@@ -202,7 +212,7 @@ fn failure(error: &ReloadError, report: &Report) -> ApiError {
 }
 
 fn held_back(code: Code, held: &Held, repeated: bool) -> ApiError {
-    let Held { id, commit, published, problems, .. } = held;
+    let Held { id, commit, published, problems, excesses, reason, .. } = held;
     let way = format!("`headwater apply {id}` lets it through");
     let error = if code == Code::Diverged {
         let what = format!("the remote's head {commit} does not continue {published}");
@@ -212,14 +222,35 @@ fn held_back(code: Code, held: &Held, repeated: bool) -> ApiError {
         let listed: Vec<_> = problems.iter().take(LISTED).map(ProblemView::of).collect();
         let count = problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
-        let what = format!("{commit} has {count} {noun} that {published} has not");
-        ApiError::explained(code, format!("{what}; nothing changed; {way}"))
+        let what = match excesses.first() {
+            Some(excess) => format!("{commit} does more than a push may do: {}", told(excess)),
+            None => format!("{commit} has {count} {noun} that {published} has not"),
+        };
+        let error = ApiError::explained(code, format!("{what}; nothing changed; {way}"))
             .member("refusedCommit", commit.to_string())
             .member("problems", serde_json::to_value(listed).unwrap_or_default())
-            .member("problemsTotal", problems.len())
+            .member("problemsTotal", problems.len());
+        match excesses.is_empty() {
+            true => error,
+            false => error.member("limits", excesses.iter().map(excess_view).collect::<Vec<_>>()),
+        }
     };
-    let error = error.member("heldId", id.to_string());
+    let error = error.member("heldId", id.to_string()).member("reason", reason.as_str());
     if repeated { error.member("repeated", true) } else { error }
+}
+
+/// Says in words which limit is exceeded.
+fn told(excess: &Excess) -> String {
+    let Excess { sheet, what, found, allowed } = excess;
+    let (what, place) = (what.as_str(), sheet.as_ref().map(|sheet| format!(" in {sheet}")));
+    format!("{found} {what}{} where {allowed} are allowed", place.unwrap_or_default())
+}
+
+/// Returns an exceeded limit as the API and the alerts show it.
+pub fn excess_view(excess: &Excess) -> Value {
+    let Excess { sheet, what, found, allowed } = excess;
+    let sheet = sheet.as_ref().map(ToString::to_string);
+    json!({ "sheet": sheet, "counted": what.as_str(), "found": found, "allowed": allowed })
 }
 
 /// One reload in the list, or on its own.

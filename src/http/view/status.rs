@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use headwater_engine::engine::EngineStatus;
+use headwater_engine::engine::{EngineStatus, Pinned};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
@@ -27,12 +27,20 @@ pub struct StatusView {
     degraded: bool,
     branch_missing: bool,
     ahead: u64,
-    pinned: bool,
+    /// The commit that is served whatever is pushed; null, and loud where it is not.
+    pinned: Option<PinView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<HeldView>,
     lag: LagView,
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<StoredReload>,
+}
+
+/// The commit that is pinned.
+#[derive(Debug, Serialize)]
+struct PinView {
+    commit: String,
+    since: String,
 }
 
 /// The push that is held back.
@@ -83,7 +91,10 @@ impl StatusView {
             degraded: status.degraded,
             branch_missing: status.branch_missing,
             ahead: status.ahead,
-            pinned: false,
+            pinned: status.pinned.map(|Pinned { commit, since }| PinView {
+                commit: commit.to_string(),
+                since: time(since),
+            }),
             held,
             lag: LagView {
                 remote_head: status.remote_head.map(|head| head.to_string()),

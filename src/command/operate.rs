@@ -1,28 +1,50 @@
-//! `headwater apply`: lets a held push through on a running server.
+//! `headwater apply`, `pin` and `unpin`: what the operator asks of a running server.
 
 use std::io::Write;
 
 use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::config::settings::{OPERATOR_SECRET, OPERATOR_SECRET_FILE};
 use crate::config::{Environment, Flags, Layers, Secret, keyring};
 use crate::exit::{Exit, Failure, chain};
 
-/// Asks `server` to let the held push `id` through, and writes what came of it.
+/// What the operator asks for.
+pub enum Order {
+    /// Let the held push of this id through.
+    Apply(String),
+    /// Go back to this commit and stay there.
+    Pin(String),
+    /// Go to the head of the branch again.
+    Unpin,
+}
+
+impl Order {
+    /// Returns the route and the body.
+    fn request(&self) -> (String, Value) {
+        match self {
+            Self::Apply(id) => (format!("reloads/{id}/apply"), Value::Null),
+            Self::Pin(commit) => ("pin".to_owned(), json!({ "commit": commit })),
+            Self::Unpin => ("unpin".to_owned(), Value::Null),
+        }
+    }
+}
+
+/// Sends `order` to `server`, and writes what came of it.
 ///
 /// # Errors
 /// When the secret is missing, the server can't be reached, or it refuses.
-pub fn apply(
-    id: &str,
+pub fn operate(
+    order: &Order,
     server: &str,
     environment: &dyn Environment,
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, Failure> {
     let secret = operator_secret(environment)?;
-    let url = format!("{}/api/_internal/reloads/{id}/apply", server.trim_end_matches('/'));
+    let (route, body) = order.request();
+    let url = format!("{}/api/_internal/{route}", server.trim_end_matches('/'));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (status, body) = runtime.block_on(post(&url, &secret))?;
+    let (status, body) = runtime.block_on(post(&url, &body, &secret))?;
     if status.is_success() {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         writeln!(out, "{}: {} -> {}", text("outcome"), text("oldCommit"), text("newCommit"))?;
@@ -44,11 +66,12 @@ fn operator_secret(environment: &dyn Environment) -> Result<Secret, Failure> {
     })
 }
 
-async fn post(url: &str, secret: &Secret) -> Result<(StatusCode, Value), Failure> {
+async fn post(url: &str, body: &Value, secret: &Secret) -> Result<(StatusCode, Value), Failure> {
     let unreachable = |error: reqwest::Error| {
         Failure::new(Exit::Unavailable, format!("no answer from the server: {}", chain(&error)))
     };
     let request = reqwest::Client::new().post(url).header("x-headwater-key", secret.expose());
+    let request = if body.is_null() { request } else { request.json(body) };
     let answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
     // What is not JSON comes from something in between, and its status says enough.

@@ -1,0 +1,136 @@
+//! Pins: back to a state that was served before, and staying there whatever is pushed.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use super::Shared;
+use super::error::ReloadError;
+use super::held::HeldReason;
+use crate::admit::Health;
+use crate::fault;
+use crate::id::CommitId;
+use crate::load::{finish, prepare};
+use crate::mirror::{Expected, Objects};
+use crate::report::{OutcomeKind, ReloadOutcome};
+use crate::snapshot::{Snapshot, count};
+
+/// The pinned commit, over a restart too.
+pub(super) const PINNED: &str = "refs/headwater/pinned";
+
+/// A commit that is served whatever is pushed, until it is unpinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pinned {
+    /// The commit.
+    pub commit: CommitId,
+    /// Since when; after a restart, since then.
+    pub since: SystemTime,
+}
+
+impl Shared {
+    /// Goes to `pin` and stays there, or, without one, to the head of the branch again. The remote
+    /// is not asked, and admission neither: both states were served before.
+    pub(super) fn turn(&self, pin: Option<CommitId>) -> Result<ReloadOutcome, ReloadError> {
+        if self.remote.is_none() {
+            return Err(ReloadError::PinWithoutRemote);
+        }
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+        let published = self.published.load_full();
+        let local = objects.reference(&self.branch_ref()).map_err(ReloadError::Reference)?;
+        let target = match pin {
+            Some(commit) => self.served_before(&objects, commit, local)?,
+            None => local.unwrap_or(published.commit()),
+        };
+        let mut outcome = ReloadOutcome::staying(published.commit(), published.digest());
+        (outcome.ahead, outcome.fetched) = (self.status().ahead, false);
+        fault::step("pin.build");
+        let built = match self.retained().find(target).cloned() {
+            Some(state) => Some(state),
+            None => self.build(&objects, &published, target, &mut outcome)?,
+        };
+        let begun = Instant::now();
+        self.note_pin(&objects, pin)?;
+        fault::step("pin.noted");
+        if local != Some(target) {
+            self.status().behind_since.get_or_insert_with(SystemTime::now);
+        }
+        let Some(state) = built.filter(|state| state.commit() != published.commit()) else {
+            return Ok(outcome);
+        };
+        self.publish(state.clone(), outcome.reason.is_some());
+        outcome.timings.swap = begun.elapsed();
+        (outcome.new, outcome.digest) = (state.commit(), state.digest());
+        if outcome.kind == OutcomeKind::Unchanged {
+            outcome.kind = OutcomeKind::Applied;
+            outcome.changed = count(&state.differences(&published));
+        }
+        let refusable = Health::of(&state).refusable();
+        let mut status = self.status();
+        (status.published_at, status.degraded) = (SystemTime::now(), refusable);
+        Ok(outcome)
+    }
+
+    /// Returns `commit` if it was served before: by this process, or as an ancestor of the branch.
+    fn served_before(
+        &self,
+        objects: &Objects,
+        commit: CommitId,
+        local: Option<CommitId>,
+    ) -> Result<CommitId, ReloadError> {
+        let is_published = self.published.load().commit() == commit;
+        if is_published || self.retained().find(commit).is_some() {
+            return Ok(commit);
+        }
+        let known = objects.contains(commit.as_bytes());
+        let descends = |local| objects.descends_from(local, commit);
+        match local.filter(|_| known).map(descends).transpose() {
+            Ok(Some(true)) => Ok(commit),
+            Ok(_) => Err(ReloadError::NeverServed { commit }),
+            Err(error) => Err(ReloadError::Repository(error)),
+        }
+    }
+
+    fn build(
+        &self,
+        objects: &Objects,
+        published: &Snapshot,
+        target: CommitId,
+        outcome: &mut ReloadOutcome,
+    ) -> Result<Option<Arc<Snapshot>>, ReloadError> {
+        let prepared = prepare(objects, Some(published), target, None, &self.load);
+        let Some(prepared) = prepared.map_err(ReloadError::Load)? else { return Ok(None) };
+        let changed = prepared.changed_from(published);
+        let (state, reason, timings) =
+            finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
+        outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
+        (outcome.reason, outcome.timings, outcome.changed) = (reason, timings, count(&changed));
+        Ok(Some(Arc::new(state)))
+    }
+
+    /// Writes the pin down, or takes it back, before anything is published.
+    fn note_pin(&self, objects: &Objects, pin: Option<CommitId>) -> Result<(), ReloadError> {
+        match pin {
+            Some(commit) => objects.set_reference(PINNED, Expected::Any, commit),
+            None => objects.delete_reference(PINNED, Expected::Any),
+        }
+        .map_err(ReloadError::Reference)?;
+        let mut status = self.status();
+        let since = SystemTime::now();
+        status.pinned = pin.map(|commit| Pinned { commit, since });
+        // What is held for the pin alone is judged like any other push once it is gone.
+        status.held.take_if(|held| held.reason == HeldReason::Pinned);
+        match pin {
+            Some(commit) => tracing::warn!(%commit, "pinned: pushes are fetched and held"),
+            None => tracing::warn!("unpinned: pushes go live again"),
+        }
+        Ok(())
+    }
+
+    /// Ends the pin because the operator lets a push through that it held.
+    pub(super) fn unpin_for(&self, objects: &Objects) -> Result<(), ReloadError> {
+        if self.status().pinned.is_some() {
+            self.note_pin(objects, None)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The states that were served before: kept for a while, to go back to one at once.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crate::id::CommitId;
+use crate::snapshot::Snapshot;
+
+/// How many states are kept beside the published one.
+const KEPT: usize = 8;
+
+/// How long a state is kept after another took its place.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+
+/// The last states, and which states are alive because somebody still reads them.
+///
+/// States that came from each other by their difference share most of what they hold. One that was
+/// built anew shares nothing with those before it, so they are let go.
+#[derive(Default)]
+pub(super) struct Retained {
+    /// With the time at which each was superseded, the newest last.
+    states: VecDeque<(Arc<Snapshot>, Instant)>,
+    alive: Vec<Weak<Snapshot>>,
+}
+
+impl Retained {
+    /// Notes a state that is published.
+    pub(super) fn note(&mut self, published: &Arc<Snapshot>) {
+        self.alive.retain(|state| state.strong_count() > 0);
+        self.alive.push(Arc::downgrade(published));
+    }
+
+    /// Keeps `state`, whose place another has taken at `now`.
+    pub(super) fn keep(&mut self, state: Arc<Snapshot>, now: Instant) {
+        self.states.retain(|(kept, _)| kept.commit() != state.commit());
+        self.states.push_back((state, now));
+        self.expire(now);
+    }
+
+    /// Lets all of them go.
+    pub(super) fn clear(&mut self) {
+        self.states.clear();
+    }
+
+    /// Lets go what has been kept for long enough.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let is_due = |since: Instant| now.saturating_duration_since(since) >= KEPT_FOR;
+        while self.states.len() > KEPT || self.states.front().is_some_and(|(_, at)| is_due(*at)) {
+            self.states.pop_front();
+        }
+    }
+
+    /// Returns the state of `commit`, if it is kept.
+    pub(super) fn find(&self, commit: CommitId) -> Option<&Arc<Snapshot>> {
+        self.states.iter().map(|(state, _)| state).find(|state| state.commit() == commit)
+    }
+
+    /// Returns how many states are kept.
+    pub(super) fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Returns how many states are in memory: the published one, those that are kept, and those
+    /// that readers have not let go.
+    pub(super) fn alive(&self) -> usize {
+        self.alive.iter().filter(|state| state.strong_count() > 0).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+
+    fn state(digit: u8) -> Arc<Snapshot> {
+        let commit = CommitId::from_bytes([digit; 20]);
+        let changes = crate::changes::ChangeSet::default();
+        let draft = Snapshot::empty().apply(commit, Layout::empty(), &changes);
+        Arc::new(draft.index().unwrap())
+    }
+
+    fn commits(retained: &Retained) -> Vec<u8> {
+        retained.states.iter().map(|(state, _)| state.commit().as_bytes()[0]).collect()
+    }
+
+    #[test]
+    fn the_newest_states_are_kept_for_a_while() {
+        let (mut retained, start) = (Retained::default(), Instant::now());
+        for digit in 0..10 {
+            retained.keep(state(digit), start + Duration::from_secs(digit.into()));
+        }
+        assert_eq!(commits(&retained), [2, 3, 4, 5, 6, 7, 8, 9]);
+        assert!(retained.find(CommitId::from_bytes([2; 20])).is_some());
+        retained.expire(start + KEPT_FOR + Duration::from_secs(7));
+        assert_eq!(commits(&retained), [8, 9]);
+    }
+
+    #[test]
+    fn a_commit_that_was_served_twice_is_kept_once() {
+        let (mut retained, now) = (Retained::default(), Instant::now());
+        [1, 2, 1].into_iter().for_each(|digit| retained.keep(state(digit), now));
+        assert_eq!(commits(&retained), [2, 1]);
+    }
+
+    #[test]
+    fn a_state_that_somebody_reads_is_alive() {
+        let mut retained = Retained::default();
+        let (read, dropped) = (state(1), state(2));
+        [&read, &dropped].into_iter().for_each(|state| retained.note(state));
+        drop(dropped);
+        assert_eq!(retained.alive(), 1);
+    }
+}

@@ -1,0 +1,157 @@
+//! Going back to a state that was served before, and staying there.
+
+use headwater_engine::engine::{FailureKind, RequestKind};
+use headwater_engine::id::CommitId;
+use headwater_engine::report::OutcomeKind;
+use headwater_testkit::git;
+
+use crate::house::{House, config, id, open};
+
+fn push(house: &mut House, name: &str) -> CommitId {
+    let text = format!("id = 1\nname = \"{name}\"\n");
+    id(&house.upstream.commit(name).put("people/jane.toml", text).push())
+}
+
+/// Returns a house that served two commits, and the two.
+fn two_states() -> (House, CommitId, CommitId) {
+    let mut house = House::new();
+    let first = house.served();
+    let second = push(&mut house, "Second");
+    house.reload();
+    (house, first, second)
+}
+
+#[test]
+fn a_pin_goes_back_at_once_and_holds_what_is_pushed_until_it_is_taken_back() {
+    let (mut house, first, second) = two_states();
+    let outcome = house.run(RequestKind::Pin(first)).result.as_ref().unwrap().clone();
+    assert_eq!((outcome.kind, outcome.old, outcome.new), (OutcomeKind::Applied, second, first));
+    assert_eq!(outcome.changed.values().map(|counts| counts.modified).sum::<u64>(), 1);
+    assert!(house.name_of("jane").unwrap().contains("Jane"));
+    house.is_lawful();
+    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
+    assert_eq!(house.served(), first, "the remote has nothing new");
+
+    let third = push(&mut house, "Third");
+    let held = house.reload();
+    assert_eq!((held.kind, held.new, held.remote_head), (OutcomeKind::Held, first, Some(third)));
+    assert!(house.reload().repeated);
+    let status = house.engine().status();
+    assert_eq!(status.pinned.map(|pinned| pinned.commit), Some(first));
+    assert!(status.behind_since.is_some() && status.held.is_some());
+
+    let outcome = house.run(RequestKind::Unpin).result.as_ref().unwrap().clone();
+    assert_eq!((outcome.old, outcome.new), (first, second), "the head of the branch");
+    assert_eq!(house.reload().new, third);
+    let status = house.engine().status();
+    assert!(status.pinned.is_none() && status.held.is_none() && status.behind_since.is_none());
+    house.is_lawful();
+}
+
+#[test]
+fn a_pin_survives_a_restart_and_the_branch_does_not_move() {
+    let (house, first, second) = two_states();
+    house.run(RequestKind::Pin(first)).result.as_ref().unwrap();
+    let mut house = house.started();
+    assert_eq!(house.served(), first);
+    push(&mut house, "Third");
+    assert_eq!(house.reload().kind, OutcomeKind::Held);
+    let branch = git(house.mirror(), ["rev-parse", "refs/heads/published"]);
+    assert_eq!(id(branch.trim()), second);
+    let house = house.started();
+    assert_eq!(house.run(RequestKind::Unpin).result.as_ref().unwrap().new, second);
+    let house = house.started();
+    assert_eq!(house.served(), second);
+}
+
+#[test]
+fn a_commit_from_before_the_process_can_be_pinned_too() {
+    let (house, first, _) = two_states();
+    let house = house.started();
+    let outcome = house.run(RequestKind::Pin(first)).result.as_ref().unwrap().clone();
+    assert_eq!((outcome.kind, outcome.new), (OutcomeKind::Applied, first));
+    house.is_lawful();
+}
+
+#[test]
+fn only_what_was_served_can_be_pinned() {
+    let (mut house, _, second) = two_states();
+    let refused = id(&house.upstream.commit("bad").put("people/joe.toml", "id = = 2\n").push());
+    assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::Refused);
+    let unknown = id(&"b".repeat(40));
+    for commit in [refused, unknown] {
+        assert_eq!(house.failure(RequestKind::Pin(commit)).0, FailureKind::NotPinnable);
+    }
+    assert_eq!(house.served(), second);
+    assert!(house.engine().status().pinned.is_none());
+}
+
+#[test]
+fn letting_the_held_push_through_ends_the_pin() {
+    let (mut house, first, _) = two_states();
+    house.run(RequestKind::Pin(first)).result.as_ref().unwrap();
+    let third = push(&mut house, "Third");
+    let held = house.reload().held.unwrap();
+    let outcome = house.run(RequestKind::Apply(held)).result.as_ref().unwrap().clone();
+    assert_eq!(outcome.new, third);
+    assert!(house.engine().status().pinned.is_none());
+    let house = house.started();
+    assert_eq!(house.served(), third);
+}
+
+#[test]
+fn a_push_that_came_while_the_head_was_pinned_goes_live_without_the_pin() {
+    let (mut house, _, second) = two_states();
+    house.run(RequestKind::Pin(second)).result.as_ref().unwrap();
+    let third = push(&mut house, "Third");
+    assert_eq!(house.reload().kind, OutcomeKind::Held);
+    let outcome = house.run(RequestKind::Unpin).result.as_ref().unwrap().clone();
+    assert_eq!(outcome.kind, OutcomeKind::Unchanged);
+    assert_eq!(house.reload().new, third);
+}
+
+#[test]
+fn a_rebuild_builds_the_pinned_commit_anew() {
+    let (mut house, first, _) = two_states();
+    house.run(RequestKind::Pin(first)).result.as_ref().unwrap();
+    push(&mut house, "Third");
+    let outcome = house.run(RequestKind::Rebuild).result.as_ref().unwrap().clone();
+    assert_eq!((outcome.kind, outcome.new), (OutcomeKind::Rebuilt, first));
+    assert!(house.engine().status().pinned.is_some());
+}
+
+#[test]
+fn a_rewritten_branch_is_held_by_the_pin_and_judged_without_it() {
+    let (mut house, first, second) = two_states();
+    house.run(RequestKind::Pin(first)).result.as_ref().unwrap();
+    house.upstream.force_commit_on(None, "anew").put("people/amy.toml", "id = 9\n").push();
+    assert_eq!(house.reload().kind, OutcomeKind::Held);
+    house.run(RequestKind::Unpin).result.as_ref().unwrap();
+    assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::Diverged);
+    assert_eq!(house.served(), second);
+}
+
+#[test]
+fn a_repository_without_a_remote_cannot_be_pinned() {
+    let (house, first, _) = two_states();
+    let engine = open(house.upstream.path(), None).unwrap();
+    let report =
+        engine.reload(RequestKind::Pin(first), headwater_engine::report::Trigger::Operator);
+    let report = report.unwrap();
+    assert_eq!(report.result.as_ref().unwrap_err().kind(), FailureKind::NotPinnable);
+    assert_eq!(config(house.upstream.path(), None).remote.map(|_| ()), None);
+}
+
+#[test]
+fn superseded_states_are_kept_and_those_before_a_rebuild_are_not() {
+    let (mut house, ..) = two_states();
+    push(&mut house, "Third");
+    house.reload();
+    assert_eq!(house.engine().status().retained, 2);
+    let read = house.engine().snapshot();
+    house.run(RequestKind::Rebuild).result.as_ref().unwrap();
+    let status = house.engine().status();
+    assert_eq!((status.retained, status.alive), (0, 2), "a reader still has one");
+    drop(read);
+    assert_eq!(house.engine().status().alive, 1);
+}

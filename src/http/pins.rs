@@ -1,0 +1,64 @@
+//! Pins: the operator goes back to a commit and stays there.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use headwater_engine::engine::RequestKind;
+use headwater_engine::id::CommitId;
+use headwater_engine::report::Trigger;
+use serde::Deserialize;
+
+use super::app::App;
+use super::current::not_ready;
+use super::error::{ApiError, Code};
+use super::source::Source;
+use super::webhook::answer;
+use crate::pursuit::Verdict;
+
+/// The largest body: one hash.
+const BODY: usize = 1024;
+
+/// The body of a pin.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pin {
+    commit: String,
+}
+
+/// `POST /api/_internal/pin`: goes back to a commit that was served before, and stays there.
+pub(super) async fn pin(
+    State(app): State<App>,
+    source: Source,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    app.gate.pass_operator(source, &headers).await?;
+    let body = axum::body::to_bytes(body, BODY).await;
+    let body = body.map_err(|_| ApiError::from(Code::BodyTooLarge))?;
+    let invalid = |why: String| ApiError::explained(Code::InvalidBody, why).member("ok", false);
+    let Pin { commit } =
+        serde_json::from_slice(&body).map_err(|error| invalid(format!("the body: {error}")))?;
+    let commit: CommitId =
+        commit.parse().map_err(|_| invalid("`commit` must be a full commit hash".to_owned()))?;
+    turn(&app, RequestKind::Pin(commit)).await
+}
+
+/// `POST /api/_internal/unpin`: goes to the head of the branch again, and then to what the remote
+/// has, which the answer does not wait for.
+pub(super) async fn unpin(
+    State(app): State<App>,
+    source: Source,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.gate.pass_operator(source, &headers).await?;
+    let answer = turn(&app, RequestKind::Unpin).await?;
+    drop(app.live.submit(RequestKind::Reload, Trigger::Operator));
+    Ok(answer)
+}
+
+async fn turn(app: &App, kind: RequestKind) -> Result<Response, ApiError> {
+    let ticket = app.live.submit(kind, Trigger::Operator);
+    let (report, shared) = ticket.report.await.map_err(|_| not_ready())?;
+    answer(&Verdict { report, shared, missing: None })
+}
