@@ -1,59 +1,131 @@
-//! Alerts: one JSON POST per cause to one URL, when something needs a person.
+//! Alerts: a JSON POST per cause to each receiver, when something needs a person and when it is
+//! over.
 //!
-//! [`AlertBook`] decides, purely, which reports are news; [`deliver`] sends them with retries.
+//! The [`Pager`] hears of every report. Its [`AlertBook`] decides, purely, what is news; each
+//! receiver has a queue of its own, so that one that is away delays nobody.
 
 mod book;
+mod delivery;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use headwater_engine::engine::Report;
+use headwater_engine::id::CommitId;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::config::Receiver;
 
 pub use book::{Alert, AlertBook};
 
-/// How often a delivery is tried.
-const ATTEMPTS: u32 = 8;
+/// The wait before an alert that was not taken is sent again, at first.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long one attempt may take.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// What the pager is told.
+enum News {
+    /// The first state is served.
+    Opened(Box<AlertBook>, Option<FirstState>),
+    /// A reload is done.
+    Report(Arc<Report>),
+}
 
-/// Sends each alert to `url` until it is taken; the wait after a failure begins with `pause` and
-/// doubles. Ends when `stop` is cancelled or nobody can send alerts any more.
-pub async fn deliver(
-    url: reqwest::Url,
-    mut alerts: UnboundedReceiver<Alert>,
-    pause: Duration,
-    stop: CancellationToken,
-) {
-    let Ok(client) = reqwest::Client::builder().timeout(ATTEMPT_TIMEOUT).build() else {
-        tracing::error!("alerts cannot be sent: no HTTP client");
-        return;
-    };
-    let send_all = async {
-        while let Some(alert) = alerts.recv().await {
-            send(&client, &url, &alert, pause).await;
+/// A first state with problems, which was served because there was nothing to compare it with.
+pub struct FirstState {
+    /// Its commit.
+    pub commit: CommitId,
+    /// How many problems it has.
+    pub problems: usize,
+}
+
+/// Tells people. Cheap to clone; does nothing where nobody is to be told.
+#[derive(Clone)]
+pub struct Pager(Option<UnboundedSender<News>>);
+
+impl Pager {
+    /// Begins to listen. The task that is returned ends soon after `stop`, when what was still to
+    /// be told has been tried once more.
+    pub fn start(receivers: Vec<Receiver>, stop: CancellationToken) -> (Self, JoinHandle<()>) {
+        if receivers.is_empty() {
+            return (Self(None), tokio::spawn(std::future::ready(())));
         }
-    };
-    tokio::select! {
-        () = send_all => {}
-        () = stop.cancelled() => {}
+        let (sender, news) = unbounded_channel();
+        (Self(Some(sender)), tokio::spawn(page(receivers, news, stop)))
+    }
+
+    /// Begins to consider reports with `book`; tells of a first state that has problems.
+    pub fn opened(&self, book: AlertBook, degraded: Option<FirstState>) {
+        self.tell(News::Opened(Box::new(book), degraded));
+    }
+
+    /// Considers a report.
+    pub fn report(&self, report: &Arc<Report>) {
+        self.tell(News::Report(report.clone()));
+    }
+
+    fn tell(&self, news: News) {
+        if let Some(sender) = &self.0 {
+            // Nobody listens any more when the server shuts down.
+            let _ = sender.send(news);
+        }
     }
 }
 
-async fn send(client: &reqwest::Client, url: &reqwest::Url, alert: &Alert, pause: Duration) {
-    for attempt in 0..ATTEMPTS {
-        let answer = client.post(url.clone()).json(&alert.body).send().await;
-        match answer.and_then(reqwest::Response::error_for_status) {
-            Ok(_) => return,
-            Err(error) => {
-                // The address may hold a token, so the error goes to the log without it.
-                let error = error.without_url();
-                tracing::warn!(event = alert.event, attempt, %error, "alert not delivered");
+async fn page(
+    receivers: Vec<Receiver>,
+    mut news: UnboundedReceiver<News>,
+    stop: CancellationToken,
+) {
+    let mut queues = Vec::new();
+    let mut deliveries = Vec::new();
+    for receiver in receivers {
+        let (queue, alerts) = unbounded_channel();
+        queues.push(queue);
+        deliveries.push(tokio::spawn(delivery::deliver(receiver, alerts, PAUSE, stop.clone())));
+    }
+    let mut book: Option<Box<AlertBook>> = None;
+    loop {
+        let deadline = book.as_ref().and_then(|book| book.deadline());
+        let alerts = tokio::select! {
+            biased;
+            told = news.recv() => match told {
+                Some(News::Opened(opened, degraded)) => {
+                    let alert = degraded.map(|state| opened.degraded(&state));
+                    book = Some(opened);
+                    alert.into_iter().collect()
+                }
+                Some(News::Report(report)) => {
+                    let book = book.as_mut();
+                    book.map(|book| book.consider(&report, Instant::now())).unwrap_or_default()
+                }
+                None => break,
+            },
+            () = reached(deadline) => {
+                book.as_mut().map(|book| book.look(Instant::now())).unwrap_or_default()
+            }
+            // What was told before the end is told on.
+            () = stop.cancelled() => break,
+        };
+        for alert in alerts {
+            let alert = Arc::new(alert);
+            for queue in &queues {
+                // A delivery ends only behind its queue.
+                let _ = queue.send(alert.clone());
             }
         }
-        if attempt + 1 < ATTEMPTS {
-            tokio::time::sleep(pause * 2u32.saturating_pow(attempt)).await;
-        }
     }
-    tracing::error!(event = alert.event, "alert given up");
+    drop(queues);
+    for delivery in deliveries {
+        // A delivery that panicked has nothing more to tell.
+        let _ = delivery.await;
+    }
+}
+
+/// Waits until `deadline`, or for ever.
+async fn reached(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
 }

@@ -7,6 +7,7 @@ pub mod layers;
 pub mod secret;
 pub mod secrets;
 pub mod settings;
+mod receiver;
 mod values;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 pub use keyring::Keyring;
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
+pub use receiver::{Receiver, Shape};
 pub use secret::Secret;
 pub use secrets::Secrets;
 pub use values::{BasePath, Cors, LogFormat, TrustedProxies};
@@ -31,8 +33,10 @@ pub struct Config {
     pub operator_secrets: Keyring,
     /// How often the remote is asked; `None` for never.
     pub poll_interval: Option<Duration>,
-    /// Where alerts go. It may hold a token: never log it whole.
-    pub alert_url: Option<reqwest::Url>,
+    /// Where alerts go.
+    pub alert_receivers: Vec<Receiver>,
+    /// How long the remote may be away before that is an alert.
+    pub alert_after: Duration,
     /// How long requests in flight may take to finish.
     pub shutdown_timeout: Duration,
 }
@@ -177,7 +181,8 @@ impl Config {
             operator_secrets: keyring(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
             poll_interval: Some(layers.require(&POLL_INTERVAL, values::seconds)?)
                 .filter(|interval| !interval.is_zero()),
-            alert_url: layers.read(&ALERT_URL, values::url)?,
+            alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
+            alert_after: layers.require(&ALERT_AFTER, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
         })
     }

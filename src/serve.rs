@@ -6,19 +6,18 @@
 mod source;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_engine::engine::{Engine, EngineConfig, Ledger, OpenError, Report, RequestKind};
+use headwater_engine::engine::{Engine, EngineConfig, Ledger, OpenError, RequestKind};
 use headwater_engine::options::Progress;
 use headwater_engine::report::Trigger;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::alert::{Alert, AlertBook, deliver};
+use crate::alert::{AlertBook, FirstState, Pager};
 use crate::config::Config;
 use crate::exit::{Exit, Failure, chain};
 use crate::hook::Deliveries;
@@ -31,15 +30,13 @@ use crate::pursuit::Pursuits;
 
 pub use source::{engine_config, load_options, open_exit};
 
-/// The wait before an alert that was not taken is sent again.
-const ALERT_PAUSE: Duration = Duration::from_secs(1);
-
 /// A server that accepts requests. Stop it with [`Server::stop`]; dropping it stops nothing.
 pub struct Server {
     address: SocketAddr,
     stop: CancellationToken,
     state: watch::Receiver<State>,
     accepting: JoinHandle<bool>,
+    paging: JoinHandle<()>,
     live: Arc<Live>,
     progress: Arc<Progress>,
     drain: Duration,
@@ -61,24 +58,26 @@ impl Server {
     ///
     /// # Errors
     /// When the settings name something that can't be used, or the port is taken.
-    pub async fn start(config: Config) -> Result<Self, Failure> {
+    pub async fn start(mut config: Config) -> Result<Self, Failure> {
         let engine_config = engine_config(&config.source)?;
         let listener = bind(config.http.listen).await?;
         let address = listener.local_addr().map_err(|error| unbound(&error))?;
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
-        let (observer, alerts) = observe(&config, metrics.clone(), &stop);
+        let receivers = std::mem::take(&mut config.alert_receivers);
+        let (pager, paging) = Pager::start(receivers, stop.clone());
         let ledger = Arc::new(Ledger::new());
-        let live = Arc::new(Live::new(ledger.clone(), observer));
+        let live = Arc::new(Live::new(ledger.clone(), observer(metrics.clone(), pager.clone())));
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
         let (cors, interval) = (config.http.cors.clone(), config.poll_interval);
+        let patience = config.alert_after;
         let router = router(app(config, live.clone(), metrics), &cors);
         let accepting = tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain));
         let (sender, state) = watch::channel(State::Loading);
-        let opening = Opening { live: live.clone(), alerts, stop: stop.clone(), sender };
+        let opening = Opening { live: live.clone(), pager, patience, stop: stop.clone(), sender };
         tokio::spawn(opening.run(engine_config, ledger, interval));
-        Ok(Self { address, stop, state, accepting, live, progress, drain })
+        Ok(Self { address, stop, state, accepting, paging, live, progress, drain })
     }
 
     /// Returns the address that was taken.
@@ -121,7 +120,8 @@ impl Server {
         let live = self.live;
         // The last owner of the engine waits for the reload that runs.
         let closed = tokio::task::spawn_blocking(move || drop(live));
-        drained & tokio::time::timeout_at(end, closed).await.is_ok()
+        let told = tokio::time::timeout_at(end, self.paging).await;
+        drained & tokio::time::timeout_at(end, closed).await.is_ok() & told.is_ok()
     }
 }
 
@@ -150,56 +150,20 @@ fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
     })
 }
 
-/// Where alerts go, and the book that says which are news. The book is there once the branch is
-/// known, which is before the first report.
-#[derive(Clone)]
-struct Alerts {
-    book: Arc<OnceLock<Mutex<AlertBook>>>,
-    sender: Option<UnboundedSender<Alert>>,
-}
-
-impl Alerts {
-    fn consider(&self, report: &Report) {
-        let book = self.book.get();
-        let alert = book.and_then(|book| {
-            // The book is whole after every statement, so a poisoned lock holds a usable one.
-            book.lock().unwrap_or_else(PoisonError::into_inner).consider(report)
-        });
-        if let Some(alert) = alert {
-            self.send(alert);
-        }
-    }
-
-    fn send(&self, alert: Alert) {
-        if let Some(sender) = &self.sender {
-            // Nobody delivers any more when the server shuts down.
-            let _ = sender.send(alert);
-        }
-    }
-}
-
-/// Counts reports and raises alerts about them.
-fn observe(config: &Config, metrics: Arc<Metrics>, stop: &CancellationToken) -> (Observer, Alerts) {
-    let sender = config.alert_url.clone().map(|url| {
-        let (sender, alerts) = tokio::sync::mpsc::unbounded_channel();
-        tokio::spawn(deliver(url, alerts, ALERT_PAUSE, stop.clone()));
-        sender
-    });
-    let alerts = Alerts { book: Arc::default(), sender };
-    let observer: Observer = Box::new({
-        let alerts = alerts.clone();
-        move |report| {
-            metrics.reload(report);
-            alerts.consider(report);
-        }
-    });
-    (observer, alerts)
+/// Counts reports and has them considered for alerts.
+fn observer(metrics: Arc<Metrics>, pager: Pager) -> Observer {
+    Box::new(move |report| {
+        metrics.reload(report);
+        pager.report(report);
+    })
 }
 
 /// The first load, and what begins with it.
 struct Opening {
     live: Arc<Live>,
-    alerts: Alerts,
+    pager: Pager,
+    /// How long the remote may be away before a person hears of it.
+    patience: Duration,
     stop: CancellationToken,
     sender: watch::Sender<State>,
 }
@@ -226,12 +190,9 @@ impl Opening {
             branch = status.branch, %commit, records = snapshot.records(),
             problems = snapshot.problems().len(), "ready"
         );
-        let book = AlertBook::new(status.branch.clone(), status.remote.clone());
-        if status.degraded {
-            self.alerts.send(book.degraded(commit, snapshot.problems().len()));
-        }
-        // Set once: there is one opening.
-        let _ = self.alerts.book.set(Mutex::new(book));
+        let book = AlertBook::new(status.branch.clone(), status.remote.clone(), self.patience);
+        let problems = snapshot.problems().len();
+        self.pager.opened(book, status.degraded.then_some(FirstState { commit, problems }));
         drop(snapshot);
         self.live.opened(engine);
         // A push may have come while nobody was here.

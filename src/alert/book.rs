@@ -1,17 +1,26 @@
 //! Which reports are news for a person.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant, SystemTime};
 
-use headwater_engine::engine::{FailureKind, ReloadError, Report};
+use headwater_engine::engine::{FailureKind, HeldReason, ReloadError, Report};
 use headwater_engine::id::CommitId;
+use headwater_engine::report::OutcomeKind;
 use serde_json::{Value, json};
 
+use super::FirstState;
 use crate::http::view;
 
 /// How many problems an alert lists.
 const LISTED: usize = 20;
 
-/// Something that needs a person.
+/// How many alerts an hour has at most. A remote that comes and goes would fill a pager.
+const HOURLY: usize = 20;
+
+/// The hour.
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Something that a person should know.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
     /// What happened, the same name that the API uses.
@@ -20,54 +29,154 @@ pub struct Alert {
     pub body: Value,
 }
 
-/// Remembers what was told, so that each cause is told once.
+impl Alert {
+    /// Returns the body as Slack takes it: one text, whose first line tells all.
+    pub fn slack(&self) -> Value {
+        let text = |name: &str| self.body[name].as_str().unwrap_or_default().to_owned();
+        let mut lines = vec![format!(
+            "*headwater: {}* on `{}`: {}",
+            self.event,
+            text("branch"),
+            text("message")
+        )];
+        lines.push(format!("serving `{}`", text("servingCommit")));
+        for problem in self.body["problems"].as_array().into_iter().flatten() {
+            let place = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+            let line = problem["line"].as_u64().map(|line| format!(":{line}")).unwrap_or_default();
+            lines.push(format!("• `{}{line}` {}", place("path"), place("message")));
+        }
+        if let Some(id) = self.body["heldId"].as_str() {
+            lines.push(format!("`headwater apply {id}` lets it through"));
+        }
+        // These three begin what Slack would read as a link, a mention or an entity.
+        let text = lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        json!({ "text": text })
+    }
+}
+
+/// Remembers what was told, so that each cause is told once, and once more when it is over.
 #[derive(Debug)]
 pub struct AlertBook {
     branch: String,
     remote: Option<String>,
+    /// How long the remote may be away before a person hears of it.
+    patience: Duration,
     told: BTreeSet<Cause>,
+    /// The remote that is away and has not been told of: since when, and how it failed last.
+    away: Option<(Instant, Alert)>,
+    /// When the last alerts were raised.
+    raised: VecDeque<Instant>,
+    /// How many were kept back since the last that was raised.
+    kept_back: u64,
 }
 
 /// What is told once: a head that is held, or a kind of failure until a reload succeeds again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Cause {
-    Held(CommitId),
-    Failure(&'static str),
+struct Cause {
+    event: &'static str,
+    held: Option<CommitId>,
 }
 
 impl AlertBook {
-    /// Returns an empty book about `branch`; `remote` is its address without credentials.
-    pub fn new(branch: String, remote: Option<String>) -> Self {
-        Self { branch, remote, told: BTreeSet::new() }
+    /// Returns an empty book about `branch`; `remote` is its address without credentials. A remote
+    /// that cannot be reached is told of once that has lasted for `patience`.
+    pub fn new(branch: String, remote: Option<String>, patience: Duration) -> Self {
+        let (told, away, raised) = (BTreeSet::new(), None, VecDeque::new());
+        Self { branch, remote, patience, told, away, raised, kept_back: 0 }
     }
 
-    /// Returns the alert about a first state that has problems, because there was nothing to
-    /// compare it with.
-    pub fn degraded(&self, serving: CommitId, problems: usize) -> Alert {
+    /// Returns the alert about a first state that has problems.
+    pub fn degraded(&self, FirstState { commit, problems }: &FirstState) -> Alert {
         let message = format!("the first state has {problems} problems and is served");
-        let facts = json!({ "commit": serving.to_string(), "problemsTotal": problems });
-        self.alert("degraded", message, serving, facts)
+        let facts = json!({ "commit": commit.to_string(), "problemsTotal": problems });
+        self.alert("degraded", message, *commit, facts)
     }
 
-    /// Returns the alert about `report` if it is news.
-    pub fn consider(&mut self, report: &Report) -> Option<Alert> {
-        let error = match &report.result {
-            Err(error) => error,
-            Ok(outcome) => {
-                // A rebuild without the remote heals nothing of what was told about it.
-                if outcome.remote_head.is_some() {
-                    self.told.clear();
-                }
-                return None;
-            }
+    /// Returns what is news in `report`, which is heard of at `now`.
+    pub fn consider(&mut self, report: &Report, now: Instant) -> Vec<Alert> {
+        let found = match &report.result {
+            Ok(outcome) if outcome.kind == OutcomeKind::Held => self.pinned(report),
+            // A rebuild without the remote heals nothing of what was told about it.
+            Ok(outcome) if outcome.remote_head.is_none() => None,
+            Ok(_) => self.recovered(report),
+            Err(error) => self.failed(error, report, now),
         };
+        let found: Vec<Alert> =
+            found.and_then(|alert| self.raise(alert, now)).into_iter().collect();
+        // A patience of nothing is at its end at once.
+        found.into_iter().chain(self.look(now)).collect()
+    }
+
+    /// Returns when [`Self::look`] has something to say, unless a report changes that.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.away.as_ref().map(|(since, _)| *since + self.patience)
+    }
+
+    /// Returns what has become news by the time alone.
+    pub fn look(&mut self, now: Instant) -> Vec<Alert> {
+        let due = self.deadline().is_some_and(|deadline| deadline <= now);
+        let alert = if due { self.away.take() } else { None };
+        let alert =
+            alert.and_then(|(_, alert)| self.told.insert(Cause::of(alert.event)).then_some(alert));
+        alert.and_then(|alert| self.raise(alert, now)).into_iter().collect()
+    }
+
+    fn failed(&mut self, error: &ReloadError, report: &Report, now: Instant) -> Option<Alert> {
         let event = event(error.kind())?;
-        let cause = match error {
-            ReloadError::Held { held, .. } => Cause::Held(held.commit),
-            _ => Cause::Failure(event),
+        let alert = self.alert(event, error.to_string(), report.serving, facts(error, report));
+        if is_away(error.kind()) {
+            let told = self.told.contains(&Cause::of(event));
+            let since = self.away.as_ref().map_or(now, |(since, _)| *since);
+            self.away = (!told).then_some((since, alert));
+            return None;
+        }
+        // The remote answered, whatever it said.
+        self.away = None;
+        let held = match error {
+            ReloadError::Held { held, .. } => Some(held.commit),
+            _ => None,
         };
-        let facts = facts(error, report);
-        self.told.insert(cause).then(|| self.alert(event, error.to_string(), report.serving, facts))
+        self.told.insert(Cause { event, held }).then_some(alert)
+    }
+
+    fn pinned(&mut self, report: &Report) -> Option<Alert> {
+        self.away = None;
+        let event = HeldReason::Pinned.as_str();
+        let message = "a push is held because another commit is pinned".to_owned();
+        let facts = json!({ "reloadId": report.id.to_string() });
+        let alert = self.alert(event, message, report.serving, facts);
+        self.told.insert(Cause::of(event)).then_some(alert)
+    }
+
+    fn recovered(&mut self, report: &Report) -> Option<Alert> {
+        self.away = None;
+        let told = std::mem::take(&mut self.told);
+        if told.is_empty() {
+            return None;
+        }
+        let over: BTreeSet<&str> = told.iter().map(|cause| cause.event).collect();
+        let message = format!("over: {}", over.iter().copied().collect::<Vec<_>>().join(", "));
+        let facts = json!({ "reloadId": report.id.to_string(), "over": over });
+        Some(self.alert("recovered", message, report.serving, facts))
+    }
+
+    /// Counts an alert, or keeps it back when there were too many; the next one tells how many.
+    fn raise(&mut self, mut alert: Alert, now: Instant) -> Option<Alert> {
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= HOUR;
+        while self.raised.front().is_some_and(is_old) {
+            self.raised.pop_front();
+        }
+        if self.raised.len() >= HOURLY {
+            self.kept_back += 1;
+            tracing::warn!(event = alert.event, "alert kept back, there were many in this hour");
+            return None;
+        }
+        self.raised.push_back(now);
+        let kept_back = std::mem::take(&mut self.kept_back);
+        if let (Value::Object(body), true) = (&mut alert.body, kept_back > 0) {
+            body.insert("keptBack".into(), kept_back.into());
+        }
+        Some(alert)
     }
 
     fn alert(
@@ -80,7 +189,7 @@ impl AlertBook {
         let mut body = json!({
             "event": event,
             "message": message,
-            "time": view::time(std::time::SystemTime::now()),
+            "time": view::time(SystemTime::now()),
             "branch": self.branch,
             "remote": self.remote,
             "servingCommit": serving.to_string(),
@@ -92,10 +201,21 @@ impl AlertBook {
     }
 }
 
+impl Cause {
+    fn of(event: &'static str) -> Self {
+        Self { event, held: None }
+    }
+}
+
 /// Returns the name of a failure that needs a person; a call that asks for what is gone does not.
 fn event(kind: FailureKind) -> Option<&'static str> {
     let asked_in_vain = [FailureKind::NotHeld, FailureKind::NotPinnable];
     (!asked_in_vain.contains(&kind)).then(|| view::failure_code(kind).as_str())
+}
+
+/// Says whether the remote could not be reached, which mostly heals by itself.
+fn is_away(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::Unreachable | FailureKind::TimedOut)
 }
 
 fn facts(error: &ReloadError, report: &Report) -> Value {
@@ -103,21 +223,27 @@ fn facts(error: &ReloadError, report: &Report) -> Value {
         return json!({ "reloadId": report.id.to_string() });
     };
     let problems: Vec<_> = held.problems.iter().take(LISTED).map(view::ProblemView::of).collect();
-    json!({
+    let mut facts = json!({
         "reloadId": report.id.to_string(),
         "commit": held.commit.to_string(),
         "heldId": held.id.to_string(),
+        "reason": held.reason.as_str(),
         "problems": problems,
         "problemsTotal": held.problems.len(),
-    })
+    });
+    if !held.excesses.is_empty() {
+        facts["limits"] = held.excesses.iter().map(view::excess_view).collect();
+    }
+    facts
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::{Duration, SystemTime};
 
-    use headwater_engine::engine::{Held, HeldReason, Ledger};
+    use headwater_engine::digest::Digest;
+    use headwater_engine::engine::{Held, Ledger};
+    use headwater_engine::report::{ReloadOutcome, Timings, Trigger};
 
     use super::*;
 
@@ -125,21 +251,41 @@ mod tests {
         digit.to_string().repeat(40).parse().unwrap()
     }
 
-    fn failed(error: ReloadError) -> Report {
+    fn report(result: Result<ReloadOutcome, ReloadError>) -> Report {
         Report {
             id: Ledger::new().reserve(),
-            trigger: headwater_engine::report::Trigger::Webhook,
+            trigger: Trigger::Webhook,
             started: SystemTime::now(),
             duration: Duration::ZERO,
             serving: commit('a'),
-            result: Err(error),
+            result,
         }
     }
 
+    fn outcome(kind: OutcomeKind, remote_head: Option<CommitId>) -> Report {
+        report(Ok(ReloadOutcome {
+            kind,
+            reason: None,
+            old: commit('a'),
+            new: commit('a'),
+            timings: Timings::default(),
+            changed: Default::default(),
+            digest: Digest::from_bytes([0; 32]),
+            ahead: 0,
+            fetched: remote_head.is_some(),
+            remote_head,
+            repeated: false,
+            held: None,
+        }))
+    }
+
+    fn applied() -> Report {
+        outcome(OutcomeKind::Applied, Some(commit('f')))
+    }
+
     fn held(digit: char, reason: HeldReason) -> Report {
-        let id = Ledger::new().reserve();
         let held = Held {
-            id,
+            id: Ledger::new().reserve(),
             commit: commit(digit),
             published: commit('a'),
             reason,
@@ -147,40 +293,140 @@ mod tests {
             problems: Arc::new([]),
             excesses: Arc::new([]),
         };
-        failed(ReloadError::Held { held, repeated: false })
+        report(Err(ReloadError::Held { held, repeated: false }))
     }
 
     fn missing() -> Report {
-        failed(ReloadError::BranchMissing { branch: "main".into() })
+        report(Err(ReloadError::BranchMissing { branch: "main".into() }))
     }
 
-    fn book() -> AlertBook {
-        AlertBook::new("main".into(), Some("https://host.org/data.git".into()))
+    fn away() -> Report {
+        let error = headwater_engine::mirror::FetchError::Unreachable {
+            remote: "https://host.org/data.git".into(),
+            message: String::new(),
+            source: "no route".into(),
+        };
+        report(Err(ReloadError::Fetch(error)))
+    }
+
+    /// A book, a clock, and what was raised.
+    struct Desk {
+        book: AlertBook,
+        now: Instant,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let patience = Duration::from_secs(300);
+            let remote = Some("https://host.org/data.git".into());
+            Self { book: AlertBook::new("main".into(), remote, patience), now: Instant::now() }
+        }
+
+        fn events(&mut self, report: &Report) -> Vec<&'static str> {
+            self.book.consider(report, self.now).iter().map(|alert| alert.event).collect()
+        }
+
+        fn later(&mut self, seconds: u64) -> Vec<&'static str> {
+            self.now += Duration::from_secs(seconds);
+            self.book.look(self.now).iter().map(|alert| alert.event).collect()
+        }
     }
 
     #[test]
     fn a_held_head_is_told_once_and_the_next_head_again() {
-        let mut book = book();
-        let first = book.consider(&held('b', HeldReason::Refused)).unwrap();
-        assert_eq!(first.event, "push_refused");
-        assert_eq!(first.body["commit"], commit('b').to_string());
-        assert_eq!(book.consider(&held('b', HeldReason::Refused)), None);
-        let next = book.consider(&held('c', HeldReason::Diverged)).unwrap();
-        assert_eq!(next.event, "diverged");
+        let mut desk = Desk::new();
+        let first = desk.book.consider(&held('b', HeldReason::Refused), desk.now);
+        assert_eq!(first[0].event, "push_refused");
+        assert_eq!(first[0].body["commit"], commit('b').to_string());
+        assert_eq!(desk.events(&held('b', HeldReason::Refused)), [""; 0]);
+        assert_eq!(desk.events(&held('c', HeldReason::Diverged)), ["diverged"]);
     }
 
     #[test]
-    fn a_kind_of_failure_is_told_once_until_a_reload_succeeds() {
-        let mut book = book();
-        assert_eq!(book.consider(&missing()).map(|alert| alert.event), Some("branch_missing"));
-        assert_eq!(book.consider(&missing()), None);
-        book.told.clear();
-        assert!(book.consider(&missing()).is_some());
+    fn what_was_told_is_told_to_be_over_once() {
+        let mut desk = Desk::new();
+        assert_eq!(desk.events(&applied()), [""; 0]);
+        assert_eq!(desk.events(&missing()), ["branch_missing"]);
+        assert_eq!(desk.events(&missing()), [""; 0]);
+        assert_eq!(
+            desk.events(&outcome(OutcomeKind::Rebuilt, None)),
+            [""; 0],
+            "without the remote"
+        );
+        let over = desk.book.consider(&applied(), desk.now);
+        assert_eq!(
+            (over[0].event, &over[0].body["over"]),
+            ("recovered", &json!(["branch_missing"]))
+        );
+        assert_eq!(desk.events(&applied()), [""; 0]);
+        assert_eq!(desk.events(&missing()), ["branch_missing"]);
+    }
+
+    #[test]
+    fn a_remote_that_is_away_is_told_of_when_that_lasts() {
+        let mut desk = Desk::new();
+        assert_eq!(desk.events(&away()), [""; 0]);
+        assert_eq!(desk.later(299), [""; 0]);
+        assert_eq!(desk.events(&away()), [""; 0], "the first failure counts");
+        assert_eq!(desk.book.deadline(), Some(desk.now + Duration::from_secs(1)));
+        assert_eq!(desk.later(1), ["fetch_failed"]);
+        assert_eq!(desk.events(&away()), [""; 0]);
+        assert_eq!(desk.later(1_000), [""; 0]);
+        assert_eq!(desk.events(&applied()), ["recovered"]);
+    }
+
+    #[test]
+    fn a_remote_that_comes_back_in_time_is_not_told_of() {
+        let mut desk = Desk::new();
+        assert_eq!(desk.events(&away()), [""; 0]);
+        assert_eq!(desk.events(&applied()), [""; 0]);
+        assert_eq!(desk.later(1_000), [""; 0]);
+        assert_eq!(desk.book.deadline(), None);
+    }
+
+    #[test]
+    fn a_push_that_a_pin_holds_is_told_once() {
+        let mut desk = Desk::new();
+        let pinned = || outcome(OutcomeKind::Held, Some(commit('f')));
+        assert_eq!(desk.events(&pinned()), ["pinned"]);
+        assert_eq!(desk.events(&pinned()), [""; 0]);
+        assert_eq!(desk.events(&applied()), ["recovered"]);
+    }
+
+    #[test]
+    fn an_hour_has_so_many_alerts_and_the_next_tells_how_many_were_kept_back() {
+        let mut desk = Desk::new();
+        let raised = (0..50).flat_map(|round| match round % 2 {
+            0 => desk.events(&missing()),
+            _ => desk.events(&applied()),
+        });
+        assert_eq!(raised.count(), HOURLY);
+        desk.now += HOUR;
+        let next = desk.book.consider(&missing(), desk.now);
+        assert_eq!(next[0].body["keptBack"], 50 - HOURLY);
     }
 
     #[test]
     fn asking_for_what_is_gone_is_no_alert() {
         let id = Ledger::new().reserve();
-        assert_eq!(book().consider(&failed(ReloadError::NotHeld { id })), None);
+        let mut desk = Desk::new();
+        assert_eq!(desk.events(&report(Err(ReloadError::NotHeld { id }))), [""; 0]);
+        let commit = commit('b');
+        assert_eq!(desk.events(&report(Err(ReloadError::NeverServed { commit }))), [""; 0]);
+    }
+
+    #[test]
+    fn slack_gets_one_text_without_marks_of_its_own() {
+        let body = json!({
+            "branch": "main",
+            "message": "a <b> & c",
+            "servingCommit": "f00",
+            "heldId": "1-2",
+            "problems": [{ "path": "people/a.toml", "line": 3, "message": "no value" }],
+        });
+        let slack = Alert { event: "push_refused", body }.slack();
+        let expected = "*headwater: push_refused* on `main`: a &lt;b&gt; &amp; c\nserving `f00`\n\
+                        • `people/a.toml:3` no value\n`headwater apply 1-2` lets it through";
+        assert_eq!(slack, json!({ "text": expected }));
     }
 }

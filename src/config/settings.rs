@@ -95,8 +95,10 @@ settings! {
         "How large a share of a sheet's records one push may modify or remove before it is held; ten always may";
     PUSH_PROBLEMS_LIMIT = "push-problems-limit" "N" None, None, false,
         "How many new problems one push may bring, to all sheets together, before it is held";
-    ALERT_URL = "alert-url" "URL" None, None, true,
-        "Gets a JSON POST, once per cause, when something needs a person";
+    ALERT_URL = "alert-url" "URLS" None, None, true,
+        "Each gets a JSON POST, once per cause, when something needs a person; `slack+` in front gives it Slack's shape";
+    ALERT_AFTER = "alert-after" "SECONDS" Some("300"), None, false,
+        "How long the remote may be out of reach before that is an alert";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
         "How many connections are open at once; more wait";
     SHUTDOWN_TIMEOUT = "shutdown-timeout" "SECONDS" Some("25"), None, false,

@@ -68,7 +68,7 @@ fn each_kind_of_failure_is_told_once_until_it_is_over() {
     let upstream = people();
     let http = GitHttp::serve(upstream.parent());
     let receiver = receiver();
-    let settings = [("HEADWATER_ALERT_URL", &*receiver.url("/"))];
+    let settings = [("HEADWATER_ALERT_URL", &*receiver.url("/")), ("HEADWATER_ALERT_AFTER", "0")];
     let server = TestServer::with(&http.url("upstream.git"), &settings);
     http.fail(Fault::Status(500));
     server.reload().problem(502, "fetch_failed");
@@ -79,11 +79,63 @@ fn each_kind_of_failure_is_told_once_until_it_is_over() {
     server.reload().outcome("unchanged");
     http.fail(Fault::Status(500));
     server.reload().problem(502, "fetch_failed");
-    let events: Vec<_> = events(&receiver, 3)
+    let events: Vec<_> = events(&receiver, 4)
         .iter()
         .map(|event| event["event"].as_str().unwrap().to_owned())
         .collect();
-    assert_eq!(events, ["fetch_failed", "remote_auth", "fetch_failed"]);
+    assert_eq!(events, ["fetch_failed", "remote_auth", "recovered", "fetch_failed"]);
     let remote = serde_json::from_slice::<Value>(&receiver.received()[0].body).unwrap();
     assert_eq!(remote["remote"], http.url("upstream.git"));
+}
+
+#[test]
+fn a_remote_that_is_away_is_told_of_after_the_set_time_without_another_reload() {
+    let upstream = people();
+    let http = GitHttp::serve(upstream.parent());
+    let receiver = receiver();
+    let settings = [("HEADWATER_ALERT_URL", &*receiver.url("/")), ("HEADWATER_ALERT_AFTER", "0.3")];
+    let server = TestServer::with(&http.url("upstream.git"), &settings);
+    http.fail(Fault::Status(503));
+    server.reload().problem(502, "fetch_failed");
+    assert_eq!(events(&receiver, 1)[0]["event"], "fetch_failed");
+    http.recover();
+    server.reload().outcome("unchanged");
+    let over = &events(&receiver, 2)[1];
+    assert_eq!((&over["event"], &over["over"]), (&json!("recovered"), &json!(["fetch_failed"])));
+}
+
+#[test]
+fn each_receiver_is_told_in_its_shape_and_one_that_is_away_delays_nobody() {
+    let mut upstream = people();
+    let (facts, slack) = (receiver(), receiver());
+    let away = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let urls = format!("http://{away}/ {} slack+{}", facts.url("/"), slack.url("/services/x"));
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_ALERT_URL", &urls)]);
+    upstream.commit("break").put("people/broken.toml", BROKEN).push();
+    let held = server.reload().problem(500, "push_refused")["heldId"].clone();
+    assert_eq!(events(&facts, 1)[0]["event"], "push_refused");
+    let told = events(&slack, 1)[0].clone();
+    assert_eq!(told.as_object().map(|body| body.len()), Some(1));
+    let text = told["text"].as_str().unwrap();
+    assert!(text.starts_with("*headwater: push_refused* on `published`: "), "{text}");
+    assert!(text.contains("• `people/broken.toml:1` "), "{text}");
+    assert!(text.contains(held.as_str().unwrap()), "{text}");
+}
+
+#[test]
+fn what_is_still_to_be_told_at_the_end_is_tried_once_more() {
+    let mut upstream = people();
+    let receiver = ScriptedHttp::start([
+        Answer::json(500, "{}"),
+        Answer::json(500, "{}"),
+        Answer::json(200, "{}"),
+    ]);
+    let settings = [("HEADWATER_ALERT_URL", &*receiver.url("/"))];
+    let mut server = TestServer::with(&upstream.url(), &settings);
+    upstream.commit("break").put("people/broken.toml", BROKEN).push();
+    server.reload().problem(500, "push_refused");
+    receiver.wait_for(2);
+    assert!(server.stop());
+    let tried = receiver.received();
+    assert_eq!(tried.len(), 3, "without waiting two seconds for the third time");
 }

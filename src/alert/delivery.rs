@@ -1,0 +1,87 @@
+//! From a queue of alerts to one receiver, with retries.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{Client, Response};
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_util::sync::CancellationToken;
+
+use super::Alert;
+use crate::config::{Receiver, Shape};
+
+/// How often a delivery is tried; the waits between double, so they are two minutes in all.
+const ATTEMPTS: u32 = 8;
+
+/// How long one attempt may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long all that is still to be told at the end may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Sends each alert until it is taken; the wait after a failure begins with `pause` and doubles.
+/// Ends with the queue; once `stop` is cancelled, each is tried once and nothing is waited for.
+pub(super) async fn deliver(
+    receiver: Receiver,
+    mut alerts: UnboundedReceiver<Arc<Alert>>,
+    pause: Duration,
+    stop: CancellationToken,
+) {
+    let Ok(client) = Client::builder().timeout(ATTEMPT_TIMEOUT).build() else {
+        tracing::error!("alerts cannot be sent: no HTTP client");
+        return;
+    };
+    let mut unsent = None;
+    let send_all = async {
+        while let Some(alert) = alerts.recv().await {
+            send(&client, &receiver, unsent.insert(alert), pause).await;
+            unsent = None;
+        }
+    };
+    tokio::select! {
+        () = send_all => return,
+        () = stop.cancelled() => {}
+    }
+    let farewell = async {
+        let mut next = unsent.or(alerts.recv().await);
+        while let Some(alert) = next {
+            if let Err(error) = attempt(&client, &receiver, &alert).await {
+                tracing::error!(event = alert.event, %error, "alert given up");
+            }
+            next = alerts.recv().await;
+        }
+    };
+    if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
+        tracing::error!("alerts given up, because the server ends");
+    }
+}
+
+async fn send(client: &Client, receiver: &Receiver, alert: &Alert, pause: Duration) {
+    for number in 0..ATTEMPTS {
+        match attempt(client, receiver, alert).await {
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(event = alert.event, attempt = number, %error, "alert not delivered");
+            }
+        }
+        if number + 1 < ATTEMPTS {
+            tokio::time::sleep(pause * 2u32.saturating_pow(number)).await;
+        }
+    }
+    tracing::error!(event = alert.event, "alert given up");
+}
+
+async fn attempt(
+    client: &Client,
+    receiver: &Receiver,
+    alert: &Alert,
+) -> Result<Response, reqwest::Error> {
+    let body: &Value = match receiver.shape {
+        Shape::Facts => &alert.body,
+        Shape::Slack => &alert.slack(),
+    };
+    let answer = client.post(receiver.url.clone()).json(body).send().await;
+    // The address may hold a token, so the error goes to the log without it.
+    answer.and_then(Response::error_for_status).map_err(reqwest::Error::without_url)
+}
