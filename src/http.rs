@@ -107,9 +107,10 @@ async fn edge(State(app): State<App>, request: Request, next: Next) -> Response 
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
     let path = uri.path().strip_prefix(app.base_path.as_str()).unwrap_or_default();
     let status = response.status().as_u16();
-    app.metrics.request(RouteClass::of(path), status);
+    let duration = begun.elapsed();
+    app.metrics.request(RouteClass::of(path), status, duration);
     // Without the query, which may hold anything.
-    let duration_ms = begun.elapsed().as_secs_f64() * 1e3;
+    let duration_ms = duration.as_secs_f64() * 1e3;
     tracing::debug!(%method, path = uri.path(), status, duration_ms, "request answered");
     response
 }

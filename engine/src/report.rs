@@ -132,6 +132,21 @@ pub struct Timings {
     pub swap: Duration,
 }
 
+impl Timings {
+    /// Returns the stages by their stable names, in order.
+    pub fn stages(&self) -> [(&'static str, Duration); 6] {
+        let Self { fetch, diff, decode, apply, text, swap } = *self;
+        [
+            ("fetch", fetch),
+            ("diff", diff),
+            ("decode", decode),
+            ("apply", apply),
+            ("text", text),
+            ("swap", swap),
+        ]
+    }
+}
+
 /// What a reload that did not fail says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadOutcome {

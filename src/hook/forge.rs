@@ -41,6 +41,16 @@ impl Forge {
     /// Every forge, in the order in which their headers are looked for.
     pub const ALL: [Self; 4] = [Self::Gitea, Self::GitHub, Self::GitLab, Self::Bitbucket];
 
+    /// Returns the stable name that the metrics show.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gitea => "gitea",
+            Self::GitHub => "github",
+            Self::GitLab => "gitlab",
+            Self::Bitbucket => "bitbucket",
+        }
+    }
+
     /// Returns the header that carries the name of the event.
     pub fn event_header(self) -> &'static str {
         match self {

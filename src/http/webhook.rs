@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,7 +18,7 @@ use super::error::{ApiError, Code};
 use super::json::Json;
 use super::source::Source;
 use super::view::{Accepted, ReloadView};
-use crate::hook::{self, BadHook, Delivery, Hint, HookHeaders, Ignored, Relevance};
+use crate::hook::{self, BadHook, Delivery, Forge, Hint, HookHeaders, Ignored, Relevance};
 use crate::pursuit::{Pending, Verdict, settle};
 
 /// How long a caller waits who does not say.
@@ -36,7 +37,7 @@ pub(super) async fn reload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    receive(app, RequestKind::Reload, source, headers, body).await
+    told(app, RequestKind::Reload, source, headers, body).await
 }
 
 /// Builds the state anew, from the remote's head or from what is here.
@@ -46,7 +47,29 @@ pub(super) async fn rebuild(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    receive(app, RequestKind::Rebuild, source, headers, body).await
+    told(app, RequestKind::Rebuild, source, headers, body).await
+}
+
+/// What a webhook was answered with, for the metrics.
+#[derive(Clone, Copy)]
+struct Told(&'static str);
+
+/// Receives a webhook and counts it.
+async fn told(
+    app: App,
+    kind: RequestKind,
+    source: Source,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let sender = hook::sender(&headers).map_or("own", Forge::as_str);
+    let answer = receive(app.clone(), kind, source, headers, body).await;
+    let result = match &answer {
+        Ok(response) => response.extensions().get().map_or("", |Told(outcome)| outcome),
+        Err(error) => error.code().as_str(),
+    };
+    app.metrics.delivery(sender, result);
+    answer
 }
 
 async fn receive(
@@ -137,13 +160,15 @@ fn redelivered(app: &App, delivery: &Delivery) -> Option<Response> {
 }
 
 fn still(snapshot: &Snapshot, view: ReloadView) -> Response {
-    ([(COMMIT, commit_header(snapshot.commit()))], Json(view)).into_response()
+    let told = Extension(Told(view.outcome()));
+    (told, [(COMMIT, commit_header(snapshot.commit()))], Json(view)).into_response()
 }
 
 fn ignored(app: &App, reason: Ignored) -> Response {
     app.metrics.ignored(reason);
     let snapshot = app.live.snapshot();
-    let mut response = Json(ReloadView::ignored(reason, snapshot.as_deref())).into_response();
+    let view = ReloadView::ignored(reason, snapshot.as_deref());
+    let mut response = (Extension(Told(view.outcome())), Json(view)).into_response();
     if let Some(snapshot) = snapshot {
         response.headers_mut().insert(COMMIT, commit_header(snapshot.commit()));
     }
@@ -182,7 +207,10 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
 pub(super) fn answer(verdict: &Verdict) -> Result<Response, ApiError> {
     let commit = commit_header(verdict.report.serving);
     match ReloadView::of_verdict(verdict) {
-        Ok(view) => Ok(([(COMMIT, commit)], Json(view)).into_response()),
+        Ok(view) => {
+            let told = Extension(Told(view.outcome()));
+            Ok((told, [(COMMIT, commit)], Json(view)).into_response())
+        }
         Err(error) => Err(error.header(COMMIT, commit)),
     }
 }
@@ -191,7 +219,8 @@ pub(super) fn answer(verdict: &Verdict) -> Result<Response, ApiError> {
 pub(super) fn accepted(app: &App, id: ReloadId) -> Response {
     let location = format!("{}/api/_internal/reloads/{id}", app.base_path.as_str());
     let headers = [(header::LOCATION, location), (header::RETRY_AFTER, "1".to_owned())];
-    (StatusCode::ACCEPTED, headers, Json(Accepted::of(id))).into_response()
+    let told = Extension(Told("accepted"));
+    (StatusCode::ACCEPTED, told, headers, Json(Accepted::of(id))).into_response()
 }
 
 impl HookHeaders for HeaderMap {

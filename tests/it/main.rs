@@ -12,6 +12,7 @@ mod held;
 mod kills;
 mod lifecycle;
 mod limits;
+mod monitoring;
 mod notify;
 mod pins;
 mod reads;

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::field::Empty;
 
 use super::error::ReloadError;
 use super::flight::RequestKind;
@@ -35,6 +37,12 @@ struct Seen {
 impl Shared {
     /// Runs one reload. Whatever happens, even a panic, is in the report.
     pub(super) fn run(&self, id: ReloadId, kind: RequestKind, trigger: Trigger) -> Report {
+        let span = tracing::info_span!(
+            "reload", reload = %id, trigger = trigger.as_str(), outcome = Empty, commit = Empty,
+            fetch_ms = Empty, diff_ms = Empty, decode_ms = Empty, apply_ms = Empty,
+            text_ms = Empty, swap_ms = Empty
+        );
+        let _entered = span.enter();
         let (started, begun) = (SystemTime::now(), Instant::now());
         let result = catch_unwind(AssertUnwindSafe(|| match kind {
             RequestKind::Pin(commit) => self.turn(Some(commit)),
@@ -48,18 +56,28 @@ impl Shared {
         });
         let serving = self.published.load().commit();
         let duration = begun.elapsed();
+        span.record("commit", tracing::field::display(serving));
         match &result {
-            Ok(outcome) => tracing::info!(
-                reload = %id, trigger = trigger.as_str(), outcome = outcome.kind.as_str(),
-                reason = outcome.reason.map(RebuildReason::as_str), commit = %serving,
-                changed = outcome.changed.values().map(|counts| counts.total()).sum::<u64>(),
-                duration_ms = duration.as_secs_f64() * 1e3, "reload done"
-            ),
-            Err(error) => tracing::warn!(
-                reload = %id, trigger = trigger.as_str(), commit = %serving,
-                error = error as &dyn std::error::Error,
-                duration_ms = duration.as_secs_f64() * 1e3, "reload failed, the old state serves"
-            ),
+            Ok(outcome) => {
+                span.record("outcome", outcome.kind.as_str());
+                for (stage, time) in outcome.timings.stages() {
+                    span.record(format!("{stage}_ms").as_str(), ms(time));
+                }
+                tracing::info!(
+                    reason = outcome.reason.map(RebuildReason::as_str),
+                    changed = outcome.changed.values().map(|counts| counts.total()).sum::<u64>(),
+                    duration_ms = ms(duration),
+                    "reload done"
+                );
+            }
+            Err(error) => {
+                span.record("outcome", "failed");
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    duration_ms = ms(duration),
+                    "reload failed, the old state serves"
+                );
+            }
         }
         Report { id, trigger, started, duration, serving, result }
     }
@@ -385,6 +403,11 @@ impl Shared {
         status.held = None;
         status.ahead = if seen.movement == Movement::Stay { seen.ahead } else { 0 };
     }
+}
+
+/// Returns milliseconds.
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 /// Returns why a state may not go live, if it may not, with what is wrong with it.

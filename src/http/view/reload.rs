@@ -125,6 +125,11 @@ impl ReloadView {
         Self::still("ignored", Some(reason.as_str()), snapshot)
     }
 
+    /// Returns the outcome that it shows.
+    pub fn outcome(&self) -> &'static str {
+        self.outcome
+    }
+
     fn still(
         outcome: &'static str,
         reason: Option<&'static str>,

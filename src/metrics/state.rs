@@ -1,0 +1,55 @@
+//! Gauges that are read from the state when they are asked for.
+
+use std::fmt::Write;
+
+use headwater_engine::engine::EngineStatus;
+use headwater_engine::snapshot::Snapshot;
+
+use super::{gauge, head, timestamp};
+use crate::http::view::lag_seconds;
+
+pub(super) fn render(out: &mut String, snapshot: &Snapshot, status: &EngineStatus) {
+    let name = "headwater_records";
+    head(out, name, "gauge", "Records that are served, hidden ones included.");
+    for sheet in snapshot.sheets() {
+        let label = escaped(sheet.spec().name.as_str());
+        let _ = writeln!(out, "{name}{{sheet=\"{label}\"}} {}", sheet.len());
+    }
+    let flag = |out: &mut String, name: &str, help: &str, value: bool| {
+        gauge(out, name, help, u8::from(value));
+    };
+    gauge(out, "headwater_problems", "Problems of the state.", snapshot.problems().len());
+    flag(out, "headwater_degraded", "Whether the first state had problems.", status.degraded);
+    flag(out, "headwater_pinned", "Whether an operator pinned the state.", status.pinned.is_some());
+    flag(out, "headwater_held", "Whether a push is held back.", status.held.is_some());
+    let help = "Whether the branch is missing on the remote.";
+    flag(out, "headwater_branch_missing", help, status.branch_missing);
+    gauge(out, "headwater_lag_seconds", "How long the remote has been ahead.", lag_seconds(status));
+    gauge(out, "headwater_ahead_commits", "Commits that are not pushed.", status.ahead);
+    // A clock that was set back makes a snapshot no younger than new.
+    let age = status.published_at.elapsed().unwrap_or_default().as_secs();
+    gauge(out, "headwater_snapshot_age_seconds", "How long ago the state was published.", age);
+    let help = "States kept to go back to.";
+    gauge(out, "headwater_snapshots_retained", help, status.retained);
+    let help = "States in memory: published, kept, or read by somebody.";
+    gauge(out, "headwater_snapshots_alive", help, status.alive);
+    if let Some(time) = status.fetched_at {
+        let name = "headwater_remote_checked_timestamp_seconds";
+        timestamp(out, name, "When the remote last answered.", time);
+    }
+}
+
+/// Escapes the value of a label.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_cannot_end_its_line() {
+        assert_eq!(escaped("a\"b\\c\nd"), "a\\\"b\\\\c\\nd");
+    }
+}

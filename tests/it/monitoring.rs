@@ -1,0 +1,79 @@
+//! What an operator watches: the metrics, and the alerts and the dashboard made from them.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::harness::{BROKEN, TestServer, people, person};
+
+const ALERTS: &str = include_str!("../../docs/monitoring/alerts.yml");
+const DASHBOARD: &str = include_str!("../../docs/monitoring/dashboard.json");
+
+fn metrics(server: &TestServer) -> String {
+    String::from_utf8(server.get("/metrics").body).unwrap()
+}
+
+/// Returns the names of metrics in `text`.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("headwater_") || word.starts_with("process_")).collect()
+}
+
+#[test]
+fn the_alerts_and_the_dashboard_name_only_metrics_that_there_are() {
+    let server = TestServer::start(&people().url());
+    let shown = metrics(&server);
+    let typed: BTreeSet<&str> =
+        shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    serde_json::from_str::<serde_json::Value>(DASHBOARD).unwrap();
+    let named: BTreeSet<&str> = names(ALERTS).into_iter().chain(names(DASHBOARD)).collect();
+    assert!(named.len() > 15, "{named:?}");
+    for name in named {
+        assert!(typed.contains(name.trim_end_matches("_bucket")), "there is no metric {name}");
+    }
+}
+
+#[test]
+fn a_push_is_counted_by_its_sender_its_stages_and_its_outcome() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    upstream.commit("older").put("people/ada.toml", person("ada", "Ada", 37)).push();
+    server.reload().outcome("applied");
+    let payload = json!({ "ref": "refs/heads/other", "after": "a".repeat(40) });
+    let github = server.call("/api/_internal/reload-data").header("x-github-event", "push");
+    server.send(github.json(&payload)).outcome("ignored");
+    server.send(server.request(Method::POST, "/api/_internal/reload-data"));
+    upstream.commit("break").put("people/broken.toml", BROKEN).push();
+    server.reload().problem(500, "push_refused");
+    server.get("/api/people/ada");
+
+    let shown = metrics(&server);
+    for line in [
+        "headwater_webhook_deliveries_total{sender=\"own\",result=\"applied\"} 1",
+        "headwater_webhook_deliveries_total{sender=\"github\",result=\"ignored\"} 1",
+        "headwater_webhook_deliveries_total{sender=\"own\",result=\"unauthorized\"} 1",
+        "headwater_webhook_deliveries_total{sender=\"own\",result=\"push_refused\"} 1",
+        "headwater_reload_stage_duration_seconds_count{stage=\"fetch\"} 1",
+        "headwater_reload_stage_duration_seconds_count{stage=\"swap\"} 1",
+        "headwater_reloads_total{trigger=\"webhook\",outcome=\"failed\",reason=\"push_refused\"} 1",
+        "headwater_http_request_duration_seconds_count{route=\"record\"} 1",
+        "headwater_held 1",
+        "headwater_snapshots_retained 1",
+        "headwater_records{sheet=\"people\"} 2",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
+    let value = |name: &str| -> f64 {
+        let line = shown.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name}\n{shown}")).parse().unwrap()
+    };
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+    for name in ["headwater_last_success_timestamp_seconds", "process_start_time_seconds"] {
+        assert!((0.0..600.0).contains(&(now - value(name))), "{name}");
+    }
+    assert!((now - value("headwater_remote_checked_timestamp_seconds")).abs() < 600.0);
+    assert!(value("process_resident_memory_bytes") > 1e6);
+    assert!(value("process_open_fds") > 3.0);
+    assert!(value("headwater_snapshots_alive") >= 2.0);
+}
