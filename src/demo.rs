@@ -41,7 +41,7 @@ pub fn demo(auto: bool, listen: &str, out: &mut (dyn Write + Send)) -> Result<Ex
         server.ready().await?;
         // The reload that follows every start could take the first push away from its webhook.
         let settled = server.live().submit(RequestKind::Reload, Trigger::Operator);
-        let _ = settled.report.await;
+        let _ = settled.verdict.await;
         let base = format!("http://{}", server.address());
         let facts = Facts {
             base: &base,

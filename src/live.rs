@@ -4,19 +4,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use headwater_engine::engine::{Done, Engine, Ledger, Report, RequestKind};
+use headwater_engine::engine::{Asker, Engine, Ledger, Request, RequestKind, Verdict};
+use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
 use tokio::sync::oneshot;
-
-/// Sees every report once.
-pub type Observer = Box<dyn Fn(&Arc<Report>) + Send + Sync>;
 
 /// An engine that may still be loading.
 pub struct Live {
     engine: OnceLock<Engine>,
     ledger: Arc<Ledger>,
-    observer: Arc<Observer>,
     stage: Mutex<Stage>,
 }
 
@@ -32,24 +29,23 @@ enum Stage {
 
 struct Early {
     id: ReloadId,
-    kind: RequestKind,
-    trigger: Trigger,
-    callers: Vec<Done>,
+    request: Request,
+    askers: Vec<Asker>,
 }
 
 /// A reload that was asked for.
 pub struct Ticket {
     /// Its id.
     pub id: ReloadId,
-    /// Its report, and whether it is shared with an earlier caller.
-    pub report: oneshot::Receiver<(Arc<Report>, bool)>,
+    /// What it came to.
+    pub verdict: oneshot::Receiver<Verdict>,
 }
 
 impl Live {
-    /// Returns a server side without an engine yet. `observer` is called on the engine's thread.
-    pub fn new(ledger: Arc<Ledger>, observer: Observer) -> Self {
+    /// Returns a server side without an engine yet.
+    pub fn new(ledger: Arc<Ledger>) -> Self {
         let stage = Mutex::new(Stage::Loading(Vec::new()));
-        Self { engine: OnceLock::new(), ledger, observer: Arc::new(observer), stage }
+        Self { engine: OnceLock::new(), ledger, stage }
     }
 
     /// Takes the engine that finished its first load, and runs what waited for it.
@@ -59,13 +55,8 @@ impl Live {
         let early = std::mem::take(early);
         let engine = self.engine.get_or_init(|| engine);
         *stage = Stage::Live;
-        for Early { id, kind, trigger, callers } in early {
-            let all: Done = Box::new(move |report, _| {
-                for (place, done) in callers.into_iter().enumerate() {
-                    done(report.clone(), place > 0);
-                }
-            });
-            engine.submit(kind, trigger, Some(id), all);
+        for Early { id, request, askers } in early {
+            engine.submit(Request { reserved: Some(id), ..request }, askers);
         }
     }
 
@@ -86,31 +77,39 @@ impl Live {
 
     /// Asks for a reload; never waits.
     pub fn submit(&self, kind: RequestKind, trigger: Trigger) -> Ticket {
-        let (sender, report) = oneshot::channel();
-        let observer = self.observer.clone();
-        let done: Done = Box::new(move |report, shared| {
-            if !shared {
-                observer(&report);
-            }
+        self.submit_for(kind, trigger, None)
+    }
+
+    /// Asks for a reload to a head that contains `commit`; never waits.
+    pub fn submit_for(
+        &self,
+        kind: RequestKind,
+        trigger: Trigger,
+        commit: Option<CommitId>,
+    ) -> Ticket {
+        let (sender, verdict) = oneshot::channel();
+        let done = Box::new(move |verdict| {
             // The caller may have stopped waiting, and that is fine.
-            let _ = sender.send((report, shared));
+            let _ = sender.send(verdict);
         });
+        let asker = Asker { commit, done };
+        let request = Request { kind, trigger, reserved: None };
         let id = match (&mut *self.stage(), self.engine.get()) {
             (Stage::Loading(early), _) => {
-                if let Some(same) = early.iter_mut().find(|early| early.kind == kind) {
-                    same.callers.push(done);
+                if let Some(same) = early.iter_mut().find(|early| early.request.kind == kind) {
+                    same.askers.push(asker);
                     same.id
                 } else {
                     let id = self.ledger.reserve();
-                    early.push(Early { id, kind, trigger, callers: vec![done] });
+                    early.push(Early { id, request, askers: vec![asker] });
                     id
                 }
             }
-            (Stage::Live, Some(engine)) => engine.submit(kind, trigger, None, done),
-            // Dropping `done` lets the caller go.
+            (Stage::Live, Some(engine)) => engine.submit(request, vec![asker]),
+            // Dropping the asker lets the caller go.
             (Stage::Live | Stage::Closed, _) => self.ledger.reserve(),
         };
-        Ticket { id, report }
+        Ticket { id, verdict }
     }
 
     /// Lets the reload that runs end and takes no more. Callers that still wait are let go.

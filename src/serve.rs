@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_engine::engine::{Engine, EngineConfig, Ledger, OpenError, RequestKind};
+use headwater_engine::engine::{Engine, EngineConfig, Ledger, Observer, OpenError, RequestKind};
 use headwater_engine::options::Progress;
 use headwater_engine::report::Trigger;
 use tokio::net::TcpListener;
@@ -23,10 +23,9 @@ use crate::exit::{Exit, Failure, chain};
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{App, Blocking, Configured, Gate, Shared, router};
-use crate::live::{Live, Observer};
+use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::poll::poll;
-use crate::pursuit::Pursuits;
+use crate::pending::PendingVerdicts;
 
 pub use source::{engine_config, load_options, open_exit};
 
@@ -59,7 +58,7 @@ impl Server {
     /// # Errors
     /// When the settings name something that can't be used, or the port is taken.
     pub async fn start(mut config: Config) -> Result<Self, Failure> {
-        let engine_config = engine_config(&config.source)?;
+        let mut engine_config = engine_config(&config.source)?;
         let listener = bind(config.http.listen).await?;
         let address = listener.local_addr().map_err(|error| unbound(&error))?;
         let stop = CancellationToken::new();
@@ -67,16 +66,17 @@ impl Server {
         let receivers = std::mem::take(&mut config.alert_receivers);
         let (pager, paging) = Pager::start(receivers, stop.clone());
         let ledger = Arc::new(Ledger::new());
-        let live = Arc::new(Live::new(ledger.clone(), observer(metrics.clone(), pager.clone())));
+        let live = Arc::new(Live::new(ledger.clone()));
+        engine_config.observer = observer(metrics.clone(), pager.clone());
+        engine_config.poll_interval = config.poll_interval;
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
-        let (cors, interval) = (config.http.cors.clone(), config.poll_interval);
-        let patience = config.alert_after;
+        let (cors, patience) = (config.http.cors.clone(), config.alert_after);
         let router = router(app(config, live.clone(), metrics), &cors);
         let accepting = tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain));
         let (sender, state) = watch::channel(State::Loading);
-        let opening = Opening { live: live.clone(), pager, patience, stop: stop.clone(), sender };
-        tokio::spawn(opening.run(engine_config, ledger, interval));
+        let opening = Opening { live: live.clone(), pager, patience, sender };
+        tokio::spawn(opening.run(engine_config, ledger));
         Ok(Self { address, stop, state, accepting, paging, live, progress, drain })
     }
 
@@ -142,7 +142,7 @@ fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
         gate: Gate::new(config.reload_secrets, config.operator_secrets, metrics.clone()),
         proxies: config.http.trusted_proxies,
         deliveries: Deliveries::default(),
-        pursuits: Pursuits::default(),
+        pending: PendingVerdicts::default(),
         blocking: Blocking::default(),
         metrics,
         base_path: config.http.base_path,
@@ -152,7 +152,7 @@ fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
 
 /// Counts reports and has them considered for alerts.
 fn observer(metrics: Arc<Metrics>, pager: Pager) -> Observer {
-    Box::new(move |report| {
+    Observer::new(move |report| {
         metrics.reload(report);
         pager.report(report);
     })
@@ -164,16 +164,15 @@ struct Opening {
     pager: Pager,
     /// How long the remote may be away before a person hears of it.
     patience: Duration,
-    stop: CancellationToken,
     sender: watch::Sender<State>,
 }
 
 impl Opening {
-    async fn run(self, config: EngineConfig, ledger: Arc<Ledger>, interval: Option<Duration>) {
+    async fn run(self, config: EngineConfig, ledger: Arc<Ledger>) {
         let open = move || Engine::open(config, ledger).map_err(|error| failed(&error));
         let state = match tokio::task::spawn_blocking(open).await {
             Ok(Ok(engine)) => {
-                self.opened(engine, interval);
+                self.opened(engine);
                 State::Ready
             }
             Ok(Err(failed)) => failed,
@@ -183,7 +182,7 @@ impl Opening {
         let _ = self.sender.send(state);
     }
 
-    fn opened(&self, engine: Engine, interval: Option<Duration>) {
+    fn opened(&self, engine: Engine) {
         let (snapshot, status) = (engine.snapshot(), engine.status());
         let commit = snapshot.commit();
         tracing::info!(
@@ -197,9 +196,6 @@ impl Opening {
         self.live.opened(engine);
         // A push may have come while nobody was here.
         drop(self.live.submit(RequestKind::Reload, Trigger::Boot));
-        if let Some(interval) = interval {
-            tokio::spawn(poll(self.live.clone(), interval, self.stop.clone()));
-        }
     }
 }
 

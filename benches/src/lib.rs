@@ -57,6 +57,8 @@ impl Town {
             load: LoadOptions::default(),
             fetch: Default::default(),
             limits: Default::default(),
+            poll_interval: None,
+            observer: Default::default(),
             rewrites: None,
         };
         let engine = Engine::open(config, Arc::new(Ledger::new()));

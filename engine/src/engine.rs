@@ -13,11 +13,13 @@ mod open;
 mod pin;
 mod reload;
 mod retained;
+mod schedule;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 
@@ -29,14 +31,16 @@ use crate::report::{ReloadId, Trigger};
 use crate::snapshot::Snapshot;
 
 pub use error::{FailureKind, OpenError, ReloadError};
-pub use flight::{Done, RequestKind};
+pub use flight::{Asker, Done, Request, Verdict};
 pub use held::{Held, HeldReason};
 pub use ledger::{Entry, Ledger, Report};
 pub use pin::Pinned;
+pub use schedule::RequestKind;
 
 use flight::Flight;
 use housekeeping::Chores;
 use retained::Retained;
+use schedule::Ended;
 
 /// What to do when the branch was rewound or rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,9 +67,40 @@ pub struct EngineConfig {
     pub fetch: FetchLimits,
     /// How much may be wrong in sheets that quarantine.
     pub limits: AdmissionLimits,
+    /// How often to ask the remote in case a webhook was lost; `None` for never.
+    pub poll_interval: Option<Duration>,
+    /// Sees every report once, on the engine's thread, before those who wait for it.
+    pub observer: Observer,
     /// What to do when the branch was rewritten; `None` follows in a repository with a work
     /// tree, whose owner amends commits all day, and holds everywhere else.
     pub rewrites: Option<Rewrites>,
+}
+
+/// Is called with every report.
+type Observe = dyn Fn(&Arc<Report>) + Send + Sync;
+
+/// Sees every report.
+#[derive(Clone)]
+pub struct Observer(Arc<Observe>);
+
+impl Observer {
+    /// Returns one that calls `observe`, which should only pass the report on.
+    pub fn new(observe: impl Fn(&Arc<Report>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(observe))
+    }
+}
+
+impl Default for Observer {
+    /// Returns one that sees nothing.
+    fn default() -> Self {
+        Self::new(|_| {})
+    }
+}
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Observer")
+    }
 }
 
 /// A git branch as a live state: readers never wait, and every change is published whole.
@@ -95,6 +130,7 @@ struct Shared {
     /// Taken by whoever talks to the remote or tidies the repository; no write waits for it.
     lane: Mutex<()>,
     flight: Flight,
+    observer: Observer,
     chores: Chores,
     ledger: Arc<Ledger>,
     status: Mutex<EngineStatus>,
@@ -143,19 +179,13 @@ impl Engine {
         self.shared.published.load_full()
     }
 
-    /// Asks for a reload and returns its id at once; `done` is called with the report, on the
-    /// engine's thread, so it should only pass it on.
+    /// Asks for a reload and returns its id at once.
     ///
-    /// One reload runs and one waits; requests that arrive meanwhile share the one that waits.
-    /// `reserved` is an id taken from the ledger before, for callers who were given it already.
-    pub fn submit(
-        &self,
-        kind: RequestKind,
-        trigger: Trigger,
-        reserved: Option<ReloadId>,
-        done: Done,
-    ) -> ReloadId {
-        self.shared.flight.join(&self.shared.ledger, kind, trigger, reserved, done)
+    /// One reload runs and one waits; requests that arrive meanwhile share the one that waits. An
+    /// asker that names a commit is told once the remote's head contains it, or after some further
+    /// reloads that it does not.
+    pub fn submit(&self, request: Request, askers: Vec<Asker>) -> ReloadId {
+        self.shared.flight.join(&self.shared.ledger, request, askers)
     }
 
     /// Asks for a reload and waits for its report.
@@ -163,21 +193,13 @@ impl Engine {
     /// Returns `None` when the engine is shut down meanwhile.
     pub fn reload(&self, kind: RequestKind, trigger: Trigger) -> Option<Arc<Report>> {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let done: Done = Box::new(move |report, _| {
+        let done: Done = Box::new(move |verdict| {
             // Nobody listens any more when the caller is gone, and that is fine.
-            let _ = sender.send(report);
+            let _ = sender.send(verdict.report);
         });
-        self.submit(kind, trigger, None, done);
+        let request = Request { kind, trigger, reserved: None };
+        self.submit(request, vec![Asker { commit: None, done }]);
         receiver.recv().ok()
-    }
-
-    /// Says whether `hash` is `head` or one of its ancestors; a commit that is not here is not.
-    pub fn contains(&self, head: CommitId, hash: CommitId) -> bool {
-        head == hash
-            || self.shared.mirror.objects().is_ok_and(|objects| {
-                objects.contains(hash.as_bytes())
-                    && objects.descends_from(head, hash).unwrap_or(false)
-            })
     }
 
     /// Waits until the housekeeping behind all reloads so far is done.
@@ -232,14 +254,40 @@ impl Drop for Engine {
 impl Shared {
     /// Serves requests until the flight is closed.
     fn serve(&self) {
-        while let Some(run) = self.flight.next() {
+        while let Some(run) = self.flight.next(&self.ledger) {
             let report = Arc::new(self.run(run.id, run.kind, run.trigger));
             self.ledger.record(&report);
             self.status().last = Some(report.clone());
+            let seen = catch_unwind(AssertUnwindSafe(|| (self.observer.0)(&report)));
+            if seen.is_err() {
+                tracing::error!(reload = %report.id, "observing a report panicked");
+            }
             // Before the callers are told, so that they can wait for what comes behind.
             self.chores.wake();
-            run.finish(&report);
+            let ended = catch_unwind(AssertUnwindSafe(|| self.ended(&report)));
+            self.flight.finish(&report, ended.unwrap_or(Ended::Failed { remote: false }));
         }
+    }
+
+    /// Returns what those who wait need to know of a report: which of their commits are there.
+    fn ended(&self, report: &Report) -> Ended {
+        let head = match &report.result {
+            Ok(outcome) => outcome.remote_head.unwrap_or(outcome.new),
+            // What is held may be an older head, from before the push that a call is about.
+            Err(ReloadError::Held { held, .. }) => held.commit,
+            Err(error) => return Ended::Failed { remote: error.kind().is_of_remote() },
+        };
+        let is_there = |commit: &CommitId| self.contains(head, *commit);
+        Ended::Saw(self.flight.wanted().into_iter().filter(is_there).collect())
+    }
+
+    /// Says whether `hash` is `head` or one of its ancestors; a commit that is not here is not.
+    fn contains(&self, head: CommitId, hash: CommitId) -> bool {
+        head == hash
+            || self.mirror.objects().is_ok_and(|objects| {
+                objects.contains(hash.as_bytes())
+                    && objects.descends_from(head, hash).unwrap_or(false)
+            })
     }
 
     /// Publishes `snapshot` and keeps what it takes the place of, unless it was built anew. The one

@@ -8,7 +8,7 @@ use crate::config::{BasePath, TrustedProxies};
 use crate::hook::Deliveries;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::pursuit::Pursuits;
+use crate::pending::PendingVerdicts;
 
 /// What handlers share; cheap to clone.
 pub type App = Arc<Shared>;
@@ -24,7 +24,7 @@ pub struct Shared {
     /// Webhooks whose reload succeeded.
     pub deliveries: Deliveries,
     /// Calls that did not wait for their verdict.
-    pub pursuits: Pursuits,
+    pub pending: PendingVerdicts,
     /// Runs what may take long.
     pub blocking: Blocking,
     /// Counters.

@@ -14,7 +14,6 @@ use super::current::not_ready;
 use super::error::{ApiError, Code};
 use super::source::Source;
 use super::webhook::answer;
-use crate::pursuit::Verdict;
 
 /// The largest body: one hash.
 const BODY: usize = 1024;
@@ -59,6 +58,5 @@ pub(super) async fn unpin(
 
 async fn turn(app: &App, kind: RequestKind) -> Result<Response, ApiError> {
     let ticket = app.live.submit(kind, Trigger::Operator);
-    let (report, shared) = ticket.report.await.map_err(|_| not_ready())?;
-    answer(&Verdict { report, shared, missing: None })
+    answer(&ticket.verdict.await.map_err(|_| not_ready())?)
 }

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use headwater_engine::engine::{Entry, ReloadError, RequestKind};
+use headwater_engine::engine::{Entry, ReloadError, RequestKind, Verdict};
 use headwater_engine::report::{ReloadId, Trigger};
 
 use super::app::App;
@@ -13,7 +13,6 @@ use super::json::Json;
 use super::source::Source;
 use super::view::{ReloadsView, StoredReload};
 use super::webhook::answer;
-use crate::pursuit::Verdict;
 
 /// `GET /api/_internal/reloads`
 pub(super) async fn list(
@@ -49,8 +48,7 @@ pub(super) async fn apply(
     app.gate.pass_operator(source, &headers).await?;
     let held = held_id(&app, &id)?;
     let ticket = app.live.submit(RequestKind::Apply(held), Trigger::Operator);
-    let (report, shared) = ticket.report.await.map_err(|_| not_ready())?;
-    answer(&Verdict { report, shared, missing: None })
+    answer(&ticket.verdict.await.map_err(|_| not_ready())?)
 }
 
 fn find(app: &App, id: &str) -> Result<(ReloadId, Entry), ApiError> {
@@ -81,7 +79,7 @@ fn not_held(id: ReloadId) -> ApiError {
 
 /// A call that waits for a commit has its verdict beside the ledger.
 fn stored(app: &App, id: ReloadId, entry: Entry) -> StoredReload {
-    match (app.pursuits.get(&id), entry) {
+    match (app.pending.get(&id), entry) {
         (Some(pending), _) => match pending.get() {
             Some(verdict) => StoredReload::done(id, verdict),
             None => StoredReload::running(id),

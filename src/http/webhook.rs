@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use headwater_engine::engine::RequestKind;
+use headwater_engine::engine::{RequestKind, Verdict};
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
@@ -19,7 +19,8 @@ use super::json::Json;
 use super::source::Source;
 use super::view::{Accepted, ReloadView};
 use crate::hook::{self, BadHook, Delivery, Forge, Hint, HookHeaders, Ignored, Relevance};
-use crate::pursuit::{Pending, Verdict, settle};
+use crate::live::Ticket;
+use crate::pending::Pending;
 
 /// How long a caller waits who does not say.
 const WAIT: u64 = 60;
@@ -181,24 +182,27 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
     let Call { kind, commit, delivery } = call;
     // Nobody waits for a first load: it may take longer than any caller's patience.
     let deadline = if app.live.engine().is_some() { deadline } else { Instant::now() };
-    let ticket = app.live.submit(kind, Trigger::Webhook);
-    let (id, pending) = (ticket.id, Pending::default());
-    let pursuit = settle(app.live.clone(), kind, ticket, commit, pending.clone());
-    let remembering = app.clone();
-    let pursuit = async move {
-        let verdict = pursuit.await?;
-        // Without a commit nobody can tell whether the remote showed what the delivery is about.
-        if let Some(delivery) = delivery.filter(|_| commit.is_some() && verdict.is_served()) {
-            remembering.deliveries.remember(delivery);
+    let Ticket { id, verdict } = app.live.submit_for(kind, Trigger::Webhook, commit);
+    let (pending, keeper) = (Pending::default(), app.clone());
+    let pursuit = tokio::spawn({
+        let pending = pending.clone();
+        async move {
+            let verdict = verdict.await.ok()?;
+            // Without a commit nobody can tell whether the remote showed what the delivery is about.
+            if let Some(delivery) = delivery.filter(|_| commit.is_some() && verdict.is_served()) {
+                keeper.deliveries.remember(delivery);
+            }
+            Some(pending.get_or_init(|| verdict).clone())
         }
-        Some(verdict)
-    };
-    match tokio::time::timeout_at(deadline.into(), tokio::spawn(pursuit)).await {
+    });
+    match tokio::time::timeout_at(deadline.into(), pursuit).await {
         Ok(Ok(Some(verdict))) => answer(&verdict),
         Ok(Ok(None)) => Err(not_ready()),
         Ok(Err(panic)) => Err(ApiError::caused_by(Code::Internal, &panic)),
         // The reload alone does not tell whether a commit arrived.
-        Err(_) if commit.is_some() => Ok(accepted(&app, app.pursuits.name(&app.live, pending))),
+        Err(_) if commit.is_some() => {
+            Ok(accepted(&app, app.pending.name(app.live.ledger(), pending)))
+        }
         Err(_) => Ok(accepted(&app, id)),
     }
 }

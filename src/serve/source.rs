@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use headwater_engine::admit::{AdmissionLimits, PushLimits};
-use headwater_engine::engine::{EngineConfig, OpenError};
+use headwater_engine::engine::{EngineConfig, Observer, OpenError};
 use headwater_engine::layout::DefinitionFile;
 use headwater_engine::mirror::{FetchLimits, Remote, RemoteOptions};
 use headwater_engine::options::{LoadOptions, Progress};
@@ -49,6 +49,8 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
                 problems: source.push_problems,
             },
         },
+        poll_interval: None,
+        observer: Observer::default(),
         rewrites: None,
     })
 }

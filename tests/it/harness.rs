@@ -140,7 +140,7 @@ impl TestServer {
         self.ready().unwrap();
         let live = self.server().live();
         let ticket = live.submit(RequestKind::Reload, Trigger::Operator);
-        self.runtime.block_on(ticket.report).unwrap();
+        self.runtime.block_on(ticket.verdict).unwrap();
     }
 
     pub(crate) fn ready(&self) -> Result<(), Failure> {

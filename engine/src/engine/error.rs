@@ -188,6 +188,14 @@ pub enum FailureKind {
     Internal,
 }
 
+impl FailureKind {
+    /// Says whether it is about fetching the remote, which is asked less often then.
+    pub fn is_of_remote(self) -> bool {
+        use FailureKind::{ContentRejected, RemoteAuth, TimedOut, Unreachable};
+        matches!(self, Unreachable | RemoteAuth | TimedOut | ContentRejected)
+    }
+}
+
 impl ReloadError {
     /// Returns what kind of failure it is.
     pub fn kind(&self) -> FailureKind {

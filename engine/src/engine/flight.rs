@@ -1,129 +1,152 @@
-//! Single flight: one reload runs, one waits, and whoever asks for the same meanwhile shares the
-//! one that waits. A burst of any number of requests costs at most two reloads.
+//! The schedule between those who ask, on any thread, and the one thread that reloads.
 
-use std::collections::VecDeque;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::ledger::{Ledger, Report};
+use super::schedule::{Action, Call, Ended, Event, RequestKind, Schedule};
 use crate::id::CommitId;
-use crate::report::{ReloadId, Trigger};
+use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Trigger};
 
-/// What a request asks for.
+/// A request for a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RequestKind {
-    /// Go to the remote's head.
-    Reload,
-    /// Go to the remote's head, or stay, and build the state anew.
-    Rebuild,
-    /// Let the held push with this id through.
-    Apply(ReloadId),
-    /// Go back to this commit and stay there.
-    Pin(CommitId),
-    /// Go to the head of the branch again.
-    Unpin,
+pub struct Request {
+    /// What is asked for.
+    pub kind: RequestKind,
+    /// Who asks.
+    pub trigger: Trigger,
+    /// An id taken from the ledger before, for callers who were given it already.
+    pub reserved: Option<ReloadId>,
 }
 
-/// Is called with the report of the reload, and whether it was shared with an earlier caller.
-pub type Done = Box<dyn FnOnce(Arc<Report>, bool) + Send>;
+/// What a call came to.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The report of the last reload.
+    pub report: Arc<Report>,
+    /// Whether that reload was shared with an earlier caller.
+    pub shared: bool,
+    /// The commit that was named and is not in the branch.
+    pub missing: Option<CommitId>,
+}
 
-/// A reload that waits or runs, with everybody who waits for it.
+impl Verdict {
+    /// Says whether the remote was asked and whatever the call was about is served.
+    pub fn is_served(&self) -> bool {
+        let served = |outcome: &ReloadOutcome| outcome.fetched && outcome.kind != OutcomeKind::Held;
+        self.missing.is_none() && self.report.result.as_ref().is_ok_and(served)
+    }
+}
+
+/// Is called with the verdict, on the engine's thread, so it should only pass it on.
+pub type Done = Box<dyn FnOnce(Verdict) + Send>;
+
+/// Somebody who asks: the commit to wait for, if one is named, and whom to tell.
+pub struct Asker {
+    /// The commit that has to be in the remote's head.
+    pub commit: Option<CommitId>,
+    /// Is called with the verdict.
+    pub done: Done,
+}
+
+/// A reload to run.
 pub(super) struct Run {
     pub(super) id: ReloadId,
     pub(super) kind: RequestKind,
     pub(super) trigger: Trigger,
-    callers: Vec<Done>,
 }
 
-impl Run {
-    /// Tells everybody who waits.
-    pub(super) fn finish(self, report: &Arc<Report>) {
-        for (place, done) in self.callers.into_iter().enumerate() {
-            let told = catch_unwind(AssertUnwindSafe(|| done(report.clone(), place > 0)));
-            if told.is_err() {
-                tracing::error!(reload = %report.id, "telling a caller panicked");
-            }
-        }
-    }
-}
-
-/// The queue between those who ask and the one thread that reloads.
-#[derive(Default)]
+/// The schedule and its clock.
 pub(super) struct Flight {
-    state: Mutex<State>,
+    begun: Instant,
+    schedule: Mutex<Schedule<Done>>,
     changed: Condvar,
 }
 
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<Run>,
-    closed: bool,
-}
-
 impl Flight {
+    /// Returns a flight that polls about every `interval`.
+    pub(super) fn new(interval: Option<Duration>) -> Self {
+        // The keys of every `RandomState` differ.
+        let seed = RandomState::new().build_hasher().finish();
+        let schedule = Mutex::new(Schedule::new(Duration::ZERO, interval, seed));
+        Self { begun: Instant::now(), schedule, changed: Condvar::new() }
+    }
+
     /// Joins the reload that waits, or lets a new one wait, and returns its id. Never blocks.
-    ///
-    /// A running reload is never joined: it may have fetched before the caller's push arrived.
-    pub(super) fn join(
-        &self,
-        ledger: &Ledger,
-        kind: RequestKind,
-        trigger: Trigger,
-        reserved: Option<ReloadId>,
-        done: Done,
-    ) -> ReloadId {
-        let mut state = self.lock();
-        if state.closed {
-            return reserved.unwrap_or_else(|| ledger.reserve());
-        }
-        // A reserved id was given out already, so it has to be the id of a reload of its own.
-        // Only the like are shared: a rebuild succeeds without the remote, a reload must not.
-        let share = state.waiting.iter_mut().find(|run| reserved.is_none() && run.kind == kind);
-        let id = match share {
-            Some(run) => {
-                run.callers.push(done);
-                run.id
-            }
-            None => {
-                let id = reserved.unwrap_or_else(|| ledger.reserve());
-                state.waiting.push_back(Run { id, kind, trigger, callers: vec![done] });
-                id
-            }
-        };
+    pub(super) fn join(&self, ledger: &Ledger, request: Request, askers: Vec<Asker>) -> ReloadId {
+        let Request { kind, trigger, reserved } = request;
+        let id = reserved.unwrap_or_else(|| ledger.fresh());
+        let call = |Asker { commit, done }| Call { caller: done, commit };
+        let calls = askers.into_iter().map(call).collect();
+        let event = Event::Asked { id, given: reserved.is_some(), kind, trigger, calls };
+        let actions = self.lock().step(self.begun.elapsed(), event);
+        let enlisted = actions.into_iter().find_map(|action| match action {
+            Action::Enlisted(id) => Some(id),
+            _ => None,
+        });
+        let enlisted = enlisted.unwrap_or(id);
+        ledger.note(enlisted);
         self.changed.notify_one();
-        id
+        enlisted
     }
 
     /// Waits for the next reload; `None` once the flight is closed.
-    pub(super) fn next(&self) -> Option<Run> {
-        let mut state = self.lock();
+    pub(super) fn next(&self, ledger: &Ledger) -> Option<Run> {
+        let mut schedule = self.lock();
         loop {
-            if state.closed {
+            if schedule.is_closed() {
                 return None;
             }
-            if let Some(run) = state.waiting.pop_front() {
-                return Some(run);
+            let now = self.begun.elapsed();
+            if let Some(Action::Begin { id, kind, trigger }) = schedule.step(now, Event::Idle).pop()
+            {
+                return Some(Run { id: id.unwrap_or_else(|| ledger.reserve()), kind, trigger });
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            schedule = match schedule.due() {
+                Some(due) => {
+                    let wait = due.saturating_sub(now);
+                    let waited = self.changed.wait_timeout(schedule, wait);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    /// Returns the commits that somebody waits for who is to be told of the running reload.
+    pub(super) fn wanted(&self) -> BTreeSet<CommitId> {
+        self.lock().wanted()
+    }
+
+    /// Tells those who wait for the reload that ran how it ended.
+    pub(super) fn finish(&self, report: &Arc<Report>, ended: Ended) {
+        let actions = self.lock().step(self.begun.elapsed(), Event::Ended(ended));
+        for action in actions {
+            let Action::Tell { caller, shared, missing } = action else { continue };
+            let verdict = Verdict { report: report.clone(), shared, missing };
+            if catch_unwind(AssertUnwindSafe(|| caller(verdict))).is_err() {
+                tracing::error!(reload = %report.id, "telling a caller panicked");
+            }
         }
     }
 
     /// Says whether nothing waits.
     pub(super) fn is_idle(&self) -> bool {
-        self.lock().waiting.is_empty()
+        self.lock().is_idle()
     }
 
     /// Lets the thread end after the reload it runs. What still waits is dropped unanswered.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        state.waiting.clear();
+        self.lock().step(self.begun.elapsed(), Event::Closed);
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // The queue is whole after every statement, so a poisoned lock holds a usable one.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Schedule<Done>> {
+        // The schedule is whole after every statement, so a poisoned lock holds a usable one.
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,80 +154,48 @@ impl Flight {
 mod tests {
     use super::*;
 
-    fn join(flight: &Flight, ledger: &Ledger, kind: RequestKind) -> ReloadId {
-        flight.join(ledger, kind, Trigger::Webhook, None, Box::new(|_, _| {}))
+    const RELOAD: Request =
+        Request { kind: RequestKind::Reload, trigger: Trigger::Webhook, reserved: None };
+
+    fn asker(done: impl FnOnce(Verdict) + Send + 'static) -> Vec<Asker> {
+        vec![Asker { commit: None, done: Box::new(done) }]
     }
 
     #[test]
-    fn requests_share_the_reload_that_waits_and_never_the_one_that_runs() {
-        let (flight, ledger) = (Flight::default(), Ledger::new());
-        let first = join(&flight, &ledger, RequestKind::Reload);
-        let running = flight.next().unwrap();
-        assert_eq!(running.id, first);
-        let second = join(&flight, &ledger, RequestKind::Reload);
-        assert_ne!(first, second);
-        for _ in 0..48 {
-            assert_eq!(join(&flight, &ledger, RequestKind::Reload), second);
-        }
-        assert_eq!(flight.next().unwrap().callers.len(), 49);
-        assert!(flight.is_idle());
-    }
-
-    #[test]
-    fn a_rebuild_and_a_reload_are_told_apart() {
-        let (flight, ledger) = (Flight::default(), Ledger::new());
-        let reload = join(&flight, &ledger, RequestKind::Reload);
-        let rebuild = join(&flight, &ledger, RequestKind::Rebuild);
-        assert_ne!(rebuild, reload);
-        assert_eq!(join(&flight, &ledger, RequestKind::Rebuild), rebuild);
-        assert_eq!(join(&flight, &ledger, RequestKind::Reload), reload);
-    }
-
-    #[test]
-    fn a_closed_flight_lets_its_callers_go() {
-        let (flight, ledger) = (Flight::default(), Ledger::new());
+    fn a_closed_flight_lets_its_callers_go_and_ends_the_thread() {
+        let (flight, ledger) = (Flight::new(None), Ledger::new());
+        flight.join(&ledger, RELOAD, asker(|_| {}));
         flight.close();
+        assert!(flight.next(&ledger).is_none());
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
-        let done: Done = Box::new(move |_, _| drop(sender));
-        flight.join(&ledger, RequestKind::Reload, Trigger::Webhook, None, done);
+        flight.join(&ledger, RELOAD, asker(move |_| drop(sender)));
         assert!(receiver.recv().is_err());
     }
 
     #[test]
     fn a_caller_that_panics_keeps_nobody_from_being_told() {
-        let (flight, ledger) = (Flight::default(), Ledger::new());
-        let id = ledger.reserve();
-        let panics: Done = Box::new(|_, _| panic!("a test"));
+        let (flight, ledger) = (Flight::new(None), Ledger::new());
         let (sender, receiver) = std::sync::mpsc::channel();
-        let told: Done = Box::new(move |_, shared| sender.send(shared).unwrap());
-        for done in [panics, told] {
-            flight.join(&ledger, RequestKind::Reload, Trigger::Webhook, None, done);
-        }
+        flight.join(&ledger, RELOAD, asker(|_| panic!("a test")));
+        flight.join(&ledger, RELOAD, asker(move |verdict| sender.send(verdict.shared).unwrap()));
+        let Run { id, trigger, .. } = flight.next(&ledger).unwrap();
         let report = Report {
             id,
-            trigger: Trigger::Webhook,
+            trigger,
             started: std::time::SystemTime::now(),
-            duration: std::time::Duration::ZERO,
-            serving: crate::id::CommitId::ZERO,
+            duration: Duration::ZERO,
+            serving: CommitId::ZERO,
             result: Err(crate::engine::ReloadError::NotHeld { id }),
         };
-        flight.next().unwrap().finish(&Arc::new(report));
+        flight.finish(&Arc::new(report), Ended::Failed { remote: false });
         assert_eq!(receiver.recv(), Ok(true));
     }
 
     #[test]
-    fn letting_a_held_push_through_is_never_merged_with_a_reload() {
-        let (flight, ledger) = (Flight::default(), Ledger::new());
-        let held = ledger.reserve();
-        let reload = join(&flight, &ledger, RequestKind::Reload);
-        assert_ne!(join(&flight, &ledger, RequestKind::Apply(held)), reload);
-    }
-
-    #[test]
-    fn a_closed_flight_ends_the_thread() {
-        let (flight, ledger) = (Flight::default(), Ledger::new());
-        join(&flight, &ledger, RequestKind::Reload);
-        flight.close();
-        assert!(flight.next().is_none());
+    fn a_poll_begins_by_the_time_alone() {
+        let (flight, ledger) = (Flight::new(Some(Duration::from_millis(5))), Ledger::new());
+        let run = flight.next(&ledger).unwrap();
+        assert_eq!((run.kind, run.trigger), (RequestKind::Reload, Trigger::Poll));
+        assert!(matches!(ledger.get(&run.id), Some(crate::engine::Entry::Running)));
     }
 }

@@ -57,10 +57,22 @@ impl Ledger {
 
     /// Returns a fresh id, which is known as running from now on.
     pub fn reserve(&self) -> ReloadId {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let id = ReloadId { epoch: self.epoch, number };
-        self.put(id, Entry::Running);
+        let id = self.fresh();
+        self.note(id);
         id
+    }
+
+    /// Returns a fresh id that nothing is known of.
+    pub(super) fn fresh(&self) -> ReloadId {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        ReloadId { epoch: self.epoch, number }
+    }
+
+    /// Notes that `id` waits or runs, unless it is known.
+    pub(super) fn note(&self, id: ReloadId) {
+        if self.get(&id).is_none() {
+            self.put(id, Entry::Running);
+        }
     }
 
     /// Returns what is known of `id`, or `None` where it is unknown or forgotten.

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::field::Empty;
 
 use super::error::ReloadError;
-use super::flight::RequestKind;
 use super::held::{Held, HeldReason};
 use super::ledger::Report;
+use super::schedule::RequestKind;
 use super::{Rewrites, Shared};
 use crate::admit::{Excess, Health, Verdict, admit};
 use crate::fault;

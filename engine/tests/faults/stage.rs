@@ -170,6 +170,8 @@ pub(crate) fn open(mirror: &Path, url: &str) -> Result<Engine, OpenError> {
         load: LoadOptions::default(),
         fetch: Default::default(),
         limits: Default::default(),
+        poll_interval: None,
+        observer: Default::default(),
         rewrites: None,
     };
     Engine::open(config, Arc::new(Ledger::new()))

@@ -95,6 +95,8 @@ pub(crate) fn config(repo: &Path, remote: Option<Arc<Remote>>) -> EngineConfig {
         load: LoadOptions::default(),
         fetch: Default::default(),
         limits: Default::default(),
+        poll_interval: None,
+        observer: Default::default(),
         rewrites: None,
     }
 }

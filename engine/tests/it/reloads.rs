@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Barrier, mpsc};
 
-use headwater_engine::engine::{FailureKind, HeldReason, OpenError, Report, RequestKind};
+use headwater_engine::engine::{
+    Asker, FailureKind, HeldReason, OpenError, Request, RequestKind, Verdict,
+};
 use headwater_engine::plan::RebuildReason;
 use headwater_engine::problem::Problem;
 use headwater_engine::report::{OutcomeKind, Trigger};
@@ -214,10 +216,12 @@ fn fifty_requests_at_once_cost_at_most_two_reloads() {
             let (sender, barrier) = (sender.clone(), &barrier);
             scope.spawn(move || {
                 barrier.wait();
-                let done = Box::new(move |report: Arc<Report>, _| {
+                let done = Box::new(move |Verdict { report, .. }| {
                     sender.send((report.id, report.serving)).unwrap();
                 });
-                engine.submit(RequestKind::Reload, Trigger::Webhook, None, done);
+                let (kind, trigger) = (RequestKind::Reload, Trigger::Webhook);
+                let request = Request { kind, trigger, reserved: None };
+                engine.submit(request, vec![Asker { commit: None, done }]);
             });
         }
     });

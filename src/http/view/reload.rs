@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use headwater_engine::admit::Excess;
-use headwater_engine::engine::{FailureKind, Held, HeldReason, ReloadError, Report};
+use headwater_engine::engine::{FailureKind, Held, HeldReason, ReloadError, Report, Verdict};
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{OutcomeKind, ReloadId, ReloadOutcome, Timings};
 use headwater_engine::snapshot::Snapshot;
@@ -14,7 +14,6 @@ use serde_json::{Value, json};
 use super::ProblemView;
 use crate::hook::Ignored;
 use crate::http::error::{ApiError, Code};
-use crate::pursuit::Verdict;
 
 /// How many problems a refusal lists.
 const LISTED: usize = 100;

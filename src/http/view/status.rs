@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use headwater_engine::engine::{EngineStatus, Pinned};
+use headwater_engine::engine::{EngineStatus, Pinned, Verdict};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 
 use super::{StoredReload, time};
-use crate::pursuit::Verdict;
 
 /// The answer of `_status`.
 #[derive(Debug, Serialize)]
