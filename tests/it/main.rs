@@ -21,4 +21,5 @@ mod reloads;
 mod remotes;
 mod secrets;
 mod signatures;
+mod storm;
 mod throttle;

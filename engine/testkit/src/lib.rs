@@ -11,11 +11,13 @@ pub mod git;
 pub mod git_http;
 mod http_request;
 pub mod notify;
+pub mod proxy;
 pub mod scripted_http;
 mod socket_server;
 pub mod upstream;
 
 pub use git::git;
 pub use git_http::{Fault, GitHttp};
+pub use proxy::CuttingProxy;
 pub use scripted_http::{Answer, Received, ScriptedHttp};
 pub use upstream::{Commit, TreeEntry, Upstream};

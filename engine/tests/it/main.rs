@@ -11,4 +11,6 @@ mod model;
 mod pins;
 mod problems;
 mod reloads;
+mod storm;
+mod wire;
 mod world;
