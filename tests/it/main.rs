@@ -7,6 +7,7 @@ mod canaries;
 mod commands;
 mod deliveries;
 mod forges;
+mod full;
 mod harness;
 mod held;
 mod kills;
