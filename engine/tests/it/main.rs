@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
+mod calls;
 mod divergence;
 mod house;
 mod law;

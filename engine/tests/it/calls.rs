@@ -1,0 +1,221 @@
+//! Each system call of a reload made to fail, one at a time, by strace.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use headwater_engine::engine::{Engine, RequestKind};
+use headwater_engine::id::CommitId;
+use headwater_engine::load::load;
+use headwater_engine::mirror::{Mirror, MirrorOptions, Remote, RemoteOptions};
+use headwater_engine::options::LoadOptions;
+use headwater_engine::report::Trigger;
+use headwater_testkit::{GitHttp, Upstream, git};
+use tempfile::TempDir;
+
+use crate::house::{DEFINITION, id, open};
+
+/// The system calls, and how each may fail.
+const FAILURES: &[(&str, &[&str])] = &[
+    ("openat", &["EMFILE", "EIO", "ENOSPC"]),
+    ("read", &["EIO"]),
+    ("pread64", &["EIO"]),
+    ("write", &["ENOSPC", "EIO"]),
+    ("fsync,fdatasync", &["EIO", "ENOSPC"]),
+    ("rename,renameat,renameat2", &["EIO", "ENOSPC"]),
+    ("link,linkat", &["EIO", "ENOSPC"]),
+    ("unlink,unlinkat", &["EIO"]),
+    ("mkdir,mkdirat", &["EIO", "ENOSPC"]),
+    ("getdents64", &["EIO"]),
+    ("ftruncate", &["EIO"]),
+    ("socket", &["EMFILE"]),
+    ("connect", &["ECONNREFUSED"]),
+    ("recvfrom", &["ECONNRESET"]),
+    ("sendto,writev", &["EPIPE"]),
+];
+
+/// What tells the child where its mirror and its remote are.
+const CHILD: [&str; 2] = ["HEADWATER_CALLS_MIRROR", "HEADWATER_CALLS_URL"];
+
+/// How the child ends: the new commit is served, or a typed error was told and the old one is.
+const APPLIED: i32 = 10;
+const FAILED: i32 = 11;
+
+/// Whether every call is tried, and not only the second of each kind.
+fn all() -> bool {
+    std::env::var_os("HEADWATER_CALLS").is_some()
+}
+
+/// What a case came to.
+#[derive(Debug, Default, Clone, Copy)]
+struct Tally {
+    applied: usize,
+    failed: usize,
+}
+
+/// A remote, its mirror, and an engine in a process of its own for each case.
+struct Bench {
+    upstream: Upstream,
+    folder: TempDir,
+    url: String,
+    pushed: usize,
+}
+
+impl Bench {
+    fn mirror(&self) -> PathBuf {
+        self.folder.path().join("mirror.git")
+    }
+
+    fn open(&self) -> Engine {
+        let remote = Remote::new(&self.url, RemoteOptions::default()).unwrap();
+        open(&self.mirror(), Some(Arc::new(remote))).unwrap()
+    }
+
+    /// Lets the call `number` of `call` in each thread fail with `error` while a push is reloaded.
+    /// Returns how the child ended; `None` where nothing failed because there are fewer such calls.
+    fn strike(&mut self, call: &str, error: &str, number: usize) -> Option<i32> {
+        self.pushed += 1;
+        let text = format!("id = 3\nname = \"Push {}\"\n", self.pushed);
+        let commit = self.upstream.commit("push").put("people/ada.toml", text);
+        let head = id(&commit.put(format!("people/p{}.toml", self.pushed), "name = \"P\"\n").push());
+        let before = git(self.mirror(), ["rev-parse", "refs/heads/published"]);
+        let mut child = self.child();
+        let trace = self.folder.path().join("trace");
+        let mut strace = attach(&child, call, error, number, &trace);
+        child.stdin.take().unwrap().write_all(b"go\n").unwrap();
+        let ended = child.wait().unwrap();
+        strace.wait().unwrap();
+        let struck = std::fs::read_to_string(&trace).unwrap().contains("(INJECTED)");
+        let case = format!("{call} {number} {error}");
+        let code = ended.code().unwrap_or_else(|| panic!("{case}: {ended}"));
+        assert!([APPLIED, FAILED].contains(&code), "{case}: {ended}");
+        assert!(struck || code == APPLIED, "{case} failed for another reason");
+
+        let served = git(self.mirror(), ["rev-parse", "refs/heads/published"]);
+        assert!(
+            id(served.trim()) == head || code == FAILED && served == before,
+            "{case}: {code} at {served}"
+        );
+        self.heals(head, &case);
+        struck.then_some(code)
+    }
+
+    /// Starts a child and waits until its engine is open.
+    fn child(&self) -> Child {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "calls::the_child_that_reloads", "--ignored", "--nocapture"]);
+        child.envs(CHILD.into_iter().zip([self.mirror().to_str().unwrap(), &self.url]));
+        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = child.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line.ends_with("ready")), "it died");
+        child
+    }
+
+    /// Without the fault, the remote's head is served and is what a load gives.
+    fn heals(&self, head: CommitId, case: &str) {
+        let engine = self.open();
+        let report = engine.reload(RequestKind::Reload, Trigger::Poll).unwrap();
+        assert!(report.result.is_ok(), "{case}: {report:?}");
+        let snapshot = engine.snapshot();
+        assert_eq!(snapshot.commit(), head, "{case}");
+        let objects = Mirror::open(&self.mirror(), MirrorOptions::default()).unwrap();
+        let fresh = load(&objects.objects().unwrap(), head, &LoadOptions::default()).unwrap();
+        assert_eq!(snapshot.digest(), fresh.digest(), "{case}");
+        engine.settle();
+    }
+
+    /// Tries each failure of each call, and returns what they came to.
+    fn run(&mut self) -> Tally {
+        let mut tally = Tally::default();
+        for (call, errors) in FAILURES {
+            for error in *errors {
+                let numbers = if all() { 1..usize::MAX } else { 2..3 };
+                for number in numbers {
+                    match self.strike(call, error, number) {
+                        Some(APPLIED) => tally.applied += 1,
+                        Some(_) => tally.failed += 1,
+                        None => break,
+                    }
+                }
+            }
+        }
+        let mirror = self.mirror();
+        git(&mirror, ["fsck", "--connectivity-only", "--no-dangling"]);
+        tally
+    }
+}
+
+/// Lets strace take hold of the child and its threads, and waits until it has.
+fn attach(child: &Child, call: &str, error: &str, number: usize, trace: &Path) -> Child {
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-e"]).arg(format!("trace={call}")).arg("-e");
+    strace.arg(format!("inject={call}:error={error}:when={number}"));
+    strace.arg("-o").arg(trace).args(["-p", &child.id().to_string()]);
+    let mut strace = strace.stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(strace.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("attached"), "{line}");
+    strace
+}
+
+/// Says whether strace is here and may trace other processes.
+fn may_trace() -> bool {
+    let Ok(mut child) = Command::new("cat").stdin(Stdio::piped()).spawn() else { return false };
+    let mut strace = Command::new("strace");
+    strace.args(["-p", &child.id().to_string()]).stderr(Stdio::piped());
+    let strace = strace.spawn();
+    let attached = strace.is_ok_and(|mut strace| {
+        let mut line = String::new();
+        let read = BufReader::new(strace.stderr.as_mut().unwrap()).read_line(&mut line);
+        drop(child.stdin.take());
+        let _ = strace.wait();
+        read.is_ok() && line.contains("attached")
+    });
+    drop(child.stdin.take());
+    let _ = child.wait();
+    attached
+}
+
+#[test]
+fn whatever_call_of_a_reload_fails_it_is_told_and_the_next_one_heals() {
+    if !may_trace() {
+        println!("skipped: strace is not here, or may not trace");
+        return;
+    }
+    let mut upstream = Upstream::new();
+    let first = upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
+    first.put("people/ada.toml", "id = 1\n").push();
+    let http = GitHttp::serve(upstream.parent());
+    let folder = TempDir::new().unwrap();
+    let mut bench = Bench { url: upstream.url(), upstream, folder, pushed: 0 };
+    drop(bench.open());
+    let over_file = bench.run();
+    bench.url = http.url("upstream.git");
+    let over_http = if all() { bench.run() } else { Tally::default() };
+    let [file, http] = [over_file, over_http].map(|tally| tally.applied + tally.failed);
+    assert!(over_file.failed > 0 && file > 5, "{over_file:?}");
+    println!("{} failed calls: over file {over_file:?}, over http {over_http:?}", file + http);
+}
+
+#[test]
+#[ignore = "it is the process whose calls fail; the test of failed calls runs it"]
+fn the_child_that_reloads() {
+    let [mirror, url] = CHILD.map(|name| std::env::var(name).unwrap());
+    let remote = Remote::new(&url, RemoteOptions::default()).unwrap();
+    let engine = open(mirror.as_ref(), Some(Arc::new(remote))).unwrap();
+    let before = engine.snapshot().commit();
+    println!("ready");
+    // Reading may be made to fail like any other call, and is a sign to go on all the same.
+    let _ = std::io::stdin().read_line(&mut String::new());
+    let report = engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
+    let served = engine.snapshot().commit();
+    // Nothing is written: that would be made to fail too.
+    let code = match &report.result {
+        Ok(outcome) if served == outcome.new && served != before => APPLIED,
+        Err(_) if served == before => FAILED,
+        _ => 12,
+    };
+    std::process::exit(code);
+}
