@@ -78,7 +78,8 @@ impl Bench {
         self.pushed += 1;
         let text = format!("id = 3\nname = \"Push {}\"\n", self.pushed);
         let commit = self.upstream.commit("push").put("people/ada.toml", text);
-        let head = id(&commit.put(format!("people/p{}.toml", self.pushed), "name = \"P\"\n").push());
+        let head =
+            id(&commit.put(format!("people/p{}.toml", self.pushed), "name = \"P\"\n").push());
         let before = git(self.mirror(), ["rev-parse", "refs/heads/published"]);
         let mut child = self.child();
         let trace = self.folder.path().join("trace");

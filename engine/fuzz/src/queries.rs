@@ -1,0 +1,74 @@
+//! Parameters of lists and texts of searches, against a small state.
+
+use std::sync::LazyLock;
+
+use headwater_engine::load::load;
+use headwater_engine::mirror::{Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
+use headwater_engine::query::{ListQuery, MAX_PAGE};
+use headwater_engine::search::{Query, Scope};
+use headwater_engine::snapshot::Snapshot;
+use headwater_testkit::Upstream;
+
+const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\n[headwater]\n\
+                          index = [\"age\", \"tags\"]\nunique = [\"slug\"]\n\
+                          search = { name = 2.0, bio = 1.0 }\nhidden = \"deletedAt\"\n";
+
+/// Fifty people: numbers, texts, lists, nested fields, some hidden.
+static STATE: LazyLock<Snapshot> = LazyLock::new(|| {
+    let mut upstream = Upstream::new();
+    let people = (0..50).map(|n| {
+        let hidden = if n % 7 == 0 { "deletedAt = 2024-01-01\n" } else { "" };
+        let text = format!(
+            "age = {}\nbio = \"wrote the programs of the river {}\"\nname = \"Person {n}\"\n\
+             slug = \"p{n}\"\ntags = [\"a\", \"t{}\"]\n{hidden}[address]\ncity = \"C{}\"\n",
+            n % 10,
+            n % 3,
+            n % 5,
+            n % 4
+        );
+        (format!("people/p{n}.toml"), text)
+    });
+    let commit = upstream.commit("people").put(".gitsheets/people.toml", DEFINITION);
+    let commit = commit.put_all(people).push().parse().expect("it is a commit");
+    let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).expect("it opens");
+    let objects = mirror.objects().expect("it opens");
+    load(&objects, commit, &LoadOptions::default()).expect("it loads")
+});
+
+/// Parameters, a line each, as `name=value`.
+pub fn list(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let pairs: Vec<(String, String)> = text
+        .lines()
+        .map(|line| line.split_once('=').unwrap_or((line, "")))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let sheet = STATE.sheet("people").expect("it is there");
+    match ListQuery::parse(&pairs, sheet) {
+        Err(problems) => assert!(!problems.is_empty(), "a refusal says why"),
+        Ok(query) => {
+            let Ok(page) = query.run(sheet, STATE.text()) else { return };
+            assert!(page.items.len() <= MAX_PAGE.min(page.total), "{} items", page.items.len());
+            for record in &page.items {
+                assert!(STATE.visible("people", record.key.as_str()).is_some(), "it is hidden");
+            }
+            let keys: std::collections::BTreeSet<_> = page.items.iter().map(|r| &r.key).collect();
+            assert_eq!(keys.len(), page.items.len(), "no record is listed twice");
+        }
+    }
+}
+
+/// The text of a search.
+pub fn search(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(query) = Query::parse(text) else { return };
+    let Ok(hits) = STATE.text().search(&query, Scope::All, 0, 10) else { return };
+    assert!(hits.hits.len() <= 10 && hits.hits.len() as u64 <= hits.total, "{} hits", hits.total);
+    for pair in hits.hits.windows(2) {
+        assert!(pair[0].score >= pair[1].score, "the best comes first");
+    }
+    for hit in &hits.hits {
+        assert!(STATE.visible(hit.name.sheet.as_str(), hit.name.key.as_str()).is_some());
+    }
+}
