@@ -6,6 +6,7 @@ mod alerts;
 mod canaries;
 mod commands;
 mod deliveries;
+mod documents;
 mod forges;
 mod full;
 mod harness;

@@ -2,6 +2,9 @@
 
 use headwater_engine::layout::{DefinitionFile, DefinitionFiles, Layout, RootEntry};
 
+/// A record in TOML, the format of gitsheets; in others it is malformed or a body.
+const RECORD: &[u8] = b"slug = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!\"\nid = 1\n";
+
 /// The first byte says which kind of definition follows; what is behind a NUL is a path a line.
 pub fn definitions(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };
@@ -32,7 +35,7 @@ pub fn definitions(bytes: &[u8]) {
                 let text = std::str::from_utf8(path).expect("a sound name is text");
                 assert!(text.contains(claim.key.as_str()), "{text}: {:?}", claim.key);
                 // What is in the file does not matter here; that it is judged does.
-                let _ = claim.sheet.decode(text, b"{}");
+                let _ = claim.sheet.decode(text, RECORD);
             }
         }
     }

@@ -11,6 +11,7 @@ use gix::protocol::ls_refs::RefPrefixes;
 use gix::protocol::transport::{Protocol, Service};
 use gix::protocol::{Handshake, LsRefsCommand};
 
+use super::fetch::is_of_our_side;
 use super::history::commit_id;
 use super::remote::Target;
 use super::transport::http::{self, FaultSlot, HttpClient, HttpFault};
@@ -205,11 +206,7 @@ enum FarEnd {
 
 impl FarEnd {
     fn connect(remote: &Remote, budget: &Arc<Budget>) -> Result<(Self, Line), FetchError> {
-        let unreachable = |error: io::Error| FetchError::Unreachable {
-            remote: remote.to_string(),
-            message: String::new(),
-            source: error.into(),
-        };
+        let unreachable = |error: io::Error| broken(remote, error);
         match &remote.target {
             Target::Http { url, .. } => {
                 let account = remote.account().map_err(|error| FetchError::Auth {
@@ -311,9 +308,9 @@ fn agent() -> (&'static str, Option<String>) {
 }
 
 fn broken(remote: &Remote, error: impl Into<Cause>) -> FetchError {
-    FetchError::Unreachable {
-        remote: remote.to_string(),
-        message: String::new(),
-        source: error.into(),
+    let source = error.into();
+    if is_of_our_side(source.as_ref()) {
+        return FetchError::ours(source);
     }
+    FetchError::Unreachable { remote: remote.to_string(), message: String::new(), source }
 }

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::error::is_disk_full;
+pub(super) use self::error::is_of_our_side;
 pub use self::error::{FetchError, FetchErrorKind};
 use self::negotiate::{OneRound, haves};
 use super::conversation::Conversation;
@@ -236,8 +236,8 @@ impl Attempt<'_> {
             // The caller looks at the budget.
             return FetchError::TimedOut { remote };
         }
-        if is_disk_full(&error) {
-            return FetchError::DiskFull(error.into());
+        if is_of_our_side(&error) {
+            return FetchError::ours(error);
         }
         let cut = error.iter_errors().any(|cause| {
             cause.downcast_ref::<io::Error>().is_some_and(|cause| {

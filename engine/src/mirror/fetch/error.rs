@@ -110,12 +110,15 @@ impl FetchError {
     }
 
     /// An error of our own side.
-    pub(super) fn ours(cause: impl Into<Cause>) -> Self {
+    pub(in crate::mirror) fn ours(cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
         if is_disk_full(cause.as_ref()) { Self::DiskFull(cause) } else { Self::Mirror(cause) }
     }
 
     pub(super) fn content(remote: &Remote, error: ObjectError) -> Self {
+        if is_of_our_side(&error) {
+            return Self::ours(error);
+        }
         let (object, rule) = match &error {
             ObjectError::Missing { id } => (Some(id), "missing_object"),
             ObjectError::WrongKind { id, .. } => (Some(id), "wrong_kind"),
@@ -148,11 +151,43 @@ fn said(message: &str) -> String {
 }
 
 /// Says whether one of the causes is that no space is left.
-pub(super) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    any_io(error, &|io| {
+        matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    })
+}
+
+/// Says whether one of the causes is that our own system refused a call that has nothing to do
+/// with a connection: a full disk, one that cannot be read, too many open files.
+pub(in crate::mirror) fn is_of_our_side(error: &(dyn std::error::Error + 'static)) -> bool {
+    use io::ErrorKind as Kind;
+    let refused = any_io(error, &|io| {
+        let of_connection = matches!(
+            io.kind(),
+            Kind::AddrNotAvailable
+                | Kind::BrokenPipe
+                | Kind::ConnectionAborted
+                | Kind::ConnectionRefused
+                | Kind::ConnectionReset
+                | Kind::HostUnreachable
+                | Kind::NetworkDown
+                | Kind::NetworkUnreachable
+                | Kind::NotConnected
+                | Kind::TimedOut
+                | Kind::UnexpectedEof
+                | Kind::WouldBlock
+        );
+        // A program or a folder that is not there is the address's fault.
+        let of_address = matches!(io.kind(), Kind::NotFound | Kind::PermissionDenied);
+        io.raw_os_error().is_some() && !of_connection && !of_address
+    });
+    refused || is_disk_full(error)
+}
+
+/// Looks for an error of input and output among the causes, through every wrapping.
+fn any_io(error: &(dyn std::error::Error + 'static), is: &dyn Fn(&io::Error) -> bool) -> bool {
     let of_io = |error: &(dyn std::error::Error + 'static)| {
-        error.downcast_ref::<io::Error>().is_some_and(|error| {
-            matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-        })
+        error.downcast_ref::<io::Error>().is_some_and(is)
     };
     if let Some(error) = error.downcast_ref::<gix::Error>()
         && error.iter_errors().any(of_io)
@@ -160,9 +195,9 @@ pub(super) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
         return true;
     }
     of_io(error)
-        || error.source().is_some_and(is_disk_full)
+        || error.source().is_some_and(|source| any_io(source, is))
         || error
             .downcast_ref::<io::Error>()
             .and_then(io::Error::get_ref)
-            .is_some_and(|inner| is_disk_full(inner))
+            .is_some_and(|inner| any_io(inner, is))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::mirror::testing::{TestRepository, files_below, hermetic_git};
-use crate::mirror::{MirrorOptions, RefError, RemoteOptions};
+use crate::mirror::{Cause, MirrorOptions, RefError, RemoteOptions};
 
 const OUR_REF: &str = "refs/remotes/origin/main";
 
@@ -539,10 +539,21 @@ fn names_that_cannot_be_branches_are_refused() {
 #[test]
 fn a_full_disk_is_recognised_through_every_wrapping() {
     let full = || io::Error::from(io::ErrorKind::StorageFull);
-    assert!(is_disk_full(&full()));
-    assert!(is_disk_full(&io::Error::other(full())));
-    assert!(is_disk_full(&gix::Error::from_error(io::Error::other(full()))));
+    let is_disk_full = |error: Cause| matches!(FetchError::ours(error), FetchError::DiskFull(_));
+    assert!(is_disk_full(full().into()));
+    assert!(is_disk_full(io::Error::other(full()).into()));
+    assert!(is_disk_full(gix::Error::from_error(io::Error::other(full())).into()));
     let quota = io::Error::from(io::ErrorKind::QuotaExceeded);
-    assert!(is_disk_full(&RefError::Io { name: String::new(), source: quota }));
-    assert!(!is_disk_full(&io::Error::from(io::ErrorKind::NotFound)));
+    assert!(is_disk_full(RefError::Io { name: String::new(), source: quota }.into()));
+    assert!(!is_disk_full(io::Error::from(io::ErrorKind::NotFound).into()));
+}
+
+#[test]
+fn what_our_own_system_refuses_is_not_blamed_on_the_remote() {
+    let refused = |code| io::Error::from_raw_os_error(code);
+    let [eio, emfile, econnreset, enoent] = [5, 24, 104, 2].map(refused);
+    assert!(is_of_our_side(&gix::Error::from_error(io::Error::other(eio))));
+    assert!(is_of_our_side(&io::Error::other(emfile)));
+    assert!(!is_of_our_side(&econnreset) && !is_of_our_side(&enoent));
+    assert!(!is_of_our_side(&io::Error::other("a bad pack")));
 }

@@ -1,0 +1,56 @@
+//! What the documents promise is there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const FAULTS: &str = include_str!("../../docs/faults.md");
+
+/// Adds the name of each function below `folder` that follows `#[test]`, behind its module.
+fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        if path.is_dir() {
+            tests_below(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let module = path.file_stem().unwrap().to_str().unwrap();
+            let module = if module == "tests" {
+                let parent = path.parent().unwrap().file_name().unwrap().to_str().unwrap();
+                format!("{parent}::tests")
+            } else {
+                module.to_owned()
+            };
+            let text = fs::read_to_string(&path).unwrap();
+            let inline = if text.contains("mod tests {") { "::tests" } else { "" };
+            let mut lines = text.lines().map(str::trim);
+            while let Some(line) = lines.next() {
+                if !matches!(line, "#[test]" | "#[tokio::test]") {
+                    continue;
+                }
+                let function = lines.find(|line| line.contains("fn ")).unwrap();
+                let name = function.split("fn ").nth(1).unwrap().split('(').next().unwrap();
+                found.insert(format!("{module}{inline}::{name}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn each_fault_in_the_documents_has_tests_and_each_of_them_is_there() {
+    let mut known = BTreeSet::new();
+    for folder in ["src", "tests", "engine/src", "engine/tests", "engine/fuzz/tests"] {
+        tests_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut known);
+    }
+    let rows = FAULTS.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| fault"));
+    let mut count = 0;
+    for row in rows {
+        let proof = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let names: Vec<_> = proof.split('`').filter(|name| name.contains("::")).collect();
+        assert!(!names.is_empty(), "no proof: {row}");
+        for name in names {
+            assert!(known.contains(name), "there is no test {name}");
+        }
+        count += 1;
+    }
+    assert!(count > 70, "{count} rows");
+}
