@@ -37,6 +37,8 @@ pub struct Config {
     pub alert_receivers: Vec<Receiver>,
     /// How long the remote may be away before that is an alert.
     pub alert_after: Duration,
+    /// How long a first start waits for a remote that is out of reach.
+    pub init_timeout: Duration,
     /// How long requests in flight may take to finish.
     pub shutdown_timeout: Duration,
 }
@@ -183,6 +185,7 @@ impl Config {
                 .filter(|interval| !interval.is_zero()),
             alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
             alert_after: layers.require(&ALERT_AFTER, values::seconds)?,
+            init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
         })
     }

@@ -3,23 +3,23 @@
 //! The port opens as soon as the settings are checked. The records are loaded behind it: until
 //! then reads are told to come back, and webhooks wait for their turn.
 
+mod opening;
 mod source;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_engine::engine::{Engine, EngineConfig, Ledger, Observer, OpenError, RequestKind};
+use headwater_engine::engine::{Ledger, Observer};
 use headwater_engine::options::Progress;
-use headwater_engine::report::Trigger;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::alert::{AlertBook, FirstState, Pager};
+use crate::alert::Pager;
 use crate::config::Config;
-use crate::exit::{Exit, Failure, chain};
+use crate::exit::{Exit, Failure};
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{App, Blocking, Configured, Gate, Shared, router};
@@ -27,6 +27,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pending::PendingVerdicts;
 
+use opening::Opening;
 pub use source::{engine_config, load_options, open_exit};
 
 /// A server that accepts requests. Stop it with [`Server::stop`]; dropping it stops nothing.
@@ -72,10 +73,19 @@ impl Server {
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
         let (cors, patience) = (config.http.cors.clone(), config.alert_after);
+        let init_timeout = config.init_timeout;
         let router = router(app(config, live.clone(), metrics), &cors);
         let accepting = tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain));
         let (sender, state) = watch::channel(State::Loading);
-        let opening = Opening { live: live.clone(), pager, patience, sender };
+        let (live_of_opening, stopping) = (live.clone(), stop.clone());
+        let opening = Opening {
+            live: live_of_opening,
+            pager,
+            patience,
+            init_timeout,
+            stop: stopping,
+            sender,
+        };
         tokio::spawn(opening.run(engine_config, ledger));
         Ok(Self { address, stop, state, accepting, paging, live, progress, drain })
     }
@@ -156,49 +166,4 @@ fn observer(metrics: Arc<Metrics>, pager: Pager) -> Observer {
         metrics.reload(report);
         pager.report(report);
     })
-}
-
-/// The first load, and what begins with it.
-struct Opening {
-    live: Arc<Live>,
-    pager: Pager,
-    /// How long the remote may be away before a person hears of it.
-    patience: Duration,
-    sender: watch::Sender<State>,
-}
-
-impl Opening {
-    async fn run(self, config: EngineConfig, ledger: Arc<Ledger>) {
-        let open = move || Engine::open(config, ledger).map_err(|error| failed(&error));
-        let state = match tokio::task::spawn_blocking(open).await {
-            Ok(Ok(engine)) => {
-                self.opened(engine);
-                State::Ready
-            }
-            Ok(Err(failed)) => failed,
-            Err(panic) => State::Failed(Exit::Software, format!("cannot load: {panic}")),
-        };
-        // The receiver is gone when the server was stopped meanwhile.
-        let _ = self.sender.send(state);
-    }
-
-    fn opened(&self, engine: Engine) {
-        let (snapshot, status) = (engine.snapshot(), engine.status());
-        let commit = snapshot.commit();
-        tracing::info!(
-            branch = status.branch, %commit, records = snapshot.records(),
-            problems = snapshot.problems().len(), "ready"
-        );
-        let book = AlertBook::new(status.branch.clone(), status.remote.clone(), self.patience);
-        let problems = snapshot.problems().len();
-        self.pager.opened(book, status.degraded.then_some(FirstState { commit, problems }));
-        drop(snapshot);
-        self.live.opened(engine);
-        // A push may have come while nobody was here.
-        drop(self.live.submit(RequestKind::Reload, Trigger::Boot));
-    }
-}
-
-fn failed(error: &OpenError) -> State {
-    State::Failed(open_exit(error), chain(error))
 }

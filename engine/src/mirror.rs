@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 pub use conversation::RemoteBranches;
 pub use diff::{Entry, PathChange};
+pub(crate) use fetch::is_of_our_side;
 pub use fetch::{FetchError, FetchErrorKind, FetchLimits, Fetched, RemoteHead};
 pub use git::GitError;
 pub use history::{CommitFacts, ResolveError};

@@ -101,6 +101,8 @@ settings! {
         "How long the remote may be out of reach before that is an alert";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
         "How many connections are open at once; more wait";
+    INIT_TIMEOUT = "init-timeout" "SECONDS" Some("300"), None, false,
+        "How long a first start waits for a remote that is out of reach, where there is nothing else to serve";
     SHUTDOWN_TIMEOUT = "shutdown-timeout" "SECONDS" Some("25"), None, false,
         "How long requests in flight may take to finish after SIGTERM";
     LOG = "log" "FILTER" Some("info"), None, false,

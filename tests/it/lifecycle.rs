@@ -144,7 +144,8 @@ fn what_does_not_end_in_time_is_cut_off() {
 
 #[test]
 fn a_repository_that_cannot_be_served_ends_the_server_with_its_code() {
-    let gone = TestServer::loading("file:///nowhere/at/all.git", &[]);
+    let impatient = [("HEADWATER_INIT_TIMEOUT", "0")];
+    let gone = TestServer::loading("file:///nowhere/at/all.git", &impatient);
     assert_eq!(gone.ready().unwrap_err().exit, Exit::Unavailable);
     let upstream = people();
     let branch = [("HEADWATER_BRANCH", "nothing")];
@@ -152,6 +153,46 @@ fn a_repository_that_cannot_be_served_ends_the_server_with_its_code() {
     let failure = wrong.ready().unwrap_err();
     assert_eq!(failure.exit, Exit::Config);
     assert!(failure.to_string().contains("published"), "{failure}");
+}
+
+#[test]
+fn a_remote_that_is_away_at_the_first_start_is_waited_for() {
+    let upstream = people();
+    let away = upstream.path().with_extension("away");
+    std::fs::rename(upstream.path(), &away).unwrap();
+    let server = TestServer::loading(&upstream.url(), &[]);
+    assert_eq!(server.get("/health/live").status, 200);
+    server.get("/health/ready").problem(503, "not_ready");
+    std::fs::rename(away, upstream.path()).unwrap();
+    server.settle();
+    assert_eq!(server.get("/api/people/ada").status, 200);
+}
+
+#[test]
+fn a_damaged_mirror_is_kept_aside_and_cloned_anew() {
+    let upstream = people();
+    let mut server = TestServer::start(&upstream.url());
+    let (mirror, head) = (server.mirror(), upstream.head().unwrap());
+    let kept_aside = || {
+        let beside = std::fs::read_dir(mirror.parent().unwrap()).unwrap();
+        let names = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("mirror.git.damaged-")).count()
+    };
+    // What a power loss may leave of a reference.
+    server.stop();
+    std::fs::write(mirror.join("refs/heads/published"), "").unwrap();
+    server.start_again();
+    assert_eq!(server.get("/api/people/ada").commit(), head);
+    assert_eq!(kept_aside(), 1);
+    // Objects that are gone.
+    server.stop();
+    for entry in std::fs::read_dir(mirror.join("objects/pack")).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    server.start_again();
+    assert_eq!(server.get("/api/people/ada").commit(), head);
+    assert_eq!(kept_aside(), 2);
+    server.reload().outcome("unchanged");
 }
 
 #[test]

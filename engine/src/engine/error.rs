@@ -104,6 +104,33 @@ pub enum OpenError {
     Thread(#[source] std::io::Error),
 }
 
+impl OpenError {
+    /// Says whether the remote is out of reach, which may be over soon.
+    pub fn is_remote_away(&self) -> bool {
+        use mirror::FetchErrorKind::{TimedOut, Unreachable};
+        matches!(self, Self::Fetch { source, .. } if matches!(source.kind(), Unreachable | TimedOut))
+    }
+
+    /// Says whether the repository itself is damaged, so that another clone would do: objects are
+    /// missing or wrong, or a reference holds no commit. What our own system refused is no damage.
+    pub fn is_damage(&self) -> bool {
+        let is_ours = |error: &(dyn std::error::Error + 'static)| mirror::is_of_our_side(error);
+        match self {
+            Self::Reference { source: RefError::Unreadable { source, .. }, .. } => {
+                !is_ours(source.as_ref())
+            }
+            Self::Load { source, .. } => match source.as_ref() {
+                LoadError::Index { .. } | LoadError::Panic { .. } => false,
+                error => !is_ours(error),
+            },
+            Self::Repository { source: mirror::OpenError::Corrupt { source, .. }, .. } => {
+                !is_ours(source.as_ref())
+            }
+            _ => false,
+        }
+    }
+}
+
 /// A reason why a reload did not publish the remote's head. The old state keeps serving.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {

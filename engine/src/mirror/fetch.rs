@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(super) use self::error::is_of_our_side;
+pub(crate) use self::error::is_of_our_side;
 pub use self::error::{FetchError, FetchErrorKind};
 use self::negotiate::{OneRound, haves};
 use super::conversation::Conversation;

@@ -159,7 +159,7 @@ fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// Says whether one of the causes is that our own system refused a call that has nothing to do
 /// with a connection: a full disk, one that cannot be read, too many open files.
-pub(in crate::mirror) fn is_of_our_side(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn is_of_our_side(error: &(dyn std::error::Error + 'static)) -> bool {
     use io::ErrorKind as Kind;
     let refused = any_io(error, &|io| {
         let of_connection = matches!(

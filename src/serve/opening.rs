@@ -1,0 +1,118 @@
+//! The first load, and what begins with it.
+//!
+//! A remote that is out of reach is waited for where there is nothing else to serve. A mirror that is
+//! damaged is moved aside and cloned anew; it is kept, for it may hold commits that nobody else has.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use headwater_engine::engine::{Engine, EngineConfig, Ledger, OpenError, RequestKind};
+use headwater_engine::report::Trigger;
+use time::OffsetDateTime;
+use time::macros::format_description;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{State, open_exit};
+use crate::alert::{AlertBook, FirstState, Pager};
+use crate::exit::{Exit, chain};
+use crate::live::Live;
+
+/// The first wait before a remote that is out of reach is tried again, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+
+/// What the first load needs and sets going.
+pub(super) struct Opening {
+    pub(super) live: Arc<Live>,
+    pub(super) pager: Pager,
+    /// How long the remote may be away before a person hears of it.
+    pub(super) patience: Duration,
+    /// How long a remote is waited for without which there is nothing to serve.
+    pub(super) init_timeout: Duration,
+    pub(super) stop: CancellationToken,
+    pub(super) sender: watch::Sender<State>,
+}
+
+impl Opening {
+    pub(super) async fn run(self, config: EngineConfig, ledger: Arc<Ledger>) {
+        let opened = tokio::select! {
+            opened = self.open(config, ledger) => opened,
+            () = self.stop.cancelled() => return,
+        };
+        let state = match opened {
+            Ok(engine) => {
+                self.opened(engine);
+                State::Ready
+            }
+            Err(failed) => failed,
+        };
+        // The receiver is gone when the server was stopped meanwhile.
+        let _ = self.sender.send(state);
+    }
+
+    /// Opens the engine, as often as it takes.
+    async fn open(&self, config: EngineConfig, ledger: Arc<Ledger>) -> Result<Engine, State> {
+        let until = Instant::now() + self.init_timeout;
+        let [mut pause, longest] = PAUSES;
+        let mut is_mended = false;
+        loop {
+            let (attempt, ledger) = (config.clone(), ledger.clone());
+            let opened = tokio::task::spawn_blocking(move || Engine::open(attempt, ledger)).await;
+            let error = match opened {
+                Ok(Ok(engine)) => return Ok(engine),
+                Ok(Err(error)) => error,
+                Err(panic) => {
+                    return Err(State::Failed(Exit::Software, format!("cannot load: {panic}")));
+                }
+            };
+            if error.is_remote_away() && Instant::now() + pause <= until {
+                tracing::warn!(error = chain(&error), "the remote is waited for");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
+            } else if error.is_damage() && config.remote.is_some() && !is_mended {
+                let aside = set_aside(&config.repo).map_err(|why| {
+                    failed(&error, &format!(", and cannot be moved aside: {why}"))
+                })?;
+                tracing::error!(
+                    error = chain(&error), aside = %aside.display(),
+                    "the mirror is damaged; it is kept aside, and cloned anew"
+                );
+                is_mended = true;
+            } else {
+                return Err(failed(&error, ""));
+            }
+        }
+    }
+
+    fn opened(&self, engine: Engine) {
+        let (snapshot, status) = (engine.snapshot(), engine.status());
+        let commit = snapshot.commit();
+        tracing::info!(
+            branch = status.branch, %commit, records = snapshot.records(),
+            problems = snapshot.problems().len(), "ready"
+        );
+        let book = AlertBook::new(status.branch.clone(), status.remote.clone(), self.patience);
+        let problems = snapshot.problems().len();
+        self.pager.opened(book, status.degraded.then_some(FirstState { commit, problems }));
+        drop(snapshot);
+        self.live.opened(engine);
+        // A push may have come while nobody was here.
+        drop(self.live.submit(RequestKind::Reload, Trigger::Boot));
+    }
+}
+
+fn failed(error: &OpenError, behind: &str) -> State {
+    State::Failed(open_exit(error), format!("{}{behind}", chain(error)))
+}
+
+/// Moves the repository to a name of its own beside it.
+fn set_aside(repo: &Path) -> std::io::Result<PathBuf> {
+    let format =
+        format_description!("[year][month][day]T[hour][minute][second].[subsecond digits:3]Z");
+    let now = OffsetDateTime::now_utc().format(&format).unwrap_or_default();
+    let mut aside = repo.as_os_str().to_owned();
+    aside.push(format!(".damaged-{now}"));
+    std::fs::rename(repo, &aside)?;
+    Ok(aside.into())
+}
