@@ -92,6 +92,8 @@ pub struct Credentials {
 pub struct Http {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// The address for the internal routes, which the other one does not have then.
+    pub internal_listen: Option<SocketAddr>,
     /// In front of every route.
     pub base_path: BasePath,
     /// Whose pages may read the public routes.
@@ -226,6 +228,7 @@ impl Http {
         use settings::*;
         Ok(Self {
             listen: layers.require(&LISTEN, values::address)?,
+            internal_listen: layers.read(&INTERNAL_LISTEN, values::address)?,
             base_path: layers.require(&BASE_PATH, BasePath::parse)?,
             cors: layers.require(&CORS_ORIGINS, Cors::parse)?,
             trusted_proxies: layers.require(&TRUSTED_PROXIES, TrustedProxies::parse)?,

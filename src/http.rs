@@ -41,8 +41,19 @@ pub use blocking::Blocking;
 use error::{ApiError, Code};
 pub use gate::Gate;
 
-/// Returns the whole interface under the base path of `app`.
-pub fn router(app: App, cors: &Cors) -> Router {
+/// Which routes a listener has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// All of them.
+    Whole,
+    /// What the public reads, and health.
+    Public,
+    /// Reloads, pins and metrics, and health.
+    Internal,
+}
+
+/// Returns the interface, or one side of it, under the base path of `app`.
+pub fn router(app: App, cors: &Cors, side: Side) -> Router {
     let reads = Router::new()
         .route("/api/_sheets", get(state::sheets))
         .route("/api/_status", get(state::status))
@@ -66,12 +77,19 @@ pub fn router(app: App, cors: &Cors) -> Router {
         .route("/api/_internal/unpin", post(pins::unpin))
         .route("/api/_internal/{*rest}", axum::routing::any(not_found))
         .method_not_allowed_fallback(method_not_allowed);
+    let metrics = Router::new()
+        .route("/metrics", get(state::metrics))
+        .method_not_allowed_fallback(method_not_allowed);
     let health = Router::new()
         .route("/health/live", get(state::live))
         .route("/health/ready", get(state::ready))
-        .route("/metrics", get(state::metrics))
         .method_not_allowed_fallback(method_not_allowed);
-    let routes = reads.merge(internal).merge(health).fallback(not_found);
+    let routes = match side {
+        Side::Whole => reads.merge(internal).merge(metrics),
+        Side::Public => reads,
+        Side::Internal => internal.merge(metrics),
+    };
+    let routes = routes.merge(health).fallback(not_found);
     let routes = match app.base_path.as_str() {
         "" => routes,
         base => Router::new().nest(base, routes).fallback(not_found),

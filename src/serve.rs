@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
-use crate::http::{App, Blocking, Configured, Gate, Shared, router};
+use crate::http::{App, Blocking, Configured, Gate, Shared, Side, router};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pending::PendingVerdicts;
@@ -33,9 +33,10 @@ pub use source::{engine_config, load_options, open_exit};
 /// A server that accepts requests. Stop it with [`Server::stop`]; dropping it stops nothing.
 pub struct Server {
     address: SocketAddr,
+    internal_address: Option<SocketAddr>,
     stop: CancellationToken,
     state: watch::Receiver<State>,
-    accepting: JoinHandle<bool>,
+    accepting: Vec<JoinHandle<bool>>,
     paging: JoinHandle<()>,
     live: Arc<Live>,
     progress: Arc<Progress>,
@@ -60,8 +61,12 @@ impl Server {
     /// When the settings name something that can't be used, or the port is taken.
     pub async fn start(mut config: Config) -> Result<Self, Failure> {
         let mut engine_config = engine_config(&config.source)?;
-        let listener = bind(config.http.listen).await?;
-        let address = listener.local_addr().map_err(|error| unbound(&error))?;
+        let (listener, address) = bind(config.http.listen).await?;
+        let internal = match config.http.internal_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let internal_address = internal.as_ref().map(|(_, address)| *address);
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
         let receivers = std::mem::take(&mut config.alert_receivers);
@@ -74,8 +79,17 @@ impl Server {
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
         let (cors, patience) = (config.http.cors.clone(), config.alert_after);
         let init_timeout = config.init_timeout;
-        let router = router(app(config, live.clone(), metrics), &cors);
-        let accepting = tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain));
+        let app = app(config, live.clone(), metrics);
+        let accept = |listener: TcpListener, side: Side| {
+            let router = router(app.clone(), &cors, side);
+            tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain))
+        };
+        let accepting = match internal {
+            Some((internal, _)) => {
+                vec![accept(listener, Side::Public), accept(internal, Side::Internal)]
+            }
+            None => vec![accept(listener, Side::Whole)],
+        };
         let (sender, state) = watch::channel(State::Loading);
         let (live_of_opening, stopping) = (live.clone(), stop.clone());
         let opening = Opening {
@@ -87,12 +101,27 @@ impl Server {
             sender,
         };
         tokio::spawn(opening.run(engine_config, ledger));
-        Ok(Self { address, stop, state, accepting, paging, live, progress, drain })
+        Ok(Self {
+            address,
+            internal_address,
+            stop,
+            state,
+            accepting,
+            paging,
+            live,
+            progress,
+            drain,
+        })
     }
 
     /// Returns the address that was taken.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address that was taken for the internal routes, if they have one of their own.
+    pub fn internal_address(&self) -> Option<SocketAddr> {
+        self.internal_address
     }
 
     /// Waits until the first snapshot is published, or can't be.
@@ -125,7 +154,10 @@ impl Server {
     pub async fn stop(self) -> bool {
         let end = tokio::time::Instant::now() + self.drain;
         self.stop.cancel();
-        let drained = self.accepting.await.unwrap_or(false);
+        let mut drained = true;
+        for accepting in self.accepting {
+            drained &= accepting.await.unwrap_or(false);
+        }
         self.live.close();
         let live = self.live;
         // The last owner of the engine waits for the reload that runs.
@@ -135,14 +167,13 @@ impl Server {
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"))
-    })
-}
-
-fn unbound(error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Unavailable, format!("cannot tell the address that was taken: {error}"))
+/// Opens a port, and tells which was taken.
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed =
+        |error| Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"));
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let taken = listener.local_addr().map_err(failed)?;
+    Ok((listener, taken))
 }
 
 fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {

@@ -49,7 +49,7 @@ async fn run(config: Config, out: &mut (dyn Write + Send)) -> Result<Exit, Failu
     let address = server.address();
     writeln!(out, "http://{address}{base}")?;
     out.flush()?;
-    tracing::info!(%address, "listening");
+    tracing::info!(%address, internal = server.internal_address().map(tracing::field::display), "listening");
     tokio::select! {
         ready = server.ready() => ready?,
         () = show(server.progress()) => {}

@@ -55,6 +55,8 @@ settings! {
         "A file with sheet definitions, used instead of those in the commit";
     LISTEN = "listen" "ADDR" Some("127.0.0.1:8080"), None, false,
         "The address and port to listen on; port 0 takes a free one and prints it";
+    INTERNAL_LISTEN = "internal-listen" "ADDR" None, None, false,
+        "An address of their own for `/api/_internal` and `/metrics`, which the other one does not have then";
     BASE_PATH = "base-path" "PATH" Some(""), None, false,
         "A path in front of every route, for a reverse proxy that keeps it";
     CORS_ORIGINS = "cors-origins" "LIST" Some(""), None, false,

@@ -76,3 +76,23 @@ fn more_headers_than_anybody_needs_are_refused() {
     let answer = exchange(&server, format!("GET / HTTP/1.1\r\n{many}\r\n").as_bytes());
     assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
 }
+
+#[test]
+fn the_internal_routes_can_have_a_listener_of_their_own() {
+    let upstream = crate::harness::people();
+    let settings = [("HEADWATER_INTERNAL_LISTEN", "127.0.0.1:0")];
+    let server = TestServer::with(&upstream.url(), &settings);
+    server.get("/metrics").problem(404, "not_found");
+    server.look("/api/_internal/reloads").problem(404, "not_found");
+    assert_eq!(server.reload().status, 405);
+    assert_eq!(server.get("/api/people/ada").status, 200);
+
+    let internal = format!("http://{}", server.server().internal_address().unwrap());
+    let client = reqwest::Client::new();
+    let ask = |path: &str| server.send(client.get(format!("{internal}{path}")));
+    assert_eq!(ask("/metrics").status, 200);
+    assert_eq!(ask("/health/ready").status, 200);
+    assert_eq!(ask("/api/people/ada").status, 404);
+    let call = client.post(format!("{internal}/api/_internal/reload-data"));
+    server.send(call.bearer_auth(crate::harness::RELOAD_SECRET)).outcome("unchanged");
+}
