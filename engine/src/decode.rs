@@ -76,7 +76,11 @@ pub struct Flaw {
 impl Flaw {
     fn new(rule: Rule, message: impl Into<String>) -> Self {
         let message: String = message.into();
-        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        // A parser that finds something it has no word for says nothing.
+        if message.is_empty() {
+            message.push_str("unexpected content");
+        }
         Self { rule, message, line: None, column: None }
     }
 

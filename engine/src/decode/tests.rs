@@ -165,3 +165,9 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_flaw_always_has_a_message() {
+    let flaw = toml_1_0(b"\r\0 1\n").unwrap_err();
+    assert_eq!((flaw.message.as_str(), flaw.line), ("unexpected content", Some(1)));
+}
