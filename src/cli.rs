@@ -96,6 +96,12 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
+    /// Compare the state of a running server with one that is built anew
+    Audit {
+        /// The server
+        #[command(flatten)]
+        server: ServerArgs,
+    },
 }
 
 /// The running server that a command speaks to.

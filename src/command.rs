@@ -43,6 +43,7 @@ pub fn run(
             operate::operate(&Order::Pin(commit), &server.url, environment, out)
         }
         Command::Unpin { server } => operate::operate(&Order::Unpin, &server.url, environment, out),
+        Command::Audit { server } => operate::operate(&Order::Audit, &server.url, environment, out),
     }
 }
 

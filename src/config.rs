@@ -33,6 +33,8 @@ pub struct Config {
     pub operator_secrets: Keyring,
     /// How often the remote is asked; `None` for never.
     pub poll_interval: Option<Duration>,
+    /// How often to audit the state; `None` for never.
+    pub audit_interval: Option<Duration>,
     /// Where alerts go.
     pub alert_receivers: Vec<Receiver>,
     /// How long the remote may be away before that is an alert.
@@ -183,14 +185,22 @@ impl Config {
             http: Http::resolve(layers)?,
             reload_secrets: keyring(layers, &RELOAD_SECRET, &RELOAD_SECRET_FILE)?,
             operator_secrets: keyring(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
-            poll_interval: Some(layers.require(&POLL_INTERVAL, values::seconds)?)
-                .filter(|interval| !interval.is_zero()),
+            poll_interval: interval(layers, &POLL_INTERVAL)?,
+            audit_interval: interval(layers, &AUDIT_INTERVAL)?,
             alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
             alert_after: layers.require(&ALERT_AFTER, values::seconds)?,
             init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
         })
     }
+}
+
+/// Reads how often something happens; 0 is never.
+fn interval(
+    layers: &Layers<'_>,
+    setting: &settings::Setting,
+) -> Result<Option<Duration>, ConfigError> {
+    Ok(Some(layers.require(setting, values::seconds)?).filter(|interval| !interval.is_zero()))
 }
 
 impl Source {

@@ -75,6 +75,7 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Router {
         .route("/api/_internal/reloads/{id}/apply", post(reloads::apply))
         .route("/api/_internal/pin", post(pins::pin))
         .route("/api/_internal/unpin", post(pins::unpin))
+        .route("/api/_internal/audit", post(pins::audit))
         .route("/api/_internal/{*rest}", axum::routing::any(not_found))
         .method_not_allowed_fallback(method_not_allowed);
     let metrics = Router::new()

@@ -4,6 +4,7 @@
 //! [`hook`] checks and reads what a webhook says; [`http`] is the interface; [`serve`] puts them
 //! together; [`command`] and [`demo`] are what `main` runs.
 
+pub mod descriptors;
 pub mod exit;
 pub mod mac;
 pub mod random;

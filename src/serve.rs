@@ -75,6 +75,7 @@ impl Server {
         let live = Arc::new(Live::new(ledger.clone()));
         engine_config.observer = observer(metrics.clone(), pager.clone());
         engine_config.poll_interval = config.poll_interval;
+        engine_config.audit_interval = config.audit_interval;
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
         let (cors, patience) = (config.http.cors.clone(), config.alert_after);

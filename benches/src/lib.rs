@@ -58,6 +58,7 @@ impl Town {
             fetch: Default::default(),
             limits: Default::default(),
             poll_interval: None,
+            audit_interval: None,
             observer: Default::default(),
             rewrites: None,
         };

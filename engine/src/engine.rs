@@ -4,6 +4,7 @@
 //! Readers take [`Engine::snapshot`] and hold no lock. Everything that changes the state goes
 //! through [`Engine::submit`], whose requests one thread serves in turn.
 
+mod audit;
 mod error;
 mod flight;
 mod held;
@@ -69,6 +70,8 @@ pub struct EngineConfig {
     pub limits: AdmissionLimits,
     /// How often to ask the remote in case a webhook was lost; `None` for never.
     pub poll_interval: Option<Duration>,
+    /// How often to compare the published state with one that is built anew; `None` for never.
+    pub audit_interval: Option<Duration>,
     /// Sees every report once, on the engine's thread, before those who wait for it.
     pub observer: Observer,
     /// What to do when the branch was rewritten; `None` follows in a repository with a work
@@ -265,7 +268,8 @@ impl Shared {
             // Before the callers are told, so that they can wait for what comes behind.
             self.chores.wake();
             let ended = catch_unwind(AssertUnwindSafe(|| self.ended(&report)));
-            self.flight.finish(&report, ended.unwrap_or(Ended::Failed { remote: false }));
+            let failed = Ended::Failed { remote: false, rest: Duration::ZERO };
+            self.flight.finish(&report, ended.unwrap_or(failed));
         }
     }
 
@@ -275,7 +279,10 @@ impl Shared {
             Ok(outcome) => outcome.remote_head.unwrap_or(outcome.new),
             // What is held may be an older head, from before the push that a call is about.
             Err(ReloadError::Held { held, .. }) => held.commit,
-            Err(error) => return Ended::Failed { remote: error.kind().is_of_remote() },
+            Err(error) => {
+                let rest = error.retry_after().unwrap_or_default();
+                return Ended::Failed { remote: error.kind().is_of_remote(), rest };
+            }
         };
         let is_there = |commit: &CommitId| self.contains(head, *commit);
         Ended::Saw(self.flight.wanted().into_iter().filter(is_there).collect())

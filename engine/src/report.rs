@@ -51,6 +51,8 @@ pub enum Trigger {
     Webhook,
     /// The poll that heals lost webhooks.
     Poll,
+    /// The audit that comes by itself.
+    Audit,
     /// The operator.
     Operator,
 }
@@ -62,6 +64,7 @@ impl Trigger {
             Self::Boot => "boot",
             Self::Webhook => "webhook",
             Self::Poll => "poll",
+            Self::Audit => "audit",
             Self::Operator => "operator",
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use headwater_engine::engine::{FailureKind, HeldReason, ReloadError, Report};
 use headwater_engine::id::CommitId;
+use headwater_engine::plan::RebuildReason;
 use headwater_engine::report::OutcomeKind;
 use serde_json::{Value, json};
 
@@ -96,6 +97,9 @@ impl AlertBook {
     pub fn consider(&mut self, report: &Report, now: Instant) -> Vec<Alert> {
         let found = match &report.result {
             Ok(outcome) if outcome.kind == OutcomeKind::Held => self.pinned(report),
+            Ok(outcome) if outcome.reason == Some(RebuildReason::AuditMismatch) => {
+                Some(self.mismatched(report))
+            }
             // A rebuild without the remote heals nothing of what was told about it.
             Ok(outcome) if outcome.remote_head.is_none() => None,
             Ok(_) => self.recovered(report),
@@ -146,6 +150,13 @@ impl AlertBook {
         let facts = json!({ "reloadId": report.id.to_string() });
         let alert = self.alert(event, message, report.serving, facts);
         self.told.insert(Cause::of(event)).then_some(alert)
+    }
+
+    /// Told each time: it is a mistake in Headwater, and mended already.
+    fn mismatched(&self, report: &Report) -> Alert {
+        let message = "the state was not what its commit says, and was built anew".to_owned();
+        let facts = json!({ "reloadId": report.id.to_string() });
+        self.alert(RebuildReason::AuditMismatch.as_str(), message, report.serving, facts)
     }
 
     fn recovered(&mut self, report: &Report) -> Option<Alert> {
@@ -304,6 +315,7 @@ mod tests {
         let error = headwater_engine::mirror::FetchError::Unreachable {
             remote: "https://host.org/data.git".into(),
             message: String::new(),
+            retry_after: None,
             source: "no route".into(),
         };
         report(Err(ReloadError::Fetch(error)))
@@ -330,6 +342,18 @@ mod tests {
             self.now += Duration::from_secs(seconds);
             self.book.look(self.now).iter().map(|alert| alert.event).collect()
         }
+    }
+
+    #[test]
+    fn a_state_that_an_audit_mended_is_told_of_each_time() {
+        let mut desk = Desk::new();
+        let mut report = outcome(OutcomeKind::Rebuilt, None);
+        if let Ok(outcome) = &mut report.result {
+            outcome.reason = Some(RebuildReason::AuditMismatch);
+        }
+        assert_eq!(desk.events(&report), ["audit_mismatch"]);
+        assert_eq!(desk.events(&report), ["audit_mismatch"]);
+        assert_eq!(desk.events(&applied()), [""; 0], "there is nothing to be over");
     }
 
     #[test]

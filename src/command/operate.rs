@@ -1,4 +1,4 @@
-//! `headwater apply`, `pin` and `unpin`: what the operator asks of a running server.
+//! `headwater apply`, `pin`, `unpin` and `audit`: what the operator asks of a running server.
 
 use std::io::Write;
 
@@ -17,6 +17,8 @@ pub enum Order {
     Pin(String),
     /// Go to the head of the branch again.
     Unpin,
+    /// Compare the state with one that is built anew.
+    Audit,
 }
 
 impl Order {
@@ -26,6 +28,7 @@ impl Order {
             Self::Apply(id) => (format!("reloads/{id}/apply"), Value::Null),
             Self::Pin(commit) => ("pin".to_owned(), json!({ "commit": commit })),
             Self::Unpin => ("unpin".to_owned(), Value::Null),
+            Self::Audit => ("audit".to_owned(), Value::Null),
         }
     }
 }

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ServeArgs;
 use crate::config::{Config, ConfigError, Environment, Layers, log_settings};
+use crate::descriptors;
 use crate::exit::{Exit, Failure};
 use crate::logging;
 use crate::serve::Server;
@@ -31,6 +32,7 @@ pub fn serve(
     let (filter, format) = log_settings(&layers).map_err(|error| unusable(&error))?;
     let config = Config::resolve(&layers).map_err(|error| unusable(&error))?;
     let _log = logging::start(&filter, format).map_err(|error| unusable(&error))?;
+    descriptors::raise(config.http.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(run(config, out));
     // A load or a fetch that still runs is dropped whole with the process.

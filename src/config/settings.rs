@@ -81,6 +81,8 @@ settings! {
         "The proxy for an http remote; the environment's own is not used";
     POLL_INTERVAL = "poll-interval" "SECONDS" Some("60"), None, false,
         "How often to ask the remote in case a webhook was lost; 0 turns it off";
+    AUDIT_INTERVAL = "audit-interval" "SECONDS" Some("0"), None, false,
+        "How often to compare the state with one that is built anew, such as 86400; 0 turns it off";
     FETCH_TIMEOUT = "fetch-timeout" "SECONDS" Some("600"), None, false,
         "How long one fetch may take in all";
     FETCH_LIMIT = "fetch-limit" "BYTES" Some("2147483648"), None, false,

@@ -1,4 +1,4 @@
-//! Pins: the operator goes back to a commit and stays there.
+//! Pins and audits: the operator goes back to a commit and stays there, or has the state checked.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -54,6 +54,17 @@ pub(super) async fn unpin(
     let answer = turn(&app, RequestKind::Unpin).await?;
     drop(app.live.submit(RequestKind::Reload, Trigger::Operator));
     Ok(answer)
+}
+
+/// `POST /api/_internal/audit`: compares the published state with one that is built anew, which
+/// takes its place if it differs.
+pub(super) async fn audit(
+    State(app): State<App>,
+    source: Source,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.gate.pass_operator(source, &headers).await?;
+    turn(&app, RequestKind::Audit).await
 }
 
 async fn turn(app: &App, kind: RequestKind) -> Result<Response, ApiError> {

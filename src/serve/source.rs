@@ -50,6 +50,7 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
             },
         },
         poll_interval: None,
+        audit_interval: None,
         observer: Observer::default(),
         rewrites: None,
     })

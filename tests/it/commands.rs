@@ -147,6 +147,7 @@ fn the_operator_lets_a_held_push_through_and_goes_back_again() {
     assert!(told(order(&["pin", &good]), 0).contains(&good));
     assert!(told(order(&["pin", "nothing"]), 65).contains("invalid_body"));
     assert!(told(order(&["unpin"]), 0).contains(&broken));
+    assert!(told(order(&["audit"]), 0).starts_with("unchanged"));
     assert_eq!(server.get("/api/people/ada").commit(), broken);
 }
 

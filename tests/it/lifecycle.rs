@@ -1,5 +1,8 @@
 //! From the start to the end of a server: before the first snapshot, polling, shutdown.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use headwater::exit::Exit;
 use headwater_testkit::{Fault, GitHttp, Upstream, git};
 use reqwest::Method;
@@ -232,4 +235,22 @@ fn two_servers_do_not_share_a_mirror() {
         TestServer::loading(&upstream.url(), &[("HEADWATER_REPO", mirror.to_str().unwrap())]);
     assert_eq!(second.ready().unwrap_err().exit, Exit::Unavailable);
     assert_eq!(first.get("/api/people/ada").status, 200);
+}
+
+#[test]
+fn the_limit_on_open_files_is_raised_at_the_start() {
+    let upstream = people();
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "ulimit -Sn 64; exec \"$0\" serve --listen 127.0.0.1:0"]);
+    command.arg(env!("CARGO_BIN_EXE_headwater")).env("HEADWATER_REPO", upstream.path());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut address).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let numbers: Vec<&str> = files.split_whitespace().filter(|word| *word != "files").collect();
+    assert_eq!(numbers[2], numbers[3], "soft and hard in {files}");
+    assert_ne!(numbers[2], "64");
 }

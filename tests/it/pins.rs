@@ -48,7 +48,7 @@ fn only_the_operator_pins_and_only_what_was_served() {
     let upstream = people();
     let server = TestServer::start(&upstream.url());
     let head = upstream.head().unwrap();
-    for route in ["/api/_internal/pin", "/api/_internal/unpin"] {
+    for route in ["/api/_internal/pin", "/api/_internal/unpin", "/api/_internal/audit"] {
         server.send(server.request(Method::POST, route)).problem(401, "unauthorized");
         let with_reload_secret = server.call(route).json(&json!({ "commit": head }));
         server.send(with_reload_secret).problem(403, "operator_only");

@@ -1,6 +1,7 @@
 //! Why the engine does not open, and why a reload fails.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::held::{Held, HeldReason};
 use crate::id::CommitId;
@@ -224,6 +225,14 @@ impl FailureKind {
 }
 
 impl ReloadError {
+    /// Returns how long the remote wants to be left alone, if it said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Fetch(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
     /// Returns what kind of failure it is.
     pub fn kind(&self) -> FailureKind {
         match self {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::ledger::{Ledger, Report};
-use super::schedule::{Action, Call, Ended, Event, RequestKind, Schedule};
+use super::schedule::{Action, Call, Ended, Event, Intervals, RequestKind, Schedule};
 use crate::id::CommitId;
 use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Trigger};
 
@@ -67,11 +67,11 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// Returns a flight that polls about every `interval`.
-    pub(super) fn new(interval: Option<Duration>) -> Self {
+    /// Returns a flight that polls and audits at `intervals`.
+    pub(super) fn new(intervals: Intervals) -> Self {
         // The keys of every `RandomState` differ.
         let seed = RandomState::new().build_hasher().finish();
-        let schedule = Mutex::new(Schedule::new(Duration::ZERO, interval, seed));
+        let schedule = Mutex::new(Schedule::new(Duration::ZERO, intervals, seed));
         Self { begun: Instant::now(), schedule, changed: Condvar::new() }
     }
 
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_closed_flight_lets_its_callers_go_and_ends_the_thread() {
-        let (flight, ledger) = (Flight::new(None), Ledger::new());
+        let (flight, ledger) = (Flight::new(Intervals::default()), Ledger::new());
         flight.join(&ledger, RELOAD, asker(|_| {}));
         flight.close();
         assert!(flight.next(&ledger).is_none());
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_caller_that_panics_keeps_nobody_from_being_told() {
-        let (flight, ledger) = (Flight::new(None), Ledger::new());
+        let (flight, ledger) = (Flight::new(Intervals::default()), Ledger::new());
         let (sender, receiver) = std::sync::mpsc::channel();
         flight.join(&ledger, RELOAD, asker(|_| panic!("a test")));
         flight.join(&ledger, RELOAD, asker(move |verdict| sender.send(verdict.shared).unwrap()));
@@ -187,13 +187,16 @@ mod tests {
             serving: CommitId::ZERO,
             result: Err(crate::engine::ReloadError::NotHeld { id }),
         };
-        flight.finish(&Arc::new(report), Ended::Failed { remote: false });
+        flight.finish(&Arc::new(report), Ended::Failed { remote: false, rest: Duration::ZERO });
         assert_eq!(receiver.recv(), Ok(true));
     }
 
     #[test]
     fn a_poll_begins_by_the_time_alone() {
-        let (flight, ledger) = (Flight::new(Some(Duration::from_millis(5))), Ledger::new());
+        let (flight, ledger) = (
+            Flight::new(Intervals { poll: Some(Duration::from_millis(5)), audit: None }),
+            Ledger::new(),
+        );
         let run = flight.next(&ledger).unwrap();
         assert_eq!((run.kind, run.trigger), (RequestKind::Reload, Trigger::Poll));
         assert!(matches!(ledger.get(&run.id), Some(crate::engine::Entry::Running)));

@@ -12,6 +12,7 @@ use super::ledger::Ledger;
 use super::pin::{PINNED, Pinned};
 use super::reload::SYNCED;
 use super::retained::Retained;
+use super::schedule::Intervals;
 use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
 use crate::admit::Health;
 use crate::fault;
@@ -114,7 +115,10 @@ impl Engine {
             retained: Mutex::new(retained),
             writer: Mutex::new(()),
             lane: Mutex::new(()),
-            flight: Flight::new(config.poll_interval),
+            flight: Flight::new(Intervals {
+                poll: config.poll_interval,
+                audit: config.audit_interval,
+            }),
             observer: config.observer,
             chores: Chores::default(),
             ledger,

@@ -47,6 +47,7 @@ impl Shared {
         let result = catch_unwind(AssertUnwindSafe(|| match kind {
             RequestKind::Pin(commit) => self.turn(Some(commit)),
             RequestKind::Unpin => self.turn(None),
+            RequestKind::Audit => self.audit(),
             _ => self.reload(id, kind),
         }));
         let result = result.unwrap_or_else(|panic| {

@@ -31,6 +31,9 @@ const WAITS: [Duration; 5] = [
 /// The longest wait between two polls of a remote that fails, unless the interval is longer.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// The longest wait that a remote may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
+
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestKind {
@@ -44,6 +47,8 @@ pub enum RequestKind {
     Pin(CommitId),
     /// Go to the head of the branch again.
     Unpin,
+    /// Compare the published state with one that is built anew, which takes its place if it differs.
+    Audit,
 }
 
 /// Somebody who waits for a reload.
@@ -84,6 +89,8 @@ pub(super) enum Ended {
     Failed {
         /// Whether the remote could not be fetched.
         remote: bool,
+        /// How long the remote wants to be left alone at least.
+        rest: Duration,
     },
 }
 
@@ -111,7 +118,7 @@ pub(super) struct Schedule<C> {
     running: Option<Run<C>>,
     /// Calls whose commit was not there, until they are tried again.
     pursuits: Vec<Pursuit<C>>,
-    poll: Option<Poll>,
+    timers: Vec<Timer>,
     closed: bool,
 }
 
@@ -140,9 +147,20 @@ struct Pursuit<C> {
     pursued: Pursued<C>,
 }
 
-/// When to ask the remote unasked.
+/// How often to do what nobody asks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Intervals {
+    /// Ask the remote; `None` for never.
+    pub(super) poll: Option<Duration>,
+    /// Audit the published state; `None` for never.
+    pub(super) audit: Option<Duration>,
+}
+
+/// When to do something unasked.
 #[derive(Debug)]
-struct Poll {
+struct Timer {
+    kind: RequestKind,
+    trigger: Trigger,
     interval: Duration,
     failures: u32,
     due: Duration,
@@ -151,16 +169,19 @@ struct Poll {
 }
 
 impl<C> Schedule<C> {
-    /// Returns an empty schedule that polls about every `interval`. The time, here and in
-    /// [`Self::step`], is since any fixed moment. `seed` makes the polls of many servers differ.
-    pub(super) fn new(now: Duration, interval: Option<Duration>, seed: u64) -> Self {
-        let mut poll = interval.map(|interval| {
-            let due = Duration::ZERO;
-            Poll { interval, failures: 0, due, random: seed }
-        });
-        poll.iter_mut().for_each(|poll| poll.rest(now));
+    /// Returns an empty schedule. The time, here and in [`Self::step`], is since any fixed moment.
+    /// `seed` makes the polls of many servers differ.
+    pub(super) fn new(now: Duration, intervals: Intervals, seed: u64) -> Self {
+        let timer = |interval: Option<Duration>, kind, trigger| {
+            let (failures, due, random) = (0, Duration::ZERO, seed);
+            interval.map(|interval| Timer { kind, trigger, interval, failures, due, random })
+        };
+        let poll = timer(intervals.poll, RequestKind::Reload, Trigger::Poll);
+        let audit = timer(intervals.audit, RequestKind::Audit, Trigger::Audit);
+        let mut timers: Vec<Timer> = poll.into_iter().chain(audit).collect();
+        timers.iter_mut().for_each(|timer| timer.rest(now));
         let (waiting, pursuits) = (VecDeque::new(), Vec::new());
-        Self { waiting, running: None, pursuits, poll, closed: false }
+        Self { waiting, running: None, pursuits, timers, closed: false }
     }
 
     /// Takes one event, at a time that never goes back.
@@ -187,7 +208,7 @@ impl<C> Schedule<C> {
     /// Returns when [`Event::Idle`] has something to begin that has no call of its own.
     pub(super) fn due(&self) -> Option<Duration> {
         let pursuits = self.pursuits.iter().map(|pursuit| pursuit.due);
-        pursuits.chain(self.poll.iter().map(|poll| poll.due)).min()
+        pursuits.chain(self.timers.iter().map(|timer| timer.due)).min()
     }
 
     /// Returns the commits that the calls of the running reload wait for.
@@ -234,9 +255,11 @@ impl<C> Schedule<C> {
             let (trigger, waits) = (Trigger::Webhook, vec![pursued]);
             self.enlist(Run { id: None, kind: next, trigger, waits }, false);
         }
-        let polled = self.poll.as_ref().is_some_and(|poll| poll.due <= now);
-        if polled && self.waiting.is_empty() {
-            let (kind, trigger, waits) = (RequestKind::Reload, Trigger::Poll, Vec::new());
+        let due = self.timers.iter().find(|timer| timer.due <= now);
+        if let Some(Timer { kind, trigger, .. }) = due
+            && self.waiting.is_empty()
+        {
+            let (kind, trigger, waits) = (*kind, *trigger, Vec::new());
             self.waiting.push_back(Run { id: None, kind, trigger, waits });
         }
         let run = self.waiting.pop_front()?;
@@ -247,12 +270,18 @@ impl<C> Schedule<C> {
 
     fn ended(&mut self, now: Duration, ended: &Ended) -> Vec<Action<C>> {
         let Some(run) = self.running.take() else { return Vec::new() };
-        if let Some(poll) = &mut self.poll {
-            poll.failures = match ended {
-                Ended::Failed { remote: true } => poll.failures.saturating_add(1),
-                _ => 0,
+        for timer in &mut self.timers {
+            // Any reload asks the remote as a poll does; only an audit is an audit.
+            if (timer.kind == RequestKind::Audit) != (run.kind == RequestKind::Audit) {
+                continue;
+            }
+            let (failures, least) = match ended {
+                Ended::Failed { remote: true, rest } => (timer.failures.saturating_add(1), *rest),
+                _ => (0, Duration::ZERO),
             };
-            poll.rest(now);
+            timer.failures = failures;
+            timer.rest(now);
+            timer.due = timer.due.max(now + least.min(LONGEST_ASKED));
         }
         if self.closed {
             // Who waits for a commit further on is let go.
@@ -286,8 +315,8 @@ impl<C> Schedule<C> {
     }
 }
 
-impl Poll {
-    /// Sets the next poll: about an interval from `now`, twice as long for each failure in a row.
+impl Timer {
+    /// Sets the next time: about an interval from `now`, twice as long for each failure in a row.
     fn rest(&mut self, now: Duration) {
         // A linear congruential generator, of which the upper half is random enough to be told
         // apart from other servers.

@@ -261,11 +261,13 @@ impl FarEnd {
             None => {}
         }
         let FetchError::Unreachable { source, remote, .. } = error else { return Err(error) };
+        let mut retry_after = None;
         let (refused, message) = match &self {
             Self::Process(_) => (is_refusal(&said), shortened(&said)),
             Self::Http(fault) => {
                 match *fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-                    Some(HttpFault::Status(status)) => {
+                    Some(HttpFault::Status { status, retry_after: wait }) => {
+                        retry_after = wait;
                         (matches!(status, 401 | 403 | 407), format!("status {status}"))
                     }
                     Some(HttpFault::NoAnswer) => (false, "no answer".to_owned()),
@@ -276,7 +278,7 @@ impl FarEnd {
         Err(if refused {
             FetchError::Auth { remote, message, source }
         } else {
-            FetchError::Unreachable { remote, message, source }
+            FetchError::Unreachable { remote, message, retry_after, source }
         })
     }
 }
@@ -312,5 +314,6 @@ fn broken(remote: &Remote, error: impl Into<Cause>) -> FetchError {
     if is_of_our_side(source.as_ref()) {
         return FetchError::ours(source);
     }
-    FetchError::Unreachable { remote: remote.to_string(), message: String::new(), source }
+    let (remote, message) = (remote.to_string(), String::new());
+    FetchError::Unreachable { remote, message, retry_after: None, source }
 }

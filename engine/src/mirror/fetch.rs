@@ -252,6 +252,7 @@ impl Attempt<'_> {
             return FetchError::Unreachable {
                 remote,
                 message: String::new(),
+                retry_after: None,
                 source: error.into(),
             };
         }

@@ -10,7 +10,7 @@ use crate::search::analyzer;
 pub const MAX_QUERY_BYTES: usize = 512;
 /// The most words and phrases of one query.
 pub const MAX_CLAUSES: usize = 64;
-/// The most words that a prefix may stand for.
+/// The most words that the prefixes of a query may stand for together.
 pub const MAX_EXPANSIONS: usize = 1_000;
 
 /// A parsed query with at least one word that must occur.
@@ -75,9 +75,9 @@ pub enum QueryError {
     /// A word is longer than any that is indexed.
     #[error("a word of the query has {} bytes or more", analyzer::WORD_BYTES)]
     WordTooLong,
-    /// A prefix stands for more than [`MAX_EXPANSIONS`] words of the index.
-    #[error("`{0}*` stands for more than {MAX_EXPANSIONS} words")]
-    PrefixTooShort(String),
+    /// The prefixes stand for more than [`MAX_EXPANSIONS`] words of the index.
+    #[error("what ends in `*` stands for more than {MAX_EXPANSIONS} words")]
+    PrefixesTooShort,
 }
 
 impl Query {
@@ -85,7 +85,7 @@ impl Query {
     ///
     /// # Errors
     ///
-    /// See [`QueryError`]; [`QueryError::PrefixTooShort`] is only found out by searching.
+    /// See [`QueryError`]; [`QueryError::PrefixesTooShort`] is only found out by searching.
     pub fn parse(text: &str) -> Result<Self, QueryError> {
         if text.len() > MAX_QUERY_BYTES {
             return Err(QueryError::TooLong);

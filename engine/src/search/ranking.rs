@@ -78,7 +78,7 @@ fn find_terms(index: &TextIndex, query: &Query, slots: usize) -> Result<Terms, S
     let places = |clause: &Clause| slots * clause.elements.len();
     let mut frequencies: Vec<Vec<u64>> =
         query.clauses.iter().map(|clause| vec![0; places(clause)]).collect();
-    let mut expansions = vec![BTreeSet::new(); query.clauses.len()];
+    let mut expansions = BTreeSet::new();
     let mut found = Vec::with_capacity(index.segments.len());
     for segment in index.segments.iter() {
         let mut here = Vec::with_capacity(query.clauses.iter().map(places).sum());
@@ -87,7 +87,7 @@ fn find_terms(index: &TextIndex, query: &Query, slots: usize) -> Result<Terms, S
                 let (slot, element) =
                     (place / clause.elements.len(), place % clause.elements.len());
                 let word = &clause.elements[element].word;
-                let found = find_word(segment, slot, word, &mut expansions[at])?;
+                let found = find_word(segment, slot, word, &mut expansions)?;
                 // An excluded word has no score, so its frequency is not needed.
                 if let (Found::Term(term), Some(reader), false) =
                     (&found, segment.slot(slot), clause.excluded)
@@ -102,8 +102,8 @@ fn find_terms(index: &TextIndex, query: &Query, slots: usize) -> Result<Terms, S
     Ok(Terms { found, frequencies })
 }
 
-/// Returns what stands for a word in one slot of a segment; `expansions` collects what a prefix
-/// stands for anywhere.
+/// Returns what stands for a word in one slot of a segment; `expansions` collects what the
+/// prefixes of the query stand for anywhere.
 fn find_word(
     segment: &Segment,
     slot: usize,
@@ -142,7 +142,7 @@ fn expand(
             terms.push(term.clone());
         }
         if words.len() > MAX_EXPANSIONS {
-            return Err(SearchError::Query(QueryError::PrefixTooShort(start.to_owned())));
+            return Err(SearchError::Query(QueryError::PrefixesTooShort));
         }
         Ok(())
     };

@@ -152,10 +152,15 @@ fn a_prefix_of_too_many_words_is_refused_whatever_was_there_before() {
     more.insert(name("b", "1"), [vec!["wz".to_owned()], Vec::new()]);
     let more_index = index.apply(CommitId::ZERO, vec![name("b", "1")], &texts(&more)).unwrap();
     let refused = more_index.search(&query, Scope::All, 0, 1);
-    assert!(matches!(refused, Err(SearchError::Query(QueryError::PrefixTooShort(_)))));
+    assert!(matches!(refused, Err(SearchError::Query(QueryError::PrefixesTooShort))));
     let more_index = more_index.apply(CommitId::ZERO, vec![name("b", "2")], &texts(&more)).unwrap();
     let back = more_index.apply(CommitId::ZERO, vec![name("b", "1")], &texts(&corpus)).unwrap();
     assert_eq!(back.search(&query, Scope::All, 0, 1).unwrap().total, 2);
+    // Several prefixes have no more words than one.
+    let mut others = corpus.clone();
+    others.insert(name("b", "1"), [vec!["va vb".to_owned()], Vec::new()]);
+    let refused = rebuilt(&others).search(&Query::parse("w* v*").unwrap(), Scope::All, 0, 1);
+    assert!(matches!(refused, Err(SearchError::Query(QueryError::PrefixesTooShort))));
 }
 
 #[test]

@@ -171,6 +171,7 @@ pub(crate) fn open(mirror: &Path, url: &str) -> Result<Engine, OpenError> {
         fetch: Default::default(),
         limits: Default::default(),
         poll_interval: None,
+        audit_interval: None,
         observer: Default::default(),
         rewrites: None,
     };

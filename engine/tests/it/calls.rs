@@ -2,8 +2,9 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use headwater_engine::engine::{Engine, RequestKind};
 use headwater_engine::id::CommitId;
@@ -12,12 +13,16 @@ use headwater_engine::mirror::{Mirror, MirrorOptions, Remote, RemoteOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::report::Trigger;
 use headwater_testkit::{GitHttp, Upstream, git};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::house::{DEFINITION, id, open};
 
-/// The system calls, and how each may fail.
-const FAILURES: &[(&str, &[&str])] = &[
+/// System calls, and how each may fail.
+type Failures = &'static [(&'static str, &'static [&'static str])];
+
+/// The calls of every reload.
+const FAILURES: Failures = &[
     ("openat", &["EMFILE", "EIO", "ENOSPC"]),
     ("read", &["EIO"]),
     ("pread64", &["EIO"]),
@@ -29,6 +34,11 @@ const FAILURES: &[(&str, &[&str])] = &[
     ("mkdir,mkdirat", &["EIO", "ENOSPC"]),
     ("getdents64", &["EIO"]),
     ("ftruncate", &["EIO"]),
+];
+
+/// Those of a connection. The standard library uses them between itself and a child too, where
+/// they cannot fail, and waits for the child for ever if they do: so only for http, which has none.
+const NETWORK_FAILURES: Failures = &[
     ("socket", &["EMFILE"]),
     ("connect", &["ECONNREFUSED"]),
     ("recvfrom", &["ECONNRESET"]),
@@ -86,10 +96,10 @@ impl Bench {
         let trace = self.folder.path().join("trace");
         let mut strace = attach(&child, call, error, number, &trace);
         child.stdin.take().unwrap().write_all(b"go\n").unwrap();
-        let ended = child.wait().unwrap();
+        let case = format!("{call} {number} {error}");
+        let ended = end_of(child, &case);
         strace.wait().unwrap();
         let struck = std::fs::read_to_string(&trace).unwrap().contains("(INJECTED)");
-        let case = format!("{call} {number} {error}");
         let code = ended.code().unwrap_or_else(|| panic!("{case}: {ended}"));
         assert!([APPLIED, FAILED].contains(&code), "{case}: {ended}");
         assert!(struck || code == APPLIED, "{case} failed for another reason");
@@ -129,9 +139,9 @@ impl Bench {
     }
 
     /// Tries each failure of each call, and returns what they came to.
-    fn run(&mut self) -> Tally {
+    fn run(&mut self, failures: Failures) -> Tally {
         let mut tally = Tally::default();
-        for (call, errors) in FAILURES {
+        for (call, errors) in failures {
             for error in *errors {
                 let numbers = match stride() {
                     Some(stride) => (1..usize::MAX).step_by(stride),
@@ -165,6 +175,18 @@ fn attach(child: &Child, call: &str, error: &str, number: usize, trace: &Path) -
     strace
 }
 
+/// Waits for the end of the child, but not for ever.
+fn end_of(mut child: Child, case: &str) -> ExitStatus {
+    let pid = Pid::from_child(&child);
+    let (sender, receiver) = mpsc::channel();
+    // It ends with the child, which ends in any case.
+    std::thread::spawn(move || sender.send(child.wait().unwrap()));
+    receiver.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| {
+        kill_process(pid, Signal::KILL).unwrap();
+        panic!("{case}: it hangs")
+    })
+}
+
 /// Says whether strace is here and may trace other processes.
 fn may_trace() -> bool {
     let Ok(mut child) = Command::new("cat").stdin(Stdio::piped()).spawn() else { return false };
@@ -196,12 +218,14 @@ fn whatever_call_of_a_reload_fails_it_is_told_and_the_next_one_heals() {
     let folder = TempDir::new().unwrap();
     let mut bench = Bench { url: upstream.url(), upstream, folder, pushed: 0 };
     drop(bench.open());
-    let over_file = bench.run();
+    let over_file = bench.run(FAILURES);
     bench.url = http.url("upstream.git");
-    let over_http = if stride().is_some() { bench.run() } else { Tally::default() };
-    let [file, http] = [over_file, over_http].map(|tally| tally.applied + tally.failed);
-    assert!(over_file.failed > 0 && file > 5, "{over_file:?}");
-    println!("{} failed calls: over file {over_file:?}, over http {over_http:?}", file + http);
+    let of_network = bench.run(NETWORK_FAILURES);
+    let over_http = if stride().is_some() { bench.run(FAILURES) } else { Tally::default() };
+    let tallies = [over_file, of_network, over_http];
+    let [file, network, http] = tallies.map(|tally| tally.applied + tally.failed);
+    assert!(over_file.failed > 0 && file > 5 && network > 1, "{tallies:?}");
+    println!("{} failed calls: file, network, http: {tallies:?}", file + network + http);
 }
 
 #[test]

@@ -96,6 +96,7 @@ pub(crate) fn config(repo: &Path, remote: Option<Arc<Remote>>) -> EngineConfig {
         fetch: Default::default(),
         limits: Default::default(),
         poll_interval: None,
+        audit_interval: None,
         observer: Default::default(),
         rewrites: None,
     }

@@ -10,6 +10,13 @@ use super::*;
 /// How often the remote is polled.
 const INTERVAL: Duration = Duration::from_secs(60);
 
+/// Only polls.
+const POLLS: Intervals = Intervals { poll: Some(INTERVAL), audit: None };
+
+/// An audit comes now and then too.
+const AUDIT: Duration = Duration::from_secs(600);
+const INTERVALS: Intervals = Intervals { poll: Some(INTERVAL), audit: Some(AUDIT) };
+
 /// How many things happen in one world, beside webhooks.
 const CHAOS: usize = 100;
 
@@ -87,7 +94,7 @@ impl World {
         let mut world = Self {
             random: seed,
             now: Duration::ZERO,
-            schedule: Schedule::new(Duration::ZERO, Some(INTERVAL), seed),
+            schedule: Schedule::new(Duration::ZERO, INTERVALS, seed),
             planned: BinaryHeap::new(),
             shown: Vec::new(),
             up: true,
@@ -184,7 +191,7 @@ impl World {
                 self.open.clear();
                 self.running = None;
                 self.last_end = self.now;
-                self.schedule = Schedule::new(self.now, Some(INTERVAL), self.random);
+                self.schedule = Schedule::new(self.now, INTERVALS, self.random);
                 self.ask(None, false);
             }
         }
@@ -215,6 +222,11 @@ impl World {
 
     fn ends(&mut self) {
         let Some(Running { begun, head, kind, .. }) = self.running.take() else { return };
+        if kind == RequestKind::Audit {
+            let told = self.schedule.step(self.now, Event::Ended(Ended::Saw(BTreeSet::new())));
+            assert!(told.is_empty(), "nobody asked for it");
+            return;
+        }
         self.last_end = self.now;
         // A rebuild goes on with what is here when the remote is away.
         let seen = head.or((kind == RequestKind::Rebuild).then_some(self.served));
@@ -225,7 +237,7 @@ impl World {
                 let is_there = |commit: &CommitId| number(*commit) <= seen;
                 Ended::Saw(self.schedule.wanted().into_iter().filter(is_there).collect())
             }
-            None => Ended::Failed { remote: true },
+            None => Ended::Failed { remote: true, rest: Duration::ZERO },
         };
         let mut first = true;
         for action in self.schedule.step(self.now, Event::Ended(ended)) {
@@ -287,7 +299,8 @@ impl World {
         assert!(self.open.is_empty(), "never told: {:?}", self.open);
         // Each call costs its own reload and those that wait for its commit; polls cost the rest.
         let polls = (self.now.as_secs_f64() / INTERVAL.mul_f64(0.9).as_secs_f64()) as u64 + 1;
-        let most = self.asked * (WAITS.len() as u64 + 2) + polls;
+        let audits = (self.now.as_secs_f64() / AUDIT.mul_f64(0.9).as_secs_f64()) as u64 + 1;
+        let most = self.asked * (WAITS.len() as u64 + 2) + polls + audits;
         assert!(self.begun <= most, "{} reloads for {} calls", self.begun, self.asked);
     }
 }
@@ -323,7 +336,7 @@ fn told(actions: Vec<Action<u32>>) -> Vec<(u32, bool, bool)> {
 
 #[test]
 fn a_thousand_calls_share_the_reload_that_waits_and_never_the_one_that_runs() {
-    let mut schedule = Schedule::new(Duration::ZERO, None, 0);
+    let mut schedule = Schedule::new(Duration::ZERO, Intervals::default(), 0);
     assert_eq!(enlisted(&mut schedule, RequestKind::Reload, 1), 1);
     assert!(matches!(schedule.step(Duration::ZERO, Event::Idle)[..], [Action::Begin { .. }]));
     let shared: BTreeSet<_> =
@@ -338,7 +351,7 @@ fn a_thousand_calls_share_the_reload_that_waits_and_never_the_one_that_runs() {
 
 #[test]
 fn only_calls_of_one_kind_share_a_reload() {
-    let mut schedule = Schedule::new(Duration::ZERO, None, 0);
+    let mut schedule = Schedule::new(Duration::ZERO, Intervals::default(), 0);
     let held = ReloadId { epoch: 0, number: 99 };
     let kinds = [RequestKind::Reload, RequestKind::Rebuild, RequestKind::Apply(held)];
     let ids: Vec<_> =
@@ -349,7 +362,7 @@ fn only_calls_of_one_kind_share_a_reload() {
 
 #[test]
 fn a_rebuild_that_came_before_its_commit_is_made_up_for() {
-    let mut schedule = Schedule::new(Duration::ZERO, None, 0);
+    let mut schedule = Schedule::new(Duration::ZERO, Intervals::default(), 0);
     let (now, commit) = (Duration::ZERO, commit(7));
     schedule.step(now, asked(RequestKind::Rebuild, 1, Some(commit)));
     schedule.step(now, Event::Idle);
@@ -371,11 +384,11 @@ fn a_rebuild_that_came_before_its_commit_is_made_up_for() {
 
 #[test]
 fn a_failure_is_an_answer_of_its_own_and_makes_polls_rarer() {
-    let mut schedule = Schedule::new(Duration::ZERO, Some(INTERVAL), 0);
+    let mut schedule = Schedule::new(Duration::ZERO, POLLS, 0);
     let now = Duration::ZERO;
     schedule.step(now, asked(RequestKind::Reload, 1, Some(commit(7))));
     schedule.step(now, Event::Idle);
-    let failed = || Event::Ended(Ended::Failed { remote: true });
+    let failed = || Event::Ended(Ended::Failed { remote: true, rest: Duration::ZERO });
     assert_eq!(told(schedule.step(now, failed())), [(1, false, false)]);
     let pauses = [120, 240, 300, 300].map(Duration::from_secs);
     let mut at = now;
@@ -390,6 +403,42 @@ fn a_failure_is_an_answer_of_its_own_and_makes_polls_rarer() {
     schedule.step(due, Event::Idle);
     schedule.step(due, Event::Ended(Ended::Saw(BTreeSet::new())));
     assert!(schedule.due().unwrap() <= due + INTERVAL.mul_f64(1.1), "often again");
+}
+
+#[test]
+fn a_remote_that_asks_to_be_left_alone_is_for_an_hour_at_most() {
+    let mut schedule: Schedule<u32> = Schedule::new(Duration::ZERO, POLLS, 0);
+    let mut rested = |asked: u64| {
+        let begun = schedule.due().unwrap();
+        schedule.step(begun, Event::Idle);
+        let rest = Duration::from_secs(asked);
+        schedule.step(begun, Event::Ended(Ended::Failed { remote: true, rest }));
+        schedule.due().unwrap() - begun
+    };
+    assert_eq!(rested(900), Duration::from_secs(900));
+    assert_eq!(rested(1_000_000), LONGEST_ASKED);
+    assert!(rested(1) >= Duration::from_secs(270), "our own wait is longer");
+}
+
+#[test]
+fn an_audit_comes_at_its_interval_whatever_else_runs() {
+    let intervals = Intervals { poll: None, audit: Some(AUDIT) };
+    let mut schedule = Schedule::new(Duration::ZERO, intervals, 0);
+    let due = schedule.due().unwrap();
+    assert!(due >= AUDIT.mul_f64(0.9) && due <= AUDIT.mul_f64(1.1), "{due:?}");
+    let saw = || Event::Ended(Ended::Saw(BTreeSet::new()));
+    schedule.step(Duration::ZERO, asked(RequestKind::Reload, 1, None));
+    schedule.step(Duration::ZERO, Event::Idle);
+    schedule.step(Duration::ZERO, saw());
+    assert_eq!(schedule.due(), Some(due), "a reload is no audit");
+    let begun = schedule.step(due, Event::Idle);
+    let kind = match begun[..] {
+        [Action::Begin { kind, trigger: Trigger::Audit, .. }] => kind,
+        ref other => panic!("{other:?}"),
+    };
+    assert_eq!(kind, RequestKind::Audit);
+    schedule.step(due, saw());
+    assert!(schedule.due().unwrap() >= due + AUDIT.mul_f64(0.9));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Why a fetch did not go through, told apart as far as callers act on it.
 
 use std::io;
+use std::time::Duration;
 
 use crate::mirror::{Cause, ObjectError, OpenError, RefError, Remote};
 
@@ -20,6 +21,8 @@ pub enum FetchError {
         remote: String,
         /// What the remote or the program that talks to it said, if anything.
         message: String,
+        /// How long the remote wants to be left alone, if it said so.
+        retry_after: Option<Duration>,
         /// Why.
         #[source]
         source: Cause,
@@ -106,6 +109,14 @@ impl FetchError {
             Self::DiskFull(_) => FetchErrorKind::DiskFull,
             Self::RepoLocked(_) => FetchErrorKind::RepoLocked,
             Self::InvalidBranch { .. } | Self::Mirror(_) => FetchErrorKind::Other,
+        }
+    }
+
+    /// Returns how long the remote wants to be left alone, if it said so.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unreachable { retry_after, .. } => *retry_after,
+            _ => None,
         }
     }
 

@@ -169,6 +169,18 @@ fn what_is_not_a_git_server_is_unreachable() {
 }
 
 #[test]
+fn a_remote_may_say_how_long_to_leave_it_alone() {
+    let limited = |text: &str| {
+        let answer = Answer::json(429, "").header("Retry-After", text);
+        let server = ScriptedHttp::start([answer]);
+        let remote = Remote::new(&server.url("/a"), RemoteOptions::default()).unwrap();
+        TestMirror::new().fetch(&remote).unwrap_err().retry_after()
+    };
+    assert_eq!(limited("120"), Some(Duration::from_secs(120)));
+    assert_eq!(limited("soon"), None);
+}
+
+#[test]
 fn a_redirect_to_another_host_is_not_followed() {
     let served = Served::new();
     served.repository.commit_files("main", &[("a", "1")]);

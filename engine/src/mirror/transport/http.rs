@@ -15,7 +15,7 @@ use gix::protocol::transport::client::blocking_io::http::{
 };
 use reqwest::Url;
 use reqwest::blocking::{Client, RequestBuilder, Response};
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 
 use super::{Budget, Line, Metered, Overrun};
@@ -87,13 +87,24 @@ fn is_same_host(from: &Url, to: &Url) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::mirror) enum HttpFault {
     /// An answer with a status that is not a success.
-    Status(u16),
+    Status {
+        /// The status.
+        status: u16,
+        /// What the header `Retry-After` said.
+        retry_after: Option<Duration>,
+    },
     /// No answer.
     NoAnswer,
 }
 
 /// The last fault of a conversation.
 pub(in crate::mirror) type FaultSlot = Arc<Mutex<Option<HttpFault>>>;
+
+/// Reads `Retry-After` in seconds (RFC 9110, 10.2.3), as forges send it; a date is not read.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
 
 /// Makes the line to an http remote. Nothing is sent yet.
 pub(in crate::mirror) fn connect(
@@ -242,7 +253,8 @@ impl Exchange {
             Ok(response) if response.status().is_success() => response,
             Ok(response) => {
                 let status = response.status();
-                self.note(HttpFault::Status(status.as_u16()));
+                let retry_after = retry_after(response.headers());
+                self.note(HttpFault::Status { status: status.as_u16(), retry_after });
                 return Err(io::Error::other(format!("the remote answered with {status}")));
             }
             Err(error) if error.is_timeout() && !error.is_connect() => {

@@ -1,0 +1,113 @@
+//! The audit: the published state against the same commit built anew.
+
+use std::sync::{Arc, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use super::Shared;
+use super::error::ReloadError;
+use crate::fault;
+use crate::load::{finish, prepare};
+use crate::plan::RebuildReason;
+use crate::report::{OutcomeKind, ReloadOutcome};
+use crate::snapshot::count;
+
+impl Shared {
+    /// Compares the digest of the published state with that of the same commit built anew, without
+    /// its text index, and publishes the new one if they differ: the law was broken. The remote is
+    /// not asked. Reloads wait meanwhile, reads do not; memory holds the maps twice.
+    pub(super) fn audit(&self) -> Result<ReloadOutcome, ReloadError> {
+        let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+        let published = self.published.load_full();
+        let (commit, was) = (published.commit(), published.digest());
+        let mut outcome = ReloadOutcome::staying(commit, was);
+        (outcome.ahead, outcome.fetched) = (self.status().ahead, false);
+        fault::step("audit.build");
+        let anew = Some(RebuildReason::AuditMismatch);
+        let prepared = prepare(&objects, None, commit, anew, &self.load);
+        let Some(prepared) = prepared.map_err(ReloadError::Load)? else { return Ok(outcome) };
+        outcome.timings = prepared.timings;
+        if prepared.draft.state().digest() == was {
+            return Ok(outcome);
+        }
+        tracing::error!(%commit, digest = %was, "the published state is not what its commit says");
+        outcome.changed = count(&prepared.changed_from(&published));
+        let (state, reason, timings) =
+            finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = Instant::now();
+        (outcome.kind, outcome.reason) = (OutcomeKind::Rebuilt, reason);
+        (outcome.digest, outcome.timings) = (state.digest(), timings);
+        self.publish(Arc::new(state), true);
+        fault::step("audit.mended");
+        outcome.timings.swap = begun.elapsed();
+        self.status().published_at = SystemTime::now();
+        Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_testkit::Upstream;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::engine::{Engine, EngineConfig, RequestKind};
+    use crate::load::load;
+    use crate::mirror::{Remote, RemoteOptions};
+    use crate::report::Trigger;
+
+    const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
+
+    fn config(upstream: &Upstream, folder: &TempDir) -> EngineConfig {
+        let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
+        EngineConfig {
+            repo: folder.path().join("mirror.git"),
+            remote: Some(Arc::new(remote)),
+            branch: None,
+            load: Default::default(),
+            fetch: Default::default(),
+            limits: Default::default(),
+            poll_interval: None,
+            audit_interval: None,
+            observer: Default::default(),
+            rewrites: None,
+        }
+    }
+
+    /// Publishes the state of the commit before under the name of this one.
+    fn corrupt(engine: &Engine, upstream: &mut Upstream) {
+        let objects = engine.shared.mirror.objects().unwrap();
+        let other = upstream.commit("other").put("people/eve.toml", "slug = \"eve\"\n").push();
+        engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
+        let mut options = engine.shared.load.clone();
+        options.record_limit = 1;
+        let wrong = load(&objects, other.parse().unwrap(), &options).unwrap();
+        engine.shared.publish(Arc::new(wrong), false);
+    }
+
+    #[test]
+    fn a_state_that_is_not_its_commits_is_found_and_built_anew() {
+        let mut upstream = Upstream::new();
+        let first = upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
+        first.put("people/ada.toml", "slug = \"ada\"\n").push();
+        let folder = TempDir::new().unwrap();
+        let engine = Engine::open(config(&upstream, &folder), Arc::default()).unwrap();
+        let audit = || {
+            let report = engine.reload(RequestKind::Audit, Trigger::Operator).unwrap();
+            report.result.as_ref().unwrap().clone()
+        };
+        assert_eq!(audit().kind, OutcomeKind::Unchanged);
+
+        corrupt(&engine, &mut upstream);
+        let wrong = engine.snapshot();
+        let outcome = audit();
+        assert_eq!(outcome.kind, OutcomeKind::Rebuilt);
+        assert_eq!(outcome.reason, Some(RebuildReason::AuditMismatch));
+        assert_eq!(outcome.changed.values().map(|counts| counts.added).sum::<u64>(), 2);
+        let state = engine.snapshot();
+        assert_eq!(state.commit(), wrong.commit());
+        assert_eq!(outcome.digest, state.digest());
+        assert_ne!(state.digest(), wrong.digest());
+        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is mended");
+    }
+}
