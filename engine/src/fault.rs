@@ -50,6 +50,8 @@ pub const POINTS: &[&str] = &[
     "conflict.kept",
     "pin.build",
     "pin.noted",
+    "audit.build",
+    "audit.built",
     "tidy.compact",
     "tidy.merged",
     "tidy.compacted",

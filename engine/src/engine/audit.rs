@@ -25,6 +25,7 @@ impl Shared {
         let anew = Some(RebuildReason::AuditMismatch);
         let prepared = prepare(&objects, None, commit, anew, &self.load);
         let Some(prepared) = prepared.map_err(ReloadError::Load)? else { return Ok(outcome) };
+        fault::step("audit.built");
         outcome.timings = prepared.timings;
         if prepared.draft.state().digest() == was {
             return Ok(outcome);
@@ -38,7 +39,6 @@ impl Shared {
         (outcome.kind, outcome.reason) = (OutcomeKind::Rebuilt, reason);
         (outcome.digest, outcome.timings) = (state.digest(), timings);
         self.publish(Arc::new(state), true);
-        fault::step("audit.mended");
         outcome.timings.swap = begun.elapsed();
         self.status().published_at = SystemTime::now();
         Ok(outcome)

@@ -154,6 +154,7 @@ fn a_death_at_any_point_leaves_a_mirror_that_opens_and_heals() {
         let request = match request {
             RequestKind::Pin(commit) => format!("pin {commit}"),
             RequestKind::Apply(_) => "apply".to_owned(),
+            RequestKind::Audit => "audit".to_owned(),
             _ => "reload".to_owned(),
         };
         child.env("HEADWATER_FAULT_REQUEST", &request);
@@ -192,6 +193,7 @@ fn the_child_that_dies() {
             reload(&engine, RequestKind::Reload).result.as_ref().unwrap_err();
             RequestKind::Apply(engine.status().held.unwrap().id)
         }
+        None if wanted == "audit" => RequestKind::Audit,
         None => RequestKind::Reload,
     };
     die();

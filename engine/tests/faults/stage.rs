@@ -30,6 +30,8 @@ pub(crate) enum Scene {
     Conflict,
     /// The operator goes back to the commit before.
     Pin,
+    /// The state is compared with one built anew.
+    Audit,
     /// Enough pushes that segments of the text index are merged.
     Compact,
     /// Enough packs that they are merged.
@@ -44,6 +46,7 @@ impl Scene {
             "tidy.compact" | "tidy.merged" | "tidy.compacted" => Self::Compact,
             "tidy.repack" | "tidy.repacked" => Self::Repack,
             _ if point.starts_with("pin.") => Self::Pin,
+            _ if point.starts_with("audit.") => Self::Audit,
             _ if point.starts_with("conflict.") => Self::Conflict,
             _ if point.starts_with("open.") => Self::Open,
             _ => Self::Push,
@@ -88,6 +91,7 @@ impl Stage {
         let published = engine.snapshot().commit();
         match scene {
             Scene::Open => {}
+            Scene::Audit => return RequestKind::Audit,
             Scene::Held => {
                 self.upstream.commit("bad").put("people/bad.toml", "name = \n").push();
             }
