@@ -10,6 +10,8 @@ use crate::search::analyzer;
 pub const MAX_QUERY_BYTES: usize = 512;
 /// The most words and phrases of one query.
 pub const MAX_CLAUSES: usize = 64;
+/// The most prefixes of one query. Each is read through whole, so they cost more than words.
+pub const MAX_PREFIXES: usize = 4;
 /// The most words that the prefixes of a query may stand for together.
 pub const MAX_EXPANSIONS: usize = 1_000;
 
@@ -25,6 +27,12 @@ pub(crate) struct Clause {
     pub(crate) excluded: bool,
     /// At least one; more than one is a phrase.
     pub(crate) elements: Vec<Element>,
+}
+
+impl Clause {
+    fn has_prefix(&self) -> bool {
+        self.elements.iter().any(|element| matches!(element.word, Word::Prefix { .. }))
+    }
 }
 
 /// One word of a clause and its distance from the first.
@@ -72,6 +80,9 @@ pub enum QueryError {
     /// The query exceeds [`MAX_CLAUSES`].
     #[error("the query has more than {MAX_CLAUSES} words and phrases")]
     TooManyClauses,
+    /// The query exceeds [`MAX_PREFIXES`].
+    #[error("the query has more than {MAX_PREFIXES} words that end in `*`")]
+    TooManyPrefixes,
     /// A word is longer than any that is indexed.
     #[error("a word of the query has {} bytes or more", analyzer::WORD_BYTES)]
     WordTooLong,
@@ -107,6 +118,9 @@ impl Query {
             }
             if clauses.len() > MAX_CLAUSES {
                 return Err(QueryError::TooManyClauses);
+            }
+            if clauses.iter().filter(|clause| clause.has_prefix()).count() > MAX_PREFIXES {
+                return Err(QueryError::TooManyPrefixes);
             }
             rest = behind.trim_start();
         }
@@ -208,9 +222,11 @@ mod tests {
             ("(".repeat(513), QueryError::TooLong),
             ("a".repeat(64), QueryError::WordTooLong),
             (words(65), QueryError::TooManyClauses),
+            ("a* b* c* d* e*".to_owned(), QueryError::TooManyPrefixes),
         ] {
             assert_eq!(Query::parse(&text), Err(expected), "{text}");
         }
         assert!(Query::parse(&words(64)).is_ok());
+        assert!(Query::parse("a* b* c* -d* d*ello e a*").is_ok());
     }
 }
