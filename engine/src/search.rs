@@ -14,6 +14,8 @@ mod query;
 mod ranking;
 mod segment;
 mod slots;
+mod words;
+mod writer;
 
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -144,9 +146,8 @@ impl TextIndex {
     /// Returns the index of `stamp`, in which the documents in `changed` have what `texts` reports
     /// for them, whether they are new, known or gone, and all others are as they were.
     ///
-    /// Costs some 0.6 ms and 20 µs for each document, more for long texts; large changes are
-    /// built on several threads. A full build is a change of all documents against
-    /// [`TextIndex::new`].
+    /// Costs some 20 µs for each document, more for long texts; large changes are built on several
+    /// threads. A full build is a change of all documents against [`TextIndex::new`].
     ///
     /// # Errors
     ///
@@ -154,15 +155,26 @@ impl TextIndex {
     pub fn apply(
         &self,
         stamp: CommitId,
+        changed: Vec<DocName>,
+        texts: &Texts<'_>,
+    ) -> Result<Self, SearchError> {
+        self.apply_listing(stamp, changed, texts, FEW)
+    }
+
+    /// Does the same with so many documents as few: where tests need the other kind of segment.
+    fn apply_listing(
+        &self,
+        stamp: CommitId,
         mut changed: Vec<DocName>,
         texts: &Texts<'_>,
+        few: usize,
     ) -> Result<Self, SearchError> {
         fault::point("text.build")?;
         changed.sort_unstable();
         changed.dedup();
         let mut segments = without(&self.segments, &changed);
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
-        segments.extend(build(&self.slots, &changed, texts, threads)?);
+        segments.extend(build(&self.slots, &changed, texts, threads, few)?);
         fault::point("text.built")?;
         Ok(self.with_segments(segments).restamped(stamp))
     }
@@ -305,6 +317,9 @@ fn without(segments: &[Segment], names: &[DocName]) -> Vec<Segment> {
 /// is under construction takes several times the room of a finished segment.
 const CHUNK: std::ops::RangeInclusive<usize> = 10_000..=100_000;
 
+/// Up to how many documents a segment lists its words instead of having tantivy write them.
+const FEW: usize = 1_024;
+
 /// Builds segments of those documents that have texts, on so many threads at most. `names` is
 /// sorted.
 fn build(
@@ -312,10 +327,12 @@ fn build(
     names: &[DocName],
     texts: &Texts<'_>,
     threads: usize,
+    few: usize,
 ) -> Result<Vec<Segment>, SearchError> {
     let chunk = names.len().div_ceil(threads).clamp(*CHUNK.start(), *CHUNK.end());
     let chunks: Vec<&[DocName]> = names.chunks(chunk).collect();
-    let one = |names: &[DocName]| Segment::build(slots, names, texts).map_err(SearchError::Build);
+    let one =
+        |names: &[DocName]| Segment::build(slots, names, texts, few).map_err(SearchError::Build);
     let built: Result<Vec<Vec<Option<Segment>>>, SearchError> = match &*chunks {
         [] => Ok(Vec::new()),
         [all] => one(all).map(|segment| vec![vec![segment]]),

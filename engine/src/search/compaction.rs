@@ -7,7 +7,7 @@
 
 use crate::search::segment::{Segment, Totals};
 use crate::search::slots::Slots;
-use crate::search::{DocName, SearchError, TextIndex, Texts, build, without};
+use crate::search::{DocName, FEW, SearchError, TextIndex, Texts, build, without};
 
 /// So many segments of one class are merged, and each class is so many times the one below.
 const FAN_IN: u64 = 8;
@@ -87,7 +87,7 @@ impl Compaction {
         let mut names: Vec<DocName> = self.victims.iter().flat_map(Segment::names).collect();
         names.sort_unstable();
         // On one thread: nobody waits for it, and readers want the others.
-        let merged = build(&self.slots, &names, texts, 1)?;
+        let merged = build(&self.slots, &names, texts, 1, FEW)?;
         if Totals::of(&merged) != Totals::of(&self.victims) {
             return Err(SearchError::OutOfStep);
         }

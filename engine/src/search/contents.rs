@@ -1,8 +1,8 @@
 //! A digest of all that an index holds, to compare two of them.
 
-use tantivy::postings::Postings;
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocSet, TERMINATED};
+use std::collections::BTreeMap;
+
+use tantivy::DocId;
 
 use crate::search::{SearchError, TextIndex};
 
@@ -28,29 +28,25 @@ impl TextIndex {
                 add(hash(&[b"document", name.sheet.as_str().as_bytes(), key_bytes(&name.key)]));
             }
             for slot in 0..self.slots.boosts().len() {
-                let Some(reader) = segment.slot(slot) else { continue };
-                let mut stream = reader.postings.terms().stream()?;
-                let mut positions = Vec::new();
-                while let Some((word, term)) = stream.next() {
-                    let option = IndexRecordOption::WithFreqsAndPositions;
-                    let mut postings = reader.postings.read_postings_from_terminfo(term, option)?;
-                    while postings.doc() != TERMINATED {
-                        let doc = postings.doc();
+                let Some(words) = segment.slot(slot) else { continue };
+                words.walk(b"", |word, term| {
+                    let mut places: BTreeMap<DocId, Vec<u8>> = BTreeMap::new();
+                    words.positions(&term, |doc, position| {
                         if segment.is_alive(doc) {
-                            postings.positions(&mut positions);
-                            let positions: Vec<u8> =
-                                positions.iter().flat_map(|at| at.to_le_bytes()).collect();
-                            add(hash(&[
-                                &[slot as u8, reader.norm(doc)],
-                                word,
-                                segment.sheet(doc).as_str().as_bytes(),
-                                key_bytes(segment.key(doc)),
-                                &positions,
-                            ]));
+                            places.entry(doc).or_default().extend(position.to_le_bytes());
                         }
-                        postings.advance();
+                    })?;
+                    for (doc, positions) in places {
+                        add(hash(&[
+                            &[slot as u8, words.norm(doc)],
+                            word,
+                            segment.sheet(doc).as_str().as_bytes(),
+                            key_bytes(segment.key(doc)),
+                            &positions,
+                        ]));
                     }
-                }
+                    Ok::<_, SearchError>(true)
+                })?;
             }
         }
         let mut hasher = blake3::Hasher::new();

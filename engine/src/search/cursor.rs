@@ -2,11 +2,11 @@
 
 use std::io;
 
-use tantivy::postings::{Postings, SegmentPostings, TermInfo};
+use tantivy::postings::{Postings, SegmentPostings};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, TERMINATED};
 
-use crate::search::segment::SlotReader;
+use crate::search::words::{Term, Words};
 
 /// Where the words of one clause stand in one slot of one segment: nothing, a term, or the terms
 /// that a prefix stands for.
@@ -16,9 +16,9 @@ pub(crate) enum Found {
     #[default]
     Nothing,
     /// One term.
-    Term(TermInfo),
+    Term(Term),
     /// The terms of a prefix.
-    Terms(Vec<TermInfo>),
+    Terms(Vec<Term>),
 }
 
 /// The documents that hold a word, prefix or phrase in one slot, and how often.
@@ -31,20 +31,20 @@ pub(crate) enum Occurrences {
 impl Occurrences {
     /// Opens the postings of a clause whose elements stand at `offsets`. Returns `None` where an
     /// element occurs nowhere in the slot.
-    pub(crate) fn open(
-        reader: &SlotReader,
-        elements: &[(u32, &Found)],
-    ) -> io::Result<Option<Self>> {
+    pub(crate) fn open(words: &Words, elements: &[(u32, &Found)]) -> io::Result<Option<Self>> {
         if elements.iter().any(|(_, found)| matches!(found, Found::Nothing)) {
             return Ok(None);
         }
         Ok(match elements {
             [] | [(_, Found::Nothing)] => None,
-            [(_, Found::Term(term))] => Some(Self::Term(Box::new(
-                reader.postings.read_postings_from_terminfo(term, IndexRecordOption::WithFreqs)?,
-            ))),
-            [(_, Found::Terms(terms))] => Some(Self::Terms(Merged::frequencies(reader, terms)?)),
-            _ => Some(Self::Phrase(Phrase::open(reader, elements)?)),
+            [(_, Found::Term(term))] => {
+                Some(match words.cursor(term, IndexRecordOption::WithFreqs)? {
+                    Some(postings) => Self::Term(Box::new(postings)),
+                    None => Self::Terms(Merged::frequencies(words, std::slice::from_ref(term))?),
+                })
+            }
+            [(_, Found::Terms(terms))] => Some(Self::Terms(Merged::frequencies(words, terms)?)),
+            _ => Some(Self::Phrase(Phrase::open(words, elements)?)),
         })
     }
 
@@ -89,30 +89,19 @@ pub(crate) struct Merged {
 }
 
 impl Merged {
-    fn frequencies(reader: &SlotReader, terms: &[TermInfo]) -> io::Result<Self> {
+    fn frequencies(words: &Words, terms: &[Term]) -> io::Result<Self> {
         let mut entries = Vec::new();
         for term in terms {
-            let option = IndexRecordOption::WithFreqs;
-            let mut postings = reader.postings.read_postings_from_terminfo(term, option)?;
-            while postings.doc() != TERMINATED {
-                entries.push((postings.doc(), postings.term_freq()));
-                postings.advance();
-            }
+            words.frequencies(term, |doc, frequency| entries.push((doc, frequency)))?;
         }
         entries.sort_unstable();
         Ok(Self { entries, at: 0 })
     }
 
-    fn positions(reader: &SlotReader, terms: &[TermInfo]) -> io::Result<Self> {
-        let (mut entries, mut positions) = (Vec::new(), Vec::new());
+    fn positions(words: &Words, terms: &[Term]) -> io::Result<Self> {
+        let mut entries = Vec::new();
         for term in terms {
-            let option = IndexRecordOption::WithFreqsAndPositions;
-            let mut postings = reader.postings.read_postings_from_terminfo(term, option)?;
-            while postings.doc() != TERMINATED {
-                postings.positions(&mut positions);
-                entries.extend(positions.iter().map(|position| (postings.doc(), *position)));
-                postings.advance();
-            }
+            words.positions(term, |doc, position| entries.push((doc, position)))?;
         }
         entries.sort_unstable();
         Ok(Self { entries, at: 0 })
@@ -161,16 +150,22 @@ enum PositionedPostings {
 }
 
 impl Phrase {
-    fn open(reader: &SlotReader, elements: &[(u32, &Found)]) -> io::Result<Self> {
+    fn open(words: &Words, elements: &[(u32, &Found)]) -> io::Result<Self> {
         let open = |(offset, found): &(u32, &Found)| {
-            let postings = match found {
-                Found::Nothing => PositionedPostings::Terms(Merged::positions(reader, &[])?),
-                Found::Terms(terms) => PositionedPostings::Terms(Merged::positions(reader, terms)?),
+            let terms = match found {
+                Found::Nothing => &[][..],
+                Found::Term(term) => std::slice::from_ref(term),
+                Found::Terms(terms) => terms,
+            };
+            let cursor = match found {
                 Found::Term(term) => {
-                    let option = IndexRecordOption::WithFreqsAndPositions;
-                    let postings = reader.postings.read_postings_from_terminfo(term, option)?;
-                    PositionedPostings::Term(Box::new(postings))
+                    words.cursor(term, IndexRecordOption::WithFreqsAndPositions)?
                 }
+                Found::Nothing | Found::Terms(_) => None,
+            };
+            let postings = match cursor {
+                Some(postings) => PositionedPostings::Term(Box::new(postings)),
+                None => PositionedPostings::Terms(Merged::positions(words, terms)?),
             };
             Ok(PhraseElement { offset: *offset, postings, starts: Vec::new() })
         };

@@ -10,13 +10,13 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use tantivy::fieldnorm::FieldNormReader;
-use tantivy::postings::TermInfo;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, TERMINATED};
 
 use crate::search::cursor::{Found, Occurrences};
 use crate::search::query::{Clause, MAX_EXPANSIONS, Query, QueryError, Word};
-use crate::search::segment::{Segment, SlotReader, Totals};
+use crate::search::segment::{Segment, Totals};
+use crate::search::words::{Term, Words};
 use crate::search::{Scope, SearchError, TextIndex};
 
 const K1: f32 = 1.2;
@@ -89,10 +89,10 @@ fn find_terms(index: &TextIndex, query: &Query, slots: usize) -> Result<Terms, S
                 let word = &clause.elements[element].word;
                 let found = find_word(segment, slot, word, &mut expansions)?;
                 // An excluded word has no score, so its frequency is not needed.
-                if let (Found::Term(term), Some(reader), false) =
+                if let (Found::Term(term), Some(words), false) =
                     (&found, segment.slot(slot), clause.excluded)
                 {
-                    *frequency += live_frequency(segment, reader, term)?;
+                    *frequency += live_frequency(segment, words, term)?;
                 }
                 here.push(found);
             }
@@ -110,14 +110,11 @@ fn find_word(
     word: &Word,
     expansions: &mut BTreeSet<Box<[u8]>>,
 ) -> Result<Found, SearchError> {
-    let Some(reader) = segment.slot(slot) else { return Ok(Found::Nothing) };
+    let Some(words) = segment.slot(slot) else { return Ok(Found::Nothing) };
     Ok(match word {
-        Word::Stem(stem) => match reader.postings.terms().get(stem.as_bytes())? {
-            Some(term) => Found::Term(term),
-            None => Found::Nothing,
-        },
+        Word::Stem(stem) => words.find(stem.as_bytes())?.map_or(Found::Nothing, Found::Term),
         Word::Prefix { start, stem } => {
-            Found::Terms(expand(segment, reader, start, stem, expansions)?)
+            Found::Terms(expand(segment, words, start, stem, expansions)?)
         }
     })
 }
@@ -128,67 +125,62 @@ fn find_word(
 /// must not depend on the past.
 fn expand(
     segment: &Segment,
-    reader: &SlotReader,
+    words: &Words,
     start: &str,
     stem: &str,
-    words: &mut BTreeSet<Box<[u8]>>,
-) -> Result<Vec<TermInfo>, SearchError> {
+    expansions: &mut BTreeSet<Box<[u8]>>,
+) -> Result<Vec<Term>, SearchError> {
     let mut terms = Vec::new();
-    let mut add = |word: &[u8], term: &TermInfo| {
-        if live_frequency(segment, reader, term)? > 0 {
-            if !words.contains(word) {
-                words.insert(word.into());
+    let mut add = |word: &[u8], term: Term| {
+        if live_frequency(segment, words, &term)? > 0 {
+            if !expansions.contains(word) {
+                expansions.insert(word.into());
             }
-            terms.push(term.clone());
+            terms.push(term);
         }
-        if words.len() > MAX_EXPANSIONS {
+        if expansions.len() > MAX_EXPANSIONS {
             return Err(SearchError::Query(QueryError::PrefixesTooShort));
         }
         Ok(())
     };
-    let dictionary = reader.postings.terms();
-    let mut stream = dictionary.range().ge(start.as_bytes()).into_stream()?;
-    while let Some((word, term)) = stream.next()
-        && word.starts_with(start.as_bytes())
-    {
-        add(word, term)?;
-    }
+    words.walk(start.as_bytes(), |word, term| {
+        let goes_on = word.starts_with(start.as_bytes());
+        if goes_on {
+            add(word, term)?;
+        }
+        Ok::<_, SearchError>(goes_on)
+    })?;
     if !stem.starts_with(start)
-        && let Some(term) = dictionary.get(stem.as_bytes())?
+        && let Some(term) = words.find(stem.as_bytes())?
     {
-        add(stem.as_bytes(), &term)?;
+        add(stem.as_bytes(), term)?;
     }
     Ok(terms)
 }
 
 /// Returns how many live documents of the segment hold the term.
-fn live_frequency(
-    segment: &Segment,
-    reader: &SlotReader,
-    term: &TermInfo,
-) -> Result<u64, SearchError> {
-    let (all, dead) = (u64::from(term.doc_freq), segment.dead());
-    if dead == 0 {
-        return Ok(all);
-    }
-    let mut postings =
-        reader.postings.read_postings_from_terminfo(term, IndexRecordOption::Basic)?;
-    // A seek costs about as much as sixteen steps.
-    if dead * 16 < all {
-        let mut dead_with_term = 0;
-        for doc in segment.dead_docs() {
-            if postings.doc() < doc {
-                postings.seek(doc);
-            }
-            dead_with_term += u64::from(postings.doc() == doc);
-        }
-        return Ok(all - dead_with_term);
-    }
+fn live_frequency(segment: &Segment, words: &Words, term: &Term) -> Result<u64, SearchError> {
     let mut live = 0;
-    while postings.doc() != TERMINATED {
-        live += u64::from(segment.is_alive(postings.doc()));
-        postings.advance();
+    if let Term::Stored(term_info) = term {
+        let (all, dead) = (u64::from(term_info.doc_freq), segment.dead());
+        if dead == 0 {
+            return Ok(all);
+        }
+        // A seek costs about as much as sixteen steps.
+        if dead * 16 < all
+            && let Some(mut postings) = words.cursor(term, IndexRecordOption::Basic)?
+        {
+            let mut dead_with_term = 0;
+            for doc in segment.dead_docs() {
+                if postings.doc() < doc {
+                    postings.seek(doc);
+                }
+                dead_with_term += u64::from(postings.doc() == doc);
+            }
+            return Ok(all - dead_with_term);
+        }
     }
+    words.frequencies(term, |doc, _| live += u64::from(segment.is_alive(doc)))?;
     Ok(live)
 }
 
@@ -233,7 +225,7 @@ struct Matcher<'a> {
 /// One clause in the slots where it occurs.
 struct ClauseCursor<'a> {
     clause: usize,
-    slots: Vec<(usize, &'a SlotReader, Occurrences)>,
+    slots: Vec<(usize, &'a Words, Occurrences)>,
 }
 
 impl<'a> Matcher<'a> {
@@ -251,11 +243,11 @@ impl<'a> Matcher<'a> {
             rest = behind;
             let mut cursor = ClauseCursor { clause, slots: Vec::new() };
             for (slot, found) in here.chunks(elements.elements.len()).enumerate() {
-                let Some(reader) = segment.slot(slot) else { continue };
+                let Some(words) = segment.slot(slot) else { continue };
                 let offsets = elements.elements.iter().map(|element| element.offset);
                 let elements: Vec<_> = offsets.zip(found).collect();
-                if let Some(occurrences) = Occurrences::open(reader, &elements)? {
-                    cursor.slots.push((slot, reader, occurrences));
+                if let Some(occurrences) = Occurrences::open(words, &elements)? {
+                    cursor.slots.push((slot, words, occurrences));
                 }
             }
             match (elements.excluded, cursor.slots.is_empty()) {
@@ -293,10 +285,10 @@ impl<'a> Matcher<'a> {
     fn score(&mut self, doc: DocId, weights: &[Vec<f32>], norms: &[[f32; 256]]) -> f32 {
         let mut score = 0.0;
         for cursor in &mut self.required {
-            for (slot, reader, occurrences) in &mut cursor.slots {
+            for (slot, words, occurrences) in &mut cursor.slots {
                 if occurrences.seek(doc) == doc {
                     let frequency = occurrences.frequency() as f32;
-                    let norm = norms[*slot][usize::from(reader.norm(doc))];
+                    let norm = norms[*slot][usize::from(words.norm(doc))];
                     score += weights[cursor.clause][*slot] * (frequency / (frequency + norm));
                 }
             }

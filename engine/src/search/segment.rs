@@ -1,23 +1,16 @@
-//! One immutable part of the text index: a tantivy index of one segment in memory, and which of
-//! its documents are dead.
+//! One immutable part of the text index: some documents with their words, and which of them are
+//! dead.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use tantivy::directory::RamDirectory;
-use tantivy::fieldnorm::FieldNormReader;
-use tantivy::index::InvertedIndexReader;
-use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
-use tantivy::store::Compressor;
-use tantivy::tokenizer::TokenizerManager;
-use tantivy::{
-    DocId, Index, IndexSettings, SegmentReader, SingleSegmentIndexWriter, TantivyDocument,
-    TantivyError,
-};
+use tantivy::{DocId, TantivyError};
 
 use crate::id::{Key, SheetName};
 use crate::search::slots::{MAX_SLOTS, Slot, Slots};
-use crate::search::{DocName, Texts, analyzer};
+use crate::search::words::Words;
+use crate::search::writer::{ListWriter, StoreWriter, Writer};
+use crate::search::{DocName, Texts};
 
 /// A body that is never changed, shared by the states that hold it, and the dead documents of
 /// this state.
@@ -53,50 +46,37 @@ impl Totals {
 struct Body {
     sheets: Box<[(SheetName, Range<DocId>)]>,
     keys: Box<[Key]>,
-    slots: Box<[Option<SlotReader>]>,
-}
-
-/// The postings and lengths of one slot.
-pub(crate) struct SlotReader {
-    pub(crate) postings: Arc<InvertedIndexReader>,
-    norms: FieldNormReader,
-}
-
-impl SlotReader {
-    /// Returns the rounded length of the text, as one of 256 classes.
-    pub(crate) fn norm(&self, doc: DocId) -> u8 {
-        self.norms.fieldnorm_id(doc)
-    }
+    slots: Box<[Option<Words>]>,
 }
 
 impl Segment {
     /// Builds a segment of those of `names`, which are sorted, that have any text. Returns `None`
     /// where none has.
+    ///
+    /// Up to `few` documents are listed, which costs a few microseconds each.
     pub(crate) fn build(
         slots: &Slots,
         names: &[DocName],
         texts: &Texts<'_>,
+        few: usize,
     ) -> Result<Option<Self>, TantivyError> {
-        let used = used(names, texts);
-        if !used.contains(&true) {
-            return Ok(None);
-        }
-        let (schema, fields) = schema(slots, used);
-        let mut writer = writer(schema, names.len())?;
+        let mut writer: Box<dyn Writer> = if names.len() <= few {
+            Box::new(ListWriter::new(slots))
+        } else {
+            Box::new(StoreWriter::new(slots)?)
+        };
         let mut sheets: Vec<(SheetName, Range<DocId>)> = Vec::new();
         let mut keys = Vec::with_capacity(names.len());
         for name in names {
-            let (mut document, mut has_text) = (TantivyDocument::new(), false);
+            let mut has_text = false;
             texts(name, &mut |slot: Slot, text: &str| {
-                if let Some(field) = fields[slot.index()] {
-                    document.add_text(field, text);
-                    has_text = true;
-                }
+                writer.add(slot, text);
+                has_text = true;
             });
             if !has_text {
                 continue;
             }
-            writer.add_document(document)?;
+            writer.end_document()?;
             let doc = keys.len() as DocId;
             match sheets.last_mut() {
                 Some((sheet, docs)) if *sheet == name.sheet => docs.end = doc + 1,
@@ -107,13 +87,13 @@ impl Segment {
         if keys.is_empty() {
             return Ok(None);
         }
-        let readers = open(&writer.finalize()?, &fields)?;
+        let slots = writer.finish()?;
         let mut live = Totals { documents: keys.len() as u64, tokens: [0; MAX_SLOTS] };
-        for (tokens, reader) in live.tokens.iter_mut().zip(&readers) {
-            let length = |doc| reader.as_ref().map_or(0, |reader| reader.norms.fieldnorm(doc));
+        for (tokens, words) in live.tokens.iter_mut().zip(&slots) {
+            let length = |doc| words.as_ref().map_or(0, |words| words.length(doc));
             *tokens = (0..keys.len() as DocId).map(|doc| u64::from(length(doc))).sum();
         }
-        let body = Body { sheets: sheets.into(), keys: keys.into(), slots: readers };
+        let body = Body { sheets: sheets.into(), keys: keys.into(), slots };
         Ok(Some(Self { body: Arc::new(body), dead: None, live }))
     }
 
@@ -137,8 +117,8 @@ impl Segment {
         self.body.keys.len() as DocId
     }
 
-    /// Returns the reader of a slot, unless no document has text there.
-    pub(crate) fn slot(&self, slot: usize) -> Option<&SlotReader> {
+    /// Returns the words of a slot, unless no document has text there.
+    pub(crate) fn slot(&self, slot: usize) -> Option<&Words> {
         self.body.slots.get(slot)?.as_ref()
     }
 
@@ -203,80 +183,10 @@ impl Segment {
         for &doc in docs {
             dead[doc as usize / 64] |= 1 << (doc % 64);
             live.documents -= 1;
-            for (tokens, reader) in live.tokens.iter_mut().zip(&self.body.slots) {
-                *tokens -= reader.as_ref().map_or(0, |reader| reader.norms.fieldnorm(doc).into());
+            for (tokens, words) in live.tokens.iter_mut().zip(&self.body.slots) {
+                *tokens -= words.as_ref().map_or(0, |words| words.length(doc).into());
             }
         }
         Self { body: self.body.clone(), dead: Some(dead.into()), live }
     }
-}
-
-/// Up to how many documents it is worth a look which slots have any text.
-const FEW: usize = 64;
-
-/// Says which slots the documents use; for many documents all of them.
-///
-/// tantivy takes memory for a dictionary of each field, used or not, which for one document costs
-/// more than the document.
-fn used(names: &[DocName], texts: &Texts<'_>) -> [bool; MAX_SLOTS] {
-    let mut used = [names.len() > FEW; MAX_SLOTS];
-    if names.len() <= FEW {
-        names.iter().for_each(|name| texts(name, &mut |slot, _| used[slot.index()] = true));
-    }
-    used
-}
-
-/// Returns the schema: one text field for each slot that is used, nothing stored.
-fn schema(slots: &Slots, used: [bool; MAX_SLOTS]) -> (Schema, Vec<Option<Field>>) {
-    let indexing = TextFieldIndexing::default()
-        .set_tokenizer(ANALYZER)
-        .set_index_option(IndexRecordOption::WithFreqsAndPositions);
-    let options = TextOptions::default().set_indexing_options(indexing);
-    let mut schema = Schema::builder();
-    let fields = (0..slots.boosts().len())
-        .map(|slot| used[slot].then(|| schema.add_text_field(&slot.to_string(), options.clone())))
-        .collect();
-    (schema.build(), fields)
-}
-
-/// The name under which tantivy finds the analyzer.
-const ANALYZER: &str = "stemming";
-
-fn writer(schema: Schema, documents: usize) -> Result<SingleSegmentIndexWriter, TantivyError> {
-    // The budget only sets the first size of the term table. tantivy clears and walks the whole
-    // table for each segment, which for one document costs more than everything else.
-    let budget = if documents < 64 { 30_000 } else { 15_000_000 };
-    let tokenizers = TokenizerManager::new();
-    tokenizers.register(ANALYZER, analyzer::stemming());
-    let settings = IndexSettings {
-        docstore_compression: Compressor::None,
-        docstore_compress_dedicated_thread: false,
-        ..IndexSettings::default()
-    };
-    Index::builder()
-        .schema(schema)
-        .settings(settings)
-        .tokenizers(tokenizers)
-        .single_segment_index_writer(RamDirectory::create(), budget)
-}
-
-/// Opens what searching needs. The rest, the index itself and its empty store, is given up.
-fn open(
-    index: &Index,
-    fields: &[Option<Field>],
-) -> Result<Box<[Option<SlotReader>]>, TantivyError> {
-    let segments = index.searchable_segments()?;
-    let segment = segments
-        .first()
-        .ok_or_else(|| TantivyError::InternalError("the index just written is empty".into()))?;
-    let reader = SegmentReader::open(segment)?;
-    let slot = |field: &Option<Field>| {
-        let Some(field) = field else { return Ok(None) };
-        let postings = reader.inverted_index(*field)?;
-        let norms = reader.fieldnorms_readers().get_field(*field)?;
-        Ok(norms
-            .filter(|_| postings.terms().num_terms() > 0)
-            .map(|norms| SlotReader { postings, norms }))
-    };
-    fields.iter().map(slot).collect()
 }

@@ -24,9 +24,19 @@ fn texts(corpus: &Corpus) -> Box<Texts<'_>> {
     })
 }
 
+/// Returns the index with the words in lists.
 fn rebuilt(corpus: &Corpus) -> TextIndex {
+    with_few(corpus, FEW)
+}
+
+/// Returns the index with the words as tantivy writes them.
+fn stored(corpus: &Corpus) -> TextIndex {
+    with_few(corpus, 0)
+}
+
+fn with_few(corpus: &Corpus, few: usize) -> TextIndex {
     let names = corpus.keys().cloned().collect();
-    TextIndex::new(slots()).apply(CommitId::ZERO, names, &texts(corpus)).unwrap()
+    TextIndex::new(slots()).apply_listing(CommitId::ZERO, names, &texts(corpus), few).unwrap()
 }
 
 /// `sheet/key: title | body`, one a line.
@@ -53,12 +63,13 @@ fn found(index: &TextIndex, query: &str) -> String {
 
 #[test]
 fn every_kind_of_clause_finds_what_it_says() {
-    let index = rebuilt(&corpus(
+    let corpus = corpus(
         "a/1: The state engine | written in Rust
          a/2: Engine of state | communities run engines
          b/1: Rust belt | a community in Pennsylvania
          b/2: Crème brûlée | rust-lang and rust lang / lang rust",
-    ));
+    );
+    let (index, stored) = (rebuilt(&corpus), stored(&corpus));
     for (query, expected) in [
         ("rust", "b/1 b/2 a/1"),
         ("RUSTING", "b/1 b/2 a/1"),
@@ -81,14 +92,17 @@ fn every_kind_of_clause_finds_what_it_says() {
         ("nowhere*", ""),
     ] {
         assert_eq!(found(&index, query), expected, "{query}");
+        assert_eq!(found(&stored, query), expected, "{query}");
     }
 }
 
 #[test]
 fn a_phrase_does_not_reach_from_one_text_into_the_next() {
-    let index = rebuilt(&corpus("a/1: x | one two/three four"));
-    assert_eq!(found(&index, "\"two three\""), "");
-    assert_eq!(found(&index, "\"three four\""), "a/1");
+    let corpus = corpus("a/1: x | one two/three four");
+    for index in [rebuilt(&corpus), stored(&corpus)] {
+        assert_eq!(found(&index, "\"two three\""), "");
+        assert_eq!(found(&index, "\"three four\""), "a/1");
+    }
 }
 
 #[test]
@@ -145,6 +159,7 @@ fn a_prefix_of_too_many_words_is_refused_whatever_was_there_before() {
     let words = |count: usize| (0..count).map(|n| format!("w{n} ")).collect::<String>();
     let corpus = corpus(&format!("a/1: {}\na/2: wx wy", words(998)));
     let query = Query::parse("w*").unwrap();
+    assert_eq!(stored(&corpus).search(&query, Scope::All, 0, 1).unwrap().total, 2);
     let index = rebuilt(&corpus);
     assert_eq!(index.search(&query, Scope::All, 0, 1).unwrap().total, 2);
     // One word more, held by a document that is dead again in the next state.
@@ -159,8 +174,10 @@ fn a_prefix_of_too_many_words_is_refused_whatever_was_there_before() {
     // Several prefixes have no more words than one.
     let mut others = corpus.clone();
     others.insert(name("b", "1"), [vec!["va vb".to_owned()], Vec::new()]);
-    let refused = rebuilt(&others).search(&Query::parse("w* v*").unwrap(), Scope::All, 0, 1);
-    assert!(matches!(refused, Err(SearchError::Query(QueryError::PrefixesTooShort))));
+    for index in [rebuilt(&others), stored(&others)] {
+        let refused = index.search(&Query::parse("w* v*").unwrap(), Scope::All, 0, 1);
+        assert!(matches!(refused, Err(SearchError::Query(QueryError::PrefixesTooShort))));
+    }
 }
 
 #[test]
@@ -249,6 +266,8 @@ const QUERIES: [&str; 10] = [
 struct Step {
     changes: Vec<(DocName, Option<[Vec<String>; 2]>)>,
     compact: bool,
+    /// Up to how many documents are listed.
+    few: usize,
 }
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -261,7 +280,12 @@ fn any_step() -> impl Strategy<Value = Step> {
     let texts = || prop::collection::vec(any_text(), 0..3);
     let texts = prop::option::weighted(0.75, (texts(), texts()).prop_map(|(a, b)| [a, b]));
     let changes = prop::collection::vec((doc, texts), 0..12);
-    (changes, prop::bool::ANY).prop_map(|(changes, compact)| Step { changes, compact })
+    let few = prop::sample::select(vec![0, 4, FEW]);
+    (changes, prop::bool::ANY, few).prop_map(|(changes, compact, few)| Step {
+        changes,
+        compact,
+        few,
+    })
 }
 
 proptest! {
@@ -282,13 +306,15 @@ proptest! {
                     None => corpus.remove(&name),
                 };
             }
-            index = index.apply(CommitId::ZERO, changed, &texts(&corpus)).unwrap();
+            let texts = texts(&corpus);
+            index = index.apply_listing(CommitId::ZERO, changed, &texts, step.few).unwrap();
             if step.compact && let Some(compacted) = compacted {
                 index = index.adopting(compacted);
             }
             prop_assert!(index.segments() <= 70);
         }
         assert_same(&index, &rebuilt(&corpus));
+        assert_same(&index, &stored(&corpus));
     }
 
     /// Against a model that counts words itself: the same documents match.

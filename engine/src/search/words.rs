@@ -1,0 +1,148 @@
+//! The words of one slot of one segment, and where they stand.
+//!
+//! tantivy writes them where the documents are many. It prepares tables for each field of each
+//! segment, which for a few documents costs far more than the documents, so those few are a sorted
+//! list instead. A search cannot tell one from the other.
+
+mod listed;
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use tantivy::fieldnorm::FieldNormReader;
+use tantivy::index::InvertedIndexReader;
+use tantivy::postings::{Postings as _, SegmentPostings, TermInfo};
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocId, DocSet as _, TERMINATED};
+
+pub(crate) use listed::{Listed, Lister};
+
+/// The words, their postings, and the lengths of the texts.
+pub(crate) enum Words {
+    /// As tantivy writes them.
+    Stored {
+        /// The dictionary with its postings.
+        postings: Arc<InvertedIndexReader>,
+        /// The lengths.
+        norms: FieldNormReader,
+    },
+    /// As a sorted list.
+    Listed(Listed),
+}
+
+/// One word of a slot; it belongs to the [`Words`] it was found in.
+#[derive(Debug, Clone)]
+pub(crate) enum Term {
+    Stored(TermInfo),
+    /// The places of its occurrences.
+    Listed(Range<u32>),
+}
+
+impl Words {
+    /// Returns the rounded length of a text, as one of 256 classes.
+    pub(crate) fn norm(&self, doc: DocId) -> u8 {
+        match self {
+            Self::Stored { norms, .. } => norms.fieldnorm_id(doc),
+            Self::Listed(listed) => listed.norm(doc),
+        }
+    }
+
+    /// Returns the rounded length of a text.
+    pub(crate) fn length(&self, doc: DocId) -> u32 {
+        FieldNormReader::id_to_fieldnorm(self.norm(doc))
+    }
+
+    /// Returns the word, if a document holds it. Logarithmic.
+    pub(crate) fn find(&self, word: &[u8]) -> io::Result<Option<Term>> {
+        Ok(match self {
+            Self::Stored { postings, .. } => postings.terms().get(word)?.map(Term::Stored),
+            Self::Listed(listed) => listed.find(word).map(Term::Listed),
+        })
+    }
+
+    /// Calls `found` with each word from `start` on, in order, until it returns `false`.
+    pub(crate) fn walk<E: From<io::Error>>(
+        &self,
+        start: &[u8],
+        mut found: impl FnMut(&[u8], Term) -> Result<bool, E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Stored { postings, .. } => {
+                let mut stream = postings.terms().range().ge(start).into_stream()?;
+                while let Some((word, term)) = stream.next() {
+                    if !found(word, Term::Stored(term.clone()))? {
+                        break;
+                    }
+                }
+            }
+            Self::Listed(listed) => {
+                for (word, occurrences) in listed.from(start) {
+                    if !found(word, Term::Listed(occurrences))? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns tantivy's own cursor over a word, which skips; `None` for a listed one.
+    pub(crate) fn cursor(
+        &self,
+        term: &Term,
+        option: IndexRecordOption,
+    ) -> io::Result<Option<SegmentPostings>> {
+        match (self, term) {
+            (Self::Stored { postings, .. }, Term::Stored(term)) => {
+                postings.read_postings_from_terminfo(term, option).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Calls `found` with each document that holds the word, in order, and how often it does.
+    pub(crate) fn frequencies(
+        &self,
+        term: &Term,
+        mut found: impl FnMut(DocId, u32),
+    ) -> io::Result<()> {
+        if let Some(mut postings) = self.cursor(term, IndexRecordOption::WithFreqs)? {
+            while postings.doc() != TERMINATED {
+                found(postings.doc(), postings.term_freq());
+                postings.advance();
+            }
+            return Ok(());
+        }
+        let same_document = |a: &(DocId, u32), b: &(DocId, u32)| a.0 == b.0;
+        let documents = self.listed(term).chunk_by(same_document);
+        documents.for_each(|places| found(places[0].0, places.len() as u32));
+        Ok(())
+    }
+
+    /// Calls `found` with each document that holds the word, in order, once for each position.
+    pub(crate) fn positions(
+        &self,
+        term: &Term,
+        mut found: impl FnMut(DocId, u32),
+    ) -> io::Result<()> {
+        if let Some(mut postings) = self.cursor(term, IndexRecordOption::WithFreqsAndPositions)? {
+            let mut positions = Vec::new();
+            while postings.doc() != TERMINATED {
+                postings.positions(&mut positions);
+                positions.iter().for_each(|position| found(postings.doc(), *position));
+                postings.advance();
+            }
+            return Ok(());
+        }
+        self.listed(term).iter().for_each(|(doc, position)| found(*doc, *position));
+        Ok(())
+    }
+
+    fn listed(&self, term: &Term) -> &[(DocId, u32)] {
+        match (self, term) {
+            (Self::Listed(listed), Term::Listed(occurrences)) => listed.occurrences(occurrences),
+            _ => &[],
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! How the words of a segment are written: by tantivy into an index in memory, or into lists.
+
+use tantivy::directory::RamDirectory;
+use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
+use tantivy::store::Compressor;
+use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
+use tantivy::{
+    Index, IndexSettings, SegmentReader, SingleSegmentIndexWriter, TantivyDocument, TantivyError,
+};
+
+use crate::search::analyzer;
+use crate::search::slots::{Slot, Slots};
+use crate::search::words::{Lister, Words};
+
+/// Takes documents in the order of their ids, text by text.
+pub(crate) trait Writer {
+    /// Adds a text of the document at hand.
+    fn add(&mut self, slot: Slot, text: &str);
+    /// Ends the document at hand.
+    fn end_document(&mut self) -> Result<(), TantivyError>;
+    /// Returns the words of each slot.
+    fn finish(self: Box<Self>) -> Result<Box<[Option<Words>]>, TantivyError>;
+}
+
+/// Writes lists.
+pub(crate) struct ListWriter {
+    analyzer: TextAnalyzer,
+    slots: Vec<Lister>,
+}
+
+impl ListWriter {
+    pub(crate) fn new(slots: &Slots) -> Self {
+        let slots = slots.boosts().iter().map(|_| Lister::default()).collect();
+        Self { analyzer: analyzer::stemming(), slots }
+    }
+}
+
+impl Writer for ListWriter {
+    fn add(&mut self, slot: Slot, text: &str) {
+        if let Some(lister) = self.slots.get_mut(slot.index()) {
+            lister.add(&mut self.analyzer, text);
+        }
+    }
+
+    fn end_document(&mut self) -> Result<(), TantivyError> {
+        self.slots.iter_mut().for_each(Lister::end_document);
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<Box<[Option<Words>]>, TantivyError> {
+        Ok(self.slots.into_iter().map(|lister| lister.finish().map(Words::Listed)).collect())
+    }
+}
+
+/// The name under which tantivy finds the analyzer.
+const ANALYZER: &str = "stemming";
+
+/// The first size of tantivy's table of terms, in bytes; it grows as it must.
+const BUDGET: usize = 15_000_000;
+
+/// Writes an index of tantivy's: one text field for each slot, nothing stored.
+pub(crate) struct StoreWriter {
+    writer: SingleSegmentIndexWriter,
+    fields: Vec<Field>,
+    document: TantivyDocument,
+}
+
+impl StoreWriter {
+    pub(crate) fn new(slots: &Slots) -> Result<Self, TantivyError> {
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(ANALYZER)
+            .set_index_option(IndexRecordOption::WithFreqsAndPositions);
+        let options = TextOptions::default().set_indexing_options(indexing);
+        let mut schema = Schema::builder();
+        let fields = (0..slots.boosts().len())
+            .map(|slot| schema.add_text_field(&slot.to_string(), options.clone()))
+            .collect();
+        let tokenizers = TokenizerManager::new();
+        tokenizers.register(ANALYZER, analyzer::stemming());
+        let settings = IndexSettings {
+            docstore_compression: Compressor::None,
+            docstore_compress_dedicated_thread: false,
+            ..IndexSettings::default()
+        };
+        let writer = Index::builder()
+            .schema(schema.build())
+            .settings(settings)
+            .tokenizers(tokenizers)
+            .single_segment_index_writer(RamDirectory::create(), BUDGET)?;
+        Ok(Self { writer, fields, document: TantivyDocument::new() })
+    }
+}
+
+impl Writer for StoreWriter {
+    fn add(&mut self, slot: Slot, text: &str) {
+        if let Some(field) = self.fields.get(slot.index()) {
+            self.document.add_text(*field, text);
+        }
+    }
+
+    fn end_document(&mut self) -> Result<(), TantivyError> {
+        self.writer.add_document(std::mem::take(&mut self.document))
+    }
+
+    /// Opens what searching needs. The rest, the index itself and its empty store, is given up.
+    fn finish(self: Box<Self>) -> Result<Box<[Option<Words>]>, TantivyError> {
+        let index = self.writer.finalize()?;
+        let segments = index.searchable_segments()?;
+        let segment = segments
+            .first()
+            .ok_or_else(|| TantivyError::InternalError("the index just written is empty".into()))?;
+        let reader = SegmentReader::open(segment)?;
+        let slot = |field: &Field| {
+            let postings = reader.inverted_index(*field)?;
+            let norms = reader.fieldnorms_readers().get_field(*field)?;
+            Ok(norms
+                .filter(|_| postings.terms().num_terms() > 0)
+                .map(|norms| Words::Stored { postings, norms }))
+        };
+        self.fields.iter().map(slot).collect()
+    }
+}
