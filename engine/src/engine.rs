@@ -324,6 +324,11 @@ impl Shared {
     fn branch_ref(&self) -> String {
         format!("refs/heads/{}", self.branch)
     }
+
+    /// Returns the name of the reference that says what the remote's branch was last seen at.
+    fn tracking_ref(&self) -> String {
+        format!("refs/remotes/origin/{}", self.branch)
+    }
 }
 
 impl std::fmt::Debug for Shared {

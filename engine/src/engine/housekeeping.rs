@@ -1,5 +1,5 @@
-//! Housekeeping: segments of the text index and packs of the repository are merged on a thread of
-//! their own, so that no reload waits for it.
+//! Housekeeping: what a reload did is made durable, and segments of the text index and packs of the
+//! repository are merged, on a thread of their own, so that no reload waits for it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -79,6 +79,7 @@ impl Shared {
         let mut patience = 0;
         while self.chores.next() {
             let tidied = catch_unwind(AssertUnwindSafe(|| {
+                self.sync_branch();
                 self.retained().expire(Instant::now());
                 self.compact_text();
                 patience = self.repack(patience);

@@ -122,7 +122,6 @@ impl Shared {
         let mut outcome = self.staying(&published, &seen);
         let Some(prepared) = prepared else {
             outcome.timings = timings;
-            self.note_synced(&objects, &seen);
             self.caught_up(&seen);
             return Ok(outcome);
         };
@@ -156,7 +155,6 @@ impl Shared {
         outcome.changed = changed;
         self.publish(Arc::new(snapshot), reason.is_some());
         fault::step("swap.done");
-        self.note_synced(&objects, &seen);
         let degraded = health.refusable();
         let mut status = self.status();
         status.published_at = SystemTime::now();
@@ -186,6 +184,8 @@ impl Shared {
     fn look(&self, kind: RequestKind) -> Result<Seen, ReloadError> {
         let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(remote) = &self.remote else { return self.look_locally() };
+        // The fetch moves what the note is taken from.
+        self.note_synced();
         let fetched = match self.mirror.fetch(remote, &self.branch, &self.fetch) {
             Ok(fetched) => fetched,
             Err(error) if kind == RequestKind::Rebuild => {
@@ -358,35 +358,66 @@ impl Shared {
             }
             let expected = Expected::Is(local);
             objects
-                .set_reference(&self.branch_ref(), expected, target)
+                .move_reference(&self.branch_ref(), expected, target)
                 .map_err(ReloadError::Reference)?;
         } else if seen.local.is_none() && !target.is_zero() {
             objects
-                .set_reference(&self.branch_ref(), Expected::Absent, target)
+                .move_reference(&self.branch_ref(), Expected::Absent, target)
                 .map_err(ReloadError::Reference)?;
         }
         Ok(())
     }
 
-    /// Notes the last commit that is both ours and the remote's.
+    /// Makes the last move of the branch durable, behind the reload that made it.
     ///
-    /// The move was judged and made without the note, so a note that cannot be written is only
-    /// told: the next reload writes it.
-    fn note_synced(&self, objects: &Objects, seen: &Seen) {
-        let Some(remote) = seen.remote.filter(|_| self.remote.is_some()) else { return };
-        let note = || -> Result<(), crate::mirror::RefError> {
-            fault::step("note.write");
-            let ours = objects.reference(&self.branch_ref())?;
-            let shared = ours == Some(remote) || seen.movement == Movement::Stay;
-            if shared && objects.reference(SYNCED)? != Some(remote) {
-                objects.set_reference(SYNCED, Expected::Any, remote)?;
+    /// Until then a power loss can take the branch back to a state that was live before, from
+    /// where the next fetch goes on.
+    pub(super) fn sync_branch(&self) {
+        if self.remote.is_none() {
+            return;
+        }
+        let synced = self.mirror.objects().map_err(ReloadError::Open).and_then(|objects| {
+            objects.sync_reference(&self.branch_ref()).map_err(ReloadError::Reference)
+        });
+        if let Err(error) = synced {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the branch may not survive a power loss"
+            );
+        }
+        self.note_synced();
+    }
+
+    /// Notes the last commit that is both ours and the remote's: what the remote was last seen at,
+    /// once our branch is there too.
+    ///
+    /// It is done behind a reload, and before a fetch looks at the remote again; so whoever judges
+    /// a move finds the note. One that cannot be written is only told: the next reload tries again.
+    fn note_synced(&self) {
+        let note = || -> Result<(), ReloadError> {
+            let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+            let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+            let (seen, ours) = (read(&self.tracking_ref())?, read(&self.branch_ref())?);
+            let (Some(seen), Some(ours), synced) = (seen, ours, read(SYNCED)?) else {
+                return Ok(());
+            };
+            // A clone that was made by hand has no note, but its history tells.
+            let shared = seen == ours
+                || synced.is_none()
+                    && objects.descends_from(ours, seen).map_err(ReloadError::Repository)?;
+            if shared && synced != Some(seen) {
+                fault::step("note.write");
+                let noted = objects.set_reference(SYNCED, Expected::Any, seen);
+                noted.map_err(ReloadError::Reference)?;
                 fault::step("note.written");
             }
             Ok(())
         };
         if let Err(error) = note() {
-            tracing::warn!(commit = %remote, error = &error as &dyn std::error::Error,
-                "cannot note what the remote has");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot note what the remote has"
+            );
         }
     }
 

@@ -134,6 +134,32 @@ impl Objects {
         expected: Expected,
         new: CommitId,
     ) -> Result<(), RefError> {
+        self.move_reference(name, expected, new)?;
+        self.sync_reference(name)
+    }
+
+    /// Makes the last move of the ref durable.
+    pub fn sync_reference(&self, name: &str) -> Result<(), RefError> {
+        sync_folder(&self.folder_of(name))
+            .map_err(|source| RefError::Io { name: name.to_owned(), source })
+    }
+
+    /// Returns the folder that holds the ref, or the nearest one above that there is: git removes
+    /// folders that became empty.
+    fn folder_of(&self, name: &str) -> PathBuf {
+        let (git_dir, path) = (self.mirror.git_dir(), self.mirror.git_dir().join(name));
+        path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(git_dir).to_owned()
+    }
+
+    /// Points the ref at `new` if it is what is expected: after a power loss it is the old or the
+    /// new one, and never half of one, but which is certain only after
+    /// [`sync_reference`](Self::sync_reference). For moves that the remote can repeat.
+    pub fn move_reference(
+        &self,
+        name: &str,
+        expected: Expected,
+        new: CommitId,
+    ) -> Result<(), RefError> {
         full_name(name)?;
         let io_error = |source| RefError::Io { name: name.to_owned(), source };
         let path = self.mirror.git_dir().join(name);
@@ -185,10 +211,7 @@ impl Objects {
 
     fn sync_after_deletion(&self, name: &str) -> io::Result<()> {
         let git_dir = self.mirror.git_dir();
-        let path = git_dir.join(name);
-        // Folders that became empty are gone too, so the nearest one that is left is synced.
-        let folder = path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(git_dir);
-        sync_folder(folder)?;
+        sync_folder(&self.folder_of(name))?;
         let packed = git_dir.join("packed-refs");
         if packed.exists() {
             File::open(packed)?.sync_all()?;
@@ -251,8 +274,7 @@ impl RefLock {
         fault::point("ref.written")?;
         fs::rename(&self.path, path)?;
         self.published = true;
-        fault::point("ref.renamed")?;
-        sync_folder(path.parent().unwrap_or(path))
+        fault::point("ref.renamed")
     }
 }
 

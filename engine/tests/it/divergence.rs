@@ -46,6 +46,20 @@ fn a_rewound_branch_is_held_and_heals_when_it_comes_back() {
 }
 
 #[test]
+fn a_rewind_is_seen_where_a_kill_came_before_the_note_of_what_is_in_step() {
+    let mut house = House::new();
+    let first = house.served().to_string();
+    let second = house.upstream.commit("more").put("people/amy.toml", "id = 3\n").push();
+    house.reload();
+    house.engine().settle();
+    git(house.mirror(), ["update-ref", "refs/headwater/synced", &first]);
+    house.upstream.reset_to(&first);
+    let house = house.started();
+    assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::Diverged);
+    assert_eq!(house.served(), id(&second));
+}
+
+#[test]
 fn unpushed_commits_of_ours_are_kept_when_a_diverged_head_is_let_through() {
     let mut house = House::new();
     let mirror = house.mirror();
