@@ -18,6 +18,7 @@ mod words;
 mod writer;
 
 use std::collections::BinaryHeap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use tantivy::DocId;
@@ -315,7 +316,10 @@ fn without(segments: &[Segment], names: &[DocName]) -> Vec<Segment> {
 
 /// The fewest documents that are worth a thread, and the most that are built as one segment: what
 /// is under construction takes several times the room of a finished segment.
-const CHUNK: std::ops::RangeInclusive<usize> = 10_000..=100_000;
+const CHUNK: RangeInclusive<usize> = 10_000..=100_000;
+
+/// The same where words are listed.
+const LISTED_CHUNK: RangeInclusive<usize> = 256..=FEW;
 
 /// Up to how many documents a segment lists its words instead of having tantivy write them.
 const FEW: usize = 1_024;
@@ -329,7 +333,8 @@ fn build(
     threads: usize,
     few: usize,
 ) -> Result<Vec<Segment>, SearchError> {
-    let chunk = names.len().div_ceil(threads).clamp(*CHUNK.start(), *CHUNK.end());
+    let bounds = if names.len() <= few { LISTED_CHUNK } else { CHUNK };
+    let chunk = names.len().div_ceil(threads).clamp(*bounds.start(), *bounds.end());
     let chunks: Vec<&[DocName]> = names.chunks(chunk).collect();
     let one =
         |names: &[DocName]| Segment::build(slots, names, texts, few).map_err(SearchError::Build);

@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +93,8 @@ fn git(git_dir: &Path) -> Command {
 
 /// A command that inherits nothing but the search path for programs.
 pub(super) fn clean_command(program: &Path) -> Command {
-    let mut command = Command::new(program);
+    let path = std::env::var_os("PATH");
+    let mut command = Command::new(locate(program, path.as_deref()));
     command.env_clear().envs([
         ("HOME", "/nonexistent"),
         ("LC_ALL", "C"),
@@ -106,10 +107,23 @@ pub(super) fn clean_command(program: &Path) -> Command {
         ("GIT_OPTIONAL_LOCKS", "0"),
     ]);
     // The only variable the engine looks at: where git and ssh are is the machine's business.
-    if let Some(path) = std::env::var_os("PATH") {
+    if let Some(path) = path {
         command.env("PATH", path);
     }
     command
+}
+
+/// Returns where a program is on the search path.
+///
+/// A program that has still to be looked for when its `PATH` is set is started by a fork, whose
+/// cost grows with the memory of this process; one with its folder is started without.
+fn locate(program: &Path, path: Option<&OsStr>) -> PathBuf {
+    let has_folder = program.components().count() > 1;
+    let path = path.filter(|_| !has_folder).unwrap_or_default();
+    let candidates = std::env::split_paths(path).map(|folder| folder.join(program));
+    let runs = |file: &PathBuf| rustix::fs::access(file, rustix::fs::Access::EXEC_OK).is_ok();
+    let found = candidates.filter(|file| file.is_absolute() && file.is_file()).find(runs);
+    found.unwrap_or_else(|| program.to_owned())
 }
 
 fn run(command: Command, name: &str, time: Duration) -> Result<Vec<u8>, GitError> {
@@ -159,6 +173,22 @@ mod tests {
         assert!(mirror.pack_count().unwrap() < 4, "{}", mirror.pack_count().unwrap());
         repository.git(["fsck", "--full", "--strict"]);
         mirror.repack().unwrap();
+    }
+
+    #[test]
+    fn a_program_is_named_with_its_folder_if_it_can_be_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = std::env::join_paths([Path::new("relative"), folder.path()]).unwrap();
+        let located = |program: &str| locate(Path::new(program), Some(&path));
+        let file = folder.path().join("tool");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(located("tool"), Path::new("tool"), "it cannot be run");
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .unwrap();
+        assert_eq!(located("tool"), file);
+        assert_eq!(located("./tool"), Path::new("./tool"));
+        assert_eq!(located("other"), Path::new("other"));
+        assert_eq!(locate(Path::new("tool"), None), Path::new("tool"));
     }
 
     #[test]
