@@ -141,6 +141,7 @@ impl Attempt<'_> {
         let our_ref = format!("refs/remotes/origin/{}", self.branch);
         let old = known.reference(&our_ref)?;
         fault::point("fetch.connect").map_err(FetchError::ours)?;
+        let begun = Instant::now();
         let received = Conversation::hold(self.remote, &self.budget, |talk| {
             let refs = talk.list(&[&head_ref])?;
             fault::point("fetch.listed").map_err(FetchError::ours)?;
@@ -159,10 +160,12 @@ impl Attempt<'_> {
             let objects = self.receive(talk, &known, &quarantine, tip)?;
             Ok(Received { head, quarantine: Some(quarantine), objects })
         })?;
+        let talked = begun.elapsed();
         let new = received.head.commit();
         if let Some(tip) = new {
             self.admit(&known, &received, tip, old)?;
         }
+        let admitted = begun.elapsed() - talked;
         let objects = self.mirror.objects()?;
         fault::point("fetch.ref").map_err(FetchError::ours)?;
         match new {
@@ -170,6 +173,16 @@ impl Attempt<'_> {
             None => objects.delete_reference(&our_ref, Expected::Any)?,
         }
         fault::point("fetch.done").map_err(FetchError::ours)?;
+        let whole = begun.elapsed();
+        // Most of a reload is the remote's: this tells which part of a fetch is ours.
+        tracing::debug!(
+            remote_ms = ms(talked),
+            check_ms = ms(admitted),
+            ref_ms = ms(whole - talked - admitted),
+            bytes = self.budget.received(),
+            objects = received.objects,
+            "fetched"
+        );
         Ok(Fetched {
             head: received.head,
             changed: old != new,
@@ -297,6 +310,11 @@ impl Attempt<'_> {
         let commit = old.or_else(|| published().ok().flatten())?;
         known.commit(commit).ok().map(|facts| facts.tree)
     }
+}
+
+/// Returns milliseconds.
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 struct Received {
