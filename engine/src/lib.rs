@@ -19,6 +19,7 @@ pub mod problem;
 pub mod record;
 pub mod mirror;
 pub mod decode;
+pub mod encode;
 pub mod layout;
 pub mod definitions;
 pub mod digest;
