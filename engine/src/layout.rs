@@ -24,7 +24,7 @@ use crate::problem::{Problem, Rule};
 
 pub use schema::{Schema, Violation};
 pub use spec::{Policy, SheetSpec};
-pub use template::{Mismatch, Template, TemplateError};
+pub use template::{Mismatch, RenderError, Template, TemplateError};
 
 /// The sheet of the files directly in the root, where nothing is declared.
 const ROOT: &str = "root";

@@ -4,10 +4,13 @@
 //! `${{ createdAt: YYYY/MM }}`, expressions, and literal text in between.
 
 mod bucket;
+mod render;
 
-use crate::value::{FieldPath, Json, Kind, Value};
+use crate::value::{FieldPath, Value};
 
 use bucket::Bucket;
+pub use render::RenderError;
+use render::{rendered_field, rendered_parts};
 
 /// A parsed path template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,46 +286,6 @@ fn parts_match(parts: &[Part], name: &str) -> bool {
         anchored = true;
     }
     !anchored || rest.is_empty()
-}
-
-/// Renders a component with the name of its last field; `None` where a part has no text form.
-fn rendered_parts(parts: &[Part], value: &Value) -> Option<(String, String)> {
-    let mut text = String::new();
-    let mut last = None;
-    for part in parts {
-        match part {
-            Part::Literal(literal) => text.push_str(literal),
-            Part::Field(field) => {
-                text.push_str(&rendered_field(value, field)?);
-                last = Some(field.clone());
-            }
-            Part::Expression(_) => return None,
-        }
-    }
-    Some((last?, text))
-}
-
-/// Renders a field as gitsheets names files: strings as they are, numbers in decimal.
-fn rendered_field(value: &Value, field: &str) -> Option<String> {
-    let json: Json<'_> = value.json().member(field)?;
-    match json.kind() {
-        Kind::String => json.as_string().map(std::borrow::Cow::into_owned),
-        Kind::Bool => Some(json.text().to_owned()),
-        Kind::Number => match json.text().parse::<i64>() {
-            Ok(integer) => Some(integer.to_string()),
-            Err(_) => json.text().parse::<f64>().ok().map(rendered_float),
-        },
-        Kind::Null | Kind::Array | Kind::Object => None,
-    }
-}
-
-/// Renders a float: integral ones through a saturating cast, as the format's own library does.
-fn rendered_float(float: f64) -> String {
-    if float.fract() == 0.0 && float.abs() < 1e21 {
-        (float as i64).to_string()
-    } else {
-        float.to_string()
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,199 @@
+//! From the fields of a record to its path.
+
+use crate::value::{Json, Kind, Value};
+
+use super::{Component, Part, Template};
+
+/// A record whose path cannot be told from its fields.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RenderError {
+    /// The sheet has no template: a record is where its file is, whatever it holds.
+    #[error("the sheet has no path template")]
+    NoTemplate,
+    /// A field is missing or has no text form: a table, a list, a date that is none.
+    #[error("the path needs the field {field:?}, which is missing or has no text form")]
+    Field {
+        /// The field.
+        field: String,
+    },
+    /// An expression stands in the template, which is read as anything and never evaluated.
+    #[error("the path template has the expression {expression:?}, which is not evaluated")]
+    Expression {
+        /// The expression.
+        expression: String,
+    },
+    /// A component of the path has a character that gitsheets refuses.
+    #[error("the path component {component:?} has the character {character:?}")]
+    Character {
+        /// The component as rendered.
+        component: String,
+        /// The character.
+        character: char,
+    },
+    /// A component is empty, `.` or `..`, stands for `.git` or a device, or is too long.
+    #[error("the path {path:?} is no name of a file: {message}")]
+    Hostile {
+        /// The path as rendered.
+        path: String,
+        /// What is wrong with it.
+        message: &'static str,
+    },
+}
+
+impl Template {
+    /// Renders the path of a record below the root of its sheet, without extension.
+    ///
+    /// # Errors
+    ///
+    /// See [`RenderError`]. Beyond what gitsheets refuses, so are names that could do harm when
+    /// they are checked out.
+    pub fn render(&self, value: &Value) -> Result<String, RenderError> {
+        let mut path: Vec<String> = Vec::with_capacity(self.components.len());
+        for component in &self.components {
+            let (text, recursive) = match component {
+                Component::Parts(parts) => (render_parts(parts, value)?, false),
+                Component::Bucket(bucket) => {
+                    let missing = || RenderError::Field { field: bucket.field.clone() };
+                    (bucket.render(value).ok_or_else(missing)?, false)
+                }
+                Component::Rest(Some(field)) => (needed(value, field)?, true),
+                Component::Rest(None) => return Err(RenderError::NoTemplate),
+            };
+            let refused = |character: &char| {
+                matches!(character, '<' | '>' | ':' | '"' | '|' | '?' | '*' | '\0'..='\x1f')
+                    || (*character == '/' && !recursive)
+            };
+            if let Some(character) = text.chars().find(refused) {
+                return Err(RenderError::Character { component: text, character });
+            }
+            path.push(text);
+        }
+        let path = path.join("/");
+        match super::super::name::fault(path.as_bytes()) {
+            Some((_, message)) => Err(RenderError::Hostile { path, message }),
+            None => Ok(path),
+        }
+    }
+}
+
+fn render_parts(parts: &[Part], value: &Value) -> Result<String, RenderError> {
+    let texts = parts.iter().map(|part| match part {
+        Part::Literal(literal) => Ok(literal.clone()),
+        Part::Field(field) => needed(value, field),
+        Part::Expression(expression) => {
+            Err(RenderError::Expression { expression: expression.clone() })
+        }
+    });
+    texts.collect()
+}
+
+fn needed(value: &Value, field: &str) -> Result<String, RenderError> {
+    rendered_field(value, field).ok_or_else(|| RenderError::Field { field: field.to_owned() })
+}
+
+/// Renders a component with the name of its last field; `None` where a part has no text form.
+pub(super) fn rendered_parts(parts: &[Part], value: &Value) -> Option<(String, String)> {
+    let mut text = String::new();
+    let mut last = None;
+    for part in parts {
+        match part {
+            Part::Literal(literal) => text.push_str(literal),
+            Part::Field(field) => {
+                text.push_str(&rendered_field(value, field)?);
+                last = Some(field.clone());
+            }
+            Part::Expression(_) => return None,
+        }
+    }
+    Some((last?, text))
+}
+
+/// Renders a field as gitsheets names files: strings as they are, numbers in decimal.
+pub(super) fn rendered_field(value: &Value, field: &str) -> Option<String> {
+    let json: Json<'_> = value.json().member(field)?;
+    match json.kind() {
+        Kind::String => json.as_string().map(std::borrow::Cow::into_owned),
+        Kind::Bool => Some(json.text().to_owned()),
+        Kind::Number => match json.text().parse::<i64>() {
+            Ok(integer) => Some(integer.to_string()),
+            Err(_) => json.text().parse::<f64>().ok().map(rendered_float),
+        },
+        Kind::Null | Kind::Array | Kind::Object => None,
+    }
+}
+
+/// Renders a float: integral ones through a saturating cast, as the format's own library does.
+fn rendered_float(float: f64) -> String {
+    if float.fract() == 0.0 && float.abs() < 1e21 {
+        (float as i64).to_string()
+    } else {
+        float.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn render(template: &str, value: serde_json::Value) -> Result<String, RenderError> {
+        Template::parse(template).unwrap().render(&Value::new(&value))
+    }
+
+    #[test]
+    fn a_path_is_made_of_literals_and_fields() {
+        let mixed = "${{ year }}/${{ status }}--${{ id }}";
+        let record = json!({"year": 2026, "status": "active", "id": 12345});
+        assert_eq!(render(mixed, record).unwrap(), "2026/active--12345");
+        let docs = json!({"contentPath": "docs/guides/intro"});
+        assert_eq!(render("${{ contentPath/** }}", docs).unwrap(), "docs/guides/intro");
+        for (number, expected) in [
+            (json!(1.0), "1"),
+            (json!(1.5), "1.5"),
+            (json!(1e20), "9223372036854775807"),
+            (json!(1e21), "1000000000000000000000"),
+            (json!(true), "true"),
+        ] {
+            assert_eq!(render("${{ n }}", json!({ "n": number })).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn buckets_take_the_date_in_utc() {
+        let template = "${{ d: YYYY/MM/DD }}/${{ slug }}";
+        let record = json!({"d": "2025-12-31T23:30:00-05:00", "slug": "x"});
+        assert_eq!(render(template, record).unwrap(), "2026/01/01/x");
+        assert_eq!(render("${{ d: YYYY/WW }}", json!({"d": "2027-01-01"})).unwrap(), "2026/53");
+        assert_eq!(render("${{ d: YYYY/WW }}", json!({"d": "2024-12-30"})).unwrap(), "2025/01");
+        let error = render("${{ d: YYYY }}", json!({"d": 2026})).unwrap_err();
+        assert_eq!(error, RenderError::Field { field: "d".into() });
+    }
+
+    #[test]
+    fn what_has_no_text_form_has_no_path() {
+        for value in [json!({}), json!({"a": null}), json!({"a": []}), json!({"a": {"b": 1}})] {
+            let error = render("x-${{ a }}", value).unwrap_err();
+            assert_eq!(error, RenderError::Field { field: "a".into() });
+        }
+        let error = render("${{ a.b }}", json!({"a": {"b": "c"}})).unwrap_err();
+        assert_eq!(error, RenderError::Expression { expression: "a.b".into() });
+    }
+
+    #[test]
+    fn a_sheet_without_a_template_names_no_path() {
+        let value = Value::new(&json!({}));
+        assert_eq!(Template::every_file().render(&value), Err(RenderError::NoTemplate));
+    }
+
+    #[test]
+    fn refused_characters_and_harmful_names_are_told_apart() {
+        for (slug, character) in [("a:b", ':'), ("a/b", '/'), ("a\nb", '\n'), ("what?", '?')] {
+            let error = render("${{ s }}", json!({ "s": slug })).unwrap_err();
+            assert_eq!(error, RenderError::Character { component: slug.into(), character });
+        }
+        for rest in ["", "a//b", "../b", "a/.git/b", "a/.", "nul", "a\\b", "/a"] {
+            let error = render("${{ s/** }}", json!({ "s": rest })).unwrap_err();
+            assert!(matches!(error, RenderError::Hostile { .. }), "{rest}: {error}");
+        }
+    }
+}
