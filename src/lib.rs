@@ -7,6 +7,7 @@
 pub mod descriptors;
 pub mod exit;
 pub mod mac;
+pub mod memory;
 pub mod random;
 pub mod redact;
 pub mod signals;

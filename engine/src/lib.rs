@@ -29,6 +29,7 @@ mod document;
 pub mod sheet;
 pub mod plan;
 pub mod report;
+pub mod memory;
 pub mod options;
 pub mod changes;
 pub mod snapshot;

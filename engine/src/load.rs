@@ -8,6 +8,7 @@ use crate::definitions::{self, DefinitionError};
 use crate::fault;
 use crate::id::{CommitId, TreeId};
 use crate::layout::Layout;
+use crate::memory::Memory;
 use crate::mirror::{ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
 use crate::plan::{Facts, RebuildReason, ReloadPlan, plan};
@@ -64,6 +65,14 @@ pub enum LoadError {
         /// What the index says.
         #[source]
         source: SearchError,
+    },
+    /// A second state has no room in memory, and the one that is served is as good.
+    #[error("commit {commit} is not built anew: {} bytes are held and {} left", .memory.held, .memory.available)]
+    Memory {
+        /// The commit.
+        commit: CommitId,
+        /// How much memory there is.
+        memory: Memory,
     },
     /// A step panicked, which is a mistake in Headwater.
     #[error("loading commit {commit} panicked: {message}")]
@@ -263,7 +272,10 @@ fn attempt(
     let (base, paths, reason) = match (plan(&facts), difference) {
         (ReloadPlan::Nothing, _) => return Ok(None),
         (ReloadPlan::Increment, Some(paths)) => (base.cloned(), paths, None),
-        (ReloadPlan::Rebuild(reason), _) => (None, diff(None)?, Some(reason)),
+        (ReloadPlan::Rebuild(reason), _) => {
+            make_room(reason, target, options)?;
+            (None, diff(None)?, Some(reason))
+        }
         // `plan` is pure, so it only says this again when the difference was read above.
         (ReloadPlan::Increment, None) => (None, diff(None)?, Some(RebuildReason::ApplyFailed)),
     };
@@ -276,6 +288,25 @@ fn attempt(
     fault::step("load.applied");
     timings.apply = clock.lap();
     Ok(Some(Prepared { draft, reason, timings }))
+}
+
+/// Looks whether a second state has room in memory. One that is needed is built in any case: what
+/// is held is an upper bound of what it takes, and without it the push would not be served.
+fn make_room(
+    reason: RebuildReason,
+    target: CommitId,
+    options: &LoadOptions,
+) -> Result<(), LoadError> {
+    if reason == RebuildReason::FirstLoad {
+        return Ok(());
+    }
+    let Some(memory) = options.memory.shortage() else { return Ok(()) };
+    if reason.is_optional() {
+        return Err(LoadError::Memory { commit: target, memory });
+    }
+    tracing::warn!(commit = %target, %reason, held = memory.held, available = memory.available,
+        "memory may not suffice for the state that is built anew");
+    Ok(())
 }
 
 /// Says whether the layout of the tree `old` is that of `new` too. A tree that cannot be read is

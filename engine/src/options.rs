@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::layout::DefinitionFile;
+use crate::memory::MemoryProbe;
 
 /// What a load needs beside the repository.
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ pub struct LoadOptions {
     pub sheets: Option<DefinitionFile>,
     /// The most bytes a record's file may have; a larger one is a problem.
     pub record_limit: u64,
+    /// Is asked before a state is built anew beside one that is served.
+    pub memory: MemoryProbe,
     /// Is counted up while records are read, for those who want to show it.
     pub progress: Arc<Progress>,
 }
@@ -41,6 +44,11 @@ impl Progress {
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { sheets: None, record_limit: 1 << 20, progress: Arc::default() }
+        Self {
+            sheets: None,
+            record_limit: 1 << 20,
+            memory: MemoryProbe::default(),
+            progress: Arc::default(),
+        }
     }
 }

@@ -49,6 +49,14 @@ reasons! {
     ApplyFailed = "apply_failed",
 }
 
+impl RebuildReason {
+    /// Says whether a state is served that is no worse without the rebuild, as far as anybody
+    /// knows: then it is not worth running out of memory for.
+    pub const fn is_optional(self) -> bool {
+        matches!(self, Self::Requested | Self::AuditMismatch)
+    }
+}
+
 impl fmt::Display for RebuildReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

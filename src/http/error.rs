@@ -94,6 +94,8 @@ codes! {
     ReloadFailed = INTERNAL_SERVER_ERROR "reload_failed" "The reload failed; the old state serves on";
     /// There is no space on the disk.
     DiskFull = INSUFFICIENT_STORAGE "disk_full" "There is no space left for the repository";
+    /// A second state has no room in memory.
+    MemoryShort = SERVICE_UNAVAILABLE "memory_short" "There is too little memory to build the state anew; the old one serves on";
     /// Another process has the repository.
     RepoLocked = SERVICE_UNAVAILABLE "repo_locked" "The repository is locked by another process";
     /// There is no snapshot yet.

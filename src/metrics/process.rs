@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{gauge, head};
+use crate::memory;
 
 /// When the first metric was asked for, or the server began, whichever was first.
 static BEGUN: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
@@ -21,17 +22,14 @@ pub(super) fn render(out: &mut String) {
     let begun = BEGUN.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     gauge(out, "process_start_time_seconds", "When the server began.", begun);
     // There is no /proc where the kernel is another; the metrics are absent there.
-    if let Some(bytes) = resident() {
+    if let Some(bytes) = memory::resident() {
         gauge(out, "process_resident_memory_bytes", "Memory that is in use.", bytes);
+    }
+    if let Some(bytes) = memory::available() {
+        let help = "Memory that the process could still get.";
+        gauge(out, "headwater_memory_available_bytes", help, bytes);
     }
     if let Ok(files) = fs::read_dir("/proc/self/fd") {
         gauge(out, "process_open_fds", "Files and sockets that are open.", files.count());
     }
-}
-
-/// Returns the resident set. The kernel tells it in units of 1024 bytes.
-fn resident() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
 }

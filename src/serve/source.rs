@@ -7,10 +7,11 @@ use headwater_engine::admit::{AdmissionLimits, PushLimits};
 use headwater_engine::engine::{EngineConfig, Observer, OpenError};
 use headwater_engine::layout::DefinitionFile;
 use headwater_engine::mirror::{FetchLimits, Remote, RemoteOptions};
-use headwater_engine::options::{LoadOptions, Progress};
+use headwater_engine::options::LoadOptions;
 
 use crate::config::Source;
 use crate::exit::{Exit, Failure};
+use crate::memory;
 
 /// Returns what the engine takes.
 ///
@@ -33,7 +34,10 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
         repo: source.repo.clone(),
         remote: remote.transpose()?,
         branch: source.branch.clone(),
-        load: load_options(source.sheets.as_deref(), source.record_limit)?,
+        load: LoadOptions {
+            memory: memory::probe(),
+            ..load_options(source.sheets.as_deref(), source.record_limit)?
+        },
         fetch: FetchLimits {
             timeout: source.fetch_timeout,
             // A silence is waited out whole, so it may not last longer than the fetch.
@@ -73,7 +77,7 @@ pub fn load_options(sheets: Option<&Path>, record_limit: u64) -> Result<LoadOpti
         Ok::<_, Failure>(DefinitionFile { path: path.display().to_string(), bytes })
     };
     let sheets = sheets.map(read).transpose()?;
-    Ok(LoadOptions { sheets, record_limit, progress: Arc::new(Progress::default()) })
+    Ok(LoadOptions { sheets, record_limit, ..LoadOptions::default() })
 }
 
 /// Returns the exit code for a repository that can't be served.

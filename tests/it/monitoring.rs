@@ -73,7 +73,9 @@ fn a_push_is_counted_by_its_sender_its_stages_and_its_outcome() {
         assert!((0.0..600.0).contains(&(now - value(name))), "{name}");
     }
     assert!((now - value("headwater_remote_checked_timestamp_seconds")).abs() < 600.0);
-    assert!(value("process_resident_memory_bytes") > 1e6);
+    for name in ["process_resident_memory_bytes", "headwater_memory_available_bytes"] {
+        assert!(value(name) > 1e6, "{name}");
+    }
     assert!(value("process_open_fds") > 3.0);
     assert!(value("headwater_snapshots_alive") >= 2.0);
 }

@@ -121,7 +121,9 @@ impl OpenError {
                 !is_ours(source.as_ref())
             }
             Self::Load { source, .. } => match source.as_ref() {
-                LoadError::Index { .. } | LoadError::Panic { .. } => false,
+                LoadError::Index { .. } | LoadError::Memory { .. } | LoadError::Panic { .. } => {
+                    false
+                }
                 error => !is_ours(error),
             },
             Self::Repository { source: mirror::OpenError::Corrupt { source, .. }, .. } => {
@@ -212,6 +214,8 @@ pub enum FailureKind {
     DiskFull,
     /// Somebody else holds a lock in the repository.
     RepoLocked,
+    /// A second state has no room in memory.
+    MemoryShort,
     /// Anything else: the engine failed.
     Internal,
 }
@@ -252,6 +256,7 @@ impl ReloadError {
                 mirror::FetchErrorKind::Other => FailureKind::Internal,
             },
             Self::Reference(mirror::RefError::Locked { .. }) => FailureKind::RepoLocked,
+            Self::Load(LoadError::Memory { .. }) => FailureKind::MemoryShort,
             error if disk_is_full(error) => FailureKind::DiskFull,
             _ => FailureKind::Internal,
         }

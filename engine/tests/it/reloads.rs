@@ -1,17 +1,19 @@
 //! The engine over a real remote: pushes that go live, and pushes that do not.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 
 use headwater_engine::engine::{
-    Asker, FailureKind, HeldReason, OpenError, Request, RequestKind, Verdict,
+    Asker, Engine, FailureKind, HeldReason, OpenError, Request, RequestKind, Verdict,
 };
+use headwater_engine::memory::{Memory, MemoryProbe};
 use headwater_engine::plan::RebuildReason;
 use headwater_engine::problem::Problem;
 use headwater_engine::report::{OutcomeKind, Trigger};
 use headwater_testkit::{Upstream, git};
 use tempfile::TempDir;
 
-use crate::house::{DEFINITION, House, held, id, open, remote};
+use crate::house::{DEFINITION, House, config, held, id, open, remote};
 
 #[test]
 fn a_push_of_one_record_goes_live_and_nothing_else_changes() {
@@ -246,6 +248,33 @@ fn forty_pushes_in_a_row_keep_the_state_lawful() {
         house.upstream.commit("edit").put("people/jane.toml", text).push();
         assert_eq!(house.reload().kind, OutcomeKind::Applied, "round {round}");
     }
+    house.is_lawful();
+}
+
+#[test]
+fn a_rebuild_that_has_no_room_is_refused_if_it_can_wait() {
+    let mut house = House::new();
+    house.engine = None;
+    let available = Arc::new(AtomicU64::new(99));
+    let left = available.clone();
+    let mut config = config(&house.mirror(), Some(remote(&house.upstream)));
+    config.load.memory = MemoryProbe::new(move || {
+        Some(Memory { held: 100, available: left.load(Ordering::Relaxed) })
+    });
+    house.engine = Some(Engine::open(config, Arc::default()).unwrap());
+    let before = house.engine().snapshot();
+    for kind in [RequestKind::Rebuild, RequestKind::Audit] {
+        assert_eq!(house.failure(kind).0, FailureKind::MemoryShort);
+        assert!(Arc::ptr_eq(&before, &house.engine().snapshot()), "the old state serves");
+    }
+    house.upstream.commit("edit").put("people/jane.toml", "id = 1\n").push();
+    assert_eq!(house.reload().kind, OutcomeKind::Applied, "a difference shares its memory");
+    let other = DEFINITION.replace("unique = [\"id\"]", "index = [\"id\"]");
+    house.upstream.commit("layout").put(".gitsheets/people.toml", other).push();
+    assert_eq!(house.reload().reason, Some(RebuildReason::LayoutChanged), "the push needs it");
+    available.store(100, Ordering::Relaxed);
+    assert_eq!(house.run(RequestKind::Rebuild).result.as_ref().unwrap().kind, OutcomeKind::Rebuilt);
+    assert_eq!(house.run(RequestKind::Audit).result.as_ref().unwrap().kind, OutcomeKind::Unchanged);
     house.is_lawful();
 }
 

@@ -196,6 +196,7 @@ pub fn failure_code(kind: FailureKind) -> Code {
         FailureKind::TimedOut => Code::FetchTimeout,
         FailureKind::DiskFull => Code::DiskFull,
         FailureKind::RepoLocked => Code::RepoLocked,
+        FailureKind::MemoryShort => Code::MemoryShort,
         FailureKind::Internal => Code::ReloadFailed,
     }
 }
