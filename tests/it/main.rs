@@ -25,3 +25,4 @@ mod secrets;
 mod signatures;
 mod storm;
 mod throttle;
+mod wrong_keys;
