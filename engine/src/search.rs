@@ -26,7 +26,7 @@ use tantivy::DocId;
 pub use crate::search::compaction::{Compacted, Compaction};
 pub use crate::search::highlight::highlight;
 pub use crate::search::query::{
-    MAX_CLAUSES, MAX_EXPANSIONS, MAX_PREFIXES, MAX_QUERY_BYTES, Query, QueryError,
+    MAX_CLAUSES, MAX_EXPANSIONS, MAX_PHRASES, MAX_PREFIXES, MAX_QUERY_BYTES, Query, QueryError,
 };
 pub use crate::search::slots::{Slot, Slots};
 

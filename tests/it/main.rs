@@ -5,6 +5,7 @@
 mod alerts;
 mod canaries;
 mod commands;
+mod costly;
 mod deliveries;
 mod documents;
 mod forges;

@@ -94,8 +94,7 @@ impl Merged {
         for term in terms {
             words.frequencies(term, |doc, frequency| entries.push((doc, frequency)))?;
         }
-        entries.sort_unstable();
-        Ok(Self { entries, at: 0 })
+        Ok(Self { entries: sorted(entries), at: 0 })
     }
 
     fn positions(words: &Words, terms: &[Term]) -> io::Result<Self> {
@@ -103,8 +102,7 @@ impl Merged {
         for term in terms {
             words.positions(term, |doc, position| entries.push((doc, position)))?;
         }
-        entries.sort_unstable();
-        Ok(Self { entries, at: 0 })
+        Ok(Self { entries: sorted(entries), at: 0 })
     }
 
     fn doc(&self) -> DocId {
@@ -130,8 +128,30 @@ impl Merged {
     }
 }
 
+/// Sorts what many terms have, one behind the other, by document and number. Where there are many,
+/// documents are counted instead of compared: their numbers are small and close together.
+fn sorted(mut entries: Vec<(DocId, u32)>) -> Vec<(DocId, u32)> {
+    let documents = entries.iter().map(|(doc, _)| *doc as usize + 1).max().unwrap_or(0);
+    if entries.len() < documents / 4 || entries.is_sorted() {
+        entries.sort_unstable();
+        return entries;
+    }
+    let mut ends = vec![0_usize; documents + 1];
+    entries.iter().for_each(|(doc, _)| ends[*doc as usize + 1] += 1);
+    (1..ends.len()).for_each(|doc| ends[doc] += ends[doc - 1]);
+    let mut by_document = vec![(0, 0); entries.len()];
+    for entry in entries {
+        let end = &mut ends[entry.0 as usize];
+        by_document[*end] = entry;
+        *end += 1;
+    }
+    by_document.chunk_by_mut(|(a, _), (b, _)| a == b).for_each(<[_]>::sort_unstable);
+    by_document
+}
+
 /// The documents that hold several words at fixed distances.
 pub(crate) struct Phrase {
+    /// The rarest first.
     elements: Vec<PhraseElement>,
     doc: DocId,
     frequency: u32,
@@ -169,7 +189,8 @@ impl Phrase {
             };
             Ok(PhraseElement { offset: *offset, postings, starts: Vec::new() })
         };
-        let elements = elements.iter().map(open).collect::<io::Result<_>>()?;
+        let mut elements = elements.iter().map(open).collect::<io::Result<Vec<_>>>()?;
+        elements.sort_by_key(PhraseElement::cost);
         let mut phrase = Self { elements, doc: 0, frequency: 0 };
         phrase.move_to(0);
         Ok(phrase)
@@ -184,39 +205,40 @@ impl Phrase {
 
     /// Moves to the first document from `target` on that holds the phrase.
     fn move_to(&mut self, mut target: DocId) {
-        while target != TERMINATED {
-            let reached = self.elements.iter_mut().map(|element| element.seek(target)).max();
-            match reached {
-                Some(doc) if doc > target => target = doc,
-                _ => {
-                    self.frequency = self.count();
-                    if self.frequency > 0 {
-                        break;
-                    }
-                    target += 1;
+        'candidate: while target != TERMINATED {
+            for element in &mut self.elements {
+                let doc = element.seek(target);
+                if doc > target {
+                    target = doc;
+                    continue 'candidate;
                 }
             }
+            self.frequency = self.count();
+            if self.frequency > 0 {
+                break;
+            }
+            target += 1;
         }
         self.doc = target;
     }
 
     /// Counts the phrase in the document that all elements stand at.
     fn count(&mut self) -> u32 {
-        for element in &mut self.elements {
+        let Some((first, others)) = self.elements.split_first_mut() else { return 0 };
+        first.read_starts();
+        for element in others {
+            // Reading positions is most of the work, and few documents need those of all words.
+            if first.starts.is_empty() {
+                break;
+            }
             element.read_starts();
+            first.starts.retain(|start| element.starts.binary_search(start).is_ok());
         }
-        let Some((first, others)) = self.elements.split_first() else { return 0 };
-        let everywhere =
-            |start: &&u32| others.iter().all(|element| element.starts.binary_search(start).is_ok());
-        first.starts.iter().filter(everywhere).count() as u32
+        first.starts.len() as u32
     }
 
     fn cost(&self) -> u32 {
-        let costs = self.elements.iter().map(|element| match &element.postings {
-            PositionedPostings::Term(postings) => postings.doc_freq(),
-            PositionedPostings::Terms(merged) => merged.entries.len() as u32,
-        });
-        costs.min().unwrap_or(0)
+        self.elements.first().map_or(0, PhraseElement::cost)
     }
 }
 
@@ -225,6 +247,13 @@ impl PhraseElement {
         match &mut self.postings {
             PositionedPostings::Term(postings) => seek(postings, target),
             PositionedPostings::Terms(merged) => merged.seek(target),
+        }
+    }
+
+    fn cost(&self) -> u32 {
+        match &self.postings {
+            PositionedPostings::Term(postings) => postings.doc_freq(),
+            PositionedPostings::Terms(merged) => merged.entries.len() as u32,
         }
     }
 
@@ -239,5 +268,22 @@ impl PhraseElement {
         // A word too near the beginning cannot be this far into a phrase.
         self.starts.retain(|position| *position >= self.offset);
         self.starts.iter_mut().for_each(|position| *position -= self.offset);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_entries_and_few_are_sorted_alike() {
+        for (entries, documents) in [(0, 1), (1, 1), (40, 1_000), (900, 300), (5_000, 20)] {
+            let number = |n: u32| n.wrapping_mul(2_654_435_761) >> 7;
+            let entry = |n| (number(n) % documents, number(n + 9_999) % 50);
+            let given: Vec<(DocId, u32)> = (0..entries).map(entry).collect();
+            let mut expected = given.clone();
+            expected.sort_unstable();
+            assert_eq!(sorted(given), expected);
+        }
     }
 }

@@ -10,6 +10,9 @@ use crate::search::analyzer;
 pub const MAX_QUERY_BYTES: usize = 512;
 /// The most words and phrases of one query.
 pub const MAX_CLAUSES: usize = 64;
+/// The most phrases of one query, words that the analyzer cuts in pieces among them. The places of
+/// their words are read in each document that holds them all.
+pub const MAX_PHRASES: usize = 8;
 /// The most prefixes of one query. Each is read through whole, so they cost more than words.
 pub const MAX_PREFIXES: usize = 4;
 /// The most words that the prefixes of a query may stand for together.
@@ -30,6 +33,10 @@ pub(crate) struct Clause {
 }
 
 impl Clause {
+    fn is_phrase(&self) -> bool {
+        self.elements.len() > 1
+    }
+
     fn has_prefix(&self) -> bool {
         self.elements.iter().any(|element| matches!(element.word, Word::Prefix { .. }))
     }
@@ -80,6 +87,9 @@ pub enum QueryError {
     /// The query exceeds [`MAX_CLAUSES`].
     #[error("the query has more than {MAX_CLAUSES} words and phrases")]
     TooManyClauses,
+    /// The query exceeds [`MAX_PHRASES`].
+    #[error("the query has more than {MAX_PHRASES} phrases and words with signs inside")]
+    TooManyPhrases,
     /// The query exceeds [`MAX_PREFIXES`].
     #[error("the query has more than {MAX_PREFIXES} words that end in `*`")]
     TooManyPrefixes,
@@ -118,6 +128,9 @@ impl Query {
             }
             if clauses.len() > MAX_CLAUSES {
                 return Err(QueryError::TooManyClauses);
+            }
+            if clauses.iter().filter(|clause| clause.is_phrase()).count() > MAX_PHRASES {
+                return Err(QueryError::TooManyPhrases);
             }
             if clauses.iter().filter(|clause| clause.has_prefix()).count() > MAX_PREFIXES {
                 return Err(QueryError::TooManyPrefixes);
@@ -214,6 +227,7 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_is_told() {
         let words = |count: usize| (0..count).map(|n| format!("{n} ")).collect::<String>();
+        let phrases = |count: usize| (0..count).map(|n| format!("-\"{n} a\" ")).collect::<String>();
         for (text, expected) in [
             (String::new(), QueryError::Empty),
             ("-a -\"b c\"".to_owned(), QueryError::Empty),
@@ -223,10 +237,12 @@ mod tests {
             ("a".repeat(64), QueryError::WordTooLong),
             (words(65), QueryError::TooManyClauses),
             ("a* b* c* d* e*".to_owned(), QueryError::TooManyPrefixes),
+            ("a-b ".to_owned() + &phrases(8), QueryError::TooManyPhrases),
         ] {
             assert_eq!(Query::parse(&text), Err(expected), "{text}");
         }
         assert!(Query::parse(&words(64)).is_ok());
+        assert!(Query::parse(&format!("a \"b\" {}", phrases(8))).is_ok());
         assert!(Query::parse("a* b* c* -d* d*ello e a*").is_ok());
     }
 }

@@ -1,0 +1,162 @@
+//! The costliest queries that a kilobyte holds, against the corpus civic-N.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use headwater_testkit::Upstream;
+use headwater_testkit::corpus::{Civic, civic};
+
+use crate::harness::TestServer;
+
+/// How many people there are.
+fn people() -> usize {
+    let people = std::env::var("HEADWATER_COSTLY").ok().and_then(|people| people.parse().ok());
+    people.unwrap_or(100)
+}
+
+/// How often each query is answered.
+const RUNS: usize = 15;
+
+/// The longest path with its query.
+const KILOBYTE: usize = 1024;
+
+/// Returns the words of the bios, the most frequent first, and the pairs of them that stand side by
+/// side.
+fn vocabulary(civic: &Civic) -> (Vec<String>, Vec<String>) {
+    let (mut words, mut pairs) = (BTreeMap::<String, usize>::new(), BTreeMap::new());
+    for (_, bytes) in civic.files() {
+        let text = String::from_utf8_lossy(&bytes);
+        let Some(bio) = text.lines().find_map(|line| line.strip_prefix("bio = ")) else { continue };
+        let text = bio.to_lowercase();
+        let here: Vec<&str> = text.split(|c: char| !c.is_alphabetic()).collect();
+        let once: BTreeSet<&str> = here.iter().copied().filter(|word| !word.is_empty()).collect();
+        once.into_iter().for_each(|word| *words.entry(word.to_owned()).or_default() += 1);
+        let beside = here.windows(2).filter(|pair| pair.iter().all(|word| !word.is_empty()));
+        beside.for_each(|pair| *pairs.entry(pair.join(" ")).or_default() += 1);
+    }
+    (by_count(words), by_count(pairs))
+}
+
+fn by_count(counts: BTreeMap<String, usize>) -> Vec<String> {
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    counts.into_iter().map(|(word, _)| word).collect()
+}
+
+/// Returns as many of `words` as a query and a kilobyte have room for, separated by spaces.
+fn many<'a>(before: &str, words: impl IntoIterator<Item = &'a str>, count: usize) -> String {
+    let mut query = before.to_owned();
+    for word in words.into_iter().take(count) {
+        let longer = format!("{query} {word}");
+        if longer.trim().len() > 505 || escaped(&longer).len() > KILOBYTE - 60 {
+            break;
+        }
+        query = longer;
+    }
+    query.trim().to_owned()
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('"', "%22").replace(' ', "+")
+}
+
+/// Returns queries, each with what is costly about it. Those that would cost more are refused.
+fn queries(words: &[String], pairs: &[String]) -> Vec<(String, String)> {
+    let common = || words.iter().map(String::as_str);
+    let short = || common().filter(|word| word.len() <= 4);
+    let first = words[0].as_str();
+    let absent: Vec<String> = (0..63).map(|n| format!("-zz{n}")).collect();
+    let rare: Vec<String> = words.iter().rev().map(|word| format!("-{word}")).collect();
+    let phrases: Vec<String> = pairs.iter().map(|pair| format!("\"{pair}\"")).collect();
+    // Words that never stand side by side: each phrase is looked for in every document.
+    let strange = short().take(12).flat_map(|a| short().take(12).map(move |b| format!("{b} {a}")));
+    let strange = strange.filter(|pair| !pairs.contains(pair));
+    let strange: Vec<String> = strange.map(|pair| format!("-\"{pair}\"")).collect();
+    let repeated = |count| many("", std::iter::repeat_n(first, count), count);
+    let mut queries = vec![
+        ("one common word".to_owned(), first.to_owned()),
+        ("words that are nowhere, excluded".to_owned(), many(first, strs(&absent), 63)),
+        ("rare words, excluded".to_owned(), many(first, strs(&rare), 63)),
+        ("a long phrase".to_owned(), format!("\"{}\"", many("", short().cycle().take(200), 200))),
+        ("one word as a phrase".to_owned(), format!("\"{}\"", repeated(120))),
+        ("the same, excluded".to_owned(), format!("{first} -\"{}\"", repeated(120))),
+        ("63 phrases".to_owned(), many("", strs(&phrases), 63)),
+    ];
+    for count in [2, 4, 8, 12, 16, 64] {
+        queries.push((format!("{count} common words"), many("", common(), count)));
+    }
+    for count in [1, 4, 8] {
+        queries.push((format!("{count} phrases"), many("", strs(&phrases), count)));
+        let query = many(first, strs(&strange), count);
+        queries.push((format!("{count} phrases that are nowhere, excluded"), query));
+    }
+    queries.extend(('a'..='z').map(|start| (format!("the prefix {start}"), format!("{start}*"))));
+    let strange = many("", strs(&strange), 4);
+    for prefixes in ["s* c* a* d*", "s* t* a* w*", "s* l* a* w*", "s* -c* a* -d*"] {
+        let phrase = |word: &str| format!("-{first}-{} ", word.trim_start_matches('-'));
+        let both = format!("{}{strange}", prefixes.split(' ').map(phrase).collect::<String>());
+        let words = many(&format!("{first} {prefixes} {strange}"), common(), 8);
+        queries.extend([
+            (format!("the prefixes {prefixes}"), prefixes.to_owned()),
+            (format!("{prefixes} and words"), many(prefixes, common(), 12)),
+            (format!("{prefixes}, phrases and words"), words),
+            (format!("{prefixes} in phrases, phrases"), format!("{first} {both}")),
+            (
+                format!("{prefixes} in phrases, phrases, words that are nowhere"),
+                many(&format!("{first} {both}"), strs(&absent), 40),
+            ),
+        ]);
+    }
+    queries
+}
+
+fn strs(words: &[String]) -> impl Iterator<Item = &str> {
+    words.iter().map(String::as_str)
+}
+
+/// Returns the processor time of this process in milliseconds, where Linux tells it.
+fn processor_ms() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = behind_name.split_whitespace().skip(11).take(2);
+    // A tick is ten milliseconds everywhere.
+    ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() * 10.0
+}
+
+#[test]
+fn no_query_of_a_kilobyte_costs_much() {
+    let civic = civic(people());
+    let mut upstream = Upstream::new();
+    civic.write_to(&mut upstream);
+    let server = TestServer::start(&upstream.url());
+    let (words, pairs) = vocabulary(&civic);
+    let mut told = Vec::new();
+    for (what, query) in queries(&words, &pairs) {
+        let query = escaped(&query);
+        for path in [
+            format!("/api/_search?perPage=100&q={query}"),
+            format!("/api/people?perPage=100&q={query}"),
+        ] {
+            assert!(path.len() <= KILOBYTE, "{what}: {path}");
+            let before = processor_ms();
+            let run = || {
+                let begun = Instant::now();
+                let answer = server.get(&path);
+                // A query that would cost too much is refused.
+                assert!(matches!(answer.status, 200 | 422), "{what}: {answer:?}");
+                (begun.elapsed(), answer.status)
+            };
+            let mut runs: Vec<(Duration, u16)> = (0..RUNS).map(|_| run()).collect();
+            let processor = (processor_ms() - before) / RUNS as f64;
+            runs.sort_unstable();
+            let route = path.split_once('?').map_or("", |(route, _)| route);
+            let median = runs[RUNS / 2].0.as_secs_f64() * 1e3;
+            let line = format!("{} {route}: {what}", runs[0].1);
+            told.push((processor, median, line));
+        }
+    }
+    told.sort_by(|(a, ..), (b, ..)| b.total_cmp(a));
+    for (processor, median, line) in told.iter().take(25) {
+        println!("{processor:6.1} ms of a processor, median {median:6.1} ms: {line}");
+    }
+}
