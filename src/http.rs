@@ -16,6 +16,7 @@ mod record;
 mod reloads;
 mod search;
 mod source;
+mod stall;
 mod state;
 mod throttle;
 pub mod view;

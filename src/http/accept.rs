@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use tower::Layer;
 
 use super::source::Peer;
+use super::stall::Stalling;
 
 /// The bounds on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Limits {
     pub connections: usize,
     /// How long the headers of a request may take, and how long a connection may be idle.
     pub header_timeout: Duration,
+    /// How long a caller may take nothing of an answer.
+    pub write_timeout: Duration,
     /// How many headers a request may have.
     pub headers: usize,
     /// How many bytes the head of a request may have.
@@ -37,6 +40,7 @@ impl Default for Limits {
         Self {
             connections: 1024,
             header_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
             headers: 64,
             head_bytes: 32 << 10,
         }
@@ -114,6 +118,7 @@ type Service = AddExtension<Router, Peer>;
 async fn connection(stream: TcpStream, service: Service, limits: Limits, stop: CancellationToken) {
     // Answers are written in one piece, so there is nothing to gain from waiting for more.
     stream.set_nodelay(true).ok();
+    let stream = Stalling::new(stream, limits.write_timeout);
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -207,6 +212,20 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(50), &mut waiting).await.is_err());
         drop(holder);
         assert!(waiting.await.ends_with("hello"));
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_takes_nothing_of_an_answer_is_left() {
+        let write_timeout = Duration::from_millis(50);
+        let limits = Limits { connections: 1, write_timeout, ..Limits::default() };
+        // More than the buffers of both sides hold.
+        let router = Router::new().route("/", get(|| async { vec![b'x'; 32 << 20] }));
+        let running = start(router.route("/small", get(|| async { "small" })), limits).await;
+        let mut holder = TcpStream::connect(running.address).await.unwrap();
+        holder.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let request = "GET /small HTTP/1.1\r\nConnection: close\r\n\r\n";
+        assert!(exchange(&running, request).await.ends_with("small"), "the place is free");
+        drop(holder);
     }
 
     #[tokio::test]
