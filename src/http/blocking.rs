@@ -1,5 +1,6 @@
 //! Runs what may take long off the threads that answer, a bounded number at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -11,14 +12,14 @@ const TURN: Duration = Duration::from_secs(2);
 
 /// A bounded number of places on the blocking threads.
 pub struct Blocking {
-    places: Semaphore,
+    places: Arc<Semaphore>,
     turn: Duration,
 }
 
 impl Default for Blocking {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { places: Semaphore::new(cores * 2), turn: TURN }
+        Self { places: Arc::new(Semaphore::new(cores * 2)), turn: TURN }
     }
 }
 
@@ -31,8 +32,13 @@ impl Blocking {
         &self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let place = tokio::time::timeout(self.turn, self.places.acquire()).await;
-        let Ok(_place) = place else { return Err(Code::Busy.into()) };
+        let place = tokio::time::timeout(self.turn, self.places.clone().acquire_owned()).await;
+        let Ok(place) = place else { return Err(Code::Busy.into()) };
+        // The work goes on when its caller hangs up, so it is the work that keeps the place.
+        let work = move || {
+            let _place = place;
+            work()
+        };
         let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|panic| Err(ApiError::caused_by(Code::Internal, &panic)))
     }
@@ -42,9 +48,34 @@ impl Blocking {
 mod tests {
     use super::*;
 
+    fn with_places(places: usize) -> Blocking {
+        Blocking { places: Arc::new(Semaphore::new(places)), turn: Duration::from_millis(20) }
+    }
+
+    #[tokio::test]
+    async fn work_whose_caller_hung_up_keeps_its_place_until_it_is_done() {
+        let blocking = with_places(1);
+        let (started, is_started) = std::sync::mpsc::channel();
+        let (release, is_released) = std::sync::mpsc::channel::<()>();
+        let work = move || {
+            started.send(()).ok();
+            is_released.recv().map_err(|_| Code::Internal.into())
+        };
+        let mut caller = Box::pin(blocking.run(work));
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut caller).await.is_err());
+        is_started.recv().unwrap();
+        drop(caller);
+        let refused = blocking.run(|| Ok(())).await;
+        assert_eq!(refused.map_err(|error| error.code()), Err(Code::Busy));
+        release.send(()).unwrap();
+        let place = blocking.places.acquire().await.unwrap();
+        drop(place);
+        assert!(blocking.run(|| Ok(())).await.is_ok());
+    }
+
     #[tokio::test]
     async fn a_request_without_a_turn_is_told_to_come_back() {
-        let blocking = Blocking { places: Semaphore::new(0), turn: Duration::from_millis(20) };
+        let blocking = with_places(0);
         let refused = blocking.run(|| Ok(())).await;
         assert_eq!(refused.map_err(|error| error.code()), Err(Code::Busy));
     }
