@@ -58,9 +58,15 @@ pub(super) fn wrong(parameter: &str, detail: impl Into<String>) -> ApiError {
     ApiError::listing(Code::InvalidQuery, vec![error])
 }
 
+/// The most parameters of a query: all conditions of a list, and its other parameters.
+const MAX_PARAMETERS: usize = 80;
+
 /// Splits a query string into its decoded parameters.
 pub(super) fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>, ApiError> {
     let parameters = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    if parameters.clone().nth(MAX_PARAMETERS).is_some() {
+        return Err(wrong("", format!("there are more than {MAX_PARAMETERS} parameters")));
+    }
     let decoded = parameters.map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name), decode(value));
@@ -87,6 +93,14 @@ mod tests {
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(pairs(Some(query)).unwrap(), expected);
         assert_eq!(pairs(None).unwrap(), []);
+    }
+
+    #[test]
+    fn parameters_are_few() {
+        let many = |count: usize| pairs(Some(&"a=1&".repeat(count))).map(|pairs| pairs.len());
+        assert_eq!(many(MAX_PARAMETERS).map_err(|error| error.code()), Ok(MAX_PARAMETERS));
+        let refused = many(MAX_PARAMETERS + 1);
+        assert_eq!(refused.map_err(|error| error.code()), Err(Code::InvalidQuery));
     }
 
     #[test]

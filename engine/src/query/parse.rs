@@ -18,6 +18,8 @@ const MAX_FILTERS: usize = 64;
 const MAX_ALTERNATIVES: usize = 100;
 /// The most fields to sort by, to count, or to show.
 const MAX_FIELDS: usize = 32;
+/// The most problems that are told.
+const MAX_PROBLEMS: usize = 100;
 
 impl ListQuery {
     /// Parses the decoded parameters of a query string against the fields that `sheet` knows.
@@ -29,7 +31,7 @@ impl ListQuery {
     ///
     /// # Errors
     ///
-    /// Returns everything that is wrong, in the order of the parameters.
+    /// Returns everything that is wrong, in the order of the parameters, up to a hundred problems.
     pub fn parse(pairs: &[(String, String)], sheet: &Sheet) -> Result<Self, Vec<QueryProblem>> {
         let mut parser = Parser { sheet, declared: OnceCell::new(), problems: Vec::new() };
         let mut given = Given::default();
@@ -98,7 +100,12 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
+    /// Notes a problem, if there are not many already: what is told of each name of a list must not
+    /// make an answer that is many times as long as the question.
     fn problem(&mut self, parameter: &str, message: impl Into<String>) {
+        if self.problems.len() == MAX_PROBLEMS {
+            return;
+        }
         let (parameter, message) = (parameter.to_owned(), message.into());
         self.problems.push(QueryProblem { parameter, message });
     }

@@ -227,6 +227,8 @@ fn whatever_is_not_understood_is_told() {
     assert_eq!(problems(&open, "x=1&page=0&y=2").len(), 3);
     let many = |count: usize, part: &str| vec![part; count].join("");
     assert_eq!(problems(&open, &many(65, "seen=1&")), [": there are more than 64 conditions"]);
+    let names = format!("facets={}", many(101, "nope,"));
+    assert_eq!(problems(&open, &names).len(), 100, "the rest is not told");
     let many = format!("seen[in]={}", many(100, "1,"));
     assert_eq!(problems(&open, &many), ["seen[in]: there are more than 100 alternatives"]);
 }
