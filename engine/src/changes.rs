@@ -138,3 +138,70 @@ fn decode(change: &Change, blob: BlobId, bytes: BlobContent<'_>, limit: u64) -> 
         Err(problems) => Content::Broken(problems.into()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use headwater_testkit::Upstream;
+
+    use super::*;
+    use crate::definitions::gather;
+    use crate::id::{CommitId, TreeId};
+    use crate::mirror::{Mirror, MirrorOptions};
+
+    /// Writes what became of each path between two commits.
+    fn changed(upstream: &Upstream, commits: [&str; 2], record_limit: u64) -> Vec<String> {
+        let objects = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+        let objects = objects.objects().unwrap();
+        let tree = |commit: &str| -> TreeId {
+            let commit: CommitId = commit.parse().unwrap();
+            objects.commit(commit).unwrap().tree
+        };
+        let [old, new] = commits.map(tree);
+        let layout = Layout::read(&gather(&objects, new, None).unwrap());
+        let paths = objects.diff(Some(old), Some(new)).unwrap();
+        let options = LoadOptions { record_limit, ..LoadOptions::default() };
+        let changes = ChangeSet::read(&objects, &layout, &paths, &options).unwrap();
+        let (decoded, files) = options.progress.decoded();
+        assert_eq!(decoded, files, "all that was wanted was read");
+        let told = changes.changes().iter().map(|change| match &change.now {
+            Now::Misnamed { path, problem } => {
+                let rule = problem.as_ref().map(|problem| problem.rule);
+                format!("{} misnamed {rule:?}", String::from_utf8_lossy(path))
+            }
+            Now::Claims { key, path, content } => {
+                let content = match content {
+                    None => "gone".to_owned(),
+                    Some(Content::Record(record)) => record.value.as_str().to_owned(),
+                    Some(Content::Broken(problems)) => format!("{:?}", problems[0].rule),
+                };
+                format!("{path} is {}/{key}: {content}", change.sheet.name)
+            }
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn each_path_that_a_sheet_claims_is_told_with_what_it_has_become() {
+        let mut upstream = Upstream::new();
+        let first = upstream.commit("first").put("a/new.txt", "no record").put("a/same.json", "{}");
+        let first = first.put("a/edited.json", "{\"n\": 1}").put("a/gone.json", "{}");
+        let first = first.put("a/mode.json", "{}").put("a/linked.json", "{}");
+        let first = first.put_mode("a/link.json", 0o120_000, "same.json").push();
+        let second = upstream.commit("second").put("a/edited.json", "{\"n\": 2}");
+        let second = second.put("a/added.json", "{\"n\": 3}").put("a/broken.json", "{");
+        let second = second.put("a/large.json", format!("[{}1]", "1,".repeat(50)));
+        let second = second.delete("a/gone.json").put_mode("a/mode.json", 0o100_755, "{}");
+        let second = second.put_mode("a/linked.json", 0o120_000, "same.json");
+        let second = second.put_mode("a/link.json", 0o120_000, "edited.json").push();
+        let expected = [
+            "a/added.json is a/added: {\"n\":3}",
+            "a/broken.json is a/broken: Malformed",
+            "a/edited.json is a/edited: {\"n\":2}",
+            "a/gone.json is a/gone: gone",
+            "a/large.json is a/large: TooLarge",
+            "a/linked.json is a/linked: gone",
+        ];
+        assert_eq!(changed(&upstream, [&first, &second], 50), expected);
+        assert!(changed(&upstream, [&second, &second], 50).is_empty());
+    }
+}
