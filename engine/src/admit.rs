@@ -213,7 +213,14 @@ impl PushLimits {
 
 #[cfg(test)]
 mod tests {
+    use headwater_testkit::Upstream;
+
     use super::*;
+    use crate::changes::ChangeSet;
+    use crate::definitions::gather;
+    use crate::layout::Layout;
+    use crate::mirror::{Mirror, MirrorOptions};
+    use crate::options::LoadOptions;
 
     fn problem(sheet: &str, path: &str, line: u32) -> Problem {
         Problem::new(&SheetName::new(sheet), path, Rule::Malformed, "broken".into())
@@ -241,6 +248,48 @@ mod tests {
         let limits = AdmissionLimits { push, ..AdmissionLimits::default() };
         let step = [(SheetName::new("strict"), counts)].into();
         admit(&health(&[]), &health(&[]), &step, &limits)
+    }
+
+    #[test]
+    fn the_health_of_a_state_is_its_problems_and_the_size_of_each_sheet() {
+        let mut upstream = Upstream::new();
+        let definitions = "[sheets.strict]\npolicy = \"refuse\"\n[sheets.loose]\n\
+                           policy = \"quarantine\"\n";
+        let commit = upstream.commit("first").put("headwater.toml", definitions);
+        let commit = commit.put("strict/a.toml", "n = 1").put("strict/b.toml", "n = 2");
+        let commit = commit.put("loose/c.toml", "n = 3").put("loose/broken.toml", "n =").push();
+        let objects = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+        let objects = objects.objects().unwrap();
+        let commit = commit.parse().unwrap();
+        let tree = objects.commit(commit).unwrap().tree;
+        let layout = Layout::read(&gather(&objects, tree, None).unwrap());
+        let paths = objects.diff(None, Some(tree)).unwrap();
+        let changes = ChangeSet::read(&objects, &layout, &paths, &LoadOptions::default()).unwrap();
+        let draft = Snapshot::empty().apply(commit, layout, &changes);
+        let health = Health::of(draft.state());
+        let sheet = |policy, claimed, records| SheetHealth { policy, claimed, records };
+        let expected = [
+            (SheetName::new("loose"), sheet(Policy::Quarantine, 2, 1)),
+            (SheetName::new("strict"), sheet(Policy::Refuse, 2, 2)),
+        ];
+        assert_eq!(health.sheets, expected.into());
+        assert_eq!(health.problems.len(), 1);
+        assert_eq!(&*health.problems[0].path, "loose/broken.toml");
+        assert!(!health.refusable());
+    }
+
+    #[test]
+    fn only_a_problem_of_a_strict_sheet_would_have_refused_a_push() {
+        assert!(!health(&[]).refusable());
+        assert!(!health(&[problem("loose", "a", 1)]).refusable());
+        assert!(health(&[problem("loose", "a", 1), problem("strict", "b", 1)]).refusable());
+        assert!(health(&[problem("unknown", "a", 1)]).refusable());
+    }
+
+    #[test]
+    fn what_is_counted_has_a_name() {
+        let names = [Counted::Removed, Counted::Changed, Counted::Problems].map(Counted::as_str);
+        assert_eq!(names, ["removed", "changed", "problems"]);
     }
 
     #[test]

@@ -231,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_has_a_name_and_two_can_wait() {
+        let names: Vec<String> = RebuildReason::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(names[..3], ["first_load", "requested", "audit_mismatch"]);
+        let optional: Vec<&str> = RebuildReason::ALL
+            .iter()
+            .filter(|reason| reason.is_optional())
+            .map(|reason| reason.as_str())
+            .collect();
+        assert_eq!(optional, ["requested", "audit_mismatch"]);
+    }
+
+    #[test]
     fn the_branch_moves_forward_only_and_never_over_unpushed_commits() {
         let facts = |remote, local, synced, remote_has_local| BranchFacts {
             remote,
