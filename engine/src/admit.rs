@@ -318,6 +318,19 @@ mod tests {
     }
 
     #[test]
+    fn either_limit_alone_keeps_a_sheet_that_got_worse_from_going_live() {
+        let broken: Vec<Problem> = ["a", "b", "c"].map(|path| problem("loose", path, 1)).into();
+        let verdict = |problems, share, count: usize| {
+            let limits = AdmissionLimits { problems, share, ..AdmissionLimits::default() };
+            admit(&health(&[]), &health(&broken[..count]), &BTreeMap::new(), &limits)
+        };
+        assert_eq!(verdict(1_000, 0.5, 2), Verdict::Admitted, "half of four files");
+        assert_eq!(verdict(1_000, 0.5, 3), Verdict::OverLimit(broken.clone()));
+        assert_eq!(verdict(2, 1.0, 2), Verdict::Admitted);
+        assert_eq!(verdict(2, 1.0, 3), Verdict::OverLimit(broken.clone()));
+    }
+
+    #[test]
     fn the_share_is_of_files_whatever_number_of_problems_each_has() {
         let rules = [Rule::Malformed, Rule::TooLarge, Rule::TooDeep];
         let many: Vec<Problem> = rules

@@ -342,11 +342,26 @@ fn a_thousand_calls_share_the_reload_that_waits_and_never_the_one_that_runs() {
     let shared: BTreeSet<_> =
         (2..1_002).map(|caller| enlisted(&mut schedule, RequestKind::Reload, caller)).collect();
     assert_eq!(shared, [2].into());
+    assert!(schedule.step(Duration::ZERO, Event::Idle).is_empty(), "one runs at a time");
     let saw = || Event::Ended(Ended::Saw(BTreeSet::new()));
     assert_eq!(told(schedule.step(Duration::ZERO, saw())), [(1, false, false)]);
     schedule.step(Duration::ZERO, Event::Idle);
     assert_eq!(told(schedule.step(Duration::ZERO, saw())).len(), 1_000);
     assert!(schedule.step(Duration::ZERO, Event::Idle).is_empty());
+}
+
+#[test]
+fn a_schedule_that_is_closed_begins_nothing_more() {
+    let now = Duration::ZERO;
+    let mut schedule = Schedule::new(now, Intervals::default(), 1);
+    assert!(schedule.is_idle() && !schedule.is_closed());
+    enlisted(&mut schedule, RequestKind::Reload, 1);
+    assert!(!schedule.is_idle());
+    assert!(schedule.step(now, Event::Closed).is_empty());
+    assert!(schedule.is_idle() && schedule.is_closed());
+    enlisted(&mut schedule, RequestKind::Reload, 2);
+    assert!(schedule.is_idle());
+    assert!(schedule.step(now, Event::Idle).is_empty());
 }
 
 #[test]
