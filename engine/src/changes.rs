@@ -5,13 +5,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::id::{BlobId, Key};
+use crate::id::BlobId;
 use crate::layout::{Layout, SheetSpec};
 use crate::mirror::{BlobContent, EntryMode, ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
-use crate::sheet::Content;
+use crate::sheet::{Claim, Content};
 
 /// What one path has become.
 #[derive(Debug, Clone)]
@@ -25,15 +25,8 @@ pub struct Change {
 /// What a path claims in its sheet, and what it holds now.
 #[derive(Debug, Clone)]
 pub enum Now {
-    /// It claims a key; `None` when there is no such file any more.
-    Claims {
-        /// The key.
-        key: Key,
-        /// The path.
-        path: Box<str>,
-        /// The content of the file.
-        content: Option<Content>,
-    },
+    /// It claims a key.
+    Claims(Claim),
     /// Its name makes it no record, whatever it holds; `None` when it is gone.
     Misnamed {
         /// The path, byte for byte.
@@ -49,8 +42,8 @@ pub struct ChangeSet(Vec<Change>);
 
 impl ChangeSet {
     /// Returns the changes, in the order of their paths.
-    pub fn changes(&self) -> &[Change] {
-        &self.0
+    pub fn into_changes(self) -> Vec<Change> {
+        self.0
     }
 
     /// Reads and decodes what `paths` have become. Files above the limit are problems.
@@ -89,7 +82,7 @@ impl ChangeSet {
                         }
                         // A name that is not UTF-8 is a fault, so nothing is lost here.
                         let path = String::from_utf8_lossy(&change.path).into();
-                        Now::Claims { key: claim.key, path, content: None }
+                        Now::Claims(Claim { key: claim.key, path, content: None })
                     }
                 };
                 changes.push(Change { sheet, now });
@@ -103,8 +96,8 @@ impl ChangeSet {
             decode(&changes[slot], blob, bytes, limit)
         })?;
         for ((at, _), decoded) in wanted.iter().zip(contents) {
-            if let Now::Claims { content, .. } = &mut changes[*at].now {
-                *content = decoded;
+            if let Now::Claims(claim) = &mut changes[*at].now {
+                claim.content = decoded;
             }
         }
         Ok(Self(changes))
@@ -117,7 +110,7 @@ fn is_file(mode: EntryMode) -> bool {
 }
 
 fn decode(change: &Change, blob: BlobId, bytes: BlobContent<'_>, limit: u64) -> Option<Content> {
-    let Now::Claims { key, path, .. } = &change.now else { return None };
+    let Now::Claims(Claim { key, path, .. }) = &change.now else { return None };
     let sheet = &change.sheet;
     let decoded = match bytes {
         // A library that panics on one file must not keep all others from being served.

@@ -7,6 +7,7 @@
 mod json;
 mod markdown;
 mod nesting;
+mod plain;
 mod toml;
 mod yaml;
 

@@ -49,15 +49,15 @@ impl LtHash {
         hasher.update(&bytes);
     }
 
-    fn fold(&mut self, parts: &[&[u8]], operation: fn(u16, u16) -> u16) {
+    fn fold(&mut self, parts: &[&[u8]], operation: impl Fn(u16, u16) -> u16) {
         let mut hasher = blake3::Hasher::new();
         for part in parts {
             hash_part(&mut hasher, part);
         }
         let mut bytes = [0; LANES * 2];
         hasher.finalize_xof().fill(&mut bytes);
-        for (lane, pair) in self.0.iter_mut().zip(bytes.chunks_exact(2)) {
-            *lane = operation(*lane, u16::from_le_bytes([pair[0], pair[1]]));
+        for (lane, pair) in self.0.iter_mut().zip(bytes.as_chunks::<2>().0) {
+            *lane = operation(*lane, u16::from_le_bytes(*pair));
         }
     }
 }

@@ -12,6 +12,7 @@
 //! second by its diff is equal to one loaded from the second.
 
 pub mod fault;
+mod workers;
 pub mod id;
 pub mod value;
 pub mod scalar;

@@ -1,5 +1,6 @@
 //! From a commit to a snapshot: the one path for the first load, a reload and a rebuild.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -110,10 +111,10 @@ impl Prepared {
     /// Lists the served records that differ from those of `published`.
     ///
     /// A rebuild is told against what was served, not against nothing.
-    pub fn changed_from(&self, published: &Snapshot) -> Vec<RecordChange> {
+    pub fn changed_from(&self, published: &Snapshot) -> Cow<'_, [RecordChange]> {
         match self.reason {
-            Some(_) => self.draft.state().differences(published),
-            None => self.draft.changed(),
+            Some(_) => self.draft.state().differences(published).into(),
+            None => self.draft.changed().into(),
         }
     }
 }
@@ -284,7 +285,7 @@ fn attempt(
         .map_err(|source| LoadError::Read { commit: target, source })?;
     fault::step("load.apply");
     timings.decode = clock.lap();
-    let draft = base.unwrap_or_else(Snapshot::empty).apply(target, layout, &changes);
+    let draft = base.unwrap_or_else(Snapshot::empty).apply(target, layout, changes);
     fault::step("load.applied");
     timings.apply = clock.lap();
     Ok(Some(Prepared { draft, reason, timings }))

@@ -14,6 +14,7 @@ mod query;
 mod ranking;
 mod segment;
 mod slots;
+mod stem;
 mod words;
 mod writer;
 

@@ -10,15 +10,23 @@ use std::sync::Arc;
 use im::{OrdMap, OrdSet};
 
 use crate::digest::LtHash;
-use crate::id::Key;
+use crate::id::{Key, SheetName};
 use crate::index::{FieldIndex, scalars};
 use crate::layout::SheetSpec;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::value::{FieldPath, Kind};
+use crate::workers;
+
+use fields::Tally;
 
 pub use fields::FieldCounts;
-pub use slot::{Claimant, Content, Slot};
+pub use slot::{Claim, Claimant, Content, Slot};
+
+/// From how many changed records on more than one thread is worth its start.
+const MANY: usize = 500;
+/// So many records are added up by one thread at a time.
+const CHUNK: usize = 4_096;
 
 /// The state of one sheet at one commit.
 #[derive(Debug, Clone)]
@@ -117,7 +125,7 @@ impl Sheet {
 
     /// Says whether the public sees `record`: the sheet is public and the record not hidden.
     pub fn shows(&self, record: &Record) -> bool {
-        self.spec.public && !self.hides(record)
+        self.spec.public && !hides(&self.spec, record)
     }
 
     /// Returns how many records the public sees. Constant time.
@@ -128,12 +136,6 @@ impl Sheet {
     /// Returns the keys of the served records that are hidden.
     pub fn hidden(&self) -> &OrdSet<Key> {
         &self.hidden
-    }
-
-    /// Says whether the field that hides records is set. Null and `false` leave it unset.
-    fn hides(&self, record: &Record) -> bool {
-        let field = self.spec.hidden.as_ref().and_then(|field| record.value.at(field));
-        field.is_some_and(|json| json.kind() != Kind::Bool || json.text() == "true")
     }
 
     /// Returns the index over `field`, if the sheet declares one.
@@ -166,20 +168,35 @@ impl Sheet {
         all
     }
 
-    /// Puts `content` where the file at `path` claims `key`, or takes the claim away, and returns
-    /// what that did to the served record. Costs the logarithm of the sheet, times its indexes.
-    pub fn put(&mut self, key: &Key, path: &str, content: Option<Content>) -> Served {
-        let old = self.slots.get(key);
-        let before = old.and_then(Slot::served).cloned();
-        let new = Slot::with(old, path, content);
-        let after = new.as_ref().and_then(Slot::served).cloned();
-        self.replace_problems(key, new.as_ref());
-        match new {
-            Some(slot) => self.slots.insert(key.clone(), slot),
-            None => self.slots.remove(key),
-        };
-        self.replace_record(key, before.as_deref(), after.as_deref());
-        Served { before, after }
+    /// Takes each of `claims` into account and returns the keys that serve another value now, in
+    /// order, with what that did to their records. Of two claims of one path the later holds.
+    ///
+    /// Costs the logarithm of the sheet for each, times its indexes; many are spread over the
+    /// cores.
+    pub fn put_all(&mut self, mut claims: Vec<Claim>) -> Vec<(Key, Served)> {
+        claims.sort_by(|a, b| a.key.cmp(&b.key));
+        let mut changed = Vec::with_capacity(claims.len());
+        let mut claims = claims.into_iter().peekable();
+        while let Some(Claim { key, path, content }) = claims.next() {
+            let old = self.slots.get(&key).cloned();
+            let before = old.as_ref().and_then(Slot::served).cloned();
+            let mut slot = Slot::with(old, path, content);
+            while let Some(Claim { path, content, .. }) = claims.next_if(|next| next.key == key) {
+                slot = Slot::with(slot, path, content);
+            }
+            let after = slot.as_ref().and_then(Slot::served).cloned();
+            self.replace_problems(&key, slot.as_ref());
+            match slot {
+                Some(slot) => self.slots.insert(key.clone(), slot),
+                None => self.slots.remove(&key),
+            };
+            let served = Served { before, after };
+            if served.differs() {
+                changed.push((key, served));
+            }
+        }
+        self.derive(&changed);
+        changed
     }
 
     /// Notes that the file at `path` has a name that makes it no record, or that it is gone.
@@ -243,37 +260,42 @@ impl Sheet {
         }
     }
 
-    fn replace_record(&mut self, key: &Key, before: Option<&Record>, after: Option<&Record>) {
-        if before.map(|record| &record.value) == after.map(|record| &record.value) {
-            return;
+    /// Brings everything that is derived from the served records in step with `changed`: each by
+    /// itself, so at the same time where there is much to do.
+    fn derive(&mut self, changed: &[(Key, Served)]) {
+        let Self { spec, served, hidden, indexes, fields, records_sum, .. } = self;
+        let mut sums = vec![LtHash::new(); changed.len().div_ceil(CHUNK)];
+        let mut tasks: Vec<workers::Task<'_>> = Vec::new();
+        for (field, index) in indexes {
+            tasks.push(Box::new(move || reindex(index, field, changed)));
         }
-        let name = self.spec.name.clone();
-        let element = |record: &Record, sum: &mut LtHash, fold: fn(&mut LtHash, &[&[u8]])| {
-            let value = record.value.as_str().as_bytes();
-            fold(sum, &[name.as_str().as_bytes(), key.as_str().as_bytes(), value]);
-        };
-        if let Some(before) = before {
-            element(before, &mut self.records_sum, LtHash::remove);
-            self.fields.remove(&before.value);
-            self.served -= 1;
-            self.hidden.remove(key);
+        for (sum, changed) in sums.iter_mut().zip(changed.chunks(CHUNK)) {
+            tasks.push(Box::new(|| add_up(sum, &spec.name, changed)));
         }
-        if let Some(after) = after {
-            element(after, &mut self.records_sum, LtHash::add);
-            self.fields.add(&after.value);
-            self.served += 1;
-            if self.hides(after) {
-                self.hidden.insert(key.clone());
+        tasks.push(Box::new(|| {
+            let mut tally = Tally::default();
+            for (key, Served { before, after }) in changed {
+                if let Some(before) = before {
+                    tally.add(&before.value, -1);
+                    *served -= 1;
+                    hidden.remove(key);
+                }
+                if let Some(after) = after {
+                    tally.add(&after.value, 1);
+                    *served += 1;
+                    if hides(spec, after) {
+                        hidden.insert(key.clone());
+                    }
+                }
             }
+            fields.settle(tally);
+        }));
+        if changed.len() < MANY {
+            tasks.into_iter().for_each(|task| task());
+        } else {
+            workers::run(tasks);
         }
-        for (field, index) in &mut self.indexes {
-            let read = |record: Option<&Record>| record.map(|record| scalars(&record.value, field));
-            let (old, new) = (read(before).unwrap_or_default(), read(after).unwrap_or_default());
-            if old != new {
-                index.remove(key, &old);
-                index.insert(key, &new);
-            }
-        }
+        sums.iter().for_each(|sum| records_sum.merge(sum));
     }
 
     /// Finds values held twice in the fields declared unique: one problem for each record but the
@@ -298,6 +320,39 @@ impl Sheet {
                 })
             })
         })
+    }
+}
+
+/// Says whether the field that hides records is set. Null and `false` leave it unset.
+fn hides(spec: &SheetSpec, record: &Record) -> bool {
+    let field = spec.hidden.as_ref().and_then(|field| record.value.at(field));
+    field.is_some_and(|json| json.kind() != Kind::Bool || json.text() == "true")
+}
+
+/// Brings the index over `field` in step with `changed`.
+fn reindex(index: &mut FieldIndex, field: &FieldPath, changed: &[(Key, Served)]) {
+    let read = |record: &Option<Arc<Record>>| {
+        record.as_ref().map(|record| scalars(&record.value, field)).unwrap_or_default()
+    };
+    for (key, Served { before, after }) in changed {
+        let (old, new) = (read(before), read(after));
+        if old != new {
+            index.remove(key, &old);
+            index.insert(key, &new);
+        }
+    }
+}
+
+/// Brings the sum over the records of the sheet called `name` in step with `changed`.
+fn add_up(sum: &mut LtHash, name: &SheetName, changed: &[(Key, Served)]) {
+    for (key, Served { before, after }) in changed {
+        let (name, key) = (name.as_str().as_bytes(), key.as_str().as_bytes());
+        if let Some(before) = before {
+            sum.remove(&[name, key, before.value.as_str().as_bytes()]);
+        }
+        if let Some(after) = after {
+            sum.add(&[name, key, after.value.as_str().as_bytes()]);
+        }
     }
 }
 

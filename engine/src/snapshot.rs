@@ -1,6 +1,6 @@
 //! A snapshot: everything a reader can see at one commit, immutable.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use im::OrdMap;
@@ -14,7 +14,7 @@ use crate::problem::Problem;
 use crate::record::Record;
 use crate::report::Counts;
 use crate::search::{DocName, SearchError, Slot, Slots, TextIndex};
-use crate::sheet::{Served, Sheet};
+use crate::sheet::{Claim, Served, Sheet};
 
 /// The state of a branch at one commit: records, indexes, problems and the text index.
 ///
@@ -142,32 +142,30 @@ impl Snapshot {
     ///
     /// Costs what the changes cost. `layout` must read every path as this snapshot's layout does,
     /// unless this is the empty snapshot.
-    pub fn apply(&self, commit: CommitId, layout: Layout, changes: &ChangeSet) -> Draft {
+    pub fn apply(&self, commit: CommitId, layout: Layout, changes: ChangeSet) -> Draft {
         let fresh = self.sheets.is_empty();
-        let mut sheets: BTreeMap<SheetName, Sheet> = BTreeMap::new();
-        let mut touched: HashMap<(SheetName, Key), Served> = HashMap::new();
-        for change in changes.changes() {
+        let mut sheets: BTreeMap<SheetName, (Sheet, Vec<Claim>)> = BTreeMap::new();
+        for change in changes.into_changes() {
             let name = &change.sheet.name;
-            let sheet = match sheets.get_mut(name) {
+            let (sheet, claims) = match sheets.get_mut(name) {
                 Some(sheet) => sheet,
-                None => sheets.entry(name.clone()).or_insert_with(|| match self.sheets.get(name) {
-                    Some(sheet) => Sheet::clone(sheet),
-                    None => Sheet::new(change.sheet.clone()),
+                None => sheets.entry(name.clone()).or_insert_with(|| {
+                    let old = self.sheets.get(name);
+                    let new = || Sheet::new(change.sheet.clone());
+                    (old.map_or_else(new, |old| Sheet::clone(old)), Vec::new())
                 }),
             };
-            match &change.now {
-                Now::Misnamed { path, problem } => sheet.put_misnamed(path, problem.clone()),
-                Now::Claims { key, path, content } => {
-                    let served = sheet.put(key, path, content.clone());
-                    touched
-                        .entry((name.clone(), key.clone()))
-                        .and_modify(|first| first.after = served.after.clone())
-                        .or_insert(served);
-                }
+            match change.now {
+                Now::Misnamed { path, problem } => sheet.put_misnamed(&path, problem),
+                Now::Claims(claim) => claims.push(claim),
             }
         }
         let mut all = self.sheets.clone();
-        for (name, sheet) in sheets {
+        let mut changed = Vec::new();
+        for (name, (mut sheet, claims)) in sheets {
+            let served = sheet.put_all(claims).into_iter();
+            let change = |(key, served)| RecordChange { sheet: name.clone(), key, served };
+            changed.extend(served.map(change));
             // An inferred sheet is there as long as it holds something.
             if sheet.claimed() == 0 && layout.is_inferred() {
                 all.remove(&name);
@@ -189,7 +187,7 @@ impl Snapshot {
         };
         let digest = digest(&layout, &all);
         let snapshot = Self { commit, layout, sheets: all, text, digest };
-        Draft { snapshot, touched }
+        Draft { snapshot, changed }
     }
 
     /// Writes everything this state holds, so that two states can be compared line by line.
@@ -240,7 +238,7 @@ pub fn count(changes: &[RecordChange]) -> BTreeMap<SheetName, Counts> {
 #[derive(Debug)]
 pub struct Draft {
     snapshot: Snapshot,
-    touched: HashMap<(SheetName, Key), Served>,
+    changed: Vec<RecordChange>,
 }
 
 impl Draft {
@@ -250,16 +248,8 @@ impl Draft {
     }
 
     /// Lists the served records that differ from the base, by sheet and key.
-    pub fn changed(&self) -> Vec<RecordChange> {
-        let touched = self.touched.iter().filter(|(_, served)| served.differs());
-        let change = |((sheet, key), served): (&(SheetName, Key), &Served)| RecordChange {
-            sheet: sheet.clone(),
-            key: key.clone(),
-            served: served.clone(),
-        };
-        let mut changed: Vec<_> = touched.map(change).collect();
-        changed.sort_unstable_by(|a, b| (&a.sheet, &a.key).cmp(&(&b.sheet, &b.key)));
-        changed
+    pub fn changed(&self) -> &[RecordChange] {
+        &self.changed
     }
 
     /// Builds the text index beside the old one and returns the finished state.
@@ -268,9 +258,9 @@ impl Draft {
     ///
     /// Fails when the text index refuses a document; the base is untouched.
     pub fn index(self) -> Result<Snapshot, SearchError> {
-        let Self { mut snapshot, touched } = self;
-        let differs = touched.into_iter().filter(|(_, served)| served.differs());
-        let changed = differs.map(|((sheet, key), _)| DocName { sheet, key }).collect();
+        let Self { mut snapshot, changed } = self;
+        let name = |change: RecordChange| DocName { sheet: change.sheet, key: change.key };
+        let changed = changed.into_iter().map(name).collect();
         let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
             snapshot.searched_texts(name, emit);
         };

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{Flaw, nesting, utf8};
+use super::{Flaw, nesting, plain, utf8};
 use crate::problem::Rule;
 
 /// Decodes TOML 1.0. The top level is a table.
@@ -11,7 +11,13 @@ use crate::problem::Rule;
 ///
 /// Returns the first flaw, with its place.
 pub fn toml_1_0(bytes: &[u8]) -> Result<Value, Flaw> {
-    let text = shallow(bytes)?;
+    let text = utf8(bytes)?;
+    plain::table(text).map_or_else(|| parsed_1_0(text), |table| Ok(Value::Object(table)))
+}
+
+/// Decodes TOML 1.0 by its parser.
+pub(super) fn parsed_1_0(text: &str) -> Result<Value, Flaw> {
+    shallow(text)?;
     let table = text.parse::<toml_v08::Table>();
     let table = table.map_err(|error| flaw(text, error.message(), error.span()))?;
     Ok(object(table, value_1_0))
@@ -23,17 +29,22 @@ pub fn toml_1_0(bytes: &[u8]) -> Result<Value, Flaw> {
 ///
 /// Returns the first flaw, with its place.
 pub fn toml_1_1(bytes: &[u8]) -> Result<Value, Flaw> {
-    let text = shallow(bytes)?;
+    let text = utf8(bytes)?;
+    plain::table(text).map_or_else(|| parsed_1_1(text), |table| Ok(Value::Object(table)))
+}
+
+/// Decodes TOML 1.1 by its parser.
+pub(super) fn parsed_1_1(text: &str) -> Result<Value, Flaw> {
+    shallow(text)?;
     let table = text.parse::<toml::Table>();
     let table = table.map_err(|error| flaw(text, error.message(), error.span()))?;
     Ok(object(table, value_1_1))
 }
 
-/// Returns the text of a document that no parser overflows its stack on.
-fn shallow(bytes: &[u8]) -> Result<&str, Flaw> {
-    let text = utf8(bytes)?;
+/// Refuses a document that a parser might overflow its stack on.
+fn shallow(text: &str) -> Result<(), Flaw> {
     match nesting::too_deep(text) {
-        None => Ok(text),
+        None => Ok(()),
         Some(offset) => {
             let message = format!("it nests deeper than {} levels", nesting::LIMIT);
             Err(Flaw::new(Rule::TooDeep, message).at_offset(text, offset))

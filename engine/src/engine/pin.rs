@@ -99,11 +99,11 @@ impl Shared {
     ) -> Result<Option<Arc<Snapshot>>, ReloadError> {
         let prepared = prepare(objects, Some(published), target, None, &self.load);
         let Some(prepared) = prepared.map_err(ReloadError::Load)? else { return Ok(None) };
-        let changed = prepared.changed_from(published);
+        let changed = count(&prepared.changed_from(published));
         let (state, reason, timings) =
             finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
         outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
-        (outcome.reason, outcome.timings, outcome.changed) = (reason, timings, count(&changed));
+        (outcome.reason, outcome.timings, outcome.changed) = (reason, timings, changed);
         Ok(Some(Arc::new(state)))
     }
 

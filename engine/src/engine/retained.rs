@@ -76,7 +76,7 @@ mod tests {
     fn state(digit: u8) -> Arc<Snapshot> {
         let commit = CommitId::from_bytes([digit; 20]);
         let changes = crate::changes::ChangeSet::default();
-        let draft = Snapshot::empty().apply(commit, Layout::empty(), &changes);
+        let draft = Snapshot::empty().apply(commit, Layout::empty(), changes);
         Arc::new(draft.index().unwrap())
     }
 

@@ -9,7 +9,7 @@ use crate::document;
 use crate::id::{BlobId, CommitId, Key};
 use crate::layout::{DefinitionFile, DefinitionFiles, Layout};
 use crate::search::{DocName, Slot, Slots, TextIndex};
-use crate::sheet::{Content, Sheet};
+use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
 
 const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x']\nhidden = 'h'\n";
@@ -30,7 +30,8 @@ fn sheet(definition: &str, values: &[Json]) -> (Sheet, TextIndex) {
             blob: BlobId::ZERO,
             value: Value::new(value),
         };
-        sheet.put(&key, &path, Some(Content::Record(Arc::new(record))));
+        let content = Some(Content::Record(Arc::new(record)));
+        sheet.put_all(vec![Claim { key, path: path.into(), content }]);
     }
     let slots = Slots::new([1.0]);
     let names = sheet

@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 
 use tantivy::tokenizer::{
-    AsciiFoldingFilter, Language, LowerCaser, RemoveLongFilter, SimpleTokenizer, Stemmer,
-    TextAnalyzer,
+    AsciiFoldingFilter, LowerCaser, RemoveLongFilter, SimpleTokenizer, TextAnalyzer,
 };
+
+use crate::search::stem;
 
 /// Runs of letters and digits of this many bytes or more are no words and are not indexed.
 pub(crate) const WORD_BYTES: usize = 64;
@@ -17,7 +18,7 @@ pub(crate) fn stemming() -> TextAnalyzer {
             .filter(RemoveLongFilter::limit(WORD_BYTES))
             .filter(LowerCaser)
             .filter(AsciiFoldingFilter)
-            .filter(Stemmer::new(Language::English))
+            .filter(stem::Stems)
             .build()
     });
     ANALYZER.clone()

@@ -1,6 +1,6 @@
 //! Which fields occur in a sheet, and in how many records.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use im::OrdMap;
@@ -22,46 +22,71 @@ impl FieldCounts {
         self.0.contains_key(field)
     }
 
-    pub(super) fn add(&mut self, value: &Value) {
-        for name in names(value) {
-            match self.0.get_mut(name.as_str()) {
-                Some(count) => *count += 1,
-                None => {
-                    self.0.insert(name.into(), 1);
-                }
+    /// Takes what `tally` counted into account.
+    pub(super) fn settle(&mut self, tally: Tally) {
+        for (name, Count { change, .. }) in tally.counts {
+            if change == 0 {
+                continue;
             }
-        }
-    }
-
-    pub(super) fn remove(&mut self, value: &Value) {
-        for name in names(value) {
-            match self.0.get_mut(name.as_str()) {
-                Some(count) if *count > 1 => *count -= 1,
-                _ => {
-                    self.0.remove(name.as_str());
-                }
-            }
+            let count = self.0.get(name.as_str()).copied().unwrap_or(0);
+            match count.saturating_add_signed(change) {
+                0 => self.0.remove(name.as_str()),
+                count => self.0.insert(name.into(), count),
+            };
         }
     }
 }
 
-fn names(value: &Value) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    collect(value.json(), "", &mut names);
-    names
+/// By how much the counts change, field by field.
+///
+/// A name is copied once for all records that have it.
+#[derive(Default)]
+pub(super) struct Tally {
+    counts: HashMap<String, Count>,
+    values: u64,
 }
 
-fn collect(json: Json<'_>, prefix: &str, names: &mut BTreeSet<String>) {
-    match json.kind() {
-        Kind::Array => json.elements().for_each(|element| collect(element, prefix, names)),
-        Kind::Object => {
-            for (name, member) in json.members() {
-                let path =
-                    if prefix.is_empty() { name.into_owned() } else { format!("{prefix}.{name}") };
-                collect(member, &path, names);
-                names.insert(path);
+#[derive(Default)]
+struct Count {
+    change: i64,
+    /// The last value that was counted here: a field is in a value once, however often it is.
+    last: u64,
+}
+
+impl Tally {
+    /// Counts the fields of `value` by so much.
+    pub(super) fn add(&mut self, value: &Value, by: i64) {
+        self.values += 1;
+        self.collect(value.json(), &mut String::new(), by);
+    }
+
+    fn collect(&mut self, json: Json<'_>, prefix: &mut String, by: i64) {
+        match json.kind() {
+            Kind::Array => json.elements().for_each(|element| self.collect(element, prefix, by)),
+            Kind::Object => {
+                let outer = prefix.len();
+                for (name, member) in json.members() {
+                    if outer > 0 {
+                        prefix.push('.');
+                    }
+                    prefix.push_str(&name);
+                    self.count(prefix, by);
+                    self.collect(member, prefix, by);
+                    prefix.truncate(outer);
+                }
             }
+            _ => {}
         }
-        _ => {}
+    }
+
+    fn count(&mut self, name: &str, by: i64) {
+        if !self.counts.contains_key(name) {
+            self.counts.insert(name.to_owned(), Count::default());
+        }
+        if let Some(count) = self.counts.get_mut(name)
+            && count.last != self.values
+        {
+            (count.change, count.last) = (count.change + by, self.values);
+        }
     }
 }

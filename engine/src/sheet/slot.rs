@@ -15,6 +15,17 @@ pub enum Content {
     Broken(Arc<[Problem]>),
 }
 
+/// What a file claims, and what it holds now.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The key.
+    pub key: Key,
+    /// The path of the file.
+    pub path: Box<str>,
+    /// Its content; `None` when there is no such file any more.
+    pub content: Option<Content>,
+}
+
 /// A file that claims a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimant {
@@ -49,22 +60,27 @@ impl Slot {
 
     /// Returns `old` with the claim of `path` set to `content` or, with `None`, taken away;
     /// `None` when nothing claims the key any more.
-    pub(super) fn with(old: Option<&Self>, path: &str, content: Option<Content>) -> Option<Self> {
+    pub(super) fn with(
+        old: Option<Self>,
+        path: Box<str>,
+        content: Option<Content>,
+    ) -> Option<Self> {
         let mut claimants = match old {
+            // Nearly every slot has one claimant, before and after.
+            None if let Some(Content::Record(record)) = content => return Some(Self::One(record)),
             None => Vec::new(),
-            Some(Self::One(record)) if *record.path == *path => Vec::new(),
+            Some(Self::One(record)) if record.path == path => {
+                return Self::with(None, path, content);
+            }
             Some(Self::One(record)) => {
-                vec![Claimant {
-                    path: record.path.clone(),
-                    content: Content::Record(record.clone()),
-                }]
+                vec![Claimant { path: record.path.clone(), content: Content::Record(record) }]
             }
             Some(Self::Contested(claimants)) => {
-                claimants.iter().filter(|claimant| *claimant.path != *path).cloned().collect()
+                claimants.iter().filter(|claimant| claimant.path != path).cloned().collect()
             }
         };
         if let Some(content) = content {
-            claimants.push(Claimant { path: path.into(), content });
+            claimants.push(Claimant { path, content });
             claimants.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         }
         match &claimants[..] {

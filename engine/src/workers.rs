@@ -1,0 +1,55 @@
+//! Work that falls into tasks, spread over the cores.
+
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// One part of a work. The parts may run in any order and at the same time.
+pub(crate) type Task<'t> = Box<dyn FnOnce() + Send + 't>;
+
+/// Runs all of `tasks` and returns when they are done; a panic of one is passed on.
+///
+/// Costs the start of a thread for each core but one, which is worth it from about a millisecond
+/// of work on.
+pub(crate) fn run(tasks: Vec<Task<'_>>) {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(tasks.len());
+    let tasks = Mutex::new(tasks.into_iter());
+    let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some(task) = next() {
+            task();
+        }
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        work();
+        for other in others {
+            other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn every_task_runs_once() {
+        let done = AtomicUsize::new(0);
+        let task = |n: usize| -> Task<'_> {
+            let done = &done;
+            Box::new(move || drop(done.fetch_add(n, Ordering::Relaxed)))
+        };
+        run((0..100).map(task).collect());
+        run(Vec::new());
+        assert_eq!(done.into_inner(), 4_950);
+    }
+
+    #[test]
+    #[should_panic(expected = "the seventh")]
+    fn a_panic_is_passed_on_with_what_it_says() {
+        let task = |n: usize| -> Task<'_> { Box::new(move || assert_ne!(n, 7, "the seventh")) };
+        run((0..10).map(task).collect());
+    }
+}
