@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgMatches, Args, Command as ClapCommand, FromArgMatches, Parser, Subcommand};
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, FromArgMatches, Parser, Subcommand,
+};
 
 use crate::config::Flags;
-use crate::config::settings::{SETTINGS, Setting};
+use crate::config::settings::{CACHE, SETTINGS, Setting};
 use crate::exit::Exit;
 
 /// Serves the records of a git branch as a live, searchable HTTP API.
@@ -141,7 +143,9 @@ impl Args for ServeArgs {
         let config = Arg::new("config").long("config").value_name("FILE").env("HEADWATER_CONFIG");
         let config = config.value_parser(clap::value_parser!(PathBuf));
         let command = command.arg(config.help("A TOML file with settings")).after_help(secrets());
-        command.args(SETTINGS.iter().filter(|setting| !setting.secret).map(flag))
+        let command = command.args(SETTINGS.iter().filter(|setting| !setting.secret).map(flag));
+        let no_cache = Arg::new(NO_CACHE).long(NO_CACHE).action(ArgAction::SetTrue);
+        command.arg(no_cache.conflicts_with(CACHE.flag).help("The same as `--cache off`"))
     }
 
     fn augment_args_for_update(command: ClapCommand) -> ClapCommand {
@@ -155,7 +159,11 @@ impl FromArgMatches for ServeArgs {
             Some((setting.flag, matches.get_one::<String>(setting.flag)?.clone()))
         });
         let config = matches.get_one::<PathBuf>("config").cloned();
-        Ok(Self { config, flags: given.collect() })
+        let mut flags: Flags = given.collect();
+        if matches.get_flag(NO_CACHE) {
+            flags.insert(CACHE.flag, "off".to_owned());
+        }
+        Ok(Self { config, flags })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -163,6 +171,9 @@ impl FromArgMatches for ServeArgs {
         Ok(())
     }
 }
+
+/// The flag that is short for `--cache off`.
+const NO_CACHE: &str = "no-cache";
 
 fn flag(setting: &Setting) -> Arg {
     let default = setting.default.filter(|text| !text.is_empty());
@@ -221,6 +232,10 @@ mod tests {
         let Ok(Cli { command: Command::Serve(serve) }) = parse(arguments) else { panic!() };
         assert_eq!(serve.flags["repo"], "d");
         assert_eq!(serve.flags["poll-interval"], "5");
+        assert!(!serve.flags.contains_key("cache"));
+        let arguments = ["headwater", "serve", "--no-cache"];
+        let Ok(Cli { command: Command::Serve(serve) }) = parse(arguments) else { panic!() };
+        assert_eq!(serve.flags["cache"], "off");
         assert_eq!(exit(&["serve", "--reload-secret", "0123456789abcdef"]), Some(Exit::Usage));
     }
 }

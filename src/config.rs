@@ -64,6 +64,8 @@ pub struct Source {
     pub fetch_limit: u64,
     /// The largest file that is read as a record.
     pub record_limit: u64,
+    /// Whether decoded records are kept beside the mirror.
+    pub cache: bool,
     /// How many problems a push may bring to sheets that are quarantined.
     pub quarantine_limit: usize,
     /// How many of a hundred files of such a sheet may be problems.
@@ -224,6 +226,7 @@ impl Source {
             fetch_timeout: layers.require(&FETCH_TIMEOUT, values::seconds)?,
             fetch_limit: layers.require(&FETCH_LIMIT, values::number)?,
             record_limit: layers.require(&RECORD_LIMIT, values::number)?,
+            cache: layers.require(&CACHE, values::switch)?,
             quarantine_limit: layers.require(&QUARANTINE_LIMIT, values::number)?,
             quarantine_percent: layers.require(&QUARANTINE_SHARE, values::percent)?,
             push_removed_percent: layers.read(&PUSH_REMOVED_LIMIT, values::percent)?,

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use headwater_bench::Town;
-use headwater_engine::load::load;
+use headwater_engine::cache::Cache;
+use headwater_engine::load::{load, load_cached};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::search::{Query, Scope};
 
@@ -21,6 +22,14 @@ fn reads(criterion: &mut Criterion) {
             loaded.unwrap_or_else(|error| panic!("the corpus: {error}"))
         };
         group.bench_function("load", |bencher| bencher.iter(full));
+        let cache = Cache::beside(&town.mirror(), options.record_limit);
+        full().save(&cache).unwrap_or_else(|error| panic!("the cache: {error}"));
+        group.bench_function("load_cached", |bencher| {
+            bencher.iter(|| {
+                let loaded = load_cached(&objects, town.head, &cache, &options);
+                loaded.unwrap_or_else(|error| panic!("the corpus: {error}"))
+            });
+        });
 
         group.sample_size(50).measurement_time(Duration::from_secs(2));
         let snapshot = full();

@@ -1,11 +1,13 @@
 //! Loads the head of a repository from nothing, some times over, and prints where the time and the
-//! memory went: `cargo run --release -p headwater-bench --example load -- mirror.git 5`.
+//! memory went: `cargo run --release -p headwater-bench --example load -- mirror.git 5`. With
+//! `warm` behind it, it writes the cache where there is none, and else takes the records from it.
 #![expect(clippy::print_stdout, reason = "what it measures is what it is for")]
 
 use std::path::Path;
 use std::time::Instant;
 
-use headwater_engine::load::{finish, prepare};
+use headwater_engine::cache::Cache;
+use headwater_engine::load::{finish, load, load_cached, prepare};
 use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
 
@@ -15,11 +17,29 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let times = words.next().map_or(Ok(1), |times| times.parse())?;
     let mirror = Mirror::open(Path::new(&folder), MirrorOptions::default())?;
     let branch = Mirror::inspect(Path::new(&folder))?.head_branch.ok_or("HEAD names no branch")?;
+    let warm = words.next().is_some_and(|word| word == "warm");
     let options = LoadOptions::default();
+    let cache = Cache::beside(&mirror, options.record_limit);
+    if warm && !cache.path().exists() {
+        let objects = mirror.objects()?;
+        let head = objects.reference(&format!("refs/heads/{branch}"))?.ok_or("no such branch")?;
+        let snapshot = load(&objects, head, &options)?;
+        let begun = Instant::now();
+        snapshot.save(&cache)?;
+        println!("the cache is written in {} ms", begun.elapsed().as_millis());
+        return Ok(());
+    }
     for _ in 0..times {
         let begun = Instant::now();
         let objects = mirror.objects()?;
         let head = objects.reference(&format!("refs/heads/{branch}"))?.ok_or("no such branch")?;
+        if warm {
+            let (snapshot, reason) = load_cached(&objects, head, &cache, &options)?;
+            let total = begun.elapsed();
+            println!("{} records in {} ms: {reason}", snapshot.records(), total.as_millis());
+            println!("    {}", memory()?);
+            continue;
+        }
         let prepared = prepare(&objects, None, head, None, &options)?.ok_or("nothing to load")?;
         let (snapshot, _, timings) = finish(&objects, prepared, &options)?;
         let total = begun.elapsed();

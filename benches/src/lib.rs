@@ -55,6 +55,7 @@ impl Town {
             remote: Some(Arc::new(remote.unwrap_or_else(|error| panic!("no remote: {error}")))),
             branch: None,
             load: LoadOptions::default(),
+            cache: true,
             fetch: Default::default(),
             limits: Default::default(),
             poll_interval: None,

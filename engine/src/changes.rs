@@ -2,16 +2,19 @@
 //!
 //! It holds no git handle. Each path that a sheet claims is in it once.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::id::BlobId;
+use crate::cache::{Cache, CacheError};
+use crate::id::{BlobId, Key, SheetName};
 use crate::layout::{Layout, SheetSpec};
 use crate::mirror::{BlobContent, EntryMode, ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::sheet::{Claim, Content};
+use crate::value::Value;
 
 /// What one path has become.
 #[derive(Debug, Clone)]
@@ -40,6 +43,17 @@ pub enum Now {
 #[derive(Debug, Clone, Default)]
 pub struct ChangeSet(Vec<Change>);
 
+/// Why files cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The mirror does not have what the tree names.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    /// The cache is of no use.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
 impl ChangeSet {
     /// Returns the changes, in the order of their paths.
     pub fn into_changes(self) -> Vec<Change> {
@@ -48,18 +62,21 @@ impl ChangeSet {
 
     /// Reads and decodes what `paths` have become. Files above the limit are problems.
     ///
-    /// Only files of the new tree are read; many of them are decoded on all cores.
+    /// Only files of the new tree are read, and of those none that `cache` has; many are decoded
+    /// on all cores.
     ///
     /// # Errors
     ///
     /// A blob that the tree names and the mirror does not have is an error: that is not bad data
-    /// but a damaged repository.
+    /// but a damaged repository. So is a cache that fails its check; without it the same call
+    /// gives what it would have given.
     pub fn read(
         objects: &Objects,
         layout: &Layout,
         paths: &[PathChange],
+        cache: Option<&Cache>,
         options: &LoadOptions,
-    ) -> Result<Self, ObjectError> {
+    ) -> Result<Self, ReadError> {
         let limit = options.record_limit;
         let mut changes = Vec::with_capacity(paths.len());
         let mut wanted = Vec::new();
@@ -88,8 +105,11 @@ impl ChangeSet {
                 changes.push(Change { sheet, now });
             }
         }
+        options.progress.begin(wanted.len());
+        if let Some(cache) = cache {
+            recall(cache, &mut changes, &mut wanted)?;
+        }
         let ids: Vec<_> = wanted.iter().map(|(_, blob)| *blob).collect();
-        options.progress.begin(ids.len());
         let contents = objects.read_each(&ids, limit, |at, bytes| {
             options.progress.advance();
             let (slot, blob) = wanted[at];
@@ -102,6 +122,39 @@ impl ChangeSet {
         }
         Ok(Self(changes))
     }
+}
+
+/// Fills in what the cache has, and leaves in `wanted` what it has not.
+fn recall(
+    cache: &Cache,
+    changes: &mut [Change],
+    wanted: &mut Vec<(usize, BlobId)>,
+) -> Result<(), CacheError> {
+    let mut sheets = HashMap::new();
+    let mut places: HashMap<(&SheetName, &str), (usize, BlobId, &Key)> = HashMap::new();
+    for (at, blob) in &*wanted {
+        let Change { sheet, now } = &changes[*at];
+        let Now::Claims(Claim { key, path, .. }) = now else { continue };
+        sheets.insert(&sheet.name, sheet.id);
+        places.insert((&sheet.name, path), (*at, *blob, key));
+    }
+    let mut found = Vec::with_capacity(places.len());
+    cache.read(&sheets, &mut |entry| {
+        if let Some((at, blob, key)) = places.get(&(entry.sheet, entry.path))
+            && *blob == entry.blob
+        {
+            let (path, value) = (entry.path.into(), Value::from_canonical(entry.text));
+            let record = Record { key: Key::clone(key), path, blob: *blob, value };
+            found.push((*at, Content::Record(Arc::new(record))));
+        }
+    })?;
+    for (at, content) in found {
+        if let Now::Claims(claim) = &mut changes[at].now {
+            claim.content = Some(content);
+        }
+    }
+    wanted.retain(|(at, _)| matches!(&changes[*at].now, Now::Claims(c) if c.content.is_none()));
+    Ok(())
 }
 
 /// Says whether an entry can be a record: a symlink or a submodule never is.

@@ -25,9 +25,11 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 
 use crate::admit::AdmissionLimits;
+use crate::cache::Cache;
 use crate::id::CommitId;
 use crate::mirror::{FetchLimits, Mirror, MirrorLock, Remote};
 use crate::options::LoadOptions;
+use crate::plan::RebuildReason;
 use crate::report::{ReloadId, Trigger};
 use crate::snapshot::Snapshot;
 
@@ -64,6 +66,9 @@ pub struct EngineConfig {
     pub branch: Option<String>,
     /// How records are read.
     pub load: LoadOptions,
+    /// Whether decoded records are kept in a file beside the mirror for the next start. A
+    /// repository without a remote is not ours to write to, and has none.
+    pub cache: bool,
     /// What a fetch may cost.
     pub fetch: FetchLimits,
     /// How much may be wrong in sheets that quarantine.
@@ -122,6 +127,7 @@ struct Shared {
     /// Where new commits come from; `None` follows the local branch and moves no reference.
     remote: Option<Arc<Remote>>,
     load: LoadOptions,
+    cache: Option<Cache>,
     fetch: FetchLimits,
     limits: AdmissionLimits,
     rewrites: Rewrites,
@@ -169,6 +175,8 @@ pub struct EngineStatus {
     /// Whether the published state has problems that a push would have been refused for: it was
     /// served because there was nothing to compare with.
     pub degraded: bool,
+    /// Why the first state was built as it was: `first_load`, or `cache_invalid`.
+    pub opened: RebuildReason,
     /// Whether the branch is missing on the remote.
     pub branch_missing: bool,
     /// When the published snapshot was published.

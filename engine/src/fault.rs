@@ -10,6 +10,7 @@ pub const POINTS: &[&str] = &[
     "open.locked",
     "open.head",
     "open.load",
+    "open.cache",
     "open.ready",
     "fetch.connect",
     "fetch.listed",
@@ -57,6 +58,9 @@ pub const POINTS: &[&str] = &[
     "tidy.compacted",
     "tidy.repack",
     "tidy.repacked",
+    "tidy.cache",
+    "tidy.cache_written",
+    "tidy.cached",
 ];
 
 /// A point in a step that can fail: the error of the test becomes an error of the step.

@@ -28,6 +28,7 @@ pub mod index;
 pub mod search;
 mod document;
 pub mod sheet;
+pub mod cache;
 pub mod plan;
 pub mod report;
 pub mod memory;

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use crate::changes::ChangeSet;
+use crate::cache::{Cache, CacheError};
+use crate::changes::{ChangeSet, ReadError};
 use crate::definitions::{self, DefinitionError};
 use crate::fault;
 use crate::id::{CommitId, TreeId};
@@ -58,6 +59,15 @@ pub enum LoadError {
         #[source]
         source: ObjectError,
     },
+    /// The cache fails its check.
+    #[error("the cache cannot be used for commit {commit}")]
+    Cache {
+        /// The commit.
+        commit: CommitId,
+        /// What is wrong with it.
+        #[source]
+        source: CacheError,
+    },
     /// The text index refused the change.
     #[error("cannot index the text of commit {commit}")]
     Index {
@@ -90,6 +100,7 @@ impl LoadError {
     fn retreat(&self) -> RebuildReason {
         match self {
             Self::Index { .. } => RebuildReason::IndexFailed,
+            Self::Cache { .. } => RebuildReason::CacheInvalid,
             _ => RebuildReason::ApplyFailed,
         }
     }
@@ -135,7 +146,8 @@ pub fn prepare(
     forced: Option<RebuildReason>,
     options: &LoadOptions,
 ) -> Result<Option<Prepared>, LoadError> {
-    let attempt = |forced| guarded(target, || attempt(objects, base, target, forced, options));
+    let attempt =
+        |forced| guarded(target, || attempt(objects, base, target, forced, None, options));
     match attempt(forced) {
         Err(error) if base.is_some() && forced.is_none() => {
             let reason = error.retreat();
@@ -172,7 +184,8 @@ pub fn finish(
             let reason = RebuildReason::IndexFailed;
             tracing::warn!(commit = %target, %reason, error = &error as &dyn std::error::Error,
                 "the text index refused the change, building the state anew");
-            let again = guarded(target, || attempt(objects, None, target, Some(reason), options))?;
+            let again =
+                guarded(target, || attempt(objects, None, target, Some(reason), None, options))?;
             let again = again.ok_or_else(|| LoadError::Panic {
                 commit: target,
                 message: "a rebuild was planned and did not happen".into(),
@@ -203,6 +216,40 @@ pub fn load(
     advance(objects, None, commit, options).map(|(snapshot, _)| snapshot)
 }
 
+/// Loads `commit` from nothing, but decodes no record that `cache` has; says why it was loaded.
+///
+/// The snapshot equals what [`load`] returns. A cache that fails its check is removed, and all is
+/// decoded as if it had not been there.
+///
+/// # Errors
+///
+/// See [`LoadError`].
+pub fn load_cached(
+    objects: &Objects,
+    commit: CommitId,
+    cache: &Cache,
+    options: &LoadOptions,
+) -> Result<(Snapshot, RebuildReason), LoadError> {
+    let attempt =
+        |cache, forced| guarded(commit, || attempt(objects, None, commit, forced, cache, options));
+    let prepared = match attempt(Some(cache), None) {
+        Err(error @ LoadError::Cache { .. }) => {
+            let reason = error.retreat();
+            tracing::warn!(%commit, %reason, error = &error as &dyn std::error::Error,
+                "the cache cannot be used, decoding all records");
+            cache.remove();
+            attempt(None, Some(reason))
+        }
+        result => result,
+    };
+    let prepared = prepared?.ok_or_else(|| LoadError::Panic {
+        commit,
+        message: "a first load was planned and did not happen".into(),
+    })?;
+    let (snapshot, reason, _) = finish(objects, prepared, options)?;
+    Ok((snapshot, reason.unwrap_or(RebuildReason::FirstLoad)))
+}
+
 /// Takes `base` to `target` without admission and tells why the state was built anew, if it was.
 ///
 /// # Errors
@@ -228,6 +275,7 @@ fn attempt(
     base: Option<&Snapshot>,
     target: CommitId,
     forced: Option<RebuildReason>,
+    cache: Option<&Cache>,
     options: &LoadOptions,
 ) -> Result<Option<Prepared>, LoadError> {
     let mut timings = Timings::default();
@@ -281,8 +329,11 @@ fn attempt(
         (ReloadPlan::Increment, None) => (None, diff(None)?, Some(RebuildReason::ApplyFailed)),
     };
     timings.diff = clock.lap();
-    let changes = ChangeSet::read(objects, &layout, &paths, options)
-        .map_err(|source| LoadError::Read { commit: target, source })?;
+    let changes =
+        ChangeSet::read(objects, &layout, &paths, cache, options).map_err(|error| match error {
+            ReadError::Object(source) => LoadError::Read { commit: target, source },
+            ReadError::Cache(source) => LoadError::Cache { commit: target, source },
+        })?;
     fault::step("load.apply");
     timings.decode = clock.lap();
     let draft = base.unwrap_or_else(Snapshot::empty).apply(target, layout, changes);

@@ -82,6 +82,11 @@ impl Mirror {
         &self.shared.git_dir
     }
 
+    /// Returns the folder in it for what is Headwater's own. It need not be there.
+    pub fn own_folder(&self) -> PathBuf {
+        self.git_dir().join(quarantine::OUR_FOLDER)
+    }
+
     /// Returns the limits.
     pub fn options(&self) -> MirrorOptions {
         self.shared.options

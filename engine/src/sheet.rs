@@ -116,6 +116,11 @@ impl Sheet {
         self.slots.values().filter_map(Slot::served)
     }
 
+    /// Returns every file that decodes, in key order, served or not.
+    pub fn decoded(&self) -> impl Iterator<Item = &Arc<Record>> {
+        self.slots.values().flat_map(Slot::decoded)
+    }
+
     /// Returns the served records whose keys come behind `after`, in key order.
     pub fn records_behind(&self, after: &str) -> impl Iterator<Item = &Arc<Record>> {
         use std::ops::Bound;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use im::OrdMap;
 
+use crate::cache::Cache;
 use crate::changes::{ChangeSet, Now};
 use crate::digest::{Digest, hash_part};
 use crate::document::{boosts, texts};
@@ -110,6 +111,16 @@ impl Snapshot {
         if let Some(record) = sheet.record(name.key.as_str()).filter(|record| sheet.shows(record)) {
             texts(sheet.spec(), record, self.text.slots(), emit);
         }
+    }
+
+    /// Writes the records to `cache`, from which a later load takes them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cache::save`].
+    pub fn save(&self, cache: &Cache) -> std::io::Result<()> {
+        let sheets: Vec<&Sheet> = self.sheets.values().map(|sheet| &**sheet).collect();
+        cache.save(&sheets)
     }
 
     /// Returns this state with another text index over the same documents.

@@ -135,6 +135,15 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     number(text).and_then(|n| if n == 0 { Err("must be at least 1".to_owned()) } else { Ok(n) })
 }
 
+/// Reads `on` or `off`.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err("must be `on` or `off`".to_owned()),
+    }
+}
+
 pub(super) fn percent(text: &str) -> Result<u8, String> {
     let share: u8 = number(text)?;
     if share > 100 { Err("must be between 0 and 100".to_owned()) } else { Ok(share) }

@@ -19,6 +19,9 @@ pub(super) fn render(out: &mut String, snapshot: &Snapshot, status: &EngineStatu
         gauge(out, name, help, u8::from(value));
     };
     gauge(out, "headwater_problems", "Problems of the state.", snapshot.problems().len());
+    let name = "headwater_opened_info";
+    head(out, name, "gauge", "Why the first state was loaded as it was.");
+    let _ = writeln!(out, "{name}{{reason=\"{}\"}} 1", status.opened);
     flag(out, "headwater_degraded", "Whether the first state had problems.", status.degraded);
     flag(out, "headwater_pinned", "Whether an operator pinned the state.", status.pinned.is_some());
     flag(out, "headwater_held", "Whether a push is held back.", status.held.is_some());

@@ -38,6 +38,7 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
             memory: memory::probe(),
             ..load_options(source.sheets.as_deref(), source.record_limit)?
         },
+        cache: source.cache,
         fetch: FetchLimits {
             timeout: source.fetch_timeout,
             // A silence is waited out whole, so it may not last longer than the fetch.

@@ -65,6 +65,7 @@ mod tests {
             remote: Some(Arc::new(remote)),
             branch: None,
             load: Default::default(),
+            cache: true,
             fetch: Default::default(),
             limits: Default::default(),
             poll_interval: None,

@@ -1,5 +1,6 @@
-//! Housekeeping: what a reload did is made durable, and segments of the text index and packs of the
-//! repository are merged, on a thread of their own, so that no reload waits for it.
+//! Housekeeping: what a reload did is made durable, segments of the text index and packs of the
+//! repository are merged, and the cache is written, on a thread of their own, so that no reload
+//! waits for it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use crate::fault;
+use crate::id::CommitId;
 use crate::search::{DocName, Slot};
 
 /// Above this many packs the repository is repacked, when no reload waits.
@@ -17,6 +19,10 @@ const TOO_MANY_PACKS: usize = 48;
 
 /// How long nothing happens before the thread looks for what has become old.
 const ROUND: Duration = Duration::from_secs(60);
+
+/// The thread may spend one part in so many of its time on writing the cache: it is a copy of all
+/// records, and a start from an older one only has a little more to decode.
+const SHARE: u32 = 100;
 
 /// Wakes the thread behind each reload.
 #[derive(Default)]
@@ -72,17 +78,26 @@ impl Chores {
     }
 }
 
+/// What the cache holds, as far as it is known, and when it may be written again.
+#[derive(Default)]
+struct Cached {
+    commit: Option<CommitId>,
+    due: Option<Instant>,
+}
+
 impl Shared {
     /// Tidies up whenever it is woken, until the chores are closed.
     pub(super) fn keep_house(&self) {
         // After a failure a repack is tried again when there are this many packs.
         let mut patience = 0;
+        let mut cached = Cached::default();
         while self.chores.next() {
             let tidied = catch_unwind(AssertUnwindSafe(|| {
                 self.sync_branch();
                 self.retained().expire(Instant::now());
                 self.compact_text();
                 patience = self.repack(patience);
+                self.write_cache(&mut cached);
             }));
             if tidied.is_err() {
                 tracing::error!("tidying up behind a reload panicked, the published state stands");
@@ -114,6 +129,27 @@ impl Shared {
                 packs + PACKS / 2
             }
         }
+    }
+
+    /// Writes the cache when the published state has moved on, no reload waits, and the last time
+    /// is long enough ago.
+    fn write_cache(&self, cached: &mut Cached) {
+        let Some(cache) = &self.cache else { return };
+        let (snapshot, begun) = (self.published.load_full(), Instant::now());
+        let moved = cached.commit != Some(snapshot.commit());
+        let due = cached.due.is_none_or(|due| due <= begun);
+        if !moved || !due || !self.flight.is_idle() {
+            return;
+        }
+        match snapshot.save(cache) {
+            Ok(()) => cached.commit = Some(snapshot.commit()),
+            Err(error) => tracing::warn!(
+                path = %cache.path().display(),
+                error = &error as &dyn std::error::Error,
+                "the cache cannot be written"
+            ),
+        }
+        cached.due = Some(Instant::now() + (begun.elapsed() * SHARE).max(ROUND));
     }
 
     /// Merges segments beside the published state and publishes the same commit with fewer of

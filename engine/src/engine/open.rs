@@ -15,12 +15,14 @@ use super::retained::Retained;
 use super::schedule::Intervals;
 use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
 use crate::admit::Health;
+use crate::cache::Cache;
 use crate::fault;
 use crate::id::CommitId;
-use crate::load::load;
+use crate::load::{load, load_cached};
 use crate::mirror::{
     Expected, Mirror, MirrorOptions, Remote, RemoteHead, RemoteOptions, RepositoryFacts,
 };
+use crate::plan::RebuildReason;
 
 impl Engine {
     /// Opens the repository, or clones it, and publishes the head of the branch.
@@ -36,7 +38,7 @@ impl Engine {
         let place = Place::find(&config)?;
         let EngineConfig { repo, load: options, fetch, limits, .. } = config;
         let reference = |source| OpenError::Reference { path: repo.clone(), source };
-        let opened = |source| OpenError::Repository { path: repo.clone(), source };
+        let unopened = |source| OpenError::Repository { path: repo.clone(), source };
 
         let lock = match &place.remote {
             Some(_) => {
@@ -48,7 +50,7 @@ impl Engine {
         fault::step("open.locked");
         let branch = place.branch;
         let branch_ref = format!("refs/heads/{branch}");
-        let mut objects = place.mirror.objects().map_err(opened)?;
+        let mut objects = place.mirror.objects().map_err(unopened)?;
         fault::step("open.head");
         let mut head = objects.reference(&branch_ref).map_err(reference)?;
         if let (None, Some(remote)) = (head, &place.remote) {
@@ -57,7 +59,7 @@ impl Engine {
                 branch: branch.clone(),
                 source: Box::new(error),
             })?;
-            objects = place.mirror.objects().map_err(opened)?;
+            objects = place.mirror.objects().map_err(unopened)?;
             if fetched.head == RemoteHead::BranchMissing {
                 // Serving nothing in place of a branch whose name is mistyped helps nobody.
                 let there = Mirror::remote_branches(remote, &fetch);
@@ -81,7 +83,14 @@ impl Engine {
             tracing::warn!(%commit, "pinned: pushes are fetched and held");
         }
         let served = pinned.or(head).unwrap_or(CommitId::ZERO);
-        let snapshot = load(&objects, served, &options)
+        let ours = config.cache && place.remote.is_some();
+        let cache = ours.then(|| Cache::beside(&place.mirror, options.record_limit));
+        fault::step("open.cache");
+        let loaded = match &cache {
+            Some(cache) => load_cached(&objects, served, cache, &options),
+            None => load(&objects, served, &options).map(|state| (state, RebuildReason::FirstLoad)),
+        };
+        let (snapshot, opened) = loaded
             .map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })?;
         let degraded = Health::of(&snapshot).refusable();
         let status = EngineStatus {
@@ -97,6 +106,7 @@ impl Engine {
             alive: 1,
             last: None,
             degraded,
+            opened,
             branch_missing: false,
             published_at: SystemTime::now(),
         };
@@ -108,6 +118,7 @@ impl Engine {
             branch,
             remote: place.remote,
             load: options,
+            cache,
             fetch,
             limits,
             rewrites: config.rewrites.unwrap_or(place.rewrites),

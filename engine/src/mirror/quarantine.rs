@@ -26,7 +26,7 @@ pub(super) struct Quarantine {
 impl Quarantine {
     /// Makes one inside the mirror, so that packs can be moved out of it by a rename.
     pub(super) fn new(mirror: &Mirror) -> io::Result<Self> {
-        let ours = mirror.git_dir().join(OUR_FOLDER);
+        let ours = mirror.own_folder();
         fs::create_dir_all(&ours)?;
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(ours)?;
         let objects = mirror.git_dir().join("objects");

@@ -35,6 +35,12 @@ pub struct Claimant {
     pub content: Content,
 }
 
+impl Claimant {
+    fn record(&self) -> Option<&Arc<Record>> {
+        if let Content::Record(record) = &self.content { Some(record) } else { None }
+    }
+}
+
 /// Everything that claims one key, sorted by path; never empty.
 ///
 /// The first claimant that decodes is served. Keeping the others makes the slot a function of the
@@ -52,10 +58,18 @@ impl Slot {
     pub fn served(&self) -> Option<&Arc<Record>> {
         match self {
             Self::One(record) => Some(record),
-            Self::Contested(claimants) => claimants.iter().find_map(|claimant| {
-                if let Content::Record(record) = &claimant.content { Some(record) } else { None }
-            }),
+            Self::Contested(claimants) => claimants.iter().find_map(Claimant::record),
         }
+    }
+
+    /// Returns every file that decodes, in the order of their paths.
+    pub(super) fn decoded(&self) -> impl Iterator<Item = &Arc<Record>> {
+        let (one, several) = match self {
+            Self::One(record) => (Some(record), None),
+            Self::Contested(claimants) => (None, Some(claimants.iter())),
+        };
+        let several = several.into_iter().flatten().filter_map(Claimant::record);
+        one.into_iter().chain(several)
     }
 
     /// Returns `old` with the claim of `path` set to `content` or, with `None`, taken away;

@@ -172,6 +172,7 @@ pub(crate) fn open(mirror: &Path, url: &str) -> Result<Engine, OpenError> {
         remote: Some(Arc::new(remote)),
         branch: None,
         load: LoadOptions::default(),
+        cache: true,
         fetch: Default::default(),
         limits: Default::default(),
         poll_interval: None,

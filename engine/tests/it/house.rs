@@ -93,6 +93,7 @@ pub(crate) fn config(repo: &Path, remote: Option<Arc<Remote>>) -> EngineConfig {
         remote,
         branch: None,
         load: LoadOptions::default(),
+        cache: true,
         fetch: Default::default(),
         limits: Default::default(),
         poll_interval: None,

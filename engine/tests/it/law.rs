@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_engine::admit::{AdmissionLimits, Health, PushLimits, admit};
+use headwater_engine::cache::Cache;
 use headwater_engine::id::CommitId;
-use headwater_engine::load::{advance, load};
+use headwater_engine::load::{advance, load, load_cached};
 use headwater_engine::mirror::{Mirror, MirrorOptions, Objects};
 use headwater_engine::options::LoadOptions;
+use headwater_engine::plan::RebuildReason;
 use headwater_engine::search::{Query, Scope};
 use headwater_engine::snapshot::{Snapshot, count};
 use headwater_testkit::Upstream;
@@ -61,6 +63,15 @@ fn check(
             same_pages(&reloaded, &rebuilt)?;
             same_verdict(base, &reloaded, &rebuilt, &objects)?;
             next = reloaded;
+        }
+        // From the records of some earlier state, and what it lacks.
+        let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+        let cache = Cache::beside(&mirror, options.record_limit);
+        let (warm, reason) = load_cached(&objects, commit, &cache, &options).unwrap();
+        prop_assert_eq!(warm.dump(), rebuilt.dump(), "from the cache to {:#?}", world);
+        prop_assert_eq!(reason, RebuildReason::FirstLoad);
+        if jumps % 2 == 0 {
+            next.save(&cache).unwrap();
         }
         equals_model(&next, &expected(&world), &world)?;
         worlds.push(world);

@@ -12,6 +12,7 @@ mod model;
 mod pins;
 mod problems;
 mod reloads;
+mod restarts;
 mod storm;
 mod wire;
 mod world;

@@ -1,0 +1,81 @@
+//! Starts from the cache beside the mirror.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use headwater_engine::cache::Cache;
+use headwater_engine::engine::{Engine, EngineConfig, Ledger};
+use headwater_engine::mirror::{Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
+use headwater_engine::plan::RebuildReason;
+use headwater_testkit::git;
+use headwater_testkit::git::git_with_input;
+
+use crate::house::{House, config, remote};
+
+/// A house whose engine has written its cache and ended; and the path of the cache.
+fn rested() -> (House, PathBuf) {
+    let mut house = House::new();
+    house.upstream.commit("edit").put("people/amy.toml", "id = 3\n").push();
+    house.reload();
+    house.engine().settle();
+    house.engine = None;
+    let mirror = Mirror::open(&house.mirror(), MirrorOptions::default()).unwrap();
+    let cache = Cache::beside(&mirror, LoadOptions::default().record_limit);
+    (house, cache.path().to_owned())
+}
+
+/// Takes the blob of Jane out of the mirror, so that nobody can read it any more.
+fn lose_jane(house: &House) {
+    let mirror = house.mirror();
+    let blob = git(&mirror, ["rev-parse", "published:people/jane.toml"]);
+    for pack in fs::read_dir(mirror.join("objects/pack")).unwrap() {
+        let pack = pack.unwrap().path();
+        if pack.extension().is_some_and(|extension| extension == "pack") {
+            let bytes = fs::read(&pack).unwrap();
+            fs::remove_file(pack.with_extension("idx")).unwrap();
+            fs::remove_file(&pack).unwrap();
+            git_with_input(&mirror, ["unpack-objects", "-q"], &bytes);
+        }
+    }
+    let (folder, name) = blob.trim().split_at(2);
+    fs::remove_file(mirror.join("objects").join(folder).join(name)).unwrap();
+}
+
+fn open_with(house: &House, cache: bool) -> Option<Engine> {
+    let config = config(&house.mirror(), Some(remote(&house.upstream)));
+    Engine::open(EngineConfig { cache, ..config }, Arc::new(Ledger::new())).ok()
+}
+
+#[test]
+fn a_restart_decodes_no_record_that_the_cache_has() {
+    let (mut house, cache) = rested();
+    house.upstream.commit("more").put("people/bob.toml", "id = 4\n").push();
+    lose_jane(&house);
+    assert!(open_with(&house, false).is_none(), "without the cache the blob is needed");
+    assert!(cache.exists(), "who has none leaves that of others");
+    let engine = open_with(&house, true).unwrap();
+    assert_eq!(engine.status().opened, RebuildReason::FirstLoad);
+    assert_eq!(engine.snapshot().records(), 3);
+    house.engine = Some(engine);
+    house.reload();
+    assert_eq!(house.engine().snapshot().records(), 4);
+    assert!(house.name_of("jane").unwrap().contains("Jane"));
+}
+
+#[test]
+fn a_damaged_cache_is_removed_and_the_state_decoded_anew() {
+    let (house, cache) = rested();
+    let mut bytes = fs::read(&cache).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&cache, bytes).unwrap();
+    let house = house.started();
+    assert_eq!(house.engine().status().opened, RebuildReason::CacheInvalid);
+    assert!(!cache.exists());
+    house.is_lawful();
+    house.reload();
+    house.engine().settle();
+    assert!(cache.exists(), "it is written again");
+}
