@@ -264,8 +264,9 @@ mod tests {
         let tree = objects.commit(commit).unwrap().tree;
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
         let paths = objects.diff(None, Some(tree)).unwrap();
-        let changes = ChangeSet::read(&objects, &layout, &paths, &LoadOptions::default()).unwrap();
-        let draft = Snapshot::empty().apply(commit, layout, &changes);
+        let changes =
+            ChangeSet::read(&objects, &layout, &paths, None, &LoadOptions::default()).unwrap();
+        let draft = Snapshot::empty().apply(commit, layout, changes);
         let health = Health::of(draft.state());
         let sheet = |policy, claimed, records| SheetHealth { policy, claimed, records };
         let expected = [

@@ -206,15 +206,15 @@ mod tests {
         let layout = Layout::read(&gather(&objects, new, None).unwrap());
         let paths = objects.diff(Some(old), Some(new)).unwrap();
         let options = LoadOptions { record_limit, ..LoadOptions::default() };
-        let changes = ChangeSet::read(&objects, &layout, &paths, &options).unwrap();
+        let changes = ChangeSet::read(&objects, &layout, &paths, None, &options).unwrap();
         let (decoded, files) = options.progress.decoded();
         assert_eq!(decoded, files, "all that was wanted was read");
-        let told = changes.changes().iter().map(|change| match &change.now {
+        let told = changes.into_changes().into_iter().map(|change| match change.now {
             Now::Misnamed { path, problem } => {
                 let rule = problem.as_ref().map(|problem| problem.rule);
-                format!("{} misnamed {rule:?}", String::from_utf8_lossy(path))
+                format!("{} misnamed {rule:?}", String::from_utf8_lossy(&path))
             }
-            Now::Claims { key, path, content } => {
+            Now::Claims(Claim { key, path, content }) => {
                 let content = match content {
                     None => "gone".to_owned(),
                     Some(Content::Record(record)) => record.value.as_str().to_owned(),

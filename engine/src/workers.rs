@@ -39,7 +39,9 @@ mod tests {
         let done = AtomicUsize::new(0);
         let task = |n: usize| -> Task<'_> {
             let done = &done;
-            Box::new(move || drop(done.fetch_add(n, Ordering::Relaxed)))
+            Box::new(move || {
+                let _ = done.fetch_add(n, Ordering::Relaxed);
+            })
         };
         run((0..100).map(task).collect());
         run(Vec::new());
