@@ -365,6 +365,19 @@ fn a_schedule_that_is_closed_begins_nothing_more() {
 }
 
 #[test]
+fn a_schedule_that_is_closed_looks_for_no_commit_again() {
+    for kind in [RequestKind::Reload, RequestKind::Rebuild] {
+        let mut schedule = Schedule::new(Duration::ZERO, Intervals::default(), 1);
+        schedule.step(Duration::ZERO, asked(kind, 1, Some(commit(9))));
+        assert!(matches!(schedule.step(Duration::ZERO, Event::Idle)[..], [Action::Begin { .. }]));
+        schedule.step(Duration::ZERO, Event::Closed);
+        let saw = Event::Ended(Ended::Saw(BTreeSet::new()));
+        assert_eq!(told(schedule.step(Duration::ZERO, saw)), [(1, false, true)]);
+        assert_eq!(schedule.due(), None);
+    }
+}
+
+#[test]
 fn only_calls_of_one_kind_share_a_reload() {
     let mut schedule = Schedule::new(Duration::ZERO, Intervals::default(), 0);
     let held = ReloadId { epoch: 0, number: 99 };
