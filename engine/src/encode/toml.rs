@@ -197,8 +197,7 @@ mod tests {
             let key = "[a-zA-Z0-9_. \"'-]{0,4}";
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
-                prop::collection::btree_map(key, inner, 0..4)
-                    .prop_map(|members| Json::from_iter(members)),
+                prop::collection::btree_map(key, inner, 0..4).prop_map(Json::from_iter),
             ]
         })
     }

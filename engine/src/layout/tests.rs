@@ -116,6 +116,7 @@ fn headwater_toml_defines_sheets_of_every_format() {
     let headwater = Some(file("headwater.toml", text));
     let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
     assert_eq!(problems(&layout), [] as [&str; 0]);
+    assert!(!layout.is_inferred());
     assert_eq!(claimed(&layout, "vulns/a/b.yaml"), one("advisories", "a/b"));
     assert_eq!(claimed(&layout, "vulns/c.yml"), one("advisories", "c"));
     assert_eq!(claimed(&layout, "posts/x.md"), one("posts", "x"));

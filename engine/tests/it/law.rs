@@ -70,7 +70,7 @@ fn check(
         let (warm, reason) = load_cached(&objects, commit, &cache, &options).unwrap();
         prop_assert_eq!(warm.dump(), rebuilt.dump(), "from the cache to {:#?}", world);
         prop_assert_eq!(reason, RebuildReason::FirstLoad);
-        if jumps % 2 == 0 {
+        if jumps.is_multiple_of(2) {
             next.save(&cache).unwrap();
         }
         equals_model(&next, &expected(&world), &world)?;
