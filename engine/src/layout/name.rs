@@ -122,6 +122,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_as_long_and_as_deep_as_allowed_is_fit_and_no_more() {
+        let name = "x".repeat(NAME_BYTES);
+        let deep = vec!["x"; DEPTH].join("/");
+        // Sixteen names and what separates them.
+        let long = format!("{}/{}", vec![&*name; 15].join("/"), &name[1..]) + "/x";
+        assert_eq!(long.len(), PATH_BYTES);
+        for path in [&name, &deep, &long] {
+            assert_eq!(fault(path.as_bytes()), None, "{path}");
+        }
+        let told = |path: String| fault(path.as_bytes()).map(|fault| fault.1);
+        assert_eq!(told(name + "x"), Some("a part of the path is longer than 255 bytes"));
+        assert_eq!(told(deep + "/x"), Some("the path is nested more than 32 folders deep"));
+        assert_eq!(told(long + "x"), Some("the path is longer than 4096 bytes"));
+    }
+
+    #[test]
     fn a_name_is_written_down_whatever_its_bytes() {
         assert_eq!(escaped(b"a\xff\n\xc3\xbc"), "a%FF%0Aü");
     }

@@ -89,6 +89,31 @@ fn a_broken_definition_claims_nothing_and_says_why() {
 }
 
 #[test]
+fn the_body_of_a_document_is_no_field_of_its_path() {
+    let with_body = |body: &str| {
+        let format = format!("[gitsheet.format]\ntype = \"markdown\"\nbody = \"{body}\"\n");
+        problems(&gitsheets(&[("s", &format!("[gitsheet]\npath = \"${{{{ a }}}}\"\n{format}"))]))
+    };
+    assert_eq!(with_body("text"), [] as [&str; 0]);
+    assert!(with_body("a")[0].contains("is a field of the path"));
+}
+
+#[test]
+fn rules_for_sorting_are_checked() {
+    let with_sort = |sort: &str| {
+        let text =
+            format!("[gitsheet]\npath = \"${{{{ a }}}}\"\n[gitsheet.fields.x]\nsort = {sort}\n");
+        problems(&gitsheets(&[("s", &text)]))
+    };
+    for sort in ["true", "\"x\"", "[\"x\", \"y\"]", "{ x = \"ASC\", y = \"DESC\" }"] {
+        assert_eq!(with_sort(sort), [] as [&str; 0], "{sort}");
+    }
+    for sort in ["1", "[\"x\", 1]", "{ x = \"ASC\", y = \"UP\" }", "{ x = 1 }"] {
+        assert_eq!(with_sort(sort).len(), 1, "{sort}");
+    }
+}
+
+#[test]
 fn unknown_keys_of_gitsheets_are_passed_over() {
     let text = "x = 1\n[gitsheet]\nroot = \"r\"\npath = \"${{ a }}\"\nnew = true\n";
     assert_eq!(problems(&gitsheets(&[("s", text)])), [] as [&str; 0]);
