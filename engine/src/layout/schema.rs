@@ -263,6 +263,7 @@ mod tests {
         let found = schema.violations(&json!({"slug": "A", "email": "x"}));
         let places: Vec<_> = found.iter().map(|violation| &*violation.pointer).collect();
         assert_eq!(places, ["/email", "/slug"]);
+        assert!(found[1].message.contains("^[a-z]+$"), "{}", found[1].message);
         assert_eq!(schema.violations(&json!({"slug": "a"}))[0].pointer, "");
         assert!(schema.fields().contains("slug"));
     }
@@ -286,6 +287,50 @@ mod tests {
             assert!(Schema::compile(std::slice::from_ref(&schema)).is_err(), "{schema}");
         }
         assert!(Schema::compile(&[json!({"properties": {"bogus": {}}})]).is_ok());
+    }
+
+    fn compiles(schema: Value) -> bool {
+        Schema::compile(&[schema]).is_ok()
+    }
+
+    #[test]
+    fn keywords_are_checked_wherever_a_schema_is_and_nowhere_else() {
+        let bogus = json!({"bogus": 1});
+        for keyword in ONE.iter().chain(&["items"]) {
+            assert!(!compiles(json!({ (*keyword): bogus })), "{keyword}");
+            assert!(compiles(json!({ (*keyword): {"title": "bogus"} })), "{keyword}");
+        }
+        for keyword in LIST.iter().chain(&["items"]) {
+            assert!(!compiles(json!({ (*keyword): [{}, bogus] })), "{keyword}");
+        }
+        for keyword in NAMED.iter().chain(&["dependencies"]) {
+            assert!(!compiles(json!({ (*keyword): {"name": bogus} })), "{keyword}");
+            assert!(compiles(json!({ (*keyword): {"bogus": {}} })), "{keyword}");
+        }
+        for data in [
+            json!({"const": bogus}),
+            json!({"default": bogus}),
+            json!({"enum": [bogus]}),
+            json!({"examples": [bogus, {"name": bogus}]}),
+            json!({"default": {"name": bogus}}),
+            json!({"dependencies": {"name": ["bogus"]}}),
+        ] {
+            assert!(compiles(data.clone()), "{data}");
+        }
+    }
+
+    #[test]
+    fn a_reference_stays_inside_the_schema() {
+        let with = |target: &str| json!({"definitions": {"a": {}}, "allOf": [{"$ref": target}]});
+        assert!(compiles(with("#/definitions/a")));
+        assert!(!compiles(with("other.json#/definitions/a")));
+    }
+
+    #[test]
+    fn a_schema_is_nested_so_deep_and_no_deeper() {
+        let nested = |depth| (1..depth).fold(json!({}), |inside, _| json!({"not": inside}));
+        assert!(compiles(nested(DEPTH)));
+        assert!(!compiles(nested(DEPTH + 1)));
     }
 
     #[test]
