@@ -320,6 +320,20 @@ mod tests {
     }
 
     #[test]
+    fn fields_are_known_through_arrays_and_combinations() {
+        let named = |name: &str| json!({"properties": { name: {"type": "string"} }});
+        let schema = json!({
+            "properties": {"list": {"type": "array", "items": named("inside")}},
+            "allOf": [named("all")], "oneOf": [named("one")], "if": named("tested"),
+            "not": named("forbidden"), "default": named("data")
+        });
+        let schema = Schema::compile(&[schema, named("second")]).unwrap();
+        let fields: Vec<&str> = schema.fields().iter().map(String::as_str).collect();
+        assert_eq!(fields, ["all", "list", "list.inside", "one", "second", "tested"]);
+        assert_eq!(schema.containers().iter().collect::<Vec<_>>(), ["list"]);
+    }
+
+    #[test]
     fn a_reference_stays_inside_the_schema() {
         let with = |target: &str| json!({"definitions": {"a": {}}, "allOf": [{"$ref": target}]});
         assert!(compiles(with("#/definitions/a")));
