@@ -1,4 +1,25 @@
-//! What the benchmarks share: a civic corpus on a real remote, and pushes to it.
+//! Measures Headwater beside what it is compared with.
+//!
+//! The program of this crate prints the scoreboard; the criterion benchmarks beside it point at
+//! the stage that became slower. Both measure a [`source::Source`]: a real remote to which pushes
+//! are made. Nothing here handles errors: what fails to run cannot be measured, so it panics and
+//! says why.
+
+pub mod samples;
+pub mod row;
+pub mod progress;
+pub mod machine;
+pub mod connection;
+pub mod load;
+pub mod bare;
+pub mod server;
+pub mod rewrite;
+pub mod source;
+pub mod routes;
+pub mod clone;
+pub mod peer;
+pub mod deployment;
+pub mod board;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@
 
 mod commit;
 mod raw_tree;
+mod series;
 mod stream;
 
 use std::path::{Path, PathBuf};

@@ -195,7 +195,12 @@ impl Import {
     }
 }
 
-fn write_put(out: &mut impl Write, path: &[u8], mode: u32, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_put(
+    out: &mut impl Write,
+    path: &[u8],
+    mode: u32,
+    bytes: &[u8],
+) -> io::Result<()> {
     if mode == SUBMODULE {
         write!(out, "M {mode:o} {} ", String::from_utf8_lossy(bytes))?;
         write_quoted(out, path)?;

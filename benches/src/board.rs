@@ -1,0 +1,95 @@
+//! The scoreboard: every figure that Headwater claims, beside what it is compared with, in one run.
+
+mod memory;
+mod million;
+mod reads;
+mod reloads;
+mod starts;
+mod storm;
+
+use std::time::Duration;
+
+use crate::progress::tell;
+use crate::row::{Goal, Row};
+use crate::source::Source;
+
+/// The groups of rows, in the order in which they are measured.
+pub const GROUPS: [&str; 7] =
+    ["reload", "pipeline", "reads", "storm", "start", "memory", "million"];
+
+/// How often and how long each thing is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Pushes of each size, each to every peer.
+    pub pushes: usize,
+    /// Pushes for the percentiles of the stages.
+    pub stages: usize,
+    /// Reloads of today's pipeline, which take seconds.
+    pub pipeline: usize,
+    /// Turns of the readers, and how long each of them reads.
+    pub turns: usize,
+    /// How long a turn of reads takes.
+    pub turn: Duration,
+    /// How long each half of the open loop takes.
+    pub storm: Duration,
+    /// Starts of the server.
+    pub starts: usize,
+}
+
+impl Effort {
+    /// What the published figures are measured with.
+    pub const FULL: Self = Self {
+        pushes: 30,
+        stages: 200,
+        pipeline: 5,
+        turns: 10,
+        turn: Duration::from_millis(500),
+        storm: Duration::from_secs(10),
+        starts: 10,
+    };
+    /// Enough to see whether everything runs.
+    pub const QUICK: Self = Self {
+        pushes: 3,
+        stages: 10,
+        pipeline: 1,
+        turns: 2,
+        turn: Duration::from_millis(50),
+        storm: Duration::from_millis(500),
+        starts: 2,
+    };
+}
+
+/// Measures the `groups` on `source` and returns their rows.
+///
+/// # Panics
+/// When something that is measured fails, as everything here does.
+pub fn run(source: &mut Source, groups: &[&str], effort: &Effort) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for group in GROUPS.iter().filter(|group| groups.contains(group)) {
+        tell(&format!("measuring {group} on {}", source.name()));
+        rows.extend(match *group {
+            "reload" => reloads::rows(source, effort),
+            "pipeline" => reloads::against_pipeline(source, effort),
+            "reads" => reads::rows(source, effort),
+            "storm" => storm::rows(source, effort),
+            "start" => starts::rows(source, effort),
+            "memory" => memory::rows(source, effort),
+            _ => million::rows(effort),
+        });
+    }
+    rows
+}
+
+/// A goal in absolute figures, which is about one corpus alone.
+fn absolute(source: &Source, goal: Goal) -> Option<Goal> {
+    source.has_goals().then_some(goal)
+}
+
+/// Writes the size of a push.
+fn records(count: usize) -> String {
+    match count {
+        1 => "1 record".to_owned(),
+        1_000 => "1,000 records".to_owned(),
+        count => format!("{count} records"),
+    }
+}

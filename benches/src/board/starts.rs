@@ -1,0 +1,47 @@
+//! From the start of the process to ready with search, against git reading the same blobs.
+
+use super::{Effort, absolute};
+use crate::clone::Clone;
+use crate::row::{Goal, Row, Unit};
+use crate::samples::Samples;
+use crate::server::Server;
+use crate::source::Source;
+
+pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
+    let (mut cold, mut git, mut warm) =
+        (Samples::default(), Samples::default(), Samples::default());
+    let url = source.upstream.url();
+    for turn in 0..effort.starts {
+        // A mirror that no server has seen: nothing but what git keeps is there.
+        let clone = Clone::of(&source.upstream);
+        let mut started = None;
+        for place in 0..2 {
+            if (turn + place) % 2 == 0 {
+                let (server, time) = Server::start_ready(clone.path(), &url);
+                cold.push_time(time);
+                started = Some(server);
+            } else {
+                git.time(|| clone.read_all());
+            }
+            if let Some(server) = started.take() {
+                // What the server keeps for its next start, it has when it has answered a webhook.
+                server.reload();
+                server.stop();
+            }
+        }
+        let (server, time) = Server::start_ready(clone.path(), &url);
+        warm.push_time(time);
+        server.stop();
+    }
+    let against = "`git ls-tree -r`, `cat-file --batch`";
+    let row = |id: &str, what: &str, samples| Row::new(id, what, Unit::Milliseconds, samples);
+    let goal = |most| absolute(source, Goal::Most(most));
+    vec![
+        row("start-cold", "cold start to ready with search", cold)
+            .against(against, git.clone())
+            .goal(goal(1_500.0)),
+        row("start-warm", "second start on the same mirror, to ready with search", warm)
+            .against(against, git)
+            .goal(goal(500.0)),
+    ]
+}

@@ -1,0 +1,75 @@
+//! What git alone takes for the same push: bare clones that are kept up to date with `git`.
+
+use std::path::{Path, PathBuf};
+
+use headwater_testkit::git::git_with_input;
+use headwater_testkit::{Upstream, git};
+use tempfile::TempDir;
+
+/// A bare clone of a remote.
+pub struct Clone {
+    _folder: TempDir,
+    path: PathBuf,
+    url: String,
+    branch: String,
+}
+
+impl Clone {
+    /// Clones `upstream` as it is now, over `file://`.
+    ///
+    /// # Panics
+    /// When git fails.
+    pub fn of(upstream: &Upstream) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let (path, url) = (folder.path().join("clone.git"), upstream.url());
+        git(folder.path(), ["clone", "--quiet", "--bare", &url, "clone.git"]);
+        Self { _folder: folder, path, url, branch: upstream.branch().to_owned() }
+    }
+
+    /// Returns the folder of the repository.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Fetches the branch, as one does by hand.
+    pub fn fetch(&self) {
+        let branch = &self.branch;
+        let refspec = format!("+refs/heads/{branch}:refs/heads/{branch}");
+        git(&self.path, ["fetch", "--quiet", &self.url, &refspec]);
+    }
+
+    /// Fetches the branch, compares its tree with the one before, and reads every changed blob:
+    /// the least that a reload made of git's own programs has to do. Returns the bytes read.
+    pub fn fetch_and_read(&self) -> usize {
+        let head = || git(&self.path, ["rev-parse", &self.branch]);
+        let old = head();
+        self.fetch();
+        let changed = git(&self.path, ["diff-tree", "-r", &old, &head()]);
+        let blobs = changed.lines().filter_map(|line| line.split(' ').nth(3));
+        let blobs = blobs.filter(|id| id.bytes().any(|byte| byte != b'0'));
+        let ids: String = blobs.map(|id| format!("{id}\n")).collect();
+        git_with_input(&self.path, ["cat-file", "--batch"], ids.as_bytes()).len()
+    }
+
+    /// Reads every blob of the head: `git ls-tree -r | git cat-file --batch`.
+    pub fn read_all(&self) {
+        let pipe = "git ls-tree -r --format='%(objectname)' \"$1\" | git cat-file --batch";
+        let status = std::process::Command::new("sh")
+            .args(["-c", pipe, "sh", &self.branch])
+            .current_dir(&self.path)
+            .stdout(std::process::Stdio::null())
+            .status();
+        assert!(status.is_ok_and(|status| status.success()), "git cat-file failed");
+    }
+
+    /// Returns how many bytes the files of the repository at `path` have.
+    pub fn disk(path: &Path) -> u64 {
+        let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+        // A file may go between the listing and the look at it.
+        let sizes = entries.flatten().filter_map(|entry| {
+            let meta = entry.metadata().ok()?;
+            Some(if meta.is_dir() { Self::disk(&entry.path()) } else { meta.len() })
+        });
+        sizes.sum()
+    }
+}

@@ -1,0 +1,60 @@
+//! A server with a mirror of its own.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::samples::Samples;
+use crate::server::{Reload, Server};
+use crate::source::Source;
+
+/// A server on a mirror that it cloned itself.
+pub struct Deployment {
+    /// The server.
+    pub server: Server,
+    /// How long it took from the start to ready, the clone included.
+    pub first_start: Duration,
+    folder: TempDir,
+}
+
+impl Deployment {
+    /// Starts a server on an empty folder with `source` as its remote and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn of(source: &Source) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let mirror = folder.path().join("mirror.git");
+        let (server, first_start) = Server::start_ready(&mirror, &source.upstream.url());
+        // The first webhook finds out what the start has fetched already.
+        server.reload();
+        Self { server, first_start, folder }
+    }
+
+    /// Returns the folder of the mirror.
+    pub fn mirror(&self) -> PathBuf {
+        self.folder.path().join("mirror.git")
+    }
+
+    /// Reloads after a push, which must go live by its difference or, if there is much of it, anew.
+    ///
+    /// # Panics
+    /// When the push does not go live.
+    pub fn reload(&self) -> Reload {
+        let reload = self.server.reload();
+        assert!(["applied", "rebuilt"].contains(&reload.outcome()), "{}", reload.body);
+        reload
+    }
+
+    /// Pushes `pushes` commits of one record each, one after the other, and returns what each
+    /// reload took without its fetch.
+    pub fn reload_series(&self, source: &mut Source, pushes: usize) -> Samples {
+        let mut stages = Samples::default();
+        for commit in source.series(pushes) {
+            source.upstream.reset_to(&commit);
+            stages.push(self.reload().stages);
+        }
+        stages
+    }
+}

@@ -1,0 +1,91 @@
+//! What is read of a server, derived from the records that are there.
+
+use std::collections::BTreeMap;
+
+use headwater_engine::sheet::Sheet;
+use headwater_engine::snapshot::Snapshot;
+use headwater_engine::value::Kind;
+
+/// The paths that are read, each with what it is.
+pub struct Routes(Vec<(&'static str, &'static str, String)>);
+
+impl Routes {
+    /// Derives them from the largest public sheet of `snapshot`: a record in its middle; a page of
+    /// an indexed field, for the rarest and the most frequent value of it; a word of that record.
+    ///
+    /// # Panics
+    /// When there is no record.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let sheets = snapshot.sheets().filter(|sheet| sheet.spec().public);
+        let sheet = sheets.max_by_key(|sheet| sheet.shown()).expect("there is a public sheet");
+        let name = &sheet.spec().name;
+        let mut records = sheet.records().filter(|record| sheet.shows(record));
+        let record = records.nth(sheet.shown() / 2).expect("the sheet has a record");
+        let key = encoded(record.key.as_str());
+        let mut routes =
+            vec![("record", "a record", format!("/api/{name}/{}", key.replace("%2F", "/")))];
+        if let Some((field, rare, frequent)) = filter(sheet) {
+            let sort = sheet.spec().index.iter().map(|field| field.as_str());
+            let sort = sort.rev().find(|other| *other != field).unwrap_or(&field).to_owned();
+            let page = |value| format!("/api/{name}?{field}={}&sort=-{sort}", encoded(value));
+            routes.push(("page", "a page of 30, filtered by a rare value and sorted", page(&rare)));
+            let what = "a page of 30, filtered by the most frequent value and sorted";
+            routes.push(("page-most", what, page(&frequent)));
+        }
+        let words = record.value.as_str().split(|c: char| !c.is_ascii_alphabetic());
+        let words = words.filter(|word| word.len() > 3 && finds(snapshot, name.as_str(), word));
+        if let Some(word) = words.max_by_key(|word| word.len()) {
+            routes.push(("search", "a search in a sheet", format!("/api/{name}?q={word}")));
+        }
+        Self(routes)
+    }
+
+    /// Returns name, description and path of each.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+        self.0.iter().map(|(name, what, path)| (*name, *what, path.as_str()))
+    }
+}
+
+fn finds(snapshot: &Snapshot, sheet: &str, word: &str) -> bool {
+    use headwater_engine::search::{Query, Scope};
+    let Ok(query) = Query::parse(word) else { return false };
+    let Some(sheet) = snapshot.sheet(sheet) else { return false };
+    let found = snapshot.text().search(
+        &query,
+        Scope::Sheets(std::slice::from_ref(&sheet.spec().name)),
+        0,
+        1,
+    );
+    found.is_ok_and(|found| found.total > 0)
+}
+
+/// Returns the indexed field of the fewest values, with the rarest and the most frequent of them.
+fn filter(sheet: &Sheet) -> Option<(String, String, String)> {
+    let counted = sheet.spec().index.iter().map(|field| {
+        let mut counts = BTreeMap::<String, usize>::new();
+        for record in sheet.records().filter(|record| sheet.shows(record)) {
+            let value = record.value.at(field).filter(|value| value.kind() == Kind::String);
+            if let Some(value) = value.and_then(|value| value.as_string()) {
+                *counts.entry(value.into_owned()).or_default() += 1;
+            }
+        }
+        (field.as_str(), counts)
+    });
+    let (field, counts) = counted.filter(|(_, c)| !c.is_empty()).min_by_key(|(_, c)| c.len())?;
+    let by_count = |(value, count): (String, usize)| (count, value);
+    let (rarest, most) =
+        (counts.clone().into_iter().map(by_count).min()?, counts.into_iter().map(by_count).max()?);
+    Some((field.to_owned(), rarest.1, most.1))
+}
+
+/// Writes all but letters, digits and a few marks as `%XX`.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match plain(byte) {
+            true => out.push(byte.into()),
+            false => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
+}

@@ -1,0 +1,203 @@
+//! The server under test: the release binary, as a process of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::connection::{Connection, SECRET, get, post};
+
+/// How often a server that loads is asked whether it is ready; the error of every start.
+const ASK: Duration = Duration::from_millis(1);
+
+/// A running server. Dropping it kills it.
+pub struct Server {
+    process: Child,
+    address: SocketAddr,
+    begun: Instant,
+}
+
+/// What a webhook was answered.
+#[derive(Debug, Clone)]
+pub struct Reload {
+    /// From the request to the answer, in milliseconds.
+    pub whole: f64,
+    /// All stages but the fetch, in milliseconds.
+    pub stages: f64,
+    /// The answer.
+    pub body: Value,
+}
+
+impl Reload {
+    /// Returns the outcome: `applied`, `rebuilt`, `unchanged`.
+    pub fn outcome(&self) -> &str {
+        self.body["outcome"].as_str().unwrap_or("failed")
+    }
+
+    /// Returns the commit that is live now.
+    pub fn commit(&self) -> &str {
+        self.body["newCommit"].as_str().unwrap_or_default()
+    }
+}
+
+/// The memory of a process, in megabytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    /// Resident now.
+    pub resident: f64,
+    /// The most that was, since the start or [`Server::forget_peak`].
+    pub peak: f64,
+}
+
+impl Server {
+    /// Starts the server with `mirror` as its mirror of `remote`. It may still be loading.
+    ///
+    /// # Panics
+    /// When there is no binary or it does not start.
+    pub fn start(mirror: &Path, remote: &str) -> Self {
+        let begun = Instant::now();
+        let mut process = Command::new(binary())
+            .args(["serve", "--listen", "127.0.0.1:0", "--poll-interval", "0"])
+            .arg("--repo")
+            .arg(mirror)
+            .args(["--remote", remote])
+            .env("HEADWATER_RELOAD_SECRET", SECRET)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the server can be started");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("standard output is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("the server tells its address");
+        let address = line.trim().trim_start_matches("http://").parse();
+        let address = address.unwrap_or_else(|_| panic!("the server did not start: {line:?}"));
+        Self { process, address, begun }
+    }
+
+    /// Starts the server and waits until it is ready; returns how long that took.
+    pub fn start_ready(mirror: &Path, remote: &str) -> (Self, Duration) {
+        let mut server = Self::start(mirror, remote);
+        let time = server.wait_ready();
+        (server, time)
+    }
+
+    /// Waits until there is a snapshot with search; returns how long after the start that was.
+    pub fn wait_ready(&mut self) -> Duration {
+        let mut connection = self.connect();
+        while !matches!(connection.send(&get("/health/ready")), Ok((200, _))) {
+            let status = self.process.try_wait().expect("a child can be asked");
+            assert!(status.is_none(), "the server ended with {status:?}");
+            // Whether it is ready is known only by asking.
+            std::thread::sleep(ASK);
+        }
+        self.begun.elapsed()
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Opens a connection.
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address).expect("the server listens")
+    }
+
+    /// Calls the webhook and waits for its answer.
+    ///
+    /// # Panics
+    /// When the reload fails.
+    pub fn reload(&self) -> Reload {
+        self.call("/api/_internal/reload-data")
+    }
+
+    /// Has the state built anew and waits for it.
+    pub fn rebuild(&self) -> Reload {
+        self.call("/api/_internal/rebuild-data")
+    }
+
+    fn call(&self, path: &str) -> Reload {
+        let begun = Instant::now();
+        let mut connection = self.connect();
+        let (status, body) = connection.send(&post(path)).expect("the webhook is answered");
+        let whole = begun.elapsed().as_secs_f64() * 1e3;
+        let body: Value = serde_json::from_slice(body).expect("the answer is JSON");
+        assert_eq!(status, 200, "{body}");
+        let stages = ["diff", "decode", "apply", "text", "swap"];
+        let stages = stages.iter().filter_map(|stage| body["timings"][stage].as_f64()).sum();
+        Reload { whole, stages, body }
+    }
+
+    /// Reads `path`.
+    ///
+    /// # Panics
+    /// When the answer is not 200.
+    pub fn read(&self, path: &str) -> Vec<u8> {
+        let mut connection = self.connect();
+        let (status, body) = connection.send(&get(path)).expect("the server answers");
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(body));
+        body.to_vec()
+    }
+
+    /// Returns the sum of the metric `name` over its labels, if the server has it.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let mut connection = self.connect();
+        let (_, body) = connection.send(&get("/metrics")).ok()?;
+        let text = String::from_utf8_lossy(body);
+        let values = text.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            (series.split('{').next() == Some(name)).then(|| value.parse::<f64>().ok())?
+        });
+        values.reduce(|sum, value| sum + value)
+    }
+
+    /// Returns the memory of the process as the kernel counts it.
+    pub fn memory(&self) -> Memory {
+        let file = format!("/proc/{}/status", self.process.id());
+        let status = std::fs::read_to_string(file).expect("the kernel tells of its processes");
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+            kilobytes.map_or(f64::NAN, |kilobytes: f64| kilobytes * 1024.0 / 1e6)
+        };
+        Memory { resident: of("VmRSS:"), peak: of("VmHWM:") }
+    }
+
+    /// Lets the peak of the memory begin anew.
+    pub fn forget_peak(&self) {
+        let file = format!("/proc/{}/clear_refs", self.process.id());
+        std::fs::write(file, "5").expect("the kernel forgets the peak of a child");
+    }
+
+    /// Returns how many files and sockets the process has open.
+    pub fn open_files(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.process.id());
+        std::fs::read_dir(folder).map_or(0, Iterator::count)
+    }
+
+    /// Ends the server as a signal does, so that it finishes what it would.
+    pub fn stop(mut self) {
+        let pid = Pid::from_child(&self.process);
+        kill_process(pid, Signal::TERM).expect("a child can be told to end");
+        self.process.wait().expect("a child can be waited for");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Returns the server that was built beside this program.
+fn binary() -> PathBuf {
+    let this = std::env::current_exe().expect("a program knows its file");
+    let found = this.ancestors().skip(1).take(2).map(|folder| folder.join("headwater"));
+    let found = found.into_iter().find(|file| file.is_file());
+    found.unwrap_or_else(|| panic!("no `headwater` beside {this:?}: run `cargo build --release`"))
+}
