@@ -62,6 +62,16 @@ impl Clone {
         assert!(status.is_ok_and(|status| status.success()), "git cat-file failed");
     }
 
+    /// Returns how many packs and how many loose objects the repository at `path` has.
+    pub fn objects(path: &Path) -> (usize, usize) {
+        let counted = git(path, ["count-objects", "-v"]);
+        let count = |name: &str| {
+            let line = counted.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|line| line.trim().parse().ok()).unwrap_or_default()
+        };
+        (count("packs:"), count("count:"))
+    }
+
     /// Returns how many bytes the files of the repository at `path` have.
     pub fn disk(path: &Path) -> u64 {
         let Ok(entries) = std::fs::read_dir(path) else { return 0 };

@@ -20,6 +20,9 @@ pub mod clone;
 pub mod peer;
 pub mod deployment;
 pub mod board;
+pub mod plot;
+pub mod soak;
+pub mod growth;
 
 use std::sync::Arc;
 

@@ -2,33 +2,51 @@
 //! `docs/performance.md`.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 use headwater_bench::board::{self, Effort, GROUPS};
+use headwater_bench::growth::{self, Plan};
 use headwater_bench::machine::Machine;
-use headwater_bench::row;
+use headwater_bench::plot::{Panel, svg};
 use headwater_bench::source::Source;
-use serde_json::json;
+use headwater_bench::{row, soak};
+use serde_json::{Value, json};
 
 /// Measures Headwater beside what it is compared with. Without a command: the scoreboard.
 #[derive(Parser)]
-#[command(name = "headwater-bench")]
+#[command(name = "headwater-bench", args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     board: Board,
 }
 
-/// The scoreboard.
+#[derive(Subcommand)]
+enum Command {
+    /// Push thousands of times with reads going on, and watch what grows
+    Soak(Soak),
+    /// Measure reloads against the size of the repository and of the push
+    Growth(Growth),
+}
+
+/// The repository that is measured.
 #[derive(Args)]
-struct Board {
+struct Repository {
     /// A git repository to measure instead of the corpus; pushes are made to a clone of it
     #[arg(long, value_name = "DIR")]
     repo: Option<PathBuf>,
     /// How many people the corpus has
     #[arg(long, value_name = "N", default_value_t = 32_000)]
     people: usize,
+}
+
+#[derive(Args)]
+struct Board {
+    #[command(flatten)]
+    repository: Repository,
     /// Measure each thing a few times only
     #[arg(long)]
     quick: bool,
@@ -43,9 +61,42 @@ struct Board {
     json: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Soak {
+    #[command(flatten)]
+    repository: Repository,
+    /// How many pushes to make
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pushes: usize,
+    /// Where the plot goes
+    #[arg(long, value_name = "FILE", default_value = "docs/soak.svg")]
+    svg: PathBuf,
+    /// Write the figures to this file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Growth {
+    /// Measure small sizes only
+    #[arg(long)]
+    quick: bool,
+    /// Where the plot goes
+    #[arg(long, value_name = "FILE", default_value = "docs/growth.svg")]
+    svg: PathBuf,
+    /// Write the figures to this file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match scoreboard(&cli.board) {
+    let ran = match &cli.command {
+        None => cli.board.run(),
+        Some(Command::Soak(soak)) => soak.run(),
+        Some(Command::Growth(growth)) => growth.run(),
+    };
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "{error}");
@@ -54,26 +105,61 @@ fn main() -> ExitCode {
     }
 }
 
-fn scoreboard(options: &Board) -> io::Result<()> {
-    let machine = Machine::here();
-    let mut source = match &options.repo {
-        Some(dir) => Source::repository(dir),
-        None => Source::flat(options.people),
-    };
-    let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
-    let chosen = |group: &&str| match options.rows.is_empty() {
-        true => *group != "million" || options.million,
-        false => {
-            options.rows.iter().any(|row| row == group) || *group == "million" && options.million
+impl Repository {
+    fn source(&self) -> Source {
+        match &self.repo {
+            Some(dir) => Source::repository(dir),
+            None => Source::flat(self.people),
         }
-    };
-    let groups: Vec<&str> = GROUPS.into_iter().filter(|group| chosen(&group)).collect();
-    let rows = board::run(&mut source, &groups, &effort);
-    if let Some(file) = &options.json {
-        let run =
-            json!({ "machine": machine.json(), "source": source.name(), "rows": row::json(&rows) });
-        std::fs::write(file, format!("{run:#}\n"))?;
     }
-    let (name, machine, table) = (source.name(), machine.markdown(), row::markdown(&rows));
-    write!(io::stdout(), "{machine}- repository: {name}\n\n{table}")
+}
+
+impl Board {
+    fn run(&self) -> io::Result<()> {
+        let (machine, mut source) = (Machine::here(), self.repository.source());
+        let effort = if self.quick { Effort::QUICK } else { Effort::FULL };
+        let groups = GROUPS.into_iter().filter(|group| match *group {
+            "million" => self.million || self.rows.iter().any(|row| row == group),
+            _ => self.rows.is_empty() || self.rows.iter().any(|row| row == group),
+        });
+        let rows = board::run(&mut source, &groups.collect::<Vec<_>>(), &effort);
+        keep(self.json.as_deref(), &machine, source.name(), row::json(&rows))?;
+        print(&machine, source.name(), &row::markdown(&rows))
+    }
+}
+
+impl Soak {
+    fn run(&self) -> io::Result<()> {
+        let (machine, mut source) = (Machine::here(), self.repository.source());
+        let seen = soak::run(&mut source, self.pushes);
+        draw(&self.svg, &soak::panels(&seen))?;
+        keep(self.json.as_deref(), &machine, source.name(), soak::json(&seen))?;
+        print(&machine, source.name(), &soak::markdown(&seen))
+    }
+}
+
+impl Growth {
+    fn run(&self) -> io::Result<()> {
+        let machine = Machine::here();
+        let plan = if self.quick { Plan::quick() } else { Plan::full() };
+        let growth = growth::run(&plan);
+        draw(&self.svg, &growth.panels())?;
+        keep(self.json.as_deref(), &machine, "civic-N", growth.json())?;
+        print(&machine, "civic-N", &growth.markdown())
+    }
+}
+
+fn print(machine: &Machine, source: &str, tables: &str) -> io::Result<()> {
+    write!(io::stdout(), "{}- repository: {source}\n\n{tables}", machine.markdown())
+}
+
+fn draw(file: &Path, panels: &[Panel]) -> io::Result<()> {
+    std::fs::write(file, svg(panels))
+}
+
+/// Writes the figures of a run, if they are wanted.
+fn keep(file: Option<&Path>, machine: &Machine, source: &str, rows: Value) -> io::Result<()> {
+    let Some(file) = file else { return Ok(()) };
+    let run = json!({ "machine": machine.json(), "repository": source, "rows": rows });
+    std::fs::write(file, format!("{run:#}\n"))
 }

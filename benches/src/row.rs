@@ -142,7 +142,8 @@ impl Row {
         let peer = self.peer.as_ref().map(|(name, peer)| {
             format!("{name}: {} {}", number(peer.percentile(self.share)), self.unit.name())
         });
-        let ratio = self.ratio().map(|ratio| format!("{ratio:.2}"));
+        let ratio =
+            self.ratio().map(|ratio| format!("{ratio:.*}", if ratio < 0.1 { 3 } else { 2 }));
         let reached = self.reached().map(|reached| if reached { "yes" } else { "**no**" });
         format!(
             "| {} | {} {} | {}–{}, {} × | {} | {} | {} | {} |\n",

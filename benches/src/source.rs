@@ -12,6 +12,9 @@ use headwater_testkit::{Upstream, git};
 
 use crate::rewrite::Rewrites;
 
+/// From so many files on a commit is made by way of an index, which is quicker then.
+const MANY: usize = 2_000;
+
 /// A remote to which pushes are made.
 pub struct Source {
     /// The remote.
@@ -87,7 +90,10 @@ impl Source {
     /// Pushes a change of `records` records and returns the new head.
     pub fn push(&mut self, records: usize) -> CommitId {
         let edits = self.edits(records);
-        id(&self.upstream.commit("edit").put_all(edits).push())
+        id(&match records {
+            0..MANY => self.upstream.commit("edit").put_all(edits).push(),
+            _ => self.upstream.commit_stream("edit", edits),
+        })
     }
 
     /// Writes `pushes` commits of one record each, to be pushed one by one by

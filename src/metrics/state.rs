@@ -18,6 +18,8 @@ pub(super) fn render(out: &mut String, snapshot: &Snapshot, status: &EngineStatu
     let flag = |out: &mut String, name: &str, help: &str, value: bool| {
         gauge(out, name, help, u8::from(value));
     };
+    let help = "Segments of the text index, which a thread behind the reloads puts together.";
+    gauge(out, "headwater_text_segments", help, snapshot.text().segments());
     gauge(out, "headwater_problems", "Problems of the state.", snapshot.problems().len());
     let name = "headwater_opened_info";
     head(out, name, "gauge", "Why the first state was loaded as it was.");

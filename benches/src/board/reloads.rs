@@ -32,6 +32,7 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
                         let reload = deployment.reload();
                         whole.push(reload.whole);
                         stages.push(reload.stages);
+                        deployment.server.rest();
                     }
                     1 => fetch.time(|| fetching.fetch()),
                     _ => drop(floor.time(|| reading.fetch_and_read())),
@@ -88,6 +89,7 @@ pub(super) fn against_pipeline(source: &mut Source, effort: &Effort) -> Vec<Row>
                 let reload = deployment.reload();
                 whole.push(reload.whole);
                 stages.push(reload.stages);
+                deployment.server.rest();
             } else {
                 peer.reload();
             }
