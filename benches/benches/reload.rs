@@ -1,77 +1,53 @@
-//! A push of 1, 10 and 1,000 records: with the fetch, and without it.
+//! Each stage of a reload of 1 and of 1,000 records, and a load from nothing.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use headwater_bench::Town;
-use headwater_engine::engine::RequestKind;
-use headwater_engine::load::{advance, load};
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use headwater_bench::source::Source;
+use headwater_engine::changes::ChangeSet;
+use headwater_engine::load::load;
 use headwater_engine::options::LoadOptions;
-use headwater_engine::report::Trigger;
 
-/// civic-1k and civic-32k.
-const PEOPLE: [usize; 2] = [1_000, 32_000];
-const CHANGES: [usize; 3] = [1, 10, 1_000];
+/// How many records the pushes change.
+const CHANGES: [usize; 2] = [1, 1_000];
 
-fn without_fetch(criterion: &mut Criterion) {
-    for people in PEOPLE {
-        let mut group = criterion.benchmark_group(format!("reload/civic-{}k", people / 1_000));
-        group.sample_size(20).measurement_time(Duration::from_secs(5));
-        let mut town = Town::new(people);
+fn stages(criterion: &mut Criterion) {
+    for civic in headwater_bench::corpora() {
+        let mut source = Source::civic(civic);
+        let (mirror, base) = (source.mirror(), source.snapshot());
         let options = LoadOptions::default();
-        let mirror = town.mirror();
-        let objects = || mirror.objects().unwrap_or_else(|error| panic!("no handle: {error}"));
-        let load_head = load(&objects(), town.head, &options);
-        let mut base = load_head.unwrap_or_else(|error| panic!("the corpus: {error}"));
+        let mut group = criterion.benchmark_group(source.name());
+        group.sample_size(10).measurement_time(Duration::from_secs(3));
         for changes in CHANGES {
-            // Each measured reload is of a push of its own, from the state that the last one left.
-            group.bench_function(BenchmarkId::from_parameter(changes), |bencher| {
-                bencher.iter_custom(|rounds| {
-                    let mut spent = Duration::ZERO;
-                    for _ in 0..rounds {
-                        let head = town.push(changes);
-                        let begun = Instant::now();
-                        let next = advance(&objects(), Some(&base), head, &options);
-                        let (next, reason) = next.unwrap_or_else(|error| panic!("{error}"));
-                        spent += begun.elapsed();
-                        assert!(reason.is_none() || changes > people / 4, "{reason:?}");
-                        base = black_box(next);
-                    }
-                    spent
-                });
+            // Every push is made to what the base has, so each round does the same work.
+            let target = source.push(changes);
+            let objects = mirror.objects().unwrap_or_else(|error| panic!("no handle: {error}"));
+            let tree = |commit| objects.commit(commit).map(|facts| facts.tree).ok();
+            let (old, new) = (tree(base.commit()), tree(target));
+            let diff = || objects.diff(old, new).unwrap_or_else(|error| panic!("{error}"));
+            group.bench_function(format!("diff/{changes}"), |bencher| bencher.iter(diff));
+            let paths = diff();
+            let read = || {
+                let read = ChangeSet::read(&objects, base.layout(), black_box(&paths), &options);
+                read.unwrap_or_else(|error| panic!("{error}"))
+            };
+            group.bench_function(format!("decode/{changes}"), |bencher| bencher.iter(read));
+            let read = read();
+            let apply = || base.apply(target, base.layout().clone(), black_box(&read));
+            group.bench_function(format!("apply/{changes}"), |bencher| bencher.iter(apply));
+            group.bench_function(format!("text/{changes}"), |bencher| {
+                bencher.iter_batched(apply, |draft| draft.index(), BatchSize::PerIteration);
             });
+            source.upstream.reset_to(&base.commit().to_string());
         }
+        let objects = mirror.objects().unwrap_or_else(|error| panic!("no handle: {error}"));
+        group.bench_function("load", |bencher| {
+            bencher.iter(|| load(&objects, base.commit(), &options).map(|loaded| loaded.records()));
+        });
         group.finish();
     }
 }
 
-fn with_fetch(criterion: &mut Criterion) {
-    for people in PEOPLE {
-        let name = format!("reload+fetch/civic-{}k", people / 1_000);
-        let mut group = criterion.benchmark_group(name);
-        group.sample_size(10).measurement_time(Duration::from_secs(5));
-        let mut town = Town::new(people);
-        let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("{error}"));
-        let engine = town.engine(&folder);
-        for changes in CHANGES {
-            group.bench_function(BenchmarkId::from_parameter(changes), |bencher| {
-                bencher.iter_custom(|rounds| {
-                    let mut spent = Duration::ZERO;
-                    for _ in 0..rounds {
-                        let head = town.push(changes);
-                        let begun = Instant::now();
-                        let report = engine.reload(RequestKind::Reload, Trigger::Webhook);
-                        spent += begun.elapsed();
-                        assert_eq!(report.map(|report| report.serving), Some(head));
-                    }
-                    spent
-                });
-            });
-        }
-        group.finish();
-    }
-}
-
-criterion_group!(benches, without_fetch, with_fetch);
+criterion_group!(benches, stages);
 criterion_main!(benches);

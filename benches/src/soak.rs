@@ -54,7 +54,7 @@ const COLUMNS: [Column; 12] = [
     ("reload p50, ms", |s| s.whole.median()),
     ("reload p95, ms", |s| s.whole.percentile(0.95)),
     ("without the fetch p50, ms", |s| s.stages.median()),
-    ("p95, ms", |s| s.stages.percentile(0.95)),
+    ("without the fetch p95, ms", |s| s.stages.percentile(0.95)),
     ("reads p99, ms", |s| s.reads.times.percentile(0.99)),
     ("resident, MB", |s| s.resident),
     ("packs", |s| s.objects.0 as f64),

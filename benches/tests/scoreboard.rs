@@ -1,0 +1,68 @@
+//! The scoreboard runs, on a corpus of its own and on any repository.
+
+use std::process::Command;
+
+use headwater_testkit::Upstream;
+use serde_json::Value;
+
+/// Runs the scoreboard quickly and returns its JSON; the server stands beside it in a build of the
+/// whole workspace.
+fn scoreboard(arguments: &[&str]) -> Value {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("board.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_headwater-bench"))
+        .args(["--quick", "--rows", "reload,reads", "--json"])
+        .arg(&file)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let run: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    for row in run["rows"].as_array().unwrap() {
+        let what = row["what"].as_str().unwrap();
+        assert!(row["measured"]["median"].as_f64().is_some_and(|median| median > 0.0), "{row}");
+        assert!(table.contains(&format!("| {what} | ")), "{what} is not in\n{table}");
+    }
+    run
+}
+
+fn ids(run: &Value) -> Vec<&str> {
+    run["rows"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_rows_of_a_corpus_are_measured() {
+    let run = scoreboard(&["--people", "60"]);
+    assert_eq!(run["repository"], "civic-60");
+    let expected = [
+        "reload-1",
+        "reload-floor-1",
+        "stages-1",
+        "stages-p99-1",
+        "reload-10",
+        "reload-floor-10",
+        "stages-10",
+        "read-record",
+        "read-page",
+        "read-page-most",
+        "read-search",
+    ];
+    assert_eq!(ids(&run), expected);
+}
+
+#[test]
+fn the_rows_of_any_repository_are_measured() {
+    let mut upstream = Upstream::with_branch("main");
+    let names = ["Ada Lovelace", "Grace Hopper", "Mary Jackson", "Annie Easley", "Jean Bartik"];
+    let commit = names.iter().enumerate().fold(upstream.commit("people"), |commit, (n, name)| {
+        commit
+            .put(format!("people/p{n}.yaml"), format!("name: {name}\nrank: {n}\n"))
+            .put(format!("notes/n{n}.md"), format!("# {name}\n\nShe wrote programs.\n"))
+    });
+    commit.push();
+    let run = scoreboard(&["--repo", upstream.path().to_str().unwrap()]);
+    assert_eq!(run["repository"], "upstream");
+    assert!(ids(&run).starts_with(&["reload-1", "reload-floor-1", "stages-1", "stages-p99-1"]));
+    assert!(ids(&run).contains(&"read-record"));
+}
