@@ -1,12 +1,13 @@
-//! Each stage of a reload of 1 and of 1,000 records, and a load from nothing.
+//! Each stage of a reload of 1 and of 1,000 records, and a load, from nothing and with a cache.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use headwater_bench::source::Source;
+use headwater_engine::cache::Cache;
 use headwater_engine::changes::ChangeSet;
-use headwater_engine::load::load;
+use headwater_engine::load::{load, load_cached};
 use headwater_engine::options::LoadOptions;
 
 /// How many records the pushes change.
@@ -29,21 +30,33 @@ fn stages(criterion: &mut Criterion) {
             group.bench_function(format!("diff/{changes}"), |bencher| bencher.iter(diff));
             let paths = diff();
             let read = || {
-                let read = ChangeSet::read(&objects, base.layout(), black_box(&paths), &options);
+                let paths = black_box(&paths);
+                let read = ChangeSet::read(&objects, base.layout(), paths, None, &options);
                 read.unwrap_or_else(|error| panic!("{error}"))
             };
             group.bench_function(format!("decode/{changes}"), |bencher| bencher.iter(read));
             let read = read();
-            let apply = || base.apply(target, base.layout().clone(), black_box(&read));
-            group.bench_function(format!("apply/{changes}"), |bencher| bencher.iter(apply));
+            let apply = |read| base.apply(target, base.layout().clone(), read);
+            group.bench_function(format!("apply/{changes}"), |bencher| {
+                bencher.iter_batched(|| read.clone(), apply, BatchSize::PerIteration);
+            });
             group.bench_function(format!("text/{changes}"), |bencher| {
-                bencher.iter_batched(apply, |draft| draft.index(), BatchSize::PerIteration);
+                let applied = || apply(read.clone());
+                bencher.iter_batched(applied, |draft| draft.index(), BatchSize::PerIteration);
             });
             source.upstream.reset_to(&base.commit().to_string());
         }
         let objects = mirror.objects().unwrap_or_else(|error| panic!("no handle: {error}"));
         group.bench_function("load", |bencher| {
             bencher.iter(|| load(&objects, base.commit(), &options).map(|loaded| loaded.records()));
+        });
+        let cache = Cache::beside(&mirror, options.record_limit);
+        base.save(&cache).unwrap_or_else(|error| panic!("the cache: {error}"));
+        group.bench_function("load_cached", |bencher| {
+            bencher.iter(|| {
+                let loaded = load_cached(&objects, base.commit(), &cache, &options);
+                loaded.map(|(loaded, _)| loaded.records())
+            });
         });
         group.finish();
     }

@@ -18,7 +18,7 @@ pub const STAGES: [&str; 4] = ["fetch", "load", "index", "fts"];
 
 /// The pipeline with a clone of its own.
 pub struct Peer {
-    clone: Clone,
+    _clone: Clone,
     process: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -46,18 +46,13 @@ impl Peer {
         let input = process.stdin.take();
         let output = process.stdout.take().ok_or("no output")?;
         let output = BufReader::new(output);
-        let mut peer = Self { clone, process, input, output, stages: BTreeMap::new() };
+        let mut peer = Self { _clone: clone, process, input, output, stages: BTreeMap::new() };
         // The first reload tells whether the library reads these sheets; it is no measurement.
         match peer.run() {
             Some(stages) if stages["records"].as_f64() > Some(0.0) => Ok(peer),
             Some(_) => Err("the repository has no sheets that gitsheets reads".to_owned()),
             None => Err("gitsheets does not read this repository".to_owned()),
         }
-    }
-
-    /// Returns its clone.
-    pub fn clone_path(&self) -> &std::path::Path {
-        self.clone.path()
     }
 
     /// Reloads once, and records the stages.
