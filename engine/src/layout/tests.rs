@@ -175,6 +175,50 @@ fn a_headwater_toml_that_cannot_be_used_is_told() {
     assert_eq!(claimed(&read("[sheets"), "people/x.toml"), one("people", "x"), "the others stand");
 }
 
+#[test]
+fn a_flaw_of_the_whole_file_is_of_no_sheet() {
+    let headwater = Some(file("headwater.toml", "[sheets"));
+    let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
+    assert_eq!(layout.problems().next().unwrap().sheet, None);
+}
+
+#[test]
+fn a_sheet_tells_its_formats_its_depth_and_whether_its_fields_are_known() {
+    let text = "[sheets.y]\nformat = \"yaml\"\n[sheets.t]\npath = \"${{ a }}\"\n\
+                [sheets.t.schema]\ntitle = \"t\"\n";
+    let headwater = Some(file("headwater.toml", text));
+    let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
+    let told = |layout: &Layout, name: &str| {
+        let spec = layout.sheet(name).unwrap();
+        (spec.format_name(), spec.template.is_recursive(), spec.is_open())
+    };
+    assert_eq!(told(&layout, "y"), ("yaml", true, true));
+    assert_eq!(told(&layout, "t"), ("toml", false, false));
+    let root = vec![entry("any", true)];
+    let inferred = Layout::read(&DefinitionFiles { root, ..Default::default() });
+    assert_eq!(told(&inferred, "any"), ("mixed", true, true));
+}
+
+#[test]
+fn settings_that_say_nothing_sensible_are_told() {
+    let with = |setting: &str| {
+        problems(&gitsheets(&[("s", &format!("{PEOPLE}[headwater]\n{setting}\n"))]))
+    };
+    for setting in ["policy = \"refuse\"", "search = { a = 0.5 }", "index = [\"a\"]"] {
+        assert_eq!(with(setting), [] as [&str; 0], "{setting}");
+    }
+    for setting in [
+        "search = { a = 0 }",
+        "search = { a = -1 }",
+        "search = { a = inf }",
+        "index = [\"\"]",
+        "index = [\"a..b\"]",
+        "index = [\"a.\"]",
+    ] {
+        assert_eq!(with(setting).len(), 1, "{setting}");
+    }
+}
+
 fn entry(name: &str, is_folder: bool) -> RootEntry {
     RootEntry { name: name.into(), is_folder }
 }
