@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             continue;
         }
         let prepared = prepare(&objects, None, head, None, &options)?.ok_or("nothing to load")?;
+        println!("    {} with the maps", memory()?);
         let (snapshot, _, timings) = finish(&objects, prepared, &options)?;
         let total = begun.elapsed();
         let stages = timings.stages().map(|(name, time)| format!("{name} {}", time.as_millis()));

@@ -41,8 +41,8 @@ pub struct Postings(Holders);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Holders {
     One(Key),
-    /// At least two.
-    Many(OrdSet<Key>),
+    /// At least two. Boxed, so that the many values that one record holds take no room for it.
+    Many(Box<OrdSet<Key>>),
 }
 
 impl FieldIndex {
@@ -60,8 +60,8 @@ impl FieldIndex {
                 }
                 Some(Postings(holders @ Holders::One(_))) => {
                     if let Holders::One(first) = holders {
-                        *holders =
-                            Holders::Many([first.clone(), key.clone()].into_iter().collect());
+                        let keys = [first.clone(), key.clone()].into_iter().collect();
+                        *holders = Holders::Many(Box::new(keys));
                     }
                     self.shared.insert(scalar.clone());
                 }
@@ -150,7 +150,7 @@ impl Postings {
     pub fn iter(&self) -> Keys<'_> {
         match &self.0 {
             Holders::One(key) => Keys(Some(key).into_iter().chain(None.into_iter().flatten())),
-            Holders::Many(keys) => Keys(None.into_iter().chain(Some(keys).into_iter().flatten())),
+            Holders::Many(keys) => Keys(None.into_iter().chain(Some(&**keys).into_iter().flatten())),
         }
     }
 }

@@ -334,6 +334,8 @@ fn attempt(
             ReadError::Object(source) => LoadError::Read { commit: target, source },
             ReadError::Cache(source) => LoadError::Cache { commit: target, source },
         })?;
+    // What each stage has made is given up before the next takes its room.
+    drop(paths);
     fault::step("load.apply");
     timings.decode = clock.lap();
     let draft = base.unwrap_or_else(Snapshot::empty).apply(target, layout, changes);
