@@ -5,6 +5,13 @@ use std::process::ExitCode;
 
 use headwater::config::ProcessEnvironment;
 use headwater::{cli, command};
+use tikv_jemallocator::Jemalloc;
+
+/// A state is built beside the one that is served, and then one of them goes. The allocator of the
+/// system leaves holes behind: three loads of civic-32k in a row leave 126 MB with it and 95 with
+/// this one, at the same time on the processor. mimalloc leaves 160.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {

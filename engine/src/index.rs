@@ -150,7 +150,9 @@ impl Postings {
     pub fn iter(&self) -> Keys<'_> {
         match &self.0 {
             Holders::One(key) => Keys(Some(key).into_iter().chain(None.into_iter().flatten())),
-            Holders::Many(keys) => Keys(None.into_iter().chain(Some(&**keys).into_iter().flatten())),
+            Holders::Many(keys) => {
+                Keys(None.into_iter().chain(Some(&**keys).into_iter().flatten()))
+            }
         }
     }
 }
