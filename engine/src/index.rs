@@ -5,7 +5,7 @@
 
 use im::{OrdMap, OrdSet};
 use smallvec::SmallVec;
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 
 use crate::id::Key;
 use crate::scalar::Scalar;
@@ -94,11 +94,6 @@ impl FieldIndex {
         self.postings.get(scalar)
     }
 
-    /// Returns `scalar` as the index holds it, with the records that hold it.
-    pub fn entry(&self, scalar: &Scalar) -> Option<(&Scalar, &Postings)> {
-        self.postings.get_key_value(scalar)
-    }
-
     /// Returns the values in `range` in their order, each with its records.
     pub fn range(
         &self,
@@ -154,6 +149,16 @@ impl Postings {
                 Keys(None.into_iter().chain(Some(&**keys).into_iter().flatten()))
             }
         }
+    }
+
+    /// Returns the keys behind `after` in order. Logarithmic to begin.
+    pub fn behind(&self, after: Option<&Key>) -> impl Iterator<Item = &Key> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let (one, many) = match &self.0 {
+            Holders::One(key) => (Some(key).filter(|key| after < Some(key)), None),
+            Holders::Many(keys) => (None, Some(keys.range::<_, Key>((from, Bound::Unbounded)))),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
     }
 }
 

@@ -1,9 +1,10 @@
 //! Lists: filters, sorts, full text and facets over one sheet of a snapshot.
 //!
 //! A list is parsed against the fields that the sheet knows, and then answered from the sheet and
-//! the text index of one snapshot. Filters over indexed fields narrow the candidates, sorts over
-//! indexed fields walk the index; everything else reads the records' texts. Hidden records and
-//! sheets that are not public are never in a list.
+//! the text index of one snapshot. Filters over indexed fields narrow the candidates, or are only
+//! counted where there is one; sorts over indexed fields walk the index as far as the part of the
+//! list goes; facets are counted in the indexes. Everything else reads the records' texts. Hidden
+//! records and sheets that are not public are never in a list.
 
 mod cursor;
 mod facets;
@@ -12,7 +13,9 @@ mod found;
 mod order;
 mod parse;
 mod projection;
+mod ranges;
 mod run;
+mod walk;
 
 use std::sync::Arc;
 
@@ -96,6 +99,15 @@ impl ListQuery {
     pub fn fields(&self) -> Option<&Projection> {
         self.fields.as_ref()
     }
+}
+
+/// Leaves the first `wanted` in order.
+fn first<T>(all: &mut Vec<T>, wanted: usize, order: impl Fn(&T, &T) -> std::cmp::Ordering) {
+    if wanted < all.len() {
+        all.select_nth_unstable_by(wanted, &order);
+        all.truncate(wanted);
+    }
+    all.sort_unstable_by(order);
 }
 
 #[cfg(test)]

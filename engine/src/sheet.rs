@@ -128,9 +128,10 @@ impl Sheet {
         self.slots.range::<_, str>(behind).filter_map(|(_, slot)| slot.served())
     }
 
-    /// Says whether the public sees `record`: the sheet is public and the record not hidden.
+    /// Says whether the public sees `record`, which this sheet serves: the sheet is public and the
+    /// record not hidden.
     pub fn shows(&self, record: &Record) -> bool {
-        self.spec.public && !hides(&self.spec, record)
+        self.spec.public && !self.hidden.contains(&record.key)
     }
 
     /// Returns how many records the public sees. Constant time.

@@ -1,9 +1,11 @@
 //! Counts of the values of a field.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::index::{self, FieldIndex};
+use crate::id::Key;
+use crate::index::{self, FieldIndex, Postings};
+use crate::query::ranges::Entry;
 use crate::record::Record;
 use crate::scalar::Scalar;
 use crate::value::FieldPath;
@@ -25,27 +27,57 @@ pub(crate) fn of_records<'a>(
     field: &FieldPath,
     records: impl Iterator<Item = &'a Arc<Record>>,
 ) -> Facet {
-    let mut values: Vec<(Scalar, usize)> = count(field, records).into_iter().collect();
-    values.sort_unstable_by(|(a, a_count), (b, b_count)| b_count.cmp(a_count).then(a.cmp(b)));
-    values.truncate(MAX_VALUES);
-    Facet { field: field.clone(), values }
+    let counts = count(field, records);
+    let mut counts: Vec<_> = counts.iter().map(|(scalar, count)| (scalar, *count)).collect();
+    counts.sort_unstable();
+    most_frequent(field, counts)
 }
 
-/// Takes the counts of all records from the index, and those of `hidden` away again.
-pub(crate) fn of_index<'a>(
+/// Takes the counts of all records from these entries of an index, and those of `hidden` away
+/// again.
+pub(crate) fn of_entries<'a>(
     field: &FieldPath,
-    index: &FieldIndex,
+    entries: impl Iterator<Item = Entry<'a>>,
     hidden: impl Iterator<Item = &'a Arc<Record>>,
 ) -> Facet {
     let hidden = count(field, hidden);
-    let mut counts: Vec<(&Scalar, usize)> = index
-        .values()
-        .map(|(scalar, keys)| {
-            (scalar, keys.len().saturating_sub(hidden.get(scalar).copied().unwrap_or(0)))
-        })
-        .filter(|(_, count)| *count > 0)
-        .collect();
-    // The values are in order and the sort is stable.
+    let hidden = |scalar: &Scalar| hidden.get(scalar).copied().unwrap_or_default();
+    let counts = entries.map(|(scalar, keys)| (scalar, keys.len().saturating_sub(hidden(scalar))));
+    most_frequent(field, counts.collect())
+}
+
+/// Counts the `total` records of a list in an index whose every record holds one value: what holds
+/// none of the other values holds `commonest`.
+pub(crate) fn of_rest(
+    field: &FieldPath,
+    index: &FieldIndex,
+    commonest: &Scalar,
+    total: usize,
+    admits: impl Fn(&Key) -> bool,
+) -> Facet {
+    let mut rest = total;
+    let counts = index.values().filter(|(scalar, _)| *scalar != commonest).map(|(scalar, keys)| {
+        let count = keys.iter().filter(|key| admits(key)).count();
+        rest -= count;
+        (scalar, count)
+    });
+    let mut counts: Vec<_> = counts.collect();
+    counts.push((commonest, rest));
+    counts.sort_unstable();
+    most_frequent(field, counts)
+}
+
+/// Counts what `index` and `keys` have in common.
+pub(crate) fn of_keys(field: &FieldPath, index: &FieldIndex, keys: &HashSet<&Key>) -> Facet {
+    let common = |holders: &Postings| holders.iter().filter(|key| keys.contains(key)).count();
+    let counts = index.values().map(|(scalar, holders)| (scalar, common(holders)));
+    most_frequent(field, counts.collect())
+}
+
+/// Cuts off what is not among the most frequent. `counts` is in the order of the values.
+fn most_frequent(field: &FieldPath, mut counts: Vec<(&Scalar, usize)>) -> Facet {
+    counts.retain(|(_, count)| *count > 0);
+    // The sort is stable.
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts.truncate(MAX_VALUES);
     let values = counts.into_iter().map(|(scalar, count)| (scalar.clone(), count)).collect();

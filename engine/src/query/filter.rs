@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::ops::Bound;
 
-use crate::index::{FieldIndex, Postings};
+use crate::query::ranges::Ranges;
 use crate::scalar::{Number, Scalar};
 use crate::value::{FieldPath, Json, Kind, Value};
 
@@ -114,44 +114,38 @@ impl Filter {
         }
     }
 
-    /// Returns the values that let a record pass, in order, each with its records; a record passes
-    /// if and only if it holds one of them. Returns `None` where an index does not help.
-    pub(crate) fn entries<'a>(&self, index: &'a FieldIndex) -> Option<Vec<Entry<'a>>> {
-        let mut entries: Vec<Entry<'a>> = match &self.test {
+    /// Returns the values that let a record pass: it passes if and only if it holds one of them.
+    /// Returns `None` where an index does not help.
+    pub(crate) fn ranges(&self) -> Option<Ranges> {
+        match &self.test {
             Test::Any(literals) => {
-                let scalars = literals.iter().flat_map(Literal::readings);
-                scalars.filter_map(|scalar| index.entry(&scalar)).collect()
+                Some(Ranges::points(literals.iter().flat_map(Literal::readings)))
             }
+            // The readings are in the order of their kinds.
             Test::Side(side, literal) => {
-                literal.readings().flat_map(|reading| side_of(index, *side, reading)).collect()
+                Some(literal.readings().map(|reading| side_of(*side, reading)).collect())
             }
-            Test::Exists(true) => return Some(index.values().collect()),
-            Test::Exists(false) | Test::Not(_) => return None,
-        };
-        entries.sort_unstable_by_key(|(scalar, _)| *scalar);
-        entries.dedup_by_key(|(scalar, _)| *scalar);
-        Some(entries)
+            Test::Exists(true) => Some(Ranges::all()),
+            Test::Exists(false) | Test::Not(_) => None,
+        }
     }
 }
 
-/// A value of a field and the records that hold it.
-pub(crate) type Entry<'a> = (&'a Scalar, &'a Postings);
-
-/// Returns the values of the same kind that are on that side of `pivot`.
-fn side_of(index: &FieldIndex, side: Side, pivot: Scalar) -> impl Iterator<Item = Entry<'_>> {
-    let kind = std::mem::discriminant(&pivot);
+/// Returns the range of the values of the same kind that are on that side of `pivot`.
+fn side_of(side: Side, pivot: Scalar) -> (Bound<Scalar>, Bound<Scalar>) {
+    let least_string = || Scalar::String("".into());
+    let least_other = || Scalar::Other("".into());
     // The first value of a kind comes behind the last of the kind before.
-    let least = match &pivot {
-        Scalar::Bool(_) => Bound::Unbounded,
-        Scalar::Number(_) => Bound::Excluded(Scalar::Bool(true)),
-        Scalar::String(_) => Bound::Included(Scalar::String("".into())),
-        Scalar::Other(_) => Bound::Included(Scalar::Other("".into())),
+    let (least, most) = match &pivot {
+        Scalar::Bool(_) => (Bound::Unbounded, Bound::Included(Scalar::Bool(true))),
+        Scalar::Number(_) => (Bound::Excluded(Scalar::Bool(true)), Bound::Excluded(least_string())),
+        Scalar::String(_) => (Bound::Included(least_string()), Bound::Excluded(least_other())),
+        Scalar::Other(_) => (Bound::Included(least_other()), Bound::Unbounded),
     };
-    let range = match side {
-        Side::Above => (Bound::Excluded(pivot), Bound::Unbounded),
-        Side::From => (Bound::Included(pivot), Bound::Unbounded),
+    match side {
+        Side::Above => (Bound::Excluded(pivot), most),
+        Side::From => (Bound::Included(pivot), most),
         Side::Below => (least, Bound::Excluded(pivot)),
         Side::UpTo => (least, Bound::Included(pivot)),
-    };
-    index.range(range).take_while(move |(scalar, _)| std::mem::discriminant(*scalar) == kind)
+    }
 }

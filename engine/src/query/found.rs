@@ -1,70 +1,97 @@
 //! Which records are in a list.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::id::Key;
-use crate::query::ListQuery;
-use crate::query::filter::{Entry, Filter};
+use crate::index::{FieldIndex, Postings};
+use crate::query::filter::Filter;
+use crate::query::ranges::Ranges;
+use crate::query::{ListQuery, first};
 use crate::record::Record;
 use crate::search::{SearchError, TextIndex};
 use crate::sheet::Sheet;
+use crate::value::FieldPath;
 
 /// So many postings are asked one by one whether they hold a key.
 const FEW: usize = 4;
 
+/// How many steps over keys cost as much as reading a field of one record.
+pub(crate) const READING: usize = 8;
+
 /// The records of a list.
-pub(crate) enum Found<'a> {
+pub(crate) enum Found<'q, 'a> {
     /// All that are shown.
     All,
-    /// These, in key order, each with its score.
+    /// Those that are shown and fulfil one condition. They are counted, and not gathered.
+    Held(Condition<'q, 'a>, usize),
+    /// These, each with its score, in no particular order.
     These(Vec<(&'a Key, f32)>),
 }
 
-impl<'a> Found<'a> {
+/// What the filters over one indexed field demand: a value in these ranges.
+pub(crate) struct Condition<'q, 'a> {
+    filters: Vec<&'q Filter>,
+    index: &'a FieldIndex,
+    pub(crate) ranges: Ranges,
+}
+
+/// Tells whether a record whose key is known to be in the sheet is in the list.
+pub(crate) enum Membership<'q, 'a> {
+    /// Every record that is shown.
+    Shown,
+    /// Those in one of these postings.
+    Postings(SmallVec<[&'a Postings; FEW]>),
+    /// Those whose values pass.
+    Reading(Vec<&'q Filter>),
+    /// These.
+    Set(HashSet<&'a Key>),
+}
+
+impl<'q, 'a> Found<'q, 'a> {
     /// Finds the records that pass everything: by the text and the narrowest indexes first, and
     /// then by reading the records that are left.
     pub(crate) fn by(
-        query: &ListQuery,
+        query: &'q ListQuery,
         sheet: &'a Sheet,
         text: &'a TextIndex,
     ) -> Result<Self, SearchError> {
         if sheet.shown() == 0 {
             return Ok(Self::These(Vec::new()));
         }
-        let (mut indexed, mut read) = (Vec::new(), Vec::new());
-        for filter in &query.filters {
-            let index = sheet.index(filter.field.as_str());
-            match index.and_then(|index| filter.entries(index)) {
-                Some(entries) => {
-                    let size: usize = entries.iter().map(|(_, keys)| keys.len()).sum();
-                    indexed.push((size, entries, filter));
-                }
-                None => read.push(filter),
-            }
+        let (mut conditions, mut read) = conditions(query, sheet);
+        if query.text.is_none()
+            && read.is_empty()
+            && conditions.len() == 1
+            && let Some(total) = conditions[0].count(sheet)
+        {
+            return Ok(Self::Held(conditions.remove(0), total));
         }
-        indexed.sort_by_key(|(size, _, _)| *size);
-        let mut indexed = indexed.into_iter();
-        let mut found = if let Some(words) = &query.text {
+        if conditions.len() > 1 {
+            conditions.sort_by_cached_key(Condition::size);
+        }
+        let mut conditions = conditions.into_iter();
+        let mut found: Vec<(&Key, f32)> = if let Some(words) = &query.text {
             // Only records that are shown are in the text index.
             text.matches(words, &sheet.spec().name)?
-        } else if let Some((_, entries, _)) = indexed.next() {
-            let mut found = union(&entries);
-            drop_hidden(sheet, &mut found);
-            found
+        } else if let Some(narrowest) = conditions.next() {
+            narrowest.shown_keys(sheet).map(|key| (key, 0.0)).collect()
         } else if read.is_empty() {
             return Ok(Self::All);
         } else {
             let shown = shown(sheet, None).filter(|record| passes_all(&read, record));
             return Ok(Self::These(shown.map(|record| (&record.key, 0.0)).collect()));
         };
-        for (size, entries, filter) in indexed {
-            if entries.len() <= FEW {
-                found.retain(|(key, _)| entries.iter().any(|(_, keys)| keys.contains(key)));
-            } else if size < found.len() {
-                let keys = union(&entries);
-                found.retain(|(key, _)| keys.binary_search_by_key(key, |(key, _)| *key).is_ok());
+        for condition in conditions {
+            if let Some(postings) = condition.few_postings() {
+                found.retain(|(key, _)| postings.iter().any(|keys| keys.contains(key)));
+            } else if condition.size() < found.len() * READING {
+                let keys: HashSet<&Key> = condition.keys().into_iter().collect();
+                found.retain(|(key, _)| keys.contains(key));
             } else {
-                read.push(filter);
+                read.extend(condition.filters);
             }
         }
         if !read.is_empty() {
@@ -78,33 +105,182 @@ impl<'a> Found<'a> {
     pub(crate) fn len(&self, sheet: &Sheet) -> usize {
         match self {
             Self::All => sheet.shown(),
+            Self::Held(_, total) => *total,
             Self::These(found) => found.len(),
         }
     }
 
-    pub(crate) fn contains(&self, sheet: &Sheet, key: &Key) -> bool {
-        match self {
-            Self::All => !sheet.hidden().contains(key),
-            Self::These(found) => found.binary_search_by_key(&key, |(key, _)| key).is_ok(),
-        }
-    }
-
-    /// Returns the records behind a key, in key order.
+    /// Returns the records in no particular order.
     pub(crate) fn records<'s>(
         &'s self,
         sheet: &'a Sheet,
-        after: Option<&'s Key>,
-    ) -> Box<dyn Iterator<Item = &'a Arc<Record>> + 's>
-    where
-        'a: 's,
-    {
+    ) -> Box<dyn Iterator<Item = &'a Arc<Record>> + 's> {
         match self {
-            Self::All => shown(sheet, after),
+            Self::All => shown(sheet, None),
+            _ => Box::new(self.keys(sheet).filter_map(|key| sheet.record(key.as_str()))),
+        }
+    }
+
+    /// Returns their keys in no particular order.
+    pub(crate) fn keys<'s>(&'s self, sheet: &'a Sheet) -> Box<dyn Iterator<Item = &'a Key> + 's> {
+        match self {
+            Self::All => Box::new(shown(sheet, None).map(|record| &record.key)),
+            Self::Held(condition, _) => Box::new(condition.shown_keys(sheet)),
+            Self::These(found) => Box::new(found.iter().map(|(key, _)| *key)),
+        }
+    }
+
+    /// Returns the records behind `after` in key order: those from `offset` on, at most `limit`.
+    pub(crate) fn in_key_order(
+        &self,
+        sheet: &'a Sheet,
+        after: Option<&Key>,
+        offset: usize,
+        limit: usize,
+    ) -> Vec<&'a Arc<Record>> {
+        let wanted = offset.saturating_add(limit);
+        let record = |key: &Key| sheet.record(key.as_str());
+        match self {
+            Self::All => shown(sheet, after).skip(offset).take(limit).collect(),
+            Self::Held(condition, total) => {
+                let mut entries = condition.ranges.entries(condition.index);
+                let (first, second) = (entries.next(), entries.next());
+                if let (Some((_, keys)), None) = (first, second) {
+                    let shown = keys.behind(after).filter(|key| !sheet.hidden().contains(*key));
+                    return shown.skip(offset).take(limit).filter_map(record).collect();
+                }
+                // Of the records on the way, one in `shown / total` is wanted.
+                let steps = wanted as u128 * sheet.shown() as u128 / (*total).max(1) as u128;
+                if steps * (READING as u128) < *total as u128 {
+                    let passing = shown(sheet, after).filter(|record| condition.admits(record));
+                    return passing.skip(offset).take(limit).collect();
+                }
+                part(condition.shown_keys(sheet), after, offset, wanted)
+                    .filter_map(record)
+                    .collect()
+            }
             Self::These(found) => {
-                let from = after.map_or(0, |after| found.partition_point(|(key, _)| *key <= after));
-                Box::new(found[from..].iter().filter_map(|(key, _)| sheet.record(key.as_str())))
+                let keys = found.iter().map(|(key, _)| *key);
+                part(keys, after, offset, wanted).filter_map(record).collect()
             }
         }
+    }
+
+    /// Returns a test for records of the sheet that hold `walked`, a field whose own filters they
+    /// are known to pass.
+    pub(crate) fn membership(
+        &self,
+        query: &'q ListQuery,
+        walked: &FieldPath,
+    ) -> Membership<'q, 'a> {
+        match self {
+            Self::All => Membership::Shown,
+            Self::Held(condition, _) if condition.is_over(walked) => Membership::Shown,
+            Self::Held(condition, _) => match condition.few_postings() {
+                Some(postings) => Membership::Postings(postings),
+                None => Membership::Reading(condition.filters.clone()),
+            },
+            Self::These(_) if query.text.is_none() => {
+                Membership::Reading(query.filters.iter().collect())
+            }
+            Self::These(found) => Membership::Set(found.iter().map(|(key, _)| *key).collect()),
+        }
+    }
+}
+
+impl Membership<'_, '_> {
+    pub(crate) fn admits(&self, sheet: &Sheet, key: &Key) -> bool {
+        let admitted = match self {
+            Self::Shown => true,
+            Self::Postings(postings) => postings.iter().any(|keys| keys.contains(key)),
+            Self::Reading(filters) => {
+                sheet.record(key.as_str()).is_some_and(|record| passes_all(filters, record))
+            }
+            Self::Set(keys) => return keys.contains(key),
+        };
+        admitted && !sheet.hidden().contains(key)
+    }
+}
+
+/// Splits the filters into conditions on indexes, and those that must be read.
+fn conditions<'q, 'a>(
+    query: &'q ListQuery,
+    sheet: &'a Sheet,
+) -> (Vec<Condition<'q, 'a>>, Vec<&'q Filter>) {
+    let (mut conditions, mut read) = (Vec::<Condition<'q, 'a>>::new(), Vec::new());
+    for filter in &query.filters {
+        let index = sheet.index(filter.field.as_str());
+        let Some((index, ranges)) = index.zip(filter.ranges()) else {
+            read.push(filter);
+            continue;
+        };
+        let same = conditions.iter_mut().find(|other| other.is_over(&filter.field));
+        match same {
+            // One value must pass both. Of several values, each may pass one.
+            Some(other) if index.multi_valued() == 0 => {
+                other.ranges = other.ranges.intersection(&ranges);
+                other.filters.push(filter);
+            }
+            _ => {
+                let filters = vec![filter];
+                conditions.push(Condition { filters, index, ranges });
+            }
+        }
+    }
+    (conditions, read)
+}
+
+impl<'a> Condition<'_, 'a> {
+    /// Says whether it is one on `field`.
+    pub(crate) fn is_over(&self, field: &FieldPath) -> bool {
+        self.filters.iter().all(|filter| filter.field == *field)
+    }
+
+    /// Says whether a record fulfils it, by reading the record.
+    fn admits(&self, record: &Record) -> bool {
+        passes_all(&self.filters, record)
+    }
+
+    /// Returns how many records hold one of the values; one that holds several counts for each.
+    fn size(&self) -> usize {
+        self.ranges.entries(self.index).map(|(_, keys)| keys.len()).sum()
+    }
+
+    /// Returns how many shown records fulfil it, where that can be told without gathering them.
+    fn count(&self, sheet: &Sheet) -> Option<usize> {
+        let several = self.ranges.entries(self.index).nth(1).is_some();
+        if several && self.index.multi_valued() > 0 {
+            return None;
+        }
+        let (size, hidden) = (self.size(), sheet.hidden());
+        if hidden.len() * READING > size {
+            return None;
+        }
+        let hidden = hidden.iter().filter_map(|key| sheet.record(key.as_str()));
+        Some(size - hidden.filter(|record| self.admits(record)).count())
+    }
+
+    /// Returns the postings of its values where they are few.
+    fn few_postings(&self) -> Option<SmallVec<[&'a Postings; FEW]>> {
+        let postings = self.ranges.entries(self.index).map(|(_, keys)| keys).take(FEW + 1);
+        let postings: SmallVec<[&Postings; FEW]> = postings.collect();
+        (postings.len() <= FEW).then_some(postings)
+    }
+
+    /// Returns the keys of the records that hold one of the values, each once.
+    fn keys(&self) -> Vec<&'a Key> {
+        let keys = self.ranges.entries(self.index).flat_map(|(_, keys)| keys);
+        let mut keys: Vec<&Key> = keys.collect();
+        if self.index.multi_valued() > 0 {
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        keys
+    }
+
+    fn shown_keys(&self, sheet: &'a Sheet) -> impl Iterator<Item = &'a Key> + use<'a> {
+        let hidden = sheet.hidden();
+        self.keys().into_iter().filter(|key| !hidden.contains(*key))
     }
 }
 
@@ -112,31 +288,16 @@ fn passes_all(filters: &[&Filter], record: &Record) -> bool {
     filters.iter().all(|filter| filter.passes(&record.value))
 }
 
-/// Returns the keys of all entries in order, each once.
-fn union<'a>(entries: &[Entry<'a>]) -> Vec<(&'a Key, f32)> {
-    let keys = entries.iter().flat_map(|(_, keys)| keys.iter());
-    let mut keys: Vec<_> = keys.map(|key| (key, 0.0)).collect();
-    if entries.len() > 1 {
-        keys.sort_unstable_by_key(|(key, _)| *key);
-        keys.dedup_by_key(|(key, _)| *key);
-    }
-    keys
-}
-
-/// Takes hidden records out of `found`, by the shorter of the two lists.
-fn drop_hidden(sheet: &Sheet, found: &mut Vec<(&Key, f32)>) {
-    let hidden = sheet.hidden();
-    if hidden.len() >= found.len() {
-        return found.retain(|(key, _)| !hidden.contains(*key));
-    }
-    let at = |key: &Key| found.binary_search_by_key(&key, |(key, _)| *key).ok();
-    let mut places = hidden.iter().filter_map(at).collect::<Vec<_>>().into_iter().peekable();
-    let mut place = 0;
-    found.retain(|_| {
-        let is_hidden = places.next_if_eq(&place).is_some();
-        place += 1;
-        !is_hidden
-    });
+/// Returns the keys behind `after` in order, from place `offset` to place `wanted`.
+fn part<'a>(
+    keys: impl Iterator<Item = &'a Key>,
+    after: Option<&Key>,
+    offset: usize,
+    wanted: usize,
+) -> impl Iterator<Item = &'a Key> {
+    let mut keys: Vec<&Key> = keys.filter(|key| after.is_none_or(|after| *key > after)).collect();
+    first(&mut keys, wanted, Ord::cmp);
+    keys.into_iter().skip(offset)
 }
 
 /// Returns the records of a public sheet behind a key that are not hidden, in key order.

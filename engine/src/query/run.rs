@@ -1,17 +1,19 @@
 //! Answers a list: which records, in which order, which part of them.
 
+use std::cell::OnceCell;
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::id::Key;
+use crate::index::FieldIndex;
 use crate::query::facets::{self, Facet};
-use crate::query::filter::Entry;
-use crate::query::found::Found;
+use crate::query::found::{Found, READING};
 use crate::query::order::{self, Order, Position, SortField, SortValues};
-use crate::query::{After, ListQuery, Page, Paging, cursor};
+use crate::query::{After, ListQuery, Page, Paging, cursor, first};
 use crate::record::Record;
 use crate::scalar::{Number, Scalar};
-use crate::search::{SearchError, TextIndex};
+use crate::search::{Hit, Scope, SearchError, TextIndex};
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
@@ -19,78 +21,117 @@ impl ListQuery {
     /// Returns the part of the list that was asked for, from the sheet that the query was parsed
     /// for and the text index of the same snapshot.
     ///
-    /// Costs what the narrowest indexed filter leaves, or the sheet where none is indexed, and for
-    /// a sort over a field without an index that many reads of the field.
+    /// Costs a walk over as much of an index as the part needs, and over the values of the filters
+    /// to count what they leave. Filters over several fields are read from what the narrowest of
+    /// them leaves, filters without an index from the whole sheet; a sort over a field without an
+    /// index reads that field of everything found.
     ///
     /// # Errors
     ///
     /// [`SearchError::Query`] where a prefix in `q` stands for too many words.
     pub fn run(&self, sheet: &Sheet, text: &TextIndex) -> Result<Page, SearchError> {
+        if let Some(page) = self.best_page(sheet, text)? {
+            return Ok(page);
+        }
         let found = Found::by(self, sheet, text)?;
         let (offset, limit, after) = match &self.paging {
-            Paging::Page { page, per_page } => {
-                ((page - 1).saturating_mul(*per_page), *per_page, None)
-            }
+            Paging::Page { page, per_page } => (offset(*page, *per_page), *per_page, None),
             Paging::Cursor { limit, after } => (0, *limit, after.as_ref()),
         };
-        let list = List { query: self, sheet, found: &found, after: after.map(|After(at)| at) };
+        let after = after.map(|After(at)| at);
+        let list = List { query: self, sheet, found: &found, after, keys: OnceCell::new() };
         // One more than wanted tells whether there is more.
-        let mut places = list.part(offset, limit.saturating_add(1));
-        let next = match self.paging {
-            Paging::Cursor { .. } if places.len() > limit => {
-                places.get(limit - 1).map(|Place { record, values }| {
-                    let position = Position { values: values.clone(), key: record.key.clone() };
-                    cursor::encode(&self.order, &position)
-                })
+        let is_by_page = matches!(self.paging, Paging::Page { .. });
+        let mut part = list.part(offset, if is_by_page { limit } else { limit + 1 });
+        let next = match part.get(limit.saturating_sub(1)) {
+            Some((record, score)) if part.len() > limit => {
+                let values = match &self.order {
+                    Order::Key => SortValues::new(),
+                    Order::Score => SortValues::from_iter([Some(scalar_of(*score))]),
+                    Order::Fields(fields) => order::values(fields, &record.value),
+                };
+                let position = Position { values, key: record.key.clone() };
+                Some(cursor::encode(&self.order, &position))
             }
             _ => None,
         };
-        places.truncate(limit);
+        part.truncate(limit);
         Ok(Page {
-            items: places.into_iter().map(|place| place.record.clone()).collect(),
+            items: part.into_iter().map(|(record, _)| record.clone()).collect(),
             total: found.len(sheet),
             facets: self.facets.iter().map(|field| list.facet(field)).collect(),
             next,
         })
     }
+
+    /// Returns a page of best matches where nothing but words is asked for: the text index ranks
+    /// it without gathering everything that matches.
+    fn best_page(&self, sheet: &Sheet, text: &TextIndex) -> Result<Option<Page>, SearchError> {
+        let (Some(words), Order::Score) = (&self.text, &self.order) else { return Ok(None) };
+        let Paging::Page { page, per_page } = self.paging else { return Ok(None) };
+        let offset = offset(page, per_page);
+        // Far into the list, ranking a part costs more than gathering all of it.
+        if !self.filters.is_empty() || !self.facets.is_empty() || offset > RANKED {
+            return Ok(None);
+        }
+        // Only records that are shown are in the text index.
+        let scope = Scope::Sheets(std::slice::from_ref(&sheet.spec().name));
+        let hits = text.search(words, scope, offset, per_page)?;
+        let record = |hit: Hit| sheet.record(hit.name.key.as_str()).cloned();
+        let items = hits.hits.into_iter().filter_map(record).collect();
+        let total = usize::try_from(hits.total).unwrap_or(usize::MAX);
+        Ok(Some(Page { items, total, facets: Vec::new(), next: None }))
+    }
+}
+
+/// How many matches are ranked without gathering them.
+const RANKED: usize = 1_000;
+
+/// Returns the place of the first item of a page.
+fn offset(page: usize, per_page: usize) -> usize {
+    (page - 1).saturating_mul(per_page)
 }
 
 /// A record and what it is ordered by.
-struct Place<'a> {
-    record: &'a Arc<Record>,
+pub(crate) struct Place<'a> {
+    pub(crate) record: &'a Arc<Record>,
     values: SortValues,
 }
 
-struct List<'q, 'a> {
-    query: &'q ListQuery,
-    sheet: &'a Sheet,
-    found: &'q Found<'a>,
-    after: Option<&'q Position>,
+/// A list, of which a part is wanted.
+pub(crate) struct List<'q, 'a> {
+    pub(crate) query: &'q ListQuery,
+    pub(crate) sheet: &'a Sheet,
+    pub(crate) found: &'q Found<'q, 'a>,
+    pub(crate) after: Option<&'q Position>,
+    /// The keys of what was found, for facets.
+    keys: OnceCell<HashSet<&'a Key>>,
 }
 
 impl<'a> List<'_, 'a> {
-    /// Returns the places from `offset` on, at most `limit`, behind the cursor if there is one.
-    fn part(&self, offset: usize, limit: usize) -> Vec<Place<'a>> {
+    /// Returns the records from `offset` on, at most `limit`, behind the cursor if there is one;
+    /// with their scores where the list is ordered by them.
+    fn part(&self, offset: usize, limit: usize) -> Vec<(&'a Arc<Record>, f32)> {
+        if offset >= self.found.len(self.sheet) {
+            return Vec::new();
+        }
         let wanted = offset.saturating_add(limit);
-        let mut places = match &self.query.order {
-            _ if offset >= self.found.len(self.sheet) => Vec::new(),
+        let records = match &self.query.order {
             Order::Key => {
                 let after = self.after.map(|after| &after.key);
-                let records = self.found.records(self.sheet, after).skip(offset).take(limit);
-                return records.map(|record| self.place(&[], record)).collect();
+                self.found.in_key_order(self.sheet, after, offset, limit)
             }
             Order::Score => return self.best(offset, limit),
-            Order::Fields(fields) => match self.values_to_walk(fields, wanted) {
-                Some(values) => self.walk(fields, values, wanted),
-                None => self.sort(fields, wanted),
+            Order::Fields(fields) => match self.walk_to(fields, wanted) {
+                Some(walk) => self.walk(fields, &walk, offset, limit),
+                None => self.sort(fields, offset, wanted),
             },
         };
-        places.drain(..offset.min(places.len()));
-        places
+        records.into_iter().map(|record| (record, 0.0)).collect()
     }
 
     /// Returns the best matches from `offset` on, behind the cursor.
-    fn best(&self, offset: usize, limit: usize) -> Vec<Place<'a>> {
+    fn best(&self, offset: usize, limit: usize) -> Vec<(&'a Arc<Record>, f32)> {
         let Found::These(found) = self.found else { return Vec::new() };
         let order = |(a_key, a): &(&Key, f32), (b_key, b): &(&Key, f32)| {
             b.total_cmp(a).then_with(|| a_key.cmp(b_key))
@@ -102,108 +143,20 @@ impl<'a> List<'_, 'a> {
         let mut places: Vec<(&'a Key, f32)> = found.iter().filter(behind).copied().collect();
         first(&mut places, offset.saturating_add(limit), order);
         let page = places.into_iter().skip(offset);
-        page.filter_map(|(key, score)| {
-            let values = SortValues::from_iter([Some(scalar_of(score))]);
-            Some(Place { record: self.sheet.record(key.as_str())?, values })
-        })
-        .collect()
+        page.filter_map(|(key, score)| Some((self.sheet.record(key.as_str())?, score))).collect()
     }
 
-    /// Sorts what was found and returns the first `wanted` behind the cursor.
-    fn sort(&self, fields: &[SortField], wanted: usize) -> Vec<Place<'a>> {
-        let places = self.found.records(self.sheet, None).map(|record| self.place(fields, record));
+    /// Sorts what was found and returns the records behind the cursor from `offset` to `wanted`.
+    fn sort(&self, fields: &[SortField], offset: usize, wanted: usize) -> Vec<&'a Arc<Record>> {
+        let places = self.found.records(self.sheet);
+        let places = places.map(|record| Place::new(fields, record));
         let mut places: Vec<_> =
             places.filter(|place| self.is_behind_cursor(fields, place)).collect();
         first(&mut places, wanted, |a, b| compare(fields, a, b));
-        places
+        places.into_iter().skip(offset).map(|place| place.record).collect()
     }
 
-    /// Returns the values of the first field in the order of the list, if a walk over the records
-    /// that hold them is likely to end before everything found would be sorted.
-    fn values_to_walk(&self, fields: &[SortField], wanted: usize) -> Option<Walk<'a>> {
-        let field = fields.first()?;
-        let index = self.sheet.index(field.field.as_str())?;
-        let mut filters = self.query.filters.iter().filter(|filter| filter.field == field.field);
-        // A filter over this very field leaves a part of the walk only.
-        let entries = filters.find_map(|filter| filter.entries(index));
-        let all = entries
-            .as_ref()
-            .map_or(self.sheet.len(), |entries| entries.iter().map(|(_, keys)| keys.len()).sum());
-        let found = self.found.len(self.sheet);
-        // Of the records on the way, one in `all / found` is wanted.
-        let steps = wanted as u128 * all as u128 / found.max(1) as u128;
-        if index.multi_valued() > 0 || steps >= found as u128 {
-            return None;
-        }
-        let missing = entries.is_none() && index.present() < self.sheet.len();
-        let from = self.after.and_then(|after| after.values.first());
-        let values: Box<dyn Iterator<Item = Entry<'a>>> = match (entries, from, field.descending) {
-            // The cursor stands behind everything that has a value.
-            (_, Some(None), _) => Box::new(std::iter::empty()),
-            (Some(entries), None, false) => Box::new(entries.into_iter()),
-            (Some(entries), None, true) => Box::new(entries.into_iter().rev()),
-            (Some(entries), Some(Some(from)), descending) => {
-                let from = from.clone();
-                if descending {
-                    Box::new(entries.into_iter().rev().skip_while(move |(value, _)| **value > from))
-                } else {
-                    Box::new(entries.into_iter().skip_while(move |(value, _)| **value < from))
-                }
-            }
-            (None, None, false) => Box::new(index.values()),
-            (None, None, true) => Box::new(index.values().rev()),
-            (None, Some(Some(from)), false) => Box::new(index.range(from.clone()..)),
-            (None, Some(Some(from)), true) => Box::new(index.range(..=from.clone()).rev()),
-        };
-        Some(Walk { values, missing })
-    }
-
-    /// Walks until `wanted` places are found.
-    fn walk(&self, fields: &[SortField], walk: Walk<'a>, wanted: usize) -> Vec<Place<'a>> {
-        let mut places = Vec::new();
-        for (_, keys) in walk.values {
-            let keys = keys.iter().filter(|key| self.found.contains(self.sheet, key));
-            let records = keys.filter_map(|key| self.sheet.record(key.as_str()));
-            self.extend(&mut places, fields, records, wanted);
-            if places.len() >= wanted {
-                return places;
-            }
-        }
-        if walk.missing {
-            let records = self.found.records(self.sheet, None);
-            let missing = records.filter(|record| {
-                fields.first().is_some_and(|field| field.value(&record.value).is_none())
-            });
-            self.extend(&mut places, fields, missing, wanted);
-        }
-        places
-    }
-
-    /// Appends those of a group with equal first values, given in key order, that are behind the
-    /// cursor.
-    fn extend(
-        &self,
-        places: &mut Vec<Place<'a>>,
-        fields: &[SortField],
-        group: impl Iterator<Item = &'a Arc<Record>>,
-        wanted: usize,
-    ) {
-        let begin = places.len();
-        let group = group.map(|record| self.place(fields, record));
-        let group = group.filter(|place| self.is_behind_cursor(fields, place));
-        if fields.len() == 1 {
-            return places.extend(group.take(wanted.saturating_sub(begin)));
-        }
-        places.extend(group);
-        places[begin..].sort_unstable_by(|a, b| compare(fields, a, b));
-        places.truncate(wanted);
-    }
-
-    fn place(&self, fields: &[SortField], record: &'a Arc<Record>) -> Place<'a> {
-        Place { record, values: order::values(fields, &record.value) }
-    }
-
-    fn is_behind_cursor(&self, fields: &[SortField], place: &Place<'a>) -> bool {
+    pub(crate) fn is_behind_cursor(&self, fields: &[SortField], place: &Place<'a>) -> bool {
         self.after.is_none_or(|after| {
             let (place, after) =
                 ((&*place.values, &place.record.key), (&*after.values, &after.key));
@@ -211,36 +164,51 @@ impl<'a> List<'_, 'a> {
         })
     }
 
+    /// Returns the commonest value of an index in which every record has one value, if all others
+    /// together have no more than `most` records.
+    fn commonest(&self, index: &'a FieldIndex, most: usize) -> Option<&'a Scalar> {
+        if index.multi_valued() > 0 || index.present() < self.sheet.len() {
+            return None;
+        }
+        let (scalar, keys) = index.values().max_by_key(|(_, keys)| keys.len())?;
+        (self.sheet.len() - keys.len() <= most).then_some(scalar)
+    }
+
     fn facet(&self, field: &FieldPath) -> Facet {
+        let hidden = || {
+            let hidden = self.sheet.hidden().iter();
+            hidden.filter_map(|key| self.sheet.record(key.as_str()))
+        };
         match (self.found, self.sheet.index(field.as_str())) {
-            (Found::All, Some(index)) => {
-                let hidden = self.sheet.hidden().iter();
-                let hidden = hidden.filter_map(|key| self.sheet.record(key.as_str()));
-                facets::of_index(field, index, hidden)
+            (Found::All, Some(index)) => facets::of_entries(field, index.values(), hidden()),
+            (Found::Held(condition, _), Some(index))
+                if condition.is_over(field) && index.multi_valued() == 0 =>
+            {
+                facets::of_entries(field, condition.ranges.entries(index), hidden())
             }
-            _ => facets::of_records(field, self.found.records(self.sheet, None)),
+            (found, Some(index)) if found.len(self.sheet) * READING >= index.present() => {
+                let total = found.len(self.sheet);
+                if let Some(commonest) = self.commonest(index, total / READING) {
+                    let membership = found.membership(self.query, field);
+                    let admits = |key: &Key| membership.admits(self.sheet, key);
+                    return facets::of_rest(field, index, commonest, total, admits);
+                }
+                let keys = self.keys.get_or_init(|| found.keys(self.sheet).collect());
+                facets::of_keys(field, index, keys)
+            }
+            (found, _) => facets::of_records(field, found.records(self.sheet)),
         }
     }
 }
 
-/// The values of the first sort field in the order of the list.
-struct Walk<'a> {
-    values: Box<dyn Iterator<Item = Entry<'a>> + 'a>,
-    /// Whether records without a value come behind them.
-    missing: bool,
-}
-
-fn compare(fields: &[SortField], a: &Place<'_>, b: &Place<'_>) -> Ordering {
-    order::compare(fields, (&a.values, &a.record.key), (&b.values, &b.record.key))
-}
-
-/// Leaves the first `wanted` in order.
-fn first<T>(all: &mut Vec<T>, wanted: usize, order: impl Fn(&T, &T) -> Ordering) {
-    if wanted < all.len() {
-        all.select_nth_unstable_by(wanted, &order);
-        all.truncate(wanted);
+impl<'a> Place<'a> {
+    pub(crate) fn new(fields: &[SortField], record: &'a Arc<Record>) -> Self {
+        Self { record, values: order::values(fields, &record.value) }
     }
-    all.sort_unstable_by(order);
+}
+
+pub(crate) fn compare(fields: &[SortField], a: &Place<'_>, b: &Place<'_>) -> Ordering {
+    order::compare(fields, (&a.values, &a.record.key), (&b.values, &b.record.key))
 }
 
 /// Returns a score as a value that a cursor can hold.

@@ -1,0 +1,146 @@
+//! Parts of an index: the values that let a record pass, as ranges.
+
+use std::cmp::Ordering;
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
+
+use smallvec::SmallVec;
+
+use crate::index::{FieldIndex, Postings};
+use crate::scalar::Scalar;
+
+/// A value of a field and the records that hold it.
+pub(crate) type Entry<'a> = (&'a Scalar, &'a Postings);
+
+/// Where a range begins and where it ends.
+type Range = (Bound<Scalar>, Bound<Scalar>);
+
+/// Ranges of values, in order and apart from each other.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ranges(SmallVec<[Range; 1]>);
+
+impl Ranges {
+    /// Returns the range of all values.
+    pub(crate) fn all() -> Self {
+        Self::from_iter([(Unbounded, Unbounded)])
+    }
+
+    /// Returns these values and none between them.
+    pub(crate) fn points(values: impl IntoIterator<Item = Scalar>) -> Self {
+        let mut values: SmallVec<[Scalar; 3]> = values.into_iter().collect();
+        values.sort_unstable();
+        values.dedup();
+        values.into_iter().map(|value| (Included(value.clone()), Included(value))).collect()
+    }
+
+    /// Returns the values that are in both. Linear in the ranges of both.
+    pub(crate) fn intersection(&self, other: &Self) -> Self {
+        let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());
+        let mut both = SmallVec::new();
+        while let (Some(a), Some(b)) = (ours.peek(), theirs.peek()) {
+            let begin = if compare_begins(&a.0, &b.0).is_ge() { &a.0 } else { &b.0 };
+            let a_ends_first = compare_ends(&a.1, &b.1).is_le();
+            let end = if a_ends_first { &a.1 } else { &b.1 };
+            if !is_empty(begin, end) {
+                both.push((begin.clone(), end.clone()));
+            }
+            // What ends first has nothing in common with what comes next.
+            let behind = if a_ends_first { &mut ours } else { &mut theirs };
+            behind.next();
+        }
+        Self(both)
+    }
+
+    /// Returns the values that `index` has in these ranges, in order, each with its records.
+    pub(crate) fn entries<'a>(
+        &self,
+        index: &'a FieldIndex,
+    ) -> impl DoubleEndedIterator<Item = Entry<'a>> {
+        self.0.iter().flat_map(|(begin, end)| index.range((begin.as_ref(), end.as_ref())))
+    }
+}
+
+impl FromIterator<Range> for Ranges {
+    /// Takes ranges in their order. Those that can hold nothing are left out.
+    fn from_iter<I: IntoIterator<Item = Range>>(ranges: I) -> Self {
+        Self(ranges.into_iter().filter(|(begin, end)| !is_empty(begin, end)).collect())
+    }
+}
+
+/// Says whether no value is on both sides of its bounds.
+fn is_empty(begin: &Bound<Scalar>, end: &Bound<Scalar>) -> bool {
+    match (begin, end) {
+        (Unbounded, _) | (_, Unbounded) => false,
+        (Included(begin), Included(end)) => begin > end,
+        (Included(begin) | Excluded(begin), Included(end) | Excluded(end)) => begin >= end,
+    }
+}
+
+fn compare_begins(a: &Bound<Scalar>, b: &Bound<Scalar>) -> Ordering {
+    compare(a, b, Ordering::Less)
+}
+
+fn compare_ends(a: &Bound<Scalar>, b: &Bound<Scalar>) -> Ordering {
+    compare(a, b, Ordering::Greater)
+}
+
+/// Compares two bounds of which an unbounded one is `outermost`, and of two at one value the one
+/// that includes it.
+fn compare(a: &Bound<Scalar>, b: &Bound<Scalar>, outermost: Ordering) -> Ordering {
+    let parts = |bound| match bound {
+        Unbounded => None,
+        Included(value) => Some((value, false)),
+        Excluded(value) => Some((value, true)),
+    };
+    match (parts(a.as_ref()), parts(b.as_ref())) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => outermost,
+        (Some(_), None) => outermost.reverse(),
+        (Some((a, a_open)), Some((b, b_open))) => {
+            let openness = a_open.cmp(&b_open);
+            a.cmp(b).then(if outermost.is_lt() { openness } else { openness.reverse() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Key;
+    use crate::scalar::Number;
+    use proptest::prelude::*;
+
+    fn scalar(value: i128) -> Scalar {
+        Scalar::Number(Number::Integer(value))
+    }
+
+    fn any_bound() -> impl Strategy<Value = Bound<Scalar>> {
+        prop_oneof![
+            1 => Just(Unbounded),
+            3 => (0..12_i128).prop_map(|value| Included(scalar(value))),
+            3 => (0..12_i128).prop_map(|value| Excluded(scalar(value))),
+        ]
+    }
+
+    fn any_ranges() -> impl Strategy<Value = Ranges> {
+        prop_oneof![
+            (any_bound(), any_bound()).prop_map(|range| Ranges::from_iter([range])),
+            prop::collection::vec(0..12_i128, 0..6)
+                .prop_map(|values| Ranges::points(values.into_iter().map(scalar))),
+        ]
+    }
+
+    fn values(ranges: &Ranges, index: &FieldIndex) -> Vec<Scalar> {
+        ranges.entries(index).map(|(value, _)| value.clone()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn an_intersection_holds_what_both_hold(a in any_ranges(), b in any_ranges()) {
+            let mut index = FieldIndex::default();
+            (0..12).for_each(|value| index.insert(&Key::new(value.to_string()), &[scalar(value)]));
+            let (in_a, in_b) = (values(&a, &index), values(&b, &index));
+            let both: Vec<_> = in_a.into_iter().filter(|value| in_b.contains(value)).collect();
+            prop_assert_eq!(values(&a.intersection(&b), &index), both);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Lists in the order of an index: walked from its beginning, and no further than the part goes.
+
+use std::sync::Arc;
+
+use crate::id::Key;
+use crate::index::FieldIndex;
+use crate::query::first;
+use crate::query::found::{Found, Membership};
+use crate::query::order::SortField;
+use crate::query::ranges::{Entry, Ranges};
+use crate::query::run::{List, Place, compare};
+use crate::record::Record;
+use crate::scalar::Scalar;
+
+/// A walk over the values of the first sort field, in the order of the list.
+pub(crate) struct Walk<'q, 'a> {
+    index: &'a FieldIndex,
+    ranges: Ranges,
+    descending: bool,
+    membership: Membership<'q, 'a>,
+    /// Whether records without a value come behind them.
+    missing: bool,
+}
+
+impl<'q, 'a> List<'q, 'a> {
+    /// Returns the walk to the first `wanted` records of the list, if it is likely to end before
+    /// all of the list would be sorted.
+    pub(crate) fn walk_to(&self, fields: &[SortField], wanted: usize) -> Option<Walk<'q, 'a>> {
+        let field = fields.first()?;
+        let index = self.sheet.index(field.field.as_str())?;
+        if index.multi_valued() > 0 {
+            return None;
+        }
+        // Filters over this very field leave a part of the walk only.
+        let filters = self.query.filters.iter().filter(|filter| filter.field == field.field);
+        let filtered = filters.filter_map(|filter| filter.ranges());
+        let filtered = filtered.reduce(|all, ranges| all.intersection(&ranges));
+        let found = self.found.len(self.sheet);
+        let all = match (self.found, &filtered) {
+            (Found::Held(condition, _), _) if condition.is_over(&field.field) => found,
+            (_, Some(ranges)) => ranges.entries(index).map(|(_, keys)| keys.len()).sum(),
+            (_, None) => self.sheet.len(),
+        };
+        // Of the records on the way, one in `all / found` is wanted.
+        let steps = wanted as u128 * all as u128 / found.max(1) as u128;
+        if steps >= found as u128 {
+            return None;
+        }
+        let missing = filtered.is_none() && index.present() < self.sheet.len();
+        let mut ranges = filtered.unwrap_or_else(Ranges::all);
+        match self.after.and_then(|after| after.values.first()) {
+            None => {}
+            Some(Some(from)) => ranges = ranges.intersection(&onward(from, field.descending)),
+            // The cursor stands behind everything that has a value.
+            Some(None) => ranges = Ranges::points([]),
+        }
+        let membership = self.found.membership(self.query, &field.field);
+        Some(Walk { index, ranges, descending: field.descending, membership, missing })
+    }
+
+    /// Returns the records from `offset` on, at most `limit`, behind the cursor.
+    pub(crate) fn walk(
+        &self,
+        fields: &[SortField],
+        walk: &Walk<'q, 'a>,
+        offset: usize,
+        limit: usize,
+    ) -> Vec<&'a Arc<Record>> {
+        let mut part = Part { list: self, fields, skip: offset, limit, records: Vec::new() };
+        let skips_whole = matches!(walk.membership, Membership::Shown)
+            && self.sheet.hidden().is_empty()
+            && self.after.is_none();
+        let entries = walk.ranges.entries(walk.index);
+        let entries: Box<dyn Iterator<Item = Entry<'a>>> =
+            if walk.descending { Box::new(entries.rev()) } else { Box::new(entries) };
+        for (_, keys) in entries {
+            if skips_whole && keys.len() <= part.skip {
+                part.skip -= keys.len();
+                continue;
+            }
+            part.extend(keys.iter().filter(|key| walk.membership.admits(self.sheet, key)));
+            if part.is_full() {
+                return part.records;
+            }
+        }
+        if walk.missing {
+            let records = self.found.records(self.sheet);
+            let without = records.filter(|record| {
+                fields.first().is_some_and(|field| field.value(&record.value).is_none())
+            });
+            let mut keys: Vec<&Key> = without.map(|record| &record.key).collect();
+            keys.sort_unstable();
+            part.extend(keys.into_iter());
+        }
+        part.records
+    }
+}
+
+/// Returns the values that do not come before `from` in the order of the list.
+fn onward(from: &Scalar, descending: bool) -> Ranges {
+    use std::ops::Bound::{Included, Unbounded};
+    let from = Included(from.clone());
+    Ranges::from_iter([if descending { (Unbounded, from) } else { (from, Unbounded) }])
+}
+
+/// The part of a list that a walk collects.
+struct Part<'l, 'q, 'a> {
+    list: &'l List<'q, 'a>,
+    fields: &'l [SortField],
+    /// How many places are still to be passed over.
+    skip: usize,
+    limit: usize,
+    records: Vec<&'a Arc<Record>>,
+}
+
+impl<'a> Part<'_, '_, 'a> {
+    fn is_full(&self) -> bool {
+        self.records.len() >= self.limit
+    }
+
+    /// Takes what the part needs of a group with equal first values, given in key order.
+    fn extend(&mut self, mut group: impl Iterator<Item = &'a Key>) {
+        let list = self.list;
+        let left = self.limit - self.records.len();
+        if self.fields.len() > 1 {
+            let group: Vec<&Key> = group.collect();
+            if group.len() <= self.skip {
+                self.skip -= group.len();
+                return;
+            }
+            let places = group.into_iter().filter_map(|key| list.sheet.record(key.as_str()));
+            let places = places.map(|record| Place::new(self.fields, record));
+            let mut places: Vec<Place<'_>> =
+                places.filter(|place| list.is_behind_cursor(self.fields, place)).collect();
+            let wanted = self.skip.saturating_add(left);
+            first(&mut places, wanted, |a, b| compare(self.fields, a, b));
+            let taken = places.into_iter().skip(self.skip);
+            self.records.extend(taken.map(|place| place.record));
+            self.skip = 0;
+            return;
+        }
+        while self.skip > 0 && group.next().is_some() {
+            self.skip -= 1;
+        }
+        let records = group.filter_map(|key| list.sheet.record(key.as_str()));
+        let behind = records.filter(|record| {
+            list.after.is_none()
+                || list.is_behind_cursor(self.fields, &Place::new(self.fields, record))
+        });
+        self.records.extend(behind.take(left));
+    }
+}
