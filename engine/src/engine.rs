@@ -314,7 +314,10 @@ impl Shared {
         let before = self.published.swap(snapshot);
         if anew {
             retained.clear();
-        } else if before.commit() != commit {
+        }
+        if anew || before.commit() == commit {
+            retained.pass(before);
+        } else {
             retained.keep(before, Instant::now());
         }
     }

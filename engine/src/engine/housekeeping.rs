@@ -24,6 +24,9 @@ const ROUND: Duration = Duration::from_secs(60);
 /// records, and a start from an older one only has a little more to decode.
 const SHARE: u32 = 100;
 
+/// How long it waits for the readers of a state that is kept no longer.
+const READERS: Duration = Duration::from_millis(100);
+
 /// Wakes the thread behind each reload.
 #[derive(Default)]
 pub(super) struct Chores {
@@ -56,12 +59,12 @@ impl Chores {
         drop(self.wait_while(|state| (state.due || state.busy) && !state.closed));
     }
 
-    /// Waits until there may be something to do; false once closed.
-    fn next(&self) -> bool {
+    /// Waits until there may be something to do, at most for `round`; false once closed.
+    fn next(&self, round: Duration) -> bool {
         self.lock().busy = false;
         self.changed.notify_all();
         let idle = |state: &mut State| !state.due && !state.closed;
-        let waited = self.changed.wait_timeout_while(self.lock(), ROUND, idle);
+        let waited = self.changed.wait_timeout_while(self.lock(), round, idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         (state.due, state.busy) = (false, true);
         !state.closed
@@ -91,10 +94,10 @@ impl Shared {
         // After a failure a repack is tried again when there are this many packs.
         let mut patience = 0;
         let mut cached = Cached::default();
-        while self.chores.next() {
+        while self.chores.next(self.round()) {
             let tidied = catch_unwind(AssertUnwindSafe(|| {
                 self.sync_branch();
-                self.retained().expire(Instant::now());
+                self.free_states();
                 self.compact_text();
                 patience = self.repack(patience);
                 self.write_cache(&mut cached);
@@ -103,6 +106,21 @@ impl Shared {
                 tracing::error!("tidying up behind a reload panicked, the published state stands");
             }
         }
+    }
+
+    fn round(&self) -> Duration {
+        if self.retained().is_leaving() { READERS } else { ROUND }
+    }
+
+    /// Frees the states that are old and not read any more. This thread does it, because it takes
+    /// as long as the state is large.
+    fn free_states(&self) {
+        let unread = {
+            let mut retained = self.retained();
+            retained.expire(Instant::now());
+            retained.unread()
+        };
+        drop(unread);
     }
 
     /// Merges packs when there are many, and returns how many there must be for the next attempt.

@@ -21,6 +21,9 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 pub(super) struct Retained {
     /// With the time at which each was superseded, the newest last.
     states: VecDeque<(Arc<Snapshot>, Instant)>,
+    /// What is kept no longer and may still be read. Whoever lets the last pointer go frees what
+    /// no other state shares, which can be all of it: that is not left to a reader.
+    leaving: Vec<Arc<Snapshot>>,
     alive: Vec<Weak<Snapshot>>,
 }
 
@@ -33,22 +36,39 @@ impl Retained {
 
     /// Keeps `state`, whose place another has taken at `now`.
     pub(super) fn keep(&mut self, state: Arc<Snapshot>, now: Instant) {
-        self.states.retain(|(kept, _)| kept.commit() != state.commit());
+        let same = self.states.iter().position(|(kept, _)| kept.commit() == state.commit());
+        self.leaving.extend(same.and_then(|at| self.states.remove(at)).map(|(kept, _)| kept));
         self.states.push_back((state, now));
         self.expire(now);
     }
 
+    /// Lets `state` go, whose place another has taken.
+    pub(super) fn pass(&mut self, state: Arc<Snapshot>) {
+        self.leaving.push(state);
+    }
+
     /// Lets all of them go.
     pub(super) fn clear(&mut self) {
-        self.states.clear();
+        self.leaving.extend(self.states.drain(..).map(|(state, _)| state));
     }
 
     /// Lets go what has been kept for long enough.
     pub(super) fn expire(&mut self, now: Instant) {
         let is_due = |since: Instant| now.saturating_duration_since(since) >= KEPT_FOR;
         while self.states.len() > KEPT || self.states.front().is_some_and(|(_, at)| is_due(*at)) {
-            self.states.pop_front();
+            self.leaving.extend(self.states.pop_front().map(|(state, _)| state));
         }
+    }
+
+    /// Takes out what was let go and nobody reads any more, to be dropped outside of any lock.
+    pub(super) fn unread(&mut self) -> Vec<Arc<Snapshot>> {
+        // Nobody can get at them but by a pointer that is there already.
+        self.leaving.extract_if(.., |state| Arc::strong_count(state) == 1).collect()
+    }
+
+    /// Says whether something was let go that is still in memory.
+    pub(super) fn is_leaving(&self) -> bool {
+        !self.leaving.is_empty()
     }
 
     /// Returns the state of `commit`, if it is kept.
@@ -64,7 +84,8 @@ impl Retained {
     /// Returns how many states are in memory: the published one, those that are kept, and those
     /// that readers have not let go.
     pub(super) fn alive(&self) -> usize {
-        self.alive.iter().filter(|state| state.strong_count() > 0).count()
+        let unread = self.leaving.iter().filter(|state| Arc::strong_count(state) == 1).count();
+        self.alive.iter().filter(|state| state.strong_count() > 0).count().saturating_sub(unread)
     }
 }
 
@@ -110,5 +131,24 @@ mod tests {
         [&read, &dropped].into_iter().for_each(|state| retained.note(state));
         drop(dropped);
         assert_eq!(retained.alive(), 1);
+    }
+
+    #[test]
+    fn a_state_that_is_let_go_stays_until_its_last_reader_has_done_so() {
+        let (mut retained, now) = (Retained::default(), Instant::now());
+        let (read, unread) = (state(1), state(2));
+        [&read, &unread].into_iter().for_each(|state| retained.note(state));
+        retained.keep(read.clone(), now);
+        retained.pass(unread);
+        retained.clear();
+        assert_eq!((retained.len(), retained.alive()), (0, 1));
+        let commits = |states: &[Arc<Snapshot>]| {
+            states.iter().map(|state| state.commit().as_bytes()[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(commits(&retained.unread()), [2]);
+        assert!(retained.is_leaving());
+        drop(read);
+        assert_eq!(commits(&retained.unread()), [1]);
+        assert_eq!((retained.is_leaving(), retained.alive()), (false, 0));
     }
 }
