@@ -32,7 +32,10 @@ macro_rules! object_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                // Each answer names a commit, so this is not left to the formatting of numbers.
+                let digit = |half: u8| char::from(HEX_DIGITS[usize::from(half)]);
+                let digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+                f.write_str(&digits.collect::<String>())
             }
         }
 
@@ -60,6 +63,8 @@ macro_rules! object_id {
         }
     };
 }
+
+const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 fn hex_digit(digit: u8) -> Result<u8, IdError> {
     (digit as char).to_digit(16).map(|value| value as u8).ok_or(IdError)

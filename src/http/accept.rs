@@ -1,13 +1,17 @@
 //! The accept loop. `axum::serve` sets no timer, so a client that never finishes its headers would
 //! keep its connection for ever; this loop bounds time, size and number.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
+use axum::extract::Request;
 use axum::middleware::AddExtension;
-use axum::{Extension, Router};
+use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -15,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Layer;
+use tower::{Layer, Service};
 
 use super::source::Peer;
 use super::stall::Stalling;
@@ -51,11 +55,11 @@ impl Default for Limits {
 /// the loop would spin, because the connection stays in the queue.
 const EXHAUSTED: Duration = Duration::from_millis(500);
 
-/// Accepts connections and serves `router` on them until `stop` is cancelled; then finishes the
+/// Accepts connections and serves `interface` on them until `stop` is cancelled; then finishes the
 /// requests in flight, at most for `drain`. Returns whether all of them finished.
-pub async fn serve(
+pub async fn serve<S: Interface>(
     listener: TcpListener,
-    router: Router,
+    interface: S,
     limits: Limits,
     stop: CancellationToken,
     drain: Duration,
@@ -64,11 +68,11 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(limits.connections));
     let ended = CancellationToken::new();
     while let Some(((stream, peer), place)) = next(&listener, &places, &stop).await {
-        let router = Extension(Peer(peer.ip())).layer(router.clone());
+        let service = Extension(Peer(peer.ip())).layer(interface.clone());
         let (stop, ended) = (stop.clone(), ended.clone());
         connections.spawn(async move {
             tokio::select! {
-                () = connection(stream, router, limits, stop) => {}
+                () = connection(stream, service, limits, stop) => {}
                 () = ended.cancelled() => {}
             }
             drop(place);
@@ -112,10 +116,30 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// The routes, which are told the address at the other end of the connection.
-type Service = AddExtension<Router, Peer>;
+/// What answers the requests of all connections.
+pub trait Interface:
+    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+    + Clone
+    + Send
+    + 'static
+{
+}
 
-async fn connection(stream: TcpStream, service: Service, limits: Limits, stop: CancellationToken) {
+impl<S> Interface for S where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
+        + Clone
+        + Send
+        + 'static
+{
+}
+
+/// Serves one connection. The service is told the address at the other end.
+async fn connection(
+    stream: TcpStream,
+    service: AddExtension<impl Interface, Peer>,
+    limits: Limits,
+    stop: CancellationToken,
+) {
     // Answers are written in one piece, so there is nothing to gain from waiting for more.
     stream.set_nodelay(true).ok();
     let stream = Stalling::new(stream, limits.write_timeout);
@@ -142,6 +166,7 @@ async fn connection(stream: TcpStream, service: Service, limits: Limits, stop: C
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::Notify;

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::{Extensions, HeaderName, HeaderValue, header};
+use data_encoding::HEXLOWER;
 use headwater_engine::id::CommitId;
 use headwater_engine::snapshot::Snapshot;
 
-use super::app::App;
 use super::error::{ApiError, Code};
 
 /// The header that names the commit an answer was built from.
@@ -19,31 +17,34 @@ pub(super) const COMMIT: HeaderName = HeaderName::from_static("x-headwater-commi
 /// How many seconds a reader waits before asking again while the records are loaded.
 const RETRY_AFTER: u16 = 1;
 
-/// The snapshot of this request. A handler that takes it answers from it alone.
+/// The snapshot of this request. A handler that takes it answers from it alone; the outermost layer
+/// loaded it, and names its commit in the answer, errors included.
 #[derive(Clone)]
 pub(super) struct Current(pub Arc<Snapshot>);
+
+impl Current {
+    /// Returns the snapshot of the request with these extensions.
+    ///
+    /// # Errors
+    /// 503 before the first load is done.
+    pub(super) fn of(extensions: &Extensions) -> Result<&Self, ApiError> {
+        extensions.get().ok_or_else(not_ready)
+    }
+}
 
 impl<S: Sync> FromRequestParts<S> for Current {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(not_ready)
+        Self::of(&parts.extensions).cloned()
     }
-}
-
-/// Loads the snapshot, and names its commit in whatever the routes behind answer, errors included.
-pub(super) async fn pin(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let Some(snapshot) = app.live.snapshot() else { return not_ready().into_response() };
-    let commit = commit_header(snapshot.commit());
-    request.extensions_mut().insert(Current(snapshot));
-    let mut response = next.run(request).await;
-    response.headers_mut().insert(COMMIT, commit);
-    response
 }
 
 /// Returns the value of the header for `commit`.
 pub(super) fn commit_header(commit: CommitId) -> HeaderValue {
-    HeaderValue::from_str(&commit.to_string()).expect("hexadecimal digits are visible ASCII")
+    let mut digits = [0; 40];
+    HEXLOWER.encode_mut(commit.as_bytes(), &mut digits);
+    HeaderValue::from_bytes(&digits).expect("hexadecimal digits are visible ASCII")
 }
 
 /// Returns the answer to a read before the first load is done.

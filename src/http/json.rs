@@ -34,10 +34,18 @@ pub(super) fn text(json: String) -> Response {
 pub(super) fn tagged(request: &HeaderMap, bytes: impl AsRef<[u8]> + Send + 'static) -> Response {
     let tag = etag::of(bytes.as_ref());
     let known = etag::is_known(request, &tag);
-    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, ASK_AGAIN)];
-    if known {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    let mut response = if known {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        Response::new(Body::from(axum::body::Bytes::from_owner(bytes)))
+    };
+    let headers = response.headers_mut();
+    // With what the outer layers add, so that the map never grows.
+    headers.reserve(8);
+    headers.insert(header::ETAG, tag);
+    headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
+    if !known {
+        headers.insert(header::CONTENT_TYPE, JSON);
     }
-    let body = Body::from(axum::body::Bytes::from_owner(bytes));
-    (headers, [(header::CONTENT_TYPE, JSON)], body).into_response()
+    response
 }

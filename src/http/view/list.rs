@@ -65,7 +65,7 @@ fn scalar(scalar: &Scalar) -> String {
 
 /// Returns `text` as a JSON string.
 pub(super) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 #[cfg(test)]
