@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use headwater_engine::id::SheetName;
+use headwater_engine::search::{Query, Scope};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::value::Kind;
@@ -11,7 +13,8 @@ pub struct Routes(Vec<(&'static str, &'static str, String)>);
 
 impl Routes {
     /// Derives them from the largest public sheet of `snapshot`: a record in its middle; a page of
-    /// an indexed field, for the rarest and the most frequent value of it; a word of that record.
+    /// an indexed field, for the rarest and the most frequent value of it; a search for the rarest and the most
+    /// frequent word of that record.
     ///
     /// # Panics
     /// When there is no record.
@@ -33,9 +36,16 @@ impl Routes {
             routes.push(("page-most", what, page(&frequent)));
         }
         let words = record.value.as_str().split(|c: char| !c.is_ascii_alphabetic());
-        let words = words.filter(|word| word.len() > 3 && finds(snapshot, name.as_str(), word));
-        if let Some(word) = words.max_by_key(|word| word.len()) {
-            routes.push(("search", "a search in a sheet", format!("/api/{name}?q={word}")));
+        let words = words.filter(|word| word.len() > 3);
+        let mut found: Vec<_> = words.map(|word| (hits(snapshot, name, word), word)).collect();
+        found.retain(|(hits, _)| *hits > 0);
+        let search = |word: &str| format!("/api/{name}?q={word}");
+        if let Some((_, word)) = found.iter().min() {
+            routes.push(("search", "a search in a sheet, for a rare word", search(word)));
+        }
+        if let Some((_, word)) = found.iter().max() {
+            let what = "a search in a sheet, for a frequent word";
+            routes.push(("search-most", what, search(word)));
         }
         Self(routes)
     }
@@ -46,17 +56,11 @@ impl Routes {
     }
 }
 
-fn finds(snapshot: &Snapshot, sheet: &str, word: &str) -> bool {
-    use headwater_engine::search::{Query, Scope};
-    let Ok(query) = Query::parse(word) else { return false };
-    let Some(sheet) = snapshot.sheet(sheet) else { return false };
-    let found = snapshot.text().search(
-        &query,
-        Scope::Sheets(std::slice::from_ref(&sheet.spec().name)),
-        0,
-        1,
-    );
-    found.is_ok_and(|found| found.total > 0)
+/// Returns how many records of `sheet` a search for `word` finds.
+fn hits(snapshot: &Snapshot, sheet: &SheetName, word: &str) -> u64 {
+    let Ok(query) = Query::parse(word) else { return 0 };
+    let scope = Scope::Sheets(std::slice::from_ref(sheet));
+    snapshot.text().search(&query, scope, 0, 1).map_or(0, |found| found.total)
 }
 
 /// Returns the indexed field of the fewest values, with the rarest and the most frequent of them.

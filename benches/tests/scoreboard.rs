@@ -49,6 +49,7 @@ fn the_rows_of_a_corpus_are_measured() {
         "read-page",
         "read-page-most",
         "read-search",
+        "read-search-most",
     ];
     assert_eq!(ids(&run), expected);
 }
