@@ -82,7 +82,12 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         .method_not_allowed_fallback(method_not_allowed);
     let routes = match side {
         Side::Whole => reads.merge(internal).merge(metrics),
-        Side::Public => reads,
+        // Not a record of a sheet of that name, which there cannot be.
+        Side::Public => reads.merge(
+            Router::new()
+                .route("/api/_internal/{*rest}", get(not_found))
+                .method_not_allowed_fallback(method_not_allowed),
+        ),
         Side::Internal => internal.merge(metrics),
     };
     let routes = routes.merge(health).fallback(not_found);
