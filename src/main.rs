@@ -9,7 +9,8 @@ use tikv_jemallocator::Jemalloc;
 
 /// A state is built beside the one that is served, and then one of them goes. The allocator of the
 /// system leaves holes behind: three loads of civic-32k in a row leave 126 MB with it and 95 with
-/// this one, at the same time on the processor. mimalloc leaves 160.
+/// this one, at the same time on the processor. mimalloc leaves 160. `.cargo/config.toml` says how it
+/// is built.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
