@@ -17,6 +17,7 @@ mod quarantine;
 mod read;
 mod refs;
 mod remote;
+mod stage;
 mod transport;
 mod tree;
 mod trees;
@@ -36,6 +37,9 @@ pub use open::{OpenError, RepositoryFacts};
 pub use read::BlobContent;
 pub use refs::{Expected, RefError};
 pub use remote::{Remote, RemoteError, RemoteOptions};
+pub use stage::{
+    CommitFlaw, Edit, EditError, Edits, Identity, NewCommit, Signature, Stage, Trailer,
+};
 pub use tree::{EntryMode, TreeEntry, TreeFlaw};
 
 use trees::TreeCache;

@@ -194,7 +194,7 @@ fn parse_entry(bytes: &[u8]) -> Result<(RawEntry<'_>, &[u8]), TreeFlaw> {
 }
 
 /// Returns how many bytes the two have in common from their start.
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     const BLOCK: usize = 1 << 10;
     let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
     let whole = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
@@ -287,6 +287,11 @@ impl Objects {
             let id = gix::ObjectId::Sha1(*tree.as_bytes());
             self.read(&id, Kind::Tree, &mut Vec::new()).map(<[u8]>::to_owned)
         })
+    }
+
+    /// Keeps the bytes of a tree that was just made, which is asked for next.
+    pub(super) fn keep_tree(&self, tree: TreeId, bytes: Vec<u8>) {
+        self.mirror.shared.trees.note(tree, Arc::new(bytes));
     }
 
     pub(super) fn entries<'a>(

@@ -29,10 +29,15 @@ impl TreeCache {
             return Ok(tree);
         }
         let tree = Arc::new(read()?);
-        if (LARGE..=KEPT).contains(&tree.len()) {
-            self.keep(id, tree.clone());
-        }
+        self.note(id, tree.clone());
         Ok(tree)
+    }
+
+    /// Keeps the tree if it is large.
+    pub(super) fn note(&self, id: TreeId, tree: Arc<Vec<u8>>) {
+        if (LARGE..=KEPT).contains(&tree.len()) {
+            self.keep(id, tree);
+        }
     }
 
     /// Returns the tree if it is kept, and makes it the latest.

@@ -1,0 +1,177 @@
+//! The bytes of a commit, and what may stand in them.
+
+use crate::id::{CommitId, TreeId};
+
+/// A name with an address, as a commit shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    name: String,
+    address: String,
+}
+
+/// Something that cannot be part of a commit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitFlaw {
+    /// A name or an address is empty or has a character that ends it.
+    #[error("{text:?} is not of the form `Name <address>`")]
+    Identity {
+        /// The text that was given.
+        text: String,
+    },
+    /// The key of a trailer is not of the form `Word-Word`.
+    #[error("{key:?} is no key of a trailer")]
+    TrailerKey {
+        /// The key that was given.
+        key: String,
+    },
+    /// The value of a trailer has a line break.
+    #[error("the trailer {key} has more than one line")]
+    TrailerValue {
+        /// The key.
+        key: String,
+    },
+    /// The message has a NUL, which git does not keep.
+    #[error("the message has a NUL")]
+    Nul,
+}
+
+impl Identity {
+    /// Reads `Name <address>`. Neither may be empty, nor have `<`, `>` or a control character:
+    /// gix refuses those and git drops them silently.
+    pub fn parse(text: &str) -> Result<Self, CommitFlaw> {
+        let flaw = || CommitFlaw::Identity { text: text.to_owned() };
+        let (name, rest) = text.trim().split_once('<').ok_or_else(flaw)?;
+        let (name, address) = (name.trim(), rest.strip_suffix('>').ok_or_else(flaw)?.trim());
+        let is_fine = |part: &str| {
+            let bad = |c: char| c == '<' || c == '>' || c.is_control();
+            !part.is_empty() && part.len() <= 256 && !part.contains(bad)
+        };
+        if is_fine(name) && is_fine(address) && !address.contains(char::is_whitespace) {
+            Ok(Self { name: name.to_owned(), address: address.to_owned() })
+        } else {
+            Err(flaw())
+        }
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Who did something, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// Who.
+    pub identity: Identity,
+    /// Seconds since 1970.
+    pub seconds: i64,
+    /// How many minutes the clock there is ahead of UTC.
+    pub offset_minutes: i32,
+}
+
+impl Signature {
+    fn write(&self, bytes: &mut Vec<u8>, role: &str) {
+        let Identity { name, address } = &self.identity;
+        let (seconds, offset) = (self.seconds, self.offset_minutes);
+        let sign = if offset < 0 { '-' } else { '+' };
+        let (hours, minutes) = (offset.abs() / 60, offset.abs() % 60);
+        let line = format!("{role} {name} <{address}> {seconds} {sign}{hours:02}{minutes:02}\n");
+        bytes.extend(line.as_bytes());
+    }
+}
+
+/// A line at the end of a message that machines read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trailer {
+    key: String,
+    value: String,
+}
+
+impl Trailer {
+    /// Returns `key: value`. The key is made of words like `Subject` and `Id`, joined by `-`; the
+    /// value has one line.
+    pub fn new(key: &str, value: &str) -> Result<Self, CommitFlaw> {
+        let is_word = |word: &str| {
+            let mut letters = word.bytes();
+            letters.next().is_some_and(|first| first.is_ascii_uppercase())
+                && letters.all(|next| next.is_ascii_lowercase() || next.is_ascii_digit())
+        };
+        if !key.split('-').all(is_word) {
+            return Err(CommitFlaw::TrailerKey { key: key.to_owned() });
+        }
+        if value.contains(['\r', '\n', '\0']) {
+            return Err(CommitFlaw::TrailerValue { key: key.to_owned() });
+        }
+        Ok(Self { key: key.to_owned(), value: value.to_owned() })
+    }
+
+    /// Returns the key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Returns the value.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+/// A commit to be made.
+#[derive(Debug, Clone)]
+pub struct NewCommit<'a> {
+    /// The tree; `None` is the empty one.
+    pub tree: Option<TreeId>,
+    /// The parent; `None` begins a history.
+    pub parent: Option<CommitId>,
+    /// Who made the change.
+    pub author: &'a Signature,
+    /// Who made the commit.
+    pub committer: &'a Signature,
+    /// The message without trailers; white space at its end is dropped.
+    pub message: &'a str,
+    /// The trailers, a paragraph of their own.
+    pub trailers: &'a [Trailer],
+}
+
+/// Git's id of the tree without entries.
+const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+impl NewCommit<'_> {
+    /// Returns the object, byte for byte as gitsheets writes it.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let tree = self.tree.map_or_else(|| EMPTY_TREE.to_owned(), |tree| tree.to_string());
+        let mut bytes = format!("tree {tree}\n").into_bytes();
+        if let Some(parent) = self.parent {
+            bytes.extend(format!("parent {parent}\n").as_bytes());
+        }
+        self.author.write(&mut bytes, "author");
+        self.committer.write(&mut bytes, "committer");
+        bytes.push(b'\n');
+        bytes.extend(self.message.trim_end().as_bytes());
+        if !self.trailers.is_empty() {
+            bytes.extend(b"\n\n");
+            let lines: Vec<String> = self
+                .trailers
+                .iter()
+                .map(|trailer| format!("{}: {}", trailer.key, trailer.value))
+                .collect();
+            bytes.extend(lines.join("\n").as_bytes());
+        }
+        bytes.push(b'\n');
+        bytes
+    }
+}
+
+impl Trailer {
+    /// Reads the trailers of a message: the lines of its last paragraph, if all of them are.
+    pub fn read(message: &str) -> Vec<Self> {
+        let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        let parse = |line: &str| {
+            let (key, value) =
+                line.split_once(": ").or_else(|| Some((line.strip_suffix(':')?, "")))?;
+            Self::new(key, value).ok()
+        };
+        last.lines().map(parse).collect::<Option<_>>().unwrap_or_default()
+    }
+}

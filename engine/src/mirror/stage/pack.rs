@@ -1,0 +1,178 @@
+//! A pack of new objects and its index, as `gitformat-pack` describes them (version 2 of both).
+//!
+//! Loose objects would cost a sync for each file and each of their folders. A pack costs three,
+//! however many commits are in it, and trees of one folder are told by their difference.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use gix::objs::Kind;
+use gix_zlib::Compression;
+use gix_zlib::stream::deflate;
+
+use super::{NewObject, Stage, delta};
+use crate::fault;
+use crate::mirror::quarantine::{OUR_FOLDER, PREFIX};
+use crate::mirror::refs::sync_folder;
+
+/// From how many bytes on an object is stored as it is. A folder of ten thousand records would
+/// take longer to compress than to write, and the next repack makes a small difference of it.
+const LARGE: usize = 256 << 10;
+/// How many objects may build on one another until one is whole again, so that reading the last
+/// stays cheap.
+const CHAIN: usize = 50;
+
+/// An entry that is written.
+struct Entry {
+    id: gix::ObjectId,
+    offset: u64,
+    crc: u32,
+}
+
+/// Writes what `stage` has made.
+pub(super) fn write(stage: &Stage) -> io::Result<()> {
+    let (pack, entries) = pack(stage)?;
+    let hash = checksum(&pack)?;
+    let index = index(entries, &hash)?;
+    let git_dir = stage.objects.mirror.git_dir();
+    let ours = git_dir.join(OUR_FOLDER);
+    fs::create_dir_all(&ours)?;
+    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(ours)?;
+    let target = git_dir.join("objects/pack");
+    let name = format!("pack-{hash}");
+    let mut parts = vec![];
+    for (content, tail, extension) in [(&pack, Some(&hash), "pack"), (&index, None, "idx")] {
+        let path = folder.path().join(&name).with_extension(extension);
+        write_part(&path, content, tail)?;
+        parts.push((path, target.join(&name).with_extension(extension)));
+    }
+    fault::point("write.pack")?;
+    // The pack, then the index that makes it visible.
+    for (from, to) in &parts {
+        fs::rename(from, to)?;
+    }
+    fault::point("write.packed")?;
+    sync_folder(&target)
+}
+
+/// Writes a file and syncs it.
+fn write_part(path: &Path, content: &[u8], tail: Option<&gix::ObjectId>) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(content)?;
+    if let Some(tail) = tail {
+        file.write_all(tail.as_slice())?;
+    }
+    let mut permissions = file.metadata()?.permissions();
+    permissions.set_readonly(true);
+    file.set_permissions(permissions)?;
+    file.sync_all()
+}
+
+/// Returns the pack without its checksum, and its entries in their order.
+fn pack(stage: &Stage) -> io::Result<(Vec<u8>, Vec<Entry>)> {
+    let count = u32::try_from(stage.new.len()).map_err(io::Error::other)?;
+    let mut pack = [&b"PACK"[..], &2_u32.to_be_bytes(), &count.to_be_bytes()].concat();
+    let mut entries: Vec<Entry> = Vec::with_capacity(stage.new.len());
+    let mut depths = Vec::with_capacity(stage.new.len());
+    for object in &stage.new {
+        let offset = pack.len();
+        let bytes = stage.bytes(object)?;
+        let (delta, depth) = match object.near {
+            Some(near) if depths[near] < CHAIN => {
+                let base = stage.bytes(&stage.new[near])?;
+                let delta = delta::between(&base, &bytes);
+                let depth = if delta.is_some() { depths[near] + 1 } else { 0 };
+                (delta.map(|delta| (delta, offset as u64 - entries[near].offset)), depth)
+            }
+            _ => (None, 0),
+        };
+        match delta {
+            Some((delta, back)) => {
+                header(&mut pack, 6, delta.len());
+                distance(&mut pack, back);
+                compress(&mut pack, &delta)?;
+            }
+            None => {
+                header(&mut pack, type_of(object), bytes.len());
+                compress(&mut pack, &bytes)?;
+            }
+        }
+        depths.push(depth);
+        let crc = crc32fast::hash(&pack[offset..]);
+        entries.push(Entry { id: object.id, offset: offset as u64, crc });
+    }
+    Ok((pack, entries))
+}
+
+fn type_of(object: &NewObject) -> u8 {
+    match object.kind {
+        Kind::Commit => 1,
+        Kind::Tree => 2,
+        Kind::Blob => 3,
+        Kind::Tag => 4,
+    }
+}
+
+/// Writes the type and the size of an entry: four bits, then seven at a time.
+fn header(pack: &mut Vec<u8>, kind: u8, size: usize) {
+    let (mut byte, mut rest) = (kind << 4 | (size & 0xf) as u8, size >> 4);
+    while rest > 0 {
+        pack.push(byte | 0x80);
+        (byte, rest) = ((rest & 0x7f) as u8, rest >> 7);
+    }
+    pack.push(byte);
+}
+
+/// Writes how far back the base of a delta is. Each further byte counts from one.
+fn distance(pack: &mut Vec<u8>, back: u64) {
+    let mut bytes = vec![(back & 0x7f) as u8];
+    let mut rest = back >> 7;
+    while rest > 0 {
+        rest -= 1;
+        bytes.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    pack.extend(bytes.iter().rev());
+}
+
+fn compress(pack: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
+    let level = if bytes.len() < LARGE { Compression::BEST_SPEED } else { Compression::NONE };
+    let mut writer = deflate::Write::new(pack, level);
+    writer.write_all(bytes)?;
+    writer.flush()
+}
+
+/// Returns the index: how many ids begin with each byte, the ids, their checksums and places, the
+/// checksum of the pack and that of the index.
+fn index(mut entries: Vec<Entry>, pack: &gix::ObjectId) -> io::Result<Vec<u8>> {
+    entries.sort_unstable_by_key(|entry| entry.id);
+    let mut index = [&b"\xfftOc"[..], &2_u32.to_be_bytes()].concat();
+    for first in 0..=u8::MAX {
+        let upto = entries.partition_point(|entry| entry.id.as_slice()[0] <= first);
+        index.extend((upto as u32).to_be_bytes());
+    }
+    entries.iter().for_each(|entry| index.extend(entry.id.as_slice()));
+    entries.iter().for_each(|entry| index.extend(entry.crc.to_be_bytes()));
+    let mut far = Vec::new();
+    for entry in &entries {
+        match u32::try_from(entry.offset) {
+            Ok(offset) if offset < 1 << 31 => index.extend(offset.to_be_bytes()),
+            _ => {
+                index.extend((1_u32 << 31 | far.len() as u32).to_be_bytes());
+                far.push(entry.offset);
+            }
+        }
+    }
+    far.iter().for_each(|offset| index.extend(offset.to_be_bytes()));
+    index.extend(pack.as_slice());
+    let own = checksum(&index)?;
+    index.extend(own.as_slice());
+    Ok(index)
+}
+
+fn checksum(bytes: &[u8]) -> io::Result<gix::ObjectId> {
+    let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+    hasher.update(bytes);
+    hasher.try_finalize().map_err(io::Error::other)
+}
