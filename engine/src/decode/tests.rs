@@ -171,3 +171,14 @@ fn a_flaw_always_has_a_message() {
     let flaw = toml_1_0(b"\r\0 1\n").unwrap_err();
     assert_eq!((flaw.message.as_str(), flaw.line), ("unexpected content", Some(1)));
 }
+
+#[test]
+fn lists_of_tables_within_each_other_nest_twice_as_deep_as_their_headers() {
+    let headers = |depth: usize| -> String {
+        (1..=depth).map(|depth| format!("[[{}]]\n", vec!["a"; depth].join("."))).collect()
+    };
+    for format in [Format::Toml10, Format::Toml11] {
+        assert!(decoded(format, headers(50).as_bytes()).is_ok(), "{format:?}");
+        assert_eq!(flaw(format, headers(51).as_bytes()).0, Rule::TooDeep, "{format:?}");
+    }
+}

@@ -20,7 +20,7 @@ pub(super) fn parsed_1_0(text: &str) -> Result<Value, Flaw> {
     shallow(text)?;
     let table = text.parse::<toml_v08::Table>();
     let table = table.map_err(|error| flaw(text, error.message(), error.span()))?;
-    Ok(object(table, value_1_0))
+    bounded(object(table, value_1_0))
 }
 
 /// Decodes TOML 1.1. The top level is a table.
@@ -38,7 +38,7 @@ pub(super) fn parsed_1_1(text: &str) -> Result<Value, Flaw> {
     shallow(text)?;
     let table = text.parse::<toml::Table>();
     let table = table.map_err(|error| flaw(text, error.message(), error.span()))?;
-    Ok(object(table, value_1_1))
+    bounded(object(table, value_1_1))
 }
 
 /// Refuses a document that a parser might overflow its stack on.
@@ -50,6 +50,28 @@ fn shallow(text: &str) -> Result<(), Flaw> {
             Err(Flaw::new(Rule::TooDeep, message).at_offset(text, offset))
         }
     }
+}
+
+/// Refuses a value that nests deeper than the text shows: in a list of tables within another, each
+/// header adds two levels and is no longer than one.
+fn bounded(value: Value) -> Result<Value, Flaw> {
+    fn nests(value: &Value, levels: usize) -> bool {
+        match value {
+            Value::Object(members) => {
+                levels == 0 || members.values().any(|member| nests(member, levels - 1))
+            }
+            Value::Array(members) => {
+                levels == 0 || members.iter().any(|member| nests(member, levels - 1))
+            }
+            _ => false,
+        }
+    }
+    // The table itself is no level of its document.
+    if nests(&value, nesting::LIMIT + 1) {
+        let message = format!("it nests deeper than {} levels", nesting::LIMIT);
+        return Err(Flaw::new(Rule::TooDeep, message));
+    }
+    Ok(value)
 }
 
 fn flaw(text: &str, message: &str, span: Option<std::ops::Range<usize>>) -> Flaw {
