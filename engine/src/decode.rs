@@ -5,10 +5,10 @@
 //! bounded multiple of its input.
 
 mod json;
-mod markdown;
+pub(crate) mod markdown;
 mod nesting;
 mod plain;
-mod toml;
+pub(crate) mod toml;
 mod yaml;
 
 use crate::problem::Rule;

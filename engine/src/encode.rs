@@ -1,45 +1,145 @@
-//! From a JSON value back to the bytes of a file: the other direction of [`decode`](crate::decode).
+//! From a JSON value back to the bytes and the path of a file: the other direction of
+//! [`decode`](crate::decode).
 //!
 //! JSON knows less than TOML: a native date is a string there, and NaN is null. So a file is always
 //! written with a look at what it held before, and what comes back as it was shown stays what it
-//! was. Writing a record that was not changed gives its canonical bytes.
+//! was. Writing a record that was not changed gives its canonical bytes in gitsheets, and the very
+//! bytes it had where no form is canonical: in JSON, YAML and Markdown of other sheets.
+//!
+//! No file is written that cannot be read: everything that is encoded is decoded again first.
 
+mod body;
+mod collation;
+mod error;
+mod gitsheets;
+mod patch;
+mod path;
+mod sort;
 mod toml;
 
+use serde_json::Value as Json;
+
+use crate::decode::{Format, toml::shown};
+use crate::layout::SheetSpec;
+use crate::problem::{Problem, Rule};
+use crate::value::Value;
+
+pub use error::{EncodeError, Issue};
+pub use patch::patched;
+pub use path::path_of;
 pub use toml::toml;
 
-/// A value that cannot be written, and where it is.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EncodeError {
-    /// The top level is a list, a text, a number or the like.
-    #[error("a record must be a table")]
-    NotATable,
-    /// A list holds null, which has no place to be absent from.
-    #[error("the list has null at {pointer}")]
-    NullInList {
-        /// A JSON Pointer to the null.
-        pointer: String,
-    },
-    /// A number is an integer above what 64 bits with a sign hold.
-    #[error("the integer at {pointer} is too large")]
-    IntegerTooLarge {
-        /// A JSON Pointer to the number.
-        pointer: String,
-    },
-    /// The writer refused, which for a value that passed the other checks means a defect.
-    #[error("the value cannot be written: {message}")]
-    Refused {
-        /// What the writer says.
-        message: String,
-    },
+/// The deepest nesting that is looked at; what the formats can read is less.
+const DEPTH: usize = 128;
+
+/// A record as it will be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encoded {
+    /// The content of the file.
+    pub bytes: Vec<u8>,
+    /// The value that a reader of the file will see, with lists sorted, the body formatted and the
+    /// title derived.
+    pub value: Value,
 }
 
-impl EncodeError {
-    /// Returns the JSON Pointer to what is wrong; the empty one is the whole value.
-    pub fn pointer(&self) -> &str {
-        match self {
-            Self::NotATable | Self::Refused { .. } => "",
-            Self::NullInList { pointer } | Self::IntegerTooLarge { pointer } => pointer,
+/// Encodes `record` for the file at `path`, whose extension says the format.
+///
+/// `before` is the file as it is now, if there is one: native dates stay native, and where a
+/// format has no canonical form its order and style are kept. The bytes depend on nothing else,
+/// and have been decoded again: [`SheetSpec::decode`] gives the value that comes with them.
+///
+/// # Errors
+///
+/// See [`EncodeError`]. A schema is checked on the record as it was given, and everything that is
+/// wrong with it is told at once.
+pub fn encode(
+    spec: &SheetSpec,
+    path: &str,
+    record: &Json,
+    before: Option<&[u8]>,
+) -> Result<Encoded, EncodeError> {
+    let unknown = || EncodeError::UnknownFormat { path: path.to_owned() };
+    let format = spec.format_of(path).ok_or_else(unknown)?;
+    if is_deeper(record, DEPTH) {
+        return Err(EncodeError::TooDeep);
+    }
+    let before = before.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    let (text, expected) = match format {
+        _ if spec.is_gitsheets() => gitsheets::written(spec, format, record, before)?,
+        Format::Toml10 | Format::Toml11 => {
+            let table = toml::native(record, before.and_then(toml::parsed_1_1).as_ref())?;
+            (toml::text(&table)?, shown(table))
         }
+        Format::Json | Format::Yaml | Format::Markdown | Format::Mdx => return Err(unknown()),
+    };
+    validated(spec, &expected)?;
+    let bytes = text.into_bytes();
+    let value = read_back(spec, path, format, expected, &bytes)?;
+    Ok(Encoded { bytes, value })
+}
+
+/// Checks a value against the schema of its sheet.
+fn validated(spec: &SheetSpec, value: &Json) -> Result<(), EncodeError> {
+    let violations = spec.schema.iter().flat_map(|schema| schema.violations(value));
+    let issues: Vec<Issue> = violations.map(Issue::from).collect();
+    if issues.is_empty() { Ok(()) } else { Err(EncodeError::Invalid { issues }) }
+}
+
+/// Decodes what was encoded and compares it with what it was meant to be.
+fn read_back(
+    spec: &SheetSpec,
+    path: &str,
+    format: Format,
+    mut expected: Json,
+    bytes: &[u8],
+) -> Result<Value, EncodeError> {
+    let value = spec.decode(path, bytes).map_err(|problems| refused(&problems))?;
+    if format.has_body()
+        && let Some(Json::String(body)) = expected.get_mut(&spec.body)
+        && let Some(read) = value.json().member(&spec.body).and_then(|json| json.as_string())
+        && read.trim() == body.trim()
+    {
+        // Blank lines around a body belong to the framing.
+        *body = read.into_owned();
+    }
+    if Value::new(&expected) == value {
+        return Ok(value);
+    }
+    Err(EncodeError::Unreadable { message: "the file would read as another value".into() })
+}
+
+/// Turns what a reader would say of a file into what its writer is told.
+fn refused(problems: &[Problem]) -> EncodeError {
+    let issue = |problem: &Problem| Issue {
+        pointer: problem.pointer.clone().unwrap_or_default(),
+        message: problem.message.clone(),
+        rule: problem.rule.as_str().to_owned(),
+    };
+    match problems {
+        [first, ..] if !matches!(first.rule, Rule::Schema | Rule::PathMismatch) => {
+            EncodeError::Unreadable { message: first.message.clone() }
+        }
+        problems => EncodeError::Invalid { issues: problems.iter().map(issue).collect() },
     }
 }
+
+fn is_deeper(value: &Json, limit: usize) -> bool {
+    match value {
+        Json::Array(elements) => {
+            limit == 0 || elements.iter().any(|element| is_deeper(element, limit - 1))
+        }
+        Json::Object(members) => {
+            limit == 0 || members.values().any(|member| is_deeper(member, limit - 1))
+        }
+        _ => false,
+    }
+}
+
+/// Returns the JSON Pointer (RFC 6901) of a path.
+fn pointer<S: AsRef<str>>(path: &[S]) -> String {
+    let escaped = |key: &S| key.as_ref().replace('~', "~0").replace('/', "~1");
+    path.iter().map(|key| format!("/{}", escaped(key))).collect()
+}
+
+#[cfg(test)]
+mod tests;

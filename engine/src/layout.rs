@@ -10,6 +10,7 @@ mod gitsheets;
 mod name;
 mod schema;
 mod settings;
+mod sort;
 mod spec;
 mod template;
 
@@ -23,6 +24,7 @@ use crate::id::{Key, SheetName};
 use crate::problem::{Problem, Rule};
 
 pub use schema::{Schema, Violation};
+pub use sort::{SortField, SortRule};
 pub use spec::{Policy, SheetSpec};
 pub use template::{Mismatch, RenderError, Template, TemplateError};
 

@@ -5,32 +5,72 @@ use serde_json::{Map, Value};
 use super::{Flaw, toml_1_0, toml_1_1, yaml};
 use crate::problem::Rule;
 
+/// A Markdown file, taken apart. The texts in their order, without `fence`, are the whole file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Parts<'t> {
+    /// What is lost: gitsheets takes the first delimiter wherever it stands.
+    pub(crate) dropped: &'t str,
+    /// `+++` or `---`; empty where there is no front matter.
+    pub(crate) fence: &'t str,
+    /// The line of the first fence.
+    pub(crate) opening: &'t str,
+    /// The fields.
+    pub(crate) front: &'t str,
+    /// The line of the second fence, and the blank lines that are no part of the body.
+    pub(crate) closing: &'t str,
+    /// The body.
+    pub(crate) body: &'t str,
+    /// The newline at the end that is no part of the body.
+    pub(crate) end: &'t str,
+}
+
+impl<'t> Parts<'t> {
+    fn bodied(self, rest: &'t str) -> Self {
+        let body = rest.strip_suffix('\n').unwrap_or(rest);
+        Self { body, end: &rest[body.len()..], ..self }
+    }
+}
+
 /// Takes a file apart as gitsheets does, byte for byte, odd cases included: the delimiter may
 /// stand anywhere, what is before it is dropped, and without a second one all is body.
-pub(super) fn gitsheets(text: &str, body: &str) -> Result<Value, Flaw> {
+pub(crate) fn gitsheets_parts(text: &str) -> Parts<'_> {
     let Some(open) = delimiter(text, 0) else {
-        return with_body(Map::new(), body, text.to_owned());
+        return Parts { body: text, ..Parts::default() };
     };
     let begin = skip_newline(text, open.end);
     let Some(close) = delimiter(text, begin) else {
-        return with_body(Map::new(), body, text[begin..].to_owned());
+        return Parts { dropped: &text[..begin], body: &text[begin..], ..Parts::default() };
     };
-    let front = &text[begin..close.start];
-    let lines = text[..begin].matches('\n').count();
-    let fields = object(toml_1_0(front.as_bytes()).map_err(|flaw| flaw.below(lines))?)?;
     let rest = skip_newline(text, skip_newline(text, close.end));
-    let rest = &text[rest..];
-    with_body(fields, body, rest.strip_suffix('\n').unwrap_or(rest).to_owned())
+    let parts = Parts {
+        dropped: &text[..open.start],
+        fence: &text[open.start..open.start + 3],
+        opening: &text[open.start..begin],
+        front: &text[begin..close.start],
+        closing: &text[close.start..rest],
+        ..Parts::default()
+    };
+    parts.bodied(&text[rest..])
+}
+
+/// Decodes a file of gitsheets.
+pub(super) fn gitsheets(text: &str, body: &str) -> Result<Value, Flaw> {
+    let parts = gitsheets_parts(text);
+    let lines = || (parts.dropped.to_owned() + parts.opening).matches('\n').count();
+    let fields = match parts.fence {
+        "" => Map::new(),
+        _ => object(toml_1_0(parts.front.as_bytes()).map_err(|flaw| flaw.below(lines()))?)?,
+    };
+    with_body(fields, body, parts.body.to_owned())
 }
 
 /// Takes a file apart that begins with `+++` (TOML) or `---` (YAML); without either all is body.
 ///
 /// Blank lines between front matter and body, and one newline at the end, are no part of the body.
-pub(super) fn front_matter(text: &str, body: &str) -> Result<Value, Flaw> {
+pub(crate) fn parts(text: &str) -> Result<Parts<'_>, Flaw> {
     let first = text.lines().next().unwrap_or_default().trim_end();
     if first != "+++" && first != "---" {
-        let body_text = text.strip_suffix('\n').unwrap_or(text);
-        return with_body(Map::new(), body, body_text.to_owned());
+        return Ok(Parts::default().bodied(text));
     }
     let begin = text.find('\n').map_or(text.len(), |newline| newline + 1);
     let mut end = begin;
@@ -43,16 +83,34 @@ pub(super) fn front_matter(text: &str, body: &str) -> Result<Value, Flaw> {
         let message = format!("the front matter is not closed by a line `{first}`");
         return Err(Flaw::new(Rule::Malformed, message).at(1, 1));
     };
-    let front = &text[begin..close];
-    let fields = match first {
-        "+++" => toml_1_1(front.as_bytes()),
+    let rest = text[end..].trim_start_matches(['\r', '\n']);
+    let parts = Parts {
+        fence: first,
+        opening: &text[..begin],
+        front: &text[begin..close],
+        closing: &text[close..text.len() - rest.len()],
+        ..Parts::default()
+    };
+    Ok(parts.bodied(rest))
+}
+
+/// Decodes a file of a sheet of Headwater's own.
+pub(super) fn front_matter(text: &str, body: &str) -> Result<Value, Flaw> {
+    let parts = parts(text)?;
+    let fields = match parts.fence {
+        "" => Ok(Value::Object(Map::new())),
+        "+++" => toml_1_1(parts.front.as_bytes()),
         // Front matter with nothing in it is no fields, although no YAML document.
-        _ if front.lines().all(|line| line.trim().is_empty()) => Ok(Value::Object(Map::new())),
-        _ => yaml(front.as_bytes()),
+        _ if is_blank(parts.front) => Ok(Value::Object(Map::new())),
+        _ => yaml(parts.front.as_bytes()),
     };
     let fields = object(fields.map_err(|flaw| flaw.below(1))?)?;
-    let rest = text[end..].trim_start_matches(['\r', '\n']);
-    with_body(fields, body, rest.strip_suffix('\n').unwrap_or(rest).to_owned())
+    with_body(fields, body, parts.body.to_owned())
+}
+
+/// Says whether there is nothing in front matter.
+pub(crate) fn is_blank(front: &str) -> bool {
+    front.lines().all(|line| line.trim().is_empty())
 }
 
 fn object(fields: Value) -> Result<Map<String, Value>, Flaw> {
@@ -73,7 +131,7 @@ fn with_body(mut fields: Map<String, Value>, name: &str, body: String) -> Result
 
 /// Finds the first delimiter at or behind `from`: `+++` at the start of a line, then white space,
 /// which may span lines, up to the end of one.
-fn delimiter(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
+pub(crate) fn delimiter(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
     let mut start = from;
     loop {
         let at_line_start = start == 0 || text.as_bytes()[start - 1] == b'\n';

@@ -17,10 +17,18 @@ pub fn toml_1_0(bytes: &[u8]) -> Result<Value, Flaw> {
 
 /// Decodes TOML 1.0 by its parser.
 pub(super) fn parsed_1_0(text: &str) -> Result<Value, Flaw> {
+    table_1_0(text).map(shown).and_then(bounded)
+}
+
+/// Parses TOML 1.0 with its native dates and floats.
+pub(crate) fn table_1_0(text: &str) -> Result<toml_v08::Table, Flaw> {
     shallow(text)?;
-    let table = text.parse::<toml_v08::Table>();
-    let table = table.map_err(|error| flaw(text, error.message(), error.span()))?;
-    bounded(object(table, value_1_0))
+    text.parse::<toml_v08::Table>().map_err(|error| flaw(text, error.message(), error.span()))
+}
+
+/// Returns a table as it is served.
+pub(crate) fn shown(table: toml_v08::Table) -> Value {
+    object(table, value_1_0)
 }
 
 /// Decodes TOML 1.1. The top level is a table.
@@ -35,10 +43,13 @@ pub fn toml_1_1(bytes: &[u8]) -> Result<Value, Flaw> {
 
 /// Decodes TOML 1.1 by its parser.
 pub(super) fn parsed_1_1(text: &str) -> Result<Value, Flaw> {
+    bounded(object(table_1_1(text)?, value_1_1))
+}
+
+/// Parses TOML 1.1 with its native dates and floats.
+pub(crate) fn table_1_1(text: &str) -> Result<toml::Table, Flaw> {
     shallow(text)?;
-    let table = text.parse::<toml::Table>();
-    let table = table.map_err(|error| flaw(text, error.message(), error.span()))?;
-    bounded(object(table, value_1_1))
+    text.parse::<toml::Table>().map_err(|error| flaw(text, error.message(), error.span()))
 }
 
 /// Refuses a document that a parser might overflow its stack on.

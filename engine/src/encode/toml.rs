@@ -5,7 +5,8 @@ use serde_json::Value as Json;
 use toml_v08::value::Datetime;
 use toml_v08::{Table, Value};
 
-use super::EncodeError;
+use super::{EncodeError, pointer};
+use crate::decode::toml::{table_1_0, table_1_1};
 
 /// Returns the canonical bytes of `record`; an empty table is no bytes at all.
 ///
@@ -17,10 +18,43 @@ use super::EncodeError;
 ///
 /// See [`EncodeError`].
 pub fn toml(record: &Json, before: Option<&str>) -> Result<String, EncodeError> {
+    text(&native(record, before.and_then(|text| table_1_0(text).ok()).as_ref())?)
+}
+
+/// Returns the canonical text of a table.
+pub(super) fn text(table: &Table) -> Result<String, EncodeError> {
+    toml_v08::to_string(table).map_err(|error| EncodeError::Refused { message: error.to_string() })
+}
+
+/// Returns the record as a table, with what was native in `before` native again.
+pub(super) fn native(record: &Json, before: Option<&Table>) -> Result<Table, EncodeError> {
     let Json::Object(members) = record else { return Err(EncodeError::NotATable) };
-    let before = before.and_then(|text| text.parse::<Table>().ok());
-    let table = table(members, before.as_ref(), &mut Vec::new())?;
-    toml_v08::to_string(&table).map_err(|error| EncodeError::Refused { message: error.to_string() })
+    table(members, before, &mut Vec::new())
+}
+
+/// Parses TOML 1.1 into the values of 1.0.
+pub(super) fn parsed_1_1(text: &str) -> Option<Table> {
+    Some(older_table(table_1_1(text).ok()?))
+}
+
+fn older_table(table: toml::Table) -> Table {
+    table.into_iter().map(|(key, value)| (key, older(value))).collect()
+}
+
+fn older(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(integer) => Value::Integer(integer),
+        toml::Value::Float(float) => Value::Float(float),
+        toml::Value::Boolean(boolean) => Value::Boolean(boolean),
+        // TOML 1.1 has times without seconds, which the older version cannot say.
+        toml::Value::Datetime(time) => match time.to_string().parse() {
+            Ok(time) => Value::Datetime(time),
+            Err(_) => Value::String(time.to_string()),
+        },
+        toml::Value::Array(elements) => Value::Array(elements.into_iter().map(older).collect()),
+        toml::Value::Table(table) => Value::Table(older_table(table)),
+    }
 }
 
 fn table(
@@ -82,11 +116,6 @@ fn value(
 
 fn is_shown_as_null(value: &Value) -> bool {
     value.as_float().is_some_and(|float| !float.is_finite())
-}
-
-/// Returns the JSON Pointer (RFC 6901) of a path.
-fn pointer(path: &[String]) -> String {
-    path.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect()
 }
 
 #[cfg(test)]

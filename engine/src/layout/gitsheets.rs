@@ -15,7 +15,7 @@ use super::contract::{Contracts, is_contract_name};
 use super::schema::Schema;
 use super::spec::SheetSpec;
 use super::template::Template;
-use super::{DefinitionFile, settings};
+use super::{DefinitionFile, settings, sort};
 
 /// Reads one definition. It never fails: what is wrong with it is in the sheet's problems.
 pub(super) fn read(file: &DefinitionFile, contracts: &Contracts<'_>) -> SheetSpec {
@@ -67,7 +67,10 @@ fn fill(
         },
     }
     wrong.extend(format(spec, sheet).err());
-    wrong.extend(sort_rules(sheet));
+    match sort::rules(sheet) {
+        Ok(rules) => spec.sorts = rules,
+        Err(sentences) => wrong.extend(sentences),
+    }
     match schemas(sheet, contracts, hasher) {
         Ok(parts) if parts.is_empty() => {}
         Ok(parts) => match Schema::compile(&parts) {
@@ -103,8 +106,10 @@ fn format(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Result<(), String
     // gitsheets takes a type that is no string for TOML.
     let kind = format.get("type").and_then(Value::as_str).unwrap_or("toml");
     let body = format.get("body").and_then(Value::as_str);
-    if format.get("normalize").is_some_and(|value| !value.is_boolean()) {
-        return Err("gitsheet.format.normalize must be true or false".into());
+    match format.get("normalize") {
+        None => {}
+        Some(Value::Bool(normalize)) => spec.normalize = *normalize,
+        Some(_) => return Err("gitsheet.format.normalize must be true or false".into()),
     }
     spec.formats = match kind {
         "toml" => Arc::new([("toml", Format::Toml10)]),
@@ -121,31 +126,10 @@ fn format(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Result<(), String
         }
         (_, Some(body)) => {
             spec.body = body.to_owned();
+            spec.title = format.get("title").and_then(Value::as_str).map(str::to_owned);
             Ok(())
         }
     }
-}
-
-/// Checks the sort rules of `gitsheet.fields`, which matter for writing only.
-fn sort_rules(sheet: &Map<String, Value>) -> Vec<String> {
-    let fields = match sheet.get("fields") {
-        None => return Vec::new(),
-        Some(Value::Object(fields)) => fields,
-        Some(_) => return vec!["gitsheet.fields must be a table".into()],
-    };
-    let sorts = fields.iter().filter_map(|(name, field)| Some((name, field.get("sort")?)));
-    let bad = sorts.filter(|(_, sort)| match sort {
-        Value::Bool(_) | Value::String(_) => false,
-        Value::Array(members) => !members.iter().all(Value::is_string),
-        Value::Object(directions) => {
-            !directions.values().all(|d| matches!(d.as_str(), Some("ASC" | "DESC")))
-        }
-        _ => true,
-    });
-    bad.map(|(name, _)| {
-        format!("gitsheet.fields.{name}.sort must be true, a list of fields, or ASC and DESC")
-    })
-    .collect()
 }
 
 /// Returns the schemas that every value must fulfil: contracts first, then the sheet's own.

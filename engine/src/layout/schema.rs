@@ -111,6 +111,8 @@ pub struct Violation {
     pub pointer: String,
     /// What is wrong with it.
     pub message: String,
+    /// The keyword that it breaks: `required`, `pattern`, `format` and the like.
+    pub keyword: String,
 }
 
 impl Schema {
@@ -163,6 +165,7 @@ impl Schema {
             pointer: error.instance_path().to_string(),
             // Without the value itself, which may be long, or not for everybody's eyes.
             message: one_line(&error.masked().to_string()),
+            keyword: keyword(&error.schema_path().to_string()),
         });
         let mut violations: Vec<_> = told.collect();
         violations.sort_unstable();
@@ -170,6 +173,11 @@ impl Schema {
         violations.truncate(VIOLATIONS);
         violations
     }
+}
+
+/// Returns the last segment of a path into the schema.
+fn keyword(schema_path: &str) -> String {
+    schema_path.rsplit_once('/').map_or(schema_path, |(_, keyword)| keyword).to_owned()
 }
 
 fn one_line(text: &str) -> String {
@@ -263,8 +271,11 @@ mod tests {
         let found = schema.violations(&json!({"slug": "A", "email": "x"}));
         let places: Vec<_> = found.iter().map(|violation| &*violation.pointer).collect();
         assert_eq!(places, ["/email", "/slug"]);
+        let keywords: Vec<_> = found.iter().map(|violation| &*violation.keyword).collect();
+        assert_eq!(keywords, ["format", "pattern"]);
         assert!(found[1].message.contains("^[a-z]+$"), "{}", found[1].message);
-        assert_eq!(schema.violations(&json!({"slug": "a"}))[0].pointer, "");
+        let missing = &schema.violations(&json!({"slug": "a"}))[0];
+        assert_eq!((&*missing.pointer, &*missing.keyword), ("", "required"));
         assert!(schema.fields().contains("slug"));
     }
 

@@ -8,8 +8,10 @@ use crate::id::SheetName;
 use crate::problem::{Problem, Rule};
 use crate::value::{FieldPath, Value};
 
+use super::name;
 use super::schema::Schema;
-use super::template::Template;
+use super::sort::SortRule;
+use super::template::{RenderError, Template};
 
 /// What a sheet does with files that cannot be records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +39,12 @@ pub struct SheetSpec {
     pub formats: Arc<[(&'static str, Format)]>,
     /// The field that takes the body of a Markdown file.
     pub body: String,
+    /// The field that repeats the first heading of the body, in gitsheets' Markdown.
+    pub title: Option<String>,
+    /// Whether bodies are formatted when they are written, in gitsheets' Markdown.
+    pub normalize: bool,
+    /// The fields whose lists are sorted when they are written, in gitsheets.
+    pub sorts: Vec<(String, SortRule)>,
     /// What every value must fulfil.
     pub schema: Option<Schema>,
     /// The fields that are searched, with their boosts; `None` searches every string.
@@ -66,6 +74,9 @@ impl SheetSpec {
             template: Template::every_file(),
             formats: Arc::default(),
             body: "body".to_owned(),
+            title: None,
+            normalize: true,
+            sorts: Vec::new(),
             schema: None,
             search: None,
             index: Vec::new(),
@@ -113,13 +124,11 @@ impl SheetSpec {
     /// Returns every problem that keeps the file from being a record, in a fixed order.
     pub fn decode(&self, path: &str, bytes: &[u8]) -> Result<Value, Vec<Problem>> {
         let problem = |rule, message: String| Problem::new(&self.name, path, rule, message);
-        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-        let format = self.formats.iter().find(|(name, _)| *name == extension);
-        let Some((_, format)) = format else {
+        let Some(format) = self.format_of(path) else {
             return Err(vec![problem(Rule::Malformed, "the format is not known".into())]);
         };
         let framing = Framing { gitsheets: self.is_gitsheets(), body: &self.body };
-        let json = decode::decode(*format, framing, bytes)
+        let json = decode::decode(format, framing, bytes)
             .map_err(|flaw| vec![problem(flaw.rule, flaw.message).at(flaw.line, flaw.column)])?;
         if let Some(schema) = &self.schema {
             let violations = schema.violations(&json);
@@ -139,6 +148,40 @@ impl SheetSpec {
                 let pointer = format!("/{}", found.field.replace('.', "/"));
                 Err(vec![problem(Rule::PathMismatch, message).pointing_to(pointer)])
             }
+        }
+    }
+
+    /// Returns how the file at `path` is decoded, which its extension says.
+    pub fn format_of(&self, path: &str) -> Option<Format> {
+        let (_, extension) = path.rsplit_once('.')?;
+        self.formats.iter().find(|(name, _)| *name == extension).map(|(_, format)| *format)
+    }
+
+    /// Returns the path of the file whose path below the root, without extension, is `below`.
+    ///
+    /// The extension is that of the sheet's first format, and `toml` where formats are mixed. The
+    /// sheet of the files directly in the root, where nothing is declared, has them there.
+    ///
+    /// # Errors
+    ///
+    /// Refuses names that could do harm where they are checked out, and those that define sheets.
+    pub fn file_path(&self, below: &str) -> Result<String, RenderError> {
+        let extension = match &self.formats[..] {
+            [(extension, _), ..] if self.format_name() != "mixed" => extension,
+            _ => "toml",
+        };
+        let in_root = self.definition.is_none() && self.name.as_str() == super::ROOT;
+        let root = if in_root && !below.contains('/') { "" } else { self.root.as_str() };
+        let path = match root {
+            "" => format!("{below}.{extension}"),
+            root => format!("{root}/{below}.{extension}"),
+        };
+        let fault = name::fault(below.as_bytes()).or_else(|| name::fault(path.as_bytes()));
+        let defines = path == "headwater.toml" || path.starts_with(".gitsheets/");
+        match fault.map(|(_, message)| message).or(defines.then_some("a file there defines sheets"))
+        {
+            Some(message) => Err(RenderError::Hostile { path, message }),
+            None => Ok(path),
         }
     }
 
@@ -169,7 +212,8 @@ impl SheetSpec {
         below.rsplit_once('.').map_or(below, |(key, _)| key).split('/').collect()
     }
 
-    fn is_gitsheets(&self) -> bool {
+    /// Says whether the definition is in `.gitsheets`, and files are as gitsheets has them.
+    pub fn is_gitsheets(&self) -> bool {
         self.definition.as_ref().is_some_and(|path| path.starts_with(".gitsheets/"))
     }
 }

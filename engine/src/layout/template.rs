@@ -117,6 +117,11 @@ impl Template {
         }
     }
 
+    /// Says whether this is [`Template::every_file`], which names no path.
+    pub fn is_every_file(&self) -> bool {
+        self.components == [Component::Rest(None)]
+    }
+
     /// Says whether records lie at any depth below the last fixed component.
     pub fn is_recursive(&self) -> bool {
         matches!(self.components.last(), Some(Component::Rest(_)))

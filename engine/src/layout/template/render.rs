@@ -30,10 +30,11 @@ pub enum RenderError {
         /// The character.
         character: char,
     },
-    /// A component is empty, `.` or `..`, stands for `.git` or a device, or is too long.
-    #[error("the path {path:?} is no name of a file: {message}")]
+    /// A component is empty, `.` or `..`, stands for `.git` or a device, or is too long; or a file
+    /// there would define sheets.
+    #[error("no record can be at {path:?}: {message}")]
     Hostile {
-        /// The path as rendered.
+        /// The path.
         path: String,
         /// What is wrong with it.
         message: &'static str,

@@ -1,0 +1,71 @@
+//! Bodies of gitsheets' Markdown: how they are formatted, and the heading that is the title.
+
+use dprint_plugin_markdown::configuration::{
+    ConfigurationBuilder, EmphasisKind, HeadingKind, ListIndentKind, StrongKind, TextWrap,
+    UnorderedListKind,
+};
+
+use super::EncodeError;
+
+/// Room for the deepest body that [`formatted`] takes.
+const STACK: usize = 64 << 20;
+
+/// Formats a body as gitsheets does; there is no other way to get its bytes than its formatter.
+///
+/// A body that the formatter cannot parse stays as it is.
+///
+/// # Errors
+///
+/// Refuses a body on which the formatter gives up.
+pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
+    // The formatter recurses over what nests, keeps its memory with its thread, and panics where
+    // it meets something that it has no word for: it gets a thread of its own.
+    let formatted = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("format".into()).stack_size(STACK);
+        let formatted = thread.spawn_scoped(scope, || format_text(body)).map(|it| it.join());
+        formatted.ok()?.ok()
+    });
+    let message = || "the formatter of Markdown gives up on this body".to_owned();
+    formatted.ok_or_else(|| EncodeError::Refused { message: message() })
+}
+
+fn format_text(body: &str) -> String {
+    let configuration = ConfigurationBuilder::new()
+        .text_wrap(TextWrap::Never)
+        .emphasis_kind(EmphasisKind::Underscores)
+        .strong_kind(StrongKind::Asterisks)
+        .unordered_list_kind(UnorderedListKind::Dashes)
+        .heading_kind(HeadingKind::Atx)
+        .list_indent_kind(ListIndentKind::CommonMark)
+        .build();
+    let code = |_: &str, code: &str, _: u32| Ok(Some(code.to_owned()));
+    match dprint_plugin_markdown::format_text(body, &configuration, code) {
+        Ok(Some(formatted)) => formatted,
+        Ok(None) | Err(_) => body.to_owned(),
+    }
+}
+
+/// The first heading of a body: where its line is, and its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Heading<'b> {
+    /// The bytes of the line, without its newline.
+    pub(super) line: std::ops::Range<usize>,
+    /// What it says.
+    pub(super) text: &'b str,
+}
+
+/// Finds the first line that looks like a heading of the first level.
+///
+/// It is a scan of lines, as in gitsheets: a comment in a block of code counts too.
+pub(super) fn first_heading(body: &str) -> Option<Heading<'_>> {
+    let mut start = 0;
+    body.split('\n').find_map(|line| {
+        let range = start..start + line.len();
+        start = range.end + 1;
+        let text = line.strip_prefix("# ").filter(|text| !text.contains('\r'))?;
+        let trimmed = text.trim_end_matches([' ', '\t']);
+        // A heading of nothing but spaces is its first one.
+        let first = text.chars().next()?.len_utf8();
+        Some(Heading { line: range, text: &text[..trimmed.len().max(first)] })
+    })
+}

@@ -1,0 +1,142 @@
+//! Why a record cannot be written.
+
+use crate::layout::Violation;
+
+/// A value that cannot be written, and where it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The top level is a list, a text, a number or the like.
+    #[error("a record must be a table")]
+    NotATable,
+    /// Tables and lists are nested deeper than any format reads.
+    #[error("the record is nested too deeply")]
+    TooDeep,
+    /// The sheet has no format for the extension of the path.
+    #[error("the sheet has no format for {path:?}")]
+    UnknownFormat {
+        /// The path.
+        path: String,
+    },
+    /// A list holds null, which has no place to be absent from.
+    #[error("the list has null at {pointer}")]
+    NullInList {
+        /// A JSON Pointer to the null.
+        pointer: String,
+    },
+    /// A number is an integer above what 64 bits with a sign hold.
+    #[error("the integer at {pointer} is too large")]
+    IntegerTooLarge {
+        /// A JSON Pointer to the number.
+        pointer: String,
+    },
+    /// The record breaks the schema of its sheet, or does not belong at its path.
+    #[error("the record is not valid: {}", told(issues))]
+    Invalid {
+        /// Everything that is wrong; never empty.
+        issues: Vec<Issue>,
+    },
+    /// The record of a Markdown sheet comes without its body.
+    #[error("the body field {field:?} is missing")]
+    BodyMissing {
+        /// The field that takes the body.
+        field: String,
+    },
+    /// The body is no text.
+    #[error("the body field {field:?} must be a text")]
+    BodyNotText {
+        /// The field that takes the body.
+        field: String,
+    },
+    /// The title that was given is not the first heading of the body.
+    #[error("the field {field:?} must be the first heading of the body, or be left out")]
+    TitleDisagrees {
+        /// The field that takes the title.
+        field: String,
+    },
+    /// A text in the front matter has a line that would end the front matter.
+    #[error("the text at {pointer} has a line `{fence}`, which would end the front matter")]
+    Fence {
+        /// A JSON Pointer to the text.
+        pointer: String,
+        /// The line.
+        fence: &'static str,
+    },
+    /// The sheet sorts a list by JavaScript, which is not evaluated.
+    #[error(
+        "the list {field:?} is sorted by JavaScript, which is not evaluated: it cannot be written"
+    )]
+    SortScript {
+        /// The field that holds the list.
+        field: String,
+    },
+    /// A list has too many elements that do not compare with each other.
+    #[error("the list {field:?} mixes kinds of values and is too long to be sorted")]
+    SortTooLong {
+        /// The field that holds the list.
+        field: String,
+    },
+    /// The file would not read as the record that was to be written.
+    #[error("the record cannot be read back: {message}")]
+    Unreadable {
+        /// What a reader says of it.
+        message: String,
+    },
+    /// A library refused, which for a value that passed the other checks means a defect.
+    #[error("the value cannot be written: {message}")]
+    Refused {
+        /// What the library says.
+        message: String,
+    },
+}
+
+impl EncodeError {
+    /// Returns the JSON Pointer to what is wrong; the empty one is the whole value.
+    ///
+    /// Where there are several, in [`EncodeError::Invalid`], it is the first one's.
+    pub fn pointer(&self) -> String {
+        match self {
+            Self::NullInList { pointer }
+            | Self::IntegerTooLarge { pointer }
+            | Self::Fence { pointer, .. } => pointer.clone(),
+            Self::Invalid { issues } => {
+                issues.first().map(|issue| issue.pointer.clone()).unwrap_or_default()
+            }
+            Self::BodyMissing { field }
+            | Self::BodyNotText { field }
+            | Self::TitleDisagrees { field }
+            | Self::SortScript { field }
+            | Self::SortTooLong { field } => super::pointer(&[field]),
+            Self::NotATable
+            | Self::TooDeep
+            | Self::UnknownFormat { .. }
+            | Self::Unreadable { .. }
+            | Self::Refused { .. } => String::new(),
+        }
+    }
+}
+
+/// One thing that is wrong with a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issue {
+    /// The JSON Pointer of the value; the empty one is the whole record.
+    pub pointer: String,
+    /// What is wrong with it, without the value itself.
+    pub message: String,
+    /// The keyword of the schema that it breaks, or `path_mismatch`.
+    pub rule: String,
+}
+
+impl From<Violation> for Issue {
+    fn from(violation: Violation) -> Self {
+        let Violation { pointer, message, keyword } = violation;
+        Self { pointer, message, rule: keyword }
+    }
+}
+
+fn told(issues: &[Issue]) -> String {
+    let told = issues.iter().map(|issue| match issue.pointer.as_str() {
+        "" => issue.message.clone(),
+        pointer => format!("{} at {pointer}", issue.message),
+    });
+    told.collect::<Vec<_>>().join("; ")
+}

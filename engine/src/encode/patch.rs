@@ -1,0 +1,60 @@
+//! Changes to a record: RFC 7396, and the title of Markdown that follows from its body.
+
+use serde_json::{Map, Value as Json};
+
+use super::body::first_heading;
+use crate::layout::SheetSpec;
+
+/// Applies `patch` to `record` by RFC 7396: null removes a member, a table is merged, everything
+/// else takes the place of what was there.
+///
+/// In a Markdown sheet a body that is missing afterwards is an empty one. Where the sheet has a
+/// title, a patch of the title alone rewrites the first heading of the body, or puts one before
+/// it; a patch of the body alone leaves the title to [`encode`](super::encode), which derives it;
+/// and a patch of both must agree, which is checked there too.
+pub fn patched(spec: &SheetSpec, record: &Json, patch: &Json) -> Json {
+    let mut whole = merged(Some(record), patch);
+    let has_body = spec.formats.iter().any(|(_, format)| format.has_body());
+    let Json::Object(members) = &mut whole else { return whole };
+    if has_body {
+        let body = members.entry(&*spec.body).or_insert(Json::Null);
+        if body.is_null() {
+            *body = Json::String(String::new());
+        }
+    }
+    if let Some(title) = &spec.title {
+        match (patch.get(title), patch.get(&spec.body)) {
+            (None, Some(_)) => drop(members.remove(title)),
+            (Some(Json::String(text)), None) => retitle(spec, members, text),
+            _ => {}
+        }
+    }
+    whole
+}
+
+fn merged(target: Option<&Json>, patch: &Json) -> Json {
+    let Json::Object(changes) = patch else { return patch.clone() };
+    let mut members = match target {
+        Some(Json::Object(members)) => members.clone(),
+        _ => Map::new(),
+    };
+    for (name, change) in changes {
+        if change.is_null() {
+            members.remove(name);
+        } else {
+            let member = merged(members.get(name), change);
+            members.insert(name.clone(), member);
+        }
+    }
+    Json::Object(members)
+}
+
+/// Makes `title` the first heading of the body.
+fn retitle(spec: &SheetSpec, members: &mut Map<String, Json>, title: &str) {
+    let Some(Json::String(body)) = members.get_mut(&spec.body) else { return };
+    match first_heading(body) {
+        Some(heading) => body.replace_range(heading.line, &format!("# {title}")),
+        None if body.is_empty() => *body = format!("# {title}\n"),
+        None => *body = format!("# {title}\n\n{body}"),
+    }
+}
