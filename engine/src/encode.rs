@@ -11,15 +11,19 @@
 mod body;
 mod collation;
 mod error;
+mod front_matter;
 mod gitsheets;
+mod json;
 mod patch;
 mod path;
 mod sort;
 mod toml;
+mod yaml;
 
 use serde_json::Value as Json;
 
-use crate::decode::{Format, toml::shown};
+use crate::decode::toml::shown;
+use crate::decode::{Format, Framing, decode};
 use crate::layout::SheetSpec;
 use crate::problem::{Problem, Rule};
 use crate::value::Value;
@@ -66,16 +70,28 @@ pub fn encode(
     let before = before.and_then(|bytes| std::str::from_utf8(bytes).ok());
     let (text, expected) = match format {
         _ if spec.is_gitsheets() => gitsheets::written(spec, format, record, before)?,
+        _ if let Some(text) = before.filter(|text| says(spec, format, text, record)) => {
+            (text.to_owned(), record.clone())
+        }
         Format::Toml10 | Format::Toml11 => {
             let table = toml::native(record, before.and_then(toml::parsed_1_1).as_ref())?;
             (toml::text(&table)?, shown(table))
         }
-        Format::Json | Format::Yaml | Format::Markdown | Format::Mdx => return Err(unknown()),
+        Format::Json => (json::written(record, before), record.clone()),
+        Format::Yaml => (yaml::written(record, before), record.clone()),
+        Format::Markdown | Format::Mdx => front_matter::written(&spec.body, record, before)?,
     };
     validated(spec, &expected)?;
     let bytes = text.into_bytes();
     let value = read_back(spec, path, format, expected, &bytes)?;
     Ok(Encoded { bytes, value })
+}
+
+/// Says whether a file says this very record, in a format of which no form is canonical.
+fn says(spec: &SheetSpec, format: Format, text: &str, record: &Json) -> bool {
+    let framing = Framing { gitsheets: false, body: &spec.body };
+    !matches!(format, Format::Toml10 | Format::Toml11)
+        && decode(format, framing, text.as_bytes()).as_ref() == Ok(record)
 }
 
 /// Checks a value against the schema of its sheet.

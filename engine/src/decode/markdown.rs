@@ -131,7 +131,7 @@ fn with_body(mut fields: Map<String, Value>, name: &str, body: String) -> Result
 
 /// Finds the first delimiter at or behind `from`: `+++` at the start of a line, then white space,
 /// which may span lines, up to the end of one.
-pub(crate) fn delimiter(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
+fn delimiter(text: &str, from: usize) -> Option<std::ops::Range<usize>> {
     let mut start = from;
     loop {
         let at_line_start = start == 0 || text.as_bytes()[start - 1] == b'\n';

@@ -4,9 +4,9 @@ use serde_json::Value as Json;
 use toml_v08::{Table, Value};
 
 use super::body::{first_heading, formatted};
-use super::{EncodeError, pointer, sort, toml, validated};
+use super::{EncodeError, sort, toml, validated};
 use crate::decode::Format;
-use crate::decode::markdown::{delimiter, gitsheets_parts};
+use crate::decode::markdown::gitsheets_parts;
 use crate::decode::toml::{shown, table_1_0};
 use crate::layout::SheetSpec;
 
@@ -63,32 +63,7 @@ fn derive_title(spec: &SheetSpec, table: &mut Table, body: &str) -> Result<(), E
 fn framed(fields: &Table, body: &str) -> Result<String, EncodeError> {
     let front = toml::text(fields)?;
     // gitsheets writes such a file and cannot read it.
-    if delimiter(&front, 0).is_some() {
-        let pointer = fenced(&Value::Table(fields.clone()), &mut Vec::new()).unwrap_or_default();
-        return Err(EncodeError::Fence { pointer, fence: "+++" });
-    }
+    toml::unfenced(&front, fields)?;
     let newline = if body.ends_with('\n') { "" } else { "\n" };
     Ok(format!("+++\n{front}+++\n\n{body}{newline}"))
-}
-
-/// Finds a text with a line `+++`.
-fn fenced(value: &Value, path: &mut Vec<String>) -> Option<String> {
-    let mut below = |key: String, value: &Value| {
-        path.push(key);
-        let found = fenced(value, path);
-        path.pop();
-        found
-    };
-    match value {
-        Value::String(text) => {
-            let mut lines = text.split('\n');
-            (text.contains('\n') && lines.any(|line| line.trim_end() == "+++"))
-                .then(|| pointer(path))
-        }
-        Value::Array(elements) => {
-            elements.iter().enumerate().find_map(|(at, element)| below(at.to_string(), element))
-        }
-        Value::Table(table) => table.iter().find_map(|(key, value)| below(key.clone(), value)),
-        _ => None,
-    }
 }

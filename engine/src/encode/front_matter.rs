@@ -1,0 +1,73 @@
+//! Markdown of Headwater's own sheets: the framing that the file has, the body as it is.
+
+use serde_json::{Map, Value as Json};
+
+use super::{EncodeError, toml, yaml};
+use crate::decode;
+use crate::decode::markdown::{Parts, is_blank, parts};
+use crate::decode::toml::shown;
+
+/// What a new file is framed by.
+const FENCE: &str = "---";
+
+/// Returns the text of the file, and the value that it stands for. `field` takes the body.
+///
+/// Front matter is TOML between `+++` or YAML between `---`, as it was before; in a new file it is
+/// YAML, and there is none where there are no fields.
+pub(super) fn written(
+    field: &str,
+    record: &Json,
+    before: Option<&str>,
+) -> Result<(String, Json), EncodeError> {
+    let Json::Object(members) = record else { return Err(EncodeError::NotATable) };
+    let mut fields = members.clone();
+    let body = match fields.remove(field) {
+        Some(Json::String(body)) => body,
+        None | Some(Json::Null) => {
+            return Err(EncodeError::BodyMissing { field: field.to_owned() });
+        }
+        Some(_) => return Err(EncodeError::BodyNotText { field: field.to_owned() }),
+    };
+    let before = before.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
+    let old = before.and_then(|text| parts(text).ok()).unwrap_or_default();
+    let (front, fields) = front(&old, fields)?;
+    let first = body.lines().next().unwrap_or_default().trim_end();
+    let mut text = String::new();
+    if !old.fence.is_empty() {
+        text = format!("{}{front}{}", old.opening, old.closing);
+        if old.closing.trim_end() == old.closing && !body.is_empty() {
+            text.push_str("\n\n");
+        }
+    } else if !front.is_empty() || first == "+++" || first == "---" {
+        text = format!("{FENCE}\n{front}{FENCE}\n\n");
+    }
+    text.push_str(&body);
+    if before.is_some() && body == old.body {
+        text.push_str(old.end);
+    } else if !body.is_empty() && !body.ends_with('\n') {
+        text.push('\n');
+    }
+    let Json::Object(mut expected) = fields else { return Err(EncodeError::NotATable) };
+    expected.insert(field.to_owned(), Json::String(body));
+    Ok((text, Json::Object(expected)))
+}
+
+/// Returns the text of the front matter, and the fields that it stands for.
+fn front(old: &Parts<'_>, fields: Map<String, Json>) -> Result<(String, Json), EncodeError> {
+    if old.fence == "+++" {
+        let table = toml::parsed_1_1(old.front);
+        let table = toml::native(&Json::Object(fields), table.as_ref())?;
+        let expected = shown(table.clone());
+        let unchanged = decode::toml_1_1(old.front.as_bytes()).as_ref() == Ok(&expected);
+        let text = if unchanged { old.front.to_owned() } else { toml::text(&table)? };
+        toml::unfenced(&text, &table)?;
+        return Ok((text, expected));
+    }
+    let fields = Json::Object(fields);
+    let text = match fields.as_object() {
+        Some(members) if members.is_empty() && is_blank(old.front) => old.front.to_owned(),
+        Some(members) if members.is_empty() => String::new(),
+        _ => yaml::written(&fields, Some(old.front).filter(|front| !is_blank(front))),
+    };
+    Ok((text, fields))
+}

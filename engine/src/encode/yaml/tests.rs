@@ -1,0 +1,152 @@
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn a_new_file_has_blocks_and_sorted_keys() {
+    let record = json!({
+        "b": {"c": 1, "a": []}, "a": ["x", {"w": 1, "v": {"z": 2}}, [1, [2]], {}],
+        "t": "one\ntwo\n", "u": "one\n\ntwo", "v": null
+    });
+    let expected = "a:\n  - x\n  - v:\n      z: 2\n    w: 1\n  - - 1\n    - - 2\n  - {}\n\
+                    b:\n  a: []\n  c: 1\nt: |\n  one\n  two\nu: |-\n  one\n\n  two\nv: null\n";
+    assert_eq!(written(&record, None), expected);
+    assert_eq!(written(&json!(["a"]), None), "- a\n");
+    assert_eq!(written(&json!({}), None), "{}\n");
+}
+
+#[test]
+fn a_text_that_looks_like_something_else_is_quoted() {
+    for text in [
+        "",
+        "no",
+        "NO",
+        "yes",
+        "on",
+        "y",
+        "null",
+        "~",
+        "true",
+        "1.0",
+        "1",
+        "0x1f",
+        "1e3",
+        ".inf",
+        "2026-01-01",
+        "- a",
+        "a: b",
+        "a #b",
+        "#a",
+        " a",
+        "a ",
+        "a:",
+        "*a",
+        "&a",
+        "!a",
+        "[a",
+        "{a",
+        "'a",
+        "\"a",
+        "|",
+        ">",
+        "%a",
+        "@a",
+        "`a",
+        "?",
+        "<<",
+        "=",
+        "a\tb",
+        "a\rb",
+        "a\u{85}b",
+        "\u{feff}a",
+        "---",
+        "...",
+        "\u{7f}",
+        "\u{1}",
+        "a\u{2028}b",
+        "Infinity",
+        "nan",
+        "é\\",
+    ] {
+        let record = json!({ "k": text, text: 1 });
+        let yaml = written(&record, None);
+        assert_eq!(decode::yaml(yaml.as_bytes()).unwrap(), record, "{yaml}");
+        assert_ne!(yaml, format!("k: {text}\n{text}: 1\n"), "{text:?}");
+    }
+    for text in ["plain", "it's", "https://example.org/a#b", "a-b_c", "Ünï", "two words"] {
+        assert_eq!(written(&json!({ "k": text }), None), format!("k: {text}\n"));
+    }
+}
+
+const FILE: &str = "# Who it is.\n---\nname: Jane   # as she writes it\n\n# The rest.\ntags:\n- a # first\n- b\naddress:\n    # Where.\n    city: \"Berlin\"\n    zip: 10115\n\nbio: |\n  One.\n  # no comment\n\n  Two.\nempty: {}\n# The end.\n";
+
+fn changed(change: impl FnOnce(&mut Map<String, Json>)) -> String {
+    let mut record = decode::yaml(FILE.as_bytes()).unwrap();
+    change(record.as_object_mut().unwrap());
+    let text = written(&record, Some(FILE));
+    assert_eq!(decode::yaml(text.as_bytes()).unwrap(), record, "{text}");
+    text
+}
+
+#[test]
+fn what_did_not_change_keeps_its_bytes() {
+    assert_eq!(changed(|_| {}), FILE);
+    let text = changed(|record| record["name"] = "Joan".into());
+    assert_eq!(text, FILE.replace("Jane  ", "Joan"));
+    let text = changed(|record| record["name"] = "a: b".into());
+    assert_eq!(text, FILE.replace("Jane  ", "\"a: b\""));
+    let text = changed(|record| record["address"]["zip"] = "10115".into());
+    assert_eq!(text, FILE.replace("10115", "\"10115\""));
+    let text = changed(|record| record["address"]["to"] = json!({"x": 1}));
+    let expected = FILE.replace("10115\n", "10115\n    to:\n        x: 1\n");
+    assert_eq!(text, expected);
+    let text = changed(|record| record["tags"] = json!(["a", "c"]));
+    assert_eq!(text, FILE.replace("- a # first\n- b", "- a\n- c"));
+    let text = changed(|record| drop(record.remove("bio")));
+    assert_eq!(text, FILE.replace("bio: |\n  One.\n  # no comment\n\n  Two.\n", ""));
+    let text = changed(|record| drop(record.insert("more".into(), json!([1]))));
+    assert_eq!(text, FILE.replace("# The end", "more:\n- 1\n# The end"));
+    let text = changed(|record| record["empty"] = json!({"a": 1}));
+    assert_eq!(text, FILE.replace("{}", "\n    a: 1").replace("empty: ", "empty:"));
+}
+
+#[test]
+fn lines_that_end_in_carriage_returns_stay_so() {
+    let before = "a: 1\r\nb:\r\n  - x\r\n";
+    let text = written(&json!({"a": 2, "b": ["x"], "c": ["z"]}), Some(before));
+    assert_eq!(text, "a: 2\r\nb:\r\n  - x\r\nc:\r\n  - z\r\n");
+}
+
+#[test]
+fn a_file_that_is_not_understood_is_written_afresh() {
+    let record = json!({"a": {"x": 1}, "b": {"x": 2}});
+    for before in [
+        "a: &x {x: 1}\nb: *x\n",
+        "{a: {x: 1}, b: {x: 1}}\n",
+        "? a\n: {x: 1}\n",
+        "a: [",
+        "base: &x\n  x: 1\na: *x\nb: *x\n",
+    ] {
+        let text = written(&record, Some(before));
+        assert_eq!(decode::yaml(text.as_bytes()).unwrap(), record, "{text}");
+    }
+    let kept = "x: &x {x: 1}\na: *x\n";
+    let text = written(&json!({"x": {"x": 1}, "a": {"x": 1}, "c": 1}), Some(kept));
+    assert_eq!(text, format!("{kept}c: 1\n"));
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_reads_back_and_is_written_alike(
+        old in super::super::tests::any_record(),
+        new in super::super::tests::any_record(),
+    ) {
+        let before = written(&old, None);
+        prop_assert_eq!(&decode::yaml(before.as_bytes()).unwrap(), &old);
+        prop_assert_eq!(&written(&old, Some(&before)), &before);
+        let text = written(&new, Some(&before));
+        prop_assert_eq!(&decode::yaml(text.as_bytes()).unwrap(), &new);
+        prop_assert_eq!(&written(&new, Some(&text)), &text);
+    }
+}
