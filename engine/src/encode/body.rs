@@ -4,11 +4,13 @@ use dprint_plugin_markdown::configuration::{
     ConfigurationBuilder, EmphasisKind, HeadingKind, ListIndentKind, StrongKind, TextWrap,
     UnorderedListKind,
 };
+use pulldown_cmark::{Event, Options, Parser};
 
 use super::EncodeError;
 
-/// Room for the deepest body that [`formatted`] takes.
-const STACK: usize = 64 << 20;
+/// How deep lists, quotes and emphasis may be nested, and room for that.
+const DEPTH: usize = 100;
+const STACK: usize = 16 << 20;
 
 /// Formats a body as gitsheets does; there is no other way to get its bytes than its formatter.
 ///
@@ -16,10 +18,14 @@ const STACK: usize = 64 << 20;
 ///
 /// # Errors
 ///
-/// Refuses a body on which the formatter gives up.
+/// Refuses a body that nests deeper than a hundred levels, and one on which the formatter gives up.
 pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
-    // The formatter recurses over what nests, keeps its memory with its thread, and panics where
-    // it meets something that it has no word for: it gets a thread of its own.
+    // The formatter recurses over what nests, in time that grows with the square of the depth.
+    if nests_deeper(body, DEPTH) {
+        return Err(EncodeError::TooDeep);
+    }
+    // It keeps its memory with its thread, and panics where it meets something that it has no word
+    // for: it gets a thread of its own.
     let formatted = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("format".into()).stack_size(STACK);
         let formatted = thread.spawn_scoped(scope, || format_text(body)).map(|it| it.join());
@@ -27,6 +33,28 @@ pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
     });
     let message = || "the formatter of Markdown gives up on this body".to_owned();
     formatted.ok_or_else(|| EncodeError::Refused { message: message() })
+}
+
+/// Says whether the formatter would find more levels than `limit`.
+fn nests_deeper(body: &str, limit: usize) -> bool {
+    // It reads with these options, behind a byte order mark.
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS
+        | Options::ENABLE_MATH;
+    let body = body.strip_prefix('\u{feff}').unwrap_or(body);
+    let mut depth = 0_usize;
+    Parser::new_ext(body, options).any(|event| {
+        match event {
+            Event::Start(_) => depth += 1,
+            Event::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth > limit
+    })
 }
 
 fn format_text(body: &str) -> String {

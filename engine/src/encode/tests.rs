@@ -232,11 +232,16 @@ fn a_body_that_nests_without_end_is_formatted_or_refused() {
     let layout = posts("");
     for unit in [">", "- ", "* ", "[", "![", "*", "_", "`", "1. ", "<a>", "\\", "|", "#", "(", "~"]
     {
-        for times in [100, 3_000] {
+        for times in [100, 30_000] {
             let record = json!({"slug": "x", "body": format!("{}x", unit.repeat(times))});
-            drop(at_home(&layout, &record, None));
+            match at_home(&layout, &record, None) {
+                Ok(_) | Err(EncodeError::Refused { .. }) => {}
+                Err(error) => assert_eq!(error, EncodeError::TooDeep, "{unit}"),
+            }
         }
     }
+    let record = json!({"slug": "x", "body": format!("{}x", "> ".repeat(101))});
+    assert_eq!(refused_as(&layout, record), EncodeError::TooDeep);
 }
 
 #[test]
