@@ -1,8 +1,9 @@
-//! The engine: one published snapshot, one writer, one thread that reloads and one
-//! that tidies up behind it.
+//! The engine: one published snapshot, one writer at a time, a thread that reloads, one that
+//! writes and one that tidies up behind them.
 //!
-//! Readers take [`Engine::snapshot`] and hold no lock. Everything that changes the state goes
-//! through [`Engine::submit`], whose requests one thread serves in turn.
+//! Readers take [`Engine::snapshot`] and hold no lock. What is pushed comes in through
+//! [`Engine::submit`], what is written through [`Engine::write`]; one thread each serves the
+//! requests in turn.
 
 mod audit;
 mod error;
@@ -15,6 +16,7 @@ mod pin;
 mod reload;
 mod retained;
 mod schedule;
+mod writing;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ use arc_swap::ArcSwap;
 use crate::admit::AdmissionLimits;
 use crate::cache::Cache;
 use crate::id::CommitId;
-use crate::mirror::{FetchLimits, Mirror, MirrorLock, Remote};
+use crate::mirror::{FetchLimits, Identity, Mirror, MirrorLock, Remote};
 use crate::options::LoadOptions;
 use crate::plan::RebuildReason;
 use crate::report::{ReloadId, Trigger};
@@ -39,11 +41,13 @@ pub use held::{Held, HeldReason};
 pub use ledger::{Entry, Ledger, Report};
 pub use pin::Pinned;
 pub use schedule::RequestKind;
+pub use writing::Acknowledge;
 
 use flight::Flight;
 use housekeeping::Chores;
 use retained::Retained;
 use schedule::Ended;
+use writing::Writing;
 
 /// What to do when the branch was rewound or rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,6 +86,8 @@ pub struct EngineConfig {
     /// What to do when the branch was rewritten; `None` follows in a repository with a work
     /// tree, whose owner amends commits all day, and holds everywhere else.
     pub rewrites: Option<Rewrites>,
+    /// Who commits what is written; `None` for a repository that is only read.
+    pub writes: Option<Identity>,
 }
 
 /// Is called with every report.
@@ -141,6 +147,7 @@ struct Shared {
     flight: Flight,
     observer: Observer,
     chores: Chores,
+    writing: Writing,
     ledger: Arc<Ledger>,
     status: Mutex<EngineStatus>,
     /// Keeps a second server out for as long as the engine lives.
@@ -234,12 +241,14 @@ impl Engine {
     /// Lets the reload that runs end and takes no more. Requests that wait are dropped.
     pub fn close(&self) {
         self.shared.flight.close();
+        self.shared.writing.close();
         self.shared.chores.close();
     }
 
     fn start(shared: Shared) -> Result<Self, OpenError> {
         let mut engine = Self { shared: Arc::new(shared), threads: Vec::new() };
         engine.spawn("headwater-reload", Shared::serve)?;
+        engine.spawn("headwater-write", Shared::write)?;
         engine.spawn("headwater-tidy", Shared::keep_house)?;
         Ok(engine)
     }

@@ -38,5 +38,6 @@ pub mod snapshot;
 pub mod admit;
 pub mod load;
 pub mod replay;
+pub mod write;
 pub mod engine;
 pub mod query;

@@ -58,6 +58,7 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
         audit_interval: None,
         observer: Observer::default(),
         rewrites: None,
+        writes: None,
     })
 }
 

@@ -72,6 +72,7 @@ mod tests {
             audit_interval: None,
             observer: Default::default(),
             rewrites: None,
+            writes: None,
         }
     }
 

@@ -13,6 +13,7 @@ use super::pin::{PINNED, Pinned};
 use super::reload::SYNCED;
 use super::retained::Retained;
 use super::schedule::Intervals;
+use super::writing::Writing;
 use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
 use crate::admit::Health;
 use crate::cache::Cache;
@@ -40,12 +41,14 @@ impl Engine {
         let reference = |source| OpenError::Reference { path: repo.clone(), source };
         let unopened = |source| OpenError::Repository { path: repo.clone(), source };
 
-        let lock = match &place.remote {
-            Some(_) => {
+        // A repository that is only looked at is nobody's in particular.
+        let is_ours = place.remote.is_some() || config.writes.is_some() && place.bare;
+        let lock = match is_ours {
+            true => {
                 let locked = place.mirror.lock();
                 Some(locked.map_err(|source| OpenError::Locked { path: repo.clone(), source })?)
             }
-            None => None,
+            false => None,
         };
         fault::step("open.locked");
         let branch = place.branch;
@@ -132,6 +135,7 @@ impl Engine {
             }),
             observer: config.observer,
             chores: Chores::default(),
+            writing: Writing::new(config.writes.filter(|_| place.bare)),
             ledger,
             status: Mutex::new(status),
             _lock: lock,
@@ -145,6 +149,7 @@ struct Place {
     remote: Option<Arc<Remote>>,
     branch: String,
     rewrites: Rewrites,
+    bare: bool,
 }
 
 impl Place {
@@ -182,7 +187,7 @@ impl Place {
             (None, _) => choose_branch(&facts)?,
         };
         let rewrites = if facts.bare { Rewrites::Hold } else { Rewrites::Follow };
-        Ok(Self { mirror, remote, branch, rewrites })
+        Ok(Self { mirror, remote, branch, rewrites, bare: facts.bare })
     }
 
     fn clone_into(repo: &Path, config: &EngineConfig) -> Result<Self, OpenError> {
@@ -210,7 +215,8 @@ impl Place {
         }
         let mirror = Mirror::init(repo, &branch, MirrorOptions::default())
             .map_err(|source| OpenError::Repository { path: repo.to_owned(), source })?;
-        Ok(Self { mirror, remote: Some(remote), branch, rewrites: Rewrites::Hold })
+        let remote = Some(remote);
+        Ok(Self { mirror, remote, branch, rewrites: Rewrites::Hold, bare: true })
     }
 }
 

@@ -92,6 +92,7 @@ impl Shared {
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let objects = self.mirror.objects().map_err(ReloadError::Open)?;
         fault::step("reload.prepare");
+        let seen = self.judged_again(&objects, seen)?;
         let published = self.published.load_full();
         let through = self.let_through(kind, &seen)?;
         let pinned = self.status().pinned.filter(|_| !through);
@@ -224,6 +225,19 @@ impl Shared {
             }
             _ => seen,
         })
+    }
+
+    /// Judges the move again where something was written since the fetch.
+    fn judged_again(&self, objects: &Objects, seen: Seen) -> Result<Seen, ReloadError> {
+        let (Some(_), Some(head)) = (&self.remote, seen.remote) else { return Ok(seen) };
+        let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+        let local = read(&self.branch_ref())?;
+        if local == seen.local {
+            return Ok(seen);
+        }
+        let seen = judge(objects, head, local, read(SYNCED)?)?;
+        self.note_seen(head, &seen);
+        Ok(seen)
     }
 
     fn look_locally(&self) -> Result<Seen, ReloadError> {

@@ -179,6 +179,7 @@ pub(crate) fn open(mirror: &Path, url: &str) -> Result<Engine, OpenError> {
         audit_interval: None,
         observer: Default::default(),
         rewrites: None,
+        writes: None,
     };
     Engine::open(config, Arc::new(Ledger::new()))
 }

@@ -8,7 +8,7 @@ use headwater_engine::engine::{
 };
 use headwater_engine::id::CommitId;
 use headwater_engine::load::load;
-use headwater_engine::mirror::{Mirror, MirrorOptions, Remote, RemoteOptions};
+use headwater_engine::mirror::{Identity, Mirror, MirrorOptions, Remote, RemoteOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::report::{ReloadOutcome, Trigger};
 use headwater_testkit::Upstream;
@@ -100,6 +100,7 @@ pub(crate) fn config(repo: &Path, remote: Option<Arc<Remote>>) -> EngineConfig {
         audit_interval: None,
         observer: Default::default(),
         rewrites: None,
+        writes: Some(Identity::parse("Headwater <headwater@localhost>").unwrap()),
     }
 }
 

@@ -16,3 +16,4 @@ mod restarts;
 mod storm;
 mod wire;
 mod world;
+mod writes;

@@ -1,0 +1,277 @@
+//! Writes: batches that wait, and the thread that makes commits of them.
+//!
+//! Those that wait at the same time share one pack, one move of the branch and one publication;
+//! each is a commit of its own, and one that is refused does not concern the others. Every commit
+//! is made, read back and turned into the next state in memory first. What a caller is told of is
+//! durable then, and published: the objects are synced, the branch is moved and synced, the
+//! pointer is stored, in this order.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::held::HeldReason;
+use super::{Engine, Shared};
+use crate::fault;
+use crate::id::CommitId;
+use crate::load::{finish, prepare};
+use crate::mirror::{Expected, Identity, Signature, Stage};
+use crate::snapshot::Snapshot;
+use crate::write::{self, Batch, Committed, Gate, State, StoreError, WriteError};
+
+/// How many batches may wait.
+const WAITING: usize = 1_000;
+/// How many become commits in one go, which bounds how long a reload waits for the writer.
+const GROUP: usize = 64;
+
+/// Is called with what became of a batch, on the engine's thread, so it should only pass it on.
+pub type Acknowledge = Box<dyn FnOnce(Result<Committed, WriteError>) + Send>;
+
+/// The batches that wait.
+pub(super) struct Writing {
+    /// Who commits; `None` where nothing is written.
+    committer: Option<Identity>,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    closed: bool,
+}
+
+struct Waiting {
+    batch: Batch,
+    done: Acknowledge,
+}
+
+impl Writing {
+    pub(super) fn new(committer: Option<Identity>) -> Self {
+        Self { committer, queue: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// Takes no more. What waits is still written.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn join(&self, batch: Batch, done: Acknowledge) -> Result<(), (Gate, Acknowledge)> {
+        let mut queue = self.lock();
+        let gate = match () {
+            () if self.committer.is_none() => Some(Gate::ReadOnly),
+            () if queue.closed => Some(Gate::ShutDown),
+            () if queue.waiting.len() >= WAITING => Some(Gate::Full),
+            () => None,
+        };
+        match gate {
+            Some(gate) => Err((gate, done)),
+            None => {
+                queue.waiting.push_back(Waiting { batch, done });
+                self.changed.notify_one();
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for batches; `None` once closed and empty.
+    fn next(&self) -> Option<Vec<Waiting>> {
+        let idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.closed;
+        let waited = self.changed.wait_while(self.lock(), idle);
+        let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
+        let count = queue.waiting.len().min(GROUP);
+        (count > 0).then(|| queue.waiting.drain(..count).collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // A queue is whole after every statement, so a poisoned lock holds a usable one.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    /// Lets `batch` wait for its turn and returns at once; `done` is told what became of it.
+    ///
+    /// Once taken, a batch is written whether anybody still waits for it or not.
+    pub fn write(&self, batch: Batch, done: Acknowledge) {
+        if let Err((gate, done)) = self.shared.writing.join(batch, done) {
+            done(Err(gate.into()));
+        }
+    }
+
+    /// Writes `batch` as one commit and waits until it is durable and published.
+    ///
+    /// # Errors
+    ///
+    /// See [`WriteError`]; nothing of the batch is written then.
+    pub fn commit(&self, batch: Batch) -> Result<Committed, WriteError> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.write(batch, Box::new(move |result| drop(sender.send(result))));
+        receiver.recv().unwrap_or(Err(Gate::ShutDown.into()))
+    }
+
+    /// Says whether this engine writes.
+    pub fn is_writable(&self) -> bool {
+        self.shared.writing.committer.is_some()
+    }
+}
+
+impl Shared {
+    /// Writes what waits until there is no more to come.
+    pub(super) fn write(&self) {
+        while let Some(group) = self.writing.next() {
+            let (batches, callers): (Vec<_>, Vec<_>) =
+                group.into_iter().map(|waiting| (waiting.batch, waiting.done)).unzip();
+            let written = catch_unwind(AssertUnwindSafe(|| self.write_group(&batches)));
+            let written = written.unwrap_or_else(|panic| {
+                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+                Err(Failure::Store(StoreError::Panic { message: text.unwrap_or_default() }))
+            });
+            let results = written.unwrap_or_else(|failure| failure.told(batches.len()));
+            // Before the callers are told, so that they can wait for what comes behind.
+            self.chores.wake();
+            for (done, result) in callers.into_iter().zip(results) {
+                if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
+                    tracing::error!("a caller of a write panicked");
+                }
+            }
+        }
+    }
+
+    /// Makes a commit of each batch that can be one, stores them and publishes the last.
+    fn write_group(
+        &self,
+        batches: &[Batch],
+    ) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
+        let Some(identity) = &self.writing.committer else { return Err(Gate::ReadOnly.into()) };
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        fault::step("write.begin");
+        self.may_write()?;
+        let mut stage = self.mirror.stage().map_err(StoreError::Open)?;
+        let first = self.written_upon(&stage)?;
+        let committer = Signature { identity: identity.clone(), seconds: now(), offset_minutes: 0 };
+        let mut state = first.clone();
+        let mut results = Vec::with_capacity(batches.len());
+        let mut commits = 0;
+        for batch in batches {
+            let made = write::commit(&mut stage, &state, batch, &committer, &self.load);
+            results.push(made.map(|made| {
+                let changed = made.next.is_some();
+                commits += u64::from(changed);
+                state = made.next.unwrap_or_else(|| state.clone());
+                Committed { commit: state.commit, changed, repeated: false, written: made.written }
+            }));
+        }
+        if state.commit != first.commit {
+            self.store(&stage, first.commit, state.commit, commits)?;
+        }
+        Ok(results)
+    }
+
+    /// Says why nothing is written now, if it is so.
+    fn may_write(&self) -> Result<(), Gate> {
+        let status = self.status();
+        if let Some(pinned) = &status.pinned {
+            return Err(Gate::Pinned { commit: pinned.commit });
+        }
+        match &status.held {
+            Some(held) => {
+                let diverged = held.reason == HeldReason::Diverged;
+                Err(Gate::Held { id: held.id, diverged })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Returns what the next commit goes on top of: what is published, if the branch is there too.
+    fn written_upon(&self, stage: &Stage) -> Result<State, Failure> {
+        let published = self.published.load_full();
+        let head = stage.objects().reference(&self.branch_ref()).map_err(StoreError::Reference)?;
+        let commit = published.commit();
+        if head.unwrap_or(CommitId::ZERO) != commit {
+            return Err(Gate::OutOfStep.into());
+        }
+        let facts = match head {
+            Some(head) => Some(stage.objects().commit(head).map_err(StoreError::Repository)?),
+            None => None,
+        };
+        let seconds = facts.as_ref().map_or(0, |facts| facts.committer_time);
+        let tree = facts.map(|facts| facts.tree);
+        Ok(State { commit, tree, seconds, records: Snapshot::clone(&published) })
+    }
+
+    /// Builds the state of `target`, stores the objects, moves the branch and publishes.
+    fn store(
+        &self,
+        stage: &Stage,
+        from: CommitId,
+        target: CommitId,
+        commits: u64,
+    ) -> Result<(), Failure> {
+        let published = self.published.load_full();
+        let objects = stage.objects();
+        let prepared = prepare(objects, Some(&published), target, None, &self.load);
+        let Some(prepared) = prepared.map_err(StoreError::Load)? else { return Ok(()) };
+        let (snapshot, reason, _) =
+            finish(objects, prepared, &self.load).map_err(StoreError::Load)?;
+        stage.store().map_err(StoreError::Objects)?;
+        fault::step("write.branch");
+        let expected = if from.is_zero() { Expected::Absent } else { Expected::Is(from) };
+        let moved = objects.set_reference(&self.branch_ref(), expected, target);
+        moved.map_err(StoreError::Reference)?;
+        fault::step("write.moved");
+        self.publish(Arc::new(snapshot), reason.is_some());
+        fault::step("write.published");
+        let mut status = self.status();
+        status.published_at = SystemTime::now();
+        status.branch_missing = false;
+        if self.remote.is_some() {
+            status.ahead += commits;
+        }
+        Ok(())
+    }
+}
+
+/// Why no batch of a group is written.
+enum Failure {
+    Gate(Gate),
+    Store(StoreError),
+}
+
+impl From<Gate> for Failure {
+    fn from(gate: Gate) -> Self {
+        Self::Gate(gate)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Failure {
+    /// Returns what each of so many callers is told.
+    fn told(self, callers: usize) -> Vec<Result<Committed, WriteError>> {
+        match self {
+            Self::Gate(gate) => (0..callers).map(|_| Err(gate.clone().into())).collect(),
+            Self::Store(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "nothing is written, the old state serves"
+                );
+                let error = Arc::new(error);
+                (0..callers).map(|_| Err(WriteError::Store(error.clone()))).collect()
+            }
+        }
+    }
+}
+
+/// Returns seconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,106 @@
+//! One batch on top of a state: the commit it makes, and the state that comes of it.
+
+use super::files::Files;
+use super::{Batch, WriteError, Written};
+use crate::changes::ChangeSet;
+use crate::id::{CommitId, TreeId};
+use crate::mirror::{EditError, NewCommit, Signature, Stage};
+use crate::options::LoadOptions;
+use crate::problem::Problem;
+use crate::snapshot::Snapshot;
+
+/// Where the next batch goes: a commit with its tree and its records.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The commit; zero in an empty repository.
+    pub commit: CommitId,
+    /// Its tree; `None` where it has no entries.
+    pub tree: Option<TreeId>,
+    /// When it was made, in seconds since 1970.
+    pub seconds: i64,
+    /// Its records. Their text index is that of an earlier state.
+    pub records: Snapshot,
+}
+
+/// What a batch comes to.
+#[derive(Debug)]
+pub struct Change {
+    /// The state behind it; `None` where it changes nothing, so that there is no commit.
+    pub next: Option<State>,
+    /// What became of each operation's record.
+    pub written: Vec<Written>,
+}
+
+/// Makes the commit of `batch` on top of `state`, in the stage.
+///
+/// Costs a copy of each folder that is written to, and what the changed records cost. Nothing that
+/// cannot be read back gets through: the new files are read as a push of them would be, and a
+/// problem that was not there before is an error.
+///
+/// # Errors
+///
+/// See [`WriteError`]; nothing is left in the stage then.
+pub fn commit(
+    stage: &mut Stage,
+    state: &State,
+    batch: &Batch,
+    committer: &Signature,
+    options: &LoadOptions,
+) -> Result<Change, WriteError> {
+    let mark = stage.mark();
+    let made = make(stage, state, batch, committer, options);
+    if !made.as_ref().is_ok_and(|change| change.next.is_some()) {
+        stage.undo(mark);
+    }
+    made
+}
+
+fn make(
+    stage: &mut Stage,
+    state: &State,
+    batch: &Batch,
+    committer: &Signature,
+    options: &LoadOptions,
+) -> Result<Change, WriteError> {
+    let mut files = Files::new(stage, &state.records, state.tree);
+    let written = batch.operations.iter().map(|operation| files.apply(operation));
+    let written = written.collect::<Result<Vec<_>, _>>()?;
+    let edits = std::mem::take(&mut files.edits);
+    let tree = stage.edit(state.tree, &edits).map_err(|error| match error {
+        EditError::Object(source) => WriteError::Repository(source),
+        error => WriteError::Tree(error),
+    })?;
+    if tree == state.tree {
+        return Ok(Change { next: None, written });
+    }
+    // Clocks go back; a history should not.
+    let committer =
+        Signature { seconds: committer.seconds.max(state.seconds), ..committer.clone() };
+    let author = Signature { identity: batch.author.clone(), ..committer.clone() };
+    let commit = stage.commit(&NewCommit {
+        tree,
+        parent: (!state.commit.is_zero()).then_some(state.commit),
+        author: &author,
+        committer: &committer,
+        message: &batch.message,
+        trailers: &batch.trailers,
+    })?;
+    let paths = stage.objects().diff(state.tree, tree)?;
+    let layout = state.records.layout();
+    let changes = ChangeSet::read(stage.objects(), layout, &paths, None, options)?;
+    let draft = state.records.apply(commit, layout.clone(), changes);
+    let records = draft.state().clone();
+    let problems = new_problems(&state.records, &records);
+    if !problems.is_empty() {
+        return Err(WriteError::Invalid { problems });
+    }
+    let next = State { commit, tree, seconds: committer.seconds, records };
+    Ok(Change { next: Some(next), written })
+}
+
+/// Lists the problems of `after` that `before` does not have.
+fn new_problems(before: &Snapshot, after: &Snapshot) -> Vec<Problem> {
+    let known = before.problems();
+    let is_new = |problem: &Problem| known.binary_search(problem).is_err();
+    after.problems().into_iter().filter(is_new).collect()
+}

@@ -1,0 +1,182 @@
+//! Why a batch is not written.
+
+use std::sync::Arc;
+
+use super::Version;
+use crate::changes::ReadError;
+use crate::encode::EncodeError;
+use crate::id::{CommitId, Key, SheetName};
+use crate::layout::RenderError;
+use crate::load::LoadError;
+use crate::mirror::{self, EditError, ObjectError, RefError};
+use crate::problem::{Problem, Rule};
+use crate::report::ReloadId;
+
+/// A batch that is not written: nothing of it is.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// There is no such sheet.
+    #[error("there is no sheet {sheet}")]
+    NoSheet {
+        /// The name.
+        sheet: SheetName,
+    },
+    /// There is no such record.
+    #[error("there is no record {key} in {sheet}")]
+    NotFound {
+        /// The sheet.
+        sheet: SheetName,
+        /// The key.
+        key: Key,
+    },
+    /// The record is there and was not to be, or another one is where it should go.
+    #[error("{sheet} has a record {key} already")]
+    Exists {
+        /// The sheet.
+        sheet: SheetName,
+        /// The key.
+        key: Key,
+    },
+    /// The record is not in the version that was expected.
+    #[error("{sheet}/{key} has changed")]
+    Stale {
+        /// The sheet.
+        sheet: SheetName,
+        /// The key.
+        key: Key,
+        /// Its version now; `None` where it is not there.
+        version: Option<Version>,
+    },
+    /// The fields belong under another key than the one that is named.
+    #[error("the fields belong to the key {rendered:?}, not to {key}")]
+    OtherKey {
+        /// The key that is named.
+        key: Key,
+        /// The path that the fields say.
+        rendered: String,
+    },
+    /// The sheet cannot take the record at all.
+    #[error("{path} cannot be a record of {sheet}")]
+    NotOfSheet {
+        /// The sheet.
+        sheet: SheetName,
+        /// The path it would have.
+        path: String,
+    },
+    /// The path cannot be told from the fields.
+    #[error("a record of {sheet} cannot be placed")]
+    Path {
+        /// The sheet.
+        sheet: SheetName,
+        /// Why.
+        #[source]
+        source: RenderError,
+    },
+    /// The record cannot be encoded.
+    #[error("a record of {sheet} cannot be written")]
+    Encode {
+        /// The sheet.
+        sheet: SheetName,
+        /// Why.
+        #[source]
+        source: EncodeError,
+    },
+    /// The result has problems that were not there before.
+    #[error("the change is not valid: {}", problems.first().map_or("", |first| &first.message))]
+    Invalid {
+        /// All of them; never empty.
+        problems: Vec<Problem>,
+    },
+    /// Files and folders are in each other's place.
+    #[error("the change does not fit into the tree")]
+    Tree(#[source] EditError),
+    /// The key of a request was used for another one.
+    #[error("the idempotency key {key:?} was used for another request")]
+    KeyReused {
+        /// The key.
+        key: String,
+    },
+    /// The repository does not give what it should.
+    #[error("cannot read the repository")]
+    Repository(#[from] ObjectError),
+    /// What was made cannot be read again.
+    #[error("cannot read the change")]
+    Read(#[from] ReadError),
+    /// The write is not taken now; it says why, and whether it may be later.
+    #[error(transparent)]
+    Closed(#[from] Gate),
+    /// The change could not be made durable or published, with every other of its group.
+    #[error("the change is not stored")]
+    Store(#[source] Arc<StoreError>),
+}
+
+/// A reason for which no write is taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Gate {
+    /// Writes are not turned on, or the repository is somebody's work tree.
+    #[error("this repository is not written to")]
+    ReadOnly,
+    /// Too many writes wait already.
+    #[error("too many writes wait")]
+    Full,
+    /// The engine is shut down.
+    #[error("the engine is shut down")]
+    ShutDown,
+    /// A commit is pinned, and stays what is served.
+    #[error("commit {commit} is pinned")]
+    Pinned {
+        /// The commit.
+        commit: CommitId,
+    },
+    /// A push is held back: what comes behind it is not decided.
+    #[error("the push {id} is held back, so nothing is written before it is decided")]
+    Held {
+        /// The reload that holds it.
+        id: ReloadId,
+        /// Whether it diverged from what is served.
+        diverged: bool,
+    },
+    /// The branch is not where what is served came from. A reload mends it.
+    #[error("the branch was moved by somebody else")]
+    OutOfStep,
+}
+
+/// A group of commits that was made and is not stored.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The repository cannot be opened.
+    #[error("cannot open the repository")]
+    Open(#[source] mirror::OpenError),
+    /// The repository does not give what it should.
+    #[error("cannot read the repository")]
+    Repository(#[source] ObjectError),
+    /// The branch cannot be read or moved.
+    #[error("cannot read or move the branch")]
+    Reference(#[source] RefError),
+    /// The state cannot be built.
+    #[error("cannot build the state")]
+    Load(#[source] LoadError),
+    /// The objects cannot be stored.
+    #[error("cannot store the objects")]
+    Objects(#[source] std::io::Error),
+    /// A step panicked, which is a mistake in Headwater.
+    #[error("writing panicked: {message}")]
+    Panic {
+        /// What the panic said.
+        message: String,
+    },
+}
+
+impl WriteError {
+    /// Says whether another record stands in the way, as opposed to the change being wrong in
+    /// itself.
+    pub fn is_conflict(&self) -> bool {
+        let clash = |problem: &Problem| matches!(problem.rule, Rule::NotUnique | Rule::KeyTaken);
+        match self {
+            Self::Exists { .. } | Self::Tree(EditError::IsAFolder { .. }) => true,
+            Self::Tree(EditError::NotAFolder { .. }) => true,
+            Self::Invalid { problems } => problems.iter().all(clash),
+            _ => false,
+        }
+    }
+}

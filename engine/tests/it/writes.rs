@@ -1,0 +1,227 @@
+//! Writes: each a commit, durable and published when it is acknowledged.
+
+use headwater_engine::engine::RequestKind;
+use headwater_engine::id::{Key, SheetName};
+use headwater_engine::mirror::{Identity, Trailer};
+use headwater_engine::write::{
+    Action, Batch, Committed, Condition, Gate, Operation, WriteError, version,
+};
+use serde_json::{Value, json};
+
+use crate::house::{DEFINITION, House, id};
+
+fn batch(actions: impl IntoIterator<Item = Action>) -> Batch {
+    let operation =
+        |action| Operation { sheet: SheetName::new("people"), action, condition: Condition::Any };
+    Batch {
+        operations: actions.into_iter().map(operation).collect(),
+        author: Identity::parse("Ada <ada@example.org>").unwrap(),
+        message: "ada: a change".to_owned(),
+        trailers: vec![Trailer::new("Action", "people.change").unwrap()],
+        repeat: None,
+    }
+}
+
+fn put(key: &str, record: Value) -> Action {
+    Action::Put(Key::new(key), record)
+}
+
+fn write(house: &House, action: Action) -> Result<Committed, WriteError> {
+    house.engine().commit(batch([action]))
+}
+
+/// Runs git in the mirror.
+fn git(house: &House, args: &[&str]) -> String {
+    let mut git = std::process::Command::new("git");
+    let output = git.arg("-C").arg(house.mirror()).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_write_is_a_commit_on_the_branch_and_is_served() {
+    let house = House::new();
+    let before = house.served();
+    let record = json!({"slug": "ada", "id": 3, "name": "Ada \"L\""});
+    let done = write(&house, put("ada", record)).unwrap();
+    assert!(done.changed && !done.written[0].existed);
+    assert_eq!(house.served(), done.commit);
+    assert_eq!(house.name_of("ada").unwrap(), r#"{"id":3,"name":"Ada \"L\"","slug":"ada"}"#);
+    let head = git(&house, &["rev-parse", "HEAD"]);
+    assert_eq!(id(head.trim()), done.commit);
+    let commit = git(&house, &["cat-file", "commit", "HEAD"]);
+    assert!(
+        commit.contains(&format!("parent {before}\nauthor Ada <ada@example.org> ")),
+        "{commit}"
+    );
+    assert!(commit.contains("\ncommitter Headwater <headwater@localhost> "), "{commit}");
+    assert!(commit.ends_with("\n\nada: a change\n\nAction: people.change\n"), "{commit}");
+    let file = git(&house, &["cat-file", "blob", "HEAD:people/ada.toml"]);
+    assert_eq!(file, "id = 3\nname = 'Ada \"L\"'\nslug = \"ada\"\n");
+    git(&house, &["fsck", "--strict"]);
+    house.is_lawful();
+    assert_eq!(house.engine().status().ahead, 1);
+}
+
+#[test]
+fn a_change_that_changes_nothing_makes_no_commit() {
+    let house = House::new();
+    let record = json!({"slug": "jane", "id": 1, "name": "Jane"});
+    let first = write(&house, put("jane", record.clone())).unwrap();
+    assert!(first.changed && first.written[0].existed);
+    let again = write(&house, put("jane", record)).unwrap();
+    assert_eq!((again.changed, again.commit), (false, first.commit));
+    let patched = write(&house, Action::Patch(Key::new("jane"), json!({"name": "Jane"}))).unwrap();
+    assert_eq!((patched.changed, house.served()), (false, first.commit));
+}
+
+#[test]
+fn records_are_created_patched_moved_and_deleted() {
+    let house = House::new();
+    let created = write(&house, Action::Create(json!({"slug": "new", "id": 7}))).unwrap();
+    assert_eq!(created.written[0].key.as_str(), "new");
+    let patch = json!({"id": null, "name": "N", "slug": "newer"});
+    let moved = write(&house, Action::Patch(Key::new("new"), patch)).unwrap();
+    assert_eq!(moved.written[0].moved_from, Some(Key::new("new")));
+    assert_eq!(house.name_of("new"), None);
+    assert_eq!(house.name_of("newer").unwrap(), r#"{"name":"N","slug":"newer"}"#);
+    let deleted = write(&house, Action::Delete(Key::new("newer"))).unwrap();
+    assert_eq!(deleted.written[0].value, None);
+    assert_eq!(house.name_of("newer"), None);
+    house.is_lawful();
+    let gone = write(&house, Action::Delete(Key::new("newer"))).unwrap_err();
+    assert!(matches!(gone, WriteError::NotFound { .. }), "{gone}");
+}
+
+#[test]
+fn attachments_go_where_their_record_goes() {
+    let mut house = House::new();
+    house.upstream.commit("picture").put("people/jane/photo.jpg", "pixels").push();
+    house.reload();
+    let record = json!({"slug": "jeanne", "id": 1});
+    write(&house, put("jane", record)).unwrap();
+    let files = || git(&house, &["ls-tree", "-r", "--name-only", "HEAD", "people/"]);
+    assert_eq!(files(), "people/jeanne.toml\npeople/jeanne/photo.jpg\npeople/joe.toml\n");
+    write(&house, Action::Delete(Key::new("jeanne"))).unwrap();
+    assert_eq!(files(), "people/joe.toml\n");
+}
+
+#[test]
+fn several_operations_are_one_commit_or_none() {
+    let house = House::new();
+    let before = house.served();
+    let all = batch([
+        put("ada", json!({"slug": "ada", "id": 3})),
+        Action::Patch(Key::new("ada"), json!({"name": "Ada"})),
+        Action::Delete(Key::new("joe")),
+    ]);
+    let done = house.engine().commit(all).unwrap();
+    assert_eq!(git(&house, &["rev-list", "--count", &format!("{before}..HEAD")]).trim(), "1");
+    assert_eq!(house.name_of("ada").unwrap(), r#"{"id":3,"name":"Ada","slug":"ada"}"#);
+    let none = batch([Action::Delete(Key::new("ada")), Action::Delete(Key::new("nobody"))]);
+    let refused = house.engine().commit(none).unwrap_err();
+    assert!(matches!(refused, WriteError::NotFound { .. }), "{refused}");
+    assert_eq!(house.served(), done.commit);
+    house.is_lawful();
+}
+
+#[test]
+fn a_condition_that_is_not_met_says_what_is_there() {
+    let house = House::new();
+    let with = |condition| {
+        let mut batch = batch([put("jane", json!({"slug": "jane", "id": 1, "n": 1}))]);
+        batch.operations[0].condition = condition;
+        house.engine().commit(batch)
+    };
+    let now = version(house.name_of("jane").unwrap().as_bytes());
+    for condition in [Condition::Absent, Condition::Is(vec![[0; 16]])] {
+        let stale = with(condition).unwrap_err();
+        let is = |error: &WriteError| matches!(error, WriteError::Stale { version, .. } if *version == Some(now));
+        assert!(is(&stale), "{stale:?}");
+    }
+    assert!(with(Condition::Is(vec![[0; 16], now])).unwrap().changed);
+    assert!(with(Condition::Present).is_ok());
+}
+
+#[test]
+fn what_would_be_a_problem_is_refused_and_names_it() {
+    let house = House::new();
+    let before = house.served();
+    let taken = write(&house, put("ada", json!({"slug": "ada", "id": 1}))).unwrap_err();
+    assert!(taken.is_conflict(), "{taken:?}");
+    let other = write(&house, put("ada", json!({"slug": "eve", "id": 9}))).unwrap_err();
+    assert!(matches!(other, WriteError::OtherKey { .. }), "{other:?}");
+    let nowhere = write(&house, put("ada", json!({"id": 9}))).unwrap_err();
+    assert!(matches!(nowhere, WriteError::Path { .. }), "{nowhere:?}");
+    let hostile = write(&house, Action::Create(json!({"slug": "..", "id": 9}))).unwrap_err();
+    assert!(matches!(hostile, WriteError::Path { .. }), "{hostile:?}");
+    let moved = write(&house, Action::Patch(Key::new("joe"), json!({"slug": "jane"}))).unwrap_err();
+    assert!(moved.is_conflict(), "{moved:?}");
+    assert_eq!(house.served(), before);
+    git(&house, &["fsck", "--strict"]);
+}
+
+#[test]
+fn a_refused_batch_does_not_concern_those_that_wait_with_it() {
+    let house = House::new();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for n in 0..200 {
+        let sender = sender.clone();
+        // Every tenth claims an id that is taken.
+        let number = if n % 10 == 0 { 1 } else { n + 10 };
+        let record = json!({"slug": format!("p{n}"), "id": number});
+        let done = move |result: Result<Committed, WriteError>| sender.send((n, result)).unwrap();
+        house.engine().write(batch([put(&format!("p{n}"), record)]), Box::new(done));
+    }
+    drop(sender);
+    let mut commits = Vec::new();
+    for (n, result) in receiver {
+        assert_eq!(result.is_ok(), n % 10 != 0, "{n}: {result:?}");
+        commits.extend(result.map(|done| done.commit));
+    }
+    assert_eq!(commits.len(), 180);
+    assert_eq!(commits.last(), Some(&house.served()));
+    for commit in commits {
+        git(&house, &["merge-base", "--is-ancestor", &commit.to_string(), "HEAD"]);
+    }
+    house.is_lawful();
+}
+
+#[test]
+fn writes_and_reloads_take_turns() {
+    let mut house = House::new();
+    let done = write(&house, put("ada", json!({"slug": "ada", "id": 3}))).unwrap();
+    // Nothing was pushed, so a reload leaves what is ours.
+    assert_eq!(house.reload().new, done.commit);
+    // Something was pushed by others, so it is not a fast-forward.
+    house.upstream.commit("other").put("people/eve.toml", "slug = \"eve\"\nid = 4\n").push();
+    let report = house.run(RequestKind::Reload);
+    assert!(report.result.is_err());
+    let held = write(&house, Action::Delete(Key::new("ada"))).unwrap_err();
+    let is_held = matches!(held, WriteError::Closed(Gate::Held { diverged: true, .. }));
+    assert!(is_held, "{held:?}");
+    assert_eq!(house.served(), done.commit);
+    house.is_lawful();
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_restart() {
+    let house = House::new();
+    let done = write(&house, put("ada", json!({"slug": "ada", "id": 3}))).unwrap();
+    let house = house.started();
+    assert_eq!(house.served(), done.commit);
+    house.is_lawful();
+}
+
+#[test]
+fn the_first_record_of_an_empty_remote_begins_the_history() {
+    let mut house = House::new();
+    let definition = house.upstream.commit("only the sheet").delete("people/jane.toml");
+    definition.delete("people/joe.toml").put(".gitsheets/people.toml", DEFINITION).push();
+    house.reload();
+    let done = write(&house, put("ada", json!({"slug": "ada", "id": 3}))).unwrap();
+    assert_eq!(house.served(), done.commit);
+    let last = write(&house, Action::Delete(Key::new("ada"))).unwrap();
+    assert!(last.changed);
+    house.is_lawful();
+}
