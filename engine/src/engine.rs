@@ -14,6 +14,7 @@ mod ledger;
 mod open;
 mod pin;
 mod reload;
+mod repeats;
 mod retained;
 mod schedule;
 mod writing;

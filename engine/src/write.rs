@@ -8,7 +8,7 @@ mod batch;
 mod error;
 mod files;
 
-pub use batch::{Change, State, commit};
+pub use batch::{Change, State, commit, repeat_of};
 pub use error::{Gate, StoreError, WriteError};
 
 use serde_json::Value as Json;

@@ -12,13 +12,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::held::HeldReason;
+use super::repeats::Repeats;
 use super::{Engine, Shared};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
 use crate::mirror::{Expected, Identity, Signature, Stage};
 use crate::snapshot::Snapshot;
-use crate::write::{self, Batch, Committed, Gate, State, StoreError, WriteError};
+use crate::write::{self, Batch, Change, Committed, Gate, Repeat, State, StoreError, WriteError};
 
 /// How many batches may wait.
 const WAITING: usize = 1_000;
@@ -34,6 +35,8 @@ pub(super) struct Writing {
     committer: Option<Identity>,
     queue: Mutex<Queue>,
     changed: Condvar,
+    /// The requests that made a commit; read from the history when the first one has a key.
+    repeats: Mutex<Option<Repeats>>,
 }
 
 #[derive(Default)]
@@ -49,7 +52,8 @@ struct Waiting {
 
 impl Writing {
     pub(super) fn new(committer: Option<Identity>) -> Self {
-        Self { committer, queue: Mutex::default(), changed: Condvar::new() }
+        let (queue, changed) = (Mutex::default(), Condvar::new());
+        Self { committer, queue, changed, repeats: Mutex::default() }
     }
 
     /// Takes no more. What waits is still written.
@@ -156,17 +160,46 @@ impl Shared {
         let mut state = first.clone();
         let mut results = Vec::with_capacity(batches.len());
         let mut commits = 0;
+        let mut known = self.writing.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none() && batches.iter().any(|batch| batch.repeat.is_some()) {
+            let read = Repeats::read(stage.objects(), first.commit);
+            *known = Some(read.map_err(StoreError::Repository)?);
+        }
+        // Until it is known that they are stored, what they made is known to this group only.
+        let mut made_now: Vec<(Repeat, CommitId)> = Vec::new();
         for batch in batches {
-            let made = write::commit(&mut stage, &state, batch, &committer, &self.load);
-            results.push(made.map(|made| {
-                let changed = made.next.is_some();
-                commits += u64::from(changed);
-                state = made.next.unwrap_or_else(|| state.clone());
-                Committed { commit: state.commit, changed, repeated: false, written: made.written }
+            let again = match (&batch.repeat, &*known) {
+                (Some(repeat), Some(known)) => again(repeat, known, &made_now),
+                _ => Ok(None),
+            };
+            let written = match again {
+                Ok(Some(commit)) => {
+                    results.push(Ok(Committed {
+                        commit,
+                        changed: true,
+                        repeated: true,
+                        written: vec![],
+                    }));
+                    continue;
+                }
+                Ok(None) => write::commit(&mut stage, &state, batch, &committer, &self.load),
+                Err(error) => Err(error),
+            };
+            results.push(written.map(|Change { next, written }| {
+                let changed = next.is_some();
+                if let Some(next) = next {
+                    commits += 1;
+                    made_now.extend(batch.repeat.clone().map(|repeat| (repeat, next.commit)));
+                    state = next;
+                }
+                Committed { commit: state.commit, changed, repeated: false, written }
             }));
         }
         if state.commit != first.commit {
             self.store(&stage, first.commit, state.commit, commits)?;
+        }
+        if let Some(known) = &mut *known {
+            made_now.into_iter().for_each(|(repeat, commit)| known.note(repeat, commit));
         }
         Ok(results)
     }
@@ -232,6 +265,19 @@ impl Shared {
             status.ahead += commits;
         }
         Ok(())
+    }
+}
+
+/// Returns the commit that the same request made before, in this group or earlier.
+fn again(
+    repeat: &Repeat,
+    known: &Repeats,
+    made_now: &[(Repeat, CommitId)],
+) -> Result<Option<CommitId>, WriteError> {
+    match made_now.iter().find(|(other, _)| other.key == repeat.key) {
+        Some((other, commit)) if other.digest == repeat.digest => Ok(Some(*commit)),
+        Some(_) => Err(WriteError::KeyReused { key: repeat.key.clone() }),
+        None => known.find(repeat),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use gix::bstr::ByteSlice as _;
 use gix::objs::Kind;
 
-use super::{Cause, ObjectError, Objects};
+use super::{Cause, ObjectError, Objects, Trailer};
 use crate::id::{CommitId, TreeId};
 
 /// What a commit says.
@@ -52,6 +52,14 @@ impl Objects {
     /// read, since anybody can write anything into a commit.
     pub fn commit(&self, commit: CommitId) -> Result<CommitFacts, ObjectError> {
         self.read_commit(commit, &mut Vec::new())
+    }
+
+    /// Returns the trailers of a commit's message: what its last paragraph says to machines.
+    pub fn trailers(&self, commit: CommitId) -> Result<Vec<Trailer>, ObjectError> {
+        let mut buffer = Vec::new();
+        let data = self.read(&object_id(commit), Kind::Commit, &mut buffer)?;
+        let message = data.find(b"\n\n").map_or(&b""[..], |end| &data[end + 2..]);
+        Ok(Trailer::read(&message.to_str_lossy()))
     }
 
     /// Says whether `ancestor` is `descendant` or in its history.

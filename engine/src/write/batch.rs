@@ -1,13 +1,18 @@
 //! One batch on top of a state: the commit it makes, and the state that comes of it.
 
 use super::files::Files;
-use super::{Batch, WriteError, Written};
+use super::{Batch, Repeat, WriteError, Written};
 use crate::changes::ChangeSet;
 use crate::id::{CommitId, TreeId};
-use crate::mirror::{EditError, NewCommit, Signature, Stage};
+use crate::mirror::{EditError, NewCommit, Signature, Stage, Trailer};
 use crate::options::LoadOptions;
 use crate::problem::Problem;
 use crate::snapshot::Snapshot;
+
+/// The trailer that keeps the key of a request.
+const KEY: &str = "Idempotency-Key";
+/// The trailer that keeps what the request asked for.
+const DIGEST: &str = "Request-Digest";
 
 /// Where the next batch goes: a commit with its tree and its records.
 #[derive(Debug, Clone)]
@@ -83,7 +88,7 @@ fn make(
         author: &author,
         committer: &committer,
         message: &batch.message,
-        trailers: &batch.trailers,
+        trailers: &trailers(batch)?,
     })?;
     let paths = stage.objects().diff(state.tree, tree)?;
     let layout = state.records.layout();
@@ -96,6 +101,23 @@ fn make(
     }
     let next = State { commit, tree, seconds: committer.seconds, records };
     Ok(Change { next: Some(next), written })
+}
+
+/// Returns the trailers, with those by which the request is known again.
+fn trailers(batch: &Batch) -> Result<Vec<Trailer>, WriteError> {
+    let mut trailers = batch.trailers.clone();
+    if let Some(Repeat { key, digest }) = &batch.repeat {
+        for (name, value) in [(KEY, key), (DIGEST, digest)] {
+            trailers.push(Trailer::new(name, value).map_err(WriteError::Trailer)?);
+        }
+    }
+    Ok(trailers)
+}
+
+/// Returns by what the request that made a commit is known again, if its trailers tell.
+pub fn repeat_of(trailers: &[Trailer]) -> Option<Repeat> {
+    let value = |key| trailers.iter().find(|trailer| trailer.key() == key).map(Trailer::value);
+    Some(Repeat { key: value(KEY)?.to_owned(), digest: value(DIGEST)?.to_owned() })
 }
 
 /// Lists the problems of `after` that `before` does not have.

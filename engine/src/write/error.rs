@@ -8,7 +8,7 @@ use crate::encode::EncodeError;
 use crate::id::{CommitId, Key, SheetName};
 use crate::layout::RenderError;
 use crate::load::LoadError;
-use crate::mirror::{self, EditError, ObjectError, RefError};
+use crate::mirror::{self, CommitFlaw, EditError, ObjectError, RefError};
 use crate::problem::{Problem, Rule};
 use crate::report::ReloadId;
 
@@ -90,6 +90,9 @@ pub enum WriteError {
     /// Files and folders are in each other's place.
     #[error("the change does not fit into the tree")]
     Tree(#[source] EditError),
+    /// What a request is known by cannot stand in a commit.
+    #[error("the idempotency key cannot be kept")]
+    Trailer(#[source] CommitFlaw),
     /// The key of a request was used for another one.
     #[error("the idempotency key {key:?} was used for another request")]
     KeyReused {

@@ -4,7 +4,7 @@ use headwater_engine::engine::RequestKind;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::{Identity, Trailer};
 use headwater_engine::write::{
-    Action, Batch, Committed, Condition, Gate, Operation, WriteError, version,
+    Action, Batch, Committed, Condition, Gate, Operation, Repeat, WriteError, version,
 };
 use serde_json::{Value, json};
 
@@ -211,6 +211,27 @@ fn what_was_acknowledged_is_there_after_a_restart() {
     let house = house.started();
     assert_eq!(house.served(), done.commit);
     house.is_lawful();
+}
+
+#[test]
+fn a_request_that_comes_again_finds_its_commit_even_after_a_restart() {
+    let house = House::new();
+    let request = |digest: &str, number| {
+        let mut batch = batch([put("ada", json!({"slug": "ada", "id": number}))]);
+        let (key, digest) = ("5f0c".to_owned(), digest.to_owned());
+        batch.repeat = Some(Repeat { key, digest });
+        batch
+    };
+    let first = house.engine().commit(request("a", 3)).unwrap();
+    write(&house, Action::Patch(Key::new("ada"), json!({"id": 4}))).unwrap();
+    let house = house.started();
+    for _ in 0..2 {
+        let again = house.engine().commit(request("a", 3)).unwrap();
+        assert_eq!((again.commit, again.repeated), (first.commit, true));
+    }
+    assert_eq!(house.name_of("ada").unwrap(), r#"{"id":4,"slug":"ada"}"#);
+    let other = house.engine().commit(request("b", 5)).unwrap_err();
+    assert!(matches!(other, WriteError::KeyReused { .. }), "{other:?}");
 }
 
 #[test]
