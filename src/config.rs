@@ -9,17 +9,23 @@ pub mod secrets;
 pub mod settings;
 mod receiver;
 mod values;
+pub mod tokens;
+pub mod watched;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use headwater_engine::mirror::Identity;
 
 pub use keyring::Keyring;
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
 pub use receiver::{Receiver, Shape};
 pub use secret::Secret;
 pub use secrets::Secrets;
+pub use tokens::{Token, Tokens};
 pub use values::{BasePath, Cors, LogFormat, TrustedProxies};
+pub use watched::Watched;
 
 /// Everything `serve` needs to know.
 pub struct Config {
@@ -31,6 +37,12 @@ pub struct Config {
     pub reload_secrets: Keyring,
     /// Opens the routes that let held pushes through.
     pub operator_secrets: Keyring,
+    /// Opens the routes that write; `None` where nothing is written.
+    pub write_tokens: Option<Watched<Tokens>>,
+    /// Whether a change of a record must name the version it is based on.
+    pub require_if_match: bool,
+    /// Who commits what is written.
+    pub committer: Identity,
     /// How often the remote is asked; `None` for never.
     pub poll_interval: Option<Duration>,
     /// How often to audit the state; `None` for never.
@@ -187,6 +199,9 @@ impl Config {
             http: Http::resolve(layers)?,
             reload_secrets: keyring(layers, &RELOAD_SECRET, &RELOAD_SECRET_FILE)?,
             operator_secrets: keyring(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
+            write_tokens: write_tokens(layers)?,
+            require_if_match: layers.require(&REQUIRE_IF_MATCH, values::switch)?,
+            committer: layers.require(&COMMITTER, values::identity)?,
             poll_interval: interval(layers, &POLL_INTERVAL)?,
             audit_interval: interval(layers, &AUDIT_INTERVAL)?,
             alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
@@ -248,6 +263,17 @@ impl Http {
             max_connections: layers.require(&MAX_CONNECTIONS, values::at_least_one)?,
         })
     }
+}
+
+/// Reads the file of write tokens, if there is one.
+fn write_tokens(layers: &Layers<'_>) -> Result<Option<Watched<Tokens>>, ConfigError> {
+    let setting = settings::WRITE_TOKENS_FILE.key();
+    let path = layers.read(&settings::WRITE_TOKENS_FILE, values::path)?;
+    let read = |path: PathBuf| {
+        let name = setting.clone();
+        Watched::read(&setting, &path, move |text| Tokens::parse(&name, text))
+    };
+    path.map(read).transpose()
 }
 
 /// Reads the secrets of a pair of settings: one in the environment, more in a file.

@@ -22,10 +22,11 @@ mod state;
 mod throttle;
 pub mod view;
 mod webhook;
+mod write;
 
 use axum::Router;
 use axum::http::{Method, header};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::Cors;
@@ -56,8 +57,17 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         .route("/api/_problems", get(state::problems))
         .route("/api/_search", get(search::search))
         .route("/api/{sheet}", get(list::list))
-        .route("/api/{sheet}/{*key}", get(record::show))
-        .method_not_allowed_fallback(method_not_allowed);
+        .route("/api/{sheet}/{*key}", get(record::show));
+    let reads = if app.gate.lets_write() {
+        let change = put(write::put).patch(write::patch).delete(write::delete);
+        reads
+            .route("/api/_transact", post(write::transact))
+            .route("/api/{sheet}", post(write::create))
+            .route("/api/{sheet}/{*key}", change)
+            .method_not_allowed_fallback(method_not_allowed)
+    } else {
+        reads.method_not_allowed_fallback(not_written)
+    };
     let reads = match cors_layer(cors) {
         Some(layer) => reads.layer(layer),
         None => reads,
@@ -104,6 +114,13 @@ async fn not_found() -> ApiError {
 
 async fn method_not_allowed() -> ApiError {
     Code::MethodNotAllowed.into()
+}
+
+async fn not_written() -> ApiError {
+    ApiError::explained(
+        Code::MethodNotAllowed,
+        "nothing is written here: there are no write tokens",
+    )
 }
 
 /// Lets pages of other origins read, and nothing else: no credentials, no other method.

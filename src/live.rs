@@ -8,6 +8,7 @@ use headwater_engine::engine::{Asker, Engine, Ledger, Request, RequestKind, Verd
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::write::{Batch, Committed, Gate, WriteError};
 use tokio::sync::oneshot;
 
 /// An engine that may still be loading.
@@ -110,6 +111,14 @@ impl Live {
             (Stage::Live | Stage::Closed, _) => self.ledger.reserve(),
         };
         Ticket { id, verdict }
+    }
+
+    /// Writes `batch`, and waits until it is durable and published; it is written whether anybody
+    /// waits or not. `None` while the records are loaded.
+    pub async fn write(&self, batch: Batch) -> Option<Result<Committed, WriteError>> {
+        let (sender, receiver) = oneshot::channel();
+        self.engine()?.write(batch, Box::new(|result| drop(sender.send(result))));
+        Some(receiver.await.unwrap_or_else(|_| Err(Gate::ShutDown.into())))
     }
 
     /// Lets the reload that runs end and takes no more. Callers that still wait are let go.

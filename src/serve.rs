@@ -76,6 +76,7 @@ impl Server {
         engine_config.observer = observer(metrics.clone(), pager.clone());
         engine_config.poll_interval = config.poll_interval;
         engine_config.audit_interval = config.audit_interval;
+        engine_config.writes = config.write_tokens.as_ref().map(|_| config.committer.clone());
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
         let (cors, patience) = (config.http.cors.clone(), config.alert_after);
@@ -181,12 +182,18 @@ fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
     let (branch, remote) = (config.source.branch, config.source.remote);
     Arc::new(Shared {
         live,
-        gate: Gate::new(config.reload_secrets, config.operator_secrets, metrics.clone()),
+        gate: Gate::new(
+            config.reload_secrets,
+            config.operator_secrets,
+            config.write_tokens,
+            metrics.clone(),
+        ),
         proxies: config.http.trusted_proxies,
         deliveries: Deliveries::default(),
         pending: PendingVerdicts::default(),
         blocking: Blocking::default(),
         metrics,
+        require_if_match: config.require_if_match,
         base_path: config.http.base_path,
         configured: Configured { branch, remote },
     })

@@ -1,37 +1,17 @@
-//! The secrets of one door as they are at the moment: their file is read again at each use.
+//! The secrets of one door as they are at the moment.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 
+use super::watched::Watched;
 use super::{ConfigError, Secret, Secrets};
-use crate::exit::chain;
 
 /// The secrets of one door: one given directly, more in a file that may change at any time.
-///
-/// The file is small, so reading it is cheaper than to find out for certain that it is the same. A
-/// file that can't be used any more leaves the last good secrets in place, so that a mistake during
-/// a rotation shuts nobody out; the log tells of it once.
-pub struct Keyring {
-    direct: Option<Secret>,
-    file: Option<File>,
-    last: Mutex<Last>,
-}
+pub struct Keyring(Kind);
 
-struct File {
-    /// The setting that names it.
-    setting: String,
-    path: PathBuf,
-}
-
-/// What is known of the secrets.
-#[derive(Default)]
-struct Last {
-    secrets: Arc<Secrets>,
-    /// The hash of the text that they were read from.
-    text: Option<blake3::Hash>,
-    /// Why the file could not be used when it was read last.
-    trouble: Option<String>,
+enum Kind {
+    Fixed(Arc<Secrets>),
+    Watched(Watched<Secrets>),
 }
 
 impl Keyring {
@@ -46,77 +26,36 @@ impl Keyring {
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
         let direct = direct.map(|text| Secret::new(setting, text)).transpose()?;
-        let file =
-            file.map(|path| File { setting: format!("{setting}_file"), path: path.to_owned() });
-        let last = match &file {
-            Some(file) => file.parse(std::fs::read_to_string(&file.path), direct.clone())?,
-            None => Last::new(Secrets::default().after(direct.clone()), None),
+        let Some(path) = file else {
+            return Ok(Self(Kind::Fixed(Arc::new(Secrets::default().after(direct)))));
         };
-        Ok(Self { direct, file, last: Mutex::new(last) })
+        let setting = format!("{setting}_file");
+        let name = setting.clone();
+        let parse = move |text: &str| Ok(Secrets::parse(&name, text)?.after(direct.clone()));
+        Watched::read(&setting, path, parse).map(|watched| Self(Kind::Watched(watched)))
     }
 
     /// Returns the secrets that hold now.
     pub async fn current(&self) -> Arc<Secrets> {
-        if let Some(file) = &self.file {
-            let text = tokio::fs::read_to_string(&file.path).await;
-            self.renew(file, text);
+        match &self.0 {
+            Kind::Fixed(secrets) => secrets.clone(),
+            Kind::Watched(file) => file.current().await,
         }
-        self.last()
     }
 
     /// Returns the secrets as they were read last.
     pub fn last(&self) -> Arc<Secrets> {
-        self.lock().secrets.clone()
-    }
-
-    fn renew(&self, file: &File, text: io::Result<String>) {
-        let mut last = self.lock();
-        match file.parse(text, self.direct.clone()) {
-            Ok(new) => {
-                if new.text != last.text {
-                    let secrets = new.secrets.numbered().count();
-                    tracing::info!(setting = file.setting, secrets, "secrets have changed");
-                } else if last.trouble.is_some() {
-                    tracing::info!(setting = file.setting, "the file of secrets is back");
-                }
-                *last = new;
-            }
-            Err(error) => {
-                let trouble = chain(&error);
-                if last.trouble.as_ref() != Some(&trouble) {
-                    tracing::warn!(error = trouble, "keeping the last good secrets");
-                }
-                last.trouble = Some(trouble);
-            }
+        match &self.0 {
+            Kind::Fixed(secrets) => secrets.clone(),
+            Kind::Watched(file) => file.last(),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Last> {
-        // Each value is put in place whole, so a poisoned lock holds a usable one.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl File {
-    fn parse(&self, text: io::Result<String>, first: Option<Secret>) -> Result<Last, ConfigError> {
-        let text = text.map_err(|source| ConfigError::Unreadable {
-            setting: self.setting.clone(),
-            path: self.path.clone(),
-            source,
-        })?;
-        let secrets = Secrets::parse(&self.setting, &text)?.after(first);
-        Ok(Last::new(secrets, Some(blake3::hash(text.as_bytes()))))
-    }
-}
-
-impl Last {
-    fn new(secrets: Secrets, text: Option<blake3::Hash>) -> Self {
-        Self { secrets: Arc::new(secrets), text, trouble: None }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     const ENVIRONMENT: &str = "the-secret-of-the-environment";

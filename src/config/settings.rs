@@ -71,6 +71,12 @@ settings! {
         "The secret that lets held pushes through, at least 16 bytes";
     OPERATOR_SECRET_FILE = "operator-secret-file" "FILE" None, None, false,
         "A file with operator secrets, one in each line; read again at each use";
+    WRITE_TOKENS_FILE = "write-tokens-file" "FILE" None, None, false,
+        "A TOML file with who may write; read again at each use. Without it nothing is written";
+    REQUIRE_IF_MATCH = "require-if-match" "SWITCH" Some("off"), None, false,
+        "`on` or `off`: whether a change of a record must name the version that it is based on";
+    COMMITTER = "committer" "NAME" Some("Headwater <headwater@localhost>"), None, false,
+        "Who commits what is written, as `Name <address>`; its author is who wrote it";
     REMOTE_TOKEN_FILE = "remote-token-file" "FILE" None, None, false,
         "A file with the token for an https remote, or `user:token`; read at each fetch";
     SSH_KEY_FILE = "ssh-key-file" "FILE" None, None, false,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
+use headwater_engine::mirror::Identity;
 use ipnet::IpNet;
 
 /// A path in front of every route: empty, or beginning with a slash and not ending with one.
@@ -142,6 +143,10 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
         "off" | "false" => Ok(false),
         _ => Err("must be `on` or `off`".to_owned()),
     }
+}
+
+pub(super) fn identity(text: &str) -> Result<Identity, String> {
+    Identity::parse(text).map_err(|_| "must be of the form `Name <address>`".to_owned())
 }
 
 pub(super) fn percent(text: &str) -> Result<u8, String> {

@@ -29,6 +29,8 @@ pub struct Shared {
     pub blocking: Blocking,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Whether a change of a record must name the version that it is based on.
+    pub require_if_match: bool,
     /// In front of every route.
     pub base_path: BasePath,
     /// The branch and the remote as configured, for webhooks before the first load.

@@ -167,6 +167,13 @@ fn keys(headers: &HeaderMap) -> Vec<&[u8]> {
     keys.map(|value| value.as_bytes()).chain(tokens).collect()
 }
 
+/// Returns the one bearer token that is shown.
+pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut tokens = headers.get_all(header::AUTHORIZATION).iter();
+    let token = bearer(tokens.next()?.as_bytes())?;
+    tokens.next().is_none().then_some(token)
+}
+
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())

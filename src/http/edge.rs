@@ -15,7 +15,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use tower::{BoxError, Service};
 
@@ -49,10 +49,13 @@ impl Edge {
             request.extensions_mut().insert(Current(snapshot));
             commit
         });
+        let is_write = commit.is_some() && !matches!(method, Method::GET | Method::HEAD);
         let response = caught(self.routes.call(request)).await;
         let mut response = error::render(response, || format!("{method} {}", uri.path()));
         let headers = response.headers_mut();
-        if let Some(commit) = commit {
+        if let Some(commit) = commit
+            && !(is_write && headers.contains_key(COMMIT))
+        {
             headers.insert(COMMIT, commit);
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -54,6 +54,26 @@ codes! {
     TooManyFailures = TOO_MANY_REQUESTS "too_many_failures" "Too many calls without a valid credential";
     /// No such route, sheet, record or reload, or none that is public.
     NotFound = NOT_FOUND "not_found" "There is nothing here";
+    /// The token is not for this.
+    TokenScope = FORBIDDEN "token_scope" "The token is not for this";
+    /// The record is there already, or another one stands in the way.
+    Conflict = CONFLICT "conflict" "Another record stands in the way";
+    /// The record is not as the condition says.
+    PreconditionFailed = PRECONDITION_FAILED "precondition_failed" "The record is not in the version that was expected";
+    /// A change names no version, and must.
+    PreconditionRequired = PRECONDITION_REQUIRED "precondition_required" "The request must name the version that it is based on";
+    /// A condition or another header can't be read.
+    InvalidHeader = UNPROCESSABLE_ENTITY "invalid_header" "A header of the request cannot be used";
+    /// The record can't be stored as it is.
+    InvalidRecord = UNPROCESSABLE_ENTITY "invalid_record" "The record is not valid";
+    /// The key of a request belongs to another one.
+    KeyReused = UNPROCESSABLE_ENTITY "idempotency_key_reused" "The idempotency key was used for another request";
+    /// A pin or a push that is held keeps what is served.
+    Held = LOCKED "held" "What is served is held, so nothing is written";
+    /// The remote's head is held because it diverged.
+    UpstreamHeld = SERVICE_UNAVAILABLE "upstream_held" "The remote branch is held, so nothing is written";
+    /// The change could not be stored.
+    WriteFailed = INTERNAL_SERVER_ERROR "write_failed" "The change could not be stored; the old state serves on";
     /// The route does not know the method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed" "The method is not allowed here";
     /// The body did not arrive in time.
@@ -129,10 +149,34 @@ struct Inner {
 /// One of several things that are wrong with a request.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct FieldError {
-    /// The parameter.
-    pub parameter: String,
+    /// The parameter of the query, if that is where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter: Option<String>,
+    /// A JSON Pointer into the record, if that is where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
     /// What is wrong with it.
     pub detail: String,
+}
+
+impl FieldError {
+    /// Returns what is wrong with a parameter.
+    pub fn of_parameter(parameter: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { parameter: Some(parameter.into()), pointer: None, detail: detail.into() }
+    }
+
+    /// Returns what is wrong with a place in a record.
+    pub fn at_pointer(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { parameter: None, pointer: Some(pointer.into()), detail: detail.into() }
+    }
+
+    fn told(&self) -> String {
+        let place = self.parameter.as_deref().or(self.pointer.as_deref());
+        match place.filter(|place| !place.is_empty()) {
+            Some(place) => format!("{place}: {}", self.detail),
+            None => self.detail.clone(),
+        }
+    }
 }
 
 impl From<Code> for ApiError {
@@ -161,7 +205,7 @@ impl ApiError {
 
     /// Returns an error that lists what is wrong with each parameter.
     pub fn listing(code: Code, errors: Vec<FieldError>) -> Self {
-        let detail = errors.first().map(|error| format!("{}: {}", error.parameter, error.detail));
+        let detail = errors.first().map(FieldError::told);
         Self::from(code).with(|inner| (inner.detail, inner.errors) = (detail, errors))
     }
 

@@ -1,4 +1,4 @@
-//! The gate in front of the internal routes: credentials are compared with the secrets that hold
+//! The gate in front of the internal routes and of those that write: credentials are compared with the secrets that hold
 //! now, and the log and the metrics are told which of them opened it, by its number.
 //!
 //! A right credential always opens it. Wrong ones are counted against their source; a source with
@@ -11,28 +11,59 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 
-use super::auth::{Keys, Match, Proof, Role};
+use super::auth::{Keys, Match, Proof, Role, bearer_token};
 use super::body::{Arrived, BodyReader, Trust};
 use super::error::{ApiError, Code};
 use super::source::Source;
 use super::throttle::Throttle;
-use crate::config::Keyring;
+use crate::config::{Keyring, Token, Tokens, Watched};
 use crate::metrics::Metrics;
 
-/// The gate in front of the internal routes.
+/// The gate in front of the internal routes and of those that write.
 pub struct Gate {
     reload: Keyring,
     operator: Keyring,
+    /// Who may write; `None` where nothing is written.
+    writers: Option<Watched<Tokens>>,
     bodies: BodyReader,
     throttle: Throttle,
     metrics: Arc<Metrics>,
 }
 
 impl Gate {
-    /// Returns a gate that opens to the secrets of each role.
-    pub fn new(reload: Keyring, operator: Keyring, metrics: Arc<Metrics>) -> Self {
+    /// Returns a gate that opens to the secrets of each role, and to those who may write.
+    pub fn new(
+        reload: Keyring,
+        operator: Keyring,
+        writers: Option<Watched<Tokens>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let (bodies, throttle) = (BodyReader::default(), Throttle::default());
-        Self { reload, operator, bodies, throttle, metrics }
+        Self { reload, operator, writers, bodies, throttle, metrics }
+    }
+
+    /// Says whether anything is written here at all.
+    pub(super) fn lets_write(&self) -> bool {
+        self.writers.is_some()
+    }
+
+    /// Lets somebody pass who may write, and takes in what is to be written.
+    ///
+    /// # Errors
+    /// 405 where nothing is written; 401 without a token, 429 when the source has failed too often;
+    /// as [`BodyReader::read`].
+    pub(super) async fn receive_write(
+        &self,
+        source: Source,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<(Token, Arrived<'_>), ApiError> {
+        let writers = self.writers.as_ref().ok_or(Code::MethodNotAllowed)?;
+        let tokens = writers.current().await;
+        let token = bearer_token(headers).and_then(|given| tokens.matching(given)).cloned();
+        let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into()))?;
+        let arrived = self.bodies.read(headers, body, Trust::Proven, |_| ()).await?;
+        Ok((token, arrived))
     }
 
     /// Lets a caller pass on a route that takes no body.

@@ -40,7 +40,7 @@ fn public_sheet(snapshot: &Snapshot, name: &str) -> Result<Arc<Sheet>, ApiError>
 }
 
 fn refused(problems: Vec<QueryProblem>) -> ApiError {
-    let told = |QueryProblem { parameter, message }| FieldError { parameter, detail: message };
+    let told = |QueryProblem { parameter, message }| FieldError::of_parameter(parameter, message);
     ApiError::listing(Code::InvalidQuery, problems.into_iter().map(told).collect())
 }
 
@@ -54,7 +54,7 @@ pub(super) fn search_failed(error: SearchError) -> ApiError {
 
 /// Returns the refusal of one parameter.
 pub(super) fn wrong(parameter: &str, detail: impl Into<String>) -> ApiError {
-    let error = FieldError { parameter: parameter.to_owned(), detail: detail.into() };
+    let error = FieldError::of_parameter(parameter, detail);
     ApiError::listing(Code::InvalidQuery, vec![error])
 }
 

@@ -13,14 +13,14 @@ use super::error::{ApiError, Code};
 use super::json::tagged;
 
 /// The sheet and the key that a path names, its segments percent-decoded and joined by `/`.
-struct RecordPath<'a> {
-    sheet: Cow<'a, str>,
-    key: Cow<'a, str>,
+pub(super) struct RecordPath<'a> {
+    pub(super) sheet: Cow<'a, str>,
+    pub(super) key: Cow<'a, str>,
 }
 
 impl<'a> RecordPath<'a> {
     /// A path that does not decode to text names nothing that can be there.
-    fn parse(path: &'a str) -> Option<Self> {
+    pub(super) fn parse(path: &'a str) -> Option<Self> {
         let (sheet, key) = path.strip_prefix("/api/")?.split_once('/')?;
         let decode = |text| percent_decode_str(text).decode_utf8().ok();
         Some(Self { sheet: decode(sheet)?, key: decode(key)? })

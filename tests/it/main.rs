@@ -26,4 +26,5 @@ mod secrets;
 mod signatures;
 mod storm;
 mod throttle;
+mod writes;
 mod wrong_keys;

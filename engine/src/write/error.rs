@@ -183,3 +183,24 @@ impl WriteError {
         }
     }
 }
+
+impl StoreError {
+    /// Says whether the disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let io = error.downcast_ref::<std::io::Error>();
+            if io.is_some_and(|io| matches!(io.kind(), StorageFull | QuotaExceeded)) {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
+    /// Says whether somebody else holds the lock of the branch, or has moved it.
+    pub fn is_contention(&self) -> bool {
+        matches!(self, Self::Reference(RefError::Locked { .. } | RefError::Moved { .. }))
+    }
+}

@@ -1,0 +1,130 @@
+//! Who may write: the tokens of a TOML file.
+
+use headwater_engine::mirror::Identity;
+use serde::Deserialize;
+
+use super::{ConfigError, Secret};
+
+/// The tokens that open the routes that write.
+pub struct Tokens(Vec<Token>);
+
+/// One who may write.
+#[derive(Clone)]
+pub struct Token {
+    /// The short name that stands in front of each message.
+    pub name: String,
+    secret: Secret,
+    /// Who is the author of what is written with it.
+    pub author: Identity,
+    /// The sheets it is for; `None` for all.
+    sheets: Option<Vec<String>>,
+    /// Whether the caller may name the author: it is a front end with users of its own.
+    pub names_author: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    token: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    secret: String,
+    author: String,
+    sheets: Option<Vec<String>>,
+    #[serde(default)]
+    names_author: bool,
+}
+
+impl Tokens {
+    /// Reads the text of a file with a table `[[token]]` for each.
+    ///
+    /// # Errors
+    /// When it is not TOML, has a key that is not known, a name twice, or an entry that cannot be
+    /// used. What it holds is not repeated.
+    pub fn parse(setting: &str, text: &str) -> Result<Self, ConfigError> {
+        let invalid = |reason: String| ConfigError::Invalid { setting: setting.to_owned(), reason };
+        let file: File = toml::from_str(text).map_err(|error| {
+            // The message of the parser may quote a secret; the line does not.
+            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            invalid(format!("is not a file of tokens: see line {line}"))
+        })?;
+        let mut tokens: Vec<Token> = Vec::with_capacity(file.token.len());
+        for Entry { name, secret, author, sheets, names_author } in file.token {
+            let is_slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            if name.is_empty() || name.len() > 64 || !name.chars().all(is_slug) {
+                return Err(invalid(format!(
+                    "has the name {name:?}, which is not of letters, digits, `-`, `_` and `.`"
+                )));
+            }
+            if tokens.iter().any(|token| token.name == name) {
+                return Err(invalid(format!("has the name {name:?} twice")));
+            }
+            let author = Identity::parse(&author)
+                .map_err(|_| invalid(format!("has no author `Name <address>` for {name:?}")))?;
+            let secret = Secret::new(setting, &secret)?;
+            tokens.push(Token { name, secret, author, sheets, names_author });
+        }
+        Ok(Self(tokens))
+    }
+
+    /// Returns the token whose secret was given. Every secret is compared, so that the time tells
+    /// nothing.
+    pub fn matching(&self, given: &[u8]) -> Option<&Token> {
+        let compared = self.0.iter().map(|token| (token, token.secret.matches(given)));
+        compared.fold(None, |found, (token, same)| found.or(same.then_some(token)))
+    }
+}
+
+impl Token {
+    /// Says whether it is for the sheet.
+    pub fn opens(&self, sheet: &str) -> bool {
+        self.sheets.as_ref().is_none_or(|sheets| sheets.iter().any(|name| name == sheet))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "[[token]]\nname = \"site\"\nsecret = \"the-secret-of-the-site\"\n\
+                        author = \"Site <site@example.org>\"\nnames_author = true\n\
+                        [[token]]\nname = \"bot\"\nsecret = \"the-secret-of-the-bot\"\n\
+                        author = \"Bot <bot@example.org>\"\nsheets = [\"people\"]\n";
+
+    #[test]
+    fn a_token_is_found_by_its_secret_and_is_for_its_sheets() {
+        let tokens = Tokens::parse("s", FILE).unwrap();
+        let site = tokens.matching(b"the-secret-of-the-site").unwrap();
+        assert!(site.opens("anything") && site.names_author);
+        let bot = tokens.matching(b"the-secret-of-the-bot").unwrap();
+        assert_eq!(
+            (bot.opens("people"), bot.opens("tags"), bot.names_author),
+            (true, false, false)
+        );
+        assert!(tokens.matching(b"").is_none() && tokens.matching(b"the-secret").is_none());
+        assert!(Tokens::parse("s", "").unwrap().matching(b"").is_none());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_refused_without_repeating_a_secret() {
+        let cases = [
+            ("secret = \"the-secret-of-the-bot\"", "secret = \"short\""),
+            ("secret = \"the-secret-of-the-bot\"", "secret = the-secret-of-the-bot"),
+            ("name = \"bot\"", "name = \"site\""),
+            ("name = \"bot\"", "name = \"a bot\""),
+            ("Bot <bot@example.org>", "Bot"),
+            ("sheets =", "sheet ="),
+        ];
+        for (from, to) in cases {
+            let refused =
+                Tokens::parse("s", &FILE.replacen(from, to, 1)).err().map(|e| e.to_string());
+            let refused = refused.unwrap_or_default();
+            assert!(!refused.is_empty() && !refused.contains("secret-of"), "{to}: {refused}");
+        }
+    }
+}

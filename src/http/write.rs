@@ -1,0 +1,187 @@
+//! `PUT`, `PATCH`, `DELETE /api/<sheet>/<key...>`, `POST /api/<sheet>` and `POST /api/_transact`:
+//! each request is one commit, or none.
+
+mod answer;
+mod condition;
+mod request;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Method, Uri};
+use axum::response::Response;
+use headwater_engine::engine::RequestKind;
+use headwater_engine::id::{Key, SheetName};
+use headwater_engine::report::Trigger;
+use headwater_engine::write::{Action, Condition, Gate, Operation, WriteError};
+use serde_json::Value;
+
+use super::app::App;
+use super::current::not_ready;
+use super::error::{ApiError, Code};
+use super::record::RecordPath;
+use super::source::Source;
+use request::{Caller, Transaction, json, message_of};
+
+/// What is asked for, as far as the route tells.
+struct Request {
+    method: Method,
+    /// As it came, percent-encoded: what stands in the message.
+    path: String,
+    headers: HeaderMap,
+    source: Source,
+}
+
+/// `PUT /api/<sheet>/<key...>`: the record is this.
+pub(super) async fn put(
+    State(app): State<App>,
+    source: Source,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let request = Request::new(Method::PUT, &uri, headers, source);
+    change(&app, request, body, |key, body| Ok(Action::Put(key, json(body)?))).await
+}
+
+/// `PATCH /api/<sheet>/<key...>`: the record changes by RFC 7396.
+pub(super) async fn patch(
+    State(app): State<App>,
+    source: Source,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let request = Request::new(Method::PATCH, &uri, headers, source);
+    change(&app, request, body, |key, body| Ok(Action::Patch(key, json(body)?))).await
+}
+
+/// `DELETE /api/<sheet>/<key...>`: the record is gone.
+pub(super) async fn delete(
+    State(app): State<App>,
+    source: Source,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let request = Request::new(Method::DELETE, &uri, headers, source);
+    change(&app, request, body, |key, _| Ok(Action::Delete(key))).await
+}
+
+/// `POST /api/<sheet>`: a new record, whose key follows from its fields.
+pub(super) async fn create(
+    State(app): State<App>,
+    Path(sheet): Path<String>,
+    source: Source,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let request = Request::new(Method::POST, &uri, headers, source);
+    let (caller, body, request) = request.admitted(&app, body).await?;
+    request.wants_json()?;
+    let record: Value = json(&body)?;
+    let operation = Operation {
+        sheet: SheetName::new(sheet),
+        action: Action::Create(record),
+        condition: Condition::Any,
+    };
+    request.write(&app, &caller, &body, vec![operation], None).await
+}
+
+/// `POST /api/_transact`: several operations, one commit or none.
+pub(super) async fn transact(
+    State(app): State<App>,
+    source: Source,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let request = Request::new(Method::POST, &uri, headers, source);
+    let (caller, body, request) = request.admitted(&app, body).await?;
+    request.wants_json()?;
+    let Transaction { operations, summary } = Transaction::parse(&body)?;
+    request.write(&app, &caller, &body, operations, summary).await
+}
+
+/// Changes the one record that the path names.
+async fn change(
+    app: &App,
+    request: Request,
+    body: Body,
+    action: impl FnOnce(Key, &[u8]) -> Result<Action, ApiError>,
+) -> Result<Response, ApiError> {
+    let (caller, body, request) = request.admitted(app, body).await?;
+    if request.method != Method::DELETE {
+        request.wants_json()?;
+    }
+    let path = RecordPath::parse(&request.path).ok_or(Code::NotFound)?;
+    let condition = condition::of(&request.headers)?;
+    if app.require_if_match && condition == Condition::Any {
+        return Err(Code::PreconditionRequired.into());
+    }
+    let action = action(Key::new(&*path.key), &body)?;
+    let operation = Operation { sheet: SheetName::new(&*path.sheet), action, condition };
+    request.write(app, &caller, &body, vec![operation], None).await
+}
+
+impl Request {
+    fn new(method: Method, uri: &Uri, headers: HeaderMap, source: Source) -> Self {
+        Self { method, path: uri.path().to_owned(), headers, source }
+    }
+
+    /// Takes in the body of somebody who may write.
+    async fn admitted(
+        mut self,
+        app: &App,
+        body: Body,
+    ) -> Result<(Caller, Vec<u8>, Self), ApiError> {
+        let (token, arrived) = app.gate.receive_write(self.source, &self.headers, body).await?;
+        let caller = Caller::new(token, &self.headers)?;
+        // The message names the path below the base.
+        if let Some(path) = self.path.strip_prefix(app.base_path.as_str()) {
+            self.path = path.to_owned();
+        }
+        Ok((caller, arrived.to_vec(), self))
+    }
+
+    /// Refuses a body that says it is something else than JSON.
+    fn wants_json(&self) -> Result<(), ApiError> {
+        let Some(kind) = self.headers.get(axum::http::header::CONTENT_TYPE) else { return Ok(()) };
+        let kind = kind.to_str().unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match &*kind {
+            "application/json" | "application/merge-patch+json" => Ok(()),
+            _ => Err(Code::UnsupportedMediaType.into()),
+        }
+    }
+
+    async fn write(
+        &self,
+        app: &App,
+        caller: &Caller,
+        body: &[u8],
+        operations: Vec<Operation>,
+        summary: Option<String>,
+    ) -> Result<Response, ApiError> {
+        for operation in &operations {
+            if !caller.token.opens(operation.sheet.as_str()) {
+                return Err(ApiError::explained(
+                    Code::TokenScope,
+                    format!("the token is not for the sheet {}", operation.sheet),
+                ));
+            }
+        }
+        let batch = message_of(self, caller, body, operations, summary)?;
+        let written = app.live.write(batch).await.ok_or_else(not_ready)?;
+        match written {
+            Ok(done) => Ok(answer::written(app, self, &done)),
+            Err(error) => {
+                if matches!(error, WriteError::Closed(Gate::OutOfStep)) {
+                    // A reload looks where the branch has gone.
+                    drop(app.live.submit(RequestKind::Reload, Trigger::Poll));
+                }
+                Err(answer::refused(&error))
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! What a caller is told of a write.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use headwater_engine::encode::EncodeError;
+use headwater_engine::write::{Committed, Gate, WriteError, Written, version};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value, json};
+
+use super::super::app::App;
+use super::super::current::{COMMIT, commit_header};
+use super::super::error::{ApiError, Code, FieldError};
+use super::super::json::Json;
+use super::{Request, condition};
+
+/// How many seconds a caller waits before trying again.
+const RETRY_AFTER: u16 = 1;
+
+/// What stands in a path as it is.
+const SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+
+/// Answers to a batch that is written.
+pub(super) fn written(app: &App, request: &Request, done: &Committed) -> Response {
+    let status = app.live.engine().map(|engine| engine.status());
+    // Where there is no remote there is nothing to wait for.
+    let pushed = status.and_then(|status| status.remote.is_some().then_some(status.ahead == 0));
+    let one = match &done.written[..] {
+        [one] if !is_transaction(request) => Some(one),
+        _ => None,
+    };
+    let mut body = Map::new();
+    body.insert("commit".into(), done.commit.to_string().into());
+    body.insert("changed".into(), done.changed.into());
+    body.insert("pushed".into(), pushed.into());
+    match one {
+        Some(one) => body.extend(told(one)),
+        None if done.repeated => drop(body.insert("repeated".into(), true.into())),
+        None => {
+            let results = done.written.iter().map(|one| Value::Object(told(one).collect()));
+            body.insert("results".into(), results.collect::<Vec<_>>().into());
+        }
+    }
+    let is_new = one.is_some_and(|one| !one.existed && one.value.is_some());
+    let is_gone = one.is_some_and(|one| one.value.is_none());
+    let is_minimal = prefers_minimal(request) || is_gone;
+    let mut response = match (is_new, is_minimal) {
+        (true, false) => (StatusCode::CREATED, Json(body)).into_response(),
+        (true, true) => StatusCode::CREATED.into_response(),
+        (false, true) => StatusCode::NO_CONTENT.into_response(),
+        (false, false) => Json(body).into_response(),
+    };
+    let headers = response.headers_mut();
+    headers.insert(COMMIT, commit_header(done.commit));
+    if let Some(Written { sheet, key, moved_from, value: Some(value), .. }) = one {
+        let tag = condition::tag(&version(value.as_str().as_bytes()));
+        if let Ok(tag) = HeaderValue::try_from(tag) {
+            headers.insert(header::ETAG, tag);
+        }
+        let [sheet, key] = [sheet.as_str(), key.as_str()].map(|t| utf8_percent_encode(t, SEGMENT));
+        let place = format!("{}/api/{sheet}/{key}", app.base_path.as_str());
+        if (is_new || moved_from.is_some())
+            && let Ok(place) = HeaderValue::try_from(place)
+        {
+            headers.insert(header::LOCATION, place);
+        }
+    }
+    if response.status() == StatusCode::NO_CONTENT {
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+fn is_transaction(request: &Request) -> bool {
+    request.method == Method::POST && request.path == "/api/_transact"
+}
+
+/// Lists what became of one record.
+fn told(one: &Written) -> impl Iterator<Item = (String, Value)> {
+    let value = one.value.as_ref().map(|value| {
+        // The text of a value is JSON.
+        serde_json::from_str(value.as_str()).unwrap_or(Value::Null)
+    });
+    let moved = one.moved_from.as_ref().map(|key| ("movedFrom", json!(key.as_str())));
+    [("sheet", json!(one.sheet.as_str())), ("key", json!(one.key.as_str()))]
+        .into_iter()
+        .chain(moved)
+        .chain(value.map(|value| ("value", value)))
+        .map(|(name, value)| (name.to_owned(), value))
+}
+
+fn prefers_minimal(request: &Request) -> bool {
+    let preferences = request.headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
+    let mut preferences = preferences.flat_map(|list| list.split(','));
+    preferences.any(|one| one.trim().eq_ignore_ascii_case("return=minimal"))
+}
+
+/// Answers to a batch that is not written.
+pub(super) fn refused(error: &WriteError) -> ApiError {
+    let explained = |code| ApiError::explained(code, error.to_string());
+    let listing = |code: Code, errors: Vec<FieldError>| match errors.is_empty() {
+        true => explained(code),
+        false => ApiError::listing(code, errors),
+    };
+    match error {
+        WriteError::NoSheet { .. } | WriteError::NotFound { .. } => explained(Code::NotFound),
+        WriteError::Exists { .. } | WriteError::Tree(_) => explained(Code::Conflict),
+        WriteError::Stale { version, .. } => {
+            let stale = explained(Code::PreconditionFailed);
+            match version.as_ref().map(|version| HeaderValue::try_from(condition::tag(version))) {
+                Some(Ok(tag)) => stale.header(header::ETAG, tag),
+                _ => stale,
+            }
+        }
+        WriteError::Path { source, .. } => {
+            let why = format!("{error}: {source}");
+            listing(Code::InvalidRecord, vec![FieldError::at_pointer("", why)])
+        }
+        WriteError::OtherKey { .. } | WriteError::NotOfSheet { .. } => {
+            explained(Code::InvalidRecord)
+        }
+        WriteError::Encode { source, .. } => {
+            let errors = match source {
+                EncodeError::Invalid { issues } => issues
+                    .iter()
+                    .map(|issue| FieldError::at_pointer(&*issue.pointer, &*issue.message))
+                    .collect(),
+                other => vec![FieldError::at_pointer(other.pointer(), other.to_string())],
+            };
+            listing(Code::InvalidRecord, errors)
+        }
+        WriteError::Invalid { problems } => {
+            let code = if error.is_conflict() { Code::Conflict } else { Code::InvalidRecord };
+            let told = problems.iter().map(|problem| {
+                let pointer = problem.pointer.clone().unwrap_or_default();
+                FieldError::at_pointer(pointer, problem.message.clone())
+            });
+            listing(code, told.collect())
+        }
+        WriteError::KeyReused { .. } => explained(Code::KeyReused),
+        WriteError::Trailer(_) => explained(Code::InvalidHeader),
+        WriteError::Closed(gate) => match gate {
+            Gate::ReadOnly => explained(Code::MethodNotAllowed),
+            Gate::Held { id, diverged: true } => {
+                explained(Code::UpstreamHeld).member("heldId", id.to_string())
+            }
+            Gate::Held { id, diverged: false } => {
+                explained(Code::Held).member("heldId", id.to_string())
+            }
+            Gate::Pinned { .. } => explained(Code::Held),
+            Gate::Full | Gate::ShutDown | Gate::OutOfStep => {
+                explained(Code::Busy).header(header::RETRY_AFTER, RETRY_AFTER)
+            }
+        },
+        WriteError::Store(store) if store.is_disk_full() => {
+            ApiError::caused_by(Code::DiskFull, error)
+        }
+        WriteError::Store(store) if store.is_contention() => {
+            ApiError::caused_by(Code::RepoLocked, error).header(header::RETRY_AFTER, RETRY_AFTER)
+        }
+        WriteError::Store(_) | WriteError::Repository(_) | WriteError::Read(_) => {
+            ApiError::caused_by(Code::WriteFailed, error)
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `If-Match` and `If-None-Match` of a request that writes.
+
+use axum::http::{HeaderMap, header};
+use data_encoding::HEXLOWER;
+use headwater_engine::write::{Condition, Version};
+
+use super::super::error::{ApiError, Code};
+
+/// Returns the condition that the headers set.
+///
+/// # Errors
+/// 422 for a condition that can't be read, for two of them, and for an `If-None-Match` other than
+/// `*`, which says nothing of a change.
+pub(super) fn of(headers: &HeaderMap) -> Result<Condition, ApiError> {
+    let refused = |why: &str| ApiError::explained(Code::InvalidHeader, why);
+    let list = |name| {
+        let values = headers.get_all(name).iter();
+        let values: Vec<&str> =
+            values.map(|value| value.to_str().unwrap_or("?")).flat_map(|v| v.split(',')).collect();
+        values.into_iter().map(|value| value.trim().to_owned()).collect::<Vec<_>>()
+    };
+    match (&list(header::IF_MATCH)[..], &list(header::IF_NONE_MATCH)[..]) {
+        ([], []) => Ok(Condition::Any),
+        ([], [star]) if star == "*" => Ok(Condition::Absent),
+        ([star], []) if star == "*" => Ok(Condition::Present),
+        ([], _) => Err(refused("`If-None-Match` can only be `*` here")),
+        (tags, []) => Ok(Condition::Is(tags.iter().filter_map(|tag| version(tag)).collect())),
+        _ => Err(refused("`If-Match` and `If-None-Match` exclude each other")),
+    }
+}
+
+/// Reads a strong tag as this server gives them; another one matches nothing.
+pub(super) fn version(tag: &str) -> Option<Version> {
+    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()
+}
+
+/// Returns the tag of a version.
+pub(super) fn tag(version: &Version) -> String {
+    format!("\"{}\"", HEXLOWER.encode(version))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(header::HeaderName, &str)]) -> Result<Condition, Code> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(name, value.parse().unwrap());
+        }
+        of(&headers).map_err(|error| error.code())
+    }
+
+    #[test]
+    fn conditions_are_read_from_their_headers() {
+        let tag = tag(&[7; 16]);
+        assert_eq!(read(&[]), Ok(Condition::Any));
+        assert_eq!(read(&[(header::IF_NONE_MATCH, "*")]), Ok(Condition::Absent));
+        assert_eq!(read(&[(header::IF_MATCH, "*")]), Ok(Condition::Present));
+        assert_eq!(read(&[(header::IF_MATCH, &tag)]), Ok(Condition::Is(vec![[7; 16]])));
+        // A weak tag, or one of another server, matches nothing.
+        let others = format!("W/{tag}, \"x\"");
+        assert_eq!(read(&[(header::IF_MATCH, &others)]), Ok(Condition::Is(vec![])));
+        assert_eq!(read(&[(header::IF_NONE_MATCH, &tag)]), Err(Code::InvalidHeader));
+        let both = [(header::IF_MATCH, "*"), (header::IF_NONE_MATCH, "*")];
+        assert_eq!(read(&both), Err(Code::InvalidHeader));
+    }
+}

@@ -1,0 +1,209 @@
+//! What a caller wants written, and what the commit says of it.
+
+use axum::http::{HeaderMap, HeaderName};
+use headwater_engine::id::{Key, SheetName};
+use headwater_engine::mirror::{Identity, Trailer};
+use headwater_engine::write::{Action, Batch, Condition, Operation, Repeat};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::super::error::{ApiError, Code};
+use super::Request;
+use super::condition;
+use crate::config::Token;
+
+/// Who the author is, from a front end that may say so.
+const AUTHOR: HeaderName = HeaderName::from_static("x-headwater-author");
+/// A sentence for the message.
+const SUMMARY: HeaderName = HeaderName::from_static("x-headwater-summary");
+/// By what a request is known again.
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// How many operations one commit may have.
+const OPERATIONS: usize = 1_000;
+/// The longest summary, in bytes.
+const LONGEST: usize = 1_000;
+
+/// Who writes.
+pub(super) struct Caller {
+    pub(super) token: Token,
+    author: Identity,
+}
+
+impl Caller {
+    /// # Errors
+    /// 403 when the caller names an author and may not; 422 when the name is none.
+    pub(super) fn new(token: Token, headers: &HeaderMap) -> Result<Self, ApiError> {
+        let author = match text(headers, &AUTHOR)? {
+            None => token.author.clone(),
+            Some(_) if !token.names_author => {
+                let why = "the token does not let its caller name an author";
+                return Err(ApiError::explained(Code::TokenScope, why));
+            }
+            Some(name) => Identity::parse(&name).map_err(|error| invalid(&AUTHOR, error))?,
+        };
+        Ok(Self { token, author })
+    }
+}
+
+/// The body of `POST /api/_transact`.
+pub(super) struct Transaction {
+    pub(super) operations: Vec<Operation>,
+    pub(super) summary: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    operations: Vec<Step>,
+    summary: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
+enum Step {
+    Put {
+        sheet: String,
+        key: String,
+        value: Value,
+        #[serde(rename = "ifMatch")]
+        if_match: Option<String>,
+    },
+    Create {
+        sheet: String,
+        value: Value,
+    },
+    Patch {
+        sheet: String,
+        key: String,
+        value: Value,
+        #[serde(rename = "ifMatch")]
+        if_match: Option<String>,
+    },
+    Delete {
+        sheet: String,
+        key: String,
+        #[serde(rename = "ifMatch")]
+        if_match: Option<String>,
+    },
+}
+
+impl Transaction {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        let Body { operations, summary } = json(body)?;
+        if operations.is_empty() || operations.len() > OPERATIONS {
+            let why = format!("there must be 1 to {OPERATIONS} operations");
+            return Err(ApiError::explained(Code::InvalidBody, why));
+        }
+        let condition = |tag: Option<String>| match tag.as_deref() {
+            None => Condition::Any,
+            Some("*") => Condition::Present,
+            Some(tag) => Condition::Is(condition::version(tag).into_iter().collect()),
+        };
+        let operation = |step| {
+            let (sheet, action, if_match) = match step {
+                Step::Put { sheet, key, value, if_match } => {
+                    (sheet, Action::Put(Key::new(key), value), if_match)
+                }
+                Step::Create { sheet, value } => (sheet, Action::Create(value), None),
+                Step::Patch { sheet, key, value, if_match } => {
+                    (sheet, Action::Patch(Key::new(key), value), if_match)
+                }
+                Step::Delete { sheet, key, if_match } => {
+                    (sheet, Action::Delete(Key::new(key)), if_match)
+                }
+            };
+            Operation { sheet: SheetName::new(sheet), action, condition: condition(if_match) }
+        };
+        Ok(Self { operations: operations.into_iter().map(operation).collect(), summary })
+    }
+}
+
+/// Reads a body.
+pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body)
+        .map_err(|error| ApiError::explained(Code::InvalidBody, format!("the body: {error}")))
+}
+
+/// Puts together what is committed: `<actor>: <METHOD> <path>`, the summary, and trailers. Nothing
+/// of the caller's connection is in it.
+pub(super) fn message_of(
+    request: &Request,
+    caller: &Caller,
+    body: &[u8],
+    operations: Vec<Operation>,
+    summary: Option<String>,
+) -> Result<Batch, ApiError> {
+    let actor = &caller.token.name;
+    let mut message = format!("{actor}: {} {}", request.method, request.path);
+    let summary = match summary {
+        None => text(&request.headers, &SUMMARY)?,
+        summary => summary,
+    };
+    if let Some(summary) = summary.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        if summary.len() > LONGEST || summary.contains(|c: char| c.is_control() && c != '\n') {
+            let why = format!("it must be a text of at most {LONGEST} bytes");
+            return Err(invalid(&SUMMARY, why));
+        }
+        message.extend(["\n\n", summary]);
+    }
+    let mut trailers =
+        vec![trailer("Action", &action(&operations))?, trailer("Actor-Slug", actor)?];
+    if let [Operation { sheet, .. }] = &operations[..] {
+        trailers.push(trailer("Subject-Type", sheet.as_str())?);
+        if let Some((_, key)) = request.path.trim_start_matches("/api/").split_once('/') {
+            trailers.push(trailer("Subject-Slug", key)?);
+        }
+    }
+    let repeat = match text(&request.headers, &KEY)? {
+        None => None,
+        Some(key)
+            if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
+            Some(Repeat { key, digest: digest(request, caller, body) })
+        }
+        Some(_) => return Err(invalid(&KEY, "it must have 1 to 255 visible ASCII characters")),
+    };
+    let author = caller.author.clone();
+    Ok(Batch { operations, author, message, trailers, repeat })
+}
+
+/// Returns what is done, such as `people.put`.
+fn action(operations: &[Operation]) -> String {
+    let [Operation { sheet, action, .. }] = operations else { return "transact".to_owned() };
+    let verb = match action {
+        Action::Put(..) => "put",
+        Action::Create(..) => "create",
+        Action::Patch(..) => "patch",
+        Action::Delete(..) => "delete",
+    };
+    format!("{sheet}.{verb}")
+}
+
+/// Stands for who asks and for what: the same key with another one is a mistake of the caller.
+fn digest(request: &Request, caller: &Caller, body: &[u8]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    let head = [&caller.token.name, request.method.as_str(), &request.path].join("\n");
+    hasher.update(head.as_bytes()).update(b"\n").update(body);
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+fn trailer(key: &str, value: &str) -> Result<Trailer, ApiError> {
+    Trailer::new(key, value)
+        .map_err(|error| ApiError::explained(Code::InvalidRecord, error.to_string()))
+}
+
+/// Returns the text of a header that may stand once.
+fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    match (std::str::from_utf8(value.as_bytes()), values.next()) {
+        (Ok(text), None) => Ok(Some(text.to_owned())),
+        _ => Err(invalid(name, "it must be one UTF-8 text")),
+    }
+}
+
+fn invalid(name: &HeaderName, why: impl std::fmt::Display) -> ApiError {
+    ApiError::explained(Code::InvalidHeader, format!("`{name}`: {why}"))
+}

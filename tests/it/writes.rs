@@ -1,0 +1,243 @@
+//! Writes over HTTP: who may, what is answered, and what the commit says.
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Answer, TestServer, people};
+
+const SITE: &str = "the-token-of-the-site";
+const BOT: &str = "the-token-of-the-bot";
+
+const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n\
+                      author = \"The Site <site@example.org>\"\nnames_author = true\n\
+                      [[token]]\nname = \"bot\"\nsecret = \"the-token-of-the-bot\"\n\
+                      author = \"Bot <bot@example.org>\"\nsheets = [\"tags\"]\n";
+
+/// A server that is written to.
+struct House {
+    server: TestServer,
+    folder: TempDir,
+}
+
+impl House {
+    fn new(settings: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = folder.path().join("tokens.toml");
+        std::fs::write(&tokens, TOKENS).unwrap();
+        let mut all = vec![("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap())];
+        all.extend(settings);
+        Self { server: TestServer::with(&people().url(), &all), folder }
+    }
+
+    fn call(&self, method: Method, path: &str) -> RequestBuilder {
+        self.server.request(method, path).bearer_auth(SITE)
+    }
+
+    fn put(&self, path: &str, record: &Value) -> Answer {
+        self.server.send(self.call(Method::PUT, path).json(record))
+    }
+
+    fn git(&self, args: &[&str]) -> String {
+        let mut git = std::process::Command::new("git");
+        let output = git.arg("-C").arg(self.server.mirror()).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn ada(age: u32) -> Value {
+    json!({"slug": "ada", "name": "Ada", "age": age})
+}
+
+#[test]
+fn a_record_is_put_patched_and_deleted_and_each_is_a_commit() {
+    let house = House::new(&[]);
+    let created = house.put("/api/people/joan", &json!({"slug": "joan", "age": 30}));
+    assert_eq!(created.status, 201);
+    assert_eq!(created.header("location"), Some("/api/people/joan"));
+    let body = created.json();
+    assert_eq!((&body["changed"], &body["pushed"]), (&json!(true), &json!(false)));
+    assert_eq!(body["value"], json!({"slug": "joan", "age": 30}));
+    assert_eq!(created.commit(), body["commit"]);
+    let read = house.server.get("/api/people/joan");
+    assert_eq!(read.header("etag"), created.header("etag"));
+    assert_eq!(read.commit(), created.commit());
+
+    let patch = house.call(Method::PATCH, "/api/people/joan").json(&json!({"age": null, "n": 1}));
+    let patched = house.server.send(patch);
+    assert_eq!((patched.status, &patched.json()["value"]), (200, &json!({"slug": "joan", "n": 1})));
+    let deleted = house.server.send(house.call(Method::DELETE, "/api/people/joan"));
+    assert_eq!((deleted.status, deleted.body.len()), (204, 0));
+    assert_eq!(house.server.get("/api/people/joan").status, 404);
+    let log = house.git(&["log", "-3", "--format=%an|%cn|%s", "HEAD"]);
+    let expected = ["DELETE", "PATCH", "PUT"]
+        .map(|method| format!("The Site|Headwater|site: {method} /api/people/joan\n"));
+    assert_eq!(log, expected.concat());
+    let trailers = house.git(&["log", "-1", "--format=%(trailers)", "HEAD"]);
+    let expected =
+        "Action: people.delete\nActor-Slug: site\nSubject-Type: people\nSubject-Slug: joan\n";
+    assert_eq!(trailers.trim_end(), expected.trim_end());
+}
+
+#[test]
+fn a_new_record_gets_its_key_from_its_fields() {
+    let house = House::new(&[]);
+    let create =
+        |record: Value| house.server.send(house.call(Method::POST, "/api/people").json(&record));
+    let created = create(json!({"slug": "joan", "name": "Joan"}));
+    assert_eq!((created.status, &created.json()["key"]), (201, &json!("joan")));
+    create(json!({"slug": "joan", "name": "Joan"})).problem(409, "conflict");
+    create(json!({"name": "Joan"})).problem(422, "invalid_record");
+    create(json!({"slug": "a/b"})).problem(422, "invalid_record");
+    let moved = house.call(Method::PATCH, "/api/people/joan").json(&json!({"slug": "jo"}));
+    let moved = house.server.send(moved);
+    assert_eq!((moved.status, moved.header("location")), (200, Some("/api/people/jo")));
+    assert_eq!(moved.json()["movedFrom"], "joan");
+}
+
+#[test]
+fn without_a_right_token_nothing_is_written() {
+    let house = House::new(&[]);
+    let put = |token: Option<&str>, path: &str| {
+        let request = house.server.request(Method::PUT, path).json(&ada(1));
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        house.server.send(request)
+    };
+    put(None, "/api/people/ada").problem(401, "unauthorized");
+    put(Some("wrong-wrong-wrong"), "/api/people/ada").problem(401, "unauthorized");
+    put(Some(BOT), "/api/people/ada").problem(403, "token_scope");
+    // A token that is taken away opens nothing from the next request on.
+    assert_eq!(put(Some(SITE), "/api/people/ada").status, 200);
+    std::fs::write(house.folder.path().join("tokens.toml"), "").unwrap();
+    put(Some(SITE), "/api/people/ada").problem(401, "unauthorized");
+
+    let read_only = TestServer::start(&people().url());
+    let request = read_only.request(Method::PUT, "/api/people/ada").json(&ada(1));
+    let refused = read_only.send(request.bearer_auth(SITE));
+    assert_eq!(refused.header("allow"), Some("GET,HEAD"));
+    let why = refused.problem(405, "method_not_allowed")["detail"].to_string();
+    assert!(why.contains("no write tokens"), "{why}");
+}
+
+#[test]
+fn a_stale_writer_is_told_the_version_that_is_there() {
+    let house = House::new(&[("HEADWATER_REQUIRE_IF_MATCH", "on")]);
+    house.put("/api/people/ada", &ada(1)).problem(428, "precondition_required");
+    let read = house.server.get("/api/people/ada");
+    let tag = read.header("etag").unwrap();
+    let put = |condition: &str, tag: &str, age| {
+        let request = house.call(Method::PUT, "/api/people/ada").header(condition, tag);
+        house.server.send(request.json(&ada(age)))
+    };
+    let first = put("if-match", tag, 1);
+    assert_eq!(first.status, 200);
+    let stale = put("if-match", tag, 2);
+    assert_eq!(stale.header("etag"), first.header("etag"));
+    stale.problem(412, "precondition_failed");
+    put("if-none-match", "*", 2).problem(412, "precondition_failed");
+    assert_eq!(put("if-match", "*", 2).status, 200);
+}
+
+#[test]
+fn several_changes_are_one_commit_or_none() {
+    let house = House::new(&[]);
+    let transact = |operations: Value| {
+        let body = json!({ "operations": operations, "summary": "a tidy-up" });
+        house.server.send(house.call(Method::POST, "/api/_transact").json(&body))
+    };
+    let done = transact(json!([
+        {"op": "put", "sheet": "people", "key": "ada", "value": ada(1)},
+        {"op": "patch", "sheet": "people", "key": "grace", "value": {"age": 1}},
+        {"op": "create", "sheet": "people", "value": {"slug": "joan"}},
+    ]));
+    assert_eq!((done.status, done.json()["results"].as_array().unwrap().len()), (200, 3));
+    let message = house.git(&["log", "-1", "--format=%B", "HEAD"]);
+    let expected = "site: POST /api/_transact\n\na tidy-up\n\nAction: transact\nActor-Slug: site\n";
+    assert_eq!(message.trim_end(), expected.trim_end());
+    let failed = transact(json!([
+        {"op": "delete", "sheet": "people", "key": "joan"},
+        {"op": "delete", "sheet": "people", "key": "nobody"},
+    ]));
+    failed.problem(404, "not_found");
+    assert_eq!(house.server.get("/api/people/joan").status, 200);
+    transact(json!([])).problem(422, "invalid_body");
+}
+
+#[test]
+fn a_request_that_is_sent_again_makes_no_second_commit() {
+    let mut house = House::new(&[]);
+    let send = |house: &House, age| {
+        let request = house.call(Method::PUT, "/api/people/ada").header("idempotency-key", "k-1");
+        house.server.send(request.json(&ada(age)))
+    };
+    let first = send(&house, 1).json()["commit"].clone();
+    house.put("/api/people/ada", &ada(2));
+    house.server.restart();
+    let again = send(&house, 1).json();
+    assert_eq!((&again["commit"], &again["repeated"]), (&first, &json!(true)));
+    assert_eq!(house.server.get("/api/people/ada").json()["age"], 2);
+    send(&house, 3).problem(422, "idempotency_key_reused");
+}
+
+#[test]
+fn what_a_caller_says_cannot_forge_a_commit() {
+    let house = House::new(&[]);
+    let put = |name: &'static str, value: &str| {
+        let request = house.call(Method::PUT, "/api/people/ada").header(name, value);
+        house.server.send(request.json(&ada(u32::try_from(value.len()).unwrap())))
+    };
+    assert_eq!(put("x-headwater-author", "Eve <eve@example.org>").status, 200);
+    assert_eq!(
+        house.git(&["log", "-1", "--format=%an <%ae>", "HEAD"]).trim(),
+        "Eve <eve@example.org>"
+    );
+    for author in ["Eve", "Eve <a> <b>", "<eve@example.org>"] {
+        put("x-headwater-author", author).problem(422, "invalid_header");
+    }
+    assert_eq!(put("x-headwater-summary", "Action: forged").status, 200);
+    let trailers = house.git(&["log", "-1", "--format=%(trailers)", "HEAD"]);
+    assert!(!trailers.contains("forged"), "{trailers}");
+    let bot = house.server.request(Method::PUT, "/api/tags/x").bearer_auth(BOT);
+    let bot = bot.header("x-headwater-author", "Eve <eve@example.org>").json(&json!({}));
+    house.server.send(bot).problem(403, "token_scope");
+}
+
+#[test]
+fn a_body_that_is_no_record_is_refused_with_its_place() {
+    let house = House::new(&[]);
+    house
+        .put("/api/people/ada", &json!({"slug": "ada", "list": [1, null]}))
+        .problem(422, "invalid_record");
+    let refused = house.put("/api/people/ada", &json!({"slug": "ada", "list": [1, null]})).json();
+    assert_eq!(refused["errors"][0]["pointer"], "/list/1");
+    let raw = |kind: &str, body: &'static str| {
+        let request = house.call(Method::PUT, "/api/people/ada").header("content-type", kind);
+        house.server.send(request.body(body))
+    };
+    raw("application/json", "{").problem(422, "invalid_body");
+    raw("text/plain", "{}").problem(415, "unsupported_media_type");
+    house.put("/api/people/ada", &json!({"slug": "grace"})).problem(409, "conflict");
+    house.put("/api/people/new", &json!({"slug": "old"})).problem(422, "invalid_record");
+    house.put("/api/nothing/new", &json!({"slug": "old"})).problem(404, "not_found");
+}
+
+#[test]
+fn a_minimal_answer_has_no_body() {
+    let house = House::new(&[]);
+    let request = house.call(Method::PUT, "/api/people/ada").header("prefer", "return=minimal");
+    let answer = house.server.send(request.json(&ada(1)));
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    assert_eq!(answer.commit(), house.git(&["rev-parse", "HEAD"]).trim());
+}
+
+#[test]
+fn while_a_commit_is_pinned_nothing_is_written() {
+    let house = House::new(&[]);
+    let head = house.git(&["rev-parse", "HEAD"]);
+    house.server.pin(head.trim());
+    house.put("/api/people/ada", &ada(1)).problem(423, "held");
+}
