@@ -8,13 +8,13 @@ use crate::layout::SheetSpec;
 /// Applies `patch` to `record` by RFC 7396: null removes a member, a table is merged, everything
 /// else takes the place of what was there.
 ///
-/// In a Markdown sheet a body that is missing afterwards is an empty one. Where the sheet has a
-/// title, a patch of the title alone rewrites the first heading of the body, or puts one before
+/// `path` is that of its file, whose extension says the format. In Markdown a body that is missing
+/// afterwards is an empty one. Where the sheet has a title, a patch of the title alone rewrites the first heading of the body, or puts one before
 /// it; a patch of the body alone leaves the title to [`encode`](super::encode), which derives it;
 /// and a patch of both must agree, which is checked there too.
-pub fn patched(spec: &SheetSpec, record: &Json, patch: &Json) -> Json {
+pub fn patched(spec: &SheetSpec, path: &str, record: &Json, patch: &Json) -> Json {
     let mut whole = merged(Some(record), patch);
-    let has_body = spec.formats.iter().any(|(_, format)| format.has_body());
+    let has_body = spec.format_of(path).is_some_and(|format| format.has_body());
     let Json::Object(members) = &mut whole else { return whole };
     if has_body {
         let body = members.entry(&*spec.body).or_insert(Json::Null);

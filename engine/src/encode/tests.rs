@@ -367,8 +367,18 @@ fn a_patch_merges_removes_and_replaces() {
         (json!({"a": "b"}), json!(["c"]), json!(["c"])),
         (json!({"a": "b"}), json!(null), json!(null)),
     ] {
-        assert_eq!(patched(spec, &record, &patch), expected, "{record} {patch}");
+        assert_eq!(patched(spec, "ada.toml", &record, &patch), expected, "{record} {patch}");
     }
+}
+
+#[test]
+fn a_patch_of_mixed_files_gives_a_body_to_markdown_alone() {
+    let folder = RootEntry { name: "people".into(), is_folder: true };
+    let layout = sound(DefinitionFiles { root: vec![folder], ..Default::default() });
+    let spec = layout.sheet("people").unwrap();
+    let after = |path| patched(spec, path, &json!({"a": 1}), &json!({"a": 2}));
+    assert_eq!(after("people/x.toml"), json!({"a": 2}));
+    assert_eq!(after("people/x.md"), json!({"a": 2, "body": ""}));
 }
 
 #[test]
@@ -377,7 +387,7 @@ fn a_patch_keeps_title_and_body_together() {
     let spec = layout.sheet("people").unwrap();
     let after = |body: &str, patch: Json| -> Result<(Json, Json), String> {
         let (_, record) = at_home(&layout, &json!({"slug": "x", "body": body}), None).unwrap();
-        let record = patched(spec, &record, &patch);
+        let record = patched(spec, "x.md", &record, &patch);
         let (_, record) = at_home(&layout, &record, None).map_err(|error| error.pointer())?;
         Ok((record["title"].clone(), record["body"].clone()))
     };
@@ -420,7 +430,8 @@ proptest! {
         let (second, value) = at_home(&layout, &new, Some(&first)).unwrap();
         prop_assert_eq!(&value, &new);
         prop_assert_eq!(at_home(&layout, &new, Some(&second)).unwrap().0, second);
-        prop_assert_eq!(patched(spec, &new, &json!({})), new);
+        let path = ["x.toml", "x.json", "x.yaml", "x.md"][format];
+        prop_assert_eq!(patched(spec, path, &new, &json!({})), new);
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl<'a> Files<'a> {
                 let old = old.ok_or_else(missing)?;
                 // The canonical text of a value is JSON.
                 let record = serde_json::from_str(old.value.as_str()).unwrap_or(Json::Null);
-                let record = patched(&spec, &record, patch);
+                let record = patched(&spec, &old.path, &record, patch);
                 let path = match spec.template.is_every_file() {
                     true => old.path.clone(),
                     false => self.path(&spec, &record, Some(key))?,
