@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 pub use delivery::{Deliveries, Delivery};
 pub use forge::{Forge, Push};
-pub use prefer::wait_seconds;
+pub use prefer::{wait_seconds, wants_minimal};
 pub use relevance::{Ignored, Relevance, relevance};
 pub use signature::{Check, Checked, Signature, signatures};
 

@@ -59,7 +59,7 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         .route("/api/{sheet}", get(list::list))
         .route("/api/{sheet}/{*key}", get(record::show));
     let reads = if app.gate.lets_write() {
-        let change = put(write::put).patch(write::patch).delete(write::delete);
+        let change = put(write::change).patch(write::change).delete(write::change);
         reads
             .route("/api/_transact", post(write::transact))
             .route("/api/{sheet}", post(write::create))

@@ -27,8 +27,8 @@ use std::sync::Arc;
 
 pub use conversation::RemoteBranches;
 pub use diff::{Entry, PathChange};
-pub(crate) use fetch::is_of_our_side;
 pub use fetch::{FetchError, FetchErrorKind, FetchLimits, Fetched, RemoteHead};
+pub(crate) use fetch::{is_disk_full, is_of_our_side};
 pub use git::GitError;
 pub use history::{CommitFacts, ResolveError};
 pub use lock::{LockError, MirrorLock};

@@ -1,18 +1,41 @@
-//! `Prefer: wait=N` (RFC 7240).
+//! `Prefer` (RFC 7240): `wait=N` and `return=minimal`.
 
 /// Returns how many seconds the caller would wait, from the value of a `Prefer` header. The first
 /// `wait` counts; what can't be read is passed over, as the standard asks.
 pub fn wait_seconds(header: &str) -> Option<u64> {
-    header.split(',').find_map(|preference| {
+    values(header, "wait").find_map(|value| value.parse().ok())
+}
+
+/// Says whether the value of a `Prefer` header asks for an answer without a body.
+pub fn wants_minimal(header: &str) -> bool {
+    values(header, "return").next().is_some_and(|value| value.eq_ignore_ascii_case("minimal"))
+}
+
+fn values<'a>(header: &'a str, wanted: &'a str) -> impl Iterator<Item = &'a str> {
+    header.split(',').filter_map(move |preference| {
         let (name, value) = preference.split(';').next()?.split_once('=')?;
         let value = value.trim().trim_matches('"');
-        if name.trim().eq_ignore_ascii_case("wait") { value.parse().ok() } else { None }
+        name.trim().eq_ignore_ascii_case(wanted).then_some(value)
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::wait_seconds;
+    use super::{wait_seconds, wants_minimal};
+
+    #[test]
+    fn the_first_return_counts() {
+        let cases = [
+            ("return=minimal", true),
+            ("wait=5, Return=\"minimal\"; x", true),
+            ("return=representation, return=minimal", false),
+            ("return", false),
+            ("minimal", false),
+        ];
+        for (header, expected) in cases {
+            assert_eq!(wants_minimal(header), expected, "{header}");
+        }
+    }
 
     #[test]
     fn the_first_readable_wait_counts() {

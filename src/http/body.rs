@@ -61,6 +61,13 @@ pub(super) struct Arrived<'a> {
     _places: Vec<SemaphorePermit<'a>>,
 }
 
+impl Arrived<'_> {
+    /// Gives up the place and keeps the body.
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
 impl Deref for Arrived<'_> {
     type Target = [u8];
 

@@ -2,11 +2,17 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use data_encoding::HEXLOWER;
+use headwater_engine::write::{Version, version};
 
 /// Returns the strong tag of `bytes`: two answers with one tag have the same bytes.
 pub(super) fn of(bytes: &[u8]) -> HeaderValue {
+    of_version(&version(bytes))
+}
+
+/// Returns the tag of bytes of which the version is known.
+pub(super) fn of_version(version: &Version) -> HeaderValue {
     let mut tag = [b'"'; 34];
-    HEXLOWER.encode_mut(&blake3::hash(bytes).as_bytes()[..16], &mut tag[1..33]);
+    HEXLOWER.encode_mut(version, &mut tag[1..33]);
     HeaderValue::from_bytes(&tag).expect("hexadecimal digits in quotes are visible ASCII")
 }
 

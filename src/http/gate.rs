@@ -1,5 +1,6 @@
-//! The gate in front of the internal routes and of those that write: credentials are compared with the secrets that hold
-//! now, and the log and the metrics are told which of them opened it, by its number.
+//! The gate in front of the internal routes and of those that write: credentials are compared with
+//! the secrets that hold now, and the log and the metrics are told which of them opened it, by its
+//! number.
 //!
 //! A right credential always opens it. Wrong ones are counted against their source; a source with
 //! too many gets another answer, and its signed bodies are taken in one at a time. So an attacker

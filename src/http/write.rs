@@ -31,40 +31,37 @@ struct Request {
     source: Source,
 }
 
-/// `PUT /api/<sheet>/<key...>`: the record is this.
-pub(super) async fn put(
+/// `PUT`, `PATCH` and `DELETE /api/<sheet>/<key...>`: the record is this, changes by RFC 7396, or is
+/// gone.
+pub(super) async fn change(
     State(app): State<App>,
+    method: Method,
     source: Source,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let request = Request::new(Method::PUT, &uri, headers, source);
-    change(&app, request, body, |key, body| Ok(Action::Put(key, json(body)?))).await
-}
-
-/// `PATCH /api/<sheet>/<key...>`: the record changes by RFC 7396.
-pub(super) async fn patch(
-    State(app): State<App>,
-    source: Source,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
-    let request = Request::new(Method::PATCH, &uri, headers, source);
-    change(&app, request, body, |key, body| Ok(Action::Patch(key, json(body)?))).await
-}
-
-/// `DELETE /api/<sheet>/<key...>`: the record is gone.
-pub(super) async fn delete(
-    State(app): State<App>,
-    source: Source,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, ApiError> {
-    let request = Request::new(Method::DELETE, &uri, headers, source);
-    change(&app, request, body, |key, _| Ok(Action::Delete(key))).await
+    let request = Request::new(method, &uri, headers, source);
+    let (caller, body, request) = request.admitted(&app, body).await?;
+    let path = RecordPath::parse(&request.path).ok_or(Code::NotFound)?;
+    let condition = condition::of(&request.headers)?;
+    if app.require_if_match && condition == Condition::Any {
+        return Err(Code::PreconditionRequired.into());
+    }
+    let (sheet, key) = (SheetName::new(&*path.sheet), Key::new(&*path.key));
+    let action = if request.method == Method::DELETE {
+        Action::Delete(key)
+    } else {
+        request.wants_json()?;
+        let value = json(&body)?;
+        if request.method == Method::PUT {
+            Action::Put(key, value)
+        } else {
+            Action::Patch(key, value)
+        }
+    };
+    let operation = Operation { sheet, action, condition };
+    request.write(&app, &caller, &body, vec![operation], None).await
 }
 
 /// `POST /api/<sheet>`: a new record, whose key follows from its fields.
@@ -103,27 +100,6 @@ pub(super) async fn transact(
     request.write(&app, &caller, &body, operations, summary).await
 }
 
-/// Changes the one record that the path names.
-async fn change(
-    app: &App,
-    request: Request,
-    body: Body,
-    action: impl FnOnce(Key, &[u8]) -> Result<Action, ApiError>,
-) -> Result<Response, ApiError> {
-    let (caller, body, request) = request.admitted(app, body).await?;
-    if request.method != Method::DELETE {
-        request.wants_json()?;
-    }
-    let path = RecordPath::parse(&request.path).ok_or(Code::NotFound)?;
-    let condition = condition::of(&request.headers)?;
-    if app.require_if_match && condition == Condition::Any {
-        return Err(Code::PreconditionRequired.into());
-    }
-    let action = action(Key::new(&*path.key), &body)?;
-    let operation = Operation { sheet: SheetName::new(&*path.sheet), action, condition };
-    request.write(app, &caller, &body, vec![operation], None).await
-}
-
 impl Request {
     fn new(method: Method, uri: &Uri, headers: HeaderMap, source: Source) -> Self {
         Self { method, path: uri.path().to_owned(), headers, source }
@@ -141,7 +117,7 @@ impl Request {
         if let Some(path) = self.path.strip_prefix(app.base_path.as_str()) {
             self.path = path.to_owned();
         }
-        Ok((caller, arrived.to_vec(), self))
+        Ok((caller, arrived.into_bytes(), self))
     }
 
     /// Refuses a body that says it is something else than JSON.

@@ -9,9 +9,10 @@ use crate::layout::SheetSpec;
 /// else takes the place of what was there.
 ///
 /// `path` is that of its file, whose extension says the format. In Markdown a body that is missing
-/// afterwards is an empty one. Where the sheet has a title, a patch of the title alone rewrites the first heading of the body, or puts one before
-/// it; a patch of the body alone leaves the title to [`encode`](super::encode), which derives it;
-/// and a patch of both must agree, which is checked there too.
+/// afterwards is an empty one. Where the sheet has a title, a patch of the title alone rewrites the
+/// first heading of the body, or puts one before it; a patch of the body alone leaves the title to
+/// [`encode`](super::encode), which derives it; and a patch of both must agree, which is checked
+/// there too.
 pub fn patched(spec: &SheetSpec, path: &str, record: &Json, patch: &Json) -> Json {
     let mut whole = merged(Some(record), patch);
     let has_body = spec.format_of(path).is_some_and(|format| format.has_body());

@@ -257,20 +257,8 @@ impl ReloadError {
             },
             Self::Reference(mirror::RefError::Locked { .. }) => FailureKind::RepoLocked,
             Self::Load(LoadError::Memory { .. }) => FailureKind::MemoryShort,
-            error if disk_is_full(error) => FailureKind::DiskFull,
+            error if mirror::is_disk_full(error) => FailureKind::DiskFull,
             _ => FailureKind::Internal,
         }
     }
-}
-
-/// Looks for "no space left" among the causes: it can come from any write.
-fn disk_is_full(error: &ReloadError) -> bool {
-    let first: &(dyn std::error::Error + 'static) = error;
-    std::iter::successors(Some(first), |error| error.source()).any(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>();
-        io.is_some_and(|io| {
-            use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-            matches!(io.kind(), StorageFull | QuotaExceeded)
-        })
-    })
 }

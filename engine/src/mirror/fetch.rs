@@ -11,8 +11,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use self::error::is_of_our_side;
 pub use self::error::{FetchError, FetchErrorKind};
+pub(crate) use self::error::{is_disk_full, is_of_our_side};
 use self::negotiate::{OneRound, haves};
 use super::conversation::Conversation;
 use super::open::is_branch_name;

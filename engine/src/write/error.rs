@@ -187,16 +187,7 @@ impl WriteError {
 impl StoreError {
     /// Says whether the disk is full.
     pub fn is_disk_full(&self) -> bool {
-        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            let io = error.downcast_ref::<std::io::Error>();
-            if io.is_some_and(|io| matches!(io.kind(), StorageFull | QuotaExceeded)) {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
+        mirror::is_disk_full(self)
     }
 
     /// Says whether somebody else holds the lock of the branch, or has moved it.

@@ -4,15 +4,17 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::encode::EncodeError;
-use headwater_engine::write::{Committed, Gate, WriteError, Written, version};
+use headwater_engine::write::{Committed, Gate, WriteError, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::super::app::App;
 use super::super::current::{COMMIT, commit_header};
 use super::super::error::{ApiError, Code, FieldError};
+use super::super::etag;
 use super::super::json::Json;
-use super::{Request, condition};
+use super::Request;
+use crate::hook;
 
 /// How many seconds a caller waits before trying again.
 const RETRY_AFTER: u16 = 1;
@@ -54,10 +56,7 @@ pub(super) fn written(app: &App, request: &Request, done: &Committed) -> Respons
     let headers = response.headers_mut();
     headers.insert(COMMIT, commit_header(done.commit));
     if let Some(Written { sheet, key, moved_from, value: Some(value), .. }) = one {
-        let tag = condition::tag(&version(value.as_str().as_bytes()));
-        if let Ok(tag) = HeaderValue::try_from(tag) {
-            headers.insert(header::ETAG, tag);
-        }
+        headers.insert(header::ETAG, etag::of(value.as_str().as_bytes()));
         let [sheet, key] = [sheet.as_str(), key.as_str()].map(|t| utf8_percent_encode(t, SEGMENT));
         let place = format!("{}/api/{sheet}/{key}", app.base_path.as_str());
         if (is_new || moved_from.is_some())
@@ -91,9 +90,8 @@ fn told(one: &Written) -> impl Iterator<Item = (String, Value)> {
 }
 
 fn prefers_minimal(request: &Request) -> bool {
-    let preferences = request.headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
-    let mut preferences = preferences.flat_map(|list| list.split(','));
-    preferences.any(|one| one.trim().eq_ignore_ascii_case("return=minimal"))
+    let preferences = request.headers.get_all("prefer").iter();
+    preferences.filter_map(|value| value.to_str().ok()).any(hook::wants_minimal)
 }
 
 /// Answers to a batch that is not written.
@@ -108,9 +106,9 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
         WriteError::Exists { .. } | WriteError::Tree(_) => explained(Code::Conflict),
         WriteError::Stale { version, .. } => {
             let stale = explained(Code::PreconditionFailed);
-            match version.as_ref().map(|version| HeaderValue::try_from(condition::tag(version))) {
-                Some(Ok(tag)) => stale.header(header::ETAG, tag),
-                _ => stale,
+            match version {
+                Some(version) => stale.header(header::ETAG, etag::of_version(version)),
+                None => stale,
             }
         }
         WriteError::Path { source, .. } => {

@@ -35,11 +35,6 @@ pub(super) fn version(tag: &str) -> Option<Version> {
     HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()
 }
 
-/// Returns the tag of a version.
-pub(super) fn tag(version: &Version) -> String {
-    format!("\"{}\"", HEXLOWER.encode(version))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,7 +49,7 @@ mod tests {
 
     #[test]
     fn conditions_are_read_from_their_headers() {
-        let tag = tag(&[7; 16]);
+        let tag = format!("\"{}\"", HEXLOWER.encode(&[7; 16]));
         assert_eq!(read(&[]), Ok(Condition::Any));
         assert_eq!(read(&[(header::IF_NONE_MATCH, "*")]), Ok(Condition::Absent));
         assert_eq!(read(&[(header::IF_MATCH, "*")]), Ok(Condition::Present));

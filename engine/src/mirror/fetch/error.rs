@@ -162,7 +162,7 @@ fn said(message: &str) -> String {
 }
 
 /// Says whether one of the causes is that no space is left.
-fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
     any_io(error, &|io| {
         matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     })
