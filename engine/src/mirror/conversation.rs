@@ -284,7 +284,7 @@ impl FarEnd {
 }
 
 /// Says whether ssh or the far side refused us, which another try will not change.
-fn is_refusal(said: &str) -> bool {
+pub(super) fn is_refusal(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     [
         "permission denied",
@@ -299,7 +299,7 @@ fn is_refusal(said: &str) -> bool {
 }
 
 /// One line without what a terminal would act on.
-fn shortened(said: &str) -> String {
+pub(super) fn shortened(said: &str) -> String {
     let plain = |char: char| if char.is_control() { ' ' } else { char };
     said.chars().take(MESSAGE_LIMIT).map(plain).collect()
 }

@@ -1,6 +1,6 @@
 //! The git program: the one place that starts it, with nothing of the machine's configuration.
 //!
-//! gix cannot repack, and a remote on this machine is served by `git upload-pack`.
+//! gix can neither repack nor push, and a remote on this machine is served by `git upload-pack`.
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
@@ -70,7 +70,9 @@ pub(super) fn upload_pack(folder: &Path) -> Command {
     command
 }
 
-fn git(git_dir: &Path) -> Command {
+/// The program on the repository in this folder, with settings that leave hooks out and sync what
+/// is written.
+pub(super) fn git(git_dir: &Path) -> Command {
     let mut command = clean_command(Path::new("git"));
     let mut dir = std::ffi::OsString::from("--git-dir=");
     dir.push(git_dir);
@@ -127,6 +129,23 @@ fn locate(program: &Path, path: Option<&OsStr>) -> PathBuf {
 }
 
 fn run(command: Command, name: &str, time: Duration) -> Result<Vec<u8>, GitError> {
+    let ended = output(command, name, time)?;
+    if ended.succeeded {
+        return Ok(ended.stdout);
+    }
+    Err(GitError::Failed { command: name.to_owned(), message: ended.message })
+}
+
+/// How a run of the git program ended.
+pub(super) struct Ended {
+    pub(super) succeeded: bool,
+    pub(super) stdout: Vec<u8>,
+    /// What it said, or what is known without that where it failed.
+    pub(super) message: String,
+}
+
+/// Runs the command to its end, or kills it after `time`; its exit code is no error here.
+pub(super) fn output(command: Command, name: &str, time: Duration) -> Result<Ended, GitError> {
     let (group, Pipes { stdin, stdout }) = ChildGroup::spawn(command).map_err(GitError::Start)?;
     drop(stdin);
     // git is silent while it works, so silence is not held against it.
@@ -140,19 +159,14 @@ fn run(command: Command, name: &str, time: Duration) -> Result<Vec<u8>, GitError
     );
     let overrun = budget.overrun();
     let (message, status) = group.finish();
-    let command = name.to_owned();
     if overrun.is_some() {
-        return Err(GitError::Killed { command });
+        return Err(GitError::Killed { command: name.to_owned() });
     }
-    match (read, status) {
-        (Ok(_), Some(status)) if status.success() => Ok(output),
-        (read, status) => {
-            let status = status.map(|status| status.to_string());
-            let cause = read.err().map(|error| error.to_string()).or(status).unwrap_or_default();
-            let message = if message.is_empty() { cause } else { message };
-            Err(GitError::Failed { command, message })
-        }
-    }
+    let succeeded = read.is_ok() && status.is_some_and(|status| status.success());
+    let status = status.map(|status| status.to_string());
+    let cause = || read.err().map(|error| error.to_string()).or(status).unwrap_or_default();
+    let message = if message.is_empty() && !succeeded { cause() } else { message };
+    Ok(Ended { succeeded, stdout: output, message })
 }
 
 #[cfg(test)]

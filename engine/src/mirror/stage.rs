@@ -10,6 +10,7 @@ mod pack;
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 
 use gix::objs::{Kind, Write as _};
 
@@ -26,6 +27,16 @@ pub struct Stage {
     /// What is to be stored, in the order in which it was made.
     new: Vec<NewObject>,
     places: HashMap<[u8; 20], usize>,
+}
+
+/// When what is stored is on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Before anybody is told of it: it survives a crash of the machine.
+    #[default]
+    Synced,
+    /// Soon afterwards: it survives the end of this process, however it comes.
+    Buffered,
 }
 
 /// An object that is not in the mirror.
@@ -62,6 +73,23 @@ impl Stage {
         self.add(Kind::Commit, &commit.to_bytes(), None).map(CommitId::from_bytes)
     }
 
+    /// Makes the commit `original` once more, with another tree, parent and committer: its author,
+    /// its message and its trailers stay as they are, byte for byte. A signature is left out, for
+    /// it does not hold any more.
+    pub fn commit_again(
+        &mut self,
+        original: CommitId,
+        tree: Option<TreeId>,
+        parent: CommitId,
+        committer: &Signature,
+    ) -> Result<CommitId, ObjectError> {
+        let mut buffer = Vec::new();
+        let id = super::history::object_id(original);
+        let old = self.objects.read(&id, Kind::Commit, &mut buffer)?;
+        let bytes = commit::again(old, tree, parent, committer);
+        self.add(Kind::Commit, &bytes, None).map(CommitId::from_bytes)
+    }
+
     /// Makes the trees that `edits` turn `tree` into, and returns the new root; `None` is a tree
     /// without entries, on both sides.
     ///
@@ -95,14 +123,14 @@ impl Stage {
         }
     }
 
-    /// Stores the new objects as one pack, durable when it returns: the pack and its index are
-    /// synced, and so is their folder. Without new objects nothing happens.
+    /// Stores the new objects as one pack and returns its files; none without new objects. Where
+    /// they are to be synced they are when it returns: the pack, its index and their folder.
     ///
     /// # Errors
     ///
     /// What the file system says; the mirror then has all of the objects or none.
-    pub fn store(&self) -> io::Result<()> {
-        if self.new.is_empty() { Ok(()) } else { pack::write(self) }
+    pub fn store(&self, durability: Durability) -> io::Result<Vec<PathBuf>> {
+        if self.new.is_empty() { Ok(vec![]) } else { pack::write(self, durability) }
     }
 
     fn add(

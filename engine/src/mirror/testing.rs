@@ -9,17 +9,17 @@ use super::{Mirror, MirrorOptions, Objects};
 use crate::id::{BlobId, CommitId, TreeId};
 
 /// A git repository in a folder of its own that vanishes with the value.
-pub(super) struct TestRepository {
+pub(crate) struct TestRepository {
     folder: tempfile::TempDir,
 }
 
 impl TestRepository {
     /// A bare repository whose `HEAD` names `main`.
-    pub(super) fn bare() -> Self {
+    pub(crate) fn bare() -> Self {
         Self::with(&["--bare"])
     }
 
-    pub(super) fn with(init: &[&str]) -> Self {
+    pub(crate) fn with(init: &[&str]) -> Self {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
         let mut args = vec!["init", "-q", "-b", "main"];
         args.extend(init);
@@ -27,28 +27,28 @@ impl TestRepository {
         repository
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("file://{}", self.path().display())
     }
 
-    pub(super) fn mirror(&self) -> Mirror {
+    pub(crate) fn mirror(&self) -> Mirror {
         Mirror::open(self.path(), MirrorOptions::default()).unwrap()
     }
 
-    pub(super) fn objects(&self) -> Objects {
+    pub(crate) fn objects(&self) -> Objects {
         self.mirror().objects().unwrap()
     }
 
     /// Runs git in the repository and returns what it prints, without the last newline.
-    pub(super) fn git<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+    pub(crate) fn git<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         String::from_utf8(self.git_with(args, b"")).unwrap().trim_end_matches('\n').to_owned()
     }
 
-    pub(super) fn git_with<S: AsRef<OsStr>>(
+    pub(crate) fn git_with<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
         input: &[u8],
@@ -69,13 +69,13 @@ impl TestRepository {
         output.stdout
     }
 
-    pub(super) fn write_blob(&self, content: &[u8]) -> BlobId {
+    pub(crate) fn write_blob(&self, content: &[u8]) -> BlobId {
         let id = self.git_with(["hash-object", "-w", "--stdin"], content);
         std::str::from_utf8(&id).unwrap().trim().parse().unwrap()
     }
 
     /// Writes the bytes as an object of the kind, whatever they are.
-    pub(super) fn write_raw(&self, kind: &str, content: &[u8]) -> [u8; 20] {
+    pub(crate) fn write_raw(&self, kind: &str, content: &[u8]) -> [u8; 20] {
         let args = ["hash-object", "-t", kind, "-w", "--literally", "--stdin"];
         let id: BlobId =
             String::from_utf8(self.git_with(args, content)).unwrap().trim().parse().unwrap();
@@ -83,7 +83,7 @@ impl TestRepository {
     }
 
     /// Writes a tree of exactly these entries: mode, name and id.
-    pub(super) fn write_raw_tree(&self, entries: &[(&str, &[u8], [u8; 20])]) -> TreeId {
+    pub(crate) fn write_raw_tree(&self, entries: &[(&str, &[u8], [u8; 20])]) -> TreeId {
         let mut bytes = Vec::new();
         for (mode, name, id) in entries {
             bytes.extend_from_slice(mode.as_bytes());
@@ -96,7 +96,7 @@ impl TestRepository {
     }
 
     /// Commits a tree on top of parents, without moving a ref.
-    pub(super) fn commit_tree(&self, tree: TreeId, parents: &[CommitId]) -> CommitId {
+    pub(crate) fn commit_tree(&self, tree: TreeId, parents: &[CommitId]) -> CommitId {
         let mut text = format!("tree {tree}\n");
         for parent in parents {
             text.push_str(&format!("parent {parent}\n"));
@@ -107,7 +107,7 @@ impl TestRepository {
     }
 
     /// Commits these files, and no others, on top of `branch`.
-    pub(super) fn commit_files(&self, branch: &str, files: &[(&str, &str)]) -> CommitId {
+    pub(crate) fn commit_files(&self, branch: &str, files: &[(&str, &str)]) -> CommitId {
         let mut stream = format!("commit refs/heads/{branch}\ncommitter A <a@example.org> ");
         stream.push_str("1700000000 +0000\ndata 7\nsubject\n");
         let exists =
@@ -125,30 +125,30 @@ impl TestRepository {
     }
 
     /// Makes a commit in a repository whose ids are not ours.
-    pub(super) fn commit_files_unchecked(&self, branch: &str) {
+    pub(crate) fn commit_files_unchecked(&self, branch: &str) {
         let stream = format!(
             "commit refs/heads/{branch}\ncommitter A <a@b> 0 +0000\ndata 0\nM 644 inline a\ndata 1\n1\n"
         );
         self.git_with(["fast-import", "--quiet"], stream.as_bytes());
     }
 
-    pub(super) fn head(&self, branch: &str) -> CommitId {
+    pub(crate) fn head(&self, branch: &str) -> CommitId {
         self.git(["rev-parse", &format!("refs/heads/{branch}")]).parse().unwrap()
     }
 
-    pub(super) fn set_head(&self, branch: &str, commit: impl std::fmt::Display) {
+    pub(crate) fn set_head(&self, branch: &str, commit: impl std::fmt::Display) {
         let ref_file = self.path().join("refs/heads").join(branch);
         // git itself refuses to point a branch at a blob.
         std::fs::write(ref_file, format!("{commit}\n")).unwrap();
     }
 
-    pub(super) fn tree_of(&self, rev: &str) -> TreeId {
+    pub(crate) fn tree_of(&self, rev: &str) -> TreeId {
         self.git(["rev-parse", &format!("{rev}^{{tree}}")]).parse().unwrap()
     }
 }
 
 /// The git program as it behaves on any machine.
-pub(super) fn hermetic_git(folder: &Path) -> Command {
+pub(crate) fn hermetic_git(folder: &Path) -> Command {
     let mut command = Command::new("git");
     command
         .current_dir(folder)
@@ -166,7 +166,7 @@ pub(super) fn hermetic_git(folder: &Path) -> Command {
 }
 
 /// The files below a folder, by their paths relative to it, sorted.
-pub(super) fn files_below(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut pending = vec![folder.to_owned()];
     while let Some(next) = pending.pop() {

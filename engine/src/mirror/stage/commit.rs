@@ -1,5 +1,7 @@
 //! The bytes of a commit, and what may stand in them.
 
+use gix::bstr::ByteSlice as _;
+
 use crate::id::{CommitId, TreeId};
 
 /// A name with an address, as a commit shows it.
@@ -137,14 +139,36 @@ pub struct NewCommit<'a> {
 /// Git's id of the tree without entries.
 const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
+/// Returns the first lines of a commit.
+fn head(tree: Option<TreeId>, parent: Option<CommitId>) -> Vec<u8> {
+    let tree = tree.map_or_else(|| EMPTY_TREE.to_owned(), |tree| tree.to_string());
+    let parent = parent.map(|parent| format!("parent {parent}\n")).unwrap_or_default();
+    format!("tree {tree}\n{parent}").into_bytes()
+}
+
+/// Returns the commit `old` with another tree, parent and committer.
+pub(super) fn again(
+    old: &[u8],
+    tree: Option<TreeId>,
+    parent: CommitId,
+    committer: &Signature,
+) -> Vec<u8> {
+    let (headers, message) = old.split_once_str(b"\n\n").unwrap_or((old, b""));
+    let kept = |name: &'static [u8]| headers.lines().find(|line| line.starts_with(name));
+    let mut bytes = head(tree, Some(parent));
+    let copied = |name| kept(name).map(|line| [line, b"\n"].concat()).unwrap_or_default();
+    bytes.extend(copied(b"author "));
+    committer.write(&mut bytes, "committer");
+    bytes.extend(copied(b"encoding "));
+    bytes.push(b'\n');
+    bytes.extend(message);
+    bytes
+}
+
 impl NewCommit<'_> {
     /// Returns the object, byte for byte as gitsheets writes it.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let tree = self.tree.map_or_else(|| EMPTY_TREE.to_owned(), |tree| tree.to_string());
-        let mut bytes = format!("tree {tree}\n").into_bytes();
-        if let Some(parent) = self.parent {
-            bytes.extend(format!("parent {parent}\n").as_bytes());
-        }
+        let mut bytes = head(self.tree, self.parent);
         self.author.write(&mut bytes, "author");
         self.committer.write(&mut bytes, "committer");
         bytes.push(b'\n');

@@ -5,13 +5,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use gix::objs::Kind;
 use gix_zlib::Compression;
 use gix_zlib::stream::deflate;
 
-use super::{NewObject, Stage, delta};
+use super::{Durability, NewObject, Stage, delta};
 use crate::fault;
 use crate::mirror::quarantine::{OUR_FOLDER, PREFIX};
 use crate::mirror::refs::sync_folder;
@@ -31,7 +31,7 @@ struct Entry {
 }
 
 /// Writes what `stage` has made.
-pub(super) fn write(stage: &Stage) -> io::Result<()> {
+pub(super) fn write(stage: &Stage, durability: Durability) -> io::Result<Vec<PathBuf>> {
     let (pack, entries) = pack(stage)?;
     let hash = checksum(&pack)?;
     let index = index(entries, &hash)?;
@@ -44,7 +44,7 @@ pub(super) fn write(stage: &Stage) -> io::Result<()> {
     let mut parts = vec![];
     for (content, tail, extension) in [(&pack, Some(&hash), "pack"), (&index, None, "idx")] {
         let path = folder.path().join(&name).with_extension(extension);
-        write_part(&path, content, tail)?;
+        write_part(&path, content, tail, durability)?;
         parts.push((path, target.join(&name).with_extension(extension)));
     }
     fault::point("write.pack")?;
@@ -53,11 +53,19 @@ pub(super) fn write(stage: &Stage) -> io::Result<()> {
         fs::rename(from, to)?;
     }
     fault::point("write.packed")?;
-    sync_folder(&target)
+    if durability == Durability::Synced {
+        sync_folder(&target)?;
+    }
+    Ok(parts.into_iter().map(|(_, to)| to).collect())
 }
 
-/// Writes a file and syncs it.
-fn write_part(path: &Path, content: &[u8], tail: Option<&gix::ObjectId>) -> io::Result<()> {
+/// Writes a file, and syncs it if it is to be synced.
+fn write_part(
+    path: &Path,
+    content: &[u8],
+    tail: Option<&gix::ObjectId>,
+    durability: Durability,
+) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(content)?;
     if let Some(tail) = tail {
@@ -66,7 +74,7 @@ fn write_part(path: &Path, content: &[u8], tail: Option<&gix::ObjectId>) -> io::
     let mut permissions = file.metadata()?.permissions();
     permissions.set_readonly(true);
     file.set_permissions(permissions)?;
-    file.sync_all()
+    if durability == Durability::Synced { file.sync_all() } else { Ok(()) }
 }
 
 /// Returns the pack without its checksum, and its entries in their order.

@@ -32,7 +32,7 @@ fn edited(files: &[(&str, &str)], edits: &[(&str, Option<&str>)]) -> Result<Stri
         .collect();
     let tree = stage.edit(Some(repository.tree_of("main")), &edits)?;
     let commit = commit(&mut stage, tree, None);
-    stage.store().unwrap();
+    stage.store(Durability::Synced).unwrap();
     repository.git(["fsck", "--strict", "--no-dangling"]);
     let listed = repository.git(["ls-tree", "-r", "--format=%(path)", &commit.to_string()]);
     let contents = listed.lines().map(|path| {
@@ -125,7 +125,7 @@ fn what_is_made_is_seen_at_once_and_is_in_the_mirror_only_when_stored() {
     let paths = stage.objects().diff(None, tree).unwrap();
     assert_eq!(paths.len(), 1);
     assert!(!repository.objects().contains(id.as_bytes()));
-    stage.store().unwrap();
+    stage.store(Durability::Synced).unwrap();
     let objects = repository.objects();
     assert_eq!(objects.commit(id).unwrap().tree, tree.unwrap());
     repository.git(["fsck", "--strict", "--no-dangling"]);
@@ -140,12 +140,12 @@ fn what_is_undone_is_not_stored() {
     let (undone, again) = (stage.blob(b"undone").unwrap(), stage.blob(b"again").unwrap());
     stage.undo(mark);
     assert_eq!(stage.blob(b"again").unwrap(), again);
-    stage.store().unwrap();
+    stage.store(Durability::Synced).unwrap();
     let objects = repository.objects();
     let there = [kept, undone, again].map(|blob| objects.contains(blob.as_bytes()));
     assert_eq!(there, [true, false, true]);
     let empty = repository.mirror().stage().unwrap();
-    empty.store().unwrap();
+    empty.store(Durability::Synced).unwrap();
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn commits_of_a_large_folder_are_told_by_their_differences() {
         tree = stage.edit(tree, &[(path, edit)].into()).unwrap();
         parent = Some(commit(&mut stage, tree, parent));
     }
-    stage.store().unwrap();
+    stage.store(Durability::Synced).unwrap();
     let (last, folder) = (parent.unwrap().to_string(), repository.path().join("objects/pack"));
     let packs = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let size: u64 = packs.map(|pack| pack.metadata().unwrap().len()).sum();

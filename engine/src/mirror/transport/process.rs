@@ -1,6 +1,8 @@
 //! `file` and `ssh`: a child process of ours whose whole group can be killed.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -132,31 +134,8 @@ fn ssh(
     path: &str,
     options: &RemoteOptions,
 ) -> Command {
-    let program = options.ssh_program.as_deref().unwrap_or(Path::new("ssh"));
-    let mut command = git::clean_command(program);
-    command.env("GIT_PROTOCOL", "version=2").args(["-F", "/dev/null", "-T", "-x", "-a"]);
-    for option in [
-        "BatchMode=yes",
-        "StrictHostKeyChecking=yes",
-        "ConnectTimeout=10",
-        "ServerAliveInterval=10",
-        "ServerAliveCountMax=3",
-        "ControlMaster=no",
-        "ControlPath=none",
-        "ClearAllForwardings=yes",
-        "PermitLocalCommand=no",
-        "SendEnv=GIT_PROTOCOL",
-    ] {
-        command.args(["-o", option]);
-    }
-    if let Some(file) = &options.known_hosts_file {
-        let mut option = std::ffi::OsString::from("UserKnownHostsFile=");
-        option.push(quoted_for_config(file));
-        command.arg("-o").arg(option).args(["-o", "GlobalKnownHostsFile=/dev/null"]);
-    }
-    if let Some(file) = &options.ssh_key_file {
-        command.args(["-o", "IdentitiesOnly=yes", "-i"]).arg(file);
-    }
+    let mut command = git::clean_command(ssh_program(options));
+    command.env("GIT_PROTOCOL", "version=2").args(ssh_arguments(options));
     if let Some(port) = port {
         command.args(["-p", &port.to_string()]);
     }
@@ -170,9 +149,61 @@ fn ssh(
     command
 }
 
+/// The program for `ssh`.
+fn ssh_program(options: &RemoteOptions) -> &Path {
+    options.ssh_program.as_deref().unwrap_or(Path::new("ssh"))
+}
+
+/// The options of ssh, so that it asks nobody and believes no unknown host.
+fn ssh_arguments(options: &RemoteOptions) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = ["-F", "/dev/null", "-T", "-x", "-a"].map(Into::into).into();
+    for option in [
+        "BatchMode=yes",
+        "StrictHostKeyChecking=yes",
+        "ConnectTimeout=10",
+        "ServerAliveInterval=10",
+        "ServerAliveCountMax=3",
+        "ControlMaster=no",
+        "ControlPath=none",
+        "ClearAllForwardings=yes",
+        "PermitLocalCommand=no",
+        "SendEnv=GIT_PROTOCOL",
+    ] {
+        arguments.extend(["-o".into(), option.into()]);
+    }
+    if let Some(file) = &options.known_hosts_file {
+        let mut option = OsString::from("UserKnownHostsFile=");
+        option.push(quoted_for_config(file));
+        arguments.extend(["-o".into(), option]);
+        arguments.extend(["-o".into(), "GlobalKnownHostsFile=/dev/null".into()]);
+    }
+    if let Some(file) = &options.ssh_key_file {
+        arguments.extend(["-o".into(), "IdentitiesOnly=yes".into(), "-i".into(), file.into()]);
+    }
+    arguments
+}
+
+/// The same as one line for a shell, as git takes it in `GIT_SSH_COMMAND`.
+pub(in crate::mirror) fn ssh_command_line(options: &RemoteOptions) -> OsString {
+    let mut line = OsString::new();
+    let program = ssh_program(options).as_os_str();
+    for word in std::iter::once(program).chain(ssh_arguments(options).iter().map(AsRef::as_ref)) {
+        if !line.is_empty() {
+            line.push(" ");
+        }
+        line.push("'");
+        for (n, part) in word.as_bytes().split(|byte| *byte == b'\'').enumerate() {
+            line.push(if n == 0 { "" } else { r"'\''" });
+            line.push(OsStr::from_bytes(part));
+        }
+        line.push("'");
+    }
+    line
+}
+
 /// ssh splits the value at spaces unless it is quoted.
-fn quoted_for_config(file: &Path) -> std::ffi::OsString {
-    let mut quoted = std::ffi::OsString::from("\"");
+fn quoted_for_config(file: &Path) -> OsString {
+    let mut quoted = OsString::from("\"");
     quoted.push(file);
     quoted.push("\"");
     quoted
@@ -196,6 +227,22 @@ mod tests {
         assert!(args.ends_with(&expected_end), "{args:?}");
         assert!(args.contains(&"UserKnownHostsFile=\"/etc/known hosts\""), "{args:?}");
         assert!(args.contains(&"BatchMode=yes") && args.contains(&"StrictHostKeyChecking=yes"));
+    }
+
+    #[test]
+    fn a_shell_reads_the_line_as_the_same_words() {
+        let options = RemoteOptions {
+            ssh_program: Some("echo".into()),
+            ssh_key_file: Some("/etc/it's a key".into()),
+            ..RemoteOptions::default()
+        };
+        let line = ssh_command_line(&options);
+        let shell = Command::new("sh").arg("-c").arg(line).output().unwrap();
+        let words: Vec<_> =
+            ssh_arguments(&options).into_iter().map(OsString::into_string).collect();
+        let words: Vec<_> = words.into_iter().map(Result::unwrap).collect();
+        assert_eq!(String::from_utf8(shell.stdout).unwrap().trim_end(), words.join(" "));
+        assert!(words.ends_with(&["-i".to_owned(), "/etc/it's a key".to_owned()]), "{words:?}");
     }
 
     #[test]

@@ -1,0 +1,244 @@
+//! Commits on their way to the remote: `git push`, which gix cannot do.
+//!
+//! Nothing is ever forced. The remote takes a commit that descends from what it has, or says no.
+
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+
+use super::conversation::{is_refusal, shortened};
+use super::git::{self, GitError};
+use super::quarantine::PREFIX;
+use super::remote::Target;
+use super::transport::process::ssh_command_line;
+use super::{Mirror, Remote};
+use crate::fault;
+use crate::id::CommitId;
+
+/// A push that did not go through, or of which that is not known. Pushing again does no harm.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The remote has commits that ours does not descend from.
+    #[error("{remote} has commits that are not ours")]
+    Behind {
+        /// The address, without secrets.
+        remote: String,
+    },
+    /// The remote took notice and said no: a hook, or a branch that is protected.
+    #[error("{remote} refuses the push: {message}")]
+    Refused {
+        /// The address, without secrets.
+        remote: String,
+        /// What it said.
+        message: String,
+    },
+    /// The remote wants other credentials, or is not the one whose host key we know.
+    #[error("{remote} refuses our credentials: {message}")]
+    Auth {
+        /// The address, without secrets.
+        remote: String,
+        /// What it said.
+        message: String,
+    },
+    /// The remote cannot be reached, is not there, or the line broke.
+    #[error("{remote} cannot be pushed to: {message}")]
+    Unreachable {
+        /// The address, without secrets.
+        remote: String,
+        /// What it, or git, said.
+        message: String,
+    },
+    /// It took longer than a push may take.
+    #[error("{remote} took too long")]
+    TimedOut {
+        /// The address, without secrets.
+        remote: String,
+    },
+    /// The file with the credentials cannot be read, or ours not be written.
+    #[error("the credentials cannot be handed to git")]
+    Credentials(#[source] io::Error),
+    /// The git program cannot be started.
+    #[error(transparent)]
+    Git(GitError),
+}
+
+/// The kinds of failed pushes that are treated differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PushErrorKind {
+    /// Fetch first.
+    Behind,
+    /// Somebody has to look at the remote's rules.
+    Refused,
+    /// Somebody has to look at the credentials.
+    Auth,
+    /// Try again later.
+    Unreachable,
+    /// Try again later, or allow more time.
+    TimedOut,
+    /// Somebody has to look at this machine.
+    Ours,
+}
+
+impl PushErrorKind {
+    /// Returns the stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Behind => "behind",
+            Self::Refused => "refused",
+            Self::Auth => "remote_auth",
+            Self::Unreachable => "unreachable",
+            Self::TimedOut => "timed_out",
+            Self::Ours => "internal",
+        }
+    }
+
+    /// Says whether it may be over soon without anybody doing anything.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::Behind | Self::Unreachable | Self::TimedOut)
+    }
+}
+
+impl PushError {
+    /// Returns the kind.
+    pub fn kind(&self) -> PushErrorKind {
+        match self {
+            Self::Behind { .. } => PushErrorKind::Behind,
+            Self::Refused { .. } => PushErrorKind::Refused,
+            Self::Auth { .. } => PushErrorKind::Auth,
+            Self::Unreachable { .. } => PushErrorKind::Unreachable,
+            Self::TimedOut { .. } => PushErrorKind::TimedOut,
+            Self::Credentials(_) | Self::Git(_) => PushErrorKind::Ours,
+        }
+    }
+}
+
+impl Mirror {
+    /// Lets the ref of this full name on the remote go forward to `commit`, or makes it.
+    ///
+    /// When it returns `Ok` the remote has the commit and all that belongs to it. After an error
+    /// it may have it all the same: the line can break behind the last word. Blocking, for `time`
+    /// at most. One push, fetch or repack at a time.
+    pub fn push(
+        &self,
+        remote: &Remote,
+        commit: CommitId,
+        name: &str,
+        time: Duration,
+    ) -> Result<(), PushError> {
+        fault::step("push.begin");
+        let settings = settings_of(self, remote).map_err(PushError::Credentials)?;
+        let mut command = git::git(self.git_dir());
+        command.env("GIT_CONFIG_GLOBAL", settings.path());
+        for setting in ["core.askPass=", "http.followRedirects=false"] {
+            command.args(["-c", setting]);
+        }
+        // A remote that takes a few bytes a second is as good as none.
+        command.args(["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=30"]);
+        let (address, protocol) = address_of(&remote.target);
+        command.env("GIT_ALLOW_PROTOCOL", protocol);
+        if protocol == "ssh" {
+            command.env("GIT_SSH_COMMAND", ssh_command_line(&remote.options));
+            command.env("GIT_SSH_VARIANT", "ssh");
+        }
+        command.args(["push", "--porcelain", "--no-verify", "--recurse-submodules=no", "--"]);
+        command.arg(address).arg(format!("{commit}:{name}"));
+        let shown = remote.to_string();
+        let ended = git::output(command, "push", time).map_err(|error| match error {
+            GitError::Killed { .. } => PushError::TimedOut { remote: shown.clone() },
+            error => PushError::Git(error),
+        })?;
+        fault::step("push.sent");
+        if ended.succeeded {
+            return Ok(());
+        }
+        Err(failure(shown, &String::from_utf8_lossy(&ended.stdout), &ended.message))
+    }
+}
+
+/// Says why a push failed, from the line about the ref and from what git said beside it.
+fn failure(remote: String, report: &str, said: &str) -> PushError {
+    // `!<tab>from:to<tab>[rejected] (fetch first)`, see git-push(1), `--porcelain`.
+    let rejection = report.lines().find_map(|line| line.strip_prefix("!\t")?.split('\t').nth(1));
+    let said = shortened(said);
+    match rejection {
+        // The name, too, may be taken by a commit that somebody else pushed a moment ago.
+        Some(why) if why.starts_with("[rejected]") => PushError::Behind { remote },
+        Some(why) if why.starts_with("[remote rejected]") && is_race(why) => {
+            PushError::Unreachable { remote, message: shortened(why) }
+        }
+        Some(why) if why.starts_with("[remote rejected]") => {
+            PushError::Refused { remote, message: shortened(why) }
+        }
+        _ if is_refusal(&said) || is_http_refusal(&said) => {
+            PushError::Auth { remote, message: said }
+        }
+        _ => PushError::Unreachable { remote, message: said },
+    }
+}
+
+/// Says whether the remote could not lock or move its ref, which is somebody else's push.
+fn is_race(why: &str) -> bool {
+    ["lock", "failed to update ref", "incorrect old value"]
+        .iter()
+        .any(|phrase| why.to_ascii_lowercase().contains(phrase))
+}
+
+/// Says whether git met a 401 or 403: without a terminal it then cannot read a name.
+fn is_http_refusal(said: &str) -> bool {
+    ["could not read Username", "could not read Password", "returned error: 401", "error: 403"]
+        .iter()
+        .any(|phrase| said.contains(phrase))
+}
+
+/// Returns the address as git takes it, without a user and password for http, and its protocol.
+fn address_of(target: &Target) -> (std::ffi::OsString, &'static str) {
+    match target {
+        Target::Folder(path) => (path.clone().into_os_string(), "file"),
+        Target::Http { url, .. } => {
+            (url.as_str().into(), if url.scheme() == "http" { "http" } else { "https" })
+        }
+        Target::Ssh { user, host, port, path } => {
+            let user = user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+            let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+            let address = match path.chars().next() {
+                Some('/') => format!("ssh://{user}{host}{port}{path}"),
+                Some('~') => format!("ssh://{user}{host}{port}/{path}"),
+                // Relative to the home folder, which only this form can say.
+                _ => format!("{user}{host}:{path}"),
+            };
+            (address.into(), "ssh")
+        }
+    }
+}
+
+/// Writes what git must know of the remote and nobody may see in the list of processes to a file
+/// that only we can read, and that is gone with the value.
+fn settings_of(mirror: &Mirror, remote: &Remote) -> io::Result<tempfile::NamedTempFile> {
+    let ours = mirror.own_folder();
+    std::fs::create_dir_all(&ours)?;
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(&ours)?;
+    // A remote on this machine is served by a git that is started by ours and reads this file too.
+    file.write_all(b"[safe]\n\tdirectory = *\n")?;
+    if let Target::Http { .. } = remote.target {
+        if let Some(account) = remote.account()? {
+            let pair = format!("{}:{}", account.user, account.password);
+            let header = format!("Authorization: Basic {}", BASE64.encode(pair.as_bytes()));
+            writeln!(file, "[http]\n\textraHeader = \"{header}\"")?;
+        }
+        if let Some(proxy) = &remote.options.proxy {
+            writeln!(file, "[http]\n\tproxy = {}", quoted(proxy))?;
+        }
+    }
+    file.flush()?;
+    Ok(file)
+}
+
+/// Quotes a value for a file of git's configuration.
+fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Pushes to real repositories, and to far sides that refuse.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+use crate::mirror::RemoteOptions;
+use crate::mirror::testing::TestRepository;
+
+const MAIN: &str = "refs/heads/main";
+const TIME: Duration = Duration::from_secs(60);
+
+/// A mirror with a commit that its remote has, and one more.
+struct Ahead {
+    remote: TestRepository,
+    ours: TestRepository,
+    shared: CommitId,
+    new: CommitId,
+}
+
+impl Ahead {
+    fn new() -> Self {
+        let (remote, ours) = (TestRepository::bare(), TestRepository::bare());
+        let shared = remote.commit_files("main", &[("a", "1")]);
+        ours.git(["fetch", "-q", &remote.url(), "main:main"]);
+        let new = ours.commit_files("main", &[("a", "2")]);
+        Self { remote, ours, shared, new }
+    }
+
+    fn push(&self, commit: CommitId, name: &str) -> Result<(), PushError> {
+        let remote = Remote::new(&self.remote.url(), RemoteOptions::default()).unwrap();
+        self.ours.mirror().push(&remote, commit, name, TIME)
+    }
+
+    /// Lets the remote run this before it takes anything.
+    fn hook(&self, script: &str) {
+        let hook = self.remote.path().join("hooks/pre-receive");
+        std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        std::fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+}
+
+#[test]
+fn a_commit_on_top_goes_through_and_once_more_does_no_harm() {
+    let ahead = Ahead::new();
+    ahead.push(ahead.new, MAIN).unwrap();
+    ahead.push(ahead.new, MAIN).unwrap();
+    assert_eq!(ahead.remote.head("main"), ahead.new);
+    ahead.remote.git(["fsck", "--full", "--strict"]);
+    ahead.push(ahead.new, "refs/heads/conflicts/20260101T000000Z").unwrap();
+    assert_eq!(ahead.remote.head("conflicts/20260101T000000Z"), ahead.new);
+}
+
+#[test]
+fn what_the_remote_has_and_we_have_not_is_never_overwritten() {
+    let ahead = Ahead::new();
+    let theirs = ahead.remote.commit_files("main", &[("a", "3")]);
+    let error = ahead.push(ahead.new, MAIN).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Behind, "{error}");
+    assert_eq!(ahead.remote.head("main"), theirs);
+    // Backwards is no way forward either.
+    let ahead = Ahead::new();
+    ahead.push(ahead.new, MAIN).unwrap();
+    let error = ahead.push(ahead.shared, MAIN).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Behind, "{error}");
+    assert_eq!(ahead.remote.head("main"), ahead.new);
+}
+
+#[test]
+fn a_hook_of_the_remote_has_the_last_word() {
+    let ahead = Ahead::new();
+    ahead.hook("echo 'not on a Friday' >&2; exit 1");
+    let error = ahead.push(ahead.new, MAIN).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Refused, "{error}");
+    assert!(error.to_string().contains("pre-receive hook declined"), "{error}");
+    assert_eq!(ahead.remote.head("main"), ahead.shared);
+}
+
+#[test]
+fn a_remote_that_is_gone_or_never_answers_is_told_apart() {
+    let ahead = Ahead::new();
+    let gone = Remote::new("/nowhere/at/all", RemoteOptions::default()).unwrap();
+    let error = ahead.ours.mirror().push(&gone, ahead.new, MAIN, TIME).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Unreachable, "{error}");
+    ahead.hook("sleep 3600");
+    let remote = Remote::new(&ahead.remote.url(), RemoteOptions::default()).unwrap();
+    let short = Duration::from_millis(300);
+    let error = ahead.ours.mirror().push(&remote, ahead.new, MAIN, short).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::TimedOut, "{error}");
+    assert_eq!(ahead.remote.head("main"), ahead.shared);
+}
+
+#[test]
+fn ssh_that_refuses_us_wants_other_credentials() {
+    let ahead = Ahead::new();
+    let folder = tempfile::tempdir().unwrap();
+    let ssh = folder.path().join("ssh");
+    std::fs::write(&ssh, "#!/bin/sh\necho 'git@x: Permission denied (publickey).' >&2; exit 255\n")
+        .unwrap();
+    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let options = RemoteOptions { ssh_program: Some(ssh), ..RemoteOptions::default() };
+    let remote = Remote::new("git@example.org:a/b.git", options).unwrap();
+    let error = ahead.ours.mirror().push(&remote, ahead.new, MAIN, TIME).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Auth, "{error}");
+}
+
+#[test]
+fn git_reads_the_credentials_from_a_file_of_ours_that_is_gone_afterwards() {
+    let ours = TestRepository::bare();
+    let options = RemoteOptions {
+        proxy: Some("http://me:\"canary\\@proxy:1".into()),
+        ..RemoteOptions::default()
+    };
+    let remote = Remote::new("https://me:canary@example.org/a", options).unwrap();
+    let file = settings_of(&ours.mirror(), &remote).unwrap();
+    let mode = file.as_file().metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let read = |key: &str| {
+        let path = file.path().to_str().unwrap();
+        ours.git(["config", "--file", path, "--get", key])
+    };
+    assert_eq!(
+        read("http.extraHeader"),
+        format!("Authorization: Basic {}", BASE64.encode(b"me:canary"))
+    );
+    assert_eq!(read("http.proxy"), "http://me:\"canary\\@proxy:1");
+    let path = file.path().to_owned();
+    drop(file);
+    assert!(!path.exists());
+}
+
+#[test]
+fn git_is_given_the_address_without_secrets_and_may_use_no_other_protocol() {
+    for (address, expected, protocol) in [
+        ("/srv/data.git", "/srv/data.git", "file"),
+        ("file:///srv/data.git", "/srv/data.git", "file"),
+        ("https://me:canary@example.org/a", "https://example.org/a", "https"),
+        ("http://localhost:8080/a", "http://localhost:8080/a", "http"),
+        ("git@example.org:a/b.git", "git@example.org:a/b.git", "ssh"),
+        ("ssh://example.org:22/~me/a", "ssh://example.org:22/~me/a", "ssh"),
+        ("ssh://git@[::1]:22/a", "ssh://git@[::1]:22/a", "ssh"),
+    ] {
+        let remote = Remote::new(address, RemoteOptions::default()).unwrap();
+        let (given, allowed) = address_of(&remote.target);
+        assert_eq!((given.to_str(), allowed), (Some(expected), protocol), "{address}");
+    }
+}
+
+#[test]
+fn each_answer_of_a_remote_has_its_kind() {
+    use PushErrorKind::{Auth, Behind, Refused, Unreachable};
+    let line = |why: &str| format!("To x\n!\tabc:refs/heads/main\t{why}\nDone\n");
+    for (report, said, expected) in [
+        (line("[rejected] (fetch first)"), "", Behind),
+        (line("[rejected] (non-fast-forward)"), "", Behind),
+        (line("[remote rejected] (protected branch hook declined)"), "", Refused),
+        (line("[remote rejected] (branch is currently checked out)"), "", Refused),
+        (line("[remote rejected] (cannot lock ref 'refs/heads/main')"), "", Unreachable),
+        (line("[remote failure] (remote failed to report status)"), "", Unreachable),
+        (String::new(), "fatal: could not read Username for 'https://x'", Auth),
+        (String::new(), "fatal: The requested URL returned error: 403", Auth),
+        (String::new(), "Host key verification failed.", Auth),
+        (String::new(), "fatal: unable to access 'https://x': Could not resolve host", Unreachable),
+        (String::new(), "fatal: The requested URL returned error: 503", Unreachable),
+    ] {
+        let error = failure("x".into(), &report, said);
+        assert_eq!(error.kind(), expected, "{report}{said}");
+        assert_eq!(error.kind().is_passing(), matches!(expected, Behind | Unreachable));
+    }
+}
