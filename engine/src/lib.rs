@@ -39,5 +39,6 @@ pub mod admit;
 pub mod load;
 pub mod replay;
 pub mod write;
+pub mod rebase;
 pub mod engine;
 pub mod query;

@@ -55,6 +55,8 @@ pub enum Trigger {
     Audit,
     /// The operator.
     Operator,
+    /// A push of ours that the remote did not take, because it has moved on.
+    Push,
 }
 
 impl Trigger {
@@ -66,6 +68,7 @@ impl Trigger {
             Self::Poll => "poll",
             Self::Audit => "audit",
             Self::Operator => "operator",
+            Self::Push => "push",
         }
     }
 }
@@ -177,6 +180,37 @@ pub struct ReloadOutcome {
     pub repeated: bool,
     /// The id of the push that is held because another commit is pinned.
     pub held: Option<ReloadId>,
+    /// What became of commits of ours where both sides had moved on.
+    pub replayed: Option<Replayed>,
+}
+
+/// What became of commits of ours that the remote did not have, and that did not fit on its head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replayed {
+    /// How many are on top of the remote's head now.
+    pub commits: u64,
+    /// The branch that keeps them where they could not be put there.
+    pub kept: Option<Kept>,
+}
+
+/// Commits of ours that are not in the branch any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The full name of the branch that has them now.
+    pub reference: String,
+    /// The last of them.
+    pub commit: CommitId,
+    /// What of them the branch does not have because the remote changed it too.
+    pub lost: Vec<LostField>,
+}
+
+/// A field that both sides changed, each in its own way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LostField {
+    /// The file.
+    pub path: String,
+    /// The field as a JSON Pointer; empty for the file as a whole.
+    pub pointer: String,
 }
 
 impl ReloadOutcome {
@@ -195,6 +229,7 @@ impl ReloadOutcome {
             remote_head: None,
             repeated: false,
             held: None,
+            replayed: None,
         }
     }
 }

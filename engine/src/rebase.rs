@@ -1,0 +1,232 @@
+//! Commits of ours put on top of what the remote has: what a `git rebase` does for files, with
+//! records merged field by field.
+//!
+//! Nothing is stored here: the commits are made in a [`Stage`]. They keep their authors, messages
+//! and trailers, so that a request that comes again finds its commit. A commit of which nothing is
+//! left, because the remote has the same change, is dropped.
+
+mod merge;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use crate::encode::encode;
+use crate::id::{BlobId, CommitId, TreeId};
+use crate::layout::{Layout, SheetSpec};
+use crate::mirror::{
+    BlobContent, Edit, EditError, Edits, Entry, EntryMode, ObjectError, PathChange,
+};
+use crate::mirror::{Signature, Stage};
+use crate::report::LostField;
+
+/// The largest file that is merged; larger ones are one field.
+const LARGEST: u64 = 4 << 20;
+
+/// Commits that are on top of other ones now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebased {
+    /// The last of them, or where they went if nothing was left of any.
+    pub head: CommitId,
+    /// Each commit, the oldest first, and the one that has its change now.
+    pub moves: Vec<(CommitId, CommitId)>,
+    /// How many were made.
+    pub made: u64,
+}
+
+/// Commits that could not be put on top of others.
+#[derive(Debug, thiserror::Error)]
+pub enum RebaseError {
+    /// Both sides changed the same fields.
+    #[error("both sides changed {}", told(lost))]
+    Conflict {
+        /// All that the first commit that does not fit would lose; never empty.
+        lost: Vec<LostField>,
+    },
+    /// The repository does not give what it should.
+    #[error("cannot read the repository")]
+    Repository(#[from] ObjectError),
+}
+
+fn told(lost: &[LostField]) -> String {
+    let told = |LostField { path, pointer }: &LostField| format!("{path}{pointer}");
+    lost.iter().map(told).collect::<Vec<_>>().join(", ")
+}
+
+/// Puts `commits`, the oldest first, each on its first parent, on top of `upstream`.
+///
+/// `layout` says which files are records. Costs a difference for each commit, and three files for
+/// each that both sides changed.
+///
+/// # Errors
+///
+/// See [`RebaseError`]; what was made until then is forgotten.
+pub fn rebase(
+    stage: &mut Stage,
+    upstream: CommitId,
+    commits: &[CommitId],
+    layout: &Layout,
+    committer: &Signature,
+) -> Result<Rebased, RebaseError> {
+    let mark = stage.mark();
+    let rebased = put(stage, upstream, commits, layout, committer);
+    if rebased.is_err() {
+        stage.undo(mark);
+    }
+    rebased
+}
+
+fn put(
+    stage: &mut Stage,
+    upstream: CommitId,
+    commits: &[CommitId],
+    layout: &Layout,
+    committer: &Signature,
+) -> Result<Rebased, RebaseError> {
+    let facts = stage.objects().commit(upstream)?;
+    let (mut tree, mut seconds) = (Some(facts.tree), facts.committer_time);
+    let mut rebased = Rebased { head: upstream, moves: Vec::new(), made: 0 };
+    for commit in commits {
+        let facts = stage.objects().commit(*commit)?;
+        let parent = facts.parents.first().map(|parent| stage.objects().commit(*parent));
+        let parent = parent.transpose()?.map(|parent| parent.tree);
+        let changes = stage.objects().diff(parent, Some(facts.tree))?;
+        let next = Merge { stage, tree, layout }.apply(&changes)?;
+        if next == tree {
+            tracing::info!(%commit, "nothing is left of the commit: the remote has the same change");
+        } else {
+            tree = next;
+            seconds = committer.seconds.max(seconds);
+            let committer = Signature { seconds, ..committer.clone() };
+            rebased.head = stage.commit_again(*commit, tree, rebased.head, &committer)?;
+            rebased.made += 1;
+        }
+        rebased.moves.push((*commit, rebased.head));
+    }
+    Ok(rebased)
+}
+
+/// The change of one commit on its way into a tree.
+struct Merge<'a> {
+    stage: &'a mut Stage,
+    tree: Option<TreeId>,
+    layout: &'a Layout,
+}
+
+impl Merge<'_> {
+    fn apply(&mut self, changes: &[PathChange]) -> Result<Option<TreeId>, RebaseError> {
+        let mut edits = Edits::new();
+        let mut lost = BTreeSet::new();
+        for PathChange { path, old, new } in changes {
+            let theirs = self.entry(path)?;
+            if theirs == *new {
+                continue;
+            }
+            let name = String::from_utf8_lossy(path).into_owned();
+            let edit = if theirs == *old {
+                Ok(new.map_or(Edit::Remove, |new| put_entry(&new)))
+            } else {
+                self.merged(&name, *old, *new, theirs)?
+            };
+            match edit {
+                Ok(edit) if name.as_bytes() == path => drop(edits.insert(name, edit)),
+                Ok(_) => drop(lost.insert(whole(&name))),
+                Err(pointers) => lost.extend(
+                    pointers.into_iter().map(|pointer| LostField { path: name.clone(), pointer }),
+                ),
+            }
+        }
+        if !lost.is_empty() {
+            return Err(RebaseError::Conflict { lost: lost.into_iter().collect() });
+        }
+        self.stage.edit(self.tree, &edits).map_err(|error| match error {
+            EditError::Object(source) => RebaseError::Repository(source),
+            // A file of ours where the remote has a folder, or the other way round.
+            EditError::NotAFolder { path }
+            | EditError::IsAFolder { path }
+            | EditError::NoPath { path } => RebaseError::Conflict { lost: vec![whole(&path)] },
+        })
+    }
+
+    /// Returns the file at `path` in the tree as it is now.
+    fn entry(&self, path: &[u8]) -> Result<Option<Entry>, ObjectError> {
+        let Some(tree) = self.tree else { return Ok(None) };
+        let found = self.stage.objects().entry_at(tree, path)?;
+        let file = found.filter(|found| found.mode != EntryMode::Folder);
+        Ok(file.map(|file| Entry { mode: file.mode, id: BlobId::from_bytes(file.id) }))
+    }
+
+    /// Merges a record that both sides changed; the fields in which they differ otherwise.
+    fn merged(
+        &mut self,
+        path: &str,
+        old: Option<Entry>,
+        ours: Option<Entry>,
+        theirs: Option<Entry>,
+    ) -> Result<Result<Edit, Vec<String>>, ObjectError> {
+        let as_a_whole = || Ok(Err(vec![String::new()]));
+        let claims = self.layout.claims(path.as_bytes());
+        let Some(spec) = claims.into_iter().find(|claim| claim.fault.is_none()) else {
+            return as_a_whole();
+        };
+        let spec = spec.sheet;
+        let mut sides = Vec::new();
+        for side in [old, ours, theirs] {
+            match self.record(&spec, path, side)? {
+                Some(record) => sides.push(record),
+                None => return as_a_whole(),
+            }
+        }
+        let [old, ours, theirs] = &sides[..] else { return as_a_whole() };
+        let value = |side: &Side| side.as_ref().map(|(value, _)| value.clone());
+        let merged =
+            merge::merge(value(old).as_ref(), value(ours).as_ref(), value(theirs).as_ref());
+        match merged {
+            Err(pointers) => Ok(Err(pointers)),
+            Ok(None) => Ok(Ok(Edit::Remove)),
+            Ok(Some(merged)) => {
+                let before = theirs.as_ref().or(ours.as_ref()).map(|(_, bytes)| &bytes[..]);
+                // Together they may be no record any more.
+                let Ok(encoded) = encode(&spec, path, &merged, before) else { return as_a_whole() };
+                let id = *self.stage.blob(&encoded.bytes)?.as_bytes();
+                Ok(Ok(Edit::Put { mode: EntryMode::Regular, id }))
+            }
+        }
+    }
+
+    /// Reads one side of a record: `Some(None)` where it is not there, `None` where it is none.
+    fn record(
+        &self,
+        spec: &SheetSpec,
+        path: &str,
+        side: Option<Entry>,
+    ) -> Result<Option<Side>, ObjectError> {
+        let Some(side) = side else { return Ok(Some(None)) };
+        if !matches!(side.mode, EntryMode::Regular | EntryMode::Executable) {
+            return Ok(None);
+        }
+        self.stage.objects().read_blob(side.id, LARGEST, |content| match content {
+            BlobContent::Bytes(bytes) => {
+                let value = spec.decode(path, bytes).ok()?;
+                // The canonical text of a value is JSON.
+                let json = serde_json::from_str(value.as_str()).ok()?;
+                Some(Some((json, bytes.to_vec())))
+            }
+            BlobContent::TooLarge(_) => None,
+        })
+    }
+}
+
+/// A record and its file; `None` where it is not there.
+type Side = Option<(Json, Vec<u8>)>;
+
+fn put_entry(entry: &Entry) -> Edit {
+    Edit::Put { mode: entry.mode, id: *entry.id.as_bytes() }
+}
+
+fn whole(path: &str) -> LostField {
+    LostField { path: path.to_owned(), pointer: String::new() }
+}
+
+#[cfg(test)]
+mod tests;
