@@ -1,5 +1,5 @@
 //! The engine: one published snapshot, one writer at a time, a thread that reloads, one that
-//! writes and one that tidies up behind them.
+//! writes, one that pushes and one that tidies up behind them.
 //!
 //! Readers take [`Engine::snapshot`] and hold no lock. What is pushed comes in through
 //! [`Engine::submit`], what is written through [`Engine::write`]; one thread each serves the
@@ -12,7 +12,10 @@ mod held;
 mod housekeeping;
 mod ledger;
 mod open;
+mod patience;
 mod pin;
+mod pushing;
+mod rebasing;
 mod reload;
 mod repeats;
 mod retained;
@@ -30,7 +33,7 @@ use arc_swap::ArcSwap;
 use crate::admit::AdmissionLimits;
 use crate::cache::Cache;
 use crate::id::CommitId;
-use crate::mirror::{FetchLimits, Identity, Mirror, MirrorLock, Remote};
+use crate::mirror::{Durability, FetchLimits, Identity, Mirror, MirrorLock, Remote};
 use crate::options::LoadOptions;
 use crate::plan::RebuildReason;
 use crate::report::{ReloadId, Trigger};
@@ -41,22 +44,27 @@ pub use flight::{Asker, Done, Request, Verdict};
 pub use held::{Held, HeldReason};
 pub use ledger::{Entry, Ledger, Report};
 pub use pin::Pinned;
+pub use pushing::{Carried, CarriedDone, PushFailure, PushReport, PushStatus};
 pub use schedule::RequestKind;
 pub use writing::Acknowledge;
 
 use flight::Flight;
 use housekeeping::Chores;
+use pushing::Pushing;
 use retained::Retained;
 use schedule::Ended;
 use writing::Writing;
 
-/// What to do when the branch was rewound or rewritten.
+/// What to do when the branch was rewound or rewritten, or has moved on both sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rewrites {
-    /// Hold it until the operator lets it through.
+    /// Hold what the remote has until the operator lets it through.
     #[default]
     Hold,
-    /// Go where the branch went.
+    /// Put our commits on top of what the remote has, field by field. Where both sides changed the
+    /// same field, ours are kept on a branch of their own and the remote's head is served.
+    Replay,
+    /// Go where the branch went. Commits of ours are kept on a branch of their own.
     Follow,
 }
 
@@ -83,36 +91,53 @@ pub struct EngineConfig {
     /// How often to compare the published state with one that is built anew; `None` for never.
     pub audit_interval: Option<Duration>,
     /// Sees every report once, on the engine's thread, before those who wait for it.
-    pub observer: Observer,
+    pub observer: Observer<Report>,
+    /// Sees every push that was tried, in the same way.
+    pub push_observer: Observer<PushReport>,
     /// What to do when the branch was rewritten; `None` follows in a repository with a work
     /// tree, whose owner amends commits all day, and holds everywhere else.
     pub rewrites: Option<Rewrites>,
     /// Who commits what is written; `None` for a repository that is only read.
     pub writes: Option<Identity>,
+    /// When what is written is on the disk.
+    pub durability: Durability,
+    /// Whether what is written is pushed, where there is a remote.
+    pub push: bool,
+    /// How many commits may wait to be pushed before no more are taken; `None` for any number.
+    pub unpushed_limit: Option<u64>,
 }
 
-/// Is called with every report.
-type Observe = dyn Fn(&Arc<Report>) + Send + Sync;
+/// Is called with every report of a kind.
+type Observe<R> = dyn Fn(&Arc<R>) + Send + Sync;
 
-/// Sees every report.
-#[derive(Clone)]
-pub struct Observer(Arc<Observe>);
+/// Sees every report of a kind.
+pub struct Observer<R>(Arc<Observe<R>>);
 
-impl Observer {
+impl<R> Observer<R> {
     /// Returns one that calls `observe`, which should only pass the report on.
-    pub fn new(observe: impl Fn(&Arc<Report>) + Send + Sync + 'static) -> Self {
+    pub fn new(observe: impl Fn(&Arc<R>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
+    }
+
+    fn see(&self, report: &Arc<R>) {
+        (self.0)(report);
     }
 }
 
-impl Default for Observer {
+impl<R> Clone for Observer<R> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<R> Default for Observer<R> {
     /// Returns one that sees nothing.
     fn default() -> Self {
         Self::new(|_| {})
     }
 }
 
-impl std::fmt::Debug for Observer {
+impl<R> std::fmt::Debug for Observer<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Observer")
     }
@@ -120,7 +145,8 @@ impl std::fmt::Debug for Observer {
 
 /// A git branch as a live state: readers never wait, and every change is published whole.
 ///
-/// Dropping the engine waits for the reload that runs.
+/// Dropping the engine waits for the reload that runs, for what is being written, and for one last
+/// push of a few seconds.
 #[derive(Debug)]
 pub struct Engine {
     shared: Arc<Shared>,
@@ -146,9 +172,12 @@ struct Shared {
     /// Taken by whoever talks to the remote or tidies the repository; no write waits for it.
     lane: Mutex<()>,
     flight: Flight,
-    observer: Observer,
+    observer: Observer<Report>,
+    push_observer: Observer<PushReport>,
     chores: Chores,
     writing: Writing,
+    pushing: Pushing,
+    unpushed_limit: Option<u64>,
     ledger: Arc<Ledger>,
     status: Mutex<EngineStatus>,
     /// Keeps a second server out for as long as the engine lives.
@@ -170,6 +199,8 @@ pub struct EngineStatus {
     pub behind_since: Option<SystemTime>,
     /// How many commits the local branch is ahead of the remote.
     pub ahead: u64,
+    /// How they are pushed.
+    pub push: PushStatus,
     /// The push that is held back.
     pub held: Option<Held>,
     /// The commit that is served whatever is pushed.
@@ -187,6 +218,8 @@ pub struct EngineStatus {
     pub opened: RebuildReason,
     /// Whether the branch is missing on the remote.
     pub branch_missing: bool,
+    /// Whether the remote has no branch at all.
+    pub remote_empty: bool,
     /// When the published snapshot was published.
     pub published_at: SystemTime,
 }
@@ -251,6 +284,7 @@ impl Engine {
         engine.spawn("headwater-reload", Shared::serve)?;
         engine.spawn("headwater-write", Shared::write)?;
         engine.spawn("headwater-tidy", Shared::keep_house)?;
+        engine.spawn("headwater-push", Shared::push)?;
         Ok(engine)
     }
 
@@ -265,10 +299,14 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
+        let pushing = self.threads.pop();
         for thread in self.threads.drain(..) {
             // The threads catch panics in what they do, so there is nothing to pass on.
             let _ = thread.join();
         }
+        // Last, when nothing is written any more.
+        self.shared.pushing.close();
+        let _ = pushing.map(JoinHandle::join);
     }
 }
 
@@ -279,12 +317,15 @@ impl Shared {
             let report = Arc::new(self.run(run.id, run.kind, run.trigger));
             self.ledger.record(&report);
             self.status().last = Some(report.clone());
-            let seen = catch_unwind(AssertUnwindSafe(|| (self.observer.0)(&report)));
+            let seen = catch_unwind(AssertUnwindSafe(|| self.observer.see(&report)));
             if seen.is_err() {
                 tracing::error!(reload = %report.id, "observing a report panicked");
             }
             // Before the callers are told, so that they can wait for what comes behind.
             self.chores.wake();
+            if report.result.as_ref().is_ok_and(|outcome| outcome.fetched) {
+                self.pushing.remote_answers();
+            }
             let ended = catch_unwind(AssertUnwindSafe(|| self.ended(&report)));
             let failed = Ended::Failed { remote: false, rest: Duration::ZERO };
             self.flight.finish(&report, ended.unwrap_or(failed));

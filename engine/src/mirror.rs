@@ -13,6 +13,7 @@ mod history;
 mod lock;
 mod objects;
 mod open;
+mod push;
 mod quarantine;
 mod read;
 mod refs;
@@ -34,11 +35,12 @@ pub use history::{CommitFacts, ResolveError};
 pub use lock::{LockError, MirrorLock};
 pub use objects::{ObjectError, Objects};
 pub use open::{OpenError, RepositoryFacts};
+pub use push::{PushError, PushErrorKind};
 pub use read::BlobContent;
 pub use refs::{Expected, RefError};
 pub use remote::{Remote, RemoteError, RemoteOptions};
 pub use stage::{
-    CommitFlaw, Edit, EditError, Edits, Identity, NewCommit, Signature, Stage, Trailer,
+    CommitFlaw, Durability, Edit, EditError, Edits, Identity, NewCommit, Signature, Stage, Trailer,
 };
 pub use tree::{EntryMode, TreeEntry, TreeFlaw};
 
@@ -98,4 +100,4 @@ impl Mirror {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -148,6 +148,8 @@ pub struct BranchFacts {
     pub synced: Option<CommitId>,
     /// Whether the remote's head is, or descends from, our own head.
     pub remote_has_local: bool,
+    /// Whether our own head is, or descends from, the remote's.
+    pub local_has_remote: bool,
 }
 
 /// Decides whether the branch may move: only forward, and never past commits of ours that the
@@ -161,7 +163,7 @@ pub fn movement(facts: &BranchFacts) -> Movement {
         Movement::Stay
     } else if facts.remote_has_local {
         Movement::To(facts.remote)
-    } else if facts.synced == Some(facts.remote) {
+    } else if facts.synced == Some(facts.remote) && facts.local_has_remote {
         // We are ahead: what we have and the remote has not is still to be pushed.
         Movement::Stay
     } else {
@@ -249,6 +251,7 @@ mod tests {
             local,
             synced,
             remote_has_local,
+            local_has_remote: local == Some(B) && remote == A,
         };
         let cases = [
             ("first load", facts(B, None, None, false), Movement::To(B)),
@@ -256,6 +259,11 @@ mod tests {
             ("fast-forward", facts(B, Some(A), Some(A), true), Movement::To(B)),
             ("rewound or rewritten", facts(B, Some(A), Some(A), false), Movement::Diverged),
             ("we are ahead", facts(A, Some(B), Some(A), false), Movement::Stay),
+            (
+                "ours are not on top of it yet",
+                facts(C, Some(B), Some(C), false),
+                Movement::Diverged,
+            ),
             ("our push arrived", facts(B, Some(B), Some(A), true), Movement::Stay),
             ("our push arrived and more", facts(C, Some(B), Some(A), true), Movement::To(C)),
             ("both moved", facts(C, Some(B), Some(A), false), Movement::Diverged),

@@ -71,8 +71,12 @@ mod tests {
             poll_interval: None,
             audit_interval: None,
             observer: Default::default(),
+            push_observer: Default::default(),
             rewrites: None,
             writes: None,
+            durability: Default::default(),
+            push: false,
+            unpushed_limit: None,
         }
     }
 

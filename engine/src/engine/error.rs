@@ -181,6 +181,9 @@ pub enum ReloadError {
     /// The repository could not be opened.
     #[error("cannot open the repository")]
     Open(#[source] mirror::OpenError),
+    /// Our commits on top of the remote's could not be stored.
+    #[error("cannot store the commits")]
+    Store(#[source] std::io::Error),
     /// The reload panicked, which is a mistake in Headwater.
     #[error("the reload panicked: {message}")]
     Panic {

@@ -10,6 +10,7 @@ use super::flight::Flight;
 use super::housekeeping::Chores;
 use super::ledger::Ledger;
 use super::pin::{PINNED, Pinned};
+use super::pushing::{PushStatus, Pushing};
 use super::reload::SYNCED;
 use super::retained::Retained;
 use super::schedule::Intervals;
@@ -96,6 +97,8 @@ impl Engine {
         let (snapshot, opened) = loaded
             .map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })?;
         let degraded = Health::of(&snapshot).refusable();
+        let writes = config.writes.filter(|_| place.bare);
+        let pushes = config.push && writes.is_some() && place.remote.is_some();
         let status = EngineStatus {
             branch: branch.clone(),
             remote: place.remote.as_ref().map(|remote| remote.to_string()),
@@ -103,6 +106,7 @@ impl Engine {
             fetched_at: None,
             behind_since: None,
             ahead: 0,
+            push: PushStatus { active: pushes, ..PushStatus::default() },
             held: None,
             pinned: pinned.map(|commit| Pinned { commit, since: SystemTime::now() }),
             retained: 0,
@@ -111,6 +115,7 @@ impl Engine {
             degraded,
             opened,
             branch_missing: false,
+            remote_empty: false,
             published_at: SystemTime::now(),
         };
         let (published, mut retained) = (Arc::new(snapshot), Retained::default());
@@ -134,8 +139,11 @@ impl Engine {
                 audit: config.audit_interval,
             }),
             observer: config.observer,
+            push_observer: config.push_observer,
             chores: Chores::default(),
-            writing: Writing::new(config.writes.filter(|_| place.bare)),
+            writing: Writing::new(writes, config.durability),
+            pushing: Pushing::new(pushes),
+            unpushed_limit: config.unpushed_limit,
             ledger,
             status: Mutex::new(status),
             _lock: lock,

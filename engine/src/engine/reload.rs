@@ -15,7 +15,7 @@ use crate::admit::{Excess, Health, Verdict, admit};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
-use crate::mirror::{Expected, Objects, RemoteHead};
+use crate::mirror::{Expected, Objects, RefError, RemoteHead};
 use crate::plan::{BranchFacts, Movement, RebuildReason, movement};
 use crate::problem::Problem;
 use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Timings, Trigger};
@@ -24,14 +24,26 @@ use crate::snapshot::{Snapshot, count};
 /// The last commit known to be both ours and the remote's.
 pub(super) const SYNCED: &str = "refs/headwater/synced";
 
+/// Where commits of ours are kept that the branch cannot keep.
+pub(super) const CONFLICTS: &str = "refs/heads/conflicts/";
+
 /// What a fetch found, and where that lets the branch go.
-struct Seen {
-    /// The remote's head; `None` where the remote was not reached and a rebuild goes on.
-    remote: Option<CommitId>,
+pub(super) struct Seen {
+    /// The remote's head; `None` where it has none, or was not reached and a rebuild goes on.
+    pub(super) remote: Option<CommitId>,
     /// Our own head of the branch.
-    local: Option<CommitId>,
+    pub(super) local: Option<CommitId>,
     movement: Movement,
     ahead: u64,
+    /// Whether the remote answered.
+    reached: bool,
+}
+
+impl Seen {
+    /// Nothing of the remote, so that what is here stays.
+    fn nothing(local: Option<CommitId>) -> Self {
+        Self { remote: None, local, movement: Movement::Stay, ahead: 0, reached: false }
+    }
 }
 
 impl Shared {
@@ -107,6 +119,9 @@ impl Shared {
             (Movement::To(target), _) => target,
             (Movement::Stay, _) => seen.local.unwrap_or(published.commit()),
             (Movement::Diverged, None) => published.commit(),
+            (Movement::Diverged, Some(remote)) if self.can_replay(&seen) => {
+                return self.replay(id, remote, &seen, &published, timings);
+            }
             (Movement::Diverged, Some(remote)) => {
                 return Err(self.hold(id, remote, HeldReason::Diverged, vec![], vec![]));
             }
@@ -145,7 +160,7 @@ impl Shared {
         let begun = Instant::now();
         fault::step("branch.move");
         if pinned.is_none() {
-            self.move_branch(&objects, &seen, target, through)?;
+            self.move_branch(&objects, &seen, target)?;
         }
         fault::step("branch.moved");
         if through {
@@ -172,10 +187,10 @@ impl Shared {
     }
 
     /// Returns the outcome of a reload that leaves what is published.
-    fn staying(&self, published: &Snapshot, seen: &Seen) -> ReloadOutcome {
+    pub(super) fn staying(&self, published: &Snapshot, seen: &Seen) -> ReloadOutcome {
         ReloadOutcome {
             ahead: seen.ahead,
-            fetched: seen.remote.is_some() && self.remote.is_some(),
+            fetched: seen.reached && self.remote.is_some(),
             remote_head: seen.remote,
             ..ReloadOutcome::staying(published.commit(), published.digest())
         }
@@ -198,7 +213,7 @@ impl Shared {
                 let objects = self.mirror.objects().map_err(ReloadError::Open)?;
                 let local =
                     objects.reference(&self.branch_ref()).map_err(ReloadError::Reference)?;
-                return Ok(Seen { remote: None, local, movement: Movement::Stay, ahead: 0 });
+                return Ok(Seen::nothing(local));
             }
             Err(error) => return Err(ReloadError::Fetch(error)),
         };
@@ -207,8 +222,15 @@ impl Shared {
         let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
         let head = match fetched.head {
             RemoteHead::At(head) => head,
-            RemoteHead::Empty if local.is_none() => {
-                return Ok(Seen { remote: None, local, movement: Movement::Stay, ahead: 0 });
+            // Nothing was ever in step with it: what is here is all ours.
+            RemoteHead::Empty if synced.is_none() => {
+                let history = |local| objects.history(local, usize::MAX);
+                let ours = local.map(history).transpose().map_err(ReloadError::Repository)?;
+                let ahead = ours.map_or(0, |ours| ours.len() as u64);
+                let mut status = self.status();
+                (status.remote_empty, status.branch_missing) = (true, false);
+                (status.ahead, status.fetched_at) = (ahead, Some(SystemTime::now()));
+                return Ok(Seen { ahead, reached: true, ..Seen::nothing(local) });
             }
             RemoteHead::Empty | RemoteHead::BranchMissing => {
                 self.status().branch_missing = true;
@@ -219,7 +241,11 @@ impl Shared {
         let seen = judge(&objects, head, local, synced)?;
         self.note_seen(head, &seen);
         Ok(match (seen.movement, self.rewrites) {
-            (Movement::Diverged, Rewrites::Follow) if seen.ahead == 0 => {
+            (Movement::Diverged, Rewrites::Follow) => {
+                tracing::warn!(commit = %head, "the branch was rewritten, following it");
+                Seen { movement: Movement::To(head), ..seen }
+            }
+            (Movement::Diverged, Rewrites::Replay) if seen.ahead == 0 => {
                 tracing::warn!(commit = %head, "the branch was rewritten, following it");
                 Seen { movement: Movement::To(head), ..seen }
             }
@@ -247,7 +273,7 @@ impl Shared {
         let Some(head) = head else {
             self.status().branch_missing = !published.is_zero();
             if published.is_zero() {
-                return Ok(Seen { remote: None, local: None, movement: Movement::Stay, ahead: 0 });
+                return Ok(Seen::nothing(None));
             }
             return Err(ReloadError::BranchMissing { branch: self.branch.clone() });
         };
@@ -263,7 +289,11 @@ impl Shared {
     /// Notes what the remote has, and that we are behind it until its head is published.
     fn note_seen(&self, head: CommitId, seen: &Seen) {
         let mut status = self.status();
-        (status.branch_missing, status.ahead) = (false, seen.ahead);
+        (status.branch_missing, status.remote_empty) = (false, false);
+        status.ahead = seen.ahead;
+        if status.push.tip.is_some_and(|tip| tip != head) {
+            status.push.tip = None;
+        }
         (status.remote_head, status.fetched_at) = (Some(head), Some(SystemTime::now()));
         if seen.movement != Movement::Stay {
             status.behind_since.get_or_insert_with(SystemTime::now);
@@ -297,7 +327,7 @@ impl Shared {
     }
 
     /// Holds the push of `commit` back, in place of any that was held before.
-    fn hold(
+    pub(super) fn hold(
         &self,
         id: ReloadId,
         commit: CommitId,
@@ -352,7 +382,6 @@ impl Shared {
         objects: &Objects,
         seen: &Seen,
         target: CommitId,
-        through: bool,
     ) -> Result<(), ReloadError> {
         if self.remote.is_none() {
             return Ok(());
@@ -360,15 +389,8 @@ impl Shared {
         if let Some(local) = seen.local
             && local != target
         {
-            if through && seen.ahead > 0 {
-                fault::step("conflict.keep");
-                let time = super::open::utc_now();
-                let kept = format!("refs/heads/conflicts/{time}");
-                objects
-                    .set_reference(&kept, Expected::Any, local)
-                    .map_err(ReloadError::Reference)?;
-                fault::step("conflict.kept");
-                tracing::warn!(commit = %local, reference = kept, "unpushed commits are kept");
+            if seen.ahead > 0 {
+                self.keep(objects, local)?;
             }
             let expected = Expected::Is(local);
             objects
@@ -382,15 +404,36 @@ impl Shared {
         Ok(())
     }
 
+    /// Keeps commits of ours that the branch cannot keep on a branch of their own, and returns its
+    /// full name.
+    pub(super) fn keep(&self, objects: &Objects, ours: CommitId) -> Result<String, ReloadError> {
+        fault::step("conflict.keep");
+        let time = super::open::utc_now();
+        let mut kept = format!("{CONFLICTS}{time}");
+        // Two in one second have a name each.
+        for n in 2.. {
+            match objects.set_reference(&kept, Expected::Absent, ours) {
+                Ok(()) => break,
+                Err(RefError::Moved { .. }) => kept = format!("{CONFLICTS}{time}-{n}"),
+                Err(error) => return Err(ReloadError::Reference(error)),
+            }
+        }
+        fault::step("conflict.kept");
+        tracing::warn!(commit = %ours, reference = kept, "unpushed commits are kept");
+        Ok(kept)
+    }
+
     /// Makes the last move of the branch durable, behind the reload that made it.
     ///
     /// Until then a power loss can take the branch back to a state that was live before, from
     /// where the next fetch goes on.
     pub(super) fn sync_branch(&self) {
-        if self.remote.is_none() {
+        if self.remote.is_none() && self.writing.committer().is_none() {
             return;
         }
-        let synced = self.mirror.objects().map_err(ReloadError::Open).and_then(|objects| {
+        let stored = self.writing.sync().map_err(ReloadError::Store);
+        let opened = stored.and_then(|()| self.mirror.objects().map_err(ReloadError::Open));
+        let synced = opened.and_then(|objects| {
             objects.sync_reference(&self.branch_ref()).map_err(ReloadError::Reference)
         });
         if let Err(error) = synced {
@@ -448,6 +491,9 @@ impl Shared {
         status.behind_since = None;
         status.held = None;
         status.ahead = if seen.movement == Movement::Stay { seen.ahead } else { 0 };
+        if status.ahead == 0 {
+            status.push.unpushed_since = None;
+        }
     }
 }
 
@@ -457,7 +503,7 @@ fn ms(duration: Duration) -> f64 {
 }
 
 /// Returns why a state may not go live, if it may not, with what is wrong with it.
-fn objection(verdict: Verdict) -> Option<(HeldReason, Vec<Problem>, Vec<Excess>)> {
+pub(super) fn objection(verdict: Verdict) -> Option<(HeldReason, Vec<Problem>, Vec<Excess>)> {
     match verdict {
         Verdict::Admitted => None,
         Verdict::Refused(problems) => Some((HeldReason::Refused, problems, vec![])),
@@ -490,7 +536,12 @@ fn judge(
         Some(local) => local == head || descends(head, local)?,
         None => false,
     };
-    let movement = movement(&BranchFacts { remote: head, local, synced, remote_has_local });
+    let local_has_remote = match local.filter(is_here) {
+        Some(local) if !remote_has_local => descends(local, head)?,
+        _ => remote_has_local,
+    };
+    let facts = BranchFacts { remote: head, local, synced, remote_has_local, local_has_remote };
+    let movement = movement(&facts);
     let ahead = match local.filter(is_here) {
         // Where nothing was ever in step, all that the remote has not is ours.
         Some(local) if !remote_has_local => {
@@ -499,5 +550,5 @@ fn judge(
         }
         _ => 0,
     };
-    Ok(Seen { remote: Some(head), local, movement, ahead })
+    Ok(Seen { remote: Some(head), local, movement, ahead, reached: true })
 }

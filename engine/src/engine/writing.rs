@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -17,7 +18,7 @@ use super::{Engine, Shared};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
-use crate::mirror::{Expected, Identity, Signature, Stage};
+use crate::mirror::{Durability, Expected, Identity, Signature, Stage};
 use crate::snapshot::Snapshot;
 use crate::write::{self, Batch, Change, Committed, Gate, Repeat, State, StoreError, WriteError};
 
@@ -33,6 +34,9 @@ pub type Acknowledge = Box<dyn FnOnce(Result<Committed, WriteError>) + Send>;
 pub(super) struct Writing {
     /// Who commits; `None` where nothing is written.
     committer: Option<Identity>,
+    durability: Durability,
+    /// Files that were stored and are not synced yet.
+    unsynced: Mutex<Vec<PathBuf>>,
     queue: Mutex<Queue>,
     changed: Condvar,
     /// The requests that made a commit; read from the history when the first one has a key.
@@ -51,9 +55,38 @@ struct Waiting {
 }
 
 impl Writing {
-    pub(super) fn new(committer: Option<Identity>) -> Self {
-        let (queue, changed) = (Mutex::default(), Condvar::new());
-        Self { committer, queue, changed, repeats: Mutex::default() }
+    pub(super) fn new(committer: Option<Identity>, durability: Durability) -> Self {
+        let (queue, unsynced) = (Mutex::default(), Mutex::default());
+        let (changed, repeats) = (Condvar::new(), Mutex::default());
+        Self { committer, durability, unsynced, queue, changed, repeats }
+    }
+
+    /// Syncs what was stored and is not synced yet, before the branch that names it is.
+    pub(super) fn sync(&self) -> std::io::Result<()> {
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(path) = unsynced.last() {
+            match std::fs::File::open(path).and_then(|file| file.sync_all()) {
+                // A repack took it in, and synced what it made.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                synced => synced?,
+            }
+            if let Some(folder) = path.parent().filter(|_| unsynced.len() == 1) {
+                std::fs::File::open(folder)?.sync_all()?;
+            }
+            unsynced.pop();
+        }
+        Ok(())
+    }
+
+    /// Returns who commits; `None` where nothing is written.
+    pub(super) fn committer(&self) -> Option<&Identity> {
+        self.committer.as_ref()
+    }
+
+    /// Returns the requests that made a commit; `None` until they are read from the history.
+    pub(super) fn repeats(&self) -> MutexGuard<'_, Option<Repeats>> {
+        // One that lost a request would only commit it again: a poisoned lock holds a usable one.
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes no more. What waits is still written.
@@ -160,7 +193,7 @@ impl Shared {
         let mut state = first.clone();
         let mut results = Vec::with_capacity(batches.len());
         let mut commits = 0;
-        let mut known = self.writing.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.writing.repeats();
         if known.is_none() && batches.iter().any(|batch| batch.repeat.is_some()) {
             let read = Repeats::read(stage.objects(), first.commit);
             *known = Some(read.map_err(StoreError::Repository)?);
@@ -210,6 +243,9 @@ impl Shared {
         if let Some(pinned) = &status.pinned {
             return Err(Gate::Pinned { commit: pinned.commit });
         }
+        if self.unpushed_limit.is_some_and(|limit| status.ahead >= limit) {
+            return Err(Gate::Unpushed { commits: status.ahead });
+        }
         match &status.held {
             Some(held) => {
                 let diverged = held.reason == HeldReason::Diverged;
@@ -250,20 +286,33 @@ impl Shared {
         let Some(prepared) = prepared.map_err(StoreError::Load)? else { return Ok(()) };
         let (snapshot, reason, _) =
             finish(objects, prepared, &self.load).map_err(StoreError::Load)?;
-        stage.store().map_err(StoreError::Objects)?;
+        let stored = stage.store(self.writing.durability).map_err(StoreError::Objects)?;
         fault::step("write.branch");
         let expected = if from.is_zero() { Expected::Absent } else { Expected::Is(from) };
-        let moved = objects.set_reference(&self.branch_ref(), expected, target);
+        let moved = match self.writing.durability {
+            Durability::Synced => objects.set_reference(&self.branch_ref(), expected, target),
+            Durability::Buffered => {
+                let mut unsynced =
+                    self.writing.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+                unsynced.extend(stored);
+                drop(unsynced);
+                objects.move_reference(&self.branch_ref(), expected, target)
+            }
+        };
         moved.map_err(StoreError::Reference)?;
         fault::step("write.moved");
         self.publish(Arc::new(snapshot), reason.is_some());
         fault::step("write.published");
         let mut status = self.status();
         status.published_at = SystemTime::now();
-        status.branch_missing = false;
         if self.remote.is_some() {
             status.ahead += commits;
+            status.push.unpushed_since.get_or_insert_with(SystemTime::now);
+        } else {
+            status.branch_missing = false;
         }
+        drop(status);
+        self.pushing.wake();
         Ok(())
     }
 }
@@ -317,7 +366,7 @@ impl Failure {
 }
 
 /// Returns seconds since 1970.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }

@@ -139,6 +139,12 @@ pub enum Gate {
         /// Whether it diverged from what is served.
         diverged: bool,
     },
+    /// Too many commits wait to be pushed.
+    #[error("{commits} commits wait to be pushed, and no more are taken before they are")]
+    Unpushed {
+        /// How many.
+        commits: u64,
+    },
     /// The branch is not where what is served came from. A reload mends it.
     #[error("the branch was moved by somebody else")]
     OutOfStep,

@@ -5,3 +5,4 @@
 
 mod matrix;
 mod stage;
+mod writing;

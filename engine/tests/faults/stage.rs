@@ -131,7 +131,7 @@ impl Stage {
         RequestKind::Reload
     }
 
-    fn push_one(&mut self, name: &str) {
+    pub(crate) fn push_one(&mut self, name: &str) {
         self.upstream.commit("push").put("people/p1.toml", format!("name = \"{name}\"\n")).push();
     }
 
@@ -151,8 +151,13 @@ impl Stage {
             report = reload(engine, RequestKind::Apply(held.id));
         }
         assert!(report.result.is_ok(), "{point}: {:?}", report.result);
+        assert_eq!(engine.snapshot().commit(), self.head(), "{point}");
+        self.is_lawful(engine, point);
+    }
+
+    /// Checks that what is served is what a load gives, and that git finds nothing missing.
+    pub(crate) fn is_lawful(&self, engine: &Engine, point: &str) {
         let snapshot = engine.snapshot();
-        assert_eq!(snapshot.commit(), self.head(), "{point}");
         let objects = Mirror::open(&self.mirror(), MirrorOptions::default()).unwrap();
         let fresh = load(&objects.objects().unwrap(), snapshot.commit(), &LoadOptions::default());
         let fresh = fresh.unwrap();
@@ -166,8 +171,13 @@ impl Stage {
 
 /// Opens the engine on `mirror`, which is cloned from `url` where there is none.
 pub(crate) fn open(mirror: &Path, url: &str) -> Result<Engine, OpenError> {
+    Engine::open(config(mirror, url), Arc::new(Ledger::new()))
+}
+
+/// Returns what the engine takes: nothing is written, nothing comes by itself.
+pub(crate) fn config(mirror: &Path, url: &str) -> EngineConfig {
     let remote = Remote::new(url, RemoteOptions::default()).unwrap();
-    let config = EngineConfig {
+    EngineConfig {
         repo: mirror.to_owned(),
         remote: Some(Arc::new(remote)),
         branch: None,
@@ -178,10 +188,13 @@ pub(crate) fn open(mirror: &Path, url: &str) -> Result<Engine, OpenError> {
         poll_interval: None,
         audit_interval: None,
         observer: Default::default(),
+        push_observer: Default::default(),
         rewrites: None,
         writes: None,
-    };
-    Engine::open(config, Arc::new(Ledger::new()))
+        durability: Default::default(),
+        push: false,
+        unpushed_limit: None,
+    }
 }
 
 pub(crate) fn reload(engine: &Engine, kind: RequestKind) -> Arc<Report> {

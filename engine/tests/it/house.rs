@@ -99,8 +99,12 @@ pub(crate) fn config(repo: &Path, remote: Option<Arc<Remote>>) -> EngineConfig {
         poll_interval: None,
         audit_interval: None,
         observer: Default::default(),
+        push_observer: Default::default(),
         rewrites: None,
         writes: Some(Identity::parse("Headwater <headwater@localhost>").unwrap()),
+        durability: Default::default(),
+        push: false,
+        unpushed_limit: None,
     }
 }
 

@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod pins;
 mod problems;
+mod pushes;
 mod reloads;
 mod restarts;
 mod storm;

@@ -1,0 +1,447 @@
+//! Pushing: what was written here is carried to the remote, on a thread of its own.
+//!
+//! One push at a time carries all that waits. Nothing is forced: where the remote has moved on a
+//! reload is asked for, which decides by the policy what becomes of both sides. What was kept on a
+//! branch of its own in a conflict is pushed as well.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::flight::Request;
+use super::held::HeldReason;
+use super::patience::Patience;
+use super::reload::{CONFLICTS, SYNCED};
+use super::schedule::RequestKind;
+use super::{Engine, Shared};
+use crate::fault;
+use crate::id::CommitId;
+use crate::mirror::{self, Expected, ObjectError, Objects, PushError, PushErrorKind, RefError};
+use crate::report::Trigger;
+
+/// Where it is noted that the remote has a branch of a conflict.
+const PUSHED: &str = "refs/headwater/pushed/";
+
+/// How long the last push may take when the engine ends.
+const LAST: Duration = Duration::from_secs(5);
+
+/// How many callers may wait for a push.
+const WAITERS: usize = 1_000;
+
+/// What became of a commit that somebody waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Carried {
+    /// The remote has it.
+    Pushed,
+    /// It does not have it, and that will not change soon: why.
+    Stuck(PushErrorKind),
+    /// It was overruled by what the remote had; a branch of its own holds it.
+    Overruled,
+    /// Nothing is pushed here, or the engine ends.
+    Never,
+}
+
+/// Is called with what became of a commit, on the engine's thread, so it should only pass it on.
+pub type CarriedDone = Box<dyn FnOnce(Carried) + Send>;
+
+/// A push that was tried.
+#[derive(Debug)]
+pub struct PushReport {
+    /// The commit that was pushed last, or is not.
+    pub commit: CommitId,
+    /// How long it took.
+    pub duration: Duration,
+    /// How many commits the remote does not have now.
+    pub unpushed: u64,
+    /// Since when it has not had the oldest of them.
+    pub since: Option<SystemTime>,
+    /// What went wrong, if anything did.
+    pub result: Result<(), PushFailure>,
+}
+
+/// A push that did not go through.
+#[derive(Debug, thiserror::Error)]
+pub enum PushFailure {
+    /// The remote did not take it.
+    #[error("the commits cannot be pushed")]
+    Remote(#[source] PushError),
+    /// The repository cannot be opened.
+    #[error("cannot open the repository")]
+    Open(#[source] mirror::OpenError),
+    /// The repository cannot be read.
+    #[error("cannot read the repository")]
+    Repository(#[source] ObjectError),
+    /// A reference cannot be read or written.
+    #[error("cannot read or note what was pushed")]
+    Reference(#[source] RefError),
+    /// A step panicked, which is a mistake in Headwater.
+    #[error("pushing panicked: {message}")]
+    Panic {
+        /// What the panic said.
+        message: String,
+    },
+}
+
+impl PushFailure {
+    /// Returns the kind.
+    pub fn kind(&self) -> PushErrorKind {
+        match self {
+            Self::Remote(error) => error.kind(),
+            _ => PushErrorKind::Ours,
+        }
+    }
+}
+
+/// How the pushes go, as the operator sees it.
+#[derive(Debug, Clone, Default)]
+pub struct PushStatus {
+    /// Whether anything is pushed at all.
+    pub active: bool,
+    /// Since when the remote has not had the oldest commit that it has not.
+    pub unpushed_since: Option<SystemTime>,
+    /// The last commit that was pushed, unless the remote was seen elsewhere since.
+    pub tip: Option<CommitId>,
+    /// When the last push went through.
+    pub pushed_at: Option<SystemTime>,
+    /// How the last push failed; `None` once one goes through.
+    pub failure: Option<(PushErrorKind, String)>,
+    /// How many failed in a row.
+    pub failures: u32,
+    /// When the next one is tried, where one failed.
+    pub next: Option<SystemTime>,
+}
+
+/// Wakes the thread, and holds those who wait for it.
+pub(super) struct Pushing {
+    active: bool,
+    begun: Instant,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    woken: bool,
+    busy: bool,
+    closed: bool,
+    patience: Patience,
+    waiters: Vec<(CommitId, CarriedDone)>,
+}
+
+impl Pushing {
+    /// Returns one that pushes if it is `active`, and does nothing otherwise.
+    pub(super) fn new(active: bool) -> Self {
+        // The keys of every `RandomState` differ.
+        let patience = Patience::new(RandomState::new().build_hasher().finish());
+        let (woken, busy, closed, waiters) = (active, false, false, Vec::new());
+        let state = Mutex::new(State { woken, busy, closed, patience, waiters });
+        Self { active, begun: Instant::now(), state, changed: Condvar::new() }
+    }
+
+    /// Lets the thread look what there is to push.
+    pub(super) fn wake(&self) {
+        self.lock().woken = true;
+        self.changed.notify_all();
+    }
+
+    /// The same, now that the remote answered a fetch.
+    pub(super) fn remote_answers(&self) {
+        let mut state = self.lock();
+        state.patience.remote_answers(self.begun.elapsed());
+        state.woken = true;
+        self.changed.notify_all();
+    }
+
+    /// Lets the thread end after one more try.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Tells those who wait for commits that are on top of other ones now.
+    pub(super) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
+        let mut overruled = Vec::new();
+        let mut state = self.lock();
+        for (commit, done) in std::mem::take(&mut state.waiters) {
+            match moves.iter().find(|(old, _)| *old == commit) {
+                Some((_, Some(new))) => state.waiters.push((*new, done)),
+                Some((_, None)) => overruled.push(done),
+                None => state.waiters.push((commit, done)),
+            }
+        }
+        drop(state);
+        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
+    }
+
+    /// Waits until there may be something to push; false once closed.
+    fn next(&self) -> bool {
+        let mut state = self.lock();
+        state.busy = false;
+        self.changed.notify_all();
+        loop {
+            let (now, due) = (self.begun.elapsed(), state.patience.due());
+            if state.closed {
+                return false;
+            }
+            if due > now {
+                let waited = self.changed.wait_timeout(state, due - now);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            } else if state.woken || state.patience.failures() > 0 {
+                (state.woken, state.busy) = (false, true);
+                return true;
+            } else {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// Waits until all that can be pushed now is pushed.
+    fn settle(&self) {
+        let busy = |state: &mut State| {
+            let due = state.patience.due() <= self.begun.elapsed();
+            (state.busy || due && (state.woken || state.patience.failures() > 0)) && !state.closed
+        };
+        let waited = self.changed.wait_while(self.lock(), busy);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is whole after every statement, so a poisoned lock holds a usable one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Engine {
+    /// Calls `done` once the remote has `commit`, or it is known that it will not have it soon.
+    pub fn when_pushed(&self, commit: CommitId, done: CarriedDone) {
+        let pushing = &self.shared.pushing;
+        let mut state = pushing.lock();
+        if !pushing.active || state.closed || state.waiters.len() >= WAITERS {
+            drop(state);
+            return tell(done, Carried::Never);
+        }
+        state.waiters.push((commit, done));
+        state.woken = true;
+        pushing.changed.notify_all();
+    }
+
+    /// Waits until the pushes that can be made now are made.
+    pub fn settle_pushes(&self) {
+        if self.shared.pushing.active {
+            self.shared.pushing.settle();
+        }
+    }
+}
+
+/// What is still to be pushed.
+struct Backlog {
+    /// The head of the branch, if it may be pushed.
+    head: Option<CommitId>,
+    /// What conflicts left: full names and commits.
+    conflicts: Vec<(String, CommitId)>,
+}
+
+impl Shared {
+    /// Pushes whenever it is woken and the remote can bear it, until it is closed; then once more.
+    pub(super) fn push(&self) {
+        if !self.pushing.active {
+            return;
+        }
+        while self.pushing.next() {
+            self.push_and_tell(self.fetch.timeout);
+        }
+        // A remote that did not answer a moment ago will not in the last seconds.
+        if self.pushing.lock().patience.failures() == 0 {
+            self.push_and_tell(LAST.min(self.fetch.timeout));
+        }
+        let waiters = std::mem::take(&mut self.pushing.lock().waiters);
+        waiters.into_iter().for_each(|(_, done)| tell(done, Carried::Never));
+    }
+
+    fn push_and_tell(&self, time: Duration) {
+        let (begun, mut commit) = (Instant::now(), self.published.load().commit());
+        let pushed = catch_unwind(AssertUnwindSafe(|| self.push_backlog(time, &mut commit)));
+        let pushed = pushed.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(PushFailure::Panic { message: message.unwrap_or_default() })
+        });
+        let now = SystemTime::now();
+        let result = match pushed {
+            Ok(true) => Ok(()),
+            // There was nothing to do, which heals nothing and is no news either.
+            Ok(false) if self.pushing.lock().patience.failures() == 0 => {
+                return self.tell_waiters(None);
+            }
+            Ok(false) => Ok(()),
+            Err(failure) => Err(failure),
+        };
+        let kind = result.as_ref().err().map(PushFailure::kind);
+        let (failures, wait) = {
+            let mut state = self.pushing.lock();
+            let wait = match kind {
+                None => {
+                    state.patience.succeeded();
+                    None
+                }
+                Some(kind) => Some(state.patience.failed(self.pushing.begun.elapsed(), kind)),
+            };
+            (state.patience.failures(), wait)
+        };
+        if let Err(failure) = &result {
+            tracing::warn!(
+                %commit, error = failure as &dyn std::error::Error,
+                again_s = wait.map(|wait| wait.as_secs_f64()),
+                "the commits are kept here and pushed later"
+            );
+        }
+        let report = {
+            let mut status = self.status();
+            let failure = result.as_ref().err();
+            status.push.failure = failure.map(|failure| (failure.kind(), chain(failure)));
+            status.push.failures = failures;
+            status.push.next = wait.map(|wait| now + wait);
+            let (unpushed, since) = (status.ahead, status.push.unpushed_since);
+            PushReport { commit, duration: begun.elapsed(), unpushed, since, result }
+        };
+        if catch_unwind(AssertUnwindSafe(|| self.push_observer.see(&Arc::new(report)))).is_err() {
+            tracing::error!("observing a push panicked");
+        }
+        self.tell_waiters(kind);
+        if kind == Some(PushErrorKind::Behind) {
+            let request =
+                Request { kind: RequestKind::Reload, trigger: Trigger::Push, reserved: None };
+            self.flight.join(&self.ledger, request, vec![]);
+        }
+    }
+
+    /// Pushes what there is; says whether there was anything, and in `commit` what.
+    fn push_backlog(&self, time: Duration, commit: &mut CommitId) -> Result<bool, PushFailure> {
+        let Some(remote) = &self.remote else { return Ok(false) };
+        let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let objects = self.mirror.objects().map_err(PushFailure::Open)?;
+        let backlog = self.backlog(&objects)?;
+        let push = |commit, name: &str| {
+            self.mirror.push(remote, commit, name, time).map_err(PushFailure::Remote)
+        };
+        let note = |name: &str, commit| {
+            let noted = objects.set_reference(name, Expected::Any, commit);
+            noted.map_err(PushFailure::Reference)
+        };
+        let any = backlog.head.is_some() || !backlog.conflicts.is_empty();
+        // First what only we have: the branch may be refused, and these are nowhere else.
+        for (name, conflict) in backlog.conflicts {
+            *commit = conflict;
+            push(conflict, &name)?;
+            fault::step("push.conflict");
+            let short = name.strip_prefix(CONFLICTS).unwrap_or(&name);
+            note(&format!("{PUSHED}{short}"), conflict)?;
+        }
+        if let Some(head) = backlog.head {
+            *commit = head;
+            push(head, &self.branch_ref())?;
+            fault::step("push.note");
+            note(SYNCED, head)?;
+            fault::step("push.noted");
+            tracing::info!(commit = %head, "pushed");
+            let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let objects = self.mirror.objects().map_err(PushFailure::Open)?;
+            let (ahead, since) = self.ahead_of(&objects, head)?;
+            let mut status = self.status();
+            (status.ahead, status.push.unpushed_since) = (ahead, since);
+            status.remote_head = Some(head);
+            (status.push.tip, status.push.pushed_at) = (Some(head), Some(SystemTime::now()));
+        }
+        Ok(any)
+    }
+
+    /// Reads what is still to be pushed.
+    fn backlog(&self, objects: &Objects) -> Result<Backlog, PushFailure> {
+        let read = |name: &str| objects.reference(name).map_err(PushFailure::Reference);
+        let listed =
+            |prefix: &str| objects.references_under(prefix).map_err(PushFailure::Reference);
+        let done = listed(PUSHED)?;
+        let is_done = |(name, commit): &(String, CommitId)| {
+            let short = name.strip_prefix(CONFLICTS).unwrap_or(name);
+            done.iter().any(|(noted, at)| noted.strip_prefix(PUSHED) == Some(short) && at == commit)
+        };
+        let mut conflicts = listed(CONFLICTS)?;
+        conflicts.retain(|conflict| !is_done(conflict));
+        let stopped = {
+            let status = self.status();
+            let diverged = |held: &super::Held| held.reason == HeldReason::Diverged;
+            // A branch that somebody deleted is not to come back by itself.
+            status.branch_missing || status.held.as_ref().is_some_and(diverged)
+        };
+        let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
+        let head = match (local, synced) {
+            _ if stopped => None,
+            (Some(local), Some(synced)) if local != synced => {
+                let ours = objects.descends_from(local, synced).map_err(PushFailure::Repository)?;
+                ours.then_some(local)
+            }
+            // The first commit of a remote that has none.
+            (Some(local), None) if self.status().remote_empty => Some(local),
+            _ => None,
+        };
+        if let (Some(_), Some(synced)) = (head, synced) {
+            let (_, since) = self.ahead_of(objects, synced)?;
+            self.status().push.unpushed_since = since;
+        }
+        Ok(Backlog { head, conflicts })
+    }
+
+    /// Counts the commits of the branch that are not in `remote`, and tells when the oldest of them
+    /// was made.
+    fn ahead_of(
+        &self,
+        objects: &Objects,
+        remote: CommitId,
+    ) -> Result<(u64, Option<SystemTime>), PushFailure> {
+        let local = objects.reference(&self.branch_ref()).map_err(PushFailure::Reference)?;
+        let Some(local) = local.filter(|local| *local != remote) else { return Ok((0, None)) };
+        let of = |error| PushFailure::Repository(error);
+        let ahead = objects.count_between(remote, local).map_err(of)?;
+        let ours = objects.first_parents(local, ahead).map_err(of)?;
+        let oldest = ours.last().map(|commit| objects.commit(*commit)).transpose().map_err(of)?;
+        let seconds = oldest.and_then(|oldest| u64::try_from(oldest.committer_time).ok());
+        let since = seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        Ok((ahead as u64, since))
+    }
+
+    /// Tells those whose commit the remote has now, and all where it will take none soon.
+    fn tell_waiters(&self, failed: Option<PushErrorKind>) {
+        let stuck = failed.filter(|kind| !kind.is_passing());
+        let synced = self.mirror.objects().ok().and_then(|objects| {
+            let synced = objects.reference(SYNCED).ok()??;
+            Some((objects, synced))
+        });
+        let has = |commit: CommitId| {
+            synced.as_ref().is_some_and(|(objects, synced)| {
+                objects.descends_from(*synced, commit).unwrap_or(false)
+            })
+        };
+        let waiters = std::mem::take(&mut self.pushing.lock().waiters);
+        let mut waiting = Vec::new();
+        for (commit, done) in waiters {
+            match stuck {
+                _ if has(commit) => tell(done, Carried::Pushed),
+                Some(kind) => tell(done, Carried::Stuck(kind)),
+                None => waiting.push((commit, done)),
+            }
+        }
+        self.pushing.lock().waiters.extend(waiting);
+    }
+}
+
+fn tell(done: CarriedDone, carried: Carried) {
+    if catch_unwind(AssertUnwindSafe(|| done(carried))).is_err() {
+        tracing::error!("a caller who waited for a push panicked");
+    }
+}
+
+/// Returns an error with its causes as one text.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

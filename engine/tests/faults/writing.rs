@@ -1,0 +1,231 @@
+//! The points of writes, pushes and replays, failing in each way: what was acknowledged is never
+//! lost, and a request that comes again makes no second commit.
+
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use headwater_engine::engine::{Carried, Engine, EngineConfig, Ledger, RequestKind, Rewrites};
+use headwater_engine::fault::POINTS;
+use headwater_engine::id::{CommitId, Key, SheetName};
+use headwater_engine::mirror::Identity;
+use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, Repeat, WriteError};
+use headwater_testkit::git;
+use serde_json::json;
+
+use crate::matrix::{alone, stall};
+use crate::stage::{Reader, Stage, config, reload};
+
+/// What the parent tells the child that dies: the point, the mirror and the remote.
+const CHILD: [&str; 3] = ["HEADWATER_FAULT_POINT", "HEADWATER_FAULT_MIRROR", "HEADWATER_FAULT_URL"];
+
+/// What goes on when a point is passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scene {
+    Write,
+    Push,
+    /// A branch that a conflict left is pushed.
+    PushConflict,
+    /// Both sides moved on, and ours go on top.
+    Replay,
+}
+
+impl Scene {
+    fn of(point: &str) -> Option<Self> {
+        match point.split_once('.')?.0 {
+            "write" => Some(Self::Write),
+            "push" if point == "push.conflict" => Some(Self::PushConflict),
+            "push" => Some(Self::Push),
+            "rebase" => Some(Self::Replay),
+            _ => None,
+        }
+    }
+
+    fn pushes(self) -> bool {
+        matches!(self, Self::Push | Self::PushConflict)
+    }
+}
+
+/// Says whether the point is one of these scenes.
+pub(crate) fn is_of_writing(point: &str) -> bool {
+    Scene::of(point).is_some()
+}
+
+fn points() -> impl Iterator<Item = (&'static str, Scene)> {
+    POINTS.iter().filter_map(|point| Some((*point, Scene::of(point)?)))
+}
+
+fn open(mirror: &std::path::Path, url: &str, pushes: bool) -> Engine {
+    let writes = Some(Identity::parse("Headwater <headwater@localhost>").unwrap());
+    let config = EngineConfig {
+        writes,
+        push: pushes,
+        rewrites: Some(Rewrites::Replay),
+        ..config(mirror, url)
+    };
+    Engine::open(config, Arc::new(Ledger::new())).unwrap()
+}
+
+/// One request, the same each time.
+fn request() -> Batch {
+    let action = Action::Put(Key::new("ours"), json!({ "slug": "ours", "name": "Ours" }));
+    Batch {
+        operations: vec![Operation {
+            sheet: SheetName::new("people"),
+            action,
+            condition: Condition::Any,
+        }],
+        author: Identity::parse("Ada <ada@example.org>").unwrap(),
+        message: "ada: PUT ours".into(),
+        trailers: vec![],
+        repeat: Some(Repeat { key: "key-1".into(), digest: "d".into() }),
+    }
+}
+
+fn commit(engine: &Engine) -> Result<Committed, WriteError> {
+    engine.commit(request())
+}
+
+/// Readies the mirror for the scene.
+fn set(stage: &mut Stage, scene: Scene, engine: &Engine) {
+    match scene {
+        Scene::Write | Scene::Push => {}
+        Scene::PushConflict => {
+            let head = engine.snapshot().commit().to_string();
+            git(stage.mirror(), ["update-ref", "refs/heads/conflicts/x", &head]);
+        }
+        Scene::Replay => {
+            commit(engine).unwrap();
+            stage.push_one("theirs");
+        }
+    }
+}
+
+/// Runs the scene; says whether its caller was told that all went well.
+fn run(scene: Scene, engine: &Engine) -> bool {
+    match scene {
+        Scene::Write => commit(engine).is_ok(),
+        Scene::Push | Scene::PushConflict => {
+            let done = commit(engine).is_ok();
+            engine.settle_pushes();
+            done
+        }
+        Scene::Replay => reload(engine, RequestKind::Reload).result.is_ok(),
+    }
+}
+
+/// What must hold in the end, with an engine that pushes: the request is in the branch once, the
+/// remote and the mirror agree, and the state is the one that a load gives.
+fn converges(stage: &Stage, point: &str) {
+    let engine = open(&stage.mirror(), &stage.url(), true);
+    let first = reload(&engine, RequestKind::Reload);
+    assert!(first.result.is_ok(), "{point}: {first:?}");
+    let again = commit(&engine).unwrap();
+    let (sender, carried) = channel();
+    let done = move |carried| sender.send(carried).unwrap();
+    engine.when_pushed(engine.snapshot().commit(), Box::new(done));
+    assert_eq!(carried.recv().unwrap(), Carried::Pushed, "{point}");
+    let key = "--grep=^Idempotency-Key: key-1$";
+    let listed = git(stage.mirror(), ["rev-list", "--count", key, "published"]);
+    assert_eq!(listed.trim(), "1", "{point}: {again:?}");
+    assert_eq!(engine.snapshot().commit(), stage.head(), "{point}");
+    let head: CommitId = git(stage.mirror(), ["rev-parse", "published"]).trim().parse().unwrap();
+    assert_eq!(head, stage.head(), "{point}");
+    stage.is_lawful(&engine, point);
+}
+
+fn fails(point: &'static str, scene: Scene, action: &str) {
+    let mut stage = Stage::new();
+    let engine = Arc::new(open(&stage.mirror(), &stage.url(), scene.pushes()));
+    reload(&engine, RequestKind::Reload).result.as_ref().unwrap();
+    engine.settle_pushes();
+    let reader = Reader::start(&engine);
+    set(&mut stage, scene, &engine);
+    let before = engine.snapshot().commit();
+    fail::cfg(point, action).unwrap();
+    let went_well = run(scene, &engine);
+    let pushed = engine.status().push.failures == 0;
+    fail::remove(point);
+    reader.goes_on();
+    let served = engine.snapshot().commit();
+    if scene.pushes() {
+        // A push that fails is nobody's failure but the remote's, who gets it later.
+        assert!(went_well && !pushed && served != before, "{point} {action} was not passed");
+    } else {
+        assert!(!went_well, "{point} {action} was not passed");
+        assert!(served == before || point == "write.published", "{point} {action}");
+    }
+    reader.finish();
+    drop(engine);
+    converges(&stage, point);
+}
+
+#[test]
+fn an_error_at_any_point_of_a_write_a_push_or_a_replay_loses_nothing() {
+    let _alone = alone();
+    points().for_each(|(point, scene)| fails(point, scene, "return"));
+}
+
+#[test]
+fn a_panic_at_any_point_of_a_write_a_push_or_a_replay_loses_nothing() {
+    let _alone = alone();
+    points().for_each(|(point, scene)| fails(point, scene, "panic"));
+}
+
+#[test]
+fn a_stall_at_any_point_of_a_write_a_push_or_a_replay_stalls_no_reader() {
+    let _alone = alone();
+    for (point, scene) in points() {
+        let mut stage = Stage::new();
+        let engine = Arc::new(open(&stage.mirror(), &stage.url(), scene.pushes()));
+        reload(&engine, RequestKind::Reload).result.as_ref().unwrap();
+        engine.settle_pushes();
+        set(&mut stage, scene, &engine);
+        let reader = Reader::start(&engine);
+        let (arrivals, go_on) = stall(point);
+        let (sender, done) = channel();
+        let runner = std::thread::spawn({
+            let engine = engine.clone();
+            move || sender.send(run(scene, &engine)).unwrap()
+        });
+        arrivals.recv().unwrap();
+        reader.goes_on();
+        drop(go_on);
+        assert!(done.recv().unwrap(), "{point}");
+        runner.join().unwrap();
+        fail::remove(point);
+        reader.finish();
+        drop(engine);
+        converges(&stage, point);
+    }
+}
+
+#[test]
+fn a_death_at_any_point_of_a_write_a_push_or_a_replay_loses_nothing() {
+    let _alone = alone();
+    for (point, scene) in points() {
+        let mut stage = Stage::new();
+        let engine = open(&stage.mirror(), &stage.url(), false);
+        reload(&engine, RequestKind::Reload).result.as_ref().unwrap();
+        set(&mut stage, scene, &engine);
+        drop(engine);
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "writing::the_child_that_writes_and_dies", "--ignored"]);
+        let values = [point, stage.mirror().to_str().unwrap(), &stage.url()].map(str::to_owned);
+        let output = child.envs(CHILD.iter().zip(&values)).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code().is_none(), "{point} was not passed: {text}");
+        converges(&stage, point);
+    }
+}
+
+#[test]
+#[ignore = "it kills its process; the test of deaths runs it in one of its own"]
+fn the_child_that_writes_and_dies() {
+    let [point, mirror, url] = CHILD.map(|name| std::env::var(name).unwrap());
+    let scene = Scene::of(&point).unwrap();
+    fail::cfg_callback(point.as_str(), || std::process::abort()).unwrap();
+    let engine = open(mirror.as_ref(), &url, scene.pushes());
+    run(scene, &engine);
+    panic!("{point} was not passed");
+}

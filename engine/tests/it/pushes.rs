@@ -1,0 +1,322 @@
+//! Pushes: what was written here reaches the remote, whatever it takes, and nothing is forced.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::mpsc;
+
+use headwater_engine::engine::{Carried, Engine, EngineConfig, Ledger, RequestKind, Rewrites};
+use headwater_engine::id::{CommitId, Key, SheetName};
+use headwater_engine::mirror::{Identity, PushErrorKind};
+use headwater_engine::report::{OutcomeKind, Replayed};
+use headwater_engine::write::{Action, Batch, Condition, Gate, Operation, Repeat, WriteError};
+use headwater_testkit::git;
+use serde_json::{Value, json};
+
+use crate::house::{House, config, id, remote};
+
+/// A house whose engine pushes.
+fn pushing(rewrites: Rewrites) -> House {
+    opened(House::new(), |config| config.rewrites = Some(rewrites))
+}
+
+/// Opens the house again with other settings.
+fn opened(mut house: House, change: impl FnOnce(&mut EngineConfig)) -> House {
+    house.engine = None;
+    let mut config = config(&house.mirror(), Some(remote(&house.upstream)));
+    config.push = true;
+    change(&mut config);
+    house.engine = Some(Engine::open(config, std::sync::Arc::new(Ledger::new())).unwrap());
+    house
+}
+
+fn batch(key: &str, mut patch: Value) -> Batch {
+    // The path of a record is told by its slug.
+    patch["slug"] = key.into();
+    let action = Action::Patch(Key::new(key), patch);
+    Batch {
+        operations: vec![Operation {
+            sheet: SheetName::new("people"),
+            action,
+            condition: Condition::Any,
+        }],
+        author: Identity::parse("Ada <ada@example.org>").unwrap(),
+        message: format!("ada: PATCH {key}"),
+        trailers: vec![],
+        repeat: None,
+    }
+}
+
+fn write(house: &House, key: &str, patch: Value) -> CommitId {
+    house.engine().commit(batch(key, patch)).unwrap().commit
+}
+
+/// Waits until the remote has the commit, or it is known that it will not.
+fn carried(house: &House, commit: CommitId) -> Carried {
+    let (sender, receiver) = mpsc::channel();
+    house.engine().when_pushed(commit, Box::new(move |carried| sender.send(carried).unwrap()));
+    receiver.recv().unwrap()
+}
+
+fn remote_head(house: &House) -> CommitId {
+    id(&house.upstream.head().unwrap())
+}
+
+/// Lets the remote run this before it takes a push.
+fn hook(house: &House, script: &str) {
+    let hook = house.upstream.path().join("hooks/pre-receive");
+    std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    std::fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
+    std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+fn conflicts(folder: &std::path::Path) -> Vec<CommitId> {
+    let listed = git(folder, ["for-each-ref", "--format=%(objectname)", "refs/heads/conflicts/"]);
+    listed.lines().map(id).collect()
+}
+
+fn replayed(house: &House) -> Replayed {
+    let outcome = house.reload();
+    outcome.replayed.unwrap()
+}
+
+#[test]
+fn what_is_written_reaches_the_remote() {
+    let house = pushing(Rewrites::Hold);
+    let commit = write(&house, "jane", json!({ "name": "J" }));
+    assert_eq!(carried(&house, commit), Carried::Pushed);
+    assert_eq!(remote_head(&house), commit);
+    let status = house.engine().status();
+    assert_eq!(
+        (status.ahead, status.push.tip, status.push.unpushed_since),
+        (0, Some(commit), None)
+    );
+    // The webhook that the push sets off finds nothing new.
+    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
+    git(house.upstream.path(), ["fsck", "--strict"]);
+    house.is_lawful();
+}
+
+#[test]
+fn a_push_carries_all_that_waits() {
+    let house = pushing(Rewrites::Hold);
+    let commits: Vec<_> = (0..40).map(|n| write(&house, "joe", json!({ "n": n }))).collect();
+    assert_eq!(carried(&house, *commits.last().unwrap()), Carried::Pushed);
+    assert_eq!(carried(&house, commits[0]), Carried::Pushed);
+    assert_eq!(remote_head(&house), commits[39]);
+    let reflog = git(house.upstream.path(), ["rev-list", "--count", "published"]);
+    assert_eq!(reflog.trim(), "41");
+}
+
+#[test]
+fn what_was_not_pushed_before_a_restart_is_pushed_behind_it() {
+    let house = pushing(Rewrites::Hold);
+    let away = house.upstream.parent().join("away");
+    std::fs::rename(house.upstream.path(), &away).unwrap();
+    let commit = write(&house, "jane", json!({ "name": "J" }));
+    house.engine().settle_pushes();
+    let status = house.engine().status();
+    assert_eq!((status.ahead, status.push.failures), (1, 1));
+    assert_eq!(status.push.failure.unwrap().0, PushErrorKind::Unreachable);
+    assert!(status.push.next.is_some() && status.push.unpushed_since.is_some());
+    std::fs::rename(&away, house.upstream.path()).unwrap();
+    let house = opened(house, |_| {});
+    house.engine().settle_pushes();
+    assert_eq!(remote_head(&house), commit);
+}
+
+#[test]
+fn a_remote_that_answers_a_fetch_again_is_pushed_to_at_once() {
+    let house = pushing(Rewrites::Hold);
+    let away = house.upstream.parent().join("away");
+    std::fs::rename(house.upstream.path(), &away).unwrap();
+    let commit = write(&house, "jane", json!({ "name": "J" }));
+    house.engine().settle_pushes();
+    std::fs::rename(&away, house.upstream.path()).unwrap();
+    house.reload();
+    assert_eq!(carried(&house, commit), Carried::Pushed);
+    assert_eq!(remote_head(&house), commit);
+    assert_eq!(house.engine().status().push.failure, None);
+}
+
+#[test]
+fn a_remote_that_refuses_is_told_to_those_who_wait_and_not_asked_again_soon() {
+    let house = pushing(Rewrites::Hold);
+    let before = remote_head(&house);
+    hook(&house, "echo x >>attempts; echo 'closed for the season' >&2; exit 1");
+    let commit = write(&house, "jane", json!({ "name": "J" }));
+    assert_eq!(carried(&house, commit), Carried::Stuck(PushErrorKind::Refused));
+    house.reload();
+    house.engine().settle_pushes();
+    assert_eq!(remote_head(&house), before);
+    let attempts = std::fs::read_to_string(house.upstream.path().join("attempts")).unwrap();
+    assert_eq!(attempts.lines().count(), 1, "a fetch that works says nothing about a hook");
+    assert_eq!(house.served(), commit, "what was acknowledged is served all the same");
+}
+
+#[test]
+fn no_more_is_taken_where_too_much_waits() {
+    let house = opened(House::new(), |config| config.unpushed_limit = Some(2));
+    hook(&house, "exit 1");
+    write(&house, "jane", json!({ "n": 1 }));
+    write(&house, "jane", json!({ "n": 2 }));
+    let error = house.engine().commit(batch("jane", json!({ "n": 3 }))).unwrap_err();
+    assert!(matches!(error, WriteError::Closed(Gate::Unpushed { commits: 2 })), "{error}");
+}
+
+#[test]
+fn an_empty_remote_gets_its_first_branch() {
+    let mut house = House::new();
+    let mut upstream = headwater_testkit::Upstream::new();
+    let commit =
+        upstream.commit("x").put(".gitsheets/people.toml", crate::house::DEFINITION).push();
+    git(upstream.path(), ["update-ref", "-d", "refs/heads/published"]);
+    house.engine = None;
+    house.upstream = upstream;
+    house.folder = tempfile::TempDir::new().unwrap();
+    // A repository made by hand, whose remote has nothing yet.
+    git(house.folder.path(), ["init", "-q", "--bare", "-b", "published", "mirror.git"]);
+    let source = house.upstream.path().to_str().unwrap().to_owned();
+    git(house.mirror(), ["fetch", "-q", &source, &format!("+{commit}:refs/heads/published")]);
+    let house = opened(house, |_| {});
+    assert_eq!(house.reload().ahead, 1);
+    assert_eq!(carried(&house, id(&commit)), Carried::Pushed);
+    assert_eq!(remote_head(&house), id(&commit));
+    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
+}
+
+#[test]
+fn a_branch_that_somebody_deleted_does_not_come_back_by_itself() {
+    let mut house = pushing(Rewrites::Hold);
+    house.upstream.delete_branch();
+    house.failure(RequestKind::Reload);
+    write(&house, "jane", json!({ "name": "J" }));
+    house.engine().settle_pushes();
+    assert_eq!(house.upstream.head(), None);
+}
+
+#[test]
+fn a_remote_that_moved_on_is_held_and_nothing_is_overwritten() {
+    let mut house = pushing(Rewrites::Hold);
+    let theirs = house.upstream.commit("theirs").put("people/amy.toml", "id = 3\n").push();
+    let ours = write(&house, "jane", json!({ "name": "J" }));
+    house.engine().settle_pushes();
+    // The push asked for a reload, which holds what the remote has.
+    let (_, report) = house.failure(RequestKind::Reload);
+    assert_eq!(crate::house::held(&report).0.commit, id(&theirs));
+    assert_eq!((remote_head(&house), house.served()), (id(&theirs), ours));
+    let error = house.engine().commit(batch("joe", json!({ "n": 1 }))).unwrap_err();
+    assert!(matches!(error, WriteError::Closed(Gate::Held { diverged: true, .. })), "{error}");
+    // Let through, ours are on a branch of their own, here and on the remote.
+    let held = crate::house::held(&report).0.id;
+    assert_eq!(house.run(RequestKind::Apply(held)).result.as_ref().unwrap().new, id(&theirs));
+    house.engine().settle_pushes();
+    assert_eq!(conflicts(&house.mirror()), [ours]);
+    assert_eq!(conflicts(house.upstream.path()), [ours]);
+    let next = write(&house, "joe", json!({ "n": 1 }));
+    assert_eq!(carried(&house, next), Carried::Pushed);
+}
+
+#[test]
+fn ours_go_on_top_of_what_the_remote_has_field_by_field() {
+    let mut house = pushing(Rewrites::Replay);
+    hook(&house, "exit 1");
+    let ours = write(&house, "jane", json!({ "name": "J" }));
+    let more = write(&house, "joe", json!({ "n": 1 }));
+    house.engine().settle_pushes();
+    std::fs::remove_file(house.upstream.path().join("hooks/pre-receive")).unwrap();
+    let jane = "id = 1\nname = \"Jane\"\ncity = \"x\"\n";
+    let theirs = house.upstream.commit("theirs").put("people/jane.toml", jane).push();
+    assert_eq!(replayed(&house), Replayed { commits: 2, kept: None });
+    assert_eq!(house.name_of("jane").unwrap(), r#"{"city":"x","id":1,"name":"J","slug":"jane"}"#);
+    assert_eq!(house.name_of("joe").unwrap(), r#"{"id":2,"n":1,"name":"Joe","slug":"joe"}"#);
+    house.is_lawful();
+    let head = house.served();
+    assert!(head != ours && head != more);
+    let parents = git(house.mirror(), ["log", "--format=%H %an %cn %s", "-3", &head.to_string()]);
+    assert!(parents.contains(" Ada Headwater ada: PATCH joe"), "{parents}");
+    assert!(parents.lines().last().unwrap().starts_with(&theirs), "{parents}");
+    assert_eq!(house.engine().status().ahead, 2);
+}
+
+#[test]
+fn a_push_that_comes_too_late_is_replayed_and_pushed_without_anybody_asking() {
+    let mut house = pushing(Rewrites::Replay);
+    for n in 0..5 {
+        let path = format!("people/amy{n}.toml");
+        house.upstream.commit("theirs").put(&path, format!("id = 1{n}\n")).push();
+        let ours = write(&house, "jane", json!({ "n": n }));
+        assert_eq!(carried(&house, ours), Carried::Pushed);
+        assert_eq!(remote_head(&house), house.served());
+    }
+    assert_eq!(git(house.upstream.path(), ["rev-list", "--count", "published"]).trim(), "11");
+    house.is_lawful();
+}
+
+#[test]
+fn where_both_changed_the_same_field_ours_are_kept_and_pushed_beside() {
+    let mut house = pushing(Rewrites::Replay);
+    hook(&house, "exit 1");
+    let mut request = batch("jane", json!({ "name": "J" }));
+    request.repeat = Some(Repeat { key: "k".into(), digest: "d".into() });
+    let ours = house.engine().commit(request).unwrap().commit;
+    house.engine().settle_pushes();
+    let theirs = house.upstream.commit("theirs").put("people/jane.toml", "id = 1\nname = \"K\"\n");
+    let theirs = id(&theirs.push());
+    std::fs::remove_file(house.upstream.path().join("hooks/pre-receive")).unwrap();
+    let (sender, waiting) = mpsc::channel();
+    house.engine().when_pushed(ours, Box::new(move |carried| sender.send(carried).unwrap()));
+    let Replayed { commits: 0, kept: Some(kept) } = replayed(&house) else { panic!("no conflict") };
+    assert_eq!((kept.commit, house.served()), (ours, theirs));
+    let lost: Vec<_> = kept.lost.iter().map(|l| (l.path.as_str(), l.pointer.as_str())).collect();
+    assert_eq!(lost, [("people/jane.toml", "/name")]);
+    assert_eq!(conflicts(&house.mirror()), [ours]);
+    assert!(matches!(waiting.recv().unwrap(), Carried::Overruled | Carried::Stuck(_)));
+    let house = opened(house, |config| config.rewrites = Some(Rewrites::Replay));
+    house.reload();
+    house.engine().settle_pushes();
+    assert_eq!(conflicts(house.upstream.path()), [ours]);
+    let next = write(&house, "joe", json!({ "n": 1 }));
+    assert_eq!(carried(&house, next), Carried::Pushed);
+    house.is_lawful();
+}
+
+#[test]
+fn two_changes_that_are_right_alone_and_wrong_together_are_a_conflict() {
+    let mut house = pushing(Rewrites::Replay);
+    hook(&house, "exit 1");
+    let ours = write(&house, "jane", json!({ "id": 7 }));
+    house.engine().settle_pushes();
+    let theirs = house.upstream.commit("theirs").put("people/amy.toml", "id = 7\n").push();
+    let kept = replayed(&house).kept.unwrap();
+    assert_eq!((kept.commit, house.served()), (ours, id(&theirs)));
+    assert!(kept.lost.iter().any(|lost| lost.path.starts_with("people/")), "{:?}", kept.lost);
+}
+
+#[test]
+fn a_request_that_comes_again_behind_a_replay_finds_its_commit() {
+    let mut house = pushing(Rewrites::Replay);
+    let request = || {
+        let mut request = batch("jane", json!({ "name": "J" }));
+        request.repeat = Some(Repeat { key: "k".into(), digest: "d".into() });
+        request
+    };
+    hook(&house, "exit 1");
+    house.engine().commit(request()).unwrap();
+    house.engine().settle_pushes();
+    std::fs::remove_file(house.upstream.path().join("hooks/pre-receive")).unwrap();
+    house.upstream.commit("theirs").put("people/amy.toml", "id = 3\n").push();
+    assert_eq!(replayed(&house).commits, 1);
+    let again = house.engine().commit(request()).unwrap();
+    assert_eq!((again.repeated, again.commit), (true, house.served()));
+}
+
+#[test]
+fn a_mirror_that_follows_keeps_what_was_written_before_it_goes_along() {
+    let mut house = pushing(Rewrites::Follow);
+    hook(&house, "exit 1");
+    let ours = write(&house, "jane", json!({ "name": "J" }));
+    house.engine().settle_pushes();
+    let theirs = house.upstream.force_commit_on(None, "rewritten");
+    let theirs = theirs.put(".gitsheets/people.toml", crate::house::DEFINITION).push();
+    assert_eq!(house.reload().new, id(&theirs));
+    assert_eq!(conflicts(&house.mirror()), [ours]);
+}
