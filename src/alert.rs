@@ -10,7 +10,7 @@ mod delivery;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use headwater_engine::engine::Report;
+use headwater_engine::engine::{PushReport, Report};
 use headwater_engine::id::CommitId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
@@ -29,6 +29,8 @@ enum News {
     Opened(Box<AlertBook>, Option<FirstState>),
     /// A reload is done.
     Report(Arc<Report>),
+    /// A push was tried.
+    Push(Arc<PushReport>),
 }
 
 /// A first state with problems, which was served because there was nothing to compare it with.
@@ -62,6 +64,11 @@ impl Pager {
     /// Considers a report.
     pub fn report(&self, report: &Arc<Report>) {
         self.tell(News::Report(report.clone()));
+    }
+
+    /// Considers a push that was tried.
+    pub fn push(&self, report: &Arc<PushReport>) {
+        self.tell(News::Push(report.clone()));
     }
 
     fn tell(&self, news: News) {
@@ -98,6 +105,10 @@ async fn page(
                 Some(News::Report(report)) => {
                     let book = book.as_mut();
                     book.map(|book| book.consider(&report, Instant::now())).unwrap_or_default()
+                }
+                Some(News::Push(report)) => {
+                    let book = book.as_mut();
+                    book.map(|book| book.consider_push(&report, Instant::now())).unwrap_or_default()
                 }
                 None => break,
             },

@@ -16,7 +16,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use headwater_engine::mirror::Identity;
+use headwater_engine::engine::Rewrites;
+use headwater_engine::mirror::{Durability, Identity};
 
 pub use keyring::Keyring;
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
@@ -24,7 +25,7 @@ pub use receiver::{Receiver, Shape};
 pub use secret::Secret;
 pub use secrets::Secrets;
 pub use tokens::{Token, Tokens};
-pub use values::{BasePath, Cors, LogFormat, TrustedProxies};
+pub use values::{BasePath, Cors, LogFormat, Push, TrustedProxies};
 pub use watched::Watched;
 
 /// Everything `serve` needs to know.
@@ -43,6 +44,14 @@ pub struct Config {
     pub require_if_match: bool,
     /// Who commits what is written.
     pub committer: Identity,
+    /// When a write is on the disk.
+    pub durability: Durability,
+    /// When what is written is pushed.
+    pub push: Push,
+    /// What to do where both sides have moved on.
+    pub on_divergence: Option<Rewrites>,
+    /// How many commits may wait to be pushed.
+    pub unpushed_limit: Option<u64>,
     /// How often the remote is asked; `None` for never.
     pub poll_interval: Option<Duration>,
     /// How often to audit the state; `None` for never.
@@ -202,6 +211,10 @@ impl Config {
             write_tokens: write_tokens(layers)?,
             require_if_match: layers.require(&REQUIRE_IF_MATCH, values::switch)?,
             committer: layers.require(&COMMITTER, values::identity)?,
+            durability: layers.require(&DURABILITY, values::durability)?,
+            push: layers.require(&PUSH, Push::parse)?,
+            on_divergence: layers.read(&ON_DIVERGENCE, values::rewrites)?,
+            unpushed_limit: layers.read(&UNPUSHED_LIMIT, values::number)?,
             poll_interval: interval(layers, &POLL_INTERVAL)?,
             audit_interval: interval(layers, &AUDIT_INTERVAL)?,
             alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
@@ -354,6 +367,9 @@ mod tests {
             ("HEADWATER_CORS_ORIGINS", "not an origin"),
             ("HEADWATER_TRUSTED_PROXIES", "proxy.internal"),
             ("HEADWATER_MAX_CONNECTIONS", "0"),
+            ("HEADWATER_DURABILITY", "maybe"),
+            ("HEADWATER_PUSH", "never"),
+            ("HEADWATER_ON_DIVERGENCE", "force"),
             ("HEADWATER_ALERT_URL", "ftp://host"),
             ("HEADWATER_RELOAD_SECRET", "short"),
             ("HEADWATER_RELOAD_SECRET", ""),

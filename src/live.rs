@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use headwater_engine::engine::{Asker, Engine, Ledger, Request, RequestKind, Verdict};
+use headwater_engine::engine::{Asker, Carried, Engine, Ledger, Request, RequestKind, Verdict};
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
@@ -119,6 +119,14 @@ impl Live {
         let (sender, receiver) = oneshot::channel();
         self.engine()?.write(batch, Box::new(|result| drop(sender.send(result))));
         Some(receiver.await.unwrap_or_else(|_| Err(Gate::ShutDown.into())))
+    }
+
+    /// Waits until the remote has `commit`, or it is known that it will not have it soon.
+    pub async fn pushed(&self, commit: CommitId) -> Carried {
+        let (sender, receiver) = oneshot::channel();
+        let Some(engine) = self.engine() else { return Carried::Never };
+        engine.when_pushed(commit, Box::new(|carried| drop(sender.send(carried))));
+        receiver.await.unwrap_or(Carried::Never)
     }
 
     /// Lets the reload that runs end and takes no more. Callers that still wait are let go.

@@ -4,6 +4,7 @@
 mod credentials;
 mod histogram;
 mod process;
+mod pushes;
 mod reloads;
 mod requests;
 mod state;
@@ -12,10 +13,11 @@ use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use headwater_engine::engine::{EngineStatus, Report};
+use headwater_engine::engine::{EngineStatus, PushReport, Report};
 use headwater_engine::snapshot::Snapshot;
 
 use self::credentials::Credentials;
+use self::pushes::Pushes;
 use self::reloads::Reloads;
 use self::requests::Requests;
 use crate::hook::Ignored;
@@ -28,6 +30,7 @@ pub use self::requests::RouteClass;
 pub struct Metrics {
     requests: Requests,
     reloads: Mutex<Reloads>,
+    pushes: Mutex<Pushes>,
     credentials: Mutex<Credentials>,
 }
 
@@ -37,6 +40,7 @@ impl Default for Metrics {
         Self {
             requests: Requests::default(),
             reloads: Mutex::default(),
+            pushes: Mutex::default(),
             credentials: Mutex::default(),
         }
     }
@@ -73,11 +77,17 @@ impl Metrics {
         whole(&self.reloads).done(report);
     }
 
+    /// Counts a push that was tried.
+    pub fn push(&self, report: &PushReport) {
+        whole(&self.pushes).tried(report);
+    }
+
     /// Writes everything in the text format of Prometheus; without a state before the first load.
     pub fn render(&self, state: Option<(&Snapshot, &EngineStatus)>) -> String {
         let mut out = String::new();
         self.requests.render(&mut out);
         whole(&self.reloads).render(&mut out);
+        whole(&self.pushes).render(&mut out);
         whole(&self.credentials).render(&mut out);
         process::render(&mut out);
         let ready = u8::from(state.is_some());

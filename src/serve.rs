@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_engine::engine::{Ledger, Observer};
+use headwater_engine::engine::{Ledger, Observer, PushReport, Report};
 use headwater_engine::options::Progress;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Pager;
-use crate::config::Config;
+use crate::config::{Config, Push};
 use crate::exit::{Exit, Failure};
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
@@ -74,9 +74,14 @@ impl Server {
         let ledger = Arc::new(Ledger::new());
         let live = Arc::new(Live::new(ledger.clone()));
         engine_config.observer = observer(metrics.clone(), pager.clone());
+        engine_config.push_observer = push_observer(metrics.clone(), pager.clone());
         engine_config.poll_interval = config.poll_interval;
         engine_config.audit_interval = config.audit_interval;
         engine_config.writes = config.write_tokens.as_ref().map(|_| config.committer.clone());
+        engine_config.durability = config.durability;
+        engine_config.push = config.push != Push::Off;
+        engine_config.rewrites = config.on_divergence;
+        engine_config.unpushed_limit = config.unpushed_limit;
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
         let (cors, patience) = (config.http.cors.clone(), config.alert_after);
@@ -194,15 +199,24 @@ fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
         blocking: Blocking::default(),
         metrics,
         require_if_match: config.require_if_match,
+        push_first: config.push == Push::Sync,
         base_path: config.http.base_path,
         configured: Configured { branch, remote },
     })
 }
 
 /// Counts reports and has them considered for alerts.
-fn observer(metrics: Arc<Metrics>, pager: Pager) -> Observer {
+fn observer(metrics: Arc<Metrics>, pager: Pager) -> Observer<Report> {
     Observer::new(move |report| {
         metrics.reload(report);
         pager.report(report);
+    })
+}
+
+/// Counts pushes and has them considered for alerts.
+fn push_observer(metrics: Arc<Metrics>, pager: Pager) -> Observer<PushReport> {
+    Observer::new(move |report| {
+        metrics.push(report);
+        pager.push(report);
     })
 }

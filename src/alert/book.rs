@@ -1,5 +1,7 @@
 //! Which reports are news for a person.
 
+mod pushes;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -65,6 +67,8 @@ pub struct AlertBook {
     told: BTreeSet<Cause>,
     /// The remote that is away and has not been told of: since when, and how it failed last.
     away: Option<(Instant, Alert)>,
+    /// The push that does not go through.
+    stuck: pushes::Stuck,
     /// When the last alerts were raised.
     raised: VecDeque<Instant>,
     /// How many were kept back since the last that was raised.
@@ -83,7 +87,8 @@ impl AlertBook {
     /// that cannot be reached is told of once that has lasted for `patience`.
     pub fn new(branch: String, remote: Option<String>, patience: Duration) -> Self {
         let (told, away, raised) = (BTreeSet::new(), None, VecDeque::new());
-        Self { branch, remote, patience, told, away, raised, kept_back: 0 }
+        let stuck = pushes::Stuck::default();
+        Self { branch, remote, patience, told, away, stuck, raised, kept_back: 0 }
     }
 
     /// Returns the alert about a first state that has problems.
@@ -105,8 +110,16 @@ impl AlertBook {
             Ok(_) => self.recovered(report),
             Err(error) => self.failed(error, report, now),
         };
-        let found: Vec<Alert> =
-            found.and_then(|alert| self.raise(alert, now)).into_iter().collect();
+        let conflict = match &report.result {
+            Ok(outcome) => outcome.replayed.as_ref().and_then(|replayed| replayed.kept.as_ref()),
+            Err(_) => None,
+        };
+        let conflict = conflict.map(|kept| self.conflict(kept, report.serving));
+        let found: Vec<Alert> = [conflict, found]
+            .into_iter()
+            .flatten()
+            .filter_map(|alert| self.raise(alert, now))
+            .collect();
         // A patience of nothing is at its end at once.
         found.into_iter().chain(self.look(now)).collect()
     }
@@ -286,6 +299,7 @@ mod tests {
             fetched: remote_head.is_some(),
             remote_head,
             repeated: false,
+            replayed: None,
             held: None,
         }))
     }

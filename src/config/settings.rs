@@ -77,6 +77,14 @@ settings! {
         "`on` or `off`: whether a change of a record must name the version that it is based on";
     COMMITTER = "committer" "NAME" Some("Headwater <headwater@localhost>"), None, false,
         "Who commits what is written, as `Name <address>`; its author is who wrote it";
+    DURABILITY = "durability" "LEVEL" Some("synced"), None, false,
+        "`synced`: a write is on the disk before it is acknowledged; `buffered`: soon afterwards, which a crash of the machine may come before";
+    PUSH = "push" "WHEN" Some("background"), None, false,
+        "When what is written is pushed: `background`, `sync` for before it is answered, or `off`";
+    ON_DIVERGENCE = "on-divergence" "POLICY" None, None, false,
+        "Where both sides have moved on: `refuse`, the default, holds the remote's head, `replay` puts our commits on top of it, `follow` goes along and keeps ours on a branch";
+    UNPUSHED_LIMIT = "unpushed-limit" "N" None, None, false,
+        "How many commits may wait to be pushed before no more are taken";
     REMOTE_TOKEN_FILE = "remote-token-file" "FILE" None, None, false,
         "A file with the token for an https remote, or `user:token`; read at each fetch";
     SSH_KEY_FILE = "ssh-key-file" "FILE" None, None, false,

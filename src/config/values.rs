@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
-use headwater_engine::mirror::Identity;
+use headwater_engine::engine::Rewrites;
+use headwater_engine::mirror::{Durability, Identity};
 use ipnet::IpNet;
 
 /// A path in front of every route: empty, or beginning with a slash and not ending with one.
@@ -91,6 +92,51 @@ impl TrustedProxies {
     /// Says whether `address` is one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// When what is written is pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// Behind the answer.
+    Background,
+    /// Before the answer.
+    Sync,
+    /// Never: something else does it.
+    Off,
+}
+
+impl Push {
+    /// Reads the name of one.
+    ///
+    /// # Errors
+    /// When there is none of that name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "background" => Ok(Self::Background),
+            "sync" => Ok(Self::Sync),
+            "off" => Ok(Self::Off),
+            _ => Err("must be `background`, `sync` or `off`".to_owned()),
+        }
+    }
+}
+
+/// Reads when a write is on the disk.
+pub(super) fn durability(text: &str) -> Result<Durability, String> {
+    match text {
+        "synced" => Ok(Durability::Synced),
+        "buffered" => Ok(Durability::Buffered),
+        _ => Err("must be `synced` or `buffered`".to_owned()),
+    }
+}
+
+/// Reads what to do where both sides have moved on.
+pub(super) fn rewrites(text: &str) -> Result<Rewrites, String> {
+    match text {
+        "refuse" => Ok(Rewrites::Hold),
+        "replay" => Ok(Rewrites::Replay),
+        "follow" => Ok(Rewrites::Follow),
+        _ => Err("must be `refuse`, `replay` or `follow`".to_owned()),
     }
 }
 

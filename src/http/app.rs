@@ -31,6 +31,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Whether a change of a record must name the version that it is based on.
     pub require_if_match: bool,
+    /// Whether a write is answered only when it is pushed, unless its caller says otherwise.
+    pub push_first: bool,
     /// In front of every route.
     pub base_path: BasePath,
     /// The branch and the remote as configured, for webhooks before the first load.

@@ -144,11 +144,14 @@ fn short(branch: &str) -> &str {
     branch.strip_prefix("refs/heads/").unwrap_or(branch)
 }
 
-/// Answers a call that names the published commit. Any other commit has to be asked for at the
-/// remote: even an ancestor of the published one may mean that the branch was rewound.
+/// Answers a call that names the published commit, or one that we pushed and after which nobody was
+/// seen to push. Any other commit has to be asked for at the remote: even an ancestor of the
+/// published one may mean that the branch was rewound.
 fn already(app: &App, kind: RequestKind, commit: Option<CommitId>) -> Option<Response> {
     let snapshot = app.live.snapshot()?;
-    if kind != RequestKind::Reload || commit != Some(snapshot.commit()) {
+    let commit = commit.filter(|_| kind == RequestKind::Reload)?;
+    let tip = || app.live.engine().and_then(|engine| engine.status().push.tip);
+    if commit != snapshot.commit() && Some(commit) != tip() {
         return None;
     }
     Some(still(&snapshot, ReloadView::already(&snapshot)))
@@ -237,7 +240,8 @@ impl HookHeaders for HeaderMap {
     }
 }
 
-fn wait(headers: &HeaderMap) -> u64 {
+/// Returns for how many seconds a caller waits.
+pub(super) fn wait(headers: &HeaderMap) -> u64 {
     let preferred = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let preferred = preferred.filter_map(hook::wait_seconds).next();
     let longest = if hook::sender(headers).is_some() { FORGE_WAIT } else { MAX_WAIT };

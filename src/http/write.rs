@@ -5,6 +5,8 @@ mod answer;
 mod condition;
 mod request;
 
+use std::time::{Duration, Instant};
+
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, Uri};
@@ -20,6 +22,7 @@ use super::current::not_ready;
 use super::error::{ApiError, Code};
 use super::record::RecordPath;
 use super::source::Source;
+use super::{list, webhook};
 use request::{Caller, Transaction, json, message_of};
 
 /// What is asked for, as far as the route tells.
@@ -27,6 +30,7 @@ struct Request {
     method: Method,
     /// As it came, percent-encoded: what stands in the message.
     path: String,
+    query: Option<String>,
     headers: HeaderMap,
     source: Source,
 }
@@ -102,7 +106,8 @@ pub(super) async fn transact(
 
 impl Request {
     fn new(method: Method, uri: &Uri, headers: HeaderMap, source: Source) -> Self {
-        Self { method, path: uri.path().to_owned(), headers, source }
+        let query = uri.query().map(str::to_owned);
+        Self { method, path: uri.path().to_owned(), query, headers, source }
     }
 
     /// Takes in the body of somebody who may write.
@@ -131,6 +136,24 @@ impl Request {
         }
     }
 
+    /// Says whether the answer waits for the push.
+    fn pushes_first(&self, app: &App) -> Result<bool, ApiError> {
+        let pairs = list::pairs(self.query.as_deref())?;
+        let mut first = app.push_first;
+        for (name, value) in pairs {
+            first = match (name.as_str(), value.as_str()) {
+                ("push", "sync") => true,
+                ("push", "background") => false,
+                _ => {
+                    let why =
+                        format!("`{name}={value}`: a write takes `push=sync` or `push=background`");
+                    return Err(ApiError::explained(Code::InvalidQuery, why));
+                }
+            };
+        }
+        Ok(first)
+    }
+
     async fn write(
         &self,
         app: &App,
@@ -148,8 +171,15 @@ impl Request {
             }
         }
         let batch = message_of(self, caller, body, operations, summary)?;
+        let until = Instant::now() + Duration::from_secs(webhook::wait(&self.headers));
+        let pushes_first = self.pushes_first(app)?;
         let written = app.live.write(batch).await.ok_or_else(not_ready)?;
         match written {
+            Ok(done) if pushes_first => {
+                let pushed = app.live.pushed(done.commit);
+                let carried = tokio::time::timeout_at(until.into(), pushed).await.ok();
+                answer::carried(app, self, &done, carried.as_ref())
+            }
             Ok(done) => Ok(answer::written(app, self, &done)),
             Err(error) => {
                 if matches!(error, WriteError::Closed(Gate::OutOfStep)) {

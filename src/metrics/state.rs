@@ -31,6 +31,9 @@ pub(super) fn render(out: &mut String, snapshot: &Snapshot, status: &EngineStatu
     flag(out, "headwater_branch_missing", help, status.branch_missing);
     gauge(out, "headwater_lag_seconds", "How long the remote has been ahead.", lag_seconds(status));
     gauge(out, "headwater_ahead_commits", "Commits that are not pushed.", status.ahead);
+    let since = status.push.unpushed_since.and_then(|since| since.elapsed().ok());
+    let help = "How long the oldest commit that is not pushed has waited.";
+    gauge(out, "headwater_unpushed_seconds", help, since.unwrap_or_default().as_secs());
     // A clock that was set back makes a snapshot no younger than new.
     let age = status.published_at.elapsed().unwrap_or_default().as_secs();
     gauge(out, "headwater_snapshot_age_seconds", "How long ago the state was published.", age);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_engine::admit::{AdmissionLimits, PushLimits};
 use headwater_engine::engine::{EngineConfig, Observer, OpenError};
 use headwater_engine::layout::DefinitionFile;
-use headwater_engine::mirror::{FetchLimits, Remote, RemoteOptions};
+use headwater_engine::mirror::{Durability, FetchLimits, Remote, RemoteOptions};
 use headwater_engine::options::LoadOptions;
 
 use crate::config::Source;
@@ -57,8 +57,12 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
         poll_interval: None,
         audit_interval: None,
         observer: Observer::default(),
+        push_observer: Observer::default(),
         rewrites: None,
         writes: None,
+        durability: Durability::default(),
+        push: false,
+        unpushed_limit: None,
     })
 }
 

@@ -24,16 +24,22 @@ fn kills() -> u64 {
 }
 
 /// The server as a process of its own.
-struct Victim {
+pub(crate) struct Victim {
     process: Child,
     address: String,
 }
 
 impl Victim {
     fn start(mirror: &Path, url: &str) -> Self {
+        Self::start_with(mirror, url, &[])
+    }
+
+    /// Starts it with further settings, by their environment names.
+    pub(crate) fn start_with(mirror: &Path, url: &str, settings: &[(&str, &str)]) -> Self {
         let mut command = headwater(&["serve", "--listen", "127.0.0.1:0", "--poll-interval", "0"]);
         command.arg("--repo").arg(mirror).args(["--remote", url]);
         command.env("HEADWATER_RELOAD_SECRET", RELOAD_SECRET);
+        command.envs(settings.iter().copied());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -41,13 +47,17 @@ impl Victim {
         Self { process, address }
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Returns the status and the body, or nothing where the server died meanwhile.
-    fn call(&self, method: &str, path: &str) -> Option<(u16, Value)> {
+    pub(crate) fn call(&self, method: &str, path: &str) -> Option<(u16, Value)> {
         call(&self.address, method, path)
     }
 
     /// Waits until there is a snapshot, and returns its commit.
-    fn ready(&self) -> String {
+    pub(crate) fn ready(&self) -> String {
         loop {
             if let Some((200, status)) = self.call("GET", "/api/_status") {
                 return status["commit"].as_str().unwrap().to_owned();
@@ -55,17 +65,30 @@ impl Victim {
         }
     }
 
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 }
 
 fn call(address: &str, method: &str, path: &str) -> Option<(u16, Value)> {
+    let head = format!("authorization: Bearer {RELOAD_SECRET}\r\n");
+    send(address, method, path, &head, "")
+}
+
+/// Sends a request with these header lines; nothing where the server died meanwhile.
+pub(crate) fn send(
+    address: &str,
+    method: &str,
+    path: &str,
+    head: &str,
+    body: &str,
+) -> Option<(u16, Value)> {
     let mut stream = TcpStream::connect(address).ok()?;
+    let length = body.len();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-         authorization: Bearer {RELOAD_SECRET}\r\ncontent-length: 0\r\n\r\n"
+         {head}content-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();
@@ -76,10 +99,14 @@ fn call(address: &str, method: &str, path: &str) -> Option<(u16, Value)> {
 }
 
 /// A small generator whose numbers are the same in every run (xorshift64*, Marsaglia and Vigna).
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -94,7 +121,7 @@ fn is_ancestor(upstream: &Upstream, ancestor: &str, descendant: &str) -> bool {
 
 /// Says whether git finds everything in the mirror. The program that puts packs together outlives
 /// the server that is killed, and while it removes old packs git may look for one of them.
-fn is_sound(mirror: &Path) -> bool {
+pub(crate) fn is_sound(mirror: &Path) -> bool {
     let check = || {
         let mut command = headwater_testkit::git::command(mirror);
         command.args(["fsck", "--connectivity-only", "--no-dangling"]).output().unwrap()
@@ -107,7 +134,7 @@ fn a_server_that_is_killed_at_any_time_comes_back_with_all_it_acknowledged() {
     let mut upstream = people();
     let folder = tempfile::tempdir().unwrap();
     let (mirror, url) = (folder.path().join("mirror.git"), upstream.url());
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let mut acknowledged = String::new();
     for round in 0..kills() {
         let victim = Victim::start(&mirror, &url);

@@ -37,6 +37,12 @@ pub struct ReloadView {
     digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
+    /// How many commits of ours are on top of the remote's now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replayed: Option<u64>,
+    /// The branch that keeps commits of ours which were overruled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept_branch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held_id: Option<String>,
     #[serde(skip_serializing_if = "is_true")]
@@ -101,6 +107,11 @@ impl ReloadView {
             changed: changed.collect(),
             digest: Some(outcome.digest.to_string()),
             ahead: (outcome.ahead > 0).then_some(outcome.ahead),
+            replayed: outcome.replayed.as_ref().map(|replayed| replayed.commits),
+            kept_branch: outcome.replayed.as_ref().and_then(|replayed| {
+                let kept = replayed.kept.as_ref()?;
+                Some(kept.reference.trim_start_matches("refs/heads/").to_owned())
+            }),
             held_id: outcome.held.map(|id| id.to_string()),
             fetched: outcome.fetched,
             shared,
@@ -146,6 +157,8 @@ impl ReloadView {
             changed: BTreeMap::new(),
             digest: snapshot.map(|snapshot| snapshot.digest().to_string()),
             ahead: None,
+            replayed: None,
+            kept_branch: None,
             held_id: None,
             fetched: true,
             shared: false,

@@ -26,6 +26,8 @@ pub struct StatusView {
     degraded: bool,
     branch_missing: bool,
     ahead: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push: Option<PushView>,
     /// The commit that is served whatever is pushed; null, and loud where it is not.
     pinned: Option<PinView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +42,23 @@ pub struct StatusView {
 struct PinView {
     commit: String,
     since: String,
+}
+
+/// How what is written reaches the remote.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PushView {
+    unpushed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unpushed_since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pushed_at: Option<String>,
+    /// The code of the last failure; what git said is in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'static str>,
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try_at: Option<String>,
 }
 
 /// The push that is held back.
@@ -90,6 +109,14 @@ impl StatusView {
             degraded: status.degraded,
             branch_missing: status.branch_missing,
             ahead: status.ahead,
+            push: status.push.active.then(|| PushView {
+                unpushed: status.ahead,
+                unpushed_since: status.push.unpushed_since.map(time),
+                pushed_at: status.push.pushed_at.map(time),
+                failure: status.push.failure.as_ref().map(|(kind, _)| kind.as_str()),
+                failures: status.push.failures,
+                next_try_at: status.push.next.map(time),
+            }),
             pinned: status.pinned.map(|Pinned { commit, since }| PinView {
                 commit: commit.to_string(),
                 since: time(since),

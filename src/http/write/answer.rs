@@ -1,9 +1,10 @@
 //! What a caller is told of a write.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::encode::EncodeError;
+use headwater_engine::engine::Carried;
 use headwater_engine::write::{Committed, Gate, WriteError, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
@@ -16,6 +17,8 @@ use super::super::json::Json;
 use super::Request;
 use crate::hook;
 
+/// Whether the remote has the commit, for answers without a body too.
+const PUSHED: HeaderName = HeaderName::from_static("x-headwater-pushed");
 /// How many seconds a caller waits before trying again.
 const RETRY_AFTER: u16 = 1;
 
@@ -23,11 +26,40 @@ const RETRY_AFTER: u16 = 1;
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
-/// Answers to a batch that is written.
+/// Answers to a batch that is written, without waiting for its push.
 pub(super) fn written(app: &App, request: &Request, done: &Committed) -> Response {
     let status = app.live.engine().map(|engine| engine.status());
     // Where there is no remote there is nothing to wait for.
     let pushed = status.and_then(|status| status.remote.is_some().then_some(status.ahead == 0));
+    told_of(app, request, done, pushed)
+}
+
+/// Answers to a batch that is written and was to be pushed first; `None` where the time was up.
+pub(super) fn carried(
+    app: &App,
+    request: &Request,
+    done: &Committed,
+    carried: Option<&Carried>,
+) -> Result<Response, ApiError> {
+    match carried {
+        Some(Carried::Pushed) => Ok(told_of(app, request, done, Some(true))),
+        // Where nothing is pushed there is nothing to wait for.
+        Some(Carried::Never) => Ok(written(app, request, done)),
+        Some(Carried::Overruled) => {
+            let why =
+                "the remote has changed the same fields; the change is kept on a branch of its own";
+            Err(ApiError::explained(Code::Conflict, why).header(COMMIT, commit_header(done.commit)))
+        }
+        Some(Carried::Stuck(_)) | None => {
+            let mut response = told_of(app, request, done, Some(false));
+            // Written, published, and still on its way.
+            *response.status_mut() = StatusCode::ACCEPTED;
+            Ok(response)
+        }
+    }
+}
+
+fn told_of(app: &App, request: &Request, done: &Committed, pushed: Option<bool>) -> Response {
     let one = match &done.written[..] {
         [one] if !is_transaction(request) => Some(one),
         _ => None,
@@ -55,6 +87,10 @@ pub(super) fn written(app: &App, request: &Request, done: &Committed) -> Respons
     };
     let headers = response.headers_mut();
     headers.insert(COMMIT, commit_header(done.commit));
+    if let Some(pushed) = pushed {
+        let pushed = if pushed { "true" } else { "false" };
+        headers.insert(PUSHED, HeaderValue::from_static(pushed));
+    }
     if let Some(Written { sheet, key, moved_from, value: Some(value), .. }) = one {
         headers.insert(header::ETAG, etag::of(value.as_str().as_bytes()));
         let [sheet, key] = [sheet.as_str(), key.as_str()].map(|t| utf8_percent_encode(t, SEGMENT));
@@ -147,7 +183,7 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
                 explained(Code::Held).member("heldId", id.to_string())
             }
             Gate::Pinned { .. } => explained(Code::Held),
-            Gate::Full | Gate::ShutDown | Gate::OutOfStep => {
+            Gate::Full | Gate::ShutDown | Gate::OutOfStep | Gate::Unpushed { .. } => {
                 explained(Code::Busy).header(header::RETRY_AFTER, RETRY_AFTER)
             }
         },

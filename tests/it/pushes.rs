@@ -1,0 +1,164 @@
+//! Pushes as a caller and an operator see them.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use headwater_testkit::{ScriptedHttp, Upstream, git};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Answer, TestServer, people};
+
+const TOKEN: &str = "the-token-of-the-site";
+const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n\
+                      author = \"The Site <site@example.org>\"\n";
+
+/// A server that is written to, and its remote.
+struct House {
+    server: TestServer,
+    upstream: Upstream,
+    _folder: TempDir,
+}
+
+impl House {
+    fn new(settings: &[(&str, &str)]) -> Self {
+        let (folder, upstream) = (tempfile::tempdir().unwrap(), people());
+        let tokens = folder.path().join("tokens.toml");
+        std::fs::write(&tokens, TOKENS).unwrap();
+        let mut all = vec![("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap())];
+        all.extend(settings);
+        Self { server: TestServer::with(&upstream.url(), &all), upstream, _folder: folder }
+    }
+
+    fn patch(&self, path: &str, patch: Value) -> Answer {
+        let call = self.server.request(Method::PATCH, path).bearer_auth(TOKEN).json(&patch);
+        self.server.send(call)
+    }
+
+    fn status(&self) -> Value {
+        self.server.get("/api/_status").json()
+    }
+
+    fn refuse(&self) {
+        let hook = self.upstream.path().join("hooks/pre-receive");
+        std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        std::fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
+        std::fs::set_permissions(&hook, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn accept(&self) {
+        std::fs::remove_file(self.upstream.path().join("hooks/pre-receive")).unwrap();
+    }
+}
+
+fn receiver() -> ScriptedHttp {
+    ScriptedHttp::start([headwater_testkit::Answer::json(200, "{}")])
+}
+
+/// Waits for the first alert.
+fn alert(receiver: &ScriptedHttp) -> Value {
+    serde_json::from_slice(&receiver.wait_for(1)[0].body).unwrap()
+}
+
+#[test]
+fn a_write_that_is_to_be_pushed_first_is_on_the_remote_when_it_is_answered() {
+    let house = House::new(&[]);
+    let done = house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    assert_eq!((done.status, &done.json()["pushed"]), (200, &json!(true)));
+    assert_eq!(done.header("x-headwater-pushed"), Some("true"));
+    assert_eq!(house.upstream.head().as_deref(), Some(done.commit()));
+    let status = house.status();
+    assert_eq!((&status["push"]["unpushed"], &status["push"]["failures"]), (&json!(0), &json!(0)));
+    assert!(status["push"]["pushedAt"].is_string(), "{status}");
+    // The webhook of our own push asks nobody anything.
+    let told = house.server.reload_with(&json!({ "commitHash": done.commit() })).json();
+    assert_eq!((&told["outcome"], &told["fetched"]), (&json!("unchanged"), &json!(false)));
+    let metrics = house.server.get("/metrics").body;
+    let metrics = String::from_utf8_lossy(&metrics);
+    assert!(metrics.contains("headwater_pushes_total{result=\"pushed\"} 1"), "{metrics}");
+    house.patch("/api/people/ada?push=maybe", json!({})).problem(422, "invalid_query");
+}
+
+#[test]
+fn a_setting_lets_every_write_be_pushed_first() {
+    let house = House::new(&[("HEADWATER_PUSH", "sync")]);
+    let done = house.patch("/api/people/ada", json!({ "age": 37 }));
+    assert_eq!(house.upstream.head().as_deref(), Some(done.commit()));
+    let later = house.patch("/api/people/ada?push=background", json!({ "age": 38 }));
+    assert_eq!(later.status, 200);
+}
+
+#[test]
+fn a_remote_that_refuses_is_told_in_the_answer_the_status_and_an_alert() {
+    let receiver = receiver();
+    let house = House::new(&[("HEADWATER_ALERT_URL", &receiver.url("/"))]);
+    house.refuse();
+    let done = house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    assert_eq!((done.status, &done.json()["pushed"]), (202, &json!(false)));
+    assert_eq!(house.server.get("/api/people/ada").json()["age"], 37);
+    let push = house.status()["push"].clone();
+    assert_eq!((&push["unpushed"], &push["failure"]), (&json!(1), &json!("refused")));
+    assert!(push["unpushedSince"].is_string() && push["nextTryAt"].is_string(), "{push}");
+    let alert = alert(&receiver);
+    assert_eq!((&alert["event"], &alert["reason"]), (&json!("push_failed"), &json!("refused")));
+    house.accept();
+}
+
+#[test]
+fn what_was_refused_is_pushed_behind_a_restart() {
+    let mut house = House::new(&[]);
+    house.refuse();
+    let done = house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    house.accept();
+    house.server.restart();
+    let next = house.patch("/api/people/grace?push=sync", json!({ "age": 86 }));
+    assert_eq!(house.upstream.head().as_deref(), Some(next.commit()));
+    let parent = git(house.upstream.path(), ["rev-parse", "published^"]);
+    assert_eq!(parent.trim(), done.commit());
+}
+
+#[test]
+fn what_is_written_last_is_pushed_before_the_server_ends() {
+    let mut house = House::new(&[]);
+    let done: Vec<_> = (0..5).map(|n| house.patch("/api/people/ada", json!({ "n": n }))).collect();
+    assert!(house.server.stop());
+    assert_eq!(house.upstream.head().as_deref(), Some(done[4].commit()));
+}
+
+#[test]
+fn nothing_is_pushed_where_that_is_turned_off() {
+    let mut house = House::new(&[("HEADWATER_PUSH", "off")]);
+    let before = house.upstream.head();
+    let done = house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    assert_eq!((done.status, &done.json()["pushed"]), (200, &json!(false)));
+    assert!(house.server.stop());
+    assert_eq!(house.upstream.head(), before);
+}
+
+#[test]
+fn both_sides_are_merged_and_a_conflict_is_told_with_its_fields() {
+    let receiver = receiver();
+    let house = House::new(&[
+        ("HEADWATER_ON_DIVERGENCE", "replay"),
+        ("HEADWATER_ALERT_URL", &receiver.url("/")),
+    ]);
+    let mut house = house;
+    let theirs = "age = 36\nname = \"Ada\"\nslug = \"ada\"\n";
+    house.upstream.commit("theirs").put("people/ada.toml", theirs).push();
+    let done = house.patch("/api/people/ada?push=sync", json!({ "age": 37 }));
+    assert_eq!((done.status, &done.json()["pushed"]), (200, &json!(true)));
+    let ada = house.server.get("/api/people/ada").json();
+    assert_eq!(ada, json!({ "age": 37, "name": "Ada", "slug": "ada" }));
+    let read = house.server.get("/api/people/ada");
+    assert_eq!(house.upstream.head().as_deref(), Some(read.commit()));
+
+    house.upstream.commit("theirs").put("people/ada.toml", theirs.replace("36", "50")).push();
+    let done = house.patch("/api/people/ada?push=sync", json!({ "age": 60 }));
+    done.problem(409, "conflict");
+    assert_eq!(house.server.get("/api/people/ada").json()["age"], 50);
+    let alert = alert(&receiver);
+    assert_eq!(alert["event"], "conflict");
+    assert_eq!(alert["lost"], json!([{ "path": "people/ada.toml", "pointer": "/age" }]));
+    let kept = format!("refs/heads/{}", alert["keptBranch"].as_str().unwrap());
+    assert_eq!(git(house.server.mirror(), ["rev-parse", &kept]).trim(), alert["keptCommit"]);
+}
