@@ -44,6 +44,8 @@ pub struct Config {
     pub require_if_match: bool,
     /// Who commits what is written.
     pub committer: Identity,
+    /// How large an attachment may be, in bytes.
+    pub attachment_limit: usize,
     /// When a write is on the disk.
     pub durability: Durability,
     /// When what is written is pushed.
@@ -211,6 +213,7 @@ impl Config {
             write_tokens: write_tokens(layers)?,
             require_if_match: layers.require(&REQUIRE_IF_MATCH, values::switch)?,
             committer: layers.require(&COMMITTER, values::identity)?,
+            attachment_limit: layers.require(&ATTACHMENT_LIMIT, values::number)?,
             durability: layers.require(&DURABILITY, values::durability)?,
             push: layers.require(&PUSH, Push::parse)?,
             on_divergence: layers.read(&ON_DIVERGENCE, values::rewrites)?,

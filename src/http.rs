@@ -3,6 +3,7 @@
 pub mod accept;
 mod app;
 mod auth;
+mod attachment;
 mod blocking;
 mod body;
 mod current;
@@ -56,11 +57,13 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         .route("/api/_status", get(state::status))
         .route("/api/_problems", get(state::problems))
         .route("/api/_search", get(search::search))
+        .route("/api/_attachments/{sheet}/{*rest}", get(attachment::show))
         .route("/api/{sheet}", get(list::list))
         .route("/api/{sheet}/{*key}", get(record::show));
     let reads = if app.gate.lets_write() {
         let change = put(write::change).patch(write::change).delete(write::change);
         reads
+            .route("/api/_attachments/{sheet}/{*rest}", put(write::attach).delete(write::attach))
             .route("/api/_transact", post(write::transact))
             .route("/api/{sheet}", post(write::create))
             .route("/api/{sheet}/{*key}", change)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use headwater_engine::engine::{Ledger, Observer, PushReport, Report};
 use headwater_engine::options::Progress;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,9 @@ use crate::pending::PendingVerdicts;
 
 use opening::Opening;
 pub use source::{engine_config, load_options, open_exit};
+
+/// How many attachments are read at once; each is a process of its own.
+const ATTACHMENTS: usize = 16;
 
 /// A server that accepts requests. Stop it with [`Server::stop`]; dropping it stops nothing.
 pub struct Server {
@@ -196,6 +199,8 @@ fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
         proxies: config.http.trusted_proxies,
         deliveries: Deliveries::default(),
         pending: PendingVerdicts::default(),
+        attachment_limit: config.attachment_limit,
+        attachments: Arc::new(Semaphore::new(ATTACHMENTS)),
         blocking: Blocking::default(),
         metrics,
         require_if_match: config.require_if_match,

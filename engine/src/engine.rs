@@ -267,6 +267,11 @@ impl Engine {
         status
     }
 
+    /// Returns the repository, for reading.
+    pub fn mirror(&self) -> &Mirror {
+        &self.shared.mirror
+    }
+
     /// Returns the ledger of past reloads.
     pub fn ledger(&self) -> &Arc<Ledger> {
         &self.shared.ledger

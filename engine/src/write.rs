@@ -11,9 +11,11 @@ mod files;
 pub use batch::{Change, State, commit, repeat_of};
 pub use error::{Gate, StoreError, WriteError};
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
-use crate::id::{CommitId, Key, SheetName};
+use crate::id::{BlobId, CommitId, Key, SheetName};
 use crate::mirror::{Identity, Trailer};
 use crate::value::Value;
 
@@ -24,6 +26,13 @@ pub type Version = [u8; 16];
 pub fn version(served: &[u8]) -> Version {
     let mut version = Version::default();
     version.copy_from_slice(&blake3::hash(served).as_bytes()[..16]);
+    version
+}
+
+/// Stands for the content of an attachment: the first half of what git knows it by.
+pub fn attachment_version(blob: BlobId) -> Version {
+    let mut version = Version::default();
+    version.copy_from_slice(&blob.as_bytes()[..16]);
     version
 }
 
@@ -73,9 +82,13 @@ pub enum Action {
     Patch(Key, Json),
     /// It is gone, with its attachments.
     Delete(Key),
+    /// It has a file of this name beside it.
+    Attach(Key, String, Arc<[u8]>),
+    /// It has no file of this name beside it.
+    Detach(Key, String),
 }
 
-/// What a record must be for a change of it to happen.
+/// What a record, or the file beside it, must be for a change of it to happen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Condition {
     /// Whatever it is.
@@ -89,7 +102,19 @@ pub enum Condition {
     Is(Vec<Version>),
 }
 
-/// What became of one record.
+impl Condition {
+    /// Says whether it is met by what is there now.
+    pub(crate) fn is_met(&self, now: Option<Version>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => now.is_none(),
+            Self::Present => now.is_some(),
+            Self::Is(versions) => now.is_some_and(|now| versions.contains(&now)),
+        }
+    }
+}
+
+/// What became of one record, or of a file beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// Its sheet.
@@ -100,8 +125,10 @@ pub struct Written {
     pub moved_from: Option<Key>,
     /// Whether it was there before.
     pub existed: bool,
-    /// What it is now; `None` where it was deleted.
+    /// What it is now; `None` where it was deleted, and for a file beside it.
     pub value: Option<Value>,
+    /// The version of the file beside it that was written.
+    pub attachment: Option<Version>,
 }
 
 /// A batch that is done: durable in the mirror, and published.

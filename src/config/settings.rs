@@ -77,6 +77,8 @@ settings! {
         "`on` or `off`: whether a change of a record must name the version that it is based on";
     COMMITTER = "committer" "NAME" Some("Headwater <headwater@localhost>"), None, false,
         "Who commits what is written, as `Name <address>`; its author is who wrote it";
+    ATTACHMENT_LIMIT = "attachment-limit" "BYTES" Some("10485760"), None, false,
+        "How large an attachment may be that is written";
     DURABILITY = "durability" "LEVEL" Some("synced"), None, false,
         "`synced`: a write is on the disk before it is acknowledged; `buffered`: soon afterwards, which a crash of the machine may come before";
     PUSH = "push" "WHEN" Some("background"), None, false,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::blocking::Blocking;
 use super::gate::Gate;
 use crate::config::{BasePath, TrustedProxies};
@@ -25,6 +27,10 @@ pub struct Shared {
     pub deliveries: Deliveries,
     /// Calls that did not wait for their verdict.
     pub pending: PendingVerdicts,
+    /// How large an attachment may be, in bytes.
+    pub attachment_limit: usize,
+    /// Lets few attachments be read at once.
+    pub attachments: Arc<Semaphore>,
     /// Runs what may take long.
     pub blocking: Blocking,
     /// Counters.

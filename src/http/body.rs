@@ -90,6 +90,21 @@ impl BodyReader {
         seen: impl FnMut(&[u8]),
     ) -> Result<Arrived<'_>, ApiError> {
         let max = if hook::sender(headers).is_some() { self.forge_max } else { self.max };
+        self.read_up_to(max, headers, body, trust, seen).await
+    }
+
+    /// The same, up to `max` bytes.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) async fn read_up_to(
+        &self,
+        max: usize,
+        headers: &HeaderMap,
+        body: Body,
+        trust: Trust,
+        seen: impl FnMut(&[u8]),
+    ) -> Result<Arrived<'_>, ApiError> {
         if content_length(headers).is_some_and(|length| length > max as u64) {
             return Err(too_large(max));
         }

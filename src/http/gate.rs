@@ -48,13 +48,14 @@ impl Gate {
         self.writers.is_some()
     }
 
-    /// Lets somebody pass who may write, and takes in what is to be written.
+    /// Lets somebody pass who may write, and takes in what is to be written, up to `max` bytes.
     ///
     /// # Errors
     /// 405 where nothing is written; 401 without a token, 429 when the source has failed too often;
     /// as [`BodyReader::read`].
     pub(super) async fn receive_write(
         &self,
+        max: usize,
         source: Source,
         headers: &HeaderMap,
         body: Body,
@@ -63,8 +64,8 @@ impl Gate {
         let tokens = writers.current().await;
         let token = bearer_token(headers).and_then(|given| tokens.matching(given)).cloned();
         let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into()))?;
-        let arrived = self.bodies.read(headers, body, Trust::Proven, |_| ()).await?;
-        Ok((token, arrived))
+        let arrived = self.bodies.read_up_to(max, headers, body, Trust::Proven, |_| ());
+        Ok((token, arrived.await?))
     }
 
     /// Lets a caller pass on a route that takes no body.

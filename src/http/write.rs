@@ -2,6 +2,7 @@
 //! each request is one commit, or none.
 
 mod answer;
+mod attach;
 mod condition;
 mod request;
 
@@ -23,7 +24,11 @@ use super::error::{ApiError, Code};
 use super::record::RecordPath;
 use super::source::Source;
 use super::{list, webhook};
+pub(super) use attach::attach;
 use request::{Caller, Transaction, json, message_of};
+
+/// The largest body that is JSON, in bytes.
+const RECORD: usize = 1 << 20;
 
 /// What is asked for, as far as the route tells.
 struct Request {
@@ -111,12 +116,19 @@ impl Request {
     }
 
     /// Takes in the body of somebody who may write.
-    async fn admitted(
+    async fn admitted(self, app: &App, body: Body) -> Result<(Caller, Vec<u8>, Self), ApiError> {
+        self.admitted_up_to(RECORD, app, body).await
+    }
+
+    /// The same, for a body of up to `max` bytes.
+    async fn admitted_up_to(
         mut self,
+        max: usize,
         app: &App,
         body: Body,
     ) -> Result<(Caller, Vec<u8>, Self), ApiError> {
-        let (token, arrived) = app.gate.receive_write(self.source, &self.headers, body).await?;
+        let arrived = app.gate.receive_write(max, self.source, &self.headers, body).await;
+        let (token, arrived) = arrived?;
         let caller = Caller::new(token, &self.headers)?;
         // The message names the path below the base.
         if let Some(path) = self.path.strip_prefix(app.base_path.as_str()) {

@@ -151,6 +151,23 @@ impl SheetSpec {
         }
     }
 
+    /// Returns the folder of the attachments of the record at `path`, where the sheet has any: it
+    /// stands beside the record, and only in sheets of fixed depth.
+    pub fn attachments_of<'a>(&self, path: &'a str) -> Option<&'a str> {
+        if self.template.is_every_file() || self.template.is_recursive() {
+            return None;
+        }
+        path.rsplit_once('.').map(|(folder, _)| folder)
+    }
+
+    /// Returns the path of the attachment `name` of the record at `path`; `None` where it cannot
+    /// have one of that name.
+    pub fn attachment_of(&self, path: &str, name: &str) -> Option<String> {
+        let attachment = format!("{}/{name}", self.attachments_of(path)?);
+        let fits = !name.contains('/') && super::name::fault(attachment.as_bytes()).is_none();
+        fits.then_some(attachment)
+    }
+
     /// Returns how the file at `path` is decoded, which its extension says.
     pub fn format_of(&self, path: &str) -> Option<Format> {
         let (_, extension) = path.rsplit_once('.')?;

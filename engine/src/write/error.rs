@@ -63,6 +63,14 @@ pub enum WriteError {
         /// The path it would have.
         path: String,
     },
+    /// The sheet has no files beside its records, or none of this name.
+    #[error("a record of {sheet} cannot have the file {name:?} beside it")]
+    NotAttachable {
+        /// The sheet.
+        sheet: SheetName,
+        /// The name of the file.
+        name: String,
+    },
     /// The path cannot be told from the fields.
     #[error("a record of {sheet} cannot be placed")]
     Path {

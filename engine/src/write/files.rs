@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{Action, Condition, Operation, WriteError, Written, version};
+use super::{Action, Condition, Operation, WriteError, Written, attachment_version, version};
 use crate::encode::{encode, patched, path_of};
 use crate::id::{BlobId, Key, SheetName, TreeId};
 use crate::layout::SheetSpec;
@@ -93,8 +93,14 @@ impl<'a> Files<'a> {
                     moved_from: None,
                     existed: true,
                     value: None,
+                    attachment: None,
                 })
             }
+            Action::Attach(key, name, content) => {
+                let blob = self.stage.blob(content)?;
+                self.attach(&spec, key, name, condition, Some(blob))
+            }
+            Action::Detach(key, name) => self.attach(&spec, key, name, condition, None),
         }
     }
 
@@ -129,7 +135,7 @@ impl<'a> Files<'a> {
         let file = File { path, value: encoded.value.clone(), blob };
         self.records.insert((sheet.clone(), key.clone()), Some(file));
         let (sheet, existed, value) = (sheet.clone(), old.is_some(), Some(encoded.value));
-        Ok(Written { sheet, key, moved_from, existed, value })
+        Ok(Written { sheet, key, moved_from, existed, value, attachment: None })
     }
 
     /// Returns the record that is there, if the condition is met.
@@ -141,13 +147,7 @@ impl<'a> Files<'a> {
     ) -> Result<Option<File>, WriteError> {
         let found = self.find(sheet, key);
         let now = found.as_ref().map(|file| version(file.value.as_str().as_bytes()));
-        let is_met = match condition {
-            Condition::Any => true,
-            Condition::Absent => now.is_none(),
-            Condition::Present => now.is_some(),
-            Condition::Is(versions) => now.is_some_and(|now| versions.contains(&now)),
-        };
-        if is_met {
+        if condition.is_met(now) {
             Ok(found)
         } else {
             Err(WriteError::Stale { sheet: sheet.clone(), key: key.clone(), version: now })
@@ -194,10 +194,53 @@ impl<'a> Files<'a> {
 
     /// Returns the folder of a record's attachments, where its sheet has them.
     fn attachments(&self, spec: &SheetSpec, path: &str) -> Option<String> {
-        if spec.template.is_every_file() || spec.template.is_recursive() {
-            return None;
+        spec.attachments_of(path).map(str::to_owned)
+    }
+
+    /// Lets the file `name` beside a record be this blob, or be gone.
+    fn attach(
+        &mut self,
+        spec: &Arc<SheetSpec>,
+        key: &Key,
+        name: &str,
+        condition: &Condition,
+        blob: Option<BlobId>,
+    ) -> Result<Written, WriteError> {
+        let sheet = &spec.name;
+        let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
+        let record = self.find(sheet, key).ok_or_else(missing)?;
+        let path = spec.attachment_of(&record.path, name);
+        let path = path.ok_or_else(|| WriteError::NotAttachable {
+            sheet: sheet.clone(),
+            name: name.to_owned(),
+        })?;
+        let there = match (self.edits.get(&path), self.tree) {
+            (Some(Edit::Put { id, .. }), _) => Some(BlobId::from_bytes(*id)),
+            (Some(Edit::Remove), _) | (None, None) => None,
+            (None, Some(tree)) => {
+                let entry = self.stage.objects().entry_at(tree, path.as_bytes())?;
+                let file = entry.filter(|entry| entry.mode != EntryMode::Folder);
+                file.map(|file| BlobId::from_bytes(file.id))
+            }
+        };
+        let now = there.map(attachment_version);
+        if !condition.is_met(now) {
+            return Err(WriteError::Stale { sheet: sheet.clone(), key: key.clone(), version: now });
         }
-        path.rsplit_once('.').map(|(folder, _)| folder.to_owned())
+        let edit = match blob {
+            Some(blob) => Edit::Put { mode: EntryMode::Regular, id: *blob.as_bytes() },
+            None if there.is_none() => return Err(missing()),
+            None => Edit::Remove,
+        };
+        self.edits.insert(path, edit);
+        Ok(Written {
+            sheet: sheet.clone(),
+            key: key.clone(),
+            moved_from: None,
+            existed: there.is_some(),
+            value: None,
+            attachment: blob.map(attachment_version),
+        })
     }
 
     fn move_attachments(

@@ -76,8 +76,9 @@ fn told_of(app: &App, request: &Request, done: &Committed, pushed: Option<bool>)
             body.insert("results".into(), results.collect::<Vec<_>>().into());
         }
     }
-    let is_new = one.is_some_and(|one| !one.existed && one.value.is_some());
-    let is_gone = one.is_some_and(|one| one.value.is_none());
+    let is_there = |one: &Written| one.value.is_some() || one.attachment.is_some();
+    let is_new = one.is_some_and(|one| !one.existed && is_there(one));
+    let is_gone = one.is_some_and(|one| !is_there(one));
     let is_minimal = prefers_minimal(request) || is_gone;
     let mut response = match (is_new, is_minimal) {
         (true, false) => (StatusCode::CREATED, Json(body)).into_response(),
@@ -90,6 +91,13 @@ fn told_of(app: &App, request: &Request, done: &Committed, pushed: Option<bool>)
     if let Some(pushed) = pushed {
         let pushed = if pushed { "true" } else { "false" };
         headers.insert(PUSHED, HeaderValue::from_static(pushed));
+    }
+    if let Some(Written { attachment: Some(version), .. }) = one {
+        headers.insert(header::ETAG, etag::of_version(version));
+        let place = format!("{}{}", app.base_path.as_str(), request.path);
+        if is_new && let Ok(place) = HeaderValue::try_from(place) {
+            headers.insert(header::LOCATION, place);
+        }
     }
     if let Some(Written { sheet, key, moved_from, value: Some(value), .. }) = one {
         headers.insert(header::ETAG, etag::of(value.as_str().as_bytes()));
@@ -151,9 +159,9 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
             let why = format!("{error}: {source}");
             listing(Code::InvalidRecord, vec![FieldError::at_pointer("", why)])
         }
-        WriteError::OtherKey { .. } | WriteError::NotOfSheet { .. } => {
-            explained(Code::InvalidRecord)
-        }
+        WriteError::OtherKey { .. }
+        | WriteError::NotOfSheet { .. }
+        | WriteError::NotAttachable { .. } => explained(Code::InvalidRecord),
         WriteError::Encode { source, .. } => {
             let errors = match source {
                 EncodeError::Invalid { issues } => issues

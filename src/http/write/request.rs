@@ -152,7 +152,8 @@ pub(super) fn message_of(
         vec![trailer("Action", &action(&operations))?, trailer("Actor-Slug", actor)?];
     if let [Operation { sheet, .. }] = &operations[..] {
         trailers.push(trailer("Subject-Type", sheet.as_str())?);
-        if let Some((_, key)) = request.path.trim_start_matches("/api/").split_once('/') {
+        let below = request.path.trim_start_matches("/api/").trim_start_matches("_attachments/");
+        if let Some((_, key)) = below.split_once('/') {
             trailers.push(trailer("Subject-Slug", key)?);
         }
     }
@@ -177,6 +178,8 @@ fn action(operations: &[Operation]) -> String {
         Action::Create(..) => "create",
         Action::Patch(..) => "patch",
         Action::Delete(..) => "delete",
+        Action::Attach(..) => "attach",
+        Action::Detach(..) => "detach",
     };
     format!("{sheet}.{verb}")
 }

@@ -1,0 +1,206 @@
+//! `GET /api/_attachments/<sheet>/<key...>/<name>`: a file beside a record, streamed.
+
+use std::io::{self, Read};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use headwater_engine::mirror::{Mirror, OpenFile};
+use headwater_engine::snapshot::Snapshot;
+use headwater_engine::write::attachment_version;
+use hyper::body::Frame;
+use percent_encoding::percent_decode_str;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use super::app::App;
+use super::current::{Current, not_ready};
+use super::error::{ApiError, Code};
+use super::etag;
+
+/// How large the pieces are that a file is sent in, in bytes.
+const PIECE: usize = 64 << 10;
+
+/// How many pieces wait for a reader who is slow.
+const AHEAD: usize = 4;
+
+/// What a browser may do with a file that it shows: nothing, for anybody may have written it.
+const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
+
+/// The sheet, the key and the name that a path names, percent-decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AttachmentPath {
+    pub(super) sheet: String,
+    pub(super) key: String,
+    pub(super) name: String,
+}
+
+impl AttachmentPath {
+    /// A path that does not decode to text names nothing that can be there.
+    pub(super) fn parse(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("/api/_attachments/")?;
+        let (record, name) = rest.rsplit_once('/')?;
+        let (sheet, key) = record.split_once('/')?;
+        let decode = |text| percent_decode_str(text).decode_utf8().ok().map(Into::into);
+        Some(Self { sheet: decode(sheet)?, key: decode(key)?, name: decode(name)? })
+    }
+
+    /// Returns where the file is, if its record is there for everybody to see.
+    fn place(&self, snapshot: &Snapshot) -> Option<String> {
+        let record = snapshot.visible(&self.sheet, &self.key)?;
+        snapshot.sheet(&self.sheet)?.spec().attachment_of(&record.path, &self.name)
+    }
+}
+
+/// Answers with the file as it is in the commit that is served.
+pub(super) async fn show(
+    State(app): State<App>,
+    Current(snapshot): Current,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let path = uri.path().strip_prefix(app.base_path.as_str()).unwrap_or(uri.path());
+    let path = AttachmentPath::parse(path).ok_or(Code::NotFound)?;
+    let place = path.place(&snapshot).ok_or(Code::NotFound)?;
+    let permit = app.attachments.clone().try_acquire_owned();
+    let permit = permit.map_err(|_| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
+    let mirror = app.live.engine().ok_or_else(not_ready)?.mirror().clone();
+    let commit = snapshot.commit();
+    let opened = app.blocking.run(move || {
+        let opened = Mirror::open_file(&mirror, commit, &place);
+        opened.map_err(|error| ApiError::caused_by(Code::Internal, &error))
+    });
+    let file = opened.await?.ok_or(Code::NotFound)?;
+    let tag = etag::of_version(&attachment_version(file.id()));
+    let mut response = if etag::is_known(&headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let kind = HeaderValue::from_static(content_type(&path.name));
+        let size = HeaderValue::from(file.size());
+        let mut response = Response::new(streamed(file, permit));
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response.headers_mut().insert(header::CONTENT_LENGTH, size);
+        response
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, tag);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(HeaderName::from_static("content-security-policy"), SANDBOX);
+    Ok(response)
+}
+
+/// Sends the file piece by piece, no further than its reader comes along.
+fn streamed(mut file: OpenFile, permit: OwnedSemaphorePermit) -> Body {
+    let (sender, pieces) = mpsc::channel(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        loop {
+            let mut piece = vec![0; PIECE];
+            let piece = file.read(&mut piece).map(|read| {
+                piece.truncate(read);
+                Bytes::from(piece)
+            });
+            let is_last = piece.as_ref().map_or(true, Bytes::is_empty);
+            // A reader who has gone wants no more.
+            if piece.as_ref().is_ok_and(Bytes::is_empty)
+                || sender.blocking_send(piece).is_err()
+                || is_last
+            {
+                break;
+            }
+        }
+    });
+    Body::new(Pieces(pieces))
+}
+
+/// The pieces of a file as a body.
+struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+/// Returns the media type that an extension stands for, as gitsheets has them.
+fn content_type(name: &str) -> &'static str {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    match extension.as_deref().unwrap_or_default() {
+        "txt" => "text/plain; charset=utf-8",
+        "md" => "text/markdown; charset=utf-8",
+        "csv" => "text/csv; charset=utf-8",
+        "tsv" => "text/tab-separated-values; charset=utf-8",
+        "html" | "htm" => "text/html; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "toml" => "application/toml",
+        "json" => "application/json",
+        "yaml" | "yml" => "application/yaml",
+        "xml" => "application/xml",
+        "js" => "application/javascript",
+        "ts" => "application/typescript",
+        "svg" => "image/svg+xml",
+        "jpg" | "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "avif" => "image/avif",
+        "bmp" => "image/bmp",
+        "tiff" => "image/tiff",
+        "ico" => "image/vnd.microsoft.icon",
+        "mp3" => "audio/mpeg",
+        "wav" => "audio/wav",
+        "ogg" => "audio/ogg",
+        "m4a" => "audio/mp4",
+        "flac" => "audio/flac",
+        "mp4" => "video/mp4",
+        "webm" => "video/webm",
+        "mov" => "video/quicktime",
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        "gz" => "application/gzip",
+        "tar" => "application/x-tar",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_segment_is_the_name_and_what_is_before_it_the_record() {
+        let path = |sheet: &str, key: &str, name: &str| AttachmentPath {
+            sheet: sheet.into(),
+            key: key.into(),
+            name: name.into(),
+        };
+        for (text, expected) in [
+            ("/api/_attachments/people/ada/p.jpg", Some(path("people", "ada", "p.jpg"))),
+            ("/api/_attachments/a/b/c%20d/e%2Ff", Some(path("a", "b/c d", "e/f"))),
+            ("/api/_attachments/people/ada", None),
+            ("/api/_attachments/people/ada/%FF", None),
+        ] {
+            assert_eq!(AttachmentPath::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_extension_says_what_a_file_is() {
+        let cases = [
+            ("a.JPG", "image/jpeg"),
+            ("a", "application/octet-stream"),
+            ("a.b.svg", "image/svg+xml"),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(content_type(name), expected);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Files beside records: written, read as a stream, and gone with their record.
+
+use headwater_testkit::{Upstream, git};
+use reqwest::Method;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::harness::{Answer, TestServer, people};
+
+const TOKEN: &str = "the-token-of-the-site";
+const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n\
+                      author = \"The Site <site@example.org>\"\nsheets = [\"people\", \"deep\"]\n";
+const DEEP: &str = "[gitsheet]\nroot = \"deep\"\npath = \"${{ contentPath/** }}\"\n";
+
+struct House {
+    server: TestServer,
+    _upstream: Upstream,
+    _folder: TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        let (folder, mut upstream) = (tempfile::tempdir().unwrap(), people());
+        let hidden = "age = 1\ndeletedAt = \"x\"\nname = \"H\"\nslug = \"hidden\"\n";
+        let commit = upstream.commit("more").put(".gitsheets/deep.toml", DEEP);
+        let commit = commit.put("deep/a.toml", "contentPath = \"a\"\n");
+        commit.put("people/hidden.toml", hidden).put("people/hidden/x.txt", "secret").push();
+        let tokens = folder.path().join("tokens.toml");
+        std::fs::write(&tokens, TOKENS).unwrap();
+        let settings = [
+            ("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap()),
+            ("HEADWATER_ATTACHMENT_LIMIT", "3000000"),
+        ];
+        let server = TestServer::with(&upstream.url(), &settings);
+        Self { server, _upstream: upstream, _folder: folder }
+    }
+
+    fn put(&self, path: &str, content: impl Into<reqwest::Body>) -> Answer {
+        self.put_if(path, content, "accept", "*/*")
+    }
+
+    fn put_if(
+        &self,
+        path: &str,
+        content: impl Into<reqwest::Body>,
+        name: &str,
+        value: &str,
+    ) -> Answer {
+        let path = format!("/api/_attachments/{path}");
+        let call = self.server.request(Method::PUT, &path).bearer_auth(TOKEN);
+        self.server.send(call.header(name, value).body(content))
+    }
+
+    fn delete(&self, path: &str) -> Answer {
+        self.server.send(self.server.request(Method::DELETE, path).bearer_auth(TOKEN))
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.server.get(&format!("/api/_attachments/{path}"))
+    }
+
+    fn files(&self) -> String {
+        git(self.server.mirror(), ["ls-tree", "-r", "--name-only", "HEAD", "people/ada/"])
+    }
+}
+
+#[test]
+fn a_file_is_put_beside_a_record_read_and_deleted() {
+    let house = House::new();
+    let photo: Vec<u8> = (0..2_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let done = house.put("people/ada/photo%201.jpg", photo.clone());
+    assert_eq!(
+        (done.status, done.header("location")),
+        (201, Some("/api/_attachments/people/ada/photo%201.jpg"))
+    );
+    assert_eq!(house.files(), "people/ada/photo 1.jpg");
+    let read = house.get("people/ada/photo%201.jpg");
+    assert_eq!((read.status, read.header("content-type")), (200, Some("image/jpeg")));
+    assert_eq!(read.header("content-length"), Some("2000000"));
+    assert_eq!(read.header("etag"), done.header("etag"));
+    assert_eq!(read.header("content-security-policy"), Some("sandbox; default-src 'none'"));
+    assert_eq!(read.commit(), done.commit());
+    assert!(read.body == photo);
+    let tag = read.header("etag").unwrap().to_owned();
+    let known = house.server.request(Method::GET, "/api/_attachments/people/ada/photo%201.jpg");
+    assert_eq!(house.server.send(known.header("if-none-match", &tag)).status, 304);
+
+    let same = house.put("people/ada/photo%201.jpg", photo);
+    assert_eq!((same.status, &same.json()["changed"]), (200, &json!(false)));
+    let path = "/api/_attachments/people/ada/photo%201.jpg";
+    assert_eq!(house.delete(path).status, 204);
+    assert_eq!(house.get("people/ada/photo%201.jpg").status, 404);
+    house.delete(path).problem(404, "not_found");
+    let log =
+        git(house.server.mirror(), ["log", "-1", "--format=%an|%s|%(trailers:key=Action)", "HEAD"]);
+    assert_eq!(log.trim_end(), format!("The Site|site: DELETE {path}|Action: people.detach"));
+}
+
+#[test]
+fn a_file_changes_only_in_the_version_that_its_writer_knows() {
+    let house = House::new();
+    let first = house.put("people/ada/a.txt", "1");
+    let tag = first.header("etag").unwrap().to_owned();
+    house.put_if("people/ada/a.txt", "2", "if-none-match", "*").problem(412, "precondition_failed");
+    assert_eq!(house.put_if("people/ada/a.txt", "2", "if-match", &tag).status, 200);
+    house.put_if("people/ada/a.txt", "3", "if-match", &tag).problem(412, "precondition_failed");
+    assert_eq!(house.get("people/ada/a.txt").body, b"2");
+}
+
+#[test]
+fn files_are_only_beside_records_that_everybody_sees_and_with_names_that_do_no_harm() {
+    let house = House::new();
+    for none in ["people/nobody/x", "people/hidden/x.txt", "people/ada/x.txt", "nothing/a/b"] {
+        assert_eq!(house.get(none).status, 404, "{none}");
+    }
+    house.put("people/nobody/x", "1").problem(404, "not_found");
+    // Where every file is a record there is nothing beside them.
+    house.put("deep/a/x.txt", "1").problem(422, "invalid_record");
+    for hostile in [".git", "a%2Fb", "a%0Ab", "CON"] {
+        let answer = house.put(&format!("people/ada/{hostile}"), "1");
+        assert!([404, 422].contains(&answer.status), "{hostile}: {}", answer.status);
+    }
+    house.put("people/ada/big", vec![0; 3_000_001]).problem(413, "body_too_large");
+    assert_eq!(house.files(), "");
+    // A file that looks like a record is none.
+    house.put("people/ada/note.toml", "not = = toml");
+    assert_eq!(house.server.get("/api/people").json()["total"], 2);
+}
+
+#[test]
+fn a_file_goes_where_its_record_goes() {
+    let house = House::new();
+    house.put("people/ada/a.txt", "1");
+    let call = house.server.request(Method::PATCH, "/api/people/ada").bearer_auth(TOKEN);
+    house.server.send(call.json(&json!({ "slug": "ada2" })));
+    assert_eq!(house.get("people/ada2/a.txt").body, b"1");
+    assert_eq!(house.get("people/ada/a.txt").status, 404);
+    house.delete("/api/people/ada2");
+    assert_eq!(house.get("people/ada2/a.txt").status, 404);
+}
