@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod monitoring;
 mod notify;
+mod offline;
 mod pins;
 mod reads;
 mod refusals;

@@ -62,6 +62,17 @@ impl Objects {
         Ok(Trailer::read(&message.to_str_lossy()))
     }
 
+    /// Returns who wrote a commit, as `Name <address>`, with what is not UTF-8 replaced; empty if
+    /// the commit does not say it.
+    pub fn author(&self, commit: CommitId) -> Result<String, ObjectError> {
+        let mut buffer = Vec::new();
+        let data = self.read(&object_id(commit), Kind::Commit, &mut buffer)?;
+        let headers = data.find(b"\n\n").map_or(data, |end| &data[..end]);
+        let author = headers.lines().find_map(|line| line.strip_prefix(b"author "));
+        let author = author.map(|line| line.rfind_byte(b'>').map_or(line, |end| &line[..=end]));
+        Ok(author.unwrap_or_default().to_str_lossy().into_owned())
+    }
+
     /// Says whether `ancestor` is `descendant` or in its history.
     ///
     /// Reads the commits that only one of the two has, and a few below.
