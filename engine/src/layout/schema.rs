@@ -300,6 +300,17 @@ mod tests {
     }
 
     #[test]
+    fn a_field_is_a_text_where_it_can_be_nothing_else() {
+        let schema = json!({"properties": {
+            "a": {"type": "string"}, "b": {"type": ["string", "null"]},
+            "c": {"type": ["string", "number"]}, "d": {"type": "integer"}, "e": {},
+        }});
+        let schema = Schema::compile(&[schema]).unwrap();
+        let texts = ["a", "b", "c", "d", "e", "f"].map(|field| schema.is_text(field));
+        assert_eq!(texts, [true, true, false, false, false, false]);
+    }
+
+    #[test]
     fn the_values_of_a_record_are_not_in_the_message() {
         let schema = Schema::compile(&[json!({"properties": {"a": {"const": 1}}})]).unwrap();
         let found = schema.violations(&json!({"a": "hush"}));

@@ -317,6 +317,8 @@ mod tests {
         assert_eq!(facts.parents, [first]);
         assert_eq!(facts.committer_time, 1_700_000_000);
         assert_eq!(facts.subject, "subject");
+        let author = repository.objects().author(second).unwrap();
+        assert!(author.contains(" <") && author.ends_with('>'), "{author}");
     }
 
     #[test]
@@ -329,6 +331,7 @@ mod tests {
         let commit = CommitId::from_bytes(repository.write_raw("commit", &text));
         let facts = repository.objects().commit(commit).unwrap();
         assert_eq!((facts.tree, facts.author_time, facts.committer_time), (tree, 0, 0));
+        assert_eq!(repository.objects().author(commit).unwrap(), "<<");
     }
 
     #[test]
