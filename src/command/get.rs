@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::place::sheet_of;
+use super::place::{line, sheet_of};
 use super::repository::Repository;
 use crate::cli::GetArgs;
 use crate::exit::{Exit, Failure};
@@ -10,12 +10,19 @@ use crate::exit::{Exit, Failure};
 /// Writes the JSON of a record, hidden or not.
 ///
 /// # Errors
-/// When there is no such record, or the commit can't be read.
+/// When there is no such record, or the commit can't be read. What is wrong with its file is told.
 pub fn get(arguments: &GetArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let (sheet, key) = (&arguments.place.sheet, &arguments.place.key);
+    let (name, key) = (&arguments.place.sheet, &arguments.place.key);
     let snapshot = Repository::open(&arguments.read.repo)?.load(&arguments.read.rev())?;
-    let record = sheet_of(&snapshot, sheet)?.record(key);
-    let none = || Failure::new(Exit::Data, format!("there is no record {key} in {sheet}"));
-    writeln!(out, "{}", record.ok_or_else(none)?.value.as_str())?;
-    Ok(Exit::Success)
+    let sheet = sheet_of(&snapshot, name)?;
+    if let Some(record) = sheet.record(key) {
+        writeln!(out, "{}", record.value.as_str())?;
+        return Ok(Exit::Success);
+    }
+    let mut told = format!("there is no record {key} in {name}");
+    let path = sheet.spec().file_path(key).unwrap_or_default();
+    for problem in sheet.problems().iter().filter(|problem| problem.path == path) {
+        told.push_str(&format!("\n{}", line(problem)));
+    }
+    Err(Failure::new(Exit::Data, told))
 }

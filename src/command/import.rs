@@ -63,7 +63,7 @@ pub fn import(
     let Some(done) = done else {
         let commit = snapshot.commit();
         let rows = plan.bad_rows();
-        let summary = format!("{rows} of {} are bad", count(total, "row"));
+        let summary = format!("{}: {rows} bad of {}", arguments.sheet, count(total, "row"));
         writer.tell(
             commit,
             false,

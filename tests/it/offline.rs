@@ -224,7 +224,7 @@ fn bad_rows_are_told_by_their_lines_and_nothing_is_written() {
         format!("{table}:5: the path needs the field \"slug\""),
         format!("{table}:6: the row has 4 cells and the first line 3 [malformed]"),
         format!("{table}:8: line 2 is the record joan already [key_taken]"),
-        "3 of 5 rows are bad: nothing changed".to_owned(),
+        "people: 3 bad of 5 rows: nothing changed".to_owned(),
     ] {
         assert!(told.contains(&line), "{line}: {told}");
     }
@@ -347,7 +347,11 @@ fn files_that_cannot_be_normalized_are_told_and_left() {
         .push();
     let house = House::new(upstream);
     let told = house.run(&["normalize"], 1);
-    assert!(told.contains("people/broken.toml:1:") && told.contains("[malformed]"), "{told}");
+    let problem = |told: &str| {
+        assert!(told.contains("people/broken.toml:1:") && told.contains("[malformed]"), "{told}");
+    };
+    problem(&told);
+    problem(&house.run(&["get", "people/broken"], 65));
     assert!(told.contains("1 rewritten, 2 as they were, 1 left: commit "), "{told}");
     assert_eq!(house.git(&["show", "HEAD:people/broken.toml"]), BROKEN.trim_end());
 }
