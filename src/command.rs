@@ -68,9 +68,13 @@ pub fn run(
     }
 }
 
-/// The output can't be written, mostly because nobody reads it any more.
+/// The output can't be written. Where nobody reads it any more, as behind `head`, nobody needs to
+/// be told either.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Software, "");
+        }
         Self::new(Exit::Software, format!("cannot write the output: {error}"))
     }
 }

@@ -33,12 +33,17 @@ pub fn export(arguments: &ExportArgs, out: &mut (dyn Write + Send)) -> Result<Ex
     match arguments.format {
         TableFormat::Ndjson => lines(texts, false, out)?,
         TableFormat::Json => lines(texts, true, out)?,
-        TableFormat::Csv => table(sheet, key, out).map_err(|error| {
-            // Only the output can fail: cells of every kind can be written.
-            Failure::from(std::io::Error::from(error))
-        })?,
+        TableFormat::Csv => table(sheet, key, out).map_err(unwritten)?,
     }
     Ok(Exit::Success)
+}
+
+/// Only the output can fail: rows have as many cells as the first line, and cells take every text.
+fn unwritten(error: csv::Error) -> Failure {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error.into(),
+        kind => Failure::new(Exit::Software, format!("cannot write a table: {kind:?}")),
+    }
 }
 
 /// Returns the JSON of a record, with its key in front where a field takes it.

@@ -62,8 +62,8 @@ impl Writer {
         self.is_json
     }
 
-    /// Writes `actions` in `sheet` as one commit, or none of them; without a message of the
-    /// caller its message is `otherwise`.
+    /// Writes `operations` as one commit, or none of them; without a message of the caller its
+    /// message is `otherwise`.
     pub(super) fn commit(
         &self,
         operations: Vec<Operation>,
@@ -71,7 +71,11 @@ impl Writer {
     ) -> Result<Committed, WriteError> {
         let message = self.message.clone().unwrap_or_else(|| otherwise.to_owned());
         let (author, trailers) = (self.author.clone(), Vec::new());
-        self.engine.commit(Batch { operations, author, message, trailers, repeat: None })
+        let batch = Batch { operations, author, message, trailers, repeat: None };
+        let done = self.engine.commit(batch)?;
+        // Each command leaves a pack behind, and nobody else may ever merge them.
+        self.engine.settle();
+        Ok(done)
     }
 
     /// Writes what was done: a line, or JSON with the further facts.

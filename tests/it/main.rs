@@ -12,6 +12,7 @@ mod forges;
 mod full;
 mod harness;
 mod held;
+mod imports;
 mod kills;
 mod lifecycle;
 mod limits;

@@ -11,39 +11,39 @@ use crate::commands::headwater;
 use crate::harness::{BROKEN, TestServer, people, person};
 
 /// A bare repository, and a folder for the files of its commands.
-struct House {
-    upstream: Upstream,
+pub(crate) struct House {
+    pub(crate) upstream: Upstream,
     folder: TempDir,
 }
 
 impl House {
-    fn new(upstream: Upstream) -> Self {
+    pub(crate) fn new(upstream: Upstream) -> Self {
         Self { upstream, folder: tempfile::tempdir().unwrap() }
     }
 
     /// Runs a command on the repository and returns what it writes, errors behind the rest.
     #[track_caller]
-    fn run(&self, arguments: &[&str], code: i32) -> String {
+    pub(crate) fn run(&self, arguments: &[&str], code: i32) -> String {
         run_in(self.upstream.path().to_str().unwrap(), arguments, "", code)
     }
 
     #[track_caller]
-    fn given(&self, arguments: &[&str], input: &str, code: i32) -> String {
+    pub(crate) fn given(&self, arguments: &[&str], input: &str, code: i32) -> String {
         run_in(self.upstream.path().to_str().unwrap(), arguments, input, code)
     }
 
     /// Writes a file and returns its path.
-    fn file(&self, name: &str, content: &str) -> String {
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, content).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
-    fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
         git(self.upstream.path(), arguments)
     }
 
-    fn commits(&self) -> usize {
+    pub(crate) fn commits(&self) -> usize {
         self.git(&["rev-list", "--count", "HEAD"]).trim().parse().unwrap()
     }
 }
@@ -62,7 +62,7 @@ fn run_in(repo: &str, arguments: &[&str], input: &str, code: i32) -> String {
     out + &err
 }
 
-fn json(text: &str) -> Value {
+pub(crate) fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -212,112 +212,6 @@ fn a_query_has_the_parameters_of_a_list() {
 }
 
 #[test]
-fn bad_rows_are_told_by_their_lines_and_nothing_is_written() {
-    let house = House::new(people());
-    let table = house.file(
-        "people.csv",
-        "slug,name,bio\r\njoan,\"Clarke, Joan\",\"Said \"\"no\"\",\r\ntwice\"\r\n\r\n,Nameless,\r\n\
-         too,many,cells,here\r\nada,Ada,\r\njoan,Again,\r\n",
-    );
-    let told = house.run(&["import", "people", &table], 65);
-    for line in [
-        format!("{table}:5: the path needs the field \"slug\""),
-        format!("{table}:6: the row has 4 cells and the first line 3 [malformed]"),
-        format!("{table}:8: line 2 is the record joan already [key_taken]"),
-        "people: 3 bad of 5 rows: nothing changed".to_owned(),
-    ] {
-        assert!(told.contains(&line), "{line}: {told}");
-    }
-    assert_eq!(house.commits(), 1);
-    let told = json(&house.run(&["import", "people", &table, "--skip-bad", "--json"], 1));
-    let lines: Vec<_> = told["bad"].as_array().unwrap().iter().map(|bad| &bad["line"]).collect();
-    assert_eq!(lines, [5, 6, 8]);
-    assert_eq!(
-        (&told["added"], &told["modified"], &told["same"]),
-        (&json!(1), &json!(1), &json!(0))
-    );
-    let joan = json(&house.run(&["get", "people/joan"], 0));
-    let expected = json!({"slug":"joan","name":"Clarke, Joan","bio":"Said \"no\",\r\ntwice"});
-    assert_eq!(joan, expected);
-    assert_eq!(house.commits(), 2);
-    let cut = house.file("cut.json", "[\n{\"slug\": \"a\"},\n{\"slug\":\n");
-    assert!(house.run(&["import", "people", &cut, "--skip-bad"], 65).contains("cut.json:"));
-    assert!(house.run(&["import", "people", "-"], 64).contains("--format"));
-}
-
-#[test]
-fn rows_that_clash_with_other_records_are_bad() {
-    let mut upstream = Upstream::new();
-    let sheet = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\
-                 [headwater]\nunique = [\"mail\"]\n";
-    upstream
-        .commit("one")
-        .put(".gitsheets/people.toml", sheet)
-        .put("people/ada.toml", "mail = \"a@x.org\"\nslug = \"ada\"\n")
-        .push();
-    let house = House::new(upstream);
-    let rows =
-        "{\"slug\":\"zoe\",\"mail\":\"a@x.org\"}\n{\"slug\":\"joan\",\"mail\":\"j@x.org\"}\n";
-    let import = ["import", "people", "-", "--format", "ndjson"];
-    let told = house.given(&import, rows, 65);
-    assert!(told.contains("-:1: ") && told.contains("[not_unique]"), "{told}");
-    assert_eq!(house.commits(), 1);
-    let told = house.given(&[&import[..], &["--skip-bad"]].concat(), rows, 1);
-    assert!(told.contains("1 added, 0 modified, 0 as they were, 1 left out"), "{told}");
-    assert_eq!(house.run(&["query", "people"], 0).lines().count(), 2);
-}
-
-#[test]
-fn what_is_imported_is_exported_the_same_in_every_format() {
-    const RECORDS: usize = 3_000;
-    let house = House::new(people());
-    house.run(&["delete", "people/ada"], 0);
-    house.run(&["delete", "people/grace"], 0);
-    let record = |i: usize| {
-        json!({
-            "slug": format!("p{i:05}"), "age": i, "share": i as f64 / 8.0, "isNew": i.is_multiple_of(2),
-            "name": format!("Pat, \"{i}\""), "zip": format!("{i:05}"), "text": i.to_string(),
-            "bio": "two\nlines", "tags": ["a", i.to_string()], "place": {"x": i, "y": ""},
-        })
-    };
-    let values: Vec<Value> = (0..RECORDS).map(record).collect();
-    let lines: Vec<String> = values.iter().map(ToString::to_string).collect();
-    let file = house.file("people.ndjson", &lines.join("\n"));
-    let before = house.commits();
-    let told = house.run(&["import", "people", &file], 0);
-    assert!(told.starts_with("people: 3000 added, 0 modified, 0 as they were: commit "), "{told}");
-    assert_eq!(house.commits(), before + 1);
-    assert_eq!(house.git(&["log", "-1", "--format=%s"]).trim(), "people: import 3000 records");
-    let exported = house.run(&["export", "people"], 0);
-    assert_eq!(exported.lines().map(json).collect::<Vec<_>>(), values);
-    for format in ["ndjson", "json", "csv"] {
-        let exported = house.run(&["export", "people", "--format", format], 0);
-        let file = house.file(&format!("again.{format}"), &exported);
-        let told = house.run(&["import", "people", &file], 0);
-        let same = "people: 0 added, 0 modified, 3000 as they were: nothing changed\n";
-        assert_eq!(told, same, "{format}");
-    }
-    house.git(&["fsck", "--strict"]);
-}
-
-#[test]
-fn a_field_holds_the_key_where_no_template_does() {
-    let mut upstream = Upstream::new();
-    upstream.commit("nothing declared").put("posts/2024/one.json", r#"{"title":"One"}"#).push();
-    let house = House::new(upstream);
-    let rows = "{\"id\":\"2024/one\",\"title\":\"Uno\"}\n{\"id\":\"two\",\"title\":\"Two\"}\n";
-    let file = house.file("posts.ndjson", rows);
-    assert!(house.run(&["import", "posts", &file], 65).contains("has no path template"));
-    house.run(&["import", "posts", &file, "--key", "id"], 0);
-    assert_eq!(house.run(&["export", "posts", "--key", "id"], 0), rows);
-    assert_eq!(
-        house.run(&["export", "posts", "--key", "id", "--format", "csv"], 0),
-        "id,title\n2024/one,Uno\ntwo,Two\n"
-    );
-    house.run(&["export", "posts", "--key", "title"], 65);
-}
-
-#[test]
 fn what_is_normalized_twice_is_one_commit() {
     let mut upstream = people();
     upstream
@@ -378,4 +272,19 @@ fn the_log_of_a_record_has_the_commits_that_touched_it() {
     assert!(line.starts_with(hash.trim()), "{line}");
     assert!(line.ends_with("Z Joan <j@x.org>  people: patch ada"), "{line}");
     assert!(house.run(&["log", "people/nobody"], 65).contains("no commit has a record nobody"));
+}
+
+#[test]
+fn packs_of_many_commands_are_merged() {
+    let house = House::new(people());
+    for age in 0..40 {
+        house.given(&["patch", "people/ada"], &json!({ "age": age }).to_string(), 0);
+    }
+    let packs = std::fs::read_dir(house.upstream.path().join("objects/pack")).unwrap();
+    let packs = packs.filter(|file| {
+        file.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "pack")
+    });
+    assert!(packs.count() <= 33);
+    assert_eq!(house.commits(), 41);
+    house.git(&["fsck", "--strict"]);
 }

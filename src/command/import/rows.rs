@@ -61,8 +61,7 @@ fn array(bytes: &[u8]) -> Result<Vec<Row>, (usize, Flaw)> {
             let mut values = serde_json::Deserializer::from_slice(&bytes[at..]).into_iter();
             let value = values.next().unwrap_or(Ok(Value::Null));
             let value = value.map_err(|error| {
-                let what = format!("{} in column {}", what(&error), error.column());
-                (line + error.line().saturating_sub(1), Flaw::malformed(what))
+                (line + error.line().saturating_sub(1), Flaw::malformed(what(&error)))
             })?;
             rows.push(Row { line, record: Ok(value) });
             at = next(bytes, at + values.byte_offset());
