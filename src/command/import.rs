@@ -2,6 +2,7 @@
 
 mod plan;
 mod rows;
+mod unique;
 
 use std::io::Write;
 use std::path::Path;

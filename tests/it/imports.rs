@@ -54,14 +54,25 @@ fn rows_that_clash_with_other_records_are_bad() {
         .put("people/ada.toml", "mail = \"a@x.org\"\nslug = \"ada\"\n")
         .push();
     let house = House::new(upstream);
-    let rows =
-        "{\"slug\":\"zoe\",\"mail\":\"a@x.org\"}\n{\"slug\":\"joan\",\"mail\":\"j@x.org\"}\n";
+    let row = |slug: &str, mail: &str| json!({"slug": slug, "mail": mail}).to_string() + "\n";
+    let rows = row("zoe", "a@x.org") + &row("aaron", "a@x.org");
+    let rows = rows + &row("joan", "j@x.org") + &row("zora", "j@x.org");
     let import = ["import", "people", "-", "--format", "ndjson"];
-    let told = house.given(&import, rows, 65);
-    assert!(told.contains("-:1: ") && told.contains("[not_unique]"), "{told}");
+    let unique = "the value of `mail` is unique and";
+    assert_eq!(
+        house.given(&import, &rows, 65),
+        format!(
+            "-:1: {unique} the record ada has it at /mail [not_unique]\n\
+             -:2: {unique} the record ada has it at /mail [not_unique]\n\
+             -:4: {unique} line 3 has it at /mail [not_unique]\n\
+             people: 3 bad of 4 rows: nothing changed\n"
+        )
+    );
     assert_eq!(house.commits(), 1);
-    let told = house.given(&[&import[..], &["--skip-bad"]].concat(), rows, 1);
-    assert!(told.contains("1 added, 0 modified, 0 as they were, 1 left out"), "{told}");
+    let told = house.given(&[&import[..], &["--skip-bad"]].concat(), &rows, 1);
+    assert!(told.contains("1 added, 0 modified, 0 as they were, 3 left out"), "{told}");
+    let swapped = row("ada", "j@x.org") + &row("joan", "a@x.org");
+    assert!(house.given(&import, &swapped, 0).contains("2 modified"), "rows may change places");
     assert_eq!(house.run(&["query", "people"], 0).lines().count(), 2);
 }
 

@@ -5,6 +5,7 @@ use std::num::NonZero;
 
 use headwater_engine::encode::{encode, path_of};
 use headwater_engine::id::Key;
+use headwater_engine::index::Scalars;
 use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
@@ -12,6 +13,7 @@ use headwater_engine::write::{Action, Operation};
 use serde_json::Value;
 
 use super::rows::Row;
+use super::unique::{self, Clash, Unique};
 use crate::command::edit::placed;
 use crate::command::flaw::Flaw;
 use crate::command::progress::Bar;
@@ -62,25 +64,38 @@ impl Plan {
         let checked = check_all(&Check { snapshot, sheet, key }, rows, bar);
         let mut plan = Self { good: Vec::new(), bad: Vec::new() };
         let mut lines: HashMap<Key, usize> = HashMap::new();
+        let mut placed = Vec::with_capacity(checked.len());
         for (line, checked) in checked {
-            let flaws = match checked {
-                Err(flaws) => flaws,
-                Ok(Placed { key, path, record }) => match lines.get(&key) {
+            match checked {
+                Err(flaws) => plan.call_bad(line, flaws),
+                Ok(row) => match lines.get(&row.key) {
                     Some(first) => {
-                        let rule = Rule::KeyTaken.as_str();
-                        vec![Flaw::new(rule, format!("line {first} is the record {key} already"))]
+                        let message = format!("line {first} is the record {} already", row.key);
+                        plan.call_bad(line, vec![Flaw::new(Rule::KeyTaken.as_str(), message)]);
                     }
                     None => {
-                        lines.insert(key.clone(), line);
-                        let operation = operation(&sheet.spec().name, Action::Put(key, record));
-                        plan.good.push(Good { line, path, operation });
-                        continue;
+                        lines.insert(row.key.clone(), line);
+                        placed.push((line, row));
                     }
                 },
-            };
-            plan.bad.extend(flaws.into_iter().map(|flaw| Bad { line, flaw }));
+            }
         }
+        let mut unique = Unique::new(sheet, lines.keys());
+        for (line, Placed { key, path, record, unique: values }) in placed {
+            let clashes = unique.take(&key, &values);
+            if clashes.is_empty() {
+                let operation = operation(&sheet.spec().name, Action::Put(key, record));
+                plan.good.push(Good { line, path, operation });
+            } else {
+                plan.call_bad(line, clashes.iter().map(|clash| clashing(clash, &lines)).collect());
+            }
+        }
+        plan.bad.sort_by_key(|bad| bad.line);
         plan
+    }
+
+    fn call_bad(&mut self, line: usize, flaws: Vec<Flaw>) {
+        self.bad.extend(flaws.into_iter().map(|flaw| Bad { line, flaw }));
     }
 
     /// Returns how many records are written.
@@ -128,6 +143,20 @@ struct Placed {
     key: Key,
     path: String,
     record: Value,
+    /// What it has in each field whose values are unique.
+    unique: Vec<Scalars>,
+}
+
+/// Says who has a value that is unique: another row, or a record that stays.
+fn clashing(clash: &Clash<'_>, lines: &HashMap<Key, usize>) -> Flaw {
+    let Clash { field, holder } = clash;
+    let who = match lines.get(holder) {
+        Some(line) => format!("line {line}"),
+        None => format!("the record {holder}"),
+    };
+    let message = format!("the value of `{field}` is unique and {who} has it");
+    let pointer = format!("/{}", field.segments().collect::<Vec<_>>().join("/"));
+    Flaw { pointer, ..Flaw::new(Rule::NotUnique.as_str(), message) }
 }
 
 /// What rows are checked against.
@@ -185,9 +214,10 @@ impl Check<'_> {
             None => path_of(spec, &record, given.as_ref())
                 .map_err(|error| vec![Flaw::unplaced(&error)])?,
         };
-        encode(spec, &path, &record, None).map_err(|error| Flaw::unwritable(&error))?;
+        let encoded = encode(spec, &path, &record, None);
+        let encoded = encoded.map_err(|error| Flaw::unwritable(&error))?;
         let key = placed(self.snapshot, &spec.name, &path).map_err(|flaw| vec![flaw])?;
-        Ok(Placed { key, path, record })
+        Ok(Placed { key, path, record, unique: unique::values(self.sheet, &encoded.value) })
     }
 }
 
