@@ -1,5 +1,7 @@
 //! The command line. The flags of settings come from the table in [`crate::config::settings`].
 
+mod records;
+
 use std::path::PathBuf;
 
 use clap::{
@@ -9,6 +11,11 @@ use clap::{
 use crate::config::Flags;
 use crate::config::settings::{CACHE, SETTINGS, Setting};
 use crate::exit::Exit;
+
+pub use records::{
+    DeleteArgs, ExportArgs, GetArgs, ImportArgs, LogArgs, NormalizeArgs, PatchArgs, Place, PutArgs,
+    QueryArgs, ReadArgs, RecordPlace, TableFormat, ValueArgs, WriteArgs,
+};
 
 /// Serves the records of a git branch as a live, searchable HTTP API.
 #[derive(Parser)]
@@ -76,6 +83,24 @@ pub enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Print a record as JSON
+    Get(GetArgs),
+    /// Print the records that a list of the server would have
+    Query(QueryArgs),
+    /// Write a JSON value as a record, whatever it was before
+    Put(PutArgs),
+    /// Change a record by a JSON merge patch (RFC 7396)
+    Patch(PatchArgs),
+    /// Delete a record with its attachments
+    Delete(DeleteArgs),
+    /// List commits, or those that touched a record, along first parents
+    Log(LogArgs),
+    /// Write the records of a file, as one commit
+    Import(ImportArgs),
+    /// Print every record of a sheet
+    Export(ExportArgs),
+    /// Rewrite records in their canonical bytes, as one commit
+    Normalize(NormalizeArgs),
     /// Let a held push through, on a running server
     Apply {
         /// The id of the held push, from the refusal or from the alert

@@ -1,14 +1,26 @@
 //! The commands of the command line. Each writes what it finds to the output it is given, and
 //! returns the code to exit with.
 
+mod cell;
 pub mod check;
 pub mod diff;
+pub mod edit;
+pub mod export;
+mod flaw;
+pub mod get;
+pub mod import;
 pub mod init;
+mod input;
+pub mod log;
+pub mod normalize;
 pub mod operate;
 mod place;
+mod progress;
+pub mod query;
 mod repository;
 pub mod serve;
 pub mod verify;
+mod writer;
 
 use std::io::Write;
 
@@ -36,6 +48,15 @@ pub fn run(
             let extent = if all { verify::Extent::All } else { verify::Extent::Last(last) };
             verify::verify(&repo, &rev, extent, out)
         }
+        Command::Get(arguments) => get::get(&arguments, out),
+        Command::Query(arguments) => query::query(&arguments, out),
+        Command::Put(arguments) => edit::put(&arguments, environment, out),
+        Command::Patch(arguments) => edit::patch(&arguments, environment, out),
+        Command::Delete(arguments) => edit::delete(&arguments, environment, out),
+        Command::Log(arguments) => log::log(&arguments, out),
+        Command::Import(arguments) => import::import(&arguments, environment, out),
+        Command::Export(arguments) => export::export(&arguments, out),
+        Command::Normalize(arguments) => normalize::normalize(&arguments, environment, out),
         Command::Apply { id, server } => {
             operate::operate(&Order::Apply(id), &server.url, environment, out)
         }
@@ -47,9 +68,13 @@ pub fn run(
     }
 }
 
-/// The output can't be written, mostly because nobody reads it any more.
+/// The output can't be written. Where nobody reads it any more, as behind `head`, nobody needs to
+/// be told either.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::new(Exit::Software, "");
+        }
         Self::new(Exit::Software, format!("cannot write the output: {error}"))
     }
 }

@@ -212,7 +212,7 @@ impl Config {
             operator_secrets: keyring(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
             write_tokens: write_tokens(layers)?,
             require_if_match: layers.require(&REQUIRE_IF_MATCH, values::switch)?,
-            committer: layers.require(&COMMITTER, values::identity)?,
+            committer: committer(layers)?,
             attachment_limit: layers.require(&ATTACHMENT_LIMIT, values::number)?,
             durability: layers.require(&DURABILITY, values::durability)?,
             push: layers.require(&PUSH, Push::parse)?,
@@ -304,6 +304,14 @@ pub fn keyring(
     let text = layers.get(direct);
     let file = layers.read(file, values::path)?;
     Keyring::read(&direct.key(), text.as_deref(), file.as_deref())
+}
+
+/// Reads who commits what is written.
+///
+/// # Errors
+/// When it is no `Name <address>`.
+pub fn committer(layers: &Layers<'_>) -> Result<Identity, ConfigError> {
+    layers.require(&settings::COMMITTER, values::identity)
 }
 
 /// Reads the settings of the log, which are needed before all others.

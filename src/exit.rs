@@ -43,6 +43,11 @@ impl Failure {
         Self { exit, message: message.into() }
     }
 
+    /// Says whether there is nothing to tell the person at the terminal.
+    pub fn is_silent(&self) -> bool {
+        self.message.is_empty()
+    }
+
     /// Returns a failure that tells `error` and its causes, outermost first.
     pub fn caused_by(exit: Exit, error: &dyn Error) -> Self {
         Self::new(exit, chain(error))

@@ -26,7 +26,9 @@ fn main() -> ExitCode {
     match command::run(cli, &ProcessEnvironment, &mut stdout()) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            let _ = writeln!(stderr(), "headwater: {failure}");
+            if !failure.is_silent() {
+                let _ = writeln!(stderr(), "headwater: {failure}");
+            }
             failure.exit.into()
         }
     }

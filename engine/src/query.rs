@@ -26,6 +26,7 @@ use crate::query::filter::Filter;
 use crate::query::order::{Order, Position};
 use crate::record::Record;
 use crate::search;
+use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
 /// The page size where none is given.
@@ -93,6 +94,12 @@ impl ListQuery {
     /// Returns which part is wanted.
     pub fn paging(&self) -> &Paging {
         &self.paging
+    }
+
+    /// Asks for all of the list in one part, whatever its parameters say.
+    pub fn whole(mut self, sheet: &Sheet) -> Self {
+        self.paging = Paging::Page { page: 1, per_page: sheet.len().max(1) };
+        self
     }
 
     /// Returns the fields to show of each record; `None` shows all.

@@ -1,6 +1,21 @@
-//! Problems as lines that editors and terminals can follow.
+//! Problems as lines that editors and terminals can follow, and the sheets that people name.
+
+use std::sync::Arc;
 
 use headwater_engine::problem::Problem;
+use headwater_engine::sheet::Sheet;
+use headwater_engine::snapshot::Snapshot;
+
+use crate::exit::{Exit, Failure};
+
+/// Returns the sheet of this name.
+pub(super) fn sheet_of<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Arc<Sheet>, Failure> {
+    snapshot.sheet(name).ok_or_else(|| {
+        let names: Vec<_> = snapshot.sheets().map(|sheet| sheet.spec().name.as_str()).collect();
+        let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        Failure::new(Exit::Data, format!("there is no sheet {name}; there are {there}"))
+    })
+}
 
 /// Writes a problem as `path:line:column: message [rule]`, with what is known of the place.
 pub(super) fn line(problem: &Problem) -> String {

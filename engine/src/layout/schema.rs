@@ -97,6 +97,7 @@ pub struct Schema {
     validator: Validator,
     fields: BTreeSet<String>,
     containers: BTreeSet<String>,
+    texts: BTreeSet<String>,
 }
 
 /// A reason why a schema cannot be used, in one sentence.
@@ -123,11 +124,15 @@ impl Schema {
     /// Fails on a keyword that is not known, and on what the validator refuses.
     pub fn compile(parts: &[Value]) -> Result<Self, SchemaError> {
         let (mut fields, mut containers) = (BTreeSet::new(), BTreeSet::new());
+        let mut texts = BTreeSet::new();
         for part in parts {
             check_keywords(part, "", DEPTH)?;
             collect_fields(part, "", DEPTH, &mut |path, property| {
                 if matches!(property["type"].as_str(), Some("array" | "object")) {
                     containers.insert(path.clone());
+                }
+                if is_text(property) {
+                    texts.insert(path.clone());
                 }
                 fields.insert(path);
             });
@@ -143,7 +148,7 @@ impl Schema {
             .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(100_000))
             .build(&whole)
             .map_err(|error| SchemaError(format!("the schema cannot be used: {error}")))?;
-        Ok(Self { validator, fields, containers })
+        Ok(Self { validator, fields, containers, texts })
     }
 
     /// Returns the fields that the schema names, dotted.
@@ -154,6 +159,11 @@ impl Schema {
     /// Returns the fields that the schema makes arrays or objects, dotted.
     pub(super) fn containers(&self) -> &BTreeSet<String> {
         &self.containers
+    }
+
+    /// Says whether the schema makes a dotted field a text and nothing else but null.
+    pub fn is_text(&self, field: &str) -> bool {
+        self.texts.contains(field)
     }
 
     /// Returns what is wrong with `value`, by place and message; at most a hundred.
@@ -172,6 +182,16 @@ impl Schema {
         violations.dedup();
         violations.truncate(VIOLATIONS);
         violations
+    }
+}
+
+fn is_text(property: &Value) -> bool {
+    match &property["type"] {
+        Value::Array(types) => {
+            let other = |kind: &Value| kind != "string" && kind != "null";
+            types.iter().any(|kind| kind == "string") && !types.iter().any(other)
+        }
+        only => only == "string",
     }
 }
 
@@ -277,6 +297,17 @@ mod tests {
         let missing = &schema.violations(&json!({"slug": "a"}))[0];
         assert_eq!((&*missing.pointer, &*missing.keyword), ("", "required"));
         assert!(schema.fields().contains("slug"));
+    }
+
+    #[test]
+    fn a_field_is_a_text_where_it_can_be_nothing_else() {
+        let schema = json!({"properties": {
+            "a": {"type": "string"}, "b": {"type": ["string", "null"]},
+            "c": {"type": ["string", "number"]}, "d": {"type": "integer"}, "e": {},
+        }});
+        let schema = Schema::compile(&[schema]).unwrap();
+        let texts = ["a", "b", "c", "d", "e", "f"].map(|field| schema.is_text(field));
+        assert_eq!(texts, [true, true, false, false, false, false]);
     }
 
     #[test]

@@ -62,6 +62,17 @@ impl Objects {
         Ok(Trailer::read(&message.to_str_lossy()))
     }
 
+    /// Returns who wrote a commit, as `Name <address>`, with what is not UTF-8 replaced; empty if
+    /// the commit does not say it.
+    pub fn author(&self, commit: CommitId) -> Result<String, ObjectError> {
+        let mut buffer = Vec::new();
+        let data = self.read(&object_id(commit), Kind::Commit, &mut buffer)?;
+        let headers = data.find(b"\n\n").map_or(data, |end| &data[..end]);
+        let author = headers.lines().find_map(|line| line.strip_prefix(b"author "));
+        let author = author.map(|line| line.rfind_byte(b'>').map_or(line, |end| &line[..=end]));
+        Ok(author.unwrap_or_default().to_str_lossy().into_owned())
+    }
+
     /// Says whether `ancestor` is `descendant` or in its history.
     ///
     /// Reads the commits that only one of the two has, and a few below.
@@ -306,6 +317,8 @@ mod tests {
         assert_eq!(facts.parents, [first]);
         assert_eq!(facts.committer_time, 1_700_000_000);
         assert_eq!(facts.subject, "subject");
+        let author = repository.objects().author(second).unwrap();
+        assert!(author.contains(" <") && author.ends_with('>'), "{author}");
     }
 
     #[test]
@@ -318,6 +331,7 @@ mod tests {
         let commit = CommitId::from_bytes(repository.write_raw("commit", &text));
         let facts = repository.objects().commit(commit).unwrap();
         assert_eq!((facts.tree, facts.author_time, facts.committer_time), (tree, 0, 0));
+        assert_eq!(repository.objects().author(commit).unwrap(), "<<");
     }
 
     #[test]

@@ -150,9 +150,12 @@ impl Objects {
     ) -> Result<(), ObjectError> {
         if left.len() >= MANY {
             let mut buffer = Vec::new();
+            // New objects are in memory and in no pack, however often one looks for it.
+            let mut known = self.repo.clone();
+            known.objects.refresh_never();
             left.sort_by_cached_key(|at| {
                 let id = gix::ObjectId::Sha1(*wanted[*at].as_bytes());
-                let place = self.repo.objects.location_by_oid(&id, &mut buffer).ok().flatten();
+                let place = known.objects.location_by_oid(&id, &mut buffer).ok().flatten();
                 place.map(|place| (place.pack_id, place.pack_offset))
             });
         }

@@ -70,6 +70,25 @@ fn problems(sheet: &Sheet, query: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_whole_list_has_every_part_in_its_order() {
+    let values: Vec<Json> = (0..150).map(|i| json!({"a": i % 7, "u": "word"})).collect();
+    let (sheet, text) = sheet(DEFINITION, &values);
+    for query in ["", "a=3", "sort=-a", "q=word", "q=word&a[gte]=2&sort=a"] {
+        let mut parts = Vec::new();
+        for number in 1.. {
+            let part =
+                page(&(sheet.clone(), text.clone()), &format!("{query}&perPage=100&page={number}"));
+            if part.items.is_empty() {
+                break;
+            }
+            parts.extend(part.items);
+        }
+        let whole = ListQuery::parse(&pairs(query), &sheet).unwrap().whole(&sheet);
+        assert_eq!(whole.run(&sheet, &text).unwrap().items, parts, "{query}");
+    }
+}
+
+#[test]
 fn filters_take_the_type_of_what_is_stored() {
     let sheet = sheet(
         DEFINITION,

@@ -1,0 +1,262 @@
+//! The arguments of the commands that read and write records without a server.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::RepoArgs;
+
+/// Which commit is read.
+#[derive(Args)]
+pub struct ReadArgs {
+    /// The repository
+    #[command(flatten)]
+    pub repo: RepoArgs,
+    /// The branch whose head is read; without one, and without --rev, that of HEAD
+    #[arg(long, value_name = "NAME", env = "HEADWATER_BRANCH")]
+    pub branch: Option<String>,
+    /// The commit that is read, whatever the branch
+    #[arg(long, value_name = "REV")]
+    pub rev: Option<String>,
+}
+
+impl ReadArgs {
+    /// Returns the name of the commit that is read.
+    pub fn rev(&self) -> String {
+        let branch = || self.branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
+        self.rev.clone().or_else(branch).unwrap_or_else(|| "HEAD".to_owned())
+    }
+}
+
+/// Where a change goes, and what its commit says.
+#[derive(Args)]
+pub struct WriteArgs {
+    /// The repository
+    #[command(flatten)]
+    pub repo: RepoArgs,
+    /// The branch that is written to; without one the obvious one
+    #[arg(long, value_name = "NAME", env = "HEADWATER_BRANCH")]
+    pub branch: Option<String>,
+    /// Who makes the change, as `Name <address>`; without it the committer
+    #[arg(long, value_name = "NAME", env = "HEADWATER_AUTHOR")]
+    pub author: Option<String>,
+    /// The message of the commit
+    #[arg(long, short, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// Print what was done as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A sheet, or a record of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The name of the sheet.
+    pub sheet: String,
+    /// The key of the record.
+    pub key: Option<String>,
+}
+
+impl std::str::FromStr for Place {
+    type Err = String;
+
+    /// Reads `SHEET` or `SHEET/KEY`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (sheet, key) = match text.split_once('/') {
+            Some((sheet, key)) => (sheet, Some(key.to_owned())),
+            None => (text, None),
+        };
+        if sheet.is_empty() || key.as_ref().is_some_and(String::is_empty) {
+            return Err("must be SHEET or SHEET/KEY".to_owned());
+        }
+        Ok(Self { sheet: sheet.to_owned(), key })
+    }
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPlace {
+    /// The name of the sheet.
+    pub sheet: String,
+    /// The key of the record.
+    pub key: String,
+}
+
+impl std::str::FromStr for RecordPlace {
+    type Err = String;
+
+    /// Reads `SHEET/KEY`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(Place { sheet, key: Some(key) }) => Ok(Self { sheet, key }),
+            _ => Err("must be SHEET/KEY".to_owned()),
+        }
+    }
+}
+
+/// A value that is given.
+#[derive(Args)]
+pub struct ValueArgs {
+    /// The file with the JSON value; `-` is the standard input
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub file: PathBuf,
+}
+
+/// The arguments of `put`.
+#[derive(Args)]
+pub struct PutArgs {
+    /// The record; without a key, its fields say where it belongs
+    #[arg(value_name = "SHEET[/KEY]")]
+    pub place: Place,
+    /// What it shall be
+    #[command(flatten)]
+    pub value: ValueArgs,
+    /// Where it is written
+    #[command(flatten)]
+    pub write: WriteArgs,
+}
+
+/// The arguments of `patch`.
+#[derive(Args)]
+pub struct PatchArgs {
+    /// The record
+    #[arg(value_name = "SHEET/KEY")]
+    pub place: RecordPlace,
+    /// How it changes
+    #[command(flatten)]
+    pub value: ValueArgs,
+    /// Where it is written
+    #[command(flatten)]
+    pub write: WriteArgs,
+}
+
+/// The arguments of `delete`.
+#[derive(Args)]
+pub struct DeleteArgs {
+    /// The record
+    #[arg(value_name = "SHEET/KEY")]
+    pub place: RecordPlace,
+    /// Where it is written
+    #[command(flatten)]
+    pub write: WriteArgs,
+}
+
+/// The arguments of `get`.
+#[derive(Args)]
+pub struct GetArgs {
+    /// The record
+    #[arg(value_name = "SHEET/KEY")]
+    pub place: RecordPlace,
+    /// Where it is read
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// The arguments of `query`.
+#[derive(Args)]
+pub struct QueryArgs {
+    /// The sheet
+    pub sheet: String,
+    /// The parameters of a list, as `stage=active`, `age[gte]=18`, `sort=-createdAt`, `q=words`
+    #[arg(value_name = "NAME=VALUE")]
+    pub parameters: Vec<String>,
+    /// Print one JSON array, not a value in each line
+    #[arg(long)]
+    pub array: bool,
+    /// Print what the server answers to the same list: keys, the total, and facets too
+    #[arg(long, conflicts_with = "array")]
+    pub page: bool,
+    /// Where it is read
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// The arguments of `log`.
+#[derive(Args)]
+pub struct LogArgs {
+    /// The record whose commits are listed; without one, all are
+    #[arg(value_name = "SHEET/KEY")]
+    pub place: Option<RecordPlace>,
+    /// The most commits to list
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Print each commit as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Where it is read
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+/// The arguments of `normalize`.
+#[derive(Args)]
+pub struct NormalizeArgs {
+    /// The sheets; without one, all of them
+    #[arg(value_name = "SHEET")]
+    pub names: Vec<String>,
+    /// Where they are written
+    #[command(flatten)]
+    pub write: WriteArgs,
+}
+
+/// How records stand in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// A JSON value in each line
+    Ndjson,
+    /// One JSON array
+    Json,
+    /// Comma-separated values with the fields in the first line
+    Csv,
+}
+
+/// The arguments of `import`.
+#[derive(Args)]
+pub struct ImportArgs {
+    /// The sheet
+    pub sheet: String,
+    /// The file with the records; `-` is the standard input
+    pub file: PathBuf,
+    /// How they stand there; without it the extension of the file tells
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub format: Option<TableFormat>,
+    /// The field that holds the key and is no part of the record, in a sheet without a path template
+    #[arg(long, value_name = "FIELD")]
+    pub key: Option<String>,
+    /// Write the good rows where others are bad
+    #[arg(long)]
+    pub skip_bad: bool,
+    /// Where they are written
+    #[command(flatten)]
+    pub write: WriteArgs,
+}
+
+/// The arguments of `export`.
+#[derive(Args)]
+pub struct ExportArgs {
+    /// The sheet
+    pub sheet: String,
+    /// How the records are printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "ndjson")]
+    pub format: TableFormat,
+    /// A field that takes the key, which is no part of the record
+    #[arg(long, value_name = "FIELD")]
+    pub key: Option<String>,
+    /// Where they are read
+    #[command(flatten)]
+    pub read: ReadArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_sheet_and_perhaps_a_key_with_slashes() {
+        let place = |text: &str| text.parse::<Place>().map(|place| (place.sheet, place.key));
+        assert_eq!(place("people"), Ok(("people".into(), None)));
+        assert_eq!(place("posts/2024/one"), Ok(("posts".into(), Some("2024/one".into()))));
+        assert!(place("").is_err() && place("people/").is_err() && place("/ada").is_err());
+        assert!("people".parse::<RecordPlace>().is_err());
+    }
+}

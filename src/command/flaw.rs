@@ -1,0 +1,110 @@
+//! What is wrong with a record that was given, and what a person is told of it.
+
+use headwater_engine::encode::EncodeError;
+use headwater_engine::layout::RenderError;
+use headwater_engine::problem::Rule;
+use headwater_engine::write::{Gate, WriteError};
+use serde_json::{Value, json};
+
+use super::place::line;
+use crate::exit::{Exit, Failure};
+
+/// The rule of a record that its sheet cannot place.
+const NO_PATH: &str = "path";
+/// The rule of a record that its format cannot hold.
+const UNWRITABLE: &str = "unwritable";
+
+/// One thing that is wrong with a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Flaw {
+    /// The JSON Pointer of the value; the empty one is the whole record.
+    pub(super) pointer: String,
+    /// What is wrong, without the value itself.
+    pub(super) message: String,
+    /// The rule it breaks.
+    pub(super) rule: String,
+}
+
+impl Flaw {
+    /// Returns a flaw of the whole record.
+    pub(super) fn new(rule: &str, message: impl Into<String>) -> Self {
+        Self { pointer: String::new(), message: message.into(), rule: rule.to_owned() }
+    }
+
+    /// Returns what is wrong with a text that is no JSON.
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(Rule::Malformed.as_str(), message)
+    }
+
+    /// Returns why a record has no place in its sheet.
+    pub(super) fn unplaced(error: &RenderError) -> Self {
+        Self::new(NO_PATH, error.to_string())
+    }
+
+    /// Returns why a record cannot be encoded; never empty.
+    pub(super) fn unwritable(error: &EncodeError) -> Vec<Self> {
+        let EncodeError::Invalid { issues } = error else {
+            let pointer = error.pointer();
+            return vec![Self { pointer, ..Self::new(UNWRITABLE, error.to_string()) }];
+        };
+        let flaw = |pointer: &str, message: &str, rule: &str| Self {
+            pointer: pointer.to_owned(),
+            ..Self::new(rule, message)
+        };
+        issues.iter().map(|issue| flaw(&issue.pointer, &issue.message, &issue.rule)).collect()
+    }
+
+    /// Writes the flaw as `place: message at pointer [rule]`, like a problem.
+    pub(super) fn line(&self, place: &str) -> String {
+        let Self { pointer, message, rule } = self;
+        let at = if pointer.is_empty() { String::new() } else { format!(" at {pointer}") };
+        format!("{place}: {message}{at} [{rule}]")
+    }
+
+    /// Returns the flaw as JSON.
+    pub(super) fn json(&self) -> Value {
+        json!({ "pointer": self.pointer, "message": self.message, "rule": self.rule })
+    }
+}
+
+/// Returns how a command ends whose change is refused; `source` is where its value came from.
+pub(super) fn refusal(error: &WriteError, source: &str) -> Failure {
+    let lines: Vec<String> = match error {
+        WriteError::Path { source: why, .. } => vec![Flaw::unplaced(why).line(source)],
+        WriteError::Encode { source: why, .. } => {
+            Flaw::unwritable(why).iter().map(|flaw| flaw.line(source)).collect()
+        }
+        WriteError::OtherKey { .. } => {
+            vec![Flaw::new(Rule::PathMismatch.as_str(), error.to_string()).line(source)]
+        }
+        WriteError::Invalid { problems } => problems.iter().map(line).collect(),
+        _ => return Failure::caused_by(exit(error), error),
+    };
+    Failure::new(exit(error), lines.join("\n"))
+}
+
+fn exit(error: &WriteError) -> Exit {
+    match error {
+        WriteError::Closed(Gate::ReadOnly) => Exit::Config,
+        WriteError::Closed(Gate::Full | Gate::ShutDown) => Exit::Software,
+        WriteError::Closed(Gate::Pinned { .. } | Gate::Held { .. } | Gate::OutOfStep) => {
+            Exit::Unavailable
+        }
+        WriteError::Store(store) if store.is_contention() => Exit::Unavailable,
+        WriteError::Store(_) | WriteError::Repository(_) | WriteError::Read(_) => Exit::Software,
+        _ => Exit::Data,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flaw_is_a_line_with_what_is_known() {
+        let flaw = Flaw::malformed("a comma is missing");
+        assert_eq!(flaw.line("a.csv:3"), "a.csv:3: a comma is missing [malformed]");
+        let flaw = Flaw { pointer: "/age".to_owned(), ..flaw };
+        assert_eq!(flaw.line("-"), "-: a comma is missing at /age [malformed]");
+    }
+}

@@ -1,0 +1,232 @@
+//! What an import is going to write: each row checked by itself, and against the other rows.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+
+use headwater_engine::encode::{encode, path_of};
+use headwater_engine::id::Key;
+use headwater_engine::index::Scalars;
+use headwater_engine::problem::{Problem, Rule};
+use headwater_engine::sheet::Sheet;
+use headwater_engine::snapshot::Snapshot;
+use headwater_engine::write::{Action, Operation};
+use serde_json::Value;
+
+use super::rows::Row;
+use super::unique::{self, Clash, Unique};
+use crate::command::edit::placed;
+use crate::command::flaw::Flaw;
+use crate::command::progress::Bar;
+use crate::command::writer::operation;
+
+/// So many rows are checked between two moves of the bar.
+const STEP: usize = 64;
+
+/// Something that is wrong with a row.
+#[derive(Debug)]
+pub(super) struct Bad {
+    /// Where the row begins.
+    pub(super) line: usize,
+    pub(super) flaw: Flaw,
+}
+
+impl Bad {
+    pub(super) fn json(&self) -> Value {
+        let mut json = self.flaw.json();
+        json["line"] = self.line.into();
+        json
+    }
+}
+
+/// A row that can be a record.
+struct Good {
+    line: usize,
+    path: String,
+    operation: Operation,
+}
+
+/// What is written and what is not.
+pub(super) struct Plan {
+    good: Vec<Good>,
+    /// In the order of the lines.
+    pub(super) bad: Vec<Bad>,
+}
+
+impl Plan {
+    /// Checks every row, on all cores.
+    pub(super) fn of(
+        snapshot: &Snapshot,
+        sheet: &Sheet,
+        rows: Vec<Row>,
+        key: Option<&str>,
+        bar: &Bar,
+    ) -> Self {
+        let checked = check_all(&Check { snapshot, sheet, key }, rows, bar);
+        let mut plan = Self { good: Vec::new(), bad: Vec::new() };
+        let mut lines: HashMap<Key, usize> = HashMap::new();
+        let mut placed = Vec::with_capacity(checked.len());
+        for (line, checked) in checked {
+            match checked {
+                Err(flaws) => plan.call_bad(line, flaws),
+                Ok(row) => match lines.get(&row.key) {
+                    Some(first) => {
+                        let message = format!("line {first} is the record {} already", row.key);
+                        plan.call_bad(line, vec![Flaw::new(Rule::KeyTaken.as_str(), message)]);
+                    }
+                    None => {
+                        lines.insert(row.key.clone(), line);
+                        placed.push((line, row));
+                    }
+                },
+            }
+        }
+        let mut unique = Unique::new(sheet, lines.keys());
+        for (line, Placed { key, path, record, unique: values }) in placed {
+            let clashes = unique.take(&key, &values);
+            if clashes.is_empty() {
+                let operation = operation(&sheet.spec().name, Action::Put(key, record));
+                plan.good.push(Good { line, path, operation });
+            } else {
+                plan.call_bad(line, clashes.iter().map(|clash| clashing(clash, &lines)).collect());
+            }
+        }
+        plan.bad.sort_by_key(|bad| bad.line);
+        plan
+    }
+
+    fn call_bad(&mut self, line: usize, flaws: Vec<Flaw>) {
+        self.bad.extend(flaws.into_iter().map(|flaw| Bad { line, flaw }));
+    }
+
+    /// Returns how many records are written.
+    pub(super) fn len(&self) -> usize {
+        self.good.len()
+    }
+
+    /// Returns how many rows are not.
+    pub(super) fn bad_rows(&self) -> usize {
+        let mut lines: Vec<usize> = self.bad.iter().map(|bad| bad.line).collect();
+        lines.dedup();
+        lines.len()
+    }
+
+    /// Returns what is to be done.
+    pub(super) fn operations(&self) -> Vec<Operation> {
+        self.good.iter().map(|good| good.operation.clone()).collect()
+    }
+
+    /// Calls the rows bad whose files have `problems`, if each problem is that of a row.
+    pub(super) fn blame(&mut self, problems: &[Problem]) -> bool {
+        let mut by_path: HashMap<&str, Vec<&Problem>> = HashMap::new();
+        for problem in problems {
+            by_path.entry(&problem.path).or_default().push(problem);
+        }
+        let known = self.good.iter().filter(|good| by_path.contains_key(&*good.path)).count();
+        if known < by_path.len() {
+            return false;
+        }
+        for good in &self.good {
+            for problem in by_path.get(&*good.path).into_iter().flatten() {
+                let mut flaw = Flaw::new(problem.rule.as_str(), problem.message.clone());
+                flaw.pointer = problem.pointer.clone().unwrap_or_default();
+                self.bad.push(Bad { line: good.line, flaw });
+            }
+        }
+        self.good.retain(|good| !by_path.contains_key(&*good.path));
+        self.bad.sort_by_key(|bad| bad.line);
+        true
+    }
+}
+
+/// A row with its place in the sheet.
+struct Placed {
+    key: Key,
+    path: String,
+    record: Value,
+    /// What it has in each field whose values are unique.
+    unique: Vec<Scalars>,
+}
+
+/// Says who has a value that is unique: another row, or a record that stays.
+fn clashing(clash: &Clash<'_>, lines: &HashMap<Key, usize>) -> Flaw {
+    let Clash { field, holder } = clash;
+    let who = match lines.get(holder) {
+        Some(line) => format!("line {line}"),
+        None => format!("the record {holder}"),
+    };
+    let message = format!("the value of `{field}` is unique and {who} has it");
+    let pointer = format!("/{}", field.segments().collect::<Vec<_>>().join("/"));
+    Flaw { pointer, ..Flaw::new(Rule::NotUnique.as_str(), message) }
+}
+
+/// What rows are checked against.
+struct Check<'a> {
+    snapshot: &'a Snapshot,
+    sheet: &'a Sheet,
+    /// The field that holds the key.
+    key: Option<&'a str>,
+}
+
+type Checked = (usize, Result<Placed, Vec<Flaw>>);
+
+fn check_all(check: &Check<'_>, rows: Vec<Row>, bar: &Bar) -> Vec<Checked> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = rows.len().div_ceil(threads).max(STEP);
+    let mut rows = rows;
+    let mut shares = Vec::new();
+    while !rows.is_empty() {
+        let rest = rows.split_off(share.min(rows.len()));
+        shares.push(std::mem::replace(&mut rows, rest));
+    }
+    let work = |rows: Vec<Row>| {
+        let mut checked = Vec::with_capacity(rows.len());
+        for (at, row) in rows.into_iter().enumerate() {
+            if at % STEP == STEP - 1 {
+                bar.add(STEP);
+            }
+            let Row { line, record } = row;
+            checked.push((line, check.row(record)));
+        }
+        checked
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            shares.into_iter().map(|rows| scope.spawn(move || work(rows))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, Vec<Checked>>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().flat_map(join).collect()
+    })
+}
+
+impl Check<'_> {
+    /// Says where the record of a row goes, or everything that keeps it from being one.
+    fn row(&self, record: Result<Value, Flaw>) -> Result<Placed, Vec<Flaw>> {
+        let mut record = record.map_err(|flaw| vec![flaw])?;
+        let spec = self.sheet.spec();
+        let given = match self.key {
+            Some(field) => Some(taken(&mut record, field).map_err(|flaw| vec![flaw])?),
+            None => None,
+        };
+        let existing = given.as_ref().and_then(|key| self.sheet.record(key.as_str()));
+        let path = match existing.filter(|_| spec.template.is_every_file()) {
+            Some(existing) => existing.path.to_string(),
+            None => path_of(spec, &record, given.as_ref())
+                .map_err(|error| vec![Flaw::unplaced(&error)])?,
+        };
+        let encoded = encode(spec, &path, &record, None);
+        let encoded = encoded.map_err(|error| Flaw::unwritable(&error))?;
+        let key = placed(self.snapshot, &spec.name, &path).map_err(|flaw| vec![flaw])?;
+        Ok(Placed { key, path, record, unique: unique::values(self.sheet, &encoded.value) })
+    }
+}
+
+/// Takes the key out of the field that holds it.
+fn taken(record: &mut Value, field: &str) -> Result<Key, Flaw> {
+    let value = record.as_object_mut().and_then(|record| record.remove(field));
+    match value {
+        Some(Value::String(key)) if !key.is_empty() => Ok(Key::new(key)),
+        Some(Value::Number(number)) => Ok(Key::new(number.to_string())),
+        _ => Err(Flaw::new("path", format!("the field {field:?} holds no key"))),
+    }
+}

@@ -1,0 +1,58 @@
+//! A file that is given to a command, or its standard input.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::flaw::Flaw;
+use crate::exit::{Exit, Failure};
+
+/// The name of the standard input, as a file and in messages.
+const STANDARD: &str = "-";
+
+/// The bytes of a file, and what it is called.
+pub(super) struct Input {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Input {
+    /// Reads the file to its end; `-` is the standard input.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(super) fn read(file: &Path) -> Result<Self, Failure> {
+        let name = file.display().to_string();
+        let bytes = if name == STANDARD {
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+        } else {
+            std::fs::read(file)
+        };
+        let unread = |error| Failure::new(Exit::Data, format!("{name} cannot be read: {error}"));
+        let mut bytes = bytes.map_err(unread)?;
+        // A mark of the byte order, as spreadsheets write it, is no part of the text.
+        if bytes.starts_with(b"\xef\xbb\xbf") {
+            bytes.drain(..3);
+        }
+        Ok(Self { name, bytes })
+    }
+
+    /// Reads the JSON value that the file holds.
+    ///
+    /// # Errors
+    /// When it holds none: the message names file, line and column.
+    pub(super) fn json(&self) -> Result<Value, Failure> {
+        serde_json::from_slice(&self.bytes).map_err(|error| {
+            let place = format!("{}:{}:{}", self.name, error.line(), error.column());
+            Failure::new(Exit::Data, Flaw::malformed(what(&error)).line(&place))
+        })
+    }
+}
+
+/// Returns what is wrong with a JSON text, without the place, which is counted otherwise.
+pub(super) fn what(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    told.rsplit_once(" at line ").map_or(told.clone(), |(what, _)| what.to_owned())
+}

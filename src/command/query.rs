@@ -1,0 +1,87 @@
+//! `headwater query`: the records that a list of the server would have.
+
+use std::io::Write;
+
+use headwater_engine::query::{ListQuery, Projection};
+use headwater_engine::record::Record;
+
+use super::place::sheet_of;
+use super::repository::Repository;
+use crate::cli::QueryArgs;
+use crate::exit::{Exit, Failure};
+use crate::http::view::page;
+
+/// The parameters that ask for a part of a list.
+const PARTS: [&str; 4] = ["page", "perPage", "cursor", "limit"];
+
+/// Writes the records of a list: all of them, where no parameter asks for a part.
+///
+/// # Errors
+/// When a parameter is wrong, or the sheet is not public, so that no list has it.
+pub fn query(arguments: &QueryArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+    let pairs = pairs(&arguments.parameters)?;
+    if !arguments.page && pairs.iter().any(|(name, _)| name == "facets") {
+        return Err(Failure::new(Exit::Usage, "facets: are printed with --page only"));
+    }
+    let snapshot = Repository::open(&arguments.read.repo)?.load(&arguments.read.rev())?;
+    let sheet = sheet_of(&snapshot, &arguments.sheet)?;
+    if !sheet.spec().public {
+        let name = &arguments.sheet;
+        let message = format!("the sheet {name} is not public, so it has no lists: export it");
+        return Err(Failure::new(Exit::Data, message));
+    }
+    let query = ListQuery::parse(&pairs, sheet).map_err(|problems| {
+        let told = problems.iter().map(|problem| match &*problem.parameter {
+            "" => problem.message.clone(),
+            parameter => format!("{parameter}: {}", problem.message),
+        });
+        Failure::new(Exit::Usage, told.collect::<Vec<_>>().join("\n"))
+    })?;
+    let wants_part = pairs.iter().any(|(name, _)| PARTS.contains(&name.as_str()));
+    let query = if wants_part || arguments.page { query } else { query.whole(sheet) };
+    let part = query.run(sheet, snapshot.text());
+    let part = part.map_err(|error| Failure::caused_by(Exit::Usage, &error))?;
+    if arguments.page {
+        writeln!(out, "{}", page(&query, &part))?;
+        return Ok(Exit::Success);
+    }
+    let texts = part.items.iter().map(|record| shown(query.fields(), record));
+    lines(texts, arguments.array, out)?;
+    Ok(Exit::Success)
+}
+
+fn shown(fields: Option<&Projection>, record: &Record) -> String {
+    match fields {
+        Some(projection) => projection.apply(&record.value),
+        None => record.value.as_str().to_owned(),
+    }
+}
+
+/// Writes JSON texts, one in a line, or as one array.
+pub(super) fn lines(
+    texts: impl Iterator<Item = String>,
+    is_array: bool,
+    out: &mut (dyn Write + Send),
+) -> std::io::Result<()> {
+    let mut out = std::io::BufWriter::new(out);
+    if !is_array {
+        for text in texts {
+            writeln!(out, "{text}")?;
+        }
+        return out.flush();
+    }
+    out.write_all(b"[")?;
+    for (at, text) in texts.enumerate() {
+        write!(out, "{}{text}", if at == 0 { "\n" } else { ",\n" })?;
+    }
+    writeln!(out, "\n]")?;
+    out.flush()
+}
+
+fn pairs(parameters: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let pair = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => Err(Failure::new(Exit::Usage, format!("{text:?} must be NAME=VALUE"))),
+    };
+    parameters.iter().map(pair).collect()
+}

@@ -1,0 +1,162 @@
+//! The engine as the commands that write have it: opened with the lock, and closed behind them.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use headwater_engine::engine::{Engine, EngineStatus, Ledger};
+use headwater_engine::id::{CommitId, SheetName};
+use headwater_engine::mirror::{Identity, Mirror, MirrorOptions};
+use headwater_engine::snapshot::Snapshot;
+use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, WriteError};
+use serde_json::{Map, Value};
+
+use super::place::count;
+use crate::cli::WriteArgs;
+use crate::config::{self, ConfigError, Environment, Flags, Layers, Source};
+use crate::exit::{Exit, Failure};
+use crate::serve::{engine_config, open_exit};
+
+/// A repository that is written to.
+pub(super) struct Writer {
+    engine: Engine,
+    repo: PathBuf,
+    author: Identity,
+    message: Option<String>,
+    is_json: bool,
+}
+
+impl Writer {
+    /// Opens the repository with the settings that a server would have, and takes its lock.
+    ///
+    /// # Errors
+    /// When a setting is wrong, the repository has a work tree, or somebody else holds it.
+    pub(super) fn open(
+        arguments: &WriteArgs,
+        environment: &dyn Environment,
+    ) -> Result<Self, Failure> {
+        let repo = arguments.repo.repo.clone();
+        refuse_work_tree(&repo)?;
+        let (source, committer) = settings(arguments, environment)
+            .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+        let author = match &arguments.author {
+            Some(name) => Identity::parse(name)
+                .map_err(|error| Failure::new(Exit::Usage, format!("--author: {error}")))?,
+            None => committer.clone(),
+        };
+        let mut config = engine_config(&source)?;
+        config.writes = Some(committer);
+        let engine = Engine::open(config, Arc::new(Ledger::new()))
+            .map_err(|error| Failure::caused_by(open_exit(&error), &error))?;
+        let (message, is_json) = (arguments.message.clone(), arguments.json);
+        Ok(Self { engine, repo, author, message, is_json })
+    }
+
+    /// Returns the records as they are.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        self.engine.snapshot()
+    }
+
+    /// Says whether what is done is told as JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.is_json
+    }
+
+    /// Writes `operations` as one commit, or none of them; without a message of the caller its
+    /// message is `otherwise`.
+    pub(super) fn commit(
+        &self,
+        operations: Vec<Operation>,
+        otherwise: &str,
+    ) -> Result<Committed, WriteError> {
+        let message = self.message.clone().unwrap_or_else(|| otherwise.to_owned());
+        let (author, trailers) = (self.author.clone(), Vec::new());
+        let batch = Batch { operations, author, message, trailers, repeat: None };
+        let done = self.engine.commit(batch)?;
+        // Each command leaves a pack behind, and nobody else may ever merge them.
+        self.engine.settle();
+        Ok(done)
+    }
+
+    /// Writes what was done: a line, or JSON with the further facts.
+    pub(super) fn tell(
+        &self,
+        commit: CommitId,
+        is_changed: bool,
+        summary: &str,
+        facts: Map<String, Value>,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), Failure> {
+        let status = self.engine.status();
+        let unpushed = self.unpushed(&status, commit);
+        if self.is_json {
+            let mut body = Map::new();
+            body.insert("commit".into(), commit.to_string().into());
+            body.insert("changed".into(), is_changed.into());
+            body.insert("unpushed".into(), unpushed.into());
+            body.extend(facts);
+            writeln!(out, "{}", Value::Object(body))?;
+            return Ok(());
+        }
+        let done = if is_changed { format!("commit {commit}") } else { "nothing changed".into() };
+        let behind = match (&status.remote, unpushed) {
+            (None, _) | (_, Some(0)) => String::new(),
+            (Some(_), Some(1)) => "; 1 commit is not pushed".to_owned(),
+            (Some(_), Some(many)) => format!("; {} are not pushed", count(many, "commit")),
+            (Some(_), None) if is_changed => "; it is not pushed".to_owned(),
+            (Some(_), None) => String::new(),
+        };
+        writeln!(out, "{summary}: {done}{behind}")?;
+        Ok(())
+    }
+
+    /// Counts the commits that the remote lacks, as far as it is known what the remote has.
+    fn unpushed(&self, status: &EngineStatus, commit: CommitId) -> Option<usize> {
+        status.remote.as_ref()?;
+        let mirror = Mirror::open(&self.repo, MirrorOptions::default()).ok()?;
+        let objects = mirror.objects().ok()?;
+        let seen = [SYNCED.to_owned(), format!("refs/remotes/origin/{}", status.branch)];
+        let seen = seen.iter().find_map(|name| objects.reference(name).ok().flatten())?;
+        objects.count_between(seen, commit).ok()
+    }
+}
+
+/// The last commit that is known to be the remote's too; a clone made by hand has what it fetched.
+const SYNCED: &str = "refs/headwater/synced";
+
+/// Returns an operation without a condition.
+pub(super) fn operation(sheet: &SheetName, action: Action) -> Operation {
+    Operation { sheet: sheet.clone(), action, condition: Condition::Any }
+}
+
+/// Reads which branch is written and how, from the arguments and the environment.
+fn settings(
+    arguments: &WriteArgs,
+    environment: &dyn Environment,
+) -> Result<(Source, Identity), ConfigError> {
+    use crate::config::settings::{BRANCH, REPO, SHEETS};
+    let repo = &arguments.repo;
+    let mut flags = Flags::from([(REPO.flag, repo.repo.display().to_string())]);
+    flags.extend(arguments.branch.clone().map(|branch| (BRANCH.flag, branch)));
+    flags.extend(repo.sheets.as_ref().map(|file| (SHEETS.flag, file.display().to_string())));
+    let layers = Layers::new(&flags, environment, None)?;
+    let mut source = Source::resolve(&layers)?;
+    // The names themselves, which need not be text.
+    source.repo.clone_from(&repo.repo);
+    source.sheets.clone_from(&repo.sheets);
+    Ok((source, config::committer(&layers)?))
+}
+
+/// Refuses a repository whose files would not follow its branch.
+fn refuse_work_tree(repo: &std::path::Path) -> Result<(), Failure> {
+    let facts = Mirror::inspect(repo).map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+    if facts.bare {
+        return Ok(());
+    }
+    let path = std::fs::canonicalize(repo).unwrap_or_else(|_| repo.to_owned());
+    let path = path.display();
+    let hint = "has a work tree, whose files a commit would leave behind: write to a bare clone \
+                of it, made by";
+    let message = format!("{path} {hint} `git clone --bare {path} {path}.git`");
+    Err(Failure::new(Exit::Config, message))
+}

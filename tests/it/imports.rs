@@ -1,0 +1,147 @@
+//! Whole sheets into and out of a repository, without a server.
+
+use std::process::Stdio;
+
+use headwater_testkit::Upstream;
+use serde_json::{Value, json};
+
+use crate::commands::headwater;
+use crate::harness::people;
+use crate::offline::{House, json};
+
+#[test]
+fn bad_rows_are_told_by_their_lines_and_nothing_is_written() {
+    let house = House::new(people());
+    let table = house.file(
+        "people.csv",
+        "slug,name,bio\r\njoan,\"Clarke, Joan\",\"Said \"\"no\"\",\r\ntwice\"\r\n\r\n,Nameless,\r\n\
+         too,many,cells,here\r\nada,Ada,\r\njoan,Again,\r\n",
+    );
+    let told = house.run(&["import", "people", &table], 65);
+    for line in [
+        format!("{table}:5: the path needs the field \"slug\""),
+        format!("{table}:6: the row has 4 cells and the first line 3 [malformed]"),
+        format!("{table}:8: line 2 is the record joan already [key_taken]"),
+        "people: 3 bad of 5 rows: nothing changed".to_owned(),
+    ] {
+        assert!(told.contains(&line), "{line}: {told}");
+    }
+    assert_eq!(house.commits(), 1);
+    let told = json(&house.run(&["import", "people", &table, "--skip-bad", "--json"], 1));
+    let lines: Vec<_> = told["bad"].as_array().unwrap().iter().map(|bad| &bad["line"]).collect();
+    assert_eq!(lines, [5, 6, 8]);
+    assert_eq!(
+        (&told["added"], &told["modified"], &told["same"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    let joan = json(&house.run(&["get", "people/joan"], 0));
+    let expected = json!({"slug":"joan","name":"Clarke, Joan","bio":"Said \"no\",\r\ntwice"});
+    assert_eq!(joan, expected);
+    assert_eq!(house.commits(), 2);
+    let cut = house.file("cut.json", "[\n{\"slug\": \"a\"},\n{\"slug\":\n");
+    assert!(house.run(&["import", "people", &cut, "--skip-bad"], 65).contains("cut.json:"));
+    assert!(house.run(&["import", "people", "-"], 64).contains("--format"));
+}
+
+#[test]
+fn rows_that_clash_with_other_records_are_bad() {
+    let mut upstream = Upstream::new();
+    let sheet = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\
+                 [headwater]\nunique = [\"mail\"]\n";
+    upstream
+        .commit("one")
+        .put(".gitsheets/people.toml", sheet)
+        .put("people/ada.toml", "mail = \"a@x.org\"\nslug = \"ada\"\n")
+        .push();
+    let house = House::new(upstream);
+    let row = |slug: &str, mail: &str| json!({"slug": slug, "mail": mail}).to_string() + "\n";
+    let rows = row("zoe", "a@x.org") + &row("aaron", "a@x.org");
+    let rows = rows + &row("joan", "j@x.org") + &row("zora", "j@x.org");
+    let import = ["import", "people", "-", "--format", "ndjson"];
+    let unique = "the value of `mail` is unique and";
+    assert_eq!(
+        house.given(&import, &rows, 65),
+        format!(
+            "-:1: {unique} the record ada has it at /mail [not_unique]\n\
+             -:2: {unique} the record ada has it at /mail [not_unique]\n\
+             -:4: {unique} line 3 has it at /mail [not_unique]\n\
+             people: 3 bad of 4 rows: nothing changed\n"
+        )
+    );
+    assert_eq!(house.commits(), 1);
+    let told = house.given(&[&import[..], &["--skip-bad"]].concat(), &rows, 1);
+    assert!(told.contains("1 added, 0 modified, 0 as they were, 3 left out"), "{told}");
+    let swapped = row("ada", "j@x.org") + &row("joan", "a@x.org");
+    assert!(house.given(&import, &swapped, 0).contains("2 modified"), "rows may change places");
+    assert_eq!(house.run(&["query", "people"], 0).lines().count(), 2);
+}
+
+#[test]
+fn what_is_imported_is_exported_the_same_in_every_format() {
+    const RECORDS: usize = 3_000;
+    let house = House::new(people());
+    house.run(&["delete", "people/ada"], 0);
+    house.run(&["delete", "people/grace"], 0);
+    let record = |i: usize| {
+        json!({
+            "slug": format!("p{i:05}"), "age": i, "share": i as f64 / 8.0, "isNew": i.is_multiple_of(2),
+            "name": format!("Pat, \"{i}\""), "zip": format!("{i:05}"), "text": i.to_string(),
+            "bio": "two\nlines", "tags": ["a", i.to_string()], "place": {"x": i, "y": ""},
+        })
+    };
+    let values: Vec<Value> = (0..RECORDS).map(record).collect();
+    let lines: Vec<String> = values.iter().map(ToString::to_string).collect();
+    let file = house.file("people.ndjson", &lines.join("\n"));
+    let before = house.commits();
+    let told = house.run(&["import", "people", &file], 0);
+    assert!(told.starts_with("people: 3000 added, 0 modified, 0 as they were: commit "), "{told}");
+    assert_eq!(house.commits(), before + 1);
+    assert_eq!(house.git(&["log", "-1", "--format=%s"]).trim(), "people: import 3000 records");
+    let exported = house.run(&["export", "people"], 0);
+    assert_eq!(exported.lines().map(json).collect::<Vec<_>>(), values);
+    for format in ["ndjson", "json", "csv"] {
+        let exported = house.run(&["export", "people", "--format", format], 0);
+        let file = house.file(&format!("again.{format}"), &exported);
+        let told = house.run(&["import", "people", &file], 0);
+        let same = "people: 0 added, 0 modified, 3000 as they were: nothing changed\n";
+        assert_eq!(told, same, "{format}");
+    }
+    house.git(&["fsck", "--strict"]);
+}
+
+#[test]
+fn a_field_holds_the_key_where_no_template_does() {
+    let mut upstream = Upstream::new();
+    upstream.commit("nothing declared").put("posts/2024/one.json", r#"{"title":"One"}"#).push();
+    let house = House::new(upstream);
+    let rows = "{\"id\":\"2024/one\",\"title\":\"Uno\"}\n{\"id\":\"two\",\"title\":\"Two\"}\n";
+    let file = house.file("posts.ndjson", rows);
+    assert!(house.run(&["import", "posts", &file], 65).contains("has no path template"));
+    house.run(&["import", "posts", &file, "--key", "id"], 0);
+    assert_eq!(house.run(&["export", "posts", "--key", "id"], 0), rows);
+    assert_eq!(
+        house.run(&["export", "posts", "--key", "id", "--format", "csv"], 0),
+        "id,title\n2024/one,Uno\ntwo,Two\n"
+    );
+    house.run(&["export", "posts", "--key", "title"], 65);
+}
+
+#[test]
+fn a_reader_who_has_enough_is_told_nothing() {
+    use std::io::Read as _;
+    let mut upstream = people();
+    let bio = "x".repeat(20_000);
+    let text = |i: u32| format!("bio = \"{bio}\"\nslug = \"p{i}\"\n");
+    let files = (0..100).map(|i| (format!("people/p{i}.toml"), text(i)));
+    upstream.commit_stream("more than a pipe holds", files);
+    for format in ["ndjson", "csv"] {
+        let mut command = headwater(&["export", "people", "--format", format, "--repo"]);
+        command.arg(upstream.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        out.read_exact(&mut [0; 10]).unwrap();
+        drop(out);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), &*output.stderr), (Some(70), &b""[..]), "{format}");
+    }
+}
