@@ -94,7 +94,9 @@ impl Bench {
         let before = git(self.mirror(), ["rev-parse", "refs/heads/published"]);
         let mut child = self.child();
         let trace = self.folder.path().join("trace");
-        let mut strace = attach(&child, call, error, number, &trace);
+        let (traced, inject) =
+            (format!("trace={call}"), format!("inject={call}:error={error}:when={number}"));
+        let mut strace = attach(&child, &["-f", "-e", &traced, "-e", &inject], &trace);
         child.stdin.take().unwrap().write_all(b"go\n").unwrap();
         let case = format!("{call} {number} {error}");
         let ended = end_of(child, &case);
@@ -120,8 +122,7 @@ impl Bench {
         child.envs(CHILD.into_iter().zip([self.mirror().to_str().unwrap(), &self.url]));
         child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = child.spawn().unwrap();
-        let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-        assert!(lines.map_while(Result::ok).any(|line| line.ends_with("ready")), "it died");
+        is_ready(&mut child);
         child
     }
 
@@ -162,16 +163,28 @@ impl Bench {
     }
 }
 
-/// Lets strace take hold of the child and its threads, and waits until it has.
-fn attach(child: &Child, call: &str, error: &str, number: usize, trace: &Path) -> Child {
+/// Lets strace take hold of the child and its threads with these options, and waits until it has.
+fn attach(child: &Child, options: &[&str], trace: &Path) -> Child {
     let mut strace = Command::new("strace");
-    strace.args(["-f", "-e"]).arg(format!("trace={call}")).arg("-e");
-    strace.arg(format!("inject={call}:error={error}:when={number}"));
-    strace.arg("-o").arg(trace).args(["-p", &child.id().to_string()]);
+    strace.args(options).arg("-o").arg(trace).args(["-p", &child.id().to_string()]);
     let mut strace = strace.stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(strace.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
     assert!(line.contains("attached"), "{line}");
+    strace
+}
+
+/// Waits until the child says that it is ready.
+fn is_ready(child: &mut Child) {
+    let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.ends_with("ready")), "it died");
+}
+
+/// Lets strace take hold of a child once that is ready, and the child go on.
+pub(crate) fn attach_to(child: &mut Child, options: &[&str], trace: &Path) -> Child {
+    is_ready(child);
+    let strace = attach(child, options, trace);
+    child.stdin.take().unwrap().write_all(b"go\n").unwrap();
     strace
 }
 
@@ -188,7 +201,7 @@ fn end_of(mut child: Child, case: &str) -> ExitStatus {
 }
 
 /// Says whether strace is here and may trace other processes.
-fn may_trace() -> bool {
+pub(crate) fn may_trace() -> bool {
     let Ok(mut child) = Command::new("cat").stdin(Stdio::piped()).spawn() else { return false };
     let mut strace = Command::new("strace");
     strace.args(["-p", &child.id().to_string()]).stderr(Stdio::piped());

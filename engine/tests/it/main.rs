@@ -10,6 +10,7 @@ mod layers;
 mod limits;
 mod model;
 mod pins;
+mod power;
 mod problems;
 mod pushes;
 mod reloads;

@@ -188,6 +188,35 @@ fn a_refused_batch_does_not_concern_those_that_wait_with_it() {
 }
 
 #[test]
+fn what_waits_is_bounded_and_the_rest_is_told_to_come_back() {
+    let house = House::new();
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let (writing, is_writing) = std::sync::mpsc::channel();
+    // The thread that writes waits in the answer to the first.
+    let stuck = Box::new(move |_| {
+        writing.send(()).unwrap();
+        let _ = gate.recv();
+    });
+    house.engine().write(batch([put("first", json!({"slug": "first", "id": 10}))]), stuck);
+    is_writing.recv().unwrap();
+    let (sender, answers) = std::sync::mpsc::channel();
+    for _ in 0..1_005 {
+        let sender = sender.clone();
+        let done = Box::new(move |result| sender.send(result).unwrap());
+        house.engine().write(batch([put("next", json!({"slug": "next", "id": 11}))]), done);
+    }
+    for _ in 0..5 {
+        let refused = answers.recv().unwrap().unwrap_err();
+        assert!(matches!(refused, WriteError::Closed(Gate::Full)), "{refused}");
+    }
+    drop((sender, go_on));
+    let written: Vec<_> = answers.iter().collect();
+    assert_eq!(written.len(), 1_000);
+    assert!(written.iter().all(Result::is_ok));
+    assert_eq!(written.iter().flatten().filter(|done| done.changed).count(), 1);
+}
+
+#[test]
 fn writes_and_reloads_take_turns() {
     let mut house = House::new();
     let done = write(&house, put("ada", json!({"slug": "ada", "id": 3}))).unwrap();
