@@ -76,8 +76,8 @@ fn what_was_acknowledged_survives_a_loss_of_power_at_any_time() {
     copy(&mirror, &base);
     upstream.commit("theirs").put("people/eve.toml", "id = 2\n").push();
     let trace = traced(&folder, &mirror, &upstream.url());
-    let disk = Disk::read(&trace, &mirror, &folder.path().join("acks"));
-    assert!(disk.acknowledged(disk.len()).len() > 20, "the trace says too little");
+    let disk = Disk::read(&trace, &mirror, &base, &folder.path().join("acks"));
+    assert!(disk.acknowledged(disk.len()).len() > 10, "the trace says too little");
     let mut survived = 0;
     for crash in 0..crashes() {
         let mut dice = Dice(crash.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -163,8 +163,9 @@ fn the_child_that_writes() {
     let acks = Arc::new(Mutex::new(acks));
     println!("ready");
     std::io::stdin().read_line(&mut String::new()).unwrap();
-    for number in 0..30 {
-        if number == 12 {
+    // So few that no packs are merged: what is in them is looked up in the end.
+    for number in 0..13 {
+        if number == 6 {
             // What the remote has by now goes below what was written so far.
             let report = engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
             assert!(report.result.as_ref().unwrap().replayed.is_some());

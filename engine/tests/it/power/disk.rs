@@ -47,14 +47,18 @@ enum Event {
 /// What the trace says.
 pub(super) struct Disk {
     root: PathBuf,
+    /// The same folder as it was before the trace.
+    base: PathBuf,
     inodes: Vec<Inode>,
     events: Vec<Event>,
 }
 
 impl Disk {
-    /// Reads the trace of a process that wrote below `root`, and told in `acks` what is durable.
-    pub(super) fn read(trace: &str, root: &Path, acks: &Path) -> Self {
-        let mut disk = Self { root: root.to_owned(), inodes: vec![], events: vec![] };
+    /// Reads the trace of a process that wrote below `root`, of which `base` is an earlier copy, and
+    /// told in `acks` what is durable.
+    pub(super) fn read(trace: &str, root: &Path, base: &Path, acks: &Path) -> Self {
+        let (root, base) = (root.to_owned(), base.to_owned());
+        let mut disk = Self { root, base, inodes: vec![], events: vec![] };
         let mut live: HashMap<PathBuf, usize> = HashMap::new();
         for call in calls(trace) {
             disk.note(&call, acks, &mut live);
@@ -92,7 +96,10 @@ impl Disk {
                     }
                     Some(_) => {}
                     // One from before the trace keeps its name and its content.
-                    None if path.exists() && !call.arguments.contains("O_EXCL") => {}
+                    None if self
+                        .base
+                        .join(path.strip_prefix(&self.root).unwrap_or(&path))
+                        .exists() => {}
                     None => {
                         let inode = self.inodes.len();
                         self.inodes.push(Inode::default());
@@ -206,8 +213,9 @@ impl Disk {
                     }
                     let (size, synced) = written.get(inode).copied().unwrap_or_default();
                     let size = synced + dice(size - synced + 1);
+                    // A part may have been written twice, so the count may be too large.
                     let mut content = self.content(*inode);
-                    content.resize(size as usize, 0);
+                    content.truncate(size as usize);
                     // Without its folder it is nowhere.
                     let _ = std::fs::write(here(path), content);
                 }
