@@ -23,6 +23,7 @@ pub mod board;
 pub mod plot;
 pub mod soak;
 pub mod growth;
+pub mod writes;
 
 use headwater_testkit::corpus::{self, Civic};
 

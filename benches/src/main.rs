@@ -4,6 +4,7 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use headwater_bench::board::{self, Effort, GROUPS};
@@ -11,7 +12,7 @@ use headwater_bench::growth::{self, Plan};
 use headwater_bench::machine::Machine;
 use headwater_bench::plot::{Panel, svg};
 use headwater_bench::source::Source;
-use headwater_bench::{row, soak};
+use headwater_bench::{row, soak, writes};
 use serde_json::{Value, json};
 
 /// Measures Headwater beside what it is compared with. Without a command: the scoreboard.
@@ -30,6 +31,8 @@ enum Command {
     Soak(Soak),
     /// Measure reloads against the size of the repository and of the push
     Growth(Growth),
+    /// Measure writes: commits a second and how long each takes
+    Writes(Writes),
 }
 
 /// The repository that is measured.
@@ -89,12 +92,29 @@ struct Growth {
     json: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Writes {
+    /// How many people the corpus has
+    #[arg(long, value_name = "N", default_value_t = 32_000)]
+    people: usize,
+    /// Measure one million records in 256 folders too, which takes 4 GB of memory
+    #[arg(long)]
+    million: bool,
+    /// For how long each setting is measured
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    seconds: u64,
+    /// Write the figures to this file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ran = match &cli.command {
         None => cli.board.run(),
         Some(Command::Soak(soak)) => soak.run(),
         Some(Command::Growth(growth)) => growth.run(),
+        Some(Command::Writes(writes)) => writes.run(),
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,
@@ -146,6 +166,16 @@ impl Growth {
         draw(&self.svg, &growth.panels())?;
         keep(self.json.as_deref(), &machine, "civic-N", growth.json())?;
         print(&machine, "civic-N", &growth.markdown())
+    }
+}
+
+impl Writes {
+    fn run(&self) -> io::Result<()> {
+        let machine = Machine::here();
+        let turn = Duration::from_secs(self.seconds);
+        let seen = writes::run(self.people, self.million, turn);
+        keep(self.json.as_deref(), &machine, "civic-N", writes::json(&seen))?;
+        print(&machine, "civic-N", &writes::markdown(&seen))
     }
 }
 

@@ -59,6 +59,14 @@ impl Server {
     /// # Panics
     /// When there is no binary or it does not start.
     pub fn start(mirror: &Path, remote: &str) -> Self {
+        Self::start_with(mirror, remote, &[])
+    }
+
+    /// Starts it with further settings, by their environment names.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn start_with(mirror: &Path, remote: &str, settings: &[(&str, &str)]) -> Self {
         let begun = Instant::now();
         let mut process = Command::new(binary())
             .args(["serve", "--listen", "127.0.0.1:0", "--poll-interval", "0"])
@@ -66,6 +74,7 @@ impl Server {
             .arg(mirror)
             .args(["--remote", remote])
             .env("HEADWATER_RELOAD_SECRET", SECRET)
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
