@@ -4,115 +4,60 @@
 use headwater_testkit::corpus::SplitMix64;
 use serde_json::{Map, Number, Value as Json};
 
+#[rustfmt::skip]
 const TEXT: &[&str] = &[
-    "plain",
-    "a b",
-    " ",
-    "\"",
-    "'",
-    "\\",
-    "\"\"\"",
-    "'''",
-    "\n",
-    "\n",
-    "\r\n",
-    "\r",
-    "\t",
-    "#",
-    "=",
-    "[x]",
-    "{ }",
-    "é",
-    "😀",
-    "日本語",
-    "\u{0}",
-    "\u{1b}",
-    "\u{7f}",
-    "\u{85}",
-    "\u{2028}",
-    "\u{feff}",
-    "\u{fffd}",
-    "true",
-    "1.0",
-    "1979-05-27",
-    "\\u0041",
-    "$",
-    ",",
+    "plain", "a b", " ", "\"", "'", "\\", "\"\"\"", "'''", "\n", "\n", "\r\n", "\r", "\t", "#", "=",
+    "[x]", "{ }", "é", "😀", "日本語", "\u{0}", "\u{1b}", "\u{7f}", "\u{85}", "\u{2028}", "\u{feff}",
+    "\u{fffd}", "true", "1.0", "1979-05-27", "\\u0041", "$", ",",
 ];
+#[rustfmt::skip]
 const KEYS: &[&str] = &[
     "a", "b", "Z", "_", "1", "-", "true", "inf", "a b", "a.b", "é", "", "a\"b", "a'b", "a\\b",
     "a\nb", "\t", "😀", "\u{fffd}",
 ];
+#[rustfmt::skip]
 const DATES: &[&str] = &[
-    "1979-05-27T07:32:00Z",
-    "1979-05-27t07:32:00.500z",
-    "1979-05-27 07:32:00-07:00",
-    "1979-05-27T07:32:00+00:00",
-    "1979-05-27T07:32:00-00:00",
-    "2026-02-28T23:59:59.25+05:45",
-    "1979-05-27T07:32:00.123456789",
-    "0001-01-01 00:00:00",
-    "9999-12-31",
-    "2024-02-29",
-    "07:32:00",
-    "00:00:00.000000001",
-    "23:59:59.120",
+    "1979-05-27T07:32:00Z", "1979-05-27t07:32:00.500z", "1979-05-27 07:32:00-07:00",
+    "1979-05-27T07:32:00+00:00", "1979-05-27T07:32:00-00:00", "2026-02-28T23:59:59.25+05:45",
+    "1979-05-27T07:32:00.123456789", "0001-01-01 00:00:00", "9999-12-31", "2024-02-29", "07:32:00",
+    "00:00:00.000000001", "23:59:59.120",
 ];
+#[rustfmt::skip]
 const BODY: &[&str] = &[
-    "hello *there*",
-    "__bold__ and ***both***",
-    "word",
-    "two  spaces",
-    "`code`",
-    "日本語",
-    "&amp; <b>",
-    "\\*escaped\\*",
-    "[l](http://x \"t\")",
-    "![i](i.png)",
-    "[r]",
-    "[^1]",
-    "~~gone~~",
-    "a\tb",
-    "1 < 2",
-    "https://example.org/a_b_c",
-    "$x$",
-    "😀",
-    "snake_case_word",
-    "+++",
-    "--",
-    "\"quoted\" it's",
-    "|",
+    "hello *there*", "__bold__ and ***both***", "word", "two  spaces", "`code`", "日本語", "&amp; <b>",
+    "\\*escaped\\*", "[l](http://x \"t\")", "![i](i.png)", "[r]", "[^1]", "~~gone~~", "a\tb",
+    "1 < 2", "https://example.org/a_b_c", "$x$", "😀", "snake_case_word", "+++", "--",
+    "\"quoted\" it's", "|",
 ];
+#[rustfmt::skip]
 const BLOCKS: &[&str] = &[
-    "",
-    "",
-    "# ",
-    "## ",
-    "* ",
-    "+ ",
-    "- ",
-    "1. ",
-    "3) ",
-    "> ",
-    "    ",
-    "\t",
-    "- [ ] ",
-    "  * ",
-    "[r]: ",
-    "[^1]: ",
-    "| ",
-    "***",
-    "---",
-    "===",
-    "```",
-    "~~~",
-    "<!-- c -->",
-    "<div>",
-    "\\",
-    "+++",
+    "", "", "# ", "## ", "* ", "+ ", "- ", "1. ", "3) ", "> ", "    ", "\t", "- [ ] ", "  * ",
+    "[r]: ", "[^1]: ", "| ", "***", "---", "===", "```", "~~~", "<!-- c -->", "<div>", "\\", "+++",
     "# T #",
 ];
 const ENDS: &[&str] = &["\n", "\n", "\n\n", "\n\n", "\n\n\n", "\r\n", "  \n", "\\\n"];
+
+#[rustfmt::skip]
+const WORDS: &[&str] = &[
+    "a", "B", "b", "Z", "é", "e", "E", "ä", "ß", "ss", "10", "9", "010", "file2", "file10", "co-op",
+    "coop", "co op", "c++", "c#", "c", "$", "+", "_", "", "日本", "あ", "ア", "😀", "\u{fffd}", "1e3",
+    "0x1F", " 7 ", "-5", "true", "x.y", "it's", "~", "\u{feff}7", "\u{85}7", "1e-7", "0b11", "0xG",
+    "5.", "1e21", "9223372036854775808", "Infinity",
+];
+
+/// Returns the seed of this run: `HEADWATER_INTEROP_SEED`.
+pub(crate) fn seed() -> u64 {
+    number("HEADWATER_INTEROP_SEED", 1)
+}
+
+/// Returns how many random records this run is to compare: `HEADWATER_INTEROP_RECORDS`.
+pub(crate) fn records() -> u64 {
+    number("HEADWATER_INTEROP_RECORDS", 2_000)
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
+}
 
 /// The source of random records of one seed.
 pub(crate) struct Dice(SplitMix64);
@@ -160,6 +105,58 @@ impl Dice {
             };
         }
         lines
+    }
+
+    /// Returns a list of what can be sorted in one way or another: words, or all kinds of values.
+    pub(crate) fn list(&mut self) -> Json {
+        let mixed = self.0.chance(30);
+        let (length, kind) = (self.0.below(12), self.0.below(3));
+        let element = |dice: &mut Self| match if mixed { dice.0.below(7) } else { kind } {
+            0 => dice.0.pick(WORDS).into(),
+            1 => dice.entry().into(),
+            2 => dice.integer().into(),
+            3 => dice.measure(),
+            4 => dice.0.chance(50).into(),
+            5 => [dice.0.pick(WORDS), "x"].into_iter().collect(),
+            _ => Json::Object(Map::new()),
+        };
+        (0..length).map(|_| element(self)).collect()
+    }
+
+    /// Returns what a component of a path can be made of, or cannot.
+    pub(crate) fn name(&mut self) -> Json {
+        match self.0.below(10) {
+            0..=4 => self.0.pick(WORDS).into(),
+            5 => {
+                self.0.pick(&["a:b", "a/b", "what?", "a\nb", ".", "..", ".git", "nul", "a."]).into()
+            }
+            6 => self.integer().into(),
+            7 => self.float().into(),
+            8 => self.0.chance(50).into(),
+            _ => self.value(1),
+        }
+    }
+
+    /// Returns a float of not too many digits.
+    fn measure(&mut self) -> Json {
+        [0.5, -2.5, 1e-7, 1e-6, 5.0, -0.0, 1e20, 1e21, 123.456][self.0.below(9)].into()
+    }
+
+    /// Returns a table with one or two of the fields `x` and `y`, or none.
+    fn entry(&mut self) -> Map<String, Json> {
+        let mut entry = Map::new();
+        for field in ["x", "y"] {
+            let value = match self.0.below(9) {
+                0 => continue,
+                1..=3 => self.0.pick(WORDS).into(),
+                4..=5 => self.0.below(9).into(),
+                6 => self.measure(),
+                7 => Json::Array(vec![self.0.pick(WORDS).into(), self.measure()]),
+                _ => self.0.chance(50).into(),
+            };
+            entry.insert(field.to_owned(), value);
+        }
+        entry
     }
 
     /// Says yes in `percent` of 100 cases.

@@ -70,7 +70,8 @@ def write(repo, branch, steps, meanwhile=None, author=("Ada", "ada@example.org")
         for does in steps:
             try:
                 results.append({"blob": step(tx, repo, branch, does)})
-            except Exception as error:
+            except BaseException as error:
+                # What panics in Rust is no `Exception`.
                 results.append(failure(error))
         if meanwhile:
             move = ["git", "-C", repo, "update-ref", f"refs/heads/{branch}", meanwhile]

@@ -1,9 +1,12 @@
-//! Cases 21 to 26: where a record is.
+//! Cases 21 to 26: where a record is; and random places.
 
 use headwater_engine::problem::Rule;
+use headwater_testkit::Upstream;
 use serde_json::{Value as Json, json};
 
-use crate::twins::{PEOPLE_FILE, Twins, case, case_with, no_person, person};
+use crate::dice::{Dice, records, seed};
+use crate::oracle::tell;
+use crate::twins::{PEOPLE_FILE, Step, Twins, case, case_with, no_person, person};
 
 /// Begins a case of people with another path template.
 fn with_path(number: u8, template: &str) -> Option<Twins> {
@@ -80,4 +83,94 @@ fn a_value_stays_within_its_component_unless_that_is_recursive() {
 fn a_record_without_a_field_of_its_path_is_refused() {
     let Some(mut twins) = case(26) else { return };
     twins.refuse(person(json!({"name": "nobody"})), "path_render_failed");
+}
+
+/// Returns a repository of people with another path template.
+fn upstream(template: &str) -> Upstream {
+    let definition = format!("[gitsheet]\nroot = \"people\"\npath = '{template}'\n");
+    let mut upstream = Upstream::new();
+    upstream.commit("first").put(PEOPLE_FILE, definition).push();
+    upstream
+}
+
+#[test]
+fn a_random_record_has_one_place() {
+    let Some(mut twins) = Twins::of(upstream("${{ a }}/x-${{ b }}/${{ n }}")) else { return };
+    let (seed, count) = (seed(), records() / 4);
+    let step = |number: u64| {
+        let mut dice = Dice::new(seed ^ 21, number);
+        person(json!({"a": dice.name(), "b": dice.name(), "n": number}))
+    };
+    let steps: Vec<Step> = (0..count).map(step).collect();
+    let ours = twins.ours(&steps);
+    // On purpose: gitsheets writes what no record of Headwater's can be called.
+    let hostile = |(_, outcome): &(_, &Result<_, String>)| {
+        outcome.as_ref().is_err_and(|error| error.contains("Hostile"))
+    };
+    let (refused, rest): (Vec<_>, Vec<_>) = steps.iter().cloned().zip(&ours).partition(hostile);
+    let (steps, ours): (Vec<_>, Vec<_>) =
+        rest.into_iter().map(|(step, outcome)| (step, outcome.clone())).unzip();
+    let theirs = twins.theirs(&steps);
+    twins.compare(&steps, &ours, &theirs);
+    let hostile = refused.len();
+    tell(&format!("{count} random paths of seed {seed} agree, but for {hostile} hostile names"));
+}
+
+#[test]
+fn a_text_is_a_date_in_a_path_where_both_say_so() {
+    let Some(mut twins) = Twins::of(upstream("${{ d: YYYY/MM/DD }}/${{ n }}")) else { return };
+    for (n, date) in [
+        "2026-03-09",
+        "2024-02-29",
+        "2026-03-09T10:00:00",
+        "2026-03-09T10:00:00.25",
+        "2026-03-09T23:59:60",
+        "2026-03-09T10:00:00Z",
+        "2026-03-09t10:00:00z",
+        "2026-03-09 23:00:00-05:00",
+        "2026-03-09T23:59:60Z",
+        "2026-03-09T10:00:00.123456789+05:45",
+        "2026-02-30",
+        "2026-03-09T23:59",
+        "2026-03-09T10",
+        "2026-03-09T10:00:00+0500",
+        "2026-03-09T10:00:00+05",
+        "2026-03-09T24:00:00",
+        "2026-03-09T10:00:00,5",
+        "2026-03-09T10:00:00.",
+        "2026-03-09t10:00:00",
+        "2026-03-09 10:00:00",
+        "2026-03-09T10:00:60",
+        "2026-03-09T23:59Z",
+        "2026-03-09T10:00:00+24:00",
+        "2026-03-09T10:00:00+23:59",
+        "2026-03-09T10:00:00+05:60",
+        "2026-03-09T10:00:00-00:00",
+        "2026-03-09T10:00:00Z ",
+        "0001-01-01T00:30:00+01:00",
+        "0000-01-01",
+        "02026-03-09",
+        "20260309",
+        "20260309T100000",
+        "2026-W11-1",
+        "2026-068",
+        "2026-03",
+        "2026",
+        "03:04:05",
+        "soon",
+        "",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        twins.agree_on_all(&[person(json!({"d": date, "n": n}))]);
+    }
+    // On purpose: only gitsheets' core takes these, its JavaScript does not.
+    for (n, date) in
+        ["2026-3-9", "+2026-03-09", " 2026-03-09", "2026-03-09T1:00:00"].into_iter().enumerate()
+    {
+        let lenient = [person(json!({"d": date, "n": format!("lenient-{n}")}))];
+        assert_eq!(twins.ours(&lenient), [Err("path_render_failed".to_owned())], "{date}");
+        assert!(twins.theirs(&lenient)[0].is_ok(), "{date}");
+    }
 }

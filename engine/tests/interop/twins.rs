@@ -12,6 +12,7 @@ use headwater_engine::write::{Action, Batch, Condition, Gate, Operation, WriteEr
 use headwater_testkit::{Upstream, git};
 use serde_json::{Value as Json, json};
 
+use crate::dice;
 use crate::oracle::{Oracle, tell};
 
 /// The sheet of most cases.
@@ -86,11 +87,38 @@ impl Twins {
     /// Takes one step with both, which must make of it what the other makes, down to the tree.
     #[track_caller]
     pub(crate) fn agree(&mut self, step: Step) {
-        let steps = [step];
-        let (ours, theirs) = (self.ours(&steps), self.theirs(&steps));
-        assert_eq!(ours, theirs, "Headwater and gitsheets: {steps:?}");
+        let outcomes = self.agree_on_all(&[step]);
+        assert!(outcomes[0].is_ok(), "both refuse: {outcomes:?}");
+    }
+
+    /// Takes many steps with both, which must make of each what the other makes, and returns what
+    /// that is.
+    #[track_caller]
+    pub(crate) fn agree_on_all(&mut self, steps: &[Step]) -> Vec<Outcome> {
+        let (ours, theirs) = (self.ours(steps), self.theirs(steps));
+        self.compare(steps, &ours, &theirs);
+        ours
+    }
+
+    /// Compares what became of each step, prints both files of the first that differs, and compares
+    /// the trees.
+    #[track_caller]
+    pub(crate) fn compare(&self, steps: &[Step], ours: &[Outcome], theirs: &[Outcome]) {
+        let show = |outcome: &Outcome| match outcome {
+            Ok(Some(blob)) => format!("{:?}", self.git(["cat-file", "blob", blob])),
+            other => format!("{other:?}"),
+        };
+        assert_eq!((ours.len(), theirs.len()), (steps.len(), steps.len()));
+        for (step, (ours, theirs)) in steps.iter().zip(ours.iter().zip(theirs)) {
+            assert!(
+                ours == theirs,
+                "seed {}: {step:?}\n== Headwater\n{}\n== gitsheets\n{}",
+                dice::seed(),
+                show(ours),
+                show(theirs),
+            );
+        }
         self.have_one_tree();
-        assert!(ours[0].is_ok(), "both refuse: {ours:?}");
     }
 
     /// Takes one step with both and compares the file at `path` with what is expected.
