@@ -48,7 +48,6 @@ def failure(error):
 def step(tx, repo, tree, does):
     """Takes one step of a transaction and returns the blob that it made, if it made one."""
     sheet = does["sheet"]
-    tx.open_sheet(sheet, f".gitsheets/{sheet}.toml")
     if does["step"] == "upsert":
         return tx.upsert(sheet, does["record"], previous_path=does.get("key"))["blob_hash"]
     if does["step"] == "restate":
@@ -61,7 +60,7 @@ def step(tx, repo, tree, does):
 
 def write(repo, branch, steps, meanwhile=None, author=("Ada", "ada@example.org"), **commit):
     """Takes all steps as one commit on the branch; `meanwhile` is where others move it before."""
-    author, results = tuple(author), []
+    author, results, opened = tuple(author), [], set()
     trailers = [tuple(trailer) for trailer in commit.pop("trailers", [])]
     commit = {"message": "change", "time_seconds": 1700000000, "parent": branch, **commit}
     with gitsheets.transact(
@@ -69,6 +68,9 @@ def write(repo, branch, steps, meanwhile=None, author=("Ada", "ada@example.org")
     ) as tx:
         for does in steps:
             try:
+                if does["sheet"] not in opened:
+                    tx.open_sheet(does["sheet"], f".gitsheets/{does['sheet']}.toml")
+                    opened.add(does["sheet"])
                 results.append({"blob": step(tx, repo, branch, does)})
             except BaseException as error:
                 # What panics in Rust is no `Exception`.
@@ -85,13 +87,18 @@ def query(repo, tree, sheet):
 
 
 def rewrite(repo, branch):
-    """Upserts every record of every sheet as it is read, except for those with native dates."""
-    steps, sheets = [], gitsheets.core_discover_sheets(repo, branch, ".")
-    for sheet in sheets:
+    """Writes every record of every sheet as it is read; one with native dates as a text."""
+    steps = []
+    for sheet in gitsheets.core_discover_sheets(repo, branch, "."):
+        root, _, extension, _, _ = definition(repo, branch, sheet)
         for path, record in records(repo, branch, sheet):
-            if not has_date(record):
-                steps.append({"step": "upsert", "sheet": sheet, "key": path, "record": record})
-    return {**write(repo, branch, steps), "sheets": len(sheets)}
+            does = {"step": "upsert", "sheet": sheet, "key": path, "record": record}
+            if has_date(record):
+                file = f"{root}/{path}{extension}"
+                text = gitsheets.tree_read_blob(repo, branch, file)["content"].decode()
+                does = {"step": "restate", "sheet": sheet, "path": file, "text": text}
+            steps.append(does)
+    return write(repo, branch, steps)
 
 
 def has_date(value):
@@ -101,21 +108,7 @@ def has_date(value):
     return hasattr(value, "isoformat")
 
 
-def altered(repo, tree):
-    """Returns the files of all sheets that are not in their canonical form, and how many are."""
-    found, count = [], 0
-    for sheet in gitsheets.core_discover_sheets(repo, tree, "."):
-        root, _, extension, _, _ = definition(repo, tree, sheet)
-        for path, _ in records(repo, tree, sheet):
-            file = f"{root}/{path}{extension}"
-            text = gitsheets.tree_read_blob(repo, tree, file)["content"].decode()
-            count += 1
-            if restated(repo, tree, sheet, text) != text:
-                found.append(file)
-    return {"altered": found, "count": count}
-
-
-ANSWERS = {"write": write, "query": query, "rewrite": rewrite, "altered": altered}
+ANSWERS = {"write": write, "query": query, "rewrite": rewrite}
 
 
 def main():
