@@ -121,10 +121,20 @@ fn script_text(value: &Value) -> String {
         Value::Integer(integer) => float_text(*integer as f64),
         Value::Float(float) => float_text(*float),
         Value::Boolean(boolean) => boolean.to_string(),
-        Value::Datetime(time) => time.to_string(),
+        Value::Datetime(time) => date_text(time).unwrap_or_else(|| "Invalid Date".to_owned()),
         Value::Array(elements) => elements.iter().map(script_text).collect::<Vec<_>>().join(","),
         Value::Table(_) => "[object Object]".to_owned(),
     }
+}
+
+/// Returns the text of a date, in UTC: JavaScript takes the zone of the machine.
+fn date_text(time: &Datetime) -> Option<String> {
+    let seconds = (milliseconds(time) / 1_000.0).floor();
+    let time = time::OffsetDateTime::from_unix_timestamp(seconds as i64).ok()?;
+    let format = time::macros::format_description!(
+        "[weekday repr:short] [month repr:short] [day] [year] [hour]:[minute]:[second] GMT+0000"
+    );
+    time.format(format).ok()
 }
 
 fn float_text(float: f64) -> String {
@@ -254,6 +264,9 @@ mod tests {
             by_x("[{x='1e+22'}, {x=[1e21]}]"),
             format!("[{{x=[{:.1}]}}, {{x=\"1e+22\"}}]", 1e21)
         );
+        let date = "[{x=[1979-05-27]}, {x='Sun May 27 1979 00:00:00 GMT+000'}, {x='Sun'}]";
+        let expected = "[{x=\"Sun\"}, {x=\"Sun May 27 1979 00:00:00 GMT+000\"}, {x=[1979-05-27]}]";
+        assert_eq!(by_x(date), expected);
         assert_eq!(by_x("[{x='inf'}, {x=9}]"), "[{x=\"inf\"}, {x=9}]");
         assert_eq!(by_x("[{x=true}, {x=0.5}, {x=false}]"), "[{x=false}, {x=0.5}, {x=true}]");
         assert_eq!(by_x("[{x=1979-05-27}, {x=07:32:00}]"), "[{x=07:32:00}, {x=1979-05-27}]");
