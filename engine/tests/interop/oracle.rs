@@ -33,7 +33,8 @@ impl Oracle {
         };
         let mut command = Command::new(python);
         command.args(["-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn().unwrap();
+        // Where gitsheets panics it says so in one line.
+        let mut process = command.env("RUST_BACKTRACE", "0").spawn().unwrap();
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().unwrap());
         Some(Self { process, input, output })
