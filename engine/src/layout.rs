@@ -26,6 +26,7 @@ use crate::problem::{Problem, Rule};
 pub use schema::{Schema, Violation};
 pub use sort::{SortField, SortRule};
 pub use spec::{Policy, SheetSpec};
+pub(crate) use template::rendered_float;
 pub use template::{Mismatch, RenderError, Template, TemplateError};
 
 /// The sheet of the files directly in the root, where nothing is declared.

@@ -6,14 +6,20 @@ use icu_collator::{Collator, CollatorPreferences};
 use toml_v08::Value;
 
 use super::EncodeError;
+use crate::layout::rendered_float;
+
+/// The longest number that is compared as one.
+const DIGITS: usize = 254;
 
 /// Sorts the elements of a list by their text, as gitsheets does: case, accents and punctuation
 /// do not count, a run of digits counts as a number. Elements that compare equal stay in order.
 ///
 /// # Errors
 ///
-/// Fails only where the data of the collation cannot be used, which is compiled in.
-pub(super) fn sort(elements: &mut [Value]) -> Result<(), EncodeError> {
+/// Refuses a list, which is called `field`, with a number of more than 254 digits: gitsheets crashes
+/// on some of them. Else it fails only where the data of the collation cannot be used, which is
+/// compiled in.
+pub(super) fn sort(field: &str, elements: &mut [Value]) -> Result<(), EncodeError> {
     let mut options = CollatorOptions::default();
     options.strength = Some(Strength::Primary);
     options.alternate_handling = Some(AlternateHandling::Shifted);
@@ -24,6 +30,9 @@ pub(super) fn sort(elements: &mut [Value]) -> Result<(), EncodeError> {
         .map_err(|error| EncodeError::Refused { message: error.to_string() })?;
     let mut keyed: Vec<_> =
         elements.iter().map(|element| (text(element), element.clone())).collect();
+    if keyed.iter().any(|(text, _)| has_too_many_digits(text)) {
+        return Err(EncodeError::SortDigits { field: field.to_owned() });
+    }
     keyed.sort_by(|a, b| collator.compare(&a.0, &b.0));
     for (place, (_, element)) in elements.iter_mut().zip(keyed) {
         *place = element;
@@ -31,12 +40,20 @@ pub(super) fn sort(elements: &mut [Value]) -> Result<(), EncodeError> {
     Ok(())
 }
 
-/// Returns the text of a value, as JavaScript has it.
-pub(super) fn text(value: &Value) -> String {
+/// Returns the text of a value by which it is sorted, which is not that of JavaScript: numbers have
+/// no exponent, as in paths.
+fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Integer(integer) => integer.to_string(),
-        Value::Float(float) => float_text(*float),
+        Value::Float(float) if float.is_infinite() => {
+            if *float > 0.0 {
+                "Infinity".to_owned()
+            } else {
+                "-Infinity".to_owned()
+            }
+        }
+        Value::Float(float) => rendered_float(*float),
         Value::Boolean(boolean) => boolean.to_string(),
         Value::Datetime(time) => time.to_string(),
         Value::Array(elements) => elements.iter().map(text).collect::<Vec<_>>().join(","),
@@ -44,22 +61,11 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-fn float_text(float: f64) -> String {
-    let size = float.abs();
-    if float.is_nan() {
-        "NaN".to_owned()
-    } else if float.is_infinite() {
-        if float > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
-    } else if float == 0.0 {
-        // Minus zero is zero, too.
-        "0".to_owned()
-    } else if size >= 1e21 {
-        format!("{float:e}").replace('e', "e+")
-    } else if size < 1e-6 {
-        format!("{float:e}")
-    } else {
-        float.to_string()
-    }
+/// Says whether a text has more digits in a row than the collation can count: of those behind the
+/// first 254 it takes each 254 apart, and panics where they are all zero.
+fn has_too_many_digits(text: &str) -> bool {
+    let runs = text.split(|character: char| !character.is_numeric());
+    text.len() > DIGITS && runs.into_iter().any(|run| run.chars().count() > DIGITS)
 }
 
 #[cfg(test)]
@@ -68,7 +74,7 @@ mod tests {
 
     fn sorted(elements: &[&str]) -> Vec<String> {
         let mut elements: Vec<Value> = elements.iter().map(|text| Value::from(*text)).collect();
-        sort(&mut elements).unwrap();
+        sort("l", &mut elements).unwrap();
         elements.iter().map(text).collect()
     }
 
@@ -97,13 +103,25 @@ mod tests {
     fn values_that_are_no_text_are_in_the_order_of_their_text() {
         let list = "a = [10, 9, true, \"8\", 1.5]";
         let mut table: toml_v08::Table = list.parse().unwrap();
-        sort(table["a"].as_array_mut().unwrap()).unwrap();
+        sort("a", table["a"].as_array_mut().unwrap()).unwrap();
         assert_eq!(table["a"].to_string(), "[1.5, \"8\", 9, 10, true]");
         let texts = "a = [1.0, 1e21, 1e-7, -0.0, inf, -inf, nan, 0.1, [1, [2]], {}, 07:32:00]";
         let table: toml_v08::Table = texts.parse().unwrap();
         let texts: Vec<_> = table["a"].as_array().unwrap().iter().map(text).collect();
-        let expected = ["1", "1e+21", "1e-7", "0", "Infinity", "-Infinity", "NaN", "0.1", "1,2"];
-        assert_eq!(texts[..9], expected);
-        assert_eq!(texts[9..], ["[object Object]", "07:32:00"]);
+        let expected = ["1", "1000000000000000000000", "0.0000001", "0", "Infinity", "-Infinity"];
+        assert_eq!(texts[..6], expected);
+        assert_eq!(texts[6..], ["NaN", "0.1", "1,2", "[object Object]", "07:32:00"]);
+    }
+
+    #[test]
+    fn a_number_that_is_too_long_is_refused() {
+        let zeros = |count| Value::from(format!("1{}", "0".repeat(count)));
+        assert_eq!(sort("l", &mut [zeros(253), "2".into()]), Ok(()));
+        for mut list in
+            [[zeros(254), "2".into()], [zeros(308), "2".into()], [1.7e308.into(), 2.into()]]
+        {
+            let error = EncodeError::SortDigits { field: "l".into() };
+            assert_eq!(sort("l", &mut list), Err(error));
+        }
     }
 }

@@ -75,6 +75,12 @@ pub enum EncodeError {
         /// The field that holds the list.
         field: String,
     },
+    /// A list that is sorted as people do has a number that is too long to be compared.
+    #[error("the list {field:?} has a number of more than 254 digits: it cannot be sorted")]
+    SortDigits {
+        /// The field that holds the list.
+        field: String,
+    },
     /// The file would not read as the record that was to be written.
     #[error("the record cannot be read back: {message}")]
     Unreadable {
@@ -105,7 +111,8 @@ impl EncodeError {
             | Self::BodyNotText { field }
             | Self::TitleDisagrees { field }
             | Self::SortScript { field }
-            | Self::SortTooLong { field } => super::pointer(&[field]),
+            | Self::SortTooLong { field }
+            | Self::SortDigits { field } => super::pointer(&[field]),
             Self::NotATable
             | Self::TooDeep
             | Self::UnknownFormat { .. }

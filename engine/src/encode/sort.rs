@@ -25,7 +25,7 @@ pub(super) fn sort_lists(
         let Some(Value::Array(elements)) = table.get_mut(field) else { continue };
         match rule {
             _ if elements.len() < 2 => {}
-            SortRule::Collated => collation::sort(elements)?,
+            SortRule::Collated => collation::sort(field, elements)?,
             SortRule::By(fields) => by_fields(field, fields, elements)?,
             SortRule::Script => return Err(EncodeError::SortScript { field: field.clone() }),
         }
@@ -93,7 +93,7 @@ impl Key {
             Some(Value::Float(float)) => Self::Number(*float),
             Some(Value::Boolean(boolean)) => Self::Number(f64::from(u8::from(*boolean))),
             Some(Value::Datetime(time)) => Self::Number(milliseconds(time)),
-            Some(other) => text(&collation::text(other)),
+            Some(other) => text(&script_text(other)),
         }
     }
 
@@ -109,30 +109,82 @@ impl Key {
         match self {
             Self::Missing => f64::NAN,
             Self::Number(number) => *number,
-            Self::Text(text) => number(String::from_utf16_lossy(text).trim()),
+            Self::Text(text) => number(&String::from_utf16_lossy(text)),
         }
+    }
+}
+
+/// Returns the text of a value, as JavaScript has it.
+fn script_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(integer) => float_text(*integer as f64),
+        Value::Float(float) => float_text(*float),
+        Value::Boolean(boolean) => boolean.to_string(),
+        Value::Datetime(time) => date_text(time).unwrap_or_else(|| "Invalid Date".to_owned()),
+        Value::Array(elements) => elements.iter().map(script_text).collect::<Vec<_>>().join(","),
+        Value::Table(_) => "[object Object]".to_owned(),
+    }
+}
+
+/// Returns the text of a date, in UTC: JavaScript takes the zone of the machine.
+fn date_text(time: &Datetime) -> Option<String> {
+    let seconds = (milliseconds(time) / 1_000.0).floor();
+    let time = time::OffsetDateTime::from_unix_timestamp(seconds as i64).ok()?;
+    let format = time::macros::format_description!(
+        "[weekday repr:short] [month repr:short] [day] [year] [hour]:[minute]:[second] GMT+0000"
+    );
+    time.format(format).ok()
+}
+
+fn float_text(float: f64) -> String {
+    let size = float.abs();
+    if float.is_nan() {
+        "NaN".to_owned()
+    } else if float.is_infinite() {
+        if float > 0.0 { "Infinity".to_owned() } else { "-Infinity".to_owned() }
+    } else if float == 0.0 {
+        // Minus zero is zero, too.
+        "0".to_owned()
+    } else if size >= 1e21 {
+        format!("{float:e}").replace('e', "e+")
+    } else if size < 1e-6 {
+        format!("{float:e}")
+    } else {
+        float.to_string()
     }
 }
 
 /// Reads a text as JavaScript does where a number is needed.
 fn number(text: &str) -> f64 {
-    let digits = |prefix: [&str; 2], radix| {
+    // What is blank is not quite what is blank in Rust.
+    let blank = |c: char| c == '\u{feff}' || (c.is_whitespace() && c != '\u{85}');
+    let text = text.trim_matches(blank);
+    let based = |prefix: [&str; 2], radix: u32| {
         let digits = prefix.iter().find_map(|prefix| text.strip_prefix(prefix))?;
-        let plain = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        plain.then(|| u64::from_str_radix(digits, radix).map_or(f64::NAN, |number| number as f64))
+        let digits = digits.chars().map(|digit| digit.to_digit(radix).map(f64::from));
+        let number = digits.reduce(|all, digit| Some(all? * f64::from(radix) + digit?));
+        Some(number.flatten().unwrap_or(f64::NAN))
     };
-    let based = digits(["0x", "0X"], 16);
-    let based = based.or_else(|| digits(["0o", "0O"], 8)).or_else(|| digits(["0b", "0B"], 2));
+    let hexadecimal = based(["0x", "0X"], 16);
     match text {
         "" => 0.0,
         "Infinity" | "+Infinity" => f64::INFINITY,
         "-Infinity" => f64::NEG_INFINITY,
-        _ if based.is_some() => based.unwrap_or(f64::NAN),
-        _ if text.bytes().any(|byte| byte.is_ascii_alphabetic() && !b"eE".contains(&byte)) => {
-            // Rust knows more words for numbers.
-            f64::NAN
+        _ => {
+            match hexadecimal.or_else(|| based(["0o", "0O"], 8)).or_else(|| based(["0b", "0B"], 2))
+            {
+                Some(number) => number,
+                // Rust knows more words for numbers.
+                None if text
+                    .bytes()
+                    .any(|byte| byte.is_ascii_alphabetic() && !b"eE".contains(&byte)) =>
+                {
+                    f64::NAN
+                }
+                None => text.parse().unwrap_or(f64::NAN),
+            }
         }
-        _ => text.parse().unwrap_or(f64::NAN),
     }
 }
 
@@ -200,6 +252,21 @@ mod tests {
         assert_eq!(by_x("[{x='\u{fffd}'}, {x='😀'}]"), "[{x=\"😀\"}, {x=\"\u{fffd}\"}]");
         assert_eq!(by_x("[{x='10'}, {x=9}]"), "[{x=9}, {x=\"10\"}]");
         assert_eq!(by_x("[{x='0x1F'}, {x=9}, {x=''}]"), "[{x=\"\"}, {x=9}, {x=\"0x1F\"}]");
+        let long = "[{x='0xFFFFFFFFFFFFFFFFFFFF'}, {x=9}]";
+        assert_eq!(by_x(long), "[{x=9}, {x=\"0xFFFFFFFFFFFFFFFFFFFF\"}]");
+        for no_number in ["0x", "0x+5", "0b2", "1_0", "\u{85}20"] {
+            let list = format!("[{{x=\"{no_number}\"}}, {{x=9}}]");
+            assert_eq!(by_x(&list), list);
+        }
+        assert_eq!(by_x("[{x='\u{feff}20 '}, {x=9}]"), "[{x=9}, {x=\"\u{feff}20 \"}]");
+        // A list in the place of a text has an exponent where JavaScript writes one.
+        assert_eq!(
+            by_x("[{x='1e+22'}, {x=[1e21]}]"),
+            format!("[{{x=[{:.1}]}}, {{x=\"1e+22\"}}]", 1e21)
+        );
+        let date = "[{x=[1979-05-27]}, {x='Sun May 27 1979 00:00:00 GMT+000'}, {x='Sun'}]";
+        let expected = "[{x=\"Sun\"}, {x=\"Sun May 27 1979 00:00:00 GMT+000\"}, {x=[1979-05-27]}]";
+        assert_eq!(by_x(date), expected);
         assert_eq!(by_x("[{x='inf'}, {x=9}]"), "[{x=\"inf\"}, {x=9}]");
         assert_eq!(by_x("[{x=true}, {x=0.5}, {x=false}]"), "[{x=false}, {x=0.5}, {x=true}]");
         assert_eq!(by_x("[{x=1979-05-27}, {x=07:32:00}]"), "[{x=07:32:00}, {x=1979-05-27}]");

@@ -318,6 +318,17 @@ mod tests {
     }
 
     #[test]
+    fn formats_of_other_scripts_are_checked() {
+        for (format, good, bad) in
+            [("idn-email", "ä@bücher.de", "ä"), ("idn-hostname", "bücher.de", "a b")]
+        {
+            let schema = Schema::compile(&[json!({ "format": format })]).unwrap();
+            assert_eq!(schema.violations(&json!(good)).len(), 0, "{format}");
+            assert_eq!(schema.violations(&json!(bad)).len(), 1, "{format}");
+        }
+    }
+
+    #[test]
     fn an_unknown_keyword_or_an_outside_reference_is_no_schema() {
         for schema in [
             json!({"bogus": 1}),

@@ -10,6 +10,7 @@ use crate::value::{FieldPath, Value};
 
 use bucket::Bucket;
 pub use render::RenderError;
+pub(crate) use render::rendered_float;
 use render::{rendered_field, rendered_parts};
 
 /// A parsed path template.

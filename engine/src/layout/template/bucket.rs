@@ -1,7 +1,7 @@
 //! Date buckets: folders for the year, month, day or ISO week of a field.
 
-use time::format_description::well_known::{Iso8601, Rfc3339};
-use time::{Date, OffsetDateTime, PrimitiveDateTime, UtcOffset};
+use time::{Date, Month};
+use toml_v08::value::{Datetime, Offset};
 
 use crate::value::{FieldPath, Value};
 
@@ -57,13 +57,26 @@ impl Bucket {
 }
 
 /// Reads a date, a date and time, or one with an offset, which is taken to UTC first.
+///
+/// Nothing else that ISO 8601 has is a date to gitsheets: no week, no time without seconds, no
+/// date without hyphens.
 fn utc_date(text: &str) -> Option<Date> {
-    if let Ok(time) = OffsetDateTime::parse(text, &Rfc3339) {
-        // Near the first and the last year of the calendar UTC can be outside of it.
-        return Some(time.checked_to_offset(UtcOffset::UTC)?.date());
+    let read: Datetime = text.parse().ok()?;
+    let date = read.date?;
+    let month = Month::try_from(date.month).ok()?;
+    let date = Date::from_calendar_date(date.year.into(), month, date.day).ok()?;
+    let (Some(time), Some(offset)) = (read.time, read.offset) else {
+        // Only beside an offset the time may be behind a space or a small letter.
+        return (read.time.is_none() || text.contains('T')).then_some(date);
+    };
+    let offset = match offset {
+        Offset::Z => 0,
+        Offset::Custom { minutes } => minutes,
+    };
+    match i16::from(time.hour) * 60 + i16::from(time.minute) - offset {
+        ..0 => date.previous_day(),
+        0..1440 => Some(date),
+        // Near the last day of the calendar UTC can be outside of it, as near the first.
+        1440.. => date.next_day(),
     }
-    if let Ok(time) = PrimitiveDateTime::parse(text, &Iso8601::DEFAULT) {
-        return Some(time.date());
-    }
-    Date::parse(text, &Iso8601::DEFAULT).ok()
 }

@@ -124,7 +124,7 @@ pub(super) fn rendered_field(value: &Value, field: &str) -> Option<String> {
 }
 
 /// Renders a float: integral ones through a saturating cast, as the format's own library does.
-fn rendered_float(float: f64) -> String {
+pub(crate) fn rendered_float(float: f64) -> String {
     if float.fract() == 0.0 && float.abs() < 1e21 {
         (float as i64).to_string()
     } else {
@@ -166,8 +166,42 @@ mod tests {
         assert_eq!(render(template, record).unwrap(), "2026/01/01/x");
         assert_eq!(render("${{ d: YYYY/WW }}", json!({"d": "2027-01-01"})).unwrap(), "2026/53");
         assert_eq!(render("${{ d: YYYY/WW }}", json!({"d": "2024-12-30"})).unwrap(), "2025/01");
+        let last = json!({"d": "0001-01-01T00:30:00+01:00"});
+        assert_eq!(render("${{ d: YYYY/MM/DD }}", last).unwrap(), "0000/12/31");
         let error = render("${{ d: YYYY }}", json!({"d": 2026})).unwrap_err();
         assert_eq!(error, RenderError::Field { field: "d".into() });
+    }
+
+    #[test]
+    fn a_text_is_a_date_where_gitsheets_says_so() {
+        let folder = |date| render("${{ d: YYYY/MM/DD }}", json!({ "d": date }));
+        for date in [
+            "2026-03-09",
+            "2026-03-09T10:00:00",
+            "2026-03-09T23:59:60",
+            "2026-03-09T23:59:60Z",
+            "2026-03-09t10:00:00.25z",
+            "2026-03-09 10:00:00-05:00",
+        ] {
+            assert_eq!(folder(date).unwrap(), "2026/03/09", "{date}");
+        }
+        for date in [
+            "2026-03-09T23:59",
+            "2026-03-09t10:00:00",
+            "2026-03-09 10:00:00",
+            "2026-03-09T10:00:00+0500",
+            "2026-03-09T24:00:00",
+            "20260309",
+            "2026-W11-1",
+            "2026-068",
+            "2026-3-9",
+            " 2026-03-09",
+            "2026-02-30",
+            "10:00:00",
+            "9999-12-31T23:00:00-05:00",
+        ] {
+            assert!(folder(date).is_err(), "{date}");
+        }
     }
 
     #[test]

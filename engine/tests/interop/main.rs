@@ -1,0 +1,20 @@
+//! Interoperability, proved with the original: what Headwater writes is compared with what
+//! gitsheets 0.6.0 writes, object by object.
+//!
+//! `HEADWATER_ORACLE` names a Python that can import gitsheets; `.ci/interop` makes one. Without it
+//! the tests that need it say so and pass.
+
+#![expect(clippy::unwrap_used, reason = "a test that fails here says enough")]
+
+mod attachments;
+mod commits;
+mod dice;
+mod markdown;
+mod oracle;
+mod paths;
+mod random;
+mod rewriting;
+mod schema;
+mod sorting;
+mod toml;
+mod twins;
