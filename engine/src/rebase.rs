@@ -144,6 +144,7 @@ impl Merge<'_> {
             // A file of ours where the remote has a folder, or the other way round.
             EditError::NotAFolder { path }
             | EditError::IsAFolder { path }
+            | EditError::Twin { path, .. }
             | EditError::NoPath { path } => RebaseError::Conflict { lost: vec![whole(&path)] },
         })
     }

@@ -7,6 +7,7 @@ mod commit;
 mod delta;
 mod edit;
 mod pack;
+mod twins;
 
 use std::collections::HashMap;
 use std::io;

@@ -190,8 +190,10 @@ impl WriteError {
     pub fn is_conflict(&self) -> bool {
         let clash = |problem: &Problem| matches!(problem.rule, Rule::NotUnique | Rule::KeyTaken);
         match self {
-            Self::Exists { .. } | Self::Tree(EditError::IsAFolder { .. }) => true,
-            Self::Tree(EditError::NotAFolder { .. }) => true,
+            Self::Exists { .. } => true,
+            Self::Tree(
+                EditError::IsAFolder { .. } | EditError::NotAFolder { .. } | EditError::Twin { .. },
+            ) => true,
             Self::Invalid { problems } => problems.iter().all(clash),
             _ => false,
         }

@@ -14,7 +14,7 @@ fn jane_with(number: u8, path: &str, content: &str) -> Option<Twins> {
 fn a_record_and_its_attachment_are_two_files_and_one_record() {
     let picture = ("people/jane/avatar.jpg", "pixels");
     let Some(mut twins) = case_with(33, &[(PEOPLE_FILE, PEOPLE), picture]) else { return };
-    // Headwater has no way of its own to attach a file: the picture is pushed, and here before.
+    // By a push, as most files beside records come, and here before.
     let record = json!({"slug": "jane"});
     let steps = json!([
         {"step": "upsert", "sheet": "people", "record": record},

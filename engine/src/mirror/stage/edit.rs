@@ -11,6 +11,7 @@ use gix::bstr::ByteSlice as _;
 use gix::objs::Kind;
 
 use super::Stage;
+use super::twins::Twins;
 use crate::id::TreeId;
 use crate::mirror::tree::{Entries, RawEntry, bad_tree};
 use crate::mirror::{EntryMode, ObjectError};
@@ -46,6 +47,14 @@ pub enum EditError {
     IsAFolder {
         /// The path of the folder.
         path: String,
+    },
+    /// Another file or folder has a name that some file system takes for this one.
+    #[error("{path} differs from {other} only in case, or in how accents are written")]
+    Twin {
+        /// The path that is new.
+        path: String,
+        /// The path that is there, or new as well.
+        other: String,
     },
     /// A segment of the path is empty.
     #[error("{path:?} is no path")]
@@ -121,6 +130,13 @@ impl Folder<'_> {
             inserted.extend(now.map(|(mode, id)| RawEntry { name, mode, id }));
         }
         inserted.sort_unstable_by(RawEntry::cmp_name);
+        let twin = |(new, other): (&[u8], &[u8])| EditError::Twin {
+            path: format!("{path}{}", new.as_bstr()),
+            other: format!("{path}{}", other.as_bstr()),
+        };
+        let is_new = |entry: &&RawEntry<'_>| !there.contains_key(entry.name);
+        let twins = Twins::of(inserted.iter().filter(is_new).map(|entry| entry.name));
+        let twins = twins.map_err(twin)?;
         let mut new = Vec::with_capacity(old.len() + 64 * inserted.len());
         let mut inserted = inserted.into_iter().peekable();
         for entry in entries() {
@@ -131,6 +147,9 @@ impl Folder<'_> {
                 write(&mut new, &next);
             }
             if !self.0.contains_key(entry.name) {
+                if let Some(name) = twins.find(entry.name) {
+                    return Err(twin((name, entry.name)));
+                }
                 write(&mut new, &entry);
             }
         }

@@ -187,3 +187,22 @@ fn newest_index(repository: &TestRepository) -> String {
     indexes.sort_by_key(|path| path.metadata().unwrap().modified().unwrap());
     indexes.pop().unwrap().display().to_string()
 }
+
+#[test]
+fn a_name_that_some_file_system_takes_for_another_one_is_refused() {
+    let files = [("people/jane.toml", "1"), ("people/josé.toml", "2"), ("Shard/x", "3")];
+    for (path, twin) in [
+        ("people/Jane.toml", "people/jane.toml"),
+        ("people/jose\u{301}.toml", "people/josé.toml"),
+        ("shard/y", "Shard"),
+    ] {
+        let error = edited(&files, &[(path, Some("x"))]).unwrap_err();
+        let EditError::Twin { other, .. } = &error else { panic!("{error}") };
+        assert_eq!(other, twin);
+    }
+    let both = edited(&files, &[("new/a", Some("1")), ("new/A", Some("2"))]).unwrap_err();
+    assert!(matches!(both, EditError::Twin { .. }), "{both}");
+    // What is there already is changed, and a record may change its own case.
+    let changed = edited(&files[..1], &[("people/jane.toml", None), ("people/Jane.toml", Some("4"))]);
+    assert!(changed.unwrap().contains("people/Jane.toml=4"));
+}
