@@ -150,7 +150,7 @@ fn write(
         let seconds = begun.elapsed().as_secs_f64();
         over.store(true, Ordering::Relaxed);
         let rates = reading.join().expect("a reader does not panic");
-        (all, seconds, if rates.len() > 0 { rates.median() } else { 0.0 })
+        (all, seconds, if !rates.is_empty() { rates.median() } else { 0.0 })
     })
 }
 
