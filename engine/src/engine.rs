@@ -6,11 +6,13 @@
 //! requests in turn.
 
 mod audit;
+mod branch;
 mod error;
 mod flight;
 mod held;
 mod housekeeping;
 mod ledger;
+mod looking;
 mod open;
 mod patience;
 mod pin;
@@ -105,6 +107,31 @@ pub struct EngineConfig {
     pub push: bool,
     /// How many commits may wait to be pushed before no more are taken; `None` for any number.
     pub unpushed_limit: Option<u64>,
+}
+
+impl EngineConfig {
+    /// Returns settings for `repo` that read: nothing is written, pushed, polled or audited, and
+    /// everything else is as its own default says.
+    pub fn of(repo: impl Into<PathBuf>, remote: Option<Arc<Remote>>) -> Self {
+        Self {
+            repo: repo.into(),
+            remote,
+            branch: None,
+            load: LoadOptions::default(),
+            cache: true,
+            fetch: FetchLimits::default(),
+            limits: AdmissionLimits::default(),
+            poll_interval: None,
+            audit_interval: None,
+            observer: Observer::default(),
+            push_observer: Observer::default(),
+            rewrites: None,
+            writes: None,
+            durability: Durability::default(),
+            push: false,
+            unpushed_limit: None,
+        }
+    }
 }
 
 /// Is called with every report of a kind.

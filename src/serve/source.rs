@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use headwater_engine::admit::{AdmissionLimits, PushLimits};
-use headwater_engine::engine::{EngineConfig, Observer, OpenError};
+use headwater_engine::engine::{EngineConfig, OpenError};
 use headwater_engine::layout::DefinitionFile;
-use headwater_engine::mirror::{Durability, FetchLimits, Remote, RemoteOptions};
+use headwater_engine::mirror::{FetchLimits, Remote, RemoteOptions};
 use headwater_engine::options::LoadOptions;
 
 use crate::config::Source;
@@ -31,8 +31,6 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
         remote.map(Arc::new).map_err(|error| Failure::caused_by(Exit::Config, &error))
     });
     Ok(EngineConfig {
-        repo: source.repo.clone(),
-        remote: remote.transpose()?,
         branch: source.branch.clone(),
         load: LoadOptions {
             memory: memory::probe(),
@@ -54,15 +52,7 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
                 problems: source.push_problems,
             },
         },
-        poll_interval: None,
-        audit_interval: None,
-        observer: Observer::default(),
-        push_observer: Observer::default(),
-        rewrites: None,
-        writes: None,
-        durability: Durability::default(),
-        push: false,
-        unpushed_limit: None,
+        ..EngineConfig::of(&source.repo, remote.transpose()?)
     })
 }
 

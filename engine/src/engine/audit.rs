@@ -60,24 +60,7 @@ mod tests {
 
     fn config(upstream: &Upstream, folder: &TempDir) -> EngineConfig {
         let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
-        EngineConfig {
-            repo: folder.path().join("mirror.git"),
-            remote: Some(Arc::new(remote)),
-            branch: None,
-            load: Default::default(),
-            cache: true,
-            fetch: Default::default(),
-            limits: Default::default(),
-            poll_interval: None,
-            audit_interval: None,
-            observer: Default::default(),
-            push_observer: Default::default(),
-            rewrites: None,
-            writes: None,
-            durability: Default::default(),
-            push: false,
-            unpushed_limit: None,
-        }
+        EngineConfig::of(folder.path().join("mirror.git"), Some(Arc::new(remote)))
     }
 
     /// Publishes the state of the commit before under the name of this one.

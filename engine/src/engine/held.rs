@@ -3,10 +3,16 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::Shared;
+use super::error::ReloadError;
+use super::looking::Seen;
+use super::schedule::RequestKind;
 use crate::admit::Excess;
+use crate::fault;
 use crate::id::CommitId;
 use crate::problem::Problem;
-use crate::report::ReloadId;
+use crate::report::{OutcomeKind, ReloadId, ReloadOutcome};
+use crate::snapshot::Snapshot;
 
 /// Why a push is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,4 +59,82 @@ pub struct Held {
     pub problems: Arc<[Problem]>,
     /// What it does too much of; empty unless that is the reason.
     pub excesses: Arc<[Excess]>,
+}
+
+impl Shared {
+    /// Says whether the operator lets exactly this head through.
+    pub(super) fn let_through(&self, kind: RequestKind, seen: &Seen) -> Result<bool, ReloadError> {
+        let RequestKind::Apply(id) = kind else { return Ok(false) };
+        let status = self.status();
+        let held = status.held.as_ref().filter(|held| held.id == id);
+        match held {
+            Some(held) if Some(held.commit) == seen.remote => Ok(true),
+            _ => Err(ReloadError::NotHeld { id }),
+        }
+    }
+
+    /// Answers again what was answered before, when exactly this head was refused before.
+    pub(super) fn recall(&self, target: CommitId) -> Result<(), ReloadError> {
+        let published = self.published.load().commit();
+        match &self.status().held {
+            Some(held)
+                if held.commit == target
+                    && held.published == published
+                    && held.reason != HeldReason::Diverged =>
+            {
+                Err(ReloadError::Held { held: held.clone(), repeated: true })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Holds the push of `commit` back, in place of any that was held before.
+    pub(super) fn hold(
+        &self,
+        id: ReloadId,
+        commit: CommitId,
+        reason: HeldReason,
+        problems: Vec<Problem>,
+        excesses: Vec<Excess>,
+    ) -> ReloadError {
+        let (held, repeated) = self.note_held(id, commit, reason, problems, excesses);
+        ReloadError::Held { held, repeated }
+    }
+
+    /// Holds what was pushed back because another commit is pinned, which is no failure.
+    pub(super) fn hold_for_pin(
+        &self,
+        id: ReloadId,
+        commit: CommitId,
+        published: &Snapshot,
+        seen: &Seen,
+    ) -> ReloadOutcome {
+        let (held, repeated) = self.note_held(id, commit, HeldReason::Pinned, vec![], vec![]);
+        let (kind, held) = (OutcomeKind::Held, Some(held.id));
+        ReloadOutcome { kind, held, repeated, ..self.staying(published, seen) }
+    }
+
+    /// Notes what is held, and returns it and whether it was held before.
+    fn note_held(
+        &self,
+        id: ReloadId,
+        commit: CommitId,
+        reason: HeldReason,
+        problems: Vec<Problem>,
+        excesses: Vec<Excess>,
+    ) -> (Held, bool) {
+        fault::step("hold.note");
+        let published = self.published.load().commit();
+        let mut status = self.status();
+        let known = status.held.as_ref().filter(|held| {
+            (held.commit, held.published, held.reason) == (commit, published, reason)
+        });
+        if let Some(held) = known {
+            return (held.clone(), true);
+        }
+        let (since, problems, excesses) = (SystemTime::now(), problems.into(), excesses.into());
+        let held = Held { id, commit, published, reason, since, problems, excesses };
+        status.held = Some(held.clone());
+        (held, false)
+    }
 }

@@ -6,12 +6,12 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
+use super::branch::SYNCED;
 use super::flight::Flight;
 use super::housekeeping::Chores;
 use super::ledger::Ledger;
 use super::pin::{PINNED, Pinned};
 use super::pushing::{PushStatus, Pushing};
-use super::reload::SYNCED;
 use super::retained::Retained;
 use super::schedule::Intervals;
 use super::writing::Writing;

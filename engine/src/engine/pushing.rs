@@ -9,10 +9,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::branch::{CONFLICTS, SYNCED};
 use super::flight::Request;
 use super::held::HeldReason;
 use super::patience::Patience;
-use super::reload::{CONFLICTS, SYNCED};
 use super::schedule::RequestKind;
 use super::{Engine, Shared};
 use crate::fault;

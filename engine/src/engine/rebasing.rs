@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+use super::branch::SYNCED;
 use super::error::ReloadError;
 use super::held::HeldReason;
-use super::reload::{SYNCED, Seen, objection};
+use super::looking::Seen;
+use super::reload::objection;
 use super::writing::now;
 use super::{Rewrites, Shared};
 use crate::admit::{Excess, Health, admit};

@@ -177,24 +177,7 @@ pub(crate) fn open(mirror: &Path, url: &str) -> Result<Engine, OpenError> {
 /// Returns what the engine takes: nothing is written, nothing comes by itself.
 pub(crate) fn config(mirror: &Path, url: &str) -> EngineConfig {
     let remote = Remote::new(url, RemoteOptions::default()).unwrap();
-    EngineConfig {
-        repo: mirror.to_owned(),
-        remote: Some(Arc::new(remote)),
-        branch: None,
-        load: LoadOptions::default(),
-        cache: true,
-        fetch: Default::default(),
-        limits: Default::default(),
-        poll_interval: None,
-        audit_interval: None,
-        observer: Default::default(),
-        push_observer: Default::default(),
-        rewrites: None,
-        writes: None,
-        durability: Default::default(),
-        push: false,
-        unpushed_limit: None,
-    }
+    EngineConfig::of(mirror, Some(Arc::new(remote)))
 }
 
 pub(crate) fn reload(engine: &Engine, kind: RequestKind) -> Arc<Report> {

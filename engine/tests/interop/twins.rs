@@ -287,18 +287,10 @@ impl Step {
 /// Opens the repository as one that Headwater writes.
 pub(crate) fn engine(upstream: &Upstream, branch: &str) -> Engine {
     let config = EngineConfig {
-        repo: upstream.path().to_owned(),
-        remote: None,
         branch: Some(branch.to_owned()),
-        load: Default::default(),
         cache: false,
-        fetch: Default::default(),
-        limits: Default::default(),
-        poll_interval: None,
-        audit_interval: None,
-        observer: Default::default(),
-        rewrites: None,
         writes: Some(Identity::parse("Headwater <headwater@localhost>").unwrap()),
+        ..EngineConfig::of(upstream.path(), None)
     };
     Engine::open(config, Arc::new(Ledger::new())).unwrap()
 }

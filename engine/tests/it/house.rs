@@ -89,22 +89,8 @@ pub(crate) fn remote(upstream: &Upstream) -> Arc<Remote> {
 
 pub(crate) fn config(repo: &Path, remote: Option<Arc<Remote>>) -> EngineConfig {
     EngineConfig {
-        repo: repo.to_owned(),
-        remote,
-        branch: None,
-        load: LoadOptions::default(),
-        cache: true,
-        fetch: Default::default(),
-        limits: Default::default(),
-        poll_interval: None,
-        audit_interval: None,
-        observer: Default::default(),
-        push_observer: Default::default(),
-        rewrites: None,
         writes: Some(Identity::parse("Headwater <headwater@localhost>").unwrap()),
-        durability: Default::default(),
-        push: false,
-        unpushed_limit: None,
+        ..EngineConfig::of(repo, remote)
     }
 }
 

@@ -203,6 +203,7 @@ fn a_name_that_some_file_system_takes_for_another_one_is_refused() {
     let both = edited(&files, &[("new/a", Some("1")), ("new/A", Some("2"))]).unwrap_err();
     assert!(matches!(both, EditError::Twin { .. }), "{both}");
     // What is there already is changed, and a record may change its own case.
-    let changed = edited(&files[..1], &[("people/jane.toml", None), ("people/Jane.toml", Some("4"))]);
+    let changed =
+        edited(&files[..1], &[("people/jane.toml", None), ("people/Jane.toml", Some("4"))]);
     assert!(changed.unwrap().contains("people/Jane.toml=4"));
 }

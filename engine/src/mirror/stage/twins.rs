@@ -18,9 +18,7 @@ impl<'a> Twins<'a> {
     /// # Errors
     ///
     /// A name and the one before it that it is a twin of.
-    pub(super) fn of(
-        new: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<Self, (&'a [u8], &'a [u8])> {
+    pub(super) fn of(new: impl Iterator<Item = &'a [u8]>) -> Result<Self, (&'a [u8], &'a [u8])> {
         let mut twins = Self { names: HashMap::new(), lengths: Vec::new() };
         for name in new {
             let folded = folded(name);

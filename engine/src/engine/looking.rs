@@ -1,0 +1,181 @@
+//! What the remote has, and where that lets the branch go.
+
+use std::sync::PoisonError;
+use std::time::SystemTime;
+
+use super::branch::SYNCED;
+use super::error::ReloadError;
+use super::schedule::RequestKind;
+use super::{Rewrites, Shared};
+use crate::fault;
+use crate::id::CommitId;
+use crate::mirror::{Objects, RemoteHead};
+use crate::plan::{BranchFacts, Movement, movement};
+
+/// What a fetch found, and where that lets the branch go.
+pub(super) struct Seen {
+    /// The remote's head; `None` where it has none, or was not reached and a rebuild goes on.
+    pub(super) remote: Option<CommitId>,
+    /// Our own head of the branch.
+    pub(super) local: Option<CommitId>,
+    /// Where the branch may go.
+    pub(super) movement: Movement,
+    /// How many commits are ours alone.
+    pub(super) ahead: u64,
+    /// Whether the remote answered.
+    pub(super) reached: bool,
+}
+
+impl Seen {
+    /// Nothing of the remote, so that what is here stays.
+    fn nothing(local: Option<CommitId>) -> Self {
+        Self { remote: None, local, movement: Movement::Stay, ahead: 0, reached: false }
+    }
+}
+
+impl Shared {
+    /// Asks the remote, or the local branch where there is none, and judges the move.
+    pub(super) fn look(&self, kind: RequestKind) -> Result<Seen, ReloadError> {
+        let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(remote) = &self.remote else { return self.look_locally() };
+        // The fetch moves what the note is taken from.
+        self.note_synced();
+        let fetched = match self.mirror.fetch(remote, &self.branch, &self.fetch) {
+            Ok(fetched) => fetched,
+            Err(error) if kind == RequestKind::Rebuild => {
+                // The operator's way back: what is here can be built anew without the remote.
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the remote cannot be fetched, rebuilding what is here"
+                );
+                let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+                let local =
+                    objects.reference(&self.branch_ref()).map_err(ReloadError::Reference)?;
+                return Ok(Seen::nothing(local));
+            }
+            Err(error) => return Err(ReloadError::Fetch(error)),
+        };
+        let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+        let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+        let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
+        let head = match fetched.head {
+            RemoteHead::At(head) => head,
+            // Nothing was ever in step with it: what is here is all ours.
+            RemoteHead::Empty if synced.is_none() => {
+                let history = |local| objects.history(local, usize::MAX);
+                let ours = local.map(history).transpose().map_err(ReloadError::Repository)?;
+                let ahead = ours.map_or(0, |ours| ours.len() as u64);
+                let mut status = self.status();
+                (status.remote_empty, status.branch_missing) = (true, false);
+                (status.ahead, status.fetched_at) = (ahead, Some(SystemTime::now()));
+                return Ok(Seen { ahead, reached: true, ..Seen::nothing(local) });
+            }
+            RemoteHead::Empty | RemoteHead::BranchMissing => {
+                self.status().branch_missing = true;
+                return Err(ReloadError::BranchMissing { branch: self.branch.clone() });
+            }
+        };
+        fault::step("reload.judge");
+        let seen = judge(&objects, head, local, synced)?;
+        self.note_seen(head, &seen);
+        Ok(match (seen.movement, self.rewrites) {
+            (Movement::Diverged, Rewrites::Follow) => {
+                tracing::warn!(commit = %head, "the branch was rewritten, following it");
+                Seen { movement: Movement::To(head), ..seen }
+            }
+            (Movement::Diverged, Rewrites::Replay) if seen.ahead == 0 => {
+                tracing::warn!(commit = %head, "the branch was rewritten, following it");
+                Seen { movement: Movement::To(head), ..seen }
+            }
+            _ => seen,
+        })
+    }
+
+    /// Judges the move again where something was written since the fetch.
+    pub(super) fn judged_again(&self, objects: &Objects, seen: Seen) -> Result<Seen, ReloadError> {
+        let (Some(_), Some(head)) = (&self.remote, seen.remote) else { return Ok(seen) };
+        let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+        let local = read(&self.branch_ref())?;
+        if local == seen.local {
+            return Ok(seen);
+        }
+        let seen = judge(objects, head, local, read(SYNCED)?)?;
+        self.note_seen(head, &seen);
+        Ok(seen)
+    }
+
+    fn look_locally(&self) -> Result<Seen, ReloadError> {
+        let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+        let head = objects.reference(&self.branch_ref()).map_err(ReloadError::Reference)?;
+        let published = self.published.load().commit();
+        let Some(head) = head else {
+            self.status().branch_missing = !published.is_zero();
+            if published.is_zero() {
+                return Ok(Seen::nothing(None));
+            }
+            return Err(ReloadError::BranchMissing { branch: self.branch.clone() });
+        };
+        let base = (!published.is_zero()).then_some(published);
+        let seen = judge(&objects, head, base, base)?;
+        self.note_seen(head, &seen);
+        Ok(match (seen.movement, self.rewrites) {
+            (Movement::Diverged, Rewrites::Follow) => Seen { movement: Movement::To(head), ..seen },
+            _ => seen,
+        })
+    }
+
+    /// Notes what the remote has, and that we are behind it until its head is published.
+    fn note_seen(&self, head: CommitId, seen: &Seen) {
+        let mut status = self.status();
+        (status.branch_missing, status.remote_empty) = (false, false);
+        status.ahead = seen.ahead;
+        if status.push.tip.is_some_and(|tip| tip != head) {
+            status.push.tip = None;
+        }
+        (status.remote_head, status.fetched_at) = (Some(head), Some(SystemTime::now()));
+        if seen.movement != Movement::Stay {
+            status.behind_since.get_or_insert_with(SystemTime::now);
+        }
+    }
+}
+
+/// Judges whether the branch may go from `local` to the remote's `head`.
+fn judge(
+    objects: &Objects,
+    head: CommitId,
+    local: Option<CommitId>,
+    synced: Option<CommitId>,
+) -> Result<Seen, ReloadError> {
+    let descends = |descendant, ancestor: CommitId| {
+        // A commit that is gone from a damaged or pruned repository is an ancestor of nothing: the
+        // push is held, and the operator can let it through.
+        let known = objects.contains(ancestor.as_bytes());
+        let found = || objects.descends_from(descendant, ancestor);
+        if known { found().map_err(ReloadError::Repository) } else { Ok(false) }
+    };
+    let is_here = |commit: &CommitId| objects.contains(commit.as_bytes());
+    // A clone that was made by hand has no note of what was in step, but its history tells.
+    let synced = match (synced, local.filter(is_here)) {
+        (None, Some(local)) if descends(local, head)? => Some(head),
+        (synced, _) => synced,
+    };
+    let remote_has_local = match local {
+        Some(local) => local == head || descends(head, local)?,
+        None => false,
+    };
+    let local_has_remote = match local.filter(is_here) {
+        Some(local) if !remote_has_local => descends(local, head)?,
+        _ => remote_has_local,
+    };
+    let facts = BranchFacts { remote: head, local, synced, remote_has_local, local_has_remote };
+    let movement = movement(&facts);
+    let ahead = match local.filter(is_here) {
+        // Where nothing was ever in step, all that the remote has not is ours.
+        Some(local) if !remote_has_local => {
+            let from = synced.filter(is_here).unwrap_or(head);
+            objects.count_between(from, local).map_err(ReloadError::Repository)? as u64
+        }
+        _ => 0,
+    };
+    Ok(Seen { remote: Some(head), local, movement, ahead, reached: true })
+}
