@@ -3,6 +3,7 @@
 //! Calls that arrive during the first load get an id at once and run when it is done.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
 
 use headwater_engine::engine::{Asker, Carried, Engine, Ledger, Request, RequestKind, Verdict};
 use headwater_engine::id::CommitId;
@@ -121,12 +122,13 @@ impl Live {
         Some(receiver.await.unwrap_or_else(|_| Err(Gate::ShutDown.into())))
     }
 
-    /// Waits until the remote has `commit`, or it is known that it will not have it soon.
-    pub async fn pushed(&self, commit: CommitId) -> Carried {
+    /// Waits until the remote has `commit`, or it is known that it will not have it soon, or `until`.
+    pub async fn pushed(&self, commit: CommitId, until: Instant) -> Carried {
         let (sender, receiver) = oneshot::channel();
         let Some(engine) = self.engine() else { return Carried::Never };
-        engine.when_pushed(commit, Box::new(|carried| drop(sender.send(carried))));
-        receiver.await.unwrap_or(Carried::Never)
+        engine.when_pushed(commit, until, Box::new(|carried| drop(sender.send(carried))));
+        let carried = tokio::time::timeout_at(until.into(), receiver).await;
+        carried.map_or(Carried::Late, |carried| carried.unwrap_or(Carried::Never))
     }
 
     /// Lets the reload that runs end and takes no more. Callers that still wait are let go.

@@ -154,6 +154,18 @@ impl Layout {
         self.0.inferred == next.0.inferred && (self.0.inferred || self.ids().eq(next.ids()))
     }
 
+    /// Returns the path of the attachment `name` of the record of `sheet` at `path`; `None` where it
+    /// cannot have one of that name: what another sheet takes for a record, or what says how files
+    /// are read, is no attachment.
+    pub fn attachment_of(&self, sheet: &SheetSpec, path: &str, name: &str) -> Option<String> {
+        let attachment = format!("{}/{name}", sheet.attachments_of(path)?);
+        let fits = !name.contains('/')
+            && name::fault(attachment.as_bytes()).is_none()
+            && !attachment.starts_with(".gitsheets/")
+            && self.claims(attachment.as_bytes()).is_empty();
+        fits.then_some(attachment)
+    }
+
     /// Returns what the file at `path` claims: mostly nothing or one key, and several where
     /// sheets overlap.
     pub fn claims(&self, path: &[u8]) -> SmallVec<[Claim; 1]> {

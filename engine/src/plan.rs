@@ -150,6 +150,8 @@ pub struct BranchFacts {
     pub remote_has_local: bool,
     /// Whether our own head is, or descends from, the remote's.
     pub local_has_remote: bool,
+    /// Whether the remote's head is, or descends from, the commit that was in step.
+    pub remote_has_synced: bool,
 }
 
 /// Decides whether the branch may move: only forward, and never past commits of ours that the
@@ -163,8 +165,9 @@ pub fn movement(facts: &BranchFacts) -> Movement {
         Movement::Stay
     } else if facts.remote_has_local {
         Movement::To(facts.remote)
-    } else if facts.synced == Some(facts.remote) && facts.local_has_remote {
-        // We are ahead: what we have and the remote has not is still to be pushed.
+    } else if facts.local_has_remote && facts.remote_has_synced {
+        // We are ahead: what we have and the remote has not is still to be pushed. A push of ours
+        // may have arrived that is not noted yet; a remote behind what was in step was rewound.
         Movement::Stay
     } else {
         Movement::Diverged
@@ -252,12 +255,18 @@ mod tests {
             synced,
             remote_has_local,
             local_has_remote: local == Some(B) && remote == A,
+            remote_has_synced: synced == Some(remote) || synced == Some(A) && remote != A,
         };
         let cases = [
             ("first load", facts(B, None, None, false), Movement::To(B)),
             ("nothing new", facts(A, Some(A), Some(A), true), Movement::Stay),
             ("fast-forward", facts(B, Some(A), Some(A), true), Movement::To(B)),
             ("rewound or rewritten", facts(B, Some(A), Some(A), false), Movement::Diverged),
+            (
+                "rewound behind what was in step",
+                facts(A, Some(B), Some(B), false),
+                Movement::Diverged,
+            ),
             ("we are ahead", facts(A, Some(B), Some(A), false), Movement::Stay),
             (
                 "ours are not on top of it yet",

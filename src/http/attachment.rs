@@ -50,7 +50,11 @@ impl AttachmentPath {
     /// Returns where the file is, if its record is there for everybody to see.
     fn place(&self, snapshot: &Snapshot) -> Option<String> {
         let record = snapshot.visible(&self.sheet, &self.key)?;
-        snapshot.sheet(&self.sheet)?.spec().attachment_of(&record.path, &self.name)
+        snapshot.layout().attachment_of(
+            snapshot.sheet(&self.sheet)?.spec(),
+            &record.path,
+            &self.name,
+        )
     }
 }
 

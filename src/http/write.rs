@@ -188,9 +188,8 @@ impl Request {
         let written = app.live.write(batch).await.ok_or_else(not_ready)?;
         match written {
             Ok(done) if pushes_first => {
-                let pushed = app.live.pushed(done.commit);
-                let carried = tokio::time::timeout_at(until.into(), pushed).await.ok();
-                answer::carried(app, self, &done, carried.as_ref())
+                let carried = app.live.pushed(done.commit, until).await;
+                answer::carried(app, self, &done, &carried)
             }
             Ok(done) => Ok(answer::written(app, self, &done)),
             Err(error) => {

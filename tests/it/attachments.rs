@@ -12,6 +12,10 @@ const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-si
                       author = \"The Site <site@example.org>\"\nsheets = [\"people\", \"deep\"]\n";
 const DEEP: &str = "[gitsheet]\nroot = \"deep\"\npath = \"${{ contentPath/** }}\"\n";
 
+/// A sheet in the folders of another one's attachments.
+const NOTES: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ person }}/${{ id }}\"\n\n\
+                     [headwater]\npublic = false\n";
+
 struct House {
     server: TestServer,
     _upstream: Upstream,
@@ -24,6 +28,9 @@ impl House {
         let hidden = "age = 1\ndeletedAt = \"x\"\nname = \"H\"\nslug = \"hidden\"\n";
         let commit = upstream.commit("more").put(".gitsheets/deep.toml", DEEP);
         let commit = commit.put("deep/a.toml", "contentPath = \"a\"\n");
+        let commit = commit.put(".gitsheets/notes.toml", NOTES);
+        let commit =
+            commit.put("people/grace/private.toml", "id = \"private\"\nperson = \"grace\"\n");
         commit.put("people/hidden.toml", hidden).put("people/hidden/x.txt", "secret").push();
         let tokens = folder.path().join("tokens.toml");
         std::fs::write(&tokens, TOKENS).unwrap();
@@ -122,9 +129,11 @@ fn files_are_only_beside_records_that_everybody_sees_and_with_names_that_do_no_h
     }
     house.put("people/ada/big", vec![0; 3_000_001]).problem(413, "body_too_large");
     assert_eq!(house.files(), "");
-    // A file that looks like a record is none.
-    house.put("people/ada/note.toml", "not = = toml");
-    assert_eq!(house.server.get("/api/people").json()["total"], 2);
+    // A file that another sheet takes for a record is none of this one's.
+    assert_eq!(house.get("people/grace/private.toml").status, 404);
+    house.put("people/grace/private.toml", "x").problem(422, "invalid_record");
+    assert_eq!(house.delete("/api/_attachments/people/grace/private.toml").status, 422);
+    house.delete("/api/people/grace").problem(409, "conflict");
 }
 
 #[test]

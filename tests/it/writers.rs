@@ -21,6 +21,9 @@ use crate::kills::{Random, Victim, is_sound};
 
 const TOKEN: &str = "the-token-of-the-writers";
 
+/// How long whoever pushes from elsewhere waits before he does it again.
+const PACE: Duration = Duration::from_millis(50);
+
 /// How often the server is killed; more on demand.
 fn kills() -> u64 {
     let kills = std::env::var("HEADWATER_WRITER_KILLS").ok();
@@ -132,6 +135,9 @@ impl World {
             let mut update = headwater_testkit::git::command(upstream.path());
             update.args(["update-ref", &format!("refs/heads/{branch}"), &commit, &head]);
             pushed += usize::from(update.output().unwrap().status.success());
+            drop(upstream);
+            // A stream of pushes has a pace; whoever pushes without a pause is always first.
+            std::thread::sleep(PACE);
         }
         pushed
     }

@@ -1,11 +1,15 @@
 //! The references of the branch: where it is, what of it the remote has, and what it could not keep.
 
+use std::sync::PoisonError;
+
 use super::Shared;
 use super::error::ReloadError;
 use super::looking::Seen;
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Expected, Objects, RefError};
+use crate::plan::Movement;
+use crate::report::Kept;
 
 /// The last commit known to be both ours and the remote's.
 pub(super) const SYNCED: &str = "refs/headwater/synced";
@@ -14,21 +18,30 @@ pub(super) const SYNCED: &str = "refs/headwater/synced";
 pub(super) const CONFLICTS: &str = "refs/heads/conflicts/";
 
 impl Shared {
-    /// Moves the branch to `target`, keeping commits of ours that would be lost.
+    /// Moves the branch to `target`; returns what it kept of ours that would be lost.
     pub(super) fn move_branch(
         &self,
         objects: &Objects,
         seen: &Seen,
         target: CommitId,
-    ) -> Result<(), ReloadError> {
+    ) -> Result<Option<Kept>, ReloadError> {
         if self.remote.is_none() {
-            return Ok(());
+            return Ok(None);
         }
+        let mut kept = None;
         if let Some(local) = seen.local
             && local != target
         {
-            if seen.ahead > 0 {
-                self.keep(objects, local)?;
+            if seen.ahead > 0 && seen.movement != Movement::Stay {
+                let reference = self.keep(objects, local)?;
+                kept = Some(Kept { reference, commit: local, lost: vec![] });
+            }
+            if !seen.forward && seen.remote == Some(target) {
+                // What was in step is in the history of neither any more; the next write goes on
+                // top of this, and is to be pushed.
+                objects
+                    .move_reference(SYNCED, Expected::Any, target)
+                    .map_err(ReloadError::Reference)?;
             }
             let expected = Expected::Is(local);
             objects
@@ -39,13 +52,38 @@ impl Shared {
                 .move_reference(&self.branch_ref(), Expected::Absent, target)
                 .map_err(ReloadError::Reference)?;
         }
-        Ok(())
+        Ok(kept)
+    }
+
+    /// Returns the commits that only our branch has, the oldest first; `None` where they are not in
+    /// one line on top of what is shared.
+    pub(super) fn ours(
+        &self,
+        objects: &Objects,
+        seen: &Seen,
+    ) -> Result<Option<Vec<CommitId>>, ReloadError> {
+        let (Some(local), Some(remote)) = (seen.local, seen.remote) else { return Ok(None) };
+        let of = ReloadError::Repository;
+        let mut ours = objects.first_parents(local, seen.ahead as usize).map_err(of)?;
+        ours.reverse();
+        let Some(oldest) = ours.first() else { return Ok(Some(ours)) };
+        let parents = objects.commit(*oldest).map_err(of)?.parents;
+        let is_shared = match parents[..] {
+            [] => seen.synced.is_none(),
+            [parent] => {
+                seen.synced == Some(parent) || objects.descends_from(remote, parent).map_err(of)?
+            }
+            _ => false,
+        };
+        Ok(is_shared.then_some(ours))
     }
 
     /// Keeps commits of ours that the branch cannot keep on a branch of their own, and returns its
     /// full name.
     pub(super) fn keep(&self, objects: &Objects, ours: CommitId) -> Result<String, ReloadError> {
         fault::step("conflict.keep");
+        // The name is on the disk at once, so what it stands for has to be.
+        self.writing.sync().map_err(ReloadError::Store)?;
         let time = super::open::utc_now();
         let mut kept = format!("{CONFLICTS}{time}");
         // Two in one second have a name each.
@@ -69,6 +107,8 @@ impl Shared {
         if self.remote.is_none() && self.writing.committer().is_none() {
             return;
         }
+        // No write comes between the two, which the branch would name before it is on the disk.
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let stored = self.writing.sync().map_err(ReloadError::Store);
         let opened = stored.and_then(|()| self.mirror.objects().map_err(ReloadError::Open));
         let synced = opened.and_then(|objects| {
@@ -80,6 +120,7 @@ impl Shared {
                 "the branch may not survive a power loss"
             );
         }
+        drop(writer);
         self.note_synced();
     }
 
@@ -96,14 +137,25 @@ impl Shared {
             let (Some(seen), Some(ours), synced) = (seen, ours, read(SYNCED)?) else {
                 return Ok(());
             };
-            // A clone that was made by hand has no note, but its history tells.
+            if synced == Some(seen) {
+                return Ok(());
+            }
+            let descends = |descendant, ancestor| {
+                let found = objects.descends_from(descendant, ancestor);
+                found.map_err(ReloadError::Repository)
+            };
+            // A clone that was made by hand has no note, but its history tells. Elsewhere something
+            // may have been written on top of what was seen.
             let shared = seen == ours
-                || synced.is_none()
-                    && objects.descends_from(ours, seen).map_err(ReloadError::Repository)?;
-            if shared && synced != Some(seen) {
+                || descends(ours, seen)? && synced.map_or(Ok(true), |old| descends(seen, old))?;
+            if shared {
                 fault::step("note.write");
-                let noted = objects.set_reference(SYNCED, Expected::Any, seen);
-                noted.map_err(ReloadError::Reference)?;
+                let expected = synced.map_or(Expected::Absent, Expected::Is);
+                match objects.set_reference(SYNCED, expected, seen) {
+                    // A push that is done just now knows better.
+                    Ok(()) | Err(RefError::Moved { .. }) => {}
+                    Err(error) => return Err(ReloadError::Reference(error)),
+                }
                 fault::step("note.written");
             }
             Ok(())

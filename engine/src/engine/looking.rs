@@ -18,6 +18,10 @@ pub(super) struct Seen {
     pub(super) remote: Option<CommitId>,
     /// Our own head of the branch.
     pub(super) local: Option<CommitId>,
+    /// The last commit that was known to be both ours and the remote's.
+    pub(super) synced: Option<CommitId>,
+    /// Whether the remote's head has ours, so that the branch goes forward.
+    pub(super) forward: bool,
     /// Where the branch may go.
     pub(super) movement: Movement,
     /// How many commits are ours alone.
@@ -29,7 +33,8 @@ pub(super) struct Seen {
 impl Seen {
     /// Nothing of the remote, so that what is here stays.
     fn nothing(local: Option<CommitId>) -> Self {
-        Self { remote: None, local, movement: Movement::Stay, ahead: 0, reached: false }
+        let (remote, synced, movement) = (None, None, Movement::Stay);
+        Self { remote, local, synced, forward: true, movement, ahead: 0, reached: false }
     }
 }
 
@@ -78,30 +83,44 @@ impl Shared {
         fault::step("reload.judge");
         let seen = judge(&objects, head, local, synced)?;
         self.note_seen(head, &seen);
-        Ok(match (seen.movement, self.rewrites) {
-            (Movement::Diverged, Rewrites::Follow) => {
-                tracing::warn!(commit = %head, "the branch was rewritten, following it");
-                Seen { movement: Movement::To(head), ..seen }
-            }
-            (Movement::Diverged, Rewrites::Replay) if seen.ahead == 0 => {
+        Ok(self.by_policy(seen))
+    }
+
+    /// Lets the branch go along with one that was rewritten, where the policy says so.
+    fn by_policy(&self, seen: Seen) -> Seen {
+        let follows = match self.rewrites {
+            Rewrites::Hold => false,
+            Rewrites::Replay => seen.ahead == 0,
+            Rewrites::Follow => true,
+        };
+        match (seen.movement, seen.remote) {
+            (Movement::Diverged, Some(head)) if follows => {
                 tracing::warn!(commit = %head, "the branch was rewritten, following it");
                 Seen { movement: Movement::To(head), ..seen }
             }
             _ => seen,
-        })
+        }
     }
 
-    /// Judges the move again where something was written since the fetch.
+    /// Judges the move again where something was written, or pushed, since the fetch.
     pub(super) fn judged_again(&self, objects: &Objects, seen: Seen) -> Result<Seen, ReloadError> {
         let (Some(_), Some(head)) = (&self.remote, seen.remote) else { return Ok(seen) };
         let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
-        let local = read(&self.branch_ref())?;
-        if local == seen.local {
+        let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
+        if (local, synced) == (seen.local, seen.synced) {
             return Ok(seen);
         }
-        let seen = judge(objects, head, local, read(SYNCED)?)?;
+        // A push of ours since then says more of the remote than the fetch does.
+        let head = match synced {
+            Some(pushed) if Some(pushed) != seen.synced => {
+                let is_later = objects.descends_from(pushed, head);
+                if is_later.map_err(ReloadError::Repository)? { pushed } else { head }
+            }
+            _ => head,
+        };
+        let seen = judge(objects, head, local, synced)?;
         self.note_seen(head, &seen);
-        Ok(seen)
+        Ok(self.by_policy(seen))
     }
 
     fn look_locally(&self) -> Result<Seen, ReloadError> {
@@ -118,10 +137,8 @@ impl Shared {
         let base = (!published.is_zero()).then_some(published);
         let seen = judge(&objects, head, base, base)?;
         self.note_seen(head, &seen);
-        Ok(match (seen.movement, self.rewrites) {
-            (Movement::Diverged, Rewrites::Follow) => Seen { movement: Movement::To(head), ..seen },
-            _ => seen,
-        })
+        // Nothing is written to a repository that is followed where it is.
+        Ok(self.by_policy(Seen { ahead: 0, ..seen }))
     }
 
     /// Notes what the remote has, and that we are behind it until its head is published.
@@ -154,6 +171,7 @@ fn judge(
         if known { found().map_err(ReloadError::Repository) } else { Ok(false) }
     };
     let is_here = |commit: &CommitId| objects.contains(commit.as_bytes());
+    let noted = synced;
     // A clone that was made by hand has no note of what was in step, but its history tells.
     let synced = match (synced, local.filter(is_here)) {
         (None, Some(local)) if descends(local, head)? => Some(head),
@@ -167,15 +185,28 @@ fn judge(
         Some(local) if !remote_has_local => descends(local, head)?,
         _ => remote_has_local,
     };
-    let facts = BranchFacts { remote: head, local, synced, remote_has_local, local_has_remote };
-    let movement = movement(&facts);
+    let remote_has_synced = match synced {
+        Some(synced) if !remote_has_local => synced == head || descends(head, synced)?,
+        _ => remote_has_local,
+    };
+    let movement = movement(&BranchFacts {
+        remote: head,
+        local,
+        synced,
+        remote_has_local,
+        local_has_remote,
+        remote_has_synced,
+    });
     let ahead = match local.filter(is_here) {
-        // Where nothing was ever in step, all that the remote has not is ours.
         Some(local) if !remote_has_local => {
-            let from = synced.filter(is_here).unwrap_or(head);
-            objects.count_between(from, local).map_err(ReloadError::Repository)? as u64
+            let between = |from| objects.count_between(from, local);
+            let missing = between(head).map_err(ReloadError::Repository)?;
+            // What was in step once and is gone from the remote was removed there, and is not ours.
+            let since = synced.filter(is_here).map(between).transpose();
+            missing.min(since.map_err(ReloadError::Repository)?.unwrap_or(missing)) as u64
         }
         _ => 0,
     };
-    Ok(Seen { remote: Some(head), local, movement, ahead, reached: true })
+    let (remote, synced, forward) = (Some(head), noted, remote_has_local || local.is_none());
+    Ok(Seen { remote, local, synced, forward, movement, ahead, reached: true })
 }

@@ -4,6 +4,7 @@
 //! reload is asked for, which decides by the policy what becomes of both sides. What was kept on a
 //! branch of its own in a conflict is pushed as well.
 
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -29,6 +30,9 @@ const LAST: Duration = Duration::from_secs(5);
 /// How many callers may wait for a push.
 const WAITERS: usize = 1_000;
 
+/// How many replaced commits are remembered, for callers who ask a moment too late.
+const MOVED: usize = 4_096;
+
 /// What became of a commit that somebody waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Carried {
@@ -38,6 +42,8 @@ pub enum Carried {
     Stuck(PushErrorKind),
     /// It was overruled by what the remote had; a branch of its own holds it.
     Overruled,
+    /// Not in time, or too many wait already.
+    Late,
     /// Nothing is pushed here, or the engine ends.
     Never,
 }
@@ -125,16 +131,37 @@ struct State {
     busy: bool,
     closed: bool,
     patience: Patience,
-    waiters: Vec<(CommitId, CarriedDone)>,
+    /// The patience with branches that conflicts left, which the remote may refuse for ever.
+    conflicts: Patience,
+    waiters: Vec<Waiter>,
+    /// Commits that are others now, or on a branch of their own.
+    moved: VecDeque<(CommitId, Option<CommitId>)>,
+}
+
+/// Somebody who waits for a commit to be on the remote.
+struct Waiter {
+    commit: CommitId,
+    /// Until when.
+    until: Instant,
+    /// What was in step when it was looked whether that has the commit.
+    looked: Option<CommitId>,
+    done: CarriedDone,
 }
 
 impl Pushing {
     /// Returns one that pushes if it is `active`, and does nothing otherwise.
     pub(super) fn new(active: bool) -> Self {
         // The keys of every `RandomState` differ.
-        let patience = Patience::new(RandomState::new().build_hasher().finish());
-        let (woken, busy, closed, waiters) = (active, false, false, Vec::new());
-        let state = Mutex::new(State { woken, busy, closed, patience, waiters });
+        let patience = || Patience::new(RandomState::new().build_hasher().finish());
+        let state = Mutex::new(State {
+            woken: active,
+            busy: false,
+            closed: false,
+            patience: patience(),
+            conflicts: patience(),
+            waiters: Vec::new(),
+            moved: VecDeque::new(),
+        });
         Self { active, begun: Instant::now(), state, changed: Condvar::new() }
     }
 
@@ -160,15 +187,11 @@ impl Pushing {
 
     /// Tells those who wait for commits that are on top of other ones now.
     pub(super) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
-        let mut overruled = Vec::new();
         let mut state = self.lock();
-        for (commit, done) in std::mem::take(&mut state.waiters) {
-            match moves.iter().find(|(old, _)| *old == commit) {
-                Some((_, Some(new))) => state.waiters.push((*new, done)),
-                Some((_, None)) => overruled.push(done),
-                None => state.waiters.push((commit, done)),
-            }
-        }
+        state.moved.extend(moves);
+        let old = state.moved.len().saturating_sub(MOVED);
+        state.moved.drain(..old);
+        let overruled = state.put_back(Vec::new());
         drop(state);
         overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
     }
@@ -211,18 +234,50 @@ impl Pushing {
     }
 }
 
+impl State {
+    /// Lets these wait again, with the commits that theirs are now; returns those that are overruled.
+    fn put_back(&mut self, waiters: Vec<Waiter>) -> Vec<CarriedDone> {
+        let mut overruled = Vec::new();
+        let all = std::mem::take(&mut self.waiters).into_iter().chain(waiters);
+        for mut waiter in all {
+            let mut now = Some(waiter.commit);
+            for (old, new) in &self.moved {
+                now = if now == Some(*old) { *new } else { now };
+            }
+            match now {
+                Some(commit) => {
+                    waiter.commit = commit;
+                    self.waiters.push(waiter);
+                }
+                None => overruled.push(waiter.done),
+            }
+        }
+        overruled
+    }
+}
+
 impl Engine {
-    /// Calls `done` once the remote has `commit`, or it is known that it will not have it soon.
-    pub fn when_pushed(&self, commit: CommitId, done: CarriedDone) {
+    /// Calls `done` once the remote has `commit`, or it is known that it will not have it soon; after
+    /// `until` nobody waits for that any more.
+    pub fn when_pushed(&self, commit: CommitId, until: Instant, done: CarriedDone) {
         let pushing = &self.shared.pushing;
         let mut state = pushing.lock();
-        if !pushing.active || state.closed || state.waiters.len() >= WAITERS {
+        let now = Instant::now();
+        state.waiters.retain(|waiter| waiter.until > now);
+        let refused = match () {
+            () if !pushing.active || state.closed => Some(Carried::Never),
+            () if state.waiters.len() >= WAITERS => Some(Carried::Late),
+            () => None,
+        };
+        if let Some(refused) = refused {
             drop(state);
-            return tell(done, Carried::Never);
+            return tell(done, refused);
         }
-        state.waiters.push((commit, done));
+        let overruled = state.put_back(vec![Waiter { commit, until, looked: None, done }]);
         state.woken = true;
+        drop(state);
         pushing.changed.notify_all();
+        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
     }
 
     /// Waits until the pushes that can be made now are made.
@@ -235,10 +290,23 @@ impl Engine {
 
 /// What is still to be pushed.
 struct Backlog {
-    /// The head of the branch, if it may be pushed.
-    head: Option<CommitId>,
+    /// What the remote is known to have, and the head of the branch, if that may be pushed.
+    head: Option<(Option<CommitId>, CommitId)>,
+    /// Whether something is to be pushed that may not be.
+    stopped: bool,
     /// What conflicts left: full names and commits.
     conflicts: Vec<(String, CommitId)>,
+}
+
+/// What a look at the backlog came to.
+enum Tried {
+    Pushed,
+    /// There was nothing to do.
+    Nothing,
+    /// There was, and it may not be pushed now, which is told elsewhere.
+    Stopped,
+    /// The branch is pushed; what a conflict left is not.
+    ConflictLeft(PushFailure),
 }
 
 impl Shared {
@@ -255,7 +323,7 @@ impl Shared {
             self.push_and_tell(LAST.min(self.fetch.timeout));
         }
         let waiters = std::mem::take(&mut self.pushing.lock().waiters);
-        waiters.into_iter().for_each(|(_, done)| tell(done, Carried::Never));
+        waiters.into_iter().for_each(|waiter| tell(waiter.done, Carried::Never));
     }
 
     fn push_and_tell(&self, time: Duration) {
@@ -267,16 +335,21 @@ impl Shared {
             Err(PushFailure::Panic { message: message.unwrap_or_default() })
         });
         let now = SystemTime::now();
-        let result = match pushed {
-            Ok(true) => Ok(()),
-            // There was nothing to do, which heals nothing and is no news either.
-            Ok(false) if self.pushing.lock().patience.failures() == 0 => {
+        let (result, kind) = match pushed {
+            Ok(Tried::Pushed) => (Ok(()), None),
+            Ok(Tried::ConflictLeft(failure)) => (Err(failure), None),
+            // What was to be pushed is there, however it came there.
+            Ok(Tried::Nothing) if self.pushing.lock().patience.failures() > 0 => (Ok(()), None),
+            Ok(Tried::Nothing) => return self.tell_waiters(None),
+            Ok(Tried::Stopped) => {
+                self.pushing.lock().patience.succeeded();
                 return self.tell_waiters(None);
             }
-            Ok(false) => Ok(()),
-            Err(failure) => Err(failure),
+            Err(failure) => {
+                let kind = failure.kind();
+                (Err(failure), Some(kind))
+            }
         };
-        let kind = result.as_ref().err().map(PushFailure::kind);
         let (failures, wait) = {
             let mut state = self.pushing.lock();
             let wait = match kind {
@@ -315,31 +388,49 @@ impl Shared {
         }
     }
 
-    /// Pushes what there is; says whether there was anything, and in `commit` what.
-    fn push_backlog(&self, time: Duration, commit: &mut CommitId) -> Result<bool, PushFailure> {
-        let Some(remote) = &self.remote else { return Ok(false) };
+    /// Pushes what there is; says in `commit` what.
+    fn push_backlog(&self, time: Duration, commit: &mut CommitId) -> Result<Tried, PushFailure> {
+        let Some(remote) = &self.remote else { return Ok(Tried::Nothing) };
         let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        // What the last fetch saw may not be noted yet.
+        self.note_synced();
         let objects = self.mirror.objects().map_err(PushFailure::Open)?;
         let backlog = self.backlog(&objects)?;
-        let push = |commit, name: &str| {
-            self.mirror.push(remote, commit, name, time).map_err(PushFailure::Remote)
+        let push = |commits, name: &str| {
+            self.mirror.push(remote, commits, name, time).map_err(PushFailure::Remote)
         };
         let note = |name: &str, commit| {
             let noted = objects.set_reference(name, Expected::Any, commit);
             noted.map_err(PushFailure::Reference)
         };
-        let any = backlog.head.is_some() || !backlog.conflicts.is_empty();
-        // First what only we have: the branch may be refused, and these are nowhere else.
-        for (name, conflict) in backlog.conflicts {
+        let mut tried = if backlog.stopped { Tried::Stopped } else { Tried::Nothing };
+        let mut left = None;
+        let is_due = {
+            let state = self.pushing.lock();
+            state.conflicts.due() <= self.pushing.begun.elapsed()
+        };
+        // First what only we have: the branch may be refused, and these are nowhere else. A remote
+        // that takes no such branch does not keep the others back.
+        for (name, conflict) in backlog.conflicts.into_iter().filter(|_| is_due) {
             *commit = conflict;
-            push(conflict, &name)?;
-            fault::step("push.conflict");
-            let short = name.strip_prefix(CONFLICTS).unwrap_or(&name);
-            note(&format!("{PUSHED}{short}"), conflict)?;
+            match push((None, conflict), &name) {
+                Ok(()) => {
+                    fault::step("push.conflict");
+                    let short = name.strip_prefix(CONFLICTS).unwrap_or(&name);
+                    note(&format!("{PUSHED}{short}"), conflict)?;
+                    tried = Tried::Pushed;
+                }
+                Err(failure) => {
+                    let now = self.pushing.begun.elapsed();
+                    self.pushing.lock().conflicts.failed(now, PushErrorKind::Refused);
+                    left = Some(failure);
+                }
+            }
         }
-        if let Some(head) = backlog.head {
+        if let Some((known, head)) = backlog.head {
             *commit = head;
-            push(head, &self.branch_ref())?;
+            push((known, head), &self.branch_ref())?;
+            tried = Tried::Pushed;
             fault::step("push.note");
             note(SYNCED, head)?;
             fault::step("push.noted");
@@ -352,7 +443,7 @@ impl Shared {
             status.remote_head = Some(head);
             (status.push.tip, status.push.pushed_at) = (Some(head), Some(SystemTime::now()));
         }
-        Ok(any)
+        Ok(left.map_or(tried, Tried::ConflictLeft))
     }
 
     /// Reads what is still to be pushed.
@@ -373,22 +464,23 @@ impl Shared {
             // A branch that somebody deleted is not to come back by itself.
             status.branch_missing || status.held.as_ref().is_some_and(diverged)
         };
+        let is_empty = self.status().remote_empty;
         let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
         let head = match (local, synced) {
-            _ if stopped => None,
             (Some(local), Some(synced)) if local != synced => {
                 let ours = objects.descends_from(local, synced).map_err(PushFailure::Repository)?;
-                ours.then_some(local)
+                ours.then_some((Some(synced), local))
             }
             // The first commit of a remote that has none.
-            (Some(local), None) if self.status().remote_empty => Some(local),
+            (Some(local), None) if is_empty => Some((None, local)),
             _ => None,
         };
+        let (head, stopped) = (head.filter(|_| !stopped), stopped && head.is_some());
         if let (Some(_), Some(synced)) = (head, synced) {
             let (_, since) = self.ahead_of(objects, synced)?;
             self.status().push.unpushed_since = since;
         }
-        Ok(Backlog { head, conflicts })
+        Ok(Backlog { head, stopped, conflicts })
     }
 
     /// Counts the commits of the branch that are not in `remote`, and tells when the oldest of them
@@ -416,6 +508,7 @@ impl Shared {
             let synced = objects.reference(SYNCED).ok()??;
             Some((objects, synced))
         });
+        let now = synced.as_ref().map(|(_, synced)| *synced);
         let has = |commit: CommitId| {
             synced.as_ref().is_some_and(|(objects, synced)| {
                 objects.descends_from(*synced, commit).unwrap_or(false)
@@ -423,14 +516,18 @@ impl Shared {
         };
         let waiters = std::mem::take(&mut self.pushing.lock().waiters);
         let mut waiting = Vec::new();
-        for (commit, done) in waiters {
+        for waiter in waiters {
+            // One answer lasts as long as what is in step does.
+            let is_there = waiter.looked != now && has(waiter.commit);
             match stuck {
-                _ if has(commit) => tell(done, Carried::Pushed),
-                Some(kind) => tell(done, Carried::Stuck(kind)),
-                None => waiting.push((commit, done)),
+                _ if is_there => tell(waiter.done, Carried::Pushed),
+                Some(kind) => tell(waiter.done, Carried::Stuck(kind)),
+                None if waiter.until <= Instant::now() => tell(waiter.done, Carried::Late),
+                None => waiting.push(Waiter { looked: now, ..waiter }),
             }
         }
-        self.pushing.lock().waiters.extend(waiting);
+        let overruled = self.pushing.lock().put_back(waiting);
+        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
     }
 }
 

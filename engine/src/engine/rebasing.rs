@@ -47,12 +47,12 @@ impl Shared {
         remote: CommitId,
         seen: &Seen,
         published: &Snapshot,
-        timings: Timings,
+        (timings, through): (Timings, bool),
     ) -> Result<ReloadOutcome, ReloadError> {
         fault::step("rebase.begin");
         let mut stage = self.mirror.stage().map_err(ReloadError::Open)?;
         let Course { prepared, moves, made, lost } =
-            self.course(id, remote, seen, published, &mut stage)?;
+            self.course(id, remote, seen, (published, through), &mut stage)?;
         let changed = count(&prepared.changed_from(published));
         let target = prepared.draft.state().commit();
         let degraded = Health::of(prepared.draft.state()).refusable();
@@ -61,6 +61,8 @@ impl Shared {
             finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
         let begun = Instant::now();
         fault::step("rebase.store");
+        // What ours build on may be stored and not on the disk yet.
+        self.writing.sync().map_err(ReloadError::Store)?;
         stage.store(Durability::Synced).map_err(ReloadError::Store)?;
         fault::step("rebase.stored");
         let local = seen.local.unwrap_or(CommitId::ZERO);
@@ -76,15 +78,17 @@ impl Shared {
         let moved = objects.set_reference(&self.branch_ref(), Expected::Is(local), target);
         moved.map_err(ReloadError::Reference)?;
         fault::step("branch.moved");
+        if through {
+            self.unpin_for(objects)?;
+        }
         let snapshot = Arc::new(snapshot);
         self.publish(snapshot.clone(), reason.is_some());
         fault::step("swap.done");
-        *self.writing.repeats() = None;
-        self.pushing.rebased(&moves);
+        self.moved(&moves);
         let mut status = self.status();
         (status.published_at, status.ahead) = (SystemTime::now(), made);
         (status.behind_since, status.held) = (None, None);
-        status.degraded &= degraded;
+        status.degraded = degraded && (through || status.degraded);
         if made == 0 {
             status.push.unpushed_since = None;
         }
@@ -104,17 +108,28 @@ impl Shared {
         id: ReloadId,
         remote: CommitId,
         seen: &Seen,
-        published: &Snapshot,
+        (published, through): (&Snapshot, bool),
         stage: &mut Stage,
     ) -> Result<Course, ReloadError> {
-        let ours = ours(stage.objects(), remote, seen)?;
+        let diverged = || self.hold(id, remote, HeldReason::Diverged, vec![], vec![]);
+        let ours = match self.ours(stage.objects(), seen)? {
+            Some(ours) => ours,
+            // Somebody merged here: what is ours cannot be told. Let through, all of it is kept.
+            None if through => vec![],
+            None => return Err(diverged()),
+        };
+        let is_whole = ours.len() as u64 == seen.ahead;
         let theirs = self.prepared(stage.objects(), published, remote)?;
-        // What the remote has must be fit to go live by itself, whatever ours make of it.
-        if let Some((reason, problems, excesses)) = self.objection(&theirs, published) {
+        // What the remote has must be fit to go live by itself, whatever ours make of it. How much
+        // it changes is seen with ours on top: without them it seems to take ours away.
+        if let Some((reason, problems, excesses)) = self.objection(&theirs, published)
+            && !through
+            && reason != HeldReason::PushLimit
+        {
             return Err(self.hold(id, remote, reason, problems, excesses));
         }
         let Some(identity) = self.writing.committer() else {
-            return Err(self.hold(id, remote, HeldReason::Diverged, vec![], vec![]));
+            return Err(diverged());
         };
         let committer = Signature { identity: identity.clone(), seconds: now(), offset_minutes: 0 };
         let layout = theirs.draft.state().layout().clone();
@@ -124,6 +139,9 @@ impl Shared {
             made: 0,
             lost: Some(lost),
         };
+        if !is_whole {
+            return Ok(overruled(theirs, vec![]));
+        }
         match rebase(stage, remote, &ours, &layout, &committer) {
             Ok(Rebased { head, made: 0, .. }) if head == remote => {
                 let moves = ours.iter().map(|commit| (*commit, Some(remote))).collect();
@@ -132,7 +150,11 @@ impl Shared {
             Ok(Rebased { head, moves, made }) => {
                 let both = self.prepared(stage.objects(), published, head)?;
                 // Each side may be right, and both together wrong: a unique value claimed twice.
-                if let Some((_, problems, _)) = self.objection(&both, published) {
+                let objection = self.objection(&both, published).filter(|_| !through);
+                if let Some((reason, problems, excesses)) = objection {
+                    if reason == HeldReason::PushLimit {
+                        return Err(self.hold(id, remote, reason, problems, excesses));
+                    }
                     let lost = problems.into_iter().map(|problem| LostField {
                         path: problem.path.to_string(),
                         pointer: problem.pointer.unwrap_or_default(),
@@ -145,6 +167,20 @@ impl Shared {
             Err(RebaseError::Conflict { lost }) => Ok(overruled(theirs, lost)),
             Err(RebaseError::Repository(error)) => Err(ReloadError::Repository(error)),
         }
+    }
+
+    /// Tells those who wait for our commits, or ask for them again, that they are others now, or in
+    /// the branch no more.
+    fn moved(&self, moves: &[(CommitId, Option<CommitId>)]) {
+        *self.writing.repeats() = None;
+        self.pushing.rebased(moves);
+    }
+
+    /// The same for all that were ours alone, and are not in the branch any more.
+    pub(super) fn forget(&self, objects: &Objects, seen: &Seen) -> Result<(), ReloadError> {
+        let ours = self.ours(objects, seen)?.unwrap_or_default();
+        self.moved(&ours.into_iter().map(|commit| (commit, None)).collect::<Vec<_>>());
+        Ok(())
     }
 
     fn prepared(
@@ -167,14 +203,4 @@ impl Shared {
         let health = Health::of(prepared.draft.state());
         objection(admit(&Health::of(published), &health, &changed, &self.limits))
     }
-}
-
-/// Returns the commits that only our branch has, the oldest first.
-fn ours(objects: &Objects, remote: CommitId, seen: &Seen) -> Result<Vec<CommitId>, ReloadError> {
-    let Some(local) = seen.local else { return Ok(vec![]) };
-    let of = ReloadError::Repository;
-    let ahead = objects.count_between(remote, local).map_err(of)?;
-    let mut ours = objects.first_parents(local, ahead).map_err(of)?;
-    ours.reverse();
-    Ok(ours)
 }

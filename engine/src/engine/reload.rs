@@ -17,7 +17,7 @@ use crate::fault;
 use crate::load::{finish, prepare};
 use crate::plan::{Movement, RebuildReason};
 use crate::problem::Problem;
-use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Timings, Trigger};
+use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Replayed, Timings, Trigger};
 use crate::snapshot::{Snapshot, count};
 
 impl Shared {
@@ -83,6 +83,9 @@ impl Shared {
         let through = self.let_through(kind, &seen)?;
         let pinned = self.status().pinned.filter(|_| !through);
         let target = match (seen.movement, seen.remote) {
+            (Movement::Diverged, Some(remote)) if pinned.is_none() && self.can_replay(&seen) => {
+                return self.replay(id, remote, &seen, &published, (timings, through));
+            }
             (_, Some(remote)) if through => remote,
             (Movement::To(remote), _) | (Movement::Diverged, Some(remote))
                 if pinned.is_some() && kind != RequestKind::Rebuild =>
@@ -93,9 +96,6 @@ impl Shared {
             (Movement::To(target), _) => target,
             (Movement::Stay, _) => seen.local.unwrap_or(published.commit()),
             (Movement::Diverged, None) => published.commit(),
-            (Movement::Diverged, Some(remote)) if self.can_replay(&seen) => {
-                return self.replay(id, remote, &seen, &published, timings);
-            }
             (Movement::Diverged, Some(remote)) => {
                 return Err(self.hold(id, remote, HeldReason::Diverged, vec![], vec![]));
             }
@@ -133,8 +133,11 @@ impl Shared {
 
         let begun = Instant::now();
         fault::step("branch.move");
-        if pinned.is_none() {
-            self.move_branch(&objects, &seen, target)?;
+        if pinned.is_none()
+            && let Some(kept) = self.move_branch(&objects, &seen, target)?
+        {
+            self.forget(&objects, &seen)?;
+            outcome.replayed = Some(Replayed { commits: 0, kept: Some(kept) });
         }
         fault::step("branch.moved");
         if through {

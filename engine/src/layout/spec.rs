@@ -160,14 +160,6 @@ impl SheetSpec {
         path.rsplit_once('.').map(|(folder, _)| folder)
     }
 
-    /// Returns the path of the attachment `name` of the record at `path`; `None` where it cannot
-    /// have one of that name.
-    pub fn attachment_of(&self, path: &str, name: &str) -> Option<String> {
-        let attachment = format!("{}/{name}", self.attachments_of(path)?);
-        let fits = !name.contains('/') && super::name::fault(attachment.as_bytes()).is_none();
-        fits.then_some(attachment)
-    }
-
     /// Returns how the file at `path` is decoded, which its extension says.
     pub fn format_of(&self, path: &str) -> Option<Format> {
         let (_, extension) = path.rsplit_once('.')?;

@@ -288,6 +288,9 @@ pub(super) fn is_refusal(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     [
         "permission denied",
+        // What a forge says of a key that may only read.
+        "permission to ",
+        "marked as read only",
         "host key verification failed",
         "remote host identification has changed",
         "authentication failed",

@@ -1,6 +1,8 @@
 //! Commits on their way to the remote: `git push`, which gix cannot do.
 //!
-//! Nothing is ever forced. The remote takes a commit that descends from what it has, or says no.
+//! Nothing is ever overwritten. The remote takes a commit that descends from what it was known to
+//! have, and only if it still has exactly that: a branch that was rewound or deleted meanwhile is not
+//! brought back.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use super::git::{self, GitError};
 use super::quarantine::PREFIX;
 use super::remote::Target;
 use super::transport::process::ssh_command_line;
-use super::{Mirror, Remote};
+use super::{Cause, Mirror, Remote};
 use crate::fault;
 use crate::id::CommitId;
 
@@ -61,6 +63,9 @@ pub enum PushError {
     /// The git program cannot be started.
     #[error(transparent)]
     Git(GitError),
+    /// The mirror itself cannot be read.
+    #[error("the mirror cannot be read")]
+    Mirror(#[source] Cause),
 }
 
 /// The kinds of failed pushes that are treated differently.
@@ -108,13 +113,15 @@ impl PushError {
             Self::Auth { .. } => PushErrorKind::Auth,
             Self::Unreachable { .. } => PushErrorKind::Unreachable,
             Self::TimedOut { .. } => PushErrorKind::TimedOut,
-            Self::Credentials(_) | Self::Git(_) => PushErrorKind::Ours,
+            Self::Credentials(_) | Self::Git(_) | Self::Mirror(_) => PushErrorKind::Ours,
         }
     }
 }
 
 impl Mirror {
-    /// Lets the ref of this full name on the remote go forward to `commit`, or makes it.
+    /// Lets the ref of this full name on the remote go forward from `known` to `commit`, or makes it
+    /// where it was not there. It is an error of its kind ([`PushError::Behind`]) if the remote has
+    /// something else by now, and if `commit` does not descend from `known`.
     ///
     /// When it returns `Ok` the remote has the commit and all that belongs to it. After an error
     /// it may have it all the same: the line can break behind the last word. Blocking, for `time`
@@ -122,11 +129,16 @@ impl Mirror {
     pub fn push(
         &self,
         remote: &Remote,
-        commit: CommitId,
+        (known, commit): (Option<CommitId>, CommitId),
         name: &str,
         time: Duration,
     ) -> Result<(), PushError> {
         fault::step("push.begin");
+        if let Some(known) = known
+            && !self.goes_forward(known, commit)?
+        {
+            return Err(PushError::Behind { remote: remote.to_string() });
+        }
         let settings = settings_of(self, remote).map_err(PushError::Credentials)?;
         let mut command = git::git(self.git_dir());
         command.env("GIT_CONFIG_GLOBAL", settings.path());
@@ -141,7 +153,11 @@ impl Mirror {
             command.env("GIT_SSH_COMMAND", ssh_command_line(&remote.options));
             command.env("GIT_SSH_VARIANT", "ssh");
         }
-        command.args(["push", "--porcelain", "--no-verify", "--recurse-submodules=no", "--"]);
+        command.args(["push", "--porcelain", "--no-verify", "--recurse-submodules=no"]);
+        // Compare-and-set: whatever else the remote has there is left as it is. That it is no way
+        // to force anything is seen to above.
+        let known = known.map(|known| known.to_string()).unwrap_or_default();
+        command.arg(format!("--force-with-lease={name}:{known}")).arg("--");
         command.arg(address).arg(format!("{commit}:{name}"));
         let shown = remote.to_string();
         let ended = git::output(command, "push", time).map_err(|error| match error {
@@ -156,11 +172,17 @@ impl Mirror {
     }
 }
 
+impl Mirror {
+    fn goes_forward(&self, known: CommitId, commit: CommitId) -> Result<bool, PushError> {
+        let objects = self.objects().map_err(|error| PushError::Mirror(error.into()))?;
+        objects.descends_from(commit, known).map_err(|error| PushError::Mirror(error.into()))
+    }
+}
+
 /// Says why a push failed, from the line about the ref and from what git said beside it.
 fn failure(remote: String, report: &str, said: &str) -> PushError {
     // `!<tab>from:to<tab>[rejected] (fetch first)`, see git-push(1), `--porcelain`.
     let rejection = report.lines().find_map(|line| line.strip_prefix("!\t")?.split('\t').nth(1));
-    let said = shortened(said);
     match rejection {
         // The name, too, may be taken by a commit that somebody else pushed a moment ago.
         Some(why) if why.starts_with("[rejected]") => PushError::Behind { remote },
@@ -170,18 +192,24 @@ fn failure(remote: String, report: &str, said: &str) -> PushError {
         Some(why) if why.starts_with("[remote rejected]") => {
             PushError::Refused { remote, message: shortened(why) }
         }
-        _ if is_refusal(&said) || is_http_refusal(&said) => {
-            PushError::Auth { remote, message: said }
+        _ if is_refusal(said) || is_http_refusal(said) => {
+            PushError::Auth { remote, message: shortened(said) }
         }
-        _ => PushError::Unreachable { remote, message: said },
+        _ => PushError::Unreachable { remote, message: shortened(said) },
     }
 }
 
 /// Says whether the remote could not lock or move its ref, which is somebody else's push.
 fn is_race(why: &str) -> bool {
-    ["lock", "failed to update ref", "incorrect old value"]
-        .iter()
-        .any(|phrase| why.to_ascii_lowercase().contains(phrase))
+    [
+        "cannot lock",
+        "failed to lock",
+        "unable to lock",
+        "failed to update ref",
+        "incorrect old value",
+    ]
+    .iter()
+    .any(|phrase| why.to_ascii_lowercase().contains(phrase))
 }
 
 /// Says whether git met a 401 or 403: without a terminal it then cannot read a name.

@@ -71,6 +71,14 @@ pub enum WriteError {
         /// The name of the file.
         name: String,
     },
+    /// Beside the record are records of another sheet, which it would take with it.
+    #[error("a record of {sheet} has {path} beside it, which is a record too")]
+    HoldsRecords {
+        /// The sheet.
+        sheet: SheetName,
+        /// The file of the other record.
+        path: String,
+    },
     /// The path cannot be told from the fields.
     #[error("a record of {sheet} cannot be placed")]
     Path {
@@ -190,7 +198,7 @@ impl WriteError {
     pub fn is_conflict(&self) -> bool {
         let clash = |problem: &Problem| matches!(problem.rule, Rule::NotUnique | Rule::KeyTaken);
         match self {
-            Self::Exists { .. } => true,
+            Self::Exists { .. } | Self::HoldsRecords { .. } => true,
             Self::Tree(
                 EditError::IsAFolder { .. } | EditError::NotAFolder { .. } | EditError::Twin { .. },
             ) => true,

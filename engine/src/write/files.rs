@@ -84,6 +84,7 @@ impl<'a> Files<'a> {
                 let old = old.ok_or_else(missing)?;
                 self.edits.insert(old.path.clone(), Edit::Remove);
                 if let Some(folder) = self.attachments(&spec, &old.path) {
+                    self.folder_of(&spec, &folder)?;
                     self.edits.insert(folder, Edit::Remove);
                 }
                 self.records.insert((sheet.clone(), key.clone()), None);
@@ -209,7 +210,7 @@ impl<'a> Files<'a> {
         let sheet = &spec.name;
         let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
         let record = self.find(sheet, key).ok_or_else(missing)?;
-        let path = spec.attachment_of(&record.path, name);
+        let path = self.before.layout().attachment_of(spec, &record.path, name);
         let path = path.ok_or_else(|| WriteError::NotAttachable {
             sheet: sheet.clone(),
             name: name.to_owned(),
@@ -253,12 +254,33 @@ impl<'a> Files<'a> {
         else {
             return Ok(());
         };
-        let Some(tree) = self.tree else { return Ok(()) };
-        let there = self.stage.objects().entry_at(tree, from.as_bytes())?;
-        if let Some(folder) = there.filter(|entry| entry.mode == EntryMode::Folder) {
+        if let Some(folder) = self.folder_of(spec, &from)? {
             self.edits.insert(from, Edit::Remove);
-            self.edits.insert(to, Edit::Put { mode: EntryMode::Folder, id: folder.id });
+            self.edits.insert(to, Edit::Put { mode: EntryMode::Folder, id: *folder.as_bytes() });
         }
         Ok(())
+    }
+
+    /// Returns the folder of a record's attachments, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// Refuses one that holds records too: they do not go where this record goes.
+    fn folder_of(&self, spec: &SheetSpec, path: &str) -> Result<Option<TreeId>, WriteError> {
+        let Some(tree) = self.tree else { return Ok(None) };
+        let objects = self.stage.objects();
+        let there = objects.entry_at(tree, path.as_bytes())?;
+        let Some(folder) = there.filter(|entry| entry.mode == EntryMode::Folder) else {
+            return Ok(None);
+        };
+        let folder = TreeId::from_bytes(folder.id);
+        for file in objects.diff(None, Some(folder))? {
+            let file = [path.as_bytes(), b"/", &file.path].concat();
+            if !self.before.layout().claims(&file).is_empty() {
+                let file = String::from_utf8_lossy(&file).into_owned();
+                return Err(WriteError::HoldsRecords { sheet: spec.name.clone(), path: file });
+            }
+        }
+        Ok(Some(folder))
     }
 }

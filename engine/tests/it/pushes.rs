@@ -49,10 +49,19 @@ fn write(house: &House, key: &str, patch: Value) -> CommitId {
     house.engine().commit(batch(key, patch)).unwrap().commit
 }
 
+/// Later than any test lasts.
+fn later() -> std::time::Instant {
+    std::time::Instant::now() + std::time::Duration::from_secs(600)
+}
+
 /// Waits until the remote has the commit, or it is known that it will not.
 fn carried(house: &House, commit: CommitId) -> Carried {
     let (sender, receiver) = mpsc::channel();
-    house.engine().when_pushed(commit, Box::new(move |carried| sender.send(carried).unwrap()));
+    house.engine().when_pushed(
+        commit,
+        later(),
+        Box::new(move |carried| sender.send(carried).unwrap()),
+    );
     receiver.recv().unwrap()
 }
 
@@ -263,7 +272,11 @@ fn where_both_changed_the_same_field_ours_are_kept_and_pushed_beside() {
     let theirs = id(&theirs.push());
     std::fs::remove_file(house.upstream.path().join("hooks/pre-receive")).unwrap();
     let (sender, waiting) = mpsc::channel();
-    house.engine().when_pushed(ours, Box::new(move |carried| sender.send(carried).unwrap()));
+    house.engine().when_pushed(
+        ours,
+        later(),
+        Box::new(move |carried| sender.send(carried).unwrap()),
+    );
     let Replayed { commits: 0, kept: Some(kept) } = replayed(&house) else { panic!("no conflict") };
     assert_eq!((kept.commit, house.served()), (ours, theirs));
     let lost: Vec<_> = kept.lost.iter().map(|l| (l.path.as_str(), l.pointer.as_str())).collect();
@@ -319,4 +332,93 @@ fn a_mirror_that_follows_keeps_what_was_written_before_it_goes_along() {
     let theirs = theirs.put(".gitsheets/people.toml", crate::house::DEFINITION).push();
     assert_eq!(house.reload().new, id(&theirs));
     assert_eq!(conflicts(&house.mirror()), [ours]);
+}
+
+#[test]
+fn a_push_that_arrived_and_was_not_noted_is_no_divergence() {
+    let house = pushing(Rewrites::Hold);
+    let before = house.served().to_string();
+    let first = write(&house, "jane", json!({ "n": 1 }));
+    assert_eq!(carried(&house, first), Carried::Pushed);
+    // The line broke behind the last word, and then something was written.
+    git(house.mirror(), ["update-ref", "refs/headwater/synced", &before]);
+    git(house.mirror(), ["update-ref", "refs/remotes/origin/published", &before]);
+    let second = write(&house, "jane", json!({ "n": 2 }));
+    assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
+    assert_eq!(carried(&house, second), Carried::Pushed);
+    assert_eq!(remote_head(&house), second);
+    assert!(house.engine().status().held.is_none());
+}
+
+#[test]
+fn what_was_removed_from_the_remote_does_not_come_back_with_what_is_ours() {
+    let mut house = pushing(Rewrites::Replay);
+    let clean = house.upstream.head().unwrap();
+    house.upstream.commit("a secret").put("people/secret.toml", "id = 9\n").push();
+    house.reload();
+    hook(&house, "exit 1");
+    write(&house, "jane", json!({ "n": 1 }));
+    house.engine().settle_pushes();
+    house.upstream.reset_to(&clean);
+    assert_eq!(replayed(&house), Replayed { commits: 1, kept: None });
+    assert!(house.name_of("secret").is_none());
+    assert_eq!(house.name_of("jane").unwrap(), r#"{"id":1,"n":1,"name":"Jane","slug":"jane"}"#);
+    let log = git(house.mirror(), ["log", "--format=%s", "published"]);
+    assert_eq!(log.trim(), "ada: PATCH jane\nfirst");
+}
+
+#[test]
+fn what_is_written_on_a_rewritten_branch_that_was_let_through_is_pushed() {
+    let mut house = pushing(Rewrites::Hold);
+    let other = house.upstream.force_commit_on(None, "rewritten");
+    let other = other.put(".gitsheets/people.toml", crate::house::DEFINITION);
+    other.put("people/zoe.toml", "id = 9\n").push();
+    let (_, report) = house.failure(RequestKind::Reload);
+    let held = crate::house::held(&report).0.id;
+    house.run(RequestKind::Apply(held)).result.as_ref().unwrap();
+    let commit = write(&house, "zoe", json!({ "n": 1 }));
+    assert_eq!(carried(&house, commit), Carried::Pushed);
+    assert_eq!(remote_head(&house), commit);
+}
+
+#[test]
+fn a_remote_that_takes_no_branches_of_conflicts_takes_the_branch_all_the_same() {
+    let mut house = pushing(Rewrites::Hold);
+    let only =
+        "while read old new name; do case $name in refs/heads/conflicts/*) exit 1;; esac; done";
+    hook(&house, only);
+    house.upstream.commit("theirs").put("people/amy.toml", "id = 3\n").push();
+    let mut request = batch("jane", json!({ "name": "J" }));
+    request.repeat = Some(Repeat { key: "k".into(), digest: "d".into() });
+    let ours = house.engine().commit(request.clone()).unwrap().commit;
+    house.engine().settle_pushes();
+    let (_, report) = house.failure(RequestKind::Reload);
+    let held = crate::house::held(&report).0.id;
+    let outcome = house.run(RequestKind::Apply(held));
+    let kept = outcome.result.as_ref().unwrap().replayed.clone().unwrap().kept.unwrap();
+    assert_eq!((kept.commit, conflicts(&house.mirror())), (ours, vec![ours]));
+    // What is not in the branch any more is not there for a request that comes again.
+    let again = house.engine().commit(request).unwrap();
+    assert!(again.changed && !again.repeated);
+    assert_eq!(carried(&house, again.commit), Carried::Pushed);
+    assert_eq!(carried(&house, ours), Carried::Overruled);
+    assert_eq!(remote_head(&house), again.commit);
+}
+
+#[test]
+fn what_is_ours_does_not_count_as_taken_away_by_the_remote() {
+    let mut house = opened(House::new(), |config| {
+        config.rewrites = Some(Rewrites::Replay);
+        config.limits.push.removed = Some(0.1);
+    });
+    hook(&house, "exit 1");
+    for n in 0..12 {
+        let action = Action::Create(json!({ "slug": format!("new{n}"), "id": 100 + n }));
+        let mut batch = batch("x", json!({}));
+        batch.operations[0].action = action;
+        house.engine().commit(batch).unwrap();
+    }
+    house.engine().settle_pushes();
+    house.upstream.commit("theirs").put("people/amy.toml", "id = 3\n").push();
+    assert_eq!(replayed(&house), Replayed { commits: 12, kept: None });
 }

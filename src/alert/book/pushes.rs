@@ -64,8 +64,12 @@ impl AlertBook {
             .iter()
             .map(|lost| json!({ "path": lost.path, "pointer": lost.pointer }))
             .collect();
+        let why = match kept.lost.is_empty() {
+            true => "what was written here was not on the remote",
+            false => "both sides changed the same",
+        };
         let message = format!(
-            "both sides changed the same: {} is kept as {}, and the remote's is served",
+            "{why}: {} is kept as {}, and the remote's is served",
             kept.commit,
             kept.reference.trim_start_matches("refs/heads/"),
         );

@@ -34,23 +34,23 @@ pub(super) fn written(app: &App, request: &Request, done: &Committed) -> Respons
     told_of(app, request, done, pushed)
 }
 
-/// Answers to a batch that is written and was to be pushed first; `None` where the time was up.
+/// Answers to a batch that is written and was to be pushed first.
 pub(super) fn carried(
     app: &App,
     request: &Request,
     done: &Committed,
-    carried: Option<&Carried>,
+    carried: &Carried,
 ) -> Result<Response, ApiError> {
     match carried {
-        Some(Carried::Pushed) => Ok(told_of(app, request, done, Some(true))),
+        Carried::Pushed => Ok(told_of(app, request, done, Some(true))),
         // Where nothing is pushed there is nothing to wait for.
-        Some(Carried::Never) => Ok(written(app, request, done)),
-        Some(Carried::Overruled) => {
+        Carried::Never => Ok(written(app, request, done)),
+        Carried::Overruled => {
             let why =
                 "the remote has changed the same fields; the change is kept on a branch of its own";
             Err(ApiError::explained(Code::Conflict, why).header(COMMIT, commit_header(done.commit)))
         }
-        Some(Carried::Stuck(_)) | None => {
+        Carried::Stuck(_) | Carried::Late => {
             let mut response = told_of(app, request, done, Some(false));
             // Written, published, and still on its way.
             *response.status_mut() = StatusCode::ACCEPTED;
@@ -147,7 +147,9 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
     };
     match error {
         WriteError::NoSheet { .. } | WriteError::NotFound { .. } => explained(Code::NotFound),
-        WriteError::Exists { .. } | WriteError::Tree(_) => explained(Code::Conflict),
+        WriteError::Exists { .. } | WriteError::HoldsRecords { .. } | WriteError::Tree(_) => {
+            explained(Code::Conflict)
+        }
         WriteError::Stale { version, .. } => {
             let stale = explained(Code::PreconditionFailed);
             match version {

@@ -27,8 +27,17 @@ impl Ahead {
     }
 
     fn push(&self, commit: CommitId, name: &str) -> Result<(), PushError> {
+        self.push_from((name == MAIN).then_some(self.shared), commit, name)
+    }
+
+    fn push_from(
+        &self,
+        known: Option<CommitId>,
+        commit: CommitId,
+        name: &str,
+    ) -> Result<(), PushError> {
         let remote = Remote::new(&self.remote.url(), RemoteOptions::default()).unwrap();
-        self.ours.mirror().push(&remote, commit, name, TIME)
+        self.ours.mirror().push(&remote, (known, commit), name, TIME)
     }
 
     /// Lets the remote run this before it takes anything.
@@ -67,6 +76,30 @@ fn what_the_remote_has_and_we_have_not_is_never_overwritten() {
 }
 
 #[test]
+fn a_branch_that_was_rewound_or_deleted_meanwhile_stays_so() {
+    let ahead = Ahead::new();
+    ahead.push(ahead.new, MAIN).unwrap();
+    let next = ahead.ours.commit_files("main", &[("a", "3")]);
+    ahead.remote.set_head("main", ahead.shared);
+    let error = ahead.push_from(Some(ahead.new), next, MAIN).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Behind, "{error}");
+    assert_eq!(ahead.remote.head("main"), ahead.shared);
+    ahead.remote.git(["update-ref", "-d", MAIN]);
+    let error = ahead.push_from(Some(ahead.new), next, MAIN).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Behind, "{error}");
+    assert_eq!(ahead.remote.git(["for-each-ref"]), "");
+}
+
+#[test]
+fn what_does_not_descend_from_what_the_remote_has_is_not_even_tried() {
+    let ahead = Ahead::new();
+    let other = ahead.ours.commit_tree(ahead.ours.tree_of("main"), &[]);
+    let error = ahead.push(other, MAIN).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Behind, "{error}");
+    assert_eq!(ahead.remote.head("main"), ahead.shared);
+}
+
+#[test]
 fn a_hook_of_the_remote_has_the_last_word() {
     let ahead = Ahead::new();
     ahead.hook("echo 'not on a Friday' >&2; exit 1");
@@ -80,12 +113,16 @@ fn a_hook_of_the_remote_has_the_last_word() {
 fn a_remote_that_is_gone_or_never_answers_is_told_apart() {
     let ahead = Ahead::new();
     let gone = Remote::new("/nowhere/at/all", RemoteOptions::default()).unwrap();
-    let error = ahead.ours.mirror().push(&gone, ahead.new, MAIN, TIME).unwrap_err();
+    let error = ahead.ours.mirror().push(&gone, (None, ahead.new), MAIN, TIME).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Unreachable, "{error}");
     ahead.hook("sleep 3600");
     let remote = Remote::new(&ahead.remote.url(), RemoteOptions::default()).unwrap();
     let short = Duration::from_millis(300);
-    let error = ahead.ours.mirror().push(&remote, ahead.new, MAIN, short).unwrap_err();
+    let error = ahead
+        .ours
+        .mirror()
+        .push(&remote, (Some(ahead.shared), ahead.new), MAIN, short)
+        .unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::TimedOut, "{error}");
     assert_eq!(ahead.remote.head("main"), ahead.shared);
 }
@@ -100,7 +137,7 @@ fn ssh_that_refuses_us_wants_other_credentials() {
     std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
     let options = RemoteOptions { ssh_program: Some(ssh), ..RemoteOptions::default() };
     let remote = Remote::new("git@example.org:a/b.git", options).unwrap();
-    let error = ahead.ours.mirror().push(&remote, ahead.new, MAIN, TIME).unwrap_err();
+    let error = ahead.ours.mirror().push(&remote, (None, ahead.new), MAIN, TIME).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Auth, "{error}");
 }
 
@@ -155,10 +192,13 @@ fn each_answer_of_a_remote_has_its_kind() {
         (line("[rejected] (non-fast-forward)"), "", Behind),
         (line("[remote rejected] (protected branch hook declined)"), "", Refused),
         (line("[remote rejected] (branch is currently checked out)"), "", Refused),
+        (line("[remote rejected] (blocked by a rule)"), "", Refused),
+        (line("[rejected] (stale info)"), "", Behind),
         (line("[remote rejected] (cannot lock ref 'refs/heads/main')"), "", Unreachable),
         (line("[remote failure] (remote failed to report status)"), "", Unreachable),
         (String::new(), "fatal: could not read Username for 'https://x'", Auth),
         (String::new(), "fatal: The requested URL returned error: 403", Auth),
+        (String::new(), "ERROR: Permission to a/b denied to deploy key", Auth),
         (String::new(), "Host key verification failed.", Auth),
         (String::new(), "fatal: unable to access 'https://x': Could not resolve host", Unreachable),
         (String::new(), "fatal: The requested URL returned error: 503", Unreachable),

@@ -137,6 +137,11 @@ impl Folder<'_> {
         let is_new = |entry: &&RawEntry<'_>| !there.contains_key(entry.name);
         let twins = Twins::of(inserted.iter().filter(is_new).map(|entry| entry.name));
         let twins = twins.map_err(twin)?;
+        for entry in inserted.iter().filter(|entry| !is_new(entry)) {
+            if let Some(name) = twins.find(entry.name) {
+                return Err(twin((name, entry.name)));
+            }
+        }
         let mut new = Vec::with_capacity(old.len() + 64 * inserted.len());
         let mut inserted = inserted.into_iter().peekable();
         for entry in entries() {

@@ -202,6 +202,9 @@ fn a_name_that_some_file_system_takes_for_another_one_is_refused() {
     }
     let both = edited(&files, &[("new/a", Some("1")), ("new/A", Some("2"))]).unwrap_err();
     assert!(matches!(both, EditError::Twin { .. }), "{both}");
+    let beside = [("people/jane.toml", Some("5")), ("people/Jane.toml", Some("6"))];
+    let beside = edited(&files, &beside).unwrap_err();
+    assert!(matches!(beside, EditError::Twin { .. }), "{beside}");
     // What is there already is changed, and a record may change its own case.
     let changed =
         edited(&files[..1], &[("people/jane.toml", None), ("people/Jane.toml", Some("4"))]);
