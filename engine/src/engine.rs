@@ -7,6 +7,7 @@
 
 mod audit;
 mod branch;
+mod carried;
 mod error;
 mod flight;
 mod held;
@@ -16,6 +17,7 @@ mod looking;
 mod open;
 mod patience;
 mod pin;
+mod pushed;
 mod pushing;
 mod rebasing;
 mod reload;
@@ -41,12 +43,13 @@ use crate::plan::RebuildReason;
 use crate::report::{ReloadId, Trigger};
 use crate::snapshot::Snapshot;
 
+pub use carried::{Carried, CarriedDone};
 pub use error::{FailureKind, OpenError, ReloadError};
 pub use flight::{Asker, Done, Request, Verdict};
 pub use held::{Held, HeldReason};
 pub use ledger::{Entry, Ledger, Report};
 pub use pin::Pinned;
-pub use pushing::{Carried, CarriedDone, PushFailure, PushReport, PushStatus};
+pub use pushed::{PushFailure, PushReport, PushStatus};
 pub use schedule::RequestKind;
 pub use writing::Acknowledge;
 

@@ -11,14 +11,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::branch::{CONFLICTS, SYNCED};
+use super::carried::{Carried, Waiter, tell};
 use super::flight::Request;
 use super::held::HeldReason;
 use super::patience::Patience;
+use super::pushed::{PushFailure, PushReport, chain};
 use super::schedule::RequestKind;
 use super::{Engine, Shared};
 use crate::fault;
 use crate::id::CommitId;
-use crate::mirror::{self, Expected, ObjectError, Objects, PushError, PushErrorKind, RefError};
+use crate::mirror::{Expected, Objects, PushErrorKind};
 use crate::report::Trigger;
 
 /// Where it is noted that the remote has a branch of a conflict.
@@ -27,125 +29,25 @@ const PUSHED: &str = "refs/headwater/pushed/";
 /// How long the last push may take when the engine ends.
 const LAST: Duration = Duration::from_secs(5);
 
-/// How many callers may wait for a push.
-const WAITERS: usize = 1_000;
-
-/// How many replaced commits are remembered, for callers who ask a moment too late.
-const MOVED: usize = 4_096;
-
-/// What became of a commit that somebody waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Carried {
-    /// The remote has it.
-    Pushed,
-    /// It does not have it, and that will not change soon: why.
-    Stuck(PushErrorKind),
-    /// It was overruled by what the remote had; a branch of its own holds it.
-    Overruled,
-    /// Not in time, or too many wait already.
-    Late,
-    /// Nothing is pushed here, or the engine ends.
-    Never,
-}
-
-/// Is called with what became of a commit, on the engine's thread, so it should only pass it on.
-pub type CarriedDone = Box<dyn FnOnce(Carried) + Send>;
-
-/// A push that was tried.
-#[derive(Debug)]
-pub struct PushReport {
-    /// The commit that was pushed last, or is not.
-    pub commit: CommitId,
-    /// How long it took.
-    pub duration: Duration,
-    /// How many commits the remote does not have now.
-    pub unpushed: u64,
-    /// Since when it has not had the oldest of them.
-    pub since: Option<SystemTime>,
-    /// What went wrong, if anything did.
-    pub result: Result<(), PushFailure>,
-}
-
-/// A push that did not go through.
-#[derive(Debug, thiserror::Error)]
-pub enum PushFailure {
-    /// The remote did not take it.
-    #[error("the commits cannot be pushed")]
-    Remote(#[source] PushError),
-    /// The repository cannot be opened.
-    #[error("cannot open the repository")]
-    Open(#[source] mirror::OpenError),
-    /// The repository cannot be read.
-    #[error("cannot read the repository")]
-    Repository(#[source] ObjectError),
-    /// A reference cannot be read or written.
-    #[error("cannot read or note what was pushed")]
-    Reference(#[source] RefError),
-    /// A step panicked, which is a mistake in Headwater.
-    #[error("pushing panicked: {message}")]
-    Panic {
-        /// What the panic said.
-        message: String,
-    },
-}
-
-impl PushFailure {
-    /// Returns the kind.
-    pub fn kind(&self) -> PushErrorKind {
-        match self {
-            Self::Remote(error) => error.kind(),
-            _ => PushErrorKind::Ours,
-        }
-    }
-}
-
-/// How the pushes go, as the operator sees it.
-#[derive(Debug, Clone, Default)]
-pub struct PushStatus {
-    /// Whether anything is pushed at all.
-    pub active: bool,
-    /// Since when the remote has not had the oldest commit that it has not.
-    pub unpushed_since: Option<SystemTime>,
-    /// The last commit that was pushed, unless the remote was seen elsewhere since.
-    pub tip: Option<CommitId>,
-    /// When the last push went through.
-    pub pushed_at: Option<SystemTime>,
-    /// How the last push failed; `None` once one goes through.
-    pub failure: Option<(PushErrorKind, String)>,
-    /// How many failed in a row.
-    pub failures: u32,
-    /// When the next one is tried, where one failed.
-    pub next: Option<SystemTime>,
-}
-
 /// Wakes the thread, and holds those who wait for it.
 pub(super) struct Pushing {
-    active: bool,
+    pub(super) active: bool,
     begun: Instant,
     state: Mutex<State>,
-    changed: Condvar,
+    pub(super) changed: Condvar,
 }
 
-struct State {
-    woken: bool,
+/// What the thread and those who wait for it share.
+pub(super) struct State {
+    pub(super) woken: bool,
     busy: bool,
-    closed: bool,
+    pub(super) closed: bool,
     patience: Patience,
     /// The patience with branches that conflicts left, which the remote may refuse for ever.
     conflicts: Patience,
-    waiters: Vec<Waiter>,
+    pub(super) waiters: Vec<Waiter>,
     /// Commits that are others now, or on a branch of their own.
-    moved: VecDeque<(CommitId, Option<CommitId>)>,
-}
-
-/// Somebody who waits for a commit to be on the remote.
-struct Waiter {
-    commit: CommitId,
-    /// Until when.
-    until: Instant,
-    /// What was in step when it was looked whether that has the commit.
-    looked: Option<CommitId>,
-    done: CarriedDone,
+    pub(super) moved: VecDeque<(CommitId, Option<CommitId>)>,
 }
 
 impl Pushing {
@@ -185,17 +87,6 @@ impl Pushing {
         self.changed.notify_all();
     }
 
-    /// Tells those who wait for commits that are on top of other ones now.
-    pub(super) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
-        let mut state = self.lock();
-        state.moved.extend(moves);
-        let old = state.moved.len().saturating_sub(MOVED);
-        state.moved.drain(..old);
-        let overruled = state.put_back(Vec::new());
-        drop(state);
-        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
-    }
-
     /// Waits until there may be something to push; false once closed.
     fn next(&self) -> bool {
         let mut state = self.lock();
@@ -228,58 +119,13 @@ impl Pushing {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // The state is whole after every statement, so a poisoned lock holds a usable one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
-    /// Lets these wait again, with the commits that theirs are now; returns those that are overruled.
-    fn put_back(&mut self, waiters: Vec<Waiter>) -> Vec<CarriedDone> {
-        let mut overruled = Vec::new();
-        let all = std::mem::take(&mut self.waiters).into_iter().chain(waiters);
-        for mut waiter in all {
-            let mut now = Some(waiter.commit);
-            for (old, new) in &self.moved {
-                now = if now == Some(*old) { *new } else { now };
-            }
-            match now {
-                Some(commit) => {
-                    waiter.commit = commit;
-                    self.waiters.push(waiter);
-                }
-                None => overruled.push(waiter.done),
-            }
-        }
-        overruled
-    }
-}
-
 impl Engine {
-    /// Calls `done` once the remote has `commit`, or it is known that it will not have it soon; after
-    /// `until` nobody waits for that any more.
-    pub fn when_pushed(&self, commit: CommitId, until: Instant, done: CarriedDone) {
-        let pushing = &self.shared.pushing;
-        let mut state = pushing.lock();
-        let now = Instant::now();
-        state.waiters.retain(|waiter| waiter.until > now);
-        let refused = match () {
-            () if !pushing.active || state.closed => Some(Carried::Never),
-            () if state.waiters.len() >= WAITERS => Some(Carried::Late),
-            () => None,
-        };
-        if let Some(refused) = refused {
-            drop(state);
-            return tell(done, refused);
-        }
-        let overruled = state.put_back(vec![Waiter { commit, until, looked: None, done }]);
-        state.woken = true;
-        drop(state);
-        pushing.changed.notify_all();
-        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
-    }
-
     /// Waits until the pushes that can be made now are made.
     pub fn settle_pushes(&self) {
         if self.shared.pushing.active {
@@ -500,45 +346,4 @@ impl Shared {
         let since = seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         Ok((ahead as u64, since))
     }
-
-    /// Tells those whose commit the remote has now, and all where it will take none soon.
-    fn tell_waiters(&self, failed: Option<PushErrorKind>) {
-        let stuck = failed.filter(|kind| !kind.is_passing());
-        let synced = self.mirror.objects().ok().and_then(|objects| {
-            let synced = objects.reference(SYNCED).ok()??;
-            Some((objects, synced))
-        });
-        let now = synced.as_ref().map(|(_, synced)| *synced);
-        let has = |commit: CommitId| {
-            synced.as_ref().is_some_and(|(objects, synced)| {
-                objects.descends_from(*synced, commit).unwrap_or(false)
-            })
-        };
-        let waiters = std::mem::take(&mut self.pushing.lock().waiters);
-        let mut waiting = Vec::new();
-        for waiter in waiters {
-            // One answer lasts as long as what is in step does.
-            let is_there = waiter.looked != now && has(waiter.commit);
-            match stuck {
-                _ if is_there => tell(waiter.done, Carried::Pushed),
-                Some(kind) => tell(waiter.done, Carried::Stuck(kind)),
-                None if waiter.until <= Instant::now() => tell(waiter.done, Carried::Late),
-                None => waiting.push(Waiter { looked: now, ..waiter }),
-            }
-        }
-        let overruled = self.pushing.lock().put_back(waiting);
-        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
-    }
-}
-
-fn tell(done: CarriedDone, carried: Carried) {
-    if catch_unwind(AssertUnwindSafe(|| done(carried))).is_err() {
-        tracing::error!("a caller who waited for a push panicked");
-    }
-}
-
-/// Returns an error with its causes as one text.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
