@@ -71,6 +71,14 @@ impl Victim {
     }
 }
 
+impl Drop for Victim {
+    /// Nothing of it outlives a test that fails.
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 fn call(address: &str, method: &str, path: &str) -> Option<(u16, Value)> {
     let head = format!("authorization: Bearer {RELOAD_SECRET}\r\n");
     send(address, method, path, &head, "")

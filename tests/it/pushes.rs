@@ -150,6 +150,10 @@ fn both_sides_are_merged_and_a_conflict_is_told_with_its_fields() {
     let ada = house.server.get("/api/people/ada").json();
     assert_eq!(ada, json!({ "age": 37, "name": "Ada", "slug": "ada" }));
     let read = house.server.get("/api/people/ada");
+    assert_eq!(
+        (done.commit(), done.json()["commit"].as_str()),
+        (read.commit(), Some(read.commit()))
+    );
     assert_eq!(house.upstream.head().as_deref(), Some(read.commit()));
 
     house.upstream.commit("theirs").put("people/ada.toml", theirs.replace("36", "50")).push();

@@ -18,8 +18,8 @@ const MOVED: usize = 4_096;
 /// What became of a commit that somebody waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Carried {
-    /// The remote has it.
-    Pushed,
+    /// The remote has it: as this commit, which is another one where it was replayed.
+    Pushed(CommitId),
     /// It does not have it, and that will not change soon: why.
     Stuck(PushErrorKind),
     /// It was overruled by what the remote had; a branch of its own holds it.
@@ -125,7 +125,7 @@ impl Shared {
             // One answer lasts as long as what is in step does.
             let is_there = waiter.looked != now && has(waiter.commit);
             match stuck {
-                _ if is_there => tell(waiter.done, Carried::Pushed),
+                _ if is_there => tell(waiter.done, Carried::Pushed(waiter.commit)),
                 Some(kind) => tell(waiter.done, Carried::Stuck(kind)),
                 None if waiter.until <= Instant::now() => tell(waiter.done, Carried::Late),
                 None => waiting.push(Waiter { looked: now, ..waiter }),

@@ -54,6 +54,11 @@ fn later() -> std::time::Instant {
     std::time::Instant::now() + std::time::Duration::from_secs(600)
 }
 
+/// Waits until the remote has the commit as it is.
+fn is_pushed(house: &House, commit: CommitId) {
+    assert_eq!(carried(house, commit), Carried::Pushed(commit));
+}
+
 /// Waits until the remote has the commit, or it is known that it will not.
 fn carried(house: &House, commit: CommitId) -> Carried {
     let (sender, receiver) = mpsc::channel();
@@ -91,7 +96,7 @@ fn replayed(house: &House) -> Replayed {
 fn what_is_written_reaches_the_remote() {
     let house = pushing(Rewrites::Hold);
     let commit = write(&house, "jane", json!({ "name": "J" }));
-    assert_eq!(carried(&house, commit), Carried::Pushed);
+    is_pushed(&house, commit);
     assert_eq!(remote_head(&house), commit);
     let status = house.engine().status();
     assert_eq!(
@@ -108,8 +113,8 @@ fn what_is_written_reaches_the_remote() {
 fn a_push_carries_all_that_waits() {
     let house = pushing(Rewrites::Hold);
     let commits: Vec<_> = (0..40).map(|n| write(&house, "joe", json!({ "n": n }))).collect();
-    assert_eq!(carried(&house, *commits.last().unwrap()), Carried::Pushed);
-    assert_eq!(carried(&house, commits[0]), Carried::Pushed);
+    is_pushed(&house, *commits.last().unwrap());
+    is_pushed(&house, commits[0]);
     assert_eq!(remote_head(&house), commits[39]);
     let reflog = git(house.upstream.path(), ["rev-list", "--count", "published"]);
     assert_eq!(reflog.trim(), "41");
@@ -141,7 +146,7 @@ fn a_remote_that_answers_a_fetch_again_is_pushed_to_at_once() {
     house.engine().settle_pushes();
     std::fs::rename(&away, house.upstream.path()).unwrap();
     house.reload();
-    assert_eq!(carried(&house, commit), Carried::Pushed);
+    is_pushed(&house, commit);
     assert_eq!(remote_head(&house), commit);
     assert_eq!(house.engine().status().push.failure, None);
 }
@@ -187,7 +192,7 @@ fn an_empty_remote_gets_its_first_branch() {
     git(house.mirror(), ["fetch", "-q", &source, &format!("+{commit}:refs/heads/published")]);
     let house = opened(house, |_| {});
     assert_eq!(house.reload().ahead, 1);
-    assert_eq!(carried(&house, id(&commit)), Carried::Pushed);
+    is_pushed(&house, id(&commit));
     assert_eq!(remote_head(&house), id(&commit));
     assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
 }
@@ -221,7 +226,7 @@ fn a_remote_that_moved_on_is_held_and_nothing_is_overwritten() {
     assert_eq!(conflicts(&house.mirror()), [ours]);
     assert_eq!(conflicts(house.upstream.path()), [ours]);
     let next = write(&house, "joe", json!({ "n": 1 }));
-    assert_eq!(carried(&house, next), Carried::Pushed);
+    is_pushed(&house, next);
 }
 
 #[test]
@@ -253,7 +258,8 @@ fn a_push_that_comes_too_late_is_replayed_and_pushed_without_anybody_asking() {
         let path = format!("people/amy{n}.toml");
         house.upstream.commit("theirs").put(&path, format!("id = 1{n}\n")).push();
         let ours = write(&house, "jane", json!({ "n": n }));
-        assert_eq!(carried(&house, ours), Carried::Pushed);
+        let carried = carried(&house, ours);
+        assert_eq!(carried, Carried::Pushed(house.served()));
         assert_eq!(remote_head(&house), house.served());
     }
     assert_eq!(git(house.upstream.path(), ["rev-list", "--count", "published"]).trim(), "11");
@@ -288,7 +294,7 @@ fn where_both_changed_the_same_field_ours_are_kept_and_pushed_beside() {
     house.engine().settle_pushes();
     assert_eq!(conflicts(house.upstream.path()), [ours]);
     let next = write(&house, "joe", json!({ "n": 1 }));
-    assert_eq!(carried(&house, next), Carried::Pushed);
+    is_pushed(&house, next);
     house.is_lawful();
 }
 
@@ -339,13 +345,13 @@ fn a_push_that_arrived_and_was_not_noted_is_no_divergence() {
     let house = pushing(Rewrites::Hold);
     let before = house.served().to_string();
     let first = write(&house, "jane", json!({ "n": 1 }));
-    assert_eq!(carried(&house, first), Carried::Pushed);
+    is_pushed(&house, first);
     // The line broke behind the last word, and then something was written.
     git(house.mirror(), ["update-ref", "refs/headwater/synced", &before]);
     git(house.mirror(), ["update-ref", "refs/remotes/origin/published", &before]);
     let second = write(&house, "jane", json!({ "n": 2 }));
     assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
-    assert_eq!(carried(&house, second), Carried::Pushed);
+    is_pushed(&house, second);
     assert_eq!(remote_head(&house), second);
     assert!(house.engine().status().held.is_none());
 }
@@ -377,7 +383,7 @@ fn what_is_written_on_a_rewritten_branch_that_was_let_through_is_pushed() {
     let held = crate::house::held(&report).0.id;
     house.run(RequestKind::Apply(held)).result.as_ref().unwrap();
     let commit = write(&house, "zoe", json!({ "n": 1 }));
-    assert_eq!(carried(&house, commit), Carried::Pushed);
+    is_pushed(&house, commit);
     assert_eq!(remote_head(&house), commit);
 }
 
@@ -400,7 +406,7 @@ fn a_remote_that_takes_no_branches_of_conflicts_takes_the_branch_all_the_same() 
     // What is not in the branch any more is not there for a request that comes again.
     let again = house.engine().commit(request).unwrap();
     assert!(again.changed && !again.repeated);
-    assert_eq!(carried(&house, again.commit), Carried::Pushed);
+    is_pushed(&house, again.commit);
     assert_eq!(carried(&house, ours), Carried::Overruled);
     assert_eq!(remote_head(&house), again.commit);
 }

@@ -42,7 +42,11 @@ pub(super) fn carried(
     carried: &Carried,
 ) -> Result<Response, ApiError> {
     match carried {
-        Carried::Pushed => Ok(told_of(app, request, done, Some(true))),
+        // Where it was replayed on what the remote had, the commit is another one.
+        Carried::Pushed(commit) => {
+            let done = Committed { commit: *commit, ..done.clone() };
+            Ok(told_of(app, request, &done, Some(true)))
+        }
         // Where nothing is pushed there is nothing to wait for.
         Carried::Never => Ok(written(app, request, done)),
         Carried::Overruled => {
