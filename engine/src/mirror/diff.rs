@@ -251,6 +251,19 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_which_only_the_mode_changes_is_a_difference() {
+        let repository = TestRepository::bare();
+        let tree = |mode| write_tree(&repository, &[("d/a".to_owned(), mode, 1)]);
+        let (old, new) = (tree("100644"), tree("120000"));
+        let changes = repository.objects().diff(Some(old), Some(new)).unwrap();
+        let [PathChange { path, old: Some(old), new: Some(new) }] = &changes[..] else {
+            panic!("{changes:?}")
+        };
+        assert_eq!((path.as_slice(), old.id), (&b"d/a"[..], new.id));
+        assert_eq!((old.mode, new.mode), (EntryMode::Regular, EntryMode::Symlink));
+    }
+
+    #[test]
     fn a_file_that_becomes_a_folder_is_gone_and_its_files_come() {
         let repository = TestRepository::bare();
         let old = {
