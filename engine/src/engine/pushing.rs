@@ -209,7 +209,7 @@ impl Shared {
         };
         if let Err(failure) = &result {
             tracing::warn!(
-                %commit, error = failure as &dyn std::error::Error,
+                %commit, error = chain(failure),
                 again_s = wait.map(|wait| wait.as_secs_f64()),
                 "the commits are kept here and pushed later"
             );
