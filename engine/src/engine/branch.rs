@@ -107,8 +107,10 @@ impl Shared {
         if self.remote.is_none() && self.writing.committer().is_none() {
             return;
         }
-        // No write comes between the two, which the branch would name before it is on the disk.
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // No write comes between the two, which the branch would name before it is on the disk;
+        // where writes are synced at once, nobody has to wait for this.
+        let lock = || self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let writer = self.writing.is_buffered().then(lock);
         let stored = self.writing.sync().map_err(ReloadError::Store);
         let opened = stored.and_then(|()| self.mirror.objects().map_err(ReloadError::Open));
         let synced = opened.and_then(|objects| {

@@ -61,6 +61,11 @@ impl Writing {
         Self { committer, durability, unsynced, queue, changed, repeats }
     }
 
+    /// Says whether what is stored is synced only afterwards.
+    pub(super) fn is_buffered(&self) -> bool {
+        self.durability == Durability::Buffered
+    }
+
     /// Syncs what was stored and is not synced yet, before the branch that names it is.
     pub(super) fn sync(&self) -> std::io::Result<()> {
         let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
