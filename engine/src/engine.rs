@@ -15,8 +15,10 @@ mod housekeeping;
 mod ledger;
 mod looking;
 mod open;
+mod past;
 mod patience;
 mod pin;
+mod preview;
 mod pushed;
 mod pushing;
 mod rebasing;
@@ -36,18 +38,20 @@ use arc_swap::ArcSwap;
 
 use crate::admit::AdmissionLimits;
 use crate::cache::Cache;
+use crate::delta::Delta;
 use crate::id::CommitId;
 use crate::mirror::{Durability, FetchLimits, Identity, Mirror, MirrorLock, Remote};
 use crate::options::LoadOptions;
 use crate::plan::RebuildReason;
 use crate::report::{ReloadId, Trigger};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{RecordChange, Snapshot};
 
 pub use carried::{Carried, CarriedDone};
 pub use error::{FailureKind, OpenError, ReloadError};
 pub use flight::{Asker, Done, Request, Verdict};
 pub use held::{Held, HeldReason};
 pub use ledger::{Entry, Ledger, Report};
+pub use past::PastError;
 pub use pin::Pinned;
 pub use pushed::{PushFailure, PushReport, PushStatus};
 pub use schedule::RequestKind;
@@ -55,6 +59,7 @@ pub use writing::Acknowledge;
 
 use flight::Flight;
 use housekeeping::Chores;
+use preview::Previews;
 use pushing::Pushing;
 use retained::Retained;
 use schedule::Ended;
@@ -99,6 +104,8 @@ pub struct EngineConfig {
     pub observer: Observer<Report>,
     /// Sees every push that was tried, in the same way.
     pub push_observer: Observer<PushReport>,
+    /// Sees what the public sees differently after each publication, in their order.
+    pub delta_observer: Observer<Delta>,
     /// What to do when the branch was rewritten; `None` follows in a repository with a work
     /// tree, whose owner amends commits all day, and holds everywhere else.
     pub rewrites: Option<Rewrites>,
@@ -110,6 +117,8 @@ pub struct EngineConfig {
     pub push: bool,
     /// How many commits may wait to be pushed before no more are taken; `None` for any number.
     pub unpushed_limit: Option<u64>,
+    /// The branches that may be looked at: names, or beginnings of names with a `*` behind them.
+    pub previews: Vec<String>,
 }
 
 impl EngineConfig {
@@ -128,11 +137,13 @@ impl EngineConfig {
             audit_interval: None,
             observer: Observer::default(),
             push_observer: Observer::default(),
+            delta_observer: Observer::default(),
             rewrites: None,
             writes: None,
             durability: Durability::default(),
             push: false,
             unpushed_limit: None,
+            previews: Vec::new(),
         }
     }
 }
@@ -201,13 +212,17 @@ struct Shared {
     writer: Mutex<()>,
     /// Taken by whoever talks to the remote or tidies the repository; no write waits for it.
     lane: Mutex<()>,
+    /// Taken by whoever builds an earlier state, one at a time.
+    past: Mutex<()>,
     flight: Flight,
     observer: Observer<Report>,
     push_observer: Observer<PushReport>,
+    delta_observer: Observer<Delta>,
     chores: Chores,
     writing: Writing,
     pushing: Pushing,
     unpushed_limit: Option<u64>,
+    previews: Previews,
     ledger: Arc<Ledger>,
     status: Mutex<EngineStatus>,
     /// Keeps a second server out for as long as the engine lives.
@@ -391,13 +406,15 @@ impl Shared {
             })
     }
 
-    /// Publishes `snapshot` and keeps what it takes the place of, unless it was built anew. The one
-    /// place that stores the pointer.
-    fn publish(&self, snapshot: Arc<Snapshot>, anew: bool) {
+    /// Publishes `snapshot`, which differs from what is published by `changed`, and keeps what it
+    /// takes the place of, unless it was built anew. The one place that stores the pointer; whoever
+    /// calls it holds the writer.
+    fn publish(&self, snapshot: Arc<Snapshot>, anew: bool, changed: &[RecordChange]) {
         let commit = snapshot.commit();
         let mut retained = self.retained();
         retained.note(&snapshot);
-        let before = self.published.swap(snapshot);
+        let before = self.published.swap(snapshot.clone());
+        let delta = Delta::of(&before, &snapshot, changed);
         if anew {
             retained.clear();
         }
@@ -405,6 +422,14 @@ impl Shared {
             retained.pass(before);
         } else {
             retained.keep(before, Instant::now());
+        }
+        drop(retained);
+        if delta.from == delta.to && delta.changes.is_empty() {
+            return;
+        }
+        let seen = AssertUnwindSafe(|| self.delta_observer.see(&Arc::new(delta)));
+        if catch_unwind(seen).is_err() {
+            tracing::error!(%commit, "observing a publication panicked");
         }
     }
 

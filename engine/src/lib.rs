@@ -11,6 +11,7 @@
 //! The law that all of it serves: for every pair of commits, a snapshot of the first taken to the
 //! second by its diff is equal to one loaded from the second.
 
+pub mod causes;
 pub mod fault;
 mod workers;
 pub mod id;
@@ -35,10 +36,12 @@ pub mod memory;
 pub mod options;
 pub mod changes;
 pub mod snapshot;
+pub mod delta;
 pub mod admit;
 pub mod load;
 pub mod replay;
 pub mod write;
 pub mod rebase;
+pub mod history;
 pub mod engine;
 pub mod query;

@@ -1,10 +1,11 @@
 //! From a commit to a snapshot: the one path for the first load, a reload and a rebuild.
 
-use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, CacheError};
+use crate::causes::chain;
 use crate::changes::{ChangeSet, ReadError};
 use crate::definitions::{self, DefinitionError};
 use crate::fault;
@@ -122,10 +123,10 @@ impl Prepared {
     /// Lists the served records that differ from those of `published`.
     ///
     /// A rebuild is told against what was served, not against nothing.
-    pub fn changed_from(&self, published: &Snapshot) -> Cow<'_, [RecordChange]> {
+    pub fn changed_from(&self, published: &Snapshot) -> Arc<Vec<RecordChange>> {
         match self.reason {
-            Some(_) => self.draft.state().differences(published).into(),
-            None => self.draft.changed().into(),
+            Some(_) => Arc::new(self.draft.state().differences(published)),
+            None => self.draft.changed().clone(),
         }
     }
 }
@@ -151,7 +152,7 @@ pub fn prepare(
     match attempt(forced) {
         Err(error) if base.is_some() && forced.is_none() => {
             let reason = error.retreat();
-            tracing::warn!(commit = %target, %reason, error = &error as &dyn std::error::Error,
+            tracing::warn!(commit = %target, %reason, error = chain(&error),
                 "the difference could not be applied, building the state anew");
             attempt(Some(reason))
         }
@@ -182,7 +183,7 @@ pub fn finish(
     let snapshot = match index(draft) {
         Err(error) if reason.is_none() => {
             let reason = RebuildReason::IndexFailed;
-            tracing::warn!(commit = %target, %reason, error = &error as &dyn std::error::Error,
+            tracing::warn!(commit = %target, %reason, error = chain(&error),
                 "the text index refused the change, building the state anew");
             let again =
                 guarded(target, || attempt(objects, None, target, Some(reason), None, options))?;
@@ -235,7 +236,7 @@ pub fn load_cached(
     let prepared = match attempt(Some(cache), None) {
         Err(error @ LoadError::Cache { .. }) => {
             let reason = error.retreat();
-            tracing::warn!(%commit, %reason, error = &error as &dyn std::error::Error,
+            tracing::warn!(%commit, %reason, error = chain(&error),
                 "the cache cannot be used, decoding all records");
             cache.remove();
             attempt(None, Some(reason))
@@ -355,7 +356,7 @@ fn make_room(
         return Ok(());
     }
     let Some(memory) = options.memory.shortage() else { return Ok(()) };
-    if reason.is_optional() {
+    if reason.is_optional() || options.optional {
         return Err(LoadError::Memory { commit: target, memory });
     }
     tracing::warn!(commit = %target, %reason, held = memory.held, available = memory.available,

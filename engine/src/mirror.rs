@@ -20,6 +20,7 @@ mod read;
 mod refs;
 mod remote;
 mod stage;
+mod touched;
 mod transport;
 mod tree;
 mod trees;
@@ -44,6 +45,7 @@ pub use remote::{Remote, RemoteError, RemoteOptions};
 pub use stage::{
     CommitFlaw, Durability, Edit, EditError, Edits, Identity, NewCommit, Signature, Stage, Trailer,
 };
+pub use touched::Touch;
 pub use tree::{EntryMode, TreeEntry, TreeFlaw};
 
 use trees::TreeCache;

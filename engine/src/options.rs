@@ -15,6 +15,8 @@ pub struct LoadOptions {
     pub record_limit: u64,
     /// Is asked before a state is built anew beside one that is served.
     pub memory: MemoryProbe,
+    /// Whether a state that has to be built anew can be done without where memory is short.
+    pub optional: bool,
     /// Is counted up while records are read, for those who want to show it.
     pub progress: Arc<Progress>,
 }
@@ -48,6 +50,7 @@ impl Default for LoadOptions {
             sheets: None,
             record_limit: 1 << 20,
             memory: MemoryProbe::default(),
+            optional: false,
             progress: Arc::default(),
         }
     }

@@ -19,6 +19,7 @@ mod walk;
 
 use std::sync::Arc;
 
+pub use crate::query::cursor::commit_of as commit_of_cursor;
 pub use crate::query::facets::Facet;
 pub use crate::query::projection::Projection;
 
@@ -27,7 +28,7 @@ use crate::query::order::{Order, Position};
 use crate::record::Record;
 use crate::search;
 use crate::sheet::Sheet;
-use crate::value::FieldPath;
+use crate::value::{FieldPath, Value};
 
 /// The page size where none is given.
 pub const DEFAULT_PAGE: usize = 30;
@@ -64,7 +65,7 @@ pub enum Paging {
     },
 }
 
-/// The place in a list that a cursor names.
+/// The place in the list of a commit that a cursor names.
 #[derive(Debug, Clone)]
 pub struct After(Position);
 
@@ -100,6 +101,12 @@ impl ListQuery {
     pub fn whole(mut self, sheet: &Sheet) -> Self {
         self.paging = Paging::Page { page: 1, per_page: sheet.len().max(1) };
         self
+    }
+
+    /// Says whether a list of this query has a record with this value, the words of `q` aside.
+    /// Linear in the text of the value, times the conditions.
+    pub fn admits(&self, value: &Value) -> bool {
+        self.filters.iter().all(|filter| filter.passes(value))
     }
 
     /// Returns the fields to show of each record; `None` shows all.

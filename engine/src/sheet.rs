@@ -15,7 +15,7 @@ use crate::index::{FieldIndex, scalars};
 use crate::layout::SheetSpec;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
-use crate::value::{FieldPath, Kind};
+use crate::value::{FieldPath, Kind, Value};
 use crate::workers;
 
 use fields::Tally;
@@ -289,7 +289,7 @@ impl Sheet {
                 if let Some(after) = after {
                     tally.add(&after.value, 1);
                     *served += 1;
-                    if hides(spec, after) {
+                    if hides(spec, &after.value) {
                         hidden.insert(key.clone());
                     }
                 }
@@ -330,8 +330,8 @@ impl Sheet {
 }
 
 /// Says whether the field that hides records is set. Null and `false` leave it unset.
-fn hides(spec: &SheetSpec, record: &Record) -> bool {
-    let field = spec.hidden.as_ref().and_then(|field| record.value.at(field));
+pub(crate) fn hides(spec: &SheetSpec, value: &Value) -> bool {
+    let field = spec.hidden.as_ref().and_then(|field| value.at(field));
     field.is_some_and(|json| json.kind() != Kind::Bool || json.text() == "true")
 }
 

@@ -198,7 +198,7 @@ impl Snapshot {
         };
         let digest = digest(&layout, &all);
         let snapshot = Self { commit, layout, sheets: all, text, digest };
-        Draft { snapshot, changed }
+        Draft { snapshot, changed: Arc::new(changed) }
     }
 
     /// Writes everything this state holds, so that two states can be compared line by line.
@@ -249,7 +249,7 @@ pub fn count(changes: &[RecordChange]) -> BTreeMap<SheetName, Counts> {
 #[derive(Debug)]
 pub struct Draft {
     snapshot: Snapshot,
-    changed: Vec<RecordChange>,
+    changed: Arc<Vec<RecordChange>>,
 }
 
 impl Draft {
@@ -259,7 +259,7 @@ impl Draft {
     }
 
     /// Lists the served records that differ from the base, by sheet and key.
-    pub fn changed(&self) -> &[RecordChange] {
+    pub fn changed(&self) -> &Arc<Vec<RecordChange>> {
         &self.changed
     }
 
@@ -270,8 +270,11 @@ impl Draft {
     /// Fails when the text index refuses a document; the base is untouched.
     pub fn index(self) -> Result<Snapshot, SearchError> {
         let Self { mut snapshot, changed } = self;
-        let name = |change: RecordChange| DocName { sheet: change.sheet, key: change.key };
-        let changed = changed.into_iter().map(name).collect();
+        let name = |change: &RecordChange| DocName {
+            sheet: change.sheet.clone(),
+            key: change.key.clone(),
+        };
+        let changed = changed.iter().map(name).collect();
         let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
             snapshot.searched_texts(name, emit);
         };

@@ -31,14 +31,15 @@ impl Shared {
             return Ok(outcome);
         }
         tracing::error!(%commit, digest = %was, "the published state is not what its commit says");
-        outcome.changed = count(&prepared.changed_from(&published));
+        let changed = prepared.changed_from(&published);
+        outcome.changed = count(&changed);
         let (state, reason, timings) =
             finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         (outcome.kind, outcome.reason) = (OutcomeKind::Rebuilt, reason);
         (outcome.digest, outcome.timings) = (state.digest(), timings);
-        self.publish(Arc::new(state), true);
+        self.publish(Arc::new(state), true, &changed);
         outcome.timings.swap = begun.elapsed();
         self.status().published_at = SystemTime::now();
         Ok(outcome)
@@ -71,7 +72,7 @@ mod tests {
         let mut options = engine.shared.load.clone();
         options.record_limit = 1;
         let wrong = load(&objects, other.parse().unwrap(), &options).unwrap();
-        engine.shared.publish(Arc::new(wrong), false);
+        engine.shared.publish(Arc::new(wrong), false, &[]);
     }
 
     #[test]

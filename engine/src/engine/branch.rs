@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use super::Shared;
 use super::error::ReloadError;
 use super::looking::Seen;
+use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Expected, Objects, RefError};
@@ -117,10 +118,7 @@ impl Shared {
             objects.sync_reference(&self.branch_ref()).map_err(ReloadError::Reference)
         });
         if let Err(error) = synced {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the branch may not survive a power loss"
-            );
+            tracing::warn!(error = chain(&error), "the branch may not survive a power loss");
         }
         drop(writer);
         self.note_synced();
@@ -163,10 +161,7 @@ impl Shared {
             Ok(())
         };
         if let Err(error) = note() {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "cannot note what the remote has"
-            );
+            tracing::warn!(error = chain(&error), "cannot note what the remote has");
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Shared;
+use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::search::{DocName, Slot};
@@ -139,11 +140,7 @@ impl Shared {
                 0
             }
             Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    packs,
-                    "the repository cannot be repacked"
-                );
+                tracing::warn!(error = chain(&error), packs, "the repository cannot be repacked");
                 packs + PACKS / 2
             }
         }
@@ -163,7 +160,7 @@ impl Shared {
             Ok(()) => cached.commit = Some(snapshot.commit()),
             Err(error) => tracing::warn!(
                 path = %cache.path().display(),
-                error = &error as &dyn std::error::Error,
+                error = chain(&error),
                 "the cache cannot be written"
             ),
         }
@@ -185,10 +182,10 @@ impl Shared {
                 let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = self.published.load_full();
                 let text = now.text().adopting(compacted);
-                self.publish(Arc::new(now.with_text(text)), false);
+                self.publish(Arc::new(now.with_text(text)), false, &[]);
                 fault::step("tidy.compacted");
             }
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error,
+            Err(error) => tracing::warn!(error = chain(&error),
                 commit = %snapshot.commit(), "the text index cannot be compacted"),
         }
     }

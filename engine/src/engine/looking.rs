@@ -7,6 +7,7 @@ use super::branch::SYNCED;
 use super::error::ReloadError;
 use super::schedule::RequestKind;
 use super::{Rewrites, Shared};
+use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Objects, RemoteHead};
@@ -50,7 +51,7 @@ impl Shared {
             Err(error) if kind == RequestKind::Rebuild => {
                 // The operator's way back: what is here can be built anew without the remote.
                 tracing::warn!(
-                    error = &error as &dyn std::error::Error,
+                    error = chain(&error),
                     "the remote cannot be fetched, rebuilding what is here"
                 );
                 let objects = self.mirror.objects().map_err(ReloadError::Open)?;

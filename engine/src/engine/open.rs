@@ -11,6 +11,7 @@ use super::flight::Flight;
 use super::housekeeping::Chores;
 use super::ledger::Ledger;
 use super::pin::{PINNED, Pinned};
+use super::preview::Previews;
 use super::pushed::PushStatus;
 use super::pushing::Pushing;
 use super::retained::Retained;
@@ -135,16 +136,19 @@ impl Engine {
             retained: Mutex::new(retained),
             writer: Mutex::new(()),
             lane: Mutex::new(()),
+            past: Mutex::new(()),
             flight: Flight::new(Intervals {
                 poll: config.poll_interval,
                 audit: config.audit_interval,
             }),
             observer: config.observer,
             push_observer: config.push_observer,
+            delta_observer: config.delta_observer,
             chores: Chores::default(),
             writing: Writing::new(writes, config.durability),
             pushing: Pushing::new(pushes),
             unpushed_limit: config.unpushed_limit,
+            previews: Previews::new(config.previews),
             ledger,
             status: Mutex::new(status),
             _lock: lock,

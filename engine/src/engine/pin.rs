@@ -12,7 +12,7 @@ use crate::id::CommitId;
 use crate::load::{finish, prepare};
 use crate::mirror::{Expected, Objects};
 use crate::report::{OutcomeKind, ReloadOutcome};
-use crate::snapshot::{Snapshot, count};
+use crate::snapshot::{RecordChange, Snapshot, count};
 
 /// The pinned commit, over a restart too.
 pub(super) const PINNED: &str = "refs/headwater/pinned";
@@ -25,6 +25,9 @@ pub struct Pinned {
     /// Since when; after a restart, since then.
     pub since: SystemTime,
 }
+
+/// A state to go to, and what it changes where that is known.
+type Built = (Arc<Snapshot>, Option<Arc<Vec<RecordChange>>>);
 
 impl Shared {
     /// Goes to `pin` and stays there, or, without one, to the head of the branch again. The remote
@@ -45,7 +48,7 @@ impl Shared {
         (outcome.ahead, outcome.fetched) = (self.status().ahead, false);
         fault::step("pin.build");
         let built = match self.retained().find(target).cloned() {
-            Some(state) => Some(state),
+            Some(state) => Some((state, None)),
             None => self.build(&objects, &published, target, &mut outcome)?,
         };
         let begun = Instant::now();
@@ -54,16 +57,19 @@ impl Shared {
         if local != Some(target) {
             self.status().behind_since.get_or_insert_with(SystemTime::now);
         }
-        let Some(state) = built.filter(|state| state.commit() != published.commit()) else {
-            return Ok(outcome);
+        let differs = |(state, _): &Built| state.commit() != published.commit();
+        let Some((state, changed)) = built.filter(differs) else { return Ok(outcome) };
+        let changed = match changed {
+            Some(changed) => changed,
+            None => {
+                outcome.kind = OutcomeKind::Applied;
+                Arc::new(state.differences(&published))
+            }
         };
-        self.publish(state.clone(), outcome.reason.is_some());
+        self.publish(state.clone(), outcome.reason.is_some(), &changed);
         outcome.timings.swap = begun.elapsed();
         (outcome.new, outcome.digest) = (state.commit(), state.digest());
-        if outcome.kind == OutcomeKind::Unchanged {
-            outcome.kind = OutcomeKind::Applied;
-            outcome.changed = count(&state.differences(&published));
-        }
+        outcome.changed = count(&changed);
         let refusable = Health::of(&state).refusable();
         let mut status = self.status();
         (status.published_at, status.degraded) = (SystemTime::now(), refusable);
@@ -96,15 +102,15 @@ impl Shared {
         published: &Snapshot,
         target: CommitId,
         outcome: &mut ReloadOutcome,
-    ) -> Result<Option<Arc<Snapshot>>, ReloadError> {
+    ) -> Result<Option<Built>, ReloadError> {
         let prepared = prepare(objects, Some(published), target, None, &self.load);
         let Some(prepared) = prepared.map_err(ReloadError::Load)? else { return Ok(None) };
-        let changed = count(&prepared.changed_from(published));
+        let changed = prepared.changed_from(published);
         let (state, reason, timings) =
             finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
         outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
-        (outcome.reason, outcome.timings, outcome.changed) = (reason, timings, changed);
-        Ok(Some(Arc::new(state)))
+        (outcome.reason, outcome.timings) = (reason, timings);
+        Ok(Some((Arc::new(state), Some(changed))))
     }
 
     /// Writes the pin down, or takes it back, before anything is published.

@@ -71,9 +71,3 @@ pub struct PushStatus {
     /// When the next one is tried, where one failed.
     pub next: Option<SystemTime>,
 }
-
-/// Returns an error with its causes as one text.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}

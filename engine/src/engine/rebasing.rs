@@ -53,7 +53,7 @@ impl Shared {
         let mut stage = self.mirror.stage().map_err(ReloadError::Open)?;
         let Course { prepared, moves, made, lost } =
             self.course(id, remote, seen, (published, through), &mut stage)?;
-        let changed = count(&prepared.changed_from(published));
+        let changed = prepared.changed_from(published);
         let target = prepared.draft.state().commit();
         let degraded = Health::of(prepared.draft.state()).refusable();
         let objects = stage.objects();
@@ -82,7 +82,7 @@ impl Shared {
             self.unpin_for(objects)?;
         }
         let snapshot = Arc::new(snapshot);
-        self.publish(snapshot.clone(), reason.is_some());
+        self.publish(snapshot.clone(), reason.is_some(), &changed);
         fault::step("swap.done");
         self.moved(&moves);
         let mut status = self.status();
@@ -95,7 +95,8 @@ impl Shared {
         drop(status);
         let mut outcome = self.staying(&snapshot, seen);
         outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
-        (outcome.reason, outcome.old, outcome.changed) = (reason, published.commit(), changed);
+        (outcome.reason, outcome.old) = (reason, published.commit());
+        outcome.changed = count(&changed);
         outcome.ahead = made;
         outcome.timings = Timings { fetch: timings.fetch, swap: begun.elapsed(), ..stages };
         outcome.replayed = Some(Replayed { commits: made, kept });

@@ -13,6 +13,7 @@ use super::ledger::Report;
 use super::looking::Seen;
 use super::schedule::RequestKind;
 use crate::admit::{Excess, Health, Verdict, admit};
+use crate::causes::chain;
 use crate::fault;
 use crate::load::{finish, prepare};
 use crate::plan::{Movement, RebuildReason};
@@ -60,7 +61,7 @@ impl Shared {
             Err(error) => {
                 span.record("outcome", "failed");
                 tracing::warn!(
-                    error = error as &dyn std::error::Error,
+                    error = chain(error),
                     duration_ms = ms(duration),
                     "reload failed, the old state serves"
                 );
@@ -119,9 +120,10 @@ impl Shared {
         let begun = Instant::now();
         fault::step("reload.admit");
         let health = Health::of(prepared.draft.state());
-        let changed = count(&prepared.changed_from(&published));
+        let changed = prepared.changed_from(&published);
+        let counts = count(&changed);
         if !through && !was_live {
-            let verdict = admit(&Health::of(&published), &health, &changed, &self.limits);
+            let verdict = admit(&Health::of(&published), &health, &counts, &self.limits);
             if let Some((reason, problems, excesses)) = objection(verdict) {
                 return Err(self.hold(id, target, reason, problems, excesses));
             }
@@ -145,8 +147,8 @@ impl Shared {
         }
         outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
         (outcome.reason, outcome.new, outcome.digest) = (reason, target, snapshot.digest());
-        outcome.changed = changed;
-        self.publish(Arc::new(snapshot), reason.is_some());
+        outcome.changed = counts;
+        self.publish(Arc::new(snapshot), reason.is_some(), &changed);
         fault::step("swap.done");
         let degraded = health.refusable();
         let mut status = self.status();

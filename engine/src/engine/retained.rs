@@ -13,6 +13,12 @@ const KEPT: usize = 8;
 /// How long a state is kept after another took its place.
 const KEPT_FOR: Duration = Duration::from_secs(600);
 
+/// How many states are kept because a reader asked for one, or may come back to it.
+const VISITED: usize = 16;
+
+/// How long such a state is kept after it was asked for.
+const VISITED_FOR: Duration = Duration::from_secs(300);
+
 /// The last states, and which states are alive because somebody still reads them.
 ///
 /// States that came from each other by their difference share most of what they hold. One that was
@@ -21,6 +27,8 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 pub(super) struct Retained {
     /// With the time at which each was superseded, the newest last.
     states: VecDeque<(Arc<Snapshot>, Instant)>,
+    /// With the time at which each was last asked for.
+    visited: Vec<(Arc<Snapshot>, Instant)>,
     /// What is kept no longer and may still be read. Whoever lets the last pointer go frees what
     /// no other state shares, which can be all of it: that is not left to a reader.
     leaving: Vec<Arc<Snapshot>>,
@@ -37,26 +45,53 @@ impl Retained {
     /// Keeps `state`, whose place another has taken at `now`.
     pub(super) fn keep(&mut self, state: Arc<Snapshot>, now: Instant) {
         let same = self.states.iter().position(|(kept, _)| kept.commit() == state.commit());
-        self.leaving.extend(same.and_then(|at| self.states.remove(at)).map(|(kept, _)| kept));
+        if let Some((kept, _)) = same.and_then(|at| self.states.remove(at)) {
+            self.pass(kept);
+        }
         self.states.push_back((state, now));
         self.expire(now);
     }
 
+    /// Keeps `state`, which a reader asked for at `now` or may come back to.
+    pub(super) fn visit(&mut self, state: &Arc<Snapshot>, now: Instant) {
+        let same = self.visited.iter().position(|(kept, _)| kept.commit() == state.commit());
+        if let Some((kept, _)) = same.map(|at| self.visited.remove(at)) {
+            self.pass(kept);
+        }
+        // The one that was not asked for the longest is in front.
+        if self.visited.len() == VISITED {
+            let (longest, _) = self.visited.remove(0);
+            self.pass(longest);
+        }
+        self.visited.push((state.clone(), now));
+    }
+
     /// Lets `state` go, whose place another has taken.
     pub(super) fn pass(&mut self, state: Arc<Snapshot>) {
-        self.leaving.push(state);
+        // Twice in the list, neither pointer would ever be the last one.
+        if !self.leaving.iter().any(|leaving| Arc::ptr_eq(leaving, &state)) {
+            self.leaving.push(state);
+        }
     }
 
     /// Lets all of them go.
     pub(super) fn clear(&mut self) {
-        self.leaving.extend(self.states.drain(..).map(|(state, _)| state));
+        let visited = std::mem::take(&mut self.visited);
+        let states = std::mem::take(&mut self.states);
+        states.into_iter().chain(visited).for_each(|(state, _)| self.pass(state));
     }
 
     /// Lets go what has been kept for long enough.
     pub(super) fn expire(&mut self, now: Instant) {
-        let is_due = |since: Instant| now.saturating_duration_since(since) >= KEPT_FOR;
+        let age = |since: Instant| now.saturating_duration_since(since);
+        let is_due = |since: Instant| age(since) >= KEPT_FOR;
         while self.states.len() > KEPT || self.states.front().is_some_and(|(_, at)| is_due(*at)) {
-            self.leaving.extend(self.states.pop_front().map(|(state, _)| state));
+            let Some((state, _)) = self.states.pop_front() else { break };
+            self.pass(state);
+        }
+        while self.visited.first().is_some_and(|(_, at)| age(*at) >= VISITED_FOR) {
+            let (state, _) = self.visited.remove(0);
+            self.pass(state);
         }
     }
 
@@ -73,10 +108,11 @@ impl Retained {
 
     /// Returns the state of `commit`, if it is kept.
     pub(super) fn find(&self, commit: CommitId) -> Option<&Arc<Snapshot>> {
-        self.states.iter().map(|(state, _)| state).find(|state| state.commit() == commit)
+        let kept = self.states.iter().chain(&self.visited).map(|(state, _)| state);
+        kept.into_iter().find(|state| state.commit() == commit)
     }
 
-    /// Returns how many states are kept.
+    /// Returns how many states are kept of those that were published last.
     pub(super) fn len(&self) -> usize {
         self.states.len()
     }
@@ -122,6 +158,42 @@ mod tests {
         let (mut retained, now) = (Retained::default(), Instant::now());
         [1, 2, 1].into_iter().for_each(|digit| retained.keep(state(digit), now));
         assert_eq!(commits(&retained), [2, 1]);
+    }
+
+    #[test]
+    fn a_state_that_was_asked_for_is_kept_for_those_who_come_back() {
+        let (mut retained, start) = (Retained::default(), Instant::now());
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let visited = |retained: &Retained| {
+            retained
+                .visited
+                .iter()
+                .map(|(state, _)| state.commit().as_bytes()[0])
+                .collect::<Vec<_>>()
+        };
+        let states: Vec<_> = (0..=16).map(state).collect();
+        states[..16].iter().zip(0..).for_each(|(state, second)| retained.visit(state, at(second)));
+        retained.visit(&states[0], at(20));
+        retained.visit(&states[16], at(21));
+        let expected: Vec<u8> = (2..16).chain([0, 16]).collect();
+        assert_eq!(visited(&retained), expected, "the one not asked for the longest is let go");
+        assert!(retained.find(CommitId::from_bytes([16; 20])).is_some());
+        retained.expire(at(320));
+        assert_eq!(visited(&retained), [16]);
+        drop(states);
+        assert_eq!(retained.unread().len(), 16);
+        retained.clear();
+        assert_eq!((retained.unread().len(), retained.is_leaving()), (1, false));
+    }
+
+    #[test]
+    fn a_state_that_is_kept_for_two_reasons_is_freed_once_both_are_gone() {
+        let (mut retained, now, both) = (Retained::default(), Instant::now(), state(1));
+        retained.keep(both.clone(), now);
+        retained.visit(&both, now);
+        drop(both);
+        retained.clear();
+        assert_eq!(retained.unread().len(), 1);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use super::held::HeldReason;
 use super::repeats::Repeats;
 use super::{Engine, Shared};
+use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
@@ -289,6 +290,7 @@ impl Shared {
         let objects = stage.objects();
         let prepared = prepare(objects, Some(&published), target, None, &self.load);
         let Some(prepared) = prepared.map_err(StoreError::Load)? else { return Ok(()) };
+        let changed = prepared.changed_from(&published);
         let (snapshot, reason, _) =
             finish(objects, prepared, &self.load).map_err(StoreError::Load)?;
         let stored = stage.store(self.writing.durability).map_err(StoreError::Objects)?;
@@ -306,7 +308,7 @@ impl Shared {
         };
         moved.map_err(StoreError::Reference)?;
         fault::step("write.moved");
-        self.publish(Arc::new(snapshot), reason.is_some());
+        self.publish(Arc::new(snapshot), reason.is_some(), &changed);
         fault::step("write.published");
         let mut status = self.status();
         status.published_at = SystemTime::now();
@@ -359,10 +361,7 @@ impl Failure {
         match self {
             Self::Gate(gate) => (0..callers).map(|_| Err(gate.clone().into())).collect(),
             Self::Store(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "nothing is written, the old state serves"
-                );
+                tracing::error!(error = chain(&error), "nothing is written, the old state serves");
                 let error = Arc::new(error);
                 (0..callers).map(|_| Err(WriteError::Store(error.clone()))).collect()
             }

@@ -194,6 +194,14 @@ impl SheetSpec {
         }
     }
 
+    /// Returns the paths of the files that may claim `key`, one for each extension.
+    pub fn paths_of(&self, key: &str) -> Vec<String> {
+        let in_root = self.root.is_empty()
+            || self.definition.is_none() && self.name.as_str() == super::ROOT && !key.contains('/');
+        let below = if in_root { key.to_owned() } else { format!("{}/{key}", self.root) };
+        self.formats.iter().map(|(extension, _)| format!("{below}.{extension}")).collect()
+    }
+
     /// Returns the key that `path` claims, or `None` where it is no record of this sheet.
     pub(super) fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
         self.key_below(self.below(path)?)

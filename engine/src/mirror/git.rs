@@ -146,10 +146,20 @@ pub(super) struct Ended {
 
 /// Runs the command to its end, or kills it after `time`; its exit code is no error here.
 pub(super) fn output(command: Command, name: &str, time: Duration) -> Result<Ended, GitError> {
+    output_within(command, name, time, OUTPUT_LIMIT)
+}
+
+/// The same, for a command that prints at most so many bytes.
+pub(super) fn output_within(
+    command: Command,
+    name: &str,
+    time: Duration,
+    max_bytes: u64,
+) -> Result<Ended, GitError> {
     let (group, Pipes { stdin, stdout }) = ChildGroup::spawn(command).map_err(GitError::Start)?;
     drop(stdin);
     // git is silent while it works, so silence is not held against it.
-    let limits = FetchLimits { timeout: time, stall: time, max_bytes: OUTPUT_LIMIT };
+    let limits = FetchLimits { timeout: time, stall: time, max_bytes };
     let budget = Arc::new(Budget::new(&limits));
     let mut output = Vec::new();
     let read = watched(

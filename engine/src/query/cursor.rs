@@ -1,18 +1,22 @@
-//! Cursors: a place in an order as an opaque text that needs no escaping in a URL.
+//! Cursors: a place in a list of one commit as an opaque text that needs no escaping in a URL.
 //!
-//! It is base64 of a JSON array: the order, the key, and the values sorted by.
+//! It is base64 of the hash of the commit, and behind it of a JSON array: the order, the key, and
+//! the values sorted by.
 
 use serde_json::{Value, json};
 
-use crate::id::Key;
+use crate::id::{CommitId, Key};
 use crate::query::order::{Order, Position, SortValues};
 use crate::scalar::{Number, Scalar};
 
 /// Longer cursors are not ours.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Writes a place as a cursor.
-pub(crate) fn encode(order: &Order, position: &Position) -> String {
+/// How long the hash of a commit is.
+const HASH: usize = 20;
+
+/// Writes a place in a list of `commit` as a cursor.
+pub(crate) fn encode(commit: CommitId, order: &Order, position: &Position) -> String {
     let mut parts = vec![json!(order.to_string()), json!(position.key.as_str())];
     parts.extend(position.values.iter().map(|value| match value {
         None => Value::Null,
@@ -26,7 +30,17 @@ pub(crate) fn encode(order: &Order, position: &Position) -> String {
         Some(Scalar::String(text)) => json!(**text),
         Some(Scalar::Other(text)) => json!([**text]),
     }));
-    to_base64(Value::Array(parts).to_string().as_bytes())
+    let mut bytes = commit.as_bytes().to_vec();
+    bytes.extend_from_slice(Value::Array(parts).to_string().as_bytes());
+    to_base64(&bytes)
+}
+
+/// Returns the commit of the list that a cursor is about; `None` where it is no cursor.
+pub fn commit_of(cursor: &str) -> Option<CommitId> {
+    // A third more digits than bytes, and the last one of a group of four.
+    let head = cursor.get(..HASH.div_ceil(3) * 4)?;
+    let hash = from_base64(head)?;
+    Some(CommitId::from_bytes(hash.get(..HASH)?.try_into().ok()?))
 }
 
 /// Reads a cursor, or returns `None` where it is none for this order.
@@ -34,7 +48,7 @@ pub(crate) fn decode(order: &Order, cursor: &str) -> Option<Position> {
     if cursor.len() > MAX_BYTES {
         return None;
     }
-    let json: Value = serde_json::from_slice(&from_base64(cursor)?).ok()?;
+    let json: Value = serde_json::from_slice(from_base64(cursor)?.get(HASH..)?).ok()?;
     let [Value::String(other), Value::String(key), values @ ..] = json.as_array()?.as_slice()
     else {
         return None;
@@ -126,7 +140,9 @@ mod tests {
         ) {
             let order = order(values.len());
             let position = Position { values: values.into(), key: Key::new(key) };
-            let cursor = encode(&order, &position);
+            let commit = CommitId::from_bytes([7; 20]);
+            let cursor = encode(commit, &order, &position);
+            prop_assert_eq!(commit_of(&cursor), Some(commit));
             prop_assert!(cursor.bytes().all(|byte| ALPHABET.contains(&byte)));
             prop_assert_eq!(decode(&order, &cursor), Some(position.clone()));
             prop_assert_eq!(decode(&Order::Key, &cursor), None);
@@ -134,7 +150,7 @@ mod tests {
 
         #[test]
         fn whatever_else_is_given_is_refused_or_read(text in "\\PC{0,80}|[A-Za-z0-9_-]{0,80}") {
-            let _ = decode(&order(1), &text);
+            let _ = (decode(&order(1), &text), commit_of(&text));
             let _ = decode(&Order::Score, &to_base64(text.as_bytes()));
         }
     }

@@ -51,7 +51,7 @@ impl ListQuery {
                     Order::Fields(fields) => order::values(fields, &record.value),
                 };
                 let position = Position { values, key: record.key.clone() };
-                Some(cursor::encode(&self.order, &position))
+                Some(cursor::encode(text.stamp(), &self.order, &position))
             }
             _ => None,
         };

@@ -1,0 +1,203 @@
+//! Which commits touched some files, and old versions of files.
+//!
+//! The git program walks and reads: it knows how to pass over what is of no interest in a history
+//! with merges, and a pack that somebody cuts short would take down a process that has mapped it.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::time::Duration;
+
+use super::Mirror;
+use super::git::{self, GitError};
+use super::transport::process::{ChildGroup, Pipes};
+use crate::id::{BlobId, CommitId};
+
+/// How long a walk through the history may take.
+const WALK_TIME: Duration = Duration::from_secs(10);
+/// The most that a walk prints. A commit is told in two hundred bytes and the length of its paths.
+const WALK_BYTES: u64 = 4 << 20;
+
+/// A commit that touched some of the files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// The commit.
+    pub commit: CommitId,
+    /// The content before, of the first of the files that was there.
+    pub before: Option<BlobId>,
+    /// The content since, of the first of the files that is there.
+    pub after: Option<BlobId>,
+}
+
+impl Mirror {
+    /// Lists the commits in the history of `from` that touched one of `paths`, the newest first:
+    /// at most `limit`, behind the first `skip`.
+    ///
+    /// Side branches that made no difference are passed over, as `git log` does. Costs a walk over
+    /// the history until there are enough.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started, fails, or takes longer than ten seconds.
+    pub fn touched(
+        &self,
+        from: CommitId,
+        paths: &[String],
+        skip: usize,
+        limit: usize,
+    ) -> Result<Vec<Touch>, GitError> {
+        let mut command = git::git(self.git_dir());
+        command.args(["--literal-pathspecs", "log", "--format=%H", "--raw", "--no-abbrev"]);
+        // A merge is told where it gives the file what neither side had.
+        command.args(["--no-renames", "--diff-merges=combined"]);
+        command.arg(format!("--max-count={limit}")).arg(format!("--skip={skip}"));
+        command.arg(from.to_string()).arg("--").args(paths);
+        let ended = git::output_within(command, "log", WALK_TIME, WALK_BYTES)?;
+        if !ended.succeeded {
+            return Err(GitError::Failed { command: "log".into(), message: ended.message });
+        }
+        Ok(read_log(&String::from_utf8_lossy(&ended.stdout)))
+    }
+
+    /// Reads files; one that is larger than `limit` bytes, or no file, is `None`.
+    ///
+    /// # Errors
+    ///
+    /// When the program cannot be started, or does not answer.
+    pub fn files(&self, ids: &[BlobId], limit: u64) -> Result<Vec<Option<Vec<u8>>>, GitError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut command = git::git(self.git_dir());
+        command.args(["cat-file", "--batch"]);
+        let (_group, Pipes { mut stdin, stdout }) =
+            ChildGroup::spawn(command).map_err(GitError::Start)?;
+        let failed = |error: io::Error| GitError::Failed {
+            command: "cat-file".into(),
+            message: error.to_string(),
+        };
+        let mut stdout = BufReader::new(stdout);
+        // One question and one answer in turn: neither pipe ever fills up.
+        let mut ask = |id: &BlobId| -> io::Result<Option<Vec<u8>>> {
+            stdin.write_all(format!("{id}\n").as_bytes())?;
+            let mut head = String::new();
+            stdout.read_line(&mut head)?;
+            let mut words = head.split_ascii_whitespace().skip(1);
+            let (Some(kind), Some(Ok(size))) = (words.next(), words.next().map(str::parse::<u64>))
+            else {
+                return if head.is_empty() {
+                    Err(io::ErrorKind::UnexpectedEof.into())
+                } else {
+                    Ok(None)
+                };
+            };
+            if kind != "blob" || size > limit {
+                io::copy(&mut stdout.by_ref().take(size + 1), &mut io::sink())?;
+                return Ok(None);
+            }
+            let mut bytes = Vec::new();
+            stdout.by_ref().take(size + 1).read_to_end(&mut bytes)?;
+            // The line break behind the file.
+            bytes.pop();
+            let is_whole = bytes.len() as u64 == size;
+            if is_whole { Ok(Some(bytes)) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        };
+        ids.iter().map(&mut ask).collect::<io::Result<_>>().map_err(failed)
+    }
+}
+
+/// Reads what `git log --format=%H --raw` prints: a line with a hash, and behind it one for each
+/// file: a colon for each parent, the modes in them and now, the ids in them and now, and the path.
+fn read_log(text: &str) -> Vec<Touch> {
+    let mut touches: Vec<Touch> = Vec::new();
+    for line in text.lines() {
+        let parents = line.bytes().take_while(|byte| *byte == b':').count();
+        match (parents > 0, touches.last_mut()) {
+            (true, Some(touch)) => {
+                let ids: Vec<&str> = line.split(' ').skip(parents + 1).take(parents + 1).collect();
+                // An id of zeros stands for no file.
+                let id = |text: &&str| text.parse().ok().filter(|id: &BlobId| !id.is_zero());
+                let (before, after) = (ids.first().and_then(id), ids.last().and_then(id));
+                touch.before = touch.before.or(before);
+                touch.after = touch.after.or(after);
+            }
+            (false, _) => {
+                let commit = line.parse().ok();
+                touches.extend(commit.map(|commit| Touch { commit, before: None, after: None }));
+            }
+            (true, None) => {}
+        }
+    }
+    touches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mirror::testing::TestRepository;
+
+    #[test]
+    fn the_commits_that_touched_a_file_are_listed_with_what_it_held() {
+        let repository = TestRepository::bare();
+        let added = repository.commit_files("main", &[("a b/[x].toml", "1"), ("c", "1")]);
+        repository.commit_files("main", &[("a b/[x].toml", "1"), ("c", "2")]);
+        let changed = repository.commit_files("main", &[("a b/[x].toml", "2"), ("c", "2")]);
+        let removed = repository.commit_files("main", &[("c", "2")]);
+        let mirror = repository.mirror();
+        let paths = ["a b/[x].toml".to_owned(), "a b/[x].yaml".to_owned()];
+        let touches = mirror.touched(removed, &paths, 0, 10).unwrap();
+        let commits: Vec<_> = touches.iter().map(|touch| touch.commit).collect();
+        assert_eq!(commits, [removed, changed, added]);
+        let read = |id: Option<BlobId>| {
+            let file = mirror.files(id.as_slice(), 100).unwrap().pop()?;
+            Some(String::from_utf8(file.unwrap()).unwrap())
+        };
+        let held: Vec<_> =
+            touches.iter().map(|touch| (read(touch.before), read(touch.after))).collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(held, [(text("2"), None), (text("1"), text("2")), (None, text("1"))]);
+        let part = mirror.touched(removed, &paths, 1, 1).unwrap();
+        assert_eq!(part, touches[1..2]);
+        let none = mirror.touched(removed, &["nothing".to_owned()], 0, 10).unwrap();
+        assert_eq!(none, []);
+    }
+
+    #[test]
+    fn files_that_are_too_large_or_not_there_are_left_out() {
+        let repository = TestRepository::bare();
+        let commit = repository.commit_files("main", &[("a", "12345"), ("b", "1")]);
+        let mirror = repository.mirror();
+        let touched = |path: &str| mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap();
+        let id = |path: &str| touched(path)[0].after.unwrap();
+        let ids = [id("a"), BlobId::from_bytes([7; 20]), id("b")];
+        assert_eq!(mirror.files(&ids, 4).unwrap(), [None, None, Some(b"1".to_vec())]);
+    }
+
+    #[test]
+    fn what_a_merge_brings_is_told_by_the_commits_it_merges() {
+        let repository = TestRepository::bare();
+        let base = repository.commit_files("main", &[("a", "1"), ("b", "1")]);
+        repository.git(["branch", "side", "main"]);
+        let side = repository.commit_files("side", &[("a", "2"), ("b", "1")]);
+        let main = repository.commit_files("main", &[("a", "1"), ("b", "2")]);
+        let tree = repository.git(["merge-tree", "--write-tree", "main", "side"]);
+        let (main, side_name) = (main.to_string(), side.to_string());
+        let arguments = ["commit-tree", "-m", "merge", "-p", &main, "-p", &side_name, tree.trim()];
+        let merge: CommitId = repository.git(arguments).trim().parse().unwrap();
+        let commits = |of: CommitId| -> Vec<CommitId> {
+            let touches = repository.mirror().touched(of, &["a".to_owned()], 0, 10).unwrap();
+            touches.iter().map(|touch| touch.commit).collect()
+        };
+        assert_eq!(commits(merge), [side, base]);
+
+        // One that settles a conflict is a change of its own.
+        let other = repository.commit_files("main", &[("a", "3"), ("b", "2")]);
+        let settled = repository.commit_files("settled", &[("a", "4"), ("b", "2")]);
+        let tree = format!("{settled}^{{tree}}");
+        let other = other.to_string();
+        let arguments = ["commit-tree", "-m", "m", "-p", &other, "-p", &side_name, &tree];
+        let merge: CommitId = repository.git(arguments).trim().parse().unwrap();
+        let touches = repository.mirror().touched(merge, &["a".to_owned()], 0, 1).unwrap();
+        let told = &touches[0];
+        assert_eq!((told.commit, told.before.is_some()), (merge, true));
+        assert_ne!(told.before, told.after);
+    }
+}
