@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use headwater_engine::engine::Rewrites;
 use headwater_engine::mirror::{Durability, Identity};
+use reqwest::Url;
 
 pub use keyring::Keyring;
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
@@ -58,10 +59,14 @@ pub struct Config {
     pub poll_interval: Option<Duration>,
     /// How often to audit the state; `None` for never.
     pub audit_interval: Option<Duration>,
+    /// The branches that readers may look at.
+    pub previews: Vec<String>,
     /// Where alerts go.
     pub alert_receivers: Vec<Receiver>,
     /// How long the remote may be away before that is an alert.
     pub alert_after: Duration,
+    /// Who is told of every publication, and signed with what.
+    pub subscribers: Option<(Vec<Url>, Keyring)>,
     /// How long a first start waits for a remote that is out of reach.
     pub init_timeout: Duration,
     /// How long requests in flight may take to finish.
@@ -220,8 +225,10 @@ impl Config {
             unpushed_limit: layers.read(&UNPUSHED_LIMIT, values::number)?,
             poll_interval: interval(layers, &POLL_INTERVAL)?,
             audit_interval: interval(layers, &AUDIT_INTERVAL)?,
+            previews: layers.require(&PREVIEWS, values::list)?,
             alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
             alert_after: layers.require(&ALERT_AFTER, values::seconds)?,
+            subscribers: subscribers(layers)?,
             init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
         })
@@ -290,6 +297,25 @@ fn write_tokens(layers: &Layers<'_>) -> Result<Option<Watched<Tokens>>, ConfigEr
         Watched::read(&setting, &path, move |text| Tokens::parse(&name, text))
     };
     path.map(read).transpose()
+}
+
+/// Reads who is told of publications.
+///
+/// # Errors
+/// When an address is none, or there is no secret to sign with.
+fn subscribers(layers: &Layers<'_>) -> Result<Option<(Vec<Url>, Keyring)>, ConfigError> {
+    use settings::*;
+    let urls = |text: &str| text.split_whitespace().map(values::url).collect::<Result<Vec<_>, _>>();
+    let urls = layers.read(&SUBSCRIBER_URL, urls)?.unwrap_or_default();
+    let keys = keyring(layers, &SUBSCRIBER_SECRET, &SUBSCRIBER_SECRET_FILE)?;
+    if urls.is_empty() {
+        return Ok(None);
+    }
+    if keys.last().is_empty() {
+        let (flag, env) = (SUBSCRIBER_SECRET.flag, SUBSCRIBER_SECRET.env());
+        return Err(ConfigError::Missing { flag, env });
+    }
+    Ok(Some((urls, keys)))
 }
 
 /// Reads the secrets of a pair of settings: one in the environment, more in a file.

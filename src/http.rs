@@ -6,13 +6,18 @@ mod auth;
 mod attachment;
 mod blocking;
 mod body;
+mod changes;
 mod current;
+mod diff;
 mod edge;
 pub mod error;
 mod etag;
 mod gate;
+mod history;
 mod json;
 mod list;
+mod moment;
+mod pieces;
 mod pins;
 mod record;
 mod reloads;
@@ -35,6 +40,7 @@ use crate::config::Cors;
 pub use app::{App, Configured, Shared};
 pub use auth::{Match, Role};
 pub use blocking::Blocking;
+pub use changes::delta as changes_between;
 pub use edge::Edge;
 use error::{ApiError, Code};
 pub use gate::Gate;
@@ -57,6 +63,9 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         .route("/api/_status", get(state::status))
         .route("/api/_problems", get(state::problems))
         .route("/api/_search", get(search::search))
+        .route("/api/_changes", get(changes::changes))
+        .route("/api/_diff", get(diff::diff))
+        .route("/api/_history/{sheet}/{*key}", get(history::history))
         .route("/api/_attachments/{sheet}/{*rest}", get(attachment::show))
         .route("/api/{sheet}", get(list::list))
         .route("/api/{sheet}/{*key}", get(record::show));

@@ -17,6 +17,7 @@ pub mod logging;
 
 pub mod cli;
 
+pub mod feed;
 pub mod live;
 pub mod pending;
 
@@ -26,6 +27,8 @@ pub mod alert;
 pub mod metrics;
 
 pub mod http;
+
+pub mod subscribers;
 
 pub mod serve;
 

@@ -20,18 +20,26 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::Pager;
 use crate::config::{Config, Push};
 use crate::exit::{Exit, Failure};
+use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{App, Blocking, Configured, Gate, Shared, Side, router};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::pending::PendingVerdicts;
+use crate::subscribers;
 
 use opening::Opening;
 pub use source::{engine_config, load_options, open_exit};
 
 /// How many attachments are read at once; each is a process of its own.
 const ATTACHMENTS: usize = 16;
+
+/// How many requests read earlier commits at once; they are not to fill all cores.
+const PAST: usize = 2;
+
+/// How many listen for changes at once; each has a connection of its own.
+const LISTENERS: usize = 1_000;
 
 /// A server that accepts requests. Stop it with [`Server::stop`]; dropping it stops nothing.
 pub struct Server {
@@ -42,6 +50,7 @@ pub struct Server {
     accepting: Vec<JoinHandle<bool>>,
     paging: JoinHandle<()>,
     live: Arc<Live>,
+    feed: Arc<Feed>,
     progress: Arc<Progress>,
     drain: Duration,
 }
@@ -72,12 +81,16 @@ impl Server {
         let internal_address = internal.as_ref().map(|(_, address)| *address);
         let stop = CancellationToken::new();
         let metrics = Arc::new(Metrics::default());
+        let told = config.subscribers.take();
         let receivers = std::mem::take(&mut config.alert_receivers);
         let (pager, paging) = Pager::start(receivers, stop.clone());
         let ledger = Arc::new(Ledger::new());
         let live = Arc::new(Live::new(ledger.clone()));
+        let feed = Arc::new(Feed::default());
         engine_config.observer = observer(metrics.clone(), pager.clone());
         engine_config.push_observer = push_observer(metrics.clone(), pager.clone());
+        let published = feed.clone();
+        engine_config.delta_observer = Observer::new(move |delta| published.publish(delta));
         engine_config.poll_interval = config.poll_interval;
         engine_config.audit_interval = config.audit_interval;
         engine_config.writes = config.write_tokens.as_ref().map(|_| config.committer.clone());
@@ -85,11 +98,15 @@ impl Server {
         engine_config.push = config.push != Push::Off;
         engine_config.rewrites = config.on_divergence;
         engine_config.unpushed_limit = config.unpushed_limit;
+        engine_config.previews = std::mem::take(&mut config.previews);
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
         let (cors, patience) = (config.http.cors.clone(), config.alert_after);
         let init_timeout = config.init_timeout;
-        let app = app(config, live.clone(), metrics);
+        let app = app(config, live.clone(), feed.clone(), metrics);
+        if let Some((urls, keys)) = told {
+            subscribers::start(&app, urls, keys, &stop);
+        }
         let accept = |listener: TcpListener, side: Side| {
             let router = router(app.clone(), &cors, side);
             tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain))
@@ -104,6 +121,7 @@ impl Server {
         let (live_of_opening, stopping) = (live.clone(), stop.clone());
         let opening = Opening {
             live: live_of_opening,
+            feed: feed.clone(),
             pager,
             patience,
             init_timeout,
@@ -119,6 +137,7 @@ impl Server {
             accepting,
             paging,
             live,
+            feed,
             progress,
             drain,
         })
@@ -164,6 +183,8 @@ impl Server {
     pub async fn stop(self) -> bool {
         let end = tokio::time::Instant::now() + self.drain;
         self.stop.cancel();
+        // Who listens would listen for ever.
+        self.feed.close();
         let mut drained = true;
         for accepting in self.accepting {
             drained &= accepting.await.unwrap_or(false);
@@ -186,7 +207,7 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure>
     Ok((listener, taken))
 }
 
-fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
+fn app(config: Config, live: Arc<Live>, feed: Arc<Feed>, metrics: Arc<Metrics>) -> App {
     let (branch, remote) = (config.source.branch, config.source.remote);
     Arc::new(Shared {
         live,
@@ -202,6 +223,9 @@ fn app(config: Config, live: Arc<Live>, metrics: Arc<Metrics>) -> App {
         attachment_limit: config.attachment_limit,
         attachments: Arc::new(Semaphore::new(ATTACHMENTS)),
         blocking: Blocking::default(),
+        past: Blocking::with_places(PAST),
+        listeners: Arc::new(Semaphore::new(LISTENERS)),
+        feed,
         metrics,
         require_if_match: config.require_if_match,
         push_first: config.push == Push::Sync,

@@ -117,10 +117,18 @@ settings! {
         "How large a share of a sheet's records one push may modify or remove before it is held; ten always may";
     PUSH_PROBLEMS_LIMIT = "push-problems-limit" "N" None, None, false,
         "How many new problems one push may bring, to all sheets together, before it is held";
+    PREVIEWS = "previews" "LIST" Some(""), None, false,
+        "Branches, separated by commas, that readers may look at with `?at=refs/heads/…`; `*` at the end stands for any ending";
     ALERT_URL = "alert-url" "URLS" None, None, true,
         "Each gets a JSON POST, once per cause, when something needs a person; `slack+` in front gives it Slack's shape";
     ALERT_AFTER = "alert-after" "SECONDS" Some("300"), None, false,
         "How long the remote may be out of reach before that is an alert";
+    SUBSCRIBER_URL = "subscriber-url" "URLS" None, None, true,
+        "Each gets a signed JSON POST with what changed, behind every publication";
+    SUBSCRIBER_SECRET = "subscriber-secret" "TEXT" None, None, true,
+        "The secret that these are signed with, as Standard Webhooks do it; at least 16 bytes, or a `whsec_` token";
+    SUBSCRIBER_SECRET_FILE = "subscriber-secret-file" "FILE" None, None, false,
+        "A file with such secrets, one in each line, each of which signs; read again at each use";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
         "How many connections are open at once; more wait";
     INIT_TIMEOUT = "init-timeout" "SECONDS" Some("300"), None, false,

@@ -182,6 +182,13 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     number(text).and_then(|n| if n == 0 { Err("must be at least 1".to_owned()) } else { Ok(n) })
 }
 
+/// Reads names with commas between them.
+#[expect(clippy::unnecessary_wraps, reason = "every setting is read by a function that may refuse")]
+pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
+}
+
 /// Reads `on` or `off`.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text {

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use super::blocking::Blocking;
 use super::gate::Gate;
 use crate::config::{BasePath, TrustedProxies};
+use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -33,6 +34,12 @@ pub struct Shared {
     pub attachments: Arc<Semaphore>,
     /// Runs what may take long.
     pub blocking: Blocking,
+    /// Runs what reads earlier commits, which may take longer.
+    pub past: Blocking,
+    /// Passes on what is published.
+    pub feed: Arc<Feed>,
+    /// Lets a number of callers listen to it.
+    pub listeners: Arc<Semaphore>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Whether a change of a record must name the version that it is based on.

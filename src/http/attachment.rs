@@ -1,17 +1,14 @@
 //! `GET /api/_attachments/<sheet>/<key...>/<name>`: a file beside a record, streamed.
 
-use std::io::{self, Read};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::io::Read;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::mirror::{Mirror, OpenFile};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::attachment_version;
-use hyper::body::Frame;
 use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -19,6 +16,7 @@ use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::etag;
+use super::pieces::Pieces;
 
 /// How large the pieces are that a file is sent in, in bytes.
 const PIECE: usize = 64 << 10;
@@ -117,21 +115,6 @@ fn streamed(mut file: OpenFile, permit: OwnedSemaphorePermit) -> Body {
         }
     });
     Body::new(Pieces(pieces))
-}
-
-/// The pieces of a file as a body.
-struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
-
-impl HttpBody for Pieces {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
-    }
 }
 
 /// Returns the media type that an extension stands for, as gitsheets has them.

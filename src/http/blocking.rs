@@ -19,11 +19,16 @@ pub struct Blocking {
 impl Default for Blocking {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self { places: Arc::new(Semaphore::new(cores * 2)), turn: TURN }
+        Self::with_places(cores * 2)
     }
 }
 
 impl Blocking {
+    /// Returns so many places.
+    pub fn with_places(places: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)), turn: TURN }
+    }
+
     /// Runs `work` when there is a place.
     ///
     /// # Errors
@@ -49,7 +54,7 @@ mod tests {
     use super::*;
 
     fn with_places(places: usize) -> Blocking {
-        Blocking { places: Arc::new(Semaphore::new(places)), turn: Duration::from_millis(20) }
+        Blocking { turn: Duration::from_millis(20), ..Blocking::with_places(places) }
     }
 
     #[tokio::test]

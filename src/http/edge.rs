@@ -15,13 +15,14 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tower::{BoxError, Service};
 
 use super::app::App;
 use super::current::{COMMIT, Current, commit_header};
 use super::error::{self, ApiError, Code};
+use super::moment::Moment;
 use crate::metrics::RouteClass;
 
 /// The routes, and around them what every answer has. Cheap to clone.
@@ -42,21 +43,34 @@ impl Edge {
         let app = &self.app;
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let path = uri.path().strip_prefix(app.base_path.as_str()).unwrap_or_default();
-        // One snapshot for each read: loaded once, answered from, and named in the answer.
-        let snapshot = if is_read(path) { app.live.snapshot() } else { None };
-        let commit = snapshot.map(|snapshot| {
-            let commit = commit_header(snapshot.commit());
-            request.extensions_mut().insert(Current(snapshot));
-            commit
-        });
-        let is_write = commit.is_some() && !matches!(method, Method::GET | Method::HEAD);
-        let response = caught(self.routes.call(request)).await;
+        // One state for each read: loaded once, answered from, and named in the answer.
+        let moment = match is_read(path) {
+            true => Moment::of(app, path, &mut request).await,
+            false => Ok(None),
+        };
+        let (moment, response) = match moment {
+            Ok(moment) => {
+                if let Some(Moment { snapshot, .. }) = &moment {
+                    request.extensions_mut().insert(Current(snapshot.clone()));
+                }
+                (moment, caught(self.routes.call(request)).await)
+            }
+            Err(error) => (None, error.into_response()),
+        };
+        let serving = || app.live.snapshot().filter(|_| is_read(path));
         let mut response = error::render(response, || format!("{method} {}", uri.path()));
+        let is_answered =
+            response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
         let headers = response.headers_mut();
-        if let Some(commit) = commit
-            && !(is_write && headers.contains_key(COMMIT))
-        {
-            headers.insert(COMMIT, commit);
+        // A write names the commit that it made.
+        if let Some(Moment { snapshot, .. }) = &moment {
+            let commit = || commit_header(snapshot.commit());
+            headers.entry(COMMIT).or_insert_with(commit);
+        } else if let Some(snapshot) = serving() {
+            headers.insert(COMMIT, commit_header(snapshot.commit()));
+        }
+        if let Some(moment) = moment.filter(|_| is_answered) {
+            moment.keep(headers);
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let status = response.status().as_u16();

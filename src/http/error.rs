@@ -54,6 +54,12 @@ codes! {
     TooManyFailures = TOO_MANY_REQUESTS "too_many_failures" "Too many calls without a valid credential";
     /// No such route, sheet, record or reload, or none that is public.
     NotFound = NOT_FOUND "not_found" "There is nothing here";
+    /// The commit is not in the history of the branch.
+    UnknownCommit = NOT_FOUND "unknown_commit" "There is no such commit in the history of the branch";
+    /// The commit of a cursor can't be read any more.
+    CursorExpired = GONE "cursor_expired" "The list of this cursor is gone; begin again";
+    /// The commit that the caller waits for is not there yet.
+    NotYet = SERVICE_UNAVAILABLE "not_yet" "The commit is not in what is served yet";
     /// The token is not for this.
     TokenScope = FORBIDDEN "token_scope" "The token is not for this";
     /// The record is there already, or another one stands in the way.

@@ -26,20 +26,26 @@ pub(super) async fn list(
 ) -> Result<Response, ApiError> {
     let sheet = public_sheet(&snapshot, &name)?;
     let query = ListQuery::parse(&pairs(query.as_deref())?, &sheet).map_err(refused)?;
+    let live = app.live.clone();
     app.blocking
         .run(move || {
             let part = query.run(&sheet, snapshot.text()).map_err(search_failed)?;
+            if part.next.is_some()
+                && let Some(engine) = live.engine()
+            {
+                engine.keep(&snapshot);
+            }
             Ok(json::text(page(&query, &part)))
         })
         .await
 }
 
-fn public_sheet(snapshot: &Snapshot, name: &str) -> Result<Arc<Sheet>, ApiError> {
+pub(super) fn public_sheet(snapshot: &Snapshot, name: &str) -> Result<Arc<Sheet>, ApiError> {
     let sheet = snapshot.sheet(name).filter(|sheet| sheet.spec().public);
     sheet.cloned().ok_or_else(|| Code::NotFound.into())
 }
 
-fn refused(problems: Vec<QueryProblem>) -> ApiError {
+pub(super) fn refused(problems: Vec<QueryProblem>) -> ApiError {
     let told = |QueryProblem { parameter, message }| FieldError::of_parameter(parameter, message);
     ApiError::listing(Code::InvalidQuery, problems.into_iter().map(told).collect())
 }

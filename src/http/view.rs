@@ -1,5 +1,6 @@
 //! The wire types. Nothing else decides what the JSON of an answer looks like.
 
+mod changes;
 mod list;
 mod problem;
 mod reload;
@@ -11,6 +12,7 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+pub use changes::{ChangesView, Watched, changes, diff};
 pub use list::page;
 pub use problem::{ProblemView, ProblemsView};
 pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, excess_view, failure_code};

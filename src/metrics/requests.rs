@@ -18,6 +18,10 @@ pub enum RouteClass {
     Search,
     /// `_sheets`, `_status` and `_problems`.
     State,
+    /// `_changes`, which waits for something to tell.
+    Changes,
+    /// `_history` and `_diff`.
+    Past,
     /// The routes of reloads.
     Internal,
     /// Health and metrics.
@@ -27,11 +31,13 @@ pub enum RouteClass {
 }
 
 impl RouteClass {
-    const ALL: [(Self, &'static str); 7] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Record, "record"),
         (Self::List, "list"),
         (Self::Search, "search"),
         (Self::State, "state"),
+        (Self::Changes, "changes"),
+        (Self::Past, "past"),
         (Self::Internal, "internal"),
         (Self::Health, "health"),
         (Self::Other, "other"),
@@ -46,6 +52,8 @@ impl RouteClass {
         match rest.split_once('/').map_or((rest, false), |(first, _)| (first, true)) {
             ("_internal", true) => Self::Internal,
             ("_search", false) => Self::Search,
+            ("_changes", false) => Self::Changes,
+            ("_history", true) | ("_diff", false) => Self::Past,
             ("_sheets" | "_status" | "_problems", false) => Self::State,
             (name, _) if name.starts_with('_') || name.is_empty() => Self::Other,
             (_, true) => Self::Record,
@@ -113,6 +121,9 @@ mod tests {
             ("/api/_search", RouteClass::Search),
             ("/api/_sheets", RouteClass::State),
             ("/api/_internal/reload-data", RouteClass::Internal),
+            ("/api/_changes", RouteClass::Changes),
+            ("/api/_history/people/ada", RouteClass::Past),
+            ("/api/_diff", RouteClass::Past),
             ("/api/_nothing", RouteClass::Other),
             ("/api/", RouteClass::Other),
             ("/health/ready", RouteClass::Health),

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{State, open_exit};
 use crate::alert::{AlertBook, FirstState, Pager};
 use crate::exit::{Exit, chain};
+use crate::feed::Feed;
 use crate::live::Live;
 
 /// The first wait before a remote that is out of reach is tried again, and the longest.
@@ -25,6 +26,7 @@ const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 /// What the first load needs and sets going.
 pub(super) struct Opening {
     pub(super) live: Arc<Live>,
+    pub(super) feed: Arc<Feed>,
     pub(super) pager: Pager,
     /// How long the remote may be away before a person hears of it.
     pub(super) patience: Duration,
@@ -96,6 +98,7 @@ impl Opening {
         let problems = snapshot.problems().len();
         self.pager.opened(book, status.degraded.then_some(FirstState { commit, problems }));
         drop(snapshot);
+        self.feed.begin(commit);
         self.live.opened(engine);
         // A push may have come while nobody was here.
         drop(self.live.submit(RequestKind::Reload, Trigger::Boot));

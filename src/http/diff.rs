@@ -1,0 +1,77 @@
+//! `GET /api/_diff`: what differs between two commits of the branch's history.
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use headwater_engine::id::CommitId;
+
+use super::app::App;
+use super::changes::delta;
+use super::current::{COMMIT, Current, commit_header};
+use super::error::ApiError;
+use super::json;
+use super::list::{pairs, wrong};
+use super::moment::called;
+use super::view;
+
+/// How many records are listed where the caller does not say.
+const DEFAULT: usize = 100;
+
+/// The most records that are listed.
+const MOST: usize = 1_000;
+
+/// What is compared.
+#[derive(Debug, Default)]
+struct Asked {
+    from: Option<String>,
+    to: Option<String>,
+    sheets: Vec<String>,
+    limit: usize,
+}
+
+/// Answers with the records that differ, and how many there are in each sheet.
+pub(super) async fn diff(
+    State(app): State<App>,
+    Current(snapshot): Current,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let asked = Asked::parse(query.as_deref())?;
+    let Some(from_name) = &asked.from else { return Err(wrong("from", "must be given")) };
+    let from = called(&app, from_name).await?;
+    let to = match &asked.to {
+        Some(name) => called(&app, name).await?,
+        None => snapshot.commit(),
+    };
+    let is_hash = |name: &String| name.parse::<CommitId>().is_ok();
+    let fixed = is_hash(from_name) && asked.to.as_ref().is_some_and(is_hash);
+    let delta = delta(&app, from, to).await?;
+    let text = app.blocking.run(move || Ok(view::diff(&delta, &asked.sheets, asked.limit))).await?;
+    let keep = if fixed { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let keep = (header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    Ok(([keep, (COMMIT, commit_header(to))], json::text(text)).into_response())
+}
+
+impl Asked {
+    fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+        let mut asked = Self { limit: DEFAULT, ..Self::default() };
+        for (name, value) in pairs(query)? {
+            match &*name {
+                "from" | "to" => {
+                    let end = if name == "from" { &mut asked.from } else { &mut asked.to };
+                    if end.replace(value).is_some() {
+                        return Err(wrong(&name, "is given more than once"));
+                    }
+                }
+                "sheet" => asked.sheets.push(value),
+                "limit" => {
+                    let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+                    let range =
+                        || wrong("limit", format!("must be a whole number from 1 to {MOST}"));
+                    asked.limit = limit.ok_or_else(range)?;
+                }
+                _ => return Err(wrong(&name, "is not a parameter of a comparison")),
+            }
+        }
+        Ok(asked)
+    }
+}

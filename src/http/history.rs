@@ -1,0 +1,141 @@
+//! `GET /api/_history/<sheet>/<key...>`: the commits that touched a record.
+
+use std::time::{Duration, SystemTime};
+
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderValue, Uri, header};
+use axum::response::{IntoResponse, Response};
+use headwater_engine::history::{Version, Versions};
+use headwater_engine::id::CommitId;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use super::app::App;
+use super::current::{Current, not_ready};
+use super::error::{ApiError, Code};
+use super::json::Json;
+use super::list::{pairs, public_sheet, wrong};
+use super::moment::refused;
+use super::view;
+
+/// How many commits are listed where the caller does not say.
+const DEFAULT: usize = 20;
+
+/// The most commits that are listed.
+const MOST: usize = 100;
+
+/// A page of a history.
+#[derive(Debug, Serialize)]
+struct HistoryView {
+    items: Vec<VersionView>,
+    next: Option<String>,
+}
+
+/// One commit of it.
+#[derive(Debug, Serialize)]
+struct VersionView {
+    commit: String,
+    time: String,
+    author: String,
+    summary: String,
+    change: &'static str,
+    fields: Vec<String>,
+}
+
+/// Where a page begins: so many commits behind the first in the history of a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    from: CommitId,
+    skip: usize,
+}
+
+/// Answers with a page of the history of one record.
+pub(super) async fn history(
+    State(app): State<App>,
+    Current(snapshot): Current,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let path = uri.path().strip_prefix(app.base_path.as_str()).unwrap_or(uri.path());
+    let path = path.strip_prefix("/api/_history/").and_then(|rest| rest.split_once('/'));
+    let decode = |text| percent_decode_str(text).decode_utf8().ok().map(String::from);
+    let names = path.and_then(|(sheet, key)| decode(sheet).zip(decode(key)));
+    let (sheet, key) = names.ok_or(Code::NotFound)?;
+    let sheet = public_sheet(&snapshot, &sheet)?;
+    // What is hidden has no history either.
+    if sheet.record(&key).is_some_and(|record| !sheet.shows(record)) {
+        return Err(Code::NotFound.into());
+    }
+    let (place, limit) = parse(query.as_deref(), snapshot.commit())?;
+    let live = app.live.clone();
+    let read = app.past.run(move || {
+        let engine = live.engine().ok_or_else(not_ready)?;
+        let record = (&**sheet.spec(), &*key);
+        engine.history(record, place.from, (place.skip, limit)).map_err(refused)
+    });
+    let Versions { items, looked_at } = read.await?;
+    if items.is_empty() && place.skip == 0 {
+        return Err(Code::NotFound.into());
+    }
+    let next = Place { skip: place.skip + looked_at, ..place };
+    let next = (looked_at == limit).then(|| next.to_string());
+    let items = items.into_iter().map(VersionView::of).collect();
+    let ask_again = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(([ask_again], Json(HistoryView { items, next })).into_response())
+}
+
+fn parse(query: Option<&str>, commit: CommitId) -> Result<(Place, usize), ApiError> {
+    let (mut place, mut limit) = (Place { from: commit, skip: 0 }, DEFAULT);
+    for (name, value) in pairs(query)? {
+        match &*name {
+            "cursor" => {
+                let none = || wrong("cursor", "is not a cursor of a history");
+                place = Place::parse(&value).ok_or_else(none)?;
+            }
+            "limit" => {
+                let number = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+                let range = || wrong("limit", format!("must be a whole number from 1 to {MOST}"));
+                limit = number.ok_or_else(range)?;
+            }
+            _ => return Err(wrong(&name, "is not a parameter of a history")),
+        }
+    }
+    Ok((place, limit))
+}
+
+impl Place {
+    fn parse(cursor: &str) -> Option<Self> {
+        let (from, skip) = cursor.split_once('.')?;
+        Some(Self { from: from.parse().ok()?, skip: skip.parse().ok()? })
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.from, self.skip)
+    }
+}
+
+impl VersionView {
+    fn of(version: Version) -> Self {
+        let Version { commit, seconds, author, summary, event, fields } = version;
+        let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
+        let time = SystemTime::UNIX_EPOCH.checked_add(since).map(view::time).unwrap_or_default();
+        let change = event.as_str();
+        Self { commit: commit.to_string(), time, author, summary, change, fields }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_as_it_was_written() {
+        let place = Place { from: CommitId::from_bytes([7; 20]), skip: 40 };
+        assert_eq!(Place::parse(&place.to_string()), Some(place));
+        for text in ["", "x", "7.7", &format!("{}.-1", place.from), &format!("{}.", place.from)] {
+            assert_eq!(Place::parse(text), None, "{text}");
+        }
+    }
+}

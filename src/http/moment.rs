@@ -1,0 +1,313 @@
+//! Which state a read is answered from: the published one, that of a commit the caller names, or
+//! one that contains a commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use headwater_engine::engine::{Engine, PastError};
+use headwater_engine::id::CommitId;
+use headwater_engine::query::commit_of_cursor;
+use headwater_engine::snapshot::Snapshot;
+use percent_encoding::percent_decode_str;
+use tokio::time::Instant;
+
+use super::app::App;
+use super::current::not_ready;
+use super::error::{ApiError, Code};
+use super::list::wrong;
+use super::webhook::wait;
+use crate::feed::Heard;
+
+/// The header that names a commit, as the parameter `at` does.
+pub(super) const AT: HeaderName = HeaderName::from_static("x-headwater-at");
+
+/// The header that names a commit which the state must contain.
+pub(super) const MIN_COMMIT: HeaderName = HeaderName::from_static("x-headwater-min-commit");
+
+/// How many seconds a reader waits before asking again for a commit that is not there.
+const RETRY_AFTER: u16 = 1;
+
+/// The state that a read is answered from.
+pub(super) struct Moment {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// Whether the same request is answered the same for ever.
+    pub(super) is_fixed: bool,
+}
+
+/// What a request says of the state that it wants.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wanted {
+    /// The commit, by whatever name.
+    at: Option<String>,
+    /// The commit of the list that is walked.
+    walked: Option<CommitId>,
+    /// What the state must contain.
+    least: Option<CommitId>,
+}
+
+impl Moment {
+    /// Returns the state for `request`, to `path` without base path, and takes the name of the
+    /// commit out of its query. `None` before the first load.
+    ///
+    /// # Errors
+    ///
+    /// 404 for a commit that is not in the history of the branch, 410 for the list of one, 503 for
+    /// one that is not there in time.
+    pub(super) async fn of(
+        app: &App,
+        path: &str,
+        request: &mut Request,
+    ) -> Result<Option<Self>, ApiError> {
+        let Some(snapshot) = app.live.snapshot() else { return Ok(None) };
+        let published = Self { snapshot, is_fixed: false };
+        // Nearly every request is about the present.
+        let headers = request.headers();
+        let plain = request.uri().query().is_none_or(|query| !names_commit(query));
+        if plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT) {
+            return Ok(Some(published));
+        }
+        let wanted = Wanted::of(path, request)?;
+        let until = Instant::now() + Duration::from_secs(wait(request.headers()));
+        let published = match wanted.least {
+            Some(least) => Self { snapshot: containing(app, least, until).await?, ..published },
+            None => published,
+        };
+        let commit = match (&wanted.at, wanted.walked) {
+            (None, None) => return Ok(Some(published)),
+            (None, Some(walked)) => walked,
+            (Some(name), walked) => {
+                let branch = name.strip_prefix(BRANCHES);
+                let commit = match branch.filter(|branch| !engine_serves(app, branch)) {
+                    Some(branch) => preview(app, branch).await?,
+                    None => called(app, name).await?,
+                };
+                if walked.is_some_and(|walked| walked != commit) {
+                    return Err(wrong("cursor", "is of a list at another commit than `at`"));
+                }
+                commit
+            }
+        };
+        let is_fixed = wanted.at.is_some_and(|name| name.parse::<CommitId>().is_ok());
+        let snapshot = at(app, commit).await.map_err(|error| match wanted.walked {
+            Some(_) if error.code() == Code::UnknownCommit => Code::CursorExpired.into(),
+            _ => error,
+        })?;
+        Ok(Some(Self { snapshot, is_fixed }))
+    }
+
+    /// Says whom an answer may be kept by, and for how long, where that is for ever.
+    pub(super) fn keep(&self, headers: &mut HeaderMap) {
+        if self.is_fixed {
+            let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
+            headers.insert(header::CACHE_CONTROL, forever);
+        }
+    }
+}
+
+impl Wanted {
+    fn of(path: &str, request: &mut Request) -> Result<Self, ApiError> {
+        let mut wanted = Self::default();
+        let name = header(request.headers(), &AT)?.map(str::to_owned);
+        if let Some(least) = header(request.headers(), &MIN_COMMIT)? {
+            wanted.least = Some(least.parse().map_err(|_| not_a_hash())?);
+        }
+        let asked = take_at(request.uri_mut())?;
+        wanted.at = match (asked, name) {
+            (Some(at), Some(name)) if at != name => {
+                return Err(wrong("at", "names another commit than X-Headwater-At"));
+            }
+            (at, name) => at.or(name),
+        };
+        if wanted.at.is_some() && PRESENT.contains(&path) {
+            return Err(wrong("at", "is not a parameter here: this is about the present"));
+        }
+        // Only lists have cursors of ours in their queries.
+        let sheet = path.strip_prefix("/api/").unwrap_or_default();
+        if !sheet.contains('/') && !sheet.starts_with('_') {
+            let cursor = parameters(request.uri()).find_map(|pair| pair.strip_prefix("cursor="));
+            wanted.walked = cursor.and_then(commit_of_cursor);
+        }
+        Ok(wanted)
+    }
+}
+
+/// What is not of one commit.
+const PRESENT: [&str; 3] = ["/api/_status", "/api/_changes", "/api/_reloads"];
+
+fn not_a_hash() -> ApiError {
+    ApiError::explained(Code::InvalidHeader, "X-Headwater-Min-Commit must be a full commit hash")
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
+    let value = headers.get(name).map(|value| value.to_str());
+    let text = || ApiError::explained(Code::InvalidHeader, format!("{name} must be text"));
+    value.transpose().map_err(|_| text())
+}
+
+/// Says whether a query may have one of the parameters that are looked for here.
+fn names_commit(query: &str) -> bool {
+    query.contains("at=") || query.contains("cursor=")
+}
+
+fn parameters(uri: &Uri) -> impl Iterator<Item = &str> {
+    uri.query().unwrap_or_default().split('&')
+}
+
+/// Takes the parameter `at` out of the query and returns its value.
+fn take_at(uri: &mut Uri) -> Result<Option<String>, ApiError> {
+    let (found, rest): (Vec<&str>, Vec<&str>) =
+        parameters(uri).partition(|pair| pair.starts_with("at="));
+    let [value] = found[..] else {
+        let twice = || wrong("at", "is given more than once");
+        return if found.is_empty() { Ok(None) } else { Err(twice()) };
+    };
+    let name = percent_decode_str(&value["at=".len()..]).decode_utf8();
+    let name = name.map_err(|_| wrong("at", "is not valid UTF-8 behind its escapes"))?.into_owned();
+    let mark = if rest.is_empty() { "" } else { "?" };
+    let text = format!("{}{mark}{}", uri.path(), rest.join("&"));
+    let mut parts = uri.clone().into_parts();
+    // What is left of a query is as valid as it was.
+    parts.path_and_query = PathAndQuery::try_from(text).ok();
+    if let Ok(shorter) = Uri::from_parts(parts) {
+        *uri = shorter;
+    }
+    Ok(Some(name))
+}
+
+/// In front of the full name of a branch.
+const BRANCHES: &str = "refs/heads/";
+
+fn engine_serves(app: &App, branch: &str) -> bool {
+    app.live.engine().is_some_and(|engine| engine.serves(branch))
+}
+
+/// Has the state of another branch made, and returns its commit.
+async fn preview(app: &App, branch: &str) -> Result<CommitId, ApiError> {
+    let (live, branch) = (app.live.clone(), branch.to_owned());
+    let made = app.past.run(move || match live.engine() {
+        Some(engine) => engine.preview(&branch).map(|state| state.commit()).map_err(refused),
+        None => Err(not_ready()),
+    });
+    made.await
+}
+
+fn engine(app: &App) -> Result<&Engine, ApiError> {
+    app.live.engine().ok_or_else(not_ready)
+}
+
+/// Returns the commit that goes by `name`.
+pub(super) async fn called(app: &App, name: &str) -> Result<CommitId, ApiError> {
+    // A full hash needs nothing to be looked up.
+    if let Ok(commit) = name.parse() {
+        return Ok(commit);
+    }
+    let (live, name) = (app.live.clone(), name.to_owned());
+    let looked = app.past.run(move || match live.engine() {
+        Some(engine) => engine.commit_called(&name).map_err(refused),
+        None => Err(not_ready()),
+    });
+    looked.await
+}
+
+/// Returns the state of `commit`: at once if it is kept, else it is loaded in its turn.
+pub(super) async fn at(app: &App, commit: CommitId) -> Result<Arc<Snapshot>, ApiError> {
+    if let Some(kept) = engine(app)?.kept(commit) {
+        return Ok(kept);
+    }
+    let live = app.live.clone();
+    let loaded = app.past.run(move || match live.engine() {
+        Some(engine) => engine.at(commit).map_err(refused),
+        None => Err(not_ready()),
+    });
+    loaded.await
+}
+
+/// Returns the answer where there is no state of a commit.
+pub(super) fn refused(error: PastError) -> ApiError {
+    match &error {
+        PastError::Unknown { .. } => ApiError::explained(Code::UnknownCommit, error.to_string()),
+        _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),
+        _ => ApiError::caused_by(Code::Internal, &error),
+    }
+}
+
+/// Waits until what is published contains `least`.
+async fn containing(app: &App, least: CommitId, until: Instant) -> Result<Arc<Snapshot>, ApiError> {
+    let mut listener = app.feed.listen();
+    loop {
+        let snapshot = engine(app)?.snapshot();
+        let (live, commit) = (app.live.clone(), snapshot.commit());
+        let contained = app.past.run(move || match live.engine() {
+            Some(engine) => Ok(engine.descends(commit, least)),
+            None => Err(not_ready()),
+        });
+        if commit == least || contained.await? {
+            return Ok(snapshot);
+        }
+        if let Heard::Nothing | Heard::Closed = listener.next_until(until).await {
+            let error = ApiError::explained(
+                Code::NotYet,
+                format!("commit {least} is not in what is served, which is at {commit}"),
+            );
+            return Err(error.header(header::RETRY_AFTER, RETRY_AFTER));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(
+        path: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<(Wanted, String), Code> {
+        let mut request = Request::builder().uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(axum::body::Body::empty()).unwrap();
+        let plain = request.uri().path().to_owned();
+        let wanted = Wanted::of(&plain, &mut request).map_err(|error| error.code())?;
+        Ok((wanted, request.uri().to_string()))
+    }
+
+    #[test]
+    fn the_name_of_a_commit_is_taken_out_of_the_query() {
+        let name = |name: &str| Wanted { at: Some(name.to_owned()), ..Wanted::default() };
+        let cases = [
+            ("/api/people?at=v1", name("v1"), "/api/people"),
+            (
+                "/api/people?a=%20b&at=refs%2Ftags%2Fv1&c",
+                name("refs/tags/v1"),
+                "/api/people?a=%20b&c",
+            ),
+            (
+                "/api/people?at%5Beq%5D=v1&format=x",
+                Wanted::default(),
+                "/api/people?at%5Beq%5D=v1&format=x",
+            ),
+        ];
+        for (path, expected, left) in cases {
+            assert_eq!(wanted(path, &[]), Ok((expected, left.to_owned())), "{path}");
+        }
+    }
+
+    #[test]
+    fn one_commit_is_named_and_only_where_it_means_something() {
+        let header = [("x-headwater-at", "v1")];
+        assert!(wanted("/api/people?at=v1", &header).is_ok());
+        for (path, headers, code) in [
+            ("/api/people?at=v2", &header[..], Code::InvalidQuery),
+            ("/api/people?at=v1&at=v1", &[], Code::InvalidQuery),
+            ("/api/people?at=%FF", &[], Code::InvalidQuery),
+            ("/api/_status?at=v1", &[], Code::InvalidQuery),
+            ("/api/people", &[("x-headwater-min-commit", "v1")], Code::InvalidHeader),
+        ] {
+            assert_eq!(wanted(path, headers), Err(code), "{path}");
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Following what changes: answers, long polls and Server-Sent Events.
+
+use headwater_testkit::Upstream;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+
+use crate::harness::{RELOAD, TestServer, people, person};
+
+fn push(upstream: &mut Upstream, slug: &str, age: u32) -> String {
+    let text = person(slug, slug, age);
+    upstream.commit("an age").put(format!("people/{slug}.toml"), text).push()
+}
+
+/// Returns what each item is, in short.
+fn told(body: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let items = body["items"].as_array().unwrap().iter();
+    items.map(|item| (text(&item["change"]), text(&item["key"]))).collect()
+}
+
+fn pair(change: &str, key: &str) -> (String, String) {
+    (change.to_owned(), key.to_owned())
+}
+
+#[test]
+fn who_was_away_gets_the_net_change() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let server = TestServer::start(&upstream.url());
+    for age in 1..=20 {
+        push(&mut upstream, "ada", age);
+        push(&mut upstream, "passing", age);
+        server.reload().outcome("applied");
+    }
+    upstream.commit("gone").delete("people/passing.toml").delete("people/grace.toml").push();
+    let last = push(&mut upstream, "new", 1);
+    server.reload().outcome("applied");
+    let answer = server.get(&format!("/api/_changes?since={first}"));
+    let body = answer.json();
+    assert_eq!((&body["from"], &body["to"]), (&json!(first), &json!(last)));
+    assert_eq!((answer.commit(), &body["resync"]), (&*last, &json!(false)));
+    assert_eq!(told(&body), [pair("change", "ada"), pair("leave", "grace"), pair("enter", "new")]);
+    assert_eq!(body["items"][0]["value"]["age"], 20);
+    assert_eq!(body["items"][0]["fields"], json!(["/age", "/bio", "/name"]));
+    assert!(body["items"][1]["value"].is_null());
+    let now = server.get("/api/_changes").json();
+    assert_eq!((&now["from"], &now["to"], &now["items"]), (&json!(last), &json!(last), &json!([])));
+}
+
+#[test]
+fn a_filter_tells_what_enters_it_and_what_leaves_it() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let server = TestServer::start(&upstream.url());
+    push(&mut upstream, "ada", 90);
+    push(&mut upstream, "grace", 1);
+    push(&mut upstream, "new", 1);
+    server.reload().outcome("applied");
+    let body = server.get(&format!("/api/_changes?since={first}&sheet=people&age[gte]=80")).json();
+    assert_eq!(told(&body), [pair("enter", "ada"), pair("leave", "grace")]);
+    for (query, parameter) in [
+        ("since=x", "since"),
+        ("sheet=nothing", "sheet"),
+        ("age=1", "age"),
+        ("sheet=people&q=x", "q"),
+        ("sheet=people&nothing=x", "nothing"),
+        ("wait=301", "wait"),
+    ] {
+        let problem = server.get(&format!("/api/_changes?{query}")).problem(422, "invalid_query");
+        assert_eq!(problem["errors"][0]["parameter"], parameter, "{query}");
+    }
+}
+
+#[test]
+fn a_long_poll_is_answered_by_the_next_publication() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let first = upstream.head().unwrap();
+    let pushed = push(&mut upstream, "ada", 90);
+    let poll = server.request(Method::GET, &format!("/api/_changes?since={first}&wait=60")).send();
+    let (answer, reload) = server.runtime().block_on(async {
+        let reload = server.call(RELOAD).send();
+        tokio::join!(poll, reload)
+    });
+    assert_eq!(reload.unwrap().status(), 200);
+    let body = server.runtime().block_on(async { answer.unwrap().bytes().await.unwrap() });
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((&body["to"], told(&body)), (&json!(pushed), vec![pair("change", "ada")]));
+    let none = server.get(&format!("/api/_changes?since={pushed}&wait=0")).json();
+    assert_eq!((&none["to"], &none["items"]), (&json!(pushed), &json!([])));
+}
+
+/// Somebody who follows the events of a server.
+struct Follower<'a> {
+    server: &'a TestServer,
+    response: Response,
+    text: String,
+}
+
+/// An event: its name, the id, the data.
+type Event = (String, String, Value);
+
+impl<'a> Follower<'a> {
+    fn of(server: &'a TestServer, query: &str, last: Option<&str>) -> Self {
+        let request = server.request(Method::GET, &format!("/api/_changes?{query}"));
+        let mut request = request.header("accept", "text/event-stream");
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let response = server.runtime().block_on(request.send()).unwrap();
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut follower = Self { server, response, text: String::new() };
+        // Sent at once, so that the client knows that it is heard.
+        assert_eq!(follower.block(), "retry: 2000");
+        follower
+    }
+
+    /// Returns what comes before the next empty line.
+    fn block(&mut self) -> String {
+        loop {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
+                let (block, rest) = (block.to_owned(), rest.to_owned());
+                self.text = rest;
+                return block;
+            }
+            let chunk = self.server.runtime().block_on(self.response.chunk()).unwrap().unwrap();
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    fn event(&mut self) -> Event {
+        loop {
+            let block = self.block();
+            let field = |name: &str| {
+                let line = block.lines().find_map(|line| line.strip_prefix(name));
+                line.map(str::to_owned)
+            };
+            if let Some(data) = field("data: ") {
+                let data = serde_json::from_str(&data).unwrap();
+                return (field("event: ").unwrap(), field("id: ").unwrap(), data);
+            }
+        }
+    }
+}
+
+#[test]
+fn who_stays_gets_every_publication_once_and_in_order() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let mut at = upstream.head().unwrap();
+    let mut follower = Follower::of(&server, "", None);
+    for age in 1..=10 {
+        let commit = push(&mut upstream, "ada", age);
+        server.reload().outcome("applied");
+        let (event, id, data) = follower.event();
+        assert_eq!((&*event, &id), ("changes", &commit));
+        assert_eq!((&data["from"], &data["to"]), (&json!(at), &json!(commit)));
+        assert_eq!(told(&data), [pair("change", "ada")]);
+        assert_eq!(data["items"][0]["value"]["age"], age);
+        at = commit;
+    }
+}
+
+#[test]
+fn who_comes_back_gets_what_he_missed_in_one_event() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let first = upstream.head().unwrap();
+    for age in 1..=5 {
+        push(&mut upstream, "ada", age);
+        server.reload().outcome("applied");
+    }
+    let last = upstream.head().unwrap();
+    for (query, id) in [("since=".to_owned() + &first, None), (String::new(), Some(&*first))] {
+        let (event, id, data) = Follower::of(&server, &query, id).event();
+        assert_eq!((&*event, &id, &data["from"]), ("changes", &last, &json!(first)));
+        assert_eq!(data["items"][0]["value"]["age"], 5);
+    }
+    let (event, _, data) = Follower::of(&server, "", Some("not a commit")).event();
+    assert_eq!((&*event, &data["commit"]), ("resync", &json!(last)));
+}
+
+#[test]
+fn changes_elsewhere_are_not_told_to_who_follows_a_part() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let mut follower = Follower::of(&server, "sheet=people&age=90", None);
+    push(&mut upstream, "grace", 3);
+    server.reload().outcome("applied");
+    let commit = push(&mut upstream, "ada", 90);
+    server.reload().outcome("applied");
+    let (_, id, data) = follower.event();
+    assert_eq!((id, told(&data)), (commit, vec![pair("enter", "ada")]));
+}
+
+#[test]
+fn a_history_that_was_rewritten_is_one_event_to_begin_anew() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let mut follower = Follower::of(&server, "", None);
+    let text = person("ada", "Augusta Ada King", 36);
+    let rewritten = upstream.force_commit_on(None, "anew").put("people/ada.toml", text).push();
+    let id = server.reload().problem(409, "diverged")["heldId"].as_str().unwrap().to_owned();
+    assert_eq!(server.apply(&id).status, 200);
+    let (event, id, _) = follower.event();
+    assert_eq!((&*event, id), ("resync", rewritten));
+    let next = push(&mut upstream, "ada", 1);
+    server.reload().outcome("applied");
+    let (event, id, data) = follower.event();
+    assert_eq!((&*event, id, told(&data)), ("changes", next, vec![pair("change", "ada")]));
+}
+
+#[test]
+fn a_server_that_stops_lets_its_followers_go() {
+    let upstream = people();
+    let mut server = TestServer::start(&upstream.url());
+    let request =
+        server.request(Method::GET, "/api/_changes").header("accept", "text/event-stream");
+    let mut response = server.runtime().block_on(request.send()).unwrap();
+    assert!(server.runtime().block_on(response.chunk()).unwrap().is_some());
+    assert!(server.stop(), "it waits for nobody who only listens");
+    let ended =
+        server.runtime().block_on(async { while let Ok(Some(_)) = response.chunk().await {} });
+    assert_eq!(ended, ());
+}
