@@ -31,7 +31,7 @@ mod webhook;
 mod write;
 
 use axum::Router;
-use axum::http::{Method, header};
+use axum::http::{HeaderName, Method, header};
 use axum::routing::{get, post, put};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
@@ -135,6 +135,9 @@ async fn not_written() -> ApiError {
     )
 }
 
+/// How long a caller waits, among other wishes (RFC 7240).
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+
 /// Lets pages of other origins read, and nothing else: no credentials, no other method.
 fn cors_layer(cors: &Cors) -> Option<CorsLayer> {
     let origins = match cors {
@@ -144,5 +147,7 @@ fn cors_layer(cors: &Cors) -> Option<CorsLayer> {
     };
     let layer = CorsLayer::new().allow_origin(origins);
     let layer = layer.allow_methods([Method::GET, Method::HEAD]);
-    Some(layer.expose_headers([current::COMMIT, header::ETAG]))
+    let layer =
+        layer.allow_headers([moment::AT, moment::MIN_COMMIT, PREFER, header::IF_NONE_MATCH]);
+    Some(layer.expose_headers([current::COMMIT, header::ETAG, header::LINK]))
 }

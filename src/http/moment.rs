@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use headwater_engine::engine::{Engine, PastError};
 use headwater_engine::id::CommitId;
 use headwater_engine::query::commit_of_cursor;
@@ -70,7 +70,10 @@ impl Moment {
             return Ok(Some(published));
         }
         let wanted = Wanted::of(path, request)?;
-        let until = Instant::now() + Duration::from_secs(wait(request.headers()));
+        // Who does not say how long is told at once.
+        let headers = request.headers();
+        let patience = if headers.contains_key("prefer") { wait(headers) } else { 0 };
+        let until = Instant::now() + Duration::from_secs(patience);
         let published = match wanted.least {
             Some(least) => Self { snapshot: containing(app, least, until).await?, ..published },
             None => published,
@@ -121,6 +124,9 @@ impl Wanted {
             }
             (at, name) => at.or(name),
         };
+        if wanted.at.is_some() && !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Err(wrong("at", "is not a parameter of a write: history is not changed"));
+        }
         if wanted.at.is_some() && PRESENT.contains(&path) {
             return Err(wrong("at", "is not a parameter here: this is about the present"));
         }

@@ -219,7 +219,8 @@ fn a_server_that_stops_lets_its_followers_go() {
     let mut response = server.runtime().block_on(request.send()).unwrap();
     assert!(server.runtime().block_on(response.chunk()).unwrap().is_some());
     assert!(server.stop(), "it waits for nobody who only listens");
-    let ended =
-        server.runtime().block_on(async { while let Ok(Some(_)) = response.chunk().await {} });
-    assert_eq!(ended, ());
+    // The stream ends, or breaks off with the connection; either way nobody waits for it.
+    while let Ok(Some(piece)) = server.runtime().block_on(response.chunk()) {
+        assert!(piece.starts_with(b": "), "nothing is published any more");
+    }
 }

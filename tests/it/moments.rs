@@ -294,3 +294,12 @@ fn another_branch_is_previewed_over_the_present_state_where_that_is_allowed() {
     server.get("/api/people/new").problem(404, "not_found");
     assert_eq!(server.get("/api/_search?q=newcomer").json()["total"], 0);
 }
+
+#[test]
+fn history_is_not_written_to() {
+    let upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let head = upstream.head().unwrap();
+    let put = server.request(Method::PUT, &format!("/api/people/ada?at={head}"));
+    server.send(put.json(&json!({}))).problem(422, "invalid_query");
+}
