@@ -33,10 +33,17 @@ fn reads(criterion: &mut Criterion) {
                 });
             });
         }
-        let query = Query::parse("data civic").unwrap_or_else(|error| panic!("{error}"));
-        group.bench_function("search", |bencher| {
-            bencher.iter(|| snapshot.text().search(black_box(&query), Scope::All, 0, 30));
-        });
+        for (name, text) in [
+            ("search", "data civic"),
+            ("search/typo", "dats~ civic"),
+            ("search/corrected", "commxnity civic"),
+            ("search/corrected-twice", "cqmmuqity civic"),
+        ] {
+            let query = Query::parse(text).unwrap_or_else(|error| panic!("{error}"));
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| snapshot.text().search(black_box(&query), Scope::All, 0, 30));
+            });
+        }
         group.finish();
     }
 }

@@ -14,7 +14,7 @@ mod yaml;
 use crate::problem::Rule;
 
 pub use json::json;
-pub use toml::{toml_1_0, toml_1_1};
+pub use toml::{place_of, toml_1_0, toml_1_1};
 pub use yaml::yaml;
 
 /// The formats of files.

@@ -15,6 +15,7 @@ pub mod causes;
 pub mod fault;
 mod workers;
 pub mod id;
+pub mod language;
 pub mod value;
 pub mod scalar;
 pub mod problem;

@@ -80,6 +80,8 @@ pub struct Page {
     pub facets: Vec<Facet>,
     /// Where a list with a cursor goes on; `None` at its end and in numbered pages.
     pub next: Option<String>,
+    /// What stood for the words of `q` that occur nowhere in the sheet.
+    pub corrections: Vec<search::Correction>,
 }
 
 /// What is wrong with a parameter.

@@ -5,16 +5,24 @@
 //! so it is published with the snapshot it belongs to, and there is nothing to roll back. What a
 //! search finds, and how it ranks, depends on the live documents alone.
 
+mod alike;
 mod analyzer;
 mod compaction;
 mod contents;
 mod cursor;
 mod highlight;
+mod hits;
+mod pattern;
 mod query;
 mod ranking;
+mod reading;
 mod segment;
+mod shape;
 mod slots;
 mod stem;
+mod terms;
+mod totals;
+mod typos;
 mod words;
 mod writer;
 
@@ -25,15 +33,25 @@ use std::sync::Arc;
 use tantivy::DocId;
 
 pub use crate::search::compaction::{Compacted, Compaction};
-pub use crate::search::highlight::highlight;
+pub use crate::search::highlight::Highlighter;
+pub use crate::search::hits::{Hit, Hits, Matches};
 pub use crate::search::query::{
-    MAX_CLAUSES, MAX_EXPANSIONS, MAX_PHRASES, MAX_PREFIXES, MAX_QUERY_BYTES, Query, QueryError,
+    MAX_CLAUSES, MAX_EXPANSIONS, MAX_OPEN_WORDS, MAX_PHRASES, MAX_QUERY_BYTES, MIN_TYPO_LETTERS,
+    Query, QueryError,
 };
+pub use crate::search::reading::Readings;
 pub use crate::search::slots::{Slot, Slots};
+pub use crate::search::typos::{
+    Correction, MAX_ALIKE, MAX_CORRECTED, MAX_CORRECTIONS, MIN_CORRECTED_LETTERS, Spelling,
+};
 
 use crate::fault;
 use crate::id::{CommitId, Key, SheetName};
-use crate::search::segment::{Segment, Totals};
+use crate::language::Language;
+use crate::search::hits::Ranked;
+use crate::search::segment::Segment;
+use crate::search::shape::{Languages, Shape};
+use crate::search::totals::TotalsByLanguage;
 
 /// The name of a document: the sheet and key of its record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,24 +86,6 @@ impl Scope<'_> {
     }
 }
 
-/// What a search found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hits {
-    /// How many documents match in all.
-    pub total: u64,
-    /// The asked-for page of them: best first, ties by sheet and key.
-    pub hits: Vec<Hit>,
-}
-
-/// One document that was found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Hit {
-    /// The document.
-    pub name: DocName,
-    /// How well it matches; greater is better, and only the order has a meaning.
-    pub score: f32,
-}
-
 /// Why the text index could not be changed or searched.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
@@ -106,22 +106,28 @@ pub enum SearchError {
 /// The full-text index of one commit. Cloning it is cheap.
 #[derive(Clone)]
 pub struct TextIndex {
-    slots: Arc<Slots>,
+    shape: Arc<Shape>,
     segments: Arc<[Segment]>,
-    totals: Totals,
+    totals: TotalsByLanguage,
     stamp: CommitId,
 }
 
 impl TextIndex {
-    /// Returns the index of nothing, stamped [`CommitId::ZERO`].
-    pub fn new(slots: Slots) -> Self {
-        let segments: Arc<[Segment]> = Arc::default();
-        Self { slots: Arc::new(slots), segments, totals: Totals::default(), stamp: CommitId::ZERO }
+    /// Returns the index of nothing, stamped [`CommitId::ZERO`]. `languages` are those of the
+    /// sheets; of others nothing is said.
+    pub fn new(slots: Slots, languages: impl IntoIterator<Item = (SheetName, Language)>) -> Self {
+        let shape = Shape { slots, languages: Languages::new(languages) };
+        Self {
+            shape: Arc::new(shape),
+            segments: Arc::default(),
+            totals: TotalsByLanguage::default(),
+            stamp: CommitId::ZERO,
+        }
     }
 
     /// Returns the slots it was made with.
     pub fn slots(&self) -> &Slots {
-        &self.slots
+        &self.shape.slots
     }
 
     /// Returns the commit it stands for.
@@ -137,7 +143,7 @@ impl TextIndex {
 
     /// Returns the number of live documents.
     pub fn documents(&self) -> u64 {
-        self.totals.documents
+        self.totals.documents()
     }
 
     /// Returns the number of segments.
@@ -176,18 +182,21 @@ impl TextIndex {
         changed.dedup();
         let mut segments = without(&self.segments, &changed);
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
-        segments.extend(build(&self.slots, &changed, texts, threads, few)?);
+        segments.extend(build(&self.shape, &changed, texts, threads, few)?);
         fault::point("text.built")?;
         Ok(self.with_segments(segments).restamped(stamp))
     }
 
     /// Returns the page of the best matches that begins at `offset`.
     ///
+    /// A query is read in every language of the scope. Where nothing matches since some of its words
+    /// occur nowhere, those spelled most alike stand for them.
+    ///
     /// Linear in the documents that hold the rarest word of the query.
     ///
     /// # Errors
     ///
-    /// [`SearchError::Query`] where a prefix stands for too many words.
+    /// [`SearchError::Query`] where prefixes and typos stand for too many words.
     pub fn search(
         &self,
         query: &Query,
@@ -197,7 +206,7 @@ impl TextIndex {
     ) -> Result<Hits, SearchError> {
         let wanted = offset.saturating_add(limit);
         let (mut total, mut best) = (0, BinaryHeap::new());
-        ranking::evaluate(self, query, scope, |segment, doc, score| {
+        let readings = self.evaluate(query, scope, |segment, doc, score| {
             total += 1;
             let ranked = Ranked { score, segment, doc };
             if best.len() < wanted {
@@ -209,7 +218,7 @@ impl TextIndex {
             }
         })?;
         let page = best.into_sorted_vec().into_iter().skip(offset);
-        Ok(Hits { total, hits: page.map(|ranked| ranked.hit()).collect() })
+        Ok(Hits { total, hits: page.map(|ranked| ranked.hit()).collect(), readings })
     }
 
     /// Returns every document of `sheet` that matches, in key order, with its score.
@@ -217,22 +226,41 @@ impl TextIndex {
     /// # Errors
     ///
     /// As [`Self::search`].
-    pub fn matches(
-        &self,
-        query: &Query,
-        sheet: &SheetName,
-    ) -> Result<Vec<(&Key, f32)>, SearchError> {
-        let mut matches = Vec::new();
+    pub fn matches(&self, query: &Query, sheet: &SheetName) -> Result<Matches<'_>, SearchError> {
+        let mut documents = Vec::new();
         let scope = Scope::Sheets(std::slice::from_ref(sheet));
-        ranking::evaluate(self, query, scope, |segment, doc, score| {
-            matches.push((segment.key(doc), score));
+        let readings = self.evaluate(query, scope, |segment, doc, score| {
+            documents.push((segment.key(doc), score));
         })?;
-        matches.sort_by_key(|(key, _)| *key);
-        Ok(matches)
+        documents.sort_by_key(|(key, _)| *key);
+        Ok(Matches { documents, readings })
+    }
+
+    /// Calls `matched` with each match and its score.
+    fn evaluate<'a>(
+        &'a self,
+        query: &Query,
+        scope: Scope<'_>,
+        mut matched: impl FnMut(&'a Segment, DocId, f32),
+    ) -> Result<Readings, SearchError> {
+        let mut by_language = typos::read(self, query, scope)?;
+        let (mut corrections, mut is_found) = (Vec::new(), false);
+        ranking::evaluate(self, &by_language, scope, |segment, doc, score| {
+            is_found = true;
+            matched(segment, doc, score);
+        })?;
+        // A word that must occur and does not leaves no match, so only then is one looked for.
+        if !is_found {
+            corrections = typos::correct(self, &mut by_language, scope)?;
+            if !corrections.is_empty() {
+                ranking::evaluate(self, &by_language, scope, matched)?;
+            }
+        }
+        Ok(Readings::new(by_language, corrections))
     }
 
     fn with_segments(&self, segments: Vec<Segment>) -> Self {
-        Self { totals: Totals::of(&segments), segments: segments.into(), ..self.clone() }
+        Self { totals: TotalsByLanguage::of(&segments), segments: segments.into(), ..self.clone() }
     }
 }
 
@@ -245,51 +273,6 @@ impl std::fmt::Debug for TextIndex {
             .finish_non_exhaustive()
     }
 }
-
-/// A match in the order of the answer: the best is the least.
-struct Ranked<'a> {
-    score: f32,
-    segment: &'a Segment,
-    doc: DocId,
-}
-
-impl Ranked<'_> {
-    fn name(&self) -> (&SheetName, &Key) {
-        (self.segment.sheet(self.doc), self.segment.key(self.doc))
-    }
-
-    fn hit(self) -> Hit {
-        let (sheet, key) = self.name();
-        Hit { name: DocName { sheet: sheet.clone(), key: key.clone() }, score: self.score }
-    }
-}
-
-impl Ord for Ranked<'_> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        other.score.total_cmp(&self.score).then_with(|| {
-            if std::ptr::eq(self.segment, other.segment) {
-                // Documents of a segment are in the order of their names.
-                self.doc.cmp(&other.doc)
-            } else {
-                self.name().cmp(&other.name())
-            }
-        })
-    }
-}
-
-impl PartialOrd for Ranked<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Ranked<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Ranked<'_> {}
 
 /// Returns the segments with the documents in `names` dead, and without segments that are all
 /// dead.
@@ -308,7 +291,7 @@ fn without(segments: &[Segment], names: &[DocName]) -> Vec<Segment> {
         });
         if docs.is_empty() {
             left.push(segment.clone());
-        } else if (docs.len() as u64) < segment.live().documents {
+        } else if (docs.len() as u64) < segment.living() {
             left.push(segment.without(&docs));
         }
     }
@@ -328,7 +311,7 @@ const FEW: usize = 1_024;
 /// Builds segments of those documents that have texts, on so many threads at most. `names` is
 /// sorted.
 fn build(
-    slots: &Slots,
+    shape: &Shape,
     names: &[DocName],
     texts: &Texts<'_>,
     threads: usize,
@@ -338,7 +321,7 @@ fn build(
     let chunk = names.len().div_ceil(threads).clamp(*bounds.start(), *bounds.end());
     let chunks: Vec<&[DocName]> = names.chunks(chunk).collect();
     let one =
-        |names: &[DocName]| Segment::build(slots, names, texts, few).map_err(SearchError::Build);
+        |names: &[DocName]| Segment::build(shape, names, texts, few).map_err(SearchError::Build);
     let built: Result<Vec<Vec<Option<Segment>>>, SearchError> = match &*chunks {
         [] => Ok(Vec::new()),
         [all] => one(all).map(|segment| vec![vec![segment]]),

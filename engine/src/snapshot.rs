@@ -14,7 +14,7 @@ use crate::layout::Layout;
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::report::Counts;
-use crate::search::{DocName, SearchError, Slot, Slots, TextIndex};
+use crate::search::{DocName, SearchError, Slot, Slots, Spelling, TextIndex};
 use crate::sheet::{Claim, Served, Sheet};
 
 /// The state of a branch at one commit: records, indexes, problems and the text index.
@@ -33,7 +33,7 @@ impl Snapshot {
     /// Returns the state of the empty tree, from which every rebuild starts.
     pub fn empty() -> Self {
         let layout = Layout::empty();
-        let text = TextIndex::new(Slots::new(std::iter::empty()));
+        let text = TextIndex::new(Slots::new(std::iter::empty()), std::iter::empty());
         let digest = digest(&layout, &OrdMap::new());
         Self { commit: CommitId::ZERO, layout, sheets: OrdMap::new(), text, digest }
     }
@@ -111,6 +111,18 @@ impl Snapshot {
         if let Some(record) = sheet.record(name.key.as_str()).filter(|record| sheet.shows(record)) {
             texts(sheet.spec(), record, self.text.slots(), emit);
         }
+    }
+
+    /// Returns a word that stood for another as it is written in a record that has it. Linear in
+    /// the texts of that record.
+    pub fn spelled(&self, spelling: &Spelling) -> String {
+        let mut written = None;
+        self.searched_texts(spelling.document(), &mut |_, text| {
+            if written.is_none() {
+                written = spelling.written_in(text);
+            }
+        });
+        written.unwrap_or_else(|| spelling.stem().to_owned())
     }
 
     /// Writes the records to `cache`, from which a later load takes them.
@@ -192,7 +204,8 @@ impl Snapshot {
             }
         }
         let text = if fresh {
-            TextIndex::new(Slots::new(layout.sheets().flat_map(|spec| boosts(spec))))
+            let languages = layout.sheets().map(|spec| (spec.name.clone(), spec.language));
+            TextIndex::new(Slots::new(layout.sheets().flat_map(|spec| boosts(spec))), languages)
         } else {
             self.text.clone()
         };

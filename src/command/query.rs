@@ -42,7 +42,7 @@ pub fn query(arguments: &QueryArgs, out: &mut (dyn Write + Send)) -> Result<Exit
     let part = query.run(sheet, snapshot.text());
     let part = part.map_err(|error| Failure::caused_by(Exit::Usage, &error))?;
     if arguments.page {
-        writeln!(out, "{}", page(&query, &part))?;
+        writeln!(out, "{}", page(&snapshot, &query, &part))?;
         return Ok(Exit::Success);
     }
     let texts = part.items.iter().map(|record| shown(query.fields(), record));

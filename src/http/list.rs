@@ -35,7 +35,7 @@ pub(super) async fn list(
             {
                 engine.keep(&snapshot);
             }
-            Ok(json::text(page(&query, &part)))
+            Ok(json::text(page(&snapshot, &query, &part)))
         })
         .await
 }

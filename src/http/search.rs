@@ -41,7 +41,7 @@ pub(super) async fn search(
         .run(move || {
             let scope = if sheets.is_empty() { Scope::All } else { Scope::Sheets(&sheets) };
             let found = snapshot.text().search(&query, scope, offset, limit);
-            Ok(json::text(hits(&snapshot, &query, &found.map_err(search_failed)?)))
+            Ok(json::text(hits(&snapshot, &found.map_err(search_failed)?)))
         })
         .await
 }

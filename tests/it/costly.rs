@@ -60,6 +60,19 @@ fn escaped(text: &str) -> String {
     text.replace('"', "%22").replace(' ', "+")
 }
 
+/// Returns long words with `edits` letters changed that stand for themselves nowhere, but for others
+/// mostly. The first letter stays.
+fn misspelled(words: &[String], edits: usize) -> Vec<String> {
+    let known: BTreeSet<&String> = words.iter().collect();
+    let misspell = |word: &String| {
+        let mut letters: Vec<char> = word.chars().collect();
+        (0..edits).for_each(|edit| letters[2 + 3 * edit] = 'q');
+        letters.into_iter().collect::<String>()
+    };
+    let long = words.iter().filter(|word| word.chars().count() >= 8).map(misspell);
+    long.filter(|word| !known.contains(word)).collect()
+}
+
 /// Returns queries, each with what is costly about it. Those that would cost more are refused.
 fn queries(words: &[String], pairs: &[String]) -> Vec<(String, String)> {
     let common = || words.iter().map(String::as_str);
@@ -91,6 +104,40 @@ fn queries(words: &[String], pairs: &[String]) -> Vec<(String, String)> {
         queries.push((format!("{count} phrases that are nowhere, excluded"), query));
     }
     queries.extend(('a'..='z').map(|start| (format!("the prefix {start}"), format!("{start}*"))));
+    for edits in [1, 2] {
+        let wrong = misspelled(words, edits);
+        let open: Vec<String> = wrong.iter().map(|word| format!("{word}~{edits}")).collect();
+        let short: Vec<String> =
+            short().filter(|word| word.len() > 2).map(|word| format!("{word}~")).collect();
+        for count in [1, 4, 5, 40] {
+            let query = many("", strs(&wrong), count);
+            queries.push((format!("{count} words with {edits} letters wrong"), query.clone()));
+            let phrase = format!("\"{query}\"");
+            queries.push((format!("the same as a phrase, {edits}"), phrase));
+        }
+        let rest = many(&many("", strs(&wrong), 4), common(), 40);
+        queries.extend([
+            (format!("4 words with {edits} letters wrong, and common words"), rest),
+            (format!("4 words with {edits} letters that may be wrong"), many("", strs(&open), 4)),
+            (
+                format!("the same, {edits}, and common words"),
+                many(&many("", strs(&open), 4), common(), 40),
+            ),
+            (
+                format!("the same, {edits}, excluded"),
+                format!("{first} -{}", many("", strs(&open), 4).replace(' ', " -")),
+            ),
+            (
+                format!("4 short words with letters that may be wrong, {edits}"),
+                many(&many("", strs(&short), 4), strs(&wrong), 4 * (edits - 1)),
+            ),
+        ]);
+    }
+    let long = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghij";
+    let very_long: Vec<String> = (0..4).map(|n| format!("{n}{long}~2")).collect();
+    queries.push(("4 very long words with typos".to_owned(), many("", strs(&very_long), 4)));
+    let very_long: Vec<String> = (0..4).map(|n| format!("{n}{long}")).collect();
+    queries.push(("4 very long words that are nowhere".to_owned(), many("", strs(&very_long), 4)));
     let strange = many("", strs(&strange), 4);
     for prefixes in ["s* c* a* d*", "s* t* a* w*", "s* l* a* w*", "s* -c* a* -d*"] {
         let phrase = |word: &str| format!("-{first}-{} ", word.trim_start_matches('-'));

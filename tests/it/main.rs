@@ -30,6 +30,7 @@ mod reads;
 mod refusals;
 mod reloads;
 mod remotes;
+mod searches;
 mod secrets;
 mod signatures;
 mod storm;

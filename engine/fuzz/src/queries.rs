@@ -2,19 +2,23 @@
 
 use std::sync::LazyLock;
 
+use headwater_engine::language::Language;
 use headwater_engine::load::load;
 use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::query::{ListQuery, MAX_PAGE};
-use headwater_engine::search::{Query, Scope};
+use headwater_engine::search::{Highlighter, MAX_CORRECTED, Query, Scope};
 use headwater_engine::snapshot::Snapshot;
 use headwater_testkit::Upstream;
+
+const RIVERS: &str = "[gitsheet]\nroot = \"rivers\"\npath = \"${{ slug }}\"\n\n[headwater]\n\
+                      search = { text = 1.0 }\nlanguage = \"de\"\n";
 
 const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\n[headwater]\n\
                           index = [\"age\", \"tags\"]\nunique = [\"slug\"]\n\
                           search = { name = 2.0, bio = 1.0 }\nhidden = \"deletedAt\"\n";
 
-/// Fifty people: numbers, texts, lists, nested fields, some hidden.
+/// Fifty people: numbers, texts, lists, nested fields, some hidden. And a few rivers in German.
 static STATE: LazyLock<Snapshot> = LazyLock::new(|| {
     let mut upstream = Upstream::new();
     let people = (0..50).map(|n| {
@@ -29,7 +33,12 @@ static STATE: LazyLock<Snapshot> = LazyLock::new(|| {
         );
         (format!("people/p{n}.toml"), text)
     });
+    let rivers = ["Die Flüsse der Stadt", "Der Fluss und das Programm", "flüssige Straßen"];
+    let rivers = rivers.iter().enumerate();
+    let rivers =
+        rivers.map(|(n, text)| (format!("rivers/r{n}.toml"), format!("text = \"{text}\"\n")));
     let commit = upstream.commit("people").put(".gitsheets/people.toml", DEFINITION);
+    let commit = commit.put(".gitsheets/rivers.toml", RIVERS).put_all(rivers);
     let commit = commit.put_all(people).push().parse().expect("it is a commit");
     let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).expect("it opens");
     let objects = mirror.objects().expect("it opens");
@@ -70,5 +79,19 @@ pub fn search(bytes: &[u8]) {
     }
     for hit in &hits.hits {
         assert!(STATE.visible(hit.name.sheet.as_str(), hit.name.key.as_str()).is_some());
+    }
+    let corrections = hits.readings.corrections();
+    assert!(corrections.len() <= MAX_CORRECTED);
+    for spelling in corrections.iter().flat_map(|correction| &correction.used) {
+        let name = spelling.document();
+        assert!(STATE.visible(name.sheet.as_str(), name.key.as_str()).is_some(), "it is hidden");
+        assert!(!STATE.spelled(spelling).is_empty());
+    }
+    for language in [Language::Unsaid, Language::German] {
+        let mut highlighter = Highlighter::new(&hits.readings, language);
+        if let Some(html) = highlighter.excerpt(text) {
+            let plain = html.replace("<mark>", "").replace("</mark>", "");
+            assert!(html.contains("<mark>") && !plain.contains(['<', '>']), "{html}");
+        }
     }
 }

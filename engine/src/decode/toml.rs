@@ -52,6 +52,21 @@ pub(crate) fn table_1_1(text: &str) -> Result<toml::Table, Flaw> {
     text.parse::<toml::Table>().map_err(|error| flaw(text, error.message(), error.span()))
 }
 
+/// Returns where the last of these keys, each in the table of the one before, stands in a document:
+/// line and column. `None` where the document does not parse or lacks one.
+pub fn place_of(bytes: &[u8], keys: &[&str]) -> Option<(u32, u32)> {
+    let text = utf8(bytes).ok()?;
+    let document = toml::de::DeTable::parse(text).ok()?;
+    let (mut table, mut offset) = (Some(document.get_ref()), 0);
+    for key in keys {
+        let (key, value) = table?.get_key_value(*key)?;
+        offset = key.span().start;
+        table = value.get_ref().as_table();
+    }
+    let place = Flaw::new(Rule::Malformed, "").at_offset(text, offset);
+    place.line.zip(place.column)
+}
+
 /// Refuses a document that a parser might overflow its stack on.
 fn shallow(text: &str) -> Result<(), Flaw> {
     match nesting::too_deep(text) {

@@ -7,7 +7,7 @@
 //! path   = "${{ year }}/${{ id }}"    # default: every file below the root
 //! body   = "details"      # of Markdown; default: body
 //! schema = { type = "object", required = ["id"] }
-//! index  = ["severity"]   # and search, unique, hidden, public, policy
+//! index  = ["severity"]   # and search, language, unique, hidden, public, policy
 //! ```
 
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use crate::id::SheetName;
 use crate::problem::{Problem, Rule};
 
 use super::schema::Schema;
+use super::settings::Wrong;
 use super::spec::SheetSpec;
 use super::template::Template;
 use super::{DefinitionFile, settings};
@@ -53,15 +54,15 @@ fn read_sheet(file: &DefinitionFile, name: &str, sheet: &Value) -> SheetSpec {
         Value::Object(sheet) => fill(&mut spec, sheet),
         _ => vec!["a sheet must be a table".into()],
     };
-    let told = |message: String| {
-        let message = format!("sheets.{name}: {message}");
-        Problem::new(&spec.name, &*file.path, Rule::Definition, message)
+    let told = |wrong: Wrong| {
+        let message = format!("sheets.{name}: {}", wrong.message);
+        Wrong { message, ..wrong }.into_problem(&spec, file, &["sheets", name])
     };
     spec.problems = wrong.into_iter().map(told).collect();
     spec
 }
 
-fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<String> {
+fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
     let mut wrong = settings::unknown_keys(sheet, &["root", "format", "path", "body", "schema"]);
     if spec.name.as_str().starts_with('_') || spec.name.as_str().is_empty() {
         wrong.push("the name of a sheet must not be empty or begin with `_`".into());
@@ -70,7 +71,7 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<String> {
         None => None,
         Some(Value::String(text)) => Some(text.as_str()),
         Some(_) => {
-            wrong.push(format!("{key} must be a string"));
+            wrong.push(format!("{key} must be a string").into());
             None
         }
     };
@@ -87,7 +88,7 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<String> {
     match path.map(Template::parse) {
         None => {}
         Some(Ok(template)) => spec.template = template,
-        Some(Err(error)) => wrong.push(format!("path: {error}")),
+        Some(Err(error)) => wrong.push(format!("path: {error}").into()),
     }
     if let Some(body) = body {
         spec.body = body.to_owned();
@@ -96,7 +97,7 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<String> {
         None => {}
         Some(schema @ Value::Object(_)) => match Schema::compile(std::slice::from_ref(schema)) {
             Ok(schema) => spec.schema = Some(schema),
-            Err(error) => wrong.push(format!("schema: {error}")),
+            Err(error) => wrong.push(format!("schema: {error}").into()),
         },
         Some(_) => wrong.push("schema must be a table".into()),
     }

@@ -13,6 +13,7 @@ use crate::problem::{Problem, Rule};
 
 use super::contract::{Contracts, is_contract_name};
 use super::schema::Schema;
+use super::settings::Wrong;
 use super::spec::SheetSpec;
 use super::template::Template;
 use super::{DefinitionFile, settings, sort};
@@ -35,8 +36,7 @@ pub(super) fn read(file: &DefinitionFile, contracts: &Contracts<'_>) -> SheetSpe
             if name.as_str().starts_with('_') {
                 wrong.insert(0, "the name of a sheet must not begin with `_`".into());
             }
-            let told = |message| Problem::new(&name, &*file.path, Rule::Definition, message);
-            wrong.into_iter().map(told).collect()
+            wrong.into_iter().map(|wrong| wrong.into_problem(&spec, file, &["headwater"])).collect()
         }
     };
     spec.problems = wrong;
@@ -49,11 +49,11 @@ fn fill(
     table: &Value,
     contracts: &Contracts<'_>,
     hasher: &mut blake3::Hasher,
-) -> Vec<String> {
+) -> Vec<Wrong> {
     let Some(sheet) = table.get("gitsheet").and_then(Value::as_object) else {
         return vec!["the table [gitsheet] is missing".into()];
     };
-    let mut wrong = Vec::new();
+    let mut wrong: Vec<Wrong> = Vec::new();
     match sheet.get("root") {
         None => {}
         Some(Value::String(root)) => spec.root = joined(root),
@@ -63,21 +63,21 @@ fn fill(
         None => wrong.push("gitsheet.path must be a string that is not empty".into()),
         Some(path) => match Template::parse(path) {
             Ok(template) => spec.template = template,
-            Err(error) => wrong.push(format!("gitsheet.path: {error}")),
+            Err(error) => wrong.push(format!("gitsheet.path: {error}").into()),
         },
     }
-    wrong.extend(format(spec, sheet).err());
+    wrong.extend(format(spec, sheet).err().map(Wrong::from));
     match sort::rules(sheet) {
         Ok(rules) => spec.sorts = rules,
-        Err(sentences) => wrong.extend(sentences),
+        Err(sentences) => wrong.extend(sentences.into_iter().map(Wrong::from)),
     }
     match schemas(sheet, contracts, hasher) {
         Ok(parts) if parts.is_empty() => {}
         Ok(parts) => match Schema::compile(&parts) {
             Ok(schema) => spec.schema = Some(schema),
-            Err(error) => wrong.push(format!("gitsheet.schema: {error}")),
+            Err(error) => wrong.push(format!("gitsheet.schema: {error}").into()),
         },
-        Err(message) => wrong.push(message),
+        Err(message) => wrong.push(message.into()),
     }
     match table.get("headwater") {
         None => {}

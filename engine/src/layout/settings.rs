@@ -3,19 +3,64 @@
 
 use serde_json::{Map, Value};
 
+use crate::decode;
+use crate::language::Language;
+use crate::problem::{Problem, Rule};
 use crate::value::FieldPath;
 
+use super::DefinitionFile;
 use super::spec::{Policy, SheetSpec};
 
 /// The keys, and what each takes.
-const KEYS: [(&str, &str); 6] = [
+const KEYS: [(&str, &str); 7] = [
     ("search", "a table of fields and their boosts, each greater than zero"),
+    (
+        "language",
+        "the ISO 639-1 code of a language, one of ar, da, de, el, en, es, fi, fr, hu, it, nl, no, \
+         pt, ro, ru, sv, ta and tr, or \"none\"",
+    ),
     ("index", "a list of fields"),
     ("unique", "a list of fields"),
     ("hidden", "the name of a field"),
     ("public", "true or false"),
     ("policy", "\"refuse\" or \"quarantine\""),
 ];
+
+/// What is wrong with a definition.
+pub(super) struct Wrong {
+    /// The setting that is wrong, if it is one of these.
+    pub(super) setting: Option<String>,
+    /// What is wrong with it, in a sentence without a full stop.
+    pub(super) message: String,
+}
+
+impl<M: Into<String>> From<M> for Wrong {
+    fn from(message: M) -> Self {
+        Self { setting: None, message: message.into() }
+    }
+}
+
+impl Wrong {
+    fn at(setting: &str, message: String) -> Self {
+        Self { setting: Some(setting.to_owned()), message }
+    }
+
+    /// Returns it as a problem of the definition of `spec`, whose settings are in the table that
+    /// `keys` lead to.
+    pub(super) fn into_problem(
+        self,
+        spec: &SheetSpec,
+        file: &DefinitionFile,
+        keys: &[&str],
+    ) -> Problem {
+        let problem = Problem::new(&spec.name, &*file.path, Rule::Definition, self.message);
+        let place = self.setting.and_then(|setting| {
+            let keys: Vec<&str> = keys.iter().copied().chain([setting.as_str()]).collect();
+            decode::place_of(&file.bytes, &keys)
+        });
+        problem.at(place.map(|(line, _)| line), place.map(|(_, column)| column))
+    }
+}
 
 /// Says whether `key` is one of these settings.
 pub(super) fn is_setting(key: &str) -> bool {
@@ -26,30 +71,32 @@ pub(super) fn is_setting(key: &str) -> bool {
 ///
 /// # Errors
 ///
-/// Returns one sentence for each setting that cannot be used.
-pub(super) fn apply(table: &Map<String, Value>, spec: &mut SheetSpec) -> Result<(), Vec<String>> {
+/// Returns what is wrong with each setting that cannot be used.
+pub(super) fn apply(table: &Map<String, Value>, spec: &mut SheetSpec) -> Result<(), Vec<Wrong>> {
     let mut wrong = Vec::new();
     for (key, takes) in KEYS {
         if let Some(value) = table.get(key)
             && set(spec, key, value).is_none()
         {
-            wrong.push(format!("{key} takes {takes}"));
+            wrong.push(Wrong::at(key, format!("{key} takes {takes}")));
         }
     }
     if let Some(schema) = &spec.schema {
         let containers = schema.containers();
         let bad = spec.unique.iter().filter(|field| containers.contains(field.as_str()));
         wrong.extend(bad.map(|field| {
-            format!("unique: the schema makes {:?} an array or a table", field.as_str())
+            let field = field.as_str();
+            let message = format!("unique: the schema makes {field:?} an array or a table");
+            Wrong::at("unique", message)
         }));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
 /// Returns the keys of a `[headwater]` table that nobody knows: a slip must not pass unseen.
-pub(super) fn unknown_keys(table: &Map<String, Value>, others: &[&str]) -> Vec<String> {
+pub(super) fn unknown_keys(table: &Map<String, Value>, others: &[&str]) -> Vec<Wrong> {
     let unknown = table.keys().filter(|key| !is_setting(key) && !others.contains(&key.as_str()));
-    unknown.map(|key| format!("{key:?} is no setting of a sheet")).collect()
+    unknown.map(|key| Wrong::at(key, format!("{key:?} is no setting of a sheet"))).collect()
 }
 
 fn set(spec: &mut SheetSpec, key: &str, value: &Value) -> Option<()> {
@@ -64,6 +111,7 @@ fn set(spec: &mut SheetSpec, key: &str, value: &Value) -> Option<()> {
                 fields.map(|(name, value)| Some((field(name)?, boost(value)?))).collect();
             spec.search = Some(fields?);
         }
+        "language" => spec.language = Language::of_code(value.as_str()?)?,
         "index" => spec.index = fields(value)?,
         "unique" => spec.unique = fields(value)?,
         "hidden" => spec.hidden = Some(field(value.as_str()?)?),
@@ -85,4 +133,16 @@ fn fields(value: &Value) -> Option<Vec<FieldPath>> {
 
 fn field(name: &str) -> Option<FieldPath> {
     (!name.is_empty() && name.split('.').all(|part| !part.is_empty())).then(|| FieldPath::new(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_languages_that_are_told_are_those_that_are_known() {
+        let (_, takes) = KEYS.iter().find(|(key, _)| *key == "language").unwrap();
+        let told: Vec<_> = takes.split(|c: char| !c.is_lowercase()).collect();
+        assert!(Language::codes().all(|code| told.contains(&code)), "{takes}");
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::decode::{self, Format, Framing};
 use crate::id::SheetName;
+use crate::language::Language;
 use crate::problem::{Problem, Rule};
 use crate::value::{FieldPath, Value};
 
@@ -49,6 +50,8 @@ pub struct SheetSpec {
     pub schema: Option<Schema>,
     /// The fields that are searched, with their boosts; `None` searches every string.
     pub search: Option<Vec<(FieldPath, f32)>>,
+    /// The language of the texts that are searched.
+    pub language: Language,
     /// The fields that are indexed.
     pub index: Vec<FieldPath>,
     /// The fields whose values no two records may share.
@@ -79,6 +82,7 @@ impl SheetSpec {
             sorts: Vec::new(),
             schema: None,
             search: None,
+            language: Language::Unsaid,
             index: Vec::new(),
             unique: Vec::new(),
             hidden: None,

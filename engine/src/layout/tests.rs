@@ -1,4 +1,5 @@
 use super::*;
+use crate::language::Language;
 use crate::value::FieldPath;
 
 fn file(path: &str, text: &str) -> DefinitionFile {
@@ -132,6 +133,39 @@ fn settings_are_read_from_the_table_that_gitsheets_ignores() {
     assert_eq!(spec.index, [FieldPath::new("a.b")]);
     assert!(!spec.public && spec.policy == Policy::Quarantine);
     assert!(spec.known_fields().contains("slug") && spec.known_fields().contains("deletedAt"));
+}
+
+#[test]
+fn a_language_is_one_that_is_known() {
+    let with_language = |language: &str| {
+        gitsheets(&[("s", &format!("{PEOPLE}[headwater]\nlanguage = {language}\n"))])
+    };
+    for (code, language) in
+        [("de", Language::German), ("en", Language::English), ("none", Language::None)]
+    {
+        let layout = with_language(&format!("{code:?}"));
+        assert_eq!(layout.sheet("s").unwrap().language, language);
+    }
+    assert_eq!(gitsheets(&[("s", PEOPLE)]).sheet("s").unwrap().language, Language::Unsaid);
+    for unknown in ["\"xx\"", "\"EN\"", "\"\"", "1"] {
+        let found = problems(&with_language(unknown));
+        assert!(found[0].starts_with("language takes the ISO 639-1 code"), "{unknown}: {found:?}");
+    }
+    assert!(!with_language("\"de\"").reads_alike(&with_language("\"en\"")));
+}
+
+#[test]
+fn a_setting_that_is_wrong_is_told_with_its_place() {
+    let places = |layout: &Layout| -> Vec<_> {
+        layout.problems().map(|problem| (problem.line, problem.column)).collect()
+    };
+    let text = format!("{PEOPLE}\n[headwater]\n  language = \"xx\"\nindx = []\n");
+    let layout = gitsheets(&[("s", &text)]);
+    assert_eq!(places(&layout), [(Some(7), Some(1)), (Some(6), Some(3))]);
+    let text = "[sheets.a]\npublic = true\n[sheets.b]\nlanguage = \"xx\"\nroot = 1\n";
+    let headwater = Some(file("headwater.toml", text));
+    let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
+    assert_eq!(places(&layout), [(None, None), (Some(4), Some(1))]);
 }
 
 #[test]

@@ -11,7 +11,6 @@ use crate::query::filter::Filter;
 use crate::query::ranges::Ranges;
 use crate::query::{ListQuery, first};
 use crate::record::Record;
-use crate::search::{SearchError, TextIndex};
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
@@ -51,38 +50,38 @@ pub(crate) enum Membership<'q, 'a> {
 }
 
 impl<'q, 'a> Found<'q, 'a> {
-    /// Finds the records that pass everything: by the text and the narrowest indexes first, and
-    /// then by reading the records that are left.
+    /// Finds the records that pass everything: by the text, of which `matched` tells what it
+    /// matches, and the narrowest indexes first, and then by reading the records that are left.
     pub(crate) fn by(
         query: &'q ListQuery,
         sheet: &'a Sheet,
-        text: &'a TextIndex,
-    ) -> Result<Self, SearchError> {
+        matched: Option<Vec<(&'a Key, f32)>>,
+    ) -> Self {
         if sheet.shown() == 0 {
-            return Ok(Self::These(Vec::new()));
+            return Self::These(Vec::new());
         }
         let (mut conditions, mut read) = conditions(query, sheet);
-        if query.text.is_none()
+        if matched.is_none()
             && read.is_empty()
             && conditions.len() == 1
             && let Some(total) = conditions[0].count(sheet)
         {
-            return Ok(Self::Held(conditions.remove(0), total));
+            return Self::Held(conditions.remove(0), total);
         }
         if conditions.len() > 1 {
             conditions.sort_by_cached_key(Condition::size);
         }
         let mut conditions = conditions.into_iter();
-        let mut found: Vec<(&Key, f32)> = if let Some(words) = &query.text {
+        let mut found: Vec<(&Key, f32)> = if let Some(matched) = matched {
             // Only records that are shown are in the text index.
-            text.matches(words, &sheet.spec().name)?
+            matched
         } else if let Some(narrowest) = conditions.next() {
             narrowest.shown_keys(sheet).map(|key| (key, 0.0)).collect()
         } else if read.is_empty() {
-            return Ok(Self::All);
+            return Self::All;
         } else {
             let shown = shown(sheet, None).filter(|record| passes_all(&read, record));
-            return Ok(Self::These(shown.map(|record| (&record.key, 0.0)).collect()));
+            return Self::These(shown.map(|record| (&record.key, 0.0)).collect());
         };
         for condition in conditions {
             if let Some(postings) = condition.few_postings() {
@@ -98,7 +97,7 @@ impl<'q, 'a> Found<'q, 'a> {
             let record = |key: &Key| sheet.record(key.as_str());
             found.retain(|(key, _)| record(key).is_some_and(|record| passes_all(&read, record)));
         }
-        Ok(Self::These(found))
+        Self::These(found)
     }
 
     /// Returns how many there are.

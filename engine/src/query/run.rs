@@ -28,12 +28,18 @@ impl ListQuery {
     ///
     /// # Errors
     ///
-    /// [`SearchError::Query`] where a prefix in `q` stands for too many words.
+    /// [`SearchError::Query`] where prefixes and typos in `q` stand for too many words.
     pub fn run(&self, sheet: &Sheet, text: &TextIndex) -> Result<Page, SearchError> {
         if let Some(page) = self.best_page(sheet, text)? {
             return Ok(page);
         }
-        let found = Found::by(self, sheet, text)?;
+        let (mut matched, mut corrections) = (None, Vec::new());
+        if let Some(words) = &self.text {
+            let matches = text.matches(words, &sheet.spec().name)?;
+            matched = Some(matches.documents);
+            corrections = matches.readings.into_corrections();
+        }
+        let found = Found::by(self, sheet, matched);
         let (offset, limit, after) = match &self.paging {
             Paging::Page { page, per_page } => (offset(*page, *per_page), *per_page, None),
             Paging::Cursor { limit, after } => (0, *limit, after.as_ref()),
@@ -61,6 +67,7 @@ impl ListQuery {
             total: found.len(sheet),
             facets: self.facets.iter().map(|field| list.facet(field)).collect(),
             next,
+            corrections,
         })
     }
 
@@ -80,7 +87,8 @@ impl ListQuery {
         let record = |hit: Hit| sheet.record(hit.name.key.as_str()).cloned();
         let items = hits.hits.into_iter().filter_map(record).collect();
         let total = usize::try_from(hits.total).unwrap_or(usize::MAX);
-        Ok(Some(Page { items, total, facets: Vec::new(), next: None }))
+        let corrections = hits.readings.into_corrections();
+        Ok(Some(Page { items, total, facets: Vec::new(), next: None, corrections }))
     }
 }
 

@@ -42,7 +42,7 @@ fn sheet(definition: &str, values: &[Json]) -> (Sheet, TextIndex) {
             document::texts(sheet.spec(), record, &slots, emit);
         }
     };
-    let text = TextIndex::new(slots.clone());
+    let text = TextIndex::new(slots.clone(), []);
     let text = text.apply(CommitId::ZERO, names.collect(), &texts).unwrap();
     (sheet, text)
 }

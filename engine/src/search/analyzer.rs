@@ -1,60 +1,75 @@
-//! How text becomes words: one analyzer for documents, queries and highlights, so that they agree.
-
-use std::sync::LazyLock;
+//! How text becomes words: one analyzer a language for documents, queries and highlights, so that
+//! they agree.
+//!
+//! The words of a sheet that says its language begin with the *mark* of that language, a control
+//! character that no text has in a word. So words of several languages stand in one dictionary
+//! without being taken for one another, and those of sheets that say nothing are bare.
 
 use tantivy::tokenizer::{
-    AsciiFoldingFilter, LowerCaser, RemoveLongFilter, SimpleTokenizer, TextAnalyzer,
+    AsciiFoldingFilter, BoxTokenStream, LowerCaser, RawTokenizer, RemoveLongFilter,
+    SimpleTokenizer, StopWordFilter, TextAnalyzer, Tokenizer,
 };
 
-use crate::search::stem;
+use crate::language::Language;
+use crate::search::stem::{self, Stems};
 
 /// Runs of letters and digits of this many bytes or more are no words and are not indexed.
 pub(crate) const WORD_BYTES: usize = 64;
 
-/// Returns the analyzer of documents: lower case, without accents, English stems.
-pub(crate) fn stemming() -> TextAnalyzer {
-    static ANALYZER: LazyLock<TextAnalyzer> = LazyLock::new(|| {
-        TextAnalyzer::builder(SimpleTokenizer::default())
-            .filter(RemoveLongFilter::limit(WORD_BYTES))
-            .filter(LowerCaser)
-            .filter(AsciiFoldingFilter)
-            .filter(stem::Stems)
-            .build()
-    });
-    ANALYZER.clone()
+/// The first mark; the others follow it. All of them come before any letter.
+const FIRST_MARK: u8 = 1;
+
+/// Returns the mark of a language, if it has one.
+pub(crate) fn mark(language: Language) -> Option<char> {
+    // The first of the languages is the one that is not said.
+    (language as u8).checked_sub(1).map(|place| char::from(FIRST_MARK + place))
 }
 
-/// Returns the words of `text` as the index holds them, with their positions.
-pub(crate) fn words(text: &str) -> Vec<(u32, Box<str>)> {
-    collect(stemming(), text)
+/// Returns a word without the mark of its language.
+pub(crate) fn unmarked(word: &str) -> &str {
+    word.strip_prefix(|symbol: char| symbol.is_control()).unwrap_or(word)
 }
 
-/// Returns the analyzer of documents without its last step, which costs more than all others.
+/// Says whether accents are taken off before words are stemmed. A language that has letters with
+/// accents has stems that depend on them; in English they only stand in the way.
+fn folds_first(language: Language) -> bool {
+    matches!(language, Language::Unsaid | Language::None | Language::English)
+}
+
+/// Says whether the stems of a language begin like their words.
+pub(crate) fn begins_alike(language: Language) -> bool {
+    folds_first(language)
+}
+
+/// Returns the analyzer of documents: lower case, without accents, stems.
+pub(crate) fn stemming(language: Language) -> TextAnalyzer {
+    let words = TextAnalyzer::builder(SimpleTokenizer::default())
+        .filter(RemoveLongFilter::limit(WORD_BYTES))
+        .filter(LowerCaser);
+    if folds_first(language) {
+        words.filter(AsciiFoldingFilter).filter(Stems(language)).build()
+    } else {
+        words.filter(Stems(language)).filter(AsciiFoldingFilter).build()
+    }
+}
+
+/// Returns the analyzer of documents without stems, which cost more than all other steps, and
+/// without marks.
 ///
-/// A stem begins like its word, so this is enough to pass over most words.
+/// Where stems begin like their words, this is enough to pass over most words.
 pub(crate) fn folding() -> TextAnalyzer {
-    static ANALYZER: LazyLock<TextAnalyzer> = LazyLock::new(|| {
-        TextAnalyzer::builder(SimpleTokenizer::default())
-            .filter(RemoveLongFilter::limit(WORD_BYTES))
-            .filter(LowerCaser)
-            .filter(AsciiFoldingFilter)
-            .build()
-    });
-    ANALYZER.clone()
+    TextAnalyzer::builder(SimpleTokenizer::default())
+        .filter(RemoveLongFilter::limit(WORD_BYTES))
+        .filter(LowerCaser)
+        .filter(AsciiFoldingFilter)
+        .build()
 }
 
-/// Returns the last word of `text` in lower case and without accents, but not stemmed: what a
-/// prefix is compared with.
-pub(crate) fn last_unstemmed(text: &str) -> Option<Box<str>> {
-    collect(folding(), text).pop().map(|(_, word)| word)
-}
-
-/// Says whether `text` holds a run of letters and digits that is too long to be a word.
-pub(crate) fn has_overlong_word(text: &str) -> bool {
-    text.split(|symbol: char| !symbol.is_alphanumeric()).any(|word| word.len() >= WORD_BYTES)
-}
-
-fn collect(mut analyzer: TextAnalyzer, text: &str) -> Vec<(u32, Box<str>)> {
+/// Returns the words of `text` as they are written, with their positions.
+pub(crate) fn written(text: &str) -> Vec<(u32, Box<str>)> {
+    let mut analyzer = TextAnalyzer::builder(SimpleTokenizer::default())
+        .filter(RemoveLongFilter::limit(WORD_BYTES))
+        .build();
     let mut words = Vec::new();
     let mut stream = analyzer.token_stream(text);
     while let Some(token) = stream.next() {
@@ -63,22 +78,176 @@ fn collect(mut analyzer: TextAnalyzer, text: &str) -> Vec<(u32, Box<str>)> {
     words
 }
 
+/// Returns what an analyzer makes of one word as it is written.
+pub(crate) fn analyzed(analyzer: &mut TextAnalyzer, word: &str) -> Box<str> {
+    let mut stream = analyzer.token_stream(word);
+    stream.next().map_or_else(Box::default, |token| token.text.as_str().into())
+}
+
+/// Returns the first word of `text` that has this stem, in lower case as it is written.
+pub(crate) fn spelled(language: Language, text: &str, stem: &str) -> Option<String> {
+    let mut analyzer = stemming(language);
+    let mut stream = analyzer.token_stream(text);
+    while let Some(token) = stream.next() {
+        if token.text == stem {
+            return Some(text[token.offset_from..token.offset_to].to_lowercase());
+        }
+    }
+    None
+}
+
+/// Says whether `text` holds a run of letters and digits that is too long to be a word.
+pub(crate) fn has_overlong_word(text: &str) -> bool {
+    text.split(|symbol: char| !symbol.is_alphanumeric()).any(|word| word.len() >= WORD_BYTES)
+}
+
+/// The words of a language that mean nothing on their own, where a list of them is known.
+pub(crate) struct StopWords(Option<TextAnalyzer>);
+
+impl StopWords {
+    pub(crate) fn of(language: Language) -> Self {
+        let said = Some(language).filter(|language| *language != Language::Unsaid);
+        let filter = said.and_then(stem::tantivy_language).and_then(StopWordFilter::new);
+        let analyzer = filter.map(|filter| {
+            let word = TextAnalyzer::builder(RawTokenizer::default());
+            word.filter(LowerCaser).filter(filter).build()
+        });
+        Self(analyzer)
+    }
+
+    /// Says whether a word as it is written is one of them.
+    pub(crate) fn contains(&mut self, word: &str) -> bool {
+        self.0.as_mut().is_some_and(|analyzer| !analyzer.token_stream(word).advance())
+    }
+}
+
+/// The analyzers of documents in several languages.
+///
+/// As a tokenizer of tantivy's, which knows nothing of languages, it reads texts that are
+/// [labelled](Self::labelled).
+#[derive(Clone, Default)]
+pub(crate) struct Polyglot {
+    analyzers: Vec<(Language, TextAnalyzer)>,
+}
+
+/// Stands before a text of the language that has no mark.
+const NO_MARK: char = '\0';
+
+impl Polyglot {
+    /// Returns the words of a text.
+    pub(crate) fn words<'a>(&'a mut self, language: Language, text: &'a str) -> BoxTokenStream<'a> {
+        let known = self.analyzers.iter().position(|(other, _)| *other == language);
+        let at = known.unwrap_or_else(|| {
+            self.analyzers.push((language, stemming(language)));
+            self.analyzers.len() - 1
+        });
+        self.analyzers[at].1.token_stream(text)
+    }
+
+    /// Returns a text with its language before it.
+    pub(crate) fn labelled(language: Language, text: &str) -> String {
+        format!("{}{text}", mark(language).unwrap_or(NO_MARK))
+    }
+}
+
+impl Tokenizer for Polyglot {
+    type TokenStream<'a> = BoxTokenStream<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> BoxTokenStream<'a> {
+        let mut symbols = text.chars();
+        let label = symbols.next().filter(|label| *label != NO_MARK);
+        let mut said = Language::codes().filter_map(Language::of_code);
+        let language = said.find(|language| label.is_some() && mark(*language) == label);
+        self.words(language.unwrap_or_default(), symbols.as_str())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn words(language: Language, text: &str) -> Vec<(u32, String)> {
+        let mut analyzer = stemming(language);
+        let mut stream = analyzer.token_stream(text);
+        let mut words = Vec::new();
+        while let Some(token) = stream.next() {
+            words.push((token.position as u32, token.text.clone()));
+        }
+        words
+    }
+
+    /// The stems without marks.
+    fn stems(language: &str, text: &str) -> String {
+        let language = Language::of_code(language).unwrap();
+        let words = words(language, text);
+        words.iter().map(|(_, word)| unmarked(word)).collect::<Vec<_>>().join(" ")
+    }
+
     #[test]
     fn words_are_folded_and_stemmed() {
-        let found: Vec<_> = words("Crème Brûlées, running-shoes").into_iter().collect();
+        let found = words(Language::Unsaid, "Crème Brûlées, running-shoes");
         let expected = [(0, "creme"), (1, "brule"), (2, "run"), (3, "shoe")];
         assert_eq!(found, expected.map(|(at, word)| (at, word.into())));
+    }
+
+    #[test]
+    fn each_language_has_its_own_stems() {
+        for (language, text, expected) in [
+            ("none", "Running Brûlées", "running brulees"),
+            ("en", "Running Brûlées", "run brule"),
+            ("de", "Häuser Haus Müller Mueller", "haus haus mull mull"),
+            ("fr", "égalité égal écoles", "egal egal ecol"),
+            ("es", "canciones canción", "cancion cancion"),
+            ("ru", "книги книга", "книг книг"),
+        ] {
+            assert_eq!(stems(language, text), expected, "{language}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_language_that_is_said_marks_its_words() {
+        for language in Language::codes().filter_map(Language::of_code) {
+            let found = words(language, "word");
+            let mark = mark(language).unwrap();
+            assert!(mark.is_control() && found[0].1.starts_with(mark), "{language:?}: {found:?}");
+        }
+        assert_eq!((mark(Language::Unsaid), unmarked("word")), (None, "word"));
+    }
+
+    #[test]
+    fn no_word_becomes_nothing() {
+        let words_of_all = "the och и اليوم والكتاب του அவன் değil a s y";
+        for language in Language::codes().filter_map(Language::of_code) {
+            for (_, word) in words(language, words_of_all) {
+                assert!(!unmarked(&word).is_empty(), "{language:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn stop_words_are_those_of_the_language() {
+        let mut english = StopWords::of(Language::English);
+        assert!(english.contains("the") && english.contains("The") && !english.contains("der"));
+        let mut german = StopWords::of(Language::German);
+        assert!(german.contains("der") && german.contains("über") && !german.contains("the"));
+        assert!(!StopWords::of(Language::Unsaid).contains("the"));
+        assert!(!StopWords::of(Language::None).contains("the"));
+    }
+
+    #[test]
+    fn a_word_is_spelled_as_the_text_has_it() {
+        let text = "A Community of communities";
+        let spelled = |stem| spelled(Language::Unsaid, text, stem);
+        assert_eq!(spelled("communiti").as_deref(), Some("community"));
+        assert_eq!(spelled("river"), None);
     }
 
     #[test]
     fn a_stem_begins_like_its_word() {
         for word in ["skies", "dying", "lying", "tying", "idly", "yes", "Yeses", "ous", "ies", "ed"]
         {
-            let (folded, stem) = (last_unstemmed(word).unwrap(), words(word).remove(0).1);
+            let folded = analyzed(&mut folding(), word);
+            let stem = words(Language::Unsaid, word).remove(0).1;
             assert_eq!(folded.as_bytes()[0], stem.as_bytes()[0], "{word} is stemmed {stem}");
         }
     }
@@ -87,7 +256,8 @@ mod tests {
     fn an_overlong_word_leaves_a_gap() {
         let text = format!("a {} b", "x".repeat(WORD_BYTES));
         assert!(has_overlong_word(&text));
-        assert_eq!(words(&text), [(0, "a".into()), (2, "b".into())]);
+        assert_eq!(written(&text), [(0, "a".into()), (2, "b".into())]);
+        assert_eq!(words(Language::Unsaid, &text), [(0, "a".into()), (2, "b".into())]);
         assert!(!has_overlong_word(&"x".repeat(WORD_BYTES - 1)));
     }
 }

@@ -5,8 +5,9 @@
 //! [`Compaction::run`] does the work on any thread, and [`TextIndex::adopting`] puts the result in
 //! the place of what it was made from, whatever has been published meanwhile.
 
-use crate::search::segment::{Segment, Totals};
-use crate::search::slots::Slots;
+use crate::search::segment::Segment;
+use crate::search::shape::Shape;
+use crate::search::totals::TotalsByLanguage;
 use crate::search::{DocName, FEW, SearchError, TextIndex, Texts, build, without};
 
 /// So many segments of one class are merged, and each class is so many times the one below.
@@ -17,7 +18,7 @@ const MAX_MERGED: u64 = 32_768;
 /// Segments that should be written anew as one.
 #[must_use]
 pub struct Compaction {
-    slots: std::sync::Arc<Slots>,
+    shape: std::sync::Arc<Shape>,
     victims: Vec<Segment>,
 }
 
@@ -31,17 +32,17 @@ pub struct Compacted {
 impl TextIndex {
     /// Returns what should be compacted next, if anything. Cheap.
     pub fn compaction(&self) -> Option<Compaction> {
-        let due = |victims: Vec<Segment>| Compaction { slots: self.slots.clone(), victims };
+        let due = |victims: Vec<Segment>| Compaction { shape: self.shape.clone(), victims };
         let decayed = |segment: &&Segment| segment.dead() * 10 > u64::from(segment.len()) * 3;
         if let Some(segment) = self.segments.iter().find(decayed) {
             return Some(due(vec![segment.clone()]));
         }
-        let class = |segment: &Segment| segment.live().documents.ilog(FAN_IN);
+        let class = |segment: &Segment| segment.living().ilog(FAN_IN);
         (0..=MAX_MERGED.ilog(FAN_IN)).find_map(|size| {
             let peers = self
                 .segments
                 .iter()
-                .filter(|segment| class(segment) == size && segment.live().documents <= MAX_MERGED);
+                .filter(|segment| class(segment) == size && segment.living() <= MAX_MERGED);
             let peers: Vec<Segment> = peers.cloned().collect();
             (peers.len() as u64 >= FAN_IN).then(|| due(peers))
         })
@@ -87,8 +88,8 @@ impl Compaction {
         let mut names: Vec<DocName> = self.victims.iter().flat_map(Segment::names).collect();
         names.sort_unstable();
         // On one thread: nobody waits for it, and readers want the others.
-        let merged = build(&self.slots, &names, texts, 1, FEW)?;
-        if Totals::of(&merged) != Totals::of(&self.victims) {
+        let merged = build(&self.shape, &names, texts, 1, FEW)?;
+        if TotalsByLanguage::of(&merged) != TotalsByLanguage::of(&self.victims) {
             return Err(SearchError::OutOfStep);
         }
         Ok(Compacted { victims: self.victims, merged })

@@ -7,7 +7,7 @@ use tantivy::DocId;
 use crate::search::{SearchError, TextIndex};
 
 impl TextIndex {
-    /// Returns a digest of every live document and posting: two indexes with the same slots have
+    /// Returns a digest of every live document and posting: two indexes for the same layout have
     /// the same one if, and except by malice only if, they answer every search alike.
     ///
     /// Independent of segments and of the stamp. Linear in all postings; meant for tests and
@@ -27,7 +27,7 @@ impl TextIndex {
             for name in segment.names() {
                 add(hash(&[b"document", name.sheet.as_str().as_bytes(), key_bytes(&name.key)]));
             }
-            for slot in 0..self.slots.boosts().len() {
+            for slot in 0..self.slots().boosts().len() {
                 let Some(words) = segment.slot(slot) else { continue };
                 words.walk(b"", |word, term| {
                     let mut places: BTreeMap<DocId, Vec<u8>> = BTreeMap::new();
@@ -50,7 +50,7 @@ impl TextIndex {
             }
         }
         let mut hasher = blake3::Hasher::new();
-        self.slots.boosts().iter().for_each(|boost| {
+        self.slots().boosts().iter().for_each(|boost| {
             hasher.update(&boost.to_le_bytes());
         });
         sum.iter().for_each(|lane| {

@@ -9,7 +9,7 @@ use tantivy::{DocId, DocSet, TERMINATED};
 use crate::search::words::{Term, Words};
 
 /// Where the words of one clause stand in one slot of one segment: nothing, a term, or the terms
-/// that a prefix stands for.
+/// that one word stands for.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Found {
     /// No document holds it.
@@ -17,8 +17,19 @@ pub(crate) enum Found {
     Nothing,
     /// One term.
     Term(Term),
-    /// The terms of a prefix.
+    /// The terms of a prefix, or of words that are spelled alike.
     Terms(Vec<Term>),
+}
+
+impl Found {
+    /// Says whether no document holds it.
+    pub(crate) fn is_nothing(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Term(_) => false,
+            Self::Terms(terms) => terms.is_empty(),
+        }
+    }
 }
 
 /// The documents that hold a word, prefix or phrase in one slot, and how often.
@@ -32,7 +43,7 @@ impl Occurrences {
     /// Opens the postings of a clause whose elements stand at `offsets`. Returns `None` where an
     /// element occurs nowhere in the slot.
     pub(crate) fn open(words: &Words, elements: &[(u32, &Found)]) -> io::Result<Option<Self>> {
-        if elements.iter().any(|(_, found)| matches!(found, Found::Nothing)) {
+        if elements.iter().any(|(_, found)| found.is_nothing()) {
             return Ok(None);
         }
         Ok(match elements {

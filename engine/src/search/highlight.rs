@@ -2,8 +2,11 @@
 
 use std::ops::Range;
 
+use tantivy::tokenizer::TextAnalyzer;
+
+use crate::language::Language;
 use crate::search::analyzer;
-use crate::search::query::{Clause, Query, Word};
+use crate::search::reading::{Clause, Reading, Readings, Word};
 
 /// The length of an excerpt in characters, but for a longer match in the middle of it.
 const EXCERPT_CHARS: usize = 160;
@@ -17,85 +20,109 @@ struct Candidate {
     stem: Box<str>,
 }
 
-/// Returns the part of `text` that matches `query` best, or `None` where no part does.
-///
-/// The answer is HTML: matching words and phrases are inside `<mark>`, everything else is escaped,
-/// and `…` stands where text was cut off. Matches behind the first 16 KiB are not seen. Linear in
-/// what is read.
-pub fn highlight(query: &Query, text: &str) -> Option<String> {
-    let text = &text[..text.floor_char_boundary(READ_BYTES)];
-    let spans = spans(query, text);
-    let core = best(&spans)?;
-    let shown = widen(text, core);
-    let mut html = String::with_capacity(shown.len() + 64);
-    if shown.start > 0 {
-        html.push('…');
-    }
-    let mut at = shown.start;
-    for (range, _) in spans.iter().filter(|(range, _)| range.end <= shown.end) {
-        // Words of several clauses are marked once.
-        if range.start >= at {
-            escape(&text[at..range.start], &mut html);
-            html.push_str("<mark>");
-            escape(&text[range.clone()], &mut html);
-            html.push_str("</mark>");
-            at = range.end;
-        }
-    }
-    escape(&text[at..shown.end], &mut html);
-    if shown.end < text.len() {
-        html.push('…');
-    }
-    Some(html)
+/// Shows where the texts of one language match a query.
+pub struct Highlighter<'a> {
+    reading: Option<&'a Reading>,
+    begins_alike: bool,
+    folding: TextAnalyzer,
+    stemming: TextAnalyzer,
 }
 
-/// Returns the words that match, each with its clause, in the order of the text.
-fn spans(query: &Query, text: &str) -> Vec<(Range<usize>, usize)> {
-    let clauses: Vec<&Clause> = query.clauses.iter().filter(|clause| !clause.excluded).collect();
-    let candidates = candidates(&clauses, text);
-    let at = |position: u32| {
-        candidates.binary_search_by_key(&position, |candidate| candidate.position).ok()
-    };
-    let mut spans = Vec::new();
-    for (index, clause) in clauses.iter().enumerate() {
-        for first in &candidates {
-            let words: Option<Vec<&Candidate>> = clause
-                .elements
-                .iter()
-                .map(|element| {
-                    let candidate = &candidates[at(first.position + element.offset)?];
-                    element.word.matches(&candidate.stem).then_some(candidate)
-                })
-                .collect();
-            spans.extend(words.into_iter().flatten().map(|word| (word.range.clone(), index)));
+impl<'a> Highlighter<'a> {
+    /// Returns the highlighter of a query as a search has read it, for texts of `language`.
+    pub fn new(readings: &'a Readings, language: Language) -> Self {
+        Self {
+            reading: readings.of(language),
+            begins_alike: analyzer::begins_alike(language),
+            folding: analyzer::folding(),
+            stemming: analyzer::stemming(language),
         }
     }
-    spans.sort_by_key(|(range, clause)| (range.start, *clause));
-    spans.dedup();
-    spans
-}
 
-/// Returns the words of the text that a clause names, in order.
-fn candidates(clauses: &[&Clause], text: &str) -> Vec<Candidate> {
-    let named: Vec<&Word> =
-        clauses.iter().flat_map(|clause| &clause.elements).map(|element| &element.word).collect();
-    let (mut folding, mut stemming) = (analyzer::folding(), analyzer::stemming());
-    let mut stream = folding.token_stream(text);
-    let mut candidates = Vec::new();
-    while let Some(token) = stream.next() {
-        if !named.iter().any(|word| word.may_match(&token.text)) {
-            continue;
+    /// Returns the part of `text` that matches best, or `None` where no part does.
+    ///
+    /// The answer is HTML: matching words and phrases are inside `<mark>`, everything else is
+    /// escaped, and `…` stands where text was cut off. Matches behind the first 16 KiB are not
+    /// seen. Linear in what is read.
+    pub fn excerpt(&mut self, text: &str) -> Option<String> {
+        let text = &text[..text.floor_char_boundary(READ_BYTES)];
+        let spans = self.spans(text);
+        let core = best(&spans)?;
+        let shown = widen(text, core);
+        let mut html = String::with_capacity(shown.len() + 64);
+        if shown.start > 0 {
+            html.push('…');
         }
-        let range = token.offset_from..token.offset_to;
-        let mut stems = stemming.token_stream(&text[range.clone()]);
-        if let Some(stem) = stems.next()
-            && named.iter().any(|word| word.matches(&stem.text))
-        {
-            let (position, stem) = (token.position as u32, stem.text.as_str().into());
-            candidates.push(Candidate { position, range, stem });
+        let mut at = shown.start;
+        for (range, _) in spans.iter().filter(|(range, _)| range.end <= shown.end) {
+            // Words of several clauses are marked once.
+            if range.start >= at {
+                escape(&text[at..range.start], &mut html);
+                html.push_str("<mark>");
+                escape(&text[range.clone()], &mut html);
+                html.push_str("</mark>");
+                at = range.end;
+            }
         }
+        escape(&text[at..shown.end], &mut html);
+        if shown.end < text.len() {
+            html.push('…');
+        }
+        Some(html)
     }
-    candidates
+
+    /// Returns the words that match, each with its clause, in the order of the text.
+    fn spans(&mut self, text: &str) -> Vec<(Range<usize>, usize)> {
+        let Some(reading) = self.reading else { return Vec::new() };
+        let clauses: Vec<&Clause> =
+            reading.clauses.iter().filter(|clause| !clause.excluded).collect();
+        let candidates = self.candidates(&clauses, text);
+        let at = |position: u32| {
+            candidates.binary_search_by_key(&position, |candidate| candidate.position).ok()
+        };
+        let mut spans = Vec::new();
+        for (index, clause) in clauses.iter().enumerate() {
+            for (first, way) in
+                candidates.iter().flat_map(|first| clause.ways.iter().map(move |way| (first, way)))
+            {
+                let words: Option<Vec<&Candidate>> = way
+                    .elements
+                    .iter()
+                    .map(|element| {
+                        let candidate = &candidates[at(first.position + element.offset)?];
+                        element.word.matches(&candidate.stem).then_some(candidate)
+                    })
+                    .collect();
+                spans.extend(words.into_iter().flatten().map(|word| (word.range.clone(), index)));
+            }
+        }
+        spans.sort_by_key(|(range, clause)| (range.start, *clause));
+        spans.dedup();
+        spans
+    }
+
+    /// Returns the words of the text that a clause names, in order.
+    fn candidates(&mut self, clauses: &[&Clause], text: &str) -> Vec<Candidate> {
+        let ways = clauses.iter().flat_map(|clause| &clause.ways);
+        let named: Vec<&Word> =
+            ways.flat_map(|way| &way.elements).map(|element| &element.word).collect();
+        let mut stream = self.folding.token_stream(text);
+        let mut candidates = Vec::new();
+        while let Some(token) = stream.next() {
+            if self.begins_alike && !named.iter().any(|word| word.may_match(&token.text)) {
+                continue;
+            }
+            let range = token.offset_from..token.offset_to;
+            let mut stems = self.stemming.token_stream(&text[range.clone()]);
+            if let Some(stem) = stems.next()
+                && named.iter().any(|word| word.matches(&stem.text))
+            {
+                let (position, stem) = (token.position as u32, stem.text.as_str().into());
+                candidates.push(Candidate { position, range, stem });
+            }
+        }
+        candidates
+    }
 }
 
 /// Returns the stretch of at most [`EXCERPT_CHARS`] bytes with the most clauses and then the most
@@ -158,10 +185,16 @@ fn escape(text: &str, html: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::query::Query;
     use proptest::prelude::*;
 
+    fn excerpt(language: Language, query: &str, text: &str) -> Option<String> {
+        let reading = Reading::of(&Query::parse(query).unwrap(), language);
+        Highlighter::new(&Readings::new(vec![reading], Vec::new()), language).excerpt(text)
+    }
+
     fn shown(query: &str, text: &str) -> String {
-        highlight(&Query::parse(query).unwrap(), text).unwrap_or_else(|| "nothing".to_owned())
+        excerpt(Language::Unsaid, query, text).unwrap_or_else(|| "nothing".to_owned())
     }
 
     #[test]
@@ -181,6 +214,34 @@ mod tests {
         ] {
             assert_eq!(shown(query, text), expected, "{query} in {text}");
         }
+    }
+
+    #[test]
+    fn each_language_marks_its_own_stems() {
+        for (language, query, text, expected) in [
+            ("de", "haus", "Die <Häuser>", "Die &lt;<mark>Häuser</mark>&gt;"),
+            ("de", "\"die häuser\"", "Die Häuser", "<mark>Die</mark> <mark>Häuser</mark>"),
+            ("de", "die häus*", "Die Häuser", "Die <mark>Häuser</mark>"),
+            ("fr", "ecole", "Les écoles", "Les <mark>écoles</mark>"),
+            ("en", "the rivers", "The river", "The <mark>river</mark>"),
+            ("none", "rivers", "A river, rivers", "A river, <mark>rivers</mark>"),
+        ] {
+            let language = Language::of_code(language).unwrap();
+            let marked = excerpt(language, query, text);
+            assert_eq!(marked.as_deref(), Some(expected), "{query} in {text}");
+        }
+    }
+
+    #[test]
+    fn words_that_are_spelled_alike_are_marked() {
+        let mut reading = Reading::of(&Query::parse("rivr stone").unwrap(), Language::Unsaid);
+        let alike = Word::Alike(vec!["river".into(), "rover".into()]);
+        reading.clauses[0].ways[0].elements[0].word = alike;
+        let readings = Readings::new(vec![reading], Vec::new());
+        let mut highlighter = Highlighter::new(&readings, Language::Unsaid);
+        let marked = highlighter.excerpt("Rivers of stone, rivr").unwrap();
+        assert_eq!(marked, "<mark>Rivers</mark> of <mark>stone</mark>, rivr");
+        assert_eq!(Highlighter::new(&readings, Language::German).excerpt("rivers"), None);
     }
 
     #[test]
@@ -207,7 +268,7 @@ mod tests {
             words in prop::collection::vec("ant|bee|é{1,40}|𝒳+|[<>&\"'\u{3000} ]+|\\PC{0,20}", 0..60),
         ) {
             let text = words.join(" ");
-            if let Some(html) = highlight(&Query::parse("ant \"bee ant\" b*").unwrap(), &text) {
+            if let Some(html) = excerpt(Language::Unsaid, "ant \"bee ant\" b*", &text) {
                 let plain = html.replace("<mark>", "").replace("</mark>", "");
                 prop_assert!(!plain.contains(['<', '>', '"', '\'']));
                 let unescaped = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")]

@@ -1,200 +1,145 @@
 //! Which documents a query matches, and how well.
 //!
 //! A clause scores BM25 in each slot it occurs in, times the boost of the slot; a document scores
-//! the sum over clauses and slots. All statistics are of live documents, and the sum is taken in
-//! the order of the query and of the slots, so a score does not depend on how documents are spread
-//! over segments, to the last bit. That is why tantivy's own scorers are not used here: they add
-//! up in the order of what is rarest in a segment.
+//! the sum over clauses and slots. All statistics are of live documents in the same language, and
+//! the sum is taken in the order of the query and of the slots, so a score does not depend on how
+//! documents are spread over segments, to the last bit. That is why tantivy's own scorers are not
+//! used here: they add up in the order of what is rarest in a segment.
+//!
+//! A clause that a document may hold in several ways, a word and its typos, is the better for each
+//! letter that is right, and a document with the very word comes before all that have not.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 use tantivy::fieldnorm::FieldNormReader;
-use tantivy::schema::IndexRecordOption;
-use tantivy::{DocId, DocSet, TERMINATED};
+use tantivy::{DocId, TERMINATED};
 
+use crate::language::Language;
 use crate::search::cursor::{Found, Occurrences};
-use crate::search::query::{Clause, MAX_EXPANSIONS, Query, QueryError, Word};
-use crate::search::segment::{Segment, Totals};
-use crate::search::words::{Term, Words};
+use crate::search::reading::{Reading, Way, Word};
+use crate::search::segment::Segment;
+use crate::search::terms::Terms;
+use crate::search::totals::Totals;
+use crate::search::words::Words;
 use crate::search::{Scope, SearchError, TextIndex};
 
 const K1: f32 = 1.2;
 const B: f32 = 0.75;
 
-/// Calls `matched` with each live document in `scope` that `query` matches, and its score, segment
-/// by segment and there in the order of documents.
+/// What a letter that is wrong leaves of a match.
+const TYPO: f32 = 0.5;
+
+/// Calls `matched` with each live document in `scope` that one of `readings` matches, and its
+/// score, language by language, segment by segment and there in the order of documents.
 pub(crate) fn evaluate<'a>(
     index: &'a TextIndex,
-    query: &Query,
+    readings: &[Reading],
     scope: Scope<'_>,
     mut matched: impl FnMut(&'a Segment, DocId, f32),
 ) -> Result<(), SearchError> {
-    let slots = index.slots.boosts().len();
-    let terms = find_terms(index, query, slots)?;
-    let weights: Vec<Vec<f32>> = query
-        .clauses
-        .iter()
-        .zip(&terms.frequencies)
-        .map(|(clause, frequencies)| weights(index, clause, frequencies))
-        .collect();
-    let norms: Vec<[f32; 256]> = (0..slots).map(|slot| norms(&index.totals, slot)).collect();
-    for (segment, found) in index.segments.iter().zip(&terms.found) {
-        let Some(mut matcher) = Matcher::open(segment, query, found, slots)? else { continue };
-        for docs in ranges(segment, scope) {
-            let mut doc = matcher.seek(docs.start);
-            while doc < docs.end {
-                if segment.is_alive(doc) && !matcher.is_excluded(doc) {
-                    matched(segment, doc, matcher.score(doc, &weights, &norms));
-                }
-                doc = matcher.seek(doc + 1);
-            }
-        }
-    }
-    Ok(())
+    let mut expansions = BTreeSet::new();
+    let prepared = readings.iter().map(|reading| Prepared::new(index, reading, &mut expansions));
+    let mut prepared = prepared.collect::<Result<Vec<_>, _>>()?;
+    // Matches in all languages are in one order.
+    let ceiling = prepared.iter().map(Prepared::ceiling).fold(0.0, f32::max);
+    prepared.iter_mut().for_each(|reading| reading.weights.exact = ceiling);
+    prepared.iter().try_for_each(|reading| reading.evaluate(index, scope, &mut matched))
 }
 
-/// Returns the documents of a segment that are in scope, as few ranges as possible.
-fn ranges(segment: &Segment, scope: Scope<'_>) -> Vec<Range<DocId>> {
+/// A reading with everything that is needed to walk a segment.
+struct Prepared<'r> {
+    reading: &'r Reading,
+    /// As [`Terms::found`].
+    found: Vec<Option<Vec<Found>>>,
+    weights: Weights,
+    /// For each slot, and there for each class of length, what BM25 adds to the frequency.
+    norms: Vec<[f32; 256]>,
+}
+
+/// What matches are worth.
+struct Weights {
+    /// For each way and slot, what one saturated occurrence scores there.
+    ways: Vec<Vec<f32>>,
+    /// What the very word scores where another would do: more than all other matches together.
+    exact: f32,
+}
+
+impl<'r> Prepared<'r> {
+    fn new(
+        index: &TextIndex,
+        reading: &'r Reading,
+        expansions: &mut BTreeSet<Box<[u8]>>,
+    ) -> Result<Self, SearchError> {
+        let totals = index.totals.get(reading.language);
+        let Terms { found, frequencies } = Terms::find(index, reading, expansions)?;
+        let ways = reading.ways().zip(&frequencies);
+        let ways = ways.map(|((_, way), live)| weights(index, totals.documents, way, live));
+        let weights = Weights { ways: ways.collect(), exact: 0.0 };
+        let slots = 0..index.slots().boosts().len();
+        let norms = slots.map(|slot| norms(&totals, slot)).collect();
+        Ok(Self { reading, found, weights, norms })
+    }
+
+    /// Returns a score that no document exceeds.
+    fn ceiling(&self) -> f32 {
+        self.weights.ways.iter().flatten().sum()
+    }
+
+    fn evaluate<'a>(
+        &self,
+        index: &'a TextIndex,
+        scope: Scope<'_>,
+        matched: &mut impl FnMut(&'a Segment, DocId, f32),
+    ) -> Result<(), SearchError> {
+        let slots = self.norms.len();
+        for (segment, found) in index.segments.iter().zip(&self.found) {
+            let Some(found) = found else { continue };
+            let matcher = Matcher::open(segment, self.reading, found, slots)?;
+            let Some(mut matcher) = matcher else { continue };
+            for docs in ranges(segment, self.reading.language, scope) {
+                let mut doc = matcher.seek(docs.start);
+                while doc < docs.end {
+                    if segment.is_alive(doc) && !matcher.is_excluded(doc) {
+                        matched(segment, doc, matcher.score(doc, &self.weights, &self.norms));
+                    }
+                    doc = matcher.seek(doc + 1);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the documents of a segment that are in a language and in scope, as few ranges as
+/// possible.
+pub(crate) fn ranges(segment: &Segment, language: Language, scope: Scope<'_>) -> Vec<Range<DocId>> {
     let mut ranges: Vec<Range<DocId>> = Vec::new();
-    for (_, docs) in segment.sheets().iter().filter(|(sheet, _)| scope.contains(sheet)) {
+    for part in segment.sheets() {
+        if part.language != language || !scope.contains(&part.sheet) {
+            continue;
+        }
         match ranges.last_mut() {
-            Some(last) if last.end == docs.start => last.end = docs.end,
-            _ => ranges.push(docs.clone()),
+            Some(last) if last.end == part.docs.start => last.end = part.docs.end,
+            _ => ranges.push(part.docs.clone()),
         }
     }
     ranges
 }
 
-/// The terms of a query, in every segment.
-struct Terms {
-    /// For each segment, what stands for each clause, slot and element, in this order.
-    found: Vec<Vec<Found>>,
-    /// For each clause, and there for each slot and element, the live documents with that term.
-    frequencies: Vec<Vec<u64>>,
-}
-
-fn find_terms(index: &TextIndex, query: &Query, slots: usize) -> Result<Terms, SearchError> {
-    let places = |clause: &Clause| slots * clause.elements.len();
-    let mut frequencies: Vec<Vec<u64>> =
-        query.clauses.iter().map(|clause| vec![0; places(clause)]).collect();
-    let mut expansions = BTreeSet::new();
-    let mut found = Vec::with_capacity(index.segments.len());
-    for segment in index.segments.iter() {
-        let mut here = Vec::with_capacity(query.clauses.iter().map(places).sum());
-        for (at, clause) in query.clauses.iter().enumerate() {
-            for (place, frequency) in frequencies[at].iter_mut().enumerate() {
-                let (slot, element) =
-                    (place / clause.elements.len(), place % clause.elements.len());
-                let word = &clause.elements[element].word;
-                let found = find_word(segment, slot, word, &mut expansions)?;
-                // An excluded word has no score, so its frequency is not needed.
-                if let (Found::Term(term), Some(words), false) =
-                    (&found, segment.slot(slot), clause.excluded)
-                {
-                    *frequency += live_frequency(segment, words, term)?;
-                }
-                here.push(found);
-            }
-        }
-        found.push(here);
-    }
-    Ok(Terms { found, frequencies })
-}
-
-/// Returns what stands for a word in one slot of a segment; `expansions` collects what the
-/// prefixes of the query stand for anywhere.
-fn find_word(
-    segment: &Segment,
-    slot: usize,
-    word: &Word,
-    expansions: &mut BTreeSet<Box<[u8]>>,
-) -> Result<Found, SearchError> {
-    let Some(words) = segment.slot(slot) else { return Ok(Found::Nothing) };
-    Ok(match word {
-        Word::Stem(stem) => words.find(stem.as_bytes())?.map_or(Found::Nothing, Found::Term),
-        Word::Prefix { start, stem } => {
-            Found::Terms(expand(segment, words, start, stem, expansions)?)
-        }
-    })
-}
-
-/// Returns the terms that a prefix stands for, and adds them to `words`.
-///
-/// Terms that only dead documents hold are passed over: whether a prefix stands for too many words
-/// must not depend on the past.
-fn expand(
-    segment: &Segment,
-    words: &Words,
-    start: &str,
-    stem: &str,
-    expansions: &mut BTreeSet<Box<[u8]>>,
-) -> Result<Vec<Term>, SearchError> {
-    let mut terms = Vec::new();
-    let mut add = |word: &[u8], term: Term| {
-        if live_frequency(segment, words, &term)? > 0 {
-            if !expansions.contains(word) {
-                expansions.insert(word.into());
-            }
-            terms.push(term);
-        }
-        if expansions.len() > MAX_EXPANSIONS {
-            return Err(SearchError::Query(QueryError::PrefixesTooShort));
-        }
-        Ok(())
-    };
-    words.walk(start.as_bytes(), |word, term| {
-        let goes_on = word.starts_with(start.as_bytes());
-        if goes_on {
-            add(word, term)?;
-        }
-        Ok::<_, SearchError>(goes_on)
-    })?;
-    if !stem.starts_with(start)
-        && let Some(term) = words.find(stem.as_bytes())?
-    {
-        add(stem.as_bytes(), term)?;
-    }
-    Ok(terms)
-}
-
-/// Returns how many live documents of the segment hold the term.
-fn live_frequency(segment: &Segment, words: &Words, term: &Term) -> Result<u64, SearchError> {
-    let mut live = 0;
-    if let Term::Stored(term_info) = term {
-        let (all, dead) = (u64::from(term_info.doc_freq), segment.dead());
-        if dead == 0 {
-            return Ok(all);
-        }
-        // A seek costs about as much as sixteen steps.
-        if dead * 16 < all
-            && let Some(mut postings) = words.cursor(term, IndexRecordOption::Basic)?
-        {
-            let mut dead_with_term = 0;
-            for doc in segment.dead_docs() {
-                if postings.doc() < doc {
-                    postings.seek(doc);
-                }
-                dead_with_term += u64::from(postings.doc() == doc);
-            }
-            return Ok(all - dead_with_term);
-        }
-    }
-    words.frequencies(term, |doc, _| live += u64::from(segment.is_alive(doc)))?;
-    Ok(live)
-}
-
-/// Returns for each slot what one saturated occurrence of the clause scores there.
-fn weights(index: &TextIndex, clause: &Clause, frequencies: &[u64]) -> Vec<f32> {
-    let documents = index.totals.documents;
-    let slots = index.slots.boosts().iter().zip(frequencies.chunks(clause.elements.len()));
+/// Returns for each slot what one saturated occurrence of a clause in this way scores there.
+fn weights(index: &TextIndex, documents: u64, way: &Way, frequencies: &[u64]) -> Vec<f32> {
+    let slots = index.slots().boosts().iter().zip(frequencies.chunks(way.elements.len()));
+    let right = TYPO.powi(way.edits.into());
     let weight = |(boost, frequencies): (&f32, &[u64])| {
-        let rarity = |(element, frequency): (usize, &u64)| match clause.elements[element].word {
+        let rarity = |(element, frequency): (usize, &u64)| match way.elements[element].word {
             Word::Stem(_) => rarity(*frequency, documents),
+            // Words with typos are as frequent as all of them together.
+            Word::Alike(_) => rarity((*frequency).min(documents), documents),
             // A prefix is a guess at many words: it counts as one that is neither rare nor common.
             Word::Prefix { .. } => 1.0,
         };
-        boost * (1.0 + K1) * frequencies.iter().enumerate().map(rarity).sum::<f32>()
+        boost * (1.0 + K1) * frequencies.iter().enumerate().map(rarity).sum::<f32>() * right
     };
     slots.map(weight).collect()
 }
@@ -222,38 +167,70 @@ struct Matcher<'a> {
     excluded: Vec<ClauseCursor<'a>>,
 }
 
-/// One clause in the slots where it occurs.
+/// One clause in the ways and slots where it occurs.
 struct ClauseCursor<'a> {
-    clause: usize,
-    slots: Vec<(usize, &'a Words, Occurrences)>,
+    places: Vec<Place<'a>>,
+    /// Whether letters of it may be wrong.
+    is_open: bool,
+}
+
+/// One way of a clause in one slot.
+struct Place<'a> {
+    /// The place of the way among all of the reading.
+    way: usize,
+    is_exact: bool,
+    slot: usize,
+    words: &'a Words,
+    occurrences: Occurrences,
 }
 
 impl<'a> Matcher<'a> {
     /// Returns `None` where no document of the segment can match.
     fn open(
         segment: &'a Segment,
-        query: &Query,
+        reading: &Reading,
         found: &[Found],
         slots: usize,
     ) -> Result<Option<Self>, SearchError> {
-        let (mut required, mut excluded) = (Vec::new(), Vec::new());
+        // Opening a prefix reads all that it stands for, so first each clause must be there.
         let mut rest = found;
-        for (clause, elements) in query.clauses.iter().enumerate() {
-            let (here, behind) = rest.split_at(slots * elements.elements.len());
+        for clause in &reading.clauses {
+            let places: usize = clause.ways.iter().map(|way| slots * way.elements.len()).sum();
+            let (mut here, behind) = rest.split_at(places);
             rest = behind;
-            let mut cursor = ClauseCursor { clause, slots: Vec::new() };
-            for (slot, found) in here.chunks(elements.elements.len()).enumerate() {
-                let Some(words) = segment.slot(slot) else { continue };
-                let offsets = elements.elements.iter().map(|element| element.offset);
-                let elements: Vec<_> = offsets.zip(found).collect();
-                if let Some(occurrences) = Occurrences::open(words, &elements)? {
-                    cursor.slots.push((slot, words, occurrences));
-                }
+            let mut is_there = clause.excluded;
+            for way in &clause.ways {
+                let (places, others) = here.split_at(slots * way.elements.len());
+                here = others;
+                let mut slots = places.chunks(way.elements.len());
+                is_there |= slots.any(|found| !found.iter().any(Found::is_nothing));
             }
-            match (elements.excluded, cursor.slots.is_empty()) {
-                (false, true) => return Ok(None),
-                (false, false) => required.push(cursor),
-                (true, _) => excluded.push(cursor),
+            if !is_there {
+                return Ok(None);
+            }
+        }
+        let (mut required, mut excluded) = (Vec::new(), Vec::new());
+        let (mut rest, mut ways) = (found, 0);
+        for clause in &reading.clauses {
+            let mut cursor = ClauseCursor { places: Vec::new(), is_open: clause.edits > 0 };
+            for way in &clause.ways {
+                let (here, behind) = rest.split_at(slots * way.elements.len());
+                rest = behind;
+                for (slot, found) in here.chunks(way.elements.len()).enumerate() {
+                    let Some(words) = segment.slot(slot) else { continue };
+                    let offsets = way.elements.iter().map(|element| element.offset);
+                    let elements: Vec<_> = offsets.zip(found).collect();
+                    if let Some(occurrences) = Occurrences::open(words, &elements)? {
+                        let is_exact = way.edits == 0;
+                        cursor.places.push(Place { way: ways, is_exact, slot, words, occurrences });
+                    }
+                }
+                ways += 1;
+            }
+            if clause.excluded {
+                excluded.push(cursor);
+            } else {
+                required.push(cursor);
             }
         }
         let mut order: Vec<usize> = (0..required.len()).collect();
@@ -280,17 +257,23 @@ impl<'a> Matcher<'a> {
         self.excluded.iter_mut().any(|clause| clause.seek(doc) == doc)
     }
 
-    /// Returns the score of the document that all required clauses stand at or, in some slots,
+    /// Returns the score of the document that all required clauses stand at or, in some places,
     /// have yet to reach.
-    fn score(&mut self, doc: DocId, weights: &[Vec<f32>], norms: &[[f32; 256]]) -> f32 {
+    fn score(&mut self, doc: DocId, weights: &Weights, norms: &[[f32; 256]]) -> f32 {
         let mut score = 0.0;
         for cursor in &mut self.required {
-            for (slot, words, occurrences) in &mut cursor.slots {
-                if occurrences.seek(doc) == doc {
-                    let frequency = occurrences.frequency() as f32;
-                    let norm = norms[*slot][usize::from(words.norm(doc))];
-                    score += weights[cursor.clause][*slot] * (frequency / (frequency + norm));
+            let mut is_exact = false;
+            for place in &mut cursor.places {
+                if place.occurrences.seek(doc) == doc {
+                    let frequency = place.occurrences.frequency() as f32;
+                    let norm = norms[place.slot][usize::from(place.words.norm(doc))];
+                    let weight = weights.ways[place.way][place.slot];
+                    score += weight * (frequency / (frequency + norm));
+                    is_exact |= place.is_exact;
                 }
+            }
+            if cursor.is_open && is_exact {
+                score += weights.exact;
             }
         }
         score
@@ -299,11 +282,11 @@ impl<'a> Matcher<'a> {
 
 impl ClauseCursor<'_> {
     fn seek(&mut self, target: DocId) -> DocId {
-        let docs = self.slots.iter_mut().map(|(_, _, occurrences)| occurrences.seek(target));
+        let docs = self.places.iter_mut().map(|place| place.occurrences.seek(target));
         docs.min().unwrap_or(TERMINATED)
     }
 
     fn cost(&self) -> u64 {
-        self.slots.iter().map(|(_, _, occurrences)| u64::from(occurrences.cost())).sum()
+        self.places.iter().map(|place| u64::from(place.occurrences.cost())).sum()
     }
 }

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use tantivy::{DocId, TantivyError};
 
 use crate::id::{Key, SheetName};
-use crate::search::slots::{MAX_SLOTS, Slot, Slots};
+use crate::language::Language;
+use crate::search::shape::Shape;
+use crate::search::slots::Slot;
+use crate::search::totals::{Totals, TotalsByLanguage};
 use crate::search::words::Words;
 use crate::search::writer::{ListWriter, StoreWriter, Writer};
 use crate::search::{DocName, Texts};
@@ -19,34 +22,21 @@ pub(crate) struct Segment {
     body: Arc<Body>,
     /// One bit for each document; `None` while all live.
     dead: Option<Arc<[u64]>>,
-    live: Totals,
-}
-
-/// What ranking must know about all live documents together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) documents: u64,
-    /// The lengths, as they are rounded for ranking, of all texts of a slot.
-    pub(crate) tokens: [u64; MAX_SLOTS],
-}
-
-impl Totals {
-    pub(crate) fn of<'a>(segments: impl IntoIterator<Item = &'a Segment>) -> Self {
-        segments.into_iter().fold(Self::default(), |mut sum, segment| {
-            sum.documents += segment.live.documents;
-            for (sum, tokens) in sum.tokens.iter_mut().zip(segment.live.tokens) {
-                *sum += tokens;
-            }
-            sum
-        })
-    }
+    live: TotalsByLanguage,
 }
 
 /// The documents in the order of their names, so that those of a sheet are one range.
 struct Body {
-    sheets: Box<[(SheetName, Range<DocId>)]>,
+    sheets: Box<[Part]>,
     keys: Box<[Key]>,
     slots: Box<[Option<Words>]>,
+}
+
+/// The documents of one sheet.
+pub(crate) struct Part {
+    pub(crate) sheet: SheetName,
+    pub(crate) language: Language,
+    pub(crate) docs: Range<DocId>,
 }
 
 impl Segment {
@@ -55,22 +45,26 @@ impl Segment {
     ///
     /// Up to `few` documents are listed, which costs a few microseconds each.
     pub(crate) fn build(
-        slots: &Slots,
+        shape: &Shape,
         names: &[DocName],
         texts: &Texts<'_>,
         few: usize,
     ) -> Result<Option<Self>, TantivyError> {
         let mut writer: Box<dyn Writer> = if names.len() <= few {
-            Box::new(ListWriter::new(slots))
+            Box::new(ListWriter::new(shape))
         } else {
-            Box::new(StoreWriter::new(slots)?)
+            Box::new(StoreWriter::new(shape)?)
         };
-        let mut sheets: Vec<(SheetName, Range<DocId>)> = Vec::new();
+        let mut sheets: Vec<Part> = Vec::new();
         let mut keys = Vec::with_capacity(names.len());
         for name in names {
             let mut has_text = false;
+            let language = match sheets.last() {
+                Some(part) if part.sheet == name.sheet => part.language,
+                _ => shape.languages.of(&name.sheet),
+            };
             texts(name, &mut |slot: Slot, text: &str| {
-                writer.add(slot, text);
+                writer.add(slot, language, text);
                 has_text = true;
             });
             if !has_text {
@@ -79,8 +73,8 @@ impl Segment {
             writer.end_document()?;
             let doc = keys.len() as DocId;
             match sheets.last_mut() {
-                Some((sheet, docs)) if *sheet == name.sheet => docs.end = doc + 1,
-                _ => sheets.push((name.sheet.clone(), doc..doc + 1)),
+                Some(part) if part.sheet == name.sheet => part.docs.end = doc + 1,
+                _ => sheets.push(Part { sheet: name.sheet.clone(), language, docs: doc..doc + 1 }),
             }
             keys.push(name.key.clone());
         }
@@ -88,23 +82,27 @@ impl Segment {
             return Ok(None);
         }
         let slots = writer.finish()?;
-        let mut live = Totals { documents: keys.len() as u64, tokens: [0; MAX_SLOTS] };
-        for (tokens, words) in live.tokens.iter_mut().zip(&slots) {
-            let length = |doc| words.as_ref().map_or(0, |words| words.length(doc));
-            *tokens = (0..keys.len() as DocId).map(|doc| u64::from(length(doc))).sum();
+        let mut live = TotalsByLanguage::default();
+        for part in &sheets {
+            live.add(part.language, &Totals::of_documents(&slots, part.docs.clone()));
         }
         let body = Body { sheets: sheets.into(), keys: keys.into(), slots };
         Ok(Some(Self { body: Arc::new(body), dead: None, live }))
     }
 
     /// Returns the totals of the live documents.
-    pub(crate) fn live(&self) -> &Totals {
+    pub(crate) fn live(&self) -> &TotalsByLanguage {
         &self.live
+    }
+
+    /// Returns the number of live documents.
+    pub(crate) fn living(&self) -> u64 {
+        self.live.documents()
     }
 
     /// Returns the number of dead documents.
     pub(crate) fn dead(&self) -> u64 {
-        u64::from(self.len()) - self.live.documents
+        u64::from(self.len()) - self.living()
     }
 
     /// Says whether both hold the same documents, dead or alive.
@@ -142,7 +140,7 @@ impl Segment {
     }
 
     /// Returns the sheets and the ranges of their documents, in order.
-    pub(crate) fn sheets(&self) -> &[(SheetName, Range<DocId>)] {
+    pub(crate) fn sheets(&self) -> &[Part] {
         &self.body.sheets
     }
 
@@ -153,14 +151,24 @@ impl Segment {
 
     /// Returns the sheet of a document.
     pub(crate) fn sheet(&self, doc: DocId) -> &SheetName {
-        let at = self.body.sheets.partition_point(|(_, docs)| docs.end <= doc);
-        &self.body.sheets[at].0
+        &self.part(doc).sheet
+    }
+
+    /// Returns the name of a document.
+    pub(crate) fn name(&self, doc: DocId) -> DocName {
+        DocName { sheet: self.sheet(doc).clone(), key: self.key(doc).clone() }
+    }
+
+    fn part(&self, doc: DocId) -> &Part {
+        let at = self.body.sheets.partition_point(|part| part.docs.end <= doc);
+        &self.body.sheets[at]
     }
 
     /// Returns the names of the live documents, in order.
     pub(crate) fn names(&self) -> impl Iterator<Item = DocName> + '_ {
-        let docs = self.sheets().iter().flat_map(|(sheet, docs)| {
-            docs.clone().map(move |doc| (sheet, doc)).filter(|(_, doc)| self.is_alive(*doc))
+        let docs = self.sheets().iter().flat_map(|part| {
+            let docs = part.docs.clone().map(move |doc| (&part.sheet, doc));
+            docs.filter(|(_, doc)| self.is_alive(*doc))
         });
         docs.map(|(sheet, doc)| DocName { sheet: sheet.clone(), key: self.key(doc).clone() })
     }
@@ -168,8 +176,8 @@ impl Segment {
     /// Returns the live document of this name.
     pub(crate) fn find(&self, name: &DocName) -> Option<DocId> {
         let sheets = self.sheets();
-        let (_, docs) =
-            &sheets[sheets.binary_search_by(|(sheet, _)| sheet.cmp(&name.sheet)).ok()?];
+        let at = sheets.binary_search_by(|part| part.sheet.cmp(&name.sheet)).ok()?;
+        let docs = &sheets[at].docs;
         let keys = &self.body.keys[docs.start as usize..docs.end as usize];
         let doc = docs.start + keys.binary_search(&name.key).ok()? as DocId;
         self.is_alive(doc).then_some(doc)
@@ -179,13 +187,13 @@ impl Segment {
     pub(crate) fn without(&self, docs: &[DocId]) -> Self {
         let none = || vec![0; self.body.keys.len().div_ceil(64)];
         let mut dead = self.dead.as_ref().map_or_else(none, |dead| dead.to_vec());
-        let mut live = self.live;
+        let mut live = self.live.clone();
         for &doc in docs {
             dead[doc as usize / 64] |= 1 << (doc % 64);
-            live.documents -= 1;
-            for (tokens, words) in live.tokens.iter_mut().zip(&self.body.slots) {
-                *tokens -= words.as_ref().map_or(0, |words| words.length(doc).into());
-            }
+            live.subtract(
+                self.part(doc).language,
+                &Totals::of_documents(&self.body.slots, doc..doc + 1),
+            );
         }
         Self { body: self.body.clone(), dead: Some(dead.into()), live }
     }

@@ -4,23 +4,55 @@
 use std::collections::HashMap;
 
 use tantivy::tokenizer::{
-    Language, RawTokenizer, Stemmer, TextAnalyzer, Token, TokenFilter, TokenStream, Tokenizer,
+    self, RawTokenizer, Stemmer, TextAnalyzer, Token, TokenFilter, TokenStream, Tokenizer,
 };
+
+use crate::language::Language;
+use crate::search::analyzer;
 
 /// So many words are remembered, which is most of the words of a language that are in use.
 const WORDS: usize = 16_384;
 
-/// The step that brings words to their English stems, as [`Stemmer`] does.
+/// Returns what tantivy calls a language; `None` where words are what is written.
+pub(super) fn tantivy_language(language: Language) -> Option<tokenizer::Language> {
+    use tokenizer::Language as Known;
+    Some(match language {
+        Language::None => return None,
+        Language::Unsaid | Language::English => Known::English,
+        Language::Arabic => Known::Arabic,
+        Language::Danish => Known::Danish,
+        Language::German => Known::German,
+        Language::Greek => Known::Greek,
+        Language::Spanish => Known::Spanish,
+        Language::Finnish => Known::Finnish,
+        Language::French => Known::French,
+        Language::Hungarian => Known::Hungarian,
+        Language::Italian => Known::Italian,
+        Language::Dutch => Known::Dutch,
+        Language::Norwegian => Known::Norwegian,
+        Language::Portuguese => Known::Portuguese,
+        Language::Romanian => Known::Romanian,
+        Language::Russian => Known::Russian,
+        Language::Swedish => Known::Swedish,
+        Language::Tamil => Known::Tamil,
+        Language::Turkish => Known::Turkish,
+    })
+}
+
+/// The step that brings words to the stems of a language, as [`Stemmer`] does, and marks them.
 #[derive(Clone)]
-pub(super) struct Stems;
+pub(super) struct Stems(pub(super) Language);
 
 impl TokenFilter for Stems {
     type Tokenizer<T: Tokenizer> = Stemming<T>;
 
     fn transform<T: Tokenizer>(self, words: T) -> Stemming<T> {
-        let stemmer = Stemmer::new(Language::English);
-        let stemmer = TextAnalyzer::builder(RawTokenizer::default()).filter(stemmer).build();
-        Stemming { words, memory: Memory { stems: HashMap::new(), stemmer } }
+        let stemmer = tantivy_language(self.0).map(|language| {
+            let word = TextAnalyzer::builder(RawTokenizer::default());
+            word.filter(Stemmer::new(language)).build()
+        });
+        let mark = analyzer::mark(self.0);
+        Stemming { words, memory: Memory { stems: HashMap::new(), stemmer, mark } }
     }
 }
 
@@ -34,7 +66,8 @@ pub(super) struct Stemming<T> {
 #[derive(Clone)]
 struct Memory {
     stems: HashMap<Box<str>, Box<str>>,
-    stemmer: TextAnalyzer,
+    stemmer: Option<TextAnalyzer>,
+    mark: Option<char>,
 }
 
 impl Memory {
@@ -44,15 +77,28 @@ impl Memory {
             word.push_str(stem);
             return;
         }
-        let mut stemmed = self.stemmer.token_stream(word);
-        let stem = stemmed.next().map(|token| token.text.clone()).unwrap_or_default();
-        drop(stemmed);
+        let stem = self.marked_stem(word);
         // Numbers and ids are said once and would only take the room of words.
-        let is_word = word.bytes().all(|byte| byte.is_ascii_lowercase());
+        let is_word = word.chars().all(char::is_alphabetic);
         if is_word && self.stems.len() < WORDS {
             self.stems.insert(word.as_str().into(), stem.as_str().into());
         }
         *word = stem;
+    }
+
+    fn marked_stem(&mut self, word: &str) -> String {
+        let mut stem: String = self.mark.into_iter().collect();
+        let marked = stem.len();
+        if let Some(stemmer) = &mut self.stemmer
+            && let Some(token) = stemmer.token_stream(word).next()
+        {
+            stem.push_str(&token.text);
+        }
+        // Some stemmers leave nothing of a word that is all ending.
+        if stem.len() == marked {
+            stem.push_str(word);
+        }
+        stem
     }
 }
 
@@ -106,8 +152,11 @@ mod tests {
             stems
         };
         let words = || TextAnalyzer::builder(SimpleTokenizer::default());
-        let plain = words().filter(Stemmer::new(Language::English)).build();
+        let plain = words().filter(Stemmer::new(tokenizer::Language::English)).build();
         let texts = [text.as_str(), text.as_str()];
-        assert_eq!(stems(words().filter(Stems).build(), &texts), stems(plain, &texts));
+        assert_eq!(
+            stems(words().filter(Stems(Language::Unsaid)).build(), &texts),
+            stems(plain, &texts)
+        );
     }
 }

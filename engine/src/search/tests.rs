@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::search::pattern::tests::distance;
 
 /// The texts by which an index is made: sheet, key, then texts of the two slots.
 type Corpus = BTreeMap<DocName, [Vec<String>; 2]>;
@@ -13,6 +14,12 @@ fn name(sheet: &str, key: &str) -> DocName {
 
 fn slots() -> Slots {
     Slots::new([3.0, 1.0])
+}
+
+/// Sheets that are called by the code of a language are in it.
+fn languages() -> Vec<(SheetName, Language)> {
+    let sheet = |code| Some((SheetName::new(code), Language::of_code(code)?));
+    Language::codes().filter_map(sheet).collect()
 }
 
 fn texts(corpus: &Corpus) -> Box<Texts<'_>> {
@@ -36,7 +43,9 @@ fn stored(corpus: &Corpus) -> TextIndex {
 
 fn with_few(corpus: &Corpus, few: usize) -> TextIndex {
     let names = corpus.keys().cloned().collect();
-    TextIndex::new(slots()).apply_listing(CommitId::ZERO, names, &texts(corpus), few).unwrap()
+    TextIndex::new(slots(), languages())
+        .apply_listing(CommitId::ZERO, names, &texts(corpus), few)
+        .unwrap()
 }
 
 /// `sheet/key: title | body`, one a line.
@@ -96,6 +105,131 @@ fn every_kind_of_clause_finds_what_it_says() {
     }
 }
 
+/// Returns what stood for the words that occur nowhere, as they are written in their documents.
+fn corrected(corpus: &Corpus, index: &TextIndex, query: &str, scope: Scope<'_>) -> String {
+    let hits = index.search(&Query::parse(query).unwrap(), scope, 0, 100).unwrap();
+    let told = hits.readings.corrections().iter().map(|correction| {
+        let used = correction.used.iter().map(|spelling| {
+            let texts = corpus[spelling.document()].iter().flatten();
+            texts.filter_map(|text| spelling.written_in(text)).next().unwrap()
+        });
+        format!("{}: {}", correction.typed, used.collect::<Vec<_>>().join(" "))
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn a_typo_that_is_allowed_for_finds_less_than_the_word_itself() {
+    let corpus = corpus(
+        "a/1: rover rover rover | rover
+         a/2: other | a river in a long text about something else entirely and more of it
+         a/3: rovert | other",
+    );
+    for index in [rebuilt(&corpus), stored(&corpus)] {
+        assert_eq!(found(&index, "river"), "a/2");
+        assert_eq!(found(&index, "river~"), "a/2 a/1");
+        assert_eq!(found(&index, "river~2"), "a/2 a/1 a/3");
+        assert_eq!(found(&index, "other -river~"), "a/3");
+        assert_eq!(found(&index, "rovre~"), "a/1");
+    }
+}
+
+#[test]
+fn a_word_that_is_nowhere_is_corrected_by_the_nearest() {
+    let corpus = corpus(
+        "a/1: The state engine | written in Rust
+         a/2: Engines of states | communities run engines
+         b/1: Rust belt | a community in Pennsylvania
+         b/2: gnat | goat",
+    );
+    for index in [rebuilt(&corpus), stored(&corpus)] {
+        for (query, expected, told) in [
+            ("comunity", "a/2 b/1", "comunity: communities"),
+            ("engnie rust", "a/1", "engnie: engine"),
+            ("\"state engnie\"", "a/1", "engnie: engine"),
+            ("pensylvnia", "b/1", "pensylvnia: pennsylvania"),
+            ("penylvnia", "", ""),
+            ("gnet", "b/2", "gnet: gnat"),
+            ("gxat", "b/2", "gxat: gnat goat"),
+            ("comunities", "a/2 b/1", "comunities: communities"),
+            ("rst", "", ""),
+            ("engnie rst", "", ""),
+            ("engnie -comunity", "a/2 a/1", "engnie: engine"),
+            ("engni*", "", ""),
+            ("engine Rust community", "", ""),
+            ("staet engnie riten rusty blet", "", ""),
+        ] {
+            assert_eq!(found(&index, query), expected, "{query}");
+            assert_eq!(corrected(&corpus, &index, query, Scope::All), told, "{query}");
+        }
+    }
+}
+
+#[test]
+fn only_words_of_the_scope_correct_and_only_words_of_the_scope_are_there() {
+    let corpus = corpus("a/1: river\nb/1: rover\nb/2: rivers\nc/1: other");
+    let index = rebuilt(&corpus);
+    let told = |sheets: &[&str], query: &str| {
+        let sheets: Vec<_> = sheets.iter().map(|sheet| SheetName::new(*sheet)).collect();
+        corrected(&corpus, &index, query, Scope::Sheets(&sheets))
+    };
+    assert_eq!(told(&["a"], "rover"), "rover: river");
+    assert_eq!(told(&["b"], "rover"), "");
+    assert_eq!(told(&["a", "b"], "rovr"), "rovr: rover");
+    assert_eq!(told(&["a"], "rivr"), "rivr: river");
+    assert_eq!(told(&["b"], "rivr"), "rivr: rivers");
+    assert_eq!(told(&["c"], "rivr"), "");
+    let dead = index.apply(CommitId::ZERO, vec![name("a", "1")], &texts(&Corpus::new())).unwrap();
+    assert_eq!(corrected(&corpus, &dead, "rivr", Scope::All), "rivr: rivers");
+}
+
+#[test]
+fn each_sheet_is_read_in_its_language() {
+    let corpus = corpus(
+        "de/1: Die Häuser der Stadt | das Werk
+         en/1: The houses of the town | the works
+         none/1: the works of towns | works
+         s/1: the houses | works of the towns",
+    );
+    for index in [rebuilt(&corpus), stored(&corpus)] {
+        for (query, expected) in [
+            ("haus", "de/1"),
+            ("die haus", "de/1"),
+            ("house", "en/1 s/1"),
+            ("the house", "en/1 s/1"),
+            ("a house", "en/1"),
+            ("work", "en/1 s/1"),
+            ("works", "none/1 en/1 s/1"),
+            ("werke", "de/1"),
+            ("\"der stadt\"", "de/1"),
+            ("\"die stadt\"", ""),
+            ("town*", "none/1 en/1 s/1"),
+            ("the -works", ""),
+            ("the", "none/1 en/1 s/1"),
+            ("häsuer~", "de/1"),
+            ("hauser", "de/1"),
+        ] {
+            let mut names: Vec<_> = found(&index, query).split(' ').map(str::to_owned).collect();
+            let mut wanted: Vec<_> = expected.split(' ').map(str::to_owned).collect();
+            names.sort_unstable();
+            wanted.sort_unstable();
+            assert_eq!(names, wanted, "{query}");
+        }
+        assert_eq!(corrected(&corpus, &index, "stadtt", Scope::All), "stadtt: stadt");
+        assert_eq!(corrected(&corpus, &index, "huose", Scope::All), "huose: houses houses");
+    }
+}
+
+#[test]
+fn a_text_that_begins_like_the_mark_of_a_language_is_not_in_it() {
+    let corpus = corpus("s/1: \u{5}works\nde/1: \u{7}werke");
+    for index in [rebuilt(&corpus), stored(&corpus)] {
+        assert_eq!(found(&index, "work"), "s/1");
+        assert_eq!(found(&index, "werk"), "de/1");
+    }
+    assert_same(&rebuilt(&corpus), &stored(&corpus));
+}
+
 #[test]
 fn a_phrase_does_not_reach_from_one_text_into_the_next() {
     let corpus = corpus("a/1: x | one two/three four");
@@ -125,7 +259,8 @@ fn pages_are_cut_from_one_order() {
     let page = index.search(&query, Scope::All, 17, 5).unwrap();
     assert_eq!((page.total, &*page.hits), (50, &all.hits[17..22]));
     assert_eq!(index.search(&query, Scope::All, 50, 5).unwrap().hits, []);
-    assert_eq!(index.search(&query, Scope::All, 0, 0).unwrap(), Hits { total: 50, hits: vec![] });
+    let none = index.search(&query, Scope::All, 0, 0).unwrap();
+    assert_eq!((none.total, none.hits), (50, vec![]));
 }
 
 #[test]
@@ -136,7 +271,7 @@ fn a_scope_leaves_other_sheets_out_of_hits_and_total() {
     let hits = index.search(&query, Scope::Sheets(&sheets), 0, 10).unwrap();
     let names: Vec<_> = hits.hits.iter().map(|hit| hit.name.sheet.as_str()).collect();
     assert_eq!((hits.total, names), (2, vec!["a", "c"]));
-    let keys = index.matches(&query, &SheetName::new("b")).unwrap();
+    let keys = index.matches(&query, &SheetName::new("b")).unwrap().documents;
     assert_eq!(keys.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["1", "2"]);
     assert_eq!(index.search(&query, Scope::Sheets(&[]), 0, 10).unwrap().total, 0);
 }
@@ -167,7 +302,7 @@ fn a_prefix_of_too_many_words_is_refused_whatever_was_there_before() {
     more.insert(name("b", "1"), [vec!["wz".to_owned()], Vec::new()]);
     let more_index = index.apply(CommitId::ZERO, vec![name("b", "1")], &texts(&more)).unwrap();
     let refused = more_index.search(&query, Scope::All, 0, 1);
-    assert!(matches!(refused, Err(SearchError::Query(QueryError::PrefixesTooShort))));
+    assert!(matches!(refused, Err(SearchError::Query(QueryError::TooOpen))));
     let more_index = more_index.apply(CommitId::ZERO, vec![name("b", "2")], &texts(&more)).unwrap();
     let back = more_index.apply(CommitId::ZERO, vec![name("b", "1")], &texts(&corpus)).unwrap();
     assert_eq!(back.search(&query, Scope::All, 0, 1).unwrap().total, 2);
@@ -176,14 +311,14 @@ fn a_prefix_of_too_many_words_is_refused_whatever_was_there_before() {
     others.insert(name("b", "1"), [vec!["va vb".to_owned()], Vec::new()]);
     for index in [rebuilt(&others), stored(&others)] {
         let refused = index.search(&Query::parse("w* v*").unwrap(), Scope::All, 0, 1);
-        assert!(matches!(refused, Err(SearchError::Query(QueryError::PrefixesTooShort))));
+        assert!(matches!(refused, Err(SearchError::Query(QueryError::TooOpen))));
     }
 }
 
 #[test]
 fn a_change_that_came_during_a_compaction_is_kept() {
     let mut corpus = Corpus::new();
-    let mut index = TextIndex::new(slots());
+    let mut index = TextIndex::new(slots(), languages());
     for n in 0..8 {
         corpus.insert(name("a", &n.to_string()), [vec![format!("word n{n}")], Vec::new()]);
         index =
@@ -206,7 +341,9 @@ fn a_compaction_that_ends_behind_a_step_back_replaces_nothing() {
     let all: Vec<_> = (0..10).map(|n| name("a", &n.to_string())).collect();
     let old: Corpus =
         all.iter().map(|n| (n.clone(), [vec!["old".to_owned()], Vec::new()])).collect();
-    let before = TextIndex::new(slots()).apply(CommitId::ZERO, all.clone(), &texts(&old)).unwrap();
+    let before = TextIndex::new(slots(), languages())
+        .apply(CommitId::ZERO, all.clone(), &texts(&old))
+        .unwrap();
     let mut new = old.clone();
     for name in &all[..4] {
         new.insert(name.clone(), [vec!["new".to_owned()], Vec::new()]);
@@ -219,7 +356,7 @@ fn a_compaction_that_ends_behind_a_step_back_replaces_nothing() {
 #[test]
 fn a_compaction_with_other_texts_is_refused() {
     let mut corpus = Corpus::new();
-    let mut index = TextIndex::new(slots());
+    let mut index = TextIndex::new(slots(), languages());
     for n in 0..8 {
         let name = name("a", &n.to_string());
         corpus.insert(name.clone(), [vec!["word".to_owned()], Vec::new()]);
@@ -240,15 +377,19 @@ fn assert_same(index: &TextIndex, other: &TextIndex) {
         let answer = |index: &TextIndex| {
             let hits = index.search(&query, Scope::All, 0, 1_000).unwrap();
             let bits = |hit: Hit| (hit.name, hit.score.to_bits());
-            (hits.total, hits.hits.into_iter().map(bits).collect::<Vec<_>>())
+            (hits.total, hits.hits.into_iter().map(bits).collect::<Vec<_>>(), hits.readings)
         };
         assert_eq!(answer(index), answer(other), "{query:?}");
-        let sheet = SheetName::new("s1");
-        assert_eq!(index.matches(&query, &sheet).unwrap(), other.matches(&query, &sheet).unwrap());
+        for sheet in ["s1", "de"].map(SheetName::new) {
+            assert_eq!(
+                index.matches(&query, &sheet).unwrap(),
+                other.matches(&query, &sheet).unwrap()
+            );
+        }
     }
 }
 
-const QUERIES: [&str; 10] = [
+const QUERIES: [&str; 17] = [
     "ant",
     "ant bee",
     "ant bee cat dog",
@@ -259,6 +400,13 @@ const QUERIES: [&str; 10] = [
     "c* d*",
     "\"bee ant\" -\"cat dog\" a*",
     "cat -d*",
+    "the ant",
+    "ants~",
+    "antt~ dog",
+    "beers~2 -dogs~",
+    "beees",
+    "catts hunded",
+    "\"hundd der\"",
 ];
 
 /// One state that follows another: what becomes of some documents, and whether to compact then.
@@ -271,12 +419,16 @@ struct Step {
 }
 
 fn any_text() -> impl Strategy<Value = String> {
-    const WORDS: &[&str] = &["ant", "bee", "cat", "dog", "cats", "doe", "ants", "!", "eel"];
+    const WORDS: &[&str] = &[
+        "ant", "bee", "cat", "dog", "cats", "doe", "ants", "!", "eel", "the", "der", "Hunde",
+        "beers", "Hundert",
+    ];
     prop::collection::vec(prop::sample::select(WORDS), 0..12).prop_map(|words| words.join(" "))
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let doc = (0..3_u8, 0..40_u8).prop_map(|(s, k)| name(&format!("s{s}"), &format!("k{k}")));
+    let sheet = prop::sample::select(&["s0", "s1", "s2", "de", "en", "none"][..]);
+    let doc = (sheet, 0..20_u8).prop_map(|(sheet, k)| name(sheet, &format!("k{k}")));
     let texts = || prop::collection::vec(any_text(), 0..3);
     let texts = prop::option::weighted(0.75, (texts(), texts()).prop_map(|(a, b)| [a, b]));
     let changes = prop::collection::vec((doc, texts), 0..12);
@@ -294,7 +446,7 @@ proptest! {
     /// The law for the text index: however a state came about, it equals a rebuild.
     #[test]
     fn a_changed_index_equals_a_rebuilt_one(steps in prop::collection::vec(any_step(), 1..24)) {
-        let (mut corpus, mut index) = (Corpus::new(), TextIndex::new(slots()));
+        let (mut corpus, mut index) = (Corpus::new(), TextIndex::new(slots(), languages()));
         for step in steps {
             let before = index.clone();
             let plan = before.compaction();
@@ -348,8 +500,59 @@ proptest! {
                 .collect();
             let query = Query::parse(query).unwrap();
             let found = index.matches(&query, &SheetName::new("s")).unwrap();
-            let found: Vec<_> = found.iter().map(|(key, _)| key.as_str().to_owned()).collect();
+            let found: Vec<_> = found.documents.iter().map(|(key, _)| key.as_str().to_owned()).collect();
             prop_assert_eq!(found, expected);
         }
+    }
+
+    /// Against a model that draws the table of edits for every word: what a typo stands for, and
+    /// what stands for a word that is nowhere.
+    #[test]
+    fn words_that_are_spelled_alike_are_those_of_a_naive_reading(
+        texts in prop::collection::vec(prop::collection::vec("[ab]{3,9}", 1..4), 1..10),
+        word in "[ab]{3,9}",
+        few in prop::sample::select(vec![0, FEW]),
+    ) {
+        let corpus: Corpus = texts
+            .iter()
+            .enumerate()
+            .map(|(n, words)| (name("none", &n.to_string()), [Vec::new(), vec![words.join(" ")]]))
+            .collect();
+        let index = with_few(&corpus, few);
+        let near = |other: &str, edits: usize| {
+            let keeps = edits == 1 || other.as_bytes()[0] == word.as_bytes()[0];
+            keeps && distance(&word, other) <= edits
+        };
+        let holders = |is_meant: &dyn Fn(&str) -> bool| -> Vec<String> {
+            let holds = |words: &[String]| words.iter().any(|word| is_meant(word));
+            let all = texts.iter().enumerate();
+            all.filter(|(_, words)| holds(words)).map(|(n, _)| n.to_string()).collect()
+        };
+        let sheet = SheetName::new("none");
+        let answer = |query: &str| {
+            let found = index.matches(&Query::parse(query).unwrap(), &sheet).unwrap();
+            let keys: Vec<_> = found.documents.iter().map(|(key, _)| key.to_string()).collect();
+            let used = found.readings.into_corrections().into_iter().flat_map(|it| it.used);
+            (keys, used.map(|spelling| spelling.stem().to_owned()).collect::<Vec<_>>())
+        };
+        for edits in (1..=2).filter(|edits| word.len() >= MIN_TYPO_LETTERS[edits - 1]) {
+            let expected = holders(&|other| other == word || near(other, edits));
+            prop_assert_eq!(answer(&format!("{word}~{edits}")), (expected, vec![]));
+        }
+        let exact = holders(&|other| other == word);
+        let most = MIN_CORRECTED_LETTERS.iter().filter(|letters| word.len() >= **letters).count();
+        let mut used: Vec<&String> = Vec::new();
+        for edits in (1..=most).filter(|_| exact.is_empty()) {
+            if used.is_empty() {
+                used = texts.iter().flatten().filter(|other| near(other, edits)).collect();
+            }
+        }
+        let frequency = |word: &str| holders(&|other| other == word).len();
+        used.sort_by_key(|word| (std::cmp::Reverse(frequency(word)), word.as_str()));
+        used.dedup();
+        used.truncate(MAX_CORRECTIONS);
+        let expected = holders(&|other| other == word || used.iter().any(|used| *used == other));
+        let used: Vec<String> = used.into_iter().cloned().collect();
+        prop_assert_eq!(answer(&word), (expected, used));
     }
 }

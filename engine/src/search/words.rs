@@ -18,6 +18,8 @@ use tantivy::{DocId, DocSet as _, TERMINATED};
 
 pub(crate) use listed::{Listed, Lister};
 
+use crate::search::pattern::{Outcome, Pattern};
+
 /// The words, their postings, and the lengths of the texts.
 pub(crate) enum Words {
     /// As tantivy writes them.
@@ -81,6 +83,30 @@ impl Words {
                     if !found(word, Term::Listed(occurrences))? {
                         break;
                     }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `found` with each word that matches, in order, and its edits.
+    pub(crate) fn alike<E: From<io::Error>>(
+        &self,
+        pattern: &Pattern,
+        mut found: impl FnMut(&[u8], u8, Term) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Stored { postings, .. } => {
+                let mut stream = postings.terms().search(pattern).into_stream()?;
+                while let Some((word, term)) = stream.next() {
+                    if let Outcome::Match(edits) = pattern.compare(word) {
+                        found(word, edits, Term::Stored(term.clone()))?;
+                    }
+                }
+            }
+            Self::Listed(listed) => {
+                for (word, edits, occurrences) in listed.alike(pattern) {
+                    found(word, edits, Term::Listed(occurrences))?;
                 }
             }
         }

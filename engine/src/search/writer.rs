@@ -3,19 +3,21 @@
 use tantivy::directory::RamDirectory;
 use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::store::Compressor;
-use tantivy::tokenizer::{TextAnalyzer, TokenizerManager};
+use tantivy::tokenizer::TokenizerManager;
 use tantivy::{
     Index, IndexSettings, SegmentReader, SingleSegmentIndexWriter, TantivyDocument, TantivyError,
 };
 
-use crate::search::analyzer;
-use crate::search::slots::{Slot, Slots};
+use crate::language::Language;
+use crate::search::analyzer::{self, Polyglot};
+use crate::search::shape::Shape;
+use crate::search::slots::Slot;
 use crate::search::words::{Lister, Words};
 
 /// Takes documents in the order of their ids, text by text.
 pub(crate) trait Writer {
     /// Adds a text of the document at hand.
-    fn add(&mut self, slot: Slot, text: &str);
+    fn add(&mut self, slot: Slot, language: Language, text: &str);
     /// Ends the document at hand.
     fn end_document(&mut self) -> Result<(), TantivyError>;
     /// Returns the words of each slot.
@@ -24,21 +26,21 @@ pub(crate) trait Writer {
 
 /// Writes lists.
 pub(crate) struct ListWriter {
-    analyzer: TextAnalyzer,
+    analyzers: Polyglot,
     slots: Vec<Lister>,
 }
 
 impl ListWriter {
-    pub(crate) fn new(slots: &Slots) -> Self {
-        let slots = slots.boosts().iter().map(|_| Lister::default()).collect();
-        Self { analyzer: analyzer::stemming(), slots }
+    pub(crate) fn new(shape: &Shape) -> Self {
+        let slots = shape.slots.boosts().iter().map(|_| Lister::default()).collect();
+        Self { analyzers: Polyglot::default(), slots }
     }
 }
 
 impl Writer for ListWriter {
-    fn add(&mut self, slot: Slot, text: &str) {
+    fn add(&mut self, slot: Slot, language: Language, text: &str) {
         if let Some(lister) = self.slots.get_mut(slot.index()) {
-            lister.add(&mut self.analyzer, text);
+            lister.add(self.analyzers.words(language, text));
         }
     }
 
@@ -63,20 +65,27 @@ pub(crate) struct StoreWriter {
     writer: SingleSegmentIndexWriter,
     fields: Vec<Field>,
     document: TantivyDocument,
+    /// Whether texts are labelled with their language.
+    is_labelled: bool,
 }
 
 impl StoreWriter {
-    pub(crate) fn new(slots: &Slots) -> Result<Self, TantivyError> {
+    pub(crate) fn new(shape: &Shape) -> Result<Self, TantivyError> {
         let indexing = TextFieldIndexing::default()
             .set_tokenizer(ANALYZER)
             .set_index_option(IndexRecordOption::WithFreqsAndPositions);
         let options = TextOptions::default().set_indexing_options(indexing);
         let mut schema = Schema::builder();
-        let fields = (0..slots.boosts().len())
+        let fields = (0..shape.slots.boosts().len())
             .map(|slot| schema.add_text_field(&slot.to_string(), options.clone()))
             .collect();
         let tokenizers = TokenizerManager::new();
-        tokenizers.register(ANALYZER, analyzer::stemming());
+        let is_labelled = shape.languages.is_any_said();
+        if is_labelled {
+            tokenizers.register(ANALYZER, Polyglot::default());
+        } else {
+            tokenizers.register(ANALYZER, analyzer::stemming(Language::Unsaid));
+        }
         let settings = IndexSettings {
             docstore_compression: Compressor::None,
             docstore_compress_dedicated_thread: false,
@@ -87,14 +96,18 @@ impl StoreWriter {
             .settings(settings)
             .tokenizers(tokenizers)
             .single_segment_index_writer(RamDirectory::create(), BUDGET)?;
-        Ok(Self { writer, fields, document: TantivyDocument::new() })
+        Ok(Self { writer, fields, document: TantivyDocument::new(), is_labelled })
     }
 }
 
 impl Writer for StoreWriter {
-    fn add(&mut self, slot: Slot, text: &str) {
-        if let Some(field) = self.fields.get(slot.index()) {
-            self.document.add_text(*field, text);
+    fn add(&mut self, slot: Slot, language: Language, text: &str) {
+        match self.fields.get(slot.index()) {
+            Some(field) if self.is_labelled => {
+                self.document.add_text(*field, Polyglot::labelled(language, text));
+            }
+            Some(field) => self.document.add_text(*field, text),
+            None => {}
         }
     }
 

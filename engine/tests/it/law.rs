@@ -86,14 +86,25 @@ fn open(upstream: &Upstream) -> Objects {
 
 /// Every ranked page is the same to the last bit of its scores.
 fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), TestCaseError> {
-    for text in ["river", "stone cloud", "lan*", "\"river stone\"", "meadow -harbor"] {
+    for text in [
+        "river",
+        "stone cloud",
+        "lan*",
+        "\"river stone\"",
+        "meadow -harbor",
+        "the meadow",
+        "rivr~ -stnoe~",
+        "lanterns~2",
+        "rivver",
+        "medaow \"clouds\"",
+    ] {
         let query = Query::parse(text).unwrap();
         let page = |snapshot: &Snapshot| {
             let hits = snapshot.text().search(&query, Scope::All, 0, 5).unwrap();
             let rows = hits.hits.iter().map(|hit| {
                 (hit.name.sheet.to_string(), hit.name.key.to_string(), hit.score.to_bits())
             });
-            (hits.total, rows.collect::<Vec<_>>())
+            (hits.total, rows.collect::<Vec<_>>(), hits.readings.corrections().to_vec())
         };
         prop_assert_eq!(page(reloaded), page(rebuilt), "search for {}", text);
     }
@@ -147,7 +158,7 @@ fn equals_model(
     for word in WORDS {
         let query = Query::parse(word).unwrap();
         let found = snapshot.text().search(&query, Scope::All, 0, 1_000).unwrap();
-        let wanted = expected.search(word);
+        let wanted = expected.search(word, world.definitions);
         prop_assert_eq!(found.total, wanted.len() as u64, "total of {} in {:#?}", word, world);
         let scores: BTreeMap<_, _> = wanted.into_iter().collect();
         let mut last = f64::INFINITY;

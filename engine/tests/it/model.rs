@@ -168,16 +168,30 @@ fn strings(value: &Value, boost: f64, texts: &mut Texts) {
 pub(crate) type Hit = ((String, String), f64);
 
 impl Expected {
-    /// Ranks the records that have `word`, best first, by BM25 over the records that the public
-    /// sees; a boost is a field of its own, as the engine has it.
-    pub(crate) fn search(&self, word: &str) -> Vec<Hit> {
+    /// Ranks the records that have `word`, best first, by BM25 over the records of the same language
+    /// that the public sees; a boost is a field of its own, as the engine has it. No two words of
+    /// the world have the same stem.
+    pub(crate) fn search(&self, word: &str, definitions: Definitions) -> Vec<Hit> {
+        // Where two sheets are in two languages, each is searched on its own.
+        let apart = definitions == Definitions::NotesAndData;
+        let groups: &[&[&str]] =
+            if apart { &[&["notes"], &["data"]] } else { &[&["notes", "data"]] };
+        let mut hits: Vec<_> =
+            groups.iter().flat_map(|sheets| self.search_in(sheets, word)).collect();
+        hits.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        hits
+    }
+
+    fn search_in(&self, sheets: &[&str], word: &str) -> Vec<Hit> {
+        let texts: BTreeMap<_, _> =
+            self.texts.iter().filter(|((sheet, _), _)| sheets.contains(&sheet.as_str())).collect();
         let words = |texts: &[(f64, Vec<String>)], boost: f64| -> Vec<String> {
             texts.iter().filter(|(b, _)| *b == boost).flat_map(|(_, w)| w.clone()).collect()
         };
-        let total = self.texts.len() as f64;
+        let total = texts.len() as f64;
         let mut scores: BTreeMap<(String, String), f64> = BTreeMap::new();
         for boost in [3.0, 1.0] {
-            let fields: Vec<_> = self.texts.iter().map(|(k, t)| (k, words(t, boost))).collect();
+            let fields: Vec<_> = texts.iter().map(|(k, t)| (k, words(t, boost))).collect();
             let tokens: usize = fields.iter().map(|(_, words)| words.len()).sum();
             let count = |words: &[String]| words.iter().filter(|w| *w == word).count();
             let holders = fields.iter().filter(|(_, words)| count(words) > 0).count() as f64;
@@ -188,12 +202,10 @@ impl Expected {
                     let length = words.len() as f64 / (tokens as f64 / total);
                     let norm = 1.2 * (1.0 - 0.75 + 0.75 * length);
                     let score = boost * idf * 2.2 * frequency / (frequency + norm);
-                    *scores.entry((*name).clone()).or_default() += score;
+                    *scores.entry((**name).clone()).or_default() += score;
                 }
             }
         }
-        let mut hits: Vec<_> = scores.into_iter().collect();
-        hits.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        hits
+        scores.into_iter().collect()
     }
 }

@@ -33,9 +33,9 @@ pub(crate) enum File {
 pub(crate) enum Definitions {
     /// Nothing is declared.
     None,
-    /// `notes` in gitsheets' format, two definitions of it.
+    /// `notes` in gitsheets' format, two definitions of it, the second in English.
     Notes(bool),
-    /// `notes` and `data`, the second through `headwater.toml`.
+    /// `notes` and `data`, the second in German and through `headwater.toml`.
     NotesAndData,
     /// `notes`, whose definition is broken.
     Broken,
@@ -174,7 +174,7 @@ impl World {
     fn definition_files(&self) -> Vec<(&'static str, String)> {
         let notes = |second: bool| {
             let (index, search) = if second {
-                (r#"["rank"]"#, "{ title = 1.0 }")
+                (r#"["rank"]"#, "{ title = 1.0 }\nlanguage = \"en\"")
             } else {
                 (r#"["stage", "tags"]"#, "{ title = 3.0, stage = 1.0 }")
             };
@@ -189,7 +189,7 @@ impl World {
             Definitions::Notes(second) => vec![notes(second)],
             Definitions::NotesAndData => {
                 let data = "[sheets.data]\nroot = \"data\"\nformat = \"json\"\n\
-                            index = [\"stage\"]\nunique = [\"id\"]\n";
+                            index = [\"stage\"]\nunique = [\"id\"]\nlanguage = \"de\"\n";
                 vec![notes(false), ("headwater.toml", data.into())]
             }
             Definitions::Broken => {

@@ -3,9 +3,12 @@
 use headwater_engine::query::{Facet, ListQuery, Page, Paging};
 use headwater_engine::record::Record;
 use headwater_engine::scalar::{Number, Scalar};
+use headwater_engine::snapshot::Snapshot;
+
+use super::search::corrected;
 
 /// Writes the answer to a list.
-pub fn page(query: &ListQuery, page: &Page) -> String {
+pub fn page(snapshot: &Snapshot, query: &ListQuery, page: &Page) -> String {
     let size: usize = page.items.iter().map(|record| record.value.as_str().len() + 64).sum();
     let mut out = String::with_capacity(size + 256);
     out.push_str("{\"items\":[");
@@ -26,6 +29,7 @@ pub fn page(query: &ListQuery, page: &Page) -> String {
         }
     }
     out.push_str(&format!(",\"total\":{}", page.total));
+    out.push_str(&corrected(snapshot, &page.corrections));
     if !page.facets.is_empty() {
         let facets: Vec<_> = page.facets.iter().map(facet).collect();
         out.push_str(&format!(",\"facets\":{{{}}}", facets.join(",")));

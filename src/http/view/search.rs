@@ -1,8 +1,10 @@
 //! Searches: the matches, and where in their texts they match.
 
+use std::collections::BTreeMap;
+
 use headwater_engine::layout::SheetSpec;
 use headwater_engine::record::Record;
-use headwater_engine::search::{Hits, Query, highlight};
+use headwater_engine::search::{Correction, Highlighter, Hits};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::value::{Json, Kind};
 use serde_json::{Map, Value};
@@ -13,11 +15,15 @@ use super::list::quoted;
 const HIGHLIGHTED: usize = 8;
 
 /// Writes the answer to a search.
-pub fn hits(snapshot: &Snapshot, query: &Query, hits: &Hits) -> String {
+pub fn hits(snapshot: &Snapshot, hits: &Hits) -> String {
+    let mut highlighters = BTreeMap::new();
     let items = hits.hits.iter().filter_map(|hit| {
         let sheet = snapshot.sheet(hit.name.sheet.as_str())?;
         let record = sheet.record(hit.name.key.as_str())?;
-        let highlights = Value::Object(highlights(sheet.spec(), record, query));
+        let language = sheet.spec().language;
+        let new = || Highlighter::new(&hits.readings, language);
+        let highlighter = highlighters.entry(language).or_insert_with(new);
+        let highlights = Value::Object(highlights(sheet.spec(), record, highlighter));
         Some(format!(
             "{{\"sheet\":{},\"key\":{},\"score\":{},\"value\":{},\"highlights\":{highlights}}}",
             quoted(hit.name.sheet.as_str()),
@@ -27,30 +33,59 @@ pub fn hits(snapshot: &Snapshot, query: &Query, hits: &Hits) -> String {
         ))
     });
     let items: Vec<_> = items.collect();
-    format!("{{\"items\":[{}],\"total\":{}}}", items.join(","), hits.total)
+    let corrected = corrected(snapshot, hits.readings.corrections());
+    format!("{{\"items\":[{}],\"total\":{}{corrected}}}", items.join(","), hits.total)
+}
+
+/// Returns the member of an answer that tells which words stood for those that occur nowhere, with
+/// a comma before it; nothing where there are none.
+pub(super) fn corrected(snapshot: &Snapshot, corrections: &[Correction]) -> String {
+    if corrections.is_empty() {
+        return String::new();
+    }
+    let told = corrections.iter().map(|Correction { typed, used }| {
+        let mut words: Vec<String> = Vec::new();
+        for word in used.iter().map(|spelling| snapshot.spelled(spelling)) {
+            // Words of two languages may be written alike.
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        (typed.to_string(), Value::from(words))
+    });
+    format!(",\"corrected\":{}", Value::Object(told.collect()))
 }
 
 /// Returns the parts of the searched fields that match, as lists by the dotted name of the field.
-fn highlights(spec: &SheetSpec, record: &Record, query: &Query) -> Map<String, Value> {
+fn highlights(
+    spec: &SheetSpec,
+    record: &Record,
+    highlighter: &mut Highlighter<'_>,
+) -> Map<String, Value> {
     let mut found = Map::new();
     match &spec.search {
         Some(fields) => {
             for (field, _) in fields {
-                record
-                    .value
-                    .visit(field, &mut |json| mark(field.as_str(), json, query, &mut found));
+                record.value.visit(field, &mut |json| {
+                    mark(field.as_str(), json, highlighter, &mut found);
+                });
             }
         }
-        None => mark("", record.value.json(), query, &mut found),
+        None => mark("", record.value.json(), highlighter, &mut found),
     }
     found
 }
 
 /// Marks every string in `json`, as the text index reads them.
-fn mark(name: &str, json: Json<'_>, query: &Query, found: &mut Map<String, Value>) {
+fn mark(
+    name: &str,
+    json: Json<'_>,
+    highlighter: &mut Highlighter<'_>,
+    found: &mut Map<String, Value>,
+) {
     match json.kind() {
         Kind::String => {
-            let marked = json.as_string().and_then(|text| highlight(query, &text));
+            let marked = json.as_string().and_then(|text| highlighter.excerpt(&text));
             if let Some(marked) = marked
                 && (found.len() < HIGHLIGHTED || found.contains_key(name))
             {
@@ -58,10 +93,10 @@ fn mark(name: &str, json: Json<'_>, query: &Query, found: &mut Map<String, Value
                 list.as_array_mut().into_iter().for_each(|list| list.push(marked.clone().into()));
             }
         }
-        Kind::Array => json.elements().for_each(|element| mark(name, element, query, found)),
+        Kind::Array => json.elements().for_each(|element| mark(name, element, highlighter, found)),
         Kind::Object => json.members().for_each(|(member, json)| {
             let dot = if name.is_empty() { "" } else { "." };
-            mark(&format!("{name}{dot}{member}"), json, query, found);
+            mark(&format!("{name}{dot}{member}"), json, highlighter, found);
         }),
         Kind::Null | Kind::Bool | Kind::Number => {}
     }

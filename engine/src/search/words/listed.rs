@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use tantivy::DocId;
 use tantivy::fieldnorm::FieldNormReader;
-use tantivy::tokenizer::{TextAnalyzer, TokenStream as _};
+use tantivy::tokenizer::{BoxTokenStream, TokenStream as _};
+
+use crate::search::pattern::{Outcome, Pattern};
 
 /// What tantivy leaves free between two texts of a document, so that no phrase spans them.
 const GAP: u32 = 1;
@@ -37,6 +39,27 @@ impl Listed {
         (first..self.words.len()).map(|at| (&*self.words[at].0, self.places(at)))
     }
 
+    /// Returns the words that match, in order. Passes over those that begin like one that cannot.
+    pub(super) fn alike(&self, pattern: &Pattern) -> impl Iterator<Item = (&[u8], u8, Range<u32>)> {
+        let mut at = self.words.partition_point(|(word, _)| **word < *pattern.head());
+        std::iter::from_fn(move || {
+            loop {
+                let (word, _) = self.words.get(at)?;
+                match pattern.compare(word) {
+                    Outcome::Match(edits) => {
+                        at += 1;
+                        return Some((&**word, edits, self.places(at - 1)));
+                    }
+                    Outcome::Other => at += 1,
+                    Outcome::Lost(bytes) => {
+                        let begin = &word[..bytes];
+                        at += self.words[at..].partition_point(|(word, _)| word.starts_with(begin));
+                    }
+                }
+            }
+        })
+    }
+
     pub(super) fn occurrences(&self, places: &Range<u32>) -> &[(DocId, u32)] {
         &self.occurrences[places.start as usize..places.end as usize]
     }
@@ -58,11 +81,10 @@ pub(crate) struct Lister {
 }
 
 impl Lister {
-    /// Adds a text of the document at hand.
-    pub(crate) fn add(&mut self, analyzer: &mut TextAnalyzer, text: &str) {
+    /// Adds the words of a text of the document at hand.
+    pub(crate) fn add(&mut self, mut tokens: BoxTokenStream<'_>) {
         let (doc, begin) = (self.norms.len() as DocId, self.next);
         let mut end = begin;
-        let mut tokens = analyzer.token_stream(text);
         while let Some(token) = tokens.next() {
             let position = begin + token.position as u32;
             end = end.max(position + token.position_length as u32);

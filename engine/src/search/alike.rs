@@ -1,0 +1,186 @@
+//! Words that are spelled like another.
+//!
+//! The index holds stems, so a stem is spelled like a word if it is that of a word one letter away,
+//! or differs by the letters that may be wrong from the word or its own stem. Only stems of live
+//! documents in the scope of the search count, so what stands for a word depends neither on the
+//! past nor on what the search does not look into.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use tantivy::DocId;
+
+use crate::language::Language;
+use crate::search::analyzer;
+use crate::search::pattern::Pattern;
+use crate::search::ranking::ranges;
+use crate::search::segment::Segment;
+use crate::search::words::{Term, Words};
+use crate::search::{DocName, Scope, SearchError, TextIndex};
+
+/// A word that is spelled much like another.
+pub(crate) struct Alike {
+    pub(crate) stem: Box<str>,
+    pub(crate) edits: u8,
+    /// In how many documents it is, slot by slot.
+    pub(crate) frequency: u64,
+    /// The first of them.
+    pub(crate) document: DocName,
+}
+
+/// Returns the words of a language that are spelled like the one that was typed, its own stem left
+/// out: the nearest first, of these the most frequent, of these by the alphabet.
+pub(crate) fn alike(
+    index: &TextIndex,
+    language: Language,
+    scope: Scope<'_>,
+    typed: &str,
+    stem: &str,
+    edits: u8,
+) -> Result<Vec<Alike>, SearchError> {
+    let spellings = Spellings::new(language, typed, stem, edits);
+    let mut found: BTreeMap<Box<[u8]>, Alike> = BTreeMap::new();
+    for segment in index.segments.iter() {
+        let docs = ranges(segment, language, scope);
+        if docs.is_empty() {
+            continue;
+        }
+        for words in (0..index.slots().boosts().len()).filter_map(|slot| segment.slot(slot)) {
+            for (word, (edits, term)) in spellings.among(words)? {
+                let live = live(segment, words, &term, &docs)?;
+                let (Some((frequency, first)), Ok(text)) = (live, std::str::from_utf8(&word))
+                else {
+                    continue;
+                };
+                let document = segment.name(first);
+                match found.get_mut(&word) {
+                    Some(alike) => {
+                        alike.frequency += frequency;
+                        if document < alike.document {
+                            alike.document = document;
+                        }
+                    }
+                    None => {
+                        let alike = Alike { stem: text.into(), edits, frequency, document };
+                        found.insert(word, alike);
+                    }
+                }
+            }
+        }
+    }
+    let mut alike: Vec<Alike> = found.into_values().collect();
+    alike.sort_by_key(|alike| (alike.edits, std::cmp::Reverse(alike.frequency)));
+    Ok(alike)
+}
+
+/// How a word may be spelled.
+struct Spellings<'a> {
+    /// The stem of the word itself, which is none of them.
+    stem: &'a str,
+    /// Stems of words that are one letter away.
+    near: BTreeSet<Box<str>>,
+    /// Stems that differ in letters.
+    patterns: Vec<Pattern>,
+}
+
+/// Of a longer word no neighbours are tried.
+const MAX_NEIGHBOUR_LETTERS: usize = 24;
+
+impl<'a> Spellings<'a> {
+    fn new(language: Language, typed: &str, stem: &'a str, edits: u8) -> Self {
+        let mut patterns = vec![Pattern::new(stem, edits)];
+        let mut whole: String = analyzer::mark(language).into_iter().collect();
+        whole.push_str(&analyzer::analyzed(&mut analyzer::folding(), typed));
+        if whole != stem {
+            patterns.push(Pattern::new(&whole, edits));
+        }
+        let mut near = BTreeSet::new();
+        if language != Language::None {
+            let mut stemming = analyzer::stemming(language);
+            let neighbours = neighbours(&typed.to_lowercase());
+            near.extend(neighbours.iter().map(|word| analyzer::analyzed(&mut stemming, word)));
+        }
+        Self { stem, near, patterns }
+    }
+
+    /// Returns the words of a slot that are spelled so, each with its edits.
+    fn among(&self, words: &Words) -> Result<BTreeMap<Box<[u8]>, (u8, Term)>, SearchError> {
+        let mut found: BTreeMap<Box<[u8]>, (u8, Term)> = BTreeMap::new();
+        for stem in self.near.iter().filter(|stem| ***stem != *self.stem) {
+            if let Some(term) = words.find(stem.as_bytes())? {
+                found.insert(stem.as_bytes().into(), (1, term));
+            }
+        }
+        for pattern in &self.patterns {
+            words.alike(pattern, |word, edits, term| {
+                if word != self.stem.as_bytes() {
+                    // A stem may be the word as it was typed, which is not its own stem.
+                    let edits = edits.max(1);
+                    let known = found.entry(word.into()).or_insert((edits, term));
+                    known.0 = known.0.min(edits);
+                }
+                Ok::<_, SearchError>(())
+            })?;
+        }
+        Ok(found)
+    }
+}
+
+/// Returns the words that differ in one letter: all that lack one, have one more or another, as far
+/// as it is a Latin letter or one of the word, or have two neighbours exchanged.
+fn neighbours(word: &str) -> Vec<String> {
+    let letters: Vec<char> = word.chars().collect();
+    let mut neighbours = Vec::new();
+    if letters.len() > MAX_NEIGHBOUR_LETTERS {
+        return neighbours;
+    }
+    let alphabet: BTreeSet<char> = ('a'..='z').chain(letters.iter().copied()).collect();
+    let joined = |before: &[char], between: &[char], behind: &[char]| -> String {
+        [before, between, behind].concat().into_iter().collect()
+    };
+    for at in 0..=letters.len() {
+        let (before, behind) = letters.split_at(at);
+        neighbours.extend(alphabet.iter().map(|letter| joined(before, &[*letter], behind)));
+        if let [_, behind @ ..] = behind {
+            neighbours.push(joined(before, &[], behind));
+            neighbours.extend(alphabet.iter().map(|letter| joined(before, &[*letter], behind)));
+        }
+        if let [first, second, behind @ ..] = behind {
+            neighbours.push(joined(before, &[*second, *first], behind));
+        }
+    }
+    neighbours
+}
+
+/// Returns how many live documents of these hold the term, and the first of them.
+pub(crate) fn live(
+    segment: &Segment,
+    words: &Words,
+    term: &Term,
+    docs: &[Range<DocId>],
+) -> Result<Option<(u64, DocId)>, SearchError> {
+    let (mut count, mut first) = (0, None);
+    words.frequencies(term, |doc, _| {
+        if docs.iter().any(|docs| docs.contains(&doc)) && segment.is_alive(doc) {
+            count += 1;
+            first.get_or_insert(doc);
+        }
+    })?;
+    Ok(first.map(|first| (count, first)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::pattern::tests::distance;
+
+    #[test]
+    fn the_neighbours_of_a_word_are_those_one_letter_away() {
+        let found: BTreeSet<String> = neighbours("aéb").into_iter().collect();
+        for word in ["ab", "aéxb", "aéé", "xéb", "éab", "abé", "aéb"] {
+            assert!(found.contains(word), "{word}");
+        }
+        assert!(found.iter().all(|word| distance("aéb", word) <= 1));
+        assert_eq!(neighbours(&"a".repeat(MAX_NEIGHBOUR_LETTERS + 1)), [""; 0]);
+    }
+}

@@ -1,0 +1,268 @@
+//! A query as it is read in one language: stems instead of words, without stop words.
+//!
+//! Stop words are left out here and not of the index: so they can be searched for in phrases, and
+//! a change of the list changes no state.
+
+use tantivy::tokenizer::TextAnalyzer;
+
+use crate::language::Language;
+use crate::search::analyzer::{self, StopWords, analyzed};
+use crate::search::query::{self, Ending, Query};
+use crate::search::typos::Correction;
+
+/// How a query was read: in each language of the scope, and with which words in the place of those
+/// that occur nowhere.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Readings {
+    by_language: Vec<Reading>,
+    corrections: Vec<Correction>,
+}
+
+impl Readings {
+    pub(crate) fn new(by_language: Vec<Reading>, corrections: Vec<Correction>) -> Self {
+        Self { by_language, corrections }
+    }
+
+    /// Returns what stood for the words that occur nowhere in the scope.
+    pub fn corrections(&self) -> &[Correction] {
+        &self.corrections
+    }
+
+    /// Returns the same, on its own.
+    pub fn into_corrections(self) -> Vec<Correction> {
+        self.corrections
+    }
+
+    pub(crate) fn of(&self, language: Language) -> Option<&Reading> {
+        self.by_language.iter().find(|reading| reading.language == language)
+    }
+}
+
+/// What a query asks of the documents in one language.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Reading {
+    pub(crate) language: Language,
+    pub(crate) clauses: Vec<Clause>,
+}
+
+/// A word or phrase that a document must, or must not, hold in one of its slots.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Clause {
+    pub(crate) excluded: bool,
+    /// The ways in which a document may hold it, the exact one first; all have the same places.
+    pub(crate) ways: Vec<Way>,
+    /// The words as they were typed, one for each element of a way.
+    pub(crate) typed: Vec<Box<str>>,
+    /// How many letters of the last word may be wrong.
+    pub(crate) edits: u8,
+}
+
+/// One way in which a document may hold a clause.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Way {
+    /// How many letters differ from what was typed.
+    pub(crate) edits: u8,
+    /// At least one; more than one is a phrase.
+    pub(crate) elements: Vec<Element>,
+}
+
+/// One word of a clause and its distance from the first.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Element {
+    pub(crate) offset: u32,
+    pub(crate) word: Word,
+}
+
+/// What one word of a text is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Word {
+    /// A stem.
+    Stem(Box<str>),
+    /// The beginning of a stem, or the stem of the word typed so far: `community*` must find
+    /// "communities", whose stem is `communiti`.
+    Prefix { start: Box<str>, stem: Box<str> },
+    /// One of these stems, which are spelled much like what was typed.
+    Alike(Vec<Box<str>>),
+}
+
+impl Word {
+    /// Says whether a word with this beginning may be meant, which is what two words that begin
+    /// alike have in common.
+    pub(crate) fn may_match(&self, unstemmed: &str) -> bool {
+        let begins = |stem: &str| {
+            analyzer::unmarked(stem).as_bytes().first() == unstemmed.as_bytes().first()
+        };
+        match self {
+            Self::Stem(start) | Self::Prefix { start, .. } => begins(start),
+            Self::Alike(stems) => stems.iter().any(|stem| begins(stem)),
+        }
+    }
+
+    /// Says whether a word with this stem is meant.
+    pub(crate) fn matches(&self, other: &str) -> bool {
+        match self {
+            Self::Stem(stem) => **stem == *other,
+            Self::Prefix { start, stem } => other.starts_with(&**start) || **stem == *other,
+            Self::Alike(stems) => stems.iter().any(|stem| **stem == *other),
+        }
+    }
+}
+
+impl Reading {
+    /// Reads `query` in a language. The ways that words with typos have are not known yet.
+    pub(crate) fn of(query: &Query, language: Language) -> Self {
+        let mut reader = Reader {
+            language,
+            stop_words: StopWords::of(language),
+            stemming: analyzer::stemming(language),
+            folding: analyzer::folding(),
+        };
+        let mut says_something = false;
+        let mut is_idle = Vec::with_capacity(query.clauses.len());
+        for clause in &query.clauses {
+            is_idle.push(reader.is_stop_word(clause));
+            says_something |= !clause.excluded && is_idle.last() == Some(&false);
+        }
+        let mut clauses: Vec<Clause> = Vec::new();
+        for (clause, is_idle) in query.clauses.iter().zip(is_idle) {
+            if says_something && is_idle {
+                continue;
+            }
+            let clause = reader.clause(clause);
+            if !clauses.iter().any(|other| other.demands_what(&clause)) {
+                clauses.push(clause);
+            }
+        }
+        Self { language, clauses }
+    }
+
+    /// Returns each way of each clause, in order.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = (&Clause, &Way)> {
+        self.clauses.iter().flat_map(|clause| clause.ways.iter().map(move |way| (clause, way)))
+    }
+}
+
+impl Clause {
+    fn demands_what(&self, other: &Self) -> bool {
+        let own = (self.excluded, self.edits, &self.ways);
+        own == (other.excluded, other.edits, &other.ways)
+    }
+
+    /// Returns the stem of the word whose letters may be wrong.
+    pub(crate) fn misspelled(&self) -> Option<&str> {
+        match &self.ways.first()?.elements.last()?.word {
+            Word::Stem(stem) if self.edits > 0 => Some(stem),
+            _ => None,
+        }
+    }
+}
+
+struct Reader {
+    language: Language,
+    stop_words: StopWords,
+    stemming: TextAnalyzer,
+    folding: TextAnalyzer,
+}
+
+impl Reader {
+    /// Says whether a clause is a word that means nothing on its own. Who puts one in quotation
+    /// marks, or excludes it, means it.
+    fn is_stop_word(&mut self, clause: &query::Clause) -> bool {
+        match &clause.words[..] {
+            [word] if !clause.excluded && !clause.quoted && word.ending == Ending::Whole => {
+                self.stop_words.contains(&word.text)
+            }
+            _ => false,
+        }
+    }
+
+    fn clause(&mut self, clause: &query::Clause) -> Clause {
+        let elements = clause
+            .words
+            .iter()
+            .map(|word| Element { offset: word.offset, word: self.word(word) })
+            .collect();
+        let edits = clause.words.last().map_or(0, |word| match word.ending {
+            Ending::Typo(edits) => edits,
+            Ending::Whole | Ending::Prefix => 0,
+        });
+        Clause {
+            excluded: clause.excluded,
+            ways: vec![Way { edits: 0, elements }],
+            typed: clause.words.iter().map(|word| word.text.clone()).collect(),
+            edits,
+        }
+    }
+
+    fn word(&mut self, word: &query::Word) -> Word {
+        let stem = analyzed(&mut self.stemming, &word.text);
+        match word.ending {
+            Ending::Whole | Ending::Typo(_) => Word::Stem(stem),
+            Ending::Prefix => {
+                let mut start: String = analyzer::mark(self.language).into_iter().collect();
+                start.push_str(&analyzed(&mut self.folding, &word.text));
+                Word::Prefix { start: start.into(), stem }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes a query as it is read in a normal form: `+`/`-`, phrases in brackets.
+    fn normal(language: Language, text: &str) -> String {
+        let reading = Reading::of(&Query::parse(text).unwrap(), language);
+        let bare = |stem: &str| analyzer::unmarked(stem).to_owned();
+        let clauses = reading.clauses.iter().map(|clause| {
+            let words = clause.ways[0].elements.iter().map(|element| {
+                let word = match &element.word {
+                    Word::Stem(stem) => bare(stem),
+                    Word::Prefix { start, stem } => format!("{}*|{}", bare(start), bare(stem)),
+                    Word::Alike(_) => panic!("nothing is looked up"),
+                };
+                let edits = if clause.edits > 0 { "~" } else { "" };
+                format!("{word}{edits}@{}", element.offset)
+            });
+            let words: Vec<_> = words.collect();
+            format!("{}[{}]", if clause.excluded { "-" } else { "+" }, words.join(" "))
+        });
+        clauses.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn words_become_stems() {
+        for (text, expected) in [
+            ("Rust", "+[rust@0]"),
+            ("rust engines", "+[rust@0] +[engin@0]"),
+            ("rust RUST rusting", "+[rust@0]"),
+            ("\"state engine\" -java", "+[state@0 engin@1] -[java@0]"),
+            ("communit*", "+[communit*|communit@0]"),
+            ("community*", "+[community*|communiti@0]"),
+            ("community~ community", "+[communiti~@0] +[communiti@0]"),
+            ("the (a OR b)", "+[the@0] +[a@0] +[or@0] +[b@0]"),
+            ("Ångström", "+[angstrom@0]"),
+        ] {
+            assert_eq!(normal(Language::Unsaid, text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn stop_words_count_only_in_phrases_or_alone() {
+        for (text, expected) in [
+            ("the river", "+[river@0]"),
+            ("The river of -the", "+[river@0] -[the@0]"),
+            ("\"of the river\" of", "+[of@0 the@1 river@2]"),
+            ("\"the\" river", "+[the@0] +[river@0]"),
+            ("the of", "+[the@0] +[of@0]"),
+            ("the -river", "+[the@0] -[river@0]"),
+            ("the* river", "+[the*|the@0] +[river@0]"),
+            ("it-is river", "+[it@0 is@1] +[river@0]"),
+        ] {
+            assert_eq!(normal(Language::English, text), expected, "{text}");
+        }
+        assert_eq!(normal(Language::German, "the Häuser der"), "+[the@0] +[haus@0]");
+        assert_eq!(normal(Language::None, "the Häuser"), "+[the@0] +[hauser@0]");
+    }
+}

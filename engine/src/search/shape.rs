@@ -1,0 +1,43 @@
+//! What an index is made for: the slots of its boosts, and the language of each sheet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::id::SheetName;
+use crate::language::Language;
+use crate::search::Scope;
+use crate::search::slots::Slots;
+
+/// What the layout says of an index.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    pub(crate) slots: Slots,
+    pub(crate) languages: Languages,
+}
+
+/// The languages of the sheets that say one.
+#[derive(Debug, Default)]
+pub(crate) struct Languages(BTreeMap<SheetName, Language>);
+
+impl Languages {
+    pub(crate) fn new(sheets: impl IntoIterator<Item = (SheetName, Language)>) -> Self {
+        let said = sheets.into_iter().filter(|(_, language)| *language != Language::Unsaid);
+        Self(said.collect())
+    }
+
+    pub(crate) fn of(&self, sheet: &SheetName) -> Language {
+        self.0.get(sheet).copied().unwrap_or_default()
+    }
+
+    /// Says whether any sheet says its language.
+    pub(crate) fn is_any_said(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Returns the languages that the documents in scope may be in, each once.
+    pub(crate) fn in_scope(&self, scope: Scope<'_>) -> BTreeSet<Language> {
+        match scope {
+            Scope::All => self.0.values().copied().chain([Language::Unsaid]).collect(),
+            Scope::Sheets(sheets) => sheets.iter().map(|sheet| self.of(sheet)).collect(),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What ranking must know about all live documents of a language together.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+use tantivy::DocId;
+
+use crate::language::Language;
+use crate::search::segment::Segment;
+use crate::search::slots::MAX_SLOTS;
+use crate::search::words::Words;
+
+/// How many documents there are, and how long they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) documents: u64,
+    /// The lengths, as they are rounded for ranking, of all texts of a slot.
+    pub(crate) tokens: [u64; MAX_SLOTS],
+}
+
+impl Totals {
+    /// Returns the totals of some documents of a segment with these slots.
+    pub(crate) fn of_documents(slots: &[Option<Words>], docs: Range<DocId>) -> Self {
+        let mut totals = Self { documents: u64::from(docs.end - docs.start), ..Self::default() };
+        for (tokens, words) in totals.tokens.iter_mut().zip(slots) {
+            let Some(words) = words else { continue };
+            *tokens = docs.clone().map(|doc| u64::from(words.length(doc))).sum();
+        }
+        totals
+    }
+}
+
+/// The totals of each language that has documents, in order: mostly there is one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TotalsByLanguage(SmallVec<[(Language, Totals); 1]>);
+
+impl TotalsByLanguage {
+    pub(crate) fn of<'a>(segments: impl IntoIterator<Item = &'a Segment>) -> Self {
+        let mut sum = Self::default();
+        for segment in segments {
+            for (language, totals) in &segment.live().0 {
+                sum.add(*language, totals);
+            }
+        }
+        sum
+    }
+
+    /// Returns the totals of one language.
+    pub(crate) fn get(&self, language: Language) -> Totals {
+        self.place(language).map_or_else(|_| Totals::default(), |at| self.0[at].1)
+    }
+
+    /// Returns the number of documents in all languages.
+    pub(crate) fn documents(&self) -> u64 {
+        self.0.iter().map(|(_, totals)| totals.documents).sum()
+    }
+
+    pub(crate) fn add(&mut self, language: Language, other: &Totals) {
+        let at = self.place(language).unwrap_or_else(|at| {
+            self.0.insert(at, (language, Totals::default()));
+            at
+        });
+        let totals = &mut self.0[at].1;
+        totals.documents += other.documents;
+        for (tokens, other) in totals.tokens.iter_mut().zip(other.tokens) {
+            *tokens += other;
+        }
+    }
+
+    /// Takes off what was added before.
+    pub(crate) fn subtract(&mut self, language: Language, other: &Totals) {
+        let Ok(at) = self.place(language) else { return };
+        let totals = &mut self.0[at].1;
+        totals.documents -= other.documents;
+        for (tokens, other) in totals.tokens.iter_mut().zip(other.tokens) {
+            *tokens -= other;
+        }
+        // A language without documents is as if it had never been there.
+        if totals.documents == 0 {
+            self.0.remove(at);
+        }
+    }
+
+    fn place(&self, language: Language) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&language, |(other, _)| *other)
+    }
+}

@@ -1,0 +1,273 @@
+//! What stands for words with typos: on demand, and where a word occurs nowhere.
+
+use std::ops::Range;
+
+use tantivy::schema::IndexRecordOption;
+use tantivy::{DocId, DocSet as _};
+
+use crate::language::Language;
+use crate::search::alike::{Alike, alike, live};
+use crate::search::analyzer;
+use crate::search::query::Query;
+use crate::search::ranking::ranges;
+use crate::search::reading::{Clause, Reading, Way, Word};
+use crate::search::segment::Segment;
+use crate::search::words::{Term, Words};
+use crate::search::{DocName, Scope, SearchError, TextIndex};
+
+/// The most words that stand for one with `~`, in each language.
+pub const MAX_ALIKE: usize = 32;
+/// The most words that stand for one that occurs nowhere.
+pub const MAX_CORRECTIONS: usize = 8;
+/// The most words that may occur nowhere for a query to be corrected. One with more is not
+/// misspelled: it is about something else, or in another language.
+pub const MAX_CORRECTED: usize = 4;
+/// The fewest letters of a word that is corrected by one letter, and by two.
+pub const MIN_CORRECTED_LETTERS: [usize; 2] = [4, 8];
+
+/// A word of a query that occurs nowhere in the scope, and the words that stood for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    /// The word as it was typed.
+    pub typed: Box<str>,
+    /// What stood for it, the nearest and then the most frequent first; at least one.
+    pub used: Vec<Spelling>,
+}
+
+/// A word by its stem, with a document that tells how it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spelling {
+    pub(crate) language: Language,
+    pub(crate) stem: Box<str>,
+    /// The first document in scope that has it.
+    pub(crate) document: DocName,
+}
+
+impl Spelling {
+    /// Returns the document in which the word is to be looked up.
+    pub fn document(&self) -> &DocName {
+        &self.document
+    }
+
+    /// Returns the word as a text of that document has it, or `None` where it is in another.
+    pub fn written_in(&self, text: &str) -> Option<String> {
+        analyzer::spelled(self.language, text, &self.stem)
+    }
+
+    /// Returns the stem, for the case that the word is not found.
+    pub fn stem(&self) -> &str {
+        analyzer::unmarked(&self.stem)
+    }
+}
+
+/// Reads `query` in every language that documents in scope are in.
+pub(crate) fn read(
+    index: &TextIndex,
+    query: &Query,
+    scope: Scope<'_>,
+) -> Result<Vec<Reading>, SearchError> {
+    let languages = index.shape.languages.in_scope(scope).into_iter();
+    let spoken = languages.filter(|language| index.totals.get(*language).documents > 0);
+    let mut readings: Vec<Reading> = spoken.map(|it| Reading::of(query, it)).collect();
+    for Reading { language, clauses } in &mut readings {
+        for clause in clauses {
+            let Some(stem) = clause.misspelled() else { continue };
+            let typed = clause.typed.last().map_or(stem, |typed| typed);
+            let mut alike = alike(index, *language, scope, typed, stem, clause.edits)?;
+            alike.truncate(MAX_ALIKE);
+            add_ways(clause, alike);
+        }
+    }
+    Ok(readings)
+}
+
+/// Adds a way for each number of letters that are wrong.
+fn add_ways(clause: &mut Clause, alike: Vec<Alike>) {
+    let exact = clause.ways[0].elements.clone();
+    for alike in alike.chunk_by(|a, b| a.edits == b.edits) {
+        let mut elements = exact.clone();
+        if let Some(last) = elements.last_mut() {
+            last.word = Word::Alike(alike.iter().map(|alike| alike.stem.clone()).collect());
+        }
+        clause.ways.push(Way { edits: alike[0].edits, elements });
+    }
+}
+
+/// Lets the nearest words stand for those that occur nowhere in scope. Returns nothing, and leaves
+/// the readings as they are, where there is none for one of them.
+pub(crate) fn correct(
+    index: &TextIndex,
+    readings: &mut [Reading],
+    scope: Scope<'_>,
+) -> Result<Vec<Correction>, SearchError> {
+    let missing = missing(index, readings, scope)?;
+    if missing.len() > MAX_CORRECTED {
+        return Ok(Vec::new());
+    }
+    let mut corrections = Vec::new();
+    for typed in missing {
+        let nearest = nearest(index, readings, &typed, scope)?;
+        if nearest.is_empty() {
+            return Ok(Vec::new());
+        }
+        corrections.push((typed, nearest));
+    }
+    for reading in readings {
+        for (typed, nearest) in &corrections {
+            replace(reading, typed, nearest);
+        }
+    }
+    let correction = |(typed, nearest): (Box<str>, Vec<(Language, Alike)>)| {
+        let spelling = |(language, alike): (Language, Alike)| Spelling {
+            language,
+            stem: alike.stem,
+            document: alike.document,
+        };
+        Correction { typed, used: nearest.into_iter().map(spelling).collect() }
+    };
+    Ok(corrections.into_iter().map(correction).collect())
+}
+
+/// Returns the words, as they were typed, that must occur and do in no language.
+fn missing(
+    index: &TextIndex,
+    readings: &[Reading],
+    scope: Scope<'_>,
+) -> Result<Vec<Box<str>>, SearchError> {
+    let mut missing: Vec<Box<str>> = Vec::new();
+    for (typed, _) in readings.first().into_iter().flat_map(wanted) {
+        if missing.iter().any(|other| **other == *typed) {
+            continue;
+        }
+        let mut is_missing = true;
+        for reading in readings {
+            // A word that a language passes over is not missing in it.
+            let Some(stem) = stem_of(reading, typed) else {
+                is_missing = false;
+                break;
+            };
+            if occurs(index, reading.language, scope, stem)? {
+                is_missing = false;
+                break;
+            }
+        }
+        if is_missing {
+            missing.push(typed.into());
+        }
+    }
+    Ok(missing)
+}
+
+/// Returns the words that must occur as they are: as they were typed, and their stems.
+fn wanted(reading: &Reading) -> impl Iterator<Item = (&str, &str)> {
+    let clauses = reading.clauses.iter().filter(|clause| !clause.excluded && clause.edits == 0);
+    clauses.flat_map(|clause| {
+        let elements = clause.ways[0].elements.iter().zip(&clause.typed);
+        elements.filter_map(|(element, typed)| match &element.word {
+            Word::Stem(stem) => Some((&**typed, &**stem)),
+            Word::Prefix { .. } | Word::Alike(_) => None,
+        })
+    })
+}
+
+fn stem_of<'a>(reading: &'a Reading, typed: &str) -> Option<&'a str> {
+    wanted(reading).find(|(other, _)| *other == typed).map(|(_, stem)| stem)
+}
+
+/// Returns the words nearest to one that is missing, in all languages.
+fn nearest(
+    index: &TextIndex,
+    readings: &[Reading],
+    typed: &str,
+    scope: Scope<'_>,
+) -> Result<Vec<(Language, Alike)>, SearchError> {
+    // One number is not another with a typo.
+    let is_word = typed.chars().all(char::is_alphabetic);
+    let letters = if is_word { typed.chars().count() } else { 0 };
+    let most = MIN_CORRECTED_LETTERS.iter().filter(|fewest| letters >= **fewest).count() as u8;
+    let mut nearest = Vec::new();
+    for edits in 1..=most {
+        for reading in readings {
+            let Some(stem) = stem_of(reading, typed) else { continue };
+            let alike = alike(index, reading.language, scope, typed, stem, edits)?;
+            nearest.extend(alike.into_iter().map(|alike| (reading.language, alike)));
+        }
+        if !nearest.is_empty() {
+            break;
+        }
+    }
+    nearest.sort_by(|(a_language, a), (b_language, b)| {
+        let bare = |alike: &Alike| analyzer::unmarked(&alike.stem).to_owned();
+        let by_frequency = b.frequency.cmp(&a.frequency);
+        by_frequency.then_with(|| bare(a).cmp(&bare(b))).then_with(|| a_language.cmp(b_language))
+    });
+    nearest.truncate(MAX_CORRECTIONS);
+    Ok(nearest)
+}
+
+/// Puts the nearest words in the place of one that is missing.
+fn replace(reading: &mut Reading, typed: &str, nearest: &[(Language, Alike)]) {
+    let language = reading.language;
+    let here = nearest.iter().filter(|(other, _)| *other == language).map(|(_, alike)| alike);
+    let stems: Vec<Box<str>> = here.map(|alike| alike.stem.clone()).collect();
+    for clause in reading.clauses.iter_mut().filter(|clause| !clause.excluded) {
+        if clause.edits > 0 {
+            continue;
+        }
+        let way = &mut clause.ways[0];
+        for (element, other) in way.elements.iter_mut().zip(&clause.typed) {
+            if **other == *typed && matches!(element.word, Word::Stem(_)) {
+                element.word = Word::Alike(stems.clone());
+                way.edits = way.edits.max(nearest.first().map_or(0, |(_, alike)| alike.edits));
+            }
+        }
+    }
+}
+
+/// Says whether a live document in scope has a word of a language.
+fn occurs(
+    index: &TextIndex,
+    language: Language,
+    scope: Scope<'_>,
+    stem: &str,
+) -> Result<bool, SearchError> {
+    for segment in index.segments.iter() {
+        let docs = ranges(segment, language, scope);
+        if docs.is_empty() {
+            continue;
+        }
+        for words in (0..index.slots().boosts().len()).filter_map(|slot| segment.slot(slot)) {
+            if let Some(term) = words.find(stem.as_bytes())?
+                && holds_any(segment, words, &term, &docs)?
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Says whether any live document of these holds the term.
+fn holds_any(
+    segment: &Segment,
+    words: &Words,
+    term: &Term,
+    docs: &[Range<DocId>],
+) -> Result<bool, SearchError> {
+    let Some(mut postings) = words.cursor(term, IndexRecordOption::Basic)? else {
+        return Ok(live(segment, words, term, docs)?.is_some());
+    };
+    for docs in docs {
+        // tantivy forbids to seek backwards.
+        if postings.doc() < docs.start {
+            postings.seek(docs.start);
+        }
+        while postings.doc() < docs.end {
+            if segment.is_alive(postings.doc()) {
+                return Ok(true);
+            }
+            postings.advance();
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,183 @@
+//! Searches: typos, languages, and pages in one order.
+
+use std::collections::BTreeSet;
+
+use headwater_testkit::Upstream;
+use serde_json::json;
+
+use crate::harness::{TestServer, people, person};
+
+/// A sheet of texts in a language, or in none that is said.
+fn sheet(name: &str, language: &str) -> String {
+    let language =
+        if language.is_empty() { String::new() } else { format!("language = \"{language}\"\n") };
+    format!("[gitsheet]\nroot = \"{name}\"\npath = \"${{{{ id }}}}\"\n\n[headwater]\n{language}")
+}
+
+fn text(text: &str) -> String {
+    format!("text = \"{text}\"\n")
+}
+
+/// Notes in German and in English, and others of which nothing is said.
+fn notes() -> Upstream {
+    let mut upstream = Upstream::new();
+    upstream
+        .commit("notes")
+        .put(".gitsheets/notizen.toml", sheet("notizen", "de"))
+        .put(".gitsheets/notes.toml", sheet("notes", "en"))
+        .put(".gitsheets/other.toml", sheet("other", ""))
+        .put("notizen/haus.toml", text("Die Häuser <an> der Straße"))
+        .put("notes/house.toml", text("The houses of the street & a yard"))
+        .put("other/street.toml", text("streets without houses"))
+        .push();
+    upstream
+}
+
+/// The keys that a search finds, in order.
+fn keys(server: &TestServer, path: &str) -> Vec<String> {
+    let body = server.get(path).json();
+    let items = body["items"].as_array().unwrap_or_else(|| panic!("{path}: {body}"));
+    items.iter().map(|item| item["key"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_word_that_is_nowhere_is_corrected_and_the_answer_says_so() {
+    let upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let body = server.get("/api/_search?q=Lovelase+programs").json();
+    assert_eq!((&body["total"], &body["items"][0]["key"]), (&json!(1), &json!("ada")));
+    assert_eq!(body["corrected"], json!({ "Lovelase": ["lovelace"] }));
+    let marked = &body["items"][0]["highlights"];
+    assert_eq!(marked["name"], json!(["Ada <mark>Lovelace</mark>"]));
+    let bio = "Ada <mark>Lovelace</mark> wrote <mark>programs</mark>.";
+    assert_eq!(marked["bio"], json!([bio]));
+    let list = server.get("/api/people?q=lovelase").json();
+    assert_eq!((&list["total"], &list["items"][0]["key"]), (&json!(1), &json!("ada")));
+    assert_eq!(list["corrected"], json!({ "lovelase": ["lovelace"] }));
+    let whole = server.get("/api/_search?q=lovelace").json();
+    assert_eq!(whole.get("corrected"), None);
+    // A word that is there is what was meant, even if nothing has it together with the others.
+    assert_eq!(server.get("/api/_search?q=hopper+lovelace").json()["corrected"], json!(null));
+}
+
+#[test]
+fn letters_that_may_be_wrong_are_asked_for() {
+    let mut upstream = people();
+    upstream.commit("more").put("people/hoper.toml", person("hoper", "Joan Hoper", 20)).push();
+    let server = TestServer::start(&upstream.url());
+    assert_eq!(keys(&server, "/api/_search?q=hopper"), ["grace"]);
+    assert_eq!(keys(&server, "/api/_search?q=hopper~"), ["grace", "hoper"]);
+    assert_eq!(keys(&server, "/api/people?q=hoper~"), ["hoper", "grace"]);
+    assert_eq!(keys(&server, "/api/_search?q=wrote+-hoper~"), ["ada"]);
+    assert_eq!(keys(&server, "/api/_search?q=hxppxr~2"), ["grace"]);
+    let marked = server.get("/api/_search?q=hoper~&sheet=people").json();
+    let name = &marked["items"][1]["highlights"]["name"];
+    assert_eq!(name, &json!(["Grace <mark>Hopper</mark>"]));
+    for query in ["ho~", "hope~2", "abc~ abc* bcd~ bcd* cde~"] {
+        let path = format!("/api/_search?q={}", query.replace(' ', "+"));
+        server.get(&path).problem(422, "invalid_query");
+    }
+}
+
+#[test]
+fn what_is_hidden_corrects_nothing() {
+    let mut upstream = people();
+    let hidden = format!("deletedAt = \"2026-01-01T00:00:00Z\"\n{}", person("ada", "Ada", 36));
+    upstream
+        .commit("hide")
+        .put("people/ada.toml", hidden.replace("Ada", "Ada Lovelace"))
+        .put(
+            ".gitsheets/secrets.toml",
+            sheet("secrets", "").replace("[headwater]", "[headwater]\npublic = false"),
+        )
+        .put("secrets/one.toml", text("lovelance"))
+        .push();
+    let server = TestServer::start(&upstream.url());
+    for path in ["/api/_search?q=lovelase", "/api/_search?q=lovelase~2", "/api/people?q=lovelase"] {
+        let body = server.get(path).json();
+        assert_eq!((&body["total"], &body["corrected"]), (&json!(0), &json!(null)), "{path}");
+    }
+}
+
+#[test]
+fn each_sheet_is_searched_in_its_language() {
+    let upstream = notes();
+    let server = TestServer::start(&upstream.url());
+    for (query, expected) in [
+        ("haus", vec!["haus"]),
+        ("der+haus", vec!["haus"]),
+        ("%22der+stra%C3%9Fe%22", vec!["haus"]),
+        ("%22die+stra%C3%9Fe%22", vec![]),
+        ("the+house", vec!["house"]),
+        ("house", vec!["house", "street"]),
+        ("hauz", vec!["haus"]),
+    ] {
+        let mut found = keys(&server, &format!("/api/_search?q={query}"));
+        found.sort_unstable();
+        assert_eq!(found, expected, "{query}");
+    }
+    let marked = server.get("/api/_search?q=das+haus").json();
+    let expected = "Die <mark>Häuser</mark> &lt;an&gt; der Straße";
+    assert_eq!(marked["items"][0]["highlights"]["text"], json!([expected]));
+    let marked = server.get("/api/_search?q=the+house").json();
+    let expected = "The <mark>houses</mark> of the street &amp; a yard";
+    assert_eq!(marked["items"][0]["highlights"]["text"], json!([expected]));
+}
+
+#[test]
+fn a_sheet_is_read_anew_in_another_language() {
+    let mut upstream = notes();
+    let server = TestServer::start(&upstream.url());
+    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), Vec::<String>::new());
+    upstream.commit("english").put(".gitsheets/other.toml", sheet("other", "en")).push();
+    server.reload().outcome("rebuilt");
+    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), ["street"]);
+    upstream.commit("unknown").put(".gitsheets/other.toml", sheet("other", "xx")).push();
+    let body = server.reload().json();
+    let problem = &body["problems"][0];
+    assert_eq!(
+        (&problem["path"], &problem["line"], &problem["rule"]),
+        (&json!(".gitsheets/other.toml"), &json!(6), &json!("definition")),
+        "{body}"
+    );
+    assert!(problem["message"].as_str().unwrap().contains("language takes"), "{body}");
+    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), ["street"]);
+}
+
+#[test]
+fn all_pages_of_a_search_hold_each_match_once_and_in_one_order() {
+    let mut upstream = people();
+    // Many are equally good, in two sheets.
+    let texts = (0..60).flat_map(|n| {
+        let words = "river ".repeat(n % 3 + 1);
+        [format!("a/{n}.toml"), format!("b/{n}.toml")].map(|path| (path, text(&words)))
+    });
+    upstream
+        .commit("many")
+        .put(".gitsheets/a.toml", sheet("a", ""))
+        .put(".gitsheets/b.toml", sheet("b", "en"))
+        .put_all(texts)
+        .push();
+    let server = TestServer::start(&upstream.url());
+    let page = |page: usize, size: usize, query: &str| {
+        let path = format!("/api/_search?q={query}&page={page}&perPage={size}");
+        let body = server.get(&path).json();
+        let row = |item: &serde_json::Value| {
+            let name = |field: &str| item[field].as_str().unwrap().to_owned();
+            (item["score"].as_f64().unwrap(), name("sheet"), name("key"))
+        };
+        body["items"].as_array().unwrap().iter().map(row).collect::<Vec<_>>()
+    };
+    for query in ["river", "rivver", "rivver~", "riv*"] {
+        let all = [page(1, 100, query), page(2, 100, query)].concat();
+        let pages: Vec<_> = (1..=18).flat_map(|n| page(n, 7, query)).collect();
+        assert_eq!(pages, all, "{query}");
+        let names: BTreeSet<_> = all.iter().map(|(_, sheet, key)| (sheet, key)).collect();
+        assert_eq!((all.len(), names.len()), (120, 120), "{query}");
+        let behind = |a: &(f64, String, String), b: &(f64, String, String)| {
+            a.0 > b.0 || a.0 == b.0 && (&a.1, &a.2) < (&b.1, &b.2)
+        };
+        assert!(all.is_sorted_by(behind), "{query}");
+        assert_eq!(page(19, 7, query), []);
+    }
+}
