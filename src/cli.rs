@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, FromArgMatches, Parser, Subcommand,
+    ValueEnum,
 };
+use clap_complete::Shell;
 
 use crate::config::Flags;
 use crate::config::settings::{CACHE, SETTINGS, Setting};
@@ -57,6 +59,9 @@ pub enum Command {
         /// The commit to check
         #[arg(long, value_name = "REV", default_value = "HEAD")]
         rev: String,
+        /// How the problems are written
+        #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+        format: ProblemFormat,
     },
     /// Print what a push from one commit to another changes, record by record
     Diff {
@@ -129,6 +134,36 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
+    /// Ask a running server whether it is ready; exit with 1 if it is not
+    Ready {
+        /// How many seconds the server may be behind its remote
+        #[arg(long, value_name = "SECONDS")]
+        max_lag: Option<u64>,
+        /// The server
+        #[command(flatten)]
+        server: ServerArgs,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// The shell that reads them
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder
+    Man {
+        /// The folder, which is made where it is not there
+        dir: PathBuf,
+    },
+}
+
+/// How problems are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProblemFormat {
+    /// A line each, as editors follow it
+    Text,
+    /// A JSON value in each line, as `_problems` has it
+    Json,
+    /// Workflow commands of GitHub, which become annotations at file and line
+    Github,
 }
 
 /// The running server that a command speaks to.

@@ -1,8 +1,10 @@
 //! The commands of the command line. Each writes what it finds to the output it is given, and
 //! returns the code to exit with.
 
+mod annotation;
 mod cell;
 pub mod check;
+pub mod completions;
 pub mod diff;
 pub mod edit;
 pub mod export;
@@ -12,11 +14,13 @@ pub mod import;
 pub mod init;
 mod input;
 pub mod log;
+pub mod man;
 pub mod normalize;
 pub mod operate;
 mod place;
 mod progress;
 pub mod query;
+pub mod ready;
 mod repository;
 pub mod serve;
 pub mod verify;
@@ -42,7 +46,7 @@ pub fn run(
         Command::Serve(arguments) => serve::serve(&arguments, environment, out),
         Command::Demo { auto, listen } => crate::demo::demo(auto, &listen, out),
         Command::Init { repo, rev } => init::init(&repo, &rev, out),
-        Command::Check { repo, rev } => check::check(&repo, &rev, out),
+        Command::Check { repo, rev, format } => check::check(&repo, &rev, format, out),
         Command::Diff { repo, old, new } => diff::diff(&repo, &old, &new, out),
         Command::Verify { repo, rev, last, all } => {
             let extent = if all { verify::Extent::All } else { verify::Extent::Last(last) };
@@ -65,6 +69,9 @@ pub fn run(
         }
         Command::Unpin { server } => operate::operate(&Order::Unpin, &server.url, environment, out),
         Command::Audit { server } => operate::operate(&Order::Audit, &server.url, environment, out),
+        Command::Ready { max_lag, server } => ready::ready(&server.url, max_lag, out),
+        Command::Completions { shell } => completions::completions(shell, out),
+        Command::Man { dir } => man::man(&dir, out),
     }
 }
 

@@ -50,6 +50,22 @@ fn check_passes_a_sound_commit_and_names_the_problems_of_a_broken_one() {
 }
 
 #[test]
+fn check_writes_problems_as_json_and_as_annotations() {
+    let mut upstream = people();
+    upstream.commit("break").put("people/broken.toml", BROKEN).push();
+    let repo = path(&upstream);
+    let json = run(&["check", "--repo", &repo, "--format", "json"], 1);
+    let problem: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&problem["path"], &problem["line"], &problem["rule"]),
+        (&"people/broken.toml".into(), &1.into(), &"malformed".into())
+    );
+    let github = run(&["check", "--repo", &repo, "--format", "github"], 1);
+    assert!(github.starts_with("::error file=people/broken.toml,line=1,col="), "{github}");
+    assert!(github.ends_with("2 records, 1 sheet, 1 problem\n"), "{github}");
+}
+
+#[test]
 fn check_works_in_a_work_tree_and_in_a_shallow_clone() {
     let mut upstream = people();
     upstream.commit("more").put("people/b.toml", person("b", "B", 1)).push();
@@ -149,6 +165,36 @@ fn the_operator_lets_a_held_push_through_and_goes_back_again() {
     assert!(told(order(&["unpin"]), 0).contains(&broken));
     assert!(told(order(&["audit"]), 0).starts_with("unchanged"));
     assert_eq!(server.get("/api/people/ada").commit(), broken);
+}
+
+#[test]
+fn ready_asks_a_server_and_its_code_says_what_it_is_told() {
+    let upstream = people();
+    let mut server = TestServer::start(&upstream.url());
+    let address = server.url("");
+    assert_eq!(run(&["ready", "--server", &address, "--max-lag", "60"], 0), "ready\n");
+    server.stop();
+    assert!(run(&["ready", "--server", &address], 69).contains("no answer"));
+    let away = format!("file://{}", upstream.parent().join("nowhere").display());
+    let loading = TestServer::loading(&away, &[]);
+    let told = run(&["ready", "--server", &loading.url("")], 1);
+    assert!(!told.contains('{') && told.len() > 1, "{told}");
+}
+
+#[test]
+fn a_shell_that_reads_the_completions_proposes_commands_and_flags() {
+    let completions = run(&["completions", "bash"], 0);
+    let propose = |words: &str, word: &str| {
+        let count = words.split(' ').count();
+        let script = format!(
+            "{completions}\nCOMP_WORDS=({words} {word}); COMP_CWORD={count}\n\
+             _headwater headwater '{word}' ''\nprintf '%s\\n' \"${{COMPREPLY[@]}}\""
+        );
+        told(Command::new("bash").args(["-c", &script]).output().unwrap(), 0)
+    };
+    assert_eq!(propose("headwater", "veri"), "verify\n");
+    assert_eq!(propose("headwater serve", "--poll"), "--poll-interval\n");
+    run(&["completions", "tcl"], 64);
 }
 
 #[test]

@@ -1,0 +1,54 @@
+//! `headwater man`: the manual pages, one for the program and one for each command.
+
+use std::io::Write;
+use std::path::Path;
+
+use clap::CommandFactory;
+
+use crate::cli::Cli;
+use crate::exit::{Exit, Failure, chain};
+
+/// Writes the pages into `folder`, as `headwater.1` and `headwater-<command>.1`.
+///
+/// # Errors
+/// When the folder can't be made or written to.
+pub fn man(folder: &Path, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+    let failed = |error: std::io::Error| {
+        let told = format!("cannot write to {}: {}", folder.display(), chain(&error));
+        Failure::new(Exit::Data, told)
+    };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    clap_mangen::generate_to(Cli::command(), folder).map_err(failed)?;
+    writeln!(out, "the pages are in {}", folder.display())?;
+    Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_command_has_a_page_with_its_flags_and_the_program_names_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().join("man1");
+        man(&folder, &mut Vec::new()).unwrap_or_else(|failure| panic!("{failure}"));
+        let page = |name: &str| {
+            let text = std::fs::read_to_string(folder.join(format!("{name}.1"))).unwrap();
+            // roff writes a hyphen that may be copied with a backslash.
+            text.replace("\\-", "-")
+        };
+        let overview = page("headwater");
+        let mut count = 1;
+        for command in Cli::command().get_subcommands() {
+            let name = format!("headwater-{}", command.get_name());
+            let text = page(&name);
+            assert!(overview.contains(&format!("{name}(1)")), "{overview}");
+            for flag in command.get_arguments().filter_map(|argument| argument.get_long()) {
+                assert!(text.contains(&format!("--{flag}")), "{name} lacks --{flag}");
+            }
+            count += 1;
+        }
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), count);
+        assert!(page("headwater-serve").contains("HEADWATER_RELOAD_SECRET"));
+    }
+}

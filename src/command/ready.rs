@@ -1,0 +1,38 @@
+//! `headwater ready`: whether a running server is ready, for health checks where no other client is.
+
+use std::io::Write;
+use std::time::Duration;
+
+use crate::exit::{Exit, Failure, chain};
+
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Asks `server`, and writes what it says. Exits with 1 if it is not ready, or is behind its remote
+/// for more than `max_lag` seconds.
+///
+/// # Errors
+/// When the server can't be reached.
+pub fn ready(
+    server: &str,
+    max_lag: Option<u64>,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Failure> {
+    let lag = max_lag.map(|seconds| format!("?max_lag={seconds}")).unwrap_or_default();
+    let url = format!("{}/health/ready{lag}", server.trim_end_matches('/'));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(async {
+        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let answer = client.get(&url).send().await?;
+        Ok((answer.status(), answer.text().await?))
+    });
+    let (status, text) = answer.map_err(|error: reqwest::Error| {
+        let told = format!("no answer from the server: {}", chain(&error));
+        Failure::new(Exit::Unavailable, told)
+    })?;
+    // A refusal is a problem in JSON; what comes from something in between is shown as it is.
+    let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let told = problem["detail"].as_str().or(problem["title"].as_str());
+    writeln!(out, "{}", told.unwrap_or(text.trim_end()))?;
+    Ok(if status.is_success() { Exit::Success } else { Exit::Found })
+}
