@@ -2,6 +2,7 @@
 //!
 //! [`Config`] has no `Debug`: it holds secrets.
 
+pub mod collector;
 pub mod keyring;
 pub mod layers;
 pub mod secret;
@@ -20,6 +21,7 @@ use headwater_engine::engine::Rewrites;
 use headwater_engine::mirror::{Durability, Identity};
 use reqwest::Url;
 
+pub use collector::Collector;
 pub use keyring::Keyring;
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
 pub use receiver::{Receiver, Shape};
@@ -67,6 +69,8 @@ pub struct Config {
     pub alert_after: Duration,
     /// Who is told of every publication, and signed with what.
     pub subscribers: Option<(Vec<Url>, Keyring)>,
+    /// Where traces of reloads go.
+    pub collector: Option<Collector>,
     /// How long a first start waits for a remote that is out of reach.
     pub init_timeout: Duration,
     /// How long requests in flight may take to finish.
@@ -229,6 +233,7 @@ impl Config {
             alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
             alert_after: layers.require(&ALERT_AFTER, values::seconds)?,
             subscribers: subscribers(layers)?,
+            collector: collector(layers)?,
             init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
         })
@@ -316,6 +321,13 @@ fn subscribers(layers: &Layers<'_>) -> Result<Option<(Vec<Url>, Keyring)>, Confi
         return Err(ConfigError::Missing { flag, env });
     }
     Ok(Some((urls, keys)))
+}
+
+/// Reads where traces go, if they go anywhere.
+fn collector(layers: &Layers<'_>) -> Result<Option<Collector>, ConfigError> {
+    let headers = layers.read(&settings::OTLP_HEADERS, collector::headers)?.unwrap_or_default();
+    let collector = layers.read(&settings::OTLP_ENDPOINT, Collector::parse)?;
+    Ok(collector.map(|collector| Collector { headers, ..collector }))
 }
 
 /// Reads the secrets of a pair of settings: one in the environment, more in a file.
@@ -408,6 +420,8 @@ mod tests {
             ("HEADWATER_PUSH", "never"),
             ("HEADWATER_ON_DIVERGENCE", "force"),
             ("HEADWATER_ALERT_URL", "ftp://host"),
+            ("HEADWATER_OTLP_ENDPOINT", "collector:4318"),
+            ("HEADWATER_OTLP_HEADERS", "a-key"),
             ("HEADWATER_RELOAD_SECRET", "short"),
             ("HEADWATER_RELOAD_SECRET", ""),
         ];

@@ -25,6 +25,7 @@ pub mod hook;
 
 pub mod alert;
 pub mod metrics;
+pub mod otlp;
 
 pub mod http;
 

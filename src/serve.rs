@@ -26,6 +26,7 @@ use crate::http::accept::{self, Limits};
 use crate::http::{App, Blocking, Configured, Gate, Shared, Side, router};
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::otlp::Exporter;
 use crate::pending::PendingVerdicts;
 use crate::subscribers;
 
@@ -49,6 +50,7 @@ pub struct Server {
     state: watch::Receiver<State>,
     accepting: Vec<JoinHandle<bool>>,
     paging: JoinHandle<()>,
+    exporting: JoinHandle<()>,
     live: Arc<Live>,
     feed: Arc<Feed>,
     progress: Arc<Progress>,
@@ -84,10 +86,11 @@ impl Server {
         let told = config.subscribers.take();
         let receivers = std::mem::take(&mut config.alert_receivers);
         let (pager, paging) = Pager::start(receivers, stop.clone());
+        let (exporter, exporting) = Exporter::start(config.collector.take(), stop.clone());
         let ledger = Arc::new(Ledger::new());
         let live = Arc::new(Live::new(ledger.clone()));
         let feed = Arc::new(Feed::default());
-        engine_config.observer = observer(metrics.clone(), pager.clone());
+        engine_config.observer = observer(metrics.clone(), pager.clone(), exporter);
         engine_config.push_observer = push_observer(metrics.clone(), pager.clone());
         let published = feed.clone();
         engine_config.delta_observer = Observer::new(move |delta| published.publish(delta));
@@ -136,6 +139,7 @@ impl Server {
             state,
             accepting,
             paging,
+            exporting,
             live,
             feed,
             progress,
@@ -194,7 +198,9 @@ impl Server {
         // The last owner of the engine waits for the reload that runs.
         let closed = tokio::task::spawn_blocking(move || drop(live));
         let told = tokio::time::timeout_at(end, self.paging).await;
-        drained & tokio::time::timeout_at(end, closed).await.is_ok() & told.is_ok()
+        let exported = tokio::time::timeout_at(end, self.exporting).await;
+        let closed = tokio::time::timeout_at(end, closed).await;
+        drained & closed.is_ok() & told.is_ok() & exported.is_ok()
     }
 }
 
@@ -234,11 +240,12 @@ fn app(config: Config, live: Arc<Live>, feed: Arc<Feed>, metrics: Arc<Metrics>) 
     })
 }
 
-/// Counts reports and has them considered for alerts.
-fn observer(metrics: Arc<Metrics>, pager: Pager) -> Observer<Report> {
+/// Counts reports, has them considered for alerts, and exports them.
+fn observer(metrics: Arc<Metrics>, pager: Pager, exporter: Exporter) -> Observer<Report> {
     Observer::new(move |report| {
         metrics.reload(report);
         pager.report(report);
+        exporter.report(report);
     })
 }
 

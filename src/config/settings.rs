@@ -129,6 +129,10 @@ settings! {
         "The secret that these are signed with, as Standard Webhooks do it; at least 16 bytes, or a `whsec_` token";
     SUBSCRIBER_SECRET_FILE = "subscriber-secret-file" "FILE" None, None, false,
         "A file with such secrets, one in each line, each of which signs; read again at each use";
+    OTLP_ENDPOINT = "otlp-endpoint" "URL" None, None, false,
+        "An OpenTelemetry collector that gets each reload as a trace, by OTLP over HTTP, such as `http://localhost:4318`";
+    OTLP_HEADERS = "otlp-headers" "LIST" None, None, true,
+        "Headers for the collector, as `name=value,name=value` with percent-encoded values";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
         "How many connections are open at once; more wait";
     INIT_TIMEOUT = "init-timeout" "SECONDS" Some("300"), None, false,

@@ -55,6 +55,8 @@ impl Planted {
             .env("HEADWATER_RELOAD_SECRET_FILE", path("reload"))
             .env("HEADWATER_OPERATOR_SECRET_FILE", path("operator"))
             .env("HEADWATER_ALERT_URL", "http://127.0.0.1:1/?token=canary-of-the-alerts")
+            .env("HEADWATER_OTLP_ENDPOINT", "http://canary:canary@127.0.0.1:1")
+            .env("HEADWATER_OTLP_HEADERS", "x-key=canary-of-the-collector")
             .env("HEADWATER_POLL_INTERVAL", "0")
             .env("HEADWATER_LOG", "trace")
             .env("RUST_BACKTRACE", "1")

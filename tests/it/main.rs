@@ -36,6 +36,7 @@ mod signatures;
 mod storm;
 mod subscribers;
 mod throttle;
+mod traces;
 mod writers;
 mod writes;
 mod wrong_keys;
