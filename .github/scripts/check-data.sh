@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Checks the commit that is checked out of a data repository, and writes what it found and what it
+# changes to the summary of the job. Problems become annotations at their file and line.
+#
+#   REPO      the folder of the repository
+#   BASE      the commit to compare with; empty, or one that the clone does not have: for a merge its
+#             first parent, else nothing is compared
+#   FAIL_ON   any: a problem fails the job; new: only one that BASE has not
+#   BINARY    the program; empty: headwater on the path
+#
+# Ends with 1 where FAIL_ON says so, and with another code where nothing could be checked.
+set -euo pipefail
+
+readonly listed=500 # lines of each list in the summary, which may have a mebibyte
+
+repo=${REPO:-.}
+headwater=${BINARY:-headwater}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+summarize() {
+  if [[ -n ${GITHUB_STEP_SUMMARY:-} ]]; then printf '%s\n' "$@" >>"$GITHUB_STEP_SUMMARY"; fi
+}
+
+# Writes a list into the summary as an indented block, which nothing in it can end.
+summarize_list() { # FILE
+  summarize '' "$(head -n "$listed" "$1" | clean | sed -E 's/^(.{0,400}).*/    \1/')" ''
+  local more=$(($(wc -l <"$1") - listed))
+  if ((more > 0)); then summarize "… and $more more lines." ''; fi
+}
+
+# Takes out what a terminal or a browser could be steered with.
+clean() {
+  tr -d '\000-\010\013-\037\177'
+}
+
+# Prints a file to the log, where a line of it must not be taken for a workflow command.
+show() { # FILE
+  local token
+  token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+  printf '::stop-commands::%s\n' "$token"
+  clean <"$1"
+  printf '::%s::\n' "$token"
+}
+
+# Prints the commit to compare with, or nothing.
+base_commit() {
+  commit "${BASE:-}" && return
+  # The checkout of a pull request is the merge of its head into its base.
+  if commit 'HEAD^2' >/dev/null; then commit 'HEAD^1'; fi
+}
+
+# Prints the hash of the commit of this name, if it is here.
+commit() { # NAME
+  git -C "$repo" rev-parse --verify --quiet --end-of-options "$1^{commit}"
+}
+
+case ${FAIL_ON:=any} in
+  any | new) ;;
+  *)
+    echo '::error title=Headwater::the input fail-on must be any or new'
+    exit 64
+    ;;
+esac
+
+found=0
+"$headwater" check --repo "$repo" --rev HEAD --format github || found=$?
+if ((found > 1)); then
+  echo '::error title=Headwater::the commit cannot be checked; the log says why'
+  exit "$found"
+fi
+"$headwater" check --repo "$repo" --rev HEAD >"$work/problems" || true
+totals=$(tail -n 1 "$work/problems" | cut -d ' ' -f 2-)
+sed -i '$d' "$work/problems"
+if [[ -n ${GITHUB_OUTPUT:-} ]]; then
+  printf 'problems=%d\n' "$(wc -l <"$work/problems")" >>"$GITHUB_OUTPUT"
+fi
+summarize "### Headwater: $totals" ''
+if ((found)); then summarize_list "$work/problems"; fi
+
+base=$(base_commit) || base=
+if [[ -z $base ]]; then
+  if [[ -n ${BASE:-} ]]; then
+    echo '::notice title=Headwater::the base is not in this clone, so nothing is compared;' \
+      'check out with fetch-depth: 2'
+  fi
+  exit "$found"
+fi
+"$headwater" diff --repo "$repo" "$base" HEAD >"$work/diff"
+show "$work/diff"
+summarize "#### What changes against \`${base:0:12}\`"
+summarize_list "$work/diff"
+if [[ $FAIL_ON == new ]]; then
+  found=0
+  # The lines of records begin with other words.
+  if grep -q '^problem ' "$work/diff"; then found=1; fi
+fi
+exit "$found"
