@@ -5,6 +5,7 @@
 mod action;
 mod alerts;
 mod attachments;
+mod book;
 mod canaries;
 mod changes;
 mod commands;
