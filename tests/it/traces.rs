@@ -29,11 +29,11 @@ fn reload(collector: &ScriptedHttp, outcome: &str) -> (Value, Vec<String>) {
 fn attribute<'s>(span: &'s Value, name: &str) -> &'s str {
     let attributes = span["attributes"].as_array().into_iter().flatten();
     let found = attributes.filter(|attribute| attribute["key"] == name);
-    let values = found.filter_map(|attribute| {
+    let mut values = found.rev().filter_map(|attribute| {
         let value = &attribute["value"];
         value["stringValue"].as_str().or(value["intValue"].as_str())
     });
-    values.last().unwrap_or_default()
+    values.next().unwrap_or_default()
 }
 
 #[test]

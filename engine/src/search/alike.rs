@@ -83,6 +83,9 @@ struct Spellings<'a> {
     patterns: Vec<Pattern>,
 }
 
+/// Words that are spelled in some way, each with its edits.
+type Spelled = BTreeMap<Box<[u8]>, (u8, Term)>;
+
 /// Of a longer word no neighbours are tried.
 const MAX_NEIGHBOUR_LETTERS: usize = 24;
 
@@ -104,8 +107,8 @@ impl<'a> Spellings<'a> {
     }
 
     /// Returns the words of a slot that are spelled so, each with its edits.
-    fn among(&self, words: &Words) -> Result<BTreeMap<Box<[u8]>, (u8, Term)>, SearchError> {
-        let mut found: BTreeMap<Box<[u8]>, (u8, Term)> = BTreeMap::new();
+    fn among(&self, words: &Words) -> Result<Spelled, SearchError> {
+        let mut found = Spelled::new();
         for stem in self.near.iter().filter(|stem| ***stem != *self.stem) {
             if let Some(term) = words.find(stem.as_bytes())? {
                 found.insert(stem.as_bytes().into(), (1, term));

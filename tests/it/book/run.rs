@@ -42,7 +42,7 @@ pub(super) fn run(name: &str, page: &Page) -> Result<(), String> {
     for (number, step) in steps.iter().enumerate() {
         let _ = write!(script, "printf '\\n\\036{number}\\n'\n{}\n", step.script);
     }
-    let _ = write!(script, "printf '\\n\\036end\\n'\n");
+    let _ = writeln!(script, "printf '\\n\\036end\\n'");
     script = here(&script, &at("work"));
     for (port, free) in &ports {
         script = script.replace(port, free);
