@@ -1,19 +1,26 @@
 //! Values that can be compared: what indexes, filters and sorts are made of.
 
+mod moment;
+
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::value::{Json, Kind};
 
+pub use moment::Moment;
+
 /// A value in the order of the query API: booleans before numbers before strings before arrays
 /// and objects. Null is no scalar: it is the same as absent.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+///
+/// Strings that spell a [`Moment`] come behind all others, in the order of time; of one moment the
+/// text in UTC comes first. Two spellings are two values all the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scalar {
     /// A boolean.
     Bool(bool),
     /// A number, compared by its value whatever its notation.
     Number(Number),
-    /// A string, compared by its bytes.
+    /// A string, compared by its moment or its bytes.
     String(Arc<str>),
     /// An array or object as its canonical text.
     Other(Arc<str>),
@@ -29,6 +36,47 @@ impl Scalar {
             Kind::String => json.as_string().map(|text| Self::String(text.as_ref().into())),
             Kind::Array | Kind::Object => Some(Self::Other(json.text().into())),
         }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Bool(_) => 0,
+            Self::Number(_) => 1,
+            Self::String(_) => 2,
+            Self::Other(_) => 3,
+        }
+    }
+}
+
+impl Ord for Scalar {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
+            (Self::Number(a), Self::Number(b)) => a.cmp(b),
+            (Self::String(a), Self::String(b)) => compare_texts(a, b),
+            (Self::Other(a), Self::Other(b)) => a.cmp(b),
+            (a, b) => a.rank().cmp(&b.rank()),
+        }
+    }
+}
+
+impl PartialOrd for Scalar {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn compare_texts(a: &str, b: &str) -> Ordering {
+    match (Moment::parse(a), Moment::parse(b)) {
+        (Some(a_moment), Some(b_moment)) => a_moment.cmp(&b_moment).then_with(|| {
+            if a == b {
+                return Ordering::Equal;
+            }
+            let utc = a_moment.text();
+            (a != utc).cmp(&(b != utc)).then_with(|| a.cmp(b))
+        }),
+        (None, None) => a.cmp(b),
+        (a, b) => a.is_some().cmp(&b.is_some()),
     }
 }
 
@@ -158,7 +206,13 @@ mod tests {
             Scalar::Bool(true),
             Scalar::Number(number("7")),
             Scalar::String("".into()),
+            Scalar::String("2024-01-01-draft".into()),
             Scalar::String("a".into()),
+            Scalar::String("2023-12-31T23:00:00Z".into()),
+            Scalar::String("2024-01-01T00:00:00Z".into()),
+            Scalar::String("2024-01-01".into()),
+            Scalar::String("2024-01-01T01:00:00+01:00".into()),
+            Scalar::String("2024-01-01T00:00:00.5Z".into()),
             Scalar::Other("[]".into()),
         ];
         assert!(ordered.is_sorted());

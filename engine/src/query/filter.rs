@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Bound;
 
 use crate::query::ranges::Ranges;
-use crate::scalar::{Number, Scalar};
+use crate::scalar::{Moment, Number, Scalar};
 use crate::value::{FieldPath, Json, Kind, Value};
 
 /// A condition that every listed record fulfils.
@@ -52,12 +52,15 @@ impl Side {
 }
 
 /// A value as the query string spells it. It takes the kind of what it is compared with: `30` is
-/// the number to numbers and the string to strings.
+/// the number to numbers and the string to strings. Moments are compared with moments alone.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Literal {
     text: Box<str>,
     number: Option<Number>,
     boolean: Option<bool>,
+    moment: Option<Moment>,
+    /// The moment at which a range begins or ends: that of the beginning of a year or month, too.
+    pivot: Option<Moment>,
 }
 
 impl Literal {
@@ -70,31 +73,60 @@ impl Literal {
         // Only what JSON calls a number: `01` is a code, not one.
         let is_number = serde_json::from_str::<serde_json::Number>(text).is_ok();
         let number = is_number.then(|| Number::parse(text)).flatten();
-        Self { text: text.into(), number, boolean }
+        let (moment, pivot) = (Moment::parse(text), Moment::beginning(text));
+        Self { text: text.into(), number, boolean, moment, pivot }
     }
 
     fn is(&self, stored: Json<'_>) -> bool {
-        self.compare(stored) == Some(Ordering::Equal)
+        self.compare(stored, self.moment) == Some(Ordering::Equal)
     }
 
-    /// Compares a stored value with the literal read as that kind; `None` where it has no such
-    /// reading.
-    fn compare(&self, stored: Json<'_>) -> Option<Ordering> {
+    fn admits(&self, side: Side, stored: Json<'_>) -> bool {
+        self.compare(stored, self.pivot).is_some_and(|order| side.admits(order))
+    }
+
+    /// Compares a stored value with the literal read as that kind, and as `moment` where that is
+    /// one; `None` where it has no such reading.
+    fn compare(&self, stored: Json<'_>, moment: Option<Moment>) -> Option<Ordering> {
         match stored.kind() {
-            Kind::String => Some((*stored.as_string()?).cmp(&*self.text)),
+            Kind::String => {
+                let text = stored.as_string()?;
+                match Moment::parse(&text) {
+                    Some(stored) => Some(stored.cmp(&moment?)),
+                    None => self.moment.is_none().then(|| (*text).cmp(&*self.text)),
+                }
+            }
             Kind::Number => Some(Number::parse(stored.text())?.cmp(&self.number?)),
             Kind::Bool => Some((stored.text() == "true").cmp(&self.boolean?)),
             Kind::Null | Kind::Array | Kind::Object => None,
         }
     }
 
-    /// Returns every value that it may stand for.
-    fn readings(&self) -> impl Iterator<Item = Scalar> {
+    /// Returns the ranges of the values that it is equal to.
+    fn equals(&self) -> impl Iterator<Item = Range> {
+        let point = |scalar: Scalar| (Bound::Included(scalar.clone()), Bound::Included(scalar));
         let boolean = self.boolean.map(Scalar::Bool);
         let number = self.number.map(Scalar::Number);
-        boolean.into_iter().chain(number).chain([Scalar::String((*self.text).into())])
+        let text = match self.moment {
+            None => point(Scalar::String((*self.text).into())),
+            Some(moment) => (Bound::Included(first_of(moment)), behind(moment)),
+        };
+        boolean.into_iter().chain(number).map(point).chain([text])
+    }
+
+    /// Returns the ranges of the values on a side of it, in order.
+    fn side(&self, side: Side) -> impl Iterator<Item = Range> {
+        let boolean = self.boolean.map(Scalar::Bool);
+        let number = self.number.map(Scalar::Number);
+        let text = self.moment.is_none().then(|| Scalar::String((*self.text).into()));
+        let pivots = boolean.into_iter().chain(number).chain(text);
+        let moments = self.pivot.map(|pivot| moments(side, pivot));
+        pivots.map(move |pivot| side_of(side, pivot)).chain(moments)
     }
 }
+
+/// Where a range begins and where it ends.
+type Range = (Bound<Scalar>, Bound<Scalar>);
 
 impl Filter {
     /// Says whether a record with this value passes. Linear in the text of the value.
@@ -107,9 +139,7 @@ impl Filter {
         match &self.test {
             Test::Any(literals) => any(&|json| literals.iter().any(|literal| literal.is(json))),
             Test::Not(literal) => !any(&|json| literal.is(json)),
-            Test::Side(side, literal) => {
-                any(&|json| literal.compare(json).is_some_and(|order| side.admits(order)))
-            }
+            Test::Side(side, literal) => any(&|json| literal.admits(*side, json)),
             Test::Exists(wanted) => any(&|json| json.kind() != Kind::Null) == *wanted,
         }
     }
@@ -118,29 +148,52 @@ impl Filter {
     /// Returns `None` where an index does not help.
     pub(crate) fn ranges(&self) -> Option<Ranges> {
         match &self.test {
-            Test::Any(literals) => {
-                Some(Ranges::points(literals.iter().flat_map(Literal::readings)))
-            }
-            // The readings are in the order of their kinds.
-            Test::Side(side, literal) => {
-                Some(literal.readings().map(|reading| side_of(*side, reading)).collect())
-            }
+            Test::Any(literals) => Some(Ranges::apart(literals.iter().flat_map(Literal::equals))),
+            // In the order of their kinds.
+            Test::Side(side, literal) => Some(literal.side(*side).collect()),
             Test::Exists(true) => Some(Ranges::all()),
             Test::Exists(false) | Test::Not(_) => None,
         }
     }
 }
 
-/// Returns the range of the values of the same kind that are on that side of `pivot`.
-fn side_of(side: Side, pivot: Scalar) -> (Bound<Scalar>, Bound<Scalar>) {
+/// Returns the first of all spellings of a moment.
+fn first_of(moment: Moment) -> Scalar {
+    Scalar::String(moment.text().into())
+}
+
+/// Returns the end behind all spellings of a moment.
+fn behind(moment: Moment) -> Bound<Scalar> {
+    Bound::Excluded(moment.next().map_or_else(|| Scalar::Other("".into()), first_of))
+}
+
+/// Returns the range of the moments on that side of `pivot`.
+fn moments(side: Side, pivot: Moment) -> Range {
+    let least = Bound::Included(first_of(Moment::FIRST));
+    let most = Bound::Excluded(Scalar::Other("".into()));
+    match side {
+        Side::From => (Bound::Included(first_of(pivot)), most),
+        // Where no moment is behind it, the range is empty.
+        Side::Above => match behind(pivot) {
+            Bound::Excluded(next) => (Bound::Included(next), most),
+            none => (none, most),
+        },
+        Side::Below => (least, Bound::Excluded(first_of(pivot))),
+        Side::UpTo => (least, behind(pivot)),
+    }
+}
+
+/// Returns the range of the values of the same kind that are on that side of `pivot`, which is no
+/// moment.
+fn side_of(side: Side, pivot: Scalar) -> Range {
     let least_string = || Scalar::String("".into());
-    let least_other = || Scalar::Other("".into());
     // The first value of a kind comes behind the last of the kind before.
     let (least, most) = match &pivot {
         Scalar::Bool(_) => (Bound::Unbounded, Bound::Included(Scalar::Bool(true))),
         Scalar::Number(_) => (Bound::Excluded(Scalar::Bool(true)), Bound::Excluded(least_string())),
-        Scalar::String(_) => (Bound::Included(least_string()), Bound::Excluded(least_other())),
-        Scalar::Other(_) => (Bound::Included(least_other()), Bound::Unbounded),
+        Scalar::String(_) | Scalar::Other(_) => {
+            (Bound::Included(least_string()), Bound::Excluded(first_of(Moment::FIRST)))
+        }
     };
     match side {
         Side::Above => (Bound::Excluded(pivot), most),

@@ -32,6 +32,15 @@ impl Ranges {
         values.into_iter().map(|value| (Included(value.clone()), Included(value))).collect()
     }
 
+    /// Returns these ranges in their order, each once. Two of them are one, or have nothing in
+    /// common.
+    pub(crate) fn apart(ranges: impl IntoIterator<Item = Range>) -> Self {
+        let mut ranges: SmallVec<[Range; 3]> = ranges.into_iter().collect();
+        ranges.sort_unstable_by(|a, b| compare_begins(&a.0, &b.0));
+        ranges.dedup();
+        ranges.into_iter().collect()
+    }
+
     /// Returns the values that are in both. Linear in the ranges of both.
     pub(crate) fn intersection(&self, other: &Self) -> Self {
         let (mut ours, mut theirs) = (self.0.iter().peekable(), other.0.iter().peekable());

@@ -143,6 +143,40 @@ fn filters_take_the_type_of_what_is_stored() {
 }
 
 #[test]
+fn moments_compare_as_what_they_are_whatever_their_spelling() {
+    let spellings = [
+        "2024-05-01T10:00:00Z",
+        "2024-05-01T13:00:00+02:00",
+        "2024-05-01T10:00:00.25Z",
+        "2024-05-01",
+        "2024-04-30T23:00:00-05:00",
+        "soon",
+    ];
+    let records: Vec<Json> = spellings.iter().map(|text| json!({"a": text, "u": text})).collect();
+    let sheet = sheet(DEFINITION, &records);
+    for (query, expected) in [
+        ("sort=X", "005 003 004 000 002 001"),
+        ("sort=-X", "001 002 000 004 003 005"),
+        ("X[gte]=2024-05-01T10:00:00Z", "000 001 002"),
+        ("X[gt]=2024-05-01T12:00:00%2B02:00", "001 002"),
+        ("X[lt]=2024-05-01T10:00:00Z", "003 004"),
+        ("X[lte]=2024-05-01T10:00:00Z", "000 003 004"),
+        ("X=2024-05-01T11:00:00Z", "001"),
+        ("X[in]=2024-05-01T04:00:00Z,soon", "004 005"),
+        ("X[ne]=2024-05-01T06:00:00%2B02:00", "000 001 002 003 005"),
+        ("X[gte]=2024-05&X[lt]=2024-05-01T05:00:00Z", "003 004"),
+        ("X[gt]=2024", "000 001 002 003 004 005"),
+        ("X=2024", ""),
+        ("X[gte]=s", "005"),
+    ] {
+        for field in ["a", "u"] {
+            let query = query.replace('X', field).replace("%2B", "+");
+            assert_eq!(keys(&page(&sheet, &query)), expected, "{query}");
+        }
+    }
+}
+
+#[test]
 fn kinds_sort_in_their_order_and_missing_is_last_both_ways() {
     let values = ["\"b\"", "2", "null", "true", "\"a\"", "10", "{}", "[]", "[3,1]"];
     let record = |text: &&str| {
@@ -346,9 +380,26 @@ mod model {
             (Json::Number(a), Json::Number(b)) => {
                 a.as_f64().unwrap().total_cmp(&b.as_f64().unwrap())
             }
-            (Json::String(a), Json::String(b)) => a.cmp(b),
+            (Json::String(a), Json::String(b)) => {
+                let place = |text: &str| {
+                    moment(text, false).map(|moment| (moment, text != "2024-01-01T00:00:00Z"))
+                };
+                place(a).cmp(&place(b)).then_with(|| a.cmp(b))
+            }
             _ => rank(a).cmp(&rank(b)).then_with(|| a.to_string().cmp(&b.to_string())),
         }
+    }
+
+    /// The texts below that are moments, as half seconds from New Year 2024 on; of a year only the
+    /// beginning is one.
+    fn moment(text: &str, beginning: bool) -> Option<i64> {
+        Some(match text {
+            "2023-12-31T23:30:00Z" => -3_600,
+            "2024-01-01" | "2024-01-01T00:00:00Z" | "2024-01-01T02:00:00+02:00" => 0,
+            "2024" if beginning => 0,
+            "2024-01-01T00:00:00.5Z" => 1,
+            _ => return None,
+        })
     }
 
     pub(super) fn passes(
@@ -357,10 +408,16 @@ mod model {
     ) -> bool {
         let found = values(record, field);
         let side = |literal: &str, value: &Json| {
+            if let Some(at) = value.as_str().and_then(|text| moment(text, false)) {
+                let is_range = ["gt", "gte", "lt", "lte"].contains(&&**operator);
+                return Some(at.cmp(&moment(literal, is_range)?));
+            }
             let reading = match value {
                 Json::Number(_) => serde_json::from_str(literal).ok().filter(Json::is_number)?,
                 Json::Bool(_) => serde_json::from_str(literal).ok().filter(Json::is_boolean)?,
-                Json::String(_) => json!(literal),
+                Json::String(text) => {
+                    return moment(literal, false).is_none().then(|| (**text).cmp(literal));
+                }
                 _ => return None,
             };
             Some(compare(value, &reading))
@@ -404,9 +461,41 @@ mod model {
 }
 
 const FIELDS: &[&str] = &["a", "t", "n.x", "u", "n"];
-const SCALARS: &[&str] =
-    &["null", "true", "false", "1", "1.5", "2", "\"1\"", "\"b\"", "\"true\"", "{\"k\":1}", "-3"];
-const LITERALS: &[&str] = &["1", "1.5", "2", "b", "true", "", "x", "-3", "01"];
+const SCALARS: &[&str] = &[
+    "null",
+    "true",
+    "false",
+    "1",
+    "1.5",
+    "2",
+    "\"1\"",
+    "\"b\"",
+    "\"true\"",
+    "{\"k\":1}",
+    "-3",
+    "\"2023-12-31T23:30:00Z\"",
+    "\"2024-01-01\"",
+    "\"2024-01-01T00:00:00Z\"",
+    "\"2024-01-01T02:00:00+02:00\"",
+    "\"2024-01-01T00:00:00.5Z\"",
+    "\"2024\"",
+];
+const LITERALS: &[&str] = &[
+    "1",
+    "1.5",
+    "2",
+    "b",
+    "true",
+    "",
+    "x",
+    "-3",
+    "01",
+    "2024",
+    "2024-01-01",
+    "2024-01-01T00:00:00Z",
+    "2024-01-01T02:00:00+02:00",
+    "2024-01-01T00:00:00.5Z",
+];
 
 fn any_record() -> impl Strategy<Value = Json> {
     let scalar = || {

@@ -1,0 +1,241 @@
+//! Points in time, as strings spell them in every format.
+
+/// A date, or a date and a time, to the nanosecond. Without an offset it counts as UTC.
+///
+/// A record's value keeps no types of its format, so it is the text that tells: what TOML writes
+/// as a date-time, and YAML and JSON as a string, is the same moment. Times of day without a date
+/// are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(i128);
+
+const SECOND: i128 = 1_000_000_000;
+const DAY: i64 = 86_400;
+
+impl Moment {
+    /// The first moment that there is, the beginning of the year 0.
+    pub const FIRST: Self = Self(days(0, 1, 1) as i128 * DAY as i128 * SECOND);
+
+    /// The first moment behind the last one, which is in the year 9999.
+    const END: Self = Self(days(10_000, 1, 1) as i128 * DAY as i128 * SECOND);
+
+    /// Reads `2024-05-01`, and behind it `T` or a space, `10:30`, seconds, their fraction, and
+    /// `Z` or an offset such as `+02:00`, as far as they are there; or returns `None`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.as_bytes();
+        let (date, rest) = text.split_at_checked(10)?;
+        if date[4] != b'-' || date[7] != b'-' {
+            return None;
+        }
+        let (year, month, day) = (number(&date[..4])?, number(&date[5..7])?, number(&date[8..])?);
+        if !(1..=12).contains(&month) || day == 0 || day > last_day(year, month) {
+            return None;
+        }
+        let midnight = days(year, month, day) * DAY;
+        let (seconds, fraction) = match rest {
+            [] => (0, 0),
+            [b'T' | b't' | b' ', time @ ..] => time_of_day(time)?,
+            _ => return None,
+        };
+        let moment = Self(i128::from(midnight + seconds) * SECOND + i128::from(fraction));
+        (Self::FIRST..Self::END).contains(&moment).then_some(moment)
+    }
+
+    /// Reads the beginning of a year, `2024`, or of a month, `2024-05`, too.
+    pub fn beginning(text: &str) -> Option<Self> {
+        match text.len() {
+            4 => Self::parse(&format!("{text}-01-01")),
+            7 => Self::parse(&format!("{text}-01")),
+            _ => Self::parse(text),
+        }
+    }
+
+    /// Returns the moment a nanosecond later, if there is one.
+    pub fn next(self) -> Option<Self> {
+        Some(Self(self.0 + 1)).filter(|next| *next < Self::END)
+    }
+
+    /// Returns the shortest text in UTC that has seconds: `2024-05-01T08:30:00Z`.
+    pub fn text(self) -> String {
+        let (seconds, fraction) = (self.0.div_euclid(SECOND), self.0.rem_euclid(SECOND));
+        // The seconds of ten thousand years are far from the ends of an i64.
+        let seconds = seconds as i64;
+        let (year, month, day) = date(seconds.div_euclid(DAY));
+        let second = seconds.rem_euclid(DAY);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+        if fraction > 0 {
+            text.push_str(format!(".{fraction:09}").trim_end_matches('0'));
+        }
+        text.push('Z');
+        text
+    }
+}
+
+/// Reads a time and its offset as seconds in UTC from midnight on, and nanoseconds.
+fn time_of_day(text: &[u8]) -> Option<(i64, u32)> {
+    let (hour, minute, mut rest) = clock(text)?;
+    let (mut second, mut fraction) = (0, 0);
+    if let [b':', tens, ones, behind @ ..] = rest {
+        (second, rest) = (number(&[*tens, *ones])?, behind);
+        if let [b'.', behind @ ..] = rest {
+            let length = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let digits = behind.get(..length).filter(|digits| !digits.is_empty())?;
+            // What is finer than a nanosecond is cut off.
+            let nine = (0..9).map(|at| digits.get(at).map_or(0, |digit| u32::from(digit - b'0')));
+            fraction = nine.fold(0, |all, digit| all * 10 + digit);
+            rest = &behind[length..];
+        }
+    }
+    let offset = match rest {
+        [] | [b'Z' | b'z'] => 0,
+        [sign @ (b'+' | b'-'), offset @ ..] => {
+            let (hours, minutes, []) = clock(offset)? else { return None };
+            let seconds = i64::from(hours * 3_600 + minutes * 60);
+            if *sign == b'+' { seconds } else { -seconds }
+        }
+        _ => return None,
+    };
+    // A leap second is the one behind it.
+    let is_time = second <= 60;
+    is_time.then_some((i64::from(hour * 3_600 + minute * 60 + second) - offset, fraction))
+}
+
+/// Reads `10:30` at the beginning of a text.
+fn clock(text: &[u8]) -> Option<(u32, u32, &[u8])> {
+    let [tens, ones, b':', minute_tens, minute_ones, rest @ ..] = text else { return None };
+    let (hour, minute) = (number(&[*tens, *ones])?, number(&[*minute_tens, *minute_ones])?);
+    (hour < 24 && minute < 60).then_some((hour, minute, rest))
+}
+
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |all, digit| {
+        digit.is_ascii_digit().then(|| all * 10 + u32::from(digit - b'0'))
+    })
+}
+
+fn last_day(year: u32, month: u32) -> u32 {
+    match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Counts the days from the first of January 1970 on. A year begins in March here, so that the
+/// leap day is the last.
+const fn days(year: u32, month: u32, day: u32) -> i64 {
+    // Eras of 400 years have equally many days; one is added, so that no number is negative.
+    let year = year as i64 + 400 - (month <= 2) as i64;
+    let month = (month as i64 + 9) % 12;
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * month + 2) / 5 + day as i64 - 1;
+    (era - 1) * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+/// Returns the year, the month and the day that [`days`] counts.
+fn date(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use time::OffsetDateTime;
+    use time::format_description::well_known::Rfc3339;
+
+    use super::*;
+
+    #[test]
+    fn one_moment_has_many_spellings() {
+        for text in [
+            "2024-01-01",
+            "2024-01-01T00:00",
+            "2024-01-01 00:00:00",
+            "2024-01-01T00:00:00Z",
+            "2024-01-01t00:00:00z",
+            "2024-01-01T00:00:00.000Z",
+            "2024-01-01T00:00:00.0000000009Z",
+            "2024-01-01T02:00:00+02:00",
+            "2023-12-31T19:30:00-04:30",
+            "2023-12-31T23:59:60Z",
+        ] {
+            let text = Moment::parse(text).map(Moment::text);
+            assert_eq!(text.as_deref(), Some("2024-01-01T00:00:00Z"));
+        }
+        assert_eq!(Moment::beginning("2024"), Moment::parse("2024-01-01"));
+        assert_eq!(Moment::beginning("2024-02"), Moment::parse("2024-02-01"));
+        let half = Moment::parse("2024-01-01T00:00:00.5Z").unwrap();
+        assert_eq!(half.text(), "2024-01-01T00:00:00.5Z");
+        assert!(half > Moment::parse("2024-01-01T00:00:00Z").unwrap());
+    }
+
+    #[test]
+    fn other_texts_are_no_moments() {
+        for text in [
+            "",
+            "2024",
+            "2024-01",
+            "2024-1-1",
+            "2024-13-01",
+            "2024-02-30",
+            "2023-02-29",
+            "2024-00-01",
+            "2024-01-00",
+            "07:32:00",
+            "2024-01-01T",
+            "2024-01-01T24:00",
+            "2024-01-01T10:60",
+            "2024-01-01T10:00:61",
+            "2024-01-01T10:00:00.",
+            "2024-01-01T10:00:00+0200",
+            "2024-01-01T10:00:00+02:00x",
+            "2024-01-01x",
+            "2024-01-01-draft",
+            "+024-01-01",
+            "٢٠٢٤-01-01",
+            "0000-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+        ] {
+            assert_eq!(Moment::parse(text), None, "{text}");
+        }
+        assert_eq!(Moment::parse("9999-12-31T23:59:59.999999999Z").unwrap().next(), None);
+        assert_eq!(Moment::FIRST.text(), "0000-01-01T00:00:00Z");
+    }
+
+    proptest! {
+        /// Against another library.
+        #[test]
+        fn a_moment_reads_and_writes_as_what_it_is(
+            seconds in -62_167_219_200..253_402_300_800_i64,
+            nanos in prop_oneof![Just(0), 0..1_000_000_000_i128],
+            offset in -1439..1439_i32,
+        ) {
+            let nanos = i128::from(seconds) * SECOND + nanos;
+            let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap();
+            prop_assert_eq!(Moment(nanos).text(), time.format(&Rfc3339).unwrap());
+            let offset = time::UtcOffset::from_whole_seconds(offset * 60).unwrap();
+            if let Some(elsewhere) = time.checked_to_offset(offset)
+                && let Ok(text) = elsewhere.format(&Rfc3339)
+            {
+                prop_assert_eq!(Moment::parse(&text), Some(Moment(nanos)), "{}", text);
+            }
+        }
+
+        #[test]
+        fn any_text_is_a_moment_or_not(text in "\\PC{0,30}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T :0-9.Z+-]{0,20}") {
+            if let Some(moment) = Moment::parse(&text) {
+                prop_assert_eq!(Moment::parse(&moment.text()), Some(moment));
+            }
+        }
+    }
+}
