@@ -8,6 +8,7 @@ mod contract;
 mod declared;
 mod gitsheets;
 mod name;
+mod reference;
 mod schema;
 mod settings;
 mod sort;
@@ -23,6 +24,7 @@ use crate::decode::Format;
 use crate::id::{Key, SheetName};
 use crate::problem::{Problem, Rule};
 
+pub use reference::Reference;
 pub use schema::{Schema, Violation};
 pub use sort::{SortField, SortRule};
 pub use spec::{Policy, SheetSpec};
@@ -230,24 +232,31 @@ impl Rules {
 
     fn declare(&mut self, files: &DefinitionFiles) {
         let contracts = contract::Contracts(&files.contracts);
-        for file in &files.gitsheets {
-            let spec = gitsheets::read(file, &contracts);
-            self.sheets.insert(spec.name.clone(), Arc::new(spec));
+        let gitsheets = files.gitsheets.iter().map(|file| gitsheets::read(file, &contracts));
+        let mut specs: BTreeMap<_, _> = gitsheets.map(|spec| (spec.name.clone(), spec)).collect();
+        if let Some(file) = &files.headwater {
+            match declared::read(file) {
+                Err(problems) => self.problems.extend(problems),
+                Ok(declared) => self.add(declared, &file.path, &mut specs),
+            }
         }
-        let Some(file) = &files.headwater else { return };
-        match declared::read(file) {
-            Err(problems) => self.problems.extend(problems),
-            Ok(specs) => {
-                for spec in specs {
-                    if self.sheets.contains_key(&spec.name) {
-                        let message = format!("sheet {:?} is a gitsheet already", spec.name);
-                        let place = (&spec.name, file.path.as_str());
-                        let problem = Problem::new(place.0, place.1, Rule::Definition, message);
-                        self.problems.push(problem);
-                    } else {
-                        self.sheets.insert(spec.name.clone(), Arc::new(spec));
-                    }
-                }
+        reference::link(&mut specs, files);
+        self.sheets = specs.into_iter().map(|(name, spec)| (name, Arc::new(spec))).collect();
+    }
+
+    /// Adds the sheets of `headwater.toml` to those in the gitsheets format.
+    fn add(
+        &mut self,
+        declared: Vec<SheetSpec>,
+        path: &str,
+        specs: &mut BTreeMap<SheetName, SheetSpec>,
+    ) {
+        for spec in declared {
+            if specs.contains_key(&spec.name) {
+                let message = format!("sheet {:?} is a gitsheet already", spec.name);
+                self.problems.push(Problem::new(&spec.name, path, Rule::Definition, message));
+            } else {
+                specs.insert(spec.name.clone(), spec);
             }
         }
     }

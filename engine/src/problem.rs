@@ -91,6 +91,8 @@ rules! {
     KeyTaken = "key_taken",
     /// Another record holds the same value in a field declared unique.
     NotUnique = "not_unique",
+    /// A field that refers to records holds a value that names none.
+    DanglingRef = "dangling_ref",
     /// The definition of the sheet cannot be used.
     Definition = "definition",
 }

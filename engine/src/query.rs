@@ -7,9 +7,11 @@
 //! records and sheets that are not public are never in a list.
 
 mod cursor;
+mod each;
 mod facets;
 mod filter;
 mod found;
+mod include;
 mod order;
 mod parse;
 mod projection;
@@ -20,9 +22,12 @@ mod walk;
 use std::sync::Arc;
 
 pub use crate::query::cursor::commit_of as commit_of_cursor;
+pub use crate::query::each::Each;
 pub use crate::query::facets::Facet;
+pub use crate::query::include::Included;
 pub use crate::query::projection::Projection;
 
+use crate::layout::Reference;
 use crate::query::filter::Filter;
 use crate::query::order::{Order, Position};
 use crate::record::Record;
@@ -44,6 +49,7 @@ pub struct ListQuery {
     facets: Vec<FieldPath>,
     paging: Paging,
     fields: Option<Projection>,
+    include: Vec<Reference>,
 }
 
 /// Which part of a list is wanted.
@@ -109,6 +115,16 @@ impl ListQuery {
     /// Linear in the text of the value, times the conditions.
     pub fn admits(&self, value: &Value) -> bool {
         self.filters.iter().all(|filter| filter.passes(value))
+    }
+
+    /// Says whether it is full text that finds the records.
+    pub fn has_text(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// Returns the references whose records are wanted beside the list.
+    pub fn include(&self) -> &[Reference] {
+        &self.include
     }
 
     /// Returns the fields to show of each record; `None` shows all.

@@ -3,24 +3,28 @@
 //! Every map is persistent, so a clone costs a few pointers and a change costs what it touches.
 
 mod fields;
+mod references;
 mod slot;
 
 use std::sync::Arc;
 
 use im::{OrdMap, OrdSet};
 
-use crate::digest::LtHash;
+use crate::digest::{LtHash, hash_part};
 use crate::id::{Key, SheetName};
 use crate::index::{FieldIndex, scalars};
 use crate::layout::SheetSpec;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
+use crate::scalar::Scalar;
 use crate::value::{FieldPath, Kind, Value};
 use crate::workers;
 
 use fields::Tally;
+use references::Dangling;
 
 pub use fields::FieldCounts;
+pub(crate) use references::{Link, Moved};
 pub use slot::{Claim, Claimant, Content, Slot};
 
 /// From how many changed records on more than one thread is worth its start.
@@ -39,12 +43,14 @@ pub struct Sheet {
     indexes: Vec<(FieldPath, FieldIndex)>,
     /// The slots that have problems, with them.
     problems: OrdMap<Key, Arc<[Problem]>>,
+    /// The references that name no record.
+    dangling: Dangling,
     /// Files whose names make them no record whatever they hold, by the bytes of their paths.
     misnamed: OrdMap<Box<[u8]>, Problem>,
     fields: FieldCounts,
     /// The sum over the served records.
     records_sum: LtHash,
-    /// The sum over the problems of the slots.
+    /// The sum over the problems of the slots and of the references.
     problems_sum: LtHash,
 }
 
@@ -69,15 +75,14 @@ impl Served {
 impl Sheet {
     /// Returns a sheet that holds nothing yet.
     pub fn new(spec: Arc<SheetSpec>) -> Self {
-        let mut fields: Vec<_> = spec.index.iter().chain(&spec.unique).cloned().collect();
-        fields.sort_unstable();
-        fields.dedup();
+        let fields = spec.indexed().into_iter();
         Self {
+            dangling: Dangling::new(spec.refs.len()),
             spec,
             slots: OrdMap::new(),
             served: 0,
             hidden: OrdSet::new(),
-            indexes: fields.into_iter().map(|field| (field, FieldIndex::default())).collect(),
+            indexes: fields.map(|field| (field, FieldIndex::default())).collect(),
             problems: OrdMap::new(),
             misnamed: OrdMap::new(),
             fields: FieldCounts::default(),
@@ -157,19 +162,31 @@ impl Sheet {
     /// Returns the problems of the files of this sheet and those between its records, in order.
     /// Those of its definition are not among them.
     pub fn problems(&self) -> Vec<Problem> {
-        self.problems_of(&|_| true)
+        let references = self.dangling.problems(|_, _| true);
+        self.problems_of(&|_| true, references)
     }
 
-    /// Returns the problems that the public may know of: none that names a hidden record.
+    /// Returns the problems that the public may know of: none that names a hidden record, and no
+    /// reference into a sheet that may hide some.
     pub fn public_problems(&self) -> Vec<Problem> {
-        if self.spec.public { self.problems_of(&|key| !self.hidden.contains(key)) } else { vec![] }
+        if !self.spec.public {
+            return Vec::new();
+        }
+        let shown = |key: &Key| !self.hidden.contains(key);
+        let is_open = |at: usize| self.spec.refs.get(at).is_some_and(|refer| refer.is_open);
+        self.problems_of(&shown, self.dangling.problems(|key, at| shown(key) && is_open(at)))
     }
 
-    fn problems_of(&self, shown: &dyn Fn(&Key) -> bool) -> Vec<Problem> {
+    fn problems_of<'a>(
+        &'a self,
+        shown: &dyn Fn(&Key) -> bool,
+        references: impl Iterator<Item = &'a Problem>,
+    ) -> Vec<Problem> {
         let files = self.problems.iter().filter(|(key, _)| shown(key));
         let files = files.flat_map(|(_, problems)| problems.iter().cloned());
         let names = self.misnamed.values().cloned();
-        let mut all: Vec<_> = files.chain(names).chain(self.duplicates(shown)).collect();
+        let between = self.duplicates(shown).chain(references.cloned());
+        let mut all: Vec<_> = files.chain(names).chain(between).collect();
         all.sort_unstable();
         all
     }
@@ -179,7 +196,16 @@ impl Sheet {
     ///
     /// Costs the logarithm of the sheet for each, times its indexes; many are spread over the
     /// cores.
-    pub fn put_all(&mut self, mut claims: Vec<Claim>) -> Vec<(Key, Served)> {
+    pub fn put_all(&mut self, claims: Vec<Claim>) -> Vec<(Key, Served)> {
+        self.put_noting(claims, &mut Moved::default())
+    }
+
+    /// Does the same, and notes in `moved` what the references of any sheet may have to follow.
+    pub(crate) fn put_noting(
+        &mut self,
+        mut claims: Vec<Claim>,
+        moved: &mut Moved,
+    ) -> Vec<(Key, Served)> {
         claims.sort_by(|a, b| a.key.cmp(&b.key));
         let mut changed = Vec::with_capacity(claims.len());
         let mut claims = claims.into_iter().peekable();
@@ -192,6 +218,9 @@ impl Sheet {
             }
             let after = slot.as_ref().and_then(Slot::served).cloned();
             self.replace_problems(&key, slot.as_ref());
+            if !self.spec.refs.is_empty() {
+                moved.touched.push(key.clone());
+            }
             match slot {
                 Some(slot) => self.slots.insert(key.clone(), slot),
                 None => self.slots.remove(&key),
@@ -201,7 +230,7 @@ impl Sheet {
                 changed.push((key, served));
             }
         }
-        self.derive(&changed);
+        self.derive(&changed, moved);
         changed
     }
 
@@ -217,6 +246,16 @@ impl Sheet {
         if let Some(new) = problem {
             fold_problem(&mut self.problems_sum, &new, LtHash::add);
         }
+    }
+
+    /// Returns a hash of everything that a list of this sheet is made from: its definition and its
+    /// records, hidden ones included. Problems are no part of it, and neither are other sheets.
+    pub fn version(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hash_part(&mut hasher, self.spec.name.as_str().as_bytes());
+        hash_part(&mut hasher, &self.spec.id);
+        self.records_sum.hash_into(&mut hasher);
+        *hasher.finalize().as_bytes()
     }
 
     /// Feeds everything of this sheet that a reader can tell apart into `hasher`.
@@ -239,6 +278,7 @@ impl Sheet {
             hidden,
             indexes,
             problems,
+            dangling,
             misnamed,
             fields,
             records_sum,
@@ -250,6 +290,7 @@ impl Sheet {
         ));
         out.extend(slots.iter().map(|(key, slot)| format!("{name} slot {key} {slot:?}")));
         out.extend(problems.iter().map(|(key, list)| format!("{name} problems {key} {list:?}")));
+        out.extend(dangling.dump().map(|line| format!("{name} dangling {line}")));
         out.extend(misnamed.values().map(|problem| format!("{name} misnamed {problem:?}")));
         out.extend(indexes.iter().map(|(field, index)| format!("{name} index {field} {index:?}")));
         out.push(format!("{name} fields {fields:?}"));
@@ -268,12 +309,13 @@ impl Sheet {
 
     /// Brings everything that is derived from the served records in step with `changed`: each by
     /// itself, so at the same time where there is much to do.
-    fn derive(&mut self, changed: &[(Key, Served)]) {
+    fn derive(&mut self, changed: &[(Key, Served)], moved: &mut Moved) {
         let Self { spec, served, hidden, indexes, fields, records_sum, .. } = self;
         let mut sums = vec![LtHash::new(); changed.len().div_ceil(CHUNK)];
         let mut tasks: Vec<workers::Task<'_>> = Vec::new();
-        for (field, index) in indexes {
-            tasks.push(Box::new(move || reindex(index, field, changed)));
+        moved.watch(spec, indexes.iter().map(|(field, _)| field));
+        for ((field, index), moved) in indexes.iter_mut().zip(&mut moved.values) {
+            tasks.push(Box::new(move || reindex(index, field, changed, moved.as_mut())));
         }
         for (sum, changed) in sums.iter_mut().zip(changed.chunks(CHUNK)) {
             tasks.push(Box::new(|| add_up(sum, &spec.name, changed)));
@@ -296,6 +338,11 @@ impl Sheet {
             }
             fields.settle(tally);
         }));
+        if spec.referenced.contains(&None) {
+            let comes_or_goes = |served: &Served| served.before.is_some() != served.after.is_some();
+            let keys = changed.iter().filter(|(_, served)| comes_or_goes(served));
+            moved.keys.extend(keys.map(|(key, _)| Scalar::String(key.as_str().into())));
+        }
         if changed.len() < MANY {
             tasks.into_iter().for_each(|task| task());
         } else {
@@ -335,8 +382,14 @@ pub(crate) fn hides(spec: &SheetSpec, value: &Value) -> bool {
     field.is_some_and(|json| json.kind() != Kind::Bool || json.text() == "true")
 }
 
-/// Brings the index over `field` in step with `changed`.
-fn reindex(index: &mut FieldIndex, field: &FieldPath, changed: &[(Key, Served)]) {
+/// Brings the index over `field` in step with `changed`, and adds the values that were not in it
+/// before, or are not any more, to `moved`.
+fn reindex(
+    index: &mut FieldIndex,
+    field: &FieldPath,
+    changed: &[(Key, Served)],
+    mut moved: Option<&mut Vec<Scalar>>,
+) {
     let read = |record: &Option<Arc<Record>>| {
         record.as_ref().map(|record| scalars(&record.value, field)).unwrap_or_default()
     };
@@ -344,6 +397,10 @@ fn reindex(index: &mut FieldIndex, field: &FieldPath, changed: &[(Key, Served)])
         let (old, new) = (read(before), read(after));
         if old != new {
             index.remove(key, &old);
+            if let Some(moved) = &mut moved {
+                let is_new = |scalar: &&Scalar| index.get(scalar).is_none();
+                moved.extend(old.iter().chain(&new).filter(is_new).cloned());
+            }
             index.insert(key, &new);
         }
     }

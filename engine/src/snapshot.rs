@@ -1,5 +1,7 @@
 //! A snapshot: everything a reader can see at one commit, immutable.
 
+mod references;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use crate::problem::Problem;
 use crate::record::Record;
 use crate::report::Counts;
 use crate::search::{DocName, SearchError, Slot, Slots, Spelling, TextIndex};
-use crate::sheet::{Claim, Served, Sheet};
+use crate::sheet::{Claim, Moved, Served, Sheet};
 
 /// The state of a branch at one commit: records, indexes, problems and the text index.
 ///
@@ -163,7 +165,8 @@ impl Snapshot {
 
     /// Applies `changes` to the maps beside this state, which stays as it is.
     ///
-    /// Costs what the changes cost. `layout` must read every path as this snapshot's layout does,
+    /// Costs what the changes cost, and of a record that is referred to, what those that refer to
+    /// it cost where it comes or goes. `layout` must read every path as this snapshot's layout does,
     /// unless this is the empty snapshot.
     pub fn apply(&self, commit: CommitId, layout: Layout, changes: ChangeSet) -> Draft {
         let fresh = self.sheets.is_empty();
@@ -185,8 +188,11 @@ impl Snapshot {
         }
         let mut all = self.sheets.clone();
         let mut changed = Vec::new();
+        let mut moved = BTreeMap::new();
         for (name, (mut sheet, claims)) in sheets {
-            let served = sheet.put_all(claims).into_iter();
+            let mut of_sheet = Moved::default();
+            let served = sheet.put_noting(claims, &mut of_sheet).into_iter();
+            moved.insert(name.clone(), of_sheet);
             let change = |(key, served)| RecordChange { sheet: name.clone(), key, served };
             changed.extend(served.map(change));
             // An inferred sheet is there as long as it holds something.
@@ -203,6 +209,7 @@ impl Snapshot {
                 }
             }
         }
+        references::relate(&mut all, &layout, &moved, fresh);
         let text = if fresh {
             let languages = layout.sheets().map(|spec| (spec.name.clone(), spec.language));
             TextIndex::new(Slots::new(layout.sheets().flat_map(|spec| boosts(spec))), languages)

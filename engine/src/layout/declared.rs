@@ -7,7 +7,7 @@
 //! path   = "${{ year }}/${{ id }}"    # default: every file below the root
 //! body   = "details"      # of Markdown; default: body
 //! schema = { type = "object", required = ["id"] }
-//! index  = ["severity"]   # and search, language, unique, hidden, public, policy
+//! index  = ["severity"]   # and search, language, unique, refs, hidden, public, policy
 //! ```
 
 use std::sync::Arc;

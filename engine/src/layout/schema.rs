@@ -1,10 +1,16 @@
 //! JSON Schema, Draft 7, as gitsheets reads it: a strict vocabulary, and no reference that leaves
 //! the document.
 
-use std::collections::BTreeSet;
+mod kinds;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
+
+use crate::value::FieldPath;
+
+pub(super) use kinds::Kinds;
 
 /// The keywords that gitsheets accepts, in Draft 7 and a few later annotations.
 const KEYWORDS: &[&str] = &[
@@ -98,6 +104,9 @@ pub struct Schema {
     fields: BTreeSet<String>,
     containers: BTreeSet<String>,
     texts: BTreeSet<String>,
+    kinds: BTreeMap<String, Kinds>,
+    /// For each part that takes no other members than those it names, their names.
+    closed: Vec<BTreeSet<String>>,
 }
 
 /// A reason why a schema cannot be used, in one sentence.
@@ -124,7 +133,7 @@ impl Schema {
     /// Fails on a keyword that is not known, and on what the validator refuses.
     pub fn compile(parts: &[Value]) -> Result<Self, SchemaError> {
         let (mut fields, mut containers) = (BTreeSet::new(), BTreeSet::new());
-        let mut texts = BTreeSet::new();
+        let (mut texts, mut kinds) = (BTreeSet::new(), BTreeMap::<_, Kinds>::new());
         for part in parts {
             check_keywords(part, "", DEPTH)?;
             collect_fields(part, "", DEPTH, &mut |path, property| {
@@ -134,6 +143,7 @@ impl Schema {
                 if is_text(property) {
                     texts.insert(path.clone());
                 }
+                kinds.entry(path.clone()).or_default().extend(Kinds::of(property));
                 fields.insert(path);
             });
         }
@@ -148,7 +158,8 @@ impl Schema {
             .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(100_000))
             .build(&whole)
             .map_err(|error| SchemaError(format!("the schema cannot be used: {error}")))?;
-        Ok(Self { validator, fields, containers, texts })
+        let closed = parts.iter().filter_map(only_members).collect();
+        Ok(Self { validator, fields, containers, texts, kinds, closed })
     }
 
     /// Returns the fields that the schema names, dotted.
@@ -164,6 +175,17 @@ impl Schema {
     /// Says whether the schema makes a dotted field a text and nothing else but null.
     pub fn is_text(&self, field: &str) -> bool {
         self.texts.contains(field)
+    }
+
+    /// Returns the kinds of values that a field may hold, as far as the schema says.
+    pub(super) fn kinds(&self, field: &FieldPath) -> Kinds {
+        self.kinds.get(field.as_str()).copied().unwrap_or(Kinds::ALL)
+    }
+
+    /// Says whether no value that fulfils the schema has the field.
+    pub(super) fn forbids(&self, field: &FieldPath) -> bool {
+        let outermost = field.segments().next().unwrap_or_default();
+        self.closed.iter().any(|members| !members.contains(outermost))
     }
 
     /// Returns what is wrong with `value`, by place and message; at most a hundred.
@@ -183,6 +205,14 @@ impl Schema {
         violations.truncate(VIOLATIONS);
         violations
     }
+}
+
+/// Returns the names of the members that a schema takes, if it takes no others.
+fn only_members(schema: &Value) -> Option<BTreeSet<String>> {
+    let is_closed =
+        schema["additionalProperties"] == false && schema["patternProperties"].is_null();
+    let names = || schema["properties"].as_object().into_iter().flatten();
+    is_closed.then(|| names().map(|(name, _)| name.clone()).collect())
 }
 
 fn is_text(property: &Value) -> bool {

@@ -9,10 +9,11 @@ use crate::problem::{Problem, Rule};
 use crate::value::FieldPath;
 
 use super::DefinitionFile;
+use super::reference::Reference;
 use super::spec::{Policy, SheetSpec};
 
 /// The keys, and what each takes.
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 8] = [
     ("search", "a table of fields and their boosts, each greater than zero"),
     (
         "language",
@@ -21,6 +22,7 @@ const KEYS: [(&str, &str); 7] = [
     ),
     ("index", "a list of fields"),
     ("unique", "a list of fields"),
+    ("refs", "a table of fields, each with the sheet that it refers to, or sheet.field"),
     ("hidden", "the name of a field"),
     ("public", "true or false"),
     ("policy", "\"refuse\" or \"quarantine\""),
@@ -41,7 +43,7 @@ impl<M: Into<String>> From<M> for Wrong {
 }
 
 impl Wrong {
-    fn at(setting: &str, message: String) -> Self {
+    pub(super) fn at(setting: &str, message: String) -> Self {
         Self { setting: Some(setting.to_owned()), message }
     }
 
@@ -114,6 +116,12 @@ fn set(spec: &mut SheetSpec, key: &str, value: &Value) -> Option<()> {
         "language" => spec.language = Language::of_code(value.as_str()?)?,
         "index" => spec.index = fields(value)?,
         "unique" => spec.unique = fields(value)?,
+        "refs" => {
+            let refs = value.as_object()?.iter();
+            let refs: Option<Vec<_>> =
+                refs.map(|(name, to)| Reference::parse(field(name)?, to.as_str()?)).collect();
+            spec.refs = refs?;
+        }
         "hidden" => spec.hidden = Some(field(value.as_str()?)?),
         "public" => spec.public = value.as_bool()?,
         _ => {
@@ -131,7 +139,7 @@ fn fields(value: &Value) -> Option<Vec<FieldPath>> {
     value.as_array()?.iter().map(|name| field(name.as_str()?)).collect()
 }
 
-fn field(name: &str) -> Option<FieldPath> {
+pub(super) fn field(name: &str) -> Option<FieldPath> {
     (!name.is_empty() && name.split('.').all(|part| !part.is_empty())).then(|| FieldPath::new(name))
 }
 

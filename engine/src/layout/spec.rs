@@ -10,6 +10,7 @@ use crate::problem::{Problem, Rule};
 use crate::value::{FieldPath, Value};
 
 use super::name;
+use super::reference::Reference;
 use super::schema::Schema;
 use super::sort::SortRule;
 use super::template::{RenderError, Template};
@@ -56,6 +57,10 @@ pub struct SheetSpec {
     pub index: Vec<FieldPath>,
     /// The fields whose values no two records may share.
     pub unique: Vec<FieldPath>,
+    /// The fields that refer to records, of this sheet or of others.
+    pub refs: Vec<Reference>,
+    /// The fields of this sheet by which references name its records; `None` is the key.
+    pub referenced: Vec<Option<FieldPath>>,
     /// The field that hides a record from the public when it is set.
     pub hidden: Option<FieldPath>,
     /// Whether the sheet is on public routes at all.
@@ -85,6 +90,8 @@ impl SheetSpec {
             language: Language::Unsaid,
             index: Vec::new(),
             unique: Vec::new(),
+            refs: Vec::new(),
+            referenced: Vec::new(),
             hidden: None,
             public: true,
             policy: Policy::Refuse,
@@ -102,12 +109,30 @@ impl SheetSpec {
         }
     }
 
-    /// Returns the fields that the definition names: indexed, unique, searched, hidden, in the
+    /// Returns the fields that have an index, in order: those that are indexed, unique, or on
+    /// either side of a reference.
+    pub fn indexed(&self) -> Vec<FieldPath> {
+        let referring = self.refs.iter().map(|reference| &reference.field);
+        let declared = self.index.iter().chain(&self.unique);
+        let mut fields: Vec<_> =
+            declared.chain(referring).chain(self.referenced.iter().flatten()).cloned().collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
+    }
+
+    /// Returns the declared reference whose field is `name`.
+    pub fn reference(&self, name: &str) -> Option<&Reference> {
+        self.refs.iter().find(|reference| reference.field.as_str() == name)
+    }
+
+    /// Returns the fields that the definition names: with an index, searched, hidden, in the
     /// schema or in the path template, and the body of Markdown.
     pub fn known_fields(&self) -> BTreeSet<String> {
         let searched = self.search.iter().flatten().map(|(field, _)| field);
-        let declared = self.index.iter().chain(&self.unique).chain(searched).chain(&self.hidden);
+        let declared = searched.chain(&self.hidden);
         let mut fields: BTreeSet<String> = declared.map(ToString::to_string).collect();
+        fields.extend(self.indexed().iter().map(ToString::to_string));
         fields.extend(self.template.fields().iter().map(ToString::to_string));
         fields.extend(self.schema.iter().flat_map(|schema| schema.fields().iter().cloned()));
         if self.formats.iter().any(|(_, format)| format.has_body()) {

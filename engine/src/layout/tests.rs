@@ -89,6 +89,89 @@ fn a_broken_definition_claims_nothing_and_says_why() {
     assert!(!problems(&gitsheets(&[("_s", PEOPLE)])).is_empty(), "a reserved name");
 }
 
+const PROJECTS: &str = "[gitsheet]\nroot = \"projects\"\npath = \"${{ slug }}\"\n";
+
+#[test]
+fn a_reference_tells_both_sheets_what_to_index() {
+    let roles = format!(
+        "{}[headwater]\nrefs = {{ projectId = \"projects.id\", \"by.person\" = \"people\" }}\n",
+        PROJECTS.replace("projects", "roles")
+    );
+    let hidden = format!("{PEOPLE}[headwater]\nhidden = \"gone\"\n");
+    let layout = gitsheets(&[("roles", &roles), ("projects", PROJECTS), ("people", &hidden)]);
+    assert_eq!(problems(&layout), [] as [&str; 0]);
+    let indexed = |name: &str| -> Vec<String> {
+        layout.sheet(name).unwrap().indexed().iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(indexed("roles"), ["by.person", "projectId"]);
+    assert_eq!(indexed("projects"), ["id"]);
+    assert_eq!(indexed("people"), [] as [&str; 0]);
+    assert_eq!(layout.sheet("people").unwrap().referenced, [None]);
+    let roles = layout.sheet("roles").unwrap();
+    assert!(roles.known_fields().contains("projectId"));
+    assert!(layout.sheet("projects").unwrap().known_fields().contains("id"));
+    let project = roles.reference("projectId").unwrap();
+    assert_eq!(
+        (project.sheet.as_str(), &project.target),
+        ("projects", &Some(FieldPath::new("id")))
+    );
+    assert!(project.is_public && project.is_open);
+    let person = roles.reference("by.person").unwrap();
+    assert!(person.is_public && !person.is_open, "some of them may be hidden");
+}
+
+#[test]
+fn a_reference_that_cannot_hold_is_a_problem_of_its_definition() {
+    let number = "[gitsheet.schema]\nadditionalProperties = false\n\
+                  [gitsheet.schema.properties]\nslug = { type = \"string\" }\n\
+                  n = { type = \"integer\" }\nids = { type = \"array\", items = { type = \"string\" } }\n";
+    let people = format!("{PEOPLE}{number}");
+    let with = |refs: &str| {
+        let roles = PROJECTS.replace("projects", "roles");
+        let roles = format!("{roles}{number}[headwater]\nrefs = {refs}\n");
+        gitsheets(&[("roles", &roles), ("people", &people)])
+    };
+    for (refs, told) in [
+        ("{ slug = \"nobody\" }", "refers to the sheet nobody, which there is not"),
+        ("{ slug = \"people.nope\" }", "refers to people.nope, a field there is not"),
+        ("{ nope = \"people\" }", "the schema has no field nope"),
+        ("{ n = \"people\" }", "n is of another type than the key of people"),
+        ("{ slug = \"people.n\" }", "slug is of another type than the n of people"),
+        ("{ ids = \"people.n\" }", "ids is of another type"),
+        ("[\"people\"]", "refs takes a table"),
+        ("{ slug = 1 }", "refs takes a table"),
+        ("{ slug = \"people.\" }", "refs takes a table"),
+        ("{ slug = \".id\" }", "refs takes a table"),
+    ] {
+        let layout = with(refs);
+        let found = problems(&layout);
+        assert_eq!(found.len(), 1, "{refs}: {found:?}");
+        assert!(found[0].contains(told), "{refs}: {found:?}");
+        let line = layout.problems().next().unwrap().line;
+        assert_eq!(line, Some(11), "{refs}: of the setting");
+        assert!(claimed(&layout, "roles/x.toml").is_empty(), "{refs}");
+        assert_eq!(claimed(&layout, "people/x.toml").len(), 1, "{refs}");
+    }
+    for refs in ["{ n = \"people.n\" }", "{ ids = \"people\" }", "{ slug = \"roles.slug\" }"] {
+        assert_eq!(problems(&with(refs)), [] as [&str; 0], "{refs}");
+    }
+}
+
+#[test]
+fn a_reference_into_a_sheet_that_cannot_be_used_is_left_out() {
+    let roles = format!(
+        "{}[headwater]\nrefs = {{ person = \"people\" }}\n",
+        PROJECTS.replace("projects", "roles")
+    );
+    let layout = gitsheets(&[("roles", &roles), ("people", "[gitsheet]\n")]);
+    assert_eq!(problems(&layout).len(), 1, "that of the other sheet");
+    assert_eq!(layout.sheet("roles").unwrap().refs, []);
+    let text = "[sheets.a]\nrefs = { b = 'nobody' }\n";
+    let headwater = Some(file("headwater.toml", text));
+    let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
+    assert!(problems(&layout)[0].starts_with("sheets.a: refs: b refers to"), "{layout:?}");
+}
+
 #[test]
 fn the_body_of_a_document_is_no_field_of_its_path() {
     let with_body = |body: &str| {

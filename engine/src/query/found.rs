@@ -300,7 +300,7 @@ fn part<'a>(
 }
 
 /// Returns the records of a public sheet behind a key that are not hidden, in key order.
-fn shown<'a: 's, 's>(
+pub(crate) fn shown<'a: 's, 's>(
     sheet: &'a Sheet,
     after: Option<&'s Key>,
 ) -> Box<dyn Iterator<Item = &'a Arc<Record>> + 's> {

@@ -7,7 +7,9 @@ use std::collections::BTreeSet;
 use crate::query::cursor;
 use crate::query::filter::{Filter, Literal, Side, Test};
 use crate::query::order::{Order, SortField};
-use crate::query::{After, DEFAULT_PAGE, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem};
+use crate::query::{
+    After, DEFAULT_PAGE, Included, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem,
+};
 use crate::search;
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
@@ -17,7 +19,7 @@ const MAX_FILTERS: usize = 64;
 /// The most alternatives of one condition.
 const MAX_ALTERNATIVES: usize = 100;
 /// The most fields to sort by, to count, or to show.
-const MAX_FIELDS: usize = 32;
+pub(crate) const MAX_FIELDS: usize = 32;
 /// The most problems that are told.
 const MAX_PROBLEMS: usize = 100;
 
@@ -26,7 +28,7 @@ impl ListQuery {
     ///
     /// `field=v` and `field[ne|gt|gte|lt|lte|in|exists]=v` filter, as often as they occur; `eq` is
     /// what no operator means, and filters fields that are called like one of the others: `sort`,
-    /// `q`, `facets`, `fields`, and either `page` and `perPage` or `cursor` and `limit`. An empty
+    /// `q`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
     /// `q` is none.
     ///
     /// # Errors
@@ -54,12 +56,17 @@ impl ListQuery {
         let order = parser.order(given.sort, text.is_some());
         let facets = parser.fields("facets", given.facets).unwrap_or_default();
         let fields = parser.fields("fields", given.fields);
+        let include = given.include.map(|names| Included::parse(names, sheet));
+        let include = include.unwrap_or(Ok(Vec::new())).unwrap_or_else(|problems| {
+            problems.into_iter().for_each(|problem| parser.problem("include", problem.message));
+            Vec::new()
+        });
         let paging = parser.paging(&given, &order);
         if !parser.problems.is_empty() {
             return Err(parser.problems);
         }
         let fields = fields.map(|fields| Projection::new(&fields));
-        Ok(Self { filters, text, order, facets, paging, fields })
+        Ok(Self { filters, text, order, facets, paging, fields, include })
     }
 }
 
@@ -70,6 +77,7 @@ struct Given<'a> {
     sort: Option<&'a str>,
     facets: Option<&'a str>,
     fields: Option<&'a str>,
+    include: Option<&'a str>,
     page: Option<&'a str>,
     per_page: Option<&'a str>,
     cursor: Option<&'a str>,
@@ -83,6 +91,7 @@ impl<'a> Given<'a> {
             "sort" => &mut self.sort,
             "facets" => &mut self.facets,
             "fields" => &mut self.fields,
+            "include" => &mut self.include,
             "page" => &mut self.page,
             "perPage" => &mut self.per_page,
             "cursor" => &mut self.cursor,

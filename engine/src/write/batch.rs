@@ -4,9 +4,9 @@ use super::files::Files;
 use super::{Batch, Repeat, WriteError, Written};
 use crate::changes::ChangeSet;
 use crate::id::{CommitId, TreeId};
-use crate::mirror::{EditError, NewCommit, Signature, Stage, Trailer};
+use crate::mirror::{EditError, Edits, NewCommit, Signature, Stage, Trailer};
 use crate::options::LoadOptions;
-use crate::problem::Problem;
+use crate::problem::{Problem, Rule};
 use crate::snapshot::Snapshot;
 
 /// The trailer that keeps the key of a request.
@@ -97,10 +97,22 @@ fn make(
     let records = draft.state().clone();
     let problems = new_problems(&state.records, &records);
     if !problems.is_empty() {
-        return Err(WriteError::Invalid { problems });
+        return Err(invalid(problems, &edits));
     }
     let next = State { commit, tree, seconds: committer.seconds, records };
     Ok(Change { next: Some(next), written })
+}
+
+/// Tells a change that is wrong in itself from one that other records stand in the way of.
+fn invalid(problems: Vec<Problem>, edits: &Edits) -> WriteError {
+    let is_elsewhere =
+        |problem: &Problem| problem.rule == Rule::DanglingRef && !edits.contains_key(&problem.path);
+    if problems.iter().all(is_elsewhere)
+        && let Some(Problem { path, message, .. }) = problems.first().cloned()
+    {
+        return WriteError::Referenced { path, message };
+    }
+    WriteError::Invalid { problems }
 }
 
 /// Returns the trailers, with those by which the request is known again.

@@ -103,6 +103,14 @@ pub enum WriteError {
         /// All of them; never empty.
         problems: Vec<Problem>,
     },
+    /// Records that stay as they are refer to one that would be gone.
+    #[error("{path} refers to a record that would be gone: {message}")]
+    Referenced {
+        /// The file of one of them.
+        path: String,
+        /// What would be wrong with it.
+        message: String,
+    },
     /// Files and folders are in each other's place.
     #[error("the change does not fit into the tree")]
     Tree(#[source] EditError),
@@ -198,7 +206,7 @@ impl WriteError {
     pub fn is_conflict(&self) -> bool {
         let clash = |problem: &Problem| matches!(problem.rule, Rule::NotUnique | Rule::KeyTaken);
         match self {
-            Self::Exists { .. } | Self::HoldsRecords { .. } => true,
+            Self::Exists { .. } | Self::HoldsRecords { .. } | Self::Referenced { .. } => true,
             Self::Tree(
                 EditError::IsAFolder { .. } | EditError::NotAFolder { .. } | EditError::Twin { .. },
             ) => true,

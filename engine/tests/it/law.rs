@@ -10,6 +10,7 @@ use headwater_engine::load::{advance, load, load_cached};
 use headwater_engine::mirror::{Mirror, MirrorOptions, Objects};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::plan::RebuildReason;
+use headwater_engine::problem::Rule;
 use headwater_engine::search::{Query, Scope};
 use headwater_engine::snapshot::{Snapshot, count};
 use headwater_testkit::Upstream;
@@ -141,7 +142,7 @@ fn equals_model(
         let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         let rows = sheet.records().map(|r| (r.key.to_string(), json(r.value.as_str())));
         records.insert(name.clone(), rows.collect::<BTreeMap<_, _>>());
-        for field in sheet.spec().index.iter().chain(&sheet.spec().unique) {
+        for field in sheet.spec().indexed() {
             let field = field.as_str();
             for (scalar, keys) in sheet.index(field).unwrap().values() {
                 let entry = (name.clone(), field.to_owned(), json_text(scalar));
@@ -154,6 +155,9 @@ fn equals_model(
     let problems: BTreeSet<(String, String)> =
         snapshot.problems().iter().map(|p| (p.path.clone(), p.rule.to_string())).collect();
     prop_assert_eq!(&problems, &expected.problems, "problems of {:#?}", world);
+    let open = snapshot.public_problems().into_iter().filter(|p| p.rule == Rule::DanglingRef);
+    let open: BTreeSet<String> = open.map(|problem| problem.path).collect();
+    prop_assert_eq!(&open, &expected.open, "open references of {:#?}", world);
     prop_assert_eq!(snapshot.text().documents(), expected.texts.len() as u64);
     for word in WORDS {
         let query = Query::parse(word).unwrap();

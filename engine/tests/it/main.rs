@@ -13,6 +13,7 @@ mod pins;
 mod power;
 mod problems;
 mod pushes;
+mod references;
 mod reloads;
 mod restarts;
 mod storm;

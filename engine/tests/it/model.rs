@@ -17,6 +17,8 @@ pub(crate) struct Expected {
     pub(crate) records: BTreeMap<String, BTreeMap<String, Value>>,
     /// Problems as path and rule.
     pub(crate) problems: BTreeSet<(String, String)>,
+    /// References that name no record and that everybody may know of, by path.
+    pub(crate) open: BTreeSet<String>,
     /// Indexed fields: sheet, field, value as JSON text, keys.
     pub(crate) index: BTreeMap<(String, String, String), BTreeSet<String>>,
     /// Searchable texts of the records that the public sees: sheet and key to boost and words.
@@ -30,14 +32,21 @@ struct Rules {
     template: bool,
     index: &'static [&'static str],
     search: Option<&'static [(&'static str, f64)]>,
+    /// Each with the field, the sheet it refers to, and the field there; none is the key.
+    refs: &'static [(&'static str, &'static str, Option<&'static str>)],
     unique: bool,
     hides: bool,
 }
 
 pub(crate) fn expected(world: &World) -> Expected {
     let mut expected = Expected::default();
-    for (sheet, rules) in sheets(world.definitions) {
-        read_sheet(world, sheet, &rules, &mut expected);
+    let sheets = sheets(world.definitions);
+    let mut paths = BTreeMap::new();
+    for (sheet, rules) in &sheets {
+        read_sheet(world, sheet, rules, &mut expected, &mut paths);
+    }
+    for (sheet, rules) in &sheets {
+        follow(sheet, rules, &sheets, &paths, &mut expected);
     }
     if world.definitions == Definitions::Broken {
         expected.records.insert("notes".into(), BTreeMap::new());
@@ -47,12 +56,18 @@ pub(crate) fn expected(world: &World) -> Expected {
 }
 
 fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
-    let notes = |second: bool| Rules {
+    let both = definitions == Definitions::NotesAndData;
+    let notes = |second: bool, refs| Rules {
         folder: "notes/",
         extensions: &["toml"],
         recursive: false,
         template: true,
-        index: if second { &["rank", "id"] } else { &["stage", "tags", "id"] },
+        index: match (second, both) {
+            (true, _) => &["rank", "id", "links", "place.note"],
+            (false, false) => &["stage", "tags", "id", "parent"],
+            (false, true) => &["stage", "tags", "id", "parent", "links"],
+        },
+        refs,
         search: Some(if second { &[("title", 1.0)] } else { &[("title", 3.0), ("stage", 1.0)] }),
         unique: true,
         hides: true,
@@ -64,22 +79,85 @@ fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
         template: false,
         index: &[],
         search: None,
+        refs: &[],
         unique: false,
         hides: false,
     };
-    let data =
-        Rules { extensions: &["json"], index: &["stage", "id"], unique: true, ..inferred("data/") };
+    let data = Rules {
+        extensions: &["json"],
+        index: &["stage", "id", "parent", "place.note"],
+        refs: &[("parent", "notes", Some("id")), ("place.note", "notes", None)],
+        unique: true,
+        ..inferred("data/")
+    };
     match definitions {
         Definitions::None => {
             vec![("notes", inferred("notes/")), ("data", inferred("data/"))]
         }
-        Definitions::Notes(second) => vec![("notes", notes(second))],
-        Definitions::NotesAndData => vec![("notes", notes(false)), ("data", data)],
+        Definitions::Notes(false) => {
+            vec![("notes", notes(false, &[("parent", "notes", Some("id"))]))]
+        }
+        Definitions::Notes(true) => {
+            let refs = &[("links", "notes", None), ("place.note", "notes", None)];
+            vec![("notes", notes(true, refs))]
+        }
+        Definitions::NotesAndData => {
+            let refs = &[("parent", "data", Some("id")), ("links", "data", None)];
+            vec![("notes", notes(false, refs)), ("data", data)]
+        }
         Definitions::Broken => vec![],
     }
 }
 
-fn read_sheet(world: &World, sheet: &str, rules: &Rules, expected: &mut Expected) {
+/// The file of each served record, by sheet and key.
+type Paths = BTreeMap<(String, String), String>;
+
+/// Notes the references of a sheet that name no record, hidden or not.
+fn follow(
+    sheet: &str,
+    rules: &Rules,
+    sheets: &[(&str, Rules)],
+    paths: &Paths,
+    expected: &mut Expected,
+) {
+    let Some(records) = expected.records.get(sheet) else { return };
+    for (key, value) in records {
+        for (field, to, target) in rules.refs {
+            let named = |wanted: &Value| {
+                expected.records[*to].iter().any(|(key, record)| match target {
+                    None => wanted == key,
+                    Some(target) => values(record, target).contains(wanted),
+                })
+            };
+            if values(value, field).iter().all(named) {
+                continue;
+            }
+            let path = &paths[&(sheet.to_owned(), key.clone())];
+            expected.problems.insert((path.clone(), "dangling_ref".into()));
+            let hides = |name: &str| sheets.iter().any(|(other, r)| *other == name && r.hides);
+            if !hides(to) && !(rules.hides && !value["deletedAt"].is_null()) {
+                expected.open.insert(path.clone());
+            }
+        }
+    }
+}
+
+/// What a record holds in a field.
+fn values(value: &Value, field: &str) -> Vec<Value> {
+    match field.split('.').fold(value, |value, name| &value[name]) {
+        Value::Null => vec![],
+        Value::Array(members) => members.clone(),
+        scalar => vec![scalar.clone()],
+    }
+}
+
+fn read_sheet(
+    world: &World,
+    sheet: &str,
+    rules: &Rules,
+    expected: &mut Expected,
+    paths: &mut Paths,
+) {
     let inferred = world.definitions == Definitions::None;
     let mut slots: BTreeMap<String, Vec<(&String, Option<&Doc>)>> = BTreeMap::new();
     for (path, file) in &world.files {
@@ -122,12 +200,7 @@ fn read_sheet(world: &World, sheet: &str, rules: &Rules, expected: &mut Expected
             expected.problems.insert((path.to_string(), "not_unique".into()));
         }
         for field in rules.index {
-            let entries = match &value[field] {
-                Value::Null => vec![],
-                Value::Array(members) => members.clone(),
-                scalar => vec![scalar.clone()],
-            };
-            for entry in entries {
+            for entry in values(&value, field) {
                 let name = (sheet.to_owned(), (*field).to_owned(), entry.to_string());
                 expected.index.entry(name).or_default().insert(key.clone());
             }
@@ -135,6 +208,7 @@ fn read_sheet(world: &World, sheet: &str, rules: &Rules, expected: &mut Expected
         if !(rules.hides && doc.hidden) {
             expected.texts.insert((sheet.into(), key.clone()), texts(&value, rules));
         }
+        paths.insert((sheet.to_owned(), key.clone()), path.to_string());
         records.insert(key, value);
     }
 }

@@ -15,6 +15,12 @@ pub(crate) struct Doc {
     pub(crate) rank: Option<i64>,
     pub(crate) tags: Vec<&'static str>,
     pub(crate) hidden: bool,
+    /// The `id` of a record, which need not be there.
+    pub(crate) parent: Option<u8>,
+    /// Keys of records, which need not be there.
+    pub(crate) links: Vec<u8>,
+    /// The same in a nested field.
+    pub(crate) note: Option<u8>,
     /// A field that the path template names, set to something that is not in the path.
     pub(crate) wrong_slug: bool,
 }
@@ -69,17 +75,27 @@ fn doc() -> impl Strategy<Value = Doc> {
         prop::option::of(-2..3_i64),
         prop::collection::vec(prop::sample::select(&["red", "green", "blue"][..]), 0..3),
         prop::bool::weighted(0.15),
+        (
+            prop::option::of(0..6_u8),
+            prop::collection::vec(0..5_u8, 0..3),
+            prop::option::of(0..5_u8),
+        ),
         prop::bool::weighted(0.1),
     )
-        .prop_map(|(id, title, stage, rank, tags, hidden, wrong_slug)| Doc {
-            id,
-            title,
-            stage,
-            rank,
-            tags,
-            hidden,
-            wrong_slug,
-        })
+        .prop_map(
+            |(id, title, stage, rank, tags, hidden, (parent, links, note), wrong_slug)| Doc {
+                id,
+                title,
+                stage,
+                rank,
+                tags,
+                hidden,
+                parent,
+                links,
+                note,
+                wrong_slug,
+            },
+        )
 }
 
 fn path() -> impl Strategy<Value = String> {
@@ -172,7 +188,7 @@ impl World {
     }
 
     fn definition_files(&self) -> Vec<(&'static str, String)> {
-        let notes = |second: bool| {
+        let notes = |second: bool, refs: &str| {
             let (index, search) = if second {
                 (r#"["rank"]"#, "{ title = 1.0 }\nlanguage = \"en\"")
             } else {
@@ -180,17 +196,23 @@ impl World {
             };
             let text = format!(
                 "[gitsheet]\nroot = \"notes\"\npath = \"${{{{ slug }}}}\"\n\n[headwater]\n\
-                 index = {index}\nunique = [\"id\"]\nhidden = \"deletedAt\"\nsearch = {search}\n"
+                 index = {index}\nunique = [\"id\"]\nhidden = \"deletedAt\"\nsearch = {search}\n\
+                 refs = {{ {refs} }}\n"
             );
             (".gitsheets/notes.toml", text)
         };
         match self.definitions {
             Definitions::None => vec![],
-            Definitions::Notes(second) => vec![notes(second)],
+            Definitions::Notes(false) => vec![notes(false, "parent = \"notes.id\"")],
+            Definitions::Notes(true) => {
+                vec![notes(true, "links = \"notes\", \"place.note\" = \"notes\"")]
+            }
             Definitions::NotesAndData => {
                 let data = "[sheets.data]\nroot = \"data\"\nformat = \"json\"\n\
-                            index = [\"stage\"]\nunique = [\"id\"]\nlanguage = \"de\"\n";
-                vec![notes(false), ("headwater.toml", data.into())]
+                            index = [\"stage\"]\nunique = [\"id\"]\nlanguage = \"de\"\n\
+                            refs = { parent = \"notes.id\", \"place.note\" = \"notes\" }\n";
+                let notes = notes(false, "parent = \"data.id\", links = \"data\"");
+                vec![notes, ("headwater.toml", data.into())]
             }
             Definitions::Broken => {
                 vec![(".gitsheets/notes.toml", "[gitsheet]\nroot = \"notes\"\n".into())]
@@ -214,6 +236,14 @@ pub(crate) fn value(doc: &Doc) -> Value {
     if doc.hidden {
         fields.insert("deletedAt".into(), json!("2026-01-01T00:00:00Z"));
     }
+    if let Some(parent) = doc.parent {
+        fields.insert("parent".into(), json!(format!("id-{parent}")));
+    }
+    let keys: Vec<String> = doc.links.iter().map(|link| format!("k{link}")).collect();
+    fields.insert("links".into(), json!(keys));
+    if let Some(note) = doc.note {
+        fields.insert("place".into(), json!({ "note": format!("k{note}") }));
+    }
     if doc.wrong_slug {
         fields.insert("slug".into(), json!("elsewhere"));
     }
@@ -224,7 +254,12 @@ fn written(path: &str, doc: &Doc) -> String {
     let value = value(doc);
     let json_line = |(key, value): (&String, &Value)| (key.clone(), value.to_string());
     let pairs: Vec<_> = value.as_object().unwrap().iter().map(json_line).collect();
-    let toml = || pairs.iter().map(|(key, value)| format!("{key} = {value}\n")).collect::<String>();
+    let inline = |(key, json): &(String, String)| {
+        // The only table of a record has one member, whose name needs no quotes.
+        let table = json.strip_prefix("{\"note\":").map(|rest| format!("{{ note = {rest}"));
+        format!("{key} = {}\n", table.as_ref().unwrap_or(json))
+    };
+    let toml = || pairs.iter().map(inline).collect::<String>();
     match path.rsplit('.').next() {
         Some("toml") => toml(),
         Some("json") => value.to_string(),

@@ -1,0 +1,77 @@
+//! All records of a list, one after the other.
+
+use std::sync::Arc;
+
+use crate::id::Key;
+use crate::query::found::shown;
+use crate::query::order::Order;
+use crate::query::{ListQuery, Paging};
+use crate::record::Record;
+use crate::search::{SearchError, TextIndex};
+use crate::sheet::Sheet;
+
+/// So many records are looked for at a time.
+const CHUNK: usize = 256;
+
+/// The records of a list in its order, from one state.
+///
+/// Where the whole sheet is walked by key it holds a few of them at a time. Where an index, a text
+/// or a sort decides, it holds a pointer to each that is left; their values are the sheet's.
+#[derive(Debug)]
+pub struct Each {
+    ready: std::vec::IntoIter<Arc<Record>>,
+    rest: Option<Walk>,
+}
+
+/// What is left of a walk by key.
+#[derive(Debug)]
+struct Walk {
+    sheet: Arc<Sheet>,
+    query: ListQuery,
+    after: Option<Key>,
+}
+
+impl ListQuery {
+    /// Returns every record of the list, whatever part its parameters ask for: in the order that
+    /// was asked for, else by key, also where words are searched.
+    ///
+    /// # Errors
+    ///
+    /// As [`ListQuery::run`].
+    pub fn each(mut self, sheet: Arc<Sheet>, text: &TextIndex) -> Result<Each, SearchError> {
+        if self.order == Order::Score {
+            self.order = Order::Key;
+        }
+        let is_narrowed = self.filters.iter().any(|filter| {
+            sheet.index(filter.field.as_str()).is_some() && filter.ranges().is_some()
+        });
+        if self.order == Order::Key && self.text.is_none() && !is_narrowed && sheet.shown() > 0 {
+            let rest = Some(Walk { sheet, query: self, after: None });
+            return Ok(Each { ready: Vec::new().into_iter(), rest });
+        }
+        self.facets.clear();
+        let page = Self { paging: Paging::Page { page: 1, per_page: sheet.len().max(1) }, ..self };
+        Ok(Each { ready: page.run(&sheet, text)?.items.into_iter(), rest: None })
+    }
+}
+
+impl Iterator for Each {
+    type Item = Arc<Record>;
+
+    fn next(&mut self) -> Option<Arc<Record>> {
+        if let Some(record) = self.ready.next() {
+            return Some(record);
+        }
+        let walk = self.rest.as_mut()?;
+        let filters = &walk.query.filters;
+        let passes = |record: &&Arc<Record>| filters.iter().all(|f| f.passes(&record.value));
+        let found = shown(&walk.sheet, walk.after.as_ref()).filter(passes);
+        let chunk: Vec<_> = found.take(CHUNK).cloned().collect();
+        walk.after = chunk.last().map(|record| record.key.clone());
+        if chunk.len() < CHUNK {
+            self.rest = None;
+        }
+        self.ready = chunk.into_iter();
+        self.ready.next()
+    }
+}

@@ -1,0 +1,81 @@
+//! The records that those of a list refer to.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::id::{Key, SheetName};
+use crate::index::scalars;
+use crate::layout::Reference;
+use crate::query::parse::MAX_FIELDS;
+use crate::query::{MAX_PAGE, QueryProblem};
+use crate::record::Record;
+use crate::sheet::Sheet;
+use crate::snapshot::Snapshot;
+
+/// The most records that are shown beside a list: all that a page refers to, unless lists of
+/// references make it more.
+const MAX_INCLUDED: usize = MAX_PAGE * MAX_FIELDS;
+
+/// The records that those of a list refer to, each once.
+#[derive(Debug, Clone, Default)]
+pub struct Included {
+    /// By sheet and key.
+    pub records: BTreeMap<SheetName, BTreeMap<Key, Arc<Record>>>,
+    /// Whether there were too many, so that some are missing.
+    pub is_cut: bool,
+}
+
+impl Included {
+    /// Reads the parameter `include`: the fields of references of `sheet`, separated by commas.
+    ///
+    /// # Errors
+    ///
+    /// Returns a problem for each name that is no reference into a public sheet.
+    pub fn parse(names: &str, sheet: &Sheet) -> Result<Vec<Reference>, Vec<QueryProblem>> {
+        let (mut references, mut problems) = (Vec::<Reference>::new(), Vec::new());
+        let spec = sheet.spec();
+        for name in names.split(',').take(MAX_FIELDS + 1) {
+            match spec.reference(name).filter(|reference| reference.is_public) {
+                Some(reference) if references.contains(reference) => {}
+                Some(reference) => references.push(reference.clone()),
+                None => problems.push(format!("`{name}` is not a reference of {}", spec.name)),
+            }
+        }
+        if names.split(',').nth(MAX_FIELDS).is_some() {
+            problems.push(format!("names more than {MAX_FIELDS} fields"));
+        }
+        let told = |message| QueryProblem { parameter: "include".to_owned(), message };
+        if problems.is_empty() {
+            Ok(references)
+        } else {
+            Err(problems.into_iter().map(told).collect())
+        }
+    }
+
+    /// Returns what `records` refer to by `references`, as far as the public sees it. Of several
+    /// records with a value that is not unique it is the first by key.
+    ///
+    /// Costs a lookup for each reference.
+    pub fn of(snapshot: &Snapshot, references: &[Reference], records: &[Arc<Record>]) -> Self {
+        let (mut included, mut count) = (Self::default(), 0);
+        for reference in references {
+            let Some(sheet) = snapshot.sheet(reference.sheet.as_str()) else { continue };
+            let found = included.records.entry(reference.sheet.clone()).or_default();
+            let values = records.iter().flat_map(|r| scalars(&r.value, &reference.field));
+            for value in values {
+                let mut named = sheet.named(reference.target.as_ref(), &value);
+                let Some(record) = named.find(|record| sheet.shows(record)) else { continue };
+                if found.contains_key(&record.key) {
+                    continue;
+                }
+                if count == MAX_INCLUDED {
+                    included.is_cut = true;
+                    return included;
+                }
+                found.insert(record.key.clone(), record.clone());
+                count += 1;
+            }
+        }
+        included
+    }
+}

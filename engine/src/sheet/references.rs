@@ -1,0 +1,234 @@
+//! The references of a sheet that name no record.
+//!
+//! What dangles is a set of values for each declared reference: those that the index over its
+//! field has and the other sheet does not. A change on either side concerns the values that came
+//! or went there, and the records that hold them; nothing else is looked at.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use im::{OrdMap, OrdSet};
+
+use super::{MANY, Sheet, fold_problem};
+use crate::digest::LtHash;
+use crate::id::Key;
+use crate::layout::{Reference, SheetSpec};
+use crate::problem::{Problem, Rule};
+use crate::record::Record;
+use crate::scalar::Scalar;
+use crate::value::{FieldPath, Json, Kind};
+
+/// The most references of one record that are told to dangle.
+const TOLD: usize = 100;
+
+/// What a change of a sheet did that references have to follow.
+#[derive(Debug, Default)]
+pub(crate) struct Moved {
+    /// The keys that were claimed anew, where the sheet itself refers to records.
+    pub(super) touched: Vec<Key>,
+    fields: Vec<FieldPath>,
+    /// For each of the fields, the values that came to its index or left it, where a reference is
+    /// about that field. One may be in it several times, and may be back where it was.
+    pub(super) values: Vec<Option<Vec<Scalar>>>,
+    /// The keys under which a record is served that was not, or the other way round, where a
+    /// reference names records by their keys.
+    pub(super) keys: Vec<Scalar>,
+}
+
+impl Moved {
+    /// Prepares for a change of the indexes over `fields`.
+    pub(super) fn watch<'a>(
+        &mut self,
+        spec: &SheetSpec,
+        fields: impl Iterator<Item = &'a FieldPath>,
+    ) {
+        self.fields = fields.cloned().collect();
+        let is_watched = |field: &FieldPath| {
+            spec.referenced.iter().flatten().any(|other| other == field)
+                || spec.reference(field.as_str()).is_some()
+        };
+        self.values = self.fields.iter().map(|field| is_watched(field).then(Vec::new)).collect();
+    }
+
+    /// Returns the keys that were claimed anew, where the sheet itself refers to records.
+    pub(crate) fn touched(&self) -> &[Key] {
+        &self.touched
+    }
+
+    /// Returns the keys, or the values of a field, that came or went.
+    pub(crate) fn of(&self, field: Option<&FieldPath>) -> &[Scalar] {
+        let Some(field) = field else { return &self.keys };
+        let at = self.fields.iter().position(|other| other == field);
+        at.and_then(|at| self.values.get(at)?.as_deref()).unwrap_or_default()
+    }
+}
+
+/// The other side of a reference, and the values that came or went on either.
+pub(crate) struct Link<'a> {
+    /// The sheet that is referred to.
+    pub(crate) to: Arc<Sheet>,
+    /// The values.
+    pub(crate) moved: Vec<&'a Scalar>,
+}
+
+/// The references of a sheet that name no record.
+#[derive(Debug, Clone)]
+pub(super) struct Dangling {
+    /// For each declared reference, the values that a record holds and that name none.
+    values: Vec<OrdSet<Scalar>>,
+    /// The records that hold them, each problem with the place of its reference in the definition.
+    problems: OrdMap<Key, Arc<[(usize, Problem)]>>,
+}
+
+impl Dangling {
+    /// Returns what nothing dangles in.
+    pub(super) fn new(references: usize) -> Self {
+        Self { values: vec![OrdSet::new(); references], problems: OrdMap::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.problems.is_empty() && self.values.iter().all(OrdSet::is_empty)
+    }
+
+    /// Returns the problems by key, of those records and references that are `wanted`.
+    pub(super) fn problems(
+        &self,
+        wanted: impl Fn(&Key, usize) -> bool,
+    ) -> impl Iterator<Item = &Problem> {
+        let all = self.problems.iter().flat_map(|(key, list)| list.iter().map(move |p| (key, p)));
+        all.filter(move |(key, (at, _))| wanted(key, *at)).map(|(_, (_, problem))| problem)
+    }
+
+    /// Writes everything, so that two states can be compared line by line.
+    pub(super) fn dump(&self) -> impl Iterator<Item = String> {
+        let values = self.values.iter().map(|values| format!("{values:?}"));
+        values.chain(self.problems.iter().map(|(key, list)| format!("{key} {list:?}")))
+    }
+}
+
+impl Sheet {
+    /// Returns the records that `value` names, in key order: by the field `target`, or by their
+    /// key. Hidden ones are among them.
+    pub fn named<'a>(
+        &'a self,
+        target: Option<&FieldPath>,
+        value: &Scalar,
+    ) -> impl Iterator<Item = &'a Arc<Record>> + use<'a> {
+        let by_key = match (target, value) {
+            (None, Scalar::String(key)) => self.record(key),
+            _ => None,
+        };
+        let by_field = target.and_then(|field| self.index(field.as_str())?.get(value));
+        let by_field = by_field.into_iter().flatten();
+        by_key.into_iter().chain(by_field.filter_map(|key| self.record(key.as_str())))
+    }
+
+    /// Brings what dangles in step with a change of this sheet, which touched these keys, and with
+    /// changes of the sheets that it refers to: one link for each reference, in their order.
+    ///
+    /// Costs what the change costs, and a look at each record that holds a value which dangles
+    /// now or did before.
+    pub(crate) fn relate(&mut self, touched: &[Key], links: &[Link<'_>]) {
+        let spec = self.spec.clone();
+        let mut affected = BTreeSet::new();
+        for (at, (reference, link)) in spec.refs.iter().zip(links).enumerate() {
+            let Some((_, index)) = self.indexes.iter().find(|(name, _)| *name == reference.field)
+            else {
+                continue;
+            };
+            let Some(values) = self.dangling.values.get_mut(at) else { continue };
+            for &value in &link.moved {
+                let holders = index.get(value);
+                let is_named = || link.to.named(reference.target.as_ref(), value).next().is_some();
+                let flips = if holders.is_some() && !is_named() {
+                    values.insert(value.clone()).is_none()
+                } else {
+                    values.remove(value).is_some()
+                };
+                if flips {
+                    affected.extend(holders.into_iter().flatten().cloned());
+                }
+            }
+        }
+        if !self.dangling.is_empty() {
+            if touched.len() < MANY {
+                affected.extend(touched.iter().cloned());
+            } else {
+                // Few of many records have anything that dangles.
+                affected.extend(self.dangling.problems.keys().cloned());
+                for (reference, values) in spec.refs.iter().zip(&self.dangling.values) {
+                    let index = self.index(reference.field.as_str());
+                    let holders = values.iter().filter_map(|value| index?.get(value)).flatten();
+                    affected.extend(holders.cloned());
+                }
+            }
+        }
+        for key in &affected {
+            self.replace_dangling(key);
+        }
+    }
+
+    fn replace_dangling(&mut self, key: &Key) {
+        let new = self.record(key.as_str()).map(|record| self.dangling_of(record));
+        let new = new.unwrap_or_default();
+        if let Some(old) = self.dangling.problems.remove(key) {
+            old.iter().for_each(|(_, p)| fold_problem(&mut self.problems_sum, p, LtHash::remove));
+        }
+        if !new.is_empty() {
+            new.iter().for_each(|(_, p)| fold_problem(&mut self.problems_sum, p, LtHash::add));
+            self.dangling.problems.insert(key.clone(), new.into());
+        }
+    }
+
+    /// Lists what dangles in a record, each with the place of its reference.
+    fn dangling_of(&self, record: &Record) -> Vec<(usize, Problem)> {
+        let mut found = Vec::new();
+        let references = self.spec.refs.iter().zip(&self.dangling.values).enumerate();
+        for (at, (reference, values)) in references.filter(|(_, (_, values))| !values.is_empty()) {
+            let path: Vec<&str> = reference.field.segments().collect();
+            visit(record.value.json(), &path, &mut String::new(), &mut |pointer, json| {
+                let dangles = Scalar::read(json).is_some_and(|value| values.contains(&value));
+                if dangles && found.len() < TOLD {
+                    found.push((at, self.problem(record, reference, pointer)));
+                }
+            });
+        }
+        found
+    }
+
+    fn problem(&self, record: &Record, reference: &Reference, pointer: &str) -> Problem {
+        let Reference { field, sheet, target, .. } = reference;
+        let message = match target {
+            None => format!("`{field}` is the key of no record of {sheet}"),
+            Some(target) => format!("`{field}` is the `{target}` of no record of {sheet}"),
+        };
+        let path = &*record.path;
+        Problem::new(&self.spec.name, path, Rule::DanglingRef, message).pointing_to(pointer)
+    }
+}
+
+/// Calls `found` with each value at `path` and its JSON Pointer; arrays on the way and at the end
+/// are opened.
+fn visit(
+    json: Json<'_>,
+    path: &[&str],
+    pointer: &mut String,
+    found: &mut dyn FnMut(&str, Json<'_>),
+) {
+    let outer = pointer.len();
+    if json.kind() == Kind::Array {
+        for (at, element) in json.elements().enumerate() {
+            pointer.push_str(&format!("/{at}"));
+            visit(element, path, pointer, found);
+            pointer.truncate(outer);
+        }
+        return;
+    }
+    let [name, rest @ ..] = path else { return found(pointer, json) };
+    if let Some(member) = json.member(name) {
+        pointer.push('/');
+        pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        visit(member, rest, pointer, found);
+        pointer.truncate(outer);
+    }
+}

@@ -1,0 +1,42 @@
+//! References between sheets, brought in step with the changes on both sides.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use im::OrdMap;
+
+use crate::id::SheetName;
+use crate::layout::{Layout, Reference};
+use crate::scalar::Scalar;
+use crate::sheet::{Link, Moved, Sheet};
+
+/// Brings the references of every sheet in step with what `moved`, sheet by sheet.
+///
+/// In a state that is `fresh`, whatever is referred to is in place before anything refers to it, so
+/// only the sheets that refer are looked at.
+pub(super) fn relate(
+    sheets: &mut OrdMap<SheetName, Arc<Sheet>>,
+    layout: &Layout,
+    moved: &BTreeMap<SheetName, Moved>,
+    fresh: bool,
+) {
+    for spec in layout.sheets().filter(|spec| !spec.refs.is_empty()) {
+        let own = moved.get(&spec.name);
+        let link = |reference: &Reference| {
+            let to = sheets.get(&reference.sheet)?.clone();
+            let values = own.map(|own| own.of(Some(&reference.field)));
+            let theirs = moved.get(&reference.sheet).filter(|_| !fresh);
+            let theirs = theirs.map(|theirs| theirs.of(reference.target.as_ref()));
+            let values: Vec<&Scalar> = [values, theirs].into_iter().flatten().flatten().collect();
+            Some(Link { to, moved: values })
+        };
+        // A sheet that is declared is there, and one that is not is referred to by none.
+        let Some(links) = spec.refs.iter().map(link).collect::<Option<Vec<_>>>() else { continue };
+        if (own.is_some() || links.iter().any(|link| !link.moved.is_empty()))
+            && let Some(sheet) = sheets.get_mut(&spec.name)
+        {
+            let touched = own.map_or(&[][..], Moved::touched);
+            Arc::make_mut(sheet).relate(touched, &links);
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! References between sheets, on both sides of a change.
+
+use headwater_engine::admit::{AdmissionLimits, Health, Verdict, admit};
+use headwater_engine::load::{advance, load};
+use headwater_engine::mirror::{Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
+use headwater_engine::problem::{Problem, Rule};
+use headwater_engine::snapshot::{Snapshot, count};
+use headwater_testkit::Upstream;
+
+const ROLES: &str = "[gitsheet]\nroot = \"roles\"\npath = \"${{ slug }}\"\n[headwater]\n\
+    hidden = \"gone\"\n\
+    refs = { project = \"projects.id\", \"by.people\" = \"people\", part = \"roles\" }\n";
+const PROJECTS: &str = "[gitsheet]\nroot = \"projects\"\npath = \"${{ slug }}\"\n";
+const PEOPLE: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\
+    [headwater]\nhidden = \"gone\"\n";
+
+/// A branch, and the states of its commits: each reloaded from the one before and compared with a
+/// rebuild.
+struct Branch {
+    upstream: Upstream,
+    state: Option<Snapshot>,
+}
+
+impl Branch {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let mut branch = Self { upstream: Upstream::new(), state: None };
+        let definitions = [
+            (".gitsheets/roles.toml", ROLES),
+            (".gitsheets/projects.toml", PROJECTS),
+            (".gitsheets/people.toml", PEOPLE),
+        ];
+        branch.push(&[&definitions[..], files].concat(), &[]);
+        branch
+    }
+
+    fn push(&mut self, put: &[(&str, &str)], delete: &[&str]) {
+        let mut commit = self.upstream.commit("step");
+        for (path, text) in put {
+            commit = commit.put(*path, *text);
+        }
+        for path in delete {
+            commit = commit.delete(*path);
+        }
+        let commit = commit.push().parse().unwrap();
+        let mirror = Mirror::open(self.upstream.path(), MirrorOptions::default()).unwrap();
+        let objects = mirror.objects().unwrap();
+        let options = LoadOptions::default();
+        let rebuilt = load(&objects, commit, &options).unwrap();
+        let (state, reason) = advance(&objects, self.state.as_ref(), commit, &options).unwrap();
+        assert_eq!(state.dump(), rebuilt.dump());
+        let defines = put.iter().any(|(path, _)| path.starts_with(".gitsheets/"));
+        assert_eq!(reason.is_some(), self.state.is_none() || defines, "{reason:?}");
+        self.state = Some(state);
+    }
+
+    fn state(&self) -> &Snapshot {
+        self.state.as_ref().unwrap()
+    }
+
+    fn told(problems: &[Problem]) -> Vec<String> {
+        assert!(problems.iter().all(|problem| problem.rule == Rule::DanglingRef), "{problems:?}");
+        let told = problems.iter().map(|problem| {
+            let pointer = problem.pointer.as_deref().unwrap();
+            format!("{} {pointer}: {}", problem.path, problem.message)
+        });
+        told.collect()
+    }
+
+    fn dangling(&self) -> Vec<String> {
+        Self::told(&self.state().problems())
+    }
+
+    fn dangling_in_public(&self) -> Vec<String> {
+        Self::told(&self.state().public_problems())
+    }
+}
+
+#[test]
+fn a_reference_dangles_while_nothing_has_what_it_names() {
+    let mut branch = Branch::new(&[
+        ("roles/a.toml", "project = 7\npart = \"b\"\n"),
+        ("roles/b.toml", "project = [7, 8]\n"),
+        ("projects/p.toml", "id = 7\n"),
+    ]);
+    let eight = "roles/b.toml /project/1: `project` is the `id` of no record of projects";
+    assert_eq!(branch.dangling(), [eight]);
+    assert!(branch.state().visible("roles", "b").is_some(), "it is served all the same");
+    // The other side heals it, and breaks it again by what it holds, and by going away.
+    branch.push(&[("projects/q.toml", "id = 8\n")], &[]);
+    assert_eq!(branch.dangling(), [] as [&str; 0]);
+    branch.push(&[("projects/q.toml", "id = 9\n")], &[]);
+    assert_eq!(branch.dangling(), [eight]);
+    branch.push(&[("projects/q.toml", "id = 8\n")], &["projects/p.toml"]);
+    let seven = [
+        "roles/a.toml /project: `project` is the `id` of no record of projects",
+        "roles/b.toml /project/0: `project` is the `id` of no record of projects",
+    ];
+    assert_eq!(branch.dangling(), seven);
+    // So does this one, and a place in a list is told as it is now.
+    branch.push(&[("roles/b.toml", "project = [8, 8, 7]\n")], &[]);
+    let moved = "roles/b.toml /project/2: `project` is the `id` of no record of projects";
+    assert_eq!(branch.dangling(), [seven[0], moved]);
+    branch.push(&[("roles/b.toml", "project = 8\n")], &["roles/a.toml"]);
+    assert_eq!(branch.dangling(), [] as [&str; 0]);
+}
+
+#[test]
+fn nested_fields_lists_and_the_sheet_itself_are_referred_to_by_key() {
+    let mut branch = Branch::new(&[
+        ("roles/a.toml", "part = \"a\"\n[[by]]\npeople = \"ada\"\n[[by]]\npeople = \"x/y\"\n"),
+        ("roles/b.toml", "part = \"c\"\n"),
+        ("people/ada.toml", ""),
+    ]);
+    let c = "roles/b.toml /part: `part` is the key of no record of roles";
+    let expected = ["roles/a.toml /by/1/people: `by.people` is the key of no record of people", c];
+    assert_eq!(branch.dangling(), expected);
+    branch.push(&[("roles/a.toml", "")], &["roles/b.toml", "people/ada.toml"]);
+    assert_eq!(branch.dangling(), [] as [&str; 0]);
+    branch.push(&[("roles/b.toml", "part = \"a\"\n"), ("roles/a.toml", "x = [\n")], &[]);
+    let problems = branch.state().problems();
+    let rules: Vec<_> = problems.iter().map(|p| (&*p.path, p.rule)).collect();
+    let broken = ("roles/a.toml", Rule::Malformed);
+    assert_eq!(rules, [broken, ("roles/b.toml", Rule::DanglingRef)], "what is broken is absent");
+}
+
+#[test]
+fn the_same_value_under_another_path_is_told_there() {
+    let definitions = "[sheets.notes]\nformat = \"yaml\"\nrefs = { of = \"notes\" }\n";
+    let mut branch = Branch { upstream: Upstream::new(), state: None };
+    branch.push(&[("headwater.toml", definitions), ("notes/a.yaml", "of: b\n")], &[]);
+    let digest = branch.state().digest();
+    branch.push(&[("notes/a.yml", "of: b\n")], &["notes/a.yaml"]);
+    assert_eq!(branch.dangling(), ["notes/a.yml /of: `of` is the key of no record of notes"]);
+    assert_ne!(branch.state().digest(), digest, "a reader can tell");
+}
+
+#[test]
+fn one_target_of_many_concerns_all_that_refer_to_it_and_no_others() {
+    let texts: Vec<(String, String)> = (0..700)
+        .map(|n| (format!("roles/r{n:03}.toml"), format!("project = {}\n", n % 7)))
+        .chain((0..7).map(|n| (format!("projects/p{n}.toml"), format!("id = {n}\n"))))
+        .collect();
+    let files: Vec<(&str, &str)> = texts.iter().map(|(path, text)| (&**path, &**text)).collect();
+    let mut branch = Branch::new(&files);
+    assert_eq!(branch.dangling(), [] as [&str; 0]);
+    branch.push(&[], &["projects/p3.toml"]);
+    assert_eq!(branch.dangling().len(), 100);
+    assert!(branch.dangling()[0].starts_with("roles/r003.toml"));
+    // More than a few at once, while something dangles.
+    let moved: Vec<(String, String)> =
+        (0..600).map(|n| (format!("roles/r{n:03}.toml"), "project = 4\n".to_owned())).collect();
+    let moved: Vec<(&str, &str)> = moved.iter().map(|(path, text)| (&**path, &**text)).collect();
+    branch.push(&moved, &[]);
+    assert_eq!(branch.dangling().len(), 14);
+    branch.push(&[("projects/p3.toml", "id = 3\n")], &[]);
+    assert_eq!(branch.dangling(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_record_tells_of_a_hundred_references_at_most() {
+    let many: Vec<String> = (0..150).map(|n| n.to_string()).collect();
+    let branch = Branch::new(&[("roles/a.toml", &*format!("project = [{}]\n", many.join(", ")))]);
+    assert_eq!(branch.dangling().len(), 100);
+}
+
+#[test]
+fn a_hidden_record_is_named_and_what_may_be_hidden_is_not_told_in_public() {
+    let mut branch = Branch::new(&[
+        ("roles/a.toml", "project = 7\n[by]\npeople = \"ada\"\n"),
+        ("roles/b.toml", "project = 7\n[by]\npeople = \"nobody\"\n"),
+        ("roles/c.toml", "gone = true\nproject = 7\n"),
+        ("people/ada.toml", "gone = true\n"),
+    ]);
+    let dangling = branch.dangling();
+    assert_eq!(dangling.len(), 4, "{dangling:?}");
+    assert!(!dangling.iter().any(|line| line.contains("a.toml /by")), "ada is there");
+    // Were nobody told of and ada not, ada would be told of.
+    let public = branch.dangling_in_public();
+    let project = |name| {
+        format!("roles/{name}.toml /project: `project` is the `id` of no record of projects")
+    };
+    assert_eq!(public, [project("a"), project("b")]);
+    branch.push(
+        &[(".gitsheets/projects.toml", &*format!("{PROJECTS}[headwater]\npublic = false\n"))],
+        &[],
+    );
+    assert_eq!(branch.dangling_in_public(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_push_that_removes_what_is_referred_to_is_refused() {
+    let mut branch =
+        Branch::new(&[("roles/a.toml", "project = 7\n"), ("projects/p.toml", "id = 7\n")]);
+    let before = branch.state().clone();
+    branch.push(&[], &["projects/p.toml"]);
+    let after = branch.state();
+    let step = count(&after.differences(&before));
+    let verdict =
+        admit(&Health::of(&before), &Health::of(after), &step, &AdmissionLimits::default());
+    let Verdict::Refused(problems) = verdict else { panic!("{verdict:?}") };
+    assert_eq!((problems.len(), &*problems[0].path), (1, "roles/a.toml"));
+    assert_eq!(problems[0].sheet.as_ref().unwrap().as_str(), "roles");
+}
