@@ -20,6 +20,7 @@ use axum::response::{IntoResponse, Response};
 use tower::{BoxError, Service};
 
 use super::app::App;
+use super::coding::{self, Coding};
 use super::current::{COMMIT, Current, commit_header};
 use super::error::{self, ApiError, Code};
 use super::moment::Moment;
@@ -53,12 +54,18 @@ impl Edge {
                 if let Some(Moment { snapshot, .. }) = &moment {
                     request.extensions_mut().insert(Current(snapshot.clone()));
                 }
-                (moment, caught(self.routes.call(request)).await)
+                let response = match Coding::wanted(&method, path, request.headers()) {
+                    // On the heap, so that the future of all other answers stays small.
+                    Some(coding) => caught(Box::pin(coding.call(self.routes, request))).await,
+                    None => caught(self.routes.call(request)).await,
+                };
+                (moment, response)
             }
             Err(error) => (None, error.into_response()),
         };
         let serving = || app.live.snapshot().filter(|_| is_read(path));
         let mut response = error::render(response, || format!("{method} {}", uri.path()));
+        coding::vary(path, &mut response);
         let is_answered =
             response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
         let headers = response.headers_mut();

@@ -16,13 +16,32 @@ pub(super) fn of_version(version: &Version) -> HeaderValue {
     HeaderValue::from_bytes(&tag).expect("hexadecimal digits in quotes are visible ASCII")
 }
 
+/// Returns the tag of the same answer in a content coding; `None` where `tag` is no strong one.
+pub(super) fn coded(tag: &HeaderValue, coding: &str) -> Option<HeaderValue> {
+    let opaque = tag.to_str().ok()?.strip_prefix('"')?.strip_suffix('"')?;
+    HeaderValue::try_from(format!("\"{opaque}-{coding}\"")).ok()
+}
+
+/// Takes the quotes of a strong tag away, and the name of a coding.
+pub(super) fn uncoded(tag: &str) -> Option<&str> {
+    let opaque = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let stripped = ["-zstd", "-br", "-gzip"].iter().find_map(|coding| opaque.strip_suffix(coding));
+    Some(stripped.unwrap_or(opaque))
+}
+
 /// Says whether the caller has the answer with this tag already (`If-None-Match`, which compares
-/// weakly).
+/// weakly), in whatever coding.
 pub(super) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let tag = tag.to_str().ok().and_then(uncoded);
     let known =
         headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
-    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == *tag)
+    tags.any(|known| {
+        known == "*" || {
+            let known = uncoded(known.strip_prefix("W/").unwrap_or(known));
+            known.is_some() && known == tag
+        }
+    })
 }
 
 #[cfg(test)]
@@ -41,6 +60,8 @@ mod tests {
         assert!(known(format!("W/{text}")));
         assert!(known(format!("\"x\", {text}")));
         assert!(known("*".into()));
+        assert!(known(coded(&tag, "gzip").unwrap().to_str().unwrap().to_owned()));
+        assert!(!known(coded(&tag, "x").unwrap().to_str().unwrap().to_owned()));
         assert!(!known("\"x\"".into()));
         assert!(!is_known(&HeaderMap::new(), &tag));
         assert_ne!(of(b"{}"), of(b"{ }"));

@@ -5,6 +5,7 @@ use data_encoding::HEXLOWER;
 use headwater_engine::write::{Condition, Version};
 
 use super::super::error::{ApiError, Code};
+use super::super::etag;
 
 /// Returns the condition that the headers set.
 ///
@@ -29,9 +30,9 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Condition, ApiError> {
     }
 }
 
-/// Reads a strong tag as this server gives them; another one matches nothing.
+/// Reads a strong tag as this server gives them, in whatever coding; another one matches nothing.
 pub(super) fn version(tag: &str) -> Option<Version> {
-    let digits = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let digits = etag::uncoded(tag)?;
     HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()
 }
 
@@ -54,6 +55,8 @@ mod tests {
         assert_eq!(read(&[(header::IF_NONE_MATCH, "*")]), Ok(Condition::Absent));
         assert_eq!(read(&[(header::IF_MATCH, "*")]), Ok(Condition::Present));
         assert_eq!(read(&[(header::IF_MATCH, &tag)]), Ok(Condition::Is(vec![[7; 16]])));
+        let coded = tag.replace("0707\"", "0707-br\"");
+        assert_eq!(read(&[(header::IF_MATCH, &coded)]), Ok(Condition::Is(vec![[7; 16]])));
         // A weak tag, or one of another server, matches nothing.
         let others = format!("W/{tag}, \"x\"");
         assert_eq!(read(&[(header::IF_MATCH, &others)]), Ok(Condition::Is(vec![])));

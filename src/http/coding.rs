@@ -1,0 +1,214 @@
+//! Content codings: answers that are worth it go out compressed, as their reader asks.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use tower::Service;
+use tower_http::CompressionLevel;
+use tower_http::compression::{Compression, Predicate};
+
+use super::etag;
+
+/// Smaller answers are sent as they are, in bytes: they fill a packet or two in any case.
+const WORTH: u64 = 1_024;
+
+/// What is compressed: texts. Events are none of them, for they must not wait for each other, and
+/// neither are pictures and archives, which are compressed already.
+const TEXTS: [&str; 9] = [
+    "application/json",
+    "application/problem+json",
+    "application/x-ndjson",
+    "application/toml",
+    "application/yaml",
+    "application/xml",
+    "application/javascript",
+    "image/svg+xml",
+    "text/",
+];
+
+/// A coding that is spoken here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    Zstd,
+    Brotli,
+    Gzip,
+}
+
+impl Coding {
+    /// Every coding, that which costs the least for its size first.
+    const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
+
+    /// Returns its name in `Accept-Encoding` and `Content-Encoding`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Zstd => "zstd",
+            Self::Brotli => "br",
+            Self::Gzip => "gzip",
+        }
+    }
+
+    /// Returns the coding that the caller of a public route likes best; `None` is none.
+    pub(super) fn wanted(method: &Method, path: &str, headers: &HeaderMap) -> Option<Self> {
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        if !is_read || !headers.contains_key(header::ACCEPT_ENCODING) || is_internal(path) {
+            return None;
+        }
+        let accepted = headers.get_all(header::ACCEPT_ENCODING).iter();
+        let accepted = accepted.filter_map(|value| value.to_str().ok());
+        let ranges = accepted.flat_map(|list| list.split(',')).map(|range| {
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let quality = parts.find_map(|part| part.strip_prefix("q=")?.trim().parse().ok());
+            (name, quality.unwrap_or(1.0_f32))
+        });
+        let ranges: Vec<_> = ranges.collect();
+        let of = |name: &str| {
+            let named = ranges.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+            named.map(|(_, quality)| *quality)
+        };
+        let quality = |coding: Self| of(coding.name()).or_else(|| of("*")).unwrap_or(0.0);
+        // What is sent as it is must be asked for to be better.
+        let plain = of("identity").unwrap_or(0.0);
+        // Of those that are liked alike, the first.
+        let best = Self::ALL.into_iter().rev().max_by(|a, b| quality(*a).total_cmp(&quality(*b)));
+        best.filter(|best| quality(*best) > 0.0 && quality(*best) >= plain)
+    }
+
+    /// Has `routes` answer, and compresses that if it is worth it.
+    ///
+    /// The tag of a compressed answer ends in the name of its coding, for its bytes are others.
+    pub(super) async fn call(
+        self,
+        routes: Router,
+        mut request: Request,
+    ) -> Result<Response, Infallible> {
+        let known = request.headers().get_all(header::IF_NONE_MATCH).iter().cloned();
+        let known: Vec<HeaderValue> = known.collect();
+        let name = HeaderValue::from_static(self.name());
+        request.headers_mut().insert(header::ACCEPT_ENCODING, name);
+        let compressing = Compression::new(routes).quality(CompressionLevel::Fastest);
+        let response = compressing.compress_when(Worth).call(request).await?;
+        let mut response = response.map(Body::new);
+        let is_coded = response.headers().contains_key(header::CONTENT_ENCODING);
+        let is_known = response.status() == StatusCode::NOT_MODIFIED;
+        if (is_coded || is_known)
+            && let Some(tag) = response.headers().get(header::ETAG)
+            && let Some(coded) = etag::coded(tag, self.name())
+            // What the caller has may have been sent as it is.
+            && (is_coded || known.iter().any(|list| names(list, &coded)))
+        {
+            response.headers_mut().insert(header::ETAG, coded);
+        }
+        Ok(response)
+    }
+}
+
+/// Says whether a list of tags has `tag` in it.
+fn names(list: &HeaderValue, tag: &HeaderValue) -> bool {
+    let (list, tag) = (list.to_str().unwrap_or_default(), tag.to_str().unwrap_or_default());
+    list.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
+}
+
+/// Says of an answer that is sent as it is that another caller may get it compressed.
+pub(super) fn vary(path: &str, response: &mut Response) {
+    let can_be_coded =
+        response.status() == StatusCode::NOT_MODIFIED || Worth.should_compress(&*response);
+    if can_be_coded && !is_internal(path) {
+        let headers = response.headers_mut();
+        let vary = HeaderValue::from_static("accept-encoding");
+        if !headers.get_all(header::VARY).iter().any(|value| *value == vary) {
+            headers.append(header::VARY, vary);
+        }
+    }
+}
+
+/// Says whether a path without base path is for operators and machines on the same network.
+fn is_internal(path: &str) -> bool {
+    path.starts_with("/api/_internal/") || path.starts_with("/health/") || path == "/metrics"
+}
+
+/// Tells which answers are worth it.
+#[derive(Clone, Copy)]
+struct Worth;
+
+impl Predicate for Worth {
+    fn should_compress<B: HttpBody>(&self, response: &axum::http::Response<B>) -> bool {
+        let headers = response.headers();
+        let size = response.body().size_hint().exact();
+        // An answer to `HEAD` has the length of what is left out.
+        let size = size
+            .filter(|size| *size > 0)
+            .or_else(|| headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok());
+        if response.status() != StatusCode::OK || size.is_some_and(|size| size < WORTH) {
+            return false;
+        }
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default();
+        !kind.starts_with("text/event-stream") && TEXTS.iter().any(|text| kind.starts_with(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted(accept: &str) -> Option<&'static str> {
+        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, accept.parse().unwrap())]);
+        Coding::wanted(&Method::GET, "/api/people", &headers).map(Coding::name)
+    }
+
+    #[test]
+    fn the_caller_says_which_coding_it_is() {
+        for (accept, coding) in [
+            ("gzip", Some("gzip")),
+            ("GZIP", Some("gzip")),
+            ("gzip, deflate, br, zstd", Some("zstd")),
+            ("gzip, br", Some("br")),
+            ("gzip;q=0.8, br;q=0.5", Some("gzip")),
+            ("zstd;q=0, *", Some("br")),
+            ("*", Some("zstd")),
+            ("*;q=0", None),
+            ("identity", None),
+            ("identity, gzip;q=0.5", None),
+            ("deflate", None),
+            ("", None),
+        ] {
+            assert_eq!(wanted(accept), coding, "{accept}");
+        }
+    }
+
+    #[test]
+    fn only_reads_of_the_public_are_coded() {
+        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, "br".parse().unwrap())]);
+        let wanted = |method, path| Coding::wanted(&method, path, &headers).is_some();
+        assert!(wanted(Method::GET, "/openapi.json"));
+        assert!(wanted(Method::HEAD, "/api/people"));
+        assert!(!wanted(Method::PUT, "/api/people/ada"));
+        assert!(!wanted(Method::GET, "/api/_internal/reloads"));
+        assert!(!wanted(Method::GET, "/metrics"));
+        let none = HeaderMap::new();
+        assert_eq!(Coding::wanted(&Method::GET, "/api/people", &none), None);
+    }
+
+    #[test]
+    fn long_texts_are_worth_it() {
+        let worth = |kind: &'static str, size: usize, status: u16| {
+            let mut response = Response::new(Body::from(vec![b'x'; size]));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            let kind = HeaderValue::from_static(kind);
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+            Worth.should_compress(&response)
+        };
+        assert!(worth("application/json", 1_024, 200));
+        assert!(worth("text/csv; charset=utf-8", 1_024, 200));
+        assert!(!worth("application/json", 1_023, 200));
+        assert!(!worth("application/json", 1_024, 404));
+        assert!(!worth("text/event-stream", 1_024, 200));
+        assert!(!worth("image/png", 1_024, 200));
+        assert!(!worth("application/zip", 1_024, 200));
+    }
+}
