@@ -33,6 +33,8 @@ use crate::subscribers;
 use opening::Opening;
 pub use source::{engine_config, load_options, open_exit};
 
+/// How many lists are streamed at once; each keeps a thread, and the state that it is of.
+const STREAMS: usize = 16;
 /// How many attachments are read at once; each is a process of its own.
 const ATTACHMENTS: usize = 16;
 
@@ -228,6 +230,7 @@ fn app(config: Config, live: Arc<Live>, feed: Arc<Feed>, metrics: Arc<Metrics>) 
         pending: PendingVerdicts::default(),
         attachment_limit: config.attachment_limit,
         attachments: Arc::new(Semaphore::new(ATTACHMENTS)),
+        streams: Arc::new(Semaphore::new(STREAMS)),
         blocking: Blocking::default(),
         past: Blocking::with_places(PAST),
         listeners: Arc::new(Semaphore::new(LISTENERS)),

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use headwater_engine::query::{ListQuery, Projection};
+use headwater_engine::query::{Included, ListQuery, Projection};
 use headwater_engine::record::Record;
 
 use super::place::sheet_of;
@@ -20,8 +20,10 @@ const PARTS: [&str; 4] = ["page", "perPage", "cursor", "limit"];
 /// When a parameter is wrong, or the sheet is not public, so that no list has it.
 pub fn query(arguments: &QueryArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let pairs = pairs(&arguments.parameters)?;
-    if !arguments.page && pairs.iter().any(|(name, _)| name == "facets") {
-        return Err(Failure::new(Exit::Usage, "facets: are printed with --page only"));
+    let beside = pairs.iter().find(|(name, _)| name == "facets" || name == "include");
+    if let Some((name, _)) = beside.filter(|_| !arguments.page) {
+        let message = format!("{name}: is printed with --page only");
+        return Err(Failure::new(Exit::Usage, message));
     }
     let snapshot = Repository::open(&arguments.read.repo)?.load(&arguments.read.rev())?;
     let sheet = sheet_of(&snapshot, &arguments.sheet)?;
@@ -42,7 +44,9 @@ pub fn query(arguments: &QueryArgs, out: &mut (dyn Write + Send)) -> Result<Exit
     let part = query.run(sheet, snapshot.text());
     let part = part.map_err(|error| Failure::caused_by(Exit::Usage, &error))?;
     if arguments.page {
-        writeln!(out, "{}", page(&snapshot, &query, &part))?;
+        let wanted = Some(query.include()).filter(|include| !include.is_empty());
+        let included = wanted.map(|include| Included::of(&snapshot, include, &part.items));
+        writeln!(out, "{}", page(&snapshot, &query, &part, included.as_ref()))?;
         return Ok(Exit::Success);
     }
     let texts = part.items.iter().map(|record| shown(query.fields(), record));

@@ -32,6 +32,8 @@ pub struct Shared {
     pub attachment_limit: usize,
     /// Lets few attachments be read at once.
     pub attachments: Arc<Semaphore>,
+    /// Lets few lists be streamed at once.
+    pub streams: Arc<Semaphore>,
     /// Runs what may take long.
     pub blocking: Blocking,
     /// Runs what reads earlier commits, which may take longer.

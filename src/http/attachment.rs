@@ -10,19 +10,13 @@ use headwater_engine::mirror::{Mirror, OpenFile};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::attachment_version;
 use percent_encoding::percent_decode_str;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::etag;
-use super::pieces::Pieces;
-
-/// How large the pieces are that a file is sent in, in bytes.
-const PIECE: usize = 64 << 10;
-
-/// How many pieces wait for a reader who is slow.
-const AHEAD: usize = 4;
+use super::pieces::{self, PIECE};
 
 /// What a browser may do with a file that it shows: nothing, for anybody may have written it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
@@ -93,28 +87,14 @@ pub(super) async fn show(
     Ok(response)
 }
 
-/// Sends the file piece by piece, no further than its reader comes along.
+/// Sends the file piece by piece.
 fn streamed(mut file: OpenFile, permit: OwnedSemaphorePermit) -> Body {
-    let (sender, pieces) = mpsc::channel(AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        loop {
-            let mut piece = vec![0; PIECE];
-            let piece = file.read(&mut piece).map(|read| {
-                piece.truncate(read);
-                Bytes::from(piece)
-            });
-            let is_last = piece.as_ref().map_or(true, Bytes::is_empty);
-            // A reader who has gone wants no more.
-            if piece.as_ref().is_ok_and(Bytes::is_empty)
-                || sender.blocking_send(piece).is_err()
-                || is_last
-            {
-                break;
-            }
-        }
-    });
-    Body::new(Pieces(pieces))
+    pieces::streamed(permit, move || {
+        let mut piece = vec![0; PIECE];
+        let read = file.read(&mut piece)?;
+        piece.truncate(read);
+        Ok((read > 0).then(|| Bytes::from(piece)))
+    })
 }
 
 /// Returns the media type that an extension stands for, as gitsheets has them.

@@ -30,6 +30,29 @@ pub(super) fn text(json: String) -> Response {
     ([(header::CONTENT_TYPE, JSON)], json).into_response()
 }
 
+/// Answers with JSON whose tag was told beforehand.
+pub(super) fn told(tag: HeaderValue, json: impl Into<Body>) -> Response {
+    let mut response = Response::new(json.into());
+    let headers = response.headers_mut();
+    headers.reserve(8);
+    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.insert(header::ETAG, tag);
+    headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
+    response
+}
+
+/// Answers with `view`, whose tag was told beforehand.
+pub(super) fn tagged_view(tag: HeaderValue, view: &impl Serialize) -> Result<Response, ApiError> {
+    let json = serde_json::to_vec(view);
+    Ok(told(tag, json.map_err(|error| ApiError::caused_by(Code::Internal, &error))?))
+}
+
+/// Answers a caller who has the answer with this tag.
+pub(super) fn unchanged(tag: HeaderValue) -> Response {
+    let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, ASK_AGAIN)];
+    (StatusCode::NOT_MODIFIED, headers).into_response()
+}
+
 /// Answers with `bytes` and their tag, or with 304 when the caller has them.
 pub(super) fn tagged(request: &HeaderMap, bytes: impl AsRef<[u8]> + Send + 'static) -> Response {
     let tag = etag::of(bytes.as_ref());

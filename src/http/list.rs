@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use headwater_engine::query::{ListQuery, QueryProblem};
+use headwater_engine::query::{Included, ListQuery, Paging, QueryProblem};
 use headwater_engine::search::SearchError;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
@@ -14,30 +16,58 @@ use percent_encoding::percent_decode_str;
 use super::app::App;
 use super::current::Current;
 use super::error::{ApiError, Code, FieldError};
-use super::json;
+use super::moment::At;
+use super::tag::Tag;
 use super::view::page;
+use super::{etag, json, lines, link};
 
-/// Answers with a part of the list that the parameters ask for.
+/// Answers with a part of the list that the parameters ask for, or with all of it in lines.
 pub(super) async fn list(
     State(app): State<App>,
     Current(snapshot): Current,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
+    at: Option<Extension<At>>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let sheet = public_sheet(&snapshot, &name)?;
-    let query = ListQuery::parse(&pairs(query.as_deref())?, &sheet).map_err(refused)?;
-    let live = app.live.clone();
-    app.blocking
-        .run(move || {
-            let part = query.run(&sheet, snapshot.text()).map_err(search_failed)?;
-            if part.next.is_some()
-                && let Some(engine) = live.engine()
-            {
-                engine.keep(&snapshot);
-            }
-            Ok(json::text(page(&snapshot, &query, &part)))
-        })
-        .await
+    let pairs = pairs(query.as_deref())?;
+    let query = ListQuery::parse(&pairs, &sheet).map_err(refused)?;
+    let mut response = if lines::are_wanted(&headers) {
+        lines::answer(&app, &headers, snapshot, sheet, &pairs, query).await?
+    } else {
+        let tag = Tag::new("list").asked(&pairs).list(&snapshot, &sheet, &query).finish();
+        if etag::is_known(&headers, &tag) {
+            keep(&app, &snapshot, &query);
+            json::unchanged(tag)
+        } else {
+            let (shared, at) = (app.clone(), at.map(|Extension(At(at))| at));
+            let part = move || {
+                let part = query.run(&sheet, snapshot.text()).map_err(search_failed)?;
+                if part.next.is_some() {
+                    keep(&shared, &snapshot, &query);
+                }
+                let wanted = Some(query.include()).filter(|include| !include.is_empty());
+                let included = wanted.map(|include| Included::of(&snapshot, include, &part.items));
+                let text = page(&snapshot, &query, &part, included.as_ref());
+                let mut response = json::told(tag, text);
+                link::add(response.headers_mut(), &pairs, at.as_deref(), &query, &part);
+                Ok(response)
+            };
+            app.blocking.run(part).await?
+        }
+    };
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+    Ok(response)
+}
+
+/// Keeps the state of a list that is walked by a cursor.
+fn keep(app: &App, snapshot: &Arc<Snapshot>, query: &ListQuery) {
+    if matches!(query.paging(), Paging::Cursor { .. })
+        && let Some(engine) = app.live.engine()
+    {
+        engine.keep(snapshot);
+    }
 }
 
 pub(super) fn public_sheet(snapshot: &Snapshot, name: &str) -> Result<Arc<Sheet>, ApiError> {

@@ -37,6 +37,10 @@ pub(super) struct Moment {
     pub(super) is_fixed: bool,
 }
 
+/// The commit that the query of a request named, for the links of its answer.
+#[derive(Debug, Clone)]
+pub(super) struct At(pub(super) String);
+
 /// What a request says of the state that it wants.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Wanted {
@@ -118,6 +122,9 @@ impl Wanted {
             wanted.least = Some(least.parse().map_err(|_| not_a_hash())?);
         }
         let asked = take_at(request.uri_mut())?;
+        if let Some(at) = &asked {
+            request.extensions_mut().insert(At(at.clone()));
+        }
         wanted.at = match (asked, name) {
             (Some(at), Some(name)) if at != name => {
                 return Err(wrong("at", "names another commit than X-Headwater-At"));

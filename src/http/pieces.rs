@@ -1,14 +1,40 @@
-//! A body that is sent piece by piece, as it is made.
+//! Bodies that are made piece by piece, no further than their reader comes along.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use axum::body::{Bytes, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::Frame;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-/// The pieces of an answer, which ends when its sender is gone.
+/// About how large a piece is, in bytes.
+pub(super) const PIECE: usize = 64 << 10;
+
+/// How many pieces wait for a reader who is slow.
+const AHEAD: usize = 4;
+
+/// Returns the body of what `next` returns until that is `None` or fails; it is called on a thread
+/// of its own, which keeps `permit` as long.
+pub(super) fn streamed(
+    permit: OwnedSemaphorePermit,
+    mut next: impl FnMut() -> io::Result<Option<Bytes>> + Send + 'static,
+) -> Body {
+    let (sender, pieces) = mpsc::channel(AHEAD);
+    tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        while let Some(piece) = next().transpose() {
+            let is_last = piece.is_err();
+            // A reader who has gone wants no more.
+            if sender.blocking_send(piece).is_err() || is_last {
+                break;
+            }
+        }
+    });
+    Body::new(Pieces(pieces))
+}
+
+/// The pieces of an answer, which ends when their sender is gone.
 pub(super) struct Pieces(pub(super) mpsc::Receiver<io::Result<Bytes>>);
 
 impl HttpBody for Pieces {

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::response::Response;
+use headwater_engine::query::Included;
 use headwater_engine::record::Record;
+use headwater_engine::snapshot::Snapshot;
 use percent_encoding::percent_decode_str;
 
 use super::current::Current;
 use super::error::{ApiError, Code};
 use super::json::tagged;
+use super::list::{pairs, public_sheet, refused};
+use super::view::record_with;
 
 /// The sheet and the key that a path names, its segments percent-decoded and joined by `/`.
 pub(super) struct RecordPath<'a> {
@@ -42,7 +46,30 @@ pub(super) async fn show(request: Request) -> Result<Response, ApiError> {
     let path = RecordPath::parse(request.uri().path());
     let record = path.and_then(|path| snapshot.visible(&path.sheet, &path.key));
     let record = record.ok_or_else(|| ApiError::from(Code::NotFound))?;
+    if let Some(query) = request.uri().query()
+        && let Some(with) = with_references(snapshot, request.uri().path(), record, query)?
+    {
+        return Ok(tagged(request.headers(), with));
+    }
     Ok(tagged(request.headers(), Served(record.clone())))
+}
+
+/// Returns the record with those that it refers to, where the query asks for them.
+fn with_references(
+    snapshot: &Snapshot,
+    path: &str,
+    record: &Arc<Record>,
+    query: &str,
+) -> Result<Option<String>, ApiError> {
+    let pairs = pairs(Some(query))?;
+    let Some((_, names)) = pairs.iter().find(|(name, _)| name == "include") else {
+        return Ok(None);
+    };
+    let sheet = RecordPath::parse(path).map(|path| path.sheet).unwrap_or_default();
+    let sheet = public_sheet(snapshot, &sheet)?;
+    let references = Included::parse(names, &sheet).map_err(refused)?;
+    let included = Included::of(snapshot, &references, std::slice::from_ref(record));
+    Ok(Some(record_with(record, &included)))
 }
 
 #[cfg(test)]

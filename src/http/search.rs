@@ -1,6 +1,7 @@
 //! `GET /api/_search`: the best matches in all sheets, or in some.
 
 use axum::extract::{RawQuery, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::id::SheetName;
 use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
@@ -9,9 +10,10 @@ use headwater_engine::search::{Query, Scope};
 use super::app::App;
 use super::current::Current;
 use super::error::ApiError;
-use super::json;
 use super::list::{pairs, search_failed, wrong};
+use super::tag::Tag;
 use super::view::hits;
+use super::{etag, json};
 
 /// How far into the matches one may page: they are ranked anew for each page.
 const DEEPEST: usize = 10_000;
@@ -29,28 +31,35 @@ pub(super) async fn search(
     State(app): State<App>,
     Current(snapshot): Current,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Search { query, sheets, offset, limit } = Search::parse(query.as_deref())?;
+    let pairs = pairs(query.as_deref())?;
+    let tag = Tag::new("search").asked(&pairs).state(&snapshot).finish();
+    let Search { query, sheets, offset, limit } = Search::parse(pairs)?;
     for sheet in &sheets {
         let known = snapshot.sheet(sheet.as_str()).is_some_and(|sheet| sheet.spec().public);
         if !known {
             return Err(wrong("sheet", format!("there is no sheet {sheet}")));
         }
     }
+    if etag::is_known(&headers, &tag) {
+        return Ok(json::unchanged(tag));
+    }
     app.blocking
         .run(move || {
             let scope = if sheets.is_empty() { Scope::All } else { Scope::Sheets(&sheets) };
             let found = snapshot.text().search(&query, scope, offset, limit);
-            Ok(json::text(hits(&snapshot, &found.map_err(search_failed)?)))
+            let found = found.map_err(search_failed)?;
+            Ok(json::told(tag, hits(&snapshot, &found)))
         })
         .await
 }
 
 impl Search {
-    fn parse(query: Option<&str>) -> Result<Self, ApiError> {
+    fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
         let (mut text, mut sheets) = (None, Vec::new());
         let (mut page, mut per_page) = (1, DEFAULT_PAGE);
-        for (name, value) in pairs(query)? {
+        for (name, value) in pairs {
             match &*name {
                 "q" => text = Some(value),
                 "sheet" => sheets.push(SheetName::new(value)),
@@ -81,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_search_has_a_query_a_page_and_sheets() {
-        let search = Search::parse(Some("q=a&page=3&perPage=10&sheet=b&sheet=c")).unwrap();
+        let pairs = pairs(Some("q=a&page=3&perPage=10&sheet=b&sheet=c")).unwrap();
+        let search = Search::parse(pairs).unwrap();
         assert_eq!((search.offset, search.limit), (20, 10));
         assert_eq!(search.sheets, [SheetName::new("b"), SheetName::new("c")]);
     }
@@ -89,7 +99,7 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         for query in ["", "q=", "q=a&page=0", "q=a&perPage=101", "q=a&page=1000", "q=a&x=1"] {
-            let code = Search::parse(Some(query)).err().map(|error| error.code());
+            let code = Search::parse(pairs(Some(query)).unwrap()).err().map(|error| error.code());
             assert_eq!(code, Some(Code::InvalidQuery), "{query}");
         }
     }

@@ -1,14 +1,16 @@
 //! The state as a whole: `_status`, `_sheets`, `_problems`, health and metrics.
 
 use axum::extract::{Query, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
-use super::json::Json;
+use super::etag;
+use super::json::{self, Json};
+use super::tag::Tag;
 use super::view::{ProblemsView, SheetsView, StatusView, lag_seconds};
 
 /// `GET /api/_status`
@@ -24,16 +26,29 @@ pub(super) async fn status(
 pub(super) async fn sheets(
     State(app): State<App>,
     Current(snapshot): Current,
-) -> Result<Json<SheetsView>, ApiError> {
-    app.blocking.run(move || Ok(Json(SheetsView::of(&snapshot)))).await
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    // The folders that are passed over are no part of the digest.
+    let skipped = snapshot.layout().skipped().iter();
+    let tag = skipped.fold(Tag::new("sheets").state(&snapshot), |tag, name| tag.with(name));
+    let tag = tag.finish();
+    if etag::is_known(&headers, &tag) {
+        return Ok(json::unchanged(tag));
+    }
+    app.blocking.run(move || json::tagged_view(tag, &SheetsView::of(&snapshot))).await
 }
 
 /// `GET /api/_problems`
 pub(super) async fn problems(
     State(app): State<App>,
     Current(snapshot): Current,
-) -> Result<Json<ProblemsView>, ApiError> {
-    app.blocking.run(move || Ok(Json(ProblemsView::of(&snapshot)))).await
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let tag = Tag::new("problems").state(&snapshot).finish();
+    if etag::is_known(&headers, &tag) {
+        return Ok(json::unchanged(tag));
+    }
+    app.blocking.run(move || json::tagged_view(tag, &ProblemsView::of(&snapshot))).await
 }
 
 /// `GET /health/live`: the process answers.

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub use changes::{ChangesView, Watched, changes, diff};
-pub use list::page;
+pub use list::{line, page, record_with};
 pub use problem::{ProblemView, ProblemsView};
 pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, excess_view, failure_code};
 pub use search::hits;

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::id::SheetName;
 use crate::value::FieldPath;
 
+use super::DefinitionFiles;
 use super::schema::Kinds;
 use super::settings::{self, Wrong};
 use super::spec::SheetSpec;
-use super::DefinitionFiles;
 
 /// A field that names records.
 #[derive(Debug, Clone, PartialEq, Eq)]

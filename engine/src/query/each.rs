@@ -63,8 +63,7 @@ impl Iterator for Each {
             return Some(record);
         }
         let walk = self.rest.as_mut()?;
-        let filters = &walk.query.filters;
-        let passes = |record: &&Arc<Record>| filters.iter().all(|f| f.passes(&record.value));
+        let passes = |record: &&Arc<Record>| walk.query.admits(&record.value);
         let found = shown(&walk.sheet, walk.after.as_ref()).filter(passes);
         let chunk: Vec<_> = found.take(CHUNK).cloned().collect();
         walk.after = chunk.last().map(|record| record.key.clone());

@@ -1,14 +1,19 @@
 //! Lists. Values are copied as the text that they are, without being parsed.
 
-use headwater_engine::query::{Facet, ListQuery, Page, Paging};
+use headwater_engine::query::{Facet, Included, ListQuery, Page, Paging};
 use headwater_engine::record::Record;
 use headwater_engine::scalar::{Number, Scalar};
 use headwater_engine::snapshot::Snapshot;
 
 use super::search::corrected;
 
-/// Writes the answer to a list.
-pub fn page(snapshot: &Snapshot, query: &ListQuery, page: &Page) -> String {
+/// Writes the answer to a list, with the records that it refers to where they are asked for.
+pub fn page(
+    snapshot: &Snapshot,
+    query: &ListQuery,
+    page: &Page,
+    included: Option<&Included>,
+) -> String {
     let size: usize = page.items.iter().map(|record| record.value.as_str().len() + 64).sum();
     let mut out = String::with_capacity(size + 256);
     out.push_str("{\"items\":[");
@@ -34,8 +39,42 @@ pub fn page(snapshot: &Snapshot, query: &ListQuery, page: &Page) -> String {
         let facets: Vec<_> = page.facets.iter().map(facet).collect();
         out.push_str(&format!(",\"facets\":{{{}}}", facets.join(",")));
     }
+    if let Some(included) = included {
+        beside(included, &mut out);
+    }
     out.push('}');
     out
+}
+
+/// Writes a record with those that it refers to.
+pub fn record_with(record: &Record, included: &Included) -> String {
+    let mut out =
+        format!("{{\"key\":{},\"value\":{}", quoted(record.key.as_str()), record.value.as_str());
+    beside(included, &mut out);
+    out.push('}');
+    out
+}
+
+/// Writes a record as a line of its own.
+pub fn line(query: &ListQuery, record: &Record, out: &mut String) {
+    item(query, record, out);
+    out.push('\n');
+}
+
+/// Writes the members for what is referred to.
+fn beside(included: &Included, out: &mut String) {
+    let sheets = included.records.iter().map(|(sheet, records)| {
+        let records = records.iter();
+        let records = records
+            .map(|(key, record)| format!("{}:{}", quoted(key.as_str()), record.value.as_str()));
+        let records: Vec<_> = records.collect();
+        format!("{}:{{{}}}", quoted(sheet.as_str()), records.join(","))
+    });
+    let sheets: Vec<_> = sheets.collect();
+    out.push_str(&format!(",\"included\":{{{}}}", sheets.join(",")));
+    if included.is_cut {
+        out.push_str(",\"includedCut\":true");
+    }
 }
 
 fn item(query: &ListQuery, record: &Record, out: &mut String) {

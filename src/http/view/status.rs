@@ -175,7 +175,7 @@ impl SheetsView {
                 root: spec.root.to_string(),
                 format: spec.format_name().to_owned(),
                 records: sheet.shown(),
-                problems: sheet.problems().len(),
+                problems: sheet.public_problems().len(),
                 fields: sheet.fields().iter().map(|(field, _)| field.to_owned()).collect(),
             }
         });

@@ -151,9 +151,10 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
     };
     match error {
         WriteError::NoSheet { .. } | WriteError::NotFound { .. } => explained(Code::NotFound),
-        WriteError::Exists { .. } | WriteError::HoldsRecords { .. } | WriteError::Tree(_) => {
-            explained(Code::Conflict)
-        }
+        WriteError::Exists { .. }
+        | WriteError::HoldsRecords { .. }
+        | WriteError::Referenced { .. }
+        | WriteError::Tree(_) => explained(Code::Conflict),
         WriteError::Stale { version, .. } => {
             let stale = explained(Code::PreconditionFailed);
             match version {
