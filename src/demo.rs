@@ -1,12 +1,14 @@
 //! `headwater demo`: a sample remote, its mirror and a server, with the lines to paste that show a
 //! push going live.
 
+mod changes;
 mod sample;
 mod script;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_engine::engine::RequestKind;
@@ -14,6 +16,7 @@ use headwater_engine::report::Trigger;
 
 use crate::config::{Config, Environment, Flags, Layers};
 use crate::exit::{Exit, Failure};
+use crate::http::Demo;
 use crate::random;
 use crate::serve::Server;
 use crate::signals::Signals;
@@ -24,20 +27,23 @@ use script::{Facts, report, script};
 /// How often `--auto` pushes.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Serves the sample until it is interrupted; with `auto`, pushes a change every few seconds and
-/// writes what each reload reports. The folder it makes is removed in the end.
+/// Serves the sample until it is interrupted, with a page that has a button which pushes a change;
+/// with `auto`, pushes one every few seconds and writes what each reload reports. The folder it makes
+/// is removed in the end.
 ///
 /// # Errors
 /// When there is no git program, or the address is taken.
 pub fn demo(auto: bool, listen: &str, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let folder = tempfile::Builder::new().prefix("headwater-demo-").tempdir()?;
-    let sample = Sample::create(folder.path())?;
+    let sample = Arc::new(Sample::create(folder.path())?);
+    let button = sample.clone();
     let secret = random::id();
     let config = config(folder.path(), &sample, listen, &secret)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let server = Server::start(config).await?;
+        let demo = Demo::new(move || button.push());
+        let server = Server::start_with(config, Some(demo)).await?;
         server.ready().await?;
         // The reload that follows every start could take the first push away from its webhook.
         let settled = server.live().submit(RequestKind::Reload, Trigger::Operator);
@@ -93,7 +99,7 @@ async fn push_for_ever(
     let client = reqwest::Client::new();
     let url = format!("{base}/api/_internal/reload-data");
     for push in 1u64.. {
-        sample.change(&format!("Counting street trees; {push} pushes have gone live."))?;
+        sample.push()?;
         let answer = client.post(&url).bearer_auth(secret).send().await;
         let answer = answer.and_then(reqwest::Response::error_for_status);
         let json: serde_json::Value = match answer {

@@ -9,10 +9,12 @@ mod body;
 mod changes;
 mod coding;
 mod current;
+mod demo;
 mod diff;
 mod edge;
 pub mod error;
 mod etag;
+mod explorer;
 mod gate;
 mod history;
 mod json;
@@ -45,6 +47,7 @@ pub use app::{App, Configured, Shared};
 pub use auth::{Match, Role};
 pub use blocking::Blocking;
 pub use changes::delta as changes_between;
+pub use demo::Demo;
 pub use edge::Edge;
 use error::{ApiError, Code};
 pub use gate::Gate;
@@ -66,6 +69,7 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         .route("/api/_sheets", get(state::sheets))
         .route("/api/_status", get(state::status))
         .route("/api/_problems", get(state::problems))
+        .route("/api/_reloads", get(reloads::public))
         .route("/api/_search", get(search::search))
         .route("/api/_changes", get(changes::changes))
         .route("/api/_diff", get(diff::diff))
@@ -88,6 +92,12 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         Some(layer) => reads.layer(layer),
         None => reads,
     };
+    let page = explorer::routes(&app.base_path);
+    let page = match app.demo {
+        Some(_) => page.route("/api/_demo/push", post(demo::push)),
+        None => page,
+    };
+    let public = reads.merge(page.method_not_allowed_fallback(method_not_allowed));
     let internal = Router::new()
         .route("/api/_internal/reload-data", post(webhook::reload))
         .route("/api/_internal/rebuild-data", post(webhook::rebuild))
@@ -107,9 +117,9 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         .route("/health/ready", get(state::ready))
         .method_not_allowed_fallback(method_not_allowed);
     let routes = match side {
-        Side::Whole => reads.merge(internal).merge(metrics),
+        Side::Whole => public.merge(internal).merge(metrics),
         // Not a record of a sheet of that name, which there cannot be.
-        Side::Public => reads.merge(
+        Side::Public => public.merge(
             Router::new()
                 .route("/api/_internal/{*rest}", get(not_found))
                 .method_not_allowed_fallback(method_not_allowed),
@@ -119,7 +129,14 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
     let routes = routes.merge(health).fallback(not_found);
     let routes = match app.base_path.as_str() {
         "" => routes,
-        base => Router::new().nest(base, routes).fallback(not_found),
+        base => {
+            let page = match side {
+                Side::Whole | Side::Public => explorer::below(base),
+                Side::Internal => Router::new(),
+            };
+            let page = page.method_not_allowed_fallback(method_not_allowed);
+            page.nest(base, routes).fallback(not_found)
+        }
     };
     Edge::new(app.clone(), routes.with_state(app))
 }

@@ -23,7 +23,7 @@ use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
-use crate::http::{App, Blocking, Configured, Gate, Shared, Side, router};
+use crate::http::{App, Blocking, Configured, Demo, Gate, Shared, Side, router};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::otlp::Exporter;
@@ -75,7 +75,15 @@ impl Server {
     ///
     /// # Errors
     /// When the settings name something that can't be used, or the port is taken.
-    pub async fn start(mut config: Config) -> Result<Self, Failure> {
+    pub async fn start(config: Config) -> Result<Self, Failure> {
+        Self::start_with(config, None).await
+    }
+
+    /// The same with what the demonstration adds.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(mut config: Config, demo: Option<Demo>) -> Result<Self, Failure> {
         let mut engine_config = engine_config(&config.source)?;
         let (listener, address) = bind(config.http.listen).await?;
         let internal = match config.http.internal_listen {
@@ -108,7 +116,7 @@ impl Server {
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
         let (cors, patience) = (config.http.cors.clone(), config.alert_after);
         let init_timeout = config.init_timeout;
-        let app = app(config, live.clone(), feed.clone(), metrics);
+        let app = app(config, demo, live.clone(), feed.clone(), metrics);
         if let Some((urls, keys)) = told {
             subscribers::start(&app, urls, keys, &stop);
         }
@@ -215,7 +223,13 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure>
     Ok((listener, taken))
 }
 
-fn app(config: Config, live: Arc<Live>, feed: Arc<Feed>, metrics: Arc<Metrics>) -> App {
+fn app(
+    config: Config,
+    demo: Option<Demo>,
+    live: Arc<Live>,
+    feed: Arc<Feed>,
+    metrics: Arc<Metrics>,
+) -> App {
     let (branch, remote) = (config.source.branch, config.source.remote);
     Arc::new(Shared {
         live,
@@ -238,6 +252,7 @@ fn app(config: Config, live: Arc<Live>, feed: Arc<Feed>, metrics: Arc<Metrics>) 
         metrics,
         require_if_match: config.require_if_match,
         push_first: config.push == Push::Sync,
+        demo,
         base_path: config.http.base_path,
         configured: Configured { branch, remote },
     })

@@ -3,22 +3,28 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::changes::Change;
 use crate::exit::{Exit, Failure};
 
 /// The branch of the sample.
 pub(super) const BRANCH: &str = "published";
 
-/// The record that the demonstration changes.
-pub(super) const CHANGED: &str = "projects/tree-census.toml";
-
 /// The embedded files with their paths.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sample.rs"));
+
+/// Returns the bytes of an embedded file; none where there is no such file.
+pub(super) fn embedded(path: &str) -> &'static [u8] {
+    FILES.iter().find(|(name, _)| *name == path).map(|(_, bytes)| *bytes).unwrap_or_default()
+}
 
 /// A bare repository that plays the remote.
 pub(super) struct Sample {
     path: PathBuf,
+    /// How many changes were pushed; held while one is, so that each is made on top of the other.
+    pushed: Mutex<u64>,
 }
 
 impl Sample {
@@ -28,8 +34,8 @@ impl Sample {
         let mut init = git(folder);
         init.args(["init", "--quiet", "--bare", "--initial-branch", BRANCH]).arg(&path);
         run(&mut init, &[])?;
-        let sample = Self { path };
-        let files = FILES.iter().map(|(path, bytes)| (*path, bytes.to_vec()));
+        let sample = Self { path, pushed: Mutex::default() };
+        let files = FILES.iter().map(|(path, bytes)| (*path, Some(bytes.to_vec())));
         sample.commit("The sample", false, files)?;
         Ok(sample)
     }
@@ -39,24 +45,20 @@ impl Sample {
         &self.path
     }
 
-    /// Commits another summary of [`CHANGED`] on top of the branch, as a push would.
-    pub(super) fn change(&self, summary: &str) -> Result<(), Failure> {
-        let record = FILES.iter().find(|(path, _)| *path == CHANGED).map(|(_, bytes)| *bytes);
-        let text = String::from_utf8_lossy(record.unwrap_or_default());
-        let line = format!("summary = {}", toml::Value::from(summary));
-        let lines: Vec<_> = text
-            .lines()
-            .map(|old| if old.starts_with("summary = ") { line.as_str() } else { old })
-            .collect();
-        let bytes = (lines.join("\n") + "\n").into_bytes();
-        self.commit("Change a summary", true, [(CHANGED, bytes)].into_iter())
+    /// Commits the next change on top of the branch, as a push would; returns its message.
+    pub(super) fn push(&self) -> Result<String, Failure> {
+        let mut pushed = self.pushed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Change { message, files } = Change::nth(*pushed);
+        self.commit(&message, true, files.into_iter())?;
+        *pushed += 1;
+        Ok(message)
     }
 
     fn commit<'a>(
         &self,
         message: &str,
         continues: bool,
-        files: impl Iterator<Item = (&'a str, Vec<u8>)>,
+        files: impl Iterator<Item = (&'a str, Option<Vec<u8>>)>,
     ) -> Result<(), Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut stream = Vec::new();
@@ -71,6 +73,10 @@ impl Sample {
             let _ = writeln!(stream, "from refs/heads/{BRANCH}^0");
         }
         for (path, bytes) in files {
+            let Some(bytes) = bytes else {
+                let _ = writeln!(stream, "D {path}");
+                continue;
+            };
             let _ = writeln!(stream, "M 100644 inline {path}\ndata {}", bytes.len());
             stream.extend_from_slice(&bytes);
             stream.push(b'\n');

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::sample::{BRANCH, CHANGED};
+use super::changes::CHANGED;
+use super::sample::BRANCH;
 use crate::live::Live;
 
 /// What the lines to paste name.
@@ -29,6 +30,7 @@ pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
     let begin = format!(
         "Serving {records} records in {sheets} sheets at {base}\n\
          from the branch {BRANCH} of {remote}. Ctrl-C ends it and removes everything.\n\n\
+         Open {base}/ in a browser: it shows all of this, and has a button that pushes a change.\n\n\
          Read a project:\n\n  curl -siw '\\n' {base}/api/projects/tree-census\n"
     );
     if auto {

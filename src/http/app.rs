@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::blocking::Blocking;
+use super::demo::Demo;
 use super::gate::Gate;
 use crate::config::{BasePath, TrustedProxies};
 use crate::feed::Feed;
@@ -48,6 +49,8 @@ pub struct Shared {
     pub require_if_match: bool,
     /// Whether a write is answered only when it is pushed, unless its caller says otherwise.
     pub push_first: bool,
+    /// What everybody may push, in the demonstration and nowhere else.
+    pub demo: Option<Demo>,
     /// In front of every route.
     pub base_path: BasePath,
     /// The branch and the remote as configured, for webhooks before the first load.

@@ -1,18 +1,49 @@
-//! The reloads of this process: list, one, and letting a held one through.
+//! The reloads of this process: what everybody may see, the list, one, and letting a held one through.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::engine::{Entry, ReloadError, RequestKind, Verdict};
 use headwater_engine::report::{ReloadId, Trigger};
 
 use super::app::App;
-use super::current::not_ready;
+use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
-use super::json::Json;
+use super::json::{self, Json};
+use super::list::{pairs, wrong};
 use super::source::Source;
-use super::view::{ReloadsView, StoredReload};
+use super::view::{PublicReloads, ReloadsView, StoredReload};
 use super::webhook::answer;
+
+/// How many reloads are shown to those who do not say, and at most: as many as are kept.
+const PUBLIC: [usize; 2] = [100, 256];
+
+/// `GET /api/_reloads`: what the public may know of the last reloads.
+pub(super) async fn public(
+    State(app): State<App>,
+    Current(snapshot): Current,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let limit = public_limit(query.as_deref())?;
+    let view = PublicReloads::of(app.live.ledger().recent(), limit, &snapshot);
+    let body = serde_json::to_vec(&view);
+    let body = body.map_err(|error| ApiError::caused_by(Code::Internal, &error))?;
+    Ok(json::tagged(&headers, body))
+}
+
+fn public_limit(query: Option<&str>) -> Result<usize, ApiError> {
+    let [mut limit, most] = PUBLIC;
+    for (name, value) in pairs(query)? {
+        if name != "limit" {
+            return Err(wrong(&name, "is not a parameter of the reloads"));
+        }
+        let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+        let told = || wrong("limit", format!("must be a whole number from 1 to {most}"));
+        limit = number.ok_or_else(told)?;
+    }
+    Ok(limit)
+}
 
 /// `GET /api/_internal/reloads`
 pub(super) async fn list(

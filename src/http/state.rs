@@ -19,7 +19,8 @@ pub(super) async fn status(
     Current(snapshot): Current,
 ) -> Result<Json<StatusView>, ApiError> {
     let status = app.live.engine().ok_or_else(not_ready)?.status();
-    app.blocking.run(move || Ok(Json(StatusView::of(&snapshot, &status)))).await
+    let demo = app.demo.is_some();
+    app.blocking.run(move || Ok(Json(StatusView::of(&snapshot, &status, demo)))).await
 }
 
 /// `GET /api/_sheets`

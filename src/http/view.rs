@@ -3,6 +3,7 @@
 mod changes;
 mod list;
 mod problem;
+mod public_reload;
 mod reload;
 mod search;
 mod status;
@@ -15,6 +16,7 @@ use time::format_description::well_known::Rfc3339;
 pub use changes::{ChangesView, Watched, changes, diff};
 pub use list::{line, page, record_with};
 pub use problem::{ProblemView, ProblemsView};
+pub use public_reload::{PublicReload, PublicReloads};
 pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, excess_view, failure_code};
 pub use search::hits;
 pub use status::{SheetsView, StatusView, lag_seconds};

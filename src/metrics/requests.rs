@@ -16,7 +16,7 @@ pub enum RouteClass {
     List,
     /// A search.
     Search,
-    /// `_sheets`, `_status` and `_problems`.
+    /// `_sheets`, `_status`, `_problems` and `_reloads`.
     State,
     /// `_changes`, which waits for something to tell.
     Changes,
@@ -54,7 +54,7 @@ impl RouteClass {
             ("_search", false) => Self::Search,
             ("_changes", false) => Self::Changes,
             ("_history", true) | ("_diff", false) => Self::Past,
-            ("_sheets" | "_status" | "_problems", false) => Self::State,
+            ("_sheets" | "_status" | "_problems" | "_reloads", false) => Self::State,
             (name, _) if name.starts_with('_') || name.is_empty() => Self::Other,
             (_, true) => Self::Record,
             (_, false) => Self::List,
@@ -120,6 +120,7 @@ mod tests {
             ("/api/people", RouteClass::List),
             ("/api/_search", RouteClass::Search),
             ("/api/_sheets", RouteClass::State),
+            ("/api/_reloads", RouteClass::State),
             ("/api/_internal/reload-data", RouteClass::Internal),
             ("/api/_changes", RouteClass::Changes),
             ("/api/_history/people/ada", RouteClass::Past),
@@ -129,6 +130,7 @@ mod tests {
             ("/health/ready", RouteClass::Health),
             ("/metrics", RouteClass::Health),
             ("/", RouteClass::Other),
+            ("/_explorer/app.js", RouteClass::Other),
         ];
         for (path, class) in cases {
             assert_eq!(RouteClass::of(path), class, "{path}");

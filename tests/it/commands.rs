@@ -260,3 +260,46 @@ fn the_demonstration_pushes_and_reports_by_itself() {
     assert!(stopped.success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn the_demonstration_pushes_for_its_own_page_and_for_no_other() {
+    use std::io::{BufRead, BufReader};
+    let mut child = headwater(&["demo"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(|line| line.unwrap());
+    let first = lines.find(|line| line.starts_with("Serving ")).unwrap();
+    let base = first.rsplit(' ').next().unwrap().to_owned();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::new();
+        let json = async |path: &str| -> serde_json::Value {
+            client.get(format!("{base}{path}")).send().await.unwrap().json().await.unwrap()
+        };
+        assert_eq!(json("/api/_status").await["demo"], true);
+        let push = || client.post(format!("{base}/api/_demo/push"));
+        let refused = push().header("origin", "https://example.org").send().await.unwrap();
+        assert_eq!(refused.status(), 422, "a form of another page can send this");
+        let asked = client.request(reqwest::Method::OPTIONS, format!("{base}/api/_demo/push"));
+        let asked = asked.header("access-control-request-headers", "x-headwater-demo");
+        let asked = asked.header("origin", "https://example.org").send().await.unwrap();
+        assert!(!asked.status().is_success(), "and its script may not send more");
+        // One modified, one added, three modified, one removed: and around again.
+        for expected in [[0, 1, 0], [1, 0, 0], [0, 3, 0], [0, 0, 1], [0, 1, 0]] {
+            let answer = push().header("x-headwater-demo", "push").send().await.unwrap();
+            assert_eq!(answer.status(), 200);
+            let commit = answer.headers()["x-headwater-commit"].to_str().unwrap().to_owned();
+            let body: serde_json::Value = answer.json().await.unwrap();
+            let reload = &body["reload"];
+            assert_eq!(
+                (&reload["ok"], reload["newCommit"].as_str()),
+                (&serde_json::Value::Bool(true), Some(&*commit))
+            );
+            let changed = reload["changed"].as_object().unwrap().values().next().unwrap();
+            let counts = ["added", "modified", "removed"].map(|name| changed[name].as_u64());
+            assert_eq!(counts, expected.map(Some), "{body}");
+            assert!(body["message"].is_string() && reload["timings"]["fetch"].is_number());
+        }
+    });
+    let stopped = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -54,6 +54,7 @@ fn head_answers_what_get_does_without_a_body() {
         "/api/_sheets",
         "/api/_status",
         "/api/_problems",
+        "/api/_reloads",
         "/health/live",
         "/health/ready",
         "/metrics",
@@ -89,7 +90,7 @@ fn what_is_not_there_is_a_problem_that_names_the_commit_where_one_was_asked() {
         answer.problem(404, "not_found");
         assert_eq!(answer.commit(), upstream.head().unwrap(), "{path}");
     }
-    for path in ["/", "/api", "/nowhere", "/api/_internal/nothing"] {
+    for path in ["/api", "/nowhere", "/api/_internal/nothing"] {
         server.get(path).problem(404, "not_found");
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use headwater_engine::admit::Excess;
 use headwater_engine::engine::{FailureKind, Held, HeldReason, ReloadError, Report, Verdict};
 use headwater_engine::id::CommitId;
-use headwater_engine::report::{OutcomeKind, ReloadId, ReloadOutcome, Timings};
+use headwater_engine::report::{Counts, OutcomeKind, ReloadId, ReloadOutcome, Timings};
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -53,8 +53,9 @@ pub struct ReloadView {
     repeated: bool,
 }
 
+/// Milliseconds of each stage.
 #[derive(Debug, Default, Serialize)]
-struct TimingsView {
+pub(super) struct TimingsView {
     fetch: f64,
     diff: f64,
     decode: f64,
@@ -63,11 +64,28 @@ struct TimingsView {
     swap: f64,
 }
 
+impl TimingsView {
+    pub(super) fn of(timings: &Timings) -> Self {
+        let Timings { fetch, diff, decode, apply, text, swap } = *timings;
+        let stages = [fetch, diff, decode, apply, text, swap];
+        let [fetch, diff, decode, apply, text, swap] = stages.map(ms);
+        Self { fetch, diff, decode, apply, text, swap }
+    }
+}
+
+/// How many records of a sheet differ.
 #[derive(Debug, Serialize)]
-struct CountsView {
+pub(super) struct CountsView {
     added: u64,
     modified: u64,
     removed: u64,
+}
+
+impl CountsView {
+    pub(super) fn of(counts: &Counts) -> Self {
+        let Counts { added, modified, removed } = *counts;
+        Self { added, modified, removed }
+    }
 }
 
 fn is_false(flag: &bool) -> bool {
@@ -79,20 +97,14 @@ fn is_true(flag: &bool) -> bool {
 }
 
 /// Returns milliseconds with three digits behind the point.
-fn ms(duration: Duration) -> f64 {
+pub(super) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 impl ReloadView {
     fn of(outcome: &ReloadOutcome, duration: Duration, shared: bool) -> Self {
-        let changed = outcome.changed.iter().map(|(sheet, counts)| {
-            let counts = CountsView {
-                added: counts.added,
-                modified: counts.modified,
-                removed: counts.removed,
-            };
-            (sheet.to_string(), counts)
-        });
+        let changed = outcome.changed.iter();
+        let changed = changed.map(|(sheet, counts)| (sheet.to_string(), CountsView::of(counts)));
         Self {
             ok: true,
             outcome: outcome.kind.as_str(),
@@ -103,7 +115,7 @@ impl ReloadView {
             old_commit: Some(outcome.old.to_string()),
             new_commit: Some(outcome.new.to_string()),
             duration_ms: ms(duration),
-            timings: timings(&outcome.timings),
+            timings: TimingsView::of(&outcome.timings),
             changed: changed.collect(),
             digest: Some(outcome.digest.to_string()),
             ahead: (outcome.ahead > 0).then_some(outcome.ahead),
@@ -178,12 +190,6 @@ impl ReloadView {
         }
         Ok(Self::of(outcome, verdict.report.duration, verdict.shared))
     }
-}
-
-fn timings(timings: &Timings) -> TimingsView {
-    let Timings { fetch, diff, decode, apply, text, swap } = *timings;
-    let [fetch, diff, decode, apply, text, swap] = [fetch, diff, decode, apply, text, swap].map(ms);
-    TimingsView { fetch, diff, decode, apply, text, swap }
 }
 
 fn commit_mismatch(missing: CommitId, outcome: &ReloadOutcome) -> ApiError {

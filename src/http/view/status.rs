@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use headwater_engine::engine::{EngineStatus, Pinned, Verdict};
+use headwater_engine::engine::{EngineStatus, Pinned};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 
-use super::{StoredReload, time};
+use super::{PublicReload, time};
 
 /// The answer of `_status`.
 #[derive(Debug, Serialize)]
@@ -33,8 +33,12 @@ pub struct StatusView {
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<HeldView>,
     lag: LagView,
+    /// The last reload, as `_reloads` has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last: Option<StoredReload>,
+    last: Option<PublicReload>,
+    /// Whether this is the demonstration, where everybody may push a change.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    demo: bool,
 }
 
 /// The commit that is pinned.
@@ -87,7 +91,7 @@ struct LagView {
 
 impl StatusView {
     /// Returns the view of what is served and how it stands to the remote.
-    pub fn of(snapshot: &Snapshot, status: &EngineStatus) -> Self {
+    pub fn of(snapshot: &Snapshot, status: &EngineStatus, demo: bool) -> Self {
         let sheets: BTreeMap<_, _> =
             public(snapshot).map(|sheet| (sheet.spec().name.to_string(), sheet.shown())).collect();
         let held = status.held.as_ref().map(|held| HeldView {
@@ -128,10 +132,8 @@ impl StatusView {
                 behind_since: status.behind_since.map(time),
                 seconds: lag_seconds(status),
             },
-            last: status.last.as_ref().map(|report| {
-                let verdict = Verdict { report: report.clone(), shared: false, missing: None };
-                StoredReload::done(report.id, &verdict)
-            }),
+            last: status.last.as_ref().map(|report| PublicReload::of(report, snapshot)),
+            demo,
         }
     }
 }

@@ -1,0 +1,55 @@
+// Reads the public API of the server that the page came from.
+
+/** What the server answered instead, or that it did not answer (status 0). */
+export class ApiError extends Error {
+  constructor(status, problem) {
+    super(problem.detail ?? problem.title ?? "The server does not answer");
+    this.status = status;
+    this.code = problem.code ?? "";
+  }
+
+  /** Whether the server is one that does not know the route. */
+  get isMissingRoute() {
+    return this.status === 404 && this.code === "not_found" || this.status === 405;
+  }
+}
+
+/** Returns the address of a route, relative to the page, so that it is right below a base path. */
+export function address(segments, params) {
+  const path = segments.map((segment) => encodeURIComponent(segment)).join("/");
+  const query = new URLSearchParams(params ?? {}).toString();
+  return `api/${path}${query ? `?${query}` : ""}`;
+}
+
+/** Reads a route: `{ body, commit }`. */
+export async function read(segments, params, signal) {
+  return answered(await sent(address(segments, params), { signal }));
+}
+
+/** Lets the demonstration push its next change. */
+export async function pushChange() {
+  const headers = { "X-Headwater-Demo": "push" };
+  return answered(await sent("api/_demo/push", { method: "POST", headers }));
+}
+
+async function sent(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, {});
+  }
+}
+
+async function answered(response) {
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new ApiError(response.status, body);
+  return { body, commit: response.headers.get("X-Headwater-Commit") };
+}
+
+/** Says in a sentence why something is not shown; a route that is not there yet is no failure. */
+export function sentence(error, route) {
+  if (error.isMissingRoute) return `This server does not answer ${route} yet, so this is not shown.`;
+  if (error.status === 0) return "The server does not answer. The page tries again by itself.";
+  return `${error.message}.`.replace(/\.\.$/, ".");
+}

@@ -1,0 +1,61 @@
+// What is not as usual, said plainly above everything else; and the state of the connection.
+
+import { h, put, since } from "./dom.js";
+import { plural, seconds, short, when } from "./format.js";
+
+/** From how many seconds of lag on the state is called stale. */
+const STALE = 60;
+
+const REASONS = {
+  diverged: "the branch was rewound or rewritten",
+  refused: "it brings new problems",
+  over_limit: "it brings too many problems",
+  push_limit: "it changes more than one push may",
+  pinned: "a commit is pinned",
+};
+
+const CONNECTIONS = {
+  loading: ["Connecting", "asking for the state"],
+  live: ["Live", "changes are shown as they go live"],
+  polling: ["Polling", "asks for changes every second or two"],
+  lost: ["Offline", "the server does not answer"],
+};
+
+/** Returns the banner's lines: `[kind, headline, text]`. */
+function lines({ status, connection }) {
+  if (!status) return connection === "lost" ? [["bad", "No answer", "The server does not answer, or is still loading its records. The page tries again by itself."]] : [];
+  const all = [];
+  if (connection === "lost") all.push(["bad", "Offline", `The server does not answer. This is what it served at ${short(status.commit)}.`]);
+  if (status.pinned) {
+    all.push(["warn", "Pinned", `An operator pinned ${short(status.pinned.commit)} at ${when(status.pinned.since)}. Pushes are fetched and held until it is unpinned.`]);
+  }
+  if (status.held) {
+    const { commit, reason, problemsTotal, since } = status.held;
+    const problems = problemsTotal > 0 ? ` (${plural(problemsTotal, "problem")})` : "";
+    all.push(["warn", "A push is held", `${short(commit)} is held since ${when(since)}, because ${REASONS[reason] ?? reason}${problems}. ${short(status.commit)} serves on.`]);
+  }
+  if (status.branchMissing) all.push(["bad", "The branch is gone", `${status.branch} is not on the remote any more. Its last state serves on.`]);
+  if (status.lag.seconds >= STALE && !status.pinned && !status.held) {
+    all.push(["warn", "Stale", `The remote has had a newer head for ${seconds(status.lag.seconds)}.`]);
+  }
+  if (status.degraded) all.push(["warn", "Degraded", "The state has problems that a push would be refused for. See Problems."]);
+  return all;
+}
+
+/** Shows the banner, and says nothing where it would say the same again. */
+export function showBanner(element, live) {
+  const told = lines(live);
+  const key = JSON.stringify(told);
+  if (element.dataset.told === key) return;
+  element.dataset.told = key;
+  put(element, told.map(([kind, headline, text]) => h("p", { class: `banner ${kind}` }, h("strong", {}, headline), " ", text)));
+}
+
+/** Shows which commit is served, since when, and whether changes arrive. */
+export function showState(element, { status, connection }) {
+  const [name, title] = CONNECTIONS[connection];
+  const dot = h("span", { class: `dot ${connection}`, title }, name);
+  if (!status) return put(element, dot);
+  const commit = h("code", { title: status.commit }, short(status.commit));
+  put(element, h("span", { class: "served" }, commit, " ", since(status.publishedAt)), dot);
+}

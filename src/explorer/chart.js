@@ -1,0 +1,103 @@
+// The stages of a reload as a bar, and how long reloads took over time.
+
+import { draw, h } from "./dom.js";
+import { clock, ms, number, plural, short } from "./format.js";
+
+export const STAGES = ["fetch", "diff", "decode", "apply", "text", "swap"];
+
+const WHAT = {
+  fetch: "fetching and checking what arrived",
+  diff: "walking the two trees",
+  decode: "reading the changed files",
+  apply: "changing maps and indexes",
+  text: "building the text index",
+  swap: "moving the branch and the pointer",
+};
+
+/** How wide a stage that took any time is at least, of a thousand. */
+const THINNEST = 6;
+
+export const stageText = (timings) => STAGES.map((stage) => `${stage} ${timings[stage].toFixed(1)}`).join("  ·  ");
+
+/** Draws the stages in proportion to `longest`, in milliseconds. */
+export function stageBar(timings, longest) {
+  const total = Math.max(longest, STAGES.reduce((sum, stage) => sum + timings[stage], 0), 0.001);
+  let x = 0;
+  const parts = STAGES.map((stage) => {
+    const width = timings[stage] > 0 ? Math.max(THINNEST, (timings[stage] / total) * (1000 - THINNEST * STAGES.length)) : 0;
+    const part = draw("rect", { class: `stage ${stage}`, x, y: 0, width: Math.max(0, width - 2), height: 10 },
+      draw("title", {}, `${stage}: ${ms(timings[stage])}`));
+    x += width;
+    return part;
+  });
+  const label = `Stages in milliseconds: ${STAGES.map((stage) => `${stage} ${timings[stage].toFixed(1)}`).join(", ")}`;
+  return draw("svg", { class: "bar", viewBox: "0 0 1000 10", preserveAspectRatio: "none", role: "img", "aria-label": label }, parts);
+}
+
+/** Names the colours of the stages. */
+export function legend() {
+  return h("ul", { class: "legend", "aria-label": "Stages of a reload" }, STAGES.map((stage) =>
+    h("li", {}, draw("svg", { class: "key", viewBox: "0 0 10 10", "aria-hidden": "true" }, draw("rect", { class: `stage ${stage}`, width: 10, height: 10 })),
+      h("b", {}, stage), h("span", {}, ` ${WHAT[stage]}`))));
+}
+
+/** Says how many records of which sheets changed. */
+export function summary({ changed }) {
+  const sheets = Object.entries(changed);
+  if (sheets.length === 0) return h("span", { class: "soft" }, "No record changed.");
+  return h("span", { class: "chips" }, sheets.map(([sheet, { added, modified, removed }]) => {
+    const told = [added && `${number(added)} added`, modified && `${number(modified)} modified`, removed && `${number(removed)} removed`];
+    const signs = [added && `+${number(added)}`, modified && `~${number(modified)}`, removed && `−${number(removed)}`];
+    return h("span", { class: "chip" }, sheet, " ",
+      h("span", { class: "signs", "aria-hidden": "true" }, signs.filter(Boolean).join(" ")),
+      h("span", { class: "unseen" }, told.filter(Boolean).join(", ")));
+  }));
+}
+
+const WIDTH = 1000;
+const HEIGHT = 190;
+const LEFT = 58;
+const BOTTOM = 26;
+const TOP = 12;
+
+/** Draws how long each reload took, on a scale of powers of ten, from the oldest to now. */
+export function latencyPlot(reloads) {
+  const times = reloads.map(({ at }) => Date.parse(at));
+  const [first, last] = [Math.min(...times), Math.max(...times)];
+  const span = Math.max(last - first, 1000);
+  const all = reloads.map(({ durationMs }) => Math.max(durationMs, 0.1));
+  const low = 10 ** Math.floor(Math.log10(Math.min(...all)));
+  const high = 10 ** Math.ceil(Math.log10(Math.max(...all) * 1.01));
+  const decades = Math.max(1, Math.log10(high / low));
+  const right = WIDTH - 16;
+  const xOf = (time) => LEFT + 14 + ((time - first) / span) * (right - LEFT - 28);
+  const yOf = (value) => TOP + (1 - Math.log10(value / low) / decades) * (HEIGHT - TOP - BOTTOM);
+  const rules = [];
+  for (let value = low; value <= high * 1.01; value *= 10) {
+    rules.push(draw("line", { class: "rule", x1: LEFT, x2: right, y1: yOf(value), y2: yOf(value) }),
+      draw("text", { class: "tick", x: LEFT - 8, y: yOf(value) + 4, "text-anchor": "end" }, value < 1 ? `${value} ms` : ms(value).replace(".0", "")));
+  }
+  const middle = median(all);
+  const points = reloads.map((reload, index) => {
+    const [x, y] = [xOf(times[index]), yOf(all[index])];
+    const kind = !reload.ok ? "failed" : reload.outcome;
+    return draw("g", { class: `point ${kind}` },
+      draw("line", { x1: x, x2: x, y1: y, y2: HEIGHT - BOTTOM }),
+      reload.ok ? draw("circle", { cx: x, cy: y, r: 5 }) : draw("path", { d: `M${x - 5} ${y - 5}l10 10m0 -10l-10 10` }),
+      draw("title", {}, `${clock(reload.at)}: ${reload.outcome} in ${ms(reload.durationMs)}, ${short(reload.newCommit)}`));
+  });
+  const label = `${plural(reloads.length, "reload")} from ${clock(first)} to ${clock(last)}: half of them took up to ${ms(middle)}, the slowest ${ms(Math.max(...all))}`;
+  return h("figure", { class: "plot" },
+    draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
+      rules,
+      draw("line", { class: "median", x1: LEFT, x2: right, y1: yOf(middle), y2: yOf(middle) }),
+      points,
+      draw("text", { class: "tick", x: LEFT, y: HEIGHT - 6 }, clock(first)),
+      draw("text", { class: "tick", x: right, y: HEIGHT - 6, "text-anchor": "end" }, clock(last))),
+    h("figcaption", {}, `${label}.`));
+}
+
+function median(values) {
+  const sorted = [...values].sort((one, other) => one - other);
+  return sorted[Math.floor((sorted.length - 1) / 2)];
+}

@@ -1,0 +1,66 @@
+// What two commits have of each other: all records that differ, and the fields in which they do.
+
+import { read, sentence } from "./api.js";
+import { words } from "./diff.js";
+import { h, put } from "./dom.js";
+import { number, plural, short } from "./format.js";
+import { toRecord, toSheet } from "./route.js";
+import { shownValue, titleOf } from "./value.js";
+
+/** How many records are listed. */
+const LISTED = 100;
+
+export async function show({ element, route, signal }) {
+  const lead = h("p", { class: "lead" });
+  const list = h("div", {});
+  put(element, h("header", { class: "head" }, h("h1", { tabindex: "-1" }, "What changed"), lead), list);
+  const update = async ({ params }) => {
+    const [from, to] = [params.get("from") ?? "", params.get("to") ?? ""];
+    put(lead, "From ", h("code", { title: from }, short(from)), " to ", h("code", { title: to }, short(to)), ".");
+    try {
+      const diff = (await read(["_diff"], { from, to, limit: LISTED }, signal)).body;
+      put(list, records(diff));
+    } catch (error) {
+      if (error.name !== "AbortError") put(list, h("p", { class: "soft" }, sentence(error, "_diff")));
+    }
+  };
+  await update(route);
+  return update;
+}
+
+function records({ items, counts, total }) {
+  if (total === 0) return h("p", { class: "soft" }, "No record differs.");
+  const told = (name, { added, modified, removed }) =>
+    h("li", {}, h("a", { href: toSheet(name) }, name), ` ${[added && `${number(added)} added`, modified && `${number(modified)} modified`, removed && `${number(removed)} removed`].filter(Boolean).join(", ")}`);
+  return [
+    h("ul", { class: "counts" }, Object.entries(counts).map(([name, count]) => told(name, count))),
+    h("ol", { class: "changes" }, items.map(item)),
+    total > items.length && h("p", { class: "soft" }, `These are the first ${number(items.length)} of ${plural(total, "record")}.`),
+  ];
+}
+
+function item({ sheet, key, change, fields, value }) {
+  const name = value ? titleOf(value, key) : key;
+  const title = change === "removed" ? name : h("a", { href: toRecord(sheet, key) }, name);
+  return h("li", { class: "change" },
+    h("h2", {}, h("span", { class: `kind ${change}` }, change), " ", title),
+    h("p", { class: "soft" }, h("a", { href: toSheet(sheet) }, sheet), " / ", h("code", {}, key)),
+    change === "modified" ? fieldChanges(fields ?? []) : value !== undefined && h("details", {}, h("summary", {}, "Its value"), shownValue(value)));
+}
+
+/** Shows fields with what each was before and is after. */
+export function fieldChanges(fields) {
+  if (fields.length === 0) return h("p", { class: "soft" }, "No field differs.");
+  return h("dl", { class: "fields" }, fields.map(({ pointer, before, after }) =>
+    h("div", {}, h("dt", {}, h("code", {}, pointer || "the whole value")), h("dd", {}, difference(before, after)))));
+}
+
+function difference(before, after) {
+  if (typeof before === "string" && typeof after === "string") {
+    return h("p", { class: "words" }, words(before, after).map(([kind, text]) => (kind === "same" ? text : h(kind === "added" ? "ins" : "del", {}, text))));
+  }
+  return [
+    before !== undefined && h("div", { class: "removed-part" }, h("del", {}, shownValue(before))),
+    after !== undefined && h("div", { class: "added-part" }, h("ins", {}, shownValue(after))),
+  ];
+}

@@ -1,0 +1,122 @@
+// What the server says of itself, kept up to date: its status, its sheets, its reloads, and each change
+// as it goes live.
+
+import { read } from "./api.js";
+
+/** How often the status is asked for while changes are told by the server, and while they are not. */
+const QUIET = 5_000;
+const POLLING = 1_500;
+
+/** How long to wait before the server is asked again to tell its changes. */
+const AGAIN = 10_000;
+
+/** How many publications are remembered with their records. */
+const REMEMBERED = 50;
+
+class Live extends EventTarget {
+  status = null;
+  sheets = [];
+  reloads = null;
+  /** `loading`, `live`, `polling` or `lost`. */
+  connection = "loading";
+  /** The records that changed, by the commit that brought them. */
+  seen = new Map();
+  #source = null;
+  #timer = 0;
+  #refreshed = Promise.resolve();
+  /** When the server is asked again to tell its changes. */
+  #again = Infinity;
+
+  /** Reads everything once, and goes on from there. */
+  async begin() {
+    this.#again = 0;
+    await this.refresh();
+  }
+
+  /** Listens to `changes`, `status` or `reloads` until `signal` says otherwise. */
+  on(name, signal, listener) {
+    this.addEventListener(name, (event) => listener(event.detail), { signal });
+  }
+
+  /** Reads the status and the reloads, and the sheets when another commit is served. */
+  refresh() {
+    this.#refreshed = this.#refreshed.then(() => this.#refresh());
+    return this.#refreshed;
+  }
+
+  async #refresh() {
+    clearTimeout(this.#timer);
+    const before = this.status?.commit;
+    try {
+      const [status, reloads] = await Promise.all([read(["_status"]), this.#readReloads()]);
+      if (before !== status.body.commit) this.sheets = (await read(["_sheets"])).body.items;
+      this.status = status.body;
+      this.reloads = reloads;
+      this.connection = this.#source ? "live" : "polling";
+    } catch {
+      this.connection = "lost";
+    }
+    this.#emit("status");
+    this.#emit("reloads");
+    if (before && before !== this.status.commit && !this.#source) {
+      this.#emit("changes", { from: before, to: this.status.commit, items: null });
+    }
+    if (this.status && Date.now() > this.#again) this.#follow();
+    const pause = this.connection === "live" ? QUIET : POLLING;
+    this.#timer = setTimeout(() => (document.hidden ? this.#later() : this.refresh()), pause);
+  }
+
+  /** Waits until somebody looks again. */
+  #later() {
+    document.addEventListener("visibilitychange", () => this.refresh(), { once: true });
+  }
+
+  async #readReloads() {
+    try {
+      return (await read(["_reloads"])).body.items;
+    } catch (error) {
+      if (error.isMissingRoute) return null;
+      throw error;
+    }
+  }
+
+  /** Lets the server tell what changes; it is asked from time to time where it does not. */
+  #follow() {
+    this.#again = Infinity;
+    const since = this.status.commit;
+    const source = new EventSource(`api/_changes?since=${since}`);
+    source.addEventListener("open", () => {
+      this.#source = source;
+      if (this.connection === "polling") this.connection = "live";
+      this.#emit("status");
+    });
+    source.addEventListener("changes", (event) => this.#changed(JSON.parse(event.data)));
+    source.addEventListener("resync", () => this.#changed({ items: null }));
+    source.addEventListener("error", () => {
+      this.#source = null;
+      // The browser opens a stream again that broke, and leaves one alone that was refused.
+      if (source.readyState === EventSource.CLOSED) this.#refused(since);
+    });
+  }
+
+  /** Tries again later, unless the server does not know how to tell its changes. */
+  async #refused(since) {
+    const error = await read(["_changes"], { since }).then(() => null, (error) => error);
+    if (!error?.isMissingRoute) this.#again = Date.now() + AGAIN;
+  }
+
+  /** `items` are null where it is not known what changed. */
+  async #changed({ from, to, items }) {
+    if (items?.length > 0) this.seen.set(to, items);
+    if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.keys().next().value);
+    // The counts are read first, so that whoever listens sees them in step with the change.
+    await this.refresh();
+    if (items?.length !== 0) this.#emit("changes", { from, to, items });
+  }
+
+  #emit(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+}
+
+export const live = new Live();

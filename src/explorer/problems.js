@@ -1,0 +1,48 @@
+// What is wrong with the data: file, line, rule.
+
+import { read, sentence } from "./api.js";
+import { h, put, scrolling } from "./dom.js";
+import { plural } from "./format.js";
+import { live } from "./live.js";
+import { toSheet } from "./route.js";
+
+export async function show({ element, route, signal }) {
+  let sheet = route.params.get("sheet");
+  const lead = h("p", { class: "lead" }, "Files that cannot be records, and facts that contradict a rule.");
+  const list = h("div", {});
+  put(element, h("header", { class: "head" }, h("h1", { tabindex: "-1" }, "Problems"), lead), list);
+  const render = async () => {
+    try {
+      const { items, total } = (await read(["_problems"], undefined, signal)).body;
+      const listed = sheet === null ? items : items.filter((problem) => problem.sheet === sheet);
+      const of = sheet === null ? "" : ` in ${sheet}`;
+      put(lead, total === 0 ? "There are none: every file is a record that follows its rules."
+        : `${plural(listed.length, "problem")}${of}. A file with a problem is absent until it is mended.`,
+      sheet !== null && [" ", h("a", { href: "#/problems" }, "Show those of all sheets")]);
+      put(list, listed.length > 0 && table(listed));
+    } catch (error) {
+      if (error.name !== "AbortError") put(list, h("p", { class: "soft" }, sentence(error, "_problems")));
+    }
+  };
+  await render();
+  live.on("changes", signal, render);
+  return (next) => {
+    sheet = next.params.get("sheet");
+    return render();
+  };
+}
+
+function table(problems) {
+  const head = ["File", "Rule", "What is wrong"].map((name) => h("th", { scope: "col" }, name));
+  return scrolling("Problems", h("table", { class: "problem-table" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, problems.map(row))));
+}
+
+function row({ sheet, path, line, column, pointer, rule, message }) {
+  const place = [line, column].filter((part) => part !== undefined).join(":");
+  return h("tr", {},
+    h("th", { scope: "row" },
+      h("code", {}, path, place && h("span", { class: "place" }, `:${place}`)),
+      sheet && h("div", {}, h("a", { href: toSheet(sheet), class: "soft" }, sheet))),
+    h("td", {}, h("span", { class: "chip" }, rule)),
+    h("td", {}, message, pointer && h("div", { class: "soft" }, "at ", h("code", {}, pointer))));
+}

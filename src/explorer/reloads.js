@@ -1,0 +1,81 @@
+// The feed of reloads: each with its stages and what it changed, and how long they took over time.
+
+import { latencyPlot, legend, stageBar, stageText, summary } from "./chart.js";
+import { h, put, since, whenChanged } from "./dom.js";
+import { ms, plural, short } from "./format.js";
+import { live } from "./live.js";
+import { toCompare, toRecord } from "./route.js";
+
+/** How many records a reload names. */
+const NAMED = 5;
+
+const TRIGGERS = {
+  boot: "at the start",
+  webhook: "by a webhook",
+  poll: "by a poll",
+  audit: "by an audit",
+  operator: "by the operator",
+  push: "after a push of ours",
+};
+
+export async function show({ element, signal }) {
+  const plot = h("div", {});
+  const list = h("div", {});
+  const all = h("input", { type: "checkbox", id: "all-reloads", onchange: () => render() });
+  const choice = h("p", { class: "choice" }, all, h("label", { for: "all-reloads" }, "Also those that found nothing new"));
+  const render = () => {
+    if (!live.reloads) return put(list, h("p", { class: "soft" }, "This server does not answer _reloads yet, so they are not shown."));
+    const listed = live.reloads.filter((reload) => all.checked || isNews(reload));
+    put(plot, listed.length > 0 && latencyPlot([...listed].reverse()));
+    put(list, listed.length > 0 ? reloadList(listed) : h("p", { class: "soft" }, "Nothing has been reloaded since this server started."));
+  };
+  put(element,
+    h("header", { class: "head" }, h("h1", { tabindex: "-1" }, "Reloads"),
+      h("p", { class: "lead" }, "Each push as it went live: fetched, compared, decoded, applied beside the live state, and published by one swap.")),
+    plot, legend(), choice, list);
+  const renderNews = whenChanged(() => [live.reloads, [...live.seen.keys()]], render);
+  renderNews();
+  live.on("reloads", signal, renderNews);
+  live.on("changes", signal, renderNews);
+}
+
+/** The reloads that were shown before; others arrive. */
+const known = new Set();
+
+const isNews = ({ outcome }) => outcome !== "unchanged";
+
+/** Returns a list of reloads whose bars are on one scale. */
+export function reloadList(reloads) {
+  const longest = Math.max(...reloads.map(({ durationMs }) => durationMs));
+  const isFirst = known.size === 0;
+  const items = reloads.map((reload) => item(reload, longest, isFirst || known.has(reload.id)));
+  for (const { id } of reloads) known.add(id);
+  return h("ol", { class: "reloads" }, items);
+}
+
+function item(reload, longest, isKnown) {
+  const { at, ok, outcome, oldCommit, newCommit, trigger, durationMs, timings, reason, code } = reload;
+  const moved = oldCommit !== newCommit;
+  const told = [code, reason].filter(Boolean).join(", ").replaceAll("_", " ");
+  return h("li", { class: isKnown ? "reload" : "reload arrived" },
+    h("div", { class: "reload-head" },
+      h("span", { class: `outcome ${ok ? outcome : "failed"}` }, outcome),
+      since(at),
+      h("span", { class: "soft" }, TRIGGERS[trigger] ?? trigger),
+      moved ? h("a", { class: "commits", href: toCompare(oldCommit, newCommit), title: "What changed" }, h("code", {}, short(oldCommit)), " → ", h("code", {}, short(newCommit)))
+        : h("code", { class: "commits soft" }, short(newCommit)),
+      h("span", { class: "figure total" }, ms(durationMs))),
+    timings && h("div", { class: "reload-bar" }, stageBar(timings, longest)),
+    timings && h("p", { class: "stage-text" }, stageText(timings)),
+    told && h("p", { class: "why" }, ok ? "" : "The old state serves on: ", told),
+    moved && h("p", { class: "what" }, summary(reload), " ", named(newCommit)));
+}
+
+/** Names the first records that changed, where this page saw it. */
+function named(commit) {
+  const items = live.seen.get(commit) ?? [];
+  const links = items.slice(0, NAMED).map(({ sheet, key, change }) =>
+    change === "leave" ? h("span", { class: "gone" }, `${sheet}/${key}`) : h("a", { href: toRecord(sheet, key) }, `${sheet}/${key}`));
+  const more = items.length > NAMED ? ` and ${plural(items.length - NAMED, "more", "more")}` : "";
+  return h("span", { class: "named" }, links.map((link) => [link, " "]), more);
+}

@@ -1,0 +1,192 @@
+// The records of a sheet: searched as one types, filtered, counted, sorted, and paged by cursor.
+
+import { read, sentence } from "./api.js";
+import { announce, h, keepingFocus, put } from "./dom.js";
+import { countable, facets } from "./facets.js";
+import { chips, filterForm } from "./filters.js";
+import { plural, short } from "./format.js";
+import { live } from "./live.js";
+import { replace, toSheet } from "./route.js";
+import { columnChoice, columnsOf, recordTable } from "./table.js";
+
+/** How many records a page has. */
+const PAGE = 50;
+
+/** How long typing has to pause, and changes have to settle, before the list is read. */
+const PAUSE = 180;
+
+/** The parameters that are no filters. */
+const OTHERS = ["q", "sort", "fields", "cursor"];
+
+/** How long a changed row is marked. */
+const FRESH = 4_000;
+
+export async function show({ element, route, signal }) {
+  const page = new SheetPage(route, signal);
+  put(element, page.parts());
+  await page.begin();
+  live.on("changes", signal, (changes) => page.changed(changes));
+  return (next) => page.update(next);
+}
+
+class SheetPage {
+  #lead = h("p", { class: "lead" });
+  #chips = h("div", {});
+  #columns = h("div", { class: "tool" });
+  #facets = h("div", { class: "facets" });
+  #table = h("div", {});
+  #pager = h("nav", { class: "pager", "aria-label": "Pages" });
+  #input;
+  #asked = new AbortController();
+  #pause = 0;
+  /** The cursors of the pages before this one. */
+  #trail = [];
+  #countable = [];
+  #fresh = new Set();
+  #result = null;
+
+  constructor({ rest, params }, signal) {
+    [this.name] = rest;
+    this.params = params;
+    signal.addEventListener("abort", () => {
+      this.#asked.abort();
+      clearTimeout(this.#pause);
+    });
+    this.#input = h("input", {
+      type: "search", id: "sheet-text", autocomplete: "off", spellcheck: "false", placeholder: "Words, “a phrase”, pre*",
+      oninput: () => this.#soon(() => this.#go({ q: this.#input.value.trim() || null })),
+    });
+    this.#input.value = params.get("q") ?? "";
+  }
+
+  /** The fields that the list may be filtered and sorted by. */
+  get #fields() {
+    return live.sheets.find(({ name }) => name === this.name)?.fields ?? [];
+  }
+
+  parts() {
+    const form = filterForm(this.#fields, (filter, value) => this.#go({}, [[filter, value]]));
+    return [
+      h("header", { class: "head" }, h("p", { class: "over" }, "Sheet"), h("h1", { tabindex: "-1" }, this.name), this.#lead),
+      h("div", { class: "tools" },
+        h("form", { class: "tool grow", role: "search", "aria-label": `Search in ${this.name}`, onsubmit: (event) => event.preventDefault() },
+          h("label", { for: "sheet-text" }, "Search"), this.#input),
+        form, this.#columns),
+      this.#chips,
+      h("div", { class: "with-facets" }, this.#facets, h("div", { class: "listed" }, this.#table, this.#pager)),
+    ];
+  }
+
+  async begin() {
+    this.#countable = await countable(this.name, this.#fields, this.#asked.signal).catch(() => []);
+    await this.#read();
+  }
+
+  async update({ params }) {
+    this.params = params;
+    if (document.activeElement !== this.#input) this.#input.value = params.get("q") ?? "";
+    await this.#read();
+  }
+
+  #soon(work) {
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(work, PAUSE);
+  }
+
+  #filters() {
+    return [...this.params].filter(([name]) => !OTHERS.includes(name));
+  }
+
+  /** Goes to the list with other parameters, from its first page. */
+  #go(changed, added = [], removed = []) {
+    const isRemoved = ([name, value]) => removed.some(([other, text]) => name === other && value === text);
+    const params = [...this.params].filter(([name, value]) => name !== "cursor" && !(name in changed) && !isRemoved([name, value]));
+    const given = Object.entries(changed).filter(([, value]) => value !== null);
+    this.#trail = [];
+    replace(toSheet(this.name, [...params, ...given, ...added]));
+  }
+
+  async #read() {
+    this.#asked.abort();
+    this.#asked = new AbortController();
+    const params = new URLSearchParams(this.params);
+    params.set("limit", PAGE);
+    // Columns are chosen among all fields, so all are read.
+    params.delete("fields");
+    if (this.#countable.length > 0) params.set("facets", this.#countable.join(","));
+    try {
+      this.#result = await read([this.name], params, this.#asked.signal);
+      keepingFocus(() => this.#render());
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      const isExpired = error.code === "cursor_expired";
+      put(this.#lead, error.status === 404 ? "There is no such sheet, or none that is public." : sentence(error, "lists"), " ",
+        (isExpired || error.status === 422) && h("a", { href: toSheet(this.name) }, "Show the whole sheet"));
+      this.#showChips();
+      put(this.#table);
+      put(this.#pager);
+    }
+  }
+
+  #render() {
+    const { body, commit } = this.#result;
+    const { items, total } = body;
+    const isFiltered = this.#filters().length > 0 || this.params.has("q");
+    const told = `${plural(total, "record")}${isFiltered ? " match" + (total === 1 ? "es" : "") : ""}`;
+    put(this.#lead, told, commit && [" at ", h("code", { title: commit }, short(commit))], ".");
+    announce(told);
+    this.#showChips();
+    const isOpen = this.#facets.firstChild?.open ?? window.matchMedia("(min-width: 62rem)").matches;
+    put(this.#facets, facets(body.facets ?? {}, this.#filters(), isOpen, (filter, isSet) => (isSet ? this.#go({}, [], [filter]) : this.#go({}, [filter]))));
+    const columns = this.params.get("fields")?.split(",") ?? columnsOf(items, this.#fields, this.#countable);
+    // A choice that somebody makes right now is left alone.
+    const isChoosing = this.#columns.firstChild?.open && this.#columns.contains(document.activeElement);
+    if (!isChoosing) put(this.#columns, columnChoice(this.#fields, columns, (fields) => {
+      this.#columns.firstChild.open = false;
+      this.#columns.querySelector("summary").focus();
+      this.#go({ fields: fields.join(",") || null });
+    }));
+    put(this.#table, items.length === 0 ? h("p", { class: "soft nothing" }, "No record is like that.")
+      : recordTable({ sheet: this.name, items, columns, fields: this.#fields, sort: this.params.get("sort") ?? "", fresh: this.#fresh, onsort: (sort) => this.#go({ sort }) }));
+    this.#showPager();
+  }
+
+  #showChips() {
+    put(this.#chips, chips(this.#filters(), (filter) => this.#go({}, [], [filter]), () => this.#go({}, [], this.#filters())));
+  }
+
+  #showPager() {
+    const { next, total, items } = this.#result.body;
+    const cursor = this.params.get("cursor");
+    const to = (name, target, trail) => h("button", { type: "button", class: "quiet", onclick: () => this.#turn(target, trail) }, name);
+    const first = this.#trail.length * PAGE + 1;
+    const isKnown = !cursor || this.#trail.length > 0;
+    put(this.#pager,
+      cursor && to("First page", null, []),
+      this.#trail.length > 0 && to("Previous", this.#trail.at(-1), this.#trail.slice(0, -1)),
+      (next || cursor) && items.length > 0 && h("span", { class: "soft" }, isKnown ? `${first} to ${first + items.length - 1} of ${total}` : `${items.length} of ${total}`),
+      next && to("Next", next, [...this.#trail, cursor ?? null]));
+  }
+
+  #turn(cursor, trail) {
+    const params = [...this.params].filter(([name]) => name !== "cursor");
+    this.#trail = trail;
+    location.hash = toSheet(this.name, cursor ? [...params, ["cursor", cursor]] : params);
+    document.querySelector("h1").focus();
+  }
+
+  /** Reads the first page again when the sheet changes; later pages keep the commit they began with. */
+  changed({ items }) {
+    const ours = items?.filter(({ sheet }) => sheet === this.name);
+    if (ours?.length === 0) return;
+    if (this.params.has("cursor")) {
+      put(this.#lead, "The sheet has changed; these pages are of the commit they began with. ", h("a", { href: toSheet(this.name, [...this.params].filter(([name]) => name !== "cursor")) }, "Begin anew"));
+      return;
+    }
+    for (const { key } of ours ?? []) {
+      this.#fresh.add(key);
+      setTimeout(() => this.#fresh.delete(key), FRESH);
+    }
+    this.#soon(() => this.#read());
+  }
+}

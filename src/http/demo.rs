@@ -1,0 +1,56 @@
+//! `POST /api/_demo/push`: a change is pushed to the sample remote of the demonstration, and goes
+//! live as any push does. No other server has this route.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::{IntoResponse, Response};
+use headwater_engine::engine::RequestKind;
+use headwater_engine::report::Trigger;
+use serde::Serialize;
+
+use super::app::App;
+use super::current::{COMMIT, commit_header, not_ready};
+use super::error::{ApiError, Code};
+use super::json::Json;
+use super::view::PublicReload;
+use crate::exit::Failure;
+
+/// A page of another origin cannot send it: its browser asks first, and is not allowed to.
+const ASKED: HeaderName = HeaderName::from_static("x-headwater-demo");
+
+/// Pushes changes to the sample remote.
+pub struct Demo(Box<dyn Fn() -> Result<String, Failure> + Send + Sync>);
+
+impl Demo {
+    /// Returns what commits and pushes the next change by calling `push`, which may block and returns
+    /// the message of the commit.
+    pub fn new(push: impl Fn() -> Result<String, Failure> + Send + Sync + 'static) -> Self {
+        Self(Box::new(push))
+    }
+}
+
+#[derive(Serialize)]
+struct Pushed {
+    message: String,
+    reload: PublicReload,
+}
+
+/// Pushes the next change, tells the engine as a webhook would, and answers when it is live.
+pub(super) async fn push(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
+    if !headers.contains_key(ASKED) {
+        let told = format!("the header {ASKED} is missing, which only this server's page sends");
+        return Err(ApiError::explained(Code::InvalidHeader, told));
+    }
+    let shared = app.clone();
+    let pushed = app.blocking.run(move || {
+        let Demo(push) = shared.demo.as_ref().ok_or(Code::NotFound)?;
+        push().map_err(|failure| ApiError::caused_by(Code::Internal, &failure))
+    });
+    let message = pushed.await?;
+    let ticket = app.live.submit(RequestKind::Reload, Trigger::Webhook);
+    let report = ticket.verdict.await.map_err(|_| not_ready())?.report;
+    let snapshot = app.live.snapshot().ok_or_else(not_ready)?;
+    let commit = commit_header(report.serving);
+    let pushed = Pushed { message, reload: PublicReload::of(&report, &snapshot) };
+    Ok(([(COMMIT, commit)], Json(pushed)).into_response())
+}

@@ -1,0 +1,160 @@
+//! The explorer: one page at `/` that reads the public API, with its files below `/_explorer/`. They
+//! are plain files in `src/explorer`, embedded as they are.
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use super::app::App;
+use super::error::{ApiError, Code};
+use super::etag;
+use crate::config::BasePath;
+
+/// The page runs and shows its own files and reads its own server, and nothing else. No text can
+/// become a script or markup on the way: the page sets none, and the browser does not let it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'; require-trusted-types-for 'script'; \
+                      trusted-types 'none'";
+
+/// A file of the page.
+struct File {
+    name: &'static str,
+    media_type: &'static str,
+    bytes: &'static [u8],
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! embedded {
+    ($name:literal, $media_type:expr) => {
+        File {
+            name: $name,
+            media_type: $media_type,
+            bytes: include_bytes!(concat!("../explorer/", $name)),
+        }
+    };
+}
+
+const PAGE: File = embedded!("index.html", HTML);
+
+const FILES: &[File] = &[
+    embedded!("explorer.css", CSS),
+    embedded!("icon.svg", SVG),
+    embedded!("api.js", JS),
+    embedded!("app.js", JS),
+    embedded!("banner.js", JS),
+    embedded!("chart.js", JS),
+    embedded!("compare.js", JS),
+    embedded!("demo.js", JS),
+    embedded!("diff.js", JS),
+    embedded!("dom.js", JS),
+    embedded!("facets.js", JS),
+    embedded!("filters.js", JS),
+    embedded!("format.js", JS),
+    embedded!("live.js", JS),
+    embedded!("overview.js", JS),
+    embedded!("problems.js", JS),
+    embedded!("record.js", JS),
+    embedded!("reloads.js", JS),
+    embedded!("route.js", JS),
+    embedded!("search.js", JS),
+    embedded!("sheet.js", JS),
+    embedded!("table.js", JS),
+    embedded!("value.js", JS),
+];
+
+/// Returns the routes of the page, below the base path.
+pub(super) fn routes(base: &BasePath) -> Router<App> {
+    let routes = Router::new().route("/_explorer/{name}", get(file));
+    match base.as_str() {
+        "" => routes.route("/", get(page)),
+        _ => routes.route("/", get(slash)),
+    }
+}
+
+/// Returns the page at the base path with its slash, below which its links are relative.
+pub(super) fn below(base: &str) -> Router<App> {
+    Router::new().route(&format!("{base}/"), get(page))
+}
+
+async fn page(headers: HeaderMap) -> Response {
+    answer(&PAGE, &headers)
+}
+
+/// Goes to the page, from the base path without its slash.
+async fn slash(State(app): State<App>) -> Response {
+    let page = format!("{}/", app.base_path.as_str());
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, page)]).into_response()
+}
+
+async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+    let file = FILES.iter().find(|file| file.name == name);
+    Ok(answer(file.ok_or(Code::NotFound)?, &headers))
+}
+
+/// Answers with a file, or with 304 when the caller has it. It is asked for each time, since another
+/// version of the server has others under the same names.
+fn answer(file: &File, headers: &HeaderMap) -> Response {
+    let tag = etag::of(file.bytes);
+    let mut response = match etag::is_known(headers, &tag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => file.bytes.into_response(),
+    };
+    let fixed = [
+        (header::CONTENT_TYPE, file.media_type),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    for (name, value) in fixed {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response.headers_mut().insert(header::ETAG, tag);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_page_is_embedded() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/explorer");
+        let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.map(|name| name.into_string().unwrap()).collect();
+        names.retain(|name| name != PAGE.name);
+        names.sort_unstable();
+        let mut embedded: Vec<_> = FILES.iter().map(|file| file.name).collect();
+        embedded.sort_unstable();
+        assert_eq!(embedded, names);
+    }
+
+    #[test]
+    fn every_module_is_there_that_another_one_imports() {
+        for File { name, bytes, .. } in FILES {
+            let text = std::str::from_utf8(bytes).unwrap();
+            for line in text.lines().filter(|line| line.contains(" from \"")) {
+                let import = line.split('"').nth(1).unwrap().trim_start_matches("./");
+                assert!(FILES.iter().any(|file| file.name == import), "{name} imports {import}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_of_the_page_is_named_on_another_host_or_set_as_markup() {
+        for File { name, bytes, .. } in FILES.iter().chain([&PAGE]) {
+            let text = std::str::from_utf8(bytes).unwrap();
+            let text = text.replace("http://www.w3.org/2000/svg", "");
+            for wrong in ["http://", "https://", "innerHTML", "insertAdjacentHTML", "eval("] {
+                assert!(!text.contains(wrong), "{name}: {wrong}");
+            }
+        }
+    }
+}

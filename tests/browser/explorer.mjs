@@ -1,0 +1,368 @@
+// Goes through the explorer as a user does. Arguments: the program, and where the pictures go.
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+import { check, closing, equal, holds, watched } from "./checks.mjs";
+import { HOSTILE, demo, odd } from "./servers.mjs";
+
+const [program, pictures] = process.argv.slice(2);
+const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+rmSync(pictures, { recursive: true, force: true });
+mkdirSync(pictures, { recursive: true });
+const servers = await Promise.all([demo(program), odd(program)]);
+const [{ address: home }, { address: below }] = servers;
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS });
+
+try {
+  await throughTheDemo();
+  await withoutAStream();
+  await throughOddRecords();
+  await whatIsNotAsUsual();
+  await pictured();
+} finally {
+  await browser.close();
+  await Promise.all(servers.map(({ stop }) => stop()));
+}
+process.exit(closing());
+
+/** Opens a page; every wait ends after a while. */
+async function opened(address, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(8_000);
+  const page = await context.newPage();
+  const seen = watched(page, new URL(address).origin);
+  await page.goto(address);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  return { page, seen, close: () => context.close() };
+}
+
+async function throughTheDemo() {
+  const { page, seen, close } = await opened(`${home}/`);
+  const main = page.locator("main");
+  const heading = (name) => page.getByRole("heading", { level: 1, name }).waitFor();
+  const rows = async () => main.locator("tbody tr").count();
+
+  await check("the overview lists the public sheets with their counts, and no others", async () => {
+    await heading("published");
+    const names = await main.locator(".sheet-table tbody th").allInnerTexts();
+    holds(names.includes("projects") && names.includes("people"), names.join());
+    holds(!names.some((name) => /revocations|slug-history|interest/.test(name)), names.join());
+    const text = await main.locator(".sheet-table tr", { hasText: "projects" }).first().innerText();
+    holds(/\b\d+\b/.test(text), text);
+  });
+
+  await check("the keyboard comes to the skip link first, and by it to the content", async () => {
+    await page.keyboard.press("Tab");
+    equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
+    await page.keyboard.press("Enter");
+    equal(await page.evaluate(() => document.activeElement.id), "main");
+  });
+
+  await check("a sheet is a table, and its link has the focus go to its heading", async () => {
+    await page.getByRole("navigation", { name: "Explorer" }).getByRole("link", { name: "projects" }).click();
+    await heading("projects");
+    equal(await page.evaluate(() => document.activeElement.tagName), "H1");
+    await main.locator("tbody tr").first().waitFor();
+    equal(await rows(), 8);
+    equal(await page.title(), "projects · Headwater");
+  });
+
+  await check("a column sorts up, down, and as it was", async () => {
+    const column = () => main.getByRole("columnheader", { name: "title" });
+    const firstRow = () => main.locator("tbody th").first().innerText();
+    const before = await firstRow();
+    await column().getByRole("button").click();
+    await main.locator('th[aria-sort="ascending"]').waitFor();
+    equal(await page.evaluate(() => document.activeElement.id), "sort-title");
+    await column().getByRole("button").click();
+    await main.locator('th[aria-sort="descending"]').waitFor();
+    equal(await firstRow(), "tree-census");
+    await column().getByRole("button").click();
+    await main.locator("th[aria-sort]").waitFor({ state: "detached" });
+    equal(await firstRow(), before);
+  });
+
+  await check("a facet filters, keeps the focus, and is taken away again", async () => {
+    const facet = main.getByRole("group", { name: "stage" }).getByRole("checkbox", { name: /^testing/ });
+    await facet.check();
+    await main.getByText("2 records match").waitFor();
+    holds((await page.evaluate(() => location.hash)).includes("stage=testing"), "the address has the filter");
+    holds((await page.evaluate(() => document.activeElement.id)).startsWith("facet-stage"), "the focus stays");
+    await page.getByRole("button", { name: "Remove the filter: stage is testing" }).click();
+    await main.getByText("8 records").waitFor();
+  });
+
+  await check("a filter is set by its form, and a link to it shows the same", async () => {
+    await page.getByText("Filter", { exact: true }).click();
+    await page.getByLabel("Field").selectOption("createdAt");
+    await page.getByLabel("Condition").selectOption("[gte]");
+    await page.getByLabel("Value").fill("2024");
+    await page.getByRole("button", { name: "Add the filter" }).click();
+    await main.getByRole("button", { name: "Remove the filter: createdAt from 2024" }).waitFor();
+    const count = await rows();
+    holds(count > 0 && count < 8, `${count} rows`);
+    const other = await opened(page.url());
+    await other.page.locator("main tbody tr").first().waitFor();
+    equal(await other.page.locator("main tbody tr").count(), count);
+    await other.close();
+    await page.getByRole("button", { name: "Remove the filter: createdAt from 2024" }).click();
+    await main.getByText("8 records").waitFor();
+  });
+
+  await check("columns are chosen", async () => {
+    await page.locator("summary", { hasText: "Columns" }).click();
+    await page.getByRole("group", { name: "Columns" }).getByLabel("chatChannel").check();
+    await page.getByRole("button", { name: "Show these" }).click();
+    await main.getByRole("columnheader", { name: "chatChannel" }).waitFor();
+  });
+
+  await check("a sheet is searched as one types", async () => {
+    await page.locator("#sheet-text").pressSequentially("trees", { delay: 30 });
+    await main.getByText("1 record matches").waitFor();
+    equal(await main.locator("tbody th").innerText(), "tree-census");
+    equal(await page.evaluate(() => document.activeElement.id), "sheet-text");
+  });
+
+  await check("all sheets are searched as one types, and what matches is marked", async () => {
+    await page.locator("#find-text").pressSequentially("ferry", { delay: 30 });
+    await heading("Search");
+    await main.locator(".hit mark").first().waitFor();
+    equal((await main.locator(".hit mark").first().innerText()).toLowerCase(), "ferry");
+    equal(await page.evaluate(() => document.activeElement.id), "find-text");
+    await page.locator("#find-text").fill("");
+  });
+
+  await check("a record shows its value", async () => {
+    await page.goto(`${home}/#/record/projects/tree-census`);
+    await heading("Tree Census");
+    await main.getByText("Counting street trees block by block, with a method").waitFor();
+  });
+
+  await check("a pushed change goes live on the page that is open, with its stages", async () => {
+    await page.locator("#state .dot.live").waitFor();
+    const loads = seen.loads;
+    await page.getByRole("button", { name: "Push a change" }).click();
+    const pushed = page.getByRole("region", { name: "Pushed changes" });
+    await pushed.getByText("Count another block").waitFor();
+    const bar = await pushed.getByRole("img").getAttribute("aria-label");
+    for (const stage of ["fetch", "diff", "decode", "apply", "text", "swap"]) holds(bar.includes(stage), bar);
+    await main.getByText("1 block is done").first().waitFor();
+    holds(await page.locator(".entry.fresh").count() > 0, "what is new is marked");
+    equal(seen.loads, loads);
+  });
+
+  await check("the history has both commits, and what differs between them", async () => {
+    await main.locator(".commits-list li").nth(1).waitFor();
+    equal(await main.locator(".commits-list .summary").allInnerTexts(), ["Count another block", "The sample"]);
+    await main.locator(".fields ins").first().waitFor();
+    holds((await main.locator(".fields ins").allInnerTexts()).join(" ").includes("done"), "the new words are marked");
+    await main.getByRole("radio", { name: /^Before: .* Count another block/ }).check();
+    await main.getByText("These are the same commit").waitFor();
+    holds(page.url().includes("from="), page.url());
+    await main.getByRole("radio", { name: /^Before: .* The sample/ }).check();
+    await main.locator(".fields ins").first().waitFor();
+  });
+
+  await check("a record is shown as it was", async () => {
+    await main.locator(".commits-list li").nth(1).getByRole("link").click();
+    await main.getByText("As it was").waitFor();
+    await main.getByText("with a method that gives honest error bars").first().waitFor();
+    await main.getByRole("link", { name: "Show it as it is now" }).click();
+    await main.getByText("As it was").waitFor({ state: "detached" });
+  });
+
+  await check("the feed has the reload, its stages, its records and its plot", async () => {
+    await page.getByRole("link", { name: "Reloads", exact: true }).click();
+    await heading("Reloads");
+    const first = main.locator(".reload").first();
+    await first.getByRole("link", { name: "projects/tree-census" }).waitFor();
+    holds((await first.innerText()).includes("applied"), await first.innerText());
+    holds((await first.getByRole("img").getAttribute("aria-label")).includes("swap"), "the bar tells its stages");
+    holds((await main.locator(".plot svg").getAttribute("aria-label")).includes("reload"), "the plot tells what it shows");
+  });
+
+  await check("another push appears in the feed by itself", async () => {
+    const before = await main.locator(".reload").count();
+    await page.getByRole("button", { name: "Push a change" }).click();
+    await main.getByText("help-wanted-roles").first().waitFor();
+    await page.waitForFunction((count) => document.querySelectorAll("main .reload").length > count, before);
+  });
+
+  await check("two commits are compared, field by field", async () => {
+    await main.locator(".reload .commits").nth(1).click();
+    await heading("What changed");
+    await main.getByRole("link", { name: "tree-census" }).or(main.getByRole("link", { name: "Tree Census" })).first().waitFor();
+    await main.locator("ins").first().waitFor();
+  });
+
+  await check("the address keeps what is shown when one goes back", async () => {
+    await page.goBack();
+    await heading("Reloads");
+  });
+
+  await check("nothing was asked of another host, and nothing went wrong on the way", async () => {
+    equal(seen.strangers, []);
+    equal(seen.errors, []);
+  });
+  await close();
+}
+
+/** A server, or a proxy on the way, that does not stream. */
+async function withoutAStream() {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(10_000);
+  const page = await context.newPage();
+  const missing = { status: 404, contentType: "application/problem+json", body: JSON.stringify({ code: "not_found", title: "There is nothing here" }) };
+  for (const route of ["**/api/_changes*", "**/api/_history/**", "**/api/_diff*"]) await page.route(route, (each) => each.fulfill(missing));
+
+  await check("without a stream the page asks for changes, and shows them all the same", async () => {
+    await page.goto(`${home}/#/sheet/projects?sort=title`);
+    await page.locator("#state .dot.polling").waitFor();
+    await page.locator("main tbody tr").first().waitFor();
+    const commit = await page.locator("#state code").innerText();
+    await page.request.post(`${home}/api/_demo/push`, { headers: { "X-Headwater-Demo": "push" } });
+    await page.waitForFunction((before) => document.querySelector("#state code").textContent !== before, commit);
+    await page.waitForFunction(() => document.querySelector("main .lead code")?.textContent === document.querySelector("#state code").textContent);
+  });
+
+  await check("what a server does not answer yet is said in a sentence", async () => {
+    await page.goto(`${home}/#/record/projects/tree-census`);
+    await page.getByText("This server tells no history of this record").waitFor();
+    await page.goto(`${home}/#/compare?from=a&to=b`);
+    await page.getByText("This server does not answer _diff yet").waitFor();
+  });
+  await context.close();
+}
+
+async function throughOddRecords() {
+  const { page, seen, close } = await opened(`${below}/#/sheet/items`);
+  const main = page.locator("main");
+  const keys = () => main.locator("tbody th").allInnerTexts();
+  await main.locator("tbody tr").first().waitFor();
+
+  await check("below a base path a sheet is paged by cursor, forth and back", async () => {
+    const first = await keys();
+    equal(first.length, 50);
+    await page.getByRole("button", { name: "Next" }).click();
+    await main.getByText("51 to 100 of 121").waitFor();
+    const second = await keys();
+    holds(!second.some((key) => first.includes(key)), "no record twice");
+    await page.getByRole("button", { name: "Next" }).click();
+    await main.getByText("101 to 121 of 121").waitFor();
+    await page.getByRole("button", { name: "Previous" }).click();
+    await main.getByText("51 to 100 of 121").waitFor();
+    equal(await keys(), second);
+    await page.getByRole("button", { name: "First page" }).click();
+    await main.getByText("1 to 50 of 121").waitFor();
+    equal(await keys(), first);
+  });
+
+  await check("markup in a record is text", async () => {
+    await page.goto(`${below}/#/record/items/hostile`);
+    await page.getByRole("heading", { level: 1, name: HOSTILE }).waitFor();
+    equal(await main.locator("img, script, a[href^='javascript']").count(), 0);
+    holds(!(await page.title()).startsWith("owned"), "nothing of it ran");
+    await page.goto(`${below}/#/search?q=onerror`);
+    await main.locator(".hit mark").first().waitFor();
+    equal(await main.locator("img, script").count(), 0);
+  });
+
+  await check("problems have their file and line", async () => {
+    await page.getByRole("link", { name: /^Problems/ }).click();
+    await main.getByText("notes/broken.toml").waitFor();
+    const text = await main.locator("tr", { hasText: "notes/broken.toml" }).innerText();
+    holds(/notes\/broken\.toml:\d+/.test(text) && text.includes("malformed"), text);
+  });
+
+  await check("only the demonstration has the button", async () => {
+    equal(await page.getByRole("button", { name: "Push a change" }).count(), 0);
+  });
+
+  await check("below the base path, too, nothing strange was asked or went wrong", async () => {
+    equal(seen.strangers, []);
+    equal(seen.errors, []);
+  });
+  await close();
+}
+
+/** Rewrites the status on its way, for states that are hard to come by. */
+async function unusual(page) {
+  await page.route("**/api/_status", async (route) => {
+    const response = await route.fetch();
+    const status = await response.json();
+    const since = "2026-05-01T10:00:00Z";
+    await route.fulfill({ response, json: {
+      ...status, degraded: true, branchMissing: true,
+      pinned: { commit: status.commit, since },
+      held: { id: "1-2", commit: "f".repeat(40), reason: "refused", since, problemsTotal: 3 },
+    } });
+  });
+}
+
+async function whatIsNotAsUsual() {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+  context.setDefaultTimeout(8_000);
+  const page = await context.newPage();
+  await check("what is pinned, held, missing or degraded is said above everything", async () => {
+    await unusual(page);
+    await page.goto(`${home}/`);
+    const banner = page.getByRole("status", { name: "State of the server" });
+    for (const text of ["Pinned", "A push is held", "3 problems", "The branch is gone", "Degraded"]) {
+      await banner.getByText(text).first().waitFor();
+    }
+  });
+  await check("a server that does not answer any more is told of", async () => {
+    await page.route("**/api/**", (route) => route.abort());
+    await page.locator("#state .dot.lost").waitFor();
+    await page.getByRole("status", { name: "State of the server" }).getByText("Offline").waitFor();
+  });
+  await context.close();
+}
+
+/** Takes a picture of each page in each width and colour, and lets axe look at it. */
+async function pictured() {
+  // So that there is something to see: six pushes in all, and a record with a history.
+  for (let push = 0; push < 4; push += 1) {
+    await fetch(`${home}/api/_demo/push`, { method: "POST", headers: { "X-Headwater-Demo": "push" } });
+  }
+  const { items } = await (await fetch(`${home}/api/_reloads`)).json();
+  const moved = items.find(({ changed }) => changed.projects?.modified > 1);
+  const compare = `#/compare?from=${moved.oldCommit}&to=${moved.newCommit}`;
+  const pages = [
+    ["overview", home, "#/", ".sheet-table tbody tr"],
+    ["reloads", home, "#/reloads", ".reload"],
+    ["sheet", home, "#/sheet/projects", "tbody tr"],
+    ["filtered", home, "#/sheet/people?accountLevel=user&sort=-createdAt", "tbody tr"],
+    ["record", home, "#/record/projects/tree-census", ".fields ins"],
+    ["compare", home, compare, "ins"],
+    ["search", home, "#/search?q=trees", ".hit"],
+    ["problems", below, "#/problems", "tbody tr"],
+    ["pages", below, "#/sheet/items", "tbody tr"],
+    ["banners", home, "#/", ".banner"],
+  ];
+  for (const width of [1280, 390]) {
+    for (const colorScheme of ["light", "dark"]) {
+      const context = await browser.newContext({ viewport: { width, height: width > 500 ? 900 : 844 }, colorScheme, reducedMotion: "reduce" });
+      context.setDefaultTimeout(8_000);
+      for (const [name, origin, hash, selector] of pages) {
+        await check(`axe finds nothing: ${name}, ${width} pixels, ${colorScheme}`, async () => {
+          const page = await context.newPage();
+          if (name === "banners") await unusual(page);
+          await page.goto(`${origin}/${hash}`);
+          await page.locator(`.body ${selector}`).first().waitFor();
+          await page.screenshot({ path: join(pictures, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+          await page.evaluate(axe.source);
+          const { violations } = await page.evaluate(() => window.axe.run());
+          holds(violations.length === 0, violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 120)} ${node.any[0]?.message ?? ""}`).join(" | ")}`).join("\n"));
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+          holds(wide <= width, `the page is ${wide} pixels wide`);
+          await page.close();
+        });
+      }
+      await context.close();
+    }
+  }
+}

@@ -1,0 +1,57 @@
+// The servers that the page is tried on: the demonstration, and a repository of odd records.
+import { spawn, execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** Starts `program` and returns `{ origin, stop }` once it has printed its address. */
+async function started(program, args) {
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const address = await new Promise((resolve, reject) => {
+    let text = "";
+    child.stdout.on("data", (data) => {
+      text += data;
+      const found = text.match(/http:\/\/[\d.:]+\S*/);
+      if (found && text.includes("\n")) resolve(found[0]);
+    });
+    child.once("exit", (code) => reject(new Error(`${program} ${args[0]} ended with ${code}: ${text}`)));
+  });
+  const stop = async () => {
+    child.kill("SIGINT");
+    await ended;
+  };
+  return { address, stop };
+}
+
+export const demo = (program) => started(program, ["demo", "--listen", "127.0.0.1:0"]);
+
+/** Texts that must stay texts. */
+export const HOSTILE = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
+
+/** Serves 120 items, one of them hostile, and two broken files, below `/data`. */
+export async function odd(program) {
+  const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
+  const write = (path, text) => writeFileSync(join(folder, path), text);
+  mkdirSync(join(folder, "items"));
+  mkdirSync(join(folder, "notes"));
+  for (let n = 0; n < 120; n += 1) {
+    const name = String(n).padStart(3, "0");
+    const item = { title: `Item ${name}`, rank: n, even: n % 2 === 0, kind: ["stone", "leaf", "bone"][n % 3], tags: ["a", `t${n % 4}`], place: { city: n % 5 ? "Aue" : "Ems" } };
+    write(`items/${name}.json`, JSON.stringify(item));
+  }
+  write("items/hostile.json", JSON.stringify({ title: HOSTILE, link: "javascript:document.title='owned'" }));
+  write("notes/good.toml", "title = \"Good\"\n");
+  write("notes/broken.toml", "title = \"Good\"\nbody = \"never closed\n");
+  write("notes/broken.json", "{ \"title\": \"Cut");
+  const git = (...args) => execFileSync("git", ["-c", "user.name=Test", "-c", "user.email=test@example.org", ...args], { cwd: folder });
+  git("init", "--quiet", "--initial-branch", "main");
+  git("add", ".");
+  git("commit", "--quiet", "--message", "Odd records");
+  const server = await started(program, ["serve", "--repo", folder, "--listen", "127.0.0.1:0", "--base-path", "/data", "--log", "warn"]);
+  const stop = async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { address: server.address, stop };
+}
