@@ -1,7 +1,7 @@
 // The frame: navigation, search, the banner, and one page at a time by the hash of the address.
 
 import { showBanner, showState } from "./banner.js";
-import { showDemo } from "./demo.js";
+import { hidePushed, showDemo } from "./demo.js";
 import { announce, count, h, put, whenChanged } from "./dom.js";
 import { number, plural } from "./format.js";
 import { live } from "./live.js";
@@ -31,6 +31,7 @@ async function go() {
   shown.leave.abort();
   const leave = new AbortController();
   shown = { place, leave, update: null };
+  if (!isFirst) hidePushed();
   marked(route);
   const page = PAGES[route.name];
   const element = h("div", { class: `page ${route.name}` });

@@ -54,7 +54,9 @@ export function summary({ changed }) {
   }));
 }
 
-const WIDTH = 1000;
+/** As wide as the page is, so that its texts are as large as the others. */
+const widthOfPage = () => Math.min(1000, Math.max(320, document.getElementById("main").clientWidth));
+
 const HEIGHT = 190;
 const LEFT = 58;
 const BOTTOM = 26;
@@ -62,6 +64,7 @@ const TOP = 12;
 
 /** Draws how long each reload took, on a scale of powers of ten, from the oldest to now. */
 export function latencyPlot(reloads) {
+  const whole = widthOfPage();
   const times = reloads.map(({ at }) => Date.parse(at));
   const [first, last] = [Math.min(...times), Math.max(...times)];
   const span = Math.max(last - first, 1000);
@@ -69,7 +72,7 @@ export function latencyPlot(reloads) {
   const low = 10 ** Math.floor(Math.log10(Math.min(...all)));
   const high = 10 ** Math.ceil(Math.log10(Math.max(...all) * 1.01));
   const decades = Math.max(1, Math.log10(high / low));
-  const right = WIDTH - 16;
+  const right = whole - 16;
   const xOf = (time) => LEFT + 14 + ((time - first) / span) * (right - LEFT - 28);
   const yOf = (value) => TOP + (1 - Math.log10(value / low) / decades) * (HEIGHT - TOP - BOTTOM);
   const rules = [];
@@ -88,7 +91,7 @@ export function latencyPlot(reloads) {
   });
   const label = `${plural(reloads.length, "reload")} from ${clock(first)} to ${clock(last)}: half of them took up to ${ms(middle)}, the slowest ${ms(Math.max(...all))}`;
   return h("figure", { class: "plot" },
-    draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label },
+    draw("svg", { viewBox: `0 0 ${whole} ${HEIGHT}`, role: "img", "aria-label": label },
       rules,
       draw("line", { class: "median", x1: LEFT, x2: right, y1: yOf(middle), y2: yOf(middle) }),
       points,

@@ -17,6 +17,11 @@ export function showDemo() {
   document.getElementById("state").before(button);
 }
 
+/** Takes the last push from view. */
+export function hidePushed() {
+  panel.hidden = true;
+}
+
 async function push() {
   button.disabled = true;
   button.textContent = "Pushing…";
@@ -45,7 +50,7 @@ function told(message, reload) {
 }
 
 function shown(...children) {
-  const close = h("button", { type: "button", class: "quiet close", "aria-label": "Close", onclick: () => { panel.hidden = true; } }, "×");
+  const close = h("button", { type: "button", class: "quiet close", "aria-label": "Close", onclick: hidePushed }, "×");
   put(panel, h("div", { class: "pushed-text" }, children), close);
   panel.hidden = false;
 }

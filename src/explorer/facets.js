@@ -21,7 +21,7 @@ export async function countable(sheet, fields, signal) {
   const counted = (await read([sheet], { limit: 1, facets: probed.join(",") }, signal)).body.facets;
   const repeats = ([, values]) => {
     const sum = values.reduce((all, { count }) => all + count, 0);
-    const isKind = values.every(({ value }) => typeof value !== "string" || (value.length < 40 && !isDate(value) && !isUuid(value)));
+    const isKind = values.every(({ value }) => typeof value === "string" ? value.length < 40 && !isDate(value) && !isUuid(value) : typeof value !== "object");
     return values.length > 1 && values.length <= VALUES && sum > values.length && isKind;
   };
   return Object.entries(counted).filter(repeats).slice(0, FIELDS).map(([field]) => field);
@@ -37,10 +37,10 @@ export function facets(counted, filters, isOpen, onchoose) {
 
 function facet(field, values, filters, onchoose) {
   const shown = withChosen(field, values, filters);
-  return h("fieldset", { class: "facet" }, h("legend", {}, field), shown.map(({ value, count }, index) => {
+  return h("fieldset", { class: "facet" }, h("legend", {}, field), shown.map(({ value, count }) => {
     const text = String(value);
     const isSet = filters.some(([name, chosen]) => name === field && chosen === text);
-    const id = `facet-${field}-${index}`;
+    const id = `facet-${encodeURIComponent(field)}-${encodeURIComponent(text)}`;
     return h("div", {},
       h("input", { type: "checkbox", id, checked: isSet, onchange: () => onchoose([field, text], isSet) }),
       h("label", { for: id }, h("span", {}, text), h("span", { class: "count" }, number(count))));

@@ -28,8 +28,8 @@ export async function show({ element, signal }) {
     h("header", { class: "head" }, h("p", { class: "over" }, "Branch"), heading, lead),
     figures,
     h("div", { class: "columns" },
-      h("div", {}, section("Sheets", sheets)),
-      h("div", {}, section("Lately live", latest), section("State", facts))));
+      h("div", {}, section("Sheets", sheets), section("State", facts)),
+      h("div", {}, section("Lately live", latest))));
   const renderNews = whenChanged(() => [{ ...live.status, ageSeconds: 0 }, live.reloads, live.sheets], render);
   renderNews();
   for (const event of ["status", "reloads"]) live.on(event, signal, renderNews);
@@ -76,7 +76,7 @@ function sheetTable(sheets) {
         h("th", { scope: "row" }, h("a", { href: toSheet(name) }, name), root !== name && h("span", { class: "soft root" }, ` ${root}/`)),
         h("td", { class: "records" }, number(records), h("meter", { min: 0, max: most, value: records, "aria-hidden": "true", tabindex: "-1" })),
         h("td", { class: "problems" }, problems > 0 ? h("a", { href: `#/problems?sheet=${encodeURIComponent(name)}` }, number(problems)) : h("span", { class: "soft" }, "0")),
-        h("td", { class: "soft" }, format)))));
+        h("td", { class: "soft format" }, format)))));
 }
 
 function showLatest(element) {

@@ -104,7 +104,8 @@ class Record {
     const to = this.params.get("to") ?? commits[0].commit;
     const from = this.params.get("from") ?? commits[1]?.commit;
     const more = this.#next && h("button", { type: "button", class: "quiet", onclick: () => this.readHistory(this.#next) }, "Older commits");
-    keepingFocus(() => put(this.#history,
+    const hint = commits.length > 1 && h("p", { class: "soft history-hint" }, "Choose two commits to see what differs: before on the left, after on the right.");
+    keepingFocus(() => put(this.#history, hint,
       h("fieldset", { class: "history" }, h("legend", { class: "unseen" }, "Commits that touched this record, newest first"),
         h("ol", { class: "commits-list" }, commits.map((commit) => this.#commit(commit, from, to)))),
       more));

@@ -61,7 +61,7 @@ function item(reload, longest, isKnown) {
     h("div", { class: "reload-head" },
       h("span", { class: `outcome ${ok ? outcome : "failed"}` }, outcome),
       since(at),
-      h("span", { class: "soft" }, TRIGGERS[trigger] ?? trigger),
+      h("span", { class: "soft trigger" }, TRIGGERS[trigger] ?? trigger),
       moved ? h("a", { class: "commits", href: toCompare(oldCommit, newCommit), title: "What changed" }, h("code", {}, short(oldCommit)), " → ", h("code", {}, short(newCommit)))
         : h("code", { class: "commits soft" }, short(newCommit)),
       h("span", { class: "figure total" }, ms(durationMs))),

@@ -3,7 +3,7 @@
 import { h, scrolling } from "./dom.js";
 import { isDate, isUrl, isUuid } from "./format.js";
 import { toRecord } from "./route.js";
-import { cell, fieldOf, isTitle } from "./value.js";
+import { cell, fieldOf, isTitle, titleOf } from "./value.js";
 
 /** How many columns a table has beside the key, unless somebody chooses others. */
 const COLUMNS = 5;
@@ -21,13 +21,17 @@ function score(field, items, countable) {
   const share = values.length / items.length;
   // The key is there already.
   if (items.every(({ key, value }) => key.split("/").includes(String(value?.[field])))) return 0;
+  // Nor does what is said of a record tell its name again.
+  const repeats = ({ key, value }) => typeof fieldOf(value, field) === "string" && titleOf(value, key).includes(fieldOf(value, field));
+  if (!isTitle(field) && items.every(repeats)) return 0;
   return share * kindScore(field, values, countable);
 }
 
 function kindScore(field, values, countable) {
   if (isTitle(field)) return 20;
-  if (countable.includes(field)) return 9;
   const [value] = values;
+  if (typeof value === "boolean") return 5;
+  if (countable.includes(field)) return 9;
   if (typeof value !== "string") return typeof value === "object" ? 2 : 6;
   if (isUuid(value) || isUrl(value)) return 0.5;
   if (isDate(value)) return 4;

@@ -130,7 +130,8 @@ async function throughTheDemo() {
     await page.locator("#find-text").pressSequentially("ferry", { delay: 30 });
     await heading("Search");
     await main.locator(".hit mark").first().waitFor();
-    equal((await main.locator(".hit mark").first().innerText()).toLowerCase(), "ferry");
+    const marked = await main.locator(".hit mark").first().innerText();
+    holds(/^ferr(y|ies)$/i.test(marked), marked);
     equal(await page.evaluate(() => document.activeElement.id), "find-text");
     await page.locator("#find-text").fill("");
   });
@@ -291,8 +292,10 @@ async function throughOddRecords() {
 /** Rewrites the status on its way, for states that are hard to come by. */
 async function unusual(page) {
   await page.route("**/api/_status", async (route) => {
-    const response = await route.fetch();
-    const status = await response.json();
+    // A page that is closed waits for nothing.
+    const response = await route.fetch().catch(() => null);
+    const status = await response?.json().catch(() => null);
+    if (!status) return;
     const since = "2026-05-01T10:00:00Z";
     await route.fulfill({ response, json: {
       ...status, degraded: true, branchMissing: true,
@@ -355,10 +358,12 @@ async function pictured() {
           await page.locator(`.body ${selector}`).first().waitFor();
           await page.screenshot({ path: join(pictures, `${name}-${width}-${colorScheme}.png`), fullPage: true });
           await page.evaluate(axe.source);
-          const { violations } = await page.evaluate(() => window.axe.run());
+          const { violations, passes } = await page.evaluate(() => window.axe.run());
+          holds(passes.length > 20, `axe looked at ${passes.length} rules only`);
           holds(violations.length === 0, violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 120)} ${node.any[0]?.message ?? ""}`).join(" | ")}`).join("\n"));
           const wide = await page.evaluate(() => document.documentElement.scrollWidth);
           holds(wide <= width, `the page is ${wide} pixels wide`);
+          await page.unrouteAll({ behavior: "ignoreErrors" });
           await page.close();
         });
       }
