@@ -22,6 +22,7 @@ mod lines;
 mod link;
 mod list;
 mod moment;
+mod openapi;
 mod pieces;
 mod pins;
 mod record;
@@ -88,6 +89,13 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
     } else {
         reads.method_not_allowed_fallback(not_written)
     };
+    let described = Router::new()
+        .route("/openapi.json", get(openapi::document))
+        .route("/docs", get(openapi::page))
+        .route("/docs/page.css", get(openapi::style))
+        .route("/docs/page.js", get(openapi::script))
+        .method_not_allowed_fallback(method_not_allowed);
+    let reads = reads.merge(described);
     let reads = match cors_layer(cors) {
         Some(layer) => reads.layer(layer),
         None => reads,

@@ -1,8 +1,8 @@
 //! Headwater's server and command line around [`headwater_engine`].
 //!
 //! [`cli`] and [`config`] say what is wanted. [`live`] is the engine as the server sees it;
-//! [`hook`] checks and reads what a webhook says; [`http`] is the interface; [`serve`] puts them
-//! together; [`command`] and [`demo`] are what `main` runs.
+//! [`hook`] checks and reads what a webhook says; [`http`] is the interface, which [`openapi`]
+//! describes; [`serve`] puts them together; [`command`] and [`demo`] are what `main` runs.
 
 pub mod descriptors;
 pub mod exit;
@@ -26,6 +26,8 @@ pub mod hook;
 pub mod alert;
 pub mod metrics;
 pub mod otlp;
+
+pub mod openapi;
 
 pub mod http;
 

@@ -26,6 +26,7 @@ use crate::http::accept::{self, Limits};
 use crate::http::{App, Blocking, Configured, Demo, Gate, Shared, Side, router};
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::openapi::{Document, Offer};
 use crate::otlp::Exporter;
 use crate::pending::PendingVerdicts;
 use crate::subscribers;
@@ -231,6 +232,11 @@ fn app(
     metrics: Arc<Metrics>,
 ) -> App {
     let (branch, remote) = (config.source.branch, config.source.remote);
+    let offer = Offer {
+        base_path: config.http.base_path.as_str().to_owned(),
+        writes: config.write_tokens.is_some(),
+        metrics: config.http.internal_listen.is_none(),
+    };
     Arc::new(Shared {
         live,
         gate: Gate::new(
@@ -253,6 +259,7 @@ fn app(
         require_if_match: config.require_if_match,
         push_first: config.push == Push::Sync,
         demo,
+        document: Document::new(offer),
         base_path: config.http.base_path,
         configured: Configured { branch, remote },
     })

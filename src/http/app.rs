@@ -12,6 +12,7 @@ use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::openapi::Document;
 use crate::pending::PendingVerdicts;
 
 /// What handlers share; cheap to clone.
@@ -51,6 +52,8 @@ pub struct Shared {
     pub push_first: bool,
     /// What everybody may push, in the demonstration and nowhere else.
     pub demo: Option<Demo>,
+    /// Describes what is answered to the public.
+    pub document: Document,
     /// In front of every route.
     pub base_path: BasePath,
     /// The branch and the remote as configured, for webhooks before the first load.

@@ -111,7 +111,8 @@ where
 
 /// Says whether a path without base path is one of the reads, which are answered from a snapshot.
 fn is_read(path: &str) -> bool {
-    path.strip_prefix("/api/").is_some_and(|rest| !rest.starts_with("_internal/"))
+    path == "/openapi.json"
+        || path.strip_prefix("/api/").is_some_and(|rest| !rest.starts_with("_internal/"))
 }
 
 /// Waits for an answer; a panic on the way is one, too.
@@ -145,7 +146,9 @@ mod tests {
 
     #[test]
     fn reads_are_told_from_everything_else_by_their_paths() {
-        for path in ["/api/people", "/api/people/ada", "/api/_search", "/api/_nothing"] {
+        for path in
+            ["/api/people", "/api/people/ada", "/api/_search", "/api/_nothing", "/openapi.json"]
+        {
             assert!(is_read(path), "{path}");
         }
         for path in ["/api/_internal/reloads", "/health/ready", "/metrics", "/api", ""] {

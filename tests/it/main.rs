@@ -29,6 +29,7 @@ mod moments;
 mod monitoring;
 mod notify;
 mod offline;
+mod openapi;
 mod pins;
 mod public_reloads;
 mod pushes;

@@ -101,6 +101,7 @@ const VIOLATIONS: usize = 100;
 #[derive(Debug)]
 pub struct Schema {
     validator: Validator,
+    source: Value,
     fields: BTreeSet<String>,
     containers: BTreeSet<String>,
     texts: BTreeSet<String>,
@@ -159,7 +160,12 @@ impl Schema {
             .build(&whole)
             .map_err(|error| SchemaError(format!("the schema cannot be used: {error}")))?;
         let closed = parts.iter().filter_map(only_members).collect();
-        Ok(Self { validator, fields, containers, texts, kinds, closed })
+        Ok(Self { validator, source: whole, fields, containers, texts, kinds, closed })
+    }
+
+    /// Returns the schema itself, in Draft 7, as one document in which its references resolve.
+    pub fn source(&self) -> &Value {
+        &self.source
     }
 
     /// Returns the fields that the schema names, dotted.

@@ -1,0 +1,138 @@
+//! The OpenAPI document of a server: what the public may ask for, made from the sheets of a
+//! snapshot, their fields and their schemas.
+//!
+//! [`document`] is a pure function; [`Document`] keeps what it returned for as long as the same
+//! commit is served. Internal routes are not in it, nor is anything of a sheet that is not public.
+
+mod attachments;
+mod components;
+mod dialect;
+mod name;
+mod operation;
+mod parameters;
+mod problems;
+mod search;
+mod sheets;
+mod state;
+mod writes;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use headwater_engine::id::CommitId;
+use headwater_engine::snapshot::Snapshot;
+use serde_json::{Map, Value, json};
+
+/// What a server lets its callers do, as far as its settings say.
+#[derive(Debug, Clone, Default)]
+pub struct Offer {
+    /// What is in front of every path.
+    pub base_path: String,
+    /// Whether anything is written.
+    pub writes: bool,
+    /// Whether the metrics are for the same callers as the records.
+    pub metrics: bool,
+}
+
+/// Returns the document of a server that serves `snapshot`. Costs what its definitions cost, and
+/// for sheets without a schema a look at the names of their fields.
+pub fn document(offer: &Offer, snapshot: &Snapshot) -> Value {
+    let mut schemas = components::schemas();
+    let shared = schemas.keys().cloned().chain(TAGS.map(|(tag, _)| tag.to_owned()));
+    let sheets = sheets::described(snapshot, shared);
+    let mut paths = Map::new();
+    for sheet in &sheets {
+        sheet.add_paths(offer, &mut paths);
+        sheet.add_schemas(&mut schemas);
+    }
+    let mut add = |path: &str, item: Value| drop(paths.insert(path.to_owned(), item));
+    add("/api/_search", json!({ "get": search::operation(&sheets).into_value() }));
+    if let Some(item) = attachments::path(offer, &sheets) {
+        add(attachments::PATH, item);
+    }
+    if offer.writes {
+        add("/api/_transact", json!({ "post": writes::transact(&sheets).into_value() }));
+    }
+    state::add_paths(offer, &mut paths);
+    let paths = Value::Object(paths);
+    let mut all = json!({
+        "schemas": schemas,
+        "responses": problems::responses(),
+        "parameters": parameters::shared(),
+        "headers": components::headers(),
+    });
+    if offer.writes {
+        all["securitySchemes"] = components::security();
+    }
+    let server = if offer.base_path.is_empty() { "/" } else { &offer.base_path };
+    json!({
+        "openapi": "3.1.1",
+        "info": {
+            "title": "Headwater",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "The records of a git branch",
+            "description": INTRODUCTION,
+        },
+        "servers": [{ "url": server }],
+        "tags": tags(&sheets, &paths),
+        "components": components::used(all, &paths),
+        "paths": paths,
+    })
+}
+
+/// What holds for every operation.
+const INTRODUCTION: &str = "Every answer that is built from a snapshot names its commit in \
+    `X-Headwater-Commit`. Errors are `application/problem+json` (RFC 9457) with a stable `code`. \
+    `HEAD` works wherever `GET` does; other methods are answered 405 with `Allow`. A parameter that \
+    is not known is answered 422 and never ignored.";
+
+/// The tags of what is not about one sheet.
+const TAGS: [(&str, &str); 5] = [
+    ("search", "All sheets at once."),
+    ("attachments", "Files beside records."),
+    ("writes", "Several records at once."),
+    ("state", "What is served."),
+    ("health", "For those who operate the server."),
+];
+
+/// Returns the tags that operations have, those of the sheets first.
+fn tags(sheets: &[sheets::Described], paths: &Value) -> Vec<Value> {
+    let operations = paths.as_object().into_iter().flatten();
+    let operations = operations.flat_map(|(_, item)| item.as_object().into_iter().flatten());
+    let used: BTreeSet<&str> =
+        operations.filter_map(|(_, operation)| operation["tags"][0].as_str()).collect();
+    let shared = TAGS.iter().filter(|(name, _)| used.contains(name));
+    let shared =
+        shared.map(|(name, description)| json!({ "name": name, "description": description }));
+    sheets.iter().map(sheets::Described::tag).chain(shared).collect()
+}
+
+/// The document of a server, made anew when it is asked for and another commit is served.
+pub struct Document {
+    offer: Offer,
+    made: Mutex<Option<(CommitId, Arc<[u8]>)>>,
+}
+
+impl Document {
+    /// Returns the document of a server with this offer.
+    pub fn new(offer: Offer) -> Self {
+        Self { offer, made: Mutex::new(None) }
+    }
+
+    /// Returns its text if it was made for `commit` last.
+    pub fn known(&self, commit: CommitId) -> Option<Arc<[u8]>> {
+        self.lock().as_ref().filter(|(made, _)| *made == commit).map(|(_, text)| text.clone())
+    }
+
+    /// Makes its text for `snapshot`, and keeps it.
+    pub fn make(&self, snapshot: &Snapshot) -> Arc<[u8]> {
+        let text: Arc<[u8]> = document(&self.offer, snapshot).to_string().into_bytes().into();
+        *self.lock() = Some((snapshot.commit(), text.clone()));
+        text
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(CommitId, Arc<[u8]>)>> {
+        // The one statement that changes it leaves it whole, so a poisoned lock holds a usable one.
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,66 @@
+//! The path of the files beside records.
+
+use serde_json::{Value, json};
+
+use super::operation::{Answer, Operation, parameter};
+use super::problems::Refusals;
+use super::sheets::Described;
+use super::{Offer, writes};
+
+/// Where they are.
+pub(super) const PATH: &str = "/api/_attachments/{sheet}/{key}/{name}";
+
+/// Returns the operations on them; `None` where no sheet has any.
+pub(super) fn path(offer: &Offer, sheets: &[Described]) -> Option<Value> {
+    let names = sheets.iter().filter(|sheet| sheet.has_attachments()).map(Described::sheet_name);
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        return None;
+    }
+    let named = |name: &str, schema: Value| json!({ "name": name, "in": "path", "required": true, "schema": schema });
+    let mut path = json!({
+        "parameters": [
+            named("sheet", json!({ "type": "string", "enum": names })),
+            parameter("key"),
+            named("name", json!({ "type": "string", "minLength": 1 })),
+        ],
+        "get": show().into_value(),
+    });
+    if offer.writes {
+        path["put"] = put().into_value();
+        path["delete"] = delete().into_value();
+    }
+    Some(path)
+}
+
+fn show() -> Operation {
+    Operation::new("attachments", "get", "Returns a file beside a record")
+        .described("As it is in the commit that is served, with the media type of its extension.")
+        .takes([parameter("ifNoneMatch")])
+        .answers(
+            200,
+            Answer::empty("The file.")
+                .content("*/*", json!({}))
+                .headers(&["X-Headwater-Commit", "ETag"]),
+        )
+        .answers(304, Answer::empty("The caller has it.").headers(&["X-Headwater-Commit", "ETag"]))
+        .refuses(Refusals::File)
+}
+
+fn put() -> Operation {
+    change("put", "Puts a file beside a record")
+        .body(&[("*/*", json!({}))])
+        .answers(201, writes::answer("The file is new.").headers(&["ETag"]))
+}
+
+fn delete() -> Operation {
+    change("delete", "Deletes a file beside a record")
+}
+
+fn change(verb: &str, summary: &str) -> Operation {
+    writes::common("attachments", verb, summary.to_owned())
+        .takes(["ifMatch", "ifAbsent"].map(parameter))
+        .answers(200, writes::answer("It is written and published."))
+        .answers(202, writes::answer("It is written and published, and not pushed in time."))
+        .answers(204, writes::minimal())
+}

@@ -1,0 +1,413 @@
+//! What operations share: schemas, headers and the token.
+
+use std::collections::BTreeSet;
+
+use headwater_engine::problem::Rule;
+use serde_json::{Map, Value, json};
+
+use super::operation::schema;
+
+/// The scheme by which those show themselves who may write.
+pub(super) const WRITER: &str = "writer";
+
+/// Returns the pattern of the hash of a commit.
+pub(super) const HASH: &str = "^[0-9a-f]{40}$";
+
+/// Returns the headers of answers.
+pub(super) fn headers() -> Value {
+    let header = |description: &str, required: bool, schema: Value| json!({ "description": description, "required": required, "schema": schema });
+    let text = || json!({ "type": "string" });
+    json!({
+        "X-Headwater-Commit": header(
+            "The commit that the answer was built from.",
+            true,
+            json!({ "type": "string", "pattern": HASH }),
+        ),
+        "ETag": header(
+            "The version of what is answered: two answers with one tag have the same bytes.",
+            true,
+            json!({ "type": "string", "pattern": "^\"[0-9a-f]{32}\"$" }),
+        ),
+        "Location": header("Where the record is.", false, text()),
+        "Retry-After": header(
+            "After how many seconds it is worth another try.",
+            false,
+            json!({ "type": "integer", "minimum": 0 }),
+        ),
+        "WWW-Authenticate": header("What is asked for.", true, json!({ "const": "Bearer" })),
+        "Allow": header("The methods that there are.", false, text()),
+        "X-Headwater-Pushed": header(
+            "Whether the remote has the commit; no header where there is no remote.",
+            false,
+            json!({ "type": "string", "enum": ["true", "false"] }),
+        ),
+    })
+}
+
+/// Returns how those show themselves who may write.
+pub(super) fn security() -> Value {
+    json!({ WRITER: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A token of those who may write, which may be for some sheets alone.",
+    } })
+}
+
+/// Returns the schemas that do not depend on the sheets.
+pub(super) fn schemas() -> Map<String, Value> {
+    let rules: Vec<_> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+    let all = json!({
+        "Problem": {
+            "description": "Why a request is not answered with what it asks for (RFC 9457).",
+            "type": "object",
+            "required": ["type", "title", "status", "code", "traceId"],
+            "properties": {
+                "type": { "type": "string", "pattern": "^urn:headwater:problem:" },
+                "title": { "type": "string", "description": "The fixed text of the code." },
+                "status": { "type": "integer" },
+                "detail": { "type": "string", "description": "What is wrong with this request." },
+                "code": { "type": "string", "description": "The stable name of the error." },
+                "traceId": {
+                    "type": "string",
+                    "pattern": "^[0-9a-f]{32}$",
+                    "description": "Finds the request in the log.",
+                },
+                "errors": { "type": "array", "items": schema("ProblemError") },
+            },
+        },
+        "ProblemError": {
+            "description": "One of several things that are wrong.",
+            "type": "object",
+            "required": ["detail"],
+            "properties": {
+                "parameter": { "type": "string", "description": "The parameter that it is about." },
+                "pointer": { "type": "string", "description": "A JSON Pointer into the record." },
+                "detail": { "type": "string" },
+            },
+        },
+        "Key": {
+            "description": "The key of a record: the segments of its path, joined by `/`.",
+            "type": "string",
+            "minLength": 1,
+        },
+        "Filter": {
+            "description": "Conditions on a field, all of which must hold. A literal takes the type \
+                            of the stored value; ranges match only values of the literal's type.",
+            "type": "object",
+            "additionalProperties": false,
+            "minProperties": 1,
+            "properties": {
+                "eq": { "type": "string", "description": "Has this value, or is an array that has it." },
+                "ne": { "type": "string" },
+                "gt": { "type": "string" },
+                "gte": { "type": "string" },
+                "lt": { "type": "string" },
+                "lte": { "type": "string" },
+                "in": {
+                    "type": "string",
+                    "pattern": "^[^,]*(,[^,]*){0,99}$",
+                    "description": "One of several, with commas between.",
+                },
+                "exists": { "type": "boolean", "description": "Is there, or is not." },
+            },
+        },
+        "Facets": {
+            "description": "For each field that was asked for, how many records have each value.",
+            "type": "object",
+            "additionalProperties": { "type": "array", "items": {
+                "type": "object",
+                "required": ["value", "count"],
+                "properties": { "value": {}, "count": { "type": "integer", "minimum": 1 } },
+            } },
+        },
+        "Hits": {
+            "type": "object",
+            "required": ["items", "total"],
+            "properties": {
+                "items": { "type": "array", "items": {
+                    "type": "object",
+                    "required": ["sheet", "key", "score", "value", "highlights"],
+                    "properties": {
+                        "sheet": { "type": "string" },
+                        "key": schema("Key"),
+                        "score": { "type": "number" },
+                        "value": {},
+                        "highlights": {
+                            "description": "For each field that matches, its texts, HTML-escaped, \
+                                            with `<mark>` around what matches.",
+                            "type": "object",
+                            "additionalProperties": {
+                                "type": "array", "items": { "type": "string" },
+                            },
+                        },
+                    },
+                } },
+                "total": { "type": "integer", "minimum": 0 },
+            },
+        },
+        "Sheets": {
+            "type": "object",
+            "required": ["items"],
+            "properties": {
+                "items": { "type": "array", "items": {
+                    "type": "object",
+                    "required": ["name", "root", "format", "records", "problems", "fields"],
+                    "properties": {
+                        "name": { "type": "string" },
+                        "root": { "type": "string" },
+                        "format": { "enum": ["toml", "json", "yaml", "markdown", "mdx", "mixed"] },
+                        "records": { "type": "integer", "minimum": 0 },
+                        "problems": { "type": "integer", "minimum": 0 },
+                        "fields": { "type": "array", "items": { "type": "string" } },
+                    },
+                } },
+                "skipped": {
+                    "description": "The folders that inference passes over.",
+                    "type": "array", "items": { "type": "string" },
+                },
+            },
+        },
+        "Problems": {
+            "type": "object",
+            "required": ["items", "total"],
+            "properties": {
+                "items": { "type": "array", "items": {
+                    "type": "object",
+                    "required": ["sheet", "path", "rule", "message"],
+                    "properties": {
+                        "sheet": { "type": ["string", "null"] },
+                        "path": { "type": "string" },
+                        "line": { "type": "integer", "minimum": 1 },
+                        "column": { "type": "integer", "minimum": 1 },
+                        "pointer": { "type": "string" },
+                        "rule": { "enum": rules },
+                        "message": { "type": "string" },
+                    },
+                } },
+                "total": { "type": "integer", "minimum": 0 },
+            },
+        },
+        "Status": status(),
+        "Written": written(),
+        "Transacted": transacted(),
+    });
+    match all {
+        Value::Object(all) => all,
+        _ => Map::new(),
+    }
+}
+
+fn status() -> Value {
+    let commit = || json!({ "type": "string", "pattern": HASH });
+    let time = || json!({ "type": "string", "format": "date-time" });
+    let count = || json!({ "type": "integer", "minimum": 0 });
+    json!({
+        "type": "object",
+        "required": [
+            "commit", "digest", "branch", "publishedAt", "ageSeconds", "records", "sheets",
+            "problems", "degraded", "branchMissing", "ahead", "pinned", "lag",
+        ],
+        "properties": {
+            "commit": commit(),
+            "digest": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
+            "branch": { "type": "string" },
+            "publishedAt": time(),
+            "ageSeconds": count(),
+            "records": count(),
+            "sheets": {
+                "description": "How many records each sheet has.",
+                "type": "object", "additionalProperties": count(),
+            },
+            "problems": count(),
+            "degraded": { "type": "boolean" },
+            "branchMissing": { "type": "boolean" },
+            "ahead": count(),
+            "push": {
+                "description": "How what is written reaches the remote.",
+                "type": "object",
+                "required": ["unpushed", "failures"],
+                "properties": {
+                    "unpushed": count(),
+                    "unpushedSince": time(),
+                    "pushedAt": time(),
+                    "failure": { "type": "string" },
+                    "failures": count(),
+                    "nextTryAt": time(),
+                },
+            },
+            "pinned": {
+                "description": "The commit that is served whatever is pushed.",
+                "type": ["object", "null"],
+                "required": ["commit", "since"],
+                "properties": { "commit": commit(), "since": time() },
+            },
+            "held": {
+                "description": "The push that is held back.",
+                "type": "object",
+                "required": ["id", "commit", "reason", "since", "problemsTotal"],
+                "properties": {
+                    "id": { "type": "string" },
+                    "commit": commit(),
+                    "reason": {
+                        "enum": ["diverged", "refused", "over_limit", "push_limit", "pinned"],
+                    },
+                    "since": time(),
+                    "problemsTotal": count(),
+                },
+            },
+            "lag": {
+                "description": "How far the state is behind the remote, as last seen.",
+                "type": "object",
+                "required": ["seconds"],
+                "properties": {
+                    "remoteHead": commit(),
+                    "fetchedAt": time(),
+                    "behindSince": time(),
+                    "seconds": count(),
+                },
+            },
+            "last": {
+                "description": "What the last reload came to.",
+                "type": "object",
+                "required": ["id", "state"],
+                "properties": {
+                    "id": { "type": "string" },
+                    "state": { "enum": ["running", "done"] },
+                    "trigger": { "type": "string" },
+                    "started": time(),
+                    "status": { "type": "integer" },
+                },
+            },
+        },
+    })
+}
+
+/// What every write is told.
+fn told() -> Value {
+    json!({
+        "commit": { "type": "string", "pattern": HASH },
+        "changed": { "type": "boolean", "description": "Whether there is a commit for it." },
+        "pushed": {
+            "type": ["boolean", "null"],
+            "description": "Whether the remote has it; null where there is none.",
+        },
+        "repeated": {
+            "const": true,
+            "description": "The request was answered before, by its idempotency key.",
+        },
+    })
+}
+
+fn record() -> Value {
+    json!({
+        "sheet": { "type": "string" },
+        "key": schema("Key"),
+        "movedFrom": schema("Key"),
+        "value": { "description": "The record as it is now." },
+    })
+}
+
+fn written() -> Value {
+    let mut written = json!({
+        "type": "object",
+        "required": ["commit", "changed", "pushed"],
+        "properties": told(),
+    });
+    merge(&mut written["properties"], record());
+    written
+}
+
+fn transacted() -> Value {
+    let mut transacted = json!({
+        "type": "object",
+        "required": ["commit", "changed", "pushed"],
+        "properties": told(),
+    });
+    transacted["properties"]["results"] = json!({
+        "description": "What became of each operation.",
+        "type": "array",
+        "items": { "type": "object", "required": ["sheet", "key"], "properties": record() },
+    });
+    transacted
+}
+
+fn merge(into: &mut Value, from: Value) {
+    if let (Value::Object(into), Value::Object(from)) = (into, from) {
+        into.extend(from);
+    }
+}
+
+/// Keeps the components that `paths` refers to, itself or by way of others.
+pub(super) fn used(mut components: Value, paths: &Value) -> Value {
+    let mut found = BTreeSet::new();
+    let mut new = BTreeSet::new();
+    references(paths, &mut new);
+    while let Some(reference) = new.pop_first() {
+        if found.insert(reference.clone())
+            && let Some(component) = components.pointer(&reference)
+        {
+            references(component, &mut new);
+        }
+    }
+    for (kind, components) in components.as_object_mut().into_iter().flatten() {
+        let Value::Object(components) = components else { continue };
+        // Nothing refers to a scheme but by its name.
+        components.retain(|name, _| {
+            kind == "securitySchemes" || found.contains(&format!("/{kind}/{name}"))
+        });
+    }
+    if let Value::Object(kinds) = &mut components {
+        kinds.retain(|_, components| components.as_object().is_some_and(|all| !all.is_empty()));
+    }
+    components
+}
+
+/// Collects each `$ref` to a component, as a pointer below `/components` to the whole of it.
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+        Value::Object(members) => {
+            let target = members.get("$ref").and_then(Value::as_str);
+            if let Some(below) = target.and_then(|target| target.strip_prefix("#/components/")) {
+                let whole: Vec<_> = below.split('/').take(2).collect();
+                found.insert(format!("/{}", whole.join("/")));
+            }
+            members.values().for_each(|value| references(value, found));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nothing_refers_to_is_left_out() {
+        let components = json!({
+            "schemas": {
+                "a": { "items": { "$ref": "#/components/schemas/b/$defs/x" } },
+                "b": {}, "c": { "$ref": "#/components/schemas/c" },
+            },
+            "headers": { "h": {} },
+        });
+        let paths = json!({ "/": [{ "$ref": "#/components/schemas/a" }] });
+        let used = used(components, &paths);
+        assert_eq!(
+            used,
+            json!({ "schemas": {
+            "a": { "items": { "$ref": "#/components/schemas/b/$defs/x" } }, "b": {},
+        } })
+        );
+    }
+
+    #[test]
+    fn what_is_shared_refers_to_what_is_there() {
+        let mut found = BTreeSet::new();
+        references(&schemas().into(), &mut found);
+        for reference in found {
+            let name = reference.strip_prefix("/schemas/").unwrap();
+            assert!(schemas().contains_key(name), "{reference}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! One operation of the document, and how its parts refer to what is shared.
+
+use serde_json::{Map, Value, json};
+
+use super::problems::Refusals;
+
+/// The media type of most answers.
+pub(super) const JSON: &str = "application/json";
+
+/// Returns a reference to a shared component.
+pub(super) fn component(kind: &str, name: &str) -> Value {
+    json!({ "$ref": format!("#/components/{kind}/{name}") })
+}
+
+/// Returns a reference to a shared schema.
+pub(super) fn schema(name: &str) -> Value {
+    component("schemas", name)
+}
+
+/// Returns a reference to a shared parameter.
+pub(super) fn parameter(name: &str) -> Value {
+    component("parameters", name)
+}
+
+/// An answer: what it means, its headers, which are shared ones, and its content.
+pub(super) struct Answer {
+    description: String,
+    headers: Vec<&'static str>,
+    content: Map<String, Value>,
+    links: Map<String, Value>,
+}
+
+impl Answer {
+    /// Returns an answer without a body.
+    pub(super) fn empty(description: &str) -> Self {
+        let description = description.to_owned();
+        Self { description, headers: Vec::new(), content: Map::new(), links: Map::new() }
+    }
+
+    /// Returns an answer of JSON.
+    pub(super) fn json(description: &str, schema: Value) -> Self {
+        Self::empty(description).content(JSON, schema)
+    }
+
+    /// Adds a media type that it may have.
+    pub(super) fn content(mut self, kind: &str, schema: Value) -> Self {
+        self.content.insert(kind.to_owned(), json!({ "schema": schema }));
+        self
+    }
+
+    /// Adds shared headers.
+    pub(super) fn headers(mut self, names: &[&'static str]) -> Self {
+        self.headers.extend(names);
+        self
+    }
+
+    /// Adds what can be asked for with what is in the answer.
+    pub(super) fn link(mut self, name: &str, operation: &str, parameters: Value) -> Self {
+        let link = json!({ "operationId": operation, "parameters": parameters });
+        self.links.insert(name.to_owned(), link);
+        self
+    }
+
+    fn into_value(self) -> Value {
+        let mut answer = json!({ "description": self.description });
+        let header = |name: &&str| ((*name).to_owned(), component("headers", name));
+        if !self.headers.is_empty() {
+            answer["headers"] = self.headers.iter().map(header).collect::<Map<_, _>>().into();
+        }
+        if !self.content.is_empty() {
+            answer["content"] = self.content.into();
+        }
+        if !self.links.is_empty() {
+            answer["links"] = self.links.into();
+        }
+        answer
+    }
+}
+
+/// One operation.
+pub(super) struct Operation {
+    id: String,
+    tag: String,
+    summary: String,
+    description: Option<String>,
+    parameters: Vec<Value>,
+    body: Option<Value>,
+    answers: Map<String, Value>,
+    is_write: bool,
+}
+
+impl Operation {
+    /// Returns an operation that everybody may call. Its id is `<tag>.<verb>`.
+    pub(super) fn new(tag: &str, verb: &str, summary: impl Into<String>) -> Self {
+        Self {
+            id: format!("{tag}.{verb}"),
+            tag: tag.to_owned(),
+            summary: summary.into(),
+            description: None,
+            parameters: Vec::new(),
+            body: None,
+            answers: Map::new(),
+            is_write: false,
+        }
+    }
+
+    /// Says more than the summary.
+    pub(super) fn described(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(text.into());
+        self
+    }
+
+    /// Adds parameters, shared or not.
+    pub(super) fn takes(mut self, parameters: impl IntoIterator<Item = Value>) -> Self {
+        self.parameters.extend(parameters);
+        self
+    }
+
+    /// Says what the body is: one of these media types with their schemas.
+    pub(super) fn body(mut self, content: &[(&str, Value)]) -> Self {
+        let content = content.iter().map(|(kind, schema)| {
+            let content = json!({ "schema": schema });
+            ((*kind).to_owned(), content)
+        });
+        let content: Map<String, Value> = content.collect();
+        self.body = Some(json!({ "required": true, "content": content }));
+        self
+    }
+
+    /// Adds an answer.
+    pub(super) fn answers(mut self, status: u16, answer: Answer) -> Self {
+        self.answers.insert(status.to_string(), answer.into_value());
+        self
+    }
+
+    /// Adds the answers of those who are refused.
+    pub(super) fn refuses(mut self, refusals: Refusals) -> Self {
+        self.answers.extend(refusals.references());
+        self
+    }
+
+    /// Says that a token is needed.
+    pub(super) fn for_writers(mut self) -> Self {
+        self.is_write = true;
+        self
+    }
+
+    /// Returns the operation as the document has it.
+    pub(super) fn into_value(self) -> Value {
+        let mut operation = json!({
+            "operationId": self.id,
+            "tags": [self.tag],
+            "summary": self.summary,
+            "responses": self.answers,
+            "security": [],
+        });
+        if let Some(description) = self.description {
+            operation["description"] = description.into();
+        }
+        if !self.parameters.is_empty() {
+            operation["parameters"] = self.parameters.into();
+        }
+        if let Some(body) = self.body {
+            operation["requestBody"] = body;
+        }
+        if self.is_write {
+            operation["security"] = json!([{ super::components::WRITER: [] }]);
+        }
+        operation
+    }
+}

@@ -1,0 +1,88 @@
+//! The parameters that operations share.
+
+use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
+use headwater_engine::search::MAX_QUERY_BYTES;
+use serde_json::{Value, json};
+
+use super::operation::schema;
+
+/// Returns them, by the names that operations refer to them by.
+pub(super) fn shared() -> Value {
+    let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
+    let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "description": description, "schema": schema });
+    let size =
+        || json!({ "type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": DEFAULT_PAGE });
+    json!({
+        "key": {
+            "name": "key",
+            "in": "path",
+            "required": true,
+            "description": "The key. A `/` in it may stand as it is, or as `%2F`.",
+            "schema": schema("Key"),
+        },
+        "page": query(
+            "page",
+            "Which page, from 1. Past the end there are no items.",
+            json!({ "type": "integer", "minimum": 1, "default": 1 }),
+        ),
+        "perPage": query("perPage", "How many a page.", size()),
+        "limit": query(
+            "limit",
+            "How many, where one goes on by `cursor` and not by pages.",
+            size(),
+        ),
+        "cursor": query(
+            "cursor",
+            "The `next` of the part before, of a list in the same order. Goes with `limit`, and not \
+             with `page` and `perPage`.",
+            json!({ "type": "string", "minLength": 1 }),
+        ),
+        "q": query(
+            "q",
+            "Words, all of which must occur; `\"a phrase\"`, `-word` to exclude, `pre*` for a prefix. \
+             Without `sort` the best matches come first.",
+            json!({ "type": "string", "maxLength": MAX_QUERY_BYTES }),
+        ),
+        "ifNoneMatch": header(
+            "If-None-Match",
+            "The tags of what the caller has: the answer is 304 where one of them still holds.",
+            json!({ "type": "string" }),
+        ),
+        "push": query(
+            "push",
+            "Whether the answer waits for the push: `sync` waits as long as `Prefer: wait` says.",
+            json!({ "type": "string", "enum": ["sync", "background"] }),
+        ),
+        "ifMatch": header(
+            "If-Match",
+            "Only if the record is still this version, or with `*` if it exists. Not together with \
+             `If-None-Match`.",
+            json!({ "type": "string" }),
+        ),
+        "ifAbsent": header(
+            "If-None-Match",
+            "Only if there is no such record.",
+            json!({ "type": "string", "enum": ["*"] }),
+        ),
+        "idempotencyKey": header(
+            "Idempotency-Key",
+            "The same request again finds the commit it made.",
+            json!({ "type": "string", "pattern": "^[!-~]{1,255}$" }),
+        ),
+        "prefer": header(
+            "Prefer",
+            "`return=minimal` for an answer without a body; `wait=<seconds>` with `push=sync`.",
+            json!({ "type": "string" }),
+        ),
+        "author": header(
+            "X-Headwater-Author",
+            "The author of the commit, for tokens that may name one.",
+            json!({ "type": "string", "pattern": "^[^<>]*[^<>\\s][^<>]*<\\s*[^<>\\s]+\\s*>\\s*$" }),
+        ),
+        "summary": header(
+            "X-Headwater-Summary",
+            "A text for the message of the commit.",
+            json!({ "type": "string", "maxLength": 1000 }),
+        ),
+    })
+}

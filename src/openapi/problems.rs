@@ -1,0 +1,163 @@
+//! What is answered to those who are refused: for each kind of request its codes, by their status.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::operation::{component, schema};
+use crate::http::error::Code;
+
+/// The media type of a refusal.
+const PROBLEM: &str = "application/problem+json";
+
+/// A kind of request, as far as its refusals go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusals {
+    /// Reads one thing.
+    Read,
+    /// Reads what is always there.
+    State,
+    /// Reads by a query.
+    Query,
+    /// Reads a file.
+    File,
+    /// Asks whether the server is ready.
+    Ready,
+    /// Writes.
+    Write,
+}
+
+impl Refusals {
+    const ALL: [Self; 6] =
+        [Self::Read, Self::State, Self::Query, Self::File, Self::Ready, Self::Write];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::State => "state",
+            Self::Query => "query",
+            Self::File => "file",
+            Self::Ready => "ready",
+            Self::Write => "write",
+        }
+    }
+
+    const fn codes(self) -> &'static [Code] {
+        match self {
+            Self::Read => &[Code::NotFound, Code::Internal, Code::NotReady],
+            Self::State => &[Code::Internal, Code::NotReady, Code::Busy],
+            Self::Query => {
+                &[Code::NotFound, Code::InvalidQuery, Code::Internal, Code::NotReady, Code::Busy]
+            }
+            Self::File => &[Code::NotFound, Code::Internal, Code::NotReady, Code::Busy],
+            Self::Ready => &[Code::InvalidQuery, Code::Internal, Code::NotReady, Code::Stale],
+            Self::Write => &[
+                Code::Unauthorized,
+                Code::TokenScope,
+                Code::NotFound,
+                Code::MethodNotAllowed,
+                Code::RequestTimeout,
+                Code::Conflict,
+                Code::PreconditionFailed,
+                Code::BodyTooLarge,
+                Code::UnsupportedMediaType,
+                Code::InvalidBody,
+                Code::InvalidHeader,
+                Code::InvalidQuery,
+                Code::InvalidRecord,
+                Code::KeyReused,
+                Code::Held,
+                Code::PreconditionRequired,
+                Code::TooManyFailures,
+                Code::Internal,
+                Code::WriteFailed,
+                Code::NotReady,
+                Code::Busy,
+                Code::UpstreamHeld,
+                Code::RepoLocked,
+                Code::DiskFull,
+            ],
+        }
+    }
+
+    /// Returns the codes by their status.
+    fn by_status(self) -> BTreeMap<u16, Vec<Code>> {
+        let mut found: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+        for code in self.codes() {
+            found.entry(code.status().as_u16()).or_default().push(*code);
+        }
+        found
+    }
+
+    fn component(self, status: u16) -> String {
+        format!("{}.{status}", self.name())
+    }
+
+    /// Returns a reference for each status.
+    pub(super) fn references(self) -> impl Iterator<Item = (String, Value)> {
+        let statuses = self.by_status().into_keys();
+        statuses.map(move |status| {
+            (status.to_string(), component("responses", &self.component(status)))
+        })
+    }
+}
+
+/// Returns what operations refer to.
+pub(super) fn responses() -> Map<String, Value> {
+    let all = Refusals::ALL.into_iter().flat_map(|kind| {
+        let responses = kind.by_status().into_iter();
+        responses.map(move |(status, codes)| (kind.component(status), response(kind, &codes)))
+    });
+    all.collect()
+}
+
+fn response(kind: Refusals, codes: &[Code]) -> Value {
+    let told = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.title()));
+    let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
+    let mut headers = Map::new();
+    let mut add = |name: &str| headers.insert(name.to_owned(), component("headers", name));
+    // Before the first load there is no commit to name, and health is asked of none.
+    let of_snapshot = codes.iter().all(|code| code.status().is_client_error());
+    if of_snapshot && kind != Refusals::Ready {
+        add("X-Headwater-Commit");
+    }
+    if codes.contains(&Code::Unauthorized) {
+        add("WWW-Authenticate");
+    }
+    if codes.iter().any(|code| matches!(code, Code::NotReady | Code::TooManyFailures)) {
+        add("Retry-After");
+    }
+    if codes.contains(&Code::MethodNotAllowed) {
+        add("Allow");
+    }
+    let mut response = json!({
+        "description": told.collect::<Vec<_>>().join("; "),
+        "content": { PROBLEM: { "schema": {
+            "allOf": [schema("Problem"), { "properties": { "code": { "enum": names } } }]
+        } } },
+    });
+    if !headers.is_empty() {
+        response["headers"] = headers.into();
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_of_one_status_are_one_response() {
+        let responses = responses();
+        let codes = |name: &str| {
+            responses[name]["content"][PROBLEM]["schema"]["allOf"][1]["properties"]["code"]["enum"]
+                .clone()
+        };
+        assert_eq!(codes("read.404"), json!(["not_found"]));
+        assert_eq!(codes("query.503"), json!(["not_ready", "busy"]));
+        assert!(responses["read.404"]["headers"]["X-Headwater-Commit"].is_object());
+        assert!(responses["ready.422"].get("headers").is_none());
+        let referred: Vec<_> = Refusals::Read.references().map(|(status, _)| status).collect();
+        assert_eq!(referred, ["404", "500", "503"]);
+    }
+}

@@ -1,0 +1,47 @@
+//! The state as a whole: what there is, what is wrong, health and metrics.
+
+use serde_json::{Map, Value, json};
+
+use super::Offer;
+use super::operation::{Answer, Operation, schema};
+use super::problems::Refusals;
+
+/// Adds the paths.
+pub(super) fn add_paths(offer: &Offer, paths: &mut Map<String, Value>) {
+    let mut add = |path: &str, operation: Operation| {
+        paths.insert(path.to_owned(), json!({ "get": operation.into_value() }));
+    };
+    add("/api/_sheets", state("sheets", "Returns the sheets", "Sheets"));
+    add("/api/_status", state("status", "Returns how the state stands to the remote", "Status"));
+    add(
+        "/api/_problems",
+        state("problems", "Returns what is wrong with the files", "Problems")
+            .described("Every problem that names no hidden record, and nothing of the files."),
+    );
+    add("/health/live", text("live", "Says that the process lives", "It does."));
+    add("/health/ready", ready());
+    if offer.metrics {
+        add("/metrics", text("metrics", "Returns metrics for Prometheus", "The metrics."));
+    }
+}
+
+fn state(verb: &str, summary: &str, name: &str) -> Operation {
+    let answer = Answer::json("As it is now.", schema(name)).headers(&["X-Headwater-Commit"]);
+    Operation::new("state", verb, summary).answers(200, answer).refuses(Refusals::State)
+}
+
+fn text(verb: &str, summary: &str, answer: &str) -> Operation {
+    let answer = Answer::empty(answer).content("text/plain", json!({ "type": "string" }));
+    Operation::new("health", verb, summary).answers(200, answer)
+}
+
+fn ready() -> Operation {
+    let max_lag = json!({
+        "name": "max_lag", "in": "query",
+        "description": "For how many seconds the remote may have been ahead.",
+        "schema": { "type": "integer", "minimum": 0 },
+    });
+    text("ready", "Says whether records are served", "They are.")
+        .takes([max_lag])
+        .refuses(Refusals::Ready)
+}

@@ -1,0 +1,316 @@
+//! The document of the API, and the page that shows it.
+
+use std::collections::BTreeSet;
+
+use headwater_testkit::{Upstream, fixtures};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::{Answer, TestServer, people, person};
+
+const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n\
+                      author = \"The Site <site@example.org>\"\n";
+
+/// A server that may be written to.
+fn written(upstream: &Upstream) -> (TestServer, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = folder.path().join("tokens.toml");
+    std::fs::write(&tokens, TOKENS).unwrap();
+    let settings = [("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap())];
+    (TestServer::with(&upstream.url(), &settings), folder)
+}
+
+fn document(server: &TestServer) -> Value {
+    let answer = server.get("/openapi.json");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("application/json")));
+    answer.json()
+}
+
+/// Returns each operation with its path and method.
+fn operations(document: &Value) -> Vec<(String, String, Value)> {
+    let mut found = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            if method != "parameters" {
+                found.push((path.clone(), method.clone(), operation.clone()));
+            }
+        }
+    }
+    found
+}
+
+fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|value| references(value, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_describes_the_public_sheets_and_nothing_else() {
+    let (server, _folder) = written(&fixtures::civic());
+    let answer = server.get("/openapi.json");
+    let document = answer.json();
+    assert_eq!(document["openapi"], "3.1.1");
+    let text = String::from_utf8(answer.body).unwrap();
+    for hidden in ["_internal", "revocations", "slug-history", "help-wanted-interest"] {
+        assert!(!text.contains(hidden), "{hidden}");
+    }
+    let methods = |path: &str| -> Vec<String> {
+        document["paths"][path].as_object().unwrap().keys().cloned().collect()
+    };
+    for sheet in ["people", "projects", "project-updates", "blog-posts", "tags"] {
+        assert_eq!(methods(&format!("/api/{sheet}")), ["get", "post"]);
+        assert_eq!(methods(&format!("/api/{sheet}/{{key}}")), ["delete", "get", "patch", "put"]);
+    }
+    let ids = operations(&document).into_iter().map(|(_, _, op)| op["operationId"].to_string());
+    let (count, distinct) = (ids.clone().count(), ids.collect::<BTreeSet<_>>().len());
+    assert_eq!(count, distinct, "the ids of operations are distinct");
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    assert!(found.len() > 50, "{}", found.len());
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+#[test]
+fn a_list_takes_what_its_sheet_knows() {
+    let server = TestServer::start(&people().url());
+    let document = document(&server);
+    let parameters = document["paths"]["/api/people"]["get"]["parameters"].as_array().unwrap();
+    let named = |name: &str| parameters.iter().find(|parameter| parameter["name"] == name);
+    for field in ["age", "name", "slug", "bio", "deletedAt"] {
+        assert_eq!(named(field).unwrap()["style"], "deepObject", "{field}");
+    }
+    let sort = &named("sort").unwrap()["schema"]["items"]["enum"];
+    assert!(sort.as_array().unwrap().contains(&json!("-age")), "{sort}");
+    assert!(named("nothing").is_none());
+}
+
+#[test]
+fn what_is_written_is_described_where_there_are_tokens() {
+    let upstream = people();
+    let reading = document(&TestServer::start(&upstream.url()));
+    assert!(operations(&reading).iter().all(|(_, method, _)| method == "get"));
+    assert!(reading["components"].get("securitySchemes").is_none());
+    let (server, _folder) = written(&upstream);
+    let writing = document(&server);
+    for (path, method, operation) in operations(&writing) {
+        let expected = if method == "get" { json!([]) } else { json!([{ "writer": [] }]) };
+        assert_eq!(operation["security"], expected, "{method} {path}");
+        assert_eq!(operation["responses"].get("401").is_some(), method != "get", "{path}");
+    }
+    assert_eq!(writing["components"]["securitySchemes"]["writer"]["scheme"], "bearer");
+}
+
+#[test]
+fn the_document_follows_the_definitions_and_has_a_tag() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let answer = server.get("/openapi.json");
+    assert_eq!(answer.commit(), upstream.head().unwrap());
+    let tag = answer.header("etag").unwrap();
+    let ask = || server.request(Method::GET, "/openapi.json").header("if-none-match", tag);
+    assert_eq!(server.send(ask()).status, 304);
+    upstream.commit("older").put("people/ada.toml", person("ada", "Ada Lovelace", 37)).push();
+    server.reload().outcome("applied");
+    assert_eq!(server.send(ask()).status, 304, "the fields are the same");
+    upstream.commit("taller").put("people/joan.toml", "slug = \"joan\"\nheight = 170\n").push();
+    server.reload().outcome("applied");
+    let taller = server.send(ask());
+    assert_eq!(taller.status, 200);
+    assert!(taller.json()["paths"]["/api/people"].to_string().contains("height"));
+    let definition = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\
+                      [headwater]\npublic = false\n";
+    upstream.commit("not public").put(".gitsheets/people.toml", definition).push();
+    server.reload().outcome("rebuilt");
+    assert!(document(&server)["paths"].get("/api/people").is_none());
+}
+
+#[test]
+fn a_schema_means_the_same_in_the_document() {
+    let mut upstream = Upstream::new();
+    let definition = r##"
+[gitsheet]
+root = "people"
+path = "${{ slug }}"
+[gitsheet.schema]
+"$schema" = "http://json-schema.org/draft-07/schema#"
+"$id" = "https://example.org/person"
+type = "object"
+required = ["slug"]
+[gitsheet.schema.properties]
+slug = { "$ref" = "#/definitions/slug" }
+pair = { type = "array", items = [{ type = "string" }], additionalItems = false }
+[gitsheet.schema.definitions]
+slug = { type = "string", pattern = "^[a-z]+$" }
+"##;
+    upstream
+        .commit("a schema")
+        .put(".gitsheets/people.toml", definition)
+        .put("people/ada.toml", "slug = \"ada\"\n")
+        .push();
+    let document = document(&TestServer::start(&upstream.url()));
+    assert_eq!(
+        document["components"]["schemas"]["people"],
+        json!({
+            "type": "object",
+            "required": ["slug"],
+            "properties": {
+                "slug": { "$ref": "#/components/schemas/people/$defs/slug" },
+                "pair": { "type": "array", "prefixItems": [{ "type": "string" }], "items": false },
+            },
+            "$defs": { "slug": { "type": "string", "pattern": "^[a-z]+$" } },
+        })
+    );
+}
+
+/// The routes of the interface, as its source has them.
+fn routes() -> Vec<String> {
+    let source = include_str!("../../src/http.rs");
+    let literals = source.split(".route(").skip(1);
+    let routes = literals.filter_map(|rest| rest.trim_start().strip_prefix('"'));
+    let routes = routes.map(|rest| rest.split('"').next().unwrap().to_owned());
+    // The pages are no part of the API, and internal routes are for those who know them.
+    let is_api = |route: &String| {
+        ["/api/", "/health/", "/metrics"].iter().any(|start| route.starts_with(start))
+            && !route.starts_with("/api/_internal/")
+    };
+    routes.filter(is_api).collect()
+}
+
+/// Says whether a path of the document is one of a route.
+fn is_of(route: &str, path: &str) -> bool {
+    let mut path = path.split('/');
+    for segment in route.split('/') {
+        let Some(here) = path.next() else { return false };
+        let fits = match segment {
+            rest if rest.starts_with("{*") => return true,
+            // The names of sheets do not begin with `_`.
+            "{sheet}" => !here.starts_with('_'),
+            literal => literal == here,
+        };
+        if !fits {
+            return false;
+        }
+    }
+    path.next().is_none()
+}
+
+#[test]
+fn each_public_route_is_described() {
+    let (server, _folder) = written(&fixtures::civic());
+    let document = document(&server);
+    let routes = routes();
+    assert!(routes.len() > 8, "{routes:?}");
+    for route in &routes {
+        let paths = document["paths"].as_object().unwrap();
+        assert!(paths.keys().any(|path| is_of(route, path)), "{route} is not described");
+    }
+}
+
+/// Fills in the parameters that a path must have.
+fn asked(server: &TestServer, path: &str, operation: &Value) -> String {
+    let sheet = path.split('/').nth(2).unwrap_or_default();
+    let sheet = if sheet.starts_with('_') { "people" } else { sheet };
+    let list = server.get(&format!("/api/{sheet}?perPage=1"));
+    let key = if list.status == 200 { list.json()["items"][0]["key"].clone() } else { json!("-") };
+    let path = path.replace("{key}", key.as_str().unwrap()).replace("{sheet}", sheet);
+    let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+    let required = parameters.iter().filter(|one| one["in"] == "query" && one["required"] == true);
+    let query: Vec<_> = required
+        .map(|one| match one["name"].as_str().unwrap() {
+            "q" => "q=street".to_owned(),
+            name => format!("{name}={}", list.commit()),
+        })
+        .collect();
+    format!("{}?{}", path.replace("{name}", "photo.jpg"), query.join("&"))
+}
+
+#[test]
+fn each_path_of_the_document_is_answered_by_its_methods_and_no_other() {
+    let (server, _folder) = written(&fixtures::civic());
+    let document = document(&server);
+    let operations = operations(&document);
+    // With a version that nothing has and no body, so that nothing is written.
+    let send = |method: &str, path: &str| -> Answer {
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        let request = server.request(method, path).bearer_auth("the-token-of-the-site");
+        server.send(request.header("if-match", "\"none\""))
+    };
+    for (path, method, operation) in &operations {
+        let answer = send(method, &asked(&server, path, operation));
+        // No record of the fixture has a file beside it.
+        let expected: &[u16] = match method.as_str() {
+            _ if path.contains("{name}") => &[404, 412],
+            "get" => &[200],
+            "delete" => &[412],
+            _ => &[422],
+        };
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(expected.contains(&answer.status), "{} {method} {path}: {text}", answer.status);
+        let described = operation["responses"].get(answer.status.to_string());
+        assert!(described.is_some(), "{} {method} {path}", answer.status);
+    }
+    for (path, _, operation) in &operations {
+        let asked = asked(&server, path, operation);
+        for method in ["get", "put", "post", "patch", "delete"] {
+            if document["paths"][path].get(method).is_none() {
+                send(method, &asked).problem(405, "method_not_allowed");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_paths_of_the_document_are_below_the_base_path() {
+    let server = TestServer::with(&people().url(), &[("HEADWATER_BASE_PATH", "/data")]);
+    let answer = server.get("/data/openapi.json");
+    assert_eq!(answer.json()["servers"], json!([{ "url": "/data" }]));
+    assert_eq!(server.get("/data/docs").status, 200);
+    server.get("/openapi.json").problem(404, "not_found");
+}
+
+#[test]
+fn metrics_are_described_where_the_public_can_ask_for_them() {
+    let upstream = people();
+    let whole = document(&TestServer::start(&upstream.url()));
+    assert!(whole["paths"].get("/metrics").is_some());
+    let settings = [("HEADWATER_INTERNAL_LISTEN", "127.0.0.1:0")];
+    let server = TestServer::with(&upstream.url(), &settings);
+    assert!(document(&server)["paths"].get("/metrics").is_none());
+    let internal = format!("http://{}", server.server().internal_address().unwrap());
+    let client = reqwest::Client::new();
+    for path in ["/openapi.json", "/docs"] {
+        assert_eq!(server.send(client.get(format!("{internal}{path}"))).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere() {
+    let server = TestServer::start(&people().url());
+    for (path, kind) in [
+        ("/docs", "text/html; charset=utf-8"),
+        ("/docs/page.css", "text/css; charset=utf-8"),
+        ("/docs/page.js", "text/javascript; charset=utf-8"),
+    ] {
+        let answer = server.get(path);
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{path}");
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+        let text = String::from_utf8(answer.body.clone()).unwrap();
+        assert!(!text.contains("http://") && !text.contains("https://"), "{path}");
+        // Relative, so that the page works below a base path and behind a proxy.
+        assert!(!text.contains("=\"/") && !text.contains("url(/"), "{path}");
+        let tag = answer.header("etag").unwrap();
+        let known = server.request(Method::GET, path).header("if-none-match", tag);
+        assert_eq!(server.send(known).status, 304, "{path}");
+    }
+}
