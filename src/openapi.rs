@@ -5,8 +5,10 @@
 //! commit is served. Internal routes are not in it, nor is anything of a sheet that is not public.
 
 mod attachments;
+mod changes;
 mod components;
 mod dialect;
+mod history;
 mod name;
 mod operation;
 mod parameters;
@@ -47,6 +49,11 @@ pub fn document(offer: &Offer, snapshot: &Snapshot) -> Value {
     }
     let mut add = |path: &str, item: Value| drop(paths.insert(path.to_owned(), item));
     add("/api/_search", json!({ "get": search::operation(&sheets).into_value() }));
+    add("/api/_diff", json!({ "get": history::diff().into_value() }));
+    add("/api/_changes", json!({ "get": changes::operation(&sheets).into_value() }));
+    if !sheets.is_empty() {
+        add(history::PATH, history::history(&sheets));
+    }
     if let Some(item) = attachments::path(offer, &sheets) {
         add(attachments::PATH, item);
     }
@@ -84,13 +91,14 @@ pub fn document(offer: &Offer, snapshot: &Snapshot) -> Value {
 const INTRODUCTION: &str = "Every answer that is built from a snapshot names its commit in \
     `X-Headwater-Commit`. Errors are `application/problem+json` (RFC 9457) with a stable `code`. \
     `HEAD` works wherever `GET` does; other methods are answered 405 with `Allow`. A parameter that \
-    is not known is answered 422 and never ignored.";
+    a query does not know is answered 422 and never ignored.";
 
 /// The tags of what is not about one sheet.
-const TAGS: [(&str, &str); 5] = [
+const TAGS: [(&str, &str); 6] = [
     ("search", "All sheets at once."),
     ("attachments", "Files beside records."),
     ("writes", "Several records at once."),
+    ("history", "What became of the records, and what becomes of them."),
     ("state", "What is served."),
     ("health", "For those who operate the server."),
 ];

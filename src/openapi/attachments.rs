@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::operation::{Answer, Operation, parameter};
 use super::problems::Refusals;
 use super::sheets::Described;
-use super::{Offer, writes};
+use super::{Offer, parameters, writes};
 
 /// Where they are.
 pub(super) const PATH: &str = "/api/_attachments/{sheet}/{key}/{name}";
@@ -37,6 +37,7 @@ fn show() -> Operation {
     Operation::new("attachments", "get", "Returns a file beside a record")
         .described("As it is in the commit that is served, with the media type of its extension.")
         .takes([parameter("ifNoneMatch")])
+        .takes(parameters::moment())
         .answers(
             200,
             Answer::empty("The file.")
@@ -44,7 +45,7 @@ fn show() -> Operation {
                 .headers(&["X-Headwater-Commit", "ETag"]),
         )
         .answers(304, Answer::empty("The caller has it.").headers(&["X-Headwater-Commit", "ETag"]))
-        .refuses(Refusals::File)
+        .refuses(Refusals::Read)
 }
 
 fn put() -> Operation {

@@ -191,10 +191,8 @@ pub(super) fn schemas() -> Map<String, Value> {
         "Written": written(),
         "Transacted": transacted(),
     });
-    match all {
-        Value::Object(all) => all,
-        _ => Map::new(),
-    }
+    let all = [all, super::history::schemas(), super::changes::schemas()];
+    all.into_iter().filter_map(|part| part.as_object().cloned()).flatten().collect()
 }
 
 fn status() -> Value {

@@ -4,7 +4,18 @@ use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
 use headwater_engine::search::MAX_QUERY_BYTES;
 use serde_json::{Value, json};
 
-use super::operation::schema;
+use super::components::HASH;
+use super::operation::{parameter, schema};
+
+/// Returns those that say which state a read is answered from.
+pub(super) fn moment() -> impl Iterator<Item = Value> {
+    ["at", "atHeader"].map(parameter).into_iter().chain(present())
+}
+
+/// Returns those of a read that is about the present.
+pub(super) fn present() -> impl Iterator<Item = Value> {
+    ["minCommit", "patience"].map(parameter).into_iter()
+}
 
 /// Returns them, by the names that operations refer to them by.
 pub(super) fn shared() -> Value {
@@ -46,6 +57,28 @@ pub(super) fn shared() -> Value {
         "ifNoneMatch": header(
             "If-None-Match",
             "The tags of what the caller has: the answer is 304 where one of them still holds.",
+            json!({ "type": "string" }),
+        ),
+        "at": query(
+            "at",
+            "The commit to read from: its hash or seven or more of its digits, a tag, or a branch. With \
+             a full hash the answer stays the same for ever.",
+            json!({ "type": "string", "minLength": 1 }),
+        ),
+        "atHeader": header(
+            "X-Headwater-At",
+            "The same as `at`.",
+            json!({ "type": "string", "minLength": 1 }),
+        ),
+        "minCommit": header(
+            "X-Headwater-Min-Commit",
+            "A commit that the answer must know of, such as one that was just pushed. It is waited for \
+             as long as `Prefer: wait` says, 60 seconds by default.",
+            json!({ "type": "string", "pattern": HASH }),
+        ),
+        "patience": header(
+            "Prefer",
+            "`wait=<seconds>`, with `X-Headwater-Min-Commit`.",
             json!({ "type": "string" }),
         ),
         "push": query(

@@ -17,66 +17,80 @@ pub(super) enum Refusals {
     Read,
     /// Reads what is always there.
     State,
-    /// Reads by a query.
+    /// Searches, or compares.
     Query,
-    /// Reads a file.
-    File,
+    /// Lists.
+    List,
     /// Asks whether the server is ready.
     Ready,
     /// Writes.
     Write,
 }
 
+/// What a write may be refused for.
+const WRITE: &[Code] = &[
+    Code::Unauthorized,
+    Code::TokenScope,
+    Code::NotFound,
+    Code::MethodNotAllowed,
+    Code::RequestTimeout,
+    Code::Conflict,
+    Code::PreconditionFailed,
+    Code::BodyTooLarge,
+    Code::UnsupportedMediaType,
+    Code::InvalidBody,
+    Code::InvalidHeader,
+    Code::InvalidQuery,
+    Code::InvalidRecord,
+    Code::KeyReused,
+    Code::Held,
+    Code::PreconditionRequired,
+    Code::TooManyFailures,
+    Code::Internal,
+    Code::WriteFailed,
+    Code::NotReady,
+    Code::Busy,
+    Code::UpstreamHeld,
+    Code::RepoLocked,
+    Code::DiskFull,
+];
+
+/// What every read may be refused for, whatever it reads.
+const MOMENT: &[Code] = &[
+    Code::InvalidQuery,
+    Code::InvalidHeader,
+    Code::Internal,
+    Code::NotReady,
+    Code::NotYet,
+    Code::Busy,
+    Code::MemoryShort,
+];
+
 impl Refusals {
     const ALL: [Self; 6] =
-        [Self::Read, Self::State, Self::Query, Self::File, Self::Ready, Self::Write];
+        [Self::Read, Self::State, Self::Query, Self::List, Self::Ready, Self::Write];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::State => "state",
             Self::Query => "query",
-            Self::File => "file",
+            Self::List => "list",
             Self::Ready => "ready",
             Self::Write => "write",
         }
     }
 
-    const fn codes(self) -> &'static [Code] {
+    fn codes(self) -> Vec<Code> {
         match self {
-            Self::Read => &[Code::NotFound, Code::Internal, Code::NotReady],
-            Self::State => &[Code::Internal, Code::NotReady, Code::Busy],
-            Self::Query => {
-                &[Code::NotFound, Code::InvalidQuery, Code::Internal, Code::NotReady, Code::Busy]
+            Self::State => MOMENT.to_vec(),
+            Self::Query => [&[Code::UnknownCommit][..], MOMENT].concat(),
+            Self::Read => [&[Code::NotFound, Code::UnknownCommit][..], MOMENT].concat(),
+            Self::List => {
+                [&[Code::NotFound, Code::UnknownCommit, Code::CursorExpired][..], MOMENT].concat()
             }
-            Self::File => &[Code::NotFound, Code::Internal, Code::NotReady, Code::Busy],
-            Self::Ready => &[Code::InvalidQuery, Code::Internal, Code::NotReady, Code::Stale],
-            Self::Write => &[
-                Code::Unauthorized,
-                Code::TokenScope,
-                Code::NotFound,
-                Code::MethodNotAllowed,
-                Code::RequestTimeout,
-                Code::Conflict,
-                Code::PreconditionFailed,
-                Code::BodyTooLarge,
-                Code::UnsupportedMediaType,
-                Code::InvalidBody,
-                Code::InvalidHeader,
-                Code::InvalidQuery,
-                Code::InvalidRecord,
-                Code::KeyReused,
-                Code::Held,
-                Code::PreconditionRequired,
-                Code::TooManyFailures,
-                Code::Internal,
-                Code::WriteFailed,
-                Code::NotReady,
-                Code::Busy,
-                Code::UpstreamHeld,
-                Code::RepoLocked,
-                Code::DiskFull,
-            ],
+            Self::Ready => vec![Code::InvalidQuery, Code::Internal, Code::NotReady, Code::Stale],
+            Self::Write => WRITE.to_vec(),
         }
     }
 
@@ -84,7 +98,7 @@ impl Refusals {
     fn by_status(self) -> BTreeMap<u16, Vec<Code>> {
         let mut found: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
         for code in self.codes() {
-            found.entry(code.status().as_u16()).or_default().push(*code);
+            found.entry(code.status().as_u16()).or_default().push(code);
         }
         found
     }
@@ -153,11 +167,11 @@ mod tests {
             responses[name]["content"][PROBLEM]["schema"]["allOf"][1]["properties"]["code"]["enum"]
                 .clone()
         };
-        assert_eq!(codes("read.404"), json!(["not_found"]));
-        assert_eq!(codes("query.503"), json!(["not_ready", "busy"]));
+        assert_eq!(codes("read.404"), json!(["not_found", "unknown_commit"]));
+        assert_eq!(codes("ready.503"), json!(["not_ready", "stale"]));
         assert!(responses["read.404"]["headers"]["X-Headwater-Commit"].is_object());
         assert!(responses["ready.422"].get("headers").is_none());
         let referred: Vec<_> = Refusals::Read.references().map(|(status, _)| status).collect();
-        assert_eq!(referred, ["404", "500", "503"]);
+        assert_eq!(referred, ["404", "422", "500", "503"]);
     }
 }

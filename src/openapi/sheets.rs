@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::name::{Names, segment};
 use super::operation::{Answer, Operation, parameter, schema};
 use super::problems::Refusals;
-use super::{Offer, dialect, writes};
+use super::{Offer, dialect, parameters, writes};
 
 /// How many fields a parameter may name.
 const MAX_NAMED: usize = 32;
@@ -54,6 +54,18 @@ fn fields(sheet: &Sheet) -> Vec<String> {
     }
     let is_name = |field: &String| !field.contains([',', '[', ']']) && !field.starts_with('-');
     fields.into_iter().filter(is_name).collect()
+}
+
+/// Returns the parameter that narrows a read of all sheets to some of them.
+pub(super) fn narrowing(sheets: &[Described]) -> Value {
+    let mut items = json!({ "type": "string" });
+    if !sheets.is_empty() {
+        items["enum"] = sheets.iter().map(Described::sheet_name).collect();
+    }
+    json!({
+        "name": "sheet", "in": "query", "description": "Only in these sheets.",
+        "schema": { "type": "array", "items": items },
+    })
 }
 
 impl Described {
@@ -160,8 +172,9 @@ impl Described {
             .takes(shared)
             .takes(self.named_fields())
             .takes(self.filters())
+            .takes(parameters::moment())
             .answers(200, answer)
-            .refuses(Refusals::Query)
+            .refuses(Refusals::List)
     }
 
     fn how_to_filter(&self) -> String {
@@ -222,6 +235,7 @@ impl Described {
         let same = Answer::empty("The caller has it.").headers(&["X-Headwater-Commit", "ETag"]);
         Operation::new(&self.name, "get", format!("Returns a record of {}", self.sheet_name()))
             .takes(["key", "ifNoneMatch"].map(parameter))
+            .takes(parameters::moment())
             .answers(200, answer)
             .answers(304, same)
             .refuses(Refusals::Read)

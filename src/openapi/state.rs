@@ -2,22 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Offer;
 use super::operation::{Answer, Operation, schema};
 use super::problems::Refusals;
+use super::{Offer, parameters};
 
 /// Adds the paths.
 pub(super) fn add_paths(offer: &Offer, paths: &mut Map<String, Value>) {
     let mut add = |path: &str, operation: Operation| {
         paths.insert(path.to_owned(), json!({ "get": operation.into_value() }));
     };
-    add("/api/_sheets", state("sheets", "Returns the sheets", "Sheets"));
-    add("/api/_status", state("status", "Returns how the state stands to the remote", "Status"));
-    add(
-        "/api/_problems",
-        state("problems", "Returns what is wrong with the files", "Problems")
-            .described("Every problem that names no hidden record, and nothing of the files."),
-    );
+    let status = state("status", "Returns how the state stands to the remote", "Status");
+    add("/api/_status", status.takes(parameters::present()).refuses(Refusals::State));
+    let sheets = state("sheets", "Returns the sheets", "Sheets");
+    add("/api/_sheets", sheets.takes(parameters::moment()).refuses(Refusals::Query));
+    let problems = state("problems", "Returns what is wrong with the files", "Problems")
+        .described("Every problem that names no hidden record, and nothing of the files.");
+    add("/api/_problems", problems.takes(parameters::moment()).refuses(Refusals::Query));
     add("/health/live", text("live", "Says that the process lives", "It does."));
     add("/health/ready", ready());
     if offer.metrics {
@@ -26,8 +26,8 @@ pub(super) fn add_paths(offer: &Offer, paths: &mut Map<String, Value>) {
 }
 
 fn state(verb: &str, summary: &str, name: &str) -> Operation {
-    let answer = Answer::json("As it is now.", schema(name)).headers(&["X-Headwater-Commit"]);
-    Operation::new("state", verb, summary).answers(200, answer).refuses(Refusals::State)
+    let answer = Answer::json("As it is.", schema(name)).headers(&["X-Headwater-Commit"]);
+    Operation::new("state", verb, summary).answers(200, answer)
 }
 
 fn text(verb: &str, summary: &str, answer: &str) -> Operation {

@@ -1,0 +1,69 @@
+//! What changes while it is looked at.
+
+use serde_json::{Value, json};
+
+use super::components::HASH;
+use super::operation::{Answer, Operation, schema};
+use super::parameters;
+use super::problems::Refusals;
+use super::sheets::{self, Described};
+
+/// Returns the schemas of the answers.
+pub(super) fn schemas() -> Value {
+    let commit = || json!({ "type": "string", "pattern": HASH });
+    json!({
+        "Changes": {
+            "type": "object",
+            "required": ["from", "to", "resync", "items"],
+            "properties": {
+                "from": commit(),
+                "to": commit(),
+                "resync": {
+                    "type": "boolean",
+                    "description": "Whether the change cannot be told, and everything is to be read \
+                                    anew.",
+                },
+                "items": { "type": "array", "items": {
+                    "type": "object",
+                    "required": ["sheet", "key", "change", "value"],
+                    "properties": {
+                        "sheet": { "type": "string" },
+                        "key": schema("Key"),
+                        "change": { "enum": ["enter", "change", "leave"] },
+                        "value": { "description": "The record as it is now; null where it left." },
+                        "fields": { "type": "array", "items": { "type": "string" } },
+                    },
+                } },
+            },
+        },
+    })
+}
+
+/// `GET /api/_changes`
+pub(super) fn operation(sheets: &[Described]) -> Operation {
+    let since = json!({
+        "name": "since", "in": "query",
+        "description": "The commit to start from. Without it the answer says which is served.",
+        "schema": { "type": "string", "pattern": HASH },
+    });
+    let wait = json!({
+        "name": "wait", "in": "query",
+        "description": "For how many seconds the answer may wait for a change.",
+        "schema": { "type": "integer", "minimum": 0, "maximum": 300 },
+    });
+    let events = json!({
+        "type": "string",
+        "description": "Server-Sent Events: `changes` with the same JSON, of which the id is the \
+                        commit; `resync` with a commit where history was rewritten or the reader is \
+                        too far behind. `Last-Event-ID` resumes.",
+    });
+    let answer = Answer::json("The net change.", schema("Changes"))
+        .content("text/event-stream", events)
+        .headers(&["X-Headwater-Commit"]);
+    Operation::new("history", "changes", "Returns what has changed since a commit")
+        .described("With one sheet, the filters of its list apply: records enter and leave.")
+        .takes([since, sheets::narrowing(sheets), wait])
+        .takes(parameters::present())
+        .answers(200, answer)
+        .refuses(Refusals::State)
+}

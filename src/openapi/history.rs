@@ -1,0 +1,143 @@
+//! What became of one record, and of many: the commits that touched it, and what differs between two.
+
+use serde_json::{Value, json};
+
+use super::components::HASH;
+use super::operation::{Answer, Operation, parameter, schema};
+use super::parameters;
+use super::problems::Refusals;
+use super::sheets::Described;
+
+/// Where the history of a record is.
+pub(super) const PATH: &str = "/api/_history/{sheet}/{key}";
+
+/// Returns the schemas of the answers.
+pub(super) fn schemas() -> Value {
+    let commit = || json!({ "type": "string", "pattern": HASH });
+    let fields = json!({
+        "description": "JSON Pointers to what is another value.",
+        "type": "array", "items": { "type": "string" },
+    });
+    json!({
+        "History": {
+            "type": "object",
+            "required": ["items", "next"],
+            "properties": {
+                "items": { "type": "array", "items": {
+                    "type": "object",
+                    "required": ["commit", "time", "author", "summary", "change", "fields"],
+                    "properties": {
+                        "commit": commit(),
+                        "time": { "type": "string", "format": "date-time" },
+                        "author": { "type": "string" },
+                        "summary": { "type": "string" },
+                        "change": { "enum": ["added", "modified", "removed", "broken"] },
+                        "fields": fields,
+                    },
+                } },
+                "next": { "type": ["string", "null"] },
+            },
+        },
+        "Diff": {
+            "type": "object",
+            "required": ["from", "to", "items", "counts", "total"],
+            "properties": {
+                "from": commit(),
+                "to": commit(),
+                "items": { "type": "array", "items": {
+                    "type": "object",
+                    "required": ["sheet", "key", "change"],
+                    "properties": {
+                        "sheet": { "type": "string" },
+                        "key": schema("Key"),
+                        "change": { "enum": ["added", "modified", "removed"] },
+                        "fields": {
+                            "description": "What differs, of a record that is modified.",
+                            "type": "array",
+                            "items": {
+                                "type": "object",
+                                "required": ["pointer"],
+                                "properties": {
+                                    "pointer": { "type": "string" }, "before": {}, "after": {},
+                                },
+                            },
+                        },
+                        "value": { "description": "Of a record that is added or removed." },
+                    },
+                } },
+                "counts": { "type": "object", "additionalProperties": schema("Counts") },
+                "total": { "type": "integer", "minimum": 0 },
+            },
+        },
+        "Counts": {
+            "type": "object",
+            "required": ["added", "modified", "removed"],
+            "properties": {
+                "added": { "type": "integer", "minimum": 0 },
+                "modified": { "type": "integer", "minimum": 0 },
+                "removed": { "type": "integer", "minimum": 0 },
+            },
+        },
+    })
+}
+
+/// The operations on the history of a record.
+pub(super) fn history(sheets: &[Described]) -> Value {
+    let names: Vec<_> = sheets.iter().map(Described::sheet_name).collect();
+    let cursor = json!({
+        "name": "cursor", "in": "query", "description": "The `next` of the part before.",
+        "schema": { "type": "string", "minLength": 1 },
+    });
+    let answer = Answer::json("Newest first.", schema("History")).headers(&["X-Headwater-Commit"]);
+    let operation = Operation::new("history", "record", "Returns what became of a record")
+        .described(
+            "The commits that touched it. Old versions are read by today's rules of the sheet.",
+        )
+        .takes([limit(20, 100), cursor])
+        .takes(parameters::moment())
+        .answers(200, answer)
+        .refuses(Refusals::Read);
+    json!({
+        "parameters": [
+            {
+                "name": "sheet", "in": "path", "required": true,
+                "schema": { "type": "string", "enum": names },
+            },
+            parameter("key"),
+        ],
+        "get": operation.into_value(),
+    })
+}
+
+/// `GET /api/_diff`
+pub(super) fn diff() -> Operation {
+    let commit = |name: &str, required: bool, description: &str| {
+        json!({
+            "name": name, "in": "query", "required": required, "description": description,
+            "schema": { "type": "string", "minLength": 1 },
+        })
+    };
+    // One that is gone by now may be asked for, too.
+    let sheet = json!({
+        "name": "sheet", "in": "query", "description": "Only in these sheets.",
+        "schema": { "type": "array", "items": { "type": "string" } },
+    });
+    let answer = Answer::json("What differs.", schema("Diff")).headers(&["X-Headwater-Commit"]);
+    Operation::new("history", "diff", "Returns what differs between two commits")
+        .takes([
+            commit("from", true, "A commit, by its hash or another name."),
+            commit("to", false, "Another one; the present where it is left out."),
+            sheet,
+            limit(100, 1000),
+        ])
+        .takes(parameters::present())
+        .answers(200, answer)
+        .refuses(Refusals::Query)
+}
+
+fn limit(default: usize, most: usize) -> Value {
+    json!({
+        "name": "limit", "in": "query", "description": "How many.",
+        "schema": { "type": "integer", "minimum": 1, "maximum": most, "default": default },
+    })
+}
