@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
@@ -25,11 +26,13 @@ use super::{etag, json, lines, link};
 pub(super) async fn list(
     State(app): State<App>,
     Current(snapshot): Current,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     at: Option<Extension<At>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    // A path that does not decode to text names nothing that can be there.
+    let Path(name) = name.map_err(|_| ApiError::from(Code::NotFound))?;
     let sheet = public_sheet(&snapshot, &name)?;
     let pairs = pairs(query.as_deref())?;
     let query = ListQuery::parse(&pairs, &sheet).map_err(refused)?;

@@ -70,7 +70,8 @@ impl Moment {
         // Nearly every request is about the present.
         let headers = request.headers();
         let plain = request.uri().query().is_none_or(|query| !names_commit(query));
-        if plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT) {
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !reads || plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT) {
             return Ok(Some(published));
         }
         let wanted = Wanted::of(path, request)?;
@@ -131,9 +132,6 @@ impl Wanted {
             }
             (at, name) => at.or(name),
         };
-        if wanted.at.is_some() && !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Err(wrong("at", "is not a parameter of a write: history is not changed"));
-        }
         if wanted.at.is_some() && PRESENT.contains(&path) {
             return Err(wrong("at", "is not a parameter here: this is about the present"));
         }

@@ -9,6 +9,7 @@ mod request;
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
@@ -21,6 +22,7 @@ use serde_json::Value;
 use super::app::App;
 use super::current::not_ready;
 use super::error::{ApiError, Code};
+use super::moment::AT;
 use super::record::RecordPath;
 use super::source::Source;
 use super::{list, webhook};
@@ -76,7 +78,7 @@ pub(super) async fn change(
 /// `POST /api/<sheet>`: a new record, whose key follows from its fields.
 pub(super) async fn create(
     State(app): State<App>,
-    Path(sheet): Path<String>,
+    sheet: Result<Path<String>, PathRejection>,
     source: Source,
     uri: Uri,
     headers: HeaderMap,
@@ -84,6 +86,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let request = Request::new(Method::POST, &uri, headers, source);
     let (caller, body, request) = request.admitted(&app, body).await?;
+    let Path(sheet) = sheet.map_err(|_| ApiError::from(Code::NotFound))?;
     request.wants_json()?;
     let record: Value = json(&body)?;
     let operation = Operation {
@@ -151,6 +154,10 @@ impl Request {
     /// Says whether the answer waits for the push.
     fn pushes_first(&self, app: &App) -> Result<bool, ApiError> {
         let pairs = list::pairs(self.query.as_deref())?;
+        if self.headers.contains_key(AT) || pairs.iter().any(|(name, _)| name == "at") {
+            let why = "is not a parameter of a write: history is not changed";
+            return Err(list::wrong("at", why));
+        }
         let mut first = app.push_first;
         for (name, value) in pairs {
             first = match (name.as_str(), value.as_str()) {

@@ -12,8 +12,6 @@ use super::operation::{Answer, Operation, parameter, schema};
 use super::problems::Refusals;
 use super::{Offer, dialect, parameters, writes};
 
-/// How many fields a parameter may name.
-const MAX_NAMED: usize = 32;
 /// How many fields of a sheet are listed. In a sheet without a schema they are as many as its
 /// records have.
 const MAX_LISTED: usize = 64;
@@ -200,7 +198,7 @@ impl Described {
                 "name": name, "in": "query", "description": description,
                 "style": "form", "explode": false,
                 "schema": {
-                    "type": "array", "minItems": 1, "maxItems": MAX_NAMED,
+                    "type": "array", "minItems": 1,
                     "items": { "type": "string", "enum": names },
                 },
             })
@@ -210,7 +208,7 @@ impl Described {
         vec![
             list(
                 "sort",
-                "Fields to sort by, `-` for descending. Booleans come before numbers before strings \
+                "Fields to sort by, at most 32, `-` for descending. Booleans come before numbers before strings \
                  before others, missing values last both ways; the key breaks ties.",
                 directions.collect(),
             ),

@@ -296,10 +296,12 @@ fn another_branch_is_previewed_over_the_present_state_where_that_is_allowed() {
 }
 
 #[test]
-fn history_is_not_written_to() {
+fn what_does_not_read_waits_for_no_commit() {
     let upstream = people();
     let server = TestServer::start(&upstream.url());
-    let head = upstream.head().unwrap();
-    let put = server.request(Method::PUT, &format!("/api/people/ada?at={head}"));
-    server.send(put.json(&json!({}))).problem(422, "invalid_query");
+    for path in ["/api/_search", "/api/people/ada"] {
+        let call = server.request(Method::POST, path);
+        let answer = server.send(call.header("x-headwater-min-commit", "f".repeat(40)));
+        answer.problem(405, "method_not_allowed");
+    }
 }

@@ -241,3 +241,17 @@ fn while_a_commit_is_pinned_nothing_is_written() {
     house.server.pin(head.trim());
     house.put("/api/people/ada", &ada(1)).problem(423, "held");
 }
+
+#[test]
+fn a_write_is_not_made_at_another_commit() {
+    let house = House::new(&[]);
+    let head = house.git(&["rev-parse", "HEAD"]);
+    for at in [head.trim(), "nowhere"] {
+        house.put(&format!("/api/people/ada?at={at}"), &ada(1)).problem(422, "invalid_query");
+    }
+    let request = house.call(Method::DELETE, "/api/people/ada").header("x-headwater-at", "nowhere");
+    house.server.send(request).problem(422, "invalid_query");
+    let unreadable = house.call(Method::POST, "/api/%FF").json(&ada(1));
+    house.server.send(unreadable).problem(404, "not_found");
+    assert_eq!(house.git(&["rev-parse", "HEAD"]), head);
+}
