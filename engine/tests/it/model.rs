@@ -135,7 +135,7 @@ fn follow(
             let path = &paths[&(sheet.to_owned(), key.clone())];
             expected.problems.insert((path.clone(), "dangling_ref".into()));
             let hides = |name: &str| sheets.iter().any(|(other, r)| *other == name && r.hides);
-            if !hides(to) && !(rules.hides && !value["deletedAt"].is_null()) {
+            if !(hides(to) || rules.hides && !value["deletedAt"].is_null()) {
                 expected.open.insert(path.clone());
             }
         }
