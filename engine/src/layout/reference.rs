@@ -53,11 +53,13 @@ pub(super) fn link(specs: &mut BTreeMap<SheetName, SheetSpec>, files: &Definitio
         let Some(spec) = specs.get_mut(&name) else { continue };
         let is_declared = !spec.is_gitsheets();
         let message = if is_declared { format!("sheets.{name}: {message}") } else { message };
-        let keys = if is_declared { &["sheets", name.as_str()][..] } else { &["headwater"] };
+        let declared = ["sheets", name.as_str()];
+        let keys = if is_declared { &declared[..] } else { &["headwater"] };
         let mut files = files.gitsheets.iter().chain(&files.headwater);
         let file = files.find(|file| spec.definition.as_ref() == Some(&file.path));
         let wrong = Wrong::at("refs", message);
-        spec.problems.extend(file.map(|file| wrong.into_problem(spec, file, keys)));
+        let problem = file.map(|file| wrong.into_problem(spec, file, keys));
+        spec.problems.extend(problem);
     }
     let those = |test: fn(&SheetSpec) -> bool| -> BTreeSet<SheetName> {
         specs.values().filter(|spec| test(spec)).map(|spec| spec.name.clone()).collect()
@@ -83,7 +85,8 @@ pub(super) fn link(specs: &mut BTreeMap<SheetName, SheetSpec>, files: &Definitio
     }
 }
 
-/// Returns why no record of `spec` can ever have this reference, if that is so.
+/// Returns why no record of `spec` can ever have this reference, if that is so. Without the name of
+/// the other sheet, which need not be for everybody.
 fn flaw(
     spec: &SheetSpec,
     reference: &Reference,
@@ -91,7 +94,7 @@ fn flaw(
 ) -> Option<String> {
     let Reference { field, sheet, target, .. } = reference;
     let Some(to) = specs.get(sheet) else {
-        return Some(format!("refs: {field} refers to the sheet {sheet}, which there is not"));
+        return Some(format!("refs: {field} refers to a sheet that is not there"));
     };
     let forbids = |spec: &SheetSpec, field: &FieldPath| {
         spec.schema.as_ref().is_some_and(|schema| schema.forbids(field))
@@ -99,15 +102,15 @@ fn flaw(
     if forbids(spec, field) {
         return Some(format!("refs: the schema has no field {field}"));
     }
-    if let Some(target) = target.as_ref().filter(|target| forbids(to, target)) {
-        return Some(format!("refs: {field} refers to {sheet}.{target}, a field there is not"));
+    if target.as_ref().is_some_and(|target| forbids(to, target)) {
+        return Some(format!(
+            "refs: {field} refers to a field that the schema there does not have"
+        ));
     }
     let kinds = |spec: &SheetSpec, field: &FieldPath| {
         spec.schema.as_ref().map_or(Kinds::ALL, |schema| schema.kinds(field))
     };
     let theirs = target.as_ref().map_or(Kinds::STRING, |target| kinds(to, target));
-    (!kinds(spec, field).intersects(theirs)).then(|| {
-        let target = target.as_ref().map_or("key", FieldPath::as_str);
-        format!("refs: {field} is of another type than the {target} of {sheet}")
-    })
+    (!kinds(spec, field).intersects(theirs))
+        .then(|| format!("refs: {field} is of another type than what it refers to"))
 }

@@ -132,11 +132,14 @@ fn a_reference_that_cannot_hold_is_a_problem_of_its_definition() {
         gitsheets(&[("roles", &roles), ("people", &people)])
     };
     for (refs, told) in [
-        ("{ slug = \"nobody\" }", "refers to the sheet nobody, which there is not"),
-        ("{ slug = \"people.nope\" }", "refers to people.nope, a field there is not"),
+        ("{ slug = \"nobody\" }", "slug refers to a sheet that is not there"),
+        (
+            "{ slug = \"people.nope\" }",
+            "slug refers to a field that the schema there does not have",
+        ),
         ("{ nope = \"people\" }", "the schema has no field nope"),
-        ("{ n = \"people\" }", "n is of another type than the key of people"),
-        ("{ slug = \"people.n\" }", "slug is of another type than the n of people"),
+        ("{ n = \"people\" }", "n is of another type than what it refers to"),
+        ("{ slug = \"people.n\" }", "slug is of another type"),
         ("{ ids = \"people.n\" }", "ids is of another type"),
         ("[\"people\"]", "refs takes a table"),
         ("{ slug = 1 }", "refs takes a table"),
@@ -169,7 +172,7 @@ fn a_reference_into_a_sheet_that_cannot_be_used_is_left_out() {
     let text = "[sheets.a]\nrefs = { b = 'nobody' }\n";
     let headwater = Some(file("headwater.toml", text));
     let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
-    assert!(problems(&layout)[0].starts_with("sheets.a: refs: b refers to"), "{layout:?}");
+    assert!(problems(&layout)[0].starts_with("sheets.a: refs: b refers to a sheet"), "{layout:?}");
 }
 
 #[test]
