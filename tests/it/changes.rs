@@ -103,6 +103,8 @@ type Event = (String, String, Value);
 impl<'a> Follower<'a> {
     fn of(server: &'a TestServer, query: &str, last: Option<&str>) -> Self {
         let request = server.request(Method::GET, &format!("/api/_changes?{query}"));
+        // As a browser asks; events must not wait for what a coding holds back.
+        let request = request.header("accept-encoding", "gzip, deflate, br, zstd");
         let mut request = request.header("accept", "text/event-stream");
         if let Some(last) = last {
             request = request.header("last-event-id", last);

@@ -61,6 +61,27 @@ fn links_lead_through_a_list_in_both_ways_below_any_base_path() {
 }
 
 #[test]
+fn links_stay_at_the_commit_that_was_asked_for() {
+    let mut upstream = many(20);
+    let server = TestServer::start(&upstream.url());
+    let old = upstream.head().unwrap();
+    upstream.commit("fewer").delete("people/p0001.toml").push();
+    server.reload().outcome("applied");
+    for size in ["perPage=8", "limit=8"] {
+        let mut answer = server.get(&format!("/api/people?at={old}&{size}"));
+        let mut walked = keys(&answer);
+        while let Some(next) = links(&answer).get("next") {
+            answer = server.get(&format!("/api/people{next}"));
+            assert_eq!(answer.commit(), old, "{next}");
+            walked.extend(keys(&answer));
+        }
+        assert_eq!(walked.len(), 22, "{size}");
+        let first = &links(&answer)["first"];
+        assert!(size.starts_with("limit") || first.contains(&old), "{first}");
+    }
+}
+
+#[test]
 fn the_tag_of_a_list_outlives_what_happens_elsewhere() {
     let mut upstream = many(5);
     upstream
