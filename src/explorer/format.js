@@ -11,6 +11,12 @@ export function plural(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
+/** Says which words were searched for instead of those that occur nowhere; nothing where all occur. */
+export function corrections(corrected) {
+  const told = Object.entries(corrected ?? {}).map(([typed, used]) => ` “${typed}” occurs nowhere: this is for “${used.join("” and “")}”.`);
+  return told.join("");
+}
+
 export const short = (commit) => commit.slice(0, 7);
 
 /** Milliseconds with as many digits as say something. */

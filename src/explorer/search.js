@@ -2,7 +2,7 @@
 
 import { read, sentence } from "./api.js";
 import { announce, h, put } from "./dom.js";
-import { plural } from "./format.js";
+import { corrections, plural } from "./format.js";
 import { toRecord, toSheet } from "./route.js";
 import { titleOf } from "./value.js";
 
@@ -19,12 +19,12 @@ export async function show({ element, route, signal }) {
     asked.abort();
     asked = new AbortController();
     if (!q) {
-      put(lead, "Words, “phrases in quotes”, -excluded, and pre* for what begins so.");
+      put(lead, "Words, “phrases in quotes”, -excluded, pre* for what begins so, and word~ for a typo.");
       return put(list);
     }
     try {
-      const { items, total } = (await read(["_search"], { q }, asked.signal)).body;
-      const told = total === 0 ? `Nothing matches “${q}”.` : `${plural(total, "record")} for “${q}”, the best first.`;
+      const { items, total, corrected } = (await read(["_search"], { q }, asked.signal)).body;
+      const told = total === 0 ? `Nothing matches “${q}”.` : `${plural(total, "record")} for “${q}”, the best first.${corrections(corrected)}`;
       put(lead, told);
       announce(told);
       put(list, h("ol", { class: "hits" }, items.map(hit)));

@@ -4,7 +4,7 @@ import { read, sentence } from "./api.js";
 import { announce, h, keepingFocus, put } from "./dom.js";
 import { countable, facets } from "./facets.js";
 import { chips, filterForm } from "./filters.js";
-import { plural, short } from "./format.js";
+import { corrections, plural, short } from "./format.js";
 import { live } from "./live.js";
 import { replace, toSheet } from "./route.js";
 import { columnChoice, columnsOf, recordTable } from "./table.js";
@@ -130,10 +130,10 @@ class SheetPage {
 
   #render() {
     const { body, commit } = this.#result;
-    const { items, total } = body;
+    const { items, total, corrected } = body;
     const isFiltered = this.#filters().length > 0 || this.params.has("q");
     const told = `${plural(total, "record")}${isFiltered ? " match" + (total === 1 ? "es" : "") : ""}`;
-    put(this.#lead, told, commit && [" at ", h("code", { title: commit }, short(commit))], ".");
+    put(this.#lead, told, commit && [" at ", h("code", { title: commit }, short(commit))], ".", corrections(corrected));
     announce(told);
     this.#showChips();
     const isOpen = this.#facets.firstChild?.open ?? window.matchMedia("(min-width: 62rem)").matches;

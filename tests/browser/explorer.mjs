@@ -133,6 +133,8 @@ async function throughTheDemo() {
     const marked = await main.locator(".hit mark").first().innerText();
     holds(/^ferr(y|ies)$/i.test(marked), marked);
     equal(await page.evaluate(() => document.activeElement.id), "find-text");
+    await page.locator("#find-text").fill("feryr");
+    await main.getByText("“feryr” occurs nowhere").waitFor();
     await page.locator("#find-text").fill("");
   });
 

@@ -8,6 +8,8 @@ import { join } from "node:path";
 async function started(program, args) {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
+  // Whatever becomes of the tests, no server outlives them.
+  process.once("exit", () => child.kill("SIGINT"));
   const address = await new Promise((resolve, reject) => {
     let text = "";
     child.stdout.on("data", (data) => {
