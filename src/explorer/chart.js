@@ -62,24 +62,30 @@ const LEFT = 58;
 const BOTTOM = 26;
 const TOP = 12;
 
-/** Draws how long each reload took, on a scale of powers of ten, from the oldest to now. */
+/** Returns the values of the series 1, 2, 5, 10 … from below `least` to above `most`. */
+function ticksAround(least, most) {
+  const series = [];
+  for (let power = 0.1; power <= 1e7; power *= 10) series.push(power, 2 * power, 5 * power);
+  const from = Math.max(0, series.findLastIndex((value) => value < least));
+  return series.slice(from, series.findIndex((value) => value > most) + 1);
+}
+
+/** Draws how long each reload took, on a logarithmic scale, from the oldest to the newest. */
 export function latencyPlot(reloads) {
   const whole = widthOfPage();
   const times = reloads.map(({ at }) => Date.parse(at));
   const [first, last] = [Math.min(...times), Math.max(...times)];
   const span = Math.max(last - first, 1000);
   const all = reloads.map(({ durationMs }) => Math.max(durationMs, 0.1));
-  const low = 10 ** Math.floor(Math.log10(Math.min(...all)));
-  const high = 10 ** Math.ceil(Math.log10(Math.max(...all) * 1.01));
-  const decades = Math.max(1, Math.log10(high / low));
+  const ticks = ticksAround(Math.min(...all), Math.max(...all));
+  const [low, high] = [ticks[0], ticks.at(-1)];
   const right = whole - 16;
   const xOf = (time) => LEFT + 14 + ((time - first) / span) * (right - LEFT - 28);
-  const yOf = (value) => TOP + (1 - Math.log10(value / low) / decades) * (HEIGHT - TOP - BOTTOM);
-  const rules = [];
-  for (let value = low; value <= high * 1.01; value *= 10) {
-    rules.push(draw("line", { class: "rule", x1: LEFT, x2: right, y1: yOf(value), y2: yOf(value) }),
-      draw("text", { class: "tick", x: LEFT - 8, y: yOf(value) + 4, "text-anchor": "end" }, value < 1 ? `${value} ms` : ms(value).replace(".0", "")));
-  }
+  const yOf = (value) => TOP + (1 - Math.log(value / low) / Math.log(high / low)) * (HEIGHT - TOP - BOTTOM);
+  const rules = ticks.map((value) => [
+    draw("line", { class: "rule", x1: LEFT, x2: right, y1: yOf(value), y2: yOf(value) }),
+    draw("text", { class: "tick", x: LEFT - 8, y: yOf(value) + 4, "text-anchor": "end" }, ms(value).replace(".0 ", " ")),
+  ]);
   const middle = median(all);
   const points = reloads.map((reload, index) => {
     const [x, y] = [xOf(times[index]), yOf(all[index])];

@@ -39,7 +39,15 @@ export function words(before, after) {
       j += 1;
     }
   }
-  return parts;
+  return parts.flatMap(outsideSpace);
+}
+
+/** Takes the space before what changed out of it, once for what was removed and what came instead. */
+function outsideSpace([kind, text], index, parts) {
+  const [, space, rest] = text.match(/^(\s*)(.*)$/s);
+  if (kind === "same" || !space || !rest) return [[kind, text]];
+  const follows = index > 0 && parts[index - 1][0] !== "same";
+  return follows ? [[kind, rest]] : [["same", space], [kind, rest]];
 }
 
 /** Words with the space before them, so that a changed word takes its space along. */

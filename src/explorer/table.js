@@ -6,7 +6,7 @@ import { toRecord } from "./route.js";
 import { cell, fieldOf, isTitle, titleOf } from "./value.js";
 
 /** How many columns a table has beside the key, unless somebody chooses others. */
-const COLUMNS = 5;
+const COLUMNS = 4;
 
 /** Returns the fields that say most about these records: titles, then what tells them apart. */
 export function columnsOf(items, fields, countable) {
