@@ -120,6 +120,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "properties": { "value": {}, "count": { "type": "integer", "minimum": 1 } },
             } },
         },
+        "Corrected": {
+            "description": "For each word of the query that occurs nowhere, the words that stood for it.",
+            "type": "object",
+            "additionalProperties": { "type": "array", "items": { "type": "string" } },
+        },
         "Hits": {
             "type": "object",
             "required": ["items", "total"],
@@ -143,6 +148,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                     },
                 } },
                 "total": { "type": "integer", "minimum": 0 },
+                "corrected": schema("Corrected"),
             },
         },
         "Sheets": {

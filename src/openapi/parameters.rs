@@ -50,8 +50,8 @@ pub(super) fn shared() -> Value {
         ),
         "q": query(
             "q",
-            "Words, all of which must occur; `\"a phrase\"`, `-word` to exclude, `pre*` for a prefix. \
-             Without `sort` the best matches come first.",
+            "Words, all of which must occur; `\"a phrase\"`, `-word` to exclude, `pre*` for a prefix, \
+             `word~` for words that are written alike. Without `sort` the best matches come first.",
             json!({ "type": "string", "maxLength": MAX_QUERY_BYTES }),
         ),
         "ifNoneMatch": header(
@@ -73,7 +73,7 @@ pub(super) fn shared() -> Value {
         "minCommit": header(
             "X-Headwater-Min-Commit",
             "A commit that the answer must know of, such as one that was just pushed. It is waited for \
-             as long as `Prefer: wait` says, 60 seconds by default.",
+             as long as `Prefer: wait` says.",
             json!({ "type": "string", "pattern": HASH }),
         ),
         "patience": header(

@@ -139,6 +139,7 @@ impl Described {
                     "type": ["string", "null"],
                 },
                 "facets": schema("Facets"),
+                "corrected": schema("Corrected"),
             },
             "oneOf": [{ "required": ["page", "perPage"] }, { "required": ["limit", "next"] }],
         })
