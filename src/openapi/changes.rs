@@ -36,6 +36,46 @@ pub(super) fn schemas() -> Value {
                 } },
             },
         },
+        "Reload": reload(),
+        "Reloads": {
+            "type": "object",
+            "required": ["items"],
+            "properties": { "items": { "type": "array", "items": schema("Reload") } },
+        },
+    })
+}
+
+fn reload() -> Value {
+    let commit = || json!({ "type": "string", "pattern": HASH });
+    let milliseconds = || json!({ "type": "number", "minimum": 0 });
+    json!({
+        "description": "How a reload went.",
+        "type": "object",
+        "required": [
+            "id", "at", "trigger", "ok", "outcome", "oldCommit", "newCommit", "durationMs", "changed",
+        ],
+        "properties": {
+            "id": { "type": "string" },
+            "at": { "type": "string", "format": "date-time" },
+            "trigger": { "enum": ["boot", "webhook", "poll", "audit", "operator", "push"] },
+            "ok": { "type": "boolean" },
+            "outcome": { "enum": ["unchanged", "applied", "rebuilt", "held", "failed"] },
+            "reason": { "type": "string" },
+            "code": { "type": "string", "description": "The stable name of the error." },
+            "oldCommit": commit(),
+            "newCommit": commit(),
+            "durationMs": milliseconds(),
+            "timings": {
+                "description": "Where the time went.",
+                "type": "object",
+                "additionalProperties": milliseconds(),
+            },
+            "changed": {
+                "description": "How many records changed in each sheet.",
+                "type": "object",
+                "additionalProperties": schema("Counts"),
+            },
+        },
     })
 }
 
@@ -65,5 +105,18 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
         .takes([since, sheets::narrowing(sheets), wait])
         .takes(parameters::present())
         .answers(200, answer)
+        .refuses(Refusals::State)
+}
+
+/// `GET /api/_reloads`
+pub(super) fn reloads() -> Operation {
+    let limit = json!({
+        "name": "limit", "in": "query", "description": "How many.",
+        "schema": { "type": "integer", "minimum": 1, "maximum": 256, "default": 100 },
+    });
+    Operation::new("state", "reloads", "Returns the last reloads")
+        .takes([limit])
+        .takes(parameters::present())
+        .answers_tagged(Answer::json("Newest first.", schema("Reloads")))
         .refuses(Refusals::State)
 }

@@ -26,7 +26,12 @@ pub(super) fn headers() -> Value {
         "ETag": header(
             "The version of what is answered: two answers with one tag have the same bytes.",
             true,
-            json!({ "type": "string", "pattern": "^\"[0-9a-f]{32}\"$" }),
+            json!({ "type": "string", "pattern": "^\"[0-9a-f]{32}(-(zstd|br|gzip))?\"$" }),
+        ),
+        "Link": header(
+            "Where the other parts of the list are (RFC 8288): `first`, `prev`, `next` and `last`.",
+            false,
+            text(),
         ),
         "Location": header("Where the record is.", false, text()),
         "Retry-After": header(
@@ -124,6 +129,15 @@ pub(super) fn schemas() -> Map<String, Value> {
             "description": "For each word of the query that occurs nowhere, the words that stood for it.",
             "type": "object",
             "additionalProperties": { "type": "array", "items": { "type": "string" } },
+        },
+        "Included": {
+            "description": "The records that are referred to, by sheet and key.",
+            "type": "object",
+            "additionalProperties": { "type": "object", "additionalProperties": true },
+        },
+        "IncludedCut": {
+            "description": "Whether there are more than are shown.",
+            "const": true,
         },
         "Hits": {
             "type": "object",
@@ -270,17 +284,10 @@ fn status() -> Value {
                     "seconds": count(),
                 },
             },
-            "last": {
-                "description": "What the last reload came to.",
-                "type": "object",
-                "required": ["id", "state"],
-                "properties": {
-                    "id": { "type": "string" },
-                    "state": { "enum": ["running", "done"] },
-                    "trigger": { "type": "string" },
-                    "started": time(),
-                    "status": { "type": "integer" },
-                },
+            "last": schema("Reload"),
+            "demo": {
+                "const": true,
+                "description": "This is the demonstration, where everybody may push a change.",
             },
         },
     })

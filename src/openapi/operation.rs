@@ -133,6 +133,15 @@ impl Operation {
         self
     }
 
+    /// Adds the answer of a read with a tag, and that to a caller who has it.
+    pub(super) fn answers_tagged(self, answer: Answer) -> Self {
+        let headers = &["X-Headwater-Commit", "ETag"];
+        let same = Answer::empty("The caller has it.").headers(headers);
+        self.takes([parameter("ifNoneMatch")])
+            .answers(200, answer.headers(headers))
+            .answers(304, same)
+    }
+
     /// Adds the answers of those who are refused.
     pub(super) fn refuses(mut self, refusals: Refusals) -> Self {
         self.answers.extend(refusals.references());

@@ -19,9 +19,6 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
         .described("The best matches first, up to match 10,000.")
         .takes([q, sheets::narrowing(sheets), parameter("page"), parameter("perPage")])
         .takes(parameters::moment())
-        .answers(
-            200,
-            Answer::json("A page of matches.", schema("Hits")).headers(&["X-Headwater-Commit"]),
-        )
+        .answers_tagged(Answer::json("A page of matches.", schema("Hits")))
         .refuses(Refusals::Query)
 }

@@ -16,6 +16,11 @@ use super::{Offer, dialect, parameters, writes};
 /// records have.
 const MAX_LISTED: usize = 64;
 
+/// The parameters of a list that are no conditions. A field that is called like one of them can be
+/// asked for by `field[eq]`, and is no parameter of its own, for no two have one name.
+const TAKEN: [&str; 10] =
+    ["page", "perPage", "limit", "cursor", "q", "sort", "facets", "fields", "include", "at"];
+
 /// A sheet in the document.
 pub(super) struct Described {
     sheet: Arc<Sheet>,
@@ -140,6 +145,8 @@ impl Described {
                 },
                 "facets": schema("Facets"),
                 "corrected": schema("Corrected"),
+                "included": schema("Included"),
+                "includedCut": schema("IncludedCut"),
             },
             "oneOf": [{ "required": ["page", "perPage"] }, { "required": ["limit", "next"] }],
         })
@@ -163,30 +170,32 @@ impl Described {
     fn list(&self) -> Operation {
         let shared = ["page", "perPage", "limit", "cursor", "q"].map(parameter);
         let key = "$response.body#/items/0/key";
+        let lines = json!({
+            "type": "string",
+            "description": "All of the list, an item a line. Parameters that ask for a part of it, or \
+                            for something beside the records, are refused.",
+        });
         let answer = Answer::json("A part of the list.", schema(&format!("{}.list", self.name)))
-            .headers(&["X-Headwater-Commit"])
+            .content("application/x-ndjson", lines)
+            .headers(&["Link"])
             .link("first", &format!("{}.get", self.name), json!({ "key": key }));
         Operation::new(&self.name, "list", format!("Lists {}", self.sheet_name()))
             .described(self.how_to_filter())
             .takes(shared)
             .takes(self.named_fields())
             .takes(self.filters())
+            .takes(self.references())
             .takes(parameters::moment())
-            .answers(200, answer)
+            .answers_tagged(answer)
             .refuses(Refusals::List)
     }
 
     fn how_to_filter(&self) -> String {
-        let mut text =
-            "In the order of the keys, unless `sort` or `q` says otherwise. `field=v` is \
-                        short for `field[eq]=v`; a parameter may be repeated, and all must hold."
-                .to_owned();
-        if self.sheet.spec().is_open() {
-            text.push_str(
-                " Every field that some record has may be asked for; `_sheets` lists them.",
-            );
-        }
-        text
+        let text = "In the order of the keys, unless `sort` or `q` says otherwise. `field=v` is short \
+                    for `field[eq]=v`; a parameter may be repeated, and all must hold.";
+        let open = " Every field that some record has may be asked for; `_sheets` lists them.";
+        let open = if self.sheet.spec().is_open() { open } else { "" };
+        format!("{text}{open}")
     }
 
     /// Returns the parameters that are lists of fields.
@@ -209,8 +218,8 @@ impl Described {
         vec![
             list(
                 "sort",
-                "Fields to sort by, at most 32, `-` for descending. Booleans come before numbers before strings \
-                 before others, missing values last both ways; the key breaks ties.",
+                "Fields to sort by, at most 32, `-` for descending. Booleans come before numbers before \
+                 strings before others, missing values last both ways; the key breaks ties.",
                 directions.collect(),
             ),
             list("facets", "Fields whose values are counted, under the filter.", names()),
@@ -219,7 +228,8 @@ impl Described {
     }
 
     fn filters(&self) -> impl Iterator<Item = Value> {
-        self.fields.iter().map(|field| {
+        let fields = self.fields.iter().filter(|field| !TAKEN.contains(&field.as_str()));
+        fields.map(|field| {
             json!({
                 "name": field, "in": "query", "style": "deepObject", "explode": true,
                 "description": format!("Conditions on `{field}`."),
@@ -228,15 +238,47 @@ impl Described {
         })
     }
 
+    /// Returns the parameter that includes what the records refer to, if they refer to anything that
+    /// is public.
+    fn references(&self) -> Option<Value> {
+        let references = self.sheet.spec().refs.iter().filter(|reference| reference.is_public);
+        let fields: Vec<_> = references.map(|reference| reference.field.as_str()).collect();
+        (!fields.is_empty()).then(|| {
+            json!({
+                "name": "include", "in": "query", "style": "form", "explode": false,
+                "description": "Fields whose values name records, which are shown in `included`.",
+                "schema": {
+                    "type": "array", "minItems": 1, "items": { "type": "string", "enum": fields },
+                },
+            })
+        })
+    }
+
     fn show(&self) -> Operation {
-        let answer = Answer::json("The record, as a `PUT` takes it.", self.record())
-            .headers(&["X-Headwater-Commit", "ETag"]);
-        let same = Answer::empty("The caller has it.").headers(&["X-Headwater-Commit", "ETag"]);
+        let references = self.references();
+        let record = match &references {
+            None => self.record(),
+            Some(_) => json!({ "anyOf": [self.record(), self.record_with_references()] }),
+        };
         Operation::new(&self.name, "get", format!("Returns a record of {}", self.sheet_name()))
-            .takes(["key", "ifNoneMatch"].map(parameter))
+            .takes([parameter("key")])
+            .takes(references)
             .takes(parameters::moment())
-            .answers(200, answer)
-            .answers(304, same)
+            .answers_tagged(Answer::json("The record, as a `PUT` takes it.", record))
             .refuses(Refusals::Read)
+    }
+
+    fn record_with_references(&self) -> Value {
+        json!({
+            "title": "With `include`",
+            "type": "object",
+            "required": ["key", "value", "included"],
+            "properties": {
+                "key": schema("Key"),
+                "value": self.record(),
+                "included": schema("Included"),
+                "includedCut": schema("IncludedCut"),
+            },
+        })
     }
 }

@@ -4,20 +4,21 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Operation, schema};
 use super::problems::Refusals;
-use super::{Offer, parameters};
+use super::{Offer, changes, parameters};
 
 /// Adds the paths.
 pub(super) fn add_paths(offer: &Offer, paths: &mut Map<String, Value>) {
     let mut add = |path: &str, operation: Operation| {
         paths.insert(path.to_owned(), json!({ "get": operation.into_value() }));
     };
-    let status = state("status", "Returns how the state stands to the remote", "Status");
-    add("/api/_status", status.takes(parameters::present()).refuses(Refusals::State));
-    let sheets = state("sheets", "Returns the sheets", "Sheets");
-    add("/api/_sheets", sheets.takes(parameters::moment()).refuses(Refusals::Query));
-    let problems = state("problems", "Returns what is wrong with the files", "Problems")
-        .described("Every problem that names no hidden record, and nothing of the files.");
-    add("/api/_problems", problems.takes(parameters::moment()).refuses(Refusals::Query));
+    add("/api/_status", status());
+    add("/api/_sheets", state("sheets", "Returns the sheets", "Sheets"));
+    add(
+        "/api/_problems",
+        state("problems", "Returns what is wrong with the files", "Problems")
+            .described("Every problem that names no hidden record, and nothing of the files."),
+    );
+    add("/api/_reloads", changes::reloads());
     add("/health/live", text("live", "Says that the process lives", "It does."));
     add("/health/ready", ready());
     if offer.metrics {
@@ -25,9 +26,19 @@ pub(super) fn add_paths(offer: &Offer, paths: &mut Map<String, Value>) {
     }
 }
 
+fn status() -> Operation {
+    let answer = Answer::json("As it is.", schema("Status")).headers(&["X-Headwater-Commit"]);
+    Operation::new("state", "status", "Returns how the state stands to the remote")
+        .takes(parameters::present())
+        .answers(200, answer)
+        .refuses(Refusals::State)
+}
+
 fn state(verb: &str, summary: &str, name: &str) -> Operation {
-    let answer = Answer::json("As it is.", schema(name)).headers(&["X-Headwater-Commit"]);
-    Operation::new("state", verb, summary).answers(200, answer)
+    Operation::new("state", verb, summary)
+        .takes(parameters::moment())
+        .answers_tagged(Answer::json("As it is.", schema(name)))
+        .refuses(Refusals::Query)
 }
 
 fn text(verb: &str, summary: &str, answer: &str) -> Operation {

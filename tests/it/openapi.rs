@@ -95,6 +95,18 @@ fn a_list_takes_what_its_sheet_knows() {
 }
 
 #[test]
+fn no_two_parameters_have_one_name() {
+    let mut upstream = Upstream::new();
+    upstream.commit("odd fields").put("odd/a.json", r#"{"sort":1,"q":2,"at":3,"fine":4}"#).push();
+    let document = document(&TestServer::start(&upstream.url()));
+    let parameters = document["paths"]["/api/odd"]["get"]["parameters"].as_array().unwrap();
+    let names: Vec<_> = parameters.iter().filter_map(|one| one["name"].as_str()).collect();
+    assert!(names.contains(&"fine"), "{names:?}");
+    assert_eq!(names.iter().filter(|name| **name == "sort").count(), 1, "{names:?}");
+    assert!(!names.contains(&"q") && !names.contains(&"at"), "they are shared: {names:?}");
+}
+
+#[test]
 fn what_is_written_is_described_where_there_are_tokens() {
     let upstream = people();
     let reading = document(&TestServer::start(&upstream.url()));
@@ -181,7 +193,7 @@ fn routes() -> Vec<String> {
     // The pages are no part of the API, and internal routes are for those who know them.
     let is_api = |route: &String| {
         ["/api/", "/health/", "/metrics"].iter().any(|start| route.starts_with(start))
-            && !route.starts_with("/api/_internal/")
+            && !["/api/_internal/", "/api/_demo/"].iter().any(|start| route.starts_with(start))
     };
     routes.filter(is_api).collect()
 }

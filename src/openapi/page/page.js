@@ -93,7 +93,7 @@ function parameterTable(parameters) {
     make('td', {}, prose(parameter.description), ' ',
       make('span', { className: 'quiet' }, shown(parameter.schema))));
   const head = ['Name', 'In', 'What it is'].map((text) => make('th', { scope: 'col', textContent: text }));
-  return [make('h4', { textContent: 'Parameters' }), make('div', { className: 'wide' },
+  return [make('h3', { textContent: 'Parameters' }), make('div', { className: 'wide', tabIndex: 0, role: 'group', ariaLabel: 'Parameters' },
     make('table', {}, make('thead', {}, make('tr', {}, head)), make('tbody', {}, parameters.map(row))))];
 }
 
@@ -108,7 +108,7 @@ function answerTable(responses) {
       make('td', {}, prose(response.description), contents(response.content),
         headers.length > 0 && make('div', { className: 'quiet' }, 'Headers:', headers)));
   };
-  return [make('h4', { textContent: 'Answers' }), make('div', { className: 'wide' },
+  return [make('h3', { textContent: 'Answers' }), make('div', { className: 'wide', tabIndex: 0, role: 'group', ariaLabel: 'Answers' },
     make('table', {}, make('tbody', {}, Object.entries(responses).map(row))))];
 }
 
@@ -148,7 +148,7 @@ function curl(method, url, operation, values) {
 
 /** The part of an operation with the line for curl, and the form where it reads. */
 function trial(path, method, operation, parameters) {
-  const line = make('pre', { tabIndex: 0, ariaLabel: 'Line for curl' });
+  const line = make('pre', { tabIndex: 0, role: 'group', ariaLabel: 'Line for curl' });
   const inputs = new Map();
   const values = (...places) => Object.fromEntries(parameters
     .filter((parameter) => places.includes(parameter.in) && inputs.get(parameter)?.value)
@@ -157,7 +157,7 @@ function trial(path, method, operation, parameters) {
   const update = () => { line.textContent = curl(method, url(), operation, values('header')); };
   if (method !== 'get') {
     update();
-    return [make('h4', { textContent: 'With curl' }), line];
+    return [make('h3', { textContent: 'With curl' }), line];
   }
   const field = (parameter) => {
     const id = `${operation.operationId}-${parameter.in}-${parameter.name}`;
@@ -168,14 +168,14 @@ function trial(path, method, operation, parameters) {
     return [make('label', { htmlFor: id }, code(parameter.name)), input];
   };
   const status = make('p', { role: 'status' });
-  const answer = make('pre', { tabIndex: 0, hidden: true, ariaLabel: 'Answer' });
+  const answer = make('pre', { tabIndex: 0, role: 'group', hidden: true, ariaLabel: 'Answer' });
   const form = make('form', {}, parameters.map(field), make('button', { textContent: 'Send' }));
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     await send(url(), values('header'), status, answer);
   });
   update();
-  return [make('h4', { textContent: 'Try it' }), line, form, status, answer];
+  return [make('h3', { textContent: 'Try it' }), line, form, status, answer];
 }
 
 /** How much of an answer is shown, in characters. */
@@ -217,7 +217,7 @@ function operationElement(path, method, item) {
     ...[operation.description && make('p', {}, prose(operation.description))].filter(Boolean),
     ...(operation.security?.length ? [make('p', { textContent: 'Needs a token of those who may write.' })] : []),
     ...parameterTable(parameters),
-    ...(body.content ? [make('h4', { textContent: 'Body' }), ...contents(body.content)] : []),
+    ...(body.content ? [make('h3', { textContent: 'Body' }), ...contents(body.content)] : []),
     ...answerTable(operation.responses),
     ...trial(path, method, operation, parameters)), { once: true });
   return details;

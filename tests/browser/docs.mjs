@@ -1,0 +1,130 @@
+// Looks at the page of the API's document as a reader does. Arguments: the program, and where the
+// pictures go.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import axe from "axe-core";
+import { chromium } from "playwright-core";
+import { check, closing, equal, holds, watched } from "./checks.mjs";
+import { demo, odd } from "./servers.mjs";
+
+const [program, pictures] = process.argv.slice(2);
+const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
+
+mkdirSync(pictures, { recursive: true });
+const servers = await Promise.all([demo(program), odd(program)]);
+const [{ address: home }, { address: below }] = servers;
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS });
+
+try {
+  await asAReader();
+  await belowABasePath();
+  await pictured();
+} finally {
+  await browser.close();
+  await Promise.all(servers.map(({ stop }) => stop()));
+}
+process.exit(closing());
+
+async function opened(address, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(8_000);
+  const page = await context.newPage();
+  const seen = watched(page, new URL(address).origin);
+  await page.goto(address);
+  await page.locator("section").first().waitFor();
+  return { page, seen, close: () => context.close() };
+}
+
+async function asAReader() {
+  const { page, seen, close } = await opened(`${home}/docs`);
+  const list = page.locator("[id='projects.list']");
+
+  await check("each sheet has its operations, and so has all that is shared", async () => {
+    const groups = await page.locator("nav a").allInnerTexts();
+    for (const name of ["people", "projects", "search", "history", "state", "Schemas"]) {
+      holds(groups.includes(name), groups.join());
+    }
+    holds(!groups.includes("revocations"), groups.join());
+  });
+
+  await check("the keyboard comes to the skip link first", async () => {
+    await page.keyboard.press("Tab");
+    equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the operations");
+  });
+
+  await check("an operation shows its parameters, answers and schemas", async () => {
+    await list.locator("summary").click();
+    const text = await list.innerText();
+    for (const part of ["perPage", "stage", "required", "invalid_query", "X-Headwater-Commit"]) {
+      holds(text.includes(part), `${part} is not in ${text.slice(0, 500)}`);
+    }
+    await list.getByRole("link", { name: "projects.list" }).first().click();
+    await page.locator("[id='schema-projects.list']").getByText("items").first().waitFor();
+  });
+
+  await check("what is filled in is in the line for curl, and is asked for", async () => {
+    await list.getByLabel("perPage", { exact: true }).fill("2");
+    await list.getByLabel("stage", { exact: true }).fill("[ne]=none");
+    const line = await list.getByLabel("Line for curl").innerText();
+    equal(line, `curl '${home}/api/projects?perPage=2&stage%5Bne%5D=none'`);
+    await list.getByRole("button", { name: "Send" }).click();
+    await list.getByText(/^200 .* ms$/).waitFor();
+    const answer = await list.getByLabel("Answer").innerText();
+    holds(answer.includes('"perPage": 2') && answer.includes("x-headwater-commit"), answer.slice(0, 500));
+  });
+
+  await check("a key is asked for with its segments", async () => {
+    await page.goto(`${home}/docs#tags.get`);
+    await page.reload();
+    const tag = page.locator("[id='tags.get']");
+    await tag.getByLabel("key", { exact: true }).fill("tech/rust & co");
+    const line = await tag.getByLabel("Line for curl").innerText();
+    equal(line, `curl '${home}/api/tags/tech/rust%20%26%20co'`);
+    await tag.getByRole("button", { name: "Send" }).click();
+    await tag.getByText(/^404 .* ms$/).waitFor();
+  });
+
+  await check("nothing fails on the way, and nobody else is asked", async () => {
+    const expected = (error) => error.includes("404");
+    equal(seen.errors.filter((error) => !expected(error)), []);
+    equal(seen.strangers, []);
+  });
+  await close();
+}
+
+async function belowABasePath() {
+  const { page, seen, close } = await opened(`${below}/docs`);
+  await check("the page works below a base path", async () => {
+    const status = page.locator("[id='state.status']");
+    await status.locator("summary").click();
+    await status.getByRole("button", { name: "Send" }).click();
+    await status.getByText(/^200 .* ms$/).waitFor();
+    equal([seen.errors, seen.strangers], [[], []]);
+  });
+  await close();
+}
+
+async function pictured() {
+  for (const width of [1280, 390]) {
+    for (const colorScheme of ["light", "dark"]) {
+      await check(`axe finds nothing: ${width} pixels, ${colorScheme}`, async () => {
+        const options = { viewport: { width, height: 900 }, colorScheme };
+        const { page, close } = await opened(`${home}/docs#projects.list`, options);
+        await page.getByRole("button", { name: "Send" }).first().waitFor();
+        await page.locator("[id='schema-Problem'] summary").click();
+        await page.locator("[id='projects.list']").getByRole("button", { name: "Send" }).click();
+        await page.getByText(/^200 .* ms$/).waitFor();
+        await page.screenshot({ path: join(pictures, `${width}-${colorScheme}.png`) });
+        await page.evaluate(axe.source);
+        const { violations, passes } = await page.evaluate(() => window.axe.run());
+        holds(passes.length > 15, `axe looked at ${passes.length} rules only`);
+        const told = violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} ${node.any[0]?.message ?? ""}`).join(" | ")}`);
+        holds(violations.length === 0, told.join("\n"));
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+        holds(wide <= width, `the page is ${wide} pixels wide`);
+        await close();
+      });
+    }
+  }
+}
