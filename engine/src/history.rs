@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::delta::changed_fields;
 use crate::id::{BlobId, CommitId};
 use crate::layout::SheetSpec;
-use crate::mirror::{GitError, Mirror, ObjectError, Objects, Touch};
+use crate::mirror::{File, GitError, Mirror, ObjectError, Objects, Touch};
 use crate::sheet::hides;
 use crate::value::Value;
 
@@ -122,14 +122,15 @@ pub fn history(
     };
     let paths = spec.paths_of(key);
     let touches = mirror.touched(from, &paths, skip, limit).map_err(git)?;
-    let mut ids: Vec<BlobId> =
+    let mut files: Vec<File> =
         touches.iter().flat_map(|touch| touch.before.into_iter().chain(touch.after)).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let files = mirror.files(&ids, record_limit).map_err(git)?;
-    let files = files.into_iter().map(|file| read(spec, &paths, file));
-    let held: HashMap<BlobId, Held> = ids.into_iter().zip(files).collect();
-    let side = |id: Option<BlobId>| id.and_then(|id| held.get(&id)).unwrap_or(&Held::Nothing);
+    files.sort_unstable();
+    files.dedup();
+    let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
+    let contents = mirror.files(&blobs, record_limit).map_err(git)?;
+    let read = |(file, bytes): (File, _)| (file, read(spec, &paths[file.place], bytes));
+    let held: HashMap<File, Held> = files.into_iter().zip(contents).map(read).collect();
+    let side = |file: Option<File>| file.and_then(|file| held.get(&file)).unwrap_or(&Held::Nothing);
     let mut items = Vec::new();
     for Touch { commit, before, after } in &touches {
         let (event, fields) = match (side(*before), side(*after)) {
@@ -158,13 +159,12 @@ pub fn history(
     Ok(Versions { items, looked_at: touches.len() })
 }
 
-/// Reads a version by the first of the formats that can.
-fn read(spec: &SheetSpec, paths: &[String], file: Option<Vec<u8>>) -> Held {
-    let Some(file) = file else { return Held::Broken };
-    let decoded = paths.iter().find_map(|path| spec.decode(path, &file).ok());
-    match decoded {
-        Some(value) if hides(spec, &value) => Held::Nothing,
-        Some(value) => Held::Record(value),
-        None => Held::Broken,
+/// Reads a version of the file at `path`.
+fn read(spec: &SheetSpec, path: &str, bytes: Option<Vec<u8>>) -> Held {
+    let Some(bytes) = bytes else { return Held::Broken };
+    match spec.decode(path, &bytes) {
+        Ok(value) if hides(spec, &value) => Held::Nothing,
+        Ok(value) => Held::Record(value),
+        Err(_) => Held::Broken,
     }
 }

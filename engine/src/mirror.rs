@@ -45,7 +45,7 @@ pub use remote::{Remote, RemoteError, RemoteOptions};
 pub use stage::{
     CommitFlaw, Durability, Edit, EditError, Edits, Identity, NewCommit, Signature, Stage, Trailer,
 };
-pub use touched::Touch;
+pub use touched::{File, Touch};
 pub use tree::{EntryMode, TreeEntry, TreeFlaw};
 
 use trees::TreeCache;

@@ -281,9 +281,9 @@ fn a_stream_stays_with_its_state_while_pushes_go_live() {
 #[test]
 fn date_times_of_every_format_compare_as_the_moments_that_they_are() {
     let mut upstream = Upstream::new();
-    let definitions = "[sheets.t]\nindex = ['at']\n[sheets.y]\nformat = 'yaml'\nindex = ['at']\n\
-                       [sheets.j]\nformat = 'json'\nindex = ['at']\n\
-                       [sheets.m]\nformat = 'markdown'\nindex = ['at']\n";
+    let definitions = "[sheets.t]\nindex = ['when']\n[sheets.y]\nformat = 'yaml'\nindex = ['when']\n\
+                       [sheets.j]\nformat = 'json'\nindex = ['when']\n\
+                       [sheets.m]\nformat = 'markdown'\nindex = ['when']\n";
     let mut commit = upstream.commit("times").put("headwater.toml", definitions);
     let times = [
         ("noon", "2024-05-01T12:00:00Z"),
@@ -294,12 +294,15 @@ fn date_times_of_every_format_compare_as_the_moments_that_they_are() {
     ];
     for (key, time) in times {
         commit = commit
-            .put(format!("t/{key}.toml"), format!("at = {time}\nin.at = [{time}]\n"))
-            .put(format!("y/{key}.yaml"), format!("at: {time}\nin: {{ at: [{time}] }}\n"))
-            .put(format!("j/{key}.json"), json!({ "at": time, "in": { "at": [time] } }).to_string())
+            .put(format!("t/{key}.toml"), format!("when = {time}\nin.when = [{time}]\n"))
+            .put(format!("y/{key}.yaml"), format!("when: {time}\nin: {{ when: [{time}] }}\n"))
+            .put(
+                format!("j/{key}.json"),
+                json!({ "when": time, "in": { "when": [time] } }).to_string(),
+            )
             .put(
                 format!("m/{key}.md"),
-                format!("+++\nat = {time}\nin.at = [{time}]\n+++\n\nText.\n"),
+                format!("+++\nwhen = {time}\nin.when = [{time}]\n+++\n\nText.\n"),
             );
     }
     for sheet in ["t", "y", "j", "m"] {
@@ -321,7 +324,7 @@ fn date_times_of_every_format_compare_as_the_moments_that_they_are() {
     let server = TestServer::start(&upstream.url());
     for sheet in ["t", "y", "j", "m"] {
         // With an index, and without one in a nested list.
-        for field in ["at", "in.at"] {
+        for field in ["when", "in.when"] {
             for (query, expected) in [
                 ("sort=X", "day before noon between later none"),
                 ("sort=-X", "later between noon before day none"),
@@ -338,11 +341,11 @@ fn date_times_of_every_format_compare_as_the_moments_that_they_are() {
                 assert_eq!(found, expected, "{sheet}?{query}");
             }
         }
-        let body =
-            server.get(&format!("/api/{sheet}?at[gte]=2024-05-01T12:00:00Z&facets=at&perPage=1"));
+        let body = server
+            .get(&format!("/api/{sheet}?when[gte]=2024-05-01T12:00:00Z&facets=when&perPage=1"));
         let body = body.json();
         assert_eq!(
-            (&body["total"], body["facets"]["at"].as_array().map(Vec::len)),
+            (&body["total"], body["facets"]["when"].as_array().map(Vec::len)),
             (&json!(3), Some(3))
         );
     }

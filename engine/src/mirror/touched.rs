@@ -22,14 +22,23 @@ pub struct Touch {
     /// The commit.
     pub commit: CommitId,
     /// The content before, of the first of the files that was there.
-    pub before: Option<BlobId>,
+    pub before: Option<File>,
     /// The content since, of the first of the files that is there.
-    pub after: Option<BlobId>,
+    pub after: Option<File>,
+}
+
+/// The content of one of several files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct File {
+    /// Which of the files, by its place in their list.
+    pub place: usize,
+    /// The content.
+    pub blob: BlobId,
 }
 
 impl Mirror {
-    /// Lists the commits in the history of `from` that touched one of `paths`, the newest first:
-    /// at most `limit`, behind the first `skip`.
+    /// Lists the commits in the history of `from` that touched one of `paths`, which differ in
+    /// their extensions, the newest first: at most `limit`, behind the first `skip`.
     ///
     /// Side branches that made no difference are passed over, as `git log` does. Costs a walk over
     /// the history until there are enough.
@@ -54,7 +63,7 @@ impl Mirror {
         if !ended.succeeded {
             return Err(GitError::Failed { command: "log".into(), message: ended.message });
         }
-        Ok(read_log(&String::from_utf8_lossy(&ended.stdout)))
+        Ok(read_log(&String::from_utf8_lossy(&ended.stdout), paths))
     }
 
     /// Reads files; one that is larger than `limit` bytes, or no file, is `None`.
@@ -106,18 +115,28 @@ impl Mirror {
 
 /// Reads what `git log --format=%H --raw` prints: a line with a hash, and behind it one for each
 /// file: a colon for each parent, the modes in them and now, the ids in them and now, and the path.
-fn read_log(text: &str) -> Vec<Touch> {
+fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
     let mut touches: Vec<Touch> = Vec::new();
     for line in text.lines() {
         let parents = line.bytes().take_while(|byte| *byte == b':').count();
         match (parents > 0, touches.last_mut()) {
             (true, Some(touch)) => {
                 let ids: Vec<&str> = line.split(' ').skip(parents + 1).take(parents + 1).collect();
+                // git quotes a path of odd letters, and an extension has none.
+                let extension = |path: &str| path.rsplit('.').next().map(str::to_owned);
+                let told = extension(line.trim_end_matches('"'));
+                let Some(place) = paths.iter().position(|path| extension(path) == told) else {
+                    continue;
+                };
                 // An id of zeros stands for no file.
-                let id = |text: &&str| text.parse().ok().filter(|id: &BlobId| !id.is_zero());
-                let (before, after) = (ids.first().and_then(id), ids.last().and_then(id));
-                touch.before = touch.before.or(before);
-                touch.after = touch.after.or(after);
+                let file = |text: &&str| {
+                    let blob = text.parse().ok().filter(|id: &BlobId| !id.is_zero())?;
+                    Some(File { place, blob })
+                };
+                let first =
+                    |known: Option<File>, told: Option<File>| known.into_iter().chain(told).min();
+                touch.before = first(touch.before, ids.first().and_then(file));
+                touch.after = first(touch.after, ids.last().and_then(file));
             }
             (false, _) => {
                 let commit = line.parse().ok();
@@ -146,8 +165,9 @@ mod tests {
         let touches = mirror.touched(removed, &paths, 0, 10).unwrap();
         let commits: Vec<_> = touches.iter().map(|touch| touch.commit).collect();
         assert_eq!(commits, [removed, changed, added]);
-        let read = |id: Option<BlobId>| {
-            let file = mirror.files(id.as_slice(), 100).unwrap().pop()?;
+        let read = |file: Option<File>| {
+            let id: Vec<BlobId> = file.iter().map(|file| file.blob).collect();
+            let file = mirror.files(&id, 100).unwrap().pop()?;
             Some(String::from_utf8(file.unwrap()).unwrap())
         };
         let held: Vec<_> =
@@ -158,44 +178,48 @@ mod tests {
         assert_eq!(part, touches[1..2]);
         let none = mirror.touched(removed, &["nothing".to_owned()], 0, 10).unwrap();
         assert_eq!(none, []);
+
+        let moved = repository.commit_files("main", &[("a b/[x].yaml", "1"), ("c", "2")]);
+        let last = &mirror.touched(moved, &paths, 0, 1).unwrap()[0];
+        assert_eq!(last.after.map(|file| file.place), Some(1), "it is told which file it was");
     }
 
     #[test]
     fn files_that_are_too_large_or_not_there_are_left_out() {
         let repository = TestRepository::bare();
-        let commit = repository.commit_files("main", &[("a", "12345"), ("b", "1")]);
+        let commit = repository.commit_files("main", &[("a.x", "12345"), ("b.x", "1")]);
         let mirror = repository.mirror();
         let touched = |path: &str| mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap();
-        let id = |path: &str| touched(path)[0].after.unwrap();
-        let ids = [id("a"), BlobId::from_bytes([7; 20]), id("b")];
+        let id = |path: &str| touched(path)[0].after.unwrap().blob;
+        let ids = [id("a.x"), BlobId::from_bytes([7; 20]), id("b.x")];
         assert_eq!(mirror.files(&ids, 4).unwrap(), [None, None, Some(b"1".to_vec())]);
     }
 
     #[test]
     fn what_a_merge_brings_is_told_by_the_commits_it_merges() {
         let repository = TestRepository::bare();
-        let base = repository.commit_files("main", &[("a", "1"), ("b", "1")]);
+        let base = repository.commit_files("main", &[("a.x", "1"), ("b", "1")]);
         repository.git(["branch", "side", "main"]);
-        let side = repository.commit_files("side", &[("a", "2"), ("b", "1")]);
-        let main = repository.commit_files("main", &[("a", "1"), ("b", "2")]);
+        let side = repository.commit_files("side", &[("a.x", "2"), ("b", "1")]);
+        let main = repository.commit_files("main", &[("a.x", "1"), ("b", "2")]);
         let tree = repository.git(["merge-tree", "--write-tree", "main", "side"]);
         let (main, side_name) = (main.to_string(), side.to_string());
         let arguments = ["commit-tree", "-m", "merge", "-p", &main, "-p", &side_name, tree.trim()];
         let merge: CommitId = repository.git(arguments).trim().parse().unwrap();
         let commits = |of: CommitId| -> Vec<CommitId> {
-            let touches = repository.mirror().touched(of, &["a".to_owned()], 0, 10).unwrap();
+            let touches = repository.mirror().touched(of, &["a.x".to_owned()], 0, 10).unwrap();
             touches.iter().map(|touch| touch.commit).collect()
         };
         assert_eq!(commits(merge), [side, base]);
 
         // One that settles a conflict is a change of its own.
-        let other = repository.commit_files("main", &[("a", "3"), ("b", "2")]);
-        let settled = repository.commit_files("settled", &[("a", "4"), ("b", "2")]);
+        let other = repository.commit_files("main", &[("a.x", "3"), ("b", "2")]);
+        let settled = repository.commit_files("settled", &[("a.x", "4"), ("b", "2")]);
         let tree = format!("{settled}^{{tree}}");
         let other = other.to_string();
         let arguments = ["commit-tree", "-m", "m", "-p", &other, "-p", &side_name, &tree];
         let merge: CommitId = repository.git(arguments).trim().parse().unwrap();
-        let touches = repository.mirror().touched(merge, &["a".to_owned()], 0, 1).unwrap();
+        let touches = repository.mirror().touched(merge, &["a.x".to_owned()], 0, 1).unwrap();
         let told = &touches[0];
         assert_eq!((told.commit, told.before.is_some()), (merge, true));
         assert_ne!(told.before, told.after);
