@@ -280,6 +280,14 @@ async function throughOddRecords() {
     holds(/notes\/broken\.toml:\d+/.test(text) && text.includes("malformed"), text);
   });
 
+  await check("the API is explained one click away", async () => {
+    await page.getByRole("navigation", { name: "Explorer" }).getByRole("link", { name: "API" }).click();
+    await page.waitForURL(`${below}/docs`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.goBack();
+    await page.getByRole("heading", { level: 1, name: "Problems" }).waitFor();
+  });
+
   await check("only the demonstration has the button", async () => {
     equal(await page.getByRole("button", { name: "Push a change" }).count(), 0);
   });

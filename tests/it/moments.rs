@@ -222,6 +222,25 @@ fn the_history_of_a_record_names_each_commit_that_touched_it() {
 }
 
 #[test]
+fn each_version_of_a_record_is_read_in_the_format_of_its_file() {
+    let mut upstream = Upstream::new();
+    // Everything can be read as Markdown, which would make a body of it.
+    upstream.commit("one").put("notes/one.toml", "rank = 1\n").put("notes/two.md", "Two\n").push();
+    upstream.commit("two").put("notes/one.toml", "rank = 2\n").push();
+    upstream.commit("three").delete("notes/one.toml").put("notes/one.md", "One\n").push();
+    let server = TestServer::start(&upstream.url());
+    let body = server.get("/api/_history/notes/one").json();
+    let items = body["items"].as_array().unwrap().iter();
+    let told: Vec<_> = items.map(|item| (&item["summary"], &item["fields"])).collect();
+    let expected =
+        [("three", json!(["/body", "/rank"])), ("two", json!(["/rank"])), ("one", json!([]))];
+    for (told, (summary, fields)) in told.iter().zip(&expected) {
+        assert_eq!(*told, (&json!(summary), fields), "{body}");
+    }
+    assert_eq!(told.len(), expected.len());
+}
+
+#[test]
 fn a_record_that_is_hidden_has_no_history() {
     let mut upstream = people();
     let server = TestServer::start(&upstream.url());
