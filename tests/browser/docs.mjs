@@ -55,6 +55,8 @@ async function asAReader() {
 
   await check("an operation shows its parameters, answers and schemas", async () => {
     await list.locator("summary").click();
+    // What is not looked at is not made, so it takes a moment.
+    await list.getByText("perPage").first().waitFor();
     const text = await list.innerText();
     for (const part of ["perPage", "stage", "required", "invalid_query", "X-Headwater-Commit"]) {
       holds(text.includes(part), `${part} is not in ${text.slice(0, 500)}`);

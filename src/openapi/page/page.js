@@ -7,7 +7,7 @@ const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
 /** Makes an element of properties and children; what is null or false is left out. */
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children.flat().filter((child) => child != null && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
   return element;
 }
 
