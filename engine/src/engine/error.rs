@@ -30,7 +30,7 @@ pub enum OpenError {
     /// The repository has a work tree and a remote: serving it would fight with its user.
     #[error(
         "{} has a work tree and a remote: serve a bare clone of it, made by \
-         `git clone --bare {remote} {}.git`", path.display(), path.display()
+         `git clone --bare {remote} mirror.git`", path.display()
     )]
     NotBare {
         /// The folder.
