@@ -23,6 +23,7 @@ mod link;
 mod list;
 mod moment;
 mod openapi;
+mod parameters;
 mod pieces;
 mod pins;
 mod record;

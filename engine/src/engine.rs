@@ -414,16 +414,17 @@ impl Shared {
         let mut retained = self.retained();
         retained.note(&snapshot);
         let before = self.published.swap(snapshot.clone());
-        let delta = Delta::of(&before, &snapshot, changed);
         if anew {
             retained.clear();
         }
         if anew || before.commit() == commit {
-            retained.pass(before);
+            retained.pass(before.clone());
         } else {
-            retained.keep(before, Instant::now());
+            retained.keep(before.clone(), Instant::now());
         }
+        // Readers of earlier states wait for the lock, and not for what follows.
         drop(retained);
+        let delta = Delta::of(&before, &snapshot, changed);
         if delta.from == delta.to && delta.changes.is_empty() {
             return;
         }

@@ -10,8 +10,8 @@ use super::changes::delta;
 use super::current::{COMMIT, Current, commit_header};
 use super::error::ApiError;
 use super::json;
-use super::list::{pairs, wrong};
 use super::moment::called;
+use super::parameters::{number, pairs, wrong};
 use super::view;
 
 /// How many records are listed where the caller does not say.
@@ -63,12 +63,7 @@ impl Asked {
                     }
                 }
                 "sheet" => asked.sheets.push(value),
-                "limit" => {
-                    let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-                    let range =
-                        || wrong("limit", format!("must be a whole number from 1 to {MOST}"));
-                    asked.limit = limit.ok_or_else(range)?;
-                }
+                "limit" => asked.limit = number(&name, &value, MOST)?,
                 _ => return Err(wrong(&name, "is not a parameter of a comparison")),
             }
         }

@@ -7,15 +7,16 @@ use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::history::{Version, Versions};
 use headwater_engine::id::CommitId;
-use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
 use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::json::Json;
-use super::list::{pairs, public_sheet, wrong};
+use super::list::public_sheet;
 use super::moment::refused;
+use super::parameters::{number, pairs, wrong};
+use super::record::RecordPath;
 use super::view;
 
 /// How many commits are listed where the caller does not say.
@@ -57,10 +58,9 @@ pub(super) async fn history(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let path = uri.path().strip_prefix(app.base_path.as_str()).unwrap_or(uri.path());
-    let path = path.strip_prefix("/api/_history/").and_then(|rest| rest.split_once('/'));
-    let decode = |text| percent_decode_str(text).decode_utf8().ok().map(String::from);
-    let names = path.and_then(|(sheet, key)| decode(sheet).zip(decode(key)));
-    let (sheet, key) = names.ok_or(Code::NotFound)?;
+    let RecordPath { sheet, key } =
+        RecordPath::below(path, "/api/_history/").ok_or(Code::NotFound)?;
+    let key = key.into_owned();
     let sheet = public_sheet(&snapshot, &sheet)?;
     // What is hidden has no history either.
     if sheet.record(&key).is_some_and(|record| !sheet.shows(record)) {
@@ -92,11 +92,7 @@ fn parse(query: Option<&str>, commit: CommitId) -> Result<(Place, usize), ApiErr
                 let none = || wrong("cursor", "is not a cursor of a history");
                 place = Place::parse(&value).ok_or_else(none)?;
             }
-            "limit" => {
-                let number = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-                let range = || wrong("limit", format!("must be a whole number from 1 to {MOST}"));
-                limit = number.ok_or_else(range)?;
-            }
+            "limit" => limit = number(&name, &value, MOST)?,
             _ => return Err(wrong(&name, "is not a parameter of a history")),
         }
     }

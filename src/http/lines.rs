@@ -11,7 +11,8 @@ use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
 use super::error::{ApiError, Code};
-use super::list::{search_failed, wrong};
+use super::list::search_failed;
+use super::parameters::wrong;
 use super::pieces::{self, PIECE};
 use super::tag::Tag;
 use super::view::line;

@@ -1,6 +1,5 @@
 //! `GET /api/<sheet>`: a list of records.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -12,12 +11,12 @@ use headwater_engine::query::{Included, ListQuery, Paging, QueryProblem};
 use headwater_engine::search::SearchError;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
-use percent_encoding::percent_decode_str;
 
 use super::app::App;
 use super::current::Current;
 use super::error::{ApiError, Code, FieldError};
 use super::moment::At;
+use super::parameters::{pairs, wrong};
 use super::tag::Tag;
 use super::view::page;
 use super::{etag, json, lines, link};
@@ -88,62 +87,5 @@ pub(super) fn search_failed(error: SearchError) -> ApiError {
     match error {
         SearchError::Query(error) => wrong("q", error.to_string()),
         error => ApiError::caused_by(Code::Internal, &error),
-    }
-}
-
-/// Returns the refusal of one parameter.
-pub(super) fn wrong(parameter: &str, detail: impl Into<String>) -> ApiError {
-    let error = FieldError::of_parameter(parameter, detail);
-    ApiError::listing(Code::InvalidQuery, vec![error])
-}
-
-/// The most parameters of a query: all conditions of a list, and its other parameters.
-const MAX_PARAMETERS: usize = 80;
-
-/// Splits a query string into its decoded parameters.
-pub(super) fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>, ApiError> {
-    let parameters = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
-    if parameters.clone().nth(MAX_PARAMETERS).is_some() {
-        return Err(wrong("", format!("there are more than {MAX_PARAMETERS} parameters")));
-    }
-    let decoded = parameters.map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (decode(name), decode(value));
-        name.clone().zip(value).ok_or_else(|| {
-            wrong(name.as_deref().unwrap_or_default(), "is not valid UTF-8 behind its escapes")
-        })
-    });
-    decoded.collect()
-}
-
-fn decode(text: &str) -> Option<String> {
-    let spaced = text.replace('+', " ");
-    percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parameters_are_decoded_in_their_order() {
-        let query = "stage=testing&title%5Bgte%5D=a+b%2B&q=&&flag";
-        let expected = [("stage", "testing"), ("title[gte]", "a b+"), ("q", ""), ("flag", "")];
-        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(pairs(Some(query)).unwrap(), expected);
-        assert_eq!(pairs(None).unwrap(), []);
-    }
-
-    #[test]
-    fn parameters_are_few() {
-        let many = |count: usize| pairs(Some(&"a=1&".repeat(count))).map(|pairs| pairs.len());
-        assert_eq!(many(MAX_PARAMETERS).map_err(|error| error.code()), Ok(MAX_PARAMETERS));
-        let refused = many(MAX_PARAMETERS + 1);
-        assert_eq!(refused.map_err(|error| error.code()), Err(Code::InvalidQuery));
-    }
-
-    #[test]
-    fn what_is_no_text_is_refused() {
-        assert_eq!(pairs(Some("a=%FF")).map_err(|error| error.code()), Err(Code::InvalidQuery));
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::app::App;
 use super::current::not_ready;
 use super::error::{ApiError, Code};
-use super::list::wrong;
+use super::parameters::wrong;
 use super::webhook::wait;
 use crate::feed::Heard;
 

@@ -13,7 +13,8 @@ use percent_encoding::percent_decode_str;
 use super::current::Current;
 use super::error::{ApiError, Code};
 use super::json::tagged;
-use super::list::{pairs, public_sheet, refused};
+use super::list::{public_sheet, refused};
+use super::parameters::pairs;
 use super::view::record_with;
 
 /// The sheet and the key that a path names, its segments percent-decoded and joined by `/`.
@@ -25,7 +26,12 @@ pub(super) struct RecordPath<'a> {
 impl<'a> RecordPath<'a> {
     /// A path that does not decode to text names nothing that can be there.
     pub(super) fn parse(path: &'a str) -> Option<Self> {
-        let (sheet, key) = path.strip_prefix("/api/")?.split_once('/')?;
+        Self::below(path, "/api/")
+    }
+
+    /// Reads what stands behind `route` in a path.
+    pub(super) fn below(path: &'a str, route: &str) -> Option<Self> {
+        let (sheet, key) = path.strip_prefix(route)?.split_once('/')?;
         let decode = |text| percent_decode_str(text).decode_utf8().ok();
         Some(Self { sheet: decode(sheet)?, key: decode(key)? })
     }

@@ -10,7 +10,7 @@ use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::json::{self, Json};
-use super::list::{pairs, wrong};
+use super::parameters::{number, pairs, wrong};
 use super::source::Source;
 use super::view::{PublicReloads, ReloadsView, StoredReload};
 use super::webhook::answer;
@@ -38,9 +38,7 @@ fn public_limit(query: Option<&str>) -> Result<usize, ApiError> {
         if name != "limit" {
             return Err(wrong(&name, "is not a parameter of the reloads"));
         }
-        let number = value.parse().ok().filter(|number| (1..=most).contains(number));
-        let told = || wrong("limit", format!("must be a whole number from 1 to {most}"));
-        limit = number.ok_or_else(told)?;
+        limit = number(&name, &value, most)?;
     }
     Ok(limit)
 }

@@ -10,7 +10,8 @@ use headwater_engine::search::{Query, Scope};
 use super::app::App;
 use super::current::Current;
 use super::error::ApiError;
-use super::list::{pairs, search_failed, wrong};
+use super::list::search_failed;
+use super::parameters::{number, pairs, wrong};
 use super::tag::Tag;
 use super::view::hits;
 use super::{etag, json};
@@ -76,11 +77,6 @@ impl Search {
         }
         Ok(Self { query, sheets, offset, limit: per_page })
     }
-}
-
-fn number(name: &str, value: &str, max: usize) -> Result<usize, ApiError> {
-    let number = value.parse().ok().filter(|number| (1..=max).contains(number));
-    number.ok_or_else(|| wrong(name, format!("must be a whole number from 1 to {max}")))
 }
 
 #[cfg(test)]

@@ -25,7 +25,7 @@ use super::error::{ApiError, Code};
 use super::moment::AT;
 use super::record::RecordPath;
 use super::source::Source;
-use super::{list, webhook};
+use super::{parameters, webhook};
 pub(super) use attach::attach;
 use request::{Caller, Transaction, json, message_of};
 
@@ -153,10 +153,10 @@ impl Request {
 
     /// Says whether the answer waits for the push.
     fn pushes_first(&self, app: &App) -> Result<bool, ApiError> {
-        let pairs = list::pairs(self.query.as_deref())?;
+        let pairs = parameters::pairs(self.query.as_deref())?;
         if self.headers.contains_key(AT) || pairs.iter().any(|(name, _)| name == "at") {
             let why = "is not a parameter of a write: history is not changed";
-            return Err(list::wrong("at", why));
+            return Err(parameters::wrong("at", why));
         }
         let mut first = app.push_first;
         for (name, value) in pairs {
