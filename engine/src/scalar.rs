@@ -67,11 +67,12 @@ impl PartialOrd for Scalar {
 }
 
 fn compare_texts(a: &str, b: &str) -> Ordering {
+    // What a map looks for is often there, and needs no reading.
+    if a == b {
+        return Ordering::Equal;
+    }
     match (Moment::parse(a), Moment::parse(b)) {
         (Some(a_moment), Some(b_moment)) => a_moment.cmp(&b_moment).then_with(|| {
-            if a == b {
-                return Ordering::Equal;
-            }
             let utc = a_moment.text();
             (a != utc).cmp(&(b != utc)).then_with(|| a.cmp(b))
         }),

@@ -294,11 +294,13 @@ impl Draft {
             sheet: change.sheet.clone(),
             key: change.key.clone(),
         };
-        let changed = changed.iter().map(name).collect();
+        let names = changed.iter().map(name).collect();
+        // The records before the change are not kept for as long as the texts take.
+        drop(changed);
         let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
             snapshot.searched_texts(name, emit);
         };
-        snapshot.text = snapshot.text.apply(snapshot.commit, changed, &texts)?;
+        snapshot.text = snapshot.text.apply(snapshot.commit, names, &texts)?;
         Ok(snapshot)
     }
 }
