@@ -2,19 +2,17 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import axe from "axe-core";
-import { chromium } from "playwright-core";
-import { check, closing, equal, holds, watched } from "./checks.mjs";
+import { launched, visited } from "./browser.mjs";
+import { check, closing, equal, holds } from "./checks.mjs";
 import { HOSTILE, demo, odd } from "./servers.mjs";
 
 const [program, pictures] = process.argv.slice(2);
-const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 
 rmSync(pictures, { recursive: true, force: true });
 mkdirSync(pictures, { recursive: true });
 const servers = await Promise.all([demo(program), odd(program)]);
 const [{ address: home }, { address: below }] = servers;
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS });
+const browser = await launched();
 
 try {
   await throughTheDemo();
@@ -30,13 +28,9 @@ process.exit(closing());
 
 /** Opens a page; every wait ends after a while. */
 async function opened(address, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  context.setDefaultTimeout(8_000);
-  const page = await context.newPage();
-  const seen = watched(page, new URL(address).origin);
-  await page.goto(address);
-  await page.getByRole("heading", { level: 1 }).waitFor();
-  return { page, seen, close: () => context.close() };
+  const view = await visited(browser, address, options);
+  await view.page.getByRole("heading", { level: 1 }).waitFor();
+  return view;
 }
 
 async function throughTheDemo() {
