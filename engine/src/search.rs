@@ -20,17 +20,15 @@ mod segment;
 mod shape;
 mod slots;
 mod stem;
+mod sweep;
 mod terms;
 mod totals;
 mod typos;
 mod words;
 mod writer;
 
-use std::collections::BinaryHeap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-
-use tantivy::DocId;
 
 pub use crate::search::compaction::{Compacted, Compaction};
 pub use crate::search::highlight::Highlighter;
@@ -48,7 +46,7 @@ pub use crate::search::typos::{
 use crate::fault;
 use crate::id::{CommitId, Key, SheetName};
 use crate::language::Language;
-use crate::search::hits::Ranked;
+use crate::search::hits::{All, Best, Collector};
 use crate::search::segment::Segment;
 use crate::search::shape::{Languages, Shape};
 use crate::search::totals::TotalsByLanguage;
@@ -204,21 +202,9 @@ impl TextIndex {
         offset: usize,
         limit: usize,
     ) -> Result<Hits, SearchError> {
-        let wanted = offset.saturating_add(limit);
-        let (mut total, mut best) = (0, BinaryHeap::new());
-        let readings = self.evaluate(query, scope, |segment, doc, score| {
-            total += 1;
-            let ranked = Ranked { score, segment, doc };
-            if best.len() < wanted {
-                best.push(ranked);
-            } else if let Some(mut worst) = best.peek_mut()
-                && ranked < *worst
-            {
-                *worst = ranked;
-            }
-        })?;
-        let page = best.into_sorted_vec().into_iter().skip(offset);
-        Ok(Hits { total, hits: page.map(|ranked| ranked.hit()).collect(), readings })
+        let mut best = Best::new(offset.saturating_add(limit));
+        let (total, readings) = self.evaluate(query, scope, &mut best)?;
+        Ok(Hits { total, hits: best.page(offset), readings })
     }
 
     /// Returns every document of `sheet` that matches, in key order, with its score.
@@ -227,36 +213,32 @@ impl TextIndex {
     ///
     /// As [`Self::search`].
     pub fn matches(&self, query: &Query, sheet: &SheetName) -> Result<Matches<'_>, SearchError> {
-        let mut documents = Vec::new();
+        let mut all = All(Vec::new());
         let scope = Scope::Sheets(std::slice::from_ref(sheet));
-        let readings = self.evaluate(query, scope, |segment, doc, score| {
-            documents.push((segment.key(doc), score));
-        })?;
+        let (_, readings) = self.evaluate(query, scope, &mut all)?;
+        let All(mut documents) = all;
         documents.sort_by_key(|(key, _)| *key);
         Ok(Matches { documents, readings })
     }
 
-    /// Calls `matched` with each match and its score.
+    /// Gives the matches to `collector` and returns how many there are.
     fn evaluate<'a>(
         &'a self,
         query: &Query,
         scope: Scope<'_>,
-        mut matched: impl FnMut(&'a Segment, DocId, f32),
-    ) -> Result<Readings, SearchError> {
+        collector: &mut impl Collector<'a>,
+    ) -> Result<(u64, Readings), SearchError> {
         let mut by_language = typos::read(self, query, scope)?;
-        let (mut corrections, mut is_found) = (Vec::new(), false);
-        ranking::evaluate(self, &by_language, scope, |segment, doc, score| {
-            is_found = true;
-            matched(segment, doc, score);
-        })?;
+        let mut corrections = Vec::new();
+        let mut total = ranking::evaluate(self, &by_language, scope, collector)?;
         // A word that must occur and does not leaves no match, so only then is one looked for.
-        if !is_found {
+        if total == 0 {
             corrections = typos::correct(self, &mut by_language, scope)?;
             if !corrections.is_empty() {
-                ranking::evaluate(self, &by_language, scope, matched)?;
+                total = ranking::evaluate(self, &by_language, scope, collector)?;
             }
         }
-        Ok(Readings::new(by_language, corrections))
+        Ok((total, Readings::new(by_language, corrections)))
     }
 
     fn with_segments(&self, segments: Vec<Segment>) -> Self {

@@ -1,5 +1,7 @@
 //! What a search answers, and in which order.
 
+use std::collections::BinaryHeap;
+
 use tantivy::DocId;
 
 use crate::id::{Key, SheetName};
@@ -35,11 +37,69 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// Takes the matches of a query one after another.
+pub(crate) trait Collector<'a> {
+    /// Returns the least score that is wanted. Never negative; it may grow from match to match.
+    fn floor(&self) -> f32;
+
+    /// Takes a match whose score is wanted.
+    fn collect(&mut self, segment: &'a Segment, doc: DocId, score: f32);
+}
+
+/// The best of all matches, so many as are wanted.
+pub(crate) struct Best<'a> {
+    wanted: usize,
+    /// The worst of them on top.
+    heap: BinaryHeap<Ranked<'a>>,
+}
+
+impl<'a> Best<'a> {
+    pub(crate) fn new(wanted: usize) -> Self {
+        Self { wanted, heap: BinaryHeap::new() }
+    }
+
+    /// Returns them without the first `offset`, best first.
+    pub(crate) fn page(self, offset: usize) -> Vec<Hit> {
+        self.heap.into_sorted_vec().into_iter().skip(offset).map(Ranked::hit).collect()
+    }
+}
+
+impl<'a> Collector<'a> for Best<'a> {
+    fn floor(&self) -> f32 {
+        let is_full = self.heap.len() >= self.wanted;
+        self.heap.peek().filter(|_| is_full).map_or(0.0, |worst| worst.score)
+    }
+
+    fn collect(&mut self, segment: &'a Segment, doc: DocId, score: f32) {
+        let ranked = Ranked { score, segment, doc };
+        if self.heap.len() < self.wanted {
+            self.heap.push(ranked);
+        } else if let Some(mut worst) = self.heap.peek_mut()
+            && ranked < *worst
+        {
+            *worst = ranked;
+        }
+    }
+}
+
+/// The keys of all matches with their scores.
+pub(crate) struct All<'a>(pub(crate) Vec<(&'a Key, f32)>);
+
+impl<'a> Collector<'a> for All<'a> {
+    fn floor(&self) -> f32 {
+        0.0
+    }
+
+    fn collect(&mut self, segment: &'a Segment, doc: DocId, score: f32) {
+        self.0.push((segment.key(doc), score));
+    }
+}
+
 /// A match in the order of the answer: the best is the least.
-pub(crate) struct Ranked<'a> {
-    pub(crate) score: f32,
-    pub(crate) segment: &'a Segment,
-    pub(crate) doc: DocId,
+struct Ranked<'a> {
+    score: f32,
+    segment: &'a Segment,
+    doc: DocId,
 }
 
 impl Ranked<'_> {
@@ -47,7 +107,7 @@ impl Ranked<'_> {
         (self.segment.sheet(self.doc), self.segment.key(self.doc))
     }
 
-    pub(crate) fn hit(self) -> Hit {
+    fn hit(self) -> Hit {
         Hit { name: self.segment.name(self.doc), score: self.score }
     }
 }

@@ -17,8 +17,10 @@ use tantivy::{DocId, TERMINATED};
 
 use crate::language::Language;
 use crate::search::cursor::{Found, Occurrences};
+use crate::search::hits::Collector;
 use crate::search::reading::{Reading, Way, Word};
 use crate::search::segment::Segment;
+use crate::search::sweep::Sweep;
 use crate::search::terms::Terms;
 use crate::search::totals::Totals;
 use crate::search::words::Words;
@@ -30,21 +32,22 @@ const B: f32 = 0.75;
 /// What a letter that is wrong leaves of a match.
 const TYPO: f32 = 0.5;
 
-/// Calls `matched` with each live document in `scope` that one of `readings` matches, and its
-/// score, language by language, segment by segment and there in the order of documents.
+/// Counts the live documents in `scope` that one of `readings` matches, and gives them to
+/// `collector` with their scores, language by language, segment by segment and there in the order
+/// of documents.
 pub(crate) fn evaluate<'a>(
     index: &'a TextIndex,
     readings: &[Reading],
     scope: Scope<'_>,
-    mut matched: impl FnMut(&'a Segment, DocId, f32),
-) -> Result<(), SearchError> {
+    collector: &mut impl Collector<'a>,
+) -> Result<u64, SearchError> {
     let mut expansions = BTreeSet::new();
     let prepared = readings.iter().map(|reading| Prepared::new(index, reading, &mut expansions));
     let mut prepared = prepared.collect::<Result<Vec<_>, _>>()?;
     // Matches in all languages are in one order.
     let ceiling = prepared.iter().map(Prepared::ceiling).fold(0.0, f32::max);
     prepared.iter_mut().for_each(|reading| reading.weights.exact = ceiling);
-    prepared.iter().try_for_each(|reading| reading.evaluate(index, scope, &mut matched))
+    prepared.iter().map(|reading| reading.evaluate(index, scope, collector)).sum()
 }
 
 /// A reading with everything that is needed to walk a segment.
@@ -90,24 +93,35 @@ impl<'r> Prepared<'r> {
         &self,
         index: &'a TextIndex,
         scope: Scope<'_>,
-        matched: &mut impl FnMut(&'a Segment, DocId, f32),
-    ) -> Result<(), SearchError> {
-        let slots = self.norms.len();
+        collector: &mut impl Collector<'a>,
+    ) -> Result<u64, SearchError> {
+        let (slots, mut total) = (self.norms.len(), 0);
         for (segment, found) in index.segments.iter().zip(&self.found) {
             let Some(found) = found else { continue };
+            if let Some(sweep) = Sweep::of(segment, self.reading, found) {
+                let [weights] = &self.weights.ways[..] else { continue };
+                for docs in ranges(segment, self.reading.language, scope) {
+                    total += sweep.run(docs, weights, &self.norms, collector)?;
+                }
+                continue;
+            }
             let matcher = Matcher::open(segment, self.reading, found, slots)?;
             let Some(mut matcher) = matcher else { continue };
             for docs in ranges(segment, self.reading.language, scope) {
                 let mut doc = matcher.seek(docs.start);
                 while doc < docs.end {
                     if segment.is_alive(doc) && !matcher.is_excluded(doc) {
-                        matched(segment, doc, matcher.score(doc, &self.weights, &self.norms));
+                        total += 1;
+                        let score = matcher.score(doc, &self.weights, &self.norms);
+                        if score >= collector.floor() {
+                            collector.collect(segment, doc, score);
+                        }
                     }
                     doc = matcher.seek(doc + 1);
                 }
             }
         }
-        Ok(())
+        Ok(total)
     }
 }
 
@@ -157,6 +171,12 @@ fn norms(totals: &Totals, slot: usize) -> [f32; 256] {
         let length = FieldNormReader::id_to_fieldnorm(norm as u8) as f32;
         K1 * (1.0 - B + B * length / average)
     })
+}
+
+/// Returns what a word scores that occurs so often; `norm` is what [`norms`] has for the length.
+pub(crate) fn bm25(weight: f32, frequency: u32, norm: f32) -> f32 {
+    let frequency = frequency as f32;
+    weight * (frequency / (frequency + norm))
 }
 
 /// Walks the documents of one segment that hold all required clauses.
@@ -265,10 +285,9 @@ impl<'a> Matcher<'a> {
             let mut is_exact = false;
             for place in &mut cursor.places {
                 if place.occurrences.seek(doc) == doc {
-                    let frequency = place.occurrences.frequency() as f32;
                     let norm = norms[place.slot][usize::from(place.words.norm(doc))];
                     let weight = weights.ways[place.way][place.slot];
-                    score += weight * (frequency / (frequency + norm));
+                    score += bm25(weight, place.occurrences.frequency(), norm);
                     is_exact |= place.is_exact;
                 }
             }

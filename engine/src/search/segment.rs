@@ -126,6 +126,15 @@ impl Segment {
         self.dead.as_ref().is_none_or(|dead| dead[word] >> bit & 1 == 0)
     }
 
+    /// Returns a bit for each of the 64 documents from `first` on, which is set unless it is dead.
+    pub(crate) fn alive(&self, first: DocId) -> u64 {
+        let Some(dead) = &self.dead else { return u64::MAX };
+        let (word, bit) = (first as usize / 64, first % 64);
+        let dead = |word: usize| dead.get(word).copied().unwrap_or(0);
+        let (low, high) = (dead(word) >> bit, dead(word + 1).checked_shl(64 - bit).unwrap_or(0));
+        !(low | high)
+    }
+
     /// Returns the dead documents in order.
     pub(crate) fn dead_docs(&self) -> impl Iterator<Item = DocId> + '_ {
         let words = self.dead.as_deref().unwrap_or_default().iter().enumerate();

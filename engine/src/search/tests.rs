@@ -367,6 +367,23 @@ fn a_compaction_with_other_texts_is_refused() {
     assert!(matches!(refused, Err(SearchError::OutOfStep)));
 }
 
+#[test]
+fn a_word_that_most_documents_hold_is_found_alike_in_blocks_and_in_lists() {
+    // More documents than are looked at together, and more of them with the word than a block has.
+    let numbers = || 0..600;
+    let name = |n: usize| name(["s0", "s1", "s2"][n % 3], &format!("{n:03}"));
+    let texts_of = |n: usize| {
+        [vec!["ant ".repeat(n % 3)], vec![format!("bee {}{}", "ant cat ".repeat(n % 5), n)]]
+    };
+    let mut corpus: Corpus = numbers().map(|n| (name(n), texts_of(n))).collect();
+    let index = stored(&corpus);
+    assert_same(&index, &rebuilt(&corpus));
+    let gone: Vec<DocName> = numbers().step_by(7).map(name).collect();
+    gone.iter().for_each(|name| drop(corpus.remove(name)));
+    let index = index.apply(CommitId::ZERO, gone, &texts(&corpus)).unwrap();
+    assert_same(&index, &rebuilt(&corpus));
+}
+
 /// Asserts that both hold and find the same, to the last bit of every score.
 fn assert_same(index: &TextIndex, other: &TextIndex) {
     assert_eq!(index.documents(), other.documents());
@@ -374,12 +391,14 @@ fn assert_same(index: &TextIndex, other: &TextIndex) {
     assert_eq!(index.digest().unwrap(), other.digest().unwrap());
     for query in QUERIES {
         let query = Query::parse(query).unwrap();
-        let answer = |index: &TextIndex| {
-            let hits = index.search(&query, Scope::All, 0, 1_000).unwrap();
-            let bits = |hit: Hit| (hit.name, hit.score.to_bits());
-            (hits.total, hits.hits.into_iter().map(bits).collect::<Vec<_>>(), hits.readings)
-        };
-        assert_eq!(answer(index), answer(other), "{query:?}");
+        for (offset, limit) in [(0, 1_000), (1, 3)] {
+            let answer = |index: &TextIndex| {
+                let hits = index.search(&query, Scope::All, offset, limit).unwrap();
+                let bits = |hit: Hit| (hit.name, hit.score.to_bits());
+                (hits.total, hits.hits.into_iter().map(bits).collect::<Vec<_>>(), hits.readings)
+            };
+            assert_eq!(answer(index), answer(other), "{query:?}");
+        }
         for sheet in ["s1", "de"].map(SheetName::new) {
             assert_eq!(
                 index.matches(&query, &sheet).unwrap(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::index::InvertedIndexReader;
-use tantivy::postings::{Postings as _, SegmentPostings, TermInfo};
+use tantivy::postings::{BlockSegmentPostings, Postings as _, SegmentPostings, TermInfo};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet as _, TERMINATED};
 
@@ -125,6 +125,13 @@ impl Words {
             }
             _ => Ok(None),
         }
+    }
+
+    /// Returns the postings of a word in blocks, with frequencies; `None` where words are listed.
+    pub(crate) fn blocks(&self, term: &TermInfo) -> io::Result<Option<BlockSegmentPostings>> {
+        let Self::Stored { postings, .. } = self else { return Ok(None) };
+        let option = IndexRecordOption::WithFreqs;
+        postings.read_block_postings_from_terminfo(term, option).map(Some)
     }
 
     /// Calls `found` with each document that holds the word, in order, and how often it does.
