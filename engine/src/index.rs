@@ -46,10 +46,47 @@ enum Holders {
 }
 
 impl FieldIndex {
+    /// Builds the index of records that are in the order of their keys, each with what [`scalars`]
+    /// returns for it. Several times faster than adding one after another, and equal to it.
+    pub fn of<'k>(records: impl IntoIterator<Item = (&'k Key, Scalars)>) -> Self {
+        let mut index = Self::default();
+        let mut entries = Vec::new();
+        for (key, scalars) in records {
+            index.count(&scalars, 1);
+            entries.extend(scalars.into_iter().map(|scalar| (scalar, key)));
+        }
+        // Stable, so the keys of one value stay in order.
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for entries in entries.chunk_by(|(a, _), (b, _)| a == b) {
+            let [(scalar, first), others @ ..] = entries else { continue };
+            let holders = if others.is_empty() {
+                Holders::One(Key::clone(first))
+            } else {
+                index.shared.insert(scalar.clone());
+                Holders::Many(Box::new(entries.iter().map(|(_, key)| Key::clone(key)).collect()))
+            };
+            index.postings.insert(scalar.clone(), Postings(holders));
+        }
+        index
+    }
+
+    /// Says whether no record is in the index.
+    pub fn is_empty(&self) -> bool {
+        self.present == 0
+    }
+
+    fn count(&mut self, scalars: &[Scalar], change: isize) {
+        let counts = [(&mut self.present, 0), (&mut self.multi_valued, 1)];
+        for (count, above) in counts {
+            if scalars.len() > above {
+                *count = count.saturating_add_signed(change);
+            }
+        }
+    }
+
     /// Adds a record that is not in the index, with what [`scalars`] returned for it.
     pub fn insert(&mut self, key: &Key, scalars: &[Scalar]) {
-        self.present += usize::from(!scalars.is_empty());
-        self.multi_valued += usize::from(scalars.len() > 1);
+        self.count(scalars, 1);
         for scalar in scalars {
             match self.postings.get_mut(scalar) {
                 None => {
@@ -71,8 +108,7 @@ impl FieldIndex {
 
     /// Takes a record out again, with the scalars that it was added with.
     pub fn remove(&mut self, key: &Key, scalars: &[Scalar]) {
-        self.present -= usize::from(!scalars.is_empty());
-        self.multi_valued -= usize::from(scalars.len() > 1);
+        self.count(scalars, -1);
         for scalar in scalars {
             let Some(Postings(holders)) = self.postings.get_mut(scalar) else { continue };
             let Holders::Many(keys) = holders else {
@@ -242,6 +278,8 @@ mod tests {
         let mut rebuilt = FieldIndex::default();
         model.iter().rev().for_each(|(key, scalars)| rebuilt.insert(key, scalars));
         assert_eq!(*index, rebuilt);
+        let at_once = FieldIndex::of(model.iter().map(|(key, scalars)| (key, scalars.clone())));
+        assert_eq!(*index, at_once);
     }
 
     proptest! {

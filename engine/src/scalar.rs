@@ -12,16 +12,18 @@ pub use moment::Moment;
 /// A value in the order of the query API: booleans before numbers before strings before arrays
 /// and objects. Null is no scalar: it is the same as absent.
 ///
-/// Strings that spell a [`Moment`] come behind all others, in the order of time; of one moment the
-/// text in UTC comes first. Two spellings are two values all the same.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// Strings that spell a [`Moment`] come behind all others, in the order of time; two spellings of
+/// one moment are two values, in the order of their bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scalar {
     /// A boolean.
     Bool(bool),
     /// A number, compared by its value whatever its notation.
     Number(Number),
-    /// A string, compared by its moment or its bytes.
+    /// A string that spells no moment; see [`Scalar::string`].
     String(Arc<str>),
+    /// A string that spells a moment, and the moment, so that comparing need not read it.
+    Moment(Moment, Arc<str>),
     /// An array or object as its canonical text.
     Other(Arc<str>),
 }
@@ -33,51 +35,17 @@ impl Scalar {
             Kind::Null => None,
             Kind::Bool => Some(Self::Bool(json.text() == "true")),
             Kind::Number => Number::parse(json.text()).map(Self::Number),
-            Kind::String => json.as_string().map(|text| Self::String(text.as_ref().into())),
+            Kind::String => json.as_string().map(|text| Self::string(text.as_ref())),
             Kind::Array | Kind::Object => Some(Self::Other(json.text().into())),
         }
     }
 
-    fn rank(&self) -> u8 {
-        match self {
-            Self::Bool(_) => 0,
-            Self::Number(_) => 1,
-            Self::String(_) => 2,
-            Self::Other(_) => 3,
+    /// Returns a string as what it spells.
+    pub fn string(text: &str) -> Self {
+        match Moment::parse(text) {
+            Some(moment) => Self::Moment(moment, text.into()),
+            None => Self::String(text.into()),
         }
-    }
-}
-
-impl Ord for Scalar {
-    fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
-            (Self::Number(a), Self::Number(b)) => a.cmp(b),
-            (Self::String(a), Self::String(b)) => compare_texts(a, b),
-            (Self::Other(a), Self::Other(b)) => a.cmp(b),
-            (a, b) => a.rank().cmp(&b.rank()),
-        }
-    }
-}
-
-impl PartialOrd for Scalar {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-fn compare_texts(a: &str, b: &str) -> Ordering {
-    // What a map looks for is often there, and needs no reading.
-    if a == b {
-        return Ordering::Equal;
-    }
-    match (Moment::parse(a), Moment::parse(b)) {
-        (Some(a_moment), Some(b_moment)) => a_moment.cmp(&b_moment).then_with(|| {
-            let utc = a_moment.text();
-            (a != utc).cmp(&(b != utc)).then_with(|| a.cmp(b))
-        }),
-        (None, None) => a.cmp(b),
-        (a, b) => a.is_some().cmp(&b.is_some()),
     }
 }
 
@@ -206,14 +174,14 @@ mod tests {
             Scalar::Bool(false),
             Scalar::Bool(true),
             Scalar::Number(number("7")),
-            Scalar::String("".into()),
-            Scalar::String("2024-01-01-draft".into()),
-            Scalar::String("a".into()),
-            Scalar::String("2023-12-31T23:00:00Z".into()),
-            Scalar::String("2024-01-01T00:00:00Z".into()),
-            Scalar::String("2024-01-01".into()),
-            Scalar::String("2024-01-01T01:00:00+01:00".into()),
-            Scalar::String("2024-01-01T00:00:00.5Z".into()),
+            Scalar::string(""),
+            Scalar::string("2024-01-01-draft"),
+            Scalar::string("a"),
+            Scalar::string("2023-12-31T23:00:00Z"),
+            Scalar::string("2024-01-01"),
+            Scalar::string("2024-01-01T00:00:00Z"),
+            Scalar::string("2024-01-01T01:00:00+01:00"),
+            Scalar::string("2024-01-01T00:00:00.5Z"),
             Scalar::Other("[]".into()),
         ];
         assert!(ordered.is_sorted());

@@ -341,7 +341,7 @@ impl Sheet {
         if spec.referenced.contains(&None) {
             let comes_or_goes = |served: &Served| served.before.is_some() != served.after.is_some();
             let keys = changed.iter().filter(|(_, served)| comes_or_goes(served));
-            moved.keys.extend(keys.map(|(key, _)| Scalar::String(key.as_str().into())));
+            moved.keys.extend(keys.map(|(key, _)| Scalar::string(key.as_str())));
         }
         if changed.len() < MANY {
             tasks.into_iter().for_each(|task| task());
@@ -393,6 +393,13 @@ fn reindex(
     let read = |record: &Option<Arc<Record>>| {
         record.as_ref().map(|record| scalars(&record.value, field)).unwrap_or_default()
     };
+    if index.is_empty() && changed.len() >= MANY {
+        *index = FieldIndex::of(changed.iter().map(|(key, served)| (key, read(&served.after))));
+        if let Some(moved) = moved {
+            moved.extend(index.values().map(|(scalar, _)| scalar.clone()));
+        }
+        return;
+    }
     for (key, Served { before, after }) in changed {
         let (old, new) = (read(before), read(after));
         if old != new {

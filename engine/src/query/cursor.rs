@@ -27,7 +27,7 @@ pub(crate) fn encode(commit: CommitId, order: &Order, position: &Position) -> St
             // An integer of ours that is no i64 is a u64.
             Err(_) => json!(*integer as u64),
         },
-        Some(Scalar::String(text)) => json!(**text),
+        Some(Scalar::String(text) | Scalar::Moment(_, text)) => json!(**text),
         Some(Scalar::Other(text)) => json!([**text]),
     }));
     let mut bytes = commit.as_bytes().to_vec();
@@ -68,7 +68,7 @@ pub(crate) fn decode(order: &Order, cursor: &str) -> Option<Position> {
                 Value::Null => None,
                 Value::Bool(boolean) => Some(Scalar::Bool(*boolean)),
                 Value::Number(number) => Some(Scalar::Number(Number::parse(&number.to_string())?)),
-                Value::String(text) => Some(Scalar::String(text.as_str().into())),
+                Value::String(text) => Some(Scalar::string(text)),
                 Value::Array(one) => Some(Scalar::Other(one.first()?.as_str()?.into())),
                 Value::Object(_) => return None,
             })
@@ -121,7 +121,7 @@ mod tests {
             any::<u64>().prop_map(move |integer| Some(number(integer.to_string()))),
             any::<i64>().prop_map(move |integer| Some(number(integer.to_string()))),
             (-1e300..1e300_f64).prop_map(move |float| Some(number(float.to_string()))),
-            ".*".prop_map(|text| Some(Scalar::String(text.into()))),
+            ".*".prop_map(|text| Some(Scalar::string(&text))),
             ".*".prop_map(|text| Some(Scalar::Other(text.into()))),
         ]
     }

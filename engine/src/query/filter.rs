@@ -108,7 +108,7 @@ impl Literal {
         let boolean = self.boolean.map(Scalar::Bool);
         let number = self.number.map(Scalar::Number);
         let text = match self.moment {
-            None => point(Scalar::String((*self.text).into())),
+            None => point(Scalar::string(&self.text)),
             Some(moment) => (Bound::Included(first_of(moment)), behind(moment)),
         };
         boolean.into_iter().chain(number).map(point).chain([text])
@@ -118,7 +118,7 @@ impl Literal {
     fn side(&self, side: Side) -> impl Iterator<Item = Range> {
         let boolean = self.boolean.map(Scalar::Bool);
         let number = self.number.map(Scalar::Number);
-        let text = self.moment.is_none().then(|| Scalar::String((*self.text).into()));
+        let text = self.moment.is_none().then(|| Scalar::string(&self.text));
         let pivots = boolean.into_iter().chain(number).chain(text);
         let moments = self.pivot.map(|pivot| moments(side, pivot));
         pivots.map(move |pivot| side_of(side, pivot)).chain(moments)
@@ -157,9 +157,9 @@ impl Filter {
     }
 }
 
-/// Returns the first of all spellings of a moment.
+/// Returns what comes before all spellings of a moment: an empty one.
 fn first_of(moment: Moment) -> Scalar {
-    Scalar::String(moment.text().into())
+    Scalar::Moment(moment, "".into())
 }
 
 /// Returns the end behind all spellings of a moment.
@@ -186,12 +186,12 @@ fn moments(side: Side, pivot: Moment) -> Range {
 /// Returns the range of the values of the same kind that are on that side of `pivot`, which is no
 /// moment.
 fn side_of(side: Side, pivot: Scalar) -> Range {
-    let least_string = || Scalar::String("".into());
+    let least_string = || Scalar::string("");
     // The first value of a kind comes behind the last of the kind before.
     let (least, most) = match &pivot {
         Scalar::Bool(_) => (Bound::Unbounded, Bound::Included(Scalar::Bool(true))),
         Scalar::Number(_) => (Bound::Excluded(Scalar::Bool(true)), Bound::Excluded(least_string())),
-        Scalar::String(_) | Scalar::Other(_) => {
+        Scalar::String(_) | Scalar::Moment(..) | Scalar::Other(_) => {
             (Bound::Included(least_string()), Bound::Excluded(first_of(Moment::FIRST)))
         }
     };

@@ -381,10 +381,7 @@ mod model {
                 a.as_f64().unwrap().total_cmp(&b.as_f64().unwrap())
             }
             (Json::String(a), Json::String(b)) => {
-                let place = |text: &str| {
-                    moment(text, false).map(|moment| (moment, text != "2024-01-01T00:00:00Z"))
-                };
-                place(a).cmp(&place(b)).then_with(|| a.cmp(b))
+                moment(a, false).cmp(&moment(b, false)).then_with(|| a.cmp(b))
             }
             _ => rank(a).cmp(&rank(b)).then_with(|| a.to_string().cmp(&b.to_string())),
         }
@@ -634,7 +631,7 @@ fn shown(scalar: &crate::scalar::Scalar) -> String {
         Scalar::Bool(boolean) => boolean.to_string(),
         Scalar::Number(Number::Integer(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => float.to_string(),
-        Scalar::String(text) => json!(**text).to_string(),
+        Scalar::String(text) | Scalar::Moment(_, text) => json!(**text).to_string(),
         Scalar::Other(text) => text.to_string(),
     }
 }

@@ -5,7 +5,7 @@
 /// A record's value keeps no types of its format, so it is the text that tells: what TOML writes
 /// as a date-time, and YAML and JSON as a string, is the same moment. Times of day without a date
 /// are none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(i128);
 
 const SECOND: i128 = 1_000_000_000;

@@ -191,7 +191,7 @@ fn json_text(scalar: &headwater_engine::scalar::Scalar) -> String {
         Scalar::Bool(bool) => bool.to_string(),
         Scalar::Number(Number::Integer(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => float.to_string(),
-        Scalar::String(text) => serde_json::to_string(&**text).unwrap(),
+        Scalar::String(text) | Scalar::Moment(_, text) => serde_json::to_string(&**text).unwrap(),
         Scalar::Other(text) => text.to_string(),
     }
 }

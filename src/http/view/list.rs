@@ -101,7 +101,7 @@ fn scalar(scalar: &Scalar) -> String {
         Scalar::Bool(value) => value.to_string(),
         Scalar::Number(Number::Integer(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => serde_json::Value::from(*float).to_string(),
-        Scalar::String(text) => quoted(text),
+        Scalar::String(text) | Scalar::Moment(_, text) => quoted(text),
         Scalar::Other(text) => text.to_string(),
     }
 }
@@ -124,7 +124,7 @@ mod tests {
             (Scalar::Bool(true), 3),
             (number("1"), 2),
             (number("1.5"), 2),
-            (Scalar::String("a\"b".into()), 1),
+            (Scalar::string("a\"b"), 1),
         ];
         let text = facet(&Facet { field: FieldPath::new("a.b"), values });
         let json: serde_json::Value = serde_json::from_str(&format!("{{{text}}}")).unwrap();
