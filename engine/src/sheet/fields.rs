@@ -1,8 +1,8 @@
 //! Which fields occur in a sheet, and in how many records.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use im::OrdMap;
 
 use crate::value::{Json, Kind, Value};
