@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use std::ops::{Bound, RangeBounds};
 
 use crate::id::Key;
+use crate::packed::packed;
 use crate::scalar::Scalar;
 use crate::value::{FieldPath, Value};
 
@@ -57,16 +58,18 @@ impl FieldIndex {
         }
         // Stable, so the keys of one value stay in order.
         entries.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for entries in entries.chunk_by(|(a, _), (b, _)| a == b) {
-            let [(scalar, first), others @ ..] = entries else { continue };
+        let groups = entries.chunk_by(|(a, _), (b, _)| a == b).filter_map(|entries| {
+            let [(scalar, first), others @ ..] = entries else { return None };
             let holders = if others.is_empty() {
                 Holders::One(Key::clone(first))
             } else {
                 index.shared.insert(scalar.clone());
-                Holders::Many(Box::new(entries.iter().map(|(_, key)| Key::clone(key)).collect()))
+                let keys = entries.iter().map(|(_, key)| Key::clone(key));
+                Holders::Many(Box::new(packed(keys).collect()))
             };
-            index.postings.insert(scalar.clone(), Postings(holders));
-        }
+            Some((scalar.clone(), Postings(holders)))
+        });
+        index.postings = packed(groups).collect();
         index
     }
 

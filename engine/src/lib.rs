@@ -14,6 +14,7 @@
 pub mod causes;
 pub mod fault;
 mod workers;
+mod packed;
 pub mod id;
 pub mod language;
 pub mod value;

@@ -14,6 +14,7 @@ use crate::digest::{LtHash, hash_part};
 use crate::id::{Key, SheetName};
 use crate::index::{FieldIndex, scalars};
 use crate::layout::SheetSpec;
+use crate::packed::packed;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::scalar::Scalar;
@@ -208,6 +209,7 @@ impl Sheet {
     ) -> Vec<(Key, Served)> {
         claims.sort_by(|a, b| a.key.cmp(&b.key));
         let mut changed = Vec::with_capacity(claims.len());
+        let mut first = self.slots.is_empty().then(Vec::new);
         let mut claims = claims.into_iter().peekable();
         while let Some(Claim { key, path, content }) = claims.next() {
             let old = self.slots.get(&key).cloned();
@@ -221,15 +223,17 @@ impl Sheet {
             if !self.spec.refs.is_empty() {
                 moved.touched.push(key.clone());
             }
-            match slot {
-                Some(slot) => self.slots.insert(key.clone(), slot),
-                None => self.slots.remove(&key),
-            };
+            match (slot, &mut first) {
+                (Some(slot), Some(first)) => first.push((key.clone(), slot)),
+                (Some(slot), None) => drop(self.slots.insert(key.clone(), slot)),
+                (None, _) => drop(self.slots.remove(&key)),
+            }
             let served = Served { before, after };
             if served.differs() {
                 changed.push((key, served));
             }
         }
+        self.slots.extend(packed(first.into_iter().flatten()));
         self.derive(&changed, moved);
         changed
     }
