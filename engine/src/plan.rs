@@ -100,8 +100,9 @@ const FEW: usize = 1_000;
 
 /// Decides how to get to the target. Pure; the first reason that holds is the one that is told.
 ///
-/// A change of more than three tenths of the state is built anew: the text index would spend the
-/// work of a rebuild on tombstones, and later again on compacting them.
+/// A change of more than three tenths of the state is built anew: differences were measured to be
+/// cheaper up to a quarter of it (docs/performance.md, "Growth"), and beyond that the text index
+/// spends more and more on tombstones, and later again on compacting them.
 pub fn plan(facts: &Facts) -> ReloadPlan {
     use RebuildReason as Reason;
     let Some(published) = facts.published else {
