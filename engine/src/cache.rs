@@ -10,7 +10,7 @@
 //! before its checksum is. That guards against damage, not against whoever may write to the
 //! mirror.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -149,7 +149,7 @@ impl Cache {
     /// best forgotten with the rest.
     pub(crate) fn read(
         &self,
-        sheets: &HashMap<&SheetName, [u8; 32]>,
+        sheets: &BTreeMap<&SheetName, [u8; 32]>,
         found: &mut dyn FnMut(Entry<'_>),
     ) -> Result<(), CacheError> {
         let unreadable = |source| CacheError::Unreadable { path: self.file.clone(), source };

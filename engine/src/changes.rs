@@ -2,11 +2,11 @@
 //!
 //! It holds no git handle. Each path that a sheet claims is in it once.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use foldhash::HashMap;
-use foldhash::fast::RandomState;
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::cache::{Cache, CacheError};
 use crate::id::{BlobId, Key, SheetName};
@@ -132,9 +132,9 @@ fn recall(
     changes: &mut [Change],
     wanted: &mut Vec<(usize, BlobId)>,
 ) -> Result<(), CacheError> {
-    let mut sheets = std::collections::HashMap::new();
+    let mut sheets = BTreeMap::new();
     let mut places: HashMap<(&SheetName, &str), (usize, BlobId, &Key)> =
-        HashMap::with_capacity_and_hasher(wanted.len(), RandomState::default());
+        HashMap::with_capacity(wanted.len());
     for (at, blob) in &*wanted {
         let Change { sheet, now } = &changes[*at];
         let Now::Claims(Claim { key, path, .. }) = now else { continue };

@@ -2,6 +2,7 @@
 //!
 //! Every map is persistent, so a clone costs a few pointers and a change costs what it touches.
 
+mod derive;
 mod fields;
 mod references;
 mod slot;
@@ -11,17 +12,14 @@ use std::sync::Arc;
 use im::{OrdMap, OrdSet};
 
 use crate::digest::{LtHash, hash_part};
-use crate::id::{Key, SheetName};
-use crate::index::{FieldIndex, scalars};
+use crate::id::Key;
+use crate::index::FieldIndex;
 use crate::layout::SheetSpec;
 use crate::packed::packed;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
-use crate::scalar::Scalar;
 use crate::value::{FieldPath, Kind, Value};
-use crate::workers;
 
-use fields::Tally;
 use references::Dangling;
 
 pub use fields::FieldCounts;
@@ -30,8 +28,6 @@ pub use slot::{Claim, Claimant, Content, Slot};
 
 /// From how many changed records on more than one thread is worth its start.
 const MANY: usize = 500;
-/// So many records are added up by one thread at a time.
-const CHUNK: usize = 4_096;
 
 /// The state of one sheet at one commit.
 #[derive(Debug, Clone)]
@@ -209,6 +205,7 @@ impl Sheet {
     ) -> Vec<(Key, Served)> {
         claims.sort_by(|a, b| a.key.cmp(&b.key));
         let mut changed = Vec::with_capacity(claims.len());
+        // Slots come in order, so the first ones of a sheet need not be looked for.
         let mut first = self.slots.is_empty().then(Vec::new);
         let mut claims = claims.into_iter().peekable();
         while let Some(Claim { key, path, content }) = claims.next() {
@@ -311,50 +308,6 @@ impl Sheet {
         }
     }
 
-    /// Brings everything that is derived from the served records in step with `changed`: each by
-    /// itself, so at the same time where there is much to do.
-    fn derive(&mut self, changed: &[(Key, Served)], moved: &mut Moved) {
-        let Self { spec, served, hidden, indexes, fields, records_sum, .. } = self;
-        let mut sums = vec![LtHash::new(); changed.len().div_ceil(CHUNK)];
-        let mut tasks: Vec<workers::Task<'_>> = Vec::new();
-        moved.watch(spec, indexes.iter().map(|(field, _)| field));
-        for ((field, index), moved) in indexes.iter_mut().zip(&mut moved.values) {
-            tasks.push(Box::new(move || reindex(index, field, changed, moved.as_mut())));
-        }
-        for (sum, changed) in sums.iter_mut().zip(changed.chunks(CHUNK)) {
-            tasks.push(Box::new(|| add_up(sum, &spec.name, changed)));
-        }
-        tasks.push(Box::new(|| {
-            let mut tally = Tally::default();
-            for (key, Served { before, after }) in changed {
-                if let Some(before) = before {
-                    tally.add(&before.value, -1);
-                    *served -= 1;
-                    hidden.remove(key);
-                }
-                if let Some(after) = after {
-                    tally.add(&after.value, 1);
-                    *served += 1;
-                    if hides(spec, &after.value) {
-                        hidden.insert(key.clone());
-                    }
-                }
-            }
-            fields.settle(tally);
-        }));
-        if spec.referenced.contains(&None) {
-            let comes_or_goes = |served: &Served| served.before.is_some() != served.after.is_some();
-            let keys = changed.iter().filter(|(_, served)| comes_or_goes(served));
-            moved.keys.extend(keys.map(|(key, _)| Scalar::string(key.as_str())));
-        }
-        if changed.len() < MANY {
-            tasks.into_iter().for_each(|task| task());
-        } else {
-            workers::run(tasks);
-        }
-        sums.iter().for_each(|sum| records_sum.merge(sum));
-    }
-
     /// Finds values held twice in the fields declared unique: one problem for each record but the
     /// first, so that it heals when any of them changes. Left out are those that name a record
     /// which is not `shown`.
@@ -384,50 +337,6 @@ impl Sheet {
 pub(crate) fn hides(spec: &SheetSpec, value: &Value) -> bool {
     let field = spec.hidden.as_ref().and_then(|field| value.at(field));
     field.is_some_and(|json| json.kind() != Kind::Bool || json.text() == "true")
-}
-
-/// Brings the index over `field` in step with `changed`, and adds the values that were not in it
-/// before, or are not any more, to `moved`.
-fn reindex(
-    index: &mut FieldIndex,
-    field: &FieldPath,
-    changed: &[(Key, Served)],
-    mut moved: Option<&mut Vec<Scalar>>,
-) {
-    let read = |record: &Option<Arc<Record>>| {
-        record.as_ref().map(|record| scalars(&record.value, field)).unwrap_or_default()
-    };
-    if index.is_empty() && changed.len() >= MANY {
-        *index = FieldIndex::of(changed.iter().map(|(key, served)| (key, read(&served.after))));
-        if let Some(moved) = moved {
-            moved.extend(index.values().map(|(scalar, _)| scalar.clone()));
-        }
-        return;
-    }
-    for (key, Served { before, after }) in changed {
-        let (old, new) = (read(before), read(after));
-        if old != new {
-            index.remove(key, &old);
-            if let Some(moved) = &mut moved {
-                let is_new = |scalar: &&Scalar| index.get(scalar).is_none();
-                moved.extend(old.iter().chain(&new).filter(is_new).cloned());
-            }
-            index.insert(key, &new);
-        }
-    }
-}
-
-/// Brings the sum over the records of the sheet called `name` in step with `changed`.
-fn add_up(sum: &mut LtHash, name: &SheetName, changed: &[(Key, Served)]) {
-    for (key, Served { before, after }) in changed {
-        let (name, key) = (name.as_str().as_bytes(), key.as_str().as_bytes());
-        if let Some(before) = before {
-            sum.remove(&[name, key, before.value.as_str().as_bytes()]);
-        }
-        if let Some(after) = after {
-            sum.add(&[name, key, after.value.as_str().as_bytes()]);
-        }
-    }
 }
 
 fn fold_problem(sum: &mut LtHash, problem: &Problem, fold: fn(&mut LtHash, &[&[u8]])) {

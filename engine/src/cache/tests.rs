@@ -34,7 +34,7 @@ fn saved(sheet: &Sheet) -> (tempfile::TempDir, Cache) {
 
 fn read(cache: &Cache, sheet: &Sheet) -> Result<Rows, CacheError> {
     let spec = sheet.spec();
-    let sheets = HashMap::from([(&spec.name, spec.id)]);
+    let sheets = BTreeMap::from([(&spec.name, spec.id)]);
     let mut rows = Rows::new();
     cache.read(&sheets, &mut |entry| {
         let Entry { sheet, path, blob, text } = entry;
@@ -73,7 +73,7 @@ fn a_cache_for_another_limit_is_foreign_and_a_sheet_that_reads_otherwise_finds_n
     let (_folder, cache) = saved(&sheet);
     let other = Cache { record_limit: 8, ..cache.clone() };
     assert!(matches!(read(&other, &sheet), Err(CacheError::Foreign { .. })));
-    let sheets = HashMap::from([(&sheet.spec().name, [7; 32])]);
+    let sheets = BTreeMap::from([(&sheet.spec().name, [7; 32])]);
     cache.read(&sheets, &mut |entry| panic!("{} was read otherwise", entry.path)).unwrap();
 }
 

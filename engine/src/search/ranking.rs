@@ -98,16 +98,17 @@ impl<'r> Prepared<'r> {
         let (slots, mut total) = (self.norms.len(), 0);
         for (segment, found) in index.segments.iter().zip(&self.found) {
             let Some(found) = found else { continue };
+            let ranges = ranges(segment, self.reading.language, scope);
+            // A sweep is of one word, which is read in one way.
             if let Some(sweep) = Sweep::of(segment, self.reading, found) {
-                let [weights] = &self.weights.ways[..] else { continue };
-                for docs in ranges(segment, self.reading.language, scope) {
-                    total += sweep.run(docs, weights, &self.norms, collector)?;
+                for docs in ranges {
+                    total += sweep.run(docs, &self.weights.ways[0], &self.norms, collector)?;
                 }
                 continue;
             }
             let matcher = Matcher::open(segment, self.reading, found, slots)?;
             let Some(mut matcher) = matcher else { continue };
-            for docs in ranges(segment, self.reading.language, scope) {
+            for docs in ranges {
                 let mut doc = matcher.seek(docs.start);
                 while doc < docs.end {
                     if segment.is_alive(doc) && !matcher.is_excluded(doc) {

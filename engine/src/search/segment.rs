@@ -127,7 +127,7 @@ impl Segment {
     }
 
     /// Returns a bit for each of the 64 documents from `first` on, which is set unless it is dead.
-    pub(crate) fn alive(&self, first: DocId) -> u64 {
+    pub(crate) fn alive_bits(&self, first: DocId) -> u64 {
         let Some(dead) = &self.dead else { return u64::MAX };
         let (word, bit) = (first as usize / 64, first % 64);
         let dead = |word: usize| dead.get(word).copied().unwrap_or(0);

@@ -1,7 +1,7 @@
 //! Stems, remembered: a text says few words often, and stemming one costs more than all other
 //! steps of the analyzer together.
 
-use foldhash::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use tantivy::tokenizer::{
     self, RawTokenizer, Stemmer, TextAnalyzer, Token, TokenFilter, TokenStream, Tokenizer,
 };
@@ -51,7 +51,7 @@ impl TokenFilter for Stems {
             word.filter(Stemmer::new(language)).build()
         });
         let mark = analyzer::mark(self.0);
-        Stemming { words, memory: Memory { stems: HashMap::default(), stemmer, mark } }
+        Stemming { words, memory: Memory { stems: HashMap::new(), stemmer, mark } }
     }
 }
 

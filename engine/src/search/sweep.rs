@@ -21,6 +21,9 @@ use crate::search::words::{Term, Words};
 /// How many documents of the segment there may be for each posting, so that a table of all pays.
 const SPARSE: usize = 8;
 
+/// How many documents are looked at together.
+const BITS: usize = 64;
+
 /// What no score is: scores are not negative, since neither boosts nor rarities are.
 const NONE: f32 = -1.0;
 
@@ -88,7 +91,7 @@ impl<'a, 't> Sweep<'a, 't> {
         let mut total = 0;
         for (first, scores) in docs.step_by(BITS).zip(scores.chunks(BITS)) {
             // Which documents match is as good as random, so nothing branches on one of them.
-            let alive = self.segment.alive(first);
+            let alive = self.segment.alive_bits(first);
             total += u64::from((at_least(0.0, scores) & alive).count_ones());
             let mut wanted = at_least(collector.floor(), scores) & alive;
             while wanted != 0 {
@@ -102,9 +105,6 @@ impl<'a, 't> Sweep<'a, 't> {
         Ok(total)
     }
 }
-
-/// How many documents are looked at together.
-const BITS: usize = 64;
 
 /// Returns a bit for each of up to 64 scores that are not below `floor`.
 fn at_least(floor: f32, scores: &[f32]) -> u64 {

@@ -1,0 +1,108 @@
+//! What is derived from the served records of a sheet, and kept in step with them: the indexes, the
+//! digest, the hidden keys and the counts of fields.
+
+use std::sync::Arc;
+
+use super::fields::Tally;
+use super::references::Moved;
+use super::{MANY, Served, Sheet, hides};
+use crate::digest::LtHash;
+use crate::id::{Key, SheetName};
+use crate::index::{FieldIndex, scalars};
+use crate::record::Record;
+use crate::scalar::Scalar;
+use crate::value::FieldPath;
+use crate::workers;
+
+/// So many records are added up by one thread at a time.
+const CHUNK: usize = 4_096;
+
+impl Sheet {
+    /// Brings everything that is derived from the served records in step with `changed`: each by
+    /// itself, so at the same time where there is much to do.
+    pub(super) fn derive(&mut self, changed: &[(Key, Served)], moved: &mut Moved) {
+        let Self { spec, served, hidden, indexes, fields, records_sum, .. } = self;
+        let mut sums = vec![LtHash::new(); changed.len().div_ceil(CHUNK)];
+        let mut tasks: Vec<workers::Task<'_>> = Vec::new();
+        moved.watch(spec, indexes.iter().map(|(field, _)| field));
+        for ((field, index), moved) in indexes.iter_mut().zip(&mut moved.values) {
+            tasks.push(Box::new(move || reindex(index, field, changed, moved.as_mut())));
+        }
+        for (sum, changed) in sums.iter_mut().zip(changed.chunks(CHUNK)) {
+            tasks.push(Box::new(|| add_up(sum, &spec.name, changed)));
+        }
+        tasks.push(Box::new(|| {
+            let mut tally = Tally::default();
+            for (key, Served { before, after }) in changed {
+                if let Some(before) = before {
+                    tally.add(&before.value, -1);
+                    *served -= 1;
+                    hidden.remove(key);
+                }
+                if let Some(after) = after {
+                    tally.add(&after.value, 1);
+                    *served += 1;
+                    if hides(spec, &after.value) {
+                        hidden.insert(key.clone());
+                    }
+                }
+            }
+            fields.settle(tally);
+        }));
+        if spec.referenced.contains(&None) {
+            let comes_or_goes = |served: &Served| served.before.is_some() != served.after.is_some();
+            let keys = changed.iter().filter(|(_, served)| comes_or_goes(served));
+            moved.keys.extend(keys.map(|(key, _)| Scalar::string(key.as_str())));
+        }
+        if changed.len() < MANY {
+            tasks.into_iter().for_each(|task| task());
+        } else {
+            workers::run(tasks);
+        }
+        sums.iter().for_each(|sum| records_sum.merge(sum));
+    }
+}
+
+/// Brings the index over `field` in step with `changed`, and adds the values that were not in it
+/// before, or are not any more, to `moved`.
+fn reindex(
+    index: &mut FieldIndex,
+    field: &FieldPath,
+    changed: &[(Key, Served)],
+    mut moved: Option<&mut Vec<Scalar>>,
+) {
+    let read = |record: &Option<Arc<Record>>| {
+        record.as_ref().map(|record| scalars(&record.value, field)).unwrap_or_default()
+    };
+    if index.is_empty() && changed.len() >= MANY {
+        *index = FieldIndex::of(changed.iter().map(|(key, served)| (key, read(&served.after))));
+        if let Some(moved) = moved {
+            moved.extend(index.values().map(|(scalar, _)| scalar.clone()));
+        }
+        return;
+    }
+    for (key, Served { before, after }) in changed {
+        let (old, new) = (read(before), read(after));
+        if old != new {
+            index.remove(key, &old);
+            if let Some(moved) = &mut moved {
+                let is_new = |scalar: &&Scalar| index.get(scalar).is_none();
+                moved.extend(old.iter().chain(&new).filter(is_new).cloned());
+            }
+            index.insert(key, &new);
+        }
+    }
+}
+
+/// Brings the sum over the records of the sheet called `name` in step with `changed`.
+fn add_up(sum: &mut LtHash, name: &SheetName, changed: &[(Key, Served)]) {
+    for (key, Served { before, after }) in changed {
+        let (name, key) = (name.as_str().as_bytes(), key.as_str().as_bytes());
+        if let Some(before) = before {
+            sum.remove(&[name, key, before.value.as_str().as_bytes()]);
+        }
+        if let Some(after) = after {
+            sum.add(&[name, key, after.value.as_str().as_bytes()]);
+        }
+    }
+}
