@@ -84,6 +84,9 @@ struct Growth {
     /// Measure small sizes only
     #[arg(long)]
     quick: bool,
+    /// Measure only pushes of so many records, separated by commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    changes: Vec<usize>,
     /// Where the plot goes
     #[arg(long, value_name = "FILE", default_value = "docs/growth.svg")]
     svg: PathBuf,
@@ -161,7 +164,11 @@ impl Soak {
 impl Growth {
     fn run(&self) -> io::Result<()> {
         let machine = Machine::here();
-        let plan = if self.quick { Plan::quick() } else { Plan::full() };
+        let mut plan = if self.quick { Plan::quick() } else { Plan::full() };
+        if !self.changes.is_empty() {
+            let changes = self.changes.clone();
+            plan = Plan { flat: Vec::new(), sharded: Vec::new(), changes, ..plan };
+        }
         let growth = growth::run(&plan);
         draw(&self.svg, &growth.panels())?;
         keep(self.json.as_deref(), &machine, "civic-N", growth.json())?;

@@ -142,7 +142,7 @@ fn recall(
         places.insert((&sheet.name, path), (*at, *blob, key));
     }
     let mut found = Vec::with_capacity(places.len());
-    cache.read(&sheets, &mut |entry| {
+    cache.read_records(&sheets, &mut |entry| {
         if let Some((at, blob, key)) = places.get(&(entry.sheet, entry.path))
             && *blob == entry.blob
         {

@@ -217,10 +217,11 @@ pub fn load(
     advance(objects, None, commit, options).map(|(snapshot, _)| snapshot)
 }
 
-/// Loads `commit` from nothing, but decodes no record that `cache` has; says why it was loaded.
+/// Loads `commit` from nothing, but decodes and indexes no record that `cache` has; says why it was
+/// loaded.
 ///
 /// The snapshot equals what [`load`] returns. A cache that fails its check is removed, and all is
-/// decoded as if it had not been there.
+/// made as if it had not been there.
 ///
 /// # Errors
 ///
@@ -231,15 +232,14 @@ pub fn load_cached(
     cache: &Cache,
     options: &LoadOptions,
 ) -> Result<(Snapshot, RebuildReason), LoadError> {
-    let attempt =
-        |cache, forced| guarded(commit, || attempt(objects, None, commit, forced, cache, options));
-    let prepared = match attempt(Some(cache), None) {
+    let recalled = guarded(commit, || recalled(objects, commit, cache, options));
+    let prepared = match recalled {
         Err(error @ LoadError::Cache { .. }) => {
             let reason = error.retreat();
             tracing::warn!(%commit, %reason, error = chain(&error),
-                "the cache cannot be used, decoding all records");
+                "the cache cannot be used, making all anew");
             cache.remove();
-            attempt(None, Some(reason))
+            guarded(commit, || attempt(objects, None, commit, Some(reason), None, options))
         }
         result => result,
     };
@@ -249,6 +249,27 @@ pub fn load_cached(
     })?;
     let (snapshot, reason, _) = finish(objects, prepared, options)?;
     Ok((snapshot, reason.unwrap_or(RebuildReason::FirstLoad)))
+}
+
+/// Builds the maps of `commit` with what `cache` has of the records and the text index. The latter is
+/// read beside the former.
+fn recalled(
+    objects: &Objects,
+    commit: CommitId,
+    cache: &Cache,
+    options: &LoadOptions,
+) -> Result<Option<Prepared>, LoadError> {
+    let unusable = |source| LoadError::Cache { commit, source };
+    std::thread::scope(|scope| {
+        let kept = scope.spawn(|| cache.read_segments());
+        let mut prepared = attempt(objects, None, commit, None, Some(cache), options)?;
+        let kept = kept.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        if let Some(prepared) = &mut prepared {
+            let recalled = prepared.draft.recall(kept.map_err(unusable)?);
+            recalled.map_err(|error| unusable(cache.unopened(error)))?;
+        }
+        Ok(prepared)
+    })
 }
 
 /// Takes `base` to `target` without admission and tells why the state was built anew, if it was.

@@ -100,9 +100,9 @@ const FEW: usize = 1_000;
 
 /// Decides how to get to the target. Pure; the first reason that holds is the one that is told.
 ///
-/// A change of more than three tenths of the state is built anew: differences were measured to be
-/// cheaper up to a quarter of it (docs/performance.md, "Growth"), and beyond that the text index
-/// spends more and more on tombstones, and later again on compacting them.
+/// A change of more than six tenths of the state is built anew: differences were measured to be
+/// cheaper up to there (docs/performance.md, "Growth"), and beyond that the text index spends more
+/// and more on tombstones, and later again on compacting them.
 pub fn plan(facts: &Facts) -> ReloadPlan {
     use RebuildReason as Reason;
     let Some(published) = facts.published else {
@@ -114,7 +114,7 @@ pub fn plan(facts: &Facts) -> ReloadPlan {
     if published == facts.target {
         return ReloadPlan::Nothing;
     }
-    let many = facts.changed_paths > FEW && facts.changed_paths * 10 > facts.held_slots * 3;
+    let many = facts.changed_paths > FEW && facts.changed_paths * 10 > facts.held_slots * 6;
     let reason = [
         (!facts.base_readable, Reason::BaseMissing),
         (!facts.layout_alike, Reason::LayoutChanged),
@@ -222,11 +222,11 @@ mod tests {
             (Facts { layout_alike: false, ..ordinary() }, ReloadPlan::Rebuild(LayoutChanged)),
             (Facts { index_stamp: C, ..ordinary() }, ReloadPlan::Rebuild(IndexOutOfStep)),
             (
-                Facts { changed_paths: 3_001, held_slots: 10_000, ..ordinary() },
+                Facts { changed_paths: 6_001, held_slots: 10_000, ..ordinary() },
                 ReloadPlan::Rebuild(TooManyChanges),
             ),
             (
-                Facts { changed_paths: 3_000, held_slots: 10_000, ..ordinary() },
+                Facts { changed_paths: 6_000, held_slots: 10_000, ..ordinary() },
                 ReloadPlan::Increment,
             ),
             (Facts { changed_paths: 1_000, held_slots: 1, ..ordinary() }, ReloadPlan::Increment),

@@ -20,6 +20,7 @@ mod segment;
 mod shape;
 mod slots;
 mod stem;
+mod stored;
 mod sweep;
 mod terms;
 mod totals;
@@ -43,11 +44,13 @@ pub use crate::search::typos::{
     Correction, MAX_ALIKE, MAX_CORRECTED, MAX_CORRECTIONS, MIN_CORRECTED_LETTERS, Spelling,
 };
 
+pub(crate) use crate::search::segment::Segment;
+pub(crate) use crate::search::stored::{Files, Kept, KeptIndex, Origin};
+
 use crate::fault;
 use crate::id::{CommitId, Key, SheetName};
 use crate::language::Language;
 use crate::search::hits::{All, Best, Collector};
-use crate::search::segment::Segment;
 use crate::search::shape::{Languages, Shape};
 use crate::search::totals::TotalsByLanguage;
 
@@ -168,7 +171,7 @@ impl TextIndex {
     }
 
     /// Does the same with so many documents as few: where tests need the other kind of segment.
-    fn apply_listing(
+    pub(crate) fn apply_listing(
         &self,
         stamp: CommitId,
         mut changed: Vec<DocName>,

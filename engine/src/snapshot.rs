@@ -1,5 +1,6 @@
 //! A snapshot: everything a reader can see at one commit, immutable.
 
+mod recall;
 mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +8,6 @@ use std::sync::Arc;
 
 use im::OrdMap;
 
-use crate::cache::Cache;
 use crate::changes::{ChangeSet, Now};
 use crate::digest::{Digest, hash_part};
 use crate::document::{boosts, texts};
@@ -127,16 +127,6 @@ impl Snapshot {
         written.unwrap_or_else(|| spelling.stem().to_owned())
     }
 
-    /// Writes the records to `cache`, from which a later load takes them.
-    ///
-    /// # Errors
-    ///
-    /// As [`Cache::save`].
-    pub fn save(&self, cache: &Cache) -> std::io::Result<()> {
-        let sheets: Vec<&Sheet> = self.sheets.values().map(|sheet| &**sheet).collect();
-        cache.save(&sheets)
-    }
-
     /// Returns this state with another text index over the same documents.
     pub(crate) fn with_text(&self, text: TextIndex) -> Self {
         Self { text, ..self.clone() }
@@ -218,7 +208,7 @@ impl Snapshot {
         };
         let digest = digest(&layout, &all);
         let snapshot = Self { commit, layout, sheets: all, text, digest };
-        Draft { snapshot, changed: Arc::new(changed) }
+        Draft { snapshot, changed: Arc::new(changed), indexed: Vec::new() }
     }
 
     /// Writes everything this state holds, so that two states can be compared line by line.
@@ -270,6 +260,8 @@ pub fn count(changes: &[RecordChange]) -> BTreeMap<SheetName, Counts> {
 pub struct Draft {
     snapshot: Snapshot,
     changed: Arc<Vec<RecordChange>>,
+    /// Which of them the text index has already, where any is.
+    indexed: Vec<bool>,
 }
 
 impl Draft {
@@ -289,12 +281,13 @@ impl Draft {
     ///
     /// Fails when the text index refuses a document; the base is untouched.
     pub fn index(self) -> Result<Snapshot, SearchError> {
-        let Self { mut snapshot, changed } = self;
-        let name = |change: &RecordChange| DocName {
-            sheet: change.sheet.clone(),
-            key: change.key.clone(),
+        let Self { mut snapshot, changed, indexed } = self;
+        let name = |(change, indexed): (&RecordChange, bool)| {
+            let RecordChange { sheet, key, .. } = change;
+            (!indexed).then(|| DocName { sheet: sheet.clone(), key: key.clone() })
         };
-        let names = changed.iter().map(name).collect();
+        let indexed = indexed.into_iter().chain(std::iter::repeat(false));
+        let names = changed.iter().zip(indexed).filter_map(name).collect();
         // The records before the change are not kept for as long as the texts take.
         drop(changed);
         let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {

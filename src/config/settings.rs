@@ -106,7 +106,7 @@ settings! {
     RECORD_LIMIT = "record-limit" "BYTES" Some("1048576"), None, false,
         "The largest file that is read as a record; a larger one is a problem";
     CACHE = "cache" "SWITCH" Some("on"), None, false,
-        "`on` or `off`: whether decoded records are kept in a file in the mirror, so that a restart need not decode them again";
+        "`on` or `off`: whether decoded records and the text index are kept in the mirror, so that a restart need not make them again";
     QUARANTINE_LIMIT = "quarantine-limit" "N" Some("1000"), None, false,
         "How many problems a sheet with the policy `quarantine` may have before a push that adds to them is refused";
     QUARANTINE_SHARE = "quarantine-share" "PERCENT" Some("50"), None, false,

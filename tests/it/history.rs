@@ -121,10 +121,12 @@ fn no_client_goes_back_in_time_and_of_those_who_change_one_version_one_wins() {
     // Meanwhile the remote comes and goes, and is asked all the time.
     let (failed, begun) = (AtomicU64::new(0), std::time::Instant::now());
     while begun.elapsed() < duration() {
-        let away = upstream.path().with_extension("away");
-        std::fs::rename(upstream.path(), &away).unwrap();
+        // Without this file it is no repository. The folder stays: a push that is under way would make
+        // it again.
+        let (head, away) = (upstream.path().join("HEAD"), upstream.path().join("HEAD.away"));
+        std::fs::rename(&head, &away).unwrap();
         failed.fetch_add(u64::from(server.reload().status == 502), Ordering::Relaxed);
-        std::fs::rename(&away, upstream.path()).unwrap();
+        std::fs::rename(&away, &head).unwrap();
         assert_eq!(server.reload().status, 200);
     }
     over.store(true, Ordering::Relaxed);

@@ -1,9 +1,13 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::blocks::{BLOCK, FRAME};
+use super::records::Entry;
 use super::*;
-use crate::id::Key;
+use crate::id::{BlobId, Key};
 use crate::layout::{DefinitionFile, DefinitionFiles, Layout};
-use crate::sheet::{Claim, Content};
+use crate::record::Record;
+use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
 
 /// What is read of a cache: sheet, path, first byte of the blob, and text.
@@ -27,8 +31,8 @@ fn sheet(values: &[String]) -> Sheet {
 
 fn saved(sheet: &Sheet) -> (tempfile::TempDir, Cache) {
     let folder = tempfile::tempdir().unwrap();
-    let cache = Cache { file: folder.path().join("ours/cache"), record_limit: 7 };
-    cache.save(&[sheet]).unwrap();
+    let cache = Cache::within(&folder.path().join("ours"), 7);
+    cache.save_records(&[sheet]).unwrap();
     (folder, cache)
 }
 
@@ -36,7 +40,7 @@ fn read(cache: &Cache, sheet: &Sheet) -> Result<Rows, CacheError> {
     let spec = sheet.spec();
     let sheets = BTreeMap::from([(&spec.name, spec.id)]);
     let mut rows = Rows::new();
-    cache.read(&sheets, &mut |entry| {
+    cache.read_records(&sheets, &mut |entry| {
         let Entry { sheet, path, blob, text } = entry;
         rows.push((sheet.to_string(), path.to_owned(), blob.as_bytes()[0], text.to_owned()));
     })?;
@@ -64,7 +68,7 @@ fn many_records_fill_many_blocks() {
     let sheet = sheet(&vec!["x".repeat(100_000); 25]);
     let (_folder, cache) = saved(&sheet);
     assert_eq!(read(&cache, &sheet).unwrap().len(), 25);
-    assert!(fs::metadata(&cache.file).unwrap().len() > 2 * BLOCK as u64);
+    assert!(fs::metadata(&cache.records).unwrap().len() > 2 * BLOCK as u64);
 }
 
 #[test]
@@ -74,16 +78,16 @@ fn a_cache_for_another_limit_is_foreign_and_a_sheet_that_reads_otherwise_finds_n
     let other = Cache { record_limit: 8, ..cache.clone() };
     assert!(matches!(read(&other, &sheet), Err(CacheError::Foreign { .. })));
     let sheets = BTreeMap::from([(&sheet.spec().name, [7; 32])]);
-    cache.read(&sheets, &mut |entry| panic!("{} was read otherwise", entry.path)).unwrap();
+    cache.read_records(&sheets, &mut |entry| panic!("{} was read otherwise", entry.path)).unwrap();
 }
 
 #[test]
 fn no_damage_goes_unnoticed_wherever_it_is() {
     let sheet = sheet(&words(&["some text", "more"]));
     let (_folder, cache) = saved(&sheet);
-    let whole = fs::read(&cache.file).unwrap();
+    let whole = fs::read(&cache.records).unwrap();
     let is_noticed = |bytes: &[u8], what: String| {
-        fs::write(&cache.file, bytes).unwrap();
+        fs::write(&cache.records, bytes).unwrap();
         assert!(read(&cache, &sheet).is_err(), "{what}");
     };
     for at in 0..whole.len() {
@@ -102,14 +106,14 @@ fn no_damage_goes_unnoticed_wherever_it_is() {
 fn blocks_that_change_places_are_noticed() {
     let sheet = sheet(&vec!["x".repeat(600_000); 4]);
     let (_folder, cache) = saved(&sheet);
-    let whole = fs::read(&cache.file).unwrap();
+    let whole = fs::read(&cache.records).unwrap();
     let length =
         |at: usize| FRAME + u32::from_le_bytes(whole[at..at + 4].try_into().unwrap()) as usize;
     let first = length(0);
     let second = first + length(first);
     let third = second + length(second);
     let parts = [&whole[..first], &whole[second..third], &whole[first..second], &whole[third..]];
-    fs::write(&cache.file, parts.concat()).unwrap();
+    fs::write(&cache.records, parts.concat()).unwrap();
     assert!(matches!(read(&cache, &sheet), Err(CacheError::Damaged { block: 1, .. })));
 }
 
@@ -117,9 +121,9 @@ fn blocks_that_change_places_are_noticed() {
 fn a_file_that_was_never_finished_is_removed_by_the_next() {
     let sheet = sheet(&words(&["a"]));
     let (_folder, cache) = saved(&sheet);
-    let left = cache.file.with_file_name("cache-left");
+    let left = cache.records.with_file_name("cache-left");
     fs::write(&left, b"half").unwrap();
-    cache.save(&[&sheet]).unwrap();
+    cache.save_records(&[&sheet]).unwrap();
     assert!(!left.exists());
     assert_eq!(read(&cache, &sheet).unwrap().len(), 1);
 }

@@ -48,20 +48,19 @@ fn component_fault(name: &str) -> Option<&'static str> {
 /// short names and drops trailing dots and spaces.
 fn is_git(name: &str) -> bool {
     let ignorable = |c: &char| matches!(*c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
-    let folded: String = name.chars().filter(|c| !ignorable(c)).collect();
-    let folded = folded.trim_end_matches(['.', ' ']).to_ascii_lowercase();
-    folded == ".git" || folded == "git~1"
+    let kept = name.trim_end_matches(|c| matches!(c, '.' | ' ') || ignorable(&c)).chars();
+    let folded = kept.filter(|c| !ignorable(c)).map(|c| c.to_ascii_lowercase());
+    folded.clone().eq(".git".chars()) || folded.eq("git~1".chars())
 }
 
 fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
-    match stem.as_str() {
-        "con" | "prn" | "aux" | "nul" => true,
-        stem => {
-            let number = stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt"));
-            number.is_some_and(|n| matches!(n.as_bytes(), [b'1'..=b'9']))
-        }
-    }
+    let stem = name.split('.').next().unwrap_or_default().trim_end();
+    let is_port = |(name, number): (&str, &str)| {
+        ["com", "lpt"].iter().any(|port| name.eq_ignore_ascii_case(port))
+            && matches!(number.as_bytes(), [b'1'..=b'9'])
+    };
+    ["con", "prn", "aux", "nul"].iter().any(|device| stem.eq_ignore_ascii_case(device))
+        || stem.split_at_checked(3).is_some_and(is_port)
 }
 
 /// Writes a path as text: bytes that are not UTF-8, and control characters, as `%XX`.
@@ -88,8 +87,16 @@ mod tests {
 
     #[test]
     fn ordinary_names_are_fit() {
-        for path in ["people/jane.toml", "a b/ü.md", "x/.hidden.json", "git/config", "console.toml"]
-        {
+        for path in [
+            "people/jane.toml",
+            "a b/ü.md",
+            "x/.hidden.json",
+            "git/config",
+            "console.toml",
+            "com0",
+            "com10",
+            "lp1",
+        ] {
             assert_eq!(fault(path.as_bytes()), None, "{path}");
         }
     }
@@ -107,12 +114,15 @@ mod tests {
             "git~1",
             ".g\u{200c}it",
             ".git.",
+            ".git .\u{200d}. ",
+            "GIT~1 ",
             "a\\b",
             "a:b",
             "a\nb",
             "aux",
             "NUL.toml",
             "com1.txt",
+            "Lpt9 .x",
             &long,
             &deep,
         ] {

@@ -10,8 +10,9 @@ use crate::id::{Key, SheetName};
 use crate::language::Language;
 use crate::search::shape::Shape;
 use crate::search::slots::Slot;
+use crate::search::stored::Files;
 use crate::search::totals::{Totals, TotalsByLanguage};
-use crate::search::words::Words;
+use crate::search::words::{SlotWords, Words};
 use crate::search::writer::{ListWriter, StoreWriter, Writer};
 use crate::search::{DocName, Texts};
 
@@ -29,7 +30,9 @@ pub(crate) struct Segment {
 struct Body {
     sheets: Box<[Part]>,
     keys: Box<[Key]>,
-    slots: Box<[Option<Words>]>,
+    slots: SlotWords,
+    /// What the words are opened from, unless they are listed.
+    files: Option<Files>,
 }
 
 /// The documents of one sheet.
@@ -55,39 +58,57 @@ impl Segment {
         } else {
             Box::new(StoreWriter::new(shape)?)
         };
-        let mut sheets: Vec<Part> = Vec::new();
-        let mut keys = Vec::with_capacity(names.len());
+        let mut with_text = Vec::with_capacity(names.len());
         for name in names {
+            let language = shape.languages.of(&name.sheet);
             let mut has_text = false;
-            let language = match sheets.last() {
-                Some(part) if part.sheet == name.sheet => part.language,
-                _ => shape.languages.of(&name.sheet),
-            };
             texts(name, &mut |slot: Slot, text: &str| {
                 writer.add(slot, language, text);
                 has_text = true;
             });
-            if !has_text {
-                continue;
+            if has_text {
+                writer.end_document()?;
+                with_text.push(name);
             }
-            writer.end_document()?;
-            let doc = keys.len() as DocId;
-            match sheets.last_mut() {
-                Some(part) if part.sheet == name.sheet => part.docs.end = doc + 1,
-                _ => sheets.push(Part { sheet: name.sheet.clone(), language, docs: doc..doc + 1 }),
-            }
-            keys.push(name.key.clone());
         }
-        if keys.is_empty() {
+        if with_text.is_empty() {
             return Ok(None);
         }
-        let slots = writer.finish()?;
+        let (slots, files) = writer.finish()?;
+        Ok(Some(Self::new(shape, with_text, slots, files)))
+    }
+
+    /// Returns the segment of documents with these names, in order, all alive.
+    pub(crate) fn new<'a>(
+        shape: &Shape,
+        names: impl IntoIterator<Item = &'a DocName>,
+        slots: SlotWords,
+        files: Option<Files>,
+    ) -> Self {
+        let mut sheets: Vec<Part> = Vec::new();
+        let mut keys = Vec::new();
+        for name in names {
+            let doc = keys.len() as DocId;
+            keys.push(name.key.clone());
+            match sheets.last_mut() {
+                Some(part) if part.sheet == name.sheet => part.docs.end = doc + 1,
+                _ => {
+                    let (sheet, language) = (name.sheet.clone(), shape.languages.of(&name.sheet));
+                    sheets.push(Part { sheet, language, docs: doc..doc + 1 });
+                }
+            }
+        }
         let mut live = TotalsByLanguage::default();
         for part in &sheets {
             live.add(part.language, &Totals::of_documents(&slots, part.docs.clone()));
         }
-        let body = Body { sheets: sheets.into(), keys: keys.into(), slots };
-        Ok(Some(Self { body: Arc::new(body), dead: None, live }))
+        let body = Body { sheets: sheets.into(), keys: keys.into(), slots, files };
+        Self { body: Arc::new(body), dead: None, live }
+    }
+
+    /// Returns the files that it was opened from, unless its words are listed.
+    pub(crate) fn files(&self) -> Option<&Files> {
+        self.body.files.as_ref()
     }
 
     /// Returns the totals of the live documents.

@@ -14,6 +14,20 @@ pub(crate) struct Shape {
     pub(crate) languages: Languages,
 }
 
+impl Shape {
+    /// Returns bytes that are alike for the same slots and languages.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.slots.boosts().iter().for_each(|boost| bytes.extend_from_slice(&boost.to_le_bytes()));
+        for (sheet, language) in &self.languages.0 {
+            let code = language.code().unwrap_or_default();
+            // Neither a name nor a code has a zero in it.
+            bytes.extend([b"\0", sheet.as_str().as_bytes(), b"\0", code.as_bytes()].concat());
+        }
+        bytes
+    }
+}
+
 /// The languages of the sheets that say one.
 #[derive(Debug, Default)]
 pub(crate) struct Languages(BTreeMap<SheetName, Language>);

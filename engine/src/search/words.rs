@@ -33,6 +33,9 @@ pub(crate) enum Words {
     Listed(Listed),
 }
 
+/// The words of each slot of a segment; `None` where no document has text.
+pub(crate) type SlotWords = Box<[Option<Words>]>;
+
 /// One word of a slot; it belongs to the [`Words`] it was found in.
 #[derive(Debug, Clone)]
 pub(crate) enum Term {

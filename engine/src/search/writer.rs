@@ -4,15 +4,14 @@ use tantivy::directory::RamDirectory;
 use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
 use tantivy::store::Compressor;
 use tantivy::tokenizer::TokenizerManager;
-use tantivy::{
-    Index, IndexSettings, SegmentReader, SingleSegmentIndexWriter, TantivyDocument, TantivyError,
-};
+use tantivy::{Index, IndexSettings, SingleSegmentIndexWriter, TantivyDocument, TantivyError};
 
 use crate::language::Language;
 use crate::search::analyzer::{self, Polyglot};
 use crate::search::shape::Shape;
 use crate::search::slots::Slot;
-use crate::search::words::{Lister, Words};
+use crate::search::stored::{self, Files};
+use crate::search::words::{Lister, SlotWords, Words};
 
 /// Takes documents in the order of their ids, text by text.
 pub(crate) trait Writer {
@@ -20,9 +19,12 @@ pub(crate) trait Writer {
     fn add(&mut self, slot: Slot, language: Language, text: &str);
     /// Ends the document at hand.
     fn end_document(&mut self) -> Result<(), TantivyError>;
-    /// Returns the words of each slot.
-    fn finish(self: Box<Self>) -> Result<Box<[Option<Words>]>, TantivyError>;
+    /// Returns the words of each slot, and the files they are opened from where there are any.
+    fn finish(self: Box<Self>) -> Result<Written, TantivyError>;
 }
+
+/// The words of each slot, and the files they are opened from.
+type Written = (SlotWords, Option<Files>);
 
 /// Writes lists.
 pub(crate) struct ListWriter {
@@ -49,8 +51,9 @@ impl Writer for ListWriter {
         Ok(())
     }
 
-    fn finish(self: Box<Self>) -> Result<Box<[Option<Words>]>, TantivyError> {
-        Ok(self.slots.into_iter().map(|lister| lister.finish().map(Words::Listed)).collect())
+    fn finish(self: Box<Self>) -> Result<Written, TantivyError> {
+        let words = self.slots.into_iter().map(|lister| lister.finish().map(Words::Listed));
+        Ok((words.collect(), None))
     }
 }
 
@@ -62,6 +65,7 @@ const BUDGET: usize = 15_000_000;
 
 /// Writes an index of tantivy's: one text field for each slot, nothing stored.
 pub(crate) struct StoreWriter {
+    directory: RamDirectory,
     writer: SingleSegmentIndexWriter,
     fields: Vec<Field>,
     document: TantivyDocument,
@@ -91,12 +95,13 @@ impl StoreWriter {
             docstore_compress_dedicated_thread: false,
             ..IndexSettings::default()
         };
+        let directory = RamDirectory::create();
         let writer = Index::builder()
             .schema(schema.build())
             .settings(settings)
             .tokenizers(tokenizers)
-            .single_segment_index_writer(RamDirectory::create(), BUDGET)?;
-        Ok(Self { writer, fields, document: TantivyDocument::new(), is_labelled })
+            .single_segment_index_writer(directory.clone(), BUDGET)?;
+        Ok(Self { directory, writer, fields, document: TantivyDocument::new(), is_labelled })
     }
 }
 
@@ -115,21 +120,9 @@ impl Writer for StoreWriter {
         self.writer.add_document(std::mem::take(&mut self.document))
     }
 
-    /// Opens what searching needs. The rest, the index itself and its empty store, is given up.
-    fn finish(self: Box<Self>) -> Result<Box<[Option<Words>]>, TantivyError> {
+    fn finish(self: Box<Self>) -> Result<Written, TantivyError> {
         let index = self.writer.finalize()?;
-        let segments = index.searchable_segments()?;
-        let segment = segments
-            .first()
-            .ok_or_else(|| TantivyError::InternalError("the index just written is empty".into()))?;
-        let reader = SegmentReader::open(segment)?;
-        let slot = |field: &Field| {
-            let postings = reader.inverted_index(*field)?;
-            let norms = reader.fieldnorms_readers().get_field(*field)?;
-            Ok(norms
-                .filter(|_| postings.terms().num_terms() > 0)
-                .map(|norms| Words::Stored { postings, norms }))
-        };
-        self.fields.iter().map(slot).collect()
+        let (_, words) = stored::open(&index)?;
+        Ok((words, Some(Files::of(&index, self.directory))))
     }
 }

@@ -25,12 +25,7 @@ impl Sheet {
         let mut sums = vec![LtHash::new(); changed.len().div_ceil(CHUNK)];
         let mut tasks: Vec<workers::Task<'_>> = Vec::new();
         moved.watch(spec, indexes.iter().map(|(field, _)| field));
-        for ((field, index), moved) in indexes.iter_mut().zip(&mut moved.values) {
-            tasks.push(Box::new(move || reindex(index, field, changed, moved.as_mut())));
-        }
-        for (sum, changed) in sums.iter_mut().zip(changed.chunks(CHUNK)) {
-            tasks.push(Box::new(|| add_up(sum, &spec.name, changed)));
-        }
+        // The longest first, so that no core waits for it at the end.
         tasks.push(Box::new(|| {
             let mut tally = Tally::default();
             for (key, Served { before, after }) in changed {
@@ -49,6 +44,12 @@ impl Sheet {
             }
             fields.settle(tally);
         }));
+        for ((field, index), moved) in indexes.iter_mut().zip(&mut moved.values) {
+            tasks.push(Box::new(move || reindex(index, field, changed, moved.as_mut())));
+        }
+        for (sum, changed) in sums.iter_mut().zip(changed.chunks(CHUNK)) {
+            tasks.push(Box::new(|| add_up(sum, &spec.name, changed)));
+        }
         if spec.referenced.contains(&None) {
             let comes_or_goes = |served: &Served| served.before.is_some() != served.after.is_some();
             let keys = changed.iter().filter(|(_, served)| comes_or_goes(served));

@@ -21,7 +21,7 @@ use crate::model::{Expected, expected};
 use crate::world::{Definitions, Op, WORDS, World, history};
 
 /// How many histories are tried; more on demand.
-fn cases() -> u32 {
+pub(crate) fn cases() -> u32 {
     let cases = std::env::var("HEADWATER_LAW_CASES").ok();
     cases.and_then(|cases| cases.parse().ok()).unwrap_or(200)
 }
@@ -86,7 +86,7 @@ fn open(upstream: &Upstream) -> Objects {
 }
 
 /// Every ranked page is the same to the last bit of its scores.
-fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), TestCaseError> {
+pub(crate) fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), TestCaseError> {
     for text in [
         "river",
         "stone cloud",

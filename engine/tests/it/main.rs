@@ -13,6 +13,7 @@ mod pins;
 mod power;
 mod problems;
 mod pushes;
+mod recall;
 mod references;
 mod reloads;
 mod restarts;

@@ -1,7 +1,6 @@
 //! Starts from the cache beside the mirror.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use headwater_engine::cache::Cache;
@@ -14,16 +13,15 @@ use headwater_testkit::git::git_with_input;
 
 use crate::house::{House, config, remote};
 
-/// A house whose engine has written its cache and ended; and the path of the cache.
-fn rested() -> (House, PathBuf) {
+/// A house whose engine has written its cache and ended; and the cache.
+fn rested() -> (House, Cache) {
     let mut house = House::new();
     house.upstream.commit("edit").put("people/amy.toml", "id = 3\n").push();
     house.reload();
     house.engine().settle();
     house.engine = None;
     let mirror = Mirror::open(&house.mirror(), MirrorOptions::default()).unwrap();
-    let cache = Cache::beside(&mirror, LoadOptions::default().record_limit);
-    (house, cache.path().to_owned())
+    (house, Cache::beside(&mirror, LoadOptions::default().record_limit))
 }
 
 /// Takes the blob of Jane out of the mirror, so that nobody can read it any more.
@@ -54,7 +52,7 @@ fn a_restart_decodes_no_record_that_the_cache_has() {
     house.upstream.commit("more").put("people/bob.toml", "id = 4\n").push();
     lose_jane(&house);
     assert!(open_with(&house, false).is_none(), "without the cache the blob is needed");
-    assert!(cache.exists(), "who has none leaves that of others");
+    assert!(cache.path().exists(), "who has none leaves that of others");
     let engine = open_with(&house, true).unwrap();
     assert_eq!(engine.status().opened, RebuildReason::FirstLoad);
     assert_eq!(engine.snapshot().records(), 3);
@@ -65,17 +63,20 @@ fn a_restart_decodes_no_record_that_the_cache_has() {
 }
 
 #[test]
-fn a_damaged_cache_is_removed_and_the_state_decoded_anew() {
-    let (house, cache) = rested();
-    let mut bytes = fs::read(&cache).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    fs::write(&cache, bytes).unwrap();
-    let house = house.started();
-    assert_eq!(house.engine().status().opened, RebuildReason::CacheInvalid);
-    assert!(!cache.exists());
-    house.is_lawful();
-    house.reload();
-    house.engine().settle();
-    assert!(cache.exists(), "it is written again");
+fn a_damaged_cache_is_removed_and_the_state_made_anew() {
+    for path in [Cache::path, Cache::text_path] {
+        let (house, cache) = rested();
+        let file = path(&cache);
+        let mut bytes = fs::read(file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(file, bytes).unwrap();
+        let house = house.started();
+        assert_eq!(house.engine().status().opened, RebuildReason::CacheInvalid);
+        assert!(!cache.path().exists() && !cache.text_path().exists());
+        house.is_lawful();
+        house.reload();
+        house.engine().settle();
+        assert!(cache.path().exists() && cache.text_path().exists(), "both are written again");
+    }
 }

@@ -1,0 +1,122 @@
+//! The values of records in the cache: what a blob under a path of a sheet decodes to.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use super::blocks::{self, BLOCK, BlockReader, add, number, take, text};
+use super::{Cache, CacheError, FORMAT};
+use crate::id::{BlobId, SheetName};
+use crate::record::Record;
+use crate::sheet::Sheet;
+
+/// Which value a file has.
+pub(crate) struct Entry<'c> {
+    /// The sheet that claims it.
+    pub(crate) sheet: &'c SheetName,
+    /// Its path.
+    pub(crate) path: &'c str,
+    /// Its blob.
+    pub(crate) blob: BlobId,
+    /// The text of the value.
+    pub(crate) text: &'c str,
+}
+
+impl Cache {
+    /// Writes what the files of `sheets` decode to, in place of what was there. Broken files are
+    /// left out: they are few.
+    ///
+    /// The old file is there until the new one is on the disk. Costs a copy of all values; one
+    /// block at a time is in memory.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the system refuses to write; the old file is left then.
+    pub(crate) fn save_records(&self, sheets: &[&Sheet]) -> io::Result<()> {
+        blocks::write(&self.records, |blocks| {
+            let mut block = self.header();
+            for spec in sheets.iter().map(|sheet| sheet.spec()) {
+                block.extend_from_slice(&spec.id);
+                add(&mut block, spec.name.as_str().as_bytes());
+            }
+            blocks.write(&block)?;
+            block.clear();
+            for (number, sheet) in (0_u32..).zip(sheets) {
+                for record in sheet.decoded() {
+                    add_entry(&mut block, number, record);
+                    if block.len() >= BLOCK {
+                        blocks.write(&block)?;
+                        block.clear();
+                    }
+                }
+            }
+            if block.is_empty() { Ok(()) } else { blocks.write(&block) }
+        })
+    }
+
+    /// Calls `found` with each entry of a sheet that one of `sheets` reads alike: one of the same
+    /// name and id. Returns without a call where there is no file.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the file is not whole, or not for us. What was found before that is right, and
+    /// best forgotten with the rest.
+    pub(crate) fn read_records(
+        &self,
+        sheets: &BTreeMap<&SheetName, [u8; 32]>,
+        found: &mut dyn FnMut(Entry<'_>),
+    ) -> Result<(), CacheError> {
+        let Some(mut blocks) = BlockReader::open(&self.records)? else { return Ok(()) };
+        let mut block = Vec::new();
+        blocks.read(&mut block)?;
+        let mut known: Vec<Option<&SheetName>> = Vec::new();
+        let mut listed = block
+            .strip_prefix(&self.header()[..])
+            .ok_or_else(|| CacheError::Foreign { path: self.records.clone() })?;
+        while !listed.is_empty() {
+            let (id, name) = spec(&mut listed).ok_or_else(|| blocks.damaged())?;
+            let ours = sheets.get_key_value(&SheetName::new(name));
+            known.push(ours.filter(|(_, ours)| **ours == id).map(|(name, _)| *name));
+        }
+        loop {
+            blocks.read(&mut block)?;
+            let mut rest = &block[..];
+            if rest.is_empty() {
+                return Ok(());
+            }
+            while !rest.is_empty() {
+                let entry = entry(&mut rest).ok_or_else(|| blocks.damaged())?;
+                let (sheet, blob, path, text) = entry;
+                match known.get(sheet as usize) {
+                    Some(Some(sheet)) => found(Entry { sheet, path, blob, text }),
+                    Some(None) => {}
+                    None => return Err(blocks.damaged()),
+                }
+            }
+        }
+    }
+
+    /// Returns what must be alike for an entry to be used.
+    fn header(&self) -> Vec<u8> {
+        let mut header = Vec::new();
+        add(&mut header, FORMAT.as_bytes());
+        header.extend_from_slice(&self.record_limit.to_le_bytes());
+        header
+    }
+}
+
+/// Adds the entry of a record of the sheet with this number to `block`.
+fn add_entry(block: &mut Vec<u8>, sheet: u32, record: &Record) {
+    block.extend_from_slice(&sheet.to_le_bytes());
+    block.extend_from_slice(record.blob.as_bytes());
+    add(block, record.path.as_bytes());
+    add(block, record.value.as_str().as_bytes());
+}
+
+fn spec<'b>(rest: &mut &'b [u8]) -> Option<([u8; 32], &'b str)> {
+    Some((take(rest)?, text(rest)?))
+}
+
+fn entry<'b>(rest: &mut &'b [u8]) -> Option<(u32, BlobId, &'b str, &'b str)> {
+    let (sheet, blob) = (number(rest)?, BlobId::from_bytes(take(rest)?));
+    Some((sheet, blob, text(rest)?, text(rest)?))
+}
