@@ -18,6 +18,8 @@ use crate::source::Source;
 
 /// How many rows a run has.
 const ROWS: usize = 50;
+/// The remote is packed behind so many rows.
+const PACKED: usize = 10;
 /// Reads a second while the pushes go on.
 const READS: usize = 50;
 /// How long each of the loops of reads goes on before it looks whether it is over.
@@ -80,6 +82,9 @@ pub fn run(source: &mut Source, pushes: usize) -> Vec<Stretch> {
         let stretch = run_stretch(source, &deployment, &paths, &series, done);
         tell(&format!("{done} pushes, reload p50 {} ms", number(stretch.whole.median())));
         seen.push(stretch);
+        if seen.len().is_multiple_of(PACKED) {
+            source.repack();
+        }
     }
     seen
 }

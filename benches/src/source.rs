@@ -64,6 +64,11 @@ impl Source {
         Self { upstream, name, records: Records::Found(rewrites), rounds: 0 }
     }
 
+    /// Packs the remote, as its host would; nothing is removed. Without it a clone counts all trees.
+    pub fn repack(&self) {
+        git(self.upstream.path(), ["repack", "-a", "-b", "-q"]);
+    }
+
     /// Returns the name of the corpus or of the repository.
     pub fn name(&self) -> &str {
         &self.name
