@@ -40,7 +40,7 @@ impl Rewrites {
         let mut rest = &contents[..];
         let rewrites: Vec<_> = records
             .iter()
-            .filter_map(|(spec, record)| Rewrite::find(spec, &record.path, next_blob(&mut rest)))
+            .filter_map(|(spec, record)| Rewrite::find(spec, &record.path(), next_blob(&mut rest)))
             .collect();
         assert!(!rewrites.is_empty(), "the repository has no records with text to rewrite");
         Self(rewrites)

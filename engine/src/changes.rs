@@ -146,8 +146,9 @@ fn recall(
         if let Some((at, blob, key)) = places.get(&(entry.sheet, entry.path))
             && *blob == entry.blob
         {
-            let (path, value) = (entry.path.into(), Value::from_canonical(entry.text));
-            let record = Record { key: Key::clone(key), path, blob: *blob, value };
+            let frame = changes[*at].sheet.frame(key.as_str(), entry.path);
+            let value = Value::from_canonical(entry.text);
+            let record = Record { key: Key::clone(key), frame, blob: *blob, value };
             found.push((*at, Content::Record(Arc::new(record))));
         }
     })?;
@@ -182,7 +183,8 @@ fn decode(change: &Change, blob: BlobId, bytes: BlobContent<'_>, limit: u64) -> 
     };
     Some(match decoded {
         Ok(value) => {
-            Content::Record(Arc::new(Record { key: key.clone(), path: path.clone(), blob, value }))
+            let frame = sheet.frame(key.as_str(), path);
+            Content::Record(Arc::new(Record { key: key.clone(), frame, blob, value }))
         }
         Err(problems) => Content::Broken(problems.into()),
     })
@@ -196,6 +198,7 @@ mod tests {
     use crate::definitions::gather;
     use crate::id::{CommitId, TreeId};
     use crate::mirror::{Mirror, MirrorOptions};
+    use crate::sheet::Sheet;
 
     /// Writes what became of each path between two commits.
     fn changed(upstream: &Upstream, commits: [&str; 2], record_limit: u64) -> Vec<String> {
@@ -252,5 +255,51 @@ mod tests {
         ];
         assert_eq!(changed(&upstream, [&first, &second], 50), expected);
         assert!(changed(&upstream, [&second, &second], 50).is_empty());
+    }
+
+    #[test]
+    fn what_the_cache_says_of_a_blob_is_believed_and_of_another_blob_is_not() {
+        let mut upstream = Upstream::new();
+        let commit = upstream
+            .commit("first")
+            .put("a/kept.json", "{\"n\":1}")
+            .put("a/other.json", "{\"n\":2}")
+            .push();
+        let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+        let objects = mirror.objects().unwrap();
+        let tree = objects.commit(commit.parse().unwrap()).unwrap().tree;
+        let layout = Layout::read(&gather(&objects, tree, None).unwrap());
+        let paths = objects.diff(None, Some(tree)).unwrap();
+        let options = LoadOptions::default();
+        let read = |cache: Option<&Cache>| {
+            let changes = ChangeSet::read(&objects, &layout, &paths, cache, &options).unwrap();
+            let claim = |change: Change| match change.now {
+                Now::Claims(claim) => claim,
+                Now::Misnamed { .. } => panic!("both names are good"),
+            };
+            changes.into_changes().into_iter().map(claim).collect::<Vec<_>>()
+        };
+        let values = |claims: &[Claim]| -> Vec<String> {
+            let record = |claim: &Claim| match &claim.content {
+                Some(Content::Record(record)) => record.value.as_str().to_owned(),
+                other => panic!("{} is no record: {other:?}", claim.path),
+            };
+            claims.iter().map(record).collect()
+        };
+        let mut claims = read(None);
+        assert_eq!(values(&claims), ["{\"n\":1}", "{\"n\":2}"]);
+
+        // Values that git does not have, so that they can only be from the cache.
+        for (claim, blob) in claims.iter_mut().zip([None, Some(BlobId::ZERO)]) {
+            let Some(Content::Record(record)) = &mut claim.content else { continue };
+            let (key, frame) = (record.key.clone(), record.frame.clone());
+            let (blob, value) = (blob.unwrap_or(record.blob), Value::from_canonical("{\"n\":9}"));
+            *record = Arc::new(Record { key, frame, blob, value });
+        }
+        let mut sheet = Sheet::new(layout.sheet("a").unwrap().clone());
+        sheet.put_all(claims);
+        let cache = Cache::beside(&mirror, options.record_limit);
+        cache.save_records(&[&sheet]).unwrap();
+        assert_eq!(values(&read(Some(&cache))), ["{\"n\":9}", "{\"n\":2}"]);
     }
 }

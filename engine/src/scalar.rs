@@ -52,8 +52,10 @@ impl Scalar {
 /// A number with 64-bit integers kept exactly.
 #[derive(Debug, Clone, Copy)]
 pub enum Number {
-    /// Any integer of 64 bits, signed or not, and floats with such a value.
-    Integer(i128),
+    /// An integer of 64 bits below zero, and floats with such a value.
+    Negative(i64),
+    /// An integer of 64 bits from zero on, and floats with such a value.
+    Natural(u64),
     /// Any other finite number.
     Float(f64),
 }
@@ -65,28 +67,38 @@ impl Number {
         if !text.starts_with(|first: char| first.is_ascii_digit() || first == '-') {
             return None;
         }
-        if let Ok(integer) = text.parse::<i128>()
-            && integer.unsigned_abs() <= u128::from(u64::MAX)
-        {
-            return Some(Self::Integer(integer));
+        if let Some(integer) = text.parse().ok().and_then(Self::integer) {
+            return Some(integer);
         }
         let float: f64 = text.parse().ok().filter(|float: &f64| float.is_finite())?;
         // An integral float is exactly one integer, so 1.0 and 1 are one value in one notation:
         // an index shows the value of whichever record came first.
-        if float.fract() == 0.0 && float.abs() < u64::MAX as f64 {
-            return Some(Self::Integer(float as i128));
+        let integer = (float.fract() == 0.0).then(|| Self::integer(float as i128)).flatten();
+        Some(integer.unwrap_or(Self::Float(float)))
+    }
+
+    fn integer(integer: i128) -> Option<Self> {
+        let negative = || i64::try_from(integer).ok().map(Self::Negative);
+        u64::try_from(integer).ok().map(Self::Natural).or_else(negative)
+    }
+
+    /// Returns the integer that it is, if it is one.
+    fn whole(self) -> Result<i128, f64> {
+        match self {
+            Self::Negative(integer) => Ok(integer.into()),
+            Self::Natural(integer) => Ok(integer.into()),
+            Self::Float(float) => Err(float),
         }
-        Some(Self::Float(float))
     }
 }
 
 impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self, other) {
-            (Self::Integer(a), Self::Integer(b)) => a.cmp(b),
-            (Self::Float(a), Self::Float(b)) => a.total_cmp(b),
-            (Self::Integer(a), Self::Float(b)) => compare(*a, *b),
-            (Self::Float(a), Self::Integer(b)) => compare(*b, *a).reverse(),
+        match (self.whole(), other.whole()) {
+            (Ok(a), Ok(b)) => a.cmp(&b),
+            (Err(a), Err(b)) => a.total_cmp(&b),
+            (Ok(a), Err(b)) => compare(a, b),
+            (Err(a), Ok(b)) => compare(b, a).reverse(),
         }
     }
 }
@@ -115,11 +127,11 @@ impl Eq for Number {}
 
 impl std::hash::Hash for Number {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Integer(integer) => integer.hash(state),
+        match self.whole() {
+            Ok(integer) => integer.hash(state),
             // An integral float equals the integer, so it must hash alike.
-            Self::Float(float) if float.fract() == 0.0 => (*float as i128).hash(state),
-            Self::Float(float) => float.to_bits().hash(state),
+            Err(float) if float.fract() == 0.0 => (float as i128).hash(state),
+            Err(float) => float.to_bits().hash(state),
         }
     }
 }
@@ -136,6 +148,9 @@ mod tests {
     fn numbers_compare_by_value_and_keep_sixty_four_bits() {
         let ordered = [
             "-1e300",
+            "-10000000000000000000",
+            "-9223372036854775808",
+            "-9223372036854775807",
             "-2",
             "-1.5",
             "-1",
@@ -144,6 +159,8 @@ mod tests {
             "1",
             "9223372036854775807",
             "9223372036854775808",
+            "18446744073709551615",
+            "18446744073709551616",
             "1e300",
         ];
         for (i, a) in ordered.iter().enumerate() {
@@ -156,9 +173,15 @@ mod tests {
         for (float, integer) in
             [("1e18", "1000000000000000000"), ("1.8e19", "18000000000000000000")]
         {
-            assert!(matches!(number(float), Number::Integer(_)), "{float}");
+            assert!(matches!(number(float), Number::Natural(_)), "{float}");
             assert_eq!(number(float), number(integer));
         }
+    }
+
+    /// An index holds one for each record in each field.
+    #[test]
+    fn a_scalar_takes_thirty_two_bytes() {
+        assert_eq!(size_of::<Scalar>(), 32);
     }
 
     #[test]

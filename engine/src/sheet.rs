@@ -322,10 +322,10 @@ impl Sheet {
                     let first = self.record(first?.as_str())?;
                     let record = self.record(key.as_str())?;
                     let message =
-                        format!("the value of `{field}` is unique and {} has it", first.path);
+                        format!("the value of `{field}` is unique and {} has it", first.path());
                     let pointer = format!("/{}", field.segments().collect::<Vec<_>>().join("/"));
                     let problem =
-                        Problem::new(&self.spec.name, &*record.path, Rule::NotUnique, message);
+                        Problem::new(&self.spec.name, record.path(), Rule::NotUnique, message);
                     Some(problem.pointing_to(pointer))
                 })
             })

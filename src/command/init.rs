@@ -60,7 +60,8 @@ fn definition(sheet: &Sheet) -> String {
 fn formats(sheet: &Sheet) -> Vec<(&'static str, usize)> {
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
     for record in sheet.records() {
-        let extension = record.path.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let path = record.path();
+        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
         let format = match extension {
             "json" => "json",
             "yaml" | "yml" => "yaml",

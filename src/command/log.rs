@@ -63,7 +63,7 @@ fn path_of(snapshot: &Snapshot, place: &RecordPlace) -> Result<String, Failure> 
     let sheet = sheet_of(snapshot, &place.sheet)?;
     let refused = |error: RenderError| Failure::caused_by(Exit::Data, &error);
     match sheet.record(&place.key) {
-        Some(record) => Ok(record.path.to_string()),
+        Some(record) => Ok(record.path()),
         None => sheet.spec().file_path(&place.key).map_err(refused),
     }
 }

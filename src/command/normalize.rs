@@ -98,7 +98,7 @@ impl Found {
                     self.operations.push(operation(&sheet.spec().name, action));
                 }
                 Err(flaws) => {
-                    self.left.extend(flaws.iter().map(|flaw| flaw.line(&record.path)));
+                    self.left.extend(flaws.iter().map(|flaw| flaw.line(&record.path())));
                 }
             }
         }
@@ -112,11 +112,11 @@ fn rewritten(sheet: &Sheet, record: &Record, bytes: &[u8]) -> Result<Option<Valu
     // The text of a value is JSON.
     let value: Value = serde_json::from_str(record.value.as_str()).unwrap_or(Value::Null);
     let path = match spec.template.is_every_file() {
-        true => record.path.to_string(),
+        true => record.path(),
         false => path_of(spec, &value, None).map_err(|error| vec![Flaw::unplaced(&error)])?,
     };
     let encoded = encode(spec, &path, &value, Some(bytes));
     let encoded = encoded.map_err(|error| Flaw::unwritable(&error))?;
-    let is_same = path == *record.path && encoded.bytes == bytes;
+    let is_same = record.is_at(&path) && encoded.bytes == bytes;
     Ok((!is_same).then_some(value))
 }

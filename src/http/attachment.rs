@@ -44,7 +44,7 @@ impl AttachmentPath {
         let record = snapshot.visible(&self.sheet, &self.key)?;
         snapshot.layout().attachment_of(
             snapshot.sheet(&self.sheet)?.spec(),
-            &record.path,
+            &record.path(),
             &self.name,
         )
     }

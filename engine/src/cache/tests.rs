@@ -6,7 +6,7 @@ use super::records::Entry;
 use super::*;
 use crate::id::{BlobId, Key};
 use crate::layout::{DefinitionFile, DefinitionFiles, Layout};
-use crate::record::Record;
+use crate::record::{Frame, Record};
 use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
 
@@ -18,11 +18,11 @@ fn sheet(values: &[String]) -> Sheet {
     let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
     let mut sheet = Sheet::new(Layout::read(&files).sheet("s").unwrap().clone());
     let claim = |(n, value): (usize, &String)| {
-        let (key, path) = (Key::new(n.to_string()), Box::from(format!("s/{n}.json")));
+        let (key, path) = (Key::new(n.to_string()), Box::<str>::from(format!("s/{n}.json")));
         let value = Value::new(&serde_json::json!({ "v": value }));
         let blob = BlobId::from_bytes([n as u8; 20]);
-        let record = Record { key: key.clone(), path, blob, value };
-        let path = record.path.clone();
+        let frame = Arc::new(Frame::around(key.as_str(), &path));
+        let record = Record { key: key.clone(), frame, blob, value };
         Claim { key, path, content: Some(Content::Record(Arc::new(record))) }
     };
     sheet.put_all(values.iter().enumerate().map(claim).collect());

@@ -137,7 +137,7 @@ impl Schema {
         let (mut texts, mut kinds) = (BTreeSet::new(), BTreeMap::<_, Kinds>::new());
         for part in parts {
             check_keywords(part, "", DEPTH)?;
-            collect_fields(part, "", DEPTH, &mut |path, property| {
+            collect_fields(part, "", &mut |path, property| {
                 if matches!(property["type"].as_str(), Some("array" | "object")) {
                     containers.insert(path.clone());
                 }
@@ -281,27 +281,23 @@ fn sub_schemas<'v>(keyword: &str, value: &'v Value) -> Vec<(String, &'v Value)> 
     }
 }
 
-/// Reports every property with its dotted name, through arrays and combinations.
-fn collect_fields(
-    schema: &Value,
-    prefix: &str,
-    depth: usize,
-    found: &mut dyn FnMut(String, &Value),
-) {
-    let (Value::Object(members), 1..) = (schema, depth) else { return };
+/// Reports every property with its dotted name, through arrays and combinations. How deep that may
+/// go was checked with the keywords.
+fn collect_fields(schema: &Value, prefix: &str, found: &mut dyn FnMut(String, &Value)) {
+    let Value::Object(members) = schema else { return };
     for (keyword, inside) in members {
         match (keyword.as_str(), inside) {
             ("properties", Value::Object(properties)) => {
                 for (name, property) in properties {
                     let path =
                         if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-                    collect_fields(property, &path, depth - 1, found);
+                    collect_fields(property, &path, found);
                     found(path, property);
                 }
             }
             ("allOf" | "anyOf" | "oneOf" | "items" | "if" | "then" | "else", inside) => {
                 for (_, schema) in sub_schemas(keyword, inside) {
-                    collect_fields(schema, prefix, depth - 1, found);
+                    collect_fields(schema, prefix, found);
                 }
             }
             _ => {}

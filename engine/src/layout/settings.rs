@@ -106,7 +106,7 @@ fn set(spec: &mut SheetSpec, key: &str, value: &Value) -> Option<()> {
         "search" => {
             let boost = |value: &Value| {
                 let boost = value.as_f64()? as f32;
-                (boost.is_normal() && boost > 0.0).then_some(boost)
+                (boost.is_normal() && boost.is_sign_positive()).then_some(boost)
             };
             let fields = value.as_object()?.iter();
             let fields: Option<Vec<_>> =

@@ -1,12 +1,13 @@
 //! The definition of one sheet.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::decode::{self, Format, Framing};
 use crate::id::SheetName;
 use crate::language::Language;
 use crate::problem::{Problem, Rule};
+use crate::record::Frame;
 use crate::value::{FieldPath, Value};
 
 use super::name;
@@ -69,6 +70,8 @@ pub struct SheetSpec {
     pub policy: Policy,
     /// What is wrong with the definition. A sheet with such a problem claims no file.
     pub problems: Vec<Problem>,
+    /// What the paths of records have around their keys, made when it is first asked for.
+    frames: OnceLock<Box<[Arc<Frame>]>>,
 }
 
 impl SheetSpec {
@@ -96,6 +99,7 @@ impl SheetSpec {
             public: true,
             policy: Policy::Refuse,
             problems: Vec::new(),
+            frames: OnceLock::new(),
         }
     }
 
@@ -229,6 +233,20 @@ impl SheetSpec {
             || self.definition.is_none() && self.name.as_str() == super::ROOT && !key.contains('/');
         let below = if in_root { key.to_owned() } else { format!("{}/{key}", self.root) };
         self.formats.iter().map(|(extension, _)| format!("{below}.{extension}")).collect()
+    }
+
+    /// Returns what `path`, which claims `key`, has around it. Nearly always it is shared.
+    pub(crate) fn frame(&self, key: &str, path: &str) -> Arc<Frame> {
+        let frames = self.frames.get_or_init(|| {
+            let below = format!("{}/", self.root);
+            // Files at the root of the repository have nothing before their keys.
+            let befores = [&*below, ""].into_iter();
+            let behinds = || self.formats.iter().map(|(extension, _)| format!(".{extension}"));
+            let usual = befores.flat_map(|b| behinds().map(move |e| Arc::new(Frame::new(b, &e))));
+            usual.collect()
+        });
+        let known = frames.iter().find(|frame| frame.fits(key, path));
+        known.cloned().unwrap_or_else(|| Arc::new(Frame::around(key, path)))
     }
 
     /// Returns the key that `path` claims, or `None` where it is no record of this sheet.

@@ -44,6 +44,30 @@ fn a_sheet_of_fixed_depth_leaves_deeper_files_to_attachments() {
 }
 
 #[test]
+fn an_attachment_lies_beside_its_record_and_is_nothing_else() {
+    let layout = gitsheets(&[
+        ("people", PEOPLE),
+        ("photos", "[gitsheet]\nroot = \"people/jane/photos\"\npath = \"${{ id }}\"\n"),
+        ("notes", "[gitsheet]\nroot = \"people/joe\"\npath = \"${{ id }}\"\n"),
+        ("docs", "[gitsheet]\nroot = \"docs\"\npath = \"${{ p/** }}\"\n"),
+        ("all", "[gitsheet]\npath = \"${{ name }}\"\n"),
+    ]);
+    let attachment = |sheet: &str, path: &str, name: &str| {
+        layout.attachment_of(layout.sheet(sheet).unwrap(), path, name)
+    };
+    let of_jane = |name: &str| attachment("people", "people/jane.toml", name);
+    assert_eq!(of_jane("cv.pdf").as_deref(), Some("people/jane/cv.pdf"));
+    assert_eq!(of_jane("note.toml").as_deref(), Some("people/jane/note.toml"));
+    for name in ["photos/1.jpg", "a\u{0}b", "a:b", "..", ""] {
+        assert_eq!(of_jane(name), None, "{name:?}");
+    }
+    assert_eq!(attachment("people", "people/joe.toml", "1.toml"), None, "a record of notes");
+    assert!(attachment("people", "people/joe.toml", "1.jpg").is_some());
+    assert_eq!(attachment("all", ".gitsheets.toml", "people.toml"), None, "a definition");
+    assert_eq!(attachment("docs", "docs/a.toml", "b.jpg"), None, "every file is a record");
+}
+
+#[test]
 fn every_file_of_a_recursive_sheet_is_a_record() {
     let layout =
         gitsheets(&[("docs", "[gitsheet]\nroot = \"/docs/./\"\npath = \"${{ p/** }}\"\n")]);
@@ -391,6 +415,56 @@ fn a_file_with_a_bad_name_claims_its_place_with_a_fault() {
 }
 
 #[test]
+fn a_key_has_one_path_to_be_written_to_and_one_for_each_extension_to_be_read_from() {
+    let all = "[gitsheet]\npath = \"${{ p/** }}\"\n";
+    let declared = Layout::read(&DefinitionFiles {
+        gitsheets: vec![file(".gitsheets/people.toml", PEOPLE), file(".gitsheets/all.toml", all)],
+        headwater: Some(file(
+            "headwater.toml",
+            "[sheets.yaml]\nformat = 'yaml'\n[sheets.root]\nroot = 'root'\nformat = 'toml'\n",
+        )),
+        ..Default::default()
+    });
+    let root = vec![entry("teams", true), entry("README.md", false)];
+    let inferred = Layout::read(&DefinitionFiles { root, ..Default::default() });
+    let path = |layout: &Layout, sheet: &str, key: &str| {
+        layout.sheet(sheet).unwrap().file_path(key).map_err(|error| error.to_string())
+    };
+    let paths =
+        |layout: &Layout, sheet: &str, key: &str| layout.sheet(sheet).unwrap().paths_of(key);
+    for (layout, sheet, key, written) in [
+        (&declared, "people", "jane", "people/jane.toml"),
+        (&declared, "people", "headwater", "people/headwater.toml"),
+        (&declared, "all", "a/b", "a/b.toml"),
+        (&declared, "root", "a", "root/a.toml"),
+        (&declared, "yaml", "a/b", "yaml/a/b.yaml"),
+        (&inferred, "teams", "a", "teams/a.toml"),
+        (&inferred, "teams", "a/b", "teams/a/b.toml"),
+        (&inferred, "root", "README", "README.toml"),
+        (&inferred, "root", "a/b", "root/a/b.toml"),
+    ] {
+        assert_eq!(path(layout, sheet, key).as_deref(), Ok(written));
+        assert!(paths(layout, sheet, key).iter().any(|path| path == written), "{written}");
+        assert!(claimed(layout, written).contains(&(sheet.into(), key.into())), "{written}");
+        let frame = || layout.sheet(sheet).unwrap().frame(key, written);
+        assert!(frame().fits(key, written) && Arc::ptr_eq(&frame(), &frame()), "{written}");
+    }
+    assert_eq!(paths(&declared, "yaml", "x"), ["yaml/x.yaml", "yaml/x.yml"]);
+    assert!(paths(&inferred, "root", "x").contains(&"x.md".to_owned()));
+    for (sheet, key) in [
+        ("people", ".."),
+        ("people", ""),
+        ("people", "a:b"),
+        ("all", ".git/x"),
+        ("all", "headwater"),
+        ("all", ".gitsheets/x"),
+    ] {
+        let refused = path(&declared, sheet, key).unwrap_err();
+        assert!(refused.contains(&format!("{key}.toml")), "{refused}");
+    }
+}
+
+#[test]
 fn a_contract_is_a_part_of_the_schema() {
     let contract = "\"$id\" = \"https://x.org/person\"\nrequired = [\"name\"]\n";
     let read = |contract: &str| {
@@ -406,8 +480,34 @@ fn a_contract_is_a_part_of_the_schema() {
     let sheet = layout.sheet("people").unwrap();
     let found = sheet.decode("people/jane.toml", b"slug = \"jane\"\n").unwrap_err();
     assert_eq!(found[0].rule, Rule::Schema);
-    for broken in ["\"$id\" = \"https://x.org/other\"\n", "b = 1\n\"$id\" = \"x\"\n", "= 1"] {
-        assert_eq!(problems(&read(broken)).len(), 1, "{broken}");
+    let id = "\"$id\" = \"https://x.org/person\"\n";
+    for (broken, why) in [
+        ("\"$id\" = \"https://x.org/other\"\n", "its $id is not its name"),
+        ("required = []\n", "its $id is not its name"),
+        (&*id.replace(" = ", "="), "its bytes are not canonical"),
+        (&*format!("b = 1\n{id}"), "its bytes are not canonical"),
+        (&*format!("{id}additionalProperties = false\n"), "it forbids additional properties"),
+        (&*format!("{id}\n[not]\nadditionalProperties = false\n"), "it forbids additional"),
+        (&*format!("{id}\n[[allOf]]\nadditionalProperties = false\n"), "it forbids additional"),
+        ("= 1", "the contract x.org/person is not valid"),
+    ] {
+        let found = problems(&read(broken));
+        assert!(found.len() == 1 && found[0].contains(why), "{broken}: {found:?}");
+    }
+    for open in ["additionalProperties = true\n", "\n[[allOf]]\ntitle = \"a\"\n"] {
+        assert_eq!(problems(&read(&format!("{id}{open}"))), [] as [&str; 0], "{open}");
+    }
+}
+
+#[test]
+fn a_contract_is_named_by_a_host_and_a_path() {
+    for name in ["x.org/person", "a-1.b/x/y", "x/a b", "x/.a", "x/\u{e9}"] {
+        assert!(contract::is_contract_name(name), "{name}");
+    }
+    let hosts = ["", "x.org", "/person", "X.org/a", "x_org/a", "x org/a"];
+    let segments = ["x/", "x//a", "x/.", "x/..", "x/a/..", "x/a<b", "x/a:b", "x/a?", "x/\u{1f}"];
+    for name in hosts.into_iter().chain(segments) {
+        assert!(!contract::is_contract_name(name), "{name:?}");
     }
 }
 

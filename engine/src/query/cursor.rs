@@ -22,11 +22,8 @@ pub(crate) fn encode(commit: CommitId, order: &Order, position: &Position) -> St
         None => Value::Null,
         Some(Scalar::Bool(boolean)) => json!(boolean),
         Some(Scalar::Number(Number::Float(float))) => json!(float),
-        Some(Scalar::Number(Number::Integer(integer))) => match i64::try_from(*integer) {
-            Ok(signed) => json!(signed),
-            // An integer of ours that is no i64 is a u64.
-            Err(_) => json!(*integer as u64),
-        },
+        Some(Scalar::Number(Number::Negative(integer))) => json!(integer),
+        Some(Scalar::Number(Number::Natural(integer))) => json!(integer),
         Some(Scalar::String(text) | Scalar::Moment(_, text)) => json!(**text),
         Some(Scalar::Other(text)) => json!([**text]),
     }));
@@ -120,6 +117,7 @@ mod tests {
             any::<bool>().prop_map(|boolean| Some(Scalar::Bool(boolean))),
             any::<u64>().prop_map(move |integer| Some(number(integer.to_string()))),
             any::<i64>().prop_map(move |integer| Some(number(integer.to_string()))),
+            (-1_i128 << 66..1 << 66).prop_map(move |integer| Some(number(integer.to_string()))),
             (-1e300..1e300_f64).prop_map(move |float| Some(number(float.to_string()))),
             ".*".prop_map(|text| Some(Scalar::string(&text))),
             ".*".prop_map(|text| Some(Scalar::Other(text.into()))),

@@ -118,22 +118,22 @@ mod tests {
     use crate::scalar::Number;
     use proptest::prelude::*;
 
-    fn scalar(value: i128) -> Scalar {
-        Scalar::Number(Number::Integer(value))
+    fn scalar(value: u64) -> Scalar {
+        Scalar::Number(Number::Natural(value))
     }
 
     fn any_bound() -> impl Strategy<Value = Bound<Scalar>> {
         prop_oneof![
             1 => Just(Unbounded),
-            3 => (0..12_i128).prop_map(|value| Included(scalar(value))),
-            3 => (0..12_i128).prop_map(|value| Excluded(scalar(value))),
+            3 => (0..12_u64).prop_map(|value| Included(scalar(value))),
+            3 => (0..12_u64).prop_map(|value| Excluded(scalar(value))),
         ]
     }
 
     fn any_ranges() -> impl Strategy<Value = Ranges> {
         prop_oneof![
             (any_bound(), any_bound()).prop_map(|range| Ranges::from_iter([range])),
-            prop::collection::vec(0..12_i128, 0..6)
+            prop::collection::vec(0..12_u64, 0..6)
                 .prop_map(|values| Ranges::points(values.into_iter().map(scalar))),
         ]
     }

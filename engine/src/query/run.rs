@@ -221,12 +221,12 @@ pub(crate) fn compare(fields: &[SortField], a: &Place<'_>, b: &Place<'_>) -> Ord
 
 /// Returns a score as a value that a cursor can hold.
 fn scalar_of(score: f32) -> Scalar {
-    Scalar::Number(Number::Integer(score.to_bits().into()))
+    Scalar::Number(Number::Natural(score.to_bits().into()))
 }
 
 fn score_of(position: &Position) -> f32 {
     match position.values.first() {
-        Some(Some(Scalar::Number(Number::Integer(bits)))) => {
+        Some(Some(Scalar::Number(Number::Natural(bits)))) => {
             f32::from_bits(u32::try_from(*bits).unwrap_or_default())
         }
         _ => 0.0,

@@ -8,6 +8,7 @@ use super::*;
 use crate::document;
 use crate::id::{BlobId, CommitId, Key};
 use crate::layout::{DefinitionFile, DefinitionFiles, Layout};
+use crate::record::Frame;
 use crate::search::{DocName, Slot, Slots, TextIndex};
 use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
@@ -26,7 +27,7 @@ fn sheet(definition: &str, values: &[Json]) -> (Sheet, TextIndex) {
         let path = format!("s/{n:03}.json");
         let record = Record {
             key: key.clone(),
-            path: path.as_str().into(),
+            frame: Arc::new(Frame::around(key.as_str(), &path)),
             blob: BlobId::ZERO,
             value: Value::new(value),
         };
@@ -629,7 +630,8 @@ fn shown(scalar: &crate::scalar::Scalar) -> String {
     use crate::scalar::{Number, Scalar};
     match scalar {
         Scalar::Bool(boolean) => boolean.to_string(),
-        Scalar::Number(Number::Integer(integer)) => integer.to_string(),
+        Scalar::Number(Number::Negative(integer)) => integer.to_string(),
+        Scalar::Number(Number::Natural(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => float.to_string(),
         Scalar::String(text) | Scalar::Moment(_, text) => json!(**text).to_string(),
         Scalar::Other(text) => text.to_string(),

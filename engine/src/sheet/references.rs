@@ -202,7 +202,7 @@ impl Sheet {
             None => format!("`{field}` is the key of no record of {sheet}"),
             Some(target) => format!("`{field}` is the `{target}` of no record of {sheet}"),
         };
-        let path = &*record.path;
+        let path = record.path();
         Problem::new(&self.spec.name, path, Rule::DanglingRef, message).pointing_to(pointer)
     }
 }

@@ -83,11 +83,11 @@ impl Slot {
             // Nearly every slot has one claimant, before and after.
             None if let Some(Content::Record(record)) = content => return Some(Self::One(record)),
             None => Vec::new(),
-            Some(Self::One(record)) if record.path == path => {
+            Some(Self::One(record)) if record.is_at(&path) => {
                 return Self::with(None, path, content);
             }
             Some(Self::One(record)) => {
-                vec![Claimant { path: record.path.clone(), content: Content::Record(record) }]
+                vec![Claimant { path: record.path().into(), content: Content::Record(record) }]
             }
             Some(Self::Contested(claimants)) => {
                 claimants.iter().filter(|claimant| claimant.path != path).cloned().collect()
@@ -114,8 +114,9 @@ impl Slot {
                 (Content::Broken(own), _) => problems.extend(own.iter().cloned()),
                 (Content::Record(record), None) => served = Some(record),
                 (Content::Record(record), Some(first)) => {
-                    let message = format!("the key {:?} is taken by {}", key.as_str(), first.path);
-                    problems.push(Problem::new(sheet, &*record.path, Rule::KeyTaken, message));
+                    let message =
+                        format!("the key {:?} is taken by {}", key.as_str(), first.path());
+                    problems.push(Problem::new(sheet, record.path(), Rule::KeyTaken, message));
                 }
             }
         }

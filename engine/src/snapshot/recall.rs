@@ -82,6 +82,6 @@ impl Draft {
 fn origin(spec: &SheetSpec, record: &Record) -> Origin {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&spec.id).update(record.blob.as_bytes());
-    hash_part(&mut hasher, record.path.as_bytes());
+    hash_part(&mut hasher, record.path().as_bytes());
     *hasher.finalize().as_bytes()
 }

@@ -160,7 +160,7 @@ impl<'a> Files<'a> {
             return file.clone();
         }
         let record = self.before.sheet(sheet.as_str())?.record(key.as_str())?;
-        let (path, value, blob) = (record.path.to_string(), record.value.clone(), record.blob);
+        let (path, value, blob) = (record.path(), record.value.clone(), record.blob);
         Some(File { path, value, blob })
     }
 

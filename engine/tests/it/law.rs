@@ -189,7 +189,8 @@ fn json_text(scalar: &headwater_engine::scalar::Scalar) -> String {
     use headwater_engine::scalar::{Number, Scalar};
     match scalar {
         Scalar::Bool(bool) => bool.to_string(),
-        Scalar::Number(Number::Integer(integer)) => integer.to_string(),
+        Scalar::Number(Number::Negative(integer)) => integer.to_string(),
+        Scalar::Number(Number::Natural(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => float.to_string(),
         Scalar::String(text) | Scalar::Moment(_, text) => serde_json::to_string(&**text).unwrap(),
         Scalar::Other(text) => text.to_string(),

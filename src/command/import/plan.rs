@@ -210,7 +210,7 @@ impl Check<'_> {
         };
         let existing = given.as_ref().and_then(|key| self.sheet.record(key.as_str()));
         let path = match existing.filter(|_| spec.template.is_every_file()) {
-            Some(existing) => existing.path.to_string(),
+            Some(existing) => existing.path(),
             None => path_of(spec, &record, given.as_ref())
                 .map_err(|error| vec![Flaw::unplaced(&error)])?,
         };

@@ -99,7 +99,8 @@ fn facet(facet: &Facet) -> String {
 fn scalar(scalar: &Scalar) -> String {
     match scalar {
         Scalar::Bool(value) => value.to_string(),
-        Scalar::Number(Number::Integer(integer)) => integer.to_string(),
+        Scalar::Number(Number::Negative(integer)) => integer.to_string(),
+        Scalar::Number(Number::Natural(integer)) => integer.to_string(),
         Scalar::Number(Number::Float(float)) => serde_json::Value::from(*float).to_string(),
         Scalar::String(text) | Scalar::Moment(_, text) => quoted(text),
         Scalar::Other(text) => text.to_string(),
