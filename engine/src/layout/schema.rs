@@ -336,10 +336,33 @@ mod tests {
         let schema = json!({"properties": {
             "a": {"type": "string"}, "b": {"type": ["string", "null"]},
             "c": {"type": ["string", "number"]}, "d": {"type": "integer"}, "e": {},
+            "g": {"type": ["string"]}, "h": {"type": ["null"]},
         }});
         let schema = Schema::compile(&[schema]).unwrap();
-        let texts = ["a", "b", "c", "d", "e", "f"].map(|field| schema.is_text(field));
-        assert_eq!(texts, [true, true, false, false, false, false]);
+        let texts = ["a", "b", "g", "c", "d", "e", "f", "h"].map(|field| schema.is_text(field));
+        assert_eq!(texts, [true, true, true, false, false, false, false, false]);
+    }
+
+    #[test]
+    fn a_field_is_forbidden_where_others_are_named_and_no_more_are_taken() {
+        let forbids = |schema: Value, field: &str| {
+            Schema::compile(&[json!({}), schema]).unwrap().forbids(&FieldPath::new(field))
+        };
+        let open = json!({"properties": {"a": {}}});
+        let closed = json!({"properties": {"a": {}}, "additionalProperties": false});
+        let patterned = json!({"additionalProperties": false, "patternProperties": {"^x": {}}});
+        assert!(forbids(closed.clone(), "b") && forbids(closed.clone(), "b.a"));
+        assert!(!forbids(closed.clone(), "a") && !forbids(closed, "a.b"));
+        assert!(!forbids(open, "b") && !forbids(patterned, "b"));
+        assert!(!forbids(json!({"patternProperties": {"^x": {}}}), "b"));
+    }
+
+    #[test]
+    fn the_source_is_what_all_parts_say_together() {
+        let (a, b) = (json!({"title": "a"}), json!({"title": "b"}));
+        assert_eq!(*Schema::compile(std::slice::from_ref(&a)).unwrap().source(), a);
+        let both = Schema::compile(&[a.clone(), b.clone()]).unwrap();
+        assert_eq!(*both.source(), json!({"allOf": [a, b]}));
     }
 
     #[test]

@@ -346,6 +346,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_field_has_a_name_and_all_else_is_an_expression() {
+        let fields = |text: &str| Template::parse(text).map(|template| template.fields());
+        assert_eq!(fields("${{ a_b }}/x${{ c-1 }}"), Ok(["a_b", "c-1"].map(FieldPath::new).into()));
+        for expression in ["${{ a.b() }}", "${{ a b/** }}", "x${{ a b/** }}"] {
+            assert_eq!(fields(expression), Ok(vec![]), "{expression}");
+            assert!(!Template::parse(expression).unwrap().is_recursive(), "{expression}");
+        }
+        assert!(Template::parse("${{ p/** }}").unwrap().is_recursive());
+        assert!(!Template::parse("${{ p/** }}").unwrap().is_every_file());
+        assert!(Template::every_file().is_every_file() && Template::every_file().is_recursive());
+    }
+
     fn mismatch(template: &str, path: &str, value: serde_json::Value) -> Option<String> {
         let template = Template::parse(template).unwrap();
         let path: Vec<_> = path.split('/').collect();

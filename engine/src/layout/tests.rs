@@ -281,7 +281,8 @@ fn a_setting_that_is_wrong_is_told_with_its_place() {
 #[test]
 fn headwater_toml_defines_sheets_of_every_format() {
     let text = "[sheets.advisories]\nroot = \"vulns\"\nformat = \"yaml\"\nindex = [\"id\"]\n\
-                [sheets.posts]\nformat = \"markdown\"\nbody = \"text\"\npath = \"${{ slug }}\"\n";
+                [sheets.posts]\nformat = \"markdown\"\nbody = \"text\"\npath = \"${{ slug }}\"\n\
+                [sheets.tags]\nroot = \"/meta/.//tags/\"\nformat = \"json\"\n";
     let headwater = Some(file("headwater.toml", text));
     let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
     assert_eq!(problems(&layout), [] as [&str; 0]);
@@ -290,6 +291,7 @@ fn headwater_toml_defines_sheets_of_every_format() {
     assert_eq!(claimed(&layout, "vulns/c.yml"), one("advisories", "c"));
     assert_eq!(claimed(&layout, "posts/x.md"), one("posts", "x"));
     assert!(claimed(&layout, "posts/y/x.md").is_empty());
+    assert_eq!(claimed(&layout, "meta/tags/x.json"), one("tags", "x"));
     let value = layout.sheet("posts").unwrap().decode("posts/x.md", b"---\na: 1\n---\nhi\n");
     assert_eq!(value.unwrap().as_str(), r#"{"a":1,"text":"hi"}"#);
 }
@@ -316,6 +318,7 @@ fn a_headwater_toml_that_cannot_be_used_is_told() {
     ] {
         assert_eq!(problems(&read(text)).len(), 1, "{text}: {:?}", problems(&read(text)));
     }
+    assert_eq!(problems(&read("sheets = { x = 1 }\n")), ["sheets.x: a sheet must be a table"]);
     assert_eq!(claimed(&read("[sheets"), "people/x.toml"), one("people", "x"), "the others stand");
 }
 
