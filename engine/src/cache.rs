@@ -19,11 +19,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::mirror::Mirror;
-use crate::search::SearchError;
+use crate::search::{SearchError, words_are_of};
 
 /// What every file of this layout begins with. The number is raised when the layout changes, or
 /// what some file decodes to, or into which words a text falls, without a new version of Headwater.
-const FORMAT: &str = concat!("headwater cache 2, of version ", env!("CARGO_PKG_VERSION"));
+fn format() -> String {
+    format!("headwater cache 3, of version {}, {}", env!("CARGO_PKG_VERSION"), words_are_of())
+}
 
 /// A reason why a cache is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -93,13 +95,21 @@ impl Cache {
 
     /// Removes the files, if there are any.
     pub fn remove(&self) {
-        for path in [&self.records, &self.segments] {
-            if let Err(error) = fs::remove_file(path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(path = %path.display(), %error, "the cache cannot be removed");
-            }
-        }
+        remove(&self.records);
+        self.remove_text();
+    }
+
+    /// Removes the file with the text index, if there is one.
+    pub(crate) fn remove_text(&self) {
+        remove(&self.segments);
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!(path = %path.display(), %error, "the cache cannot be removed");
     }
 }
 

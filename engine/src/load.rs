@@ -1,6 +1,6 @@
 //! From a commit to a snapshot: the one path for the first load, a reload and a rebuild.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -234,8 +234,9 @@ pub fn load_cached(
 ) -> Result<(Snapshot, RebuildReason), LoadError> {
     let recalled = guarded(commit, || recalled(objects, commit, cache, options));
     let prepared = match recalled {
-        Err(error @ LoadError::Cache { .. }) => {
-            let reason = error.retreat();
+        // A panic that has nothing to do with the cache comes again.
+        Err(error @ (LoadError::Cache { .. } | LoadError::Panic { .. })) => {
+            let reason = RebuildReason::CacheInvalid;
             tracing::warn!(%commit, %reason, error = chain(&error),
                 "the cache cannot be used, making all anew");
             cache.remove();
@@ -252,7 +253,7 @@ pub fn load_cached(
 }
 
 /// Builds the maps of `commit` with what `cache` has of the records and the text index. The latter is
-/// read beside the former.
+/// read beside the former; where it is of no use it is removed, and all texts are indexed.
 fn recalled(
     objects: &Objects,
     commit: CommitId,
@@ -262,13 +263,23 @@ fn recalled(
     let unusable = |source| LoadError::Cache { commit, source };
     std::thread::scope(|scope| {
         let kept = scope.spawn(|| cache.read_segments());
-        let mut prepared = attempt(objects, None, commit, None, Some(cache), options)?;
-        let kept = kept.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        if let Some(prepared) = &mut prepared {
-            let recalled = prepared.draft.recall(kept.map_err(unusable)?);
-            recalled.map_err(|error| unusable(cache.unopened(error)))?;
+        let prepared = attempt(objects, None, commit, None, Some(cache), options);
+        // First of all: a thread that panicked and was not waited for is a panic of its own.
+        let kept = kept.join();
+        let Some(mut prepared) = prepared? else { return Ok(None) };
+        let recalled = guarded(commit, || {
+            let kept = kept.unwrap_or_else(|panic| resume_unwind(panic)).map_err(unusable)?;
+            let recalled = prepared.draft.recall(kept);
+            recalled.map_err(|error| unusable(cache.unopened(error)))
+        });
+        if let Err(error) = recalled {
+            let reason = RebuildReason::CacheInvalid;
+            tracing::warn!(%commit, %reason, error = chain(&error),
+                "the text index in the cache cannot be used, making it anew");
+            cache.remove_text();
+            prepared.reason = Some(reason);
         }
-        Ok(prepared)
+        Ok(Some(prepared))
     })
 }
 

@@ -44,6 +44,7 @@ pub use crate::search::typos::{
     Correction, MAX_ALIKE, MAX_CORRECTED, MAX_CORRECTIONS, MIN_CORRECTED_LETTERS, Spelling,
 };
 
+pub(crate) use crate::search::analyzer::words_are_of;
 pub(crate) use crate::search::segment::Segment;
 pub(crate) use crate::search::stored::{Files, Kept, KeptIndex, Origin};
 

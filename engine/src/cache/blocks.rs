@@ -78,8 +78,11 @@ pub(super) struct BlockWriter {
 }
 
 impl BlockWriter {
-    /// Adds a block.
+    /// Adds a block of less than 4 GiB.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if u32::try_from(bytes.len()).is_err() {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "a block is 4 GiB or more"));
+        }
         let checksum = self.checksums.next(bytes);
         self.out.write_all(&length(bytes))?;
         self.out.write_all(&checksum)?;
@@ -146,7 +149,7 @@ impl BlockReader {
     }
 }
 
-/// Returns the length as four bytes. Nothing that git stores and we accept is longer.
+/// Returns the length as four bytes. No part of a block is longer than a block may be.
 pub(super) fn length(bytes: &[u8]) -> [u8; 4] {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::blocks::{self, BLOCK, BlockReader, add, number, take, text};
-use super::{Cache, CacheError, FORMAT};
+use super::{Cache, CacheError, format};
 use crate::id::{BlobId, SheetName};
 use crate::record::Record;
 use crate::sheet::Sheet;
@@ -98,7 +98,7 @@ impl Cache {
     /// Returns what must be alike for an entry to be used.
     fn header(&self) -> Vec<u8> {
         let mut header = Vec::new();
-        add(&mut header, FORMAT.as_bytes());
+        add(&mut header, format().as_bytes());
         header.extend_from_slice(&self.record_limit.to_le_bytes());
         header
     }

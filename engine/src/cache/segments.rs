@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::blocks::{self, BlockReader, add, number, sized, take, text};
-use super::{Cache, CacheError, FORMAT};
+use super::{Cache, CacheError, format};
 use crate::id::{Key, SheetName};
 use crate::search::{DocName, Files, Kept, KeptIndex, Origin, SearchError, Segment, TextIndex};
 
@@ -60,7 +60,7 @@ impl Cache {
         let mut block = Vec::new();
         blocks.read(&mut block)?;
         let mut rest = &block[..];
-        if text(&mut rest) != Some(FORMAT) {
+        if text(&mut rest) != Some(&*format()) {
             return Err(CacheError::Foreign { path: self.segments.clone() });
         }
         kept.shape = sized(&mut rest).ok_or_else(|| blocks.damaged())?.into();
@@ -88,7 +88,7 @@ impl Cache {
 /// Returns what must be alike for a segment to be used, before the names of the segments.
 fn header(index: &TextIndex) -> Vec<u8> {
     let mut header = Vec::new();
-    add(&mut header, FORMAT.as_bytes());
+    add(&mut header, format().as_bytes());
     add(&mut header, &index.shape_bytes());
     header
 }

@@ -6,15 +6,15 @@ use std::time::{Instant, SystemTime};
 use super::Shared;
 use super::error::ReloadError;
 use crate::fault;
-use crate::load::{finish, prepare};
+use crate::load::{LoadError, finish, prepare};
 use crate::plan::RebuildReason;
 use crate::report::{OutcomeKind, ReloadOutcome};
-use crate::snapshot::count;
+use crate::snapshot::{Snapshot, count};
 
 impl Shared {
-    /// Compares the digest of the published state with that of the same commit built anew, without
-    /// its text index, and publishes the new one if they differ: the law was broken. The remote is
-    /// not asked. Reloads wait meanwhile, reads do not; memory holds the maps twice.
+    /// Compares the published state and its text index with the same commit built anew, and publishes
+    /// the new one if they differ: the law was broken. The remote is not asked, nor the cache. Reloads
+    /// wait meanwhile, reads do not; memory holds the state twice.
     pub(super) fn audit(&self) -> Result<ReloadOutcome, ReloadError> {
         let objects = self.mirror.objects().map_err(ReloadError::Open)?;
         let published = self.published.load_full();
@@ -26,19 +26,23 @@ impl Shared {
         let prepared = prepare(&objects, None, commit, anew, &self.load);
         let Some(prepared) = prepared.map_err(ReloadError::Load)? else { return Ok(outcome) };
         fault::step("audit.built");
-        outcome.timings = prepared.timings;
-        if prepared.draft.state().digest() == was {
+        let changed = prepared.changed_from(&published);
+        let (state, reason, timings) =
+            finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
+        outcome.timings = timings;
+        let texts = |state: &Snapshot| {
+            let unreadable = |source| ReloadError::Load(LoadError::Index { commit, source });
+            state.text().digest().map_err(unreadable)
+        };
+        if state.digest() == was && texts(&state)? == texts(&published)? {
             return Ok(outcome);
         }
         tracing::error!(%commit, digest = %was, "the published state is not what its commit says");
-        let changed = prepared.changed_from(&published);
         outcome.changed = count(&changed);
-        let (state, reason, timings) =
-            finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         (outcome.kind, outcome.reason) = (OutcomeKind::Rebuilt, reason);
-        (outcome.digest, outcome.timings) = (state.digest(), timings);
+        outcome.digest = state.digest();
         self.publish(Arc::new(state), true, &changed);
         outcome.timings.swap = begun.elapsed();
         self.status().published_at = SystemTime::now();
@@ -98,6 +102,31 @@ mod tests {
         assert_eq!(state.commit(), wrong.commit());
         assert_eq!(outcome.digest, state.digest());
         assert_ne!(state.digest(), wrong.digest());
+        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is mended");
+    }
+
+    #[test]
+    fn a_text_index_that_is_not_the_records_is_found_and_built_anew() {
+        let mut upstream = Upstream::new();
+        let first = upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
+        first.put("people/ada.toml", "slug = \"ada\"\n").push();
+        let folder = TempDir::new().unwrap();
+        let engine = Engine::open(config(&upstream, &folder), Arc::default()).unwrap();
+        let audit = || {
+            let report = engine.reload(RequestKind::Audit, Trigger::Operator).unwrap();
+            report.result.as_ref().unwrap().clone()
+        };
+        let right = engine.snapshot();
+        let lost = right.with_text(Snapshot::empty().text().clone());
+        engine.shared.publish(Arc::new(lost), false, &[]);
+        let outcome = audit();
+        assert_eq!(
+            (outcome.kind, outcome.reason),
+            (OutcomeKind::Rebuilt, Some(RebuildReason::AuditMismatch))
+        );
+        assert_eq!(outcome.digest, right.digest(), "its records were right");
+        let mended = engine.snapshot();
+        assert_eq!(mended.text().digest().unwrap(), right.text().digest().unwrap());
         assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is mended");
     }
 }

@@ -7,10 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Shared;
+use crate::cache::Cache;
 use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::search::{DocName, Slot};
+use crate::snapshot::Snapshot;
 
 /// Above this many packs the repository is repacked, when no reload waits.
 const PACKS: usize = 32;
@@ -85,7 +87,8 @@ impl Chores {
 /// What the cache holds, as far as it is known, and when it may be written again.
 #[derive(Default)]
 struct Cached {
-    commit: Option<CommitId>,
+    records: Option<CommitId>,
+    text: Option<CommitId>,
     due: Option<Instant>,
 }
 
@@ -146,23 +149,34 @@ impl Shared {
         }
     }
 
-    /// Writes the cache when the published state has moved on, no reload waits, and the last time
-    /// is long enough ago.
+    /// Writes those files of the cache that are of another state than the published one, when no
+    /// reload waits and the last time is long enough ago.
     fn write_cache(&self, cached: &mut Cached) {
         let Some(cache) = &self.cache else { return };
         let (snapshot, begun) = (self.published.load_full(), Instant::now());
-        let moved = cached.commit != Some(snapshot.commit());
+        let now = Some(snapshot.commit());
         let due = cached.due.is_none_or(|due| due <= begun);
-        if !moved || !due || !self.flight.is_idle() {
+        if [cached.records, cached.text] == [now; 2] || !due || !self.flight.is_idle() {
             return;
         }
-        match snapshot.save(cache) {
-            Ok(()) => cached.commit = Some(snapshot.commit()),
-            Err(error) => tracing::warn!(
-                path = %cache.path().display(),
-                error = chain(&error),
-                "the cache cannot be written"
-            ),
+        type Save = fn(&Snapshot, &Cache) -> std::io::Result<()>;
+        let files: [(_, Save, _); 2] = [
+            (&mut cached.records, Snapshot::save_records, cache.path()),
+            (&mut cached.text, Snapshot::save_text, cache.text_path()),
+        ];
+        for (kept, save, path) in files {
+            // Where one cannot be written, the other is not written again and again.
+            if *kept == now {
+                continue;
+            }
+            match save(&snapshot, cache) {
+                Ok(()) => *kept = now,
+                Err(error) => tracing::warn!(
+                    path = %path.display(),
+                    error = chain(&error),
+                    "the cache cannot be written"
+                ),
+            }
         }
         cached.due = Some(Instant::now() + (begun.elapsed() * SHARE).max(ROUND));
     }

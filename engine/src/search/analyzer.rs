@@ -41,6 +41,13 @@ pub(crate) fn begins_alike(language: Language) -> bool {
     folds_first(language)
 }
 
+/// Names what decides into which words a text falls, besides this module: whose the steps and stems
+/// are, and which characters are letters.
+pub(crate) fn words_are_of() -> String {
+    let (major, minor, patch) = char::UNICODE_VERSION;
+    format!("{}, Unicode {major}.{minor}.{patch}", tantivy::version_string())
+}
+
 /// Returns the analyzer of documents: lower case, without accents, stems.
 pub(crate) fn stemming(language: Language) -> TextAnalyzer {
     let words = TextAnalyzer::builder(SimpleTokenizer::default())
@@ -165,6 +172,25 @@ impl Tokenizer for Polyglot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What this hash is of is kept in caches.
+    #[test]
+    fn texts_fall_into_the_words_that_caches_hold() {
+        let text = "The Lords' Büchereien of Łódź are running; l'été, naïve cafés \
+                    ΑΘΗΝΑΣ больницами مدارس nations' 3,141 e-mails foo_bar x\u{301}y ﬁnal straße";
+        let mut hasher = blake3::Hasher::new();
+        for language in Language::codes().filter_map(Language::of_code).chain([Language::Unsaid]) {
+            for (position, word) in words(language, text) {
+                hasher.update(format!("{language:?} {position} {word}\n").as_bytes());
+            }
+        }
+        let hash = hasher.finalize().to_hex();
+        assert_eq!(
+            &hash[..16],
+            "d33d138d2dec5bc3",
+            "raise the number of the cache's format, and note this hash"
+        );
+    }
 
     fn words(language: Language, text: &str) -> Vec<(u32, String)> {
         let mut analyzer = stemming(language);

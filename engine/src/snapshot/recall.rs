@@ -1,5 +1,6 @@
 //! The text index from the cache: what a start need not index again.
 
+use std::io;
 use std::sync::Arc;
 
 use super::{Draft, RecordChange, Snapshot};
@@ -7,19 +8,27 @@ use crate::cache::Cache;
 use crate::digest::hash_part;
 use crate::layout::SheetSpec;
 use crate::record::Record;
-use crate::search::{DocName, Kept, KeptIndex, Origin, SearchError};
+use crate::search::{DocName, KeptIndex, Origin, SearchError};
 use crate::sheet::Sheet;
 
 impl Snapshot {
-    /// Writes the records and the text index to `cache`, from which a later load takes them. The
-    /// text index only where it is another than what is kept.
+    /// Writes the records and the text index to `cache`, from which a later load takes them.
     ///
     /// # Errors
     ///
     /// Fails when the system refuses to write; what was there is left then.
-    pub fn save(&self, cache: &Cache) -> std::io::Result<()> {
+    pub fn save(&self, cache: &Cache) -> io::Result<()> {
+        self.save_records(cache)?;
+        self.save_text(cache)
+    }
+
+    pub(crate) fn save_records(&self, cache: &Cache) -> io::Result<()> {
         let sheets: Vec<&Sheet> = self.sheets.values().map(Arc::as_ref).collect();
-        cache.save_records(&sheets)?;
+        cache.save_records(&sheets)
+    }
+
+    /// Writes the text index where it has other segments than what is kept.
+    pub(crate) fn save_text(&self, cache: &Cache) -> io::Result<()> {
         cache.save_segments(&self.text, &|name: &DocName| {
             let sheet = self.sheets.get(&name.sheet)?;
             sheet.record(name.key.as_str()).map(|record| origin(sheet.spec(), record))
@@ -35,45 +44,48 @@ impl Snapshot {
 
 impl Draft {
     /// Takes those documents from `kept` that are as they were, so that [`Self::index`] need not
-    /// make them; none where it was made for other boosts or languages. Costs a walk over all.
+    /// make them; none where it was made for other boosts or languages. Costs a walk over all. A
+    /// segment most of whose documents are others now would cost more than it spares.
     ///
     /// # Errors
     ///
-    /// Fails where a segment cannot be opened.
+    /// Fails where a segment cannot be opened. The draft is as it was then.
     pub(crate) fn recall(&mut self, kept: KeptIndex) -> Result<(), SearchError> {
         let Self { snapshot, changed, indexed } = self;
-        let KeptIndex { shape, mut segments } = kept;
-        if *shape != *snapshot.text.shape_bytes() {
+        if *kept.shape != *snapshot.text.shape_bytes() {
             return Ok(());
         }
-        indexed.resize(changed.len(), false);
-        let mut dead = Vec::with_capacity(segments.len());
-        for Kept { docs, .. } in &mut segments {
+        let mut found = vec![false; changed.len()];
+        let mut living = Vec::with_capacity(kept.segments.len());
+        for mut segment in kept.segments {
             // Both are in the order of the names.
-            let mut changes = changed.iter().zip(&mut *indexed).peekable();
-            let mut dead_here = Vec::new();
-            for (doc, (name, from)) in (0..).zip(docs) {
+            let mut changes = changed.iter().zip(0..).peekable();
+            let (mut alike, mut dead) = (Vec::new(), Vec::new());
+            for (doc, (name, from)) in (0..).zip(&mut segment.docs) {
                 let here = (&name.sheet, &name.key);
                 while changes.next_if(|(change, _)| (&change.sheet, &change.key) < here).is_some() {
                 }
-                let same = changes.next_if(|(change, indexed)| {
+                let same = changes.next_if(|(change, at)| {
                     (&change.sheet, &change.key) == here
-                        && !**indexed
+                        && !found[*at]
                         && snapshot.origin(change) == Some(*from)
                 });
                 match same {
-                    Some((change, indexed)) => {
-                        *indexed = true;
+                    Some((change, at)) => {
+                        alike.push(at);
                         // One copy of a key in memory is enough.
                         name.key = change.key.clone();
                     }
-                    None => dead_here.push(doc),
+                    None => dead.push(doc),
                 }
             }
-            dead.push(dead_here);
+            if alike.len() >= dead.len() {
+                alike.into_iter().for_each(|at: usize| found[at] = true);
+                living.push((segment, dead));
+            }
         }
-        let kept = segments.into_iter().zip(dead).collect();
-        snapshot.text = snapshot.text.recalling(kept)?;
+        snapshot.text = snapshot.text.recalling(living)?;
+        *indexed = found;
         Ok(())
     }
 }
