@@ -18,6 +18,9 @@ use crate::record::Record;
 use crate::sheet::{Claim, Content};
 use crate::value::Value;
 
+/// How many paths that are passed over the log names.
+const NAMED: usize = 10;
+
 /// What one path has become.
 #[derive(Debug, Clone)]
 pub struct Change {
@@ -81,8 +84,13 @@ impl ChangeSet {
     ) -> Result<Self, ReadError> {
         let limit = options.record_limit;
         let mut changes = Vec::with_capacity(paths.len());
-        let mut wanted = Vec::new();
+        let (mut wanted, mut ignored) = (Vec::new(), Vec::new());
         for change in paths {
+            if change.new.is_some_and(|entry| !is_file(entry.mode))
+                && !layout.claims(&change.path).is_empty()
+            {
+                ignored.push(String::from_utf8_lossy(&change.path));
+            }
             let new = change.new.filter(|entry| is_file(entry.mode));
             let old = change.old.filter(|entry| is_file(entry.mode));
             if new.map(|entry| entry.id) == old.map(|entry| entry.id) {
@@ -106,6 +114,14 @@ impl ChangeSet {
                 };
                 changes.push(Change { sheet, now });
             }
+        }
+        if !ignored.is_empty() {
+            let (paths, count) = (ignored[..ignored.len().min(NAMED)].join(", "), ignored.len());
+            tracing::warn!(
+                count,
+                paths,
+                "symlinks and submodules are no records and are passed over"
+            );
         }
         options.progress.begin(wanted.len());
         if let Some(cache) = cache {

@@ -34,6 +34,19 @@ pub fn init(repo: &RepoArgs, rev: &str, out: &mut (dyn Write + Send)) -> Result<
 }
 
 fn definition(sheet: &Sheet) -> String {
+    let outside = sheet.records().filter(|record| !record.path().contains('/')).count();
+    if outside > 0 {
+        let files = count(outside, "record");
+        let said = format!(
+            "# {files} in the root of the repository would be left out: a sheet has a\n# folder, and these are in none\n"
+        );
+        return if outside == sheet.len() { said } else { said + &of_folder(sheet) };
+    }
+    of_folder(sheet)
+}
+
+/// Returns the definition of those records that are in a folder.
+fn of_folder(sheet: &Sheet) -> String {
     let spec = sheet.spec();
     let mut formats = formats(sheet).into_iter();
     let (format, _) = formats.next().unwrap_or(("toml", 0));
@@ -59,8 +72,7 @@ fn definition(sheet: &Sheet) -> String {
 /// Returns the formats by the extensions of the files, the most frequent first.
 fn formats(sheet: &Sheet) -> Vec<(&'static str, usize)> {
     let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
-    for record in sheet.records() {
-        let path = record.path();
+    for path in sheet.records().map(|record| record.path()).filter(|path| path.contains('/')) {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
         let format = match extension {
             "json" => "json",

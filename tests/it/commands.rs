@@ -123,11 +123,14 @@ fn init_prints_definitions_that_read_the_same_records() {
         .put("posts/2024/one.json", r#"{"title":"One"}"#)
         .put("posts/two.json", r#"{"title":"Two"}"#)
         .put("people/ada.yaml", "name: Ada\n")
+        .put("contact.json", "{}")
         .push();
     let repo = path(&upstream);
     let inferred = TestServer::start(&upstream.url());
     let definitions = run(&["init", "--repo", &repo], 0);
     assert!(definitions.contains("[sheets.posts]"), "{definitions}");
+    let left_out = "# 1 record in the root of the repository would be left out";
+    assert!(definitions.contains(left_out) && !definitions.contains("[sheets.root]"));
     upstream.commit("declare").put("headwater.toml", definitions).push();
     assert!(run(&["check", "--repo", &repo], 0).contains("3 records, 2 sheets, 0 problems"));
     let declared = TestServer::start(&upstream.url());

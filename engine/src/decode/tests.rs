@@ -102,6 +102,30 @@ fn yaml_is_the_core_schema_with_text_for_keys() {
 }
 
 #[test]
+fn a_yaml_number_is_kept_as_it_was_or_is_a_text() {
+    let text = b"zip: 02134\nbig: 1_000\noct: 0o17\nhex: 0xFF\nzero: 0\nhalf: 0.5\nnone: .nan\n\
+                 all: -.inf\n";
+    let expected = json!({
+        "zip": "02134", "big": "1_000", "oct": 15, "hex": 255, "zero": 0, "half": 0.5, "none": null,
+        "all": null
+    });
+    assert_eq!(decoded(Format::Yaml, text).unwrap(), expected);
+}
+
+#[test]
+fn a_flaw_of_yaml_is_told_to_whoever_wrote_it() {
+    for (text, told) in [
+        ("a: 1\na: 2\n", "duplicate mapping key: a"),
+        ("--- a\n--- b\n", "there is more than one document"),
+        ("~: 1\n", "a key is null"),
+        ("a: &x [*x]\n", "an alias stands inside what it names"),
+    ] {
+        let flaws = decoded(Format::Yaml, text.as_bytes()).unwrap_err();
+        assert_eq!(flaws.message, told, "{text}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_text_or_not_here_is_told() {
     assert_eq!(flaw(Format::Toml10, b"a = 1\nb = \"\xff\"").0, Rule::NotUtf8);
     assert_eq!(flaw(Format::Json, b"\n\xff"), (Rule::NotUtf8, Some(2), Some(1)));

@@ -1,6 +1,7 @@
 //! YAML 1.2 with the core schema: `no` is a string. Aliases are allowed within a budget.
 
 use serde_json::Value;
+use serde_saphyr::options::NonFiniteFloatPolicy;
 use serde_saphyr::{Error, Options};
 
 use super::json::Unambiguous;
@@ -42,6 +43,11 @@ fn options() -> Options {
         },
         strict_booleans: true,
         legacy_octal_numbers: false,
+        // Neither is a number of the core schema that comes back as it was: a postcode must not
+        // become 2134.0.
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
     }
 }
 
@@ -55,12 +61,22 @@ fn flaw(error: &Error) -> Flaw {
     // The text of the error may quote the file; its first line up to the place does not.
     let message = text.lines().next().unwrap_or_default();
     let message = message.split(" at line ").next().unwrap_or(message);
-    let flaw = Flaw::new(rule, message);
+    let flaw = Flaw::new(rule, plain(message));
     match error.location() {
         Some(place) => {
             let number = |n: u64| usize::try_from(n).unwrap_or(usize::MAX).max(1);
             flaw.at(number(place.line()), number(place.column()))
         }
         None => flaw,
+    }
+}
+
+/// Says in the words of somebody who writes YAML what the parser says to somebody who calls it.
+fn plain(message: &str) -> &str {
+    match message {
+        said if said.starts_with("cannot deserialize null into string") => "a key is null",
+        said if said.starts_with("multiple YAML documents") => "there is more than one document",
+        said if said.starts_with("recursive references") => "an alias stands inside what it names",
+        said => said.split(", set DuplicateKeyPolicy").next().unwrap_or(said),
     }
 }

@@ -226,8 +226,9 @@ impl Place {
         if !there.branches.is_empty() && !there.branches.contains(&branch) {
             return Err(OpenError::BranchMissing { branch, branches: there.branches });
         }
-        let mirror = Mirror::init(repo, &branch, MirrorOptions::default())
-            .map_err(|source| OpenError::Repository { path: repo.to_owned(), source })?;
+        let failed = |source| OpenError::Repository { path: repo.to_owned(), source };
+        let mirror = Mirror::init(repo, &branch, MirrorOptions::default()).map_err(failed)?;
+        mirror.set_origin(&remote).map_err(failed)?;
         let remote = Some(remote);
         Ok(Self { mirror, remote, branch, rewrites: Rewrites::Hold, bare: true })
     }

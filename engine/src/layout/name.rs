@@ -25,6 +25,11 @@ pub(crate) fn fault(path: &[u8]) -> Option<(Rule, &'static str)> {
     hostile.map(|message| (Rule::HostileName, message))
 }
 
+/// Says whether Windows refuses a file of this path. Such files are read where they are; none is made.
+pub(crate) fn is_unstorable(path: &str) -> bool {
+    path.contains(['<', '>', '"', '|', '?', '*'])
+}
+
 fn component_fault(name: &str) -> Option<&'static str> {
     if name.is_empty() || name == "." || name == ".." {
         return Some("a part of the path is empty, `.` or `..`");

@@ -220,8 +220,9 @@ impl SheetSpec {
         };
         let fault = name::fault(below.as_bytes()).or_else(|| name::fault(path.as_bytes()));
         let defines = path == "headwater.toml" || path.starts_with(".gitsheets/");
-        match fault.map(|(_, message)| message).or(defines.then_some("a file there defines sheets"))
-        {
+        let fault = fault.map(|(_, message)| message);
+        let fault = fault.or(defines.then_some("a file there defines sheets"));
+        match fault.or(name::is_unstorable(below).then_some("some systems cannot store the name")) {
             Some(message) => Err(RenderError::Hostile { path, message }),
             None => Ok(path),
         }

@@ -458,6 +458,7 @@ fn a_key_has_one_path_to_be_written_to_and_one_for_each_extension_to_be_read_fro
         ("people", ".."),
         ("people", ""),
         ("people", "a:b"),
+        ("people", "a?"),
         ("all", ".git/x"),
         ("all", "headwater"),
         ("all", ".gitsheets/x"),

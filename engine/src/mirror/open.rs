@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::trees::TreeCache;
-use super::{Cause, Mirror, MirrorOptions, Objects, Shared};
+use super::{Cause, Mirror, MirrorOptions, Objects, Remote, Shared};
 
 /// What kind of repository a folder is.
 ///
@@ -153,6 +153,19 @@ impl Mirror {
         }
         write_bare_repository(dir, branch).map_err(create)?;
         Self::open(dir, options)
+    }
+
+    /// Notes in the configuration where the repository was cloned from, without a password, so that
+    /// it is followed from there when nobody says otherwise.
+    pub(crate) fn set_origin(&self, remote: &Remote) -> Result<(), OpenError> {
+        let quoted = remote.address().replace('\\', "\\\\").replace('"', "\\\"");
+        let config = self.git_dir().join("config");
+        let append = || {
+            let mut config = fs::OpenOptions::new().append(true).open(&config)?;
+            writeln!(config, "[remote \"origin\"]\n\turl = \"{quoted}\"")?;
+            config.sync_all()
+        };
+        append().map_err(|source| OpenError::Create { path: config.clone(), source })
     }
 
     /// Takes a fresh handle on everything that is in the repository now.

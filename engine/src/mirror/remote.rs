@@ -82,6 +82,27 @@ impl Remote {
         Ok(Self { target, options, shown, client: Mutex::new(None) })
     }
 
+    /// Returns an address of the same remote that holds no secret: an account for http is left out.
+    /// A folder comes with its whole path.
+    pub(crate) fn address(&self) -> String {
+        match &self.target {
+            Target::Folder(path) => {
+                std::path::absolute(path).as_ref().unwrap_or(path).display().to_string()
+            }
+            Target::Http { url, .. } => url.to_string(),
+            Target::Ssh { user, host, port, path } => {
+                let user = user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+                match port {
+                    Some(port) => {
+                        format!("ssh://{user}{host}:{port}/{}", path.trim_start_matches('/'))
+                    }
+                    // The form of scp, in which a path may begin at the home of the user.
+                    None => format!("{user}{host}:{path}"),
+                }
+            }
+        }
+    }
+
     /// Returns the account for http: the one of the address, or the token of the file.
     pub(super) fn account(&self) -> io::Result<Option<Account>> {
         let of_address = match &self.target {

@@ -28,17 +28,20 @@ impl Sheet {
         // The longest first, so that no core waits for it at the end.
         tasks.push(Box::new(|| {
             let mut tally = Tally::default();
+            // The names of fields are told to everybody, so those of hidden records do not count.
             for (key, Served { before, after }) in changed {
                 if let Some(before) = before {
-                    tally.add(&before.value, -1);
                     *served -= 1;
-                    hidden.remove(key);
+                    if hidden.remove(key).is_none() {
+                        tally.add(&before.value, -1);
+                    }
                 }
                 if let Some(after) = after {
-                    tally.add(&after.value, 1);
                     *served += 1;
                     if hides(spec, &after.value) {
                         hidden.insert(key.clone());
+                    } else {
+                        tally.add(&after.value, 1);
                     }
                 }
             }

@@ -161,7 +161,7 @@ fn no_problem_that_the_public_sees_names_a_hidden_record() {
     let mut house = House::new();
     let definition = format!("{DEFINITION}hidden = \"secret\"\npolicy = \"quarantine\"\n");
     let define = house.upstream.commit("define").put(".gitsheets/people.toml", definition);
-    let hidden = define.put("people/amy.toml", "id = 7\nsecret = true\n");
+    let hidden = define.put("people/amy.toml", "id = 7\nsecret = true\ncell = 555\n");
     hidden.put("people/bob.toml", "id = 7\n").put("people/cid.toml", "id = 2\n").push();
     house.reload();
     let snapshot = house.engine().snapshot();
@@ -170,6 +170,15 @@ fn no_problem_that_the_public_sees_names_a_hidden_record() {
     };
     assert_eq!(paths(snapshot.problems()), ["people/bob.toml", "people/joe.toml"]);
     assert_eq!(paths(snapshot.public_problems()), ["people/joe.toml"]);
+    let fields = |house: &House| {
+        let snapshot = house.engine().snapshot();
+        let fields = snapshot.sheet("people").unwrap().fields();
+        fields.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>()
+    };
+    assert_eq!(fields(&house), ["id 4", "name 2"], "nor does the list of fields");
+    house.upstream.commit("show").put("people/amy.toml", "id = 7\ncell = 555\n").push();
+    house.reload();
+    assert_eq!(fields(&house), ["cell 1", "id 5", "name 2"]);
 }
 
 #[test]

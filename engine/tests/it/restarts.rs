@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use headwater_engine::cache::Cache;
-use headwater_engine::engine::{Engine, EngineConfig, Ledger};
+use headwater_engine::engine::{Engine, EngineConfig, Ledger, RequestKind};
 use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::plan::RebuildReason;
+use headwater_engine::report::Trigger;
 use headwater_testkit::git;
 use headwater_testkit::git::git_with_input;
 
@@ -61,6 +62,15 @@ fn a_restart_decodes_no_record_that_the_cache_has() {
     house.reload();
     assert_eq!(house.engine().snapshot().records(), 4);
     assert!(house.name_of("jane").unwrap().contains("Jane"));
+}
+
+#[test]
+fn a_clone_is_followed_from_where_it_came_when_nothing_else_is_said() {
+    let (mut house, _) = rested();
+    house.upstream.commit("later").put("people/eve.toml", "id = 4\n").push();
+    let engine = Engine::open(config(&house.mirror(), None), Arc::new(Ledger::new())).unwrap();
+    engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
+    assert_eq!(engine.snapshot().records(), 4);
 }
 
 #[test]

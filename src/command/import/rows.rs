@@ -82,6 +82,9 @@ fn array(bytes: &[u8]) -> Result<Vec<Row>, (usize, Flaw)> {
 /// Reads the records of a table whose first line names the fields.
 fn csv(bytes: &[u8], spec: &SheetSpec) -> Result<Vec<Row>, (usize, Flaw)> {
     let mut lines = Lines { bytes, at: 0, line: 1 };
+    if let Some((place, message)) = misquoted(bytes) {
+        return Err((lines.of(place), Flaw::malformed(message)));
+    }
     let mut table = csv::ReaderBuilder::new().from_reader(bytes);
     let header = table.headers().map_err(|error| (1, unreadable(&error)))?.clone();
     let wrong = |message: String| (1, Flaw::malformed(message));
@@ -111,6 +114,34 @@ fn csv(bytes: &[u8], spec: &SheetSpec) -> Result<Vec<Row>, (usize, Flaw)> {
         let empty = empty.take_while(|byte| matches!(**byte, b'\r' | b'\n')).count();
         rows.push(Row { line: lines.of(begin + empty), record });
     }
+}
+
+/// Returns where the quotes of a table do not add up, which the reader would make the best of: a row
+/// that is never closed would swallow all behind it.
+fn misquoted(bytes: &[u8]) -> Option<(usize, &'static str)> {
+    let mut at = 0;
+    while at < bytes.len() {
+        // At the beginning of a cell, here.
+        if bytes[at] != b'"' {
+            let end = bytes[at..].iter().position(|byte| matches!(byte, b',' | b'\r' | b'\n'));
+            at += end? + 1;
+            continue;
+        }
+        let begin = at;
+        loop {
+            let quote = bytes[at + 1..].iter().position(|byte| *byte == b'"');
+            let Some(quote) = quote else { return Some((begin, "a quoted cell has no end")) };
+            at += quote + 2;
+            match bytes.get(at) {
+                None => return None,
+                // Two quotes are one that belongs to the text.
+                Some(b'"') => {}
+                Some(b',' | b'\r' | b'\n') => break at += 1,
+                Some(_) => return Some((begin, "something follows the end of a quoted cell")),
+            }
+        }
+    }
+    None
 }
 
 fn fields(columns: &[(&str, bool)], record: &csv::StringRecord) -> Value {
@@ -213,5 +244,19 @@ mod tests {
         assert_eq!(rows(TableFormat::Csv, "a,a\n1,2\n"), Err(1));
         assert_eq!(rows(TableFormat::Csv, "a,\n1,2\n"), Err(1));
         assert_eq!(rows(TableFormat::Csv, "a\n"), Ok(vec![]));
+    }
+
+    #[test]
+    fn quotes_that_do_not_add_up_are_told_by_the_line_they_begin_in() {
+        for (text, line) in [
+            ("a,b\n1,\"x\n2,y\n3,z\n", 2),
+            ("a,b\n1,\"x\n y\"\"\n2,z\n", 2),
+            ("a,b\n1,x\n\"2\" ,y\n", 3),
+            ("a,\"b\n", 1),
+        ] {
+            assert_eq!(rows(TableFormat::Csv, text), Err(line), "{text}");
+        }
+        let lone = vec![(2, Some(json!({"a": "5\" wide", "b": "x"})))];
+        assert_eq!(rows(TableFormat::Csv, "a,b\n5\" wide,\"x\""), Ok(lone));
     }
 }

@@ -109,7 +109,7 @@ impl StatusView {
             age_seconds: seconds_since(Some(status.published_at)),
             records: sheets.values().sum(),
             sheets,
-            problems: snapshot.problems().len(),
+            problems: snapshot.public_problems().len(),
             degraded: status.degraded,
             branch_missing: status.branch_missing,
             ahead: status.ahead,
