@@ -7,7 +7,7 @@
 /// are none.
 // Twelve bytes, so that an index needs 32 for each of its values and not 40.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(packed(4))]
+#[repr(Rust, packed(4))]
 pub struct Moment {
     /// From the first of January 1970 on.
     seconds: i64,
