@@ -185,7 +185,7 @@ pub struct RepoArgs {
     /// The repository, bare or not
     #[arg(long, value_name = "DIR", env = "HEADWATER_REPO", default_value = ".")]
     pub repo: PathBuf,
-    /// A file with sheet definitions, used instead of those in the commit
+    /// A file that is read in the place of the commit's headwater.toml
     #[arg(long, value_name = "FILE", env = "HEADWATER_SHEETS")]
     pub sheets: Option<PathBuf>,
 }

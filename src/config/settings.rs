@@ -52,7 +52,7 @@ settings! {
     BRANCH = "branch" "NAME" None, Some("CFP_DATA_BRANCH"), false,
         "The branch to serve; default: the branch of HEAD, or the only one";
     SHEETS = "sheets" "FILE" None, None, false,
-        "A file with sheet definitions, used instead of those in the commit";
+        "A file that is read in the place of the `headwater.toml` of the commit";
     LISTEN = "listen" "ADDR" Some("127.0.0.1:8080"), None, false,
         "The address and port to listen on; port 0 takes a free one and prints it";
     INTERNAL_LISTEN = "internal-listen" "ADDR" None, None, false,
