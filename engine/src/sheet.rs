@@ -113,6 +113,11 @@ impl Sheet {
         self.slots.get(key).and_then(Slot::served)
     }
 
+    /// Returns everything that claims `key`. Logarithmic.
+    pub(crate) fn slot(&self, key: &str) -> Option<&Slot> {
+        self.slots.get(key)
+    }
+
     /// Returns the served records in key order, hidden ones included.
     pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
         self.slots.values().filter_map(Slot::served)

@@ -62,6 +62,14 @@ impl Slot {
         }
     }
 
+    /// Returns the path of the first file, where none of them decodes.
+    pub(crate) fn broken_at(&self) -> Option<&str> {
+        match self {
+            Self::Contested(claimants) if self.served().is_none() => Some(&claimants.first()?.path),
+            _ => None,
+        }
+    }
+
     /// Returns every file that decodes, in the order of their paths.
     pub(super) fn decoded(&self) -> impl Iterator<Item = &Arc<Record>> {
         let (one, several) = match self {

@@ -58,6 +58,7 @@ impl<'a> Files<'a> {
                 let old = self.met(sheet, key, condition)?;
                 let path = match (&old, spec.template.is_every_file()) {
                     (Some(old), true) => old.path.clone(),
+                    (None, true) if let Some(path) = self.broken_at(sheet, key) => path,
                     _ => self.path(&spec, record, Some(key))?,
                 };
                 if old.is_none() && self.key(&spec, &path)? != *key {
@@ -162,6 +163,13 @@ impl<'a> Files<'a> {
         let record = self.before.sheet(sheet.as_str())?.record(key.as_str())?;
         let (path, value, blob) = (record.path(), record.value.clone(), record.blob);
         Some(File { path, value, blob })
+    }
+
+    /// Returns the path of a file that claims the key and cannot be read. It is what a record is put
+    /// in the place of; beside it, the record would be in its way once it is mended.
+    fn broken_at(&self, sheet: &SheetName, key: &Key) -> Option<String> {
+        let slot = self.before.sheet(sheet.as_str())?.slot(key.as_str())?;
+        slot.broken_at().map(str::to_owned)
     }
 
     fn path(

@@ -275,3 +275,24 @@ fn the_first_record_of_an_empty_remote_begins_the_history() {
     assert!(last.changed);
     house.is_lawful();
 }
+
+#[test]
+fn a_file_that_cannot_be_read_is_replaced_and_not_left_beside_the_record() {
+    let mut house = House::new();
+    let define = house.upstream.commit("define").put("notes/a.yml", "- [\n");
+    let definition = "[sheets.notes]\nformat = 'yaml'\npolicy = 'quarantine'\n";
+    // As many that are good as a sheet must have to be served with one that is not.
+    let others = (0..40).map(|n| (format!("notes/n{n}.yml"), "b: 2\n"));
+    define.put("headwater.toml", definition).put_all(others).push();
+    house.reload();
+    assert_eq!(house.engine().snapshot().problems().len(), 1);
+    let mut batch = batch([put("a", json!({"b": 1}))]);
+    batch.operations[0].sheet = SheetName::new("notes");
+    assert!(!house.engine().commit(batch).unwrap().written[0].existed);
+    assert_eq!(
+        git(&house, &["ls-tree", "--name-only", "HEAD", "notes/a.yml", "notes/a.yaml"]),
+        "notes/a.yml\n"
+    );
+    assert_eq!(git(&house, &["cat-file", "blob", "HEAD:notes/a.yml"]), "b: 1\n");
+    assert_eq!(house.engine().snapshot().problems(), []);
+}
