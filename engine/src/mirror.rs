@@ -39,6 +39,7 @@ pub use lock::{LockError, MirrorLock};
 pub use objects::{ObjectError, Objects};
 pub use open::{OpenError, RepositoryFacts};
 pub use push::{PushError, PushErrorKind};
+pub(crate) use quarantine::UNFINISHED;
 pub use read::BlobContent;
 pub use refs::{Expected, RefError};
 pub use remote::{Remote, RemoteError, RemoteOptions};

@@ -211,6 +211,8 @@ mod tests {
         assert_eq!(check(&standard_headers(STANDARD), STANDARD_BODY), [Checked::Valid(2)]);
         let several = format!("v1,bm9uZQ== v1a,{} {STANDARD}", "AAAA");
         assert_eq!(check(&standard_headers(&several), STANDARD_BODY), [Checked::Valid(2)]);
+        let twice = format!("{STANDARD} {STANDARD}");
+        assert_eq!(check(&standard_headers(&twice), STANDARD_BODY), [Checked::Valid(2)]);
         assert_eq!(check(&standard_headers(STANDARD), "{}"), [Checked::Wrong]);
     }
 

@@ -9,11 +9,10 @@ use tempfile::NamedTempFile;
 
 use super::CacheError;
 use crate::fault;
+use crate::mirror::UNFINISHED;
 
 /// From how many bytes on a block of entries is complete.
 pub(super) const BLOCK: usize = 1 << 20;
-/// How the name begins of a file that is still being written.
-const UNFINISHED: &str = "cache-";
 /// The bytes before each block: its length and its checksum.
 pub(super) const FRAME: usize = 4 + 32;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::Mirror;
-use super::quarantine::{OUR_FOLDER, PREFIX};
+use super::quarantine::{OUR_FOLDER, PREFIX, UNFINISHED};
 
 /// The file that is locked, in the git directory.
 const LOCK_FILE: &str = "headwater.lock";
@@ -108,7 +108,8 @@ fn sweep(git_dir: &Path) -> Vec<PathBuf> {
             }
         }
     }
-    stale.extend(files_in(&git_dir.join(OUR_FOLDER)).filter(|path| name_begins(path, PREFIX)));
+    let begun = |path: &PathBuf| name_begins(path, PREFIX) || name_begins(path, UNFINISHED);
+    stale.extend(files_in(&git_dir.join(OUR_FOLDER)).filter(begun));
     stale.extend(
         files_in(&git_dir.join("objects/pack")).filter(|path| is_garbage(path) && is_old(path)),
     );
@@ -184,6 +185,7 @@ mod tests {
             }
         };
         let dead = [
+            "headwater/cache-abc",
             "headwater/quarantine-abc",
             "objects/pack/.tmp-77-pack-1.pack",
             "objects/pack/pack-7777777777777777777777777777777777777777.pack",
@@ -193,10 +195,11 @@ mod tests {
             "refs/remotes/origin/deep/er.lock",
         ];
         make("headwater/quarantine-abc/objects/pack/x.pack", false);
-        for name in &dead[1..4] {
+        make(dead[0], false);
+        for name in &dead[2..5] {
             make(name, true);
         }
-        for name in &dead[4..] {
+        for name in &dead[5..] {
             make(name, false);
         }
         let alive =
