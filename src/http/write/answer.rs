@@ -183,7 +183,8 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
             let code = if error.is_conflict() { Code::Conflict } else { Code::InvalidRecord };
             let told = problems.iter().map(|problem| {
                 let pointer = problem.pointer.clone().unwrap_or_default();
-                FieldError::at_pointer(pointer, problem.message.clone())
+                // It may be the file of another record, which this one is in the way of.
+                FieldError::at_pointer(pointer, format!("{}: {}", problem.path, problem.message))
             });
             listing(code, told.collect())
         }
