@@ -158,7 +158,7 @@ fn a_write_keeps_references_whole() {
     };
     let dangling = json!({ "slug": "new", "people": ["ada", "nobody"] });
     let body = call(Method::PUT, "/api/roles/new", Some(dangling)).problem(422, "invalid_record");
-    let detail = "`people` is the key of no record of people";
+    let detail = "roles/new.toml: `people` is the key of no record of people";
     assert_eq!(body["errors"], json!([{ "pointer": "/people/1", "detail": detail }]));
     let body = call(Method::DELETE, "/api/projects/paws", None).problem(409, "conflict");
     assert!(body["detail"].as_str().unwrap().starts_with("roles/help.toml refers to"), "{body}");
