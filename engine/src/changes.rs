@@ -2,6 +2,7 @@
 //!
 //! It holds no git handle. Each path that a sheet claims is in it once.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -84,13 +85,13 @@ impl ChangeSet {
     ) -> Result<Self, ReadError> {
         let limit = options.record_limit;
         let mut changes = Vec::with_capacity(paths.len());
-        let (mut wanted, mut ignored) = (Vec::new(), Vec::new());
+        let mut wanted = Vec::new();
+        let ignored = passed_over(layout, paths);
+        if !ignored.is_empty() {
+            let (count, paths) = (ignored.len(), ignored[..ignored.len().min(NAMED)].join(", "));
+            tracing::warn!(count, paths, "symlinks and submodules are no records");
+        }
         for change in paths {
-            if change.new.is_some_and(|entry| !is_file(entry.mode))
-                && !layout.claims(&change.path).is_empty()
-            {
-                ignored.push(String::from_utf8_lossy(&change.path));
-            }
             let new = change.new.filter(|entry| is_file(entry.mode));
             let old = change.old.filter(|entry| is_file(entry.mode));
             if new.map(|entry| entry.id) == old.map(|entry| entry.id) {
@@ -115,14 +116,6 @@ impl ChangeSet {
                 changes.push(Change { sheet, now });
             }
         }
-        if !ignored.is_empty() {
-            let (paths, count) = (ignored[..ignored.len().min(NAMED)].join(", "), ignored.len());
-            tracing::warn!(
-                count,
-                paths,
-                "symlinks and submodules are no records and are passed over"
-            );
-        }
         options.progress.begin(wanted.len());
         if let Some(cache) = cache {
             recall(cache, &mut changes, &mut wanted)?;
@@ -140,6 +133,15 @@ impl ChangeSet {
         }
         Ok(Self(changes))
     }
+}
+
+/// Returns the paths at which there is a symlink or a submodule now, and would be a record if it were
+/// a file.
+fn passed_over<'p>(layout: &Layout, paths: &'p [PathChange]) -> Vec<Cow<'p, str>> {
+    let no_file = |change: &&PathChange| change.new.is_some_and(|entry| !is_file(entry.mode));
+    let claimed = |change: &&PathChange| !layout.claims(&change.path).is_empty();
+    let paths = paths.iter().filter(no_file).filter(claimed);
+    paths.map(|change| String::from_utf8_lossy(&change.path)).collect()
 }
 
 /// Fills in what the cache has, and leaves in `wanted` what it has not.
@@ -271,6 +273,23 @@ mod tests {
         ];
         assert_eq!(changed(&upstream, [&first, &second], 50), expected);
         assert!(changed(&upstream, [&second, &second], 50).is_empty());
+    }
+
+    #[test]
+    fn symlinks_and_submodules_are_named_where_records_would_be() {
+        let mut upstream = Upstream::new();
+        let commit = upstream.commit("first").put("a/file.json", "{}");
+        let commit = commit.put_mode("a/link.json", 0o120_000, "file.json");
+        let commit = commit.put_mode("a/module.json", 0o160_000, "1".repeat(40));
+        let commit = commit.put_mode("a/module", 0o160_000, "1".repeat(40)).push();
+        let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+        let objects = mirror.objects().unwrap();
+        let tree = objects.commit(commit.parse().unwrap()).unwrap().tree;
+        let layout = Layout::read(&gather(&objects, tree, None).unwrap());
+        let paths = objects.diff(None, Some(tree)).unwrap();
+        assert_eq!(passed_over(&layout, &paths), ["a/link.json", "a/module.json"]);
+        let changes = ChangeSet::read(&objects, &layout, &paths, None, &LoadOptions::default());
+        assert_eq!(changes.unwrap().into_changes().len(), 1, "the file alone");
     }
 
     #[test]

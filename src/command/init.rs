@@ -38,7 +38,8 @@ fn definition(sheet: &Sheet) -> String {
     if outside > 0 {
         let files = count(outside, "record");
         let said = format!(
-            "# {files} in the root of the repository would be left out: a sheet has a\n# folder, and these are in none\n"
+            "# {files} in the root of the repository would be left out: a sheet has a\n\
+             # folder, and these are in none\n"
         );
         return if outside == sheet.len() { said } else { said + &of_folder(sheet) };
     }

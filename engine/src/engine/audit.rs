@@ -68,6 +68,21 @@ mod tests {
         EngineConfig::of(folder.path().join("mirror.git"), Some(Arc::new(remote)))
     }
 
+    /// An engine that serves one record.
+    fn opened() -> (Upstream, TempDir, Engine) {
+        let mut upstream = Upstream::new();
+        let first = upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
+        first.put("people/ada.toml", "slug = \"ada\"\n").push();
+        let folder = TempDir::new().unwrap();
+        let engine = Engine::open(config(&upstream, &folder), Arc::default()).unwrap();
+        (upstream, folder, engine)
+    }
+
+    fn audited(engine: &Engine) -> ReloadOutcome {
+        let report = engine.reload(RequestKind::Audit, Trigger::Operator).unwrap();
+        report.result.as_ref().unwrap().clone()
+    }
+
     /// Publishes the state of the commit before under the name of this one.
     fn corrupt(engine: &Engine, upstream: &mut Upstream) {
         let objects = engine.shared.mirror.objects().unwrap();
@@ -81,15 +96,8 @@ mod tests {
 
     #[test]
     fn a_state_that_is_not_its_commits_is_found_and_built_anew() {
-        let mut upstream = Upstream::new();
-        let first = upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
-        first.put("people/ada.toml", "slug = \"ada\"\n").push();
-        let folder = TempDir::new().unwrap();
-        let engine = Engine::open(config(&upstream, &folder), Arc::default()).unwrap();
-        let audit = || {
-            let report = engine.reload(RequestKind::Audit, Trigger::Operator).unwrap();
-            report.result.as_ref().unwrap().clone()
-        };
+        let (mut upstream, _folder, engine) = opened();
+        let audit = || audited(&engine);
         assert_eq!(audit().kind, OutcomeKind::Unchanged);
 
         corrupt(&engine, &mut upstream);
@@ -107,15 +115,8 @@ mod tests {
 
     #[test]
     fn a_text_index_that_is_not_the_records_is_found_and_built_anew() {
-        let mut upstream = Upstream::new();
-        let first = upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
-        first.put("people/ada.toml", "slug = \"ada\"\n").push();
-        let folder = TempDir::new().unwrap();
-        let engine = Engine::open(config(&upstream, &folder), Arc::default()).unwrap();
-        let audit = || {
-            let report = engine.reload(RequestKind::Audit, Trigger::Operator).unwrap();
-            report.result.as_ref().unwrap().clone()
-        };
+        let (_upstream, _folder, engine) = opened();
+        let audit = || audited(&engine);
         let right = engine.snapshot();
         let lost = right.with_text(Snapshot::empty().text().clone());
         engine.shared.publish(Arc::new(lost), false, &[]);

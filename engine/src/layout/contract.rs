@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::decode::toml_1_0;
 
 use super::DefinitionFile;
+use super::name::UNSTORABLE;
 
 const FOLDER: &str = ".gitsheets/contracts/";
 
@@ -19,7 +20,7 @@ pub(super) fn is_contract_name(name: &str) -> bool {
         && host.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'));
     let mut rest = segments.peekable();
     let fit = |segment: &str| {
-        let forbidden = |c: char| c < ' ' || "<>:\"|?*".contains(c);
+        let forbidden = |c: char| c < ' ' || c == ':' || UNSTORABLE.contains(&c);
         !segment.is_empty() && segment != "." && segment != ".." && !segment.contains(forbidden)
     };
     is_host && rest.peek().is_some() && rest.all(fit)

@@ -25,10 +25,9 @@ pub(crate) fn fault(path: &[u8]) -> Option<(Rule, &'static str)> {
     hostile.map(|message| (Rule::HostileName, message))
 }
 
-/// Says whether Windows refuses a file of this path. Such files are read where they are; none is made.
-pub(crate) fn is_unstorable(path: &str) -> bool {
-    path.contains(['<', '>', '"', '|', '?', '*'])
-}
+/// What Windows refuses in names, beside what is hostile everywhere. A file with such a name is read
+/// where there is one; none is made.
+pub(crate) const UNSTORABLE: [char; 6] = ['<', '>', '"', '|', '?', '*'];
 
 fn component_fault(name: &str) -> Option<&'static str> {
     if name.is_empty() || name == "." || name == ".." {

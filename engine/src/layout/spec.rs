@@ -222,7 +222,9 @@ impl SheetSpec {
         let defines = path == "headwater.toml" || path.starts_with(".gitsheets/");
         let fault = fault.map(|(_, message)| message);
         let fault = fault.or(defines.then_some("a file there defines sheets"));
-        match fault.or(name::is_unstorable(below).then_some("some systems cannot store the name")) {
+        match fault
+            .or(below.contains(name::UNSTORABLE).then_some("some systems cannot store the name"))
+        {
             Some(message) => Err(RenderError::Hostile { path, message }),
             None => Ok(path),
         }

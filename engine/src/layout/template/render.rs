@@ -2,6 +2,7 @@
 
 use crate::value::{Json, Kind, Value};
 
+use super::super::name::{UNSTORABLE, fault};
 use super::{Component, Part, Template};
 
 /// A record whose path cannot be told from its fields.
@@ -61,7 +62,8 @@ impl Template {
                 Component::Rest(None) => return Err(RenderError::NoTemplate),
             };
             let refused = |character: &char| {
-                matches!(character, '<' | '>' | ':' | '"' | '|' | '?' | '*' | '\0'..='\x1f')
+                UNSTORABLE.contains(character)
+                    || matches!(character, ':' | '\0'..='\x1f')
                     || (*character == '/' && !recursive)
             };
             if let Some(character) = text.chars().find(refused) {
@@ -70,7 +72,7 @@ impl Template {
             path.push(text);
         }
         let path = path.join("/");
-        match super::super::name::fault(path.as_bytes()) {
+        match fault(path.as_bytes()) {
             Some((_, message)) => Err(RenderError::Hostile { path, message }),
             None => Ok(path),
         }
