@@ -57,6 +57,8 @@ pub enum Trigger {
     Operator,
     /// A push of ours that the remote did not take, because it has moved on.
     Push,
+    /// A write that found the branch moved by somebody else.
+    Write,
 }
 
 impl Trigger {
@@ -69,6 +71,7 @@ impl Trigger {
             Self::Audit => "audit",
             Self::Operator => "operator",
             Self::Push => "push",
+            Self::Write => "write",
         }
     }
 }

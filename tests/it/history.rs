@@ -1,13 +1,18 @@
 //! What many clients see of one server, checked as a history: no client goes back in time, everybody
 //! reads what they wrote, and of those who change one version one wins.
 
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use headwater_testkit::git;
+use headwater_testkit::{Upstream, git};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::RwLock;
+use tokio::task::JoinHandle;
 
 use crate::harness::{TestServer, people};
 
@@ -23,7 +28,8 @@ fn duration() -> Duration {
 /// One client and what it saw.
 struct Observer {
     client: Client,
-    base: String,
+    /// Where the server is. Whoever restarts it holds the lock, so that no call is cut off.
+    base: Arc<RwLock<String>>,
     number: usize,
     /// The commits of its answers, in their order, each once in a row.
     commits: Vec<String>,
@@ -44,7 +50,8 @@ impl Observer {
         tag: Option<&str>,
         body: Option<Value>,
     ) -> Seen {
-        let mut call = self.client.request(method, format!("{}{path}", self.base));
+        let base = self.base.read().await;
+        let mut call = self.client.request(method, format!("{base}{path}"));
         call = call.bearer_auth(TOKEN);
         if let Some(tag) = tag {
             call = call.header("if-match", tag);
@@ -62,6 +69,7 @@ impl Observer {
             self.commits.push(commit);
         }
         let body = answer.json().await.unwrap_or_default();
+        drop(base);
         Seen { status, tag, body }
     }
 
@@ -95,58 +103,122 @@ impl Observer {
     }
 }
 
+/// The clients of one server.
+struct Crowd {
+    base: Arc<RwLock<String>>,
+    over: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<(Vec<String>, u64)>>,
+}
+
+impl Crowd {
+    fn of(server: &TestServer) -> Self {
+        let address = server.url("").trim_end_matches('/').to_owned();
+        let (base, over) = (Arc::new(RwLock::new(address)), Arc::new(AtomicBool::new(false)));
+        let observer = |number| Observer {
+            client: Client::new(),
+            base: base.clone(),
+            number,
+            commits: vec![],
+        };
+        let clients = (0..CLIENTS)
+            .map(|number| server.runtime().spawn(observer(number).run(over.clone())))
+            .collect();
+        Self { base, over, clients }
+    }
+
+    /// Restarts the server between two calls of each client.
+    fn restart(&self, server: &mut TestServer) {
+        let mut base = server.runtime().block_on(self.base.clone().write_owned());
+        server.restart();
+        server.url("").trim_end_matches('/').clone_into(&mut base);
+    }
+
+    /// Lets the clients end, and checks what they saw against the history in `repository`.
+    fn end(self, server: &TestServer, repository: &Path) {
+        self.over.store(true, Ordering::Relaxed);
+        let ended = self.clients.into_iter();
+        let seen: Vec<_> = ended.map(|client| server.runtime().block_on(client).unwrap()).collect();
+        let listed = git(repository, ["rev-list", "--first-parent", "--reverse", "HEAD"]);
+        let place: HashMap<&str, usize> =
+            listed.lines().enumerate().map(|(place, commit)| (commit, place)).collect();
+        let mut added = 0;
+        for (number, (commits, taken)) in seen.iter().enumerate() {
+            added += taken;
+            let places: Vec<_> = commits.iter().map(|commit| place[commit.as_str()]).collect();
+            assert!(places.is_sorted(), "client {number} went back in time: {places:?}");
+        }
+        assert_eq!(server.get("/api/people/counter").json()["age"], added);
+        let answers: usize = seen.iter().map(|(commits, _)| commits.len()).sum();
+        assert!(added > 0);
+        println!(
+            "{} commits, {added} additions, {answers} commits seen by {CLIENTS} clients",
+            listed.lines().count(),
+        );
+    }
+}
+
+/// A remote with a counter, and the file that says who may write.
+struct Scene {
+    upstream: Upstream,
+    folder: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[[token]]\nname = \"c\"\nsecret = \"{TOKEN}\"\nauthor = \"C <c@example.org>\"\n"
+        );
+        std::fs::write(folder.path().join("tokens.toml"), text).unwrap();
+        let mut upstream = people();
+        let counter = upstream.commit("counter");
+        counter.put("people/counter.toml", "age = 0\nslug = \"counter\"\n").push();
+        Self { upstream, folder }
+    }
+
+    fn server(&self, remote: &str, settings: &[(&str, &str)]) -> TestServer {
+        let tokens = self.folder.path().join("tokens.toml");
+        let tokens = ("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap());
+        TestServer::with(remote, &[&[tokens], settings].concat())
+    }
+}
+
 #[test]
 fn no_client_goes_back_in_time_and_of_those_who_change_one_version_one_wins() {
-    let folder = tempfile::tempdir().unwrap();
-    let tokens = folder.path().join("tokens.toml");
-    let text =
-        format!("[[token]]\nname = \"c\"\nsecret = \"{TOKEN}\"\nauthor = \"C <c@example.org>\"\n");
-    std::fs::write(&tokens, text).unwrap();
-    let mut upstream = people();
-    upstream.commit("counter").put("people/counter.toml", "age = 0\nslug = \"counter\"\n").push();
-    let settings = [("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap())];
-    let server = TestServer::with(&upstream.url(), &settings);
-    let over = Arc::new(AtomicBool::new(false));
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|number| {
-            let observer = Observer {
-                client: Client::new(),
-                base: server.url("").trim_end_matches('/').to_owned(),
-                number,
-                commits: vec![],
-            };
-            server.runtime().spawn(observer.run(over.clone()))
-        })
-        .collect();
+    let scene = Scene::new();
+    let mut server = scene.server(&scene.upstream.url(), &[]);
+    let crowd = Crowd::of(&server);
     // Meanwhile the remote comes and goes, and is asked all the time.
-    let (failed, begun) = (AtomicU64::new(0), std::time::Instant::now());
+    let (mut failed, begun) = (0_u64, Instant::now());
     while begun.elapsed() < duration() {
         // Without this file it is no repository. The folder stays: a push that is under way would make
         // it again.
-        let (head, away) = (upstream.path().join("HEAD"), upstream.path().join("HEAD.away"));
+        let remote = scene.upstream.path();
+        let (head, away) = (remote.join("HEAD"), remote.join("HEAD.away"));
         std::fs::rename(&head, &away).unwrap();
-        failed.fetch_add(u64::from(server.reload().status == 502), Ordering::Relaxed);
+        failed += u64::from(server.reload().status == 502);
         std::fs::rename(&away, &head).unwrap();
         assert_eq!(server.reload().status, 200);
     }
-    over.store(true, Ordering::Relaxed);
-    let seen: Vec<_> =
-        clients.into_iter().map(|client| server.runtime().block_on(client).unwrap()).collect();
-    let listed = git(server.mirror(), ["rev-list", "--first-parent", "--reverse", "HEAD"]);
-    let place: std::collections::HashMap<&str, usize> =
-        listed.lines().enumerate().map(|(place, commit)| (commit, place)).collect();
-    let mut added = 0;
-    for (number, (commits, taken)) in seen.iter().enumerate() {
-        added += taken;
-        let places: Vec<_> = commits.iter().map(|commit| place[commit.as_str()]).collect();
-        assert!(places.is_sorted(), "client {number} went back in time: {places:?}");
+    crowd.restart(&mut server);
+    crowd.end(&server, &server.mirror());
+    assert!(failed > 0);
+}
+
+#[test]
+fn without_a_remote_no_client_goes_back_in_time_either() {
+    let scene = Scene::new();
+    let repository = scene.upstream.path();
+    let settings =
+        [("HEADWATER_REPO", repository.to_str().unwrap()), ("HEADWATER_POLL_INTERVAL", "1")];
+    let mut server = scene.server("unset", &settings);
+    let crowd = Crowd::of(&server);
+    let begun = Instant::now();
+    while begun.elapsed() < duration() {
+        for _ in 0..32 {
+            assert_eq!(server.reload().status, 200);
+        }
+        crowd.restart(&mut server);
     }
-    assert_eq!(server.get("/api/people/counter").json()["age"], added);
-    let answers: usize = seen.iter().map(|(commits, _)| commits.len()).sum();
-    assert!(added > 0 && failed.load(Ordering::Relaxed) > 0);
-    println!(
-        "{} commits, {added} additions, {answers} commits seen by {CLIENTS} clients, {} reloads failed",
-        listed.lines().count(),
-        failed.load(Ordering::Relaxed)
-    );
+    crowd.end(&server, repository);
 }

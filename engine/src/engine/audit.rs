@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 use super::Shared;
 use super::error::ReloadError;
 use crate::fault;
-use crate::load::{LoadError, finish, prepare};
+use crate::load::{LoadError, advance, finish, prepare};
 use crate::plan::RebuildReason;
 use crate::report::{OutcomeKind, ReloadOutcome};
 use crate::snapshot::{Snapshot, count};
@@ -38,9 +38,21 @@ impl Shared {
             return Ok(outcome);
         }
         tracing::error!(%commit, digest = %was, "the published state is not what its commit says");
-        outcome.changed = count(&changed);
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
+        // What was written meanwhile goes on top: the state never goes back to the audited commit.
+        let now = self.published.load_full();
+        let (state, changed) = if now.commit() == commit {
+            (state, changed)
+        } else {
+            let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+            let later = advance(&objects, Some(&state), now.commit(), &self.load);
+            let (later, _) = later.map_err(ReloadError::Load)?;
+            let changed = Arc::new(later.differences(&now));
+            (later, changed)
+        };
+        outcome.changed = count(&changed);
+        outcome.new = state.commit();
         (outcome.kind, outcome.reason) = (OutcomeKind::Rebuilt, reason);
         outcome.digest = state.digest();
         self.publish(Arc::new(state), true, &changed);

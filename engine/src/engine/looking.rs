@@ -40,10 +40,10 @@ impl Seen {
 }
 
 impl Shared {
-    /// Asks the remote, or the local branch where there is none, and judges the move.
-    pub(super) fn look(&self, kind: RequestKind) -> Result<Seen, ReloadError> {
+    /// Asks the remote and judges the move; `None` where there is no remote to ask.
+    pub(super) fn look(&self, kind: RequestKind) -> Result<Option<Seen>, ReloadError> {
+        let Some(remote) = &self.remote else { return Ok(None) };
         let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(remote) = &self.remote else { return self.look_locally() };
         // The fetch moves what the note is taken from.
         self.note_synced();
         let fetched = match self.mirror.fetch(remote, &self.branch, &self.fetch) {
@@ -57,7 +57,7 @@ impl Shared {
                 let objects = self.mirror.objects().map_err(ReloadError::Open)?;
                 let local =
                     objects.reference(&self.branch_ref()).map_err(ReloadError::Reference)?;
-                return Ok(Seen::nothing(local));
+                return Ok(Some(Seen::nothing(local)));
             }
             Err(error) => return Err(ReloadError::Fetch(error)),
         };
@@ -74,7 +74,7 @@ impl Shared {
                 let mut status = self.status();
                 (status.remote_empty, status.branch_missing) = (true, false);
                 (status.ahead, status.fetched_at) = (ahead, Some(SystemTime::now()));
-                return Ok(Seen { ahead, reached: true, ..Seen::nothing(local) });
+                return Ok(Some(Seen { ahead, reached: true, ..Seen::nothing(local) }));
             }
             RemoteHead::Empty | RemoteHead::BranchMissing => {
                 self.status().branch_missing = true;
@@ -84,7 +84,7 @@ impl Shared {
         fault::step("reload.judge");
         let seen = judge(&objects, head, local, synced)?;
         self.note_seen(head, &seen);
-        Ok(self.by_policy(seen))
+        Ok(Some(self.by_policy(seen)))
     }
 
     /// Lets the branch go along with one that was rewritten, where the policy says so.
@@ -103,10 +103,19 @@ impl Shared {
         }
     }
 
-    /// Judges the move again where something was written, or pushed, since the fetch.
-    pub(super) fn judged_again(&self, objects: &Objects, seen: Seen) -> Result<Seen, ReloadError> {
-        let (Some(_), Some(head)) = (&self.remote, seen.remote) else { return Ok(seen) };
+    /// Judges where the branch may go, as of now: what was written or pushed since the fetch
+    /// counts. Whoever calls it holds the writer, so that no write of ours moves the branch after.
+    pub(super) fn judged(
+        &self,
+        objects: &Objects,
+        fetched: Option<Seen>,
+    ) -> Result<Seen, ReloadError> {
+        // A head that was read before the writer was taken may be older than what a write published.
+        let Some(seen) = fetched else { return self.look_locally(objects) };
         let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+        let Some(head) = seen.remote else {
+            return Ok(Seen { local: read(&self.branch_ref())?, ..seen });
+        };
         let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
         if (local, synced) == (seen.local, seen.synced) {
             return Ok(seen);
@@ -124,8 +133,8 @@ impl Shared {
         Ok(self.by_policy(seen))
     }
 
-    fn look_locally(&self) -> Result<Seen, ReloadError> {
-        let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+    /// Asks the local branch, where there is no remote, and judges the move.
+    fn look_locally(&self, objects: &Objects) -> Result<Seen, ReloadError> {
         let head = objects.reference(&self.branch_ref()).map_err(ReloadError::Reference)?;
         let published = self.published.load().commit();
         let Some(head) = head else {
@@ -136,9 +145,9 @@ impl Shared {
             return Err(ReloadError::BranchMissing { branch: self.branch.clone() });
         };
         let base = (!published.is_zero()).then_some(published);
-        let seen = judge(&objects, head, base, base)?;
+        let seen = judge(objects, head, base, base)?;
         self.note_seen(head, &seen);
-        // Nothing is written to a repository that is followed where it is.
+        // Where there is nothing to push to, no commit is ahead of anything.
         Ok(self.by_policy(Seen { ahead: 0, ..seen }))
     }
 

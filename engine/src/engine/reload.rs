@@ -73,13 +73,13 @@ impl Shared {
     fn reload(&self, id: ReloadId, kind: RequestKind) -> Result<ReloadOutcome, ReloadError> {
         let mut timings = Timings::default();
         let begun = Instant::now();
-        let seen = self.look(kind)?;
+        let fetched = self.look(kind)?;
         timings.fetch = begun.elapsed();
 
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let objects = self.mirror.objects().map_err(ReloadError::Open)?;
         fault::step("reload.prepare");
-        let seen = self.judged_again(&objects, seen)?;
+        let seen = self.judged(&objects, fetched)?;
         let published = self.published.load_full();
         let through = self.let_through(kind, &seen)?;
         let pinned = self.status().pinned.filter(|_| !through);

@@ -14,17 +14,20 @@ use std::time::SystemTime;
 
 use super::held::HeldReason;
 use super::repeats::Repeats;
-use super::{Engine, Shared};
+use super::{Asker, Engine, Request, RequestKind, Shared, Verdict};
 use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
-use crate::mirror::{Durability, Expected, Identity, Signature, Stage};
+use crate::mirror::{Durability, Expected, Identity, RefError, Signature, Stage};
+use crate::report::Trigger;
 use crate::snapshot::Snapshot;
 use crate::write::{self, Batch, Change, Committed, Gate, Repeat, State, StoreError, WriteError};
 
 /// How many batches may wait.
 const WAITING: usize = 1_000;
+/// How often a group is tried again because somebody else moved the branch meanwhile.
+const OVERTAKEN: usize = 4;
 /// How many become commits in one go, which bounds how long a reload waits for the writer.
 const GROUP: usize = 64;
 
@@ -167,12 +170,16 @@ impl Shared {
         while let Some(group) = self.writing.next() {
             let (batches, callers): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|waiting| (waiting.batch, waiting.done)).unzip();
-            let written = catch_unwind(AssertUnwindSafe(|| self.write_group(&batches)));
-            let written = written.unwrap_or_else(|panic| {
-                let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-                let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-                Err(Failure::Store(StoreError::Panic { message: text.unwrap_or_default() }))
-            });
+            let mut written = self.try_group(&batches);
+            for _ in 0..OVERTAKEN {
+                // Where the branch has no remote, others push to it beside us: what they pushed is
+                // published first, and ours goes on top.
+                if self.remote.is_some() || !written.as_ref().is_err_and(Failure::is_overtaken) {
+                    break;
+                }
+                self.reload_and_wait();
+                written = self.try_group(&batches);
+            }
             let results = written.unwrap_or_else(|failure| failure.told(batches.len()));
             // Before the callers are told, so that they can wait for what comes behind.
             self.chores.wake();
@@ -182,6 +189,27 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Writes a group; a panic is a failure of it.
+    fn try_group(&self, batches: &[Batch]) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
+        let written = catch_unwind(AssertUnwindSafe(|| self.write_group(batches)));
+        written.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(Failure::Store(StoreError::Panic { message: text.unwrap_or_default() }))
+        })
+    }
+
+    /// Asks for a reload and waits for its end; returns at once when the engine is shut down.
+    fn reload_and_wait(&self) {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let done = Box::new(move |_: Verdict| sender.send(()).unwrap_or_default());
+        let (kind, trigger) = (RequestKind::Reload, Trigger::Write);
+        let request = Request { kind, trigger, reserved: None };
+        self.flight.join(&self.ledger, request, vec![Asker { commit: None, done }]);
+        // Without a sender the request was dropped, and there is nothing to wait for.
+        let _ = receiver.recv();
     }
 
     /// Makes a commit of each batch that can be one, stores them and publishes the last.
@@ -356,6 +384,15 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
+    /// Says whether somebody else moved the branch, so that a reload comes first.
+    fn is_overtaken(&self) -> bool {
+        matches!(
+            self,
+            Self::Gate(Gate::OutOfStep)
+                | Self::Store(StoreError::Reference(RefError::Moved { .. }))
+        )
+    }
+
     /// Returns what each of so many callers is told.
     fn told(self, callers: usize) -> Vec<Result<Committed, WriteError>> {
         match self {

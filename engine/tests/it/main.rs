@@ -8,6 +8,7 @@ mod house;
 mod law;
 mod layers;
 mod limits;
+mod local;
 mod model;
 mod pins;
 mod power;
