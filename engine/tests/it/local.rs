@@ -73,6 +73,15 @@ impl Local {
     }
 }
 
+/// Lets the others end when this test does, even where it fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_reload_beside_writes_never_publishes_an_older_commit() {
     let local = Local::new();
@@ -87,13 +96,13 @@ fn a_reload_beside_writes_never_publishes_an_older_commit() {
                 reloads.fetch_add(1, Ordering::Relaxed);
             }
         });
+        let _over = Over(&over);
         for number in 0..writes() {
             let written = local.write(number);
             let served = local.engine.snapshot();
             assert_eq!(served.commit(), written);
             assert!(served.visible("people", &format!("r{number}")).is_some());
         }
-        over.store(true, Ordering::Relaxed);
     });
     assert!(reloads.load(Ordering::Relaxed) > 0);
     local.never_went_back();
