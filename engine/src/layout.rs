@@ -14,6 +14,7 @@ mod settings;
 mod sort;
 mod spec;
 mod template;
+mod territory;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub use sort::{SortField, SortRule};
 pub use spec::{Policy, SheetSpec};
 pub(crate) use template::rendered_float;
 pub use template::{Mismatch, RenderError, Template, TemplateError};
+pub(crate) use territory::is_reserved;
 
 /// The sheet of the files directly in the root, where nothing is declared.
 const ROOT: &str = "root";
@@ -154,18 +156,6 @@ impl Layout {
     /// folder that comes or goes changes nothing for the files of the others.
     pub fn reads_alike(&self, next: &Self) -> bool {
         self.0.inferred == next.0.inferred && (self.0.inferred || self.ids().eq(next.ids()))
-    }
-
-    /// Returns the path of the attachment `name` of the record of `sheet` at `path`; `None` where it
-    /// cannot have one of that name: what another sheet takes for a record, or what says how files
-    /// are read, is no attachment.
-    pub fn attachment_of(&self, sheet: &SheetSpec, path: &str, name: &str) -> Option<String> {
-        let attachment = format!("{}/{name}", sheet.attachments_of(path)?);
-        let fits = !name.contains('/')
-            && name::fault(attachment.as_bytes()).is_none()
-            && !attachment.starts_with(".gitsheets/")
-            && self.claims(attachment.as_bytes()).is_empty();
-        fits.then_some(attachment)
     }
 
     /// Returns what the file at `path` claims: mostly nothing or one key, and several where

@@ -323,10 +323,12 @@ fn attempt(
     fault("load.layout").map_err(unreadable)?;
     let tree = tree_of(objects, target)?;
     let old_tree = base.map(|base| tree_of(objects, base.commit()));
-    let layout = match (base, &old_tree) {
-        (Some(base), Some(Ok(old))) if is_kept(objects, *old, tree) => base.layout().clone(),
-        _ => read_layout(objects, tree, target, options)?,
+    let known = match (base, &old_tree) {
+        (Some(base), Some(Ok(old))) => Some((base.layout(), *old)),
+        _ => None,
     };
+    let layout = layout_of(objects, known, tree, options)
+        .map_err(|source| LoadError::Definitions { commit: target, source })?;
     let mut facts = Facts {
         published: base.map(Snapshot::commit),
         target,
@@ -403,15 +405,24 @@ fn is_kept(objects: &Objects, old: Option<TreeId>, new: Option<TreeId>) -> bool 
         .is_some_and(|(old, new)| definitions::are_alike(objects, old, new).unwrap_or(false))
 }
 
-fn read_layout(
+/// Returns the layout of `tree`: the one that is `known`, of another tree, if both say the same.
+///
+/// # Errors
+///
+/// Fails only on a damaged repository.
+pub(crate) fn layout_of(
     objects: &Objects,
+    known: Option<(&Layout, Option<TreeId>)>,
     tree: Option<TreeId>,
-    commit: CommitId,
     options: &LoadOptions,
-) -> Result<Layout, LoadError> {
+) -> Result<Layout, DefinitionError> {
+    if let Some((layout, old)) = known
+        && is_kept(objects, old, tree)
+    {
+        return Ok(layout.clone());
+    }
     let Some(tree) = tree else { return Ok(Layout::empty()) };
-    let files = definitions::gather(objects, tree, options.sheets.as_ref())
-        .map_err(|source| LoadError::Definitions { commit, source })?;
+    let files = definitions::gather(objects, tree, options.sheets.as_ref())?;
     Ok(Layout::read(&files))
 }
 

@@ -96,8 +96,8 @@ fn put(
             tracing::info!(%commit, "nothing is left of the commit: the remote has the same change");
         } else {
             tree = next;
-            seconds = committer.seconds.max(seconds);
-            let committer = Signature { seconds, ..committer.clone() };
+            let committer = committer.on_top_of(seconds);
+            seconds = committer.seconds;
             rebased.head = stage.commit_again(*commit, tree, rebased.head, &committer)?;
             rebased.made += 1;
         }

@@ -7,9 +7,13 @@
 mod batch;
 mod error;
 mod files;
+mod scope;
+mod weight;
 
 pub use batch::{Change, State, commit, repeat_of};
 pub use error::{Gate, StoreError, WriteError};
+pub use scope::Scope;
+pub use weight::{HEAVIEST, weight, weight_of_text};
 
 use std::sync::Arc;
 
@@ -43,6 +47,8 @@ pub struct Batch {
     pub operations: Vec<Operation>,
     /// Who makes the change.
     pub author: Identity,
+    /// What the author may change.
+    pub scope: Scope,
     /// The message of the commit without trailers.
     pub message: String,
     /// The trailers, in their order.
@@ -54,9 +60,11 @@ pub struct Batch {
 /// How a request is known again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repeat {
+    /// Who asks: the value of the trailer `Actor-Slug`. Each has keys of their own.
+    pub actor: String,
     /// The key that the caller chose.
     pub key: String,
-    /// Stands for who asks and for what.
+    /// Stands for what is asked for, and under which condition.
     pub digest: String,
 }
 
@@ -138,8 +146,8 @@ pub struct Committed {
     pub commit: CommitId,
     /// Whether it made a commit.
     pub changed: bool,
-    /// Whether the commit was made by an earlier request with the same key. Nothing is told of the
-    /// records then.
+    /// Whether an earlier request with the same key had this outcome. Nothing is told of the records
+    /// then.
     pub repeated: bool,
     /// What became of each operation's record.
     pub written: Vec<Written>,

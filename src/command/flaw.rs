@@ -91,7 +91,10 @@ fn exit(error: &WriteError) -> Exit {
             Exit::Unavailable
         }
         WriteError::Store(store) if store.is_contention() => Exit::Unavailable,
-        WriteError::Store(_) | WriteError::Repository(_) | WriteError::Read(_) => Exit::Software,
+        WriteError::Store(_)
+        | WriteError::Repository(_)
+        | WriteError::Definitions(_)
+        | WriteError::Read(_) => Exit::Software,
         _ => Exit::Data,
     }
 }

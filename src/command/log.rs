@@ -7,13 +7,12 @@ use headwater_engine::layout::RenderError;
 use headwater_engine::mirror::{CommitFacts, ObjectError, Objects};
 use headwater_engine::snapshot::Snapshot;
 use serde_json::json;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::place::sheet_of;
 use super::repository::Repository;
 use crate::cli::{LogArgs, RecordPlace};
 use crate::exit::{Exit, Failure};
+use crate::http::view::time_of;
 
 /// Writes the first parents of a commit, newest first: hash, time, author and subject. With a
 /// record, those whose file differs from that of the first parent.
@@ -90,8 +89,7 @@ fn touches(
 }
 
 fn entry(commit: CommitId, facts: &CommitFacts, author: &str, is_json: bool) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(facts.author_time);
-    let time = time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default();
+    let time = time_of(facts.author_time);
     let subject = &facts.subject;
     if is_json {
         let commit = commit.to_string();

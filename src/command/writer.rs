@@ -8,7 +8,7 @@ use headwater_engine::engine::{Engine, EngineStatus, Ledger};
 use headwater_engine::id::{CommitId, SheetName};
 use headwater_engine::mirror::{Identity, Mirror, MirrorOptions};
 use headwater_engine::snapshot::Snapshot;
-use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, WriteError};
+use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, Scope, WriteError};
 use serde_json::{Map, Value};
 
 use super::place::count;
@@ -70,8 +70,8 @@ impl Writer {
         otherwise: &str,
     ) -> Result<Committed, WriteError> {
         let message = self.message.clone().unwrap_or_else(|| otherwise.to_owned());
-        let (author, trailers) = (self.author.clone(), Vec::new());
-        let batch = Batch { operations, author, message, trailers, repeat: None };
+        let (author, scope, trailers) = (self.author.clone(), Scope::Every, Vec::new());
+        let batch = Batch { operations, author, scope, message, trailers, repeat: None };
         let done = self.engine.commit(batch)?;
         // Each command leaves a pack behind, and nobody else may ever merge them.
         self.engine.settle();

@@ -1,6 +1,8 @@
 //! Who may write: the tokens of a TOML file.
 
+use headwater_engine::id::SheetName;
 use headwater_engine::mirror::Identity;
+use headwater_engine::write::Scope;
 use serde::Deserialize;
 
 use super::{ConfigError, Secret};
@@ -16,8 +18,8 @@ pub struct Token {
     secret: Secret,
     /// Who is the author of what is written with it.
     pub author: Identity,
-    /// The sheets it is for; `None` for all.
-    sheets: Option<Vec<String>>,
+    /// The sheets it is for.
+    pub scope: Scope,
     /// Whether the caller may name the author: it is a front end with users of its own.
     pub names_author: bool,
 }
@@ -67,7 +69,10 @@ impl Tokens {
             let author = Identity::parse(&author)
                 .map_err(|_| invalid(format!("has no author `Name <address>` for {name:?}")))?;
             let secret = Secret::new(setting, &secret)?;
-            tokens.push(Token { name, secret, author, sheets, names_author });
+            let scope = sheets.map_or(Scope::Every, |sheets| {
+                Scope::Only(sheets.into_iter().map(SheetName::new).collect())
+            });
+            tokens.push(Token { name, secret, author, scope, names_author });
         }
         Ok(Self(tokens))
     }
@@ -77,13 +82,6 @@ impl Tokens {
     pub fn matching(&self, given: &[u8]) -> Option<&Token> {
         let compared = self.0.iter().map(|token| (token, token.secret.matches(given)));
         compared.fold(None, |found, (token, same)| found.or(same.then_some(token)))
-    }
-}
-
-impl Token {
-    /// Says whether it is for the sheet.
-    pub fn opens(&self, sheet: &str) -> bool {
-        self.sheets.as_ref().is_none_or(|sheets| sheets.iter().any(|name| name == sheet))
     }
 }
 
@@ -100,10 +98,11 @@ mod tests {
     fn a_token_is_found_by_its_secret_and_is_for_its_sheets() {
         let tokens = Tokens::parse("s", FILE).unwrap();
         let site = tokens.matching(b"the-secret-of-the-site").unwrap();
-        assert!(site.opens("anything") && site.names_author);
+        let sheet = |name: &str| SheetName::new(name);
+        assert!(site.scope.opens(&sheet("anything")) && site.names_author);
         let bot = tokens.matching(b"the-secret-of-the-bot").unwrap();
         assert_eq!(
-            (bot.opens("people"), bot.opens("tags"), bot.names_author),
+            (bot.scope.opens(&sheet("people")), bot.scope.opens(&sheet("tags")), bot.names_author),
             (true, false, false)
         );
         assert!(tokens.matching(b"").is_none() && tokens.matching(b"the-secret").is_none());

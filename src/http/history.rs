@@ -1,7 +1,5 @@
 //! `GET /api/_history/<sheet>/<key...>`: the commits that touched a record.
 
-use std::time::{Duration, SystemTime};
-
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -115,8 +113,7 @@ impl std::fmt::Display for Place {
 impl VersionView {
     fn of(version: Version) -> Self {
         let Version { commit, seconds, author, summary, event, fields } = version;
-        let since = Duration::from_secs(u64::try_from(seconds).unwrap_or_default());
-        let time = SystemTime::UNIX_EPOCH.checked_add(since).map(view::time).unwrap_or_default();
+        let time = view::time_of(seconds);
         let change = event.as_str();
         Self { commit: commit.to_string(), time, author, summary, change, fields }
     }

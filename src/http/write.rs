@@ -16,7 +16,9 @@ use axum::response::Response;
 use headwater_engine::engine::RequestKind;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::report::Trigger;
-use headwater_engine::write::{Action, Condition, Gate, Operation, WriteError};
+use headwater_engine::write::{
+    Action, Condition, Gate, HEAVIEST, Operation, WriteError, weight_of_text,
+};
 use serde_json::Value;
 
 use super::app::App;
@@ -63,7 +65,7 @@ pub(super) async fn change(
     let action = if request.method == Method::DELETE {
         Action::Delete(key)
     } else {
-        request.wants_json()?;
+        request.wants_json(&body)?;
         let value = json(&body)?;
         if request.method == Method::PUT {
             Action::Put(key, value)
@@ -72,7 +74,7 @@ pub(super) async fn change(
         }
     };
     let operation = Operation { sheet, action, condition };
-    request.write(&app, &caller, &body, vec![operation], None).await
+    request.write(&app, &caller, body, vec![operation], None).await
 }
 
 /// `POST /api/<sheet>`: a new record, whose key follows from its fields.
@@ -87,14 +89,14 @@ pub(super) async fn create(
     let request = Request::new(Method::POST, &uri, headers, source);
     let (caller, body, request) = request.admitted(&app, body).await?;
     let Path(sheet) = sheet.map_err(|_| ApiError::from(Code::NotFound))?;
-    request.wants_json()?;
+    request.wants_json(&body)?;
     let record: Value = json(&body)?;
     let operation = Operation {
         sheet: SheetName::new(sheet),
         action: Action::Create(record),
         condition: Condition::Any,
     };
-    request.write(&app, &caller, &body, vec![operation], None).await
+    request.write(&app, &caller, body, vec![operation], None).await
 }
 
 /// `POST /api/_transact`: several operations, one commit or none.
@@ -107,9 +109,9 @@ pub(super) async fn transact(
 ) -> Result<Response, ApiError> {
     let request = Request::new(Method::POST, &uri, headers, source);
     let (caller, body, request) = request.admitted(&app, body).await?;
-    request.wants_json()?;
+    request.wants_json(&body)?;
     let Transaction { operations, summary } = Transaction::parse(&body)?;
-    request.write(&app, &caller, &body, operations, summary).await
+    request.write(&app, &caller, body, operations, summary).await
 }
 
 impl Request {
@@ -140,8 +142,12 @@ impl Request {
         Ok((caller, arrived.into_bytes(), self))
     }
 
-    /// Refuses a body that says it is something else than JSON.
-    fn wants_json(&self) -> Result<(), ApiError> {
+    /// Refuses a body that says it is something else than JSON, or would take too much memory as a
+    /// value, before it becomes one.
+    fn wants_json(&self, body: &[u8]) -> Result<(), ApiError> {
+        if weight_of_text(body) > HEAVIEST {
+            return Err(answer::refused(&WriteError::TooHeavy));
+        }
         let Some(kind) = self.headers.get(axum::http::header::CONTENT_TYPE) else { return Ok(()) };
         let kind = kind.to_str().unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -177,19 +183,21 @@ impl Request {
         &self,
         app: &App,
         caller: &Caller,
-        body: &[u8],
+        body: Vec<u8>,
         operations: Vec<Operation>,
         summary: Option<String>,
     ) -> Result<Response, ApiError> {
         for operation in &operations {
-            if !caller.token.opens(operation.sheet.as_str()) {
+            if !caller.token.scope.opens(&operation.sheet) {
                 return Err(ApiError::explained(
                     Code::TokenScope,
                     format!("the token is not for the sheet {}", operation.sheet),
                 ));
             }
         }
-        let batch = message_of(self, caller, body, operations, summary)?;
+        let batch = message_of(self, caller, &body, operations, summary)?;
+        // What waits is the batch alone.
+        drop(body);
         let until = Instant::now() + Duration::from_secs(webhook::wait(&self.headers));
         let pushes_first = self.pushes_first(app)?;
         let written = app.live.write(batch).await.ok_or_else(not_ready)?;

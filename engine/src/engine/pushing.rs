@@ -343,8 +343,7 @@ impl Shared {
         let ahead = objects.count_between(remote, local).map_err(of)?;
         let ours = objects.first_parents(local, ahead).map_err(of)?;
         let oldest = ours.last().map(|commit| objects.commit(*commit)).transpose().map_err(of)?;
-        let seconds = oldest.and_then(|oldest| u64::try_from(oldest.committer_time).ok());
-        let since = seconds.map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        let since = oldest.map(|oldest| oldest.committed_at().min(SystemTime::now()));
         Ok((ahead as u64, since))
     }
 }

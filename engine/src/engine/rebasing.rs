@@ -173,7 +173,7 @@ impl Shared {
     /// Tells those who wait for our commits, or ask for them again, that they are others now, or in
     /// the branch no more.
     fn moved(&self, moves: &[(CommitId, Option<CommitId>)]) {
-        *self.writing.repeats() = None;
+        self.writing.repeats().moved(moves);
         self.pushing.rebased(moves);
     }
 

@@ -1,4 +1,4 @@
-//! Requests that come again: the keys of the last ones and the commits they made.
+//! Requests that come again: the keys of the last ones and what came of them.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,52 +6,175 @@ use crate::id::CommitId;
 use crate::mirror::{ObjectError, Objects};
 use crate::write::{Repeat, WriteError, repeat_of};
 
-/// How far back in the history a request is known again.
+/// How far back in the history a request is known again, and how many keys of one actor are kept.
 const KNOWN: usize = 10_000;
 
-/// The keys of requests that made a commit, from the history of the branch.
+/// What came of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// The commit that it made, or found.
+    pub(super) commit: CommitId,
+    /// Whether it made one.
+    pub(super) changed: bool,
+}
+
+/// The keys of requests that were written.
+#[derive(Default)]
 pub(super) struct Repeats {
-    commits: HashMap<String, (String, CommitId)>,
+    /// Those that made a commit, from the history of the branch; `None` until they are read.
+    made: Option<Keys>,
+    /// Those that changed nothing. No commit tells of them, so they end with this process.
+    found: Keys,
+}
+
+impl Repeats {
+    /// Reads the keys out of the last commits up to `head`, unless they are known. Costs a look at
+    /// each of them.
+    pub(super) fn read(&mut self, objects: &Objects, head: CommitId) -> Result<(), ObjectError> {
+        if self.made.is_some() {
+            return Ok(());
+        }
+        let mut made = Keys::default();
+        if !head.is_zero() {
+            for commit in objects.history(head, KNOWN)?.into_iter().rev() {
+                if let Some(repeat) = repeat_of(&objects.trailers(commit)?) {
+                    made.note(repeat, Outcome { commit, changed: true });
+                }
+            }
+        }
+        self.made = Some(made);
+        Ok(())
+    }
+
+    /// Notes what came of a request.
+    pub(super) fn note(&mut self, repeat: Repeat, outcome: Outcome) {
+        match (&mut self.made, outcome.changed) {
+            (Some(made), true) => made.note(repeat, outcome),
+            // They are read from the history, which has it.
+            (None, true) => {}
+            (_, false) => self.found.note(repeat, outcome),
+        }
+    }
+
+    /// Returns what came of the same request before.
+    ///
+    /// # Errors
+    ///
+    /// When its actor used the key for another request.
+    pub(super) fn find(&self, repeat: &Repeat) -> Result<Option<Outcome>, WriteError> {
+        let known = self.made.as_ref().and_then(|made| made.find(repeat));
+        match known.or_else(|| self.found.find(repeat)) {
+            None => Ok(None),
+            Some(Known { digest, outcome }) if *digest == repeat.digest => Ok(Some(*outcome)),
+            Some(_) => Err(WriteError::KeyReused { key: repeat.key.clone() }),
+        }
+    }
+
+    /// Forgets which commits are in the history: these were replaced, or are gone from it.
+    pub(super) fn moved(&mut self, moves: &[(CommitId, Option<CommitId>)]) {
+        self.made = None;
+        self.found.moved(&moves.iter().copied().collect());
+    }
+}
+
+/// Keys with what came of their requests, by actor.
+#[derive(Default)]
+struct Keys(HashMap<String, OfActor>);
+
+/// The keys of one actor, who can only push out keys of its own.
+#[derive(Default)]
+struct OfActor {
+    known: HashMap<String, Known>,
     /// The keys, the oldest first.
     order: VecDeque<String>,
 }
 
-impl Repeats {
-    /// Reads the keys out of the last commits up to `head`. Costs a look at each of them.
-    pub(super) fn read(objects: &Objects, head: CommitId) -> Result<Self, ObjectError> {
-        let mut repeats = Self { commits: HashMap::new(), order: VecDeque::new() };
-        if head.is_zero() {
-            return Ok(repeats);
-        }
-        for commit in objects.history(head, KNOWN)?.into_iter().rev() {
-            if let Some(repeat) = repeat_of(&objects.trailers(commit)?) {
-                repeats.note(repeat, commit);
-            }
-        }
-        Ok(repeats)
-    }
+/// A request that is known.
+struct Known {
+    digest: String,
+    outcome: Outcome,
+}
 
-    /// Notes which commit a request made.
-    pub(super) fn note(&mut self, Repeat { key, digest }: Repeat, commit: CommitId) {
-        self.commits.insert(key.clone(), (digest, commit));
-        self.order.push_back(key);
-        if self.order.len() > KNOWN
-            && let Some(oldest) = self.order.pop_front()
+impl Keys {
+    fn note(&mut self, Repeat { actor, key, digest }: Repeat, outcome: Outcome) {
+        let OfActor { known, order } = self.0.entry(actor).or_default();
+        if known.insert(key.clone(), Known { digest, outcome }).is_none() {
+            order.push_back(key);
+        }
+        if order.len() > KNOWN
+            && let Some(oldest) = order.pop_front()
         {
-            self.commits.remove(&oldest);
+            known.remove(&oldest);
         }
     }
 
-    /// Returns the commit that the same request made before.
-    ///
-    /// # Errors
-    ///
-    /// When the key was used for another request.
-    pub(super) fn find(&self, repeat: &Repeat) -> Result<Option<CommitId>, WriteError> {
-        match self.commits.get(&repeat.key) {
-            None => Ok(None),
-            Some((digest, commit)) if *digest == repeat.digest => Ok(Some(*commit)),
-            Some(_) => Err(WriteError::KeyReused { key: repeat.key.clone() }),
+    fn find(&self, repeat: &Repeat) -> Option<&Known> {
+        self.0.get(&repeat.actor)?.known.get(&repeat.key)
+    }
+
+    /// Names the commits that took the place of others; what has none is forgotten.
+    fn moved(&mut self, moves: &HashMap<CommitId, Option<CommitId>>) {
+        for OfActor { known, order } in self.0.values_mut() {
+            known.retain(|_, Known { outcome, .. }| match moves.get(&outcome.commit) {
+                None => true,
+                Some(Some(commit)) => {
+                    outcome.commit = *commit;
+                    true
+                }
+                Some(None) => false,
+            });
+            order.retain(|key| known.contains_key(key));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repeat(actor: &str, key: &str, digest: &str) -> Repeat {
+        Repeat { actor: actor.into(), key: key.into(), digest: digest.into() }
+    }
+
+    fn outcome(byte: u8, changed: bool) -> Outcome {
+        Outcome { commit: CommitId::from_bytes([byte; 20]), changed }
+    }
+
+    #[test]
+    fn each_actor_has_keys_of_its_own() {
+        let mut repeats = Repeats { made: Some(Keys::default()), ..Repeats::default() };
+        repeats.note(repeat("site", "k", "a"), outcome(1, true));
+        assert_eq!(repeats.find(&repeat("bot", "k", "b")).unwrap(), None);
+        repeats.note(repeat("bot", "k", "b"), outcome(2, false));
+        assert_eq!(repeats.find(&repeat("site", "k", "a")).unwrap(), Some(outcome(1, true)));
+        assert_eq!(repeats.find(&repeat("bot", "k", "b")).unwrap(), Some(outcome(2, false)));
+        assert!(repeats.find(&repeat("bot", "k", "a")).is_err());
+    }
+
+    #[test]
+    fn an_actor_pushes_out_its_own_oldest_keys_only() {
+        let mut keys = Keys::default();
+        keys.note(repeat("site", "k", "a"), outcome(1, true));
+        for n in 0..=KNOWN {
+            keys.note(repeat("bot", &n.to_string(), "a"), outcome(2, true));
+        }
+        assert!(keys.find(&repeat("site", "k", "a")).is_some());
+        assert!(keys.find(&repeat("bot", "0", "a")).is_none());
+        assert!(keys.find(&repeat("bot", "1", "a")).is_some());
+    }
+
+    #[test]
+    fn what_found_a_commit_names_the_one_that_took_its_place() {
+        let mut repeats = Repeats { made: Some(Keys::default()), ..Repeats::default() };
+        repeats.note(repeat("site", "stays", "a"), outcome(1, false));
+        repeats.note(repeat("site", "moves", "a"), outcome(2, false));
+        repeats.note(repeat("site", "goes", "a"), outcome(3, false));
+        let id = |byte| outcome(byte, false).commit;
+        repeats.moved(&[(id(2), Some(id(9))), (id(3), None)]);
+        let commit = |key| repeats.find(&repeat("site", key, "a")).unwrap().map(|o| o.commit);
+        assert_eq!(
+            (commit("stays"), commit("moves"), commit("goes")),
+            (Some(id(1)), Some(id(9)), None)
+        );
     }
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::held::HeldReason;
-use super::repeats::Repeats;
+use super::repeats::{Outcome, Repeats};
 use super::{Asker, Engine, Request, RequestKind, Shared, Verdict};
 use crate::causes::chain;
 use crate::fault;
@@ -26,10 +26,15 @@ use crate::write::{self, Batch, Change, Committed, Gate, Repeat, State, StoreErr
 
 /// How many batches may wait.
 const WAITING: usize = 1_000;
+/// How many bytes of memory they may take; the one that reaches the limit may be larger by itself.
+const WAITING_WEIGHT: usize = 32 << 20;
 /// How often a group is tried again because somebody else moved the branch meanwhile.
 const OVERTAKEN: usize = 4;
 /// How many become commits in one go, which bounds how long a reload waits for the writer.
 const GROUP: usize = 64;
+/// How many bytes of memory these may take; the first may be larger by itself. Their files are held
+/// three times over until they are stored.
+const GROUP_WEIGHT: usize = 8 << 20;
 
 /// Is called with what became of a batch, on the engine's thread, so it should only pass it on.
 pub type Acknowledge = Box<dyn FnOnce(Result<Committed, WriteError>) + Send>;
@@ -43,18 +48,21 @@ pub(super) struct Writing {
     unsynced: Mutex<Vec<PathBuf>>,
     queue: Mutex<Queue>,
     changed: Condvar,
-    /// The requests that made a commit; read from the history when the first one has a key.
-    repeats: Mutex<Option<Repeats>>,
+    /// The requests that are known again; read from the history when the first one has a key.
+    repeats: Mutex<Repeats>,
 }
 
 #[derive(Default)]
 struct Queue {
     waiting: VecDeque<Waiting>,
+    /// The weight of what waits and of what is being written.
+    weight: usize,
     closed: bool,
 }
 
 struct Waiting {
     batch: Batch,
+    weight: usize,
     done: Acknowledge,
 }
 
@@ -92,8 +100,8 @@ impl Writing {
         self.committer.as_ref()
     }
 
-    /// Returns the requests that made a commit; `None` until they are read from the history.
-    pub(super) fn repeats(&self) -> MutexGuard<'_, Option<Repeats>> {
+    /// Returns the requests that are known again.
+    pub(super) fn repeats(&self) -> MutexGuard<'_, Repeats> {
         // One that lost a request would only commit it again: a poisoned lock holds a usable one.
         self.repeats.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,18 +112,25 @@ impl Writing {
         self.changed.notify_all();
     }
 
-    fn join(&self, batch: Batch, done: Acknowledge) -> Result<(), (Gate, Acknowledge)> {
+    /// Lets a batch wait. What it costs is judged before.
+    fn join(&self, batch: Batch, done: Acknowledge) -> Result<(), (WriteError, Acknowledge)> {
+        let weight = match batch.weighed() {
+            Ok(weight) => weight,
+            Err(error) => return Err((error, done)),
+        };
         let mut queue = self.lock();
         let gate = match () {
             () if self.committer.is_none() => Some(Gate::ReadOnly),
             () if queue.closed => Some(Gate::ShutDown),
             () if queue.waiting.len() >= WAITING => Some(Gate::Full),
+            () if queue.weight >= WAITING_WEIGHT => Some(Gate::Full),
             () => None,
         };
         match gate {
-            Some(gate) => Err((gate, done)),
+            Some(gate) => Err((gate.into(), done)),
             None => {
-                queue.waiting.push_back(Waiting { batch, done });
+                queue.weight += weight;
+                queue.waiting.push_back(Waiting { batch, weight, done });
                 self.changed.notify_one();
                 Ok(())
             }
@@ -127,8 +142,19 @@ impl Writing {
         let idle = |queue: &mut Queue| queue.waiting.is_empty() && !queue.closed;
         let waited = self.changed.wait_while(self.lock(), idle);
         let mut queue = waited.unwrap_or_else(PoisonError::into_inner);
-        let count = queue.waiting.len().min(GROUP);
+        let mut weight = 0;
+        let fits = |waiting: &&Waiting| {
+            let first = weight == 0;
+            weight += waiting.weight;
+            first || weight <= GROUP_WEIGHT
+        };
+        let count = queue.waiting.iter().take(GROUP).take_while(fits).count();
         (count > 0).then(|| queue.waiting.drain(..count).collect())
+    }
+
+    /// Makes room for others: what had this weight is written.
+    fn leave(&self, weight: usize) {
+        self.lock().weight -= weight;
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -140,10 +166,11 @@ impl Writing {
 impl Engine {
     /// Lets `batch` wait for its turn and returns at once; `done` is told what became of it.
     ///
-    /// Once taken, a batch is written whether anybody still waits for it or not.
+    /// Once taken, a batch is written whether anybody still waits for it or not. What waits is
+    /// bounded in number and in bytes.
     pub fn write(&self, batch: Batch, done: Acknowledge) {
-        if let Err((gate, done)) = self.shared.writing.join(batch, done) {
-            done(Err(gate.into()));
+        if let Err((error, done)) = self.shared.writing.join(batch, done) {
+            done(Err(error));
         }
     }
 
@@ -168,6 +195,7 @@ impl Shared {
     /// Writes what waits until there is no more to come.
     pub(super) fn write(&self) {
         while let Some(group) = self.writing.next() {
+            let weight = group.iter().map(|waiting| waiting.weight).sum();
             let (batches, callers): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|waiting| (waiting.batch, waiting.done)).unzip();
             let mut written = self.try_group(&batches);
@@ -181,6 +209,8 @@ impl Shared {
                 written = self.try_group(&batches);
             }
             let results = written.unwrap_or_else(|failure| failure.told(batches.len()));
+            drop(batches);
+            self.writing.leave(weight);
             // Before the callers are told, so that they can wait for what comes behind.
             self.chores.wake();
             for (done, result) in callers.into_iter().zip(results) {
@@ -228,22 +258,21 @@ impl Shared {
         let mut results = Vec::with_capacity(batches.len());
         let mut commits = 0;
         let mut known = self.writing.repeats();
-        if known.is_none() && batches.iter().any(|batch| batch.repeat.is_some()) {
-            let read = Repeats::read(stage.objects(), first.commit);
-            *known = Some(read.map_err(StoreError::Repository)?);
+        if batches.iter().any(|batch| batch.repeat.is_some()) {
+            known.read(stage.objects(), first.commit).map_err(StoreError::Repository)?;
         }
-        // Until it is known that they are stored, what they made is known to this group only.
-        let mut made_now: Vec<(Repeat, CommitId)> = Vec::new();
+        // Until it is known that they are stored, what became of them is known to this group only.
+        let mut done_now: Vec<(&Repeat, Outcome)> = Vec::new();
         for batch in batches {
-            let again = match (&batch.repeat, &*known) {
-                (Some(repeat), Some(known)) => again(repeat, known, &made_now),
-                _ => Ok(None),
+            let again = match &batch.repeat {
+                Some(repeat) => again(repeat, &known, &done_now),
+                None => Ok(None),
             };
             let written = match again {
-                Ok(Some(commit)) => {
+                Ok(Some(Outcome { commit, changed })) => {
                     results.push(Ok(Committed {
                         commit,
-                        changed: true,
+                        changed,
                         repeated: true,
                         written: vec![],
                     }));
@@ -256,17 +285,18 @@ impl Shared {
                 let changed = next.is_some();
                 if let Some(next) = next {
                     commits += 1;
-                    made_now.extend(batch.repeat.clone().map(|repeat| (repeat, next.commit)));
                     state = next;
                 }
+                let outcome = Outcome { commit: state.commit, changed };
+                done_now.extend(batch.repeat.as_ref().map(|repeat| (repeat, outcome)));
                 Committed { commit: state.commit, changed, repeated: false, written }
             }));
         }
         if state.commit != first.commit {
             self.store(&stage, first.commit, state.commit, commits)?;
         }
-        if let Some(known) = &mut *known {
-            made_now.into_iter().for_each(|(repeat, commit)| known.note(repeat, commit));
+        for (repeat, outcome) in done_now {
+            known.note(repeat.clone(), outcome);
         }
         Ok(results)
     }
@@ -352,14 +382,15 @@ impl Shared {
     }
 }
 
-/// Returns the commit that the same request made before, in this group or earlier.
+/// Returns what came of the same request before, in this group or earlier.
 fn again(
     repeat: &Repeat,
     known: &Repeats,
-    made_now: &[(Repeat, CommitId)],
-) -> Result<Option<CommitId>, WriteError> {
-    match made_now.iter().find(|(other, _)| other.key == repeat.key) {
-        Some((other, commit)) if other.digest == repeat.digest => Ok(Some(*commit)),
+    done_now: &[(&Repeat, Outcome)],
+) -> Result<Option<Outcome>, WriteError> {
+    let same = |other: &Repeat| (&other.actor, &other.key) == (&repeat.actor, &repeat.key);
+    match done_now.iter().find(|(other, _)| same(other)) {
+        Some((other, outcome)) if other.digest == repeat.digest => Ok(Some(*outcome)),
         Some(_) => Err(WriteError::KeyReused { key: repeat.key.clone() }),
         None => known.find(repeat),
     }

@@ -193,6 +193,13 @@ impl SheetSpec {
         path.rsplit_once('.').map(|(folder, _)| folder)
     }
 
+    /// Says whether `folder` is where the attachments of a record are, should there be one.
+    pub(super) fn attaches_in(&self, folder: &str) -> bool {
+        let keeps = !self.template.is_every_file() && !self.template.is_recursive();
+        let key = self.below(folder).filter(|key| keeps && !key.is_empty());
+        key.is_some_and(|key| self.template.matches(&key.split('/').collect::<Vec<_>>()))
+    }
+
     /// Returns how the file at `path` is decoded, which its extension says.
     pub fn format_of(&self, path: &str) -> Option<Format> {
         let (_, extension) = path.rsplit_once('.')?;
@@ -206,7 +213,8 @@ impl SheetSpec {
     ///
     /// # Errors
     ///
-    /// Refuses names that could do harm where they are checked out, and those that define sheets.
+    /// Refuses names that could do harm where they are checked out, and those that no write may
+    /// touch: what begins with a dot, and what defines sheets.
     pub fn file_path(&self, below: &str) -> Result<String, RenderError> {
         let extension = match &self.formats[..] {
             [(extension, _), ..] if self.format_name() != "mixed" => extension,
@@ -219,9 +227,9 @@ impl SheetSpec {
             root => format!("{root}/{below}.{extension}"),
         };
         let fault = name::fault(below.as_bytes()).or_else(|| name::fault(path.as_bytes()));
-        let defines = path == "headwater.toml" || path.starts_with(".gitsheets/");
         let fault = fault.map(|(_, message)| message);
-        let fault = fault.or(defines.then_some("a file there defines sheets"));
+        let is_reserved = super::is_reserved(path.as_bytes());
+        let fault = fault.or(is_reserved.then_some("no write touches such a file"));
         match fault
             .or(below.contains(name::UNSTORABLE).then_some("some systems cannot store the name"))
         {

@@ -1,6 +1,7 @@
 //! Commits, their ancestry, and the names by which people call them.
 
 use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::time::{Duration, SystemTime};
 
 use gix::bstr::ByteSlice as _;
 use gix::objs::Kind;
@@ -43,6 +44,15 @@ pub enum ResolveError {
         /// What it names.
         found: &'static str,
     },
+}
+
+impl CommitFacts {
+    /// Returns when it was committed as a time of this machine: 1970 where it says something before,
+    /// or something that no clock can show.
+    pub fn committed_at(&self) -> SystemTime {
+        let since = Duration::from_secs(u64::try_from(self.committer_time).unwrap_or_default());
+        SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
 }
 
 impl Objects {
@@ -332,6 +342,27 @@ mod tests {
         let facts = repository.objects().commit(commit).unwrap();
         assert_eq!((facts.tree, facts.author_time, facts.committer_time), (tree, 0, 0));
         assert_eq!(repository.objects().author(commit).unwrap(), "<<");
+    }
+
+    #[test]
+    fn a_commit_of_any_date_has_a_time() {
+        let repository = TestRepository::bare();
+        repository.commit_files("main", &[("a", "1")]);
+        let tree = repository.tree_of("main");
+        for (date, seconds) in [
+            ("253402300800", 253_402_300_800),
+            ("9223372036854775807", i64::MAX),
+            ("18446744073709551615", 0),
+            ("-1", -1),
+            ("-9223372036854775808", i64::MIN),
+        ] {
+            let text =
+                format!("tree {tree}\nauthor A <a@b> 7 +0000\ncommitter C <c@d> {date} +0000\n\n");
+            let commit = CommitId::from_bytes(repository.write_raw("commit", text.as_bytes()));
+            let facts = repository.objects().commit(commit).unwrap();
+            assert_eq!(facts.committer_time, seconds, "{date}");
+            assert_eq!(facts.committed_at() > SystemTime::UNIX_EPOCH, seconds > 0, "{date}");
+        }
     }
 
     #[test]

@@ -1,14 +1,18 @@
 //! One batch on top of a state: the commit it makes, and the state that comes of it.
 
 use super::files::Files;
+use super::scope::Bounds;
 use super::{Batch, Repeat, WriteError, Written};
 use crate::changes::ChangeSet;
 use crate::id::{CommitId, TreeId};
+use crate::load::layout_of;
 use crate::mirror::{EditError, Edits, NewCommit, Signature, Stage, Trailer};
 use crate::options::LoadOptions;
 use crate::problem::{Problem, Rule};
 use crate::snapshot::Snapshot;
 
+/// The trailer that names who asked.
+const ACTOR: &str = "Actor-Slug";
 /// The trailer that keeps the key of a request.
 const KEY: &str = "Idempotency-Key";
 /// The trailer that keeps what the request asked for.
@@ -40,7 +44,8 @@ pub struct Change {
 ///
 /// Costs a copy of each folder that is written to, and what the changed records cost. Nothing that
 /// cannot be read back gets through: the new files are read as a push of them would be, and a
-/// problem that was not there before is an error.
+/// problem that was not there before is an error. No path changes that is not held by the sheets of
+/// the batch's scope alone, and files are read as before.
 ///
 /// # Errors
 ///
@@ -67,10 +72,10 @@ fn make(
     committer: &Signature,
     options: &LoadOptions,
 ) -> Result<Change, WriteError> {
-    let mut files = Files::new(stage, &state.records, state.tree);
+    let mut files = Files::new(stage, &state.records, state.tree, &batch.scope);
     let written = batch.operations.iter().map(|operation| files.apply(operation));
     let written = written.collect::<Result<Vec<_>, _>>()?;
-    let edits = std::mem::take(&mut files.edits);
+    let edits = files.into_edits();
     let tree = stage.edit(state.tree, &edits).map_err(|error| match error {
         EditError::Object(source) => WriteError::Repository(source),
         error => WriteError::Tree(error),
@@ -78,10 +83,16 @@ fn make(
     if tree == state.tree {
         return Ok(Change { next: None, written });
     }
-    // Clocks go back; a history should not.
-    let committer =
-        Signature { seconds: committer.seconds.max(state.seconds), ..committer.clone() };
+    let bounds = Bounds { layout: state.records.layout(), scope: &batch.scope };
+    let paths = stage.objects().diff(state.tree, tree)?;
+    bounds.allow_all(&paths)?;
+    let layout = layout_of(stage.objects(), Some((bounds.layout, state.tree)), tree, options)?;
+    // A tree without files says nothing, and loses no definition.
+    if tree.is_some() && !bounds.layout.reads_alike(&layout) {
+        return Err(WriteError::ChangesDefinitions);
+    }
     let author = Signature { identity: batch.author.clone(), ..committer.clone() };
+    let committer = committer.on_top_of(state.seconds);
     let commit = stage.commit(&NewCommit {
         tree,
         parent: (!state.commit.is_zero()).then_some(state.commit),
@@ -90,23 +101,26 @@ fn make(
         message: &batch.message,
         trailers: &trailers(batch)?,
     })?;
-    let paths = stage.objects().diff(state.tree, tree)?;
-    let layout = state.records.layout();
-    let changes = ChangeSet::read(stage.objects(), layout, &paths, None, options)?;
-    let draft = state.records.apply(commit, layout.clone(), changes);
+    let changes = ChangeSet::read(stage.objects(), bounds.layout, &paths, None, options)?;
+    let draft = state.records.apply(commit, bounds.layout.clone(), changes);
     let records = draft.state().clone();
-    let problems = new_problems(&state.records, &records);
+    let mut problems = new_problems(&state.records, &records);
     if !problems.is_empty() {
+        problems.retain(bounds.may_tell(&records));
         return Err(invalid(problems, &edits));
     }
     let next = State { commit, tree, seconds: committer.seconds, records };
     Ok(Change { next: Some(next), written })
 }
 
-/// Tells a change that is wrong in itself from one that other records stand in the way of.
+/// Tells a change that is wrong in itself from one that other records stand in the way of;
+/// `problems` are those that the author may be told of.
 fn invalid(problems: Vec<Problem>, edits: &Edits) -> WriteError {
     let is_elsewhere =
         |problem: &Problem| problem.rule == Rule::DanglingRef && !edits.contains_key(&problem.path);
+    if problems.is_empty() {
+        return WriteError::BreaksOthers;
+    }
     if problems.iter().all(is_elsewhere)
         && let Some(Problem { path, message, .. }) = problems.first().cloned()
     {
@@ -118,9 +132,12 @@ fn invalid(problems: Vec<Problem>, edits: &Edits) -> WriteError {
 /// Returns the trailers, with those by which the request is known again.
 fn trailers(batch: &Batch) -> Result<Vec<Trailer>, WriteError> {
     let mut trailers = batch.trailers.clone();
-    if let Some(Repeat { key, digest }) = &batch.repeat {
-        for (name, value) in [(KEY, key), (DIGEST, digest)] {
-            trailers.push(Trailer::new(name, value).map_err(WriteError::Trailer)?);
+    if let Some(Repeat { actor, key, digest }) = &batch.repeat {
+        for (name, value) in [(ACTOR, actor), (KEY, key), (DIGEST, digest)] {
+            let trailer = Trailer::new(name, value).map_err(WriteError::Trailer)?;
+            if !trailers.contains(&trailer) {
+                trailers.push(trailer);
+            }
         }
     }
     Ok(trailers)
@@ -129,7 +146,8 @@ fn trailers(batch: &Batch) -> Result<Vec<Trailer>, WriteError> {
 /// Returns by what the request that made a commit is known again, if its trailers tell.
 pub fn repeat_of(trailers: &[Trailer]) -> Option<Repeat> {
     let value = |key| trailers.iter().find(|trailer| trailer.key() == key).map(Trailer::value);
-    Some(Repeat { key: value(KEY)?.to_owned(), digest: value(DIGEST)?.to_owned() })
+    let value = |key| value(key).map(str::to_owned);
+    Some(Repeat { actor: value(ACTOR)?, key: value(KEY)?, digest: value(DIGEST)? })
 }
 
 /// Lists the problems of `after` that `before` does not have.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Version;
 use crate::changes::ReadError;
+use crate::definitions::DefinitionError;
 use crate::encode::EncodeError;
 use crate::id::{CommitId, Key, SheetName};
 use crate::layout::RenderError;
@@ -71,14 +72,42 @@ pub enum WriteError {
         /// The name of the file.
         name: String,
     },
-    /// Beside the record are records of another sheet, which it would take with it.
-    #[error("a record of {sheet} has {path} beside it, which is a record too")]
-    HoldsRecords {
+    /// Beside the record are files of another sheet, or of none, which it would take with it.
+    #[error("a record of {sheet} has {path} beside it, which does not belong to it")]
+    HoldsOthers {
         /// The sheet.
         sheet: SheetName,
-        /// The file of the other record.
+        /// One of these files.
         path: String,
     },
+    /// There are files already where the attachments of the record would go.
+    #[error("there are files at {path} already, where the attachments of the record would go")]
+    Occupied {
+        /// The folder, or the file in its place.
+        path: String,
+    },
+    /// No write touches the path: it says how files are read, or is for other programs.
+    #[error("no write touches {path}: what begins with a dot and headwater.toml change by a push")]
+    Reserved {
+        /// The path.
+        path: String,
+    },
+    /// The path is of a sheet that the author may not change. It is told in the same way whether
+    /// there is something or not.
+    #[error("{path} is, or holds, what is of another sheet, which the author may not change")]
+    OutOfScope {
+        /// The path.
+        path: String,
+    },
+    /// The result would be read by other rules than what is there.
+    #[error("the change would change how files are read")]
+    ChangesDefinitions,
+    /// The record has too many values to be written.
+    #[error(
+        "the record has too many values: it would take more than {} bytes of memory",
+        super::HEAVIEST
+    )]
+    TooHeavy,
     /// The path cannot be told from the fields.
     #[error("a record of {sheet} cannot be placed")]
     Path {
@@ -111,6 +140,9 @@ pub enum WriteError {
         /// What would be wrong with it.
         message: String,
     },
+    /// Records that the author may not be told of would be wrong.
+    #[error("records of another sheet would be wrong")]
+    BreaksOthers,
     /// Files and folders are in each other's place.
     #[error("the change does not fit into the tree")]
     Tree(#[source] EditError),
@@ -126,6 +158,9 @@ pub enum WriteError {
     /// The repository does not give what it should.
     #[error("cannot read the repository")]
     Repository(#[from] ObjectError),
+    /// The definitions of the result cannot be read.
+    #[error("cannot read the definitions")]
+    Definitions(#[from] DefinitionError),
     /// What was made cannot be read again.
     #[error("cannot read the change")]
     Read(#[from] ReadError),
@@ -206,7 +241,11 @@ impl WriteError {
     pub fn is_conflict(&self) -> bool {
         let clash = |problem: &Problem| matches!(problem.rule, Rule::NotUnique | Rule::KeyTaken);
         match self {
-            Self::Exists { .. } | Self::HoldsRecords { .. } | Self::Referenced { .. } => true,
+            Self::Exists { .. }
+            | Self::HoldsOthers { .. }
+            | Self::Occupied { .. }
+            | Self::Referenced { .. }
+            | Self::BreaksOthers => true,
             Self::Tree(
                 EditError::IsAFolder { .. } | EditError::NotAFolder { .. } | EditError::Twin { .. },
             ) => true,

@@ -5,7 +5,11 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::{Action, Condition, Operation, WriteError, Written, attachment_version, version};
+use super::scope::Bounds;
+use super::weight::weighed;
+use super::{
+    Action, Condition, Operation, Scope, WriteError, Written, attachment_version, version,
+};
 use crate::encode::{encode, patched, path_of};
 use crate::id::{BlobId, Key, SheetName, TreeId};
 use crate::layout::SheetSpec;
@@ -20,10 +24,11 @@ const LARGEST: u64 = 64 << 20;
 pub(super) struct Files<'a> {
     stage: &'a mut Stage,
     before: &'a Snapshot,
+    bounds: Bounds<'a>,
     tree: Option<TreeId>,
     /// What operations made of records, which those behind them see.
     records: HashMap<(SheetName, Key), Option<File>>,
-    pub(super) edits: Edits,
+    edits: Edits,
 }
 
 /// A record as a file.
@@ -34,10 +39,29 @@ struct File {
     blob: BlobId,
 }
 
+/// What is at a path.
+struct Place {
+    mode: EntryMode,
+    /// The id of its blob or tree.
+    id: [u8; 20],
+}
+
 impl<'a> Files<'a> {
-    /// Begins with the records of `before`, whose files are in `tree`.
-    pub(super) fn new(stage: &'a mut Stage, before: &'a Snapshot, tree: Option<TreeId>) -> Self {
-        Self { stage, before, tree, records: HashMap::new(), edits: Edits::new() }
+    /// Begins with the records of `before`, whose files are in `tree`, for somebody who may change
+    /// the sheets of `scope`.
+    pub(super) fn new(
+        stage: &'a mut Stage,
+        before: &'a Snapshot,
+        tree: Option<TreeId>,
+        scope: &'a Scope,
+    ) -> Self {
+        let bounds = Bounds { layout: before.layout(), scope };
+        Self { stage, before, bounds, tree, records: HashMap::new(), edits: Edits::new() }
+    }
+
+    /// Returns what the operations made of the files.
+    pub(super) fn into_edits(self) -> Edits {
+        self.edits
     }
 
     /// Applies one operation.
@@ -55,7 +79,7 @@ impl<'a> Files<'a> {
                 self.put(&spec, None, path, record)
             }
             Action::Put(key, record) => {
-                let old = self.met(sheet, key, condition)?;
+                let old = self.met(&spec, key, condition)?;
                 let path = match (&old, spec.template.is_every_file()) {
                     (Some(old), true) => old.path.clone(),
                     (None, true) if let Some(path) = self.broken_at(sheet, key) => path,
@@ -67,7 +91,7 @@ impl<'a> Files<'a> {
                 self.put(&spec, old.map(|old| (key.clone(), old)), path, record)
             }
             Action::Patch(key, patch) => {
-                let old = self.met(sheet, key, condition)?;
+                let old = self.met(&spec, key, condition)?;
                 let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
                 let old = old.ok_or_else(missing)?;
                 // The canonical text of a value is JSON.
@@ -80,13 +104,12 @@ impl<'a> Files<'a> {
                 self.put(&spec, Some((key.clone(), old)), path, &record)
             }
             Action::Delete(key) => {
-                let old = self.met(sheet, key, condition)?;
+                let old = self.met(&spec, key, condition)?;
                 let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
                 let old = old.ok_or_else(missing)?;
-                self.edits.insert(old.path.clone(), Edit::Remove);
-                if let Some(folder) = self.attachments(&spec, &old.path) {
-                    self.folder_of(&spec, &folder)?;
-                    self.edits.insert(folder, Edit::Remove);
+                self.edit_file(&spec, &old.path, Edit::Remove)?;
+                if let Some(folder) = spec.attachments_of(&old.path) {
+                    self.remove_folder(&spec, folder)?;
                 }
                 self.records.insert((sheet.clone(), key.clone()), None);
                 Ok(Written {
@@ -115,6 +138,8 @@ impl<'a> Files<'a> {
         record: &Json,
     ) -> Result<Written, WriteError> {
         let sheet = &spec.name;
+        // What a patch came to may be heavier than what was judged when it was taken.
+        weighed(record)?;
         let key = self.key(spec, &path)?;
         let moved_from = old.as_ref().map(|(old, _)| old).filter(|old| **old != key).cloned();
         if moved_from.is_some() && self.find(sheet, &key).is_some() {
@@ -128,12 +153,12 @@ impl<'a> Files<'a> {
         let encoded = encode(spec, &path, record, before.as_deref()).map_err(refused)?;
         let blob = self.stage.blob(&encoded.bytes)?;
         if let (Some(from), Some((_, file))) = (&moved_from, &old) {
-            self.edits.insert(file.path.clone(), Edit::Remove);
+            self.edit_file(spec, &file.path, Edit::Remove)?;
             self.records.insert((sheet.clone(), from.clone()), None);
             self.move_attachments(spec, &file.path, &path)?;
         }
         let edit = Edit::Put { mode: EntryMode::Regular, id: *blob.as_bytes() };
-        self.edits.insert(path.clone(), edit);
+        self.edit_file(spec, &path, edit)?;
         let file = File { path, value: encoded.value.clone(), blob };
         self.records.insert((sheet.clone(), key.clone()), Some(file));
         let (sheet, existed, value) = (sheet.clone(), old.is_some(), Some(encoded.value));
@@ -143,10 +168,12 @@ impl<'a> Files<'a> {
     /// Returns the record that is there, if the condition is met.
     fn met(
         &self,
-        sheet: &SheetName,
+        spec: &SheetSpec,
         key: &Key,
         condition: &Condition,
     ) -> Result<Option<File>, WriteError> {
+        let sheet = &spec.name;
+        self.bounds.allow_key(spec, key)?;
         let found = self.find(sheet, key);
         let now = found.as_ref().map(|file| version(file.value.as_str().as_bytes()));
         if condition.is_met(now) {
@@ -182,8 +209,9 @@ impl<'a> Files<'a> {
             .map_err(|source| WriteError::Path { sheet: spec.name.clone(), source })
     }
 
-    /// Returns the key that the file at `path` claims in the sheet.
+    /// Returns the key that the file at `path` claims in the sheet, if it may be written.
     fn key(&self, spec: &SheetSpec, path: &str) -> Result<Key, WriteError> {
+        self.bounds.allow(&spec.name, path.as_bytes())?;
         let claims = self.before.layout().claims(path.as_bytes());
         let claim = claims.into_iter().find(|claim| claim.sheet.name == spec.name);
         let not_of_sheet =
@@ -201,11 +229,6 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Returns the folder of a record's attachments, where its sheet has them.
-    fn attachments(&self, spec: &SheetSpec, path: &str) -> Option<String> {
-        spec.attachments_of(path).map(str::to_owned)
-    }
-
     /// Lets the file `name` beside a record be this blob, or be gone.
     fn attach(
         &mut self,
@@ -217,21 +240,15 @@ impl<'a> Files<'a> {
     ) -> Result<Written, WriteError> {
         let sheet = &spec.name;
         let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
+        self.bounds.allow_key(spec, key)?;
         let record = self.find(sheet, key).ok_or_else(missing)?;
         let path = self.before.layout().attachment_of(spec, &record.path, name);
         let path = path.ok_or_else(|| WriteError::NotAttachable {
             sheet: sheet.clone(),
             name: name.to_owned(),
         })?;
-        let there = match (self.edits.get(&path), self.tree) {
-            (Some(Edit::Put { id, .. }), _) => Some(BlobId::from_bytes(*id)),
-            (Some(Edit::Remove), _) | (None, None) => None,
-            (None, Some(tree)) => {
-                let entry = self.stage.objects().entry_at(tree, path.as_bytes())?;
-                let file = entry.filter(|entry| entry.mode != EntryMode::Folder);
-                file.map(|file| BlobId::from_bytes(file.id))
-            }
-        };
+        let there = self.entry_at(&path)?.filter(|entry| entry.mode != EntryMode::Folder);
+        let there = there.map(|file| BlobId::from_bytes(file.id));
         let now = there.map(attachment_version);
         if !condition.is_met(now) {
             return Err(WriteError::Stale { sheet: sheet.clone(), key: key.clone(), version: now });
@@ -241,7 +258,7 @@ impl<'a> Files<'a> {
             None if there.is_none() => return Err(missing()),
             None => Edit::Remove,
         };
-        self.edits.insert(path, edit);
+        self.edit_file(spec, &path, edit)?;
         Ok(Written {
             sheet: sheet.clone(),
             key: key.clone(),
@@ -252,43 +269,95 @@ impl<'a> Files<'a> {
         })
     }
 
+    /// Lets the attachments of a record that moves go with it.
+    ///
+    /// # Errors
+    ///
+    /// Where there is something already, it stays, and the record does not move.
     fn move_attachments(
         &mut self,
         spec: &SheetSpec,
         from: &str,
         to: &str,
     ) -> Result<(), WriteError> {
-        let (Some(from), Some(to)) = (self.attachments(spec, from), self.attachments(spec, to))
-        else {
+        let (Some(from), Some(to)) = (spec.attachments_of(from), spec.attachments_of(to)) else {
             return Ok(());
         };
-        if let Some(folder) = self.folder_of(spec, &from)? {
-            self.edits.insert(from, Edit::Remove);
-            self.edits.insert(to, Edit::Put { mode: EntryMode::Folder, id: *folder.as_bytes() });
+        let Some(folder) = self.folder_at(from)? else { return Ok(()) };
+        if self.entry_at(to)?.is_some() {
+            self.allow_folder(spec, to, to)?;
+            return Err(WriteError::Occupied { path: to.to_owned() });
+        }
+        self.allow_folder(spec, from, to)?;
+        let changed = self.remove_folder(spec, from)?;
+        let edit = Edit::Put { mode: EntryMode::Folder, id: *folder.as_bytes() };
+        self.edits.insert(to.to_owned(), edit);
+        for (name, edit) in changed {
+            self.edit_file(spec, &format!("{to}/{name}"), edit)?;
         }
         Ok(())
     }
 
-    /// Returns the folder of a record's attachments, if it is there.
+    /// Lets one file be what it should.
+    fn edit_file(&mut self, spec: &SheetSpec, path: &str, edit: Edit) -> Result<(), WriteError> {
+        self.bounds.allow(&spec.name, path.as_bytes())?;
+        self.edits.insert(path.to_owned(), edit);
+        Ok(())
+    }
+
+    /// Lets a folder of attachments be gone. Returns what was to change in it, by the names below.
+    fn remove_folder(
+        &mut self,
+        spec: &SheetSpec,
+        folder: &str,
+    ) -> Result<Vec<(String, Edit)>, WriteError> {
+        self.allow_folder(spec, folder, folder)?;
+        let below = format!("{folder}/");
+        let bounds = self.bounds;
+        let changed = self.edits.extract_if(below.clone().., |path, _| {
+            path.starts_with(&below) && bounds.allow(&spec.name, path.as_bytes()).is_ok()
+        });
+        let changed = changed.map(|(path, edit)| (path[below.len()..].to_owned(), edit)).collect();
+        if self.folder_at(folder)?.is_some() {
+            self.edits.insert(folder.to_owned(), Edit::Remove);
+        }
+        Ok(changed)
+    }
+
+    /// Lets an operation touch every file in the folder `from` as if it lay in `to`.
     ///
     /// # Errors
     ///
-    /// Refuses one that holds records too: they do not go where this record goes.
-    fn folder_of(&self, spec: &SheetSpec, path: &str) -> Result<Option<TreeId>, WriteError> {
-        let Some(tree) = self.tree else { return Ok(None) };
-        let objects = self.stage.objects();
-        let there = objects.entry_at(tree, path.as_bytes())?;
-        let Some(folder) = there.filter(|entry| entry.mode == EntryMode::Folder) else {
-            return Ok(None);
-        };
-        let folder = TreeId::from_bytes(folder.id);
-        for file in objects.diff(None, Some(folder))? {
-            let file = [path.as_bytes(), b"/", &file.path].concat();
-            if !self.before.layout().claims(&file).is_empty() {
-                let file = String::from_utf8_lossy(&file).into_owned();
-                return Err(WriteError::HoldsRecords { sheet: spec.name.clone(), path: file });
+    /// Where one is not of the sheet: it does not go where a record of the sheet goes. Its name is
+    /// told only to those who may change it.
+    fn allow_folder(&self, spec: &SheetSpec, from: &str, to: &str) -> Result<(), WriteError> {
+        let Some(folder) = self.folder_at(from)? else { return Ok(()) };
+        for file in self.stage.objects().diff(None, Some(folder))? {
+            let path = [to.as_bytes(), b"/", &file.path].concat();
+            self.bounds.allow(&spec.name, &path).map_err(|error| match error {
+                WriteError::NotOfSheet { sheet, path } => WriteError::HoldsOthers { sheet, path },
+                WriteError::OutOfScope { .. } => WriteError::OutOfScope { path: to.to_owned() },
+                error => error,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Returns the folder at `path`, if one is there.
+    fn folder_at(&self, path: &str) -> Result<Option<TreeId>, WriteError> {
+        let folder = self.entry_at(path)?.filter(|entry| entry.mode == EntryMode::Folder);
+        Ok(folder.map(|entry| TreeId::from_bytes(entry.id)))
+    }
+
+    /// Returns what is at `path`, as far as the operations have come.
+    fn entry_at(&self, path: &str) -> Result<Option<Place>, ObjectError> {
+        match (self.edits.get(path), self.tree) {
+            (Some(Edit::Put { mode, id }), _) => Ok(Some(Place { mode: *mode, id: *id })),
+            (Some(Edit::Remove), _) | (None, None) => Ok(None),
+            (None, Some(tree)) => {
+                let entry = self.stage.objects().entry_at(tree, path.as_bytes())?;
+                Ok(entry.map(|entry| Place { mode: entry.mode, id: entry.id }))
             }
         }
-        Ok(Some(folder))
     }
 }

@@ -9,7 +9,9 @@ use headwater_engine::engine::{Carried, Engine, EngineConfig, Ledger, RequestKin
 use headwater_engine::fault::POINTS;
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::Identity;
-use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, Repeat, WriteError};
+use headwater_engine::write::{
+    Action, Batch, Committed, Condition, Operation, Repeat, Scope, WriteError,
+};
 use headwater_testkit::git;
 use serde_json::json;
 
@@ -76,9 +78,10 @@ fn request() -> Batch {
             condition: Condition::Any,
         }],
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
+        scope: Scope::Every,
         message: "ada: PUT ours".into(),
         trailers: vec![],
-        repeat: Some(Repeat { key: "key-1".into(), digest: "d".into() }),
+        repeat: Some(Repeat { actor: "ada".into(), key: "key-1".into(), digest: "d".into() }),
     }
 }
 

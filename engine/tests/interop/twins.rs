@@ -8,7 +8,7 @@ use headwater_engine::engine::{Engine, EngineConfig, Ledger};
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::layout::RenderError;
 use headwater_engine::mirror::Identity;
-use headwater_engine::write::{Action, Batch, Condition, Gate, Operation, WriteError};
+use headwater_engine::write::{Action, Batch, Condition, Gate, Operation, Scope, WriteError};
 use headwater_testkit::{Upstream, git};
 use serde_json::{Value as Json, json};
 
@@ -300,6 +300,7 @@ pub(crate) fn batch(operations: impl IntoIterator<Item = Operation>) -> Batch {
     Batch {
         operations: operations.into_iter().collect(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
+        scope: Scope::Every,
         message: "change".to_owned(),
         trailers: Vec::new(),
         repeat: None,

@@ -33,6 +33,11 @@ impl House {
             .put("people/jane.toml", "id = 1\nname = \"Jane\"\n")
             .put("people/joe.toml", "id = 2\nname = \"Joe\"\n")
             .push();
+        Self::of(upstream)
+    }
+
+    /// Serves a remote.
+    pub(crate) fn of(upstream: Upstream) -> Self {
         Self { upstream, folder: TempDir::new().unwrap(), engine: None }.started()
     }
 

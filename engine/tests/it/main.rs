@@ -18,6 +18,7 @@ mod recall;
 mod references;
 mod reloads;
 mod restarts;
+mod scope;
 mod storm;
 mod wire;
 mod world;

@@ -14,7 +14,7 @@ use headwater_engine::load::load;
 use headwater_engine::mirror::{Identity, Mirror, MirrorOptions, Remote, RemoteOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::report::Trigger;
-use headwater_engine::write::{Action, Batch, Condition, Operation, Repeat};
+use headwater_engine::write::{Action, Batch, Condition, Operation, Repeat, Scope};
 use headwater_testkit::{Upstream, git};
 use serde_json::json;
 use tempfile::TempDir;
@@ -53,9 +53,14 @@ fn batch(number: usize) -> Batch {
             condition: Condition::Any,
         }],
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
+        scope: Scope::Every,
         message: "ada: a change".into(),
         trailers: vec![],
-        repeat: Some(Repeat { key: format!("key-{number}"), digest: "d".into() }),
+        repeat: Some(Repeat {
+            actor: "ada".into(),
+            key: format!("key-{number}"),
+            digest: "d".into(),
+        }),
     }
 }
 

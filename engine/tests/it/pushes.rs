@@ -7,7 +7,9 @@ use headwater_engine::engine::{Carried, Engine, EngineConfig, Ledger, RequestKin
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::{Identity, PushErrorKind};
 use headwater_engine::report::{OutcomeKind, Replayed};
-use headwater_engine::write::{Action, Batch, Condition, Gate, Operation, Repeat, WriteError};
+use headwater_engine::write::{
+    Action, Batch, Condition, Gate, Operation, Repeat, Scope, WriteError,
+};
 use headwater_testkit::git;
 use serde_json::{Value, json};
 
@@ -39,6 +41,7 @@ fn batch(key: &str, mut patch: Value) -> Batch {
             condition: Condition::Any,
         }],
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
+        scope: Scope::Every,
         message: format!("ada: PATCH {key}"),
         trailers: vec![],
         repeat: None,
@@ -271,7 +274,7 @@ fn where_both_changed_the_same_field_ours_are_kept_and_pushed_beside() {
     let mut house = pushing(Rewrites::Replay);
     hook(&house, "exit 1");
     let mut request = batch("jane", json!({ "name": "J" }));
-    request.repeat = Some(Repeat { key: "k".into(), digest: "d".into() });
+    request.repeat = Some(Repeat { actor: "ada".into(), key: "k".into(), digest: "d".into() });
     let ours = house.engine().commit(request).unwrap().commit;
     house.engine().settle_pushes();
     let theirs = house.upstream.commit("theirs").put("people/jane.toml", "id = 1\nname = \"K\"\n");
@@ -315,7 +318,7 @@ fn a_request_that_comes_again_behind_a_replay_finds_its_commit() {
     let mut house = pushing(Rewrites::Replay);
     let request = || {
         let mut request = batch("jane", json!({ "name": "J" }));
-        request.repeat = Some(Repeat { key: "k".into(), digest: "d".into() });
+        request.repeat = Some(Repeat { actor: "ada".into(), key: "k".into(), digest: "d".into() });
         request
     };
     hook(&house, "exit 1");
@@ -395,7 +398,7 @@ fn a_remote_that_takes_no_branches_of_conflicts_takes_the_branch_all_the_same() 
     hook(&house, only);
     house.upstream.commit("theirs").put("people/amy.toml", "id = 3\n").push();
     let mut request = batch("jane", json!({ "name": "J" }));
-    request.repeat = Some(Repeat { key: "k".into(), digest: "d".into() });
+    request.repeat = Some(Repeat { actor: "ada".into(), key: "k".into(), digest: "d".into() });
     let ours = house.engine().commit(request.clone()).unwrap().commit;
     house.engine().settle_pushes();
     let (_, report) = house.failure(RequestKind::Reload);

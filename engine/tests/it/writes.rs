@@ -4,7 +4,7 @@ use headwater_engine::engine::RequestKind;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::{Identity, Trailer};
 use headwater_engine::write::{
-    Action, Batch, Committed, Condition, Gate, Operation, Repeat, WriteError, version,
+    Action, Batch, Committed, Condition, Gate, Operation, Repeat, Scope, WriteError, version,
 };
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ fn batch(actions: impl IntoIterator<Item = Action>) -> Batch {
     Batch {
         operations: actions.into_iter().map(operation).collect(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
+        scope: Scope::Every,
         message: "ada: a change".to_owned(),
         trailers: vec![Trailer::new("Action", "people.change").unwrap()],
         repeat: None,
@@ -104,6 +105,26 @@ fn attachments_go_where_their_record_goes() {
     assert_eq!(files(), "people/jeanne.toml\npeople/jeanne/photo.jpg\npeople/joe.toml\n");
     write(&house, Action::Delete(Key::new("jeanne"))).unwrap();
     assert_eq!(files(), "people/joe.toml\n");
+}
+
+#[test]
+fn attachments_go_along_however_often_their_record_moves_and_take_nobodys_place() {
+    let mut house = House::new();
+    let commit = house.upstream.commit("files").put("people/jane/photo.jpg", "pixels");
+    commit.put("people/joan/left.jpg", "of a record that is gone").push();
+    house.reload();
+    let rename = |from: &str, to: &str| Action::Patch(Key::new(from), json!({ "slug": to }));
+    let occupied = write(&house, rename("jane", "joan")).unwrap_err();
+    assert!(matches!(occupied, WriteError::Occupied { .. }), "{occupied:?}");
+    assert!(occupied.is_conflict());
+    let attach = Action::Attach(Key::new("jane"), "cv.pdf".into(), b"text"[..].into());
+    let steps = batch([attach, rename("jane", "jana"), rename("jana", "juna")]);
+    house.engine().commit(steps).unwrap();
+    let files = git(&house, &["ls-tree", "-r", "--name-only", "HEAD", "people/"]);
+    let expected = "people/joan/left.jpg\npeople/joe.toml\npeople/juna.toml\n\
+                    people/juna/cv.pdf\npeople/juna/photo.jpg\n";
+    assert_eq!(files, expected);
+    house.is_lawful();
 }
 
 #[test]
@@ -217,6 +238,98 @@ fn what_waits_is_bounded_and_the_rest_is_told_to_come_back() {
 }
 
 #[test]
+fn the_bytes_that_wait_are_bounded_and_room_comes_back() {
+    let house = House::new();
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let (writing, is_writing) = std::sync::mpsc::channel();
+    let stuck = Box::new(move |_| {
+        writing.send(()).unwrap();
+        let _ = gate.recv();
+    });
+    house.engine().write(batch([put("jane", json!({"slug": "jane", "id": 1}))]), stuck);
+    is_writing.recv().unwrap();
+    let attach = |n: u8| {
+        let (sender, answer) = std::sync::mpsc::channel();
+        let file = vec![n; 10 << 20];
+        let action = Action::Attach(Key::new("jane"), format!("{n}.bin"), file.into());
+        house.engine().write(batch([action]), Box::new(move |done| sender.send(done).unwrap()));
+        answer
+    };
+    // The fourth reaches the limit of 32 MiB, and is the last.
+    let taken: Vec<_> = (0..4).map(attach).collect();
+    for n in 4..7 {
+        let refused = attach(n).recv().unwrap().unwrap_err();
+        assert!(matches!(refused, WriteError::Closed(Gate::Full)), "{refused}");
+    }
+    drop(go_on);
+    for answer in taken {
+        assert!(answer.recv().unwrap().unwrap().changed);
+    }
+    assert!(attach(7).recv().unwrap().unwrap().changed);
+}
+
+#[test]
+fn a_record_of_too_many_values_is_refused_before_it_waits() {
+    let house = House::new();
+    // One megabyte of text.
+    let many = Value::Array(vec![json!({"": 0}); 145_000]);
+    let heavy = write(&house, put("ada", json!({"slug": "ada", "id": 3, "x": many}))).unwrap_err();
+    assert!(matches!(heavy, WriteError::TooHeavy), "{heavy:?}");
+    // Nor does it become too heavy step by step.
+    let part = Value::Array(vec![json!({"": 0}); 14_000]);
+    let patch = |field: &str| Action::Patch(Key::new("joe"), json!({ field: part.clone() }));
+    write(&house, patch("a")).unwrap();
+    let heavy = write(&house, patch("b")).unwrap_err();
+    assert!(matches!(heavy, WriteError::TooHeavy), "{heavy:?}");
+}
+
+/// Pushes a commit with this date of its committer.
+fn push_dated(house: &mut House, seconds: i64) {
+    let remote = house.upstream.path().to_owned();
+    let git = |args: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let identities = ["GIT_AUTHOR", "GIT_COMMITTER"];
+        let identities = identities.iter().flat_map(|who| {
+            [(format!("{who}_NAME"), "A"), (format!("{who}_EMAIL"), "a@example.org")]
+        });
+        let git = git.envs(identities).env("GIT_COMMITTER_DATE", format!("@{seconds} +0000"));
+        let output = git.arg("-C").arg(&remote).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let branch = format!("refs/heads/{}", house.upstream.branch());
+    let dated = git(&["commit-tree", &format!("{branch}^{{tree}}"), "-p", &branch, "-m", "dated"]);
+    git(&["update-ref", &branch, &dated]);
+    house.upstream.reset_to(&dated);
+    house.reload();
+}
+
+#[test]
+fn a_commit_is_of_now_and_not_before_its_parent_whatever_dates_are_pushed() {
+    let now = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        i64::try_from(since.unwrap().as_secs()).unwrap()
+    };
+    let begun = now();
+    let soon = begun + 3_600;
+    for (pushed, inherited) in [(begun - 3_600, None), (soon, Some(soon)), (253_402_300_800, None)]
+    {
+        let mut house = House::new();
+        push_dated(&mut house, pushed);
+        for n in 0..2 {
+            let done = write(&house, Action::Patch(Key::new("joe"), json!({ "n": n }))).unwrap();
+            let times = git(&house, &["log", "-1", "--format=%at %ct", &done.commit.to_string()]);
+            let (author, committer) = times.trim().split_once(' ').unwrap();
+            let (author, committer): (i64, i64) =
+                (author.parse().unwrap(), committer.parse().unwrap());
+            assert!((begun..=now()).contains(&author), "{times}");
+            assert_eq!(committer, inherited.unwrap_or(author), "{times}");
+        }
+        git(&house, &["fsck", "--strict"]);
+    }
+}
+
+#[test]
 fn writes_and_reloads_take_turns() {
     let mut house = House::new();
     let done = write(&house, put("ada", json!({"slug": "ada", "id": 3}))).unwrap();
@@ -247,8 +360,8 @@ fn a_request_that_comes_again_finds_its_commit_even_after_a_restart() {
     let house = House::new();
     let request = |digest: &str, number| {
         let mut batch = batch([put("ada", json!({"slug": "ada", "id": number}))]);
-        let (key, digest) = ("5f0c".to_owned(), digest.to_owned());
-        batch.repeat = Some(Repeat { key, digest });
+        let (actor, key) = ("ada".to_owned(), "5f0c".to_owned());
+        batch.repeat = Some(Repeat { actor, key, digest: digest.to_owned() });
         batch
     };
     let first = house.engine().commit(request("a", 3)).unwrap();
@@ -261,6 +374,34 @@ fn a_request_that_comes_again_finds_its_commit_even_after_a_restart() {
     assert_eq!(house.name_of("ada").unwrap(), r#"{"id":4,"slug":"ada"}"#);
     let other = house.engine().commit(request("b", 5)).unwrap_err();
     assert!(matches!(other, WriteError::KeyReused { .. }), "{other:?}");
+}
+
+#[test]
+fn a_key_belongs_to_its_actor_and_is_known_where_nothing_changed() {
+    let house = House::new();
+    let request = |actor: &str, digest: &str, number| {
+        let mut batch = batch([put("jane", json!({"slug": "jane", "id": number}))]);
+        let (actor, key) = (actor.to_owned(), "5f0c".to_owned());
+        batch.repeat = Some(Repeat { actor, key, digest: digest.to_owned() });
+        batch
+    };
+    write(&house, put("jane", json!({"slug": "jane", "id": 7}))).unwrap();
+    let idle = house.engine().commit(request("ada", "a", 7)).unwrap();
+    assert_eq!((idle.changed, idle.repeated), (false, false));
+    write(&house, Action::Patch(Key::new("jane"), json!({"id": 8}))).unwrap();
+    let again = house.engine().commit(request("ada", "a", 7)).unwrap();
+    assert_eq!((again.commit, again.changed, again.repeated), (idle.commit, false, true));
+    assert_eq!(house.name_of("jane").unwrap(), r#"{"id":8,"slug":"jane"}"#);
+    let reused = house.engine().commit(request("ada", "b", 9)).unwrap_err();
+    assert!(matches!(reused, WriteError::KeyReused { .. }), "{reused:?}");
+    let other = house.engine().commit(request("eve", "c", 9)).unwrap();
+    assert!(other.changed && !other.repeated);
+    // Whose key it is, is in the history.
+    let house = house.started();
+    let again = house.engine().commit(request("eve", "c", 9)).unwrap();
+    assert_eq!((again.commit, again.repeated), (other.commit, true));
+    let own = house.engine().commit(request("ada", "d", 10)).unwrap();
+    assert!(own.changed && !own.repeated);
 }
 
 #[test]

@@ -152,9 +152,14 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
     match error {
         WriteError::NoSheet { .. } | WriteError::NotFound { .. } => explained(Code::NotFound),
         WriteError::Exists { .. }
-        | WriteError::HoldsRecords { .. }
+        | WriteError::HoldsOthers { .. }
+        | WriteError::Occupied { .. }
         | WriteError::Referenced { .. }
+        | WriteError::BreaksOthers
         | WriteError::Tree(_) => explained(Code::Conflict),
+        WriteError::Reserved { .. }
+        | WriteError::OutOfScope { .. }
+        | WriteError::ChangesDefinitions => explained(Code::TokenScope),
         WriteError::Stale { version, .. } => {
             let stale = explained(Code::PreconditionFailed);
             match version {
@@ -167,6 +172,7 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
             listing(Code::InvalidRecord, vec![FieldError::at_pointer("", why)])
         }
         WriteError::OtherKey { .. }
+        | WriteError::TooHeavy
         | WriteError::NotOfSheet { .. }
         | WriteError::NotAttachable { .. } => explained(Code::InvalidRecord),
         WriteError::Encode { source, .. } => {
@@ -209,8 +215,9 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
         WriteError::Store(store) if store.is_contention() => {
             ApiError::caused_by(Code::RepoLocked, error).header(header::RETRY_AFTER, RETRY_AFTER)
         }
-        WriteError::Store(_) | WriteError::Repository(_) | WriteError::Read(_) => {
-            ApiError::caused_by(Code::WriteFailed, error)
-        }
+        WriteError::Store(_)
+        | WriteError::Repository(_)
+        | WriteError::Definitions(_)
+        | WriteError::Read(_) => ApiError::caused_by(Code::WriteFailed, error),
     }
 }

@@ -35,5 +35,5 @@ pub(in crate::http) async fn attach(
         _ => Action::Attach(key, path.name, body.as_slice().into()),
     };
     let operation = Operation { sheet, action, condition };
-    request.write(&app, &caller, &body, vec![operation], None).await
+    request.write(&app, &caller, body, vec![operation], None).await
 }

@@ -162,12 +162,13 @@ pub(super) fn message_of(
         Some(key)
             if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) =>
         {
-            Some(Repeat { key, digest: digest(request, caller, body) })
+            let digest = digest(request, caller, &operations, body);
+            Some(Repeat { actor: actor.clone(), key, digest })
         }
         Some(_) => return Err(invalid(&KEY, "it must have 1 to 255 visible ASCII characters")),
     };
-    let author = caller.author.clone();
-    Ok(Batch { operations, author, message, trailers, repeat })
+    let (author, scope) = (caller.author.clone(), caller.token.scope.clone());
+    Ok(Batch { operations, author, scope, message, trailers, repeat })
 }
 
 /// Returns what is done, such as `people.put`.
@@ -184,11 +185,27 @@ fn action(operations: &[Operation]) -> String {
     format!("{sheet}.{verb}")
 }
 
-/// Stands for who asks and for what: the same key with another one is a mistake of the caller.
-fn digest(request: &Request, caller: &Caller, body: &[u8]) -> String {
+/// Stands for what is asked for, under which conditions and in whose name: the same key with another
+/// one is a mistake of the caller.
+fn digest(request: &Request, caller: &Caller, operations: &[Operation], body: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
-    let head = [&caller.token.name, request.method.as_str(), &request.path].join("\n");
-    hasher.update(head.as_bytes()).update(b"\n").update(body);
+    let mut part = |bytes: &[u8]| {
+        // With its length in front no part can be taken for the end of another.
+        hasher.update(&bytes.len().to_le_bytes()).update(bytes);
+    };
+    let author = &caller.author;
+    for text in [request.method.as_str(), &request.path, author.name(), author.address()] {
+        part(text.as_bytes());
+    }
+    for Operation { condition, .. } in operations {
+        match condition {
+            Condition::Any => part(b"any"),
+            Condition::Absent => part(b"absent"),
+            Condition::Present => part(b"present"),
+            Condition::Is(versions) => part(versions.as_flattened()),
+        }
+    }
+    part(body);
     hasher.finalize().to_hex()[..32].to_owned()
 }
 

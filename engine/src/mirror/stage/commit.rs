@@ -59,6 +59,11 @@ impl Identity {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// Returns the address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
 }
 
 /// Who did something, and when.
@@ -72,7 +77,20 @@ pub struct Signature {
     pub offset_minutes: i32,
 }
 
+/// How far ahead of our clock a commit may be to be followed, in seconds: what clocks that are set
+/// differ by, and no more.
+const AHEAD: i64 = 86_400;
+
 impl Signature {
+    /// Returns the signature for a commit on top of one that was made at `parent`, in seconds since
+    /// 1970. It is not before that, so that a history does not go back with a clock; unless that one
+    /// is from so far in the future that somebody's clock was wrong, whose time is not passed on.
+    pub(crate) fn on_top_of(&self, parent: i64) -> Self {
+        let is_near = parent <= self.seconds.saturating_add(AHEAD);
+        let seconds = if is_near { self.seconds.max(parent) } else { self.seconds };
+        Self { seconds, ..self.clone() }
+    }
+
     fn write(&self, bytes: &mut Vec<u8>, role: &str) {
         let Identity { name, address } = &self.identity;
         let (seconds, offset) = (self.seconds, self.offset_minutes);
@@ -197,5 +215,32 @@ impl Trailer {
             Self::new(key, value).ok()
         };
         last.lines().map(parse).collect::<Option<_>>().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_not_before_its_parent_and_does_not_inherit_a_clock_that_is_wrong() {
+        let identity = Identity::parse("Ada <ada@example.org>").unwrap();
+        let now = 1_700_000_000;
+        let ours = Signature { identity, seconds: now, offset_minutes: 0 };
+        for (parent, seconds) in [
+            (now - 1, now),
+            (now + 1, now + 1),
+            (now + AHEAD, now + AHEAD),
+            (now + AHEAD + 1, now),
+            // The year 10000, and what is no time at all.
+            (253_402_300_800, now),
+            (i64::MAX, now),
+            (0, now),
+            (i64::MIN, now),
+        ] {
+            assert_eq!(ours.on_top_of(parent).seconds, seconds, "{parent}");
+        }
+        let last = Signature { seconds: i64::MAX, ..ours };
+        assert_eq!(last.on_top_of(7).seconds, i64::MAX);
     }
 }
