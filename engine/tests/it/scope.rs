@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_engine::id::{Key, SheetName};
+use headwater_engine::layout::RenderError;
 use headwater_engine::load::load;
 use headwater_engine::mirror::{
     Edit, Edits, EntryMode, Identity, Mirror, MirrorOptions, NewCommit, Signature,
@@ -57,6 +58,8 @@ struct Case {
 #[derive(Debug, Clone)]
 struct Op {
     sheet: usize,
+    /// Whether a sheet of the scope is meant.
+    is_in_scope: bool,
     verb: u8,
     key: String,
     /// The file that is meant instead of the key, if there are any.
@@ -71,8 +74,12 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn file() -> impl Strategy<Value = String> {
-    (path(), prop_oneof![3 => Just("toml"), 1 => Just("txt")])
-        .prop_map(|(path, extension)| format!("{path}.{extension}"))
+    let below = prop::collection::vec(prop::sample::select(&NAMES[..]), 1..3);
+    let extension = prop_oneof![3 => Just("toml"), 1 => Just("txt")];
+    (prop::sample::select(&ROOTS[..]), below, extension)
+        .prop_map(|(root, below, extension)| {
+            format!("{root}/{}.{extension}", below.join("/")).trim_start_matches('/').to_owned()
+        })
         .prop_filter("it defines sheets", |path| {
             !path.starts_with(".gitsheets/") && path != "headwater.toml"
         })
@@ -83,14 +90,16 @@ fn case() -> impl Strategy<Value = Case> {
         (prop::sample::select(&ROOTS[..]), prop::sample::select(&TEMPLATES[..]), any::<bool>());
     let op = (
         0..3_usize,
+        prop::bool::weighted(0.9),
         0..6_u8,
         path(),
-        prop::option::weighted(0.7, 0..14_usize),
-        prop::option::of(path()),
+        prop::option::weighted(0.85, 0..20_usize),
+        prop::option::weighted(0.3, path()),
         prop::sample::select(&ATTACHMENTS[..]),
     );
-    let op = op.prop_map(|(sheet, verb, key, file, fields, name)| Op {
+    let op = op.prop_map(|(sheet, is_in_scope, verb, key, file, fields, name)| Op {
         sheet,
+        is_in_scope,
         verb,
         key,
         file,
@@ -99,9 +108,9 @@ fn case() -> impl Strategy<Value = Case> {
     });
     (
         prop::collection::vec(sheet, 1..4),
-        prop::collection::btree_set(file(), 0..14),
-        prop::collection::btree_set(0..3_usize, 0..3),
-        prop::collection::vec(op, 1..4),
+        prop::collection::btree_set(file(), 10..40),
+        prop::collection::btree_set(0..3_usize, 1..3),
+        prop::collection::vec(op, 1..3),
     )
         .prop_map(|(sheets, files, scope, operations)| {
             let sheet = |(n, (root, template, is_gitsheet)): (usize, (_, Option<_>, bool))| Sheet {
@@ -165,14 +174,23 @@ impl Case {
 
     fn batch(&self) -> Batch {
         let operation = |op: &Op| {
-            let sheet = &self.sheets[op.sheet % self.sheets.len()];
+            let scope: Vec<usize> =
+                self.scope.iter().copied().filter(|n| *n < self.sheets.len()).collect();
+            let sheet = match scope[..] {
+                [_, ..] if op.is_in_scope => scope[op.sheet % scope.len()],
+                _ => op.sheet % self.sheets.len(),
+            };
+            let sheet = &self.sheets[sheet];
             let meant = op.file.and_then(|n| {
-                let file = self.files.iter().nth(n % self.files.len().max(1))?;
-                sheet.below(file)?.strip_suffix(".toml")
+                let stems = self.files.iter().filter_map(|file| file.strip_suffix(".toml"));
+                let there: Vec<_> =
+                    stems.filter(|stem| sheet.has(stem)).filter_map(|s| sheet.below(s)).collect();
+                there.get(n % there.len().max(1)).copied()
             });
             let key = meant.unwrap_or(&op.key);
             let at = [sheet.root, key].join("/");
-            let fields = record(op.fields.as_deref().unwrap_or(&at));
+            let mut fields = record(op.fields.as_deref().unwrap_or(&at));
+            fields["path"] = json!(op.fields.as_deref().unwrap_or(key));
             let (sheet, key) = (SheetName::new(&*sheet.name), Key::new(key));
             let action = match op.verb {
                 0 => Action::Put(key, fields),
@@ -282,6 +300,9 @@ fn check(mirror: &Mirror, case: &Case, tally: &Tally) -> Result<(), TestCaseErro
         Ok(Change { next: Some(next), .. }) => next,
         Ok(Change { next: None, .. }) => return Ok(()),
         Err(WriteError::Reserved { .. }) => return Ok(count(&tally.reserved)),
+        Err(WriteError::Path { source: RenderError::Hostile { .. }, .. }) => {
+            return Ok(count(&tally.reserved));
+        }
         Err(WriteError::OutOfScope { .. }) => return Ok(count(&tally.out_of_scope)),
         Err(_) => return Ok(count(&tally.others)),
     };
@@ -313,9 +334,8 @@ fn a_write_changes_only_what_the_sheets_of_its_scope_alone_hold() {
         out_of_scope.get(),
         others.get()
     );
-    for counted in [&written, &reserved, &out_of_scope, &others] {
-        assert!(counted.get() > cases() / 100, "{}", counted.get());
-    }
+    assert!(written.get() > cases() / 20 && out_of_scope.get() > cases() / 20);
+    assert!(reserved.get() > 0 && others.get() > 0);
 }
 
 /// A repository in which a sheet of everything has others inside.

@@ -277,7 +277,8 @@ fn a_record_of_too_many_values_is_refused_before_it_waits() {
     assert!(matches!(heavy, WriteError::TooHeavy), "{heavy:?}");
     // Nor does it become too heavy step by step.
     let part = Value::Array(vec![json!({"": 0}); 14_000]);
-    let patch = |field: &str| Action::Patch(Key::new("joe"), json!({ field: part.clone() }));
+    let patch =
+        |field: &str| Action::Patch(Key::new("joe"), json!({ "slug": "joe", field: part.clone() }));
     write(&house, patch("a")).unwrap();
     let heavy = write(&house, patch("b")).unwrap_err();
     assert!(matches!(heavy, WriteError::TooHeavy), "{heavy:?}");
@@ -317,7 +318,7 @@ fn a_commit_is_of_now_and_not_before_its_parent_whatever_dates_are_pushed() {
         let mut house = House::new();
         push_dated(&mut house, pushed);
         for n in 0..2 {
-            let done = write(&house, Action::Patch(Key::new("joe"), json!({ "n": n }))).unwrap();
+            let done = write(&house, put("joe", json!({ "slug": "joe", "n": n }))).unwrap();
             let times = git(&house, &["log", "-1", "--format=%at %ct", &done.commit.to_string()]);
             let (author, committer) = times.trim().split_once(' ').unwrap();
             let (author, committer): (i64, i64) =
