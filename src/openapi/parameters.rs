@@ -99,7 +99,7 @@ pub(super) fn shared() -> Value {
         ),
         "idempotencyKey": header(
             "Idempotency-Key",
-            "The same request again finds the commit it made.",
+            "The same request again has the outcome of the first. Each token has keys of its own.",
             json!({ "type": "string", "pattern": "^[!-~]{1,255}$" }),
         ),
         "prefer": header(

@@ -12,7 +12,9 @@ const BOT: &str = "the-token-of-the-bot";
 const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n\
                       author = \"The Site <site@example.org>\"\nnames_author = true\n\
                       [[token]]\nname = \"bot\"\nsecret = \"the-token-of-the-bot\"\n\
-                      author = \"Bot <bot@example.org>\"\nsheets = [\"tags\"]\n";
+                      author = \"Bot <bot@example.org>\"\nsheets = [\"tags\"]\n\
+                      [[token]]\nname = \"desk\"\nsecret = \"the-token-of-the-desk\"\n\
+                      author = \"Desk <desk@example.org>\"\nsheets = [\"people\"]\n";
 
 /// A server that is written to.
 struct House {
@@ -181,6 +183,46 @@ fn a_request_that_is_sent_again_makes_no_second_commit() {
     assert_eq!((&again["commit"], &again["repeated"]), (&first, &json!(true)));
     assert_eq!(house.server.get("/api/people/ada").json()["age"], 2);
     send(&house, 3).problem(422, "idempotency_key_reused");
+}
+
+#[test]
+fn a_key_is_of_one_token_and_of_one_condition_and_is_known_where_nothing_changed() {
+    let house = House::new(&[]);
+    let send = |token: &str, header: Option<(&'static str, &str)>, age| {
+        let request = house.server.request(Method::PUT, "/api/people/ada").bearer_auth(token);
+        let request = request.header("idempotency-key", "k-1");
+        let request = match header {
+            Some((name, value)) => request.header(name, value),
+            None => request,
+        };
+        house.server.send(request.json(&ada(age)))
+    };
+    house.put("/api/people/ada", &ada(1));
+    assert_eq!(send(SITE, None, 1).json()["changed"], false);
+    house.put("/api/people/ada", &ada(2));
+    let again = send(SITE, None, 1).json();
+    assert_eq!((&again["changed"], &again["repeated"]), (&json!(false), &json!(true)));
+    assert_eq!(house.server.get("/api/people/ada").json()["age"], 2);
+    for header in [("if-match", "*"), ("x-headwater-author", "Eve <eve@example.org>")] {
+        send(SITE, Some(header), 1).problem(422, "idempotency_key_reused");
+    }
+    let other = send("the-token-of-the-desk", None, 3);
+    assert_eq!((other.status, &other.json()["changed"]), (200, &json!(true)));
+}
+
+#[test]
+fn a_body_that_would_take_much_memory_is_refused_before_it_does() {
+    let house = House::new(&[]);
+    let objects = format!("[{}]", vec!["{\"\":0}"; 140_000].join(","));
+    let raw = |path: &str, body: String| {
+        let request = house.call(Method::PUT, path).header("content-type", "application/json");
+        house.server.send(request.body(body))
+    };
+    let body = format!("{{\"slug\":\"ada\",\"x\":{objects}}}");
+    assert!(body.len() < 1 << 20);
+    raw("/api/people/ada", body).problem(422, "invalid_record");
+    let numbers = format!("{{\"slug\":\"ada\",\"x\":[{}]}}", vec!["0"; 10_000].join(","));
+    assert_eq!(raw("/api/people/ada", numbers).status, 200);
 }
 
 #[test]
