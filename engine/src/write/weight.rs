@@ -37,8 +37,7 @@ pub fn weight_of_text(text: &[u8]) -> usize {
             b'\\' if in_string => is_escaped = true,
             b'"' => in_string = !in_string,
             _ if in_string => weight += 1,
-            b',' => weight += VALUE,
-            b'[' => weight += VALUE,
+            b',' | b'[' => weight += VALUE,
             b'{' => weight += VALUE + OBJECT,
             _ => {}
         }

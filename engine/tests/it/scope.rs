@@ -299,12 +299,15 @@ fn check(mirror: &Mirror, case: &Case, tally: &Tally) -> Result<(), TestCaseErro
     let next = match write::commit(&mut stage, &state, &case.batch(), &committer, &options) {
         Ok(Change { next: Some(next), .. }) => next,
         Ok(Change { next: None, .. }) => return Ok(()),
-        Err(WriteError::Reserved { .. }) => return Ok(count(&tally.reserved)),
-        Err(WriteError::Path { source: RenderError::Hostile { .. }, .. }) => {
-            return Ok(count(&tally.reserved));
+        Err(error) => {
+            count(match error {
+                WriteError::Reserved { .. }
+                | WriteError::Path { source: RenderError::Hostile { .. }, .. } => &tally.reserved,
+                WriteError::OutOfScope { .. } => &tally.out_of_scope,
+                _ => &tally.others,
+            });
+            return Ok(());
         }
-        Err(WriteError::OutOfScope { .. }) => return Ok(count(&tally.out_of_scope)),
-        Err(_) => return Ok(count(&tally.others)),
     };
     count(&tally.written);
     for change in stage.objects().diff(state.tree, next.tree).unwrap() {
