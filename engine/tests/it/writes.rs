@@ -258,7 +258,7 @@ fn the_bytes_that_wait_are_bounded_and_room_comes_back() {
     // The fourth reaches the limit of 32 MiB, and is the last.
     let taken: Vec<_> = (0..4).map(attach).collect();
     for n in 4..7 {
-        let refused = attach(n).recv().unwrap().unwrap_err();
+        let refused = attach(n).try_recv().unwrap().unwrap_err();
         assert!(matches!(refused, WriteError::Closed(Gate::Full)), "{refused}");
     }
     drop(go_on);
