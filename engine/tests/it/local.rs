@@ -9,7 +9,7 @@ use headwater_engine::engine::{Engine, EngineConfig, Ledger, Observer, RequestKi
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::Identity;
 use headwater_engine::report::Trigger;
-use headwater_engine::write::{Action, Batch, Condition, Operation};
+use headwater_engine::write::{Action, Batch, Condition, Operation, Scope};
 use headwater_testkit::{Upstream, git};
 use serde_json::json;
 
@@ -53,6 +53,7 @@ impl Local {
                 condition: Condition::Any,
             }],
             author: Identity::parse("Ada <ada@example.org>").unwrap(),
+            scope: Scope::Every,
             message: "a record".to_owned(),
             trailers: vec![],
             repeat: None,
