@@ -2,6 +2,8 @@
 
 mod fields;
 
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use fields::{FieldChange, changed_fields};
@@ -36,14 +38,19 @@ pub struct PublicChange {
 }
 
 impl Delta {
-    /// Returns what the public sees of `changed`, the served records that differ between the two
-    /// states. Linear in their number.
+    /// Returns what the public sees differently in two states, of which `changed` lists the served
+    /// records that differ.
+    ///
+    /// A sheet that is shown by other rules is compared whole, for its records may come into sight
+    /// or go out of it without a change. Linear in `changed`, and in the records of such sheets.
     pub fn of(before: &Snapshot, after: &Snapshot, changed: &[RecordChange]) -> Self {
+        let compared = shown_otherwise(before, after);
         let seen = |record: &Option<Arc<Record>>, sheet: &SheetName, state: &Snapshot| {
             let sheet = state.sheet(sheet.as_str())?;
             record.clone().filter(|record| sheet.shows(record))
         };
-        let public = changed.iter().filter_map(|RecordChange { sheet, key, served }| {
+        let listed = changed.iter().filter(|change| !compared.contains(&change.sheet));
+        let public = listed.filter_map(|RecordChange { sheet, key, served }| {
             let before = seen(&served.before, sheet, before);
             let after = seen(&served.after, sheet, after);
             let differs = Served { before: before.clone(), after: after.clone() }.differs();
@@ -51,6 +58,9 @@ impl Delta {
             differs.then_some(PublicChange { sheet, key, before, after })
         });
         let mut changes: Vec<_> = public.collect();
+        for sheet in &compared {
+            compare(before, after, sheet, &mut changes);
+        }
         changes.sort_unstable_by(|a, b| (&a.sheet, &a.key).cmp(&(&b.sheet, &b.key)));
         Self { from: before.commit(), to: after.commit(), changes }
     }
@@ -66,4 +76,51 @@ impl Delta {
         let changes = self.changes.into_iter().map(back).collect();
         Self { from: self.to, to: self.from, changes }
     }
+}
+
+/// Returns the sheets of both states whose definitions differ in what the public sees of them.
+///
+/// Where only one of the states has a sheet, all records of it are among those that differ.
+fn shown_otherwise(before: &Snapshot, after: &Snapshot) -> BTreeSet<SheetName> {
+    let mut found = BTreeSet::new();
+    for sheet in after.sheets() {
+        let new = sheet.spec();
+        if let Some(old) = before.sheet(new.name.as_str()).map(|sheet| sheet.spec())
+            && (old.public, &old.hidden) != (new.public, &new.hidden)
+        {
+            found.insert(new.name.clone());
+        }
+    }
+    found
+}
+
+/// Adds every record of `sheet` that the public sees in one of the states alone, or with another
+/// value.
+fn compare(before: &Snapshot, after: &Snapshot, sheet: &SheetName, found: &mut Vec<PublicChange>) {
+    // Both are in the order of their keys.
+    let (mut old, mut new) = (shown(before, sheet).peekable(), shown(after, sheet).peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => old.key.cmp(&new.key),
+        };
+        let before = if order.is_le() { old.next().cloned() } else { None };
+        let after = if order.is_ge() { new.next().cloned() } else { None };
+        let served = Served { before, after };
+        if let Some(record) = served.before.as_ref().or(served.after.as_ref())
+            && served.differs()
+        {
+            let (sheet, key) = (sheet.clone(), record.key.clone());
+            let Served { before, after } = served;
+            found.push(PublicChange { sheet, key, before, after });
+        }
+    }
+}
+
+/// Returns the records of `sheet` that the public sees, by key.
+fn shown<'a>(state: &'a Snapshot, sheet: &SheetName) -> impl Iterator<Item = &'a Arc<Record>> {
+    let sheet = state.sheet(sheet.as_str()).into_iter();
+    sheet.flat_map(|sheet| sheet.records().filter(move |record| sheet.shows(record)))
 }

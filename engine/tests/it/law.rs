@@ -2,15 +2,18 @@
 //! hold what the naive model says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use headwater_engine::admit::{AdmissionLimits, Health, PushLimits, admit};
 use headwater_engine::cache::Cache;
+use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
-use headwater_engine::load::{advance, load, load_cached};
+use headwater_engine::load::{advance, load, load_cached, prepare};
 use headwater_engine::mirror::{Mirror, MirrorOptions, Objects};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::plan::RebuildReason;
 use headwater_engine::problem::Rule;
+use headwater_engine::record::Record;
 use headwater_engine::search::{Query, Scope};
 use headwater_engine::snapshot::{Snapshot, count};
 use headwater_testkit::Upstream;
@@ -63,6 +66,7 @@ fn check(
             prop_assert_eq!(got, wanted, "from {} ({:?}) to {:#?}", base.commit(), reason, world);
             same_pages(&reloaded, &rebuilt)?;
             same_verdict(base, &reloaded, &rebuilt, &objects)?;
+            tells_what_is_seen(base, &reloaded, &objects)?;
             next = reloaded;
         }
         // From the records of some earlier state, and what it lacks.
@@ -109,6 +113,43 @@ pub(crate) fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), 
         };
         prop_assert_eq!(page(reloaded), page(rebuilt), "search for {}", text);
     }
+    Ok(())
+}
+
+/// Whoever follows the public records has those of the later state in the end, whether a push
+/// changed the records or the rules by which they are shown.
+fn tells_what_is_seen(
+    before: &Snapshot,
+    after: &Snapshot,
+    objects: &Objects,
+) -> Result<(), TestCaseError> {
+    let seen = |state: &Snapshot| -> BTreeMap<(String, String), String> {
+        let shown = state.sheets().flat_map(|sheet| {
+            let records = sheet.records().filter(|record| sheet.shows(record));
+            records.map(|record| {
+                let name = (sheet.spec().name.to_string(), record.key.to_string());
+                (name, record.value.as_str().to_owned())
+            })
+        });
+        shown.collect()
+    };
+    let prepared = prepare(objects, Some(before), after.commit(), None, &LoadOptions::default());
+    let Some(prepared) = prepared.unwrap() else { return Ok(()) };
+    let changed = prepared.changed_from(before);
+    let (mut follower, later) = (seen(before), seen(after));
+    for change in Delta::of(before, after, &changed).changes {
+        let name = (change.sheet.to_string(), change.key.to_string());
+        let value =
+            |record: Option<Arc<Record>>| record.map(|record| record.value.as_str().to_owned());
+        let (was, is) = (value(change.before), value(change.after));
+        prop_assert_ne!(&was, &is, "{:?} is told without a difference", name);
+        let had = match is {
+            Some(is) => follower.insert(name, is),
+            None => follower.remove(&name),
+        };
+        prop_assert_eq!(had, was);
+    }
+    prop_assert_eq!(follower, later);
     Ok(())
 }
 

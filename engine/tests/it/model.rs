@@ -36,6 +36,7 @@ struct Rules {
     refs: &'static [(&'static str, &'static str, Option<&'static str>)],
     unique: bool,
     hides: bool,
+    public: bool,
 }
 
 pub(crate) fn expected(world: &World) -> Expected {
@@ -71,6 +72,7 @@ fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
         search: Some(if second { &[("title", 1.0)] } else { &[("title", 3.0), ("stage", 1.0)] }),
         unique: true,
         hides: true,
+        public: true,
     };
     let inferred = |folder| Rules {
         folder,
@@ -82,6 +84,7 @@ fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
         refs: &[],
         unique: false,
         hides: false,
+        public: true,
     };
     let data = Rules {
         extensions: &["json"],
@@ -104,6 +107,14 @@ fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
         Definitions::NotesAndData => {
             let refs = &[("parent", "data", Some("id")), ("links", "data", None)];
             vec![("notes", notes(false, refs)), ("data", data)]
+        }
+        Definitions::Shown => {
+            let index = &["stage", "tags", "id"];
+            vec![("notes", Rules { hides: false, index, ..notes(false, &[]) })]
+        }
+        Definitions::Private => {
+            let index = &["stage", "tags", "id"];
+            vec![("notes", Rules { public: false, index, ..notes(false, &[]) })]
         }
         Definitions::Broken => vec![],
     }
@@ -205,7 +216,7 @@ fn read_sheet(
                 expected.index.entry(name).or_default().insert(key.clone());
             }
         }
-        if !(rules.hides && doc.hidden) {
+        if rules.public && !(rules.hides && doc.hidden) {
             expected.texts.insert((sheet.into(), key.clone()), texts(&value, rules));
         }
         paths.insert((sheet.to_owned(), key.clone()), path.to_string());

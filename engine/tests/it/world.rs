@@ -45,6 +45,10 @@ pub(crate) enum Definitions {
     NotesAndData,
     /// `notes`, whose definition is broken.
     Broken,
+    /// `notes`, of which nothing is hidden.
+    Shown,
+    /// `notes`, of which nothing is public.
+    Private,
 }
 
 /// The tree of one commit.
@@ -121,6 +125,8 @@ fn definitions() -> impl Strategy<Value = Definitions> {
             Definitions::Notes(true),
             Definitions::NotesAndData,
             Definitions::Broken,
+            Definitions::Shown,
+            Definitions::Private,
         ][..],
     )
 }
@@ -206,6 +212,14 @@ impl World {
             Definitions::Notes(false) => vec![notes(false, "parent = \"notes.id\"")],
             Definitions::Notes(true) => {
                 vec![notes(true, "links = \"notes\", \"place.note\" = \"notes\"")]
+            }
+            Definitions::Shown => {
+                let (path, text) = notes(false, "");
+                vec![(path, text.replace("hidden = \"deletedAt\"\n", ""))]
+            }
+            Definitions::Private => {
+                let (path, text) = notes(false, "");
+                vec![(path, text.replace("[headwater]\n", "[headwater]\npublic = false\n"))]
             }
             Definitions::NotesAndData => {
                 let data = "[sheets.data]\nroot = \"data\"\nformat = \"json\"\n\
