@@ -1,5 +1,6 @@
-//! A stream that is given up when its other end takes nothing of what is written to it. A reader who
-//! never reads would otherwise keep a connection, and the state that its answer is of, for ever.
+//! A stream that is given up when its other end takes nothing of what is written to it, or so little
+//! that it would take for ever. Such a reader would otherwise keep a connection, and the state that
+//! its answer is of.
 
 use std::io;
 use std::pin::Pin;
@@ -7,37 +8,75 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-/// A stream whose writes fail when none of them gets on for some time.
+/// How many bytes a reader takes in a second, at least, while some wait for it.
+const SLOWEST: u32 = 1_024;
+
+/// A stream whose writes fail when they get on too slowly for some time.
 pub(super) struct Stalling<S> {
     stream: S,
-    patience: Duration,
-    /// Runs while a write waits.
-    waiting: Option<Pin<Box<Sleep>>>,
+    patience: Patience,
+    /// The write that waits.
+    waiting: Option<Waiting>,
+}
+
+struct Waiting {
+    since: Instant,
+    end: Pin<Box<Sleep>>,
+}
+
+/// How long writes have waited, and how much that was worth.
+#[derive(Debug)]
+struct Patience {
+    most: Duration,
+    /// How long writes have waited beyond what the bytes that were taken may take.
+    used: Duration,
+}
+
+impl Patience {
+    /// Notes that a write waited, and that `bytes` of it were taken then.
+    fn note(&mut self, waited: Duration, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let earned = Duration::from_secs(1) * bytes / SLOWEST;
+        self.used = (self.used + waited).saturating_sub(earned);
+    }
+
+    /// Returns how long the next write may wait.
+    fn left(&self) -> Duration {
+        self.most.saturating_sub(self.used)
+    }
 }
 
 impl<S> Stalling<S> {
-    /// Returns `stream`, of which a write may wait for `patience`.
+    /// Returns `stream`, of which writes may wait for `patience`, and longer only while its other end
+    /// takes a kilobyte a second.
     pub(super) fn new(stream: S, patience: Duration) -> Self {
+        let patience = Patience { most: patience, used: Duration::ZERO };
         Self { stream, patience, waiting: None }
     }
 }
 
 impl<S: AsyncWrite + Unpin> Stalling<S> {
+    /// Writes, where `taken` says how many bytes a result stands for.
     fn timed<T>(
         &mut self,
         cx: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
+        taken: impl FnOnce(&T) -> usize,
     ) -> Poll<io::Result<T>> {
         let result = write(Pin::new(&mut self.stream), cx);
-        if result.is_ready() {
-            self.waiting = None;
+        if let Poll::Ready(written) = &result {
+            let waited = self.waiting.take().map_or(Duration::ZERO, |write| write.since.elapsed());
+            self.patience.note(waited, written.as_ref().map_or(0, taken));
             return result;
         }
-        let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        waiting.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        let left = self.patience.left();
+        let waiting = self.waiting.get_or_insert_with(|| Waiting {
+            since: Instant::now(),
+            end: Box::pin(tokio::time::sleep(left)),
+        });
+        waiting.end.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -47,7 +86,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.timed(cx, |stream, cx| stream.poll_write(cx, bytes))
+        self.timed(cx, |stream, cx| stream.poll_write(cx, bytes), |taken| *taken)
     }
 
     fn poll_write_vectored(
@@ -55,7 +94,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.timed(cx, |stream, cx| stream.poll_write_vectored(cx, slices))
+        self.timed(cx, |stream, cx| stream.poll_write_vectored(cx, slices), |taken| *taken)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -63,11 +102,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.timed(cx, |stream, cx| stream.poll_flush(cx))
+        self.timed(cx, |stream, cx| stream.poll_flush(cx), |()| 0)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.timed(cx, |stream, cx| stream.poll_shutdown(cx))
+        self.timed(cx, |stream, cx| stream.poll_shutdown(cx), |()| 0)
     }
 }
 
@@ -104,5 +143,46 @@ mod tests {
         assert_eq!(stuck.kind(), io::ErrorKind::TimedOut);
         assert_eq!(theirs.read(&mut [0; 8]).await.unwrap(), 4);
         stream.write_all(b"6").await.unwrap();
+    }
+
+    #[test]
+    fn waiting_is_forgiven_as_far_as_bytes_are_taken() {
+        let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
+        let left = |notes: &[(Duration, usize)]| {
+            let mut patience = Patience { most: 30 * second, used: Duration::ZERO };
+            notes.iter().for_each(|(waited, bytes)| patience.note(*waited, *bytes));
+            patience.left()
+        };
+        for (notes, expected) in [
+            (&[][..], 30 * second),
+            // What is taken at once earns nothing for later.
+            (&[(Duration::ZERO, 1 << 30), (10 * second, 0)], 20 * second),
+            (&[(10 * second, 4 << 10)], 24 * second),
+            // A slow reader that gets on may take any time.
+            (&[(minute, 60 << 10), (minute, 60 << 10)], 30 * second),
+            // A reader that trickles may not.
+            (&[(20 * second, 1 << 10), (20 * second, 1 << 10)], Duration::ZERO),
+        ] {
+            assert_eq!(left(notes), expected, "{notes:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_trickles_loses_its_stream() {
+        let (ours, mut theirs) = duplex(1);
+        let mut stream = Stalling::new(ours, Duration::from_millis(200));
+        // A byte within each wait: none of them is too long.
+        let trickling = async {
+            let mut piece = [0; 1];
+            while theirs.read(&mut piece).await.is_ok_and(|taken| taken == 1) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let writing = async {
+            let stuck = stream.write_all(&[b'x'; 1_000]).await.unwrap_err();
+            assert_eq!(stuck.kind(), io::ErrorKind::TimedOut);
+            drop(stream);
+        };
+        tokio::join!(writing, trickling);
     }
 }
