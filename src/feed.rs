@@ -1,7 +1,8 @@
 //! What is published, as it happens, for those who wait for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
@@ -11,33 +12,64 @@ use tokio::time::Instant;
 /// How many publications a listener may be behind before it is told to catch up.
 const BEHIND: usize = 256;
 
-/// A publication: what the public sees differently since the one before.
+/// How many records all publications may hold that nobody has passed on yet. A publication that
+/// would be one too many is passed on without them, unless it is the only one.
+const HELD: usize = 50_000;
+
+/// A publication: the public sees `to` where it saw `from`.
 #[derive(Debug)]
 pub struct Publication {
-    /// What differs.
-    pub delta: Arc<Delta>,
-    /// Whether history was rewritten, once somebody has looked.
-    rewritten: OnceLock<bool>,
+    /// The commit that was published before.
+    pub from: CommitId,
+    /// The commit that is published.
+    pub to: CommitId,
+    /// When it was published.
+    pub when: SystemTime,
+    /// What differs, until somebody takes it.
+    delta: Mutex<Option<Arc<Delta>>>,
+    records: usize,
+    held: Arc<AtomicUsize>,
 }
 
 impl Publication {
-    /// Says whether the later commit is no continuation of the earlier one; `descends` is asked
-    /// once for all listeners.
-    pub fn is_rewritten(&self, descends: impl FnOnce(CommitId, CommitId) -> bool) -> bool {
-        *self.rewritten.get_or_init(|| !descends(self.delta.to, self.delta.from))
+    /// Takes what differs, which is there once and not at all where too much waits: whoever gets
+    /// nothing compares the commits.
+    pub fn take_delta(&self) -> Option<Arc<Delta>> {
+        // An option is whole at any time: a poisoned lock holds a usable one.
+        let taken = self.delta.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if taken.is_some() {
+            self.held.fetch_sub(self.records, Ordering::Relaxed);
+        }
+        taken
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        self.take_delta();
     }
 }
 
 /// Passes publications on to all who listen.
 pub struct Feed {
     state: Mutex<State>,
+    /// How many records wait in publications.
+    held: Arc<AtomicUsize>,
 }
 
 struct State {
     /// Gone when the server stops.
     sender: Option<broadcast::Sender<Arc<Publication>>>,
-    /// The commit that was published last.
-    last: Option<CommitId>,
+    /// The commit that was served first.
+    first: Option<CommitId>,
+    /// What was published last.
+    last: Option<Last>,
+}
+
+#[derive(Clone, Copy)]
+struct Last {
+    commit: CommitId,
+    when: SystemTime,
 }
 
 /// Somebody who hears of each publication once, in order.
@@ -46,6 +78,8 @@ pub struct Listener {
     receiver: broadcast::Receiver<Arc<Publication>>,
     /// The commit behind which it hears of all publications.
     pub at: CommitId,
+    /// When that was published.
+    pub when: SystemTime,
 }
 
 /// What a listener hears.
@@ -64,26 +98,50 @@ pub enum Heard {
 impl Default for Feed {
     fn default() -> Self {
         let sender = Some(broadcast::channel(BEHIND).0);
-        Self { state: Mutex::new(State { sender, last: None }) }
+        let state = Mutex::new(State { sender, first: None, last: None });
+        Self { state, held: Arc::default() }
     }
 }
 
 impl Feed {
     /// Notes the first state, unless something was published behind it already.
     pub fn begin(&self, commit: CommitId) {
-        self.state().last.get_or_insert(commit);
+        let mut state = self.state();
+        state.first.get_or_insert(commit);
+        state.last.get_or_insert(Last { commit, when: SystemTime::now() });
     }
 
     /// Passes a publication on.
     pub fn publish(&self, delta: &Arc<Delta>) {
+        let Delta { from, to, .. } = **delta;
+        let records = delta.changes.len();
+        let held = self.held.fetch_add(records, Ordering::Relaxed);
+        let when = SystemTime::now();
+        let publication = Publication {
+            from,
+            to,
+            when,
+            delta: Mutex::new(Some(delta.clone())),
+            records,
+            held: self.held.clone(),
+        };
+        if held > 0 && held + records > HELD {
+            publication.take_delta();
+        }
         let mut state = self.state();
-        state.last = Some(delta.to);
+        state.first.get_or_insert(from);
+        state.last = Some(Last { commit: to, when });
         // Under the lock, so that a new listener either hears of it or begins behind it.
-        let publication = Publication { delta: delta.clone(), rewritten: OnceLock::new() };
         if let Some(sender) = &state.sender {
             // Nobody may listen, and that is fine.
             let _ = sender.send(Arc::new(publication));
         }
+    }
+
+    /// Returns the commit that was served first, behind which a listener from the beginning hears
+    /// of everything; zeros before there is one.
+    pub fn first(&self) -> CommitId {
+        self.state().first.unwrap_or(CommitId::ZERO)
     }
 
     /// Returns somebody who hears of every publication from now on.
@@ -91,7 +149,9 @@ impl Feed {
         let state = self.state();
         let closed = || broadcast::channel(1).1;
         let receiver = state.sender.as_ref().map_or_else(closed, |sender| sender.subscribe());
-        Listener { receiver, at: state.last.unwrap_or(CommitId::ZERO) }
+        let never = Last { commit: CommitId::ZERO, when: SystemTime::UNIX_EPOCH };
+        let Last { commit: at, when } = state.last.unwrap_or(never);
+        Listener { receiver, at, when }
     }
 
     /// Lets all who listen go.
@@ -106,11 +166,6 @@ impl Feed {
 }
 
 impl Listener {
-    /// Waits for the next publication, at most `patience`.
-    pub async fn next(&mut self, patience: Duration) -> Heard {
-        self.next_until(Instant::now() + patience).await
-    }
-
     /// Waits for the next publication for as long as it takes.
     pub async fn wait(&mut self) -> Heard {
         let heard = self.receiver.recv().await;
@@ -128,7 +183,7 @@ impl Listener {
     fn note(&mut self, heard: Result<Arc<Publication>, RecvError>) -> Heard {
         match heard {
             Ok(publication) => {
-                self.at = publication.delta.to;
+                (self.at, self.when) = (publication.to, publication.when);
                 Heard::Published(publication)
             }
             Err(RecvError::Lagged(_)) => Heard::Missed,
@@ -139,6 +194,9 @@ impl Listener {
 
 #[cfg(test)]
 mod tests {
+    use headwater_engine::delta::PublicChange;
+    use headwater_engine::id::{Key, SheetName};
+
     use super::*;
 
     fn delta(from: u8, to: u8) -> Arc<Delta> {
@@ -147,8 +205,8 @@ mod tests {
     }
 
     async fn heard(listener: &mut Listener) -> Option<u8> {
-        match listener.next(Duration::ZERO).await {
-            Heard::Published(publication) => Some(publication.delta.to.as_bytes()[0]),
+        match listener.next_until(Instant::now()).await {
+            Heard::Published(publication) => Some(publication.to.as_bytes()[0]),
             _ => None,
         }
     }
@@ -164,9 +222,9 @@ mod tests {
         feed.publish(&delta(2, 3));
         feed.publish(&delta(3, 4));
         assert_eq!((heard(&mut listener).await, heard(&mut listener).await), (Some(3), Some(4)));
-        assert!(matches!(listener.next(Duration::ZERO).await, Heard::Nothing));
+        assert!(matches!(listener.next_until(Instant::now()).await, Heard::Nothing));
         feed.close();
-        assert!(matches!(listener.next(Duration::ZERO).await, Heard::Closed));
+        assert!(matches!(listener.next_until(Instant::now()).await, Heard::Closed));
     }
 
     #[tokio::test]
@@ -175,14 +233,49 @@ mod tests {
         let mut listener = feed.listen();
         (0..=u8::MAX).for_each(|digit| feed.publish(&delta(digit, digit)));
         feed.publish(&delta(1, 2));
-        assert!(matches!(listener.next(Duration::ZERO).await, Heard::Missed));
+        assert!(matches!(listener.next_until(Instant::now()).await, Heard::Missed));
         assert_eq!(heard(&mut listener).await, Some(1));
     }
 
-    #[test]
-    fn whether_history_was_rewritten_is_asked_once() {
-        let publication = Publication { delta: delta(1, 2), rewritten: OnceLock::new() };
-        assert!(publication.is_rewritten(|to, from| to == from));
-        assert!(publication.is_rewritten(|_, _| panic!("asked again")));
+    #[tokio::test]
+    async fn who_listens_from_the_beginning_knows_where_that_is() {
+        let feed = Feed::default();
+        let mut listener = feed.listen();
+        assert_eq!(feed.first(), CommitId::ZERO);
+        feed.publish(&delta(1, 2));
+        feed.begin(CommitId::from_bytes([1; 20]));
+        assert_eq!(feed.first(), CommitId::from_bytes([1; 20]));
+        assert_eq!(heard(&mut listener).await, Some(2));
+    }
+
+    #[tokio::test]
+    async fn records_that_nobody_passes_on_are_bounded() {
+        let change = |n: usize| PublicChange {
+            sheet: SheetName::new("people"),
+            key: Key::new(n.to_string()),
+            before: None,
+            after: None,
+        };
+        let changes: Vec<_> = (0..HELD).map(change).collect();
+        let large = Arc::new(Delta { changes, ..Delta::clone(&delta(1, 2)) });
+        let feed = Feed::default();
+        let mut listener = feed.listen();
+        let mut next = async || match listener.next_until(Instant::now()).await {
+            Heard::Published(publication) => publication,
+            other => panic!("{other:?}"),
+        };
+        feed.publish(&large);
+        feed.publish(&large);
+        feed.publish(&delta(2, 3));
+        let first = next().await;
+        assert!(first.take_delta().is_some(), "what is alone may be of any size");
+        assert!(first.take_delta().is_none(), "it is there once");
+        assert!(next().await.take_delta().is_none(), "it would be too much");
+        assert!(next().await.take_delta().is_some(), "it holds nothing");
+        feed.publish(&large);
+        assert!(next().await.take_delta().is_some(), "there is room again");
+        feed.publish(&large);
+        drop(next().await);
+        assert_eq!(feed.held.load(Ordering::Relaxed), 0);
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP interface. The router below is the list of the API.
 
 pub mod accept;
+mod accepted;
 mod app;
 mod auth;
 mod attachment;
@@ -48,7 +49,7 @@ use crate::config::Cors;
 pub use app::{App, Configured, Shared};
 pub use auth::{Match, Role};
 pub use blocking::Blocking;
-pub use changes::delta as changes_between;
+pub use changes::{Audience, delta as changes_between, pass_on};
 pub use demo::Demo;
 pub use edge::Edge;
 use error::{ApiError, Code};

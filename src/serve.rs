@@ -23,7 +23,7 @@ use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
-use crate::http::{App, Blocking, Configured, Demo, Gate, Shared, Side, router};
+use crate::http::{App, Blocking, Configured, Demo, Gate, Shared, Side, pass_on, router};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::openapi::{Document, Offer};
@@ -41,9 +41,6 @@ const ATTACHMENTS: usize = 16;
 
 /// How many requests read earlier commits at once; they are not to fill all cores.
 const PAST: usize = 2;
-
-/// How many listen for changes at once; each has a connection of its own.
-const LISTENERS: usize = 1_000;
 
 /// A server that accepts requests. Stop it with [`Server::stop`]; dropping it stops nothing.
 pub struct Server {
@@ -118,6 +115,7 @@ impl Server {
         let (cors, patience) = (config.http.cors.clone(), config.alert_after);
         let init_timeout = config.init_timeout;
         let app = app(config, demo, live.clone(), feed.clone(), metrics);
+        pass_on(&app);
         if let Some((urls, keys)) = told {
             subscribers::start(&app, urls, keys, &stop);
         }
@@ -253,7 +251,7 @@ fn app(
         streams: Arc::new(Semaphore::new(STREAMS)),
         blocking: Blocking::default(),
         past: Blocking::with_places(PAST),
-        listeners: Arc::new(Semaphore::new(LISTENERS)),
+        audience: Arc::default(),
         feed,
         metrics,
         require_if_match: config.require_if_match,

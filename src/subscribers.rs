@@ -8,14 +8,17 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use data_encoding::BASE64;
+use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 use reqwest::{Client, StatusCode, Url, redirect};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Keyring;
 use crate::feed::{Heard, Listener};
-use crate::http::view::{ChangesView, Watched, changes, time};
+use crate::http::error::Code;
+use crate::http::view::{Watched, changes, resync, time};
 use crate::http::{App, changes_between};
 
 /// How long one attempt may take.
@@ -23,9 +26,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first wait behind an attempt that failed, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
-
-/// The most records of one message; where more differ, the subscriber reads everything anew.
-const MOST: usize = 10_000;
 
 /// Begins to tell `receivers` of every publication; a task each, which ends with `stop`.
 pub fn start(
@@ -81,80 +81,79 @@ impl Subscriber {
 
     /// Tells every publication until the server stops, or the subscriber wants no more.
     async fn tell(self) {
-        let mut listener = self.app.feed.listen();
-        // The commit that the subscriber has; the first state is told to nobody.
-        let mut has: Option<CommitId> = None;
+        let mut progress = Progress { listener: self.app.feed.listen(), has: None };
         let [first, longest] = PAUSES;
-        let mut pause = first;
         let host = self.url.host_str().unwrap_or_default().to_owned();
-        loop {
-            let heard = listener.wait().await;
-            if !self.note(heard, &mut listener, &mut has) {
-                return;
-            }
-            while let Some(from) = has.filter(|has| *has != listener.at) {
-                match self.send(from, listener.at).await {
-                    Said::Taken => (has, pause) = (Some(listener.at), first),
+        while progress.listen(&self.app).await {
+            let mut pause = first;
+            let mut message: Option<Arc<Message>> = None;
+            while let Some(leads) = progress.missing() {
+                // Sent again as it was, unless more was published meanwhile.
+                let same = message.take().filter(|message| message.leads == leads);
+                let said = match same {
+                    Some(message) => Ok(message),
+                    None => self.write(leads, progress.listener.when).await,
+                };
+                let said = match said {
+                    Ok(written) => self.send(message.insert(written)).await,
+                    Err(error) => Said::Failed(error),
+                };
+                match said {
+                    Said::Taken => (progress.has, pause) = (Some(leads.to), first),
                     Said::Gone => {
                         tracing::warn!(host, "the subscriber wants no more webhooks");
                         return;
                     }
                     Said::Failed(error) => {
                         tracing::warn!(host, %error, ?pause, "webhook not delivered");
-                        tokio::time::sleep(pause).await;
+                        // What is published meanwhile is told together with it.
+                        let until = Instant::now() + pause;
+                        while progress.listen_until(&self.app, until).await {}
                         pause = (pause * 2).min(longest);
-                        // What was published meanwhile is told together with it.
-                        let mut more = true;
-                        while more {
-                            let heard = listener.next(Duration::ZERO).await;
-                            more = self.note(heard, &mut listener, &mut has);
-                        }
                     }
                 }
             }
         }
     }
 
-    /// Notes what was heard; says whether it was something.
-    fn note(&self, heard: Heard, listener: &mut Listener, has: &mut Option<CommitId>) -> bool {
-        match heard {
-            Heard::Published(publication) => {
-                has.get_or_insert(publication.delta.from);
+    /// Writes the message that leads from one commit to another, which was published at `when`.
+    ///
+    /// # Errors
+    /// When the two cannot be compared now.
+    async fn write(&self, leads: Leads, when: SystemTime) -> Result<Arc<Message>, String> {
+        let Leads { from, to } = leads;
+        let delta = match changes_between(&self.app, from, to).await {
+            Ok(delta) => Some(delta),
+            Err(error) if error.code() == Code::Busy => {
+                return Err("the commits cannot be compared now".to_owned());
             }
-            Heard::Missed => {
-                *listener = self.app.feed.listen();
-                has.get_or_insert(listener.at);
-            }
-            Heard::Nothing | Heard::Closed => return false,
-        }
-        true
-    }
-
-    async fn send(&self, from: CommitId, to: CommitId) -> Said {
-        let told = match changes_between(&self.app, from, to).await {
-            Ok(delta) => changes(&delta, &Watched::default(), MOST),
             // The branch was rewritten.
             Err(_) => None,
         };
-        let now = SystemTime::now();
-        let data = told.as_ref().unwrap_or(&ChangesView::default()).text(
-            &from.to_string(),
-            &to.to_string(),
-            told.is_none(),
-        );
-        let body =
-            format!("{{\"type\":\"changes\",\"timestamp\":\"{}\",\"data\":{data}}}", time(now));
-        let id = format!("msg_{:.16}{:.16}", from.to_string(), to.to_string());
-        let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let keys = self.keys.current().await;
+        let written =
+            tokio::task::spawn_blocking(move || Arc::new(Message::new(leads, when, delta)));
+        written.await.map_err(|panic| panic.to_string())
+    }
+
+    async fn send(&self, message: &Arc<Message>) -> Said {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let (keys, seconds, signed) = (self.keys.current().await, now.as_secs(), message.clone());
         // One for each key, so that a key can be changed for another without a gap.
-        let signed = keys.numbered().map(|(_, key)| sign(key.token_mac(), &id, seconds, &body));
-        let signatures: Vec<String> = signed.collect();
+        let signing = tokio::task::spawn_blocking(move || {
+            let keys = keys.numbered();
+            let signed = keys.map(|(_, key)| sign(key.token_mac(), &signed, seconds));
+            signed.collect::<Vec<_>>().join(" ")
+        });
+        let signatures = match signing.await {
+            Ok(signatures) => signatures,
+            Err(panic) => return Said::Failed(panic.to_string()),
+        };
         let request = self.client.post(self.url.clone());
         let request = request.header("content-type", "application/json");
-        let request = request.header("webhook-id", id).header("webhook-timestamp", seconds);
-        let request = request.header("webhook-signature", signatures.join(" ")).body(body);
-        match request.send().await {
+        let request = request.header("webhook-id", &message.id);
+        let request = request.header("webhook-timestamp", seconds);
+        let request = request.header("webhook-signature", signatures);
+        match request.body(message.body.clone()).send().await {
             Ok(answer) if answer.status().is_success() => Said::Taken,
             Ok(answer) if answer.status() == StatusCode::GONE => Said::Gone,
             Ok(answer) => Said::Failed(format!("it answered {}", answer.status())),
@@ -163,8 +162,111 @@ impl Subscriber {
     }
 }
 
+/// How far a subscriber is behind what is published.
+struct Progress {
+    listener: Listener,
+    /// The commit that the subscriber has; the first state is told to nobody.
+    has: Option<CommitId>,
+}
+
+impl Progress {
+    /// Waits for the next publication; false when the server stops.
+    async fn listen(&mut self, app: &App) -> bool {
+        let heard = self.listener.wait().await;
+        self.note(app, heard)
+    }
+
+    /// Waits for the next publication, at most until `until`; false when there was none.
+    async fn listen_until(&mut self, app: &App, until: Instant) -> bool {
+        let heard = self.listener.next_until(until).await;
+        self.note(app, heard)
+    }
+
+    fn note(&mut self, app: &App, heard: Heard) -> bool {
+        match heard {
+            Heard::Published(publication) => {
+                self.has.get_or_insert(publication.from);
+            }
+            Heard::Missed => {
+                self.listener = app.feed.listen();
+                self.has.get_or_insert(self.listener.at);
+            }
+            Heard::Nothing | Heard::Closed => return false,
+        }
+        true
+    }
+
+    /// Returns what the subscriber is to be told, if there is something.
+    fn missing(&self) -> Option<Leads> {
+        let to = self.listener.at;
+        self.has.filter(|from| *from != to).map(|from| Leads { from, to })
+    }
+}
+
+/// The commits that a message leads from and to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Leads {
+    from: CommitId,
+    to: CommitId,
+}
+
+/// A message, which is the same however often it is sent.
+struct Message {
+    leads: Leads,
+    id: String,
+    body: String,
+}
+
+impl Message {
+    /// Writes what differs; `None` tells the subscriber to begin anew.
+    fn new(leads: Leads, when: SystemTime, delta: Option<Arc<Delta>>) -> Self {
+        let mut body = format!("{{\"type\":\"changes\",\"timestamp\":\"{}\",\"data\":", time(when));
+        let start = body.len();
+        let told = delta.and_then(|delta| changes(&mut body, &delta, &Watched::default()));
+        if told.is_none() {
+            body.truncate(start);
+            body.push_str(&resync(leads.from, leads.to));
+        }
+        body.push('}');
+        // By its content, so that a receiver passes over what it has already, and nothing else.
+        let id = format!("msg_{:.32}", blake3::hash(body.as_bytes()).to_hex());
+        Self { leads, id, body }
+    }
+}
+
 /// Returns the signature of a message as Standard Webhooks write it.
-fn sign(mut mac: crate::mac::Mac, id: &str, seconds: u64, body: &str) -> String {
-    mac.update(format!("{id}.{seconds}.{body}").as_bytes());
+fn sign(mut mac: crate::mac::Mac, message: &Message, seconds: u64) -> String {
+    mac.update(format!("{}.{seconds}.", message.id).as_bytes());
+    mac.update(message.body.as_bytes());
     format!("v1,{}", BASE64.encode(mac.finish().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    fn leads(from: u8, to: u8) -> Leads {
+        let commit = |digit| CommitId::from_bytes([digit; 20]);
+        Leads { from: commit(from), to: commit(to) }
+    }
+
+    #[test]
+    fn a_message_has_the_time_of_its_event_and_the_id_of_its_content() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let message = Message::new(leads(1, 2), at(1_700_000_000), None);
+        assert!(
+            message.body.contains("\"timestamp\":\"2023-11-14T22:13:20Z\""),
+            "{}",
+            message.body
+        );
+        let again = Message::new(leads(1, 2), at(1_700_000_000), None);
+        assert_eq!((&message.id, &message.body), (&again.id, &again.body));
+        // The branch went back and forth: the same commits, and another event.
+        let later = Message::new(leads(1, 2), at(1_700_000_001), None);
+        let other = Message::new(leads(1, 3), at(1_700_000_000), None);
+        assert!(message.id != later.id && message.id != other.id);
+        assert_eq!(message.id.len(), "msg_".len() + 32);
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::blocking::Blocking;
+use super::changes::Audience;
 use super::demo::Demo;
 use super::gate::Gate;
 use crate::config::{BasePath, TrustedProxies};
@@ -42,8 +43,8 @@ pub struct Shared {
     pub past: Blocking,
     /// Passes on what is published.
     pub feed: Arc<Feed>,
-    /// Lets a number of callers listen to it.
-    pub listeners: Arc<Semaphore>,
+    /// Those who follow it.
+    pub audience: Arc<Audience>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Whether a change of a record must name the version that it is based on.

@@ -26,8 +26,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
 }
 
 /// Answers with a text that is JSON already.
-pub(super) fn text(json: String) -> Response {
-    ([(header::CONTENT_TYPE, JSON)], json).into_response()
+pub(super) fn text(json: impl Into<Body>) -> Response {
+    ([(header::CONTENT_TYPE, JSON)], json.into()).into_response()
 }
 
 /// Answers with JSON whose tag was told beforehand.

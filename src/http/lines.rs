@@ -9,6 +9,7 @@ use headwater_engine::query::{Each, ListQuery};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 
+use super::accepted::Accepted;
 use super::app::App;
 use super::error::{ApiError, Code};
 use super::list::search_failed;
@@ -25,20 +26,8 @@ const OTHERS: [&str; 6] = ["page", "perPage", "cursor", "limit", "facets", "incl
 
 /// Says whether the caller would rather have lines than the usual JSON.
 pub(super) fn are_wanted(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let accepted = accepted.flat_map(|list| list.split(','));
-    let (mut lines, mut json) = (0.0, 0.0);
-    for range in accepted {
-        let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default();
-        let quality = parts.find_map(|part| part.strip_prefix("q=")?.trim().parse::<f32>().ok());
-        let quality = quality.unwrap_or(1.0);
-        if name.eq_ignore_ascii_case(LINES) {
-            lines = quality;
-        } else if name.eq_ignore_ascii_case("application/json") {
-            json = quality;
-        }
-    }
+    let accepted = Accepted::of(headers);
+    let [lines, json] = [LINES, "application/json"].map(|kind| accepted.named(kind).unwrap_or(0.0));
     lines > 0.0 && lines >= json
 }
 

@@ -35,7 +35,7 @@ pub(super) fn streamed(
 }
 
 /// The pieces of an answer, which ends when their sender is gone.
-pub(super) struct Pieces(pub(super) mpsc::Receiver<io::Result<Bytes>>);
+struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
 
 impl HttpBody for Pieces {
     type Data = Bytes;

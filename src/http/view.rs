@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub use changes::{ChangesView, Watched, changes, diff};
+pub use changes::{Watched, changes, diff, resync};
 pub use list::{line, page, record_with};
 pub use problem::{ProblemView, ProblemsView};
 pub use public_reload::{PublicReload, PublicReloads};

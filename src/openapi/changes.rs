@@ -95,7 +95,7 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
         "type": "string",
         "description": "Server-Sent Events: `changes` with the same JSON, of which the id is the \
                         commit; `resync` with a commit where history was rewritten or the reader is \
-                        too far behind. `Last-Event-ID` resumes.",
+                        too far behind. An id comes before any event. `Last-Event-ID` resumes.",
     });
     let answer = Answer::json("The net change.", schema("Changes"))
         .content("text/event-stream", events)

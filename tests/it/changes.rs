@@ -64,6 +64,7 @@ fn a_filter_tells_what_enters_it_and_what_leaves_it() {
         ("age=1", "age"),
         ("sheet=people&q=x", "q"),
         ("sheet=people&nothing=x", "nothing"),
+        ("sheet=people&include=friend", "include"),
         ("wait=301", "wait"),
     ] {
         let problem = server.get(&format!("/api/_changes?{query}")).problem(422, "invalid_query");
@@ -95,6 +96,8 @@ struct Follower<'a> {
     server: &'a TestServer,
     response: Response,
     text: String,
+    /// The commit that it was told it has, before anything else.
+    at: Option<String>,
 }
 
 /// An event: its name, the id, the data.
@@ -111,9 +114,11 @@ impl<'a> Follower<'a> {
         }
         let response = server.runtime().block_on(request.send()).unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut follower = Self { server, response, text: String::new() };
+        let mut follower = Self { server, response, text: String::new(), at: None };
         // Sent at once, so that the client knows that it is heard.
-        assert_eq!(follower.block(), "retry: 2000");
+        let hello = follower.block();
+        follower.at = hello.lines().find_map(|line| line.strip_prefix("id: ")).map(str::to_owned);
+        assert!(hello.starts_with("retry: 2000\n") || hello == "retry: 2000", "{hello}");
         follower
     }
 
@@ -180,6 +185,125 @@ fn who_comes_back_gets_what_he_missed_in_one_event() {
     }
     let (event, _, data) = Follower::of(&server, "", Some("not a commit")).event();
     assert_eq!((&*event, &data["commit"]), ("resync", &json!(last)));
+}
+
+#[test]
+fn a_stream_tells_from_its_first_moment_where_its_client_is() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let server = TestServer::start(&upstream.url());
+    let at = |query: &str, last| Follower::of(&server, query, last).at;
+    assert_eq!(at("", None).as_ref(), Some(&first));
+    let second = push(&mut upstream, "ada", 1);
+    server.reload().outcome("applied");
+    assert_eq!(at("", None), Some(second));
+    // Whoever is cut off before the first event has not heard of what was missed.
+    assert_eq!(at(&format!("since={first}"), None).as_ref(), Some(&first));
+    assert_eq!(at("", Some(&*first)).as_ref(), Some(&first));
+    assert_eq!(at("", Some("not a commit")), None);
+}
+
+#[test]
+fn who_wants_no_stream_gets_an_answer() {
+    let upstream = people();
+    let server = TestServer::start(&upstream.url());
+    for accept in ["text/event-stream;q=0, */*", "application/json, text/event-stream;q=0.1"] {
+        let request = server.request(Method::GET, "/api/_changes").header("accept", accept);
+        let answer = server.send(request);
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{accept}");
+    }
+}
+
+#[test]
+fn a_place_is_free_when_its_client_has_gone_whatever_is_published() {
+    let upstream = people();
+    let server = TestServer::start(&upstream.url());
+    // More than there are places: none of them may wait for an event.
+    for n in 0..1_100 {
+        let request = server.request(Method::GET, "/api/_changes?sheet=people");
+        let request = request.header("accept", "text/event-stream");
+        let response = server.runtime().block_on(request.send()).unwrap();
+        assert_eq!(response.status(), 200, "the client {n}");
+    }
+}
+
+#[test]
+fn an_address_that_has_all_places_gives_way_to_another_one() {
+    // Each stream takes two in this process.
+    headwater::descriptors::raise(2_000);
+    let upstream = people();
+    let settings =
+        [("HEADWATER_TRUSTED_PROXIES", "127.0.0.1"), ("HEADWATER_MAX_CONNECTIONS", "2000")];
+    let server = TestServer::with(&upstream.url(), &settings);
+    let open = |address: &str| {
+        let request = server.request(Method::GET, "/api/_changes");
+        let request = request.header("accept", "text/event-stream");
+        let request = request.header("x-forwarded-for", address);
+        server.runtime().block_on(request.send()).unwrap()
+    };
+    let all: Vec<Response> = (0..1_000).map(|_| open("192.0.2.1")).collect();
+    assert!(all.iter().all(|response| response.status() == 200));
+    let refused = open("192.0.2.1");
+    assert_eq!(refused.status(), 503);
+    assert!(refused.headers().contains_key("retry-after"));
+    assert_eq!(open("192.0.2.2").status(), 200);
+}
+
+/// The definition of the people with other rules, of which an empty text is none.
+fn people_by(root: &str, rules: &str) -> String {
+    format!("[gitsheet]\nroot = \"{root}\"\npath = \"${{{{ slug }}}}\"\n\n[headwater]\n{rules}\n")
+}
+
+#[test]
+fn what_a_definition_hides_or_shows_is_told() {
+    let mut upstream = people();
+    let hidden = person("joan", "Joan Clarke", 79) + "deletedAt = 2026-01-01\n";
+    upstream.commit("one is hidden").put("people/joan.toml", hidden).push();
+    let server = TestServer::start(&upstream.url());
+    let served = upstream.head().unwrap();
+    let mut follower = Follower::of(&server, "", None);
+    let hides = "hidden = \"deletedAt\"";
+    let of_all = |change: &str, keys: &[&str]| -> Vec<_> {
+        keys.iter().map(|key| pair(change, key)).collect()
+    };
+    let steps = [
+        (people_by("people", ""), of_all("enter", &["joan"])),
+        (people_by("people", hides), of_all("leave", &["joan"])),
+        (people_by("people", "hidden = \"bio\""), of_all("leave", &["ada", "grace"])),
+        (people_by("people", ""), of_all("enter", &["ada", "grace", "joan"])),
+        (people_by("people", "public = false"), of_all("leave", &["ada", "grace", "joan"])),
+        (people_by("people", hides), of_all("enter", &["ada", "grace"])),
+        (people_by("elsewhere", hides), of_all("leave", &["ada", "grace"])),
+        (people_by("people", hides), of_all("enter", &["ada", "grace"])),
+    ];
+    let mut before = served.clone();
+    for (definition, expected) in steps {
+        let text = definition.clone();
+        let commit = upstream.commit("other rules").put(".gitsheets/people.toml", text).push();
+        server.reload().outcome("rebuilt");
+        let (event, id, data) = follower.event();
+        assert_eq!((&*event, &id), ("changes", &commit), "{definition}");
+        assert_eq!(told(&data), expected, "{definition}");
+        // Who was away is told the same, or to read everything anew.
+        let body = server.get(&format!("/api/_changes?since={before}")).json();
+        assert!(body["resync"] == true || told(&body) == expected, "{definition}: {body}");
+        let compared = server.get(&format!("/api/_diff?from={before}&to={commit}"));
+        if compared.status == 200 {
+            assert_eq!(compared.json()["total"], expected.len(), "{definition}");
+        }
+        before = commit;
+    }
+    let renamed = upstream.commit("another name").delete(".gitsheets/people.toml");
+    renamed.put(".gitsheets/folk.toml", people_by("people", hides)).push();
+    server.reload().outcome("rebuilt");
+    let (_, _, data) = follower.event();
+    let items = data["items"].as_array().unwrap();
+    let sheets: Vec<_> = items.iter().map(|item| (&item["sheet"], &item["change"])).collect();
+    let (enter, leave) = ((&json!("folk"), &json!("enter")), (&json!("people"), &json!("leave")));
+    assert_eq!(sheets, [enter, enter, leave, leave]);
+    // An operator goes back, which no difference of the history tells.
+    assert_eq!(server.pin(&served).status, 200);
+    assert_eq!(follower.event().0, "resync");
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod imports;
 mod kills;
 mod lifecycle;
 mod limits;
+mod listeners;
 mod lists;
 mod moments;
 mod monitoring;

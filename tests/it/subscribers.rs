@@ -65,6 +65,20 @@ fn a_subscriber_that_was_away_gets_what_it_missed() {
 }
 
 #[test]
+fn a_message_that_is_sent_again_is_the_same_message() {
+    let mut upstream = people();
+    let receiver = ScriptedHttp::start([Answer::json(503, "{}"), Answer::json(200, "{}")]);
+    let server = start(&upstream.url(), &receiver);
+    let text = person("ada", "Ada Lovelace", 37);
+    upstream.commit("an age").put("people/ada.toml", text).push();
+    server.reload().outcome("applied");
+    // The next attempt is a second later, which its time would show.
+    let [first, second] = &receiver.wait_for(2)[..] else { panic!("there are two attempts") };
+    assert_eq!(first.body, second.body);
+    assert_eq!(first.header("webhook-id"), second.header("webhook-id"));
+}
+
+#[test]
 fn a_subscriber_that_is_gone_is_told_nothing_more() {
     let mut upstream = people();
     let receiver = ScriptedHttp::start([Answer::json(410, "{}")]);

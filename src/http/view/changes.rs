@@ -1,26 +1,51 @@
 //! What differs between two commits, record by record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_engine::delta::{Delta, FieldChange, PublicChange, changed_fields};
+use headwater_engine::id::CommitId;
 use headwater_engine::query::ListQuery;
 use headwater_engine::record::Record;
 use headwater_engine::value::Json;
 
 use super::list::quoted;
 
+/// The most records that are told at once; who is further behind reads everything anew.
+const MOST: usize = 10_000;
+
+/// How long a text may be that tells them, in bytes.
+const LONGEST: usize = 16 << 20;
+
 /// The part of all records that somebody follows.
 #[derive(Debug, Default)]
 pub struct Watched {
-    /// The sheets; all of them if there is none.
-    pub sheets: Vec<String>,
-    /// Which records, where it is one sheet.
-    pub filter: Option<ListQuery>,
+    sheets: Vec<String>,
+    filter: Option<ListQuery>,
+    name: String,
 }
 
 impl Watched {
+    /// Returns the records of `sheets`, or of all if there is none; where it is one sheet, those that
+    /// `filter` admits, which was read from `conditions`.
+    pub fn new(
+        sheets: Vec<String>,
+        conditions: &[(String, String)],
+        filter: Option<ListQuery>,
+    ) -> Self {
+        let sheets: BTreeSet<_> = sheets.into_iter().collect();
+        // All of them have to hold, so their order means nothing.
+        let conditions: BTreeSet<_> = conditions.iter().collect();
+        let name = format!("{sheets:?}{conditions:?}");
+        Self { sheets: sheets.into_iter().collect(), filter, name }
+    }
+
+    /// Returns what is the same for all who follow the same part, whatever they call it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     fn follows(&self, change: &PublicChange) -> bool {
-        self.sheets.is_empty() || self.sheets.iter().any(|sheet| *sheet == change.sheet.as_str())
+        is_of(change, &self.sheets)
     }
 
     /// Says whether all is followed that there is.
@@ -29,36 +54,38 @@ impl Watched {
     }
 }
 
-/// Writes what of `delta` concerns `watched`: what enters it, changes in it and leaves it. `None`
-/// where that is more than `most` records.
-pub fn changes(delta: &Delta, watched: &Watched, most: usize) -> Option<ChangesView> {
+fn is_of(change: &PublicChange, sheets: &[String]) -> bool {
+    sheets.is_empty() || sheets.iter().any(|sheet| *sheet == change.sheet.as_str())
+}
+
+/// Appends what of `delta` concerns `watched` to `text`, on one line: what enters it, changes in it
+/// and leaves it. Returns how many records that are; `None` where they are more than are told at
+/// once, and `text` is of no use.
+pub fn changes(text: &mut String, delta: &Delta, watched: &Watched) -> Option<usize> {
+    let start = text.len();
+    text.push_str(&format!(
+        "{{\"from\":\"{}\",\"to\":\"{}\",\"resync\":false,\"items\":[",
+        delta.from, delta.to
+    ));
     let followed = delta.changes.iter().filter(|change| watched.follows(change));
-    let mut items = followed.filter_map(|change| followed_item(change, watched.filter.as_ref()));
-    let listed: Vec<String> = items.by_ref().take(most).collect();
-    if items.next().is_some() {
-        return None;
+    let mut told = 0;
+    for item in followed.filter_map(|change| followed_item(change, watched.filter.as_ref())) {
+        if told > 0 {
+            text.push(',');
+        }
+        text.push_str(&item);
+        told += 1;
+        if told > MOST || text.len() - start > LONGEST {
+            return None;
+        }
     }
-    Some(ChangesView { items: listed })
+    text.push_str("]}");
+    Some(told)
 }
 
-/// The items of an answer, written.
-#[derive(Debug, Default)]
-pub struct ChangesView {
-    items: Vec<String>,
-}
-
-impl ChangesView {
-    /// Says whether nothing of what is followed differs.
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
-    /// Writes the whole answer, on one line. `resync` says that the changes are not told: whoever
-    /// follows begins anew.
-    pub fn text(&self, from: &str, to: &str, resync: bool) -> String {
-        let items = self.items.join(",");
-        format!("{{\"from\":\"{from}\",\"to\":\"{to}\",\"resync\":{resync},\"items\":[{items}]}}")
-    }
+/// Writes that what differs is not told: whoever follows begins anew at `to`.
+pub fn resync(from: CommitId, to: CommitId) -> String {
+    format!("{{\"from\":\"{from}\",\"to\":\"{to}\",\"resync\":true,\"items\":[]}}")
 }
 
 fn followed_item(change: &PublicChange, filter: Option<&ListQuery>) -> Option<String> {
@@ -86,8 +113,7 @@ fn followed_item(change: &PublicChange, filter: Option<&ListQuery>) -> Option<St
 /// Writes the answer to a comparison of two commits: at most `limit` records of `sheets`, or of all
 /// of them.
 pub fn diff(delta: &Delta, sheets: &[String], limit: usize) -> String {
-    let watched = Watched { sheets: sheets.to_vec(), filter: None };
-    let changes: Vec<_> = delta.changes.iter().filter(|change| watched.follows(change)).collect();
+    let changes: Vec<_> = delta.changes.iter().filter(|change| is_of(change, sheets)).collect();
     let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for change in &changes {
         let counts = counts.entry(change.sheet.as_str()).or_default();

@@ -1,0 +1,296 @@
+//! Those who follow what is published, in groups that are told the same.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use headwater_engine::delta::Delta;
+use headwater_engine::id::CommitId;
+
+use super::places::{Place, Places};
+use super::queue::{Queue, resync};
+use super::told::{Reader, Told, Writer};
+use crate::feed::{Feed, Heard, Listener};
+use crate::http::source::Source;
+use crate::http::view::Watched;
+
+/// Those who follow what is published, and what all readers of changes share.
+#[derive(Debug, Default)]
+pub struct Audience {
+    places: Arc<Places>,
+    pub(super) writer: Writer,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The commit up to which all groups are told; `None` before the first publication.
+    at: Option<CommitId>,
+    /// By the names of what they follow.
+    groups: HashMap<String, Group>,
+    is_closed: bool,
+}
+
+/// Those who follow the same.
+#[derive(Debug, Clone)]
+struct Group {
+    watched: Arc<Watched>,
+    queues: Vec<Arc<Queue>>,
+}
+
+/// Somebody in the audience, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    audience: Arc<Audience>,
+    place: Place,
+    /// What is followed.
+    pub(super) watched: Arc<Watched>,
+    /// The commit behind which every publication arrives in the queue.
+    pub(super) at: CommitId,
+}
+
+impl Audience {
+    /// Returns a seat for a caller from `source`, if there is a place.
+    pub(super) fn join(
+        self: &Arc<Self>,
+        feed: &Feed,
+        watched: Watched,
+        source: Source,
+    ) -> Option<Seat> {
+        let place = self.places.take(source)?;
+        let mut state = self.state();
+        let at = state.at.unwrap_or_else(|| feed.first());
+        if state.is_closed {
+            place.queue.close();
+        }
+        let name = watched.name().to_owned();
+        let new = || Group { watched: Arc::new(watched), queues: Vec::new() };
+        let group = state.groups.entry(name).or_insert_with(new);
+        group.queues.push(place.queue.clone());
+        let watched = group.watched.clone();
+        drop(state);
+        Some(Seat { audience: self.clone(), place, watched, at })
+    }
+
+    /// Tells everybody of every publication that `listener` hears of, until the server stops.
+    /// `compare` returns what differs between two commits, which may be at hand; `None` where that
+    /// cannot be told.
+    pub(super) async fn follow<Compared: Future<Output = Option<Arc<Delta>>>>(
+        &self,
+        feed: &Feed,
+        mut listener: Listener,
+        compare: impl Fn(CommitId, CommitId, Option<Arc<Delta>>) -> Compared,
+    ) {
+        loop {
+            let (to, delta) = match listener.wait().await {
+                Heard::Published(publication) => (publication.to, publication.take_delta()),
+                Heard::Missed => {
+                    listener = feed.listen();
+                    (listener.at, None)
+                }
+                Heard::Nothing => continue,
+                Heard::Closed => break,
+            };
+            let Round { from, groups } = self.begin_round(feed, to);
+            if groups.is_empty() {
+                continue;
+            }
+            let delta = match delta.filter(|delta| delta.from == from) {
+                // The state was mended, and two commits that are one do not tell how.
+                None if from == to => None,
+                delta => compare(from, to, delta).await,
+            };
+            for group in groups {
+                let told = match &delta {
+                    Some(delta) => self.writer.tell(delta, &group.watched, Reader::Following).await,
+                    None => None,
+                };
+                group.tell(to, told.as_ref());
+            }
+        }
+        let mut state = self.state();
+        state.is_closed = true;
+        state.groups.values().flat_map(|group| &group.queues).for_each(|queue| queue.close());
+    }
+
+    /// Returns everybody who is to hear what leads to `to`; whoever joins from now on begins there.
+    fn begin_round(&self, feed: &Feed, to: CommitId) -> Round {
+        let mut state = self.state();
+        let from = state.at.replace(to).unwrap_or_else(|| feed.first());
+        let mut groups: Vec<Group> = state.groups.values().cloned().collect();
+        drop(state);
+        // What most wait for is written first.
+        groups.sort_by_key(|group| std::cmp::Reverse(group.queues.len()));
+        Round { from, groups }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Whole after every statement: a poisoned lock holds a usable one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A publication, as the groups are told it.
+struct Round {
+    from: CommitId,
+    groups: Vec<Group>,
+}
+
+impl Group {
+    fn tell(&self, to: CommitId, told: Option<&Told>) {
+        match told {
+            // Who follows everything learns of every commit.
+            Some(told) if told.is_empty() && !self.watched.is_all() => {}
+            told => {
+                let event = told.map_or_else(|| resync(to), Told::event);
+                self.queues.iter().for_each(|queue| queue.push(event.clone(), to));
+            }
+        }
+    }
+}
+
+impl Seat {
+    pub(super) fn queue(&self) -> &Queue {
+        &self.place.queue
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut state = self.audience.state();
+        if let Some(group) = state.groups.get_mut(self.watched.name()) {
+            group.queues.retain(|queue| !Arc::ptr_eq(queue, &self.place.queue));
+            if group.queues.is_empty() {
+                state.groups.remove(self.watched.name());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::future::{poll_fn, ready};
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::body::Bytes;
+    use axum::http::HeaderMap;
+
+    use super::super::told::tests::{commit, delta, watching};
+    use super::*;
+    use crate::config::TrustedProxies;
+
+    /// An audience of a server that has published nothing yet.
+    pub(in crate::http::changes) struct Hall {
+        pub(in crate::http::changes) audience: Arc<Audience>,
+        pub(in crate::http::changes) feed: Feed,
+    }
+
+    impl Hall {
+        pub(in crate::http::changes) fn at(first: u8) -> Self {
+            let hall = Self { audience: Arc::default(), feed: Feed::default() };
+            hall.feed.begin(commit(first));
+            hall
+        }
+
+        pub(in crate::http::changes) fn join(&self, sheets: &[&str]) -> Seat {
+            let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+            let source = Source::of(address, &HeaderMap::new(), &TrustedProxies::default());
+            self.audience.join(&self.feed, watching(sheets), source).unwrap()
+        }
+
+        /// Tells the audience what `listener` hears until the feed is closed.
+        async fn run(&self, listener: Listener) {
+            let whatever = |_, _, known: Option<Arc<Delta>>| ready(known);
+            self.audience.follow(&self.feed, listener, whatever).await;
+        }
+    }
+
+    async fn taken(seat: &Seat) -> Vec<Bytes> {
+        let mut taken = Vec::new();
+        while let Some(event) = poll_fn(|context| seat.queue().poll_next(context)).await {
+            taken.push(event);
+        }
+        taken
+    }
+
+    #[tokio::test]
+    async fn a_publication_is_one_text_for_all_who_follow_the_same() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        let seats: Vec<_> = (0..900).map(|_| hall.join(&[])).collect();
+        let of_people = hall.join(&["people"]);
+        let of_tags = hall.join(&["tags"]);
+        hall.feed.publish(&delta(1, 2, 1_000, 100));
+        hall.feed.close();
+        hall.run(listener).await;
+        let first = taken(&seats[0]).await.pop().unwrap();
+        for seat in &seats[1..] {
+            let events = taken(seat).await;
+            assert_eq!(events.len(), 1);
+            assert_eq!(events[0].as_ptr(), first.as_ptr());
+        }
+        assert_eq!(taken(&of_people).await.len(), 1);
+        assert!(taken(&of_tags).await.is_empty(), "nothing of theirs has changed");
+    }
+
+    #[tokio::test]
+    async fn who_joins_hears_of_everything_behind_where_the_seat_begins() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        // Published, and not told to anybody yet.
+        hall.feed.publish(&delta(1, 2, 1, 1));
+        let early = hall.join(&[]);
+        assert_eq!(early.at, commit(1));
+        assert_eq!(hall.audience.begin_round(&hall.feed, commit(2)).groups.len(), 1);
+        let late = hall.join(&[]);
+        assert_eq!(late.at, commit(2));
+        drop(listener);
+        hall.feed.close();
+        hall.run(hall.feed.listen()).await;
+        assert_eq!(hall.join(&[]).at, commit(2));
+        assert!(taken(&hall.join(&[])).await.is_empty(), "a server that stops lets everybody go");
+    }
+
+    #[tokio::test]
+    async fn publications_that_were_missed_are_told_as_their_net_change() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        let seat = hall.join(&[]);
+        (1..=255).for_each(|n| hall.feed.publish(&delta(n, n.wrapping_add(1), 1, 1)));
+        hall.feed.publish(&delta(0, 1, 1, 1));
+        hall.feed.publish(&delta(1, 9, 1, 1));
+        let asked = AtomicUsize::new(0);
+        hall.feed.close();
+        let compare = |from, to, known: Option<Arc<Delta>>| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            assert_eq!((from, to, known.is_none()), (commit(1), commit(9), true));
+            ready(Some(delta(1, 9, 2, 1)))
+        };
+        hall.audience.follow(&hall.feed, listener, compare).await;
+        let events = taken(&seat).await;
+        assert_eq!((asked.into_inner(), events.len()), (1, 1));
+        assert!(events[0].starts_with(format!("id: {}\nevent: changes\n", commit(9)).as_bytes()));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_compared_is_told_to_begin_anew() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        let seats = [hall.join(&[]), hall.join(&["tags"])];
+        hall.feed.publish(&delta(1, 2, 1, 1));
+        hall.feed.close();
+        hall.audience.follow(&hall.feed, listener, |_, _, _| ready(None)).await;
+        for seat in &seats {
+            assert_eq!(taken(seat).await, [resync(commit(2))]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_those_who_went() {
+        let hall = Hall::at(1);
+        for _ in 0..3 {
+            drop([hall.join(&[]), hall.join(&[]), hall.join(&["tags"])]);
+        }
+        assert!(hall.audience.state().groups.is_empty());
+    }
+}

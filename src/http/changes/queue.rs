@@ -1,0 +1,143 @@
+//! The events that wait for one client: bounded, and never in the way of those of others.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use axum::body::Bytes;
+use headwater_engine::id::CommitId;
+
+/// How many events wait for a client that is slow.
+const EVENTS: usize = 256;
+
+/// How many bytes they may have, unless it is one event.
+const BYTES: usize = 16 << 20;
+
+/// The events that wait for a client.
+#[derive(Debug, Default)]
+pub(super) struct Queue(Mutex<Waiting>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<Bytes>,
+    bytes: usize,
+    is_closed: bool,
+    /// Whoever waits for the next event.
+    reader: Option<Waker>,
+}
+
+/// Returns the event that tells a client to begin anew at `to`.
+pub(super) fn resync(to: CommitId) -> Bytes {
+    format!("id: {to}\nevent: resync\ndata: {{\"commit\":\"{to}\"}}\n\n").into()
+}
+
+impl Queue {
+    /// Adds the event that leads to `to`. Where too much waits already, all of it gives way to one
+    /// that tells the client to begin anew.
+    pub(super) fn push(&self, event: Bytes, to: CommitId) {
+        let mut waiting = self.waiting();
+        let is_full = waiting.events.len() >= EVENTS || waiting.bytes + event.len() > BYTES;
+        let event = if is_full && !waiting.events.is_empty() {
+            (waiting.events, waiting.bytes) = (VecDeque::new(), 0);
+            resync(to)
+        } else {
+            event
+        };
+        waiting.bytes += event.len();
+        waiting.events.push_back(event);
+        waiting.wake();
+    }
+
+    /// Ends the stream behind what waits.
+    pub(super) fn close(&self) {
+        let mut waiting = self.waiting();
+        waiting.is_closed = true;
+        waiting.wake();
+    }
+
+    /// Takes the next event, when there is one; `None` at the end.
+    pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let mut waiting = self.waiting();
+        if let Some(event) = waiting.events.pop_front() {
+            waiting.bytes -= event.len();
+            return Poll::Ready(Some(event));
+        }
+        if waiting.is_closed {
+            return Poll::Ready(None);
+        }
+        waiting.reader = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // At worst a count is off by an event: a poisoned lock holds a usable queue.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn wake(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::super::told::tests::commit;
+    use super::*;
+
+    /// Takes what waits, as texts.
+    async fn taken(queue: &Queue) -> Vec<String> {
+        let mut taken = Vec::new();
+        queue.close();
+        while let Some(event) = poll_fn(|context| queue.poll_next(context)).await {
+            taken.push(String::from_utf8(event.to_vec()).unwrap());
+        }
+        taken
+    }
+
+    fn begin_anew(at: u8) -> String {
+        String::from_utf8(resync(commit(at)).to_vec()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn events_wait_in_order() {
+        let queue = Queue::default();
+        queue.push("a".into(), commit(1));
+        queue.push("b".into(), commit(2));
+        assert_eq!(taken(&queue).await, ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn too_many_events_give_way_to_one_that_begins_anew() {
+        let queue = Queue::default();
+        (0..EVENTS).for_each(|_| queue.push("a".into(), commit(1)));
+        queue.push("b".into(), commit(2));
+        queue.push("c".into(), commit(3));
+        assert_eq!(taken(&queue).await, [begin_anew(2), "c".to_owned()]);
+    }
+
+    #[tokio::test]
+    async fn too_many_bytes_give_way_and_one_event_may_have_any_number() {
+        let queue = Queue::default();
+        let large = Bytes::from(vec![b'x'; BYTES + 1]);
+        queue.push(large.clone(), commit(1));
+        assert_eq!(queue.waiting().bytes, BYTES + 1);
+        queue.push("b".into(), commit(2));
+        assert!(queue.waiting().bytes < 1_000, "what gave way is not held");
+        assert_eq!(taken(&queue).await, [begin_anew(2)]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken() {
+        let queue = Queue::default();
+        let mut next = std::pin::pin!(poll_fn(|context| queue.poll_next(context)));
+        let push = async { queue.push("a".into(), commit(1)) };
+        let (event, ()) = tokio::join!(&mut next, push);
+        assert_eq!(event, Some(Bytes::from("a")));
+    }
+}

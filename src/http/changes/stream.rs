@@ -1,0 +1,198 @@
+//! The body of a stream of events: where the client is, what it missed, and then every publication.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Bytes, HttpBody};
+use hyper::body::Frame;
+use tokio::time::{Instant, Sleep};
+
+use super::audience::Seat;
+use crate::http::error::ApiError;
+
+/// How long nothing is sent before a sign of life is.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// A comment is no event, and without an empty line behind it no client takes it for one.
+const SIGN_OF_LIFE: &[u8] = b": still here\n";
+
+/// How much is sent before others have their turn, in bytes.
+const PIECE: usize = 32 << 10;
+
+/// What is made while the client waits; an error ends the stream.
+type Missed = Pin<Box<dyn Future<Output = Result<Option<Bytes>, ApiError>> + Send>>;
+
+/// The events for one client. Its seat is free when the client is gone, and this with it.
+pub(super) struct Events {
+    seat: Seat,
+    /// What is left of the event that is being sent.
+    rest: Bytes,
+    /// What leads from where the client was to where its seat begins.
+    missed: Option<Missed>,
+    /// Whether a piece of an event was the last thing that was sent.
+    had_turn: bool,
+    heartbeat: Duration,
+    silence: Pin<Box<Sleep>>,
+}
+
+impl Events {
+    /// Returns the events for a client that is greeted with `hello` and then told what it `missed`.
+    pub(super) fn new(
+        seat: Seat,
+        hello: String,
+        missed: impl Future<Output = Result<Option<Bytes>, ApiError>> + Send + 'static,
+    ) -> Self {
+        Self::with_heartbeat(seat, hello, missed, HEARTBEAT)
+    }
+
+    fn with_heartbeat(
+        seat: Seat,
+        hello: String,
+        missed: impl Future<Output = Result<Option<Bytes>, ApiError>> + Send + 'static,
+        heartbeat: Duration,
+    ) -> Self {
+        let (rest, missed) = (hello.into(), Some(Box::pin(missed) as Missed));
+        let silence = Box::pin(tokio::time::sleep(heartbeat));
+        Self { seat, rest, missed, had_turn: false, heartbeat, silence }
+    }
+
+    /// Takes the next event; `None` at the end.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(missed) = &mut self.missed {
+            let Poll::Ready(event) = missed.as_mut().poll(context) else { return Poll::Pending };
+            self.missed = None;
+            match event {
+                Ok(None) => {}
+                Ok(event) => return Poll::Ready(event),
+                Err(error) => {
+                    tracing::debug!(code = error.code().as_str(), "a stream cannot begin");
+                    self.seat.queue().close();
+                    return Poll::Ready(None);
+                }
+            }
+        }
+        self.seat.queue().poll_next(context)
+    }
+
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if self.rest.is_empty() {
+            match self.poll_next(context) {
+                Poll::Ready(Some(event)) => self.rest = event,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => {
+                    if self.silence.as_mut().poll(context).is_pending() {
+                        return Poll::Pending;
+                    }
+                    self.rest = Bytes::from_static(SIGN_OF_LIFE);
+                }
+            }
+        } else if std::mem::take(&mut self.had_turn) {
+            // A thousand who are told a large push do not keep anybody else waiting.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.had_turn = true;
+        self.silence.as_mut().reset(Instant::now() + self.heartbeat);
+        Poll::Ready(Some(self.rest.split_to(self.rest.len().min(PIECE))))
+    }
+}
+
+impl HttpBody for Events {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.poll_piece(context).map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, poll_fn, ready};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::super::audience::tests::Hall;
+    use super::super::told::tests::commit;
+    use super::*;
+    use crate::http::error::Code;
+
+    async fn next(events: &mut Events) -> Option<Bytes> {
+        let next = poll_fn(|context| events.poll_piece(context));
+        tokio::time::timeout(Duration::from_secs(30), next).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_client_is_greeted_told_what_it_missed_and_then_what_comes() {
+        let seat = Hall::at(1).join(&[]);
+        seat.queue().push("event".into(), commit(2));
+        let missed = ready(Ok(Some("missed".into())));
+        let mut events = Events::new(seat, "hello".to_owned(), missed);
+        for expected in ["hello", "missed", "event"] {
+            assert_eq!(next(&mut events).await, Some(expected.into()));
+        }
+        events.seat.queue().close();
+        assert_eq!(next(&mut events).await, None);
+    }
+
+    #[tokio::test]
+    async fn everybody_gets_a_sign_of_life_also_while_what_was_missed_is_made() {
+        let heartbeat = Duration::from_millis(10);
+        let hall = Hall::at(1);
+        for missed in [Box::pin(pending()) as Missed, Box::pin(ready(Ok(None)))] {
+            let hello = "hello".to_owned();
+            let mut events = Events::with_heartbeat(hall.join(&[]), hello, missed, heartbeat);
+            assert_eq!(next(&mut events).await, Some("hello".into()));
+            for _ in 0..3 {
+                let sign = next(&mut events).await.unwrap();
+                assert!(sign.starts_with(b":") && sign.ends_with(b"\n"));
+                assert!(!sign.ends_with(b"\n\n"), "no client takes it for an event");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_cannot_tell_what_was_missed_ends() {
+        let seat = Hall::at(1).join(&[]);
+        seat.queue().push("event".into(), commit(2));
+        let busy = ready(Err(Code::Busy.into()));
+        let mut events = Events::new(seat, "hello".to_owned(), busy);
+        assert_eq!(next(&mut events).await, Some("hello".into()));
+        assert_eq!(next(&mut events).await, None, "the client comes back with what it had");
+    }
+
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_event_is_sent_in_pieces_and_others_have_a_turn_between_them() {
+        let seat = Hall::at(1).join(&[]);
+        let large = Bytes::from(vec![b'x'; 3 * PIECE]);
+        seat.queue().push(large.clone(), commit(2));
+        let mut events = Events::new(seat, "hello".to_owned(), ready(Ok(None)));
+        next(&mut events).await;
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = Waker::from(woken.clone());
+        let mut context = Context::from_waker(&waker);
+        for n in 0..3 {
+            let Poll::Ready(Some(piece)) = events.poll_piece(&mut context) else {
+                panic!("there is more");
+            };
+            // A part of what all share, and no copy.
+            assert_eq!((piece.len(), piece.as_ptr()), (PIECE, large[n * PIECE..].as_ptr()));
+            assert!(events.poll_piece(&mut context).is_pending());
+            assert_eq!(woken.0.load(Ordering::Relaxed), 2.min(n + 1), "it is not forgotten");
+        }
+    }
+}

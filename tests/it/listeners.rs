@@ -1,0 +1,177 @@
+//! Many who follow, and large pushes: everybody is told the same, and nobody else waits.
+//!
+//! `HEADWATER_LISTENERS` is how many follow (40), of whom a fourth reads nothing;
+//! `HEADWATER_LISTENER_RECORDS` how many records a push changes (300), and
+//! `HEADWATER_LISTENER_PUSHES` how many pushes there are (2).
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use headwater_testkit::Upstream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::runtime::Builder;
+
+use crate::harness::TestServer;
+
+fn size(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|size| size.parse().ok()).unwrap_or(default)
+}
+
+const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
+
+/// Changes all records at once.
+fn push(upstream: &mut Upstream, records: usize, round: usize) -> String {
+    let text = "x".repeat(300);
+    let record = |n: usize| {
+        let text = format!("round = {round}\nslug = \"p{n}\"\ntext = \"{text}\"\n");
+        (format!("people/p{n}.toml"), text.into_bytes())
+    };
+    upstream.commit_stream("all of them", (0..records).map(record))
+}
+
+/// How much is looked at of each line, in bytes.
+const BEGINNING: usize = 100;
+
+/// A line of an event: how it begins, and how long it is.
+type Line = (String, usize);
+
+/// Somebody who follows, and what it is told, line by line.
+struct Follower {
+    stream: TcpStream,
+    begun: Vec<u8>,
+    length: usize,
+    lines: Vec<Line>,
+}
+
+impl Follower {
+    /// Begins to follow everything, without the pieces of a later HTTP.
+    async fn new(address: SocketAddr) -> Self {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = b"GET /api/_changes HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n";
+        stream.write_all(request).await.unwrap();
+        let mut follower = Self { stream, begun: Vec::new(), length: 0, lines: Vec::new() };
+        while !follower.lines.iter().any(|(line, _)| line.starts_with("id: ")) {
+            follower.read().await;
+        }
+        follower
+    }
+
+    async fn read(&mut self) {
+        let mut piece = vec![0; 16 << 10];
+        let length = self.stream.read(&mut piece).await.unwrap();
+        assert!(length > 0, "the stream ended early");
+        let piece = &piece[..length];
+        // Nobody reads all that there is before the others have their turn.
+        tokio::task::yield_now().await;
+        if self.begun.len() >= BEGINNING && !piece.contains(&b'\n') {
+            self.length += length;
+            return;
+        }
+        for part in piece.split_inclusive(|byte| *byte == b'\n') {
+            let wanted = BEGINNING.saturating_sub(self.begun.len()).min(part.len());
+            self.begun.extend_from_slice(&part[..wanted]);
+            self.length += part.len();
+            if part.ends_with(b"\n") {
+                let begun = String::from_utf8(std::mem::take(&mut self.begun)).unwrap();
+                let line = (begun, std::mem::take(&mut self.length));
+                // Signs of life come when they come.
+                if !line.0.starts_with(':') {
+                    self.lines.push(line);
+                }
+            }
+        }
+    }
+
+    /// Reads until the event that leads to `commit` has arrived, and returns its lines.
+    async fn follow(mut self, commit: String) -> (Self, Vec<Line>) {
+        let id = format!("id: {commit}\n");
+        loop {
+            let at = self.lines.iter().position(|(line, _)| *line == id);
+            // Behind it come its name, its data, and an empty line.
+            if let Some(at) = at.filter(|at| self.lines.len() >= at + 4) {
+                let event = self.lines.drain(..at + 4).skip(at).collect();
+                return (self, event);
+            }
+            self.read().await;
+        }
+    }
+}
+
+/// Asks whether the server lives until `stop`, and returns how long each answer took.
+fn probe(address: SocketAddr, stop: &AtomicBool) -> Vec<Duration> {
+    let mut times = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let begun = Instant::now();
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /health/live HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+        times.push(begun.elapsed());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    times.sort_unstable();
+    times
+}
+
+#[test]
+fn many_who_follow_are_told_the_same_and_nobody_else_waits() {
+    let listeners = size("HEADWATER_LISTENERS", 40);
+    let records = size("HEADWATER_LISTENER_RECORDS", 300);
+    let pushes = size("HEADWATER_LISTENER_PUSHES", 2);
+    // Each stream takes two in this process.
+    headwater::descriptors::raise(2 * listeners);
+    let mut upstream = Upstream::new();
+    upstream.commit("a sheet").put(".gitsheets/people.toml", DEFINITION).push();
+    push(&mut upstream, records, 0);
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_MAX_CONNECTIONS", "4000")]);
+    let address = server.server().address();
+    // The server has threads of its own, and so has who asks whether it lives.
+    let clients = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let open = || clients.block_on(Follower::new(address));
+    // They are told as everybody is, and what they do not take is held for none of them.
+    let idle: Vec<_> = (0..listeners / 4).map(|_| open()).collect();
+    let mut followers: Vec<_> = (idle.len()..listeners).map(|_| open()).collect();
+    let before = headwater::memory::resident().unwrap_or_default();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopping = stop.clone();
+    let probing = std::thread::spawn(move || probe(address, &stopping));
+    let mut most = 0;
+    for round in 1..=pushes {
+        let commit = push(&mut upstream, records, round);
+        let following = followers.drain(..).map(|follower| follower.follow(commit.clone()));
+        let following: Vec<_> = following.map(|following| clients.spawn(following)).collect();
+        assert_eq!(server.reload().status, 200);
+        let mut told = BTreeSet::new();
+        for following in following {
+            let (follower, event) = clients.block_on(following).unwrap();
+            followers.push(follower);
+            told.insert(event);
+            most = most.max(headwater::memory::resident().unwrap_or_default());
+        }
+        assert_eq!(told.len(), 1, "all are told the same");
+        let event = told.first().unwrap();
+        let is_told = records <= 10_000;
+        assert_eq!(event[1].0, if is_told { "event: changes\n" } else { "event: resync\n" });
+        assert!(!is_told || event[2].1 > records * 300, "with every record");
+    }
+    stop.store(true, Ordering::Relaxed);
+    let times = probing.join().unwrap();
+    let at = |part: usize| times[(times.len() * part / 1_000).min(times.len() - 1)];
+    println!(
+        "{listeners} listeners, {pushes} pushes of {records} records: {} times asked whether it lives, \
+         p50 {:?}, p99 {:?}, at most {:?}; {} MB more memory than {} MB",
+        times.len(),
+        at(500),
+        at(990),
+        at(1_000),
+        most.saturating_sub(before) >> 20,
+        before >> 20,
+    );
+    drop(idle);
+}
