@@ -283,15 +283,17 @@ impl<'a> Files<'a> {
         let (Some(from), Some(to)) = (spec.attachments_of(from), spec.attachments_of(to)) else {
             return Ok(());
         };
-        let Some(folder) = self.folder_at(from)? else { return Ok(()) };
-        if self.entry_at(to)?.is_some() {
+        let folder = self.folder_at(from)?;
+        if folder.is_some() && self.entry_at(to)?.is_some() {
             self.allow_folder(spec, to, to)?;
             return Err(WriteError::Occupied { path: to.to_owned() });
         }
         self.allow_folder(spec, from, to)?;
         let changed = self.remove_folder(spec, from)?;
-        let edit = Edit::Put { mode: EntryMode::Folder, id: *folder.as_bytes() };
-        self.edits.insert(to.to_owned(), edit);
+        if let Some(folder) = folder {
+            let edit = Edit::Put { mode: EntryMode::Folder, id: *folder.as_bytes() };
+            self.edits.insert(to.to_owned(), edit);
+        }
         for (name, edit) in changed {
             self.edit_file(spec, &format!("{to}/{name}"), edit)?;
         }
@@ -313,9 +315,11 @@ impl<'a> Files<'a> {
     ) -> Result<Vec<(String, Edit)>, WriteError> {
         self.allow_folder(spec, folder, folder)?;
         let below = format!("{folder}/");
+        // What comes behind the slash.
+        let end = format!("{folder}0");
         let bounds = self.bounds;
-        let changed = self.edits.extract_if(below.clone().., |path, _| {
-            path.starts_with(&below) && bounds.allow(&spec.name, path.as_bytes()).is_ok()
+        let changed = self.edits.extract_if(below.clone()..end, |path, _| {
+            bounds.allow(&spec.name, path.as_bytes()).is_ok()
         });
         let changed = changed.map(|(path, edit)| (path[below.len()..].to_owned(), edit)).collect();
         if self.folder_at(folder)?.is_some() {

@@ -124,6 +124,12 @@ fn attachments_go_along_however_often_their_record_moves_and_take_nobodys_place(
     let expected = "people/joan/left.jpg\npeople/joe.toml\npeople/juna.toml\n\
                     people/juna/cv.pdf\npeople/juna/photo.jpg\n";
     assert_eq!(files, expected);
+    let attach = Action::Attach(Key::new("new"), "a.txt".into(), b"text"[..].into());
+    let create = Action::Create(json!({ "slug": "new", "id": 5 }));
+    house.engine().commit(batch([create, attach, rename("new", "newer")])).unwrap();
+    let files =
+        git(&house, &["ls-tree", "-r", "--name-only", "HEAD", "people/new", "people/newer"]);
+    assert_eq!(files, "people/newer/a.txt\n");
     house.is_lawful();
 }
 
