@@ -9,6 +9,7 @@ use clap::{
     ValueEnum,
 };
 use clap_complete::Shell;
+use headwater_engine::mirror::{MirrorOptions, SafeDirectories};
 
 use crate::config::Flags;
 use crate::config::settings::{CACHE, SETTINGS, Setting};
@@ -188,6 +189,21 @@ pub struct RepoArgs {
     /// A file that is read in the place of the commit's headwater.toml
     #[arg(long, value_name = "FILE", env = "HEADWATER_SHEETS")]
     pub sheets: Option<PathBuf>,
+    /// Folders, separated by commas, of repositories that are used although another user owns them
+    #[arg(long, value_name = "LIST", env = "HEADWATER_SAFE_DIRECTORY", value_delimiter = ',')]
+    pub safe_directory: Vec<PathBuf>,
+}
+
+impl RepoArgs {
+    /// Returns the repositories that are used although another user owns them.
+    pub fn safe_directories(&self) -> SafeDirectories {
+        SafeDirectories::new(self.safe_directory.iter().map(PathBuf::as_path))
+    }
+
+    /// Returns how the repository is opened.
+    pub fn mirror_options(&self) -> MirrorOptions {
+        MirrorOptions { safe_directories: self.safe_directories(), ..MirrorOptions::default() }
+    }
 }
 
 /// The flags of `serve`: one for every setting that is not a secret, and `--config`.

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use headwater_engine::engine::Rewrites;
-use headwater_engine::mirror::{Durability, Identity};
+use headwater_engine::mirror::{Durability, Identity, SafeDirectories};
 use reqwest::Url;
 
 pub use collector::Collector;
@@ -88,6 +88,8 @@ pub struct Source {
     pub branch: Option<String>,
     /// A file with sheet definitions.
     pub sheets: Option<PathBuf>,
+    /// The repositories that are used although another user owns them.
+    pub safe_directories: SafeDirectories,
     /// What opens the remote.
     pub credentials: Credentials,
     /// How long a fetch may take.
@@ -260,6 +262,7 @@ impl Source {
             remote: layers.read(&REMOTE, values::text)?,
             branch: layers.read(&BRANCH, values::text)?,
             sheets: layers.read(&SHEETS, values::path)?,
+            safe_directories: layers.require(&SAFE_DIRECTORY, values::safe_directories)?,
             credentials: Credentials {
                 token_file: layers.read(&REMOTE_TOKEN_FILE, values::path)?,
                 ssh_key_file: layers.read(&SSH_KEY_FILE, values::path)?,

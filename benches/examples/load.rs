@@ -16,7 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = words.next().ok_or("usage: load FOLDER [TIMES]")?;
     let times = words.next().map_or(Ok(1), |times| times.parse())?;
     let mirror = Mirror::open(Path::new(&folder), MirrorOptions::default())?;
-    let branch = Mirror::inspect(Path::new(&folder))?.head_branch.ok_or("HEAD names no branch")?;
+    let branch = Mirror::inspect(Path::new(&folder), &MirrorOptions::default().safe_directories)?
+        .head_branch
+        .ok_or("HEAD names no branch")?;
     let warm = words.next().is_some_and(|word| word == "warm");
     let options = LoadOptions::default();
     let cache = Cache::beside(&mirror, options.record_limit);

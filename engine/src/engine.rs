@@ -14,6 +14,7 @@ mod held;
 mod housekeeping;
 mod ledger;
 mod looking;
+mod marks;
 mod open;
 mod past;
 mod patience;
@@ -40,7 +41,9 @@ use crate::admit::AdmissionLimits;
 use crate::cache::Cache;
 use crate::delta::Delta;
 use crate::id::CommitId;
-use crate::mirror::{Durability, FetchLimits, Identity, Mirror, MirrorLock, Remote};
+use crate::mirror::{
+    Durability, FetchLimits, Identity, Mirror, MirrorLock, Remote, SafeDirectories,
+};
 use crate::options::LoadOptions;
 use crate::plan::RebuildReason;
 use crate::report::{ReloadId, Trigger};
@@ -51,6 +54,7 @@ pub use error::{FailureKind, OpenError, ReloadError};
 pub use flight::{Asker, Done, Request, Verdict};
 pub use held::{Held, HeldReason};
 pub use ledger::{Entry, Ledger, Report};
+pub use marks::Mark;
 pub use past::PastError;
 pub use pin::Pinned;
 pub use pushed::{PushFailure, PushReport, PushStatus};
@@ -117,6 +121,8 @@ pub struct EngineConfig {
     pub push: bool,
     /// How many commits may wait to be pushed before no more are taken; `None` for any number.
     pub unpushed_limit: Option<u64>,
+    /// The repositories of this machine that are used although another user owns them.
+    pub safe_directories: SafeDirectories,
     /// The branches that may be looked at: names, or beginnings of names with a `*` behind them.
     pub previews: Vec<String>,
 }
@@ -143,6 +149,7 @@ impl EngineConfig {
             durability: Durability::default(),
             push: false,
             unpushed_limit: None,
+            safe_directories: SafeDirectories::default(),
             previews: Vec::new(),
         }
     }
@@ -446,6 +453,11 @@ impl Shared {
 
     fn branch_ref(&self) -> String {
         format!("refs/heads/{}", self.branch)
+    }
+
+    /// Returns the name of the reference that says what of the branch is in step with the remote.
+    fn synced_ref(&self) -> String {
+        Mark::Synced.of(&self.branch)
     }
 
     /// Returns the name of the reference that says what the remote's branch was last seen at.

@@ -14,10 +14,12 @@ mod history;
 mod lock;
 mod objects;
 mod open;
+mod ownership;
 mod push;
 mod quarantine;
 mod read;
 mod refs;
+mod refusal;
 mod remote;
 mod stage;
 mod touched;
@@ -26,36 +28,40 @@ mod tree;
 mod trees;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 pub use conversation::RemoteBranches;
 pub use diff::{Entry, PathChange};
 pub use fetch::{FetchError, FetchErrorKind, FetchLimits, Fetched, RemoteHead};
 pub(crate) use fetch::{is_disk_full, is_of_our_side};
 pub use file::OpenFile;
-pub use git::GitError;
+pub use git::{GitError, GitVersion, OLDEST_GIT};
 pub use history::{CommitFacts, ResolveError};
 pub use lock::{LockError, MirrorLock};
 pub use objects::{ObjectError, Objects};
 pub use open::{OpenError, RepositoryFacts};
+pub use ownership::{Foreign, SafeDirectories};
 pub use push::{PushError, PushErrorKind};
 pub(crate) use quarantine::UNFINISHED;
 pub use read::BlobContent;
 pub use refs::{Expected, RefError};
+pub use refusal::Untrusted;
 pub use remote::{Remote, RemoteError, RemoteOptions};
 pub use stage::{
     CommitFlaw, Durability, Edit, EditError, Edits, Identity, NewCommit, Signature, Stage, Trailer,
 };
 pub use touched::{File, Touch};
+pub use transport::Phase;
 pub use tree::{EntryMode, TreeEntry, TreeFlaw};
 
+use crate::id::CommitId;
 use trees::TreeCache;
 
 /// The cause of an error of this module, whatever library it came from.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// The limits that every handle of a [`Mirror`] obeys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What every handle of a [`Mirror`] obeys.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MirrorOptions {
     /// The largest object that is inflated, in bytes. It bounds what one hostile object can cost
     /// in memory, not what a record may weigh.
@@ -63,11 +69,17 @@ pub struct MirrorOptions {
     /// The largest number of paths a diff reports. A few small trees that name each other many
     /// times can stand for more paths than memory holds.
     pub path_limit: usize,
+    /// The repositories that are opened although another user owns them.
+    pub safe_directories: SafeDirectories,
 }
 
 impl Default for MirrorOptions {
     fn default() -> Self {
-        Self { object_limit: 64 << 20, path_limit: 20_000_000 }
+        Self {
+            object_limit: 64 << 20,
+            path_limit: 20_000_000,
+            safe_directories: SafeDirectories::default(),
+        }
     }
 }
 
@@ -85,6 +97,8 @@ struct Shared {
     git_dir: PathBuf,
     options: MirrorOptions,
     trees: Arc<TreeCache>,
+    /// The head of a remote whose pack cost more than it may: it is not asked for again.
+    given_up: Mutex<Option<CommitId>>,
 }
 
 impl Mirror {
@@ -98,9 +112,9 @@ impl Mirror {
         self.git_dir().join(quarantine::OUR_FOLDER)
     }
 
-    /// Returns the limits.
-    pub fn options(&self) -> MirrorOptions {
-        self.shared.options
+    /// Returns what its handles obey.
+    pub fn options(&self) -> &MirrorOptions {
+        &self.shared.options
     }
 }
 

@@ -2,7 +2,7 @@
 
 use headwater_engine::id::CommitId;
 use headwater_engine::load::{LoadError, load};
-use headwater_engine::mirror::{Mirror, MirrorOptions, Objects};
+use headwater_engine::mirror::{Mirror, Objects};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::snapshot::Snapshot;
 
@@ -22,7 +22,7 @@ pub(super) struct Repository {
 impl Repository {
     pub(super) fn open(arguments: &RepoArgs) -> Result<Self, Failure> {
         let options = load_options(arguments.sheets.as_deref(), RECORD_LIMIT)?;
-        let objects = Mirror::open(&arguments.repo, MirrorOptions::default())
+        let objects = Mirror::open(&arguments.repo, arguments.mirror_options())
             .and_then(|mirror| mirror.objects())
             .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
         Ok(Self { objects, options })

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use headwater_engine::engine::{Engine, EngineStatus, Ledger};
+use headwater_engine::engine::{Engine, EngineStatus, Ledger, Mark};
 use headwater_engine::id::{CommitId, SheetName};
 use headwater_engine::mirror::{Identity, Mirror, MirrorOptions};
 use headwater_engine::snapshot::Snapshot;
@@ -12,7 +12,7 @@ use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, Sc
 use serde_json::{Map, Value};
 
 use super::place::count;
-use crate::cli::WriteArgs;
+use crate::cli::{RepoArgs, WriteArgs};
 use crate::config::{self, ConfigError, Environment, Flags, Layers, Source};
 use crate::exit::{Exit, Failure};
 use crate::serve::{engine_config, open_exit};
@@ -21,6 +21,7 @@ use crate::serve::{engine_config, open_exit};
 pub(super) struct Writer {
     engine: Engine,
     repo: PathBuf,
+    options: MirrorOptions,
     author: Identity,
     message: Option<String>,
     is_json: bool,
@@ -35,8 +36,7 @@ impl Writer {
         arguments: &WriteArgs,
         environment: &dyn Environment,
     ) -> Result<Self, Failure> {
-        let repo = arguments.repo.repo.clone();
-        refuse_work_tree(&repo)?;
+        refuse_work_tree(&arguments.repo)?;
         let (source, committer) = settings(arguments, environment)
             .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
         let author = match &arguments.author {
@@ -48,8 +48,9 @@ impl Writer {
         config.writes = Some(committer);
         let engine = Engine::open(config, Arc::new(Ledger::new()))
             .map_err(|error| Failure::caused_by(open_exit(&error), &error))?;
+        let (repo, options) = (arguments.repo.repo.clone(), arguments.repo.mirror_options());
         let (message, is_json) = (arguments.message.clone(), arguments.json);
-        Ok(Self { engine, repo, author, message, is_json })
+        Ok(Self { engine, repo, options, author, message, is_json })
     }
 
     /// Returns the records as they are.
@@ -113,16 +114,15 @@ impl Writer {
     /// Counts the commits that the remote lacks, as far as it is known what the remote has.
     fn unpushed(&self, status: &EngineStatus, commit: CommitId) -> Option<usize> {
         status.remote.as_ref()?;
-        let mirror = Mirror::open(&self.repo, MirrorOptions::default()).ok()?;
+        let mirror = Mirror::open(&self.repo, self.options.clone()).ok()?;
         let objects = mirror.objects().ok()?;
-        let seen = [SYNCED.to_owned(), format!("refs/remotes/origin/{}", status.branch)];
+        // A clone made by hand has no mark, but what it fetched.
+        let tracking = format!("refs/remotes/origin/{}", status.branch);
+        let seen = [Mark::Synced.of(&status.branch), tracking];
         let seen = seen.iter().find_map(|name| objects.reference(name).ok().flatten())?;
         objects.count_between(seen, commit).ok()
     }
 }
-
-/// The last commit that is known to be the remote's too; a clone made by hand has what it fetched.
-const SYNCED: &str = "refs/headwater/synced";
 
 /// Returns an operation without a condition.
 pub(super) fn operation(sheet: &SheetName, action: Action) -> Operation {
@@ -144,12 +144,15 @@ fn settings(
     // The names themselves, which need not be text.
     source.repo.clone_from(&repo.repo);
     source.sheets.clone_from(&repo.sheets);
+    source.safe_directories = repo.safe_directories();
     Ok((source, config::committer(&layers)?))
 }
 
 /// Refuses a repository whose files would not follow its branch.
-fn refuse_work_tree(repo: &std::path::Path) -> Result<(), Failure> {
-    let facts = Mirror::inspect(repo).map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+fn refuse_work_tree(arguments: &RepoArgs) -> Result<(), Failure> {
+    let (repo, safe) = (&arguments.repo, arguments.safe_directories());
+    let facts =
+        Mirror::inspect(repo, &safe).map_err(|error| Failure::caused_by(Exit::Config, &error))?;
     if facts.bare {
         return Ok(());
     }

@@ -53,6 +53,8 @@ settings! {
         "The branch to serve; default: the branch of HEAD, or the only one";
     SHEETS = "sheets" "FILE" None, None, false,
         "A file that is read in the place of the `headwater.toml` of the commit";
+    SAFE_DIRECTORY = "safe-directory" "LIST" Some(""), None, false,
+        "Folders, separated by commas, of repositories that are used although another user owns them, as git's own `safe.directory`; `*` for all";
     LISTEN = "listen" "ADDR" Some("127.0.0.1:8080"), None, false,
         "The address and port to listen on; port 0 takes a free one and prints it";
     INTERNAL_LISTEN = "internal-listen" "ADDR" None, None, false,

@@ -1,13 +1,13 @@
 //! Readers for the values of settings. Each says in a few words what the value must be.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 use headwater_engine::engine::Rewrites;
-use headwater_engine::mirror::{Durability, Identity};
+use headwater_engine::mirror::{Durability, Identity, SafeDirectories};
 use ipnet::IpNet;
 
 /// A path in front of every route: empty, or beginning with a slash and not ending with one.
@@ -187,6 +187,12 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
 pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     Ok(names.map(str::to_owned).collect())
+}
+
+/// Reads folders with commas between them.
+pub(super) fn safe_directories(text: &str) -> Result<SafeDirectories, String> {
+    let folders = list(text)?;
+    Ok(SafeDirectories::new(folders.iter().map(Path::new)))
 }
 
 /// Reads `on` or `off`.

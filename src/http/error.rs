@@ -112,6 +112,8 @@ codes! {
     FetchFailed = BAD_GATEWAY "fetch_failed" "The remote could not be reached";
     /// The remote wants other credentials.
     RemoteAuth = BAD_GATEWAY "remote_auth" "The remote refused our credentials";
+    /// The remote is not the one that is known, or a folder of another user.
+    RemoteUntrusted = BAD_GATEWAY "remote_untrusted" "The remote is not one that is trusted";
     /// What the remote sent is damaged or hostile.
     RemoteContentRejected = BAD_GATEWAY "remote_content_rejected" "What the remote sent was rejected";
     /// The remote took too long.

@@ -23,6 +23,9 @@ use crate::live::Live;
 /// The first wait before a remote that is out of reach is tried again, and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 
+/// How long a remote may always say nothing before it is given up.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
+
 /// What the first load needs and sets going.
 pub(super) struct Opening {
     pub(super) live: Arc<Live>,
@@ -59,7 +62,10 @@ impl Opening {
         let [mut pause, longest] = PAUSES;
         let mut is_mended = false;
         loop {
-            let (attempt, ledger) = (config.clone(), ledger.clone());
+            let (mut attempt, ledger) = (config.clone(), ledger.clone());
+            // A remote that takes the call and says nothing is out of reach, too.
+            let left = until.saturating_duration_since(Instant::now()).max(SHORTEST_SILENCE);
+            attempt.fetch.stall = attempt.fetch.stall.min(left);
             let opened = tokio::task::spawn_blocking(move || Engine::open(attempt, ledger)).await;
             let error = match opened {
                 Ok(Ok(engine)) => return Ok(engine),

@@ -25,6 +25,7 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
             ssh_key_file: credentials.ssh_key_file.clone(),
             known_hosts_file: credentials.ssh_known_hosts_file.clone(),
             proxy: credentials.proxy.clone(),
+            safe_directories: source.safe_directories.clone(),
             ..RemoteOptions::default()
         };
         let remote = Remote::new(address, options);
@@ -37,11 +38,13 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
             ..load_options(source.sheets.as_deref(), source.record_limit)?
         },
         cache: source.cache,
+        safe_directories: source.safe_directories.clone(),
         fetch: FetchLimits {
             timeout: source.fetch_timeout,
             // A silence is waited out whole, so it may not last longer than the fetch.
             stall: FetchLimits::default().stall.min(source.fetch_timeout),
             max_bytes: source.fetch_limit,
+            max_made: FetchLimits::made_within(source.fetch_timeout),
         },
         limits: AdmissionLimits {
             problems: source.quarantine_limit,
@@ -83,6 +86,7 @@ pub fn open_exit(error: &OpenError) -> Exit {
         | OpenError::NothingThere { .. }
         | OpenError::NotBare { .. }
         | OpenError::Shallow { .. }
+        | OpenError::PartialClone { .. }
         | OpenError::Remote(_)
         | OpenError::BranchUnclear { .. }
         | OpenError::BranchMissing { .. } => Exit::Config,

@@ -98,7 +98,7 @@ fn push(upstream: &mut Upstream, kind: usize, seed: usize) -> String {
 
 /// Returns what must not be left behind.
 fn leftovers(mirror: &Path) -> Vec<String> {
-    let folders = ["headwater", "objects/pack", "refs/heads", "refs/headwater", "."];
+    let folders = ["headwater", "objects/pack", "refs/heads", "refs/headwater/sync", "."];
     let entries = folders.iter().filter_map(|folder| std::fs::read_dir(mirror.join(folder)).ok());
     let names = entries.flatten().map(|entry| entry.unwrap().file_name());
     let is_left = |name: &String| {

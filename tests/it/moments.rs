@@ -63,9 +63,14 @@ fn what_was_never_published_is_nobodys_to_read() {
     let server = TestServer::start(&upstream.url());
     let refused = upstream.commit("break").put("people/broken.toml", BROKEN).push();
     server.reload().problem(500, "push_refused");
-    for name in
-        [&*refused, &"7".repeat(40), "nothing", "HEAD~1", "refs/headwater/synced", ":/break"]
-    {
+    for name in [
+        &*refused,
+        &"7".repeat(40),
+        "nothing",
+        "HEAD~1",
+        "refs/headwater/sync/published",
+        ":/break",
+    ] {
         let answer = server.get(&format!("/api/people/ada?at={name}"));
         answer.problem(404, "unknown_commit");
     }

@@ -5,18 +5,13 @@ use std::sync::PoisonError;
 use super::Shared;
 use super::error::ReloadError;
 use super::looking::Seen;
+use super::marks::CONFLICTS;
 use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Expected, Objects, RefError};
 use crate::plan::Movement;
 use crate::report::Kept;
-
-/// The last commit known to be both ours and the remote's.
-pub(super) const SYNCED: &str = "refs/headwater/synced";
-
-/// Where commits of ours are kept that the branch cannot keep.
-pub(super) const CONFLICTS: &str = "refs/heads/conflicts/";
 
 impl Shared {
     /// Moves the branch to `target`; returns what it kept of ours that would be lost.
@@ -41,7 +36,7 @@ impl Shared {
                 // What was in step is in the history of neither any more; the next write goes on
                 // top of this, and is to be pushed.
                 objects
-                    .move_reference(SYNCED, Expected::Any, target)
+                    .move_reference(&self.synced_ref(), Expected::Any, target)
                     .map_err(ReloadError::Reference)?;
             }
             let expected = Expected::Is(local);
@@ -134,7 +129,7 @@ impl Shared {
             let objects = self.mirror.objects().map_err(ReloadError::Open)?;
             let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
             let (seen, ours) = (read(&self.tracking_ref())?, read(&self.branch_ref())?);
-            let (Some(seen), Some(ours), synced) = (seen, ours, read(SYNCED)?) else {
+            let (Some(seen), Some(ours), synced) = (seen, ours, read(&self.synced_ref())?) else {
                 return Ok(());
             };
             if synced == Some(seen) {
@@ -151,7 +146,7 @@ impl Shared {
             if shared {
                 fault::step("note.write");
                 let expected = synced.map_or(Expected::Absent, Expected::Is);
-                match objects.set_reference(SYNCED, expected, seen) {
+                match objects.set_reference(&self.synced_ref(), expected, seen) {
                     // A push that is done just now knows better.
                     Ok(()) | Err(RefError::Moved { .. }) => {}
                     Err(error) => return Err(ReloadError::Reference(error)),

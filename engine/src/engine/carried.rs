@@ -3,7 +3,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use super::branch::SYNCED;
 use super::pushing::{Pushing, State};
 use super::{Engine, Shared};
 use crate::id::CommitId;
@@ -110,7 +109,7 @@ impl Shared {
     pub(super) fn tell_waiters(&self, failed: Option<PushErrorKind>) {
         let stuck = failed.filter(|kind| !kind.is_passing());
         let synced = self.mirror.objects().ok().and_then(|objects| {
-            let synced = objects.reference(SYNCED).ok()??;
+            let synced = objects.reference(&self.synced_ref()).ok()??;
             Some((objects, synced))
         });
         let now = synced.as_ref().map(|(_, synced)| *synced);

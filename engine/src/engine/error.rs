@@ -47,6 +47,15 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
+    /// Some of the objects are still at the remote that it was cloned from.
+    #[error(
+        "{} is a partial clone, which lacks objects that a state needs: clone it without --filter",
+        path.display()
+    )]
+    PartialClone {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The URL of the remote cannot be used.
     #[error("the remote cannot be used")]
     Remote(#[source] mirror::RemoteError),
@@ -209,6 +218,8 @@ pub enum FailureKind {
     Unreachable,
     /// The remote wants other credentials.
     RemoteAuth,
+    /// The remote is a folder of another user, or another host than is known.
+    RemoteUntrusted,
     /// What the remote sent is no sound repository.
     ContentRejected,
     /// The remote took too long.
@@ -226,8 +237,8 @@ pub enum FailureKind {
 impl FailureKind {
     /// Says whether it is about fetching the remote, which is asked less often then.
     pub fn is_of_remote(self) -> bool {
-        use FailureKind::{ContentRejected, RemoteAuth, TimedOut, Unreachable};
-        matches!(self, Unreachable | RemoteAuth | TimedOut | ContentRejected)
+        use FailureKind::{ContentRejected, RemoteAuth, RemoteUntrusted, TimedOut, Unreachable};
+        matches!(self, Unreachable | RemoteAuth | RemoteUntrusted | TimedOut | ContentRejected)
     }
 }
 
@@ -251,6 +262,7 @@ impl ReloadError {
             Self::Fetch(error) => match error.kind() {
                 mirror::FetchErrorKind::Unreachable => FailureKind::Unreachable,
                 mirror::FetchErrorKind::Auth => FailureKind::RemoteAuth,
+                mirror::FetchErrorKind::Untrusted => FailureKind::RemoteUntrusted,
                 mirror::FetchErrorKind::ContentRejected => FailureKind::ContentRejected,
                 mirror::FetchErrorKind::TimedOut => FailureKind::TimedOut,
                 mirror::FetchErrorKind::DiskFull => FailureKind::DiskFull,

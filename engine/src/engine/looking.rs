@@ -3,7 +3,6 @@
 use std::sync::PoisonError;
 use std::time::SystemTime;
 
-use super::branch::SYNCED;
 use super::error::ReloadError;
 use super::schedule::RequestKind;
 use super::{Rewrites, Shared};
@@ -63,7 +62,7 @@ impl Shared {
         };
         let objects = self.mirror.objects().map_err(ReloadError::Open)?;
         let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
-        let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
+        let (local, synced) = (read(&self.branch_ref())?, read(&self.synced_ref())?);
         let head = match fetched.head {
             RemoteHead::At(head) => head,
             // Nothing was ever in step with it: what is here is all ours.
@@ -116,7 +115,7 @@ impl Shared {
         let Some(head) = seen.remote else {
             return Ok(Seen { local: read(&self.branch_ref())?, ..seen });
         };
-        let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
+        let (local, synced) = (read(&self.branch_ref())?, read(&self.synced_ref())?);
         if (local, synced) == (seen.local, seen.synced) {
             return Ok(seen);
         }

@@ -6,11 +6,11 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
-use super::branch::SYNCED;
 use super::flight::Flight;
 use super::housekeeping::Chores;
 use super::ledger::Ledger;
-use super::pin::{PINNED, Pinned};
+use super::marks::{Mark, adopt};
+use super::pin::Pinned;
 use super::preview::Previews;
 use super::pushed::PushStatus;
 use super::pushing::Pushing;
@@ -20,11 +20,13 @@ use super::writing::Writing;
 use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
 use crate::admit::Health;
 use crate::cache::Cache;
+use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{load, load_cached};
 use crate::mirror::{
-    Expected, Mirror, MirrorOptions, Remote, RemoteHead, RemoteOptions, RepositoryFacts,
+    Expected, GitVersion, Mirror, MirrorOptions, OLDEST_GIT, Remote, RemoteHead, RemoteOptions,
+    RepositoryFacts,
 };
 use crate::plan::RebuildReason;
 
@@ -54,12 +56,17 @@ impl Engine {
             false => None,
         };
         fault::step("open.locked");
+        tell_of_git();
         let branch = place.branch;
         let branch_ref = format!("refs/heads/{branch}");
         let mut objects = place.mirror.objects().map_err(unopened)?;
+        if is_ours {
+            adopt(&objects, place.head_branch.as_deref(), &branch).map_err(reference)?;
+        }
         fault::step("open.head");
         let mut head = objects.reference(&branch_ref).map_err(reference)?;
         if let (None, Some(remote)) = (head, &place.remote) {
+            tracing::info!(%remote, branch, "nothing is here to serve, waiting for the remote");
             let fetched = place.mirror.fetch(remote, &branch, &fetch);
             let fetched = fetched.map_err(|error| OpenError::Fetch {
                 branch: branch.clone(),
@@ -75,14 +82,16 @@ impl Engine {
             if let Some(fetched) = fetched.head.commit() {
                 objects
                     .set_reference(&branch_ref, Expected::Absent, fetched)
-                    .and_then(|()| objects.set_reference(SYNCED, Expected::Any, fetched))
+                    .and_then(|()| {
+                        objects.set_reference(&Mark::Synced.of(&branch), Expected::Any, fetched)
+                    })
                     .map_err(reference)?;
                 head = Some(fetched);
             }
         }
         fault::step("open.load");
         let pinned = match &place.remote {
-            Some(_) => objects.reference(PINNED).map_err(reference)?,
+            Some(_) => objects.reference(&Mark::Pinned.of(&branch)).map_err(reference)?,
             None => None,
         };
         if let Some(commit) = pinned {
@@ -163,6 +172,8 @@ struct Place {
     branch: String,
     rewrites: Rewrites,
     bare: bool,
+    /// The branch that `HEAD` named already.
+    head_branch: Option<String>,
 }
 
 impl Place {
@@ -172,13 +183,18 @@ impl Place {
             return Self::clone_into(repo, config);
         }
         let opened = |source| OpenError::Repository { path: repo.clone(), source };
-        let facts = Mirror::inspect(repo).map_err(opened)?;
+        let facts = Mirror::inspect(repo, &config.safe_directories).map_err(opened)?;
         if facts.shallow {
             return Err(OpenError::Shallow { path: repo.clone() });
         }
+        if facts.partial {
+            return Err(OpenError::PartialClone { path: repo.clone() });
+        }
         let own = match (&config.remote, &facts.remote_url) {
             (None, Some(url)) => {
-                let remote = Remote::new(url, RemoteOptions::default());
+                let safe_directories = config.safe_directories.clone();
+                let options = RemoteOptions { safe_directories, ..RemoteOptions::default() };
+                let remote = Remote::new(url, options);
                 Some(Arc::new(remote.map_err(OpenError::Remote)?))
             }
             _ => None,
@@ -188,7 +204,7 @@ impl Place {
             let remote = remote.to_string();
             return Err(OpenError::NotBare { path: repo.clone(), remote });
         }
-        let mirror = Mirror::open(repo, MirrorOptions::default()).map_err(opened)?;
+        let mirror = Mirror::open(repo, mirror_options(config)).map_err(opened)?;
         let branch = match (&config.branch, &remote) {
             // A branch that is asked for may come with the next fetch.
             (Some(branch), Some(_)) => branch.clone(),
@@ -200,7 +216,8 @@ impl Place {
             (None, _) => choose_branch(&facts)?,
         };
         let rewrites = if facts.bare { Rewrites::Hold } else { Rewrites::Follow };
-        Ok(Self { mirror, remote, branch, rewrites, bare: facts.bare })
+        let (bare, head_branch) = (facts.bare, facts.head_branch);
+        Ok(Self { mirror, remote, branch, rewrites, bare, head_branch })
     }
 
     fn clone_into(repo: &Path, config: &EngineConfig) -> Result<Self, OpenError> {
@@ -208,6 +225,7 @@ impl Place {
             return Err(OpenError::NothingThere { path: repo.to_owned() });
         };
         let wanted = config.branch.as_deref();
+        tracing::info!(%remote, "nothing is here to serve, asking the remote for its branches");
         let there =
             Mirror::remote_branches(&remote, &config.fetch).map_err(|error| OpenError::Fetch {
                 branch: wanted.unwrap_or("HEAD").to_owned(),
@@ -218,6 +236,7 @@ impl Place {
             None => choose_branch(&RepositoryFacts {
                 bare: true,
                 shallow: false,
+                partial: false,
                 remote_url: None,
                 head_branch: there.head,
                 branches: there.branches.clone(),
@@ -227,10 +246,31 @@ impl Place {
             return Err(OpenError::BranchMissing { branch, branches: there.branches });
         }
         let failed = |source| OpenError::Repository { path: repo.to_owned(), source };
-        let mirror = Mirror::init(repo, &branch, MirrorOptions::default()).map_err(failed)?;
+        let mirror = Mirror::init(repo, &branch, mirror_options(config)).map_err(failed)?;
         mirror.set_origin(&remote).map_err(failed)?;
         let remote = Some(remote);
-        Ok(Self { mirror, remote, branch, rewrites: Rewrites::Hold, bare: true })
+        let (rewrites, head_branch) = (Rewrites::Hold, None);
+        Ok(Self { mirror, remote, branch, rewrites, bare: true, head_branch })
+    }
+}
+
+fn mirror_options(config: &EngineConfig) -> MirrorOptions {
+    let safe_directories = config.safe_directories.clone();
+    MirrorOptions { safe_directories, ..MirrorOptions::default() }
+}
+
+/// Tells of a git program that is missing or too old, which would show later, and as something else.
+fn tell_of_git() {
+    match GitVersion::installed() {
+        Ok(found) if found >= OLDEST_GIT => {}
+        Ok(found) => tracing::warn!(
+            %found, needed = %OLDEST_GIT,
+            "git is too old: pushes, repacks and histories may fail or not be durable"
+        ),
+        Err(error) => tracing::warn!(
+            error = chain(&error), needed = %OLDEST_GIT,
+            "git cannot be used: there will be no pushes, histories, attachments and repacks"
+        ),
     }
 }
 

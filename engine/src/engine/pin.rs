@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime};
 use super::Shared;
 use super::error::ReloadError;
 use super::held::HeldReason;
+use super::marks::Mark;
 use crate::admit::Health;
 use crate::fault;
 use crate::id::CommitId;
@@ -13,9 +14,6 @@ use crate::load::{finish, prepare};
 use crate::mirror::{Expected, Objects};
 use crate::report::{OutcomeKind, ReloadOutcome};
 use crate::snapshot::{RecordChange, Snapshot, count};
-
-/// The pinned commit, over a restart too.
-pub(super) const PINNED: &str = "refs/headwater/pinned";
 
 /// A commit that is served whatever is pushed, until it is unpinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,9 +113,11 @@ impl Shared {
 
     /// Writes the pin down, or takes it back, before anything is published.
     fn note_pin(&self, objects: &Objects, pin: Option<CommitId>) -> Result<(), ReloadError> {
+        // Over a restart, too.
+        let name = Mark::Pinned.of(&self.branch);
         match pin {
-            Some(commit) => objects.set_reference(PINNED, Expected::Any, commit),
-            None => objects.delete_reference(PINNED, Expected::Any),
+            Some(commit) => objects.set_reference(&name, Expected::Any, commit),
+            None => objects.delete_reference(&name, Expected::Any),
         }
         .map_err(ReloadError::Reference)?;
         let mut status = self.status();

@@ -10,10 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::branch::{CONFLICTS, SYNCED};
 use super::carried::{Carried, Waiter, tell};
 use super::flight::Request;
 use super::held::HeldReason;
+use super::marks::CONFLICTS;
 use super::patience::Patience;
 use super::pushed::{PushFailure, PushReport};
 use super::schedule::RequestKind;
@@ -279,7 +279,7 @@ impl Shared {
             push((known, head), &self.branch_ref())?;
             tried = Tried::Pushed;
             fault::step("push.note");
-            note(SYNCED, head)?;
+            note(&self.synced_ref(), head)?;
             fault::step("push.noted");
             tracing::info!(commit = %head, "pushed");
             let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
@@ -312,7 +312,7 @@ impl Shared {
             status.branch_missing || status.held.as_ref().is_some_and(diverged)
         };
         let is_empty = self.status().remote_empty;
-        let (local, synced) = (read(&self.branch_ref())?, read(SYNCED)?);
+        let (local, synced) = (read(&self.branch_ref())?, read(&self.synced_ref())?);
         let head = match (local, synced) {
             (Some(local), Some(synced)) if local != synced => {
                 let ours = objects.descends_from(local, synced).map_err(PushFailure::Repository)?;

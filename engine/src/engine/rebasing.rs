@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use super::branch::SYNCED;
 use super::error::ReloadError;
 use super::held::HeldReason;
 use super::looking::Seen;
@@ -72,7 +71,7 @@ impl Shared {
         };
         // First what is in step: a branch that is not on top of it yet is judged as one that is to
         // be put there.
-        let moved = objects.set_reference(SYNCED, Expected::Any, remote);
+        let moved = objects.set_reference(&self.synced_ref(), Expected::Any, remote);
         moved.map_err(ReloadError::Reference)?;
         fault::step("rebase.noted");
         let moved = objects.set_reference(&self.branch_ref(), Expected::Is(local), target);

@@ -72,7 +72,7 @@ fn check_file(received: &Objects, change: &PathChange) -> Result<(), ObjectError
         .objects
         .try_header(&id)
         .map_err(|error| ObjectError::unreadable(&id, error))?
-        .ok_or_else(|| ObjectError::Missing { id: id.to_string() })?;
+        .ok_or_else(|| ObjectError::missing(&received.repo, &id))?;
     if header.kind() == gix::objs::Kind::Blob {
         Ok(())
     } else {

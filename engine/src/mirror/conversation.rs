@@ -13,15 +13,13 @@ use gix::protocol::{Handshake, LsRefsCommand};
 
 use super::fetch::is_of_our_side;
 use super::history::commit_id;
+use super::refusal::{Refusal, shortened};
 use super::remote::Target;
 use super::transport::http::{self, FaultSlot, HttpClient, HttpFault};
 use super::transport::process::{self, ChildGroup};
-use super::transport::{Budget, Line, Overrun, watched};
-use super::{Cause, FetchError, FetchLimits, Mirror, Remote};
+use super::transport::{Budget, Line, Overrun, Phase, watched};
+use super::{Cause, FetchError, FetchLimits, Mirror, Remote, Untrusted};
 use crate::id::CommitId;
-
-/// How much of what a remote says about an error is passed on.
-const MESSAGE_LIMIT: usize = 500;
 
 /// The branches of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -133,6 +131,7 @@ impl Conversation<'_> {
 
     /// Asks for the refs whose names begin with one of the prefixes.
     pub(super) fn list(&mut self, prefixes: &[&str]) -> Result<RemoteRefs, FetchError> {
+        self.budget.enter(Phase::References);
         // The old protocol tells everything with the greeting, once.
         let refs = match &self.handshake.refs {
             Some(refs) => refs.clone(),
@@ -191,6 +190,13 @@ impl Conversation<'_> {
             tags: Tags::None,
             reject_shallow_remote: true,
         };
+        self.budget.enter(Phase::Negotiation);
+        let budget = self.budget;
+        let consume =
+            |pack: &mut dyn io::BufRead, _: &mut dyn DynNestedProgress, stop: &AtomicBool| {
+                budget.enter(Phase::Pack);
+                consume(pack, &mut budget.work().progress(), stop)
+            };
         let interrupt = &self.budget.interrupt;
         gix::protocol::fetch(negotiate, consume, Discard, interrupt, context, options)
             .map(drop)
@@ -220,12 +226,19 @@ impl FarEnd {
                     http::connect(client, url, account, budget).map_err(unreachable)?;
                 Ok((Self::Http(fault), line))
             }
-            target => {
-                if let Some(folder) = target.folder() {
-                    std::fs::metadata(folder).map_err(unreachable)?;
-                }
+            Target::Ssh(address) => {
                 let (group, line) =
-                    process::connect(target, &remote.options, budget).map_err(unreachable)?;
+                    process::connect_ssh(address, &remote.options, budget).map_err(unreachable)?;
+                Ok((Self::Process(group), line))
+            }
+            Target::Folder(folder) => {
+                let repository = remote.local_repository(folder).map_err(unreachable)?;
+                let git_dir = repository.map_err(|foreign| FetchError::Untrusted {
+                    remote: remote.to_string(),
+                    source: Untrusted::Foreign(foreign),
+                })?;
+                let (group, line) =
+                    process::connect_local(&git_dir, budget).map_err(unreachable)?;
                 Ok((Self::Process(group), line))
             }
         }
@@ -253,17 +266,24 @@ impl FarEnd {
         let name = remote.to_string();
         match budget.overrun() {
             Some(Overrun::Total | Overrun::Stall) => {
-                return Err(FetchError::TimedOut { remote: name });
+                return Err(FetchError::TimedOut { remote: name, phase: budget.phase() });
             }
             Some(Overrun::Bytes) => {
                 return Err(FetchError::TooLarge { remote: name, limit: budget.max_bytes() });
             }
+            Some(Overrun::Talk) => return Err(FetchError::TooTalkative { remote: name }),
+            Some(Overrun::Work) => return Err(FetchError::too_much_work(remote)),
             None => {}
         }
         let FetchError::Unreachable { source, remote, .. } = error else { return Err(error) };
         let mut retry_after = None;
         let (refused, message) = match &self {
-            Self::Process(_) => (is_refusal(&said), shortened(&said)),
+            Self::Process(_) => match Refusal::read(&said) {
+                Some(Refusal::Untrusted(source)) => {
+                    return Err(FetchError::Untrusted { remote, source });
+                }
+                refusal => (refusal.is_some(), shortened(&said)),
+            },
             Self::Http(fault) => {
                 match *fault.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) {
                     Some(HttpFault::Status { status, retry_after: wait }) => {
@@ -281,30 +301,6 @@ impl FarEnd {
             FetchError::Unreachable { remote, message, retry_after, source }
         })
     }
-}
-
-/// Says whether ssh or the far side refused us, which another try will not change.
-pub(super) fn is_refusal(said: &str) -> bool {
-    let said = said.to_ascii_lowercase();
-    [
-        "permission denied",
-        // What a forge says of a key that may only read.
-        "permission to ",
-        "marked as read only",
-        "host key verification failed",
-        "remote host identification has changed",
-        "authentication failed",
-        "too many authentication failures",
-        "access denied",
-    ]
-    .iter()
-    .any(|phrase| said.contains(phrase))
-}
-
-/// One line without what a terminal would act on.
-pub(super) fn shortened(said: &str) -> String {
-    let plain = |char: char| if char.is_control() { ' ' } else { char };
-    said.chars().take(MESSAGE_LIMIT).map(plain).collect()
 }
 
 fn agent() -> (&'static str, Option<String>) {

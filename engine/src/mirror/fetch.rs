@@ -8,7 +8,7 @@ mod error;
 mod negotiate;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use self::error::{FetchError, FetchErrorKind};
@@ -31,13 +31,26 @@ pub struct FetchLimits {
     pub stall: Duration,
     /// The most bytes the remote may send.
     pub max_bytes: u64,
+    /// The most bytes that may be made of its pack by inflating it and by applying deltas, beside
+    /// 4,096 for each byte that it has.
+    pub max_made: u64,
+}
+
+impl FetchLimits {
+    /// Returns how many bytes may be made of a pack in a fetch that may take so long. A core makes
+    /// thirty times as many.
+    pub fn made_within(timeout: Duration) -> u64 {
+        (16 << 20) * timeout.as_secs().max(1)
+    }
 }
 
 impl Default for FetchLimits {
     /// Two minutes, 30 seconds of silence, 4 GiB: for a few commits. A first clone may want more.
     fn default() -> Self {
+        let timeout = Duration::from_secs(120);
         Self {
-            timeout: Duration::from_secs(120),
+            timeout,
+            max_made: Self::made_within(timeout),
             stall: Duration::from_secs(30),
             max_bytes: 4 << 30,
         }
@@ -142,6 +155,7 @@ impl Attempt<'_> {
         let old = known.reference(&our_ref)?;
         fault::point("fetch.connect").map_err(FetchError::ours)?;
         let begun = Instant::now();
+        let mut asked = None;
         let received = Conversation::hold(self.remote, &self.budget, |talk| {
             let refs = talk.list(&[&head_ref])?;
             fault::point("fetch.listed").map_err(FetchError::ours)?;
@@ -155,10 +169,20 @@ impl Attempt<'_> {
             if self.known == Known::Everything && known.contains(tip.as_bytes()) {
                 return Ok(Received { head, quarantine: None, objects: 0 });
             }
+            if *self.given_up() == Some(tip) {
+                return Err(FetchError::too_much_work(self.remote));
+            }
+            asked = Some(tip);
             let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
             fault::point("fetch.quarantine").map_err(FetchError::ours)?;
             let objects = self.receive(talk, &known, &quarantine, tip)?;
             Ok(Received { head, quarantine: Some(quarantine), objects })
+        })
+        .inspect_err(|error| {
+            if error.is_too_much_work() {
+                let mut given_up = self.given_up();
+                *given_up = asked.or(*given_up);
+            }
         })?;
         let talked = begun.elapsed();
         let new = received.head.commit();
@@ -189,6 +213,10 @@ impl Attempt<'_> {
             bytes: self.budget.received(),
             objects: received.objects,
         })
+    }
+
+    fn given_up(&self) -> MutexGuard<'_, Option<CommitId>> {
+        self.mirror.shared.given_up.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks for the pack and writes it, with its index, into quarantine.
@@ -247,7 +275,7 @@ impl Attempt<'_> {
         let remote = self.remote.to_string();
         if self.budget.overrun().is_some() {
             // The caller looks at the budget.
-            return FetchError::TimedOut { remote };
+            return FetchError::TimedOut { remote, phase: self.budget.phase() };
         }
         if is_of_our_side(&error) {
             return FetchError::ours(error);

@@ -7,8 +7,8 @@ use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::process::ChildStdout;
 
 use super::Mirror;
-use super::git::{self, GitError};
-use super::transport::process::{ChildGroup, Pipes};
+use super::git::{GitCommand, GitError, GitRun, Running};
+use super::transport::process::Pipes;
 use crate::id::{BlobId, CommitId};
 
 /// A file that is read. Dropped, its program is killed.
@@ -18,7 +18,7 @@ pub struct OpenFile {
     size: u64,
     left: u64,
     stdout: BufReader<ChildStdout>,
-    _group: ChildGroup,
+    _running: Running,
 }
 
 impl Mirror {
@@ -34,10 +34,9 @@ impl Mirror {
         if path.is_empty() || path.chars().any(char::is_control) {
             return Ok(None);
         }
-        let mut command = git::git(self.git_dir());
-        command.args(["cat-file", "--batch"]);
-        let (group, Pipes { mut stdin, stdout }) =
-            ChildGroup::spawn(command).map_err(GitError::Start)?;
+        let mut run = GitRun::on(self, GitCommand::CatFile)?;
+        run.command.arg("--batch");
+        let (running, Pipes { mut stdin, stdout }) = run.start()?;
         let failed = |error: io::Error| GitError::Failed {
             command: "cat-file".into(),
             message: error.to_string(),
@@ -55,7 +54,7 @@ impl Mirror {
         };
         match (id.parse(), size.parse()) {
             (Ok(id), Ok(size)) => {
-                Ok(Some(OpenFile { id, size, left: size, stdout, _group: group }))
+                Ok(Some(OpenFile { id, size, left: size, stdout, _running: running }))
             }
             _ => Ok(None),
         }

@@ -1,6 +1,12 @@
-//! The git program: the one place that starts it, with nothing of the machine's configuration.
+//! The git program: the one place that starts it, with nothing of the machine's configuration and
+//! nothing of the repository's.
 //!
 //! gix can neither repack nor push, and a remote on this machine is served by `git upload-pack`.
+
+mod dir;
+#[cfg(test)]
+mod hostile;
+mod version;
 
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
@@ -9,6 +15,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use self::dir::GitDir;
+pub use self::version::{GitVersion, OLDEST_GIT};
+use super::lock::is_temporary;
 use super::transport::process::{ChildGroup, Pipes};
 use super::transport::{Budget, Metered, watched};
 use super::{FetchLimits, Mirror};
@@ -18,12 +27,55 @@ const OUTPUT_LIMIT: u64 = 64 << 10;
 /// How long a repack may take; a second for tens of thousands of records.
 const REPACK_TIME: Duration = Duration::from_secs(600);
 
+/// The commands of git that are run. There are no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GitCommand {
+    /// Reads objects, for files and their old versions.
+    CatFile,
+    /// Walks through the history of a record.
+    Log,
+    /// Brings commits to the remote; a remote on this machine takes them with `receive-pack`.
+    Push,
+    /// Puts packs together.
+    Repack,
+    /// Serves a remote on this machine. The one command that runs in the repository itself, whose
+    /// refs it tells.
+    UploadPack,
+    /// Tells the version of the program.
+    Version,
+}
+
+impl GitCommand {
+    #[cfg(test)]
+    const ALL: [Self; 6] =
+        [Self::CatFile, Self::Log, Self::Push, Self::Repack, Self::UploadPack, Self::Version];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::CatFile => "cat-file",
+            Self::Log => "log",
+            Self::Push => "push",
+            Self::Repack => "repack",
+            Self::UploadPack => "upload-pack",
+            Self::Version => "version",
+        }
+    }
+
+    /// Says whether it is run only for a mirror of ours, which it changes or speaks for.
+    fn writes(self) -> bool {
+        matches!(self, Self::Push | Self::Repack)
+    }
+}
+
 /// A run of the git program that did not do what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     /// The program could not be started; it may not be installed.
     #[error("git cannot be started")]
     Start(#[source] io::Error),
+    /// The folder in which it runs could not be made.
+    #[error("the folder in which git runs cannot be made")]
+    Folder(#[source] io::Error),
     /// It took too long or printed too much, and was killed.
     #[error("git {command} was killed: it took too long or printed too much")]
     Killed {
@@ -44,11 +96,32 @@ impl Mirror {
     /// Puts packs together so that their number stays small: `git repack --geometric=2 -d`.
     ///
     /// Readers go on meanwhile. It must not run at the same time as a fetch. Costs about 0.7 s for
-    /// 50 packs of 32,000 records, and nothing when there is nothing to do.
+    /// 50 packs of 32,000 records, and nothing when there is nothing to do. One that fails or takes
+    /// longer than ten minutes leaves the packs as they were, and nothing half-written.
     pub fn repack(&self) -> Result<(), GitError> {
-        let mut command = git(self.git_dir());
-        command.args(["repack", "--geometric=2", "-d", "-q"]);
-        run(command, "repack", REPACK_TIME).map(drop)
+        self.repack_within(REPACK_TIME)
+    }
+
+    fn repack_within(&self, time: Duration) -> Result<(), GitError> {
+        let before = self.temporary_packs();
+        let mut run = GitRun::on(self, GitCommand::Repack)?;
+        run.command.args(["--geometric=2", "-d", "-q"]);
+        run.finish(time).map(drop).inspect_err(|_| {
+            // A program that was killed removes nothing itself.
+            for file in self.temporary_packs() {
+                if !before.contains(&file)
+                    && let Err(error) = std::fs::remove_file(&file)
+                {
+                    tracing::warn!(path = %file.display(), %error, "a leftover cannot be removed");
+                }
+            }
+        })
+    }
+
+    fn temporary_packs(&self) -> Vec<PathBuf> {
+        let packs = std::fs::read_dir(self.git_dir().join("objects/pack"));
+        let files = packs.into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+        files.filter(|path| is_temporary(path)).collect()
     }
 
     /// Counts the packs. More than 50 make every lookup slower.
@@ -61,39 +134,83 @@ impl Mirror {
     }
 }
 
-/// The program that serves a repository of this machine to a fetch.
-pub(super) fn upload_pack(folder: &Path) -> Command {
+/// The program that serves a repository of this machine to a fetch: its git directory, whose owner
+/// was asked for.
+pub(super) fn upload_pack(git_dir: &Path) -> Command {
     let mut command = clean_command(Path::new("git"));
     command.env("GIT_PROTOCOL", "version=2");
-    // The folder was named in the settings; who owns it is not asked.
-    command.args(["-c", "safe.directory=*", "upload-pack", "--"]).arg(folder);
+    command.args(["-c", "safe.directory=*", GitCommand::UploadPack.name(), "--strict", "--"]);
+    command.arg(git_dir);
     command
 }
 
-/// The program on the repository in this folder, with settings that leave hooks out and sync what
-/// is written.
-pub(super) fn git(git_dir: &Path) -> Command {
-    let mut command = clean_command(Path::new("git"));
-    let mut dir = std::ffi::OsString::from("--git-dir=");
-    dir.push(git_dir);
-    command.arg(dir);
-    for setting in [
-        "safe.directory=*",
-        "core.hooksPath=/dev/null",
-        "core.fsmonitor=false",
-        "core.fsync=all",
-        "core.fsyncMethod=fsync",
-        "gc.auto=0",
-        "maintenance.auto=false",
-        "credential.helper=",
-        "submodule.recurse=false",
-    ] {
-        command.args(["-c", setting]);
+/// A run of the git program on the objects of a repository.
+pub(super) struct GitRun {
+    pub(super) command: Command,
+    git_command: GitCommand,
+    dir: GitDir,
+}
+
+/// A run that goes on. Dropped, it is killed, and its git directory is gone.
+#[derive(Debug)]
+pub(super) struct Running {
+    _group: ChildGroup,
+    _dir: GitDir,
+}
+
+impl GitRun {
+    /// Prepares the command, to which arguments are still to be added.
+    pub(super) fn on(mirror: &Mirror, command: GitCommand) -> Result<Self, GitError> {
+        Self::with_settings(mirror, command, "")
     }
-    command
+
+    /// The same with further settings, in git's own form. They may hold secrets.
+    pub(super) fn with_settings(
+        mirror: &Mirror,
+        git_command: GitCommand,
+        settings: &str,
+    ) -> Result<Self, GitError> {
+        let dir = GitDir::new(mirror, git_command, settings).map_err(GitError::Folder)?;
+        let mut command = clean_command(Path::new("git"));
+        command.env("GIT_DIR", dir.path());
+        command.env("GIT_OBJECT_DIRECTORY", mirror.git_dir().join("objects"));
+        command.arg(git_command.name());
+        Ok(Self { command, git_command, dir })
+    }
+
+    /// Lets the program that git starts for a remote on this machine use that repository, whose
+    /// owner was asked for. It takes over this file of settings and none of the others.
+    pub(super) fn trust_local_remote(&mut self) -> Result<(), GitError> {
+        let file = self.dir.path().join("global");
+        std::fs::write(&file, "[safe]\n\tdirectory = *\n").map_err(GitError::Folder)?;
+        self.command.env("GIT_CONFIG_GLOBAL", file);
+        Ok(())
+    }
+
+    /// Starts it.
+    pub(super) fn start(self) -> Result<(Running, Pipes), GitError> {
+        let (group, pipes) = ChildGroup::spawn(self.command).map_err(GitError::Start)?;
+        Ok((Running { _group: group, _dir: self.dir }, pipes))
+    }
+
+    /// Runs it to its end and returns what it printed; an exit code that is none of success is an
+    /// error.
+    pub(super) fn finish(self, time: Duration) -> Result<Vec<u8>, GitError> {
+        let command = self.git_command.name().to_owned();
+        let ended = self.output(time, OUTPUT_LIMIT)?;
+        if ended.succeeded {
+            return Ok(ended.stdout);
+        }
+        Err(GitError::Failed { command, message: ended.message })
+    }
+
+    /// Runs it to its end, or kills it after `time` or so many bytes; its exit code is no error here.
+    pub(super) fn output(self, time: Duration, max_bytes: u64) -> Result<Ended, GitError> {
+        output(self.command, self.git_command.name(), time, max_bytes)
+    }
 }
 
-/// A command that inherits nothing but the search path for programs.
+/// A command that inherits nothing but the search path for programs. git may speak to no remote.
 pub(super) fn clean_command(program: &Path) -> Command {
     let path = std::env::var_os("PATH");
     let mut command = Command::new(locate(program, path.as_deref()));
@@ -102,13 +219,17 @@ pub(super) fn clean_command(program: &Path) -> Command {
         ("LC_ALL", "C"),
         ("GIT_CONFIG_NOSYSTEM", "1"),
         ("GIT_CONFIG_GLOBAL", "/dev/null"),
+        ("GIT_ATTR_NOSYSTEM", "1"),
         ("GIT_TERMINAL_PROMPT", "0"),
+        // Objects of a partial clone are not fetched: that would run what its configuration names.
+        ("GIT_ALLOW_PROTOCOL", ""),
         ("GIT_PROTOCOL_FROM_USER", "0"),
-        ("GIT_NO_REPLACE_OBJECTS", "1"),
         ("GIT_NO_LAZY_FETCH", "1"),
+        ("GIT_NO_REPLACE_OBJECTS", "1"),
+        ("GIT_LITERAL_PATHSPECS", "1"),
         ("GIT_OPTIONAL_LOCKS", "0"),
     ]);
-    // The only variable the engine looks at: where git and ssh are is the machine's business.
+    // Where git and ssh are is the machine's business.
     if let Some(path) = path {
         command.env("PATH", path);
     }
@@ -128,14 +249,6 @@ fn locate(program: &Path, path: Option<&OsStr>) -> PathBuf {
     found.unwrap_or_else(|| program.to_owned())
 }
 
-fn run(command: Command, name: &str, time: Duration) -> Result<Vec<u8>, GitError> {
-    let ended = output(command, name, time)?;
-    if ended.succeeded {
-        return Ok(ended.stdout);
-    }
-    Err(GitError::Failed { command: name.to_owned(), message: ended.message })
-}
-
 /// How a run of the git program ended.
 pub(super) struct Ended {
     pub(super) succeeded: bool,
@@ -144,22 +257,12 @@ pub(super) struct Ended {
     pub(super) message: String,
 }
 
-/// Runs the command to its end, or kills it after `time`; its exit code is no error here.
-pub(super) fn output(command: Command, name: &str, time: Duration) -> Result<Ended, GitError> {
-    output_within(command, name, time, OUTPUT_LIMIT)
-}
-
-/// The same, for a command that prints at most so many bytes.
-pub(super) fn output_within(
-    command: Command,
-    name: &str,
-    time: Duration,
-    max_bytes: u64,
-) -> Result<Ended, GitError> {
+/// Runs the command to its end, or kills it.
+fn output(command: Command, name: &str, time: Duration, max_bytes: u64) -> Result<Ended, GitError> {
     let (group, Pipes { stdin, stdout }) = ChildGroup::spawn(command).map_err(GitError::Start)?;
     drop(stdin);
     // git is silent while it works, so silence is not held against it.
-    let limits = FetchLimits { timeout: time, stall: time, max_bytes };
+    let limits = FetchLimits { timeout: time, stall: time, max_bytes, ..FetchLimits::default() };
     let budget = Arc::new(Budget::new(&limits));
     let mut output = Vec::new();
     let read = watched(
@@ -217,31 +320,46 @@ mod tests {
 
     #[test]
     fn a_failure_says_what_git_said() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut command = git(folder.path());
-        command.arg("repack");
-        let error = run(command, "repack", REPACK_TIME).unwrap_err();
-        assert!(error.to_string().contains("not a git repository"), "{error}");
+        let repository = TestRepository::bare();
+        let mut run = GitRun::on(&repository.mirror(), GitCommand::Log).unwrap();
+        run.command.arg("nothing");
+        let error = run.finish(REPACK_TIME).unwrap_err();
+        assert!(error.to_string().contains("git log failed: fatal: "), "{error}");
     }
 
     #[test]
     fn a_run_that_takes_too_long_is_killed() {
         let mut command = clean_command(Path::new("sleep"));
         command.arg("3600");
-        let error = run(command, "sleep", Duration::from_millis(20)).unwrap_err();
-        assert!(matches!(error, GitError::Killed { .. }), "{error}");
+        let ended = output(command, "sleep", Duration::from_millis(20), OUTPUT_LIMIT);
+        assert!(matches!(ended, Err(GitError::Killed { .. })));
     }
 
     #[test]
-    fn hooks_and_settings_of_the_repository_do_not_run() {
+    fn a_repack_that_is_killed_leaves_the_packs_as_they_were_and_nothing_else() {
         let repository = TestRepository::bare();
-        repository.commit_files("main", &[("a", "1")]);
-        let canary = repository.path().join("canary");
-        let command = format!("touch {}", canary.display());
-        for key in ["core.fsmonitor", "core.sshCommand", "uploadpack.packObjectsHook"] {
-            repository.git(["config", key, &command]);
+        for n in 0..3_u32 {
+            let mut noise = 7 + n;
+            let large = std::iter::repeat_with(|| {
+                noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (noise >> 24) as u8
+            });
+            repository.write_blob(&large.take(8 << 20).collect::<Vec<_>>());
+            repository.commit_files("main", &[("a", &n.to_string())]);
+            repository.git(["-c", "pack.compression=0", "repack", "-dq"]);
         }
-        repository.mirror().repack().unwrap();
-        assert!(!canary.exists());
+        let mirror = repository.mirror();
+        let mut killed = 0;
+        for time in [1, 5, 10, 15, 20, 25, 30, 40, 50, 70, 100] {
+            match mirror.repack_within(Duration::from_millis(time)) {
+                Err(GitError::Killed { .. }) => killed += 1,
+                other => other.unwrap(),
+            }
+            let left = mirror.temporary_packs();
+            assert!(left.is_empty(), "{time} ms: {left:?}");
+            assert_eq!(std::fs::read_dir(mirror.own_folder()).unwrap().count(), 0);
+        }
+        assert!(killed > 0);
+        repository.git(["fsck", "--full", "--strict"]);
     }
 }

@@ -138,10 +138,14 @@ fn name_begins(path: &Path, prefix: &str) -> bool {
 
 /// Says whether this is a pack that was never finished: a temporary name, or no index beside it.
 fn is_garbage(path: &Path) -> bool {
-    name_begins(path, "tmp_")
-        || name_begins(path, ".tmp-")
+    is_temporary(path)
         || path.extension().is_some_and(|extension| extension == "pack")
             && !path.with_extension("idx").exists()
+}
+
+/// Says whether this is a name that git gives a pack, or what belongs to one, until it is whole.
+pub(super) fn is_temporary(path: &Path) -> bool {
+    name_begins(path, "tmp_") || name_begins(path, ".tmp-")
 }
 
 fn is_old(path: &Path) -> bool {

@@ -2,6 +2,7 @@
 
 use gix::objs::{Find as _, Kind};
 
+use super::open::is_partial;
 use super::tree::TreeFlaw;
 use super::{Cause, Mirror};
 
@@ -25,10 +26,12 @@ impl std::fmt::Debug for Objects {
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// The repository does not hold the object.
-    #[error("object {id} is missing")]
+    #[error("object {id} is missing{}", if *promised { ", the repository is a partial clone" } else { "" })]
     Missing {
         /// The id that was looked for.
         id: String,
+        /// The repository is a partial clone: git would fetch the object now.
+        promised: bool,
     },
     /// The object is of another kind.
     #[error("object {id} is a {found}, not a {wanted}")]
@@ -71,6 +74,10 @@ impl ObjectError {
         matches!(self, Self::Missing { .. })
     }
 
+    pub(super) fn missing(repo: &gix::Repository, id: &gix::oid) -> Self {
+        Self::Missing { id: id.to_string(), promised: is_partial(repo) }
+    }
+
     pub(super) fn unreadable(id: &gix::oid, source: impl Into<Cause>) -> Self {
         Self::Unreadable { id: id.to_string(), source: source.into() }
     }
@@ -102,7 +109,7 @@ impl Objects {
             .objects
             .try_find(id, buffer)
             .map_err(|error| ObjectError::unreadable(id, error))?
-            .ok_or_else(|| ObjectError::Missing { id: id.to_string() })?;
+            .ok_or_else(|| ObjectError::missing(&self.repo, id))?;
         if data.kind == wanted {
             Ok(data.data)
         } else {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use super::ownership::LocalRepository;
 use super::trees::TreeCache;
-use super::{Cause, Mirror, MirrorOptions, Objects, Remote, Shared};
+use super::{Cause, Foreign, Mirror, MirrorOptions, Objects, Remote, SafeDirectories, Shared};
 
 /// What kind of repository a folder is.
 ///
@@ -18,6 +19,8 @@ pub struct RepositoryFacts {
     pub bare: bool,
     /// Its history is cut off.
     pub shallow: bool,
+    /// Some of its objects are still at its remote: it is a partial clone.
+    pub partial: bool,
     /// `remote.origin.url` as it is configured. It may hold a password: it is not in `Debug`.
     pub remote_url: Option<String>,
     /// The branch `HEAD` names, whether it exists or not. `None` if `HEAD` is detached.
@@ -28,10 +31,11 @@ pub struct RepositoryFacts {
 
 impl fmt::Debug for RepositoryFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bare, shallow, remote_url, head_branch, branches } = self;
+        let Self { bare, shallow, partial, remote_url, head_branch, branches } = self;
         f.debug_struct("RepositoryFacts")
             .field("bare", bare)
             .field("shallow", shallow)
+            .field("partial", partial)
             .field("remote_url", &remote_url.as_ref().map(|_| "(not shown)"))
             .field("head_branch", head_branch)
             .field("branches", branches)
@@ -48,6 +52,9 @@ pub enum OpenError {
         /// The path that was given.
         path: PathBuf,
     },
+    /// Another user owns the repository.
+    #[error(transparent)]
+    Foreign(Foreign),
     /// The folder is there and is no git repository.
     #[error("{} is not a git repository", path.display())]
     NotARepository {
@@ -60,7 +67,7 @@ pub enum OpenError {
         /// The path that was given.
         path: PathBuf,
     },
-    /// The repository uses an extension that gix cannot read.
+    /// The repository uses an extension of git, or a format, that is not known here.
     #[error("{} uses {extension}, which is not supported", path.display())]
     Unsupported {
         /// The path that was given.
@@ -90,7 +97,8 @@ pub enum OpenError {
 
 impl Mirror {
     /// Says what kind of repository `dir` is, without keeping it open.
-    pub fn inspect(dir: &Path) -> Result<RepositoryFacts, OpenError> {
+    pub fn inspect(dir: &Path, safe: &SafeDirectories) -> Result<RepositoryFacts, OpenError> {
+        trusted(dir, safe)?;
         let repo = open_repository(dir, &MirrorOptions::default())?;
         let corrupt = |source: Cause| OpenError::Corrupt { path: dir.to_owned(), source };
         let head_branch = repo
@@ -108,6 +116,7 @@ impl Mirror {
         Ok(RepositoryFacts {
             bare: repo.is_bare(),
             shallow: repo.is_shallow().map_err(|error| corrupt(error.into()))?,
+            partial: is_partial(&repo),
             remote_url: repo
                 .config_snapshot()
                 .string("remote.origin.url")
@@ -120,8 +129,10 @@ impl Mirror {
     /// Opens the repository in `dir`: the folder of a bare one, or the work tree of another.
     ///
     /// Nothing is written. Which kinds of repository may be followed or written to is for the
-    /// caller to decide, from [`Mirror::inspect`].
+    /// caller to decide, from [`Mirror::inspect`]. One of another user is
+    /// [`Foreign`](OpenError::Foreign), unless the options trust it.
     pub fn open(dir: &Path, options: MirrorOptions) -> Result<Self, OpenError> {
+        trusted(dir, &options.safe_directories)?;
         Self::open_with(dir, options, Arc::default())
     }
 
@@ -134,7 +145,9 @@ impl Mirror {
         let repo = open_repository(dir, &options)?;
         let git_dir = fs::canonicalize(repo.common_dir())
             .map_err(|error| OpenError::Corrupt { path: dir.to_owned(), source: error.into() })?;
-        Ok(Self { shared: Arc::new(Shared { git_dir, options, trees }) })
+        Ok(Self {
+            shared: Arc::new(Shared { git_dir, options, trees, given_up: Mutex::default() }),
+        })
     }
 
     /// Makes `dir` a bare repository whose `HEAD` names `branch`, and opens it.
@@ -172,7 +185,7 @@ impl Mirror {
     ///
     /// Costs well under a millisecond. A handle is for one piece of work: one thread, one reload.
     pub fn objects(&self) -> Result<Objects, OpenError> {
-        let mut repo = open_repository(self.git_dir(), &self.options())?;
+        let mut repo = open_repository(self.git_dir(), self.options())?;
         // A repack must not take away what this handle has found, nor the places of blobs.
         repo.objects.prevent_pack_unload();
         Ok(Objects { repo, mirror: self.clone() })
@@ -189,11 +202,18 @@ pub(super) fn write_bare_repository(dir: &Path, branch: &str) -> io::Result<()> 
     fs::write(dir.join("HEAD"), format!("ref: refs/heads/{branch}\n"))
 }
 
+/// Asks who owns a repository before anything of it is read. One that is not there is for whoever
+/// opens it to tell.
+fn trusted(dir: &Path, safe: &SafeDirectories) -> Result<(), OpenError> {
+    LocalRepository::at(dir)
+        .map_or(Ok(()), |repository| repository.trusted(safe).map_err(OpenError::Foreign))
+}
+
 fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repository, OpenError> {
     let path = || dir.to_owned();
     match gix::open_opts(dir, gix_options(options)) {
-        Ok(repo) => match unsupported_extension(repo.config_snapshot().plumbing()) {
-            Some(extension) => Err(refused(dir, extension)),
+        Ok(repo) => match flaw(repo.config_snapshot().plumbing()) {
+            Some(flaw) => Err(flaw.refused(dir)),
             None => Ok(repo),
         },
         Err(_) if !dir.exists() => Err(OpenError::NotFound { path: path() }),
@@ -206,8 +226,8 @@ fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repositor
                         .ok()
                 });
             match config {
-                Some(config) => match unsupported_extension(&config) {
-                    Some(extension) => Err(refused(dir, extension)),
+                Some(config) => match flaw(&config) {
+                    Some(flaw) => Err(flaw.refused(dir)),
                     None => Err(OpenError::Corrupt { path: path(), source: error.into() }),
                 },
                 None => Err(OpenError::NotARepository { path: path() }),
@@ -216,21 +236,63 @@ fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repositor
     }
 }
 
-fn unsupported_extension(config: &gix::config::File) -> Option<String> {
-    let other = |key: &str, supported: &str| {
-        let value = config.string(key)?;
-        (!value.eq_ignore_ascii_case(supported.as_bytes())).then(|| format!("{key} = {value}"))
-    };
-    other("extensions.objectFormat", "sha1").or_else(|| other("extensions.refStorage", "files"))
+/// Why a repository cannot be used, from its configuration.
+#[derive(Debug, PartialEq, Eq)]
+enum Flaw {
+    Sha256,
+    /// An extension or format, as `name = value`.
+    Unsupported(String),
 }
 
-fn refused(dir: &Path, extension: String) -> OpenError {
-    let path = dir.to_owned();
-    if extension.to_ascii_lowercase().ends_with("= sha256") {
-        OpenError::Sha256 { path }
-    } else {
-        OpenError::Unsupported { path, extension }
+impl Flaw {
+    fn refused(self, dir: &Path) -> OpenError {
+        let path = dir.to_owned();
+        match self {
+            Self::Sha256 => OpenError::Sha256 { path },
+            Self::Unsupported(extension) => OpenError::Unsupported { path, extension },
+        }
     }
+}
+
+/// Says whether git would fetch missing objects of the repository when they are asked for.
+pub(super) fn is_partial(repo: &gix::Repository) -> bool {
+    let config = repo.config_snapshot();
+    let remotes = config.plumbing().sections_by_name("remote").into_iter().flatten();
+    let mut promised = remotes.filter_map(|remote| remote.body().value("promisor"));
+    config.string("extensions.partialClone").is_some()
+        || promised.any(|value| !value.eq_ignore_ascii_case(b"false"))
+}
+
+/// Reads the extensions as git does (gitrepository-layout(5)): an unknown one is refused where the
+/// format says that they count, from version 1 on.
+fn flaw(config: &gix::config::File) -> Option<Flaw> {
+    let value = |key: &str| config.string(key).map(|value| value.to_string());
+    let version = value("core.repositoryFormatVersion").unwrap_or_default();
+    let version: u32 = version.trim().parse().unwrap_or(0);
+    if version > 1 {
+        return Some(Flaw::Unsupported(format!("core.repositoryFormatVersion = {version}")));
+    }
+    let sections = config.sections_by_name("extensions").into_iter().flatten();
+    for section in sections {
+        for name in section.body().value_names() {
+            let name = name.to_string();
+            let found = value(&format!("extensions.{name}")).unwrap_or_default();
+            let is = |supported: &str| found.eq_ignore_ascii_case(supported);
+            let supported = match name.to_ascii_lowercase().as_str() {
+                "objectformat" if is("sha256") => return Some(Flaw::Sha256),
+                "objectformat" => is("sha1"),
+                "refstorage" => is("files"),
+                // What they are about is read nowhere, or told where it matters.
+                "noop" | "noop-v1" | "partialclone" | "preciousobjects" | "relativeworktrees"
+                | "worktreeconfig" => true,
+                _ => version == 0,
+            };
+            if !supported {
+                return Some(Flaw::Unsupported(format!("extensions.{name} = {found}")));
+            }
+        }
+    }
+    None
 }
 
 fn gix_options(options: &MirrorOptions) -> gix::open::Options {
@@ -266,7 +328,7 @@ fn branch_name(name: &gix::bstr::BStr) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mirror::testing::TestRepository;
+    use crate::mirror::testing::{NOBODY, TestRepository, give_away};
 
     fn open_error(path: &Path) -> OpenError {
         Mirror::open(path, MirrorOptions::default()).unwrap_err()
@@ -277,10 +339,11 @@ mod tests {
         let repository = TestRepository::bare();
         repository.commit_files("main", &[("a", "1")]);
         repository.git(["branch", "other/one", "main"]);
-        let facts = Mirror::inspect(repository.path()).unwrap();
+        let facts = Mirror::inspect(repository.path(), &SafeDirectories::default()).unwrap();
         let expected = RepositoryFacts {
             bare: true,
             shallow: false,
+            partial: false,
             remote_url: None,
             head_branch: Some("main".to_owned()),
             branches: vec!["main".to_owned(), "other/one".to_owned()],
@@ -293,7 +356,7 @@ mod tests {
         let repository = TestRepository::with(&[]);
         let url = "https://user:secret@example.org/data.git";
         repository.git(["remote", "add", "origin", url]);
-        let facts = Mirror::inspect(repository.path()).unwrap();
+        let facts = Mirror::inspect(repository.path(), &SafeDirectories::default()).unwrap();
         assert!(!facts.bare && facts.branches.is_empty());
         assert_eq!(facts.remote_url.as_deref(), Some(url));
         assert!(!format!("{facts:?}").contains("secret"));
@@ -308,7 +371,7 @@ mod tests {
         repository.commit_files("main", &[("a", "2")]);
         let shallow = TestRepository::bare();
         shallow.git(["fetch", "-q", "--depth=1", &repository.url(), "main:main"]);
-        assert!(Mirror::inspect(shallow.path()).unwrap().shallow);
+        assert!(Mirror::inspect(shallow.path(), &SafeDirectories::default()).unwrap().shallow);
     }
 
     #[test]
@@ -334,11 +397,75 @@ mod tests {
     }
 
     #[test]
+    fn a_repository_of_another_user_is_opened_only_where_that_is_said() {
+        for init in [&["--bare"][..], &[]] {
+            let repository = TestRepository::with(init);
+            repository.commit_files("main", &[("a", "1")]);
+            if !give_away(repository.path()) {
+                return;
+            }
+            let error = open_error(repository.path());
+            assert!(
+                matches!(&error, OpenError::Foreign(foreign) if foreign.owner == NOBODY),
+                "{error:?}"
+            );
+            assert!(error.to_string().contains("--safe-directory"), "{error}");
+            let error = Mirror::inspect(repository.path(), &SafeDirectories::default());
+            assert!(matches!(error, Err(OpenError::Foreign(_))), "{error:?}");
+            let safe_directories = SafeDirectories::new([repository.path()]);
+            Mirror::inspect(repository.path(), &safe_directories).unwrap();
+            let options = MirrorOptions { safe_directories, ..MirrorOptions::default() };
+            Mirror::open(repository.path(), options).unwrap().objects().unwrap();
+        }
+    }
+
+    #[test]
+    fn extensions_count_as_git_says_and_unknown_ones_are_told() {
+        let unsupported = |text: &str| Some(Flaw::Unsupported(text.to_owned()));
+        for (version, extensions, expected) in [
+            (0, "", None),
+            (1, "", None),
+            (2, "", unsupported("core.repositoryFormatVersion = 2")),
+            (1, "noop", None),
+            (1, "objectFormat = sha1\nworktreeConfig = true", None),
+            (1, "objectFormat = sha256", Some(Flaw::Sha256)),
+            (1, "refStorage = reftable", unsupported("extensions.refStorage = reftable")),
+            (1, "partialClone = origin", None),
+            (0, "fancy = 1", None),
+            (1, "fancy = 1", unsupported("extensions.fancy = 1")),
+            (1, "compatObjectFormat = x", unsupported("extensions.compatObjectFormat = x")),
+        ] {
+            let core = format!("[core]\nrepositoryformatversion = {version}\n");
+            let text = format!("{core}[extensions]\n{extensions}\n");
+            let config = gix::config::File::try_from(text.as_str()).unwrap();
+            assert_eq!(flaw(&config), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_partial_clone_tells_that_it_is_one_and_what_it_lacks() {
+        let remote = TestRepository::bare();
+        let tip = remote.commit_files("main", &[("a", "1")]);
+        remote.git(["config", "uploadpack.allowFilter", "true"]);
+        let clone = TestRepository::bare();
+        let args = ["clone", "-q", "--bare", "--filter=blob:none"];
+        let partial = clone.path().join("partial.git");
+        clone.git(args.into_iter().chain([&*remote.url(), partial.to_str().unwrap()]));
+        assert!(Mirror::inspect(&partial, &SafeDirectories::default()).unwrap().partial);
+        assert!(!Mirror::inspect(remote.path(), &SafeDirectories::default()).unwrap().partial);
+        let objects = Mirror::open(&partial, MirrorOptions::default()).unwrap().objects().unwrap();
+        objects.commit(tip).unwrap();
+        let blob = remote.git(["rev-parse", "main:a"]).parse().unwrap();
+        let error = objects.read_blob(blob, 100, |_| ()).unwrap_err();
+        assert!(error.is_missing() && error.to_string().contains("partial clone"), "{error}");
+    }
+
+    #[test]
     fn a_new_repository_is_one_for_git_too() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/data.git");
         Mirror::init(&path, "trunk", MirrorOptions::default()).unwrap();
-        let facts = Mirror::inspect(&path).unwrap();
+        let facts = Mirror::inspect(&path, &SafeDirectories::default()).unwrap();
         assert!(facts.bare && facts.head_branch.as_deref() == Some("trunk"));
         let fsck = crate::mirror::testing::hermetic_git(&path).arg("fsck").output().unwrap();
         assert!(fsck.status.success());

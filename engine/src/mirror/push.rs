@@ -4,19 +4,22 @@
 //! have, and only if it still has exactly that: a branch that was rewound or deleted meanwhile is not
 //! brought back.
 
-use std::io::{self, Write as _};
+use std::ffi::OsString;
+use std::io;
 use std::time::Duration;
 
 use data_encoding::BASE64;
 
-use super::conversation::{is_refusal, shortened};
-use super::git::{self, GitError};
-use super::quarantine::PREFIX;
-use super::remote::Target;
+use super::git::{GitCommand, GitError, GitRun};
+use super::refusal::{Refusal, shortened};
+use super::remote::{SshAddress, Target};
 use super::transport::process::ssh_command_line;
-use super::{Cause, Mirror, Remote};
+use super::{Cause, Mirror, Remote, Untrusted};
 use crate::fault;
 use crate::id::CommitId;
+
+/// How much of what git prints of a push is read.
+const REPORT_BYTES: u64 = 64 << 10;
 
 /// A push that did not go through, or of which that is not known. Pushing again does no harm.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +38,22 @@ pub enum PushError {
         /// What it said.
         message: String,
     },
-    /// The remote wants other credentials, or is not the one whose host key we know.
+    /// The remote wants other credentials.
     #[error("{remote} refuses our credentials: {message}")]
     Auth {
         /// The address, without secrets.
         remote: String,
         /// What it said.
         message: String,
+    },
+    /// The remote is not asked: it is a folder of another user, or another host than we know.
+    #[error("{remote} is not trusted")]
+    Untrusted {
+        /// The address, without secrets.
+        remote: String,
+        /// Why.
+        #[source]
+        source: Untrusted,
     },
     /// The remote cannot be reached, is not there, or the line broke.
     #[error("{remote} cannot be pushed to: {message}")]
@@ -57,10 +69,10 @@ pub enum PushError {
         /// The address, without secrets.
         remote: String,
     },
-    /// The file with the credentials cannot be read, or ours not be written.
+    /// The file with the credentials cannot be read.
     #[error("the credentials cannot be handed to git")]
     Credentials(#[source] io::Error),
-    /// The git program cannot be started.
+    /// The git program cannot be started, or not in a folder of ours.
     #[error(transparent)]
     Git(GitError),
     /// The mirror itself cannot be read.
@@ -77,6 +89,8 @@ pub enum PushErrorKind {
     Refused,
     /// Somebody has to look at the credentials.
     Auth,
+    /// Somebody has to look whether the remote is the one that is meant.
+    Untrusted,
     /// Try again later.
     Unreachable,
     /// Try again later, or allow more time.
@@ -92,6 +106,7 @@ impl PushErrorKind {
             Self::Behind => "behind",
             Self::Refused => "refused",
             Self::Auth => "remote_auth",
+            Self::Untrusted => "remote_untrusted",
             Self::Unreachable => "unreachable",
             Self::TimedOut => "timed_out",
             Self::Ours => "internal",
@@ -111,6 +126,7 @@ impl PushError {
             Self::Behind { .. } => PushErrorKind::Behind,
             Self::Refused { .. } => PushErrorKind::Refused,
             Self::Auth { .. } => PushErrorKind::Auth,
+            Self::Untrusted { .. } => PushErrorKind::Untrusted,
             Self::Unreachable { .. } => PushErrorKind::Unreachable,
             Self::TimedOut { .. } => PushErrorKind::TimedOut,
             Self::Credentials(_) | Self::Git(_) | Self::Mirror(_) => PushErrorKind::Ours,
@@ -139,28 +155,28 @@ impl Mirror {
         {
             return Err(PushError::Behind { remote: remote.to_string() });
         }
-        let settings = settings_of(self, remote).map_err(PushError::Credentials)?;
-        let mut command = git::git(self.git_dir());
-        command.env("GIT_CONFIG_GLOBAL", settings.path());
-        for setting in ["core.askPass=", "http.followRedirects=false"] {
-            command.args(["-c", setting]);
+        let settings = settings_of(remote).map_err(PushError::Credentials)?;
+        let mut run =
+            GitRun::with_settings(self, GitCommand::Push, &settings).map_err(PushError::Git)?;
+        let (address, protocol) = address_of(remote)?;
+        run.command.env("GIT_ALLOW_PROTOCOL", protocol);
+        match &remote.target {
+            Target::Folder(_) => run.trust_local_remote().map_err(PushError::Git)?,
+            Target::Http { .. } => {}
+            Target::Ssh(_) => {
+                let line = ssh_command_line(&remote.options);
+                run.command.env("GIT_SSH_COMMAND", line).env("GIT_SSH_VARIANT", "ssh");
+            }
         }
-        // A remote that takes a few bytes a second is as good as none.
-        command.args(["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=30"]);
-        let (address, protocol) = address_of(&remote.target);
-        command.env("GIT_ALLOW_PROTOCOL", protocol);
-        if protocol == "ssh" {
-            command.env("GIT_SSH_COMMAND", ssh_command_line(&remote.options));
-            command.env("GIT_SSH_VARIANT", "ssh");
-        }
-        command.args(["push", "--porcelain", "--no-verify", "--recurse-submodules=no"]);
+        let command = &mut run.command;
+        command.args(["--porcelain", "--no-verify", "--recurse-submodules=no"]);
         // Compare-and-set: whatever else the remote has there is left as it is. That it is no way
         // to force anything is seen to above.
         let known = known.map(|known| known.to_string()).unwrap_or_default();
         command.arg(format!("--force-with-lease={name}:{known}")).arg("--");
         command.arg(address).arg(format!("{commit}:{name}"));
         let shown = remote.to_string();
-        let ended = git::output(command, "push", time).map_err(|error| match error {
+        let ended = run.output(time, REPORT_BYTES).map_err(|error| match error {
             GitError::Killed { .. } => PushError::TimedOut { remote: shown.clone() },
             error => PushError::Git(error),
         })?;
@@ -192,10 +208,13 @@ fn failure(remote: String, report: &str, said: &str) -> PushError {
         Some(why) if why.starts_with("[remote rejected]") => {
             PushError::Refused { remote, message: shortened(why) }
         }
-        _ if is_refusal(said) || is_http_refusal(said) => {
-            PushError::Auth { remote, message: shortened(said) }
-        }
-        _ => PushError::Unreachable { remote, message: shortened(said) },
+        _ => match Refusal::read(said) {
+            Some(Refusal::Untrusted(source)) => PushError::Untrusted { remote, source },
+            None if !is_http_refusal(said) => {
+                PushError::Unreachable { remote, message: shortened(said) }
+            }
+            _ => PushError::Auth { remote, message: shortened(said) },
+        },
     }
 }
 
@@ -219,14 +238,29 @@ fn is_http_refusal(said: &str) -> bool {
         .any(|phrase| said.contains(phrase))
 }
 
-/// Returns the address as git takes it, without a user and password for http, and its protocol.
-fn address_of(target: &Target) -> (std::ffi::OsString, &'static str) {
-    match target {
-        Target::Folder(path) => (path.clone().into_os_string(), "file"),
+/// Returns the address as git takes it, without a user and password for http, and its protocol. A
+/// folder of another user is refused, since a push runs its hooks.
+fn address_of(remote: &Remote) -> Result<(OsString, &'static str), PushError> {
+    Ok(match &remote.target {
+        Target::Folder(folder) => {
+            let shown = remote.to_string();
+            let repository = match remote.local_repository(folder) {
+                Ok(repository) => repository,
+                Err(error) => {
+                    let message = error.to_string();
+                    return Err(PushError::Unreachable { remote: shown, message });
+                }
+            };
+            let git_dir = repository.map_err(|foreign| PushError::Untrusted {
+                remote: shown,
+                source: Untrusted::Foreign(foreign),
+            })?;
+            (git_dir.into_os_string(), "file")
+        }
         Target::Http { url, .. } => {
             (url.as_str().into(), if url.scheme() == "http" { "http" } else { "https" })
         }
-        Target::Ssh { user, host, port, path } => {
+        Target::Ssh(SshAddress { user, host, port, path }) => {
             let user = user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
             let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
             let port = port.map(|port| format!(":{port}")).unwrap_or_default();
@@ -238,29 +272,24 @@ fn address_of(target: &Target) -> (std::ffi::OsString, &'static str) {
             };
             (address.into(), "ssh")
         }
-    }
+    })
 }
 
-/// Writes what git must know of the remote and nobody may see in the list of processes to a file
-/// that only we can read, and that is gone with the value.
-fn settings_of(mirror: &Mirror, remote: &Remote) -> io::Result<tempfile::NamedTempFile> {
-    let ours = mirror.own_folder();
-    std::fs::create_dir_all(&ours)?;
-    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(&ours)?;
-    // A remote on this machine is served by a git that is started by ours and reads this file too.
-    file.write_all(b"[safe]\n\tdirectory = *\n")?;
+/// Returns what git must know of the remote and nobody may see in the list of processes, as settings
+/// of git.
+fn settings_of(remote: &Remote) -> io::Result<String> {
+    let mut settings = String::new();
     if let Target::Http { .. } = remote.target {
         if let Some(account) = remote.account()? {
             let pair = format!("{}:{}", account.user, account.password);
             let header = format!("Authorization: Basic {}", BASE64.encode(pair.as_bytes()));
-            writeln!(file, "[http]\n\textraHeader = \"{header}\"")?;
+            settings.push_str(&format!("[http]\n\textraHeader = \"{header}\"\n"));
         }
         if let Some(proxy) = &remote.options.proxy {
-            writeln!(file, "[http]\n\tproxy = {}", quoted(proxy))?;
+            settings.push_str(&format!("[http]\n\tproxy = {}\n", quoted(proxy)));
         }
     }
-    file.flush()?;
-    Ok(file)
+    Ok(settings)
 }
 
 /// Quotes a value for a file of git's configuration.

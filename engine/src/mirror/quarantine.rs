@@ -47,7 +47,7 @@ impl Quarantine {
     /// Takes a handle on what was received together with what the mirror holds.
     pub(super) fn objects(&self, mirror: &Mirror) -> Result<Objects, OpenError> {
         let trees = mirror.shared.trees.clone();
-        Mirror::open_with(self.folder.path(), mirror.options(), trees)?.objects()
+        Mirror::open_with(self.folder.path(), mirror.options().clone(), trees)?.objects()
     }
 
     /// Moves the received packs into the mirror, durably: the pack, then the index that makes it

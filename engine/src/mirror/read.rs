@@ -234,7 +234,7 @@ fn read_one<'a>(
 ) -> Result<BlobContent<'a>, ObjectError> {
     use gix::objs::Find as _;
     let oid = gix::ObjectId::Sha1(*id.as_bytes());
-    let missing = || ObjectError::Missing { id: id.to_string() };
+    let missing = || ObjectError::missing(repo, &oid);
     let unreadable = |error: gix::Error| ObjectError::unreadable(&oid, error);
     let header = repo.objects.try_header(&oid).map_err(unreadable)?.ok_or_else(missing)?;
     if header.kind() != Kind::Blob {
@@ -321,7 +321,9 @@ mod tests {
             many_files(&repository, 200).into_iter().map(|(id, _)| id).collect();
         wanted.insert(50, absent);
         let error = repository.objects().read_each(&wanted, 100, |_, _| ()).unwrap_err();
-        assert!(matches!(&error, ObjectError::Missing { id } if *id == absent.to_string()));
+        assert!(
+            matches!(&error, ObjectError::Missing { id, promised: false } if *id == absent.to_string())
+        );
     }
 
     #[test]

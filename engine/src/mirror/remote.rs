@@ -9,7 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use super::ownership::LocalRepository;
 use super::transport::http::HttpClient;
+use super::{Foreign, SafeDirectories};
 
 /// How a remote is reached, besides its address.
 ///
@@ -27,6 +29,9 @@ pub struct RemoteOptions {
     pub known_hosts_file: Option<PathBuf>,
     /// The program that is started for `ssh` instead of `ssh`.
     pub ssh_program: Option<PathBuf>,
+    /// The folders of this machine that are fetched from and pushed to although another user owns
+    /// them.
+    pub safe_directories: SafeDirectories,
     /// The URL of a proxy for `http` and `https`. Without it none is used, whatever the
     /// environment says.
     pub proxy: Option<String>,
@@ -48,7 +53,16 @@ pub struct Remote {
 pub(super) enum Target {
     Folder(PathBuf),
     Http { url: reqwest::Url, account: Option<Account> },
-    Ssh { user: Option<String>, host: String, port: Option<u16>, path: String },
+    Ssh(SshAddress),
+}
+
+/// Where a repository is that ssh leads to.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct SshAddress {
+    pub(super) user: Option<String>,
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) path: String,
 }
 
 /// A name and the secret that goes with it. It cannot be printed.
@@ -90,7 +104,7 @@ impl Remote {
                 std::path::absolute(path).as_ref().unwrap_or(path).display().to_string()
             }
             Target::Http { url, .. } => url.to_string(),
-            Target::Ssh { user, host, port, path } => {
+            Target::Ssh(SshAddress { user, host, port, path }) => {
                 let user = user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
                 match port {
                     Some(port) => {
@@ -101,6 +115,14 @@ impl Remote {
                 }
             }
         }
+    }
+
+    /// Returns the git directory of the repository in `folder`, which is the target, once its owner
+    /// was asked for.
+    pub(super) fn local_repository(&self, folder: &Path) -> io::Result<Result<PathBuf, Foreign>> {
+        let repository = LocalRepository::at(folder)?;
+        let trusted = repository.trusted(&self.options.safe_directories);
+        Ok(trusted.map(|()| repository.git_dir))
     }
 
     /// Returns the account for http: the one of the address, or the token of the file.
@@ -136,7 +158,7 @@ fn shown(target: &Target) -> String {
     match target {
         Target::Folder(path) => path.display().to_string(),
         Target::Http { url, .. } => url.to_string(),
-        Target::Ssh { host, port, path, .. } => match port {
+        Target::Ssh(SshAddress { host, port, path, .. }) => match port {
             Some(port) => format!("ssh://{host}:{port}/{}", path.trim_start_matches('/')),
             None => format!("ssh://{host}/{}", path.trim_start_matches('/')),
         },
@@ -234,7 +256,8 @@ fn ssh_target(url: &gix::Url) -> Result<Target, &'static str> {
     if path.is_empty() || path.starts_with('-') {
         return Err("has no valid path");
     }
-    Ok(Target::Ssh { user, host: host.to_owned(), port: url.port, path: path.to_owned() })
+    let (host, path) = (host.to_owned(), path.to_owned());
+    Ok(Target::Ssh(SshAddress { user, host, port: url.port, path }))
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {
@@ -264,16 +287,6 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-impl Target {
-    /// Returns the folder of a remote on this machine.
-    pub(super) fn folder(&self) -> Option<&Path> {
-        match self {
-            Self::Folder(path) => Some(path),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,7 +299,7 @@ mod tests {
                 Some(Account { user, password }) => format!("http {url} as {user}:{password}"),
                 None => format!("http {url}"),
             }),
-            Target::Ssh { user, host, port, path } => {
+            Target::Ssh(SshAddress { user, host, port, path }) => {
                 Ok(format!("ssh {user:?} {host} {port:?} {path}"))
             }
         }

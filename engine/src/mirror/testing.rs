@@ -147,6 +147,25 @@ impl TestRepository {
     }
 }
 
+/// Gives a folder, with all that is in it, to another user. Says whether that can be done: only root
+/// can.
+pub(crate) fn give_away(folder: &Path) -> bool {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can give a file to another user");
+        return false;
+    }
+    let files = files_below(folder).into_iter().map(|file| folder.join(file));
+    for path in files.chain([folder.to_owned(), folder.join(".git")]) {
+        if path.exists() {
+            std::os::unix::fs::lchown(path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+    true
+}
+
+/// Another user.
+pub(crate) const NOBODY: u32 = 65_534;
+
 /// The git program as it behaves on any machine.
 pub(crate) fn hermetic_git(folder: &Path) -> Command {
     let mut command = Command::new("git");

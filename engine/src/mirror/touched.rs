@@ -7,8 +7,8 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::time::Duration;
 
 use super::Mirror;
-use super::git::{self, GitError};
-use super::transport::process::{ChildGroup, Pipes};
+use super::git::{GitCommand, GitError, GitRun};
+use super::transport::process::Pipes;
 use crate::id::{BlobId, CommitId};
 
 /// How long a walk through the history may take.
@@ -53,13 +53,14 @@ impl Mirror {
         skip: usize,
         limit: usize,
     ) -> Result<Vec<Touch>, GitError> {
-        let mut command = git::git(self.git_dir());
-        command.args(["--literal-pathspecs", "log", "--format=%H", "--raw", "--no-abbrev"]);
+        let mut run = GitRun::on(self, GitCommand::Log)?;
+        let command = &mut run.command;
+        command.args(["--format=%H", "--raw", "--no-abbrev"]);
         // A merge is told where it gives the file what neither side had.
         command.args(["--no-renames", "--diff-merges=combined"]);
         command.arg(format!("--max-count={limit}")).arg(format!("--skip={skip}"));
         command.arg(from.to_string()).arg("--").args(paths);
-        let ended = git::output_within(command, "log", WALK_TIME, WALK_BYTES)?;
+        let ended = run.output(WALK_TIME, WALK_BYTES)?;
         if !ended.succeeded {
             return Err(GitError::Failed { command: "log".into(), message: ended.message });
         }
@@ -75,10 +76,9 @@ impl Mirror {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut command = git::git(self.git_dir());
-        command.args(["cat-file", "--batch"]);
-        let (_group, Pipes { mut stdin, stdout }) =
-            ChildGroup::spawn(command).map_err(GitError::Start)?;
+        let mut run = GitRun::on(self, GitCommand::CatFile)?;
+        run.command.arg("--batch");
+        let (_running, Pipes { mut stdin, stdout }) = run.start()?;
         let failed = |error: io::Error| GitError::Failed {
             command: "cat-file".into(),
             message: error.to_string(),

@@ -6,22 +6,62 @@
 
 pub(super) mod http;
 pub(super) mod process;
+pub(super) mod work;
 
+use std::fmt;
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use gix::protocol::transport::client::blocking_io::Transport;
 
+use self::work::Work;
 use super::FetchLimits;
 
 /// A transport of gix, whatever is behind it.
 pub(super) type Line = Box<dyn Transport>;
 
+/// The most bytes that a remote may send before its pack: what it says is kept in memory, as twice
+/// its size. That is enough for a hundred thousand references.
+const TALK_BYTES: u64 = 16 << 20;
+/// How often the work on a pack is looked at.
+const WORK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Where a conversation with a remote is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// The remote has not answered the greeting.
+    Greeting,
+    /// It tells its references.
+    References,
+    /// It is asked for a pack, and tells what it knows of ours.
+    Negotiation,
+    /// It sends the pack, which is indexed as it comes and behind that.
+    Pack,
+}
+
+impl Phase {
+    const ALL: [Self; 4] = [Self::Greeting, Self::References, Self::Negotiation, Self::Pack];
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Greeting => "to answer",
+            Self::References => "to tell its references",
+            Self::Negotiation => "to begin a pack",
+            Self::Pack => "to send its pack",
+        })
+    }
+}
+
 /// What one conversation with a remote may cost.
 #[derive(Debug)]
 pub(super) struct Budget {
+    phase: AtomicU8,
+    work: Work,
     started: Instant,
     total: Duration,
     stall: Duration,
@@ -43,11 +83,17 @@ pub(super) enum Overrun {
     Stall,
     /// The remote sent too much.
     Bytes,
+    /// The remote said too much before its pack.
+    Talk,
+    /// Its pack cost too much to take apart.
+    Work,
 }
 
 impl Budget {
     pub(super) fn new(limits: &FetchLimits) -> Self {
         Self {
+            phase: AtomicU8::new(Phase::Greeting as u8),
+            work: Work::up_to(limits.max_made),
             started: Instant::now(),
             total: limits.timeout,
             stall: limits.stall,
@@ -74,6 +120,21 @@ impl Budget {
         self.max_bytes
     }
 
+    /// Notes that the conversation goes on.
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Returns where the conversation is.
+    pub(super) fn phase(&self) -> Phase {
+        Phase::ALL[usize::from(self.phase.load(Ordering::Relaxed))]
+    }
+
+    /// Returns what counts the work on the pack.
+    pub(super) fn work(&self) -> &Work {
+        &self.work
+    }
+
     /// Returns the longest silence that is waited for.
     pub(super) fn stall(&self) -> Duration {
         self.stall
@@ -97,7 +158,13 @@ impl Budget {
     fn count(&self, bytes: usize) -> io::Result<()> {
         let bytes = bytes as u64;
         let received = self.received.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if received > self.max_bytes { Err(self.exceed(Overrun::Bytes)) } else { Ok(()) }
+        if received > self.max_bytes {
+            return Err(self.exceed(Overrun::Bytes));
+        }
+        if received > TALK_BYTES && self.phase() != Phase::Pack {
+            return Err(self.exceed(Overrun::Talk));
+        }
+        Ok(())
     }
 
     fn begin_wait(&self) {
@@ -109,8 +176,11 @@ impl Budget {
         self.waiting.store(0, Ordering::Relaxed);
     }
 
-    /// Returns the time until something is used up unless a byte comes, or what is.
+    /// Returns the time until something may be used up unless a byte comes, or what is.
     fn remaining(&self) -> Result<Duration, Overrun> {
+        if self.work.is_too_much(self.received()) {
+            return Err(Overrun::Work);
+        }
         let elapsed = self.started.elapsed();
         let total = self.total.checked_sub(elapsed).ok_or(Overrun::Total)?;
         let stall = match self.waiting.load(Ordering::Relaxed) {
@@ -119,7 +189,8 @@ impl Budget {
                 .checked_sub(elapsed)
                 .ok_or(Overrun::Stall)?,
         };
-        Ok(total.min(stall).max(Duration::from_millis(1)))
+        let most = if self.phase() == Phase::Pack { WORK_INTERVAL } else { Duration::MAX };
+        Ok(total.min(stall).min(most).max(Duration::from_millis(1)))
     }
 }
 
@@ -129,6 +200,8 @@ impl Overrun {
             Self::Total => "the remote took too long",
             Self::Stall => "the remote fell silent",
             Self::Bytes => "the remote sent too much",
+            Self::Talk => "the remote said too much before its pack",
+            Self::Work => "the pack costs too much to take apart",
         }
     }
 }
@@ -209,7 +282,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     fn limited(timeout: Duration, stall: Duration, max_bytes: u64) -> Budget {
-        Budget::new(&FetchLimits { timeout, stall, max_bytes })
+        Budget::new(&FetchLimits { timeout, stall, max_bytes, ..FetchLimits::default() })
     }
 
     #[test]
@@ -224,6 +297,41 @@ mod tests {
         let mut reader = Metered::new(&[0_u8; 10][..], Arc::clone(&budget));
         assert_eq!(reader.read_to_end(&mut read).unwrap(), 10);
         assert_eq!((budget.received(), budget.overrun()), (10, None));
+    }
+
+    #[test]
+    fn what_is_said_before_a_pack_is_bounded_and_the_pack_is_not() {
+        let budget = Arc::new(limited(LONG, LONG, u64::MAX));
+        let mut sink = io::sink();
+        let endless = || Metered::new(io::repeat(b'a'), Arc::clone(&budget));
+        budget.enter(Phase::Pack);
+        assert_eq!(io::copy(&mut endless().take(2 * TALK_BYTES), &mut sink).unwrap(), 2 << 24);
+        assert_eq!(budget.overrun(), None);
+        for phase in [Phase::Greeting, Phase::References, Phase::Negotiation] {
+            let budget = Arc::new(limited(LONG, LONG, u64::MAX));
+            budget.enter(phase);
+            let mut endless = Metered::new(io::repeat(b'a'), Arc::clone(&budget));
+            assert!(io::copy(&mut endless, &mut sink).is_err());
+            assert_eq!((budget.overrun(), budget.phase()), (Some(Overrun::Talk), phase));
+            assert!(budget.received() <= TALK_BYTES + (1 << 20), "{}", budget.received());
+        }
+    }
+
+    #[test]
+    fn work_that_is_too_much_is_cut_while_it_goes_on() {
+        let budget = limited(LONG, LONG, u64::MAX);
+        budget.enter(Phase::Pack);
+        let (cut, ended) = mpsc::sync_channel(1);
+        watched(
+            &budget,
+            || cut.send(()).unwrap(),
+            || {
+                budget.work().counter().fetch_add(usize::MAX / 2, Ordering::Relaxed);
+                ended.recv().unwrap();
+            },
+        );
+        assert_eq!(budget.overrun(), Some(Overrun::Work));
+        assert!(budget.interrupt.load(Ordering::Relaxed));
     }
 
     /// A reader that says nothing until it is cut off.

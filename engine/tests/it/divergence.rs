@@ -52,7 +52,7 @@ fn a_rewind_is_seen_where_a_kill_came_before_the_note_of_what_is_in_step() {
     let second = house.upstream.commit("more").put("people/amy.toml", "id = 3\n").push();
     house.reload();
     house.engine().settle();
-    git(house.mirror(), ["update-ref", "refs/headwater/synced", &first]);
+    git(house.mirror(), ["update-ref", "refs/headwater/sync/published", &first]);
     house.upstream.reset_to(&first);
     let house = house.started();
     assert_eq!(house.failure(RequestKind::Reload).0, FailureKind::Diverged);

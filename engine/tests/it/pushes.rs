@@ -350,7 +350,7 @@ fn a_push_that_arrived_and_was_not_noted_is_no_divergence() {
     let first = write(&house, "jane", json!({ "n": 1 }));
     is_pushed(&house, first);
     // The line broke behind the last word, and then something was written.
-    git(house.mirror(), ["update-ref", "refs/headwater/synced", &before]);
+    git(house.mirror(), ["update-ref", "refs/headwater/sync/published", &before]);
     git(house.mirror(), ["update-ref", "refs/remotes/origin/published", &before]);
     let second = write(&house, "jane", json!({ "n": 2 }));
     assert_eq!(house.reload().kind, OutcomeKind::Unchanged);

@@ -109,14 +109,14 @@ fn a_held_push_that_is_superseded_cannot_be_let_through() {
 fn a_note_that_cannot_be_written_keeps_no_push_from_going_live() {
     let mut house = House::new();
     // What a process that was killed leaves behind.
-    let lock = house.mirror().join("refs/headwater/synced.lock");
+    let lock = house.mirror().join("refs/headwater/sync/published.lock");
     std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
     std::fs::write(&lock, "").unwrap();
     house.upstream.commit("more").put("people/amy.toml", "id = 3\n").push();
     assert_eq!(house.reload().kind, OutcomeKind::Applied);
     std::fs::remove_file(&lock).unwrap();
     assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
-    let noted = git(house.mirror(), ["rev-parse", "refs/headwater/synced"]);
+    let noted = git(house.mirror(), ["rev-parse", "refs/headwater/sync/published"]);
     assert_eq!(id(noted.trim()), house.served());
 }
 

@@ -211,6 +211,7 @@ pub fn failure_code(kind: FailureKind) -> Code {
         FailureKind::NotPinnable => Code::NotPinnable,
         FailureKind::Unreachable => Code::FetchFailed,
         FailureKind::RemoteAuth => Code::RemoteAuth,
+        FailureKind::RemoteUntrusted => Code::RemoteUntrusted,
         FailureKind::ContentRejected => Code::RemoteContentRejected,
         FailureKind::TimedOut => Code::FetchTimeout,
         FailureKind::DiskFull => Code::DiskFull,

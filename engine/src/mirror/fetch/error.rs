@@ -3,7 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use crate::mirror::{Cause, ObjectError, OpenError, RefError, Remote};
+use crate::mirror::{Cause, ObjectError, OpenError, Phase, RefError, Remote, Untrusted};
+
+/// The rule that a pack breaks which costs too much to take apart.
+const TOO_MUCH_WORK: &str = "too_much_work";
 
 /// A fetch that did not go through. The mirror is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +30,7 @@ pub enum FetchError {
         #[source]
         source: Cause,
     },
-    /// The remote wants other credentials, or is not the one whose host key we know.
+    /// The remote wants other credentials.
     #[error("{remote} refuses our credentials{}", said(message))]
     Auth {
         /// The address, without secrets.
@@ -37,6 +40,15 @@ pub enum FetchError {
         /// Why.
         #[source]
         source: Cause,
+    },
+    /// The remote is not asked: it is a folder of another user, or another host than we know.
+    #[error("{remote} is not trusted")]
+    Untrusted {
+        /// The address, without secrets.
+        remote: String,
+        /// Why.
+        #[source]
+        source: Untrusted,
     },
     /// What the remote sent is not what it should be. Nothing of it was kept.
     #[error("{remote} sent content that is refused: {rule}")]
@@ -52,10 +64,12 @@ pub enum FetchError {
         source: Cause,
     },
     /// The remote took longer than the time of the fetch, or was silent for too long.
-    #[error("{remote} took too long")]
+    #[error("{remote} took too long {phase}")]
     TimedOut {
         /// The address, without secrets.
         remote: String,
+        /// What was waited for.
+        phase: Phase,
     },
     /// The remote sent more than the limit of the fetch.
     #[error("{remote} sent more than {limit} bytes")]
@@ -64,6 +78,12 @@ pub enum FetchError {
         remote: String,
         /// The limit.
         limit: u64,
+    },
+    /// The remote told more references, or of more commits that it knows, than are kept.
+    #[error("{remote} says too much before it sends anything")]
+    TooTalkative {
+        /// The address, without secrets.
+        remote: String,
     },
     /// There is no space left.
     #[error("no space is left to fetch into the mirror")]
@@ -83,6 +103,8 @@ pub enum FetchErrorKind {
     Unreachable,
     /// Somebody has to look at the credentials.
     Auth,
+    /// Somebody has to look whether the remote is the one that is meant.
+    Untrusted,
     /// Somebody has to look at the content; it will be the same next time.
     ContentRejected,
     /// Try again later, or allow more time.
@@ -103,7 +125,10 @@ impl FetchError {
         match self {
             Self::Unreachable { .. } => FetchErrorKind::Unreachable,
             Self::Auth { .. } => FetchErrorKind::Auth,
-            Self::ContentRejected { .. } => FetchErrorKind::ContentRejected,
+            Self::Untrusted { .. } => FetchErrorKind::Untrusted,
+            Self::ContentRejected { .. } | Self::TooTalkative { .. } => {
+                FetchErrorKind::ContentRejected
+            }
             Self::TimedOut { .. } => FetchErrorKind::TimedOut,
             Self::TooLarge { .. } => FetchErrorKind::TooLarge,
             Self::DiskFull(_) => FetchErrorKind::DiskFull,
@@ -126,12 +151,27 @@ impl FetchError {
         if is_disk_full(cause.as_ref()) { Self::DiskFull(cause) } else { Self::Mirror(cause) }
     }
 
+    /// A pack that cost more than it may.
+    pub(in crate::mirror) fn too_much_work(remote: &Remote) -> Self {
+        Self::ContentRejected {
+            remote: remote.to_string(),
+            object: None,
+            rule: TOO_MUCH_WORK,
+            source: "its deltas stand for too many bytes; it is not asked for again".into(),
+        }
+    }
+
+    /// Says whether the pack cost more than it may, as it would the next time.
+    pub(super) fn is_too_much_work(&self) -> bool {
+        matches!(self, Self::ContentRejected { rule: TOO_MUCH_WORK, .. })
+    }
+
     pub(super) fn content(remote: &Remote, error: ObjectError) -> Self {
         if is_of_our_side(&error) {
             return Self::ours(error);
         }
         let (object, rule) = match &error {
-            ObjectError::Missing { id } => (Some(id), "missing_object"),
+            ObjectError::Missing { id, .. } => (Some(id), "missing_object"),
             ObjectError::WrongKind { id, .. } => (Some(id), "wrong_kind"),
             ObjectError::BadTree { id, .. } => (Some(id), "malformed_tree"),
             ObjectError::Unreadable { id, .. } => (Some(id), "unreadable_object"),

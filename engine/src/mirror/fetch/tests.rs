@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::mirror::testing::{TestRepository, files_below, hermetic_git};
-use crate::mirror::{Cause, MirrorOptions, RefError, RemoteOptions};
+use crate::mirror::testing::{TestRepository, files_below, give_away, hermetic_git};
+use crate::mirror::{Cause, MirrorOptions, RefError, RemoteOptions, SafeDirectories};
 
 const OUR_REF: &str = "refs/remotes/origin/main";
 
@@ -484,12 +484,126 @@ fn a_far_side_that_stops_talking_is_left() {
 }
 
 #[test]
+fn a_folder_of_another_user_is_fetched_from_only_where_that_is_said() {
+    let remote = TestRepository::bare();
+    let tip = remote.commit_files("main", &[("a", "1")]);
+    if !give_away(remote.path()) {
+        return;
+    }
+    let mirror = TestMirror::new();
+    let error = mirror.fetch(&remote_to(&remote)).unwrap_err();
+    assert_eq!(error.kind(), FetchErrorKind::Untrusted, "{error:?}");
+    assert!(Mirror::remote_branches(&remote_to(&remote), &FetchLimits::default()).is_err());
+    let safe_directories = SafeDirectories::new([remote.path()]);
+    let options = RemoteOptions { safe_directories, ..RemoteOptions::default() };
+    let trusted = Remote::new(&remote.url(), options).unwrap();
+    assert_eq!(mirror.fetch(&trusted).unwrap().head, RemoteHead::At(tip));
+}
+
+#[test]
+fn references_and_acknowledgements_without_end_are_given_up() {
+    let far = LyingRemote::new();
+    let tip = far.repository.commit_files("main", &[("a", "1")]);
+    let mirror = TestMirror::new();
+    let before = files_below(&mirror.path());
+    let line = |text: &str| format!("{:04x}{text}", text.len() + 4);
+    let lines = |texts: &[&str]| texts.iter().map(|text| line(text)).collect::<String>();
+    let greeting = lines(&["version 2\n", "ls-refs\n", "fetch\n"]) + "0000";
+    let listed = lines(&[&format!("{tip} refs/heads/main\n")]);
+    for (first, again) in [
+        // The old protocol greets with its references.
+        (lines(&[&format!("{tip} refs/heads/main\0ofs-delta\n")]), format!("{tip} refs/heads/x\n")),
+        (greeting.clone(), format!("{tip} refs/heads/x\n")),
+        (greeting + &listed + "0000" + &line("acknowledgments\n"), format!("ACK {tip}\n")),
+    ] {
+        let first = first.replace('\n', "\\n").replace('\0', "\\000");
+        let script = format!("printf '{first}'; exec yes '{}'", line(&again).trim_end());
+        let error = mirror.fetch(&far.answer_with(&script)).unwrap_err();
+        assert!(matches!(error, FetchError::TooTalkative { .. }), "{script}: {error:?}");
+        assert_eq!(files_below(&mirror.path()), before);
+    }
+    assert_eq!(mirror.fetch(&far.remote()).unwrap().head, RemoteHead::At(tip));
+}
+
+#[test]
+fn a_pack_that_costs_too_much_is_given_up_and_not_asked_for_again() {
+    let far = LyingRemote::new();
+    let good = far.repository.commit_files("main", &[("a", "1")]);
+    let mirror = TestMirror::new();
+    mirror.fetch(&far.remote()).unwrap();
+    let before = files_below(&mirror.path());
+    let tip = far.repository.commit_tree(far.repository.tree_of("main"), &[good]);
+    far.repository.set_head("main", tip);
+    let (asked, pack) = (far.folder.path().join("asked"), far.folder.path().join("pack"));
+    std::fs::write(&pack, delta_bomb(&far.repository, tip)).unwrap();
+    let (note, send) = (asked.display(), pack.display());
+    write_script(&far.hook(), &format!("cat >/dev/null; echo >>'{note}'; exec cat '{send}'"));
+    let limits = FetchLimits { max_made: 32 << 20, ..FetchLimits::default() };
+    for _ in 0..2 {
+        let error = mirror.mirror.fetch(&far.remote(), "main", &limits).unwrap_err();
+        let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
+        assert_eq!(rule, "too_much_work");
+        assert_eq!(files_below(&mirror.path()), before);
+    }
+    assert_eq!(std::fs::read_to_string(asked).unwrap().len(), 1, "it was asked for again");
+    far.send_all();
+    let next = far.repository.commit_files("main", &[("a", "2")]);
+    assert_eq!(mirror.fetch(&far.remote()).unwrap().head, RemoteHead::At(next));
+}
+
+/// A pack of some kilobytes: a file of zeros and many deltas, each of which is all of it and a
+/// number of its own.
+fn delta_bomb(repository: &TestRepository, tip: CommitId) -> Vec<u8> {
+    const SIZE: usize = 16 << 20;
+    const DELTAS: u32 = 400;
+    let base = repository.write_blob(&vec![0; SIZE]);
+    let mut pack = [&b"PACK"[..], &2_u32.to_be_bytes(), &(DELTAS + 2).to_be_bytes()].concat();
+    let mut add = |kind: u8, base: &[u8], content: &[u8]| {
+        let (mut head, mut rest) =
+            (vec![kind << 4 | (content.len() & 15) as u8], content.len() >> 4);
+        while rest > 0 {
+            *head.last_mut().unwrap() |= 0x80;
+            head.push((rest & 0x7f) as u8);
+            rest >>= 7;
+        }
+        pack.extend([&head, base].concat());
+        let level = gix_zlib::Compression::BEST_SPEED;
+        let mut deflated = gix_zlib::stream::deflate::Write::new(&mut pack, level);
+        std::io::Write::write_all(&mut deflated, content).unwrap();
+        std::io::Write::flush(&mut deflated).unwrap();
+    };
+    let commit = repository.git_with(["cat-file", "commit", &tip.to_string()], b"");
+    add(1, &[], &commit);
+    add(3, &[], &vec![0; SIZE]);
+    let size = |mut n: usize| {
+        let mut bytes = Vec::new();
+        while n > 0x7f {
+            bytes.push((n & 0x7f) as u8 | 0x80);
+            n >>= 7;
+        }
+        bytes.push(n as u8);
+        bytes
+    };
+    for n in 0..DELTAS {
+        let mut delta = [size(SIZE), size(SIZE + 4)].concat();
+        // Copy sixteen megabytes less one byte, copy one more, insert four.
+        delta.extend([0xf0, 0xff, 0xff, 0xff, 0x91, 0x00, 0x01, 4]);
+        delta.extend(n.to_be_bytes());
+        add(7, base.as_bytes(), &delta);
+    }
+    let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+    hasher.update(&pack);
+    pack.extend(hasher.try_finalize().unwrap().as_slice());
+    pack
+}
+
+#[test]
 fn a_refusal_is_told_from_a_failure() {
     let far = LyingRemote::new();
     let mirror = TestMirror::new();
     for (script, expected) in [
         ("echo 'git@x: Permission denied (publickey).' >&2; exit 255", FetchErrorKind::Auth),
-        ("echo 'Host key verification failed.' >&2; exit 255", FetchErrorKind::Auth),
+        ("echo 'Host key verification failed.' >&2; exit 255", FetchErrorKind::Untrusted),
         ("echo 'ssh: Could not resolve hostname x' >&2; exit 255", FetchErrorKind::Unreachable),
         ("echo 'ERROR: Repository not found.' >&2; exit 1", FetchErrorKind::Unreachable),
         ("exit 0", FetchErrorKind::Unreachable),
@@ -499,7 +613,7 @@ fn a_refusal_is_told_from_a_failure() {
         let error = mirror.fetch(&far.answer_with(script)).unwrap_err();
         assert_eq!(error.kind(), expected, "{script}: {error:?}");
         let said = script.split('\'').nth(1).unwrap_or_default();
-        assert!(error.to_string().contains(said), "{error}");
+        assert!(crate::causes::chain(&error).contains(said), "{error}");
     }
     let nowhere = Remote::new("/nowhere/at/all", RemoteOptions::default()).unwrap();
     assert_eq!(mirror.fetch(&nowhere).unwrap_err().kind(), FetchErrorKind::Unreachable);

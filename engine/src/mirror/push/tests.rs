@@ -2,9 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
+use headwater_testkit::{Answer, GitHttp, ScriptedHttp};
+
 use super::*;
-use crate::mirror::RemoteOptions;
-use crate::mirror::testing::TestRepository;
+use crate::mirror::git::GitDir;
+use crate::mirror::testing::{TestRepository, give_away};
+use crate::mirror::{RemoteOptions, SafeDirectories};
 
 const MAIN: &str = "refs/heads/main";
 const TIME: Duration = Duration::from_secs(60);
@@ -149,28 +152,66 @@ fn git_reads_the_credentials_from_a_file_of_ours_that_is_gone_afterwards() {
         ..RemoteOptions::default()
     };
     let remote = Remote::new("https://me:canary@example.org/a", options).unwrap();
-    let file = settings_of(&ours.mirror(), &remote).unwrap();
-    let mode = file.as_file().metadata().unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o600);
+    let settings = settings_of(&remote).unwrap();
+    let dir = GitDir::new(&ours.mirror(), GitCommand::Push, &settings).unwrap();
+    let mode = dir.path().metadata().unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "nobody else may look into it");
+    assert!(dir.path().starts_with(ours.mirror().own_folder()), "a start removes what is left");
     let read = |key: &str| {
-        let path = file.path().to_str().unwrap();
-        ours.git(["config", "--file", path, "--get", key])
+        let path = dir.path().join("config");
+        ours.git(["config", "--file", path.to_str().unwrap(), "--get", key])
     };
     assert_eq!(
         read("http.extraHeader"),
         format!("Authorization: Basic {}", BASE64.encode(b"me:canary"))
     );
     assert_eq!(read("http.proxy"), "http://me:\"canary\\@proxy:1");
-    let path = file.path().to_owned();
-    drop(file);
+    let path = dir.path().to_owned();
+    drop(dir);
     assert!(!path.exists());
+}
+
+#[test]
+fn a_folder_of_another_user_is_pushed_to_only_where_that_is_said() {
+    let ahead = Ahead::new();
+    let ran = ahead.ours.path().join("ran");
+    ahead.hook(&format!("echo ran >>'{}'", ran.display()));
+    if !give_away(ahead.remote.path()) {
+        return;
+    }
+    let error = ahead.push(ahead.new, MAIN).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Untrusted, "{error}");
+    assert!(!ran.exists(), "a hook of another user ran as us");
+    let safe_directories = SafeDirectories::new([ahead.remote.path()]);
+    let options = RemoteOptions { safe_directories, ..RemoteOptions::default() };
+    let remote = Remote::new(&ahead.remote.url(), options).unwrap();
+    let commits = (Some(ahead.shared), ahead.new);
+    ahead.ours.mirror().push(&remote, commits, MAIN, TIME).unwrap();
+    assert!(ran.exists(), "who is trusted has his say");
+}
+
+#[test]
+fn a_push_follows_no_redirect() {
+    let (remote, ours) = (TestRepository::bare(), TestRepository::bare());
+    let commit = ours.commit_files("main", &[("a", "1")]);
+    let elsewhere = GitHttp::serve(remote.path().parent().unwrap());
+    let name = remote.path().file_name().unwrap().to_str().unwrap();
+    let target = format!("{}/info/refs?service=git-receive-pack", elsewhere.url(name));
+    let server = ScriptedHttp::start([Answer::json(302, "").header("Location", &target)]);
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "canary").unwrap();
+    let token_file = Some(token.path().to_owned());
+    let options = RemoteOptions { token_file, ..RemoteOptions::default() };
+    let remote = Remote::new(&server.url("/a.git"), options).unwrap();
+    let error = ours.mirror().push(&remote, (None, commit), MAIN, TIME).unwrap_err();
+    assert_eq!(error.kind(), PushErrorKind::Unreachable, "{error}");
+    assert_eq!(server.received().len(), 1);
+    assert_eq!(elsewhere.requests(), 0, "the token is for the one host");
 }
 
 #[test]
 fn git_is_given_the_address_without_secrets_and_may_use_no_other_protocol() {
     for (address, expected, protocol) in [
-        ("/srv/data.git", "/srv/data.git", "file"),
-        ("file:///srv/data.git", "/srv/data.git", "file"),
         ("https://me:canary@example.org/a", "https://example.org/a", "https"),
         ("http://localhost:8080/a", "http://localhost:8080/a", "http"),
         ("git@example.org:a/b.git", "git@example.org:a/b.git", "ssh"),
@@ -178,14 +219,14 @@ fn git_is_given_the_address_without_secrets_and_may_use_no_other_protocol() {
         ("ssh://git@[::1]:22/a", "ssh://git@[::1]:22/a", "ssh"),
     ] {
         let remote = Remote::new(address, RemoteOptions::default()).unwrap();
-        let (given, allowed) = address_of(&remote.target);
+        let (given, allowed) = address_of(&remote).unwrap();
         assert_eq!((given.to_str(), allowed), (Some(expected), protocol), "{address}");
     }
 }
 
 #[test]
 fn each_answer_of_a_remote_has_its_kind() {
-    use PushErrorKind::{Auth, Behind, Refused, Unreachable};
+    use PushErrorKind::{Auth, Behind, Refused, Unreachable, Untrusted};
     let line = |why: &str| format!("To x\n!\tabc:refs/heads/main\t{why}\nDone\n");
     for (report, said, expected) in [
         (line("[rejected] (fetch first)"), "", Behind),
@@ -199,7 +240,7 @@ fn each_answer_of_a_remote_has_its_kind() {
         (String::new(), "fatal: could not read Username for 'https://x'", Auth),
         (String::new(), "fatal: The requested URL returned error: 403", Auth),
         (String::new(), "ERROR: Permission to a/b denied to deploy key", Auth),
-        (String::new(), "Host key verification failed.", Auth),
+        (String::new(), "Host key verification failed.", Untrusted),
         (String::new(), "fatal: unable to access 'https://x': Could not resolve host", Unreachable),
         (String::new(), "fatal: The requested URL returned error: 503", Unreachable),
     ] {

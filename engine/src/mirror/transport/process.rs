@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::{Budget, Line, Metered};
 use crate::mirror::git;
-use crate::mirror::remote::{RemoteOptions, Target};
+use crate::mirror::remote::{RemoteOptions, SshAddress};
 
 /// How much of what a child says about its errors is kept.
 const STDERR_LIMIT: u64 = 64 << 10;
@@ -98,21 +98,24 @@ impl Drop for ChildGroup {
     }
 }
 
-/// Starts the program that talks for the remote.
-pub(in crate::mirror) fn connect(
-    target: &Target,
+/// Starts ssh, which talks for the remote.
+pub(in crate::mirror) fn connect_ssh(
+    address: &SshAddress,
     options: &RemoteOptions,
     budget: &Arc<Budget>,
 ) -> io::Result<(ChildGroup, Line)> {
-    let (command, path) = match target {
-        Target::Ssh { user, host, port, path } => {
-            (ssh(user.as_deref(), host, *port, path, options), path.clone())
-        }
-        other => {
-            let folder = other.folder().unwrap_or(Path::new("/"));
-            (git::upload_pack(folder), folder.display().to_string())
-        }
-    };
+    connect(ssh(address, options), address.path.clone(), budget)
+}
+
+/// Starts git, which serves a repository of this machine. Its owner was asked for.
+pub(in crate::mirror) fn connect_local(
+    git_dir: &Path,
+    budget: &Arc<Budget>,
+) -> io::Result<(ChildGroup, Line)> {
+    connect(git::upload_pack(git_dir), git_dir.display().to_string(), budget)
+}
+
+fn connect(command: Command, path: String, budget: &Arc<Budget>) -> io::Result<(ChildGroup, Line)> {
     let (group, pipes) = ChildGroup::spawn(command)?;
     let reader = Metered::new(pipes.stdout, Arc::clone(budget));
     let line = Connection::new(
@@ -127,13 +130,8 @@ pub(in crate::mirror) fn connect(
     Ok((group, Box::new(line)))
 }
 
-fn ssh(
-    user: Option<&str>,
-    host: &str,
-    port: Option<u16>,
-    path: &str,
-    options: &RemoteOptions,
-) -> Command {
+fn ssh(address: &SshAddress, options: &RemoteOptions) -> Command {
+    let SshAddress { user, host, port, path } = address;
     let mut command = git::clean_command(ssh_program(options));
     command.env("GIT_PROTOCOL", "version=2").args(ssh_arguments(options));
     if let Some(port) = port {
@@ -220,7 +218,13 @@ mod tests {
             known_hosts_file: Some("/etc/known hosts".into()),
             ..RemoteOptions::default()
         };
-        let command = ssh(Some("git"), "example.org", Some(2222), "/~me/it's", &options);
+        let address = SshAddress {
+            user: Some("git".into()),
+            host: "example.org".into(),
+            port: Some(2222),
+            path: "/~me/it's".into(),
+        };
+        let command = ssh(&address, &options);
         let args: Vec<_> = command.get_args().map(|arg| arg.to_str().unwrap()).collect();
         let expected_end =
             ["-p", "2222", "-l", "git", "--", "example.org", r"git-upload-pack '~me/it'\''s'"];

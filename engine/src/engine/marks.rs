@@ -1,0 +1,97 @@
+//! What is noted of a branch beside where it is, in references of its own.
+
+use crate::mirror::{Expected, Objects, RefError};
+
+/// Where commits of ours are kept that the branch cannot keep.
+pub(super) const CONFLICTS: &str = "refs/heads/conflicts/";
+
+/// A note on a branch: a commit, under `refs/headwater/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// The last commit known to be both ours and the remote's.
+    Synced,
+    /// The commit that is served whatever is pushed.
+    Pinned,
+}
+
+impl Mark {
+    /// Returns the full name of the reference that notes it of `branch`.
+    pub fn of(self, branch: &str) -> String {
+        match self {
+            Self::Synced => format!("refs/headwater/sync/{branch}"),
+            Self::Pinned => format!("refs/headwater/pin/{branch}"),
+        }
+    }
+
+    /// The name that earlier builds used, whatever the branch was.
+    const fn of_any(self) -> &'static str {
+        match self {
+            Self::Synced => "refs/headwater/synced",
+            Self::Pinned => "refs/headwater/pinned",
+        }
+    }
+}
+
+/// Gives the marks that an earlier build left to the branch that they were made for, as far as the
+/// history tells. A mark that the branch has by now is newer and stays.
+///
+/// The new reference is written before the old one goes, so a death between the two loses nothing.
+pub(super) fn adopt(objects: &Objects, head: Option<&str>, opened: &str) -> Result<(), RefError> {
+    for mark in [Mark::Synced, Mark::Pinned] {
+        let Some(commit) = objects.reference(mark.of_any())? else { continue };
+        let served = objects.references_under("refs/heads/")?;
+        let has = |at| objects.descends_from(at, commit).unwrap_or(false);
+        let branches: Vec<&str> = served
+            .iter()
+            .filter(|(name, at)| !name.starts_with(CONFLICTS) && has(*at))
+            .filter_map(|(name, _)| name.strip_prefix("refs/heads/"))
+            .collect();
+        let branch = owner(&branches, head, opened);
+        match objects.set_reference(&mark.of(branch), Expected::Absent, commit) {
+            Ok(()) => tracing::info!(%commit, branch, "{} is of this branch now", mark.of_any()),
+            Err(RefError::Moved { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        objects.delete_reference(mark.of_any(), Expected::Is(commit))?;
+    }
+    Ok(())
+}
+
+/// Returns the branch that a mark was made for: the one that has the commit in its history. Of
+/// several, and where none has it, it is that of `HEAD`, which the mirror was cloned for, if it may
+/// be; else the one that is opened.
+fn owner<'a>(branches: &[&'a str], head: Option<&'a str>, opened: &'a str) -> &'a str {
+    match (branches, head) {
+        ([only], _) => only,
+        (_, Some(head)) if branches.is_empty() || branches.contains(&head) => head,
+        _ => opened,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_of_an_earlier_build_goes_to_the_branch_that_has_its_commit() {
+        for (branches, head, expected) in [
+            (&["main"][..], Some("main"), "main"),
+            (&["main"], Some("trunk"), "main"),
+            (&["main"], None, "main"),
+            (&["main", "other"], Some("main"), "main"),
+            (&["main", "opened"], Some("trunk"), "opened"),
+            (&["main", "other"], None, "opened"),
+            (&[], Some("main"), "main"),
+            (&[], None, "opened"),
+        ] {
+            assert_eq!(owner(branches, head, "opened"), expected, "{branches:?} {head:?}");
+        }
+    }
+
+    #[test]
+    fn branches_share_no_mark() {
+        assert_eq!(Mark::Synced.of("a/b"), "refs/headwater/sync/a/b");
+        assert_ne!(Mark::Pinned.of("a"), Mark::Pinned.of("b"));
+        assert_ne!(Mark::Pinned.of("a"), Mark::Synced.of("a"));
+    }
+}
