@@ -15,6 +15,8 @@ readonly listed=500 # lines of each list in the summary, which may have a mebiby
 
 repo=${REPO:-.}
 headwater=${BINARY:-headwater}
+# In the container of a job another user owns what was checked out.
+export HEADWATER_SAFE_DIRECTORY=$repo
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

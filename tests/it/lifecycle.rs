@@ -254,3 +254,66 @@ fn the_limit_on_open_files_is_raised_at_the_start() {
     assert_eq!(numbers[2], numbers[3], "soft and hard in {files}");
     assert_ne!(numbers[2], "64");
 }
+
+#[test]
+fn a_remote_that_takes_the_call_and_says_nothing_is_waited_for_as_long_as_is_said() {
+    let upstream = people();
+    let http = GitHttp::serve(upstream.parent());
+    http.fail(Fault::Hang);
+    let url = http.url("upstream.git");
+    let server = TestServer::loading(&url, &[("HEADWATER_INIT_TIMEOUT", "1")]);
+    let (sender, ended) = std::sync::mpsc::channel();
+    let refused = std::thread::scope(|scope| {
+        scope.spawn(|| sender.send(server.ready().unwrap_err()).unwrap());
+        // Half of the silence that a fetch waits for otherwise.
+        ended.recv_timeout(std::time::Duration::from_secs(15)).expect("it waits on")
+    });
+    assert_eq!(refused.exit, Exit::Unavailable);
+    assert!(refused.to_string().contains("took too long to answer"), "{refused}");
+}
+
+#[test]
+fn a_repository_of_another_user_is_served_only_where_that_is_said() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can give a file to another user");
+        return;
+    }
+    let upstream = people();
+    let repo = upstream.path().to_str().unwrap();
+    std::os::unix::fs::chown(repo, Some(65_534), Some(65_534)).unwrap();
+    let in_place = [("HEADWATER_REMOTE", "unset"), ("HEADWATER_REPO", repo)];
+    let refused = TestServer::loading("", &in_place).ready().unwrap_err();
+    assert_eq!(refused.exit, Exit::Config);
+    let expected = format!("--safe-directory {repo}");
+    assert!(refused.to_string().contains(&expected), "{refused}");
+    let trusting = [in_place[0], in_place[1], ("HEADWATER_SAFE_DIRECTORY", repo)];
+    let server = TestServer::loading("", &trusting);
+    server.ready().unwrap();
+    assert_eq!(server.get("/api/people/ada").status, 200);
+
+    // As a remote, too.
+    let refused = TestServer::loading(&upstream.url(), &[]).ready().unwrap_err();
+    assert!(refused.to_string().contains("is not trusted"), "{refused}");
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_SAFE_DIRECTORY", "*")]);
+    assert_eq!(server.get("/api/people/ada").status, 200);
+}
+
+#[test]
+fn git_that_is_too_old_is_told_at_the_start() {
+    let upstream = people();
+    let folder = tempfile::tempdir().unwrap();
+    let git = folder.path().join("git");
+    std::fs::write(&git, "#!/bin/sh\necho git version 2.25.1\n").unwrap();
+    std::fs::set_permissions(&git, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_headwater"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--log-format", "human"]);
+    command.env("HEADWATER_REPO", upstream.path()).env("PATH", folder.path());
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let told =
+        lines.take_while(|line| !line.contains(" ready ")).find(|line| line.contains("too old"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let told = told.expect("it is told before the records are served");
+    assert!(told.contains("2.25") && told.contains("2.36"), "{told}");
+}

@@ -204,3 +204,46 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use headwater_testkit::Upstream;
+    use headwater_testkit::git::git_with_input;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::engine::{Engine, EngineConfig};
+    use crate::mirror::{Remote, RemoteOptions};
+
+    #[test]
+    fn packs_are_not_merged_while_a_fetch_or_a_push_has_the_lane() {
+        let mut upstream = Upstream::new();
+        upstream.commit("first").put("people/ada.toml", "name = \"Ada\"\n").push();
+        let folder = TempDir::new().unwrap();
+        let mirror = folder.path().join("mirror.git");
+        let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
+        let config = EngineConfig::of(&mirror, Some(Arc::new(remote)));
+        let engine = Engine::open(config, Arc::default()).unwrap();
+        for n in 0..=TOO_MANY_PACKS {
+            let object =
+                git_with_input(&mirror, ["hash-object", "-w", "--stdin"], n.to_string().as_bytes());
+            git_with_input(&mirror, ["pack-objects", "-q", "objects/pack/pack"], &object);
+        }
+        let packs = || engine.shared.mirror.pack_count().unwrap();
+        let (before, shared) = (packs(), &engine.shared);
+        let lane = shared.lane.lock().unwrap();
+        let (sender, done) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || sender.send(shared.repack(0)).unwrap());
+            // Nothing tells that a thread waits for a lock. To merge so little takes far less.
+            let waited = done.recv_timeout(Duration::from_secs(1));
+            let unmerged = packs();
+            drop(lane);
+            assert!(waited.is_err() && unmerged == before, "it did not wait");
+            assert_eq!(done.recv().unwrap(), 0);
+        });
+        assert!(packs() < before, "{}", packs());
+    }
+}

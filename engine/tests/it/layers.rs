@@ -60,6 +60,32 @@ fn a_module_uses_only_the_modules_above_it() {
 }
 
 #[test]
+fn one_place_starts_programs() {
+    // The demonstration makes a remote of its own for its user.
+    let server = source().join("../../src");
+    let allowed = [source().join("mirror/git.rs"), server.join("demo/sample.rs")];
+    let mut folders = vec![source(), server];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let is_test =
+                ["tests.rs", "testing.rs", "hostile.rs"].iter().any(|name| path.ends_with(name));
+            if is_test || path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("\nmod tests {").next().unwrap();
+            let starts = code.contains(" Command::new(");
+            assert!(!starts || allowed.contains(&path), "{} starts a program", path.display());
+        }
+    }
+}
+
+#[test]
 fn each_outside_library_lives_in_one_room() {
     let rooms = [
         ("gix", "mirror"),

@@ -4,6 +4,7 @@
 
 mod calls;
 mod divergence;
+mod fetched;
 mod house;
 mod law;
 mod layers;

@@ -1,11 +1,13 @@
 //! Going back to a state that was served before, and staying there.
 
-use headwater_engine::engine::{FailureKind, RequestKind};
+use std::sync::Arc;
+
+use headwater_engine::engine::{Engine, EngineConfig, FailureKind, Ledger, RequestKind};
 use headwater_engine::id::CommitId;
 use headwater_engine::report::OutcomeKind;
 use headwater_testkit::git;
 
-use crate::house::{House, config, id, open};
+use crate::house::{House, config, id, open, remote};
 
 fn push(house: &mut House, name: &str) -> CommitId {
     let text = format!("id = 1\nname = \"{name}\"\n");
@@ -154,4 +156,58 @@ fn superseded_states_are_kept_and_those_before_a_rebuild_are_not() {
     assert_eq!((status.retained, status.alive), (0, 2), "a reader still has one");
     drop(read);
     assert_eq!(house.engine().status().alive, 1);
+}
+
+/// Opens the mirror of the house for another branch of the same remote.
+fn open_other(house: &mut House) -> Engine {
+    house.engine = None;
+    let config = config(&house.mirror(), Some(remote(&house.upstream)));
+    let config = EngineConfig { branch: Some("other".to_owned()), ..config };
+    Engine::open(config, Arc::new(Ledger::new())).unwrap()
+}
+
+#[test]
+fn a_pin_and_what_is_in_step_belong_to_the_branch_that_they_were_made_for() {
+    let (mut house, first, second) = two_states();
+    git(house.upstream.path(), ["branch", "other", &second.to_string()]);
+    house.run(RequestKind::Pin(first)).result.as_ref().unwrap();
+    let other = open_other(&mut house);
+    assert_eq!(other.snapshot().commit(), second, "the pin is another branch's");
+    assert!(other.status().pinned.is_none());
+    let report = other.reload(RequestKind::Unpin, headwater_engine::report::Trigger::Operator);
+    assert!(report.unwrap().result.is_ok());
+    drop(other);
+    let house = house.started();
+    assert_eq!((house.served(), house.engine().status().pinned.is_some()), (first, true));
+    house.engine().settle();
+    let marks = git(house.mirror(), ["for-each-ref", "--format=%(refname)", "refs/headwater"]);
+    let expected = [
+        "refs/headwater/pin/published",
+        "refs/headwater/sync/other",
+        "refs/headwater/sync/published",
+    ];
+    assert_eq!(marks.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn marks_of_an_earlier_build_go_to_the_branch_of_the_mirror() {
+    let (mut house, first, second) = two_states();
+    git(house.upstream.path(), ["branch", "other", &second.to_string()]);
+    house.run(RequestKind::Pin(first)).result.as_ref().unwrap();
+    house.engine().settle();
+    house.engine = None;
+    for (new, old) in [("pin/published", "pinned"), ("sync/published", "synced")] {
+        let [new, old] = [new, old].map(|name| format!("refs/headwater/{name}"));
+        git(house.mirror(), ["update-ref", &old, &new]);
+        git(house.mirror(), ["update-ref", "-d", &new]);
+    }
+    // Whichever branch is opened first by this build.
+    let other = open_other(&mut house);
+    assert_eq!(other.snapshot().commit(), second);
+    drop(other);
+    let marks = git(house.mirror(), ["for-each-ref", "--format=%(refname)", "refs/headwater"]);
+    assert!(!marks.contains("pinned") && !marks.contains("synced"), "{marks}");
+    let house = house.started();
+    assert_eq!((house.served(), house.engine().status().pinned.is_some()), (first, true));
+    assert_eq!(house.run(RequestKind::Unpin).result.as_ref().unwrap().new, second);
 }

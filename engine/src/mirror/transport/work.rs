@@ -4,7 +4,7 @@
 //! made and hashed. Bytes are counted, not seconds: the same pack is refused on every machine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use gix::odb::pack::index::write::ProgressId;
 use gix::progress::{
@@ -40,7 +40,7 @@ impl Work {
     }
 
     #[cfg(test)]
-    pub(super) fn counter(&self) -> &AtomicUsize {
+    pub(super) fn counter(&self) -> &StepShared {
         &self.done
     }
 }
