@@ -266,6 +266,8 @@ impl Attempt<'_> {
             return Err(self.pack_error(error));
         }
         result?;
+        // A small pack can be done before anybody looks at what it cost.
+        self.budget.check().map_err(FetchError::ours)?;
         fault::point("fetch.received").map_err(FetchError::ours)?;
         Ok(written.map_or(0, |outcome| outcome.index.num_objects))
     }

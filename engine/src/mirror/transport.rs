@@ -147,9 +147,11 @@ impl Budget {
         io::Error::new(io::ErrorKind::TimedOut, overrun.text())
     }
 
-    fn check(&self) -> io::Result<()> {
+    /// Fails once something is used up.
+    pub(super) fn check(&self) -> io::Result<()> {
         match self.overrun() {
             Some(overrun) => Err(self.exceed(overrun)),
+            None if self.work.is_too_much(self.received()) => Err(self.exceed(Overrun::Work)),
             None if self.started.elapsed() >= self.total => Err(self.exceed(Overrun::Total)),
             None => Ok(()),
         }

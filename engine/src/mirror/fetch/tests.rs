@@ -538,7 +538,7 @@ fn a_pack_that_costs_too_much_is_given_up_and_not_asked_for_again() {
     std::fs::write(&pack, delta_bomb(&far.repository, tip)).unwrap();
     let (note, send) = (asked.display(), pack.display());
     write_script(&far.hook(), &format!("cat >/dev/null; echo >>'{note}'; exec cat '{send}'"));
-    let limits = FetchLimits { max_made: 32 << 20, ..FetchLimits::default() };
+    let limits = FetchLimits { max_made: 8 << 20, ..FetchLimits::default() };
     for _ in 0..2 {
         let error = mirror.mirror.fetch(&far.remote(), "main", &limits).unwrap_err();
         let FetchError::ContentRejected { rule, .. } = error else { panic!("{error:?}") };
@@ -554,8 +554,8 @@ fn a_pack_that_costs_too_much_is_given_up_and_not_asked_for_again() {
 /// A pack of some kilobytes: a file of zeros and many deltas, each of which is all of it and a
 /// number of its own.
 fn delta_bomb(repository: &TestRepository, tip: CommitId) -> Vec<u8> {
-    const SIZE: usize = 16 << 20;
-    const DELTAS: u32 = 400;
+    const SIZE: usize = 2 << 20;
+    const DELTAS: u32 = 200;
     let base = repository.write_blob(&vec![0; SIZE]);
     let mut pack = [&b"PACK"[..], &2_u32.to_be_bytes(), &(DELTAS + 2).to_be_bytes()].concat();
     let mut add = |kind: u8, base: &[u8], content: &[u8]| {
@@ -586,8 +586,8 @@ fn delta_bomb(repository: &TestRepository, tip: CommitId) -> Vec<u8> {
     };
     for n in 0..DELTAS {
         let mut delta = [size(SIZE), size(SIZE + 4)].concat();
-        // Copy sixteen megabytes less one byte, copy one more, insert four.
-        delta.extend([0xf0, 0xff, 0xff, 0xff, 0x91, 0x00, 0x01, 4]);
+        // Copy two megabytes, insert four bytes.
+        delta.extend([0xc0, 0x20, 4]);
         delta.extend(n.to_be_bytes());
         add(7, base.as_bytes(), &delta);
     }
