@@ -107,7 +107,8 @@ impl Hostile {
         repository.git(["repack", "-dq"]);
         let parent = repository.commit_files("main", &[("a.toml", "2"), ("b", "1")]);
         repository.git(["repack", "-dq"]);
-        let tree = repository.tree_of("main");
+        let [a, b] = ["3", "1"].map(|text| *repository.write_blob(text.as_bytes()).as_bytes());
+        let tree = repository.write_raw_tree(&[("100644", b"a.toml", a), ("100644", b"b", b)]);
         let who = "A <a@example.org> 1700000000 +0000";
         let signed = format!(
             "tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\ngpgsig -----BEGIN PGP \
@@ -182,11 +183,11 @@ fn run(command: GitCommand, hostile: &Hostile) {
             assert_eq!(mirror.open_file(tip, "a.toml").unwrap().unwrap().size(), 1);
             let a = mirror.open_file(tip, "a.toml").unwrap().unwrap().id();
             let read = mirror.files(&[hostile.missing, a], 100).unwrap();
-            assert_eq!(read, [None, Some(b"2".to_vec())]);
+            assert_eq!(read, [None, Some(b"3".to_vec())]);
         }
         GitCommand::Log => {
             let touched = mirror.touched(tip, &["a.toml".to_owned()], 0, 10).unwrap();
-            assert_eq!(touched.len(), 2);
+            assert_eq!(touched.len(), 3, "the signed one, too");
         }
         GitCommand::Push => {
             let theirs = TestRepository::bare();
