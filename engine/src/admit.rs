@@ -106,12 +106,21 @@ pub struct SheetHealth {
 impl Health {
     /// Reads the health of `snapshot`.
     pub fn of(snapshot: &Snapshot) -> Self {
+        Self::with(snapshot, snapshot.problems())
+    }
+
+    /// Reads it as far as the public may know of it: with the public problems alone.
+    pub fn public(snapshot: &Snapshot) -> Self {
+        Self::with(snapshot, snapshot.public_problems())
+    }
+
+    fn with(snapshot: &Snapshot, problems: Vec<Problem>) -> Self {
         let specs = snapshot.layout().sheets().map(|spec| {
             let sheet = snapshot.sheet(spec.name.as_str());
             let (claimed, records) = sheet.map_or((0, 0), |sheet| (sheet.claimed(), sheet.len()));
             (spec.name.clone(), SheetHealth { policy: spec.policy, claimed, records })
         });
-        Self { problems: snapshot.problems(), sheets: specs.collect() }
+        Self { problems, sheets: specs.collect() }
     }
 
     /// Says whether the state has a problem that would refuse a push that brought it.

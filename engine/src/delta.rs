@@ -3,13 +3,14 @@
 mod fields;
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use fields::{FieldChange, changed_fields};
 
 use crate::id::{CommitId, Key, SheetName};
 use crate::record::Record;
+use crate::report::Counts;
 use crate::sheet::Served;
 use crate::snapshot::{RecordChange, Snapshot};
 
@@ -63,6 +64,20 @@ impl Delta {
         }
         changes.sort_unstable_by(|a, b| (&a.sheet, &a.key).cmp(&(&b.sheet, &b.key)));
         Self { from: before.commit(), to: after.commit(), changes }
+    }
+
+    /// Counts the changes sheet by sheet; sheets without one are left out.
+    pub fn counts(&self) -> BTreeMap<SheetName, Counts> {
+        let mut counted: BTreeMap<SheetName, Counts> = BTreeMap::new();
+        for PublicChange { sheet, before, after, .. } in &self.changes {
+            let counts = counted.entry(sheet.clone()).or_default();
+            match (before, after) {
+                (None, _) => counts.added += 1,
+                (Some(_), None) => counts.removed += 1,
+                (Some(_), Some(_)) => counts.modified += 1,
+            }
+        }
+        counted
     }
 
     /// Returns the way back: from the later state to the earlier one.

@@ -29,6 +29,7 @@ mod retained;
 mod schedule;
 mod writing;
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,13 +41,13 @@ use arc_swap::ArcSwap;
 use crate::admit::AdmissionLimits;
 use crate::cache::Cache;
 use crate::delta::Delta;
-use crate::id::CommitId;
+use crate::id::{CommitId, SheetName};
 use crate::mirror::{
     Durability, FetchLimits, Identity, Mirror, MirrorLock, Remote, SafeDirectories,
 };
 use crate::options::LoadOptions;
 use crate::plan::RebuildReason;
-use crate::report::{ReloadId, Trigger};
+use crate::report::{Counts, ReloadId, Trigger};
 use crate::snapshot::{RecordChange, Snapshot};
 
 pub use carried::{Carried, CarriedDone};
@@ -414,9 +415,14 @@ impl Shared {
     }
 
     /// Publishes `snapshot`, which differs from what is published by `changed`, and keeps what it
-    /// takes the place of, unless it was built anew. The one place that stores the pointer; whoever
-    /// calls it holds the writer.
-    fn publish(&self, snapshot: Arc<Snapshot>, anew: bool, changed: &[RecordChange]) {
+    /// takes the place of, unless it was built anew. Returns how many records the public sees
+    /// differently. The one place that stores the pointer; whoever calls it holds the writer.
+    fn publish(
+        &self,
+        snapshot: Arc<Snapshot>,
+        anew: bool,
+        changed: &[RecordChange],
+    ) -> BTreeMap<SheetName, Counts> {
         let commit = snapshot.commit();
         let mut retained = self.retained();
         retained.note(&snapshot);
@@ -432,13 +438,15 @@ impl Shared {
         // Readers of earlier states wait for the lock, and not for what follows.
         drop(retained);
         let delta = Delta::of(&before, &snapshot, changed);
+        let shown = delta.counts();
         if delta.from == delta.to && delta.changes.is_empty() {
-            return;
+            return shown;
         }
         let seen = AssertUnwindSafe(|| self.delta_observer.see(&Arc::new(delta)));
         if catch_unwind(seen).is_err() {
             tracing::error!(%commit, "observing a publication panicked");
         }
+        shown
     }
 
     fn retained(&self) -> MutexGuard<'_, Retained> {

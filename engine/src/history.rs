@@ -101,7 +101,8 @@ enum Held {
 /// `limit`, behind the first `skip`.
 ///
 /// Every version is read by the rules of `spec`, whatever the rules were at the time, and one that
-/// these hide is not there. A version larger than `record_limit` bytes is broken. Costs a walk over
+/// these hide is not there. A version that cannot be read, or is larger than `record_limit` bytes, is
+/// broken; where the sheet hides records it is not there either, for it may be hidden. Costs a walk over
 /// the history by the git program, and as many versions as are listed.
 ///
 /// # Errors
@@ -161,10 +162,12 @@ pub fn history(
 
 /// Reads a version of the file at `path`.
 fn read(spec: &SheetSpec, path: &str, bytes: Option<Vec<u8>>) -> Held {
-    let Some(bytes) = bytes else { return Held::Broken };
-    match spec.decode(path, &bytes) {
-        Ok(value) if hides(spec, &value) => Held::Nothing,
-        Ok(value) => Held::Record(value),
-        Err(_) => Held::Broken,
+    let value = bytes.and_then(|bytes| spec.decode(path, &bytes).ok());
+    match value {
+        Some(value) if hides(spec, &value) => Held::Nothing,
+        Some(value) => Held::Record(value),
+        // What cannot be read may be hidden, where anything is.
+        None if spec.hidden.is_some() => Held::Nothing,
+        None => Held::Broken,
     }
 }

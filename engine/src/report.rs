@@ -171,6 +171,9 @@ pub struct ReloadOutcome {
     pub timings: Timings,
     /// The sheets in which something changed.
     pub changed: BTreeMap<SheetName, Counts>,
+    /// The same as far as the public sees it: neither hidden records nor sheets that are not public
+    /// are counted.
+    pub shown: BTreeMap<SheetName, Counts>,
     /// The digest of the state that is served now.
     pub digest: Digest,
     /// How many commits the local branch is ahead of the remote.
@@ -226,6 +229,7 @@ impl ReloadOutcome {
             new: commit,
             timings: Timings::default(),
             changed: BTreeMap::new(),
+            shown: BTreeMap::new(),
             digest,
             ahead: 0,
             fetched: true,

@@ -45,8 +45,10 @@ pub struct Sheet {
     /// Files whose names make them no record whatever they hold, by the bytes of their paths.
     misnamed: OrdMap<Box<[u8]>, Problem>,
     fields: FieldCounts,
-    /// The sum over the served records.
-    records_sum: LtHash,
+    /// The sum over the served records that are not hidden.
+    shown_sum: LtHash,
+    /// The sum over those that are.
+    hidden_sum: LtHash,
     /// The sum over the problems of the slots and of the references.
     problems_sum: LtHash,
 }
@@ -83,7 +85,8 @@ impl Sheet {
             problems: OrdMap::new(),
             misnamed: OrdMap::new(),
             fields: FieldCounts::default(),
-            records_sum: LtHash::new(),
+            shown_sum: LtHash::new(),
+            hidden_sum: LtHash::new(),
             problems_sum: LtHash::new(),
         }
     }
@@ -164,33 +167,48 @@ impl Sheet {
     /// Returns the problems of the files of this sheet and those between its records, in order.
     /// Those of its definition are not among them.
     pub fn problems(&self) -> Vec<Problem> {
+        let files = self.problems.values().flat_map(|problems| problems.iter());
         let references = self.dangling.problems(|_, _| true);
-        self.problems_of(&|_| true, references)
+        let own = files.chain(self.misnamed.values()).chain(references).cloned();
+        let mut all: Vec<_> = own.chain(self.duplicates(|_| true)).collect();
+        all.sort_unstable();
+        all
     }
 
-    /// Returns the problems that the public may know of: none that names a hidden record, and no
-    /// reference into a sheet that may hide some.
+    /// Returns the problems that the public may know of, in order. What is hidden makes none, and
+    /// changes none: where the sheet hides records, a file that is not read may be one of them, and
+    /// so may be what a reference into such a sheet names.
     pub fn public_problems(&self) -> Vec<Problem> {
         if !self.spec.public {
             return Vec::new();
         }
-        let shown = |key: &Key| !self.hidden.contains(key);
-        let is_open = |at: usize| self.spec.refs.get(at).is_some_and(|refer| refer.is_open);
-        self.problems_of(&shown, self.dangling.problems(|key, at| shown(key) && is_open(at)))
-    }
-
-    fn problems_of<'a>(
-        &'a self,
-        shown: &dyn Fn(&Key) -> bool,
-        references: impl Iterator<Item = &'a Problem>,
-    ) -> Vec<Problem> {
-        let files = self.problems.iter().filter(|(key, _)| shown(key));
-        let files = files.flat_map(|(_, problems)| problems.iter().cloned());
-        let names = self.misnamed.values().cloned();
-        let between = self.duplicates(shown).chain(references.cloned());
-        let mut all: Vec<_> = files.chain(names).chain(between).collect();
+        let own = self.public_file_problems().cloned();
+        let mut all: Vec<_> = own.chain(self.public_duplicates()).collect();
         all.sort_unstable();
         all
+    }
+
+    /// Returns those that are not between records of this sheet.
+    fn public_file_problems(&self) -> impl Iterator<Item = &Problem> {
+        let files = self.problems.iter().filter(|(key, _)| self.is_known_to_be_shown(key));
+        let files = files.flat_map(|(_, problems)| problems.iter());
+        let names = self.misnamed.values().filter(|_| self.spec.hidden.is_none());
+        let is_open = |at: usize| self.spec.refs.get(at).is_some_and(|refer| refer.is_open);
+        let is_shown = |key: &Key| !self.hidden.contains(key);
+        files
+            .chain(names)
+            .chain(self.dangling.problems(move |key, at| is_shown(key) && is_open(at)))
+    }
+
+    fn public_duplicates(&self) -> impl Iterator<Item = Problem> {
+        self.duplicates(|key| !self.hidden.contains(key))
+    }
+
+    /// Says whether nothing that claims `key` is hidden, or could be if it were read.
+    fn is_known_to_be_shown(&self, key: &Key) -> bool {
+        let shows = |record: &Arc<Record>| !hides(&self.spec, &record.value);
+        self.spec.hidden.is_none()
+            || self.slots.get(key).is_some_and(|slot| slot.is_sound() && slot.decoded().all(shows))
     }
 
     /// Takes each of `claims` into account and returns the keys that serve another value now, in
@@ -254,24 +272,30 @@ impl Sheet {
         }
     }
 
-    /// Returns a hash of everything that a list of this sheet is made from: its definition and its
-    /// records, hidden ones included. Problems are no part of it, and neither are other sheets.
+    /// Returns a hash of everything that a list of this sheet is made from: its definition and the
+    /// records that are not hidden. Problems are no part of it, and neither are other sheets.
     pub fn version(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         hash_part(&mut hasher, self.spec.name.as_str().as_bytes());
         hash_part(&mut hasher, &self.spec.id);
-        self.records_sum.hash_into(&mut hasher);
+        self.shown_sum.hash_into(&mut hasher);
         *hasher.finalize().as_bytes()
     }
 
     /// Feeds everything of this sheet that a reader can tell apart into `hasher`.
     pub(crate) fn hash_into(&self, hasher: &mut blake3::Hasher) {
-        self.records_sum.hash_into(hasher);
+        let mut records = self.shown_sum.clone();
+        records.merge(&self.hidden_sum);
+        records.hash_into(hasher);
         self.problems_sum.hash_into(hasher);
-        let mut between = LtHash::new();
-        self.duplicates(&|_| true)
-            .for_each(|problem| fold_problem(&mut between, &problem, LtHash::add));
-        between.hash_into(hasher);
+        sum_of_problems(self.duplicates(|_| true)).hash_into(hasher);
+    }
+
+    /// Does the same with what the public can tell apart. Costs a walk over the problems.
+    pub(crate) fn hash_public_into(&self, hasher: &mut blake3::Hasher) {
+        self.shown_sum.hash_into(hasher);
+        sum_of_problems(self.public_file_problems().cloned()).hash_into(hasher);
+        sum_of_problems(self.public_duplicates()).hash_into(hasher);
     }
 
     /// Writes everything this sheet holds, so that two states can be compared line by line.
@@ -287,12 +311,14 @@ impl Sheet {
             dangling,
             misnamed,
             fields,
-            records_sum,
+            shown_sum,
+            hidden_sum,
             problems_sum,
         } = self;
         let name = &spec.name;
         out.push(format!(
-            "sheet {name} served {served} hidden {hidden:?} {records_sum:?} {problems_sum:?}"
+            "sheet {name} served {served} hidden {hidden:?} {shown_sum:?} {hidden_sum:?} \
+             {problems_sum:?}"
         ));
         out.extend(slots.iter().map(|(key, slot)| format!("{name} slot {key} {slot:?}")));
         out.extend(problems.iter().map(|(key, list)| format!("{name} problems {key} {list:?}")));
@@ -314,16 +340,19 @@ impl Sheet {
     }
 
     /// Finds values held twice in the fields declared unique: one problem for each record but the
-    /// first, so that it heals when any of them changes. Left out are those that name a record
-    /// which is not `shown`.
-    fn duplicates(&self, shown: &dyn Fn(&Key) -> bool) -> impl Iterator<Item = Problem> {
+    /// first, so that it heals when any of them changes. Records that are not `shown` count for
+    /// nothing.
+    fn duplicates<'a>(
+        &'a self,
+        shown: impl Fn(&Key) -> bool + Copy + 'a,
+    ) -> impl Iterator<Item = Problem> + 'a {
         let unique = self.spec.unique.iter();
         let indexes = unique.filter_map(|field| Some((field, self.index(field.as_str())?)));
         indexes.flat_map(move |(field, index)| {
             index.duplicates().flat_map(move |(_, keys)| {
-                let mut keys = keys.iter();
-                let first = keys.next().filter(|key| shown(key));
-                keys.filter(|key| shown(key)).filter_map(move |key| {
+                let mut keys = keys.iter().filter(move |key| shown(key));
+                let first = keys.next();
+                keys.filter_map(move |key| {
                     let first = self.record(first?.as_str())?;
                     let record = self.record(key.as_str())?;
                     let message =
@@ -342,6 +371,12 @@ impl Sheet {
 pub(crate) fn hides(spec: &SheetSpec, value: &Value) -> bool {
     let field = spec.hidden.as_ref().and_then(|field| value.at(field));
     field.is_some_and(|json| json.kind() != Kind::Bool || json.text() == "true")
+}
+
+fn sum_of_problems(problems: impl Iterator<Item = Problem>) -> LtHash {
+    let mut sum = LtHash::new();
+    problems.for_each(|problem| fold_problem(&mut sum, &problem, LtHash::add));
+    sum
 }
 
 fn fold_problem(sum: &mut LtHash, problem: &Problem, fold: fn(&mut LtHash, &[&[u8]])) {

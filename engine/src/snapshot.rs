@@ -29,6 +29,7 @@ pub struct Snapshot {
     sheets: OrdMap<SheetName, Arc<Sheet>>,
     text: TextIndex,
     digest: Digest,
+    version: [u8; 32],
 }
 
 impl Snapshot {
@@ -36,8 +37,9 @@ impl Snapshot {
     pub fn empty() -> Self {
         let layout = Layout::empty();
         let text = TextIndex::new(Slots::new(std::iter::empty()), std::iter::empty());
-        let digest = digest(&layout, &OrdMap::new());
-        Self { commit: CommitId::ZERO, layout, sheets: OrdMap::new(), text, digest }
+        let sheets = OrdMap::new();
+        let (digest, version) = (digest(&layout, &sheets), version(&sheets));
+        Self { commit: CommitId::ZERO, layout, sheets, text, digest, version }
     }
 
     /// Returns the commit it stands for; all zeros for an empty repository.
@@ -45,9 +47,37 @@ impl Snapshot {
         self.commit
     }
 
-    /// Returns the digest of everything a reader can tell apart.
+    /// Returns the digest of everything in this state, hidden records and sheets that are not
+    /// public included. It is for operators: whoever knows all but a little of what it is over can
+    /// guess the rest, and see whether the guess is right.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Returns the digest of everything that the public can tell apart. It equals
+    /// [`Self::digest`] where nothing is hidden. Costs a walk over the public problems.
+    pub fn public_digest(&self) -> Digest {
+        let mut hasher = blake3::Hasher::new();
+        for (name, id) in self.layout.ids() {
+            if self.layout.sheet(name).is_some_and(|spec| spec.public) {
+                hash_part(&mut hasher, name.as_bytes());
+                hash_part(&mut hasher, &id);
+            }
+        }
+        for (name, sheet) in self.sheets.iter().filter(|(_, sheet)| sheet.spec().public) {
+            hash_part(&mut hasher, name.as_str().as_bytes());
+            sheet.hash_public_into(&mut hasher);
+        }
+        for problem in self.public_layout_problems() {
+            hash_part(&mut hasher, format!("{problem:?}").as_bytes());
+        }
+        Digest::from_bytes(*hasher.finalize().as_bytes())
+    }
+
+    /// Returns a hash of everything that lists and searches of the public are made from: the
+    /// definitions of the public sheets, and their records that are not hidden. Constant time.
+    pub fn version(&self) -> [u8; 32] {
+        self.version
     }
 
     /// Returns the rules by which paths became records.
@@ -95,16 +125,19 @@ impl Snapshot {
     }
 
     /// Returns the problems that the public may know of: none of a sheet that is not public, none
-    /// that names a hidden record.
+    /// of a record that is hidden or may be, and none that depends on one.
     pub fn public_problems(&self) -> Vec<Problem> {
-        let is_public = |problem: &&Problem| {
-            let spec = problem.sheet.as_ref().and_then(|name| self.layout.sheet(name.as_str()));
-            spec.is_none_or(|spec| spec.public)
-        };
-        let mut all: Vec<_> = self.layout.problems().filter(is_public).cloned().collect();
+        let mut all: Vec<_> = self.public_layout_problems().cloned().collect();
         all.extend(self.sheets.values().flat_map(|sheet| sheet.public_problems()));
         all.sort_unstable();
         all
+    }
+
+    fn public_layout_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.layout.problems().filter(|problem| {
+            let spec = problem.sheet.as_ref().and_then(|name| self.layout.sheet(name.as_str()));
+            spec.is_none_or(|spec| spec.public)
+        })
     }
 
     /// Reports what the text index reads of a record: nothing unless the public sees it.
@@ -206,8 +239,8 @@ impl Snapshot {
         } else {
             self.text.clone()
         };
-        let digest = digest(&layout, &all);
-        let snapshot = Self { commit, layout, sheets: all, text, digest };
+        let (digest, version) = (digest(&layout, &all), version(&all));
+        let snapshot = Self { commit, layout, sheets: all, text, digest, version };
         Draft { snapshot, changed: Arc::new(changed), indexed: Vec::new() }
     }
 
@@ -216,8 +249,8 @@ impl Snapshot {
     /// This is what "equal" means in the law: records, problems, indexes, text and digest. Two
     /// states that print alike answer every request alike. Costs a walk over everything.
     pub fn dump(&self) -> Vec<String> {
-        let Self { commit, layout, sheets, text, digest } = self;
-        let mut out = vec![format!("commit {commit} digest {digest}")];
+        let Self { commit, layout, sheets, text, digest, version } = self;
+        let mut out = vec![format!("commit {commit} digest {digest} version {version:02x?}")];
         out.extend(layout.ids().map(|(name, id)| format!("definition {name} {id:02x?}")));
         out.extend(layout.skipped().iter().map(|name| format!("skipped {name}")));
         out.extend(self.problems().iter().map(|problem| format!("problem {problem:?}")));
@@ -296,6 +329,16 @@ impl Draft {
         snapshot.text = snapshot.text.apply(snapshot.commit, names, &texts)?;
         Ok(snapshot)
     }
+}
+
+/// Hashes what the public's lists are made from, sheet by sheet.
+fn version(sheets: &OrdMap<SheetName, Arc<Sheet>>) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    let public = sheets.values().filter(|sheet| sheet.spec().public);
+    for sheet in public {
+        hasher.update(&sheet.version());
+    }
+    *hasher.finalize().as_bytes()
 }
 
 /// Hashes what a reader can tell apart: definitions, records and problems, sheet by sheet.

@@ -294,6 +294,7 @@ mod tests {
             new: commit('a'),
             timings: Timings::default(),
             changed: Default::default(),
+            shown: Default::default(),
             digest: Digest::from_bytes([0; 32]),
             ahead: 0,
             fetched: remote_head.is_some(),

@@ -133,6 +133,7 @@ pub(super) mod tests {
             new: commit,
             timings,
             changed: std::collections::BTreeMap::new(),
+            shown: std::collections::BTreeMap::new(),
             digest: Digest::from_bytes([0; 32]),
             ahead: 0,
             fetched: true,

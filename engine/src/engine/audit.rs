@@ -55,7 +55,7 @@ impl Shared {
         outcome.new = state.commit();
         (outcome.kind, outcome.reason) = (OutcomeKind::Rebuilt, reason);
         outcome.digest = state.digest();
-        self.publish(Arc::new(state), true, &changed);
+        outcome.shown = self.publish(Arc::new(state), true, &changed);
         outcome.timings.swap = begun.elapsed();
         self.status().published_at = SystemTime::now();
         Ok(outcome)

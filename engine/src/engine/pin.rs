@@ -64,7 +64,7 @@ impl Shared {
                 Arc::new(state.differences(&published))
             }
         };
-        self.publish(state.clone(), outcome.reason.is_some(), &changed);
+        outcome.shown = self.publish(state.clone(), outcome.reason.is_some(), &changed);
         outcome.timings.swap = begun.elapsed();
         (outcome.new, outcome.digest) = (state.commit(), state.digest());
         outcome.changed = count(&changed);

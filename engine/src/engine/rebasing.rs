@@ -81,7 +81,7 @@ impl Shared {
             self.unpin_for(objects)?;
         }
         let snapshot = Arc::new(snapshot);
-        self.publish(snapshot.clone(), reason.is_some(), &changed);
+        let shown = self.publish(snapshot.clone(), reason.is_some(), &changed);
         fault::step("swap.done");
         self.moved(&moves);
         let mut status = self.status();
@@ -95,7 +95,7 @@ impl Shared {
         let mut outcome = self.staying(&snapshot, seen);
         outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
         (outcome.reason, outcome.old) = (reason, published.commit());
-        outcome.changed = count(&changed);
+        (outcome.changed, outcome.shown) = (count(&changed), shown);
         outcome.ahead = made;
         outcome.timings = Timings { fetch: timings.fetch, swap: begun.elapsed(), ..stages };
         outcome.replayed = Some(Replayed { commits: made, kept });

@@ -148,7 +148,7 @@ impl Shared {
         outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
         (outcome.reason, outcome.new, outcome.digest) = (reason, target, snapshot.digest());
         outcome.changed = counts;
-        self.publish(Arc::new(snapshot), reason.is_some(), &changed);
+        outcome.shown = self.publish(Arc::new(snapshot), reason.is_some(), &changed);
         fault::step("swap.done");
         let degraded = health.refusable();
         let mut status = self.status();

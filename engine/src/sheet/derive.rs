@@ -7,11 +7,12 @@ use super::fields::Tally;
 use super::references::Moved;
 use super::{MANY, Served, Sheet, hides};
 use crate::digest::LtHash;
-use crate::id::{Key, SheetName};
+use crate::id::Key;
 use crate::index::{FieldIndex, scalars};
+use crate::layout::SheetSpec;
 use crate::record::Record;
 use crate::scalar::Scalar;
-use crate::value::FieldPath;
+use crate::value::{FieldPath, Value};
 use crate::workers;
 
 /// So many records are added up by one thread at a time.
@@ -21,8 +22,8 @@ impl Sheet {
     /// Brings everything that is derived from the served records in step with `changed`: each by
     /// itself, so at the same time where there is much to do.
     pub(super) fn derive(&mut self, changed: &[(Key, Served)], moved: &mut Moved) {
-        let Self { spec, served, hidden, indexes, fields, records_sum, .. } = self;
-        let mut sums = vec![LtHash::new(); changed.len().div_ceil(CHUNK)];
+        let Self { spec, served, hidden, indexes, fields, shown_sum, hidden_sum, .. } = self;
+        let mut sums = vec![Sums::default(); changed.len().div_ceil(CHUNK)];
         let mut tasks: Vec<workers::Task<'_>> = Vec::new();
         moved.watch(spec, indexes.iter().map(|(field, _)| field));
         // The longest first, so that no core waits for it at the end.
@@ -51,7 +52,7 @@ impl Sheet {
             tasks.push(Box::new(move || reindex(index, field, changed, moved.as_mut())));
         }
         for (sum, changed) in sums.iter_mut().zip(changed.chunks(CHUNK)) {
-            tasks.push(Box::new(|| add_up(sum, &spec.name, changed)));
+            tasks.push(Box::new(|| sum.add_up(spec, changed)));
         }
         if spec.referenced.contains(&None) {
             let comes_or_goes = |served: &Served| served.before.is_some() != served.after.is_some();
@@ -63,7 +64,10 @@ impl Sheet {
         } else {
             workers::run(tasks);
         }
-        sums.iter().for_each(|sum| records_sum.merge(sum));
+        for Sums { shown, hidden } in &sums {
+            shown_sum.merge(shown);
+            hidden_sum.merge(hidden);
+        }
     }
 }
 
@@ -98,15 +102,27 @@ fn reindex(
     }
 }
 
-/// Brings the sum over the records of the sheet called `name` in step with `changed`.
-fn add_up(sum: &mut LtHash, name: &SheetName, changed: &[(Key, Served)]) {
-    for (key, Served { before, after }) in changed {
-        let (name, key) = (name.as_str().as_bytes(), key.as_str().as_bytes());
-        if let Some(before) = before {
-            sum.remove(&[name, key, before.value.as_str().as_bytes()]);
+/// By how much the sums over the records change: of those that are hidden, and of all others.
+#[derive(Clone, Default)]
+struct Sums {
+    shown: LtHash,
+    hidden: LtHash,
+}
+
+impl Sums {
+    fn add_up(&mut self, spec: &SheetSpec, changed: &[(Key, Served)]) {
+        for (key, Served { before, after }) in changed {
+            let (name, key) = (spec.name.as_str().as_bytes(), key.as_str().as_bytes());
+            if let Some(Record { value, .. }) = before.as_deref() {
+                self.of(spec, value).remove(&[name, key, value.as_str().as_bytes()]);
+            }
+            if let Some(Record { value, .. }) = after.as_deref() {
+                self.of(spec, value).add(&[name, key, value.as_str().as_bytes()]);
+            }
         }
-        if let Some(after) = after {
-            sum.add(&[name, key, after.value.as_str().as_bytes()]);
-        }
+    }
+
+    fn of(&mut self, spec: &SheetSpec, value: &Value) -> &mut LtHash {
+        if hides(spec, value) { &mut self.hidden } else { &mut self.shown }
     }
 }

@@ -18,7 +18,7 @@ use crate::record::Record;
 use crate::scalar::Scalar;
 use crate::value::{FieldPath, Json, Kind};
 
-/// The most references of one record that are told to dangle.
+/// The most values of one reference of one record that are told to dangle.
 const TOLD: usize = 100;
 
 /// What a change of a sheet did that references have to follow.
@@ -185,10 +185,12 @@ impl Sheet {
         let mut found = Vec::new();
         let references = self.spec.refs.iter().zip(&self.dangling.values).enumerate();
         for (at, (reference, values)) in references.filter(|(_, (_, values))| !values.is_empty()) {
+            // A limit of each: what is told of one does not depend on what is hidden behind another.
+            let before = found.len();
             let path: Vec<&str> = reference.field.segments().collect();
             visit(record.value.json(), &path, &mut String::new(), &mut |pointer, json| {
                 let dangles = Scalar::read(json).is_some_and(|value| values.contains(&value));
-                if dangles && found.len() < TOLD {
+                if dangles && found.len() - before < TOLD {
                     found.push((at, self.problem(record, reference, pointer)));
                 }
             });

@@ -70,6 +70,14 @@ impl Slot {
         }
     }
 
+    /// Says whether every file decodes.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            Self::One(_) => true,
+            Self::Contested(claimants) => claimants.iter().all(|claim| claim.record().is_some()),
+        }
+    }
+
     /// Returns every file that decodes, in the order of their paths.
     pub(super) fn decoded(&self) -> impl Iterator<Item = &Arc<Record>> {
         let (one, several) = match self {
