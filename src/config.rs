@@ -140,6 +140,8 @@ pub struct Http {
     pub trusted_proxies: TrustedProxies,
     /// How many connections are open at once.
     pub max_connections: usize,
+    /// How much time of a processor one answer may cost; `None` is any.
+    pub query_budget: Option<Duration>,
 }
 
 /// Why the settings can't be used.
@@ -292,6 +294,8 @@ impl Http {
             cors: layers.require(&CORS_ORIGINS, Cors::parse)?,
             trusted_proxies: layers.require(&TRUSTED_PROXIES, TrustedProxies::parse)?,
             max_connections: layers.require(&MAX_CONNECTIONS, values::at_least_one)?,
+            query_budget: Some(layers.require(&QUERY_BUDGET, values::milliseconds)?)
+                .filter(|budget| !budget.is_zero()),
         })
     }
 }

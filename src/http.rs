@@ -2,6 +2,7 @@
 
 pub mod accept;
 mod accepted;
+mod answers;
 mod app;
 mod auth;
 mod attachment;
@@ -27,6 +28,7 @@ mod openapi;
 mod parameters;
 mod pieces;
 mod pins;
+mod places;
 mod record;
 mod reloads;
 mod search;
@@ -46,6 +48,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::Cors;
 
+pub use answers::Answers;
 pub use app::{App, Configured, Shared};
 pub use auth::{Match, Role};
 pub use blocking::Blocking;

@@ -23,7 +23,9 @@ use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
-use crate::http::{App, Blocking, Configured, Demo, Gate, Shared, Side, pass_on, router};
+use crate::http::{
+    Answers, App, Blocking, Configured, Demo, Gate, Shared, Side, pass_on, router,
+};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::openapi::{Document, Offer};
@@ -249,6 +251,7 @@ fn app(
         attachment_limit: config.attachment_limit,
         attachments: Arc::new(Semaphore::new(ATTACHMENTS)),
         streams: Arc::new(Semaphore::new(STREAMS)),
+        answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),
         past: Blocking::with_places(PAST),
         audience: Arc::default(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use headwater_bench::source::Source;
+use headwater_engine::budget::Budget;
 use headwater_engine::query::ListQuery;
 use headwater_engine::search::{Query, Scope};
 
@@ -29,7 +30,7 @@ fn reads(criterion: &mut Criterion) {
                 bencher.iter(|| {
                     let query = ListQuery::parse(black_box(&pairs), people);
                     let query = query.unwrap_or_else(|problems| panic!("{problems:?}"));
-                    query.run(people, snapshot.text())
+                    query.run(people, snapshot.text(), &Budget::unlimited())
                 });
             });
         }
@@ -41,7 +42,15 @@ fn reads(criterion: &mut Criterion) {
         ] {
             let query = Query::parse(text).unwrap_or_else(|error| panic!("{error}"));
             group.bench_function(name, |bencher| {
-                bencher.iter(|| snapshot.text().search(black_box(&query), Scope::All, 0, 30));
+                bencher.iter(|| {
+                    snapshot.text().search(
+                        black_box(&query),
+                        Scope::All,
+                        0,
+                        30,
+                        &Budget::unlimited(),
+                    )
+                });
             });
         }
         group.finish();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use headwater_engine::budget::Budget;
 use headwater_engine::id::SheetName;
 use headwater_engine::search::{Query, Scope};
 use headwater_engine::sheet::Sheet;
@@ -60,7 +61,7 @@ impl Routes {
 fn hits(snapshot: &Snapshot, sheet: &SheetName, word: &str) -> u64 {
     let Ok(query) = Query::parse(word) else { return 0 };
     let scope = Scope::Sheets(std::slice::from_ref(sheet));
-    snapshot.text().search(&query, scope, 0, 1).map_or(0, |found| found.total)
+    snapshot.text().search(&query, scope, 0, 1, &Budget::unlimited()).map_or(0, |found| found.total)
 }
 
 /// Returns the indexed field of the fewest values, with the rarest and the most frequent of them.

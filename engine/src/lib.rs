@@ -13,6 +13,7 @@
 
 pub mod causes;
 pub mod fault;
+pub mod budget;
 mod workers;
 mod packed;
 pub mod id;

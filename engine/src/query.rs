@@ -3,8 +3,9 @@
 //! A list is parsed against the fields that the sheet knows, and then answered from the sheet and
 //! the text index of one snapshot. Filters over indexed fields narrow the candidates, or are only
 //! counted where there is one; sorts over indexed fields walk the index as far as the part of the
-//! list goes; facets are counted in the indexes. Everything else reads the records' texts. Hidden
-//! records and sheets that are not public are never in a list.
+//! list goes; facets are counted in the indexes. Everything else reads the records' texts: once for
+//! all conditions, once for all sorts and once for all facets. Hidden records and sheets that are
+//! not public are never in a list.
 
 mod cursor;
 mod each;
@@ -17,9 +18,10 @@ mod parse;
 mod projection;
 mod ranges;
 mod run;
+mod sieve;
 mod walk;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use crate::query::cursor::commit_of as commit_of_cursor;
 pub use crate::query::each::Each;
@@ -30,6 +32,7 @@ pub use crate::query::projection::Projection;
 use crate::layout::Reference;
 use crate::query::filter::Filter;
 use crate::query::order::{Order, Position};
+use crate::query::sieve::Sieve;
 use crate::record::Record;
 use crate::search;
 use crate::sheet::Sheet;
@@ -44,6 +47,8 @@ pub const MAX_PAGE: usize = 100;
 #[derive(Debug, Clone)]
 pub struct ListQuery {
     filters: Vec<Filter>,
+    /// All of them at once, when they are first needed.
+    sieve: OnceLock<Sieve>,
     text: Option<search::Query>,
     order: Order,
     facets: Vec<FieldPath>,
@@ -112,9 +117,27 @@ impl ListQuery {
     }
 
     /// Says whether a list of this query has a record with this value, the words of `q` aside.
-    /// Linear in the text of the value, times the conditions.
+    /// Linear in the text of the value, whatever the number of conditions.
     pub fn admits(&self, value: &Value) -> bool {
-        self.filters.iter().all(|filter| filter.passes(value))
+        self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(value)
+    }
+
+    /// Returns the fields that the list filters, sorts or counts by and that no index of `sheet`
+    /// tells, each once: it reads them record by record.
+    pub fn unindexed(&self, sheet: &Sheet) -> Vec<&FieldPath> {
+        let is_read = |field: &FieldPath| sheet.index(field.as_str()).is_none();
+        let filtered = self.filters.iter();
+        let filtered = filtered.filter(|filter| filter.is_negated() || is_read(&filter.field));
+        let sorted = match &self.order {
+            Order::Fields(fields) => Some(fields.iter().map(|sort| &sort.field)),
+            Order::Key | Order::Score => None,
+        };
+        let others = sorted.into_iter().flatten().chain(&self.facets);
+        let others = others.filter(|field| is_read(field));
+        let mut fields: Vec<_> = filtered.map(|filter| &filter.field).chain(others).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        fields
     }
 
     /// Says whether it is full text that finds the records.

@@ -1,13 +1,15 @@
 //! Values that can be compared: what indexes, filters and sorts are made of.
 
 mod moment;
+mod stored;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::value::{Json, Kind};
+use crate::value::Json;
 
 pub use moment::Moment;
+pub use stored::Stored;
 
 /// A value in the order of the query API: booleans before numbers before strings before arrays
 /// and objects. Null is no scalar: it is the same as absent.
@@ -31,13 +33,7 @@ pub enum Scalar {
 impl Scalar {
     /// Reads `json`, or returns `None` for null.
     pub fn read(json: Json<'_>) -> Option<Self> {
-        match json.kind() {
-            Kind::Null => None,
-            Kind::Bool => Some(Self::Bool(json.text() == "true")),
-            Kind::Number => Number::parse(json.text()).map(Self::Number),
-            Kind::String => json.as_string().map(|text| Self::string(text.as_ref())),
-            Kind::Array | Kind::Object => Some(Self::Other(json.text().into())),
-        }
+        Stored::read(json).map(|stored| stored.to_scalar())
     }
 
     /// Returns a string as what it spells.

@@ -48,6 +48,7 @@ pub(crate) use crate::search::analyzer::words_are_of;
 pub(crate) use crate::search::segment::Segment;
 pub(crate) use crate::search::stored::{Files, Kept, KeptIndex, Origin};
 
+use crate::budget::{Budget, TooCostly};
 use crate::fault;
 use crate::id::{CommitId, Key, SheetName};
 use crate::language::Language;
@@ -94,6 +95,9 @@ pub enum SearchError {
     /// The query cannot be answered.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// The query costs more work than it may.
+    #[error(transparent)]
+    TooCostly(#[from] TooCostly),
     /// A segment could not be built.
     #[error("cannot build a segment of the text index")]
     Build(#[source] tantivy::TantivyError),
@@ -198,16 +202,18 @@ impl TextIndex {
     ///
     /// # Errors
     ///
-    /// [`SearchError::Query`] where prefixes and typos stand for too many words.
+    /// [`SearchError::Query`] where prefixes and typos stand for too many words;
+    /// [`SearchError::TooCostly`] where `budget` is used up.
     pub fn search(
         &self,
         query: &Query,
         scope: Scope<'_>,
         offset: usize,
         limit: usize,
+        budget: &Budget,
     ) -> Result<Hits, SearchError> {
         let mut best = Best::new(offset.saturating_add(limit));
-        let (total, readings) = self.evaluate(query, scope, &mut best)?;
+        let (total, readings) = self.evaluate(query, scope, &mut best, budget)?;
         Ok(Hits { total, hits: best.page(offset), readings })
     }
 
@@ -216,10 +222,15 @@ impl TextIndex {
     /// # Errors
     ///
     /// As [`Self::search`].
-    pub fn matches(&self, query: &Query, sheet: &SheetName) -> Result<Matches<'_>, SearchError> {
+    pub fn matches(
+        &self,
+        query: &Query,
+        sheet: &SheetName,
+        budget: &Budget,
+    ) -> Result<Matches<'_>, SearchError> {
         let mut all = All(Vec::new());
         let scope = Scope::Sheets(std::slice::from_ref(sheet));
-        let (_, readings) = self.evaluate(query, scope, &mut all)?;
+        let (_, readings) = self.evaluate(query, scope, &mut all, budget)?;
         let All(mut documents) = all;
         documents.sort_by_key(|(key, _)| *key);
         Ok(Matches { documents, readings })
@@ -231,17 +242,20 @@ impl TextIndex {
         query: &Query,
         scope: Scope<'_>,
         collector: &mut impl Collector<'a>,
+        budget: &Budget,
     ) -> Result<(u64, Readings), SearchError> {
-        let mut by_language = typos::read(self, query, scope)?;
+        let mut by_language = typos::read(self, query, scope, budget)?;
         let mut corrections = Vec::new();
-        let mut total = ranking::evaluate(self, &by_language, scope, collector)?;
+        let mut total = ranking::evaluate(self, &by_language, scope, collector, budget)?;
+        budget.check()?;
         // A word that must occur and does not leaves no match, so only then is one looked for.
         if total == 0 {
-            corrections = typos::correct(self, &mut by_language, scope)?;
+            corrections = typos::correct(self, &mut by_language, scope, budget)?;
             if !corrections.is_empty() {
-                total = ranking::evaluate(self, &by_language, scope, collector)?;
+                total = ranking::evaluate(self, &by_language, scope, collector, budget)?;
             }
         }
+        budget.check()?;
         Ok((total, Readings::new(by_language, corrections)))
     }
 

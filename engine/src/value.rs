@@ -4,7 +4,11 @@
 //! scanning it, which costs less than keeping a tree of nodes: one record's tree is several times
 //! its text.
 
+mod paths;
+
 use std::borrow::Cow;
+
+pub use paths::Paths;
 
 /// A JSON value as compact text with object keys sorted by their bytes.
 ///

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use headwater_engine::budget::Budget;
 use headwater_engine::query::{Included, ListQuery, Projection};
 use headwater_engine::record::Record;
 
@@ -41,11 +42,15 @@ pub fn query(arguments: &QueryArgs, out: &mut (dyn Write + Send)) -> Result<Exit
     })?;
     let wants_part = pairs.iter().any(|(name, _)| PARTS.contains(&name.as_str()));
     let query = if wants_part || arguments.page { query } else { query.whole(sheet) };
-    let part = query.run(sheet, snapshot.text());
+    // Who runs this pays for it.
+    let budget = Budget::unlimited();
+    let part = query.run(sheet, snapshot.text(), &budget);
     let part = part.map_err(|error| Failure::caused_by(Exit::Usage, &error))?;
     if arguments.page {
         let wanted = Some(query.include()).filter(|include| !include.is_empty());
-        let included = wanted.map(|include| Included::of(&snapshot, include, &part.items));
+        let included = wanted.map(|include| Included::of(&snapshot, include, &part.items, &budget));
+        let included =
+            included.transpose().map_err(|error| Failure::caused_by(Exit::Usage, &error))?;
         writeln!(out, "{}", page(&snapshot, &query, &part, included.as_ref()))?;
         return Ok(Exit::Success);
     }

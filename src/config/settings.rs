@@ -137,6 +137,8 @@ settings! {
         "Headers for the collector, as `name=value,name=value` with percent-encoded values";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
         "How many connections are open at once; more wait";
+    QUERY_BUDGET = "query-budget" "MS" Some("100"), None, false,
+        "How many milliseconds of a processor one answer may cost before it is refused as `too_costly`; 0 is no limit";
     INIT_TIMEOUT = "init-timeout" "SECONDS" Some("300"), None, false,
         "How long a first start waits for a remote that is out of reach, where there is nothing else to serve";
     SHUTDOWN_TIMEOUT = "shutdown-timeout" "SECONDS" Some("25"), None, false,

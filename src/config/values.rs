@@ -219,6 +219,11 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| refused())
 }
 
+pub(super) fn milliseconds(text: &str) -> Result<Duration, String> {
+    let whole = text.trim().parse().map(Duration::from_millis);
+    whole.map_err(|_| "must be a whole number of milliseconds".to_owned())
+}
+
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     let text = text.replace("localhost:", "127.0.0.1:");
     text.parse().map_err(|_| "must be an address and a port such as `127.0.0.1:8080`".to_owned())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::answers::Answers;
 use super::blocking::Blocking;
 use super::changes::Audience;
 use super::demo::Demo;
@@ -37,7 +38,9 @@ pub struct Shared {
     pub attachments: Arc<Semaphore>,
     /// Lets few lists be streamed at once.
     pub streams: Arc<Semaphore>,
-    /// Runs what may take long.
+    /// Makes what is computed from a state.
+    pub answers: Answers,
+    /// Runs what may take long for other reasons.
     pub blocking: Blocking,
     /// Runs what reads earlier commits, which may take longer.
     pub past: Blocking,

@@ -88,6 +88,8 @@ codes! {
     InvalidBody = UNPROCESSABLE_ENTITY "invalid_body" "The body cannot be read";
     /// The query can't be answered.
     InvalidQuery = UNPROCESSABLE_ENTITY "invalid_query" "The query cannot be answered";
+    /// The query would cost more time of a processor than one may.
+    TooCostly = UNPROCESSABLE_ENTITY "too_costly" "The query costs more than one request may";
     /// The body is too big.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large" "The body is too large";
     /// The content type is not one that is read.

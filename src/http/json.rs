@@ -41,10 +41,13 @@ pub(super) fn told(tag: HeaderValue, json: impl Into<Body>) -> Response {
     response
 }
 
-/// Answers with `view`, whose tag was told beforehand.
-pub(super) fn tagged_view(tag: HeaderValue, view: &impl Serialize) -> Result<Response, ApiError> {
+/// Answers with `view` and the tag of its bytes, or with 304 when the caller has them.
+pub(super) fn tagged_view(
+    request: &HeaderMap,
+    view: &impl Serialize,
+) -> Result<Response, ApiError> {
     let json = serde_json::to_vec(view);
-    Ok(told(tag, json.map_err(|error| ApiError::caused_by(Code::Internal, &error))?))
+    Ok(tagged(request, json.map_err(|error| ApiError::caused_by(Code::Internal, &error))?))
 }
 
 /// Answers a caller who has the answer with this tag.

@@ -12,9 +12,10 @@ use headwater_engine::snapshot::Snapshot;
 use super::accepted::Accepted;
 use super::app::App;
 use super::error::{ApiError, Code};
-use super::list::search_failed;
+use super::list::list_failed;
 use super::parameters::wrong;
 use super::pieces::{self, PIECE};
+use super::source::Source;
 use super::tag::Tag;
 use super::view::line;
 use super::{etag, json};
@@ -35,6 +36,7 @@ pub(super) fn are_wanted(headers: &HeaderMap) -> bool {
 /// written as the caller reads, so a sheet of any size takes the memory of a few pieces.
 pub(super) async fn answer(
     app: &App,
+    source: Source,
     headers: &HeaderMap,
     snapshot: Arc<Snapshot>,
     sheet: Arc<Sheet>,
@@ -51,9 +53,9 @@ pub(super) async fn answer(
     let permit = app.streams.clone().try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
     let shown = query.clone();
-    let each = app.blocking.run(move || {
-        let each = query.each(sheet, snapshot.text());
-        each.map_err(search_failed)
+    let each = app.answers.make(source, move |budget| {
+        let each = query.clone().each(sheet.clone(), snapshot.text(), budget);
+        each.map_err(|error| list_failed(error, &query, &sheet))
     });
     let mut each = each.await?;
     let body = pieces::streamed(permit, move || Ok(piece(&shown, &mut each)));

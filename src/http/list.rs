@@ -7,6 +7,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::query::{Included, ListQuery, Paging, QueryProblem};
 use headwater_engine::search::SearchError;
 use headwater_engine::sheet::Sheet;
@@ -17,6 +18,7 @@ use super::current::Current;
 use super::error::{ApiError, Code, FieldError};
 use super::moment::At;
 use super::parameters::{pairs, wrong};
+use super::source::Source;
 use super::tag::Tag;
 use super::view::page;
 use super::{etag, json, lines, link};
@@ -28,6 +30,7 @@ pub(super) async fn list(
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
     at: Option<Extension<At>>,
+    source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     // A path that does not decode to text names nothing that can be there.
@@ -36,7 +39,7 @@ pub(super) async fn list(
     let pairs = pairs(query.as_deref())?;
     let query = ListQuery::parse(&pairs, &sheet).map_err(refused)?;
     let mut response = if lines::are_wanted(&headers) {
-        lines::answer(&app, &headers, snapshot, sheet, &pairs, query).await?
+        lines::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await?
     } else {
         let tag = Tag::new("list").asked(&pairs).list(&snapshot, &sheet, &query).finish();
         if etag::is_known(&headers, &tag) {
@@ -44,19 +47,23 @@ pub(super) async fn list(
             json::unchanged(tag)
         } else {
             let (shared, at) = (app.clone(), at.map(|Extension(At(at))| at));
-            let part = move || {
-                let part = query.run(&sheet, snapshot.text()).map_err(search_failed)?;
+            let part = move |budget: &Budget| {
+                let failed = |error| list_failed(error, &query, &sheet);
+                let part = query.run(&sheet, snapshot.text(), budget).map_err(failed)?;
                 if part.next.is_some() {
                     keep(&shared, &snapshot, &query);
                 }
                 let wanted = Some(query.include()).filter(|include| !include.is_empty());
-                let included = wanted.map(|include| Included::of(&snapshot, include, &part.items));
+                let included = wanted.map(|include| {
+                    Included::of(&snapshot, include, &part.items, budget).map_err(too_costly)
+                });
+                let included = included.transpose()?;
                 let text = page(&snapshot, &query, &part, included.as_ref());
                 let mut response = json::told(tag, text);
                 link::add(response.headers_mut(), &pairs, at.as_deref(), &query, &part);
                 Ok(response)
             };
-            app.blocking.run(part).await?
+            app.answers.make(source, part).await?
         }
     };
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
@@ -82,10 +89,28 @@ pub(super) fn refused(problems: Vec<QueryProblem>) -> ApiError {
     ApiError::listing(Code::InvalidQuery, problems.into_iter().map(told).collect())
 }
 
+/// Says of a list that is too costly what it reads record by record.
+pub(super) fn list_failed(error: SearchError, query: &ListQuery, sheet: &Sheet) -> ApiError {
+    let fields: Vec<_> = query.unindexed(sheet).iter().map(|field| format!("`{field}`")).collect();
+    match error {
+        SearchError::TooCostly(_) if !fields.is_empty() => {
+            let (fields, name) = (fields.join(", "), &sheet.spec().name);
+            let detail = format!("no index of {name} tells {fields}, so every record is read");
+            ApiError::explained(Code::TooCostly, detail)
+        }
+        error => search_failed(error),
+    }
+}
+
+pub(super) fn too_costly(_: TooCostly) -> ApiError {
+    Code::TooCostly.into()
+}
+
 /// A query that can't be answered is the caller's; everything else is ours.
 pub(super) fn search_failed(error: SearchError) -> ApiError {
     match error {
         SearchError::Query(error) => wrong("q", error.to_string()),
+        SearchError::TooCostly(error) => too_costly(error),
         error => ApiError::caused_by(Code::Internal, &error),
     }
 }

@@ -8,6 +8,7 @@ use super::app::App;
 use super::current::Current;
 use super::error::ApiError;
 use super::json::tagged;
+use super::source::Source;
 
 const PAGE: &str = include_str!("../openapi/page/page.html");
 const STYLE: &str = include_str!("../openapi/page/page.css");
@@ -23,13 +24,14 @@ const OWN: HeaderValue = HeaderValue::from_static(
 pub(super) async fn document(
     State(app): State<App>,
     Current(snapshot): Current,
+    source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let text = match app.document.known(snapshot.commit()) {
         Some(text) => text,
         None => {
             let shared = app.clone();
-            app.blocking.run(move || Ok(shared.document.make(&snapshot))).await?
+            app.answers.make(source, move |_| Ok(shared.document.make(&snapshot))).await?
         }
     };
     Ok(tagged(&headers, text))

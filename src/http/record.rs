@@ -3,18 +3,22 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::response::Response;
+use headwater_engine::budget::Budget;
+use headwater_engine::layout::Reference;
 use headwater_engine::query::Included;
 use headwater_engine::record::Record;
 use headwater_engine::snapshot::Snapshot;
 use percent_encoding::percent_decode_str;
 
+use super::app::App;
 use super::current::Current;
 use super::error::{ApiError, Code};
 use super::json::tagged;
-use super::list::{public_sheet, refused};
+use super::list::{public_sheet, refused, too_costly};
 use super::parameters::pairs;
+use super::source::Source;
 use super::view::record_with;
 
 /// The sheet and the key that a path names, its segments percent-decoded and joined by `/`.
@@ -47,35 +51,42 @@ impl AsRef<[u8]> for Served {
 }
 
 /// Answers with the bare value. The most frequent request by far, so it borrows what it reads.
-pub(super) async fn show(request: Request) -> Result<Response, ApiError> {
+pub(super) async fn show(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let Current(snapshot) = Current::of(request.extensions())?;
     let path = RecordPath::parse(request.uri().path());
     let record = path.and_then(|path| snapshot.visible(&path.sheet, &path.key));
     let record = record.ok_or_else(|| ApiError::from(Code::NotFound))?;
-    if let Some(query) = request.uri().query()
-        && let Some(with) = with_references(snapshot, request.uri().path(), record, query)?
-    {
-        return Ok(tagged(request.headers(), with));
+    if let Some(query) = request.uri().query() {
+        let references = references(snapshot, request.uri().path(), query)?;
+        if let Some(references) = references {
+            let (extensions, headers) = (request.extensions(), request.headers());
+            let source = Source::of_request(extensions, headers, &app.proxies);
+            let (snapshot, record) = (snapshot.clone(), record.clone());
+            let with = move |budget: &Budget| {
+                let one = std::slice::from_ref(&record);
+                let included = Included::of(&snapshot, &references, one, budget);
+                Ok(record_with(&record, &included.map_err(too_costly)?))
+            };
+            let text = app.answers.make(source, with).await?;
+            return Ok(tagged(request.headers(), text));
+        }
     }
     Ok(tagged(request.headers(), Served(record.clone())))
 }
 
-/// Returns the record with those that it refers to, where the query asks for them.
-fn with_references(
+/// Returns the references whose records the query asks for, if it asks for any.
+fn references(
     snapshot: &Snapshot,
     path: &str,
-    record: &Arc<Record>,
     query: &str,
-) -> Result<Option<String>, ApiError> {
+) -> Result<Option<Vec<Reference>>, ApiError> {
     let pairs = pairs(Some(query))?;
     let Some((_, names)) = pairs.iter().find(|(name, _)| name == "include") else {
         return Ok(None);
     };
     let sheet = RecordPath::parse(path).map(|path| path.sheet).unwrap_or_default();
     let sheet = public_sheet(snapshot, &sheet)?;
-    let references = Included::parse(names, &sheet).map_err(refused)?;
-    let included = Included::of(snapshot, &references, std::slice::from_ref(record));
-    Ok(Some(record_with(record, &included)))
+    Included::parse(names, &sheet).map(Some).map_err(refused)
 }
 
 #[cfg(test)]

@@ -27,9 +27,7 @@ pub(super) async fn public(
 ) -> Result<Response, ApiError> {
     let limit = public_limit(query.as_deref())?;
     let view = PublicReloads::of(app.live.ledger().recent(), limit, &snapshot);
-    let body = serde_json::to_vec(&view);
-    let body = body.map_err(|error| ApiError::caused_by(Code::Internal, &error))?;
-    Ok(json::tagged(&headers, body))
+    json::tagged_view(&headers, &view)
 }
 
 fn public_limit(query: Option<&str>) -> Result<usize, ApiError> {

@@ -10,8 +10,9 @@ use headwater_engine::search::{Query, Scope};
 use super::app::App;
 use super::current::Current;
 use super::error::ApiError;
-use super::list::search_failed;
+use super::list::{search_failed, too_costly};
 use super::parameters::{number, pairs, wrong};
+use super::source::Source;
 use super::tag::Tag;
 use super::view::hits;
 use super::{etag, json};
@@ -32,10 +33,11 @@ pub(super) async fn search(
     State(app): State<App>,
     Current(snapshot): Current,
     RawQuery(query): RawQuery,
+    source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let pairs = pairs(query.as_deref())?;
-    let tag = Tag::new("search").asked(&pairs).state(&snapshot).finish();
+    let tag = Tag::new("search").asked(&pairs).records(&snapshot).finish();
     let Search { query, sheets, offset, limit } = Search::parse(pairs)?;
     for sheet in &sheets {
         let known = snapshot.sheet(sheet.as_str()).is_some_and(|sheet| sheet.spec().public);
@@ -46,14 +48,13 @@ pub(super) async fn search(
     if etag::is_known(&headers, &tag) {
         return Ok(json::unchanged(tag));
     }
-    app.blocking
-        .run(move || {
-            let scope = if sheets.is_empty() { Scope::All } else { Scope::Sheets(&sheets) };
-            let found = snapshot.text().search(&query, scope, offset, limit);
-            let found = found.map_err(search_failed)?;
-            Ok(json::told(tag, hits(&snapshot, &found)))
-        })
-        .await
+    let found = app.answers.make(source, move |budget| {
+        let scope = if sheets.is_empty() { Scope::All } else { Scope::Sheets(&sheets) };
+        let found = snapshot.text().search(&query, scope, offset, limit, budget);
+        let text = hits(&snapshot, &found.map_err(search_failed)?, budget);
+        Ok(json::told(tag, text.map_err(too_costly)?))
+    });
+    found.await
 }
 
 impl Search {

@@ -5,8 +5,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap};
 
 use super::app::App;
 use crate::config::TrustedProxies;
@@ -15,7 +15,7 @@ use crate::config::TrustedProxies;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// Whom wrong credentials are counted against: an IPv4 address, or the /64 of an IPv6 address,
+/// Whom wrong credentials and costly requests are counted against: an IPv4 address, or the /64 of an IPv6 address,
 /// which is what one customer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Source(IpAddr);
@@ -39,6 +39,23 @@ impl Source {
             }
         }
         Self::containing(believed)
+    }
+
+    /// Returns the source of a request with these extensions and headers.
+    pub(super) fn of_request(
+        extensions: &Extensions,
+        headers: &HeaderMap,
+        trusted: &TrustedProxies,
+    ) -> Self {
+        // Only a test without a connection has no peer.
+        let peer = extensions.get().map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
+        Self::of(peer, headers, trusted)
+    }
+
+    /// Returns the source of what comes from `address`.
+    #[cfg(test)]
+    pub(super) fn at(address: IpAddr) -> Self {
+        Self::containing(address)
     }
 
     fn containing(address: IpAddr) -> Self {
@@ -71,9 +88,7 @@ impl FromRequestParts<App> for Source {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        // Only a test without a connection has no peer.
-        let peer = parts.extensions.get().map_or(Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
-        Ok(Self::of(peer, &parts.headers, &app.proxies))
+        Ok(Self::of_request(&parts.extensions, &parts.headers, &app.proxies))
     }
 }
 

@@ -3,53 +3,48 @@
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
+use headwater_engine::budget::Budget;
 use serde::Deserialize;
 
 use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
-use super::etag;
 use super::json::{self, Json};
-use super::tag::Tag;
+use super::source::Source;
 use super::view::{ProblemsView, SheetsView, StatusView, lag_seconds};
 
 /// `GET /api/_status`
 pub(super) async fn status(
     State(app): State<App>,
     Current(snapshot): Current,
+    source: Source,
 ) -> Result<Json<StatusView>, ApiError> {
     let status = app.live.engine().ok_or_else(not_ready)?.status();
     let demo = app.demo.is_some();
-    app.blocking.run(move || Ok(Json(StatusView::of(&snapshot, &status, demo)))).await
+    let view = move |_: &Budget| Ok(Json(StatusView::of(&snapshot, &status, demo)));
+    app.answers.make(source, view).await
 }
 
 /// `GET /api/_sheets`
 pub(super) async fn sheets(
     State(app): State<App>,
     Current(snapshot): Current,
+    source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    // The folders that are passed over are no part of the digest.
-    let skipped = snapshot.layout().skipped().iter();
-    let tag = skipped.fold(Tag::new("sheets").state(&snapshot), |tag, name| tag.with(name));
-    let tag = tag.finish();
-    if etag::is_known(&headers, &tag) {
-        return Ok(json::unchanged(tag));
-    }
-    app.blocking.run(move || json::tagged_view(tag, &SheetsView::of(&snapshot))).await
+    let view = move |_: &Budget| json::tagged_view(&headers, &SheetsView::of(&snapshot));
+    app.answers.make(source, view).await
 }
 
 /// `GET /api/_problems`
 pub(super) async fn problems(
     State(app): State<App>,
     Current(snapshot): Current,
+    source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let tag = Tag::new("problems").state(&snapshot).finish();
-    if etag::is_known(&headers, &tag) {
-        return Ok(json::unchanged(tag));
-    }
-    app.blocking.run(move || json::tagged_view(tag, &ProblemsView::of(&snapshot))).await
+    let view = move |_: &Budget| json::tagged_view(&headers, &ProblemsView::of(&snapshot));
+    app.answers.make(source, view).await
 }
 
 /// `GET /health/live`: the process answers.

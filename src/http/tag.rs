@@ -30,16 +30,16 @@ impl Tag {
     /// names the commit.
     pub(super) fn list(self, snapshot: &Snapshot, sheet: &Sheet, query: &ListQuery) -> Self {
         if query.has_text() {
-            return self.state(snapshot).paged(snapshot, query);
+            return self.records(snapshot).paged(snapshot, query);
         }
         let referred = query.include().iter().filter_map(|r| snapshot.sheet(r.sheet.as_str()));
         let tag = referred.fold(self.with(sheet.version()), |tag, to| tag.with(to.version()));
         tag.paged(snapshot, query)
     }
 
-    /// Adds everything: definitions, records and problems.
-    pub(super) fn state(self, snapshot: &Snapshot) -> Self {
-        self.with(snapshot.digest().as_bytes())
+    /// Adds all definitions and records that the public sees.
+    pub(super) fn records(self, snapshot: &Snapshot) -> Self {
+        self.with(snapshot.version())
     }
 
     /// Adds some bytes.

@@ -59,6 +59,7 @@ const WRITE: &[Code] = &[
 const MOMENT: &[Code] = &[
     Code::InvalidQuery,
     Code::InvalidHeader,
+    Code::TooCostly,
     Code::Internal,
     Code::NotReady,
     Code::NotYet,

@@ -16,7 +16,7 @@ pub(super) fn add_paths(offer: &Offer, paths: &mut Map<String, Value>) {
     add(
         "/api/_problems",
         state("problems", "Returns what is wrong with the files", "Problems")
-            .described("Every problem that names no hidden record, and nothing of the files."),
+            .described("Every problem that depends on no hidden record, and nothing of the files."),
     );
     add("/api/_reloads", changes::reloads());
     add("/health/live", text("live", "Says that the process lives", "It does."));

@@ -1,10 +1,11 @@
-//! The costliest queries that a kilobyte holds, against the corpus civic-N.
+//! The costliest queries that a request holds, against the corpus civic-N, and those that are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use headwater_testkit::Upstream;
 use headwater_testkit::corpus::{Civic, civic};
+use reqwest::Method;
 
 use crate::harness::TestServer;
 
@@ -17,8 +18,11 @@ fn people() -> usize {
 /// How often each query is answered.
 const RUNS: usize = 15;
 
-/// The longest path with its query.
+/// The longest path with a text to search for.
 const KILOBYTE: usize = 1024;
+
+/// The longest path of a list, which may have many conditions.
+const LONGEST: usize = 20 * KILOBYTE;
 
 /// Returns the words of the bios, the most frequent first, and the pairs of them that stand side by
 /// side.
@@ -160,13 +164,24 @@ fn queries(words: &[String], pairs: &[String]) -> Vec<(String, String)> {
 /// Returns lists that read fields without an index in every record.
 fn lists(word: &str) -> Vec<(String, String)> {
     let open = "firstName,lastName,fullName,githubLogin,slug,updatedAt,bio,slackHandle";
-    let several = |part: &str, count: usize| vec![part; count].join("&");
-    let alternatives: Vec<String> = (0..100).map(|n| format!("x{n}")).collect();
+    let several = |part: &str| {
+        let each = (0..60).map(|n| part.replace('#', &n.to_string()));
+        each.collect::<Vec<_>>().join("&")
+    };
+    let alternatives: Vec<String> = (0..99).map(|n| format!("x#{n}")).collect();
+    let alternatives = alternatives.join(",");
+    let sixty = several("bio[ne]=x#");
+    let thirty = several(&format!("bio[in]={alternatives},x"));
+    let thirty = thirty.split_inclusive('&').take(30).collect::<String>();
+    let thirty = thirty.trim_end_matches('&').to_owned();
     let queries = [
         ("one field is not", "bio[ne]=x".to_owned()),
         ("one field is above", "bio[gt]=a".to_owned()),
-        ("sixty times not", several("bio[ne]=x", 60)),
-        ("one of a hundred", format!("bio[in]={}", alternatives.join(","))),
+        ("sixty times not", sixty.clone()),
+        ("one of a hundred", format!("bio[in]={alternatives}")),
+        ("thirty times one of a hundred", thirty),
+        ("sixty ranges of an index", several("createdAt[gte]=2000-01-0#")),
+        ("all of it at once", format!("{sixty}&sort={open}&facets={open}&perPage=100")),
         ("a sort", "sort=lastName".to_owned()),
         ("a sort by eight fields", format!("sort={open}")),
         ("a facet of texts", "facets=bio".to_owned()),
@@ -202,17 +217,20 @@ fn no_query_of_a_kilobyte_costs_much() {
         ["/api/_search", "/api/people"]
             .map(|route| (what.clone(), format!("{route}?perPage=100&q={query}")))
     });
-    for (kind, queries) in [("texts", texts.collect()), ("lists", lists(&escaped(&words[0])))] {
+    let lists = lists(&escaped(&words[0]));
+    for (kind, longest, queries) in
+        [("texts", KILOBYTE, texts.collect()), ("lists", LONGEST, lists)]
+    {
         println!("{} {kind}, the costliest:", queries.len());
-        measure(&server, queries).iter().take(12).for_each(|line| println!("{line}"));
+        measure(&server, longest, queries).iter().take(12).for_each(|line| println!("{line}"));
     }
 }
 
 /// Sends each query some times and tells what they cost, the costliest first.
-fn measure(server: &TestServer, queries: Vec<(String, String)>) -> Vec<String> {
+fn measure(server: &TestServer, longest: usize, queries: Vec<(String, String)>) -> Vec<String> {
     let mut told = Vec::new();
     for (what, path) in queries {
-        assert!(path.len() <= KILOBYTE, "{what}: {path}");
+        assert!(path.len() <= longest, "{what}: {path}");
         let before = processor_ms();
         let run = || {
             let begun = Instant::now();
@@ -233,4 +251,32 @@ fn measure(server: &TestServer, queries: Vec<(String, String)>) -> Vec<String> {
         format!("{processor:6.1} ms of a processor, median {median:6.1} ms: {line}")
     };
     told.into_iter().map(line).collect()
+}
+
+#[test]
+fn what_costs_more_than_its_budget_is_refused_and_says_what_it_reads() {
+    let mut upstream = Upstream::new();
+    let long = "1,".repeat(100_000);
+    let mut commit =
+        upstream.commit("long").put("headwater.toml", "[sheets.logs]\nindex = ['n']\n");
+    for n in 0..8 {
+        commit = commit.put(format!("logs/l{n}.toml"), format!("n = {n}\nlines = [{long}]\n"));
+    }
+    commit.push();
+    let budget = [("HEADWATER_QUERY_BUDGET", "1")];
+    let server = TestServer::with(&upstream.url(), &budget);
+    let several = (0..60).map(|n| format!("lines[ne]={}", n + 2)).collect::<Vec<_>>().join("&");
+    for query in [&several, "lines[in]=2,3", "sort=lines", "sort=-n,lines", "facets=n,lines"] {
+        let path = format!("/api/logs?fields=n&{query}");
+        let detail = server.get(&path).problem(422, "too_costly")["detail"].to_string();
+        assert!(detail.contains("`lines`") && !detail.contains("`n`"), "{query}: {detail}");
+    }
+    let lines =
+        server.request(Method::GET, "/api/logs?lines=2").header("accept", "application/x-ndjson");
+    server.send(lines).problem(422, "too_costly");
+    for query in ["n=3", "sort=-n&perPage=1", "facets=n&perPage=1", "n[gte]=2&limit=2"] {
+        assert_eq!(server.get(&format!("/api/logs?fields=n&{query}")).status, 200, "{query}");
+    }
+    let unlimited = TestServer::with(&upstream.url(), &[("HEADWATER_QUERY_BUDGET", "0")]);
+    assert_eq!(unlimited.get(&format!("/api/logs?fields=n&{several}")).json()["total"], 8);
 }

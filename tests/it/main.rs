@@ -20,6 +20,7 @@ mod forges;
 mod full;
 mod harness;
 mod held;
+mod hidden;
 mod history;
 mod imports;
 mod kills;

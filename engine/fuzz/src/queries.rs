@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use headwater_engine::budget::Budget;
 use headwater_engine::language::Language;
 use headwater_engine::load::load;
 use headwater_engine::mirror::{Mirror, MirrorOptions};
@@ -57,7 +58,7 @@ pub fn list(bytes: &[u8]) {
     match ListQuery::parse(&pairs, sheet) {
         Err(problems) => assert!(!problems.is_empty(), "a refusal says why"),
         Ok(query) => {
-            let Ok(page) = query.run(sheet, STATE.text()) else { return };
+            let Ok(page) = query.run(sheet, STATE.text(), &Budget::unlimited()) else { return };
             assert!(page.items.len() <= MAX_PAGE.min(page.total), "{} items", page.items.len());
             for record in &page.items {
                 assert!(STATE.visible("people", record.key.as_str()).is_some(), "it is hidden");
@@ -72,7 +73,9 @@ pub fn list(bytes: &[u8]) {
 pub fn search(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(query) = Query::parse(text) else { return };
-    let Ok(hits) = STATE.text().search(&query, Scope::All, 0, 10) else { return };
+    let Ok(hits) = STATE.text().search(&query, Scope::All, 0, 10, &Budget::unlimited()) else {
+        return;
+    };
     assert!(hits.hits.len() <= 10 && hits.hits.len() as u64 <= hits.total, "{} hits", hits.total);
     for pair in hits.hits.windows(2) {
         assert!(pair[0].score >= pair[1].score, "the best comes first");

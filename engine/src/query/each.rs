@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::budget::Budget;
 use crate::id::Key;
 use crate::query::found::shown;
 use crate::query::order::Order;
@@ -15,8 +16,8 @@ const CHUNK: usize = 256;
 
 /// The records of a list in its order, from one state.
 ///
-/// Where the whole sheet is walked by key it holds a few of them at a time. Where an index, a text
-/// or a sort decides, it holds a pointer to each that is left; their values are the sheet's.
+/// Where the whole sheet is walked by key it holds a few of them at a time. Where conditions, a text
+/// or a sort decide, it holds a pointer to each that is left; their values are the sheet's.
 #[derive(Debug)]
 pub struct Each {
     ready: std::vec::IntoIter<Arc<Record>>,
@@ -27,7 +28,6 @@ pub struct Each {
 #[derive(Debug)]
 struct Walk {
     sheet: Arc<Sheet>,
-    query: ListQuery,
     after: Option<Key>,
 }
 
@@ -35,23 +35,29 @@ impl ListQuery {
     /// Returns every record of the list, whatever part its parameters ask for: in the order that
     /// was asked for, else by key, also where words are searched.
     ///
+    /// Which records these are is known when it returns: what comes behind costs no more than
+    /// writing them.
+    ///
     /// # Errors
     ///
     /// As [`ListQuery::run`].
-    pub fn each(mut self, sheet: Arc<Sheet>, text: &TextIndex) -> Result<Each, SearchError> {
+    pub fn each(
+        mut self,
+        sheet: Arc<Sheet>,
+        text: &TextIndex,
+        budget: &Budget,
+    ) -> Result<Each, SearchError> {
         if self.order == Order::Score {
             self.order = Order::Key;
         }
-        let is_narrowed = self.filters.iter().any(|filter| {
-            sheet.index(filter.field.as_str()).is_some() && filter.ranges().is_some()
-        });
-        if self.order == Order::Key && self.text.is_none() && !is_narrowed && sheet.shown() > 0 {
-            let rest = Some(Walk { sheet, query: self, after: None });
+        let is_whole = self.filters.is_empty() && self.text.is_none();
+        if self.order == Order::Key && is_whole && sheet.shown() > 0 {
+            let rest = Some(Walk { sheet, after: None });
             return Ok(Each { ready: Vec::new().into_iter(), rest });
         }
         self.facets.clear();
         let page = Self { paging: Paging::Page { page: 1, per_page: sheet.len().max(1) }, ..self };
-        Ok(Each { ready: page.run(&sheet, text)?.items.into_iter(), rest: None })
+        Ok(Each { ready: page.run(&sheet, text, budget)?.items.into_iter(), rest: None })
     }
 }
 
@@ -63,9 +69,8 @@ impl Iterator for Each {
             return Some(record);
         }
         let walk = self.rest.as_mut()?;
-        let passes = |record: &&Arc<Record>| walk.query.admits(&record.value);
-        let found = shown(&walk.sheet, walk.after.as_ref()).filter(passes);
-        let chunk: Vec<_> = found.take(CHUNK).cloned().collect();
+        let shown = shown(&walk.sheet, walk.after.as_ref());
+        let chunk: Vec<_> = shown.take(CHUNK).cloned().collect();
         walk.after = chunk.last().map(|record| record.key.clone());
         if chunk.len() < CHUNK {
             self.rest = None;

@@ -1,14 +1,19 @@
 //! Counts of the values of a field.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt as _};
+use smallvec::SmallVec;
+
+use crate::budget::{Budget, STEP};
 use crate::id::Key;
-use crate::index::{self, FieldIndex, Postings};
+use crate::index::{FieldIndex, Postings};
+use crate::query::found::reading;
 use crate::query::ranges::Entry;
 use crate::record::Record;
-use crate::scalar::Scalar;
-use crate::value::FieldPath;
+use crate::scalar::{Scalar, Stored};
+use crate::value::{FieldPath, Paths};
 
 /// The most values that a facet names.
 const MAX_VALUES: usize = 100;
@@ -22,15 +27,19 @@ pub struct Facet {
     pub values: Vec<(Scalar, usize)>,
 }
 
-/// Counts by reading the records.
+/// Counts several fields by reading the records, each once.
 pub(crate) fn of_records<'a>(
-    field: &FieldPath,
+    fields: &[&FieldPath],
     records: impl Iterator<Item = &'a Arc<Record>>,
-) -> Facet {
-    let counts = count(field, records);
-    let mut counts: Vec<_> = counts.iter().map(|(scalar, count)| (scalar, *count)).collect();
-    counts.sort_unstable();
-    most_frequent(field, counts)
+    budget: &Budget,
+) -> Vec<Facet> {
+    let counts = count(fields, records, budget);
+    let facets = fields.iter().zip(counts).map(|(field, counts)| {
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_unstable();
+        most_frequent(field, counts, |stored| stored.to_scalar())
+    });
+    facets.collect()
 }
 
 /// Takes the counts of all records from these entries of an index, and those of `hidden` away
@@ -39,11 +48,13 @@ pub(crate) fn of_entries<'a>(
     field: &FieldPath,
     entries: impl Iterator<Item = Entry<'a>>,
     hidden: impl Iterator<Item = &'a Arc<Record>>,
+    budget: &Budget,
 ) -> Facet {
-    let hidden = count(field, hidden);
-    let hidden = |scalar: &Scalar| hidden.get(scalar).copied().unwrap_or_default();
+    let hidden = count(&[field], hidden, budget).pop().unwrap_or_default();
+    let hidden = |scalar: &Scalar| hidden.get(&Stored::from(scalar)).copied().unwrap_or_default();
+    let entries = entries.take_while(|_| budget.spend(STEP));
     let counts = entries.map(|(scalar, keys)| (scalar, keys.len().saturating_sub(hidden(scalar))));
-    most_frequent(field, counts.collect())
+    most_frequent(field, counts.collect(), |scalar: &&Scalar| (*scalar).clone())
 }
 
 /// Counts the `total` records of a list in an index whose every record holds one value: what holds
@@ -58,40 +69,61 @@ pub(crate) fn of_rest(
     let mut rest = total;
     let counts = index.values().filter(|(scalar, _)| *scalar != commonest).map(|(scalar, keys)| {
         let count = keys.iter().filter(|key| admits(key)).count();
-        rest -= count;
+        rest = rest.saturating_sub(count);
         (scalar, count)
     });
     let mut counts: Vec<_> = counts.collect();
     counts.push((commonest, rest));
     counts.sort_unstable();
-    most_frequent(field, counts)
+    most_frequent(field, counts, |scalar| (*scalar).clone())
 }
 
 /// Counts what `index` and `keys` have in common.
-pub(crate) fn of_keys(field: &FieldPath, index: &FieldIndex, keys: &HashSet<&Key>) -> Facet {
-    let common = |holders: &Postings| holders.iter().filter(|key| keys.contains(key)).count();
+pub(crate) fn of_keys(
+    field: &FieldPath,
+    index: &FieldIndex,
+    keys: &HashSet<&Key>,
+    budget: &Budget,
+) -> Facet {
+    let common = |holders: &Postings| {
+        let holders = holders.iter().take_while(|_| budget.spend(STEP));
+        holders.filter(|key| keys.contains(key)).count()
+    };
     let counts = index.values().map(|(scalar, holders)| (scalar, common(holders)));
-    most_frequent(field, counts.collect())
+    most_frequent(field, counts.collect(), |scalar: &&Scalar| (*scalar).clone())
 }
 
 /// Cuts off what is not among the most frequent. `counts` is in the order of the values.
-fn most_frequent(field: &FieldPath, mut counts: Vec<(&Scalar, usize)>) -> Facet {
+fn most_frequent<T>(
+    field: &FieldPath,
+    mut counts: Vec<(T, usize)>,
+    told: impl Fn(&T) -> Scalar,
+) -> Facet {
     counts.retain(|(_, count)| *count > 0);
     // The sort is stable.
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts.truncate(MAX_VALUES);
-    let values = counts.into_iter().map(|(scalar, count)| (scalar.clone(), count)).collect();
+    let values = counts.iter().map(|(value, count)| (told(value), *count)).collect();
     Facet { field: field.clone(), values }
 }
 
+/// Counts the values of each of `fields`. A record counts once for a value that it holds twice.
 fn count<'a>(
-    field: &FieldPath,
+    fields: &[&FieldPath],
     records: impl Iterator<Item = &'a Arc<Record>>,
-) -> HashMap<Scalar, usize> {
-    let mut counts = HashMap::new();
-    for record in records {
-        for scalar in index::scalars(&record.value, field) {
-            *counts.entry(scalar).or_default() += 1;
+    budget: &Budget,
+) -> Vec<HashMap<Stored<'a>, usize>> {
+    let paths = Paths::new(fields.iter().copied());
+    let mut counts: Vec<_> = fields.iter().map(|_| HashMap::new()).collect();
+    let mut held: Vec<SmallVec<[Stored<'a>; 1]>> = vec![SmallVec::new(); fields.len()];
+    for record in records.take_while(|record| budget.spend(reading(record))) {
+        paths.visit(&record.value, &mut |place, json| held[place].extend(Stored::read(json)));
+        for (counts, held) in counts.iter_mut().zip(&mut held) {
+            held.sort_unstable();
+            held.dedup();
+            for stored in held.drain(..) {
+                *counts.entry(stored).or_default() += 1;
+            }
         }
     }
     counts

@@ -1,11 +1,10 @@
 //! Conditions on a field.
 
-use std::cmp::Ordering;
 use std::ops::Bound;
 
-use crate::query::ranges::Ranges;
+use crate::query::ranges::{Range, Ranges};
 use crate::scalar::{Moment, Number, Scalar};
-use crate::value::{FieldPath, Json, Kind, Value};
+use crate::value::FieldPath;
 
 /// A condition that every listed record fulfils.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,17 +39,6 @@ pub(crate) enum Side {
     UpTo,
 }
 
-impl Side {
-    fn admits(self, order: Ordering) -> bool {
-        match self {
-            Self::Above => order.is_gt(),
-            Self::From => order.is_ge(),
-            Self::Below => order.is_lt(),
-            Self::UpTo => order.is_le(),
-        }
-    }
-}
-
 /// A value as the query string spells it. It takes the kind of what it is compared with: `30` is
 /// the number to numbers and the string to strings. Moments are compared with moments alone.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,31 +65,6 @@ impl Literal {
         Self { text: text.into(), number, boolean, moment, pivot }
     }
 
-    fn is(&self, stored: Json<'_>) -> bool {
-        self.compare(stored, self.moment) == Some(Ordering::Equal)
-    }
-
-    fn admits(&self, side: Side, stored: Json<'_>) -> bool {
-        self.compare(stored, self.pivot).is_some_and(|order| side.admits(order))
-    }
-
-    /// Compares a stored value with the literal read as that kind, and as `moment` where that is
-    /// one; `None` where it has no such reading.
-    fn compare(&self, stored: Json<'_>, moment: Option<Moment>) -> Option<Ordering> {
-        match stored.kind() {
-            Kind::String => {
-                let text = stored.as_string()?;
-                match Moment::parse(&text) {
-                    Some(stored) => Some(stored.cmp(&moment?)),
-                    None => self.moment.is_none().then(|| (*text).cmp(&*self.text)),
-                }
-            }
-            Kind::Number => Some(Number::parse(stored.text())?.cmp(&self.number?)),
-            Kind::Bool => Some((stored.text() == "true").cmp(&self.boolean?)),
-            Kind::Null | Kind::Array | Kind::Object => None,
-        }
-    }
-
     /// Returns the ranges of the values that it is equal to.
     fn equals(&self) -> impl Iterator<Item = Range> {
         let point = |scalar: Scalar| (Bound::Included(scalar.clone()), Bound::Included(scalar));
@@ -125,35 +88,22 @@ impl Literal {
     }
 }
 
-/// Where a range begins and where it ends.
-type Range = (Bound<Scalar>, Bound<Scalar>);
-
 impl Filter {
-    /// Says whether a record with this value passes. Linear in the text of the value.
-    pub(crate) fn passes(&self, value: &Value) -> bool {
-        let any = |test: &dyn Fn(Json<'_>) -> bool| {
-            let mut found = false;
-            value.visit(&self.field, &mut |json| found = found || test(json));
-            found
-        };
+    /// Returns the values that it is about: a record passes if it holds one of them, or none where
+    /// the filter [is negated](Self::is_negated).
+    pub(crate) fn values(&self) -> Ranges {
         match &self.test {
-            Test::Any(literals) => any(&|json| literals.iter().any(|literal| literal.is(json))),
-            Test::Not(literal) => !any(&|json| literal.is(json)),
-            Test::Side(side, literal) => any(&|json| literal.admits(*side, json)),
-            Test::Exists(wanted) => any(&|json| json.kind() != Kind::Null) == *wanted,
+            Test::Any(literals) => Ranges::apart(literals.iter().flat_map(Literal::equals)),
+            Test::Not(literal) => Ranges::apart(literal.equals()),
+            // In the order of their kinds.
+            Test::Side(side, literal) => literal.side(*side).collect(),
+            Test::Exists(_) => Ranges::all(),
         }
     }
 
-    /// Returns the values that let a record pass: it passes if and only if it holds one of them.
-    /// Returns `None` where an index does not help.
-    pub(crate) fn ranges(&self) -> Option<Ranges> {
-        match &self.test {
-            Test::Any(literals) => Some(Ranges::apart(literals.iter().flat_map(Literal::equals))),
-            // In the order of their kinds.
-            Test::Side(side, literal) => Some(literal.side(*side).collect()),
-            Test::Exists(true) => Some(Ranges::all()),
-            Test::Exists(false) | Test::Not(_) => None,
-        }
+    /// Says whether records pass that hold none of the values. An index does not help to find them.
+    pub(crate) fn is_negated(&self) -> bool {
+        matches!(self.test, Test::Not(_) | Test::Exists(false))
     }
 }
 

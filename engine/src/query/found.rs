@@ -1,14 +1,17 @@
 //! Which records are in a list.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::budget::{Budget, STEP};
 use crate::id::Key;
 use crate::index::{FieldIndex, Postings};
 use crate::query::filter::Filter;
 use crate::query::ranges::Ranges;
+use crate::query::sieve::Sieve;
 use crate::query::{ListQuery, first};
 use crate::record::Record;
 use crate::sheet::Sheet;
@@ -33,18 +36,20 @@ pub(crate) enum Found<'q, 'a> {
 /// What the filters over one indexed field demand: a value in these ranges.
 pub(crate) struct Condition<'q, 'a> {
     filters: Vec<&'q Filter>,
+    /// The same for reading, when that is first needed.
+    sieve: OnceCell<Sieve>,
     index: &'a FieldIndex,
     pub(crate) ranges: Ranges,
 }
 
 /// Tells whether a record whose key is known to be in the sheet is in the list.
-pub(crate) enum Membership<'q, 'a> {
+pub(crate) enum Membership<'a> {
     /// Every record that is shown.
     Shown,
     /// Those in one of these postings.
     Postings(SmallVec<[&'a Postings; FEW]>),
     /// Those whose values pass.
-    Reading(Vec<&'q Filter>),
+    Reading(Sieve),
     /// These.
     Set(HashSet<&'a Key>),
 }
@@ -56,6 +61,7 @@ impl<'q, 'a> Found<'q, 'a> {
         query: &'q ListQuery,
         sheet: &'a Sheet,
         matched: Option<Vec<(&'a Key, f32)>>,
+        budget: &Budget,
     ) -> Self {
         if sheet.shown() == 0 {
             return Self::These(Vec::new());
@@ -64,38 +70,47 @@ impl<'q, 'a> Found<'q, 'a> {
         if matched.is_none()
             && read.is_empty()
             && conditions.len() == 1
-            && let Some(total) = conditions[0].count(sheet)
+            && let Some(total) = conditions[0].count(sheet, budget)
         {
             return Self::Held(conditions.remove(0), total);
         }
         if conditions.len() > 1 {
-            conditions.sort_by_cached_key(Condition::size);
+            conditions.sort_by_cached_key(|condition| condition.size(budget));
         }
         let mut conditions = conditions.into_iter();
         let mut found: Vec<(&Key, f32)> = if let Some(matched) = matched {
             // Only records that are shown are in the text index.
             matched
         } else if let Some(narrowest) = conditions.next() {
-            narrowest.shown_keys(sheet).map(|key| (key, 0.0)).collect()
+            narrowest.shown_keys(sheet, budget).map(|key| (key, 0.0)).collect()
         } else if read.is_empty() {
             return Self::All;
         } else {
-            let shown = shown(sheet, None).filter(|record| passes_all(&read, record));
-            return Self::These(shown.map(|record| (&record.key, 0.0)).collect());
+            let sieve = Sieve::new(read);
+            let shown = shown(sheet, None).take_while(|record| budget.spend(reading(record)));
+            let passing = shown.filter(|record| sieve.passes(&record.value));
+            return Self::These(passing.map(|record| (&record.key, 0.0)).collect());
         };
         for condition in conditions {
             if let Some(postings) = condition.few_postings() {
-                found.retain(|(key, _)| postings.iter().any(|keys| keys.contains(key)));
-            } else if condition.size() < found.len() * READING {
-                let keys: HashSet<&Key> = condition.keys().into_iter().collect();
-                found.retain(|(key, _)| keys.contains(key));
+                found.retain(|(key, _)| {
+                    budget.spend(STEP * READING) && postings.iter().any(|keys| keys.contains(key))
+                });
+            } else if condition.size(budget) < found.len() * READING {
+                let keys: HashSet<&Key> = condition.keys(budget).into_iter().collect();
+                found.retain(|(key, _)| budget.spend(STEP) && keys.contains(key));
             } else {
                 read.extend(condition.filters);
             }
         }
         if !read.is_empty() {
-            let record = |key: &Key| sheet.record(key.as_str());
-            found.retain(|(key, _)| record(key).is_some_and(|record| passes_all(&read, record)));
+            let sieve = Sieve::new(read);
+            found.retain(|(key, _)| {
+                let record = sheet.record(key.as_str());
+                record.is_some_and(|record| {
+                    budget.spend(reading(record)) && sieve.passes(&record.value)
+                })
+            });
         }
         Self::These(found)
     }
@@ -113,18 +128,23 @@ impl<'q, 'a> Found<'q, 'a> {
     pub(crate) fn records<'s>(
         &'s self,
         sheet: &'a Sheet,
+        budget: &'s Budget,
     ) -> Box<dyn Iterator<Item = &'a Arc<Record>> + 's> {
         match self {
             Self::All => shown(sheet, None),
-            _ => Box::new(self.keys(sheet).filter_map(|key| sheet.record(key.as_str()))),
+            _ => Box::new(self.keys(sheet, budget).filter_map(|key| sheet.record(key.as_str()))),
         }
     }
 
     /// Returns their keys in no particular order.
-    pub(crate) fn keys<'s>(&'s self, sheet: &'a Sheet) -> Box<dyn Iterator<Item = &'a Key> + 's> {
+    pub(crate) fn keys<'s>(
+        &'s self,
+        sheet: &'a Sheet,
+        budget: &'s Budget,
+    ) -> Box<dyn Iterator<Item = &'a Key> + 's> {
         match self {
             Self::All => Box::new(shown(sheet, None).map(|record| &record.key)),
-            Self::Held(condition, _) => Box::new(condition.shown_keys(sheet)),
+            Self::Held(condition, _) => Box::new(condition.shown_keys(sheet, budget)),
             Self::These(found) => Box::new(found.iter().map(|(key, _)| *key)),
         }
     }
@@ -136,25 +156,31 @@ impl<'q, 'a> Found<'q, 'a> {
         after: Option<&Key>,
         offset: usize,
         limit: usize,
+        budget: &Budget,
     ) -> Vec<&'a Arc<Record>> {
         let wanted = offset.saturating_add(limit);
         let record = |key: &Key| sheet.record(key.as_str());
         match self {
-            Self::All => shown(sheet, after).skip(offset).take(limit).collect(),
+            Self::All => {
+                let shown = shown(sheet, after).take_while(|_| budget.spend(STEP));
+                shown.skip(offset).take(limit).collect()
+            }
             Self::Held(condition, total) => {
                 let mut entries = condition.ranges.entries(condition.index);
                 let (first, second) = (entries.next(), entries.next());
                 if let (Some((_, keys)), None) = (first, second) {
-                    let shown = keys.behind(after).filter(|key| !sheet.hidden().contains(*key));
+                    let keys = keys.behind(after).take_while(|_| budget.spend(STEP));
+                    let shown = keys.filter(|key| !sheet.hidden().contains(*key));
                     return shown.skip(offset).take(limit).filter_map(record).collect();
                 }
                 // Of the records on the way, one in `shown / total` is wanted.
                 let steps = wanted as u128 * sheet.shown() as u128 / (*total).max(1) as u128;
                 if steps * (READING as u128) < *total as u128 {
-                    let passing = shown(sheet, after).filter(|record| condition.admits(record));
+                    let shown = shown(sheet, after).take_while(|r| budget.spend(reading(r)));
+                    let passing = shown.filter(|record| condition.admits(record));
                     return passing.skip(offset).take(limit).collect();
                 }
-                part(condition.shown_keys(sheet), after, offset, wanted)
+                part(condition.shown_keys(sheet, budget), after, offset, wanted)
                     .filter_map(record)
                     .collect()
             }
@@ -167,36 +193,34 @@ impl<'q, 'a> Found<'q, 'a> {
 
     /// Returns a test for records of the sheet that hold `walked`, a field whose own filters they
     /// are known to pass.
-    pub(crate) fn membership(
-        &self,
-        query: &'q ListQuery,
-        walked: &FieldPath,
-    ) -> Membership<'q, 'a> {
+    pub(crate) fn membership(&self, query: &'q ListQuery, walked: &FieldPath) -> Membership<'a> {
         match self {
             Self::All => Membership::Shown,
             Self::Held(condition, _) if condition.is_over(walked) => Membership::Shown,
             Self::Held(condition, _) => match condition.few_postings() {
                 Some(postings) => Membership::Postings(postings),
-                None => Membership::Reading(condition.filters.clone()),
+                None => Membership::Reading(Sieve::new(condition.filters.iter().copied())),
             },
             Self::These(_) if query.text.is_none() => {
-                Membership::Reading(query.filters.iter().collect())
+                Membership::Reading(Sieve::new(&query.filters))
             }
             Self::These(found) => Membership::Set(found.iter().map(|(key, _)| *key).collect()),
         }
     }
 }
 
-impl Membership<'_, '_> {
-    pub(crate) fn admits(&self, sheet: &Sheet, key: &Key) -> bool {
-        let admitted = match self {
-            Self::Shown => true,
-            Self::Postings(postings) => postings.iter().any(|keys| keys.contains(key)),
-            Self::Reading(filters) => {
-                sheet.record(key.as_str()).is_some_and(|record| passes_all(filters, record))
-            }
-            Self::Set(keys) => return keys.contains(key),
-        };
+impl Membership<'_> {
+    /// Says whether the record is in the list. Where the budget is used up, none is.
+    pub(crate) fn admits(&self, sheet: &Sheet, key: &Key, budget: &Budget) -> bool {
+        let admitted = budget.spend(STEP)
+            && match self {
+                Self::Shown => true,
+                Self::Postings(postings) => postings.iter().any(|keys| keys.contains(key)),
+                Self::Reading(sieve) => sheet.record(key.as_str()).is_some_and(|record| {
+                    budget.spend(reading(record)) && sieve.passes(&record.value)
+                }),
+                Self::Set(keys) => return keys.contains(key),
+            };
         admitted && !sheet.hidden().contains(key)
     }
 }
@@ -209,10 +233,11 @@ fn conditions<'q, 'a>(
     let (mut conditions, mut read) = (Vec::<Condition<'q, 'a>>::new(), Vec::new());
     for filter in &query.filters {
         let index = sheet.index(filter.field.as_str());
-        let Some((index, ranges)) = index.zip(filter.ranges()) else {
+        let Some(index) = index.filter(|_| !filter.is_negated()) else {
             read.push(filter);
             continue;
         };
+        let ranges = filter.values();
         let same = conditions.iter_mut().find(|other| other.is_over(&filter.field));
         match same {
             // One value must pass both. Of several values, each may pass one.
@@ -222,7 +247,8 @@ fn conditions<'q, 'a>(
             }
             _ => {
                 let filters = vec![filter];
-                conditions.push(Condition { filters, index, ranges });
+                let sieve = OnceCell::new();
+                conditions.push(Condition { filters, sieve, index, ranges });
             }
         }
     }
@@ -237,26 +263,29 @@ impl<'a> Condition<'_, 'a> {
 
     /// Says whether a record fulfils it, by reading the record.
     fn admits(&self, record: &Record) -> bool {
-        passes_all(&self.filters, record)
+        let sieve = self.sieve.get_or_init(|| Sieve::new(self.filters.iter().copied()));
+        sieve.passes(&record.value)
     }
 
     /// Returns how many records hold one of the values; one that holds several counts for each.
-    fn size(&self) -> usize {
-        self.ranges.entries(self.index).map(|(_, keys)| keys.len()).sum()
+    fn size(&self, budget: &Budget) -> usize {
+        let entries = self.ranges.entries(self.index).take_while(|_| budget.spend(STEP));
+        entries.map(|(_, keys)| keys.len()).sum()
     }
 
     /// Returns how many shown records fulfil it, where that can be told without gathering them.
-    fn count(&self, sheet: &Sheet) -> Option<usize> {
+    fn count(&self, sheet: &Sheet, budget: &Budget) -> Option<usize> {
         let several = self.ranges.entries(self.index).nth(1).is_some();
         if several && self.index.multi_valued() > 0 {
             return None;
         }
-        let (size, hidden) = (self.size(), sheet.hidden());
+        let (size, hidden) = (self.size(budget), sheet.hidden());
         if hidden.len() * READING > size {
             return None;
         }
         let hidden = hidden.iter().filter_map(|key| sheet.record(key.as_str()));
-        Some(size - hidden.filter(|record| self.admits(record)).count())
+        let hidden = hidden.take_while(|record| budget.spend(reading(record)));
+        Some(size.saturating_sub(hidden.filter(|record| self.admits(record)).count()))
     }
 
     /// Returns the postings of its values where they are few.
@@ -267,9 +296,9 @@ impl<'a> Condition<'_, 'a> {
     }
 
     /// Returns the keys of the records that hold one of the values, each once.
-    fn keys(&self) -> Vec<&'a Key> {
+    fn keys(&self, budget: &Budget) -> Vec<&'a Key> {
         let keys = self.ranges.entries(self.index).flat_map(|(_, keys)| keys);
-        let mut keys: Vec<&Key> = keys.collect();
+        let mut keys: Vec<&Key> = keys.take_while(|_| budget.spend(STEP)).collect();
         if self.index.multi_valued() > 0 {
             keys.sort_unstable();
             keys.dedup();
@@ -277,14 +306,19 @@ impl<'a> Condition<'_, 'a> {
         keys
     }
 
-    fn shown_keys(&self, sheet: &'a Sheet) -> impl Iterator<Item = &'a Key> + use<'a> {
+    fn shown_keys(
+        &self,
+        sheet: &'a Sheet,
+        budget: &Budget,
+    ) -> impl Iterator<Item = &'a Key> + use<'a> {
         let hidden = sheet.hidden();
-        self.keys().into_iter().filter(|key| !hidden.contains(*key))
+        self.keys(budget).into_iter().filter(|key| !hidden.contains(*key))
     }
 }
 
-fn passes_all(filters: &[&Filter], record: &Record) -> bool {
-    filters.iter().all(|filter| filter.passes(&record.value))
+/// Returns what it costs to read a record.
+pub(crate) fn reading(record: &Record) -> usize {
+    STEP * READING + record.value.as_str().len()
 }
 
 /// Returns the keys behind `after` in order, from place `offset` to place `wanted`.

@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::budget::{Budget, STEP, TooCostly};
 use crate::id::{Key, SheetName};
-use crate::index::scalars;
 use crate::layout::Reference;
+use crate::query::found::{READING, reading};
 use crate::query::parse::MAX_FIELDS;
 use crate::query::{MAX_PAGE, QueryProblem};
 use crate::record::Record;
+use crate::scalar::{Scalar, Stored};
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
+use crate::value::Paths;
 
 /// The most records that are shown beside a list: all that a page refers to, unless lists of
 /// references make it more.
@@ -56,26 +59,55 @@ impl Included {
     /// records with a value that is not unique it is the first by key.
     ///
     /// Costs a lookup for each reference.
-    pub fn of(snapshot: &Snapshot, references: &[Reference], records: &[Arc<Record>]) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`TooCostly`] where `budget` is used up.
+    pub fn of(
+        snapshot: &Snapshot,
+        references: &[Reference],
+        records: &[Arc<Record>],
+        budget: &Budget,
+    ) -> Result<Self, TooCostly> {
         let (mut included, mut count) = (Self::default(), 0);
-        for reference in references {
+        for (reference, values) in references.iter().zip(values(references, records, budget)) {
             let Some(sheet) = snapshot.sheet(reference.sheet.as_str()) else { continue };
             let found = included.records.entry(reference.sheet.clone()).or_default();
-            let values = records.iter().flat_map(|r| scalars(&r.value, &reference.field));
-            for value in values {
+            for value in values.into_iter().take_while(|_| budget.spend(STEP * READING)) {
                 let mut named = sheet.named(reference.target.as_ref(), &value);
-                let Some(record) = named.find(|record| sheet.shows(record)) else { continue };
+                let Some(record) = named.find(|record| budget.spend(STEP) && sheet.shows(record))
+                else {
+                    continue;
+                };
                 if found.contains_key(&record.key) {
                     continue;
                 }
                 if count == MAX_INCLUDED {
                     included.is_cut = true;
-                    return included;
+                    return budget.check().map(|()| included);
                 }
                 found.insert(record.key.clone(), record.clone());
                 count += 1;
             }
         }
-        included
+        budget.check()?;
+        Ok(included)
     }
+}
+
+/// Returns what each of `references` is in the records, which are read once for all of them: in the
+/// order of the records, and there of the values.
+fn values(references: &[Reference], records: &[Arc<Record>], budget: &Budget) -> Vec<Vec<Scalar>> {
+    let paths = Paths::new(references.iter().map(|reference| &reference.field));
+    let mut all = vec![Vec::new(); references.len()];
+    for record in records.iter().take_while(|record| budget.spend(reading(record))) {
+        let mut held = vec![Vec::new(); references.len()];
+        paths.visit(&record.value, &mut |place, json| held[place].extend(Stored::read(json)));
+        for (all, mut held) in all.iter_mut().zip(held) {
+            held.sort_unstable();
+            held.dedup();
+            all.extend(held.iter().map(Stored::to_scalar));
+        }
+    }
+    all
 }

@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use crate::query::cursor;
 use crate::query::filter::{Filter, Literal, Side, Test};
@@ -15,7 +16,7 @@ use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
 /// The most conditions of one list.
-const MAX_FILTERS: usize = 64;
+pub(crate) const MAX_FILTERS: usize = 64;
 /// The most alternatives of one condition.
 const MAX_ALTERNATIVES: usize = 100;
 /// The most fields to sort by, to count, or to show.
@@ -37,7 +38,7 @@ impl ListQuery {
     pub fn parse(pairs: &[(String, String)], sheet: &Sheet) -> Result<Self, Vec<QueryProblem>> {
         let mut parser = Parser { sheet, declared: OnceCell::new(), problems: Vec::new() };
         let mut given = Given::default();
-        let mut filters = Vec::new();
+        let mut filters: Vec<Filter> = Vec::new();
         for (name, value) in pairs {
             match given.slot(name) {
                 Some(slot @ None) => *slot = Some(value),
@@ -48,6 +49,7 @@ impl ListQuery {
         if filters.len() > MAX_FILTERS {
             parser.problem("", format!("there are more than {MAX_FILTERS} conditions"));
         }
+        let filters = each_once(filters);
         let text = given.q.filter(|text| !text.trim().is_empty());
         let text = text.and_then(|text| {
             let parsed = search::Query::parse(text);
@@ -66,8 +68,20 @@ impl ListQuery {
             return Err(parser.problems);
         }
         let fields = fields.map(|fields| Projection::new(&fields));
-        Ok(Self { filters, text, order, facets, paging, fields, include })
+        let sieve = OnceLock::new();
+        Ok(Self { filters, sieve, text, order, facets, paging, fields, include })
     }
+}
+
+/// Leaves out conditions that are there already.
+fn each_once(filters: Vec<Filter>) -> Vec<Filter> {
+    let mut all: Vec<Filter> = Vec::with_capacity(filters.len());
+    for filter in filters {
+        if !all.contains(&filter) {
+            all.push(filter);
+        }
+    }
+    all
 }
 
 /// The parameters that are no filters.
@@ -205,7 +219,7 @@ impl Parser<'_> {
             }
         }
         self.limit_fields("sort", fields.len());
-        Order::Fields(fields)
+        Order::Fields(fields.into_iter().collect())
     }
 
     fn paging(&mut self, given: &Given<'_>, order: &Order) -> Paging {

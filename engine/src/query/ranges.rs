@@ -12,7 +12,7 @@ use crate::scalar::Scalar;
 pub(crate) type Entry<'a> = (&'a Scalar, &'a Postings);
 
 /// Where a range begins and where it ends.
-type Range = (Bound<Scalar>, Bound<Scalar>);
+pub(crate) type Range = (Bound<Scalar>, Bound<Scalar>);
 
 /// Ranges of values, in order and apart from each other.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +39,11 @@ impl Ranges {
         ranges.sort_unstable_by(|a, b| compare_begins(&a.0, &b.0));
         ranges.dedup();
         ranges.into_iter().collect()
+    }
+
+    /// Returns where each of them begins and ends, in order.
+    pub(crate) fn bounds(&self) -> impl Iterator<Item = &Range> {
+        self.0.iter()
     }
 
     /// Returns the values that are in both. Linear in the ranges of both.

@@ -5,14 +5,15 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::budget::{Budget, STEP};
 use crate::id::Key;
 use crate::index::FieldIndex;
 use crate::query::facets::{self, Facet};
-use crate::query::found::{Found, READING};
-use crate::query::order::{self, Order, Position, SortField, SortValues};
+use crate::query::found::{Found, READING, reading};
+use crate::query::order::{Order, Position, SortFields, SortValues, StoredValues};
 use crate::query::{After, ListQuery, Page, Paging, cursor, first};
 use crate::record::Record;
-use crate::scalar::{Number, Scalar};
+use crate::scalar::{Number, Scalar, Stored};
 use crate::search::{Hit, Scope, SearchError, TextIndex};
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
@@ -28,24 +29,34 @@ impl ListQuery {
     ///
     /// # Errors
     ///
-    /// [`SearchError::Query`] where prefixes and typos in `q` stand for too many words.
-    pub fn run(&self, sheet: &Sheet, text: &TextIndex) -> Result<Page, SearchError> {
-        if let Some(page) = self.best_page(sheet, text)? {
+    /// [`SearchError::Query`] where prefixes and typos in `q` stand for too many words;
+    /// [`SearchError::TooCostly`] where `budget` is used up.
+    pub fn run(
+        &self,
+        sheet: &Sheet,
+        text: &TextIndex,
+        budget: &Budget,
+    ) -> Result<Page, SearchError> {
+        if let Some(page) = self.best_page(sheet, text, budget)? {
             return Ok(page);
         }
         let (mut matched, mut corrections) = (None, Vec::new());
         if let Some(words) = &self.text {
-            let matches = text.matches(words, &sheet.spec().name)?;
+            let matches = text.matches(words, &sheet.spec().name, budget)?;
             matched = Some(matches.documents);
             corrections = matches.readings.into_corrections();
         }
-        let found = Found::by(self, sheet, matched);
+        let found = Found::by(self, sheet, matched, budget);
+        budget.check()?;
         let (offset, limit, after) = match &self.paging {
             Paging::Page { page, per_page } => (offset(*page, *per_page), *per_page, None),
             Paging::Cursor { limit, after } => (0, *limit, after.as_ref()),
         };
         let after = after.map(|After(at)| at);
-        let list = List { query: self, sheet, found: &found, after, keys: OnceCell::new() };
+        let values = after.map(Position::stored).unwrap_or_default();
+        let after = after.map(|after| Behind { values, key: &after.key });
+        let keys = OnceCell::new();
+        let list = List { query: self, sheet, found: &found, after, budget, keys };
         // One more than wanted tells whether there is more.
         let is_by_page = matches!(self.paging, Paging::Page { .. });
         let mut part = list.part(offset, if is_by_page { limit } else { limit + 1 });
@@ -54,7 +65,10 @@ impl ListQuery {
                 let values = match &self.order {
                     Order::Key => SortValues::new(),
                     Order::Score => SortValues::from_iter([Some(scalar_of(*score))]),
-                    Order::Fields(fields) => order::values(fields, &record.value),
+                    Order::Fields(fields) => {
+                        let values = fields.values(&record.value).into_iter();
+                        values.map(|value| value.map(|stored| stored.to_scalar())).collect()
+                    }
                 };
                 let position = Position { values, key: record.key.clone() };
                 Some(cursor::encode(text.stamp(), &self.order, &position))
@@ -62,10 +76,12 @@ impl ListQuery {
             _ => None,
         };
         part.truncate(limit);
+        let facets = list.facets();
+        budget.check()?;
         Ok(Page {
             items: part.into_iter().map(|(record, _)| record.clone()).collect(),
             total: found.len(sheet),
-            facets: self.facets.iter().map(|field| list.facet(field)).collect(),
+            facets,
             next,
             corrections,
         })
@@ -73,7 +89,12 @@ impl ListQuery {
 
     /// Returns a page of best matches where nothing but words is asked for: the text index ranks
     /// it without gathering everything that matches.
-    fn best_page(&self, sheet: &Sheet, text: &TextIndex) -> Result<Option<Page>, SearchError> {
+    fn best_page(
+        &self,
+        sheet: &Sheet,
+        text: &TextIndex,
+        budget: &Budget,
+    ) -> Result<Option<Page>, SearchError> {
         let (Some(words), Order::Score) = (&self.text, &self.order) else { return Ok(None) };
         let Paging::Page { page, per_page } = self.paging else { return Ok(None) };
         let offset = offset(page, per_page);
@@ -83,7 +104,7 @@ impl ListQuery {
         }
         // Only records that are shown are in the text index.
         let scope = Scope::Sheets(std::slice::from_ref(&sheet.spec().name));
-        let hits = text.search(words, scope, offset, per_page)?;
+        let hits = text.search(words, scope, offset, per_page, budget)?;
         let record = |hit: Hit| sheet.record(hit.name.key.as_str()).cloned();
         let items = hits.hits.into_iter().filter_map(record).collect();
         let total = usize::try_from(hits.total).unwrap_or(usize::MAX);
@@ -103,7 +124,20 @@ fn offset(page: usize, per_page: usize) -> usize {
 /// A record and what it is ordered by.
 pub(crate) struct Place<'a> {
     pub(crate) record: &'a Arc<Record>,
-    values: SortValues,
+    values: StoredValues<'a>,
+}
+
+/// Where a cursor stands.
+pub(crate) struct Behind<'q> {
+    values: StoredValues<'q>,
+    key: &'q Key,
+}
+
+impl<'q> Behind<'q> {
+    /// Returns the value of the first field sorted by, if the order has one.
+    pub(crate) fn first_value(&self) -> Option<Option<&Stored<'q>>> {
+        self.values.first().map(Option::as_ref)
+    }
 }
 
 /// A list, of which a part is wanted.
@@ -111,7 +145,8 @@ pub(crate) struct List<'q, 'a> {
     pub(crate) query: &'q ListQuery,
     pub(crate) sheet: &'a Sheet,
     pub(crate) found: &'q Found<'q, 'a>,
-    pub(crate) after: Option<&'q Position>,
+    pub(crate) after: Option<Behind<'q>>,
+    pub(crate) budget: &'q Budget,
     /// The keys of what was found, for facets.
     keys: OnceCell<HashSet<&'a Key>>,
 }
@@ -126,8 +161,8 @@ impl<'a> List<'_, 'a> {
         let wanted = offset.saturating_add(limit);
         let records = match &self.query.order {
             Order::Key => {
-                let after = self.after.map(|after| &after.key);
-                self.found.in_key_order(self.sheet, after, offset, limit)
+                let after = self.after.as_ref().map(|after| after.key);
+                self.found.in_key_order(self.sheet, after, offset, limit, self.budget)
             }
             Order::Score => return self.best(offset, limit),
             Order::Fields(fields) => match self.walk_to(fields, wanted) {
@@ -144,31 +179,32 @@ impl<'a> List<'_, 'a> {
         let order = |(a_key, a): &(&Key, f32), (b_key, b): &(&Key, f32)| {
             b.total_cmp(a).then_with(|| a_key.cmp(b_key))
         };
-        let after = self.after.map(|after| (&after.key, score_of(after)));
+        let after = self.after.as_ref().map(|after| (after.key, score_of(after)));
         let behind = |place: &&(&'a Key, f32)| {
             after.is_none_or(|after| order(place, &after) == Ordering::Greater)
         };
-        let mut places: Vec<(&'a Key, f32)> = found.iter().filter(behind).copied().collect();
+        let found = found.iter().take_while(|_| self.budget.spend(STEP));
+        let mut places: Vec<(&'a Key, f32)> = found.filter(behind).copied().collect();
         first(&mut places, offset.saturating_add(limit), order);
         let page = places.into_iter().skip(offset);
         page.filter_map(|(key, score)| Some((self.sheet.record(key.as_str())?, score))).collect()
     }
 
     /// Sorts what was found and returns the records behind the cursor from `offset` to `wanted`.
-    fn sort(&self, fields: &[SortField], offset: usize, wanted: usize) -> Vec<&'a Arc<Record>> {
-        let places = self.found.records(self.sheet);
-        let places = places.map(|record| Place::new(fields, record));
+    fn sort(&self, fields: &SortFields, offset: usize, wanted: usize) -> Vec<&'a Arc<Record>> {
+        let records = self.found.records(self.sheet, self.budget);
+        let records = records.take_while(|record| self.budget.spend(reading(record)));
+        let places = records.map(|record| Place::new(fields, record));
         let mut places: Vec<_> =
             places.filter(|place| self.is_behind_cursor(fields, place)).collect();
-        first(&mut places, wanted, |a, b| compare(fields, a, b));
+        first(&mut places, wanted, |a, b| a.compare(fields, b));
         places.into_iter().skip(offset).map(|place| place.record).collect()
     }
 
-    pub(crate) fn is_behind_cursor(&self, fields: &[SortField], place: &Place<'a>) -> bool {
-        self.after.is_none_or(|after| {
-            let (place, after) =
-                ((&*place.values, &place.record.key), (&*after.values, &after.key));
-            order::compare(fields, place, after) == Ordering::Greater
+    pub(crate) fn is_behind_cursor(&self, fields: &SortFields, place: &Place<'a>) -> bool {
+        self.after.as_ref().is_none_or(|after| {
+            let (place, after) = ((&*place.values, &place.record.key), (&*after.values, after.key));
+            fields.compare(place, after) == Ordering::Greater
         })
     }
 
@@ -178,45 +214,67 @@ impl<'a> List<'_, 'a> {
         if index.multi_valued() > 0 || index.present() < self.sheet.len() {
             return None;
         }
-        let (scalar, keys) = index.values().max_by_key(|(_, keys)| keys.len())?;
+        let values = index.values().take_while(|_| self.budget.spend(STEP));
+        let (scalar, keys) = values.max_by_key(|(_, keys)| keys.len())?;
         (self.sheet.len() - keys.len() <= most).then_some(scalar)
     }
 
-    fn facet(&self, field: &FieldPath) -> Facet {
+    /// Counts the fields that were asked for: in the indexes where that is cheaper, and all others
+    /// in one pass over the records.
+    fn facets(&self) -> Vec<Facet> {
+        let fields = &self.query.facets;
+        let mut facets: Vec<Option<Facet>> =
+            fields.iter().map(|it| self.indexed_facet(it)).collect();
+        let places = facets.iter().enumerate().filter(|(_, facet)| facet.is_none());
+        let places: Vec<usize> = places.map(|(place, _)| place).collect();
+        if !places.is_empty() {
+            let records = self.found.records(self.sheet, self.budget);
+            let read: Vec<&FieldPath> = places.iter().map(|place| &fields[*place]).collect();
+            for (place, facet) in places.iter().zip(facets::of_records(&read, records, self.budget))
+            {
+                facets[*place] = Some(facet);
+            }
+        }
+        facets.into_iter().flatten().collect()
+    }
+
+    /// Counts a field in its index; returns `None` where there is none, or reading the records is
+    /// cheaper.
+    fn indexed_facet(&self, field: &FieldPath) -> Option<Facet> {
+        let (index, budget) = (self.sheet.index(field.as_str())?, self.budget);
         let hidden = || {
             let hidden = self.sheet.hidden().iter();
             hidden.filter_map(|key| self.sheet.record(key.as_str()))
         };
-        match (self.found, self.sheet.index(field.as_str())) {
-            (Found::All, Some(index)) => facets::of_entries(field, index.values(), hidden()),
-            (Found::Held(condition, _), Some(index))
-                if condition.is_over(field) && index.multi_valued() == 0 =>
-            {
-                facets::of_entries(field, condition.ranges.entries(index), hidden())
+        match self.found {
+            Found::All => Some(facets::of_entries(field, index.values(), hidden(), budget)),
+            Found::Held(condition, _) if condition.is_over(field) && index.multi_valued() == 0 => {
+                let entries = condition.ranges.entries(index);
+                Some(facets::of_entries(field, entries, hidden(), budget))
             }
-            (found, Some(index)) if found.len(self.sheet) * READING >= index.present() => {
+            found if found.len(self.sheet) * READING >= index.present() => {
                 let total = found.len(self.sheet);
                 if let Some(commonest) = self.commonest(index, total / READING) {
                     let membership = found.membership(self.query, field);
-                    let admits = |key: &Key| membership.admits(self.sheet, key);
-                    return facets::of_rest(field, index, commonest, total, admits);
+                    let admits = |key: &Key| membership.admits(self.sheet, key, budget);
+                    return Some(facets::of_rest(field, index, commonest, total, admits));
                 }
-                let keys = self.keys.get_or_init(|| found.keys(self.sheet).collect());
-                facets::of_keys(field, index, keys)
+                let keys = self.keys.get_or_init(|| found.keys(self.sheet, budget).collect());
+                Some(facets::of_keys(field, index, keys, budget))
             }
-            (found, _) => facets::of_records(field, found.records(self.sheet)),
+            _ => None,
         }
     }
 }
 
 impl<'a> Place<'a> {
-    pub(crate) fn new(fields: &[SortField], record: &'a Arc<Record>) -> Self {
-        Self { record, values: order::values(fields, &record.value) }
+    pub(crate) fn new(fields: &SortFields, record: &'a Arc<Record>) -> Self {
+        Self { record, values: fields.values(&record.value) }
     }
-}
 
-pub(crate) fn compare(fields: &[SortField], a: &Place<'_>, b: &Place<'_>) -> Ordering {
-    order::compare(fields, (&a.values, &a.record.key), (&b.values, &b.record.key))
+    pub(crate) fn compare(&self, fields: &SortFields, other: &Self) -> Ordering {
+        fields.compare((&self.values, &self.record.key), (&other.values, &other.record.key))
+    }
 }
 
 /// Returns a score as a value that a cursor can hold.
@@ -224,9 +282,9 @@ fn scalar_of(score: f32) -> Scalar {
     Scalar::Number(Number::Natural(score.to_bits().into()))
 }
 
-fn score_of(position: &Position) -> f32 {
-    match position.values.first() {
-        Some(Some(Scalar::Number(Number::Natural(bits)))) => {
+fn score_of(after: &Behind<'_>) -> f32 {
+    match after.first_value() {
+        Some(Some(Stored::Number(Number::Natural(bits)))) => {
             f32::from_bits(u32::try_from(*bits).unwrap_or_default())
         }
         _ => 0.0,

@@ -5,11 +5,12 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::budget::Budget;
 use crate::document;
 use crate::id::{BlobId, CommitId, Key};
 use crate::layout::{DefinitionFile, DefinitionFiles, Layout};
 use crate::record::Frame;
-use crate::search::{DocName, Slot, Slots, TextIndex};
+use crate::search::{DocName, SearchError, Slot, Slots, TextIndex};
 use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
 
@@ -58,7 +59,7 @@ fn pairs(query: &str) -> Vec<(String, String)> {
 }
 
 fn page((sheet, text): &(Sheet, TextIndex), query: &str) -> Page {
-    ListQuery::parse(&pairs(query), sheet).unwrap().run(sheet, text).unwrap()
+    ListQuery::parse(&pairs(query), sheet).unwrap().run(sheet, text, &Budget::unlimited()).unwrap()
 }
 
 fn keys(page: &Page) -> String {
@@ -85,7 +86,7 @@ fn a_whole_list_has_every_part_in_its_order() {
             parts.extend(part.items);
         }
         let whole = ListQuery::parse(&pairs(query), &sheet).unwrap().whole(&sheet);
-        assert_eq!(whole.run(&sheet, &text).unwrap().items, parts, "{query}");
+        assert_eq!(whole.run(&sheet, &text, &Budget::unlimited()).unwrap().items, parts, "{query}");
     }
 }
 
@@ -621,7 +622,7 @@ proptest! {
     ) {
         let (sheet, text) = sheet(DEFINITION, &[json!({"a": 1})]);
         if let Ok(query) = ListQuery::parse(&pairs, &sheet) {
-            query.run(&sheet, &text).unwrap();
+            query.run(&sheet, &text, &Budget::unlimited()).unwrap();
         }
     }
 }
@@ -635,5 +636,107 @@ fn shown(scalar: &crate::scalar::Scalar) -> String {
         Scalar::Number(Number::Float(float)) => float.to_string(),
         Scalar::String(text) | Scalar::Moment(_, text) => json!(**text).to_string(),
         Scalar::Other(text) => text.to_string(),
+    }
+}
+
+/// Returns how often a budget is asked on the way to an answer that may cost what it likes.
+fn asked(run: impl Fn(&Budget) -> Result<(), SearchError>) -> usize {
+    let asked = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counted = asked.clone();
+    let budget = Budget::while_true(move || {
+        counted.set(counted.get() + 1);
+        true
+    });
+    run(&budget).unwrap();
+    asked.get()
+}
+
+/// Runs it with a budget that is used up at the question `last`.
+fn ended(last: usize, run: &impl Fn(&Budget) -> Result<(), SearchError>) -> bool {
+    let asked = std::cell::Cell::new(0);
+    let budget = Budget::while_true(move || {
+        asked.set(asked.get() + 1);
+        asked.get() != last
+    });
+    matches!(run(&budget), Err(SearchError::TooCostly(_)))
+}
+
+/// Asserts that `run` asks its budget, and that it is refused wherever on the way that says no.
+fn assert_asks(what: &str, run: impl Fn(&Budget) -> Result<(), SearchError>) {
+    let asked = asked(&run);
+    assert!(asked > 0, "{what} costs nothing");
+    for last in 1..=asked {
+        assert!(
+            ended(last, &run),
+            "{what} goes on, though it was told to end at {last} of {asked}"
+        );
+    }
+}
+
+#[test]
+fn whatever_a_list_asks_for_ends_when_its_budget_is_used_up() {
+    let words = ["river", "bridge", "harbor", "meadow"];
+    let values: Vec<Json> = (0..4_000_usize)
+        .map(|n| {
+            let text = format!("{} {} word{n}", words[n % 4], words[n / 4 % 4]);
+            json!({"a": n, "t": [n % 7, n % 5], "u": text, "v": n % 3, "h": n % 50 == 0})
+        })
+        .collect();
+    let (sheet, text) = sheet(DEFINITION, &values);
+    let sheet = Arc::new(sheet);
+    let several = |part: &str| {
+        (0..60).map(|n| part.replace('#', &n.to_string())).collect::<Vec<_>>().join("&")
+    };
+    let alternatives = (0..99).map(|n| format!("x{n}")).collect::<Vec<_>>().join(",");
+    for query in [
+        "u[ne]=x",
+        &several("u[ne]=x#"),
+        &format!("u[in]={alternatives}"),
+        &format!("u[in]={alternatives},7&v[gte]=1&t[exists]=true"),
+        "u[exists]=false&a[gte]=10",
+        "a[gte]=0",
+        "a[gte]=10&t[gte]=0",
+        &several("t[gte]=-#"),
+        "a[gte]=1&a[lt]=3000&t=3&v=1",
+        "page=39&perPage=100",
+        "sort=u",
+        "sort=-v,u,a&page=20",
+        "sort=a&page=39&perPage=100",
+        "sort=-a&v=1&page=10&perPage=100",
+        "sort=t,a&page=30",
+        "facets=u,v",
+        "facets=a",
+        "facets=t&a[gte]=100&v=1",
+        "facets=a,t,u&q=river",
+        "q=river",
+        "q=river&sort=v",
+        "q=word1*",
+        "q=\"river bridge\" -\"harbor river\"",
+        "q=meadwo~2",
+        "q=rivver+harbor",
+    ] {
+        let query = query.replace('+', " ");
+        let parsed = ListQuery::parse(&pairs(&query), &sheet).unwrap();
+        assert_asks(&query, |budget| parsed.run(&sheet, &text, budget).map(drop));
+        if !query.contains("facets") && !query.contains("age=") && !query.contains("q=") {
+            assert_asks(&query, |budget| {
+                parsed.clone().each(sheet.clone(), &text, budget).map(drop)
+            });
+        }
+    }
+}
+
+#[test]
+fn what_a_list_reads_of_every_record_is_told() {
+    let (sheet, _) = sheet(DEFINITION, &[json!({"u": 1, "v": 2, "w": 3})]);
+    for (query, expected) in [
+        ("", ""),
+        ("a=1&t[in]=1,2&sort=-a&facets=t", ""),
+        ("a[ne]=1", "a"),
+        ("w=1&w[ne]=2&sort=a,v&facets=u,a", "u v w"),
+    ] {
+        let query = ListQuery::parse(&pairs(query), &sheet).unwrap();
+        let fields: Vec<_> = query.unindexed(&sheet).iter().map(|field| field.as_str()).collect();
+        assert_eq!(fields.join(" "), expected);
     }
 }

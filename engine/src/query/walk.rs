@@ -2,22 +2,25 @@
 
 use std::sync::Arc;
 
+use crate::budget::STEP;
 use crate::id::Key;
 use crate::index::FieldIndex;
+use crate::query::filter::Filter;
 use crate::query::first;
-use crate::query::found::{Found, Membership};
-use crate::query::order::SortField;
+use crate::query::found::{Found, Membership, reading};
+use crate::query::order::SortFields;
 use crate::query::ranges::{Entry, Ranges};
-use crate::query::run::{List, Place, compare};
+use crate::query::run::{Behind, List, Place};
 use crate::record::Record;
 use crate::scalar::Scalar;
+use crate::value::{Kind, Paths};
 
 /// A walk over the values of the first sort field, in the order of the list.
-pub(crate) struct Walk<'q, 'a> {
+pub(crate) struct Walk<'a> {
     index: &'a FieldIndex,
     ranges: Ranges,
     descending: bool,
-    membership: Membership<'q, 'a>,
+    membership: Membership<'a>,
     /// Whether records without a value come behind them.
     missing: bool,
 }
@@ -25,7 +28,7 @@ pub(crate) struct Walk<'q, 'a> {
 impl<'q, 'a> List<'q, 'a> {
     /// Returns the walk to the first `wanted` records of the list, if it is likely to end before
     /// all of the list would be sorted.
-    pub(crate) fn walk_to(&self, fields: &[SortField], wanted: usize) -> Option<Walk<'q, 'a>> {
+    pub(crate) fn walk_to(&self, fields: &SortFields, wanted: usize) -> Option<Walk<'a>> {
         let field = fields.first()?;
         let index = self.sheet.index(field.field.as_str())?;
         if index.multi_valued() > 0 {
@@ -33,12 +36,15 @@ impl<'q, 'a> List<'q, 'a> {
         }
         // Filters over this very field leave a part of the walk only.
         let filters = self.query.filters.iter().filter(|filter| filter.field == field.field);
-        let filtered = filters.filter_map(|filter| filter.ranges());
+        let filtered = filters.filter(|filter| !filter.is_negated()).map(Filter::values);
         let filtered = filtered.reduce(|all, ranges| all.intersection(&ranges));
         let found = self.found.len(self.sheet);
         let all = match (self.found, &filtered) {
             (Found::Held(condition, _), _) if condition.is_over(&field.field) => found,
-            (_, Some(ranges)) => ranges.entries(index).map(|(_, keys)| keys.len()).sum(),
+            (_, Some(ranges)) => {
+                let entries = ranges.entries(index).take_while(|_| self.budget.spend(STEP));
+                entries.map(|(_, keys)| keys.len()).sum()
+            }
             (_, None) => self.sheet.len(),
         };
         // Of the records on the way, one in `all / found` is wanted.
@@ -48,9 +54,11 @@ impl<'q, 'a> List<'q, 'a> {
         }
         let missing = filtered.is_none() && index.present() < self.sheet.len();
         let mut ranges = filtered.unwrap_or_else(Ranges::all);
-        match self.after.and_then(|after| after.values.first()) {
+        match self.after.as_ref().and_then(Behind::first_value) {
             None => {}
-            Some(Some(from)) => ranges = ranges.intersection(&onward(from, field.descending)),
+            Some(Some(from)) => {
+                ranges = ranges.intersection(&onward(&from.to_scalar(), field.descending))
+            }
             // The cursor stands behind everything that has a value.
             Some(None) => ranges = Ranges::points([]),
         }
@@ -61,8 +69,8 @@ impl<'q, 'a> List<'q, 'a> {
     /// Returns the records from `offset` on, at most `limit`, behind the cursor.
     pub(crate) fn walk(
         &self,
-        fields: &[SortField],
-        walk: &Walk<'q, 'a>,
+        fields: &SortFields,
+        walk: &Walk<'a>,
         offset: usize,
         limit: usize,
     ) -> Vec<&'a Arc<Record>> {
@@ -78,15 +86,20 @@ impl<'q, 'a> List<'q, 'a> {
                 part.skip -= keys.len();
                 continue;
             }
-            part.extend(keys.iter().filter(|key| walk.membership.admits(self.sheet, key)));
+            let admits = |key: &&Key| walk.membership.admits(self.sheet, key, self.budget);
+            part.extend(keys.iter().filter(admits));
             if part.is_full() {
                 return part.records;
             }
         }
         if walk.missing {
-            let records = self.found.records(self.sheet);
+            let first = Paths::new(fields.first().map(|sort| &sort.field));
+            let records = self.found.records(self.sheet, self.budget);
+            let records = records.take_while(|record| self.budget.spend(reading(record)));
             let without = records.filter(|record| {
-                fields.first().is_some_and(|field| field.value(&record.value).is_none())
+                let mut is_without = true;
+                first.visit(&record.value, &mut |_, json| is_without &= json.kind() == Kind::Null);
+                is_without
             });
             let mut keys: Vec<&Key> = without.map(|record| &record.key).collect();
             keys.sort_unstable();
@@ -106,7 +119,7 @@ fn onward(from: &Scalar, descending: bool) -> Ranges {
 /// The part of a list that a walk collects.
 struct Part<'l, 'q, 'a> {
     list: &'l List<'q, 'a>,
-    fields: &'l [SortField],
+    fields: &'l SortFields,
     /// How many places are still to be passed over.
     skip: usize,
     limit: usize,
@@ -129,11 +142,12 @@ impl<'a> Part<'_, '_, 'a> {
                 return;
             }
             let places = group.into_iter().filter_map(|key| list.sheet.record(key.as_str()));
+            let places = places.take_while(|record| list.budget.spend(reading(record)));
             let places = places.map(|record| Place::new(self.fields, record));
             let mut places: Vec<Place<'_>> =
                 places.filter(|place| list.is_behind_cursor(self.fields, place)).collect();
             let wanted = self.skip.saturating_add(left);
-            first(&mut places, wanted, |a, b| compare(self.fields, a, b));
+            first(&mut places, wanted, |a, b| a.compare(self.fields, b));
             let taken = places.into_iter().skip(self.skip);
             self.records.extend(taken.map(|place| place.record));
             self.skip = 0;
@@ -145,7 +159,8 @@ impl<'a> Part<'_, '_, 'a> {
         let records = group.filter_map(|key| list.sheet.record(key.as_str()));
         let behind = records.filter(|record| {
             list.after.is_none()
-                || list.is_behind_cursor(self.fields, &Place::new(self.fields, record))
+                || list.budget.spend(reading(record))
+                    && list.is_behind_cursor(self.fields, &Place::new(self.fields, record))
         });
         self.records.extend(behind.take(left));
     }

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use tantivy::DocId;
 
+use crate::budget::{Budget, STEP};
 use crate::language::Language;
 use crate::search::analyzer;
 use crate::search::pattern::Pattern;
@@ -37,6 +38,7 @@ pub(crate) fn alike(
     typed: &str,
     stem: &str,
     edits: u8,
+    budget: &Budget,
 ) -> Result<Vec<Alike>, SearchError> {
     let spellings = Spellings::new(language, typed, stem, edits);
     let mut found: BTreeMap<Box<[u8]>, Alike> = BTreeMap::new();
@@ -46,7 +48,11 @@ pub(crate) fn alike(
             continue;
         }
         for words in (0..index.slots().boosts().len()).filter_map(|slot| segment.slot(slot)) {
-            for (word, (edits, term)) in spellings.among(words)? {
+            for (word, (edits, term)) in spellings.among(words, budget)? {
+                // Dead ones are among them, so that this is what reading them costs at most.
+                if !budget.spend(STEP * term.documents()) {
+                    return Ok(Vec::new());
+                }
                 let live = live(segment, words, &term, &docs)?;
                 let (Some((frequency, first)), Ok(text)) = (live, std::str::from_utf8(&word))
                 else {
@@ -86,6 +92,9 @@ struct Spellings<'a> {
 /// Words that are spelled in some way, each with its edits.
 type Spelled = BTreeMap<Box<[u8]>, (u8, Term)>;
 
+/// What it costs to look a word up.
+const LOOK: usize = 16 * STEP;
+
 /// Of a longer word no neighbours are tried.
 const MAX_NEIGHBOUR_LETTERS: usize = 24;
 
@@ -107,15 +116,17 @@ impl<'a> Spellings<'a> {
     }
 
     /// Returns the words of a slot that are spelled so, each with its edits.
-    fn among(&self, words: &Words) -> Result<Spelled, SearchError> {
+    fn among(&self, words: &Words, budget: &Budget) -> Result<Spelled, SearchError> {
         let mut found = Spelled::new();
-        for stem in self.near.iter().filter(|stem| ***stem != *self.stem) {
+        let near = self.near.iter().filter(|stem| ***stem != *self.stem);
+        for stem in near.take_while(|_| budget.spend(LOOK)) {
             if let Some(term) = words.find(stem.as_bytes())? {
                 found.insert(stem.as_bytes().into(), (1, term));
             }
         }
         for pattern in &self.patterns {
             words.alike(pattern, |word, edits, term| {
+                budget.spend(LOOK);
                 if word != self.stem.as_bytes() {
                     // A stem may be the word as it was typed, which is not its own stem.
                     let edits = edits.max(1);

@@ -6,6 +6,7 @@ use tantivy::postings::{Postings, SegmentPostings};
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet, TERMINATED};
 
+use crate::budget::{Budget, STEP};
 use crate::search::words::{Term, Words};
 
 /// Where the words of one clause stand in one slot of one segment: nothing, a term, or the terms
@@ -33,16 +34,20 @@ impl Found {
 }
 
 /// The documents that hold a word, prefix or phrase in one slot, and how often.
-pub(crate) enum Occurrences {
+pub(crate) enum Occurrences<'b> {
     Term(Box<SegmentPostings>),
     Terms(Merged),
-    Phrase(Phrase),
+    Phrase(Phrase<'b>),
 }
 
-impl Occurrences {
+impl<'b> Occurrences<'b> {
     /// Opens the postings of a clause whose elements stand at `offsets`. Returns `None` where an
     /// element occurs nowhere in the slot.
-    pub(crate) fn open(words: &Words, elements: &[(u32, &Found)]) -> io::Result<Option<Self>> {
+    pub(crate) fn open(
+        words: &Words,
+        elements: &[(u32, &Found)],
+        budget: &'b Budget,
+    ) -> io::Result<Option<Self>> {
         if elements.iter().any(|(_, found)| found.is_nothing()) {
             return Ok(None);
         }
@@ -51,11 +56,16 @@ impl Occurrences {
             [(_, Found::Term(term))] => {
                 Some(match words.cursor(term, IndexRecordOption::WithFreqs)? {
                     Some(postings) => Self::Term(Box::new(postings)),
-                    None => Self::Terms(Merged::frequencies(words, std::slice::from_ref(term))?),
+                    None => {
+                        let terms = std::slice::from_ref(term);
+                        Self::Terms(Merged::frequencies(words, terms, budget)?)
+                    }
                 })
             }
-            [(_, Found::Terms(terms))] => Some(Self::Terms(Merged::frequencies(words, terms)?)),
-            _ => Some(Self::Phrase(Phrase::open(words, elements)?)),
+            [(_, Found::Terms(terms))] => {
+                Some(Self::Terms(Merged::frequencies(words, terms, budget)?))
+            }
+            _ => Some(Self::Phrase(Phrase::open(words, elements, budget)?)),
         })
     }
 
@@ -100,17 +110,17 @@ pub(crate) struct Merged {
 }
 
 impl Merged {
-    fn frequencies(words: &Words, terms: &[Term]) -> io::Result<Self> {
+    fn frequencies(words: &Words, terms: &[Term], budget: &Budget) -> io::Result<Self> {
         let mut entries = Vec::new();
-        for term in terms {
+        for term in terms.iter().take_while(|term| budget.spend(STEP * term.documents())) {
             words.frequencies(term, |doc, frequency| entries.push((doc, frequency)))?;
         }
         Ok(Self { entries: sorted(entries), at: 0 })
     }
 
-    fn positions(words: &Words, terms: &[Term]) -> io::Result<Self> {
+    fn positions(words: &Words, terms: &[Term], budget: &Budget) -> io::Result<Self> {
         let mut entries = Vec::new();
-        for term in terms {
+        for term in terms.iter().take_while(|term| budget.spend(STEP * term.documents())) {
             words.positions(term, |doc, position| entries.push((doc, position)))?;
         }
         Ok(Self { entries: sorted(entries), at: 0 })
@@ -161,7 +171,8 @@ fn sorted(mut entries: Vec<(DocId, u32)>) -> Vec<(DocId, u32)> {
 }
 
 /// The documents that hold several words at fixed distances.
-pub(crate) struct Phrase {
+pub(crate) struct Phrase<'b> {
+    budget: &'b Budget,
     /// The rarest first.
     elements: Vec<PhraseElement>,
     doc: DocId,
@@ -180,8 +191,8 @@ enum PositionedPostings {
     Terms(Merged),
 }
 
-impl Phrase {
-    fn open(words: &Words, elements: &[(u32, &Found)]) -> io::Result<Self> {
+impl<'b> Phrase<'b> {
+    fn open(words: &Words, elements: &[(u32, &Found)], budget: &'b Budget) -> io::Result<Self> {
         let open = |(offset, found): &(u32, &Found)| {
             let terms = match found {
                 Found::Nothing => &[][..],
@@ -196,13 +207,13 @@ impl Phrase {
             };
             let postings = match cursor {
                 Some(postings) => PositionedPostings::Term(Box::new(postings)),
-                None => PositionedPostings::Terms(Merged::positions(words, terms)?),
+                None => PositionedPostings::Terms(Merged::positions(words, terms, budget)?),
             };
             Ok(PhraseElement { offset: *offset, postings, starts: Vec::new() })
         };
         let mut elements = elements.iter().map(open).collect::<io::Result<Vec<_>>>()?;
         elements.sort_by_key(PhraseElement::cost);
-        let mut phrase = Self { elements, doc: 0, frequency: 0 };
+        let mut phrase = Self { budget, elements, doc: 0, frequency: 0 };
         phrase.move_to(0);
         Ok(phrase)
     }
@@ -214,9 +225,14 @@ impl Phrase {
         self.doc
     }
 
-    /// Moves to the first document from `target` on that holds the phrase.
+    /// Moves to the first document from `target` on that holds the phrase, or to the end where the
+    /// budget is used up.
     fn move_to(&mut self, mut target: DocId) {
         'candidate: while target != TERMINATED {
+            if !self.budget.spend(STEP * self.elements.len()) {
+                target = TERMINATED;
+                break;
+            }
             for element in &mut self.elements {
                 let doc = element.seek(target);
                 if doc > target {

@@ -15,6 +15,7 @@ use std::ops::Range;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::{DocId, TERMINATED};
 
+use crate::budget::{Budget, STEP};
 use crate::language::Language;
 use crate::search::cursor::{Found, Occurrences};
 use crate::search::hits::Collector;
@@ -40,14 +41,16 @@ pub(crate) fn evaluate<'a>(
     readings: &[Reading],
     scope: Scope<'_>,
     collector: &mut impl Collector<'a>,
+    budget: &Budget,
 ) -> Result<u64, SearchError> {
     let mut expansions = BTreeSet::new();
-    let prepared = readings.iter().map(|reading| Prepared::new(index, reading, &mut expansions));
+    let prepared =
+        readings.iter().map(|reading| Prepared::new(index, reading, &mut expansions, budget));
     let mut prepared = prepared.collect::<Result<Vec<_>, _>>()?;
     // Matches in all languages are in one order.
     let ceiling = prepared.iter().map(Prepared::ceiling).fold(0.0, f32::max);
     prepared.iter_mut().for_each(|reading| reading.weights.exact = ceiling);
-    prepared.iter().map(|reading| reading.evaluate(index, scope, collector)).sum()
+    prepared.iter().map(|reading| reading.evaluate(index, scope, collector, budget)).sum()
 }
 
 /// A reading with everything that is needed to walk a segment.
@@ -73,9 +76,10 @@ impl<'r> Prepared<'r> {
         index: &TextIndex,
         reading: &'r Reading,
         expansions: &mut BTreeSet<Box<[u8]>>,
+        budget: &Budget,
     ) -> Result<Self, SearchError> {
         let totals = index.totals.get(reading.language);
-        let Terms { found, frequencies } = Terms::find(index, reading, expansions)?;
+        let Terms { found, frequencies } = Terms::find(index, reading, expansions, budget)?;
         let ways = reading.ways().zip(&frequencies);
         let ways = ways.map(|((_, way), live)| weights(index, totals.documents, way, live));
         let weights = Weights { ways: ways.collect(), exact: 0.0 };
@@ -94,6 +98,7 @@ impl<'r> Prepared<'r> {
         index: &'a TextIndex,
         scope: Scope<'_>,
         collector: &mut impl Collector<'a>,
+        budget: &Budget,
     ) -> Result<u64, SearchError> {
         let (slots, mut total) = (self.norms.len(), 0);
         for (segment, found) in index.segments.iter().zip(&self.found) {
@@ -102,15 +107,16 @@ impl<'r> Prepared<'r> {
             // A sweep is of one word, which is read in one way.
             if let Some(sweep) = Sweep::of(segment, self.reading, found) {
                 for docs in ranges {
-                    total += sweep.run(docs, &self.weights.ways[0], &self.norms, collector)?;
+                    total +=
+                        sweep.run(docs, &self.weights.ways[0], &self.norms, collector, budget)?;
                 }
                 continue;
             }
-            let matcher = Matcher::open(segment, self.reading, found, slots)?;
+            let matcher = Matcher::open(segment, self.reading, found, slots, budget)?;
             let Some(mut matcher) = matcher else { continue };
             for docs in ranges {
                 let mut doc = matcher.seek(docs.start);
-                while doc < docs.end {
+                while doc < docs.end && budget.spend(matcher.cost) {
                     if segment.is_alive(doc) && !matcher.is_excluded(doc) {
                         total += 1;
                         let score = matcher.score(doc, &self.weights, &self.norms);
@@ -186,6 +192,8 @@ struct Matcher<'a> {
     /// The indices of `required`, the rarest clause first.
     order: Vec<usize>,
     excluded: Vec<ClauseCursor<'a>>,
+    /// What it costs to look at a document.
+    cost: usize,
 }
 
 /// One clause in the ways and slots where it occurs.
@@ -202,7 +210,7 @@ struct Place<'a> {
     is_exact: bool,
     slot: usize,
     words: &'a Words,
-    occurrences: Occurrences,
+    occurrences: Occurrences<'a>,
 }
 
 impl<'a> Matcher<'a> {
@@ -212,6 +220,7 @@ impl<'a> Matcher<'a> {
         reading: &Reading,
         found: &[Found],
         slots: usize,
+        budget: &'a Budget,
     ) -> Result<Option<Self>, SearchError> {
         // Opening a prefix reads all that it stands for, so first each clause must be there.
         let mut rest = found;
@@ -241,7 +250,7 @@ impl<'a> Matcher<'a> {
                     let Some(words) = segment.slot(slot) else { continue };
                     let offsets = way.elements.iter().map(|element| element.offset);
                     let elements: Vec<_> = offsets.zip(found).collect();
-                    if let Some(occurrences) = Occurrences::open(words, &elements)? {
+                    if let Some(occurrences) = Occurrences::open(words, &elements, budget)? {
                         let is_exact = way.edits == 0;
                         cursor.places.push(Place { way: ways, is_exact, slot, words, occurrences });
                     }
@@ -256,7 +265,9 @@ impl<'a> Matcher<'a> {
         }
         let mut order: Vec<usize> = (0..required.len()).collect();
         order.sort_by_key(|at| required[*at].cost());
-        Ok(Some(Self { required, order, excluded }))
+        let places = required.iter().chain(&excluded).map(|cursor| cursor.places.len());
+        let cost = STEP * (1 + places.sum::<usize>());
+        Ok(Some(Self { required, order, excluded, cost }))
     }
 
     /// Returns the first document from `target` on that holds every required clause.

@@ -11,6 +11,7 @@ use std::ops::Range;
 use tantivy::DocId;
 use tantivy::postings::TermInfo;
 
+use crate::budget::{Budget, STEP};
 use crate::search::cursor::Found;
 use crate::search::hits::Collector;
 use crate::search::ranking::bm25;
@@ -70,13 +71,17 @@ impl<'a, 't> Sweep<'a, 't> {
         weights: &[f32],
         norms: &[[f32; 256]],
         collector: &mut impl Collector<'a>,
+        budget: &Budget,
     ) -> io::Result<u64> {
         let mut scores = vec![NONE; docs.len()];
         for Place { slot, words, term } in &self.places {
             let Some(mut blocks) = words.blocks(term)? else { continue };
             let (weight, norms) = (weights[*slot], &norms[*slot]);
             blocks.seek(docs.start);
-            while blocks.block_len() > 0 && blocks.doc(0) < docs.end {
+            while blocks.block_len() > 0
+                && blocks.doc(0) < docs.end
+                && budget.spend(STEP * blocks.block_len())
+            {
                 for (doc, frequency) in blocks.docs().iter().zip(blocks.freqs()) {
                     // The first and the last block may go beyond the range.
                     let at = doc.wrapping_sub(docs.start) as usize;

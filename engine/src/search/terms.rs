@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tantivy::DocSet as _;
 use tantivy::schema::IndexRecordOption;
 
+use crate::budget::{Budget, STEP, TooCostly};
 use crate::search::cursor::Found;
 use crate::search::query::{MAX_EXPANSIONS, QueryError};
 use crate::search::reading::{Reading, Way, Word};
@@ -27,6 +28,7 @@ impl Terms {
         index: &TextIndex,
         reading: &Reading,
         expansions: &mut BTreeSet<Box<[u8]>>,
+        budget: &Budget,
     ) -> Result<Self, SearchError> {
         let slots = index.slots().boosts().len();
         let places = |way: &Way| slots * way.elements.len();
@@ -44,7 +46,7 @@ impl Terms {
                     let (slot, element) = (place / way.elements.len(), place % way.elements.len());
                     let word = &way.elements[element].word;
                     let (found, live) =
-                        find_word(segment, slot, word, clause.excluded, expansions)?;
+                        find_word(segment, slot, word, clause.excluded, expansions, budget)?;
                     *frequency += live;
                     here.push(found);
                 }
@@ -63,6 +65,7 @@ fn find_word(
     word: &Word,
     excluded: bool,
     expansions: &mut BTreeSet<Box<[u8]>>,
+    budget: &Budget,
 ) -> Result<(Found, u64), SearchError> {
     let Some(words) = segment.slot(slot) else { return Ok((Found::Nothing, 0)) };
     Ok(match word {
@@ -71,19 +74,19 @@ fn find_word(
             // An excluded word has no score, so its frequency is not needed.
             Some(term) if excluded => (Found::Term(term), 0),
             Some(term) => {
-                let live = live_frequency(segment, words, &term)?;
+                let live = live_frequency(segment, words, &term, budget)?;
                 (Found::Term(term), live)
             }
         },
         Word::Prefix { start, stem } => {
             let mut expansion =
-                Expansion { segment, words, expansions, terms: Vec::new(), live: 0 };
+                Expansion { segment, words, budget, expansions, terms: Vec::new(), live: 0 };
             expansion.add_prefix(start, stem)?;
             (Found::Terms(expansion.terms), 0)
         }
         Word::Alike(stems) => {
             let mut expansion =
-                Expansion { segment, words, expansions, terms: Vec::new(), live: 0 };
+                Expansion { segment, words, budget, expansions, terms: Vec::new(), live: 0 };
             for stem in stems {
                 expansion.add_stem(stem)?;
             }
@@ -96,6 +99,7 @@ fn find_word(
 struct Expansion<'a, 'e> {
     segment: &'a Segment,
     words: &'a Words,
+    budget: &'e Budget,
     /// What the words of the query stand for anywhere.
     expansions: &'e mut BTreeSet<Box<[u8]>>,
     terms: Vec<Term>,
@@ -109,7 +113,7 @@ impl Expansion<'_, '_> {
     /// Terms that only dead documents hold are passed over: whether a query stands for too many
     /// words must not depend on the past.
     fn add(&mut self, word: &[u8], term: Term) -> Result<(), SearchError> {
-        let live = live_frequency(self.segment, self.words, &term)?;
+        let live = live_frequency(self.segment, self.words, &term, self.budget)?;
         if live > 0 {
             if !self.expansions.contains(word) {
                 self.expansions.insert(word.into());
@@ -144,12 +148,20 @@ impl Expansion<'_, '_> {
 }
 
 /// Returns how many live documents of the segment hold the term.
-fn live_frequency(segment: &Segment, words: &Words, term: &Term) -> Result<u64, SearchError> {
+fn live_frequency(
+    segment: &Segment,
+    words: &Words,
+    term: &Term,
+    budget: &Budget,
+) -> Result<u64, SearchError> {
     let mut live = 0;
     if let Term::Stored(term_info) = term {
         let (all, dead) = (u64::from(term_info.doc_freq), segment.dead());
         if dead == 0 {
             return Ok(all);
+        }
+        if !budget.spend(STEP * term.documents()) {
+            return Err(TooCostly.into());
         }
         // A seek costs about as much as sixteen steps.
         if dead * 16 < all

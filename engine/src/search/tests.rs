@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::budget::Budget;
 use crate::search::pattern::tests::distance;
 
 /// The texts by which an index is made: sheet, key, then texts of the two slots.
@@ -64,7 +65,9 @@ fn corpus(lines: &str) -> Corpus {
 }
 
 fn found(index: &TextIndex, query: &str) -> String {
-    let hits = index.search(&Query::parse(query).unwrap(), Scope::All, 0, 100).unwrap();
+    let hits = index
+        .search(&Query::parse(query).unwrap(), Scope::All, 0, 100, &Budget::unlimited())
+        .unwrap();
     assert_eq!(hits.total, hits.hits.len() as u64);
     let names = hits.hits.iter().map(|hit| format!("{}/{}", hit.name.sheet, hit.name.key));
     names.collect::<Vec<_>>().join(" ")
@@ -107,7 +110,8 @@ fn every_kind_of_clause_finds_what_it_says() {
 
 /// Returns what stood for the words that occur nowhere, as they are written in their documents.
 fn corrected(corpus: &Corpus, index: &TextIndex, query: &str, scope: Scope<'_>) -> String {
-    let hits = index.search(&Query::parse(query).unwrap(), scope, 0, 100).unwrap();
+    let hits =
+        index.search(&Query::parse(query).unwrap(), scope, 0, 100, &Budget::unlimited()).unwrap();
     let told = hits.readings.corrections().iter().map(|correction| {
         let used = correction.used.iter().map(|spelling| {
             let texts = corpus[spelling.document()].iter().flatten();
@@ -255,11 +259,11 @@ fn pages_are_cut_from_one_order() {
     let lines: String = (0..50).map(|n| format!("a/{n:02}: word | {}\n", "x ".repeat(n))).collect();
     let corpus = corpus(&lines);
     let (index, query) = (rebuilt(&corpus), Query::parse("word").unwrap());
-    let all = index.search(&query, Scope::All, 0, 100).unwrap();
-    let page = index.search(&query, Scope::All, 17, 5).unwrap();
+    let all = index.search(&query, Scope::All, 0, 100, &Budget::unlimited()).unwrap();
+    let page = index.search(&query, Scope::All, 17, 5, &Budget::unlimited()).unwrap();
     assert_eq!((page.total, &*page.hits), (50, &all.hits[17..22]));
-    assert_eq!(index.search(&query, Scope::All, 50, 5).unwrap().hits, []);
-    let none = index.search(&query, Scope::All, 0, 0).unwrap();
+    assert_eq!(index.search(&query, Scope::All, 50, 5, &Budget::unlimited()).unwrap().hits, []);
+    let none = index.search(&query, Scope::All, 0, 0, &Budget::unlimited()).unwrap();
     assert_eq!((none.total, none.hits), (50, vec![]));
 }
 
@@ -268,12 +272,15 @@ fn a_scope_leaves_other_sheets_out_of_hits_and_total() {
     let index = rebuilt(&corpus("a/1: word\nb/1: word\nb/2: word\nc/1: word"));
     let query = Query::parse("word").unwrap();
     let sheets = ["c", "a"].map(SheetName::new);
-    let hits = index.search(&query, Scope::Sheets(&sheets), 0, 10).unwrap();
+    let hits = index.search(&query, Scope::Sheets(&sheets), 0, 10, &Budget::unlimited()).unwrap();
     let names: Vec<_> = hits.hits.iter().map(|hit| hit.name.sheet.as_str()).collect();
     assert_eq!((hits.total, names), (2, vec!["a", "c"]));
-    let keys = index.matches(&query, &SheetName::new("b")).unwrap().documents;
+    let keys = index.matches(&query, &SheetName::new("b"), &Budget::unlimited()).unwrap().documents;
     assert_eq!(keys.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["1", "2"]);
-    assert_eq!(index.search(&query, Scope::Sheets(&[]), 0, 10).unwrap().total, 0);
+    assert_eq!(
+        index.search(&query, Scope::Sheets(&[]), 0, 10, &Budget::unlimited()).unwrap().total,
+        0
+    );
 }
 
 #[test]
@@ -294,23 +301,27 @@ fn a_prefix_of_too_many_words_is_refused_whatever_was_there_before() {
     let words = |count: usize| (0..count).map(|n| format!("w{n} ")).collect::<String>();
     let corpus = corpus(&format!("a/1: {}\na/2: wx wy", words(998)));
     let query = Query::parse("w*").unwrap();
-    assert_eq!(stored(&corpus).search(&query, Scope::All, 0, 1).unwrap().total, 2);
+    assert_eq!(
+        stored(&corpus).search(&query, Scope::All, 0, 1, &Budget::unlimited()).unwrap().total,
+        2
+    );
     let index = rebuilt(&corpus);
-    assert_eq!(index.search(&query, Scope::All, 0, 1).unwrap().total, 2);
+    assert_eq!(index.search(&query, Scope::All, 0, 1, &Budget::unlimited()).unwrap().total, 2);
     // One word more, held by a document that is dead again in the next state.
     let mut more = corpus.clone();
     more.insert(name("b", "1"), [vec!["wz".to_owned()], Vec::new()]);
     let more_index = index.apply(CommitId::ZERO, vec![name("b", "1")], &texts(&more)).unwrap();
-    let refused = more_index.search(&query, Scope::All, 0, 1);
+    let refused = more_index.search(&query, Scope::All, 0, 1, &Budget::unlimited());
     assert!(matches!(refused, Err(SearchError::Query(QueryError::TooOpen))));
     let more_index = more_index.apply(CommitId::ZERO, vec![name("b", "2")], &texts(&more)).unwrap();
     let back = more_index.apply(CommitId::ZERO, vec![name("b", "1")], &texts(&corpus)).unwrap();
-    assert_eq!(back.search(&query, Scope::All, 0, 1).unwrap().total, 2);
+    assert_eq!(back.search(&query, Scope::All, 0, 1, &Budget::unlimited()).unwrap().total, 2);
     // Several prefixes have no more words than one.
     let mut others = corpus.clone();
     others.insert(name("b", "1"), [vec!["va vb".to_owned()], Vec::new()]);
     for index in [rebuilt(&others), stored(&others)] {
-        let refused = index.search(&Query::parse("w* v*").unwrap(), Scope::All, 0, 1);
+        let refused =
+            index.search(&Query::parse("w* v*").unwrap(), Scope::All, 0, 1, &Budget::unlimited());
         assert!(matches!(refused, Err(SearchError::Query(QueryError::TooOpen))));
     }
 }
@@ -393,7 +404,8 @@ fn assert_same(index: &TextIndex, other: &TextIndex) {
         let query = Query::parse(query).unwrap();
         for (offset, limit) in [(0, 1_000), (1, 3)] {
             let answer = |index: &TextIndex| {
-                let hits = index.search(&query, Scope::All, offset, limit).unwrap();
+                let hits =
+                    index.search(&query, Scope::All, offset, limit, &Budget::unlimited()).unwrap();
                 let bits = |hit: Hit| (hit.name, hit.score.to_bits());
                 (hits.total, hits.hits.into_iter().map(bits).collect::<Vec<_>>(), hits.readings)
             };
@@ -401,8 +413,8 @@ fn assert_same(index: &TextIndex, other: &TextIndex) {
         }
         for sheet in ["s1", "de"].map(SheetName::new) {
             assert_eq!(
-                index.matches(&query, &sheet).unwrap(),
-                other.matches(&query, &sheet).unwrap()
+                index.matches(&query, &sheet, &Budget::unlimited()).unwrap(),
+                other.matches(&query, &sheet, &Budget::unlimited()).unwrap()
             );
         }
     }
@@ -518,7 +530,7 @@ proptest! {
                 .map(|(n, _)| format!("{n:02}"))
                 .collect();
             let query = Query::parse(query).unwrap();
-            let found = index.matches(&query, &SheetName::new("s")).unwrap();
+            let found = index.matches(&query, &SheetName::new("s"), &Budget::unlimited()).unwrap();
             let found: Vec<_> = found.documents.iter().map(|(key, _)| key.as_str().to_owned()).collect();
             prop_assert_eq!(found, expected);
         }
@@ -549,7 +561,7 @@ proptest! {
         };
         let sheet = SheetName::new("none");
         let answer = |query: &str| {
-            let found = index.matches(&Query::parse(query).unwrap(), &sheet).unwrap();
+            let found = index.matches(&Query::parse(query).unwrap(), &sheet, &Budget::unlimited()).unwrap();
             let keys: Vec<_> = found.documents.iter().map(|(key, _)| key.to_string()).collect();
             let used = found.readings.into_corrections().into_iter().flat_map(|it| it.used);
             (keys, used.map(|spelling| spelling.stem().to_owned()).collect::<Vec<_>>())

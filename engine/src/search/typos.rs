@@ -5,6 +5,7 @@ use std::ops::Range;
 use tantivy::schema::IndexRecordOption;
 use tantivy::{DocId, DocSet as _};
 
+use crate::budget::{Budget, STEP};
 use crate::language::Language;
 use crate::search::alike::{Alike, alike, live};
 use crate::search::analyzer;
@@ -65,6 +66,7 @@ pub(crate) fn read(
     index: &TextIndex,
     query: &Query,
     scope: Scope<'_>,
+    budget: &Budget,
 ) -> Result<Vec<Reading>, SearchError> {
     let languages = index.shape.languages.in_scope(scope).into_iter();
     let spoken = languages.filter(|language| index.totals.get(*language).documents > 0);
@@ -73,7 +75,7 @@ pub(crate) fn read(
         for clause in clauses {
             let Some(stem) = clause.misspelled() else { continue };
             let typed = clause.typed.last().map_or(stem, |typed| typed);
-            let mut alike = alike(index, *language, scope, typed, stem, clause.edits)?;
+            let mut alike = alike(index, *language, scope, typed, stem, clause.edits, budget)?;
             alike.truncate(MAX_ALIKE);
             add_ways(clause, alike);
         }
@@ -99,14 +101,15 @@ pub(crate) fn correct(
     index: &TextIndex,
     readings: &mut [Reading],
     scope: Scope<'_>,
+    budget: &Budget,
 ) -> Result<Vec<Correction>, SearchError> {
-    let missing = missing(index, readings, scope)?;
+    let missing = missing(index, readings, scope, budget)?;
     if missing.len() > MAX_CORRECTED {
         return Ok(Vec::new());
     }
     let mut corrections = Vec::new();
     for typed in missing {
-        let nearest = nearest(index, readings, &typed, scope)?;
+        let nearest = nearest(index, readings, &typed, scope, budget)?;
         if nearest.is_empty() {
             return Ok(Vec::new());
         }
@@ -133,6 +136,7 @@ fn missing(
     index: &TextIndex,
     readings: &[Reading],
     scope: Scope<'_>,
+    budget: &Budget,
 ) -> Result<Vec<Box<str>>, SearchError> {
     let mut missing: Vec<Box<str>> = Vec::new();
     for (typed, _) in readings.first().into_iter().flat_map(wanted) {
@@ -146,7 +150,7 @@ fn missing(
                 is_missing = false;
                 break;
             };
-            if occurs(index, reading.language, scope, stem)? {
+            if occurs(index, reading.language, scope, stem, budget)? {
                 is_missing = false;
                 break;
             }
@@ -180,6 +184,7 @@ fn nearest(
     readings: &[Reading],
     typed: &str,
     scope: Scope<'_>,
+    budget: &Budget,
 ) -> Result<Vec<(Language, Alike)>, SearchError> {
     // One number is not another with a typo.
     let is_word = typed.chars().all(char::is_alphabetic);
@@ -189,7 +194,7 @@ fn nearest(
     for edits in 1..=most {
         for reading in readings {
             let Some(stem) = stem_of(reading, typed) else { continue };
-            let alike = alike(index, reading.language, scope, typed, stem, edits)?;
+            let alike = alike(index, reading.language, scope, typed, stem, edits, budget)?;
             nearest.extend(alike.into_iter().map(|alike| (reading.language, alike)));
         }
         if !nearest.is_empty() {
@@ -230,6 +235,7 @@ fn occurs(
     language: Language,
     scope: Scope<'_>,
     stem: &str,
+    budget: &Budget,
 ) -> Result<bool, SearchError> {
     for segment in index.segments.iter() {
         let docs = ranges(segment, language, scope);
@@ -238,7 +244,7 @@ fn occurs(
         }
         for words in (0..index.slots().boosts().len()).filter_map(|slot| segment.slot(slot)) {
             if let Some(term) = words.find(stem.as_bytes())?
-                && holds_any(segment, words, &term, &docs)?
+                && holds_any(segment, words, &term, &docs, budget)?
             {
                 return Ok(true);
             }
@@ -253,6 +259,7 @@ fn holds_any(
     words: &Words,
     term: &Term,
     docs: &[Range<DocId>],
+    budget: &Budget,
 ) -> Result<bool, SearchError> {
     let Some(mut postings) = words.cursor(term, IndexRecordOption::Basic)? else {
         return Ok(live(segment, words, term, docs)?.is_some());
@@ -262,7 +269,7 @@ fn holds_any(
         if postings.doc() < docs.start {
             postings.seek(docs.start);
         }
-        while postings.doc() < docs.end {
+        while postings.doc() < docs.end && budget.spend(STEP) {
             if segment.is_alive(postings.doc()) {
                 return Ok(true);
             }

@@ -44,6 +44,16 @@ pub(crate) enum Term {
     Listed(Range<u32>),
 }
 
+impl Term {
+    /// Returns how many documents hold the word, dead ones included, or a little more.
+    pub(crate) fn documents(&self) -> usize {
+        match self {
+            Self::Stored(term) => term.doc_freq as usize,
+            Self::Listed(occurrences) => occurrences.len(),
+        }
+    }
+}
+
 impl Words {
     /// Returns the rounded length of a text, as one of 256 classes.
     pub(crate) fn norm(&self, doc: DocId) -> u8 {

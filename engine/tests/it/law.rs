@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use headwater_engine::admit::{AdmissionLimits, Health, PushLimits, admit};
+use headwater_engine::budget::Budget;
 use headwater_engine::cache::Cache;
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
@@ -105,7 +106,8 @@ pub(crate) fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), 
     ] {
         let query = Query::parse(text).unwrap();
         let page = |snapshot: &Snapshot| {
-            let hits = snapshot.text().search(&query, Scope::All, 0, 5).unwrap();
+            let hits =
+                snapshot.text().search(&query, Scope::All, 0, 5, &Budget::unlimited()).unwrap();
             let rows = hits.hits.iter().map(|hit| {
                 (hit.name.sheet.to_string(), hit.name.key.to_string(), hit.score.to_bits())
             });
@@ -202,7 +204,8 @@ fn equals_model(
     prop_assert_eq!(snapshot.text().documents(), expected.texts.len() as u64);
     for word in WORDS {
         let query = Query::parse(word).unwrap();
-        let found = snapshot.text().search(&query, Scope::All, 0, 1_000).unwrap();
+        let found =
+            snapshot.text().search(&query, Scope::All, 0, 1_000, &Budget::unlimited()).unwrap();
         let wanted = expected.search(word, world.definitions);
         prop_assert_eq!(found.total, wanted.len() as u64, "total of {} in {:#?}", word, world);
         let scores: BTreeMap<_, _> = wanted.into_iter().collect();

@@ -1,10 +1,13 @@
 //! References between sheets, on both sides of a change.
 
 use headwater_engine::admit::{AdmissionLimits, Health, Verdict, admit};
+use headwater_engine::budget::{Budget, TooCostly};
+use headwater_engine::id::SheetName;
 use headwater_engine::load::{advance, load};
 use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::problem::{Problem, Rule};
+use headwater_engine::query::Included;
 use headwater_engine::snapshot::{Snapshot, count};
 use headwater_testkit::Upstream;
 
@@ -201,4 +204,34 @@ fn a_push_that_removes_what_is_referred_to_is_refused() {
     let Verdict::Refused(problems) = verdict else { panic!("{verdict:?}") };
     assert_eq!((problems.len(), &*problems[0].path), (1, "roles/a.toml"));
     assert_eq!(problems[0].sheet.as_ref().unwrap().as_str(), "roles");
+}
+
+#[test]
+fn no_more_is_included_than_a_page_may_refer_to() {
+    let names: Vec<String> = (0..3_600).map(|n| format!("p{n}")).collect();
+    let mut upstream = Upstream::new();
+    let mut commit = upstream
+        .commit("many")
+        .put(".gitsheets/roles.toml", ROLES)
+        .put(".gitsheets/people.toml", PEOPLE)
+        .put(".gitsheets/projects.toml", PROJECTS)
+        .put("roles/all.toml", format!("slug = \"all\"\n[by]\npeople = {names:?}\n"));
+    for name in &names {
+        let hidden = if name.ends_with('7') { "gone = true\n" } else { "" };
+        commit = commit.put(format!("people/{name}.toml"), format!("slug = \"{name}\"\n{hidden}"));
+    }
+    let commit = commit.push().parse().unwrap();
+    let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+    let state = load(&mirror.objects().unwrap(), commit, &LoadOptions::default()).unwrap();
+    let of = |references: &str, budget: &Budget| {
+        let roles = state.sheet("roles").unwrap();
+        let references = Included::parse(references, roles).unwrap();
+        let one = std::slice::from_ref(roles.record("all").unwrap());
+        Included::of(&state, &references, one, budget)
+    };
+    let included = of("by.people", &Budget::unlimited()).unwrap();
+    // One in ten is hidden.
+    assert_eq!(included.records[&SheetName::new("people")].len(), 3_200);
+    assert!(included.is_cut, "there are 3,240");
+    assert_eq!(of("by.people", &Budget::while_true(|| false)).unwrap_err(), TooCostly);
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use headwater_engine::budget::Budget;
 use headwater_engine::digest::Digest;
 use headwater_engine::engine::{Engine, RequestKind};
 use headwater_engine::id::CommitId;
@@ -31,7 +32,7 @@ fn read(engine: &Engine, digests: &HashMap<CommitId, Digest>, stop: &AtomicBool)
         assert_eq!(digests.get(&commit), Some(&snapshot.digest()), "{commit}");
         assert_eq!(snapshot.text().stamp(), commit);
         let record = snapshot.visible("people", "jane").unwrap();
-        let hits = snapshot.text().search(&query, Scope::All, 0, 10).unwrap();
+        let hits = snapshot.text().search(&query, Scope::All, 0, 10, &Budget::unlimited()).unwrap();
         let shown = hits.hits.iter().filter(|hit| hit.name.key.as_str() == "jane").count();
         assert!(record.value.as_str().contains("common") == (shown == 1), "{commit}: {record:?}");
         reads += 1;

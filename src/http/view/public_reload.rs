@@ -1,5 +1,6 @@
 //! The last reloads as everybody may see them: how each went, where its time went, and how much
-//! changed in public sheets. No text of an error, no problem and no path is in it.
+//! changed in public sheets, hidden records aside. No text of an error, no problem and no path is in
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ impl PublicReload {
             Ok(outcome) => {
                 let is_public = |sheet: &Arc<Sheet>| sheet.spec().public;
                 let changed = outcome
-                    .changed
+                    .shown
                     .iter()
                     .filter(|(name, _)| snapshot.sheet(name.as_str()).is_some_and(is_public));
                 Self {

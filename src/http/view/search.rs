@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::layout::SheetSpec;
 use headwater_engine::record::Record;
 use headwater_engine::search::{Correction, Highlighter, Hits};
@@ -14,12 +15,21 @@ use super::list::quoted;
 /// How many fields of one match are highlighted.
 const HIGHLIGHTED: usize = 8;
 
+/// What it costs to look for matches in a text, for each of its bytes.
+const LOOKING: usize = 32;
+
 /// Writes the answer to a search.
-pub fn hits(snapshot: &Snapshot, hits: &Hits) -> String {
+///
+/// # Errors
+/// [`TooCostly`] where `budget` is used up.
+pub fn hits(snapshot: &Snapshot, hits: &Hits, budget: &Budget) -> Result<String, TooCostly> {
     let mut highlighters = BTreeMap::new();
     let items = hits.hits.iter().filter_map(|hit| {
         let sheet = snapshot.sheet(hit.name.sheet.as_str())?;
         let record = sheet.record(hit.name.key.as_str())?;
+        if !budget.spend(LOOKING * record.value.as_str().len()) {
+            return None;
+        }
         let language = sheet.spec().language;
         let new = || Highlighter::new(&hits.readings, language);
         let highlighter = highlighters.entry(language).or_insert_with(new);
@@ -33,8 +43,9 @@ pub fn hits(snapshot: &Snapshot, hits: &Hits) -> String {
         ))
     });
     let items: Vec<_> = items.collect();
+    budget.check()?;
     let corrected = corrected(snapshot, hits.readings.corrections());
-    format!("{{\"items\":[{}],\"total\":{}{corrected}}}", items.join(","), hits.total)
+    Ok(format!("{{\"items\":[{}],\"total\":{}{corrected}}}", items.join(","), hits.total))
 }
 
 /// Returns the member of an answer that tells which words stood for those that occur nowhere, with

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use headwater_engine::admit::Health;
 use headwater_engine::engine::{EngineStatus, Pinned};
+use headwater_engine::problem::Problem;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
@@ -99,18 +101,18 @@ impl StatusView {
             commit: held.commit.to_string(),
             reason: held.reason.as_str(),
             since: time(held.since),
-            problems_total: held.problems.len(),
+            problems_total: open_problems(snapshot, &held.problems),
         });
         Self {
             commit: snapshot.commit().to_string(),
-            digest: snapshot.digest().to_string(),
+            digest: snapshot.public_digest().to_string(),
             branch: status.branch.clone(),
             published_at: time(status.published_at),
             age_seconds: seconds_since(Some(status.published_at)),
             records: sheets.values().sum(),
             sheets,
             problems: snapshot.public_problems().len(),
-            degraded: status.degraded,
+            degraded: status.degraded && Health::public(snapshot).refusable(),
             branch_missing: status.branch_missing,
             ahead: status.ahead,
             push: status.push.active.then(|| PushView {
@@ -136,6 +138,16 @@ impl StatusView {
             demo,
         }
     }
+}
+
+/// Counts the problems of a push that is held in what the public sees of the sheets that are served:
+/// where a sheet hides records, a problem may be of one of them.
+fn open_problems(snapshot: &Snapshot, problems: &[Problem]) -> usize {
+    let is_open = |problem: &&Problem| {
+        let spec = problem.sheet.as_ref().map(|name| snapshot.layout().sheet(name.as_str()));
+        spec.is_none_or(|spec| spec.is_some_and(|spec| spec.public && spec.hidden.is_none()))
+    };
+    problems.iter().filter(is_open).count()
 }
 
 /// Returns for how many seconds the remote has had a head that is not published.

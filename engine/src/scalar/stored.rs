@@ -1,0 +1,85 @@
+//! A scalar where it stands in the text of a record.
+
+use std::borrow::Cow;
+
+use crate::scalar::{Moment, Number, Scalar};
+use crate::value::{Json, Kind};
+
+/// What a [`Scalar`] is, without a copy of its text. Both compare and hash alike.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stored<'a> {
+    /// A boolean.
+    Bool(bool),
+    /// A number.
+    Number(Number),
+    /// A string that spells no moment.
+    String(Cow<'a, str>),
+    /// A string that spells a moment, and the moment.
+    Moment(Moment, Cow<'a, str>),
+    /// An array or object as its canonical text.
+    Other(&'a str),
+}
+
+impl<'a> Stored<'a> {
+    /// Reads `json`, or returns `None` for null. Takes no memory, unless a string has escapes.
+    pub fn read(json: Json<'a>) -> Option<Self> {
+        match json.kind() {
+            Kind::Null => None,
+            Kind::Bool => Some(Self::Bool(json.text() == "true")),
+            Kind::Number => Number::parse(json.text()).map(Self::Number),
+            Kind::String => json.as_string().map(|text| match Moment::parse(&text) {
+                Some(moment) => Self::Moment(moment, text),
+                None => Self::String(text),
+            }),
+            Kind::Array | Kind::Object => Some(Self::Other(json.text())),
+        }
+    }
+
+    /// Returns it with a text of its own.
+    pub fn to_scalar(&self) -> Scalar {
+        match self {
+            Self::Bool(boolean) => Scalar::Bool(*boolean),
+            Self::Number(number) => Scalar::Number(*number),
+            Self::String(text) => Scalar::String((**text).into()),
+            Self::Moment(moment, text) => Scalar::Moment(*moment, (**text).into()),
+            Self::Other(text) => Scalar::Other((*text).into()),
+        }
+    }
+}
+
+impl<'a> From<&'a Scalar> for Stored<'a> {
+    fn from(scalar: &'a Scalar) -> Self {
+        match scalar {
+            Scalar::Bool(boolean) => Self::Bool(*boolean),
+            Scalar::Number(number) => Self::Number(*number),
+            Scalar::String(text) => Self::String(Cow::Borrowed(text)),
+            Scalar::Moment(moment, text) => Self::Moment(*moment, Cow::Borrowed(text)),
+            Scalar::Other(text) => Self::Other(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn both_compare_alike(
+            texts in prop::collection::vec(
+                "true|false|-?[0-3]{1,2}|1\\.[05]|\"[a\\\\n]?\"|\"202[34]-0[12]-01\"|\\[\\]|\\{\\}",
+                2,
+            ),
+        ) {
+            let values: Vec<_> = texts.iter().map(|text| Value::from_canonical(text)).collect();
+            let stored: Vec<_> = values.iter().filter_map(|v| Stored::read(v.json())).collect();
+            let scalars: Vec<_> = stored.iter().map(Stored::to_scalar).collect();
+            if let [a, b] = &stored[..] {
+                prop_assert_eq!(a.cmp(b), scalars[0].cmp(&scalars[1]));
+                prop_assert_eq!(Stored::from(&scalars[0]), a.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Several fields, found in one pass over a value.
+
+use crate::value::{FieldPath, Json, Kind, Value};
+
+/// A set of fields that are looked for together: a value is scanned once, however many they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Paths(Node);
+
+/// What is looked for at one place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Node {
+    /// The places in the set of the fields that end here.
+    here: Vec<usize>,
+    /// What is looked for below, by the bytes of its names.
+    members: Vec<(Box<str>, Node)>,
+}
+
+impl Paths {
+    /// Returns the set of these fields, each with its place among them.
+    pub fn new<'p>(paths: impl IntoIterator<Item = &'p FieldPath>) -> Self {
+        let mut root = Node::default();
+        for (place, path) in paths.into_iter().enumerate() {
+            let end = path.segments().fold(&mut root, Node::below);
+            end.here.push(place);
+        }
+        Self(root)
+    }
+
+    /// Calls `found` with each value of each field and the field's place in the set, as
+    /// [`Value::visit`] does for one. Linear in the text, which is read no further than it must.
+    pub fn visit<'a>(&self, value: &'a Value, found: &mut dyn FnMut(usize, Json<'a>)) {
+        self.0.visit(value.json(), found);
+    }
+}
+
+impl Node {
+    fn below(&mut self, name: &str) -> &mut Self {
+        let at = match self.members.binary_search_by(|(other, _)| (**other).cmp(name)) {
+            Ok(at) => at,
+            Err(at) => {
+                self.members.insert(at, (name.into(), Self::default()));
+                at
+            }
+        };
+        &mut self.members[at].1
+    }
+
+    fn visit<'a>(&self, json: Json<'a>, found: &mut dyn FnMut(usize, Json<'a>)) {
+        if json.kind() == Kind::Array {
+            return json.elements().for_each(|element| self.visit(element, found));
+        }
+        self.here.iter().for_each(|place| found(*place, json));
+        // The members of a value are in the order of their names, too.
+        let mut wanted = self.members.iter().peekable();
+        if wanted.peek().is_none() {
+            return;
+        }
+        for (name, member) in json.members() {
+            while wanted.next_if(|(other, _)| **other < *name).is_some() {}
+            let Some((other, node)) = wanted.peek() else { return };
+            if **other == *name {
+                node.visit(member, found);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value as Tree, json};
+
+    /// Compares with looking for one field after the other.
+    fn assert_finds(tree: &Tree, names: &[&str]) {
+        let value = Value::new(tree);
+        let paths: Vec<_> = names.iter().map(|name| FieldPath::new(*name)).collect();
+        let mut found = vec![Vec::new(); paths.len()];
+        Paths::new(&paths).visit(&value, &mut |place, json| found[place].push(json.text()));
+        for (path, found) in paths.iter().zip(found) {
+            let mut expected = Vec::new();
+            value.visit(path, &mut |json| expected.push(json.text()));
+            assert_eq!(found, expected, "{path} of {tree}");
+        }
+    }
+
+    #[test]
+    fn fields_within_each_other_and_the_same_field_twice_are_all_found() {
+        let tree = json!({
+            "": 0, "a": {"b": [1, {"c": 2}, {"c": [3, [4]]}], "é": "x"}, "a b": true,
+            "q\"": {"r": null}, "z": [],
+        });
+        assert_finds(&tree, &["a.b.c", "a", "a.b", "a.b.c", "q\".r", "z", "nothing", "", "a.é"]);
+        assert_finds(&tree, &[]);
+        assert_finds(&json!([{"a": 1}, 2, [{"a": {"a": 3}}]]), &["a.a", "a"]);
+    }
+
+    fn any_tree() -> impl Strategy<Value = Tree> {
+        let leaf = prop_oneof![
+            Just(Tree::Null),
+            (0..9_i32).prop_map(Tree::from),
+            "[a\"]{0,2}".prop_map(Tree::from)
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Tree::from),
+                prop::collection::vec(("[abc\"]{0,2}", inner), 0..5)
+                    .prop_map(|members| Tree::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn together_they_are_found_as_one_by_one(
+            tree in any_tree(),
+            names in prop::collection::vec("[abc\"]{0,2}(\\.[abc\"]{0,2}){0,2}", 0..6),
+        ) {
+            assert_finds(&tree, &names.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+}

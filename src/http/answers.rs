@@ -1,0 +1,247 @@
+//! Makes answers that may cost much, off the threads that take requests.
+//!
+//! An answer may cost so much time of a processor and no more; it is measured on the thread that
+//! makes it, so it does not depend on what else the machine does. Every answer begins in one of the
+//! places for those that are made at once. One that is not gives its place up, and waits for one of
+//! the few for long ones; so there is always a place soon for an answer that costs little. In both
+//! lines one address has its turn after the other. An answer that nobody waits for any more ends.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use axum::http::header;
+use headwater_engine::budget::Budget;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::error::{ApiError, Code};
+use super::places::{Place, Places};
+use super::source::Source;
+
+/// How long a request waits for a place.
+const TURN: Duration = Duration::from_secs(2);
+
+/// What an answer costs at most that is made at once.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
+/// How many answers wait for one address, at once and long ones.
+const WAITING: [usize; 2] = [256, 16];
+
+/// Makes answers, a bounded number at once.
+pub struct Answers {
+    at_once: Places,
+    long: Places,
+    /// How much time of a processor one may cost; `None` is any.
+    limit: Option<Duration>,
+    turn: Duration,
+}
+
+impl Answers {
+    /// Returns the places for answers that cost at most `limit` of a processor each; `None` is no
+    /// limit. Long ones have half of the cores.
+    pub fn new(limit: Option<Duration>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Self::with_places(limit, cores * 2, cores.div_ceil(2))
+    }
+
+    fn with_places(limit: Option<Duration>, at_once: usize, long: usize) -> Self {
+        let at_once = Places::new(at_once, WAITING[0]);
+        Self { at_once, long: Places::new(long, WAITING[1]), limit, turn: TURN }
+    }
+
+    /// Has `work` make an answer for a caller at `source`, when there is a place. What `work` spends
+    /// from its budget is what it can be ended by.
+    ///
+    /// # Errors
+    /// 503 when no place gets free in time; 422 `too_costly` where `work` says so; 500 when it
+    /// panics; what it returns.
+    pub(super) async fn make<T: Send + 'static>(
+        &self,
+        source: Source,
+        work: impl FnOnce(&Budget) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let place = self.at_once.take(source, self.turn).await.ok_or_else(busy)?;
+        // Dropped with this future, when the caller hangs up.
+        let (_caller, caller) = oneshot::channel();
+        let (long, limit, turn) = (self.long.clone(), self.limit, self.turn);
+        let made = tokio::task::spawn_blocking(move || {
+            let making = Rc::new(Making {
+                source,
+                begun: processor_time(),
+                limit,
+                turn,
+                place: Cell::new(Some(place)),
+                is_long: Cell::new(false),
+                long,
+                is_refused: Cell::new(false),
+                caller: Cell::new(Some(caller)),
+            });
+            let asked = making.clone();
+            let made = work(&Budget::while_true(move || asked.may_go_on()));
+            if making.is_refused.get() { Err(busy()) } else { made }
+        });
+        made.await.unwrap_or_else(|panic| Err(ApiError::caused_by(Code::Internal, &panic)))
+    }
+}
+
+fn busy() -> ApiError {
+    ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1)
+}
+
+/// An answer that is being made, seen from the thread that makes it.
+struct Making {
+    source: Source,
+    begun: Duration,
+    limit: Option<Duration>,
+    turn: Duration,
+    place: Cell<Option<Place>>,
+    is_long: Cell<bool>,
+    long: Places,
+    /// Whether there was no place for a long answer.
+    is_refused: Cell<bool>,
+    /// Closed when the caller is gone.
+    caller: Cell<Option<oneshot::Receiver<()>>>,
+}
+
+impl Making {
+    /// Says whether the answer may cost more than it has; waits for another place where it is about
+    /// to be a long one.
+    fn may_go_on(&self) -> bool {
+        let spent = processor_time().saturating_sub(self.begun);
+        let mut caller = self.caller.replace(None);
+        let is_awaited = caller.as_mut().is_some_and(|caller| {
+            // Nothing is ever sent: it is empty until the other end is dropped.
+            caller.try_recv() == Err(oneshot::error::TryRecvError::Empty)
+        });
+        if !is_awaited || self.limit.is_some_and(|limit| spent > limit) {
+            return false;
+        }
+        if spent > AT_ONCE && !self.is_long.replace(true) {
+            self.place.set(None);
+            let place = Handle::current().block_on(async {
+                tokio::select! {
+                    place = self.long.take(self.source, self.turn) => place,
+                    _ = async { caller.as_mut()?.await.ok() } => None,
+                }
+            });
+            self.is_refused.set(place.is_none());
+            self.place.set(place);
+        }
+        self.caller.set(caller);
+        !self.is_refused.get()
+    }
+}
+
+/// Returns how much time of a processor this thread has taken.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    // It counts up from zero, so neither part is negative.
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headwater_engine::budget::TooCostly;
+    use std::sync::mpsc;
+
+    const HERE: [u8; 4] = [192, 0, 2, 1];
+
+    fn source() -> Source {
+        Source::at(HERE.into())
+    }
+
+    fn too_costly(_: TooCostly) -> ApiError {
+        Code::TooCostly.into()
+    }
+
+    /// Spends until the budget is used up.
+    fn endless(budget: &Budget) -> Result<(), ApiError> {
+        while budget.spend(1) {}
+        budget.check().map_err(too_costly)
+    }
+
+    #[tokio::test]
+    async fn what_costs_more_than_its_limit_is_refused() {
+        let answers = Answers::new(Some(Duration::from_millis(20)));
+        let refused = answers.make(source(), endless).await;
+        assert_eq!(refused.map_err(|error| error.code()), Err(Code::TooCostly));
+        assert_eq!(
+            answers.make(source(), |budget| Ok(budget.spend(1 << 20))).await.ok(),
+            Some(true)
+        );
+    }
+
+    #[tokio::test]
+    async fn work_ends_and_leaves_its_place_when_its_caller_hangs_up() {
+        let answers = Answers::with_places(None, 1, 1);
+        let (started, has_started) = oneshot::channel();
+        let (ended, has_ended) = oneshot::channel();
+        let mut caller = Box::pin(answers.make(source(), move |budget| {
+            started.send(()).ok();
+            let done = endless(budget);
+            ended.send(()).ok();
+            done
+        }));
+        tokio::select! {
+            _ = &mut caller => panic!("it has no end"),
+            _ = has_started => {}
+        }
+        drop(caller);
+        has_ended.await.unwrap();
+        assert!(answers.make(source(), |_| Ok(())).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_cheap_is_made_while_all_places_for_long_answers_are_taken() {
+        let answers = Answers::with_places(None, 1, 1);
+        let (release, is_released) = mpsc::channel::<()>();
+        let (spent, has_spent) = oneshot::channel();
+        let long = move |budget: &Budget| {
+            let begun = processor_time();
+            // Long enough to change its place.
+            while processor_time() - begun < AT_ONCE * 2 {
+                budget.spend(1 << 10);
+            }
+            budget.spend(1 << 20);
+            spent.send(()).ok();
+            is_released.recv().ok();
+            budget.check().map_err(too_costly)
+        };
+        let mut costly = Box::pin(answers.make(source(), long));
+        tokio::select! {
+            _ = &mut costly => panic!("it waits"),
+            _ = has_spent => {}
+        }
+        assert!(answers.make(source(), |_| Ok(())).await.is_ok());
+        // Another one begins before it, and has to give up the only place.
+        let mut another = Box::pin(answers.make(source(), endless));
+        tokio::select! {
+            biased;
+            _ = &mut another => panic!("it waits for the place of the first"),
+            cheap = answers.make(source(), |_| Ok(())) => assert!(cheap.is_ok()),
+        }
+        drop(another);
+        release.send(()).unwrap();
+        assert!(costly.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_turn_is_told_to_come_back() {
+        for places in [[0, 1], [1, 0]] {
+            let turn = Duration::from_millis(20);
+            let answers = Answers { turn, ..Answers::with_places(None, places[0], places[1]) };
+            let refused = answers.make(source(), endless).await;
+            assert_eq!(refused.map_err(|error| error.code()), Err(Code::Busy));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_internal_error() {
+        let work = |_: &Budget| -> Result<(), ApiError> { panic!("broken") };
+        let failed = Answers::new(None).make(source(), work).await;
+        assert_eq!(failed.map_err(|error| error.code()), Err(Code::Internal));
+    }
+}
