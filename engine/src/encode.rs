@@ -151,11 +151,5 @@ fn is_deeper(value: &Json, limit: usize) -> bool {
     }
 }
 
-/// Returns the JSON Pointer (RFC 6901) of a path.
-fn pointer<S: AsRef<str>>(path: &[S]) -> String {
-    let escaped = |key: &S| key.as_ref().replace('~', "~0").replace('/', "~1");
-    path.iter().map(|key| format!("/{}", escaped(key))).collect()
-}
-
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ pub mod id;
 pub mod language;
 pub mod value;
 pub mod scalar;
+pub mod pointer;
 pub mod problem;
 pub mod record;
 pub mod mirror;

@@ -16,6 +16,7 @@ use crate::id::Key;
 use crate::index::FieldIndex;
 use crate::layout::SheetSpec;
 use crate::packed::packed;
+use crate::pointer;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::value::{FieldPath, Kind, Value};
@@ -357,7 +358,7 @@ impl Sheet {
                     let record = self.record(key.as_str())?;
                     let message =
                         format!("the value of `{field}` is unique and {} has it", first.path());
-                    let pointer = format!("/{}", field.segments().collect::<Vec<_>>().join("/"));
+                    let pointer = pointer::of(field.segments());
                     let problem =
                         Problem::new(&self.spec.name, record.path(), Rule::NotUnique, message);
                     Some(problem.pointing_to(pointer))

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use headwater_engine::pointer;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
@@ -102,7 +103,9 @@ impl At {
 }
 
 fn join(pointer: &str, name: &str) -> String {
-    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+    let mut pointer = pointer.to_owned();
+    pointer::push(&mut pointer, name);
+    pointer
 }
 
 /// A `$ref` at a place of what is made, to a target below a root.

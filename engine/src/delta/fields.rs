@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::pointer;
 use crate::value::{Json, Kind, Value};
 
 /// How many fields are told of one record; one more change and the record differs as a whole.
@@ -49,7 +50,7 @@ fn compare<'a>(
     match kinds {
         Some((before, after, Kind::Object, Kind::Object)) => {
             merged(before, after, |name, before, after| {
-                within(pointer, &name.replace('~', "~0").replace('/', "~1"), |pointer| {
+                within(pointer, name, |pointer| {
                     compare(pointer, before, after, found);
                 });
             });
@@ -69,8 +70,7 @@ fn compare<'a>(
 
 fn within(pointer: &mut String, name: &str, work: impl FnOnce(&mut String)) {
     let length = pointer.len();
-    pointer.push('/');
-    pointer.push_str(name);
+    pointer::push(pointer, name);
     work(pointer);
     pointer.truncate(length);
 }

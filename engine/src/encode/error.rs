@@ -1,6 +1,7 @@
 //! Why a record cannot be written.
 
 use crate::layout::Violation;
+use crate::pointer;
 
 /// A value that cannot be written, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,7 +113,7 @@ impl EncodeError {
             | Self::TitleDisagrees { field }
             | Self::SortScript { field }
             | Self::SortTooLong { field }
-            | Self::SortDigits { field } => super::pointer(&[field]),
+            | Self::SortDigits { field } => pointer::of([field]),
             Self::NotATable
             | Self::TooDeep
             | Self::UnknownFormat { .. }

@@ -5,8 +5,9 @@ use serde_json::Value as Json;
 use toml_v08::value::Datetime;
 use toml_v08::{Table, Value};
 
-use super::{EncodeError, pointer};
+use super::EncodeError;
 use crate::decode::toml::{table_1_0, table_1_1};
+use crate::pointer;
 
 /// Returns the canonical bytes of `record`; an empty table is no bytes at all.
 ///
@@ -78,7 +79,7 @@ fn fenced(value: &Value, path: &mut Vec<String>) -> Option<String> {
         Value::String(text) => {
             let mut lines = text.split('\n');
             let has = text.contains('\n') && lines.any(|line| line.trim_end() == "+++");
-            has.then(|| pointer(path))
+            has.then(|| pointer::of(path))
         }
         Value::Array(elements) => {
             elements.iter().enumerate().find_map(|(at, element)| below(at.to_string(), element))
@@ -116,7 +117,7 @@ fn value(
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(integer), _) => Value::Integer(integer),
             (None, Some(float)) if !number.is_u64() => Value::Float(float),
-            _ => return Err(EncodeError::IntegerTooLarge { pointer: pointer(path) }),
+            _ => return Err(EncodeError::IntegerTooLarge { pointer: pointer::of(&*path) }),
         },
         Json::String(text) => match before {
             Some(Value::Datetime(_)) => match text.parse::<Datetime>() {
@@ -133,7 +134,8 @@ fn value(
                 let old = before.and_then(|before| before.get(at));
                 let element = value(element, old, path)?;
                 array.push(
-                    element.ok_or_else(|| EncodeError::NullInList { pointer: pointer(path) })?,
+                    element
+                        .ok_or_else(|| EncodeError::NullInList { pointer: pointer::of(&*path) })?,
                 );
                 path.pop();
             }

@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use super::held::HeldReason;
 use super::repeats::{Outcome, Repeats};
 use super::{Asker, Engine, Request, RequestKind, Shared, Verdict};
+use crate::admit::Health;
 use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
@@ -368,8 +369,11 @@ impl Shared {
         fault::step("write.moved");
         self.publish(Arc::new(snapshot), reason.is_some(), &changed);
         fault::step("write.published");
+        // A write brings no problem, and may mend the last one.
+        let was_degraded = self.status().degraded;
+        let degraded = was_degraded && Health::of(&self.published.load()).refusable();
         let mut status = self.status();
-        status.published_at = SystemTime::now();
+        (status.published_at, status.degraded) = (SystemTime::now(), degraded);
         if self.remote.is_some() {
             status.ahead += commits;
             status.push.unpushed_since.get_or_insert_with(SystemTime::now);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
+use crate::pointer;
 use crate::value::FieldPath;
 
 pub(super) use kinds::Kinds;
@@ -246,7 +247,7 @@ fn check_keywords(schema: &Value, at: &str, depth: usize) -> Result<(), SchemaEr
         return Err(SchemaError("the schema is nested too deeply".into()));
     }
     for (keyword, inside) in members {
-        let at = format!("{at}/{keyword}");
+        let at = format!("{at}{}", pointer::of([keyword]));
         let known = keyword.as_str();
         if !KEYWORDS.contains(&known) {
             return Err(SchemaError(format!("{at} is no keyword of JSON Schema Draft 7")));
@@ -267,7 +268,7 @@ fn sub_schemas<'v>(keyword: &str, value: &'v Value) -> Vec<(String, &'v Value)> 
         values.iter().enumerate().map(|(at, schema)| (format!("/{at}"), schema)).collect()
     };
     let named = |members: &'v Map<String, Value>| -> Vec<(String, &'v Value)> {
-        members.iter().map(|(name, schema)| (format!("/{name}"), schema)).collect()
+        members.iter().map(|(name, schema)| (pointer::of([name]), schema)).collect()
     };
     match value {
         Value::Array(values) if LIST.contains(&keyword) || keyword == "items" => list(values),

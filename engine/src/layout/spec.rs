@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use crate::decode::{self, Format, Framing};
 use crate::id::SheetName;
 use crate::language::Language;
+use crate::pointer;
 use crate::problem::{Problem, Rule};
 use crate::record::Frame;
 use crate::value::{FieldPath, Value};
@@ -178,7 +179,7 @@ impl SheetSpec {
             Some(found) => {
                 let message =
                     format!("the path says {:?} and the field {:?}", found.path, found.rendered);
-                let pointer = format!("/{}", found.field.replace('.', "/"));
+                let pointer = pointer::of(found.field.split('.'));
                 Err(vec![problem(Rule::PathMismatch, message).pointing_to(pointer)])
             }
         }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::pointer;
+
 /// Takes what `ours` changed of `old` over to `theirs`; `None` is a record that is not there.
 ///
 /// Members of objects are merged one by one, at any depth; everything else, lists too, is one field.
@@ -40,7 +42,8 @@ fn merged(
     let old = old.and_then(Json::as_object).unwrap_or(&none);
     let added = ours.keys().filter(|name| !theirs.contains_key(*name));
     let both = theirs.keys().chain(added).filter_map(|name| {
-        let pointer = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+        let mut pointer = pointer.to_owned();
+        pointer::push(&mut pointer, name);
         let side = |side: &Map<String, Json>| side.get(name).cloned();
         let (old, ours, theirs) = (side(old), side(ours), side(theirs));
         let value = merged(&pointer, old.as_ref(), ours.as_ref(), theirs.as_ref(), conflicts);

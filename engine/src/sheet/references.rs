@@ -13,6 +13,7 @@ use super::{MANY, Sheet, fold_problem};
 use crate::digest::LtHash;
 use crate::id::Key;
 use crate::layout::{Reference, SheetSpec};
+use crate::pointer;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::scalar::Scalar;
@@ -220,7 +221,7 @@ fn visit(
     let outer = pointer.len();
     if json.kind() == Kind::Array {
         for (at, element) in json.elements().enumerate() {
-            pointer.push_str(&format!("/{at}"));
+            pointer::push(pointer, &at.to_string());
             visit(element, path, pointer, found);
             pointer.truncate(outer);
         }
@@ -228,8 +229,7 @@ fn visit(
     }
     let [name, rest @ ..] = path else { return found(pointer, json) };
     if let Some(member) = json.member(name) {
-        pointer.push('/');
-        pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        pointer::push(pointer, name);
         visit(member, rest, pointer, found);
         pointer.truncate(outer);
     }

@@ -6,6 +6,7 @@ use headwater_engine::id::CommitId;
 use headwater_engine::load::load;
 use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
+use headwater_engine::problem::Problem;
 use headwater_engine::snapshot::Snapshot;
 use headwater_testkit::fixtures::{self, Expected};
 use headwater_testkit::{Upstream, git};
@@ -43,6 +44,28 @@ fn each_broken_file_of_inferred_sheets_raises_its_rule() {
     check(&snapshot, &fixtures::expected_of_inferred());
     let served = snapshot.visible("taken", "healed").unwrap();
     assert_eq!(served.path(), "taken/healed.toml", "the first that decodes is served");
+}
+
+#[test]
+fn a_pointer_escapes_the_names_of_its_members_whatever_the_rule() {
+    let definition = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\n\
+                      [headwater]\nunique = [\"x~/y\"]\nrefs = { \"x~/y\" = \"others.id\" }\n\n\
+                      [gitsheet.schema.properties.\"n/~\"]\ntype = \"number\"\n";
+    let mut upstream = Upstream::new();
+    let commit = upstream.commit("names with signs").put(".gitsheets/people.toml", definition);
+    let commit = commit
+        .put(".gitsheets/others.toml", "[gitsheet]\nroot = \"others\"\npath = \"${{ id }}\"\n");
+    let commit =
+        commit.put("people/a.toml", "\"x~/y\" = 1\n").put("people/b.toml", "\"x~/y\" = 1\n");
+    commit.put("people/e.toml", "\"n/~\" = \"one\"\n").push();
+    let snapshot = loaded(&upstream);
+    let problems = snapshot.problems();
+    let pointer = |problem: &Problem| problem.pointer.clone().unwrap_or_default();
+    let pointers: BTreeSet<_> =
+        problems.iter().map(|problem| (problem.rule.to_string(), pointer(problem))).collect();
+    let expected = [("dangling_ref", "/x~0~1y"), ("not_unique", "/x~0~1y"), ("schema", "/n~1~0")];
+    let expected = expected.map(|(rule, pointer)| (rule.to_owned(), pointer.to_owned()));
+    assert_eq!(pointers, BTreeSet::from(expected), "{problems:#?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use headwater_engine::write::{
 };
 use serde_json::{Value, json};
 
-use crate::house::{DEFINITION, House, id};
+use crate::house::{DEFINITION, House, held, id};
 
 fn batch(actions: impl IntoIterator<Item = Action>) -> Batch {
     let operation =
@@ -334,6 +334,19 @@ fn a_commit_is_of_now_and_not_before_its_parent_whatever_dates_are_pushed() {
         }
         git(&house, &["fsck", "--strict"]);
     }
+}
+
+#[test]
+fn a_write_that_mends_the_last_problem_ends_the_degradation() {
+    let mut house = House::new();
+    house.upstream.commit("bad").put("people/joe.toml", "id = 1\nname = \"Joe\"\n").push();
+    let report = house.run(RequestKind::Reload);
+    house.run(RequestKind::Apply(held(&report).0.id));
+    write(&house, put("ada", json!({ "slug": "ada", "id": 3 }))).unwrap();
+    assert!(house.engine().status().degraded, "the problem is still there");
+    write(&house, put("joe", json!({ "slug": "joe", "id": 2 }))).unwrap();
+    assert_eq!(house.engine().snapshot().problems().len(), 0);
+    assert!(!house.engine().status().degraded);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::num::NonZero;
 use headwater_engine::encode::{encode, path_of};
 use headwater_engine::id::Key;
 use headwater_engine::index::Scalars;
+use headwater_engine::pointer;
 use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
@@ -155,7 +156,7 @@ fn clashing(clash: &Clash<'_>, lines: &HashMap<Key, usize>) -> Flaw {
         None => format!("the record {holder}"),
     };
     let message = format!("the value of `{field}` is unique and {who} has it");
-    let pointer = format!("/{}", field.segments().collect::<Vec<_>>().join("/"));
+    let pointer = pointer::of(field.segments());
     Flaw { pointer, ..Flaw::new(Rule::NotUnique.as_str(), message) }
 }
 
