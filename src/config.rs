@@ -9,6 +9,7 @@ pub mod secret;
 pub mod secrets;
 pub mod settings;
 mod receiver;
+mod roles;
 mod values;
 pub mod tokens;
 pub mod watched;
@@ -41,6 +42,8 @@ pub struct Config {
     pub reload_secrets: Keyring,
     /// Opens the routes that let held pushes through.
     pub operator_secrets: Keyring,
+    /// Opens the metrics, beside the two others.
+    pub metrics_secrets: Keyring,
     /// Opens the routes that write; `None` where nothing is written.
     pub write_tokens: Option<Watched<Tokens>>,
     /// Whether a change of a record must name the version it is based on.
@@ -169,6 +172,12 @@ pub enum ConfigError {
         /// The setting.
         setting: String,
     },
+    /// One secret for two roles.
+    #[error("`{}` and `{}` hold the same secret: each role needs its own", settings[0], settings[1])]
+    SharedSecret {
+        /// The two settings, as they were given.
+        settings: [String; 2],
+    },
     /// A secret that begins like a signing token and is not one.
     #[error("the setting `{setting}` has a signing token whose text behind `whsec_` is not base64")]
     SigningToken {
@@ -218,11 +227,12 @@ impl Config {
     /// At the first setting that is missing or wrong.
     pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
         use settings::*;
-        Ok(Self {
+        let config = Self {
             source: Source::resolve(layers)?,
             http: Http::resolve(layers)?,
             reload_secrets: keyring(layers, &RELOAD_SECRET, &RELOAD_SECRET_FILE)?,
             operator_secrets: keyring(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
+            metrics_secrets: keyring(layers, &METRICS_SECRET, &METRICS_SECRET_FILE)?,
             write_tokens: write_tokens(layers)?,
             require_if_match: layers.require(&REQUIRE_IF_MATCH, values::switch)?,
             committer: committer(layers)?,
@@ -240,7 +250,9 @@ impl Config {
             collector: collector(layers)?,
             init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
-        })
+        };
+        roles::check(&config, layers)?;
+        Ok(config)
     }
 }
 

@@ -8,8 +8,10 @@ mod auth;
 mod attachment;
 mod blocking;
 mod body;
+mod caching;
 mod changes;
 mod coding;
+mod cors;
 mod current;
 mod demo;
 mod diff;
@@ -19,6 +21,7 @@ mod etag;
 mod explorer;
 mod gate;
 mod history;
+mod host;
 mod json;
 mod lines;
 mod link;
@@ -29,6 +32,9 @@ mod parameters;
 mod pieces;
 mod pins;
 mod places;
+mod preface;
+mod pulse;
+mod range;
 mod record;
 mod reloads;
 mod search;
@@ -42,11 +48,7 @@ mod webhook;
 mod write;
 
 use axum::Router;
-use axum::http::{HeaderName, Method, header};
 use axum::routing::{get, post, put};
-use tower_http::cors::{AllowOrigin, CorsLayer};
-
-use crate::config::Cors;
 
 pub use answers::Answers;
 pub use app::{App, Configured, Shared};
@@ -56,7 +58,7 @@ pub use changes::{Audience, delta as changes_between, pass_on};
 pub use demo::Demo;
 pub use edge::Edge;
 use error::{ApiError, Code};
-pub use gate::Gate;
+pub use gate::{Doors, Gate};
 
 /// Which routes a listener has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +71,9 @@ pub enum Side {
     Internal,
 }
 
-/// Returns the interface, or one side of it, under the base path of `app`.
-pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
+/// Returns the interface, or one side of it, under the base path of `app`. The routes know nothing of
+/// that: the layer around them takes it away.
+pub fn router(app: App, side: Side) -> Edge {
     let reads = Router::new()
         .route("/api/_sheets", get(state::sheets))
         .route("/api/_status", get(state::status))
@@ -101,11 +104,7 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         .route("/docs/page.js", get(openapi::script))
         .method_not_allowed_fallback(method_not_allowed);
     let reads = reads.merge(described);
-    let reads = match cors_layer(cors) {
-        Some(layer) => reads.layer(layer),
-        None => reads,
-    };
-    let page = explorer::routes(&app.base_path);
+    let page = explorer::routes();
     let page = match app.demo {
         Some(_) => page.route("/api/_demo/push", post(demo::push)),
         None => page,
@@ -122,9 +121,12 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         .route("/api/_internal/audit", post(pins::audit))
         .route("/api/_internal/{*rest}", axum::routing::any(not_found))
         .method_not_allowed_fallback(method_not_allowed);
-    let metrics = Router::new()
-        .route("/metrics", get(state::metrics))
-        .method_not_allowed_fallback(method_not_allowed);
+    let metrics = match side {
+        Side::Internal => get(state::internal_metrics),
+        Side::Whole | Side::Public => get(state::metrics),
+    };
+    let metrics =
+        Router::new().route("/metrics", metrics).method_not_allowed_fallback(method_not_allowed);
     let health = Router::new()
         .route("/health/live", get(state::live))
         .route("/health/ready", get(state::ready))
@@ -140,18 +142,7 @@ pub fn router(app: App, cors: &Cors, side: Side) -> Edge {
         Side::Internal => internal.merge(metrics),
     };
     let routes = routes.merge(health).fallback(not_found);
-    let routes = match app.base_path.as_str() {
-        "" => routes,
-        base => {
-            let page = match side {
-                Side::Whole | Side::Public => explorer::below(base),
-                Side::Internal => Router::new(),
-            };
-            let page = page.method_not_allowed_fallback(method_not_allowed);
-            page.nest(base, routes).fallback(not_found)
-        }
-    };
-    Edge::new(app.clone(), routes.with_state(app))
+    Edge::new(app.clone(), side, routes.with_state(app))
 }
 
 async fn not_found() -> ApiError {
@@ -167,21 +158,4 @@ async fn not_written() -> ApiError {
         Code::MethodNotAllowed,
         "nothing is written here: there are no write tokens",
     )
-}
-
-/// How long a caller waits, among other wishes (RFC 7240).
-const PREFER: HeaderName = HeaderName::from_static("prefer");
-
-/// Lets pages of other origins read, and nothing else: no credentials, no other method.
-fn cors_layer(cors: &Cors) -> Option<CorsLayer> {
-    let origins = match cors {
-        Cors::Off => return None,
-        Cors::Any => AllowOrigin::any(),
-        Cors::Origins(origins) => AllowOrigin::list(origins.clone()),
-    };
-    let layer = CorsLayer::new().allow_origin(origins);
-    let layer = layer.allow_methods([Method::GET, Method::HEAD]);
-    let layer =
-        layer.allow_headers([moment::AT, moment::MIN_COMMIT, PREFER, header::IF_NONE_MATCH]);
-    Some(layer.expose_headers([current::COMMIT, header::ETAG, header::LINK]))
 }

@@ -26,6 +26,15 @@ use crate::http::error::Code;
 
 pub use self::requests::RouteClass;
 
+/// Who reads the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Somebody who showed no secret: what is not public is neither named nor counted.
+    Public,
+    /// Somebody who showed one.
+    Operator,
+}
+
 /// Counters since the process began.
 pub struct Metrics {
     requests: Requests,
@@ -82,8 +91,9 @@ impl Metrics {
         whole(&self.pushes).tried(report);
     }
 
-    /// Writes everything in the text format of Prometheus; without a state before the first load.
-    pub fn render(&self, state: Option<(&Snapshot, &EngineStatus)>) -> String {
+    /// Writes everything that `audience` may know in the text format of Prometheus; without a state
+    /// before the first load.
+    pub fn render(&self, state: Option<(&Snapshot, &EngineStatus)>, audience: Audience) -> String {
         let mut out = String::new();
         self.requests.render(&mut out);
         whole(&self.reloads).render(&mut out);
@@ -93,7 +103,7 @@ impl Metrics {
         let ready = u8::from(state.is_some());
         gauge(&mut out, "headwater_ready", "Whether a snapshot is published.", ready);
         if let Some((snapshot, status)) = state {
-            state::render(&mut out, snapshot, status);
+            state::render(&mut out, snapshot, status, audience);
         }
         out
     }
@@ -123,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_server_without_a_state_has_metrics() {
-        let text = Metrics::default().render(None);
+        let text = Metrics::default().render(None, Audience::Public);
         for line in ["headwater_ready 0", "headwater_build_info{version=\"0.1.0\"} 1"] {
             assert!(text.lines().any(|other| other == line), "{text}");
         }

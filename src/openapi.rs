@@ -32,8 +32,6 @@ pub struct Offer {
     pub base_path: String,
     /// Whether anything is written.
     pub writes: bool,
-    /// Whether the metrics are for the same callers as the records.
-    pub metrics: bool,
 }
 
 /// Returns the document of a server that serves `snapshot`. Costs what its definitions cost, and
@@ -60,7 +58,7 @@ pub fn document(offer: &Offer, snapshot: &Snapshot) -> Value {
     if offer.writes {
         add("/api/_transact", json!({ "post": writes::transact(&sheets).into_value() }));
     }
-    state::add_paths(offer, &mut paths);
+    state::add_paths(&mut paths);
     let paths = Value::Object(paths);
     let mut all = json!({
         "schemas": schemas,

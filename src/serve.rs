@@ -24,7 +24,7 @@ use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{
-    Answers, App, Blocking, Configured, Demo, Gate, Shared, Side, pass_on, router,
+    Answers, App, Blocking, Configured, Demo, Doors, Gate, Shared, Side, pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -114,15 +114,14 @@ impl Server {
         engine_config.previews = std::mem::take(&mut config.previews);
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
         let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
-        let (cors, patience) = (config.http.cors.clone(), config.alert_after);
-        let init_timeout = config.init_timeout;
+        let (patience, init_timeout) = (config.alert_after, config.init_timeout);
         let app = app(config, demo, live.clone(), feed.clone(), metrics);
         pass_on(&app);
         if let Some((urls, keys)) = told {
             subscribers::start(&app, urls, keys, &stop);
         }
         let accept = |listener: TcpListener, side: Side| {
-            let router = router(app.clone(), &cors, side);
+            let router = router(app.clone(), side);
             tokio::spawn(accept::serve(listener, router, limits, stop.clone(), drain))
         };
         let accepting = match internal {
@@ -235,16 +234,16 @@ fn app(
     let offer = Offer {
         base_path: config.http.base_path.as_str().to_owned(),
         writes: config.write_tokens.is_some(),
-        metrics: config.http.internal_listen.is_none(),
+    };
+    let doors = Doors {
+        reload: config.reload_secrets,
+        operator: config.operator_secrets,
+        metrics: config.metrics_secrets,
+        writers: config.write_tokens,
     };
     Arc::new(Shared {
         live,
-        gate: Gate::new(
-            config.reload_secrets,
-            config.operator_secrets,
-            config.write_tokens,
-            metrics.clone(),
-        ),
+        gate: Gate::new(doors, metrics.clone()),
         proxies: config.http.trusted_proxies,
         deliveries: Deliveries::default(),
         pending: PendingVerdicts::default(),
@@ -262,6 +261,7 @@ fn app(
         demo,
         document: Document::new(offer),
         base_path: config.http.base_path,
+        cors: config.http.cors,
         configured: Configured { branch, remote },
     })
 }

@@ -53,6 +53,12 @@ pub fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes()
 }
 
+/// Returns the bytes of a read of `path` by somebody who shows the secret.
+pub fn get_as_operator(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {SECRET}\r\n\r\n")
+        .into_bytes()
+}
+
 /// Returns the bytes of a call of the internal route `path`.
 pub fn post(path: &str) -> Vec<u8> {
     format!(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::connection::{Connection, SECRET, get, post};
+use crate::connection::{Connection, SECRET, get, get_as_operator, post};
 
 /// How often a server that loads is asked whether it is ready; the error of every start.
 const ASK: Duration = Duration::from_millis(1);
@@ -155,7 +155,7 @@ impl Server {
     /// Returns the sum of the metric `name` over its labels, if the server has it.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let mut connection = self.connect();
-        let (_, body) = connection.send(&get("/metrics")).ok()?;
+        let (_, body) = connection.send(&get_as_operator("/metrics")).ok()?;
         let text = String::from_utf8_lossy(body);
         let values = text.lines().filter_map(|line| {
             let (series, value) = line.rsplit_once(' ')?;

@@ -62,6 +62,19 @@ impl<'a> Layers<'a> {
             .or_else(default)
     }
 
+    /// Returns how the value of `setting` was given: its flag, its name in the environment, or its key
+    /// in the file.
+    pub fn given_as(&self, setting: &Setting) -> String {
+        let alias = setting.alias.filter(|alias| self.environment.var(alias).is_some());
+        if self.flags.contains_key(setting.flag) {
+            format!("--{}", setting.flag)
+        } else if self.environment.var(&setting.env()).is_some() {
+            setting.env()
+        } else {
+            alias.map_or_else(|| setting.key(), str::to_owned)
+        }
+    }
+
     /// Returns the value of `setting` read by `read`, whose error names the setting.
     ///
     /// # Errors
@@ -163,6 +176,23 @@ mod tests {
         let get = |environment| Layers::new(&flags, environment, None).unwrap().get(&BRANCH);
         assert_eq!(get(&older).as_deref(), Some("published"));
         assert_eq!(get(&both).as_deref(), Some("main"));
+    }
+
+    #[test]
+    fn a_setting_is_named_as_it_was_given() {
+        let (_folder, path) = file("branch = \"a\"");
+        let none = environment(&[]);
+        let older = environment(&[("CFP_DATA_BRANCH", "b")]);
+        let both = environment(&[("CFP_DATA_BRANCH", "b"), ("HEADWATER_BRANCH", "c")]);
+        let flags = Flags::from([("branch", "d".to_owned())]);
+        let without = Flags::new();
+        let given = |flags, environment| {
+            Layers::new(flags, environment, Some(&path)).unwrap().given_as(&BRANCH)
+        };
+        assert_eq!(given(&without, &none), "branch");
+        assert_eq!(given(&without, &older), "CFP_DATA_BRANCH");
+        assert_eq!(given(&without, &both), "HEADWATER_BRANCH");
+        assert_eq!(given(&flags, &both), "--branch");
     }
 
     #[test]

@@ -45,6 +45,11 @@ impl Secret {
         ours.as_bytes().ct_eq(theirs.as_bytes()).into()
     }
 
+    /// Says whether both are one secret.
+    pub fn is(&self, other: &Self) -> bool {
+        self.matches(&other.text)
+    }
+
     /// Returns the bytes, to be sent to the server that knows them. Never log them.
     pub fn expose(&self) -> &[u8] {
         &self.text

@@ -73,6 +73,10 @@ settings! {
         "The secret that lets held pushes through, at least 16 bytes";
     OPERATOR_SECRET_FILE = "operator-secret-file" "FILE" None, None, false,
         "A file with operator secrets, one in each line; read again at each use";
+    METRICS_SECRET = "metrics-secret" "TEXT" None, None, true,
+        "The secret that reads `/metrics` and nothing else, at least 16 bytes; the reload secret reads them too";
+    METRICS_SECRET_FILE = "metrics-secret-file" "FILE" None, None, false,
+        "A file with such secrets, one in each line; read again at each use";
     WRITE_TOKENS_FILE = "write-tokens-file" "FILE" None, None, false,
         "A TOML file with who may write; read again at each use. Without it nothing is written";
     REQUIRE_IF_MATCH = "require-if-match" "SWITCH" Some("off"), None, false,

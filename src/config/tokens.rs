@@ -46,8 +46,8 @@ impl Tokens {
     /// Reads the text of a file with a table `[[token]]` for each.
     ///
     /// # Errors
-    /// When it is not TOML, has a key that is not known, a name twice, or an entry that cannot be
-    /// used. What it holds is not repeated.
+    /// When it is not TOML, has no entry, a key that is not known, a name or a secret twice, or an
+    /// entry that cannot be used. What it holds is not repeated.
     pub fn parse(setting: &str, text: &str) -> Result<Self, ConfigError> {
         let invalid = |reason: String| ConfigError::Invalid { setting: setting.to_owned(), reason };
         let file: File = toml::from_str(text).map_err(|error| {
@@ -69,12 +69,24 @@ impl Tokens {
             let author = Identity::parse(&author)
                 .map_err(|_| invalid(format!("has no author `Name <address>` for {name:?}")))?;
             let secret = Secret::new(setting, &secret)?;
+            if let Some(other) = tokens.iter().find(|token| token.secret.is(&secret)) {
+                let other = &other.name;
+                return Err(invalid(format!("has one secret for {other:?} and {name:?}")));
+            }
             let scope = sheets.map_or(Scope::Every, |sheets| {
                 Scope::Only(sheets.into_iter().map(SheetName::new).collect())
             });
             tokens.push(Token { name, secret, author, scope, names_author });
         }
+        if tokens.is_empty() {
+            return Err(invalid("has no token".to_owned()));
+        }
         Ok(Self(tokens))
+    }
+
+    /// Goes through their secrets.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.0.iter().map(|token| &token.secret)
     }
 
     /// Returns the token whose secret was given. Every secret is compared, so that the time tells
@@ -106,7 +118,6 @@ mod tests {
             (true, false, false)
         );
         assert!(tokens.matching(b"").is_none() && tokens.matching(b"the-secret").is_none());
-        assert!(Tokens::parse("s", "").unwrap().matching(b"").is_none());
     }
 
     #[test]
@@ -114,6 +125,9 @@ mod tests {
         let cases = [
             ("secret = \"the-secret-of-the-bot\"", "secret = \"short\""),
             ("secret = \"the-secret-of-the-bot\"", "secret = the-secret-of-the-bot"),
+            ("the-secret-of-the-bot", "the-secret-of-the-site"),
+            (FILE, "# nobody yet\n"),
+            (FILE, ""),
             ("name = \"bot\"", "name = \"site\""),
             ("name = \"bot\"", "name = \"a bot\""),
             ("Bot <bot@example.org>", "Bot"),
@@ -125,5 +139,25 @@ mod tests {
             let refused = refused.unwrap_or_default();
             assert!(!refused.is_empty() && !refused.contains("secret-of"), "{to}: {refused}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_empty_or_half_there_leaves_the_last_good_tokens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tokens.toml");
+        std::fs::write(&path, FILE).unwrap();
+        let tokens = crate::config::Watched::read("s", &path, |text| Tokens::parse("s", text));
+        let tokens = tokens.unwrap_or_else(|error| panic!("{error}"));
+        let half = &FILE[..FILE.find("author = \"Bot").unwrap()];
+        for text in ["", "\n", "# nobody\n", half] {
+            std::fs::write(&path, text).unwrap();
+            let current = tokens.current().await;
+            assert!(current.matching(b"the-secret-of-the-bot").is_some(), "{text:?}");
+            assert!(current.matching(b"the-secret-of-the-site").is_some(), "{text:?}");
+        }
+        std::fs::write(&path, &FILE[..FILE.rfind("[[token]]").unwrap()]).unwrap();
+        let current = tokens.current().await;
+        assert!(current.matching(b"the-secret-of-the-bot").is_none());
+        assert!(current.matching(b"the-secret-of-the-site").is_some());
     }
 }

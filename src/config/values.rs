@@ -9,20 +9,34 @@ use axum::http::HeaderValue;
 use headwater_engine::engine::Rewrites;
 use headwater_engine::mirror::{Durability, Identity, SafeDirectories};
 use ipnet::IpNet;
+use percent_encoding::percent_decode_str;
 
 /// A path in front of every route: empty, or beginning with a slash and not ending with one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BasePath(String);
 
 impl BasePath {
-    /// Reads a base path; a slash at the end is dropped.
+    /// Reads a base path, in which anything may be percent-encoded; a slash at the end is dropped.
     ///
     /// # Errors
-    /// When it does not begin with a slash, or holds something that routes give a meaning.
+    /// When it does not begin with a slash, has an empty segment, `.` or `..`, or a character that
+    /// has to be percent-encoded in a path.
     pub fn parse(text: &str) -> Result<Self, String> {
         let path = text.trim_end_matches('/');
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
-        let sound = path.is_empty() || path.starts_with('/') && path.chars().all(plain);
+        let is_sound = |segment: &str| {
+            let decoded = percent_decode_str(segment).decode_utf8();
+            let decoded = decoded.ok().filter(|name| !matches!(&**name, "" | "." | ".."));
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.~!$&'()*+,;=:@%".contains(c);
+            let escapes = segment.split('%').skip(1);
+            let is_escape = |rest: &str| {
+                rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit())
+            };
+            decoded.is_some_and(|name| !name.contains('/')) && segment.chars().all(is_plain) && {
+                escapes
+            }
+            .all(is_escape)
+        };
+        let sound = path.is_empty() || path.starts_with('/') && path[1..].split('/').all(is_sound);
         if !sound {
             return Err("must be empty or a path such as `/data`".to_owned());
         }
@@ -32,6 +46,21 @@ impl BasePath {
     /// Returns the path.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns what of `path` is below this one: it begins with a slash, or is empty for this path
+    /// itself. Segments are the same however they are percent-encoded.
+    pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let mut rest = path;
+        for segment in self.0.split('/').skip(1) {
+            let inside = rest.strip_prefix('/')?;
+            let (first, behind) = inside.split_at(inside.find('/').unwrap_or(inside.len()));
+            if !percent_decode_str(first).eq(percent_decode_str(segment)) {
+                return None;
+            }
+            rest = behind;
+        }
+        (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     }
 }
 
@@ -245,7 +274,37 @@ mod tests {
             Ok("/data".into())
         );
         assert_eq!(BasePath::parse("/"), Ok(BasePath::default()));
-        assert!(BasePath::parse("/{sheet}").is_err());
+        for refused in
+            ["data", "/{sheet}", "/a//b", "//a", "/a/../b", "/.", "/a b", "/a%2", "/a%2Fb"]
+        {
+            assert!(BasePath::parse(refused).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_below_a_base_path_is_found_however_it_is_written() {
+        for (base, path, below) in [
+            ("", "/api/people", Some("/api/people")),
+            ("", "*", None),
+            ("/data", "/data/api", Some("/api")),
+            ("/data", "/%64ata/api", Some("/api")),
+            ("/data", "/data/", Some("/")),
+            ("/data", "/data", Some("")),
+            ("/data", "/database/api", None),
+            ("/data", "/api", None),
+            ("/data", "/", None),
+            ("/api", "/api/api/people", Some("/api/people")),
+            ("/api", "/api/people", Some("/people")),
+            ("/api/api", "/api/api/api/people", Some("/api/people")),
+            ("/api/api", "/api/people", None),
+            ("/a/b", "/a/b/api%2Fx", Some("/api%2Fx")),
+            ("/a/b", "/a%2Fb/api", None),
+            ("/b%C3%BCcher", "/b%c3%bccher/api", Some("/api")),
+            ("/a%20b", "/a%20b/api", Some("/api")),
+            ("/a+b", "/a%2Bb/api", Some("/api")),
+        ] {
+            assert_eq!(BasePath::parse(base).unwrap().below(path), below, "{base} {path}");
+        }
     }
 
     #[test]

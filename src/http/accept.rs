@@ -12,8 +12,8 @@ use axum::extract::Request;
 use axum::middleware::AddExtension;
 use axum::response::Response;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Layer, Service};
 
+use super::preface::{self, Begun, Protocol};
+use super::pulse::{Living, Pulse};
 use super::source::Peer;
 use super::stall::Stalling;
 
@@ -37,6 +39,8 @@ pub struct Limits {
     pub headers: usize,
     /// How many bytes the head of a request may have.
     pub head_bytes: usize,
+    /// How many requests of HTTP/2 one connection may have open.
+    pub streams: u32,
 }
 
 impl Default for Limits {
@@ -47,6 +51,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             headers: 64,
             head_bytes: 32 << 10,
+            streams: 64,
         }
     }
 }
@@ -143,6 +148,27 @@ async fn connection(
     // Answers are written in one piece, so there is nothing to gain from waiting for more.
     stream.set_nodelay(true).ok();
     let stream = Stalling::new(stream, limits.write_timeout);
+    let begun = tokio::select! {
+        begun = tokio::time::timeout(limits.header_timeout, preface::told(stream)) => begun,
+        () = stop.cancelled() => return,
+    };
+    let result = match begun {
+        Ok(Ok((Protocol::Http1, stream))) => http1(stream, service, limits, stop).await,
+        Ok(Ok((Protocol::Http2, stream))) => http2(stream, service, limits, stop).await,
+        // Nothing came that could be answered.
+        Ok(Err(_)) | Err(_) => return,
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+async fn http1(
+    stream: Begun<Stalling<TcpStream>>,
+    service: impl Interface,
+    limits: Limits,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -152,15 +178,42 @@ async fn connection(
         .max_header_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut serving = std::pin::pin!(serving);
-    let result = tokio::select! {
+    tokio::select! {
         result = &mut serving => result,
         () = stop.cancelled() => {
             serving.as_mut().graceful_shutdown();
             serving.await
         }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "connection ended early");
+    }
+}
+
+async fn http2(
+    stream: Begun<Stalling<TcpStream>>,
+    service: impl Interface,
+    limits: Limits,
+    stop: CancellationToken,
+) -> hyper::Result<()> {
+    let pulse = Pulse::default();
+    let service = Living::new(service, pulse.clone());
+    let serving = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(limits.header_timeout)
+        .keep_alive_timeout(limits.header_timeout)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut serving = std::pin::pin!(serving);
+    tokio::select! {
+        result = &mut serving => result,
+        () = stop.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+        () = pulse.stopped(limits.write_timeout) => {
+            serving.as_mut().graceful_shutdown();
+            // What nobody takes is dropped with the connection.
+            tokio::time::timeout(limits.header_timeout, serving).await.unwrap_or(Ok(()))
+        }
     }
 }
 
@@ -276,6 +329,46 @@ mod tests {
         assert!(answer.ends_with("late"), "{answer}");
         assert!(running.task.await.unwrap());
         assert!(TcpStream::connect(running.address).await.is_err());
+    }
+
+    /// Returns what a client of HTTP/2 begins with: the preface, its settings, and a request for `/`.
+    fn http2_request() -> Vec<u8> {
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        // GET, http, `/`, and the authority `x`, by the static table of HPACK.
+        let head = [0x82, 0x86, 0x84, 0x01, 1, b'x'];
+        bytes.extend([0, 0, head.len() as u8, 1, 0x05, 0, 0, 0, 1]);
+        bytes.extend(head);
+        bytes
+    }
+
+    #[tokio::test]
+    async fn http2_is_spoken_to_those_who_begin_with_it() {
+        let running = start(hello(), Limits::default()).await;
+        let mut stream = TcpStream::connect(running.address).await.unwrap();
+        stream.write_all(&http2_request()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.windows(5).any(|text| text == b"hello") {
+            assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "{answer:?}");
+        }
+        running.stop.cancel();
+        drop(stream);
+        assert!(running.task.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_connection_of_http2_on_which_nothing_is_taken_is_left() {
+        let (header_timeout, write_timeout) =
+            (Duration::from_millis(50), Duration::from_millis(50));
+        let limits = Limits { connections: 1, header_timeout, write_timeout, ..Limits::default() };
+        // More than the window of a stream, which its client never opens.
+        let router = Router::new().route("/", get(|| async { vec![b'x'; 1 << 20] }));
+        let running = start(router.route("/small", get(|| async { "small" })), limits).await;
+        let mut holder = TcpStream::connect(running.address).await.unwrap();
+        holder.write_all(&http2_request()).await.unwrap();
+        let request = "GET /small HTTP/1.1\r\nConnection: close\r\n\r\n";
+        assert!(exchange(&running, request).await.ends_with("small"), "the place is free");
+        drop(holder);
     }
 
     #[test]

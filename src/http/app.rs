@@ -9,7 +9,7 @@ use super::blocking::Blocking;
 use super::changes::Audience;
 use super::demo::Demo;
 use super::gate::Gate;
-use crate::config::{BasePath, TrustedProxies};
+use crate::config::{BasePath, Cors, TrustedProxies};
 use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::live::Live;
@@ -60,6 +60,8 @@ pub struct Shared {
     pub document: Document,
     /// In front of every route.
     pub base_path: BasePath,
+    /// Whose pages may read.
+    pub cors: Cors,
     /// The branch and the remote as configured, for webhooks before the first load.
     pub configured: Configured,
 }

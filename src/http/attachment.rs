@@ -1,10 +1,11 @@
 //! `GET /api/_attachments/<sheet>/<key...>/<name>`: a file beside a record, streamed.
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::ops::Range;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::mirror::{Mirror, OpenFile};
 use headwater_engine::snapshot::Snapshot;
@@ -13,10 +14,12 @@ use percent_encoding::percent_decode_str;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::app::App;
+use super::caching::ASK_AGAIN;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::etag;
 use super::pieces::{self, PIECE};
+use super::range::{self, Wanted};
 
 /// What a browser may do with a file that it shows: nothing, for anybody may have written it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
@@ -54,11 +57,11 @@ impl AttachmentPath {
 pub(super) async fn show(
     State(app): State<App>,
     Current(snapshot): Current,
+    method: Method,
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let path = uri.path().strip_prefix(app.base_path.as_str()).unwrap_or(uri.path());
-    let path = AttachmentPath::parse(path).ok_or(Code::NotFound)?;
+    let path = AttachmentPath::parse(uri.path()).ok_or(Code::NotFound)?;
     let place = path.place(&snapshot).ok_or(Code::NotFound)?;
     let permit = app.attachments.clone().try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
@@ -70,31 +73,63 @@ pub(super) async fn show(
     });
     let file = opened.await?.ok_or(Code::NotFound)?;
     let tag = etag::of_version(&attachment_version(file.id()));
+    let size = file.size();
     let mut response = if etag::is_known(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let kind = HeaderValue::from_static(content_type(&path.name));
-        let size = HeaderValue::from(file.size());
-        let mut response = Response::new(streamed(file, permit));
+        // Ranges are of what is sent, and `HEAD` sends nothing.
+        let wanted = match method {
+            Method::GET => range::wanted(&headers, &tag, size),
+            _ => Wanted::Whole,
+        };
+        let mut response = match wanted {
+            Wanted::Whole => sent(file, permit, 0..size),
+            Wanted::Part { first, last } => {
+                let mut response = sent(file, permit, first..last + 1);
+                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+                let told = content_range(&format!("{first}-{last}"), size);
+                response.headers_mut().insert(header::CONTENT_RANGE, told);
+                response
+            }
+            Wanted::Nothing => {
+                let refused = ApiError::from(Code::RangeNotSatisfiable);
+                return Err(refused.header(header::CONTENT_RANGE, content_range("*", size)));
+            }
+        };
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        response.headers_mut().insert(header::CONTENT_LENGTH, size);
         response
     };
     let headers = response.headers_mut();
     headers.insert(header::ETAG, tag);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(HeaderName::from_static("content-security-policy"), SANDBOX);
+    headers.insert(header::CACHE_CONTROL, ASK_AGAIN);
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, SANDBOX);
     Ok(response)
 }
 
-/// Sends the file piece by piece.
-fn streamed(mut file: OpenFile, permit: OwnedSemaphorePermit) -> Body {
-    pieces::streamed(permit, move || {
-        let mut piece = vec![0; PIECE];
+fn content_range(part: &str, size: u64) -> HeaderValue {
+    HeaderValue::try_from(format!("bytes {part}/{size}")).expect("digits are visible ASCII")
+}
+
+/// Sends some bytes of the file, piece by piece. What is before them is read and dropped.
+fn sent(mut file: OpenFile, permit: OwnedSemaphorePermit, part: Range<u64>) -> Response {
+    let length = HeaderValue::from(part.end - part.start);
+    let (mut skipped, mut left) = (part.start, part.end - part.start);
+    let body = pieces::streamed(permit, move || {
+        if skipped > 0 {
+            io::copy(&mut file.by_ref().take(skipped), &mut io::sink())?;
+            skipped = 0;
+        }
+        let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
         let read = file.read(&mut piece)?;
         piece.truncate(read);
+        left -= read as u64;
         Ok((read > 0).then(|| Bytes::from(piece)))
-    })
+    });
+    let mut response = Response::new(body);
+    response.headers_mut().insert(header::CONTENT_LENGTH, length);
+    response
 }
 
 /// Returns the media type that an extension stands for, as gitsheets has them.

@@ -20,6 +20,8 @@ const SIGNATURES: usize = 4;
 /// What a caller may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// Read the metrics.
+    Metrics,
     /// Trigger reloads and read their reports.
     Reload,
     /// Let held pushes through, too.
@@ -30,6 +32,7 @@ impl Role {
     /// Returns the stable name that the log and the metrics show.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Metrics => "metrics",
             Self::Reload => "reload",
             Self::Operator => "operator",
         }
@@ -45,9 +48,11 @@ pub struct Match {
     pub number: usize,
 }
 
-/// The secrets of the two roles, as they are for one request.
+/// The secrets that open a route, by their roles, as they are for one request.
 #[derive(Default)]
 pub(super) struct Keys {
+    /// Read the metrics; none on any other route.
+    pub(super) metrics: Arc<Secrets>,
     /// Trigger reloads and read their reports.
     pub(super) reload: Arc<Secrets>,
     /// Let held pushes through, too.
@@ -93,7 +98,7 @@ impl Keys {
         if keys.is_empty() && signatures.is_empty() {
             return Err(Code::Unauthorized.into());
         }
-        if self.reload.is_empty() && self.operator.is_empty() {
+        if self.secrets().next().is_none() {
             return Err(Code::ReloadNotConfigured.into());
         }
         if signatures.len() > SIGNATURES {
@@ -115,7 +120,11 @@ impl Keys {
 
     /// Every secret, those that allow more first.
     fn secrets(&self) -> impl Iterator<Item = (Match, &Secret)> {
-        let roles = [(Role::Operator, &self.operator), (Role::Reload, &self.reload)];
+        let roles = [
+            (Role::Operator, &self.operator),
+            (Role::Reload, &self.reload),
+            (Role::Metrics, &self.metrics),
+        ];
         roles.into_iter().flat_map(|(role, secrets)| {
             secrets.numbered().map(move |(number, secret)| (Match { role, number }, secret))
         })
@@ -157,6 +166,11 @@ impl Claim {
         let role = matches.iter().map(|matched| matched.role).min().ok_or(Code::Unauthorized)?;
         Ok(Proof { role, matches })
     }
+}
+
+/// Says whether the caller shows any credential.
+pub(super) fn shows_credential(headers: &HeaderMap) -> bool {
+    !keys(headers).is_empty() || !hook::signatures(headers).is_empty()
 }
 
 /// Lists the keys that are shown. An `Authorization` of another scheme belongs to somebody else.
@@ -222,7 +236,7 @@ mod tests {
 
     #[test]
     fn each_header_carries_a_key() {
-        let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR) };
+        let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR), ..Keys::default() };
         let bearer = format!("Bearer {RELOAD}");
         assert_eq!(outcome(&keys, &[("authorization", &bearer)]), Ok(Role::Reload));
         assert_eq!(outcome(&keys, &[("x-cfp-webhook-key", RELOAD)]), Ok(Role::Reload));
@@ -232,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_missing_or_wrong_credential_is_one_answer() {
-        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
+        let keys = Keys { reload: secrets(RELOAD), ..Keys::default() };
         let basic = "Basic dXNlcjpwYXNzd29yZA==";
         for pairs in [
             &[][..],
@@ -249,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_signature_over_the_body_is_a_credential() {
-        let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR) };
+        let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR), ..Keys::default() };
         let name = "x-hub-signature-256";
         for (secret, role) in [(RELOAD, Role::Reload), (OPERATOR, Role::Operator)] {
             let signature = signature(secret, b"{}");
@@ -266,7 +280,7 @@ mod tests {
 
     #[test]
     fn a_key_and_a_signature_must_both_be_right_and_the_weaker_counts() {
-        let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR) };
+        let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR), ..Keys::default() };
         let (right, wrong) = (signature(RELOAD, b"{}"), signature("not ours", b"{}"));
         let outcome = |key: &str, signature: &str| {
             let pairs = [("x-headwater-key", key), ("x-hub-signature-256", signature)];
@@ -279,7 +293,7 @@ mod tests {
 
     #[test]
     fn more_signatures_than_any_forge_sends_are_not_looked_at() {
-        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
+        let keys = Keys { reload: secrets(RELOAD), ..Keys::default() };
         let signature = signature(RELOAD, b"{}");
         let shown = [("x-hub-signature-256", &*signature); SIGNATURES + 1];
         assert_eq!(with_body(&keys, &shown[1..], b"{}"), Ok(Role::Reload));
@@ -288,11 +302,22 @@ mod tests {
 
     #[test]
     fn a_signature_of_an_empty_body_opens_no_route_without_one() {
-        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
+        let keys = Keys { reload: secrets(RELOAD), ..Keys::default() };
         let signature = signature(RELOAD, b"");
         let pairs = [("x-hub-signature-256", &*signature)];
         assert_eq!(outcome(&keys, &pairs), Err(Code::Unauthorized));
         assert_eq!(with_body(&keys, &pairs, b""), Ok(Role::Reload));
+    }
+
+    #[test]
+    fn the_secret_of_the_metrics_is_the_weakest_and_opens_nothing_where_it_is_not_asked_for() {
+        let metrics = [("x-headwater-key", "the-metrics-secret")];
+        let keys = Keys { metrics: secrets("the-metrics-secret"), ..Keys::default() };
+        assert_eq!(outcome(&keys, &metrics), Ok(Role::Metrics));
+        let keys = Keys { reload: secrets(RELOAD), ..keys };
+        assert_eq!(outcome(&keys, &[("x-headwater-key", RELOAD)]), Ok(Role::Reload));
+        let keys = Keys { metrics: Arc::default(), ..keys };
+        assert_eq!(outcome(&keys, &metrics), Err(Code::Unauthorized));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tower::Service;
 use tower_http::CompressionLevel;
 use tower_http::compression::{Compression, Predicate};
 
+use super::edge::is_internal;
 use super::etag;
 
 /// Smaller answers are sent as they are, in bytes: they fill a packet or two in any case.
@@ -111,24 +112,6 @@ impl Coding {
 fn names(list: &HeaderValue, tag: &HeaderValue) -> bool {
     let (list, tag) = (list.to_str().unwrap_or_default(), tag.to_str().unwrap_or_default());
     list.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
-}
-
-/// Says of an answer that is sent as it is that another caller may get it compressed.
-pub(super) fn vary(path: &str, response: &mut Response) {
-    let can_be_coded =
-        response.status() == StatusCode::NOT_MODIFIED || Worth.should_compress(&*response);
-    if can_be_coded && !is_internal(path) {
-        let headers = response.headers_mut();
-        let vary = HeaderValue::from_static("accept-encoding");
-        if !headers.get_all(header::VARY).iter().any(|value| *value == vary) {
-            headers.append(header::VARY, vary);
-        }
-    }
-}
-
-/// Says whether a path without base path is for operators and machines on the same network.
-fn is_internal(path: &str) -> bool {
-    path.starts_with("/api/_internal/") || path.starts_with("/health/") || path == "/metrics"
 }
 
 /// Tells which answers are worth it.

@@ -1,17 +1,18 @@
 //! `GET /api/_diff`: what differs between two commits of the branch's history.
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
 use headwater_engine::id::CommitId;
 
 use super::app::App;
+use super::caching::FOREVER;
 use super::changes::delta;
 use super::current::{COMMIT, Current, commit_header};
 use super::error::ApiError;
 use super::json;
 use super::moment::called;
-use super::parameters::{number, pairs, wrong};
+use super::parameters::{Known, number, wrong};
 use super::view;
 
 /// How many records are listed where the caller does not say.
@@ -19,6 +20,9 @@ const DEFAULT: usize = 100;
 
 /// The most records that are listed.
 const MOST: usize = 1_000;
+
+const KNOWN: Known =
+    Known { of: "a comparison", once: &["from", "to", "limit"], often: &["sheet"] };
 
 /// What is compared.
 #[derive(Debug, Default)]
@@ -34,6 +38,7 @@ pub(super) async fn diff(
     State(app): State<App>,
     Current(snapshot): Current,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let asked = Asked::parse(query.as_deref())?;
     let Some(from_name) = &asked.from else { return Err(wrong("from", "must be given")) };
@@ -46,25 +51,24 @@ pub(super) async fn diff(
     let fixed = is_hash(from_name) && asked.to.as_ref().is_some_and(is_hash);
     let delta = delta(&app, from, to).await?;
     let text = app.blocking.run(move || Ok(view::diff(&delta, &asked.sheets, asked.limit))).await?;
-    let keep = if fixed { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let keep = (header::CACHE_CONTROL, HeaderValue::from_static(keep));
-    Ok(([keep, (COMMIT, commit_header(to))], json::text(text)).into_response())
+    let mut response = json::tagged(&headers, text);
+    response.headers_mut().insert(COMMIT, commit_header(to));
+    if fixed {
+        response.headers_mut().insert(header::CACHE_CONTROL, FOREVER);
+    }
+    Ok(response)
 }
 
 impl Asked {
     fn parse(query: Option<&str>) -> Result<Self, ApiError> {
         let mut asked = Self { limit: DEFAULT, ..Self::default() };
-        for (name, value) in pairs(query)? {
+        for (name, value) in KNOWN.read(query)? {
             match &*name {
-                "from" | "to" => {
-                    let end = if name == "from" { &mut asked.from } else { &mut asked.to };
-                    if end.replace(value).is_some() {
-                        return Err(wrong(&name, "is given more than once"));
-                    }
-                }
+                "from" => asked.from = Some(value),
+                "to" => asked.to = Some(value),
                 "sheet" => asked.sheets.push(value),
                 "limit" => asked.limit = number(&name, &value, MOST)?,
-                _ => return Err(wrong(&name, "is not a parameter of a comparison")),
+                _ => {}
             }
         }
         Ok(asked)

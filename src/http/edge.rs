@@ -1,8 +1,9 @@
-//! The outermost layer: loads the snapshot that a read is answered from, writes errors, adds what
-//! every answer has, and counts.
+//! The outermost layer: takes the base path away, loads the snapshot that a read is answered from,
+//! writes errors, adds what every answer has, and counts.
 //!
 //! It is one service around the routes rather than a stack of layers inside of the router, which
-//! clones and boxes each layer for each request.
+//! clones and boxes each layer for each request. What it adds is on every answer: on errors, and on
+//! those of the router and of a panic, too.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -15,78 +16,215 @@ use std::time::Instant;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use tower::{BoxError, Service};
 
+use super::accepted::Accepted;
 use super::app::App;
-use super::coding::{self, Coding};
+use super::caching::Lasting;
+use super::coding::Coding;
 use super::current::{COMMIT, Current, commit_header};
 use super::error::{self, ApiError, Code};
 use super::moment::Moment;
+use super::{Side, cors, etag, explorer, host};
 use crate::metrics::RouteClass;
 
 /// The routes, and around them what every answer has. Cheap to clone.
 #[derive(Clone)]
 pub struct Edge {
     app: App,
+    side: Side,
     routes: Router,
 }
 
+/// What the layer knows of a request when its answer is there.
+struct Asked {
+    /// The headers that the answer depends on.
+    origin: Option<HeaderValue>,
+    lasting: Lasting,
+    is_read: bool,
+    /// Whether pages of other origins may read the answer.
+    is_shared: bool,
+}
+
 impl Edge {
-    /// Returns the service around `routes`, which are all under the base path of `app`.
-    pub(super) fn new(app: App, routes: Router) -> Self {
-        Self { app, routes }
+    /// Returns the service around `routes`, which know nothing of the base path of `app`.
+    pub(super) fn new(app: App, side: Side, routes: Router) -> Self {
+        Self { app, side, routes }
     }
 
-    async fn answer(mut self, mut request: Request) -> Response {
+    async fn answer(self, mut request: Request) -> Response {
         let begun = Instant::now();
+        let app = self.app.clone();
+        let (method, address) = (request.method().clone(), request.uri().clone());
+        let path = app.base_path.below(address.path());
+        let class = RouteClass::of(path.unwrap_or_default());
+        let mut asked = Asked {
+            origin: request.headers().get(header::ORIGIN).cloned(),
+            lasting: Lasting::of(request.headers()),
+            is_read: path.is_some_and(is_read),
+            is_shared: self.side != Side::Internal && !path.is_some_and(is_internal),
+        };
+        let response = match path {
+            None => ApiError::from(Code::NotFound).into_response(),
+            Some("") => explorer::slash(&app.base_path),
+            Some(below) => {
+                if below.len() != address.path().len() {
+                    move_to(request.uri_mut(), below);
+                }
+                caught(self.respond(below, request, &mut asked)).await
+            }
+        };
+        let mut response = error::render(response, || format!("{method} {}", address.path()));
+        asked.finish(&app, &mut response);
+        let status = response.status().as_u16();
+        let duration = begun.elapsed();
+        app.metrics.request(class, status, duration);
+        // Without the query, which may hold anything.
+        let duration_ms = duration.as_secs_f64() * 1e3;
+        tracing::debug!(%method, path = address.path(), status, duration_ms, "request answered");
+        response
+    }
+
+    /// Answers a request to `path` below the base path.
+    async fn respond(
+        mut self,
+        path: &str,
+        mut request: Request,
+        asked: &mut Asked,
+    ) -> Result<Response, Infallible> {
         let app = &self.app;
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        let path = uri.path().strip_prefix(app.base_path.as_str()).unwrap_or_default();
+        let headers = request.headers();
+        if let Err(error) = host::check(request.version(), headers) {
+            return Ok(error.into_response());
+        }
+        let method = request.method().clone();
+        if asked.is_shared
+            && let Some(answer) = cors::preflight(&app.cors, &method, headers)
+        {
+            return Ok(answer);
+        }
+        let reads = matches!(method, Method::GET | Method::HEAD);
+        // What is written is answered as JSON, which must be known before it is written.
+        if !reads && asked.is_read && !Accepted::of(headers).takes(JSON) {
+            return Ok(not_acceptable(RouteClass::Other, JSON).into_response());
+        }
+        let conditions = Conditions::of(reads && asked.is_shared, headers);
         // One state for each read: loaded once, answered from, and named in the answer.
-        let moment = match is_read(path) {
+        let moment = match asked.is_read {
             true => Moment::of(app, path, &mut request).await,
             false => Ok(None),
         };
-        let (moment, response) = match moment {
-            Ok(moment) => {
-                if let Some(Moment { snapshot, .. }) = &moment {
-                    request.extensions_mut().insert(Current(snapshot.clone()));
-                }
-                let response = match Coding::wanted(&method, path, request.headers()) {
-                    // On the heap, so that the future of all other answers stays small.
-                    Some(coding) => caught(Box::pin(coding.call(self.routes, request))).await,
-                    None => caught(self.routes.call(request)).await,
-                };
-                (moment, response)
-            }
-            Err(error) => (None, error.into_response()),
+        let moment = match moment {
+            Ok(moment) => moment,
+            Err(error) => return Ok(error.into_response()),
         };
-        let serving = || app.live.snapshot().filter(|_| is_read(path));
-        let mut response = error::render(response, || format!("{method} {}", uri.path()));
-        coding::vary(path, &mut response);
-        let is_answered =
-            response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
-        let headers = response.headers_mut();
+        let mut commit = None;
+        if let Some(Moment { snapshot, is_fixed }) = moment {
+            commit = Some(snapshot.commit());
+            asked.lasting.is_fixed = is_fixed;
+            request.extensions_mut().insert(Current(snapshot));
+        }
+        let response = match Coding::wanted(&method, path, request.headers()) {
+            // On the heap, so that the future of all other answers stays small.
+            Some(coding) => Box::pin(coding.call(self.routes, request)).await?,
+            None => self.routes.call(request).await?,
+        };
+        let mut response = match reads.then(|| conditions.refusal(path, &response)).flatten() {
+            Some(error) => error.into_response(),
+            None => response,
+        };
         // A write names the commit that it made.
-        if let Some(Moment { snapshot, .. }) = &moment {
-            let commit = || commit_header(snapshot.commit());
-            headers.entry(COMMIT).or_insert_with(commit);
-        } else if let Some(snapshot) = serving() {
+        if let Some(commit) = commit {
+            response.headers_mut().entry(COMMIT).or_insert_with(|| commit_header(commit));
+        }
+        Ok(response)
+    }
+}
+
+/// The type of nearly every answer.
+const JSON: &str = "application/json";
+
+/// What a read has to be for its caller to want it, beside what its handler looks at.
+struct Conditions {
+    accepted: Option<Accepted>,
+    if_match: Vec<HeaderValue>,
+}
+
+impl Conditions {
+    /// Returns what the headers say. Only what everybody may read comes in more than one type.
+    fn of(is_public: bool, headers: &HeaderMap) -> Self {
+        // Nearly everybody takes everything.
+        let is_choosy = headers.get(header::ACCEPT).is_some_and(|accept| accept != "*/*");
+        Self {
+            accepted: (is_public && is_choosy).then(|| Accepted::of(headers)),
+            if_match: headers.get_all(header::IF_MATCH).iter().cloned().collect(),
+        }
+    }
+
+    /// Returns why an answer of a read is not sent, if it is so. An error goes before it.
+    fn refusal(&self, path: &str, response: &Response) -> Option<ApiError> {
+        let status = response.status();
+        if !status.is_success() && status != StatusCode::NOT_MODIFIED {
+            return None;
+        }
+        let headers = response.headers();
+        let tag = headers.get(header::ETAG);
+        if !self.if_match.is_empty() && !etag::matches(&self.if_match, tag) {
+            let refused = ApiError::from(Code::PreconditionFailed);
+            return Some(
+                tag.into_iter()
+                    .fold(refused, |refused, tag| refused.header(header::ETAG, tag.clone())),
+            );
+        }
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())?;
+        let is_wanted = self.accepted.as_ref().is_none_or(|accepted| accepted.takes(kind));
+        (!is_wanted).then(|| not_acceptable(RouteClass::of(path), kind))
+    }
+}
+
+/// Returns the refusal of a request whose answer would be of the type `kind`.
+fn not_acceptable(class: RouteClass, kind: &str) -> ApiError {
+    let other = match class {
+        RouteClass::List => " or application/x-ndjson",
+        RouteClass::Changes => " or text/event-stream",
+        _ => "",
+    };
+    ApiError::explained(Code::NotAcceptable, format!("the answer would be {kind}{other}"))
+}
+
+impl Asked {
+    /// Adds what every answer has.
+    fn finish(&self, app: &App, response: &mut Response) {
+        let status = response.status();
+        let headers = response.headers_mut();
+        if self.is_read
+            && !headers.contains_key(COMMIT)
+            && let Some(snapshot) = app.live.snapshot()
+        {
             headers.insert(COMMIT, commit_header(snapshot.commit()));
         }
-        if let Some(moment) = moment.filter(|_| is_answered) {
-            moment.keep(headers);
+        self.lasting.mark(status, headers);
+        if self.is_shared {
+            cors::allow(&app.cors, self.origin.as_ref(), headers);
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        let status = response.status().as_u16();
-        let duration = begun.elapsed();
-        app.metrics.request(RouteClass::of(path), status, duration);
-        // Without the query, which may hold anything.
-        let duration_ms = duration.as_secs_f64() * 1e3;
-        tracing::debug!(%method, path = uri.path(), status, duration_ms, "request answered");
-        response
+    }
+}
+
+/// Goes on with `path` in the place of the path of `uri`.
+fn move_to(uri: &mut Uri, path: &str) {
+    let text = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    // A part of a path that begins with a slash is as valid as the whole.
+    parts.path_and_query = PathAndQuery::try_from(text).ok();
+    if let Ok(shorter) = Uri::from_parts(parts) {
+        *uri = shorter;
     }
 }
 
@@ -113,6 +251,11 @@ where
 fn is_read(path: &str) -> bool {
     path == "/openapi.json"
         || path.strip_prefix("/api/").is_some_and(|rest| !rest.starts_with("_internal/"))
+}
+
+/// Says whether a path without base path is for operators and machines on the same network.
+pub(super) fn is_internal(path: &str) -> bool {
+    path.starts_with("/api/_internal/") || path.starts_with("/health/") || path == "/metrics"
 }
 
 /// Waits for an answer; a panic on the way is one, too.
@@ -142,6 +285,19 @@ mod tests {
         let response = caught(async { panic!("the secret is hunter2") }).await;
         assert_eq!(response.status(), 500);
         assert!(response.extensions().get::<ApiError>().is_some());
+    }
+
+    #[test]
+    fn a_path_is_taken_away_and_the_query_stays() {
+        for (address, path, expected) in [
+            ("/data/api/people?a=%20b", "/api/people", "/api/people?a=%20b"),
+            ("/data/", "/", "/"),
+            ("http://host/data/api", "/api", "http://host/api"),
+        ] {
+            let mut uri: Uri = address.parse().unwrap();
+            move_to(&mut uri, path);
+            assert_eq!(uri, *expected, "{address}");
+        }
     }
 
     #[test]

@@ -64,10 +64,16 @@ codes! {
     TokenScope = FORBIDDEN "token_scope" "The token is not for this";
     /// The record is there already, or another one stands in the way.
     Conflict = CONFLICT "conflict" "Another record stands in the way";
-    /// The record is not as the condition says.
-    PreconditionFailed = PRECONDITION_FAILED "precondition_failed" "The record is not in the version that was expected";
+    /// What is there is not as the condition says.
+    PreconditionFailed = PRECONDITION_FAILED "precondition_failed" "This is not in the version that was expected";
     /// A change names no version, and must.
     PreconditionRequired = PRECONDITION_REQUIRED "precondition_required" "The request must name the version that it is based on";
+    /// The request does not name one server.
+    InvalidHost = BAD_REQUEST "invalid_host" "The request must name one host";
+    /// The caller takes nothing of what there is.
+    NotAcceptable = NOT_ACCEPTABLE "not_acceptable" "There is no answer of a type that the caller takes";
+    /// A range of bytes that a file does not have.
+    RangeNotSatisfiable = RANGE_NOT_SATISFIABLE "range_not_satisfiable" "The file does not have these bytes";
     /// A condition or another header can't be read.
     InvalidHeader = UNPROCESSABLE_ENTITY "invalid_header" "A header of the request cannot be used";
     /// The record can't be stored as it is.
@@ -236,6 +242,12 @@ impl ApiError {
         self.0.code
     }
 
+    /// Returns the explanation for the client.
+    #[cfg(test)]
+    pub(super) fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
+    }
+
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
         change(Arc::make_mut(&mut self.0));
         self
@@ -258,6 +270,16 @@ impl ApiError {
     /// Returns the body as it would be answered, without a trace id, for the list of reloads.
     pub fn stored(&self) -> Value {
         serde_json::to_value(self.body(None)).unwrap_or_default()
+    }
+}
+
+/// Returns the refusal of a body that is of none of `types`, which are told (RFC 9110, 15.5.16).
+pub(super) fn unsupported(types: &[&str]) -> ApiError {
+    let told = format!("the body must be {}", types.join(" or "));
+    let refused = ApiError::explained(Code::UnsupportedMediaType, told);
+    match HeaderValue::try_from(types.join(", ")) {
+        Ok(accepted) => refused.header(header::ACCEPT, accepted),
+        Err(_) => refused,
     }
 }
 

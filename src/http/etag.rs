@@ -44,9 +44,38 @@ pub(super) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
+/// Says whether one of the lists of `If-Match` names `tag`, in whatever coding. It compares
+/// strongly; a star stands for every answer that there is.
+pub(super) fn matches(lists: &[HeaderValue], tag: Option<&HeaderValue>) -> bool {
+    let tag = tag.and_then(|tag| tag.to_str().ok()).and_then(uncoded);
+    let lists = lists.iter().filter_map(|list| list.to_str().ok());
+    let mut named = lists.flat_map(|list| list.split(',')).map(str::trim);
+    named.any(|named| named == "*" || uncoded(named).is_some_and(|named| Some(named) == tag))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_condition_holds_for_the_very_tag_in_any_coding() {
+        let tag = of(b"{}");
+        let text = tag.to_str().unwrap().to_owned();
+        let coded = coded(&tag, "br").unwrap().to_str().unwrap().to_owned();
+        for (list, holds, holds_without) in [
+            (text.clone(), true, false),
+            (coded, true, false),
+            (format!("\"x\", {text}"), true, false),
+            ("*".to_owned(), true, true),
+            (format!("W/{text}"), false, false),
+            ("\"x\"".to_owned(), false, false),
+            (String::new(), false, false),
+        ] {
+            let lists = [HeaderValue::try_from(&list).unwrap()];
+            assert_eq!(matches(&lists, Some(&tag)), holds, "{list}");
+            assert_eq!(matches(&lists, None), holds_without, "{list}");
+        }
+    }
 
     #[test]
     fn a_tag_is_known_by_itself_weakly_in_a_list_or_by_a_star() {

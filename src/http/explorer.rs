@@ -2,12 +2,13 @@
 //! are plain files in `src/explorer`, embedded as they are.
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::app::App;
+use super::caching::ASK_AGAIN;
 use super::error::{ApiError, Code};
 use super::etag;
 use crate::config::BasePath;
@@ -69,27 +70,18 @@ const FILES: &[File] = &[
     embedded!("value.js", JS),
 ];
 
-/// Returns the routes of the page, below the base path.
-pub(super) fn routes(base: &BasePath) -> Router<App> {
-    let routes = Router::new().route("/_explorer/{name}", get(file));
-    match base.as_str() {
-        "" => routes.route("/", get(page)),
-        _ => routes.route("/", get(slash)),
-    }
-}
-
-/// Returns the page at the base path with its slash, below which its links are relative.
-pub(super) fn below(base: &str) -> Router<App> {
-    Router::new().route(&format!("{base}/"), get(page))
+/// Returns the routes of the page.
+pub(super) fn routes() -> Router<App> {
+    Router::new().route("/", get(page)).route("/_explorer/{name}", get(file))
 }
 
 async fn page(headers: HeaderMap) -> Response {
     answer(&PAGE, &headers)
 }
 
-/// Goes to the page, from the base path without its slash.
-async fn slash(State(app): State<App>) -> Response {
-    let page = format!("{}/", app.base_path.as_str());
+/// Goes from the base path to the same with a slash, below which the links of the page are relative.
+pub(super) fn slash(base: &BasePath) -> Response {
+    let page = format!("{}/", base.as_str());
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, page)]).into_response()
 }
 
@@ -108,7 +100,6 @@ fn answer(file: &File, headers: &HeaderMap) -> Response {
     };
     let fixed = [
         (header::CONTENT_TYPE, file.media_type),
-        (header::CACHE_CONTROL, "no-cache"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
@@ -117,6 +108,7 @@ fn answer(file: &File, headers: &HeaderMap) -> Response {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response.headers_mut().insert(header::ETAG, tag);
+    response.headers_mut().insert(header::CACHE_CONTROL, ASK_AGAIN);
     response
 }
 

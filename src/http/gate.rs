@@ -20,32 +20,36 @@ use super::throttle::Throttle;
 use crate::config::{Keyring, Token, Tokens, Watched};
 use crate::metrics::Metrics;
 
+/// What opens which routes.
+pub struct Doors {
+    /// Those that trigger and show reloads.
+    pub reload: Keyring,
+    /// Those that let held pushes through.
+    pub operator: Keyring,
+    /// The metrics, beside the two others.
+    pub metrics: Keyring,
+    /// Those that write; `None` where nothing is written.
+    pub writers: Option<Watched<Tokens>>,
+}
+
 /// The gate in front of the internal routes and of those that write.
 pub struct Gate {
-    reload: Keyring,
-    operator: Keyring,
-    /// Who may write; `None` where nothing is written.
-    writers: Option<Watched<Tokens>>,
+    doors: Doors,
     bodies: BodyReader,
     throttle: Throttle,
     metrics: Arc<Metrics>,
 }
 
 impl Gate {
-    /// Returns a gate that opens to the secrets of each role, and to those who may write.
-    pub fn new(
-        reload: Keyring,
-        operator: Keyring,
-        writers: Option<Watched<Tokens>>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
+    /// Returns a gate in these doors, which counts in `metrics`.
+    pub fn new(doors: Doors, metrics: Arc<Metrics>) -> Self {
         let (bodies, throttle) = (BodyReader::default(), Throttle::default());
-        Self { reload, operator, writers, bodies, throttle, metrics }
+        Self { doors, bodies, throttle, metrics }
     }
 
     /// Says whether anything is written here at all.
     pub(super) fn lets_write(&self) -> bool {
-        self.writers.is_some()
+        self.doors.writers.is_some()
     }
 
     /// Lets somebody pass who may write, and takes in what is to be written, up to `max` bytes.
@@ -60,7 +64,7 @@ impl Gate {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<(Token, Arrived<'_>), ApiError> {
-        let writers = self.writers.as_ref().ok_or(Code::MethodNotAllowed)?;
+        let writers = self.doors.writers.as_ref().ok_or(Code::MethodNotAllowed)?;
         let tokens = writers.current().await;
         let token = bearer_token(headers).and_then(|given| tokens.matching(given)).cloned();
         let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into()))?;
@@ -76,6 +80,19 @@ impl Gate {
         self.judge(source, self.keys().await.authenticate(headers)).map(drop)
     }
 
+    /// Lets a caller pass who may read the metrics.
+    ///
+    /// # Errors
+    /// As [`Self::pass`].
+    pub(super) async fn pass_metrics(
+        &self,
+        source: Source,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        let keys = Keys { metrics: self.doors.metrics.current().await, ..self.keys().await };
+        self.judge(source, keys.authenticate(headers)).map(drop)
+    }
+
     /// Lets only the operator pass.
     ///
     /// # Errors
@@ -88,8 +105,8 @@ impl Gate {
         let keys = self.keys().await;
         match self.judge(source, keys.authenticate(headers))? {
             Role::Operator => Ok(()),
-            Role::Reload if keys.operator.is_empty() => Err(Code::OperatorNotConfigured.into()),
-            Role::Reload => Err(Code::OperatorOnly.into()),
+            _ if keys.operator.is_empty() => Err(Code::OperatorNotConfigured.into()),
+            Role::Reload | Role::Metrics => Err(Code::OperatorOnly.into()),
         }
     }
 
@@ -122,7 +139,9 @@ impl Gate {
     }
 
     async fn keys(&self) -> Keys {
-        Keys { reload: self.reload.current().await, operator: self.operator.current().await }
+        let Doors { reload, operator, .. } = &self.doors;
+        let (reload, operator) = (reload.current().await, operator.current().await);
+        Keys { reload, operator, metrics: Arc::default() }
     }
 
     fn judge(&self, source: Source, proof: Result<Proof, ApiError>) -> Result<Role, ApiError> {

@@ -1,8 +1,8 @@
 //! `GET /api/_history/<sheet>/<key...>`: the commits that touched a record.
 
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderValue, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
 use headwater_engine::history::{Version, Versions};
 use headwater_engine::id::CommitId;
 use serde::Serialize;
@@ -10,10 +10,10 @@ use serde::Serialize;
 use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
-use super::json::Json;
+use super::json;
 use super::list::public_sheet;
 use super::moment::refused;
-use super::parameters::{number, pairs, wrong};
+use super::parameters::{Known, number, wrong};
 use super::record::RecordPath;
 use super::view;
 
@@ -22,6 +22,8 @@ const DEFAULT: usize = 20;
 
 /// The most commits that are listed.
 const MOST: usize = 100;
+
+const KNOWN: Known = Known { of: "a history", once: &["cursor", "limit"], often: &[] };
 
 /// A page of a history.
 #[derive(Debug, Serialize)]
@@ -54,10 +56,10 @@ pub(super) async fn history(
     Current(snapshot): Current,
     RawQuery(query): RawQuery,
     uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let path = uri.path().strip_prefix(app.base_path.as_str()).unwrap_or(uri.path());
     let RecordPath { sheet, key } =
-        RecordPath::below(path, "/api/_history/").ok_or(Code::NotFound)?;
+        RecordPath::below(uri.path(), "/api/_history/").ok_or(Code::NotFound)?;
     let key = key.into_owned();
     let sheet = public_sheet(&snapshot, &sheet)?;
     // What is hidden has no history either.
@@ -78,20 +80,19 @@ pub(super) async fn history(
     let next = Place { skip: place.skip + looked_at, ..place };
     let next = (looked_at == limit).then(|| next.to_string());
     let items = items.into_iter().map(VersionView::of).collect();
-    let ask_again = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(([ask_again], Json(HistoryView { items, next })).into_response())
+    json::tagged_view(&headers, &HistoryView { items, next })
 }
 
 fn parse(query: Option<&str>, commit: CommitId) -> Result<(Place, usize), ApiError> {
     let (mut place, mut limit) = (Place { from: commit, skip: 0 }, DEFAULT);
-    for (name, value) in pairs(query)? {
+    for (name, value) in KNOWN.read(query)? {
         match &*name {
             "cursor" => {
                 let none = || wrong("cursor", "is not a cursor of a history");
                 place = Place::parse(&value).ok_or_else(none)?;
             }
             "limit" => limit = number(&name, &value, MOST)?,
-            _ => return Err(wrong(&name, "is not a parameter of a history")),
+            _ => {}
         }
     }
     Ok((place, limit))

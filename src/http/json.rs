@@ -5,13 +5,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::caching::ASK_AGAIN;
 use super::error::{ApiError, Code};
 use super::etag;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
-/// Readers ask again each time, and get 304 when nothing changed.
-const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// An answer with `view` as its body.
 pub(super) struct Json<T>(pub T);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::query::{Included, ListQuery, Paging, QueryProblem};
@@ -38,13 +38,13 @@ pub(super) async fn list(
     let sheet = public_sheet(&snapshot, &name)?;
     let pairs = pairs(query.as_deref())?;
     let query = ListQuery::parse(&pairs, &sheet).map_err(refused)?;
-    let mut response = if lines::are_wanted(&headers) {
-        lines::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await?
+    if lines::are_wanted(&headers) {
+        lines::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await
     } else {
         let tag = Tag::new("list").asked(&pairs).list(&snapshot, &sheet, &query).finish();
         if etag::is_known(&headers, &tag) {
             keep(&app, &snapshot, &query);
-            json::unchanged(tag)
+            Ok(json::unchanged(tag))
         } else {
             let (shared, at) = (app.clone(), at.map(|Extension(At(at))| at));
             let part = move |budget: &Budget| {
@@ -63,11 +63,9 @@ pub(super) async fn list(
                 link::add(response.headers_mut(), &pairs, at.as_deref(), &query, &part);
                 Ok(response)
             };
-            app.answers.make(source, part).await?
+            app.answers.make(source, part).await
         }
-    };
-    response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
-    Ok(response)
+    }
 }
 
 /// Keeps the state of a list that is walked by a cursor.

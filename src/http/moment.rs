@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
 use headwater_engine::engine::{Engine, PastError};
 use headwater_engine::id::CommitId;
 use headwater_engine::query::commit_of_cursor;
@@ -104,14 +104,6 @@ impl Moment {
             _ => error,
         })?;
         Ok(Some(Self { snapshot, is_fixed }))
-    }
-
-    /// Says whom an answer may be kept by, and for how long, where that is for ever.
-    pub(super) fn keep(&self, headers: &mut HeaderMap) {
-        if self.is_fixed {
-            let forever = HeaderValue::from_static("public, max-age=31536000, immutable");
-            headers.insert(header::CACHE_CONTROL, forever);
-        }
     }
 }
 

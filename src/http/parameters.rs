@@ -18,6 +18,50 @@ pub(super) fn number(name: &str, value: &str, max: usize) -> Result<usize, ApiEr
     number.ok_or_else(|| wrong(name, format!("must be a whole number from 1 to {max}")))
 }
 
+/// The parameters that a route takes. `at` is none of them: what it names is found before.
+pub(super) struct Known {
+    /// What the route is, as in "is not a parameter of …".
+    pub(super) of: &'static str,
+    /// What is given once at most.
+    pub(super) once: &'static [&'static str],
+    /// What may be given several times.
+    pub(super) often: &'static [&'static str],
+}
+
+impl Known {
+    /// Splits a query string into its decoded parameters.
+    ///
+    /// # Errors
+    /// As [`pairs`]; 422 for each parameter that the route does not take, and for one that is given
+    /// more often than it means something.
+    pub(super) fn read(&self, query: Option<&str>) -> Result<Vec<(String, String)>, ApiError> {
+        let pairs = pairs(query)?;
+        let wrong = pairs.iter().enumerate().filter_map(|(at, (name, _))| {
+            if self.often.contains(&name.as_str()) {
+                return None;
+            }
+            if !self.once.contains(&name.as_str()) {
+                return Some(FieldError::of_parameter(name, self.unknown()));
+            }
+            let is_given = pairs[..at].iter().any(|(other, _)| other == name);
+            is_given.then(|| FieldError::of_parameter(name, "is given more than once"))
+        });
+        match wrong.collect::<Vec<_>>() {
+            wrong if wrong.is_empty() => Ok(pairs),
+            wrong => Err(ApiError::listing(Code::InvalidQuery, wrong)),
+        }
+    }
+
+    /// Says of a parameter that it is none, and which there are.
+    fn unknown(&self) -> String {
+        let names: Vec<_> = self.once.iter().chain(self.often).copied().collect();
+        match &names[..] {
+            [] => format!("is not a parameter of {}, which has none", self.of),
+            names => format!("is not a parameter of {}: it has {}", self.of, names.join(", ")),
+        }
+    }
+}
+
 /// The most parameters of a query: all conditions of a list, and its other parameters.
 const MAX_PARAMETERS: usize = 80;
 
@@ -61,6 +105,27 @@ mod tests {
         assert_eq!(many(MAX_PARAMETERS).map_err(|error| error.code()), Ok(MAX_PARAMETERS));
         let refused = many(MAX_PARAMETERS + 1);
         assert_eq!(refused.map_err(|error| error.code()), Err(Code::InvalidQuery));
+    }
+
+    #[test]
+    fn nothing_is_ignored_and_nothing_counts_twice() {
+        let known = Known { of: "a test", once: &["limit"], often: &["sheet"] };
+        let told = |query: &str| match known.read(Some(query)) {
+            Ok(pairs) => pairs.len().to_string(),
+            Err(error) => error.detail().unwrap_or_default().to_owned(),
+        };
+        for (query, expected) in [
+            ("", "0"),
+            ("limit=1&sheet=a&sheet=b", "3"),
+            ("limit=1&limit=1", "limit: is given more than once"),
+            ("limits=1", "limits: is not a parameter of a test: it has limit, sheet"),
+            ("Limit=1", "Limit: is not a parameter of a test: it has limit, sheet"),
+        ] {
+            assert_eq!(told(query), expected, "{query}");
+        }
+        let none = Known { of: "a test", once: &[], often: &[] };
+        let error = none.read(Some("_=1")).unwrap_err();
+        assert_eq!(error.detail(), Some("_: is not a parameter of a test, which has none"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::current::Current;
 use super::error::{ApiError, Code};
 use super::json::tagged;
 use super::list::{public_sheet, refused, too_costly};
-use super::parameters::pairs;
+use super::parameters::Known;
 use super::source::Source;
 use super::view::record_with;
 
@@ -40,6 +40,8 @@ impl<'a> RecordPath<'a> {
         Some(Self { sheet: decode(sheet)?, key: decode(key)? })
     }
 }
+
+const KNOWN: Known = Known { of: "a record", once: &["include"], often: &[] };
 
 /// The bytes of a record, shared with the snapshot.
 struct Served(Arc<Record>);
@@ -80,10 +82,8 @@ fn references(
     path: &str,
     query: &str,
 ) -> Result<Option<Vec<Reference>>, ApiError> {
-    let pairs = pairs(Some(query))?;
-    let Some((_, names)) = pairs.iter().find(|(name, _)| name == "include") else {
-        return Ok(None);
-    };
+    let pairs = KNOWN.read(Some(query))?;
+    let Some((_, names)) = pairs.first() else { return Ok(None) };
     let sheet = RecordPath::parse(path).map(|path| path.sheet).unwrap_or_default();
     let sheet = public_sheet(snapshot, &sheet)?;
     Included::parse(names, &sheet).map(Some).map_err(refused)

@@ -10,13 +10,15 @@ use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::json::{self, Json};
-use super::parameters::{number, pairs, wrong};
+use super::parameters::{Known, number};
 use super::source::Source;
 use super::view::{PublicReloads, ReloadsView, StoredReload};
 use super::webhook::answer;
 
 /// How many reloads are shown to those who do not say, and at most: as many as are kept.
 const PUBLIC: [usize; 2] = [100, 256];
+
+const KNOWN: Known = Known { of: "the reloads", once: &["limit"], often: &[] };
 
 /// `GET /api/_reloads`: what the public may know of the last reloads.
 pub(super) async fn public(
@@ -32,10 +34,7 @@ pub(super) async fn public(
 
 fn public_limit(query: Option<&str>) -> Result<usize, ApiError> {
     let [mut limit, most] = PUBLIC;
-    for (name, value) in pairs(query)? {
-        if name != "limit" {
-            return Err(wrong(&name, "is not a parameter of the reloads"));
-        }
+    for (name, value) in KNOWN.read(query)? {
         limit = number(&name, &value, most)?;
     }
     Ok(limit)

@@ -11,7 +11,7 @@ use super::app::App;
 use super::current::Current;
 use super::error::ApiError;
 use super::list::{search_failed, too_costly};
-use super::parameters::{number, pairs, wrong};
+use super::parameters::{Known, number, wrong};
 use super::source::Source;
 use super::tag::Tag;
 use super::view::hits;
@@ -19,6 +19,8 @@ use super::{etag, json};
 
 /// How far into the matches one may page: they are ranked anew for each page.
 const DEEPEST: usize = 10_000;
+
+const KNOWN: Known = Known { of: "a search", once: &["q", "page", "perPage"], often: &["sheet"] };
 
 /// What is searched for.
 struct Search {
@@ -36,7 +38,7 @@ pub(super) async fn search(
     source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let pairs = pairs(query.as_deref())?;
+    let pairs = KNOWN.read(query.as_deref())?;
     let tag = Tag::new("search").asked(&pairs).records(&snapshot).finish();
     let Search { query, sheets, offset, limit } = Search::parse(pairs)?;
     for sheet in &sheets {
@@ -67,7 +69,7 @@ impl Search {
                 "sheet" => sheets.push(SheetName::new(value)),
                 "page" => page = number(&name, &value, DEEPEST)?,
                 "perPage" => per_page = number(&name, &value, MAX_PAGE)?,
-                _ => return Err(wrong(&name, "is not a parameter of a search")),
+                _ => {}
             }
         }
         let text = text.ok_or_else(|| wrong("q", "must be given"))?;
@@ -87,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_search_has_a_query_a_page_and_sheets() {
-        let pairs = pairs(Some("q=a&page=3&perPage=10&sheet=b&sheet=c")).unwrap();
+        let pairs = KNOWN.read(Some("q=a&page=3&perPage=10&sheet=b&sheet=c")).unwrap();
         let search = Search::parse(pairs).unwrap();
         assert_eq!((search.offset, search.limit), (20, 10));
         assert_eq!(search.sheets, [SheetName::new("b"), SheetName::new("c")]);
@@ -95,8 +97,11 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
-        for query in ["", "q=", "q=a&page=0", "q=a&perPage=101", "q=a&page=1000", "q=a&x=1"] {
-            let code = Search::parse(pairs(Some(query)).unwrap()).err().map(|error| error.code());
+        for query in
+            ["", "q=", "q=a&page=0", "q=a&perPage=101", "q=a&page=1000", "q=a&x=1", "q=a&q=b"]
+        {
+            let code = KNOWN.read(Some(query)).and_then(Search::parse).err();
+            let code = code.map(|error| error.code());
             assert_eq!(code, Some(Code::InvalidQuery), "{query}");
         }
     }

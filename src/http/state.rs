@@ -1,6 +1,6 @@
 //! The state as a whole: `_status`, `_sheets`, `_problems`, health and metrics.
 
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::budget::Budget;
@@ -10,15 +10,23 @@ use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::json::{self, Json};
+use super::parameters::Known;
 use super::source::Source;
 use super::view::{ProblemsView, SheetsView, StatusView, lag_seconds};
+use super::auth;
+use crate::metrics::Audience;
+
+/// What there is one of has no parameters.
+const ALONE: Known = Known { of: "this route", once: &[], often: &[] };
 
 /// `GET /api/_status`
 pub(super) async fn status(
     State(app): State<App>,
     Current(snapshot): Current,
+    RawQuery(query): RawQuery,
     source: Source,
 ) -> Result<Json<StatusView>, ApiError> {
+    ALONE.read(query.as_deref())?;
     let status = app.live.engine().ok_or_else(not_ready)?.status();
     let demo = app.demo.is_some();
     let view = move |_: &Budget| Ok(Json(StatusView::of(&snapshot, &status, demo)));
@@ -29,9 +37,11 @@ pub(super) async fn status(
 pub(super) async fn sheets(
     State(app): State<App>,
     Current(snapshot): Current,
+    RawQuery(query): RawQuery,
     source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    ALONE.read(query.as_deref())?;
     let view = move |_: &Budget| json::tagged_view(&headers, &SheetsView::of(&snapshot));
     app.answers.make(source, view).await
 }
@@ -40,9 +50,11 @@ pub(super) async fn sheets(
 pub(super) async fn problems(
     State(app): State<App>,
     Current(snapshot): Current,
+    RawQuery(query): RawQuery,
     source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    ALONE.read(query.as_deref())?;
     let view = move |_: &Budget| json::tagged_view(&headers, &ProblemsView::of(&snapshot));
     app.answers.make(source, view).await
 }
@@ -80,10 +92,33 @@ pub(super) async fn ready(
     Ok("ready\n".to_owned())
 }
 
-/// `GET /metrics`
-pub(super) async fn metrics(State(app): State<App>) -> Response {
+/// `GET /metrics`, for those who show a secret.
+pub(super) async fn metrics(
+    State(app): State<App>,
+    source: Source,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.gate.pass_metrics(source, &headers).await?;
+    Ok(counted(&app, Audience::Operator))
+}
+
+/// `GET /metrics` where the internal routes are on an address of their own. Whoever shows no secret
+/// is told what the public may know.
+pub(super) async fn internal_metrics(
+    State(app): State<App>,
+    source: Source,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    if !auth::shows_credential(&headers) {
+        return Ok(counted(&app, Audience::Public));
+    }
+    app.gate.pass_metrics(source, &headers).await?;
+    Ok(counted(&app, Audience::Operator))
+}
+
+fn counted(app: &App, audience: Audience) -> Response {
     let state = app.live.engine().map(|engine| (engine.snapshot(), engine.status()));
     let state = state.as_ref().map(|(snapshot, status)| (&**snapshot, status));
-    let text = app.metrics.render(state);
+    let text = app.metrics.render(state, audience);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }

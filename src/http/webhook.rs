@@ -14,7 +14,7 @@ use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
 use super::current::{COMMIT, commit_header, not_ready};
-use super::error::{ApiError, Code};
+use super::error::{self, ApiError, Code};
 use super::json::Json;
 use super::source::Source;
 use super::view::{Accepted, ReloadView};
@@ -86,7 +86,7 @@ async fn receive(
     if let Some(answer) = delivery.and_then(|delivery| redelivered(&app, &delivery)) {
         return Ok(answer);
     }
-    let hint = hook::read(&headers, &body).map_err(bad_hook)?;
+    let hint = hook::read(&headers, &body).map_err(|error| bad_hook(&headers, error))?;
     // A place for the next body is free as soon as this one is read.
     drop(body);
     match decide(&app, hint)? {
@@ -248,12 +248,19 @@ pub(super) fn wait(headers: &HeaderMap) -> u64 {
     preferred.unwrap_or(WAIT).min(longest)
 }
 
-fn bad_hook(error: BadHook) -> ApiError {
-    let code = match error {
-        BadHook::ContentType => Code::UnsupportedMediaType,
-        BadHook::Body(_) | BadHook::Hash => Code::InvalidBody,
+fn bad_hook(headers: &HeaderMap, error: BadHook) -> ApiError {
+    let refused = match error {
+        BadHook::ContentType => {
+            // GitHub wraps its JSON in a form unless it is told otherwise.
+            let types = ["application/json", "application/x-www-form-urlencoded"];
+            let known = if hook::sender(headers).is_some() { &types[..] } else { &types[..1] };
+            error::unsupported(known)
+        }
+        BadHook::Body(_) | BadHook::Hash => {
+            ApiError::explained(Code::InvalidBody, error.to_string())
+        }
     };
-    ApiError::explained(code, error.to_string()).member("ok", false)
+    refused.member("ok", false)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use super::app::App;
 use super::current::not_ready;
-use super::error::{ApiError, Code};
+use super::error::{self, ApiError, Code};
 use super::moment::AT;
 use super::record::RecordPath;
 use super::source::Source;
@@ -34,10 +34,13 @@ use request::{Caller, Transaction, json, message_of};
 /// The largest body that is JSON, in bytes.
 const RECORD: usize = 1 << 20;
 
+/// The types of a body that is JSON.
+const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
+
 /// What is asked for, as far as the route tells.
 struct Request {
     method: Method,
-    /// As it came, percent-encoded: what stands in the message.
+    /// As it came, percent-encoded and below the base path: what stands in the message.
     path: String,
     query: Option<String>,
     headers: HeaderMap,
@@ -127,7 +130,7 @@ impl Request {
 
     /// The same, for a body of up to `max` bytes.
     async fn admitted_up_to(
-        mut self,
+        self,
         max: usize,
         app: &App,
         body: Body,
@@ -135,10 +138,6 @@ impl Request {
         let arrived = app.gate.receive_write(max, self.source, &self.headers, body).await;
         let (token, arrived) = arrived?;
         let caller = Caller::new(token, &self.headers)?;
-        // The message names the path below the base.
-        if let Some(path) = self.path.strip_prefix(app.base_path.as_str()) {
-            self.path = path.to_owned();
-        }
         Ok((caller, arrived.into_bytes(), self))
     }
 
@@ -150,10 +149,10 @@ impl Request {
         }
         let Some(kind) = self.headers.get(axum::http::header::CONTENT_TYPE) else { return Ok(()) };
         let kind = kind.to_str().unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match &*kind {
-            "application/json" | "application/merge-patch+json" => Ok(()),
-            _ => Err(Code::UnsupportedMediaType.into()),
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        match JSON.iter().any(|json| kind.eq_ignore_ascii_case(json)) {
+            true => Ok(()),
+            false => Err(error::unsupported(&JSON)),
         }
     }
 

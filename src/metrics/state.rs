@@ -5,22 +5,36 @@ use std::fmt::Write;
 use headwater_engine::engine::EngineStatus;
 use headwater_engine::snapshot::Snapshot;
 
-use super::{gauge, head, timestamp};
+use super::{Audience, gauge, head, timestamp};
 use crate::http::view::lag_seconds;
 
-pub(super) fn render(out: &mut String, snapshot: &Snapshot, status: &EngineStatus) {
+pub(super) fn render(
+    out: &mut String,
+    snapshot: &Snapshot,
+    status: &EngineStatus,
+    audience: Audience,
+) {
     let name = "headwater_records";
-    head(out, name, "gauge", "Records that are served, hidden ones included.");
-    for sheet in snapshot.sheets() {
+    let help = "Records of each sheet; those that the public does not see only for an operator.";
+    head(out, name, "gauge", help);
+    let sheets = snapshot.sheets().filter_map(|sheet| match audience {
+        Audience::Operator => Some((sheet, sheet.len())),
+        Audience::Public => sheet.spec().public.then(|| (sheet, sheet.shown())),
+    });
+    for (sheet, records) in sheets {
         let label = escaped(sheet.spec().name.as_str());
-        let _ = writeln!(out, "{name}{{sheet=\"{label}\"}} {}", sheet.len());
+        let _ = writeln!(out, "{name}{{sheet=\"{label}\"}} {records}");
     }
+    let problems = match audience {
+        Audience::Operator => snapshot.problems().len(),
+        Audience::Public => snapshot.public_problems().len(),
+    };
     let flag = |out: &mut String, name: &str, help: &str, value: bool| {
         gauge(out, name, help, u8::from(value));
     };
     let help = "Segments of the text index, which a thread behind the reloads puts together.";
     gauge(out, "headwater_text_segments", help, snapshot.text().segments());
-    gauge(out, "headwater_problems", "Problems of the state.", snapshot.problems().len());
+    gauge(out, "headwater_problems", "Problems of the state.", problems);
     let name = "headwater_opened_info";
     head(out, name, "gauge", "Why the first state was loaded as it was.");
     let _ = writeln!(out, "{name}{{reason=\"{}\"}} 1", status.opened);

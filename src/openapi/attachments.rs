@@ -37,8 +37,21 @@ fn show() -> Operation {
     Operation::new("attachments", "get", "Returns a file beside a record")
         .described("As it is in the commit that is served, with the media type of its extension.")
         .takes(parameters::moment())
-        .answers_tagged(Answer::empty("The file.").content("*/*", json!({})))
-        .refuses(Refusals::Read)
+        .takes(["range", "ifRange"].map(parameter))
+        .answers_tagged(file("The file.").headers(&["Accept-Ranges"]))
+        .answers(
+            206,
+            file("The part that was asked for.").headers(&[
+                "X-Headwater-Commit",
+                "ETag",
+                "Content-Range",
+            ]),
+        )
+        .refuses(Refusals::File)
+}
+
+fn file(description: &str) -> Answer {
+    Answer::empty(description).content("*/*", json!({}))
 }
 
 fn put() -> Operation {

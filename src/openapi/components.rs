@@ -40,6 +40,12 @@ pub(super) fn headers() -> Value {
             json!({ "type": "integer", "minimum": 0 }),
         ),
         "WWW-Authenticate": header("What is asked for.", true, json!({ "const": "Bearer" })),
+        "Accept-Ranges": header("What ranges are of.", true, json!({ "const": "bytes" })),
+        "Content-Range": header(
+            "The first and the last byte, and how many there are.",
+            true,
+            json!({ "type": "string", "pattern": "^bytes [0-9]+-[0-9]+/[0-9]+$" }),
+        ),
         "Allow": header("The methods that there are.", false, text()),
         "X-Headwater-Pushed": header(
             "Whether the remote has the commit; no header where there is no remote.",

@@ -88,14 +88,14 @@ pub(super) fn history(sheets: &[Described]) -> Value {
         "name": "cursor", "in": "query", "description": "The `next` of the part before.",
         "schema": { "type": "string", "minLength": 1 },
     });
-    let answer = Answer::json("Newest first.", schema("History")).headers(&["X-Headwater-Commit"]);
+    let answer = Answer::json("Newest first.", schema("History"));
     let operation = Operation::new("history", "record", "Returns what became of a record")
         .described(
             "The commits that touched it. Old versions are read by today's rules of the sheet.",
         )
         .takes([limit(20, 100), cursor])
         .takes(parameters::moment())
-        .answers(200, answer)
+        .answers_tagged(answer)
         .refuses(Refusals::Read);
     json!({
         "parameters": [
@@ -122,7 +122,7 @@ pub(super) fn diff() -> Operation {
         "name": "sheet", "in": "query", "description": "Only in these sheets.",
         "schema": { "type": "array", "items": { "type": "string" } },
     });
-    let answer = Answer::json("What differs.", schema("Diff")).headers(&["X-Headwater-Commit"]);
+    let answer = Answer::json("What differs.", schema("Diff"));
     Operation::new("history", "diff", "Returns what differs between two commits")
         .takes([
             commit("from", true, "A commit, by its hash or another name."),
@@ -131,7 +131,7 @@ pub(super) fn diff() -> Operation {
             limit(100, 1000),
         ])
         .takes(parameters::present())
-        .answers(200, answer)
+        .answers_tagged(answer)
         .refuses(Refusals::Query)
 }
 

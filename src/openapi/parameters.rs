@@ -59,6 +59,16 @@ pub(super) fn shared() -> Value {
             "The tags of what the caller has: the answer is 304 where one of them still holds.",
             json!({ "type": "string" }),
         ),
+        "range": header(
+            "Range",
+            "A part of the file: `bytes=first-last`, `bytes=first-` or `bytes=-length`.",
+            json!({ "type": "string" }),
+        ),
+        "ifRange": header(
+            "If-Range",
+            "The part only if this is still the tag of the file, else all of it.",
+            json!({ "type": "string" }),
+        ),
         "at": query(
             "at",
             "The commit to read from: its hash or seven or more of its digits, a tag, or a branch. With \

@@ -17,6 +17,8 @@ pub(super) enum Refusals {
     Read,
     /// Reads what is always there.
     State,
+    /// Reads a file, or a part of it.
+    File,
     /// Searches, or compares.
     Query,
     /// Lists.
@@ -33,6 +35,7 @@ const WRITE: &[Code] = &[
     Code::TokenScope,
     Code::NotFound,
     Code::MethodNotAllowed,
+    Code::NotAcceptable,
     Code::RequestTimeout,
     Code::Conflict,
     Code::PreconditionFailed,
@@ -57,6 +60,8 @@ const WRITE: &[Code] = &[
 
 /// What every read may be refused for, whatever it reads.
 const MOMENT: &[Code] = &[
+    Code::NotAcceptable,
+    Code::PreconditionFailed,
     Code::InvalidQuery,
     Code::InvalidHeader,
     Code::TooCostly,
@@ -68,13 +73,14 @@ const MOMENT: &[Code] = &[
 ];
 
 impl Refusals {
-    const ALL: [Self; 6] =
-        [Self::Read, Self::State, Self::Query, Self::List, Self::Ready, Self::Write];
+    const ALL: [Self; 7] =
+        [Self::Read, Self::State, Self::File, Self::Query, Self::List, Self::Ready, Self::Write];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::State => "state",
+            Self::File => "file",
             Self::Query => "query",
             Self::List => "list",
             Self::Ready => "ready",
@@ -87,6 +93,7 @@ impl Refusals {
             Self::State => MOMENT.to_vec(),
             Self::Query => [&[Code::UnknownCommit][..], MOMENT].concat(),
             Self::Read => [&[Code::NotFound, Code::UnknownCommit][..], MOMENT].concat(),
+            Self::File => [&[Code::RangeNotSatisfiable][..], &Self::Read.codes()].concat(),
             Self::List => {
                 [&[Code::NotFound, Code::UnknownCommit, Code::CursorExpired][..], MOMENT].concat()
             }
@@ -173,6 +180,6 @@ mod tests {
         assert!(responses["read.404"]["headers"]["X-Headwater-Commit"].is_object());
         assert!(responses["ready.422"].get("headers").is_none());
         let referred: Vec<_> = Refusals::Read.references().map(|(status, _)| status).collect();
-        assert_eq!(referred, ["404", "422", "500", "503"]);
+        assert_eq!(referred, ["404", "406", "412", "422", "500", "503"]);
     }
 }

@@ -1,13 +1,13 @@
-//! The state as a whole: what there is, what is wrong, health and metrics.
+//! The state as a whole: what there is, what is wrong, and health.
 
 use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Operation, schema};
 use super::problems::Refusals;
-use super::{Offer, changes, parameters};
+use super::{changes, parameters};
 
 /// Adds the paths.
-pub(super) fn add_paths(offer: &Offer, paths: &mut Map<String, Value>) {
+pub(super) fn add_paths(paths: &mut Map<String, Value>) {
     let mut add = |path: &str, operation: Operation| {
         paths.insert(path.to_owned(), json!({ "get": operation.into_value() }));
     };
@@ -21,9 +21,6 @@ pub(super) fn add_paths(offer: &Offer, paths: &mut Map<String, Value>) {
     add("/api/_reloads", changes::reloads());
     add("/health/live", text("live", "Says that the process lives", "It does."));
     add("/health/ready", ready());
-    if offer.metrics {
-        add("/metrics", text("metrics", "Returns metrics for Prometheus", "The metrics."));
-    }
 }
 
 fn status() -> Operation {

@@ -138,7 +138,7 @@ fn a_planted_secret_is_found_nowhere() {
         (post(&planted, "/api/_internal/reloads/1-1/apply").bearer_auth(OF_OPERATOR), 404),
         (planted.request(Method::GET, "/api/_internal/reloads").bearer_auth(OF_OPERATOR), 200),
         (planted.request(Method::GET, "/api/_status"), 200),
-        (planted.request(Method::GET, "/metrics"), 200),
+        (planted.request(Method::GET, "/metrics").bearer_auth(OF_OPERATOR), 200),
     ];
     let mut answers = Vec::new();
     for (request, expected) in calls {

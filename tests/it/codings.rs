@@ -44,16 +44,14 @@ fn long_answers_are_compressed_as_their_reader_asks() {
     for path in ["/api/people", "/api/people/long", "/api/_attachments/people/ada/cv.csv"] {
         let plain = server.get(path);
         assert_eq!(plain.header("content-encoding"), None);
-        assert!(plain.headers.get_all("vary").iter().any(|v| v == "accept-encoding"), "{path}");
+        assert!(plain.header("vary").unwrap().contains("accept-encoding"), "{path}");
         for coding in ["gzip", "br", "zstd"] {
             let coded = ask(&server, Method::GET, path, coding);
             assert_eq!(coded.header("content-encoding"), Some(coding), "{path}");
             assert!(coded.body.len() * 2 < plain.body.len(), "{path} {coding}");
             assert_eq!(decoded(&server, &coded), plain.body, "{path} {coding}");
             assert_eq!(coded.header("content-type"), plain.header("content-type"));
-            let vary: Vec<_> = coded.headers.get_all("vary").iter().collect();
-            let names = vary.iter().filter(|value| **value == "accept-encoding");
-            assert_eq!(names.count(), 1, "{path} {vary:?}");
+            assert_eq!(coded.header("vary"), plain.header("vary"), "{path}");
             let tag = plain.header("etag").unwrap().trim_end_matches('"');
             assert_eq!(coded.header("etag").unwrap(), format!("{tag}-{coding}\""), "{path}");
             let head = ask(&server, Method::HEAD, path, coding);
@@ -111,7 +109,7 @@ fn the_tag_of_any_coding_is_known_and_answered_with_itself() {
             };
             let known = server.send(request);
             assert_eq!((known.status, known.header("etag")), (304, Some(tag)), "{path} {accept:?}");
-            assert!(known.headers.get_all("vary").iter().any(|value| value == "accept-encoding"));
+            assert!(known.header("vary").unwrap().contains("accept-encoding"));
         }
     }
 }

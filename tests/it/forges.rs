@@ -37,7 +37,7 @@ fn what_does_not_concern_us_is_ignored_and_costs_no_fetch() {
         assert_eq!(answer.commit(), head);
     }
     assert_eq!(http.requests(), asked);
-    let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+    let metrics = server.metrics();
     assert!(metrics.contains("webhooks_ignored_total{reason=\"other_repository\"} 1"), "{metrics}");
     github(&server, "push", &push("refs/heads/published", &head, &ours)).outcome("unchanged");
 }

@@ -185,6 +185,18 @@ impl TestServer {
         self.send(self.request(Method::GET, path))
     }
 
+    /// Reads the metrics as an operator does, below a base path if there is one.
+    pub(crate) fn metrics_below(&self, base: &str) -> String {
+        let path = format!("{base}/metrics");
+        let answer = self.send(self.request(Method::GET, &path).bearer_auth(OPERATOR_SECRET));
+        assert_eq!(answer.status, 200);
+        String::from_utf8(answer.body).unwrap()
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics_below("")
+    }
+
     /// Reads an internal route.
     pub(crate) fn look(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path).bearer_auth(RELOAD_SECRET))

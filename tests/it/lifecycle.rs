@@ -25,7 +25,7 @@ fn before_the_first_snapshot_reads_are_told_to_come_back_and_webhooks_wait() {
     }
     assert_eq!(server.get("/health/live").status, 200);
     server.get("/health/ready").problem(503, "not_ready");
-    assert_eq!(server.get("/metrics").status, 200);
+    assert!(server.metrics().contains("\nheadwater_ready 0\n"));
     server.send(server.request(Method::POST, RELOAD)).problem(401, "unauthorized");
     let first = server.reload();
     let second = server.reload();
@@ -84,10 +84,7 @@ fn polling_finds_a_push_that_no_webhook_told_of() {
     }
     assert_eq!(server.get("/api/people/b").commit(), new);
     // A reload is counted once it is done, which is a moment after it is visible.
-    let counted = || {
-        let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
-        metrics.contains("headwater_heads_found_by_poll_total 1\n")
-    };
+    let counted = || server.metrics().contains("headwater_heads_found_by_poll_total 1\n");
     while !counted() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }

@@ -5,14 +5,10 @@ use std::collections::BTreeSet;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{BROKEN, TestServer, people, person};
+use crate::harness::{BROKEN, OPERATOR_SECRET, RELOAD_SECRET, TestServer, people, person};
 
 const ALERTS: &str = include_str!("../../docs/monitoring/alerts.yml");
 const DASHBOARD: &str = include_str!("../../docs/monitoring/dashboard.json");
-
-fn metrics(server: &TestServer) -> String {
-    String::from_utf8(server.get("/metrics").body).unwrap()
-}
 
 /// Returns the names of metrics in `text`.
 fn names(text: &str) -> BTreeSet<&str> {
@@ -23,7 +19,7 @@ fn names(text: &str) -> BTreeSet<&str> {
 #[test]
 fn the_alerts_and_the_dashboard_name_only_metrics_that_there_are() {
     let server = TestServer::start(&people().url());
-    let shown = metrics(&server);
+    let shown = server.metrics();
     let typed: BTreeSet<&str> =
         shown.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     serde_json::from_str::<serde_json::Value>(DASHBOARD).unwrap();
@@ -48,7 +44,7 @@ fn a_push_is_counted_by_its_sender_its_stages_and_its_outcome() {
     server.reload().problem(500, "push_refused");
     server.get("/api/people/ada");
 
-    let shown = metrics(&server);
+    let shown = server.metrics();
     for line in [
         "headwater_webhook_deliveries_total{sender=\"own\",result=\"applied\"} 1",
         "headwater_webhook_deliveries_total{sender=\"github\",result=\"ignored\"} 1",
@@ -78,4 +74,54 @@ fn a_push_is_counted_by_its_sender_its_stages_and_its_outcome() {
     }
     assert!(value("process_open_fds") > 3.0);
     assert!(value("headwater_snapshots_alive") >= 2.0);
+}
+
+/// A server with a sheet that is not public and a record that is hidden.
+fn private(settings: &[(&str, &str)]) -> TestServer {
+    let mut upstream = people();
+    let staff =
+        "[gitsheet]\nroot = \"staff\"\npath = \"${{ slug }}\"\n\n[headwater]\npublic = false\n";
+    let hidden = "deletedAt = \"x\"\nname = \"H\"\nslug = \"hidden\"\n";
+    let commit = upstream.commit("private").put(".gitsheets/staff.toml", staff);
+    commit.put("staff/s.toml", "slug = \"s\"\n").put("people/hidden.toml", hidden).push();
+    TestServer::with(&upstream.url(), settings)
+}
+
+const METRICS_SECRET: &str = "the-metrics-secret-of-the-tests";
+
+#[test]
+fn metrics_are_for_those_who_show_a_secret() {
+    let server = private(&[("HEADWATER_METRICS_SECRET", METRICS_SECRET)]);
+    let ask = |path: &str, secret: &str| {
+        server.send(server.request(Method::GET, path).bearer_auth(secret))
+    };
+    server.get("/metrics").problem(401, "unauthorized");
+    ask("/metrics", "a-secret-of-nobody-at-all").problem(401, "unauthorized");
+    for secret in [METRICS_SECRET, RELOAD_SECRET, OPERATOR_SECRET] {
+        let shown = String::from_utf8(ask("/metrics", secret).body).unwrap();
+        for line in
+            ["headwater_records{sheet=\"people\"} 3", "headwater_records{sheet=\"staff\"} 1"]
+        {
+            assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+        }
+    }
+    // It opens nothing else.
+    ask("/api/_internal/reloads", METRICS_SECRET).problem(401, "unauthorized");
+    let call = server.request(Method::POST, "/api/_internal/reload-data");
+    server.send(call.bearer_auth(METRICS_SECRET)).problem(401, "unauthorized");
+    let accepted = "headwater_credentials_accepted_total{role=\"metrics\",secret=\"1\"} 1";
+    assert!(server.metrics().lines().any(|line| line == accepted));
+}
+
+#[test]
+fn where_the_metrics_need_no_secret_they_tell_nothing_that_is_not_public() {
+    let server = private(&[("HEADWATER_INTERNAL_LISTEN", "127.0.0.1:0")]);
+    let metrics = format!("http://{}/metrics", server.server().internal_address().unwrap());
+    let ask = || reqwest::Client::new().get(&metrics);
+    let shown = String::from_utf8(server.send(ask()).body).unwrap();
+    assert!(shown.contains("headwater_records{sheet=\"people\"} 2\n"), "{shown}");
+    assert!(!shown.contains("staff"), "{shown}");
+    let shown = server.send(ask().bearer_auth(RELOAD_SECRET));
+    assert!(String::from_utf8(shown.body).unwrap().contains("sheet=\"staff\"} 1\n"));
+    server.send(ask().bearer_auth("a-secret-of-nobody-at-all")).problem(401, "unauthorized");
 }

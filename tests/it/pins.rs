@@ -33,7 +33,7 @@ fn a_pinned_server_says_so_loudly_and_answers_a_push_with_held() {
     let ready = server.get("/health/ready?max_lag=0");
     assert_eq!(ready.status, 200);
     assert_eq!(ready.body, format!("ready, and pinned to {first}\n").as_bytes());
-    let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+    let metrics = server.metrics();
     assert!(metrics.contains("\nheadwater_pinned 1\n"), "{metrics}");
 
     let unpin = server.request(Method::POST, "/api/_internal/unpin").bearer_auth(OPERATOR_SECRET);

@@ -73,8 +73,7 @@ fn a_write_that_is_to_be_pushed_first_is_on_the_remote_when_it_is_answered() {
     // The webhook of our own push asks nobody anything.
     let told = house.server.reload_with(&json!({ "commitHash": done.commit() })).json();
     assert_eq!((&told["outcome"], &told["fetched"]), (&json!("unchanged"), &json!(false)));
-    let metrics = house.server.get("/metrics").body;
-    let metrics = String::from_utf8_lossy(&metrics);
+    let metrics = house.server.metrics();
     assert!(metrics.contains("headwater_pushes_total{result=\"pushed\"} 1"), "{metrics}");
     house.patch("/api/people/ada?push=maybe", json!({})).problem(422, "invalid_query");
 }

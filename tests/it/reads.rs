@@ -236,7 +236,7 @@ fn the_state_is_told_as_a_whole() {
         sheets["items"].as_array().unwrap().iter().find(|s| s["name"] == "projects").unwrap();
     assert_eq!((&projects["root"], &projects["format"]), (&json!("projects"), &json!("toml")));
     assert!(projects["fields"].as_array().unwrap().contains(&json!("stage")));
-    let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+    let metrics = server.metrics();
     for line in [
         "headwater_ready 1",
         "headwater_records{sheet=\"projects\"} ",
@@ -292,7 +292,7 @@ fn everything_moves_below_a_base_path() {
     let location = accepted.header("location").unwrap();
     assert!(location.starts_with("/data/api/_internal/reloads/"), "{location}");
     assert_eq!(server.follow(location)["outcome"], "applied");
-    let metrics = String::from_utf8(server.get("/data/metrics").body).unwrap();
+    let metrics = server.metrics_below("/data");
     assert!(metrics.contains("{route=\"record\",status=\"200\"} 1"), "{metrics}");
 }
 

@@ -37,10 +37,6 @@ impl Rotation {
             _ => answer.problem(401, "unauthorized").is_null(),
         }
     }
-
-    fn metrics(&self) -> String {
-        String::from_utf8(self.server.get("/metrics").body).unwrap()
-    }
 }
 
 #[test]
@@ -69,7 +65,7 @@ fn the_metrics_tell_which_secret_is_in_use_by_its_number() {
     assert!(rotation.opens(RELOAD_SECRET));
     assert!(rotation.opens(PREVIOUS) && rotation.opens(PREVIOUS));
     assert!(!rotation.opens("a secret of nobody"));
-    let metrics = rotation.metrics();
+    let metrics = rotation.server.metrics();
     let accepted = |number: u32| {
         let name = "headwater_credentials_accepted_total";
         let counter = format!("{name}{{role=\"reload\",secret=\"{number}\"}} ");

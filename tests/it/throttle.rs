@@ -47,7 +47,7 @@ fn after_many_failures_a_wrong_credential_has_another_answer_and_a_right_one_has
     server.send(signed(&server, RELOAD_SECRET)).outcome("unchanged");
     assert_eq!(server.look(REPORTS).status, 200);
     assert_eq!(server.get("/api/people/ada").status, 200);
-    let metrics = String::from_utf8(server.get("/metrics").body).unwrap();
+    let metrics = server.metrics();
     let refused = |code: &str, count: usize| {
         let line = format!("headwater_credentials_refused_total{{code=\"{code}\"}} {count}\n");
         assert!(metrics.contains(&line), "{metrics}");
