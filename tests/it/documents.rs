@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 const FAULTS: &str = include_str!("../../docs/faults.md");
+const SECURITY: &str = include_str!("../../SECURITY.md");
 
 /// Adds the name of each function below `folder` that follows `#[test]`, behind its module.
 fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
@@ -35,12 +36,28 @@ fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-#[test]
-fn each_fault_in_the_documents_has_tests_and_each_of_them_is_there() {
+/// Returns the names of all tests.
+fn known() -> BTreeSet<String> {
     let mut known = BTreeSet::new();
     for folder in ["src", "tests", "engine/src", "engine/tests", "engine/fuzz/tests"] {
         tests_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut known);
     }
+    known
+}
+
+#[test]
+fn each_test_that_holds_a_promise_of_security_is_there() {
+    let known = known();
+    let named: Vec<_> = SECURITY.split('`').filter(|name| name.contains("::")).collect();
+    assert!(named.len() > 50, "{named:?}");
+    for name in named {
+        assert!(known.contains(name), "there is no test {name}");
+    }
+}
+
+#[test]
+fn each_fault_in_the_documents_has_tests_and_each_of_them_is_there() {
+    let known = known();
     let rows = FAULTS.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| fault"));
     let mut count = 0;
     for row in rows {
