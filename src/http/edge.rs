@@ -67,10 +67,12 @@ impl Edge {
             is_read: path.is_some_and(is_read),
             is_shared: self.side != Side::Internal && !path.is_some_and(is_internal),
         };
-        let response = match path {
-            None => ApiError::from(Code::NotFound).into_response(),
-            Some("") => explorer::slash(&app.base_path),
-            Some(below) => {
+        let named = host::check(request.version(), request.headers());
+        let response = match (named, path) {
+            (Err(error), _) => error.into_response(),
+            (Ok(()), None) => ApiError::from(Code::NotFound).into_response(),
+            (Ok(()), Some("")) => explorer::slash(&app.base_path),
+            (Ok(()), Some(below)) => {
                 if below.len() != address.path().len() {
                     move_to(request.uri_mut(), below);
                 }
@@ -96,11 +98,7 @@ impl Edge {
         asked: &mut Asked,
     ) -> Result<Response, Infallible> {
         let app = &self.app;
-        let headers = request.headers();
-        if let Err(error) = host::check(request.version(), headers) {
-            return Ok(error.into_response());
-        }
-        let method = request.method().clone();
+        let (method, headers) = (request.method().clone(), request.headers());
         if asked.is_shared
             && let Some(answer) = cors::preflight(&app.cors, &method, headers)
         {
