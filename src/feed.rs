@@ -201,7 +201,12 @@ mod tests {
 
     fn delta(from: u8, to: u8) -> Arc<Delta> {
         let commit = |digit| CommitId::from_bytes([digit; 20]);
-        Arc::new(Delta { from: commit(from), to: commit(to), changes: Vec::new() })
+        Arc::new(Delta {
+            from: commit(from),
+            to: commit(to),
+            changes: Vec::new(),
+            withheld: Vec::new(),
+        })
     }
 
     async fn heard(listener: &mut Listener) -> Option<u8> {

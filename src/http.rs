@@ -23,12 +23,14 @@ mod gate;
 mod history;
 mod host;
 mod json;
+mod lane;
 mod lines;
 mod link;
 mod list;
 mod moment;
 mod openapi;
 mod parameters;
+mod past;
 mod pieces;
 mod pins;
 mod places;
@@ -38,6 +40,7 @@ mod range;
 mod record;
 mod reloads;
 mod search;
+mod shared;
 mod source;
 mod stall;
 mod state;
@@ -54,11 +57,12 @@ pub use answers::Answers;
 pub use app::{App, Configured, Shared};
 pub use auth::{Match, Role};
 pub use blocking::Blocking;
-pub use changes::{Audience, delta as changes_between, pass_on};
+pub use changes::{Audience, pass_on};
 pub use demo::Demo;
 pub use edge::Edge;
 use error::{ApiError, Code};
 pub use gate::{Doors, Gate};
+pub use past::{Asker, Past};
 
 /// Which routes a listener has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

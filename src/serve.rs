@@ -24,7 +24,7 @@ use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{
-    Answers, App, Blocking, Configured, Demo, Doors, Gate, Shared, Side, pass_on, router,
+    Answers, App, Blocking, Configured, Demo, Doors, Gate, Past, Shared, Side, pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -40,9 +40,6 @@ pub use source::{engine_config, load_options, open_exit};
 const STREAMS: usize = 16;
 /// How many attachments are read at once; each is a process of its own.
 const ATTACHMENTS: usize = 16;
-
-/// How many requests read earlier commits at once; they are not to fill all cores.
-const PAST: usize = 2;
 
 /// A server that accepts requests. Stop it with [`Server::stop`]; dropping it stops nothing.
 pub struct Server {
@@ -242,6 +239,7 @@ fn app(
         writers: config.write_tokens,
     };
     Arc::new(Shared {
+        past: Past::of(live.clone()),
         live,
         gate: Gate::new(doors, metrics.clone()),
         proxies: config.http.trusted_proxies,
@@ -252,7 +250,6 @@ fn app(
         streams: Arc::new(Semaphore::new(STREAMS)),
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),
-        past: Blocking::with_places(PAST),
         audience: Arc::default(),
         feed,
         metrics,

@@ -19,7 +19,7 @@ use crate::config::Keyring;
 use crate::feed::{Heard, Listener};
 use crate::http::error::Code;
 use crate::http::view::{Watched, changes, resync, time};
-use crate::http::{App, changes_between};
+use crate::http::{App, Asker};
 
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -122,13 +122,14 @@ impl Subscriber {
     /// When the two cannot be compared now.
     async fn write(&self, leads: Leads, when: SystemTime) -> Result<Arc<Message>, String> {
         let Leads { from, to } = leads;
-        let delta = match changes_between(&self.app, from, to).await {
+        let delta = match self.app.past.difference(Asker::Server, from, to).await {
             Ok(delta) => Some(delta),
-            Err(error) if error.code() == Code::Busy => {
-                return Err("the commits cannot be compared now".to_owned());
-            }
             // The branch was rewritten.
-            Err(_) => None,
+            Err(error) if error.code() == Code::UnknownCommit => None,
+            Err(error) => {
+                let code = error.code().as_str();
+                return Err(format!("the commits cannot be compared now: {code}"));
+            }
         };
         let written =
             tokio::task::spawn_blocking(move || Arc::new(Message::new(leads, when, delta)));

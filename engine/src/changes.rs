@@ -61,6 +61,11 @@ pub enum ReadError {
 }
 
 impl ChangeSet {
+    /// Returns the set of these changes.
+    pub(crate) fn of(changes: Vec<Change>) -> Self {
+        Self(changes)
+    }
+
     /// Returns the changes, in the order of their paths.
     pub fn into_changes(self) -> Vec<Change> {
         self.0

@@ -12,7 +12,7 @@ use crate::id::{CommitId, Key, SheetName};
 use crate::record::Record;
 use crate::report::Counts;
 use crate::sheet::Served;
-use crate::snapshot::{RecordChange, Snapshot};
+use crate::snapshot::{RecordChange, Snapshot, weight};
 
 /// The public records that differ between two states, each once, by sheet and key.
 #[derive(Debug, Clone)]
@@ -23,6 +23,18 @@ pub struct Delta {
     pub to: CommitId,
     /// What differs.
     pub changes: Vec<PublicChange>,
+    /// What the public saw in the earlier state and is private now. Nothing is told of it but that
+    /// it left. Only a [`Disclosure`](crate::disclosure::Disclosure) finds any.
+    pub withheld: Vec<Withheld>,
+}
+
+/// A record of which nothing may be told any more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Withheld {
+    /// Its sheet.
+    pub sheet: SheetName,
+    /// Its key.
+    pub key: Key,
 }
 
 /// A record that the public sees differently in two states.
@@ -63,7 +75,13 @@ impl Delta {
             compare(before, after, sheet, &mut changes);
         }
         changes.sort_unstable_by(|a, b| (&a.sheet, &a.key).cmp(&(&b.sheet, &b.key)));
-        Self { from: before.commit(), to: after.commit(), changes }
+        Self { from: before.commit(), to: after.commit(), changes, withheld: Vec::new() }
+    }
+
+    /// Returns about how many bytes the records take that it holds, wherever else they are held.
+    pub fn weight(&self) -> u64 {
+        let records = self.changes.iter().flat_map(|change| [&change.before, &change.after]);
+        records.flatten().map(|record| weight(record)).sum()
     }
 
     /// Counts the changes sheet by sheet; sheets without one are left out.
@@ -89,7 +107,7 @@ impl Delta {
             ..change
         };
         let changes = self.changes.into_iter().map(back).collect();
-        Self { from: self.to, to: self.from, changes }
+        Self { from: self.to, to: self.from, changes, withheld: Vec::new() }
     }
 }
 

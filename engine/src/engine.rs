@@ -220,8 +220,8 @@ struct Shared {
     writer: Mutex<()>,
     /// Taken by whoever talks to the remote or tidies the repository; no write waits for it.
     lane: Mutex<()>,
-    /// Taken by whoever builds an earlier state, one at a time.
-    past: Mutex<()>,
+    /// Taken by whoever builds an earlier state, one at a time; no network wait happens under it.
+    building: Mutex<()>,
     flight: Flight,
     observer: Observer<Report>,
     push_observer: Observer<PushReport>,
@@ -415,8 +415,9 @@ impl Shared {
     }
 
     /// Publishes `snapshot`, which differs from what is published by `changed`, and keeps what it
-    /// takes the place of, unless it was built anew. Returns how many records the public sees
-    /// differently. The one place that stores the pointer; whoever calls it holds the writer.
+    /// takes the place of, unless it was built anew or does not descend from it. Returns how many
+    /// records the public sees differently. The one place that stores the pointer; whoever calls it
+    /// holds the writer.
     fn publish(
         &self,
         snapshot: Arc<Snapshot>,
@@ -424,13 +425,17 @@ impl Shared {
         changed: &[RecordChange],
     ) -> BTreeMap<SheetName, Counts> {
         let commit = snapshot.commit();
+        let last = self.published.load().commit();
+        let goes_on = last.is_zero() || self.contains(commit, last);
         let mut retained = self.retained();
         retained.note(&snapshot);
+        retained.judge_anew();
         let before = self.published.swap(snapshot.clone());
-        if anew {
+        // What the new state does not descend from is nobody's to read from here on.
+        if anew || !goes_on {
             retained.clear();
         }
-        if anew || before.commit() == commit {
+        if anew || !goes_on || last == commit {
             retained.pass(before.clone());
         } else {
             retained.keep(before.clone(), Instant::now());

@@ -16,7 +16,7 @@ mod spec;
 mod template;
 mod territory;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -156,6 +156,24 @@ impl Layout {
     /// folder that comes or goes changes nothing for the files of the others.
     pub fn reads_alike(&self, next: &Self) -> bool {
         self.0.inferred == next.0.inferred && (self.0.inferred || self.ids().eq(next.ids()))
+    }
+
+    /// Returns this layout without some sheets, and without what is wrong with their definitions.
+    pub(crate) fn without(&self, dropped: &BTreeSet<SheetName>) -> Self {
+        let Rules { inferred, sheets, problems, skipped } = &*self.0;
+        let kept = |problem: &&Problem| {
+            problem.sheet.as_ref().is_none_or(|sheet| !dropped.contains(sheet))
+        };
+        Self(Arc::new(Rules {
+            inferred: *inferred,
+            sheets: sheets
+                .iter()
+                .filter(|(name, _)| !dropped.contains(*name))
+                .map(|(name, spec)| (name.clone(), spec.clone()))
+                .collect(),
+            problems: problems.iter().filter(kept).cloned().collect(),
+            skipped: skipped.clone(),
+        }))
     }
 
     /// Returns what the file at `path` claims: mostly nothing or one key, and several where

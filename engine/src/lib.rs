@@ -41,6 +41,7 @@ pub mod options;
 pub mod changes;
 pub mod snapshot;
 pub mod delta;
+pub mod disclosure;
 pub mod admit;
 pub mod load;
 pub mod replay;

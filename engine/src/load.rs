@@ -283,6 +283,20 @@ fn recalled(
     })
 }
 
+/// Reads the definitions of `commit`, and nothing else of it.
+///
+/// # Errors
+///
+/// See [`LoadError`].
+pub fn layout_at(
+    objects: &Objects,
+    commit: CommitId,
+    options: &LoadOptions,
+) -> Result<Layout, LoadError> {
+    layout_of(objects, None, tree_of(objects, commit)?, options)
+        .map_err(|source| LoadError::Definitions { commit, source })
+}
+
 /// Takes `base` to `target` without admission and tells why the state was built anew, if it was.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ mod trees;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-pub use conversation::RemoteBranches;
+pub use conversation::{RemoteBranch, RemoteBranches};
 pub use diff::{Entry, PathChange};
 pub use fetch::{FetchError, FetchErrorKind, FetchLimits, Fetched, RemoteHead};
 pub(crate) use fetch::{is_disk_full, is_of_our_side};

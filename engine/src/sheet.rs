@@ -122,6 +122,21 @@ impl Sheet {
         self.slots.get(key)
     }
 
+    /// Returns everything that claims a key, in key order.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (&Key, &Slot)> {
+        self.slots.iter()
+    }
+
+    /// Returns everything that claims `key`, with the key. Logarithmic.
+    pub(crate) fn entry(&self, key: &str) -> Option<(&Key, &Slot)> {
+        self.slots.get_key_value(key)
+    }
+
+    /// Returns the paths of the files whose names make them no record.
+    pub(crate) fn misnamed(&self) -> impl Iterator<Item = &[u8]> {
+        self.misnamed.keys().map(|path| &**path)
+    }
+
     /// Returns the served records in key order, hidden ones included.
     pub fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
         self.slots.values().filter_map(Slot::served)

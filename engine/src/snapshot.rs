@@ -1,5 +1,6 @@
 //! A snapshot: everything a reader can see at one commit, immutable.
 
+mod files;
 mod recall;
 mod references;
 
@@ -18,6 +19,8 @@ use crate::record::Record;
 use crate::report::Counts;
 use crate::search::{DocName, SearchError, Slot, Slots, Spelling, TextIndex};
 use crate::sheet::{Claim, Moved, Served, Sheet};
+
+pub(crate) use files::{SheetFile, weight};
 
 /// The state of a branch at one commit: records, indexes, problems and the text index.
 ///

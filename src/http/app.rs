@@ -9,6 +9,7 @@ use super::blocking::Blocking;
 use super::changes::Audience;
 use super::demo::Demo;
 use super::gate::Gate;
+use super::past::Past;
 use crate::config::{BasePath, Cors, TrustedProxies};
 use crate::feed::Feed;
 use crate::hook::Deliveries;
@@ -42,8 +43,8 @@ pub struct Shared {
     pub answers: Answers,
     /// Runs what may take long for other reasons.
     pub blocking: Blocking,
-    /// Runs what reads earlier commits, which may take longer.
-    pub past: Blocking,
+    /// The ways to earlier states.
+    pub past: Past,
     /// Passes on what is published.
     pub feed: Arc<Feed>,
     /// Those who follow it.

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use headwater_engine::disclosure::Disclosure;
 use headwater_engine::mirror::{Mirror, OpenFile};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::attachment_version;
@@ -62,7 +63,11 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let path = AttachmentPath::parse(uri.path()).ok_or(Code::NotFound)?;
-    let place = path.place(&snapshot).ok_or(Code::NotFound)?;
+    let present = app.live.snapshot().ok_or_else(not_ready)?;
+    // What lay beside a record then may be a record now, which other rules show.
+    let place = path.place(&snapshot);
+    let place = place.filter(|place| Disclosure::by(&present).shows_beside(place));
+    let place = place.ok_or(Code::NotFound)?;
     let permit = app.attachments.clone().try_acquire_owned();
     let permit = permit.map_err(|_| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
     let mirror = app.live.engine().ok_or_else(not_ready)?.mirror().clone();

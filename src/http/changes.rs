@@ -22,10 +22,10 @@ use tokio::time::Instant;
 
 use super::accepted::Accepted;
 use super::app::App;
-use super::current::{COMMIT, Current, commit_header, not_ready};
+use super::current::{COMMIT, Current, commit_header};
 use super::error::{ApiError, Code};
 use super::json;
-use super::moment::{at, refused};
+use super::past::Asker;
 use super::source::Source;
 use super::view::{Watched, resync};
 use crate::feed::Heard;
@@ -52,7 +52,7 @@ pub(super) async fn changes(
     drop(snapshot);
     match streams(&headers) {
         true => stream(app, asked, source, &headers),
-        false => answer(&app, asked).await,
+        false => answer(&app, asked, source).await,
     }
 }
 
@@ -81,7 +81,7 @@ fn stream(
     // Who is cut off before the first event comes back with this.
     let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");
-    let missed = missed(app, had, seat.at, seat.watched.clone());
+    let missed = missed(app, Asker::Stream(source), had, seat.at, seat.watched.clone());
     let mut response = Response::new(Body::new(Events::new(seat, hello, missed)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENTS));
@@ -97,13 +97,14 @@ fn stream(
 /// When that cannot be told now: the client comes back with what it had.
 async fn missed(
     app: App,
+    asker: Asker,
     had: Option<CommitId>,
     to: CommitId,
     watched: Arc<Watched>,
 ) -> Result<Option<Bytes>, ApiError> {
     let told = match had {
         Some(had) if had == to => return Ok(None),
-        Some(had) => caught_up(&app, &watched, had, to).await?,
+        Some(had) => caught_up(&app, asker, &watched, had, to).await?,
         None => None,
     };
     Ok(match told {
@@ -113,13 +114,13 @@ async fn missed(
 }
 
 /// Answers with what differs since a commit; waits for something, if the caller does.
-async fn answer(app: &App, asked: Asked) -> Result<Response, ApiError> {
+async fn answer(app: &App, asked: Asked, source: Source) -> Result<Response, ApiError> {
     let until = Instant::now() + Duration::from_secs(asked.wait);
     let mut listener = app.feed.listen();
     let since = asked.since.unwrap_or(listener.at);
     let watched = Arc::new(asked.watched);
     loop {
-        let told = caught_up(app, &watched, since, listener.at).await?;
+        let told = caught_up(app, Asker::Poll(source), &watched, since, listener.at).await?;
         let is_news = told.as_ref().is_none_or(|told| !told.is_empty());
         let waits = !is_news && Instant::now() < until;
         if waits {
@@ -143,29 +144,20 @@ async fn answer(app: &App, asked: Asked) -> Result<Response, ApiError> {
 /// much.
 async fn caught_up(
     app: &App,
+    asker: Asker,
     watched: &Arc<Watched>,
     from: CommitId,
     to: CommitId,
 ) -> Result<Option<Told>, ApiError> {
     let delta = match from == to {
-        true => Ok(Arc::new(Delta { from, to, changes: Vec::new() })),
-        false => delta(app, from, to).await,
+        true => Ok(Arc::new(Delta { from, to, changes: Vec::new(), withheld: Vec::new() })),
+        false => app.past.difference(asker, from, to).await,
     };
     match delta {
         Ok(delta) => Ok(app.audience.writer.tell(&delta, watched, Reader::Returning).await),
         Err(error) if error.code() == Code::UnknownCommit => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Returns what differs between two commits of the branch's history.
-pub async fn delta(app: &App, from: CommitId, to: CommitId) -> Result<Arc<Delta>, ApiError> {
-    let (live, later) = (app.live.clone(), at(app, to).await?);
-    let compared = app.past.run(move || match live.engine() {
-        Some(engine) => engine.delta(from, &later).map(Arc::new).map_err(refused),
-        None => Err(not_ready()),
-    });
-    compared.await
 }
 
 /// Begins to tell the audience of every publication; the task ends with the feed.
@@ -179,13 +171,7 @@ pub fn pass_on(app: &App) -> JoinHandle<()> {
                 if let Some(delta) = known {
                     return (!is_rewritten(&app, from, to).await).then_some(delta);
                 }
-                loop {
-                    match delta(&app, from, to).await {
-                        // A history that cannot be read now is none that was rewritten.
-                        Err(error) if error.code() == Code::Busy => {}
-                        compared => return compared.ok(),
-                    }
-                }
+                app.past.difference(Asker::Server, from, to).await.ok()
             }
         };
         app.audience.follow(&app.feed, listener, compare).await;

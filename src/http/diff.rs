@@ -7,12 +7,12 @@ use headwater_engine::id::CommitId;
 
 use super::app::App;
 use super::caching::FOREVER;
-use super::changes::delta;
 use super::current::{COMMIT, Current, commit_header};
 use super::error::ApiError;
 use super::json;
-use super::moment::called;
 use super::parameters::{Known, number, wrong};
+use super::past::Asker;
+use super::source::Source;
 use super::view;
 
 /// How many records are listed where the caller does not say.
@@ -37,19 +37,20 @@ struct Asked {
 pub(super) async fn diff(
     State(app): State<App>,
     Current(snapshot): Current,
+    source: Source,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let asked = Asked::parse(query.as_deref())?;
     let Some(from_name) = &asked.from else { return Err(wrong("from", "must be given")) };
-    let from = called(&app, from_name).await?;
+    let from = app.past.called(source, from_name).await?;
     let to = match &asked.to {
-        Some(name) => called(&app, name).await?,
+        Some(name) => app.past.called(source, name).await?,
         None => snapshot.commit(),
     };
     let is_hash = |name: &String| name.parse::<CommitId>().is_ok();
     let fixed = is_hash(from_name) && asked.to.as_ref().is_some_and(is_hash);
-    let delta = delta(&app, from, to).await?;
+    let delta = app.past.difference(Asker::Reader(source), from, to).await?;
     let text = app.blocking.run(move || Ok(view::diff(&delta, &asked.sheets, asked.limit))).await?;
     let mut response = json::tagged(&headers, text);
     response.headers_mut().insert(COMMIT, commit_header(to));

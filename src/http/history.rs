@@ -12,9 +12,9 @@ use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::json;
 use super::list::public_sheet;
-use super::moment::refused;
 use super::parameters::{Known, number, wrong};
 use super::record::RecordPath;
+use super::source::Source;
 use super::view;
 
 /// How many commits are listed where the caller does not say.
@@ -24,6 +24,9 @@ const DEFAULT: usize = 20;
 const MOST: usize = 100;
 
 const KNOWN: Known = Known { of: "a history", once: &["cursor", "limit"], often: &[] };
+
+/// How many commits are passed over at most: git counts no further.
+const FURTHEST: usize = i32::MAX as usize - MOST;
 
 /// A page of a history.
 #[derive(Debug, Serialize)]
@@ -54,6 +57,7 @@ struct Place {
 pub(super) async fn history(
     State(app): State<App>,
     Current(snapshot): Current,
+    source: Source,
     RawQuery(query): RawQuery,
     uri: Uri,
     headers: HeaderMap,
@@ -61,18 +65,16 @@ pub(super) async fn history(
     let RecordPath { sheet, key } =
         RecordPath::below(uri.path(), "/api/_history/").ok_or(Code::NotFound)?;
     let key = key.into_owned();
-    let sheet = public_sheet(&snapshot, &sheet)?;
+    // Whatever the commit, it is the present rules that say what is shown of it.
+    let present = app.live.snapshot().ok_or_else(not_ready)?;
+    let sheet = public_sheet(&present, &sheet)?;
     // What is hidden has no history either.
     if sheet.record(&key).is_some_and(|record| !sheet.shows(record)) {
         return Err(Code::NotFound.into());
     }
     let (place, limit) = parse(query.as_deref(), snapshot.commit())?;
-    let live = app.live.clone();
-    let read = app.past.run(move || {
-        let engine = live.engine().ok_or_else(not_ready)?;
-        let record = (&**sheet.spec(), &*key);
-        engine.history(record, place.from, (place.skip, limit)).map_err(refused)
-    });
+    let spec = sheet.spec().clone();
+    let read = app.past.history(source, present, spec, key, place.from, (place.skip, limit));
     let Versions { items, looked_at } = read.await?;
     if items.is_empty() && place.skip == 0 {
         return Err(Code::NotFound.into());
@@ -101,7 +103,8 @@ fn parse(query: Option<&str>, commit: CommitId) -> Result<(Place, usize), ApiErr
 impl Place {
     fn parse(cursor: &str) -> Option<Self> {
         let (from, skip) = cursor.split_once('.')?;
-        Some(Self { from: from.parse().ok()?, skip: skip.parse().ok()? })
+        let skip = skip.parse().ok().filter(|skip| *skip <= FURTHEST)?;
+        Some(Self { from: from.parse().ok()?, skip })
     }
 }
 
@@ -131,5 +134,10 @@ mod tests {
         for text in ["", "x", "7.7", &format!("{}.-1", place.from), &format!("{}.", place.from)] {
             assert_eq!(Place::parse(text), None, "{text}");
         }
+        for (skip, is_one) in [(FURTHEST, true), (FURTHEST + 1, false), (usize::MAX, false)] {
+            let text = Place { skip, ..place }.to_string();
+            assert_eq!(Place::parse(&text).is_some(), is_one, "{text}");
+        }
+        assert_eq!(Place::parse(&format!("{}.99999999999999999999", place.from)), None);
     }
 }

@@ -73,7 +73,7 @@ fn keep(app: &App, snapshot: &Arc<Snapshot>, query: &ListQuery) {
     if matches!(query.paging(), Paging::Cursor { .. })
         && let Some(engine) = app.live.engine()
     {
-        engine.keep(snapshot);
+        engine.keep(snapshot.commit());
     }
 }
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
-use headwater_engine::engine::{Engine, PastError};
 use headwater_engine::id::CommitId;
 use headwater_engine::query::commit_of_cursor;
 use headwater_engine::snapshot::Snapshot;
@@ -18,6 +17,7 @@ use super::app::App;
 use super::current::not_ready;
 use super::error::{ApiError, Code};
 use super::parameters::wrong;
+use super::source::{Peer, Source};
 use super::webhook::wait;
 use crate::feed::Heard;
 
@@ -75,31 +75,41 @@ impl Moment {
             return Ok(Some(published));
         }
         let wanted = Wanted::of(path, request)?;
+        // Only a test without a connection has no peer.
+        let peer = request.extensions().get();
+        let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
+        let source = Source::of(peer, request.headers(), &app.proxies);
         // Who does not say how long is told at once.
         let headers = request.headers();
         let patience = if headers.contains_key("prefer") { wait(headers) } else { 0 };
         let until = Instant::now() + Duration::from_secs(patience);
         let published = match wanted.least {
-            Some(least) => Self { snapshot: containing(app, least, until).await?, ..published },
+            Some(least) => {
+                Self { snapshot: containing(app, source, least, until).await?, ..published }
+            }
             None => published,
         };
-        let commit = match (&wanted.at, wanted.walked) {
+        let found = match (&wanted.at, wanted.walked) {
             (None, None) => return Ok(Some(published)),
-            (None, Some(walked)) => walked,
+            (None, Some(walked)) => app.past.at(source, walked).await,
             (Some(name), walked) => {
                 let branch = name.strip_prefix(BRANCHES);
-                let commit = match branch.filter(|branch| !engine_serves(app, branch)) {
-                    Some(branch) => preview(app, branch).await?,
-                    None => called(app, name).await?,
+                let found = match branch.filter(|branch| !engine_serves(app, branch)) {
+                    Some(branch) => app.past.preview(source, branch).await,
+                    None => match app.past.called(source, name).await {
+                        Ok(commit) => app.past.at(source, commit).await,
+                        Err(error) => Err(error),
+                    },
                 };
-                if walked.is_some_and(|walked| walked != commit) {
+                let is_other = |found: &Arc<Snapshot>| walked.is_some_and(|w| w != found.commit());
+                if found.as_ref().is_ok_and(is_other) {
                     return Err(wrong("cursor", "is of a list at another commit than `at`"));
                 }
-                commit
+                found
             }
         };
         let is_fixed = wanted.at.is_some_and(|name| name.parse::<CommitId>().is_ok());
-        let snapshot = at(app, commit).await.map_err(|error| match wanted.walked {
+        let snapshot = found.map_err(|error| match wanted.walked {
             Some(_) if error.code() == Code::UnknownCommit => Code::CursorExpired.into(),
             _ => error,
         })?;
@@ -187,75 +197,30 @@ fn engine_serves(app: &App, branch: &str) -> bool {
     app.live.engine().is_some_and(|engine| engine.serves(branch))
 }
 
-/// Has the state of another branch made, and returns its commit.
-async fn preview(app: &App, branch: &str) -> Result<CommitId, ApiError> {
-    let (live, branch) = (app.live.clone(), branch.to_owned());
-    let made = app.past.run(move || match live.engine() {
-        Some(engine) => engine.preview(&branch).map(|state| state.commit()).map_err(refused),
-        None => Err(not_ready()),
-    });
-    made.await
-}
-
-fn engine(app: &App) -> Result<&Engine, ApiError> {
-    app.live.engine().ok_or_else(not_ready)
-}
-
-/// Returns the commit that goes by `name`.
-pub(super) async fn called(app: &App, name: &str) -> Result<CommitId, ApiError> {
-    // A full hash needs nothing to be looked up.
-    if let Ok(commit) = name.parse() {
-        return Ok(commit);
-    }
-    let (live, name) = (app.live.clone(), name.to_owned());
-    let looked = app.past.run(move || match live.engine() {
-        Some(engine) => engine.commit_called(&name).map_err(refused),
-        None => Err(not_ready()),
-    });
-    looked.await
-}
-
-/// Returns the state of `commit`: at once if it is kept, else it is loaded in its turn.
-pub(super) async fn at(app: &App, commit: CommitId) -> Result<Arc<Snapshot>, ApiError> {
-    if let Some(kept) = engine(app)?.kept(commit) {
-        return Ok(kept);
-    }
-    let live = app.live.clone();
-    let loaded = app.past.run(move || match live.engine() {
-        Some(engine) => engine.at(commit).map_err(refused),
-        None => Err(not_ready()),
-    });
-    loaded.await
-}
-
-/// Returns the answer where there is no state of a commit.
-pub(super) fn refused(error: PastError) -> ApiError {
-    match &error {
-        PastError::Unknown { .. } => ApiError::explained(Code::UnknownCommit, error.to_string()),
-        _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),
-        _ => ApiError::caused_by(Code::Internal, &error),
-    }
-}
-
 /// Waits until what is published contains `least`.
-async fn containing(app: &App, least: CommitId, until: Instant) -> Result<Arc<Snapshot>, ApiError> {
+async fn containing(
+    app: &App,
+    source: Source,
+    least: CommitId,
+    until: Instant,
+) -> Result<Arc<Snapshot>, ApiError> {
     let mut listener = app.feed.listen();
     loop {
-        let snapshot = engine(app)?.snapshot();
-        let (live, commit) = (app.live.clone(), snapshot.commit());
-        let contained = app.past.run(move || match live.engine() {
-            Some(engine) => Ok(engine.descends(commit, least)),
-            None => Err(not_ready()),
-        });
-        if commit == least || contained.await? {
+        let snapshot = app.live.snapshot().ok_or_else(not_ready)?;
+        let commit = snapshot.commit();
+        if app.past.contains(source, commit, least, until).await? {
             return Ok(snapshot);
         }
-        if let Heard::Nothing | Heard::Closed = listener.next_until(until).await {
-            let error = ApiError::explained(
-                Code::NotYet,
-                format!("commit {least} is not in what is served, which is at {commit}"),
-            );
-            return Err(error.header(header::RETRY_AFTER, RETRY_AFTER));
+        match listener.next_until(until).await {
+            Heard::Published(_) => {}
+            Heard::Missed => listener = app.feed.listen(),
+            Heard::Nothing | Heard::Closed => {
+                let error = ApiError::explained(
+                    Code::NotYet,
+                    format!("commit {least} is not in what is served, which is at {commit}"),
+                );
+                return Err(error.header(header::RETRY_AFTER, RETRY_AFTER));
+            }
         }
     }
 }

@@ -18,9 +18,12 @@ pub(super) struct Peer(pub(super) IpAddr);
 /// Whom wrong credentials and costly requests are counted against: an IPv4 address, or the /64 of an IPv6 address,
 /// which is what one customer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Source(IpAddr);
+pub struct Source(IpAddr);
 
 impl Source {
+    /// What the server does for itself.
+    pub(super) const OURS: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+
     /// Returns the source of a request that came from `peer`. What it says itself of where it comes
     /// from is believed only of the proxies in `trusted`.
     pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {

@@ -145,7 +145,7 @@ impl Engine {
             retained: Mutex::new(retained),
             writer: Mutex::new(()),
             lane: Mutex::new(()),
-            past: Mutex::new(()),
+            building: Mutex::new(()),
             flight: Flight::new(Intervals {
                 poll: config.poll_interval,
                 audit: config.audit_interval,

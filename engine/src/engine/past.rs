@@ -1,21 +1,24 @@
 //! States of earlier commits, for readers who ask for one.
 //!
-//! An earlier state is the published one taken back by the difference, and shares with it whatever
-//! both have. Only commits in the history of what is published are shown: what was fetched and is
-//! held back is nobody's to read.
+//! An earlier state is a kept one taken there by the difference, and shares with it whatever both
+//! have. Only commits in the history of what is published are shown: what was fetched and is held
+//! back is nobody's to read. Of those, the published state decides what the public may see.
 
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
+use super::retained::{Root, Turn, Visit, Way};
 use super::{Engine, Shared};
 use crate::delta::Delta;
+use crate::disclosure::{Disclosure, Rules};
 use crate::history::{HistoryError, Versions, history};
 use crate::id::CommitId;
 use crate::layout::SheetSpec;
-use crate::load::{LoadError, advance, prepare};
-use crate::mirror::{Cause, ObjectError, Objects};
+use crate::load::{LoadError, finish, layout_at, prepare};
+use crate::mirror::{Cause, FetchError, ObjectError, Objects};
 use crate::options::LoadOptions;
-use crate::snapshot::Snapshot;
+use crate::search::SearchError;
+use crate::snapshot::{Snapshot, weight};
 
 /// Why there is no state of a commit to read.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,15 @@ pub enum PastError {
         /// Why.
         #[source]
         source: LoadError,
+    },
+    /// The remote does not tell where a branch is.
+    #[error("the remote does not tell where branch {branch:?} is")]
+    Remote {
+        /// The branch.
+        branch: String,
+        /// Why; `None` where it did not answer just before.
+        #[source]
+        source: Option<Box<FetchError>>,
     },
     /// The versions of a record cannot be read.
     #[error(transparent)]
@@ -56,90 +68,107 @@ impl PastError {
     }
 }
 
+/// The published state, and how long what is found out about it holds.
+pub(super) struct Present {
+    pub(super) state: Arc<Snapshot>,
+    pub(super) turn: Turn,
+}
+
+/// What differs between two states, and what decides how much of the earlier one may be told.
+struct Compared {
+    delta: Delta,
+    rules: Rules,
+}
+
 impl Engine {
-    /// Returns the state of `commit` if it is there, and keeps it for five minutes from now.
+    /// Returns what may be shown of the state of `commit` if that is known already, and keeps it for
+    /// five minutes from now. Costs a look into a short list.
     pub fn kept(&self, commit: CommitId) -> Option<Arc<Snapshot>> {
-        self.shared.visited(commit)
+        let mut retained = self.shared.retained();
+        let published = self.shared.published.load_full();
+        if published.commit() == commit {
+            return Some(published);
+        }
+        let shown = retained.shown(commit, Way::History)?.clone();
+        retained.touch(commit, Instant::now());
+        Some(shown)
     }
 
-    /// Returns the state of `commit`, which is kept for five minutes behind the last call for it;
-    /// of sixteen at most.
+    /// Returns what may be shown of the state of `commit`. The state is kept for five minutes behind
+    /// the last call for it, of sixteen at most, and of as many bytes as the published one has.
     ///
-    /// Costs nothing for a state that is kept. Another one is built from the published one by the
-    /// difference, one at a time; where the definitions of sheets differ, it is built anew.
+    /// Costs nothing for a state that is kept. Another one is built from the kept one with the same
+    /// definitions by the difference, one at a time; where there is none, it is built anew. See
+    /// [`Disclosure`] for what is taken out of it.
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] for a commit that the published one does not descend from, and for
-    /// one at which a sheet was public that is not public any more.
+    /// [`PastError::Unknown`] for a commit that the published one does not descend from.
     pub fn at(&self, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
-        let shared = &self.shared;
-        if let Some(state) = shared.visited(commit) {
-            return Ok(state);
-        }
-        let _turn = shared.past.lock().unwrap_or_else(PoisonError::into_inner);
-        // Perhaps the one before us asked for the same.
-        if let Some(state) = shared.visited(commit) {
-            return Ok(state);
-        }
-        let published = self.snapshot();
-        let objects = shared.objects_with(&published, commit)?;
-        let (state, _) = advance(&objects, Some(&published), commit, &shared.spare())
-            .map_err(|source| PastError::Load { commit, source })?;
-        if hides(&published, &state) {
-            return Err(PastError::Unknown { name: commit.to_string() });
-        }
-        Ok(shared.visit(state))
+        self.shared.shown(commit, Way::History)
     }
 
-    /// Keeps `state` as if somebody had just asked for it, since he may come back to it.
-    pub fn keep(&self, state: &Arc<Snapshot>) {
-        self.shared.retained().visit(state, Instant::now());
+    /// Keeps the state of `commit` as if somebody had just asked for it, since he may come back to
+    /// it. Does nothing for one that is not there any more.
+    pub fn keep(&self, commit: CommitId) {
+        let mut retained = self.shared.retained();
+        let published = self.shared.published.load_full();
+        if published.commit() != commit {
+            return retained.touch(commit, Instant::now());
+        }
+        let (way, root, turn) = (Way::History, Root::Published, retained.turn());
+        retained.visit(Visit { state: published, way, root, own: 0, at: Instant::now() }, turn);
     }
 
-    /// Returns what the public sees differently at `to` than at `from`.
+    /// Returns what the public sees differently at `to` than at `from`, without what is private now
+    /// on either side.
     ///
-    /// Costs what the difference costs, and never a text index.
+    /// Costs what the difference costs and, where both have the same definitions, no text index.
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] if `from` is not in the history of what is published.
-    pub fn delta(&self, from: CommitId, to: &Snapshot) -> Result<Delta, PastError> {
-        if from == to.commit() {
-            return Ok(Delta::of(to, to, &[]));
-        }
-        let shared = &self.shared;
-        let _turn = shared.past.lock().unwrap_or_else(PoisonError::into_inner);
-        let published = self.snapshot();
-        let objects = shared.objects_with(&published, from)?;
-        let prepared = prepare(&objects, Some(to), from, None, &shared.spare())
-            .map_err(|source| PastError::Load { commit: from, source })?;
-        Ok(match prepared {
-            Some(prepared) if hides(&published, prepared.draft.state()) => {
-                return Err(PastError::Unknown { name: from.to_string() });
-            }
-            Some(prepared) => {
-                let changed = prepared.changed_from(to);
-                Delta::of(to, prepared.draft.state(), &changed).reversed()
-            }
-            None => Delta::of(to, to, &[]),
-        })
+    /// [`PastError::Unknown`] if one of them is not in the history of what is published.
+    pub fn delta(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
+        self.shared.compared(from, to).map(|compared| compared.delta)
     }
 
-    /// Lists the commits in the history of `from` that touched the record `key` of `spec`, the
-    /// newest first: at most `limit`, behind the first `skip`. See [`history`].
+    /// Returns what somebody who has the state of `from` has to be told to have that of `to`. What is
+    /// private now is told to have left.
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] if `from` is not in the history of what is published.
+    /// As [`Engine::delta`]; and [`PastError::Unknown`] where other definitions showed at `from` what
+    /// is private now, so that he has to begin anew.
+    pub fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
+        let Compared { delta, rules } = self.shared.compared(from, to)?;
+        match rules {
+            Rules::Other if !delta.withheld.is_empty() => {
+                Err(PastError::Unknown { name: from.to_string() })
+            }
+            Rules::Same | Rules::Other => Ok(delta),
+        }
+    }
+
+    /// Lists the commits in the history of `from` that touched the record `key` of `spec`, a sheet of
+    /// the published state `now`, the newest first: at most `limit`, behind the first `skip`. See
+    /// [`history`]. A key that the sheet cannot have is that of other files, and has no history.
+    ///
+    /// # Errors
+    ///
+    /// [`PastError::Unknown`] if `from` is not in the history of `now`.
     pub fn history(
         &self,
+        now: &Snapshot,
         (spec, key): (&SheetSpec, &str),
         from: CommitId,
         (skip, limit): (usize, usize),
     ) -> Result<Versions, PastError> {
-        let objects = self.shared.objects_with(&self.snapshot(), from)?;
-        if from.is_zero() {
+        let objects = self.shared.objects_with(now, from)?;
+        let is_claimed = |path: &String| {
+            let mut claims = now.layout().claims(path.as_bytes()).into_iter();
+            claims.any(|claim| claim.sheet.name == spec.name && claim.key.as_str() == key)
+        };
+        if from.is_zero() || !spec.paths_of(key).iter().any(is_claimed) {
             return Ok(Versions { items: Vec::new(), looked_at: 0 });
         }
         let record_limit = self.shared.load.record_limit;
@@ -186,33 +215,158 @@ impl Engine {
 }
 
 impl Shared {
-    /// Returns the state of `commit` if it is there, and keeps it for those who come back.
-    pub(super) fn visited(&self, commit: CommitId) -> Option<Arc<Snapshot>> {
-        let published = self.published.load_full();
-        if published.commit() == commit {
-            return Some(published);
-        }
-        let mut retained = self.retained();
-        let state = retained.find(commit).cloned()?;
-        retained.visit(&state, Instant::now());
-        Some(state)
+    /// Returns the published state with the turn in which it is that.
+    pub(super) fn present(&self) -> Present {
+        let retained = self.retained();
+        Present { state: self.published.load_full(), turn: retained.turn() }
     }
 
-    /// Keeps a state that was loaded for a reader, and returns it.
-    pub(super) fn visit(&self, state: Snapshot) -> Arc<Snapshot> {
-        let state = Arc::new(state);
+    /// Returns what may be shown of the state of `commit` to whoever comes by `way`.
+    pub(super) fn shown(&self, commit: CommitId, way: Way) -> Result<Arc<Snapshot>, PastError> {
+        loop {
+            let present = self.present();
+            let state = self.state_of(&present, commit, way)?;
+            let refused = |source: SearchError| {
+                let source = LoadError::Index { commit, source };
+                PastError::Load { commit, source }
+            };
+            let shown = Disclosure::by(&present.state).of(&state).map_err(refused)?;
+            let mut retained = self.retained();
+            // What was let go meanwhile may be nobody's to read any more: then all is asked again.
+            if retained.turn() == present.turn {
+                if self.published.load().commit() == present.state.commit() {
+                    retained.show(way, shown.clone());
+                }
+                return Ok(shown);
+            }
+        }
+    }
+
+    /// Returns the whole state of `commit`: the kept one, or one that is built.
+    fn state_of(
+        &self,
+        present: &Present,
+        commit: CommitId,
+        way: Way,
+    ) -> Result<Arc<Snapshot>, PastError> {
+        let kept = || {
+            let mut retained = self.retained();
+            let state = retained.find(commit, way).cloned();
+            retained.touch(commit, Instant::now());
+            state
+        };
+        if present.state.commit() == commit {
+            return Ok(present.state.clone());
+        }
+        if let Some(state) = kept() {
+            return Ok(state);
+        }
+        let objects = match way {
+            Way::History => self.objects_with(&present.state, commit)?,
+            Way::Preview => self.objects_for(commit)?,
+        };
+        let _turn = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        // Perhaps the one before us asked for the same, or it is kept for those who come otherwise.
+        if let Some(state) = kept() {
+            return Ok(state);
+        }
+        let visit = self.build_visit(&objects, present, commit, way)?;
+        let state = visit.state.clone();
         let mut retained = self.retained();
         retained.note(&state);
-        retained.visit(&state, Instant::now());
-        state
+        retained.visit(visit, present.turn);
+        Ok(state)
+    }
+
+    /// Builds the state of `commit` from the kept one that reads every path alike, or anew.
+    fn build_visit(
+        &self,
+        objects: &Objects,
+        present: &Present,
+        commit: CommitId,
+        way: Way,
+    ) -> Result<Visit, PastError> {
+        let failed = |source| PastError::Load { commit, source };
+        let options = self.spare();
+        let layout = layout_at(objects, commit, &options).map_err(failed)?;
+        let (base, root) = {
+            let retained = self.retained();
+            let bases = retained.bases().map(|(state, root)| (state.clone(), root));
+            let mut bases = std::iter::once((present.state.clone(), Root::Published)).chain(bases);
+            let alike = bases.find(|(state, _)| state.layout().reads_alike(&layout));
+            alike.unwrap_or_else(|| (present.state.clone(), Root::Published))
+        };
+        let Some(prepared) =
+            prepare(objects, Some(&base), commit, None, &options).map_err(failed)?
+        else {
+            let at = Instant::now();
+            return Ok(Visit { state: base, way, root, own: 0, at });
+        };
+        let changed = prepared.draft.changed().clone();
+        let (state, anew, _) = finish(objects, prepared, &options).map_err(failed)?;
+        let (root, own) = match anew {
+            Some(_) => {
+                let room = present.state.weight();
+                self.retained().make_room(room);
+                (Root::Anew(Arc::new(state.weight())), 0)
+            }
+            None => {
+                let records = changed.iter().flat_map(|c| [&c.served.before, &c.served.after]);
+                (root, records.flatten().map(|record| weight(record)).sum())
+            }
+        };
+        Ok(Visit { state: Arc::new(state), way, root, own, at: Instant::now() })
+    }
+
+    /// Compares two states in the history of what is published.
+    fn compared(&self, from: CommitId, to: CommitId) -> Result<Compared, PastError> {
+        loop {
+            let present = self.present();
+            let compared = self.compared_by(&present, from, to)?;
+            // As for a state: what was let go meanwhile is not told.
+            if self.retained().turn() == present.turn {
+                return Ok(compared);
+            }
+        }
+    }
+
+    fn compared_by(
+        &self,
+        present: &Present,
+        from: CommitId,
+        to: CommitId,
+    ) -> Result<Compared, PastError> {
+        let disclosure = Disclosure::by(&present.state);
+        let failed = |source| PastError::Load { commit: from, source };
+        let objects = self.objects_with(&present.state, from)?;
+        let later = self.state_of(present, to, Way::History)?;
+        let after = disclosure.rules_of(&later);
+        if from == to {
+            return Ok(Compared { delta: Delta::of(&later, &later, &[]), rules: after });
+        }
+        let options = self.spare();
+        let layout = layout_at(&objects, from, &options).map_err(failed)?;
+        let (delta, rules) = if later.layout().reads_alike(&layout) {
+            let prepared = prepare(&objects, Some(&later), from, None, &options).map_err(failed)?;
+            let back = prepared.map(|prepared| {
+                let changed = prepared.changed_from(&later);
+                Delta::of(&later, prepared.draft.state(), &changed)
+            });
+            let back = back.unwrap_or_else(|| Delta::of(&later, &later, &[]));
+            (back.reversed(), after)
+        } else {
+            let earlier = self.state_of(present, from, Way::History)?;
+            let changed = later.differences(&earlier);
+            (Delta::of(&earlier, &later, &changed), disclosure.rules_of(&earlier))
+        };
+        Ok(Compared { delta: disclosure.mask(delta, rules, after), rules })
     }
 
     /// Opens the repository to read `commit`, if the published state has it in its history.
     fn objects_with(&self, published: &Snapshot, commit: CommitId) -> Result<Objects, PastError> {
-        let failed = |source: Cause| PastError::Repository { commit, source };
-        let objects = self.mirror.objects().map_err(|error| failed(error.into()))?;
+        let objects = self.objects_for(commit)?;
         let unknown = || PastError::Unknown { name: commit.to_string() };
-        if commit.is_zero() || self.retained().find(commit).is_some() {
+        if commit.is_zero() || self.retained().find(commit, Way::History).is_some() {
             return Ok(objects);
         }
         if published.commit().is_zero() || !objects.contains(commit.as_bytes()) {
@@ -222,19 +376,17 @@ impl Shared {
         match objects.descends_from(published.commit(), commit) {
             Ok(true) => Ok(objects),
             Ok(false) | Err(ObjectError::WrongKind { .. }) => Err(unknown()),
-            Err(error) => Err(failed(error.into())),
+            Err(error) => Err(PastError::Repository { commit, source: error.into() }),
         }
     }
 
+    fn objects_for(&self, commit: CommitId) -> Result<Objects, PastError> {
+        let objects = self.mirror.objects();
+        objects.map_err(|error| PastError::Repository { commit, source: error.into() })
+    }
+
     /// Returns how an earlier state is read: nobody needs it so much that memory may run out.
-    pub(super) fn spare(&self) -> LoadOptions {
+    fn spare(&self) -> LoadOptions {
         LoadOptions { optional: true, progress: Arc::default(), ..self.load.clone() }
     }
-}
-
-/// Says whether `past` shows a sheet that is not public now.
-fn hides(now: &Snapshot, past: &Snapshot) -> bool {
-    past.sheets().filter(|sheet| sheet.spec().public).any(|sheet| {
-        now.sheet(sheet.spec().name.as_str()).is_some_and(|sheet| !sheet.spec().public)
-    })
 }

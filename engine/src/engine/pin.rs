@@ -7,6 +7,7 @@ use super::Shared;
 use super::error::ReloadError;
 use super::held::HeldReason;
 use super::marks::Mark;
+use super::retained::Way;
 use crate::admit::Health;
 use crate::fault;
 use crate::id::CommitId;
@@ -45,7 +46,7 @@ impl Shared {
         let mut outcome = ReloadOutcome::staying(published.commit(), published.digest());
         (outcome.ahead, outcome.fetched) = (self.status().ahead, false);
         fault::step("pin.build");
-        let built = match self.retained().find(target).cloned() {
+        let built = match self.retained().find(target, Way::History).cloned() {
             Some(state) => Some((state, None)),
             None => self.build(&objects, &published, target, &mut outcome)?,
         };
@@ -82,7 +83,7 @@ impl Shared {
         local: Option<CommitId>,
     ) -> Result<CommitId, ReloadError> {
         let is_published = self.published.load().commit() == commit;
-        if is_published || self.retained().find(commit).is_some() {
+        if is_published || self.retained().find(commit, Way::History).is_some() {
             return Ok(commit);
         }
         let known = objects.contains(commit.as_bytes());

@@ -1,36 +1,79 @@
 //! Previews: the state that another branch would give.
 //!
 //! It is the published state with the difference of the branch laid over it. Which branches may be
-//! looked at is a setting, since a branch may hold what nobody has looked over yet.
+//! looked at is a setting, since a branch may hold what nobody has looked over yet. The remote is
+//! asked for all of them at once, whatever name a reader comes with, and no lock that anybody else
+//! needs is held while it does not answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::past::PastError;
+use super::retained::Way;
 use super::{Engine, Shared};
+use crate::causes::chain;
 use crate::id::CommitId;
-use crate::load::advance;
-use crate::mirror::{FetchError, RemoteHead};
+use crate::mirror::{FetchError, FetchLimits, Mirror, Remote};
 use crate::snapshot::Snapshot;
 
-/// How long what the remote said of a branch is believed: readers are not to make it busy.
+/// How long what the remote said of its branches is believed: readers are not to make it busy.
 const BELIEVED: Duration = Duration::from_secs(5);
-/// How many branches are remembered.
-const REMEMBERED: usize = 64;
+
+/// How long a remote that did not answer is left alone.
+const LEFT_ALONE: Duration = Duration::from_secs(30);
+
+/// How long the remote may take to say where its branches are, and be silent when one is fetched.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The branches that may be looked at, and where they were.
 #[derive(Debug, Default)]
 pub(super) struct Previews {
     /// Names, or beginnings of names with a `*` behind them.
     allowed: Vec<String>,
-    /// With the time at which the remote said so.
-    heads: Mutex<HashMap<String, (Option<CommitId>, Instant)>>,
+    /// Taken by whoever asks the remote, so that the others wait for one answer.
+    asking: Mutex<()>,
+    heads: Mutex<Heads>,
+}
+
+/// What the remote said of its branches.
+#[derive(Debug, Default)]
+enum Heads {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    /// Where those are that may be looked at, and when it said so.
+    Told(HashMap<String, CommitId>, Instant),
+    /// It did not answer, at this time.
+    Silent(Instant),
+}
+
+/// What is known of a branch without a question to the remote.
+#[derive(Debug, PartialEq, Eq)]
+enum Known {
+    /// Where it is, or that it is not there.
+    Head(Option<CommitId>),
+    /// The remote does not answer.
+    Silent,
+}
+
+impl Heads {
+    /// Returns what is known of `branch` at `now`; `None` where the remote is to be asked.
+    fn known(&self, branch: &str, now: Instant) -> Option<Known> {
+        let lasts = |since: &Instant, time| now.saturating_duration_since(*since) < time;
+        match self {
+            Self::Told(heads, at) if lasts(at, BELIEVED) => {
+                Some(Known::Head(heads.get(branch).copied()))
+            }
+            Self::Silent(at) if lasts(at, LEFT_ALONE) => Some(Known::Silent),
+            Self::Unknown | Self::Told(..) | Self::Silent(_) => None,
+        }
+    }
 }
 
 impl Previews {
     pub(super) fn new(allowed: Vec<String>) -> Self {
-        Self { allowed, heads: Mutex::default() }
+        Self { allowed, ..Self::default() }
     }
 
     fn allow(&self, branch: &str) -> bool {
@@ -38,6 +81,25 @@ impl Previews {
             Some(beginning) => branch.starts_with(beginning),
             None => branch == allowed,
         })
+    }
+
+    /// Asks the remote for all branches that may be looked at.
+    fn ask(&self, remote: &Remote, limits: &FetchLimits) -> Result<(), FetchError> {
+        let beginning = |allowed: &'_ String| allowed.trim_end_matches('*').to_owned();
+        let beginnings: Vec<String> = self.allowed.iter().map(beginning).collect();
+        let beginnings: Vec<&str> = beginnings.iter().map(String::as_str).collect();
+        let told = Mirror::remote_heads(remote, &beginnings, limits);
+        let now = Instant::now();
+        let told = told.inspect_err(|_| *self.heads() = Heads::Silent(now))?;
+        let allowed = told.into_iter().filter(|branch| self.allow(&branch.name));
+        let heads = allowed.map(|branch| (branch.name, branch.head)).collect();
+        *self.heads() = Heads::Told(heads, now);
+        Ok(())
+    }
+
+    fn heads(&self) -> MutexGuard<'_, Heads> {
+        // One value, whole at any time: a poisoned lock holds a usable one.
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,30 +110,23 @@ impl Engine {
     }
 
     /// Returns the state that `branch` would give, if it may be looked at; it is kept like that of
-    /// [`Engine::at`].
+    /// [`Engine::at`], and as little is shown of it that is private now. What no sheet claims now is
+    /// not shown either.
     ///
-    /// Asks the remote for the branch, unless it did so in the last five seconds.
+    /// Asks the remote where its branches are, unless it did so in the last five seconds, or the
+    /// remote did not answer in the last thirty.
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] for a branch that is not there or may not be looked at.
+    /// [`PastError::Unknown`] for a branch that is not there or may not be looked at,
+    /// [`PastError::Remote`] where the remote does not answer.
     pub fn preview(&self, branch: &str) -> Result<Arc<Snapshot>, PastError> {
-        let shared = &self.shared;
         let unknown = || PastError::Unknown { name: branch.to_owned() };
-        if !shared.previews.allow(branch) {
+        if !self.shared.previews.allow(branch) {
             return Err(unknown());
         }
-        let _turn = shared.past.lock().unwrap_or_else(PoisonError::into_inner);
-        let commit = shared.head_of(branch)?.ok_or_else(unknown)?;
-        if let Some(state) = shared.visited(commit) {
-            return Ok(state);
-        }
-        let published = self.snapshot();
-        let failed = |source| PastError::Repository { commit, source };
-        let objects = shared.mirror.objects().map_err(|error| failed(error.into()))?;
-        let (state, _) = advance(&objects, Some(&published), commit, &shared.spare())
-            .map_err(|source| PastError::Load { commit, source })?;
-        Ok(shared.visit(state))
+        let commit = self.shared.head_of(branch)?.ok_or_else(unknown)?;
+        self.shared.shown(commit, Way::Preview)
     }
 }
 
@@ -79,39 +134,54 @@ impl Shared {
     /// Returns where `branch` is: on the remote, or here where there is none.
     fn head_of(&self, branch: &str) -> Result<Option<CommitId>, PastError> {
         let commit = self.published.load().commit();
+        let unreadable = |source| PastError::Repository { commit, source };
+        let objects = || self.mirror.objects().map_err(|error| unreadable(error.into()));
         let Some(remote) = &self.remote else {
-            let objects = self.mirror.objects();
-            let objects =
-                objects.map_err(|error| PastError::Repository { commit, source: error.into() })?;
-            let head = objects.reference(&format!("refs/heads/{branch}"));
-            return head.map_err(|error| PastError::Repository { commit, source: error.into() });
+            let head = objects()?.reference(&format!("refs/heads/{branch}"));
+            return head.map_err(|error| unreadable(error.into()));
         };
-        let heads = || self.previews.heads.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((head, at)) = heads().get(branch)
-            && at.elapsed() < BELIEVED
-        {
-            return Ok(*head);
+        let silent = |source: Option<FetchError>| PastError::Remote {
+            branch: branch.to_owned(),
+            source: source.map(Box::new),
+        };
+        let limits = FetchLimits { stall: PATIENCE.min(self.fetch.stall), ..self.fetch };
+        let quick = FetchLimits { timeout: PATIENCE.min(self.fetch.timeout), ..limits };
+        let known = || self.previews.heads().known(branch, Instant::now());
+        if let Some(Known::Silent) = known() {
+            return Err(silent(None));
         }
+        let _asking = self.previews.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        // Perhaps the one before us asked.
+        if known().is_none() {
+            self.previews.ask(remote, &quick).map_err(|error| silent(Some(error)))?;
+        }
+        let head = match known() {
+            Some(Known::Head(head)) => head,
+            Some(Known::Silent) | None => return Err(silent(None)),
+        };
+        let Some(head) = head.filter(|head| !is_here(&self.mirror, *head)) else { return Ok(head) };
         let fetched = {
             let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
-            self.mirror.fetch(remote, branch, &self.fetch)
+            self.mirror.fetch(remote, branch, &limits)
         };
-        let head = match fetched {
-            Ok(fetched) => match fetched.head {
-                RemoteHead::At(head) => Some(head),
-                RemoteHead::BranchMissing | RemoteHead::Empty => None,
-            },
-            Err(FetchError::InvalidBranch { .. }) => None,
-            Err(error) => return Err(PastError::Repository { commit, source: error.into() }),
-        };
-        self.chores.wake();
-        let mut heads = heads();
-        if heads.len() >= REMEMBERED {
-            heads.retain(|_, (_, at)| at.elapsed() < BELIEVED);
+        match fetched {
+            Ok(fetched) => {
+                self.chores.wake();
+                Ok(fetched.head.commit())
+            }
+            Err(FetchError::InvalidBranch { .. }) => Ok(None),
+            Err(error) => {
+                tracing::warn!(branch, %head, error = chain(&error), "a preview cannot be fetched");
+                *self.previews.heads() = Heads::Silent(Instant::now());
+                Err(silent(Some(error)))
+            }
         }
-        heads.insert(branch.to_owned(), (head, Instant::now()));
-        Ok(head)
     }
+}
+
+/// Says whether the mirror has the commit.
+fn is_here(mirror: &Mirror, commit: CommitId) -> bool {
+    mirror.objects().is_ok_and(|objects| objects.contains(commit.as_bytes()))
 }
 
 #[cfg(test)]
@@ -128,5 +198,23 @@ mod tests {
         }
         assert!(Previews::new(vec!["*".into()]).allow("anything"));
         assert!(!Previews::default().allow("anything"));
+    }
+
+    #[test]
+    fn what_the_remote_said_is_believed_for_a_while_whatever_name_is_asked_for() {
+        let (now, head) = (Instant::now(), CommitId::from_bytes([7; 20]));
+        let later = |time: Duration| now + time;
+        let told = Heads::Told(HashMap::from([("next".to_owned(), head)]), now);
+        let silent = Heads::Silent(now);
+        for (heads, branch, at, expected) in [
+            (&Heads::Unknown, "next", now, None),
+            (&told, "next", now, Some(Known::Head(Some(head)))),
+            (&told, "other", now, Some(Known::Head(None))),
+            (&told, "other", later(BELIEVED), None),
+            (&silent, "next", later(BELIEVED), Some(Known::Silent)),
+            (&silent, "next", later(LEFT_ALONE), None),
+        ] {
+            assert_eq!(heads.known(branch, at), expected, "{heads:?} {branch}");
+        }
     }
 }

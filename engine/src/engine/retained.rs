@@ -1,4 +1,5 @@
-//! The states that were served before: kept for a while, to go back to one at once.
+//! The states beside the published one: those that were served before, to go back to one at once, and
+//! those that readers asked for.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -19,6 +20,10 @@ const VISITED: usize = 16;
 /// How long such a state is kept after it was asked for.
 const VISITED_FOR: Duration = Duration::from_secs(300);
 
+/// How many bytes the visited states may take in any case, beside what they share with the published
+/// one. Where that takes more itself, they may take as much.
+const ROOM: u64 = 64 << 20;
+
 /// The last states, and which states are alive because somebody still reads them.
 ///
 /// States that came from each other by their difference share most of what they hold. One that was
@@ -27,12 +32,58 @@ const VISITED_FOR: Duration = Duration::from_secs(300);
 pub(super) struct Retained {
     /// With the time at which each was superseded, the newest last.
     states: VecDeque<(Arc<Snapshot>, Instant)>,
-    /// With the time at which each was last asked for.
-    visited: Vec<(Arc<Snapshot>, Instant)>,
+    /// The one that was not asked for the longest is in front.
+    visited: Vec<Visit>,
+    /// What of these the public may see by the rules of the published state.
+    shown: Vec<Shown>,
     /// What is kept no longer and may still be read. Whoever lets the last pointer go frees what
     /// no other state shares, which can be all of it: that is not left to a reader.
     leaving: Vec<Arc<Snapshot>>,
     alive: Vec<Weak<Snapshot>>,
+    /// How many bytes the visited states may take.
+    room: u64,
+    /// How often all states were let go.
+    turn: Turn,
+}
+
+/// Between two moments of one turn no state was let go but for its age or its size. What a reader
+/// built, or found out about the history of the branch, in an earlier turn is of no use any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Turn(u64);
+
+/// By which way a reader came to a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It is in the history of what is published, so everybody may name it.
+    History,
+    /// It is that of another branch, which has to be named.
+    Preview,
+}
+
+/// The state that others came from by their differences.
+#[derive(Debug, Clone)]
+pub(super) enum Root {
+    /// The published one, or one that was published.
+    Published,
+    /// One that was built anew for a reader, and takes so many bytes.
+    Anew(Arc<u64>),
+}
+
+/// A state that a reader asked for.
+pub(super) struct Visit {
+    pub(super) state: Arc<Snapshot>,
+    pub(super) way: Way,
+    pub(super) root: Root,
+    /// About how many bytes it takes that its root does not hold.
+    pub(super) own: u64,
+    /// When it was last asked for.
+    pub(super) at: Instant,
+}
+
+/// What the public may see of a state.
+struct Shown {
+    way: Way,
+    state: Arc<Snapshot>,
 }
 
 impl Retained {
@@ -40,6 +91,11 @@ impl Retained {
     pub(super) fn note(&mut self, published: &Arc<Snapshot>) {
         self.alive.retain(|state| state.strong_count() > 0);
         self.alive.push(Arc::downgrade(published));
+    }
+
+    /// Returns the present turn.
+    pub(super) fn turn(&self) -> Turn {
+        self.turn
     }
 
     /// Keeps `state`, whose place another has taken at `now`.
@@ -52,18 +108,100 @@ impl Retained {
         self.expire(now);
     }
 
-    /// Keeps `state`, which a reader asked for at `now` or may come back to.
-    pub(super) fn visit(&mut self, state: &Arc<Snapshot>, now: Instant) {
-        let same = self.visited.iter().position(|(kept, _)| kept.commit() == state.commit());
-        if let Some((kept, _)) = same.map(|at| self.visited.remove(at)) {
+    /// Keeps a state that a reader asked for or may come back to, and that was made in `turn`; says
+    /// whether it is kept. One of an earlier turn may be of a commit that nobody may see any more.
+    pub(super) fn visit(&mut self, visit: Visit, turn: Turn) -> bool {
+        if turn != self.turn {
+            self.pass(visit.state);
+            return false;
+        }
+        let commit = visit.state.commit();
+        if let Some(same) = self.visited.iter().position(|kept| kept.state.commit() == commit) {
+            let kept = self.visited.remove(same).state;
             self.pass(kept);
         }
-        // The one that was not asked for the longest is in front.
-        if self.visited.len() == VISITED {
-            let (longest, _) = self.visited.remove(0);
-            self.pass(longest);
+        self.visited.push(visit);
+        // What was just asked for stays, however large it is.
+        while self.visited.len() > VISITED
+            || self.visited.len() > 1 && self.taken() > self.room.max(ROOM)
+        {
+            self.leave(0);
         }
-        self.visited.push((state.clone(), now));
+        true
+    }
+
+    /// Lets the visited states take `bytes`, or what they may take in any case.
+    pub(super) fn make_room(&mut self, bytes: u64) {
+        self.room = bytes;
+    }
+
+    /// Returns about how many bytes the visited states take that the published one does not hold.
+    fn taken(&self) -> u64 {
+        let mut roots: Vec<&Arc<u64>> = Vec::new();
+        for visit in &self.visited {
+            if let Root::Anew(root) = &visit.root
+                && !roots.iter().any(|known| Arc::ptr_eq(known, root))
+            {
+                roots.push(root);
+            }
+        }
+        let roots = roots.into_iter().map(|bytes| **bytes);
+        roots.chain(self.visited.iter().map(|visit| visit.own)).sum()
+    }
+
+    /// Keeps the state of `commit`, if it is there, as if somebody had just asked for it.
+    pub(super) fn touch(&mut self, commit: CommitId, now: Instant) {
+        if let Some(at) = self.visited.iter().position(|kept| kept.state.commit() == commit) {
+            let visit = self.visited.remove(at);
+            self.visited.push(Visit { at: now, ..visit });
+        } else if let Some((state, _)) = self.states.iter().find(|(s, _)| s.commit() == commit) {
+            let (state, root) = (state.clone(), Root::Published);
+            let visit = Visit { state, way: Way::History, root, own: 0, at: now };
+            self.visit(visit, self.turn);
+        }
+    }
+
+    /// Notes what the public may see of a state, in the words of the published one.
+    pub(super) fn show(&mut self, way: Way, state: Arc<Snapshot>) {
+        self.conceal(state.commit());
+        self.shown.push(Shown { way, state });
+    }
+
+    /// Returns what the public may see of the state of `commit`, if it is known and kept.
+    pub(super) fn shown(&self, commit: CommitId, way: Way) -> Option<&Arc<Snapshot>> {
+        let shown = self.shown.iter().find(|shown| shown.state.commit() == commit)?;
+        (way == Way::Preview || shown.way == Way::History).then_some(&shown.state)
+    }
+
+    /// Forgets what the public may see: another state decides now.
+    pub(super) fn judge_anew(&mut self) {
+        let shown = std::mem::take(&mut self.shown);
+        shown.into_iter().for_each(|shown| self.pass_shown(shown));
+    }
+
+    /// Lets go what the public may see of a state, which may be the state itself.
+    fn pass_shown(&mut self, shown: Shown) {
+        let visited = self.visited.iter().map(|visit| &visit.state);
+        let mut kept = self.states.iter().map(|(state, _)| state).chain(visited);
+        if !kept.any(|kept| Arc::ptr_eq(kept, &shown.state)) {
+            self.pass(shown.state);
+        }
+    }
+
+    fn conceal(&mut self, commit: CommitId) {
+        if let Some(at) = self.shown.iter().position(|shown| shown.state.commit() == commit) {
+            let shown = self.shown.swap_remove(at);
+            self.pass_shown(shown);
+        }
+    }
+
+    /// Lets the visited state at this place go.
+    fn leave(&mut self, at: usize) {
+        let left = self.visited.remove(at).state;
+        if !self.states.iter().any(|(state, _)| state.commit() == left.commit()) {
+            self.conceal(left.commit());
+        }
+        self.pass(left);
     }
 
     /// Lets `state` go, whose place another has taken.
@@ -74,11 +212,13 @@ impl Retained {
         }
     }
 
-    /// Lets all of them go.
+    /// Lets all of them go, and begins another turn.
     pub(super) fn clear(&mut self) {
-        let visited = std::mem::take(&mut self.visited);
-        let states = std::mem::take(&mut self.states);
-        states.into_iter().chain(visited).for_each(|(state, _)| self.pass(state));
+        self.turn.0 += 1;
+        self.judge_anew();
+        let visited = std::mem::take(&mut self.visited).into_iter().map(|visit| visit.state);
+        let states = std::mem::take(&mut self.states).into_iter().map(|(state, _)| state);
+        states.chain(visited).for_each(|state| self.pass(state));
     }
 
     /// Lets go what has been kept for long enough.
@@ -87,11 +227,13 @@ impl Retained {
         let is_due = |since: Instant| age(since) >= KEPT_FOR;
         while self.states.len() > KEPT || self.states.front().is_some_and(|(_, at)| is_due(*at)) {
             let Some((state, _)) = self.states.pop_front() else { break };
+            if !self.visited.iter().any(|visit| visit.state.commit() == state.commit()) {
+                self.conceal(state.commit());
+            }
             self.pass(state);
         }
-        while self.visited.first().is_some_and(|(_, at)| age(*at) >= VISITED_FOR) {
-            let (state, _) = self.visited.remove(0);
-            self.pass(state);
+        while self.visited.first().is_some_and(|visit| age(visit.at) >= VISITED_FOR) {
+            self.leave(0);
         }
     }
 
@@ -106,10 +248,18 @@ impl Retained {
         !self.leaving.is_empty()
     }
 
-    /// Returns the state of `commit`, if it is kept.
-    pub(super) fn find(&self, commit: CommitId) -> Option<&Arc<Snapshot>> {
-        let kept = self.states.iter().chain(&self.visited).map(|(state, _)| state);
-        kept.into_iter().find(|state| state.commit() == commit)
+    /// Returns the state of `commit`, if it is kept for those who come by this way.
+    pub(super) fn find(&self, commit: CommitId, way: Way) -> Option<&Arc<Snapshot>> {
+        let kept = self.states.iter().map(|(state, _)| state);
+        let open = |visit: &&Visit| way == Way::Preview || visit.way == Way::History;
+        let visited = self.visited.iter().filter(open).map(|visit| &visit.state);
+        kept.chain(visited).find(|state| state.commit() == commit)
+    }
+
+    /// Returns the kept states with what they came from, the one that was asked for last first.
+    pub(super) fn bases(&self) -> impl Iterator<Item = (&Arc<Snapshot>, Root)> {
+        let visited = self.visited.iter().rev().map(|visit| (&visit.state, visit.root.clone()));
+        visited.chain(self.states.iter().rev().map(|(state, _)| (state, Root::Published)))
     }
 
     /// Returns how many states are kept of those that were published last.
@@ -148,7 +298,7 @@ mod tests {
             retained.keep(state(digit), start + Duration::from_secs(digit.into()));
         }
         assert_eq!(commits(&retained), [2, 3, 4, 5, 6, 7, 8, 9]);
-        assert!(retained.find(CommitId::from_bytes([2; 20])).is_some());
+        assert!(retained.find(CommitId::from_bytes([2; 20]), Way::History).is_some());
         retained.expire(start + KEPT_FOR + Duration::from_secs(7));
         assert_eq!(commits(&retained), [8, 9]);
     }
@@ -160,24 +310,28 @@ mod tests {
         assert_eq!(commits(&retained), [2, 1]);
     }
 
+    fn asked(state: &Arc<Snapshot>, at: Instant) -> Visit {
+        let (state, root) = (state.clone(), Root::Published);
+        Visit { state, way: Way::History, root, own: 0, at }
+    }
+
+    fn visited(retained: &Retained) -> Vec<u8> {
+        retained.visited.iter().map(|visit| visit.state.commit().as_bytes()[0]).collect()
+    }
+
     #[test]
     fn a_state_that_was_asked_for_is_kept_for_those_who_come_back() {
         let (mut retained, start) = (Retained::default(), Instant::now());
         let at = |seconds: u64| start + Duration::from_secs(seconds);
-        let visited = |retained: &Retained| {
-            retained
-                .visited
-                .iter()
-                .map(|(state, _)| state.commit().as_bytes()[0])
-                .collect::<Vec<_>>()
-        };
         let states: Vec<_> = (0..=16).map(state).collect();
-        states[..16].iter().zip(0..).for_each(|(state, second)| retained.visit(state, at(second)));
-        retained.visit(&states[0], at(20));
-        retained.visit(&states[16], at(21));
+        for (state, second) in states[..16].iter().zip(0..) {
+            assert!(retained.visit(asked(state, at(second)), Turn(0)));
+        }
+        retained.touch(states[0].commit(), at(20));
+        retained.visit(asked(&states[16], at(21)), Turn(0));
         let expected: Vec<u8> = (2..16).chain([0, 16]).collect();
         assert_eq!(visited(&retained), expected, "the one not asked for the longest is let go");
-        assert!(retained.find(CommitId::from_bytes([16; 20])).is_some());
+        assert!(retained.find(CommitId::from_bytes([16; 20]), Way::History).is_some());
         retained.expire(at(320));
         assert_eq!(visited(&retained), [16]);
         drop(states);
@@ -187,10 +341,64 @@ mod tests {
     }
 
     #[test]
+    fn visited_states_take_no_more_memory_than_they_may() {
+        let (mut retained, now) = (Retained::default(), Instant::now());
+        let visit = |retained: &mut Retained, digit: u8, root: &Root, own: u64| {
+            let (state, root) = (state(digit), root.clone());
+            retained.visit(Visit { state, way: Way::History, root, own, at: now }, Turn(0));
+            visited(retained)
+        };
+        let root = |bytes: u64| Root::Anew(Arc::new(bytes));
+        let old = root(ROOM / 2);
+        assert_eq!(visit(&mut retained, 1, &old, 0), [1]);
+        assert_eq!(visit(&mut retained, 2, &old, 9), [1, 2], "what both hold counts once");
+        assert_eq!(visit(&mut retained, 3, &Root::Published, 9), [1, 2, 3]);
+        assert_eq!(
+            visit(&mut retained, 4, &root(ROOM / 2), 0),
+            [3, 4],
+            "the root of two states is held until both are gone"
+        );
+        assert_eq!(visit(&mut retained, 5, &root(3 * ROOM), 0), [5], "somebody reads it");
+        retained.make_room(4 * ROOM);
+        assert_eq!(visit(&mut retained, 6, &root(ROOM), 0), [5, 6]);
+        assert_eq!(visit(&mut retained, 7, &Root::Published, ROOM), [6, 7]);
+    }
+
+    #[test]
+    fn what_was_made_before_all_was_let_go_is_never_kept() {
+        let (mut retained, now, old) = (Retained::default(), Instant::now(), state(1));
+        for _ in 0..1_000 {
+            // A reader begins; what he asks for is purged; he is done.
+            let turn = retained.turn();
+            retained.clear();
+            assert!(!retained.visit(asked(&old, now), turn));
+            retained.touch(old.commit(), now);
+            assert!(retained.find(old.commit(), Way::Preview).is_none());
+        }
+    }
+
+    #[test]
+    fn the_state_of_another_branch_is_found_by_those_who_name_the_branch() {
+        let (mut retained, now, other) = (Retained::default(), Instant::now(), state(1));
+        let turn = retained.turn();
+        retained.visit(Visit { way: Way::Preview, ..asked(&other, now) }, turn);
+        retained.show(Way::Preview, other.clone());
+        let found = |retained: &Retained, way: Way| {
+            let commit = other.commit();
+            [retained.find(commit, way).is_some(), retained.shown(commit, way).is_some()]
+        };
+        assert_eq!(found(&retained, Way::History), [false; 2]);
+        assert_eq!(found(&retained, Way::Preview), [true; 2]);
+        retained.judge_anew();
+        assert_eq!(found(&retained, Way::Preview), [true, false]);
+    }
+
+    #[test]
     fn a_state_that_is_kept_for_two_reasons_is_freed_once_both_are_gone() {
         let (mut retained, now, both) = (Retained::default(), Instant::now(), state(1));
         retained.keep(both.clone(), now);
-        retained.visit(&both, now);
+        retained.visit(asked(&both, now), Turn(0));
+        retained.show(Way::History, both.clone());
         drop(both);
         retained.clear();
         assert_eq!(retained.unread().len(), 1);

@@ -46,6 +46,40 @@ impl Mirror {
     }
 }
 
+/// Where a branch of a remote is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteBranch {
+    /// Its name.
+    pub name: String,
+    /// Its commit, which need not be here.
+    pub head: CommitId,
+}
+
+impl Mirror {
+    /// Asks a remote where the branches are whose names begin with one of `beginnings`. Costs one
+    /// question, however many there are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Mirror::fetch`].
+    pub fn remote_heads(
+        remote: &Remote,
+        beginnings: &[&str],
+        limits: &FetchLimits,
+    ) -> Result<Vec<RemoteBranch>, FetchError> {
+        let budget = Arc::new(Budget::new(limits));
+        let names: Vec<String> =
+            beginnings.iter().map(|name| format!("refs/heads/{name}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let refs = Conversation::hold(remote, &budget, |talk| talk.list(&names))?;
+        let branch = |(name, head): (String, CommitId)| {
+            let name = name.strip_prefix("refs/heads/")?.to_owned();
+            Some(RemoteBranch { name, head })
+        };
+        Ok(refs.found.into_iter().filter_map(branch).collect())
+    }
+}
+
 /// The refs that a remote told us about.
 #[derive(Debug, Default)]
 pub(super) struct RemoteRefs {

@@ -11,6 +11,7 @@ mod layers;
 mod limits;
 mod local;
 mod model;
+mod past;
 mod pins;
 mod power;
 mod problems;

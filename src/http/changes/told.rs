@@ -230,7 +230,7 @@ pub(super) mod tests {
             PublicChange { sheet: SheetName::new("people"), key, before: None, after }
         };
         let changes = (0..records).map(change).collect();
-        Arc::new(Delta { from: commit(from), to: commit(to), changes })
+        Arc::new(Delta { from: commit(from), to: commit(to), changes, withheld: Vec::new() })
     }
 
     pub(in crate::http::changes) fn watching(sheets: &[&str]) -> Watched {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headwater_engine::delta::{Delta, FieldChange, PublicChange, changed_fields};
-use headwater_engine::id::CommitId;
+use headwater_engine::delta::{Delta, FieldChange, PublicChange, Withheld, changed_fields};
+use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::query::ListQuery;
 use headwater_engine::record::Record;
 use headwater_engine::value::Json;
@@ -45,7 +45,7 @@ impl Watched {
     }
 
     fn follows(&self, change: &PublicChange) -> bool {
-        is_of(change, &self.sheets)
+        is_of(&change.sheet, &self.sheets)
     }
 
     /// Says whether all is followed that there is.
@@ -54,8 +54,8 @@ impl Watched {
     }
 }
 
-fn is_of(change: &PublicChange, sheets: &[String]) -> bool {
-    sheets.is_empty() || sheets.iter().any(|sheet| *sheet == change.sheet.as_str())
+fn is_of(sheet: &SheetName, sheets: &[String]) -> bool {
+    sheets.is_empty() || sheets.iter().any(|name| *name == sheet.as_str())
 }
 
 /// Appends what of `delta` concerns `watched` to `text`, on one line: what enters it, changes in it
@@ -69,7 +69,11 @@ pub fn changes(text: &mut String, delta: &Delta, watched: &Watched) -> Option<us
     ));
     let followed = delta.changes.iter().filter(|change| watched.follows(change));
     let mut told = 0;
-    for item in followed.filter_map(|change| followed_item(change, watched.filter.as_ref())) {
+    let items = followed.filter_map(|change| followed_item(change, watched.filter.as_ref()));
+    // Which of these the filter admitted would tell what they say.
+    let withheld = delta.withheld.iter().filter(|left| is_of(&left.sheet, &watched.sheets));
+    let left = withheld.map(|Withheld { sheet, key }| item(sheet, key, "leave", "null", ""));
+    for item in items.chain(left) {
         if told > 0 {
             text.push(',');
         }
@@ -104,16 +108,19 @@ fn followed_item(change: &PublicChange, filter: Option<&ListQuery>) -> Option<St
             ("change", after.value.as_str(), format!(",\"fields\":[{}]", names.join(",")))
         }
     };
-    let (sheet, key) = (quoted(change.sheet.as_str()), quoted(change.key.as_str()));
-    Some(format!(
-        "{{\"sheet\":{sheet},\"key\":{key},\"change\":\"{kind}\",\"value\":{value}{fields}}}"
-    ))
+    Some(item(&change.sheet, &change.key, kind, value, &fields))
+}
+
+fn item(sheet: &SheetName, key: &Key, kind: &str, value: &str, fields: &str) -> String {
+    let (sheet, key) = (quoted(sheet.as_str()), quoted(key.as_str()));
+    format!("{{\"sheet\":{sheet},\"key\":{key},\"change\":\"{kind}\",\"value\":{value}{fields}}}")
 }
 
 /// Writes the answer to a comparison of two commits: at most `limit` records of `sheets`, or of all
 /// of them.
 pub fn diff(delta: &Delta, sheets: &[String], limit: usize) -> String {
-    let changes: Vec<_> = delta.changes.iter().filter(|change| is_of(change, sheets)).collect();
+    let changes: Vec<_> =
+        delta.changes.iter().filter(|change| is_of(&change.sheet, sheets)).collect();
     let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     for change in &changes {
         let counts = counts.entry(change.sheet.as_str()).or_default();

@@ -1,0 +1,119 @@
+//! The files that a state is made of, and the state without some of them.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{Draft, Snapshot, digest};
+use crate::changes::{Change, ChangeSet, Now};
+use crate::id::{Key, SheetName};
+use crate::record::Record;
+use crate::sheet::{Claim, Claimant, Content, Sheet, Slot};
+
+/// A file that a sheet claims.
+#[derive(Debug)]
+pub(crate) struct SheetFile<'a> {
+    sheet: &'a Sheet,
+    name: Name<'a>,
+}
+
+#[derive(Debug)]
+enum Name<'a> {
+    /// It decodes, and may be served under its key.
+    Record(&'a Arc<Record>),
+    /// It is broken.
+    Broken(&'a Key, &'a str),
+    /// Its name makes it no record.
+    Misnamed(&'a [u8]),
+}
+
+impl SheetFile<'_> {
+    /// Returns its path, byte for byte.
+    pub(crate) fn path(&self) -> Cow<'_, [u8]> {
+        match self.name {
+            Name::Record(record) => record.path().into_bytes().into(),
+            Name::Broken(_, path) => path.as_bytes().into(),
+            Name::Misnamed(path) => path.into(),
+        }
+    }
+
+    /// Returns the record that it holds.
+    pub(crate) fn record(&self) -> Option<&Arc<Record>> {
+        if let Name::Record(record) = self.name { Some(record) } else { None }
+    }
+
+    /// Returns the change after which there is no such file.
+    pub(crate) fn removal(self) -> Change {
+        let claims = |key: &Key, path: String| {
+            Now::Claims(Claim { key: key.clone(), path: path.into(), content: None })
+        };
+        let now = match self.name {
+            Name::Record(record) => claims(&record.key, record.path()),
+            Name::Broken(key, path) => claims(key, path.to_owned()),
+            Name::Misnamed(path) => Now::Misnamed { path: path.into(), problem: None },
+        };
+        Change { sheet: self.sheet.spec().clone(), now }
+    }
+}
+
+impl Sheet {
+    /// Returns all files that the sheet claims, records or not.
+    pub(crate) fn files(&self) -> impl Iterator<Item = SheetFile<'_>> {
+        let slots = self.slots().flat_map(|(key, slot)| in_slot(key, slot));
+        let names = slots.chain(self.misnamed().map(Name::Misnamed));
+        names.map(|name| SheetFile { sheet: self, name })
+    }
+
+    /// Returns the files that claim `key`.
+    pub(crate) fn files_of(&self, key: &str) -> impl Iterator<Item = SheetFile<'_>> {
+        let slots = self.entry(key).into_iter();
+        let names = slots.flat_map(|(key, slot)| in_slot(key, slot));
+        names.map(|name| SheetFile { sheet: self, name })
+    }
+}
+
+fn in_slot<'a>(key: &'a Key, slot: &'a Slot) -> impl Iterator<Item = Name<'a>> {
+    let (one, several) = match slot {
+        Slot::One(record) => (Some(record), &[][..]),
+        Slot::Contested(claimants) => (None, &claimants[..]),
+    };
+    let several = several.iter().map(move |Claimant { path, content }| match content {
+        Content::Record(record) => Name::Record(record),
+        Content::Broken(_) => Name::Broken(key, path),
+    });
+    one.into_iter().map(Name::Record).chain(several)
+}
+
+impl Snapshot {
+    /// Returns this state as if the files that `removals` name were not in its commit, and without
+    /// the sheets in `dropped`, all of whose files are among them. It is to be read and not to be
+    /// taken to other commits.
+    pub(crate) fn without(&self, removals: Vec<Change>, dropped: &BTreeSet<SheetName>) -> Draft {
+        let removals = ChangeSet::of(removals);
+        let mut draft = self.apply(self.commit, self.layout.clone(), removals);
+        let state = &mut draft.snapshot;
+        state.layout = state.layout.without(dropped);
+        for name in dropped {
+            state.sheets.remove(name);
+        }
+        state.digest = digest(&state.layout, &state.sheets);
+        draft
+    }
+
+    /// Returns about how many bytes the state takes, if it shares nothing with another. Costs a walk
+    /// over the records.
+    pub(crate) fn weight(&self) -> u64 {
+        self.sheets().flat_map(|sheet| sheet.decoded()).map(|record| weight(record)).sum()
+    }
+}
+
+/// What a record takes beside its value: its place in the maps of its sheet.
+const FRAME: u64 = 512;
+
+/// How many times what a record says is held: as its value, in the indexes and in the text index.
+const COPIES: u64 = 3;
+
+/// Returns about how many bytes a state holds for `record`.
+pub(crate) fn weight(record: &Record) -> u64 {
+    FRAME + COPIES * record.value.as_str().len() as u64
+}

@@ -1,0 +1,228 @@
+//! Everything about earlier states: by which lane each kind of question goes to the engine, and which
+//! are answered once for all who ask.
+//!
+//! Those who follow what is published never wait for those who read what was, and one who waits is
+//! not told that history was rewritten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_engine::delta::Delta;
+use headwater_engine::engine::{Engine, PastError};
+use headwater_engine::history::Versions;
+use headwater_engine::id::CommitId;
+use headwater_engine::layout::SheetSpec;
+use headwater_engine::snapshot::Snapshot;
+use tokio::time::Instant;
+
+use super::current::not_ready;
+use super::error::{ApiError, Code};
+use super::lane::Lane;
+use super::shared::Shared;
+use super::source::Source;
+use crate::live::Live;
+
+/// How many of each kind read earlier commits at once; they are not to fill all cores.
+const PLACES: usize = 2;
+
+/// How long a reader waits for his turn.
+const TURN: Duration = Duration::from_secs(2);
+
+/// How long one waits for it who waits for something to be published anyway.
+const LONG_TURN: Duration = Duration::from_secs(60);
+
+/// The most bytes of a comparison that is remembered.
+const REMEMBERED: u64 = 1 << 20;
+
+/// Who asks, which says by which lane he goes and how long he waits for his turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Somebody who reads what was.
+    Reader(Source),
+    /// Somebody who asks what is new, and waits for it.
+    Poll(Source),
+    /// Somebody who follows the events.
+    Stream(Source),
+    /// The server itself, for outgoing webhooks and for all who follow.
+    Server,
+}
+
+/// The ways to earlier states.
+pub struct Past {
+    live: Arc<Live>,
+    states: Lane,
+    histories: Lane,
+    previews: Lane,
+    readers: Comparing,
+    polls: Comparing,
+    streams: Comparing,
+    server: Comparing,
+    /// Whether a commit is in the history of another one.
+    descents: Shared<Pair, bool>,
+}
+
+/// Two commits, and the one that is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pair {
+    from: CommitId,
+    to: CommitId,
+    published: CommitId,
+}
+
+/// A lane for comparisons, and those that are known.
+struct Comparing {
+    lane: Lane,
+    known: Shared<Pair, Arc<Delta>>,
+}
+
+impl Default for Comparing {
+    fn default() -> Self {
+        Self { lane: Lane::new(PLACES), known: Shared::default() }
+    }
+}
+
+impl Past {
+    /// Returns the ways to the earlier states of `live`.
+    pub fn of(live: Arc<Live>) -> Self {
+        Self {
+            live,
+            states: Lane::new(PLACES),
+            histories: Lane::new(PLACES),
+            previews: Lane::new(PLACES),
+            readers: Comparing::default(),
+            polls: Comparing::default(),
+            streams: Comparing::default(),
+            server: Comparing::default(),
+            descents: Shared::default(),
+        }
+    }
+
+    /// Returns what may be shown of the state of `commit`: at once if it is known, else in its turn.
+    pub(super) async fn at(
+        &self,
+        source: Source,
+        commit: CommitId,
+    ) -> Result<Arc<Snapshot>, ApiError> {
+        if let Some(kept) = self.live.engine().and_then(|engine| engine.kept(commit)) {
+            return Ok(kept);
+        }
+        self.run(&self.states, source, move |engine| engine.at(commit)).await
+    }
+
+    /// Returns the commit that goes by `name`.
+    pub(super) async fn called(&self, source: Source, name: &str) -> Result<CommitId, ApiError> {
+        // A full hash needs nothing to be looked up.
+        if let Ok(commit) = name.parse() {
+            return Ok(commit);
+        }
+        let name = name.to_owned();
+        self.run(&self.states, source, move |engine| engine.commit_called(&name)).await
+    }
+
+    /// Returns what may be shown of the state of another branch.
+    pub(super) async fn preview(
+        &self,
+        source: Source,
+        branch: &str,
+    ) -> Result<Arc<Snapshot>, ApiError> {
+        let branch = branch.to_owned();
+        self.run(&self.previews, source, move |engine| engine.preview(&branch)).await
+    }
+
+    /// Returns a part of the history of a record; see [`Engine::history`].
+    pub(super) async fn history(
+        &self,
+        source: Source,
+        now: Arc<Snapshot>,
+        spec: Arc<SheetSpec>,
+        key: String,
+        from: CommitId,
+        part: (usize, usize),
+    ) -> Result<Versions, ApiError> {
+        let read = move |engine: &Engine| engine.history(&now, (&spec, &key), from, part);
+        self.run(&self.histories, source, read).await
+    }
+
+    /// Returns what differs between two commits of the branch's history. Everybody but a reader gets
+    /// what he has to be told to go on from one to the other.
+    ///
+    /// It is found out once for all who ask the same in the same way.
+    ///
+    /// # Errors
+    /// 404 where one is not in the history, or its follower has to begin anew; 503 where it is not
+    /// answered in time, which only those are told who have an answer to wait for.
+    pub async fn difference(
+        &self,
+        asker: Asker,
+        from: CommitId,
+        to: CommitId,
+    ) -> Result<Arc<Delta>, ApiError> {
+        let published = self.engine()?.snapshot().commit();
+        let (comparing, source, patience) = match asker {
+            Asker::Reader(source) => (&self.readers, source, Some(TURN)),
+            Asker::Poll(source) => (&self.polls, source, Some(LONG_TURN)),
+            Asker::Stream(source) => (&self.streams, source, None),
+            Asker::Server => (&self.server, Source::OURS, None),
+        };
+        let (live, until) = (self.live.clone(), patience.map(|patience| Instant::now() + patience));
+        let found = comparing.lane.run(source, until, move || {
+            let engine = live.engine().ok_or_else(not_ready)?;
+            let delta = match asker {
+                Asker::Reader(_) => engine.delta(from, to),
+                Asker::Poll(_) | Asker::Stream(_) | Asker::Server => engine.caught_up(from, to),
+            };
+            delta.map(Arc::new).map_err(refused)
+        });
+        let keeps = |delta: &Arc<Delta>| delta.weight() <= REMEMBERED;
+        comparing.known.forget(|pair| pair.published != published);
+        comparing.known.get(Pair { from, to, published }, found, keeps).await
+    }
+
+    /// Says whether `commit`, which was published, has `least` in its history. It is found out once
+    /// for all who ask, and who waits `until` then waits for his turn, too.
+    pub(super) async fn contains(
+        &self,
+        source: Source,
+        commit: CommitId,
+        least: CommitId,
+        until: Instant,
+    ) -> Result<bool, ApiError> {
+        if commit == least {
+            return Ok(true);
+        }
+        let (live, until) = (self.live.clone(), until.max(Instant::now() + TURN));
+        let found = self.polls.lane.run(source, Some(until), move || {
+            Ok(live.engine().ok_or_else(not_ready)?.descends(commit, least))
+        });
+        self.descents.forget(|pair| pair.published != commit);
+        let question = Pair { from: least, to: commit, published: commit };
+        // A commit that is not there yet may come with the next push, and then is not in this one.
+        self.descents.get(question, found, |_| true).await
+    }
+
+    fn engine(&self) -> Result<&Engine, ApiError> {
+        self.live.engine().ok_or_else(not_ready)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        source: Source,
+        read: impl FnOnce(&Engine) -> Result<T, PastError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let live = self.live.clone();
+        let work = move || read(live.engine().ok_or_else(not_ready)?).map_err(refused);
+        lane.run(source, Some(Instant::now() + TURN), work).await
+    }
+}
+
+/// Returns the answer where there is no state of a commit.
+fn refused(error: PastError) -> ApiError {
+    match &error {
+        PastError::Unknown { .. } => ApiError::explained(Code::UnknownCommit, error.to_string()),
+        PastError::Remote { source: None, .. } => Code::FetchFailed.into(),
+        PastError::Remote { .. } => ApiError::caused_by(Code::FetchFailed, &error),
+        _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),
+        _ => ApiError::caused_by(Code::Internal, &error),
+    }
+}

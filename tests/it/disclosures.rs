@@ -1,0 +1,260 @@
+//! What is private now is not told by any way to an earlier state.
+
+use headwater_testkit::{Fault, GitHttp, Upstream};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::{TestServer, people, person};
+
+const SECRET: &str = "hunter2";
+
+/// Returns a remote whose files are all records, and what one of them says is not for everybody.
+fn leaky(definitions: &str) -> Upstream {
+    let mut upstream = Upstream::new();
+    let mut commit = upstream.commit("first");
+    if !definitions.is_empty() {
+        commit = commit.put("headwater.toml", definitions);
+    }
+    let secret = format!("name = \"{SECRET}\"\n");
+    commit.put("people/ada.toml", "name = \"Ada\"\n").put("staff/bob.toml", secret).push();
+    upstream
+}
+
+/// Asks by every way, and looks whether any answer tells of the secret or of its sheet.
+fn tells_nothing(server: &TestServer, at: &str) {
+    let of_sheet = |sheet: &str| {
+        [
+            format!("/api/{sheet}?at={at}"),
+            format!("/api/{sheet}/bob?at={at}"),
+            format!("/api/_history/{sheet}/bob?at={at}"),
+            format!("/api/_changes?since={at}&sheet={sheet}"),
+        ]
+    };
+    let all = [
+        format!("/api/_search?q={SECRET}&at={at}"),
+        format!("/api/_sheets?at={at}"),
+        format!("/api/_problems?at={at}"),
+        format!("/api/_diff?from={at}"),
+        format!("/api/_changes?since={at}"),
+        format!("/openapi.json?at={at}"),
+    ];
+    let all = all.into_iter().chain(of_sheet("staff")).chain(of_sheet("crew"));
+    for path in all {
+        let answer = server.get(&path);
+        let text = String::from_utf8(answer.body.clone()).unwrap();
+        for word in [SECRET, "staff", "bob"] {
+            // What was asked for is told again where it is not there.
+            let told = text.contains(word) && !(answer.status == 422 && path.contains(word));
+            assert!(!told, "{path}: {} {text}", answer.status);
+        }
+    }
+    let ada = server.get(&format!("/api/people/ada?at={at}"));
+    assert_eq!((ada.status, &ada.json()["name"]), (200, &json!("Ada")));
+}
+
+#[test]
+fn a_sheet_that_was_made_private_renamed_removed_or_only_inferred_tells_nothing() {
+    let both = "[sheets.people]\n[sheets.staff]\n";
+    for (then, now) in [
+        ("", "[sheets.people]\n"),
+        (both, "[sheets.people]\n"),
+        (both, "[sheets.people]\n[sheets.staff]\npublic = false\n"),
+        (both, "[sheets.people]\n[sheets.crew]\nroot = \"staff\"\npublic = false\n"),
+    ] {
+        let mut upstream = leaky(then);
+        let first = upstream.head().unwrap();
+        let mut server = TestServer::start(&upstream.url());
+        // In memory and, behind the restart, only in the repository.
+        assert_eq!(server.get(&format!("/api/staff/bob?at={first}")).status, 200);
+        upstream.commit("private").put("headwater.toml", now).push();
+        server.reload().outcome("rebuilt");
+        tells_nothing(&server, &first);
+        server.restart();
+        tells_nothing(&server, &first);
+    }
+}
+
+#[test]
+fn a_branch_cannot_say_itself_that_what_is_private_is_public() {
+    let private = "[sheets.people]\n[sheets.staff]\npublic = false\n";
+    let mut upstream = leaky(private);
+    let (published, head) = (upstream.branch().to_owned(), upstream.head().unwrap());
+    upstream.set_branch("draft/open");
+    upstream.reset_to(&head);
+    let open = "[sheets.people]\n[sheets.staff]\n";
+    let draft = upstream.commit("open").put("headwater.toml", open).push();
+    upstream.set_branch(&published);
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_PREVIEWS", "draft/*")]);
+    tells_nothing(&server, "refs%2Fheads%2Fdraft%2Fopen");
+    let named = server.get("/api/people?limit=1&at=refs/heads/draft/open");
+    assert_eq!((named.status, named.commit()), (200, &*draft));
+    for path in ["/api/people?at=", "/api/_diff?from=", "/api/_history/people/ada?at="] {
+        let answer = server.get(&format!("{path}{draft}"));
+        answer.problem(404, "unknown_commit");
+    }
+}
+
+#[test]
+fn what_was_purged_or_is_newer_than_a_pin_is_unknown_however_often_it_was_asked_for() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let text = person("ada", SECRET, 37);
+    let leak = upstream.commit("leak").put("people/ada.toml", text).push();
+    let server = TestServer::start(&upstream.url());
+    let next = server.get("/api/people?limit=1").json()["next"].as_str().unwrap().to_owned();
+    let paths = [
+        format!("/api/people/ada?at={leak}"),
+        format!("/api/people/ada?at={}", &leak[..8]),
+        format!("/api/_diff?from={leak}"),
+        format!("/api/_diff?from={first}&to={leak}"),
+        format!("/api/_history/people/ada?cursor={leak}.0"),
+        format!("/api/people?limit=1&at={leak}&cursor={next}"),
+    ];
+    let asked = |status: u16| {
+        for path in &paths {
+            assert_eq!(server.get(path).status, status, "{path}");
+        }
+    };
+    asked(200);
+    let body = json!({ "commit": first }).to_string();
+    let pin = server.request(Method::POST, "/api/_internal/pin").body(body);
+    let pin = pin.bearer_auth(crate::harness::OPERATOR_SECRET);
+    assert_eq!(server.send(pin).status, 200);
+    let gone = |path: &String| {
+        let answer = server.get(path);
+        let is_list = path.contains("&cursor=");
+        let (status, code) =
+            if is_list { (410, "cursor_expired") } else { (404, "unknown_commit") };
+        answer.problem(status, code);
+    };
+    paths.iter().for_each(gone);
+    let unpin = server.request(Method::POST, "/api/_internal/unpin");
+    assert_eq!(server.send(unpin.bearer_auth(crate::harness::OPERATOR_SECRET)).status, 200);
+    asked(200);
+
+    upstream.reset_to(&first);
+    upstream.commit("fixed").put("people/grace.toml", person("grace", "Grace", 1)).push();
+    let id = server.reload().problem(409, "diverged")["heldId"].as_str().unwrap().to_owned();
+    assert_eq!(server.apply(&id).status, 200);
+    paths.iter().for_each(gone);
+    let changes = server.get(&format!("/api/_changes?since={leak}")).json();
+    assert_eq!((&changes["resync"], &changes["items"]), (&json!(true), &json!([])));
+}
+
+#[test]
+fn a_record_that_is_hidden_now_was_never_there_and_has_no_history_by_any_cursor() {
+    let mut upstream = Upstream::new();
+    let rules = |text: &'static str| ("headwater.toml", text);
+    let (path, text) = rules("[sheets.people]\n");
+    let first = upstream.commit("first").put(path, text).put("people/z.toml", "n = 1\n");
+    let first = first.put("people/bob.toml", format!("gone = \"{SECRET}\"\n")).push();
+    let (path, text) = rules("[sheets.people]\nhidden = \"gone\"\n");
+    let second = upstream.commit("hide").put(path, text).push();
+    let server = TestServer::start(&upstream.url());
+    let list = server.get(&format!("/api/people?at={first}")).json();
+    assert_eq!((&list["total"], &list["items"][0]["key"]), (&json!(1), &json!("z")));
+    for path in [
+        format!("/api/people/bob?at={first}"),
+        format!("/api/_history/people/bob?at={first}"),
+        format!("/api/_history/people/bob?at={first}&cursor={second}.0"),
+        format!("/api/_history/people/bob?cursor={first}.0"),
+    ] {
+        server.get(&path).problem(404, "not_found");
+    }
+    let diff = server.get(&format!("/api/_diff?from={first}&to={second}")).json();
+    assert_eq!(diff["total"], 0);
+}
+
+#[test]
+fn a_filter_does_not_tell_what_a_record_said_that_is_hidden_since() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let server = TestServer::start(&upstream.url());
+    let text = format!("deletedAt = true\n{}", person("ada", "Ada Lovelace", 36));
+    upstream.commit("hide").put("people/ada.toml", text).push();
+    server.reload().outcome("applied");
+    let told = |filter: &str| -> Value {
+        let path = format!("/api/_changes?since={first}&sheet=people{filter}");
+        server.get(&path).json()["items"].clone()
+    };
+    let left = json!([{"sheet": "people", "key": "ada", "change": "leave", "value": null}]);
+    for filter in ["", "&age=36", "&age=99"] {
+        assert_eq!(told(filter), left, "{filter}");
+    }
+    let walked = server.get(&format!("/api/people?limit=5&at={first}")).json();
+    assert_eq!(walked["total"], 1);
+}
+
+#[test]
+fn a_file_beside_a_record_is_not_shown_where_a_sheet_claims_it_now() {
+    let mut upstream = people();
+    let first = upstream.commit("file").put("people/ada/note.toml", "pin = 1234\n").push();
+    let notes =
+        "[gitsheet]\nroot = \"people/ada\"\npath = \"${{ id }}\"\n[headwater]\npublic = false\n";
+    let server = TestServer::start(&upstream.url());
+    let file = format!("/api/_attachments/people/ada/note.toml?at={first}");
+    assert_eq!(server.get(&file).status, 200);
+    upstream.commit("notes").put(".gitsheets/notes.toml", notes).push();
+    server.reload().outcome("rebuilt");
+    server.get(&file).problem(404, "not_found");
+    // Nor has it a history as if it were a record of the other sheet.
+    server.get("/api/_history/people/ada/note").problem(404, "not_found");
+}
+
+#[test]
+fn a_cursor_of_a_history_that_no_number_holds_is_none() {
+    let upstream = people();
+    let head = upstream.head().unwrap();
+    let server = TestServer::start(&upstream.url());
+    for skip in ["18446744073709551615", "18446744073709551616", "2147483648", "-1"] {
+        let path = format!("/api/_history/people/ada?cursor={head}.{skip}");
+        server.get(&path).problem(422, "invalid_query");
+    }
+    let far = server.get(&format!("/api/_history/people/ada?cursor={head}.2147483000"));
+    assert_eq!((far.status, &far.json()["items"]), (200, &json!([])));
+}
+
+#[test]
+fn many_names_of_branches_cost_the_remote_one_question() {
+    let mut upstream = people();
+    let (published, head) = (upstream.branch().to_owned(), upstream.head().unwrap());
+    upstream.set_branch("draft/a");
+    upstream.reset_to(&head);
+    upstream.commit("draft").put("people/new.toml", person("new", "New", 1)).push();
+    upstream.set_branch(&published);
+    let git = GitHttp::serve(upstream.parent());
+    let server = TestServer::with(&git.url("upstream.git"), &[("HEADWATER_PREVIEWS", "draft/*")]);
+    assert_eq!(server.get("/api/people/new?at=refs/heads/draft/a").status, 200);
+    let before = git.requests();
+    for n in 0..60 {
+        let path = format!("/api/people/new?at=refs/heads/draft/n{n}");
+        server.get(&path).problem(404, "unknown_commit");
+        assert_eq!(server.get("/api/people/new?at=refs/heads/draft/a").status, 200);
+    }
+    // What the remote said is believed for five seconds, and a machine may be slow.
+    assert!(git.requests() - before < 30, "{} requests", git.requests() - before);
+}
+
+#[test]
+fn a_remote_that_hangs_holds_nobody_but_those_who_want_a_preview() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let second = upstream.commit("age").put("people/ada.toml", person("ada", "Ada", 37)).push();
+    let git = GitHttp::serve(upstream.parent());
+    let server = TestServer::with(&git.url("upstream.git"), &[("HEADWATER_PREVIEWS", "draft/*")]);
+    git.fail(Fault::Hang);
+    let preview = server.request(Method::GET, "/api/people?at=refs/heads/draft/a").send();
+    let preview = server.runtime().spawn(preview);
+    git.wait_until_hanging(1);
+    for path in [
+        format!("/api/people/ada?at={first}"),
+        format!("/api/_diff?from={first}&to={second}"),
+        format!("/api/_history/people/ada?at={second}"),
+        format!("/api/_changes?since={first}"),
+    ] {
+        assert_eq!(server.get(&path).status, 200, "{path}");
+    }
+    git.recover();
+    let answer = server.runtime().block_on(preview).unwrap().unwrap();
+    assert_eq!(answer.status(), 404);
+}
