@@ -2,22 +2,26 @@
 //! is fetched, only whether to ask the remote and which commit to wait for. Beside it, how forges
 //! sign webhooks, and the memory of those that are done.
 
+mod azure;
 mod delivery;
 mod forge;
+mod form;
 mod prefer;
 mod relevance;
 mod signature;
 
 use std::borrow::Cow;
 
+use headwater_engine::decode::words;
 use headwater_engine::id::CommitId;
 use serde::Deserialize;
 
 pub use delivery::{Deliveries, Delivery};
 pub use forge::{Forge, Push};
+pub use form::Payload;
 pub use prefer::{wait_seconds, wants_minimal};
 pub use relevance::{Ignored, Relevance, relevance};
-pub use signature::{Check, Checked, Signature, signatures};
+pub use signature::{Check, Checked, Covered, Signature, signatures};
 
 /// The headers of a webhook.
 pub trait HookHeaders {
@@ -50,7 +54,7 @@ pub enum Hint {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHook {
     /// The content type is not one that is read.
-    #[error("the content type must be application/json")]
+    #[error("the content type must be application/json, and must be named")]
     ContentType,
     /// The body is not the JSON it must be.
     #[error("{0}")]
@@ -71,13 +75,17 @@ pub fn sender(headers: &dyn HookHeaders) -> Option<Forge> {
 /// When the content type or the body is not what it must be. An event that is not a push is never
 /// an error, whatever its body.
 pub fn read(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
-    let Some(forge) = sender(headers) else { return ours(headers, body) };
+    let Some(forge) = sender(headers) else { return unnamed(headers, body) };
     match forge.event(headers) {
         forge::Event::Ping => Ok(Hint::Ping),
         forge::Event::Other => Ok(Hint::Unknown),
         forge::Event::Push => {
             let json = forge_json(headers, body)?;
             forge.pushes(&json).map(Hint::Pushes).map_err(BadHook::Body)
+        }
+        forge::Event::System => {
+            let pushes = forge::system_pushes(&forge_json(headers, body)?);
+            Ok(pushes.map_err(BadHook::Body)?.map_or(Hint::Unknown, Hint::Pushes))
         }
     }
 }
@@ -89,7 +97,8 @@ struct OurBody {
     commit_hash: Option<String>,
 }
 
-fn ours(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
+/// Reads a webhook whose headers name no forge: our own body, or that of Azure DevOps.
+fn unnamed(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
     if body.is_empty() {
         return Ok(Hint::Ours { branch: None, commit: None });
     }
@@ -100,8 +109,11 @@ fn ours(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(BadHook::Body("the body must be a JSON object".to_owned()));
     }
+    if let Some(hint) = azure::read(body) {
+        return Ok(hint);
+    }
     let body: OurBody =
-        serde_json::from_slice(body).map_err(|error| BadHook::Body(error.to_string()))?;
+        serde_json::from_slice(body).map_err(|error| BadHook::Body(words::of_json(&error)))?;
     let commit =
         body.commit_hash.map(|hash| hash.parse().map_err(|_| BadHook::Hash)).transpose()?;
     Ok(Hint::Ours { branch: body.branch, commit })
@@ -112,11 +124,10 @@ fn forge_json<'a>(headers: &dyn HookHeaders, body: &'a [u8]) -> Result<Cow<'a, [
     match media_type(headers) {
         Some(Media::Json) => Ok(Cow::Borrowed(body)),
         Some(Media::Form) => {
-            let field = body.split(|byte| *byte == b'&').find_map(|f| f.strip_prefix(b"payload="));
-            let field = field.ok_or_else(|| BadHook::Body("the form has no `payload`".into()))?;
-            let spaced: Vec<u8> =
-                field.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-            Ok(Cow::Owned(percent_encoding::percent_decode(&spaced).collect()))
+            let mut payload = Payload::default();
+            let value = payload.read(body);
+            let missing = || BadHook::Body("the form has no `payload`".to_owned());
+            payload.is_there().then_some(Cow::Owned(value)).ok_or_else(missing)
         }
         None => Err(BadHook::ContentType),
     }
@@ -131,7 +142,8 @@ enum Media {
 fn media_type(headers: &dyn HookHeaders) -> Option<Media> {
     let essence = headers.header("content-type")?.split(';').next()?.trim().to_ascii_lowercase();
     match essence.as_str() {
-        "application/json" => Some(Media::Json),
+        // Some senders of JSON can only name plain text.
+        "application/json" | "text/plain" => Some(Media::Json),
         "application/x-www-form-urlencoded" => Some(Media::Form),
         other => other.ends_with("+json").then_some(Media::Json),
     }
@@ -178,7 +190,7 @@ mod tests {
 
     #[test]
     fn another_content_type_comes_before_a_bad_body() {
-        assert_eq!(hint(&[("content-type", "text/plain")], "{"), Err(BadHook::ContentType));
+        assert_eq!(hint(&[("content-type", "text/html")], "{"), Err(BadHook::ContentType));
         assert_eq!(hint(&[], "{}"), Err(BadHook::ContentType));
     }
 
@@ -205,6 +217,44 @@ mod tests {
         let body = "payload=%7B%22ref%22%3A+%22refs%2Fheads%2Fmain%22%7D";
         let Ok(Hint::Pushes(pushes)) = hint(&headers, body) else { panic!() };
         assert_eq!(pushes[0].reference, "refs/heads/main");
+    }
+
+    #[test]
+    fn json_may_be_called_plain_text() {
+        let ours = hint(&[("content-type", "text/plain; charset=utf-8")], r#"{"branch":"main"}"#);
+        assert_eq!(ours, Ok(Hint::Ours { branch: Some("main".into()), commit: None }));
+        let headers = [("x-github-event", "push"), ("content-type", "text/plain")];
+        let pushed = hint(&headers, r#"{"ref":"refs/heads/main"}"#);
+        assert!(matches!(pushed, Ok(Hint::Pushes(_))), "{pushed:?}");
+    }
+
+    #[test]
+    fn a_system_hook_of_gitlab_is_a_push_or_is_ignored() {
+        let headers = [("x-gitlab-event", "System Hook"), ("content-type", "application/json")];
+        let system = |body: &str| hint(&headers, body);
+        for body in [
+            r#"{"event_name":"project_create","path_with_namespace":"o/n"}"#,
+            r#"{"event_name":"user_add_to_team","project_name":"n"}"#,
+            r#"{"object_kind":"merge_request","project":{"path_with_namespace":"o/n"}}"#,
+            "{}",
+        ] {
+            assert_eq!(system(body), Ok(Hint::Unknown), "{body}");
+        }
+        let push = format!(
+            r#"{{"event_name":"push","object_kind":"push","ref":"refs/heads/main",
+            "after":"{HASH}","project":{{"path_with_namespace":"o/n"}}}}"#
+        );
+        let update = format!(
+            r#"{{"event_name":"repository_update","project":{{"path_with_namespace":"o/n"}},
+            "changes":[{{"before":"x","after":"{HASH}","ref":"refs/heads/main"}}]}}"#
+        );
+        for body in [push, update] {
+            let Ok(Hint::Pushes(pushes)) = system(&body) else { panic!("{body}") };
+            assert_eq!(pushes[0].reference, "refs/heads/main");
+            assert_eq!(pushes[0].after, HASH.parse().ok());
+            assert_eq!(pushes[0].repository.as_deref(), Some("o/n"));
+        }
+        assert!(matches!(system(r#"{"event_name":"push"}"#), Err(BadHook::Body(_))));
     }
 
     #[test]

@@ -1,5 +1,7 @@
-//! The push events of GitHub, Gitea and Forgejo, GitLab, Bitbucket Cloud and Bitbucket Server.
+//! The push events of GitHub, Gitea and Forgejo, Gogs, GitLab, Gitee, Bitbucket Cloud and Bitbucket
+//! Server.
 
+use headwater_engine::decode::words;
 use headwater_engine::id::CommitId;
 use serde::Deserialize;
 
@@ -10,10 +12,14 @@ use super::HookHeaders;
 pub enum Forge {
     /// Gitea and Forgejo, which send the headers of GitHub too and so are looked for first.
     Gitea,
+    /// Gogs, which sends the headers of GitHub too, and whose own Gitea sends.
+    Gogs,
     /// GitHub.
     GitHub,
     /// GitLab.
     GitLab,
+    /// Gitee.
+    Gitee,
     /// Bitbucket, in the cloud or on a server.
     Bitbucket,
 }
@@ -22,6 +28,8 @@ pub enum Forge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     Push,
+    /// The body says of what.
+    System,
     Ping,
     Other,
 }
@@ -39,14 +47,17 @@ pub struct Push {
 
 impl Forge {
     /// Every forge, in the order in which their headers are looked for.
-    pub const ALL: [Self; 4] = [Self::Gitea, Self::GitHub, Self::GitLab, Self::Bitbucket];
+    pub const ALL: [Self; 6] =
+        [Self::Gitea, Self::Gogs, Self::GitHub, Self::GitLab, Self::Gitee, Self::Bitbucket];
 
     /// Returns the stable name that the metrics show.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gitea => "gitea",
+            Self::Gogs => "gogs",
             Self::GitHub => "github",
             Self::GitLab => "gitlab",
+            Self::Gitee => "gitee",
             Self::Bitbucket => "bitbucket",
         }
     }
@@ -55,8 +66,10 @@ impl Forge {
     pub fn event_header(self) -> &'static str {
         match self {
             Self::Gitea => "x-gitea-event",
+            Self::Gogs => "x-gogs-event",
             Self::GitHub => "x-github-event",
             Self::GitLab => "x-gitlab-event",
+            Self::Gitee => "x-gitee-event",
             Self::Bitbucket => "x-event-key",
         }
     }
@@ -65,6 +78,9 @@ impl Forge {
     pub(super) fn delivery_headers(self) -> &'static [&'static str] {
         match self {
             Self::Gitea => &["x-gitea-delivery"],
+            Self::Gogs => &["x-gogs-delivery"],
+            // It gives its deliveries no id.
+            Self::Gitee => &[],
             Self::GitHub => &["x-github-delivery"],
             Self::GitLab => &["webhook-id", "idempotency-key", "x-gitlab-event-uuid"],
             Self::Bitbucket => &["x-request-uuid", "x-request-id"],
@@ -74,18 +90,25 @@ impl Forge {
     pub(super) fn event(self, headers: &dyn HookHeaders) -> Event {
         let name = headers.header(self.event_header()).unwrap_or_default();
         match (self, name) {
-            (Self::Gitea | Self::GitHub, "push") => Event::Push,
+            (Self::Gitea | Self::Gogs | Self::GitHub, "push") => Event::Push,
             // Both also tell of deleted branches by a push, so `delete` is not needed.
             (Self::GitHub, "ping") => Event::Ping,
-            (Self::GitLab, "Push Hook" | "Tag Push Hook" | "System Hook") => Event::Push,
+            (Self::GitLab, "System Hook") => Event::System,
+            (Self::GitLab | Self::Gitee, "Push Hook" | "Tag Push Hook") => Event::Push,
             (Self::Bitbucket, "repo:push" | "repo:refs_changed") => Event::Push,
             (Self::Bitbucket, "diagnostics:ping") => Event::Ping,
             _ => Event::Other,
         }
     }
 
+    /// Says whether it signs the JSON, even where it sends the JSON in a form.
+    pub(super) fn signs_payload(self) -> bool {
+        matches!(self, Self::Gitea | Self::Gogs)
+    }
+
+    /// Reads the pushes that the body of a push event tells of.
     pub(super) fn pushes(self, json: &[u8]) -> Result<Vec<Push>, String> {
-        let told = |error: serde_json::Error| error.to_string();
+        let told = |error: serde_json::Error| words::of_json(&error);
         match self {
             Self::Bitbucket => {
                 serde_json::from_slice::<Bitbucket>(json).map(Bitbucket::pushes).map_err(told)
@@ -95,7 +118,48 @@ impl Forge {
     }
 }
 
-/// The form that GitHub, Gitea and GitLab share.
+/// Reads the pushes that a system hook of GitLab tells of; `None` where it tells of something else.
+pub(super) fn system_pushes(json: &[u8]) -> Result<Option<Vec<Push>>, String> {
+    let told = |error: serde_json::Error| words::of_json(&error);
+    let hook: SystemHook = serde_json::from_slice(json).map_err(told)?;
+    match hook.event_name.as_deref() {
+        Some("push" | "tag_push") => Forge::GitLab.pushes(json).map(Some),
+        Some("repository_update") => Ok(Some(hook.pushes())),
+        _ => Ok(None),
+    }
+}
+
+/// What a system hook of GitLab says of itself, and of the references that a push moved.
+#[derive(Deserialize)]
+struct SystemHook {
+    event_name: Option<String>,
+    /// The references that a push moved; other events have something else of that name.
+    #[serde(default)]
+    changes: serde_json::Value,
+    project: Option<Project>,
+}
+
+#[derive(Deserialize)]
+struct SystemChange {
+    #[serde(rename = "ref")]
+    reference: String,
+    after: Option<String>,
+}
+
+impl SystemHook {
+    fn pushes(self) -> Vec<Push> {
+        let repository = self.project.and_then(|project| project.path_with_namespace);
+        let changes: Vec<SystemChange> = serde_json::from_value(self.changes).unwrap_or_default();
+        let push = |change: SystemChange| Push {
+            reference: change.reference,
+            after: change.after.as_deref().and_then(commit),
+            repository: repository.clone(),
+        };
+        changes.into_iter().map(push).collect()
+    }
+}
+
+/// The form that GitHub, Gitea, Gogs, GitLab and Gitee share.
 #[derive(Deserialize)]
 struct Plain {
     #[serde(rename = "ref")]
@@ -217,7 +281,7 @@ impl BitbucketRepository {
 }
 
 /// Reads a full hash; forty zeros, which stand for a deleted reference, are none.
-fn commit(hash: &str) -> Option<CommitId> {
+pub(super) fn commit(hash: &str) -> Option<CommitId> {
     hash.parse().ok().filter(|id: &CommitId| !id.is_zero())
 }
 

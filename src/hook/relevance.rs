@@ -9,6 +9,9 @@ use super::Push;
 pub enum Relevance {
     /// Ask the remote, and expect this commit if one is named.
     Reload(Option<CommitId>),
+    /// Ask the remote whether it has this commit. The push is of a repository of another name: the
+    /// remote was renamed if it has the commit, and the webhook is set up in a wrong place if not.
+    Renamed(CommitId),
     /// Nothing.
     Ignore(Ignored),
 }
@@ -42,28 +45,33 @@ impl Ignored {
 }
 
 /// Decides about the pushes of one webhook. `branch` is the branch that is served and `remote` the
-/// address it comes from, where they are known; what is not known is not compared.
+/// address it comes from, where they are known; what is not known is not compared. A push that is
+/// ours by its name comes before one that may be.
 pub fn relevance(pushes: &[Push], branch: Option<&str>, remote: Option<&str>) -> Relevance {
-    let mut ignored = Ignored::UnknownEvent;
+    let mut found = Relevance::Ignore(Ignored::UnknownEvent);
     for push in pushes {
-        match irrelevance(push, branch, remote) {
-            None => return Relevance::Reload(push.after),
-            Some(reason) => ignored = reason,
+        match relevance_of(push, branch, remote) {
+            ours @ Relevance::Reload(_) => return ours,
+            renamed @ Relevance::Renamed(_) => found = renamed,
+            Relevance::Ignore(_) if matches!(found, Relevance::Renamed(_)) => {}
+            ignored @ Relevance::Ignore(_) => found = ignored,
         }
     }
-    Relevance::Ignore(ignored)
+    found
 }
 
-fn irrelevance(push: &Push, branch: Option<&str>, remote: Option<&str>) -> Option<Ignored> {
-    if let (Some(name), Some(remote)) = (&push.repository, remote)
-        && !names(remote, name)
-    {
-        return Some(Ignored::OtherRepository);
+fn relevance_of(push: &Push, branch: Option<&str>, remote: Option<&str>) -> Relevance {
+    let is_named = |name: &String| remote.is_none_or(|remote| names(remote, name));
+    let is_ours = push.repository.as_ref().is_none_or(is_named);
+    let pushed = push.reference.strip_prefix("refs/heads/");
+    let is_branch = |pushed| branch.is_none_or(|branch| branch == pushed);
+    match (is_ours, pushed, push.after) {
+        (true, Some(pushed), after) if is_branch(pushed) => Relevance::Reload(after),
+        (true, Some(_), _) => Relevance::Ignore(Ignored::OtherBranch),
+        (true, None, _) => Relevance::Ignore(Ignored::Tag),
+        (false, Some(pushed), Some(after)) if is_branch(pushed) => Relevance::Renamed(after),
+        (false, ..) => Relevance::Ignore(Ignored::OtherRepository),
     }
-    let Some(pushed) = push.reference.strip_prefix("refs/heads/") else {
-        return Some(Ignored::Tag);
-    };
-    (branch.is_some_and(|branch| branch != pushed)).then_some(Ignored::OtherBranch)
 }
 
 /// Says whether `remote` may be the repository `name`: whether its path ends with that name. Hosts
@@ -106,6 +114,31 @@ mod tests {
                 Relevance::Ignore(Ignored::OtherRepository),
             ),
             (vec![], Relevance::Ignore(Ignored::UnknownEvent)),
+        ];
+        for (pushes, expected) in cases {
+            assert_eq!(relevance(&pushes, Some("main"), REMOTE), expected, "{pushes:?}");
+        }
+    }
+
+    #[test]
+    fn the_commit_tells_whether_a_repository_of_another_name_was_renamed() {
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        let commit: CommitId = hash.parse().unwrap();
+        let with = |reference: &str, repository: &str| Push {
+            after: Some(commit),
+            ..push(reference, repository)
+        };
+        let renamed = with("refs/heads/main", "new/name");
+        let ours = push("refs/heads/main", "owner/data");
+        let tag = with("refs/tags/v1", "new/name");
+        let side = with("refs/heads/side", "new/name");
+        let cases = [
+            (vec![renamed.clone()], Relevance::Renamed(commit)),
+            (vec![renamed.clone(), tag.clone()], Relevance::Renamed(commit)),
+            (vec![tag.clone(), renamed.clone()], Relevance::Renamed(commit)),
+            (vec![renamed, ours], Relevance::Reload(None)),
+            (vec![tag], Relevance::Ignore(Ignored::OtherRepository)),
+            (vec![side], Relevance::Ignore(Ignored::OtherRepository)),
         ];
         for (pushes, expected) in cases {
             assert_eq!(relevance(&pushes, Some("main"), REMOTE), expected, "{pushes:?}");

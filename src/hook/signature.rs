@@ -1,19 +1,20 @@
 //! The signatures that forges put on a delivery. They cover the raw body and are checked while it
 //! arrives, before anything of it is read.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 
-use super::HookHeaders;
+use super::{HookHeaders, Media, Payload, media_type, sender};
 use crate::config::Secret;
 use crate::mac::Mac;
 
 /// How far the time that a sender signed may be from ours.
 const TOLERANCE: Duration = Duration::from_secs(300);
 
-/// The headers of Gitea and Forgejo, with nothing but hexadecimal digits.
-const BARE: [&str; 2] = ["x-gitea-signature", "x-forgejo-signature"];
+/// The headers of Gitea, Forgejo and Gogs, with nothing but hexadecimal digits.
+const BARE: [&str; 3] = ["x-gitea-signature", "x-forgejo-signature", "x-gogs-signature"];
 
 /// The headers of GitHub (and Gitea) and of Bitbucket, with the algorithm in front.
 const HUB: [&str; 2] = ["x-hub-signature-256", "x-hub-signature"];
@@ -34,6 +35,34 @@ struct Standard {
     timestamp: Vec<u8>,
 }
 
+/// What a signature covers.
+#[derive(Debug)]
+pub enum Covered {
+    /// The body as it arrives.
+    Body,
+    /// The JSON inside a form.
+    Payload(Payload),
+}
+
+impl Covered {
+    /// Says what the signatures of this webhook cover.
+    pub fn of(headers: &dyn HookHeaders) -> Self {
+        let is_inside = sender(headers).is_some_and(|forge| forge.signs_payload());
+        match media_type(headers) {
+            Some(Media::Form) if is_inside => Self::Payload(Payload::default()),
+            _ => Self::Body,
+        }
+    }
+
+    /// Returns what a piece of the body adds to what is covered.
+    pub fn read<'p>(&mut self, piece: &'p [u8]) -> Cow<'p, [u8]> {
+        match self {
+            Self::Body => Cow::Borrowed(piece),
+            Self::Payload(payload) => Cow::Owned(payload.read(piece)),
+        }
+    }
+}
+
 /// A signature that is checked against several secrets while the body arrives.
 pub struct Check {
     macs: Vec<Mac>,
@@ -52,7 +81,7 @@ pub enum Checked {
     Wrong,
 }
 
-/// Lists the signatures that are shown: of GitHub and Bitbucket, of Gitea and Forgejo, and of
+/// Lists the signatures that are shown: of GitHub and Bitbucket, of Gitea, Forgejo and Gogs, and of
 /// Standard Webhooks, which GitLab uses.
 ///
 /// The SHA-1 signature that GitHub and Gitea still send beside the other one is passed over.
@@ -190,8 +219,8 @@ mod tests {
     }
 
     #[test]
-    fn gitea_and_forgejo_put_nothing_in_front() {
-        for name in ["x-gitea-signature", "x-forgejo-signature"] {
+    fn gitea_forgejo_and_gogs_put_nothing_in_front() {
+        for name in BARE {
             assert_eq!(check(&[(name, GITHUB)], "Hello, World!"), [Checked::Valid(1)], "{name}");
             let prefixed = format!("sha256={GITHUB}");
             assert_eq!(check(&[(name, &prefixed)], "Hello, World!"), [Checked::Wrong], "{name}");

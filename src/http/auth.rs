@@ -1,19 +1,22 @@
 //! Who may call the internal routes. The one module that looks at credentials: keys in headers,
 //! and the signatures of forges over the body.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::http::{HeaderMap, header};
+use data_encoding::BASE64;
 
 use super::error::{ApiError, Code};
 use crate::config::{Secret, Secrets};
-use crate::hook::{self, Check, Checked};
+use crate::hook::{self, Check, Checked, Covered};
 
 /// The headers that carry a key as it is.
-const KEY_HEADERS: [&str; 3] = ["x-headwater-key", "x-cfp-webhook-key", "x-gitlab-token"];
+const KEY_HEADERS: [&str; 4] =
+    ["x-headwater-key", "x-cfp-webhook-key", "x-gitlab-token", "x-gitee-token"];
 
-/// How many signatures a caller may show. Forgejo shows three; each costs a pass over the body for
+/// How many signatures a caller may show. Forgejo shows four; each costs a pass over the body for
 /// every secret, before anything is known of the caller.
 const SIGNATURES: usize = 4;
 
@@ -64,6 +67,8 @@ pub(super) struct Claim {
     /// What the keys that were shown matched.
     keys: Vec<Match>,
     signatures: Vec<Check>,
+    /// What the signatures are over.
+    covered: Covered,
     /// Which the secrets are that the signatures are checked against, in their order.
     signers: Vec<Match>,
 }
@@ -94,9 +99,9 @@ impl Keys {
     /// 401 without a credential, with a wrong one or with too many signatures, with one text for all
     /// causes; 503 with a credential when no secret is set.
     pub(super) fn claim(&self, headers: &HeaderMap) -> Result<Claim, ApiError> {
-        let (keys, signatures) = (keys(headers), hook::signatures(headers));
+        let (mut keys, signatures) = (keys(headers), hook::signatures(headers));
         if keys.is_empty() && signatures.is_empty() {
-            return Err(Code::Unauthorized.into());
+            keys.push(Cow::Owned(password(headers).ok_or(Code::Unauthorized)?));
         }
         if self.secrets().next().is_none() {
             return Err(Code::ReloadNotConfigured.into());
@@ -105,7 +110,7 @@ impl Keys {
             return Err(Code::Unauthorized.into());
         }
         // Every credential is compared before any is judged: the time does not tell which was wrong.
-        let keys: Vec<_> = keys.into_iter().map(|key| self.matching(key)).collect();
+        let keys: Vec<_> = keys.iter().map(|key| self.matching(key)).collect();
         let keys: Option<Vec<Match>> = keys.into_iter().collect();
         let now = SystemTime::now();
         let check = |signature: hook::Signature| {
@@ -114,6 +119,7 @@ impl Keys {
         Ok(Claim {
             keys: keys.ok_or(Code::Unauthorized)?,
             signatures: signatures.into_iter().map(check).collect(),
+            covered: Covered::of(headers),
             signers: self.secrets().map(|(matched, _)| matched).collect(),
         })
     }
@@ -144,7 +150,8 @@ impl Claim {
 
     /// Takes the next piece of the body.
     pub(super) fn update(&mut self, piece: &[u8]) {
-        self.signatures.iter_mut().for_each(|check| check.update(piece));
+        let covered = self.covered.read(piece);
+        self.signatures.iter_mut().for_each(|check| check.update(&covered));
     }
 
     /// Returns what the caller may do, now that the whole body is there.
@@ -152,7 +159,7 @@ impl Claim {
     /// # Errors
     /// 401 when a signature is wrong.
     pub(super) fn prove(self) -> Result<Proof, ApiError> {
-        let Self { keys, signatures, signers } = self;
+        let Self { keys, signatures, signers, covered: _ } = self;
         let checked: Vec<_> = signatures.into_iter().map(Check::finish).collect();
         if checked.contains(&Checked::Stale) {
             tracing::warn!("a signed webhook is minutes old: a replay, or a clock is wrong");
@@ -174,11 +181,21 @@ pub(super) fn shows_credential(headers: &HeaderMap) -> bool {
 }
 
 /// Lists the keys that are shown. An `Authorization` of another scheme belongs to somebody else.
-fn keys(headers: &HeaderMap) -> Vec<&[u8]> {
+fn keys(headers: &HeaderMap) -> Vec<Cow<'_, [u8]>> {
     let keys = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name));
     let tokens = headers.get_all(header::AUTHORIZATION).iter();
     let tokens = tokens.filter_map(|value| bearer(value.as_bytes()));
-    keys.map(|value| value.as_bytes()).chain(tokens).collect()
+    keys.map(|value| value.as_bytes()).chain(tokens).map(Cow::Borrowed).collect()
+}
+
+/// Returns the password of basic authentication, whoever the user is. It is a key only where no
+/// other credential is shown: otherwise it may be for a proxy in front.
+fn password(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let (scheme, account) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(6)?;
+    let account = scheme.eq_ignore_ascii_case(b"basic ").then_some(account.trim_ascii())?;
+    let account = BASE64.decode(account).ok()?;
+    let colon = account.iter().position(|byte| *byte == b':')?;
+    Some(account[colon + 1..].to_vec())
 }
 
 /// Returns the one bearer token that is shown.
@@ -241,7 +258,50 @@ mod tests {
         assert_eq!(outcome(&keys, &[("authorization", &bearer)]), Ok(Role::Reload));
         assert_eq!(outcome(&keys, &[("x-cfp-webhook-key", RELOAD)]), Ok(Role::Reload));
         assert_eq!(outcome(&keys, &[("x-gitlab-token", RELOAD)]), Ok(Role::Reload));
+        assert_eq!(outcome(&keys, &[("x-gitee-token", RELOAD)]), Ok(Role::Reload));
         assert_eq!(outcome(&keys, &[("x-headwater-key", OPERATOR)]), Ok(Role::Operator));
+    }
+
+    #[test]
+    fn the_password_of_basic_authentication_is_a_key_where_no_other_is_shown() {
+        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
+        let basic =
+            |account: &str| format!("Basic {}", data_encoding::BASE64.encode(account.as_bytes()));
+        for (account, expected) in [
+            (format!("any:{RELOAD}"), Ok(Role::Reload)),
+            (format!(":{RELOAD}"), Ok(Role::Reload)),
+            (format!("{RELOAD}:"), Err(Code::Unauthorized)),
+            (format!("a:b:{RELOAD}"), Err(Code::Unauthorized)),
+            (RELOAD.to_owned(), Err(Code::Unauthorized)),
+        ] {
+            assert_eq!(outcome(&keys, &[("authorization", &basic(&account))]), expected);
+        }
+        let right = basic(&format!("any:{RELOAD}"));
+        let wrong_too = [("authorization", &*right), ("x-headwater-key", "wrong-wrong-wrong")];
+        assert_eq!(outcome(&keys, &wrong_too), Err(Code::Unauthorized));
+    }
+
+    #[test]
+    fn gitea_and_gogs_sign_the_json_inside_a_form_and_github_the_form() {
+        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
+        let (form, inside) = (&b"payload=%7B%22a%22%3A1%7D"[..], &b"{\"a\":1}"[..]);
+        let content = ("content-type", "application/x-www-form-urlencoded");
+        for (event, name, signed) in [
+            ("x-gitea-event", "x-gitea-signature", inside),
+            ("x-gogs-event", "x-gogs-signature", inside),
+            ("x-gitea-event", "x-hub-signature-256", inside),
+            ("x-github-event", "x-hub-signature-256", form),
+        ] {
+            let other = if signed == form { inside } else { form };
+            let outcome = |signed: &[u8]| {
+                let full = signature(RELOAD, signed);
+                let bare = full.trim_start_matches("sha256=");
+                let shown = if name.contains("hub") { &*full } else { bare };
+                with_body(&keys, &[content, (event, "push"), (name, shown)], form)
+            };
+            assert_eq!(outcome(signed), Ok(Role::Reload), "{name}");
+            assert_eq!(outcome(other), Err(Code::Unauthorized), "{name}");
+        }
     }
 
     #[test]

@@ -91,14 +91,25 @@ async fn receive(
     drop(body);
     match decide(&app, hint)? {
         Step::Ignore(reason) => Ok(ignored(&app, reason)),
-        Step::Reload(commit) => match already(&app, kind, commit) {
+        Step::Reload { commit, named } => match already(&app, kind, commit, named) {
             Some(answer) => {
                 delivery.into_iter().for_each(|delivery| app.deliveries.remember(delivery));
                 Ok(answer)
             }
-            None => run(app, Call { kind, commit, delivery }, deadline).await,
+            None => run(app, Call { kind, commit, named, delivery }, deadline).await,
         },
     }
+}
+
+/// By what name the sender knows the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    /// By that of the remote, or by none.
+    AsRemote,
+    /// By another one: the commit tells whether it is the same repository.
+    Otherwise,
+    /// It does not say: the remote is asked whatever the commit, which tells of no later push.
+    Unsaid,
 }
 
 /// A call that is not answered at once.
@@ -106,6 +117,7 @@ struct Call {
     kind: RequestKind,
     /// The commit to wait for.
     commit: Option<CommitId>,
+    named: Named,
     delivery: Option<Delivery>,
 }
 
@@ -113,7 +125,10 @@ struct Call {
 enum Step {
     Ignore(Ignored),
     /// Ask the remote, and wait for this commit if one is named.
-    Reload(Option<CommitId>),
+    Reload {
+        commit: Option<CommitId>,
+        named: Named,
+    },
 }
 
 fn decide(app: &App, hint: Hint) -> Result<Step, ApiError> {
@@ -127,14 +142,21 @@ fn decide(app: &App, hint: Hint) -> Result<Step, ApiError> {
         Hint::Unknown => Ok(Step::Ignore(Ignored::UnknownEvent)),
         Hint::Pushes(pushes) => Ok(match hook::relevance(&pushes, branch, remote) {
             Relevance::Ignore(reason) => Step::Ignore(reason),
-            Relevance::Reload(commit) => Step::Reload(commit),
+            Relevance::Reload(commit) => {
+                let is_said = pushes.iter().any(|push| push.repository.is_some());
+                let named = if is_said { Named::AsRemote } else { Named::Unsaid };
+                Step::Reload { commit, named }
+            }
+            Relevance::Renamed(commit) => {
+                Step::Reload { commit: Some(commit), named: Named::Otherwise }
+            }
         }),
         Hint::Ours { branch: named, commit } => match (named, branch) {
             (Some(named), Some(branch)) if short(&named) != branch => {
                 let detail = format!("the branch {branch} is served here");
                 Err(ApiError::explained(Code::BranchMismatch, detail).member("ok", false))
             }
-            _ => Ok(Step::Reload(commit)),
+            _ => Ok(Step::Reload { commit, named: Named::AsRemote }),
         },
     }
 }
@@ -147,9 +169,14 @@ fn short(branch: &str) -> &str {
 /// Answers a call that names the published commit, or one that we pushed and after which nobody was
 /// seen to push. Any other commit has to be asked for at the remote: even an ancestor of the
 /// published one may mean that the branch was rewound.
-fn already(app: &App, kind: RequestKind, commit: Option<CommitId>) -> Option<Response> {
+fn already(
+    app: &App,
+    kind: RequestKind,
+    commit: Option<CommitId>,
+    named: Named,
+) -> Option<Response> {
     let snapshot = app.live.snapshot()?;
-    let commit = commit.filter(|_| kind == RequestKind::Reload)?;
+    let commit = commit.filter(|_| kind == RequestKind::Reload && named != Named::Unsaid)?;
     let tip = || app.live.engine().and_then(|engine| engine.status().push.tip);
     if commit != snapshot.commit() && Some(commit) != tip() {
         return None;
@@ -182,7 +209,7 @@ fn ignored(app: &App, reason: Ignored) -> Response {
 /// Asks for the reload and waits for its verdict until the deadline; the rest goes on without the
 /// caller.
 async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiError> {
-    let Call { kind, commit, delivery } = call;
+    let Call { kind, commit, named, delivery } = call;
     // Nobody waits for a first load: it may take longer than any caller's patience.
     let deadline = if app.live.engine().is_some() { deadline } else { Instant::now() };
     let Ticket { id, verdict } = app.live.submit_for(kind, Trigger::Webhook, commit);
@@ -199,7 +226,17 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
         }
     });
     match tokio::time::timeout_at(deadline.into(), pursuit).await {
-        Ok(Ok(Some(verdict))) => answer(&verdict),
+        Ok(Ok(Some(verdict))) => match (named, verdict.missing) {
+            (Named::AsRemote | Named::Unsaid, _) => answer(&verdict),
+            (Named::Otherwise, Some(_)) => Ok(ignored(&app, Ignored::OtherRepository)),
+            (Named::Otherwise, None) => {
+                tracing::warn!(
+                    "a webhook names another repository than the remote, which has its commit: \
+                     where it was renamed, give the remote its new address"
+                );
+                answer(&verdict)
+            }
+        },
         Ok(Ok(None)) => Err(not_ready()),
         Ok(Err(panic)) => Err(ApiError::caused_by(Code::Internal, &panic)),
         // The reload alone does not tell whether a commit arrived.

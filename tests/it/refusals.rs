@@ -16,7 +16,7 @@ fn no_credential_and_any_wrong_one_get_one_answer() {
         post().bearer_auth(""),
         post().header("x-cfp-webhook-key", "wrong"),
         post().header("x-headwater-key", "wrong"),
-        post().basic_auth("user", Some(RELOAD_SECRET)),
+        post().basic_auth(RELOAD_SECRET, Some("wrong-wrong-wrong-wrong")),
         post().body("{").bearer_auth("wrong"),
     ];
     let mut bodies = requests.map(|request| {
@@ -65,7 +65,7 @@ fn a_body_that_cannot_be_read_is_refused() {
         let refused = server.send(request).problem(422, "invalid_body");
         assert_eq!(refused["ok"], false);
     }
-    let request = server.call(RELOAD).header("content-type", "text/plain").body("{}");
+    let request = server.call(RELOAD).header("content-type", "text/html").body("{}");
     server.send(request).problem(415, "unsupported_media_type");
     server.send(server.call(RELOAD).body("{}")).problem(415, "unsupported_media_type");
 }

@@ -103,6 +103,28 @@ fn a_form_is_signed_as_it_is_sent() {
 }
 
 #[test]
+fn gitea_forgejo_and_gogs_sign_the_json_inside_a_form() {
+    let mut upstream = people();
+    let server = TestServer::start(&upstream.url());
+    let senders = [
+        ("x-gitea-event", "x-gitea-signature"),
+        ("x-gitea-event", "x-forgejo-signature"),
+        ("x-gogs-event", "x-gogs-signature"),
+    ];
+    for (n, (event, name)) in (1..).zip(senders) {
+        let (commit, json) = push(&mut upstream, n);
+        let form = "application/x-www-form-urlencoded";
+        let encoded: String = json.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let send = |signature: String| {
+            let call = webhook(&server, form, &format!("payload={encoded}"));
+            server.send(call.header(event, "push").header(name, signature))
+        };
+        send(hex(&format!("payload={encoded}"))).problem(401, "unauthorized");
+        assert_eq!(send(hex(&json)).outcome("applied")["newCommit"], *commit, "{name}");
+    }
+}
+
+#[test]
 fn a_forged_webhook_is_refused_like_any_other_and_before_it_is_read() {
     let mut upstream = people();
     let server = TestServer::start(&upstream.url());
