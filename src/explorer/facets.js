@@ -1,54 +1,86 @@
-// The counts of the values of some fields, under the filters that are set. A value is a filter.
+// The counts of the values of the fields with an index, under the filters that are set. A value is a
+// filter, and several values of a field are one.
 
 import { read } from "./api.js";
 import { h } from "./dom.js";
 import { isDate, isUuid, number } from "./format.js";
 
-/** How many values a field may have to be counted, and how many fields are. */
+/** How many fields are counted, and how many values of one are shown. */
+const FIELDS = 8;
 const VALUES = 12;
-const FIELDS = 5;
 
-/** How many fields are looked at; each that has no index is read in every record. */
-const PROBED = 30;
-const PROBED_LARGE = 8;
-const LARGE = 20_000;
-
-/** Returns the fields whose values repeat, so that counting them says something. */
-export async function countable(sheet, fields, signal) {
-  const { body } = await read([sheet], { limit: 1 }, signal);
-  const probed = fields.filter((field) => !/(^id|Id|Key|_id)$/.test(field)).slice(0, body.total > LARGE ? PROBED_LARGE : PROBED);
-  if (probed.length === 0 || body.total < 3) return [];
-  const counted = (await read([sheet], { limit: 1, facets: probed.join(",") }, signal)).body.facets;
-  const repeats = ([, values]) => {
-    const sum = values.reduce((all, { count }) => all + count, 0);
-    const isKind = values.every(({ value }) => typeof value === "string" ? value.length < 40 && !isDate(value) && !isUuid(value) : typeof value !== "object");
-    return values.length > 1 && values.length <= VALUES && sum > values.length && isKind;
-  };
-  return Object.entries(counted).filter(repeats).slice(0, FIELDS).map(([field]) => field);
+/** Returns the fields that are counted: those with an index, but for keys of other records. */
+export function countable(indexed) {
+  return indexed.filter((field) => !/(^id|Id|Key|_id)$/.test(field)).slice(0, FIELDS);
 }
 
-/** Lists the values with their counts; `onchoose` sets or takes away a filter. */
+/** Counts the values of `fields` under the filters of `params`; those of a field itself are left out,
+ * so that another value of it can be chosen. Returns `{ field: { values, more } }`. */
+export async function count(sheet, params, fields, signal) {
+  const chosen = fields.filter((field) => chosenOf([...params], field).length > 0);
+  const others = fields.filter((field) => !chosen.includes(field));
+  const asked = [others, ...chosen.map((field) => [field])].filter((group) => group.length > 0);
+  const counted = await Promise.all(asked.map(async (group) => {
+    const without = [...params].filter(([name]) => !group.some((field) => name === field || name === `${field}[in]`));
+    const query = new URLSearchParams([...without, ["limit", "1"], ["facets", group.join(",")]]);
+    const { facets = {}, more = {} } = (await read([sheet], query, signal)).body;
+    return group.map((field) => [field, { values: facets[field] ?? [], more: more[field] ?? 0 }]);
+  }));
+  return Object.fromEntries(counted.flat().sort(([one], [other]) => fields.indexOf(one) - fields.indexOf(other)));
+}
+
+/** Returns the values of a field that the filters let through. */
+export function chosenOf(filters, field) {
+  return filters.flatMap(([name, value]) => (name === field ? [value] : name === `${field}[in]` ? value.split(",") : []));
+}
+
+/** Returns the filter for these values of a field; `null` where there is none. A value with a comma
+ * stands alone, for commas separate several. */
+function filterOf(field, values) {
+  if (values.length === 0) return null;
+  return values.length === 1 ? [field, values[0]] : [`${field}[in]`, values.join(",")];
+}
+
+/** Lists the values with their counts; `onchoose` takes the filters of a field and what is in their
+ * place. */
 export function facets(counted, filters, isOpen, onchoose) {
-  const entries = Object.entries(counted);
+  const entries = Object.entries(counted).filter(([field, { values }]) => says(values) || chosenOf(filters, field).length > 0);
   if (entries.length === 0) return null;
   return h("details", { class: "facet-box", open: isOpen }, h("summary", {}, "Facets"),
-    entries.map(([field, values]) => facet(field, values, filters, onchoose)));
+    entries.map(([field, facet]) => shownFacet(field, facet, filters, onchoose)));
 }
 
-function facet(field, values, filters, onchoose) {
-  const shown = withChosen(field, values, filters);
-  return h("fieldset", { class: "facet" }, h("legend", {}, field), shown.map(({ value, count }) => {
-    const text = String(value);
-    const isSet = filters.some(([name, chosen]) => name === field && chosen === text);
-    const id = `facet-${encodeURIComponent(field)}-${encodeURIComponent(text)}`;
-    return h("div", {},
-      h("input", { type: "checkbox", id, checked: isSet, onchange: () => onchoose([field, text], isSet) }),
-      h("label", { for: id }, h("span", {}, text), h("span", { class: "count" }, number(count))));
-  }));
+/** Whether counting these values says something: they repeat, and can be read. */
+function says(values) {
+  const sum = values.reduce((all, { count }) => all + count, 0);
+  const isShort = ({ value }) => (typeof value === "string" ? value.length < 40 && !isDate(value) && !isUuid(value) : typeof value !== "object");
+  return values.length > 1 && sum > values.length && values.every(isShort);
 }
 
-/** A value that is chosen is listed even where nothing has it any more. */
-function withChosen(field, values, filters) {
-  const missing = filters.filter(([name, chosen]) => name === field && !values.some(({ value }) => String(value) === chosen));
-  return [...values, ...missing.map(([, value]) => ({ value, count: 0 }))];
+function shownFacet(field, { values, more }, filters, onchoose) {
+  const chosen = chosenOf(filters, field);
+  const listed = withChosen(values, chosen);
+  const hidden = listed.length - VALUES + more;
+  return h("fieldset", { class: "facet" }, h("legend", {}, field),
+    listed.slice(0, VALUES).map(({ value, count }) => {
+      const text = String(value);
+      const isSet = chosen.includes(text);
+      const id = `facet-${encodeURIComponent(field)}-${encodeURIComponent(text)}`;
+      const choose = () => {
+        const next = isSet ? chosen.filter((other) => other !== text) : [...chosen, text];
+        const isAlone = !isSet && next.some((other) => other.includes(","));
+        onchoose([field, `${field}[in]`], filterOf(field, isAlone ? [text] : next));
+      };
+      return h("div", {},
+        h("input", { type: "checkbox", id, checked: isSet, onchange: choose }),
+        h("label", { for: id }, h("span", {}, text), h("span", { class: "count" }, number(count))));
+    }),
+    hidden > 0 && h("p", { class: "soft" }, `and ${number(hidden)} more`));
+}
+
+/** Puts what is chosen in front, where nothing has it any more too. */
+function withChosen(values, chosen) {
+  const isChosen = ({ value }) => chosen.includes(String(value));
+  const missing = chosen.filter((text) => !values.some(({ value }) => String(value) === text));
+  return [...values.filter(isChosen), ...missing.map((value) => ({ value, count: 0 })), ...values.filter((entry) => !isChosen(entry))];
 }

@@ -2,7 +2,7 @@
 
 import { read, sentence } from "./api.js";
 import { announce, h, keepingFocus, put } from "./dom.js";
-import { countable, facets } from "./facets.js";
+import { count, countable, facets } from "./facets.js";
 import { chips, filterForm } from "./filters.js";
 import { corrections, plural, short } from "./format.js";
 import { live } from "./live.js";
@@ -41,7 +41,7 @@ class SheetPage {
   #pause = 0;
   /** The cursors of the pages before this one. */
   #trail = [];
-  #countable = [];
+  #counted = {};
   #fresh = new Set();
   #result = null;
 
@@ -64,6 +64,11 @@ class SheetPage {
     return live.sheets.find(({ name }) => name === this.name)?.fields ?? [];
   }
 
+  /** The fields that are counted. */
+  get #countable() {
+    return countable(live.sheets.find(({ name }) => name === this.name)?.indexed ?? []);
+  }
+
   parts() {
     const form = filterForm(this.#fields, (filter, value) => this.#go({}, [[filter, value]]));
     return [
@@ -78,7 +83,6 @@ class SheetPage {
   }
 
   async begin() {
-    this.#countable = await countable(this.name, this.#fields, this.#asked.signal).catch(() => []);
     await this.#read();
   }
 
@@ -113,10 +117,11 @@ class SheetPage {
     params.set("limit", PAGE);
     // Columns are chosen among all fields, so all are read.
     params.delete("fields");
-    if (this.#countable.length > 0) params.set("facets", this.#countable.join(","));
     try {
       this.#result = await read([this.name], params, this.#asked.signal);
       keepingFocus(() => this.#render());
+      // The rows do not wait for it.
+      this.#count(this.#asked.signal);
     } catch (error) {
       if (error.name === "AbortError") return;
       const isExpired = error.code === "cursor_expired";
@@ -136,8 +141,7 @@ class SheetPage {
     put(this.#lead, told, commit && [" at ", h("code", { title: commit }, short(commit))], ".", corrections(corrected));
     announce(told);
     this.#showChips();
-    const isOpen = this.#facets.firstChild?.open ?? window.matchMedia("(min-width: 62rem)").matches;
-    put(this.#facets, facets(body.facets ?? {}, this.#filters(), isOpen, (filter, isSet) => (isSet ? this.#go({}, [], [filter]) : this.#go({}, [filter]))));
+    this.#showFacets();
     const columns = this.params.get("fields")?.split(",") ?? columnsOf(items, this.#fields, this.#countable);
     // A choice that somebody makes right now is left alone.
     const isChoosing = this.#columns.firstChild?.open && this.#columns.contains(document.activeElement);
@@ -149,6 +153,27 @@ class SheetPage {
     put(this.#table, items.length === 0 ? h("p", { class: "soft nothing" }, "No record is like that.")
       : recordTable({ sheet: this.name, items, columns, fields: this.#fields, sort: this.params.get("sort") ?? "", fresh: this.#fresh, onsort: (sort) => this.#go({ sort }) }));
     this.#showPager();
+  }
+
+  /** Counts the values of the fields with an index, and shows the counts once they are there. */
+  async #count(signal) {
+    const params = [...this.params].filter(([name]) => !["cursor", "sort", "fields"].includes(name));
+    try {
+      this.#counted = await count(this.name, params, this.#countable, signal);
+      keepingFocus(() => this.#showFacets());
+    } catch (error) {
+      // A list without counts is a list; what is wrong with the query is told above the rows.
+      if (error.name !== "AbortError") this.#counted = {};
+    }
+  }
+
+  #showFacets() {
+    const isOpen = this.#facets.firstChild?.open ?? window.matchMedia("(min-width: 62rem)").matches;
+    const choose = (names, filter) => {
+      const removed = this.#filters().filter(([name]) => names.includes(name));
+      this.#go({}, filter ? [filter] : [], removed);
+    };
+    put(this.#facets, facets(this.#counted, this.#filters(), isOpen, choose));
   }
 
   #showChips() {

@@ -9,6 +9,13 @@ const TITLES = ["title", "name", "fullName", "full_name", "displayName", "label"
 /** From how many characters on a text is shown as a text of its own. */
 const LONG = 90;
 
+/** How deep a value is shown at once; what is deeper is opened. */
+const DEPTH = 2;
+
+/** How many elements of a list are shown at once, and in how many characters a closed value is told. */
+const ELEMENTS = 10;
+const GIST = 60;
+
 /** Returns what people call a record. */
 export function titleOf(value, key) {
   const field = TITLES.find((name) => typeof value?.[name] === "string" && value[name].trim());
@@ -17,29 +24,57 @@ export function titleOf(value, key) {
 
 export const isTitle = (field) => TITLES.includes(field);
 
-/** Shows a value as a whole; an object is a list of its fields. `fresh` are pointers to mark. */
-export function shownValue(value, fresh = new Set(), pointer = "") {
-  if (Array.isArray(value)) return listed(value, fresh, pointer);
-  if (value !== null && typeof value === "object") return fields(value, fresh, pointer);
-  return scalar(value);
+/** Shows a value as a whole; an object is a list of its fields. `fresh` are pointers to mark. What is
+ * deep inside is built when it is opened, so that a big record is a page and not a hundred. */
+export function shownValue(value, fresh = new Set(), pointer = "", depth = 0) {
+  if (value === null || typeof value !== "object") return scalar(value);
+  const isSmall = Object.keys(value).length === 0 || isFlat(value) && Array.isArray(value);
+  if (depth > DEPTH && !isSmall) return closed(gist(value), () => whole(value, fresh, pointer, 0));
+  return whole(value, fresh, pointer, depth);
 }
 
-function fields(value, fresh, pointer) {
+function whole(value, fresh, pointer, depth) {
+  return Array.isArray(value) ? listed(value, fresh, pointer, depth) : fields(value, fresh, pointer, depth);
+}
+
+/** Returns something that shows what `build` returns once it is opened. */
+function closed(told, build) {
+  const body = h("div", {});
+  const open = (event) => {
+    if (event.target.open && body.childElementCount === 0) body.append(build());
+  };
+  return h("details", { class: "inner", ontoggle: open }, h("summary", {}, told), body);
+}
+
+/** Tells a value in a few words. */
+function gist(value) {
+  if (Array.isArray(value)) return value.length === 1 ? "1 element" : `${number(value.length)} elements`;
+  const names = Object.keys(value).join(", ");
+  return names.length > GIST ? `${names.slice(0, GIST)}…` : names;
+}
+
+const isFlat = (value) => Object.values(value).every((element) => element === null || typeof element !== "object");
+
+function fields(value, fresh, pointer, depth) {
   const names = Object.keys(value).sort((one, other) => rank(one) - rank(other));
   if (names.length === 0) return h("span", { class: "soft" }, "an object without fields");
   return h("dl", { class: "value" }, names.map((name) => {
     const place = `${pointer}/${name.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-    return h("div", { class: fresh.has(place) ? "entry fresh" : "entry" }, h("dt", {}, name), h("dd", {}, shownValue(value[name], fresh, place)));
+    return h("div", { class: fresh.has(place) ? "entry fresh" : "entry" }, h("dt", {}, name), h("dd", {}, shownValue(value[name], fresh, place, depth + 1)));
   }));
 }
 
 /** Titles first, then as the record has them. */
 const rank = (name) => (isTitle(name) ? TITLES.indexOf(name) - TITLES.length : 0);
 
-function listed(value, fresh, pointer) {
+function listed(value, fresh, pointer, depth) {
   if (value.length === 0) return h("span", { class: "soft" }, "an empty list");
-  const isFlat = value.every((element) => element === null || typeof element !== "object");
-  return h("ul", { class: isFlat ? "flat" : "nested" }, value.map((element, index) => h("li", {}, shownValue(element, fresh, `${pointer}/${index}`))));
+  const shown = (from, to) => h("ul", { class: isFlat(value) ? "flat" : "nested" },
+    value.slice(from, to).map((element, index) => h("li", {}, shownValue(element, fresh, `${pointer}/${from + index}`, depth + 1))));
+  const most = isFlat(value) ? 10 * ELEMENTS : ELEMENTS;
+  if (value.length <= most) return shown(0, most);
+  const rest = value.length - most;
+  return h("div", {}, shown(0, most), closed(rest === 1 ? "1 more" : `${number(rest)} more`, () => shown(most, value.length)));
 }
 
 function scalar(value) {

@@ -131,6 +131,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "properties": { "value": {}, "count": { "type": "integer", "minimum": 1 } },
             } },
         },
+        "More": {
+            "description": "For each facet that does not name all values, how many more there are.",
+            "type": "object",
+            "additionalProperties": { "type": "integer", "minimum": 1 },
+        },
         "Corrected": {
             "description": "For each word of the query that occurs nowhere, the words that stood for it.",
             "type": "object",
@@ -177,7 +182,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             "properties": {
                 "items": { "type": "array", "items": {
                     "type": "object",
-                    "required": ["name", "root", "format", "records", "problems", "fields"],
+                    "required": ["name", "root", "format", "records", "problems", "fields", "indexed"],
                     "properties": {
                         "name": { "type": "string" },
                         "root": { "type": "string" },
@@ -185,6 +190,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "records": { "type": "integer", "minimum": 0 },
                         "problems": { "type": "integer", "minimum": 0 },
                         "fields": { "type": "array", "items": { "type": "string" } },
+                        "indexed": { "type": "array", "items": { "type": "string" } },
                     },
                 } },
                 "skipped": {

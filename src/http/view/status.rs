@@ -177,6 +177,8 @@ struct SheetView {
     records: usize,
     problems: usize,
     fields: Vec<String>,
+    /// The fields that are counted, sorted and filtered without reading records.
+    indexed: Vec<String>,
 }
 
 impl SheetsView {
@@ -190,6 +192,7 @@ impl SheetsView {
                 format: spec.format_name().to_owned(),
                 records: sheet.shown(),
                 problems: sheet.public_problems().len(),
+                indexed: sheet.spec().indexed().iter().map(ToString::to_string).collect(),
                 fields: sheet.fields().iter().map(|(field, _)| field.to_owned()).collect(),
             }
         });
