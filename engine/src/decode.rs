@@ -9,6 +9,7 @@ pub(crate) mod markdown;
 mod nesting;
 mod plain;
 pub(crate) mod toml;
+pub mod words;
 mod yaml;
 
 use crate::problem::Rule;

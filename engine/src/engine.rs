@@ -27,6 +27,7 @@ mod reload;
 mod repeats;
 mod retained;
 mod schedule;
+mod watching;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ pub use flight::{Asker, Done, Request, Verdict};
 pub use held::{Held, HeldReason};
 pub use ledger::{Entry, Ledger, Report};
 pub use marks::Mark;
+pub use open::choose_branch;
 pub use past::PastError;
 pub use pin::Pinned;
 pub use pushed::{PushFailure, PushReport, PushStatus};
@@ -68,6 +70,7 @@ use preview::Previews;
 use pushing::Pushing;
 use retained::Retained;
 use schedule::Ended;
+use watching::Watching;
 use writing::Writing;
 
 /// What to do when the branch was rewound or rewritten, or has moved on both sides.
@@ -88,7 +91,7 @@ pub enum Rewrites {
 pub struct EngineConfig {
     /// The repository. Without one, and with a remote, it is cloned.
     pub repo: PathBuf,
-    /// The remote; `None` uses the repository's own `origin`, or serves the local branch.
+    /// The remote; `None` uses the own `origin` of a bare repository, or serves the local branch.
     pub remote: Option<Arc<Remote>>,
     /// The branch; `None` chooses the obvious one.
     pub branch: Option<String>,
@@ -97,6 +100,9 @@ pub struct EngineConfig {
     /// Whether decoded records are kept in a file beside the mirror for the next start. A
     /// repository without a remote is not ours to write to, and has none.
     pub cache: bool,
+    /// Whether a local branch is watched, where there is no remote, so that its commits go live with
+    /// nobody to tell of them.
+    pub watch: bool,
     /// What a fetch may cost.
     pub fetch: FetchLimits,
     /// How much may be wrong in sheets that quarantine.
@@ -138,6 +144,7 @@ impl EngineConfig {
             branch: None,
             load: LoadOptions::default(),
             cache: true,
+            watch: false,
             fetch: FetchLimits::default(),
             limits: AdmissionLimits::default(),
             poll_interval: None,
@@ -229,6 +236,7 @@ struct Shared {
     chores: Chores,
     writing: Writing,
     pushing: Pushing,
+    watching: Watching,
     unpushed_limit: Option<u64>,
     previews: Previews,
     ledger: Arc<Ledger>,
@@ -335,6 +343,7 @@ impl Engine {
         self.shared.flight.close();
         self.shared.writing.close();
         self.shared.chores.close();
+        self.shared.watching.close();
     }
 
     fn start(shared: Shared) -> Result<Self, OpenError> {
@@ -342,6 +351,7 @@ impl Engine {
         engine.spawn("headwater-reload", Shared::serve)?;
         engine.spawn("headwater-write", Shared::write)?;
         engine.spawn("headwater-tidy", Shared::keep_house)?;
+        engine.spawn("headwater-watch", Shared::watch)?;
         engine.spawn("headwater-push", Shared::push)?;
         Ok(engine)
     }

@@ -59,6 +59,8 @@ pub enum Trigger {
     Push,
     /// A write that found the branch moved by somebody else.
     Write,
+    /// The local branch was seen to move.
+    Watch,
 }
 
 impl Trigger {
@@ -72,6 +74,7 @@ impl Trigger {
             Self::Operator => "operator",
             Self::Push => "push",
             Self::Write => "write",
+            Self::Watch => "watch",
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::digest::{LtHash, hash_part};
 use crate::id::Key;
 use crate::index::FieldIndex;
 use crate::layout::SheetSpec;
+use crate::nearest::nearest;
 use crate::packed::packed;
 use crate::pointer;
 use crate::problem::{Problem, Rule};
@@ -29,6 +30,9 @@ pub use slot::{Claim, Claimant, Content, Slot};
 
 /// From how many changed records on more than one thread is worth its start.
 const MANY: usize = 500;
+
+/// How many keys are compared with one that is not there.
+const AROUND: usize = 200;
 
 /// The state of one sheet at one commit.
 #[derive(Debug, Clone)]
@@ -152,6 +156,22 @@ impl Sheet {
         use std::ops::Bound;
         let behind = (Bound::Excluded(after), Bound::Unbounded);
         self.slots.range::<_, str>(behind).filter_map(|(_, slot)| slot.served())
+    }
+
+    /// Returns the record that somebody may mean who asks for `key`: its file, with an extension, or
+    /// a key that is nearly the same. Costs a look at some hundred records.
+    pub fn nearest(&self, key: &str) -> Option<&Arc<Record>> {
+        let of_file = || key.rsplit_once('.').and_then(|(key, _)| self.record(key));
+        of_file().or_else(|| {
+            // Who mistypes a key mostly has its beginning right.
+            let mut half = key.len() / 2;
+            while !key.is_char_boundary(half) {
+                half -= 1;
+            }
+            let around = || self.records_behind(&key[..half]).take(AROUND);
+            let name = nearest(key, around().map(|record| record.key.as_str()))?;
+            self.record(name)
+        })
     }
 
     /// Says whether the public sees `record`, which this sheet serves: the sheet is public and the

@@ -11,7 +11,7 @@ mod scope;
 mod weight;
 
 pub use batch::{Change, State, commit, repeat_of};
-pub use error::{Gate, StoreError, WriteError};
+pub use error::{Broken, Gate, StoreError, WriteError};
 pub use scope::Scope;
 pub use weight::{HEAVIEST, weight, weight_of_text};
 

@@ -7,13 +7,13 @@ use headwater_engine::budget::Budget;
 use serde::Deserialize;
 
 use super::app::App;
+use super::auth;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::json::{self, Json};
 use super::parameters::Known;
 use super::source::Source;
 use super::view::{ProblemsView, SheetsView, StatusView, lag_seconds};
-use super::auth;
 use crate::metrics::Audience;
 
 /// What there is one of has no parameters.

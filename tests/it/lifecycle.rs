@@ -211,16 +211,47 @@ fn a_work_tree_without_a_remote_is_served_and_its_owner_may_amend() {
     let settings = [("HEADWATER_REPO", path), ("HEADWATER_REMOTE", "unset")];
     let server = TestServer::with("", &settings);
     assert_eq!(server.get("/api/people/ada").json()["age"], 1);
+    // Whether the reload finds it or whoever watches the branch did so before.
     commit(2, &[]);
-    server.reload().outcome("applied");
+    assert_eq!(server.reload().status, 200);
+    assert_eq!(server.get("/api/people/ada").json()["age"], 2);
     commit(3, &["--amend"]);
-    server.reload().outcome("applied");
+    assert_eq!(server.reload().status, 200);
     assert_eq!(server.get("/api/people/ada").json()["age"], 3);
 
+    // What it was cloned from is its user's business.
     git(&work, ["remote", "add", "origin", "https://example.org/data.git"]);
-    let refused = TestServer::loading("", &settings).ready().unwrap_err();
+    let server = TestServer::with("", &settings);
+    assert_eq!(server.get("/api/people/ada").json()["age"], 3);
+    let refused = TestServer::loading("https://example.org/data.git", &[("HEADWATER_REPO", path)]);
+    let refused = refused.ready().unwrap_err();
     assert_eq!(refused.exit, Exit::Config);
-    assert!(refused.to_string().contains("git clone --bare"), "{refused}");
+    assert!(refused.to_string().contains("has a work tree"), "{refused}");
+}
+
+#[test]
+fn a_commit_to_a_local_branch_goes_live_with_nobody_to_tell_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let upstream = people();
+    let work = folder.path().join("work");
+    git(folder.path(), ["clone", "-q", &upstream.url(), "work"]);
+    let settings = [("HEADWATER_REPO", work.to_str().unwrap()), ("HEADWATER_REMOTE", "unset")];
+    let server = TestServer::with("", &settings);
+    let mut age = 1;
+    let mut moves = |how: &dyn Fn()| {
+        let before = server.get("/api/_status").commit().to_owned();
+        age += 1;
+        std::fs::write(work.join("people/ada.toml"), person("ada", "Ada", age)).unwrap();
+        git(&work, ["commit", "-q", "-a", "-m", "x"]);
+        how();
+        let waited = server.get(&format!("/api/_changes?since={before}&wait=30"));
+        assert_eq!(waited.status, 200);
+        assert_eq!(server.get("/api/people/ada").json()["age"], age);
+    };
+    moves(&|| {});
+    // The branch is in one file with others, and then in one of its own again.
+    moves(&|| drop(git(&work, ["pack-refs", "--all"])));
+    moves(&|| {});
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::{Flaw, utf8};
+use super::{Flaw, utf8, words};
 use crate::problem::Rule;
 
 /// Decodes JSON. Any value is one, not only an object.
@@ -16,8 +16,7 @@ use crate::problem::Rule;
 pub fn json(bytes: &[u8]) -> Result<Value, Flaw> {
     let text = utf8(bytes)?;
     let Unambiguous(value) = serde_json::from_str(text).map_err(|error| {
-        let whole = error.to_string();
-        let message = whole.split(" at line ").next().unwrap_or(&whole);
+        let message = words::of_json(&error);
         let deep = message.contains("recursion limit");
         let rule = if deep { Rule::TooDeep } else { Rule::Malformed };
         Flaw::new(rule, message).at_offset(text, offset(text, &error))

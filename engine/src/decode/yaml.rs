@@ -75,6 +75,7 @@ fn flaw(error: &Error) -> Flaw {
 fn plain(message: &str) -> &str {
     match message {
         said if said.starts_with("cannot deserialize null into string") => "a key is null",
+        said if said.contains("string scalar") => "a key is a list or a table, and must be a text",
         said if said.starts_with("multiple YAML documents") => "there is more than one document",
         said if said.starts_with("recursive references") => "an alias stands inside what it names",
         said => said.split(", set DuplicateKeyPolicy").next().unwrap_or(said),

@@ -7,6 +7,7 @@ use super::held::{Held, HeldReason};
 use crate::id::CommitId;
 use crate::load::LoadError;
 use crate::mirror::{self, FetchError, LockError, ObjectError, RefError};
+use crate::nearest::{did_you_mean, nearest};
 use crate::report::ReloadId;
 
 /// A reason why the engine cannot serve a repository at all.
@@ -22,21 +23,23 @@ pub enum OpenError {
         source: mirror::OpenError,
     },
     /// There is neither a repository nor a remote to clone it from.
-    #[error("{} is no repository, and no remote is given to clone it from", path.display())]
+    #[error(
+        "{} is no repository: name one with --repo, or give --remote to clone it from",
+        path.display()
+    )]
     NothingThere {
         /// The folder.
         path: PathBuf,
     },
-    /// The repository has a work tree and a remote: serving it would fight with its user.
+    /// A remote is given for a repository that has a work tree.
     #[error(
-        "{} has a work tree and a remote: serve a bare clone of it, made by \
-         `git clone --bare {remote} mirror.git`", path.display()
+        "{} has a work tree, and what is fetched cannot go into somebody's work tree: leave \
+         --remote away to serve its branch as it is, or give --repo a folder that is not there \
+         yet, into which the remote is cloned", path.display()
     )]
     NotBare {
         /// The folder.
         path: PathBuf,
-        /// The remote, without credentials.
-        remote: String,
     },
     /// The history is cut off.
     #[error(
@@ -60,13 +63,16 @@ pub enum OpenError {
     #[error("the remote cannot be used")]
     Remote(#[source] mirror::RemoteError),
     /// No branch is given, and none is the obvious one.
-    #[error("choose a branch with --branch: there are {}", branches.join(", "))]
+    #[error(
+        "HEAD names none of the branches: choose one with --branch; there are {}",
+        branches.join(", ")
+    )]
     BranchUnclear {
         /// The branches that exist.
         branches: Vec<String>,
     },
     /// The branch that was asked for does not exist.
-    #[error("there is no branch {branch}; there are {}", branches.join(", "))]
+    #[error("there is no branch {branch}{}", there_are(branch, branches))]
     BranchMissing {
         /// The branch.
         branch: String,
@@ -112,6 +118,15 @@ pub enum OpenError {
     /// The engine's thread cannot be started.
     #[error("cannot start the reload thread")]
     Thread(#[source] std::io::Error),
+}
+
+/// Says which branches there are, and which may be meant.
+fn there_are(branch: &str, branches: &[String]) -> String {
+    if branches.is_empty() {
+        return ": the repository has none yet".to_owned();
+    }
+    let meant = nearest(branch, branches.iter().map(String::as_str));
+    format!("; there are {}{}", branches.join(", "), did_you_mean(meant))
 }
 
 impl OpenError {

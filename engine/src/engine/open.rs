@@ -16,6 +16,7 @@ use super::pushed::PushStatus;
 use super::pushing::Pushing;
 use super::retained::Retained;
 use super::schedule::Intervals;
+use super::watching::Watching;
 use super::writing::Writing;
 use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
 use crate::admit::Health;
@@ -25,10 +26,12 @@ use crate::fault;
 use crate::id::CommitId;
 use crate::load::{load, load_cached};
 use crate::mirror::{
-    Expected, GitVersion, Mirror, MirrorOptions, OLDEST_GIT, Remote, RemoteHead, RemoteOptions,
-    RepositoryFacts,
+    Expected, GitVersion, Mirror, MirrorOptions, OLDEST_GIT, Objects, Remote, RemoteHead,
+    RemoteOptions, RepositoryFacts,
 };
+use crate::notice::{Notice, is_bare, notices};
 use crate::plan::RebuildReason;
+use crate::snapshot::Snapshot;
 
 impl Engine {
     /// Opens the repository, or clones it, and publishes the head of the branch.
@@ -107,9 +110,11 @@ impl Engine {
         };
         let (snapshot, opened) = loaded
             .map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })?;
+        tell_of_bare(&objects, &snapshot);
         let degraded = Health::of(&snapshot).refusable();
         let writes = config.writes.filter(|_| place.bare);
         let pushes = config.push && writes.is_some() && place.remote.is_some();
+        let watched = config.watch && place.remote.is_none();
         let status = EngineStatus {
             branch: branch.clone(),
             remote: place.remote.as_ref().map(|remote| remote.to_string()),
@@ -156,6 +161,7 @@ impl Engine {
             chores: Chores::default(),
             writing: Writing::new(writes, config.durability),
             pushing: Pushing::new(pushes),
+            watching: Watching::new(watched),
             unpushed_limit: config.unpushed_limit,
             previews: Previews::new(config.previews),
             ledger,
@@ -190,20 +196,18 @@ impl Place {
         if facts.partial {
             return Err(OpenError::PartialClone { path: repo.clone() });
         }
-        let own = match (&config.remote, &facts.remote_url) {
-            (None, Some(url)) => {
+        let remote = match (&config.remote, &facts.remote_url) {
+            (Some(_), _) if !facts.bare => return Err(OpenError::NotBare { path: repo.clone() }),
+            (Some(remote), _) => Some(remote.clone()),
+            (None, Some(url)) if facts.bare => {
                 let safe_directories = config.safe_directories.clone();
                 let options = RemoteOptions { safe_directories, ..RemoteOptions::default() };
                 let remote = Remote::new(url, options);
                 Some(Arc::new(remote.map_err(OpenError::Remote)?))
             }
-            _ => None,
+            // A work tree is its user's, whatever it was cloned from: its branch is what is served.
+            (None, _) => None,
         };
-        let remote = config.remote.clone().or(own);
-        if let (false, Some(remote)) = (facts.bare, &remote) {
-            let remote = remote.to_string();
-            return Err(OpenError::NotBare { path: repo.clone(), remote });
-        }
         let mirror = Mirror::open(repo, mirror_options(config)).map_err(opened)?;
         let branch = match (&config.branch, &remote) {
             // A branch that is asked for may come with the next fetch.
@@ -216,6 +220,9 @@ impl Place {
             (None, _) => choose_branch(&facts)?,
         };
         let rewrites = if facts.bare { Rewrites::Hold } else { Rewrites::Follow };
+        if remote.is_none() {
+            tell_of_local(&branch, &facts);
+        }
         let (bare, head_branch) = (facts.bare, facts.head_branch);
         Ok(Self { mirror, remote, branch, rewrites, bare, head_branch })
     }
@@ -274,6 +281,37 @@ fn tell_of_git() {
     }
 }
 
+/// Tells of sheets that have nothing, and of a commit without a record.
+fn tell_of_bare(objects: &Objects, snapshot: &Snapshot) {
+    if !is_bare(snapshot) {
+        return;
+    }
+    match notices(objects, snapshot) {
+        Ok(notices) => {
+            let of_sheets = |notice: &&Notice| !matches!(notice, Notice::NotAFile { .. });
+            notices.iter().filter(of_sheets).for_each(|notice| tracing::warn!("{notice}"));
+        }
+        Err(error) => tracing::warn!(error = chain(&error), "the commit cannot be looked through"),
+    }
+}
+
+/// Tells that a local branch is followed, and how its remote would be.
+fn tell_of_local(branch: &str, facts: &RepositoryFacts) {
+    tracing::info!(
+        branch,
+        "the local branch is served as it is committed; what is not committed is not served"
+    );
+    let remote = facts.remote_url.as_ref().filter(|_| !facts.bare);
+    let remote = remote.and_then(|url| Remote::new(url, RemoteOptions::default()).ok());
+    if let Some(remote) = remote {
+        let address = remote.address();
+        tracing::info!(
+            "to follow the remote instead, serve a mirror of it: \
+             headwater serve --repo mirror.git --remote {address}"
+        );
+    }
+}
+
 /// Says whether there is nothing at `path`, or an empty folder, into which a clone may go.
 fn is_absent(path: &Path) -> bool {
     match std::fs::read_dir(path) {
@@ -283,7 +321,11 @@ fn is_absent(path: &Path) -> bool {
 }
 
 /// Chooses HEAD's branch if it exists, else the only one; in an empty repository HEAD's.
-pub(crate) fn choose_branch(facts: &RepositoryFacts) -> Result<String, OpenError> {
+///
+/// # Errors
+///
+/// When there are several branches, and HEAD names none of them.
+pub fn choose_branch(facts: &RepositoryFacts) -> Result<String, OpenError> {
     match (&facts.head_branch, &facts.branches[..]) {
         (Some(head), branches) if branches.contains(head) || branches.is_empty() => {
             Ok(head.clone())

@@ -21,6 +21,9 @@ use super::transport::{Budget, Line, Overrun, Phase, watched};
 use super::{Cause, FetchError, FetchLimits, Mirror, Remote, Untrusted};
 use crate::id::CommitId;
 
+/// Where the tags are.
+pub(super) const TAGS: &str = "refs/tags/";
+
 /// The branches of a remote.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RemoteBranches {
@@ -84,6 +87,8 @@ impl Mirror {
 #[derive(Debug, Default)]
 pub(super) struct RemoteRefs {
     found: Vec<(String, CommitId)>,
+    /// The tags by their full names, each with the object that it stands for in the end.
+    pub(super) tags: Vec<(String, CommitId)>,
     head: Option<String>,
 }
 
@@ -180,6 +185,15 @@ impl Conversation<'_> {
         let mut told = RemoteRefs::default();
         for found in refs {
             use gix::protocol::handshake::Ref;
+            if let Ref::Direct { full_ref_name, object } | Ref::Peeled { full_ref_name, object, .. } =
+                &found
+                && full_ref_name.starts_with(TAGS.as_bytes())
+                && prefixes.contains(&TAGS)
+            {
+                let name = String::from_utf8(full_ref_name.to_vec());
+                told.tags.extend(name.ok().map(|name| (name, commit_id(object))));
+                continue;
+            }
             let (name, id, target) = match found {
                 Ref::Direct { full_ref_name, object } => (full_ref_name, Some(object), None),
                 Ref::Peeled { full_ref_name, tag, .. } => (full_ref_name, Some(tag), None),
@@ -348,5 +362,25 @@ fn broken(remote: &Remote, error: impl Into<Cause>) -> FetchError {
         return FetchError::ours(source);
     }
     let (remote, message) = (remote.to_string(), String::new());
-    FetchError::Unreachable { remote, message, retry_after: None, source }
+    FetchError::Unreachable { remote, message, retry_after: None, source: plainly(source) }
+}
+
+/// Returns what the system says of a line that broke, and nothing of what the libraries between call
+/// it, which nobody can act on.
+fn plainly(source: Cause) -> Cause {
+    let mut innermost: &(dyn std::error::Error + 'static) = source.as_ref();
+    let mut of_system = innermost.downcast_ref::<io::Error>();
+    while let Some(next) = innermost.source() {
+        of_system = next.downcast_ref::<io::Error>().or(of_system);
+        innermost = next;
+    }
+    match of_system {
+        Some(error) if error.raw_os_error().is_some() => {
+            io::Error::new(error.kind(), error.to_string()).into()
+        }
+        Some(error) if error.kind() == io::ErrorKind::TimedOut => "no answer in time".into(),
+        Some(_) => "the remote ended the conversation".into(),
+        None if source.source().is_none() => source,
+        None => "the remote did not answer as git does".into(),
+    }
 }

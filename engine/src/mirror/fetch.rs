@@ -2,10 +2,11 @@
 //!
 //! In order: greet, ask for the one ref, stop if nothing moved, receive the pack into quarantine,
 //! check it, move it in, move `refs/remotes/origin/<branch>`. Whatever fails on the way leaves the
-//! mirror as it was.
+//! mirror as it was. Tags of commits that the mirror has then are followed.
 
 mod error;
 mod negotiate;
+mod tags;
 
 use std::io;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -14,11 +15,12 @@ use std::time::{Duration, Instant};
 pub use self::error::{FetchError, FetchErrorKind};
 pub(crate) use self::error::{is_disk_full, is_of_our_side};
 use self::negotiate::{OneRound, haves};
-use super::conversation::Conversation;
+use super::conversation::{Conversation, TAGS};
 use super::open::is_branch_name;
 use super::quarantine::Quarantine;
 use super::transport::Budget;
 use super::{Expected, Mirror, Objects, Remote, check};
+use crate::causes::chain;
 use crate::fault;
 use crate::id::{CommitId, TreeId};
 
@@ -157,17 +159,18 @@ impl Attempt<'_> {
         let begun = Instant::now();
         let mut asked = None;
         let received = Conversation::hold(self.remote, &self.budget, |talk| {
-            let refs = talk.list(&[&head_ref])?;
+            let refs = talk.list(&[&head_ref, TAGS])?;
             fault::point("fetch.listed").map_err(FetchError::ours)?;
+            let tags = refs.tags.clone();
             let Some(tip) = refs.commit(&head_ref) else {
                 let others = talk.list(&["refs/heads/"])?;
                 let head =
                     if others.is_empty() { RemoteHead::Empty } else { RemoteHead::BranchMissing };
-                return Ok(Received { head, quarantine: None, objects: 0 });
+                return Ok(Received { head, quarantine: None, objects: 0, tags });
             };
             let head = RemoteHead::At(tip);
             if self.known == Known::Everything && known.contains(tip.as_bytes()) {
-                return Ok(Received { head, quarantine: None, objects: 0 });
+                return Ok(Received { head, quarantine: None, objects: 0, tags });
             }
             if *self.given_up() == Some(tip) {
                 return Err(FetchError::too_much_work(self.remote));
@@ -176,7 +179,7 @@ impl Attempt<'_> {
             let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
             fault::point("fetch.quarantine").map_err(FetchError::ours)?;
             let objects = self.receive(talk, &known, &quarantine, tip)?;
-            Ok(Received { head, quarantine: Some(quarantine), objects })
+            Ok(Received { head, quarantine: Some(quarantine), objects, tags })
         })
         .inspect_err(|error| {
             if error.is_too_much_work() {
@@ -195,6 +198,9 @@ impl Attempt<'_> {
         match new {
             Some(tip) => objects.set_reference(&our_ref, Expected::Any, tip)?,
             None => objects.delete_reference(&our_ref, Expected::Any)?,
+        }
+        if let Err(error) = tags::follow(&objects, &received.tags) {
+            tracing::warn!(error = chain(&error), "the tags of the remote cannot be followed");
         }
         fault::point("fetch.done").map_err(FetchError::ours)?;
         let whole = begun.elapsed();
@@ -351,6 +357,8 @@ struct Received {
     head: RemoteHead,
     quarantine: Option<Quarantine>,
     objects: u32,
+    /// The tags of the remote, each with the object that it stands for.
+    tags: Vec<(String, CommitId)>,
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Commits, their ancestry, and the names by which people call them.
 
+use std::borrow::Cow;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::time::{Duration, SystemTime};
 
+use encoding_rs::Encoding;
 use gix::bstr::ByteSlice as _;
 use gix::objs::Kind;
 
-use super::{Cause, ObjectError, Objects, Trailer};
+use super::{ObjectError, Objects, Trailer};
 use crate::id::{CommitId, TreeId};
+use crate::nearest::{did_you_mean, nearest};
 
 /// What a commit says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,21 +23,33 @@ pub struct CommitFacts {
     pub author_time: i64,
     /// When it was committed, in seconds since 1970. Zero if the commit does not say it legibly.
     pub committer_time: i64,
-    /// The first line of the message, with what is not UTF-8 replaced.
+    /// The first line of the message, in the encoding that the commit names, with what cannot be
+    /// decoded replaced.
     pub subject: String,
 }
 
 /// A text that does not name a commit of the repository.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// Nothing in the repository goes by this name, or more than one thing does.
-    #[error("{rev:?} does not name one commit")]
+    /// Nothing in the repository goes by this name.
+    #[error("there is no branch, tag or commit {rev}{}", did_you_mean(nearest.as_deref()))]
     Unknown {
         /// The text.
         rev: String,
-        /// Why.
-        #[source]
-        source: Cause,
+        /// The branch or tag that may be meant.
+        nearest: Option<String>,
+    },
+    /// The text is the beginning of several ids.
+    #[error("{rev} is the beginning of several ids: give more digits of it")]
+    Ambiguous {
+        /// The text.
+        rev: String,
+    },
+    /// The repository has no commit yet.
+    #[error("there is no commit yet, so there is no {rev}")]
+    NoCommit {
+        /// The text.
+        rev: String,
     },
     /// The name is that of a tree or a file.
     #[error("{rev:?} is a {found}, not a commit")]
@@ -68,19 +83,19 @@ impl Objects {
     pub fn trailers(&self, commit: CommitId) -> Result<Vec<Trailer>, ObjectError> {
         let mut buffer = Vec::new();
         let data = self.read(&object_id(commit), Kind::Commit, &mut buffer)?;
-        let message = data.find(b"\n\n").map_or(&b""[..], |end| &data[end + 2..]);
-        Ok(Trailer::read(&message.to_str_lossy()))
+        let Parts { headers, message } = Parts::of(data);
+        Ok(Trailer::read(&decoded(headers, message)))
     }
 
-    /// Returns who wrote a commit, as `Name <address>`, with what is not UTF-8 replaced; empty if
-    /// the commit does not say it.
+    /// Returns who wrote a commit, as `Name <address>`, with what cannot be decoded replaced; empty
+    /// if the commit does not say it.
     pub fn author(&self, commit: CommitId) -> Result<String, ObjectError> {
         let mut buffer = Vec::new();
         let data = self.read(&object_id(commit), Kind::Commit, &mut buffer)?;
-        let headers = data.find(b"\n\n").map_or(data, |end| &data[..end]);
-        let author = headers.lines().find_map(|line| line.strip_prefix(b"author "));
-        let author = author.map(|line| line.rfind_byte(b'>').map_or(line, |end| &line[..=end]));
-        Ok(author.unwrap_or_default().to_str_lossy().into_owned())
+        let Parts { headers, .. } = Parts::of(data);
+        let author = header(headers, b"author ").unwrap_or_default();
+        let author = author.rfind_byte(b'>').map_or(author, |end| &author[..=end]);
+        Ok(decoded(headers, author).into_owned())
     }
 
     /// Says whether `ancestor` is `descendant` or in its history.
@@ -206,7 +221,7 @@ impl Objects {
     /// expression such as `HEAD~3`.
     pub fn resolve(&self, rev: &str) -> Result<CommitId, ResolveError> {
         let unknown =
-            |error: gix::Error| ResolveError::Unknown { rev: rev.to_owned(), source: error.into() };
+            |_: gix::Error| ResolveError::Unknown { rev: shown(rev).to_owned(), nearest: None };
         let object = self.repo.rev_parse_single(rev).map_err(unknown)?.object().map_err(unknown)?;
         let object = object.peel_tags_to_end().map_err(unknown)?;
         if object.kind == Kind::Commit {
@@ -216,6 +231,37 @@ impl Objects {
             Err(ResolveError::NotACommit { rev: rev.to_owned(), found })
         }
     }
+
+    /// Says why nothing is called `rev`, and what may be meant. Costs a look at every reference.
+    pub fn why_unknown(&self, rev: &str) -> ResolveError {
+        let rev = shown(rev).to_owned();
+        let named = self.references_under("refs/").unwrap_or_default();
+        if named.is_empty() {
+            return ResolveError::NoCommit { rev };
+        }
+        let is_prefix = (4..40).contains(&rev.len()) && rev.bytes().all(|b| b.is_ascii_hexdigit());
+        if is_prefix && self.is_beginning(&rev) {
+            return ResolveError::Ambiguous { rev };
+        }
+        let short = |name: &str| {
+            let of = |folder| name.strip_prefix(folder).map(str::to_owned);
+            of("refs/heads/").or_else(|| of("refs/tags/"))
+        };
+        let names: Vec<String> = named.iter().filter_map(|(name, _)| short(name)).collect();
+        let nearest = nearest(&rev, names.iter().map(String::as_str)).map(str::to_owned);
+        ResolveError::Unknown { rev, nearest }
+    }
+
+    /// Says whether an id begins with these digits.
+    fn is_beginning(&self, digits: &str) -> bool {
+        let Ok(prefix) = gix::hash::Prefix::from_hex(digits) else { return false };
+        self.repo.objects.lookup_prefix(prefix, None).is_ok_and(|found| found.is_some())
+    }
+}
+
+/// Returns the name of a branch as people type it.
+fn shown(rev: &str) -> &str {
+    rev.strip_prefix("refs/heads/").unwrap_or(rev)
 }
 
 /// Which of two histories a commit belongs to.
@@ -257,19 +303,46 @@ impl<'a> Graph<'a> {
     }
 }
 
+/// A commit's headers and its message.
+struct Parts<'d> {
+    headers: &'d [u8],
+    message: &'d [u8],
+}
+
+impl<'d> Parts<'d> {
+    fn of(data: &'d [u8]) -> Self {
+        match data.find(b"\n\n") {
+            Some(end) => Self { headers: &data[..end + 1], message: &data[end + 2..] },
+            None => Self { headers: data, message: b"" },
+        }
+    }
+}
+
+/// Returns what stands behind `name` in the first header of that name.
+fn header<'d>(headers: &'d [u8], name: &[u8]) -> Option<&'d [u8]> {
+    headers.lines().find_map(|line| line.strip_prefix(name))
+}
+
+/// Decodes a text of a commit: from the encoding that its headers name, or from UTF-8 where they
+/// name none, or one that nobody knows.
+fn decoded<'t>(headers: &[u8], text: &'t [u8]) -> Cow<'t, str> {
+    let named = header(headers, b"encoding ").and_then(Encoding::for_label_no_replacement);
+    match named {
+        Some(encoding) => encoding.decode_without_bom_handling(text).0,
+        None => text.to_str_lossy(),
+    }
+}
+
 /// Reads a commit as git does: only the tree and the parents have to be right.
 fn parse_commit(data: &[u8]) -> Option<CommitFacts> {
-    let (head, message) = match data.find(b"\n\n") {
-        Some(end) => (&data[..end + 1], &data[end + 2..]),
-        None => (data, &b""[..]),
-    };
-    let mut lines = head.lines();
+    let Parts { headers, message } = Parts::of(data);
+    let mut lines = headers.lines();
     let mut facts = CommitFacts {
         tree: hash_after(lines.next()?, b"tree ")?,
         parents: Vec::new(),
         author_time: 0,
         committer_time: 0,
-        subject: message.lines().next().unwrap_or_default().to_str_lossy().into_owned(),
+        subject: decoded(headers, message.lines().next().unwrap_or_default()).into_owned(),
     };
     let mut in_parents = true;
     for line in lines {
@@ -366,6 +439,34 @@ mod tests {
     }
 
     #[test]
+    fn a_commit_is_read_in_the_encoding_that_it_names() {
+        let repository = TestRepository::bare();
+        repository.commit_files("main", &[("a", "1")]);
+        let tree = repository.tree_of("main");
+        for (encoding, name, expected) in [
+            ("ISO-8859-1", &b"J\xf6rg"[..], "J\u{f6}rg"),
+            ("windows-1251", &b"\xc8\xe2\xe0\xed"[..], "\u{418}\u{432}\u{430}\u{43d}"),
+            ("Shift_JIS", &b"\x93\xfa"[..], "\u{65e5}"),
+            ("utf-8", "J\u{f6}rg".as_bytes(), "J\u{f6}rg"),
+            ("nobody-knows", "J\u{f6}rg".as_bytes(), "J\u{f6}rg"),
+            ("nobody-knows", &b"J\xf6rg"[..], "J\u{fffd}rg"),
+        ] {
+            let mut text = format!("tree {tree}\n").into_bytes();
+            for header in ["author ", "committer "] {
+                text.extend([header.as_bytes(), name, b" <a@b> 1700000000 +0000\n"].concat());
+            }
+            text.extend(format!("encoding {encoding}\n\n").into_bytes());
+            text.extend([name, b"\n\nCo-Author: ", name, b"\n"].concat());
+            let commit = CommitId::from_bytes(repository.write_raw("commit", &text));
+            let objects = repository.objects();
+            assert_eq!(objects.commit(commit).unwrap().subject, expected, "{encoding}");
+            assert_eq!(objects.author(commit).unwrap(), format!("{expected} <a@b>"));
+            let trailers = objects.trailers(commit).unwrap();
+            assert_eq!(trailers[0].value(), expected, "{encoding}");
+        }
+    }
+
+    #[test]
     fn what_is_not_a_commit_is_refused() {
         let repository = TestRepository::bare();
         let garbage = repository.write_raw("commit", b"tree nonsense\n");
@@ -446,6 +547,12 @@ mod tests {
         for name in ["nothing", "0000000", "", "main~5", "..", "main^{tree}", ":a"] {
             assert!(objects.resolve(name).is_err(), "{name}");
         }
+        let told = |name: &str| objects.why_unknown(name).to_string();
+        assert_eq!(told("mian"), "there is no branch, tag or commit mian; did you mean main?");
+        assert_eq!(told("nothing"), "there is no branch, tag or commit nothing");
+        let empty = TestRepository::bare();
+        let told = empty.objects().why_unknown("HEAD").to_string();
+        assert_eq!(told, "there is no commit yet, so there is no HEAD");
     }
 
     #[test]

@@ -55,6 +55,12 @@ pub enum OpenError {
     /// Another user owns the repository.
     #[error(transparent)]
     Foreign(Foreign),
+    /// The folder is there and may not be read.
+    #[error("{}: permission denied", path.display())]
+    Denied {
+        /// The path that was given.
+        path: PathBuf,
+    },
     /// The folder is there and is no git repository.
     #[error("{} is not a git repository", path.display())]
     NotARepository {
@@ -124,6 +130,18 @@ impl Mirror {
             head_branch,
             branches,
         })
+    }
+
+    /// Returns the repository that `dir` is in: the nearest folder, `dir` itself or one above it, that
+    /// is a bare repository or a work tree.
+    pub fn around(dir: &Path) -> Option<PathBuf> {
+        let is_bare = |folder: &Path| {
+            folder.join("HEAD").is_file()
+                && folder.join("objects").is_dir()
+                && folder.join("refs").is_dir()
+        };
+        let is_one = |folder: &&Path| folder.join(".git").exists() || is_bare(folder);
+        dir.ancestors().find(is_one).map(Path::to_owned)
     }
 
     /// Opens the repository in `dir`: the folder of a bare one, or the work tree of another.
@@ -216,6 +234,7 @@ fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repositor
             Some(flaw) => Err(flaw.refused(dir)),
             None => Ok(repo),
         },
+        Err(_) if is_denied(dir) => Err(OpenError::Denied { path: path() }),
         Err(_) if !dir.exists() => Err(OpenError::NotFound { path: path() }),
         Err(error) => {
             let config = [dir.join(".git/config"), dir.join("config")]
@@ -234,6 +253,20 @@ fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repositor
             }
         }
     }
+}
+
+/// Says whether the repository, or the way to it, may not be read.
+fn is_denied(dir: &Path) -> bool {
+    let denied = |result: io::Result<()>| {
+        result.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let git = dir.join(".git");
+    denied(fs::read_dir(dir).map(drop))
+        || denied(fs::metadata(&git).map(drop))
+        || git.is_dir() && denied(fs::read_dir(&git).map(drop))
+        || [git.join("HEAD"), git.join("config"), dir.join("HEAD"), dir.join("config")]
+            .iter()
+            .any(|file| denied(fs::File::open(file).map(drop)))
 }
 
 /// Why a repository cannot be used, from its configuration.
@@ -362,6 +395,19 @@ mod tests {
         assert!(!format!("{facts:?}").contains("secret"));
         let mirror = Mirror::open(repository.path(), MirrorOptions::default()).unwrap();
         assert!(mirror.git_dir().ends_with(".git"));
+    }
+
+    #[test]
+    fn the_repository_around_a_folder_is_the_nearest_one_above_it() {
+        let repository = TestRepository::with(&[]);
+        let below = repository.path().join("a/b");
+        std::fs::create_dir_all(&below).unwrap();
+        assert_eq!(Mirror::around(&below).as_deref(), Some(repository.path()));
+        let bare = TestRepository::bare();
+        assert_eq!(Mirror::around(&bare.path().join("refs")).as_deref(), Some(bare.path()));
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("refs")).unwrap();
+        assert_ne!(Mirror::around(folder.path()).as_deref(), Some(folder.path()));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Facet {
     pub field: FieldPath,
     /// The values with their counts: the most frequent hundred, equal counts by value.
     pub values: Vec<(Scalar, usize)>,
+    /// How many more values there are.
+    pub more: usize,
 }
 
 /// Counts several fields by reading the records, each once.
@@ -102,9 +104,10 @@ fn most_frequent<T>(
     counts.retain(|(_, count)| *count > 0);
     // The sort is stable.
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let more = counts.len().saturating_sub(MAX_VALUES);
     counts.truncate(MAX_VALUES);
     let values = counts.iter().map(|(value, count)| (told(value), *count)).collect();
-    Facet { field: field.clone(), values }
+    Facet { field: field.clone(), values, more }
 }
 
 /// Counts the values of each of `fields`. A record counts once for a value that it holds twice.

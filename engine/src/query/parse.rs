@@ -5,6 +5,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use crate::nearest::{did_you_mean, nearest};
 use crate::query::cursor;
 use crate::query::filter::{Filter, Literal, Side, Test};
 use crate::query::order::{Order, SortField};
@@ -115,6 +116,13 @@ impl<'a> Given<'a> {
     }
 }
 
+/// The parameters of a list that are no fields.
+const PARAMETERS: [&str; 9] =
+    ["q", "sort", "facets", "fields", "include", "page", "perPage", "cursor", "limit"];
+
+/// For how many unknown names the one is looked for that may be meant.
+const MAX_MEANT: usize = 3;
+
 struct Parser<'a> {
     sheet: &'a Sheet,
     /// The fields that the definition of the sheet names, once they are needed.
@@ -180,7 +188,14 @@ impl Parser<'_> {
         if declared.contains(name) || spec.is_open() && self.sheet.fields().contains(name) {
             return Some(FieldPath::new(name));
         }
-        self.problem(parameter, format!("`{name}` is not a known field of {}", spec.name));
+        let mut message = format!("`{name}` is not a known field of {}", spec.name);
+        // What is told must not cost more than what was asked.
+        if self.problems.len() < MAX_MEANT {
+            let open = self.sheet.fields().iter().filter(|_| spec.is_open());
+            let known = declared.iter().map(String::as_str).chain(open.map(|(name, _)| name));
+            message.push_str(&did_you_mean(nearest(name, known.chain(PARAMETERS))));
+        }
+        self.problem(parameter, message);
         None
     }
 

@@ -259,7 +259,9 @@ fn whatever_is_not_understood_is_told() {
             "seen[near]: `near` is no operator; there are eq, ne, gt, gte, lt, lte, in and exists",
         ),
         ("seen[exists]=1", "seen[exists]: must be `true` or `false`"),
-        ("seen]=1", "seen]: `seen]` is not a known field of s"),
+        ("seen]=1", "seen]: `seen]` is not a known field of s; did you mean seen?"),
+        ("sort=-sene", "sort: `sene` is not a known field of s; did you mean seen?"),
+        ("per_page=1", "per_page: `per_page` is not a known field of s; did you mean perPage?"),
         ("=1", ": `` is not a known field of s"),
         ("sort=nope", "sort: `nope` is not a known field of s"),
         ("sort=", "sort: `` is not a known field of s"),
@@ -320,7 +322,9 @@ fn facets_name_the_most_frequent_hundred() {
     let sheet = sheet(DEFINITION, &values);
     let page = page(&sheet, "facets=a,u,t&a[gte]=0");
     let sizes: Vec<_> = page.facets.iter().map(|facet| facet.values.len()).collect();
+    let more: Vec<_> = page.facets.iter().map(|facet| facet.more).collect();
     assert_eq!(sizes, [100, 100, 3]);
+    assert_eq!(more, [50, 50, 0]);
     let counts: Vec<_> = page.facets[2].values.iter().map(|(_, count)| *count).collect();
     assert_eq!(counts, [150, 141, 9]);
 }

@@ -1,8 +1,10 @@
 //! One batch on top of a state: the commit it makes, and the state that comes of it.
 
+use std::collections::HashMap;
+
 use super::files::Files;
 use super::scope::Bounds;
-use super::{Batch, Repeat, WriteError, Written};
+use super::{Batch, Broken, Repeat, WriteError, Written};
 use crate::changes::ChangeSet;
 use crate::id::{CommitId, TreeId};
 use crate::load::layout_of;
@@ -73,8 +75,16 @@ fn make(
     options: &LoadOptions,
 ) -> Result<Change, WriteError> {
     let mut files = Files::new(stage, &state.records, state.tree, &batch.scope);
-    let written = batch.operations.iter().map(|operation| files.apply(operation));
+    let several = batch.operations.len() > 1;
+    let apply = |(index, operation)| {
+        files.apply(operation).map_err(|error| match several {
+            true => WriteError::Operation { index, source: Box::new(error) },
+            false => error,
+        })
+    };
+    let written = batch.operations.iter().enumerate().map(apply);
     let written = written.collect::<Result<Vec<_>, _>>()?;
+    let writers = files.writers(&written);
     let edits = files.into_edits();
     let tree = stage.edit(state.tree, &edits).map_err(|error| match error {
         EditError::Object(source) => WriteError::Repository(source),
@@ -107,7 +117,7 @@ fn make(
     let mut problems = new_problems(&state.records, &records);
     if !problems.is_empty() {
         problems.retain(bounds.may_tell(&records));
-        return Err(invalid(problems, &edits));
+        return Err(invalid(problems, &edits, &writers));
     }
     let next = State { commit, tree, seconds: committer.seconds, records };
     Ok(Change { next: Some(next), written })
@@ -115,7 +125,7 @@ fn make(
 
 /// Tells a change that is wrong in itself from one that other records stand in the way of;
 /// `problems` are those that the author may be told of.
-fn invalid(problems: Vec<Problem>, edits: &Edits) -> WriteError {
+fn invalid(problems: Vec<Problem>, edits: &Edits, writers: &HashMap<String, usize>) -> WriteError {
     let is_elsewhere =
         |problem: &Problem| problem.rule == Rule::DanglingRef && !edits.contains_key(&problem.path);
     if problems.is_empty() {
@@ -126,7 +136,9 @@ fn invalid(problems: Vec<Problem>, edits: &Edits) -> WriteError {
     {
         return WriteError::Referenced { path, message };
     }
-    WriteError::Invalid { problems }
+    let broken =
+        |problem: Problem| Broken { operation: writers.get(&problem.path).copied(), problem };
+    WriteError::Invalid { broken: problems.into_iter().map(broken).collect() }
 }
 
 /// Returns the trailers, with those by which the request is known again.

@@ -127,10 +127,19 @@ pub enum WriteError {
         source: EncodeError,
     },
     /// The result has problems that were not there before.
-    #[error("the change is not valid: {}", problems.first().map_or("", |first| &first.message))]
+    #[error("the change is not valid: {}", broken.first().map_or("", |first| &first.problem.message))]
     Invalid {
         /// All of them; never empty.
-        problems: Vec<Problem>,
+        broken: Vec<Broken>,
+    },
+    /// One of several operations cannot be done.
+    #[error("operation {index}")]
+    Operation {
+        /// Its place in the batch, from 0.
+        index: usize,
+        /// Why.
+        #[source]
+        source: Box<WriteError>,
     },
     /// Records that stay as they are refer to one that would be gone.
     #[error("{path} refers to a record that would be gone: {message}")]
@@ -170,6 +179,16 @@ pub enum WriteError {
     /// The change could not be made durable or published, with every other of its group.
     #[error("the change is not stored")]
     Store(#[source] Arc<StoreError>),
+}
+
+/// A problem that a batch would bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// What is wrong.
+    pub problem: Problem,
+    /// The place in the batch, from 0, of the operation that writes the file; `None` for the file of
+    /// a record that the batch leaves alone.
+    pub operation: Option<usize>,
 }
 
 /// A reason for which no write is taken.
@@ -239,7 +258,8 @@ impl WriteError {
     /// Says whether another record stands in the way, as opposed to the change being wrong in
     /// itself.
     pub fn is_conflict(&self) -> bool {
-        let clash = |problem: &Problem| matches!(problem.rule, Rule::NotUnique | Rule::KeyTaken);
+        let clash =
+            |broken: &Broken| matches!(broken.problem.rule, Rule::NotUnique | Rule::KeyTaken);
         match self {
             Self::Exists { .. }
             | Self::HoldsOthers { .. }
@@ -249,7 +269,8 @@ impl WriteError {
             Self::Tree(
                 EditError::IsAFolder { .. } | EditError::NotAFolder { .. } | EditError::Twin { .. },
             ) => true,
-            Self::Invalid { problems } => problems.iter().all(clash),
+            Self::Invalid { broken } => broken.iter().all(clash),
+            Self::Operation { source, .. } => source.is_conflict(),
             _ => false,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::scope::Bounds;
 use super::weight::weighed;
 use super::{
-    Action, Condition, Operation, Scope, WriteError, Written, attachment_version, version,
+    Action, Broken, Condition, Operation, Scope, WriteError, Written, attachment_version, version,
 };
 use crate::encode::{encode, patched, path_of};
 use crate::id::{BlobId, Key, SheetName, TreeId};
@@ -129,6 +129,16 @@ impl<'a> Files<'a> {
         }
     }
 
+    /// Returns which operation wrote each file, the last one where there are several; `written` is
+    /// what became of each.
+    pub(super) fn writers(&self, written: &[Written]) -> HashMap<String, usize> {
+        let file = |(index, one): (usize, &Written)| {
+            let file = self.records.get(&(one.sheet.clone(), one.key.clone()))?.as_ref()?;
+            Some((file.path.clone(), index))
+        };
+        written.iter().enumerate().filter_map(file).collect()
+    }
+
     /// Stores a record, in the place of `old` if there is one.
     fn put(
         &mut self,
@@ -218,7 +228,10 @@ impl<'a> Files<'a> {
             || WriteError::NotOfSheet { sheet: spec.name.clone(), path: path.to_owned() };
         match claim.ok_or_else(not_of_sheet)? {
             claim if claim.fault.is_none() => Ok(claim.key),
-            claim => Err(WriteError::Invalid { problems: claim.fault.into_iter().collect() }),
+            claim => {
+                let broken = |problem| Broken { problem, operation: None };
+                Err(WriteError::Invalid { broken: claim.fault.into_iter().map(broken).collect() })
+            }
         }
     }
 

@@ -300,6 +300,10 @@ fn check(mirror: &Mirror, case: &Case, tally: &Tally) -> Result<(), TestCaseErro
         Ok(Change { next: Some(next), .. }) => next,
         Ok(Change { next: None, .. }) => return Ok(()),
         Err(error) => {
+            let error = match error {
+                WriteError::Operation { source, .. } => *source,
+                error => error,
+            };
             count(match error {
                 WriteError::Reserved { .. }
                 | WriteError::Path { source: RenderError::Hostile { .. }, .. } => &tally.reserved,

@@ -147,7 +147,8 @@ fn several_operations_are_one_commit_or_none() {
     assert_eq!(house.name_of("ada").unwrap(), r#"{"id":3,"name":"Ada","slug":"ada"}"#);
     let none = batch([Action::Delete(Key::new("ada")), Action::Delete(Key::new("nobody"))]);
     let refused = house.engine().commit(none).unwrap_err();
-    assert!(matches!(refused, WriteError::NotFound { .. }), "{refused}");
+    let WriteError::Operation { index: 1, source } = refused else { panic!("{refused}") };
+    assert!(matches!(*source, WriteError::NotFound { .. }), "{source}");
     assert_eq!(house.served(), done.commit);
     house.is_lawful();
 }

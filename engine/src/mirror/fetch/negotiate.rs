@@ -8,6 +8,7 @@ use gix::protocol::fetch::{Arguments, Negotiate, Response};
 
 use crate::id::CommitId;
 use crate::mirror::Objects;
+use crate::mirror::conversation::TAGS;
 use crate::mirror::history::object_id;
 
 /// How many commits the remote is told that we have.
@@ -23,7 +24,8 @@ const WALKED: usize = 256;
 pub(super) fn haves(known: &Objects) -> Vec<CommitId> {
     let tips = known.references_under("refs/").unwrap_or_default();
     let mut haves: Vec<CommitId> = Vec::new();
-    for (_, tip) in &tips {
+    // Tags are of commits that the branch has.
+    for (_, tip) in tips.iter().filter(|(name, _)| !name.starts_with(TAGS)) {
         if !haves.contains(tip) && known.commit(*tip).is_ok() {
             haves.push(*tip);
         }

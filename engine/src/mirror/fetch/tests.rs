@@ -60,12 +60,41 @@ fn a_first_fetch_brings_the_branch_and_only_that() {
     assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true));
     assert!(fetched.objects == 8 && fetched.bytes > 0, "{fetched:?}");
     let objects = mirror.mirror.objects().unwrap();
-    assert_eq!(objects.references_under("refs/").unwrap(), [(OUR_REF.to_owned(), tip)]);
+    let references = objects.references_under("refs/").unwrap();
+    let expected = [(OUR_REF.to_owned(), tip), ("refs/tags/v1".to_owned(), tip)];
+    assert_eq!(references, expected, "a tag of what the branch has, and no object for it");
     mirror.assert_sound();
     let left: Vec<_> = files_below(&mirror.path().join("headwater"));
     assert_eq!(left, Vec::<PathBuf>::new());
     let packs = files_below(&mirror.path().join("objects/pack"));
     assert_eq!(packs.len(), 2, "{packs:?}");
+}
+
+#[test]
+fn tags_of_what_the_branch_has_come_move_and_go_with_the_remote() {
+    let remote = TestRepository::bare();
+    let first = remote.commit_files("main", &[("a", "1")]);
+    let second = remote.commit_files("main", &[("a", "2")]);
+    let elsewhere = remote.commit_files("other", &[("o", "1")]);
+    remote.git(["tag", "-a", "-m", "t", "v1.0", &first.to_string()]);
+    remote.git(["tag", "light", &first.to_string()]);
+    remote.git(["tag", "elsewhere", &elsewhere.to_string()]);
+    remote.git(["tag", "tree", "main^{tree}"]);
+    let mirror = TestMirror::new();
+    let from = remote_to(&remote);
+    mirror.fetch(&from).unwrap();
+    let tags = || mirror.mirror.objects().unwrap().references_under("refs/tags/").unwrap();
+    let tag = |name: &str, commit| (format!("refs/tags/{name}"), commit);
+    assert_eq!(tags(), [tag("light", first), tag("v1.0", first)]);
+    remote.git(["tag", "-f", "light", &second.to_string()]);
+    remote.git(["tag", "-d", "v1.0"]);
+    remote.git(["tag", "v2.0", &second.to_string()]);
+    mirror.fetch(&from).unwrap();
+    assert_eq!(tags(), [tag("light", second), tag("v2.0", second)]);
+    let before = files_below(&mirror.path());
+    mirror.fetch(&from).unwrap();
+    assert_eq!(files_below(&mirror.path()), before);
+    mirror.assert_sound();
 }
 
 #[test]

@@ -1,0 +1,70 @@
+//! What parsers say of a text, in the words of those who write such texts.
+
+/// Says what is wrong with a JSON text, without its place.
+///
+/// `error` is one of the parser, or of what its values were to become.
+pub fn of_json(error: &serde_json::Error) -> String {
+    let whole = error.to_string();
+    // The place is told otherwise.
+    let said = whole.rsplit_once(" at line ").map_or(&*whole, |(said, _)| said);
+    let plain = match said {
+        "expected ident" => "a word is neither `true`, `false` nor `null`",
+        "expected value" => "a value is missing",
+        "EOF while parsing a value" => "the text ends where a value belongs",
+        "EOF while parsing a list" => "the text ends inside a list",
+        "EOF while parsing an object" => "the text ends inside an object",
+        "EOF while parsing a string" => "the text ends inside a string",
+        "expected `:`" => "a colon is missing behind a key",
+        "expected `,` or `}`" => "a comma or `}` is missing",
+        "expected `,` or `]`" => "a comma or `]` is missing",
+        "key must be a string" => "a key must be a string in double quotes",
+        "trailing characters" => "something stands behind the value",
+        "trailing comma" => "a comma stands behind the last value",
+        said if said.starts_with("control character") => {
+            "a control character stands in a string: write it as an escape"
+        }
+        said => return of_type(said),
+    };
+    plain.to_owned()
+}
+
+/// Says that a value is of another kind than it must be.
+fn of_type(said: &str) -> String {
+    let kinds = said.strip_prefix("invalid type: ").and_then(|said| said.split_once(", expected "));
+    match kinds {
+        Some((found, wanted)) => format!("{wanted} is wanted, and there is {found}"),
+        None => said.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn each_flaw_of_a_json_text_is_told_in_plain_words() {
+        for (text, words) in [
+            ("trux", "a word is neither `true`, `false` nor `null`"),
+            ("", "the text ends where a value belongs"),
+            ("[1, ", "the text ends where a value belongs"),
+            ("[1", "the text ends inside a list"),
+            ("{\"a\": 1", "the text ends inside an object"),
+            ("\"a", "the text ends inside a string"),
+            ("{\"a\" 1}", "a colon is missing behind a key"),
+            ("{\"a\": 1 \"b\": 2}", "a comma or `}` is missing"),
+            ("[1 2]", "a comma or `]` is missing"),
+            ("{a: 1}", "a key must be a string in double quotes"),
+            ("{'a': 1}", "a key must be a string in double quotes"),
+            ("[1,]", "a comma stands behind the last value"),
+            ("1 2", "something stands behind the value"),
+            ("=", "a value is missing"),
+            ("\"a\nb\"", "a control character stands in a string: write it as an escape"),
+        ] {
+            let error = serde_json::from_str::<Value>(text).unwrap_err();
+            assert_eq!(of_json(&error), words, "{text}");
+        }
+        let error = serde_json::from_str::<u8>("\"a\"").unwrap_err();
+        assert_eq!(of_json(&error), "u8 is wanted, and there is string \"a\"");
+    }
+}

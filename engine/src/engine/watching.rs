@@ -1,0 +1,173 @@
+//! A local branch is watched: a commit is live within a second, with nobody to tell of it.
+//!
+//! The system tells of every change to the files of the branch. Where it cannot, or not any more,
+//! they are looked at every second.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher};
+
+use super::Shared;
+use super::flight::Request;
+use super::schedule::RequestKind;
+use crate::causes::chain;
+use crate::id::CommitId;
+use crate::report::Trigger;
+
+/// How often the branch is looked at where nothing tells of changes.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked at all the same: some file systems tell of nothing and say nothing of it.
+const ANYWAY: Duration = Duration::from_secs(5);
+
+/// What wakes the thread that watches.
+enum Signal {
+    /// A file of the branch has changed.
+    Changed,
+    /// The system tells of no more changes.
+    Deaf,
+    /// The engine ends.
+    Closed,
+}
+
+/// Ends the thread that watches.
+pub(super) struct Watching {
+    sender: Sender<Signal>,
+    receiver: Mutex<Option<Receiver<Signal>>>,
+}
+
+impl Watching {
+    /// Returns what ends the thread; where nothing is watched it ends by itself.
+    pub(super) fn new(is_watched: bool) -> Self {
+        let (sender, receiver) = channel();
+        Self { sender, receiver: Mutex::new(is_watched.then_some(receiver)) }
+    }
+
+    /// Lets the thread end.
+    pub(super) fn close(&self) {
+        // The thread is gone already where there is nothing to watch.
+        let _ = self.sender.send(Signal::Closed);
+    }
+}
+
+impl Shared {
+    /// Watches the local branch until the engine ends, and asks for a reload when it has moved.
+    pub(super) fn watch(&self) {
+        let mut receiver = self.watching.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(signals) = receiver.take() else { return };
+        drop(receiver);
+        // Dropped, it tells of nothing.
+        let mut watcher = self.told_of_changes();
+        let mut seen = self.published_head();
+        loop {
+            let patience = if watcher.is_some() { ANYWAY } else { LOOK };
+            match signals.recv_timeout(patience) {
+                Ok(Signal::Changed) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Signal::Deaf) => watcher = None,
+                Ok(Signal::Closed) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let head = self.local_head();
+            if head == seen {
+                continue;
+            }
+            seen = head;
+            if head != self.published_head() {
+                let request =
+                    Request { kind: RequestKind::Reload, trigger: Trigger::Watch, reserved: None };
+                self.flight.join(&self.ledger, request, Vec::new());
+            }
+        }
+    }
+
+    /// Returns what is published, once nobody writes: a write moves the branch before it publishes.
+    fn published_head(&self) -> Option<CommitId> {
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(self.published.load().commit()).filter(|commit| !commit.is_zero())
+    }
+
+    /// Returns where the branch is; `None` where it is not there, or cannot be read just now.
+    fn local_head(&self) -> Option<CommitId> {
+        self.mirror.objects().ok()?.reference(&self.branch_ref()).ok()?
+    }
+
+    /// Has the system tell of what changes in the files of the branch; `None` where it does not.
+    fn told_of_changes(&self) -> Option<notify::RecommendedWatcher> {
+        let files = BranchFiles::of(self.mirror.git_dir(), &self.branch_ref());
+        let (sender, of_branch) = (self.watching.sender.clone(), files.clone());
+        let tell = move |event: notify::Result<notify::Event>| {
+            let signal = match event {
+                // What was lost is looked for.
+                Ok(event) if event.need_rescan() => Signal::Changed,
+                // Looking at the branch is no change of it.
+                Ok(event) if event.kind.is_access() => return,
+                Ok(event) if !event.paths.iter().any(|path| of_branch.has(path)) => return,
+                Ok(_) => Signal::Changed,
+                Err(_) => Signal::Deaf,
+            };
+            // The engine has ended.
+            let _ = sender.send(signal);
+        };
+        let watched = notify::recommended_watcher(tell).and_then(|mut watcher| {
+            watcher.watch(&files.git_dir, RecursiveMode::NonRecursive)?;
+            watcher.watch(&files.heads, RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
+        watched
+            .inspect_err(|error| {
+                tracing::warn!(
+                    error = chain(error),
+                    "changes of the branch are not told: it is looked at every second"
+                );
+            })
+            .ok()
+    }
+}
+
+/// The files that say where a branch is.
+#[derive(Debug, Clone)]
+struct BranchFiles {
+    git_dir: PathBuf,
+    heads: PathBuf,
+    files: [PathBuf; 3],
+}
+
+impl BranchFiles {
+    fn of(git_dir: &Path, branch_ref: &str) -> Self {
+        let files = [git_dir.join("HEAD"), git_dir.join("packed-refs"), git_dir.join(branch_ref)];
+        Self { git_dir: git_dir.to_owned(), heads: git_dir.join("refs/heads"), files }
+    }
+
+    /// Says whether a change of `path` may have moved the branch: it is one of the files, or a folder
+    /// that one of them is in.
+    fn has(&self, path: &Path) -> bool {
+        self.files.iter().any(|file| file == path)
+            || path.starts_with(&self.heads) && self.files[2].starts_with(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_a_branch_are_its_ref_the_packed_refs_and_head() {
+        let files = BranchFiles::of(Path::new("/r"), "refs/heads/a/b");
+        for (path, is_of_it) in [
+            ("/r/HEAD", true),
+            ("/r/packed-refs", true),
+            ("/r/refs/heads/a/b", true),
+            ("/r/refs/heads/a", true),
+            ("/r/refs/heads", true),
+            ("/r/refs/heads/a/b.lock", false),
+            ("/r/refs/heads/a/c", false),
+            ("/r/index", false),
+            ("/r/packed-refs.lock", false),
+            ("/r", false),
+        ] {
+            assert_eq!(files.has(Path::new(path)), is_of_it, "{path}");
+        }
+    }
+}

@@ -1,0 +1,335 @@
+//! What is worth a word about a commit and is no problem of any record: sheets that claim no file,
+//! links and submodules where records would be, and a commit without a record.
+//!
+//! A notice is no part of a state. It is told where somebody looks: by `check`, by `init`, and at the
+//! start of a server.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::id::SheetName;
+use crate::layout::{Layout, SheetSpec};
+use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
+use crate::nearest::{did_you_mean, nearest};
+use crate::snapshot::Snapshot;
+
+/// How many kinds of files a notice names.
+const NAMED: usize = 5;
+
+/// Something that is worth a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A sheet that is declared claims no file.
+    NoFile {
+        /// The sheet.
+        sheet: SheetName,
+        /// Why not.
+        reason: Unclaimed,
+    },
+    /// Something that is no file is where a record would be.
+    NotAFile {
+        /// Its path, with what is not UTF-8 replaced.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// No file of the commit is a record.
+    NoRecord {
+        /// The folders that are passed over because of their names.
+        folders: Vec<String>,
+        /// The files that are there, by what their names end in.
+        files: Endings,
+    },
+}
+
+/// Why a sheet claims no file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unclaimed {
+    /// Its folder is not there.
+    NoFolder {
+        /// The folder.
+        root: String,
+        /// The folder that may be meant.
+        nearest: Option<String>,
+    },
+    /// Its folder has no file that ends as its records do.
+    OtherEndings {
+        /// The folder; empty for the whole repository.
+        root: String,
+        /// What is there.
+        files: Endings,
+        /// What its records end in.
+        wanted: Vec<&'static str>,
+    },
+    /// Files end as its records do, and are not where its path template has them.
+    OtherPaths {
+        /// The folder; empty for the whole repository.
+        root: String,
+        /// How many there are.
+        files: usize,
+    },
+}
+
+/// How many files there are, by what their names end in; the empty ending is that of a name
+/// without one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endings(BTreeMap<String, usize>);
+
+/// Lists what is worth a word about the commit that `snapshot` stands for.
+///
+/// Costs a walk over its tree.
+///
+/// # Errors
+///
+/// Fails only on a damaged repository.
+pub fn notices(objects: &Objects, snapshot: &Snapshot) -> Result<Vec<Notice>, ObjectError> {
+    let commit = snapshot.commit();
+    let paths = match commit.is_zero() {
+        true => Vec::new(),
+        false => objects.diff(None, Some(objects.commit(commit)?.tree))?,
+    };
+    let layout = snapshot.layout();
+    let empty = snapshot.sheets().filter(|sheet| sheet.claimed() == 0).map(|sheet| sheet.spec());
+    let empty = empty.filter(|spec| spec.definition.is_some() && spec.problems.is_empty());
+    let mut notices: Vec<Notice> = empty
+        .map(|spec| Notice::NoFile { sheet: spec.name.clone(), reason: unclaimed(spec, &paths) })
+        .collect();
+    notices.extend(paths.iter().filter_map(|change| not_a_file(layout, change)));
+    if snapshot.claimed() == 0 {
+        let folders = layout.skipped().to_vec();
+        let is_read = |path: &&str| !folders.iter().any(|folder| is_below(folder, path));
+        let files = Endings::of(files(&paths).filter(is_read));
+        notices.push(Notice::NoRecord { folders, files });
+    }
+    Ok(notices)
+}
+
+/// Says whether a commit may have notices that a start is to tell: some sheet has nothing.
+pub fn is_bare(snapshot: &Snapshot) -> bool {
+    snapshot.claimed() == 0 || snapshot.sheets().any(|sheet| sheet.claimed() == 0)
+}
+
+fn not_a_file(layout: &Layout, change: &PathChange) -> Option<Notice> {
+    let what = match change.new?.mode {
+        EntryMode::Symlink => "a symbolic link",
+        EntryMode::Submodule => "a submodule",
+        _ => return None,
+    };
+    let is_claimed = !layout.claims(&change.path).is_empty();
+    let path = String::from_utf8_lossy(&change.path).into_owned();
+    is_claimed.then_some(Notice::NotAFile { path, what })
+}
+
+fn unclaimed(spec: &SheetSpec, paths: &[PathChange]) -> Unclaimed {
+    let root = spec.root.clone();
+    let below: Vec<&str> = files(paths).filter(|path| is_below(&root, path)).collect();
+    if below.is_empty() && !root.is_empty() {
+        let folders: BTreeSet<&str> = files(paths).flat_map(folders_of).collect();
+        let nearest = nearest(&root, folders).map(str::to_owned);
+        return Unclaimed::NoFolder { root, nearest };
+    }
+    let fitting = below.iter().filter(|path| spec.format_of(path).is_some()).count();
+    if fitting > 0 {
+        return Unclaimed::OtherPaths { root, files: fitting };
+    }
+    let wanted = spec.formats.iter().map(|(ending, _)| *ending).collect();
+    Unclaimed::OtherEndings { root, files: Endings::of(below.into_iter()), wanted }
+}
+
+/// Lists the files whose names are text.
+fn files(paths: &[PathChange]) -> impl Iterator<Item = &str> {
+    let is_file = |change: &&PathChange| {
+        change
+            .new
+            .is_some_and(|entry| matches!(entry.mode, EntryMode::Regular | EntryMode::Executable))
+    };
+    paths.iter().filter(is_file).filter_map(|change| std::str::from_utf8(&change.path).ok())
+}
+
+/// Lists the folders that a file is in.
+fn folders_of(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(end, _)| &path[..end])
+}
+
+fn is_below(folder: &str, path: &str) -> bool {
+    let below = path.strip_prefix(folder);
+    folder.is_empty() || below.is_some_and(|below| below.starts_with('/'))
+}
+
+impl Endings {
+    fn of<'p>(paths: impl Iterator<Item = &'p str>) -> Self {
+        let mut endings = BTreeMap::new();
+        for path in paths {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
+            *endings.entry(ending.to_owned()).or_default() += 1;
+        }
+        Self(endings)
+    }
+}
+
+impl fmt::Display for Endings {
+    /// Writes the most frequent first: `3 files that end in .txt, 1 file without an ending`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut endings: Vec<_> = self.0.iter().collect();
+        endings.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let all = endings.len();
+        let told = endings.into_iter().take(NAMED).map(|(ending, count)| {
+            match (ending.as_str(), counted(*count)) {
+                ("", files) => format!("{files} without an ending"),
+                (ending, files) if *count == 1 => format!("{files} that ends in .{ending}"),
+                (ending, files) => format!("{files} that end in .{ending}"),
+            }
+        });
+        f.write_str(&told.collect::<Vec<_>>().join(", "))?;
+        if all > NAMED { f.write_str(", and others") } else { Ok(()) }
+    }
+}
+
+fn counted(files: usize) -> String {
+    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+}
+
+impl fmt::Display for Unclaimed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = |root: &str| match root {
+            "" => "the repository".to_owned(),
+            root => root.to_owned(),
+        };
+        match self {
+            Self::NoFolder { root, nearest } => {
+                write!(f, "there is no folder {root}{}", did_you_mean(nearest.as_deref()))
+            }
+            Self::OtherEndings { root, files, wanted } => {
+                let wanted: Vec<_> = wanted.iter().map(|ending| format!(".{ending}")).collect();
+                write!(f, "its records end in {}", wanted.join(" or "))?;
+                match files.0.is_empty() {
+                    true => write!(f, ", and {} has no file", place(root)),
+                    false => write!(f, ", and {} has {files}", place(root)),
+                }
+            }
+            Self::OtherPaths { root, files } => {
+                let files = counted(*files);
+                write!(f, "{} has {files} of its format, none where its path says", place(root))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoFile { sheet, reason } => {
+                write!(f, "the sheet {sheet} claims no file: {reason}")
+            }
+            Self::NotAFile { path, what } => write!(f, "{path} is {what}, which is no record"),
+            Self::NoRecord { folders, files } => {
+                f.write_str("no file is a record")?;
+                if folders.is_empty() && files.0.is_empty() {
+                    return f.write_str(": there is none");
+                }
+                f.write_str("; passed over are ")?;
+                if !folders.is_empty() {
+                    let s = if folders.len() == 1 { "" } else { "s" };
+                    write!(f, "the folder{s} {}", folders.join(", "))?;
+                }
+                match files.0.is_empty() {
+                    true => Ok(()),
+                    false if folders.is_empty() => write!(f, "{files}"),
+                    false => write!(f, ", and {files}"),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::load;
+    use crate::mirror::testing::TestRepository;
+    use crate::options::LoadOptions;
+
+    fn told(files: &[(&str, &str)]) -> Vec<String> {
+        let repository = TestRepository::bare();
+        let commit = repository.commit_files("main", files);
+        let objects = repository.objects();
+        let snapshot = load(&objects, commit, &LoadOptions::default()).unwrap();
+        notices(&objects, &snapshot).unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    fn sheet(root: &str, format: &str) -> String {
+        format!("[sheets.people]\nroot = \"{root}\"\nformat = \"{format}\"\n")
+    }
+
+    #[test]
+    fn a_sheet_that_claims_no_file_is_told_with_the_reason() {
+        let file = ("people/ada.json", "{}");
+        for (root, format, expected) in [
+            (
+                "poeple",
+                "json",
+                "the sheet people claims no file: there is no folder poeple; did you mean people?",
+            ),
+            (
+                "people",
+                "yaml",
+                "the sheet people claims no file: its records end in .yaml or .yml, and people \
+                 has 1 file that ends in .json",
+            ),
+            ("nowhere", "json", "the sheet people claims no file: there is no folder nowhere"),
+        ] {
+            let definition = sheet(root, format);
+            let found = told(&[file, ("headwater.toml", &definition)]);
+            assert_eq!(found.first().map(String::as_str), Some(expected));
+        }
+        assert!(told(&[file, ("headwater.toml", &sheet("people", "json"))]).is_empty());
+        let deeper = "[gitsheet]\nroot = \"people\"\npath = \"${{ year }}/${{ slug }}\"\n";
+        let found = told(&[(".gitsheets/people.toml", deeper), ("people/ada.toml", "a = 1\n")]);
+        let expected = "the sheet people claims no file: people has 1 file of its format, none where its path says";
+        assert_eq!(found[0], expected);
+    }
+
+    #[test]
+    fn a_commit_without_a_record_says_what_was_passed_over() {
+        assert_eq!(
+            told(&[("a/b.txt", "1"), ("a/c.txt", "1"), ("LICENSE", "1"), ("_drafts/a.json", "{}")]),
+            ["no file is a record; passed over are the folder _drafts, and 2 files that end in \
+                 .txt, 1 file without an ending"]
+        );
+        assert!(told(&[("a/b.json", "{}"), ("LICENSE", "1")]).is_empty());
+    }
+
+    #[test]
+    fn an_empty_repository_has_no_record() {
+        let repository = TestRepository::bare();
+        let empty = notices(&repository.objects(), &Snapshot::empty()).unwrap();
+        assert_eq!(empty[0].to_string(), "no file is a record: there is none");
+        assert!(is_bare(&Snapshot::empty()));
+    }
+
+    #[test]
+    fn a_link_where_a_record_would_be_is_told() {
+        let repository = TestRepository::bare();
+        let [blob, commit] = [*repository.write_blob(b"v2.json").as_bytes(), [7; 20]];
+        let folder = repository.write_raw_tree(&[
+            ("120000", &b"latest.json"[..], blob),
+            ("120000", &b"other"[..], blob),
+            ("160000", &b"part.json"[..], commit),
+            ("100644", &b"v2.json"[..], *repository.write_blob(b"{}").as_bytes()),
+        ]);
+        let tree = repository.write_raw_tree(&[("40000", &b"d"[..], *folder.as_bytes())]);
+        let commit = repository.commit_tree(tree, &[]);
+        let objects = repository.objects();
+        let snapshot = load(&objects, commit, &LoadOptions::default()).unwrap();
+        let found = notices(&objects, &snapshot).unwrap();
+        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "d/latest.json is a symbolic link, which is no record",
+                "d/part.json is a submodule, which is no record"
+            ]
+        );
+    }
+}
