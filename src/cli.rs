@@ -1,5 +1,6 @@
 //! The command line. The flags of settings come from the table in [`crate::config::settings`].
 
+mod hint;
 mod records;
 
 use std::path::PathBuf;
@@ -9,10 +10,11 @@ use clap::{
     ValueEnum,
 };
 use clap_complete::Shell;
-use headwater_engine::mirror::{MirrorOptions, SafeDirectories};
 
 use crate::config::Flags;
-use crate::config::settings::{CACHE, SETTINGS, Setting};
+use crate::config::settings::{
+    CACHE, RECORD_LIMIT, REPO, SAFE_DIRECTORY, SETTINGS, SHEETS, Setting,
+};
 use crate::exit::Exit;
 
 pub use records::{
@@ -45,21 +47,15 @@ pub enum Command {
     },
     /// Print the sheet definitions that inference arrives at, to edit
     Init {
-        /// The repository
+        /// Where it is read
         #[command(flatten)]
-        repo: RepoArgs,
-        /// The commit to look at
-        #[arg(long, value_name = "REV", default_value = "HEAD")]
-        rev: String,
+        read: ReadArgs,
     },
     /// Load one commit and print its problems; exit with 1 if there are any
     Check {
-        /// The repository
+        /// Where it is read
         #[command(flatten)]
-        repo: RepoArgs,
-        /// The commit to check
-        #[arg(long, value_name = "REV", default_value = "HEAD")]
-        rev: String,
+        read: ReadArgs,
         /// How the problems are written
         #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
         format: ProblemFormat,
@@ -76,12 +72,9 @@ pub enum Command {
     },
     /// Replay commits by their differences and compare each state with a rebuild
     Verify {
-        /// The repository
+        /// Where it is read
         #[command(flatten)]
-        repo: RepoArgs,
-        /// The commit to end with
-        #[arg(long, value_name = "REV", default_value = "HEAD")]
-        rev: String,
+        read: ReadArgs,
         /// How many commits to replay
         #[arg(long, value_name = "N", default_value_t = 100, conflicts_with = "all")]
         last: usize,
@@ -180,29 +173,41 @@ pub struct ServerArgs {
     pub url: String,
 }
 
-/// The repository a command works on.
+/// The repository a command works on, and what of it is a record.
 #[derive(Args)]
 pub struct RepoArgs {
-    /// The repository, bare or not
-    #[arg(long, value_name = "DIR", env = "HEADWATER_REPO", default_value = ".")]
-    pub repo: PathBuf,
-    /// A file that is read in the place of the commit's headwater.toml
-    #[arg(long, value_name = "FILE", env = "HEADWATER_SHEETS")]
-    pub sheets: Option<PathBuf>,
+    /// The repository, bare or not; without it the one that you are in [HEADWATER_REPO]
+    #[arg(long, value_name = "DIR")]
+    pub repo: Option<String>,
+    /// A file that is read in the place of the commit's headwater.toml [HEADWATER_SHEETS]
+    #[arg(long, value_name = "FILE")]
+    pub sheets: Option<String>,
+    /// The largest file that is read as a record [HEADWATER_RECORD_LIMIT, default 1048576]
+    #[arg(long, value_name = "BYTES")]
+    pub record_limit: Option<String>,
     /// Folders, separated by commas, of repositories that are used although another user owns them
-    #[arg(long, value_name = "LIST", env = "HEADWATER_SAFE_DIRECTORY", value_delimiter = ',')]
-    pub safe_directory: Vec<PathBuf>,
+    /// [HEADWATER_SAFE_DIRECTORY]
+    #[arg(long, value_name = "LIST")]
+    pub safe_directory: Option<String>,
+    /// A TOML file with settings, as `serve` reads it
+    #[arg(long, value_name = "FILE", env = "HEADWATER_CONFIG")]
+    pub config: Option<PathBuf>,
 }
 
 impl RepoArgs {
-    /// Returns the repositories that are used although another user owns them.
-    pub fn safe_directories(&self) -> SafeDirectories {
-        SafeDirectories::new(self.safe_directory.iter().map(PathBuf::as_path))
-    }
-
-    /// Returns how the repository is opened.
-    pub fn mirror_options(&self) -> MirrorOptions {
-        MirrorOptions { safe_directories: self.safe_directories(), ..MirrorOptions::default() }
+    /// Returns the settings that are given as flags.
+    pub fn flags(&self) -> Flags {
+        let Self { repo, sheets, record_limit, safe_directory, config: _ } = self;
+        let given = [
+            (&REPO, repo),
+            (&SHEETS, sheets),
+            (&RECORD_LIMIT, record_limit),
+            (&SAFE_DIRECTORY, safe_directory),
+        ];
+        given
+            .into_iter()
+            .filter_map(|(setting, text)| Some((setting.flag, text.clone()?)))
+            .collect()
     }
 }
 
@@ -268,15 +273,45 @@ fn secrets() -> String {
 ///
 /// # Errors
 /// When it is wrong, or asks for help or the version: the text to show, and the code to exit with.
-pub fn parse<I, T>(arguments: I) -> Result<Cli, (clap::Error, Exit)>
+pub fn parse<I, T>(arguments: I) -> Result<Cli, (Told, Exit)>
 where
     I: IntoIterator<Item = T>,
     T: Into<std::ffi::OsString> + Clone,
 {
     Cli::try_parse_from(arguments).map_err(|error| {
         let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-        (error, exit)
+        (Told { hint: hint::of(&error), error }, exit)
     })
+}
+
+/// What is told in the place of a command: what is wrong with the command line, or help.
+#[derive(Debug)]
+pub struct Told {
+    error: clap::Error,
+    /// What may be meant.
+    hint: Option<String>,
+}
+
+impl Told {
+    /// Writes it to the terminal.
+    ///
+    /// # Errors
+    /// When nobody reads it.
+    pub fn print(&self) -> std::io::Result<()> {
+        use std::io::Write as _;
+        self.error.print()?;
+        match &self.hint {
+            Some(hint) => writeln!(std::io::stderr(), "\n{hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.error)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n{hint}\n"))
+    }
 }
 
 #[cfg(test)]

@@ -45,21 +45,21 @@ pub fn run(
     match cli.command {
         Command::Serve(arguments) => serve::serve(&arguments, environment, out),
         Command::Demo { auto, listen } => crate::demo::demo(auto, &listen, out),
-        Command::Init { repo, rev } => init::init(&repo, &rev, out),
-        Command::Check { repo, rev, format } => check::check(&repo, &rev, format, out),
-        Command::Diff { repo, old, new } => diff::diff(&repo, &old, &new, out),
-        Command::Verify { repo, rev, last, all } => {
+        Command::Init { read } => init::init(&read, environment, out),
+        Command::Check { read, format } => check::check(&read, format, environment, out),
+        Command::Diff { repo, old, new } => diff::diff(&repo, &old, &new, environment, out),
+        Command::Verify { read, last, all } => {
             let extent = if all { verify::Extent::All } else { verify::Extent::Last(last) };
-            verify::verify(&repo, &rev, extent, out)
+            verify::verify(&read, extent, environment, out)
         }
-        Command::Get(arguments) => get::get(&arguments, out),
-        Command::Query(arguments) => query::query(&arguments, out),
+        Command::Get(arguments) => get::get(&arguments, environment, out),
+        Command::Query(arguments) => query::query(&arguments, environment, out),
         Command::Put(arguments) => edit::put(&arguments, environment, out),
         Command::Patch(arguments) => edit::patch(&arguments, environment, out),
         Command::Delete(arguments) => edit::delete(&arguments, environment, out),
-        Command::Log(arguments) => log::log(&arguments, out),
+        Command::Log(arguments) => log::log(&arguments, environment, out),
         Command::Import(arguments) => import::import(&arguments, environment, out),
-        Command::Export(arguments) => export::export(&arguments, out),
+        Command::Export(arguments) => export::export(&arguments, environment, out),
         Command::Normalize(arguments) => normalize::normalize(&arguments, environment, out),
         Command::Apply { id, server } => {
             operate::operate(&Order::Apply(id), &server.url, environment, out)

@@ -19,11 +19,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use headwater_engine::engine::Rewrites;
-use headwater_engine::mirror::{Durability, Identity, SafeDirectories};
+use headwater_engine::mirror::{Durability, Identity, Mirror, MirrorOptions, SafeDirectories};
+use headwater_engine::nearest::did_you_mean;
 use reqwest::Url;
 
 pub use collector::Collector;
-pub use keyring::Keyring;
+pub use keyring::{Given, Keyring};
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
 pub use receiver::{Receiver, Shape};
 pub use secret::Secret;
@@ -158,16 +159,25 @@ pub enum ConfigError {
         /// Its environment name.
         env: String,
     },
+    /// No repository is named, and the folder that the command is called in is in none.
+    #[error(
+        "{} is in no repository: go into a clone, or name one with --repo",
+        folder.display()
+    )]
+    NoRepository {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A value is not of the form it must have.
-    #[error("the setting `{setting}` {reason}")]
+    #[error("{setting} {reason}")]
     Invalid {
-        /// The setting.
+        /// The setting, as it was typed.
         setting: String,
         /// What it must be.
         reason: String,
     },
     /// A secret that can be guessed.
-    #[error("the setting `{setting}` must be a secret of at least 16 bytes")]
+    #[error("{setting} must be a secret of at least 16 bytes")]
     ShortSecret {
         /// The setting.
         setting: String,
@@ -179,13 +189,13 @@ pub enum ConfigError {
         settings: [String; 2],
     },
     /// A secret that begins like a signing token and is not one.
-    #[error("the setting `{setting}` has a signing token whose text behind `whsec_` is not base64")]
+    #[error("{setting} has a signing token whose text behind `whsec_` is not base64")]
     SigningToken {
         /// The setting.
         setting: String,
     },
     /// A file that a setting names can't be read.
-    #[error("the file {path} of the setting `{setting}` cannot be read", path = path.display())]
+    #[error("{setting}: the file {path} cannot be read", path = path.display())]
     Unreadable {
         /// The setting.
         setting: String,
@@ -203,12 +213,17 @@ pub enum ConfigError {
         source: Box<toml::de::Error>,
     },
     /// The file has a key that is not a setting.
-    #[error("the configuration {path} has the unknown key `{key}`", path = path.display())]
+    #[error(
+        "the configuration {path} has the unknown key `{key}`{}",
+        did_you_mean(nearest.as_deref()), path = path.display()
+    )]
     UnknownKey {
         /// The file.
         path: PathBuf,
         /// The key.
         key: String,
+        /// The setting that may be meant.
+        nearest: Option<String>,
     },
     /// The file holds a secret, which belongs in the environment or a file of its own.
     #[error("`{key}` may not stand in {path}; set it in the environment", path = path.display())]
@@ -264,6 +279,60 @@ fn interval(
     Ok(Some(layers.require(setting, values::seconds)?).filter(|interval| !interval.is_zero()))
 }
 
+/// Which branch of which repository is read, and what of it is a record: the settings of every
+/// command that reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The local repository.
+    pub repo: PathBuf,
+    /// The branch.
+    pub branch: Option<String>,
+    /// A file with sheet definitions.
+    pub sheets: Option<PathBuf>,
+    /// The largest file that is read as a record.
+    pub record_limit: u64,
+    /// The repositories that are used although another user owns them.
+    pub safe_directories: SafeDirectories,
+}
+
+impl Reading {
+    /// Returns how the repository is opened.
+    pub fn mirror_options(&self) -> MirrorOptions {
+        let safe_directories = self.safe_directories.clone();
+        MirrorOptions { safe_directories, ..MirrorOptions::default() }
+    }
+
+    /// Resolves the settings. Without a repository, and without a remote to clone, it is the one that
+    /// the current folder is in.
+    ///
+    /// # Errors
+    /// At the first setting that is missing or wrong.
+    pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
+        use settings::*;
+        let repo = match layers.read(&REPO, values::path)? {
+            Some(repo) => repo,
+            None if layers.get(&REMOTE).is_some() => {
+                let (flag, env) = (REPO.flag, REPO.env());
+                return Err(ConfigError::Missing { flag, env });
+            }
+            None => here()?,
+        };
+        Ok(Self {
+            repo,
+            branch: layers.read(&BRANCH, values::branch)?,
+            sheets: layers.read(&SHEETS, values::path)?,
+            record_limit: layers.require(&RECORD_LIMIT, values::number)?,
+            safe_directories: layers.require(&SAFE_DIRECTORY, values::safe_directories)?,
+        })
+    }
+}
+
+/// Returns the repository that the current folder is in.
+fn here() -> Result<PathBuf, ConfigError> {
+    let folder = std::env::current_dir().unwrap_or_default();
+    Mirror::around(&folder).ok_or(ConfigError::NoRepository { folder })
+}
+
 impl Source {
     /// Resolves the settings that name the repository and its limits.
     ///
@@ -271,12 +340,14 @@ impl Source {
     /// At the first setting that is missing or wrong.
     pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
         use settings::*;
+        let Reading { repo, branch, sheets, record_limit, safe_directories } =
+            Reading::resolve(layers)?;
         Ok(Self {
-            repo: layers.require(&REPO, values::path)?,
+            repo,
             remote: layers.read(&REMOTE, values::text)?,
-            branch: layers.read(&BRANCH, values::text)?,
-            sheets: layers.read(&SHEETS, values::path)?,
-            safe_directories: layers.require(&SAFE_DIRECTORY, values::safe_directories)?,
+            branch,
+            sheets,
+            safe_directories,
             credentials: Credentials {
                 token_file: layers.read(&REMOTE_TOKEN_FILE, values::path)?,
                 ssh_key_file: layers.read(&SSH_KEY_FILE, values::path)?,
@@ -285,7 +356,7 @@ impl Source {
             },
             fetch_timeout: layers.require(&FETCH_TIMEOUT, values::seconds)?,
             fetch_limit: layers.require(&FETCH_LIMIT, values::number)?,
-            record_limit: layers.require(&RECORD_LIMIT, values::number)?,
+            record_limit,
             cache: layers.require(&CACHE, values::switch)?,
             quarantine_limit: layers.require(&QUARANTINE_LIMIT, values::number)?,
             quarantine_percent: layers.require(&QUARANTINE_SHARE, values::percent)?,
@@ -314,7 +385,7 @@ impl Http {
 
 /// Reads the file of write tokens, if there is one.
 fn write_tokens(layers: &Layers<'_>) -> Result<Option<Watched<Tokens>>, ConfigError> {
-    let setting = settings::WRITE_TOKENS_FILE.key();
+    let setting = layers.name_of(&settings::WRITE_TOKENS_FILE);
     let path = layers.read(&settings::WRITE_TOKENS_FILE, values::path)?;
     let read = |path: PathBuf| {
         let name = setting.clone();
@@ -358,9 +429,11 @@ pub fn keyring(
     direct: &settings::Setting,
     file: &settings::Setting,
 ) -> Result<Keyring, ConfigError> {
-    let text = layers.get(direct);
-    let file = layers.read(file, values::path)?;
-    Keyring::read(&direct.key(), text.as_deref(), file.as_deref())
+    let (name, text) = (layers.name_of(direct), layers.get(direct));
+    let (file_name, path) = (layers.name_of(file), layers.read(file, values::path)?);
+    let text = text.as_deref().map(|value| Given { name: &name, value });
+    let path = path.as_deref().map(|value| Given { name: &file_name, value });
+    Keyring::read(text, path)
 }
 
 /// Reads who commits what is written.
@@ -414,6 +487,12 @@ mod tests {
     }
 
     #[test]
+    fn a_branch_may_be_given_by_its_full_name() {
+        let config = resolve(&[("HEADWATER_REPO", "d"), ("HEADWATER_BRANCH", "refs/heads/a/b")]);
+        assert!(config.is_ok_and(|config| config.source.branch.as_deref() == Some("a/b")));
+    }
+
+    #[test]
     fn no_poll_interval_means_never() {
         let config = resolve(&[("HEADWATER_REPO", "d"), ("HEADWATER_POLL_INTERVAL", "0")]);
         assert!(config.is_ok_and(|config| config.poll_interval.is_none()));
@@ -421,13 +500,15 @@ mod tests {
 
     #[test]
     fn a_missing_repository_names_the_flag_and_the_environment() {
-        assert_eq!(refusal(&[]), "give --repo or set HEADWATER_REPO");
+        let mirrored = [("HEADWATER_REMOTE", "https://host.org/data.git")];
+        assert_eq!(refusal(&mirrored), "give --repo or set HEADWATER_REPO");
     }
 
     #[test]
     fn a_wrong_value_names_its_setting_and_not_the_value() {
         let cases = [
             ("HEADWATER_LISTEN", "nowhere"),
+            ("HEADWATER_BRANCH", "refs/tags/v1"),
             ("HEADWATER_POLL_INTERVAL", "soon"),
             ("HEADWATER_QUARANTINE_SHARE", "101"),
             ("HEADWATER_PUSH_REMOVED_LIMIT", "-1"),
@@ -446,8 +527,8 @@ mod tests {
         ];
         for (name, value) in cases {
             let message = refusal(&[("HEADWATER_REPO", "d"), (name, value)]);
-            let setting = name.trim_start_matches("HEADWATER_").to_lowercase();
-            assert!(message.contains(&format!("`{setting}`")), "{name}: {message}");
+            assert!(message.starts_with(name), "{name}: {message}");
+            assert!(value.is_empty() || !message.contains(&format!("`{value}`")), "{message}");
         }
     }
 }

@@ -51,7 +51,9 @@ mod webhook;
 mod write;
 
 use axum::Router;
+use axum::http::Uri;
 use axum::routing::{get, post, put};
+use headwater_engine::nearest::{did_you_mean, nearest};
 
 pub use answers::Answers;
 pub use app::{App, Configured, Shared};
@@ -149,8 +151,18 @@ pub fn router(app: App, side: Side) -> Edge {
     Edge::new(app.clone(), side, routes.with_state(app))
 }
 
-async fn not_found() -> ApiError {
-    Code::NotFound.into()
+async fn not_found(uri: Uri) -> ApiError {
+    let path = uri.path();
+    let known = ["/api/_sheets", "/api/_status", "/api/_search", "/api/_changes", "/api/_problems"];
+    let meant = match path.trim_end_matches('/') {
+        "/api" => " is no route: /api/_sheets lists the sheets, and /docs describes the API".into(),
+        "/health" => " is no route: there are /health/live and /health/ready".into(),
+        path if !path.starts_with("/api/") => {
+            " is no route: records are at /api/<sheet>/<key>, and /docs describes the API".into()
+        }
+        path => format!(" is no route{}", did_you_mean(nearest(path, known))),
+    };
+    ApiError::explained(Code::NotFound, format!("{path}{meant}"))
 }
 
 async fn method_not_allowed() -> ApiError {

@@ -25,7 +25,7 @@ pub fn start(filter: &str, format: LogFormat) -> Result<LogGuard, ConfigError> {
         reason,
     };
     let filter = EnvFilter::try_new(filter)
-        .map_err(|error| invalid("log", format!("must be a filter such as `info`: {error}")))?;
+        .map_err(|error| invalid("--log", format!("must be a filter such as `info`: {error}")))?;
     let terminal = std::io::stderr().is_terminal();
     let human = match format {
         LogFormat::Auto => terminal,
@@ -33,7 +33,7 @@ pub fn start(filter: &str, format: LogFormat) -> Result<LogGuard, ConfigError> {
         LogFormat::Json => false,
     };
     let (writer, guard) = writer::spawn(std::io::stderr())
-        .map_err(|error| invalid("log", format!("needs a thread: {error}")))?;
+        .map_err(|error| invalid("--log", format!("needs a thread: {error}")))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     // A second start in one process, as in tests, leaves the first log in place.
     let _ = if human {

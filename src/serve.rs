@@ -101,6 +101,7 @@ impl Server {
         engine_config.push_observer = push_observer(metrics.clone(), pager.clone());
         let published = feed.clone();
         engine_config.delta_observer = Observer::new(move |delta| published.publish(delta));
+        engine_config.watch = true;
         engine_config.poll_interval = config.poll_interval;
         engine_config.audit_interval = config.audit_interval;
         engine_config.writes = config.write_tokens.as_ref().map(|_| config.committer.clone());

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::RepoArgs;
+use crate::config::Flags;
+use crate::config::settings::BRANCH;
 
 /// Which commit is read.
 #[derive(Args)]
@@ -12,8 +14,8 @@ pub struct ReadArgs {
     /// The repository
     #[command(flatten)]
     pub repo: RepoArgs,
-    /// The branch whose head is read; without one, and without --rev, that of HEAD
-    #[arg(long, value_name = "NAME", env = "HEADWATER_BRANCH")]
+    /// The branch whose head is read; without one, and without --rev, HEAD [HEADWATER_BRANCH]
+    #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
     /// The commit that is read, whatever the branch
     #[arg(long, value_name = "REV")]
@@ -21,10 +23,11 @@ pub struct ReadArgs {
 }
 
 impl ReadArgs {
-    /// Returns the name of the commit that is read.
-    pub fn rev(&self) -> String {
-        let branch = || self.branch.as_ref().map(|branch| format!("refs/heads/{branch}"));
-        self.rev.clone().or_else(branch).unwrap_or_else(|| "HEAD".to_owned())
+    /// Returns the settings that are given as flags.
+    pub fn flags(&self) -> Flags {
+        let mut flags = self.repo.flags();
+        flags.extend(self.branch.clone().map(|branch| (BRANCH.flag, branch)));
+        flags
     }
 }
 
@@ -34,8 +37,8 @@ pub struct WriteArgs {
     /// The repository
     #[command(flatten)]
     pub repo: RepoArgs,
-    /// The branch that is written to; without one the obvious one
-    #[arg(long, value_name = "NAME", env = "HEADWATER_BRANCH")]
+    /// The branch that is written to; without one the obvious one [HEADWATER_BRANCH]
+    #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
     /// Who makes the change, as `Name <address>`; without it the committer
     #[arg(long, value_name = "NAME", env = "HEADWATER_AUTHOR")]

@@ -18,8 +18,8 @@ pub(super) fn annotation(problem: &Problem) -> String {
     command
 }
 
-/// Escapes what stands behind the second `::`.
-fn data(text: &str) -> String {
+/// Escapes what stands behind the second `::` of a command.
+pub(super) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 

@@ -4,30 +4,39 @@ use std::io::Write;
 
 use headwater_engine::problem::Problem;
 
-use super::annotation::annotation;
+use super::annotation::{annotation, data};
 use super::place::{count, line};
 use super::repository::Repository;
-use crate::cli::{ProblemFormat, RepoArgs};
+use crate::cli::{ProblemFormat, ReadArgs};
+use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 use crate::http::view::ProblemView;
 
-/// Loads a commit and writes its problems, one in a line. Exits with 1 if there are any.
+/// Loads a commit and writes its problems, one in a line, and what else is worth a word. Exits with 1
+/// if there are problems.
 ///
 /// # Errors
 /// When the commit can't be read at all.
 pub fn check(
-    repo: &RepoArgs,
-    rev: &str,
+    arguments: &ReadArgs,
     format: ProblemFormat,
+    environment: &dyn Environment,
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, Failure> {
-    let snapshot = Repository::open(repo)?.load(rev)?;
+    let (repository, rev) = Repository::at(arguments, environment)?;
+    let snapshot = repository.load(&rev)?;
     let problems = snapshot.problems();
     for problem in &problems {
         writeln!(out, "{}", written(problem, format))?;
     }
-    // The totals are no problem, so JSON has none.
+    // Notices and totals are no problems, so JSON has none.
     if format != ProblemFormat::Json {
+        for notice in repository.notices(&snapshot)? {
+            match format {
+                ProblemFormat::Github => writeln!(out, "::warning::{}", data(&notice.to_string()))?,
+                _ => writeln!(out, "note: {notice}")?,
+            }
+        }
         let (records, sheets) = (snapshot.records(), snapshot.sheets().count());
         let totals =
             [count(records, "record"), count(sheets, "sheet"), count(problems.len(), "problem")];

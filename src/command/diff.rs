@@ -12,6 +12,7 @@ use headwater_engine::snapshot::{RecordChange, count as counted};
 use super::place::{count, line};
 use super::repository::Repository;
 use crate::cli::RepoArgs;
+use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
 /// Writes the records that differ between two commits, and the problems that come and go.
@@ -22,9 +23,10 @@ pub fn diff(
     repo: &RepoArgs,
     old: &str,
     new: &str,
+    environment: &dyn Environment,
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, Failure> {
-    let repository = Repository::open(repo)?;
+    let repository = Repository::open(repo, environment)?;
     let (old, new) = (repository.load(old)?, repository.load(new)?);
     let changes = new.differences(&old);
     for change in &changes {

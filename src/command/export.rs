@@ -13,14 +13,20 @@ use super::place::sheet_of;
 use super::query::lines;
 use super::repository::Repository;
 use crate::cli::{ExportArgs, TableFormat};
+use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
 /// Writes every record of a sheet in the order of the keys, hidden ones too.
 ///
 /// # Errors
 /// When there is no such sheet, or the commit can't be read.
-pub fn export(arguments: &ExportArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let snapshot = Repository::open(&arguments.read.repo)?.load(&arguments.read.rev())?;
+pub fn export(
+    arguments: &ExportArgs,
+    environment: &dyn Environment,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Failure> {
+    let (repository, rev) = Repository::at(&arguments.read, environment)?;
+    let snapshot = repository.load(&rev)?;
     let sheet = sheet_of(&snapshot, &arguments.sheet)?;
     let key = arguments.key.as_deref();
     if let Some(field) = key

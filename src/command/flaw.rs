@@ -77,7 +77,10 @@ pub(super) fn refusal(error: &WriteError, source: &str) -> Failure {
         WriteError::OtherKey { .. } => {
             vec![Flaw::new(Rule::PathMismatch.as_str(), error.to_string()).line(source)]
         }
-        WriteError::Invalid { problems } => problems.iter().map(line).collect(),
+        WriteError::Invalid { broken } => {
+            broken.iter().map(|broken| line(&broken.problem)).collect()
+        }
+        WriteError::Operation { source: why, .. } => return refusal(why, source),
         _ => return Failure::caused_by(exit(error), error),
     };
     Failure::new(exit(error), lines.join("\n"))

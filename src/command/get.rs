@@ -2,24 +2,33 @@
 
 use std::io::Write;
 
+use headwater_engine::nearest::did_you_mean;
+
 use super::place::{line, sheet_of};
 use super::repository::Repository;
 use crate::cli::GetArgs;
+use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
 /// Writes the JSON of a record, hidden or not.
 ///
 /// # Errors
 /// When there is no such record, or the commit can't be read. What is wrong with its file is told.
-pub fn get(arguments: &GetArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+pub fn get(
+    arguments: &GetArgs,
+    environment: &dyn Environment,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Failure> {
     let (name, key) = (&arguments.place.sheet, &arguments.place.key);
-    let snapshot = Repository::open(&arguments.read.repo)?.load(&arguments.read.rev())?;
+    let (repository, rev) = Repository::at(&arguments.read, environment)?;
+    let snapshot = repository.load(&rev)?;
     let sheet = sheet_of(&snapshot, name)?;
     if let Some(record) = sheet.record(key) {
         writeln!(out, "{}", record.value.as_str())?;
         return Ok(Exit::Success);
     }
-    let mut told = format!("there is no record {key} in {name}");
+    let meant = sheet.nearest(key).map(|record| record.key.as_str());
+    let mut told = format!("there is no record {key} in {name}{}", did_you_mean(meant));
     let path = sheet.spec().file_path(key).unwrap_or_default();
     for problem in sheet.problems().iter().filter(|problem| problem.path == path) {
         told.push_str(&format!("\n{}", line(problem)));

@@ -50,7 +50,7 @@ pub fn import(
         match writer.commit(plan.operations(), &message) {
             Ok(done) => break Some(done),
             // What is wrong between records is known when all of them are there.
-            Err(WriteError::Invalid { problems }) if plan.blame(&problems) => {}
+            Err(WriteError::Invalid { broken }) if plan.blame(&broken) => {}
             Err(error) => return Err(refusal(&error, &input.name)),
         }
     };

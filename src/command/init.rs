@@ -9,8 +9,12 @@ use headwater_engine::sheet::Sheet;
 
 use super::place::count;
 use super::repository::Repository;
-use crate::cli::RepoArgs;
+use crate::cli::ReadArgs;
+use crate::config::Environment;
 use crate::exit::{Exit, Failure};
+
+/// What the names of records end in, where nothing is declared.
+const ENDINGS: &str = ".toml, .json, .yaml, .yml, .md, .markdown or .mdx";
 
 /// How many field names a comment lists.
 const LISTED: usize = 20;
@@ -19,8 +23,13 @@ const LISTED: usize = 20;
 ///
 /// # Errors
 /// When the commit declares its sheets already, or can't be read.
-pub fn init(repo: &RepoArgs, rev: &str, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let snapshot = Repository::open(repo)?.load(rev)?;
+pub fn init(
+    arguments: &ReadArgs,
+    environment: &dyn Environment,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Failure> {
+    let (repository, rev) = Repository::at(arguments, environment)?;
+    let snapshot = repository.load(&rev)?;
     if !snapshot.layout().is_inferred() {
         let commit = snapshot.commit();
         return Err(Failure::new(Exit::Data, format!("{commit} declares its sheets already")));
@@ -29,6 +38,12 @@ pub fn init(repo: &RepoArgs, rev: &str, out: &mut (dyn Write + Send)) -> Result<
     writeln!(out, "# headwater.toml in the root of the repository and edit it.")?;
     for sheet in snapshot.sheets() {
         write!(out, "\n{}", definition(sheet))?;
+    }
+    if snapshot.claimed() == 0 {
+        for notice in repository.notices(&snapshot)? {
+            writeln!(out, "# Note: {notice}.")?;
+        }
+        writeln!(out, "# Records are files that end in {ENDINGS}.")?;
     }
     Ok(Exit::Success)
 }

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use headwater_engine::decode::words;
 use serde_json::Value;
 
 use super::flaw::Flaw;
@@ -53,6 +54,5 @@ impl Input {
 
 /// Returns what is wrong with a JSON text, without the place, which is counted otherwise.
 pub(super) fn what(error: &serde_json::Error) -> String {
-    let told = error.to_string();
-    told.rsplit_once(" at line ").map_or(told.clone(), |(what, _)| what.to_owned())
+    words::of_json(error)
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::place::sheet_of;
 use super::repository::Repository;
 use crate::cli::{LogArgs, RecordPlace};
+use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 use crate::http::view::time_of;
 
@@ -19,9 +20,12 @@ use crate::http::view::time_of;
 ///
 /// # Errors
 /// When the commit can't be read, or no commit ever had the record.
-pub fn log(arguments: &LogArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    let repository = Repository::open(&arguments.read.repo)?;
-    let rev = arguments.read.rev();
+pub fn log(
+    arguments: &LogArgs,
+    environment: &dyn Environment,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Failure> {
+    let (repository, rev) = Repository::at(&arguments.read, environment)?;
     let head = repository.resolve(&rev)?;
     let path = match &arguments.place {
         Some(place) => Some(path_of(&repository.load(&rev)?, place)?),

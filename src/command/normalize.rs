@@ -4,7 +4,7 @@ use std::io::Write;
 
 use headwater_engine::encode::{encode, path_of};
 use headwater_engine::id::BlobId;
-use headwater_engine::mirror::{BlobContent, Mirror, Objects};
+use headwater_engine::mirror::{BlobContent, Objects};
 use headwater_engine::record::Record;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::write::{Action, Operation};
@@ -28,7 +28,6 @@ pub fn normalize(
     environment: &dyn Environment,
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, Failure> {
-    let repo = &arguments.write.repo;
     let writer = Writer::open(&arguments.write, environment)?;
     let snapshot = writer.snapshot();
     let sheets: Vec<&Sheet> = match &arguments.names[..] {
@@ -38,9 +37,7 @@ pub fn normalize(
             sheets.collect::<Result<_, _>>()?
         }
     };
-    let objects = Mirror::open(&repo.repo, repo.mirror_options())
-        .and_then(|mirror| mirror.objects())
-        .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+    let objects = writer.objects()?;
     let bar = Bar::new(sheets.iter().map(|sheet| sheet.len()).sum());
     let mut found = Found::default();
     for sheet in &sheets {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::config::settings::{OPERATOR_SECRET, OPERATOR_SECRET_FILE};
 use crate::config::{Environment, Flags, Layers, Secret, keyring};
-use crate::exit::{Exit, Failure, chain};
+use crate::exit::{Exit, Failure};
 
 /// What the operator asks for.
 pub enum Order {
@@ -45,7 +45,8 @@ pub fn operate(
 ) -> Result<Exit, Failure> {
     let secret = operator_secret(environment)?;
     let (route, body) = order.request();
-    let url = format!("{}/api/_internal/{route}", server.trim_end_matches('/'));
+    let url = address(server)?;
+    let url = format!("{url}/api/_internal/{route}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (status, body) = runtime.block_on(post(&url, &body, &secret))?;
     if status.is_success() {
@@ -69,10 +70,33 @@ fn operator_secret(environment: &dyn Environment) -> Result<Secret, Failure> {
     })
 }
 
-async fn post(url: &str, body: &Value, secret: &Secret) -> Result<(StatusCode, Value), Failure> {
-    let unreachable = |error: reqwest::Error| {
-        Failure::new(Exit::Unavailable, format!("no answer from the server: {}", chain(&error)))
+/// Returns the address of a server without a slash at its end. Without a scheme it is `http`.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn address(server: &str) -> Result<String, Failure> {
+    let named = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
+    let url = reqwest::Url::parse(&named).ok();
+    let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let message = "--server must be an address such as http://127.0.0.1:8080";
+    let url = url.ok_or_else(|| Failure::new(Exit::Usage, message))?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Says why a server did not answer.
+pub(super) fn silence(url: &str, error: &reqwest::Error) -> String {
+    let server = url.split("/api/").next().unwrap_or(url);
+    let server = server.split("/health/").next().unwrap_or(server);
+    let why = match () {
+        () if error.is_timeout() => "it takes too long",
+        () if error.is_connect() => "nobody listens there, or the way to it is closed",
+        () => "it ends the connection",
     };
+    format!("no answer from {server}: {why}")
+}
+
+async fn post(url: &str, body: &Value, secret: &Secret) -> Result<(StatusCode, Value), Failure> {
+    let unreachable = |error: reqwest::Error| Failure::new(Exit::Unavailable, silence(url, &error));
     let request = reqwest::Client::new().post(url).header("x-headwater-key", secret.expose());
     let request = if body.is_null() { request } else { request.json(body) };
     let answer = request.send().await.map_err(unreachable)?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use headwater_engine::nearest::{did_you_mean, nearest};
 use headwater_engine::problem::Problem;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
@@ -13,7 +14,8 @@ pub(super) fn sheet_of<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Arc
     snapshot.sheet(name).ok_or_else(|| {
         let names: Vec<_> = snapshot.sheets().map(|sheet| sheet.spec().name.as_str()).collect();
         let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        Failure::new(Exit::Data, format!("there is no sheet {name}; there are {there}"))
+        let meant = did_you_mean(nearest(name, names));
+        Failure::new(Exit::Data, format!("there is no sheet {name}; there are {there}{meant}"))
     })
 }
 

@@ -9,6 +9,7 @@ use headwater_engine::record::Record;
 use super::place::sheet_of;
 use super::repository::Repository;
 use crate::cli::QueryArgs;
+use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 use crate::http::view::page;
 
@@ -19,14 +20,19 @@ const PARTS: [&str; 4] = ["page", "perPage", "cursor", "limit"];
 ///
 /// # Errors
 /// When a parameter is wrong, or the sheet is not public, so that no list has it.
-pub fn query(arguments: &QueryArgs, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
+pub fn query(
+    arguments: &QueryArgs,
+    environment: &dyn Environment,
+    out: &mut (dyn Write + Send),
+) -> Result<Exit, Failure> {
     let pairs = pairs(&arguments.parameters)?;
     let beside = pairs.iter().find(|(name, _)| name == "facets" || name == "include");
     if let Some((name, _)) = beside.filter(|_| !arguments.page) {
         let message = format!("{name}: is printed with --page only");
         return Err(Failure::new(Exit::Usage, message));
     }
-    let snapshot = Repository::open(&arguments.read.repo)?.load(&arguments.read.rev())?;
+    let (repository, rev) = Repository::at(&arguments.read, environment)?;
+    let snapshot = repository.load(&rev)?;
     let sheet = sheet_of(&snapshot, &arguments.sheet)?;
     if !sheet.spec().public {
         let name = &arguments.sheet;

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::exit::{Exit, Failure, chain};
+use super::operate::{address, silence};
+use crate::exit::{Exit, Failure};
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,17 +20,15 @@ pub fn ready(
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, Failure> {
     let lag = max_lag.map(|seconds| format!("?max_lag={seconds}")).unwrap_or_default();
-    let url = format!("{}/health/ready{lag}", server.trim_end_matches('/'));
+    let url = format!("{}/health/ready{lag}", address(server)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
         let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
         let answer = client.get(&url).send().await?;
         Ok((answer.status(), answer.text().await?))
     });
-    let (status, text) = answer.map_err(|error: reqwest::Error| {
-        let told = format!("no answer from the server: {}", chain(&error));
-        Failure::new(Exit::Unavailable, told)
-    })?;
+    let (status, text) = answer
+        .map_err(|error: reqwest::Error| Failure::new(Exit::Unavailable, silence(&url, &error)))?;
     // A refusal is a problem in JSON; what comes from something in between is shown as it is.
     let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let told = problem["detail"].as_str().or(problem["title"].as_str());

@@ -1,35 +1,98 @@
-//! The repository that `check`, `diff`, `init` and `verify` read.
+//! The repository of the commands that read, with the settings that a server would have.
 
+use headwater_engine::engine::{OpenError, choose_branch};
 use headwater_engine::id::CommitId;
 use headwater_engine::load::{LoadError, load};
-use headwater_engine::mirror::{Mirror, Objects};
+use headwater_engine::mirror::{Mirror, Objects, ResolveError};
+use headwater_engine::notice::{Notice, notices};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::snapshot::Snapshot;
 
-use crate::cli::RepoArgs;
+use crate::cli::{ReadArgs, RepoArgs};
+use crate::config::{Environment, Flags, Layers, Reading};
 use crate::exit::{Exit, Failure};
-use crate::serve::load_options;
-
-/// The largest file that is read as a record, as `serve` has it by default.
-const RECORD_LIMIT: u64 = 1 << 20;
+use crate::serve::{load_options, open_exit};
 
 /// An open repository and how its records are read.
 pub(super) struct Repository {
     pub(super) objects: Objects,
     pub(super) options: LoadOptions,
+    reading: Reading,
 }
 
 impl Repository {
-    pub(super) fn open(arguments: &RepoArgs) -> Result<Self, Failure> {
-        let options = load_options(arguments.sheets.as_deref(), RECORD_LIMIT)?;
-        let objects = Mirror::open(&arguments.repo, arguments.mirror_options())
+    /// Opens the repository of a command that names its commits.
+    ///
+    /// # Errors
+    /// When a setting is wrong, or the repository can't be opened.
+    pub(super) fn open(
+        arguments: &RepoArgs,
+        environment: &dyn Environment,
+    ) -> Result<Self, Failure> {
+        Self::with(&arguments.flags(), arguments, environment)
+    }
+
+    /// Opens the repository of a command that reads one commit, and returns the name of that.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; when nothing says which branch is meant.
+    pub(super) fn at(
+        arguments: &ReadArgs,
+        environment: &dyn Environment,
+    ) -> Result<(Self, String), Failure> {
+        let repository = Self::with(&arguments.flags(), &arguments.repo, environment)?;
+        let rev = match &arguments.rev {
+            Some(rev) => rev.clone(),
+            None => repository.head()?,
+        };
+        Ok((repository, rev))
+    }
+
+    fn with(
+        flags: &Flags,
+        arguments: &RepoArgs,
+        environment: &dyn Environment,
+    ) -> Result<Self, Failure> {
+        let layers = Layers::new(flags, environment, arguments.config.as_deref());
+        let reading = layers.and_then(|layers| Reading::resolve(&layers));
+        let reading = reading.map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+        let options = load_options(reading.sheets.as_deref(), reading.record_limit)?;
+        let objects = Mirror::open(&reading.repo, reading.mirror_options())
             .and_then(|mirror| mirror.objects())
             .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
-        Ok(Self { objects, options })
+        Ok(Self { objects, options, reading })
+    }
+
+    /// Returns the name of the head of the branch that a server would serve: the one that is set,
+    /// what HEAD names, or the only one.
+    fn head(&self) -> Result<String, Failure> {
+        if let Some(branch) = &self.reading.branch {
+            return Ok(format!("refs/heads/{branch}"));
+        }
+        if self.objects.resolve("HEAD").is_ok() {
+            return Ok("HEAD".to_owned());
+        }
+        let facts = Mirror::inspect(&self.reading.repo, &self.reading.safe_directories)
+            .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+        let branch = choose_branch(&facts);
+        let branch =
+            branch.map_err(|error: OpenError| Failure::caused_by(open_exit(&error), &error))?;
+        Ok(format!("refs/heads/{branch}"))
     }
 
     pub(super) fn resolve(&self, rev: &str) -> Result<CommitId, Failure> {
-        self.objects.resolve(rev).map_err(|error| Failure::caused_by(Exit::Data, &error))
+        self.objects.resolve(rev).map_err(|error| {
+            let error = match error {
+                ResolveError::Unknown { .. } => self.objects.why_unknown(rev),
+                error => error,
+            };
+            Failure::caused_by(Exit::Data, &error)
+        })
+    }
+
+    /// Lists what is worth a word about a commit that was loaded.
+    pub(super) fn notices(&self, snapshot: &Snapshot) -> Result<Vec<Notice>, Failure> {
+        notices(&self.objects, snapshot).map_err(|error| Failure::caused_by(Exit::Data, &error))
     }
 
     pub(super) fn load(&self, rev: &str) -> Result<Snapshot, Failure> {

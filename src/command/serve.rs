@@ -49,14 +49,15 @@ async fn run(config: Config, out: &mut (dyn Write + Send)) -> Result<Exit, Failu
     let base = config.http.base_path.as_str().to_owned();
     let server = Server::start(config).await?;
     let address = server.address();
-    writeln!(out, "http://{address}{base}")?;
-    out.flush()?;
     tracing::info!(%address, internal = server.internal_address().map(tracing::field::display), "listening");
     tokio::select! {
         ready = server.ready() => ready?,
         () = show(server.progress()) => {}
         () = signals.next() => return Ok(end(server, signals).await),
     }
+    // Whoever reads it finds something there.
+    writeln!(out, "http://{address}{base}")?;
+    out.flush()?;
     signals.next().await;
     Ok(end(server, signals).await)
 }

@@ -7,7 +7,8 @@ use headwater_engine::replay::{Difference, Step, replay};
 
 use super::place::count;
 use super::repository::{Repository, unreadable};
-use crate::cli::RepoArgs;
+use crate::cli::ReadArgs;
+use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
 /// How much of a history is replayed.
@@ -25,13 +26,13 @@ pub enum Extent {
 /// # Errors
 /// When a commit can't be read at all.
 pub fn verify(
-    repo: &RepoArgs,
-    rev: &str,
+    arguments: &ReadArgs,
     extent: Extent,
+    environment: &dyn Environment,
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, Failure> {
-    let repository = Repository::open(repo)?;
-    let head = repository.resolve(rev)?;
+    let (repository, rev) = Repository::at(arguments, environment)?;
+    let head = repository.resolve(&rev)?;
     let commits = match extent {
         Extent::Last(limit) => repository.objects.first_parents(head, limit),
         Extent::All => repository.objects.history(head, usize::MAX),

@@ -1,27 +1,24 @@
 //! The engine as the commands that write have it: opened with the lock, and closed behind them.
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use headwater_engine::engine::{Engine, EngineStatus, Ledger, Mark};
 use headwater_engine::id::{CommitId, SheetName};
-use headwater_engine::mirror::{Identity, Mirror, MirrorOptions};
+use headwater_engine::mirror::{Identity, Mirror, Objects};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, Scope, WriteError};
 use serde_json::{Map, Value};
 
 use super::place::count;
-use crate::cli::{RepoArgs, WriteArgs};
-use crate::config::{self, ConfigError, Environment, Flags, Layers, Source};
+use crate::cli::WriteArgs;
+use crate::config::{self, ConfigError, Environment, Layers, Source};
 use crate::exit::{Exit, Failure};
 use crate::serve::{engine_config, open_exit};
 
 /// A repository that is written to.
 pub(super) struct Writer {
     engine: Engine,
-    repo: PathBuf,
-    options: MirrorOptions,
     author: Identity,
     message: Option<String>,
     is_json: bool,
@@ -36,9 +33,9 @@ impl Writer {
         arguments: &WriteArgs,
         environment: &dyn Environment,
     ) -> Result<Self, Failure> {
-        refuse_work_tree(&arguments.repo)?;
         let (source, committer) = settings(arguments, environment)
             .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+        refuse_work_tree(&source)?;
         let author = match &arguments.author {
             Some(name) => Identity::parse(name)
                 .map_err(|error| Failure::new(Exit::Usage, format!("--author: {error}")))?,
@@ -48,14 +45,19 @@ impl Writer {
         config.writes = Some(committer);
         let engine = Engine::open(config, Arc::new(Ledger::new()))
             .map_err(|error| Failure::caused_by(open_exit(&error), &error))?;
-        let (repo, options) = (arguments.repo.repo.clone(), arguments.repo.mirror_options());
         let (message, is_json) = (arguments.message.clone(), arguments.json);
-        Ok(Self { engine, repo, options, author, message, is_json })
+        Ok(Self { engine, author, message, is_json })
     }
 
     /// Returns the records as they are.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         self.engine.snapshot()
+    }
+
+    /// Takes a handle on the files.
+    pub(super) fn objects(&self) -> Result<Objects, Failure> {
+        let objects = self.engine.mirror().objects();
+        objects.map_err(|error| Failure::caused_by(Exit::Config, &error))
     }
 
     /// Says whether what is done is told as JSON.
@@ -114,8 +116,7 @@ impl Writer {
     /// Counts the commits that the remote lacks, as far as it is known what the remote has.
     fn unpushed(&self, status: &EngineStatus, commit: CommitId) -> Option<usize> {
         status.remote.as_ref()?;
-        let mirror = Mirror::open(&self.repo, self.options.clone()).ok()?;
-        let objects = mirror.objects().ok()?;
+        let objects = self.objects().ok()?;
         // A clone made by hand has no mark, but what it fetched.
         let tracking = format!("refs/remotes/origin/{}", status.branch);
         let seen = [Mark::Synced.of(&status.branch), tracking];
@@ -134,25 +135,18 @@ fn settings(
     arguments: &WriteArgs,
     environment: &dyn Environment,
 ) -> Result<(Source, Identity), ConfigError> {
-    use crate::config::settings::{BRANCH, REPO, SHEETS};
-    let repo = &arguments.repo;
-    let mut flags = Flags::from([(REPO.flag, repo.repo.display().to_string())]);
+    use crate::config::settings::BRANCH;
+    let mut flags = arguments.repo.flags();
     flags.extend(arguments.branch.clone().map(|branch| (BRANCH.flag, branch)));
-    flags.extend(repo.sheets.as_ref().map(|file| (SHEETS.flag, file.display().to_string())));
-    let layers = Layers::new(&flags, environment, None)?;
-    let mut source = Source::resolve(&layers)?;
-    // The names themselves, which need not be text.
-    source.repo.clone_from(&repo.repo);
-    source.sheets.clone_from(&repo.sheets);
-    source.safe_directories = repo.safe_directories();
-    Ok((source, config::committer(&layers)?))
+    let layers = Layers::new(&flags, environment, arguments.repo.config.as_deref())?;
+    Ok((Source::resolve(&layers)?, config::committer(&layers)?))
 }
 
 /// Refuses a repository whose files would not follow its branch.
-fn refuse_work_tree(arguments: &RepoArgs) -> Result<(), Failure> {
-    let (repo, safe) = (&arguments.repo, arguments.safe_directories());
+fn refuse_work_tree(source: &Source) -> Result<(), Failure> {
+    let (repo, safe) = (&source.repo, &source.safe_directories);
     let facts =
-        Mirror::inspect(repo, &safe).map_err(|error| Failure::caused_by(Exit::Config, &error))?;
+        Mirror::inspect(repo, safe).map_err(|error| Failure::caused_by(Exit::Config, &error))?;
     if facts.bare {
         return Ok(());
     }

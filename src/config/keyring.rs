@@ -9,6 +9,14 @@ use super::{ConfigError, Secret, Secrets};
 /// The secrets of one door: one given directly, more in a file that may change at any time.
 pub struct Keyring(Kind);
 
+/// A value with the name of its setting, for errors.
+pub struct Given<'a, T: ?Sized> {
+    /// The setting, as it was typed.
+    pub name: &'a str,
+    /// Its value.
+    pub value: &'a T,
+}
+
 enum Kind {
     Fixed(Arc<Secrets>),
     Watched(Watched<Secrets>),
@@ -16,23 +24,20 @@ enum Kind {
 
 impl Keyring {
     /// Collects the secret given directly, if any, and those of a file with one in each line.
-    /// `setting` names the place in errors.
     ///
     /// # Errors
     /// When the file can't be read or is empty, or a secret is too short or malformed.
     pub fn read(
-        setting: &str,
-        direct: Option<&str>,
-        file: Option<&Path>,
+        direct: Option<Given<'_, str>>,
+        file: Option<Given<'_, Path>>,
     ) -> Result<Self, ConfigError> {
-        let direct = direct.map(|text| Secret::new(setting, text)).transpose()?;
-        let Some(path) = file else {
+        let direct = direct.map(|Given { name, value }| Secret::new(name, value)).transpose()?;
+        let Some(Given { name, value: path }) = file else {
             return Ok(Self(Kind::Fixed(Arc::new(Secrets::default().after(direct)))));
         };
-        let setting = format!("{setting}_file");
-        let name = setting.clone();
-        let parse = move |text: &str| Ok(Secrets::parse(&name, text)?.after(direct.clone()));
-        Watched::read(&setting, path, parse).map(|watched| Self(Kind::Watched(watched)))
+        let setting = name.to_owned();
+        let parse = move |text: &str| Ok(Secrets::parse(&setting, text)?.after(direct.clone()));
+        Watched::read(name, path, parse).map(|watched| Self(Kind::Watched(watched)))
     }
 
     /// Returns the secrets that hold now.
@@ -60,6 +65,11 @@ mod tests {
 
     const ENVIRONMENT: &str = "the-secret-of-the-environment";
 
+    fn read(direct: Option<&str>, file: Option<&Path>) -> Result<Keyring, ConfigError> {
+        let direct = direct.map(|value| Given { name: "s", value });
+        Keyring::read(direct, file.map(|value| Given { name: "f", value }))
+    }
+
     struct House {
         keyring: Keyring,
         path: PathBuf,
@@ -71,7 +81,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("secrets");
             std::fs::write(&path, text).unwrap();
-            let keyring = Keyring::read("s", Some(ENVIRONMENT), Some(&path)).unwrap();
+            let keyring = read(Some(ENVIRONMENT), Some(&path)).unwrap();
             Self { keyring, path, _folder: folder }
         }
 
@@ -124,9 +134,9 @@ mod tests {
     fn at_the_start_the_file_must_be_good() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secrets");
-        assert!(Keyring::read("s", Some(ENVIRONMENT), Some(&path)).is_err());
+        assert!(read(Some(ENVIRONMENT), Some(&path)).is_err());
         std::fs::write(&path, "\n").unwrap();
-        assert!(Keyring::read("s", Some(ENVIRONMENT), Some(&path)).is_err());
-        assert!(Keyring::read("s", None, None).unwrap().last().is_empty());
+        assert!(read(Some(ENVIRONMENT), Some(&path)).is_err());
+        assert!(read(None, None).unwrap().last().is_empty());
     }
 }

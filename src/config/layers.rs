@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use headwater_engine::nearest::nearest;
+
 use super::ConfigError;
 use super::settings::{SETTINGS, Setting};
 
@@ -35,6 +37,8 @@ pub struct Layers<'a> {
     flags: &'a Flags,
     environment: &'a dyn Environment,
     file: BTreeMap<String, String>,
+    /// What the file is called in errors.
+    file_name: String,
 }
 
 impl<'a> Layers<'a> {
@@ -47,8 +51,9 @@ impl<'a> Layers<'a> {
         environment: &'a dyn Environment,
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
+        let file_name = file.map(|path| path.display().to_string()).unwrap_or_default();
         let file = file.map(read_file).transpose()?.unwrap_or_default();
-        Ok(Self { flags, environment, file })
+        Ok(Self { flags, environment, file, file_name })
     }
 
     /// Returns the value of `setting`, from the first layer that has it.
@@ -62,16 +67,19 @@ impl<'a> Layers<'a> {
             .or_else(default)
     }
 
-    /// Returns how the value of `setting` was given: its flag, its name in the environment, or its key
-    /// in the file.
-    pub fn given_as(&self, setting: &Setting) -> String {
-        let alias = setting.alias.filter(|alias| self.environment.var(alias).is_some());
+    /// Returns the name of `setting` as whoever gave its value typed it; its name in the environment
+    /// where nobody gave one.
+    pub fn name_of(&self, setting: &Setting) -> String {
+        let is_set = |name: &str| self.environment.var(name).is_some();
         if self.flags.contains_key(setting.flag) {
-            format!("--{}", setting.flag)
-        } else if self.environment.var(&setting.env()).is_some() {
-            setting.env()
-        } else {
-            alias.map_or_else(|| setting.key(), str::to_owned)
+            return format!("--{}", setting.flag);
+        }
+        match setting.alias.filter(|alias| !is_set(&setting.env()) && is_set(alias)) {
+            Some(alias) => alias.to_owned(),
+            None if !is_set(&setting.env()) && self.file.contains_key(&setting.key()) => {
+                format!("`{}` in {}", setting.key(), self.file_name)
+            }
+            None => setting.env(),
         }
     }
 
@@ -85,7 +93,7 @@ impl<'a> Layers<'a> {
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<Option<T>, ConfigError> {
         let Some(text) = self.get(setting) else { return Ok(None) };
-        let invalid = |reason| ConfigError::Invalid { setting: setting.key(), reason };
+        let invalid = |reason| ConfigError::Invalid { setting: self.name_of(setting), reason };
         read(&text).map(Some).map_err(invalid)
     }
 
@@ -105,7 +113,7 @@ impl<'a> Layers<'a> {
 
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-        setting: "config".to_owned(),
+        setting: "--config".to_owned(),
         path: path.to_owned(),
         source,
     })?;
@@ -117,7 +125,9 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
 fn entry(path: &Path, key: String, value: toml::Value) -> Result<(String, String), ConfigError> {
     let setting = SETTINGS.iter().find(|setting| setting.key() == key);
     let Some(setting) = setting else {
-        return Err(ConfigError::UnknownKey { path: path.to_owned(), key });
+        let keys: Vec<String> = SETTINGS.iter().map(Setting::key).collect();
+        let nearest = nearest(&key, keys.iter().map(String::as_str)).map(str::to_owned);
+        return Err(ConfigError::UnknownKey { path: path.to_owned(), key, nearest });
     };
     if setting.secret {
         return Err(ConfigError::SecretInFile { path: path.to_owned(), key });
@@ -130,7 +140,8 @@ fn entry(path: &Path, key: String, value: toml::Value) -> Result<(String, String
         }
         _ => {
             let reason = "must be a text or a whole number".to_owned();
-            return Err(ConfigError::Invalid { setting: key, reason });
+            let setting = format!("`{key}` in {}", path.display());
+            return Err(ConfigError::Invalid { setting, reason });
         }
     };
     Ok((key, text))
@@ -169,6 +180,28 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_is_named_as_it_was_typed() {
+        let (_folder, path) = file("listen = \"x\"");
+        let named = |flags: &Flags, environment: &dyn Environment, file| {
+            let layers = Layers::new(flags, environment, file).unwrap();
+            let refused = layers.read(&LISTEN, super::super::values::address).err();
+            refused.map(|error| error.to_string()).unwrap_or_default()
+        };
+        let (given, none) = (Flags::from([("listen", "x".to_owned())]), Flags::new());
+        let of_environment = environment(&[("HEADWATER_LISTEN", "x")]);
+        let (empty, reason) = (environment(&[]), "must be an address and a port such as");
+        assert!(named(&given, &of_environment, None).starts_with(&format!("--listen {reason}")));
+        let told = named(&none, &of_environment, Some(&*path));
+        assert!(told.starts_with(&format!("HEADWATER_LISTEN {reason}")), "{told}");
+        let told = named(&none, &empty, Some(&*path));
+        let expected = format!("`listen` in {} {reason}", path.display());
+        assert!(told.starts_with(&expected), "{told}");
+        let older = environment(&[("CFP_DATA_BRANCH", "")]);
+        let layers = Layers::new(&none, &older, None).unwrap();
+        assert_eq!(layers.name_of(&BRANCH), "CFP_DATA_BRANCH");
+    }
+
+    #[test]
     fn the_older_names_are_read_and_give_way_to_ours() {
         let flags = Flags::new();
         let older = environment(&[("CFP_DATA_BRANCH", "published")]);
@@ -176,23 +209,6 @@ mod tests {
         let get = |environment| Layers::new(&flags, environment, None).unwrap().get(&BRANCH);
         assert_eq!(get(&older).as_deref(), Some("published"));
         assert_eq!(get(&both).as_deref(), Some("main"));
-    }
-
-    #[test]
-    fn a_setting_is_named_as_it_was_given() {
-        let (_folder, path) = file("branch = \"a\"");
-        let none = environment(&[]);
-        let older = environment(&[("CFP_DATA_BRANCH", "b")]);
-        let both = environment(&[("CFP_DATA_BRANCH", "b"), ("HEADWATER_BRANCH", "c")]);
-        let flags = Flags::from([("branch", "d".to_owned())]);
-        let without = Flags::new();
-        let given = |flags, environment| {
-            Layers::new(flags, environment, Some(&path)).unwrap().given_as(&BRANCH)
-        };
-        assert_eq!(given(&without, &none), "branch");
-        assert_eq!(given(&without, &older), "CFP_DATA_BRANCH");
-        assert_eq!(given(&without, &both), "HEADWATER_BRANCH");
-        assert_eq!(given(&flags, &both), "--branch");
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) fn check(config: &Config, layers: &Layers<'_>) -> Result<(), ConfigEr
         let is_direct = layers.get(direct).is_some();
         held.extend(ring.last().numbered().map(|(number, secret)| {
             let setting = if is_direct && number == 1 { direct } else { file };
-            let setting = layers.given_as(setting);
+            let setting = layers.name_of(setting);
             Held { role: direct.flag, secret: secret.clone(), setting }
         }));
     };
@@ -36,7 +36,7 @@ pub(super) fn check(config: &Config, layers: &Layers<'_>) -> Result<(), ConfigEr
         take(keys, &SUBSCRIBER_SECRET, &SUBSCRIBER_SECRET_FILE);
     }
     if let Some(tokens) = &config.write_tokens {
-        let (role, setting) = (WRITE_TOKENS_FILE.flag, layers.given_as(&WRITE_TOKENS_FILE));
+        let (role, setting) = (WRITE_TOKENS_FILE.flag, layers.name_of(&WRITE_TOKENS_FILE));
         held.extend(tokens.last().secrets().map(|secret| Held {
             role,
             secret: secret.clone(),

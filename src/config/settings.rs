@@ -46,9 +46,9 @@ macro_rules! settings {
 
 settings! {
     REPO = "repo" "DIR" None, Some("CFP_DATA_REPO_PATH"), false,
-        "The local bare mirror; cloned from the remote when it does not exist";
+        "The local repository: a mirror, which is cloned from the remote when it does not exist, or a work tree, whose branch is served as it is committed; default: the one that you are in";
     REMOTE = "remote" "URL" None, Some("CFP_DATA_REMOTE"), false,
-        "Where the branch comes from; default: the remote `origin` of the mirror";
+        "Where the branch comes from; default: the remote `origin` of a bare repository";
     BRANCH = "branch" "NAME" None, Some("CFP_DATA_BRANCH"), false,
         "The branch to serve; default: the branch of HEAD, or the only one";
     SHEETS = "sheets" "FILE" None, None, false,

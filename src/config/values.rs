@@ -199,6 +199,15 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// Reads the name of a branch, which may be its full one.
+pub(super) fn branch(value: &str) -> Result<String, String> {
+    let name = value.strip_prefix("refs/heads/").unwrap_or(value);
+    if name.is_empty() || name.starts_with("refs/") {
+        return Err("must be the name of a branch, such as `main`".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
 pub(super) fn path(value: &str) -> Result<PathBuf, String> {
     text(value).map(PathBuf::from)
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use headwater_engine::snapshot::Snapshot;
 use serde_json::Value;
 
 use super::changes::CHANGED;
@@ -22,13 +23,9 @@ pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
     let Facts { base, secret, .. } = facts;
     let (remote, work) = (facts.remote.display(), facts.folder.join("work"));
     let work = work.display();
-    let (records, sheets) = facts
-        .live
-        .snapshot()
-        .map(|snapshot| (snapshot.records(), snapshot.sheets().count()))
-        .unwrap_or_default();
+    let served = facts.live.snapshot().map(|snapshot| told(&snapshot)).unwrap_or_default();
     let begin = format!(
-        "Serving {records} records in {sheets} sheets at {base}\n\
+        "Serving {served} at {base}\n\
          from the branch {BRANCH} of {remote}. Ctrl-C ends it and removes everything.\n\n\
          Open {base}/ in a browser: it shows all of this, and has a button that pushes a change.\n\n\
          Read a project:\n\n  curl -siw '\\n' {base}/api/projects/tree-census\n"
@@ -51,6 +48,25 @@ pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
            curl -siw '\\n' {base}/api/projects/tree-census\n  \
            curl -sw '\\n' '{base}/api/_search?q=otters'\n"
     )
+}
+
+/// Counts the records, and says why not all of them are public.
+fn told(snapshot: &Snapshot) -> String {
+    let (records, sheets) = (snapshot.records(), snapshot.sheets().count());
+    let public: usize = snapshot.sheets().map(|sheet| sheet.shown()).sum();
+    let private: Vec<_> = snapshot.sheets().filter(|sheet| !sheet.spec().public).collect();
+    let kept: usize = private.iter().map(|sheet| sheet.len()).sum();
+    let names: Vec<_> = private.iter().map(|sheet| sheet.spec().name.as_str()).collect();
+    let hidden = records - public - kept;
+    let mut why = Vec::new();
+    if kept > 0 {
+        why.push(format!("{kept} are in sheets that are not public ({})", names.join(", ")));
+    }
+    if hidden > 0 {
+        why.push(format!("{hidden} are hidden by a field"));
+    }
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join(", ")) };
+    format!("{records} records in {sheets} sheets, {public} of them public{why},")
 }
 
 /// Writes the report of a reload in one line.

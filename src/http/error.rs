@@ -225,6 +225,22 @@ impl ApiError {
         Self::from(code).with(|inner| (inner.detail, inner.errors) = (detail, errors))
     }
 
+    /// Says which of several operations is wrong; `index` is its place in the request, from 0.
+    #[must_use]
+    pub fn of_operation(self, index: usize) -> Self {
+        let place = |error: &mut FieldError| {
+            let pointer = error.pointer.take().unwrap_or_default();
+            error.pointer = Some(format!("/operations/{index}/value{pointer}"));
+        };
+        self.member("operation", index).with(|inner| {
+            inner.errors.iter_mut().for_each(place);
+            let told = inner.errors.first().map(FieldError::told);
+            let told =
+                told.or(inner.detail.take().map(|told| format!("operation {index}: {told}")));
+            inner.detail = told;
+        })
+    }
+
     /// Adds a member to the body.
     #[must_use]
     pub fn member(self, name: &str, value: impl Into<Value>) -> Self {

@@ -11,7 +11,7 @@ use super::app::App;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::json;
-use super::list::public_sheet;
+use super::list::{no_record, public_sheet};
 use super::parameters::{Known, number, wrong};
 use super::record::RecordPath;
 use super::source::Source;
@@ -70,14 +70,15 @@ pub(super) async fn history(
     let sheet = public_sheet(&present, &sheet)?;
     // What is hidden has no history either.
     if sheet.record(&key).is_some_and(|record| !sheet.shows(record)) {
-        return Err(Code::NotFound.into());
+        return Err(no_record(&sheet, &key));
     }
     let (place, limit) = parse(query.as_deref(), snapshot.commit())?;
     let spec = sheet.spec().clone();
+    let asked = key.clone();
     let read = app.past.history(source, present, spec, key, place.from, (place.skip, limit));
     let Versions { items, looked_at } = read.await?;
     if items.is_empty() && place.skip == 0 {
-        return Err(Code::NotFound.into());
+        return Err(no_record(&sheet, &asked));
     }
     let next = Place { skip: place.skip + looked_at, ..place };
     let next = (looked_at == limit).then(|| next.to_string());

@@ -16,7 +16,7 @@ use super::app::App;
 use super::current::Current;
 use super::error::{ApiError, Code};
 use super::json::tagged;
-use super::list::{public_sheet, refused, too_costly};
+use super::list::{no_record, public_sheet, refused, too_costly};
 use super::parameters::Known;
 use super::source::Source;
 use super::view::record_with;
@@ -56,8 +56,9 @@ impl AsRef<[u8]> for Served {
 pub(super) async fn show(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let Current(snapshot) = Current::of(request.extensions())?;
     let path = RecordPath::parse(request.uri().path());
-    let record = path.and_then(|path| snapshot.visible(&path.sheet, &path.key));
-    let record = record.ok_or_else(|| ApiError::from(Code::NotFound))?;
+    let path = path.ok_or_else(|| ApiError::from(Code::NotFound))?;
+    let record = snapshot.visible(&path.sheet, &path.key);
+    let record = record.ok_or_else(|| missing(snapshot, &path))?;
     if let Some(query) = request.uri().query() {
         let references = references(snapshot, request.uri().path(), query)?;
         if let Some(references) = references {
@@ -74,6 +75,14 @@ pub(super) async fn show(State(app): State<App>, request: Request) -> Result<Res
         }
     }
     Ok(tagged(request.headers(), Served(record.clone())))
+}
+
+/// Says what is not there: the sheet, or the record.
+fn missing(snapshot: &Snapshot, path: &RecordPath<'_>) -> ApiError {
+    match public_sheet(snapshot, &path.sheet) {
+        Ok(sheet) => no_record(&sheet, &path.key),
+        Err(error) => error,
+    }
 }
 
 /// Returns the references whose records the query asks for, if it asks for any.

@@ -10,7 +10,7 @@ use headwater_engine::search::{Query, Scope};
 use super::app::App;
 use super::current::Current;
 use super::error::ApiError;
-use super::list::{search_failed, too_costly};
+use super::list::{no_sheet, search_failed, too_costly};
 use super::parameters::{Known, number, wrong};
 use super::source::Source;
 use super::tag::Tag;
@@ -44,7 +44,7 @@ pub(super) async fn search(
     for sheet in &sheets {
         let known = snapshot.sheet(sheet.as_str()).is_some_and(|sheet| sheet.spec().public);
         if !known {
-            return Err(wrong("sheet", format!("there is no sheet {sheet}")));
+            return Err(wrong("sheet", no_sheet(&snapshot, sheet.as_str())));
         }
     }
     if etag::is_known(&headers, &tag) {

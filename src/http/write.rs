@@ -145,7 +145,7 @@ impl Request {
     /// value, before it becomes one.
     fn wants_json(&self, body: &[u8]) -> Result<(), ApiError> {
         if weight_of_text(body) > HEAVIEST {
-            return Err(answer::refused(&WriteError::TooHeavy));
+            return Err(answer::refused(self, &WriteError::TooHeavy));
         }
         let Some(kind) = self.headers.get(axum::http::header::CONTENT_TYPE) else { return Ok(()) };
         let kind = kind.to_str().unwrap_or_default();
@@ -211,7 +211,7 @@ impl Request {
                     // A reload looks where the branch has gone.
                     drop(app.live.submit(RequestKind::Reload, Trigger::Poll));
                 }
-                Err(answer::refused(&error))
+                Err(answer::refused(self, &error))
             }
         }
     }

@@ -57,7 +57,7 @@ fn reload() -> Value {
         "properties": {
             "id": { "type": "string" },
             "at": { "type": "string", "format": "date-time" },
-            "trigger": { "enum": ["boot", "webhook", "poll", "audit", "operator", "push", "write"] },
+            "trigger": { "enum": ["boot", "webhook", "poll", "audit", "operator", "push", "write", "watch"] },
             "ok": { "type": "boolean" },
             "outcome": { "enum": ["unchanged", "applied", "rebuilt", "held", "failed"] },
             "reason": { "type": "string" },

@@ -144,6 +144,7 @@ impl Described {
                     "type": ["string", "null"],
                 },
                 "facets": schema("Facets"),
+                "more": schema("More"),
                 "corrected": schema("Corrected"),
                 "included": schema("Included"),
                 "includedCut": schema("IncludedCut"),

@@ -56,6 +56,7 @@ mod storm;
 mod subscribers;
 mod throttle;
 mod traces;
+mod words;
 mod writers;
 mod writes;
 mod wrong_keys;

@@ -1,5 +1,6 @@
 //! Writes over HTTP: who may, what is answered, and what the commit says.
 
+use headwater_testkit::Upstream;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -24,12 +25,16 @@ struct House {
 
 impl House {
     fn new(settings: &[(&str, &str)]) -> Self {
+        Self::of(&people(), settings)
+    }
+
+    fn of(upstream: &Upstream, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let tokens = folder.path().join("tokens.toml");
         std::fs::write(&tokens, TOKENS).unwrap();
         let mut all = vec![("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap())];
         all.extend(settings);
-        Self { server: TestServer::with(&people().url(), &all), folder }
+        Self { server: TestServer::with(&upstream.url(), &all), folder }
     }
 
     fn call(&self, method: Method, path: &str) -> RequestBuilder {
@@ -169,9 +174,39 @@ fn several_changes_are_one_commit_or_none() {
         {"op": "delete", "sheet": "people", "key": "joan"},
         {"op": "delete", "sheet": "people", "key": "nobody"},
     ]));
-    failed.problem(404, "not_found");
+    let refused = failed.problem(404, "not_found");
+    assert_eq!(refused["operation"], 1, "{refused}");
+    assert!(refused["detail"].as_str().unwrap().starts_with("operation 1: "), "{refused}");
     assert_eq!(house.server.get("/api/people/joan").status, 200);
     transact(json!([])).problem(422, "invalid_body");
+}
+
+#[test]
+fn what_breaks_a_transaction_is_told_with_the_place_of_its_operation() {
+    let mut upstream = people();
+    let rules = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\
+                 [gitsheet.schema]\ntype = \"object\"\n\
+                 [gitsheet.schema.properties]\nage = { type = \"integer\" }\n\
+                 [headwater]\nunique = [\"email\"]\n";
+    upstream.commit("rules").put(".gitsheets/people.toml", rules).push();
+    let house = House::of(&upstream, &[]);
+    let transact = |operations: Value| {
+        let body = json!({ "operations": operations });
+        house.server.send(house.call(Method::POST, "/api/_transact").json(&body))
+    };
+    let by_its_schema = transact(json!([
+        {"op": "patch", "sheet": "people", "key": "grace", "value": {"age": 1}},
+        {"op": "put", "sheet": "people", "key": "ada", "value": {"slug": "ada", "age": "old"}},
+    ]));
+    let refused = by_its_schema.problem(422, "invalid_record");
+    assert_eq!(refused["errors"][0]["pointer"], "/operations/1/value/age", "{refused}");
+    let by_another = transact(json!([
+        {"op": "patch", "sheet": "people", "key": "grace", "value": {"age": 1}},
+        {"op": "patch", "sheet": "people", "key": "ada", "value": {"email": "one@example.org"}},
+        {"op": "create", "sheet": "people", "value": {"slug": "joan", "email": "one@example.org"}},
+    ]));
+    let refused = by_another.problem(409, "conflict");
+    assert_eq!(refused["errors"][0]["pointer"], "/operations/2/value/email", "{refused}");
 }
 
 #[test]

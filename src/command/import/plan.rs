@@ -1,6 +1,6 @@
 //! What an import is going to write: each row checked by itself, and against the other rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
 
 use headwater_engine::encode::{encode, path_of};
@@ -10,7 +10,7 @@ use headwater_engine::pointer;
 use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
-use headwater_engine::write::{Action, Operation};
+use headwater_engine::write::{Action, Broken, Operation};
 use serde_json::Value;
 
 use super::rows::Row;
@@ -42,7 +42,6 @@ impl Bad {
 /// A row that can be a record.
 struct Good {
     line: usize,
-    path: String,
     operation: Operation,
 }
 
@@ -82,11 +81,11 @@ impl Plan {
             }
         }
         let mut unique = Unique::new(sheet, lines.keys());
-        for (line, Placed { key, path, record, unique: values }) in placed {
+        for (line, Placed { key, record, unique: values }) in placed {
             let clashes = unique.take(&key, &values);
             if clashes.is_empty() {
                 let operation = operation(&sheet.spec().name, Action::Put(key, record));
-                plan.good.push(Good { line, path, operation });
+                plan.good.push(Good { line, operation });
             } else {
                 plan.call_bad(line, clashes.iter().map(|clash| clashing(clash, &lines)).collect());
             }
@@ -116,24 +115,25 @@ impl Plan {
         self.good.iter().map(|good| good.operation.clone()).collect()
     }
 
-    /// Calls the rows bad whose files have `problems`, if each problem is that of a row.
-    pub(super) fn blame(&mut self, problems: &[Problem]) -> bool {
-        let mut by_path: HashMap<&str, Vec<&Problem>> = HashMap::new();
-        for problem in problems {
-            by_path.entry(&problem.path).or_default().push(problem);
+    /// Calls the rows bad that broke something, if a row broke each.
+    pub(super) fn blame(&mut self, broken: &[Broken]) -> bool {
+        let mut rows: BTreeMap<usize, Vec<&Problem>> = BTreeMap::new();
+        for Broken { problem, operation } in broken {
+            let Some(row) = operation else { return false };
+            rows.entry(*row).or_default().push(problem);
         }
-        let known = self.good.iter().filter(|good| by_path.contains_key(&*good.path)).count();
-        if known < by_path.len() {
-            return false;
+        let good = std::mem::take(&mut self.good);
+        for (row, good) in good.into_iter().enumerate() {
+            let Some(problems) = rows.get(&row) else {
+                self.good.push(good);
+                continue;
+            };
+            let flaw = |problem: &&Problem| Flaw {
+                pointer: problem.pointer.clone().unwrap_or_default(),
+                ..Flaw::new(problem.rule.as_str(), problem.message.clone())
+            };
+            self.call_bad(good.line, problems.iter().map(flaw).collect());
         }
-        for good in &self.good {
-            for problem in by_path.get(&*good.path).into_iter().flatten() {
-                let mut flaw = Flaw::new(problem.rule.as_str(), problem.message.clone());
-                flaw.pointer = problem.pointer.clone().unwrap_or_default();
-                self.bad.push(Bad { line: good.line, flaw });
-            }
-        }
-        self.good.retain(|good| !by_path.contains_key(&*good.path));
         self.bad.sort_by_key(|bad| bad.line);
         true
     }
@@ -142,7 +142,6 @@ impl Plan {
 /// A row with its place in the sheet.
 struct Placed {
     key: Key,
-    path: String,
     record: Value,
     /// What it has in each field whose values are unique.
     unique: Vec<Scalars>,
@@ -218,7 +217,7 @@ impl Check<'_> {
         let encoded = encode(spec, &path, &record, None);
         let encoded = encoded.map_err(|error| Flaw::unwritable(&error))?;
         let key = placed(self.snapshot, &spec.name, &path).map_err(|flaw| vec![flaw])?;
-        Ok(Placed { key, path, record, unique: unique::values(self.sheet, &encoded.value) })
+        Ok(Placed { key, record, unique: unique::values(self.sheet, &encoded.value) })
     }
 }
 

@@ -5,7 +5,7 @@ use headwater_engine::query::ListQuery;
 use headwater_engine::snapshot::Snapshot;
 
 use crate::http::error::ApiError;
-use crate::http::list::{public_sheet, refused};
+use crate::http::list::{no_sheet, public_sheet, refused};
 use crate::http::parameters::{pairs, wrong};
 use crate::http::view::Watched;
 
@@ -45,7 +45,7 @@ impl Asked {
                 }
                 "sheet" => {
                     if public_sheet(snapshot, &value).is_err() {
-                        return Err(wrong("sheet", format!("there is no sheet {value}")));
+                        return Err(wrong("sheet", no_sheet(snapshot, &value)));
                     }
                     sheets.push(value);
                 }

@@ -38,6 +38,12 @@ pub fn page(
     if !page.facets.is_empty() {
         let facets: Vec<_> = page.facets.iter().map(facet).collect();
         out.push_str(&format!(",\"facets\":{{{}}}", facets.join(",")));
+        let more = page.facets.iter().filter(|facet| facet.more > 0);
+        let more = more.map(|facet| format!("{}:{}", quoted(facet.field.as_str()), facet.more));
+        let more: Vec<_> = more.collect();
+        if !more.is_empty() {
+            out.push_str(&format!(",\"more\":{{{}}}", more.join(",")));
+        }
     }
     if let Some(included) = included {
         beside(included, &mut out);
@@ -127,7 +133,7 @@ mod tests {
             (number("1.5"), 2),
             (Scalar::string("a\"b"), 1),
         ];
-        let text = facet(&Facet { field: FieldPath::new("a.b"), values });
+        let text = facet(&Facet { field: FieldPath::new("a.b"), values, more: 0 });
         let json: serde_json::Value = serde_json::from_str(&format!("{{{text}}}")).unwrap();
         let values: Vec<_> =
             json["a.b"].as_array().unwrap().iter().map(|entry| &entry["value"]).collect();

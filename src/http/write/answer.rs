@@ -5,7 +5,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::encode::EncodeError;
 use headwater_engine::engine::Carried;
-use headwater_engine::write::{Committed, Gate, WriteError, Written};
+use headwater_engine::write::{Broken, Committed, Gate, WriteError, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
@@ -143,7 +143,7 @@ fn prefers_minimal(request: &Request) -> bool {
 }
 
 /// Answers to a batch that is not written.
-pub(super) fn refused(error: &WriteError) -> ApiError {
+pub(super) fn refused(request: &Request, error: &WriteError) -> ApiError {
     let explained = |code| ApiError::explained(code, error.to_string());
     let listing = |code: Code, errors: Vec<FieldError>| match errors.is_empty() {
         true => explained(code),
@@ -185,10 +185,15 @@ pub(super) fn refused(error: &WriteError) -> ApiError {
             };
             listing(Code::InvalidRecord, errors)
         }
-        WriteError::Invalid { problems } => {
+        WriteError::Operation { index, source } => refused(request, source).of_operation(*index),
+        WriteError::Invalid { broken } => {
             let code = if error.is_conflict() { Code::Conflict } else { Code::InvalidRecord };
-            let told = problems.iter().map(|problem| {
+            let told = broken.iter().map(|Broken { problem, operation }| {
                 let pointer = problem.pointer.clone().unwrap_or_default();
+                let pointer = match operation.filter(|_| is_transaction(request)) {
+                    Some(index) => format!("/operations/{index}/value{pointer}"),
+                    None => pointer,
+                };
                 // It may be the file of another record, which this one is in the way of.
                 FieldError::at_pointer(pointer, format!("{}: {}", problem.path, problem.message))
             });

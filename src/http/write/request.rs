@@ -1,6 +1,7 @@
 //! What a caller wants written, and what the commit says of it.
 
 use axum::http::{HeaderMap, HeaderName};
+use headwater_engine::decode::words;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::{Identity, Trailer};
 use headwater_engine::write::{Action, Batch, Condition, Operation, Repeat};
@@ -123,7 +124,16 @@ impl Transaction {
 /// Reads a body.
 pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body)
-        .map_err(|error| ApiError::explained(Code::InvalidBody, format!("the body: {error}")))
+        .map_err(|error| ApiError::explained(Code::InvalidBody, malformed(&error)))
+}
+
+/// Says what is wrong with a body, and where.
+fn malformed(error: &serde_json::Error) -> String {
+    let told = words::of_json(error);
+    match error.line() {
+        0 => format!("the body: {told}"),
+        line => format!("the body, line {line}, column {}: {told}", error.column()),
+    }
 }
 
 /// Puts together what is committed: `<actor>: <METHOD> <path>`, the summary, and trailers. Nothing
