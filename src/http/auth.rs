@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_password_of_basic_authentication_is_a_key_where_no_other_is_shown() {
-        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
+        let keys = Keys { reload: secrets(RELOAD), ..Keys::default() };
         let basic =
             |account: &str| format!("Basic {}", data_encoding::BASE64.encode(account.as_bytes()));
         for (account, expected) in [
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn gitea_and_gogs_sign_the_json_inside_a_form_and_github_the_form() {
-        let keys = Keys { reload: secrets(RELOAD), operator: Arc::default() };
+        let keys = Keys { reload: secrets(RELOAD), ..Keys::default() };
         let (form, inside) = (&b"payload=%7B%22a%22%3A1%7D"[..], &b"{\"a\":1}"[..]);
         let content = ("content-type", "application/x-www-form-urlencoded");
         for (event, name, signed) in [
