@@ -8,6 +8,10 @@ mod paths;
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
+use crate::pointer;
+
 pub use paths::Paths;
 
 /// A JSON value as compact text with object keys sorted by their bytes.
@@ -45,16 +49,45 @@ impl Value {
     /// Calls `found` with each value at `path`; arrays on the way and at the end are opened, so
     /// that `maintainers.name` finds the name of every maintainer. Linear in the text.
     pub fn visit<'a>(&'a self, path: &FieldPath, found: &mut dyn FnMut(Json<'a>)) {
-        self.json().visit(path.segments(), found);
+        walk(self.json(), Cut::Rest(path.as_str()), &mut (), &mut |(), json| found(json));
     }
 
-    /// Returns the value at `path` without opening arrays, or `None` where it is absent or null.
-    pub fn at<'a>(&'a self, path: &FieldPath) -> Option<Json<'a>> {
-        let mut json = self.json();
-        for segment in path.segments() {
-            json = json.member(segment)?;
+    /// As [`Value::visit`], with the JSON Pointer (RFC 6901) of each value.
+    pub fn locate<'a>(&'a self, path: &FieldPath, found: &mut dyn FnMut(&str, Json<'a>)) {
+        let cut = Cut::Rest(path.as_str());
+        walk(self.json(), cut, &mut String::new(), &mut |pointer, json| found(pointer, json));
+    }
+
+    /// Returns the JSON Pointer of the first value at `path`; where there is none, that of the
+    /// member that each dot of it would lead to.
+    pub fn pointer(&self, path: &FieldPath) -> String {
+        let mut first = None;
+        self.locate(path, &mut |pointer, _| {
+            first.get_or_insert_with(|| pointer.to_owned());
+        });
+        first.unwrap_or_else(|| pointer::of(path.segments()))
+    }
+
+    /// Returns the values at `path` that are not null, without opening arrays. There is more than
+    /// one where members have dots in their names.
+    pub fn all_at<'a>(&'a self, path: &FieldPath) -> SmallVec<[Json<'a>; 1]> {
+        fn collect<'a>(json: Json<'a>, cut: Cut<'_>, found: &mut SmallVec<[Json<'a>; 1]>) {
+            match cut {
+                Cut::End if json.kind() != Kind::Null => found.push(json),
+                Cut::End => {}
+                Cut::Rest(path) => {
+                    json.cuts(path).for_each(|(_, member, cut)| collect(member, cut, found));
+                }
+            }
         }
-        (json.kind() != Kind::Null).then_some(json)
+        let mut found = SmallVec::new();
+        collect(self.json(), Cut::Rest(path.as_str()), &mut found);
+        found
+    }
+
+    /// Returns the first value at `path` that is not null, without opening arrays.
+    pub fn at<'a>(&'a self, path: &FieldPath) -> Option<Json<'a>> {
+        self.all_at(path).first().copied()
     }
 }
 
@@ -65,6 +98,10 @@ impl std::fmt::Debug for Value {
 }
 
 /// The name of a field, with dots between nested names: `address.city`.
+///
+/// Names may have dots of their own. So a dotted name stands for every way in which it can be cut
+/// into names: `stats.17.4` is `4` in `17` in `stats`, `17.4` in `stats`, `4` in `stats.17`, and
+/// the member `stats.17.4` itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FieldPath(Box<str>);
 
@@ -79,9 +116,34 @@ impl FieldPath {
         &self.0
     }
 
-    /// Returns the nested names, outermost first.
+    /// Returns the names between the dots, outermost first.
     pub fn segments(&self) -> std::str::Split<'_, char> {
         self.0.split('.')
+    }
+
+    /// Returns the names that the outermost member may have, the shortest first.
+    pub fn outermost(&self) -> impl Iterator<Item = &str> {
+        let dots = self.0.match_indices('.').map(|(at, _)| at);
+        dots.chain([self.0.len()]).map(|end| &self.0[..end])
+    }
+}
+
+/// What a dotted name leaves behind the name of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut<'p> {
+    /// Nothing: it is the name of the member.
+    End,
+    /// The name of something inside of the member.
+    Rest(&'p str),
+}
+
+impl<'p> Cut<'p> {
+    /// Cuts the name of a member off the front of a dotted name, if that begins with it.
+    pub(crate) fn behind(path: &'p str, name: &str) -> Option<Self> {
+        match path.strip_prefix(name)? {
+            "" => Some(Self::End),
+            rest => rest.strip_prefix('.').map(Self::Rest),
+        }
     }
 }
 
@@ -160,30 +222,83 @@ impl<'a> Json<'a> {
         self.members().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    fn visit<'n>(
+    /// Returns the members with which `path` can begin, each with what it leaves.
+    fn cuts<'p>(
         self,
-        mut path: impl Iterator<Item = &'n str> + Clone,
-        found: &mut dyn FnMut(Json<'a>),
-    ) {
-        if self.kind() == Kind::Array {
-            return self.elements().for_each(|element| element.visit_dyn(path.clone(), found));
-        }
-        match path.next() {
-            None => found(self),
-            Some(name) => {
-                if let Some(member) = self.member(name) {
-                    member.visit_dyn(path, found);
-                }
-            }
-        }
+        path: &'p str,
+    ) -> impl Iterator<Item = (Cow<'a, str>, Json<'a>, Cut<'p>)> + use<'a, 'p> {
+        // Members are sorted, and what a text begins with is not behind it.
+        let near = self.members().take_while(move |(name, _)| **name <= *path);
+        near.filter_map(move |(name, member)| {
+            let cut = Cut::behind(path, &name)?;
+            Some((name, member, cut))
+        })
+    }
+}
+
+/// Where a walk through a value is. Nothing is kept where nobody asks.
+trait Trail {
+    /// Goes into a member.
+    fn enter(&mut self, name: &str);
+    /// Goes into an element.
+    fn enter_at(&mut self, position: usize);
+    /// Returns the mark to go back to.
+    fn mark(&self) -> usize;
+    /// Goes back.
+    fn back(&mut self, mark: usize);
+}
+
+impl Trail for () {
+    fn enter(&mut self, _: &str) {}
+    fn enter_at(&mut self, _: usize) {}
+    fn mark(&self) -> usize {
+        0
+    }
+    fn back(&mut self, _: usize) {}
+}
+
+/// A JSON Pointer.
+impl Trail for String {
+    fn enter(&mut self, name: &str) {
+        pointer::push(self, name);
     }
 
-    fn visit_dyn<'n>(
-        self,
-        path: impl Iterator<Item = &'n str> + Clone,
-        found: &mut dyn FnMut(Json<'a>),
-    ) {
-        self.visit(path, found);
+    fn enter_at(&mut self, position: usize) {
+        pointer::push(self, &position.to_string());
+    }
+
+    fn mark(&self) -> usize {
+        self.len()
+    }
+
+    fn back(&mut self, mark: usize) {
+        self.truncate(mark);
+    }
+}
+
+fn walk<'a, T: Trail>(
+    json: Json<'a>,
+    cut: Cut<'_>,
+    trail: &mut T,
+    found: &mut dyn FnMut(&T, Json<'a>),
+) {
+    let mark = trail.mark();
+    match (json.kind(), cut) {
+        (Kind::Array, cut) => {
+            for (position, element) in json.elements().enumerate() {
+                trail.enter_at(position);
+                walk(element, cut, trail, found);
+                trail.back(mark);
+            }
+        }
+        (_, Cut::End) => found(trail, json),
+        (_, Cut::Rest(path)) => {
+            for (name, member, cut) in json.cuts(path) {
+                trail.enter(&name);
+                walk(member, cut, trail, found);
+                trail.back(mark);
+            }
+        }
     }
 }
 
@@ -287,6 +402,36 @@ mod tests {
     fn every_array_on_the_way_is_opened() {
         let value = json!({"m": [{"n": ["a", "b"]}, {"n": "c"}, 3]});
         assert_eq!(found(&value, "m.n"), [r#""a""#, r#""b""#, r#""c""#]);
+    }
+
+    #[test]
+    fn a_dotted_name_is_every_way_in_which_it_can_be_cut() {
+        let value = json!({
+            "a": {"b": {"c": 1}, "b.c": 2}, "a.b": {"c": 3}, "a.b.c": 4,
+            "a.": {"b": 8}, "a.x": [{"y.z": 5}, {"y": {"z": 6}}], "ab": 9, ".hidden": 7,
+        });
+        assert_eq!(found(&value, "a.b.c"), ["1", "2", "3", "4"]);
+        assert_eq!(found(&value, "a.x.y.z"), ["5", "6"]);
+        assert_eq!(found(&value, "a..b"), ["8"]);
+        assert_eq!(found(&value, ".hidden"), ["7"]);
+        assert_eq!(found(&value, "a.bc"), [] as [&str; 0]);
+        let value = Value::new(&value);
+        let at: Vec<_> = value.all_at(&FieldPath::new("a.b.c")).iter().map(|j| j.text()).collect();
+        assert_eq!(at, ["1", "2", "3", "4"]);
+        let outermost = FieldPath::new("a.b.c");
+        assert_eq!(outermost.outermost().collect::<Vec<_>>(), ["a", "a.b", "a.b.c"]);
+    }
+
+    #[test]
+    fn a_value_is_found_with_its_pointer() {
+        let value = Value::new(&json!({"a/b": [{"c.d": 1}, {"c": {"d": 2}}], "~": 0}));
+        let mut found = Vec::new();
+        value.locate(&FieldPath::new("a/b.c.d"), &mut |pointer, json| {
+            found.push(format!("{pointer} {}", json.text()));
+        });
+        assert_eq!(found, ["/a~1b/0/c.d 1", "/a~1b/1/c/d 2"]);
+        assert_eq!(value.pointer(&FieldPath::new("~")), "/~0");
+        assert_eq!(value.pointer(&FieldPath::new("x/y.z")), "/x~1y/z");
     }
 
     #[test]

@@ -140,7 +140,7 @@ fn fields(value: &Value) -> Option<Vec<FieldPath>> {
 }
 
 pub(super) fn field(name: &str) -> Option<FieldPath> {
-    (!name.is_empty() && name.split('.').all(|part| !part.is_empty())).then(|| FieldPath::new(name))
+    (!name.is_empty()).then(|| FieldPath::new(name))
 }
 
 #[cfg(test)]

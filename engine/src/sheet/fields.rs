@@ -57,21 +57,22 @@ impl Tally {
     /// Counts the fields of `value` by so much.
     pub(super) fn add(&mut self, value: &Value, by: i64) {
         self.values += 1;
-        self.collect(value.json(), &mut String::new(), by);
+        self.collect(value.json(), &mut String::new(), "", by);
     }
 
-    fn collect(&mut self, json: Json<'_>, prefix: &mut String, by: i64) {
+    /// Counts what is inside of `json`, whose name is `prefix`, with a `dot` behind that.
+    fn collect(&mut self, json: Json<'_>, prefix: &mut String, dot: &str, by: i64) {
         match json.kind() {
-            Kind::Array => json.elements().for_each(|element| self.collect(element, prefix, by)),
+            Kind::Array => {
+                json.elements().for_each(|element| self.collect(element, prefix, dot, by));
+            }
             Kind::Object => {
                 let outer = prefix.len();
                 for (name, member) in json.members() {
-                    if outer > 0 {
-                        prefix.push('.');
-                    }
+                    prefix.push_str(dot);
                     prefix.push_str(&name);
                     self.count(prefix, by);
-                    self.collect(member, prefix, by);
+                    self.collect(member, prefix, ".", by);
                     prefix.truncate(outer);
                 }
             }

@@ -13,11 +13,10 @@ use super::{MANY, Sheet, fold_problem};
 use crate::digest::LtHash;
 use crate::id::Key;
 use crate::layout::{Reference, SheetSpec};
-use crate::pointer;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::scalar::Scalar;
-use crate::value::{FieldPath, Json, Kind};
+use crate::value::FieldPath;
 
 /// The most values of one reference of one record that are told to dangle.
 const TOLD: usize = 100;
@@ -188,8 +187,7 @@ impl Sheet {
         for (at, (reference, values)) in references.filter(|(_, (_, values))| !values.is_empty()) {
             // A limit of each: what is told of one does not depend on what is hidden behind another.
             let before = found.len();
-            let path: Vec<&str> = reference.field.segments().collect();
-            visit(record.value.json(), &path, &mut String::new(), &mut |pointer, json| {
+            record.value.locate(&reference.field, &mut |pointer, json| {
                 let dangles = Scalar::read(json).is_some_and(|value| values.contains(&value));
                 if dangles && found.len() - before < TOLD {
                     found.push((at, self.problem(record, reference, pointer)));
@@ -207,30 +205,5 @@ impl Sheet {
         };
         let path = record.path();
         Problem::new(&self.spec.name, path, Rule::DanglingRef, message).pointing_to(pointer)
-    }
-}
-
-/// Calls `found` with each value at `path` and its JSON Pointer; arrays on the way and at the end
-/// are opened.
-fn visit(
-    json: Json<'_>,
-    path: &[&str],
-    pointer: &mut String,
-    found: &mut dyn FnMut(&str, Json<'_>),
-) {
-    let outer = pointer.len();
-    if json.kind() == Kind::Array {
-        for (at, element) in json.elements().enumerate() {
-            pointer::push(pointer, &at.to_string());
-            visit(element, path, pointer, found);
-            pointer.truncate(outer);
-        }
-        return;
-    }
-    let [name, rest @ ..] = path else { return found(pointer, json) };
-    if let Some(member) = json.member(name) {
-        pointer::push(pointer, name);
-        visit(member, rest, pointer, found);
-        pointer.truncate(outer);
     }
 }

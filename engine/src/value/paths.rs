@@ -1,70 +1,94 @@
 //! Several fields, found in one pass over a value.
 
+use std::collections::{BTreeMap, HashMap};
+
 use crate::value::{FieldPath, Json, Kind, Value};
 
 /// A set of fields that are looked for together: a value is scanned once, however many they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Paths(Node);
+///
+/// A dotted name is every way in which it can be cut into names. Whichever way leads somewhere, what
+/// is left of the name depends on nothing but how much of it was used; so there is one node for each
+/// beginning of a name, and not for each way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paths {
+    /// The first is where a search begins.
+    nodes: Vec<Node>,
+}
 
-/// What is looked for at one place.
+/// What is looked for behind some beginning of a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Node {
     /// The places in the set of the fields that end here.
     here: Vec<usize>,
-    /// What is looked for below, by the bytes of its names.
-    members: Vec<(Box<str>, Node)>,
+    /// The names of members, in order, and the nodes that they lead to.
+    members: Vec<(Box<str>, usize)>,
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self { nodes: vec![Node::default()] }
+    }
 }
 
 impl Paths {
     /// Returns the set of these fields, each with its place among them.
     pub fn new<'p>(paths: impl IntoIterator<Item = &'p FieldPath>) -> Self {
-        let mut root = Node::default();
+        let mut nodes = vec![Node::default()];
+        let mut known: HashMap<&'p str, usize> = HashMap::new();
+        let mut edges: Vec<BTreeMap<&'p str, usize>> = vec![BTreeMap::new()];
         for (place, path) in paths.into_iter().enumerate() {
-            let end = path.segments().fold(&mut root, Node::below);
-            end.here.push(place);
+            let mut begins = vec![(0, 0)];
+            for used in path.outermost() {
+                let next = nodes.len();
+                let to = *known.entry(used).or_insert(next);
+                if to == next {
+                    nodes.push(Node::default());
+                    edges.push(BTreeMap::new());
+                }
+                for (from, begin) in &begins {
+                    edges[*from].insert(&path.as_str()[*begin..used.len()], to);
+                }
+                begins.push((to, used.len() + 1));
+            }
+            let (end, _) = begins[begins.len() - 1];
+            nodes[end].here.push(place);
         }
-        Self(root)
+        for (node, members) in nodes.iter_mut().zip(edges) {
+            node.members = members.into_iter().map(|(name, to)| (name.into(), to)).collect();
+        }
+        Self { nodes }
     }
 
     /// Calls `found` with each value of each field and the field's place in the set, as
     /// [`Value::visit`] does for one. Linear in the text, which is read no further than it must.
     pub fn visit<'a>(&self, value: &'a Value, found: &mut dyn FnMut(usize, Json<'a>)) {
-        self.0.visit(value.json(), found);
-    }
-}
-
-impl Node {
-    fn below(&mut self, name: &str) -> &mut Self {
-        let at = match self.members.binary_search_by(|(other, _)| (**other).cmp(name)) {
-            Ok(at) => at,
-            Err(at) => {
-                self.members.insert(at, (name.into(), Self::default()));
-                at
-            }
-        };
-        &mut self.members[at].1
+        self.visit_node(&self.nodes[0], value.json(), found);
     }
 
-    fn visit<'a>(&self, json: Json<'a>, found: &mut dyn FnMut(usize, Json<'a>)) {
+    fn visit_node<'a>(
+        &self,
+        node: &Node,
+        json: Json<'a>,
+        found: &mut dyn FnMut(usize, Json<'a>),
+    ) {
         if json.kind() == Kind::Array {
-            return json.elements().for_each(|element| self.visit(element, found));
+            return json.elements().for_each(|element| self.visit_node(node, element, found));
         }
-        self.here.iter().for_each(|place| found(*place, json));
+        node.here.iter().for_each(|place| found(*place, json));
         // The members of a value are in the order of their names, too.
-        let mut wanted = self.members.iter().peekable();
+        let mut wanted = node.members.iter().peekable();
         if wanted.peek().is_none() {
             return;
         }
         for (name, member) in json.members() {
             while wanted.next_if(|(other, _)| **other < *name).is_some() {}
-            let Some((other, node)) = wanted.peek() else { return };
+            let Some((other, to)) = wanted.peek() else { return };
             if **other == *name {
-                node.visit(member, found);
+                self.visit_node(&self.nodes[*to], member, found);
             }
         }
     }
 }
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,7 +128,7 @@ mod tests {
         leaf.prop_recursive(4, 40, 5, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Tree::from),
-                prop::collection::vec(("[abc\"]{0,2}", inner), 0..5)
+                prop::collection::vec(("[ab.\"]{0,3}", inner), 0..5)
                     .prop_map(|members| Tree::Object(members.into_iter().collect())),
             ]
         })
