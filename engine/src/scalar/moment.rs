@@ -24,12 +24,14 @@ impl Moment {
     /// The first moment behind the last one, which is in the year 9999.
     const END: Self = Self { seconds: days(10_000, 1, 1) * DAY, nanoseconds: 0 };
 
-    /// Reads `2024-05-01`, and behind it `T` or a space, `10:30`, seconds, their fraction, and
-    /// `Z` or an offset such as `+02:00`, as far as they are there; or returns `None`.
+    /// Reads `2024-05-01`, `2024/05/01` or `2024.05.01`, and behind it `T` or a space, `10:30`,
+    /// seconds, their fraction, and what they are counted from, as far as they are there: `Z`,
+    /// `UTC`, `GMT`, or an offset such as `+02:00`, `-0500` and `+02`, with a space before it or
+    /// none. Returns `None` for another text.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.as_bytes();
         let (date, rest) = text.split_at_checked(10)?;
-        if date[4] != b'-' || date[7] != b'-' {
+        if !matches!(date[4], b'-' | b'/' | b'.') || date[7] != date[4] {
             return None;
         }
         let (year, month, day) = (number(&date[..4])?, number(&date[5..7])?, number(&date[8..])?);
@@ -48,9 +50,11 @@ impl Moment {
 
     /// Reads the beginning of a year, `2024`, or of a month, `2024-05`, too.
     pub fn beginning(text: &str) -> Option<Self> {
-        match text.len() {
-            4 => Self::parse(&format!("{text}-01-01")),
-            7 => Self::parse(&format!("{text}-01")),
+        match text.as_bytes() {
+            [_, _, _, _] => Self::parse(&format!("{text}-01-01")),
+            [_, _, _, _, b'-', _, _] => Self::parse(&format!("{text}-01")),
+            [_, _, _, _, b'/', _, _] => Self::parse(&format!("{text}/01")),
+            [_, _, _, _, b'.', _, _] => Self::parse(&format!("{text}.01")),
             _ => Self::parse(text),
         }
     }
@@ -95,17 +99,33 @@ fn time_of_day(text: &[u8]) -> Option<(i64, u32)> {
         }
     }
     let offset = match rest {
-        [] | [b'Z' | b'z'] => 0,
-        [sign @ (b'+' | b'-'), offset @ ..] => {
-            let (hours, minutes, []) = clock(offset)? else { return None };
-            let seconds = i64::from(hours * 3_600 + minutes * 60);
-            if *sign == b'+' { seconds } else { -seconds }
-        }
-        _ => return None,
+        [] => 0,
+        [b' ', rest @ ..] => offset(rest)?,
+        rest => offset(rest)?,
     };
     // A leap second is the one behind it.
     let is_time = second <= 60;
     is_time.then_some((i64::from(hour * 3_600 + minute * 60 + second) - offset, fraction))
+}
+
+/// Reads by how many seconds a time is ahead of UTC.
+fn offset(text: &[u8]) -> Option<i64> {
+    let (sign, digits) = match text {
+        [b'Z' | b'z'] | b"UTC" | b"GMT" => return Some(0),
+        [b'+', digits @ ..] => (1, digits),
+        [b'-', digits @ ..] => (-1, digits),
+        _ => return None,
+    };
+    let (hours, minutes) = match digits {
+        [tens, ones] => ([*tens, *ones], [b'0'; 2]),
+        [tens, ones, b':', minutes @ ..] | [tens, ones, minutes @ ..] => {
+            ([*tens, *ones], minutes.try_into().ok()?)
+        }
+        _ => return None,
+    };
+    let (hours, minutes) = (number(&hours)?, number(&minutes)?);
+    let is_offset = hours < 24 && minutes < 60;
+    is_offset.then_some(sign * i64::from(hours * 3_600 + minutes * 60))
 }
 
 /// Reads `10:30` at the beginning of a text.
@@ -176,12 +196,27 @@ mod tests {
             "2024-01-01T02:00:00+02:00",
             "2023-12-31T19:30:00-04:30",
             "2023-12-31T23:59:60Z",
+            "2023-12-31 19:00:00 -0500",
+            "2023-12-31 19:00:00-0500",
+            "2023-12-31 14:00:00 -10",
+            "2023-12-31T14:00-10",
+            "2024-01-01 00:00:00 +0000",
+            "2024-01-01 00:00:00 +00:00",
+            "2024-01-01 00:00:00 UTC",
+            "2024-01-01 00:00:00.000 UTC",
+            "2024-01-01 00:00 GMT",
+            "2024-01-01 00:00:00 Z",
+            "2024/01/01",
+            "2024.01.01",
+            "2024/01/01 02:00:00 +0200",
         ] {
             let text = Moment::parse(text).map(Moment::text);
             assert_eq!(text.as_deref(), Some("2024-01-01T00:00:00Z"));
         }
         assert_eq!(Moment::beginning("2024"), Moment::parse("2024-01-01"));
-        assert_eq!(Moment::beginning("2024-02"), Moment::parse("2024-02-01"));
+        for month in ["2024-02", "2024/02", "2024.02"] {
+            assert_eq!(Moment::beginning(month), Moment::parse("2024-02-01"));
+        }
         let half = Moment::parse("2024-01-01T00:00:00.5Z").unwrap();
         assert_eq!(half.text(), "2024-01-01T00:00:00.5Z");
         assert!(half > Moment::parse("2024-01-01T00:00:00Z").unwrap());
@@ -205,8 +240,20 @@ mod tests {
             "2024-01-01T10:60",
             "2024-01-01T10:00:61",
             "2024-01-01T10:00:00.",
-            "2024-01-01T10:00:00+0200",
             "2024-01-01T10:00:00+02:00x",
+            "2024-01-01T10:00:00+020",
+            "2024-01-01T10:00:00+02:0",
+            "2024-01-01T10:00:00+0260",
+            "2024-01-01T10:00:00+24",
+            "2024-01-01T10:00:00  +02",
+            "2024-01-01T10:00:00 CEST",
+            "2024-01-01T10:00:00 ",
+            "2024-01/01",
+            "2024/1/1",
+            "2024.1.1",
+            "01.02.2024",
+            "2024:01:01",
+            "20240101",
             "2024-01-01x",
             "2024-01-01-draft",
             "+024-01-01",
@@ -245,7 +292,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_moment_or_not(text in "\\PC{0,30}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T :0-9.Z+-]{0,20}") {
+        fn any_text_is_a_moment_or_not(text in "\\PC{0,30}|[0-9]{4}-[0-9]{2}-[0-9]{2}[T :0-9.Z+-]{0,20}|[0-9]{4}[-/.][01][0-9][-/.][0-3][0-9] [0-2][0-9]:[0-5][0-9]( ?[+-][0-9:]{0,5}| UTC)") {
             if let Some(moment) = Moment::parse(&text) {
                 prop_assert_eq!(Moment::parse(&moment.text()), Some(moment));
             }
