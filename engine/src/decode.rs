@@ -75,6 +75,17 @@ pub struct Flaw {
     pub column: Option<u32>,
 }
 
+/// The message with its place.
+impl std::fmt::Display for Flaw {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, " at line {line} column {column}")?;
+        }
+        Ok(())
+    }
+}
+
 impl Flaw {
     fn new(rule: Rule, message: impl Into<String>) -> Self {
         let message: String = message.into();
@@ -143,9 +154,12 @@ fn container(value: serde_json::Value) -> Result<serde_json::Value, Flaw> {
     Err(Flaw::new(Rule::Malformed, "the document is neither a table nor a list").at(1, 1))
 }
 
-/// Returns the text without its byte order mark.
+/// Returns the text without its byte order mark. A second one is no part of any text.
 fn utf8(bytes: &[u8]) -> Result<&str, Flaw> {
     match std::str::from_utf8(bytes) {
+        Ok(text) if text.starts_with("\u{feff}\u{feff}") => {
+            Err(Flaw::new(Rule::Malformed, "the file has two byte order marks").at(1, 1))
+        }
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
         Err(error) => {
             let valid = &bytes[..error.valid_up_to()];

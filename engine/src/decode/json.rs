@@ -1,8 +1,9 @@
 //! JSON, with one key once: a document that says two things of one field says nothing.
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use super::{Flaw, utf8, words};
@@ -12,16 +13,52 @@ use crate::problem::Rule;
 ///
 /// # Errors
 ///
-/// Returns the first flaw, with its place.
+/// Returns the first flaw, with its place. An integer that 64 bits do not hold is one: it could
+/// only be rounded.
 pub fn json(bytes: &[u8]) -> Result<Value, Flaw> {
     let text = utf8(bytes)?;
-    let Unambiguous(value) = serde_json::from_str(text).map_err(|error| {
+    let is_large = Cell::new(false);
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = Tree { is_large: &is_large }.deserialize(&mut reader);
+    let value = read.and_then(|value| reader.end().map(|()| value)).map_err(|error| {
         let message = words::of_json(&error);
         let deep = message.contains("recursion limit");
         let rule = if deep { Rule::TooDeep } else { Rule::Malformed };
         Flaw::new(rule, message).at_offset(text, offset(text, &error))
     })?;
-    Ok(value)
+    match is_large.get().then(|| large_integer(text)).flatten() {
+        None => Ok(value),
+        Some(at) => {
+            let message = "an integer has more than 64 bits: in quotes it is a text";
+            Err(Flaw::new(Rule::Malformed, message).at_offset(text, at))
+        }
+    }
+}
+
+/// Finds the first integer in a JSON text that 64 bits do not hold.
+fn large_integer(text: &str) -> Option<usize> {
+    let is_numeric = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at] == b'"' {
+            at += 1;
+            while bytes.get(at).is_some_and(|byte| *byte != b'"') {
+                at += if bytes[at] == b'\\' { 2 } else { 1 };
+            }
+        } else if is_numeric(bytes[at]) && !bytes[at].is_ascii_alphabetic() {
+            let length = bytes[at..].iter().take_while(|byte| is_numeric(**byte)).count();
+            let number = &text[at..at + length];
+            let is_integer = !number.contains(['.', 'e', 'E']);
+            if is_integer && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
+                return Some(at);
+            }
+            at += length;
+            continue;
+        }
+        at += 1;
+    }
+    None
 }
 
 /// Where `error` is in `text`, in bytes. The reader counts the bytes it has read, so one that has
@@ -32,18 +69,22 @@ fn offset(text: &str, error: &serde_json::Error) -> usize {
     (begin + error.column()).saturating_sub(1)
 }
 
-/// A value in which no object has a key twice.
-pub(super) struct Unambiguous(pub(super) Value);
+/// Reads a value in which no object has a key twice.
+#[derive(Clone, Copy)]
+struct Tree<'c> {
+    /// Set where some number is so large that it may be an integer that was rounded.
+    is_large: &'c Cell<bool>,
+}
 
-impl<'de> Deserialize<'de> for Unambiguous {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Tree).map(Self)
+impl<'de> DeserializeSeed<'de> for Tree<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct Tree;
-
-impl<'de> Visitor<'de> for Tree {
+impl<'de> Visitor<'de> for Tree<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,15 +103,10 @@ impl<'de> Visitor<'de> for Tree {
         Ok(Value::from(integer))
     }
 
-    fn visit_i128<E: serde::de::Error>(self, integer: i128) -> Result<Value, E> {
-        self.visit_f64(integer as f64)
-    }
-
-    fn visit_u128<E: serde::de::Error>(self, integer: u128) -> Result<Value, E> {
-        self.visit_f64(integer as f64)
-    }
-
     fn visit_f64<E>(self, float: f64) -> Result<Value, E> {
+        if float.abs() >= i64::MAX as f64 {
+            self.is_large.set(true);
+        }
         Ok(Number::from_f64(float).map_or(Value::Null, Value::Number))
     }
 
@@ -86,17 +122,9 @@ impl<'de> Visitor<'de> for Tree {
         Ok(Value::Null)
     }
 
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
         let mut members = Vec::new();
-        while let Some(Unambiguous(member)) = sequence.next_element()? {
+        while let Some(member) = sequence.next_element_seed(self)? {
             members.push(member);
         }
         Ok(Value::Array(members))
@@ -105,7 +133,7 @@ impl<'de> Visitor<'de> for Tree {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(key) = map.next_key::<String>()? {
-            let Unambiguous(member) = map.next_value()?;
+            let member = map.next_value_seed(self)?;
             if members.insert(key, member).is_some() {
                 return Err(A::Error::custom("a key occurs twice in one object"));
             }

@@ -29,6 +29,12 @@ impl<'t> Parts<'t> {
         let body = rest.strip_suffix('\n').unwrap_or(rest);
         Self { body, end: &rest[body.len()..], ..self }
     }
+
+    /// As `bodied`, whatever the newline is.
+    fn ended(self, rest: &'t str) -> Self {
+        let body = rest.strip_suffix("\r\n").or(rest.strip_suffix('\n')).unwrap_or(rest);
+        Self { body, end: &rest[body.len()..], ..self }
+    }
 }
 
 /// Takes a file apart as gitsheets does, byte for byte, odd cases included: the delimiter may
@@ -66,18 +72,20 @@ pub(super) fn gitsheets(text: &str, body: &str) -> Result<Value, Flaw> {
 
 /// Takes a file apart that begins with `+++` (TOML) or `---` (YAML); without either all is body.
 ///
-/// Blank lines between front matter and body, and one newline at the end, are no part of the body.
+/// Front matter ends with the line that it began with, and YAML with `...`, too. Blank lines between
+/// it and the body, and one newline at the end, are no part of the body.
 pub(crate) fn parts(text: &str) -> Result<Parts<'_>, Flaw> {
     let first = text.lines().next().unwrap_or_default().trim_end();
     if first != "+++" && first != "---" {
-        return Ok(Parts::default().bodied(text));
+        return Ok(Parts::default().ended(text));
     }
+    let ends = |line: &str| line == first || first == "---" && line == "...";
     let begin = text.find('\n').map_or(text.len(), |newline| newline + 1);
     let mut end = begin;
     let close = text[begin..].split_inclusive('\n').find_map(|line| {
         let start = end;
         end += line.len();
-        (line.trim_end() == first).then_some(start)
+        ends(line.trim_end()).then_some(start)
     });
     let Some(close) = close else {
         let message = format!("the front matter is not closed by a line `{first}`");
@@ -91,7 +99,7 @@ pub(crate) fn parts(text: &str) -> Result<Parts<'_>, Flaw> {
         closing: &text[close..text.len() - rest.len()],
         ..Parts::default()
     };
-    Ok(parts.bodied(rest))
+    Ok(parts.ended(rest))
 }
 
 /// Decodes a file of a sheet of Headwater's own.
@@ -108,9 +116,9 @@ pub(super) fn front_matter(text: &str, body: &str) -> Result<Value, Flaw> {
     with_body(fields, body, parts.body.to_owned())
 }
 
-/// Says whether there is nothing in front matter.
+/// Says whether there is nothing in front matter but comments.
 pub(crate) fn is_blank(front: &str) -> bool {
-    front.lines().all(|line| line.trim().is_empty())
+    front.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
 }
 
 fn object(fields: Value) -> Result<Map<String, Value>, Flaw> {

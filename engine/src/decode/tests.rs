@@ -114,14 +114,136 @@ fn a_yaml_number_is_kept_as_it_was_or_is_a_text() {
 
 #[test]
 fn a_flaw_of_yaml_is_told_to_whoever_wrote_it() {
-    for (text, told) in [
-        ("a: 1\na: 2\n", "duplicate mapping key: a"),
-        ("--- a\n--- b\n", "there is more than one document"),
-        ("~: 1\n", "a key is null"),
-        ("a: &x [*x]\n", "an alias stands inside what it names"),
+    for (text, told, place) in [
+        ("a: 1\na: 2\n", "the key \"a\" occurs twice", (2, 1)),
+        ("--- a\n--- b\n", "there is more than one document", (2, 1)),
+        ("a: {~: 1}\n", "a key is null", (1, 5)),
+        ("a: 1\n: 2\n", "a key is null", (2, 1)),
+        ("[a]: 1\n", "a key is a table or a list", (1, 1)),
+        ("a: &x [*x]\n", "an alias stands inside what it names", (1, 8)),
+        ("a: *x\n", "an alias names nothing that stands before it", (1, 4)),
+        ("<<: [1]\n", "`<<` takes a table or a list of tables", (1, 5)),
+        ("a: !!int x\n", "`!!int` stands before what is none", (1, 10)),
+        ("a: !!map []\n", "`!!map` stands before what is none", (1, 10)),
+        (
+            "a:\n  - !!binary aGk=\n",
+            "`!!binary` is bytes, which have no place in a record: write a text",
+            (2, 14),
+        ),
+        (
+            "a: 18446744073709551616\n",
+            "an integer has more than 64 bits: in quotes it is a text",
+            (1, 4),
+        ),
     ] {
-        let flaws = decoded(Format::Yaml, text.as_bytes()).unwrap_err();
-        assert_eq!(flaws.message, told, "{text}");
+        let flaw = decoded(Format::Yaml, text.as_bytes()).unwrap_err();
+        assert_eq!(flaw.message, told, "{text}");
+        assert_eq!((flaw.line, flaw.column), (Some(place.0), Some(place.1)), "{text}");
+    }
+}
+
+#[test]
+fn yaml_takes_tables_from_elsewhere_and_the_nearer_member_wins() {
+    let text = b"x: &x {a: 1, b: 1}\ny: &y {a: 2, c: 2}\nz:\n  a: 0\n  <<: [*x, *y]\n\
+                 l: [*x, &s text, *s]\n? &k key\n: *k\n\"<<\": 1\n";
+    let expected = json!({
+        "x": {"a": 1, "b": 1}, "y": {"a": 2, "c": 2}, "z": {"a": 0, "b": 1, "c": 2},
+        "l": [{"a": 1, "b": 1}, "text", "text"], "key": "key", "<<": 1
+    });
+    assert_eq!(decoded(Format::Yaml, text).unwrap(), expected);
+}
+
+#[test]
+fn a_tag_says_what_a_value_is_or_nothing() {
+    let text = b"a: !!str 1\nb: !!set {x, y}\nc: !!omap [a: 1]\nd: !!timestamp 2024-05-01\n\
+                 e: !secret token\nf: !Ref {g: 1}\nh: ! 12\ni: !!float 3\n";
+    let expected = json!({
+        "a": "1", "b": {"x": null, "y": null}, "c": [{"a": 1}], "d": "2024-05-01", "e": "token",
+        "f": {"g": 1}, "h": "12", "i": 3.0
+    });
+    assert_eq!(decoded(Format::Yaml, text).unwrap(), expected);
+}
+
+#[test]
+fn yaml_may_be_as_long_as_it_likes_and_its_aliases_not() {
+    let flat: String = (0..60_000).map(|n| format!("- {{id: {n}, a: x}}\n")).collect();
+    assert_eq!(decoded(Format::Yaml, flat.as_bytes()).unwrap().as_array().unwrap().len(), 60_000);
+    let shared =
+        |copies| format!("base: &b [{}]\nall: [{}]\n", "x,".repeat(1_000), "*b,".repeat(copies));
+    assert!(decoded(Format::Yaml, shared(48).as_bytes()).is_ok());
+    assert_eq!(flaw(Format::Yaml, shared(50).as_bytes()).0, Rule::TooDeep);
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(10_000), "*a,".repeat(1_000));
+    assert_eq!(flaw(Format::Yaml, long.as_bytes()).0, Rule::TooDeep);
+    let nested =
+        |levels| format!("a: &a {}{}\nb: [[*a]]\n", "[".repeat(levels), "]".repeat(levels));
+    assert!(decoded(Format::Yaml, nested(61).as_bytes()).is_ok());
+    assert_eq!(flaw(Format::Yaml, nested(62).as_bytes()).0, Rule::TooDeep);
+}
+
+#[test]
+fn a_line_of_yaml_belongs_to_what_it_is_indented_below() {
+    for text in [
+        "a: [b,\nc]\n",
+        "a: \"b\nc\"\n",
+        "a: 'b\n\n c\nd'\n",
+        "a: {\nb\n:\nc\n}\n",
+        "a:\n  b: [c,\n  d]\n",
+        "- - [a,\n  {b: c,\nd: e}]\n",
+    ] {
+        assert_eq!(flaw(Format::Yaml, text.as_bytes()).0, Rule::Malformed, "{text}");
+    }
+    for text in [
+        "a: [\n  b, # c\n# d\n\n  e\n]\n",
+        "a:\n  b: {\n    c: d\n  }\n",
+        "a: \"b\n\n  c\"\n",
+        "[a,\nb]\n",
+        "- [a,\n b]\n- \"c\n d\"\n",
+        "-\n  [a,\n   b]\n",
+        "a:\n- [b,\n c]\n",
+        "a: b\n  c\n",
+    ] {
+        assert!(decoded(Format::Yaml, text.as_bytes()).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn an_integer_beyond_64_bits_is_told_and_never_rounded() {
+    for (format, before, behind) in [
+        (Format::Json, "{\"s\": \"\\\"1\", \"f\": [1e30, ", "]}"),
+        (Format::Yaml, "f: 1e30\na: ", ""),
+        (Format::Toml10, "f = 1e30\na = ", ""),
+        (Format::Toml11, "f = 1e30\na = ", ""),
+    ] {
+        let with = |number: &str| format!("{before}{number}{behind}");
+        for number in ["18446744073709551616", "-9223372036854775809", "100000000000000000000000"] {
+            let text = with(number);
+            let flaw = decoded(format, text.as_bytes()).unwrap_err();
+            let line = text.split('\n').count();
+            assert_eq!((flaw.rule, flaw.line), (Rule::Malformed, u32::try_from(line).ok()));
+        }
+        for number in
+            ["9223372036854775807", "-9223372036854775808", "1e19", "123456789012345678901.5"]
+        {
+            let text = with(number);
+            assert!(decoded(format, text.as_bytes()).is_ok(), "{text}");
+        }
+    }
+    let text = b"[18446744073709551615]";
+    assert_eq!(decoded(Format::Json, text).unwrap(), json!([u64::MAX]));
+}
+
+#[test]
+fn a_second_byte_order_mark_is_told_in_every_format() {
+    for (format, text) in [
+        (Format::Toml10, "a = 1"),
+        (Format::Toml11, "a = 1"),
+        (Format::Json, "{}"),
+        (Format::Yaml, "a: 1"),
+        (Format::Markdown, "text"),
+    ] {
+        let marked = |marks: usize| "\u{feff}".repeat(marks) + text;
+        assert!(decoded(format, marked(1).as_bytes()).is_ok(), "{format:?}");
+        assert_eq!(flaw(format, marked(2).as_bytes()), (Rule::Malformed, Some(1), Some(1)));
     }
 }
 
@@ -165,6 +287,12 @@ fn other_markdown_begins_with_its_front_matter_or_has_none() {
         ("+++\na = 1\n+++\nbody\n", json!({"a": 1, "body": "body"})),
         ("# Title\n\n---\ntext\n", json!({"body": "# Title\n\n---\ntext"})),
         ("---\n---\nbody", json!({"body": "body"})),
+        ("---\na: 1\n...\nbody\n", json!({"a": 1, "body": "body"})),
+        ("---\n# later\n  # a: 1\n\n---\nbody\n", json!({"body": "body"})),
+        ("+++\n# later\n+++\nbody\n", json!({"body": "body"})),
+        ("+++\na = 1\n+++\n...\n", json!({"a": 1, "body": "..."})),
+        ("---\r\na: 1\r\n---\r\n\r\nOne\r\ntwo\r\n", json!({"a": 1, "body": "One\r\ntwo"})),
+        ("One\r\n", json!({"body": "One"})),
         ("", json!({"body": ""})),
     ];
     for (text, expected) in cases {

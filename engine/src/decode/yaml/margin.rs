@@ -1,0 +1,29 @@
+//! How far the lines of a value are indented that goes on over several of them.
+
+use std::ops::Range;
+
+/// Finds the first line of a value in brackets or quotes that is not indented deeper than the line
+/// `entry` is on, and returns where it begins.
+///
+/// A member or element owns what is deeper than itself, and nothing else. A bracket that closes may
+/// stand as far left as the entry: most people write it there, and it closes nothing else.
+pub(super) fn outdented(text: &str, entry: usize, value: Range<usize>) -> Option<usize> {
+    let line = text[..entry].rfind('\n').map_or(0, |newline| newline + 1);
+    let margin = spaces(&text[line..]);
+    let mut begin = value.start;
+    while let Some(newline) = text[begin..value.end].find('\n') {
+        begin += newline + 1;
+        let line = &text[begin..value.end];
+        let (indent, content) = (spaces(line), line.trim_start_matches([' ', '\t']));
+        let is_free = content.starts_with(['\r', '\n', '#']);
+        let closes = content.is_empty() || content.starts_with([']', '}']);
+        if !is_free && indent < margin + usize::from(!closes) {
+            return Some(begin);
+        }
+    }
+    None
+}
+
+fn spaces(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
