@@ -4,7 +4,8 @@
 //! JSON knows less than TOML: a native date is a string there, and NaN is null. So a file is always
 //! written with a look at what it held before, and what comes back as it was shown stays what it
 //! was. Writing a record that was not changed gives its canonical bytes in gitsheets, and the very
-//! bytes it had where no form is canonical: in JSON, YAML and Markdown of other sheets.
+//! bytes it had in other sheets, where no form is canonical: a change of one field is a change of
+//! its lines alone, and comments, order and layout stay.
 //!
 //! No file is written that cannot be read: everything that is encoded is decoded again first.
 
@@ -70,12 +71,13 @@ pub fn encode(
     let before = before.and_then(|bytes| std::str::from_utf8(bytes).ok());
     let (text, expected) = match format {
         _ if spec.is_gitsheets() => gitsheets::written(spec, format, record, before)?,
+        // No form is canonical.
         _ if let Some(text) = before.filter(|text| says(spec, format, text, record)) => {
             (text.to_owned(), record.clone())
         }
         Format::Toml10 | Format::Toml11 => {
             let table = toml::native(record, before.and_then(toml::parsed_1_1).as_ref())?;
-            (toml::text(&table)?, shown(table))
+            (toml::written(&table, before)?, shown(table))
         }
         Format::Json => (json::written(record, before), record.clone()),
         Format::Yaml => (yaml::written(record, before), record.clone()),
@@ -87,11 +89,10 @@ pub fn encode(
     Ok(Encoded { bytes, value })
 }
 
-/// Says whether a file says this very record, in a format of which no form is canonical.
+/// Says whether a file says this very record.
 fn says(spec: &SheetSpec, format: Format, text: &str, record: &Json) -> bool {
     let framing = Framing { gitsheets: false, body: &spec.body };
-    !matches!(format, Format::Toml10 | Format::Toml11)
-        && decode(format, framing, text.as_bytes()).as_ref() == Ok(record)
+    decode(format, framing, text.as_bytes()).as_ref() == Ok(record)
 }
 
 /// Checks a value against the schema of its sheet.

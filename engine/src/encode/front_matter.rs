@@ -3,7 +3,6 @@
 use serde_json::{Map, Value as Json};
 
 use super::{EncodeError, toml, yaml};
-use crate::decode;
 use crate::decode::markdown::{Parts, is_blank, parts};
 use crate::decode::toml::shown;
 
@@ -32,20 +31,23 @@ pub(super) fn written(
     let old = before.and_then(|text| parts(text).ok()).unwrap_or_default();
     let (front, fields) = front(&old, fields)?;
     let first = body.lines().next().unwrap_or_default().trim_end();
+    let first_line = before.and_then(|text| text.split_inclusive('\n').next()).unwrap_or_default();
+    let newline = if first_line.ends_with("\r\n") { "\r\n" } else { "\n" };
     let mut text = String::new();
     if !old.fence.is_empty() {
         text = format!("{}{front}{}", old.opening, old.closing);
         if old.closing.trim_end() == old.closing && !body.is_empty() {
-            text.push_str("\n\n");
+            text.push_str(newline);
+            text.push_str(newline);
         }
     } else if !front.is_empty() || first == "+++" || first == "---" {
-        text = format!("{FENCE}\n{front}{FENCE}\n\n");
+        text = format!("{FENCE}{newline}{front}{FENCE}{newline}{newline}");
     }
     text.push_str(&body);
     if before.is_some() && body == old.body {
         text.push_str(old.end);
     } else if !body.is_empty() && !body.ends_with('\n') {
-        text.push('\n');
+        text.push_str(newline);
     }
     let Json::Object(mut expected) = fields else { return Err(EncodeError::NotATable) };
     expected.insert(field.to_owned(), Json::String(body));
@@ -57,11 +59,9 @@ fn front(old: &Parts<'_>, fields: Map<String, Json>) -> Result<(String, Json), E
     if old.fence == "+++" {
         let table = toml::parsed_1_1(old.front);
         let table = toml::native(&Json::Object(fields), table.as_ref())?;
-        let expected = shown(table.clone());
-        let unchanged = decode::toml_1_1(old.front.as_bytes()).as_ref() == Ok(&expected);
-        let text = if unchanged { old.front.to_owned() } else { toml::text(&table)? };
+        let text = toml::written(&table, Some(old.front))?;
         toml::unfenced(&text, &table)?;
-        return Ok((text, expected));
+        return Ok((text, shown(table)));
     }
     let fields = Json::Object(fields);
     let text = match fields.as_object() {

@@ -259,6 +259,10 @@ fn own_markdown_keeps_its_framing_and_its_body() {
         ("---\n\n---\nx\n", "---\na: 1\n---\n*  x\n"),
         ("old", "---\na: 1\n---\n\n*  x\n"),
         ("---\nbroken\n", "---\na: 1\n---\n\n*  x\n"),
+        ("---\r\na: 2\r\n---\r\n\r\nold\r\n", "---\r\na: 1\r\n---\r\n\r\n*  x\r\n"),
+        ("---\na: 2\n...\nold\n", "---\na: 1\n...\n*  x\n"),
+        ("---\n# a: 0\n---\nold\n", "---\na: 1\n---\n*  x\n"),
+        ("+++\n# one\na = 2 # two\n+++\nold\n", "+++\n# one\na = 1 # two\n+++\n*  x\n"),
     ] {
         assert_eq!(at_home(&layout, &record, Some(before)).unwrap().0, expected, "{before:?}");
     }
@@ -270,15 +274,21 @@ fn own_markdown_keeps_its_framing_and_its_body() {
 }
 
 #[test]
-fn own_toml_is_canonical_and_keeps_what_is_native() {
+fn own_toml_is_changed_in_place_and_keeps_what_is_native() {
     let layout = own("");
-    let before = "t = 07:32\nd = 1979-05-27\nn = nan\nb = { c = 1,\n }\n";
+    let before = "t = 07:32 # sharp\nd = 1979-05-27\nn = nan\nb = { c = 1,\n }\n";
     let spec = layout.sheet("people").unwrap();
     let value = spec.decode("people/x.toml", before.as_bytes()).unwrap();
-    let value: Json = serde_json::from_str(value.as_str()).unwrap();
+    let mut value: Json = serde_json::from_str(value.as_str()).unwrap();
     let (text, read) = at_home(&layout, &value, Some(before)).unwrap();
-    assert_eq!(text, "d = 1979-05-27\nn = nan\nt = \"07:32\"\n\n[b]\nc = 1\n");
-    assert_eq!(read, value);
+    assert_eq!((&*text, read), (before, value.clone()));
+    value["d"] = "1980-01-01".into();
+    let (text, read) = at_home(&layout, &value, Some(before)).unwrap();
+    assert_eq!((text, read), (before.replace("1979-05-27", "1980-01-01"), value.clone()));
+    value["z"] = json!({"y": [{"x": 1}], "w": null});
+    let (text, _) = at_home(&layout, &value, Some(before)).unwrap();
+    assert!(text.ends_with("\n }\n\n[z]\n\n[[z.y]]\nx = 1\n"), "{text}");
+    assert_eq!(refused_as(&layout, json!({"a": [null]})).pointer(), "/a/0");
 }
 
 #[test]

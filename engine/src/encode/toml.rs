@@ -1,12 +1,16 @@
 //! Canonical TOML, as gitsheets writes it: keys in the order of their bytes, no formatting of
-//! anybody's kept, every write a fresh one by `toml` 0.8.23.
+//! anybody's kept, every write a fresh one by `toml` 0.8.23. Files of other sheets are changed in
+//! place.
+
+mod edit;
 
 use serde_json::Value as Json;
 use toml_v08::value::Datetime;
 use toml_v08::{Table, Value};
 
 use super::EncodeError;
-use crate::decode::toml::{table_1_0, table_1_1};
+use crate::decode;
+use crate::decode::toml::{shown, table_1_0, table_1_1};
 use crate::pointer;
 
 /// Returns the canonical bytes of `record`; an empty table is no bytes at all.
@@ -20,6 +24,19 @@ use crate::pointer;
 /// See [`EncodeError`].
 pub fn toml(record: &Json, before: Option<&str>) -> Result<String, EncodeError> {
     text(&native(record, before.and_then(|text| table_1_0(text).ok()).as_ref())?)
+}
+
+/// Returns the text of a table in a sheet that is not gitsheets'.
+///
+/// Where there is a file, it is changed in place. What comes of that is read again; if it gives
+/// anything but the table, the file is written afresh.
+pub(super) fn written(table: &Table, before: Option<&str>) -> Result<String, EncodeError> {
+    let expected = shown(table.clone());
+    let reads_well = |text: &String| decode::toml_1_1(text.as_bytes()).as_ref() == Ok(&expected);
+    match before.and_then(|before| edit::edited(before, &expected)).filter(reads_well) {
+        Some(edited) => Ok(edited),
+        None => text(table),
+    }
 }
 
 /// Returns the canonical text of a table.

@@ -103,6 +103,25 @@ impl Style {
         }
     }
 
+    /// Returns a value on one line, in brackets where it has parts.
+    fn flow(&self, value: &Json) -> String {
+        let list = |items: Vec<String>, open, close| format!("{open}{}{close}", items.join(", "));
+        match value {
+            Json::Array(elements) => {
+                list(elements.iter().map(|element| self.flow(element)).collect(), '[', ']')
+            }
+            Json::Object(members) => {
+                let member = |(key, value): (&String, &Json)| {
+                    format!("{}: {}", self.flow(&Json::from(key.as_str())), self.flow(value))
+                };
+                list(members.iter().map(member).collect(), '{', '}')
+            }
+            Json::String(text) if self.is_plain(text) && !text.contains(',') => text.clone(),
+            Json::String(text) => quoted(text),
+            other => other.to_string(),
+        }
+    }
+
     fn scalar(&self, value: &Json, indent: usize) -> String {
         match value {
             Json::String(string) if self.is_plain(string) => string.clone(),

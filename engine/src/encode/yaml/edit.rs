@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Style;
 use crate::decode;
+use crate::scalar::Moment;
 
 /// Returns the text with the members of the record in the place of its own; `None` where the file
 /// is not understood. What is returned has to be read before it is believed.
@@ -95,29 +96,214 @@ impl Editor {
     fn member(&self, member: &Member<'_>, indent: usize, was: &Json, is: &Json) -> String {
         let (first, rest) = member.lines.split_first().map_or(("", &[][..]), |(f, r)| (*f, r));
         let behind = first[indent + member.name.len()..].trim_start();
-        let behind = behind.strip_prefix(':').unwrap_or(behind).trim();
-        if let (Json::Object(was), Json::Object(is)) = (was, is)
-            && (behind.is_empty() || behind.starts_with('#'))
+        let old = Behind::of(behind.strip_prefix(':').unwrap_or(behind));
+        if old.value.is_empty()
             && let Some(inner) = rest.iter().find(|line| !is_between(line))
-            && indentation(inner) > indent
-            && let Some(inside) = self.table(rest, indentation(inner), was, is)
+            && let Some(inside) = self.inside(rest, indentation(inner), indent, was, is)
         {
             return format!("{first}{inside}");
         }
-        let value = self.in_lines(&self.style.value(is, indent));
-        // A comment behind a value on one line stays behind the value.
-        let comment = (rest.is_empty() && !behind.starts_with(['"', '\'', '|', '>', '[', '{']))
-            .then(|| behind.find(" #").map(|at| &behind[at..]))
-            .flatten()
-            .filter(|_| !value.trim_end().contains('\n'))
-            .unwrap_or_default();
         let space = &first[..indent];
-        format!("{space}{}:{}{comment}{}", member.name, value.trim_end(), self.newline)
+        let value = self.value(&old, rest.is_empty(), is, indent);
+        format!("{space}{}:{value}", member.name)
+    }
+
+    /// Changes a table or a list that stands below its key.
+    fn inside(
+        &self,
+        lines: &[&str],
+        inner: usize,
+        indent: usize,
+        was: &Json,
+        is: &Json,
+    ) -> Option<String> {
+        match (was, is) {
+            (Json::Object(was), Json::Object(is)) if inner > indent => {
+                self.table(lines, inner, was, is)
+            }
+            (Json::Array(was), Json::Array(is)) => self.list(lines, inner, was, is),
+            _ => None,
+        }
+    }
+
+    /// Returns the lines of a list: what is the same at its beginning and at its end stays, and
+    /// what is in between is changed element by element.
+    fn list(&self, lines: &[&str], indent: usize, was: &[Json], is: &[Json]) -> Option<String> {
+        let (elements, tail) = elements(lines, indent)?;
+        if elements.len() != was.len() || is.is_empty() {
+            return None;
+        }
+        let begin = was.iter().zip(is).take_while(|(was, is)| was == is).count();
+        let rest = was[begin..].iter().rev().zip(is[begin..].iter().rev());
+        let end = rest.take_while(|(was, is)| was == is).count();
+        let (old, new) = (begin..was.len() - end, begin..is.len() - end);
+        let mut text = String::new();
+        for (at, element) in elements.iter().enumerate() {
+            // Where there are more than there were, they come before what is the same at the end.
+            if at == old.end {
+                self.fresh(&is[new.start + old.len().min(new.len())..new.end], indent, &mut text);
+            }
+            if !old.contains(&at) {
+                element.lead.iter().chain(&element.lines).for_each(|line| text.push_str(line));
+            } else if at - old.start < new.len() {
+                element.lead.iter().for_each(|line| text.push_str(line));
+                text.push_str(&self.element(element, indent, &was[at], &is[at]));
+            }
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push_str(self.newline);
+            }
+        }
+        if old.end == elements.len() {
+            self.fresh(&is[new.start + old.len().min(new.len())..new.end], indent, &mut text);
+        }
+        tail.iter().for_each(|line| text.push_str(line));
+        Some(text)
+    }
+
+    fn fresh(&self, elements: &[Json], indent: usize, text: &mut String) {
+        let mut lines = String::new();
+        self.style.elements(elements, indent, &mut lines);
+        text.push_str(&self.in_lines(&lines));
+    }
+
+    fn element(&self, element: &Element<'_>, indent: usize, was: &Json, is: &Json) -> String {
+        let (first, rest) = element.lines.split_first().map_or(("", &[][..]), |(f, r)| (*f, r));
+        let content = first[indent + 1..].trim_start_matches(' ');
+        let inner = first.len() - content.len();
+        if let (Json::Object(was), Json::Object(is)) = (was, is)
+            && !content.trim_end().is_empty()
+        {
+            // The first member stands behind the dash, and the others below it.
+            let undashed = format!("{}{content}", " ".repeat(inner));
+            let lines: Vec<&str> = [&*undashed].into_iter().chain(rest.iter().copied()).collect();
+            let table = self.table(&lines, inner, was, is);
+            if let Some(mut table) =
+                table.filter(|table| !is_between(table.lines().next().unwrap_or("")))
+            {
+                table.replace_range(indent..=indent, "-");
+                return table;
+            }
+        }
+        let old = Behind::of(&first[indent + 1..]);
+        if is.is_array() || is.is_object() {
+            let mut fresh = String::new();
+            self.fresh(std::slice::from_ref(is), indent, &mut fresh);
+            return fresh;
+        }
+        format!("{}-{}", &first[..indent], self.value(&old, rest.is_empty(), is, indent))
+    }
+
+    /// Returns what stands behind a colon or a dash, in the style of what stood there: quotes and
+    /// brackets stay, a date stays plain, and so does a comment.
+    fn value(&self, old: &Behind<'_>, is_one_line: bool, is: &Json, indent: usize) -> String {
+        let is_date = |text: &str| Moment::parse(text).is_some();
+        let first = old.value.chars().next().filter(|_| is_one_line);
+        let value = match (first, is) {
+            (Some('\''), Json::String(text)) if !text.contains(char::is_control) => {
+                format!(" '{}'\n", text.replace('\'', "''"))
+            }
+            (Some('"'), Json::String(text)) => format!(" {}\n", super::quoted(text)),
+            (Some(_), Json::String(text)) if is_date(old.value) && is_date(text) => {
+                format!(" {text}\n")
+            }
+            (Some('['), Json::Array(_)) | (Some('{'), Json::Object(_))
+                if !matches!(old.value, "[]" | "{}") =>
+            {
+                format!(" {}\n", self.style.flow(is))
+            }
+            _ => self.style.value(is, indent),
+        };
+        let value = match value.split_once('\n') {
+            Some((first, rest)) if is_one_line => format!("{first}{}\n{rest}", old.comment),
+            _ => value,
+        };
+        self.in_lines(&value)
     }
 
     fn in_lines(&self, text: &str) -> String {
         if self.newline == "\n" { text.to_owned() } else { text.replace('\n', self.newline) }
     }
+}
+
+/// An element of a list, as it is written.
+struct Element<'t> {
+    /// Blank lines and comments before it.
+    lead: Vec<&'t str>,
+    /// The line of the dash and those that belong to its value.
+    lines: Vec<&'t str>,
+}
+
+/// What stands behind a colon or a dash in its line.
+struct Behind<'t> {
+    value: &'t str,
+    /// With the space before it.
+    comment: &'t str,
+}
+
+impl<'t> Behind<'t> {
+    fn of(text: &'t str) -> Self {
+        let content = text.trim_start();
+        let end = end_of_value(content).min(content.trim_end().len());
+        let value = content[..end].trim_end();
+        // A comment alone has the space before it, too.
+        let rest = if value.is_empty() { text } else { &content[value.len()..] };
+        let is_comment = rest.trim_start().starts_with('#');
+        Self { value, comment: if is_comment { rest.trim_end() } else { "" } }
+    }
+}
+
+/// Returns where the value ends that a line begins with.
+fn end_of_value(text: &str) -> usize {
+    let comment = || {
+        let hashes = text.match_indices('#').map(|(at, _)| at);
+        let mut hashes = hashes.filter(|at| *at == 0 || text[..*at].ends_with([' ', '\t']));
+        hashes.next().unwrap_or(text.len())
+    };
+    if !text.starts_with(['"', '\'', '[', '{']) {
+        return comment();
+    }
+    let (mut depth, mut quote) = (0_usize, None);
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match (quote, character) {
+            (Some('"'), '\\') => drop(characters.next()),
+            (Some(open), close) if open == close => quote = None,
+            (Some(_), _) => continue,
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth = depth.saturating_sub(1),
+            (None, _) => continue,
+        }
+        // Two quotes within single ones are one.
+        let doubled = character == '\'' && text[at + 1..].starts_with('\'') && depth == 0;
+        if quote.is_none() && depth == 0 && !doubled {
+            return at + character.len_utf8();
+        }
+    }
+    text.len()
+}
+
+/// Takes a list apart whose dashes are indented by `indent`: its elements, and the lines behind the
+/// last one.
+fn elements<'t>(lines: &[&'t str], indent: usize) -> Option<(Vec<Element<'t>>, Vec<&'t str>)> {
+    let mut elements: Vec<Element<'t>> = Vec::new();
+    let mut lead: Vec<&'t str> = Vec::new();
+    for line in lines {
+        if is_element(line) && indentation(line) == indent {
+            elements.push(Element { lead: std::mem::take(&mut lead), lines: vec![line] });
+        } else if let Some(element) = elements.last_mut()
+            && indentation(line) > indent
+            && !line.trim().is_empty()
+        {
+            element.lines.append(&mut lead);
+            element.lines.push(line);
+        } else if is_between(line) {
+            lead.push(line);
+        } else {
+            return None;
+        }
+    }
+    Some((elements, lead))
 }
 
 /// Takes a table apart whose keys are indented by `indent`: its members, and the lines behind the

@@ -93,22 +93,60 @@ fn changed(change: impl FnOnce(&mut Map<String, Json>)) -> String {
 fn what_did_not_change_keeps_its_bytes() {
     assert_eq!(changed(|_| {}), FILE);
     let text = changed(|record| record["name"] = "Joan".into());
-    assert_eq!(text, FILE.replace("Jane  ", "Joan"));
+    assert_eq!(text, FILE.replace("Jane", "Joan"));
     let text = changed(|record| record["name"] = "a: b".into());
-    assert_eq!(text, FILE.replace("Jane  ", "\"a: b\""));
+    assert_eq!(text, FILE.replace("Jane", "\"a: b\""));
     let text = changed(|record| record["address"]["zip"] = "10115".into());
     assert_eq!(text, FILE.replace("10115", "\"10115\""));
     let text = changed(|record| record["address"]["to"] = json!({"x": 1}));
     let expected = FILE.replace("10115\n", "10115\n    to:\n        x: 1\n");
     assert_eq!(text, expected);
     let text = changed(|record| record["tags"] = json!(["a", "c"]));
-    assert_eq!(text, FILE.replace("- a # first\n- b", "- a\n- c"));
+    assert_eq!(text, FILE.replace("- b", "- c"));
     let text = changed(|record| drop(record.remove("bio")));
     assert_eq!(text, FILE.replace("bio: |\n  One.\n  # no comment\n\n  Two.\n", ""));
     let text = changed(|record| drop(record.insert("more".into(), json!([1]))));
     assert_eq!(text, FILE.replace("# The end", "more:\n- 1\n# The end"));
     let text = changed(|record| record["empty"] = json!({"a": 1}));
     assert_eq!(text, FILE.replace("{}", "\n    a: 1").replace("empty: ", "empty:"));
+}
+
+#[test]
+fn a_change_keeps_the_notation_and_the_comment_of_what_it_changes() {
+    const FILE: &str = "born: 1990-05-01 # then\nat: 2024-05-01 09:00:00 -0500\nname: \"Ann\"  # full\n\
+        code: '012'   # post\ntags: [a, \"b, c\"] # all\nplace: {x: 1} # where\nlist:\n    # why\n    - one # 1\n    \
+        - two # 2\n\n    - 'three' # 3\nmen:\n- name: Bo # his\n  age: 1\n- name: Cy\n  # about\n  age: 2\n\
+        empty: # none\nnote: |\n  long\n  text\n";
+    for (field, value, from, to) in [
+        ("born", json!("1991-05-01"), "1990-05-01", "1991-05-01"),
+        ("born", json!("unknown"), "1990-05-01", "unknown"),
+        ("born", json!("12"), "1990-05-01", "\"12\""),
+        ("at", json!("2025-05-01T09:00:00Z"), "2024-05-01 09:00:00 -0500", "2025-05-01T09:00:00Z"),
+        ("name", json!("Bea # \"x\""), "\"Ann\"", "\"Bea # \\\"x\\\"\""),
+        ("code", json!("it's"), "'012'", "'it''s'"),
+        ("code", json!(7), "'012'", "7"),
+        ("code", json!(["a"]), " '012'   # post", "   # post\n    - a"),
+        ("tags", json!(["a", "d", "e, f"]), "[a, \"b, c\"]", "[a, d, \"e, f\"]"),
+        ("tags", json!([]), "[a, \"b, c\"]", "[]"),
+        ("place", json!({"x": 2, "z": "a"}), "{x: 1}", "{x: 2, z: a}"),
+        ("list", json!(["one", "2", "three"]), "two", "\"2\""),
+        ("list", json!(["one", "two", "four"]), "'three'", "'four'"),
+        ("list", json!(["one", "two", "three", "four"]), "# 3\n", "# 3\n    - four\n"),
+        ("list", json!(["zero", "one", "two", "three"]), "list:\n", "list:\n    - zero\n"),
+        ("list", json!(["one", "three"]), "    - two # 2\n\n", "\n"),
+        ("men", json!([{"name": "Bo", "age": 1}, {"name": "Cy", "age": 3}]), "age: 2", "age: 3"),
+        ("men", json!([{"name": "Al", "age": 1}, {"name": "Cy", "age": 2}]), "Bo", "Al"),
+        ("men", json!([{"name": "Cy", "age": 2}]), "- name: Bo # his\n  age: 1\n", ""),
+        ("men", json!([{"age": 1}, {"name": "Cy", "age": 2}]), "- name: Bo # his\n  age", "- age"),
+        ("empty", json!("full"), "empty: #", "empty: full #"),
+        ("note", json!("short"), "|\n  long\n  text", "short"),
+    ] {
+        let mut record = decode::yaml(FILE.as_bytes()).unwrap();
+        record[field] = value;
+        let text = written(&record, Some(FILE));
+        assert_eq!(text, FILE.replacen(from, to, 1), "{field}");
+        assert_eq!(decode::yaml(text.as_bytes()).unwrap(), record);
+    }
 }
 
 #[test]
