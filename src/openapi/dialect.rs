@@ -71,9 +71,13 @@ pub(super) fn translated(schema: &Value, place: &str) -> Value {
     let mut walk = Walk::default();
     let at = At { root: 0, old: String::new(), new: String::new() };
     let mut translated = walk.schema(schema, &at);
-    for Reference { at, root, target } in walk.references {
+    for Reference { at, root, document, target } in walk.references {
         let Some(Value::Object(schema)) = translated.pointer_mut(&at) else { continue };
-        match walk.places.get(&(root, target)) {
+        let root = match document {
+            None => Some(root),
+            Some(id) => walk.ids.iter().position(|known| *known == id).map(|at| at + 1),
+        };
+        match root.and_then(|root| walk.places.get(&(root, target))) {
             Some(found) => {
                 let fragment = format!("{place}{found}");
                 let fragment = utf8_percent_encode(&fragment, FRAGMENT);
@@ -108,10 +112,22 @@ fn join(pointer: &str, name: &str) -> String {
     pointer
 }
 
+/// Returns the `$id` that `id` stands for in a document whose own is `base`.
+fn joined(base: &str, id: &str) -> String {
+    let id = id.trim_end_matches('#');
+    let is_absolute = id.split_once(':').is_some_and(|(scheme, _)| !scheme.contains('/'));
+    match base.rfind('/') {
+        Some(slash) if !is_absolute => format!("{}{id}", &base[..=slash]),
+        _ => id.to_owned(),
+    }
+}
+
 /// A `$ref` at a place of what is made, to a target below a root.
 struct Reference {
     at: String,
     root: usize,
+    /// The `$id` of the root that it names, if it names one.
+    document: Option<String>,
     target: String,
 }
 
@@ -119,12 +135,19 @@ struct Reference {
 struct Walk {
     /// The last root; an `$id` begins another one.
     root: usize,
+    /// The `$id` of each root but the first, which has none.
+    ids: Vec<String>,
     /// What a reference below a root may name, and where that is in what is made.
     places: BTreeMap<(usize, String), String>,
     references: Vec<Reference>,
 }
 
 impl Walk {
+    /// Returns what references below a root are relative to.
+    fn id(&self, root: usize) -> &str {
+        root.checked_sub(1).and_then(|at| self.ids.get(at)).map_or("", String::as_str)
+    }
+
     fn schema(&mut self, schema: &Value, at: &At) -> Value {
         self.places.insert((at.root, at.old.clone()), at.new.clone());
         let Value::Object(members) = schema else { return schema.clone() };
@@ -141,6 +164,7 @@ impl Walk {
                 }
                 None => {
                     self.root += 1;
+                    self.ids.push(joined(self.id(at.root), id));
                     own = At { root: self.root, old: String::new(), new: at.new.clone() };
                     self.places.insert((own.root, String::new()), own.new.clone());
                     &own
@@ -157,11 +181,12 @@ impl Walk {
     /// A reference is alone in Draft 7: what stands beside it counts for nothing, but may be
     /// referred to.
     fn reference(&mut self, members: &Map<String, Value>, target: &str, at: &At) -> Value {
-        let fragment = target.trim_start_matches('#');
+        let (document, fragment) = target.split_once('#').unwrap_or((target, ""));
+        let document = (!document.is_empty()).then(|| joined(self.id(at.root), document));
         let fragment = percent_decode_str(fragment).decode_utf8_lossy().into_owned();
         let is_anchor = !fragment.is_empty() && !fragment.starts_with('/');
         let target = if is_anchor { format!("#{fragment}") } else { fragment };
-        self.references.push(Reference { at: at.new.clone(), root: at.root, target });
+        self.references.push(Reference { at: at.new.clone(), root: at.root, document, target });
         let mut out = Map::from_iter([("$ref".to_owned(), Value::Null)]);
         let noted = members.iter().filter(|(keyword, _)| NOTES.contains(&keyword.as_str()));
         out.extend(noted.map(|(keyword, note)| (keyword.clone(), note.clone())));
@@ -321,6 +346,32 @@ mod tests {
                 "properties": {
                     "list": {"$ref": "#/at/prefixItems/0"}, "self": {"$ref": "#/at"},
                     "name": {"$ref": "#/at/$defs/named"}, "lost": {}
+                }
+            }),
+        );
+    }
+
+    #[test]
+    fn a_reference_leads_to_what_has_the_id() {
+        check(
+            json!({
+                "$id": "https://a.org/root.json",
+                "definitions": {
+                    "b": {"$id": "b.json", "type": "string", "definitions": {"x": true}},
+                    "u": {"$id": "urn:example:u", "type": "null"}
+                },
+                "properties": {
+                    "near": {"$ref": "b.json"}, "far": {"$ref": "https://a.org/b.json#"},
+                    "inside": {"$ref": "b.json#/definitions/x"}, "urn": {"$ref": "urn:example:u"},
+                    "self": {"$ref": "root.json"}, "lost": {"$ref": "c.json"}
+                }
+            }),
+            json!({
+                "$defs": {"b": {"type": "string", "$defs": {"x": true}}, "u": {"type": "null"}},
+                "properties": {
+                    "near": {"$ref": "#/at/$defs/b"}, "far": {"$ref": "#/at/$defs/b"},
+                    "inside": {"$ref": "#/at/$defs/b/$defs/x"}, "urn": {"$ref": "#/at/$defs/u"},
+                    "self": {"$ref": "#/at"}, "lost": {}
                 }
             }),
         );

@@ -1,11 +1,12 @@
 //! JSON Schema, Draft 7, as gitsheets reads it: a strict vocabulary, and no reference that leaves
-//! the document.
+//! the document. What has an `$id` in it is inside.
 
 mod kinds;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{Draft, PatternOptions, ReferencingError, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
 use crate::pointer;
@@ -157,9 +158,10 @@ impl Schema {
             .with_draft(Draft::Draft7)
             .should_validate_formats(true)
             .should_ignore_unknown_formats(true)
+            .offline()
             .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(100_000))
             .build(&whole)
-            .map_err(|error| SchemaError(format!("the schema cannot be used: {error}")))?;
+            .map_err(|error| SchemaError(unusable(&error)))?;
         let closed = parts.iter().filter_map(only_members).collect();
         Ok(Self { validator, source: whole, fields, containers, texts, kinds, closed })
     }
@@ -191,8 +193,7 @@ impl Schema {
 
     /// Says whether no value that fulfils the schema has the field.
     pub(super) fn forbids(&self, field: &FieldPath) -> bool {
-        let outermost = field.segments().next().unwrap_or_default();
-        self.closed.iter().any(|members| !members.contains(outermost))
+        self.closed.iter().any(|members| !field.outermost().any(|name| members.contains(name)))
     }
 
     /// Returns what is wrong with `value`, by place and message; at most a hundred.
@@ -232,6 +233,16 @@ fn is_text(property: &Value) -> bool {
     }
 }
 
+/// Says why a schema cannot be used.
+fn unusable(error: &ValidationError<'_>) -> String {
+    match error.kind() {
+        ValidationErrorKind::Referencing(ReferencingError::Unretrievable { uri, .. }) => {
+            format!("the $ref to {uri:?} leaves the schema, which is not supported")
+        }
+        _ => format!("the schema cannot be used: {}", one_line(&error.to_string())),
+    }
+}
+
 /// Returns the last segment of a path into the schema.
 fn keyword(schema_path: &str) -> String {
     schema_path.rsplit_once('/').map_or(schema_path, |(_, keyword)| keyword).to_owned()
@@ -251,9 +262,6 @@ fn check_keywords(schema: &Value, at: &str, depth: usize) -> Result<(), SchemaEr
         let known = keyword.as_str();
         if !KEYWORDS.contains(&known) {
             return Err(SchemaError(format!("{at} is no keyword of JSON Schema Draft 7")));
-        }
-        if known == "$ref" && !inside.as_str().is_some_and(|target| target.starts_with('#')) {
-            return Err(SchemaError(format!("{at} leaves the schema, which is not supported")));
         }
         for (name, schema) in sub_schemas(known, inside) {
             check_keywords(schema, &format!("{at}{name}"), depth - 1)?;
@@ -354,6 +362,8 @@ mod tests {
         let patterned = json!({"additionalProperties": false, "patternProperties": {"^x": {}}});
         assert!(forbids(closed.clone(), "b") && forbids(closed.clone(), "b.a"));
         assert!(!forbids(closed.clone(), "a") && !forbids(closed, "a.b"));
+        let dotted = json!({"properties": {"a.b": {}}, "additionalProperties": false});
+        assert!(!forbids(dotted.clone(), "a.b.c") && forbids(dotted, "a.c"));
         assert!(!forbids(open, "b") && !forbids(patterned, "b"));
         assert!(!forbids(json!({"patternProperties": {"^x": {}}}), "b"));
     }
@@ -446,7 +456,37 @@ mod tests {
     fn a_reference_stays_inside_the_schema() {
         let with = |target: &str| json!({"definitions": {"a": {}}, "allOf": [{"$ref": target}]});
         assert!(compiles(with("#/definitions/a")));
-        assert!(!compiles(with("other.json#/definitions/a")));
+        let error = Schema::compile(&[with("other.json#/definitions/a")]).unwrap_err();
+        assert!(error.to_string().contains("leaves the schema"), "{error}");
+    }
+
+    #[test]
+    fn a_reference_to_an_id_inside_of_the_schema_is_followed() {
+        for (base, id, target) in [
+            (None, "#place", "#place"),
+            (Some("https://example.org/root.json"), "place.json", "place.json"),
+            (Some("https://example.org/root.json"), "place.json", "https://example.org/place.json"),
+            (Some("https://example.org/root.json"), "place.json", "place.json#/properties/zip"),
+            (None, "https://example.org/place.json", "https://example.org/place.json"),
+            (None, "urn:example:place", "urn:example:place"),
+        ] {
+            let is_part = target.ends_with("zip");
+            let place =
+                json!({"$id": id, "required": ["zip"], "properties": {"zip": {"minLength": 2}}});
+            let mut schema = json!({
+                "properties": {"at": {"$ref": target}}, "definitions": {"place": place}
+            });
+            if let Some(base) = base {
+                schema["$id"] = json!(base);
+            }
+            let schema = Schema::compile(&[schema]).unwrap();
+            let (good, bad) = match is_part {
+                true => (json!({"at": "ab"}), json!({"at": "a"})),
+                false => (json!({"at": {"zip": "ab"}}), json!({"at": {}})),
+            };
+            assert_eq!(schema.violations(&good), [], "{target}");
+            assert_eq!(schema.violations(&bad).len(), 1, "{target}");
+        }
     }
 
     #[test]

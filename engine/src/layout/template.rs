@@ -4,11 +4,13 @@
 //! `${{ createdAt: YYYY/MM }}`, expressions, and literal text in between.
 
 mod bucket;
+mod expression;
 mod render;
 
 use crate::value::{FieldPath, Value};
 
 use bucket::Bucket;
+use expression::Expression;
 pub use render::RenderError;
 pub(crate) use render::rendered_float;
 use render::{rendered_field, rendered_parts};
@@ -33,8 +35,8 @@ enum Component {
 enum Part {
     Literal(String),
     Field(String),
-    /// JavaScript, which is not evaluated: it matches anything.
-    Expression(String),
+    /// JavaScript. When a path is read, it matches anything.
+    Expression(Expression),
 }
 
 /// A reason why a text is no path template.
@@ -263,7 +265,7 @@ fn part(inner: &str) -> Result<Part, TemplateError> {
     match inner {
         "" => Err(TemplateError::EmptyReference),
         field if is_field(field) => Ok(Part::Field(field.to_owned())),
-        expression => Ok(Part::Expression(expression.to_owned())),
+        expression => Ok(Part::Expression(Expression::parse(expression))),
     }
 }
 

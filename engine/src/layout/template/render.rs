@@ -17,7 +17,8 @@ pub enum RenderError {
         /// The field.
         field: String,
     },
-    /// An expression stands in the template, which is read as anything and never evaluated.
+    /// An expression stands in the template that is more than `a.b`, `a || b`, texts and
+    /// `toLowerCase()`. It is read as anything and never evaluated.
     #[error("the path template has the expression {expression:?}, which is not evaluated")]
     Expression {
         /// The expression.
@@ -83,9 +84,12 @@ fn render_parts(parts: &[Part], value: &Value) -> Result<String, RenderError> {
     let texts = parts.iter().map(|part| match part {
         Part::Literal(literal) => Ok(literal.clone()),
         Part::Field(field) => needed(value, field),
-        Part::Expression(expression) => {
-            Err(RenderError::Expression { expression: expression.clone() })
+        Part::Expression(expression) if expression.is_foreign() => {
+            Err(RenderError::Expression { expression: expression.source.clone() })
         }
+        Part::Expression(expression) => expression
+            .render(value)
+            .ok_or_else(|| RenderError::Field { field: expression.source.clone() }),
     });
     texts.collect()
 }
@@ -212,8 +216,12 @@ mod tests {
             let error = render("x-${{ a }}", value).unwrap_err();
             assert_eq!(error, RenderError::Field { field: "a".into() });
         }
-        let error = render("${{ a.b }}", json!({"a": {"b": "c"}})).unwrap_err();
-        assert_eq!(error, RenderError::Expression { expression: "a.b".into() });
+        let nested = json!({"a": {"b": "C"}});
+        assert_eq!(render("x-${{ a.b.toLowerCase() }}", nested.clone()).unwrap(), "x-c");
+        let error = render("${{ a.c }}", nested.clone()).unwrap_err();
+        assert_eq!(error, RenderError::Field { field: "a.c".into() });
+        let error = render("${{ a.b + 1 }}", nested).unwrap_err();
+        assert_eq!(error, RenderError::Expression { expression: "a.b + 1".into() });
     }
 
     #[test]
