@@ -6,18 +6,22 @@ mod derive;
 mod fields;
 mod references;
 mod slot;
+mod spelling;
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use im::{OrdMap, OrdSet};
+use serde_json::Value as Json;
 
 use crate::digest::{LtHash, hash_part};
+use crate::encode::path_of;
 use crate::id::Key;
 use crate::index::FieldIndex;
-use crate::layout::SheetSpec;
+use crate::layout::{RenderError, SheetSpec};
 use crate::nearest::nearest;
 use crate::packed::packed;
-use crate::pointer;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::value::{FieldPath, Kind, Value};
@@ -33,6 +37,9 @@ const MANY: usize = 500;
 
 /// How many keys are compared with one that is not there.
 const AROUND: usize = 200;
+
+/// How many files tell which format a folder has.
+const NEAR: usize = 1000;
 
 /// The state of one sheet at one commit.
 #[derive(Debug, Clone)]
@@ -121,6 +128,55 @@ impl Sheet {
         self.slots.get(key).and_then(Slot::served)
     }
 
+    /// Returns the record that people mean by `key`: the one served under it or, where there is
+    /// none, the only one of those that are `admitted` whose key is the same text in another
+    /// normalization of Unicode. Logarithmic.
+    pub fn meant(&self, key: &str, admitted: impl Fn(&Record) -> bool) -> Option<&Arc<Record>> {
+        let admits = |record: &&Arc<Record>| admitted(record);
+        if let Some(record) = self.record(key).filter(admits) {
+            return Some(record);
+        }
+        let spellings = spelling::others(key);
+        let mut found = spellings.iter().filter_map(|key| self.record(key)).filter(admits);
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// Returns the path at which a new record is stored, as [`path_of`] does.
+    ///
+    /// In a sheet that takes any format it is the one that most files of its folder have or, where
+    /// there are none, of the sheet; TOML where that is empty, too. Looks at a thousand files.
+    ///
+    /// # Errors
+    ///
+    /// See [`path_of`].
+    pub fn path_for(&self, record: &Json, key: Option<&Key>) -> Result<String, RenderError> {
+        match key {
+            Some(key) if self.spec.template.is_every_file() => {
+                let extension = self.usual_extension(key.as_str());
+                self.spec.file_path(key.as_str(), extension.as_deref())
+            }
+            key => path_of(&self.spec, record, key),
+        }
+    }
+
+    /// Returns the extension that most files have in the folder of `key`, or in the sheet.
+    fn usual_extension(&self, key: &str) -> Option<String> {
+        let folder = key.rfind('/').map_or("", |slash| &key[..=slash]);
+        [folder, ""].into_iter().find_map(|folder| {
+            let from = (Bound::Included(folder), Bound::Unbounded);
+            let slots = self.slots.range::<_, str>(from);
+            let near = slots.take_while(|(key, _)| key.as_str().starts_with(folder)).take(NEAR);
+            let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+            for record in near.filter_map(|(_, slot)| slot.served()) {
+                if let Some((_, extension)) = record.path().rsplit_once('.') {
+                    *counts.entry(extension.to_owned()).or_default() += 1;
+                }
+            }
+            let most = counts.values().copied().max()?;
+            counts.into_iter().find(|(_, count)| *count == most).map(|(extension, _)| extension)
+        })
+    }
+
     /// Returns everything that claims `key`. Logarithmic.
     pub(crate) fn slot(&self, key: &str) -> Option<&Slot> {
         self.slots.get(key)
@@ -153,7 +209,6 @@ impl Sheet {
 
     /// Returns the served records whose keys come behind `after`, in key order.
     pub fn records_behind(&self, after: &str) -> impl Iterator<Item = &Arc<Record>> {
-        use std::ops::Bound;
         let behind = (Bound::Excluded(after), Bound::Unbounded);
         self.slots.range::<_, str>(behind).filter_map(|(_, slot)| slot.served())
     }
@@ -393,10 +448,9 @@ impl Sheet {
                     let record = self.record(key.as_str())?;
                     let message =
                         format!("the value of `{field}` is unique and {} has it", first.path());
-                    let pointer = pointer::of(field.segments());
                     let problem =
                         Problem::new(&self.spec.name, record.path(), Rule::NotUnique, message);
-                    Some(problem.pointing_to(pointer))
+                    Some(problem.pointing_to(record.value.pointer(field)))
                 })
             })
         })
@@ -405,8 +459,8 @@ impl Sheet {
 
 /// Says whether the field that hides records is set. Null and `false` leave it unset.
 pub(crate) fn hides(spec: &SheetSpec, value: &Value) -> bool {
-    let field = spec.hidden.as_ref().and_then(|field| value.at(field));
-    field.is_some_and(|json| json.kind() != Kind::Bool || json.text() == "true")
+    let values = spec.hidden.as_ref().map(|field| value.all_at(field)).unwrap_or_default();
+    values.iter().any(|json| json.kind() != Kind::Bool || json.text() == "true")
 }
 
 fn sum_of_problems(problems: impl Iterator<Item = Problem>) -> LtHash {

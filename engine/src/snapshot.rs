@@ -98,10 +98,11 @@ impl Snapshot {
         self.sheets.get(name)
     }
 
-    /// Returns the record that the public sees under `key`, or `None`. Logarithmic.
+    /// Returns the record that the public sees under `key`, in whatever normalization of Unicode, or
+    /// `None`. Logarithmic.
     pub fn visible(&self, sheet: &str, key: &str) -> Option<&Arc<Record>> {
         let sheet = self.sheets.get(sheet)?;
-        sheet.record(key).filter(|record| sheet.shows(record))
+        sheet.meant(key, |record| sheet.shows(record))
     }
 
     /// Returns the text index of this very commit.

@@ -23,14 +23,14 @@ pub fn get(
     let (repository, rev) = Repository::at(&arguments.read, environment)?;
     let snapshot = repository.load(&rev)?;
     let sheet = sheet_of(&snapshot, name)?;
-    if let Some(record) = sheet.record(key) {
+    if let Some(record) = sheet.meant(key, |_| true) {
         writeln!(out, "{}", record.value.as_str())?;
         return Ok(Exit::Success);
     }
     let meant = sheet.nearest(key).map(|record| record.key.as_str());
     let mut told = format!("there is no record {key} in {name}{}", did_you_mean(meant));
-    let path = sheet.spec().file_path(key).unwrap_or_default();
-    for problem in sheet.problems().iter().filter(|problem| problem.path == path) {
+    let paths = sheet.spec().paths_of(key);
+    for problem in sheet.problems().iter().filter(|problem| paths.contains(&problem.path)) {
         told.push_str(&format!("\n{}", line(problem)));
     }
     Err(Failure::new(Exit::Data, told))

@@ -65,9 +65,9 @@ pub fn log(
 fn path_of(snapshot: &Snapshot, place: &RecordPlace) -> Result<String, Failure> {
     let sheet = sheet_of(snapshot, &place.sheet)?;
     let refused = |error: RenderError| Failure::caused_by(Exit::Data, &error);
-    match sheet.record(&place.key) {
+    match sheet.meant(&place.key, |_| true) {
         Some(record) => Ok(record.path()),
-        None => sheet.spec().file_path(&place.key).map_err(refused),
+        None => sheet.spec().file_path(&place.key, None).map_err(refused),
     }
 }
 

@@ -11,7 +11,8 @@ use crate::value::Value;
 /// The fields are taken as they are given: lists have no text form, and a title that is derived
 /// from a body is no part of a path unless it is given too, as in gitsheets. A sheet without a
 /// template stores a record under its `key`, in its first format, or in TOML where it is inferred
-/// and takes any; in other sheets `key` says nothing.
+/// and takes any; in other sheets `key` says nothing. What other files of the sheet say of a new
+/// record's format, [`Sheet::path_for`](crate::sheet::Sheet::path_for) knows.
 ///
 /// # Errors
 ///
@@ -23,5 +24,5 @@ pub fn path_of(spec: &SheetSpec, record: &Json, key: Option<&Key>) -> Result<Str
         (true, Some(key)) => key.as_str().to_owned(),
         (false, _) => spec.template.render(&Value::new(record))?,
     };
-    spec.file_path(&below)
+    spec.file_path(&below, None)
 }

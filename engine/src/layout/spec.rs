@@ -6,7 +6,6 @@ use std::sync::{Arc, OnceLock};
 use crate::decode::{self, Format, Framing};
 use crate::id::SheetName;
 use crate::language::Language;
-use crate::pointer;
 use crate::problem::{Problem, Rule};
 use crate::record::Frame;
 use crate::value::{FieldPath, Value};
@@ -179,7 +178,7 @@ impl SheetSpec {
             Some(found) => {
                 let message =
                     format!("the path says {:?} and the field {:?}", found.path, found.rendered);
-                let pointer = pointer::of(found.field.split('.'));
+                let pointer = value.pointer(&FieldPath::new(found.field.as_str()));
                 Err(vec![problem(Rule::PathMismatch, message).pointing_to(pointer)])
             }
         }
@@ -209,17 +208,17 @@ impl SheetSpec {
 
     /// Returns the path of the file whose path below the root, without extension, is `below`.
     ///
-    /// The extension is that of the sheet's first format, and `toml` where formats are mixed. The
-    /// sheet of the files directly in the root, where nothing is declared, has them there.
+    /// Its extension is that of the sheet's first format; where formats are mixed, it is `usual`, or
+    /// `toml`. The sheet of the files directly in the root, where nothing is declared, has them there.
     ///
     /// # Errors
     ///
     /// Refuses names that could do harm where they are checked out, and those that no write may
     /// touch: what begins with a dot, and what defines sheets.
-    pub fn file_path(&self, below: &str) -> Result<String, RenderError> {
+    pub fn file_path(&self, below: &str, usual: Option<&str>) -> Result<String, RenderError> {
         let extension = match &self.formats[..] {
             [(extension, _), ..] if self.format_name() != "mixed" => extension,
-            _ => "toml",
+            _ => usual.unwrap_or("toml"),
         };
         let in_root = self.definition.is_none() && self.name.as_str() == super::ROOT;
         let root = if in_root && !below.contains('/') { "" } else { self.root.as_str() };

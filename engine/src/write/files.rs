@@ -215,8 +215,11 @@ impl<'a> Files<'a> {
         record: &Json,
         key: Option<&Key>,
     ) -> Result<String, WriteError> {
-        path_of(spec, record, key)
-            .map_err(|source| WriteError::Path { sheet: spec.name.clone(), source })
+        let path = match self.before.sheet(spec.name.as_str()) {
+            Some(sheet) => sheet.path_for(record, key),
+            None => path_of(spec, record, key),
+        };
+        path.map_err(|source| WriteError::Path { sheet: spec.name.clone(), source })
     }
 
     /// Returns the key that the file at `path` claims in the sheet, if it may be written.

@@ -12,6 +12,7 @@ mod limits;
 mod local;
 mod model;
 mod past;
+mod names;
 mod pins;
 mod power;
 mod problems;

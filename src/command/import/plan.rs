@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
 
-use headwater_engine::encode::{encode, path_of};
+use headwater_engine::encode::encode;
 use headwater_engine::id::Key;
 use headwater_engine::index::Scalars;
-use headwater_engine::pointer;
 use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::value::Value as Text;
 use headwater_engine::write::{Action, Broken, Operation};
 use serde_json::Value;
 
@@ -87,7 +87,10 @@ impl Plan {
                 let operation = operation(&sheet.spec().name, Action::Put(key, record));
                 plan.good.push(Good { line, operation });
             } else {
-                plan.call_bad(line, clashes.iter().map(|clash| clashing(clash, &lines)).collect());
+                plan.call_bad(
+                    line,
+                    clashes.iter().map(|clash| clashing(clash, &record, &lines)).collect(),
+                );
             }
         }
         plan.bad.sort_by_key(|bad| bad.line);
@@ -148,14 +151,14 @@ struct Placed {
 }
 
 /// Says who has a value that is unique: another row, or a record that stays.
-fn clashing(clash: &Clash<'_>, lines: &HashMap<Key, usize>) -> Flaw {
+fn clashing(clash: &Clash<'_>, record: &Value, lines: &HashMap<Key, usize>) -> Flaw {
     let Clash { field, holder } = clash;
     let who = match lines.get(holder) {
         Some(line) => format!("line {line}"),
         None => format!("the record {holder}"),
     };
     let message = format!("the value of `{field}` is unique and {who} has it");
-    let pointer = pointer::of(field.segments());
+    let pointer = Text::new(record).pointer(field);
     Flaw { pointer, ..Flaw::new(Rule::NotUnique.as_str(), message) }
 }
 
@@ -211,8 +214,10 @@ impl Check<'_> {
         let existing = given.as_ref().and_then(|key| self.sheet.record(key.as_str()));
         let path = match existing.filter(|_| spec.template.is_every_file()) {
             Some(existing) => existing.path(),
-            None => path_of(spec, &record, given.as_ref())
-                .map_err(|error| vec![Flaw::unplaced(&error)])?,
+            None => {
+                let path = self.sheet.path_for(&record, given.as_ref());
+                path.map_err(|error| vec![Flaw::unplaced(&error)])?
+            }
         };
         let encoded = encode(spec, &path, &record, None);
         let encoded = encoded.map_err(|error| Flaw::unwritable(&error))?;
