@@ -5,7 +5,7 @@ use std::io::Write;
 
 use headwater_engine::record::Record;
 use headwater_engine::sheet::Sheet;
-use headwater_engine::value::Value as Text;
+use headwater_engine::value::{Kind, Value as Text};
 use serde_json::Value;
 
 use super::cell;
@@ -19,7 +19,8 @@ use crate::exit::{Exit, Failure};
 /// Writes every record of a sheet in the order of the keys, hidden ones too.
 ///
 /// # Errors
-/// When there is no such sheet, or the commit can't be read.
+/// When there is no such sheet, or the commit can't be read. A record may be a list, which has
+/// neither a place for its key nor columns: it goes into JSON without keys alone.
 pub fn export(
     arguments: &ExportArgs,
     environment: &dyn Environment,
@@ -33,6 +34,14 @@ pub fn export(
         && sheet.records().any(|record| record.value.json().member(field).is_some())
     {
         let message = format!("records of {} have a field {field} already", arguments.sheet);
+        return Err(Failure::new(Exit::Data, message));
+    }
+    let is_table = |record: &Record| record.value.json().kind() == Kind::Object;
+    if (key.is_some() || matches!(arguments.format, TableFormat::Csv))
+        && let Some(other) = sheet.records().find(|record| !is_table(record))
+    {
+        let what = if key.is_some() { "field for the key" } else { "columns" };
+        let message = format!("the record {} is a list, which has no {what}", other.key);
         return Err(Failure::new(Exit::Data, message));
     }
     let texts = sheet.records().map(|record| text(record, key));

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use headwater_engine::decode::words;
+use headwater_engine::decode::{self, words};
 use serde_json::Value;
 
 use super::flaw::Flaw;
@@ -45,9 +45,10 @@ impl Input {
     /// # Errors
     /// When it holds none: the message names file, line and column.
     pub(super) fn json(&self) -> Result<Value, Failure> {
-        serde_json::from_slice(&self.bytes).map_err(|error| {
-            let place = format!("{}:{}:{}", self.name, error.line(), error.column());
-            Failure::new(Exit::Data, Flaw::malformed(what(&error)).line(&place))
+        decode::json(&self.bytes).map_err(|flaw| {
+            let (line, column) = (flaw.line.unwrap_or(1), flaw.column.unwrap_or(1));
+            let place = format!("{}:{line}:{column}", self.name);
+            Failure::new(Exit::Data, Flaw::malformed(flaw.message).line(&place))
         })
     }
 }

@@ -44,6 +44,35 @@ fn bad_rows_are_told_by_their_lines_and_nothing_is_written() {
 }
 
 #[test]
+fn a_number_that_would_be_rounded_is_no_row_and_no_record() {
+    let house = House::new(people());
+    let rows = "{\"slug\":\"one\",\"n\":18446744073709551616}\n{\"slug\":\"two\",\"n\":7}\n";
+    let ndjson = house.file("rows.ndjson", rows);
+    let told = house.run(&["import", "people", &ndjson], 65);
+    assert!(told.contains("rows.ndjson:1: an integer has more than 64 bits"), "{told}");
+    let array = format!("[{}\n]", rows.trim_end().replace("}\n", "},\n"));
+    let array = house.file("rows.json", array.as_str());
+    let told = house.run(&["import", "people", &array], 65);
+    assert!(told.contains("rows.json:1: an integer has more than 64 bits"), "{told}");
+    assert_eq!(house.commits(), 1);
+}
+
+#[test]
+fn a_list_goes_out_as_it_is_and_into_no_table() {
+    let mut upstream = Upstream::new();
+    upstream.commit("one").put("d/a.json", "[1, {\"b\": 2}]").put("d/b.json", "{\"c\": 3}").push();
+    let house = House::new(upstream);
+    let all = house.run(&["export", "d", "--format", "ndjson"], 0);
+    assert_eq!(all, "[1,{\"b\":2}]\n{\"c\":3}\n");
+    let all = json(&house.run(&["export", "d", "--format", "json"], 0));
+    assert_eq!(all, json!([[1, {"b": 2}], {"c": 3}]));
+    let told = house.run(&["export", "d", "--format", "csv"], 65);
+    assert!(told.contains("the record a is a list, which has no columns"), "{told}");
+    let told = house.run(&["export", "d", "--format", "ndjson", "--key", "k"], 65);
+    assert!(told.contains("the record a is a list, which has no field for the key"), "{told}");
+}
+
+#[test]
 fn rows_that_clash_with_other_records_are_bad() {
     let mut upstream = Upstream::new();
     let sheet = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\

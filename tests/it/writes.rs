@@ -301,6 +301,8 @@ fn a_body_that_is_no_record_is_refused_with_its_place() {
         house.server.send(request.body(body))
     };
     raw("application/json", "{").problem(422, "invalid_body");
+    raw("application/json", r#"{"slug":"ada","slug":"joan"}"#).problem(422, "invalid_body");
+    raw("application/json", r#"{"n":18446744073709551616}"#).problem(422, "invalid_body");
     raw("text/plain", "{}").problem(415, "unsupported_media_type");
     house.put("/api/people/ada", &json!({"slug": "grace"})).problem(409, "conflict");
     house.put("/api/people/new", &json!({"slug": "old"})).problem(422, "invalid_record");

@@ -1,12 +1,13 @@
 //! The rows of a file, each with the line it begins in.
 
+use headwater_engine::decode;
 use headwater_engine::layout::SheetSpec;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::cli::TableFormat;
 use crate::command::cell;
 use crate::command::flaw::Flaw;
-use crate::command::input::what;
 
 /// One row: where it begins, and its record or what is wrong with it.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,9 +38,9 @@ fn ndjson(bytes: &[u8]) -> Vec<Row> {
     let lines = bytes.split(|byte| *byte == b'\n').enumerate();
     let lines = lines.filter(|(_, line)| !line.trim_ascii().is_empty());
     let row = |(at, line)| {
-        let record = serde_json::from_slice(line).map_err(|error| {
-            let what = format!("{} in column {}", what(&error), error.column());
-            Flaw::malformed(what)
+        let record = decode::json(line).map_err(|flaw| {
+            let column = flaw.column.unwrap_or(1);
+            Flaw::malformed(format!("{} in column {column}", flaw.message))
         });
         Row { line: at + 1, record }
     };
@@ -58,13 +59,16 @@ fn array(bytes: &[u8]) -> Result<Vec<Row>, (usize, Flaw)> {
     if bytes.get(at) != Some(&b']') {
         loop {
             let line = lines.of(at);
-            let mut values = serde_json::Deserializer::from_slice(&bytes[at..]).into_iter();
-            let value = values.next().unwrap_or(Ok(Value::Null));
-            let value = value.map_err(|error| {
-                (line + error.line().saturating_sub(1), Flaw::malformed(what(&error)))
+            let rest = serde_json::Deserializer::from_slice(&bytes[at..]);
+            let mut values = rest.into_iter::<IgnoredAny>();
+            let is_whole = values.next().is_some_and(|value| value.is_ok());
+            let end = if is_whole { at + values.byte_offset() } else { bytes.len() };
+            let value = decode::json(&bytes[at..end]).map_err(|flaw| {
+                let below = flaw.line.map_or(0, |line| line as usize - 1);
+                (line + below, Flaw::malformed(flaw.message))
             })?;
             rows.push(Row { line, record: Ok(value) });
-            at = next(bytes, at + values.byte_offset());
+            at = next(bytes, end);
             match bytes.get(at) {
                 Some(b',') => at = next(bytes, at + 1),
                 Some(b']') => break,

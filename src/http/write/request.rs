@@ -1,7 +1,7 @@
 //! What a caller wants written, and what the commit says of it.
 
 use axum::http::{HeaderMap, HeaderName};
-use headwater_engine::decode::words;
+use headwater_engine::decode::{self, Flaw, words};
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::{Identity, Trailer};
 use headwater_engine::write::{Action, Batch, Condition, Operation, Repeat};
@@ -121,18 +121,22 @@ impl Transaction {
     }
 }
 
-/// Reads a body.
+/// Reads a body, as a file of JSON is read: a key twice or an integer beyond 64 bits is an error.
 pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::explained(Code::InvalidBody, malformed(&error)))
+    let value = decode::json(body);
+    let value = value.map_err(|flaw| ApiError::explained(Code::InvalidBody, malformed(&flaw)))?;
+    serde_json::from_value(value).map_err(|error| {
+        ApiError::explained(Code::InvalidBody, format!("the body: {}", words::of_json(&error)))
+    })
 }
 
 /// Says what is wrong with a body, and where.
-fn malformed(error: &serde_json::Error) -> String {
-    let told = words::of_json(error);
-    match error.line() {
-        0 => format!("the body: {told}"),
-        line => format!("the body, line {line}, column {}: {told}", error.column()),
+fn malformed(flaw: &Flaw) -> String {
+    match (flaw.line, flaw.column) {
+        (Some(line), Some(column)) => {
+            format!("the body, line {line}, column {column}: {}", flaw.message)
+        }
+        _ => format!("the body: {}", flaw.message),
     }
 }
 
