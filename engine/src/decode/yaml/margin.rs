@@ -8,11 +8,11 @@ use std::ops::Range;
 /// A member or element owns what is deeper than itself, and nothing else. A bracket that closes may
 /// stand as far left as the entry: most people write it there, and it closes nothing else.
 pub(super) fn outdented(text: &str, entry: usize, value: Range<usize>) -> Option<usize> {
-    let line = text[..entry].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text.get(..entry)?.rfind('\n').map_or(0, |newline| newline + 1);
     let margin = spaces(&text[line..]);
-    let mut begin = value.start;
-    while let Some(newline) = text[begin..value.end].find('\n') {
-        begin += newline + 1;
+    let value_text = text.get(value.clone())?;
+    for (newline, _) in value_text.match_indices('\n') {
+        let begin = value.start + newline + 1;
         let line = &text[begin..value.end];
         let (indent, content) = (spaces(line), line.trim_start_matches([' ', '\t']));
         let is_free = content.starts_with(['\r', '\n', '#']);
