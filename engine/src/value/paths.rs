@@ -65,12 +65,7 @@ impl Paths {
         self.visit_node(&self.nodes[0], value.json(), found);
     }
 
-    fn visit_node<'a>(
-        &self,
-        node: &Node,
-        json: Json<'a>,
-        found: &mut dyn FnMut(usize, Json<'a>),
-    ) {
+    fn visit_node<'a>(&self, node: &Node, json: Json<'a>, found: &mut dyn FnMut(usize, Json<'a>)) {
         if json.kind() == Kind::Array {
             return json.elements().for_each(|element| self.visit_node(node, element, found));
         }
