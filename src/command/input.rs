@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use headwater_engine::decode::{self, words};
+use headwater_engine::decode;
 use serde_json::Value;
 
 use super::flaw::Flaw;
@@ -51,9 +51,4 @@ impl Input {
             Failure::new(Exit::Data, Flaw::malformed(flaw.message).line(&place))
         })
     }
-}
-
-/// Returns what is wrong with a JSON text, without the place, which is counted otherwise.
-pub(super) fn what(error: &serde_json::Error) -> String {
-    words::of_json(error)
 }
