@@ -1,5 +1,6 @@
 //! Names of fields and of records as people write them.
 
+use headwater_engine::budget::Budget;
 use headwater_engine::id::{CommitId, Key};
 use headwater_engine::load::load;
 use headwater_engine::mirror::{Mirror, MirrorOptions};
@@ -22,7 +23,10 @@ fn loaded(files: &[(&str, &str)]) -> Snapshot {
 fn listed(snapshot: &Snapshot, name: &str, value: &str) -> Vec<String> {
     let sheet = snapshot.sheet("d").unwrap();
     let pairs = [(name.to_owned(), value.to_owned())];
-    let page = ListQuery::parse(&pairs, sheet).unwrap().run(sheet, snapshot.text()).unwrap();
+    let page = ListQuery::parse(&pairs, sheet)
+        .unwrap()
+        .run(sheet, snapshot.text(), &Budget::unlimited())
+        .unwrap();
     page.items.iter().map(|record| record.key.to_string()).collect()
 }
 
@@ -58,7 +62,10 @@ fn a_name_with_dots_finds_what_its_sheet_lists_with_indexes_and_without() {
             assert_ne!(listed(&name, "true"), [] as [&str; 0], "{field} is listed");
         }
         let pairs = [("facets".to_owned(), "n.app.id".to_owned())];
-        let page = ListQuery::parse(&pairs, sheet).unwrap().run(sheet, snapshot.text()).unwrap();
+        let page = ListQuery::parse(&pairs, sheet)
+            .unwrap()
+            .run(sheet, snapshot.text(), &Budget::unlimited())
+            .unwrap();
         assert_eq!(page.facets[0].values.len(), 1);
         assert_eq!(page.facets[0].values[0].1, 2);
     }
