@@ -165,7 +165,7 @@ fn a_body_of_another_type_is_told_which_would_be_read() {
     let upstream = upstream();
     let server = TestServer::start(&upstream.url());
     let call = |forge: Option<&'static str>| {
-        let call = server.call(RELOAD).header("content-type", "text/plain").body("{}");
+        let call = server.call(RELOAD).header("content-type", "text/csv").body("{}");
         let refused =
             server.send(forge.into_iter().fold(call, |call, name| call.header(name, "push")));
         refused.problem(415, "unsupported_media_type");
