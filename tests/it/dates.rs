@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use headwater_testkit::git;
-use serde_json::Value;
 
 use crate::harness::{TestServer, people};
 
@@ -45,7 +44,7 @@ fn the_history_of_a_record_is_told_whatever_the_dates_of_its_commits() {
     times.sort_unstable();
     expected.sort_unstable();
     assert_eq!(times, expected, "{history}");
-    assert!(items.iter().all(|item| item["change"] == Value::from("modified")), "{history}");
+    assert!(items.iter().all(|item| item["change"] == "modified"), "{history}");
     assert_eq!(server.get("/api/_status").status, 200);
 }
 

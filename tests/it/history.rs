@@ -133,8 +133,9 @@ impl Crowd {
         server.url("").trim_end_matches('/').clone_into(&mut base);
     }
 
-    /// Lets the clients end, and checks what they saw against the history in `repository`.
-    fn end(self, server: &TestServer, repository: &Path) {
+    /// Lets the clients end, and checks what they saw against the history in `repository`; returns
+    /// how much that was.
+    fn end(self, server: &TestServer, repository: &Path) -> String {
         self.over.store(true, Ordering::Relaxed);
         let ended = self.clients.into_iter();
         let seen: Vec<_> = ended.map(|client| server.runtime().block_on(client).unwrap()).collect();
@@ -150,10 +151,8 @@ impl Crowd {
         assert_eq!(server.get("/api/people/counter").json()["age"], added);
         let answers: usize = seen.iter().map(|(commits, _)| commits.len()).sum();
         assert!(added > 0);
-        println!(
-            "{} commits, {added} additions, {answers} commits seen by {CLIENTS} clients",
-            listed.lines().count(),
-        );
+        let commits = listed.lines().count();
+        format!("{commits} commits, {added} additions, {answers} commits seen by {CLIENTS} clients")
     }
 }
 
@@ -201,7 +200,7 @@ fn no_client_goes_back_in_time_and_of_those_who_change_one_version_one_wins() {
         assert_eq!(server.reload().status, 200);
     }
     crowd.restart(&mut server);
-    crowd.end(&server, &server.mirror());
+    println!("{}, {failed} reloads failed", crowd.end(&server, &server.mirror()));
     assert!(failed > 0);
 }
 
@@ -220,5 +219,5 @@ fn without_a_remote_no_client_goes_back_in_time_either() {
         }
         crowd.restart(&mut server);
     }
-    crowd.end(&server, repository);
+    println!("{}", crowd.end(&server, repository));
 }

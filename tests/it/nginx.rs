@@ -16,6 +16,7 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts one in front of `server`; `None`, with a message, where there is none to start. In a
     /// run of the CI there must be one.
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     pub(crate) fn before(server: SocketAddr) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         // Nobody else takes the port in between, unless a test is told the same one by the system.

@@ -36,7 +36,7 @@ pub enum PastError {
         commit: CommitId,
         /// Why.
         #[source]
-        source: LoadError,
+        source: Box<LoadError>,
     },
     /// The remote does not tell where a branch is.
     #[error("the remote does not tell where branch {branch:?} is")]
@@ -49,7 +49,7 @@ pub enum PastError {
     },
     /// The versions of a record cannot be read.
     #[error(transparent)]
-    History(HistoryError),
+    History(Box<HistoryError>),
     /// The repository cannot be read.
     #[error("the history of the branch cannot be read for commit {commit}")]
     Repository {
@@ -64,7 +64,7 @@ pub enum PastError {
 impl PastError {
     /// Says whether the same request may be answered later: memory is short.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Load { source: LoadError::Memory { .. }, .. })
+        matches!(self, Self::Load { source, .. } if matches!(**source, LoadError::Memory { .. }))
     }
 }
 
@@ -174,7 +174,7 @@ impl Engine {
         let record_limit = self.shared.load.record_limit;
         let read = (&self.shared.mirror, &objects);
         let versions = history(read, (spec, key), from, (skip, limit), record_limit);
-        versions.map_err(PastError::History)
+        versions.map_err(|error| PastError::History(Box::new(error)))
     }
 
     /// Returns the commit that a reader means by `name`: the hash of one or the beginning of it, a
@@ -228,7 +228,7 @@ impl Shared {
             let state = self.state_of(&present, commit, way)?;
             let refused = |source: SearchError| {
                 let source = LoadError::Index { commit, source };
-                PastError::Load { commit, source }
+                PastError::Load { commit, source: Box::new(source) }
             };
             let shown = Disclosure::by(&present.state).of(&state).map_err(refused)?;
             let mut retained = self.retained();
@@ -286,7 +286,7 @@ impl Shared {
         commit: CommitId,
         way: Way,
     ) -> Result<Visit, PastError> {
-        let failed = |source| PastError::Load { commit, source };
+        let failed = |source| PastError::Load { commit, source: Box::new(source) };
         let options = self.spare();
         let layout = layout_at(objects, commit, &options).map_err(failed)?;
         let (base, root) = {
@@ -337,7 +337,7 @@ impl Shared {
         to: CommitId,
     ) -> Result<Compared, PastError> {
         let disclosure = Disclosure::by(&present.state);
-        let failed = |source| PastError::Load { commit: from, source };
+        let failed = |source| PastError::Load { commit: from, source: Box::new(source) };
         let objects = self.objects_with(&present.state, from)?;
         let later = self.state_of(present, to, Way::History)?;
         let after = disclosure.rules_of(&later);

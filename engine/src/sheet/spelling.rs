@@ -40,6 +40,6 @@ mod tests {
         let both = others(&format!("{composed}/x/{composed}"));
         let (c, d) = (composed, decomposed);
         assert_eq!(both, [format!("{c}/x/{d}"), format!("{d}/x/{c}"), format!("{d}/x/{d}")]);
-        assert!(others(&vec![composed; 9].join("/")).len() <= 16);
+        assert!(others(&[composed; 9].join("/")).len() <= 16);
     }
 }
