@@ -102,7 +102,7 @@ impl<'a> Disclosure<'a> {
 
     fn shows_record(self, rules: Rules, sheet: &SheetName, record: &Record) -> bool {
         match rules {
-            Rules::Same => !self.is_hidden(sheet, &record.key),
+            Rules::Same => !self.withholds(sheet, &record.key, &record.path()),
             Rules::Other => {
                 let now = self.now.sheet(sheet.as_str());
                 now.is_none_or(|now| now.spec().public)
@@ -115,28 +115,33 @@ impl<'a> Disclosure<'a> {
     /// held, where it was a record.
     fn shows(self, path: &[u8], value: Option<&Value>) -> bool {
         let claims = self.now.layout().claims(path);
+        // Bytes that are no text are the path of no record.
+        let text = std::str::from_utf8(path).unwrap_or_default();
         let all = claims.iter().all(|claim| {
             claim.sheet.public
-                && !self.is_hidden(&claim.sheet.name, &claim.key)
+                && !self.withholds(&claim.sheet.name, &claim.key, text)
                 && !value.is_some_and(|value| hides(&claim.sheet, value))
         });
         all && !claims.is_empty()
     }
 
-    /// Says whether the record is hidden now.
-    fn is_hidden(self, sheet: &SheetName, key: &Key) -> bool {
-        self.now.sheet(sheet.as_str()).is_some_and(|sheet| sheet.hidden().contains(key))
+    /// Says whether what the file at `path` held under `key` is hidden now, or may be.
+    fn withholds(self, sheet: &SheetName, key: &Key, path: &str) -> bool {
+        self.now.sheet(sheet.as_str()).is_some_and(|sheet| sheet.withholds(key.as_str(), path))
     }
 
-    /// Returns the removal of the records that `then` shows and that are hidden now, where both have
-    /// the same rules.
+    /// Returns the removal of the records that `then` shows and that are withheld now, where both
+    /// have the same rules.
     fn hidden_since(self, then: &Snapshot) -> Vec<Change> {
         let mut removed = Vec::new();
         for sheet in self.now.sheets().filter(|sheet| sheet.spec().public) {
             let Some(then) = then.sheet(sheet.spec().name.as_str()) else { continue };
-            for key in sheet.hidden() {
-                if then.record(key.as_str()).is_some_and(|record| then.shows(record)) {
-                    removed.extend(then.files_of(key.as_str()).map(SheetFile::removal));
+            for key in sheet.withheld() {
+                if then.record(&key).is_some_and(|record| then.shows(record)) {
+                    let path =
+                        |file: &SheetFile<'_>| String::from_utf8_lossy(&file.path()).into_owned();
+                    let gone = |file: &SheetFile<'_>| sheet.withholds(&key, &path(file));
+                    removed.extend(then.files_of(&key).filter(gone).map(SheetFile::removal));
                 }
             }
         }
@@ -276,7 +281,8 @@ mod tests {
                 "hidden by a rule",
                 &sheets,
                 &format!("{sheets}hidden = \"name\"\n"),
-                &["people: p", "staff: ", "! staff/broken.toml"],
+                // What cannot be read may be hidden, too.
+                &["people: p", "staff: "],
             ),
         ];
         for (case, then, now, expected) in cases {

@@ -97,8 +97,8 @@ enum Held {
     Record(Value),
 }
 
-/// Lists the commits in the history of `from` that touched the record `key` of `spec`: at most
-/// `limit`, behind the first `skip`.
+/// Lists the commits in the history of `from` that touched the record `key` of `spec` in the files at
+/// `paths`, of which there must be one: at most `limit`, behind the first `skip`.
 ///
 /// Every version is read by the rules of `spec`, whatever the rules were at the time, and one that
 /// these hide is not there. A version that cannot be read, or is larger than `record_limit` bytes, is
@@ -110,7 +110,7 @@ enum Held {
 /// See [`HistoryError`]; a walk of more than ten seconds is one.
 pub fn history(
     (mirror, objects): (&Mirror, &Objects),
-    (spec, key): (&SheetSpec, &str),
+    (spec, key, paths): (&SheetSpec, &str, &[String]),
     from: CommitId,
     (skip, limit): (usize, usize),
     record_limit: u64,
@@ -121,8 +121,7 @@ pub fn history(
         commit: from,
         source,
     };
-    let paths = spec.paths_of(key);
-    let touches = mirror.touched(from, &paths, skip, limit).map_err(git)?;
+    let touches = mirror.touched(from, paths, skip, limit).map_err(git)?;
     let mut files: Vec<File> =
         touches.iter().flat_map(|touch| touch.before.into_iter().chain(touch.after)).collect();
     files.sort_unstable();

@@ -29,7 +29,7 @@ use super::past::Asker;
 use super::source::Source;
 use super::view::{Watched, resync};
 use crate::feed::Heard;
-use asked::Asked;
+use asked::{Asked, Last};
 pub use audience::Audience;
 use stream::Events;
 use told::{Reader, Told};
@@ -48,11 +48,17 @@ pub(super) async fn changes(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::parse(query.as_deref(), &snapshot)?;
+    let is_stream = streams(&headers);
+    let last = Last::of(&headers).filter(|_| is_stream);
+    let Asked { since, wait, watched } = Asked::parse(query.as_deref(), last, &snapshot)?;
+    let to = snapshot.commit();
     drop(snapshot);
-    match streams(&headers) {
-        true => stream(app, asked, source, &headers),
-        false => answer(&app, asked, source).await,
+    match (watched, is_stream) {
+        (Some(watched), true) => stream(app, watched, since, last, source),
+        (Some(watched), false) => answer(&app, watched, since, wait, source).await,
+        // The stream ends there: whoever opens it again as it was is told that there is no such sheet.
+        (None, true) => Ok(events(Body::from(queue::resync(to)))),
+        (None, false) => Ok(answered(resync(since.unwrap_or(to), to).into(), to)),
     }
 }
 
@@ -67,28 +73,34 @@ fn streams(headers: &HeaderMap) -> bool {
 /// Answers with a stream of events.
 fn stream(
     app: App,
-    asked: Asked,
+    watched: Watched,
+    since: Option<CommitId>,
+    last: Option<Last>,
     source: Source,
-    headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let seat = app.audience.join(&app.feed, asked.watched, source);
+    let seat = app.audience.join(&app.feed, watched, source);
     let busy = || ApiError::from(Code::Busy).header(header::RETRY_AFTER, 10);
     let seat = seat.ok_or_else(busy)?;
-    // A browser sends what it was given; what cannot be read is no commit of ours.
-    let last = headers.get("last-event-id").filter(|last| !last.is_empty());
-    let last = last.map(|last| last.to_str().ok().and_then(|last| last.parse().ok()));
-    let had = last.unwrap_or(Some(asked.since.unwrap_or(seat.at)));
+    let had = match last {
+        Some(Last::Commit(last)) => Some(last),
+        Some(Last::Unknown) => None,
+        None => Some(since.unwrap_or(seat.at)),
+    };
     // Who is cut off before the first event comes back with this.
     let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");
     let missed = missed(app, Asker::Stream(source), had, seat.at, seat.watched.clone());
-    let mut response = Response::new(Body::new(Events::new(seat, hello, missed)));
+    Ok(events(Body::new(Events::new(seat, hello, missed))))
+}
+
+fn events(body: Body) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENTS));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies that gather an answer before they pass it on are asked not to.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    response
 }
 
 /// Returns the event that leads a client from the commit that it `had` to `to`, if it takes one.
@@ -114,11 +126,17 @@ async fn missed(
 }
 
 /// Answers with what differs since a commit; waits for something, if the caller does.
-async fn answer(app: &App, asked: Asked, source: Source) -> Result<Response, ApiError> {
-    let until = Instant::now() + Duration::from_secs(asked.wait);
+async fn answer(
+    app: &App,
+    watched: Watched,
+    since: Option<CommitId>,
+    wait: u64,
+    source: Source,
+) -> Result<Response, ApiError> {
+    let until = Instant::now() + Duration::from_secs(wait);
     let mut listener = app.feed.listen();
-    let since = asked.since.unwrap_or(listener.at);
-    let watched = Arc::new(asked.watched);
+    let since = since.unwrap_or(listener.at);
+    let watched = Arc::new(watched);
     loop {
         let told = caught_up(app, Asker::Poll(source), &watched, since, listener.at).await?;
         let is_news = told.as_ref().is_none_or(|told| !told.is_empty());
@@ -134,10 +152,14 @@ async fn answer(app: &App, asked: Asked, source: Source) -> Result<Response, Api
             }
         }
         let data = told.map_or_else(|| resync(since, listener.at).into(), |told| told.data());
-        let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        let commit = (COMMIT, commit_header(listener.at));
-        return Ok(([no_store, commit], json::text(data)).into_response());
+        return Ok(answered(data, listener.at));
     }
+}
+
+fn answered(data: Bytes, at: CommitId) -> Response {
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let commit = (COMMIT, commit_header(at));
+    ([no_store, commit], json::text(data)).into_response()
 }
 
 /// Returns what differs between two published commits; `None` where that cannot be told, or is too

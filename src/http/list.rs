@@ -118,7 +118,7 @@ pub(super) fn no_sheet(snapshot: &Snapshot, name: &str) -> String {
 
 /// Says that the sheet has no such record, and which may be meant.
 pub(super) fn no_record(sheet: &Sheet, key: &str) -> ApiError {
-    let meant = sheet.nearest(key).filter(|record| sheet.shows(record));
+    let meant = sheet.nearest(key, |record| sheet.shows(record));
     let meant = did_you_mean(meant.map(|record| record.key.as_str()));
     let name = &sheet.spec().name;
     ApiError::explained(Code::NotFound, format!("there is no record {key} in {name}{meant}"))

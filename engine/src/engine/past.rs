@@ -151,7 +151,8 @@ impl Engine {
 
     /// Lists the commits in the history of `from` that touched the record `key` of `spec`, a sheet of
     /// the published state `now`, the newest first: at most `limit`, behind the first `skip`. See
-    /// [`history`]. A key that the sheet cannot have is that of other files, and has no history.
+    /// [`history`]. A key that the sheet cannot have is that of other files, and has no history;
+    /// neither has what is hidden in `now`, or cannot be read there and may be.
     ///
     /// # Errors
     ///
@@ -168,12 +169,16 @@ impl Engine {
             let mut claims = now.layout().claims(path.as_bytes()).into_iter();
             claims.any(|claim| claim.sheet.name == spec.name && claim.key.as_str() == key)
         };
-        if from.is_zero() || !spec.paths_of(key).iter().any(is_claimed) {
+        let sheet = now.sheet(spec.name.as_str());
+        let is_withheld = |path: &String| sheet.is_some_and(|sheet| sheet.withholds(key, path));
+        let mut paths = spec.paths_of(key);
+        paths.retain(|path| is_claimed(path) && !is_withheld(path));
+        if from.is_zero() || paths.is_empty() {
             return Ok(Versions { items: Vec::new(), looked_at: 0 });
         }
         let record_limit = self.shared.load.record_limit;
         let read = (&self.shared.mirror, &objects);
-        let versions = history(read, (spec, key), from, (skip, limit), record_limit);
+        let versions = history(read, (spec, key, &paths), from, (skip, limit), record_limit);
         versions.map_err(|error| PastError::History(Box::new(error)))
     }
 

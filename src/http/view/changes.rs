@@ -70,9 +70,17 @@ pub fn changes(text: &mut String, delta: &Delta, watched: &Watched) -> Option<us
     let followed = delta.changes.iter().filter(|change| watched.follows(change));
     let mut told = 0;
     let items = followed.filter_map(|change| followed_item(change, watched.filter.as_ref()));
+    // What is shown in another file now enters, which is all that is told of it.
+    let enters = |Withheld { sheet, key }: &Withheld| {
+        let order = |change: &PublicChange| (&change.sheet, &change.key).cmp(&(sheet, key));
+        let change = delta.changes.binary_search_by(order).ok().map(|at| &delta.changes[at]);
+        change.is_some_and(|change| followed_item(change, watched.filter.as_ref()).is_some())
+    };
     // Which of these the filter admitted would tell what they say.
     let withheld = delta.withheld.iter().filter(|left| is_of(&left.sheet, &watched.sheets));
-    let left = withheld.map(|Withheld { sheet, key }| item(sheet, key, "leave", "null", ""));
+    let left = withheld
+        .filter(|left| !enters(left))
+        .map(|Withheld { sheet, key }| item(sheet, key, "leave", "null", ""));
     for item in items.chain(left) {
         if told > 0 {
             text.push(',');
