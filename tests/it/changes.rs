@@ -311,6 +311,42 @@ fn what_a_definition_hides_or_shows_is_told() {
 }
 
 #[test]
+fn who_followed_a_sheet_that_is_private_now_begins_anew_whether_there_is_one_or_not() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let definition = people_by("people", "public = false");
+    let last = upstream.commit("private").put(".gitsheets/people.toml", definition).push();
+    let server = TestServer::start(&upstream.url());
+    for part in ["sheet=people", "sheet=people&age=90", "sheet=nothing", "sheet=a&sheet=people"] {
+        let body = server.get(&format!("/api/_changes?since={first}&wait=60&{part}")).json();
+        let anew = json!({"from": first, "to": last, "resync": true, "items": []});
+        assert_eq!(body, anew, "{part}");
+        for (query, id) in [
+            (part.to_owned(), Some(&*first)),
+            (part.to_owned(), Some("not a commit")),
+            (format!("since={first}&{part}"), None),
+        ] {
+            let request = server.request(Method::GET, &format!("/api/_changes?{query}"));
+            let request = request.header("accept", "text/event-stream");
+            let request = id.into_iter().fold(request, |r, id| r.header("last-event-id", id));
+            let text = String::from_utf8(server.send(request).body).unwrap();
+            let anew = format!("id: {last}\nevent: resync\ndata: {{\"commit\":\"{last}\"}}\n\n");
+            assert_eq!(text, anew, "{query}");
+        }
+        // Who has begun anew, or comes from nowhere, is told that there is no such sheet.
+        for query in [part.to_owned(), format!("since={last}&{part}")] {
+            let path = format!("/api/_changes?{query}");
+            let problem = server.get(&path).problem(422, "invalid_query");
+            assert_eq!(problem["errors"][0]["parameter"], "sheet", "{query}");
+            let request = server.request(Method::GET, &path);
+            let request = request.header("accept", "text/event-stream");
+            let answer = server.send(request.header("last-event-id", &last));
+            assert_eq!(answer.status, 422, "{query}");
+        }
+    }
+}
+
+#[test]
 fn changes_elsewhere_are_not_told_to_who_follows_a_part() {
     let mut upstream = people();
     let server = TestServer::start(&upstream.url());

@@ -259,3 +259,114 @@ fn a_remote_that_hangs_holds_nobody_but_those_who_want_a_preview() {
     let answer = server.runtime().block_on(preview).unwrap().unwrap();
     assert_eq!(answer.status(), 404);
 }
+
+#[test]
+fn what_is_meant_by_a_wrong_key_is_sought_among_what_everybody_sees() {
+    let mut upstream = Upstream::new();
+    let first =
+        upstream.commit("first").put("headwater.toml", "[sheets.people]\nhidden = \"gone\"\n");
+    let mut first = first.put("people/alpha1234.toml", "n = 1\n");
+    // More than are looked at, each of them nearer or before the one that is shown.
+    for n in 0..250 {
+        first = first.put(format!("people/alpha1000{n:03}.toml"), "gone = true\n");
+    }
+    first.put("people/alpha12345.toml", "gone = true\n").push();
+    let server = TestServer::start(&upstream.url());
+    for key in ["alpha123456", "alpha12345", "alpha12345.toml", "alpha123"] {
+        for route in ["/api/people", "/api/_history/people"] {
+            let problem = server.get(&format!("{route}/{key}")).problem(404, "not_found");
+            let detail = problem["detail"].as_str().unwrap();
+            let meant = (key != "alpha12345.toml").then_some("; did you mean alpha1234?");
+            let told = format!("there is no record {key} in people{}", meant.unwrap_or_default());
+            assert_eq!(detail, told);
+        }
+    }
+}
+
+#[test]
+fn a_record_whose_file_cannot_be_read_any_more_has_no_past_where_records_are_hidden() {
+    let mut upstream = Upstream::new();
+    let rules = "[sheets.people]\nhidden = \"gone\"\npolicy = \"quarantine\"\n";
+    let first = upstream.commit("first").put("headwater.toml", rules);
+    let first = first.put("people/z.toml", "n = 1\n").put("people/bob.toml", "n = 2\n").push();
+    let gone = upstream.commit("hide").put("people/bob.toml", "gone = true\n").push();
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_QUARANTINE_SHARE", "100")]);
+    let has_no_past = |case: &str| {
+        for path in [
+            "/api/people/bob".to_owned(),
+            "/api/_history/people/bob".to_owned(),
+            format!("/api/people/bob?at={first}"),
+            format!("/api/_history/people/bob?at={first}"),
+            format!("/api/_history/people/bob?cursor={first}.0"),
+        ] {
+            let problem = server.get(&path).problem(404, "not_found");
+            assert!(problem["detail"].is_string(), "{case}: {path}");
+        }
+        for query in [format!("from={first}"), format!("from={first}&to={gone}")] {
+            assert_eq!(server.get(&format!("/api/_diff?{query}")).json()["total"], 0, "{case}");
+        }
+        let list = server.get(&format!("/api/people?at={first}")).json();
+        assert_eq!(list["total"], 1, "{case}");
+        let told = server.get(&format!("/api/_changes?since={first}")).json();
+        let left = json!([{"sheet": "people", "key": "bob", "change": "leave", "value": null}]);
+        assert_eq!(told["items"], left, "{case}");
+    };
+    has_no_past("hidden");
+    for (case, text) in [
+        ("malformed", "n = = 1\n".to_owned()),
+        ("too large", format!("n = \"{}\"\n", "x".repeat(2 << 20))),
+    ] {
+        upstream.commit(case).put("people/bob.toml", text).push();
+        server.reload().outcome("applied");
+        has_no_past(case);
+    }
+    // What is read again is shown again.
+    upstream.commit("mended").put("people/bob.toml", "n = 3\n").push();
+    server.reload().outcome("applied");
+    assert_eq!(server.get(&format!("/api/people/bob?at={first}")).json()["n"], 2);
+    assert_eq!(server.get("/api/_history/people/bob").status, 200);
+}
+
+#[test]
+fn a_record_that_is_hidden_under_another_spelling_of_its_key_has_no_past() {
+    let (composed, decomposed) = ("\u{e9}", "e\u{301}");
+    for (then, now) in [(decomposed, composed), (composed, decomposed)] {
+        let mut upstream = Upstream::new();
+        let rules = ("headwater.toml", "[sheets.people]\nhidden = \"gone\"\n");
+        let first = upstream.commit("first").put(rules.0, rules.1).put("people/z.toml", "n = 1\n");
+        let first = first.put(format!("people/{then}.toml"), "n = 2\n").push();
+        let hide = upstream.commit("hide").delete(format!("people/{then}.toml"));
+        hide.put(format!("people/{now}.toml"), "gone = true\n").push();
+        let server = TestServer::start(&upstream.url());
+        for key in ["%C3%A9", "e%CC%81"] {
+            for path in [
+                format!("/api/people/{key}?at={first}"),
+                format!("/api/_history/people/{key}"),
+                format!("/api/_history/people/{key}?at={first}"),
+            ] {
+                server.get(&path).problem(404, "not_found");
+            }
+        }
+        assert_eq!(server.get(&format!("/api/people?at={first}")).json()["total"], 1);
+        assert_eq!(server.get(&format!("/api/_diff?from={first}")).json()["total"], 0);
+    }
+}
+
+#[test]
+fn what_defines_sheets_is_no_record_of_a_sheet_that_takes_every_file() {
+    let mut upstream = Upstream::new();
+    let rules = "[sheets.all]\nroot = \".\"\nformat = \"toml\"\n\
+                 [sheets.staff]\nroot = \"secret-staff\"\npublic = false\n";
+    let first = upstream.commit("first").put("headwater.toml", rules);
+    first.put("deep/headwater.toml", "n = 1\n").put("a.toml", "n = 1\n").push();
+    let server = TestServer::start(&upstream.url());
+    let list = server.get("/api/all").json();
+    let keys: Vec<_> = list["items"].as_array().unwrap().iter().map(|item| &item["key"]).collect();
+    assert_eq!(keys, ["a", "deep/headwater"]);
+    server.get("/api/all/headwater").problem(404, "not_found");
+    server.get("/api/_history/all/headwater").problem(404, "not_found");
+    upstream.commit("again").put("headwater.toml", format!("{rules}# more\n")).push();
+    server.reload();
+    server.get("/api/all/headwater").problem(404, "not_found");
+    assert!(!String::from_utf8_lossy(&server.get("/api/_sheets").body).contains("staff"));
+}

@@ -170,6 +170,15 @@ fn paths(numbers: &mut Numbers) -> Vec<String> {
         "/api/_search?q=s1&sheet=secrets",
         "/api/_history/people/p00",
         "/api/_history/people/p01",
+        // What may be meant instead.
+        "/api/people/p01.toml",
+        "/api/people/p013",
+        "/api/people/p03x",
+        "/api/people/p1",
+        "/api/_history/people/p013",
+        "/api/people?unherd0=1",
+        "/api/secrts",
+        "/api/_search?q=river&sheet=secrts",
     ]
     .map(str::to_owned)
     .into();
@@ -270,6 +279,7 @@ fn what_is_hidden_changes_no_answer() {
             let mut paths = paths(&mut numbers);
             for route in [
                 "/api/_changes?since=",
+                "/api/_changes?sheet=secrets&since=",
                 "/api/_diff?from=",
                 "/api/people?at=",
                 "/api/_problems?at=",
