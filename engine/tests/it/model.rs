@@ -116,6 +116,8 @@ fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
             let index = &["stage", "tags", "id"];
             vec![("notes", Rules { public: false, index, ..notes(false, &[]) })]
         }
+        // What defines it is no record of it.
+        Definitions::Whole => vec![("whole", Rules { extensions: &["toml"], ..inferred("") })],
         Definitions::Broken => vec![],
     }
 }
@@ -260,7 +262,7 @@ impl Expected {
         // Where two sheets are in two languages, each is searched on its own.
         let apart = definitions == Definitions::NotesAndData;
         let groups: &[&[&str]] =
-            if apart { &[&["notes"], &["data"]] } else { &[&["notes", "data"]] };
+            if apart { &[&["notes"], &["data"]] } else { &[&["notes", "data", "whole"]] };
         let mut hits: Vec<_> =
             groups.iter().flat_map(|sheets| self.search_in(sheets, word)).collect();
         hits.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

@@ -49,6 +49,8 @@ pub(crate) enum Definitions {
     Shown,
     /// `notes`, of which nothing is public.
     Private,
+    /// `whole`, which takes every file that is TOML, through `headwater.toml`.
+    Whole,
 }
 
 /// The tree of one commit.
@@ -127,6 +129,7 @@ fn definitions() -> impl Strategy<Value = Definitions> {
             Definitions::Broken,
             Definitions::Shown,
             Definitions::Private,
+            Definitions::Whole,
         ][..],
     )
 }
@@ -227,6 +230,10 @@ impl World {
                             refs = { parent = \"notes.id\", \"place.note\" = \"notes\" }\n";
                 let notes = notes(false, "parent = \"data.id\", links = \"data\"");
                 vec![notes, ("headwater.toml", data.into())]
+            }
+            Definitions::Whole => {
+                let whole = "[sheets.whole]\nroot = \".\"\nformat = \"toml\"\n";
+                vec![("headwater.toml", whole.into())]
             }
             Definitions::Broken => {
                 vec![(".gitsheets/notes.toml", "[gitsheet]\nroot = \"notes\"\n".into())]
