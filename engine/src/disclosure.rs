@@ -94,10 +94,16 @@ impl<'a> Disclosure<'a> {
         Delta { changes, withheld, ..delta }
     }
 
-    /// Says whether a file that is no record may be shown now, as far as its path tells: nothing that
-    /// a sheet claims may be.
+    /// Says whether the file at `path` may be shown now as an attachment: it is one by the present
+    /// rules, and each sheet that holds it is public and does not hide the record that it lies
+    /// beside.
     pub fn shows_beside(self, path: &str) -> bool {
-        self.now.layout().claims(path.as_bytes()).is_empty()
+        let records = self.now.layout().beside(path.as_bytes());
+        let all = records.iter().all(|record| {
+            let sheet = self.now.sheet(record.sheet.name.as_str());
+            record.sheet.public && !sheet.is_some_and(|sheet| sheet.may_hide(&record.key))
+        });
+        all && !records.is_empty()
     }
 
     fn shows_record(self, rules: Rules, sheet: &SheetName, record: &Record) -> bool {

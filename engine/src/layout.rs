@@ -25,6 +25,7 @@ use crate::decode::Format;
 use crate::id::{Key, SheetName};
 use crate::problem::{Problem, Rule};
 
+pub(crate) use name::unstorable;
 pub use reference::Reference;
 pub use schema::{Schema, Violation};
 pub use sort::{SortField, SortRule};
@@ -99,6 +100,8 @@ struct Rules {
     sheets: BTreeMap<SheetName, Arc<SheetSpec>>,
     problems: Vec<Problem>,
     skipped: Vec<String>,
+    /// The roots of the definitions that cannot be used; empty where a root is not known.
+    unsettled: BTreeSet<String>,
 }
 
 impl Layout {
@@ -108,11 +111,16 @@ impl Layout {
     }
 
     /// Reads the layout of a commit. It never fails: a definition that cannot be used is a sheet
-    /// with a problem, which claims nothing.
+    /// with a problem, which claims nothing and keeps what is below its root from all others.
     pub fn read(files: &DefinitionFiles) -> Self {
         let inferred = files.gitsheets.is_empty() && files.headwater.is_none();
-        let mut rules =
-            Rules { inferred, sheets: BTreeMap::new(), problems: Vec::new(), skipped: Vec::new() };
+        let mut rules = Rules {
+            inferred,
+            sheets: BTreeMap::new(),
+            problems: Vec::new(),
+            skipped: Vec::new(),
+            unsettled: BTreeSet::new(),
+        };
         if inferred {
             rules.infer(&files.root);
         } else {
@@ -155,12 +163,14 @@ impl Layout {
     /// Says whether this layout and `next` read every path alike. Where nothing is declared, a
     /// folder that comes or goes changes nothing for the files of the others.
     pub fn reads_alike(&self, next: &Self) -> bool {
-        self.0.inferred == next.0.inferred && (self.0.inferred || self.ids().eq(next.ids()))
+        self.0.inferred == next.0.inferred
+            && self.0.unsettled == next.0.unsettled
+            && (self.0.inferred || self.ids().eq(next.ids()))
     }
 
     /// Returns this layout without some sheets, and without what is wrong with their definitions.
     pub(crate) fn without(&self, dropped: &BTreeSet<SheetName>) -> Self {
-        let Rules { inferred, sheets, problems, skipped } = &*self.0;
+        let Rules { inferred, sheets, problems, skipped, unsettled } = &*self.0;
         let kept = |problem: &&Problem| {
             problem.sheet.as_ref().is_none_or(|sheet| !dropped.contains(sheet))
         };
@@ -173,6 +183,7 @@ impl Layout {
                 .collect(),
             problems: problems.iter().filter(kept).cloned().collect(),
             skipped: skipped.clone(),
+            unsettled: unsettled.clone(),
         }))
     }
 
@@ -198,7 +209,8 @@ impl Layout {
                 .map(|(rule, message)| Problem::new(&sheet.name, text, rule, message.to_owned())),
         };
         if !self.0.inferred {
-            let sheets = self.sheets().filter(|sheet| sheet.problems.is_empty());
+            let sound = self.sheets().filter(|sheet| sheet.problems.is_empty());
+            let sheets = sound.filter(|sheet| !self.is_kept_from(sheet, text));
             return sheets.filter_map(|s| s.key(text).map(|key| claim(s, key))).collect();
         }
         let (folder, below) = text.split_once('/').unwrap_or((ROOT, text));
@@ -245,11 +257,16 @@ impl Rules {
         let mut specs: BTreeMap<_, _> = gitsheets.map(|spec| (spec.name.clone(), spec)).collect();
         if let Some(file) = &files.headwater {
             match declared::read(file) {
-                Err(problems) => self.problems.extend(problems),
+                Err(problems) => {
+                    self.problems.extend(problems);
+                    self.unsettled.insert(String::new());
+                }
                 Ok(declared) => self.add(declared, &file.path, &mut specs),
             }
         }
         reference::link(&mut specs, files);
+        let unsound = specs.values().filter(|spec| !spec.problems.is_empty());
+        self.unsettled.extend(unsound.map(|spec| spec.root.clone()));
         self.sheets = specs.into_iter().map(|(name, spec)| (name, Arc::new(spec))).collect();
     }
 
@@ -264,6 +281,7 @@ impl Rules {
             if specs.contains_key(&spec.name) {
                 let message = format!("sheet {:?} is a gitsheet already", spec.name);
                 self.problems.push(Problem::new(&spec.name, path, Rule::Definition, message));
+                self.unsettled.insert(spec.root);
             } else {
                 specs.insert(spec.name.clone(), spec);
             }

@@ -298,6 +298,11 @@ impl Sheet {
         self.duplicates(|key| !self.hidden.contains(key))
     }
 
+    /// Says whether something that claims `key` is hidden, or could be if it were read.
+    pub(crate) fn may_hide(&self, key: &Key) -> bool {
+        self.slots.contains_key(key) && !self.is_known_to_be_shown(key)
+    }
+
     /// Says whether nothing that claims `key` is hidden, or could be if it were read.
     fn is_known_to_be_shown(&self, key: &Key) -> bool {
         let shows = |record: &Arc<Record>| !hides(&self.spec, &record.value);

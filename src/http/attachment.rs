@@ -43,14 +43,13 @@ impl AttachmentPath {
         Some(Self { sheet: decode(sheet)?, key: decode(key)?, name: decode(name)? })
     }
 
-    /// Returns where the file is, if its record is there for everybody to see.
+    /// Returns where the file is, if its record is there for everybody to see, and so is whatever
+    /// else it lies beside.
     fn place(&self, snapshot: &Snapshot) -> Option<String> {
         let record = snapshot.visible(&self.sheet, &self.key)?;
-        snapshot.layout().attachment_of(
-            snapshot.sheet(&self.sheet)?.spec(),
-            &record.path(),
-            &self.name,
-        )
+        let spec = snapshot.sheet(&self.sheet)?.spec();
+        let place = snapshot.layout().attachment_of(spec, &record.path(), &self.name);
+        place.filter(|place| Disclosure::by(snapshot).shows_beside(place))
     }
 }
 
@@ -64,7 +63,7 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let path = AttachmentPath::parse(uri.path()).ok_or(Code::NotFound)?;
     let present = app.live.snapshot().ok_or_else(not_ready)?;
-    // What lay beside a record then may be a record now, which other rules show.
+    // What lay beside a record then may be of another sheet now, or a record itself.
     let place = path.place(&snapshot);
     let place = place.filter(|place| Disclosure::by(&present).shows_beside(place));
     let place = place.ok_or(Code::NotFound)?;

@@ -9,7 +9,12 @@ use crate::harness::{Answer, TestServer, people};
 
 const TOKEN: &str = "the-token-of-the-site";
 const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n\
-                      author = \"The Site <site@example.org>\"\nsheets = [\"people\", \"deep\"]\n";
+                      author = \"The Site <site@example.org>\"\nsheets = [\"people\", \"deep\"]\n\
+                      [[token]]\nname = \"all\"\nsecret = \"the-token-of-everything\"\n\
+                      author = \"The Site <site@example.org>\"\n\
+                      sheets = [\"people\", \"notes\"]\n";
+/// Of a token for the sheet in the folders of people, too, since a folder goes with its record.
+const EVERYTHING: &str = "the-token-of-everything";
 const DEEP: &str = "[gitsheet]\nroot = \"deep\"\npath = \"${{ contentPath/** }}\"\n";
 
 /// A sheet in the folders of another one's attachments.
@@ -141,10 +146,11 @@ fn files_are_only_beside_records_that_everybody_sees_and_with_names_that_do_no_h
 fn a_file_goes_where_its_record_goes() {
     let house = House::new();
     house.put("people/ada/a.txt", "1");
-    let call = house.server.request(Method::PATCH, "/api/people/ada").bearer_auth(TOKEN);
+    let call = house.server.request(Method::PATCH, "/api/people/ada").bearer_auth(EVERYTHING);
     house.server.send(call.json(&json!({ "slug": "ada2" })));
     assert_eq!(house.get("people/ada2/a.txt").body, b"1");
     assert_eq!(house.get("people/ada/a.txt").status, 404);
-    house.delete("/api/people/ada2");
+    let call = house.server.request(Method::DELETE, "/api/people/ada2").bearer_auth(EVERYTHING);
+    assert_eq!(house.server.send(call).status, 204);
     assert_eq!(house.get("people/ada2/a.txt").status, 404);
 }

@@ -203,6 +203,29 @@ fn a_file_beside_a_record_is_not_shown_where_a_sheet_claims_it_now() {
 }
 
 #[test]
+fn a_file_beside_a_record_is_not_shown_where_it_is_of_a_private_sheet_or_of_none_now() {
+    let people = "[sheets.people]\npath = \"${{ slug }}\"\n";
+    let crew = "[sheets.crew]\nroot = \"people\"\npath = \"${{ slug }}\"\nformat = \"yaml\"\n";
+    for (now, status) in [
+        (format!("{people}index = [\"slug\"]\n"), 200),
+        (format!("{people}{crew}"), 200),
+        (format!("{people}{crew}public = false\n"), 404),
+        (format!("{people}{crew}language = \"xx\"\n"), 404),
+        ("[sheets.people]\n".to_owned(), 404),
+        ("[sheets.people]\npath = \"${{ area }}/${{ slug }}\"\n".to_owned(), 404),
+    ] {
+        let mut upstream = Upstream::new();
+        let commit = upstream.commit("first").put("headwater.toml", people);
+        let commit = commit.put("people/ada.toml", "slug = \"ada\"\n");
+        let first = commit.put("people/ada/cv.pdf", "text").push();
+        upstream.commit("now").put("headwater.toml", now.as_str()).push();
+        let server = TestServer::start(&upstream.url());
+        let file = format!("/api/_attachments/people/ada/cv.pdf?at={first}");
+        assert_eq!(server.get(&file).status, status, "{now}");
+    }
+}
+
+#[test]
 fn a_cursor_of_a_history_that_no_number_holds_is_none() {
     let upstream = people();
     let head = upstream.head().unwrap();

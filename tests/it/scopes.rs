@@ -110,3 +110,155 @@ fn a_token_for_an_outer_sheet_neither_changes_nor_reads_nor_finds_records_of_an_
     let renamed = house.write(Method::PATCH, "/api/index/home", Some(&json!({ "slug": "start" })));
     assert_eq!(renamed.status, 200);
 }
+
+/// Returns a server of these files with a token for the sheet `sheet`.
+fn served(sheet: &str, files: &[(&str, &str)]) -> House {
+    let (folder, mut upstream) = (tempfile::tempdir().unwrap(), Upstream::new());
+    let mut commit = upstream.commit("first");
+    for (path, text) in files {
+        commit = commit.put(*path, *text);
+    }
+    commit.push();
+    let tokens = folder.path().join("tokens.toml");
+    let few = TOKENS.rsplit_once("sheets = ").unwrap().0;
+    std::fs::write(&tokens, format!("{few}sheets = [\"{sheet}\"]\n")).unwrap();
+    let settings = [("HEADWATER_WRITE_TOKENS_FILE", tokens.to_str().unwrap())];
+    let server = TestServer::with(&upstream.url(), &settings);
+    House { server, _upstream: upstream, _folder: folder }
+}
+
+#[test]
+fn an_attachment_that_several_sheets_hold_is_shown_where_all_of_them_show_it() {
+    let both = |staff: &str| {
+        format!(
+            "[sheets.people]\npath = '${{{{ slug }}}}'\nformat = 'yaml'\n\
+             [sheets.staff]\nroot = 'people'\npath = '${{{{ slug }}}}'\n{staff}"
+        )
+    };
+    for (staff, ada, status) in [
+        ("public = false\n", "slug = \"ada\"\n", 404),
+        ("hidden = \"gone\"\n", "gone = true\nslug = \"ada\"\n", 404),
+        ("hidden = \"gone\"\npolicy = 'quarantine'\n", "= =", 404),
+        ("hidden = \"gone\"\n", "slug = \"ada\"\n", 200),
+        ("", "slug = \"ada\"\n", 200),
+    ] {
+        let house = served(
+            "people",
+            &[
+                ("headwater.toml", &both(staff)),
+                ("people/ada.toml", ada),
+                ("people/ada/cv.pdf", "secret"),
+            ],
+        );
+        let record = json!({ "slug": "ada" });
+        assert_eq!(house.write(Method::PUT, "/api/people/ada", Some(&record)).status, 201);
+        let file = house.server.get("/api/_attachments/people/ada/cv.pdf");
+        assert_eq!(file.status, status, "{staff} {ada}");
+    }
+}
+
+#[test]
+fn what_is_below_the_root_of_a_definition_that_cannot_be_used_is_neither_shown_nor_written() {
+    for (outer, people) in [
+        ("path = '${{ slug }}'", "language = 'xx'"),
+        ("path = '${{ slug }}'", "schema = { type = 1 }"),
+        ("", "pubic = false"),
+    ] {
+        let sheets = format!(
+            "[sheets.index]\nroot = '.'\n{outer}\n\
+             [sheets.people]\npath = '${{{{ slug }}}}'\npublic = false\n{people}\n"
+        );
+        let house = served(
+            "index",
+            &[
+                ("headwater.toml", &sheets),
+                ("people.toml", "slug = \"people\"\n"),
+                ("people/ada.toml", "pay = 1\nslug = \"ada\"\n"),
+                ("people/cv.pdf", "secret"),
+            ],
+        );
+        let before = house.head();
+        for path in [
+            "/api/_attachments/index/people/ada.toml",
+            "/api/_attachments/index/people/cv.pdf",
+            "/api/index/people/ada",
+        ] {
+            house.server.get(path).problem(404, "not_found");
+        }
+        let found = house.server.get("/api/_search?q=ada");
+        assert!(!String::from_utf8_lossy(&found.body).contains("pay"), "{people}");
+        for (method, path) in [
+            (Method::PUT, "/api/_attachments/index/people/ada.toml"),
+            (Method::DELETE, "/api/_attachments/index/people/ada.toml"),
+            (Method::PUT, "/api/index/people/ada"),
+            (Method::DELETE, "/api/index/people/ada"),
+        ] {
+            let record = json!({ "slug": "people" });
+            let body = (method == Method::PUT).then_some(&record);
+            let answer = house.write(method.clone(), path, body);
+            assert!(answer.status >= 400, "{method} {path}: {}", answer.status);
+        }
+        if !outer.is_empty() {
+            // The record is theirs, and what would go with it is not.
+            house.write(Method::DELETE, "/api/index/people", None).problem(409, "conflict");
+            let moved = json!({ "slug": "folk" });
+            house.write(Method::PATCH, "/api/index/people", Some(&moved)).problem(409, "conflict");
+        }
+        assert_eq!(house.head(), before);
+    }
+}
+
+#[test]
+fn no_answer_tells_whether_a_private_sheet_has_files_in_a_folder() {
+    let sheets = "[sheets.people]\npath = '${{ slug }}'\n\
+                  [sheets.notes]\nroot = 'people'\npath = '${{ person }}/${{ id }}'\n\
+                  public = false\n";
+    let files = [
+        ("headwater.toml", sheets),
+        ("people/ada.toml", "slug = \"ada\"\n"),
+        ("people/ada/1.toml", "id = \"1\"\nperson = \"ada\"\n"),
+        ("people/bob.toml", "slug = \"bob\"\n"),
+        ("people/eve.toml", "slug = \"eve\"\n"),
+        ("people/eve/1.toml", "id = \"1\"\nperson = \"eve\"\n"),
+    ];
+    let house = served("people", &files);
+    let told = |method: Method, key: &str, body: Option<&Value>| {
+        let answer = house.write(method, &format!("/api/people/{key}"), body);
+        answer.problem(403, "token_scope")["detail"].to_string().replace(key, "KEY")
+    };
+    let with_notes = told(Method::DELETE, "ada", None);
+    assert_eq!(with_notes, told(Method::DELETE, "bob", None));
+    let moved = json!({ "slug": "zoe" });
+    let with_notes = told(Method::PATCH, "ada", Some(&moved));
+    assert_eq!(with_notes, told(Method::PATCH, "bob", Some(&moved)));
+    // What takes no folder along is written as before.
+    let changed = json!({ "slug": "bob", "age": 3 });
+    assert_eq!(house.write(Method::PUT, "/api/people/bob", Some(&changed)).status, 200);
+    assert_eq!(
+        house.write(Method::PUT, "/api/_attachments/people/bob/x", Some(&moved)).status,
+        201
+    );
+}
+
+#[test]
+fn names_that_stand_for_reserved_ones_on_some_system_are_for_no_new_file() {
+    let house = House::new();
+    let before = house.head();
+    for key in [
+        "%E2%80%8C.gitsheets%2Fx",
+        "headwater%E2%80%8C",
+        "GITSHE~1%2Fx",
+        "GITHUB~1%2Fworkflows%2Fx",
+        "area.%2Fx",
+        "area%20%2Fx",
+        "area%2F.gitattributes",
+    ] {
+        let answer = house.write(Method::PUT, &format!("/api/all/{key}"), Some(&json!({ "a": 1 })));
+        assert!(matches!(answer.status, 403 | 422), "{key}: {}", answer.status);
+    }
+    for name in [".gitattributes", ".gitignore", ".GITmodules", "GITMOD~1", "a.", "a%20"] {
+        let path = format!("/api/_attachments/index/home/{name}");
+        house.write(Method::PUT, &path, Some(&json!(1))).problem(422, "invalid_record");
+    }
+    assert_eq!(house.head(), before);
+}

@@ -52,7 +52,10 @@ fn read_sheet(file: &DefinitionFile, name: &str, sheet: &Value) -> SheetSpec {
     spec.id = *blake3::hash(id.as_bytes()).as_bytes();
     let wrong = match sheet {
         Value::Object(sheet) => fill(&mut spec, sheet),
-        _ => vec!["a sheet must be a table".into()],
+        _ => {
+            spec.root.clear();
+            vec!["a sheet must be a table".into()]
+        }
     };
     let told = |wrong: Wrong| {
         let message = format!("sheets.{name}: {}", wrong.message);
@@ -77,8 +80,10 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
     };
     let (root, format) = (text("root"), text("format"));
     let (path, body) = (text("path"), text("body"));
-    if let Some(root) = root {
-        let segments = root.split('/').filter(|segment| !segment.is_empty() && *segment != ".");
+    if sheet.contains_key("root") {
+        // One that is no text may be meant as any.
+        let segments = root.unwrap_or_default().split('/');
+        let segments = segments.filter(|segment| !segment.is_empty() && *segment != ".");
         spec.root = segments.collect::<Vec<_>>().join("/");
     }
     match formats(format.unwrap_or("toml")) {

@@ -29,6 +29,48 @@ pub(crate) fn fault(path: &[u8]) -> Option<(Rule, &'static str)> {
 /// where there is one; none is made.
 pub(crate) const UNSTORABLE: [char; 6] = ['<', '>', '"', '|', '?', '*'];
 
+/// What keeps a new file from having this path, beside [`fault`]: some file system cannot store the
+/// name or takes it for another one, or git reads the file wherever it lies.
+pub(crate) fn unstorable(path: &str) -> Option<&'static str> {
+    if path.contains(UNSTORABLE) {
+        return Some("some systems cannot store the name");
+    }
+    path.split('/').find_map(|name| {
+        if name.ends_with(['.', ' ']) || name.contains(is_ignorable) {
+            Some("some systems take the name for another one")
+        } else if is_of_git(&folded(name)) {
+            Some("git reads files of such a name")
+        } else {
+            None
+        }
+    })
+}
+
+/// Says whether a file system may take a folded name for one that begins with `.git`.
+fn is_of_git(folded: &str) -> bool {
+    folded.starts_with(".git") || folded.starts_with("gi") && is_short(folded)
+}
+
+/// Returns `name` as a file system may compare it: HFS+ ignores some characters, NTFS drops trailing
+/// dots and spaces, and both ignore case.
+pub(super) fn folded(name: &str) -> String {
+    let kept = name.trim_end_matches(|c| matches!(c, '.' | ' ') || is_ignorable(c)).chars();
+    kept.filter(|c| !is_ignorable(*c)).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Says whether NTFS may have `name` for the short one of a longer name, such as `GITSHE~1`.
+pub(super) fn is_short(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    let number = stem.rsplit_once('~').map(|(_, number)| number);
+    stem.len() <= 8
+        && number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Says whether HFS+ passes over the character when it compares names.
+fn is_ignorable(c: char) -> bool {
+    matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
+}
+
 fn component_fault(name: &str) -> Option<&'static str> {
     if name.is_empty() || name == "." || name == ".." {
         return Some("a part of the path is empty, `.` or `..`");
@@ -48,13 +90,9 @@ fn component_fault(name: &str) -> Option<&'static str> {
     None
 }
 
-/// Says whether a file system may take `name` for `.git`: HFS+ ignores some characters, NTFS has
-/// short names and drops trailing dots and spaces.
+/// Says whether a file system may take `name` for `.git`.
 fn is_git(name: &str) -> bool {
-    let ignorable = |c: &char| matches!(*c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
-    let kept = name.trim_end_matches(|c| matches!(c, '.' | ' ') || ignorable(&c)).chars();
-    let folded = kept.filter(|c| !ignorable(c)).map(|c| c.to_ascii_lowercase());
-    folded.clone().eq(".git".chars()) || folded.eq("git~1".chars())
+    matches!(&*folded(name), ".git" | "git~1")
 }
 
 fn is_device(name: &str) -> bool {
@@ -133,6 +171,27 @@ mod tests {
             assert_eq!(fault(path.as_bytes()).map(|f| f.0), Some(Rule::HostileName), "{path}");
         }
         assert_eq!(fault(b"a\xffb").map(|f| f.0), Some(Rule::NameNotUtf8));
+    }
+
+    #[test]
+    fn names_that_some_system_takes_for_others_are_for_no_new_file() {
+        for path in [
+            "a.",
+            "a /b",
+            "a\u{200d}b",
+            "\u{feff}a",
+            "x/.gitattributes",
+            ".GITignore",
+            "x/y/.g\u{200c}itmodules",
+            "x/GITMOD~1",
+            "a?",
+        ] {
+            assert!(unstorable(path).is_some(), "{path:?}");
+            assert_eq!(fault(path.as_bytes()), None, "{path:?} is read where it is");
+        }
+        for path in ["a.b", "a b/c", "x/.hidden", "x/git", "x/a~1", "\u{e4}/\u{65e5}"] {
+            assert_eq!(unstorable(path), None, "{path:?}");
+        }
     }
 
     #[test]

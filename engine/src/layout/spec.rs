@@ -15,6 +15,7 @@ use super::reference::Reference;
 use super::schema::Schema;
 use super::sort::SortRule;
 use super::template::{RenderError, Template};
+use super::territory::lies_below;
 
 /// What a sheet does with files that cannot be records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -193,11 +194,19 @@ impl SheetSpec {
         path.rsplit_once('.').map(|(folder, _)| folder)
     }
 
-    /// Says whether `folder` is where the attachments of a record are, should there be one.
-    pub(super) fn attaches_in(&self, folder: &str) -> bool {
+    /// Returns the key of the record whose attachments are in `folder`, should there be one.
+    pub(super) fn key_beside<'p>(&self, folder: &'p str) -> Option<&'p str> {
         let keeps = !self.template.is_every_file() && !self.template.is_recursive();
-        let key = self.below(folder).filter(|key| keeps && !key.is_empty());
-        key.is_some_and(|key| self.template.matches(&key.split('/').collect::<Vec<_>>()))
+        let key = self.below(folder).filter(|key| keeps && !key.is_empty())?;
+        self.template.matches(&key.split('/').collect::<Vec<_>>()).then_some(key)
+    }
+
+    /// Says whether the sheet could have records or attachments below `folder`.
+    pub(super) fn reaches_below(&self, folder: &str) -> bool {
+        match self.below(folder) {
+            None => self.root == folder || lies_below(&self.root, folder),
+            Some(below) => self.template.reaches(&below.split('/').collect::<Vec<_>>()),
+        }
     }
 
     /// Returns how the file at `path` is decoded, which its extension says.
@@ -230,9 +239,8 @@ impl SheetSpec {
         let fault = fault.map(|(_, message)| message);
         let is_reserved = super::is_reserved(path.as_bytes());
         let fault = fault.or(is_reserved.then_some("no write touches such a file"));
-        match fault
-            .or(below.contains(name::UNSTORABLE).then_some("some systems cannot store the name"))
-        {
+        // The folder of the attachments has the name without the extension.
+        match fault.or_else(|| name::unstorable(below)).or_else(|| name::unstorable(&path)) {
             Some(message) => Err(RenderError::Hostile { path, message }),
             None => Ok(path),
         }

@@ -136,7 +136,17 @@ impl Template {
             Some(Component::Rest(_)) => path.len() >= self.components.len(),
             _ => path.len() == self.components.len(),
         };
-        fits && self.components.iter().zip(path).all(|(component, name)| match component {
+        fits && self.begins_like(path)
+    }
+
+    /// Says whether a record, or an attachment beside one, could lie in the folder `path` or below.
+    pub(super) fn reaches(&self, path: &[&str]) -> bool {
+        (self.is_recursive() || path.len() <= self.components.len()) && self.begins_like(path)
+    }
+
+    /// Says whether each component that both have has its shape.
+    fn begins_like(&self, path: &[&str]) -> bool {
+        self.components.iter().zip(path).all(|(component, name)| match component {
             Component::Parts(parts) => parts_match(parts, name),
             Component::Bucket(bucket) => bucket.matches(name),
             Component::Rest(_) => true,

@@ -92,6 +92,13 @@ pub enum WriteError {
         /// The path.
         path: String,
     },
+    /// The path lies below the root of a sheet whose definition cannot be used, so that nobody knows
+    /// whose it is.
+    #[error("{path} is, or holds, what is of a sheet whose definition cannot be used")]
+    Unsettled {
+        /// The path.
+        path: String,
+    },
     /// The path is of a sheet that the author may not change. It is told in the same way whether
     /// there is something or not.
     #[error("{path} is, or holds, what is of another sheet, which the author may not change")]
@@ -263,6 +270,7 @@ impl WriteError {
         match self {
             Self::Exists { .. }
             | Self::HoldsOthers { .. }
+            | Self::Unsettled { .. }
             | Self::Occupied { .. }
             | Self::Referenced { .. }
             | Self::BreaksOthers => true,

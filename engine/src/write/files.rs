@@ -12,7 +12,7 @@ use super::{
 };
 use crate::encode::{encode, patched, path_of};
 use crate::id::{BlobId, Key, SheetName, TreeId};
-use crate::layout::SheetSpec;
+use crate::layout::{SheetSpec, unstorable};
 use crate::mirror::{BlobContent, Edit, Edits, EntryMode, ObjectError, Stage};
 use crate::snapshot::Snapshot;
 use crate::value::Value;
@@ -259,6 +259,8 @@ impl<'a> Files<'a> {
         self.bounds.allow_key(spec, key)?;
         let record = self.find(sheet, key).ok_or_else(missing)?;
         let path = self.before.layout().attachment_of(spec, &record.path, name);
+        // What is there already may go, whatever its name.
+        let path = path.filter(|_| blob.is_none() || unstorable(name).is_none());
         let path = path.ok_or_else(|| WriteError::NotAttachable {
             sheet: sheet.clone(),
             name: name.to_owned(),
@@ -299,6 +301,8 @@ impl<'a> Files<'a> {
         let (Some(from), Some(to)) = (spec.attachments_of(from), spec.attachments_of(to)) else {
             return Ok(());
         };
+        self.bounds.allow_below(from)?;
+        self.bounds.allow_below(to)?;
         let folder = self.folder_at(from)?;
         if folder.is_some() && self.entry_at(to)?.is_some() {
             self.allow_folder(spec, to, to)?;
@@ -329,6 +333,7 @@ impl<'a> Files<'a> {
         spec: &SheetSpec,
         folder: &str,
     ) -> Result<Vec<(String, Edit)>, WriteError> {
+        self.bounds.allow_below(folder)?;
         self.allow_folder(spec, folder, folder)?;
         let below = format!("{folder}/");
         // What comes behind the slash.

@@ -45,6 +45,9 @@ impl Bounds<'_> {
         if is_reserved(path) {
             return Err(WriteError::Reserved { path: told() });
         }
+        if self.layout.is_unsettled(path) {
+            return Err(WriteError::Unsettled { path: told() });
+        }
         let holders = self.layout.holders(path);
         if !holders.iter().all(|holder| self.scope.opens(&holder.name)) {
             return Err(WriteError::OutOfScope { path: told() });
@@ -53,6 +56,19 @@ impl Bounds<'_> {
             return Ok(());
         }
         Err(WriteError::NotOfSheet { sheet: sheet.clone(), path: told() })
+    }
+
+    /// Lets an operation take the folder `folder` along, or away. The layout alone decides, so that an
+    /// answer does not tell what lies there.
+    pub(super) fn allow_below(&self, folder: &str) -> Result<(), WriteError> {
+        if self.layout.is_unsettled_below(folder) {
+            return Err(WriteError::Unsettled { path: folder.to_owned() });
+        }
+        let mut reaching = self.layout.reaching_below(folder);
+        if reaching.all(|sheet| self.scope.opens(&sheet.name)) {
+            return Ok(());
+        }
+        Err(WriteError::OutOfScope { path: folder.to_owned() })
     }
 
     /// Lets an operation look for the record `key` of a sheet. Asked before anything is looked up, so

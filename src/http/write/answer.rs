@@ -153,6 +153,7 @@ pub(super) fn refused(request: &Request, error: &WriteError) -> ApiError {
         WriteError::NoSheet { .. } | WriteError::NotFound { .. } => explained(Code::NotFound),
         WriteError::Exists { .. }
         | WriteError::HoldsOthers { .. }
+        | WriteError::Unsettled { .. }
         | WriteError::Occupied { .. }
         | WriteError::Referenced { .. }
         | WriteError::BreaksOthers
