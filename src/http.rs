@@ -46,6 +46,7 @@ mod stall;
 mod state;
 mod tag;
 mod throttle;
+mod unsent;
 pub mod view;
 mod webhook;
 mod write;
@@ -65,6 +66,7 @@ pub use edge::Edge;
 use error::{ApiError, Code};
 pub use gate::{Doors, Gate};
 pub use past::{Asker, Past};
+pub use unsent::Unsent;
 
 /// Which routes a listener has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,7 +24,8 @@ use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{
-    Answers, App, Blocking, Configured, Demo, Doors, Gate, Past, Shared, Side, pass_on, router,
+    Answers, App, Blocking, Configured, Demo, Doors, Gate, Past, Shared, Side, Unsent, pass_on,
+    router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -249,6 +250,7 @@ fn app(
         attachment_limit: config.attachment_limit,
         attachments: Arc::new(Semaphore::new(ATTACHMENTS)),
         streams: Arc::new(Semaphore::new(STREAMS)),
+        unsent: Unsent::default(),
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),
         audience: Arc::default(),

@@ -51,7 +51,7 @@ impl Default for Limits {
             write_timeout: Duration::from_secs(30),
             headers: 64,
             head_bytes: 32 << 10,
-            streams: 64,
+            streams: 16,
         }
     }
 }
@@ -193,7 +193,7 @@ async fn http2(
     limits: Limits,
     stop: CancellationToken,
 ) -> hyper::Result<()> {
-    let pulse = Pulse::default();
+    let pulse = Pulse::new();
     let service = Living::new(service, pulse.clone());
     let serving = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -212,7 +212,8 @@ async fn http2(
         () = pulse.stopped(limits.write_timeout) => {
             serving.as_mut().graceful_shutdown();
             // What nobody takes is dropped with the connection.
-            tokio::time::timeout(limits.header_timeout, serving).await.unwrap_or(Ok(()))
+            let patience = limits.header_timeout.min(limits.write_timeout);
+            tokio::time::timeout(patience, serving).await.unwrap_or(Ok(()))
         }
     }
 }
@@ -335,11 +336,16 @@ mod tests {
     fn http2_request() -> Vec<u8> {
         let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
-        // GET, http, `/`, and the authority `x`, by the static table of HPACK.
-        let head = [0x82, 0x86, 0x84, 0x01, 1, b'x'];
-        bytes.extend([0, 0, head.len() as u8, 1, 0x05, 0, 0, 0, 1]);
-        bytes.extend(head);
+        // GET, by the static table of HPACK.
+        bytes.extend(http2_stream(1, &[0x82]));
         bytes
+    }
+
+    /// Returns a request for `/` of HTTP/2, with its method as HPACK has it.
+    fn http2_stream(id: u32, method: &[u8]) -> Vec<u8> {
+        // http, `/`, and the authority `x`, by the static table.
+        let head = [method, &[0x86, 0x84, 0x01, 1, b'x']].concat();
+        [&[0, 0, head.len() as u8, 1, 0x05][..], &id.to_be_bytes(), &head].concat()
     }
 
     #[tokio::test]
@@ -369,6 +375,41 @@ mod tests {
         let request = "GET /small HTTP/1.1\r\nConnection: close\r\n\r\n";
         assert!(exchange(&running, request).await.ends_with("small"), "the place is free");
         drop(holder);
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_takes_nothing_of_one_answer_is_left_whatever_else_it_asks() {
+        // Nothing, and so little that all of the answer is on its way.
+        for window in [0_u8, 1] {
+            let write_timeout = Duration::from_millis(100);
+            let limits = Limits { connections: 1, write_timeout, ..Limits::default() };
+            let router = Router::new().route("/", get(|| async { vec![b'x'; 10 << 10] }));
+            let running = start(router.route("/small", get(|| async { "small" })), limits).await;
+            let mut holder = TcpStream::connect(running.address).await.unwrap();
+            let mut begin = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+            // The initial window of a stream.
+            begin.extend([0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, window]);
+            begin.extend(http2_stream(1, &[0x82]));
+            holder.write_all(&begin).await.unwrap();
+            let (mut answers, mut asks) = holder.into_split();
+            let asking = async {
+                for id in (3..).step_by(2) {
+                    // HEAD, of which there is nothing to take.
+                    let request = http2_stream(id, b"\x02\x04HEAD");
+                    if asks.write_all(&request).await.is_err() {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            };
+            let mut told = Vec::new();
+            let reading = async { answers.read_to_end(&mut told).await.ok() };
+            let request = "GET /small HTTP/1.1\r\nConnection: close\r\n\r\n";
+            tokio::select! {
+                answer = exchange(&running, request) => assert!(answer.ends_with("small")),
+                () = async { tokio::join!(asking, reading); std::future::pending().await } => {}
+            }
+        }
     }
 
     #[test]

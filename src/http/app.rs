@@ -10,6 +10,7 @@ use super::changes::Audience;
 use super::demo::Demo;
 use super::gate::Gate;
 use super::past::Past;
+use super::unsent::Unsent;
 use crate::config::{BasePath, Cors, TrustedProxies};
 use crate::feed::Feed;
 use crate::hook::Deliveries;
@@ -39,6 +40,8 @@ pub struct Shared {
     pub attachments: Arc<Semaphore>,
     /// Lets few lists be streamed at once.
     pub streams: Arc<Semaphore>,
+    /// Counts what is answered and not taken yet.
+    pub unsent: Unsent,
     /// Makes what is computed from a state.
     pub answers: Answers,
     /// Runs what may take long for other reasons.

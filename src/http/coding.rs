@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 
-use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -84,7 +83,7 @@ impl Coding {
     /// The tag of a compressed answer ends in the name of its coding, for its bytes are others.
     pub(super) async fn call(
         self,
-        routes: Router,
+        routes: impl Service<Request, Response = Response, Error = Infallible>,
         mut request: Request,
     ) -> Result<Response, Infallible> {
         let known = request.headers().get_all(header::IF_NONE_MATCH).iter().cloned();

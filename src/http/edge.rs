@@ -19,7 +19,7 @@ use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use tower::{BoxError, Service};
+use tower::{BoxError, Service, ServiceExt};
 
 use super::accepted::Accepted;
 use super::app::App;
@@ -28,6 +28,7 @@ use super::coding::Coding;
 use super::current::{COMMIT, Current, commit_header};
 use super::error::{self, ApiError, Code};
 use super::moment::Moment;
+use super::source::Source;
 use super::{Side, cors, etag, explorer, host};
 use crate::metrics::RouteClass;
 
@@ -43,6 +44,7 @@ pub struct Edge {
 struct Asked {
     /// The headers that the answer depends on.
     origin: Option<HeaderValue>,
+    source: Source,
     lasting: Lasting,
     is_read: bool,
     /// Whether pages of other origins may read the answer.
@@ -63,6 +65,7 @@ impl Edge {
         let class = RouteClass::of(path.unwrap_or_default());
         let mut asked = Asked {
             origin: request.headers().get(header::ORIGIN).cloned(),
+            source: Source::of_request(request.extensions(), request.headers(), &app.proxies),
             lasting: Lasting::of(request.headers()),
             is_read: path.is_some_and(is_read),
             is_shared: self.side != Side::Internal && !path.is_some_and(is_internal),
@@ -78,6 +81,11 @@ impl Edge {
                 }
                 caught(self.respond(below, request, &mut asked)).await
             }
+        };
+        let response = match reads(&method) {
+            true => app.unsent.offered(asked.source, response),
+            // What is done is told.
+            false => app.unsent.counted(asked.source, response),
         };
         let mut response = error::render(response, || format!("{method} {}", address.path()));
         asked.finish(&app, &mut response);
@@ -104,7 +112,7 @@ impl Edge {
         {
             return Ok(answer);
         }
-        let reads = matches!(method, Method::GET | Method::HEAD);
+        let reads = reads(&method);
         // What is written is answered as JSON, which must be known before it is written.
         if !reads && asked.is_read && !Accepted::of(headers).takes(JSON) {
             return Ok(not_acceptable(RouteClass::Other, JSON).into_response());
@@ -127,7 +135,14 @@ impl Edge {
         }
         let response = match Coding::wanted(&method, path, request.headers()) {
             // On the heap, so that the future of all other answers stays small.
-            Some(coding) => Box::pin(coding.call(self.routes, request)).await?,
+            Some(coding) => {
+                let (unsent, source) = (app.unsent.clone(), asked.source);
+                // What is compressed as it is taken waits before that.
+                let routes = ServiceExt::<Request>::map_response(self.routes, move |answer| {
+                    unsent.offered(source, answer)
+                });
+                Box::pin(coding.call(routes, request)).await?
+            }
             None => self.routes.call(request).await?,
         };
         let mut response = match reads.then(|| conditions.refusal(path, &response)).flatten() {
@@ -243,6 +258,11 @@ where
         let answer = self.clone().answer(request.map(Body::new));
         Box::pin(async { Ok(answer.await) })
     }
+}
+
+/// Says whether a method changes nothing.
+fn reads(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 /// Says whether a path without base path is one of the reads, which are answered from a snapshot.

@@ -1,11 +1,14 @@
 //! Signs of life of a connection of HTTP/2. Its streams share one connection, so a caller who takes
 //! nothing of an answer is not known by a write that waits, as in HTTP/1: the protocol's own windows
 //! hold the answer back, and the state that it is of.
+//!
+//! Each answer has a patience of its own: whatever else is asked for on the connection, the answer of
+//! which nothing was taken for the longest time says how long nothing was.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,53 +16,101 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
 use hyper::body::{Frame, Incoming, SizeHint};
-use tokio::sync::Notify;
+use tokio::time::Instant;
 use tower::Service;
 
 use super::accept::Interface;
 
-/// What is going on on one connection.
-#[derive(Clone, Default)]
-pub(super) struct Pulse(Arc<State>);
+/// How much of an answer is sent at once, in bytes: to take that much is a sign of life.
+const PIECE: usize = 16 << 10;
 
-#[derive(Default)]
+/// What is going on on one connection.
+#[derive(Clone)]
+pub(super) struct Pulse(Arc<Mutex<State>>);
+
 struct State {
-    /// How many requests are being answered.
-    working: AtomicUsize,
-    beat: Notify,
+    /// Since when it is the caller's turn to take something of each open request; `None` while it is
+    /// ours to make it.
+    open: HashMap<u64, Option<Instant>>,
+    next: u64,
+    /// When the last request ended.
+    idle: Instant,
+}
+
+impl State {
+    /// Returns since when nothing happens that should; `None` while we are at work.
+    fn silent_since(&self) -> Option<Instant> {
+        let longest = self.open.values().flatten().min().copied();
+        longest.or_else(|| self.open.is_empty().then_some(self.idle))
+    }
 }
 
 impl Pulse {
-    /// Waits until no request has come, none has been worked on and no piece of an answer has been
-    /// taken for `patience`.
+    /// Returns the pulse of a connection that begins now.
+    pub(super) fn new() -> Self {
+        let (open, idle) = (HashMap::new(), Instant::now());
+        Self(Arc::new(Mutex::new(State { open, next: 0, idle })))
+    }
+
+    /// Waits until, for `patience`, either nothing has been taken of an answer that is there, or no
+    /// request has been open.
     pub(super) async fn stopped(&self, patience: Duration) {
         loop {
-            let beat = tokio::time::timeout(patience, self.0.beat.notified()).await;
-            if beat.is_err() && self.0.working.load(Ordering::Relaxed) == 0 {
+            let now = Instant::now();
+            let since = self.state().silent_since().unwrap_or(now);
+            if since + patience <= now {
                 return;
             }
+            tokio::time::sleep_until(since + patience).await;
         }
     }
 
-    fn beat(&self) {
-        self.0.beat.notify_one();
+    fn begin(&self) -> Open {
+        let mut state = self.state();
+        let id = state.next;
+        state.next += 1;
+        state.open.insert(id, None);
+        Open { pulse: self.clone(), id }
     }
 
-    fn work(&self) -> Work {
-        self.0.working.fetch_add(1, Ordering::Relaxed);
-        self.beat();
-        Work(self.clone())
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Whole after every statement: a poisoned lock holds a usable one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A request that is being answered.
-struct Work(Pulse);
+/// A request that came, until the last byte of its answer is sent or dropped.
+struct Open {
+    pulse: Pulse,
+    id: u64,
+}
 
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.0.0.working.fetch_sub(1, Ordering::Relaxed);
-        self.0.beat();
+impl Open {
+    /// Notes whose turn it is.
+    fn turn(&self, of: Turn) {
+        let since = match of {
+            Turn::Caller => Some(Instant::now()),
+            Turn::Ours => None,
+        };
+        self.pulse.state().open.insert(self.id, since);
     }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let mut state = self.pulse.state();
+        state.open.remove(&self.id);
+        state.idle = Instant::now();
+    }
+}
+
+/// Who has to do something for an answer to get on.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// The caller has to take what there is.
+    Caller,
+    /// We have to make more of it.
+    Ours,
 }
 
 /// An interface whose requests and answers are signs of life.
@@ -86,12 +137,13 @@ impl<S: Interface> Service<Request<Incoming>> for Living<S> {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let (work, pulse) = (self.pulse.work(), self.pulse.clone());
+        let open = self.pulse.begin();
         let answer = self.interface.call(request);
         Box::pin(async move {
-            let _work = work;
             let answer = answer.await?;
-            Ok(answer.map(|body| Body::new(Taken { body, pulse })))
+            open.turn(Turn::Caller);
+            let (open, rest) = (Arc::new(open), Bytes::new());
+            Ok(answer.map(|body| Body::new(Taken { body, rest, open })))
         })
     }
 }
@@ -99,7 +151,9 @@ impl<S: Interface> Service<Request<Incoming>> for Living<S> {
 /// The body of an answer. It is asked for its next piece when there is room for one.
 struct Taken {
     body: Body,
-    pulse: Pulse,
+    /// What is left of the last piece of `body`.
+    rest: Bytes,
+    open: Arc<Open>,
 }
 
 impl HttpBody for Taken {
@@ -110,19 +164,51 @@ impl HttpBody for Taken {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_ready() {
-            self.pulse.beat();
+        if self.rest.is_empty() {
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+                self.open.turn(Turn::Ours);
+                return Poll::Pending;
+            };
+            self.open.turn(Turn::Caller);
+            let frame = match frame {
+                Some(Ok(frame)) => frame,
+                ended => return Poll::Ready(ended),
+            };
+            let data = match frame.into_data() {
+                Ok(data) => data,
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            };
+            // The protocol drops the bytes when they are sent.
+            self.rest = Bytes::from_owner(Sent { data, _open: self.open.clone() });
         }
-        frame
+        self.open.turn(Turn::Caller);
+        let most = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(most)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
+    }
+}
+
+/// Bytes of an answer, which is open as long as they are there.
+struct Sent {
+    data: Bytes,
+    _open: Arc<Open>,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
     }
 }
 
@@ -132,13 +218,29 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_is_dead_when_nothing_has_happened_for_long_enough() {
-        let pulse = Pulse::default();
+        let pulse = Pulse::new();
         let (patience, longer) = (Duration::from_millis(20), Duration::from_millis(100));
         let mut stopped = std::pin::pin!(pulse.stopped(patience));
-        let work = pulse.work();
+        let work = pulse.begin();
         let waited = tokio::time::timeout(longer, &mut stopped).await;
         assert!(waited.is_err(), "a request is worked on");
         drop(work);
         stopped.await;
+    }
+
+    #[test]
+    fn the_answer_that_waits_longest_says_how_long_nothing_was_taken() {
+        let begin = Instant::now();
+        let at = |second| begin + Duration::from_secs(second);
+        for (open, expected) in [
+            (&[][..], Some(at(9))),
+            (&[None], None),
+            (&[Some(at(3))], Some(at(3))),
+            (&[Some(at(3)), None, Some(at(8))], Some(at(3))),
+        ] {
+            let open = (0..).zip(open.iter().copied()).collect();
+            let state = State { open, next: 9, idle: at(9) };
+            assert_eq!(state.silent_since(), expected);
+        }
     }
 }

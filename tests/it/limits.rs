@@ -1,7 +1,7 @@
 //! Limits on what a client may send.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 
 use crate::harness::{RELOAD, RELOAD_SECRET, TestServer, people};
 
@@ -95,4 +95,82 @@ fn the_internal_routes_can_have_a_listener_of_their_own() {
     assert_eq!(ask("/api/people/ada").status, 404);
     let call = client.post(format!("{internal}/api/_internal/reload-data"));
     server.send(call.bearer_auth(crate::harness::RELOAD_SECRET)).outcome("unchanged");
+}
+
+/// A client of HTTP/2 without TLS that takes nothing of its answers.
+struct TakesNothing {
+    stream: TcpStream,
+    next: u32,
+}
+
+impl TakesNothing {
+    fn connect(server: &TestServer) -> Self {
+        let mut stream = TcpStream::connect(server.server().address()).unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        // The initial window of a stream is 0.
+        stream.write_all(&[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]).unwrap();
+        Self { stream, next: 1 }
+    }
+
+    /// Asks for `path` on a stream of its own.
+    fn ask(&mut self, path: &str, accept: &str) {
+        // GET, http, the path, the authority `x` and `accept`, by the static table of HPACK.
+        let mut head = vec![0x82, 0x86];
+        for (name, value) in [(&[0x04][..], path), (&[0x01], "x"), (&[0x0f, 0x04], accept)] {
+            head.extend(name);
+            head.push(u8::try_from(value.len()).unwrap());
+            head.extend(value.as_bytes());
+        }
+        self.stream.write_all(&[0, 0, head.len() as u8, 1, 0x05]).unwrap();
+        self.stream.write_all(&self.next.to_be_bytes()).unwrap();
+        self.stream.write_all(&head).unwrap();
+        self.next += 2;
+    }
+
+    /// Returns how many of the next `count` answers are 200.
+    fn answered(&mut self, count: usize) -> usize {
+        let (mut seen, mut well) = (0, 0);
+        while seen < count {
+            let mut head = [0; 9];
+            self.stream.read_exact(&mut head).unwrap();
+            let [_, high, low, kind, ..] = head;
+            let mut payload = vec![0; usize::from(high) << 8 | usize::from(low)];
+            self.stream.read_exact(&mut payload).unwrap();
+            if kind == 1 {
+                seen += 1;
+                well += usize::from(payload[0] == 0x88);
+            }
+        }
+        well
+    }
+}
+
+/// Asks for `path` from another address of this machine, and returns the status.
+fn status_elsewhere(server: &TestServer, path: &str, accept: &str) -> u16 {
+    let client = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2]));
+    let request = client.build().unwrap().get(server.url(path)).header("Accept", accept);
+    server.send(request).status
+}
+
+#[test]
+fn answers_that_nobody_takes_are_bounded_for_each_address() {
+    let mut upstream = people();
+    let bio = "x".repeat(900_000);
+    upstream
+        .commit("a large record")
+        .put("people/large.toml", format!("bio = \"{bio}\"\nname = \"Large\"\nslug = \"large\"\n"))
+        .push();
+    let server = TestServer::start(&upstream.url());
+    let mut callers: Vec<_> = (0..5).map(|_| TakesNothing::connect(&server)).collect();
+    for caller in &mut callers {
+        (0..16).for_each(|_| caller.ask("/api/people/large", "application/json"));
+    }
+    let answered: usize = callers.iter_mut().map(|caller| caller.answered(16)).sum();
+    let most = (64 << 20) / 900_000;
+    assert!((most - 4..=most).contains(&answered), "{answered} of 80, for which 64 MiB are there");
+    server.get("/api/people/large").problem(503, "busy");
+    assert_eq!(server.get("/api/people/ada").status, 200, "what is small is answered");
+    assert_eq!(status_elsewhere(&server, "/api/people/large", "*/*"), 200);
+    drop(callers);
+    while server.get("/api/people/large").status == 503 {}
 }
