@@ -66,6 +66,7 @@ pub use edge::Edge;
 use error::{ApiError, Code};
 pub use gate::{Doors, Gate};
 pub use past::{Asker, Past};
+pub use pieces::Streams;
 pub use unsent::Unsent;
 
 /// Which routes a listener has.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use headwater_engine::engine::{Ledger, Observer, PushReport, Report};
 use headwater_engine::options::Progress;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -24,8 +24,8 @@ use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{
-    Answers, App, Blocking, Configured, Demo, Doors, Gate, Past, Shared, Side, Unsent, pass_on,
-    router,
+    Answers, App, Blocking, Configured, Demo, Doors, Gate, Past, Shared, Side, Streams, Unsent,
+    pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -248,8 +248,8 @@ fn app(
         deliveries: Deliveries::default(),
         pending: PendingVerdicts::default(),
         attachment_limit: config.attachment_limit,
-        attachments: Arc::new(Semaphore::new(ATTACHMENTS)),
-        streams: Arc::new(Semaphore::new(STREAMS)),
+        attachments: Streams::new(ATTACHMENTS),
+        streams: Streams::new(STREAMS),
         unsent: Unsent::default(),
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),

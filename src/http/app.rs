@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use super::answers::Answers;
 use super::blocking::Blocking;
 use super::changes::Audience;
 use super::demo::Demo;
 use super::gate::Gate;
 use super::past::Past;
+use super::pieces::Streams;
 use super::unsent::Unsent;
 use crate::config::{BasePath, Cors, TrustedProxies};
 use crate::feed::Feed;
@@ -37,9 +36,9 @@ pub struct Shared {
     /// How large an attachment may be, in bytes.
     pub attachment_limit: usize,
     /// Lets few attachments be read at once.
-    pub attachments: Arc<Semaphore>,
+    pub attachments: Streams,
     /// Lets few lists be streamed at once.
-    pub streams: Arc<Semaphore>,
+    pub streams: Streams,
     /// Counts what is answered and not taken yet.
     pub unsent: Unsent,
     /// Makes what is computed from a state.

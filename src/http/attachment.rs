@@ -12,15 +12,15 @@ use headwater_engine::mirror::{Mirror, OpenFile};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::attachment_version;
 use percent_encoding::percent_decode_str;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::app::App;
 use super::caching::ASK_AGAIN;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::etag;
-use super::pieces::{self, PIECE};
+use super::pieces::{PIECE, Streaming};
 use super::range::{self, Wanted};
+use super::source::Source;
 
 /// What a browser may do with a file that it shows: nothing, for anybody may have written it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
@@ -57,6 +57,7 @@ impl AttachmentPath {
 pub(super) async fn show(
     State(app): State<App>,
     Current(snapshot): Current,
+    source: Source,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -67,8 +68,7 @@ pub(super) async fn show(
     let place = path.place(&snapshot);
     let place = place.filter(|place| Disclosure::by(&present).shows_beside(place));
     let place = place.ok_or(Code::NotFound)?;
-    let permit = app.attachments.clone().try_acquire_owned();
-    let permit = permit.map_err(|_| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
+    let streaming = app.attachments.place(source).await?;
     let mirror = app.live.engine().ok_or_else(not_ready)?.mirror().clone();
     let commit = snapshot.commit();
     let opened = app.blocking.run(move || {
@@ -88,9 +88,9 @@ pub(super) async fn show(
             _ => Wanted::Whole,
         };
         let mut response = match wanted {
-            Wanted::Whole => sent(file, permit, 0..size),
+            Wanted::Whole => sent(file, streaming, 0..size),
             Wanted::Part { first, last } => {
-                let mut response = sent(file, permit, first..last + 1);
+                let mut response = sent(file, streaming, first..last + 1);
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 let told = content_range(&format!("{first}-{last}"), size);
                 response.headers_mut().insert(header::CONTENT_RANGE, told);
@@ -117,10 +117,10 @@ fn content_range(part: &str, size: u64) -> HeaderValue {
 }
 
 /// Sends some bytes of the file, piece by piece. What is before them is read and dropped.
-fn sent(mut file: OpenFile, permit: OwnedSemaphorePermit, part: Range<u64>) -> Response {
+fn sent(mut file: OpenFile, streaming: Streaming, part: Range<u64>) -> Response {
     let length = HeaderValue::from(part.end - part.start);
     let (mut skipped, mut left) = (part.start, part.end - part.start);
-    let body = pieces::streamed(permit, move || {
+    let body = streaming.send(move || {
         if skipped > 0 {
             io::copy(&mut file.by_ref().take(skipped), &mut io::sink())?;
             skipped = 0;

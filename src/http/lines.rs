@@ -11,10 +11,10 @@ use headwater_engine::snapshot::Snapshot;
 
 use super::accepted::Accepted;
 use super::app::App;
-use super::error::{ApiError, Code};
+use super::error::ApiError;
 use super::list::list_failed;
 use super::parameters::wrong;
-use super::pieces::{self, PIECE};
+use super::pieces::PIECE;
 use super::source::Source;
 use super::tag::Tag;
 use super::view::line;
@@ -50,15 +50,14 @@ pub(super) async fn answer(
     if etag::is_known(headers, &tag) {
         return Ok(json::unchanged(tag));
     }
-    let permit = app.streams.clone().try_acquire_owned();
-    let permit = permit.map_err(|_| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
+    let place = app.streams.place(source).await?;
     let shown = query.clone();
     let each = app.answers.make(source, move |budget| {
         let each = query.clone().each(sheet.clone(), snapshot.text(), budget);
         each.map_err(|error| list_failed(error, &query, &sheet))
     });
     let mut each = each.await?;
-    let body = pieces::streamed(permit, move || Ok(piece(&shown, &mut each)));
+    let body = place.send(move || Ok(piece(&shown, &mut each)));
     let mut response = json::told(tag, body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES));
     Ok(response)

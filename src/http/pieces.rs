@@ -1,12 +1,24 @@
 //! Bodies that are made piece by piece, no further than their reader comes along.
+//!
+//! Each keeps a place while it is made. One address has a part of the places at most, and a reader who
+//! takes too little for too long gives its place up when somebody else waits for one.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header;
 use hyper::body::Frame;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::error::{ApiError, Code};
+use super::places::{Place, Places};
+use super::source::Source;
+use super::stall::Patience;
 
 /// About how large a piece is, in bytes.
 pub(super) const PIECE: usize = 64 << 10;
@@ -14,28 +26,103 @@ pub(super) const PIECE: usize = 64 << 10;
 /// How many pieces wait for a reader who is slow.
 const AHEAD: usize = 4;
 
-/// Returns the body of what `next` returns until that is `None` or fails; it is called on a thread
-/// of its own, which keeps `permit` as long.
-pub(super) fn streamed(
-    permit: OwnedSemaphorePermit,
-    mut next: impl FnMut() -> io::Result<Option<Bytes>> + Send + 'static,
-) -> Body {
-    let (sender, pieces) = mpsc::channel(AHEAD);
-    tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        while let Some(piece) = next().transpose() {
-            let is_last = piece.is_err();
-            // A reader who has gone wants no more.
-            if sender.blocking_send(piece).is_err() || is_last {
-                break;
-            }
-        }
-    });
-    Body::new(Pieces(pieces))
+/// How many requests of one address wait for a place.
+const WAITING: usize = 16;
+
+/// How long a request waits for a place.
+const TURN: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether somebody waits for the place of a slow reader.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How many bytes a reader takes in a second, at least, while somebody waits for its place.
+const SLOWEST: u32 = 64 << 10;
+
+/// How long a reader may be slower than that.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A number of places for bodies that are made piece by piece.
+pub struct Streams {
+    places: Places,
+    grace: Duration,
 }
 
-/// The pieces of an answer, which ends when their sender is gone.
-struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
+/// A place for one body.
+pub(super) struct Streaming {
+    place: Place,
+    patience: Patience,
+}
+
+impl Streams {
+    /// Returns so many places, of which one address has a quarter at most.
+    pub fn new(count: usize) -> Self {
+        Self::with_grace(count, GRACE)
+    }
+
+    fn with_grace(count: usize, grace: Duration) -> Self {
+        Self { places: Places::shared(count, count.div_ceil(4), WAITING), grace }
+    }
+
+    /// Takes a place for an answer to `source`.
+    ///
+    /// # Errors
+    /// 503 when none gets free in time.
+    pub(super) async fn place(&self, source: Source) -> Result<Streaming, ApiError> {
+        let place = self.places.take(source, TURN).await;
+        let place =
+            place.ok_or_else(|| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
+        Ok(Streaming { place, patience: Patience::new(self.grace, SLOWEST) })
+    }
+}
+
+impl Streaming {
+    /// Returns the body of what `next` returns until that is `None` or fails; it is called on a
+    /// thread of its own, which keeps the place as long. The body breaks off where its reader loses
+    /// the place.
+    pub(super) fn send(
+        mut self,
+        mut next: impl FnMut() -> io::Result<Option<Bytes>> + Send + 'static,
+    ) -> Body {
+        let (sender, pieces) = mpsc::channel(AHEAD);
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            loop {
+                let piece = next();
+                let is_last = !matches!(piece, Ok(Some(_)));
+                // A reader who has gone wants no more.
+                if !runtime.block_on(self.passes(&sender, piece)) || is_last {
+                    break;
+                }
+            }
+        });
+        Body::new(Pieces(Some(pieces)))
+    }
+
+    /// Says whether the reader took what is sent, or came so far that it can wait for it.
+    async fn passes(&mut self, sender: &mpsc::Sender<Piece>, piece: Piece) -> bool {
+        let bytes = piece.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
+        let begun = Instant::now();
+        let mut sent = pin!(sender.send(piece));
+        loop {
+            let left = self.patience.left().saturating_sub(begun.elapsed());
+            match tokio::time::timeout(left.max(LOOK), &mut sent).await {
+                Ok(sent) => {
+                    self.patience.note(begun.elapsed(), bytes);
+                    return sent.is_ok();
+                }
+                Err(_) if self.place.is_wanted() => return false,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// A piece of a body; `None` is its end.
+type Piece = io::Result<Option<Bytes>>;
+
+/// The pieces of an answer, which ends with the last one. One whose sender is gone before is broken
+/// off, so that nobody takes a part for the whole.
+struct Pieces(Option<mpsc::Receiver<Piece>>);
 
 impl HttpBody for Pieces {
     type Data = Bytes;
@@ -45,6 +132,65 @@ impl HttpBody for Pieces {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        let Some(pieces) = &mut self.0 else { return Poll::Ready(None) };
+        let Poll::Ready(piece) = pieces.poll_recv(context) else { return Poll::Pending };
+        let piece = piece.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).transpose();
+        if !matches!(piece, Some(Ok(_))) {
+            self.0 = None;
+        }
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    fn source(number: u8) -> Source {
+        Source::at([192, 0, 2, number].into())
+    }
+
+    /// Takes the next piece of a body.
+    async fn next(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
+        let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await;
+        frame.map(|frame| frame.map(|frame| frame.into_data().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn a_reader_who_takes_nothing_gives_its_place_to_who_waits_and_its_body_breaks_off() {
+        let streams = Streams::with_grace(1, Duration::ZERO);
+        let place = streams.place(source(1)).await.unwrap();
+        let mut slow = place.send(|| Ok(Some(Bytes::from_static(b"for ever"))));
+        let mut pieces = [b"two", b"one"].map(|piece| Bytes::from_static(piece)).to_vec();
+        let place = streams.place(source(2)).await.expect("the place of the slow one");
+        let mut whole = place.send(move || Ok(pieces.pop()));
+        while let Some(piece) = next(&mut slow).await {
+            if piece.is_err() {
+                break;
+            }
+        }
+        assert_eq!(next(&mut whole).await.unwrap().unwrap(), "one");
+        assert_eq!(next(&mut whole).await.unwrap().unwrap(), "two");
+        assert!(next(&mut whole).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_for_whose_place_nobody_waits_keeps_it() {
+        let streams = Streams::with_grace(2, Duration::ZERO);
+        let place = streams.place(source(1)).await.unwrap();
+        let mut left = 8;
+        let mut body = place.send(move || {
+            left -= 1;
+            Ok((left > 0).then(|| Bytes::from_static(b"piece")))
+        });
+        tokio::time::sleep(LOOK * 2).await;
+        let mut count = 0;
+        while let Some(piece) = next(&mut body).await {
+            assert_eq!(piece.unwrap(), "piece");
+            count += 1;
+        }
+        assert_eq!(count, 7);
     }
 }

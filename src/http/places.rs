@@ -1,7 +1,7 @@
 //! A number of places, which go to those who wait by turns: one address after the other, however
-//! many requests each of them has.
+//! many requests each of them has. One address may have only a part of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,11 +15,18 @@ pub(super) struct Places(Arc<Mutex<State>>);
 
 struct State {
     free: usize,
+    /// How many places each address has.
+    taken: HashMap<Source, usize>,
+    /// The most places that one address has.
+    each: usize,
     waiting: Turns<oneshot::Sender<Place>>,
 }
 
 /// A place, which the next one gets when it is dropped.
-pub(super) struct Place(Places);
+pub(super) struct Place {
+    places: Places,
+    source: Source,
+}
 
 /// Those who wait, by address: each address has its turn, and within it who came first.
 struct Turns<T> {
@@ -31,8 +38,13 @@ struct Turns<T> {
 impl Places {
     /// Returns so many places, for which at most `most` requests of one address wait.
     pub(super) fn new(count: usize, most: usize) -> Self {
+        Self::shared(count, count, most)
+    }
+
+    /// Returns so many places, of which one address has at most `each`.
+    pub(super) fn shared(count: usize, each: usize, most: usize) -> Self {
         let waiting = Turns { lines: VecDeque::new(), most };
-        Self(Arc::new(Mutex::new(State { free: count, waiting })))
+        Self(Arc::new(Mutex::new(State { free: count, taken: HashMap::new(), each, waiting })))
     }
 
     /// Takes a place, when there is one. Returns `None` where there is none within `patience`, or
@@ -40,9 +52,9 @@ impl Places {
     pub(super) async fn take(&self, source: Source, patience: Duration) -> Option<Place> {
         let mut given = {
             let mut state = self.state();
-            if state.free > 0 {
+            if state.free > 0 && state.may_have(source) {
                 state.free -= 1;
-                return Some(Place(self.clone()));
+                return Some(self.given_to(source, &mut state));
             }
             let (sender, given) = oneshot::channel();
             state.waiting.join(source, sender).then_some(given)?
@@ -54,25 +66,64 @@ impl Places {
         }
     }
 
+    /// Returns a place that is not free any more.
+    fn given_to(&self, source: Source, state: &mut State) -> Place {
+        *state.taken.entry(source).or_default() += 1;
+        Place { places: self.clone(), source }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Whole after every statement: a poisoned lock holds a usable one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl State {
+    fn may_have(&self, source: Source) -> bool {
+        self.taken.get(&source).copied().unwrap_or(0) < self.each
+    }
+
+    fn give_back(&mut self, source: Source) {
+        if let Some(taken) = self.taken.get_mut(&source) {
+            *taken -= 1;
+            if *taken == 0 {
+                self.taken.remove(&source);
+            }
+        }
+    }
+}
+
+impl Place {
+    /// Says whether somebody waits who would get this place.
+    pub(super) fn is_wanted(&self) -> bool {
+        let state = self.places.state();
+        state.waiting.lines.iter().any(|(source, line)| {
+            let gets = *source == self.source || (state.free == 0 && state.may_have(*source));
+            gets && line.iter().any(|waiting| !waiting.is_closed())
+        })
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let next = {
-            let mut state = self.0.state();
-            let next = state.waiting.next(|waiting| !waiting.is_closed());
-            if next.is_none() {
-                state.free += 1;
+            let mut guard = self.places.state();
+            let state = &mut *guard;
+            state.give_back(self.source);
+            let (taken, each) = (&state.taken, state.each);
+            let may_have = |source| taken.get(&source).copied().unwrap_or(0) < each;
+            let next = state.waiting.next(may_have, |waiting| !waiting.is_closed());
+            match next {
+                Some((source, next)) => Some((next, self.places.given_to(source, state))),
+                None => {
+                    state.free += 1;
+                    None
+                }
             }
-            next
         };
-        if let Some(next) = next {
+        if let Some((next, place)) = next {
             // Where that one has gone meanwhile, this comes back and is dropped, too.
-            drop(next.send(Self(self.0.clone())));
+            drop(next.send(place));
         }
     }
 }
@@ -88,18 +139,23 @@ impl<T> Turns<T> {
         true
     }
 
-    /// Returns whose turn it is of those who are `still_there`.
-    fn next(&mut self, still_there: impl Fn(&T) -> bool) -> Option<T> {
-        while let Some((source, mut line)) = self.lines.pop_front() {
+    /// Returns whose turn it is of those who are `still_there` and whose address `may_have` a place.
+    fn next(
+        &mut self,
+        may_have: impl Fn(Source) -> bool,
+        still_there: impl Fn(&T) -> bool,
+    ) -> Option<(Source, T)> {
+        loop {
+            let at = self.lines.iter().position(|(source, _)| may_have(*source))?;
+            let (source, mut line) = self.lines.remove(at)?;
             let next = std::iter::from_fn(|| line.pop_front()).find(&still_there);
             if !line.is_empty() {
                 self.lines.push_back((source, line));
             }
-            if next.is_some() {
-                return next;
+            if let Some(next) = next {
+                return Some((source, next));
             }
         }
-        None
     }
 }
 
@@ -128,7 +184,9 @@ mod tests {
         }
         assert!(!turns.join(source(1), "a4"), "one address has only so many");
         let order: Vec<_> =
-            std::iter::from_fn(|| turns.next(|name| !["a2", "c1"].contains(name))).collect();
+            std::iter::from_fn(|| turns.next(|_| true, |name| !["a2", "c1"].contains(name)))
+                .map(|(_, name)| name)
+                .collect();
         assert_eq!(order, ["a1", "b1", "a3", "b2"]);
         assert!(turns.lines.is_empty());
     }
@@ -148,6 +206,23 @@ mod tests {
         drop(third);
         assert!(places.take(source(3), Duration::ZERO).await.is_some());
         assert_eq!(places.state().free, 1);
+    }
+
+    #[tokio::test]
+    async fn one_address_has_a_part_of_the_places_and_waits_only_for_its_own() {
+        let places = Places::shared(3, 1, 8);
+        let first = places.take(source(1), LONG).await.unwrap();
+        let mut again = Box::pin(places.take(source(1), LONG));
+        assert!(poll(&mut again).is_pending(), "it has its part");
+        let second = places.take(source(2), LONG).await.unwrap();
+        assert!(first.is_wanted() && !second.is_wanted());
+        drop(second);
+        assert!(poll(&mut again).is_pending());
+        drop(first);
+        assert!(matches!(poll(&mut again), Poll::Ready(Some(_))));
+        drop(again);
+        let state = places.state();
+        assert_eq!((state.free, state.taken.len()), (3, 0));
     }
 
     #[tokio::test]

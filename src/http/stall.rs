@@ -28,22 +28,30 @@ struct Waiting {
 
 /// How long writes have waited, and how much that was worth.
 #[derive(Debug)]
-struct Patience {
+pub(super) struct Patience {
     most: Duration,
+    /// How many bytes a second are waited for.
+    slowest: u32,
     /// How long writes have waited beyond what the bytes that were taken may take.
     used: Duration,
 }
 
 impl Patience {
+    /// Returns the patience to wait for `most`, and longer only while `slowest` bytes a second are
+    /// taken.
+    pub(super) fn new(most: Duration, slowest: u32) -> Self {
+        Self { most, slowest, used: Duration::ZERO }
+    }
+
     /// Notes that a write waited, and that `bytes` of it were taken then.
-    fn note(&mut self, waited: Duration, bytes: usize) {
+    pub(super) fn note(&mut self, waited: Duration, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let earned = Duration::from_secs(1) * bytes / SLOWEST;
+        let earned = Duration::from_secs(1) * bytes / self.slowest;
         self.used = (self.used + waited).saturating_sub(earned);
     }
 
     /// Returns how long the next write may wait.
-    fn left(&self) -> Duration {
+    pub(super) fn left(&self) -> Duration {
         self.most.saturating_sub(self.used)
     }
 }
@@ -52,7 +60,7 @@ impl<S> Stalling<S> {
     /// Returns `stream`, of which writes may wait for `patience`, and longer only while its other end
     /// takes a kilobyte a second.
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        let patience = Patience { most: patience, used: Duration::ZERO };
+        let patience = Patience::new(patience, SLOWEST);
         Self { stream, patience, waiting: None }
     }
 }
@@ -149,7 +157,7 @@ mod tests {
     fn waiting_is_forgiven_as_far_as_bytes_are_taken() {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
         let left = |notes: &[(Duration, usize)]| {
-            let mut patience = Patience { most: 30 * second, used: Duration::ZERO };
+            let mut patience = Patience::new(30 * second, SLOWEST);
             notes.iter().for_each(|(waited, bytes)| patience.note(*waited, *bytes));
             patience.left()
         };

@@ -174,3 +174,24 @@ fn answers_that_nobody_takes_are_bounded_for_each_address() {
     drop(callers);
     while server.get("/api/people/large").status == 503 {}
 }
+
+#[test]
+fn one_address_has_a_quarter_of_the_places_for_lists_and_files_that_are_streamed() {
+    let mut upstream = people();
+    let large = "x".repeat(200_000);
+    let mut commit = upstream.commit("much to stream").put("people/ada/large.bin", large.repeat(5));
+    for number in 0..8 {
+        let text = format!("bio = \"{large}\"\nname = \"Large\"\nslug = \"large{number}\"\n");
+        commit = commit.put(&format!("people/large{number}.toml"), text);
+    }
+    commit.push();
+    let server = TestServer::start(&upstream.url());
+    let lines = ("/api/people", "application/x-ndjson");
+    let file = ("/api/_attachments/people/ada/large.bin", "*/*");
+    for (path, accept) in [lines, file] {
+        let mut caller = TakesNothing::connect(&server);
+        (0..6).for_each(|_| caller.ask(path, accept));
+        assert_eq!(caller.answered(6), 4, "{path}");
+        assert_eq!(status_elsewhere(&server, path, accept), 200, "{path}");
+    }
+}
