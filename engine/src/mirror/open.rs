@@ -221,10 +221,15 @@ pub(super) fn write_bare_repository(dir: &Path, branch: &str) -> io::Result<()> 
 }
 
 /// Asks who owns a repository before anything of it is read. One that is not there is for whoever
-/// opens it to tell.
+/// opens it to tell; one that has a pipe or a device for a file is never opened.
 fn trusted(dir: &Path, safe: &SafeDirectories) -> Result<(), OpenError> {
-    LocalRepository::at(dir)
-        .map_or(Ok(()), |repository| repository.trusted(safe).map_err(OpenError::Foreign))
+    match LocalRepository::at(dir, safe) {
+        Ok(repository) => repository.map(drop).map_err(OpenError::Foreign),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Err(OpenError::NotARepository { path: dir.to_owned() })
+        }
+        Err(_) => Ok(()),
+    }
 }
 
 fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repository, OpenError> {

@@ -5,9 +5,12 @@
 //! is opened, fetched from or pushed to, whatever the version of git asks by itself.
 
 use std::fs;
+use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
 
 /// The folders of repositories that are used although another user owns them.
 ///
@@ -63,8 +66,6 @@ pub struct Foreign {
 /// Where a repository on this machine is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LocalRepository {
-    /// The folder that was named, absolute and without links.
-    folder: PathBuf,
     /// The file `.git` that names the git directory, in a linked work tree.
     link: Option<PathBuf>,
     /// Where its configuration is.
@@ -72,42 +73,107 @@ pub(super) struct LocalRepository {
 }
 
 impl LocalRepository {
-    /// Looks where the git directory of `folder` is: the folder itself, or `.git` in it. Nothing of
-    /// it is read but the file that stands for `.git` in a linked work tree.
-    pub(super) fn at(folder: &Path) -> std::io::Result<Self> {
+    /// Finds the git directory of `folder`, the folder itself or `.git` in it, and asks who owns it,
+    /// as git does: the folder, `.git`, the git directory and the one it shares files with are ours,
+    /// or `safe` names the folder or the git directory.
+    ///
+    /// A file is read only once its owner was asked for, and never waits for a writer.
+    ///
+    /// # Errors
+    /// [`InvalidData`](io::ErrorKind::InvalidData) where something stands for a file of a repository
+    /// that is none, such as a pipe or a device.
+    pub(super) fn at(folder: &Path, safe: &SafeDirectories) -> io::Result<Result<Self, Foreign>> {
         let folder = fs::canonicalize(folder)?;
         let below = folder.join(".git");
+        let is_named = safe.contains(&folder);
         let (link, git_dir) = match fs::metadata(&below) {
             Ok(facts) if facts.is_dir() => (None, fs::canonicalize(&below)?),
             Ok(_) => {
-                let text = fs::read_to_string(&below)?;
+                if !is_named && let Err(foreign) = owned([&*folder, &below]) {
+                    return Ok(Err(foreign));
+                }
+                let text = read_link(&below)?;
                 let named = text.trim_end().strip_prefix("gitdir: ").unwrap_or_default();
-                let git_dir = fs::canonicalize(folder.join(named))?;
-                (Some(below), git_dir)
+                (Some(below), fs::canonicalize(folder.join(named))?)
             }
             Err(_) => (None, folder.clone()),
         };
-        Ok(Self { folder, link, git_dir })
+        let is_named = is_named || safe.contains(&git_dir);
+        let link_parts = link.as_deref();
+        if !is_named && let Err(foreign) = owned([&*folder, &git_dir].into_iter().chain(link_parts))
+        {
+            return Ok(Err(foreign));
+        }
+        let shared = shared_by(&git_dir)?;
+        if !is_named && let Err(foreign) = owned(shared.as_deref()) {
+            return Ok(Err(foreign));
+        }
+        for place in [Some(&git_dir), shared.as_ref()].into_iter().flatten() {
+            FILES.iter().try_for_each(|name| file_or_nothing(&place.join(name)))?;
+        }
+        Ok(Ok(Self { link, git_dir }))
     }
+}
 
-    /// Asks who owns it, as git does: the folder, the file `.git` and the git directory are ours, or
-    /// `safe` names the folder.
-    pub(super) fn trusted(&self, safe: &SafeDirectories) -> Result<(), Foreign> {
-        if safe.contains(&self.folder) || safe.contains(&self.git_dir) {
-            return Ok(());
+/// The files of a git directory that are read as soon as it is opened.
+const FILES: [&str; 6] =
+    ["HEAD", "config", "config.worktree", "packed-refs", "shallow", "objects/info/alternates"];
+
+/// The largest file that stands for a path, in bytes, as git has it for `.git`.
+const LONGEST_LINK: u64 = 1 << 20;
+
+/// Says whether all of `paths` that can be looked at are ours.
+fn owned<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Foreign> {
+    let user = User::current();
+    for path in paths {
+        // What cannot be looked at cannot be opened either, which says more.
+        if let Ok(facts) = fs::symlink_metadata(path)
+            && !user.is_owner(facts.uid())
+        {
+            return Err(Foreign { path: path.to_owned(), owner: facts.uid() });
         }
-        let user = User::current();
-        let parts = [Some(&self.folder), self.link.as_ref(), Some(&self.git_dir)];
-        for path in parts.into_iter().flatten() {
-            // What cannot be looked at cannot be opened either, which says more.
-            if let Ok(facts) = fs::symlink_metadata(path)
-                && !user.is_owner(facts.uid())
-            {
-                return Err(Foreign { path: path.clone(), owner: facts.uid() });
-            }
-        }
-        Ok(())
     }
+    Ok(())
+}
+
+/// Returns the git directory that a linked work tree's `git_dir` shares files with.
+fn shared_by(git_dir: &Path) -> io::Result<Option<PathBuf>> {
+    let file = git_dir.join("commondir");
+    if !file.try_exists()? {
+        return Ok(None);
+    }
+    let text = read_link(&file)?;
+    // One that is not there is for whoever opens it to tell.
+    Ok(fs::canonicalize(git_dir.join(text.trim_end())).ok())
+}
+
+/// Reads a file that names a path. Opening a pipe would wait for its writer, and a device has no
+/// end.
+fn read_link(path: &Path) -> io::Result<String> {
+    file_or_nothing(path)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    // It may have become another one since it was looked at.
+    let facts = file.metadata()?;
+    if !facts.is_file() || facts.len() > LONGEST_LINK {
+        return Err(no_file(path));
+    }
+    let mut text = String::new();
+    file.take(LONGEST_LINK).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Refuses what is there and is no file.
+fn file_or_nothing(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(facts) if !facts.is_file() => Err(no_file(path)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn no_file(path: &Path) -> io::Error {
+    let reason = format!("{} is not a file of a repository", path.display());
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 /// Who runs this process.
@@ -131,8 +197,11 @@ impl User {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{CWD, FileType};
+
     use super::*;
-    use crate::mirror::testing::TestRepository;
+    use crate::mirror::testing::{NOBODY, TestRepository, give_away};
+    use crate::mirror::{Mirror, MirrorOptions, OpenError};
 
     #[test]
     fn a_file_is_ours_if_we_own_it_or_the_caller_of_sudo_does() {
@@ -180,13 +249,61 @@ mod tests {
         work.commit_files("main", &[("a", "1")]);
         let linked = work.path().join("linked");
         work.git(["worktree", "add", "-q", "--detach", linked.to_str().unwrap(), "main"]);
-        let found = |folder: &Path| LocalRepository::at(folder).unwrap();
+        let safe = SafeDirectories::default();
+        let found = |folder: &Path| LocalRepository::at(folder, &safe).unwrap().unwrap();
         let real = |path: &Path| fs::canonicalize(path).unwrap();
         assert_eq!(found(bare.path()).git_dir, real(bare.path()));
         assert_eq!(found(work.path()).git_dir, real(&work.path().join(".git")));
         let linked = found(&linked);
         assert_eq!(linked.git_dir, real(&work.path().join(".git/worktrees/linked")));
         assert!(linked.link.is_some());
-        assert!(LocalRepository::at(Path::new("/nowhere/at/all")).is_err());
+        assert!(LocalRepository::at(Path::new("/nowhere/at/all"), &safe).is_err());
+    }
+
+    /// Puts something in the place of a file of a repository.
+    type Put = fn(&Path);
+
+    const NO_FILES: [Put; 3] = [
+        |path| rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap(),
+        |path| std::os::unix::fs::symlink("/dev/zero", path).unwrap(),
+        |path| fs::File::create(path).unwrap().set_len(LONGEST_LINK + 1).unwrap(),
+    ];
+
+    #[test]
+    fn what_stands_for_a_file_and_is_none_is_refused_at_once() {
+        let safe = SafeDirectories::default();
+        let kind = |folder: &Path| LocalRepository::at(folder, &safe).unwrap_err().kind();
+        for put in NO_FILES {
+            let folder = tempfile::tempdir().unwrap();
+            put(&folder.path().join(".git"));
+            assert_eq!(kind(folder.path()), io::ErrorKind::InvalidData);
+            let opened = Mirror::open(folder.path(), MirrorOptions::default()).unwrap_err();
+            assert!(matches!(opened, OpenError::NotARepository { .. }), "{opened:?}");
+            let bare = TestRepository::bare();
+            put(&bare.path().join("commondir"));
+            assert_eq!(kind(bare.path()), io::ErrorKind::InvalidData);
+        }
+        for put in &NO_FILES[..2] {
+            for name in FILES {
+                let bare = TestRepository::bare();
+                let file = bare.path().join(name);
+                let _ = fs::remove_file(&file);
+                put(&file);
+                assert_eq!(kind(bare.path()), io::ErrorKind::InvalidData, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_owner_is_asked_for_before_a_file_is_read() {
+        for put in NO_FILES {
+            let folder = tempfile::tempdir().unwrap();
+            put(&folder.path().join(".git"));
+            if !give_away(folder.path()) {
+                return;
+            }
+            let told = LocalRepository::at(folder.path(), &SafeDirectories::default()).unwrap();
+            assert!(matches!(told, Err(Foreign { owner: NOBODY, .. })), "{told:?}");
+        }
     }
 }

@@ -120,9 +120,8 @@ impl Remote {
     /// Returns the git directory of the repository in `folder`, which is the target, once its owner
     /// was asked for.
     pub(super) fn local_repository(&self, folder: &Path) -> io::Result<Result<PathBuf, Foreign>> {
-        let repository = LocalRepository::at(folder)?;
-        let trusted = repository.trusted(&self.options.safe_directories);
-        Ok(trusted.map(|()| repository.git_dir))
+        let repository = LocalRepository::at(folder, &self.options.safe_directories)?;
+        Ok(repository.map(|repository| repository.git_dir))
     }
 
     /// Returns the account for http: the one of the address, or the token of the file.
