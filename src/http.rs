@@ -12,6 +12,7 @@ mod caching;
 mod changes;
 mod coding;
 mod cors;
+mod crowd;
 mod current;
 mod demo;
 mod diff;

@@ -197,13 +197,14 @@ fn engine_serves(app: &App, branch: &str) -> bool {
     app.live.engine().is_some_and(|engine| engine.serves(branch))
 }
 
-/// Waits until what is published contains `least`.
+/// Waits until what is published contains `least`. So many wait, and more are told at once.
 async fn containing(
     app: &App,
     source: Source,
     least: CommitId,
     until: Instant,
 ) -> Result<Arc<Snapshot>, ApiError> {
+    let _expects = app.past.expects(source)?;
     let mut listener = app.feed.listen();
     loop {
         let snapshot = app.live.snapshot().ok_or_else(not_ready)?;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::header::RETRY_AFTER;
 use headwater_engine::delta::Delta;
 use headwater_engine::engine::{Engine, PastError};
 use headwater_engine::history::Versions;
@@ -15,6 +16,7 @@ use headwater_engine::layout::SheetSpec;
 use headwater_engine::snapshot::Snapshot;
 use tokio::time::Instant;
 
+use super::crowd::{Crowd, Member};
 use super::current::not_ready;
 use super::error::{ApiError, Code};
 use super::lane::Lane;
@@ -59,6 +61,8 @@ pub struct Past {
     server: Comparing,
     /// Whether a commit is in the history of another one.
     descents: Shared<Pair, bool>,
+    /// Those who wait for a commit to be published.
+    expecting: Crowd,
 }
 
 /// Two commits, and the one that is published.
@@ -94,6 +98,7 @@ impl Past {
             streams: Comparing::default(),
             server: Comparing::default(),
             descents: Shared::default(),
+            expecting: Crowd::default(),
         }
     }
 
@@ -198,6 +203,15 @@ impl Past {
         let question = Pair { from: least, to: commit, published: commit };
         // A commit that is not there yet may come with the next push, and then is not in this one.
         self.descents.get(question, found, |_| true).await
+    }
+
+    /// Lets one more wait for a commit, as long as what is returned is kept.
+    ///
+    /// # Errors
+    /// 503 where too many do.
+    pub(super) fn expects(&self, source: Source) -> Result<Member<'_, Source>, ApiError> {
+        let busy = || ApiError::from(Code::Busy).header(RETRY_AFTER, 1);
+        self.expecting.join(source).ok_or_else(busy)
     }
 
     fn engine(&self) -> Result<&Engine, ApiError> {

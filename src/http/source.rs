@@ -17,7 +17,7 @@ pub(super) struct Peer(pub(super) IpAddr);
 
 /// Whom wrong credentials and costly requests are counted against: an IPv4 address, or the /64 of an IPv6 address,
 /// which is what one customer has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source(IpAddr);
 
 impl Source {

@@ -1,0 +1,95 @@
+//! A crowd: those who wait, of whom there are so many in all and of one source.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::source::Source;
+
+/// How many wait at once.
+const MOST: usize = 2048;
+
+/// How many of them may come from one source.
+const EACH: usize = 1024;
+
+/// Those who wait. Coming and going costs the same however many there are.
+pub(super) struct Crowd<K = Source> {
+    most: usize,
+    each: usize,
+    counts: Mutex<Counts<K>>,
+}
+
+struct Counts<K> {
+    all: usize,
+    of: HashMap<K, usize>,
+}
+
+/// One of a crowd, until it is dropped.
+pub(super) struct Member<'a, K: Eq + Hash> {
+    crowd: &'a Crowd<K>,
+    source: K,
+}
+
+impl<K> Default for Crowd<K> {
+    fn default() -> Self {
+        Self::new(MOST, EACH)
+    }
+}
+
+impl<K> Crowd<K> {
+    /// Returns a crowd of up to `most`, of whom `each` may be of one source.
+    pub(super) fn new(most: usize, each: usize) -> Self {
+        let counts = Counts { all: 0, of: HashMap::new() };
+        Self { most, each, counts: Mutex::new(counts) }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts<K>> {
+        // Numbers that are whole after every statement: a poisoned lock holds usable ones.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash + Clone> Crowd<K> {
+    /// Lets one more wait. Returns `None` where too many do.
+    pub(super) fn join(&self, source: K) -> Option<Member<'_, K>> {
+        let mut counts = self.counts();
+        let of = counts.of.get(&source).copied().unwrap_or(0);
+        if counts.all >= self.most || of >= self.each {
+            return None;
+        }
+        counts.all += 1;
+        counts.of.insert(source.clone(), of + 1);
+        Some(Member { crowd: self, source })
+    }
+}
+
+impl<K: Eq + Hash> Drop for Member<'_, K> {
+    fn drop(&mut self) {
+        let mut counts = self.crowd.counts();
+        counts.all -= 1;
+        if let Some(of) = counts.of.get_mut(&self.source) {
+            *of -= 1;
+            if *of == 0 {
+                counts.of.remove(&self.source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_so_many_in_all_and_of_one_source_and_who_goes_makes_room() {
+        let crowd = Crowd::new(3, 2);
+        let mut first: Vec<_> = (0..2).map(|_| crowd.join(1).unwrap()).collect();
+        assert!(crowd.join(1).is_none(), "one source has only so many");
+        let second = crowd.join(2);
+        assert!(second.is_some() && crowd.join(3).is_none(), "all have only so many");
+        first.pop();
+        assert!(crowd.join(1).is_some());
+        drop((first, second));
+        assert!(crowd.counts().all == 0 && crowd.counts().of.is_empty());
+    }
+}
