@@ -1,4 +1,6 @@
-//! Takes in the body of a webhook, within a size, a time and a number of bodies at once.
+//! Takes in the body of a webhook or a write, within a size, a time and a number of bodies at once.
+//!
+//! Nobody keeps a place without sending, and nobody has more than half of the places.
 
 use std::ops::Deref;
 use std::pin::Pin;
@@ -7,9 +9,11 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
 
 use super::error::{ApiError, Code};
+use super::lane::{Lane, Place};
+use super::source::Source;
 use crate::hook;
 
 /// The largest body of a forge: what GitHub sends at most, for pushes of many commits.
@@ -20,6 +24,9 @@ const MAX: usize = 1 << 20;
 
 /// How long a body may take to arrive, and how long it may wait for a place.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How fast a body has to come.
+const PACE: Pace = Pace { grace: Duration::from_secs(1), rate: 64 << 10 };
 
 /// How many bodies are held at once, which bounds the memory they take.
 const PLACES: usize = 8;
@@ -39,36 +46,69 @@ pub(super) enum Trust {
     Proven,
 }
 
+/// Whom a body counts against.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Sender {
+    /// Where it comes from.
+    Address(Source),
+    /// The name of the token that it comes with, from wherever.
+    Token(String),
+}
+
+/// Who sends a body.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) sender: Sender,
+    pub(super) trust: Trust,
+}
+
+/// How fast a body has to come, on average.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// How long it may take to begin.
+    grace: Duration,
+    /// In bytes a second.
+    rate: u32,
+}
+
+impl Pace {
+    /// Returns how long a body may take until there is more of it than these bytes.
+    fn until_more_than(self, bytes: usize) -> Duration {
+        self.grace + Duration::from_secs(bytes as u64) / self.rate
+    }
+}
+
 /// Takes in bodies.
 pub(super) struct BodyReader {
     /// One for each [`Trust`]; a caller needs a place in its own and in all that follow.
-    lanes: [Semaphore; 3],
+    lanes: [Lane<Sender>; 3],
     max: usize,
     forge_max: usize,
     timeout: Duration,
+    pace: Pace,
 }
 
 impl Default for BodyReader {
     fn default() -> Self {
-        let lanes = [1, UNPROVEN, PLACES].map(Semaphore::new);
-        Self { lanes, max: MAX, forge_max: FORGE_MAX, timeout: TIMEOUT }
+        let lanes = [1, UNPROVEN, PLACES].map(|places| Lane::shared(places, places.div_ceil(2)));
+        Self { lanes, max: MAX, forge_max: FORGE_MAX, timeout: TIMEOUT, pace: PACE }
     }
 }
 
 /// A body that has arrived. Its place is free for another one when it is dropped.
-pub(super) struct Arrived<'a> {
+pub(super) struct Arrived {
     bytes: Vec<u8>,
-    _places: Vec<SemaphorePermit<'a>>,
+    _places: Vec<Place<Sender>>,
 }
 
-impl Arrived<'_> {
+impl Arrived {
     /// Gives up the place and keeps the body.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 }
 
-impl Deref for Arrived<'_> {
+impl Deref for Arrived {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -81,16 +121,16 @@ impl BodyReader {
     ///
     /// # Errors
     /// 413 when it is too big, before it is read where its length is told; 408 when it does not
-    /// arrive in time, 422 when it breaks off; 503 when there is no place for it for as long.
+    /// arrive in time or comes too slowly, 422 when it breaks off; 503 when there is no place for it for as long.
     pub(super) async fn read(
         &self,
         headers: &HeaderMap,
         body: Body,
-        trust: Trust,
+        caller: Caller,
         seen: impl FnMut(&[u8]),
-    ) -> Result<Arrived<'_>, ApiError> {
+    ) -> Result<Arrived, ApiError> {
         let max = if hook::sender(headers).is_some() { self.forge_max } else { self.max };
-        self.read_up_to(max, headers, body, trust, seen).await
+        self.read_up_to(max, headers, body, caller, seen).await
     }
 
     /// The same, up to `max` bytes.
@@ -102,52 +142,57 @@ impl BodyReader {
         max: usize,
         headers: &HeaderMap,
         body: Body,
-        trust: Trust,
+        caller: Caller,
         seen: impl FnMut(&[u8]),
-    ) -> Result<Arrived<'_>, ApiError> {
+    ) -> Result<Arrived, ApiError> {
         if content_length(headers).is_some_and(|length| length > max as u64) {
             return Err(too_large(max));
         }
-        let places = tokio::time::timeout(self.timeout, self.places(trust)).await;
-        let places = places.map_err(|_| ApiError::from(Code::Busy).header(RETRY_AFTER, 1))?;
-        let bytes = tokio::time::timeout(self.timeout, collect(body, max, seen)).await;
-        let bytes = bytes.map_err(|_| ApiError::from(Code::RequestTimeout))??;
+        let places = tokio::time::timeout(self.timeout, self.places(&caller)).await.ok().flatten();
+        let places = places.ok_or_else(|| ApiError::from(Code::Busy).header(RETRY_AFTER, 1))?;
+        let bytes = self.collect(body, max, seen).await?;
         Ok(Arrived { bytes, _places: places })
     }
 
     /// Waits for a place in each lane, the narrowest first: who waits there is in nobody's way.
-    async fn places(&self, trust: Trust) -> Vec<SemaphorePermit<'_>> {
+    /// Returns `None` where too many wait already.
+    async fn places(&self, caller: &Caller) -> Option<Vec<Place<Sender>>> {
         let mut places = Vec::new();
-        for lane in &self.lanes[trust as usize..] {
-            places.push(lane.acquire().await.expect("the lanes are never closed"));
+        for lane in &self.lanes[caller.trust as usize..] {
+            places.push(lane.place(caller.sender.clone()).await?);
         }
-        places
+        Some(places)
+    }
+
+    async fn collect(
+        &self,
+        mut body: Body,
+        max: usize,
+        mut seen: impl FnMut(&[u8]),
+    ) -> Result<Vec<u8>, ApiError> {
+        let (began, mut bytes) = (Instant::now(), Vec::new());
+        loop {
+            let until = began + self.timeout.min(self.pace.until_more_than(bytes.len()));
+            let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
+            let next = timeout_at(until, next).await;
+            let next = next.map_err(|_| ApiError::from(Code::RequestTimeout))?;
+            let Some(frame) = next else { return Ok(bytes) };
+            let frame = frame.map_err(|error| {
+                ApiError::explained(Code::InvalidBody, format!("the body broke off: {error}"))
+            })?;
+            if let Ok(data) = frame.into_data() {
+                if bytes.len() + data.len() > max {
+                    return Err(too_large(max));
+                }
+                seen(&data);
+                bytes.extend_from_slice(&data);
+            }
+        }
     }
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-async fn collect(
-    mut body: Body,
-    max: usize,
-    mut seen: impl FnMut(&[u8]),
-) -> Result<Vec<u8>, ApiError> {
-    let mut bytes = Vec::new();
-    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let frame = frame.map_err(|error| {
-            ApiError::explained(Code::InvalidBody, format!("the body broke off: {error}"))
-        })?;
-        if let Ok(data) = frame.into_data() {
-            if bytes.len() + data.len() > max {
-                return Err(too_large(max));
-            }
-            seen(&data);
-            bytes.extend_from_slice(&data);
-        }
-    }
-    Ok(bytes)
 }
 
 fn too_large(max: usize) -> ApiError {
@@ -172,18 +217,21 @@ mod tests {
     use super::*;
     use crate::http::accept::{self, Limits};
 
-    /// A body that never ends.
-    struct Never;
+    /// A body that begins with so many bytes and never ends.
+    struct Never(usize);
 
     impl HttpBody for Never {
         type Data = Bytes;
         type Error = Infallible;
 
         fn poll_frame(
-            self: Pin<&mut Self>,
+            mut self: Pin<&mut Self>,
             _: &mut Context<'_>,
         ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Pending
+            match std::mem::take(&mut self.0) {
+                0 => Poll::Pending,
+                bytes => Poll::Ready(Some(Ok(Frame::data(vec![0; bytes].into())))),
+            }
         }
     }
 
@@ -192,11 +240,16 @@ mod tests {
         BodyReader { max: 4, forge_max: 8, timeout, ..BodyReader::default() }
     }
 
+    fn caller(last: u8, trust: Trust) -> Caller {
+        let sender = Sender::Address(Source::at([192, 0, 2, last].into()));
+        Caller { sender, trust }
+    }
+
     async fn read_with(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Code> {
         let reader = small();
         let mut seen = Vec::new();
         let shown = |piece: &[u8]| seen.extend_from_slice(piece);
-        let read = reader.read(headers, body, Trust::Unproven, shown).await;
+        let read = reader.read(headers, body, caller(1, Trust::Unproven), shown).await;
         let read = read.map(|body| body.to_vec()).map_err(|error| error.code());
         assert!(read.as_ref().is_err() || read.as_ref() == Ok(&seen));
         read
@@ -230,35 +283,80 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_never_ends_is_given_up() {
-        assert_eq!(read(Body::new(Never)).await, Err(Code::RequestTimeout));
+        assert_eq!(read(Body::new(Never(0))).await, Err(Code::RequestTimeout));
+        assert_eq!(read(Body::new(Never(3))).await, Err(Code::RequestTimeout));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stops_coming_is_given_up_long_before_the_time_for_all_of_it() {
+        let pace = Pace { grace: Duration::from_millis(10), rate: 64 << 10 };
+        let reader =
+            BodyReader { timeout: Duration::from_secs(3600), pace, ..BodyReader::default() };
+        for begun in [0, 200, 2000] {
+            let body = Body::new(Never(begun));
+            let headers = HeaderMap::new();
+            let read = reader.read(&headers, body, caller(1, Trust::Proven), |_| {});
+            let code = read.await.err().map(|error| error.code());
+            assert_eq!(code, Some(Code::RequestTimeout), "{begun}");
+        }
+    }
+
+    #[test]
+    fn a_body_has_a_grace_and_then_comes_at_a_rate() {
+        for (bytes, millis) in [(0, 1000), (64 << 10, 2000), (96 << 10, 2500), (1 << 20, 17_000)] {
+            assert_eq!(PACE.until_more_than(bytes), Duration::from_millis(millis), "{bytes}");
+        }
     }
 
     #[tokio::test]
     async fn callers_who_prove_nothing_leave_places_for_those_who_do() {
         let reader = small();
         let headers = HeaderMap::new();
-        let four = |trust| reader.read(&headers, Body::from("four"), trust, |_| {});
-        let code = |read: Result<Arrived<'_>, ApiError>| read.err().map(|error| error.code());
-        let suspect = four(Trust::Suspect).await;
-        assert_eq!(code(four(Trust::Suspect).await), Some(Code::Busy));
+        let four =
+            |last, trust| reader.read(&headers, Body::from("four"), caller(last, trust), |_| {});
+        let code = |read: Result<Arrived, ApiError>| read.err().map(|error| error.code());
+        let suspect = four(1, Trust::Suspect).await;
+        assert_eq!(code(four(2, Trust::Suspect).await), Some(Code::Busy));
         let mut held = Vec::new();
-        for _ in 1..UNPROVEN {
-            held.push(four(Trust::Unproven).await.unwrap());
+        for last in 1..UNPROVEN {
+            held.push(four(last as u8, Trust::Unproven).await.unwrap());
         }
-        assert_eq!(code(four(Trust::Unproven).await), Some(Code::Busy));
+        assert_eq!(code(four(9, Trust::Unproven).await), Some(Code::Busy));
         for _ in UNPROVEN..PLACES {
-            held.push(four(Trust::Proven).await.unwrap());
+            held.push(four(9, Trust::Proven).await.unwrap());
         }
-        assert_eq!(code(four(Trust::Proven).await), Some(Code::Busy));
+        assert_eq!(code(four(10, Trust::Proven).await), Some(Code::Busy));
         drop(suspect);
-        assert_eq!(code(four(Trust::Suspect).await), None);
+        assert_eq!(code(four(3, Trust::Suspect).await), None);
+    }
+
+    #[tokio::test]
+    async fn one_address_and_one_token_have_no_more_than_half_of_the_places() {
+        let reader = small();
+        let headers = HeaderMap::new();
+        let four = |caller| reader.read(&headers, Body::from("four"), caller, |_| {});
+        let code = |read: Result<Arrived, ApiError>| read.err().map(|error| error.code());
+        let token =
+            |name: &str| Caller { sender: Sender::Token(name.into()), trust: Trust::Proven };
+        for (greedy, other, half) in [
+            (caller(1, Trust::Unproven), caller(2, Trust::Unproven), UNPROVEN / 2),
+            (caller(1, Trust::Proven), caller(2, Trust::Proven), PLACES / 2),
+            (token("a"), token("b"), PLACES / 2),
+        ] {
+            let mut held = Vec::new();
+            for _ in 0..half {
+                held.push(four(greedy.clone()).await.unwrap());
+            }
+            assert_eq!(code(four(greedy.clone()).await), Some(Code::Busy), "{greedy:?}");
+            held.push(four(other).await.unwrap());
+        }
     }
 
     #[tokio::test]
     async fn a_slow_body_is_answered_over_its_connection_and_cut_off() {
         let reader = Arc::new(small());
         let take = async move |headers: HeaderMap, body: Body| match reader
-            .read(&headers, body, Trust::Proven, |_| {})
+            .read(&headers, body, caller(1, Trust::Proven), |_| {})
             .await
         {
             Ok(_) => "arrived".into_response(),

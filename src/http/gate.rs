@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 
 use super::auth::{Keys, Match, Proof, Role, bearer_token};
-use super::body::{Arrived, BodyReader, Trust};
+use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
 use super::error::{ApiError, Code};
 use super::source::Source;
 use super::throttle::Throttle;
@@ -63,12 +63,13 @@ impl Gate {
         source: Source,
         headers: &HeaderMap,
         body: Body,
-    ) -> Result<(Token, Arrived<'_>), ApiError> {
+    ) -> Result<(Token, Arrived), ApiError> {
         let writers = self.doors.writers.as_ref().ok_or(Code::MethodNotAllowed)?;
         let tokens = writers.current().await;
         let token = bearer_token(headers).and_then(|given| tokens.matching(given)).cloned();
         let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into()))?;
-        let arrived = self.bodies.read_up_to(max, headers, body, Trust::Proven, |_| ());
+        let caller = Caller { sender: Sender::Token(token.name.clone()), trust: Trust::Proven };
+        let arrived = self.bodies.read_up_to(max, headers, body, caller, |_| ());
         Ok((token, arrived.await?))
     }
 
@@ -119,7 +120,7 @@ impl Gate {
         source: Source,
         headers: &HeaderMap,
         body: Body,
-    ) -> Result<Arrived<'_>, ApiError> {
+    ) -> Result<Arrived, ApiError> {
         let claim = self.keys().await.claim(headers);
         let mut claim = claim.map_err(|error| self.refusal(source, error))?;
         let trust = match claim.has_key() {
@@ -127,7 +128,8 @@ impl Gate {
             false if self.throttle.is_spent(source, Instant::now()) => Trust::Suspect,
             false => Trust::Unproven,
         };
-        let arrived = self.bodies.read(headers, body, trust, |piece| claim.update(piece)).await;
+        let caller = Caller { sender: Sender::Address(source), trust };
+        let arrived = self.bodies.read(headers, body, caller, |piece| claim.update(piece)).await;
         let wasted = arrived.as_ref().is_err_and(|error| error.code() != Code::Busy);
         if wasted && trust != Trust::Proven {
             // The answer is about the body, whoever sent it.
