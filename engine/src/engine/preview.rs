@@ -26,6 +26,9 @@ const LEFT_ALONE: Duration = Duration::from_secs(30);
 /// How long the remote may take to say where its branches are, and be silent when one is fetched.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long fetching one may take in all: whoever fetches what is served waits as long.
+const FETCH: Duration = Duration::from_secs(20);
+
 /// The branches that may be looked at, and where they were.
 #[derive(Debug, Default)]
 pub(super) struct Previews {
@@ -144,8 +147,8 @@ impl Shared {
             branch: branch.to_owned(),
             source: source.map(Box::new),
         };
-        let limits = FetchLimits { stall: PATIENCE.min(self.fetch.stall), ..self.fetch };
-        let quick = FetchLimits { timeout: PATIENCE.min(self.fetch.timeout), ..limits };
+        let limits = within(&self.fetch, FETCH);
+        let quick = within(&self.fetch, PATIENCE);
         let known = || self.previews.heads().known(branch, Instant::now());
         if let Some(Known::Silent) = known() {
             return Err(silent(None));
@@ -179,6 +182,12 @@ impl Shared {
     }
 }
 
+/// Returns the limits of what is done for a reader, which takes no longer than `timeout`.
+fn within(fetch: &FetchLimits, timeout: Duration) -> FetchLimits {
+    let (stall, timeout) = (PATIENCE.min(fetch.stall), timeout.min(fetch.timeout));
+    FetchLimits { stall, timeout, ..*fetch }
+}
+
 /// Says whether the mirror has the commit.
 fn is_here(mirror: &Mirror, commit: CommitId) -> bool {
     mirror.objects().is_ok_and(|objects| objects.contains(commit.as_bytes()))
@@ -198,6 +207,19 @@ mod tests {
         }
         assert!(Previews::new(vec!["*".into()]).allow("anything"));
         assert!(!Previews::default().allow("anything"));
+    }
+
+    #[test]
+    fn a_fetch_for_a_reader_is_short_whatever_the_settings_allow() {
+        let seconds = Duration::from_secs;
+        for (stall, timeout, expected) in [
+            (seconds(60), seconds(600), (PATIENCE, FETCH)),
+            (seconds(2), seconds(5), (seconds(2), seconds(5))),
+        ] {
+            let fetch = FetchLimits { stall, timeout, ..FetchLimits::default() };
+            let limits = within(&fetch, FETCH);
+            assert_eq!((limits.stall, limits.timeout), expected);
+        }
     }
 
     #[test]
