@@ -75,7 +75,7 @@ pub(super) struct LocalRepository {
 impl LocalRepository {
     /// Finds the git directory of `folder`, the folder itself or `.git` in it, and asks who owns it,
     /// as git does: the folder, `.git`, the git directory and the one it shares files with are ours,
-    /// or `safe` names the folder or the git directory.
+    /// or `safe` names one of them.
     ///
     /// A file is read only once its owner was asked for, and never waits for a writer.
     ///
@@ -89,6 +89,7 @@ impl LocalRepository {
         let (link, git_dir) = match fs::metadata(&below) {
             Ok(facts) if facts.is_dir() => (None, fs::canonicalize(&below)?),
             Ok(_) => {
+                let is_named = is_named || safe.contains(&below);
                 if !is_named && let Err(foreign) = owned([&*folder, &below]) {
                     return Ok(Err(foreign));
                 }
@@ -98,13 +99,16 @@ impl LocalRepository {
             }
             Err(_) => (None, folder.clone()),
         };
-        let is_named = is_named || safe.contains(&git_dir);
+        let is_named = is_named
+            || safe.contains(&git_dir)
+            || link.as_ref().is_some_and(|link| safe.contains(link));
         let link_parts = link.as_deref();
         if !is_named && let Err(foreign) = owned([&*folder, &git_dir].into_iter().chain(link_parts))
         {
             return Ok(Err(foreign));
         }
         let shared = shared_by(&git_dir)?;
+        let is_named = is_named || shared.as_ref().is_some_and(|shared| safe.contains(shared));
         if !is_named && let Err(foreign) = owned(shared.as_deref()) {
             return Ok(Err(foreign));
         }
@@ -305,5 +309,20 @@ mod tests {
             let told = LocalRepository::at(folder.path(), &SafeDirectories::default()).unwrap();
             assert!(matches!(told, Err(Foreign { owner: NOBODY, .. })), "{told:?}");
         }
+    }
+
+    #[test]
+    fn what_is_told_of_another_users_file_is_what_to_trust() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join(".git");
+        NO_FILES[0](&link);
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        std::os::unix::fs::lchown(&link, Some(NOBODY), None).unwrap();
+        let at = |safe: &SafeDirectories| LocalRepository::at(folder.path(), safe);
+        let foreign = at(&SafeDirectories::default()).unwrap().unwrap_err();
+        let trusted = at(&SafeDirectories::new([&*foreign.path]));
+        assert_eq!(trusted.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }
