@@ -182,7 +182,7 @@ fn one_address_has_a_quarter_of_the_places_for_lists_and_files_that_are_streamed
     let mut commit = upstream.commit("much to stream").put("people/ada/large.bin", large.repeat(5));
     for number in 0..8 {
         let text = format!("bio = \"{large}\"\nname = \"Large\"\nslug = \"large{number}\"\n");
-        commit = commit.put(&format!("people/large{number}.toml"), text);
+        commit = commit.put(format!("people/large{number}.toml"), text);
     }
     commit.push();
     let server = TestServer::start(&upstream.url());
