@@ -50,7 +50,14 @@ fn item(item: &mut Item, new: &Json) -> Option<()> {
         return Some(());
     }
     match (&mut *item, new) {
-        (Item::Table(old), Json::Object(members)) => table(old, members),
+        (Item::Table(old), Json::Object(members)) => {
+            table(old, members)?;
+            // Only the tables in it named it, and they are gone.
+            if old.is_implicit() && old.is_empty() {
+                old.set_implicit(false);
+            }
+            Some(())
+        }
         (Item::ArrayOfTables(tables), Json::Array(elements)) if is_tables(elements) => {
             array_of_tables(tables, elements)
         }
