@@ -176,17 +176,17 @@ pub struct ServerArgs {
 /// The repository a command works on, and what of it is a record.
 #[derive(Args)]
 pub struct RepoArgs {
-    /// The repository, bare or not; without it the one that you are in [HEADWATER_REPO]
+    /// The repository, bare or not; without it the one that you are in (HEADWATER_REPO)
     #[arg(long, value_name = "DIR")]
     pub repo: Option<String>,
-    /// A file that is read in the place of the commit's headwater.toml [HEADWATER_SHEETS]
+    /// A file that is read in the place of the commit's headwater.toml (HEADWATER_SHEETS)
     #[arg(long, value_name = "FILE")]
     pub sheets: Option<String>,
-    /// The largest file that is read as a record [HEADWATER_RECORD_LIMIT, default 1048576]
+    /// The largest file that is read as a record (HEADWATER_RECORD_LIMIT, default 1048576)
     #[arg(long, value_name = "BYTES")]
     pub record_limit: Option<String>,
     /// Folders, separated by commas, of repositories that are used although another user owns them
-    /// [HEADWATER_SAFE_DIRECTORY]
+    /// (HEADWATER_SAFE_DIRECTORY)
     #[arg(long, value_name = "LIST")]
     pub safe_directory: Option<String>,
     /// A TOML file with settings, as `serve` reads it

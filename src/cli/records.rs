@@ -14,7 +14,7 @@ pub struct ReadArgs {
     /// The repository
     #[command(flatten)]
     pub repo: RepoArgs,
-    /// The branch whose head is read; without one, and without --rev, HEAD [HEADWATER_BRANCH]
+    /// The branch whose head is read; without one, and without --rev, HEAD (HEADWATER_BRANCH)
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
     /// The commit that is read, whatever the branch
@@ -37,7 +37,7 @@ pub struct WriteArgs {
     /// The repository
     #[command(flatten)]
     pub repo: RepoArgs,
-    /// The branch that is written to; without one the obvious one [HEADWATER_BRANCH]
+    /// The branch that is written to; without one the obvious one (HEADWATER_BRANCH)
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
     /// Who makes the change, as `Name <address>`; without it the committer
