@@ -312,7 +312,7 @@ pub(crate) fn batch(operations: impl IntoIterator<Item = Operation>) -> Batch {
 fn code(error: &WriteError) -> String {
     let code = match error {
         WriteError::NotFound { .. } => "record_not_found",
-        WriteError::NotOfSheet { .. } => "config_invalid",
+        WriteError::NotOfSheet { .. } | WriteError::Unsettled { .. } => "config_invalid",
         WriteError::Path { source: RenderError::Character { .. }, .. } => "path_invalid_chars",
         WriteError::Path { source: RenderError::Field { .. }, .. } => "path_render_failed",
         WriteError::Closed(Gate::OutOfStep) => "parent_moved",
