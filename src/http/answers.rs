@@ -16,6 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::crowd::Crowd;
 use super::error::{ApiError, Code};
 use super::places::{Place, Places};
 use super::source::Source;
@@ -25,9 +26,6 @@ const TURN: Duration = Duration::from_secs(2);
 
 /// What an answer costs at most that is made at once.
 const AT_ONCE: Duration = Duration::from_millis(5);
-
-/// How many answers wait for one address, at once and long ones.
-const WAITING: [usize; 2] = [256, 16];
 
 /// Makes answers, a bounded number at once.
 pub struct Answers {
@@ -47,8 +45,10 @@ impl Answers {
     }
 
     fn with_places(limit: Option<Duration>, at_once: usize, long: usize) -> Self {
-        let at_once = Places::new(at_once, WAITING[0]);
-        Self { at_once, long: Places::new(long, WAITING[1]), limit, turn: TURN }
+        let at_once = Places::new(at_once, at_once, Crowd::new(1024, 256));
+        // Each of those who wait keeps a thread meanwhile, of which there are some hundreds.
+        let long = Places::new(long, long, Crowd::new(64, 16));
+        Self { at_once, long, limit, turn: TURN }
     }
 
     /// Has `work` make an answer for a caller at `source`, when there is a place. What `work` spends
@@ -62,7 +62,7 @@ impl Answers {
         source: Source,
         work: impl FnOnce(&Budget) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let place = self.at_once.take(source, self.turn).await.ok_or_else(busy)?;
+        let place = self.at_once.take_within(source, self.turn).await.ok_or_else(busy)?;
         // Dropped with this future, when the caller hangs up.
         let (_caller, caller) = oneshot::channel();
         let (long, limit, turn) = (self.long.clone(), self.limit, self.turn);
@@ -122,7 +122,7 @@ impl Making {
             self.place.set(None);
             let place = Handle::current().block_on(async {
                 tokio::select! {
-                    place = self.long.take(self.source, self.turn) => place,
+                    place = self.long.take_within(self.source, self.turn) => place,
                     _ = async { caller.as_mut()?.await.ok() } => None,
                 }
             });

@@ -11,8 +11,9 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use tokio::time::{Instant, timeout_at};
 
+use super::crowd::Crowd;
 use super::error::{ApiError, Code};
-use super::lane::{Lane, Place};
+use super::places::{Place, Places};
 use super::source::Source;
 use crate::hook;
 
@@ -81,7 +82,7 @@ impl Pace {
 /// Takes in bodies.
 pub(super) struct BodyReader {
     /// One for each [`Trust`]; a caller needs a place in its own and in all that follow.
-    lanes: [Lane<Sender>; 3],
+    lanes: [Places<Sender>; 3],
     max: usize,
     forge_max: usize,
     timeout: Duration,
@@ -90,7 +91,8 @@ pub(super) struct BodyReader {
 
 impl Default for BodyReader {
     fn default() -> Self {
-        let lanes = [1, UNPROVEN, PLACES].map(|places| Lane::shared(places, places.div_ceil(2)));
+        let lane = |places: usize| Places::new(places, places.div_ceil(2), Crowd::default());
+        let lanes = [1, UNPROVEN, PLACES].map(lane);
         Self { lanes, max: MAX, forge_max: FORGE_MAX, timeout: TIMEOUT, pace: PACE }
     }
 }
@@ -159,7 +161,7 @@ impl BodyReader {
     async fn places(&self, caller: &Caller) -> Option<Vec<Place<Sender>>> {
         let mut places = Vec::new();
         for lane in &self.lanes[caller.trust as usize..] {
-            places.push(lane.place(caller.sender.clone()).await?);
+            places.push(lane.take(caller.sender.clone()).await?);
         }
         Some(places)
     }

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::crowd::Crowd;
 use super::error::{ApiError, Code};
 use super::places::{Place, Places};
 use super::source::Source;
@@ -25,9 +26,6 @@ pub(super) const PIECE: usize = 64 << 10;
 
 /// How many pieces wait for a reader who is slow.
 const AHEAD: usize = 4;
-
-/// How many requests of one address wait for a place.
-const WAITING: usize = 16;
 
 /// How long a request waits for a place.
 const TURN: Duration = Duration::from_secs(2);
@@ -60,7 +58,8 @@ impl Streams {
     }
 
     fn with_grace(count: usize, grace: Duration) -> Self {
-        Self { places: Places::shared(count, count.div_ceil(4), WAITING), grace }
+        let crowd = Crowd::new(256, 16);
+        Self { places: Places::new(count, count.div_ceil(4), crowd), grace }
     }
 
     /// Takes a place for an answer to `source`.
@@ -68,7 +67,7 @@ impl Streams {
     /// # Errors
     /// 503 when none gets free in time.
     pub(super) async fn place(&self, source: Source) -> Result<Streaming, ApiError> {
-        let place = self.places.take(source, TURN).await;
+        let place = self.places.take_within(source, TURN).await;
         let place =
             place.ok_or_else(|| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
         Ok(Streaming { place, patience: Patience::new(self.grace, SLOWEST) })

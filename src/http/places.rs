@@ -1,239 +1,280 @@
-//! A number of places, which go to those who wait by turns: one address after the other, however
-//! many requests each of them has. One address may have only a part of them.
+//! Places that those who ask share fairly: whose source has the fewest places is next, and who came
+//! first of these. A source is an address, or whoever else asks.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::crowd::Crowd;
 use super::source::Source;
 
 /// A number of places. Cheap to clone.
-#[derive(Clone)]
-pub(super) struct Places(Arc<Mutex<State>>);
+pub(super) struct Places<K: Asks = Source>(Arc<Shared<K>>);
 
-struct State {
-    free: usize,
-    /// How many places each address has.
-    taken: HashMap<Source, usize>,
-    /// The most places that one address has.
+/// What places can be shared by.
+pub(super) trait Asks: Clone + Ord + Hash + Send + 'static {}
+
+impl<K: Clone + Ord + Hash + Send + 'static> Asks for K {}
+
+struct Shared<K: Asks> {
+    /// How many there are.
+    places: usize,
+    /// How many of them one source may have.
     each: usize,
-    waiting: Turns<oneshot::Sender<Place>>,
+    /// Those who wait for one.
+    crowd: Crowd<K>,
+    state: Mutex<State<K>>,
 }
 
-/// A place, which the next one gets when it is dropped.
-pub(super) struct Place {
-    places: Places,
-    source: Source,
+struct State<K: Asks> {
+    /// How many have come.
+    came: u64,
+    /// How many places are taken.
+    taken: usize,
+    lines: HashMap<K, Line<K>>,
+    /// The lines that may have a place: how many they have, who came first, and whose they are.
+    open: BTreeSet<(usize, u64, K)>,
 }
 
-/// Those who wait, by address: each address has its turn, and within it who came first.
-struct Turns<T> {
-    lines: VecDeque<(Source, VecDeque<T>)>,
-    /// The most that wait for one address.
-    most: usize,
+/// What one source has and wants.
+struct Line<K: Asks> {
+    taken: usize,
+    /// By when they came.
+    waiting: BTreeMap<u64, oneshot::Sender<Place<K>>>,
 }
 
-impl Places {
-    /// Returns so many places, for which at most `most` requests of one address wait.
-    pub(super) fn new(count: usize, most: usize) -> Self {
-        Self::shared(count, count, most)
+/// A place, which whoever waits gets when it is dropped.
+pub(super) struct Place<K: Asks = Source> {
+    places: Arc<Shared<K>>,
+    source: K,
+}
+
+/// One who waits, and leaves his line when this is dropped.
+struct Waiting<'a, K: Asks> {
+    places: &'a Shared<K>,
+    source: K,
+    number: u64,
+}
+
+impl<K: Asks> Clone for Places<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Asks> Places<K> {
+    /// Returns so many places, of which one source may have `each`; `crowd` bounds those who wait.
+    pub(super) fn new(places: usize, each: usize, crowd: Crowd<K>) -> Self {
+        let state = State { came: 0, taken: 0, lines: HashMap::new(), open: BTreeSet::new() };
+        Self(Arc::new(Shared { places, each, crowd, state: Mutex::new(state) }))
     }
 
-    /// Returns so many places, of which one address has at most `each`.
-    pub(super) fn shared(count: usize, each: usize, most: usize) -> Self {
-        let waiting = Turns { lines: VecDeque::new(), most };
-        Self(Arc::new(Mutex::new(State { free: count, taken: HashMap::new(), each, waiting })))
-    }
-
-    /// Takes a place, when there is one. Returns `None` where there is none within `patience`, or
-    /// too many wait already.
-    pub(super) async fn take(&self, source: Source, patience: Duration) -> Option<Place> {
-        let mut given = {
-            let mut state = self.state();
-            if state.free > 0 && state.may_have(source) {
-                state.free -= 1;
-                return Some(self.given_to(source, &mut state));
-            }
-            let (sender, given) = oneshot::channel();
-            state.waiting.join(source, sender).then_some(given)?
-        };
-        match tokio::time::timeout(patience, &mut given).await {
-            Ok(given) => given.ok(),
-            // It may have come in the last moment.
-            Err(_) => given.try_recv().ok(),
+    /// Waits for a place. Returns `None` where too many wait already.
+    pub(super) async fn take(&self, source: K) -> Option<Place<K>> {
+        let Self(places) = self;
+        if places.lock().takes_at_once(&source, places) {
+            return Some(Place { places: places.clone(), source });
         }
+        let _member = places.crowd.join(source.clone())?;
+        let (place, mut granted) = oneshot::channel();
+        let number = places.lock().join(&source, place, places.each);
+        // Declared behind the channel, and so dropped before it: nobody is given what he won't take.
+        let _waiting = Waiting { places, source, number };
+        places.grant();
+        (&mut granted).await.ok()
     }
 
-    /// Returns a place that is not free any more.
-    fn given_to(&self, source: Source, state: &mut State) -> Place {
-        *state.taken.entry(source).or_default() += 1;
-        Place { places: self.clone(), source }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Whole after every statement: a poisoned lock holds a usable one.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    fn may_have(&self, source: Source) -> bool {
-        self.taken.get(&source).copied().unwrap_or(0) < self.each
-    }
-
-    fn give_back(&mut self, source: Source) {
-        if let Some(taken) = self.taken.get_mut(&source) {
-            *taken -= 1;
-            if *taken == 0 {
-                self.taken.remove(&source);
-            }
-        }
+    /// Waits for a place, `patience` at most.
+    pub(super) async fn take_within(&self, source: K, patience: Duration) -> Option<Place<K>> {
+        tokio::time::timeout(patience, self.take(source)).await.ok().flatten()
     }
 }
 
-impl Place {
-    /// Says whether somebody waits who would get this place.
+impl<K: Asks> Place<K> {
+    /// Says whether somebody waits who gets this place as soon as it is given back.
     pub(super) fn is_wanted(&self) -> bool {
-        let state = self.places.state();
-        state.waiting.lines.iter().any(|(source, line)| {
-            let gets = *source == self.source || (state.free == 0 && state.may_have(*source));
-            gets && line.iter().any(|waiting| !waiting.is_closed())
-        })
+        let state = self.places.lock();
+        let own = state.lines.get(&self.source);
+        !state.open.is_empty() || own.is_some_and(|line| !line.waiting.is_empty())
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let next = {
-            let mut guard = self.places.state();
-            let state = &mut *guard;
-            state.give_back(self.source);
-            let (taken, each) = (&state.taken, state.each);
-            let may_have = |source| taken.get(&source).copied().unwrap_or(0) < each;
-            let next = state.waiting.next(may_have, |waiting| !waiting.is_closed());
-            match next {
-                Some((source, next)) => Some((next, self.places.given_to(source, state))),
-                None => {
-                    state.free += 1;
-                    None
-                }
-            }
-        };
-        if let Some((next, place)) = next {
-            // Where that one has gone meanwhile, this comes back and is dropped, too.
-            drop(next.send(place));
-        }
-    }
-}
-
-impl<T> Turns<T> {
-    /// Lets one more wait at the end of the line of its address; `false` where that is too long.
-    fn join(&mut self, source: Source, waiting: T) -> bool {
-        match self.lines.iter_mut().find(|(other, _)| *other == source) {
-            Some((_, line)) if line.len() >= self.most => return false,
-            Some((_, line)) => line.push_back(waiting),
-            None => self.lines.push_back((source, VecDeque::from([waiting]))),
-        }
-        true
-    }
-
-    /// Returns whose turn it is of those who are `still_there` and whose address `may_have` a place.
-    fn next(
-        &mut self,
-        may_have: impl Fn(Source) -> bool,
-        still_there: impl Fn(&T) -> bool,
-    ) -> Option<(Source, T)> {
+impl<K: Asks> Shared<K> {
+    /// Gives free places to those who wait.
+    fn grant(self: &Arc<Self>) {
         loop {
-            let at = self.lines.iter().position(|(source, _)| may_have(*source))?;
-            let (source, mut line) = self.lines.remove(at)?;
-            let next = std::iter::from_fn(|| line.pop_front()).find(&still_there);
-            if !line.is_empty() {
-                self.lines.push_back((source, line));
-            }
-            if let Some(next) = next {
-                return Some((source, next));
-            }
+            let Some((source, place)) = self.lock().next(self.places, self.each) else { return };
+            // Who waited may be gone; then the place is free again when it is dropped here.
+            drop(place.send(Place { places: self.clone(), source }));
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<K>> {
+        // Whole after every statement: a poisoned lock holds a usable one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Asks> State<K> {
+    /// Counts a place for `source` where one is free and nobody waits for it.
+    fn takes_at_once(&mut self, source: &K, of: &Shared<K>) -> bool {
+        let has = self.lines.get(source).map_or(0, |line| line.taken);
+        let may = self.taken < of.places && has < of.each && self.open.is_empty();
+        if may {
+            self.taken += 1;
+            self.change(source, of.each, |line| line.taken += 1);
+        }
+        may
+    }
+
+    /// Lets one more wait, and returns the number by which he leaves.
+    fn join(&mut self, source: &K, place: oneshot::Sender<Place<K>>, each: usize) -> u64 {
+        self.came += 1;
+        let number = self.came;
+        self.change(source, each, |line| drop(line.waiting.insert(number, place)));
+        number
+    }
+
+    /// Takes out of those who wait the one who is next, whose source has the fewest places, and who
+    /// came first of these; and counts the place that he is to have.
+    fn next(&mut self, places: usize, each: usize) -> Option<(K, oneshot::Sender<Place<K>>)> {
+        if self.taken >= places {
+            return None;
+        }
+        let (_, number, source) = self.open.first()?.clone();
+        let place = self.change(&source, each, |line| {
+            line.taken += 1;
+            line.waiting.remove(&number)
+        })?;
+        self.taken += 1;
+        Some((source, place))
+    }
+
+    /// Changes the line of `source`, and keeps those that are open in order.
+    fn change<T>(&mut self, source: &K, each: usize, change: impl FnOnce(&mut Line<K>) -> T) -> T {
+        let empty = Line { taken: 0, waiting: BTreeMap::new() };
+        let line = self.lines.entry(source.clone()).or_insert(empty);
+        let turn =
+            |line: &Line<K>| Some((line.taken, *line.waiting.keys().next()?, source.clone()));
+        if let Some(turn) = turn(line) {
+            self.open.remove(&turn);
+        }
+        let changed = change(line);
+        match turn(line) {
+            Some(turn) if line.taken < each => drop(self.open.insert(turn)),
+            None if line.taken == 0 => drop(self.lines.remove(source)),
+            _ => {}
+        }
+        changed
+    }
+}
+
+impl<K: Asks> Drop for Waiting<'_, K> {
+    fn drop(&mut self) {
+        let each = self.places.each;
+        // What was in the channel is dropped without the lock, which the drop of a place takes.
+        let place =
+            self.places.lock().change(&self.source, each, |line| line.waiting.remove(&self.number));
+        drop(place);
+    }
+}
+
+impl<K: Asks> Drop for Place<K> {
+    fn drop(&mut self) {
+        let mut state = self.places.lock();
+        state.taken -= 1;
+        state.change(&self.source, self.places.each, |line| line.taken -= 1);
+        drop(state);
+        self.places.grant();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use std::future::Future;
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
 
-    const LONG: Duration = Duration::from_secs(600);
+    use super::*;
 
-    fn source(number: u8) -> Source {
-        Source::at([192, 0, 2, number].into())
+    fn source(last: u8) -> Source {
+        Source::at([10, 0, 0, last].into())
     }
 
-    fn poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
-        future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    /// Returns how many places the sources have.
+    fn taken(places: &Places) -> Vec<usize> {
+        let state = places.0.lock();
+        (1..=3).map(|last| state.lines.get(&source(last)).map_or(0, |line| line.taken)).collect()
+    }
+
+    type Asked<'a> = Pin<Box<dyn Future<Output = Option<Place>> + 'a>>;
+
+    /// Asks for a place, and waits for it as long as what is returned is kept.
+    fn ask(places: &Places, last: u8) -> Asked<'_> {
+        let mut asked: Asked<'_> = Box::pin(places.take(source(last)));
+        match poll(&mut asked) {
+            Poll::Pending => asked,
+            Poll::Ready(place) => Box::pin(std::future::ready(place)),
+        }
+    }
+
+    fn poll(asked: &mut Asked<'_>) -> Poll<Option<Place>> {
+        asked.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     }
 
     #[test]
-    fn each_address_has_its_turn_and_those_who_went_lose_theirs() {
-        let mut turns = Turns { lines: VecDeque::new(), most: 3 };
-        for (address, name) in [(1, "a1"), (1, "a2"), (1, "a3"), (2, "b1"), (3, "c1"), (2, "b2")] {
-            assert!(turns.join(source(address), name));
-        }
-        assert!(!turns.join(source(1), "a4"), "one address has only so many");
-        let order: Vec<_> =
-            std::iter::from_fn(|| turns.next(|_| true, |name| !["a2", "c1"].contains(name)))
-                .map(|(_, name)| name)
-                .collect();
-        assert_eq!(order, ["a1", "b1", "a3", "b2"]);
-        assert!(turns.lines.is_empty());
+    fn one_source_never_has_all_places_and_the_one_with_the_fewest_goes_next() {
+        let places = Places::new(3, 2, Crowd::default());
+        let mut first: Vec<_> = (0..5).map(|_| ask(&places, 1)).collect();
+        assert_eq!(taken(&places), [2, 0, 0], "the third place is for others");
+        let second = ask(&places, 2);
+        assert_eq!(taken(&places), [2, 1, 0]);
+        let third = ask(&places, 3);
+        drop(first.remove(0));
+        assert_eq!(taken(&places), [1, 1, 1], "who came later and has none is before who has one");
+        drop(second);
+        assert_eq!(taken(&places), [2, 0, 1]);
+        drop((first, third));
+        assert_eq!(taken(&places), [0; 3], "who is gone is passed over");
+        let state = places.0.lock();
+        assert!(state.lines.is_empty() && state.open.is_empty() && state.taken == 0);
     }
 
     #[tokio::test]
-    async fn a_place_goes_from_hand_to_hand() {
-        let places = Places::new(1, 8);
-        let first = places.take(source(1), LONG).await.unwrap();
-        let mut second = Box::pin(places.take(source(1), LONG));
-        let mut third = Box::pin(places.take(source(2), LONG));
-        assert!(poll(&mut second).is_pending() && poll(&mut third).is_pending());
-        drop(first);
-        let Poll::Ready(Some(place)) = poll(&mut second) else { panic!("it was given") };
-        assert!(poll(&mut third).is_pending());
-        drop(place);
-        assert!(matches!(poll(&mut third), Poll::Ready(Some(_))));
-        drop(third);
-        assert!(places.take(source(3), Duration::ZERO).await.is_some());
-        assert_eq!(places.state().free, 1);
-    }
-
-    #[tokio::test]
-    async fn one_address_has_a_part_of_the_places_and_waits_only_for_its_own() {
-        let places = Places::shared(3, 1, 8);
-        let first = places.take(source(1), LONG).await.unwrap();
-        let mut again = Box::pin(places.take(source(1), LONG));
+    async fn a_place_is_wanted_by_who_would_get_it() {
+        let places = Places::new(3, 1, Crowd::default());
+        let first = places.take(source(1)).await.unwrap();
+        let mut again = ask(&places, 1);
         assert!(poll(&mut again).is_pending(), "it has its part");
-        let second = places.take(source(2), LONG).await.unwrap();
+        let second = places.take(source(2)).await.unwrap();
         assert!(first.is_wanted() && !second.is_wanted());
         drop(second);
         assert!(poll(&mut again).is_pending());
         drop(first);
-        assert!(matches!(poll(&mut again), Poll::Ready(Some(_))));
-        drop(again);
-        let state = places.state();
-        assert_eq!((state.free, state.taken.len()), (3, 0));
+        let Poll::Ready(Some(first)) = poll(&mut again) else { panic!("it was given") };
+        let held = [places.take(source(2)).await, places.take(source(3)).await];
+        let waits = ask(&places, 4);
+        assert!(first.is_wanted(), "all are taken, and another source has none");
+        drop((waits, held, first, again));
+        let state = places.0.lock();
+        assert!(state.lines.is_empty() && state.open.is_empty() && state.taken == 0);
     }
 
     #[tokio::test]
-    async fn a_place_that_nobody_waits_for_any_more_is_free() {
-        let places = Places::new(1, 8);
-        let first = places.take(source(1), LONG).await.unwrap();
-        assert!(places.take(source(2), Duration::ZERO).await.is_none(), "there was no place");
-        let mut given = Box::pin(places.take(source(2), LONG));
-        assert!(poll(&mut given).is_pending());
-        drop(first);
-        drop(given);
-        assert_eq!(places.state().free, 1);
+    async fn who_waits_is_bounded_in_time_and_in_number() {
+        let places = Places::new(1, 1, Crowd::new(3, 2));
+        let held = ask(&places, 1);
+        assert!(places.take_within(source(2), Duration::ZERO).await.is_none());
+        let waiting = [ask(&places, 1), ask(&places, 1)];
+        assert!(places.take(source(1)).await.is_none(), "two of one address wait");
+        let third = ask(&places, 2);
+        assert!(places.take(source(3)).await.is_none(), "three wait in all");
+        drop((waiting, third));
+        assert!(poll(&mut ask(&places, 1)).is_pending(), "who has gone is not counted");
+        drop(held);
+        assert!(places.take_within(source(2), Duration::ZERO).await.is_some());
     }
 }
