@@ -9,11 +9,31 @@ use tokio::time::Instant;
 
 use super::crowd::Crowd;
 use super::error::{ApiError, Code};
-use super::places::Places;
+use super::places::{Place, Places};
 use super::source::Source;
 
 /// Runs what is asked for on threads of its own, as many at once as there are places.
 pub(super) struct Lane(Places);
+
+/// A turn in a lane.
+#[derive(Clone, Copy)]
+pub(super) struct Turn<'a> {
+    pub(super) lane: &'a Lane,
+    /// Whose turn it is.
+    pub(super) source: Source,
+    /// How long he waits for it; `None` is for as long as it takes.
+    pub(super) until: Option<Instant>,
+}
+
+impl Turn<'_> {
+    /// Waits for the turn.
+    ///
+    /// # Errors
+    /// See [`Lane::place`].
+    pub(super) async fn comes(self) -> Result<Place, ApiError> {
+        self.lane.place(self.source, self.until).await
+    }
+}
 
 impl Lane {
     /// Returns a lane of so many places, of which one source may have all but one.
@@ -21,28 +41,36 @@ impl Lane {
         Self(Places::new(places, places.saturating_sub(1).max(1), Crowd::default()))
     }
 
-    /// Runs `work` for `source` when there is a place; `until` none gets free, nobody waits longer.
+    /// Waits for a place for `source`, no longer than `until`.
     ///
     /// # Errors
-    /// 503 when no place gets free in time, or too many wait; 500 when `work` panics; what `work`
-    /// returns.
-    pub(super) async fn run<T: Send + 'static>(
+    /// 503 when none gets free in time, or too many wait.
+    pub(super) async fn place(
         &self,
         source: Source,
         until: Option<Instant>,
-        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
+    ) -> Result<Place, ApiError> {
         let place = self.0.take(source);
         let place = match until {
             Some(until) => tokio::time::timeout_at(until, place).await.ok().flatten(),
             None => place.await,
         };
-        let Some(place) = place else {
-            return Err(ApiError::from(Code::Busy).header(RETRY_AFTER, 1));
-        };
+        place.ok_or_else(|| ApiError::from(Code::Busy).header(RETRY_AFTER, 1))
+    }
+}
+
+impl Place {
+    /// Runs `work` on a thread of its own, and keeps the place as long.
+    ///
+    /// # Errors
+    /// 500 when `work` panics; what `work` returns.
+    pub(super) async fn run<T: Send + 'static>(
+        self,
+        work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         // The work goes on when its caller hangs up, so it is the work that keeps the place.
         let work = move || {
-            let _place = place;
+            let _place = self;
             work()
         };
         let done = tokio::task::spawn_blocking(work).await;
@@ -66,7 +94,10 @@ mod tests {
         let held = lane.0.take(source(1)).await;
         let run = |until| {
             let lane = lane.clone();
-            async move { lane.run(source(1), until, || Ok(7)).await.map_err(|error| error.code()) }
+            async move {
+                let place = lane.place(source(1), until).await.map_err(|error| error.code())?;
+                place.run(|| Ok(7)).await.map_err(|error| error.code())
+            }
         };
         assert_eq!(run(Some(Instant::now())).await, Err(Code::Busy));
         let waits = tokio::spawn(run(None));
@@ -78,7 +109,7 @@ mod tests {
     async fn so_many_wait_and_others_are_told_at_once_that_it_is_busy() {
         let lane = Lane(Places::new(1, 1, Crowd::new(0, 0)));
         let _held = lane.0.take(source(1)).await;
-        let refused = lane.run(source(2), None, || Ok(7)).await;
-        assert_eq!(refused.map_err(|error| error.code()), Err(Code::Busy));
+        let refused = lane.place(source(2), None).await;
+        assert_eq!(refused.err().map(|error| error.code()), Some(Code::Busy));
     }
 }

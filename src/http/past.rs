@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::crowd::{Crowd, Member};
 use super::current::not_ready;
 use super::error::{ApiError, Code};
-use super::lane::Lane;
+use super::lane::{Lane, Turn};
 use super::shared::Shared;
 use super::source::Source;
 use crate::live::Live;
@@ -170,17 +170,19 @@ impl Past {
             Asker::Server => (&self.server, Source::OURS, None),
         };
         let (live, until) = (self.live.clone(), patience.map(|patience| Instant::now() + patience));
-        let found = comparing.lane.run(source, until, move || {
+        let turn = Turn { lane: &comparing.lane, source, until };
+        let compare = move || {
             let engine = live.engine().ok_or_else(not_ready)?;
             let delta = match asker {
                 Asker::Reader(_) => engine.delta(from, to),
                 Asker::Poll(_) | Asker::Stream(_) | Asker::Server => engine.caught_up(from, to),
             };
             delta.map(Arc::new).map_err(refused)
-        });
+        };
         let keeps = |delta: &Arc<Delta>| delta.weight() <= REMEMBERED;
         comparing.known.forget(|pair| pair.published != published);
-        comparing.known.get(Pair { from, to, published }, found, keeps).await
+        let question = Pair { from, to, published };
+        comparing.known.get(question, turn, compare, keeps).await
     }
 
     /// Says whether `commit`, which was published, has `least` in its history. It is found out once
@@ -196,13 +198,12 @@ impl Past {
             return Ok(true);
         }
         let (live, until) = (self.live.clone(), until.max(Instant::now() + TURN));
-        let found = self.polls.lane.run(source, Some(until), move || {
-            Ok(live.engine().ok_or_else(not_ready)?.descends(commit, least))
-        });
+        let turn = Turn { lane: &self.polls.lane, source, until: Some(until) };
+        let look = move || Ok(live.engine().ok_or_else(not_ready)?.descends(commit, least));
         self.descents.forget(|pair| pair.published != commit);
         let question = Pair { from: least, to: commit, published: commit };
         // A commit that is not there yet may come with the next push, and then is not in this one.
-        self.descents.get(question, found, |_| true).await
+        self.descents.get(question, turn, look, |_| true).await
     }
 
     /// Lets one more wait for a commit, as long as what is returned is kept.
@@ -226,7 +227,7 @@ impl Past {
     ) -> Result<T, ApiError> {
         let live = self.live.clone();
         let work = move || read(live.engine().ok_or_else(not_ready)?).map_err(refused);
-        lane.run(source, Some(Instant::now() + TURN), work).await
+        lane.place(source, Some(Instant::now() + TURN)).await?.run(work).await
     }
 }
 
