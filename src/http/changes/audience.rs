@@ -13,12 +13,24 @@ use crate::feed::{Feed, Heard, Listener};
 use crate::http::source::Source;
 use crate::http::view::Watched;
 
+/// How much of one publication is read for all groups together, as [`Delta::weight`] has it, which is
+/// some seconds of work. Groups beyond it begin anew.
+const READ: u64 = 2 << 30;
+
 /// Those who follow what is published, and what all readers of changes share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Audience {
     places: Arc<Places>,
     pub(super) writer: Writer,
     state: Mutex<State>,
+    read: u64,
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        let (places, writer, state) = (Arc::default(), Writer::default(), Mutex::default());
+        Self { places, writer, state, read: READ }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -99,10 +111,15 @@ impl Audience {
                 None if from == to => None,
                 delta => compare(from, to, delta).await,
             };
+            let weight = delta.as_ref().map_or(0, |delta| delta.weight());
+            let mut read = 0_u64;
             for group in groups {
+                read = read.saturating_add(weight);
                 let told = match &delta {
-                    Some(delta) => self.writer.tell(delta, &group.watched, Reader::Following).await,
-                    None => None,
+                    Some(delta) if read <= self.read => {
+                        self.writer.tell(delta, &group.watched, Reader::Following).await
+                    }
+                    _ => None,
                 };
                 group.tell(to, told.as_ref());
             }
@@ -270,6 +287,26 @@ pub(super) mod tests {
         let events = taken(&seat).await;
         assert_eq!((asked.into_inner(), events.len()), (1, 1));
         assert!(events[0].starts_with(format!("id: {}\nevent: changes\n", commit(9)).as_bytes()));
+    }
+
+    #[tokio::test]
+    async fn a_publication_is_read_for_so_many_groups_and_the_smallest_begin_anew() {
+        let publication = delta(1, 2, 10, 100);
+        let read = 2 * publication.weight();
+        let hall = Hall::at(1);
+        let audience = Arc::new(Audience { read, ..Audience::default() });
+        let hall = Hall { audience, ..hall };
+        let listener = hall.feed.listen();
+        let all = [hall.join(&[]), hall.join(&[]), hall.join(&[])];
+        let two = [hall.join(&["people"]), hall.join(&["people"])];
+        let one = hall.join(&["people", "tags"]);
+        hall.feed.publish(&publication);
+        hall.feed.close();
+        hall.run(listener).await;
+        for seat in all.iter().chain(&two) {
+            assert_ne!(taken(seat).await, [resync(commit(2))]);
+        }
+        assert_eq!(taken(&one).await, [resync(commit(2))]);
     }
 
     #[tokio::test]
