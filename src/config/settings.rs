@@ -46,53 +46,53 @@ macro_rules! settings {
 
 settings! {
     REPO = "repo" "DIR" None, Some("CFP_DATA_REPO_PATH"), false,
-        "The local repository: a mirror, which is cloned from the remote when it does not exist, or a work tree, whose branch is served as it is committed; default: the one that you are in";
+        "The local repository: a mirror, which Headwater clones from the remote if it does not exist, or a work tree, whose committed branch it serves; default: the repository of the current directory";
     REMOTE = "remote" "URL" None, Some("CFP_DATA_REMOTE"), false,
-        "Where the branch comes from; default: the remote `origin` of a bare repository";
+        "The repository to fetch the branch from; default: the remote `origin` of a bare repository";
     BRANCH = "branch" "NAME" None, Some("CFP_DATA_BRANCH"), false,
         "The branch to serve; default: the branch of HEAD, or the only one";
     SHEETS = "sheets" "FILE" None, None, false,
-        "A file that is read in the place of the `headwater.toml` of the commit";
+        "Read this file instead of the `headwater.toml` of the commit";
     SAFE_DIRECTORY = "safe-directory" "LIST" Some(""), None, false,
-        "Folders, separated by commas, of repositories that are used although another user owns them, as git's own `safe.directory`; `*` for all";
+        "Folders, separated by commas, of repositories to use although another user owns them, like git's `safe.directory`; `*` for all";
     LISTEN = "listen" "ADDR" Some("127.0.0.1:8080"), None, false,
-        "The address and port to listen on; port 0 takes a free one and prints it";
+        "The address and port to listen on; port 0 picks a free port and prints it";
     INTERNAL_LISTEN = "internal-listen" "ADDR" None, None, false,
-        "An address of their own for `/api/_internal` and `/metrics`, which the other one does not have then";
+        "Serve `/api/_internal` and `/metrics` on this separate address only";
     BASE_PATH = "base-path" "PATH" Some(""), None, false,
-        "A path in front of every route, for a reverse proxy that keeps it";
+        "A path prefix of every route, for a reverse proxy that does not strip it";
     CORS_ORIGINS = "cors-origins" "LIST" Some(""), None, false,
         "Origins, separated by commas, whose pages may read the public routes; `*` for all";
     TRUSTED_PROXIES = "trusted-proxies" "LIST" Some(""), None, false,
-        "Addresses and networks, separated by commas, of reverse proxies whose `X-Forwarded-For` is believed";
+        "Addresses and networks, separated by commas, of reverse proxies whose `X-Forwarded-For` is trusted";
     RELOAD_SECRET = "reload-secret" "TEXT" None, Some("CFP_DATA_RELOAD_SECRET"), true,
         "The secret that triggers reloads and reads their reports, at least 16 bytes";
     RELOAD_SECRET_FILE = "reload-secret-file" "FILE" None, None, false,
-        "A file with reload secrets, one in each line; read again at each use";
+        "A file with reload secrets, one a line; read again at each use";
     OPERATOR_SECRET = "operator-secret" "TEXT" None, None, true,
-        "The secret that lets held pushes through, at least 16 bytes";
+        "The secret that publishes held pushes and pins commits, at least 16 bytes";
     OPERATOR_SECRET_FILE = "operator-secret-file" "FILE" None, None, false,
-        "A file with operator secrets, one in each line; read again at each use";
+        "A file with operator secrets, one a line; read again at each use";
     METRICS_SECRET = "metrics-secret" "TEXT" None, None, true,
-        "The secret that reads `/metrics` and nothing else, at least 16 bytes; the reload secret reads them too";
+        "The secret that reads `/metrics` and nothing else, at least 16 bytes; the reload secret works there, too";
     METRICS_SECRET_FILE = "metrics-secret-file" "FILE" None, None, false,
-        "A file with such secrets, one in each line; read again at each use";
+        "A file with metrics secrets, one a line; read again at each use";
     WRITE_TOKENS_FILE = "write-tokens-file" "FILE" None, None, false,
-        "A TOML file with who may write; read again at each use. Without it nothing is written";
+        "A TOML file of the tokens that may write; read again at each use. Without it writes are off";
     REQUIRE_IF_MATCH = "require-if-match" "SWITCH" Some("off"), None, false,
         "`on` or `off`: whether a change of a record must name the version that it is based on";
     COMMITTER = "committer" "NAME" Some("Headwater <headwater@localhost>"), None, false,
-        "Who commits what is written, as `Name <address>`; its author is who wrote it";
+        "The committer of API writes, as `Name <address>`; the author is the writer";
     ATTACHMENT_LIMIT = "attachment-limit" "BYTES" Some("10485760"), None, false,
-        "How large an attachment may be that is written";
+        "The largest attachment that may be written";
     DURABILITY = "durability" "LEVEL" Some("synced"), None, false,
-        "`synced`: a write is on the disk before it is acknowledged; `buffered`: soon afterwards, which a crash of the machine may come before";
+        "`synced`: a write is on the disk before it is acknowledged; `buffered`: soon afterwards, so a machine crash can lose the last writes";
     PUSH = "push" "WHEN" Some("background"), None, false,
-        "When what is written is pushed: `background`, `sync` for before it is answered, or `off`";
+        "When to push API writes to the remote: in the `background`, `sync` (before the answer), or `off`";
     ON_DIVERGENCE = "on-divergence" "POLICY" None, None, false,
-        "Where both sides have moved on: `refuse`, the default, holds the remote's head, `replay` puts our commits on top of it, `follow` goes along and keeps ours on a branch";
+        "What to do if both sides have new commits: `refuse`, the default, holds the remote's head; `replay` puts our commits on top of it; `follow` takes it and keeps ours on a separate branch";
     UNPUSHED_LIMIT = "unpushed-limit" "N" None, None, false,
-        "How many commits may wait to be pushed before no more are taken";
+        "How many commits may wait to be pushed before writes are refused";
     REMOTE_TOKEN_FILE = "remote-token-file" "FILE" None, None, false,
         "A file with the token for an https remote, or `user:token`; read at each fetch";
     SSH_KEY_FILE = "ssh-key-file" "FILE" None, None, false,
@@ -100,55 +100,55 @@ settings! {
     SSH_KNOWN_HOSTS_FILE = "ssh-known-hosts-file" "FILE" None, None, false,
         "The known hosts for an ssh remote; an unknown host is never accepted";
     PROXY = "proxy" "URL" None, None, false,
-        "The proxy for an http remote; the environment's own is not used";
+        "The proxy for an http remote; proxy variables of the environment are ignored";
     POLL_INTERVAL = "poll-interval" "SECONDS" Some("60"), None, false,
-        "How often to ask the remote in case a webhook was lost; 0 turns it off";
+        "How often to poll the remote in case a webhook was lost; 0 turns it off";
     AUDIT_INTERVAL = "audit-interval" "SECONDS" Some("0"), None, false,
-        "How often to compare the state with one that is built anew, such as 86400; 0 turns it off";
+        "How often to compare the state with a rebuild, such as 86400; 0 turns it off";
     FETCH_TIMEOUT = "fetch-timeout" "SECONDS" Some("600"), None, false,
-        "How long one fetch may take in all";
+        "How long one fetch may take in total";
     FETCH_LIMIT = "fetch-limit" "BYTES" Some("2147483648"), None, false,
-        "How many bytes one fetch may bring";
+        "How many bytes one fetch may transfer";
     RECORD_LIMIT = "record-limit" "BYTES" Some("1048576"), None, false,
-        "The largest file that is read as a record; a larger one is a problem";
+        "The largest file to read as a record; a larger one is a problem";
     CACHE = "cache" "SWITCH" Some("on"), None, false,
-        "`on` or `off`: whether decoded records and the text index are kept in the mirror, so that a restart need not make them again";
+        "`on` or `off`: whether to keep decoded records and the text index in the mirror, for faster restarts";
     QUARANTINE_LIMIT = "quarantine-limit" "N" Some("1000"), None, false,
-        "How many problems a sheet with the policy `quarantine` may have before a push that adds to them is refused";
+        "How many problems a sheet with the policy `quarantine` may have before a push that adds more is refused";
     QUARANTINE_SHARE = "quarantine-share" "PERCENT" Some("50"), None, false,
-        "How large a share of such a sheet's files may have problems before that";
+        "How large a share of the files of such a sheet may have problems before a push that adds more is refused";
     PUSH_REMOVED_LIMIT = "push-removed-limit" "PERCENT" None, None, false,
-        "How large a share of a sheet's records one push may remove before it is held; ten records always may go";
+        "How large a share of a sheet's records one push may remove before it is held; ten records are always allowed";
     PUSH_CHANGED_LIMIT = "push-changed-limit" "PERCENT" None, None, false,
-        "How large a share of a sheet's records one push may modify or remove before it is held; ten always may";
+        "How large a share of a sheet's records one push may modify or remove before it is held; ten are always allowed";
     PUSH_PROBLEMS_LIMIT = "push-problems-limit" "N" None, None, false,
-        "How many new problems one push may bring, to all sheets together, before it is held";
+        "How many new problems one push may bring, in all sheets together, before it is held";
     PREVIEWS = "previews" "LIST" Some(""), None, false,
-        "Branches, separated by commas, that readers may look at with `?at=refs/heads/…`; `*` at the end stands for any ending";
+        "Branches, separated by commas, that readers may read with `?at=refs/heads/…`; a `*` at the end matches any ending";
     ALERT_URL = "alert-url" "URLS" None, None, true,
-        "Each gets a JSON POST, once per cause, when something needs a person; `slack+` in front gives it Slack's shape";
+        "Addresses, separated by spaces, that get a JSON POST, once per cause, when something needs a person; prefix one with `slack+` for Slack's format";
     ALERT_AFTER = "alert-after" "SECONDS" Some("300"), None, false,
-        "How long the remote may be out of reach before that is an alert";
+        "How long the remote may be unreachable before an alert";
     SUBSCRIBER_URL = "subscriber-url" "URLS" None, None, true,
-        "Each gets a signed JSON POST with what changed, behind every publication";
+        "Addresses, separated by spaces, that get a signed JSON POST with the changes after every publication";
     SUBSCRIBER_SECRET = "subscriber-secret" "TEXT" None, None, true,
-        "The secret that these are signed with, as Standard Webhooks do it; at least 16 bytes, or a `whsec_` token";
+        "The secret that signs these messages as Standard Webhooks specify; at least 16 bytes, or a `whsec_` token";
     SUBSCRIBER_SECRET_FILE = "subscriber-secret-file" "FILE" None, None, false,
-        "A file with such secrets, one in each line, each of which signs; read again at each use";
+        "A file with such secrets, one a line, each of which signs; read again at each use";
     OTLP_ENDPOINT = "otlp-endpoint" "URL" None, None, false,
-        "An OpenTelemetry collector that gets each reload as a trace, by OTLP over HTTP, such as `http://localhost:4318`";
+        "An OpenTelemetry collector that gets a trace of each reload by OTLP over HTTP, such as `http://localhost:4318`";
     OTLP_HEADERS = "otlp-headers" "LIST" None, None, true,
         "Headers for the collector, as `name=value,name=value` with percent-encoded values";
     MAX_CONNECTIONS = "max-connections" "N" Some("1024"), None, false,
-        "How many connections are open at once; more wait";
+        "How many connections may be open at once; more have to wait";
     QUERY_BUDGET = "query-budget" "MS" Some("100"), None, false,
-        "How many milliseconds of a processor one answer may cost before it is refused as `too_costly`; 0 is no limit";
+        "How many milliseconds of processor time one answer may use before it is refused as `too_costly`; 0 is no limit";
     INIT_TIMEOUT = "init-timeout" "SECONDS" Some("300"), None, false,
-        "How long a first start waits for a remote that is out of reach, where there is nothing else to serve";
+        "How long a first start, with nothing else to serve, waits for an unreachable remote";
     SHUTDOWN_TIMEOUT = "shutdown-timeout" "SECONDS" Some("25"), None, false,
-        "How long requests in flight may take to finish after SIGTERM";
+        "How long open requests may take to finish after SIGTERM";
     LOG = "log" "FILTER" Some("info"), None, false,
-        "What is logged, such as `info` or `headwater=debug`";
+        "The log filter, such as `info` or `headwater=debug`";
     LOG_FORMAT = "log-format" "FORMAT" Some("auto"), None, false,
         "`human`, `json`, or `auto`: human on a terminal";
 }
@@ -167,19 +167,23 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_lists_every_setting_as_it_is() {
-        let readme = include_str!("../../README.md");
+    fn the_book_lists_every_setting_as_it_is() {
+        let book = include_str!("../../docs/settings.md");
+        let aliases = include_str!("../../docs/code-for-philly.md");
         for setting in SETTINGS {
             let flag = match setting.secret {
                 true => "–".to_owned(),
                 false => format!("`--{} {}`", setting.flag, setting.value),
             };
-            let alias = setting.alias.map(|alias| format!(", `{alias}`")).unwrap_or_default();
             let default = setting.default.filter(|text| !text.is_empty());
             let default = default.map(|text| format!("`{text}`")).unwrap_or_default();
             let help = setting.help;
-            let row = format!("| {flag} | `{}`{alias} | {default} | {help} |", setting.env());
-            assert!(readme.contains(&row), "README lacks the row\n{row}");
+            let row = format!("| {flag} | `{}` | {default} | {help} |", setting.env());
+            assert!(book.contains(&row), "the book lacks the row\n{row}");
+            if let Some(alias) = setting.alias {
+                let row = format!("| `{}` | `{alias}` |", setting.env());
+                assert!(aliases.contains(&row), "the book lacks the row\n{row}");
+            }
         }
     }
 
