@@ -1,18 +1,71 @@
 //! Markdown: front matter and a body, taken apart in two ways.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
-use super::{Flaw, toml_1_0, toml_1_1, yaml};
+use super::{Flaw, json, toml_1_0, toml_1_1, yaml};
 use crate::problem::Rule;
 
-/// A Markdown file, taken apart. The texts in their order, without `fence`, are the whole file.
+/// What front matter is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    Toml,
+    Yaml,
+    Json,
+}
+
+/// A form of front matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// What its fields are written in.
+    pub(crate) syntax: Syntax,
+    /// The line that closes it.
+    pub(crate) fence: &'static str,
+}
+
+impl Form {
+    /// Returns the form that `line`, without white space at its end, opens.
+    fn opened_by(line: &str) -> Option<Self> {
+        let (fence, language) = match line {
+            "---" => ("---", "yaml"),
+            "+++" => ("+++", "toml"),
+            ";;;" => (";;;", "json"),
+            _ => {
+                let fences = ["---", "```"].into_iter();
+                let mut named =
+                    fences.filter_map(|f| Some((f, line.strip_prefix(f)?.trim_start())));
+                named.next()?
+            }
+        };
+        let syntax = match language {
+            "toml" => Syntax::Toml,
+            "yaml" | "yml" => Syntax::Yaml,
+            "json" => Syntax::Json,
+            _ => return None,
+        };
+        Some(Self { syntax, fence })
+    }
+
+    fn is_closed_by(self, line: &str) -> bool {
+        line == self.fence || self.fence == "---" && self.syntax == Syntax::Yaml && line == "..."
+    }
+
+    /// Says whether blank lines and comments may stand before it. A block of code that follows a
+    /// comment is one.
+    fn may_follow(self) -> bool {
+        self.fence != "```"
+    }
+}
+
+/// A Markdown file, taken apart. The texts in their order are the whole file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Parts<'t> {
     /// What is lost: gitsheets takes the first delimiter wherever it stands.
     pub(crate) dropped: &'t str,
-    /// `+++` or `---`; empty where there is no front matter.
-    pub(crate) fence: &'t str,
-    /// The line of the first fence.
+    /// The form of the front matter, if there is any.
+    pub(crate) form: Option<Form>,
+    /// The line of the first fence, and what precedes it.
     pub(crate) opening: &'t str,
     /// The fields.
     pub(crate) front: &'t str,
@@ -35,6 +88,19 @@ impl<'t> Parts<'t> {
         let body = rest.strip_suffix("\r\n").or(rest.strip_suffix('\n')).unwrap_or(rest);
         Self { body, end: &rest[body.len()..], ..self }
     }
+
+    /// Adds the body of `text`, which begins with the front matter that is there already.
+    fn ended_from(self, text: &'t str) -> Self {
+        if self.form.is_none() {
+            return self.ended(text);
+        }
+        let behind = &text[self.front.len()..];
+        let rest = behind.trim_start().len();
+        // White space at the start of the body's first line is the body's.
+        let lines = behind[..behind.len() - rest].rfind('\n').map_or(0, |newline| newline + 1);
+        let rest = if rest == 0 { "" } else { &behind[lines..] };
+        Self { closing: &behind[..behind.len() - rest.len()], ..self }.ended(rest)
+    }
 }
 
 /// Takes a file apart as gitsheets does, byte for byte, odd cases included: the delimiter may
@@ -50,7 +116,7 @@ pub(crate) fn gitsheets_parts(text: &str) -> Parts<'_> {
     let rest = skip_newline(text, skip_newline(text, close.end));
     let parts = Parts {
         dropped: &text[..open.start],
-        fence: &text[open.start..open.start + 3],
+        form: Some(Form { syntax: Syntax::Toml, fence: "+++" }),
         opening: &text[open.start..begin],
         front: &text[begin..close.start],
         closing: &text[close.start..rest],
@@ -63,37 +129,42 @@ pub(crate) fn gitsheets_parts(text: &str) -> Parts<'_> {
 pub(super) fn gitsheets(text: &str, body: &str) -> Result<Value, Flaw> {
     let parts = gitsheets_parts(text);
     let lines = || (parts.dropped.to_owned() + parts.opening).matches('\n').count();
-    let fields = match parts.fence {
-        "" => Map::new(),
-        _ => object(toml_1_0(parts.front.as_bytes()).map_err(|flaw| flaw.below(lines()))?)?,
+    let fields = match parts.form {
+        None => Map::new(),
+        Some(_) => {
+            object(toml_1_0(parts.front.as_bytes()).map_err(|flaw| flaw.below(lines()))?, 2)?
+        }
     };
     with_body(fields, body, parts.body.to_owned())
 }
 
-/// Takes a file apart that begins with `+++` (TOML) or `---` (YAML); without either all is body.
+/// Takes a file apart that begins with front matter; without any, all is body.
 ///
-/// Front matter ends with the line that it began with, and YAML with `...`, too. Blank lines between
-/// it and the body, and one newline at the end, are no part of the body.
+/// The forms are those of static site generators: `---` (YAML; closed by `---` or `...`) and `+++`
+/// (TOML), which blank lines and HTML comments may precede as in Hugo; `---toml`, `---yaml` and
+/// `---json` of gray-matter; `;;;` (JSON) of Middleman; the leading JSON object of Hugo; and the
+/// fenced block of RustSec. Blank lines after the front matter and one newline at the end belong to
+/// no body.
 pub(crate) fn parts(text: &str) -> Result<Parts<'_>, Flaw> {
-    let first = text.lines().next().unwrap_or_default().trim_end();
-    if first != "+++" && first != "---" {
-        return Ok(Parts::default().ended(text));
-    }
-    let ends = |line: &str| line == first || first == "---" && line == "...";
-    let begin = text.find('\n').map_or(text.len(), |newline| newline + 1);
+    let start = preamble(text);
+    let first = text[start..].lines().next().unwrap_or_default().trim_end();
+    let Some(form) = Form::opened_by(first).filter(|form| start == 0 || form.may_follow()) else {
+        return Ok(leading_object(text).unwrap_or_default().ended_from(text));
+    };
+    let begin = text[start..].find('\n').map_or(text.len(), |newline| start + newline + 1);
     let mut end = begin;
     let close = text[begin..].split_inclusive('\n').find_map(|line| {
         let start = end;
         end += line.len();
-        ends(line.trim_end()).then_some(start)
+        form.is_closed_by(line.trim_end()).then_some(start)
     });
     let Some(close) = close else {
-        let message = format!("the front matter is not closed by a line `{first}`");
-        return Err(Flaw::new(Rule::Malformed, message).at(1, 1));
+        let message = format!("the front matter is not closed by a line `{}`", form.fence);
+        return Err(Flaw::new(Rule::Malformed, message).at_offset(text, start));
     };
     let rest = text[end..].trim_start_matches(['\r', '\n']);
     let parts = Parts {
-        fence: first,
+        form: Some(form),
         opening: &text[..begin],
         front: &text[begin..close],
         closing: &text[close..text.len() - rest.len()],
@@ -102,18 +173,93 @@ pub(crate) fn parts(text: &str) -> Result<Parts<'_>, Flaw> {
     Ok(parts.ended(rest))
 }
 
+/// Returns where the first line stands that is neither blank nor part of an HTML comment.
+fn preamble(text: &str) -> usize {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        match rest.strip_prefix("<!--").and_then(|inside| inside.split_once("-->")) {
+            Some((_, after)) => rest = after,
+            // A fence stands at the beginning of its line.
+            None => {
+                let before = &text[..text.len() - rest.len()];
+                return before.rfind('\n').map_or(0, |newline| newline + 1);
+            }
+        }
+    }
+}
+
+/// Takes the JSON object off that a file begins with. Braces begin many other things (Liquid, MDX,
+/// attribute lists), so a first member must be there, or nothing but white space.
+fn leading_object(text: &str) -> Option<Parts<'_>> {
+    let inside = text.strip_prefix('{')?.trim_start();
+    let named = || {
+        let after = &inside[1 + string_end(&inside[1..])?..];
+        after.trim_start().starts_with(':').then_some(())
+    };
+    match inside.chars().next()? {
+        '}' => {}
+        '"' => named()?,
+        _ => return None,
+    }
+    let end = object_end(text)?;
+    let line = text[end..].split_inclusive('\n').next().unwrap_or_default();
+    line.trim().is_empty().then(|| Parts {
+        form: Some(Form { syntax: Syntax::Json, fence: "}" }),
+        front: &text[..end],
+        ..Parts::default()
+    })
+}
+
+/// Returns the offset after the quote that ends a string of JSON.
+fn string_end(inside: &str) -> Option<usize> {
+    let mut escaped = false;
+    let end = inside.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    end.map(|end| end + 1)
+}
+
+/// Returns the offset after the brace that closes the object at the start of `text`.
+fn object_end(text: &str) -> Option<usize> {
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(byte) = text.as_bytes().get(at) {
+        at += 1;
+        match byte {
+            b'{' => depth += 1,
+            b'}' if depth == 1 => return Some(at),
+            b'}' => depth -= 1,
+            b'"' => at += string_end(&text[at..])?,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Decodes a file of a sheet of Headwater's own.
 pub(super) fn front_matter(text: &str, body: &str) -> Result<Value, Flaw> {
     let parts = parts(text)?;
-    let fields = match parts.fence {
-        "" => Ok(Value::Object(Map::new())),
-        "+++" => toml_1_1(parts.front.as_bytes()),
+    let lines = parts.opening.matches('\n').count();
+    let fields = match parts.form.map(|form| form.syntax) {
+        None => Ok(Value::Object(Map::new())),
+        Some(Syntax::Toml) => toml_1_1(parts.front.as_bytes()),
+        Some(Syntax::Json) => json(members_of(parts.front).as_bytes()),
         // Front matter with nothing in it is no fields, although no YAML document.
-        _ if is_blank(parts.front) => Ok(Value::Object(Map::new())),
-        _ => yaml(parts.front.as_bytes()),
+        Some(Syntax::Yaml) if is_blank(parts.front) => Ok(Value::Object(Map::new())),
+        Some(Syntax::Yaml) => yaml(parts.front.as_bytes()),
     };
-    let fields = object(fields.map_err(|flaw| flaw.below(1))?)?;
-    with_body(fields, body, parts.body.to_owned())
+    let fields = fields.map_err(|flaw| flaw.below(lines))?;
+    with_body(object(fields, lines + 1)?, body, parts.body.to_owned())
+}
+
+/// Returns JSON front matter with the braces that Middleman leaves out.
+pub(crate) fn members_of(front: &str) -> Cow<'_, str> {
+    if front.trim_start().starts_with(['{', '[']) {
+        return front.into();
+    }
+    format!("{{{front}}}").into()
 }
 
 /// Says whether there is nothing in front matter but comments.
@@ -121,10 +267,10 @@ pub(crate) fn is_blank(front: &str) -> bool {
     front.lines().map(str::trim).all(|line| line.is_empty() || line.starts_with('#'))
 }
 
-fn object(fields: Value) -> Result<Map<String, Value>, Flaw> {
+fn object(fields: Value, line: usize) -> Result<Map<String, Value>, Flaw> {
     match fields {
         Value::Object(fields) => Ok(fields),
-        _ => Err(Flaw::new(Rule::Malformed, "the front matter is not a table").at(2, 1)),
+        _ => Err(Flaw::new(Rule::Malformed, "the front matter is not a table").at(line, 1)),
     }
 }
 

@@ -302,6 +302,60 @@ fn other_markdown_begins_with_its_front_matter_or_has_none() {
     assert_eq!(flaw(Format::Markdown, b"---\n- a\n---\n").0, Rule::Malformed);
 }
 
+#[test]
+fn front_matter_is_found_in_every_form_that_site_generators_read() {
+    let expected = json!({"a": 1, "body": "body"});
+    for text in [
+        "---toml\na = 1\n---\nbody\n",
+        "--- yaml \na: 1\n---\t\n\nbody\n",
+        "---yml\na: 1\n...\nbody\n",
+        "---json\n{\"a\": 1}\n---\nbody\n",
+        ";;;\n{\"a\": 1}\n;;;\nbody\n",
+        ";;;\n\"a\": 1\n;;;\nbody\n",
+        "{\"a\": 1}\nbody\n",
+        "{\n  \"a\": 1\n}\r\n\r\nbody\r\n",
+        "```toml\na = 1\n```\n\nbody\n",
+        "``` yaml\na: 1\n```\nbody",
+        "```json\n{\"a\":1}\n```\nbody\n",
+        "\n \n---\na: 1\n---\nbody\n",
+        "<!-- licence -->\n\n<!-- a\nb --> \n+++\na = 1\n+++\nbody\n",
+        "\u{feff}---\na: 1\n---\nbody\n",
+    ] {
+        assert_eq!(decoded(Format::Markdown, text.as_bytes()).as_ref(), Ok(&expected), "{text:?}");
+    }
+    let (braces, text) = (r#"{"a":"}\\\"{"}"#, "{\"a\":\"}\\\\\\\"{\"}");
+    assert_eq!(braces, text);
+    let value = decoded(Format::Mdx, format!("{braces}\n  body").as_bytes());
+    assert_eq!(value, Ok(json!({"a": "}\\\"{", "body": "  body"})));
+    for body in [
+        "{{< figure >}}",
+        "{% include x %}",
+        "{/* comment */}",
+        "{\"text\"}",
+        "{\"a\": 1} and more",
+        "{.class}",
+        "```rust\nfn\n```",
+        "\n```toml\na = 1\n```",
+        "<!-- open\n---\na: 1\n---",
+        "----\n\ntext\n\n----",
+        "--- a\nb",
+    ] {
+        let value = decoded(Format::Mdx, body.as_bytes());
+        assert_eq!(value, Ok(json!({ "body": body })), "{body:?}");
+    }
+    for (text, line) in [
+        ("```toml\na = 1\n", 1),
+        ("\n\n;;;\n{}\n", 3),
+        ("<!-- a\nb -->\n---\na: 1\nb: [\n---\nx\n", 5),
+        ("---json\n{\n\"a\": tru\n}\n---\n", 3),
+        ("{\"a\": 1,\n \"a\": 2}\n", 2),
+        ("```json\n[1]\n```\n", 2),
+    ] {
+        let (rule, at, _) = flaw(Format::Markdown, text.as_bytes());
+        assert_eq!((rule, at), (Rule::Malformed, Some(line)), "{text:?}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_decoder_panics_on_any_bytes(

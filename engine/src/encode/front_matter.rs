@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{EncodeError, toml, yaml};
-use crate::decode::markdown::{Parts, is_blank, parts};
+use super::{EncodeError, json, toml, yaml};
+use crate::decode::markdown::{Parts, Syntax, is_blank, members_of, parts};
 use crate::decode::toml::shown;
 
 /// What a new file is framed by.
@@ -11,8 +11,8 @@ const FENCE: &str = "---";
 
 /// Returns the text of the file, and the value that it stands for. `field` takes the body.
 ///
-/// Front matter is TOML between `+++` or YAML between `---`, as it was before; in a new file it is
-/// YAML, and there is none where there are no fields.
+/// Front matter keeps the form that it has; in a new file it is YAML between `---`, and there is
+/// none where there are no fields.
 pub(super) fn written(
     field: &str,
     record: &Json,
@@ -30,17 +30,16 @@ pub(super) fn written(
     let before = before.map(|text| text.strip_prefix('\u{feff}').unwrap_or(text));
     let old = before.and_then(|text| parts(text).ok()).unwrap_or_default();
     let (front, fields) = front(&old, fields)?;
-    let first = body.lines().next().unwrap_or_default().trim_end();
     let first_line = before.and_then(|text| text.split_inclusive('\n').next()).unwrap_or_default();
     let newline = if first_line.ends_with("\r\n") { "\r\n" } else { "\n" };
     let mut text = String::new();
-    if !old.fence.is_empty() {
+    if old.form.is_some() {
         text = format!("{}{front}{}", old.opening, old.closing);
         if old.closing.trim_end() == old.closing && !body.is_empty() {
             text.push_str(newline);
             text.push_str(newline);
         }
-    } else if !front.is_empty() || first == "+++" || first == "---" {
+    } else if !front.is_empty() || begins_with_front_matter(&body) {
         text = format!("{FENCE}{newline}{front}{FENCE}{newline}{newline}");
     }
     text.push_str(&body);
@@ -54,20 +53,38 @@ pub(super) fn written(
     Ok((text, Json::Object(expected)))
 }
 
+/// Says whether a reader would take the beginning of `body` for front matter.
+fn begins_with_front_matter(body: &str) -> bool {
+    parts(body).map_or(true, |parts| parts.form.is_some())
+}
+
 /// Returns the text of the front matter, and the fields that it stands for.
 fn front(old: &Parts<'_>, fields: Map<String, Json>) -> Result<(String, Json), EncodeError> {
-    if old.fence == "+++" {
-        let table = toml::parsed_1_1(old.front);
-        let table = toml::native(&Json::Object(fields), table.as_ref())?;
-        let text = toml::written(&table, Some(old.front))?;
-        toml::unfenced(&text, &table)?;
-        return Ok((text, shown(table)));
-    }
-    let fields = Json::Object(fields);
-    let text = match fields.as_object() {
-        Some(members) if members.is_empty() && is_blank(old.front) => old.front.to_owned(),
-        Some(members) if members.is_empty() => String::new(),
-        _ => yaml::written(&fields, Some(old.front).filter(|front| !is_blank(front))),
+    let form = old.form.filter(|form| form.syntax != Syntax::Yaml);
+    let text = match form {
+        Some(form) if form.syntax == Syntax::Toml => {
+            let table = toml::parsed_1_1(old.front);
+            let table = toml::native(&Json::Object(fields), table.as_ref())?;
+            let text = toml::written(&table, Some(old.front))?;
+            toml::unfenced(&text, &table, form.fence)?;
+            return Ok((text, shown(table)));
+        }
+        Some(_) => {
+            let fields = Json::Object(fields);
+            let whole = members_of(old.front);
+            let mut text = json::written(&fields, Some(&whole));
+            if whole.len() > old.front.len() {
+                // The braces are not in the file.
+                text = text.trim_start_matches('{').trim_end().trim_end_matches('}').to_owned();
+            }
+            return Ok((text, fields));
+        }
+        None if fields.is_empty() && is_blank(old.front) => old.front.to_owned(),
+        None if fields.is_empty() => String::new(),
+        None => {
+            let front = Some(old.front).filter(|front| !is_blank(front));
+            yaml::written(&Json::Object(fields.clone()), front)
+        }
     };
-    Ok((text, fields))
+    Ok((text, Json::Object(fields)))
 }

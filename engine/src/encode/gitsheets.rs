@@ -63,7 +63,7 @@ fn derive_title(spec: &SheetSpec, table: &mut Table, body: &str) -> Result<(), E
 fn framed(fields: &Table, body: &str) -> Result<String, EncodeError> {
     let front = toml::text(fields)?;
     // gitsheets writes such a file and cannot read it.
-    toml::unfenced(&front, fields)?;
+    toml::unfenced(&front, fields, "+++")?;
     let newline = if body.ends_with('\n') { "" } else { "\n" };
     Ok(format!("+++\n{front}+++\n\n{body}{newline}"))
 }

@@ -213,6 +213,9 @@ fn front_matter_that_would_end_early_is_refused_and_a_body_with_fences_is_not() 
     let (front, before) = (json!({"s": "a\n+++\nb", "body": ""}), Some("+++\n+++\n"));
     let error = at_home(&own("format = \"markdown\""), &front, before).unwrap_err();
     assert_eq!(error, EncodeError::Fence { pointer: "/s".into(), fence: "+++" });
+    let (front, before) = (json!({"s": "a\n```\nb", "body": ""}), Some("```toml\n```\n"));
+    let error = at_home(&own("format = \"markdown\""), &front, before).unwrap_err();
+    assert_eq!(error, EncodeError::Fence { pointer: "/s".into(), fence: "```" });
 }
 
 #[test]
@@ -250,7 +253,10 @@ fn own_markdown_keeps_its_framing_and_its_body() {
     let record = json!({"a": 1, "body": "*  x"});
     assert_eq!(written(&layout, record.clone()), "---\na: 1\n---\n\n*  x\n");
     assert_eq!(written(&layout, json!({"body": "*  x"})), "*  x\n");
-    assert_eq!(written(&layout, json!({"body": "--- \nx"})), "---\n---\n\n--- \nx\n");
+    for body in ["--- \nx", "{\"a\": 1}\nx", "```yaml\na: 1\n```\nx", ";;;\nx", "{}"] {
+        let framed = format!("---\n---\n\n{body}\n");
+        assert_eq!(written(&layout, json!({ "body": body })), framed, "{body:?}");
+    }
     for (before, expected) in [
         ("+++ \nb = 2\n+++\r\nold\n", "+++ \na = 1\n+++\r\n*  x\n"),
         ("+++\na = 1 # one\n+++\n\n\nold", "+++\na = 1 # one\n+++\n\n\n*  x\n"),
@@ -263,6 +269,13 @@ fn own_markdown_keeps_its_framing_and_its_body() {
         ("---\na: 2\n...\nold\n", "---\na: 1\n...\n*  x\n"),
         ("---\n# a: 0\n---\nold\n", "---\na: 1\n---\n*  x\n"),
         ("+++\n# one\na = 2 # two\n+++\nold\n", "+++\n# one\na = 1 # two\n+++\n*  x\n"),
+        ("```toml\n# one\na = 2\n```\n\nold\n", "```toml\n# one\na = 1\n```\n\n*  x\n"),
+        ("---toml\na = 2\n---\nold\n", "---toml\na = 1\n---\n*  x\n"),
+        ("--- yaml\na: 2 # two\n---\nold\n", "--- yaml\na: 1 # two\n---\n*  x\n"),
+        ("---json\n{ \"a\": 2 }\n---\nold\n", "---json\n{ \"a\": 1 }\n---\n*  x\n"),
+        (";;;\n  \"a\": 2\n;;;\n\nold\n", ";;;\n  \"a\": 1\n;;;\n\n*  x\n"),
+        ("{\n\t\"a\": 2\n}\n\nold", "{\n\t\"a\": 1\n}\n\n*  x\n"),
+        ("<!-- c -->\n---\na: 2\n---\nold\n", "<!-- c -->\n---\na: 1\n---\n*  x\n"),
     ] {
         assert_eq!(at_home(&layout, &record, Some(before)).unwrap().0, expected, "{before:?}");
     }

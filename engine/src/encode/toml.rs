@@ -75,27 +75,31 @@ fn older(value: toml::Value) -> Value {
     }
 }
 
-/// Refuses fields whose text has a line `+++`, which would end the front matter that they are in.
-pub(super) fn unfenced(front: &str, fields: &Table) -> Result<(), EncodeError> {
-    if front.lines().all(|line| line.trim_end() != "+++") {
+/// Refuses fields whose text has a line `fence`, which would end the front matter that they are in.
+pub(super) fn unfenced(
+    front: &str,
+    fields: &Table,
+    fence: &'static str,
+) -> Result<(), EncodeError> {
+    if front.lines().all(|line| line.trim_end() != fence) {
         return Ok(());
     }
-    let at = fields.iter().find_map(|(key, value)| fenced(value, &mut vec![key.clone()]));
-    Err(EncodeError::Fence { pointer: at.unwrap_or_default(), fence: "+++" })
+    let at = fields.iter().find_map(|(key, value)| fenced(value, fence, &mut vec![key.clone()]));
+    Err(EncodeError::Fence { pointer: at.unwrap_or_default(), fence })
 }
 
 /// Finds a text with such a line.
-fn fenced(value: &Value, path: &mut Vec<String>) -> Option<String> {
+fn fenced(value: &Value, fence: &str, path: &mut Vec<String>) -> Option<String> {
     let mut below = |key: String, value: &Value| {
         path.push(key);
-        let found = fenced(value, path);
+        let found = fenced(value, fence, path);
         path.pop();
         found
     };
     match value {
         Value::String(text) => {
             let mut lines = text.split('\n');
-            let has = text.contains('\n') && lines.any(|line| line.trim_end() == "+++");
+            let has = text.contains('\n') && lines.any(|line| line.trim_end() == fence);
             has.then(|| pointer::of(path))
         }
         Value::Array(elements) => {
