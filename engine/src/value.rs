@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use crate::pointer;
 
+pub(crate) use paths::Beginning;
 pub use paths::Paths;
 
 /// A JSON value as compact text with object keys sorted by their bytes.

@@ -100,7 +100,7 @@ impl<'q, 'a> Found<'q, 'a> {
                 let keys: HashSet<&Key> = condition.keys(budget).into_iter().collect();
                 found.retain(|(key, _)| budget.spend(STEP) && keys.contains(key));
             } else {
-                read.extend(condition.filters);
+                condition.filters.into_iter().for_each(|filter| add(&mut read, filter));
             }
         }
         if !read.is_empty() {
@@ -232,9 +232,13 @@ fn conditions<'q, 'a>(
 ) -> (Vec<Condition<'q, 'a>>, Vec<&'q Filter>) {
     let (mut conditions, mut read) = (Vec::<Condition<'q, 'a>>::new(), Vec::new());
     for filter in &query.filters {
+        // An index narrows what is read, but does not tell which table of a list has a value.
+        if query.filters.iter().any(|other| share_tables(filter, other, sheet)) {
+            add(&mut read, filter);
+        }
         let index = sheet.index(filter.field.as_str());
         let Some(index) = index.filter(|_| !filter.is_negated()) else {
-            read.push(filter);
+            add(&mut read, filter);
             continue;
         };
         let ranges = filter.values();
@@ -253,6 +257,30 @@ fn conditions<'q, 'a>(
         }
     }
     (conditions, read)
+}
+
+/// Adds a condition to those that are read, each once.
+fn add<'q>(read: &mut Vec<&'q Filter>, filter: &'q Filter) {
+    if !read.iter().any(|other| std::ptr::eq(*other, filter)) {
+        read.push(filter);
+    }
+}
+
+/// Says whether two conditions go through one list of tables of some record, so that one table must
+/// fulfil both. Where every record holds at most one value of a field, one value fulfils all that is
+/// asked of it.
+fn share_tables(one: &Filter, other: &Filter, sheet: &Sheet) -> bool {
+    let is_single = || {
+        let index = sheet.index(one.field.as_str());
+        one.field == other.field && index.is_some_and(|index| index.multi_valued() == 0)
+    };
+    let fields = sheet.fields();
+    let other_names = || other.field.outermost().take_while(|name| *name != other.field.as_str());
+    let common = one.field.outermost().zip(other_names()).take_while(|(one, other)| one == other);
+    let mut common = common.map(|(name, _)| name).filter(|name| *name != one.field.as_str());
+    !std::ptr::eq(one, other)
+        && (fields.is_list_of_tables("") || common.any(|name| fields.is_list_of_tables(name)))
+        && !(is_single() && !one.is_negated() && !other.is_negated())
 }
 
 impl<'a> Condition<'_, 'a> {

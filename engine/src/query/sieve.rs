@@ -7,7 +7,7 @@ use crate::query::filter::Filter;
 use crate::query::parse::MAX_FILTERS;
 use crate::query::ranges::Ranges;
 use crate::scalar::{Scalar, Stored};
-use crate::value::{FieldPath, Paths, Value};
+use crate::value::{Beginning, FieldPath, Json, Kind, Paths, Value};
 
 /// A bit for each condition.
 type Conditions = u64;
@@ -15,6 +15,11 @@ type Conditions = u64;
 const _: () = assert!(MAX_FILTERS <= Conditions::BITS as usize);
 
 /// Conditions that a value is tested for in one pass over its text.
+///
+/// Several conditions that go through one list of tables hold for one and the same table of it; a
+/// condition by itself holds for a field if any of its values fulfils it. So `releases.lts=true`
+/// and `releases.eol[gt]=now` find a release that is both, and `releases.lts[ne]=true` alone finds
+/// the records without any such release.
 ///
 /// The values of a field fall into bands between the places where some condition begins or ends to
 /// hold; so one search tells of a value which of any number of conditions and alternatives it
@@ -24,8 +29,29 @@ pub(crate) struct Sieve {
     paths: Paths,
     /// For each of the paths.
     bands: Vec<Bands>,
-    /// The conditions that a value must fulfil. It must not fulfil any other.
-    wanted: Conditions,
+    /// For each beginning of a path, the conditions that tables of a list there fulfil together:
+    /// those that go on from there, where there is more than one.
+    joint: Vec<Conditions>,
+    /// The conditions that hold where no value is as they say.
+    negated: Conditions,
+    all: Conditions,
+}
+
+/// What was found of the conditions in a value, or in a part of it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    /// Some value fulfils these; of several together, one table fulfils all.
+    yes: Conditions,
+    /// Some value is what these exclude; of several together, no table fulfils all.
+    no: Conditions,
+}
+
+impl Held {
+    /// Says whether all of `conditions` hold, of which some are negated.
+    fn fulfils(self, conditions: Conditions, negated: Conditions) -> bool {
+        let holds = self.yes | negated & !self.no;
+        holds & conditions == conditions
+    }
 }
 
 /// The values of a field, cut into bands in each of which the same conditions hold.
@@ -50,29 +76,71 @@ impl Sieve {
     /// Costs a sort of the alternatives of all of them.
     pub(crate) fn new<'f>(filters: impl IntoIterator<Item = &'f Filter>) -> Self {
         let mut by_field: BTreeMap<&FieldPath, Vec<(Conditions, Ranges)>> = BTreeMap::new();
-        let mut wanted = 0;
+        let (mut negated, mut all) = (0, 0);
         for (at, filter) in filters.into_iter().enumerate() {
             let condition = 1 << at;
-            if !filter.is_negated() {
-                wanted |= condition;
+            all |= condition;
+            if filter.is_negated() {
+                negated |= condition;
             }
             by_field.entry(&filter.field).or_default().push((condition, filter.values()));
         }
         let paths = Paths::new(by_field.keys().copied());
+        let of_field = by_field.values().map(|ranges| ranges.iter().map(|(one, _)| one).sum());
+        let of_field: Vec<Conditions> = of_field.collect();
+        let joint = paths.beginnings().map(|beginning| {
+            let onward = beginning.onward().into_iter().map(|place| of_field[place]).sum();
+            if Conditions::count_ones(onward) > 1 { onward } else { 0 }
+        });
+        let joint = joint.collect();
         let bands = by_field.into_values().map(|ranges| Bands::new(&ranges)).collect();
-        Self { paths, bands, wanted }
+        Self { paths, bands, joint, negated, all }
     }
 
-    /// Says whether a value fulfils all conditions. A field with several values fulfils one if any
-    /// of them does. Linear in the text.
+    /// Says whether a value fulfils all conditions. Linear in the text.
     pub(crate) fn passes(&self, value: &Value) -> bool {
-        let mut held = 0;
-        self.paths.visit(value, &mut |place, json| {
-            if let Some(stored) = Stored::read(json) {
-                held |= self.bands[place].held_by(&stored);
+        self.held(self.paths.start(), value.json()).fulfils(self.all, self.negated)
+    }
+
+    fn held(&self, at: Beginning<'_>, json: Json<'_>) -> Held {
+        if json.kind() == Kind::Array {
+            return self.held_by_elements(at, json);
+        }
+        let mut held = Held::default();
+        if let Some(stored) = Stored::read(json) {
+            for place in at.fields() {
+                let fulfilled = self.bands[*place].held_by(&stored);
+                held.yes |= fulfilled & !self.negated;
+                held.no |= fulfilled & self.negated;
             }
+        }
+        at.for_each_member(json, |at, member| {
+            let inside = self.held(at, member);
+            held.yes |= inside.yes;
+            held.no |= inside.no;
         });
-        held == self.wanted
+        held
+    }
+
+    fn held_by_elements(&self, at: Beginning<'_>, list: Json<'_>) -> Held {
+        let joint = self.joint[at.number()];
+        let (mut held, mut together) = (Held::default(), Held::default());
+        for element in list.elements() {
+            let mut inside = self.held(at, element);
+            if element.kind() == Kind::Object {
+                let fulfils = inside.fulfils(joint, self.negated);
+                let of_table = if fulfils { &mut together.yes } else { &mut together.no };
+                *of_table |= joint;
+            } else {
+                // A list within the list tells what its own tables do; no other value has any.
+                together.yes |= inside.yes & joint;
+                together.no |= inside.no & joint;
+            }
+            inside = Held { yes: inside.yes & !joint, no: inside.no & !joint };
+            held = Held { yes: held.yes | inside.yes, no: held.no | inside.no };
+        }
+        let no = together.no & !together.yes;
+        Held { yes: held.yes | together.yes, no: held.no | no }
     }
 }
 
@@ -127,6 +195,7 @@ mod tests {
     use crate::query::filter::{Literal, Side, Test};
     use proptest::prelude::*;
     use serde_json::json;
+    use std::collections::BTreeSet;
 
     const TEXTS: &[&str] = &[
         "",
@@ -151,7 +220,8 @@ mod tests {
             (side, literal()).prop_map(|(side, literal)| Test::Side(side, literal)),
             any::<bool>().prop_map(Test::Exists),
         ];
-        let field = prop::sample::select(vec!["a", "b", "a.b"]).prop_map(FieldPath::new);
+        let fields = vec!["a", "b", "a.b", "a.c", "a.b.c", "a.b.d", "b.c"];
+        let field = prop::sample::select(fields).prop_map(FieldPath::new);
         (field, test).prop_map(|(field, test)| Filter { field, test })
     }
 
@@ -160,15 +230,63 @@ mod tests {
             prop::sample::select(TEXTS).prop_map(|text| json!(text)),
             prop::sample::select(vec![json!(1), json!(2), json!(1.5), json!(true), json!(null)]),
         ];
-        let list = prop::collection::vec(leaf.clone(), 0..4).prop_map(|list| json!(list));
-        let below = leaf.clone().prop_map(|leaf| json!({"b": leaf}));
-        (prop_oneof![leaf, list.clone(), below], list).prop_map(|(a, b)| json!({"a": a, "b": b}))
+        let inside = leaf.prop_recursive(4, 40, 4, |inner| {
+            let names = prop::sample::select(vec!["a", "b", "c", "d"]).prop_map(str::to_owned);
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(|list| json!(list)),
+                prop::collection::btree_map(names, inner, 0..4).prop_map(|table| json!(table)),
+            ]
+        });
+        (inside.clone(), inside).prop_map(|(a, b)| json!({"a": a, "b": b}))
     }
 
-    /// Looks at each condition and each range by itself.
-    fn passes(filter: &Filter, value: &Value) -> bool {
+    /// A condition and the names that are still to be found.
+    type Ahead<'f> = (&'f Filter, &'f [String]);
+
+    /// Looks at each condition and each range by itself, and at each table of a list for several.
+    fn passes(conditions: &[Ahead<'_>], json: &serde_json::Value) -> bool {
+        if json.is_object() {
+            let is_here = |ahead: &Ahead<'_>| ahead.1.is_empty();
+            let (here, ahead): (Vec<_>, Vec<_>) = conditions.iter().copied().partition(is_here);
+            let names: BTreeSet<&String> = ahead.iter().map(|(_, names)| &names[0]).collect();
+            let inside = |name: &&String| {
+                let of_name = ahead.iter().filter(|(_, names)| names[0] == **name);
+                let of_name: Vec<_> = of_name.map(|(f, names)| (*f, &names[1..])).collect();
+                passes(&of_name, &json[*name])
+            };
+            return here.iter().all(|(f, _)| holds(f, json)) && names.iter().all(inside);
+        }
+        let ahead: Vec<_> = conditions.iter().filter(|(_, n)| !n.is_empty()).copied().collect();
+        let tables = tables(json);
+        if ahead.len() > 1 && !tables.is_empty() {
+            let here = conditions.iter().filter(|(_, names)| names.is_empty());
+            return here.map(|(f, _)| *f).all(|f| holds(f, json))
+                && tables.iter().any(|table| passes(&ahead, table));
+        }
+        let alone = |(filter, names): &Ahead<'_>| {
+            if names.is_empty() {
+                return holds(filter, json);
+            }
+            let one = |table| passes(&[(*filter, *names)], table);
+            if filter.is_negated() {
+                tables.iter().all(|table| one(table))
+            } else {
+                tables.iter().any(|table| one(table))
+            }
+        };
+        conditions.iter().all(alone)
+    }
+
+    /// Returns the tables of a list, and of the lists in it.
+    fn tables(json: &serde_json::Value) -> Vec<&serde_json::Value> {
+        let elements = json.as_array().into_iter().flatten();
+        elements.flat_map(|e| if e.is_object() { vec![e] } else { tables(e) }).collect()
+    }
+
+    fn holds(filter: &Filter, json: &serde_json::Value) -> bool {
+        let value = Value::new(&json!({ "it": json }));
         let mut holds = false;
-        value.visit(&filter.field, &mut |json| {
+        value.visit(&FieldPath::new("it"), &mut |json| {
             let Some(scalar) = Scalar::read(json) else { return };
             let is_in = |(begin, end): &(Bound<Scalar>, Bound<Scalar>)| {
                 std::ops::RangeBounds::contains(&(begin.as_ref(), end.as_ref()), &scalar)
@@ -176,6 +294,44 @@ mod tests {
             holds |= filter.values().bounds().any(is_in);
         });
         holds != filter.is_negated()
+    }
+
+    #[test]
+    fn several_conditions_on_a_list_of_tables_hold_for_one_table() {
+        let releases = json!({"releases": [
+            {"name": "1", "lts": true, "eol": "2020-01-01", "tags": [{"n": 1, "m": 1}]},
+            {"name": "2", "lts": false, "eol": "2030-01-01", "tags": [{"n": 1, "m": 2}]},
+            {"name": "3", "eol": "2031-01-01"},
+        ], "name": "x"});
+        let any = |field: &str, text: &str| (field.to_owned(), Test::Any(vec![Literal::new(text)]));
+        let not = |field: &str, text: &str| (field.to_owned(), Test::Not(Literal::new(text)));
+        let from = |field: &str, text: &str| {
+            (field.to_owned(), Test::Side(Side::From, Literal::new(text)))
+        };
+        let exists = |field: &str, is| (field.to_owned(), Test::Exists(is));
+        let passes = |tests: Vec<(String, Test)>| {
+            let filter = |(field, test)| Filter { field: FieldPath::new(field), test };
+            let filters: Vec<_> = tests.into_iter().map(filter).collect();
+            Sieve::new(&filters).passes(&Value::new(&releases))
+        };
+        let (lts, eol) = ("releases.lts", "releases.eol");
+        assert!(passes(vec![any(lts, "true")]) && passes(vec![from(eol, "2025-01-01")]));
+        assert!(!passes(vec![any(lts, "true"), from(eol, "2025-01-01")]));
+        assert!(passes(vec![any(lts, "false"), from(eol, "2025-01-01"), any("name", "x")]));
+        assert!(!passes(vec![any(lts, "false"), from(eol, "2025-01-01"), any("name", "y")]));
+        // Alone it is of the whole record, beside others of the table.
+        assert!(!passes(vec![not(lts, "true")]));
+        assert!(passes(vec![not(lts, "true"), from(eol, "2025-01-01")]));
+        assert!(!passes(vec![exists(lts, false)]));
+        assert!(passes(vec![exists(lts, false), any("releases.name", "3")]));
+        assert!(!passes(vec![exists(lts, false), any("releases.name", "1")]));
+        // Lists within a table are looked at within it.
+        let (n, m) = ("releases.tags.n", "releases.tags.m");
+        assert!(passes(vec![any(n, "1"), any(m, "2"), any(lts, "false")]));
+        assert!(!passes(vec![any(n, "1"), any(m, "2"), any(lts, "true")]));
+        assert!(!passes(vec![any(n, "2"), any(m, "2")]));
+        // Where there is no list, nothing of it is anything.
+        assert!(passes(vec![not("other.a", "1"), exists("other.b", false)]));
     }
 
     proptest! {
@@ -186,9 +342,11 @@ mod tests {
         ) {
             let sieve = Sieve::new(&filters);
             for value in values {
-                let value = Value::new(&value);
-                let each = filters.iter().all(|filter| passes(filter, &value));
-                prop_assert_eq!(sieve.passes(&value), each, "{:?}", value);
+                let names = filters.iter().map(|f| f.field.segments().map(str::to_owned).collect());
+                let names: Vec<Vec<String>> = names.collect();
+                let ahead = filters.iter().zip(&names).map(|(f, names)| (f, &names[..]));
+                let each = passes(&ahead.collect::<Vec<_>>(), &value);
+                prop_assert_eq!(sieve.passes(&Value::new(&value)), each, "{}", value);
             }
         }
     }

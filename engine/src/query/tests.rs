@@ -14,7 +14,7 @@ use crate::search::{DocName, SearchError, Slot, Slots, TextIndex};
 use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
 
-const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x']\nhidden = 'h'\n";
+const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x', 'l.x']\nhidden = 'h'\n";
 
 /// A sheet and its text index, from values in the order of their keys `000`, `001`, ...
 fn sheet(definition: &str, values: &[Json]) -> (Sheet, TextIndex) {
@@ -443,6 +443,21 @@ mod model {
         }
     }
 
+    /// Several conditions on a list of tables hold for one of them.
+    pub(super) fn pass(record: &Json, filters: &[(String, String, String)]) -> bool {
+        let of_list = |filter: &&(String, String, String)| filter.0.starts_with("l.");
+        let (on_list, others): (Vec<_>, Vec<_>) = filters.iter().partition(of_list);
+        let on = |list: Json| on_list.iter().all(|filter| passes(&json!({ "l": list }), filter));
+        let tables = record["l"].as_array().into_iter().flatten().filter(|l| l.is_object());
+        let tables: Vec<&Json> = tables.collect();
+        others.iter().all(|filter| passes(record, filter))
+            && if on_list.len() < 2 || tables.is_empty() {
+                on(record["l"].clone())
+            } else {
+                tables.iter().any(|table| on(json!([table])))
+            }
+    }
+
     pub(super) fn sort(keys: &mut [usize], records: &[Json], sort: &[(String, bool)]) {
         keys.sort_by(|a, b| {
             let fields = sort.iter().map(|(field, descending)| {
@@ -463,7 +478,7 @@ mod model {
     }
 }
 
-const FIELDS: &[&str] = &["a", "t", "n.x", "u", "n"];
+const FIELDS: &[&str] = &["a", "t", "n.x", "u", "n", "l.x", "l.y"];
 const SCALARS: &[&str] = &[
     "null",
     "true",
@@ -507,8 +522,12 @@ fn any_record() -> impl Strategy<Value = Json> {
     let list = || prop::collection::vec(scalar(), 0..3).prop_map(Json::Array);
     let field = || prop_oneof![4 => scalar(), 1 => list()];
     let hidden = prop::bool::weighted(0.1);
-    (scalar(), list(), field(), field(), hidden).prop_map(|(a, t, x, u, hidden)| {
-        let mut record = json!({"a": a, "t": t, "n": {"x": x}, "u": u});
+    let table = (field(), field()).prop_map(|(x, y)| json!({"x": x, "y": y}));
+    let element = prop_oneof![8 => table.clone(), 1 => scalar()];
+    let tables = prop::collection::vec(element, 0..4).prop_map(Json::Array);
+    let tables = prop_oneof![4 => tables, 1 => table];
+    (scalar(), list(), field(), field(), tables, hidden).prop_map(|(a, t, x, u, l, hidden)| {
+        let mut record = json!({"a": a, "t": t, "n": {"x": x}, "u": u, "l": l});
         if hidden {
             record["h"] = json!("yes");
         }
@@ -538,7 +557,7 @@ proptest! {
     #[test]
     fn a_list_is_that_of_a_naive_reading(
         records in prop::collection::vec(any_record(), 0..60),
-        filters in prop::collection::vec(any_filter(), 0..3),
+        filters in prop::collection::vec(any_filter(), 0..5),
         sort in prop::sample::subsequence(FIELDS, 0..3),
         descending in prop::array::uniform2(any::<bool>()),
         has_words in prop::bool::weighted(0.2),
@@ -548,8 +567,8 @@ proptest! {
             sort.iter().zip(descending).map(|(field, down)| ((*field).to_owned(), down)).collect();
         let mut expected: Vec<usize> = (0..records.len())
             .filter(|n| records[*n].get("h").is_none())
-            .filter(|n| filters.iter().all(|filter| model::passes(&records[*n], filter)))
-            .filter(|n| !has_words || ["a", "t", "n.x", "u"].iter().any(|field| {
+            .filter(|n| model::pass(&records[*n], &filters))
+            .filter(|n| !has_words || ["a", "t", "n.x", "u", "l", "l.x", "l.y"].iter().any(|field| {
                 model::values(&records[*n], field).contains(&json!("b"))
             }))
             .collect();

@@ -1,4 +1,4 @@
-//! Which fields occur in a sheet, and in how many records.
+//! Which fields occur in a sheet, and in how many records; and which of them are lists of tables.
 
 use std::sync::Arc;
 
@@ -9,31 +9,46 @@ use crate::value::{Json, Kind, Value};
 
 /// Counts the records that have each field; dotted names, arrays opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FieldCounts(OrdMap<Arc<str>, u64>);
+pub struct FieldCounts {
+    fields: OrdMap<Arc<str>, u64>,
+    /// The records in which each field is a list that holds tables; the record itself has no name.
+    lists: OrdMap<Arc<str>, u64>,
+}
 
 impl FieldCounts {
     /// Returns the fields by name with the number of records that have them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.0.iter().map(|(name, count)| (&**name, *count))
+        self.fields.iter().map(|(name, count)| (&**name, *count))
     }
 
     /// Says whether some record has `field`.
     pub fn contains(&self, field: &str) -> bool {
-        self.0.contains_key(field)
+        self.fields.contains_key(field)
+    }
+
+    /// Says whether `field` is a list of tables in some record. The empty name is that of the record
+    /// itself.
+    pub fn is_list_of_tables(&self, field: &str) -> bool {
+        self.lists.contains_key(field)
     }
 
     /// Takes what `tally` counted into account.
     pub(super) fn settle(&mut self, tally: Tally) {
-        for (name, Count { change, .. }) in tally.counts {
-            if change == 0 {
-                continue;
-            }
-            let count = self.0.get(name.as_str()).copied().unwrap_or(0);
-            match count.saturating_add_signed(change) {
-                0 => self.0.remove(name.as_str()),
-                count => self.0.insert(name.into(), count),
-            };
+        settle(&mut self.fields, tally.fields);
+        settle(&mut self.lists, tally.lists);
+    }
+}
+
+fn settle(counts: &mut OrdMap<Arc<str>, u64>, changes: Changes) {
+    for (name, Count { change, .. }) in changes {
+        if change == 0 {
+            continue;
         }
+        let count = counts.get(name.as_str()).copied().unwrap_or(0);
+        match count.saturating_add_signed(change) {
+            0 => counts.remove(name.as_str()),
+            count => counts.insert(name.into(), count),
+        };
     }
 }
 
@@ -42,9 +57,12 @@ impl FieldCounts {
 /// A name is copied once for all records that have it.
 #[derive(Default)]
 pub(super) struct Tally {
-    counts: HashMap<String, Count>,
+    fields: Changes,
+    lists: Changes,
     values: u64,
 }
+
+type Changes = HashMap<String, Count>;
 
 #[derive(Default)]
 struct Count {
@@ -64,6 +82,9 @@ impl Tally {
     fn collect(&mut self, json: Json<'_>, prefix: &mut String, dot: &str, by: i64) {
         match json.kind() {
             Kind::Array => {
+                if json.elements().any(|element| element.kind() == Kind::Object) {
+                    count(&mut self.lists, prefix, self.values, by);
+                }
                 json.elements().for_each(|element| self.collect(element, prefix, dot, by));
             }
             Kind::Object => {
@@ -71,7 +92,7 @@ impl Tally {
                 for (name, member) in json.members() {
                     prefix.push_str(dot);
                     prefix.push_str(&name);
-                    self.count(prefix, by);
+                    count(&mut self.fields, prefix, self.values, by);
                     self.collect(member, prefix, ".", by);
                     prefix.truncate(outer);
                 }
@@ -79,15 +100,16 @@ impl Tally {
             _ => {}
         }
     }
+}
 
-    fn count(&mut self, name: &str, by: i64) {
-        if !self.counts.contains_key(name) {
-            self.counts.insert(name.to_owned(), Count::default());
-        }
-        if let Some(count) = self.counts.get_mut(name)
-            && count.last != self.values
-        {
-            (count.change, count.last) = (count.change + by, self.values);
-        }
+/// Counts `name` by so much, unless it was counted for this value.
+fn count(changes: &mut Changes, name: &str, value: u64, by: i64) {
+    if !changes.contains_key(name) {
+        changes.insert(name.to_owned(), Count::default());
+    }
+    if let Some(count) = changes.get_mut(name)
+        && count.last != value
+    {
+        (count.change, count.last) = (count.change + by, value);
     }
 }

@@ -1,6 +1,6 @@
 //! Several fields, found in one pass over a value.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::value::{FieldPath, Json, Kind, Value};
 
@@ -62,16 +62,68 @@ impl Paths {
     /// Calls `found` with each value of each field and the field's place in the set, as
     /// [`Value::visit`] does for one. Linear in the text, which is read no further than it must.
     pub fn visit<'a>(&self, value: &'a Value, found: &mut dyn FnMut(usize, Json<'a>)) {
-        self.visit_node(&self.nodes[0], value.json(), found);
+        visit(self.start(), value.json(), found);
     }
 
-    fn visit_node<'a>(&self, node: &Node, json: Json<'a>, found: &mut dyn FnMut(usize, Json<'a>)) {
-        if json.kind() == Kind::Array {
-            return json.elements().for_each(|element| self.visit_node(node, element, found));
+    /// Returns where a search begins.
+    pub(crate) fn start(&self) -> Beginning<'_> {
+        Beginning { paths: self, number: 0 }
+    }
+
+    /// Returns every beginning of a field, by number.
+    pub(crate) fn beginnings(&self) -> impl Iterator<Item = Beginning<'_>> {
+        (0..self.nodes.len()).map(|number| Beginning { paths: self, number })
+    }
+}
+
+fn visit<'a>(at: Beginning<'_>, json: Json<'a>, found: &mut dyn FnMut(usize, Json<'a>)) {
+    if json.kind() == Kind::Array {
+        return json.elements().for_each(|element| visit(at, element, found));
+    }
+    at.fields().iter().for_each(|place| found(*place, json));
+    at.for_each_member(json, |at, member| visit(at, member, found));
+}
+
+/// How much of some fields was found: the names that lead to a value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beginning<'p> {
+    paths: &'p Paths,
+    number: usize,
+}
+
+impl<'p> Beginning<'p> {
+    /// Returns its number among those of its paths, from 0.
+    pub(crate) fn number(self) -> usize {
+        self.number
+    }
+
+    fn node(self) -> &'p Node {
+        &self.paths.nodes[self.number]
+    }
+
+    /// Returns the places of the fields that are found here.
+    pub(crate) fn fields(self) -> &'p [usize] {
+        &self.node().here
+    }
+
+    /// Returns the places of the fields that go on from here, in order.
+    pub(crate) fn onward(self) -> BTreeSet<usize> {
+        let (mut places, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        let mut ahead: Vec<usize> = self.node().members.iter().map(|(_, to)| *to).collect();
+        while let Some(number) = ahead.pop() {
+            if seen.insert(number) {
+                let node = &self.paths.nodes[number];
+                places.extend(&node.here);
+                ahead.extend(node.members.iter().map(|(_, to)| *to));
+            }
         }
-        node.here.iter().for_each(|place| found(*place, json));
-        // The members of a value are in the order of their names, too.
-        let mut wanted = node.members.iter().peekable();
+        places
+    }
+
+    /// Calls `found` with each member of `json` in which a field goes on. The members of a value and
+    /// those that are looked for are in the order of their names.
+    pub(crate) fn for_each_member<'a>(self, json: Json<'a>, mut found: impl FnMut(Self, Json<'a>)) {
+        let mut wanted = self.node().members.iter().peekable();
         if wanted.peek().is_none() {
             return;
         }
@@ -79,11 +131,12 @@ impl Paths {
             while wanted.next_if(|(other, _)| **other < *name).is_some() {}
             let Some((other, to)) = wanted.peek() else { return };
             if **other == *name {
-                self.visit_node(&self.nodes[*to], member, found);
+                found(Self { number: *to, ..self }, member);
             }
         }
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
