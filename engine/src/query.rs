@@ -11,6 +11,7 @@ mod cursor;
 mod each;
 mod facets;
 mod filter;
+mod fold;
 mod found;
 mod include;
 mod order;
@@ -127,7 +128,9 @@ impl ListQuery {
     pub fn unindexed(&self, sheet: &Sheet) -> Vec<&FieldPath> {
         let is_read = |field: &FieldPath| sheet.index(field.as_str()).is_none();
         let filtered = self.filters.iter();
-        let filtered = filtered.filter(|filter| filter.is_negated() || is_read(&filter.field));
+        let filtered = filtered.filter(|filter| {
+            filter.is_negated() || filter.values().is_none() || is_read(&filter.field)
+        });
         let sorted = match &self.order {
             Order::Fields(fields) => Some(fields.iter().map(|sort| &sort.field)),
             Order::Key | Order::Score => None,

@@ -31,14 +31,24 @@ export async function count(sheet, params, fields, signal) {
 
 /** Returns the values of a field that the filters let through. */
 export function chosenOf(filters, field) {
-  return filters.flatMap(([name, value]) => (name === field ? [value] : name === `${field}[in]` ? value.split(",") : []));
+  return filters.flatMap(([name, value]) => (name === field ? [value] : name === `${field}[in]` ? elements(value) : []));
 }
 
-/** Returns the filter for these values of a field; `null` where there is none. A value with a comma
- * stands alone, for commas separate several. */
+/** Returns the filter for these values of a field; `null` where there is none. */
 function filterOf(field, values) {
   if (values.length === 0) return null;
-  return values.length === 1 ? [field, values[0]] : [`${field}[in]`, values.join(",")];
+  const escaped = values.map((value) => value.replace(/[\\,]/g, "\\$&"));
+  return values.length === 1 ? [field, values[0]] : [`${field}[in]`, escaped.join(",")];
+}
+
+/** Cuts a list at its commas, except those after a backslash. */
+function elements(list) {
+  const cut = [""];
+  for (const [part, escaped] of list.matchAll(/\\([\\,])|[^]/g)) {
+    if (part === ",") cut.push("");
+    else cut[cut.length - 1] += escaped ?? part;
+  }
+  return cut;
 }
 
 /** Lists the values with their counts; `onchoose` takes the filters of a field and what is in their
@@ -68,8 +78,7 @@ function shownFacet(field, { values, more }, filters, onchoose) {
       const id = `facet-${encodeURIComponent(field)}-${encodeURIComponent(text)}`;
       const choose = () => {
         const next = isSet ? chosen.filter((other) => other !== text) : [...chosen, text];
-        const isAlone = !isSet && next.some((other) => other.includes(","));
-        onchoose([field, `${field}[in]`], filterOf(field, isAlone ? [text] : next));
+        onchoose([field, `${field}[in]`], filterOf(field, next));
       };
       return h("div", {},
         h("input", { type: "checkbox", id, checked: isSet, onchange: choose }),

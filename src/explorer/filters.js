@@ -3,7 +3,8 @@
 import { h } from "./dom.js";
 
 const OPERATORS = [
-  ["", "is"], ["[ne]", "is not"], ["[in]", "is one of"], ["[gt]", "above"], ["[gte]", "from"],
+  ["", "is"], ["[ne]", "is not"], ["[in]", "is one of"],
+  ["[nin]", "is none of"], ["[contains]", "contains"], ["[prefix]", "begins with"], ["[gt]", "above"], ["[gte]", "from"],
   ["[lt]", "below"], ["[lte]", "up to"], ["[exists]", "exists"],
 ];
 

@@ -12,6 +12,8 @@ pub(super) const WRITER: &str = "writer";
 
 /// Returns the pattern of the hash of a commit.
 pub(super) const HASH: &str = "^[0-9a-f]{40}$";
+/// At most a hundred values with commas between them, as `[in]` takes them.
+const LIST: &str = r"^(?:[^,\\]|\\[\s\S])*(?:,(?:[^,\\]|\\[\s\S])*){0,99}\\?$";
 
 /// Returns the headers of answers.
 pub(super) fn headers() -> Value {
@@ -116,8 +118,22 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "lte": { "type": "string" },
                 "in": {
                     "type": "string",
-                    "pattern": "^[^,]*(,[^,]*){0,99}$",
-                    "description": "One of several, with commas between.",
+                    "pattern": LIST,
+                    "description": "One of several, with commas between; a comma in a value \
+                                    follows a backslash.",
+                },
+                "nin": {
+                    "type": "string",
+                    "pattern": LIST,
+                    "description": "None of several, written as for `in`.",
+                },
+                "prefix": {
+                    "type": "string",
+                    "description": "A text that begins with this, whatever the case and accents.",
+                },
+                "contains": {
+                    "type": "string",
+                    "description": "A text that contains this, whatever the case and accents.",
                 },
                 "exists": { "type": "boolean", "description": "Is there, or is not." },
             },

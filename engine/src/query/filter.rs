@@ -2,9 +2,10 @@
 
 use std::ops::Bound;
 
+use crate::query::fold::folded;
 use crate::query::ranges::{Range, Ranges};
 use crate::scalar::{Moment, Number, Scalar};
-use crate::value::FieldPath;
+use crate::value::{FieldPath, Json};
 
 /// A condition that every listed record fulfils.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,12 +19,49 @@ pub(crate) struct Filter {
 pub(crate) enum Test {
     /// It holds one of these.
     Any(Vec<Literal>),
-    /// It does not hold this; so a record without the field passes.
-    Not(Literal),
+    /// It holds none of these; so a record without the field passes.
+    Not(Vec<Literal>),
     /// It holds a value of the literal's kind on this side of it.
     Side(Side, Literal),
+    /// It holds a text that this is a part of.
+    Text(Part),
     /// It is there, or it is not. Null and an empty array are not there.
     Exists(bool),
+}
+
+/// A part of a text, which is found without regard to case and accents.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Part {
+    folded: Box<str>,
+    place: PartPlace,
+}
+
+/// Where a part stands in its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PartPlace {
+    /// `prefix`
+    Beginning,
+    /// `contains`
+    Anywhere,
+}
+
+impl Part {
+    pub(crate) fn new(text: &str, place: PartPlace) -> Self {
+        Self { folded: folded(text).into(), place }
+    }
+
+    /// Says whether `json` is a text that has it. Linear in the text.
+    pub(crate) fn is_in(&self, json: Json<'_>) -> bool {
+        json.as_string().is_some_and(|text| {
+            let text = folded(&text);
+            match self.place {
+                PartPlace::Beginning => text.starts_with(&*self.folded),
+                PartPlace::Anywhere => {
+                    memchr::memmem::find(text.as_bytes(), self.folded.as_bytes()).is_some()
+                }
+            }
+        })
+    }
 }
 
 /// A side of a literal.
@@ -90,15 +128,17 @@ impl Literal {
 
 impl Filter {
     /// Returns the values that it is about: a record passes if it holds one of them, or none where
-    /// the filter [is negated](Self::is_negated).
-    pub(crate) fn values(&self) -> Ranges {
-        match &self.test {
+    /// the filter [is negated](Self::is_negated). `None` where they are not together in the order of
+    /// values.
+    pub(crate) fn values(&self) -> Option<Ranges> {
+        Some(match &self.test {
             Test::Any(literals) => Ranges::apart(literals.iter().flat_map(Literal::equals)),
-            Test::Not(literal) => Ranges::apart(literal.equals()),
+            Test::Not(literals) => Ranges::apart(literals.iter().flat_map(Literal::equals)),
             // In the order of their kinds.
             Test::Side(side, literal) => literal.side(*side).collect(),
             Test::Exists(_) => Ranges::all(),
-        }
+            Test::Text(_) => return None,
+        })
     }
 
     /// Says whether records pass that hold none of the values. An index does not help to find them.

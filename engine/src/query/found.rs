@@ -236,12 +236,11 @@ fn conditions<'q, 'a>(
         if query.filters.iter().any(|other| share_tables(filter, other, sheet)) {
             add(&mut read, filter);
         }
-        let index = sheet.index(filter.field.as_str());
-        let Some(index) = index.filter(|_| !filter.is_negated()) else {
+        let index = sheet.index(filter.field.as_str()).filter(|_| !filter.is_negated());
+        let (Some(index), Some(ranges)) = (index, filter.values()) else {
             add(&mut read, filter);
             continue;
         };
-        let ranges = filter.values();
         let same = conditions.iter_mut().find(|other| other.is_over(&filter.field));
         match same {
             // One value must pass both. Of several values, each may pass one.

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use crate::nearest::{did_you_mean, nearest};
 use crate::query::cursor;
-use crate::query::filter::{Filter, Literal, Side, Test};
+use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Test};
 use crate::query::order::{Order, SortField};
 use crate::query::{
     After, DEFAULT_PAGE, Included, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem,
@@ -28,8 +28,8 @@ const MAX_PROBLEMS: usize = 100;
 impl ListQuery {
     /// Parses the decoded parameters of a query string against the fields that `sheet` knows.
     ///
-    /// `field=v` and `field[ne|gt|gte|lt|lte|in|exists]=v` filter, as often as they occur; `eq` is
-    /// what no operator means, and filters fields that are called like one of the others: `sort`,
+    /// `field=v` and `field[ne|gt|gte|lt|lte|in|nin|prefix|contains|exists]=v` filter, as often as
+    /// they occur; `eq` is what no operator means, and filters fields that are called like one of the others: `sort`,
     /// `q`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
     /// `q` is none.
     ///
@@ -72,6 +72,22 @@ impl ListQuery {
         let sieve = OnceLock::new();
         Ok(Self { filters, sieve, text, order, facets, paging, fields, include })
     }
+}
+
+/// Cuts a list at its commas. A comma or a backslash behind a backslash belongs to an element; any
+/// other backslash is one.
+fn elements(list: &str) -> Vec<String> {
+    let (mut elements, mut element) = (Vec::new(), String::new());
+    let mut characters = list.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => element.push(characters.next_if(|c| matches!(c, ',' | '\\')).unwrap_or('\\')),
+            ',' => elements.push(std::mem::take(&mut element)),
+            character => element.push(character),
+        }
+    }
+    elements.push(element);
+    elements
 }
 
 /// Leaves out conditions that are there already.
@@ -151,19 +167,15 @@ impl Parser<'_> {
         let literal = || Literal::new(value);
         let test = match operator {
             "eq" => Test::Any(vec![literal()]),
-            "ne" => Test::Not(literal()),
+            "ne" => Test::Not(vec![literal()]),
             "gt" => Test::Side(Side::Above, literal()),
             "gte" => Test::Side(Side::From, literal()),
             "lt" => Test::Side(Side::Below, literal()),
             "lte" => Test::Side(Side::UpTo, literal()),
-            "in" => {
-                let alternatives: Vec<_> = value.split(',').map(Literal::new).collect();
-                if alternatives.len() > MAX_ALTERNATIVES {
-                    let message = format!("there are more than {MAX_ALTERNATIVES} alternatives");
-                    self.problem(name, message);
-                }
-                Test::Any(alternatives)
-            }
+            "in" => Test::Any(self.alternatives(name, value)),
+            "nin" => Test::Not(self.alternatives(name, value)),
+            "prefix" => Test::Text(Part::new(value, PartPlace::Beginning)),
+            "contains" => Test::Text(Part::new(value, PartPlace::Anywhere)),
             "exists" => match value {
                 "true" => Test::Exists(true),
                 "false" => Test::Exists(false),
@@ -173,12 +185,22 @@ impl Parser<'_> {
                 }
             },
             _ => {
-                let known = "eq, ne, gt, gte, lt, lte, in and exists";
+                let known = "eq, ne, gt, gte, lt, lte, in, nin, prefix, contains and exists";
                 self.problem(name, format!("`{operator}` is no operator; there are {known}"));
                 return None;
             }
         };
         Some(Filter { field, test })
+    }
+
+    /// Reads a list of values.
+    fn alternatives(&mut self, parameter: &str, list: &str) -> Vec<Literal> {
+        let alternatives: Vec<_> = elements(list).iter().map(|text| Literal::new(text)).collect();
+        if alternatives.len() > MAX_ALTERNATIVES {
+            let message = format!("there are more than {MAX_ALTERNATIVES} alternatives");
+            self.problem(parameter, message);
+        }
+        alternatives
     }
 
     /// Returns the field, if the sheet knows it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use crate::query::filter::Filter;
+use crate::query::filter::{Filter, Part, Test};
 use crate::query::parse::MAX_FILTERS;
 use crate::query::ranges::Ranges;
 use crate::scalar::{Scalar, Stored};
@@ -28,7 +28,7 @@ const _: () = assert!(MAX_FILTERS <= Conditions::BITS as usize);
 pub(crate) struct Sieve {
     paths: Paths,
     /// For each of the paths.
-    bands: Vec<Bands>,
+    tests: Vec<Tests>,
     /// For each beginning of a path, the conditions that tables of a list there fulfil together:
     /// those that go on from there, where there is more than one.
     joint: Vec<Conditions>,
@@ -54,8 +54,34 @@ impl Held {
     }
 }
 
+/// What the values of a field are tested for.
+#[derive(Debug, Clone, Default)]
+struct Tests {
+    bands: Bands,
+    parts: Vec<(Conditions, Part)>,
+}
+
+impl Tests {
+    /// Returns the conditions, each with the bit that stands for it.
+    fn new(conditions: &[(Conditions, &Filter)]) -> Self {
+        let ranges = conditions.iter().filter_map(|(one, filter)| Some((*one, filter.values()?)));
+        let part = |(one, filter): &(Conditions, &Filter)| match &filter.test {
+            Test::Text(part) => Some((*one, part.clone())),
+            _ => None,
+        };
+        let parts = conditions.iter().filter_map(part).collect();
+        Self { bands: Bands::new(&ranges.collect::<Vec<_>>()), parts }
+    }
+
+    fn fulfilled_by(&self, json: Json<'_>) -> Conditions {
+        let in_band = Stored::read(json).map_or(0, |stored| self.bands.held_by(&stored));
+        let parts = self.parts.iter().filter(|(_, part)| part.is_in(json));
+        parts.fold(in_band, |fulfilled, (one, _)| fulfilled | one)
+    }
+}
+
 /// The values of a field, cut into bands in each of which the same conditions hold.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Bands {
     cuts: Vec<Cut>,
     /// What holds before each of the cuts, and behind the last.
@@ -75,7 +101,7 @@ impl Sieve {
     ///
     /// Costs a sort of the alternatives of all of them.
     pub(crate) fn new<'f>(filters: impl IntoIterator<Item = &'f Filter>) -> Self {
-        let mut by_field: BTreeMap<&FieldPath, Vec<(Conditions, Ranges)>> = BTreeMap::new();
+        let mut by_field: BTreeMap<&FieldPath, Vec<(Conditions, &Filter)>> = BTreeMap::new();
         let (mut negated, mut all) = (0, 0);
         for (at, filter) in filters.into_iter().enumerate() {
             let condition = 1 << at;
@@ -83,18 +109,18 @@ impl Sieve {
             if filter.is_negated() {
                 negated |= condition;
             }
-            by_field.entry(&filter.field).or_default().push((condition, filter.values()));
+            by_field.entry(&filter.field).or_default().push((condition, filter));
         }
         let paths = Paths::new(by_field.keys().copied());
-        let of_field = by_field.values().map(|ranges| ranges.iter().map(|(one, _)| one).sum());
+        let of_field = by_field.values().map(|tests| tests.iter().map(|(one, _)| one).sum());
         let of_field: Vec<Conditions> = of_field.collect();
         let joint = paths.beginnings().map(|beginning| {
             let onward = beginning.onward().into_iter().map(|place| of_field[place]).sum();
             if Conditions::count_ones(onward) > 1 { onward } else { 0 }
         });
         let joint = joint.collect();
-        let bands = by_field.into_values().map(|ranges| Bands::new(&ranges)).collect();
-        Self { paths, bands, joint, negated, all }
+        let tests = by_field.into_values().map(|conditions| Tests::new(&conditions)).collect();
+        Self { paths, tests, joint, negated, all }
     }
 
     /// Says whether a value fulfils all conditions. Linear in the text.
@@ -107,12 +133,10 @@ impl Sieve {
             return self.held_by_elements(at, json);
         }
         let mut held = Held::default();
-        if let Some(stored) = Stored::read(json) {
-            for place in at.fields() {
-                let fulfilled = self.bands[*place].held_by(&stored);
-                held.yes |= fulfilled & !self.negated;
-                held.no |= fulfilled & self.negated;
-            }
+        for place in at.fields() {
+            let fulfilled = self.tests[*place].fulfilled_by(json);
+            held.yes |= fulfilled & !self.negated;
+            held.no |= fulfilled & self.negated;
         }
         at.for_each_member(json, |at, member| {
             let inside = self.held(at, member);
@@ -192,7 +216,7 @@ impl Cut {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::filter::{Literal, Side, Test};
+    use crate::query::filter::{Literal, PartPlace, Side};
     use proptest::prelude::*;
     use serde_json::json;
     use std::collections::BTreeSet;
@@ -213,10 +237,13 @@ mod tests {
 
     fn any_filter() -> impl Strategy<Value = Filter> {
         let literal = || prop::sample::select(TEXTS).prop_map(Literal::new);
+        let places = prop::sample::select(vec![PartPlace::Beginning, PartPlace::Anywhere]);
+        let text = ("[A12-]{0,2}", places).prop_map(|(text, place)| Part::new(&text, place));
         let side = prop::sample::select(vec![Side::Above, Side::From, Side::Below, Side::UpTo]);
         let test = prop_oneof![
             prop::collection::vec(literal(), 1..5).prop_map(Test::Any),
-            literal().prop_map(Test::Not),
+            prop::collection::vec(literal(), 1..3).prop_map(Test::Not),
+            text.prop_map(Test::Text),
             (side, literal()).prop_map(|(side, literal)| Test::Side(side, literal)),
             any::<bool>().prop_map(Test::Exists),
         ];
@@ -291,7 +318,10 @@ mod tests {
             let is_in = |(begin, end): &(Bound<Scalar>, Bound<Scalar>)| {
                 std::ops::RangeBounds::contains(&(begin.as_ref(), end.as_ref()), &scalar)
             };
-            holds |= filter.values().bounds().any(is_in);
+            holds |= match (&filter.test, filter.values()) {
+                (Test::Text(part), _) => part.is_in(json),
+                (_, values) => values.unwrap().bounds().any(is_in),
+            };
         });
         holds != filter.is_negated()
     }
@@ -304,7 +334,7 @@ mod tests {
             {"name": "3", "eol": "2031-01-01"},
         ], "name": "x"});
         let any = |field: &str, text: &str| (field.to_owned(), Test::Any(vec![Literal::new(text)]));
-        let not = |field: &str, text: &str| (field.to_owned(), Test::Not(Literal::new(text)));
+        let not = |field: &str, text: &str| (field.to_owned(), Test::Not(vec![Literal::new(text)]));
         let from = |field: &str, text: &str| {
             (field.to_owned(), Test::Side(Side::From, Literal::new(text)))
         };

@@ -110,6 +110,11 @@ fn filters_take_the_type_of_what_is_stored() {
         ("X[eq]=4", "002"),
         ("X[in]=4,true", "002 003 004"),
         ("X[ne]=30", "002 003 004 005"),
+        ("X[nin]=30,true", "002 005"),
+        ("X[prefix]=TR", "004"),
+        ("X[contains]=0", "001"),
+        ("X[in]=30\\,true", ""),
+        ("t[in]=x\\,y,y", "000"),
         ("X[gt]=4", "000 004"),
         ("X[gte]=4", "000 002 004"),
         ("X[lt]=30", "002"),
@@ -139,6 +144,28 @@ fn filters_take_the_type_of_what_is_stored() {
         ("n.x[gte]=1&a[ne]=4", "004"),
         ("d[gte]=2024-01-02&d[lt]=2024-02-01", "000"),
         ("", "000 001 002 003 004 005"),
+    ] {
+        assert_eq!(keys(&page(&sheet, query)), expected, "{query}");
+    }
+}
+
+#[test]
+fn a_comma_in_an_alternative_follows_a_backslash_and_case_and_accents_make_no_part_differ() {
+    let values = ["Berlin, Mitte", "Berlin", "Zürich", "a\\b", "a\\,b"];
+    let values: Vec<Json> = values.iter().map(|value| json!({ "a": value })).collect();
+    let sheet = sheet(DEFINITION, &values);
+    for (query, expected) in [
+        (r"a[in]=Berlin\, Mitte,Zürich", "000 002"),
+        (r"a[in]=Berlin, Mitte", "001"),
+        (r"a[in]=a\b", "003"),
+        (r"a[in]=a\\b", "003"),
+        (r"a[in]=a\\\,b", "004"),
+        ("a[nin]=Berlin,Zürich", "000 003 004"),
+        ("a[contains]=ZURI", "002"),
+        ("a[contains]=lin", "000 001"),
+        ("a[prefix]=zu", "002"),
+        ("a[prefix]=rich", ""),
+        ("a[prefix]=b&a[contains]=,", "000"),
     ] {
         assert_eq!(keys(&page(&sheet, query)), expected, "{query}");
     }
@@ -256,7 +283,7 @@ fn whatever_is_not_understood_is_told() {
         ("nope[gte]=1", "nope[gte]: `nope` is not a known field of s"),
         (
             "seen[near]=1",
-            "seen[near]: `near` is no operator; there are eq, ne, gt, gte, lt, lte, in and exists",
+            "seen[near]: `near` is no operator; there are eq, ne, gt, gte, lt, lte, in, nin, prefix, contains and exists",
         ),
         ("seen[exists]=1", "seen[exists]: must be `true` or `false`"),
         ("seen]=1", "seen]: `seen]` is not a known field of s; did you mean seen?"),
@@ -428,6 +455,7 @@ mod model {
         let any = |test: &dyn Fn(Ordering) -> bool| {
             found.iter().any(|value| side(literal, value).is_some_and(test))
         };
+        let mut texts = found.iter().filter_map(|value| Some(value.as_str()?.to_lowercase()));
         match &**operator {
             "eq" => any(&Ordering::is_eq),
             "ne" => !any(&Ordering::is_eq),
@@ -438,6 +466,11 @@ mod model {
             "in" => literal.split(',').any(|literal| {
                 found.iter().any(|value| side(literal, value) == Some(Ordering::Equal))
             }),
+            "nin" => !literal.split(',').any(|literal| {
+                found.iter().any(|value| side(literal, value) == Some(Ordering::Equal))
+            }),
+            "prefix" => texts.any(|text| text.starts_with(&literal.to_lowercase())),
+            "contains" => texts.any(|text| text.contains(&literal.to_lowercase())),
             "exists" => found.is_empty() == (literal == "false"),
             other => panic!("{other}"),
         }
@@ -540,12 +573,16 @@ fn any_filter() -> impl Strategy<Value = (String, String, String)> {
     let field = || prop::sample::select(FIELDS);
     let one =
         (field(), prop::sample::select(&["eq", "ne", "gt", "gte", "lt", "lte"][..]), literal());
-    let several = (field(), Just("in"), prop::collection::vec(literal(), 1..4));
+    let lists = prop::sample::select(&["in", "nin"][..]);
+    let several = (field(), lists, prop::collection::vec(literal(), 1..4));
+    let part = prop::sample::select(&["prefix", "contains"][..]);
+    let part = (field(), part, prop::sample::select(&["", "B", "2024-", "T", "1"][..]));
     let exists = (field(), Just("exists"), prop::sample::select(&["true", "false"][..]));
     let owned = |(a, b, c): (&str, &str, &str)| (a.to_owned(), b.to_owned(), c.to_owned());
     prop_oneof![
         6 => one.prop_map(owned),
         2 => several.prop_map(|(a, b, c)| (a.to_owned(), b.to_owned(), c.join(","))),
+        1 => part.prop_map(owned),
         1 => exists.prop_map(owned),
     ]
 }

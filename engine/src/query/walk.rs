@@ -36,7 +36,7 @@ impl<'q, 'a> List<'q, 'a> {
         }
         // Filters over this very field leave a part of the walk only.
         let filters = self.query.filters.iter().filter(|filter| filter.field == field.field);
-        let filtered = filters.filter(|filter| !filter.is_negated()).map(Filter::values);
+        let filtered = filters.filter(|filter| !filter.is_negated()).filter_map(Filter::values);
         let filtered = filtered.reduce(|all, ranges| all.intersection(&ranges));
         let found = self.found.len(self.sheet);
         let all = match (self.found, &filtered) {
