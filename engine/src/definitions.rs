@@ -73,17 +73,21 @@ fn gather_files(
     if files.headwater.is_none()
         && let Some(entry) = root.iter().find(|entry| entry.name == b"headwater.toml")
     {
-        files.headwater = read(objects, "headwater.toml".into(), entry)?;
+        files.headwater = read(objects, "headwater.toml".into(), entry, &mut files.no_files)?;
+    }
+    let defines = |entry: &&TreeEntry| entry.name == b".gitsheets";
+    if root.iter().find(defines).is_some_and(|entry| entry.mode != EntryMode::Folder) {
+        files.no_files.push(".gitsheets".into());
     }
     for entry in objects.folder_at(tree, b".gitsheets")?.unwrap_or_default() {
         // The name of a sheet is text; a file with another name defines none.
         let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
         if name.ends_with(".toml") && name != ".toml" {
             let path = format!(".gitsheets/{name}");
-            files.gitsheets.extend(read(objects, path, &entry)?);
+            files.gitsheets.extend(read(objects, path, &entry, &mut files.no_files)?);
         }
     }
-    contracts(objects, tree, ".gitsheets/contracts", DEPTH, &mut files.contracts)?;
+    contracts(objects, tree, ".gitsheets/contracts", DEPTH, &mut files)?;
     let folder = |entry: TreeEntry| RootEntry {
         is_folder: entry.mode == EntryMode::Folder,
         name: entry.name,
@@ -97,7 +101,7 @@ fn contracts(
     tree: TreeId,
     folder: &str,
     depth: usize,
-    found: &mut Vec<DefinitionFile>,
+    found: &mut DefinitionFiles,
 ) -> Result<(), ObjectError> {
     let entries = objects.folder_at(tree, folder.as_bytes())?.unwrap_or_default();
     for entry in entries {
@@ -106,20 +110,22 @@ fn contracts(
         if entry.mode == EntryMode::Folder && depth > 0 {
             contracts(objects, tree, &path, depth - 1, found)?;
         } else if name.ends_with(".toml") {
-            found.extend(read(objects, path, &entry)?);
+            found.contracts.extend(read(objects, path, &entry, &mut found.no_files)?);
         }
     }
     Ok(())
 }
 
-/// Reads a definition, or nothing where the entry is no file. One above the limit reads as empty,
+/// Reads a definition, or adds its path to `no_files` where the entry is none. One above the limit reads as empty,
 /// which no definition may be, so it is a problem of the definition.
 fn read(
     objects: &Objects,
     path: String,
     entry: &TreeEntry,
+    no_files: &mut Vec<String>,
 ) -> Result<Option<DefinitionFile>, ObjectError> {
     if !matches!(entry.mode, EntryMode::Regular | EntryMode::Executable) {
+        no_files.push(path);
         return Ok(None);
     }
     let bytes =
@@ -128,4 +134,51 @@ fn read(
             BlobContent::TooLarge(_) => Vec::new(),
         })?;
     Ok(Some(DefinitionFile { path, bytes }))
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_testkit::Upstream;
+
+    use super::*;
+    use crate::id::CommitId;
+    use crate::layout::Layout;
+    use crate::mirror::{Mirror, MirrorOptions};
+
+    const LINK: u32 = 0o120_000;
+    const PRIVATE: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\
+                           [headwater]\npublic = false\n";
+
+    #[test]
+    fn what_stands_where_a_definition_would_be_a_file_is_a_problem() {
+        for (path, mode, content, is_declared) in [
+            (".gitsheets", LINK, "elsewhere", false),
+            (".gitsheets", 0o100_644, PRIVATE, false),
+            ("headwater.toml", LINK, "elsewhere", true),
+            (".gitsheets/tags.toml", LINK, "people.toml", true),
+            (".gitsheets/tags.toml", 0o160_000, "1111111111111111111111111111111111111111", true),
+            (".gitsheets/tags.toml/x", 0o100_644, PRIVATE, true),
+            (".gitsheets/contracts/a.b/c.toml", LINK, "../x", true),
+        ] {
+            let mut upstream = Upstream::new();
+            let commit = upstream.commit("first").put("people/ada.toml", "slug = \"ada\"");
+            let commit = commit.put_mode(path, mode, content);
+            let commit = match is_declared {
+                true => commit.put(".gitsheets/people.toml", PRIVATE).push(),
+                false => commit.push(),
+            };
+            let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+            let objects = mirror.objects().unwrap();
+            let commit: CommitId = commit.parse().unwrap();
+            let tree = objects.commit(commit).unwrap().tree;
+            let layout = Layout::read(&gather(&objects, tree, None).unwrap());
+            let problems: Vec<_> = layout.problems().map(|p| p.path.clone()).collect();
+            let named = if path.ends_with("/x") { ".gitsheets/tags.toml" } else { path };
+            assert_eq!(problems, [named], "{path}");
+            assert!(!layout.is_inferred(), "{path}");
+            assert!(layout.is_unsettled(b"people/ada.toml"), "{path}: nobody writes it");
+            assert_eq!(layout.sheets().count(), usize::from(is_declared), "{path}");
+            assert!(layout.sheets().all(|sheet| !sheet.public), "{path}");
+        }
+    }
 }

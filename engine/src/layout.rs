@@ -77,6 +77,9 @@ pub struct DefinitionFiles {
     pub headwater: Option<DefinitionFile>,
     /// What is directly in the root.
     pub root: Vec<RootEntry>,
+    /// The paths at which there is a symlink, a submodule or a folder where a definition would be a
+    /// file, or something else where `.gitsheets` would be a folder. What they define is not known.
+    pub no_files: Vec<String>,
 }
 
 /// What a path claims in a sheet.
@@ -113,7 +116,8 @@ impl Layout {
     /// Reads the layout of a commit. It never fails: a definition that cannot be used is a sheet
     /// with a problem, which claims nothing and keeps what is below its root from all others.
     pub fn read(files: &DefinitionFiles) -> Self {
-        let inferred = files.gitsheets.is_empty() && files.headwater.is_none();
+        let inferred =
+            files.gitsheets.is_empty() && files.headwater.is_none() && files.no_files.is_empty();
         let mut rules = Rules {
             inferred,
             sheets: BTreeMap::new(),
@@ -265,6 +269,17 @@ impl Rules {
             }
         }
         reference::link(&mut specs, files);
+        for path in &files.no_files {
+            let message = match path.as_str() {
+                ".gitsheets" => "the definitions must be in a folder, which this is not",
+                _ => "a definition must be a file, which this is not",
+            };
+            self.problems.push(Problem {
+                sheet: None,
+                ..Problem::new(&SheetName::new(""), path, Rule::Definition, message.into())
+            });
+            self.unsettled.insert(String::new());
+        }
         let unsound = specs.values().filter(|spec| !spec.problems.is_empty());
         self.unsettled.extend(unsound.map(|spec| spec.root.clone()));
         self.sheets = specs.into_iter().map(|(name, spec)| (name, Arc::new(spec))).collect();

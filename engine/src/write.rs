@@ -13,7 +13,7 @@ mod weight;
 pub use batch::{Change, State, commit, repeat_of};
 pub use error::{Broken, Gate, StoreError, WriteError};
 pub use scope::Scope;
-pub use weight::{HEAVIEST, weight, weight_of_text};
+pub use weight::{HEAVIEST, MOST_WRITTEN, weight, weight_of_text};
 
 use std::sync::Arc;
 
@@ -55,6 +55,9 @@ pub struct Batch {
     pub trailers: Vec<Trailer>,
     /// What tells the same request apart from others when it comes again.
     pub repeat: Option<Repeat>,
+    /// How many bytes of files the operations may read and write in all: [`MOST_WRITTEN`] for
+    /// somebody else's. Files that a later operation replaces count, too.
+    pub limit: usize,
 }
 
 /// How a request is known again.

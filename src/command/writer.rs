@@ -74,7 +74,9 @@ impl Writer {
     ) -> Result<Committed, WriteError> {
         let message = self.message.clone().unwrap_or_else(|| otherwise.to_owned());
         let (author, scope, trailers) = (self.author.clone(), Scope::Every, Vec::new());
-        let batch = Batch { operations, author, scope, message, trailers, repeat: None };
+        // Whoever runs this may use up the memory of the machine as well.
+        let (repeat, limit) = (None, usize::MAX);
+        let batch = Batch { operations, author, scope, message, trailers, repeat, limit };
         let done = self.engine.commit(batch)?;
         // Each command leaves a pack behind, and nobody else may ever merge them.
         self.engine.settle();

@@ -82,9 +82,11 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
     let (path, body) = (text("path"), text("body"));
     if sheet.contains_key("root") {
         // One that is no text may be meant as any.
-        let segments = root.unwrap_or_default().split('/');
-        let segments = segments.filter(|segment| !segment.is_empty() && *segment != ".");
-        spec.root = segments.collect::<Vec<_>>().join("/");
+        let root = settings::root(root.unwrap_or_default());
+        spec.root = root.unwrap_or_else(|error| {
+            wrong.push(error);
+            String::new()
+        });
     }
     match formats(format.unwrap_or("toml")) {
         Some(formats) => spec.formats = formats,

@@ -56,7 +56,10 @@ fn fill(
     let mut wrong: Vec<Wrong> = Vec::new();
     match sheet.get("root") {
         None => {}
-        Some(Value::String(root)) => spec.root = joined(root),
+        Some(Value::String(root)) => match settings::root(root) {
+            Ok(root) => spec.root = root,
+            Err(error) => wrong.push(error),
+        },
         Some(_) => wrong.push("gitsheet.root must be a string".into()),
     }
     match sheet.get("path").and_then(Value::as_str).filter(|path| !path.is_empty()) {
@@ -79,6 +82,8 @@ fn fill(
         },
         Err(message) => wrong.push(message.into()),
     }
+    // Nobody else gives these a meaning there, so they are meant for us.
+    wrong.extend(settings::misplaced(sheet));
     match table.get("headwater") {
         None => {}
         Some(Value::Object(own)) => {
@@ -88,12 +93,6 @@ fn fill(
         Some(_) => wrong.push("headwater must be a table".into()),
     }
     wrong
-}
-
-/// Drops what a join of paths drops: empty segments and `.`.
-fn joined(root: &str) -> String {
-    let segments = root.split('/').filter(|segment| !segment.is_empty() && *segment != ".");
-    segments.collect::<Vec<_>>().join("/")
 }
 
 fn format(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Result<(), String> {

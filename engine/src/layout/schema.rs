@@ -98,6 +98,9 @@ const NAMED: &[&str] =
 /// How deep a schema may be nested, and how many violations of one record are told.
 const DEPTH: usize = 64;
 const VIOLATIONS: usize = 100;
+/// The most that are looked for. A value that breaks a rule in each of its half a million elements
+/// would take hundreds of megabytes to say so.
+const FOUND: usize = 10_000;
 
 /// A compiled schema.
 #[derive(Debug)]
@@ -207,7 +210,7 @@ impl Schema {
             message: one_line(&error.masked().to_string()),
             keyword: keyword(&error.schema_path().to_string()),
         });
-        let mut violations: Vec<_> = told.collect();
+        let mut violations: Vec<_> = told.take(FOUND).collect();
         violations.sort_unstable();
         violations.dedup();
         violations.truncate(VIOLATIONS);

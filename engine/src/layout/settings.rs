@@ -95,6 +95,28 @@ pub(super) fn apply(table: &Map<String, Value>, spec: &mut SheetSpec) -> Result<
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
+/// Reads the root of a sheet: a path without the empty segments and the `.` that a join of paths
+/// drops.
+///
+/// # Errors
+///
+/// Refuses `..`: what it leads to is read differently by different programs.
+pub(super) fn root(text: &str) -> Result<String, Wrong> {
+    let segments: Vec<&str> =
+        text.split('/').filter(|segment| !segment.is_empty() && *segment != ".").collect();
+    match segments.contains(&"..") {
+        true => Err(Wrong::at("root", "root must not contain `..`".into())),
+        false => Ok(segments.join("/")),
+    }
+}
+
+/// Returns the settings in a `[gitsheet]` table, where they would do nothing.
+pub(super) fn misplaced(table: &Map<String, Value>) -> Vec<Wrong> {
+    let misplaced = table.keys().filter(|key| is_setting(key));
+    let told = |key: &String| format!("{key:?} belongs into the table [headwater]").into();
+    misplaced.map(told).collect()
+}
+
 /// Returns the keys of a `[headwater]` table that nobody knows: a slip must not pass unseen.
 pub(super) fn unknown_keys(table: &Map<String, Value>, others: &[&str]) -> Vec<Wrong> {
     let unknown = table.keys().filter(|key| !is_setting(key) && !others.contains(&key.as_str()));

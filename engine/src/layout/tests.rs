@@ -96,6 +96,8 @@ fn a_broken_definition_claims_nothing_and_says_why() {
         ("[gitsheet]\npath = \"${{ a }}\"\n[gitsheet.schema]\nbogus = 1", "bogus"),
         ("[gitsheet]\npath = \"${{ a }}\"\nimplements = [\"x.org/y\"]", "not vendored"),
         ("[gitsheet]\npath = \"${{ a }}\"\n[headwater]\nindx = []", "indx"),
+        ("[gitsheet]\nroot = \"people/../x\"\npath = \"${{ a }}\"", "must not contain `..`"),
+        ("[gitsheet]\npath = \"${{ a }}\"\npublic = false", "belongs into the table [headwater]"),
         ("[gitsheet]\npath = \"${{ a }}\"\n[headwater]\npolicy = \"maybe\"", "policy"),
         (
             "[gitsheet]\npath = \"${{ a }}\"\n[gitsheet.schema.properties.tags]\n\

@@ -61,6 +61,9 @@ pub enum ResolveError {
     },
 }
 
+/// The most characters of a subject, and of an author, that are told.
+const TOLD: usize = 1_000;
+
 impl CommitFacts {
     /// Returns when it was committed as a time of this machine: 1970 where it says something before,
     /// or something that no clock can show.
@@ -95,7 +98,7 @@ impl Objects {
         let Parts { headers, .. } = Parts::of(data);
         let author = header(headers, b"author ").unwrap_or_default();
         let author = author.rfind_byte(b'>').map_or(author, |end| &author[..=end]);
-        Ok(decoded(headers, author).into_owned())
+        Ok(told(headers, author))
     }
 
     /// Says whether `ancestor` is `descendant` or in its history.
@@ -333,6 +336,18 @@ fn decoded<'t>(headers: &[u8], text: &'t [u8]) -> Cow<'t, str> {
     }
 }
 
+/// Decodes what is told of a commit, without its end where it is longer than anybody reads.
+fn told(headers: &[u8], text: &[u8]) -> String {
+    // Whatever the encoding, a character takes four bytes at most.
+    let is_long = text.len() > 4 * TOLD;
+    let text = decoded(headers, &text[..text.len().min(4 * TOLD)]);
+    match text.char_indices().nth(TOLD) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None if is_long => format!("{text}…"),
+        None => text.into_owned(),
+    }
+}
+
 /// Reads a commit as git does: only the tree and the parents have to be right.
 fn parse_commit(data: &[u8]) -> Option<CommitFacts> {
     let Parts { headers, message } = Parts::of(data);
@@ -342,7 +357,7 @@ fn parse_commit(data: &[u8]) -> Option<CommitFacts> {
         parents: Vec::new(),
         author_time: 0,
         committer_time: 0,
-        subject: decoded(headers, message.lines().next().unwrap_or_default()).into_owned(),
+        subject: told(headers, message.lines().next().unwrap_or_default()),
     };
     let mut in_parents = true;
     for line in lines {
@@ -463,6 +478,25 @@ mod tests {
             assert_eq!(objects.author(commit).unwrap(), format!("{expected} <a@b>"));
             let trailers = objects.trailers(commit).unwrap();
             assert_eq!(trailers[0].value(), expected, "{encoding}");
+        }
+    }
+
+    #[test]
+    fn a_subject_and_an_author_are_told_as_far_as_anybody_reads() {
+        let repository = TestRepository::bare();
+        repository.commit_files("main", &[("a", "1")]);
+        let tree = repository.tree_of("main");
+        for (letter, count) in [("a", 1_000), ("é", 1_000), ("日", 1_001), ("😀", 3_000_000)] {
+            let name = letter.repeat(count);
+            let text = format!(
+                "tree {tree}\nauthor {name} <a@b> 7 +0000\ncommitter C <c@d> 7 +0000\n\n{name}\n"
+            );
+            let commit = CommitId::from_bytes(repository.write_raw("commit", text.as_bytes()));
+            let objects = repository.objects();
+            let cut = format!("{}…", letter.repeat(1_000));
+            let (author, subject) = (objects.author(commit).unwrap(), objects.commit(commit));
+            assert_eq!(author, cut, "{letter}");
+            assert_eq!(subject.unwrap().subject, if count > 1_000 { cut } else { name });
         }
     }
 

@@ -74,7 +74,7 @@ fn make(
     committer: &Signature,
     options: &LoadOptions,
 ) -> Result<Change, WriteError> {
-    let mut files = Files::new(stage, &state.records, state.tree, &batch.scope);
+    let mut files = Files::new(stage, &state.records, state.tree, batch);
     let several = batch.operations.len() > 1;
     let apply = |(index, operation)| {
         files.apply(operation).map_err(|error| match several {

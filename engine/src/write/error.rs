@@ -115,6 +115,9 @@ pub enum WriteError {
         super::HEAVIEST
     )]
     TooHeavy,
+    /// The operations of a batch write too much.
+    #[error("the operations read and write more bytes of files than one request may: send several")]
+    BatchTooLarge,
     /// The path cannot be told from the fields.
     #[error("a record of {sheet} cannot be placed")]
     Path {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::scope::Bounds;
 use super::weight::weighed;
 use super::{
-    Action, Broken, Condition, Operation, Scope, WriteError, Written, attachment_version, version,
+    Action, Batch, Broken, Condition, Operation, WriteError, Written, attachment_version, version,
 };
 use crate::encode::{encode, patched, path_of};
 use crate::id::{BlobId, Key, SheetName, TreeId};
@@ -29,6 +29,8 @@ pub(super) struct Files<'a> {
     /// What operations made of records, which those behind them see.
     records: HashMap<(SheetName, Key), Option<File>>,
     edits: Edits,
+    /// How many more bytes of files may be read and written.
+    left: usize,
 }
 
 /// A record as a file.
@@ -48,15 +50,16 @@ struct Place {
 
 impl<'a> Files<'a> {
     /// Begins with the records of `before`, whose files are in `tree`, for somebody who may change
-    /// the sheets of `scope`.
+    /// the sheets of the batch's scope.
     pub(super) fn new(
         stage: &'a mut Stage,
         before: &'a Snapshot,
         tree: Option<TreeId>,
-        scope: &'a Scope,
+        batch: &'a Batch,
     ) -> Self {
-        let bounds = Bounds { layout: before.layout(), scope };
-        Self { stage, before, bounds, tree, records: HashMap::new(), edits: Edits::new() }
+        let bounds = Bounds { layout: before.layout(), scope: &batch.scope };
+        let left = batch.limit;
+        Self { stage, before, bounds, tree, records: HashMap::new(), edits: Edits::new(), left }
     }
 
     /// Returns what the operations made of the files.
@@ -161,6 +164,8 @@ impl<'a> Files<'a> {
         };
         let refused = |source| WriteError::Encode { sheet: sheet.clone(), source };
         let encoded = encode(spec, &path, record, before.as_deref()).map_err(refused)?;
+        let cost = encoded.bytes.len() + before.map_or(0, |before| before.len());
+        self.left = self.left.checked_sub(cost).ok_or(WriteError::BatchTooLarge)?;
         let blob = self.stage.blob(&encoded.bytes)?;
         if let (Some(from), Some((_, file))) = (&moved_from, &old) {
             self.edit_file(spec, &file.path, Edit::Remove)?;

@@ -8,6 +8,10 @@ use super::{Action, Batch, WriteError};
 /// come to, which take the writer a moment.
 pub const HEAVIEST: usize = 16 << 20;
 
+/// How many bytes the files of one batch may come to, those that a later operation of it replaces
+/// included. A patch of a few bytes writes a file of a megabyte anew.
+pub const MOST_WRITTEN: usize = 32 << 20;
+
 /// The bytes of a value, its place in a list included.
 const VALUE: usize = 32;
 /// The bytes of an object, however few members it has: they have a block of memory with room.

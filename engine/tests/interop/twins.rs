@@ -8,7 +8,9 @@ use headwater_engine::engine::{Engine, EngineConfig, Ledger};
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::layout::RenderError;
 use headwater_engine::mirror::Identity;
-use headwater_engine::write::{Action, Batch, Condition, Gate, Operation, Scope, WriteError};
+use headwater_engine::write::{
+    Action, Batch, Condition, Gate, MOST_WRITTEN, Operation, Scope, WriteError,
+};
 use headwater_testkit::{Upstream, git};
 use serde_json::{Value as Json, json};
 
@@ -304,6 +306,7 @@ pub(crate) fn batch(operations: impl IntoIterator<Item = Operation>) -> Batch {
         message: "change".to_owned(),
         trailers: Vec::new(),
         repeat: None,
+        limit: MOST_WRITTEN,
     }
 }
 

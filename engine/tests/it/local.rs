@@ -9,7 +9,7 @@ use headwater_engine::engine::{Engine, EngineConfig, Ledger, Observer, RequestKi
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::Identity;
 use headwater_engine::report::Trigger;
-use headwater_engine::write::{Action, Batch, Condition, Operation, Scope};
+use headwater_engine::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Scope};
 use headwater_testkit::{Upstream, git};
 use serde_json::json;
 
@@ -57,6 +57,7 @@ impl Local {
             message: "a record".to_owned(),
             trailers: vec![],
             repeat: None,
+            limit: MOST_WRITTEN,
         };
         self.engine.commit(batch).unwrap().commit
     }

@@ -8,7 +8,7 @@ use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::{Identity, PushErrorKind};
 use headwater_engine::report::{OutcomeKind, Replayed};
 use headwater_engine::write::{
-    Action, Batch, Condition, Gate, Operation, Repeat, Scope, WriteError,
+    Action, Batch, Condition, Gate, MOST_WRITTEN, Operation, Repeat, Scope, WriteError,
 };
 use headwater_testkit::git;
 use serde_json::{Value, json};
@@ -45,6 +45,7 @@ fn batch(key: &str, mut patch: Value) -> Batch {
         message: format!("ada: PATCH {key}"),
         trailers: vec![],
         repeat: None,
+        limit: MOST_WRITTEN,
     }
 }
 

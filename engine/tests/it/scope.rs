@@ -13,7 +13,7 @@ use headwater_engine::mirror::{
 use headwater_engine::options::LoadOptions;
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::{
-    self, Action, Batch, Change, Condition, Operation, Scope, State, WriteError,
+    self, Action, Batch, Change, Condition, MOST_WRITTEN, Operation, Scope, State, WriteError,
 };
 use headwater_testkit::Upstream;
 use proptest::prelude::*;
@@ -211,6 +211,7 @@ impl Case {
             message: "a change".into(),
             trailers: vec![],
             repeat: None,
+            limit: MOST_WRITTEN,
         }
     }
 
@@ -484,5 +485,6 @@ fn one(sheet: &str, action: Action, scope: Scope) -> Batch {
         message: "a change".into(),
         trailers: vec![],
         repeat: None,
+        limit: MOST_WRITTEN,
     }
 }

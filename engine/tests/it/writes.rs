@@ -4,7 +4,8 @@ use headwater_engine::engine::RequestKind;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::{Identity, Trailer};
 use headwater_engine::write::{
-    Action, Batch, Committed, Condition, Gate, Operation, Repeat, Scope, WriteError, version,
+    Action, Batch, Committed, Condition, Gate, MOST_WRITTEN, Operation, Repeat, Scope, WriteError,
+    version,
 };
 use serde_json::{Value, json};
 
@@ -20,6 +21,7 @@ fn batch(actions: impl IntoIterator<Item = Action>) -> Batch {
         message: "ada: a change".to_owned(),
         trailers: vec![Trailer::new("Action", "people.change").unwrap()],
         repeat: None,
+        limit: MOST_WRITTEN,
     }
 }
 
@@ -289,6 +291,24 @@ fn a_record_of_too_many_values_is_refused_before_it_waits() {
     write(&house, patch("a")).unwrap();
     let heavy = write(&house, patch("b")).unwrap_err();
     assert!(matches!(heavy, WriteError::TooHeavy), "{heavy:?}");
+}
+
+#[test]
+fn a_batch_reads_and_writes_no_more_than_its_limit() {
+    let house = House::new();
+    let text = "x".repeat(900 << 10);
+    write(&house, put("ada", json!({"slug": "ada", "id": 3, "text": text}))).unwrap();
+    let before = house.served();
+    let patch = |n: usize| Action::Patch(Key::new("ada"), json!({ "n": n }));
+    // Each of these is thirty bytes and writes a megabyte.
+    let refused = house.engine().commit(batch((0..100).map(patch))).unwrap_err();
+    let WriteError::Operation { index, source } = refused else { panic!("{refused:?}") };
+    assert!(matches!(*source, WriteError::BatchTooLarge), "{source:?}");
+    assert!((15..20).contains(&index), "{index}");
+    assert_eq!(house.served(), before);
+    house.engine().commit(batch((0..10).map(patch))).unwrap();
+    let unbounded = Batch { limit: usize::MAX, ..batch((0..20).map(patch)) };
+    house.engine().commit(unbounded).unwrap();
 }
 
 /// Pushes a commit with this date of its committer.

@@ -174,6 +174,7 @@ pub(super) fn refused(request: &Request, error: &WriteError) -> ApiError {
         }
         WriteError::OtherKey { .. }
         | WriteError::TooHeavy
+        | WriteError::BatchTooLarge
         | WriteError::NotOfSheet { .. }
         | WriteError::NotAttachable { .. } => explained(Code::InvalidRecord),
         WriteError::Encode { source, .. } => {

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName};
 use headwater_engine::decode::{self, Flaw, words};
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::{Identity, Trailer};
-use headwater_engine::write::{Action, Batch, Condition, Operation, Repeat};
+use headwater_engine::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Repeat};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -182,7 +182,7 @@ pub(super) fn message_of(
         Some(_) => return Err(invalid(&KEY, "it must have 1 to 255 visible ASCII characters")),
     };
     let (author, scope) = (caller.author.clone(), caller.token.scope.clone());
-    Ok(Batch { operations, author, scope, message, trailers, repeat })
+    Ok(Batch { operations, author, scope, message, trailers, repeat, limit: MOST_WRITTEN })
 }
 
 /// Returns what is done, such as `people.put`.
