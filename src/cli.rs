@@ -36,7 +36,7 @@ pub struct Cli {
 pub enum Command {
     /// Serve a branch and follow its remote
     Serve(ServeArgs),
-    /// Make a sample remote, mirror it, serve it, and show a push going live
+    /// Create a sample remote, serve it, and show a push going live
     Demo {
         /// Push a change every few seconds and print what each reload reports
         #[arg(long)]
@@ -45,7 +45,7 @@ pub enum Command {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         listen: String,
     },
-    /// Print the sheet definitions that inference arrives at, to edit
+    /// Print the inferred sheet definitions, to edit
     Init {
         /// Where it is read
         #[command(flatten)]
@@ -56,7 +56,7 @@ pub enum Command {
         /// Where it is read
         #[command(flatten)]
         read: ReadArgs,
-        /// How the problems are written
+        /// The format of the problems
         #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
         format: ProblemFormat,
     },
@@ -84,9 +84,9 @@ pub enum Command {
     },
     /// Print a record as JSON
     Get(GetArgs),
-    /// Print the records that a list of the server would have
+    /// Print the records of a list, as the server answers it
     Query(QueryArgs),
-    /// Write a JSON value as a record, whatever it was before
+    /// Write a JSON value as a record, replacing any old value
     Put(PutArgs),
     /// Change a record by a JSON merge patch (RFC 7396)
     Patch(PatchArgs),
@@ -98,9 +98,9 @@ pub enum Command {
     Import(ImportArgs),
     /// Print every record of a sheet
     Export(ExportArgs),
-    /// Rewrite records in their canonical bytes, as one commit
+    /// Rewrite records in canonical form, as one commit
     Normalize(NormalizeArgs),
-    /// Let a held push through, on a running server
+    /// Publish a held push, on a running server
     Apply {
         /// The id of the held push, from the refusal or from the alert
         id: String,
@@ -108,7 +108,7 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Go back to a commit that was served before and stay there, on a running server
+    /// Go back to a commit that was served before, and stay there, on a running server
     Pin {
         /// The full hash of the commit
         commit: String,
@@ -116,13 +116,13 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Go to the head of the branch again, on a running server
+    /// Return to the head of the branch, on a running server
     Unpin {
         /// The server
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Compare the state of a running server with one that is built anew
+    /// Compare the state of a running server with a rebuild
     Audit {
         /// The server
         #[command(flatten)]
@@ -139,12 +139,12 @@ pub enum Command {
     },
     /// Print the completions of a shell
     Completions {
-        /// The shell that reads them
+        /// The shell
         shell: Shell,
     },
     /// Write the manual pages into a folder
     Man {
-        /// The folder, which is made where it is not there
+        /// The folder; it is created if it does not exist
         dir: PathBuf,
     },
 }
@@ -152,9 +152,9 @@ pub enum Command {
 /// How problems are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProblemFormat {
-    /// A line each, as editors follow it
+    /// One problem a line, as editors read it
     Text,
-    /// A JSON value in each line, as `_problems` has it
+    /// One JSON value a line, as `_problems` has it
     Json,
     /// Workflow commands of GitHub, which become annotations at file and line
     Github,
@@ -176,16 +176,16 @@ pub struct ServerArgs {
 /// The repository a command works on, and what of it is a record.
 #[derive(Args)]
 pub struct RepoArgs {
-    /// The repository, bare or not; without it the one that you are in (HEADWATER_REPO)
+    /// The repository, bare or not; default: that of the current directory (HEADWATER_REPO)
     #[arg(long, value_name = "DIR")]
     pub repo: Option<String>,
-    /// A file that is read in the place of the commit's headwater.toml (HEADWATER_SHEETS)
+    /// Read this file instead of the commit's headwater.toml (HEADWATER_SHEETS)
     #[arg(long, value_name = "FILE")]
     pub sheets: Option<String>,
-    /// The largest file that is read as a record (HEADWATER_RECORD_LIMIT, default 1048576)
+    /// The largest file to read as a record (HEADWATER_RECORD_LIMIT, default 1048576)
     #[arg(long, value_name = "BYTES")]
     pub record_limit: Option<String>,
-    /// Folders, separated by commas, of repositories that are used although another user owns them
+    /// Folders, separated by commas, of repositories to use although another user owns them
     /// (HEADWATER_SAFE_DIRECTORY)
     #[arg(long, value_name = "LIST")]
     pub safe_directory: Option<String>,
@@ -266,7 +266,7 @@ fn flag(setting: &Setting) -> Arg {
 fn secrets() -> String {
     let lines = SETTINGS.iter().filter(|setting| setting.secret);
     let lines = lines.map(|setting| format!("  {:<28}{}\n", setting.env(), setting.help));
-    format!("Only in the environment:\n{}", lines.collect::<String>())
+    format!("Environment only:\n{}", lines.collect::<String>())
 }
 
 /// Reads the command line.

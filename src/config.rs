@@ -183,13 +183,13 @@ pub enum ConfigError {
         setting: String,
     },
     /// One secret for two roles.
-    #[error("`{}` and `{}` hold the same secret: each role needs its own", settings[0], settings[1])]
+    #[error("`{}` and `{}` have the same secret: each role needs its own", settings[0], settings[1])]
     SharedSecret {
         /// The two settings, as they were given.
         settings: [String; 2],
     },
     /// A secret that begins like a signing token and is not one.
-    #[error("{setting} has a signing token whose text behind `whsec_` is not base64")]
+    #[error("{setting} has a signing token whose text after `whsec_` is not base64")]
     SigningToken {
         /// The setting.
         setting: String,
@@ -226,7 +226,7 @@ pub enum ConfigError {
         nearest: Option<String>,
     },
     /// The file holds a secret, which belongs in the environment or a file of its own.
-    #[error("`{key}` may not stand in {path}; set it in the environment", path = path.display())]
+    #[error("`{key}` is not allowed in {path}; set it in the environment", path = path.display())]
     SecretInFile {
         /// The file.
         path: PathBuf,

@@ -126,7 +126,7 @@ fn forge_json<'a>(headers: &dyn HookHeaders, body: &'a [u8]) -> Result<Cow<'a, [
         Some(Media::Form) => {
             let mut payload = Payload::default();
             let value = payload.read(body);
-            let missing = || BadHook::Body("the form has no `payload`".to_owned());
+            let missing = || BadHook::Body("the form has no field `payload`".to_owned());
             payload.is_there().then_some(Cow::Owned(value)).ok_or_else(missing)
         }
         None => Err(BadHook::ContentType),

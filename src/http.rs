@@ -159,12 +159,14 @@ async fn not_found(uri: Uri) -> ApiError {
     let path = uri.path();
     let known = ["/api/_sheets", "/api/_status", "/api/_search", "/api/_changes", "/api/_problems"];
     let meant = match path.trim_end_matches('/') {
-        "/api" => " is no route: /api/_sheets lists the sheets, and /docs describes the API".into(),
-        "/health" => " is no route: there are /health/live and /health/ready".into(),
-        path if !path.starts_with("/api/") => {
-            " is no route: records are at /api/<sheet>/<key>, and /docs describes the API".into()
+        "/api" => {
+            " is not a route: /api/_sheets lists the sheets, and /docs describes the API".into()
         }
-        path => format!(" is no route{}", did_you_mean(nearest(path, known))),
+        "/health" => " is not a route: there are /health/live and /health/ready".into(),
+        path if !path.starts_with("/api/") => {
+            " is not a route: records are at /api/<sheet>/<key>, and /docs describes the API".into()
+        }
+        path => format!(" is not a route{}", did_you_mean(nearest(path, known))),
     };
     ApiError::explained(Code::NotFound, format!("{path}{meant}"))
 }
@@ -174,8 +176,5 @@ async fn method_not_allowed() -> ApiError {
 }
 
 async fn not_written() -> ApiError {
-    ApiError::explained(
-        Code::MethodNotAllowed,
-        "nothing is written here: there are no write tokens",
-    )
+    ApiError::explained(Code::MethodNotAllowed, "writes are off: there are no write tokens")
 }

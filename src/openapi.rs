@@ -86,19 +86,19 @@ pub fn document(offer: &Offer, snapshot: &Snapshot) -> Value {
 }
 
 /// What holds for every operation.
-const INTRODUCTION: &str = "Every answer that is built from a snapshot names its commit in \
+const INTRODUCTION: &str = "Every answer built from a snapshot names its commit in \
     `X-Headwater-Commit`. Errors are `application/problem+json` (RFC 9457) with a stable `code`. \
-    `HEAD` works wherever `GET` does; other methods are answered 405 with `Allow`. A parameter that \
-    a query does not know is answered 422 and never ignored.";
+    `HEAD` works wherever `GET` does; other methods get 405 with `Allow`. An unknown parameter \
+    gets 422 and is never ignored.";
 
 /// The tags of what is not about one sheet.
 const TAGS: [(&str, &str); 6] = [
     ("search", "All sheets at once."),
     ("attachments", "Files beside records."),
     ("writes", "Several records at once."),
-    ("history", "What became of the records, and what becomes of them."),
+    ("history", "The history of the records, and their changes."),
     ("state", "What is served."),
-    ("health", "For those who operate the server."),
+    ("health", "For operators of the server."),
 ];
 
 /// Returns the tags that operations have, those of the sheets first.

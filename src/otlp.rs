@@ -56,7 +56,7 @@ impl Exporter {
         if let Some(sender) = &self.0
             && sender.try_send(report.clone()).is_err()
         {
-            tracing::debug!(id = %report.id, "trace dropped, because too many wait");
+            tracing::debug!(id = %report.id, "trace dropped: too many are waiting");
         }
     }
 }
@@ -90,11 +90,11 @@ async fn export(
         // The queue ends with the engine, whose last reload belongs to it.
         while reports.recv_many(&mut batch, WAITING).await > 0 {}
         if !batch.is_empty() && attempt(&client, &collector, &batch).await.is_err() {
-            tracing::warn!(traces = batch.len(), "traces given up");
+            tracing::warn!(traces = batch.len(), "traces dropped");
         }
     };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
-        tracing::warn!("traces given up, because the server ends");
+        tracing::warn!("traces dropped: the server is stopping");
     }
 }
 
@@ -114,7 +114,7 @@ async fn send(client: &Client, collector: &Collector, batch: &[Arc<Report>], pau
             tokio::time::sleep(pause * 2u32.saturating_pow(number)).await;
         }
     }
-    tracing::warn!(traces = batch.len(), "traces given up");
+    tracing::warn!(traces = batch.len(), "traces dropped");
 }
 
 async fn attempt(

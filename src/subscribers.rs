@@ -73,7 +73,7 @@ impl Subscriber {
         match client.build() {
             Ok(client) => Some(Self { app, url, keys, client }),
             Err(error) => {
-                tracing::error!(%error, "subscribers cannot be told: no HTTP client");
+                tracing::error!(%error, "subscribers cannot be notified: no HTTP client");
                 None
             }
         }
@@ -101,7 +101,7 @@ impl Subscriber {
                 match said {
                     Said::Taken => (progress.has, pause) = (Some(leads.to), first),
                     Said::Gone => {
-                        tracing::warn!(host, "the subscriber wants no more webhooks");
+                        tracing::warn!(host, "the subscriber ended its subscription");
                         return;
                     }
                     Said::Failed(error) => {
@@ -128,7 +128,7 @@ impl Subscriber {
             Err(error) if error.code() == Code::UnknownCommit => None,
             Err(error) => {
                 let code = error.code().as_str();
-                return Err(format!("the commits cannot be compared now: {code}"));
+                return Err(format!("cannot compare the commits now: {code}"));
             }
         };
         let written =

@@ -25,7 +25,7 @@ pub struct Budget {
 
 /// An answer would cost more work than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer costs more work than one request may")]
+#[error("the answer exceeds its budget")]
 pub struct TooCostly;
 
 impl Budget {

@@ -94,7 +94,7 @@ impl ChangeSet {
         let ignored = passed_over(layout, paths);
         if !ignored.is_empty() {
             let (count, paths) = (ignored.len(), ignored[..ignored.len().min(NAMED)].join(", "));
-            tracing::warn!(count, paths, "symlinks and submodules are no records");
+            tracing::warn!(count, paths, "symlinks and submodules are not records");
         }
         for change in paths {
             let new = change.new.filter(|entry| is_file(entry.mode));
@@ -196,7 +196,7 @@ fn decode(change: &Change, blob: BlobId, bytes: BlobContent<'_>, limit: u64) -> 
         // A library that panics on one file must not keep all others from being served.
         BlobContent::Bytes(bytes) => catch_unwind(AssertUnwindSafe(|| sheet.decode(path, bytes)))
             .unwrap_or_else(|_| {
-                let message = "reading the file panicked, which is a mistake in Headwater".into();
+                let message = "reading the file panicked; this is a bug in Headwater".into();
                 Err(vec![Problem::new(&sheet.name, &**path, Rule::Malformed, message)])
             }),
         BlobContent::TooLarge(size) => {

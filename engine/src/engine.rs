@@ -264,7 +264,7 @@ pub struct EngineStatus {
     pub push: PushStatus,
     /// The push that is held back.
     pub held: Option<Held>,
-    /// The commit that is served whatever is pushed.
+    /// The pinned commit, which is served whatever is pushed.
     pub pinned: Option<Pinned>,
     /// How many states are kept beside the published one, to go back to one at once.
     pub retained: usize,

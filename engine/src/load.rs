@@ -79,7 +79,7 @@ pub enum LoadError {
         source: SearchError,
     },
     /// A second state has no room in memory, and the one that is served is as good.
-    #[error("commit {commit} is not built anew: {} bytes are held and {} left", .memory.held, .memory.available)]
+    #[error("not rebuilding commit {commit}: {} bytes are in use and {} are free", .memory.held, .memory.available)]
     Memory {
         /// The commit.
         commit: CommitId,
@@ -153,7 +153,7 @@ pub fn prepare(
         Err(error) if base.is_some() && forced.is_none() => {
             let reason = error.retreat();
             tracing::warn!(commit = %target, %reason, error = chain(&error),
-                "the difference could not be applied, building the state anew");
+                "cannot apply the difference; rebuilding");
             attempt(Some(reason))
         }
         result => result,
@@ -184,7 +184,7 @@ pub fn finish(
         Err(error) if reason.is_none() => {
             let reason = RebuildReason::IndexFailed;
             tracing::warn!(commit = %target, %reason, error = chain(&error),
-                "the text index refused the change, building the state anew");
+                "cannot apply the change to the text index; rebuilding");
             let again =
                 guarded(target, || attempt(objects, None, target, Some(reason), None, options))?;
             let again = again.ok_or_else(|| LoadError::Panic {
@@ -238,7 +238,7 @@ pub fn load_cached(
         Err(error @ (LoadError::Cache { .. } | LoadError::Panic { .. })) => {
             let reason = RebuildReason::CacheInvalid;
             tracing::warn!(%commit, %reason, error = chain(&error),
-                "the cache cannot be used, making all anew");
+                "cannot use the cache; loading everything again");
             cache.remove();
             guarded(commit, || attempt(objects, None, commit, Some(reason), None, options))
         }
@@ -275,7 +275,7 @@ fn recalled(
         if let Err(error) = recalled {
             let reason = RebuildReason::CacheInvalid;
             tracing::warn!(%commit, %reason, error = chain(&error),
-                "the text index in the cache cannot be used, making it anew");
+                "cannot use the text index in the cache; indexing again");
             cache.remove_text();
             prepared.reason = Some(reason);
         }
@@ -408,7 +408,7 @@ fn make_room(
         return Err(LoadError::Memory { commit: target, memory });
     }
     tracing::warn!(commit = %target, %reason, held = memory.held, available = memory.available,
-        "memory may not suffice for the state that is built anew");
+        "memory may not suffice for the rebuild");
     Ok(())
 }
 

@@ -222,13 +222,13 @@ impl fmt::Display for Notice {
             Self::NoFile { sheet, reason } => {
                 write!(f, "the sheet {sheet} claims no file: {reason}")
             }
-            Self::NotAFile { path, what } => write!(f, "{path} is {what}, which is no record"),
+            Self::NotAFile { path, what } => write!(f, "{path} is {what}, not a record"),
             Self::NoRecord { folders, files } => {
                 f.write_str("no file is a record")?;
                 if folders.is_empty() && files.0.is_empty() {
                     return f.write_str(": there is none");
                 }
-                f.write_str("; passed over are ")?;
+                f.write_str("; skipped: ")?;
                 if !folders.is_empty() {
                     let s = if folders.len() == 1 { "" } else { "s" };
                     write!(f, "the folder{s} {}", folders.join(", "))?;
@@ -294,7 +294,7 @@ mod tests {
     fn a_commit_without_a_record_says_what_was_passed_over() {
         assert_eq!(
             told(&[("a/b.txt", "1"), ("a/c.txt", "1"), ("LICENSE", "1"), ("_drafts/a.json", "{}")]),
-            ["no file is a record; passed over are the folder _drafts, and 2 files that end in \
+            ["no file is a record; skipped: the folder _drafts, and 2 files that end in \
                  .txt, 1 file without an ending"]
         );
         assert!(told(&[("a/b.json", "{}"), ("LICENSE", "1")]).is_empty());
@@ -327,8 +327,8 @@ mod tests {
         assert_eq!(
             told,
             [
-                "d/latest.json is a symbolic link, which is no record",
-                "d/part.json is a submodule, which is no record"
+                "d/latest.json is a symbolic link, not a record",
+                "d/part.json is a submodule, not a record"
             ]
         );
     }

@@ -93,7 +93,7 @@ fn put(
         let changes = stage.objects().diff(parent, Some(facts.tree))?;
         let next = Merge { stage, tree, layout }.apply(&changes)?;
         if next == tree {
-            tracing::info!(%commit, "nothing is left of the commit: the remote has the same change");
+            tracing::info!(%commit, "dropping an empty commit: the remote has the same change");
         } else {
             tree = next;
             let committer = committer.on_top_of(seconds);

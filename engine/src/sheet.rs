@@ -454,8 +454,10 @@ impl Sheet {
                 keys.filter_map(move |key| {
                     let first = self.record(first?.as_str())?;
                     let record = self.record(key.as_str())?;
-                    let message =
-                        format!("the value of `{field}` is unique and {} has it", first.path());
+                    let message = format!(
+                        "the value of `{field}` must be unique, and {} has it",
+                        first.path()
+                    );
                     let problem =
                         Problem::new(&self.spec.name, record.path(), Rule::NotUnique, message);
                     Some(problem.pointing_to(record.value.pointer(field)))

@@ -49,7 +49,7 @@ impl Alert {
             lines.push(format!("• `{}{line}` {}", place("path"), place("message")));
         }
         if let Some(id) = self.body["heldId"].as_str() {
-            lines.push(format!("`headwater apply {id}` lets it through"));
+            lines.push(format!("`headwater apply {id}` publishes it"));
         }
         // These three begin what Slack would read as a link, a mention or an entity.
         let text = lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
@@ -93,7 +93,8 @@ impl AlertBook {
 
     /// Returns the alert about a first state that has problems.
     pub fn degraded(&self, FirstState { commit, problems }: &FirstState) -> Alert {
-        let message = format!("the first state has {problems} problems and is served");
+        let message =
+            format!("the first state has {problems} problems and is served anyway anyway");
         let facts = json!({ "commit": commit.to_string(), "problemsTotal": problems });
         self.alert("degraded", message, *commit, facts)
     }
@@ -167,7 +168,7 @@ impl AlertBook {
 
     /// Told each time: it is a mistake in Headwater, and mended already.
     fn mismatched(&self, report: &Report) -> Alert {
-        let message = "the state was not what its commit says, and was built anew".to_owned();
+        let message = "the state did not match its commit, and was rebuilt".to_owned();
         let facts = json!({ "reloadId": report.id.to_string() });
         self.alert(RebuildReason::AuditMismatch.as_str(), message, report.serving, facts)
     }
@@ -192,7 +193,7 @@ impl AlertBook {
         }
         if self.raised.len() >= HOURLY {
             self.kept_back += 1;
-            tracing::warn!(event = alert.event, "alert kept back, there were many in this hour");
+            tracing::warn!(event = alert.event, "alert suppressed: there were many in this hour");
             return None;
         }
         self.raised.push_back(now);
@@ -465,7 +466,7 @@ mod tests {
         });
         let slack = Alert { event: "push_refused", body }.slack();
         let expected = "*headwater: push_refused* on `main`: a &lt;b&gt; &amp; c\nserving `f00`\n\
-                        • `people/a.toml:3` no value\n`headwater apply 1-2` lets it through";
+                        • `people/a.toml:3` no value\n`headwater apply 1-2` publishes it";
         assert_eq!(slack, json!({ "text": expected }));
     }
 }

@@ -47,13 +47,13 @@ pub(super) async fn deliver(
         let mut next = unsent.or(alerts.recv().await);
         while let Some(alert) = next {
             if let Err(error) = attempt(&client, &receiver, &alert).await {
-                tracing::error!(event = alert.event, %error, "alert given up");
+                tracing::error!(event = alert.event, %error, "alert dropped");
             }
             next = alerts.recv().await;
         }
     };
     if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
-        tracing::error!("alerts given up, because the server ends");
+        tracing::error!("alerts dropped: the server is stopping");
     }
 }
 
@@ -69,7 +69,7 @@ async fn send(client: &Client, receiver: &Receiver, alert: &Alert, pause: Durati
             tokio::time::sleep(pause * 2u32.saturating_pow(number)).await;
         }
     }
-    tracing::error!(event = alert.event, "alert given up");
+    tracing::error!(event = alert.event, "alert dropped");
 }
 
 async fn attempt(

@@ -6,55 +6,49 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 const FLAGS: &[(&[&str], &str)] = &[
     (
         &["port", "p", "host", "bind", "address", "addr"],
-        "the address to listen on is `serve --listen 127.0.0.1:8080`",
+        "to listen on an address: `serve --listen 127.0.0.1:8080`",
     ),
     (
         &["dir", "path", "directory", "root", "data", "git-dir", "C"],
-        "the repository is `--repo DIR`",
+        "to name the repository: `--repo DIR`",
     ),
-    (&["url", "upstream", "origin", "source"], "the remote is `serve --remote URL`"),
+    (&["url", "upstream", "origin", "source"], "to name the remote: `serve --remote URL`"),
     (
         &["ref", "commit", "revision", "at"],
-        "the commit is `--rev REV`, and the branch `--branch NAME`",
+        "to name a commit: `--rev REV`; to name a branch: `--branch NAME`",
     ),
-    (
-        &["sort", "order-by", "order"],
-        "an order is a parameter of a list: `headwater query SHEET sort=-year`",
-    ),
+    (&["sort", "order-by", "order"], "to sort: `headwater query SHEET sort=-year`"),
     (
         &["filter", "where", "q", "search"],
-        "a condition is a parameter of a list: `headwater query SHEET year[gte]=1990 q=words`",
+        "to filter or search: `headwater query SHEET year[gte]=1990 q=words`",
     ),
     (
         &["limit", "page", "per-page", "offset", "cursor"],
-        "a part is a parameter of a list: `headwater query SHEET limit=10`",
+        "to limit the list: `headwater query SHEET limit=10`",
     ),
     (
         &["fields", "select", "columns"],
-        "fields are a parameter of a list: `headwater query SHEET fields=title,year`",
+        "to select fields: `headwater query SHEET fields=title,year`",
     ),
-    (
-        &["watch", "w", "reload", "follow"],
-        "a branch is followed without being asked: `headwater serve`",
-    ),
+    (&["watch", "w", "reload", "follow"], "`headwater serve` follows the branch by itself"),
     (
         &["verbose", "v", "debug", "quiet"],
-        "what is logged is `serve --log debug`, or HEADWATER_LOG",
+        "to log more or less: `serve --log debug`, or HEADWATER_LOG",
     ),
     (
         &["token", "secret", "password", "reload-secret", "operator-secret"],
-        "a secret is in the environment only, as HEADWATER_RELOAD_SECRET",
+        "secrets are set in the environment only, as HEADWATER_RELOAD_SECRET",
     ),
-    (&["interval", "poll"], "how often the remote is asked is `serve --poll-interval SECONDS`"),
-    (&["output", "o", "out"], "a command writes to its standard output: `headwater … > FILE`"),
-    (&["json"], "JSON is `--format json` of `check`, and what `get` and `query` print anyway"),
+    (&["interval", "poll"], "to set the polling interval: `serve --poll-interval SECONDS`"),
+    (&["output", "o", "out"], "commands write to their standard output: `headwater … > FILE`"),
+    (&["json"], "for JSON use `check --format json`; `get` and `query` always print JSON"),
 ];
 
 /// Commands of other programs, and what does the same here.
 const COMMANDS: &[(&[&str], &str)] = &[
     (
         &["start", "run", "server", "up", "dev", "watch"],
-        "`headwater serve` serves the repository that you are in",
+        "`headwater serve` serves the repository of the current directory",
     ),
     (&["list", "ls", "find", "select"], "`headwater query SHEET` lists records"),
     (&["search", "grep"], "`headwater query SHEET q=words` searches"),

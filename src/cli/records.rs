@@ -14,10 +14,10 @@ pub struct ReadArgs {
     /// The repository
     #[command(flatten)]
     pub repo: RepoArgs,
-    /// The branch whose head is read; without one, and without --rev, HEAD (HEADWATER_BRANCH)
+    /// Read the head of this branch; default: HEAD (HEADWATER_BRANCH)
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
-    /// The commit that is read, whatever the branch
+    /// Read this commit instead of a branch
     #[arg(long, value_name = "REV")]
     pub rev: Option<String>,
 }
@@ -37,16 +37,16 @@ pub struct WriteArgs {
     /// The repository
     #[command(flatten)]
     pub repo: RepoArgs,
-    /// The branch that is written to; without one the obvious one (HEADWATER_BRANCH)
+    /// Write to this branch; default: that of HEAD, or the only one (HEADWATER_BRANCH)
     #[arg(long, value_name = "NAME")]
     pub branch: Option<String>,
-    /// Who makes the change, as `Name <address>`; without it the committer
+    /// The author, as `Name <address>`; default: the committer
     #[arg(long, value_name = "NAME", env = "HEADWATER_AUTHOR")]
     pub author: Option<String>,
     /// The message of the commit
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
-    /// Print what was done as JSON
+    /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -108,7 +108,7 @@ pub struct ValueArgs {
 /// The arguments of `put`.
 #[derive(Args)]
 pub struct PutArgs {
-    /// The record; without a key, its fields say where it belongs
+    /// The record; without a key, its fields determine the key
     #[arg(value_name = "SHEET[/KEY]")]
     pub place: Place,
     /// What it shall be
@@ -163,10 +163,10 @@ pub struct QueryArgs {
     /// The parameters of a list, as `stage=active`, `age[gte]=18`, `sort=-createdAt`, `q=words`
     #[arg(value_name = "NAME=VALUE")]
     pub parameters: Vec<String>,
-    /// Print one JSON array, not a value in each line
+    /// Print one JSON array instead of one value a line
     #[arg(long)]
     pub array: bool,
-    /// Print what the server answers to the same list: keys, the total, and facets too
+    /// Print the whole answer of the server, with keys, total and facets
     #[arg(long, conflicts_with = "array")]
     pub page: bool,
     /// Where it is read
@@ -177,10 +177,10 @@ pub struct QueryArgs {
 /// The arguments of `log`.
 #[derive(Args)]
 pub struct LogArgs {
-    /// The record whose commits are listed; without one, all are
+    /// List only the commits that touched this record
     #[arg(value_name = "SHEET/KEY")]
     pub place: Option<RecordPlace>,
-    /// The most commits to list
+    /// List at most this many commits
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// Print each commit as JSON
@@ -194,7 +194,7 @@ pub struct LogArgs {
 /// The arguments of `normalize`.
 #[derive(Args)]
 pub struct NormalizeArgs {
-    /// The sheets; without one, all of them
+    /// The sheets; default: all
     #[arg(value_name = "SHEET")]
     pub names: Vec<String>,
     /// Where they are written
@@ -205,7 +205,7 @@ pub struct NormalizeArgs {
 /// How records stand in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
-    /// A JSON value in each line
+    /// One JSON value a line
     Ndjson,
     /// One JSON array
     Json,
@@ -220,13 +220,13 @@ pub struct ImportArgs {
     pub sheet: String,
     /// The file with the records; `-` is the standard input
     pub file: PathBuf,
-    /// How they stand there; without it the extension of the file tells
+    /// The format; default: that of the file's extension
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub format: Option<TableFormat>,
-    /// The field that holds the key and is no part of the record, in a sheet without a path template
+    /// The field that holds the key and is not part of the record, for sheets without a path template
     #[arg(long, value_name = "FIELD")]
     pub key: Option<String>,
-    /// Write the good rows where others are bad
+    /// Write the good rows even if others are bad
     #[arg(long)]
     pub skip_bad: bool,
     /// Where they are written
@@ -239,10 +239,10 @@ pub struct ImportArgs {
 pub struct ExportArgs {
     /// The sheet
     pub sheet: String,
-    /// How the records are printed
+    /// The format of the output
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "ndjson")]
     pub format: TableFormat,
-    /// A field that takes the key, which is no part of the record
+    /// Add the key as this field
     #[arg(long, value_name = "FIELD")]
     pub key: Option<String>,
     /// Where they are read

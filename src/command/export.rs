@@ -33,7 +33,7 @@ pub fn export(
     if let Some(field) = key
         && sheet.records().any(|record| record.value.json().member(field).is_some())
     {
-        let message = format!("records of {} have a field {field} already", arguments.sheet);
+        let message = format!("records of {} already have a field {field}", arguments.sheet);
         return Err(Failure::new(Exit::Data, message));
     }
     let is_table = |record: &Record| record.value.json().kind() == Kind::Object;

@@ -28,7 +28,7 @@ pub fn get(
         return Ok(Exit::Success);
     }
     let meant = sheet.nearest(key, |_| true).map(|record| record.key.as_str());
-    let mut told = format!("there is no record {key} in {name}{}", did_you_mean(meant));
+    let mut told = format!("no such record `{key}` in {name}{}", did_you_mean(meant));
     let paths = sheet.spec().paths_of(key);
     for problem in sheet.problems().iter().filter(|problem| paths.contains(&problem.path)) {
         told.push_str(&format!("\n{}", line(problem)));

@@ -78,10 +78,10 @@ pub fn import(
     let Counts { added, modified, same } = counts;
     let skipped = match plan.bad_rows() {
         0 => String::new(),
-        rows => format!(", {rows} left out"),
+        rows => format!(", {rows} skipped"),
     };
     let summary = format!(
-        "{}: {added} added, {modified} modified, {same} as they were{skipped}",
+        "{}: {added} added, {modified} modified, {same} unchanged{skipped}",
         arguments.sheet
     );
     let facts = told(&arguments.sheet, counts, bad);
@@ -100,7 +100,8 @@ fn format_of(arguments: &ImportArgs) -> Result<TableFormat, Failure> {
     };
     arguments.format.or(told).ok_or_else(|| {
         let file = arguments.file.display();
-        let message = format!("the name {file} tells no format: give --format ndjson, json or csv");
+        let message =
+            format!("the name {file} implies no format: give --format ndjson, json or csv");
         Failure::new(Exit::Usage, message)
     })
 }

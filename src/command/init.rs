@@ -32,7 +32,7 @@ pub fn init(
     let snapshot = repository.load(&rev)?;
     if !snapshot.layout().is_inferred() {
         let commit = snapshot.commit();
-        return Err(Failure::new(Exit::Data, format!("{commit} declares its sheets already")));
+        return Err(Failure::new(Exit::Data, format!("{commit} already declares its sheets")));
     }
     writeln!(out, "# Sheets of this repository, as Headwater infers them. Save this as")?;
     writeln!(out, "# headwater.toml in the root of the repository and edit it.")?;

@@ -54,7 +54,7 @@ pub fn log(
     }
     match (&arguments.place, told) {
         (Some(RecordPlace { sheet, key }), 0) if limit > 0 => {
-            let message = format!("no commit has a record {key} in {sheet}");
+            let message = format!("no commit has touched {key} in {sheet}");
             Err(Failure::new(Exit::Data, message))
         }
         _ => Ok(Exit::Success),

@@ -19,7 +19,7 @@ pub fn man(folder: &Path, out: &mut (dyn Write + Send)) -> Result<Exit, Failure>
     };
     std::fs::create_dir_all(folder).map_err(failed)?;
     clap_mangen::generate_to(Cli::command(), folder).map_err(failed)?;
-    writeln!(out, "the pages are in {}", folder.display())?;
+    writeln!(out, "the manual pages are in {}", folder.display())?;
     Ok(Exit::Success)
 }
 

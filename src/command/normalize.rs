@@ -55,7 +55,7 @@ pub fn normalize(
             writeln!(out, "{line}")?;
         }
     }
-    let summary = format!("{rewritten} rewritten, {same} as they were, {} left", left.len());
+    let summary = format!("{rewritten} rewritten, {same} unchanged, {} skipped", left.len());
     let is_sound = left.is_empty();
     let facts = [("rewritten", json!(rewritten)), ("same", json!(same)), ("left", json!(left))];
     let facts: Map<String, Value> =

@@ -88,9 +88,9 @@ pub(super) fn silence(url: &str, error: &reqwest::Error) -> String {
     let server = url.split("/api/").next().unwrap_or(url);
     let server = server.split("/health/").next().unwrap_or(server);
     let why = match () {
-        () if error.is_timeout() => "it takes too long",
-        () if error.is_connect() => "nobody listens there, or the way to it is closed",
-        () => "it ends the connection",
+        () if error.is_timeout() => "it took too long",
+        () if error.is_connect() => "nothing listens there, or the network is unreachable",
+        () => "it closed the connection",
     };
     format!("no answer from {server}: {why}")
 }

@@ -15,7 +15,7 @@ pub(super) fn sheet_of<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Arc
         let names: Vec<_> = snapshot.sheets().map(|sheet| sheet.spec().name.as_str()).collect();
         let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let meant = did_you_mean(nearest(name, names));
-        Failure::new(Exit::Data, format!("there is no sheet {name}; there are {there}{meant}"))
+        Failure::new(Exit::Data, format!("no such sheet `{name}`; the sheets are {there}{meant}"))
     })
 }
 

@@ -68,10 +68,10 @@ async fn end(server: Server, mut signals: Signals) -> Exit {
     tokio::select! {
         done = server.stop() => {
             if !done {
-                tracing::warn!("the time for requests in flight is over");
+                tracing::warn!("the time for open requests is over");
             }
         }
-        () = signals.next() => tracing::warn!("second signal, ending at once"),
+        () = signals.next() => tracing::warn!("second signal: ending at once"),
     }
     Exit::Success
 }

@@ -139,7 +139,7 @@ fn entry(path: &Path, key: String, value: toml::Value) -> Result<(String, String
             items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
         }
         _ => {
-            let reason = "must be a text or a whole number".to_owned();
+            let reason = "must be a string or a whole number".to_owned();
             let setting = format!("`{key}` in {}", path.display());
             return Err(ConfigError::Invalid { setting, reason });
         }

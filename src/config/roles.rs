@@ -113,7 +113,7 @@ mod tests {
                         true => (other, one),
                         false => (one, other),
                     };
-                    format!("`{one}` and `{other}` hold the same secret: each role needs its own")
+                    format!("`{one}` and `{other}` have the same secret: each role needs its own")
                 };
                 assert_eq!(message, expected, "{settings:?}");
             }

@@ -60,7 +60,7 @@ impl Tokens {
             let is_slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || name.len() > 64 || !name.chars().all(is_slug) {
                 return Err(invalid(format!(
-                    "has the name {name:?}, which is not of letters, digits, `-`, `_` and `.`"
+                    "has the name {name:?}, which may only have letters, digits, `-`, `_` and `.`"
                 )));
             }
             if tokens.iter().any(|token| token.name == name) {

@@ -104,7 +104,7 @@ impl<T> Watched<T> {
             Err(error) => {
                 let trouble = chain(&error);
                 if last.trouble.as_ref() != Some(&trouble) {
-                    tracing::warn!(error = trouble, "keeping what was good last");
+                    tracing::warn!(error = trouble, "keeping the last good one");
                 }
                 last.trouble = Some(trouble);
             }

@@ -59,7 +59,7 @@ impl Change {
                 };
                 Self::of("Move three projects on", MOVED.map(file).into())
             }
-            _ => Self::of("The role is filled", vec![(ROLE, None)]),
+            _ => Self::of("Fill the role", vec![(ROLE, None)]),
         }
     }
 

@@ -100,7 +100,7 @@ fn git(folder: &Path) -> Command {
 
 fn run(command: &mut Command, input: &[u8]) -> Result<(), Failure> {
     let failed = |told: String| {
-        Failure::new(Exit::Unavailable, format!("the demonstration needs the git program: {told}"))
+        Failure::new(Exit::Unavailable, format!("the demonstration needs git: {told}"))
     };
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {

@@ -26,12 +26,12 @@ pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
     let served = facts.live.snapshot().map(|snapshot| told(&snapshot)).unwrap_or_default();
     let begin = format!(
         "Serving {served} at {base}\n\
-         from the branch {BRANCH} of {remote}. Ctrl-C ends it and removes everything.\n\n\
-         Open {base}/ in a browser: it shows all of this, and has a button that pushes a change.\n\n\
+         from the branch {BRANCH} of {remote}. Press Ctrl-C to stop and remove everything.\n\n\
+         Open {base}/ in a browser: it shows the records, and has a button that pushes a change.\n\n\
          Read a project:\n\n  curl -siw '\\n' {base}/api/projects/tree-census\n"
     );
     if auto {
-        return format!("{begin}\nNow a change is pushed every few seconds:\n");
+        return format!("{begin}\nA change is pushed every few seconds:\n");
     }
     format!(
         "{begin}\n\
@@ -42,7 +42,7 @@ pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
          {CHANGED} > new && mv new {CHANGED}\n  \
            git -c user.name=Demo -c user.email=demo@example.org commit -qam 'Ask the otters'\n  \
            git push -q\n\n\
-         Tell the server, as a forge or a workflow would:\n\n  \
+         Call the webhook, as a forge or a workflow would:\n\n  \
            curl -sw '\\n' -X POST -H 'Authorization: Bearer {secret}' {base}/api/_internal/reload-data\n\n\
          Read it again, and find it:\n\n  \
            curl -siw '\\n' {base}/api/projects/tree-census\n  \
@@ -60,7 +60,7 @@ fn told(snapshot: &Snapshot) -> String {
     let hidden = records - public - kept;
     let mut why = Vec::new();
     if kept > 0 {
-        why.push(format!("{kept} are in sheets that are not public ({})", names.join(", ")));
+        why.push(format!("{kept} are in private sheets ({})", names.join(", ")));
     }
     if hidden > 0 {
         why.push(format!("{hidden} are hidden by a field"));

@@ -3,7 +3,7 @@
 /** What the server answered instead, or that it did not answer (status 0). */
 export class ApiError extends Error {
   constructor(status, problem) {
-    super(problem.detail ?? problem.title ?? "The server does not answer");
+    super(problem.detail ?? problem.title ?? "The server does not respond");
     this.status = status;
     this.code = problem.code ?? "";
   }
@@ -49,7 +49,7 @@ async function answered(response) {
 
 /** Says in a sentence why something is not shown; a route that is not there yet is no failure. */
 export function sentence(error, route) {
-  if (error.isMissingRoute) return `This server does not answer ${route} yet, so this is not shown.`;
-  if (error.status === 0) return "The server does not answer. The page tries again by itself.";
+  if (error.isMissingRoute) return `This server has no route ${route}, so this is not shown.`;
+  if (error.status === 0) return "The server does not respond. Retrying automatically.";
   return `${error.message}.`.replace(/\.\.$/, ".");
 }

@@ -43,7 +43,7 @@ async function go() {
     const update = await showing.catch(ignored);
     if (shown.leave === leave) shown.update = update ?? null;
   } else {
-    element.append(h("h1", { tabindex: "-1" }, "There is no such page"), h("p", {}, h("a", { href: "#/" }, "Go to the overview")));
+    element.append(h("h1", { tabindex: "-1" }, "Page not found"), h("p", {}, h("a", { href: "#/" }, "Go to the overview")));
     entitled(element, isFirst);
   }
 }

@@ -16,29 +16,29 @@ const REASONS = {
 
 const CONNECTIONS = {
   loading: ["Connecting", "asking for the state"],
-  live: ["Live", "changes are shown as they go live"],
+  live: ["Live", "changes appear as they go live"],
   polling: ["Polling", "asks for changes every second or two"],
-  lost: ["Offline", "the server does not answer"],
+  lost: ["Offline", "the server does not respond"],
 };
 
 /** Returns the banner's lines: `[kind, headline, text]`. */
 function lines({ status, connection }) {
-  if (!status) return connection === "lost" ? [["bad", "No answer", "The server does not answer, or is still loading its records. The page tries again by itself."]] : [];
+  if (!status) return connection === "lost" ? [["bad", "No response", "The server does not respond, or is still loading its records. Retrying automatically."]] : [];
   const all = [];
-  if (connection === "lost") all.push(["bad", "Offline", `The server does not answer. This is what it served at ${short(status.commit)}.`]);
+  if (connection === "lost") all.push(["bad", "Offline", `The server does not respond. This page shows what it served at ${short(status.commit)}.`]);
   if (status.pinned) {
     all.push(["warn", "Pinned", `An operator pinned ${short(status.pinned.commit)} at ${when(status.pinned.since)}. Pushes are fetched and held until it is unpinned.`]);
   }
   if (status.held) {
     const { commit, reason, problemsTotal, since } = status.held;
     const problems = problemsTotal > 0 ? ` (${plural(problemsTotal, "problem")})` : "";
-    all.push(["warn", "A push is held", `${short(commit)} is held since ${when(since)}, because ${REASONS[reason] ?? reason}${problems}. ${short(status.commit)} serves on.`]);
+    all.push(["warn", "A push is held", `${short(commit)} has been held since ${when(since)}, because ${REASONS[reason] ?? reason}${problems}. ${short(status.commit)} keeps serving.`]);
   }
-  if (status.branchMissing) all.push(["bad", "The branch is gone", `${status.branch} is not on the remote any more. Its last state serves on.`]);
+  if (status.branchMissing) all.push(["bad", "The branch is gone", `${status.branch} is no longer on the remote. Its last state keeps serving.`]);
   if (status.lag.seconds >= STALE && !status.pinned && !status.held) {
     all.push(["warn", "Stale", `The remote has had a newer head for ${seconds(status.lag.seconds)}.`]);
   }
-  if (status.degraded) all.push(["warn", "Degraded", "The state has problems that a push would be refused for. See Problems."]);
+  if (status.degraded) all.push(["warn", "Degraded", "The state has problems that would refuse a push. See Problems."]);
   return all;
 }
 

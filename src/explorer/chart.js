@@ -6,10 +6,10 @@ import { clock, ms, number, plural, short } from "./format.js";
 export const STAGES = ["fetch", "diff", "decode", "apply", "text", "swap"];
 
 const WHAT = {
-  fetch: "fetching and checking what arrived",
+  fetch: "fetching and checking the new objects",
   diff: "walking the two trees",
   decode: "reading the changed files",
-  apply: "changing maps and indexes",
+  apply: "updating maps and indexes",
   text: "building the text index",
   swap: "moving the branch and the pointer",
 };
@@ -44,7 +44,7 @@ export function legend() {
 /** Says how many records of which sheets changed. */
 export function summary({ changed }) {
   const sheets = Object.entries(changed);
-  if (sheets.length === 0) return h("span", { class: "soft" }, "No record changed.");
+  if (sheets.length === 0) return h("span", { class: "soft" }, "No records changed.");
   return h("span", { class: "chips" }, sheets.map(([sheet, { added, modified, removed }]) => {
     const told = [added && `${number(added)} added`, modified && `${number(modified)} modified`, removed && `${number(removed)} removed`];
     const signs = [added && `+${number(added)}`, modified && `~${number(modified)}`, removed && `−${number(removed)}`];

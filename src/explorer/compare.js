@@ -29,7 +29,7 @@ export async function show({ element, route, signal }) {
 }
 
 function records({ items, counts, total }) {
-  if (total === 0) return h("p", { class: "soft" }, "No record differs.");
+  if (total === 0) return h("p", { class: "soft" }, "No records differ.");
   const told = (name, { added, modified, removed }) =>
     h("li", {}, h("a", { href: toSheet(name) }, name), ` ${[added && `${number(added)} added`, modified && `${number(modified)} modified`, removed && `${number(removed)} removed`].filter(Boolean).join(", ")}`);
   return [
@@ -50,7 +50,7 @@ function item({ sheet, key, change, fields, value }) {
 
 /** Shows fields with what each was before and is after. */
 export function fieldChanges(fields) {
-  if (fields.length === 0) return h("p", { class: "soft" }, "No field differs.");
+  if (fields.length === 0) return h("p", { class: "soft" }, "No fields differ.");
   return h("dl", { class: "fields" }, fields.map(({ pointer, before, after }) =>
     h("div", {}, h("dt", {}, h("code", {}, pointer || "the whole value")), h("dd", {}, difference(before, after)))));
 }

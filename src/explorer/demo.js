@@ -37,7 +37,7 @@ async function push() {
 }
 
 function told(message, reload) {
-  if (!reload.ok) return shown(h("p", {}, h("strong", {}, "Pushed, and not live: "), reload.code));
+  if (!reload.ok) return shown(h("p", {}, h("strong", {}, "Pushed, but not live: "), reload.code));
   const { oldCommit, newCommit, durationMs, timings } = reload;
   announce(`${message}: live after ${ms(durationMs)}`);
   shown(

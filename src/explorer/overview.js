@@ -15,7 +15,7 @@ export async function show({ element, signal }) {
   const figures = h("dl", { class: "figures" });
   const [sheets, facts, latest] = [h("div", {}), h("dl", { class: "facts" }), h("div", {})];
   const render = () => {
-    if (!live.status) return put(lead, "The records are not there yet.");
+    if (!live.status) return put(lead, "The records are still loading.");
     put(heading, live.status.branch);
     showLead(lead, live.status);
     put(figures, figuresOf(live).map(([name, value, href]) =>
@@ -29,7 +29,7 @@ export async function show({ element, signal }) {
     figures,
     h("div", { class: "columns" },
       h("div", {}, section("Sheets", sheets), section("State", facts)),
-      h("div", {}, section("Lately live", latest))));
+      h("div", {}, section("Recent deploys", latest))));
   const renderNews = whenChanged(() => [{ ...live.status, ageSeconds: 0 }, live.reloads, live.sheets], render);
   renderNews();
   for (const event of ["status", "reloads"]) live.on(event, signal, renderNews);
@@ -82,5 +82,5 @@ function sheetTable(sheets) {
 function showLatest(element) {
   const latest = (live.reloads ?? []).filter(({ outcome }) => outcome !== "unchanged").slice(0, LATEST);
   if (latest.length > 0) return put(element, reloadList(latest), h("p", {}, h("a", { href: "#/reloads" }, "All reloads")));
-  put(element, h("p", { class: "soft" }, live.reloads ? "No push has gone live since this server started." : "This server does not answer _reloads yet, so they are not shown."));
+  put(element, h("p", { class: "soft" }, live.reloads ? "No push has gone live since this server started." : "This server has no route _reloads, so reloads are not shown."));
 }

@@ -8,7 +8,7 @@ import { toSheet } from "./route.js";
 
 export async function show({ element, route, signal }) {
   let sheet = route.params.get("sheet");
-  const lead = h("p", { class: "lead" }, "Files that cannot be records, and facts that contradict a rule.");
+  const lead = h("p", { class: "lead" }, "Files that cannot be records, and values that break a rule.");
   const list = h("div", {});
   put(element, h("header", { class: "head" }, h("h1", { tabindex: "-1" }, "Problems"), lead), list);
   const render = async () => {
@@ -16,9 +16,9 @@ export async function show({ element, route, signal }) {
       const { items, total } = (await read(["_problems"], undefined, signal)).body;
       const listed = sheet === null ? items : items.filter((problem) => problem.sheet === sheet);
       const of = sheet === null ? "" : ` in ${sheet}`;
-      put(lead, total === 0 ? "There are none: every file is a record that follows its rules."
+      put(lead, total === 0 ? "No problems: every file is a valid record."
         : `${plural(listed.length, "problem")}${of}. A file with a problem is absent until it is mended.`,
-      sheet !== null && [" ", h("a", { href: "#/problems" }, "Show those of all sheets")]);
+      sheet !== null && [" ", h("a", { href: "#/problems" }, "Show all sheets")]);
       put(list, listed.length > 0 && table(listed));
     } catch (error) {
       if (error.name !== "AbortError") put(list, h("p", { class: "soft" }, sentence(error, "_problems")));
@@ -33,7 +33,7 @@ export async function show({ element, route, signal }) {
 }
 
 function table(problems) {
-  const head = ["File", "Rule", "What is wrong"].map((name) => h("th", { scope: "col" }, name));
+  const head = ["File", "Rule", "Problem"].map((name) => h("th", { scope: "col" }, name));
   return scrolling("Problems", h("table", { class: "problem-table" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, problems.map(row))));
 }
 

@@ -73,7 +73,7 @@ class Record {
       this.#current = null;
       put(this.#note, at && this.#past(at));
       const isAbsent = error.status === 404 && error.code === "not_found";
-      put(this.#value, h("p", { class: "soft" }, isAbsent ? "There is no such record, or none that is public." : sentence(error, "this")));
+      put(this.#value, h("p", { class: "soft" }, isAbsent ? "No such public record." : sentence(error, "this")));
     }
   }
 
@@ -83,7 +83,7 @@ class Record {
 
   #past(at) {
     return h("p", { class: "banner note" }, h("strong", {}, "As it was"), " at ", h("code", {}, short(at)), ". ",
-      h("a", { href: toRecord(this.sheet, this.key) }, "Show it as it is now"));
+      h("a", { href: toRecord(this.sheet, this.key) }, "Show the current version"));
   }
 
   async readHistory(cursor) {
@@ -94,17 +94,17 @@ class Record {
       this.#next = next;
       await this.#showHistory();
     } catch (error) {
-      if (error.name !== "AbortError") put(this.#history, h("p", { class: "soft" }, error.isMissingRoute ? "This server tells no history of this record." : sentence(error, "_history")));
+      if (error.name !== "AbortError") put(this.#history, h("p", { class: "soft" }, error.isMissingRoute ? "This server has no history of this record." : sentence(error, "_history")));
     }
   }
 
   async #showHistory() {
     const commits = this.#commits;
-    if (commits.length === 0) return put(this.#history, h("p", { class: "soft" }, "No commit is known that touched it."));
+    if (commits.length === 0) return put(this.#history, h("p", { class: "soft" }, "No known commit touched this record."));
     const to = this.params.get("to") ?? commits[0].commit;
     const from = this.params.get("from") ?? commits[1]?.commit;
     const more = this.#next && h("button", { type: "button", class: "quiet", onclick: () => this.readHistory(this.#next) }, "Older commits");
-    const hint = commits.length > 1 && h("p", { class: "soft history-hint" }, "Choose two commits to see what differs: before on the left, after on the right.");
+    const hint = commits.length > 1 && h("p", { class: "soft history-hint" }, "Choose two commits to compare: before on the left, after on the right.");
     keepingFocus(() => put(this.#history, hint,
       h("fieldset", { class: "history" }, h("legend", { class: "unseen" }, "Commits that touched this record, newest first"),
         h("ol", { class: "commits-list" }, commits.map((commit) => this.#commit(commit, from, to)))),
@@ -126,7 +126,7 @@ class Record {
         h("p", { class: "summary" }, summary),
         h("p", { class: "soft" }, h("span", { class: `kind ${change}` }, change), " ",
           since(time), ` by ${author} · `,
-          h("a", { href: toRecord(this.sheet, this.key, { at: commit }), title: "Show it as it was" }, h("code", {}, short(commit)))),
+          h("a", { href: toRecord(this.sheet, this.key, { at: commit }), title: "Show this version" }, h("code", {}, short(commit)))),
         names.length > 0 && change === "modified" && h("p", { class: "soft touched" }, names.slice(0, 8).join(", "), names.length > 8 && " …")));
   }
 
@@ -142,7 +142,7 @@ class Record {
     put(this.#difference, section("Difference", told, body));
     try {
       const [before, after] = await Promise.all([this.#valueAt(from), this.#valueAt(to)]);
-      put(body, from === to ? h("p", { class: "soft" }, "These are the same commit.") : fieldChanges(fields(before, after)));
+      put(body, from === to ? h("p", { class: "soft" }, "Both are the same commit.") : fieldChanges(fields(before, after)));
     } catch (error) {
       if (error.name !== "AbortError") put(body, h("p", { class: "soft" }, sentence(error, "?at=")));
     }

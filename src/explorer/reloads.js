@@ -22,16 +22,16 @@ export async function show({ element, signal }) {
   const plot = h("div", {});
   const list = h("div", {});
   const all = h("input", { type: "checkbox", id: "all-reloads", onchange: () => render() });
-  const choice = h("p", { class: "choice" }, all, h("label", { for: "all-reloads" }, "Also those that found nothing new"));
+  const choice = h("p", { class: "choice" }, all, h("label", { for: "all-reloads" }, "Show reloads that found nothing new"));
   const render = () => {
-    if (!live.reloads) return put(list, h("p", { class: "soft" }, "This server does not answer _reloads yet, so they are not shown."));
+    if (!live.reloads) return put(list, h("p", { class: "soft" }, "This server has no route _reloads, so reloads are not shown."));
     const listed = live.reloads.filter((reload) => all.checked || isNews(reload));
     put(plot, listed.length > 0 && latencyPlot([...listed].reverse()));
-    put(list, listed.length > 0 ? reloadList(listed) : h("p", { class: "soft" }, "Nothing has been reloaded since this server started."));
+    put(list, listed.length > 0 ? reloadList(listed) : h("p", { class: "soft" }, "No reloads since this server started."));
   };
   put(element,
     h("header", { class: "head" }, h("h1", { tabindex: "-1" }, "Reloads"),
-      h("p", { class: "lead" }, "Each push as it went live: fetched, compared, decoded, applied beside the live state, and published by one swap.")),
+      h("p", { class: "lead" }, "Every push that went live: fetched, compared, decoded, applied beside the live state, and published by one swap.")),
     plot, legend(), choice, list);
   const renderNews = whenChanged(() => [live.reloads, [...live.seen.keys()]], render);
   renderNews();
@@ -67,7 +67,7 @@ function item(reload, longest, isKnown) {
       h("span", { class: "figure total" }, ms(durationMs))),
     timings && h("div", { class: "reload-bar" }, stageBar(timings, longest)),
     timings && h("p", { class: "stage-text" }, stageText(timings)),
-    told && h("p", { class: "why" }, ok ? "" : "The old state serves on: ", told),
+    told && h("p", { class: "why" }, ok ? "" : "The old state keeps serving: ", told),
     moved && h("p", { class: "what" }, summary(reload), " ", named(newCommit)));
 }
 

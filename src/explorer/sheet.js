@@ -125,7 +125,7 @@ class SheetPage {
     } catch (error) {
       if (error.name === "AbortError") return;
       const isExpired = error.code === "cursor_expired";
-      put(this.#lead, error.status === 404 ? "There is no such sheet, or none that is public." : sentence(error, "lists"), " ",
+      put(this.#lead, error.status === 404 ? "No such public sheet." : sentence(error, "lists"), " ",
         (isExpired || error.status === 422) && h("a", { href: toSheet(this.name) }, "Show the whole sheet"));
       this.#showChips();
       put(this.#table);
@@ -150,7 +150,7 @@ class SheetPage {
       this.#columns.querySelector("summary").focus();
       this.#go({ fields: fields.join(",") || null });
     }));
-    put(this.#table, items.length === 0 ? h("p", { class: "soft nothing" }, "No record is like that.")
+    put(this.#table, items.length === 0 ? h("p", { class: "soft nothing" }, "No records match.")
       : recordTable({ sheet: this.name, items, columns, fields: this.#fields, sort: this.params.get("sort") ?? "", fresh: this.#fresh, onsort: (sort) => this.#go({ sort }) }));
     this.#showPager();
   }
@@ -205,7 +205,7 @@ class SheetPage {
     const ours = items?.filter(({ sheet }) => sheet === this.name);
     if (ours?.length === 0) return;
     if (this.params.has("cursor")) {
-      put(this.#lead, "The sheet has changed; these pages are of the commit they began with. ", h("a", { href: toSheet(this.name, [...this.params].filter(([name]) => name !== "cursor")) }, "Begin anew"));
+      put(this.#lead, "The sheet has changed; these pages show the commit at which you started. ", h("a", { href: toSheet(this.name, [...this.params].filter(([name]) => name !== "cursor")) }, "Start again"));
       return;
     }
     for (const { key } of ours ?? []) {

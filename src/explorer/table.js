@@ -54,7 +54,7 @@ export function columnChoice(fields, columns, onchoose) {
   };
   return h("details", { class: "menu" }, h("summary", {}, "Columns"),
     h("form", { class: "menu-body", onsubmit: choose }, h("fieldset", {}, h("legend", {}, "Columns"), boxes),
-      h("button", { type: "submit" }, "Show these")));
+      h("button", { type: "submit" }, "Apply")));
 }
 
 /** Returns the table. A heading sorts by its column: ascending, descending, and as it was. */

@@ -81,7 +81,7 @@ function scalar(value) {
   if (value === null) return h("span", { class: "soft" }, "null");
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number") return h("span", { class: "number" }, String(value));
-  if (value === "") return h("span", { class: "soft" }, "an empty text");
+  if (value === "") return h("span", { class: "soft" }, "an empty string");
   if (isDate(value)) return date(value);
   if (isUuid(value)) return h("code", {}, value);
   if (isUrl(value)) return h("a", { href: value, rel: "noopener noreferrer" }, value);

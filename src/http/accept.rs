@@ -103,7 +103,7 @@ async fn next(
                 Ok(accepted) => return Some((accepted, place)),
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections, trying again");
+                    tracing::warn!(%error, "cannot accept connections; trying again");
                     tokio::time::sleep(EXHAUSTED).await;
                 }
             }

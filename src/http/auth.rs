@@ -162,7 +162,9 @@ impl Claim {
         let Self { keys, signatures, signers, covered: _ } = self;
         let checked: Vec<_> = signatures.into_iter().map(Check::finish).collect();
         if checked.contains(&Checked::Stale) {
-            tracing::warn!("a signed webhook is minutes old: a replay, or a clock is wrong");
+            tracing::warn!(
+                "a signed webhook has a time minutes away from ours: it is a replay, or a clock is wrong"
+            );
         }
         let signed = checked.into_iter().map(|checked| match checked {
             Checked::Valid(place) => signers.get(place).copied(),

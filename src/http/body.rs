@@ -180,7 +180,7 @@ impl BodyReader {
             let next = next.map_err(|_| ApiError::from(Code::RequestTimeout))?;
             let Some(frame) = next else { return Ok(bytes) };
             let frame = frame.map_err(|error| {
-                ApiError::explained(Code::InvalidBody, format!("the body broke off: {error}"))
+                ApiError::explained(Code::InvalidBody, format!("the body ended early: {error}"))
             })?;
             if let Ok(data) = frame.into_data() {
                 if bytes.len() + data.len() > max {
@@ -198,7 +198,7 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn too_large(max: usize) -> ApiError {
-    ApiError::explained(Code::BodyTooLarge, format!("a body may have {max} bytes"))
+    ApiError::explained(Code::BodyTooLarge, format!("a body may have at most {max} bytes"))
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ struct Pushed {
 /// Pushes the next change, tells the engine as a webhook would, and answers when it is live.
 pub(super) async fn push(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     if !headers.contains_key(ASKED) {
-        let told = format!("the header {ASKED} is missing, which only this server's page sends");
+        let told = format!("the header {ASKED} is missing; only this server's page sends it");
         return Err(ApiError::explained(Code::InvalidHeader, told));
     }
     let shared = app.clone();

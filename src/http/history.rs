@@ -87,7 +87,7 @@ fn parse(query: Option<&str>, commit: CommitId) -> Result<(Place, usize), ApiErr
     for (name, value) in KNOWN.read(query)? {
         match &*name {
             "cursor" => {
-                let none = || wrong("cursor", "is not a cursor of a history");
+                let none = || wrong("cursor", "is not a cursor of this history");
                 place = Place::parse(&value).ok_or_else(none)?;
             }
             "limit" => limit = number(&name, &value, MOST)?,

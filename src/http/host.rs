@@ -16,12 +16,12 @@ pub(super) fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiErro
     match (named.next(), named.next()) {
         (None, _) if version == Version::HTTP_11 => refused("the header `Host` is missing"),
         (None, _) => Ok(()),
-        (Some(_), Some(_)) => refused("the header `Host` is there more than once"),
+        (Some(_), Some(_)) => refused("the header `Host` occurs more than once"),
         (Some(host), None) => {
             let is_host = host.is_empty()
                 || Authority::try_from(host.as_bytes())
                     .is_ok_and(|host| !host.as_str().contains('@'));
-            if is_host { Ok(()) } else { refused("the header `Host` is no name of a server") }
+            if is_host { Ok(()) } else { refused("the header `Host` is not a valid host") }
         }
     }
 }

@@ -44,7 +44,10 @@ pub(super) async fn answer(
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     if let Some((name, _)) = pairs.iter().find(|(name, _)| OTHERS.contains(&name.as_str())) {
-        return Err(wrong(name, format!("does not go with {LINES}, which has all records")));
+        return Err(wrong(
+            name,
+            format!("cannot be combined with {LINES}, which returns all records"),
+        ));
     }
     let tag = Tag::new(LINES).asked(pairs).list(&snapshot, &sheet, &query).finish();
     if etag::is_known(headers, &tag) {

@@ -102,17 +102,17 @@ const ROUTES: [&str; 9] = [
 /// Says that there is no such sheet, and which there are.
 pub(super) fn no_sheet(snapshot: &Snapshot, name: &str) -> String {
     if name.starts_with('_') {
-        return format!("/api/{name} is no route{}", did_you_mean(nearest(name, ROUTES)));
+        return format!("/api/{name} is not a route{}", did_you_mean(nearest(name, ROUTES)));
     }
     let public = snapshot.sheets().map(|sheet| sheet.spec()).filter(|spec| spec.public);
     let names: Vec<&str> = public.map(|spec| spec.name.as_str()).collect();
     let meant = did_you_mean(nearest(name, names.iter().copied()));
     match &names[..] {
-        [] => format!("there is no sheet {name}; there is none at all"),
+        [] => format!("no such sheet `{name}`; there are no sheets"),
         few if few.len() <= NAMED => {
-            format!("there is no sheet {name}; there are {}{meant}", few.join(", "))
+            format!("no such sheet `{name}`; the sheets are {}{meant}", few.join(", "))
         }
-        many => format!("there is no sheet {name}; /api/_sheets lists all {}{meant}", many.len()),
+        many => format!("no such sheet `{name}`; /api/_sheets lists all {}{meant}", many.len()),
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn no_record(sheet: &Sheet, key: &str) -> ApiError {
     let meant = sheet.nearest(key, |record| sheet.shows(record));
     let meant = did_you_mean(meant.map(|record| record.key.as_str()));
     let name = &sheet.spec().name;
-    ApiError::explained(Code::NotFound, format!("there is no record {key} in {name}{meant}"))
+    ApiError::explained(Code::NotFound, format!("no such record `{key}` in {name}{meant}"))
 }
 
 pub(super) fn refused(problems: Vec<QueryProblem>) -> ApiError {
@@ -135,7 +135,8 @@ pub(super) fn list_failed(error: SearchError, query: &ListQuery, sheet: &Sheet) 
     match error {
         SearchError::TooCostly(_) if !fields.is_empty() => {
             let (fields, name) = (fields.join(", "), &sheet.spec().name);
-            let detail = format!("no index of {name} tells {fields}, so every record is read");
+            let detail =
+                format!("no index of {name} covers {fields}, so every record would be read");
             ApiError::explained(Code::TooCostly, detail)
         }
         error => search_failed(error),

@@ -103,7 +103,7 @@ impl Moment {
                 };
                 let is_other = |found: &Arc<Snapshot>| walked.is_some_and(|w| w != found.commit());
                 if found.as_ref().is_ok_and(is_other) {
-                    return Err(wrong("cursor", "is of a list at another commit than `at`"));
+                    return Err(wrong("cursor", "belongs to another commit than `at`"));
                 }
                 found
             }
@@ -135,7 +135,10 @@ impl Wanted {
             (at, name) => at.or(name),
         };
         if wanted.at.is_some() && PRESENT.contains(&path) {
-            return Err(wrong("at", "is not a parameter here: this is about the present"));
+            return Err(wrong(
+                "at",
+                "is not a parameter here: this route answers for the present only",
+            ));
         }
         // Only lists have cursors of ours in their queries.
         let sheet = path.strip_prefix("/api/").unwrap_or_default();
@@ -178,7 +181,7 @@ fn take_at(uri: &mut Uri) -> Result<Option<String>, ApiError> {
         return if found.is_empty() { Ok(None) } else { Err(twice()) };
     };
     let name = percent_decode_str(&value["at=".len()..]).decode_utf8();
-    let name = name.map_err(|_| wrong("at", "is not valid UTF-8 behind its escapes"))?.into_owned();
+    let name = name.map_err(|_| wrong("at", "is not valid UTF-8 after decoding"))?.into_owned();
     let mark = if rest.is_empty() { "" } else { "?" };
     let text = format!("{}{mark}{}", uri.path(), rest.join("&"));
     let mut parts = uri.clone().into_parts();
@@ -218,7 +221,7 @@ async fn containing(
             Heard::Nothing | Heard::Closed => {
                 let error = ApiError::explained(
                     Code::NotYet,
-                    format!("commit {least} is not in what is served, which is at {commit}"),
+                    format!("the served commit {commit} does not contain {least}"),
                 );
                 return Err(error.header(header::RETRY_AFTER, RETRY_AFTER));
             }

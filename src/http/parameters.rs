@@ -75,7 +75,7 @@ pub(super) fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>, ApiErr
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let (name, value) = (decode(name), decode(value));
         name.clone().zip(value).ok_or_else(|| {
-            wrong(name.as_deref().unwrap_or_default(), "is not valid UTF-8 behind its escapes")
+            wrong(name.as_deref().unwrap_or_default(), "is not valid UTF-8 after decoding")
         })
     });
     decoded.collect()

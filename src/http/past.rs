@@ -148,7 +148,7 @@ impl Past {
         self.run(&self.histories, source, read).await
     }
 
-    /// Returns what differs between two commits of the branch's history. Everybody but a reader gets
+    /// Returns the differences between two commits of the branch's history. Everybody but a reader gets
     /// what he has to be told to go on from one to the other.
     ///
     /// It is found out once for all who ask the same in the same way.

@@ -99,7 +99,7 @@ fn held_id(app: &App, id: &str) -> Result<ReloadId, ApiError> {
 }
 
 fn not_held(id: ReloadId) -> ApiError {
-    ApiError::explained(Code::NotHeld, format!("the reload {id} holds no push back"))
+    ApiError::explained(Code::NotHeld, format!("the reload {id} did not hold a push"))
         .member("ok", false)
 }
 

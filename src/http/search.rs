@@ -76,7 +76,7 @@ impl Search {
         let query = Query::parse(&text).map_err(|error| wrong("q", error.to_string()))?;
         let offset = (page - 1) * per_page;
         if offset + per_page > DEEPEST {
-            return Err(wrong("page", format!("reaches behind match {DEEPEST}")));
+            return Err(wrong("page", format!("goes past match {DEEPEST}")));
         }
         Ok(Self { query, sheets, offset, limit: per_page })
     }

@@ -153,7 +153,7 @@ fn decide(app: &App, hint: Hint) -> Result<Step, ApiError> {
         }),
         Hint::Ours { branch: named, commit } => match (named, branch) {
             (Some(named), Some(branch)) if short(&named) != branch => {
-                let detail = format!("the branch {branch} is served here");
+                let detail = format!("this server serves the branch {branch}");
                 Err(ApiError::explained(Code::BranchMismatch, detail).member("ok", false))
             }
             _ => Ok(Step::Reload { commit, named: Named::AsRemote }),
@@ -232,7 +232,7 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
             (Named::Otherwise, None) => {
                 tracing::warn!(
                     "a webhook names another repository than the remote, which has its commit: \
-                     where it was renamed, give the remote its new address"
+                     if it was renamed, set --remote to the new address"
                 );
                 answer(&verdict)
             }

@@ -160,7 +160,7 @@ impl Request {
     fn pushes_first(&self, app: &App) -> Result<bool, ApiError> {
         let pairs = parameters::pairs(self.query.as_deref())?;
         if self.headers.contains_key(AT) || pairs.iter().any(|(name, _)| name == "at") {
-            let why = "is not a parameter of a write: history is not changed";
+            let why = "is not a parameter of a write: history cannot be changed";
             return Err(parameters::wrong("at", why));
         }
         let mut first = app.push_first;
@@ -190,7 +190,7 @@ impl Request {
             if !caller.token.scope.opens(&operation.sheet) {
                 return Err(ApiError::explained(
                     Code::TokenScope,
-                    format!("the token is not for the sheet {}", operation.sheet),
+                    format!("the token does not cover the sheet {}", operation.sheet),
                 ));
             }
         }

@@ -25,12 +25,12 @@ impl Credentials {
 
     pub(super) fn render(&self, out: &mut String) {
         let name = "headwater_credentials_accepted_total";
-        head(out, name, "counter", "Credentials that were right, by the number of the secret.");
+        head(out, name, "counter", "Accepted credentials, by the number of the secret.");
         for ((role, number), count) in &self.accepted {
             let _ = writeln!(out, "{name}{{role=\"{role}\",secret=\"{number}\"}} {count}");
         }
         let name = "headwater_credentials_refused_total";
-        head(out, name, "counter", "Calls without a credential or with a wrong one.");
+        head(out, name, "counter", "Refused calls, without a credential or with a wrong one.");
         for (code, count) in &self.refused {
             let _ = writeln!(out, "{name}{{code=\"{code}\"}} {count}");
         }

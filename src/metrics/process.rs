@@ -17,19 +17,19 @@ pub(super) fn begin() {
 
 pub(super) fn render(out: &mut String) {
     let name = "headwater_build_info";
-    head(out, name, "gauge", "The version that runs.");
+    head(out, name, "gauge", "The running version.");
     out.push_str(&format!("{name}{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION")));
     let begun = BEGUN.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    gauge(out, "process_start_time_seconds", "When the server began.", begun);
+    gauge(out, "process_start_time_seconds", "When the server started.", begun);
     // There is no /proc where the kernel is another; the metrics are absent there.
     if let Some(bytes) = memory::resident() {
-        gauge(out, "process_resident_memory_bytes", "Memory that is in use.", bytes);
+        gauge(out, "process_resident_memory_bytes", "Memory in use.", bytes);
     }
     if let Some(bytes) = memory::available() {
-        let help = "Memory that the process could still get.";
+        let help = "Memory that the process can still get.";
         gauge(out, "headwater_memory_available_bytes", help, bytes);
     }
     if let Ok(files) = fs::read_dir("/proc/self/fd") {
-        gauge(out, "process_open_fds", "Files and sockets that are open.", files.count());
+        gauge(out, "process_open_fds", "Open files and sockets.", files.count());
     }
 }

@@ -29,13 +29,13 @@ impl Pushes {
 
     pub(super) fn render(&self, out: &mut String) {
         let name = "headwater_pushes_total";
-        head(out, name, "counter", "Pushes of what was written, by what came of them.");
+        head(out, name, "counter", "Pushes to the remote, by result.");
         for (result, count) in &self.by_result {
             let _ = writeln!(out, "{name}{{result=\"{result}\"}} {count}");
         }
         if let Some(time) = self.last_success {
             let name = "headwater_last_push_timestamp_seconds";
-            timestamp(out, name, "When a push last went through.", time);
+            timestamp(out, name, "When a push last succeeded.", time);
         }
     }
 }

@@ -77,18 +77,18 @@ impl Reloads {
 
     pub(super) fn render(&self, out: &mut String) {
         let name = "headwater_reloads_total";
-        head(out, name, "counter", "Reloads that are done.");
+        head(out, name, "counter", "Finished reloads.");
         for ((trigger, outcome, reason), count) in &self.by_outcome {
             let labels = format!("trigger=\"{trigger}\",outcome=\"{outcome}\",reason=\"{reason}\"");
             let _ = writeln!(out, "{name}{{{labels}}} {count}");
         }
         let name = "headwater_webhook_deliveries_total";
-        head(out, name, "counter", "Webhooks, by who sent them and how they were answered.");
+        head(out, name, "counter", "Webhooks, by sender and answer.");
         for ((sender, result), count) in &self.deliveries {
             let _ = writeln!(out, "{name}{{sender=\"{sender}\",result=\"{result}\"}} {count}");
         }
         let name = "headwater_webhooks_ignored_total";
-        head(out, name, "counter", "Webhooks about something else.");
+        head(out, name, "counter", "Ignored webhooks.");
         for (reason, count) in &self.ignored {
             let _ = writeln!(out, "{name}{{reason=\"{}\"}} {count}", reason.as_str());
         }
@@ -96,16 +96,16 @@ impl Reloads {
         head(out, name, "histogram", "How long reloads take, fetch included.");
         self.durations.render(out, name, "");
         let name = "headwater_reload_stage_duration_seconds";
-        head(out, name, "histogram", "How long each stage of a reload takes that goes live.");
+        head(out, name, "histogram", "How long each stage of a successful reload takes.");
         for (stage, histogram) in &self.stages {
             histogram.render(out, name, &format!("stage=\"{stage}\""));
         }
         let name = "headwater_heads_found_by_poll_total";
-        head(out, name, "counter", "Heads that no webhook told of.");
+        head(out, name, "counter", "New heads found without a webhook.");
         let _ = writeln!(out, "{name} {}", self.found_by_poll);
         if let Some(time) = self.last_success {
             let name = "headwater_last_success_timestamp_seconds";
-            timestamp(out, name, "When a reload last did not fail.", time);
+            timestamp(out, name, "When a reload last succeeded.", time);
         }
     }
 }

@@ -102,7 +102,7 @@ impl Requests {
             }
         }
         let name = "headwater_http_request_duration_seconds";
-        head(out, name, "histogram", "How long it took until a request was answered.");
+        head(out, name, "histogram", "How long requests took.");
         for ((_, route), durations) in RouteClass::ALL.iter().zip(&self.durations) {
             durations.render(out, name, &format!("route=\"{route}\""));
         }

@@ -15,7 +15,7 @@ pub(super) fn render(
     audience: Audience,
 ) {
     let name = "headwater_records";
-    let help = "Records of each sheet; those that the public does not see only for an operator.";
+    let help = "Records of each sheet; hidden records and private sheets only with a secret.";
     head(out, name, "gauge", help);
     let sheets = snapshot.sheets().filter_map(|sheet| match audience {
         Audience::Operator => Some((sheet, sheet.len())),
@@ -32,28 +32,33 @@ pub(super) fn render(
     let flag = |out: &mut String, name: &str, help: &str, value: bool| {
         gauge(out, name, help, u8::from(value));
     };
-    let help = "Segments of the text index, which a thread behind the reloads puts together.";
+    let help = "Segments of the text index, which are merged in the background.";
     gauge(out, "headwater_text_segments", help, snapshot.text().segments());
     gauge(out, "headwater_problems", "Problems of the state.", problems);
     let name = "headwater_opened_info";
-    head(out, name, "gauge", "Why the first state was loaded as it was.");
+    head(out, name, "gauge", "How the first state was loaded, and why.");
     let _ = writeln!(out, "{name}{{reason=\"{}\"}} 1", status.opened);
-    flag(out, "headwater_degraded", "Whether the first state had problems.", status.degraded);
+    flag(
+        out,
+        "headwater_degraded",
+        "Whether the state has problems that would refuse a push.",
+        status.degraded,
+    );
     flag(out, "headwater_pinned", "Whether an operator pinned the state.", status.pinned.is_some());
-    flag(out, "headwater_held", "Whether a push is held back.", status.held.is_some());
+    flag(out, "headwater_held", "Whether a push is held.", status.held.is_some());
     let help = "Whether the branch is missing on the remote.";
     flag(out, "headwater_branch_missing", help, status.branch_missing);
     gauge(out, "headwater_lag_seconds", "How long the remote has been ahead.", lag_seconds(status));
-    gauge(out, "headwater_ahead_commits", "Commits that are not pushed.", status.ahead);
+    gauge(out, "headwater_ahead_commits", "Commits that are not pushed yet.", status.ahead);
     let since = status.push.unpushed_since.and_then(|since| since.elapsed().ok());
     let help = "How long the oldest commit that is not pushed has waited.";
     gauge(out, "headwater_unpushed_seconds", help, since.unwrap_or_default().as_secs());
     // A clock that was set back makes a snapshot no younger than new.
     let age = status.published_at.elapsed().unwrap_or_default().as_secs();
     gauge(out, "headwater_snapshot_age_seconds", "How long ago the state was published.", age);
-    let help = "States kept to go back to.";
+    let help = "States kept for pins and past reads.";
     gauge(out, "headwater_snapshots_retained", help, status.retained);
-    let help = "States in memory: published, kept, or read by somebody.";
+    let help = "States in memory: published, kept, or being read.";
     gauge(out, "headwater_snapshots_alive", help, status.alive);
     if let Some(time) = status.fetched_at {
         let name = "headwater_remote_checked_timestamp_seconds";

@@ -35,17 +35,13 @@ pub(super) fn path(offer: &Offer, sheets: &[Described]) -> Option<Value> {
 
 fn show() -> Operation {
     Operation::new("attachments", "get", "Returns a file beside a record")
-        .described("As it is in the commit that is served, with the media type of its extension.")
+        .described("The file in the served commit, with the media type of its extension.")
         .takes(parameters::moment())
         .takes(["range", "ifRange"].map(parameter))
         .answers_tagged(file("The file.").headers(&["Accept-Ranges"]))
         .answers(
             206,
-            file("The part that was asked for.").headers(&[
-                "X-Headwater-Commit",
-                "ETag",
-                "Content-Range",
-            ]),
+            file("The requested part.").headers(&["X-Headwater-Commit", "ETag", "Content-Range"]),
         )
         .refuses(Refusals::File)
 }
@@ -55,7 +51,7 @@ fn file(description: &str) -> Answer {
 }
 
 fn put() -> Operation {
-    change("put", "Puts a file beside a record")
+    change("put", "Sets a file beside a record")
         .body(&[("*/*", json!({}))])
         .answers(201, writes::answer("The file is new.").headers(&["ETag"]))
 }
@@ -67,7 +63,7 @@ fn delete() -> Operation {
 fn change(verb: &str, summary: &str) -> Operation {
     writes::common("attachments", verb, summary.to_owned())
         .takes(["ifMatch", "ifAbsent"].map(parameter))
-        .answers(200, writes::answer("It is written and published."))
-        .answers(202, writes::answer("It is written and published, and not pushed in time."))
+        .answers(200, writes::answer("Written and published."))
+        .answers(202, writes::answer("Written and published, but not pushed in time."))
         .answers(204, writes::minimal())
 }

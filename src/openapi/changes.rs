@@ -20,8 +20,7 @@ pub(super) fn schemas() -> Value {
                 "to": commit(),
                 "resync": {
                     "type": "boolean",
-                    "description": "Whether the change cannot be told, and everything is to be read \
-                                    anew.",
+                    "description": "Whether the client must read everything again.",
                 },
                 "items": { "type": "array", "items": {
                     "type": "object",
@@ -30,7 +29,7 @@ pub(super) fn schemas() -> Value {
                         "sheet": { "type": "string" },
                         "key": schema("Key"),
                         "change": { "enum": ["enter", "change", "leave"] },
-                        "value": { "description": "The record as it is now; null where it left." },
+                        "value": { "description": "The current record; null if it left." },
                         "fields": { "type": "array", "items": { "type": "string" } },
                     },
                 } },
@@ -49,7 +48,7 @@ fn reload() -> Value {
     let commit = || json!({ "type": "string", "pattern": HASH });
     let milliseconds = || json!({ "type": "number", "minimum": 0 });
     json!({
-        "description": "How a reload went.",
+        "description": "The result of a reload.",
         "type": "object",
         "required": [
             "id", "at", "trigger", "ok", "outcome", "oldCommit", "newCommit", "durationMs", "changed",
@@ -66,7 +65,7 @@ fn reload() -> Value {
             "newCommit": commit(),
             "durationMs": milliseconds(),
             "timings": {
-                "description": "Where the time went.",
+                "description": "The time of each stage.",
                 "type": "object",
                 "additionalProperties": milliseconds(),
             },
@@ -83,24 +82,24 @@ fn reload() -> Value {
 pub(super) fn operation(sheets: &[Described]) -> Operation {
     let since = json!({
         "name": "since", "in": "query",
-        "description": "The commit to start from. Without it the answer says which is served.",
+        "description": "The commit to start from. Without it the answer names the served commit.",
         "schema": { "type": "string", "pattern": HASH },
     });
     let wait = json!({
         "name": "wait", "in": "query",
-        "description": "For how many seconds the answer may wait for a change.",
+        "description": "How many seconds the answer may wait for a change.",
         "schema": { "type": "integer", "minimum": 0, "maximum": 300 },
     });
     let events = json!({
         "type": "string",
-        "description": "Server-Sent Events: `changes` with the same JSON, of which the id is the \
-                        commit; `resync` with a commit where history was rewritten or the reader is \
-                        too far behind. An id comes before any event. `Last-Event-ID` resumes.",
+        "description": "Server-Sent Events: `changes` with the same JSON, whose id is the \
+                        commit; `resync` with a commit if history was rewritten or the reader \
+                        is too far behind. An id precedes every event. `Last-Event-ID` resumes.",
     });
     let answer = Answer::json("The net change.", schema("Changes"))
         .content("text/event-stream", events)
         .headers(&["X-Headwater-Commit"]);
-    Operation::new("history", "changes", "Returns what has changed since a commit")
+    Operation::new("history", "changes", "Returns the changes since a commit")
         .described("With one sheet, the filters of its list apply: records enter and leave.")
         .takes([since, sheets::narrowing(sheets), wait])
         .takes(parameters::present())

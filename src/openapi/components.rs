@@ -26,31 +26,31 @@ pub(super) fn headers() -> Value {
             json!({ "type": "string", "pattern": HASH }),
         ),
         "ETag": header(
-            "The version of what is answered: two answers with one tag have the same bytes.",
+            "The version of the answer: two answers with one tag have the same bytes.",
             true,
             json!({ "type": "string", "pattern": "^\"[0-9a-f]{32}(-(zstd|br|gzip))?\"$" }),
         ),
         "Link": header(
-            "Where the other parts of the list are (RFC 8288): `first`, `prev`, `next` and `last`.",
+            "The addresses of the other parts of the list (RFC 8288): `first`, `prev`, `next` and `last`.",
             false,
             text(),
         ),
-        "Location": header("Where the record is.", false, text()),
+        "Location": header("The address of the record.", false, text()),
         "Retry-After": header(
-            "After how many seconds it is worth another try.",
+            "How many seconds to wait before the next attempt.",
             false,
             json!({ "type": "integer", "minimum": 0 }),
         ),
-        "WWW-Authenticate": header("What is asked for.", true, json!({ "const": "Bearer" })),
-        "Accept-Ranges": header("What ranges are of.", true, json!({ "const": "bytes" })),
+        "WWW-Authenticate": header("The request.", true, json!({ "const": "Bearer" })),
+        "Accept-Ranges": header("The unit of ranges.", true, json!({ "const": "bytes" })),
         "Content-Range": header(
-            "The first and the last byte, and how many there are.",
+            "The first and the last byte, and the total number.",
             true,
             json!({ "type": "string", "pattern": "^bytes [0-9]+-[0-9]+/[0-9]+$" }),
         ),
-        "Allow": header("The methods that there are.", false, text()),
+        "Allow": header("The allowed methods.", false, text()),
         "X-Headwater-Pushed": header(
-            "Whether the remote has the commit; no header where there is no remote.",
+            "Whether the remote has the commit; absent without a remote.",
             false,
             json!({ "type": "string", "enum": ["true", "false"] }),
         ),
@@ -62,7 +62,7 @@ pub(super) fn security() -> Value {
     json!({ WRITER: {
         "type": "http",
         "scheme": "bearer",
-        "description": "A token of those who may write, which may be for some sheets alone.",
+        "description": "A write token, which may cover only some sheets.",
     } })
 }
 
@@ -71,14 +71,14 @@ pub(super) fn schemas() -> Map<String, Value> {
     let rules: Vec<_> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
     let all = json!({
         "Problem": {
-            "description": "Why a request is not answered with what it asks for (RFC 9457).",
+            "description": "Why a request failed (RFC 9457).",
             "type": "object",
             "required": ["type", "title", "status", "code", "traceId"],
             "properties": {
                 "type": { "type": "string", "pattern": "^urn:headwater:problem:" },
                 "title": { "type": "string", "description": "The fixed text of the code." },
                 "status": { "type": "integer" },
-                "detail": { "type": "string", "description": "What is wrong with this request." },
+                "detail": { "type": "string", "description": "The problem of this request." },
                 "code": { "type": "string", "description": "The stable name of the error." },
                 "traceId": {
                     "type": "string",
@@ -89,11 +89,11 @@ pub(super) fn schemas() -> Map<String, Value> {
             },
         },
         "ProblemError": {
-            "description": "One of several things that are wrong.",
+            "description": "One of several errors.",
             "type": "object",
             "required": ["detail"],
             "properties": {
-                "parameter": { "type": "string", "description": "The parameter that it is about." },
+                "parameter": { "type": "string", "description": "The parameter in question." },
                 "pointer": { "type": "string", "description": "A JSON Pointer into the record." },
                 "detail": { "type": "string" },
             },
@@ -110,7 +110,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             "additionalProperties": false,
             "minProperties": 1,
             "properties": {
-                "eq": { "type": "string", "description": "Has this value, or is an array that has it." },
+                "eq": { "type": "string", "description": "Has this value, or is an array that contains it." },
                 "ne": { "type": "string" },
                 "gt": { "type": "string" },
                 "gte": { "type": "string" },
@@ -135,11 +135,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "type": "string",
                     "description": "A text that contains this, whatever the case and accents.",
                 },
-                "exists": { "type": "boolean", "description": "Is there, or is not." },
+                "exists": { "type": "boolean", "description": "Present or absent." },
             },
         },
         "Facets": {
-            "description": "For each field that was asked for, how many records have each value.",
+            "description": "For each requested field, how many records have each value.",
             "type": "object",
             "additionalProperties": { "type": "array", "items": {
                 "type": "object",
@@ -148,22 +148,22 @@ pub(super) fn schemas() -> Map<String, Value> {
             } },
         },
         "More": {
-            "description": "For each facet that does not name all values, how many more there are.",
+            "description": "For each facet that does not list all values, how many more there are.",
             "type": "object",
             "additionalProperties": { "type": "integer", "minimum": 1 },
         },
         "Corrected": {
-            "description": "For each word of the query that occurs nowhere, the words that stood for it.",
+            "description": "For each word of the query that occurs nowhere, the words that replaced it.",
             "type": "object",
             "additionalProperties": { "type": "array", "items": { "type": "string" } },
         },
         "Included": {
-            "description": "The records that are referred to, by sheet and key.",
+            "description": "The referenced records, by sheet and key.",
             "type": "object",
             "additionalProperties": { "type": "object", "additionalProperties": true },
         },
         "IncludedCut": {
-            "description": "Whether there are more than are shown.",
+            "description": "Whether there are more records than shown.",
             "const": true,
         },
         "Hits": {
@@ -210,7 +210,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                     },
                 } },
                 "skipped": {
-                    "description": "The folders that inference passes over.",
+                    "description": "The folders that inference skips.",
                     "type": "array", "items": { "type": "string" },
                 },
             },
@@ -269,7 +269,7 @@ fn status() -> Value {
             "branchMissing": { "type": "boolean" },
             "ahead": count(),
             "push": {
-                "description": "How what is written reaches the remote.",
+                "description": "How writes reach the remote.",
                 "type": "object",
                 "required": ["unpushed", "failures"],
                 "properties": {
@@ -282,13 +282,13 @@ fn status() -> Value {
                 },
             },
             "pinned": {
-                "description": "The commit that is served whatever is pushed.",
+                "description": "The pinned commit, which is served whatever is pushed.",
                 "type": ["object", "null"],
                 "required": ["commit", "since"],
                 "properties": { "commit": commit(), "since": time() },
             },
             "held": {
-                "description": "The push that is held back.",
+                "description": "The held push.",
                 "type": "object",
                 "required": ["id", "commit", "reason", "since", "problemsTotal"],
                 "properties": {
@@ -315,7 +315,7 @@ fn status() -> Value {
             "last": schema("Reload"),
             "demo": {
                 "const": true,
-                "description": "This is the demonstration, where everybody may push a change.",
+                "description": "Whether this is the demonstration, where everybody may push a change.",
             },
         },
     })
@@ -325,10 +325,10 @@ fn status() -> Value {
 fn told() -> Value {
     json!({
         "commit": { "type": "string", "pattern": HASH },
-        "changed": { "type": "boolean", "description": "Whether there is a commit for it." },
+        "changed": { "type": "boolean", "description": "Whether the request made a commit." },
         "pushed": {
             "type": ["boolean", "null"],
-            "description": "Whether the remote has it; null where there is none.",
+            "description": "Whether the remote has it; null without a remote.",
         },
         "repeated": {
             "const": true,
@@ -342,7 +342,7 @@ fn record() -> Value {
         "sheet": { "type": "string" },
         "key": schema("Key"),
         "movedFrom": schema("Key"),
-        "value": { "description": "The record as it is now." },
+        "value": { "description": "The current record." },
     })
 }
 
@@ -363,7 +363,7 @@ fn transacted() -> Value {
         "properties": told(),
     });
     transacted["properties"]["results"] = json!({
-        "description": "What became of each operation.",
+        "description": "The result of each operation.",
         "type": "array",
         "items": { "type": "object", "required": ["sheet", "key"], "properties": record() },
     });

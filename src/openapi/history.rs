@@ -15,7 +15,7 @@ pub(super) const PATH: &str = "/api/_history/{sheet}/{key}";
 pub(super) fn schemas() -> Value {
     let commit = || json!({ "type": "string", "pattern": HASH });
     let fields = json!({
-        "description": "JSON Pointers to what is another value.",
+        "description": "JSON Pointers to the changed fields.",
         "type": "array", "items": { "type": "string" },
     });
     json!({
@@ -52,7 +52,7 @@ pub(super) fn schemas() -> Value {
                         "key": schema("Key"),
                         "change": { "enum": ["added", "modified", "removed"] },
                         "fields": {
-                            "description": "What differs, of a record that is modified.",
+                            "description": "The changed fields of a modified record.",
                             "type": "array",
                             "items": {
                                 "type": "object",
@@ -62,7 +62,7 @@ pub(super) fn schemas() -> Value {
                                 },
                             },
                         },
-                        "value": { "description": "Of a record that is added or removed." },
+                        "value": { "description": "The value of an added or removed record." },
                     },
                 } },
                 "counts": { "type": "object", "additionalProperties": schema("Counts") },
@@ -85,13 +85,13 @@ pub(super) fn schemas() -> Value {
 pub(super) fn history(sheets: &[Described]) -> Value {
     let names: Vec<_> = sheets.iter().map(Described::sheet_name).collect();
     let cursor = json!({
-        "name": "cursor", "in": "query", "description": "The `next` of the part before.",
+        "name": "cursor", "in": "query", "description": "The `next` of the previous part.",
         "schema": { "type": "string", "minLength": 1 },
     });
     let answer = Answer::json("Newest first.", schema("History"));
-    let operation = Operation::new("history", "record", "Returns what became of a record")
+    let operation = Operation::new("history", "record", "Returns the history of a record")
         .described(
-            "The commits that touched it. Old versions are read by today's rules of the sheet.",
+            "The commits that touched the record. Today's rules of the sheet apply to old versions.",
         )
         .takes([limit(20, 100), cursor])
         .takes(parameters::moment())
@@ -123,10 +123,10 @@ pub(super) fn diff() -> Operation {
         "schema": { "type": "array", "items": { "type": "string" } },
     });
     let answer = Answer::json("What differs.", schema("Diff"));
-    Operation::new("history", "diff", "Returns what differs between two commits")
+    Operation::new("history", "diff", "Returns the differences between two commits")
         .takes([
-            commit("from", true, "A commit, by its hash or another name."),
-            commit("to", false, "Another one; the present where it is left out."),
+            commit("from", true, "A commit, by its hash or a name."),
+            commit("to", false, "Another commit; by default the present one."),
             sheet,
             limit(100, 1000),
         ])

@@ -136,7 +136,7 @@ impl Operation {
     /// Adds the answer of a read with a tag, and that to a caller who has it.
     pub(super) fn answers_tagged(self, answer: Answer) -> Self {
         let headers = &["X-Headwater-Commit", "ETag"];
-        let same = Answer::empty("The caller has it.").headers(headers);
+        let same = Answer::empty("The caller has this version.").headers(headers);
         self.takes([parameter("ifNoneMatch")])
             .answers(200, answer.headers(headers))
             .answers(304, same)

@@ -28,35 +28,35 @@ pub(super) fn shared() -> Value {
             "name": "key",
             "in": "path",
             "required": true,
-            "description": "The key. A `/` in it may stand as it is, or as `%2F`.",
+            "description": "The key. A `/` in it may be sent as it is, or as `%2F`.",
             "schema": schema("Key"),
         },
         "page": query(
             "page",
-            "Which page, from 1. Past the end there are no items.",
+            "The page, from 1. A page past the end has no items.",
             json!({ "type": "integer", "minimum": 1, "default": 1 }),
         ),
-        "perPage": query("perPage", "How many a page.", size()),
+        "perPage": query("perPage", "The size of a page.", size()),
         "limit": query(
             "limit",
-            "How many, where one goes on by `cursor` and not by pages.",
+            "How many items, when paging by `cursor`.",
             size(),
         ),
         "cursor": query(
             "cursor",
-            "The `next` of the part before, of a list in the same order. Goes with `limit`, and not \
-             with `page` and `perPage`.",
+            "The `next` of the previous part, of a list in the same order. Works with `limit`, \
+             not with `page` and `perPage`.",
             json!({ "type": "string", "minLength": 1 }),
         ),
         "q": query(
             "q",
             "Words, all of which must occur; `\"a phrase\"`, `-word` to exclude, `pre*` for a prefix, \
-             `word~` for words that are written alike. Without `sort` the best matches come first.",
+             `word~` for similar spellings. Without `sort` the best matches come first.",
             json!({ "type": "string", "maxLength": MAX_QUERY_BYTES }),
         ),
         "ifNoneMatch": header(
             "If-None-Match",
-            "The tags of what the caller has: the answer is 304 where one of them still holds.",
+            "The tags of the versions that the caller has: the answer is 304 if one of them still holds.",
             json!({ "type": "string" }),
         ),
         "range": header(
@@ -66,13 +66,13 @@ pub(super) fn shared() -> Value {
         ),
         "ifRange": header(
             "If-Range",
-            "The part only if this is still the tag of the file, else all of it.",
+            "The part only if this is still the tag of the file; otherwise all of it.",
             json!({ "type": "string" }),
         ),
         "at": query(
             "at",
             "The commit to read from: its hash or seven or more of its digits, a tag, or a branch. With \
-             a full hash the answer stays the same for ever.",
+             a full hash the answer never changes.",
             json!({ "type": "string", "minLength": 1 }),
         ),
         "atHeader": header(
@@ -82,8 +82,8 @@ pub(super) fn shared() -> Value {
         ),
         "minCommit": header(
             "X-Headwater-Min-Commit",
-            "A commit that the answer must know of, such as one that was just pushed. It is waited for \
-             as long as `Prefer: wait` says.",
+            "A commit that the served state must contain, such as one that was just pushed. \
+             The answer waits for it as long as `Prefer: wait` says.",
             json!({ "type": "string", "pattern": HASH }),
         ),
         "patience": header(
@@ -104,12 +104,12 @@ pub(super) fn shared() -> Value {
         ),
         "ifAbsent": header(
             "If-None-Match",
-            "Only if there is no such record.",
+            "Only if the record does not exist.",
             json!({ "type": "string", "enum": ["*"] }),
         ),
         "idempotencyKey": header(
             "Idempotency-Key",
-            "The same request again has the outcome of the first. Each token has keys of its own.",
+            "A repeated request gets the result of the first. Each token has its own keys.",
             json!({ "type": "string", "pattern": "^[!-~]{1,255}$" }),
         ),
         "prefer": header(

@@ -12,7 +12,7 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
     let q = json!({
         "name": "q", "in": "query", "required": true,
         "description": "Words, all of which must occur; `\"a phrase\"`, `-word` to exclude, `pre*` \
-                        for a prefix, `word~` for words that are written alike.",
+                        for a prefix, `word~` for similar spellings.",
         "schema": { "type": "string", "minLength": 1, "maxLength": 512 },
     });
     Operation::new("search", "all", "Searches all sheets")

@@ -140,7 +140,7 @@ impl Described {
                 "perPage": { "type": "integer", "minimum": 1, "maximum": MAX_PAGE },
                 "limit": { "type": "integer", "minimum": 1, "maximum": MAX_PAGE },
                 "next": {
-                    "description": "The `cursor` of what comes next; null at the end.",
+                    "description": "The `cursor` of the next part; null at the end.",
                     "type": ["string", "null"],
                 },
                 "facets": schema("Facets"),
@@ -173,8 +173,8 @@ impl Described {
         let key = "$response.body#/items/0/key";
         let lines = json!({
             "type": "string",
-            "description": "All of the list, an item a line. Parameters that ask for a part of it, or \
-                            for something beside the records, are refused.",
+            "description": "The whole list, one item a line. Parameters that ask for a part of \
+                            it, or for anything beside the records, are refused.",
         });
         let answer = Answer::json("A part of the list.", schema(&format!("{}.list", self.name)))
             .content("application/x-ndjson", lines)
@@ -192,9 +192,9 @@ impl Described {
     }
 
     fn how_to_filter(&self) -> String {
-        let text = "In the order of the keys, unless `sort` or `q` says otherwise. `field=v` is short \
+        let text = "In key order, unless `sort` or `q` is given. `field=v` is short \
                     for `field[eq]=v`; a parameter may be repeated, and all must hold.";
-        let open = " Every field that some record has may be asked for; `_sheets` lists them.";
+        let open = " Every field that some record has may be used; `_sheets` lists them.";
         let open = if self.sheet.spec().is_open() { open } else { "" };
         format!("{text}{open}")
     }
@@ -223,7 +223,7 @@ impl Described {
                  strings before others, missing values last both ways; the key breaks ties.",
                 directions.collect(),
             ),
-            list("facets", "Fields whose values are counted, under the filter.", names()),
+            list("facets", "Fields whose values are counted among the matches.", names()),
             list("fields", "Only these fields of each value.", names()),
         ]
     }
@@ -247,7 +247,7 @@ impl Described {
         (!fields.is_empty()).then(|| {
             json!({
                 "name": "include", "in": "query", "style": "form", "explode": false,
-                "description": "Fields whose values name records, which are shown in `included`.",
+                "description": "Fields that refer to records, which `included` shows.",
                 "schema": {
                     "type": "array", "minItems": 1, "items": { "type": "string", "enum": fields },
                 },

@@ -15,8 +15,9 @@ pub(super) fn add_paths(paths: &mut Map<String, Value>) {
     add("/api/_sheets", state("sheets", "Returns the sheets", "Sheets"));
     add(
         "/api/_problems",
-        state("problems", "Returns what is wrong with the files", "Problems")
-            .described("Every problem that depends on no hidden record, and nothing of the files."),
+        state("problems", "Returns the problems of the files", "Problems").described(
+            "Every problem that does not depend on a hidden record, without excerpts of the files.",
+        ),
     );
     add("/api/_reloads", changes::reloads());
     add("/health/live", text("live", "Says that the process lives", "It does."));
@@ -24,8 +25,8 @@ pub(super) fn add_paths(paths: &mut Map<String, Value>) {
 }
 
 fn status() -> Operation {
-    let answer = Answer::json("As it is.", schema("Status")).headers(&["X-Headwater-Commit"]);
-    Operation::new("state", "status", "Returns how the state stands to the remote")
+    let answer = Answer::json("The state.", schema("Status")).headers(&["X-Headwater-Commit"]);
+    Operation::new("state", "status", "Returns the state of the server")
         .takes(parameters::present())
         .answers(200, answer)
         .refuses(Refusals::State)
@@ -34,7 +35,7 @@ fn status() -> Operation {
 fn state(verb: &str, summary: &str, name: &str) -> Operation {
     Operation::new("state", verb, summary)
         .takes(parameters::moment())
-        .answers_tagged(Answer::json("As it is.", schema(name)))
+        .answers_tagged(Answer::json("The state.", schema(name)))
         .refuses(Refusals::Query)
 }
 
@@ -46,7 +47,7 @@ fn text(verb: &str, summary: &str, answer: &str) -> Operation {
 fn ready() -> Operation {
     let max_lag = json!({
         "name": "max_lag", "in": "query",
-        "description": "For how many seconds the remote may have been ahead.",
+        "description": "How many seconds the remote may have been ahead.",
         "schema": { "type": "integer", "minimum": 0 },
     });
     text("ready", "Says whether records are served", "They are.")

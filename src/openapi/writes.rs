@@ -20,7 +20,7 @@ pub(super) fn create(sheet: &Described) -> Operation {
 
 /// `PUT /api/<sheet>/<key>`
 pub(super) fn put(sheet: &Described) -> Operation {
-    on_record(sheet, "put", "Puts a record in")
+    on_record(sheet, "put", "Sets a record of")
         .body(&[(JSON, sheet.record())])
         .answers(201, answer("The record is new.").headers(&["ETag"]))
         .answers(204, minimal())
@@ -30,7 +30,7 @@ pub(super) fn put(sheet: &Described) -> Operation {
 pub(super) fn patch(sheet: &Described) -> Operation {
     let changes = || json!({ "type": "object" });
     on_record(sheet, "patch", "Changes fields of a record of")
-        .described("By RFC 7396: `null` takes a field away.")
+        .described("By RFC 7396: `null` removes a field.")
         .body(&[("application/merge-patch+json", changes()), (JSON, changes())])
         .answers(204, minimal())
 }
@@ -38,7 +38,7 @@ pub(super) fn patch(sheet: &Described) -> Operation {
 /// `DELETE /api/<sheet>/<key>`
 pub(super) fn delete(sheet: &Described) -> Operation {
     on_record(sheet, "delete", "Deletes a record of")
-        .answers(204, Answer::empty("The record is gone.").headers(HEADERS))
+        .answers(204, Answer::empty("The record was deleted.").headers(HEADERS))
 }
 
 fn on_record(sheet: &Described, verb: &str, what: &str) -> Operation {
@@ -48,7 +48,7 @@ fn on_record(sheet: &Described, verb: &str, what: &str) -> Operation {
 
 /// `POST /api/_transact`
 pub(super) fn transact(sheets: &[Described]) -> Operation {
-    let done = || Answer::json("All of them are done.", schema("Transacted")).headers(HEADERS);
+    let done = || Answer::json("All operations were done.", schema("Transacted")).headers(HEADERS);
     common("writes", "transact", "Does several operations, all of them or none".to_owned())
         .body(&[(JSON, transaction(sheets))])
         .answers(200, done())
@@ -102,8 +102,8 @@ fn transaction(sheets: &[Described]) -> Value {
 /// Returns an operation that is one commit, or none where it changes nothing.
 fn write(tag: &str, verb: &str, summary: String) -> Operation {
     common(tag, verb, summary)
-        .answers(200, answer("It is written and published."))
-        .answers(202, answer("It is written and published, and not pushed in time."))
+        .answers(200, answer("Written and published."))
+        .answers(202, answer("Written and published, but not pushed in time."))
 }
 
 pub(super) fn common(tag: &str, verb: &str, summary: String) -> Operation {
@@ -116,5 +116,5 @@ pub(super) fn answer(description: &str) -> Answer {
 }
 
 pub(super) fn minimal() -> Answer {
-    Answer::empty("It is written; `Prefer: return=minimal` asked for no more.").headers(HEADERS)
+    Answer::empty("Written; `Prefer: return=minimal` requested no body.").headers(HEADERS)
 }

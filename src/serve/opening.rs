@@ -75,7 +75,7 @@ impl Opening {
                 }
             };
             if error.is_remote_away() && Instant::now() + pause <= until {
-                tracing::warn!(error = chain(&error), "the remote is waited for");
+                tracing::warn!(error = chain(&error), "waiting for the remote");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(longest);
             } else if error.is_damage() && config.remote.is_some() && !is_mended {
@@ -84,7 +84,7 @@ impl Opening {
                 })?;
                 tracing::error!(
                     error = chain(&error), aside = %aside.display(),
-                    "the mirror is damaged; it is kept aside, and cloned anew"
+                    "the mirror is damaged; it was moved aside and is cloned again"
                 );
                 is_mended = true;
             } else {

@@ -109,7 +109,7 @@ async function throughTheDemo() {
   await check("columns are chosen", async () => {
     await page.locator("summary", { hasText: "Columns" }).click();
     await page.getByRole("group", { name: "Columns" }).getByLabel("chatChannel").check();
-    await page.getByRole("button", { name: "Show these" }).click();
+    await page.getByRole("button", { name: "Apply" }).click();
     await main.getByRole("columnheader", { name: "chatChannel" }).waitFor();
   });
 
@@ -167,7 +167,7 @@ async function throughTheDemo() {
     await main.locator(".commits-list li").nth(1).getByRole("link").click();
     await main.getByText("As it was").waitFor();
     await main.getByText("with a method that gives honest error bars").first().waitFor();
-    await main.getByRole("link", { name: "Show it as it is now" }).click();
+    await main.getByRole("link", { name: "Show the current version" }).click();
     await main.getByText("As it was").waitFor({ state: "detached" });
   });
 
@@ -212,7 +212,7 @@ async function withoutAStream() {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   context.setDefaultTimeout(10_000);
   const page = await context.newPage();
-  const missing = { status: 404, contentType: "application/problem+json", body: JSON.stringify({ code: "not_found", title: "There is nothing here" }) };
+  const missing = { status: 404, contentType: "application/problem+json", body: JSON.stringify({ code: "not_found", title: "Not found" }) };
   for (const route of ["**/api/_changes*", "**/api/_history/**", "**/api/_diff*"]) await page.route(route, (each) => each.fulfill(missing));
 
   await check("without a stream the page asks for changes, and shows them all the same", async () => {
@@ -229,7 +229,7 @@ async function withoutAStream() {
     await page.goto(`${home}/#/record/projects/tree-census`);
     await page.getByText("This server tells no history of this record").waitFor();
     await page.goto(`${home}/#/compare?from=a&to=b`);
-    await page.getByText("This server does not answer _diff yet").waitFor();
+    await page.getByText("This server has no route _diff").waitFor();
   });
   await context.close();
 }

@@ -300,7 +300,7 @@ fn what_is_meant_by_a_wrong_key_is_sought_among_what_everybody_sees() {
             let problem = server.get(&format!("{route}/{key}")).problem(404, "not_found");
             let detail = problem["detail"].as_str().unwrap();
             let meant = (key != "alpha12345.toml").then_some("; did you mean alpha1234?");
-            let told = format!("there is no record {key} in people{}", meant.unwrap_or_default());
+            let told = format!("no such record `{key}` in people{}", meant.unwrap_or_default());
             assert_eq!(detail, told);
         }
     }

@@ -21,7 +21,7 @@ fn bad_rows_are_told_by_their_lines_and_nothing_is_written() {
     for line in [
         format!("{table}:5: the path needs the field \"slug\""),
         format!("{table}:6: the row has 4 cells and the first line 3 [malformed]"),
-        format!("{table}:8: line 2 is the record joan already [key_taken]"),
+        format!("{table}:8: line 2 already has the record joan [key_taken]"),
         "people: 3 bad of 5 rows: nothing changed".to_owned(),
     ] {
         assert!(told.contains(&line), "{line}: {told}");
@@ -87,7 +87,7 @@ fn rows_that_clash_with_other_records_are_bad() {
     let rows = row("zoe", "a@x.org") + &row("aaron", "a@x.org");
     let rows = rows + &row("joan", "j@x.org") + &row("zora", "j@x.org");
     let import = ["import", "people", "-", "--format", "ndjson"];
-    let unique = "the value of `mail` is unique and";
+    let unique = "the value of `mail` must be unique, and";
     assert_eq!(
         house.given(&import, &rows, 65),
         format!(
@@ -99,7 +99,7 @@ fn rows_that_clash_with_other_records_are_bad() {
     );
     assert_eq!(house.commits(), 1);
     let told = house.given(&[&import[..], &["--skip-bad"]].concat(), &rows, 1);
-    assert!(told.contains("1 added, 0 modified, 0 as they were, 3 left out"), "{told}");
+    assert!(told.contains("1 added, 0 modified, 0 unchanged, 3 skipped"), "{told}");
     let swapped = row("ada", "j@x.org") + &row("joan", "a@x.org");
     assert!(house.given(&import, &swapped, 0).contains("2 modified"), "rows may change places");
     assert_eq!(house.run(&["query", "people"], 0).lines().count(), 2);
@@ -123,7 +123,7 @@ fn what_is_imported_is_exported_the_same_in_every_format() {
     let file = house.file("people.ndjson", &lines.join("\n"));
     let before = house.commits();
     let told = house.run(&["import", "people", &file], 0);
-    assert!(told.starts_with("people: 3000 added, 0 modified, 0 as they were: commit "), "{told}");
+    assert!(told.starts_with("people: 3000 added, 0 modified, 0 unchanged: commit "), "{told}");
     assert_eq!(house.commits(), before + 1);
     assert_eq!(house.git(&["log", "-1", "--format=%s"]).trim(), "people: import 3000 records");
     let exported = house.run(&["export", "people"], 0);
@@ -132,7 +132,7 @@ fn what_is_imported_is_exported_the_same_in_every_format() {
         let exported = house.run(&["export", "people", "--format", format], 0);
         let file = house.file(&format!("again.{format}"), &exported);
         let told = house.run(&["import", "people", &file], 0);
-        let same = "people: 0 added, 0 modified, 3000 as they were: nothing changed\n";
+        let same = "people: 0 added, 0 modified, 3000 unchanged: nothing changed\n";
         assert_eq!(told, same, "{format}");
     }
     house.git(&["fsck", "--strict"]);

@@ -26,7 +26,7 @@ fn a_body_that_is_too_big_is_refused_before_it_is_read() {
              {sender}\r\nContent-Length: {length}\r\n\r\n"
         );
         let answer = exchange(&server, request.as_bytes());
-        let told = format!("a body may have {max} bytes");
+        let told = format!("a body may have at most {max} bytes");
         assert!(answer.starts_with("HTTP/1.1 413") && answer.contains(&told), "{answer}");
     }
 }

@@ -81,9 +81,9 @@ fn a_record_is_put_read_and_deleted_without_a_server() {
     let again = house.given(&["put", "people/joan"], value, 0);
     assert_eq!(again, "put people/joan: nothing changed\n");
     assert!(house.run(&["delete", "people/joan"], 0).starts_with("delete people/joan: commit "));
-    assert!(house.run(&["get", "people/joan"], 65).contains("there is no record joan in people"));
+    assert!(house.run(&["get", "people/joan"], 65).contains("no such record `joan` in people"));
     house.run(&["delete", "people/joan"], 65);
-    assert!(house.run(&["get", "folk/joan"], 65).contains("there is no sheet folk"));
+    assert!(house.run(&["get", "folk/joan"], 65).contains("no such sheet `folk`"));
     assert_eq!(house.commits(), 3);
 }
 
@@ -220,13 +220,13 @@ fn what_is_normalized_twice_is_one_commit() {
         .push();
     let house = House::new(upstream);
     let told = house.run(&["normalize", "people"], 0);
-    assert!(told.starts_with("1 rewritten, 2 as they were, 0 left: commit "), "{told}");
+    assert!(told.starts_with("1 rewritten, 2 unchanged, 0 skipped: commit "), "{told}");
     assert_eq!(
         house.git(&["show", "HEAD:people/zoe.toml"]).trim(),
         "age = 7\nname = \"Zoe\"\nslug = \"zoe\""
     );
     let again = house.run(&["normalize"], 0);
-    assert_eq!(again, "0 rewritten, 3 as they were, 0 left: nothing changed\n");
+    assert_eq!(again, "0 rewritten, 3 unchanged, 0 skipped: nothing changed\n");
     assert_eq!(house.commits(), 3);
     house.run(&["normalize", "folk"], 65);
 }
@@ -246,7 +246,7 @@ fn files_that_cannot_be_normalized_are_told_and_left() {
     };
     problem(&told);
     problem(&house.run(&["get", "people/broken"], 65));
-    assert!(told.contains("1 rewritten, 2 as they were, 1 left: commit "), "{told}");
+    assert!(told.contains("1 rewritten, 2 unchanged, 1 skipped: commit "), "{told}");
     assert_eq!(house.git(&["show", "HEAD:people/broken.toml"]), BROKEN.trim_end());
 }
 
@@ -271,7 +271,7 @@ fn the_log_of_a_record_has_the_commits_that_touched_it() {
     let hash = house.git(&["rev-parse", "HEAD~2"]);
     assert!(line.starts_with(hash.trim()), "{line}");
     assert!(line.ends_with("Z Joan <j@x.org>  people: patch ada"), "{line}");
-    assert!(house.run(&["log", "people/nobody"], 65).contains("no commit has a record nobody"));
+    assert!(house.run(&["log", "people/nobody"], 65).contains("no commit has touched nobody"));
 }
 
 #[test]

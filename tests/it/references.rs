@@ -118,7 +118,7 @@ fn a_push_that_leaves_references_dangling_is_refused_and_told_by_place() {
             "path": "roles/help.toml",
             "pointer": "/projectId",
             "rule": "dangling_ref",
-            "message": "`projectId` is the `id` of no record of projects",
+            "message": "`projectId` is not the `id` of a record of projects",
         })
     );
     assert_eq!(server.get("/api/projects/paws").status, 200, "the old state serves");
@@ -158,7 +158,7 @@ fn a_write_keeps_references_whole() {
     };
     let dangling = json!({ "slug": "new", "people": ["ada", "nobody"] });
     let body = call(Method::PUT, "/api/roles/new", Some(dangling)).problem(422, "invalid_record");
-    let detail = "roles/new.toml: `people` is the key of no record of people";
+    let detail = "roles/new.toml: `people` is not the key of a record of people";
     assert_eq!(body["errors"], json!([{ "pointer": "/people/1", "detail": detail }]));
     let body = call(Method::DELETE, "/api/projects/paws", None).problem(409, "conflict");
     assert!(body["detail"].as_str().unwrap().starts_with("roles/help.toml refers to"), "{body}");

@@ -29,7 +29,7 @@ pub fn json(bytes: &[u8]) -> Result<Value, Flaw> {
     match is_large.get().then(|| large_integer(text)).flatten() {
         None => Ok(value),
         Some(at) => {
-            let message = "an integer has more than 64 bits: in quotes it is a text";
+            let message = "an integer has more than 64 bits: quote it to make it a string";
             Err(Flaw::new(Rule::Malformed, message).at_offset(text, at))
         }
     }

@@ -10,18 +10,18 @@ pub fn of_json(error: &serde_json::Error) -> String {
     let plain = match said {
         "expected ident" => "a word is neither `true`, `false` nor `null`",
         "expected value" => "a value is missing",
-        "EOF while parsing a value" => "the text ends where a value belongs",
+        "EOF while parsing a value" => "the text ends where a value is expected",
         "EOF while parsing a list" => "the text ends inside a list",
         "EOF while parsing an object" => "the text ends inside an object",
         "EOF while parsing a string" => "the text ends inside a string",
-        "expected `:`" => "a colon is missing behind a key",
+        "expected `:`" => "a colon is missing after a key",
         "expected `,` or `}`" => "a comma or `}` is missing",
         "expected `,` or `]`" => "a comma or `]` is missing",
         "key must be a string" => "a key must be a string in double quotes",
-        "trailing characters" => "something stands behind the value",
-        "trailing comma" => "a comma stands behind the last value",
+        "trailing characters" => "there is more text after the value",
+        "trailing comma" => "there is a comma after the last value",
         said if said.starts_with("control character") => {
-            "a control character stands in a string: write it as an escape"
+            "a string contains a control character: write it as an escape"
         }
         said => return of_type(said),
     };
@@ -32,7 +32,7 @@ pub fn of_json(error: &serde_json::Error) -> String {
 fn of_type(said: &str) -> String {
     let kinds = said.strip_prefix("invalid type: ").and_then(|said| said.split_once(", expected "));
     match kinds {
-        Some((found, wanted)) => format!("{wanted} is wanted, and there is {found}"),
+        Some((found, wanted)) => format!("expected {wanted}, found {found}"),
         None => said.to_owned(),
     }
 }
@@ -46,25 +46,25 @@ mod tests {
     fn each_flaw_of_a_json_text_is_told_in_plain_words() {
         for (text, words) in [
             ("trux", "a word is neither `true`, `false` nor `null`"),
-            ("", "the text ends where a value belongs"),
-            ("[1, ", "the text ends where a value belongs"),
+            ("", "the text ends where a value is expected"),
+            ("[1, ", "the text ends where a value is expected"),
             ("[1", "the text ends inside a list"),
             ("{\"a\": 1", "the text ends inside an object"),
             ("\"a", "the text ends inside a string"),
-            ("{\"a\" 1}", "a colon is missing behind a key"),
+            ("{\"a\" 1}", "a colon is missing after a key"),
             ("{\"a\": 1 \"b\": 2}", "a comma or `}` is missing"),
             ("[1 2]", "a comma or `]` is missing"),
             ("{a: 1}", "a key must be a string in double quotes"),
             ("{'a': 1}", "a key must be a string in double quotes"),
-            ("[1,]", "a comma stands behind the last value"),
-            ("1 2", "something stands behind the value"),
+            ("[1,]", "there is a comma after the last value"),
+            ("1 2", "there is more text after the value"),
             ("=", "a value is missing"),
-            ("\"a\nb\"", "a control character stands in a string: write it as an escape"),
+            ("\"a\nb\"", "a string contains a control character: write it as an escape"),
         ] {
             let error = serde_json::from_str::<Value>(text).unwrap_err();
             assert_eq!(of_json(&error), words, "{text}");
         }
         let error = serde_json::from_str::<u8>("\"a\"").unwrap_err();
-        assert_eq!(of_json(&error), "u8 is wanted, and there is string \"a\"");
+        assert_eq!(of_json(&error), "expected u8, found string \"a\"");
     }
 }

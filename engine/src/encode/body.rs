@@ -31,7 +31,7 @@ pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
         let formatted = thread.spawn_scoped(scope, || format_text(body)).map(|it| it.join());
         formatted.ok()?.ok()
     });
-    let message = || "the formatter of Markdown gives up on this body".to_owned();
+    let message = || "the Markdown formatter cannot handle this body".to_owned();
     formatted.ok_or_else(|| EncodeError::Refused { message: message() })
 }
 

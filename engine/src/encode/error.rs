@@ -43,7 +43,7 @@ pub enum EncodeError {
         field: String,
     },
     /// The body is no text.
-    #[error("the body field {field:?} must be a text")]
+    #[error("the body field {field:?} must be a string")]
     BodyNotText {
         /// The field that takes the body.
         field: String,
@@ -64,14 +64,14 @@ pub enum EncodeError {
     },
     /// The sheet sorts a list by JavaScript, which is not evaluated.
     #[error(
-        "the list {field:?} is sorted by JavaScript, which is not evaluated: it cannot be written"
+        "the list {field:?} is sorted by JavaScript, which Headwater does not evaluate: it cannot be written"
     )]
     SortScript {
         /// The field that holds the list.
         field: String,
     },
     /// A list has too many elements that do not compare with each other.
-    #[error("the list {field:?} mixes kinds of values and is too long to be sorted")]
+    #[error("the list {field:?} mixes types and is too long to be sorted")]
     SortTooLong {
         /// The field that holds the list.
         field: String,

@@ -37,7 +37,7 @@ impl Shared {
         if state.digest() == was && texts(&state)? == texts(&published)? {
             return Ok(outcome);
         }
-        tracing::error!(%commit, digest = %was, "the published state is not what its commit says");
+        tracing::error!(%commit, digest = %was, "the published state does not match its commit");
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         // What was written meanwhile goes on top: the state never goes back to the audited commit.

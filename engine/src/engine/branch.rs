@@ -156,7 +156,7 @@ impl Shared {
             Ok(())
         };
         if let Err(error) = note() {
-            tracing::warn!(error = chain(&error), "cannot note what the remote has");
+            tracing::warn!(error = chain(&error), "cannot record what the remote has");
         }
     }
 }

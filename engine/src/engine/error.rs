@@ -24,7 +24,7 @@ pub enum OpenError {
     },
     /// There is neither a repository nor a remote to clone it from.
     #[error(
-        "{} is no repository: name one with --repo, or give --remote to clone it from",
+        "{} is not a repository: name one with --repo, or give --remote to clone it",
         path.display()
     )]
     NothingThere {
@@ -43,7 +43,7 @@ pub enum OpenError {
     },
     /// The history is cut off.
     #[error(
-        "{} is a shallow clone, whose moves cannot be judged: complete it with \
+        "{} is a shallow clone, which cannot be followed: complete it with \
          `git -C {} fetch --unshallow`", path.display(), path.display()
     )]
     Shallow {
@@ -52,7 +52,7 @@ pub enum OpenError {
     },
     /// Some of the objects are still at the remote that it was cloned from.
     #[error(
-        "{} is a partial clone, which lacks objects that a state needs: clone it without --filter",
+        "{} is a partial clone, which lacks objects: clone it without --filter",
         path.display()
     )]
     PartialClone {
@@ -176,7 +176,7 @@ pub enum ReloadError {
         repeated: bool,
     },
     /// There is no held push of this id any more.
-    #[error("push {id} is not held, or is not the remote's head any more")]
+    #[error("push {id} is not held, or is no longer the remote's head")]
     NotHeld {
         /// The id that was asked for.
         id: ReloadId,

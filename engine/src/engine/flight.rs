@@ -128,7 +128,7 @@ impl Flight {
             let Action::Tell { caller, shared, missing } = action else { continue };
             let verdict = Verdict { report: report.clone(), shared, missing };
             if catch_unwind(AssertUnwindSafe(|| caller(verdict))).is_err() {
-                tracing::error!(reload = %report.id, "telling a caller panicked");
+                tracing::error!(reload = %report.id, "notifying a caller panicked");
             }
         }
     }

@@ -107,7 +107,9 @@ impl Shared {
                 self.write_cache(&mut cached);
             }));
             if tidied.is_err() {
-                tracing::error!("tidying up behind a reload panicked, the published state stands");
+                tracing::error!(
+                    "maintenance after a reload panicked; the published state is not affected"
+                );
             }
         }
     }

@@ -51,7 +51,7 @@ impl Shared {
                 // The operator's way back: what is here can be built anew without the remote.
                 tracing::warn!(
                     error = chain(&error),
-                    "the remote cannot be fetched, rebuilding what is here"
+                    "cannot fetch the remote; rebuilding from the local commits"
                 );
                 let objects = self.mirror.objects().map_err(ReloadError::Open)?;
                 let local =
@@ -95,7 +95,7 @@ impl Shared {
         };
         match (seen.movement, seen.remote) {
             (Movement::Diverged, Some(head)) if follows => {
-                tracing::warn!(commit = %head, "the branch was rewritten, following it");
+                tracing::warn!(commit = %head, "the branch was rewritten; following it");
                 Seen { movement: Movement::To(head), ..seen }
             }
             _ => seen,

@@ -10,7 +10,7 @@ pub(super) const CONFLICTS: &str = "refs/heads/conflicts/";
 pub enum Mark {
     /// The last commit known to be both ours and the remote's.
     Synced,
-    /// The commit that is served whatever is pushed.
+    /// The pinned commit, which is served whatever is pushed.
     Pinned,
 }
 
@@ -48,7 +48,9 @@ pub(super) fn adopt(objects: &Objects, head: Option<&str>, opened: &str) -> Resu
             .collect();
         let branch = owner(&branches, head, opened);
         match objects.set_reference(&mark.of(branch), Expected::Absent, commit) {
-            Ok(()) => tracing::info!(%commit, branch, "{} is of this branch now", mark.of_any()),
+            Ok(()) => {
+                tracing::info!(%commit, branch, "{} belongs to this branch now", mark.of_any())
+            }
             Err(RefError::Moved { .. }) => {}
             Err(error) => return Err(error),
         }

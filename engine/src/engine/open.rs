@@ -69,7 +69,7 @@ impl Engine {
         fault::step("open.head");
         let mut head = objects.reference(&branch_ref).map_err(reference)?;
         if let (None, Some(remote)) = (head, &place.remote) {
-            tracing::info!(%remote, branch, "nothing is here to serve, waiting for the remote");
+            tracing::info!(%remote, branch, "nothing to serve yet; waiting for the remote");
             let fetched = place.mirror.fetch(remote, &branch, &fetch);
             let fetched = fetched.map_err(|error| OpenError::Fetch {
                 branch: branch.clone(),
@@ -232,7 +232,7 @@ impl Place {
             return Err(OpenError::NothingThere { path: repo.to_owned() });
         };
         let wanted = config.branch.as_deref();
-        tracing::info!(%remote, "nothing is here to serve, asking the remote for its branches");
+        tracing::info!(%remote, "nothing to serve yet; asking the remote for its branches");
         let there =
             Mirror::remote_branches(&remote, &config.fetch).map_err(|error| OpenError::Fetch {
                 branch: wanted.unwrap_or("HEAD").to_owned(),
@@ -291,7 +291,7 @@ fn tell_of_bare(objects: &Objects, snapshot: &Snapshot) {
             let of_sheets = |notice: &&Notice| !matches!(notice, Notice::NotAFile { .. });
             notices.iter().filter(of_sheets).for_each(|notice| tracing::warn!("{notice}"));
         }
-        Err(error) => tracing::warn!(error = chain(&error), "the commit cannot be looked through"),
+        Err(error) => tracing::warn!(error = chain(&error), "cannot look through the commit"),
     }
 }
 
@@ -299,7 +299,7 @@ fn tell_of_bare(objects: &Objects, snapshot: &Snapshot) {
 fn tell_of_local(branch: &str, facts: &RepositoryFacts) {
     tracing::info!(
         branch,
-        "the local branch is served as it is committed; what is not committed is not served"
+        "serving the local branch as committed; uncommitted changes are not served"
     );
     let remote = facts.remote_url.as_ref().filter(|_| !facts.bare);
     let remote = remote.and_then(|url| Remote::new(url, RemoteOptions::default()).ok());

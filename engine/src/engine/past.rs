@@ -39,7 +39,7 @@ pub enum PastError {
         source: Box<LoadError>,
     },
     /// The remote does not tell where a branch is.
-    #[error("the remote does not tell where branch {branch:?} is")]
+    #[error("the remote does not report the branch {branch:?}")]
     Remote {
         /// The branch.
         branch: String,

@@ -33,7 +33,7 @@ pub enum PushFailure {
     #[error("cannot read the repository")]
     Repository(#[source] ObjectError),
     /// A reference cannot be read or written.
-    #[error("cannot read or note what was pushed")]
+    #[error("cannot read or record what was pushed")]
     Reference(#[source] RefError),
     /// A step panicked, which is a mistake in Headwater.
     #[error("pushing panicked: {message}")]

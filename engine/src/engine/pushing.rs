@@ -212,7 +212,7 @@ impl Shared {
             tracing::warn!(
                 %commit, error = chain(failure),
                 again_s = wait.map(|wait| wait.as_secs_f64()),
-                "the commits are kept here and pushed later"
+                "cannot push; cannot push; the commits are kept here and pushed later"
             );
         }
         let report = {

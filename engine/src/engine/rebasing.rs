@@ -190,7 +190,7 @@ impl Shared {
         target: CommitId,
     ) -> Result<Prepared, ReloadError> {
         let prepared = prepare(objects, Some(published), target, None, &self.load);
-        let gone = || ReloadError::Panic { message: "a diverged head is published already".into() };
+        let gone = || ReloadError::Panic { message: "a diverged head is already published".into() };
         prepared.map_err(ReloadError::Load)?.ok_or_else(gone)
     }
 

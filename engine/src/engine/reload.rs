@@ -63,7 +63,7 @@ impl Shared {
                 tracing::warn!(
                     error = chain(error),
                     duration_ms = ms(duration),
-                    "reload failed, the old state serves"
+                    "reload failed; the old state keeps serving"
                 );
             }
         }

@@ -119,7 +119,7 @@ impl Shared {
             .inspect_err(|error| {
                 tracing::warn!(
                     error = chain(error),
-                    "changes of the branch are not told: it is looked at every second"
+                    "the system does not report changes of the branch; polling every second"
                 );
             })
             .ok()

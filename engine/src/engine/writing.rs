@@ -433,7 +433,10 @@ impl Failure {
         match self {
             Self::Gate(gate) => (0..callers).map(|_| Err(gate.clone().into())).collect(),
             Self::Store(error) => {
-                tracing::error!(error = chain(&error), "nothing is written, the old state serves");
+                tracing::error!(
+                    error = chain(&error),
+                    "the write failed; the old state keeps serving"
+                );
                 let error = Arc::new(error);
                 (0..callers).map(|_| Err(WriteError::Store(error.clone()))).collect()
             }

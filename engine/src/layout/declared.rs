@@ -34,7 +34,7 @@ pub(super) fn read(file: &DefinitionFile) -> Result<Vec<SheetSpec>, Vec<Problem>
         .map_err(|flaw| vec![problem(flaw.message).at(flaw.line, flaw.column)])?;
     let unknown = table.as_object().into_iter().flatten().find(|(key, _)| *key != "sheets");
     if let Some((key, _)) = unknown {
-        return Err(vec![problem(format!("{key:?} is not known: sheets are [sheets.<name>]"))]);
+        return Err(vec![problem(format!("unknown key {key:?}: sheets are [sheets.<name>]"))]);
     }
     match table.get("sheets") {
         None => Ok(Vec::new()),

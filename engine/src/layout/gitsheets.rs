@@ -145,7 +145,7 @@ fn schemas(
     };
     for name in names {
         let name = name.as_str().filter(|name| is_contract_name(name));
-        let name = name.ok_or("gitsheet.implements names something that is no contract")?;
+        let name = name.ok_or("gitsheet.implements names something that is not a contract")?;
         parts.push(contracts.schema(name, hasher)?);
     }
     match sheet.get("schema") {

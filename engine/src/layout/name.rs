@@ -37,9 +37,9 @@ pub(crate) fn unstorable(path: &str) -> Option<&'static str> {
     }
     path.split('/').find_map(|name| {
         if name.ends_with(['.', ' ']) || name.contains(is_ignorable) {
-            Some("some systems take the name for another one")
+            Some("some systems take this name for another")
         } else if is_of_git(&folded(name)) {
-            Some("git reads files of such a name")
+            Some("git itself reads files with this name")
         } else {
             None
         }

@@ -94,7 +94,7 @@ fn flaw(
 ) -> Option<String> {
     let Reference { field, sheet, target, .. } = reference;
     let Some(to) = specs.get(sheet) else {
-        return Some(format!("refs: {field} refers to a sheet that is not there"));
+        return Some(format!("refs: {field} refers to a sheet that does not exist"));
     };
     let forbids = |spec: &SheetSpec, field: &FieldPath| {
         spec.schema.as_ref().is_some_and(|schema| schema.forbids(field))
@@ -103,14 +103,12 @@ fn flaw(
         return Some(format!("refs: the schema has no field {field}"));
     }
     if target.as_ref().is_some_and(|target| forbids(to, target)) {
-        return Some(format!(
-            "refs: {field} refers to a field that the schema there does not have"
-        ));
+        return Some(format!("refs: {field} refers to a field that is not in the schema there"));
     }
     let kinds = |spec: &SheetSpec, field: &FieldPath| {
         spec.schema.as_ref().map_or(Kinds::ALL, |schema| schema.kinds(field))
     };
     let theirs = target.as_ref().map_or(Kinds::STRING, |target| kinds(to, target));
     (!kinds(spec, field).intersects(theirs))
-        .then(|| format!("refs: {field} is of another type than what it refers to"))
+        .then(|| format!("refs: {field} has another type than the field it refers to"))
 }

@@ -264,7 +264,7 @@ fn check_keywords(schema: &Value, at: &str, depth: usize) -> Result<(), SchemaEr
         let at = format!("{at}{}", pointer::of([keyword]));
         let known = keyword.as_str();
         if !KEYWORDS.contains(&known) {
-            return Err(SchemaError(format!("{at} is no keyword of JSON Schema Draft 7")));
+            return Err(SchemaError(format!("{at} is not a keyword of JSON Schema Draft 7")));
         }
         for (name, schema) in sub_schemas(known, inside) {
             check_keywords(schema, &format!("{at}{name}"), depth - 1)?;

@@ -120,7 +120,7 @@ pub(super) fn misplaced(table: &Map<String, Value>) -> Vec<Wrong> {
 /// Returns the keys of a `[headwater]` table that nobody knows: a slip must not pass unseen.
 pub(super) fn unknown_keys(table: &Map<String, Value>, others: &[&str]) -> Vec<Wrong> {
     let unknown = table.keys().filter(|key| !is_setting(key) && !others.contains(&key.as_str()));
-    unknown.map(|key| Wrong::at(key, format!("{key:?} is no setting of a sheet"))).collect()
+    unknown.map(|key| Wrong::at(key, format!("{key:?} is not a setting of a sheet"))).collect()
 }
 
 fn set(spec: &mut SheetSpec, key: &str, value: &Value) -> Option<()> {

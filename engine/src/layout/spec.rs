@@ -178,7 +178,7 @@ impl SheetSpec {
             None => Ok(value),
             Some(found) => {
                 let message =
-                    format!("the path says {:?} and the field {:?}", found.path, found.rendered);
+                    format!("the path has {:?}, and the field {:?}", found.path, found.rendered);
                 let pointer = value.pointer(&FieldPath::new(found.field.as_str()));
                 Err(vec![problem(Rule::PathMismatch, message).pointing_to(pointer)])
             }
@@ -238,7 +238,7 @@ impl SheetSpec {
         let fault = name::fault(below.as_bytes()).or_else(|| name::fault(path.as_bytes()));
         let fault = fault.map(|(_, message)| message);
         let is_reserved = super::is_reserved(path.as_bytes());
-        let fault = fault.or(is_reserved.then_some("no write touches such a file"));
+        let fault = fault.or(is_reserved.then_some("writes cannot change such a file"));
         // The folder of the attachments has the name without the extension.
         match fault.or_else(|| name::unstorable(below)).or_else(|| name::unstorable(&path)) {
             Some(message) => Err(RenderError::Hostile { path, message }),

@@ -67,7 +67,9 @@ pub enum TemplateError {
         field: String,
     },
     /// A date bucket has a format that is not known.
-    #[error("{format:?} is no format of a date bucket: use YYYY, YYYY/MM, YYYY/MM/DD or YYYY/WW")]
+    #[error(
+        "{format:?} is not a format of a date bucket: use YYYY, YYYY/MM, YYYY/MM/DD or YYYY/WW"
+    )]
     BucketFormat {
         /// The format.
         format: String,

@@ -158,13 +158,10 @@ fn a_reference_that_cannot_hold_is_a_problem_of_its_definition() {
         gitsheets(&[("roles", &roles), ("people", &people)])
     };
     for (refs, told) in [
-        ("{ slug = \"nobody\" }", "slug refers to a sheet that is not there"),
-        (
-            "{ slug = \"people.nope\" }",
-            "slug refers to a field that the schema there does not have",
-        ),
+        ("{ slug = \"nobody\" }", "slug refers to a sheet that does not exist"),
+        ("{ slug = \"people.nope\" }", "slug refers to a field that is not in the schema there"),
         ("{ nope = \"people\" }", "the schema has no field nope"),
-        ("{ n = \"people\" }", "n is of another type than what it refers to"),
+        ("{ n = \"people\" }", "n has another type than the field it refers to"),
         ("{ slug = \"people.n\" }", "slug is of another type"),
         ("{ ids = \"people.n\" }", "ids is of another type"),
         ("[\"people\"]", "refs takes a table"),

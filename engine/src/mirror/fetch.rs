@@ -122,7 +122,7 @@ impl Mirror {
             Err(FetchError::ContentRejected { rule: "missing_object", .. })
                 if self.has_refs().unwrap_or(false) =>
             {
-                tracing::warn!(%remote, %branch, "objects are missing, fetching everything anew");
+                tracing::warn!(%remote, %branch, "objects are missing; fetching everything again");
                 attempt(Known::Nothing)
             }
             outcome => outcome,
@@ -200,7 +200,7 @@ impl Attempt<'_> {
             None => objects.delete_reference(&our_ref, Expected::Any)?,
         }
         if let Err(error) = tags::follow(&objects, &received.tags) {
-            tracing::warn!(error = chain(&error), "the tags of the remote cannot be followed");
+            tracing::warn!(error = chain(&error), "cannot follow the tags of the remote");
         }
         fault::point("fetch.done").map_err(FetchError::ours)?;
         let whole = begun.elapsed();

@@ -74,7 +74,7 @@ pub enum GitError {
     #[error("git cannot be started")]
     Start(#[source] io::Error),
     /// The folder in which it runs could not be made.
-    #[error("the folder in which git runs cannot be made")]
+    #[error("cannot create the folder in which git runs")]
     Folder(#[source] io::Error),
     /// It took too long or printed too much, and was killed.
     #[error("git {command} was killed: it took too long or printed too much")]
@@ -112,7 +112,7 @@ impl Mirror {
                 if !before.contains(&file)
                     && let Err(error) = std::fs::remove_file(&file)
                 {
-                    tracing::warn!(path = %file.display(), %error, "a leftover cannot be removed");
+                    tracing::warn!(path = %file.display(), %error, "cannot remove a leftover");
                 }
             }
         })

@@ -32,7 +32,7 @@ pub struct CommitFacts {
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// Nothing in the repository goes by this name.
-    #[error("there is no branch, tag or commit {rev}{}", did_you_mean(nearest.as_deref()))]
+    #[error("no such branch, tag or commit: {rev}{}", did_you_mean(nearest.as_deref()))]
     Unknown {
         /// The text.
         rev: String,
@@ -40,13 +40,13 @@ pub enum ResolveError {
         nearest: Option<String>,
     },
     /// The text is the beginning of several ids.
-    #[error("{rev} is the beginning of several ids: give more digits of it")]
+    #[error("{rev} is ambiguous: give more digits")]
     Ambiguous {
         /// The text.
         rev: String,
     },
     /// The repository has no commit yet.
-    #[error("there is no commit yet, so there is no {rev}")]
+    #[error("there is no commit yet, and no {rev}")]
     NoCommit {
         /// The text.
         rev: String,
@@ -217,7 +217,7 @@ impl Objects {
         let id = object_id(commit);
         let data = self.read(&id, Kind::Commit, buffer)?;
         parse_commit(data)
-            .ok_or_else(|| ObjectError::unreadable(&id, "it has no legible tree or parent"))
+            .ok_or_else(|| ObjectError::unreadable(&id, "it has no readable tree or parent"))
     }
 
     /// Returns the commit that `rev` names: a hash or the beginning of one, a branch or tag, or an
@@ -582,11 +582,11 @@ mod tests {
             assert!(objects.resolve(name).is_err(), "{name}");
         }
         let told = |name: &str| objects.why_unknown(name).to_string();
-        assert_eq!(told("mian"), "there is no branch, tag or commit mian; did you mean main?");
-        assert_eq!(told("nothing"), "there is no branch, tag or commit nothing");
+        assert_eq!(told("mian"), "no such branch, tag or commit: mian; did you mean main?");
+        assert_eq!(told("nothing"), "no such branch, tag or commit: nothing");
         let empty = TestRepository::bare();
         let told = empty.objects().why_unknown("HEAD").to_string();
-        assert_eq!(told, "there is no commit yet, so there is no HEAD");
+        assert_eq!(told, "there is no commit yet, and no HEAD");
     }
 
     #[test]

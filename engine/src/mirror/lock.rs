@@ -117,7 +117,7 @@ fn sweep(git_dir: &Path) -> Vec<PathBuf> {
         let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         removed
             .inspect_err(|error| {
-                tracing::warn!(path = %path.display(), %error, "a leftover cannot be removed");
+                tracing::warn!(path = %path.display(), %error, "cannot remove a leftover");
             })
             .is_ok()
     });

@@ -53,8 +53,8 @@ impl SafeDirectories {
 /// A repository that another user owns and that nobody said to trust.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{} belongs to another user (uid {owner}), whose configuration is not to be trusted: if it is, \
-     say so with --safe-directory {}", path.display(), path.display()
+    "{} belongs to another user (uid {owner}), so its configuration is not trusted; to trust \
+     it: --safe-directory {}", path.display(), path.display()
 )]
 pub struct Foreign {
     /// The folder or file that another user owns.

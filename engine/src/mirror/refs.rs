@@ -45,7 +45,7 @@ impl Expected {
 #[derive(Debug, thiserror::Error)]
 pub enum RefError {
     /// The ref is not what it was expected to be. Nothing was changed.
-    #[error("{name} was moved by somebody else, it is {}", found.map_or("gone".to_owned(), |found| found.to_string()))]
+    #[error("{name} was moved by another process; it is {}", found.map_or("gone".to_owned(), |found| found.to_string()))]
     Moved {
         /// The full name of the ref.
         name: String,

@@ -9,13 +9,13 @@ const MESSAGE_LIMIT: usize = 500;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
     /// No key of its ssh host is known.
-    #[error("its ssh host key is not known, list it in the file of known hosts: {said}")]
+    #[error("its ssh host key is unknown; list it in the file of known hosts: {said}")]
     HostKeyUnknown {
         /// What ssh said.
         said: String,
     },
     /// Its ssh host shows another key than the one that is known.
-    #[error("its ssh host key is not the one that is known, somebody else may answer: {said}")]
+    #[error("its ssh host key has changed, and somebody else may be answering: {said}")]
     HostKeyChanged {
         /// What ssh said.
         said: String,

@@ -88,7 +88,7 @@ impl Remote {
         if let Target::Http { url, account } = &target {
             let secret = account.is_some() || options.token_file.is_some();
             if secret && url.scheme() == "http" && !is_loopback(url) {
-                let reason = "is http, over which a password or token would be readable for all";
+                let reason = "is http, which would send a password or token in clear text";
                 return Err(RemoteError { reason });
             }
         }

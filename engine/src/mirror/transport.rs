@@ -50,7 +50,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Greeting => "to answer",
-            Self::References => "to tell its references",
+            Self::References => "to send its references",
             Self::Negotiation => "to begin a pack",
             Self::Pack => "to send its pack",
         })
@@ -200,10 +200,10 @@ impl Overrun {
     fn text(self) -> &'static str {
         match self {
             Self::Total => "the remote took too long",
-            Self::Stall => "the remote fell silent",
+            Self::Stall => "the remote stopped responding",
             Self::Bytes => "the remote sent too much",
-            Self::Talk => "the remote said too much before its pack",
-            Self::Work => "the pack costs too much to take apart",
+            Self::Talk => "the remote sent too much before its pack",
+            Self::Work => "the pack costs too much to unpack",
         }
     }
 }

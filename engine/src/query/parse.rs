@@ -186,7 +186,10 @@ impl Parser<'_> {
             },
             _ => {
                 let known = "eq, ne, gt, gte, lt, lte, in, nin, prefix, contains and exists";
-                self.problem(name, format!("`{operator}` is no operator; there are {known}"));
+                self.problem(
+                    name,
+                    format!("`{operator}` is not an operator; the operators are {known}"),
+                );
                 return None;
             }
         };

@@ -283,7 +283,7 @@ fn whatever_is_not_understood_is_told() {
         ("nope[gte]=1", "nope[gte]: `nope` is not a known field of s"),
         (
             "seen[near]=1",
-            "seen[near]: `near` is no operator; there are eq, ne, gt, gte, lt, lte, in, nin, prefix, contains and exists",
+            "seen[near]: `near` is not an operator; the operators are eq, ne, gt, gte, lt, lte, in, nin, prefix, contains and exists",
         ),
         ("seen[exists]=1", "seen[exists]: must be `true` or `false`"),
         ("seen]=1", "seen]: `seen]` is not a known field of s; did you mean seen?"),
@@ -305,7 +305,7 @@ fn whatever_is_not_understood_is_told() {
         ("page=1&page=2", "page: is given more than once"),
         ("cursor=x", "cursor: is not a cursor of a list in this order"),
         (&format!("sort=seen&cursor={cursor}"), "cursor: is not a cursor of a list in this order"),
-        ("q=-a", "q: the query names no word to search for"),
+        ("q=-a", "q: the query has no word to search for"),
     ] {
         assert_eq!(problems(&open, query), [expected], "{query}");
     }

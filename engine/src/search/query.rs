@@ -71,7 +71,7 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
     /// Nothing is asked for: no word at all, or only excluded ones.
-    #[error("the query names no word to search for")]
+    #[error("the query has no word to search for")]
     Empty,
     /// The query exceeds [`MAX_QUERY_BYTES`].
     #[error("the query is longer than {MAX_QUERY_BYTES} bytes")]
@@ -80,7 +80,7 @@ pub enum QueryError {
     #[error("the query has more than {MAX_CLAUSES} words and phrases")]
     TooManyClauses,
     /// The query exceeds [`MAX_PHRASES`].
-    #[error("the query has more than {MAX_PHRASES} phrases and words with signs inside")]
+    #[error("the query has more than {MAX_PHRASES} phrases and words with punctuation inside")]
     TooManyPhrases,
     /// The query exceeds [`MAX_OPEN_WORDS`].
     #[error("the query has more than {MAX_OPEN_WORDS} words that end in `*` or `~`")]
@@ -96,7 +96,7 @@ pub enum QueryError {
     )]
     TypoTooShort,
     /// The prefixes and typos stand for more than [`MAX_EXPANSIONS`] words of the index.
-    #[error("what ends in `*` or `~` stands for more than {MAX_EXPANSIONS} words")]
+    #[error("words with `*` or `~` expand to more than {MAX_EXPANSIONS} words")]
     TooOpen,
 }
 

@@ -200,8 +200,8 @@ impl Sheet {
     fn problem(&self, record: &Record, reference: &Reference, pointer: &str) -> Problem {
         let Reference { field, sheet, target, .. } = reference;
         let message = match target {
-            None => format!("`{field}` is the key of no record of {sheet}"),
-            Some(target) => format!("`{field}` is the `{target}` of no record of {sheet}"),
+            None => format!("`{field}` is not the key of a record of {sheet}"),
+            Some(target) => format!("`{field}` is not the `{target}` of a record of {sheet}"),
         };
         let path = record.path();
         Problem::new(&self.spec.name, path, Rule::DanglingRef, message).pointing_to(pointer)

@@ -17,13 +17,13 @@ use crate::report::ReloadId;
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// There is no such sheet.
-    #[error("there is no sheet {sheet}")]
+    #[error("no such sheet `{sheet}`")]
     NoSheet {
         /// The name.
         sheet: SheetName,
     },
     /// There is no such record.
-    #[error("there is no record {key} in {sheet}")]
+    #[error("no such record `{key}` in {sheet}")]
     NotFound {
         /// The sheet.
         sheet: SheetName,
@@ -31,7 +31,7 @@ pub enum WriteError {
         key: Key,
     },
     /// The record is there and was not to be, or another one is where it should go.
-    #[error("{sheet} has a record {key} already")]
+    #[error("{sheet} already has a record {key}")]
     Exists {
         /// The sheet.
         sheet: SheetName,
@@ -81,33 +81,37 @@ pub enum WriteError {
         path: String,
     },
     /// There are files already where the attachments of the record would go.
-    #[error("there are files at {path} already, where the attachments of the record would go")]
+    #[error("files already exist at {path}, where the attachments of the record would go")]
     Occupied {
         /// The folder, or the file in its place.
         path: String,
     },
     /// No write touches the path: it says how files are read, or is for other programs.
-    #[error("no write touches {path}: what begins with a dot and headwater.toml change by a push")]
+    #[error(
+        "writes cannot change {path}: paths that begin with a dot and headwater.toml change only by a push"
+    )]
     Reserved {
         /// The path.
         path: String,
     },
     /// The path lies below the root of a sheet whose definition cannot be used, so that nobody knows
     /// whose it is.
-    #[error("{path} is, or holds, what is of a sheet whose definition cannot be used")]
+    #[error("{path} belongs to, or contains files of, a sheet whose definition cannot be used")]
     Unsettled {
         /// The path.
         path: String,
     },
     /// The path is of a sheet that the author may not change. It is told in the same way whether
     /// there is something or not.
-    #[error("{path} is, or holds, what is of another sheet, which the author may not change")]
+    #[error(
+        "{path} belongs to, or contains files of, another sheet, which the author may not change"
+    )]
     OutOfScope {
         /// The path.
         path: String,
     },
     /// The result would be read by other rules than what is there.
-    #[error("the change would change how files are read")]
+    #[error("the change would change which files are records")]
     ChangesDefinitions,
     /// The record has too many values to be written.
     #[error(
@@ -119,7 +123,7 @@ pub enum WriteError {
     #[error("the operations read and write more bytes of files than one request may: send several")]
     BatchTooLarge,
     /// The path cannot be told from the fields.
-    #[error("a record of {sheet} cannot be placed")]
+    #[error("cannot determine the path of a record of {sheet}")]
     Path {
         /// The sheet.
         sheet: SheetName,
@@ -152,7 +156,7 @@ pub enum WriteError {
         source: Box<WriteError>,
     },
     /// Records that stay as they are refer to one that would be gone.
-    #[error("{path} refers to a record that would be gone: {message}")]
+    #[error("{path} refers to a record that would be removed: {message}")]
     Referenced {
         /// The file of one of them.
         path: String,
@@ -160,13 +164,13 @@ pub enum WriteError {
         message: String,
     },
     /// Records that the author may not be told of would be wrong.
-    #[error("records of another sheet would be wrong")]
+    #[error("records of another sheet would have problems")]
     BreaksOthers,
     /// Files and folders are in each other's place.
     #[error("the change does not fit into the tree")]
     Tree(#[source] EditError),
     /// What a request is known by cannot stand in a commit.
-    #[error("the idempotency key cannot be kept")]
+    #[error("the idempotency key cannot be stored")]
     Trailer(#[source] CommitFlaw),
     /// The key of a request was used for another one.
     #[error("the idempotency key {key:?} was used for another request")]
@@ -187,7 +191,7 @@ pub enum WriteError {
     #[error(transparent)]
     Closed(#[from] Gate),
     /// The change could not be made durable or published, with every other of its group.
-    #[error("the change is not stored")]
+    #[error("the change was not stored")]
     Store(#[source] Arc<StoreError>),
 }
 
@@ -205,10 +209,10 @@ pub struct Broken {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Gate {
     /// Writes are not turned on, or the repository is somebody's work tree.
-    #[error("this repository is not written to")]
+    #[error("this repository is read-only")]
     ReadOnly,
     /// Too many writes wait already.
-    #[error("too many writes wait")]
+    #[error("too many writes are waiting")]
     Full,
     /// The engine is shut down.
     #[error("the engine is shut down")]
@@ -220,7 +224,7 @@ pub enum Gate {
         commit: CommitId,
     },
     /// A push is held back: what comes behind it is not decided.
-    #[error("the push {id} is held back, so nothing is written before it is decided")]
+    #[error("the push {id} is held; writes are blocked until it is decided")]
     Held {
         /// The reload that holds it.
         id: ReloadId,
@@ -228,13 +232,13 @@ pub enum Gate {
         diverged: bool,
     },
     /// Too many commits wait to be pushed.
-    #[error("{commits} commits wait to be pushed, and no more are taken before they are")]
+    #[error("{commits} commits wait to be pushed; no more writes are accepted until they are")]
     Unpushed {
         /// How many.
         commits: u64,
     },
     /// The branch is not where what is served came from. A reload mends it.
-    #[error("the branch was moved by somebody else")]
+    #[error("the branch was moved by another process")]
     OutOfStep,
 }
 

@@ -86,7 +86,7 @@ fn a_reference_dangles_while_nothing_has_what_it_names() {
         ("roles/b.toml", "project = [7, 8]\n"),
         ("projects/p.toml", "id = 7\n"),
     ]);
-    let eight = "roles/b.toml /project/1: `project` is the `id` of no record of projects";
+    let eight = "roles/b.toml /project/1: `project` is not the `id` of a record of projects";
     assert_eq!(branch.dangling(), [eight]);
     assert!(branch.state().visible("roles", "b").is_some(), "it is served all the same");
     // The other side heals it, and breaks it again by what it holds, and by going away.
@@ -96,13 +96,13 @@ fn a_reference_dangles_while_nothing_has_what_it_names() {
     assert_eq!(branch.dangling(), [eight]);
     branch.push(&[("projects/q.toml", "id = 8\n")], &["projects/p.toml"]);
     let seven = [
-        "roles/a.toml /project: `project` is the `id` of no record of projects",
-        "roles/b.toml /project/0: `project` is the `id` of no record of projects",
+        "roles/a.toml /project: `project` is not the `id` of a record of projects",
+        "roles/b.toml /project/0: `project` is not the `id` of a record of projects",
     ];
     assert_eq!(branch.dangling(), seven);
     // So does this one, and a place in a list is told as it is now.
     branch.push(&[("roles/b.toml", "project = [8, 8, 7]\n")], &[]);
-    let moved = "roles/b.toml /project/2: `project` is the `id` of no record of projects";
+    let moved = "roles/b.toml /project/2: `project` is not the `id` of a record of projects";
     assert_eq!(branch.dangling(), [seven[0], moved]);
     branch.push(&[("roles/b.toml", "project = 8\n")], &["roles/a.toml"]);
     assert_eq!(branch.dangling(), [] as [&str; 0]);
@@ -115,8 +115,9 @@ fn nested_fields_lists_and_the_sheet_itself_are_referred_to_by_key() {
         ("roles/b.toml", "part = \"c\"\n"),
         ("people/ada.toml", ""),
     ]);
-    let c = "roles/b.toml /part: `part` is the key of no record of roles";
-    let expected = ["roles/a.toml /by/1/people: `by.people` is the key of no record of people", c];
+    let c = "roles/b.toml /part: `part` is not the key of a record of roles";
+    let expected =
+        ["roles/a.toml /by/1/people: `by.people` is not the key of a record of people", c];
     assert_eq!(branch.dangling(), expected);
     branch.push(&[("roles/a.toml", "")], &["roles/b.toml", "people/ada.toml"]);
     assert_eq!(branch.dangling(), [] as [&str; 0]);
@@ -134,7 +135,7 @@ fn the_same_value_under_another_path_is_told_there() {
     branch.push(&[("headwater.toml", definitions), ("notes/a.yaml", "of: b\n")], &[]);
     let digest = branch.state().digest();
     branch.push(&[("notes/a.yml", "of: b\n")], &["notes/a.yaml"]);
-    assert_eq!(branch.dangling(), ["notes/a.yml /of: `of` is the key of no record of notes"]);
+    assert_eq!(branch.dangling(), ["notes/a.yml /of: `of` is not the key of a record of notes"]);
     assert_ne!(branch.state().digest(), digest, "a reader can tell");
 }
 
@@ -181,7 +182,7 @@ fn a_hidden_record_is_named_and_what_may_be_hidden_is_not_told_in_public() {
     // Were nobody told of and ada not, ada would be told of.
     let public = branch.dangling_in_public();
     let project = |name| {
-        format!("roles/{name}.toml /project: `project` is the `id` of no record of projects")
+        format!("roles/{name}.toml /project: `project` is not the `id` of a record of projects")
     };
     assert_eq!(public, [project("a"), project("b")]);
     branch.push(

@@ -38,7 +38,7 @@ impl AlertBook {
         let alert = match &report.result {
             Ok(()) => {
                 let told = std::mem::take(&mut self.stuck).told;
-                let message = "what was written is pushed again".to_owned();
+                let message = "commits of ours can be pushed again".to_owned();
                 told.then(|| self.alert(RECOVERED, message, report.commit, facts))
             }
             Err(failure) => {
@@ -65,11 +65,11 @@ impl AlertBook {
             .map(|lost| json!({ "path": lost.path, "pointer": lost.pointer }))
             .collect();
         let why = match kept.lost.is_empty() {
-            true => "what was written here was not on the remote",
+            true => "commits of ours were not on the remote",
             false => "both sides changed the same",
         };
         let message = format!(
-            "{why}: {} is kept as {}, and the remote's is served",
+            "{why}: {} is kept as {}, and the remote's version is served",
             kept.commit,
             kept.reference.trim_start_matches("refs/heads/"),
         );

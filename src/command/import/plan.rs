@@ -70,7 +70,7 @@ impl Plan {
                 Err(flaws) => plan.call_bad(line, flaws),
                 Ok(row) => match lines.get(&row.key) {
                     Some(first) => {
-                        let message = format!("line {first} is the record {} already", row.key);
+                        let message = format!("line {first} already has the record {}", row.key);
                         plan.call_bad(line, vec![Flaw::new(Rule::KeyTaken.as_str(), message)]);
                     }
                     None => {
@@ -157,7 +157,7 @@ fn clashing(clash: &Clash<'_>, record: &Value, lines: &HashMap<Key, usize>) -> F
         Some(line) => format!("line {line}"),
         None => format!("the record {holder}"),
     };
-    let message = format!("the value of `{field}` is unique and {who} has it");
+    let message = format!("the value of `{field}` must be unique, and {who} has it");
     let pointer = Text::new(record).pointer(field);
     Flaw { pointer, ..Flaw::new(Rule::NotUnique.as_str(), message) }
 }
@@ -232,6 +232,6 @@ fn taken(record: &mut Value, field: &str) -> Result<Key, Flaw> {
     match value {
         Some(Value::String(key)) if !key.is_empty() => Ok(Key::new(key)),
         Some(Value::Number(number)) => Ok(Key::new(number.to_string())),
-        _ => Err(Flaw::new("path", format!("the field {field:?} holds no key"))),
+        _ => Err(Flaw::new("path", format!("the field {field:?} is not a key"))),
     }
 }

@@ -53,7 +53,7 @@ fn array(bytes: &[u8]) -> Result<Vec<Row>, (usize, Flaw)> {
     let mut rows = Vec::new();
     let mut at = next(bytes, 0);
     if bytes.get(at) != Some(&b'[') {
-        return Err((lines.of(at), Flaw::malformed("the file is no JSON array")));
+        return Err((lines.of(at), Flaw::malformed("the file is not a JSON array")));
     }
     at = next(bytes, at + 1);
     if bytes.get(at) != Some(&b']') {

@@ -93,7 +93,7 @@ impl Asked {
                 Some(ListQuery::parse(&rest, &sheet).map_err(refused)?)
             }
             ([(name, _), ..], _) => {
-                return Err(wrong(name, "is not a parameter of changes, unless of one sheet"));
+                return Err(wrong(name, "is a parameter of changes only with exactly one sheet"));
             }
         };
         Ok(Self { since, wait, watched: Some(Watched::new(sheets, &rest, filter)) })

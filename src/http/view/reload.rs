@@ -238,7 +238,7 @@ fn failure(error: &ReloadError, report: &Report) -> ApiError {
 
 fn held_back(code: Code, held: &Held, repeated: bool) -> ApiError {
     let Held { id, commit, published, problems, excesses, reason, .. } = held;
-    let way = format!("`headwater apply {id}` lets it through");
+    let way = format!("`headwater apply {id}` publishes it");
     let error = if code == Code::Diverged {
         let what = format!("the remote's head {commit} does not continue {published}");
         ApiError::explained(code, format!("{what}; nothing changed; {way}"))

@@ -50,7 +50,7 @@ struct PinView {
     since: String,
 }
 
-/// How what is written reaches the remote.
+/// How writes reach the remote.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PushView {

@@ -39,7 +39,7 @@ impl Caller {
         let author = match text(headers, &AUTHOR)? {
             None => token.author.clone(),
             Some(_) if !token.names_author => {
-                let why = "the token does not let its caller name an author";
+                let why = "the token may not name an author";
                 return Err(ApiError::explained(Code::TokenScope, why));
             }
             Some(name) => Identity::parse(&name).map_err(|error| invalid(&AUTHOR, error))?,
@@ -157,7 +157,7 @@ pub(super) fn message_of(
     };
     if let Some(summary) = summary.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
         if summary.len() > LONGEST || summary.contains(|c: char| c.is_control() && c != '\n') {
-            let why = format!("it must be a text of at most {LONGEST} bytes");
+            let why = format!("it must be at most {LONGEST} bytes of text");
             return Err(invalid(&SUMMARY, why));
         }
         message.extend(["\n\n", summary]);

@@ -243,7 +243,7 @@ impl<'t> Composer<'t> {
         match margin::outdented(self.text, entry, byte(span.start)..byte(end)) {
             None => Ok(()),
             Some(at) => {
-                let message = "a line is indented less than the value that it belongs to";
+                let message = "a line is indented less than the value it belongs to";
                 Err(Flaw::new(Rule::Malformed, message).at_offset(self.text, at))
             }
         }
@@ -263,7 +263,7 @@ impl<'t> Composer<'t> {
 
     fn alias(&mut self, anchor: usize, span: &Span, depth: usize) -> Result<Value, Flaw> {
         let Some(&Anchored { weight, height, .. }) = self.anchors.get(&anchor) else {
-            return Err(malformed(span, "an alias stands inside what it names"));
+            return Err(malformed(span, "an alias refers to a value that contains it"));
         };
         if depth + height > DEPTH {
             let message = format!("it nests deeper than {DEPTH} levels");
@@ -275,7 +275,7 @@ impl<'t> Composer<'t> {
 
     fn charge(&mut self, weight: usize, span: &Span) -> Result<(), Flaw> {
         let left = self.copies.checked_sub(weight);
-        let message = "its aliases stand for too much";
+        let message = "its aliases expand to too much";
         self.copies = left.ok_or_else(|| flaw(Rule::TooDeep, span, message))?;
         Ok(())
     }
@@ -288,7 +288,7 @@ fn takes(tag: Option<&Tag>, names: &[&str], span: &Span) -> Result<(), Flaw> {
     let Some(tag) = tag else { return Ok(()) };
     match schema::name(tag).as_deref() {
         Some(name) if OWN.contains(&name) && !names.contains(&name) => {
-            let message = format!("`{}` stands before what is none", tag.original());
+            let message = format!("the value after `{}` is not of this type", tag.original());
             Err(malformed(span, message))
         }
         _ => Ok(()),
@@ -346,9 +346,7 @@ fn broken(error: &ScanError) -> Flaw {
         ErrorKind::RecursionLimitExceeded => {
             Flaw::new(Rule::TooDeep, format!("it nests deeper than {DEPTH} levels"))
         }
-        ErrorKind::UnknownAnchor => {
-            Flaw::new(Rule::Malformed, "an alias names nothing that stands before it")
-        }
+        ErrorKind::UnknownAnchor => Flaw::new(Rule::Malformed, "an alias has no anchor before it"),
         kind => Flaw::new(Rule::Malformed, kind.to_string()),
     };
     flaw.at(place.line(), place.col() + 1)

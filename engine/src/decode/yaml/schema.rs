@@ -27,7 +27,7 @@ pub(super) fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>) -> Result<Va
     let string = || Ok(Value::from(text));
     let Some(tag) = tag else { return if is_plain { plain(text) } else { string() } };
     let wanted = |value: Option<Value>| {
-        value.ok_or_else(|| format!("`{}` stands before what is none", tag.original()))
+        value.ok_or_else(|| format!("the value after `{}` is not of this type", tag.original()))
     };
     match name(tag).as_deref() {
         Some("str" | "timestamp") => string(),
@@ -35,9 +35,7 @@ pub(super) fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>) -> Result<Va
         Some("bool") => wanted(boolean(text)),
         Some("int") => wanted(integer(text)?),
         Some("float") => wanted(float(text)?),
-        Some("binary") => {
-            Err("`!!binary` is bytes, which have no place in a record: write a text".into())
-        }
+        Some("binary") => Err("`!!binary` is not supported in a record: write a string".into()),
         Some("map" | "seq" | "set" | "omap" | "pairs") => wanted(None),
         // What has no tag but `!` is not looked at.
         None if tag.handle().is_empty() && tag.suffix() == "!" => string(),
@@ -106,7 +104,7 @@ fn integer(text: &str) -> Result<Option<Value>, String> {
         None
     };
     match read {
-        Some(None) => Err("an integer has more than 64 bits: in quotes it is a text".into()),
+        Some(None) => Err("an integer has more than 64 bits: quote it to make it a string".into()),
         Some(value) => Ok(value),
         None => Ok(None),
     }
@@ -135,7 +133,7 @@ fn float(text: &str) -> Result<Option<Value>, String> {
     let read = text.parse::<f64>().ok().filter(|float| float.is_finite());
     match read.and_then(Number::from_f64) {
         Some(number) => Ok(Some(Value::Number(number))),
-        None => Err("a number is out of range: in quotes it is a text".into()),
+        None => Err("a number is out of range: quote it to make it a string".into()),
     }
 }
 
@@ -254,7 +252,7 @@ mod tests {
         for (name, text) in
             [("int", "x"), ("float", "x"), ("bool", "no"), ("null", "x"), ("map", "")]
         {
-            let told = format!("`!!{name}` stands before what is none");
+            let told = format!("the value after `!!{name}` is not of this type");
             assert_eq!(tagged(name, text), Err(told));
         }
         assert!(tagged("binary", "aGk=").unwrap_err().starts_with("`!!binary` is bytes"));

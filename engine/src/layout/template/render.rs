@@ -19,7 +19,9 @@ pub enum RenderError {
     },
     /// An expression stands in the template that is more than `a.b`, `a || b`, texts and
     /// `toLowerCase()`. It is read as anything and never evaluated.
-    #[error("the path template has the expression {expression:?}, which is not evaluated")]
+    #[error(
+        "the path template has the expression {expression:?}, which Headwater does not evaluate"
+    )]
     Expression {
         /// The expression.
         expression: String,
@@ -34,7 +36,7 @@ pub enum RenderError {
     },
     /// A component is empty, `.` or `..`, stands for `.git` or a device, or is too long; or a file
     /// there would define sheets.
-    #[error("no record can be at {path:?}: {message}")]
+    #[error("a record cannot be at {path:?}: {message}")]
     Hostile {
         /// The path.
         path: String,

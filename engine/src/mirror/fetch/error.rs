@@ -51,7 +51,7 @@ pub enum FetchError {
         source: Untrusted,
     },
     /// What the remote sent is not what it should be. Nothing of it was kept.
-    #[error("{remote} sent content that is refused: {rule}")]
+    #[error("the content of {remote} is refused: {rule}")]
     ContentRejected {
         /// The address, without secrets.
         remote: String,
@@ -80,7 +80,7 @@ pub enum FetchError {
         limit: u64,
     },
     /// The remote told more references, or of more commits that it knows, than are kept.
-    #[error("{remote} says too much before it sends anything")]
+    #[error("{remote} sends too much before its pack")]
     TooTalkative {
         /// The address, without secrets.
         remote: String,
@@ -157,7 +157,7 @@ impl FetchError {
             remote: remote.to_string(),
             object: None,
             rule: TOO_MUCH_WORK,
-            source: "its deltas stand for too many bytes; it is not asked for again".into(),
+            source: "its deltas expand to too many bytes; it is not requested again".into(),
         }
     }
 

@@ -21,7 +21,7 @@ pub enum CommitFlaw {
         text: String,
     },
     /// The key of a trailer is not of the form `Word-Word`.
-    #[error("{key:?} is no key of a trailer")]
+    #[error("{key:?} is not a key of a trailer")]
     TrailerKey {
         /// The key that was given.
         key: String,

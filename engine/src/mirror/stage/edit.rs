@@ -57,7 +57,7 @@ pub enum EditError {
         other: String,
     },
     /// A segment of the path is empty.
-    #[error("{path:?} is no path")]
+    #[error("{path:?} is not a path")]
     NoPath {
         /// The path that was given.
         path: String,

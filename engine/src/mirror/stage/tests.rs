@@ -75,7 +75,7 @@ fn a_file_and_a_folder_do_not_take_each_others_place() {
     assert_eq!(told(&[("p", Some("3"))]), "p is a folder, so it cannot be a file");
     let below = "p/jane is a file, so nothing can be below it";
     assert_eq!(told(&[("p/jane/x", Some("3"))]), below);
-    assert_eq!(told(&[("p//x", Some("3"))]), "\"p//x\" is no path");
+    assert_eq!(told(&[("p//x", Some("3"))]), "\"p//x\" is not a path");
 }
 
 #[test]
