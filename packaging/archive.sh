@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Packs a binary as it is released: with its completions, manual pages, licences and what an
-# operator copies. The same binary gives the same bytes.
+# Packs a binary for release, with its completions, manual pages, licences and the files that an
+# operator needs. The same binary gives the same bytes.
 #
 #   packaging/archive.sh BINARY TARGET FOLDER     writes FOLDER/headwater-TARGET.tar.gz
 set -euo pipefail

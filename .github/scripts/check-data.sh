@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Checks the commit that is checked out of a data repository, and writes what it found and what it
+# Checks the checked out commit of a data repository, and writes the problems and the
 # changes to the summary of the job. Problems become annotations at their file and line.
 #
 #   REPO      the folder of the repository
 #   BASE      the commit to compare with; empty, or one that the clone does not have: for a merge its
 #             first parent, else nothing is compared
-#   FAIL_ON   any: a problem fails the job; new: only one that BASE has not
+#   FAIL_ON   any: a problem fails the job; new: only one that BASE does not have
 #   BINARY    the program; empty: headwater on the path
 #
-# Ends with 1 where FAIL_ON says so, and with another code where nothing could be checked.
+# Exits with 1 if FAIL_ON says so, and with another code if nothing could be checked.
 set -euo pipefail
 
 readonly listed=500 # lines of each list in the summary, which may have a mebibyte
 
 repo=${REPO:-.}
 headwater=${BINARY:-headwater}
-# In the container of a job another user owns what was checked out.
+# In the container of a job another user owns the checkout.
 export HEADWATER_SAFE_DIRECTORY=$repo
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -31,7 +31,7 @@ summarize_list() { # FILE
   if ((more > 0)); then summarize "… and $more more lines." ''; fi
 }
 
-# Takes out what a terminal or a browser could be steered with.
+# Removes characters that could control a terminal or a browser.
 clean() {
   tr -d '\000-\010\013-\037\177'
 }
@@ -68,7 +68,7 @@ esac
 found=0
 "$headwater" check --repo "$repo" --rev HEAD --format github || found=$?
 if ((found > 1)); then
-  echo '::error title=Headwater::the commit cannot be checked; the log says why'
+  echo '::error title=Headwater::the commit cannot be checked; see the log'
   exit "$found"
 fi
 "$headwater" check --repo "$repo" --rev HEAD >"$work/problems" || true

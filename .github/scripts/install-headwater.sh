@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Downloads a release of Headwater, compares its checksum, and puts it on the path of later steps.
+# Downloads a release of Headwater, verifies its checksum, and puts it on the path of later steps.
 #
 #   VERSION       the tag of the release
 #   SHA256        the checksum that the archive must have; empty: the one that the release lists
@@ -31,7 +31,7 @@ mkdir -p "$folder"
 gh release download "$VERSION" --repo "$repository" --dir "$folder" --clobber \
   --pattern "$archive" --pattern SHA256SUMS
 cd "$folder"
-# Without a line for the archive nothing would be compared.
+# Without a line for the archive nothing would be verified.
 listed=$(awk -v name="$archive" '$2 == name || $2 == "*" name { print $1 }' SHA256SUMS)
 expected=${SHA256:-$listed}
 if [[ -z $expected ]]; then fail "the release does not list $archive"; fi

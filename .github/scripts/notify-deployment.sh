@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tells one Headwater deployment that its branch has moved, and waits for what becomes of it.
+# Notifies one Headwater deployment that its branch has moved, and waits for the result.
 #
 #   TARGET_NAME  TARGET_URL     the deployment: its name, and its address or that of reload-data
 #   BRANCH       COMMIT         what was pushed
 #   HEADWATER_RELOAD_SECRET     the reload secret; CFP_DATA_RELOAD_SECRET is read, too
 #
-# Ends with 0 if the commit is live, if there was nothing to do, or (with a warning) if an operator
-# has pinned the deployment. Ends with 1 whenever the push is not live.
+# Exits with 0 if the commit is live, if there was nothing to do, or (with a warning) if an operator
+# has pinned the deployment. Exits with 1 whenever the push is not live.
 set -euo pipefail
 
 readonly attempts=${NOTIFY_ATTEMPTS:-6} # how often the webhook is called
@@ -49,7 +49,7 @@ header() {
     END { print value }' "$work/headers"
 }
 
-# Sends a request and sets `status`, which is 000 if there was no whole answer.
+# Sends a request and sets `status`, which is 000 without a complete answer.
 request() { # METHOD URL [CURL OPTION]...
   local method=$1 url=$2
   shift 2
@@ -131,7 +131,7 @@ print_problems() {
 name=${TARGET_NAME:?}
 endpoint=${TARGET_URL:?}
 secret=${HEADWATER_RELOAD_SECRET:-${CFP_DATA_RELOAD_SECRET:-}}
-# A line end at the end of a stored secret is never meant.
+# A line end at the end of a stored secret is a mistake.
 secret=${secret%$'\n'}
 secret=${secret%$'\r'}
 if [[ -z $secret ]]; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the repository at the first start, and serves it.
+# Creates the repository at the first start, and serves it.
 set -eu
 
 repository=/srv/git/data.git
