@@ -129,11 +129,11 @@ pub(super) fn schemas() -> Map<String, Value> {
                 },
                 "prefix": {
                     "type": "string",
-                    "description": "A text that begins with this, whatever the case and accents.",
+                    "description": "Begins with this, regardless of case and accents.",
                 },
                 "contains": {
                     "type": "string",
-                    "description": "A text that contains this, whatever the case and accents.",
+                    "description": "Contains this, regardless of case and accents.",
                 },
                 "exists": { "type": "boolean", "description": "Present or absent." },
             },

@@ -227,7 +227,7 @@ async function withoutAStream() {
 
   await check("what a server does not answer yet is said in a sentence", async () => {
     await page.goto(`${home}/#/record/projects/tree-census`);
-    await page.getByText("This server tells no history of this record").waitFor();
+    await page.getByText("This server has no history of this record").waitFor();
     await page.goto(`${home}/#/compare?from=a&to=b`);
     await page.getByText("This server has no route _diff").waitFor();
   });

@@ -100,7 +100,11 @@ fn a_value_without_a_key_goes_where_its_fields_say() {
     let zoe = house.file("zoe.json", r#"{"slug": "zoe"}"#);
     let moved = house.run(&["put", "people/ada", "--file", &zoe], 0);
     assert!(moved.starts_with("put people/zoe, which was ada: commit "), "{moved}");
-    assert!(house.run(&["put", "people/zoe", "--file", &file], 65).contains("joan already"));
+    assert!(
+        house
+            .run(&["put", "people/zoe", "--file", &file], 65)
+            .contains("already has a record joan")
+    );
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_wrong_command_line_is_told_in_plain_words() {
         ("serve --host 0.0.0.0", 64, "--listen"),
         ("serve --dir x", 64, "--repo DIR"),
         ("serve --url x", 64, "--remote URL"),
-        ("serve --watch", 64, "followed without being asked"),
+        ("serve --watch", 64, "follows the branch by itself"),
         ("serve --verbose", 64, "--log debug"),
         ("serve --secret x", 64, "HEADWATER_RELOAD_SECRET"),
         ("serve --reload-secret x", 64, "HEADWATER_RELOAD_SECRET"),
@@ -105,7 +105,7 @@ fn a_wrong_command_line_is_told_in_plain_words() {
         (
             "serve --repo ../empty --listen 127.0.0.1:0",
             78,
-            "is no repository: name one with --repo",
+            "is not a repository: name one with --repo",
         ),
         ("serve --repo . --remote https://example.org/d.git --listen 127.0.0.1:0", 78, "work tree"),
         ("check --repo ../empty", 78, "is not a git repository"),
@@ -133,7 +133,7 @@ fn a_wrong_command_line_is_told_in_plain_words() {
         ("put people/ada --file ../none.json", 65, "cannot be read"),
         // Servers.
         ("ready --server nothing:x", 64, "--server must be an address such as"),
-        ("ready --server 127.0.0.1:1", 69, "nobody listens there"),
+        ("ready --server 127.0.0.1:1", 69, "nothing listens there"),
         ("ready --server ftp://host", 64, "--server must be an address such as"),
         ("unpin --server 127.0.0.1:1", 78, "set HEADWATER_OPERATOR_SECRET"),
     ] {
@@ -164,8 +164,8 @@ fn a_wrong_request_is_told_in_plain_words() {
         (&get, "/api", None, 404, "/api/_sheets lists the sheets"),
         (&get, "/api/", None, 404, "/api/_sheets lists the sheets"),
         (&get, "/health", None, 404, "/health/live and /health/ready"),
-        (&get, "/healthz", None, 404, "is no route"),
-        (&get, "/v1/api/people", None, 404, "is no route"),
+        (&get, "/healthz", None, 404, "is not a route"),
+        (&get, "/v1/api/people", None, 404, "is not a route"),
         (
             &get,
             "/api/poeple",
@@ -227,7 +227,7 @@ fn a_wrong_request_is_told_in_plain_words() {
         (&post, RELOAD, body("tru"), 422, "must be a JSON object"),
         (&post, RELOAD, body("{\"branch\": tru}"), 422, "neither `true`, `false` nor `null`"),
         (&post, RELOAD, body("{branch: 1}"), 422, "a key must be a string in double quotes"),
-        (&post, RELOAD, body("{\"branch\": 1}"), 422, "is wanted"),
+        (&post, RELOAD, body("{\"branch\": 1}"), 422, "expected"),
         (&post, RELOAD, body("{\"commitHash\": \"abc\"}"), 422, "forty hexadecimal digits"),
         (
             &post,
@@ -237,7 +237,7 @@ fn a_wrong_request_is_told_in_plain_words() {
             "this server serves the branch published",
         ),
         (&post, RELOAD, Some(("text/html", "{}")), 415, "must be application/json"),
-        (&post, "/api/_internal/reload", body("{}"), 404, "is no route"),
+        (&post, "/api/_internal/reload", body("{}"), 404, "is not a route"),
     ] {
         let mut request = server.request(method.clone(), path).bearer_auth(RELOAD_SECRET);
         if let Some((kind, text)) = body {

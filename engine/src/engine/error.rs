@@ -33,9 +33,9 @@ pub enum OpenError {
     },
     /// A remote is given for a repository that has a work tree.
     #[error(
-        "{} has a work tree, and what is fetched cannot go into somebody's work tree: leave \
-         --remote away to serve its branch as it is, or give --repo a folder that is not there \
-         yet, into which the remote is cloned", path.display()
+        "{} has a work tree, into which Headwater cannot fetch: leave out --remote to serve \
+         its branch as committed, or give --repo a folder that does not exist yet, to clone \
+         the remote into it", path.display()
     )]
     NotBare {
         /// The folder.
