@@ -10,7 +10,7 @@ use headwater_engine::fault::POINTS;
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::Identity;
 use headwater_engine::write::{
-    Action, Batch, Committed, Condition, Operation, Repeat, Scope, WriteError,
+    Action, Batch, Committed, Condition, MOST_WRITTEN, Operation, Repeat, Scope, WriteError,
 };
 use headwater_testkit::git;
 use serde_json::json;
@@ -82,6 +82,7 @@ fn request() -> Batch {
         message: "ada: PUT ours".into(),
         trailers: vec![],
         repeat: Some(Repeat { actor: "ada".into(), key: "key-1".into(), digest: "d".into() }),
+        limit: MOST_WRITTEN,
     }
 }
 

@@ -14,7 +14,7 @@ use headwater_engine::load::load;
 use headwater_engine::mirror::{Identity, Mirror, MirrorOptions, Remote, RemoteOptions};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::report::Trigger;
-use headwater_engine::write::{Action, Batch, Condition, Operation, Repeat, Scope};
+use headwater_engine::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Repeat, Scope};
 use headwater_testkit::{Upstream, git};
 use serde_json::json;
 use tempfile::TempDir;
@@ -61,6 +61,7 @@ fn batch(number: usize) -> Batch {
             key: format!("key-{number}"),
             digest: "d".into(),
         }),
+        limit: MOST_WRITTEN,
     }
 }
 
