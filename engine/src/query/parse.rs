@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use crate::nearest::{did_you_mean, nearest};
 use crate::query::cursor;
 use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Test};
+use crate::query::meant::{self, PARAMETERS};
 use crate::query::order::{Order, SortField};
 use crate::query::{
     After, DEFAULT_PAGE, Included, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem,
@@ -132,10 +133,6 @@ impl<'a> Given<'a> {
     }
 }
 
-/// The parameters of a list that are no fields.
-const PARAMETERS: [&str; 9] =
-    ["q", "sort", "facets", "fields", "include", "page", "perPage", "cursor", "limit"];
-
 /// For how many unknown names the one is looked for that may be meant.
 const MAX_MEANT: usize = 3;
 
@@ -186,9 +183,10 @@ impl Parser<'_> {
             },
             _ => {
                 let known = "eq, ne, gt, gte, lt, lte, in, nin, prefix, contains and exists";
+                let meant = meant::operator(field.as_str(), operator).unwrap_or_default();
                 self.problem(
                     name,
-                    format!("`{operator}` is not an operator; the operators are {known}"),
+                    format!("`{operator}` is not an operator; the operators are {known}{meant}"),
                 );
                 return None;
             }
@@ -218,7 +216,15 @@ impl Parser<'_> {
         if self.problems.len() < MAX_MEANT {
             let open = self.sheet.fields().iter().filter(|_| spec.is_open());
             let known = declared.iter().map(String::as_str).chain(open.map(|(name, _)| name));
-            message.push_str(&did_you_mean(nearest(name, known.chain(PARAMETERS))));
+            let is_field = |name: &str| {
+                declared.contains(name) || spec.is_open() && self.sheet.fields().contains(name)
+            };
+            let told = |told: String| format!(": {told}");
+            let meant = meant::rewritten(parameter, name, is_field).map(told);
+            let meant = meant.or_else(|| nearest(name, known).map(|near| did_you_mean(Some(near))));
+            let elsewhere = || meant::elsewhere(parameter, name).map(|text| told(text.to_owned()));
+            let meant = meant.or_else(elsewhere);
+            message.push_str(&meant.unwrap_or_else(|| did_you_mean(nearest(name, PARAMETERS))));
         }
         self.problem(parameter, message);
         None

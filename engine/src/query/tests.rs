@@ -289,6 +289,12 @@ fn whatever_is_not_understood_is_told() {
         ("seen]=1", "seen]: `seen]` is not a known field of s; did you mean seen?"),
         ("sort=-sene", "sort: `sene` is not a known field of s; did you mean seen?"),
         ("per_page=1", "per_page: `per_page` is not a known field of s; did you mean perPage?"),
+        ("seen_gt=1", "seen_gt: `seen_gt` is not a known field of s: a comparison is `seen[gt]=…`"),
+        (
+            "sort=seen:desc",
+            "sort: `seen:desc` is not a known field of s: `seen` goes up, `-seen` goes down",
+        ),
+        ("search=x", "search: `search` is not a known field of s: words are searched for by `q=…`"),
         ("=1", ": `` is not a known field of s"),
         ("sort=nope", "sort: `nope` is not a known field of s"),
         ("sort=", "sort: `` is not a known field of s"),

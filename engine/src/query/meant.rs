@@ -1,0 +1,185 @@
+//! What somebody may mean who asks a list as other programs are asked.
+
+/// The parameters of a list that are no fields.
+pub(super) const PARAMETERS: [&str; 9] =
+    ["q", "sort", "facets", "fields", "include", "page", "perPage", "cursor", "limit"];
+
+/// Parameters of other programs, and what does the same here.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (
+        &["order", "orderby", "sortby", "sortorder", "ordering", "direction", "dir", "desc"],
+        "an order is `sort=name`, or `sort=-name` from the last to the first",
+    ),
+    (
+        &["search", "query", "text", "term", "keyword", "keywords", "find", "match"],
+        "words are searched for by `q=…`",
+    ),
+    (&["select", "columns", "only", "attributes"], "fields are chosen by `fields=one,other`"),
+    (
+        &["filter", "filters", "where", "conditions"],
+        "a condition is `name=value`, or a comparison such as `name[gte]=value`",
+    ),
+    (
+        &["offset", "skip", "start", "from", "after", "before", "pagetoken"],
+        "a part is `page=2&perPage=30`, or `limit=30` and behind it `cursor=…` with its `next`",
+    ),
+    (&["size", "pagesize", "count", "top", "take", "max", "maxresults"], "how many is `perPage=…`"),
+    (
+        &["facet", "groupby", "group", "aggregate", "aggs", "distinct"],
+        "values are counted by `facets=name`",
+    ),
+    (&["expand", "populate", "embed", "join"], "what is referred to comes with `include=name`"),
+    (&["format", "output"], "a list is JSON; `headwater export SHEET --format csv` writes a table"),
+];
+
+/// What stands behind a name where other programs compare, and our operator for it.
+const COMPARISONS: [(&str, &str); 11] = [
+    ("__gte", "gte"),
+    ("__lte", "lte"),
+    ("__gt", "gt"),
+    ("__lt", "lt"),
+    ("_gte", "gte"),
+    ("_lte", "lte"),
+    ("_gt", "gt"),
+    ("_lt", "lt"),
+    (">", "gte"),
+    ("<", "lte"),
+    ("!", "ne"),
+];
+
+/// What other programs call a comparison, and what it is here.
+const OPERATORS: &[(&[&str], &str)] = &[
+    (&["like", "ilike", "match", "search", "includes", "has", "substring"], "contains"),
+    (&["startswith", "begins", "beginswith"], "prefix"),
+    (&["not", "neq", "isnot"], "ne"),
+    (&["notin", "none"], "nin"),
+    (&["is", "equals", "equal"], "eq"),
+    (&["ge", "min", "from", "since"], "gte"),
+    (&["le", "max", "to", "until"], "lte"),
+    (&["above", "greater", "after"], "gt"),
+    (&["below", "less", "before"], "lt"),
+    (&["any", "oneof"], "in"),
+    (&["null", "isnull", "isset", "present"], "exists"),
+];
+
+/// Says which operator may be meant by one that is unknown.
+pub(super) fn operator(field: &str, operator: &str) -> Option<String> {
+    if operator.is_empty() {
+        return Some(format!("; a value of a list is found by `{field}=…`"));
+    }
+    let folded = folded(operator);
+    let (_, meant) = OPERATORS.iter().find(|(names, _)| names.contains(&&*folded))?;
+    Some(format!("; did you mean `{field}[{meant}]`?"))
+}
+
+/// Says how what `name` asks for is written here: an order, a comparison or a parameter in the spelling
+/// of another program. `is_field` knows the fields.
+pub(super) fn rewritten(
+    parameter: &str,
+    name: &str,
+    is_field: impl Fn(&str) -> bool,
+) -> Option<String> {
+    if parameter == "sort" {
+        return order(name, is_field);
+    }
+    if let Some((bare, _)) = parameter.split_once('[').filter(|(bare, _)| PARAMETERS.contains(bare))
+    {
+        return Some(format!("`{bare}` takes no brackets: `{bare}=…`"));
+    }
+    COMPARISONS.iter().find_map(|(end, operator)| {
+        let field = name.strip_suffix(end).filter(|field| is_field(field))?;
+        Some(format!("a comparison is `{field}[{operator}]=…`"))
+    })
+}
+
+fn order(name: &str, is_field: impl Fn(&str) -> bool) -> Option<String> {
+    let told = |field: &str| format!("`{field}` goes up, `-{field}` goes down");
+    if matches!(name, "desc" | "asc" | "descending" | "ascending") {
+        return Some(told("name"));
+    }
+    let cut = [":desc", ":asc", " desc", " asc", ".desc", ".asc"];
+    let field = cut.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let field = field.trim_start_matches(['+', ' ']);
+    (field != name && is_field(field)).then(|| told(field))
+}
+
+/// Says what does the same here as a parameter that other programs call `name`.
+pub(super) fn elsewhere(parameter: &str, name: &str) -> Option<&'static str> {
+    // A field in a list of fields is no parameter.
+    if !parameter.starts_with(name) {
+        return None;
+    }
+    let folded = folded(name);
+    ELSEWHERE.iter().find(|(names, _)| names.contains(&&*folded)).map(|(_, told)| *told)
+}
+
+/// Returns a name without regard to case, dashes and the like.
+fn folded(name: &str) -> String {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    letters.collect::<String>().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(parameter: &str) -> Option<String> {
+        let name = parameter.split('[').next().unwrap();
+        rewritten(parameter, name, |field| field == "age")
+            .or_else(|| elsewhere(parameter, name).map(str::to_owned))
+    }
+
+    #[test]
+    fn what_other_programs_call_a_parameter_is_told() {
+        for (parameter, words) in [
+            ("order", "`sort=-name`"),
+            ("orderBy", "`sort=-name`"),
+            ("sort_by", "`sort=-name`"),
+            ("search", "`q=…`"),
+            ("$select", "`fields=one,other`"),
+            ("filter[age]", "`name=value`"),
+            ("where", "`name[gte]=value`"),
+            ("offset", "`page=2&perPage=30`"),
+            ("page_size", "`perPage=…`"),
+            ("groupBy", "`facets=name`"),
+            ("expand", "`include=name`"),
+            ("format", "headwater export"),
+            ("sort[]", "`sort` takes no brackets"),
+            ("page[size]", "`page` takes no brackets"),
+            ("age_gt", "`age[gt]=…`"),
+            ("age__lte", "`age[lte]=…`"),
+            ("age>", "`age[gte]=…`"),
+            ("age!", "`age[ne]=…`"),
+        ] {
+            let told = told(parameter).unwrap_or_default();
+            assert!(told.contains(words), "{parameter}: {told}");
+        }
+        for unknown in ["colour", "name_gt", "", "ageing"] {
+            assert_eq!(told(unknown), None, "{unknown}");
+        }
+        assert_eq!(elsewhere("fields", "order"), None, "a name in a list of fields");
+    }
+
+    #[test]
+    fn what_other_programs_call_an_operator_is_told() {
+        for (unknown, meant) in
+            [("like", "contains"), ("startsWith", "prefix"), ("not_in", "nin"), ("above", "gt")]
+        {
+            let told = operator("age", unknown).unwrap_or_default();
+            assert_eq!(told, format!("; did you mean `age[{meant}]`?"));
+        }
+        assert!(operator("tags", "").is_some_and(|told| told.contains("`tags=…`")));
+        assert_eq!(operator("age", "near"), None);
+    }
+
+    #[test]
+    fn an_order_as_others_write_it_is_told() {
+        for order in ["age:desc", "age desc", "+age", " age", "age.asc"] {
+            let told = rewritten("sort", order, |field| field == "age");
+            assert_eq!(told.as_deref(), Some("`age` goes up, `-age` goes down"), "{order}");
+        }
+        let told = rewritten("sort", "desc", |field| field == "age");
+        assert_eq!(told.as_deref(), Some("`name` goes up, `-name` goes down"));
+        assert_eq!(rewritten("sort", "colour", |field| field == "age"), None);
+    }
+}
