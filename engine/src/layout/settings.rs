@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::decode;
 use crate::language::Language;
+use crate::nearest::{did_you_mean, nearest};
 use crate::problem::{Problem, Rule};
 use crate::value::FieldPath;
 
@@ -26,6 +27,17 @@ const KEYS: [(&str, &str); 8] = [
     ("hidden", "the name of a field"),
     ("public", "true or false"),
     ("policy", "\"refuse\" or \"quarantine\""),
+];
+
+/// What people call a setting, and what its name is.
+const SYNONYMS: [(&[&str], &str); 7] = [
+    (&["folder", "dir", "directory", "prefix"], "root"),
+    (&["type", "extension", "ext"], "format"),
+    (&["files", "pattern", "glob", "template", "key"], "path"),
+    (&["content", "markdown"], "body"),
+    (&["fields", "validate", "jsonschema", "json_schema"], "schema"),
+    (&["indexes", "indices", "indexed", "filter", "filters"], "index"),
+    (&["references", "relations", "foreign_keys"], "refs"),
 ];
 
 /// What is wrong with a definition.
@@ -119,8 +131,15 @@ pub(super) fn misplaced(table: &Map<String, Value>) -> Vec<Wrong> {
 
 /// Returns the keys of a `[headwater]` table that nobody knows: a slip must not pass unseen.
 pub(super) fn unknown_keys(table: &Map<String, Value>, others: &[&str]) -> Vec<Wrong> {
-    let unknown = table.keys().filter(|key| !is_setting(key) && !others.contains(&key.as_str()));
-    unknown.map(|key| Wrong::at(key, format!("{key:?} is not a setting of a sheet"))).collect()
+    let known = || others.iter().copied().chain(KEYS.iter().map(|(name, _)| *name));
+    let unknown = table.keys().filter(|key| known().all(|name| name != *key));
+    let told = |key: &String| {
+        let meant = SYNONYMS.iter().find(|(names, _)| names.contains(&key.as_str()));
+        let meant = meant.map(|(_, name)| *name).filter(|meant| known().any(|name| name == *meant));
+        let meant = did_you_mean(meant.or_else(|| nearest(key, known())));
+        Wrong::at(key, format!("{key:?} is not a setting of a sheet{meant}"))
+    };
+    unknown.map(told).collect()
 }
 
 fn set(spec: &mut SheetSpec, key: &str, value: &Value) -> Option<()> {
@@ -168,6 +187,29 @@ pub(super) fn field(name: &str) -> Option<FieldPath> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_that_nobody_knows_is_told_with_the_one_that_is_meant() {
+        let told = |key: &str, others: &[&str]| {
+            let table = [(key.to_owned(), Value::Null)].into_iter().collect();
+            unknown_keys(&table, others).remove(0).message
+        };
+        let own = ["root", "format", "path", "body", "schema"];
+        for (key, meant) in [
+            ("polcy", "policy"),
+            ("Index", "index"),
+            ("indexes", "index"),
+            ("folder", "root"),
+            ("files", "path"),
+            ("shema", "schema"),
+        ] {
+            let expected = format!("{key:?} is not a setting of a sheet; did you mean {meant}?");
+            assert_eq!(told(key, &own), expected);
+        }
+        assert_eq!(told("colour", &own), "\"colour\" is not a setting of a sheet");
+        // A sheet of gitsheets has its root elsewhere.
+        assert_eq!(told("folder", &[]), "\"folder\" is not a setting of a sheet");
+    }
 
     #[test]
     fn the_languages_that_are_told_are_those_that_are_known() {
