@@ -3,6 +3,10 @@
 //!
 //! A wrong path would store a record twice. So whatever is not certain to be what gitsheets makes of
 //! an expression is no path at all.
+//!
+//! `date.getUTCFullYear()` and its like are among that. gitsheets has a `Date` for a date of TOML and a
+//! text for a text, of which the call throws; a value here is JSON, in which both are the same text. A
+//! date bucket, `${{ date: YYYY }}`, takes both.
 
 use crate::value::{Json, Kind, Value};
 
@@ -295,6 +299,9 @@ mod tests {
             "a[0]",
             "f(a)",
             "a.toUpperCase()",
+            "a.getUTCFullYear()",
+            "a.getUTCMonth() + 1",
+            "a.getUTCDate()",
             "a.b()",
             "(a)",
             "!a",
