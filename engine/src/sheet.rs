@@ -32,6 +32,7 @@ use references::Dangling;
 pub use fields::FieldCounts;
 pub(crate) use references::{Link, Moved};
 pub use slot::{Claim, Claimant, Content, Slot};
+pub(crate) use spelling::others as spellings;
 
 /// From how many changed records on more than one thread is worth its start.
 const MANY: usize = 500;

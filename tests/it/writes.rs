@@ -136,6 +136,42 @@ fn without_a_right_token_nothing_is_written() {
 }
 
 #[test]
+fn a_record_is_changed_by_the_other_spelling_of_its_key_as_it_is_read() {
+    let (composed, decomposed) = (("\u{e9}", "%C3%A9"), ("e\u{301}", "e%CC%81"));
+    for ((there, _), (_, typed)) in [(composed, decomposed), (decomposed, composed)] {
+        let mut upstream = Upstream::new();
+        let first = upstream.commit("first").put("notes/z.json", "{}");
+        let mixed = [(composed.0, decomposed.0), (decomposed.0, composed.0)];
+        let commit = mixed.iter().fold(first, |commit, (one, other)| {
+            commit.put(format!("notes/{one}/{other}.json"), "{}")
+        });
+        commit.put(format!("notes/{there}.json"), r#"{"n":1}"#).push();
+        let house = House::of(&upstream, &[]);
+        let path = format!("/api/notes/{typed}");
+        let total = || house.server.get("/api/notes").json()["total"].clone();
+
+        let read = house.server.get(&path);
+        let patch =
+            house.call(Method::PATCH, &path).header("if-match", read.header("etag").unwrap());
+        let patched = house.server.send(patch.json(&json!({"m": 2})));
+        assert_eq!((patched.status, &patched.json()["key"]), (200, &json!(there)));
+        assert_eq!(house.server.get(&path).json(), json!({"n": 1, "m": 2}));
+        let put = house.put(&path, &json!({"n": 3}));
+        assert_eq!((put.status, &put.json()["key"], total()), (200, &json!(there), json!(4)));
+        let create = house.call(Method::PUT, &path).header("if-none-match", "*").json(&json!({}));
+        house.server.send(create).problem(412, "precondition_failed");
+        let deleted = house.server.send(house.call(Method::DELETE, &path));
+        assert_eq!((deleted.status, total()), (204, json!(3)));
+        house.server.get(&path).problem(404, "not_found");
+
+        // Two are meant, and so none is.
+        let both = format!("/api/notes/{typed}/{typed}");
+        let patch = house.call(Method::PATCH, &both).json(&json!({"m": 2}));
+        house.server.send(patch).problem(404, "not_found");
+    }
+}
+
+#[test]
 fn a_stale_writer_is_told_the_version_that_is_there() {
     let house = House::new(&[("HEADWATER_REQUIRE_IF_MATCH", "on")]);
     house.put("/api/people/ada", &ada(1)).problem(428, "precondition_required");

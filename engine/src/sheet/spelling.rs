@@ -7,7 +7,7 @@ const PARTS: usize = 4;
 
 /// Returns how else Unicode writes a key: each part of it composed, as people type it, or
 /// decomposed, as some file systems store it. At most sixteen.
-pub(super) fn others(key: &str) -> Vec<String> {
+pub(crate) fn others(key: &str) -> Vec<String> {
     if key.is_ascii() {
         return Vec::new();
     }

@@ -14,6 +14,7 @@ use crate::encode::{encode, patched, path_of};
 use crate::id::{BlobId, Key, SheetName, TreeId};
 use crate::layout::{SheetSpec, unstorable};
 use crate::mirror::{BlobContent, Edit, Edits, EntryMode, ObjectError, Stage};
+use crate::sheet::spellings;
 use crate::snapshot::Snapshot;
 use crate::value::Value;
 
@@ -82,6 +83,11 @@ impl<'a> Files<'a> {
                 self.put(&spec, None, path, record)
             }
             Action::Put(key, record) => {
+                // A file that cannot be read has the key it claims.
+                let key = &match self.broken_at(sheet, key) {
+                    None => self.meant(&spec, key)?,
+                    Some(_) => key.clone(),
+                };
                 let old = self.met(&spec, key, condition)?;
                 let path = match (&old, spec.template.is_every_file()) {
                     (Some(old), true) => old.path.clone(),
@@ -94,6 +100,7 @@ impl<'a> Files<'a> {
                 self.put(&spec, old.map(|old| (key.clone(), old)), path, record)
             }
             Action::Patch(key, patch) => {
+                let key = &self.meant(&spec, key)?;
                 let old = self.met(&spec, key, condition)?;
                 let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
                 let old = old.ok_or_else(missing)?;
@@ -107,6 +114,7 @@ impl<'a> Files<'a> {
                 self.put(&spec, Some((key.clone(), old)), path, &record)
             }
             Action::Delete(key) => {
+                let key = &self.meant(&spec, key)?;
                 let old = self.met(&spec, key, condition)?;
                 let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
                 let old = old.ok_or_else(missing)?;
@@ -198,6 +206,22 @@ impl<'a> Files<'a> {
         }
     }
 
+    /// Returns the key of the record that is meant by `key`, as readers find it: where none has that
+    /// key, the only one that has it in another normalization of Unicode.
+    fn meant(&self, spec: &SheetSpec, key: &Key) -> Result<Key, WriteError> {
+        // Before anything tells whether there is such a record.
+        self.bounds.allow_key(spec, key)?;
+        let is_there = |key: &Key| self.find(&spec.name, key).is_some();
+        if is_there(key) {
+            return Ok(key.clone());
+        }
+        let mut others = spellings(key.as_str()).into_iter().map(Key::new).filter(is_there);
+        match (others.next(), others.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Ok(key.clone()),
+        }
+    }
+
     fn find(&self, sheet: &SheetName, key: &Key) -> Option<File> {
         if let Some(file) = self.records.get(&(sheet.clone(), key.clone())) {
             return file.clone();
@@ -260,6 +284,7 @@ impl<'a> Files<'a> {
         blob: Option<BlobId>,
     ) -> Result<Written, WriteError> {
         let sheet = &spec.name;
+        let key = &self.meant(spec, key)?;
         let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
         self.bounds.allow_key(spec, key)?;
         let record = self.find(sheet, key).ok_or_else(missing)?;
