@@ -17,6 +17,7 @@ mod costly;
 mod dates;
 mod crowds;
 mod deliveries;
+mod denied;
 mod disclosures;
 mod documents;
 mod explorer;

@@ -105,13 +105,10 @@ impl Mirror {
     /// Says what kind of repository `dir` is, without keeping it open.
     pub fn inspect(dir: &Path, safe: &SafeDirectories) -> Result<RepositoryFacts, OpenError> {
         trusted(dir, safe)?;
+        readable(dir)?;
         let repo = open_repository(dir, &MirrorOptions::default())?;
         let corrupt = |source: Cause| OpenError::Corrupt { path: dir.to_owned(), source };
-        let head_branch = repo
-            .head()
-            .map_err(|error| corrupt(error.into()))?
-            .referent_name()
-            .and_then(|name| branch_name(name.as_bstr()));
+        let head_branch = head_branch(&repo).map_err(corrupt)?;
         let platform = repo.references().map_err(|error| corrupt(error.into()))?;
         let branches = platform
             .local_branches()
@@ -151,6 +148,7 @@ impl Mirror {
     /// [`Foreign`](OpenError::Foreign), unless the options trust it.
     pub fn open(dir: &Path, options: MirrorOptions) -> Result<Self, OpenError> {
         trusted(dir, &options.safe_directories)?;
+        readable(dir)?;
         Self::open_with(dir, options, Arc::default())
     }
 
@@ -260,18 +258,35 @@ fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repositor
     }
 }
 
+/// Returns the branch that `HEAD` names, whether it is there or not; `None` where it names a commit.
+pub(super) fn head_branch(repo: &gix::Repository) -> Result<Option<String>, Cause> {
+    let head = repo.head()?;
+    Ok(head.referent_name().and_then(|name| branch_name(name.as_bstr())))
+}
+
+/// Finds out at once whether the repository may be read: later, what may not be read is not there.
+fn readable(dir: &Path) -> Result<(), OpenError> {
+    match is_denied(dir) {
+        true => Err(OpenError::Denied { path: dir.to_owned() }),
+        false => Ok(()),
+    }
+}
+
 /// Says whether the repository, or the way to it, may not be read.
 fn is_denied(dir: &Path) -> bool {
     let denied = |result: io::Result<()>| {
         result.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
     };
     let git = dir.join(".git");
-    denied(fs::read_dir(dir).map(drop))
-        || denied(fs::metadata(&git).map(drop))
-        || git.is_dir() && denied(fs::read_dir(&git).map(drop))
-        || [git.join("HEAD"), git.join("config"), dir.join("HEAD"), dir.join("config")]
-            .iter()
-            .any(|file| denied(fs::File::open(file).map(drop)))
+    if denied(fs::read_dir(dir).map(drop)) || denied(fs::metadata(&git).map(drop)) {
+        return true;
+    }
+    let inside = if git.exists() { git } else { dir.to_owned() };
+    let folders =
+        ["", "objects", "objects/pack", "refs", "refs/heads"].map(|name| inside.join(name));
+    let files = ["HEAD", "config", "packed-refs"].map(|name| inside.join(name));
+    folders.iter().any(|folder| folder.is_dir() && denied(fs::read_dir(folder).map(drop)))
+        || files.iter().any(|file| file.is_file() && denied(fs::File::open(file).map(drop)))
 }
 
 /// Why a repository cannot be used, from its configuration.
