@@ -281,6 +281,9 @@ pub struct EngineStatus {
     pub branch_missing: bool,
     /// Whether the remote has no branch at all.
     pub remote_empty: bool,
+    /// The branch that `HEAD` names, where it chose the branch that is served and names another one
+    /// now.
+    pub head_elsewhere: Option<String>,
     /// When the published snapshot was published.
     pub published_at: SystemTime,
 }

@@ -257,6 +257,11 @@ fn status() -> Value {
             "commit": commit(),
             "digest": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
             "branch": { "type": "string" },
+            "headBranch": {
+                "description": "The branch that HEAD of a local repository names now, where it chose \
+                                the one that is served and is another one.",
+                "type": "string",
+            },
             "publishedAt": time(),
             "ageSeconds": count(),
             "records": count(),

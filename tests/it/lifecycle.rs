@@ -255,6 +255,39 @@ fn a_commit_to_a_local_branch_goes_live_with_nobody_to_tell_of_it() {
 }
 
 #[test]
+fn a_checkout_of_another_branch_is_told_and_the_branch_of_the_start_is_served_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let work = folder.path().join("work");
+    git(folder.path(), ["clone", "-q", &people().url(), "work"]);
+    let here = [("HEADWATER_REPO", work.to_str().unwrap()), ("HEADWATER_REMOTE", "unset")];
+    let server = TestServer::with("", &here);
+    let asked = TestServer::with("", &[&here[..], &[("HEADWATER_BRANCH", "published")]].concat());
+    // A commit where `HEAD` is. `published` follows, so that it goes live, which whoever watches sees
+    // after he looked at `HEAD`.
+    let mut age = 1;
+    let mut live_with = |how: &[&str]| {
+        git(&work, how);
+        age += 1;
+        std::fs::write(work.join("people/ada.toml"), person("ada", "Ada", age)).unwrap();
+        let before = [&server, &asked].map(|server| server.get("/api/_status").commit().to_owned());
+        git(&work, ["commit", "-q", "-a", "-m", "x"]);
+        git(&work, ["update-ref", "refs/heads/published", "HEAD"]);
+        for (server, before) in [&server, &asked].into_iter().zip(before) {
+            server.get(&format!("/api/_changes?since={before}&wait=30"));
+            assert_eq!(server.get("/api/people/ada").json()["age"], age);
+        }
+        let status = [&server, &asked].map(|server| server.get("/api/_status").json());
+        assert!(status.iter().all(|status| status["branch"] == "published"));
+        status.map(|status| status["headBranch"].clone())
+    };
+    let (other, none) = (&json!("other"), &json!(null));
+    assert_eq!(live_with(&["checkout", "-q", "-b", "other"]).each_ref(), [other, none]);
+    // As in a rebase, which comes back to where it was.
+    assert_eq!(live_with(&["checkout", "-q", "--detach"]).each_ref(), [other, none]);
+    assert_eq!(live_with(&["checkout", "-q", "-B", "published"]).each_ref(), [none, none]);
+}
+
+#[test]
 fn two_servers_do_not_share_a_mirror() {
     let upstream = people();
     let first = TestServer::start(&upstream.url());

@@ -115,6 +115,7 @@ impl Engine {
         let writes = config.writes.filter(|_| place.bare);
         let pushes = config.push && writes.is_some() && place.remote.is_some();
         let watched = config.watch && place.remote.is_none();
+        let chosen_by_head = config.branch.is_none();
         let status = EngineStatus {
             branch: branch.clone(),
             remote: place.remote.as_ref().map(|remote| remote.to_string()),
@@ -132,6 +133,7 @@ impl Engine {
             opened,
             branch_missing: false,
             remote_empty: false,
+            head_elsewhere: None,
             published_at: SystemTime::now(),
         };
         let (published, mut retained) = (Arc::new(snapshot), Retained::default());
@@ -161,7 +163,7 @@ impl Engine {
             chores: Chores::default(),
             writing: Writing::new(writes, config.durability),
             pushing: Pushing::new(pushes),
-            watching: Watching::new(watched),
+            watching: Watching::new(watched, chosen_by_head),
             unpushed_limit: config.unpushed_limit,
             previews: Previews::new(config.previews),
             ledger,

@@ -2,6 +2,9 @@
 //!
 //! The system tells of every change to the files of the branch. Where it cannot, or not any more,
 //! they are looked at every second.
+//!
+//! A branch is served, and not a work tree: a checkout of another branch changes nothing of it, and
+//! is told.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -37,13 +40,16 @@ enum Signal {
 pub(super) struct Watching {
     sender: Sender<Signal>,
     receiver: Mutex<Option<Receiver<Signal>>>,
+    /// Whether the branch is the one that `HEAD` named at the start.
+    chosen_by_head: bool,
 }
 
 impl Watching {
     /// Returns what ends the thread; where nothing is watched it ends by itself.
-    pub(super) fn new(is_watched: bool) -> Self {
+    pub(super) fn new(is_watched: bool, chosen_by_head: bool) -> Self {
         let (sender, receiver) = channel();
-        Self { sender, receiver: Mutex::new(is_watched.then_some(receiver)) }
+        let receiver = Mutex::new(is_watched.then_some(receiver));
+        Self { sender, receiver, chosen_by_head }
     }
 
     /// Lets the thread end.
@@ -69,6 +75,9 @@ impl Shared {
                 Ok(Signal::Deaf) => watcher = None,
                 Ok(Signal::Closed) | Err(RecvTimeoutError::Disconnected) => return,
             }
+            if self.watching.chosen_by_head {
+                self.look_at_head();
+            }
             let head = self.local_head();
             if head == seen {
                 continue;
@@ -91,6 +100,34 @@ impl Shared {
     /// Returns where the branch is; `None` where it is not there, or cannot be read just now.
     fn local_head(&self) -> Option<CommitId> {
         self.mirror.objects().ok()?.reference(&self.branch_ref()).ok()?
+    }
+
+    /// Notes which other branch `HEAD` names now, and tells of it.
+    fn look_at_head(&self) {
+        let Some(elsewhere) = self.head_elsewhere() else { return };
+        let mut status = self.status();
+        if status.head_elsewhere == elsewhere {
+            return;
+        }
+        match &elsewhere {
+            Some(other) => tracing::warn!(
+                branch = self.branch,
+                head = other,
+                "HEAD names another branch now: the one that it named at the start is served on; \
+                 serve the other one with --branch, or start again"
+            ),
+            None => tracing::info!(branch = self.branch, "HEAD names the branch that is served"),
+        }
+        status.head_elsewhere = elsewhere;
+    }
+
+    /// Returns the branch that `HEAD` names, if it is there and another one than is served; `None`
+    /// where `HEAD` names no branch that is there, as in a rebase, or cannot be read just now.
+    fn head_elsewhere(&self) -> Option<Option<String>> {
+        let objects = self.mirror.objects().ok()?;
+        let named = objects.head_branch().ok()??;
+        objects.reference(&format!("refs/heads/{named}")).ok()??;
+        Some((named != self.branch).then_some(named))
     }
 
     /// Has the system tell of what changes in the files of the branch; `None` where it does not.

@@ -13,6 +13,7 @@ use gix::refs::transaction::{Change, PreviousValue, RefEdit, RefLog};
 use gix::refs::{FullName, Target};
 
 use super::history::{commit_id, object_id};
+use super::open::head_branch;
 use super::{Cause, Objects};
 use crate::fault;
 use crate::id::CommitId;
@@ -104,6 +105,13 @@ impl Objects {
                 Err(unreadable(format!("it is a symbolic ref to {}", other.as_bstr()).into()))
             }
         }
+    }
+
+    /// Returns the branch that `HEAD` names, whether it is there or not; `None` where it names a
+    /// commit. It reads the file each time, as [`Self::reference`] does.
+    pub fn head_branch(&self) -> Result<Option<String>, RefError> {
+        let unreadable = |source| RefError::Unreadable { name: "HEAD".to_owned(), source };
+        head_branch(&self.repo).map_err(unreadable)
     }
 
     /// Returns the refs whose full names begin with `prefix` (`refs/headwater/`), sorted by name.

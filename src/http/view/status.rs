@@ -20,6 +20,9 @@ pub struct StatusView {
     commit: String,
     digest: String,
     branch: String,
+    /// The branch that `HEAD` names now, where that chose the branch and is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_branch: Option<String>,
     published_at: String,
     age_seconds: u64,
     records: usize,
@@ -107,6 +110,7 @@ impl StatusView {
             commit: snapshot.commit().to_string(),
             digest: snapshot.public_digest().to_string(),
             branch: status.branch.clone(),
+            head_branch: status.head_elsewhere.clone(),
             published_at: time(status.published_at),
             age_seconds: seconds_since(Some(status.published_at)),
             records: sheets.values().sum(),
