@@ -6,6 +6,7 @@ mod azure;
 mod delivery;
 mod forge;
 mod form;
+mod gitee;
 mod prefer;
 mod relevance;
 mod signature;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 pub use delivery::{Deliveries, Delivery};
 pub use forge::{Forge, Push};
 pub use form::Payload;
+pub use gitee::GiteeToken;
 pub use prefer::{wait_seconds, wants_minimal};
 pub use relevance::{Ignored, Relevance, relevance};
 pub use signature::{Check, Checked, Covered, Signature, signatures};
@@ -126,7 +128,13 @@ fn forge_json<'a>(headers: &dyn HookHeaders, body: &'a [u8]) -> Result<Cow<'a, [
         Some(Media::Form) => {
             let mut payload = Payload::default();
             let value = payload.read(body);
-            let missing = || BadHook::Body("the form has no field `payload`".to_owned());
+            let missing = || {
+                let is_json = body.trim_ascii_start().starts_with(b"{");
+                BadHook::Body(match is_json {
+                    true => "the body is JSON, but its content type is a form: send application/json".into(),
+                    false => "the form has no field `payload`".into(),
+                })
+            };
             payload.is_there().then_some(Cow::Owned(value)).ok_or_else(missing)
         }
         None => Err(BadHook::ContentType),

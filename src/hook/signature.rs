@@ -132,9 +132,12 @@ impl Signature {
 /// Says whether a time in seconds since 1970 is near enough to `now`.
 fn is_fresh(timestamp: &[u8], now: SystemTime) -> bool {
     let seconds = std::str::from_utf8(timestamp).ok().and_then(|text| text.parse().ok());
-    let signed = seconds
-        .and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-    let apart = signed.map(|signed| {
+    seconds.map(Duration::from_secs).is_some_and(|since| is_near(since, now))
+}
+
+/// Says whether a time since 1970 that somebody signed is near enough to `now`.
+pub(super) fn is_near(since: Duration, now: SystemTime) -> bool {
+    let apart = SystemTime::UNIX_EPOCH.checked_add(since).map(|signed| {
         now.duration_since(signed).unwrap_or_else(|signed_later| signed_later.duration())
     });
     apart.is_some_and(|apart| apart <= TOLERANCE)

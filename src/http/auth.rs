@@ -10,11 +10,10 @@ use data_encoding::BASE64;
 
 use super::error::{ApiError, Code};
 use crate::config::{Secret, Secrets};
-use crate::hook::{self, Check, Checked, Covered};
+use crate::hook::{self, Check, Checked, Covered, GiteeToken};
 
 /// The headers that carry a key as it is.
-const KEY_HEADERS: [&str; 4] =
-    ["x-headwater-key", "x-cfp-webhook-key", "x-gitlab-token", "x-gitee-token"];
+const KEY_HEADERS: [&str; 3] = ["x-headwater-key", "x-cfp-webhook-key", "x-gitlab-token"];
 
 /// How many signatures a caller may show. Forgejo shows four; each costs a pass over the body for
 /// every secret, before anything is known of the caller.
@@ -100,7 +99,8 @@ impl Keys {
     /// causes; 503 with a credential when no secret is set.
     pub(super) fn claim(&self, headers: &HeaderMap) -> Result<Claim, ApiError> {
         let (mut keys, signatures) = (keys(headers), hook::signatures(headers));
-        if keys.is_empty() && signatures.is_empty() {
+        let tokens = GiteeToken::all(headers);
+        if keys.is_empty() && signatures.is_empty() && tokens.is_empty() {
             keys.push(Cow::Owned(password(headers).ok_or(Code::Unauthorized)?));
         }
         if self.secrets().next().is_none() {
@@ -110,17 +110,19 @@ impl Keys {
             return Err(Code::Unauthorized.into());
         }
         // Every credential is compared before any is judged: the time does not tell which was wrong.
-        let keys: Vec<_> = keys.iter().map(|key| self.matching(key)).collect();
-        let keys: Option<Vec<Match>> = keys.into_iter().collect();
         let now = SystemTime::now();
-        let check = |signature: hook::Signature| {
-            signature.check(self.secrets().map(|(_, secret)| secret), now)
-        };
+        let secrets = || self.secrets().map(|(_, secret)| secret);
+        let signers: Vec<Match> = self.secrets().map(|(matched, _)| matched).collect();
+        let tokens: Vec<_> = tokens.iter().map(|token| token.check(secrets(), now)).collect();
+        let keys = keys.iter().map(|key| self.matching(key));
+        let keys: Vec<_> = keys.chain(made_by(&signers, tokens)).collect();
+        let keys: Option<Vec<Match>> = keys.into_iter().collect();
+        let check = |signature: hook::Signature| signature.check(secrets(), now);
         Ok(Claim {
             keys: keys.ok_or(Code::Unauthorized)?,
             signatures: signatures.into_iter().map(check).collect(),
             covered: Covered::of(headers),
-            signers: self.secrets().map(|(matched, _)| matched).collect(),
+            signers,
         })
     }
 
@@ -161,15 +163,7 @@ impl Claim {
     pub(super) fn prove(self) -> Result<Proof, ApiError> {
         let Self { keys, signatures, signers, covered: _ } = self;
         let checked: Vec<_> = signatures.into_iter().map(Check::finish).collect();
-        if checked.contains(&Checked::Stale) {
-            tracing::warn!(
-                "a signed webhook has a time minutes away from ours: it is a replay, or a clock is wrong"
-            );
-        }
-        let signed = checked.into_iter().map(|checked| match checked {
-            Checked::Valid(place) => signers.get(place).copied(),
-            Checked::Stale | Checked::Wrong => None,
-        });
+        let signed = made_by(&signers, checked);
         let matches: Option<Vec<Match>> = keys.into_iter().map(Some).chain(signed).collect();
         let matches = matches.ok_or(Code::Unauthorized)?;
         let role = matches.iter().map(|matched| matched.role).min().ok_or(Code::Unauthorized)?;
@@ -177,9 +171,24 @@ impl Claim {
     }
 }
 
+/// Returns which of the signers made each credential, and tells of one that is old.
+fn made_by(signers: &[Match], checked: Vec<Checked>) -> impl Iterator<Item = Option<Match>> {
+    if checked.contains(&Checked::Stale) {
+        tracing::warn!(
+            "a signed webhook has a time minutes away from ours: it is a replay, or a clock is wrong"
+        );
+    }
+    checked.into_iter().map(|checked| match checked {
+        Checked::Valid(place) => signers.get(place).copied(),
+        Checked::Stale | Checked::Wrong => None,
+    })
+}
+
 /// Says whether the caller shows any credential.
 pub(super) fn shows_credential(headers: &HeaderMap) -> bool {
-    !keys(headers).is_empty() || !hook::signatures(headers).is_empty()
+    !keys(headers).is_empty()
+        || !hook::signatures(headers).is_empty()
+        || !GiteeToken::all(headers).is_empty()
 }
 
 /// Lists the keys that are shown. An `Authorization` of another scheme belongs to somebody else.

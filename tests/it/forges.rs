@@ -1,5 +1,9 @@
 //! Webhooks of forges: what concerns us is a hint, everything else is ignored without a fetch.
 
+use std::time::SystemTime;
+
+use data_encoding::BASE64;
+use headwater::mac::Mac;
 use headwater_testkit::GitHttp;
 use serde_json::{Value, json};
 
@@ -88,6 +92,14 @@ fn a_push_to_our_branch_goes_live_whichever_forge_tells() {
     let call = server.request(reqwest::Method::POST, RELOAD).header("x-gitee-event", "Push Hook");
     let call = call.header("x-gitee-token", RELOAD_SECRET).json(&plain(&gitee));
     assert_eq!(server.send(call).outcome("applied")["newCommit"], *gitee);
+    let sent = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
+    let signed = commit(8);
+    let call = server.request(reqwest::Method::POST, RELOAD).header("x-gitee-event", "Push Hook");
+    let call = call.header("x-gitee-timestamp", sent.to_string()).json(&plain(&signed));
+    let mut mac = Mac::new(RELOAD_SECRET.as_bytes());
+    mac.update(format!("{sent}\n{RELOAD_SECRET}").as_bytes());
+    let call = call.header("x-gitee-token", BASE64.encode(mac.finish().as_bytes()));
+    assert_eq!(server.send(call).outcome("applied")["newCommit"], *signed);
     let azure = commit(7);
     let update = json!({ "name": "refs/heads/published", "newObjectId": azure });
     let body = json!({ "eventType": "git.push", "publisherId": "tfs",
