@@ -6,6 +6,8 @@
 #   BASE      the commit to compare with; empty, or one that the clone does not have: for a merge its
 #             first parent, else nothing is compared
 #   FAIL_ON   any: a problem fails the job; new: only one that BASE does not have
+#   RECORD_LIMIT, SHEETS, CONFIG
+#             settings that decide what is a record, as on the server; empty: the default
 #   BINARY    the program; empty: headwater on the path
 #
 # Exits with 1 if FAIL_ON says so, and with another code if nothing could be checked.
@@ -17,6 +19,10 @@ repo=${REPO:-.}
 headwater=${BINARY:-headwater}
 # In the container of a job another user owns the checkout.
 export HEADWATER_SAFE_DIRECTORY=$repo
+# An input that is not given must not hide what the workflow has in its environment.
+if [[ -n ${RECORD_LIMIT:-} ]]; then export HEADWATER_RECORD_LIMIT=$RECORD_LIMIT; fi
+if [[ -n ${SHEETS:-} ]]; then export HEADWATER_SHEETS=$SHEETS; fi
+if [[ -n ${CONFIG:-} ]]; then export HEADWATER_CONFIG=$CONFIG; fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -75,7 +81,8 @@ fi
 totals=$(tail -n 1 "$work/problems" | cut -d ' ' -f 2-)
 sed -i '$d' "$work/problems"
 if [[ -n ${GITHUB_OUTPUT:-} ]]; then
-  printf 'problems=%d\n' "$(wc -l <"$work/problems")" >>"$GITHUB_OUTPUT"
+  # The lines are of notes, too.
+  printf 'problems=%d\n' "$(sed -E 's/.* ([0-9]+) problems?$/\1/' <<<"$totals")" >>"$GITHUB_OUTPUT"
 fi
 summarize "### Headwater: $totals" ''
 if ((found)); then summarize_list "$work/problems"; fi

@@ -158,6 +158,37 @@ fn names_in_the_data_neither_command_the_runner_nor_leave_their_block() {
 }
 
 #[test]
+fn what_is_a_record_is_said_by_the_settings_of_the_server() {
+    let mut upstream = people();
+    let long = person("long", &"x".repeat(3_000), 1);
+    upstream.commit("long").put("people/long.toml", long).push();
+    let job = Job::of(&upstream, 1);
+    let file = |name: &str, text: &str| {
+        let path = job.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    assert_eq!(job.check(&[("RECORD_LIMIT", ""), ("SHEETS", ""), ("CONFIG", "")]).code, 0);
+    let limited = job.check(&[("RECORD_LIMIT", "2000")]);
+    assert_eq!((limited.code, &*limited.outputs), (1, "problems=0\nproblems=1\n"));
+    let config = file("settings.toml", "record_limit = 2000\n");
+    assert_eq!(job.check(&[("CONFIG", &config)]).code, 1);
+    let sheets = file("other.toml", "[sheets.folk]\nroot = \"folk\"\nformat = \"toml\"\n");
+    let other = job.check(&[("SHEETS", &sheets)]);
+    assert_eq!(other.code, 0, "{}", other.log);
+    assert!(other.summary.contains("3 records, 2 sheets, 0 problems"), "{}", other.summary);
+    // What is worth a word is no problem.
+    assert!(other.log.contains("::warning::the sheet folk claims no file"), "{}", other.log);
+    assert!(other.outputs.ends_with("\nproblems=0\n"), "{}", other.outputs);
+    for (input, variable) in
+        [("record-limit", "RECORD_LIMIT"), ("sheets", "SHEETS"), ("config", "CONFIG")]
+    {
+        let handed_on = format!("{variable}: ${{{{ inputs.{input} }}}}");
+        assert!(ACTION.contains(&format!("  {input}:\n")) && ACTION.contains(&handed_on));
+    }
+}
+
+#[test]
 fn what_cannot_be_checked_is_red_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let settings = [("REPO", "nowhere"), ("BINARY", env!("CARGO_BIN_EXE_headwater"))];
