@@ -9,6 +9,10 @@ const TITLES = ["title", "name", "fullName", "full_name", "displayName", "label"
 /** From how many characters on a text is shown as a text of its own. */
 const LONG = 90;
 
+/** How many characters a line of a narrow page has, and from how many lines on a text is scrolled. */
+const NARROW = 20;
+const SCROLLED = 14;
+
 /** How deep a value is shown at once; what is deeper is opened. */
 const DEPTH = 2;
 
@@ -86,7 +90,10 @@ function scalar(value) {
   if (isUuid(value)) return h("code", {}, value);
   if (isUrl(value)) return h("a", { href: value, rel: "noopener noreferrer" }, value);
   const isText = value.length > LONG || value.includes("\n");
-  return isText ? h("div", { class: "text" }, value) : value;
+  if (!isText) return value;
+  // What scrolls must be reached by the keyboard.
+  const lines = value.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / NARROW)), 0);
+  return h("div", lines < SCROLLED ? { class: "text" } : { class: "text", tabindex: "0" }, value);
 }
 
 function date(value) {

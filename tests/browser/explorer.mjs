@@ -6,6 +6,9 @@ import { launched, visited } from "./browser.mjs";
 import { check, closing, equal, holds } from "./checks.mjs";
 import { HOSTILE, demo, odd } from "./servers.mjs";
 
+/** How high the page of a record with some thousand values may be, in pixels. */
+const TALLEST = 12_000;
+
 const [program, pictures] = process.argv.slice(2);
 
 rmSync(pictures, { recursive: true, force: true });
@@ -267,6 +270,24 @@ async function throughOddRecords() {
     equal(await main.locator("img, script").count(), 0);
   });
 
+  await check("a record of lists in lists is a few screens high, and has all of them to open", async () => {
+    await page.goto(`${below}/#/record/advisories/EX-2026-0001`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await main.locator("details.inner").first().waitFor();
+    const height = () => page.evaluate(() => document.documentElement.scrollHeight);
+    const high = {};
+    for (const width of [390, 1280]) {
+      await page.setViewportSize({ width, height: 900 });
+      high[width] = await height();
+    }
+    console.log(`     the advisory is ${high[1280]} pixels high, and ${high[390]} where 390 are wide`);
+    holds(Math.max(...Object.values(high)) <= TALLEST, JSON.stringify(high));
+    equal(await main.getByText("part-59").count(), 0);
+    await main.locator("details.inner > summary", { hasText: "50 more" }).first().click();
+    await main.getByText("part-59", { exact: true }).waitFor();
+    holds((await height()) > high[1280], "what is opened has room");
+  });
+
   await check("problems have their file and line", async () => {
     await page.getByRole("link", { name: /^Problems/ }).click();
     await main.getByText("notes/broken.toml").waitFor();
@@ -302,7 +323,7 @@ async function unusual(page) {
     if (!status) return;
     const since = "2026-05-01T10:00:00Z";
     await route.fulfill({ response, json: {
-      ...status, degraded: true, branchMissing: true,
+      ...status, degraded: true, branchMissing: true, headBranch: "elsewhere",
       pinned: { commit: status.commit, since },
       held: { id: "1-2", commit: "f".repeat(40), reason: "refused", since, problemsTotal: 3 },
     } });
@@ -317,7 +338,7 @@ async function whatIsNotAsUsual() {
     await unusual(page);
     await page.goto(`${home}/`);
     const banner = page.getByRole("status", { name: "State of the server" });
-    for (const text of ["Pinned", "A push is held", "3 problems", "The branch is gone", "Degraded"]) {
+    for (const text of ["Pinned", "A push is held", "3 problems", "The branch is gone", "Another branch is checked out", "Degraded"]) {
       await banner.getByText(text).first().waitFor();
     }
   });
@@ -346,6 +367,7 @@ async function pictured() {
     ["record", home, "#/record/projects/tree-census", ".fields ins"],
     ["compare", home, compare, "ins"],
     ["search", home, "#/search?q=trees", ".hit"],
+    ["nested", below, "#/record/advisories/EX-2026-0001", "details.inner"],
     ["problems", below, "#/problems", "tbody tr"],
     ["pages", below, "#/sheet/items", "tbody tr"],
     ["banners", home, "#/", ".banner"],

@@ -31,12 +31,31 @@ export const demo = (program) => started(program, ["demo", "--listen", "127.0.0.
 /** Texts that must stay texts. */
 export const HOSTILE = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
 
-/** Serves 120 items, one of them hostile, and two broken files, below `/data`. */
+/** A record as a database of vulnerabilities has it: lists of objects in lists of objects, and 6,000 values. */
+function vulnerability() {
+  const versions = Array.from({ length: 80 }, (_, n) => `1.${n}.0`);
+  const affected = Array.from({ length: 60 }, (_, n) => ({
+    package: { ecosystem: "npm", name: `part-${n}`, purl: `pkg:npm/part-${n}` },
+    ranges: Array.from({ length: 3 }, (_, at) => ({
+      type: "SEMVER",
+      events: [{ introduced: `${at}.0.0` }, { fixed: `${at}.9.${n}` }],
+      database_specific: { last_known_affected: { version: `${at}.9.0`, released: "2026-01-02T03:04:05Z" } },
+    })),
+    versions,
+  }));
+  const references = Array.from({ length: 40 }, (_, n) => ({ type: "WEB", url: `https://example.org/advisories/${n}` }));
+  const severity = [{ type: "CVSS_V3", score: "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H" }];
+  return { id: "EX-2026-0001", summary: "A part trusts what it reads", details: "It does.\n\n".repeat(20), published: "2026-01-02T03:04:05Z", aliases: ["CVE-2026-0001"], severity, affected, references };
+}
+
+/** Serves 120 items, one of them hostile, a nested advisory, and two broken files, below `/data`. */
 export async function odd(program) {
   const folder = mkdtempSync(join(tmpdir(), "headwater-browser-"));
   const write = (path, text) => writeFileSync(join(folder, path), text);
   mkdirSync(join(folder, "items"));
   mkdirSync(join(folder, "notes"));
+  mkdirSync(join(folder, "advisories"));
+  write("advisories/EX-2026-0001.json", JSON.stringify(vulnerability()));
   for (let n = 0; n < 120; n += 1) {
     const name = String(n).padStart(3, "0");
     const item = { title: `Item ${name}`, rank: n, even: n % 2 === 0, kind: ["stone", "leaf", "bone"][n % 3], tags: ["a", `t${n % 4}`], place: { city: n % 5 ? "Aue" : "Ems" } };
