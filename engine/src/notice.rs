@@ -156,6 +156,33 @@ fn is_below(folder: &str, path: &str) -> bool {
     folder.is_empty() || below.is_some_and(|below| below.starts_with('/'))
 }
 
+impl Notice {
+    /// Returns the stable name of its kind.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoFile { .. } => "no_file",
+            Self::NotAFile { .. } => "not_a_file",
+            Self::NoRecord { .. } => "no_record",
+        }
+    }
+
+    /// Returns the sheet it is of.
+    pub fn sheet(&self) -> Option<&SheetName> {
+        match self {
+            Self::NoFile { sheet, .. } => Some(sheet),
+            Self::NotAFile { .. } | Self::NoRecord { .. } => None,
+        }
+    }
+
+    /// Returns the path it is of.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::NotAFile { path, .. } => Some(path),
+            Self::NoFile { .. } | Self::NoRecord { .. } => None,
+        }
+    }
+}
+
 impl Endings {
     fn of<'p>(paths: impl Iterator<Item = &'p str>) -> Self {
         let mut endings = BTreeMap::new();

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use headwater_engine::notice::Notice;
 use headwater_engine::problem::Problem;
 
 use super::annotation::{annotation, data};
@@ -29,20 +30,34 @@ pub fn check(
     for problem in &problems {
         writeln!(out, "{}", written(problem, format))?;
     }
-    // Notices and totals are no problems, so JSON has none.
-    if format != ProblemFormat::Json {
-        for notice in repository.notices(&snapshot)? {
-            match format {
-                ProblemFormat::Github => writeln!(out, "::warning::{}", data(&notice.to_string()))?,
-                _ => writeln!(out, "note: {notice}")?,
-            }
+    for notice in repository.notices(&snapshot)? {
+        match format {
+            ProblemFormat::Text => writeln!(out, "note: {notice}")?,
+            ProblemFormat::Json => writeln!(out, "{}", json(&notice))?,
+            ProblemFormat::Github => writeln!(out, "::warning::{}", data(&notice.to_string()))?,
         }
+    }
+    // The totals are no thing of their own, and JSON has a value for each thing.
+    if format != ProblemFormat::Json {
         let (records, sheets) = (snapshot.records(), snapshot.sheets().count());
         let totals =
             [count(records, "record"), count(sheets, "sheet"), count(problems.len(), "problem")];
         writeln!(out, "{}: {}", snapshot.commit(), totals.join(", "))?;
     }
     Ok(if problems.is_empty() { Exit::Success } else { Exit::Found })
+}
+
+/// Returns a notice as JSON: it has the member `notice` where a problem has `rule`.
+fn json(notice: &Notice) -> serde_json::Value {
+    let mut json = serde_json::json!({ "notice": notice.as_str(), "message": notice.to_string() });
+    for (name, value) in
+        [("sheet", notice.sheet().map(|sheet| sheet.as_str())), ("path", notice.path())]
+    {
+        if let Some(value) = value {
+            json[name] = value.into();
+        }
+    }
+    json
 }
 
 fn written(problem: &Problem, format: ProblemFormat) -> String {

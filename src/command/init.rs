@@ -79,10 +79,26 @@ fn of_folder(sheet: &Sheet) -> String {
         sheet.fields().iter().take(LISTED).map(|(name, _)| toml_text(name)).collect();
     if !fields.is_empty() {
         let _ = writeln!(text, "# fields: {}", fields.join(", "));
-        let _ =
-            writeln!(text, "# index = [{}]  # the fields to filter, sort and count by", fields[0]);
+    }
+    if let Some(name) = indexable(sheet) {
+        let name = toml_text(name);
+        let _ = writeln!(text, "# index = [{name}]  # the fields to filter, sort and count by");
     }
     text
+}
+
+/// Returns the field that is most likely worth an index: one of its own that most records have, and
+/// neither a table nor the body.
+fn indexable(sheet: &Sheet) -> Option<&str> {
+    let fields = sheet.fields();
+    let is_table = |name: &str| {
+        let below = format!("{name}.");
+        fields.iter().any(|(other, _)| other.starts_with(&below))
+    };
+    let own = fields.iter().filter(|(name, _)| !name.contains('.') && *name != "body");
+    let own = own.filter(|(name, _)| !is_table(name));
+    // The first of those that as many have.
+    own.min_by_key(|(_, count)| std::cmp::Reverse(*count)).map(|(name, _)| name)
 }
 
 /// Returns the formats by the extensions of the files, the most frequent first.
