@@ -154,7 +154,7 @@ pub enum Command {
 pub enum ProblemFormat {
     /// One problem a line, as editors read it
     Text,
-    /// One JSON value a line, as `_problems` has it
+    /// One JSON value a line: a problem as in `_problems`, or a notice, which has `notice` for `rule`
     Json,
     /// Workflow commands of GitHub, which become annotations at file and line
     Github,
@@ -278,9 +278,11 @@ where
     I: IntoIterator<Item = T>,
     T: Into<std::ffi::OsString> + Clone,
 {
-    Cli::try_parse_from(arguments).map_err(|error| {
+    let arguments: Vec<std::ffi::OsString> = arguments.into_iter().map(Into::into).collect();
+    Cli::try_parse_from(&arguments).map_err(|error| {
         let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
-        (Told { hint: hint::of(&error), error }, exit)
+        let typed = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+        (Told { hint: hint::of(&error, &typed.collect::<Vec<_>>()), error }, exit)
     })
 }
 

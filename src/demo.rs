@@ -16,7 +16,7 @@ use headwater_engine::report::Trigger;
 
 use crate::config::{Config, Environment, Flags, Layers};
 use crate::exit::{Exit, Failure};
-use crate::http::Demo;
+use crate::http::{Demo, RELOAD_ROUTE};
 use crate::random;
 use crate::serve::Server;
 use crate::signals::Signals;
@@ -97,7 +97,7 @@ async fn push_for_ever(
     out: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
     let client = reqwest::Client::new();
-    let url = format!("{base}/api/_internal/reload-data");
+    let url = format!("{base}{RELOAD_ROUTE}");
     for push in 1u64.. {
         sample.push()?;
         let answer = client.post(&url).bearer_auth(secret).send().await;

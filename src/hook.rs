@@ -131,7 +131,10 @@ fn forge_json<'a>(headers: &dyn HookHeaders, body: &'a [u8]) -> Result<Cow<'a, [
             let missing = || {
                 let is_json = body.trim_ascii_start().starts_with(b"{");
                 BadHook::Body(match is_json {
-                    true => "the body is JSON, but its content type is a form: send application/json".into(),
+                    true => {
+                        "the body is JSON, but its content type is a form: send application/json"
+                            .into()
+                    }
                     false => "the form has no field `payload`".into(),
                 })
             };

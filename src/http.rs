@@ -121,7 +121,7 @@ pub fn router(app: App, side: Side) -> Edge {
     };
     let public = reads.merge(page.method_not_allowed_fallback(method_not_allowed));
     let internal = Router::new()
-        .route("/api/_internal/reload-data", post(webhook::reload))
+        .route(RELOAD_ROUTE, post(webhook::reload))
         .route("/api/_internal/rebuild-data", post(webhook::rebuild))
         .route("/api/_internal/reloads", get(reloads::list))
         .route("/api/_internal/reloads/{id}", get(reloads::show))
@@ -155,26 +155,44 @@ pub fn router(app: App, side: Side) -> Edge {
     Edge::new(app.clone(), side, routes.with_state(app))
 }
 
+/// Where webhooks go.
+pub const RELOAD_ROUTE: &str = "/api/_internal/reload-data";
+
 async fn not_found(uri: Uri) -> ApiError {
-    let path = uri.path();
+    ApiError::explained(Code::NotFound, no_route(uri.path()))
+}
+
+/// Says that there is no such route, and which may be meant.
+fn no_route(path: &str) -> String {
     let known = ["/api/_sheets", "/api/_status", "/api/_search", "/api/_changes", "/api/_problems"];
     let meant = match path.trim_end_matches('/') {
-        "/api" => {
-            " is not a route: /api/_sheets lists the sheets, and /docs describes the API".into()
+        "/api" => ": /api/_sheets lists the sheets, and /docs describes the API".to_owned(),
+        trimmed if trimmed.starts_with("/health") || matches!(trimmed, "/live" | "/ready") => {
+            ": there are /health/live and /health/ready".to_owned()
         }
-        "/health" => " is not a route: there are /health/live and /health/ready".into(),
-        path if !path.starts_with("/api/") => {
-            " is not a route: records are at /api/<sheet>/<key>, and /docs describes the API".into()
+        trimmed if trimmed.starts_with("/api/_internal") || trimmed.contains("hook") => {
+            format!(": webhooks go to POST {RELOAD_ROUTE}")
         }
-        path => format!(" is not a route{}", did_you_mean(nearest(path, known))),
+        trimmed if !trimmed.starts_with("/api/") => {
+            ": records are at /api/<sheet>/<key>, and /docs describes the API".to_owned()
+        }
+        trimmed if trimmed != path => format!(": it ends in a slash, and {trimmed} does not"),
+        path => did_you_mean(nearest(path, known)),
     };
-    ApiError::explained(Code::NotFound, format!("{path}{meant}"))
+    format!("{path} is not a route{meant}")
 }
 
 async fn method_not_allowed() -> ApiError {
     Code::MethodNotAllowed.into()
 }
 
-async fn not_written() -> ApiError {
-    ApiError::explained(Code::MethodNotAllowed, "writes are off: there are no write tokens")
+async fn not_written(uri: Uri) -> ApiError {
+    // Somebody looks for the webhook, and not for a sheet.
+    if uri.path().starts_with("/api/_") && uri.path().contains("hook") {
+        return ApiError::explained(Code::MethodNotAllowed, no_route(uri.path()));
+    }
+    ApiError::explained(
+        Code::MethodNotAllowed,
+        "writes are off: there are no write tokens, which `--write-tokens-file` names",
+    )
 }

@@ -1,6 +1,40 @@
 //! What somebody may mean who types what other programs have.
 
+use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Flags of other programs that mean something else for some commands: the commands, the flags, and
+/// what does the same there.
+const FLAGS_OF: &[(&[&str], &[&str], &str)] = &[
+    (
+        SERVERS,
+        &["url", "host", "address", "addr", "endpoint", "port", "p"],
+        "the running server is `--server http://127.0.0.1:8080`",
+    ),
+    (SERVERS, &["repo", "dir", "path"], "this command asks a running server: `--server URL`"),
+    (&["log"], &["n", "max-count", "count", "number"], "the number of commits is `--limit N`"),
+    (&["log"], &["sheet"], "the commits of a record are `headwater log SHEET/KEY`"),
+    (&["export"], &["csv"], "CSV is `--format csv`"),
+    (
+        &["query"],
+        &["format", "csv", "all"],
+        "a list is JSON; `headwater export SHEET --format csv` writes CSV",
+    ),
+    (&["get"], &["format", "json"], "`get` prints JSON"),
+    (&["log"], &["format"], "JSON is `--json`"),
+    (&["diff"], &["format", "json"], "JSON is what `/api/_diff` of a server answers"),
+    (
+        &["put", "patch"],
+        &["value", "data", "d", "body", "json"],
+        "the value is read from the standard input, or from `--file FILE`",
+    ),
+    (
+        &["init"],
+        &["write", "w", "force", "f"],
+        "the definitions are printed: `headwater init > headwater.toml` keeps them",
+    ),
+    (&["check"], &["strict", "fail", "exit-code"], "`check` exits with 1 if there is any problem"),
+];
 
 /// Flags of other programs, and what does the same here.
 const FLAGS: &[(&[&str], &str)] = &[
@@ -44,6 +78,16 @@ const FLAGS: &[(&[&str], &str)] = &[
     (&["json"], "for JSON use `check --format json`; `get` and `query` always print JSON"),
 ];
 
+/// The commands that ask a running server.
+const SERVERS: &[&str] = &["apply", "pin", "unpin", "audit", "ready"];
+
+/// The commands that name one record, or a sheet where a record is new.
+const RECORDS: &[&str] = &["get", "put", "patch", "delete", "log"];
+
+/// The commands that read the repository of this machine and no record in particular.
+const READERS: &[&str] =
+    &["init", "check", "diff", "verify", "query", "import", "export", "normalize"];
+
 /// Commands of other programs, and what does the same here.
 const COMMANDS: &[(&[&str], &str)] = &[
     (
@@ -70,45 +114,178 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["version"], "`headwater --version` prints it"),
 ];
 
-/// Returns what may be meant; `None` where the parser itself says enough.
-pub(super) fn of(error: &clap::Error) -> Option<String> {
+/// Returns what may be meant by `typed`, the words behind the name of the program; `None` where the
+/// parser itself says enough.
+pub(super) fn of(error: &clap::Error, typed: &[String]) -> Option<String> {
+    let line = Line::of(typed);
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
     match error.kind() {
         ErrorKind::UnknownArgument => {
-            let typed = text(ContextKind::InvalidArg)?;
-            let name = typed.trim_start_matches('-').split('=').next().unwrap_or_default();
-            if !typed.starts_with('-') {
-                return of_word(typed);
+            let wrong = text(ContextKind::InvalidArg)?;
+            if !wrong.starts_with('-') {
+                return line.of_word(wrong);
             }
-            meant(FLAGS, name)
+            let name = wrong.trim_start_matches('-').split('=').next().unwrap_or_default();
+            line.of_flag(name).or_else(|| meant(FLAGS, name))
         }
         ErrorKind::InvalidSubcommand => {
-            let typed = text(ContextKind::InvalidSubcommand)?;
-            of_word(typed).or_else(|| meant(COMMANDS, typed))
+            let wrong = text(ContextKind::InvalidSubcommand)?;
+            line.of_word(wrong).or_else(|| meant(COMMANDS, wrong))
         }
+        ErrorKind::ValueValidation => line.of_place(text(ContextKind::InvalidValue)?),
+        ErrorKind::MissingRequiredArgument => line.of_too_little(),
         _ => None,
     }
 }
 
-/// Says how a folder, a file or an address is given that stands by itself.
-fn of_word(typed: &str) -> Option<String> {
-    if typed.contains("://") || typed.starts_with("git@") {
-        return Some(format!(
-            "to serve a remote: headwater serve --repo mirror.git --remote {typed}"
-        ));
-    }
-    let is_folder = std::path::Path::new(typed).is_dir() || matches!(typed, "." | "..");
-    let is_path = typed.contains('/') || typed.starts_with('.');
-    (is_folder || is_path && typed.len() > 1 && !is_place(typed))
-        .then(|| format!("to serve a repository: headwater serve --repo {typed}"))
+/// A command line, as far as it can be read.
+struct Line<'l> {
+    /// The command, if it is one of ours.
+    command: Option<&'l str>,
+    /// What stands behind it and is no flag.
+    words: Vec<&'l str>,
 }
 
-/// Says whether a word may be a sheet and a key.
-fn is_place(typed: &str) -> bool {
-    !typed.starts_with(['.', '/'])
+impl<'l> Line<'l> {
+    fn of(typed: &'l [String]) -> Self {
+        let cli = super::Cli::command();
+        let mut typed = typed.iter().map(String::as_str).peekable();
+        let command =
+            typed.next_if(|word| cli.get_subcommands().any(|one| one.get_name() == *word));
+        let definition = command.and_then(|name| cli.find_subcommand(name));
+        let takes_value = |flag: &str| {
+            let name = flag.trim_start_matches('-');
+            let mut known = definition.into_iter().flat_map(clap::Command::get_arguments);
+            known.any(|known| known.get_long() == Some(name) && known.get_action().takes_values())
+        };
+        let mut words = Vec::new();
+        while let Some(word) = typed.next() {
+            match word.starts_with('-') {
+                true if takes_value(word) => drop(typed.next()),
+                true => {}
+                false => words.push(word),
+            }
+        }
+        Self { command, words }
+    }
+
+    fn is_one_of(&self, commands: &[&str]) -> bool {
+        self.command.is_some_and(|command| commands.contains(&command))
+    }
+
+    fn of_flag(&self, name: &str) -> Option<String> {
+        let of_command = |(commands, names, _): &&(&[&str], &[&str], &str)| {
+            self.is_one_of(commands) && names.contains(&name)
+        };
+        FLAGS_OF.iter().find(of_command).map(|(_, _, told)| (*told).to_owned())
+    }
+
+    /// Says how a folder, an address, a record or a value is given that stands by itself.
+    fn of_word(&self, wrong: &str) -> Option<String> {
+        let command = self.command.unwrap_or("serve");
+        let first = self.words.first().copied().filter(|first| *first != wrong);
+        if is_address(wrong) {
+            return Some(match self.command {
+                _ if self.is_one_of(SERVERS) => {
+                    format!("the running server is: headwater {command} --server {wrong}")
+                }
+                None | Some("serve") => {
+                    format!("to serve a remote: headwater serve --repo mirror.git --remote {wrong}")
+                }
+                Some(_) => format!(
+                    "a command reads a repository of this machine: git clone {wrong}, and \
+                     headwater {command} in it"
+                ),
+            });
+        }
+        if self.is_one_of(&["put", "patch"]) && wrong.starts_with(['{', '[']) {
+            let place = first.unwrap_or("SHEET/KEY");
+            return Some(format!(
+                "the value is read from the standard input: echo '{wrong}' | headwater {command} \
+                 {place}"
+            ));
+        }
+        if let Some(folder) = first.filter(|first| is_folder(first) && !is_sheet(first))
+            && (self.is_one_of(RECORDS) || self.is_one_of(READERS))
+        {
+            return Some(format!(
+                "the repository is given by a flag: headwater {command} --repo {folder}"
+            ));
+        }
+        match first {
+            Some(sheet) if self.is_one_of(RECORDS) && is_sheet(sheet) && is_sheet(wrong) => {
+                return Some(format!(
+                    "the sheet and the key are one word: headwater {command} {sheet}/{wrong}"
+                ));
+            }
+            _ => {}
+        }
+        if self.command == Some("check") && std::path::Path::new(wrong).is_file() {
+            return Some(
+                "`check` reads a whole commit, not single files: headwater check".to_owned(),
+            );
+        }
+        let is_path = wrong.contains('/') || wrong.starts_with('.');
+        let is_repo =
+            is_folder(wrong) || is_path && wrong.len() > 1 && wrong.starts_with(['.', '/']);
+        if !is_repo || self.is_one_of(SERVERS) {
+            return None;
+        }
+        Some(match self.command {
+            None | Some("serve") => {
+                format!("to serve a repository: headwater serve --repo {wrong}")
+            }
+            Some(command) => {
+                format!("the repository is given by a flag: headwater {command} --repo {wrong}")
+            }
+        })
+    }
+
+    /// Says what a word is that names no record.
+    fn of_place(&self, wrong: &str) -> Option<String> {
+        let is_meant = self.is_one_of(RECORDS) && is_sheet(wrong);
+        is_meant.then(|| match self.command {
+            Some("log") => format!(
+                "headwater log lists all commits, and headwater log {wrong}/KEY those of a record"
+            ),
+            _ => format!("to list the records of a sheet: headwater query {wrong}"),
+        })
+    }
+
+    /// Says what is missing, where one word stands for two.
+    fn of_too_little(&self) -> Option<String> {
+        if self.command != Some("diff") {
+            return None;
+        }
+        let range = self.words.first().and_then(|word| word.split_once(".."));
+        Some(match (range, self.words.first()) {
+            (Some((old, new)), _) => {
+                let new = new.trim_start_matches('.');
+                let head = |rev: &str| if rev.is_empty() { "HEAD".into() } else { rev.to_owned() };
+                format!("the commits are two words: headwater diff {} {}", head(old), head(new))
+            }
+            (None, Some(old)) => format!("to compare with the present: headwater diff {old} HEAD"),
+            (None, None) => {
+                "to see what the last commit changed: headwater diff HEAD~1 HEAD".to_owned()
+            }
+        })
+    }
+}
+
+fn is_address(word: &str) -> bool {
+    word.contains("://") || word.starts_with("git@")
+}
+
+fn is_folder(word: &str) -> bool {
+    std::path::Path::new(word).is_dir() || matches!(word, "." | "..")
+}
+
+/// Says whether a word may be the name of a sheet, or a key in one folder.
+fn is_sheet(word: &str) -> bool {
+    !word.is_empty() && !word.contains('/') && !word.starts_with(['.', '-', '{', '['])
 }
 
 fn meant(table: &[(&[&str], &str)], typed: &str) -> Option<String> {

@@ -4,8 +4,9 @@ use std::io::Write;
 
 use headwater_engine::encode::path_of;
 use headwater_engine::id::{Key, SheetName};
+use headwater_engine::nearest::did_you_mean;
 use headwater_engine::snapshot::Snapshot;
-use headwater_engine::write::{Action, Written};
+use headwater_engine::write::{Action, WriteError, Written};
 use serde_json::{Map, Value};
 
 use super::flaw::{Flaw, refusal};
@@ -109,11 +110,19 @@ impl Change<'_> {
         out: &mut (dyn Write + Send),
     ) -> Result<Exit, Failure> {
         let Self { verb, sheet, key, source } = self;
-        sheet_of(&writer.snapshot(), sheet)?;
+        let snapshot = writer.snapshot();
+        let found = sheet_of(&snapshot, sheet)?;
         let message = format!("{sheet}: {verb} {key}");
         let operations = vec![operation(&SheetName::new(sheet), action(key))];
         let done = writer.commit(operations, &message);
-        let done = done.map_err(|error| refusal(&error, source))?;
+        let done = done.map_err(|error| match &error {
+            WriteError::NotFound { key, .. } => {
+                let meant = found.nearest(key.as_str(), |_| true);
+                let meant = did_you_mean(meant.map(|record| record.key.as_str()));
+                Failure::new(Exit::Data, format!("{error}{meant}"))
+            }
+            _ => refusal(&error, source),
+        })?;
         let [written] = &done.written[..] else {
             return Err(Failure::new(Exit::Software, "a change has no record"));
         };

@@ -14,7 +14,15 @@ pub(super) fn sheet_of<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Arc
     snapshot.sheet(name).ok_or_else(|| {
         let names: Vec<_> = snapshot.sheets().map(|sheet| sheet.spec().name.as_str()).collect();
         let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        let meant = did_you_mean(nearest(name, names));
+        let meant = match name.split_once('/') {
+            Some((sheet, key)) if names.contains(&sheet) && !key.is_empty() => {
+                format!("; `headwater get {sheet}/{key}` prints a record")
+            }
+            _ if name.starts_with(['.', '/']) => {
+                "; the repository is given as `--repo DIR`".to_owned()
+            }
+            _ => did_you_mean(nearest(name, names)),
+        };
         Failure::new(Exit::Data, format!("no such sheet `{name}`; the sheets are {there}{meant}"))
     })
 }

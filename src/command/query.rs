@@ -25,15 +25,15 @@ pub fn query(
     environment: &dyn Environment,
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, Failure> {
+    let (repository, rev) = Repository::at(&arguments.read, environment)?;
+    let snapshot = repository.load(&rev)?;
+    let sheet = sheet_of(&snapshot, &arguments.sheet)?;
     let pairs = pairs(&arguments.parameters)?;
     let beside = pairs.iter().find(|(name, _)| name == "facets" || name == "include");
     if let Some((name, _)) = beside.filter(|_| !arguments.page) {
         let message = format!("{name}: is printed with --page only");
         return Err(Failure::new(Exit::Usage, message));
     }
-    let (repository, rev) = Repository::at(&arguments.read, environment)?;
-    let snapshot = repository.load(&rev)?;
-    let sheet = sheet_of(&snapshot, &arguments.sheet)?;
     if !sheet.spec().public {
         let name = &arguments.sheet;
         let message = format!("the sheet {name} is not public, so it has no lists: export it");
@@ -96,7 +96,10 @@ pub(super) fn lines(
 fn pairs(parameters: &[String]) -> Result<Vec<(String, String)>, Failure> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => Err(Failure::new(Exit::Usage, format!("{text:?} must be NAME=VALUE"))),
+        None => {
+            let message = format!("{text:?} must be NAME=VALUE, or a comparison: NAME[gt]=VALUE");
+            Err(Failure::new(Exit::Usage, message))
+        }
     };
     parameters.iter().map(pair).collect()
 }

@@ -11,6 +11,7 @@ use crate::cli::ServeArgs;
 use crate::config::{Config, ConfigError, Environment, Layers, log_settings};
 use crate::descriptors;
 use crate::exit::{Exit, Failure};
+use crate::http::RELOAD_ROUTE;
 use crate::logging;
 use crate::serve::Server;
 use crate::signals::Signals;
@@ -47,9 +48,15 @@ fn unusable(error: &ConfigError) -> Failure {
 async fn run(config: Config, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let mut signals = Signals::listen()?;
     let base = config.http.base_path.as_str().to_owned();
+    let takes_webhooks = config.reload_secrets.last().numbered().next().is_some();
     let server = Server::start(config).await?;
     let address = server.address();
     tracing::info!(%address, internal = server.internal_address().map(tracing::field::display), "listening");
+    if takes_webhooks {
+        let internal = server.internal_address().unwrap_or(address);
+        let url = format!("http://{internal}{base}{RELOAD_ROUTE}");
+        tracing::info!(url, "webhooks are taken by POST, with the reload secret");
+    }
     tokio::select! {
         ready = server.ready() => ready?,
         () = show(server.progress()) => {}

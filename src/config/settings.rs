@@ -66,7 +66,7 @@ settings! {
     TRUSTED_PROXIES = "trusted-proxies" "LIST" Some(""), None, false,
         "Addresses and networks, separated by commas, of reverse proxies whose `X-Forwarded-For` is trusted";
     RELOAD_SECRET = "reload-secret" "TEXT" None, Some("CFP_DATA_RELOAD_SECRET"), true,
-        "The secret that triggers reloads and reads their reports, at least 16 bytes";
+        "The secret that triggers reloads (`POST /api/_internal/reload-data`) and reads their reports, at least 16 bytes";
     RELOAD_SECRET_FILE = "reload-secret-file" "FILE" None, None, false,
         "A file with reload secrets, one a line; read again at each use";
     OPERATOR_SECRET = "operator-secret" "TEXT" None, None, true,
@@ -78,7 +78,7 @@ settings! {
     METRICS_SECRET_FILE = "metrics-secret-file" "FILE" None, None, false,
         "A file with metrics secrets, one a line; read again at each use";
     WRITE_TOKENS_FILE = "write-tokens-file" "FILE" None, None, false,
-        "A TOML file of the tokens that may write; read again at each use. Without it writes are off";
+        "A TOML file of the tokens that may write, each a `[[token]]` with `name`, `secret` and `author`; read again at each use. Without it writes are off";
     REQUIRE_IF_MATCH = "require-if-match" "SWITCH" Some("off"), None, false,
         "`on` or `off`: whether a change of a record must name the version that it is based on";
     COMMITTER = "committer" "NAME" Some("Headwater <headwater@localhost>"), None, false,

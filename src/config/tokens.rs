@@ -24,6 +24,10 @@ pub struct Token {
     pub names_author: bool,
 }
 
+/// What a file of tokens is, for those who have not seen one.
+const FORM: &str = "a token is a table [[token]] with name = \"site\", secret = \"…\" (16 \
+                    bytes or more) and author = \"Name <address>\"";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -53,7 +57,7 @@ impl Tokens {
         let file: File = toml::from_str(text).map_err(|error| {
             // The message of the parser may quote a secret; the line does not.
             let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
-            invalid(format!("is not a file of tokens: see line {line}"))
+            invalid(format!("is not a file of tokens: see line {line}; {FORM}"))
         })?;
         let mut tokens: Vec<Token> = Vec::with_capacity(file.token.len());
         for Entry { name, secret, author, sheets, names_author } in file.token {
@@ -68,7 +72,12 @@ impl Tokens {
             }
             let author = Identity::parse(&author)
                 .map_err(|_| invalid(format!("has no author `Name <address>` for {name:?}")))?;
-            let secret = Secret::new(setting, &secret)?;
+            let secret = Secret::new(setting, &secret).map_err(|error| match error {
+                ConfigError::ShortSecret { .. } => {
+                    invalid(format!("has a secret of less than 16 bytes for {name:?}"))
+                }
+                error => error,
+            })?;
             if let Some(other) = tokens.iter().find(|token| token.secret.is(&secret)) {
                 let other = &other.name;
                 return Err(invalid(format!("has one secret for {other:?} and {name:?}")));
@@ -79,7 +88,7 @@ impl Tokens {
             tokens.push(Token { name, secret, author, scope, names_author });
         }
         if tokens.is_empty() {
-            return Err(invalid("has no token".to_owned()));
+            return Err(invalid(format!("has no token; {FORM}")));
         }
         Ok(Self(tokens))
     }
@@ -138,6 +147,12 @@ mod tests {
                 Tokens::parse("s", &FILE.replacen(from, to, 1)).err().map(|e| e.to_string());
             let refused = refused.unwrap_or_default();
             assert!(!refused.is_empty() && !refused.contains("secret-of"), "{to}: {refused}");
+        }
+        for nothing in ["", "# nobody yet\n", "{}", "me = 1\n", "[[token]]\nname = \"me\"\n"] {
+            let refused =
+                Tokens::parse("--write-tokens-file", nothing).err().map(|e| e.to_string());
+            let told = refused.unwrap_or_default();
+            assert!(told.contains("[[token]] with name ="), "{nothing:?}: {told}");
         }
     }
 

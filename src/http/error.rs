@@ -148,6 +148,9 @@ codes! {
     Internal = INTERNAL_SERVER_ERROR "internal" "The server failed to answer";
 }
 
+/// How a credential is shown on every route that wants one.
+const BEARER: &str = "a secret is shown as `Authorization: Bearer <secret>`";
+
 /// Why a request is not answered with what it asks for.
 #[derive(Debug, Clone)]
 pub struct ApiError(Arc<Inner>);
@@ -197,9 +200,11 @@ impl FieldError {
 
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
+        // One text for every cause: it must not tell which credential was near.
+        let detail = (code == Code::Unauthorized).then(|| BEARER.to_owned());
         Self(Arc::new(Inner {
             code,
-            detail: None,
+            detail,
             errors: Vec::new(),
             members: Map::new(),
             headers: Vec::new(),

@@ -106,7 +106,12 @@ pub(super) fn no_sheet(snapshot: &Snapshot, name: &str) -> String {
     }
     let public = snapshot.sheets().map(|sheet| sheet.spec()).filter(|spec| spec.public);
     let names: Vec<&str> = public.map(|spec| spec.name.as_str()).collect();
-    let meant = did_you_mean(nearest(name, names.iter().copied()));
+    let near = nearest(name, names.iter().copied());
+    let route = ROUTES.into_iter().find(|route| route[1..].eq_ignore_ascii_case(name));
+    let meant = match (near, route) {
+        (None, Some(route)) => format!("; did you mean /api/{route}?"),
+        (near, _) => did_you_mean(near),
+    };
     match &names[..] {
         [] => format!("no such sheet `{name}`; there are no sheets"),
         few if few.len() <= NAMED => {

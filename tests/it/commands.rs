@@ -66,6 +66,27 @@ fn check_writes_problems_as_json_and_as_annotations() {
 }
 
 #[test]
+fn check_writes_what_is_worth_a_word_as_json_too() {
+    let mut upstream = people();
+    let repo = path(&upstream);
+    assert_eq!(run(&["check", "--repo", &repo, "--format", "json"], 0), "");
+    let folk = "[sheets.folk]\nroot = \"folk\"\nformat = \"toml\"\n";
+    upstream.commit("declare").put("headwater.toml", folk).push();
+    let told = run(&["check", "--repo", &repo, "--format", "json"], 0);
+    let told: Vec<serde_json::Value> =
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = told.iter().map(|line| (&line["notice"], line.get("rule"))).collect();
+    assert_eq!(kinds, [(&"no_file".into(), None)]);
+    assert_eq!(told[0]["sheet"], "folk");
+    let words = told[0]["message"].as_str().unwrap();
+    assert!(words.contains("there is no folder folk"), "{words}");
+    let mut bare = Upstream::new();
+    bare.commit("no record").put("LICENSE", "MIT").push();
+    let told = run(&["check", "--repo", &path(&bare), "--format", "json"], 0);
+    assert!(told.contains(r#""notice":"no_record""#) && told.lines().count() == 1, "{told}");
+}
+
+#[test]
 fn check_works_in_a_work_tree_and_in_a_shallow_clone() {
     let mut upstream = people();
     upstream.commit("more").put("people/b.toml", person("b", "B", 1)).push();
@@ -113,6 +134,21 @@ fn verify_finds_no_difference_in_a_history() {
     assert!(text.contains("6 commits") && text.ends_with("0 differences\n"), "{text}");
     assert!(run(&["verify", "--repo", &repo, "--last", "2"], 0).contains("2 commits"));
     assert!(run(&["verify", "--repo", &repo, "--all"], 0).contains("6 commits"));
+}
+
+#[test]
+fn init_proposes_an_index_over_a_field_that_most_records_have() {
+    let mut upstream = Upstream::new();
+    let note = |fields: &str| format!("---\n{fields}---\nThe body.\n");
+    upstream
+        .commit("notes")
+        .put("notes/a.md", note("agenda: x\nauthor: {name: A}\ntitle: A\n"))
+        .put("notes/b.md", note("author: {name: B}\ntitle: B\n"))
+        .put("plain/a.md", "Only a body.\n")
+        .push();
+    let definitions = run(&["init", "--repo", &path(&upstream)], 0);
+    assert!(definitions.contains("\n# index = [\"title\"]"), "{definitions}");
+    assert_eq!(definitions.matches("# index").count(), 1, "{definitions}");
 }
 
 #[test]
@@ -251,6 +287,8 @@ fn serve_prints_its_address_and_ends_on_a_signal() {
         "{lines}"
     );
     assert!(!lines.contains("canary"), "{lines}");
+    let webhook = format!("{}/api/_internal/reload-data", address.trim());
+    assert!(lines.contains(&format!("\"url\":\"{webhook}\"")), "{lines}");
 }
 
 #[test]

@@ -83,6 +83,8 @@ fn a_record_is_put_read_and_deleted_without_a_server() {
     assert!(house.run(&["delete", "people/joan"], 0).starts_with("delete people/joan: commit "));
     assert!(house.run(&["get", "people/joan"], 65).contains("no such record `joan` in people"));
     house.run(&["delete", "people/joan"], 65);
+    assert!(house.run(&["delete", "people/aad"], 65).contains("did you mean ada?"));
+    assert!(house.given(&["patch", "people/Ada"], "{}", 65).contains("did you mean ada?"));
     assert!(house.run(&["get", "folk/joan"], 65).contains("no such sheet `folk`"));
     assert_eq!(house.commits(), 3);
 }
