@@ -56,6 +56,11 @@ impl<'h> GiteeToken<'h> {
         })
     }
 
+    /// Says whether the token is one of `secrets` itself, and no code. Every secret is compared.
+    pub fn is_one_of<'s>(&self, secrets: impl Iterator<Item = &'s Secret>) -> bool {
+        secrets.fold(false, |found, secret| found | secret.matches(self.shown))
+    }
+
     /// Reads the token as a code, which is escaped where it was made as the manual of Gitee says.
     fn code(&self) -> Option<Vec<u8>> {
         let text: Cow<'_, [u8]> = percent_decode(self.shown).into();

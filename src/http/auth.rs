@@ -65,6 +65,8 @@ pub(super) struct Keys {
 pub(super) struct Claim {
     /// What the keys that were shown matched.
     keys: Vec<Match>,
+    /// Whether one of these is a code that is good for minutes and for a webhook alone.
+    has_code: bool,
     signatures: Vec<Check>,
     /// What the signatures are over.
     covered: Covered,
@@ -88,7 +90,8 @@ impl Keys {
     /// As [`Self::claim`]; 401 with a signature, which says nothing without a body.
     pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Proof, ApiError> {
         let claim = self.claim(headers)?;
-        if claim.signatures.is_empty() { claim.prove() } else { Err(Code::Unauthorized.into()) }
+        let is_key_alone = claim.signatures.is_empty() && !claim.has_code;
+        if is_key_alone { claim.prove() } else { Err(Code::Unauthorized.into()) }
     }
 
     /// Looks at what the caller shows. Every credential must be right; signatures are left to
@@ -113,6 +116,7 @@ impl Keys {
         let now = SystemTime::now();
         let secrets = || self.secrets().map(|(_, secret)| secret);
         let signers: Vec<Match> = self.secrets().map(|(matched, _)| matched).collect();
+        let has_code = tokens.iter().any(|token| !token.is_one_of(secrets()));
         let tokens: Vec<_> = tokens.iter().map(|token| token.check(secrets(), now)).collect();
         let keys = keys.iter().map(|key| self.matching(key));
         let keys: Vec<_> = keys.chain(made_by(&signers, tokens)).collect();
@@ -120,6 +124,7 @@ impl Keys {
         let check = |signature: hook::Signature| signature.check(secrets(), now);
         Ok(Claim {
             keys: keys.ok_or(Code::Unauthorized)?,
+            has_code,
             signatures: signatures.into_iter().map(check).collect(),
             covered: Covered::of(headers),
             signers,
@@ -161,7 +166,7 @@ impl Claim {
     /// # Errors
     /// 401 when a signature is wrong.
     pub(super) fn prove(self) -> Result<Proof, ApiError> {
-        let Self { keys, signatures, signers, covered: _ } = self;
+        let Self { keys, signatures, signers, has_code: _, covered: _ } = self;
         let checked: Vec<_> = signatures.into_iter().map(Check::finish).collect();
         let signed = made_by(&signers, checked);
         let matches: Option<Vec<Match>> = keys.into_iter().map(Some).chain(signed).collect();
@@ -271,6 +276,25 @@ mod tests {
         assert_eq!(outcome(&keys, &[("x-gitlab-token", RELOAD)]), Ok(Role::Reload));
         assert_eq!(outcome(&keys, &[("x-gitee-token", RELOAD)]), Ok(Role::Reload));
         assert_eq!(outcome(&keys, &[("x-headwater-key", OPERATOR)]), Ok(Role::Operator));
+    }
+
+    #[test]
+    fn a_code_of_gitee_opens_a_webhook_and_no_other_route() {
+        let keys = Keys { reload: secrets(RELOAD), operator: secrets(OPERATOR), ..Keys::default() };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        let sent = now.as_millis().to_string();
+        for (secret, role) in [(RELOAD, Role::Reload), (OPERATOR, Role::Operator)] {
+            let mut mac = Mac::new(secret.as_bytes());
+            mac.update(format!("{sent}\n{secret}").as_bytes());
+            let code = data_encoding::BASE64.encode(mac.finish().as_bytes());
+            let shown = [("x-gitee-token", &*code), ("x-gitee-timestamp", &sent)];
+            assert_eq!(with_body(&keys, &shown, b"{}"), Ok(role));
+            assert_eq!(outcome(&keys, &shown), Err(Code::Unauthorized));
+            let beside = [shown[0], shown[1], ("x-headwater-key", OPERATOR)];
+            assert_eq!(outcome(&keys, &beside), Err(Code::Unauthorized));
+            let password = [("x-gitee-token", secret), ("x-gitee-timestamp", &sent)];
+            assert_eq!(outcome(&keys, &password), Ok(role));
+        }
     }
 
     #[test]
