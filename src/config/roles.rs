@@ -74,6 +74,19 @@ mod tests {
     }
 
     #[test]
+    fn a_signing_token_of_the_secret_of_another_role_is_that_secret() {
+        let token = format!("whsec_{}", data_encoding::BASE64.encode(b"one-secret-for-all"));
+        let given = [
+            ("HEADWATER_REPO", "d"),
+            ("HEADWATER_RELOAD_SECRET", "one-secret-for-all"),
+            ("HEADWATER_SUBSCRIBER_SECRET", &token),
+            ("HEADWATER_SUBSCRIBER_URL", "https://a.org"),
+        ];
+        let message = refusal(&given);
+        assert!(message.contains("hold the same secret"), "{message}");
+    }
+
+    #[test]
     fn no_secret_is_for_two_roles_wherever_they_stand() {
         let folder = tempfile::tempdir().unwrap();
         let put = |name: &str, text: &str| {

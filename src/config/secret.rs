@@ -45,9 +45,13 @@ impl Secret {
         ours.as_bytes().ct_eq(theirs.as_bytes()).into()
     }
 
-    /// Says whether both are one secret.
+    /// Says whether whoever knows one of them can show or sign what the other one accepts, in
+    /// whatever form each is written. A code that both make over the same message tells: HMAC takes
+    /// several spellings of a key for one.
     pub fn is(&self, other: &Self) -> bool {
-        self.matches(&other.text)
+        let tags = |secret: &Self| [secret.mac(), secret.token_mac()].map(Mac::finish);
+        let theirs = tags(other);
+        tags(self).iter().any(|ours| theirs.iter().any(|tag| tag.matches(ours.as_bytes())))
     }
 
     /// Returns the bytes, to be sent to the server that knows them. Never log them.
@@ -97,5 +101,29 @@ mod tests {
         assert!(secret.matches(token.as_bytes()) && !secret.matches(b"0123456789abcdef"));
         let refused = Secret::new("s", "whsec_not-base64-but-long-enough").err();
         assert!(matches!(refused, Some(ConfigError::SigningToken { .. })));
+    }
+
+    #[test]
+    fn secrets_are_one_where_they_sign_alike_however_each_is_written() {
+        let token = |key: &[u8]| format!("whsec_{}", BASE64.encode(key));
+        let (plain, long) = ("0123456789abcdef", "0123456789abcdef".repeat(5));
+        let hashed = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, long.as_bytes());
+        let of_plain = token(plain.as_bytes());
+        for (one, other, expected) in [
+            (plain.to_owned(), plain.to_owned(), true),
+            (plain.to_owned(), of_plain.clone(), true),
+            (of_plain.clone(), of_plain.clone(), true),
+            // The token is a plain secret to whoever signs with its text, and may be encoded again.
+            (of_plain.clone(), token(of_plain.as_bytes()), true),
+            // HMAC fills a short key up with zeros, and takes the hash of a long one for it.
+            (plain.to_owned(), token(b"0123456789abcdef\0"), true),
+            (long, token(hashed.as_ref()), true),
+            (plain.to_owned(), "0123456789abcdeF".to_owned(), false),
+            (plain.to_owned(), token(b"0123456789abcdeF"), false),
+            (of_plain, token(b"0123456789abcdeF"), false),
+        ] {
+            let [a, b] = [&one, &other].map(|text| Secret::new("s", text).unwrap());
+            assert_eq!((a.is(&b), b.is(&a)), (expected, expected), "{one} {other}");
+        }
     }
 }
