@@ -108,7 +108,8 @@ impl Moment {
                 found
             }
         };
-        let is_fixed = wanted.at.is_some_and(|name| name.parse::<CommitId>().is_ok());
+        let is_hash = |name: String| name.parse::<CommitId>().is_ok();
+        let is_fixed = path != CONFIGURED && wanted.at.is_some_and(is_hash);
         let snapshot = found.map_err(|error| match wanted.walked {
             Some(_) if error.code() == Code::UnknownCommit => Code::CursorExpired.into(),
             _ => error,
@@ -140,6 +141,9 @@ impl Wanted {
                 "is not a parameter here: this route answers for the present only",
             ));
         }
+        if wanted.at.is_some() && path == COMPARED {
+            return Err(wrong("at", "is not a parameter here: `from` and `to` name the commits"));
+        }
         // Only lists have cursors of ours in their queries.
         let sheet = path.strip_prefix("/api/").unwrap_or_default();
         if !sheet.contains('/') && !sheet.starts_with('_') {
@@ -152,6 +156,12 @@ impl Wanted {
 
 /// What is not of one commit.
 const PRESENT: [&str; 3] = ["/api/_status", "/api/_changes", "/api/_reloads"];
+
+/// What is of two commits, which parameters of its own name.
+const COMPARED: &str = "/api/_diff";
+
+/// What is of one commit and of the settings of the server, too.
+const CONFIGURED: &str = "/openapi.json";
 
 fn not_a_hash() -> ApiError {
     ApiError::explained(Code::InvalidHeader, "X-Headwater-Min-Commit must be a full commit hash")
@@ -277,6 +287,8 @@ mod tests {
             ("/api/people?at=v1&at=v1", &[], Code::InvalidQuery),
             ("/api/people?at=%FF", &[], Code::InvalidQuery),
             ("/api/_status?at=v1", &[], Code::InvalidQuery),
+            ("/api/_diff?from=main&to=v2&at=v1", &[], Code::InvalidQuery),
+            ("/api/_diff?from=main", &header, Code::InvalidQuery),
             ("/api/people", &[("x-headwater-min-commit", "v1")], Code::InvalidHeader),
         ] {
             assert_eq!(wanted(path, headers), Err(code), "{path}");

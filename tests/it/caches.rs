@@ -203,6 +203,44 @@ fn a_cache_keeps_what_its_address_fixes_and_nothing_that_changes() {
 }
 
 #[test]
+fn an_answer_that_may_be_kept_for_ever_is_the_same_when_the_branch_has_moved_on() {
+    let mut upstream = people();
+    let first = upstream.commit("a file").put("people/ada/a.txt", "a").push();
+    let mut server = TestServer::start(&upstream.url());
+    let asked = [
+        ("/api/people?", true),
+        ("/api/people?limit=1&", true),
+        ("/api/people/ada?", true),
+        ("/api/_search?q=ada&", true),
+        ("/api/_sheets?", true),
+        ("/api/_problems?", true),
+        ("/api/_history/people/ada?", true),
+        ("/api/_attachments/people/ada/a.txt?", true),
+        // These depend on more than the commit.
+        ("/openapi.json?", false),
+        (&format!("/api/_diff?from=published&to={first}&"), false),
+        (&format!("/api/_diff?from={first}&"), false),
+        ("/api/_status?", false),
+        ("/api/_reloads?", false),
+        ("/api/_changes?", false),
+    ];
+    let read = |server: &TestServer| {
+        let answers = asked.map(|(path, _)| server.get(&format!("{path}at={first}")));
+        answers.map(|answer| (answer.header("cache-control").map(str::to_owned), answer.body))
+    };
+    let before = read(&server);
+    let text = person("ada", "Ada", 42);
+    upstream.commit("newer").put("people/ada.toml", text).put("people/ada/a.txt", "b").push();
+    server.reload().outcome("applied");
+    server.restart();
+    for ((was, is), (path, is_kept)) in before.iter().zip(read(&server)).zip(asked) {
+        let forever = "public, max-age=31536000, immutable";
+        assert_eq!(is.0.as_deref() == Some(forever), is_kept, "{path}");
+        assert!(!is_kept || *was == is, "{path}");
+    }
+}
+
+#[test]
 fn every_answer_says_who_may_keep_it() {
     let mut upstream = people();
     let commit = upstream.commit("a file").put("people/ada/a.txt", "a").push();
