@@ -27,7 +27,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use crate::query::cursor::commit_of as commit_of_cursor;
 pub use crate::query::each::Each;
-pub use crate::query::facets::Facet;
+pub use crate::query::facets::{Facet, LongValue, MAX_FACET_VALUE};
 pub use crate::query::include::Included;
 pub use crate::query::projection::Projection;
 
@@ -44,6 +44,17 @@ use crate::value::{FieldPath, Value};
 pub const DEFAULT_PAGE: usize = 30;
 /// The largest page.
 pub const MAX_PAGE: usize = 100;
+
+/// Why a list is not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// Its words cannot be searched, or it costs more work than it may.
+    #[error(transparent)]
+    Search(#[from] search::SearchError),
+    /// A facet would name a value that is too long for one.
+    #[error(transparent)]
+    Facet(#[from] LongValue),
+}
 
 /// What to list: parsed, and checked against the fields of a sheet.
 #[derive(Debug, Clone)]

@@ -57,7 +57,8 @@ pub fn query(
         let included = wanted.map(|include| Included::of(&snapshot, include, &part.items, &budget));
         let included =
             included.transpose().map_err(|error| Failure::caused_by(Exit::Usage, &error))?;
-        writeln!(out, "{}", page(&snapshot, &query, &part, included.as_ref()))?;
+        let text = page(&snapshot, &query, &part, included.as_ref(), &budget);
+        writeln!(out, "{}", text.map_err(|error| Failure::caused_by(Exit::Usage, &error))?)?;
         return Ok(Exit::Success);
     }
     let texts = part.items.iter().map(|record| shown(query.fields(), record));

@@ -9,7 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::nearest::{did_you_mean, nearest};
-use headwater_engine::query::{Included, ListQuery, Paging, QueryProblem};
+use headwater_engine::query::{Included, ListError, ListQuery, Paging, QueryProblem};
 use headwater_engine::search::SearchError;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
@@ -59,7 +59,8 @@ pub(super) async fn list(
                     Included::of(&snapshot, include, &part.items, budget).map_err(too_costly)
                 });
                 let included = included.transpose()?;
-                let text = page(&snapshot, &query, &part, included.as_ref());
+                let text = page(&snapshot, &query, &part, included.as_ref(), budget);
+                let text = text.map_err(too_costly)?;
                 let mut response = json::told(tag, text);
                 link::add(response.headers_mut(), &pairs, at.as_deref(), &query, &part);
                 Ok(response)
@@ -135,7 +136,11 @@ pub(super) fn refused(problems: Vec<QueryProblem>) -> ApiError {
 }
 
 /// Says of a list that is too costly what it reads record by record.
-pub(super) fn list_failed(error: SearchError, query: &ListQuery, sheet: &Sheet) -> ApiError {
+pub(super) fn list_failed(error: ListError, query: &ListQuery, sheet: &Sheet) -> ApiError {
+    let error = match error {
+        ListError::Search(error) => error,
+        ListError::Facet(error) => return wrong("facets", error.to_string()),
+    };
     let fields: Vec<_> = query.unindexed(sheet).iter().map(|field| format!("`{field}`")).collect();
     match error {
         SearchError::TooCostly(_) if !fields.is_empty() => {

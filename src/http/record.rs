@@ -68,7 +68,8 @@ pub(super) async fn show(State(app): State<App>, request: Request) -> Result<Res
             let with = move |budget: &Budget| {
                 let one = std::slice::from_ref(&record);
                 let included = Included::of(&snapshot, &references, one, budget);
-                Ok(record_with(&record, &included.map_err(too_costly)?))
+                let included = included.map_err(too_costly)?;
+                record_with(&record, &included, budget).map_err(too_costly)
             };
             let text = app.answers.make(source, with).await?;
             return Ok(tagged(request.headers(), text));

@@ -6,9 +6,9 @@ use crate::budget::Budget;
 use crate::id::Key;
 use crate::query::found::shown;
 use crate::query::order::Order;
-use crate::query::{ListQuery, Paging};
+use crate::query::{ListError, ListQuery, Paging};
 use crate::record::Record;
-use crate::search::{SearchError, TextIndex};
+use crate::search::TextIndex;
 use crate::sheet::Sheet;
 
 /// So many records are looked for at a time.
@@ -46,7 +46,7 @@ impl ListQuery {
         sheet: Arc<Sheet>,
         text: &TextIndex,
         budget: &Budget,
-    ) -> Result<Each, SearchError> {
+    ) -> Result<Each, ListError> {
         if self.order == Order::Score {
             self.order = Order::Key;
         }

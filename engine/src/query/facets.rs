@@ -18,6 +18,10 @@ use crate::value::{FieldPath, Paths};
 /// The most values that a facet names.
 const MAX_VALUES: usize = 100;
 
+/// How long a value may be that a facet names, in bytes of JSON. With it, all facets of a list have
+/// no more than the records beside one.
+pub const MAX_FACET_VALUE: usize = 4096;
+
 /// How many of the listed records hold each value of a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facet {
@@ -29,12 +33,20 @@ pub struct Facet {
     pub more: usize,
 }
 
+/// A facet would name a value that is longer than [`MAX_FACET_VALUE`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` has values of more than {MAX_FACET_VALUE} bytes, which are not counted")]
+pub struct LongValue {
+    /// The field.
+    pub field: FieldPath,
+}
+
 /// Counts several fields by reading the records, each once.
 pub(crate) fn of_records<'a>(
     fields: &[&FieldPath],
     records: impl Iterator<Item = &'a Arc<Record>>,
     budget: &Budget,
-) -> Vec<Facet> {
+) -> Result<Vec<Facet>, LongValue> {
     let counts = count(fields, records, budget);
     let facets = fields.iter().zip(counts).map(|(field, counts)| {
         let mut counts: Vec<_> = counts.into_iter().collect();
@@ -51,7 +63,7 @@ pub(crate) fn of_entries<'a>(
     entries: impl Iterator<Item = Entry<'a>>,
     hidden: impl Iterator<Item = &'a Arc<Record>>,
     budget: &Budget,
-) -> Facet {
+) -> Result<Facet, LongValue> {
     let hidden = count(&[field], hidden, budget).pop().unwrap_or_default();
     let hidden = |scalar: &Scalar| hidden.get(&Stored::from(scalar)).copied().unwrap_or_default();
     let entries = entries.take_while(|_| budget.spend(STEP));
@@ -67,7 +79,7 @@ pub(crate) fn of_rest(
     commonest: &Scalar,
     total: usize,
     admits: impl Fn(&Key) -> bool,
-) -> Facet {
+) -> Result<Facet, LongValue> {
     let mut rest = total;
     let counts = index.values().filter(|(scalar, _)| *scalar != commonest).map(|(scalar, keys)| {
         let count = keys.iter().filter(|key| admits(key)).count();
@@ -86,7 +98,7 @@ pub(crate) fn of_keys(
     index: &FieldIndex,
     keys: &HashSet<&Key>,
     budget: &Budget,
-) -> Facet {
+) -> Result<Facet, LongValue> {
     let common = |holders: &Postings| {
         let holders = holders.iter().take_while(|_| budget.spend(STEP));
         holders.filter(|key| keys.contains(key)).count()
@@ -100,14 +112,31 @@ fn most_frequent<T>(
     field: &FieldPath,
     mut counts: Vec<(T, usize)>,
     told: impl Fn(&T) -> Scalar,
-) -> Facet {
+) -> Result<Facet, LongValue> {
     counts.retain(|(_, count)| *count > 0);
     // The sort is stable.
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let more = counts.len().saturating_sub(MAX_VALUES);
     counts.truncate(MAX_VALUES);
-    let values = counts.iter().map(|(value, count)| (told(value), *count)).collect();
-    Facet { field: field.clone(), values, more }
+    let values = counts.iter().map(|(value, count)| match told(value) {
+        scalar if json_len(&scalar) > MAX_FACET_VALUE => Err(LongValue { field: field.clone() }),
+        scalar => Ok((scalar, *count)),
+    });
+    Ok(Facet { field: field.clone(), values: values.collect::<Result<_, _>>()?, more })
+}
+
+/// Returns about how many bytes of JSON a value is.
+fn json_len(scalar: &Scalar) -> usize {
+    let escaped = |byte: u8| match byte {
+        0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    match scalar {
+        Scalar::Bool(_) | Scalar::Number(_) => size_of::<Scalar>(),
+        Scalar::String(text) | Scalar::Moment(_, text) => text.bytes().map(escaped).sum(),
+        Scalar::Other(text) => text.len(),
+    }
 }
 
 /// Counts the values of each of `fields`. A record counts once for a value that it holds twice.

@@ -19,13 +19,18 @@ use crate::value::Paths;
 /// references make it more.
 const MAX_INCLUDED: usize = MAX_PAGE * MAX_FIELDS;
 
+/// The most bytes that their keys and values have together.
+const MAX_BYTES: usize = 16 << 20;
+
 /// The records that those of a list refer to, each once.
 #[derive(Debug, Clone, Default)]
 pub struct Included {
     /// By sheet and key.
     pub records: BTreeMap<SheetName, BTreeMap<Key, Arc<Record>>>,
-    /// Whether there were too many, so that some are missing.
+    /// Whether there were too many, or too large ones, so that some are missing.
     pub is_cut: bool,
+    /// How many bytes their keys and values have together.
+    pub bytes: usize,
 }
 
 impl Included {
@@ -86,7 +91,13 @@ impl Included {
                     included.is_cut = true;
                     return budget.check().map(|()| included);
                 }
+                let bytes = record.key.as_str().len() + record.value.as_str().len();
+                if included.bytes + bytes > MAX_BYTES {
+                    included.is_cut = true;
+                    return budget.check().map(|()| included);
+                }
                 found.insert(record.key.clone(), record.clone());
+                included.bytes += bytes;
                 count += 1;
             }
         }

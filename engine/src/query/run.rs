@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::budget::{Budget, STEP};
 use crate::id::Key;
 use crate::index::FieldIndex;
-use crate::query::facets::{self, Facet};
+use crate::query::facets::{self, Facet, LongValue};
 use crate::query::found::{Found, READING, reading};
 use crate::query::order::{Order, Position, SortFields, SortValues, StoredValues};
-use crate::query::{After, ListQuery, Page, Paging, cursor, first};
+use crate::query::{After, ListError, ListQuery, Page, Paging, cursor, first};
 use crate::record::Record;
 use crate::scalar::{Number, Scalar, Stored};
 use crate::search::{Hit, Scope, SearchError, TextIndex};
@@ -30,13 +30,9 @@ impl ListQuery {
     /// # Errors
     ///
     /// [`SearchError::Query`] where prefixes and typos in `q` stand for too many words;
-    /// [`SearchError::TooCostly`] where `budget` is used up.
-    pub fn run(
-        &self,
-        sheet: &Sheet,
-        text: &TextIndex,
-        budget: &Budget,
-    ) -> Result<Page, SearchError> {
+    /// [`SearchError::TooCostly`] where `budget` is used up; [`ListError::Facet`] where a facet would
+    /// name a value that is too long for one.
+    pub fn run(&self, sheet: &Sheet, text: &TextIndex, budget: &Budget) -> Result<Page, ListError> {
         if let Some(page) = self.best_page(sheet, text, budget)? {
             return Ok(page);
         }
@@ -47,7 +43,7 @@ impl ListQuery {
             corrections = matches.readings.into_corrections();
         }
         let found = Found::by(self, sheet, matched, budget);
-        budget.check()?;
+        budget.check().map_err(SearchError::from)?;
         let (offset, limit, after) = match &self.paging {
             Paging::Page { page, per_page } => (offset(*page, *per_page), *per_page, None),
             Paging::Cursor { limit, after } => (0, *limit, after.as_ref()),
@@ -77,7 +73,9 @@ impl ListQuery {
         };
         part.truncate(limit);
         let facets = list.facets();
-        budget.check()?;
+        // What was counted in part says nothing.
+        budget.check().map_err(SearchError::from)?;
+        let facets = facets?;
         Ok(Page {
             items: part.into_iter().map(|(record, _)| record.clone()).collect(),
             total: found.len(sheet),
@@ -221,26 +219,26 @@ impl<'a> List<'_, 'a> {
 
     /// Counts the fields that were asked for: in the indexes where that is cheaper, and all others
     /// in one pass over the records.
-    fn facets(&self) -> Vec<Facet> {
+    fn facets(&self) -> Result<Vec<Facet>, LongValue> {
         let fields = &self.query.facets;
-        let mut facets: Vec<Option<Facet>> =
-            fields.iter().map(|it| self.indexed_facet(it)).collect();
+        let indexed = fields.iter().map(|it| self.indexed_facet(it).transpose());
+        let mut facets: Vec<Option<Facet>> = indexed.collect::<Result<_, _>>()?;
         let places = facets.iter().enumerate().filter(|(_, facet)| facet.is_none());
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
         if !places.is_empty() {
             let records = self.found.records(self.sheet, self.budget);
             let read: Vec<&FieldPath> = places.iter().map(|place| &fields[*place]).collect();
-            for (place, facet) in places.iter().zip(facets::of_records(&read, records, self.budget))
-            {
+            let read = facets::of_records(&read, records, self.budget)?;
+            for (place, facet) in places.iter().zip(read) {
                 facets[*place] = Some(facet);
             }
         }
-        facets.into_iter().flatten().collect()
+        Ok(facets.into_iter().flatten().collect())
     }
 
     /// Counts a field in its index; returns `None` where there is none, or reading the records is
     /// cheaper.
-    fn indexed_facet(&self, field: &FieldPath) -> Option<Facet> {
+    fn indexed_facet(&self, field: &FieldPath) -> Option<Result<Facet, LongValue>> {
         let (index, budget) = (self.sheet.index(field.as_str())?, self.budget);
         let hidden = || {
             let hidden = self.sheet.hidden().iter();

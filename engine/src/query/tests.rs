@@ -363,6 +363,26 @@ fn facets_name_the_most_frequent_hundred() {
 }
 
 #[test]
+fn a_facet_that_would_name_a_value_of_any_length_is_refused_however_it_is_counted() {
+    let long = "x".repeat(MAX_FACET_VALUE);
+    let fits = json!({"a": long, "u": long, "t": 1});
+    let escaped = json!({"a": "\u{1}".repeat(MAX_FACET_VALUE / 6 + 1), "u": {"o": long}, "t": 1});
+    let (fits, beyond) = (sheet(DEFINITION, &[fits]), sheet(DEFINITION, &[escaped]));
+    for query in ["facets=a", "facets=u", "facets=t,u&t=1", "facets=t,a&t=1", "facets=a&a[gte]=0"] {
+        let run = |(sheet, text): &(Sheet, TextIndex)| {
+            let query = ListQuery::parse(&pairs(query), sheet).unwrap();
+            query.run(sheet, text, &Budget::unlimited())
+        };
+        assert!(run(&fits).is_ok(), "{query}");
+        let field = if query.contains('u') { "u" } else { "a" };
+        let Err(ListError::Facet(LongValue { field: told })) = run(&beyond) else {
+            panic!("{query} is answered")
+        };
+        assert_eq!(told.as_str(), field, "{query}");
+    }
+}
+
+#[test]
 fn a_facet_counts_what_is_left_for_a_value_that_nearly_all_records_have() {
     let value = |n: i32| {
         let mut value = json!({"a": n, "u": if n % 20 == 0 { "rare" } else { "common" }});
@@ -706,7 +726,7 @@ fn shown(scalar: &crate::scalar::Scalar) -> String {
 }
 
 /// Returns how often a budget is asked on the way to an answer that may cost what it likes.
-fn asked(run: impl Fn(&Budget) -> Result<(), SearchError>) -> usize {
+fn asked(run: impl Fn(&Budget) -> Result<(), ListError>) -> usize {
     let asked = std::rc::Rc::new(std::cell::Cell::new(0));
     let counted = asked.clone();
     let budget = Budget::while_true(move || {
@@ -718,18 +738,18 @@ fn asked(run: impl Fn(&Budget) -> Result<(), SearchError>) -> usize {
 }
 
 /// Runs it with a budget that is used up at the question `last`.
-fn ended(last: usize, run: &impl Fn(&Budget) -> Result<(), SearchError>) -> bool {
+fn ended(last: usize, run: &impl Fn(&Budget) -> Result<(), ListError>) -> bool {
     let asked = std::cell::Cell::new(0);
     let budget = Budget::while_true(move || {
         asked.set(asked.get() + 1);
         asked.get() != last
     });
-    matches!(run(&budget), Err(SearchError::TooCostly(_)))
+    matches!(run(&budget), Err(ListError::Search(SearchError::TooCostly(_))))
 }
 
 /// Asserts that `run` asks its budget at least so often, and that it is refused wherever on the way
 /// that says no: in some ten places.
-fn assert_asks(what: &str, least: usize, run: impl Fn(&Budget) -> Result<(), SearchError>) {
+fn assert_asks(what: &str, least: usize, run: impl Fn(&Budget) -> Result<(), ListError>) {
     let asked = asked(&run);
     assert!(asked >= least, "{what} asks {asked} times");
     for last in (1..=asked).step_by(asked / 10 + 1) {

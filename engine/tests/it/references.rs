@@ -236,3 +236,30 @@ fn no_more_is_included_than_a_page_may_refer_to() {
     assert!(included.is_cut, "there are 3,240");
     assert_eq!(of("by.people", &Budget::while_true(|| false)).unwrap_err(), TooCostly);
 }
+
+#[test]
+fn what_is_included_has_so_many_bytes_whatever_the_number_of_its_records() {
+    let names: Vec<String> = (10..50).map(|n| format!("p{n}")).collect();
+    let mut upstream = Upstream::new();
+    let mut commit = upstream
+        .commit("large")
+        .put(".gitsheets/roles.toml", ROLES)
+        .put(".gitsheets/people.toml", PEOPLE)
+        .put("roles/all.toml", format!("slug = \"all\"\n[by]\npeople = {names:?}\n"));
+    for name in &names {
+        let text = format!("slug = \"{name}\"\ntext = \"{}\"\n", "x".repeat(500 << 10));
+        commit = commit.put(format!("people/{name}.toml"), text);
+    }
+    let commit = commit.push().parse().unwrap();
+    let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+    let state = load(&mirror.objects().unwrap(), commit, &LoadOptions::default()).unwrap();
+    let roles = state.sheet("roles").unwrap();
+    let references = Included::parse("by.people", roles).unwrap();
+    let one = std::slice::from_ref(roles.record("all").unwrap());
+    let included = Included::of(&state, &references, one, &Budget::unlimited()).unwrap();
+    let keys = included.records[&SheetName::new("people")].keys();
+    let keys: Vec<_> = keys.map(|key| key.as_str().to_owned()).collect();
+    // 32 of 500 KiB and a little more, always the first ones.
+    assert_eq!(keys, names[..32]);
+    assert!(included.is_cut && included.bytes <= 16 << 20);
+}

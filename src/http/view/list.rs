@@ -1,5 +1,8 @@
 //! Lists. Values are copied as the text that they are, without being parsed.
 
+use std::sync::Arc;
+
+use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::query::{Facet, Included, ListQuery, Page, Paging};
 use headwater_engine::record::Record;
 use headwater_engine::scalar::{Number, Scalar};
@@ -8,19 +11,22 @@ use headwater_engine::snapshot::Snapshot;
 use super::search::corrected;
 
 /// Writes the answer to a list, with the records that it refers to where they are asked for.
+///
+/// # Errors
+/// [`TooCostly`] where `budget` is used up.
 pub fn page(
     snapshot: &Snapshot,
     query: &ListQuery,
     page: &Page,
     included: Option<&Included>,
-) -> String {
+    budget: &Budget,
+) -> Result<String, TooCostly> {
     let size: usize = page.items.iter().map(|record| record.value.as_str().len() + 64).sum();
-    let mut out = String::with_capacity(size + 256);
+    let mut out = String::with_capacity(size + included.map_or(0, room) + 256);
     out.push_str("{\"items\":[");
-    for (at, record) in page.items.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
+    let affordable = |record: &&Arc<Record>| budget.spend(record.value.as_str().len());
+    for (at, record) in page.items.iter().take_while(affordable).enumerate() {
+        out.push_str(if at > 0 { "," } else { "" });
         item(query, record, &mut out);
     }
     out.push(']');
@@ -36,8 +42,12 @@ pub fn page(
     out.push_str(&format!(",\"total\":{}", page.total));
     out.push_str(&corrected(snapshot, &page.corrections));
     if !page.facets.is_empty() {
-        let facets: Vec<_> = page.facets.iter().map(facet).collect();
-        out.push_str(&format!(",\"facets\":{{{}}}", facets.join(",")));
+        out.push_str(",\"facets\":{");
+        for (at, counted) in page.facets.iter().enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            facet(counted, &mut out);
+        }
+        out.push('}');
         let more = page.facets.iter().filter(|facet| facet.more > 0);
         let more = more.map(|facet| format!("{}:{}", quoted(facet.field.as_str()), facet.more));
         let more: Vec<_> = more.collect();
@@ -46,19 +56,27 @@ pub fn page(
         }
     }
     if let Some(included) = included {
-        beside(included, &mut out);
+        beside(included, &mut out, budget);
     }
     out.push('}');
-    out
+    budget.check().map(|()| out)
 }
 
 /// Writes a record with those that it refers to.
-pub fn record_with(record: &Record, included: &Included) -> String {
-    let mut out =
-        format!("{{\"key\":{},\"value\":{}", quoted(record.key.as_str()), record.value.as_str());
-    beside(included, &mut out);
+///
+/// # Errors
+/// [`TooCostly`] where `budget` is used up.
+pub fn record_with(
+    record: &Record,
+    included: &Included,
+    budget: &Budget,
+) -> Result<String, TooCostly> {
+    let mut out = String::with_capacity(record.value.as_str().len() + room(included) + 256);
+    out.push_str(&format!("{{\"key\":{},\"value\":", quoted(record.key.as_str())));
+    out.push_str(record.value.as_str());
+    beside(included, &mut out, budget);
     out.push('}');
-    out
+    budget.check().map(|()| out)
 }
 
 /// Writes a record as a line of its own.
@@ -67,17 +85,30 @@ pub fn line(query: &ListQuery, record: &Record, out: &mut String) {
     out.push('\n');
 }
 
+/// Returns about how many bytes [`beside`] writes.
+fn room(included: &Included) -> usize {
+    let records: usize = included.records.values().map(|records| records.len()).sum();
+    included.bytes + 8 * records + 64
+}
+
 /// Writes the members for what is referred to.
-fn beside(included: &Included, out: &mut String) {
-    let sheets = included.records.iter().map(|(sheet, records)| {
-        let records = records.iter();
-        let records = records
-            .map(|(key, record)| format!("{}:{}", quoted(key.as_str()), record.value.as_str()));
-        let records: Vec<_> = records.collect();
-        format!("{}:{{{}}}", quoted(sheet.as_str()), records.join(","))
-    });
-    let sheets: Vec<_> = sheets.collect();
-    out.push_str(&format!(",\"included\":{{{}}}", sheets.join(",")));
+fn beside(included: &Included, out: &mut String, budget: &Budget) {
+    out.push_str(",\"included\":{");
+    for (at, (sheet, records)) in included.records.iter().enumerate() {
+        out.push_str(if at > 0 { "," } else { "" });
+        out.push_str(&quoted(sheet.as_str()));
+        out.push_str(":{");
+        let affordable =
+            |(_, record): &(_, &Arc<Record>)| budget.spend(record.value.as_str().len());
+        for (at, (key, record)) in records.iter().take_while(affordable).enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            out.push_str(&quoted(key.as_str()));
+            out.push(':');
+            out.push_str(record.value.as_str());
+        }
+        out.push('}');
+    }
+    out.push('}');
     if included.is_cut {
         out.push_str(",\"includedCut\":true");
     }
@@ -94,12 +125,15 @@ fn item(query: &ListQuery, record: &Record, out: &mut String) {
     out.push('}');
 }
 
-fn facet(facet: &Facet) -> String {
-    let values = facet.values.iter();
-    let values =
-        values.map(|(value, count)| format!("{{\"value\":{},\"count\":{count}}}", scalar(value)));
-    let values: Vec<_> = values.collect();
-    format!("{}:[{}]", quoted(facet.field.as_str()), values.join(","))
+fn facet(facet: &Facet, out: &mut String) {
+    out.push_str(&quoted(facet.field.as_str()));
+    out.push_str(":[");
+    for (at, (value, count)) in facet.values.iter().enumerate() {
+        out.push_str(if at > 0 { ",{\"value\":" } else { "{\"value\":" });
+        out.push_str(&scalar(value));
+        out.push_str(&format!(",\"count\":{count}}}"));
+    }
+    out.push(']');
 }
 
 fn scalar(scalar: &Scalar) -> String {
@@ -133,7 +167,8 @@ mod tests {
             (number("1.5"), 2),
             (Scalar::string("a\"b"), 1),
         ];
-        let text = facet(&Facet { field: FieldPath::new("a.b"), values, more: 0 });
+        let mut text = String::new();
+        facet(&Facet { field: FieldPath::new("a.b"), values, more: 0 }, &mut text);
         let json: serde_json::Value = serde_json::from_str(&format!("{{{text}}}")).unwrap();
         let values: Vec<_> =
             json["a.b"].as_array().unwrap().iter().map(|entry| &entry["value"]).collect();
