@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use data_encoding::BASE64;
+use headwater_engine::budget::Budget;
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 use reqwest::{Client, StatusCode, Url, redirect};
@@ -223,7 +224,8 @@ impl Message {
     fn new(leads: Leads, when: SystemTime, delta: Option<Arc<Delta>>) -> Self {
         let mut body = format!("{{\"type\":\"changes\",\"timestamp\":\"{}\",\"data\":", time(when));
         let start = body.len();
-        let told = delta.and_then(|delta| changes(&mut body, &delta, &Watched::default()));
+        let (all, budget) = (Watched::default(), Budget::unlimited());
+        let told = delta.and_then(|delta| changes(&mut body, &delta, &all, &budget));
         if told.is_none() {
             body.truncate(start);
             body.push_str(&resync(leads.from, leads.to));

@@ -51,6 +51,11 @@ impl Answers {
         Self { at_once, long, limit, turn: TURN }
     }
 
+    /// Returns how much time of a processor one may cost; `None` is any.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
     /// Has `work` make an answer for a caller at `source`, when there is a place. What `work` spends
     /// from its budget is what it can be ended by.
     ///
@@ -132,6 +137,15 @@ impl Making {
         self.caller.set(caller);
         !self.is_refused.get()
     }
+}
+
+/// Returns the budget of what this thread does from now on, which may cost so much time of a
+/// processor; `None` is any.
+pub(super) fn budget(limit: Option<Duration>) -> Budget {
+    let begun = processor_time();
+    Budget::while_true(move || {
+        limit.is_none_or(|limit| processor_time().saturating_sub(begun) <= limit)
+    })
 }
 
 /// Returns how much time of a processor this thread has taken.

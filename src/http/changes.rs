@@ -32,7 +32,7 @@ use crate::feed::Heard;
 use asked::{Asked, Last};
 pub use audience::Audience;
 use stream::Events;
-use told::{Reader, Told};
+use told::{Returning, Told};
 
 /// What a stream is called in `Accept` and `Content-Type`.
 const EVENTS: &str = "text/event-stream";
@@ -175,8 +175,9 @@ async fn caught_up(
         true => Ok(Arc::new(Delta { from, to, changes: Vec::new(), withheld: Vec::new() })),
         false => app.past.difference(asker, from, to).await,
     };
+    let returning = Returning { asker, limit: app.answers.limit() };
     match delta {
-        Ok(delta) => Ok(app.audience.writer.tell(&delta, watched, Reader::Returning).await),
+        Ok(delta) => app.audience.writer.tell_missed(&delta, watched, returning).await,
         Err(error) if error.code() == Code::UnknownCommit => Ok(None),
         Err(error) => Err(error),
     }

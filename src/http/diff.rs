@@ -3,6 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
+use headwater_engine::budget::Budget;
 use headwater_engine::id::CommitId;
 
 use super::app::App;
@@ -10,10 +11,11 @@ use super::caching::FOREVER;
 use super::current::{COMMIT, Current, commit_header};
 use super::error::ApiError;
 use super::json;
+use super::list::too_costly;
 use super::parameters::{Known, number, wrong};
 use super::past::Asker;
 use super::source::Source;
-use super::view;
+use super::view::{self, Compared, DiffCursor};
 
 /// How many records are listed where the caller does not say.
 const DEFAULT: usize = 100;
@@ -22,15 +24,14 @@ const DEFAULT: usize = 100;
 const MOST: usize = 1_000;
 
 const KNOWN: Known =
-    Known { of: "a comparison", once: &["from", "to", "limit"], often: &["sheet"] };
+    Known { of: "a comparison", once: &["from", "to", "limit", "cursor"], often: &["sheet"] };
 
 /// What is compared.
 #[derive(Debug, Default)]
 struct Asked {
     from: Option<String>,
     to: Option<String>,
-    sheets: Vec<String>,
-    limit: usize,
+    part: Compared,
 }
 
 /// Answers with the records that differ, and how many there are in each sheet.
@@ -41,17 +42,25 @@ pub(super) async fn diff(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::parse(query.as_deref())?;
-    let Some(from_name) = &asked.from else { return Err(wrong("from", "must be given")) };
-    let from = app.past.called(source, from_name).await?;
-    let to = match &asked.to {
-        Some(name) => app.past.called(source, name).await?,
-        None => snapshot.commit(),
-    };
+    let Asked { from, to, part } = Asked::parse(query.as_deref())?;
     let is_hash = |name: &String| name.parse::<CommitId>().is_ok();
-    let fixed = is_hash(from_name) && asked.to.as_ref().is_some_and(is_hash);
+    let fixed =
+        part.after.is_some() || [&from, &to].iter().all(|end| end.as_ref().is_some_and(is_hash));
+    let (from, to) = match (&part.after, from) {
+        (Some(cursor), _) => (cursor.from, cursor.to),
+        (None, None) => return Err(wrong("from", "must be given")),
+        (None, Some(from)) => {
+            let from = app.past.called(source, &from).await?;
+            let to = match &to {
+                Some(name) => app.past.called(source, name).await?,
+                None => snapshot.commit(),
+            };
+            (from, to)
+        }
+    };
     let delta = app.past.difference(Asker::Reader(source), from, to).await?;
-    let text = app.blocking.run(move || Ok(view::diff(&delta, &asked.sheets, asked.limit))).await?;
+    let list = move |budget: &Budget| view::diff(&delta, &part, budget).map_err(too_costly);
+    let text = app.answers.make(source, list).await?;
     let mut response = json::tagged(&headers, text);
     response.headers_mut().insert(COMMIT, commit_header(to));
     if fixed {
@@ -62,15 +71,23 @@ pub(super) async fn diff(
 
 impl Asked {
     fn parse(query: Option<&str>) -> Result<Self, ApiError> {
-        let mut asked = Self { limit: DEFAULT, ..Self::default() };
+        let mut asked = Self::default();
+        asked.part.limit = DEFAULT;
         for (name, value) in KNOWN.read(query)? {
             match &*name {
                 "from" => asked.from = Some(value),
                 "to" => asked.to = Some(value),
-                "sheet" => asked.sheets.push(value),
-                "limit" => asked.limit = number(&name, &value, MOST)?,
+                "sheet" => asked.part.sheets.push(value),
+                "limit" => asked.part.limit = number(&name, &value, MOST)?,
+                "cursor" => {
+                    let none = || wrong("cursor", "is not a cursor of a comparison");
+                    asked.part.after = Some(DiffCursor::parse(&value).ok_or_else(none)?);
+                }
                 _ => {}
             }
+        }
+        if asked.part.after.is_some() && (asked.from.is_some() || asked.to.is_some()) {
+            return Err(wrong("cursor", "names both commits: it is given without `from` and `to`"));
         }
         Ok(asked)
     }

@@ -33,8 +33,9 @@ const TURN: Duration = Duration::from_secs(2);
 /// How long one waits for it who waits for something to be published anyway.
 const LONG_TURN: Duration = Duration::from_secs(60);
 
-/// The most bytes of a comparison that is remembered.
-const REMEMBERED: u64 = 1 << 20;
+/// How many bytes the comparisons of one kind have together that are remembered, as
+/// [`Delta::weight`] has it: the last ones, for all who ask the same.
+const REMEMBERED: u64 = 64 << 20;
 
 /// Who asks, which says by which lane he goes and how long he waits for his turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,16 +50,40 @@ pub enum Asker {
     Server,
 }
 
+impl Asker {
+    /// Returns where he asks from.
+    pub(super) fn source(self) -> Source {
+        match self {
+            Self::Reader(source) | Self::Poll(source) | Self::Stream(source) => source,
+            Self::Server => Source::OURS,
+        }
+    }
+
+    /// Returns how long he waits for his turn, from now on; `None` is for as long as it takes.
+    pub(super) fn until(self) -> Option<Instant> {
+        let patience = match self {
+            Self::Reader(_) => Some(TURN),
+            Self::Poll(_) => Some(LONG_TURN),
+            Self::Stream(_) | Self::Server => None,
+        };
+        patience.map(|patience| Instant::now() + patience)
+    }
+}
+
 /// The ways to earlier states.
 pub struct Past {
     live: Arc<Live>,
     states: Lane,
     histories: Lane,
     previews: Lane,
-    readers: Comparing,
-    polls: Comparing,
-    streams: Comparing,
-    server: Comparing,
+    readers: Lane,
+    polls: Lane,
+    streams: Lane,
+    server: Lane,
+    /// What differs, for who reads what was.
+    compared: Shared<Pair, Arc<Delta>>,
+    /// What there is to be told, for everybody else.
+    told: Shared<Pair, Arc<Delta>>,
     /// Whether a commit is in the history of another one.
     descents: Shared<Pair, bool>,
     /// Those who wait for a commit to be published.
@@ -73,18 +98,6 @@ struct Pair {
     published: CommitId,
 }
 
-/// A lane for comparisons, and those that are known.
-struct Comparing {
-    lane: Lane,
-    known: Shared<Pair, Arc<Delta>>,
-}
-
-impl Default for Comparing {
-    fn default() -> Self {
-        Self { lane: Lane::new(PLACES), known: Shared::default() }
-    }
-}
-
 impl Past {
     /// Returns the ways to the earlier states of `live`.
     pub fn of(live: Arc<Live>) -> Self {
@@ -93,11 +106,13 @@ impl Past {
             states: Lane::new(PLACES),
             histories: Lane::new(PLACES),
             previews: Lane::new(PLACES),
-            readers: Comparing::default(),
-            polls: Comparing::default(),
-            streams: Comparing::default(),
-            server: Comparing::default(),
-            descents: Shared::default(),
+            readers: Lane::new(PLACES),
+            polls: Lane::new(PLACES),
+            streams: Lane::new(PLACES),
+            server: Lane::new(PLACES),
+            compared: Shared::within(REMEMBERED),
+            told: Shared::within(REMEMBERED),
+            descents: Shared::within(0),
             expecting: Crowd::default(),
         }
     }
@@ -163,14 +178,14 @@ impl Past {
         to: CommitId,
     ) -> Result<Arc<Delta>, ApiError> {
         let published = self.engine()?.snapshot().commit();
-        let (comparing, source, patience) = match asker {
-            Asker::Reader(source) => (&self.readers, source, Some(TURN)),
-            Asker::Poll(source) => (&self.polls, source, Some(LONG_TURN)),
-            Asker::Stream(source) => (&self.streams, source, None),
-            Asker::Server => (&self.server, Source::OURS, None),
+        let (lane, known) = match asker {
+            Asker::Reader(_) => (&self.readers, &self.compared),
+            Asker::Poll(_) => (&self.polls, &self.told),
+            Asker::Stream(_) => (&self.streams, &self.told),
+            Asker::Server => (&self.server, &self.told),
         };
-        let (live, until) = (self.live.clone(), patience.map(|patience| Instant::now() + patience));
-        let turn = Turn { lane: &comparing.lane, source, until };
+        let live = self.live.clone();
+        let turn = Turn { lane, source: asker.source(), until: asker.until() };
         let compare = move || {
             let engine = live.engine().ok_or_else(not_ready)?;
             let delta = match asker {
@@ -179,10 +194,8 @@ impl Past {
             };
             delta.map(Arc::new).map_err(refused)
         };
-        let keeps = |delta: &Arc<Delta>| delta.weight() <= REMEMBERED;
-        comparing.known.forget(|pair| pair.published != published);
-        let question = Pair { from, to, published };
-        comparing.known.get(question, turn, compare, keeps).await
+        known.forget(|pair| pair.published != published);
+        known.get(Pair { from, to, published }, turn, compare, |delta| delta.weight()).await
     }
 
     /// Says whether `commit`, which was published, has `least` in its history. It is found out once
@@ -198,12 +211,12 @@ impl Past {
             return Ok(true);
         }
         let (live, until) = (self.live.clone(), until.max(Instant::now() + TURN));
-        let turn = Turn { lane: &self.polls.lane, source, until: Some(until) };
+        let turn = Turn { lane: &self.polls, source, until: Some(until) };
         let look = move || Ok(live.engine().ok_or_else(not_ready)?.descends(commit, least));
         self.descents.forget(|pair| pair.published != commit);
         let question = Pair { from: least, to: commit, published: commit };
         // A commit that is not there yet may come with the next push, and then is not in this one.
-        self.descents.get(question, turn, look, |_| true).await
+        self.descents.get(question, turn, look, |_| 0).await
     }
 
     /// Lets one more wait for a commit, as long as what is returned is kept.

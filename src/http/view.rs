@@ -1,6 +1,7 @@
 //! The wire types. Nothing else decides what the JSON of an answer looks like.
 
 mod changes;
+mod diff_cursor;
 mod list;
 mod problem;
 mod public_reload;
@@ -14,7 +15,8 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-pub use changes::{Watched, changes, diff, resync};
+pub use changes::{Compared, Watched, changes, diff, resync};
+pub use diff_cursor::DiffCursor;
 pub use list::{line, page, record_with};
 pub use problem::{ProblemView, ProblemsView};
 pub use public_reload::{PublicReload, PublicReloads};

@@ -40,7 +40,7 @@ pub(super) fn schemas() -> Value {
         },
         "Diff": {
             "type": "object",
-            "required": ["from", "to", "items", "counts", "total"],
+            "required": ["from", "to", "items", "counts", "total", "next"],
             "properties": {
                 "from": commit(),
                 "to": commit(),
@@ -67,6 +67,10 @@ pub(super) fn schemas() -> Value {
                 } },
                 "counts": { "type": "object", "additionalProperties": schema("Counts") },
                 "total": { "type": "integer", "minimum": 0 },
+                "next": {
+                    "description": "The cursor of the next page; null on the last one.",
+                    "type": ["string", "null"],
+                },
             },
         },
         "Counts": {
@@ -122,13 +126,19 @@ pub(super) fn diff() -> Operation {
         "name": "sheet", "in": "query", "description": "Only in these sheets.",
         "schema": { "type": "array", "items": { "type": "string" } },
     });
-    let answer = Answer::json("What differs.", schema("Diff"));
+    let cursor = json!({
+        "name": "cursor", "in": "query",
+        "description": "The `next` of the page before, instead of `from` and `to`.",
+        "schema": { "type": "string", "minLength": 1 },
+    });
+    let answer = Answer::json("What differs, up to 16 MiB.", schema("Diff"));
     Operation::new("history", "diff", "Returns the differences between two commits")
         .takes([
-            commit("from", true, "A commit, by its hash or a name."),
+            commit("from", false, "A commit, by its hash or a name. Required without a cursor."),
             commit("to", false, "Another commit; by default the present one."),
             sheet,
             limit(100, 1000),
+            cursor,
         ])
         .takes(parameters::present())
         .answers_tagged(answer)

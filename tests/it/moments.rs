@@ -292,6 +292,42 @@ fn two_commits_are_compared_record_by_record() {
 }
 
 #[test]
+fn a_walk_over_a_comparison_is_about_the_same_two_commits_whatever_is_pushed() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let server = TestServer::start(&upstream.url());
+    upstream
+        .commit("three")
+        .put("people/ada.toml", person("ada", "Ada Lovelace", 37))
+        .put("people/new.toml", person("new", "New", 1))
+        .delete("people/grace.toml")
+        .push();
+    server.reload().outcome("applied");
+    let second = upstream.head().unwrap();
+    let (mut keys, mut next) = (Vec::new(), format!("from={first}&to=published"));
+    loop {
+        let answer = server.get(&format!("/api/_diff?{next}&limit=1&sheet=people"));
+        let body = answer.json();
+        assert_eq!((&body["to"], &body["total"]), (&json!(second), &json!(3)));
+        let forever = answer.header("cache-control") == Some("public, max-age=31536000, immutable");
+        assert_eq!(forever, next.starts_with("cursor"), "{next}");
+        keys.push(body["items"][0]["key"].as_str().unwrap().to_owned());
+        let Some(cursor) = body["next"].as_str() else { break };
+        next = format!("cursor={cursor}");
+        upstream
+            .commit("on")
+            .put("people/zoe.toml", person("zoe", "Zoe", keys.len() as u32))
+            .push();
+        server.reload().outcome("applied");
+    }
+    assert_eq!(keys, ["ada", "grace", "new"]);
+    let both = server.get(&format!("/api/_diff?{next}&from={first}"));
+    both.problem(422, "invalid_query");
+    server.get("/api/_diff?cursor=x").problem(422, "invalid_query");
+    server.get(&format!("/api/_diff?from={first}&at={second}")).problem(422, "invalid_query");
+}
+
+#[test]
 fn another_branch_is_previewed_over_the_present_state_where_that_is_allowed() {
     let mut upstream = people();
     let head = upstream.head().unwrap();

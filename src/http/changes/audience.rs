@@ -8,7 +8,7 @@ use headwater_engine::id::CommitId;
 
 use super::places::{Place, Places};
 use super::queue::{Queue, resync};
-use super::told::{Reader, Told, Writer};
+use super::told::{Told, Writer};
 use crate::feed::{Feed, Heard, Listener};
 use crate::http::source::Source;
 use crate::http::view::Watched;
@@ -18,7 +18,6 @@ use crate::http::view::Watched;
 const READ: u64 = 2 << 30;
 
 /// Those who follow what is published, and what all readers of changes share.
-#[derive(Debug)]
 pub struct Audience {
     places: Arc<Places>,
     pub(super) writer: Writer,
@@ -50,7 +49,6 @@ struct Group {
 }
 
 /// Somebody in the audience, until this is dropped.
-#[derive(Debug)]
 pub(super) struct Seat {
     audience: Arc<Audience>,
     place: Place,
@@ -117,7 +115,7 @@ impl Audience {
                 read = read.saturating_add(weight);
                 let told = match &delta {
                     Some(delta) if read <= self.read => {
-                        self.writer.tell(delta, &group.watched, Reader::Following).await
+                        self.writer.tell(delta, &group.watched).await
                     }
                     _ => None,
                 };

@@ -2,13 +2,20 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use axum::body::Bytes;
+use headwater_engine::budget::Budget;
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::http::answers;
+use crate::http::error::ApiError;
+use crate::http::lane::{Lane, Turn};
+use crate::http::past::Asker;
+use crate::http::shared::Shared;
 use crate::http::view::{Watched, changes};
 
 /// How many bytes of texts there are at once. What has no room is not told, and its readers begin
@@ -17,6 +24,13 @@ const ROOM: usize = 64 << 20;
 
 /// How many texts are known before those that are gone are looked for.
 const KNOWN: usize = 64;
+
+/// How many texts are written at once for those who come back.
+const PLACES: usize = 2;
+
+/// How much more than another answer a text may cost for who comes back: he reads everything anew
+/// where he is not told.
+const WORTH: u32 = 4;
 
 /// What differs between two commits in what somebody follows; cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,8 +45,6 @@ struct Text {
     records: usize,
     /// Kept as long as the text is.
     _room: OwnedSemaphorePermit,
-    /// Lets those who come later find the text.
-    _entry: Arc<Entry>,
 }
 
 impl AsRef<[u8]> for Told {
@@ -58,28 +70,35 @@ impl Told {
     }
 }
 
-/// Who waits for a text. Those who follow never wait behind those who come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reader {
-    /// Somebody who follows what is published.
-    Following,
-    /// Somebody who was away.
-    Returning,
+/// Somebody who was away, and is told what he missed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Returning {
+    /// Who it is, which says where he waits and how long.
+    pub(super) asker: Asker,
+    /// How much time of a processor another answer may cost; `None` is any.
+    pub(super) limit: Option<Duration>,
 }
 
-/// Writes texts: off the threads that answer, one at a time, and each once.
-#[derive(Debug)]
+/// Writes texts: off the threads that answer, and each once. Those who follow what is published never
+/// wait behind those who come back, who wait in a lane.
 pub(super) struct Writer {
-    following: Arc<Semaphore>,
-    returning: Arc<Semaphore>,
-    room: Arc<Semaphore>,
-    known: Mutex<Known>,
+    returning: Lane,
+    /// The texts that are written for those who come back, until they are there.
+    writing: Shared<Name, Option<Told>>,
+    desk: Desk,
 }
 
-/// The texts that somebody has or waits for.
+/// Where texts are written.
+#[derive(Debug, Clone)]
+struct Desk {
+    room: Arc<Semaphore>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// The texts that somebody has.
 #[derive(Debug)]
 struct Known {
-    entries: HashMap<Name, Weak<Entry>>,
+    texts: HashMap<Name, Weak<Text>>,
     /// How many there may be before those that are gone are forgotten.
     limit: usize,
 }
@@ -92,18 +111,6 @@ struct Name {
     watched: String,
 }
 
-/// A text that is there, or that is written while others wait for it.
-#[derive(Debug, Default)]
-struct Entry(tokio::sync::Mutex<State>);
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Unwritten,
-    Written(Weak<Text>),
-    TooMuch,
-}
-
 impl Default for Writer {
     fn default() -> Self {
         Self::with_room(ROOM)
@@ -112,91 +119,98 @@ impl Default for Writer {
 
 impl Writer {
     fn with_room(bytes: usize) -> Self {
-        let one = || Arc::new(Semaphore::new(1));
-        let known = Known { entries: HashMap::new(), limit: KNOWN };
-        Self {
-            following: one(),
-            returning: one(),
-            room: Arc::new(Semaphore::new(bytes)),
-            known: Mutex::new(known),
-        }
+        let known = Known { texts: HashMap::new(), limit: KNOWN };
+        let room = Arc::new(Semaphore::new(bytes));
+        let desk = Desk { room, known: Arc::new(Mutex::new(known)) };
+        Self { returning: Lane::new(PLACES), writing: Shared::within(0), desk }
     }
 
-    /// Returns what of `delta` concerns `watched`: the text that somebody has already, or a new one.
-    /// `None` where it is more than is told at once, or than there is room for.
-    pub(super) async fn tell(
-        &self,
-        delta: &Arc<Delta>,
-        watched: &Arc<Watched>,
-        reader: Reader,
-    ) -> Option<Told> {
-        let (from, to) = (delta.from, delta.to);
-        // A state that was mended is told as other records of the same commit, each time anew.
-        let entry = match from == to {
-            true => Arc::default(),
-            false => self.entry(Name { from, to, watched: watched.name().to_owned() }),
-        };
-        // Whoever comes meanwhile waits here, and finds the text.
-        let mut state = entry.0.lock().await;
-        match &*state {
-            State::Written(text) => {
-                if let Some(text) = text.upgrade() {
-                    return Some(Told(text));
-                }
-            }
-            State::TooMuch => return None,
-            State::Unwritten => {}
-        }
-        let text = self.write(delta, watched, reader, &entry).await.map(Arc::new);
-        *state = text.as_ref().map_or(State::TooMuch, |text| State::Written(Arc::downgrade(text)));
-        text.map(Told)
-    }
-
-    async fn write(
-        &self,
-        delta: &Arc<Delta>,
-        watched: &Arc<Watched>,
-        reader: Reader,
-        entry: &Arc<Entry>,
-    ) -> Option<Text> {
-        let turn = match reader {
-            Reader::Following => &self.following,
-            Reader::Returning => &self.returning,
-        };
-        let turn = turn.clone().acquire_owned().await.ok()?;
-        let (delta, watched, entry) = (delta.clone(), watched.clone(), entry.clone());
-        let room = self.room.clone();
-        // The work goes on when its caller has gone, so it is the work that keeps the turn.
-        let written = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let mut event = format!("id: {}\nevent: changes\ndata: ", delta.to);
-            let start = event.len();
-            let records = changes(&mut event, &delta, &watched)?;
-            let data = start..event.len();
-            event.push_str("\n\n");
-            let bytes = u32::try_from(event.len()).ok()?;
-            let room = room.try_acquire_many_owned(bytes).ok()?;
-            Some(Text { event: event.into(), data, records, _room: room, _entry: entry })
-        });
-        written.await.unwrap_or_else(|error| {
+    /// Returns what of `delta`, which is published, concerns `watched`: the text that somebody has
+    /// already, or a new one. `None` where it is more than is told at once, or than there is room for.
+    pub(super) async fn tell(&self, delta: &Arc<Delta>, watched: &Arc<Watched>) -> Option<Told> {
+        let (desk, delta, watched) = (self.desk.clone(), delta.clone(), watched.clone());
+        let write = move || desk.write(&delta, &watched, &Budget::unlimited());
+        let written = tokio::task::spawn_blocking(write).await;
+        written.unwrap_or_else(|error| {
             tracing::error!(%error, "writing what changed panicked");
             None
         })
     }
 
-    fn entry(&self, name: Name) -> Arc<Entry> {
+    /// The same for somebody who was away, in his turn. `None` also where it would cost too much.
+    ///
+    /// # Errors
+    /// 503 where it is not his turn in time, or too many wait; 500 where writing panics.
+    pub(super) async fn tell_missed(
+        &self,
+        delta: &Arc<Delta>,
+        watched: &Arc<Watched>,
+        returning: Returning,
+    ) -> Result<Option<Told>, ApiError> {
+        if delta.changes.is_empty() && delta.withheld.is_empty() {
+            // This costs less than a turn.
+            return Ok(self.desk.write(delta, watched, &Budget::unlimited()));
+        }
+        let name = Name::of(delta, watched);
+        if let Some(told) = self.desk.known(&name) {
+            return Ok(Some(told));
+        }
+        let Returning { asker, limit } = returning;
+        let turn = Turn { lane: &self.returning, source: asker.source(), until: asker.until() };
+        let (desk, delta, watched) = (self.desk.clone(), delta.clone(), watched.clone());
+        let limit = limit.map(|limit| limit * WORTH);
+        let write = move || Ok(desk.write(&delta, &watched, &answers::budget(limit)));
+        // Somebody who has a text keeps it; nothing else is remembered.
+        self.writing.get(name, turn, write, |_| 1).await
+    }
+}
+
+impl Name {
+    fn of(delta: &Delta, watched: &Watched) -> Self {
+        Self { from: delta.from, to: delta.to, watched: watched.name().to_owned() }
+    }
+}
+
+impl Desk {
+    /// Returns the text that somebody has, or a new one.
+    fn write(&self, delta: &Delta, watched: &Watched, budget: &Budget) -> Option<Told> {
+        let name = Name::of(delta, watched);
+        // A state that was mended is told as other records of the same commit, each time anew.
+        let is_named = name.from != name.to;
+        if let Some(told) = self.known(&name).filter(|_| is_named) {
+            return Some(told);
+        }
+        let mut event = format!("id: {}\nevent: changes\ndata: ", delta.to);
+        let start = event.len();
+        let records = changes(&mut event, delta, watched, budget)?;
+        let data = start..event.len();
+        event.push_str("\n\n");
+        let bytes = u32::try_from(event.len()).ok()?;
+        let room = self.room.clone().try_acquire_many_owned(bytes).ok()?;
+        let text = Arc::new(Text { event: event.into(), data, records, _room: room });
+        if is_named {
+            self.lock().insert(name, &text);
+        }
+        Some(Told(text))
+    }
+
+    fn known(&self, name: &Name) -> Option<Told> {
+        self.lock().texts.get(name)?.upgrade().map(Told)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
         // Whole after every statement: a poisoned lock holds a usable map.
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = known.entries.get(&name).and_then(Weak::upgrade) {
-            return entry;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn insert(&mut self, name: Name, text: &Arc<Text>) {
+        if self.texts.len() >= self.limit {
+            self.texts.retain(|_, text| text.strong_count() > 0);
+            self.limit = KNOWN.max(self.texts.len() * 2);
         }
-        if known.entries.len() >= known.limit {
-            known.entries.retain(|_, entry| entry.strong_count() > 0);
-            known.limit = KNOWN.max(known.entries.len() * 2);
-        }
-        let entry = Arc::default();
-        known.entries.insert(name, Arc::downgrade(&entry));
-        entry
+        self.texts.insert(name, Arc::downgrade(text));
     }
 }
 
@@ -208,6 +222,7 @@ pub(super) mod tests {
     use headwater_engine::value::Value;
 
     use super::*;
+    use crate::http::source::Source;
 
     pub(in crate::http::changes) fn commit(digit: u8) -> CommitId {
         CommitId::from_bytes([digit; 20])
@@ -237,33 +252,79 @@ pub(super) mod tests {
         Watched::new(sheets.iter().map(|sheet| (*sheet).to_owned()).collect(), &[], None)
     }
 
+    /// Somebody who comes back from the address that ends with `last`.
+    fn returning(last: u8) -> Returning {
+        Returning { asker: Asker::Poll(Source::at([192, 0, 2, last].into())), limit: None }
+    }
+
     #[tokio::test]
     async fn a_text_is_written_once_and_shared_as_long_as_somebody_has_it() {
         let (writer, delta) = (Writer::default(), delta(1, 2, 10, 100));
-        let tell = async |sheets: &[&str], reader| {
-            writer.tell(&delta, &Arc::new(watching(sheets)), reader).await.unwrap()
+        let missed = async |sheets: &[&str], last| {
+            let watched = Arc::new(watching(sheets));
+            writer.tell_missed(&delta, &watched, returning(last)).await.unwrap().unwrap()
         };
-        let (first, second) = tokio::join!(
-            tell(&["tags", "people"], Reader::Following),
-            tell(&["people", "tags", "people"], Reader::Returning),
-        );
+        let (first, second) =
+            tokio::join!(missed(&["tags", "people"], 1), missed(&["people", "tags", "people"], 2),);
         assert_eq!(first.event().as_ptr(), second.event().as_ptr());
-        let other = tell(&["people"], Reader::Following).await;
+        let third = writer.tell(&delta, &Arc::new(watching(&["tags", "people"]))).await.unwrap();
+        assert_eq!(first.event().as_ptr(), third.event().as_ptr());
+        let other = writer.tell(&delta, &Arc::new(watching(&["people"]))).await.unwrap();
         assert_ne!(first.event().as_ptr(), other.event().as_ptr());
         let left = ROOM - first.event().len() - other.event().len();
-        assert_eq!(writer.room.available_permits(), left, "each takes its room once");
+        let room = || writer.desk.room.available_permits();
+        assert_eq!(room(), left, "each takes its room once");
         let event = first.event();
-        drop((first, second, other));
-        assert_eq!(writer.room.available_permits(), ROOM - event.len());
+        drop((first, second, third, other));
+        assert_eq!(room(), ROOM - event.len());
         drop(event);
-        assert_eq!(writer.room.available_permits(), ROOM);
+        assert_eq!(room(), ROOM);
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_is_told_in_the_turn_of_his_address_and_who_follows_at_once() {
+        let (writer, all) = (Writer::default(), Arc::new(watching(&[])));
+        let (one, two) = (delta(1, 2, 1, 1), delta(2, 3, 1, 1));
+        // The only place of this address, behind which three hundred others of its texts wait.
+        let busy = returning(1).asker.source();
+        let held = writer.returning.place(busy, None).await.unwrap();
+        let watched: Vec<_> = (0..300).map(|n| Arc::new(watching(&[&n.to_string()]))).collect();
+        let mut waiting: Vec<_> = watched
+            .iter()
+            .map(|watched| Box::pin(writer.tell_missed(&one, watched, returning(1))))
+            .collect();
+        for asked in &mut waiting {
+            tokio::select! {
+                biased;
+                _ = asked => panic!("its address has its place"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert!(writer.tell_missed(&two, &all, returning(2)).await.unwrap().is_some());
+        assert!(writer.tell(&two, &all).await.is_some());
+        // Who wants what another one waits for does not wait for that one's turn.
+        let same = writer.tell_missed(&one, &watched[0], returning(2)).await;
+        assert!(same.unwrap().is_some());
+        // Nothing has to be written where nothing differs.
+        let none = delta(2, 2, 0, 0);
+        assert!(writer.tell_missed(&none, &all, returning(1)).await.unwrap().is_some());
+        drop(held);
+    }
+
+    #[tokio::test]
+    async fn what_costs_more_than_its_reader_may_ask_for_is_not_told() {
+        let (writer, all) = (Writer::default(), Arc::new(watching(&[])));
+        let delta = delta(1, 2, 1_000, 1_000);
+        let nothing = Returning { limit: Some(Duration::ZERO), ..returning(1) };
+        assert!(writer.tell_missed(&delta, &all, nothing).await.unwrap().is_none());
+        assert!(writer.tell(&delta, &all).await.is_some(), "what is published is told");
+        assert!(writer.tell_missed(&delta, &all, returning(1)).await.unwrap().is_some());
     }
 
     #[tokio::test]
     async fn an_event_and_an_answer_are_one_text() {
         let all = Arc::new(watching(&[]));
-        let told = Writer::default().tell(&delta(1, 2, 1, 1), &all, Reader::Following).await;
-        let told = told.unwrap();
+        let told = Writer::default().tell(&delta(1, 2, 1, 1), &all).await.unwrap();
         let data = String::from_utf8(told.data().to_vec()).unwrap();
         let event = format!("id: {}\nevent: changes\ndata: {data}\n\n", commit(2));
         assert_eq!(told.event(), event);
@@ -274,7 +335,7 @@ pub(super) mod tests {
     async fn what_is_too_much_or_has_no_room_is_not_told() {
         let all = Arc::new(watching(&[]));
         let told = async |writer: &Writer, records, bytes| {
-            writer.tell(&delta(1, 2, records, bytes), &all, Reader::Following).await
+            writer.tell(&delta(1, 2, records, bytes), &all).await
         };
         let writer = Writer::default();
         assert!(told(&writer, 10_000, 1).await.is_some());
@@ -282,18 +343,18 @@ pub(super) mod tests {
         assert!(told(&writer, 1_000, 20_000).await.is_none(), "too many bytes");
         let narrow = Writer::with_room(1_000);
         let held = told(&narrow, 1, 500).await.unwrap();
-        assert!(narrow.tell(&delta(2, 3, 1, 500), &all, Reader::Following).await.is_none());
+        assert!(narrow.tell(&delta(2, 3, 1, 500), &all).await.is_none());
         drop(held);
-        assert!(narrow.tell(&delta(2, 3, 1, 500), &all, Reader::Following).await.is_some());
+        assert!(narrow.tell(&delta(2, 3, 1, 500), &all).await.is_some());
     }
 
     #[tokio::test]
     async fn names_of_texts_that_are_gone_are_forgotten() {
-        let (writer, delta) = (Writer::default(), delta(1, 2, 0, 0));
+        let (writer, delta) = (Writer::default(), delta(1, 2, 1, 1));
         for n in 0..10 * KNOWN {
             let watched = Arc::new(watching(&[&n.to_string()]));
-            writer.tell(&delta, &watched, Reader::Returning).await.unwrap();
+            writer.tell_missed(&delta, &watched, returning(1)).await.unwrap();
         }
-        assert!(writer.known.lock().unwrap().entries.len() <= KNOWN);
+        assert!(writer.desk.lock().texts.len() <= KNOWN);
     }
 }
