@@ -1,6 +1,10 @@
 //! Takes in the body of a webhook or a write, within a size, a time and a number of bodies at once.
 //!
-//! Nobody keeps a place without sending, and nobody has more than half of the places.
+//! Who proves something before the body has places that nobody else can take. Bodies that have to
+//! prove their sender themselves wait by what is known of it, and by their size: the small ones, as
+//! those of nearly all pushes are, have to come soon, and never wait for a large one; large ones are
+//! bounded by the memory they take. Nobody keeps a place without sending, and nobody has more than
+//! half of the places.
 
 use std::ops::Deref;
 use std::pin::Pin;
@@ -14,6 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::crowd::Crowd;
 use super::error::{ApiError, Code};
 use super::places::{Place, Places};
+use super::room::{Held, Room};
 use super::source::Source;
 use crate::hook;
 
@@ -29,20 +34,22 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How fast a body has to come.
 const PACE: Pace = Pace { grace: Duration::from_secs(1), rate: 64 << 10 };
 
-/// How many bodies are held at once, which bounds the memory they take.
-const PLACES: usize = 8;
+/// The largest body that is small, by the length it is announced with.
+const SMALL: u64 = 256 << 10;
 
-/// How many of them may be of callers who have not proven anything yet. The others are left to those
-/// who know a secret.
-const UNPROVEN: usize = 6;
+/// How long a small body may take that has to prove its sender. It may wait twice as long: then the
+/// places of others are free, and forges give up after ten seconds.
+const SOON: Duration = Duration::from_secs(3);
 
 /// How far a caller is believed while the body arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Trust {
     /// Comes from where wrong credentials came from; such bodies arrive one at a time.
     Suspect,
     /// Shows a signature, which the body has to prove.
     Unproven,
+    /// The same, from where a right signature came lately.
+    Known,
     /// Showed the secret.
     Proven,
 }
@@ -81,29 +88,104 @@ impl Pace {
 
 /// Takes in bodies.
 pub(super) struct BodyReader {
-    /// One for each [`Trust`]; a caller needs a place in its own and in all that follow.
-    lanes: [Places<Sender>; 3],
+    lines: Lines,
     max: usize,
     forge_max: usize,
-    timeout: Duration,
     pace: Pace,
+}
+
+/// Where bodies wait, each kind by itself: what waits in one is in the way of nothing in another.
+struct Lines {
+    proven: Line,
+    known: Line,
+    small: Line,
+    large: Line,
+    small_suspect: Line,
+    large_suspect: Line,
+}
+
+/// The places for one kind of bodies.
+struct Line {
+    places: Places<Sender>,
+    /// How long a body may wait for a place.
+    patience: Duration,
+    /// How long it may take to arrive.
+    timeout: Duration,
+    /// The memory for them; `None` where the places bound it.
+    room: Option<Room<Sender>>,
+}
+
+impl Line {
+    /// Returns so many places, of which one sender has `each` at most.
+    fn new(places: usize, each: usize, timeout: Duration) -> Self {
+        let places = Places::new(places, each, Crowd::default());
+        Self { places, patience: timeout, timeout, room: None }
+    }
+
+    /// The same, for small bodies that have to prove their sender.
+    fn soon(places: usize, each: usize) -> Self {
+        Self { patience: SOON * 2, ..Self::new(places, each, SOON) }
+    }
+
+    /// The same, with so much memory for all bodies, of which those of one sender have a part.
+    fn within(self, room: &Room<Sender>) -> Self {
+        Self { room: Some(room.clone()), ..self }
+    }
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        // A body that has to be proven has to be taken in first, whoever sends it.
+        let strangers = Room::new(96 << 20, 32 << 20);
+        let known = Room::new(64 << 20, 32 << 20);
+        Self {
+            // Nobody is in here who is not let in: 200 MiB.
+            proven: Line::new(8, 4, TIMEOUT),
+            known: Line::new(16, 8, TIMEOUT).within(&known),
+            // 16 MiB.
+            small: Line::soon(64, 16),
+            large: Line::new(128, 16, TIMEOUT).within(&strangers),
+            small_suspect: Line::soon(4, 1),
+            large_suspect: Line::new(1, 1, TIMEOUT).within(&strangers),
+        }
+    }
+}
+
+impl Lines {
+    /// Returns the line for a body that is announced with so many bytes.
+    fn of(&self, trust: Trust, announced: Option<u64>) -> &Line {
+        let is_small = announced.is_some_and(|bytes| bytes <= SMALL);
+        match (trust, is_small) {
+            (Trust::Proven, _) => &self.proven,
+            (Trust::Known, _) => &self.known,
+            (Trust::Unproven, true) => &self.small,
+            (Trust::Unproven, false) => &self.large,
+            (Trust::Suspect, true) => &self.small_suspect,
+            (Trust::Suspect, false) => &self.large_suspect,
+        }
+    }
 }
 
 impl Default for BodyReader {
     fn default() -> Self {
-        let lane = |places: usize| Places::new(places, places.div_ceil(2), Crowd::default());
-        let lanes = [1, UNPROVEN, PLACES].map(lane);
-        Self { lanes, max: MAX, forge_max: FORGE_MAX, timeout: TIMEOUT, pace: PACE }
+        Self { lines: Lines::default(), max: MAX, forge_max: FORGE_MAX, pace: PACE }
     }
 }
 
 /// A body that has arrived. Its place is free for another one when it is dropped.
 pub(super) struct Arrived {
     bytes: Vec<u8>,
-    _places: Vec<Place<Sender>>,
+    took: Duration,
+    _place: Place<Sender>,
+    _held: Option<Held<Sender>>,
 }
 
 impl Arrived {
+    /// Says whether it cost next to nothing: it is small and came within the grace that every body has.
+    pub(super) fn came_at_once(&self) -> bool {
+        self.bytes.len() as u64 <= SMALL && self.took <= PACE.grace
+    }
+
     /// Gives up the place and keeps the body.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
@@ -123,7 +205,8 @@ impl BodyReader {
     ///
     /// # Errors
     /// 413 when it is too big, before it is read where its length is told; 408 when it does not
-    /// arrive in time or comes too slowly, 422 when it breaks off; 503 when there is no place for it for as long.
+    /// arrive in time or comes too slowly, 422 when it breaks off; 503 when there is no place for it
+    /// for as long, or no memory.
     pub(super) async fn read(
         &self,
         headers: &HeaderMap,
@@ -145,40 +228,26 @@ impl BodyReader {
         headers: &HeaderMap,
         body: Body,
         caller: Caller,
-        seen: impl FnMut(&[u8]),
+        mut seen: impl FnMut(&[u8]),
     ) -> Result<Arrived, ApiError> {
-        if content_length(headers).is_some_and(|length| length > max as u64) {
+        let announced = content_length(headers);
+        if announced.is_some_and(|length| length > max as u64) {
             return Err(too_large(max));
         }
-        let places = tokio::time::timeout(self.timeout, self.places(&caller)).await.ok().flatten();
-        let places = places.ok_or_else(|| ApiError::from(Code::Busy).header(RETRY_AFTER, 1))?;
-        let bytes = self.collect(body, max, seen).await?;
-        Ok(Arrived { bytes, _places: places })
-    }
-
-    /// Waits for a place in each lane, the narrowest first: who waits there is in nobody's way.
-    /// Returns `None` where too many wait already.
-    async fn places(&self, caller: &Caller) -> Option<Vec<Place<Sender>>> {
-        let mut places = Vec::new();
-        for lane in &self.lanes[caller.trust as usize..] {
-            places.push(lane.take(caller.sender.clone()).await?);
-        }
-        Some(places)
-    }
-
-    async fn collect(
-        &self,
-        mut body: Body,
-        max: usize,
-        mut seen: impl FnMut(&[u8]),
-    ) -> Result<Vec<u8>, ApiError> {
-        let (began, mut bytes) = (Instant::now(), Vec::new());
+        let Caller { sender, trust } = caller;
+        let line = self.lines.of(trust, announced);
+        let place = line.places.take_within(sender.clone(), line.patience).await;
+        let _place = place.ok_or_else(busy)?;
+        let mut held = line.room.as_ref().map(|room| room.enter(sender));
+        let (began, mut bytes, mut body) = (Instant::now(), Vec::new(), body);
         loop {
-            let until = began + self.timeout.min(self.pace.until_more_than(bytes.len()));
+            let until = began + line.timeout.min(self.pace.until_more_than(bytes.len()));
             let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
             let next = timeout_at(until, next).await;
             let next = next.map_err(|_| ApiError::from(Code::RequestTimeout))?;
-            let Some(frame) = next else { return Ok(bytes) };
+            let Some(frame) = next else {
+                return Ok(Arrived { bytes, took: began.elapsed(), _place, _held: held });
+            };
             let frame = frame.map_err(|error| {
                 ApiError::explained(Code::InvalidBody, format!("the body ended early: {error}"))
             })?;
@@ -186,11 +255,18 @@ impl BodyReader {
                 if bytes.len() + data.len() > max {
                     return Err(too_large(max));
                 }
+                if held.as_mut().is_some_and(|held| !held.grows(data.len())) {
+                    return Err(busy());
+                }
                 seen(&data);
                 bytes.extend_from_slice(&data);
             }
         }
     }
+}
+
+fn busy() -> ApiError {
+    ApiError::from(Code::Busy).header(RETRY_AFTER, 1)
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
@@ -202,7 +278,7 @@ fn too_large(max: usize) -> ApiError {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::convert::Infallible;
     use std::sync::Arc;
     use std::task::{Context, Poll};
@@ -220,7 +296,7 @@ mod tests {
     use crate::http::accept::{self, Limits};
 
     /// A body that begins with so many bytes and never ends.
-    struct Never(usize);
+    pub(in crate::http) struct Never(pub(in crate::http) usize);
 
     impl HttpBody for Never {
         type Data = Bytes;
@@ -237,9 +313,25 @@ mod tests {
         }
     }
 
+    /// Returns lines of the usual places that wait so long, and have so much memory for strangers.
+    fn lines(timeout: Duration, room: usize) -> Lines {
+        let mut lines = Lines::default();
+        let Lines { proven, known, small, large, small_suspect, large_suspect } = &mut lines;
+        for line in [proven, known, small, large, small_suspect, large_suspect] {
+            (line.patience, line.timeout) = (timeout, timeout);
+        }
+        lines.large.room = Some(Room::new(room, room / 2));
+        lines
+    }
+
     fn small() -> BodyReader {
-        let timeout = Duration::from_millis(50);
-        BodyReader { max: 4, forge_max: 8, timeout, ..BodyReader::default() }
+        let lines = lines(Duration::from_millis(50), 1 << 20);
+        BodyReader { lines, max: 4, forge_max: 8, ..BodyReader::default() }
+    }
+
+    /// Headers that announce so many bytes.
+    fn announcing(bytes: u64) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_LENGTH, bytes.into())])
     }
 
     fn caller(last: u8, trust: Trust) -> Caller {
@@ -292,8 +384,8 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_stops_coming_is_given_up_long_before_the_time_for_all_of_it() {
         let pace = Pace { grace: Duration::from_millis(10), rate: 64 << 10 };
-        let reader =
-            BodyReader { timeout: Duration::from_secs(3600), pace, ..BodyReader::default() };
+        let lines = lines(Duration::from_secs(3600), 1 << 20);
+        let reader = BodyReader { lines, pace, ..BodyReader::default() };
         for begun in [0, 200, 2000] {
             let body = Body::new(Never(begun));
             let headers = HeaderMap::new();
@@ -311,46 +403,90 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn callers_who_prove_nothing_leave_places_for_those_who_do() {
+    async fn bodies_wait_for_none_of_another_kind_and_one_sender_has_a_part_of_the_places() {
         let reader = small();
-        let headers = HeaderMap::new();
-        let four =
-            |last, trust| reader.read(&headers, Body::from("four"), caller(last, trust), |_| {});
         let code = |read: Result<Arrived, ApiError>| read.err().map(|error| error.code());
-        let suspect = four(1, Trust::Suspect).await;
-        assert_eq!(code(four(2, Trust::Suspect).await), Some(Code::Busy));
+        let four = |headers: HeaderMap, caller| {
+            let reader = &reader;
+            async move { reader.read(&headers, Body::from("four"), caller, |_| {}).await }
+        };
+        let token =
+            |name: &str| Caller { sender: Sender::Token(name.into()), trust: Trust::Proven };
+        // All of them are held, so that each line is full when the next one is looked at.
         let mut held = Vec::new();
-        for last in 1..UNPROVEN {
-            held.push(four(last as u8, Trust::Unproven).await.unwrap());
+        for (trust, length, places, each) in [
+            (Trust::Suspect, announcing(4), 4, 1),
+            (Trust::Suspect, HeaderMap::new(), 1, 1),
+            (Trust::Unproven, HeaderMap::new(), 128, 16),
+            (Trust::Unproven, announcing(4), 64, 16),
+            (Trust::Known, announcing(4), 16, 8),
+            (Trust::Proven, HeaderMap::new(), 8, 4),
+        ] {
+            for n in 0..places {
+                held.push(four(length.clone(), caller(n / each, trust)).await.unwrap());
+                if n + 1 == each {
+                    let greedy = four(length.clone(), caller(0, trust)).await;
+                    assert_eq!(code(greedy), Some(Code::Busy), "{trust:?} {places}");
+                }
+            }
+            let late = four(length.clone(), caller(places, trust)).await;
+            assert_eq!(code(late), Some(Code::Busy), "{trust:?} {places}");
         }
-        assert_eq!(code(four(9, Trust::Unproven).await), Some(Code::Busy));
-        for _ in UNPROVEN..PLACES {
-            held.push(four(9, Trust::Proven).await.unwrap());
+        held.clear();
+        for _ in 0..4 {
+            held.push(four(HeaderMap::new(), token("a")).await.unwrap());
         }
-        assert_eq!(code(four(10, Trust::Proven).await), Some(Code::Busy));
-        drop(suspect);
-        assert_eq!(code(four(3, Trust::Suspect).await), None);
+        assert_eq!(code(four(HeaderMap::new(), token("a")).await), Some(Code::Busy));
+        assert!(four(HeaderMap::new(), token("b")).await.is_ok());
     }
 
     #[tokio::test]
-    async fn one_address_and_one_token_have_no_more_than_half_of_the_places() {
-        let reader = small();
+    async fn large_bodies_that_prove_nothing_yet_have_so_much_memory_together() {
+        let reader =
+            BodyReader { lines: lines(Duration::from_millis(50), 4_000), ..BodyReader::default() };
         let headers = HeaderMap::new();
-        let four = |caller| reader.read(&headers, Body::from("four"), caller, |_| {});
+        let thousand = |last| {
+            let body = Body::from(vec![b' '; 1_000]);
+            reader.read(&headers, body, caller(last, Trust::Unproven), |_| {})
+        };
         let code = |read: Result<Arrived, ApiError>| read.err().map(|error| error.code());
-        let token =
-            |name: &str| Caller { sender: Sender::Token(name.into()), trust: Trust::Proven };
-        for (greedy, other, half) in [
-            (caller(1, Trust::Unproven), caller(2, Trust::Unproven), UNPROVEN / 2),
-            (caller(1, Trust::Proven), caller(2, Trust::Proven), PLACES / 2),
-            (token("a"), token("b"), PLACES / 2),
+        let held = [thousand(1).await.unwrap(), thousand(1).await.unwrap()];
+        assert_eq!(code(thousand(1).await), Some(Code::Busy), "one has half of it");
+        let others = [thousand(2).await.unwrap(), thousand(2).await.unwrap()];
+        assert_eq!(code(thousand(3).await), Some(Code::Busy));
+        drop(others);
+        assert!(thousand(3).await.is_ok());
+        drop(held);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_large_or_comes_slowly_costs_more_than_one_at_once() {
+        let reader = BodyReader::default();
+        for (bytes, expected) in [(1, true), (SMALL as usize, true), (SMALL as usize + 1, false)] {
+            let (headers, body) = (HeaderMap::new(), Body::from(vec![b' '; bytes]));
+            let read =
+                reader.read_up_to(2 * bytes, &headers, body, caller(1, Trust::Known), |_| ());
+            let arrived = read.await.unwrap();
+            assert_eq!(Arrived { took: Duration::ZERO, ..arrived }.came_at_once(), expected);
+        }
+        let place = reader.lines.small.places.take(caller(1, Trust::Known).sender).await.unwrap();
+        let took = PACE.grace + Duration::from_millis(1);
+        let slow = Arrived { bytes: Vec::new(), took, _place: place, _held: None };
+        assert!(!slow.came_at_once());
+    }
+
+    #[test]
+    fn a_small_body_that_proves_nothing_yet_has_to_come_soon() {
+        let lines = Lines::default();
+        for (trust, announced, expected) in [
+            (Trust::Unproven, Some(SMALL), SOON),
+            (Trust::Suspect, Some(1), SOON),
+            (Trust::Unproven, Some(SMALL + 1), TIMEOUT),
+            (Trust::Unproven, None, TIMEOUT),
+            (Trust::Known, Some(1), TIMEOUT),
+            (Trust::Proven, Some(1), TIMEOUT),
         ] {
-            let mut held = Vec::new();
-            for _ in 0..half {
-                held.push(four(greedy.clone()).await.unwrap());
-            }
-            assert_eq!(code(four(greedy.clone()).await), Some(Code::Busy), "{greedy:?}");
-            held.push(four(other).await.unwrap());
+            assert_eq!(lines.of(trust, announced).timeout, expected, "{trust:?} {announced:?}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! A right credential always opens it. Wrong ones are counted against their source; a source with
 //! too many gets another answer, and its signed bodies are taken in one at a time. So an attacker
 //! behind the address of a forge, such as that of a proxy, delays the forge and never shuts it out.
+//! A source that has signed rightly of late has places of its own for what it signs next.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,10 +16,18 @@ use axum::http::{HeaderMap, header};
 use super::auth::{Keys, Match, Proof, Role, bearer_token};
 use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
 use super::error::{ApiError, Code};
+use super::senders::Senders;
 use super::source::Source;
 use super::throttle::Throttle;
 use crate::config::{Keyring, Token, Tokens, Watched};
 use crate::metrics::Metrics;
+
+/// How many failures a credential counts as that is wrong.
+const GUESS: u32 = 1;
+
+/// How many a body counts as that had to be waited for and proved nothing: two make its source
+/// suspect.
+const WASTED: u32 = 5;
 
 /// What opens which routes.
 pub struct Doors {
@@ -32,11 +41,29 @@ pub struct Doors {
     pub writers: Option<Watched<Tokens>>,
 }
 
+/// What a body counts as that does not arrive, also where its sender hangs up and nobody is left to
+/// be told so.
+struct Debt<'a> {
+    throttle: &'a Throttle,
+    source: Source,
+    failures: u32,
+}
+
+impl Drop for Debt<'_> {
+    fn drop(&mut self) {
+        if self.failures > 0 {
+            // The answer is about the body, whoever sent it.
+            let _ = self.throttle.fail(self.source, self.failures, Instant::now());
+        }
+    }
+}
+
 /// The gate in front of the internal routes and of those that write.
 pub struct Gate {
     doors: Doors,
     bodies: BodyReader,
     throttle: Throttle,
+    senders: Senders,
     metrics: Arc<Metrics>,
 }
 
@@ -44,7 +71,7 @@ impl Gate {
     /// Returns a gate in these doors, which counts in `metrics`.
     pub fn new(doors: Doors, metrics: Arc<Metrics>) -> Self {
         let (bodies, throttle) = (BodyReader::default(), Throttle::default());
-        Self { doors, bodies, throttle, metrics }
+        Self { doors, bodies, throttle, senders: Senders::default(), metrics }
     }
 
     /// Says whether anything is written here at all.
@@ -67,7 +94,7 @@ impl Gate {
         let writers = self.doors.writers.as_ref().ok_or(Code::MethodNotAllowed)?;
         let tokens = writers.current().await;
         let token = bearer_token(headers).and_then(|given| tokens.matching(given)).cloned();
-        let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into()))?;
+        let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into(), GUESS))?;
         let caller = Caller { sender: Sender::Token(token.name.clone()), trust: Trust::Proven };
         let arrived = self.bodies.read_up_to(max, headers, body, caller, |_| ());
         Ok((token, arrived.await?))
@@ -78,7 +105,7 @@ impl Gate {
     /// # Errors
     /// As [`Keys::authenticate`]; 429 instead of 401 when the source has failed too often.
     pub(super) async fn pass(&self, source: Source, headers: &HeaderMap) -> Result<(), ApiError> {
-        self.judge(source, self.keys().await.authenticate(headers)).map(drop)
+        self.judge(source, self.keys().await.authenticate(headers), GUESS).map(drop)
     }
 
     /// Lets a caller pass who may read the metrics.
@@ -91,7 +118,7 @@ impl Gate {
         headers: &HeaderMap,
     ) -> Result<(), ApiError> {
         let keys = Keys { metrics: self.doors.metrics.current().await, ..self.keys().await };
-        self.judge(source, keys.authenticate(headers)).map(drop)
+        self.judge(source, keys.authenticate(headers), GUESS).map(drop)
     }
 
     /// Lets only the operator pass.
@@ -104,7 +131,7 @@ impl Gate {
         headers: &HeaderMap,
     ) -> Result<(), ApiError> {
         let keys = self.keys().await;
-        match self.judge(source, keys.authenticate(headers))? {
+        match self.judge(source, keys.authenticate(headers), GUESS)? {
             Role::Operator => Ok(()),
             _ if keys.operator.is_empty() => Err(Code::OperatorNotConfigured.into()),
             Role::Reload | Role::Metrics => Err(Code::OperatorOnly.into()),
@@ -122,22 +149,43 @@ impl Gate {
         body: Body,
     ) -> Result<Arrived, ApiError> {
         let claim = self.keys().await.claim(headers);
-        let mut claim = claim.map_err(|error| self.refusal(source, error))?;
+        let mut claim = claim.map_err(|error| self.refusal(source, error, GUESS))?;
         let trust = match claim.has_key() {
             true => Trust::Proven,
-            false if self.throttle.is_spent(source, Instant::now()) => Trust::Suspect,
-            false => Trust::Unproven,
+            false => self.trust_in(source),
         };
-        let caller = Caller { sender: Sender::Address(source), trust };
+        let address = match trust {
+            Trust::Proven => source,
+            // Networks are cheap: whoever proves nothing is counted by all that it may have.
+            Trust::Suspect | Trust::Unproven | Trust::Known => source.site().unwrap_or(source),
+        };
+        let caller = Caller { sender: Sender::Address(address), trust };
+        let failures = if trust == Trust::Proven { 0 } else { WASTED };
+        let mut debt = Debt { throttle: &self.throttle, source, failures };
         let arrived = self.bodies.read(headers, body, caller, |piece| claim.update(piece)).await;
-        let wasted = arrived.as_ref().is_err_and(|error| error.code() != Code::Busy);
-        if wasted && trust != Trust::Proven {
-            // The answer is about the body, whoever sent it.
-            let _ = self.throttle.fail(source, Instant::now());
+        if arrived.as_ref().map_or_else(|error| error.code() == Code::Busy, |_| true) {
+            debt.failures = 0;
         }
+        drop(debt);
         let arrived = arrived?;
-        self.judge(source, claim.prove())?;
+        let failures = if arrived.came_at_once() { GUESS } else { WASTED };
+        self.judge(source, claim.prove(), failures)?;
+        if trust != Trust::Proven {
+            self.senders.remember(source, Instant::now());
+        }
         Ok(arrived)
+    }
+
+    /// Returns how far a caller is believed who shows only a signature.
+    fn trust_in(&self, source: Source) -> Trust {
+        let now = Instant::now();
+        if self.throttle.is_spent(source, now) {
+            Trust::Suspect
+        } else if self.senders.know(source, now) {
+            Trust::Known
+        } else {
+            Trust::Unproven
+        }
     }
 
     async fn keys(&self) -> Keys {
@@ -146,8 +194,14 @@ impl Gate {
         Keys { reload, operator, metrics: Arc::default() }
     }
 
-    fn judge(&self, source: Source, proof: Result<Proof, ApiError>) -> Result<Role, ApiError> {
-        let proof = proof.map_err(|error| self.refusal(source, error))?;
+    /// Returns what a caller may do; what is wrong counts as so many failures.
+    fn judge(
+        &self,
+        source: Source,
+        proof: Result<Proof, ApiError>,
+        failures: u32,
+    ) -> Result<Role, ApiError> {
+        let proof = proof.map_err(|error| self.refusal(source, error, failures))?;
         for matched in &proof.matches {
             let Match { role, number } = matched;
             tracing::debug!(role = role.as_str(), secret_number = number, "credential accepted");
@@ -157,11 +211,11 @@ impl Gate {
     }
 
     /// Returns the answer to a caller who was not let through.
-    fn refusal(&self, source: Source, error: ApiError) -> ApiError {
+    fn refusal(&self, source: Source, error: ApiError, failures: u32) -> ApiError {
         if error.code() != Code::Unauthorized {
             return error;
         }
-        let error = match self.throttle.fail(source, Instant::now()) {
+        let error = match self.throttle.fail(source, failures, Instant::now()) {
             Ok(()) => error,
             Err(wait) => ApiError::from(Code::TooManyFailures)
                 .header(header::RETRY_AFTER, wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
@@ -169,5 +223,79 @@ impl Gate {
         tracing::debug!(%source, code = error.code().as_str(), "credential refused");
         self.metrics.credential_refused(error.code());
         error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::super::body::tests::Never;
+    use super::*;
+    use crate::config::Given;
+    use crate::mac::Mac;
+
+    const SECRET: &str = "the-reload-secret";
+
+    fn gate() -> Gate {
+        let ring = |secret: Option<&str>| {
+            Keyring::read(secret.map(|value| Given { name: "s", value }), None).unwrap()
+        };
+        let (reload, operator, metrics) = (ring(Some(SECRET)), ring(None), ring(None));
+        Gate::new(Doors { reload, operator, metrics, writers: None }, Arc::default())
+    }
+
+    fn source(last: u8) -> Source {
+        Source::at([192, 0, 2, last].into())
+    }
+
+    /// Headers with a signature of `body` by `secret`.
+    fn signed(secret: &str, body: &[u8]) -> HeaderMap {
+        let mut mac = Mac::new(secret.as_bytes());
+        mac.update(body);
+        let signature = format!("sha256={}", HEXLOWER.encode(mac.finish().as_bytes()));
+        let mut headers = HeaderMap::new();
+        headers.insert("x-hub-signature-256", signature.parse().unwrap());
+        headers.insert("x-github-event", "push".parse().unwrap());
+        headers
+    }
+
+    #[tokio::test]
+    async fn a_source_that_signed_rightly_is_known() {
+        let gate = gate();
+        assert_eq!(gate.trust_in(source(1)), Trust::Unproven);
+        let headers = signed("somebody else's secret", b"{}");
+        assert!(gate.receive(source(1), &headers, Body::from("{}")).await.is_err());
+        assert_eq!(gate.trust_in(source(1)), Trust::Unproven, "one guess is let go");
+        let headers = signed(SECRET, b"{}");
+        assert!(gate.receive(source(1), &headers, Body::from("{}")).await.is_ok());
+        assert_eq!(gate.trust_in(source(1)), Trust::Known);
+        assert_eq!(gate.trust_in(source(2)), Trust::Unproven);
+    }
+
+    #[tokio::test]
+    async fn two_bodies_that_prove_nothing_and_had_to_be_waited_for_make_a_source_suspect() {
+        let gate = gate();
+        let large = vec![b' '; 300 << 10];
+        let forged = signed("somebody else's secret", b"{}");
+        gate.receive(source(1), &signed(SECRET, b"{}"), Body::from("{}")).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(gate.trust_in(source(1)), Trust::Known);
+            let read = gate.receive(source(1), &forged, Body::from(large.clone())).await;
+            assert_eq!(read.err().map(|error| error.code()), Some(Code::Unauthorized));
+        }
+        assert_eq!(gate.trust_in(source(1)), Trust::Suspect);
+        // Nobody is told anything who hangs up.
+        for _ in 0..2 {
+            assert_eq!(gate.trust_in(source(2)), Trust::Unproven);
+            let body = Body::new(Never(3));
+            let mut reading = Box::pin(gate.receive(source(2), &forged, body));
+            tokio::select! {
+                biased;
+                _ = &mut reading => panic!("it never ends"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(gate.trust_in(source(2)), Trust::Suspect);
     }
 }

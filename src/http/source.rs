@@ -55,6 +55,18 @@ impl Source {
         Self::of(peer, headers, trusted)
     }
 
+    /// Returns the /48 that it is in, which is what the provider of an IPv6 network gives one site;
+    /// `None` of IPv4.
+    pub(super) fn site(self) -> Option<Self> {
+        match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                Some(Self(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()))
+            }
+        }
+    }
+
     /// Returns the source of what comes from `address`.
     #[cfg(test)]
     pub(super) fn at(address: IpAddr) -> Self {
@@ -139,5 +151,17 @@ mod tests {
         assert_eq!(source("2001:db8:1:2:ffff::", &[], ""), network);
         assert_eq!(source("::1", &["[2001:db8:1:2::9]:443"], "::1"), network);
         assert_eq!(source("::ffff:192.0.2.1", &[], ""), "192.0.2.1");
+    }
+
+    #[test]
+    fn a_site_has_many_networks_of_ipv6() {
+        let site = |address: &str| {
+            let site = Source::at(address.parse().unwrap()).site();
+            site.map(|site| site.to_string())
+        };
+        assert_eq!(site("2001:db8:1:2::9").as_deref(), Some("2001:db8:1::"));
+        assert_eq!(site("2001:db8:1:ffff::"), site("2001:db8:1::"));
+        assert_ne!(site("2001:db8:2::"), site("2001:db8:1::"));
+        assert_eq!(site("192.0.2.1"), None);
     }
 }

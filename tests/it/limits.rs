@@ -3,6 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 
+use data_encoding::HEXLOWER;
+use headwater::mac::Mac;
+use reqwest::Method;
+
 use crate::harness::{RELOAD, RELOAD_SECRET, TestServer, people};
 
 /// Sends raw bytes and returns the answer up to the end of the connection.
@@ -29,6 +33,43 @@ fn a_body_that_is_too_big_is_refused_before_it_is_read() {
         let told = format!("a body may have at most {max} bytes");
         assert!(answer.starts_with("HTTP/1.1 413") && answer.contains(&told), "{answer}");
     }
+}
+
+#[test]
+fn slow_forged_bodies_of_many_addresses_keep_no_signed_push_out() {
+    let upstream = people();
+    let trusting = [("HEADWATER_TRUSTED_PROXIES", "127.0.0.0/8")];
+    let server = TestServer::with(&upstream.url(), &trusting);
+    let forged = |address: usize, length: usize| {
+        let mut stream = TcpStream::connect(server.server().address()).unwrap();
+        let head = format!(
+            "POST {RELOAD} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.{address}\r\n\
+             X-GitHub-Event: push\r\nContent-Type: application/json\r\n\
+             X-Hub-Signature-256: sha256={}\r\nContent-Length: {length}\r\n\r\n",
+            "a".repeat(64)
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // So much has the time that there is for any body.
+        stream.write_all(&vec![b' '; (2 << 20).min(length - 1)]).unwrap();
+        stream
+    };
+    let slow: Vec<_> = (1..=6).map(|address| forged(address, 25 << 20)).collect();
+    let small: Vec<_> = (11..=16).map(|address| forged(address, 1_000)).collect();
+    let signed = |body: String, address: &str| {
+        let mut mac = Mac::new(RELOAD_SECRET.as_bytes());
+        mac.update(body.as_bytes());
+        let signature = HEXLOWER.encode(mac.finish().as_bytes());
+        let request = server.request(Method::POST, RELOAD).header("x-github-event", "push");
+        let request = request.header("content-type", "application/json").body(body);
+        let request = request.header("x-forwarded-for", address);
+        server.send(request.header("x-hub-signature-256", format!("sha256={signature}")))
+    };
+    let push = "{\"ref\":\"refs/heads/published\"}";
+    signed(push.to_owned(), "198.51.100.1").outcome("unchanged");
+    let large = format!("{}{push}", " ".repeat(1 << 20));
+    signed(large.clone(), "198.51.100.1").outcome("unchanged");
+    signed(large, "198.51.100.2").outcome("unchanged");
+    drop((slow, small));
 }
 
 #[test]

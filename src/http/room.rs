@@ -1,0 +1,100 @@
+//! Room for bytes that callers make us hold, so much in all and for each of them.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Room for so many bytes. Cheap to clone.
+pub(super) struct Room<K: Eq + Hash + Clone>(Arc<Shared<K>>);
+
+struct Shared<K> {
+    /// How many bytes there are.
+    all: usize,
+    /// How many of them one caller may have.
+    each: usize,
+    taken: Mutex<Taken<K>>,
+}
+
+struct Taken<K> {
+    all: usize,
+    of: HashMap<K, usize>,
+}
+
+/// What one caller holds, until it is dropped.
+pub(super) struct Held<K: Eq + Hash + Clone> {
+    room: Room<K>,
+    caller: K,
+    bytes: usize,
+}
+
+impl<K: Eq + Hash + Clone> Clone for Room<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Eq + Hash + Clone> Room<K> {
+    /// Returns room for `all` bytes, of which one caller may have `each`.
+    pub(super) fn new(all: usize, each: usize) -> Self {
+        let taken = Mutex::new(Taken { all: 0, of: HashMap::new() });
+        Self(Arc::new(Shared { all, each, taken }))
+    }
+
+    /// Returns what `caller` holds, which is nothing yet.
+    pub(super) fn enter(&self, caller: K) -> Held<K> {
+        Held { room: self.clone(), caller, bytes: 0 }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken<K>> {
+        // Numbers that are whole after every statement: a poisoned lock holds usable ones.
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash + Clone> Held<K> {
+    /// Takes so many bytes more, or none where there is no room for all of them.
+    #[must_use]
+    pub(super) fn grows(&mut self, bytes: usize) -> bool {
+        let mut taken = self.room.taken();
+        let of = taken.of.get(&self.caller).copied().unwrap_or(0);
+        if taken.all + bytes > self.room.0.all || of + bytes > self.room.0.each {
+            return false;
+        }
+        taken.all += bytes;
+        taken.of.insert(self.caller.clone(), of + bytes);
+        drop(taken);
+        self.bytes += bytes;
+        true
+    }
+}
+
+impl<K: Eq + Hash + Clone> Drop for Held<K> {
+    fn drop(&mut self) {
+        let mut taken = self.room.taken();
+        taken.all -= self.bytes;
+        if let Some(of) = taken.of.get_mut(&self.caller) {
+            *of -= self.bytes;
+            if *of == 0 {
+                taken.of.remove(&self.caller);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_are_so_many_bytes_in_all_and_for_each_and_who_goes_makes_room() {
+        let room = Room::new(10, 6);
+        let (mut one, mut again, mut two) = (room.enter(1), room.enter(1), room.enter(2));
+        assert!(one.grows(4) && !again.grows(3), "it is one caller");
+        assert!(again.grows(2) && !two.grows(5), "ten are all there are");
+        assert!(two.grows(4) && !two.grows(1));
+        drop(one);
+        assert!(two.grows(2) && !two.grows(1) && again.grows(2));
+        drop((again, two));
+        assert!(room.taken().all == 0 && room.taken().of.is_empty());
+    }
+}
