@@ -245,6 +245,7 @@ fn what_is_included_has_so_many_bytes_whatever_the_number_of_its_records() {
         .commit("large")
         .put(".gitsheets/roles.toml", ROLES)
         .put(".gitsheets/people.toml", PEOPLE)
+        .put(".gitsheets/projects.toml", PROJECTS)
         .put("roles/all.toml", format!("slug = \"all\"\n[by]\npeople = {names:?}\n"));
     for name in &names {
         let text = format!("slug = \"{name}\"\ntext = \"{}\"\n", "x".repeat(500 << 10));

@@ -1,6 +1,7 @@
 //! Searches: the matches, and where in their texts they match.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::layout::SheetSpec;
@@ -23,29 +24,31 @@ const LOOKING: usize = 32;
 /// # Errors
 /// [`TooCostly`] where `budget` is used up.
 pub fn hits(snapshot: &Snapshot, hits: &Hits, budget: &Budget) -> Result<String, TooCostly> {
-    let mut highlighters = BTreeMap::new();
-    let items = hits.hits.iter().filter_map(|hit| {
+    let (mut out, mut highlighters) = ("{\"items\":[".to_owned(), BTreeMap::new());
+    let found = hits.hits.iter().filter_map(|hit| {
         let sheet = snapshot.sheet(hit.name.sheet.as_str())?;
-        let record = sheet.record(hit.name.key.as_str())?;
-        if !budget.spend(LOOKING * record.value.as_str().len()) {
-            return None;
-        }
-        let language = sheet.spec().language;
-        let new = || Highlighter::new(&hits.readings, language);
-        let highlighter = highlighters.entry(language).or_insert_with(new);
-        let highlights = Value::Object(highlights(sheet.spec(), record, highlighter));
-        Some(format!(
-            "{{\"sheet\":{},\"key\":{},\"score\":{},\"value\":{},\"highlights\":{highlights}}}",
+        Some((hit, sheet.spec(), sheet.record(hit.name.key.as_str())?))
+    });
+    let affordable =
+        |(_, _, record): &(_, _, &Arc<Record>)| budget.spend(LOOKING * record.value.as_str().len());
+    for (at, (hit, spec, record)) in found.take_while(affordable).enumerate() {
+        let new = || Highlighter::new(&hits.readings, spec.language);
+        let highlighter = highlighters.entry(spec.language).or_insert_with(new);
+        let highlights = Value::Object(highlights(spec, record, highlighter));
+        out.push_str(if at > 0 { "," } else { "" });
+        out.push_str(&format!(
+            "{{\"sheet\":{},\"key\":{},\"score\":{},\"value\":",
             quoted(hit.name.sheet.as_str()),
             quoted(hit.name.key.as_str()),
-            hit.score,
-            record.value.as_str(),
-        ))
-    });
-    let items: Vec<_> = items.collect();
+            hit.score
+        ));
+        out.push_str(record.value.as_str());
+        out.push_str(&format!(",\"highlights\":{highlights}}}"));
+    }
     budget.check()?;
     let corrected = corrected(snapshot, hits.readings.corrections());
-    Ok(format!("{{\"items\":[{}],\"total\":{}{corrected}}}", items.join(","), hits.total))
+    out.push_str(&format!("],\"total\":{}{corrected}}}", hits.total));
+    Ok(out)
 }
 
 /// Returns the member of an answer that tells which words stood for those that occur nowhere, with
