@@ -237,12 +237,16 @@ fn asked(server: &TestServer, path: &str, operation: &Value) -> String {
     let path = path.replace("{key}", key.as_str().unwrap()).replace("{sheet}", sheet);
     let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
     let required = parameters.iter().filter(|one| one["in"] == "query" && one["required"] == true);
-    let query: Vec<_> = required
+    let mut query: Vec<_> = required
         .map(|one| match one["name"].as_str().unwrap() {
             "q" => "q=street".to_owned(),
             name => format!("{name}={}", list.commit()),
         })
         .collect();
+    if path == "/api/_diff" {
+        // Needed where there is no cursor.
+        query.push(format!("from={}", list.commit()));
+    }
     format!("{}?{}", path.replace("{name}", "photo.jpg"), query.join("&"))
 }
 
