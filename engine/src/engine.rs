@@ -20,6 +20,8 @@ mod past;
 mod patience;
 mod pin;
 mod preview;
+mod publication;
+mod publishing;
 mod pushed;
 mod pushing;
 mod rebasing;
@@ -27,29 +29,28 @@ mod reload;
 mod repeats;
 mod retained;
 mod schedule;
+mod status;
+mod target;
 mod watching;
 mod writing;
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
 use crate::admit::AdmissionLimits;
 use crate::cache::Cache;
-use crate::delta::Delta;
-use crate::id::{CommitId, SheetName};
+use crate::id::CommitId;
 use crate::mirror::{
     Durability, FetchLimits, Identity, Mirror, MirrorLock, Remote, SafeDirectories,
 };
 use crate::options::LoadOptions;
-use crate::plan::RebuildReason;
-use crate::report::{Counts, ReloadId, Trigger};
-use crate::snapshot::{RecordChange, Snapshot};
+use crate::report::{ReloadId, Trigger};
+use crate::snapshot::Snapshot;
 
 pub use carried::{Carried, CarriedDone};
 pub use error::{FailureKind, OpenError, ReloadError};
@@ -60,8 +61,10 @@ pub use marks::Mark;
 pub use open::choose_branch;
 pub use past::PastError;
 pub use pin::Pinned;
+pub use publication::Published;
 pub use pushed::{PushFailure, PushReport, PushStatus};
 pub use schedule::RequestKind;
+pub use status::EngineStatus;
 pub use writing::Acknowledge;
 
 use flight::Flight;
@@ -116,7 +119,7 @@ pub struct EngineConfig {
     /// Sees every push that was tried, in the same way.
     pub push_observer: Observer<PushReport>,
     /// Sees what the public sees differently after each publication, in their order.
-    pub delta_observer: Observer<Delta>,
+    pub publication_observer: Observer<Published>,
     /// What to do when the branch was rewritten; `None` follows in a repository with a work
     /// tree, whose owner amends commits all day, and holds everywhere else.
     pub rewrites: Option<Rewrites>,
@@ -151,7 +154,7 @@ impl EngineConfig {
             audit_interval: None,
             observer: Observer::default(),
             push_observer: Observer::default(),
-            delta_observer: Observer::default(),
+            publication_observer: Observer::default(),
             rewrites: None,
             writes: None,
             durability: Durability::default(),
@@ -232,7 +235,7 @@ struct Shared {
     flight: Flight,
     observer: Observer<Report>,
     push_observer: Observer<PushReport>,
-    delta_observer: Observer<Delta>,
+    publication_observer: Observer<Published>,
     chores: Chores,
     writing: Writing,
     pushing: Pushing,
@@ -243,46 +246,6 @@ struct Shared {
     status: Mutex<EngineStatus>,
     /// Keeps a second server out for as long as the engine lives.
     _lock: Option<MirrorLock>,
-}
-
-/// What the operator sees, beside the snapshot.
-#[derive(Debug, Clone)]
-pub struct EngineStatus {
-    /// The branch that is served.
-    pub branch: String,
-    /// The remote without credentials, or `None` where the local branch is followed.
-    pub remote: Option<String>,
-    /// The head of the branch on the remote, as last seen.
-    pub remote_head: Option<CommitId>,
-    /// When the remote last answered.
-    pub fetched_at: Option<SystemTime>,
-    /// Since when the remote has had a head that is not published.
-    pub behind_since: Option<SystemTime>,
-    /// How many commits the local branch is ahead of the remote.
-    pub ahead: u64,
-    /// How they are pushed.
-    pub push: PushStatus,
-    /// The push that is held back.
-    pub held: Option<Held>,
-    /// The pinned commit, which is served whatever is pushed.
-    pub pinned: Option<Pinned>,
-    /// How many states are kept beside the published one, to go back to one at once.
-    pub retained: usize,
-    /// How many states are in memory, those included that readers have not let go.
-    pub alive: usize,
-    /// The last reload that is done.
-    pub last: Option<Arc<Report>>,
-    /// Whether the published state has problems that a push would have been refused for: it was
-    /// served because there was nothing to compare with.
-    pub degraded: bool,
-    /// Why the first state was built as it was: `first_load`, or `cache_invalid`.
-    pub opened: RebuildReason,
-    /// Whether the branch is missing on the remote.
-    pub branch_missing: bool,
-    /// Whether the remote has no branch at all.
-    pub remote_empty: bool,
-    /// When the published snapshot was published.
-    pub published_at: SystemTime,
 }
 
 impl Engine {
@@ -422,46 +385,6 @@ impl Shared {
                 objects.contains(hash.as_bytes())
                     && objects.descends_from(head, hash).unwrap_or(false)
             })
-    }
-
-    /// Publishes `snapshot`, which differs from what is published by `changed`, and keeps what it
-    /// takes the place of, unless it was built anew or does not descend from it. Returns how many
-    /// records the public sees differently. The one place that stores the pointer; whoever calls it
-    /// holds the writer.
-    fn publish(
-        &self,
-        snapshot: Arc<Snapshot>,
-        anew: bool,
-        changed: &[RecordChange],
-    ) -> BTreeMap<SheetName, Counts> {
-        let commit = snapshot.commit();
-        let last = self.published.load().commit();
-        let goes_on = last.is_zero() || self.contains(commit, last);
-        let mut retained = self.retained();
-        retained.note(&snapshot);
-        retained.judge_anew();
-        let before = self.published.swap(snapshot.clone());
-        // What the new state does not descend from is nobody's to read from here on.
-        if anew || !goes_on {
-            retained.clear();
-        }
-        if anew || !goes_on || last == commit {
-            retained.pass(before.clone());
-        } else {
-            retained.keep(before.clone(), Instant::now());
-        }
-        // Readers of earlier states wait for the lock, and not for what follows.
-        drop(retained);
-        let delta = Delta::of(&before, &snapshot, changed);
-        let shown = delta.counts();
-        if delta.from == delta.to && delta.changes.is_empty() {
-            return shown;
-        }
-        let seen = AssertUnwindSafe(|| self.delta_observer.see(&Arc::new(delta)));
-        if catch_unwind(seen).is_err() {
-            tracing::error!(%commit, "observing a publication panicked");
-        }
-        shown
     }
 
     fn retained(&self) -> MutexGuard<'_, Retained> {

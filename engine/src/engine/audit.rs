@@ -1,15 +1,15 @@
 //! The audit: the published state against the same commit built anew.
 
 use std::sync::{Arc, PoisonError};
-use std::time::{Instant, SystemTime};
 
 use super::Shared;
 use super::error::ReloadError;
+use super::publication::{Lineage, Origin, Publication};
 use crate::fault;
 use crate::load::{LoadError, advance, finish, prepare};
 use crate::plan::RebuildReason;
-use crate::report::{OutcomeKind, ReloadOutcome};
-use crate::snapshot::{Snapshot, count};
+use crate::report::ReloadOutcome;
+use crate::snapshot::Snapshot;
 
 impl Shared {
     /// Compares the published state and its text index with the same commit built anew, and publishes
@@ -19,27 +19,25 @@ impl Shared {
         let objects = self.mirror.objects().map_err(ReloadError::Open)?;
         let published = self.published.load_full();
         let (commit, was) = (published.commit(), published.digest());
-        let mut outcome = ReloadOutcome::staying(commit, was);
-        (outcome.ahead, outcome.fetched) = (self.status().ahead, false);
         fault::step("audit.build");
         let anew = Some(RebuildReason::AuditMismatch);
         let prepared = prepare(&objects, None, commit, anew, &self.load);
-        let Some(prepared) = prepared.map_err(ReloadError::Load)? else { return Ok(outcome) };
+        let Some(prepared) = prepared.map_err(ReloadError::Load)? else {
+            return Ok(self.stay(&Origin::Audit, &published));
+        };
         fault::step("audit.built");
         let changed = prepared.changed_from(&published);
         let (state, reason, timings) =
             finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
-        outcome.timings = timings;
         let texts = |state: &Snapshot| {
             let unreadable = |source| ReloadError::Load(LoadError::Index { commit, source });
             state.text().digest().map_err(unreadable)
         };
         if state.digest() == was && texts(&state)? == texts(&published)? {
-            return Ok(outcome);
+            return Ok(ReloadOutcome { timings, ..self.stay(&Origin::Audit, &published) });
         }
         tracing::error!(%commit, digest = %was, "the published state does not match its commit");
         let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = Instant::now();
         // What was written meanwhile goes on top: the state never goes back to the audited commit.
         let now = self.published.load_full();
         let (state, changed) = if now.commit() == commit {
@@ -51,14 +49,17 @@ impl Shared {
             let changed = Arc::new(later.differences(&now));
             (later, changed)
         };
-        outcome.changed = count(&changed);
-        outcome.new = state.commit();
-        (outcome.kind, outcome.reason) = (OutcomeKind::Rebuilt, reason);
-        outcome.digest = state.digest();
-        outcome.shown = self.publish(Arc::new(state), true, &changed);
-        outcome.timings.swap = begun.elapsed();
-        self.status().published_at = SystemTime::now();
-        Ok(outcome)
+        let publication = Publication {
+            state: Arc::new(state),
+            changed,
+            reason,
+            lineage: Lineage::Same,
+            timings,
+            origin: Origin::Audit,
+        };
+        let outcome = self.publish(publication, || Ok::<_, ReloadError>(None))?;
+        // What was audited, whatever was written meanwhile.
+        Ok(ReloadOutcome { old: commit, ..outcome })
     }
 }
 
@@ -71,7 +72,7 @@ mod tests {
     use crate::engine::{Engine, EngineConfig, RequestKind};
     use crate::load::load;
     use crate::mirror::{Remote, RemoteOptions};
-    use crate::report::Trigger;
+    use crate::report::{OutcomeKind, Timings, Trigger};
 
     const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
 
@@ -95,6 +96,19 @@ mod tests {
         report.result.as_ref().unwrap().clone()
     }
 
+    /// Publishes `state` as if it were what the published commit says.
+    fn replace(engine: &Engine, state: Snapshot) {
+        let publication = Publication {
+            state: Arc::new(state),
+            changed: Arc::default(),
+            reason: None,
+            lineage: Lineage::Same,
+            timings: Timings::default(),
+            origin: Origin::Compaction,
+        };
+        engine.shared.publish(publication, || Ok::<_, ReloadError>(None)).unwrap();
+    }
+
     /// Publishes the state of the commit before under the name of this one.
     fn corrupt(engine: &Engine, upstream: &mut Upstream) {
         let objects = engine.shared.mirror.objects().unwrap();
@@ -103,7 +117,7 @@ mod tests {
         let mut options = engine.shared.load.clone();
         options.record_limit = 1;
         let wrong = load(&objects, other.parse().unwrap(), &options).unwrap();
-        engine.shared.publish(Arc::new(wrong), false, &[]);
+        replace(engine, wrong);
     }
 
     #[test]
@@ -131,7 +145,7 @@ mod tests {
         let audit = || audited(&engine);
         let right = engine.snapshot();
         let lost = right.with_text(Snapshot::empty().text().clone());
-        engine.shared.publish(Arc::new(lost), false, &[]);
+        replace(&engine, lost);
         let outcome = audit();
         assert_eq!(
             (outcome.kind, outcome.reason),

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::Shared;
 use super::error::ReloadError;
 use super::looking::Seen;
+use super::publication::{Followed, Origin};
 use super::schedule::RequestKind;
 use crate::admit::Excess;
 use crate::fault;
@@ -110,8 +111,10 @@ impl Shared {
         seen: &Seen,
     ) -> ReloadOutcome {
         let (held, repeated) = self.note_held(id, commit, HeldReason::Pinned, vec![], vec![]);
-        let (kind, held) = (OutcomeKind::Held, Some(held.id));
-        ReloadOutcome { kind, held, repeated, ..self.staying(published, seen) }
+        let (remote, fetched, through) = (seen.remote, seen.reached, false);
+        let followed = Followed { remote, fetched, level: None, through };
+        let outcome = self.stay(&Origin::Branch(followed), published);
+        ReloadOutcome { kind: OutcomeKind::Held, held: Some(held.id), repeated, ..outcome }
     }
 
     /// Notes what is held, and returns it and whether it was held before.

@@ -2,15 +2,18 @@
 //! repository are merged, and the cache is written, on a thread of their own, so that no reload
 //! waits for it.
 
+use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Shared;
+use super::publication::{Lineage, Origin, Publication};
 use crate::cache::Cache;
 use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
+use crate::report::Timings;
 use crate::search::{DocName, Slot};
 use crate::snapshot::Snapshot;
 
@@ -198,7 +201,15 @@ impl Shared {
                 let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
                 let now = self.published.load_full();
                 let text = now.text().adopting(compacted);
-                self.publish(Arc::new(now.with_text(text)), false, &[]);
+                let publication = Publication {
+                    state: Arc::new(now.with_text(text)),
+                    changed: Arc::default(),
+                    reason: None,
+                    lineage: Lineage::Same,
+                    timings: Timings::default(),
+                    origin: Origin::Compaction,
+                };
+                let Ok(_) = self.publish(publication, || Ok::<_, Infallible>(None));
                 fault::step("tidy.compacted");
             }
             Err(error) => tracing::warn!(error = chain(&error),

@@ -144,10 +144,10 @@ impl Shared {
             return Err(ReloadError::BranchMissing { branch: self.branch.clone() });
         };
         let base = (!published.is_zero()).then_some(published);
-        let seen = judge(objects, head, base, base)?;
-        self.note_seen(head, &seen);
         // Where there is nothing to push to, no commit is ahead of anything.
-        Ok(self.by_policy(Seen { ahead: 0, ..seen }))
+        let seen = Seen { ahead: 0, ..judge(objects, head, base, base)? };
+        self.note_seen(head, &seen);
+        Ok(self.by_policy(seen))
     }
 
     /// Notes what the remote has, and that we are behind it until its head is published.

@@ -16,9 +16,10 @@ use super::pushed::PushStatus;
 use super::pushing::Pushing;
 use super::retained::Retained;
 use super::schedule::Intervals;
+use super::status::EngineStatus;
 use super::watching::Watching;
 use super::writing::Writing;
-use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
+use super::{Engine, EngineConfig, OpenError, Rewrites, Shared};
 use crate::admit::Health;
 use crate::cache::Cache;
 use crate::causes::chain;
@@ -157,7 +158,7 @@ impl Engine {
             }),
             observer: config.observer,
             push_observer: config.push_observer,
-            delta_observer: config.delta_observer,
+            publication_observer: config.publication_observer,
             chores: Chores::default(),
             writing: Writing::new(writes, config.durability),
             pushing: Pushing::new(pushes),

@@ -1,11 +1,11 @@
 //! A reload where both sides have moved on: our commits go on top of what the remote has.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
 
 use super::error::ReloadError;
 use super::held::HeldReason;
 use super::looking::Seen;
+use super::publication::{Followed, Lineage, Origin, Publication};
 use super::reload::objection;
 use super::writing::now;
 use super::{Rewrites, Shared};
@@ -16,7 +16,7 @@ use crate::load::{Prepared, finish, prepare};
 use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
 use crate::problem::Problem;
 use crate::rebase::{RebaseError, Rebased, rebase};
-use crate::report::{Kept, LostField, OutcomeKind, ReloadId, ReloadOutcome, Replayed, Timings};
+use crate::report::{Kept, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
 
 /// What is to go live where both sides moved on.
@@ -54,51 +54,55 @@ impl Shared {
             self.course(id, remote, seen, (published, through), &mut stage)?;
         let changed = prepared.changed_from(published);
         let target = prepared.draft.state().commit();
-        let degraded = Health::of(prepared.draft.state()).refusable();
         let objects = stage.objects();
         let (snapshot, reason, stages) =
             finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
-        let begun = Instant::now();
-        fault::step("rebase.store");
-        // What ours build on may be stored and not on the disk yet.
-        self.writing.sync().map_err(ReloadError::Store)?;
-        stage.store(Durability::Synced).map_err(ReloadError::Store)?;
-        fault::step("rebase.stored");
-        let local = seen.local.unwrap_or(CommitId::ZERO);
-        let kept = match lost {
-            Some(lost) => Some(Kept { reference: self.keep(objects, local)?, commit: local, lost }),
-            None => None,
+        let publication = Publication {
+            state: Arc::new(snapshot),
+            changed,
+            reason,
+            lineage: match seen.local == Some(published.commit()) {
+                // It takes the place of ours.
+                true => Lineage::Departs,
+                // A pin was served, which the remote may have.
+                false => self.lineage(remote),
+            },
+            timings: Timings { fetch: timings.fetch, ..stages },
+            origin: Origin::Branch(Followed {
+                remote: seen.remote,
+                fetched: seen.reached && self.remote.is_some(),
+                level: Some(made),
+                through,
+            }),
         };
-        // First what is in step: a branch that is not on top of it yet is judged as one that is to
-        // be put there.
-        let moved = objects.set_reference(&self.synced_ref(), Expected::Any, remote);
-        moved.map_err(ReloadError::Reference)?;
-        fault::step("rebase.noted");
-        let moved = objects.set_reference(&self.branch_ref(), Expected::Is(local), target);
-        moved.map_err(ReloadError::Reference)?;
-        fault::step("branch.moved");
-        if through {
-            self.unpin_for(objects)?;
-        }
-        let snapshot = Arc::new(snapshot);
-        let shown = self.publish(snapshot.clone(), reason.is_some(), &changed);
+        let outcome = self.publish(publication, || {
+            fault::step("rebase.store");
+            // What ours build on may be stored and not on the disk yet.
+            self.writing.sync().map_err(ReloadError::Store)?;
+            stage.store(Durability::Synced).map_err(ReloadError::Store)?;
+            fault::step("rebase.stored");
+            let local = seen.local.unwrap_or(CommitId::ZERO);
+            let kept = match lost {
+                Some(lost) => {
+                    Some(Kept { reference: self.keep(objects, local)?, commit: local, lost })
+                }
+                None => None,
+            };
+            // First what is in step: a branch that is not on top of it yet is judged as one that is
+            // to be put there.
+            let moved = objects.set_reference(&self.synced_ref(), Expected::Any, remote);
+            moved.map_err(ReloadError::Reference)?;
+            fault::step("rebase.noted");
+            let moved = objects.set_reference(&self.branch_ref(), Expected::Is(local), target);
+            moved.map_err(ReloadError::Reference)?;
+            fault::step("branch.moved");
+            if through {
+                self.unpin_for(objects)?;
+            }
+            Ok(Some(Replayed { commits: made, kept }))
+        })?;
         fault::step("swap.done");
         self.moved(&moves);
-        let mut status = self.status();
-        (status.published_at, status.ahead) = (SystemTime::now(), made);
-        (status.behind_since, status.held) = (None, None);
-        status.degraded = degraded && (through || status.degraded);
-        if made == 0 {
-            status.push.unpushed_since = None;
-        }
-        drop(status);
-        let mut outcome = self.staying(&snapshot, seen);
-        outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
-        (outcome.reason, outcome.old) = (reason, published.commit());
-        (outcome.changed, outcome.shown) = (count(&changed), shown);
-        outcome.ahead = made;
-        outcome.timings = Timings { fetch: timings.fetch, swap: begun.elapsed(), ..stages };
-        outcome.replayed = Some(Replayed { commits: made, kept });
         Ok(outcome)
     }
 

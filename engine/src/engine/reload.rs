@@ -11,15 +11,18 @@ use super::error::ReloadError;
 use super::held::HeldReason;
 use super::ledger::Report;
 use super::looking::Seen;
+use super::publication::{Followed, Lineage, Origin, Publication};
 use super::schedule::RequestKind;
+use super::target::{Target, TargetFacts, target};
 use crate::admit::{Excess, Health, Verdict, admit};
 use crate::causes::chain;
 use crate::fault;
+use crate::id::CommitId;
 use crate::load::{finish, prepare};
 use crate::plan::{Movement, RebuildReason};
 use crate::problem::Problem;
-use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Replayed, Timings, Trigger};
-use crate::snapshot::{Snapshot, count};
+use crate::report::{ReloadId, ReloadOutcome, Replayed, Timings, Trigger};
+use crate::snapshot::count;
 
 impl Shared {
     /// Runs one reload. Whatever happens, even a panic, is in the report.
@@ -82,50 +85,58 @@ impl Shared {
         let seen = self.judged(&objects, fetched)?;
         let published = self.published.load_full();
         let through = self.let_through(kind, &seen)?;
-        let pinned = self.status().pinned.filter(|_| !through);
-        let target = match (seen.movement, seen.remote) {
-            (Movement::Diverged, Some(remote)) if pinned.is_none() && self.can_replay(&seen) => {
+        let facts = TargetFacts {
+            movement: seen.movement,
+            remote: seen.remote,
+            local: seen.local,
+            published: published.commit(),
+            pinned: self.status().pinned.map(|pinned| pinned.commit),
+            through,
+            rebuilds: kind == RequestKind::Rebuild,
+            replays: self.can_replay(&seen),
+        };
+        let target = target(&facts);
+        let (commit, moves) = match target {
+            Target::Branch(commit) => (commit, true),
+            Target::Pinned(commit) => (commit, false),
+            Target::Replay(remote) => {
                 return self.replay(id, remote, &seen, &published, (timings, through));
             }
-            (_, Some(remote)) if through => remote,
-            (Movement::To(remote), _) | (Movement::Diverged, Some(remote))
-                if pinned.is_some() && kind != RequestKind::Rebuild =>
-            {
-                return Ok(self.hold_for_pin(id, remote, &published, &seen));
+            Target::Hold(head, HeldReason::Pinned) => {
+                return Ok(self.hold_for_pin(id, head, &published, &seen));
             }
-            _ if let Some(pinned) = pinned => pinned.commit,
-            (Movement::To(target), _) => target,
-            (Movement::Stay, _) => seen.local.unwrap_or(published.commit()),
-            (Movement::Diverged, None) => published.commit(),
-            (Movement::Diverged, Some(remote)) => {
-                return Err(self.hold(id, remote, HeldReason::Diverged, vec![], vec![]));
-            }
+            Target::Hold(head, reason) => return Err(self.hold(id, head, reason, vec![], vec![])),
         };
-        // What the branch is at already was let through, perhaps just before a crash.
-        let was_live = [seen.local, Some(published.commit()), pinned.map(|pinned| pinned.commit)]
-            .contains(&Some(target));
-        if !through && !was_live {
-            self.recall(target)?;
+        let needs_admission = facts.needs_admission(commit);
+        if needs_admission {
+            self.recall(commit)?;
         }
+        let ahead = if seen.movement == Movement::Stay { seen.ahead } else { 0 };
+        let origin = Origin::Branch(Followed {
+            remote: seen.remote,
+            fetched: seen.reached && self.remote.is_some(),
+            level: facts.is_level(target).then_some(ahead),
+            through,
+        });
         let forced = (kind == RequestKind::Rebuild).then_some(RebuildReason::Requested);
-        let prepared = prepare(&objects, Some(&published), target, forced, &self.load)
+        let prepared = prepare(&objects, Some(&published), commit, forced, &self.load)
             .map_err(ReloadError::Load)?;
-        let mut outcome = self.staying(&published, &seen);
         let Some(prepared) = prepared else {
-            outcome.timings = timings;
-            self.caught_up(&seen);
-            return Ok(outcome);
+            if through {
+                self.unpin_for(&objects)?;
+            }
+            return Ok(ReloadOutcome { timings, ..self.stay(&origin, &published) });
         };
 
         let begun = Instant::now();
         fault::step("reload.admit");
-        let health = Health::of(prepared.draft.state());
         let changed = prepared.changed_from(&published);
         let counts = count(&changed);
-        if !through && !was_live {
+        if needs_admission {
+            let health = Health::of(prepared.draft.state());
             let verdict = admit(&Health::of(&published), &health, &counts, &self.limits);
             if let Some((reason, problems, excesses)) = objection(verdict) {
-                return Err(self.hold(id, target, reason, problems, excesses));
+                return Err(self.hold(id, commit, reason, problems, excesses));
             }
         }
         fault::step("reload.admitted");
@@ -133,64 +144,38 @@ impl Shared {
         let (snapshot, reason, stages) =
             finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
 
-        let begun = Instant::now();
-        fault::step("branch.move");
-        if pinned.is_none()
-            && let Some(kept) = self.move_branch(&objects, &seen, target)?
-        {
-            self.forget(&objects, &seen)?;
-            outcome.replayed = Some(Replayed { commits: 0, kept: Some(kept) });
-        }
-        fault::step("branch.moved");
-        if through {
-            self.unpin_for(&objects)?;
-        }
-        outcome.kind = if reason.is_some() { OutcomeKind::Rebuilt } else { OutcomeKind::Applied };
-        (outcome.reason, outcome.new, outcome.digest) = (reason, target, snapshot.digest());
-        outcome.changed = counts;
-        outcome.shown = self.publish(Arc::new(snapshot), reason.is_some(), &changed);
-        fault::step("swap.done");
-        let degraded = health.refusable();
-        let mut status = self.status();
-        status.published_at = SystemTime::now();
-        status.degraded = degraded && (through || status.degraded);
-        drop(status);
-        self.caught_up(&seen);
-        outcome.timings = Timings {
-            fetch: timings.fetch,
-            apply: stages.apply + admission,
-            swap: begun.elapsed(),
-            ..stages
+        let publication = Publication {
+            state: Arc::new(snapshot),
+            changed,
+            reason,
+            lineage: self.succession(&seen, commit),
+            timings: Timings { fetch: timings.fetch, apply: stages.apply + admission, ..stages },
+            origin,
         };
+        let outcome = self.publish(publication, || {
+            fault::step("branch.move");
+            let kept = if moves { self.move_branch(&objects, &seen, commit)? } else { None };
+            if kept.is_some() {
+                self.forget(&objects, &seen)?;
+            }
+            fault::step("branch.moved");
+            if through {
+                self.unpin_for(&objects)?;
+            }
+            Ok(kept.map(|kept| Replayed { commits: 0, kept: Some(kept) }))
+        })?;
+        fault::step("swap.done");
         Ok(outcome)
     }
 
-    /// Returns the outcome of a reload that leaves what is published.
-    pub(super) fn staying(&self, published: &Snapshot, seen: &Seen) -> ReloadOutcome {
-        ReloadOutcome {
-            ahead: seen.ahead,
-            fetched: seen.reached && self.remote.is_some(),
-            remote_head: seen.remote,
-            ..ReloadOutcome::staying(published.commit(), published.digest())
+    /// Says how the branch at `target` will stand to what is published; mostly known from the look
+    /// at the remote.
+    fn succession(&self, seen: &Seen, target: CommitId) -> Lineage {
+        let published = self.published.load().commit();
+        if target == published || seen.remote != Some(target) || seen.local != Some(published) {
+            return self.lineage(target);
         }
-    }
-
-    /// Notes that the published state is the remote's, or ahead of it. A rebuild without the
-    /// remote says nothing of that.
-    fn caught_up(&self, seen: &Seen) {
-        if seen.remote.is_none() {
-            return;
-        }
-        let mut status = self.status();
-        if status.pinned.is_some() && Some(self.published.load().commit()) != seen.local {
-            return;
-        }
-        status.behind_since = None;
-        status.held = None;
-        status.ahead = if seen.movement == Movement::Stay { seen.ahead } else { 0 };
-        if status.ahead == 0 {
-            status.push.unpushed_since = None;
-        }
+        if seen.forward { Lineage::Forward } else { Lineage::Departs }
     }
 }
 

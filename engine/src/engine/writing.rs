@@ -13,9 +13,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::held::HeldReason;
+use super::publication::{Lineage, Origin, Publication};
 use super::repeats::{Outcome, Repeats};
 use super::{Asker, Engine, Request, RequestKind, Shared, Verdict};
-use crate::admit::Health;
 use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;
@@ -350,37 +350,35 @@ impl Shared {
         let prepared = prepare(objects, Some(&published), target, None, &self.load);
         let Some(prepared) = prepared.map_err(StoreError::Load)? else { return Ok(()) };
         let changed = prepared.changed_from(&published);
-        let (snapshot, reason, _) =
+        let (snapshot, reason, timings) =
             finish(objects, prepared, &self.load).map_err(StoreError::Load)?;
-        let stored = stage.store(self.writing.durability).map_err(StoreError::Objects)?;
-        fault::step("write.branch");
-        let expected = if from.is_zero() { Expected::Absent } else { Expected::Is(from) };
-        let moved = match self.writing.durability {
-            Durability::Synced => objects.set_reference(&self.branch_ref(), expected, target),
-            Durability::Buffered => {
-                let mut unsynced =
-                    self.writing.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
-                unsynced.extend(stored);
-                drop(unsynced);
-                objects.move_reference(&self.branch_ref(), expected, target)
-            }
+        let publication = Publication {
+            state: Arc::new(snapshot),
+            changed,
+            reason,
+            lineage: if from.is_zero() { Lineage::First } else { Lineage::Forward },
+            timings,
+            origin: Origin::Write { commits },
         };
-        moved.map_err(StoreError::Reference)?;
-        fault::step("write.moved");
-        self.publish(Arc::new(snapshot), reason.is_some(), &changed);
+        self.publish(publication, || {
+            let stored = stage.store(self.writing.durability).map_err(StoreError::Objects)?;
+            fault::step("write.branch");
+            let expected = if from.is_zero() { Expected::Absent } else { Expected::Is(from) };
+            let moved = match self.writing.durability {
+                Durability::Synced => objects.set_reference(&self.branch_ref(), expected, target),
+                Durability::Buffered => {
+                    let mut unsynced =
+                        self.writing.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+                    unsynced.extend(stored);
+                    drop(unsynced);
+                    objects.move_reference(&self.branch_ref(), expected, target)
+                }
+            };
+            moved.map_err(StoreError::Reference)?;
+            fault::step("write.moved");
+            Ok::<_, StoreError>(None)
+        })?;
         fault::step("write.published");
-        // A write brings no problem, and may mend the last one.
-        let was_degraded = self.status().degraded;
-        let degraded = was_degraded && Health::of(&self.published.load()).refusable();
-        let mut status = self.status();
-        (status.published_at, status.degraded) = (SystemTime::now(), degraded);
-        if self.remote.is_some() {
-            status.ahead += commits;
-            status.push.unpushed_since.get_or_insert_with(SystemTime::now);
-        } else {
-            status.branch_missing = false;
-        }
-        drop(status);
         self.pushing.wake();
         Ok(())
     }
