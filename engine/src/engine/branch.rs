@@ -4,8 +4,8 @@ use std::sync::PoisonError;
 
 use super::Shared;
 use super::error::ReloadError;
-use super::looking::Seen;
-use super::marks::CONFLICTS;
+use super::refs::CONFLICTS;
+use super::remote_view::Seen;
 use crate::causes::chain;
 use crate::fault;
 use crate::id::CommitId;

@@ -6,18 +6,18 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
-use super::flight::Flight;
-use super::housekeeping::Chores;
+use super::earlier::Retained;
 use super::ledger::Ledger;
-use super::marks::{Mark, adopt};
+use super::maintenance::Chores;
 use super::pin::Pinned;
 use super::preview::Previews;
-use super::pushed::PushStatus;
-use super::pushing::Pushing;
-use super::retained::Retained;
+use super::push::report::PushStatus;
+use super::push::worker::Pushing;
+use super::refs::{Mark, adopt};
+use super::reload_queue::Flight;
 use super::schedule::Intervals;
 use super::status::EngineStatus;
-use super::watching::Watching;
+use super::watch::Watching;
 use super::writing::Writing;
 use super::{Engine, EngineConfig, OpenError, Rewrites, Shared};
 use crate::admit::Health;

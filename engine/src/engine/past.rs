@@ -7,7 +7,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
-use super::retained::{Root, Turn, Visit, Way};
+use super::earlier::{Root, Turn, Visit, Way};
 use super::{Engine, Shared};
 use crate::delta::Delta;
 use crate::disclosure::{Disclosure, Rules};

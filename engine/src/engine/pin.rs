@@ -4,10 +4,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use super::Shared;
+use super::earlier::Way;
 use super::error::ReloadError;
-use super::marks::Mark;
 use super::publication::{Origin, Publication};
-use super::retained::Way;
+use super::refs::Mark;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};

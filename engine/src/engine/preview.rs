@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::earlier::Way;
 use super::past::PastError;
-use super::retained::Way;
 use super::{Engine, Shared};
 use crate::causes::chain;
 use crate::id::CommitId;

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::held::HeldReason;
+use super::holds::HeldReason;
 use super::pin::Pinned;
 use super::status::EngineStatus;
 use crate::delta::Delta;

@@ -8,10 +8,10 @@ use tracing::field::Empty;
 
 use super::Shared;
 use super::error::ReloadError;
-use super::held::HeldReason;
+use super::holds::HeldReason;
 use super::ledger::Report;
-use super::looking::Seen;
 use super::publication::{Followed, Lineage, Origin, Publication};
+use super::remote_view::Seen;
 use super::schedule::RequestKind;
 use super::target::{Target, TargetFacts, target};
 use crate::admit::{Excess, Health, Verdict, admit};

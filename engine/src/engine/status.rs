@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::held::Held;
+use super::holds::Held;
 use super::ledger::Report;
 use super::pin::Pinned;
-use super::pushed::PushStatus;
+use super::push::report::PushStatus;
 use crate::id::CommitId;
 use crate::plan::RebuildReason;
 

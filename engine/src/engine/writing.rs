@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::held::HeldReason;
+use super::holds::HeldReason;
 use super::publication::{Lineage, Origin, Publication};
 use super::repeats::{Outcome, Repeats};
 use super::{Asker, Engine, Request, RequestKind, Shared, Verdict};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::error::ReloadError;
-use super::held::HeldReason;
-use super::looking::Seen;
+use super::holds::HeldReason;
 use super::publication::{Followed, Lineage, Origin, Publication};
 use super::reload::objection;
+use super::remote_view::Seen;
 use super::writing::now;
 use super::{Rewrites, Shared};
 use crate::admit::{Excess, Health, admit};

@@ -3,8 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
-use super::pushing::{Pushing, State};
-use super::{Engine, Shared};
+use super::worker::{Pushing, State};
+use crate::engine::{Engine, Shared};
 use crate::id::CommitId;
 use crate::mirror::PushErrorKind;
 
@@ -33,18 +33,18 @@ pub enum Carried {
 pub type CarriedDone = Box<dyn FnOnce(Carried) + Send>;
 
 /// Somebody who waits for a commit to be on the remote.
-pub(super) struct Waiter {
+pub(in crate::engine) struct Waiter {
     commit: CommitId,
     /// Until when.
     until: Instant,
     /// What was in step when it was looked whether that has the commit.
     looked: Option<CommitId>,
-    pub(super) done: CarriedDone,
+    pub(in crate::engine) done: CarriedDone,
 }
 
 impl Pushing {
     /// Tells those who wait for commits that are on top of other ones now.
-    pub(super) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
+    pub(in crate::engine) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
         let mut state = self.lock();
         state.moved.extend(moves);
         let old = state.moved.len().saturating_sub(MOVED);
@@ -106,7 +106,7 @@ impl Engine {
 
 impl Shared {
     /// Tells those whose commit the remote has now, and all where it will take none soon.
-    pub(super) fn tell_waiters(&self, failed: Option<PushErrorKind>) {
+    pub(in crate::engine) fn tell_waiters(&self, failed: Option<PushErrorKind>) {
         let stuck = failed.filter(|kind| !kind.is_passing());
         let synced = self.mirror.objects().ok().and_then(|objects| {
             let synced = objects.reference(&self.synced_ref()).ok()??;
@@ -136,7 +136,7 @@ impl Shared {
 }
 
 /// Tells one of them; what he makes of it is his affair.
-pub(super) fn tell(done: CarriedDone, carried: Carried) {
+pub(in crate::engine) fn tell(done: CarriedDone, carried: Carried) {
     if catch_unwind(AssertUnwindSafe(|| done(carried))).is_err() {
         tracing::error!("a caller who waited for a push panicked");
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use notify::{RecursiveMode, Watcher};
 
 use super::Shared;
-use super::flight::Request;
+use super::reload_queue::Request;
 use super::schedule::RequestKind;
 use crate::causes::chain;
 use crate::id::CommitId;

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use super::Shared;
 use super::error::ReloadError;
-use super::looking::Seen;
 use super::publication::{Followed, Origin};
+use super::remote_view::Seen;
 use super::schedule::RequestKind;
 use crate::admit::Excess;
 use crate::fault;

@@ -10,15 +10,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::carried::{Carried, Waiter, tell};
-use super::flight::Request;
-use super::held::HeldReason;
-use super::marks::CONFLICTS;
-use super::patience::Patience;
-use super::pushed::{PushFailure, PushReport};
-use super::schedule::RequestKind;
-use super::{Engine, Shared};
+use super::backoff::Patience;
+use super::report::{PushFailure, PushReport};
+use super::waiters::{Carried, Waiter, tell};
 use crate::causes::chain;
+use crate::engine::holds::HeldReason;
+use crate::engine::refs::CONFLICTS;
+use crate::engine::reload_queue::Request;
+use crate::engine::schedule::RequestKind;
+use crate::engine::{Engine, Shared};
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Expected, Objects, PushErrorKind};
@@ -31,29 +31,29 @@ const PUSHED: &str = "refs/headwater/pushed/";
 const LAST: Duration = Duration::from_secs(5);
 
 /// Wakes the thread, and holds those who wait for it.
-pub(super) struct Pushing {
-    pub(super) active: bool,
+pub(in crate::engine) struct Pushing {
+    pub(in crate::engine) active: bool,
     begun: Instant,
     state: Mutex<State>,
-    pub(super) changed: Condvar,
+    pub(in crate::engine) changed: Condvar,
 }
 
 /// What the thread and those who wait for it share.
-pub(super) struct State {
-    pub(super) woken: bool,
+pub(in crate::engine) struct State {
+    pub(in crate::engine) woken: bool,
     busy: bool,
-    pub(super) closed: bool,
+    pub(in crate::engine) closed: bool,
     patience: Patience,
     /// The patience with branches that conflicts left, which the remote may refuse for ever.
     conflicts: Patience,
-    pub(super) waiters: Vec<Waiter>,
+    pub(in crate::engine) waiters: Vec<Waiter>,
     /// Commits that are others now, or on a branch of their own.
-    pub(super) moved: VecDeque<(CommitId, Option<CommitId>)>,
+    pub(in crate::engine) moved: VecDeque<(CommitId, Option<CommitId>)>,
 }
 
 impl Pushing {
     /// Returns one that pushes if it is `active`, and does nothing otherwise.
-    pub(super) fn new(active: bool) -> Self {
+    pub(in crate::engine) fn new(active: bool) -> Self {
         // The keys of every `RandomState` differ.
         let patience = || Patience::new(RandomState::new().build_hasher().finish());
         let state = Mutex::new(State {
@@ -69,13 +69,13 @@ impl Pushing {
     }
 
     /// Lets the thread look what there is to push.
-    pub(super) fn wake(&self) {
+    pub(in crate::engine) fn wake(&self) {
         self.lock().woken = true;
         self.changed.notify_all();
     }
 
     /// The same, now that the remote answered a fetch.
-    pub(super) fn remote_answers(&self) {
+    pub(in crate::engine) fn remote_answers(&self) {
         let mut state = self.lock();
         state.patience.remote_answers(self.begun.elapsed());
         state.woken = true;
@@ -83,7 +83,7 @@ impl Pushing {
     }
 
     /// Lets the thread end after one more try.
-    pub(super) fn close(&self) {
+    pub(in crate::engine) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
@@ -120,7 +120,7 @@ impl Pushing {
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(in crate::engine) fn lock(&self) -> MutexGuard<'_, State> {
         // The state is whole after every statement, so a poisoned lock holds a usable one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -158,7 +158,7 @@ enum Tried {
 
 impl Shared {
     /// Pushes whenever it is woken and the remote can bear it, until it is closed; then once more.
-    pub(super) fn push(&self) {
+    pub(in crate::engine) fn push(&self) {
         if !self.pushing.active {
             return;
         }
@@ -307,7 +307,7 @@ impl Shared {
         conflicts.retain(|conflict| !is_done(conflict));
         let stopped = {
             let status = self.status();
-            let diverged = |held: &super::Held| held.reason == HeldReason::Diverged;
+            let diverged = |held: &crate::engine::Held| held.reason == HeldReason::Diverged;
             // A branch that somebody deleted is not to come back by itself.
             status.branch_missing || status.held.as_ref().is_some_and(diverged)
         };

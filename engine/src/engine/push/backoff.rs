@@ -18,7 +18,7 @@ const ROUNDS: u32 = 5;
 
 /// How a push went lately, and when the next one may be.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(in crate::engine) struct Patience {
     failures: u32,
     last: Option<PushErrorKind>,
     due: Duration,
@@ -28,28 +28,28 @@ pub(super) struct Patience {
 
 impl Patience {
     /// Returns one without failures; `seed` makes the waits of many servers differ.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::engine) fn new(seed: u64) -> Self {
         Self { failures: 0, last: None, due: Duration::ZERO, random: seed }
     }
 
     /// Returns the time before which nothing is pushed.
-    pub(super) fn due(&self) -> Duration {
+    pub(in crate::engine) fn due(&self) -> Duration {
         self.due
     }
 
     /// Returns how many pushes in a row failed.
-    pub(super) fn failures(&self) -> u32 {
+    pub(in crate::engine) fn failures(&self) -> u32 {
         self.failures
     }
 
     /// Notes that a push went through.
-    pub(super) fn succeeded(&mut self) {
+    pub(in crate::engine) fn succeeded(&mut self) {
         (self.failures, self.last, self.due) = (0, None, Duration::ZERO);
     }
 
     /// Notes that a push failed at `now`, and returns how long to wait: twice as long for each
     /// failure in a row, and up to a half less, so that servers do not keep step.
-    pub(super) fn failed(&mut self, now: Duration, kind: PushErrorKind) -> Duration {
+    pub(in crate::engine) fn failed(&mut self, now: Duration, kind: PushErrorKind) -> Duration {
         let first = if kind.is_passing() { FIRST } else { SLOW };
         // Another kind of failure is another matter.
         let before = if self.last == Some(kind) { self.failures } else { 0 };
@@ -64,7 +64,7 @@ impl Patience {
 
     /// Notes that the remote answered a fetch at `now`: whatever passes may be over. Where others
     /// are faster again and again, the next one is a moment later.
-    pub(super) fn remote_answers(&mut self, now: Duration) {
+    pub(in crate::engine) fn remote_answers(&mut self, now: Duration) {
         let soon = match self.last {
             Some(PushErrorKind::Behind) if self.failures >= ROUNDS => now + FIRST,
             Some(kind) if kind.is_passing() => now,
