@@ -1,29 +1,29 @@
 //! The audit: the published state against the same commit built anew.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use super::Shared;
 use super::error::ReloadError;
 use super::publication::{Lineage, Origin, Publication};
+use super::reloader::Reloader;
 use crate::fault;
 use crate::load::{LoadError, advance, finish, prepare};
 use crate::plan::RebuildReason;
 use crate::report::ReloadOutcome;
 use crate::snapshot::Snapshot;
 
-impl Shared {
+impl Reloader {
     /// Compares the published state and its text index with the same commit built anew, and publishes
     /// the new one if they differ: the law was broken. The remote is not asked, nor the cache. Reloads
     /// wait meanwhile, reads do not; memory holds the state twice.
     pub(super) fn audit(&self) -> Result<ReloadOutcome, ReloadError> {
-        let objects = self.mirror.objects().map_err(ReloadError::Open)?;
-        let published = self.published.load_full();
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        let published = self.states.published();
         let (commit, was) = (published.commit(), published.digest());
         fault::step("audit.build");
         let anew = Some(RebuildReason::AuditMismatch);
         let prepared = prepare(&objects, None, commit, anew, &self.load);
         let Some(prepared) = prepared.map_err(ReloadError::Load)? else {
-            return Ok(self.stay(&Origin::Audit, &published));
+            return Ok(self.publisher.stay(&Origin::Audit, &published));
         };
         fault::step("audit.built");
         let changed = prepared.changed_from(&published);
@@ -34,16 +34,19 @@ impl Shared {
             state.text().digest().map_err(unreadable)
         };
         if state.digest() == was && texts(&state)? == texts(&published)? {
-            return Ok(ReloadOutcome { timings, ..self.stay(&Origin::Audit, &published) });
+            return Ok(ReloadOutcome {
+                timings,
+                ..self.publisher.stay(&Origin::Audit, &published)
+            });
         }
         tracing::error!(%commit, digest = %was, "the published state does not match its commit");
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = self.writer.turn();
         // What was written meanwhile goes on top: the state never goes back to the audited commit.
-        let now = self.published.load_full();
+        let now = self.states.published();
         let (state, changed) = if now.commit() == commit {
             (state, changed)
         } else {
-            let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+            let objects = self.repository.objects().map_err(ReloadError::Open)?;
             let later = advance(&objects, Some(&state), now.commit(), &self.load);
             let (later, _) = later.map_err(ReloadError::Load)?;
             let changed = Arc::new(later.differences(&now));
@@ -57,7 +60,7 @@ impl Shared {
             timings,
             origin: Origin::Audit,
         };
-        let outcome = self.publish(publication, || Ok::<_, ReloadError>(None))?;
+        let outcome = self.publisher.publish(&turn, publication, || Ok::<_, ReloadError>(None))?;
         // What was audited, whatever was written meanwhile.
         Ok(ReloadOutcome { old: commit, ..outcome })
     }
@@ -106,15 +109,18 @@ mod tests {
             timings: Timings::default(),
             origin: Origin::Compaction,
         };
-        engine.shared.publish(publication, || Ok::<_, ReloadError>(None)).unwrap();
+        engine
+            .publisher
+            .publish(&engine.writer.turn(), publication, || Ok::<_, ReloadError>(None))
+            .unwrap();
     }
 
     /// Publishes the state of the commit before under the name of this one.
     fn corrupt(engine: &Engine, upstream: &mut Upstream) {
-        let objects = engine.shared.mirror.objects().unwrap();
+        let objects = engine.repository.objects().unwrap();
         let other = upstream.commit("other").put("people/eve.toml", "slug = \"eve\"\n").push();
         engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
-        let mut options = engine.shared.load.clone();
+        let mut options = engine.past.load.clone();
         options.record_limit = 1;
         let wrong = load(&objects, other.parse().unwrap(), &options).unwrap();
         replace(engine, wrong);

@@ -29,7 +29,7 @@ const ROOM: u64 = 64 << 20;
 /// States that came from each other by their difference share most of what they hold. One that was
 /// built anew shares nothing with those before it, so they are let go.
 #[derive(Default)]
-pub(super) struct Retained {
+pub(super) struct Earlier {
     /// With the time at which each was superseded, the newest last.
     states: VecDeque<(Arc<Snapshot>, Instant)>,
     /// The one that was not asked for the longest is in front.
@@ -86,7 +86,7 @@ struct Shown {
     state: Arc<Snapshot>,
 }
 
-impl Retained {
+impl Earlier {
     /// Notes a state that is published.
     pub(super) fn note(&mut self, published: &Arc<Snapshot>) {
         self.alive.retain(|state| state.strong_count() > 0);
@@ -287,27 +287,27 @@ mod tests {
         Arc::new(draft.index().unwrap())
     }
 
-    fn commits(retained: &Retained) -> Vec<u8> {
-        retained.states.iter().map(|(state, _)| state.commit().as_bytes()[0]).collect()
+    fn commits(earlier: &Earlier) -> Vec<u8> {
+        earlier.states.iter().map(|(state, _)| state.commit().as_bytes()[0]).collect()
     }
 
     #[test]
     fn the_newest_states_are_kept_for_a_while() {
-        let (mut retained, start) = (Retained::default(), Instant::now());
+        let (mut earlier, start) = (Earlier::default(), Instant::now());
         for digit in 0..10 {
-            retained.keep(state(digit), start + Duration::from_secs(digit.into()));
+            earlier.keep(state(digit), start + Duration::from_secs(digit.into()));
         }
-        assert_eq!(commits(&retained), [2, 3, 4, 5, 6, 7, 8, 9]);
-        assert!(retained.find(CommitId::from_bytes([2; 20]), Way::History).is_some());
-        retained.expire(start + KEPT_FOR + Duration::from_secs(7));
-        assert_eq!(commits(&retained), [8, 9]);
+        assert_eq!(commits(&earlier), [2, 3, 4, 5, 6, 7, 8, 9]);
+        assert!(earlier.find(CommitId::from_bytes([2; 20]), Way::History).is_some());
+        earlier.expire(start + KEPT_FOR + Duration::from_secs(7));
+        assert_eq!(commits(&earlier), [8, 9]);
     }
 
     #[test]
     fn a_commit_that_was_served_twice_is_kept_once() {
-        let (mut retained, now) = (Retained::default(), Instant::now());
-        [1, 2, 1].into_iter().for_each(|digit| retained.keep(state(digit), now));
-        assert_eq!(commits(&retained), [2, 1]);
+        let (mut earlier, now) = (Earlier::default(), Instant::now());
+        [1, 2, 1].into_iter().for_each(|digit| earlier.keep(state(digit), now));
+        assert_eq!(commits(&earlier), [2, 1]);
     }
 
     fn asked(state: &Arc<Snapshot>, at: Instant) -> Visit {
@@ -315,120 +315,120 @@ mod tests {
         Visit { state, way: Way::History, root, own: 0, at }
     }
 
-    fn visited(retained: &Retained) -> Vec<u8> {
-        retained.visited.iter().map(|visit| visit.state.commit().as_bytes()[0]).collect()
+    fn visited(earlier: &Earlier) -> Vec<u8> {
+        earlier.visited.iter().map(|visit| visit.state.commit().as_bytes()[0]).collect()
     }
 
     #[test]
     fn a_state_that_was_asked_for_is_kept_for_those_who_come_back() {
-        let (mut retained, start) = (Retained::default(), Instant::now());
+        let (mut earlier, start) = (Earlier::default(), Instant::now());
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let states: Vec<_> = (0..=16).map(state).collect();
         for (state, second) in states[..16].iter().zip(0..) {
-            assert!(retained.visit(asked(state, at(second)), Turn(0)));
+            assert!(earlier.visit(asked(state, at(second)), Turn(0)));
         }
-        retained.touch(states[0].commit(), at(20));
-        retained.visit(asked(&states[16], at(21)), Turn(0));
+        earlier.touch(states[0].commit(), at(20));
+        earlier.visit(asked(&states[16], at(21)), Turn(0));
         let expected: Vec<u8> = (2..16).chain([0, 16]).collect();
-        assert_eq!(visited(&retained), expected, "the one not asked for the longest is let go");
-        assert!(retained.find(CommitId::from_bytes([16; 20]), Way::History).is_some());
-        retained.expire(at(320));
-        assert_eq!(visited(&retained), [16]);
+        assert_eq!(visited(&earlier), expected, "the one not asked for the longest is let go");
+        assert!(earlier.find(CommitId::from_bytes([16; 20]), Way::History).is_some());
+        earlier.expire(at(320));
+        assert_eq!(visited(&earlier), [16]);
         drop(states);
-        assert_eq!(retained.unread().len(), 16);
-        retained.clear();
-        assert_eq!((retained.unread().len(), retained.is_leaving()), (1, false));
+        assert_eq!(earlier.unread().len(), 16);
+        earlier.clear();
+        assert_eq!((earlier.unread().len(), earlier.is_leaving()), (1, false));
     }
 
     #[test]
     fn visited_states_take_no_more_memory_than_they_may() {
-        let (mut retained, now) = (Retained::default(), Instant::now());
-        let visit = |retained: &mut Retained, digit: u8, root: &Root, own: u64| {
+        let (mut earlier, now) = (Earlier::default(), Instant::now());
+        let visit = |earlier: &mut Earlier, digit: u8, root: &Root, own: u64| {
             let (state, root) = (state(digit), root.clone());
-            retained.visit(Visit { state, way: Way::History, root, own, at: now }, Turn(0));
-            visited(retained)
+            earlier.visit(Visit { state, way: Way::History, root, own, at: now }, Turn(0));
+            visited(earlier)
         };
         let root = |bytes: u64| Root::Anew(Arc::new(bytes));
         let old = root(ROOM / 2);
-        assert_eq!(visit(&mut retained, 1, &old, 0), [1]);
-        assert_eq!(visit(&mut retained, 2, &old, 9), [1, 2], "what both hold counts once");
-        assert_eq!(visit(&mut retained, 3, &Root::Published, 9), [1, 2, 3]);
+        assert_eq!(visit(&mut earlier, 1, &old, 0), [1]);
+        assert_eq!(visit(&mut earlier, 2, &old, 9), [1, 2], "what both hold counts once");
+        assert_eq!(visit(&mut earlier, 3, &Root::Published, 9), [1, 2, 3]);
         assert_eq!(
-            visit(&mut retained, 4, &root(ROOM / 2), 0),
+            visit(&mut earlier, 4, &root(ROOM / 2), 0),
             [3, 4],
             "the root of two states is held until both are gone"
         );
-        assert_eq!(visit(&mut retained, 5, &root(3 * ROOM), 0), [5], "somebody reads it");
-        retained.make_room(4 * ROOM);
-        assert_eq!(visit(&mut retained, 6, &root(ROOM), 0), [5, 6]);
-        assert_eq!(visit(&mut retained, 7, &Root::Published, ROOM), [6, 7]);
+        assert_eq!(visit(&mut earlier, 5, &root(3 * ROOM), 0), [5], "somebody reads it");
+        earlier.make_room(4 * ROOM);
+        assert_eq!(visit(&mut earlier, 6, &root(ROOM), 0), [5, 6]);
+        assert_eq!(visit(&mut earlier, 7, &Root::Published, ROOM), [6, 7]);
     }
 
     #[test]
     fn what_was_made_before_all_was_let_go_is_never_kept() {
-        let (mut retained, now, old) = (Retained::default(), Instant::now(), state(1));
+        let (mut earlier, now, old) = (Earlier::default(), Instant::now(), state(1));
         for _ in 0..1_000 {
             // A reader begins; what he asks for is purged; he is done.
-            let turn = retained.turn();
-            retained.clear();
-            assert!(!retained.visit(asked(&old, now), turn));
-            retained.touch(old.commit(), now);
-            assert!(retained.find(old.commit(), Way::Preview).is_none());
+            let turn = earlier.turn();
+            earlier.clear();
+            assert!(!earlier.visit(asked(&old, now), turn));
+            earlier.touch(old.commit(), now);
+            assert!(earlier.find(old.commit(), Way::Preview).is_none());
         }
     }
 
     #[test]
     fn the_state_of_another_branch_is_found_by_those_who_name_the_branch() {
-        let (mut retained, now, other) = (Retained::default(), Instant::now(), state(1));
-        let turn = retained.turn();
-        retained.visit(Visit { way: Way::Preview, ..asked(&other, now) }, turn);
-        retained.show(Way::Preview, other.clone());
-        let found = |retained: &Retained, way: Way| {
+        let (mut earlier, now, other) = (Earlier::default(), Instant::now(), state(1));
+        let turn = earlier.turn();
+        earlier.visit(Visit { way: Way::Preview, ..asked(&other, now) }, turn);
+        earlier.show(Way::Preview, other.clone());
+        let found = |earlier: &Earlier, way: Way| {
             let commit = other.commit();
-            [retained.find(commit, way).is_some(), retained.shown(commit, way).is_some()]
+            [earlier.find(commit, way).is_some(), earlier.shown(commit, way).is_some()]
         };
-        assert_eq!(found(&retained, Way::History), [false; 2]);
-        assert_eq!(found(&retained, Way::Preview), [true; 2]);
-        retained.judge_anew();
-        assert_eq!(found(&retained, Way::Preview), [true, false]);
+        assert_eq!(found(&earlier, Way::History), [false; 2]);
+        assert_eq!(found(&earlier, Way::Preview), [true; 2]);
+        earlier.judge_anew();
+        assert_eq!(found(&earlier, Way::Preview), [true, false]);
     }
 
     #[test]
     fn a_state_that_is_kept_for_two_reasons_is_freed_once_both_are_gone() {
-        let (mut retained, now, both) = (Retained::default(), Instant::now(), state(1));
-        retained.keep(both.clone(), now);
-        retained.visit(asked(&both, now), Turn(0));
-        retained.show(Way::History, both.clone());
+        let (mut earlier, now, both) = (Earlier::default(), Instant::now(), state(1));
+        earlier.keep(both.clone(), now);
+        earlier.visit(asked(&both, now), Turn(0));
+        earlier.show(Way::History, both.clone());
         drop(both);
-        retained.clear();
-        assert_eq!(retained.unread().len(), 1);
+        earlier.clear();
+        assert_eq!(earlier.unread().len(), 1);
     }
 
     #[test]
     fn a_state_that_somebody_reads_is_alive() {
-        let mut retained = Retained::default();
+        let mut earlier = Earlier::default();
         let (read, dropped) = (state(1), state(2));
-        [&read, &dropped].into_iter().for_each(|state| retained.note(state));
+        [&read, &dropped].into_iter().for_each(|state| earlier.note(state));
         drop(dropped);
-        assert_eq!(retained.alive(), 1);
+        assert_eq!(earlier.alive(), 1);
     }
 
     #[test]
     fn a_state_that_is_let_go_stays_until_its_last_reader_has_done_so() {
-        let (mut retained, now) = (Retained::default(), Instant::now());
+        let (mut earlier, now) = (Earlier::default(), Instant::now());
         let (read, unread) = (state(1), state(2));
-        [&read, &unread].into_iter().for_each(|state| retained.note(state));
-        retained.keep(read.clone(), now);
-        retained.pass(unread);
-        retained.clear();
-        assert_eq!((retained.len(), retained.alive()), (0, 1));
+        [&read, &unread].into_iter().for_each(|state| earlier.note(state));
+        earlier.keep(read.clone(), now);
+        earlier.pass(unread);
+        earlier.clear();
+        assert_eq!((earlier.len(), earlier.alive()), (0, 1));
         let commits = |states: &[Arc<Snapshot>]| {
             states.iter().map(|state| state.commit().as_bytes()[0]).collect::<Vec<_>>()
         };
-        assert_eq!(commits(&retained.unread()), [2]);
-        assert!(retained.is_leaving());
+        assert_eq!(commits(&earlier.unread()), [2]);
+        assert!(earlier.is_leaving());
         drop(read);
-        assert_eq!(commits(&retained.unread()), [1]);
-        assert_eq!((retained.is_leaving(), retained.alive()), (false, 0));
+        assert_eq!(commits(&earlier.unread()), [1]);
+        assert_eq!((earlier.is_leaving(), earlier.alive()), (false, 0));
     }
 }

@@ -1,13 +1,13 @@
 //! Pins: back to a state that was served before, and staying there whatever is pushed.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::Shared;
 use super::earlier::Way;
 use super::error::ReloadError;
+use super::hold::Pinned;
 use super::publication::{Origin, Publication};
-use super::refs::Mark;
+use super::reloader::Reloader;
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
@@ -15,26 +15,17 @@ use crate::mirror::{Expected, Objects};
 use crate::report::{ReloadOutcome, Timings};
 use crate::snapshot::Snapshot;
 
-/// A commit that is served whatever is pushed, until it is unpinned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pinned {
-    /// The commit.
-    pub commit: CommitId,
-    /// Since when; after a restart, since then.
-    pub since: SystemTime,
-}
-
-impl Shared {
+impl Reloader {
     /// Goes to `pin` and stays there, or, without one, to the head of the branch again. The remote
     /// is not asked, and admission neither: both states were served before.
     pub(super) fn turn(&self, pin: Option<CommitId>) -> Result<ReloadOutcome, ReloadError> {
-        if self.remote.is_none() {
+        if self.repository.remote.is_none() {
             return Err(ReloadError::PinWithoutRemote);
         }
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let objects = self.mirror.objects().map_err(ReloadError::Open)?;
-        let published = self.published.load_full();
-        let head = objects.reference(&self.branch_ref()).map_err(ReloadError::Reference)?;
+        let turn = self.writer.turn();
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        let published = self.states.published();
+        let head = objects.reference(&self.repository.refs.head).map_err(ReloadError::Reference)?;
         let target = match pin {
             Some(commit) => self.served_before(&objects, commit, head)?,
             None => head.unwrap_or(published.commit()),
@@ -42,14 +33,14 @@ impl Shared {
         let since = SystemTime::now();
         let origin = Origin::Pin { pinned: pin.map(|commit| Pinned { commit, since }), head };
         fault::step("pin.build");
-        let kept = self.retained().find(target, Way::History).cloned();
+        let kept = self.states.earlier().find(target, Way::History).cloned();
         let publication = match kept {
             _ if target == published.commit() => None,
             Some(state) => Some(Publication {
                 changed: Arc::new(state.differences(&published)),
                 state,
                 reason: None,
-                lineage: self.lineage(target),
+                lineage: self.publisher.lineage(target),
                 timings: Timings::default(),
                 origin: origin.clone(),
             }),
@@ -61,8 +52,8 @@ impl Shared {
             Ok(None)
         };
         match publication {
-            Some(publication) => self.publish(publication, refer),
-            None => refer().map(|_| self.stay(&origin, &published)),
+            Some(publication) => self.publisher.publish(&turn, publication, refer),
+            None => refer().map(|_| self.publisher.stay(&origin, &published)),
         }
     }
 
@@ -73,8 +64,8 @@ impl Shared {
         commit: CommitId,
         local: Option<CommitId>,
     ) -> Result<CommitId, ReloadError> {
-        let is_published = self.published.load().commit() == commit;
-        if is_published || self.retained().find(commit, Way::History).is_some() {
+        let is_published = self.states.commit() == commit;
+        if is_published || self.states.earlier().find(commit, Way::History).is_some() {
             return Ok(commit);
         }
         let known = objects.contains(commit.as_bytes());
@@ -98,7 +89,7 @@ impl Shared {
         let changed = prepared.changed_from(published);
         let (state, reason, timings) =
             finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
-        let (state, lineage) = (Arc::new(state), self.lineage(target));
+        let (state, lineage) = (Arc::new(state), self.publisher.lineage(target));
         let origin = origin.clone();
         Ok(Some(Publication { state, changed, reason, lineage, timings, origin }))
     }
@@ -106,10 +97,10 @@ impl Shared {
     /// Writes the pin down, or takes it back, before anything is published: the status follows.
     fn note_pin(&self, objects: &Objects, pin: Option<CommitId>) -> Result<(), ReloadError> {
         // Over a restart, too.
-        let name = Mark::Pinned.of(&self.branch);
+        let name = &self.repository.refs.pinned;
         match pin {
-            Some(commit) => objects.set_reference(&name, Expected::Any, commit),
-            None => objects.delete_reference(&name, Expected::Any),
+            Some(commit) => objects.set_reference(name, Expected::Any, commit),
+            None => objects.delete_reference(name, Expected::Any),
         }
         .map_err(ReloadError::Reference)?;
         match pin {
@@ -121,7 +112,7 @@ impl Shared {
 
     /// Ends the pin because the operator lets a push through that it held.
     pub(super) fn unpin_for(&self, objects: &Objects) -> Result<(), ReloadError> {
-        if self.status().pinned.is_some() {
+        if self.status.pinned().is_some() {
             self.note_pin(objects, None)?;
         }
         Ok(())

@@ -5,11 +5,8 @@
 //! the outcome say afterwards is decided here, by pure functions that know every way.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use super::holds::HeldReason;
-use super::pin::Pinned;
-use super::status::EngineStatus;
+use super::hold::Pinned;
 use crate::delta::Delta;
 use crate::id::CommitId;
 use crate::plan::RebuildReason;
@@ -121,53 +118,5 @@ impl Origin {
         };
         let outcome = ReloadOutcome::staying(published.commit(), published.digest());
         ReloadOutcome { fetched, remote_head, ..outcome }
-    }
-}
-
-impl EngineStatus {
-    /// Decides what the status says of a state that has just been published.
-    pub(super) fn published(&mut self, origin: &Origin, refusable: bool, now: SystemTime) {
-        // A compaction publishes what was published already.
-        if *origin != Origin::Compaction {
-            self.published_at = now;
-        }
-        self.degraded = refusable;
-    }
-
-    /// Decides what the status says of the branch, now that `serves` is published and `origin` was
-    /// looked at, whether that changed anything or not.
-    pub(super) fn settle(&mut self, origin: &Origin, serves: CommitId, now: SystemTime) {
-        match origin {
-            Origin::Branch(followed) => {
-                if followed.through {
-                    self.pinned = None;
-                }
-                if let Some(ahead) = followed.level {
-                    (self.behind_since, self.held, self.ahead) = (None, None, ahead);
-                    if ahead == 0 {
-                        self.push.unpushed_since = None;
-                    }
-                }
-            }
-            Origin::Write { commits } if self.remote.is_some() => {
-                self.ahead += commits;
-                self.push.unpushed_since.get_or_insert(now);
-            }
-            // Where there is no remote, the branch is what is followed, and it is here.
-            Origin::Write { .. } => {
-                (self.branch_missing, self.remote_head) = (false, Some(serves));
-            }
-            Origin::Pin { pinned, head } => {
-                let elsewhere = self.remote_head.is_some_and(|remote| Some(remote) != *head);
-                let is_behind =
-                    *head != Some(serves) || self.held.is_some() || elsewhere && self.ahead == 0;
-                let since = self.behind_since.unwrap_or(now);
-                self.behind_since = is_behind.then_some(since);
-                self.pinned = *pinned;
-                // What is held for a pin alone is judged like any other push without it.
-                self.held.take_if(|held| held.reason == HeldReason::Pinned);
-            }
-            Origin::Audit | Origin::Compaction => {}
-        }
     }
 }

@@ -1,9 +1,56 @@
-//! What is noted of a branch beside where it is, in references of its own.
+//! The references of a branch: where it is here and on the remote, and what is noted beside it.
 
+use crate::id::CommitId;
 use crate::mirror::{Expected, Objects, RefError};
 
 /// Where commits of ours are kept that the branch cannot keep.
 pub(super) const CONFLICTS: &str = "refs/heads/conflicts/";
+
+/// Where it is noted that the remote has a branch of a conflict.
+pub(super) const PUSHED: &str = "refs/headwater/pushed/";
+
+/// The names of the references of one branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BranchRefs {
+    /// The branch: the published head, and where writes go.
+    pub(super) head: String,
+    /// What the remote's branch was last seen at.
+    pub(super) tracking: String,
+    /// What of the branch is in step with the remote.
+    pub(super) synced: String,
+    /// The commit that is pinned.
+    pub(super) pinned: String,
+}
+
+impl BranchRefs {
+    pub(super) fn of(branch: &str) -> Self {
+        Self {
+            head: format!("refs/heads/{branch}"),
+            tracking: format!("refs/remotes/origin/{branch}"),
+            synced: Mark::Synced.of(branch),
+            pinned: Mark::Pinned.of(branch),
+        }
+    }
+}
+
+/// Keeps `ours` on a branch of its own, and returns its full name.
+///
+/// # Errors
+///
+/// When the reference cannot be written.
+pub(super) fn keep(objects: &Objects, ours: CommitId) -> Result<String, RefError> {
+    let time = utc_now();
+    let mut kept = format!("{CONFLICTS}{time}");
+    // Two in one second have a name each.
+    for n in 2.. {
+        match objects.set_reference(&kept, Expected::Absent, ours) {
+            Ok(()) => break,
+            Err(RefError::Moved { .. }) => kept = format!("{CONFLICTS}{time}-{n}"),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(kept)
+}
 
 /// A note on a branch: a commit, under `refs/headwater/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +115,26 @@ fn owner<'a>(branches: &[&'a str], head: Option<&'a str>, opened: &'a str) -> &'
         (_, Some(head)) if branches.is_empty() || branches.contains(&head) => head,
         _ => opened,
     }
+}
+
+/// Returns the time as `YYYYMMDDTHHMMSSZ`, which sorts and is allowed in the name of a branch.
+fn utc_now() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    let (date, clock) = (now.date(), now.time());
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        clock.hour(),
+        clock.minute(),
+        clock.second()
+    )
+}
+
+/// Returns seconds since 1970, as commits have them.
+pub(super) fn seconds_now() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp()
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
-use super::ledger::{Ledger, Report};
+use super::ledger::Ledger;
+use super::locks::{Held, Lock, Rank};
+use super::report::Report;
 use super::schedule::{Action, Call, Ended, Event, Intervals, RequestKind, Schedule};
 use crate::id::CommitId;
 use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Trigger};
@@ -60,25 +62,27 @@ pub(super) struct Run {
 }
 
 /// The schedule and its clock.
-pub(super) struct Flight {
+pub(super) struct ReloadQueue {
+    ledger: Arc<Ledger>,
     begun: Instant,
-    schedule: Mutex<Schedule<Done>>,
+    schedule: Lock<Schedule<Done>>,
     changed: Condvar,
 }
 
-impl Flight {
-    /// Returns a flight that polls and audits at `intervals`.
-    pub(super) fn new(intervals: Intervals) -> Self {
+impl ReloadQueue {
+    /// Returns a queue that polls and audits at `intervals`.
+    pub(super) fn new(ledger: Arc<Ledger>, intervals: Intervals) -> Self {
         // The keys of every `RandomState` differ.
         let seed = RandomState::new().build_hasher().finish();
-        let schedule = Mutex::new(Schedule::new(Duration::ZERO, intervals, seed));
-        Self { begun: Instant::now(), schedule, changed: Condvar::new() }
+        let schedule = Schedule::new(Duration::ZERO, intervals, seed);
+        let schedule = Lock::new(Rank::Reloads, schedule);
+        Self { ledger, begun: Instant::now(), schedule, changed: Condvar::new() }
     }
 
     /// Joins the reload that waits, or lets a new one wait, and returns its id. Never blocks.
-    pub(super) fn join(&self, ledger: &Ledger, request: Request, askers: Vec<Asker>) -> ReloadId {
+    pub(super) fn join(&self, request: Request, askers: Vec<Asker>) -> ReloadId {
         let Request { kind, trigger, reserved } = request;
-        let id = reserved.unwrap_or_else(|| ledger.fresh());
+        let id = reserved.unwrap_or_else(|| self.ledger.fresh());
         let call = |Asker { commit, done }| Call { caller: done, commit };
         let calls = askers.into_iter().map(call).collect();
         let event = Event::Asked { id, given: reserved.is_some(), kind, trigger, calls };
@@ -88,13 +92,13 @@ impl Flight {
             _ => None,
         });
         let enlisted = enlisted.unwrap_or(id);
-        ledger.note(enlisted);
+        self.ledger.note(enlisted);
         self.changed.notify_one();
         enlisted
     }
 
-    /// Waits for the next reload; `None` once the flight is closed.
-    pub(super) fn next(&self, ledger: &Ledger) -> Option<Run> {
+    /// Waits for the next reload; `None` once the queue is closed.
+    pub(super) fn next(&self) -> Option<Run> {
         let mut schedule = self.lock();
         loop {
             if schedule.is_closed() {
@@ -103,15 +107,18 @@ impl Flight {
             let now = self.begun.elapsed();
             if let Some(Action::Begin { id, kind, trigger }) = schedule.step(now, Event::Idle).pop()
             {
-                return Some(Run { id: id.unwrap_or_else(|| ledger.reserve()), kind, trigger });
+                return Some(Run {
+                    id: id.unwrap_or_else(|| self.ledger.reserve()),
+                    kind,
+                    trigger,
+                });
             }
             schedule = match schedule.due() {
                 Some(due) => {
                     let wait = due.saturating_sub(now);
-                    let waited = self.changed.wait_timeout(schedule, wait);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
+                    schedule.wait_for(&self.changed, wait)
                 }
-                None => self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner),
+                None => schedule.wait(&self.changed),
             };
         }
     }
@@ -144,9 +151,8 @@ impl Flight {
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Schedule<Done>> {
-        // The schedule is whole after every statement, so a poisoned lock holds a usable one.
-        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_, Schedule<Done>> {
+        self.schedule.lock()
     }
 }
 
@@ -157,48 +163,49 @@ mod tests {
     const RELOAD: Request =
         Request { kind: RequestKind::Reload, trigger: Trigger::Webhook, reserved: None };
 
+    fn queue(intervals: Intervals) -> ReloadQueue {
+        ReloadQueue::new(Arc::new(Ledger::new()), intervals)
+    }
+
     fn asker(done: impl FnOnce(Verdict) + Send + 'static) -> Vec<Asker> {
         vec![Asker { commit: None, done: Box::new(done) }]
     }
 
     #[test]
-    fn a_closed_flight_lets_its_callers_go_and_ends_the_thread() {
-        let (flight, ledger) = (Flight::new(Intervals::default()), Ledger::new());
-        flight.join(&ledger, RELOAD, asker(|_| {}));
-        flight.close();
-        assert!(flight.next(&ledger).is_none());
+    fn a_closed_queue_lets_its_callers_go_and_ends_the_thread() {
+        let queue = queue(Intervals::default());
+        queue.join(RELOAD, asker(|_| {}));
+        queue.close();
+        assert!(queue.next().is_none());
         let (sender, receiver) = std::sync::mpsc::channel::<()>();
-        flight.join(&ledger, RELOAD, asker(move |_| drop(sender)));
+        queue.join(RELOAD, asker(move |_| drop(sender)));
         assert!(receiver.recv().is_err());
     }
 
     #[test]
     fn a_caller_that_panics_keeps_nobody_from_being_told() {
-        let (flight, ledger) = (Flight::new(Intervals::default()), Ledger::new());
+        let queue = queue(Intervals::default());
         let (sender, receiver) = std::sync::mpsc::channel();
-        flight.join(&ledger, RELOAD, asker(|_| panic!("a test")));
-        flight.join(&ledger, RELOAD, asker(move |verdict| sender.send(verdict.shared).unwrap()));
-        let Run { id, trigger, .. } = flight.next(&ledger).unwrap();
+        queue.join(RELOAD, asker(|_| panic!("a test")));
+        queue.join(RELOAD, asker(move |verdict| sender.send(verdict.shared).unwrap()));
+        let Run { id, trigger, .. } = queue.next().unwrap();
         let report = Report {
             id,
             trigger,
             started: std::time::SystemTime::now(),
             duration: Duration::ZERO,
             serving: CommitId::ZERO,
-            result: Err(crate::engine::ReloadError::NotHeld { id }),
+            result: Err(crate::engine::error::ReloadError::NotHeld { id }),
         };
-        flight.finish(&Arc::new(report), Ended::Failed { remote: false, rest: Duration::ZERO });
+        queue.finish(&Arc::new(report), Ended::Failed { remote: false, rest: Duration::ZERO });
         assert_eq!(receiver.recv(), Ok(true));
     }
 
     #[test]
     fn a_poll_begins_by_the_time_alone() {
-        let (flight, ledger) = (
-            Flight::new(Intervals { poll: Some(Duration::from_millis(5)), audit: None }),
-            Ledger::new(),
-        );
-        let run = flight.next(&ledger).unwrap();
+        let queue = queue(Intervals { poll: Some(Duration::from_millis(5)), audit: None });
+        let run = queue.next().unwrap();
         assert_eq!((run.kind, run.trigger), (RequestKind::Reload, Trigger::Poll));
-        assert!(matches!(ledger.get(&run.id), Some(crate::engine::Entry::Running)));
+        assert!(matches!(queue.ledger.get(&run.id), Some(crate::engine::ledger::Entry::Running)));
     }
 }

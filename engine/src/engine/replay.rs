@@ -2,25 +2,39 @@
 
 use std::sync::Arc;
 
+use super::config::Rewrites;
 use super::error::ReloadError;
-use super::holds::HeldReason;
+use super::hold::HeldReason;
+use super::holds::Objection;
+use super::movement::Seen;
 use super::publication::{Followed, Lineage, Origin, Publication};
-use super::reload::objection;
-use super::remote_view::Seen;
-use super::writing::now;
-use super::{Rewrites, Shared};
-use crate::admit::{Excess, Health, admit};
+use super::refs::seconds_now;
+use super::reloader::Reloader;
+use super::writer::Turn;
+use crate::admit::{Health, admit};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{Prepared, finish, prepare};
 use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
-use crate::problem::Problem;
 use crate::rebase::{RebaseError, Rebased, rebase};
 use crate::report::{Kept, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
 
+/// A reload that found both sides ahead.
+pub(super) struct Replay {
+    pub(super) id: ReloadId,
+    /// The remote's head.
+    pub(super) remote: CommitId,
+    pub(super) seen: Seen,
+    pub(super) published: Arc<Snapshot>,
+    /// How long it took so far.
+    pub(super) timings: Timings,
+    /// Whether the operator lets the remote's head through.
+    pub(super) through: bool,
+}
+
 /// What is to go live where both sides moved on.
-struct Course {
+struct ReplayPlan {
     prepared: Prepared,
     /// Our commits and those that have their changes now; `None` for those that no branch of the
     /// remote will have.
@@ -30,11 +44,11 @@ struct Course {
     lost: Option<Vec<LostField>>,
 }
 
-impl Shared {
+impl Reloader {
     /// Says whether commits of ours may be put on top of what the remote has.
     pub(super) fn can_replay(&self, seen: &Seen) -> bool {
         self.rewrites == Rewrites::Replay
-            && self.writing.committer().is_some()
+            && self.writer.committer().is_some()
             && seen.local.is_some()
     }
 
@@ -42,17 +56,14 @@ impl Shared {
     /// branch of their own, and `remote` alone goes live. The writer is held by the caller.
     pub(super) fn replay(
         &self,
-        id: ReloadId,
-        remote: CommitId,
-        seen: &Seen,
-        published: &Snapshot,
-        (timings, through): (Timings, bool),
+        turn: &Turn<'_>,
+        replay: Replay,
     ) -> Result<ReloadOutcome, ReloadError> {
         fault::step("rebase.begin");
-        let mut stage = self.mirror.stage().map_err(ReloadError::Open)?;
-        let Course { prepared, moves, made, lost } =
-            self.course(id, remote, seen, (published, through), &mut stage)?;
-        let changed = prepared.changed_from(published);
+        let mut stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
+        let ReplayPlan { prepared, moves, made, lost } = self.plan(&replay, &mut stage)?;
+        let Replay { remote, seen, published, timings, through, .. } = replay;
+        let changed = prepared.changed_from(&published);
         let target = prepared.draft.state().commit();
         let objects = stage.objects();
         let (snapshot, reason, stages) =
@@ -65,20 +76,20 @@ impl Shared {
                 // It takes the place of ours.
                 true => Lineage::Departs,
                 // A pin was served, which the remote may have.
-                false => self.lineage(remote),
+                false => self.publisher.lineage(remote),
             },
             timings: Timings { fetch: timings.fetch, ..stages },
             origin: Origin::Branch(Followed {
                 remote: seen.remote,
-                fetched: seen.reached && self.remote.is_some(),
+                fetched: seen.reached,
                 level: Some(made),
                 through,
             }),
         };
-        let outcome = self.publish(publication, || {
+        let outcome = self.publisher.publish(turn, publication, || {
             fault::step("rebase.store");
             // What ours build on may be stored and not on the disk yet.
-            self.writing.sync().map_err(ReloadError::Store)?;
+            self.writer.sync().map_err(ReloadError::Store)?;
             stage.store(Durability::Synced).map_err(ReloadError::Store)?;
             fault::step("rebase.stored");
             let local = seen.local.unwrap_or(CommitId::ZERO);
@@ -90,10 +101,11 @@ impl Shared {
             };
             // First what is in step: a branch that is not on top of it yet is judged as one that is
             // to be put there.
-            let moved = objects.set_reference(&self.synced_ref(), Expected::Any, remote);
+            let moved = objects.set_reference(&self.repository.refs.synced, Expected::Any, remote);
             moved.map_err(ReloadError::Reference)?;
             fault::step("rebase.noted");
-            let moved = objects.set_reference(&self.branch_ref(), Expected::Is(local), target);
+            let moved =
+                objects.set_reference(&self.repository.refs.head, Expected::Is(local), target);
             moved.map_err(ReloadError::Reference)?;
             fault::step("branch.moved");
             if through {
@@ -107,15 +119,9 @@ impl Shared {
     }
 
     /// Decides what goes live: ours on top of the remote's, or the remote's alone.
-    fn course(
-        &self,
-        id: ReloadId,
-        remote: CommitId,
-        seen: &Seen,
-        (published, through): (&Snapshot, bool),
-        stage: &mut Stage,
-    ) -> Result<Course, ReloadError> {
-        let diverged = || self.hold(id, remote, HeldReason::Diverged, vec![], vec![]);
+    fn plan(&self, replay: &Replay, stage: &mut Stage) -> Result<ReplayPlan, ReloadError> {
+        let Replay { id, remote, ref seen, ref published, through, .. } = *replay;
+        let diverged = || self.holds.hold(id, remote, Objection::new(HeldReason::Diverged));
         let ours = match self.ours(stage.objects(), seen)? {
             Some(ours) => ours,
             // Somebody merged here: what is ours cannot be told. Let through, all of it is kept.
@@ -126,18 +132,19 @@ impl Shared {
         let theirs = self.prepared(stage.objects(), published, remote)?;
         // What the remote has must be fit to go live by itself, whatever ours make of it. How much
         // it changes is seen with ours on top: without them it seems to take ours away.
-        if let Some((reason, problems, excesses)) = self.objection(&theirs, published)
+        if let Some(objection) = self.objection(&theirs, published)
             && !through
-            && reason != HeldReason::PushLimit
+            && objection.reason != HeldReason::PushLimit
         {
-            return Err(self.hold(id, remote, reason, problems, excesses));
+            return Err(self.holds.hold(id, remote, objection));
         }
-        let Some(identity) = self.writing.committer() else {
+        let Some(identity) = self.writer.committer() else {
             return Err(diverged());
         };
-        let committer = Signature { identity: identity.clone(), seconds: now(), offset_minutes: 0 };
+        let committer =
+            Signature { identity: identity.clone(), seconds: seconds_now(), offset_minutes: 0 };
         let layout = theirs.draft.state().layout().clone();
-        let overruled = |theirs: Prepared, lost| Course {
+        let overruled = |theirs: Prepared, lost| ReplayPlan {
             prepared: theirs,
             moves: ours.iter().map(|commit| (*commit, None)).collect(),
             made: 0,
@@ -149,24 +156,24 @@ impl Shared {
         match rebase(stage, remote, &ours, &layout, &committer) {
             Ok(Rebased { head, made: 0, .. }) if head == remote => {
                 let moves = ours.iter().map(|commit| (*commit, Some(remote))).collect();
-                Ok(Course { prepared: theirs, moves, made: 0, lost: None })
+                Ok(ReplayPlan { prepared: theirs, moves, made: 0, lost: None })
             }
             Ok(Rebased { head, moves, made }) => {
                 let both = self.prepared(stage.objects(), published, head)?;
                 // Each side may be right, and both together wrong: a unique value claimed twice.
                 let objection = self.objection(&both, published).filter(|_| !through);
-                if let Some((reason, problems, excesses)) = objection {
-                    if reason == HeldReason::PushLimit {
-                        return Err(self.hold(id, remote, reason, problems, excesses));
+                if let Some(objection) = objection {
+                    if objection.reason == HeldReason::PushLimit {
+                        return Err(self.holds.hold(id, remote, objection));
                     }
-                    let lost = problems.into_iter().map(|problem| LostField {
+                    let lost = objection.problems.into_iter().map(|problem| LostField {
                         path: problem.path.to_string(),
                         pointer: problem.pointer.unwrap_or_default(),
                     });
                     return Ok(overruled(theirs, lost.collect()));
                 }
                 let moves = moves.into_iter().map(|(old, new)| (old, Some(new))).collect();
-                Ok(Course { prepared: both, moves, made, lost: None })
+                Ok(ReplayPlan { prepared: both, moves, made, lost: None })
             }
             Err(RebaseError::Conflict { lost }) => Ok(overruled(theirs, lost)),
             Err(RebaseError::Repository(error)) => Err(ReloadError::Repository(error)),
@@ -176,8 +183,8 @@ impl Shared {
     /// Tells those who wait for our commits, or ask for them again, that they are others now, or in
     /// the branch no more.
     fn moved(&self, moves: &[(CommitId, Option<CommitId>)]) {
-        self.writing.repeats().moved(moves);
-        self.pushing.rebased(moves);
+        self.writer.repeats().moved(moves);
+        self.pushes.rebased(moves);
     }
 
     /// The same for all that were ours alone, and are not in the branch any more.
@@ -198,13 +205,9 @@ impl Shared {
         prepared.map_err(ReloadError::Load)?.ok_or_else(gone)
     }
 
-    fn objection(
-        &self,
-        prepared: &Prepared,
-        published: &Snapshot,
-    ) -> Option<(HeldReason, Vec<Problem>, Vec<Excess>)> {
-        let changed = count(&prepared.changed_from(published));
+    fn objection(&self, prepared: &Prepared, published: &Snapshot) -> Option<Objection> {
+        let changed = count(&prepared.changed_from(&published));
         let health = Health::of(prepared.draft.state());
-        objection(admit(&Health::of(published), &health, &changed, &self.limits))
+        Objection::of(admit(&Health::of(published), &health, &changed, &self.limits))
     }
 }

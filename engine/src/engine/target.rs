@@ -1,6 +1,6 @@
 //! Where a reload goes: a pure decision over what was seen of the branch.
 
-use super::holds::HeldReason;
+use super::hold::HeldReason;
 use crate::id::CommitId;
 use crate::plan::Movement;
 

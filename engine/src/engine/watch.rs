@@ -4,15 +4,17 @@
 //! they are looked at every second.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 
-use super::Shared;
-use super::reload_queue::Request;
+use super::reload_queue::{ReloadQueue, Request};
+use super::repository::Repository;
 use super::schedule::RequestKind;
+use super::states::States;
+use super::writer::Writer;
 use crate::causes::chain;
 use crate::id::CommitId;
 use crate::report::Trigger;
@@ -34,69 +36,73 @@ enum Signal {
 }
 
 /// Ends the thread that watches.
-pub(super) struct Watching {
-    sender: Sender<Signal>,
-    receiver: Mutex<Option<Receiver<Signal>>>,
-}
+pub(super) struct Watch(Sender<Signal>);
 
-impl Watching {
-    /// Returns what ends the thread; where nothing is watched it ends by itself.
-    pub(super) fn new(is_watched: bool) -> Self {
-        let (sender, receiver) = channel();
-        Self { sender, receiver: Mutex::new(is_watched.then_some(receiver)) }
-    }
-
+impl Watch {
     /// Lets the thread end.
     pub(super) fn close(&self) {
         // The thread is gone already where there is nothing to watch.
-        let _ = self.sender.send(Signal::Closed);
+        let _ = self.0.send(Signal::Closed);
     }
 }
 
-impl Shared {
+/// Watches a local branch.
+pub(super) struct WatchWorker {
+    repository: Arc<Repository>,
+    states: Arc<States>,
+    writer: Arc<Writer>,
+    reloads: Arc<ReloadQueue>,
+    sender: Sender<Signal>,
+    signals: Receiver<Signal>,
+}
+
+/// Returns a worker, and what ends it.
+pub(super) fn watch(
+    repository: Arc<Repository>,
+    states: Arc<States>,
+    writer: Arc<Writer>,
+    reloads: Arc<ReloadQueue>,
+) -> (WatchWorker, Watch) {
+    let (sender, signals) = channel();
+    let watch = Watch(sender.clone());
+    (WatchWorker { repository, states, writer, reloads, sender, signals }, watch)
+}
+
+impl WatchWorker {
     /// Watches the local branch until the engine ends, and asks for a reload when it has moved.
-    pub(super) fn watch(&self) {
-        let mut receiver = self.watching.receiver.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(signals) = receiver.take() else { return };
-        drop(receiver);
+    pub(super) fn run(&self) {
         // Dropped, it tells of nothing.
         let mut watcher = self.told_of_changes();
         let mut seen = self.published_head();
         loop {
-            let patience = if watcher.is_some() { ANYWAY } else { LOOK };
-            match signals.recv_timeout(patience) {
+            let pause = if watcher.is_some() { ANYWAY } else { LOOK };
+            match self.signals.recv_timeout(pause) {
                 Ok(Signal::Changed) | Err(RecvTimeoutError::Timeout) => {}
                 Ok(Signal::Deaf) => watcher = None,
                 Ok(Signal::Closed) | Err(RecvTimeoutError::Disconnected) => return,
             }
-            let head = self.local_head();
+            let head = self.repository.head();
             if head == seen {
                 continue;
             }
             seen = head;
             if head != self.published_head() {
-                let request =
-                    Request { kind: RequestKind::Reload, trigger: Trigger::Watch, reserved: None };
-                self.flight.join(&self.ledger, request, Vec::new());
+                let (kind, trigger) = (RequestKind::Reload, Trigger::Watch);
+                self.reloads.join(Request { kind, trigger, reserved: None }, Vec::new());
             }
         }
     }
 
     /// Returns what is published, once nobody writes: a write moves the branch before it publishes.
     fn published_head(&self) -> Option<CommitId> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(self.published.load().commit()).filter(|commit| !commit.is_zero())
-    }
-
-    /// Returns where the branch is; `None` where it is not there, or cannot be read just now.
-    fn local_head(&self) -> Option<CommitId> {
-        self.mirror.objects().ok()?.reference(&self.branch_ref()).ok()?
+        let _turn = self.writer.turn();
+        Some(self.states.commit()).filter(|commit| !commit.is_zero())
     }
 
     /// Has the system tell of what changes in the files of the branch; `None` where it does not.
     fn told_of_changes(&self) -> Option<notify::RecommendedWatcher> {
-        let files = BranchFiles::of(self.mirror.git_dir(), &self.branch_ref());
-        let (sender, of_branch) = (self.watching.sender.clone(), files.clone());
+        let files = BranchFiles::of(self.repository.mirror.git_dir(), &self.repository.refs.head);
+        let (sender, of_branch) = (self.sender.clone(), files.clone());
         let tell = move |event: notify::Result<notify::Event>| {
             let signal = match event {
                 // What was lost is looked for.

@@ -223,7 +223,10 @@ fn replace(engine: &Engine, state: Snapshot) {
         timings: Timings::default(),
         origin: Origin::Compaction,
     };
-    engine.shared.publish(publication, || Ok::<_, ReloadError>(None)).unwrap();
+    engine
+        .publisher
+        .publish(&engine.writer.turn(), publication, || Ok::<_, ReloadError>(None))
+        .unwrap();
 }
 
 #[test]

@@ -18,7 +18,7 @@ const ROUNDS: u32 = 5;
 
 /// How a push went lately, and when the next one may be.
 #[derive(Debug)]
-pub(in crate::engine) struct Patience {
+pub(in crate::engine) struct Backoff {
     failures: u32,
     last: Option<PushErrorKind>,
     due: Duration,
@@ -26,7 +26,7 @@ pub(in crate::engine) struct Patience {
     random: u64,
 }
 
-impl Patience {
+impl Backoff {
     /// Returns one without failures; `seed` makes the waits of many servers differ.
     pub(in crate::engine) fn new(seed: u64) -> Self {
         Self { failures: 0, last: None, due: Duration::ZERO, random: seed }
@@ -87,17 +87,17 @@ mod tests {
             [(Unreachable, FIRST), (TimedOut, FIRST), (Auth, SLOW), (Refused, SLOW)]
         {
             for seed in 0..200 {
-                let mut patience = Patience::new(seed);
+                let mut backoff = Backoff::new(seed);
                 let mut whole = first;
                 for failures in 1..=20 {
-                    let wait = patience.failed(NOW, kind);
+                    let wait = backoff.failed(NOW, kind);
                     assert!(whole / 2 <= wait && wait <= whole, "{kind:?} {failures}: {wait:?}");
-                    assert_eq!((patience.due(), patience.failures()), (NOW + wait, failures));
+                    assert_eq!((backoff.due(), backoff.failures()), (NOW + wait, failures));
                     whole = (whole * 2).min(LONGEST);
                 }
-                patience.succeeded();
-                assert_eq!((patience.due(), patience.failures()), (Duration::ZERO, 0));
-                assert!(patience.failed(NOW, kind) <= first);
+                backoff.succeeded();
+                assert_eq!((backoff.due(), backoff.failures()), (Duration::ZERO, 0));
+                assert!(backoff.failed(NOW, kind) <= first);
             }
         }
     }
@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn the_waits_of_two_servers_differ() {
         let waits = |seed| {
-            let mut patience = Patience::new(seed);
-            [(); 8].map(|()| patience.failed(NOW, Unreachable))
+            let mut backoff = Backoff::new(seed);
+            [(); 8].map(|()| backoff.failed(NOW, Unreachable))
         };
         assert_ne!(waits(1), waits(2));
     }
@@ -122,12 +122,12 @@ mod tests {
             (Behind, ROUNDS - 1, at_once),
             (Behind, 12, FIRST),
         ] {
-            let mut patience = Patience::new(7);
+            let mut backoff = Backoff::new(7);
             for _ in 0..times {
-                patience.failed(NOW, kind);
+                backoff.failed(NOW, kind);
             }
-            patience.remote_answers(NOW);
-            let wait = patience.due().saturating_sub(NOW);
+            backoff.remote_answers(NOW);
+            let wait = backoff.due().saturating_sub(NOW);
             assert!(wait <= most, "{kind:?} × {times}: {wait:?}");
             assert!(most != later || wait >= SLOW / 2, "{kind:?}: {wait:?}");
         }
@@ -135,10 +135,10 @@ mod tests {
 
     #[test]
     fn another_kind_of_failure_begins_its_own_waits() {
-        let mut patience = Patience::new(7);
+        let mut backoff = Backoff::new(7);
         for _ in 0..12 {
-            patience.failed(NOW, Unreachable);
+            backoff.failed(NOW, Unreachable);
         }
-        assert!(patience.failed(NOW, Behind) <= FIRST);
+        assert!(backoff.failed(NOW, Behind) <= FIRST);
     }
 }

@@ -4,135 +4,40 @@
 //! reload is asked for, which decides by the policy what becomes of both sides. What was kept on a
 //! branch of its own in a conflict is pushed as well.
 
-use std::collections::VecDeque;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::backoff::Patience;
+use super::queue::PushQueue;
 use super::report::{PushFailure, PushReport};
 use super::waiters::{Carried, Waiter, tell};
 use crate::causes::chain;
-use crate::engine::holds::HeldReason;
-use crate::engine::refs::CONFLICTS;
-use crate::engine::reload_queue::Request;
+use crate::engine::config::Observer;
+use crate::engine::hold::{Held, HeldReason};
+use crate::engine::refs::{CONFLICTS, PUSHED};
+use crate::engine::reload_queue::{ReloadQueue, Request};
+use crate::engine::repository::Repository;
 use crate::engine::schedule::RequestKind;
-use crate::engine::{Engine, Shared};
+use crate::engine::states::States;
+use crate::engine::status::StatusBoard;
+use crate::engine::writer::Writer;
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Expected, Objects, PushErrorKind};
 use crate::report::Trigger;
 
-/// Where it is noted that the remote has a branch of a conflict.
-const PUSHED: &str = "refs/headwater/pushed/";
-
 /// How long the last push may take when the engine ends.
 const LAST: Duration = Duration::from_secs(5);
 
-/// Wakes the thread, and holds those who wait for it.
-pub(in crate::engine) struct Pushing {
-    pub(in crate::engine) active: bool,
-    begun: Instant,
-    state: Mutex<State>,
-    pub(in crate::engine) changed: Condvar,
-}
-
-/// What the thread and those who wait for it share.
-pub(in crate::engine) struct State {
-    pub(in crate::engine) woken: bool,
-    busy: bool,
-    pub(in crate::engine) closed: bool,
-    patience: Patience,
-    /// The patience with branches that conflicts left, which the remote may refuse for ever.
-    conflicts: Patience,
-    pub(in crate::engine) waiters: Vec<Waiter>,
-    /// Commits that are others now, or on a branch of their own.
-    pub(in crate::engine) moved: VecDeque<(CommitId, Option<CommitId>)>,
-}
-
-impl Pushing {
-    /// Returns one that pushes if it is `active`, and does nothing otherwise.
-    pub(in crate::engine) fn new(active: bool) -> Self {
-        // The keys of every `RandomState` differ.
-        let patience = || Patience::new(RandomState::new().build_hasher().finish());
-        let state = Mutex::new(State {
-            woken: active,
-            busy: false,
-            closed: false,
-            patience: patience(),
-            conflicts: patience(),
-            waiters: Vec::new(),
-            moved: VecDeque::new(),
-        });
-        Self { active, begun: Instant::now(), state, changed: Condvar::new() }
-    }
-
-    /// Lets the thread look what there is to push.
-    pub(in crate::engine) fn wake(&self) {
-        self.lock().woken = true;
-        self.changed.notify_all();
-    }
-
-    /// The same, now that the remote answered a fetch.
-    pub(in crate::engine) fn remote_answers(&self) {
-        let mut state = self.lock();
-        state.patience.remote_answers(self.begun.elapsed());
-        state.woken = true;
-        self.changed.notify_all();
-    }
-
-    /// Lets the thread end after one more try.
-    pub(in crate::engine) fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits until there may be something to push; false once closed.
-    fn next(&self) -> bool {
-        let mut state = self.lock();
-        state.busy = false;
-        self.changed.notify_all();
-        loop {
-            let (now, due) = (self.begun.elapsed(), state.patience.due());
-            if state.closed {
-                return false;
-            }
-            if due > now {
-                let waited = self.changed.wait_timeout(state, due - now);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            } else if state.woken || state.patience.failures() > 0 {
-                (state.woken, state.busy) = (false, true);
-                return true;
-            } else {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-            }
-        }
-    }
-
-    /// Waits until all that can be pushed now is pushed.
-    fn settle(&self) {
-        let busy = |state: &mut State| {
-            let due = state.patience.due() <= self.begun.elapsed();
-            (state.busy || due && (state.woken || state.patience.failures() > 0)) && !state.closed
-        };
-        let waited = self.changed.wait_while(self.lock(), busy);
-        drop(waited.unwrap_or_else(PoisonError::into_inner));
-    }
-
-    pub(in crate::engine) fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is whole after every statement, so a poisoned lock holds a usable one.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Engine {
-    /// Waits until the pushes that can be made now are made.
-    pub fn settle_pushes(&self) {
-        if self.shared.pushing.active {
-            self.shared.pushing.settle();
-        }
-    }
+/// Carries what is written to the remote.
+pub(in crate::engine) struct PushWorker {
+    pub(in crate::engine) repository: Arc<Repository>,
+    pub(in crate::engine) states: Arc<States>,
+    pub(in crate::engine) status: Arc<StatusBoard>,
+    pub(in crate::engine) writer: Arc<Writer>,
+    pub(in crate::engine) reloads: Arc<ReloadQueue>,
+    pub(in crate::engine) pushes: Arc<PushQueue>,
+    pub(in crate::engine) observer: Observer<PushReport>,
 }
 
 /// What is still to be pushed.
@@ -156,25 +61,21 @@ enum Tried {
     ConflictLeft(PushFailure),
 }
 
-impl Shared {
+impl PushWorker {
     /// Pushes whenever it is woken and the remote can bear it, until it is closed; then once more.
-    pub(in crate::engine) fn push(&self) {
-        if !self.pushing.active {
-            return;
-        }
-        while self.pushing.next() {
-            self.push_and_tell(self.fetch.timeout);
+    pub(in crate::engine) fn run(&self) {
+        while self.pushes.next() {
+            self.push_and_tell(self.repository.fetch.timeout);
         }
         // A remote that did not answer a moment ago will not in the last seconds.
-        if self.pushing.lock().patience.failures() == 0 {
-            self.push_and_tell(LAST.min(self.fetch.timeout));
+        if !self.pushes.is_failing() {
+            self.push_and_tell(LAST.min(self.repository.fetch.timeout));
         }
-        let waiters = std::mem::take(&mut self.pushing.lock().waiters);
-        waiters.into_iter().for_each(|waiter| tell(waiter.done, Carried::Never));
+        self.pushes.take_waiters().into_iter().for_each(|waiter| tell(waiter.done, Carried::Never));
     }
 
     fn push_and_tell(&self, time: Duration) {
-        let (begun, mut commit) = (Instant::now(), self.published.load().commit());
+        let (begun, mut commit) = (Instant::now(), self.states.commit());
         let pushed = catch_unwind(AssertUnwindSafe(|| self.push_backlog(time, &mut commit)));
         let pushed = pushed.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -186,10 +87,10 @@ impl Shared {
             Ok(Tried::Pushed) => (Ok(()), None),
             Ok(Tried::ConflictLeft(failure)) => (Err(failure), None),
             // What was to be pushed is there, however it came there.
-            Ok(Tried::Nothing) if self.pushing.lock().patience.failures() > 0 => (Ok(()), None),
+            Ok(Tried::Nothing) if self.pushes.is_failing() => (Ok(()), None),
             Ok(Tried::Nothing) => return self.tell_waiters(None),
             Ok(Tried::Stopped) => {
-                self.pushing.lock().patience.succeeded();
+                self.pushes.succeeded();
                 return self.tell_waiters(None);
             }
             Err(failure) => {
@@ -197,54 +98,44 @@ impl Shared {
                 (Err(failure), Some(kind))
             }
         };
-        let (failures, wait) = {
-            let mut state = self.pushing.lock();
-            let wait = match kind {
-                None => {
-                    state.patience.succeeded();
-                    None
-                }
-                Some(kind) => Some(state.patience.failed(self.pushing.begun.elapsed(), kind)),
-            };
-            (state.patience.failures(), wait)
+        let (failures, wait) = match kind {
+            None => {
+                self.pushes.succeeded();
+                (0, None)
+            }
+            Some(kind) => {
+                let (failures, wait) = self.pushes.failed(kind);
+                (failures, Some(wait))
+            }
         };
         if let Err(failure) = &result {
             tracing::warn!(
                 %commit, error = chain(failure),
                 again_s = wait.map(|wait| wait.as_secs_f64()),
-                "cannot push; cannot push; the commits are kept here and pushed later"
+                "cannot push; the commits are kept here and pushed later"
             );
         }
-        let report = {
-            let mut status = self.status();
-            let failure = result.as_ref().err();
-            status.push.failure = failure.map(|failure| (failure.kind(), chain(failure)));
-            status.push.failures = failures;
-            status.push.next = wait.map(|wait| now + wait);
-            let (unpushed, since) = (status.ahead, status.push.unpushed_since);
-            PushReport { commit, duration: begun.elapsed(), unpushed, since, result }
-        };
-        if catch_unwind(AssertUnwindSafe(|| self.push_observer.see(&Arc::new(report)))).is_err() {
-            tracing::error!("observing a push panicked");
-        }
+        let next = wait.map(|wait| now + wait);
+        let (unpushed, since) = self.status.push_tried(result.as_ref().err(), failures, next);
+        let report = PushReport { commit, duration: begun.elapsed(), unpushed, since, result };
+        self.observer.see(&Arc::new(report));
         self.tell_waiters(kind);
         if kind == Some(PushErrorKind::Behind) {
-            let request =
-                Request { kind: RequestKind::Reload, trigger: Trigger::Push, reserved: None };
-            self.flight.join(&self.ledger, request, vec![]);
+            let (kind, trigger) = (RequestKind::Reload, Trigger::Push);
+            self.reloads.join(Request { kind, trigger, reserved: None }, vec![]);
         }
     }
 
     /// Pushes what there is; says in `commit` what.
     fn push_backlog(&self, time: Duration, commit: &mut CommitId) -> Result<Tried, PushFailure> {
-        let Some(remote) = &self.remote else { return Ok(Tried::Nothing) };
-        let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(remote) = &self.repository.remote else { return Ok(Tried::Nothing) };
+        let _lane = self.repository.lane();
         // What the last fetch saw may not be noted yet.
-        self.note_synced();
-        let objects = self.mirror.objects().map_err(PushFailure::Open)?;
+        self.repository.note_synced();
+        let objects = self.repository.objects().map_err(PushFailure::Open)?;
         let backlog = self.backlog(&objects)?;
         let push = |commits, name: &str| {
-            self.mirror.push(remote, commits, name, time).map_err(PushFailure::Remote)
+            self.repository.mirror.push(remote, commits, name, time).map_err(PushFailure::Remote)
         };
         let note = |name: &str, commit| {
             let noted = objects.set_reference(name, Expected::Any, commit);
@@ -252,10 +143,7 @@ impl Shared {
         };
         let mut tried = if backlog.stopped { Tried::Stopped } else { Tried::Nothing };
         let mut left = None;
-        let is_due = {
-            let state = self.pushing.lock();
-            state.conflicts.due() <= self.pushing.begun.elapsed()
-        };
+        let is_due = self.pushes.may_push_conflicts();
         // First what only we have: the branch may be refused, and these are nowhere else. A remote
         // that takes no such branch does not keep the others back.
         for (name, conflict) in backlog.conflicts.into_iter().filter(|_| is_due) {
@@ -268,27 +156,23 @@ impl Shared {
                     tried = Tried::Pushed;
                 }
                 Err(failure) => {
-                    let now = self.pushing.begun.elapsed();
-                    self.pushing.lock().conflicts.failed(now, PushErrorKind::Refused);
+                    self.pushes.conflict_failed();
                     left = Some(failure);
                 }
             }
         }
         if let Some((known, head)) = backlog.head {
             *commit = head;
-            push((known, head), &self.branch_ref())?;
+            push((known, head), &self.repository.refs.head)?;
             tried = Tried::Pushed;
             fault::step("push.note");
-            note(&self.synced_ref(), head)?;
+            note(&self.repository.refs.synced, head)?;
             fault::step("push.noted");
             tracing::info!(commit = %head, "pushed");
-            let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let objects = self.mirror.objects().map_err(PushFailure::Open)?;
+            let _turn = self.writer.turn();
+            let objects = self.repository.objects().map_err(PushFailure::Open)?;
             let (ahead, since) = self.ahead_of(&objects, head)?;
-            let mut status = self.status();
-            (status.ahead, status.push.unpushed_since) = (ahead, since);
-            status.remote_head = Some(head);
-            (status.push.tip, status.push.pushed_at) = (Some(head), Some(SystemTime::now()));
+            self.status.pushed(head, ahead, since);
         }
         Ok(left.map_or(tried, Tried::ConflictLeft))
     }
@@ -305,14 +189,14 @@ impl Shared {
         };
         let mut conflicts = listed(CONFLICTS)?;
         conflicts.retain(|conflict| !is_done(conflict));
-        let stopped = {
-            let status = self.status();
-            let diverged = |held: &crate::engine::Held| held.reason == HeldReason::Diverged;
+        let (stopped, is_empty) = self.status.read(|status| {
+            let diverged = |held: &Held| held.reason == HeldReason::Diverged;
             // A branch that somebody deleted is not to come back by itself.
-            status.branch_missing || status.held.as_ref().is_some_and(diverged)
-        };
-        let is_empty = self.status().remote_empty;
-        let (local, synced) = (read(&self.branch_ref())?, read(&self.synced_ref())?);
+            let stopped = status.branch_missing || status.held.as_ref().is_some_and(diverged);
+            (stopped, status.remote_empty)
+        });
+        let (local, synced) =
+            (read(&self.repository.refs.head)?, read(&self.repository.refs.synced)?);
         let head = match (local, synced) {
             (Some(local), Some(synced)) if local != synced => {
                 let ours = objects.descends_from(local, synced).map_err(PushFailure::Repository)?;
@@ -325,7 +209,7 @@ impl Shared {
         let (head, stopped) = (head.filter(|_| !stopped), stopped && head.is_some());
         if let (Some(_), Some(synced)) = (head, synced) {
             let (_, since) = self.ahead_of(objects, synced)?;
-            self.status().push.unpushed_since = since;
+            self.status.unpushed_since(since);
         }
         Ok(Backlog { head, stopped, conflicts })
     }
@@ -337,7 +221,8 @@ impl Shared {
         objects: &Objects,
         remote: CommitId,
     ) -> Result<(u64, Option<SystemTime>), PushFailure> {
-        let local = objects.reference(&self.branch_ref()).map_err(PushFailure::Reference)?;
+        let local =
+            objects.reference(&self.repository.refs.head).map_err(PushFailure::Reference)?;
         let Some(local) = local.filter(|local| *local != remote) else { return Ok((0, None)) };
         let of = |error| PushFailure::Repository(error);
         let ahead = objects.count_between(remote, local).map_err(of)?;
@@ -345,5 +230,32 @@ impl Shared {
         let oldest = ours.last().map(|commit| objects.commit(*commit)).transpose().map_err(of)?;
         let since = oldest.map(|oldest| oldest.committed_at().min(SystemTime::now()));
         Ok((ahead as u64, since))
+    }
+
+    /// Tells those whose commit the remote has now, and all where it will take none soon.
+    fn tell_waiters(&self, failed: Option<PushErrorKind>) {
+        let stuck = failed.filter(|kind| !kind.is_passing());
+        let synced = self.repository.objects().ok().and_then(|objects| {
+            let synced = objects.reference(&self.repository.refs.synced).ok()??;
+            Some((objects, synced))
+        });
+        let now = synced.as_ref().map(|(_, synced)| *synced);
+        let has = |commit: CommitId| {
+            synced.as_ref().is_some_and(|(objects, synced)| {
+                objects.descends_from(*synced, commit).unwrap_or(false)
+            })
+        };
+        let mut waiting = Vec::new();
+        for waiter in self.pushes.take_waiters() {
+            // One answer lasts as long as what is in step does.
+            let is_there = waiter.looked != now && has(waiter.commit);
+            match stuck {
+                _ if is_there => tell(waiter.done, Carried::Pushed(waiter.commit)),
+                Some(kind) => tell(waiter.done, Carried::Stuck(kind)),
+                None if waiter.until <= Instant::now() => tell(waiter.done, Carried::Late),
+                None => waiting.push(Waiter { looked: now, ..waiter }),
+            }
+        }
+        self.pushes.put_back(waiting);
     }
 }
