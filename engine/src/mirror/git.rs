@@ -17,8 +17,8 @@ use std::time::Duration;
 
 pub(super) use self::dir::GitDir;
 pub use self::version::{GitVersion, OLDEST_GIT};
+use super::child::{ChildGroup, Pipes};
 use super::lock::is_temporary;
-use super::transport::process::{ChildGroup, Pipes};
 use super::transport::{Budget, Metered, watched};
 use super::{FetchLimits, Mirror};
 

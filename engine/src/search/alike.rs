@@ -13,11 +13,14 @@ use tantivy::DocId;
 use crate::budget::{Budget, STEP};
 use crate::language::Language;
 use crate::search::analyzer;
+use crate::search::doc_name::DocName;
+use crate::search::error::SearchError;
+use crate::search::index::TextIndex;
+use crate::search::mark;
 use crate::search::pattern::Pattern;
-use crate::search::ranking::ranges;
+use crate::search::scope::Scope;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
-use crate::search::{DocName, Scope, SearchError, TextIndex};
 
 /// A word that is spelled much like another.
 pub(crate) struct Alike {
@@ -43,7 +46,7 @@ pub(crate) fn alike(
     let spellings = Spellings::new(language, typed, stem, edits);
     let mut found: BTreeMap<Box<[u8]>, Alike> = BTreeMap::new();
     for segment in index.segments.iter() {
-        let docs = ranges(segment, language, scope);
+        let docs = segment.ranges(language, scope);
         if docs.is_empty() {
             continue;
         }
@@ -101,7 +104,7 @@ const MAX_NEIGHBOUR_LETTERS: usize = 24;
 impl<'a> Spellings<'a> {
     fn new(language: Language, typed: &str, stem: &'a str, edits: u8) -> Self {
         let mut patterns = vec![Pattern::new(stem, edits)];
-        let mut whole: String = analyzer::mark(language).into_iter().collect();
+        let mut whole: String = mark::mark(language).into_iter().collect();
         whole.push_str(&analyzer::analyzed(&mut analyzer::folding(), typed));
         if whole != stem {
             patterns.push(Pattern::new(&whole, edits));

@@ -7,8 +7,9 @@ use tantivy::tokenizer::TextAnalyzer;
 
 use crate::language::Language;
 use crate::search::analyzer::{self, StopWords, analyzed};
+use crate::search::correction::Correction;
+use crate::search::mark;
 use crate::search::query::{self, Ending, Query};
-use crate::search::typos::Correction;
 
 /// How a query was read: in each language of the scope, and with which words in the place of those
 /// that occur nowhere.
@@ -89,9 +90,8 @@ impl Word {
     /// Says whether a word with this beginning may be meant, which is what two words that begin
     /// alike have in common.
     pub(crate) fn may_match(&self, unstemmed: &str) -> bool {
-        let begins = |stem: &str| {
-            analyzer::unmarked(stem).as_bytes().first() == unstemmed.as_bytes().first()
-        };
+        let begins =
+            |stem: &str| mark::unmarked(stem).as_bytes().first() == unstemmed.as_bytes().first();
         match self {
             Self::Stem(start) | Self::Prefix { start, .. } => begins(start),
             Self::Alike(stems) => stems.iter().any(|stem| begins(stem)),
@@ -199,7 +199,7 @@ impl Reader {
         match word.ending {
             Ending::Whole | Ending::Typo(_) => Word::Stem(stem),
             Ending::Prefix => {
-                let mut start: String = analyzer::mark(self.language).into_iter().collect();
+                let mut start: String = mark::mark(self.language).into_iter().collect();
                 start.push_str(&analyzed(&mut self.folding, &word.text));
                 Word::Prefix { start: start.into(), stem }
             }
@@ -214,7 +214,7 @@ mod tests {
     /// Writes a query as it is read in a normal form: `+`/`-`, phrases in brackets.
     fn normal(language: Language, text: &str) -> String {
         let reading = Reading::of(&Query::parse(text).unwrap(), language);
-        let bare = |stem: &str| analyzer::unmarked(stem).to_owned();
+        let bare = |stem: &str| mark::unmarked(stem).to_owned();
         let clauses = reading.clauses.iter().map(|clause| {
             let words = clause.ways[0].elements.iter().map(|element| {
                 let word = match &element.word {

@@ -12,9 +12,9 @@ use tantivy::DocId;
 use tantivy::postings::TermInfo;
 
 use crate::budget::{Budget, STEP};
+use crate::search::bm25::bm25;
 use crate::search::cursor::Found;
 use crate::search::hits::Collector;
-use crate::search::ranking::bm25;
 use crate::search::reading::Reading;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
@@ -25,7 +25,7 @@ const SPARSE: usize = 8;
 /// How many documents are looked at together.
 const BITS: usize = 64;
 
-/// What no score is: scores are not negative, since neither boosts nor rarities are.
+/// What no score is: scores are not negative, since neither boosts nor idfs are.
 const NONE: f32 = -1.0;
 
 /// The postings of one word in the slots of a segment.

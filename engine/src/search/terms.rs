@@ -7,11 +7,12 @@ use tantivy::schema::IndexRecordOption;
 
 use crate::budget::{Budget, STEP, TooCostly};
 use crate::search::cursor::Found;
+use crate::search::error::SearchError;
+use crate::search::index::TextIndex;
 use crate::search::query::{MAX_EXPANSIONS, QueryError};
 use crate::search::reading::{Reading, Way, Word};
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
-use crate::search::{SearchError, TextIndex};
 
 /// The terms of a reading, in every segment.
 pub(crate) struct Terms {

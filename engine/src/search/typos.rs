@@ -8,13 +8,15 @@ use tantivy::{DocId, DocSet as _};
 use crate::budget::{Budget, STEP};
 use crate::language::Language;
 use crate::search::alike::{Alike, alike, live};
-use crate::search::analyzer;
+use crate::search::correction::{Correction, Spelling};
+use crate::search::error::SearchError;
+use crate::search::index::TextIndex;
+use crate::search::mark;
 use crate::search::query::Query;
-use crate::search::ranking::ranges;
 use crate::search::reading::{Clause, Reading, Way, Word};
+use crate::search::scope::Scope;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
-use crate::search::{DocName, Scope, SearchError, TextIndex};
 
 /// The most words that stand for one with `~`, in each language.
 pub const MAX_ALIKE: usize = 32;
@@ -25,41 +27,6 @@ pub const MAX_CORRECTIONS: usize = 8;
 pub const MAX_CORRECTED: usize = 4;
 /// The fewest letters of a word that is corrected by one letter, and by two.
 pub const MIN_CORRECTED_LETTERS: [usize; 2] = [4, 8];
-
-/// A word of a query that occurs nowhere in the scope, and the words that stood for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Correction {
-    /// The word as it was typed.
-    pub typed: Box<str>,
-    /// What stood for it, the nearest and then the most frequent first; at least one.
-    pub used: Vec<Spelling>,
-}
-
-/// A word by its stem, with a document that tells how it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spelling {
-    pub(crate) language: Language,
-    pub(crate) stem: Box<str>,
-    /// The first document in scope that has it.
-    pub(crate) document: DocName,
-}
-
-impl Spelling {
-    /// Returns the document in which the word is to be looked up.
-    pub fn document(&self) -> &DocName {
-        &self.document
-    }
-
-    /// Returns the word as a text of that document has it, or `None` where it is in another.
-    pub fn written_in(&self, text: &str) -> Option<String> {
-        analyzer::spelled(self.language, text, &self.stem)
-    }
-
-    /// Returns the stem, for the case that the word is not found.
-    pub fn stem(&self) -> &str {
-        analyzer::unmarked(&self.stem)
-    }
-}
 
 /// Reads `query` in every language that documents in scope are in.
 pub(crate) fn read(
@@ -202,7 +169,7 @@ fn nearest(
         }
     }
     nearest.sort_by(|(a_language, a), (b_language, b)| {
-        let bare = |alike: &Alike| analyzer::unmarked(&alike.stem).to_owned();
+        let bare = |alike: &Alike| mark::unmarked(&alike.stem).to_owned();
         let by_frequency = b.frequency.cmp(&a.frequency);
         by_frequency.then_with(|| bare(a).cmp(&bare(b))).then_with(|| a_language.cmp(b_language))
     });
@@ -238,7 +205,7 @@ fn occurs(
     budget: &Budget,
 ) -> Result<bool, SearchError> {
     for segment in index.segments.iter() {
-        let docs = ranges(segment, language, scope);
+        let docs = segment.ranges(language, scope);
         if docs.is_empty() {
             continue;
         }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::GitCommand;
 use crate::mirror::Mirror;
-use crate::mirror::quarantine::PREFIX;
+use crate::mirror::folder::PREFIX;
 
 /// What is set for every run. A pack is as durable as what the fetch wrote, and nothing is done on
 /// the side.

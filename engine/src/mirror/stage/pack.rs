@@ -13,7 +13,7 @@ use gix_zlib::stream::deflate;
 
 use super::{Durability, NewObject, Stage, delta};
 use crate::fault;
-use crate::mirror::quarantine::{OUR_FOLDER, PREFIX};
+use crate::mirror::folder::{OUR_FOLDER, PREFIX};
 use crate::mirror::refs::sync_folder;
 
 /// From how many bytes on an object is stored as it is. A folder of ten thousand records would
