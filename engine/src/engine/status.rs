@@ -43,8 +43,8 @@ pub struct EngineStatus {
     pub alive: usize,
     /// The last reload that is done.
     pub last: Option<Arc<Report>>,
-    /// Whether the published state has problems that a push would have been refused for: it was
-    /// served because there was nothing to compare with.
+    /// Whether the published state has problems that would refuse a push that brought them: it was
+    /// served at the first start, or let through. It depends on the state alone.
     pub degraded: bool,
     /// Why the first state was built as it was: `first_load`, or `cache_invalid`.
     pub opened: RebuildReason,

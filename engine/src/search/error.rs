@@ -19,6 +19,6 @@ pub enum SearchError {
     #[error("cannot read a segment of the text index")]
     Read(#[from] std::io::Error),
     /// The texts given to a compaction are not those that were indexed.
-    #[error("the text index does not stand for the records")]
+    #[error("the text index does not match the records")]
     OutOfStep,
 }

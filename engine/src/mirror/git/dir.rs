@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::GitCommand;
+use super::command::GitCommand;
 use crate::mirror::Mirror;
 use crate::mirror::folder::PREFIX;
 
