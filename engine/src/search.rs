@@ -5,7 +5,7 @@
 //! so it is published with the snapshot it belongs to, and there is nothing to roll back. What a
 //! search finds, and how it ranks, depends on the live documents alone.
 
-mod alike;
+mod fuzzy;
 mod analyzer;
 mod bm25;
 mod compaction;
@@ -30,7 +30,7 @@ mod shape;
 mod slots;
 mod stem;
 mod stored;
-mod sweep;
+mod term_scan;
 mod terms;
 mod totals;
 mod typos;

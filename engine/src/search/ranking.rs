@@ -19,10 +19,10 @@ use crate::search::cursor::{Found, Occurrences};
 use crate::search::error::SearchError;
 use crate::search::hits::Collector;
 use crate::search::index::TextIndex;
-use crate::search::reading::{Reading, Way, Word};
+use crate::search::reading::{Reading, Variant, Word};
 use crate::search::scope::Scope;
 use crate::search::segment::Segment;
-use crate::search::sweep::Sweep;
+use crate::search::term_scan::TermScan;
 use crate::search::terms::Terms;
 use crate::search::words::Words;
 
@@ -61,8 +61,8 @@ struct Prepared<'r> {
 
 /// What matches are worth.
 struct Weights {
-    /// For each way and slot, what one saturated occurrence scores there.
-    ways: Vec<Vec<f32>>,
+    /// For each variant and slot, what one saturated occurrence scores there.
+    variants: Vec<Vec<f32>>,
     /// What the very word scores where another would do: more than all other matches together.
     exact: f32,
 }
@@ -76,9 +76,10 @@ impl<'r> Prepared<'r> {
     ) -> Result<Self, SearchError> {
         let totals = index.totals.get(reading.language);
         let Terms { found, frequencies } = Terms::find(index, reading, expansions, budget)?;
-        let ways = reading.ways().zip(&frequencies);
-        let ways = ways.map(|((_, way), live)| weights(index, totals.documents, way, live));
-        let weights = Weights { ways: ways.collect(), exact: 0.0 };
+        let variants = reading.variants().zip(&frequencies);
+        let variants =
+            variants.map(|((_, variant), live)| weights(index, totals.documents, variant, live));
+        let weights = Weights { variants: variants.collect(), exact: 0.0 };
         let slots = 0..index.slots().boosts().len();
         let tf_norms = slots.map(|slot| tf_norms(&totals, slot)).collect();
         Ok(Self { reading, found, weights, tf_norms })
@@ -86,7 +87,7 @@ impl<'r> Prepared<'r> {
 
     /// Returns a score that no document exceeds.
     fn ceiling(&self) -> f32 {
-        self.weights.ways.iter().flatten().sum()
+        self.weights.variants.iter().flatten().sum()
     }
 
     fn evaluate<'a>(
@@ -100,12 +101,12 @@ impl<'r> Prepared<'r> {
         for (segment, found) in index.segments.iter().zip(&self.found) {
             let Some(found) = found else { continue };
             let ranges = segment.ranges(self.reading.language, scope);
-            // A sweep is of one word, which is read in one way.
-            if let Some(sweep) = Sweep::of(segment, self.reading, found) {
+            // A scan is of one word, which has one variant.
+            if let Some(scan) = TermScan::of(segment, self.reading, found) {
                 for docs in ranges {
-                    total += sweep.run(
+                    total += scan.run(
                         docs,
-                        &self.weights.ways[0],
+                        &self.weights.variants[0],
                         &self.tf_norms,
                         collector,
                         budget,
@@ -133,15 +134,15 @@ impl<'r> Prepared<'r> {
     }
 }
 
-/// Returns for each slot what one saturated occurrence of a clause in this way scores there.
-fn weights(index: &TextIndex, documents: u64, way: &Way, frequencies: &[u64]) -> Vec<f32> {
-    let slots = index.slots().boosts().iter().zip(frequencies.chunks(way.elements.len()));
-    let right = TYPO.powi(way.edits.into());
+/// Returns for each slot what one saturated occurrence of this variant of a clause scores there.
+fn weights(index: &TextIndex, documents: u64, variant: &Variant, frequencies: &[u64]) -> Vec<f32> {
+    let slots = index.slots().boosts().iter().zip(frequencies.chunks(variant.elements.len()));
+    let right = TYPO.powi(variant.edits.into());
     let weight = |(boost, frequencies): (&f32, &[u64])| {
-        let weigh = |(element, frequency): (usize, &u64)| match way.elements[element].word {
+        let weigh = |(element, frequency): (usize, &u64)| match variant.elements[element].word {
             Word::Stem(_) => idf(*frequency, documents),
             // Words with typos are as frequent as all of them together.
-            Word::Alike(_) => idf((*frequency).min(documents), documents),
+            Word::Fuzzy(_) => idf((*frequency).min(documents), documents),
             // A prefix is a guess at many words: it counts as one that is neither rare nor common.
             Word::Prefix { .. } => 1.0,
         };
@@ -160,17 +161,17 @@ struct Matcher<'a> {
     cost: usize,
 }
 
-/// One clause in the ways and slots where it occurs.
+/// One clause in the variants and slots where it occurs.
 struct ClauseCursor<'a> {
     places: Vec<Place<'a>>,
     /// Whether letters of it may be wrong.
     is_open: bool,
 }
 
-/// One way of a clause in one slot.
+/// One variant of a clause in one slot.
 struct Place<'a> {
-    /// The place of the way among all of the reading.
-    way: usize,
+    /// The place of the variant among all of the reading.
+    variant: usize,
     is_exact: bool,
     slot: usize,
     words: &'a Words,
@@ -189,14 +190,15 @@ impl<'a> Matcher<'a> {
         // Opening a prefix reads all that it stands for, so first each clause must be there.
         let mut rest = found;
         for clause in &reading.clauses {
-            let places: usize = clause.ways.iter().map(|way| slots * way.elements.len()).sum();
+            let places: usize =
+                clause.variants.iter().map(|variant| slots * variant.elements.len()).sum();
             let (mut here, behind) = rest.split_at(places);
             rest = behind;
             let mut is_there = clause.excluded;
-            for way in &clause.ways {
-                let (places, others) = here.split_at(slots * way.elements.len());
+            for variant in &clause.variants {
+                let (places, others) = here.split_at(slots * variant.elements.len());
                 here = others;
-                let mut slots = places.chunks(way.elements.len());
+                let mut slots = places.chunks(variant.elements.len());
                 is_there |= slots.any(|found| !found.iter().any(Found::is_nothing));
             }
             if !is_there {
@@ -204,22 +206,28 @@ impl<'a> Matcher<'a> {
             }
         }
         let (mut required, mut excluded) = (Vec::new(), Vec::new());
-        let (mut rest, mut ways) = (found, 0);
+        let (mut rest, mut variants) = (found, 0);
         for clause in &reading.clauses {
             let mut cursor = ClauseCursor { places: Vec::new(), is_open: clause.edits > 0 };
-            for way in &clause.ways {
-                let (here, behind) = rest.split_at(slots * way.elements.len());
+            for variant in &clause.variants {
+                let (here, behind) = rest.split_at(slots * variant.elements.len());
                 rest = behind;
-                for (slot, found) in here.chunks(way.elements.len()).enumerate() {
+                for (slot, found) in here.chunks(variant.elements.len()).enumerate() {
                     let Some(words) = segment.slot(slot) else { continue };
-                    let offsets = way.elements.iter().map(|element| element.offset);
+                    let offsets = variant.elements.iter().map(|element| element.offset);
                     let elements: Vec<_> = offsets.zip(found).collect();
                     if let Some(occurrences) = Occurrences::open(words, &elements, budget)? {
-                        let is_exact = way.edits == 0;
-                        cursor.places.push(Place { way: ways, is_exact, slot, words, occurrences });
+                        let is_exact = variant.edits == 0;
+                        cursor.places.push(Place {
+                            variant: variants,
+                            is_exact,
+                            slot,
+                            words,
+                            occurrences,
+                        });
                     }
                 }
-                ways += 1;
+                variants += 1;
             }
             if clause.excluded {
                 excluded.push(cursor);
@@ -262,7 +270,7 @@ impl<'a> Matcher<'a> {
             for place in &mut cursor.places {
                 if place.occurrences.seek(doc) == doc {
                     let norm = tf_norms[place.slot][usize::from(place.words.norm(doc))];
-                    let weight = weights.ways[place.way][place.slot];
+                    let weight = weights.variants[place.variant][place.slot];
                     score += bm25(weight, place.occurrences.frequency(), norm);
                     is_exact |= place.is_exact;
                 }

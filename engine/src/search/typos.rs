@@ -7,13 +7,13 @@ use tantivy::{DocId, DocSet as _};
 
 use crate::budget::{Budget, STEP};
 use crate::language::Language;
-use crate::search::alike::{Alike, alike, live};
 use crate::search::correction::{Correction, Spelling};
 use crate::search::error::SearchError;
+use crate::search::fuzzy::{FuzzyTerm, fuzzy_terms, live};
 use crate::search::index::TextIndex;
 use crate::search::mark;
 use crate::search::query::Query;
-use crate::search::reading::{Clause, Reading, Way, Word};
+use crate::search::reading::{Clause, Reading, Variant, Word};
 use crate::search::scope::Scope;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
@@ -42,23 +42,24 @@ pub(crate) fn read(
         for clause in clauses {
             let Some(stem) = clause.misspelled() else { continue };
             let typed = clause.typed.last().map_or(stem, |typed| typed);
-            let mut alike = alike(index, *language, scope, typed, stem, clause.edits, budget)?;
-            alike.truncate(MAX_ALIKE);
-            add_ways(clause, alike);
+            let mut fuzzy =
+                fuzzy_terms(index, *language, scope, typed, stem, clause.edits, budget)?;
+            fuzzy.truncate(MAX_ALIKE);
+            add_variants(clause, fuzzy);
         }
     }
     Ok(readings)
 }
 
-/// Adds a way for each number of letters that are wrong.
-fn add_ways(clause: &mut Clause, alike: Vec<Alike>) {
-    let exact = clause.ways[0].elements.clone();
-    for alike in alike.chunk_by(|a, b| a.edits == b.edits) {
+/// Adds a variant for each number of letters that are wrong.
+fn add_variants(clause: &mut Clause, fuzzy: Vec<FuzzyTerm>) {
+    let exact = clause.variants[0].elements.clone();
+    for fuzzy in fuzzy.chunk_by(|a, b| a.edits == b.edits) {
         let mut elements = exact.clone();
         if let Some(last) = elements.last_mut() {
-            last.word = Word::Alike(alike.iter().map(|alike| alike.stem.clone()).collect());
+            last.word = Word::Fuzzy(fuzzy.iter().map(|fuzzy| fuzzy.stem.clone()).collect());
         }
-        clause.ways.push(Way { edits: alike[0].edits, elements });
+        clause.variants.push(Variant { edits: fuzzy[0].edits, elements });
     }
 }
 
@@ -87,11 +88,11 @@ pub(crate) fn correct(
             replace(reading, typed, nearest);
         }
     }
-    let correction = |(typed, nearest): (Box<str>, Vec<(Language, Alike)>)| {
-        let spelling = |(language, alike): (Language, Alike)| Spelling {
+    let correction = |(typed, nearest): (Box<str>, Vec<(Language, FuzzyTerm)>)| {
+        let spelling = |(language, fuzzy): (Language, FuzzyTerm)| Spelling {
             language,
-            stem: alike.stem,
-            document: alike.document,
+            stem: fuzzy.stem,
+            document: fuzzy.document,
         };
         Correction { typed, used: nearest.into_iter().map(spelling).collect() }
     };
@@ -133,10 +134,10 @@ fn missing(
 fn wanted(reading: &Reading) -> impl Iterator<Item = (&str, &str)> {
     let clauses = reading.clauses.iter().filter(|clause| !clause.excluded && clause.edits == 0);
     clauses.flat_map(|clause| {
-        let elements = clause.ways[0].elements.iter().zip(&clause.typed);
+        let elements = clause.variants[0].elements.iter().zip(&clause.typed);
         elements.filter_map(|(element, typed)| match &element.word {
             Word::Stem(stem) => Some((&**typed, &**stem)),
-            Word::Prefix { .. } | Word::Alike(_) => None,
+            Word::Prefix { .. } | Word::Fuzzy(_) => None,
         })
     })
 }
@@ -152,7 +153,7 @@ fn nearest(
     typed: &str,
     scope: Scope<'_>,
     budget: &Budget,
-) -> Result<Vec<(Language, Alike)>, SearchError> {
+) -> Result<Vec<(Language, FuzzyTerm)>, SearchError> {
     // One number is not another with a typo.
     let is_word = typed.chars().all(char::is_alphabetic);
     let letters = if is_word { typed.chars().count() } else { 0 };
@@ -161,15 +162,15 @@ fn nearest(
     for edits in 1..=most {
         for reading in readings {
             let Some(stem) = stem_of(reading, typed) else { continue };
-            let alike = alike(index, reading.language, scope, typed, stem, edits, budget)?;
-            nearest.extend(alike.into_iter().map(|alike| (reading.language, alike)));
+            let fuzzy = fuzzy_terms(index, reading.language, scope, typed, stem, edits, budget)?;
+            nearest.extend(fuzzy.into_iter().map(|fuzzy| (reading.language, fuzzy)));
         }
         if !nearest.is_empty() {
             break;
         }
     }
     nearest.sort_by(|(a_language, a), (b_language, b)| {
-        let bare = |alike: &Alike| mark::unmarked(&alike.stem).to_owned();
+        let bare = |fuzzy: &FuzzyTerm| mark::unmarked(&fuzzy.stem).to_owned();
         let by_frequency = b.frequency.cmp(&a.frequency);
         by_frequency.then_with(|| bare(a).cmp(&bare(b))).then_with(|| a_language.cmp(b_language))
     });
@@ -178,19 +179,20 @@ fn nearest(
 }
 
 /// Puts the nearest words in the place of one that is missing.
-fn replace(reading: &mut Reading, typed: &str, nearest: &[(Language, Alike)]) {
+fn replace(reading: &mut Reading, typed: &str, nearest: &[(Language, FuzzyTerm)]) {
     let language = reading.language;
-    let here = nearest.iter().filter(|(other, _)| *other == language).map(|(_, alike)| alike);
-    let stems: Vec<Box<str>> = here.map(|alike| alike.stem.clone()).collect();
+    let here = nearest.iter().filter(|(other, _)| *other == language).map(|(_, fuzzy)| fuzzy);
+    let stems: Vec<Box<str>> = here.map(|fuzzy| fuzzy.stem.clone()).collect();
     for clause in reading.clauses.iter_mut().filter(|clause| !clause.excluded) {
         if clause.edits > 0 {
             continue;
         }
-        let way = &mut clause.ways[0];
-        for (element, other) in way.elements.iter_mut().zip(&clause.typed) {
+        let variant = &mut clause.variants[0];
+        for (element, other) in variant.elements.iter_mut().zip(&clause.typed) {
             if **other == *typed && matches!(element.word, Word::Stem(_)) {
-                element.word = Word::Alike(stems.clone());
-                way.edits = way.edits.max(nearest.first().map_or(0, |(_, alike)| alike.edits));
+                element.word = Word::Fuzzy(stems.clone());
+                variant.edits =
+                    variant.edits.max(nearest.first().map_or(0, |(_, fuzzy)| fuzzy.edits));
             }
         }
     }

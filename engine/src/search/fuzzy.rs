@@ -23,7 +23,7 @@ use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
 
 /// A word that is spelled much like another.
-pub(crate) struct Alike {
+pub(crate) struct FuzzyTerm {
     pub(crate) stem: Box<str>,
     pub(crate) edits: u8,
     /// In how many documents it is, slot by slot.
@@ -34,7 +34,7 @@ pub(crate) struct Alike {
 
 /// Returns the words of a language that are spelled like the one that was typed, its own stem left
 /// out: the nearest first, of these the most frequent, of these by the alphabet.
-pub(crate) fn alike(
+pub(crate) fn fuzzy_terms(
     index: &TextIndex,
     language: Language,
     scope: Scope<'_>,
@@ -42,9 +42,9 @@ pub(crate) fn alike(
     stem: &str,
     edits: u8,
     budget: &Budget,
-) -> Result<Vec<Alike>, SearchError> {
+) -> Result<Vec<FuzzyTerm>, SearchError> {
     let spellings = Spellings::new(language, typed, stem, edits);
-    let mut found: BTreeMap<Box<[u8]>, Alike> = BTreeMap::new();
+    let mut found: BTreeMap<Box<[u8]>, FuzzyTerm> = BTreeMap::new();
     for segment in index.segments.iter() {
         let docs = segment.ranges(language, scope);
         if docs.is_empty() {
@@ -63,23 +63,23 @@ pub(crate) fn alike(
                 };
                 let document = segment.name(first);
                 match found.get_mut(&word) {
-                    Some(alike) => {
-                        alike.frequency += frequency;
-                        if document < alike.document {
-                            alike.document = document;
+                    Some(fuzzy) => {
+                        fuzzy.frequency += frequency;
+                        if document < fuzzy.document {
+                            fuzzy.document = document;
                         }
                     }
                     None => {
-                        let alike = Alike { stem: text.into(), edits, frequency, document };
-                        found.insert(word, alike);
+                        let fuzzy = FuzzyTerm { stem: text.into(), edits, frequency, document };
+                        found.insert(word, fuzzy);
                     }
                 }
             }
         }
     }
-    let mut alike: Vec<Alike> = found.into_values().collect();
-    alike.sort_by_key(|alike| (alike.edits, std::cmp::Reverse(alike.frequency)));
-    Ok(alike)
+    let mut fuzzy: Vec<FuzzyTerm> = found.into_values().collect();
+    fuzzy.sort_by_key(|fuzzy| (fuzzy.edits, std::cmp::Reverse(fuzzy.frequency)));
+    Ok(fuzzy)
 }
 
 /// How a word may be spelled.
@@ -128,7 +128,7 @@ impl<'a> Spellings<'a> {
             }
         }
         for pattern in &self.patterns {
-            words.alike(pattern, |word, edits, term| {
+            words.fuzzy(pattern, |word, edits, term| {
                 budget.spend(LOOK);
                 if word != self.stem.as_bytes() {
                     // A stem may be the word as it was typed, which is not its own stem.

@@ -1,4 +1,4 @@
-//! Scores all documents of a query that is one word, slot after slot.
+//! The term-at-a-time scan: scores all documents of a query that is one word, slot after slot.
 //!
 //! A cursor asks each slot about each document, which is what several clauses need that have to meet.
 //! One word that many documents hold is found several times faster in whole blocks of its postings,
@@ -29,7 +29,7 @@ const BITS: usize = 64;
 const NONE: f32 = -1.0;
 
 /// The postings of one word in the slots of a segment.
-pub(crate) struct Sweep<'a, 't> {
+pub(crate) struct TermScan<'a, 't> {
     segment: &'a Segment,
     places: Vec<Place<'a, 't>>,
 }
@@ -40,13 +40,13 @@ struct Place<'a, 't> {
     term: &'t TermInfo,
 }
 
-impl<'a, 't> Sweep<'a, 't> {
+impl<'a, 't> TermScan<'a, 't> {
     /// Returns `None` where the query is more than a word, or the word is rare. `found` has what
     /// stands for the word in each slot.
     pub(crate) fn of(segment: &'a Segment, reading: &Reading, found: &'t [Found]) -> Option<Self> {
         let [clause] = &reading.clauses[..] else { return None };
-        let [way] = &clause.ways[..] else { return None };
-        if clause.excluded || clause.edits > 0 || way.elements.len() > 1 {
+        let [variant] = &clause.variants[..] else { return None };
+        if clause.excluded || clause.edits > 0 || variant.elements.len() > 1 {
             return None;
         }
         let (mut places, mut postings) = (Vec::new(), 0);
