@@ -1,8 +1,9 @@
 //! A publication: a state that takes the place of the published one, and what follows from it.
 //!
-//! The pointer is stored in one place, [`Shared::publish`](super::Shared::publish), whichever way a
-//! state comes: from a push, a replay, a write, a pin, an audit or a compaction. What the status and
-//! the outcome say afterwards is decided here, by pure functions that know every way.
+//! One place publishes, [`Publisher::publish`](super::publishing::Publisher::publish), whichever way a
+//! state comes: from a push, a replay, a write, a pin, an audit or a compaction. Pure functions that
+//! know every way decide what follows: here what the outcome says, in `status.rs` what the status
+//! says.
 
 use std::sync::Arc;
 

@@ -206,7 +206,7 @@ impl Reloader {
     }
 
     fn objection(&self, prepared: &Prepared, published: &Snapshot) -> Option<Objection> {
-        let changed = count(&prepared.changed_from(&published));
+        let changed = count(&prepared.changed_from(published));
         let health = Health::of(prepared.draft.state());
         Objection::of(admit(&Health::of(published), &health, &changed, &self.limits))
     }

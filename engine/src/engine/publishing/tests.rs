@@ -18,7 +18,7 @@ use crate::load::load;
 use crate::mirror::{Identity, Remote, RemoteOptions};
 use crate::plan::RebuildReason;
 use crate::report::{Counts, OutcomeKind, Timings, Trigger};
-use crate::write::{Action, Batch, Condition, Operation, Scope};
+use crate::write::{Action, Batch, Condition, MOST_WRITTEN, Operation, Scope};
 
 const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
 const ADA: &str = "slug = \"ada\"\n";
@@ -123,6 +123,7 @@ impl Served {
             message: "a record".to_owned(),
             trailers: vec![],
             repeat: None,
+            limit: MOST_WRITTEN,
         };
         self.engine.commit(batch).unwrap().commit
     }
@@ -477,6 +478,25 @@ fn a_local_branch_that_is_followed_and_written_to() {
         "the branch is what is followed"
     );
     assert_eq!(served.seen(), (head, ours, true));
+}
+
+#[test]
+fn a_local_branch_that_was_rewritten_is_ahead_of_nothing() {
+    let mut upstream = Upstream::new();
+    let first = upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
+    let first = first.put("people/ada.toml", ADA).push();
+    let config = EngineConfig::of(upstream.path(), None);
+    let mut served = Served::open(upstream, TempDir::new().unwrap(), config);
+    served.push("eve", "slug = \"eve\"\n");
+    served.run(RequestKind::Reload);
+    served.said();
+    let anew = served.upstream.force_commit_on(Some(&first), "anew");
+    let head = anew.put("people/amy.toml", "slug = \"amy\"\n").push().parse().unwrap();
+    let report = served.engine.reload(RequestKind::Reload, Trigger::Watch).unwrap();
+    assert!(report.result.is_err());
+    let held = Some(HeldReason::Diverged);
+    let expected = Said { published: false, behind: true, held, retained: 1, ..level(head) };
+    assert_eq!(served.said(), expected);
 }
 
 #[test]
