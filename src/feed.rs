@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use headwater_engine::delta::Delta;
+use headwater_engine::engine::Published;
 use headwater_engine::id::CommitId;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Instant;
@@ -25,6 +26,8 @@ pub struct Publication {
     pub to: CommitId,
     /// When it was published.
     pub when: SystemTime,
+    /// Whether `to` descends from `from`; whoever follows has to begin anew after one that does not.
+    pub descends: bool,
     /// What differs, until somebody takes it.
     delta: Mutex<Option<Arc<Delta>>>,
     records: usize,
@@ -112,7 +115,8 @@ impl Feed {
     }
 
     /// Passes a publication on.
-    pub fn publish(&self, delta: &Arc<Delta>) {
+    pub fn publish(&self, published: &Published) {
+        let Published { delta, descends } = published;
         let Delta { from, to, .. } = **delta;
         let records = delta.changes.len();
         let held = self.held.fetch_add(records, Ordering::Relaxed);
@@ -121,6 +125,7 @@ impl Feed {
             from,
             to,
             when,
+            descends: *descends,
             delta: Mutex::new(Some(delta.clone())),
             records,
             held: self.held.clone(),
@@ -193,7 +198,7 @@ impl Listener {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use headwater_engine::delta::PublicChange;
     use headwater_engine::id::{Key, SheetName};
 
@@ -209,6 +214,11 @@ mod tests {
         })
     }
 
+    /// Returns a publication of the usual kind.
+    pub(crate) fn forward(delta: &Arc<Delta>) -> Published {
+        Published { delta: delta.clone(), descends: true }
+    }
+
     async fn heard(listener: &mut Listener) -> Option<u8> {
         match listener.next_until(Instant::now()).await {
             Heard::Published(publication) => Some(publication.to.as_bytes()[0]),
@@ -220,12 +230,12 @@ mod tests {
     async fn a_listener_hears_of_everything_behind_the_commit_it_begins_at() {
         let feed = Feed::default();
         feed.begin(CommitId::from_bytes([1; 20]));
-        feed.publish(&delta(1, 2));
+        feed.publish(&forward(&delta(1, 2)));
         feed.begin(CommitId::from_bytes([1; 20]));
         let mut listener = feed.listen();
         assert_eq!(listener.at, CommitId::from_bytes([2; 20]));
-        feed.publish(&delta(2, 3));
-        feed.publish(&delta(3, 4));
+        feed.publish(&forward(&delta(2, 3)));
+        feed.publish(&forward(&delta(3, 4)));
         assert_eq!((heard(&mut listener).await, heard(&mut listener).await), (Some(3), Some(4)));
         assert!(matches!(listener.next_until(Instant::now()).await, Heard::Nothing));
         feed.close();
@@ -236,8 +246,8 @@ mod tests {
     async fn who_is_too_far_behind_is_told_so_and_goes_on() {
         let feed = Feed::default();
         let mut listener = feed.listen();
-        (0..=u8::MAX).for_each(|digit| feed.publish(&delta(digit, digit)));
-        feed.publish(&delta(1, 2));
+        (0..=u8::MAX).for_each(|digit| feed.publish(&forward(&delta(digit, digit))));
+        feed.publish(&forward(&delta(1, 2)));
         assert!(matches!(listener.next_until(Instant::now()).await, Heard::Missed));
         assert_eq!(heard(&mut listener).await, Some(1));
     }
@@ -247,7 +257,7 @@ mod tests {
         let feed = Feed::default();
         let mut listener = feed.listen();
         assert_eq!(feed.first(), CommitId::ZERO);
-        feed.publish(&delta(1, 2));
+        feed.publish(&forward(&delta(1, 2)));
         feed.begin(CommitId::from_bytes([1; 20]));
         assert_eq!(feed.first(), CommitId::from_bytes([1; 20]));
         assert_eq!(heard(&mut listener).await, Some(2));
@@ -269,17 +279,17 @@ mod tests {
             Heard::Published(publication) => publication,
             other => panic!("{other:?}"),
         };
-        feed.publish(&large);
-        feed.publish(&large);
-        feed.publish(&delta(2, 3));
+        feed.publish(&forward(&large));
+        feed.publish(&forward(&large));
+        feed.publish(&forward(&delta(2, 3)));
         let first = next().await;
         assert!(first.take_delta().is_some(), "what is alone may be of any size");
         assert!(first.take_delta().is_none(), "it is there once");
         assert!(next().await.take_delta().is_none(), "it would be too much");
         assert!(next().await.take_delta().is_some(), "it holds nothing");
-        feed.publish(&large);
+        feed.publish(&forward(&large));
         assert!(next().await.take_delta().is_some(), "there is room again");
-        feed.publish(&large);
+        feed.publish(&forward(&large));
         drop(next().await);
         assert_eq!(feed.held.load(Ordering::Relaxed), 0);
     }

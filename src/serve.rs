@@ -100,8 +100,9 @@ impl Server {
         let feed = Arc::new(Feed::default());
         engine_config.observer = observer(metrics.clone(), pager.clone(), exporter);
         engine_config.push_observer = push_observer(metrics.clone(), pager.clone());
-        let published = feed.clone();
-        engine_config.delta_observer = Observer::new(move |delta| published.publish(delta));
+        let publisher = feed.clone();
+        engine_config.publication_observer =
+            Observer::new(move |published| publisher.publish(published));
         engine_config.watch = true;
         engine_config.poll_interval = config.poll_interval;
         engine_config.audit_interval = config.audit_interval;

@@ -4,6 +4,7 @@
 //! bits; keys are strings. No decoder panics, recurses without a limit, or takes more than a
 //! bounded multiple of its input.
 
+mod flaw;
 mod json;
 pub(crate) mod markdown;
 mod nesting;
@@ -13,7 +14,9 @@ pub mod words;
 mod yaml;
 
 use crate::problem::Rule;
+use flaw::utf8;
 
+pub use flaw::Flaw;
 pub use json::json;
 pub use toml::{place_of, toml_1_0, toml_1_1};
 pub use yaml::yaml;
@@ -62,64 +65,6 @@ pub struct Framing<'s> {
     pub body: &'s str,
 }
 
-/// What is wrong with a file, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flaw {
-    /// The rule that is broken.
-    pub rule: Rule,
-    /// In one line, without an excerpt of the file.
-    pub message: String,
-    /// The line, from 1.
-    pub line: Option<u32>,
-    /// The column in characters, from 1.
-    pub column: Option<u32>,
-}
-
-/// The message with its place.
-impl std::fmt::Display for Flaw {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)?;
-        if let (Some(line), Some(column)) = (self.line, self.column) {
-            write!(f, " at line {line} column {column}")?;
-        }
-        Ok(())
-    }
-}
-
-impl Flaw {
-    fn new(rule: Rule, message: impl Into<String>) -> Self {
-        let message: String = message.into();
-        let mut message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        // A parser that finds something it has no word for says nothing.
-        if message.is_empty() {
-            message.push_str("unexpected content");
-        }
-        Self { rule, message, line: None, column: None }
-    }
-
-    fn at(mut self, line: usize, column: usize) -> Self {
-        self.line = u32::try_from(line).ok();
-        self.column = u32::try_from(column).ok();
-        self
-    }
-
-    /// Adds the place at byte `offset` of `text`.
-    fn at_offset(self, text: &str, offset: usize) -> Self {
-        let before = &text[..text.floor_char_boundary(offset)];
-        let line = before.matches('\n').count() + 1;
-        let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let column = before[begin..].chars().count() + 1;
-        self.at(line, column)
-    }
-
-    /// Moves the place down by `lines`, for a block inside a file.
-    fn below(mut self, lines: usize) -> Self {
-        let lines = u32::try_from(lines).unwrap_or(u32::MAX);
-        self.line = self.line.map(|line| line.saturating_add(lines));
-        self
-    }
-}
-
 /// Decodes a file.
 ///
 /// # Errors
@@ -152,22 +97,6 @@ fn container(value: serde_json::Value) -> Result<serde_json::Value, Flaw> {
         return Ok(value);
     }
     Err(Flaw::new(Rule::Malformed, "the document is neither a table nor a list").at(1, 1))
-}
-
-/// Returns the text without its byte order mark. A second one is no part of any text.
-fn utf8(bytes: &[u8]) -> Result<&str, Flaw> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) if text.starts_with("\u{feff}\u{feff}") => {
-            Err(Flaw::new(Rule::Malformed, "the file has two byte order marks").at(1, 1))
-        }
-        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Err(error) => {
-            let valid = &bytes[..error.valid_up_to()];
-            let text = std::str::from_utf8(valid).unwrap_or_default();
-            let flaw = Flaw::new(Rule::NotUtf8, "the file is not UTF-8");
-            Err(flaw.at_offset(text, text.len()))
-        }
-    }
 }
 
 fn is_lfs_pointer(bytes: &[u8]) -> bool {

@@ -19,6 +19,7 @@ mod patch;
 mod path;
 mod sort;
 mod toml;
+mod validation;
 mod yaml;
 
 use serde_json::Value as Json;
@@ -28,6 +29,7 @@ use crate::decode::{Format, Framing, decode};
 use crate::layout::SheetSpec;
 use crate::problem::{Problem, Rule};
 use crate::value::Value;
+use validation::validated;
 
 pub use error::{EncodeError, Issue};
 pub use patch::patched;
@@ -93,13 +95,6 @@ pub fn encode(
 fn says(spec: &SheetSpec, format: Format, text: &str, record: &Json) -> bool {
     let framing = Framing { gitsheets: false, body: &spec.body };
     decode(format, framing, text.as_bytes()).as_ref() == Ok(record)
-}
-
-/// Checks a value against the schema of its sheet.
-fn validated(spec: &SheetSpec, value: &Json) -> Result<(), EncodeError> {
-    let violations = spec.schema.iter().flat_map(|schema| schema.violations(value));
-    let issues: Vec<Issue> = violations.map(Issue::from).collect();
-    if issues.is_empty() { Ok(()) } else { Err(EncodeError::Invalid { issues }) }
 }
 
 /// Decodes what was encoded and compares it with what it was meant to be.

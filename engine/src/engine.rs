@@ -1,298 +1,273 @@
-//! The engine: one published snapshot, one writer at a time, a thread that reloads, one that
-//! writes, one that pushes and one that tidies up behind them.
+//! The engine: one published state, one writer at a time, and a thread each that reloads, writes,
+//! pushes, watches a local branch and tidies up.
 //!
 //! Readers take [`Engine::snapshot`] and hold no lock. What is pushed comes in through
 //! [`Engine::submit`], what is written through [`Engine::write`]; one thread each serves the
 //! requests in turn.
+//!
+//! Each component owns its state and its lock, and this file connects them. The *git lane*
+//! (`Repository`) is held by whoever talks to the remote or repacks; the *turn* (`Writer`) by whoever
+//! makes a state and publishes it, with no network wait; the *building* lock (`Past`) by the one reader
+//! whose earlier state is being built. The others are held for a moment: the keys of requests and the
+//! files to be synced (`Writer`), the earlier states (`States`), the status (`StatusBoard`), the queues
+//! of writes, pushes and reloads, the ledger, and the flag that wakes maintenance. They nest in the
+//! order of `locks::Rank`: preview, lane, writer, building, repeats, unsynced, earlier, status, writes,
+//! pushes, reloads, ledger, maintenance, heads. A debug build asserts it.
 
 mod audit;
 mod branch;
-mod carried;
+mod config;
+mod earlier;
 mod error;
-mod flight;
-mod held;
-mod housekeeping;
+mod hold;
+mod holds;
 mod ledger;
-mod looking;
-mod marks;
+mod locks;
+mod maintenance;
+mod movement;
 mod open;
 mod past;
-mod patience;
 mod pin;
 mod preview;
-mod pushed;
-mod pushing;
-mod rebasing;
+mod publication;
+mod publishing;
+mod push;
+mod refs;
 mod reload;
+mod reload_queue;
+mod reload_worker;
+mod reloader;
+mod remote_view;
 mod repeats;
-mod retained;
+mod replay;
+mod report;
+mod repository;
 mod schedule;
-mod watching;
+mod states;
+mod status;
+mod target;
+mod watch;
+mod write_queue;
+mod writer;
 mod writing;
 
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use arc_swap::ArcSwap;
-
-use crate::admit::AdmissionLimits;
+use crate::admit::Health;
 use crate::cache::Cache;
 use crate::delta::Delta;
-use crate::id::{CommitId, SheetName};
-use crate::mirror::{
-    Durability, FetchLimits, Identity, Mirror, MirrorLock, Remote, SafeDirectories,
-};
-use crate::options::LoadOptions;
-use crate::plan::RebuildReason;
-use crate::report::{Counts, ReloadId, Trigger};
-use crate::snapshot::{RecordChange, Snapshot};
+use crate::history::Versions;
+use crate::id::CommitId;
+use crate::layout::SheetSpec;
+use crate::mirror::Mirror;
+use crate::report::{ReloadId, Trigger};
+use crate::snapshot::Snapshot;
+use crate::write::{Batch, Committed, Gate, WriteError};
 
-pub use carried::{Carried, CarriedDone};
+pub use config::{EngineConfig, Observer, Rewrites};
 pub use error::{FailureKind, OpenError, ReloadError};
-pub use flight::{Asker, Done, Request, Verdict};
-pub use held::{Held, HeldReason};
-pub use ledger::{Entry, Ledger, Report};
-pub use marks::Mark;
+pub use hold::{Held, HeldReason, Pinned};
+pub use ledger::{Entry, Ledger};
 pub use open::choose_branch;
-pub use past::PastError;
-pub use pin::Pinned;
-pub use pushed::{PushFailure, PushReport, PushStatus};
+pub use past::error::PastError;
+pub use publication::Published;
+pub use push::report::{PushFailure, PushReport, PushStatus};
+pub use push::waiters::{Carried, CarriedDone};
+pub use refs::Mark;
+pub use reload_queue::{Asker, Done, Request, Verdict};
+pub use report::Report;
 pub use schedule::RequestKind;
-pub use writing::Acknowledge;
+pub use status::EngineStatus;
+pub use write_queue::Acknowledge;
 
-use flight::Flight;
-use housekeeping::Chores;
+use holds::Holds;
+use maintenance::Maintenance;
+use maintenance::worker::MaintenanceWorker;
+use open::Opened;
+use past::Past;
 use preview::Previews;
-use pushing::Pushing;
-use retained::Retained;
-use schedule::Ended;
-use watching::Watching;
-use writing::Writing;
-
-/// What to do when the branch was rewound or rewritten, or has moved on both sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Rewrites {
-    /// Hold what the remote has until the operator lets it through.
-    #[default]
-    Hold,
-    /// Put our commits on top of what the remote has, field by field. Where both sides changed the
-    /// same field, ours are kept on a branch of their own and the remote's head is served.
-    Replay,
-    /// Go where the branch went. Commits of ours are kept on a branch of their own.
-    Follow,
-}
-
-/// What the engine serves, and how.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// The repository. Without one, and with a remote, it is cloned.
-    pub repo: PathBuf,
-    /// The remote; `None` uses the own `origin` of a bare repository, or serves the local branch.
-    pub remote: Option<Arc<Remote>>,
-    /// The branch; `None` chooses the obvious one.
-    pub branch: Option<String>,
-    /// How records are read.
-    pub load: LoadOptions,
-    /// Whether decoded records are kept in a file beside the mirror for the next start. A
-    /// repository without a remote is not ours to write to, and has none.
-    pub cache: bool,
-    /// Whether a local branch is watched, where there is no remote, so that its commits go live with
-    /// nobody to tell of them.
-    pub watch: bool,
-    /// What a fetch may cost.
-    pub fetch: FetchLimits,
-    /// How much may be wrong in sheets that quarantine.
-    pub limits: AdmissionLimits,
-    /// How often to ask the remote in case a webhook was lost; `None` for never.
-    pub poll_interval: Option<Duration>,
-    /// How often to compare the published state with one that is built anew; `None` for never.
-    pub audit_interval: Option<Duration>,
-    /// Sees every report once, on the engine's thread, before those who wait for it.
-    pub observer: Observer<Report>,
-    /// Sees every push that was tried, in the same way.
-    pub push_observer: Observer<PushReport>,
-    /// Sees what the public sees differently after each publication, in their order.
-    pub delta_observer: Observer<Delta>,
-    /// What to do when the branch was rewritten; `None` follows in a repository with a work
-    /// tree, whose owner amends commits all day, and holds everywhere else.
-    pub rewrites: Option<Rewrites>,
-    /// Who commits what is written; `None` for a repository that is only read.
-    pub writes: Option<Identity>,
-    /// When what is written is on the disk.
-    pub durability: Durability,
-    /// Whether what is written is pushed, where there is a remote.
-    pub push: bool,
-    /// How many commits may wait to be pushed before no more are taken; `None` for any number.
-    pub unpushed_limit: Option<u64>,
-    /// The repositories of this machine that are used although another user owns them.
-    pub safe_directories: SafeDirectories,
-    /// The branches that may be looked at: names, or beginnings of names with a `*` behind them.
-    pub previews: Vec<String>,
-}
-
-impl EngineConfig {
-    /// Returns settings for `repo` that read: nothing is written, pushed, polled or audited, and
-    /// everything else is as its own default says.
-    pub fn of(repo: impl Into<PathBuf>, remote: Option<Arc<Remote>>) -> Self {
-        Self {
-            repo: repo.into(),
-            remote,
-            branch: None,
-            load: LoadOptions::default(),
-            cache: true,
-            watch: false,
-            fetch: FetchLimits::default(),
-            limits: AdmissionLimits::default(),
-            poll_interval: None,
-            audit_interval: None,
-            observer: Observer::default(),
-            push_observer: Observer::default(),
-            delta_observer: Observer::default(),
-            rewrites: None,
-            writes: None,
-            durability: Durability::default(),
-            push: false,
-            unpushed_limit: None,
-            safe_directories: SafeDirectories::default(),
-            previews: Vec::new(),
-        }
-    }
-}
-
-/// Is called with every report of a kind.
-type Observe<R> = dyn Fn(&Arc<R>) + Send + Sync;
-
-/// Sees every report of a kind.
-pub struct Observer<R>(Arc<Observe<R>>);
-
-impl<R> Observer<R> {
-    /// Returns one that calls `observe`, which should only pass the report on.
-    pub fn new(observe: impl Fn(&Arc<R>) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(observe))
-    }
-
-    fn see(&self, report: &Arc<R>) {
-        (self.0)(report);
-    }
-}
-
-impl<R> Clone for Observer<R> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<R> Default for Observer<R> {
-    /// Returns one that sees nothing.
-    fn default() -> Self {
-        Self::new(|_| {})
-    }
-}
-
-impl<R> std::fmt::Debug for Observer<R> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Observer")
-    }
-}
+use publishing::Publisher;
+use push::queue::PushQueue;
+use push::worker::PushWorker;
+use reload_queue::ReloadQueue;
+use reload_worker::ReloadWorker;
+use reloader::Reloader;
+use remote_view::RemoteView;
+use repository::Repository;
+use schedule::Intervals;
+use states::States;
+use status::StatusBoard;
+use watch::{Watch, WatchWorker};
+use write_queue::WriteQueue;
+use writer::Writer;
+use writing::WriteWorker;
 
 /// A git branch as a live state: readers never wait, and every change is published whole.
 ///
 /// Dropping the engine waits for the reload that runs, for what is being written, and for one last
 /// push of a few seconds.
-#[derive(Debug)]
 pub struct Engine {
-    shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-/// What the callers and the reload thread share.
-struct Shared {
-    mirror: Mirror,
-    branch: String,
-    /// Where new commits come from; `None` follows the local branch and moves no reference.
-    remote: Option<Arc<Remote>>,
-    load: LoadOptions,
-    cache: Option<Cache>,
-    fetch: FetchLimits,
-    limits: AdmissionLimits,
-    rewrites: Rewrites,
-    /// What readers see.
-    published: ArcSwap<Snapshot>,
-    retained: Mutex<Retained>,
-    /// Taken by whoever builds a new state; no network wait happens under it.
-    writer: Mutex<()>,
-    /// Taken by whoever talks to the remote or tidies the repository; no write waits for it.
-    lane: Mutex<()>,
-    /// Taken by whoever builds an earlier state, one at a time; no network wait happens under it.
-    building: Mutex<()>,
-    flight: Flight,
-    observer: Observer<Report>,
-    push_observer: Observer<PushReport>,
-    delta_observer: Observer<Delta>,
-    chores: Chores,
-    writing: Writing,
-    pushing: Pushing,
-    watching: Watching,
-    unpushed_limit: Option<u64>,
-    previews: Previews,
+    repository: Arc<Repository>,
+    states: Arc<States>,
+    status: Arc<StatusBoard>,
+    publisher: Arc<Publisher>,
+    writer: Arc<Writer>,
+    writes: Arc<WriteQueue>,
+    reloads: Arc<ReloadQueue>,
+    pushes: Arc<PushQueue>,
+    maintenance: Arc<Maintenance>,
     ledger: Arc<Ledger>,
-    status: Mutex<EngineStatus>,
-    /// Keeps a second server out for as long as the engine lives.
-    _lock: Option<MirrorLock>,
-}
-
-/// What the operator sees, beside the snapshot.
-#[derive(Debug, Clone)]
-pub struct EngineStatus {
-    /// The branch that is served.
-    pub branch: String,
-    /// The remote without credentials, or `None` where the local branch is followed.
-    pub remote: Option<String>,
-    /// The head of the branch on the remote, as last seen.
-    pub remote_head: Option<CommitId>,
-    /// When the remote last answered.
-    pub fetched_at: Option<SystemTime>,
-    /// Since when the remote has had a head that is not published.
-    pub behind_since: Option<SystemTime>,
-    /// How many commits the local branch is ahead of the remote.
-    pub ahead: u64,
-    /// How they are pushed.
-    pub push: PushStatus,
-    /// The push that is held back.
-    pub held: Option<Held>,
-    /// The pinned commit, which is served whatever is pushed.
-    pub pinned: Option<Pinned>,
-    /// How many states are kept beside the published one, to go back to one at once.
-    pub retained: usize,
-    /// How many states are in memory, those included that readers have not let go.
-    pub alive: usize,
-    /// The last reload that is done.
-    pub last: Option<Arc<Report>>,
-    /// Whether the published state has problems that a push would have been refused for: it was
-    /// served because there was nothing to compare with.
-    pub degraded: bool,
-    /// Why the first state was built as it was: `first_load`, or `cache_invalid`.
-    pub opened: RebuildReason,
-    /// Whether the branch is missing on the remote.
-    pub branch_missing: bool,
-    /// Whether the remote has no branch at all.
-    pub remote_empty: bool,
-    /// The branch that `HEAD` names, where it chose the branch that is served and names another one
-    /// now.
-    pub head_elsewhere: Option<String>,
-    /// When the published snapshot was published.
-    pub published_at: SystemTime,
+    past: Past,
+    watch: Option<Watch>,
+    threads: Vec<JoinHandle<()>>,
+    /// The thread that pushes, which ends last.
+    pushing: Option<JoinHandle<()>>,
 }
 
 impl Engine {
+    /// Opens the repository, or clones it, and publishes the head of the branch.
+    ///
+    /// The engine that is returned serves a whole state: there is no half-loaded one. A local
+    /// head is served without asking the remote, so a server starts while its remote is away; ask
+    /// for a reload next. Blocks for as long as the load takes.
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]. Content never is one: broken records are problems of the state.
+    pub fn open(config: EngineConfig, ledger: Arc<Ledger>) -> Result<Self, OpenError> {
+        let Opened { repository, snapshot, reason, pinned, cache, rewrites, is_bare } =
+            open::open(&config)?;
+        let committer = config.writes.filter(|_| is_bare);
+        let pushes = config.push && committer.is_some() && repository.remote.is_some();
+        let is_watched = config.watch && repository.remote.is_none();
+        let rewrites = config.rewrites.unwrap_or(rewrites);
+        let status = StatusBoard::new(EngineStatus {
+            branch: repository.branch.clone(),
+            remote: repository.remote.as_ref().map(|remote| remote.to_string()),
+            remote_head: None,
+            fetched_at: None,
+            behind_since: None,
+            ahead: 0,
+            push: PushStatus { active: pushes, ..PushStatus::default() },
+            held: None,
+            pinned: pinned.map(|commit| Pinned { commit, since: SystemTime::now() }),
+            retained: 0,
+            alive: 1,
+            last: None,
+            degraded: Health::of(&snapshot).refusable(),
+            opened: reason,
+            branch_missing: false,
+            remote_empty: false,
+            head_elsewhere: None,
+            published_at: SystemTime::now(),
+        });
+        let (repository, status) = (Arc::new(repository), Arc::new(status));
+        let states = Arc::new(States::new(snapshot));
+        let maintenance = Arc::new(Maintenance::new());
+        let intervals = Intervals { poll: config.poll_interval, audit: config.audit_interval };
+        let previews = Previews::new(config.previews, maintenance.clone());
+        let mut engine = Self {
+            publisher: Arc::new(Publisher::new(
+                repository.clone(),
+                states.clone(),
+                status.clone(),
+                config.publication_observer,
+            )),
+            writes: Arc::new(WriteQueue::new(committer.is_some())),
+            writer: Arc::new(Writer::new(committer, config.durability)),
+            reloads: Arc::new(ReloadQueue::new(ledger.clone(), intervals)),
+            pushes: Arc::new(PushQueue::new(pushes)),
+            past: Past::new(repository.clone(), states.clone(), previews, config.load.clone()),
+            watch: None,
+            threads: Vec::new(),
+            pushing: None,
+            repository,
+            states,
+            status,
+            maintenance,
+            ledger,
+        };
+        let reloader = Reloader {
+            repository: engine.repository.clone(),
+            states: engine.states.clone(),
+            status: engine.status.clone(),
+            publisher: engine.publisher.clone(),
+            writer: engine.writer.clone(),
+            pushes: engine.pushes.clone(),
+            remote_view: RemoteView {
+                repository: engine.repository.clone(),
+                states: engine.states.clone(),
+                status: engine.status.clone(),
+                rewrites,
+            },
+            holds: Holds { states: engine.states.clone(), status: engine.status.clone() },
+            load: config.load.clone(),
+            limits: config.limits,
+            rewrites,
+        };
+        let reloads = ReloadWorker {
+            reloader,
+            repository: engine.repository.clone(),
+            states: engine.states.clone(),
+            status: engine.status.clone(),
+            reloads: engine.reloads.clone(),
+            pushes: engine.pushes.clone(),
+            maintenance: engine.maintenance.clone(),
+            ledger: engine.ledger.clone(),
+            observer: config.observer,
+        };
+        engine.spawn("headwater-reload", move || reloads.serve())?;
+        let writes = WriteWorker {
+            repository: engine.repository.clone(),
+            states: engine.states.clone(),
+            status: engine.status.clone(),
+            publisher: engine.publisher.clone(),
+            writer: engine.writer.clone(),
+            writes: engine.writes.clone(),
+            reloads: engine.reloads.clone(),
+            pushes: engine.pushes.clone(),
+            maintenance: engine.maintenance.clone(),
+            load: config.load,
+            unpushed_limit: config.unpushed_limit,
+        };
+        engine.spawn("headwater-write", move || writes.run())?;
+        let tidying = engine.maintenance_worker(cache);
+        engine.spawn("headwater-tidy", move || tidying.run())?;
+        if is_watched {
+            let (watch, signals) = Watch::new();
+            let watching = WatchWorker {
+                repository: engine.repository.clone(),
+                states: engine.states.clone(),
+                writer: engine.writer.clone(),
+                status: engine.status.clone(),
+                reloads: engine.reloads.clone(),
+                chosen_by_head: config.branch.is_none(),
+                signals,
+            };
+            engine.watch = Some(watch);
+            engine.spawn("headwater-watch", move || watching.run())?;
+        }
+        if pushes {
+            let pushing = PushWorker {
+                repository: engine.repository.clone(),
+                states: engine.states.clone(),
+                status: engine.status.clone(),
+                writer: engine.writer.clone(),
+                reloads: engine.reloads.clone(),
+                pushes: engine.pushes.clone(),
+                observer: config.push_observer,
+            };
+            engine.pushing = Some(start("headwater-push", move || pushing.run())?);
+        }
+        Ok(engine)
+    }
+
     /// Returns the published snapshot. Wait-free; load it once per request and answer everything
     /// from it.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.shared.published.load_full()
+        self.states.published()
     }
 
     /// Asks for a reload and returns its id at once.
@@ -301,7 +276,7 @@ impl Engine {
     /// asker that names a commit is told once the remote's head contains it, or after some further
     /// reloads that it does not.
     pub fn submit(&self, request: Request, askers: Vec<Asker>) -> ReloadId {
-        self.shared.flight.join(&self.shared.ledger, request, askers)
+        self.reloads.join(request, askers)
     }
 
     /// Asks for a reload and waits for its report.
@@ -318,185 +293,219 @@ impl Engine {
         receiver.recv().ok()
     }
 
-    /// Waits until the housekeeping behind all reloads so far is done.
+    /// Lets `batch` wait for its turn and returns at once; `done` is told what became of it.
+    ///
+    /// Once taken, a batch is written whether anybody still waits for it or not. What waits is
+    /// bounded in number and in bytes.
+    pub fn write(&self, batch: Batch, done: Acknowledge) {
+        if let Err((error, done)) = self.writes.join(batch, done) {
+            done(Err(error));
+        }
+    }
+
+    /// Writes `batch` as one commit and waits until it is durable and published.
+    ///
+    /// # Errors
+    ///
+    /// See [`WriteError`]; nothing of the batch is written then.
+    pub fn commit(&self, batch: Batch) -> Result<Committed, WriteError> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        self.write(batch, Box::new(move |result| drop(sender.send(result))));
+        receiver.recv().unwrap_or(Err(Gate::ShutDown.into()))
+    }
+
+    /// Says whether this engine writes.
+    pub fn is_writable(&self) -> bool {
+        self.writes.is_open()
+    }
+
+    /// Calls `done` once the remote has `commit`, or it is known that it will not have it soon; after
+    /// `until` nobody waits for that any more.
+    pub fn when_pushed(&self, commit: CommitId, until: Instant, done: CarriedDone) {
+        self.pushes.wait_for(commit, until, done);
+    }
+
+    /// Waits until the pushes that can be made now are made.
+    pub fn settle_pushes(&self) {
+        self.pushes.settle();
+    }
+
+    /// Waits until the maintenance behind all reloads so far is done.
     pub fn settle(&self) {
-        self.shared.chores.settle();
+        self.maintenance.settle();
     }
 
     /// Returns what the operator sees.
     pub fn status(&self) -> EngineStatus {
-        let mut status = self.shared.status().clone();
-        let retained = self.shared.retained();
-        (status.retained, status.alive) = (retained.len(), retained.alive());
-        status
+        let status = self.status.get();
+        let earlier = self.states.earlier();
+        EngineStatus { retained: earlier.len(), alive: earlier.alive(), ..status }
     }
 
     /// Returns the repository, for reading.
     pub fn mirror(&self) -> &Mirror {
-        &self.shared.mirror
+        &self.repository.mirror
     }
 
     /// Returns the ledger of past reloads.
     pub fn ledger(&self) -> &Arc<Ledger> {
-        &self.shared.ledger
+        &self.ledger
+    }
+
+    /// Returns what may be shown of the state of `commit` if that is known already, and keeps it for
+    /// five minutes from now. Costs a look into a short list.
+    pub fn kept(&self, commit: CommitId) -> Option<Arc<Snapshot>> {
+        self.past.kept(commit)
+    }
+
+    /// Returns what may be shown of the state of `commit`. The state is kept for five minutes behind
+    /// the last call for it, of sixteen at most, and of as many bytes as the published one has.
+    ///
+    /// Costs nothing for a state that is kept. Another one is built from the kept one with the same
+    /// definitions by the difference, one at a time; where there is none, it is built anew. See
+    /// [`Disclosure`] for what is taken out of it.
+    ///
+    /// # Errors
+    ///
+    /// [`PastError::Unknown`] for a commit that the published one does not descend from.
+    pub fn at(&self, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
+        self.past.at(commit)
+    }
+
+    /// Keeps the state of `commit` as if somebody had just asked for it, since he may come back to
+    /// it. Does nothing for one that is not there any more.
+    pub fn keep(&self, commit: CommitId) {
+        self.past.keep(commit)
+    }
+
+    /// Returns what the public sees differently at `to` than at `from`, without what is private now
+    /// on either side.
+    ///
+    /// Costs what the difference costs and, where both have the same definitions, no text index.
+    ///
+    /// # Errors
+    ///
+    /// [`PastError::Unknown`] if one of them is not in the history of what is published.
+    pub fn delta(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
+        self.past.delta(from, to)
+    }
+
+    /// Returns what somebody who has the state of `from` has to be told to have that of `to`. What is
+    /// private now is told to have left.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::delta`]; and [`PastError::Unknown`] where other definitions showed at `from` what
+    /// is private now, so that he has to begin anew.
+    pub fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
+        self.past.caught_up(from, to)
+    }
+
+    /// Lists the commits in the history of `from` that touched the record: a key of a sheet of
+    /// the published state `now`, the newest first: of a page so many, behind so many. See
+    /// [`history`]. A key that the sheet cannot have is that of other files, and has no history;
+    /// neither has what is hidden in `now`, or cannot be read there and may be.
+    ///
+    /// # Errors
+    ///
+    /// [`PastError::Unknown`] if `from` is not in the history of `now`.
+    pub fn history(
+        &self,
+        now: &Snapshot,
+        record: (&SheetSpec, &str),
+        from: CommitId,
+        page: (usize, usize),
+    ) -> Result<Versions, PastError> {
+        self.past.history(now, record, from, page)
+    }
+
+    /// Returns the commit that a reader means by `name`: the hash of one or the beginning of it, a
+    /// tag, or the branch. Whether it may be shown is up to [`Engine::at`].
+    ///
+    /// # Errors
+    ///
+    /// [`PastError::Unknown`] if it names none, or more than one.
+    pub fn commit_called(&self, name: &str) -> Result<CommitId, PastError> {
+        self.past.commit_called(name)
+    }
+
+    /// Says whether `commit` has `ancestor` in its history, or is it.
+    pub fn descends(&self, commit: CommitId, ancestor: CommitId) -> bool {
+        self.repository.contains(commit, ancestor)
+    }
+
+    /// Says whether `branch` is the one that is served.
+    pub fn serves(&self, branch: &str) -> bool {
+        self.repository.branch == branch
+    }
+
+    /// Returns the state that `branch` would give, if it may be looked at; it is kept like that of
+    /// [`Engine::at`], and as little is shown of it that is private now. What no sheet claims now is
+    /// not shown either.
+    ///
+    /// Asks the remote where its branches are, unless it did so in the last five seconds, or the
+    /// remote did not answer in the last thirty.
+    ///
+    /// # Errors
+    ///
+    /// [`PastError::Unknown`] for a branch that is not there or may not be looked at,
+    /// [`PastError::Remote`] where the remote does not answer.
+    pub fn preview(&self, branch: &str) -> Result<Arc<Snapshot>, PastError> {
+        self.past.preview(branch)
     }
 
     /// Lets the reload that runs end and takes no more. Requests that wait are dropped.
     pub fn close(&self) {
-        self.shared.flight.close();
-        self.shared.writing.close();
-        self.shared.chores.close();
-        self.shared.watching.close();
+        self.reloads.close();
+        self.writes.close();
+        self.maintenance.close();
+        if let Some(watch) = &self.watch {
+            watch.close();
+        }
     }
 
-    fn start(shared: Shared) -> Result<Self, OpenError> {
-        let mut engine = Self { shared: Arc::new(shared), threads: Vec::new() };
-        engine.spawn("headwater-reload", Shared::serve)?;
-        engine.spawn("headwater-write", Shared::write)?;
-        engine.spawn("headwater-tidy", Shared::keep_house)?;
-        engine.spawn("headwater-watch", Shared::watch)?;
-        engine.spawn("headwater-push", Shared::push)?;
-        Ok(engine)
+    fn maintenance_worker(&self, cache: Option<Cache>) -> MaintenanceWorker {
+        MaintenanceWorker {
+            repository: self.repository.clone(),
+            states: self.states.clone(),
+            publisher: self.publisher.clone(),
+            writer: self.writer.clone(),
+            reloads: self.reloads.clone(),
+            maintenance: self.maintenance.clone(),
+            cache,
+        }
     }
 
-    fn spawn(&mut self, name: &str, work: fn(&Shared)) -> Result<(), OpenError> {
-        let (builder, shared) = (std::thread::Builder::new(), self.shared.clone());
-        let thread = builder.name(name.into()).spawn(move || work(&shared));
-        self.threads.push(thread.map_err(OpenError::Thread)?);
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        self.threads.push(start(name, work)?);
         Ok(())
     }
+}
+
+/// Starts a thread.
+fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    let builder = std::thread::Builder::new().name(name.into());
+    builder.spawn(work).map_err(OpenError::Thread)
 }
 
 impl Drop for Engine {
     fn drop(&mut self) {
         self.close();
-        let pushing = self.threads.pop();
         for thread in self.threads.drain(..) {
             // The threads catch panics in what they do, so there is nothing to pass on.
             let _ = thread.join();
         }
         // Last, when nothing is written any more.
-        self.shared.pushing.close();
-        let _ = pushing.map(JoinHandle::join);
+        self.pushes.close();
+        let _ = self.pushing.take().map(JoinHandle::join);
     }
 }
 
-impl Shared {
-    /// Serves requests until the flight is closed.
-    fn serve(&self) {
-        while let Some(run) = self.flight.next(&self.ledger) {
-            let report = Arc::new(self.run(run.id, run.kind, run.trigger));
-            self.ledger.record(&report);
-            self.status().last = Some(report.clone());
-            let seen = catch_unwind(AssertUnwindSafe(|| self.observer.see(&report)));
-            if seen.is_err() {
-                tracing::error!(reload = %report.id, "observing a report panicked");
-            }
-            // Before the callers are told, so that they can wait for what comes behind.
-            self.chores.wake();
-            if report.result.as_ref().is_ok_and(|outcome| outcome.fetched) {
-                self.pushing.remote_answers();
-            }
-            let ended = catch_unwind(AssertUnwindSafe(|| self.ended(&report)));
-            let failed = Ended::Failed { remote: false, rest: Duration::ZERO };
-            self.flight.finish(&report, ended.unwrap_or(failed));
-        }
-    }
-
-    /// Returns what those who wait need to know of a report: which of their commits are there.
-    fn ended(&self, report: &Report) -> Ended {
-        let head = match &report.result {
-            Ok(outcome) => outcome.remote_head.unwrap_or(outcome.new),
-            // What is held may be an older head, from before the push that a call is about.
-            Err(ReloadError::Held { held, .. }) => held.commit,
-            Err(error) => {
-                let rest = error.retry_after().unwrap_or_default();
-                return Ended::Failed { remote: error.kind().is_of_remote(), rest };
-            }
-        };
-        let is_there = |commit: &CommitId| self.contains(head, *commit);
-        Ended::Saw(self.flight.wanted().into_iter().filter(is_there).collect())
-    }
-
-    /// Says whether `hash` is `head` or one of its ancestors; a commit that is not here is not.
-    fn contains(&self, head: CommitId, hash: CommitId) -> bool {
-        head == hash
-            || self.mirror.objects().is_ok_and(|objects| {
-                objects.contains(hash.as_bytes())
-                    && objects.descends_from(head, hash).unwrap_or(false)
-            })
-    }
-
-    /// Publishes `snapshot`, which differs from what is published by `changed`, and keeps what it
-    /// takes the place of, unless it was built anew or does not descend from it. Returns how many
-    /// records the public sees differently. The one place that stores the pointer; whoever calls it
-    /// holds the writer.
-    fn publish(
-        &self,
-        snapshot: Arc<Snapshot>,
-        anew: bool,
-        changed: &[RecordChange],
-    ) -> BTreeMap<SheetName, Counts> {
-        let commit = snapshot.commit();
-        let last = self.published.load().commit();
-        let goes_on = last.is_zero() || self.contains(commit, last);
-        let mut retained = self.retained();
-        retained.note(&snapshot);
-        retained.judge_anew();
-        let before = self.published.swap(snapshot.clone());
-        // What the new state does not descend from is nobody's to read from here on.
-        if anew || !goes_on {
-            retained.clear();
-        }
-        if anew || !goes_on || last == commit {
-            retained.pass(before.clone());
-        } else {
-            retained.keep(before.clone(), Instant::now());
-        }
-        // Readers of earlier states wait for the lock, and not for what follows.
-        drop(retained);
-        let delta = Delta::of(&before, &snapshot, changed);
-        let shown = delta.counts();
-        if delta.from == delta.to && delta.changes.is_empty() {
-            return shown;
-        }
-        let seen = AssertUnwindSafe(|| self.delta_observer.see(&Arc::new(delta)));
-        if catch_unwind(seen).is_err() {
-            tracing::error!(%commit, "observing a publication panicked");
-        }
-        shown
-    }
-
-    fn retained(&self) -> MutexGuard<'_, Retained> {
-        // A ring that lost a state is still a ring: a poisoned lock holds a usable one.
-        self.retained.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn status(&self) -> MutexGuard<'_, EngineStatus> {
-        // Plain fields, each whole on its own: a poisoned lock holds usable ones.
-        self.status.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn branch_ref(&self) -> String {
-        format!("refs/heads/{}", self.branch)
-    }
-
-    /// Returns the name of the reference that says what of the branch is in step with the remote.
-    fn synced_ref(&self) -> String {
-        Mark::Synced.of(&self.branch)
-    }
-
-    /// Returns the name of the reference that says what the remote's branch was last seen at.
-    fn tracking_ref(&self) -> String {
-        format!("refs/remotes/origin/{}", self.branch)
-    }
-}
-
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine")
-            .field("mirror", &self.mirror)
-            .field("branch", &self.branch)
+            .field("mirror", &self.repository.mirror)
+            .field("branch", &self.repository.branch)
             .finish_non_exhaustive()
     }
 }

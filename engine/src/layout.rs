@@ -6,9 +6,12 @@
 
 mod contract;
 mod declared;
+mod files;
 mod gitsheets;
+mod linking;
 mod name;
 mod reference;
+mod reserved;
 mod schema;
 mod settings;
 mod sort;
@@ -25,17 +28,16 @@ use crate::decode::Format;
 use crate::id::{Key, SheetName};
 use crate::problem::{Problem, Rule};
 
+use files::ROOT;
+pub use files::{DefinitionFile, DefinitionFiles, RootEntry};
 pub(crate) use name::unstorable;
 pub use reference::Reference;
+pub(crate) use reserved::is_reserved;
 pub use schema::{Schema, Violation};
 pub use sort::{SortField, SortRule};
 pub use spec::{Policy, SheetSpec};
 pub(crate) use template::rendered_float;
 pub use template::{Mismatch, RenderError, Template, TemplateError};
-pub(crate) use territory::is_reserved;
-
-/// The sheet of the files directly in the root, where nothing is declared.
-const ROOT: &str = "root";
 
 /// The extensions of records where nothing is declared.
 const INFERRED: &[(&str, Format)] = &[
@@ -47,40 +49,6 @@ const INFERRED: &[(&str, Format)] = &[
     ("yaml", Format::Yaml),
     ("yml", Format::Yaml),
 ];
-
-/// A file that defines sheets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DefinitionFile {
-    /// Its path in the tree, or where else it came from.
-    pub path: String,
-    /// Its content.
-    pub bytes: Vec<u8>,
-}
-
-/// An entry directly in the root of the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RootEntry {
-    /// Its name, which need not be UTF-8.
-    pub name: Vec<u8>,
-    /// Whether it is a folder.
-    pub is_folder: bool,
-}
-
-/// Everything in a commit that its layout depends on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DefinitionFiles {
-    /// The files directly in `.gitsheets` that end in `.toml`.
-    pub gitsheets: Vec<DefinitionFile>,
-    /// The files below `.gitsheets/contracts`.
-    pub contracts: Vec<DefinitionFile>,
-    /// `headwater.toml`, or what stands in its place.
-    pub headwater: Option<DefinitionFile>,
-    /// What is directly in the root.
-    pub root: Vec<RootEntry>,
-    /// The paths at which there is a symlink, a submodule or a folder where a definition would be a
-    /// file, or something else where `.gitsheets` would be a folder. What they define is not known.
-    pub no_files: Vec<String>,
-}
 
 /// What a path claims in a sheet.
 #[derive(Debug, Clone)]
@@ -268,7 +236,7 @@ impl Rules {
                 Ok(declared) => self.add(declared, &file.path, &mut specs),
             }
         }
-        reference::link(&mut specs, files);
+        linking::link(&mut specs, files);
         for path in &files.no_files {
             let message = match path.as_str() {
                 ".gitsheets" => "the definitions must be in a folder, which this is not",

@@ -14,6 +14,7 @@ mod filter;
 mod fold;
 mod found;
 mod include;
+mod limits;
 mod meant;
 mod order;
 mod parse;

@@ -6,8 +6,6 @@ mod stored;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::value::Json;
-
 pub use moment::Moment;
 pub use stored::Stored;
 
@@ -31,11 +29,6 @@ pub enum Scalar {
 }
 
 impl Scalar {
-    /// Reads `json`, or returns `None` for null.
-    pub fn read(json: Json<'_>) -> Option<Self> {
-        Stored::read(json).map(|stored| stored.to_scalar())
-    }
-
     /// Returns a string as what it spells.
     pub fn string(text: &str) -> Self {
         match Moment::parse(text) {

@@ -2,8 +2,10 @@
 //!
 //! Every map is persistent, so a clone costs a few pointers and a change costs what it touches.
 
+mod dangling;
 mod derive;
 mod fields;
+mod moved;
 mod references;
 mod slot;
 mod spelling;
@@ -27,10 +29,11 @@ use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::value::{FieldPath, Kind, Value};
 
-use references::Dangling;
+use dangling::Dangling;
 
 pub use fields::FieldCounts;
-pub(crate) use references::{Link, Moved};
+pub(crate) use moved::Moved;
+pub(crate) use references::Link;
 pub use slot::{Claim, Claimant, Content, Slot};
 pub(crate) use spelling::others as spellings;
 

@@ -11,9 +11,9 @@ mod scope;
 mod weight;
 
 pub use batch::{Change, State, commit, repeat_of};
-pub use error::{Broken, Gate, StoreError, WriteError};
+pub use error::{Broken, Gate, HEAVIEST, StoreError, WriteError};
 pub use scope::Scope;
-pub use weight::{HEAVIEST, MOST_WRITTEN, weight, weight_of_text};
+pub use weight::{MOST_WRITTEN, weight, weight_of_text};
 
 use std::sync::Arc;
 

@@ -188,26 +188,12 @@ pub fn pass_on(app: &App) -> JoinHandle<()> {
     // From the beginning: before the first state is published.
     let (app, listener) = (app.clone(), app.feed.listen());
     tokio::spawn(async move {
-        let compare = |from, to, known: Option<Arc<Delta>>| {
+        let compare = |from, to| {
             let app = app.clone();
-            async move {
-                if let Some(delta) = known {
-                    return (!is_rewritten(&app, from, to).await).then_some(delta);
-                }
-                app.past.difference(Asker::Server, from, to).await.ok()
-            }
+            async move { app.past.difference(Asker::Server, from, to).await.ok() }
         };
         app.audience.follow(&app.feed, listener, compare).await;
     })
-}
-
-/// Says whether `to` is no continuation of `from`; known at once for the usual push.
-async fn is_rewritten(app: &App, from: CommitId, to: CommitId) -> bool {
-    let live = app.live.clone();
-    let looked = tokio::task::spawn_blocking(move || {
-        live.engine().is_some_and(|engine| engine.descends(to, from))
-    });
-    !looked.await.unwrap_or(false)
 }
 
 #[cfg(test)]

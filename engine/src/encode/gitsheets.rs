@@ -4,7 +4,8 @@ use serde_json::Value as Json;
 use toml_v08::{Table, Value};
 
 use super::body::{first_heading, formatted};
-use super::{EncodeError, sort, toml, validated};
+use super::validation::validated;
+use super::{EncodeError, sort, toml};
 use crate::decode::Format;
 use crate::decode::markdown::gitsheets_parts;
 use crate::decode::toml::{shown, table_1_0};

@@ -1,10 +1,12 @@
 //! YAML with the order of the file, its comments, and the very bytes of what did not change.
 
 mod edit;
+mod style;
 
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 use crate::decode;
+use style::Style;
 
 /// Returns `record` as YAML.
 ///
@@ -18,184 +20,6 @@ pub(super) fn written(record: &Json, before: Option<&str>) -> String {
     edited
         .or_else(|| Some(style.document(record)).filter(reads_well))
         .unwrap_or_else(|| Style { quoted: true, ..style }.document(record))
-}
-
-/// How YAML is laid out.
-#[derive(Debug, Clone, Copy)]
-struct Style {
-    /// By how much a table inside of a table is indented.
-    step: usize,
-    /// By how much a list inside of a table is indented.
-    list: usize,
-    /// Whether every text is in quotes, which is always right.
-    quoted: bool,
-}
-
-impl Default for Style {
-    fn default() -> Self {
-        Self { step: 2, list: 2, quoted: false }
-    }
-}
-
-impl Style {
-    fn document(&self, record: &Json) -> String {
-        let mut text = String::new();
-        match record {
-            Json::Object(members) if !members.is_empty() => self.members(members, 0, &mut text),
-            Json::Array(elements) if !elements.is_empty() => self.elements(elements, 0, &mut text),
-            other => {
-                text.push_str(self.value(other, 0).trim_start());
-            }
-        }
-        text
-    }
-
-    fn members(&self, members: &Map<String, Json>, indent: usize, text: &mut String) {
-        for (key, value) in members {
-            text.push_str(&" ".repeat(indent));
-            text.push_str(&self.member(key, value, indent));
-        }
-    }
-
-    /// Returns a member of a table that is indented by `indent`, without that indentation.
-    fn member(&self, key: &str, value: &Json, indent: usize) -> String {
-        format!("{}:{}", self.key(key), self.value(value, indent))
-    }
-
-    fn key(&self, key: &str) -> String {
-        if self.is_plain(key) { key.to_owned() } else { quoted(key) }
-    }
-
-    /// Returns what stands behind a colon: one line, or several that are indented.
-    fn value(&self, value: &Json, indent: usize) -> String {
-        match value {
-            Json::Object(members) if !members.is_empty() => {
-                let mut text = String::from("\n");
-                self.members(members, indent + self.step, &mut text);
-                text
-            }
-            Json::Array(elements) if !elements.is_empty() => {
-                let mut text = String::from("\n");
-                self.elements(elements, indent + self.list, &mut text);
-                text
-            }
-            scalar => format!(" {}\n", self.scalar(scalar, indent)),
-        }
-    }
-
-    fn elements(&self, elements: &[Json], indent: usize, text: &mut String) {
-        let space = " ".repeat(indent);
-        for element in elements {
-            text.push_str(&space);
-            // What is inside stands behind the dash, indented by two.
-            let mut inside = String::new();
-            match element {
-                Json::Object(members) if !members.is_empty() => {
-                    self.members(members, indent + 2, &mut inside);
-                }
-                Json::Array(elements) if !elements.is_empty() => {
-                    self.elements(elements, indent + 2, &mut inside);
-                }
-                scalar => inside = format!("{}\n", self.scalar(scalar, indent)),
-            }
-            text.push_str("- ");
-            text.push_str(inside.trim_start_matches(' '));
-        }
-    }
-
-    /// Returns a value on one line, in brackets where it has parts.
-    fn flow(&self, value: &Json) -> String {
-        let list = |items: Vec<String>, open, close| format!("{open}{}{close}", items.join(", "));
-        match value {
-            Json::Array(elements) => {
-                list(elements.iter().map(|element| self.flow(element)).collect(), '[', ']')
-            }
-            Json::Object(members) => {
-                let member = |(key, value): (&String, &Json)| {
-                    format!("{}: {}", self.flow(&Json::from(key.as_str())), self.flow(value))
-                };
-                list(members.iter().map(member).collect(), '{', '}')
-            }
-            Json::String(text) if self.is_plain(text) && !text.contains(',') => text.clone(),
-            Json::String(text) => quoted(text),
-            other => other.to_string(),
-        }
-    }
-
-    fn scalar(&self, value: &Json, indent: usize) -> String {
-        match value {
-            Json::String(string) if self.is_plain(string) => string.clone(),
-            Json::String(string) => match literal(string, indent + self.step) {
-                Some(lines) if !self.quoted => lines,
-                _ => quoted(string),
-            },
-            Json::Array(_) => "[]".to_owned(),
-            Json::Object(_) => "{}".to_owned(),
-            other => other.to_string(),
-        }
-    }
-
-    /// Says whether a text can stand without quotes: it begins like a word, has nothing in it that
-    /// YAML may take for its own, and is no word for something else, in this version or an older.
-    fn is_plain(&self, text: &str) -> bool {
-        const WORDS: [&str; 11] =
-            ["null", "true", "false", "yes", "no", "on", "off", "y", "n", "inf", "nan"];
-        let is_word = |word: &&str| text.eq_ignore_ascii_case(word);
-        let fits = |c: char| c.is_alphanumeric() || " _-./@+()',:#=;%".contains(c);
-        !self.quoted
-            && text.starts_with(|c: char| c.is_alphabetic())
-            && !text.ends_with([' ', ':'])
-            && !text.contains(": ")
-            && !text.contains(" #")
-            && text.chars().all(fits)
-            && !WORDS.iter().chain(&["infinity"]).any(is_word)
-    }
-}
-
-/// Returns a text of several lines as a block, if it can be one.
-fn literal(text: &str, indent: usize) -> Option<String> {
-    let odd = |c: char| {
-        (c.is_control() && c != '\n') || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
-    };
-    // What begins with white space would need to say how far it is indented.
-    if !text.contains('\n') || text.starts_with(char::is_whitespace) || text.contains(odd) {
-        return None;
-    }
-    let content = text.trim_end_matches('\n');
-    let chomping = match text.len() - content.len() {
-        0 => "|-",
-        1 => "|",
-        _ => "|+",
-    };
-    let mut block = String::from(chomping);
-    for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
-        block.push('\n');
-        if !line.is_empty() {
-            block.push_str(&" ".repeat(indent));
-            block.push_str(line);
-        }
-    }
-    Some(block)
-}
-
-/// Returns a text in quotes, in which everything can be said.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            '\r' => quoted.push_str("\\r"),
-            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}') => {
-                quoted.push_str(&format!("\\u{:04X}", u32::from(c)));
-            }
-            '\u{fffe}' | '\u{ffff}' => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
 }
 
 #[cfg(test)]

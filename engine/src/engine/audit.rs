@@ -1,64 +1,68 @@
 //! The audit: the published state against the same commit built anew.
 
-use std::sync::{Arc, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
 
-use super::Shared;
 use super::error::ReloadError;
+use super::publication::{Lineage, Origin, Publication};
+use super::reloader::Reloader;
 use crate::fault;
 use crate::load::{LoadError, advance, finish, prepare};
 use crate::plan::RebuildReason;
-use crate::report::{OutcomeKind, ReloadOutcome};
-use crate::snapshot::{Snapshot, count};
+use crate::report::ReloadOutcome;
+use crate::snapshot::Snapshot;
 
-impl Shared {
+impl Reloader {
     /// Compares the published state and its text index with the same commit built anew, and publishes
     /// the new one if they differ: the law was broken. The remote is not asked, nor the cache. Reloads
     /// wait meanwhile, reads do not; memory holds the state twice.
     pub(super) fn audit(&self) -> Result<ReloadOutcome, ReloadError> {
-        let objects = self.mirror.objects().map_err(ReloadError::Open)?;
-        let published = self.published.load_full();
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        let published = self.states.published();
         let (commit, was) = (published.commit(), published.digest());
-        let mut outcome = ReloadOutcome::staying(commit, was);
-        (outcome.ahead, outcome.fetched) = (self.status().ahead, false);
         fault::step("audit.build");
         let anew = Some(RebuildReason::AuditMismatch);
         let prepared = prepare(&objects, None, commit, anew, &self.load);
-        let Some(prepared) = prepared.map_err(ReloadError::Load)? else { return Ok(outcome) };
+        let Some(prepared) = prepared.map_err(ReloadError::Load)? else {
+            return Ok(self.publisher.stay(&Origin::Audit, &published));
+        };
         fault::step("audit.built");
         let changed = prepared.changed_from(&published);
         let (state, reason, timings) =
             finish(&objects, prepared, &self.load).map_err(ReloadError::Load)?;
-        outcome.timings = timings;
         let texts = |state: &Snapshot| {
             let unreadable = |source| ReloadError::Load(LoadError::Index { commit, source });
             state.text().digest().map_err(unreadable)
         };
         if state.digest() == was && texts(&state)? == texts(&published)? {
-            return Ok(outcome);
+            return Ok(ReloadOutcome {
+                timings,
+                ..self.publisher.stay(&Origin::Audit, &published)
+            });
         }
         tracing::error!(%commit, digest = %was, "the published state does not match its commit");
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let begun = Instant::now();
+        let turn = self.writer.turn();
         // What was written meanwhile goes on top: the state never goes back to the audited commit.
-        let now = self.published.load_full();
+        let now = self.states.published();
         let (state, changed) = if now.commit() == commit {
             (state, changed)
         } else {
-            let objects = self.mirror.objects().map_err(ReloadError::Open)?;
+            let objects = self.repository.objects().map_err(ReloadError::Open)?;
             let later = advance(&objects, Some(&state), now.commit(), &self.load);
             let (later, _) = later.map_err(ReloadError::Load)?;
             let changed = Arc::new(later.differences(&now));
             (later, changed)
         };
-        outcome.changed = count(&changed);
-        outcome.new = state.commit();
-        (outcome.kind, outcome.reason) = (OutcomeKind::Rebuilt, reason);
-        outcome.digest = state.digest();
-        outcome.shown = self.publish(Arc::new(state), true, &changed);
-        outcome.timings.swap = begun.elapsed();
-        self.status().published_at = SystemTime::now();
-        Ok(outcome)
+        let publication = Publication {
+            state: Arc::new(state),
+            changed,
+            reason,
+            lineage: Lineage::Same,
+            timings,
+            origin: Origin::Audit,
+        };
+        let outcome = self.publisher.publish(&turn, publication, || Ok::<_, ReloadError>(None))?;
+        // What was audited, whatever was written meanwhile.
+        Ok(ReloadOutcome { old: commit, ..outcome })
     }
 }
 
@@ -71,7 +75,7 @@ mod tests {
     use crate::engine::{Engine, EngineConfig, RequestKind};
     use crate::load::load;
     use crate::mirror::{Remote, RemoteOptions};
-    use crate::report::Trigger;
+    use crate::report::{OutcomeKind, Timings, Trigger};
 
     const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
 
@@ -95,15 +99,31 @@ mod tests {
         report.result.as_ref().unwrap().clone()
     }
 
+    /// Publishes `state` as if it were what the published commit says.
+    fn replace(engine: &Engine, state: Snapshot) {
+        let publication = Publication {
+            state: Arc::new(state),
+            changed: Arc::default(),
+            reason: None,
+            lineage: Lineage::Same,
+            timings: Timings::default(),
+            origin: Origin::Compaction,
+        };
+        engine
+            .publisher
+            .publish(&engine.writer.turn(), publication, || Ok::<_, ReloadError>(None))
+            .unwrap();
+    }
+
     /// Publishes the state of the commit before under the name of this one.
     fn corrupt(engine: &Engine, upstream: &mut Upstream) {
-        let objects = engine.shared.mirror.objects().unwrap();
+        let objects = engine.repository.objects().unwrap();
         let other = upstream.commit("other").put("people/eve.toml", "slug = \"eve\"\n").push();
         engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
-        let mut options = engine.shared.load.clone();
+        let mut options = engine.past.load.clone();
         options.record_limit = 1;
         let wrong = load(&objects, other.parse().unwrap(), &options).unwrap();
-        engine.shared.publish(Arc::new(wrong), false, &[]);
+        replace(engine, wrong);
     }
 
     #[test]
@@ -131,7 +151,7 @@ mod tests {
         let audit = || audited(&engine);
         let right = engine.snapshot();
         let lost = right.with_text(Snapshot::empty().text().clone());
-        engine.shared.publish(Arc::new(lost), false, &[]);
+        replace(&engine, lost);
         let outcome = audit();
         assert_eq!(
             (outcome.kind, outcome.reason),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::held::{Held, HeldReason};
+use super::hold::{Held, HeldReason};
 use crate::id::CommitId;
 use crate::load::LoadError;
 use crate::mirror::{self, FetchError, LockError, ObjectError, RefError};

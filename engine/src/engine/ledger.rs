@@ -1,33 +1,16 @@
 //! The ledger: the last reloads by id, for those who ask later how theirs went.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::error::ReloadError;
-use crate::id::CommitId;
-use crate::report::{ReloadId, ReloadOutcome, Trigger};
+use super::locks::{Held, Lock, Rank};
+use super::report::Report;
+use crate::report::ReloadId;
 
 /// How many reloads are kept. Older ones are forgotten, the newest are kept.
 const KEPT: usize = 256;
-
-/// The record of one reload.
-#[derive(Debug)]
-pub struct Report {
-    /// Its name.
-    pub id: ReloadId,
-    /// Who asked first.
-    pub trigger: Trigger,
-    /// When it began.
-    pub started: SystemTime,
-    /// How long it took.
-    pub duration: Duration,
-    /// The commit that serves after it.
-    pub serving: CommitId,
-    /// What it came to.
-    pub result: Result<ReloadOutcome, ReloadError>,
-}
 
 /// What is known of a reload.
 #[derive(Debug, Clone)]
@@ -44,7 +27,7 @@ pub enum Entry {
 pub struct Ledger {
     epoch: u64,
     next: AtomicU64,
-    entries: Mutex<BTreeMap<ReloadId, Entry>>,
+    entries: Lock<BTreeMap<ReloadId, Entry>>,
 }
 
 impl Ledger {
@@ -52,7 +35,8 @@ impl Ledger {
     pub fn new() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let epoch = u64::try_from(since_epoch.as_millis()).unwrap_or_default();
-        Self { epoch, next: AtomicU64::new(1), entries: Mutex::default() }
+        let entries = Lock::new(Rank::Ledger, BTreeMap::new());
+        Self { epoch, next: AtomicU64::new(1), entries }
     }
 
     /// Returns a fresh id, which is known as running from now on.
@@ -98,9 +82,8 @@ impl Ledger {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ReloadId, Entry>> {
-        // Every statement leaves the map whole, so a poisoned lock holds a usable one.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_, BTreeMap<ReloadId, Entry>> {
+        self.entries.lock()
     }
 }
 

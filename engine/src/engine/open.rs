@@ -1,25 +1,12 @@
-//! Opening: from a folder, and perhaps a remote, to a published first state.
+//! Opening: from a folder, and perhaps a remote, to a first state.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
-use super::flight::Flight;
-use super::housekeeping::Chores;
-use super::ledger::Ledger;
-use super::marks::{Mark, adopt};
-use super::pin::Pinned;
-use super::preview::Previews;
-use super::pushed::PushStatus;
-use super::pushing::Pushing;
-use super::retained::Retained;
-use super::schedule::Intervals;
-use super::watching::Watching;
-use super::writing::Writing;
-use super::{Engine, EngineConfig, EngineStatus, OpenError, Rewrites, Shared};
-use crate::admit::Health;
+use super::config::{EngineConfig, Rewrites};
+use super::error::OpenError;
+use super::refs::{Mark, adopt};
+use super::repository::Repository;
 use crate::cache::Cache;
 use crate::causes::chain;
 use crate::fault;
@@ -33,148 +20,102 @@ use crate::notice::{Notice, is_bare, notices};
 use crate::plan::RebuildReason;
 use crate::snapshot::Snapshot;
 
-impl Engine {
-    /// Opens the repository, or clones it, and publishes the head of the branch.
-    ///
-    /// The engine that is returned serves a whole state: there is no half-loaded one. A local
-    /// head is served without asking the remote, so a server starts while its remote is away; ask
-    /// for a reload next. Blocks for as long as the load takes.
-    ///
-    /// # Errors
-    ///
-    /// See [`OpenError`]. Content never is one: broken records are problems of the state.
-    pub fn open(config: EngineConfig, ledger: Arc<Ledger>) -> Result<Self, OpenError> {
-        let place = Place::find(&config)?;
-        let EngineConfig { repo, load: options, fetch, limits, .. } = config;
-        let reference = |source| OpenError::Reference { path: repo.clone(), source };
-        let unopened = |source| OpenError::Repository { path: repo.clone(), source };
+/// What was opened: a repository, and the first state of its branch.
+pub(super) struct Opened {
+    pub(super) repository: Repository,
+    pub(super) snapshot: Snapshot,
+    /// Why the state was built as it was.
+    pub(super) reason: RebuildReason,
+    /// The commit that is pinned.
+    pub(super) pinned: Option<CommitId>,
+    /// Where decoded records are kept for the next start.
+    pub(super) cache: Option<Cache>,
+    /// What to do when the branch was rewritten, unless the settings say so.
+    pub(super) rewrites: Rewrites,
+    /// Whether the repository has no work tree, so that it may be written to.
+    pub(super) is_bare: bool,
+}
 
-        // A repository that is only looked at is nobody's in particular.
-        let is_ours = place.remote.is_some() || config.writes.is_some() && place.bare;
-        let lock = match is_ours {
-            true => {
-                let locked = place.mirror.lock();
-                Some(locked.map_err(|source| OpenError::Locked { path: repo.clone(), source })?)
-            }
-            false => None,
-        };
-        fault::step("open.locked");
-        tell_of_git();
-        let branch = place.branch;
-        let branch_ref = format!("refs/heads/{branch}");
-        let mut objects = place.mirror.objects().map_err(unopened)?;
-        if is_ours {
-            adopt(&objects, place.head_branch.as_deref(), &branch).map_err(reference)?;
+/// Opens the repository, or clones it, and loads the head of the branch.
+///
+/// A local head is loaded without asking the remote, so that a server starts while its remote is away.
+pub(super) fn open(config: &EngineConfig) -> Result<Opened, OpenError> {
+    let source = Source::find(config)?;
+    let EngineConfig { repo, load: options, fetch, .. } = config;
+    let reference = |error| OpenError::Reference { path: repo.clone(), source: error };
+    let unopened = |error| OpenError::Repository { path: repo.clone(), source: error };
+
+    // A repository that is only looked at is nobody's in particular.
+    let is_ours = source.remote.is_some() || config.writes.is_some() && source.bare;
+    let lock = match is_ours {
+        true => {
+            let locked = source.mirror.lock();
+            let locked_out = |error| OpenError::Locked { path: repo.clone(), source: error };
+            Some(locked.map_err(locked_out)?)
         }
-        fault::step("open.head");
-        let mut head = objects.reference(&branch_ref).map_err(reference)?;
-        if let (None, Some(remote)) = (head, &place.remote) {
-            tracing::info!(%remote, branch, "nothing to serve yet; waiting for the remote");
-            let fetched = place.mirror.fetch(remote, &branch, &fetch);
-            let fetched = fetched.map_err(|error| OpenError::Fetch {
-                branch: branch.clone(),
-                source: Box::new(error),
-            })?;
-            objects = place.mirror.objects().map_err(unopened)?;
-            if fetched.head == RemoteHead::BranchMissing {
-                // Serving nothing in place of a branch whose name is mistyped helps nobody.
-                let there = Mirror::remote_branches(remote, &fetch);
-                let branches = there.map(|there| there.branches).unwrap_or_default();
-                return Err(OpenError::BranchMissing { branch, branches });
-            }
-            if let Some(fetched) = fetched.head.commit() {
-                objects
-                    .set_reference(&branch_ref, Expected::Absent, fetched)
-                    .and_then(|()| {
-                        objects.set_reference(&Mark::Synced.of(&branch), Expected::Any, fetched)
-                    })
-                    .map_err(reference)?;
-                head = Some(fetched);
-            }
-        }
-        fault::step("open.load");
-        let pinned = match &place.remote {
-            Some(_) => objects.reference(&Mark::Pinned.of(&branch)).map_err(reference)?,
-            None => None,
-        };
-        if let Some(commit) = pinned {
-            tracing::warn!(%commit, "pinned: pushes are fetched and held");
-        }
-        let served = pinned.or(head).unwrap_or(CommitId::ZERO);
-        let ours = config.cache && place.remote.is_some();
-        let cache = ours.then(|| Cache::beside(&place.mirror, options.record_limit));
-        fault::step("open.cache");
-        let loaded = match &cache {
-            Some(cache) => load_cached(&objects, served, cache, &options),
-            None => load(&objects, served, &options).map(|state| (state, RebuildReason::FirstLoad)),
-        };
-        let (snapshot, opened) = loaded
-            .map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })?;
-        tell_of_bare(&objects, &snapshot);
-        let degraded = Health::of(&snapshot).refusable();
-        let writes = config.writes.filter(|_| place.bare);
-        let pushes = config.push && writes.is_some() && place.remote.is_some();
-        let watched = config.watch && place.remote.is_none();
-        let chosen_by_head = config.branch.is_none();
-        let status = EngineStatus {
-            branch: branch.clone(),
-            remote: place.remote.as_ref().map(|remote| remote.to_string()),
-            remote_head: None,
-            fetched_at: None,
-            behind_since: None,
-            ahead: 0,
-            push: PushStatus { active: pushes, ..PushStatus::default() },
-            held: None,
-            pinned: pinned.map(|commit| Pinned { commit, since: SystemTime::now() }),
-            retained: 0,
-            alive: 1,
-            last: None,
-            degraded,
-            opened,
-            branch_missing: false,
-            remote_empty: false,
-            head_elsewhere: None,
-            published_at: SystemTime::now(),
-        };
-        let (published, mut retained) = (Arc::new(snapshot), Retained::default());
-        retained.note(&published);
-        fault::step("open.ready");
-        Self::start(Shared {
-            mirror: place.mirror,
-            branch,
-            remote: place.remote,
-            load: options,
-            cache,
-            fetch,
-            limits,
-            rewrites: config.rewrites.unwrap_or(place.rewrites),
-            published: ArcSwap::new(published),
-            retained: Mutex::new(retained),
-            writer: Mutex::new(()),
-            lane: Mutex::new(()),
-            building: Mutex::new(()),
-            flight: Flight::new(Intervals {
-                poll: config.poll_interval,
-                audit: config.audit_interval,
-            }),
-            observer: config.observer,
-            push_observer: config.push_observer,
-            delta_observer: config.delta_observer,
-            chores: Chores::default(),
-            writing: Writing::new(writes, config.durability),
-            pushing: Pushing::new(pushes),
-            watching: Watching::new(watched, chosen_by_head),
-            unpushed_limit: config.unpushed_limit,
-            previews: Previews::new(config.previews),
-            ledger,
-            status: Mutex::new(status),
-            _lock: lock,
-        })
+        false => None,
+    };
+    fault::step("open.locked");
+    tell_of_git();
+    let branch = source.branch.clone();
+    let branch_ref = format!("refs/heads/{branch}");
+    let mut objects = source.mirror.objects().map_err(unopened)?;
+    if is_ours {
+        adopt(&objects, source.head_branch.as_deref(), &branch).map_err(reference)?;
     }
+    fault::step("open.head");
+    let mut head = objects.reference(&branch_ref).map_err(reference)?;
+    if let (None, Some(remote)) = (head, &source.remote) {
+        tracing::info!(%remote, branch, "nothing to serve yet; waiting for the remote");
+        let fetched = source.mirror.fetch(remote, &branch, fetch);
+        let fetched = fetched.map_err(|error| OpenError::Fetch {
+            branch: branch.clone(),
+            source: Box::new(error),
+        })?;
+        objects = source.mirror.objects().map_err(unopened)?;
+        if fetched.head == RemoteHead::BranchMissing {
+            // Serving nothing in place of a branch whose name is mistyped helps nobody.
+            let there = Mirror::remote_branches(remote, fetch);
+            let branches = there.map(|there| there.branches).unwrap_or_default();
+            return Err(OpenError::BranchMissing { branch, branches });
+        }
+        if let Some(fetched) = fetched.head.commit() {
+            objects
+                .set_reference(&branch_ref, Expected::Absent, fetched)
+                .and_then(|()| {
+                    objects.set_reference(&Mark::Synced.of(&branch), Expected::Any, fetched)
+                })
+                .map_err(reference)?;
+            head = Some(fetched);
+        }
+    }
+    fault::step("open.load");
+    let pinned = match &source.remote {
+        Some(_) => objects.reference(&Mark::Pinned.of(&branch)).map_err(reference)?,
+        None => None,
+    };
+    if let Some(commit) = pinned {
+        tracing::warn!(%commit, "pinned: pushes are fetched and held");
+    }
+    let served = pinned.or(head).unwrap_or(CommitId::ZERO);
+    let ours = config.cache && source.remote.is_some();
+    let cache = ours.then(|| Cache::beside(&source.mirror, options.record_limit));
+    fault::step("open.cache");
+    let loaded = match &cache {
+        Some(cache) => load_cached(&objects, served, cache, options),
+        None => load(&objects, served, options).map(|state| (state, RebuildReason::FirstLoad)),
+    };
+    let (snapshot, reason) = loaded
+        .map_err(|error| OpenError::Load { branch: branch.clone(), source: Box::new(error) })?;
+    tell_of_bare(&objects, &snapshot);
+    fault::step("open.ready");
+    let Source { mirror, remote, rewrites, bare: is_bare, .. } = source;
+    let repository = Repository::new(mirror, branch, remote, *fetch, lock);
+    Ok(Opened { repository, snapshot, reason, pinned, cache, rewrites, is_bare })
 }
 
 /// Where the records are, where they come from and which branch they are on.
-struct Place {
+struct Source {
     mirror: Mirror,
     remote: Option<Arc<Remote>>,
     branch: String,
@@ -184,7 +125,7 @@ struct Place {
     head_branch: Option<String>,
 }
 
-impl Place {
+impl Source {
     fn find(config: &EngineConfig) -> Result<Self, OpenError> {
         let repo = &config.repo;
         if is_absent(repo) {
@@ -336,19 +277,4 @@ pub fn choose_branch(facts: &RepositoryFacts) -> Result<String, OpenError> {
         (_, [only]) => Ok(only.clone()),
         (_, branches) => Err(OpenError::BranchUnclear { branches: branches.to_vec() }),
     }
-}
-
-/// Returns the time as `YYYYMMDDTHHMMSSZ`, which sorts and is allowed in the name of a branch.
-pub(super) fn utc_now() -> String {
-    let now = time::OffsetDateTime::now_utc();
-    let (date, clock) = (now.date(), now.time());
-    format!(
-        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        clock.hour(),
-        clock.minute(),
-        clock.second()
-    )
 }

@@ -4,74 +4,37 @@
 //! have. Only commits in the history of what is published are shown: what was fetched and is held
 //! back is nobody's to read. Of those, the published state decides what the public may see.
 
-use std::sync::{Arc, PoisonError};
+pub(super) mod error;
+
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::retained::{Root, Turn, Visit, Way};
-use super::{Engine, Shared};
+use super::earlier::{Root, Visit, Way};
+use super::locks::{Lock, Rank};
+use super::preview::Previews;
+use super::repository::Repository;
+use super::states::{Present, States};
 use crate::delta::Delta;
 use crate::disclosure::{Disclosure, Rules};
-use crate::history::{HistoryError, Versions, history};
+use crate::history::{Versions, history};
 use crate::id::CommitId;
 use crate::layout::SheetSpec;
 use crate::load::{LoadError, finish, layout_at, prepare};
-use crate::mirror::{Cause, FetchError, ObjectError, Objects};
+use crate::mirror::{ObjectError, Objects};
 use crate::options::LoadOptions;
 use crate::search::SearchError;
 use crate::snapshot::{Snapshot, weight};
+use error::PastError;
 
-/// Why there is no state of a commit to read.
-#[derive(Debug, thiserror::Error)]
-pub enum PastError {
-    /// Nothing in the branch's history goes by this name.
-    #[error("{name:?} does not name a commit in the history of the branch")]
-    Unknown {
-        /// The name.
-        name: String,
-    },
-    /// Its records cannot be loaded, or there is no memory for them.
-    #[error("the state of commit {commit} cannot be loaded")]
-    Load {
-        /// The commit.
-        commit: CommitId,
-        /// Why.
-        #[source]
-        source: Box<LoadError>,
-    },
-    /// The remote does not tell where a branch is.
-    #[error("the remote does not report the branch {branch:?}")]
-    Remote {
-        /// The branch.
-        branch: String,
-        /// Why; `None` where it did not answer just before.
-        #[source]
-        source: Option<Box<FetchError>>,
-    },
-    /// The versions of a record cannot be read.
-    #[error(transparent)]
-    History(Box<HistoryError>),
-    /// The repository cannot be read.
-    #[error("the history of the branch cannot be read for commit {commit}")]
-    Repository {
-        /// The commit.
-        commit: CommitId,
-        /// What git says.
-        #[source]
-        source: Cause,
-    },
-}
-
-impl PastError {
-    /// Says whether the same request may be answered later: memory is short.
-    pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Load { source, .. } if matches!(**source, LoadError::Memory { .. }))
-    }
-}
-
-/// The published state, and how long what is found out about it holds.
-pub(super) struct Present {
-    pub(super) state: Arc<Snapshot>,
-    pub(super) turn: Turn,
+/// Finds earlier states, and those of other branches, for readers.
+pub(super) struct Past {
+    pub(super) repository: Arc<Repository>,
+    pub(super) states: Arc<States>,
+    pub(super) previews: Previews,
+    /// The turn to build a state, which one reader at a time has; no network wait happens in it.
+    building: Lock<()>,
+    /// How records are read.
+    pub(super) load: LoadOptions,
 }
 
 /// What differs between two states, and what decides how much of the earlier one may be told.
@@ -80,17 +43,28 @@ struct Compared {
     rules: Rules,
 }
 
-impl Engine {
+impl Past {
+    pub(super) fn new(
+        repository: Arc<Repository>,
+        states: Arc<States>,
+        previews: Previews,
+        load: LoadOptions,
+    ) -> Self {
+        Self { repository, states, previews, building: Lock::new(Rank::Building, ()), load }
+    }
+}
+
+impl Past {
     /// Returns what may be shown of the state of `commit` if that is known already, and keeps it for
     /// five minutes from now. Costs a look into a short list.
-    pub fn kept(&self, commit: CommitId) -> Option<Arc<Snapshot>> {
-        let mut retained = self.shared.retained();
-        let published = self.shared.published.load_full();
+    pub(super) fn kept(&self, commit: CommitId) -> Option<Arc<Snapshot>> {
+        let mut earlier = self.states.earlier();
+        let published = self.states.published();
         if published.commit() == commit {
             return Some(published);
         }
-        let shown = retained.shown(commit, Way::History)?.clone();
-        retained.touch(commit, Instant::now());
+        let shown = earlier.shown(commit, Way::History)?.clone();
+        earlier.touch(commit, Instant::now());
         Some(shown)
     }
 
@@ -104,20 +78,20 @@ impl Engine {
     /// # Errors
     ///
     /// [`PastError::Unknown`] for a commit that the published one does not descend from.
-    pub fn at(&self, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
-        self.shared.shown(commit, Way::History)
+    pub(super) fn at(&self, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
+        self.shown(commit, Way::History)
     }
 
     /// Keeps the state of `commit` as if somebody had just asked for it, since he may come back to
     /// it. Does nothing for one that is not there any more.
-    pub fn keep(&self, commit: CommitId) {
-        let mut retained = self.shared.retained();
-        let published = self.shared.published.load_full();
+    pub(super) fn keep(&self, commit: CommitId) {
+        let mut earlier = self.states.earlier();
+        let published = self.states.published();
         if published.commit() != commit {
-            return retained.touch(commit, Instant::now());
+            return earlier.touch(commit, Instant::now());
         }
-        let (way, root, turn) = (Way::History, Root::Published, retained.turn());
-        retained.visit(Visit { state: published, way, root, own: 0, at: Instant::now() }, turn);
+        let (way, root, turn) = (Way::History, Root::Published, earlier.turn());
+        earlier.visit(Visit { state: published, way, root, own: 0, at: Instant::now() }, turn);
     }
 
     /// Returns what the public sees differently at `to` than at `from`, without what is private now
@@ -128,8 +102,8 @@ impl Engine {
     /// # Errors
     ///
     /// [`PastError::Unknown`] if one of them is not in the history of what is published.
-    pub fn delta(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        self.shared.compared(from, to).map(|compared| compared.delta)
+    pub(super) fn delta(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
+        self.compared(from, to).map(|compared| compared.delta)
     }
 
     /// Returns what somebody who has the state of `from` has to be told to have that of `to`. What is
@@ -139,8 +113,8 @@ impl Engine {
     ///
     /// As [`Engine::delta`]; and [`PastError::Unknown`] where other definitions showed at `from` what
     /// is private now, so that he has to begin anew.
-    pub fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
-        let Compared { delta, rules } = self.shared.compared(from, to)?;
+    pub(super) fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
+        let Compared { delta, rules } = self.compared(from, to)?;
         match rules {
             Rules::Other if !delta.withheld.is_empty() => {
                 Err(PastError::Unknown { name: from.to_string() })
@@ -157,14 +131,14 @@ impl Engine {
     /// # Errors
     ///
     /// [`PastError::Unknown`] if `from` is not in the history of `now`.
-    pub fn history(
+    pub(super) fn history(
         &self,
         now: &Snapshot,
         (spec, key): (&SheetSpec, &str),
         from: CommitId,
         (skip, limit): (usize, usize),
     ) -> Result<Versions, PastError> {
-        let objects = self.shared.objects_with(now, from)?;
+        let objects = self.objects_with(now, from)?;
         let is_claimed = |path: &String| {
             let mut claims = now.layout().claims(path.as_bytes()).into_iter();
             claims.any(|claim| claim.sheet.name == spec.name && claim.key.as_str() == key)
@@ -176,8 +150,8 @@ impl Engine {
         if from.is_zero() || paths.is_empty() {
             return Ok(Versions { items: Vec::new(), looked_at: 0 });
         }
-        let record_limit = self.shared.load.record_limit;
-        let read = (&self.shared.mirror, &objects);
+        let record_limit = self.load.record_limit;
+        let read = (&self.repository.mirror, &objects);
         let versions = history(read, (spec, key, &paths), from, (skip, limit), record_limit);
         versions.map_err(|error| PastError::History(Box::new(error)))
     }
@@ -188,23 +162,22 @@ impl Engine {
     /// # Errors
     ///
     /// [`PastError::Unknown`] if it names none, or more than one.
-    pub fn commit_called(&self, name: &str) -> Result<CommitId, PastError> {
+    pub(super) fn commit_called(&self, name: &str) -> Result<CommitId, PastError> {
         let unknown = || PastError::Unknown { name: name.to_owned() };
         if let Ok(commit) = name.parse() {
             return Ok(commit);
         }
-        let shared = &self.shared;
         let short = name.strip_prefix("refs/heads/").unwrap_or(name);
-        if short == shared.branch || name == "HEAD" {
-            return Ok(self.snapshot().commit());
+        if short == self.repository.branch || name == "HEAD" {
+            return Ok(self.states.commit());
         }
         let is_hash = (7..40).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_hexdigit());
         let tag = name.strip_prefix("refs/tags/").unwrap_or(name);
         let is_tag = !tag.is_empty()
             && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/+".contains(&b))
             && !tag.contains("..");
-        let objects = shared.mirror.objects().map_err(|source| PastError::Repository {
-            commit: shared.published.load().commit(),
+        let objects = self.repository.objects().map_err(|source| PastError::Repository {
+            commit: self.states.commit(),
             source: source.into(),
         })?;
         // Never another expression: some of those walk the whole history.
@@ -213,34 +186,33 @@ impl Engine {
         tagged.or_else(hash).ok_or_else(unknown)
     }
 
-    /// Says whether `commit` has `ancestor` in its history, or is it.
-    pub fn descends(&self, commit: CommitId, ancestor: CommitId) -> bool {
-        self.shared.contains(commit, ancestor)
+    /// Returns the state that `branch` would give, if it may be looked at.
+    pub(super) fn preview(&self, branch: &str) -> Result<Arc<Snapshot>, PastError> {
+        let unknown = || PastError::Unknown { name: branch.to_owned() };
+        if !self.previews.allow(branch) {
+            return Err(unknown());
+        }
+        let commit = self.previews.head_of(branch, &self.repository, self.states.commit())?;
+        self.shown(commit.ok_or_else(unknown)?, Way::Preview)
     }
 }
 
-impl Shared {
-    /// Returns the published state with the turn in which it is that.
-    pub(super) fn present(&self) -> Present {
-        let retained = self.retained();
-        Present { state: self.published.load_full(), turn: retained.turn() }
-    }
-
+impl Past {
     /// Returns what may be shown of the state of `commit` to whoever comes by `way`.
-    pub(super) fn shown(&self, commit: CommitId, way: Way) -> Result<Arc<Snapshot>, PastError> {
+    fn shown(&self, commit: CommitId, way: Way) -> Result<Arc<Snapshot>, PastError> {
         loop {
-            let present = self.present();
+            let present = self.states.present();
             let state = self.state_of(&present, commit, way)?;
             let refused = |source: SearchError| {
                 let source = LoadError::Index { commit, source };
                 PastError::Load { commit, source: Box::new(source) }
             };
             let shown = Disclosure::by(&present.state).of(&state).map_err(refused)?;
-            let mut retained = self.retained();
+            let mut earlier = self.states.earlier();
             // What was let go meanwhile may be nobody's to read any more: then all is asked again.
-            if retained.turn() == present.turn {
-                if self.published.load().commit() == present.state.commit() {
-                    retained.show(way, shown.clone());
+            if earlier.turn() == present.turn {
+                if self.states.commit() == present.state.commit() {
+                    earlier.show(way, shown.clone());
                 }
                 return Ok(shown);
             }
@@ -255,9 +227,9 @@ impl Shared {
         way: Way,
     ) -> Result<Arc<Snapshot>, PastError> {
         let kept = || {
-            let mut retained = self.retained();
-            let state = retained.find(commit, way).cloned();
-            retained.touch(commit, Instant::now());
+            let mut earlier = self.states.earlier();
+            let state = earlier.find(commit, way).cloned();
+            earlier.touch(commit, Instant::now());
             state
         };
         if present.state.commit() == commit {
@@ -270,16 +242,16 @@ impl Shared {
             Way::History => self.objects_with(&present.state, commit)?,
             Way::Preview => self.objects_for(commit)?,
         };
-        let _turn = self.building.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.building.lock();
         // Perhaps the one before us asked for the same, or it is kept for those who come otherwise.
         if let Some(state) = kept() {
             return Ok(state);
         }
         let visit = self.build_visit(&objects, present, commit, way)?;
         let state = visit.state.clone();
-        let mut retained = self.retained();
-        retained.note(&state);
-        retained.visit(visit, present.turn);
+        let mut earlier = self.states.earlier();
+        earlier.note(&state);
+        earlier.visit(visit, present.turn);
         Ok(state)
     }
 
@@ -295,8 +267,8 @@ impl Shared {
         let options = self.spare();
         let layout = layout_at(objects, commit, &options).map_err(failed)?;
         let (base, root) = {
-            let retained = self.retained();
-            let bases = retained.bases().map(|(state, root)| (state.clone(), root));
+            let earlier = self.states.earlier();
+            let bases = earlier.bases().map(|(state, root)| (state.clone(), root));
             let mut bases = std::iter::once((present.state.clone(), Root::Published)).chain(bases);
             let alike = bases.find(|(state, _)| state.layout().reads_alike(&layout));
             alike.unwrap_or_else(|| (present.state.clone(), Root::Published))
@@ -312,7 +284,7 @@ impl Shared {
         let (root, own) = match anew {
             Some(_) => {
                 let room = present.state.weight();
-                self.retained().make_room(room);
+                self.states.earlier().make_room(room);
                 (Root::Anew(Arc::new(state.weight())), 0)
             }
             None => {
@@ -326,10 +298,10 @@ impl Shared {
     /// Compares two states in the history of what is published.
     fn compared(&self, from: CommitId, to: CommitId) -> Result<Compared, PastError> {
         loop {
-            let present = self.present();
+            let present = self.states.present();
             let compared = self.compared_by(&present, from, to)?;
             // As for a state: what was let go meanwhile is not told.
-            if self.retained().turn() == present.turn {
+            if self.states.earlier().turn() == present.turn {
                 return Ok(compared);
             }
         }
@@ -371,7 +343,7 @@ impl Shared {
     fn objects_with(&self, published: &Snapshot, commit: CommitId) -> Result<Objects, PastError> {
         let objects = self.objects_for(commit)?;
         let unknown = || PastError::Unknown { name: commit.to_string() };
-        if commit.is_zero() || self.retained().find(commit, Way::History).is_some() {
+        if commit.is_zero() || self.states.earlier().find(commit, Way::History).is_some() {
             return Ok(objects);
         }
         if published.commit().is_zero() || !objects.contains(commit.as_bytes()) {
@@ -386,7 +358,7 @@ impl Shared {
     }
 
     fn objects_for(&self, commit: CommitId) -> Result<Objects, PastError> {
-        let objects = self.mirror.objects();
+        let objects = self.repository.objects();
         objects.map_err(|error| PastError::Repository { commit, source: error.into() })
     }
 

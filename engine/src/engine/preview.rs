@@ -6,16 +6,16 @@
 //! needs is held while it does not answer.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::past::PastError;
-use super::retained::Way;
-use super::{Engine, Shared};
+use super::locks::{Held, Lock, Rank};
+use super::maintenance::Maintenance;
+use super::past::error::PastError;
+use super::repository::Repository;
 use crate::causes::chain;
 use crate::id::CommitId;
 use crate::mirror::{FetchError, FetchLimits, Mirror, Remote};
-use crate::snapshot::Snapshot;
 
 /// How long what the remote said of its branches is believed: readers are not to make it busy.
 const BELIEVED: Duration = Duration::from_secs(5);
@@ -30,13 +30,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FETCH: Duration = Duration::from_secs(20);
 
 /// The branches that may be looked at, and where they were.
-#[derive(Debug, Default)]
 pub(super) struct Previews {
     /// Names, or beginnings of names with a `*` behind them.
     allowed: Vec<String>,
     /// Taken by whoever asks the remote, so that the others wait for one answer.
-    asking: Mutex<()>,
-    heads: Mutex<Heads>,
+    asking: Lock<()>,
+    heads: Lock<Heads>,
+    /// What is fetched for a reader may be to be tidied up.
+    maintenance: Arc<Maintenance>,
 }
 
 /// What the remote said of its branches.
@@ -75,11 +76,13 @@ impl Heads {
 }
 
 impl Previews {
-    pub(super) fn new(allowed: Vec<String>) -> Self {
-        Self { allowed, ..Self::default() }
+    pub(super) fn new(allowed: Vec<String>, maintenance: Arc<Maintenance>) -> Self {
+        let asking = Lock::new(Rank::Preview, ());
+        let heads = Lock::new(Rank::Heads, Heads::default());
+        Self { allowed, asking, heads, maintenance }
     }
 
-    fn allow(&self, branch: &str) -> bool {
+    pub(super) fn allow(&self, branch: &str) -> bool {
         self.allowed.iter().any(|allowed| match allowed.strip_suffix('*') {
             Some(beginning) => branch.starts_with(beginning),
             None => branch == allowed,
@@ -100,46 +103,22 @@ impl Previews {
         Ok(())
     }
 
-    fn heads(&self) -> MutexGuard<'_, Heads> {
-        // One value, whole at any time: a poisoned lock holds a usable one.
-        self.heads.lock().unwrap_or_else(PoisonError::into_inner)
+    fn heads(&self) -> Held<'_, Heads> {
+        self.heads.lock()
     }
 }
 
-impl Engine {
-    /// Says whether `branch` is the one that is served.
-    pub fn serves(&self, branch: &str) -> bool {
-        self.shared.branch == branch
-    }
-
-    /// Returns the state that `branch` would give, if it may be looked at; it is kept like that of
-    /// [`Engine::at`], and as little is shown of it that is private now. What no sheet claims now is
-    /// not shown either.
-    ///
-    /// Asks the remote where its branches are, unless it did so in the last five seconds, or the
-    /// remote did not answer in the last thirty.
-    ///
-    /// # Errors
-    ///
-    /// [`PastError::Unknown`] for a branch that is not there or may not be looked at,
-    /// [`PastError::Remote`] where the remote does not answer.
-    pub fn preview(&self, branch: &str) -> Result<Arc<Snapshot>, PastError> {
-        let unknown = || PastError::Unknown { name: branch.to_owned() };
-        if !self.shared.previews.allow(branch) {
-            return Err(unknown());
-        }
-        let commit = self.shared.head_of(branch)?.ok_or_else(unknown)?;
-        self.shared.shown(commit, Way::Preview)
-    }
-}
-
-impl Shared {
+impl Previews {
     /// Returns where `branch` is: on the remote, or here where there is none.
-    fn head_of(&self, branch: &str) -> Result<Option<CommitId>, PastError> {
-        let commit = self.published.load().commit();
+    pub(super) fn head_of(
+        &self,
+        branch: &str,
+        repository: &Repository,
+        commit: CommitId,
+    ) -> Result<Option<CommitId>, PastError> {
         let unreadable = |source| PastError::Repository { commit, source };
-        let objects = || self.mirror.objects().map_err(|error| unreadable(error.into()));
-        let Some(remote) = &self.remote else {
+        let objects = || repository.objects().map_err(|error| unreadable(error.into()));
+        let Some(remote) = &repository.remote else {
             let head = objects()?.reference(&format!("refs/heads/{branch}"));
             return head.map_err(|error| unreadable(error.into()));
         };
@@ -147,35 +126,37 @@ impl Shared {
             branch: branch.to_owned(),
             source: source.map(Box::new),
         };
-        let limits = within(&self.fetch, FETCH);
-        let quick = within(&self.fetch, PATIENCE);
-        let known = || self.previews.heads().known(branch, Instant::now());
+        let limits = within(&repository.fetch, FETCH);
+        let quick = within(&repository.fetch, PATIENCE);
+        let known = || self.heads().known(branch, Instant::now());
         if let Some(Known::Silent) = known() {
             return Err(silent(None));
         }
-        let _asking = self.previews.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let _asking = self.asking.lock();
         // Perhaps the one before us asked.
         if known().is_none() {
-            self.previews.ask(remote, &quick).map_err(|error| silent(Some(error)))?;
+            self.ask(remote, &quick).map_err(|error| silent(Some(error)))?;
         }
         let head = match known() {
             Some(Known::Head(head)) => head,
             Some(Known::Silent) | None => return Err(silent(None)),
         };
-        let Some(head) = head.filter(|head| !is_here(&self.mirror, *head)) else { return Ok(head) };
+        let Some(head) = head.filter(|head| !is_here(&repository.mirror, *head)) else {
+            return Ok(head);
+        };
         let fetched = {
-            let _lane = self.lane.lock().unwrap_or_else(PoisonError::into_inner);
-            self.mirror.fetch(remote, branch, &limits)
+            let _lane = repository.lane();
+            repository.mirror.fetch(remote, branch, &limits)
         };
         match fetched {
             Ok(fetched) => {
-                self.chores.wake();
+                self.maintenance.wake();
                 Ok(fetched.head.commit())
             }
             Err(FetchError::InvalidBranch { .. }) => Ok(None),
             Err(error) => {
                 tracing::warn!(branch, %head, error = chain(&error), "a preview cannot be fetched");
-                *self.previews.heads() = Heads::Silent(Instant::now());
+                *self.heads() = Heads::Silent(Instant::now());
                 Err(silent(Some(error)))
             }
         }
@@ -197,16 +178,20 @@ fn is_here(mirror: &Mirror, commit: CommitId) -> bool {
 mod tests {
     use super::*;
 
+    fn allowing(allowed: Vec<String>) -> Previews {
+        Previews::new(allowed, Arc::new(Maintenance::new()))
+    }
+
     #[test]
     fn a_branch_is_allowed_by_its_name_or_its_beginning() {
-        let previews = Previews::new(vec!["next".into(), "draft/*".into()]);
+        let previews = allowing(vec!["next".into(), "draft/*".into()]);
         for (branch, allowed) in
             [("next", true), ("next2", false), ("draft/a", true), ("draft", false), ("", false)]
         {
             assert_eq!(previews.allow(branch), allowed, "{branch}");
         }
-        assert!(Previews::new(vec!["*".into()]).allow("anything"));
-        assert!(!Previews::default().allow("anything"));
+        assert!(allowing(vec!["*".into()]).allow("anything"));
+        assert!(!allowing(vec![]).allow("anything"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::decode;
+use crate::id::SheetName;
 use crate::language::Language;
 use crate::nearest::{did_you_mean, nearest};
 use crate::problem::{Problem, Rule};
@@ -160,7 +161,7 @@ fn set(spec: &mut SheetSpec, key: &str, value: &Value) -> Option<()> {
         "refs" => {
             let refs = value.as_object()?.iter();
             let refs: Option<Vec<_>> =
-                refs.map(|(name, to)| Reference::parse(field(name)?, to.as_str()?)).collect();
+                refs.map(|(name, to)| reference(field(name)?, to.as_str()?)).collect();
             spec.refs = refs?;
         }
         "hidden" => spec.hidden = Some(field(value.as_str()?)?),
@@ -180,8 +181,18 @@ fn fields(value: &Value) -> Option<Vec<FieldPath>> {
     value.as_array()?.iter().map(|name| field(name.as_str()?)).collect()
 }
 
-pub(super) fn field(name: &str) -> Option<FieldPath> {
+fn field(name: &str) -> Option<FieldPath> {
     (!name.is_empty()).then(|| FieldPath::new(name))
+}
+
+/// Reads what a definition says of `field`: `sheet` or `sheet.field`.
+fn reference(name: FieldPath, to: &str) -> Option<Reference> {
+    let (sheet, target) = match to.split_once('.') {
+        Some((sheet, target)) => (sheet, Some(field(target)?)),
+        None => (to, None),
+    };
+    let sheet = (!sheet.is_empty()).then(|| SheetName::new(sheet))?;
+    Some(Reference { field: name, sheet, target, is_public: false, is_open: false })
 }
 
 #[cfg(test)]

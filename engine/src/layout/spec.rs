@@ -12,10 +12,10 @@ use crate::value::{FieldPath, Value};
 
 use super::name;
 use super::reference::Reference;
+use super::reserved::lies_below;
 use super::schema::Schema;
 use super::sort::SortRule;
 use super::template::{RenderError, Template};
-use super::territory::lies_below;
 
 /// What a sheet does with files that cannot be records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

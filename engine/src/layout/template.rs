@@ -7,13 +7,12 @@ mod bucket;
 mod expression;
 mod render;
 
-use crate::value::{FieldPath, Value};
+use crate::value::FieldPath;
 
 use bucket::Bucket;
 use expression::Expression;
 pub use render::RenderError;
 pub(crate) use render::rendered_float;
-use render::{rendered_field, rendered_parts};
 
 /// A parsed path template.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,27 +154,6 @@ impl Template {
         })
     }
 
-    /// Returns the first component that the record's own fields render differently.
-    ///
-    /// A field that is missing or has no text form is passed over: gitsheets does not check paths
-    /// on reading, and an incomplete record is for the schema to tell.
-    pub fn mismatch(&self, path: &[&str], value: &Value) -> Option<Mismatch> {
-        self.components.iter().enumerate().find_map(|(at, component)| {
-            let name = path.get(at)?;
-            let (field, rendered) = match component {
-                Component::Parts(parts) => rendered_parts(parts, value)?,
-                Component::Bucket(bucket) => (bucket.field.clone(), bucket.render(value)?),
-                Component::Rest(field) => {
-                    let field = field.clone()?;
-                    let rendered = rendered_field(value, &field)?;
-                    let rest = path[at..].join("/");
-                    return (rest != rendered).then_some(Mismatch { field, path: rest, rendered });
-                }
-            };
-            (rendered != *name).then(|| Mismatch { field, path: (*name).into(), rendered })
-        })
-    }
-
     /// Returns the fields that the path is made of, in order, each once.
     pub fn fields(&self) -> Vec<FieldPath> {
         let mut fields: Vec<FieldPath> = Vec::new();
@@ -311,6 +289,7 @@ fn parts_match(parts: &[Part], name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Value;
     use serde_json::json;
 
     fn matches(template: &str, path: &str) -> bool {

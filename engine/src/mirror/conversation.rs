@@ -11,12 +11,13 @@ use gix::protocol::ls_refs::RefPrefixes;
 use gix::protocol::transport::{Protocol, Service};
 use gix::protocol::{Handshake, LsRefsCommand};
 
-use super::fetch::is_of_our_side;
+use super::child::ChildGroup;
 use super::history::commit_id;
 use super::refusal::{Refusal, shortened};
 use super::remote::Target;
+use super::system::is_of_our_side;
 use super::transport::http::{self, FaultSlot, HttpClient, HttpFault};
-use super::transport::process::{self, ChildGroup};
+use super::transport::process;
 use super::transport::{Budget, Line, Overrun, Phase, watched};
 use super::{Cause, FetchError, FetchLimits, Mirror, Remote, Untrusted};
 use crate::id::CommitId;

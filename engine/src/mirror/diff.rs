@@ -4,7 +4,8 @@
 //! the cost follows the changed folders. Names and commits between play no part: a rename is a
 //! deletion and an addition.
 
-use super::tree::{EntryMode, PATH_LIMIT, RawEntry, TreeFlaw, bad_tree};
+use super::tree::{EntryMode, PATH_LIMIT, RawEntry, bad_tree};
+use super::tree_flaw::TreeFlaw;
 use super::{ObjectError, Objects};
 use crate::id::{BlobId, TreeId};
 

@@ -13,51 +13,16 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use self::error::{FetchError, FetchErrorKind};
-pub(crate) use self::error::{is_disk_full, is_of_our_side};
 use self::negotiate::{OneRound, haves};
 use super::conversation::{Conversation, TAGS};
 use super::open::is_branch_name;
 use super::quarantine::Quarantine;
+use super::system::is_of_our_side;
 use super::transport::Budget;
-use super::{Expected, Mirror, Objects, Remote, check};
+use super::{Expected, FetchLimits, Mirror, Objects, Remote, check};
 use crate::causes::chain;
 use crate::fault;
 use crate::id::{CommitId, TreeId};
-
-/// What a conversation with a remote may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FetchLimits {
-    /// The time for all of it.
-    pub timeout: Duration,
-    /// The longest silence. A forge that counts objects for a first clone is silent for a while.
-    pub stall: Duration,
-    /// The most bytes the remote may send.
-    pub max_bytes: u64,
-    /// The most bytes that may be made of its pack by inflating it and by applying deltas, beside
-    /// 4,096 for each byte that it has.
-    pub max_made: u64,
-}
-
-impl FetchLimits {
-    /// Returns how many bytes may be made of a pack in a fetch that may take so long. A core makes
-    /// thirty times as many.
-    pub fn made_within(timeout: Duration) -> u64 {
-        (16 << 20) * timeout.as_secs().max(1)
-    }
-}
-
-impl Default for FetchLimits {
-    /// Two minutes, 30 seconds of silence, 4 GiB: for a few commits. A first clone may want more.
-    fn default() -> Self {
-        let timeout = Duration::from_secs(120);
-        Self {
-            timeout,
-            max_made: Self::made_within(timeout),
-            stall: Duration::from_secs(30),
-            max_bytes: 4 << 30,
-        }
-    }
-}
 
 /// What the remote says about the branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::process::ChildStdout;
 
 use super::Mirror;
+use super::child::Pipes;
 use super::git::{GitCommand, GitError, GitRun, Running};
-use super::transport::process::Pipes;
 use crate::id::{BlobId, CommitId};
 
 /// A file that is read. Dropped, its program is killed.

@@ -3,6 +3,7 @@
 //!
 //! gix can neither repack nor push, and a remote on this machine is served by `git upload-pack`.
 
+mod command;
 mod dir;
 #[cfg(test)]
 mod hostile;
@@ -15,10 +16,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use self::command::GitCommand;
 pub(super) use self::dir::GitDir;
 pub use self::version::{GitVersion, OLDEST_GIT};
+use super::child::{ChildGroup, Pipes};
 use super::lock::is_temporary;
-use super::transport::process::{ChildGroup, Pipes};
 use super::transport::{Budget, Metered, watched};
 use super::{FetchLimits, Mirror};
 
@@ -26,46 +28,6 @@ use super::{FetchLimits, Mirror};
 const OUTPUT_LIMIT: u64 = 64 << 10;
 /// How long a repack may take; a second for tens of thousands of records.
 const REPACK_TIME: Duration = Duration::from_secs(600);
-
-/// The commands of git that are run. There are no others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum GitCommand {
-    /// Reads objects, for files and their old versions.
-    CatFile,
-    /// Walks through the history of a record.
-    Log,
-    /// Brings commits to the remote; a remote on this machine takes them with `receive-pack`.
-    Push,
-    /// Puts packs together.
-    Repack,
-    /// Serves a remote on this machine. The one command that runs in the repository itself, whose
-    /// refs it tells.
-    UploadPack,
-    /// Tells the version of the program.
-    Version,
-}
-
-impl GitCommand {
-    #[cfg(test)]
-    const ALL: [Self; 6] =
-        [Self::CatFile, Self::Log, Self::Push, Self::Repack, Self::UploadPack, Self::Version];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::CatFile => "cat-file",
-            Self::Log => "log",
-            Self::Push => "push",
-            Self::Repack => "repack",
-            Self::UploadPack => "upload-pack",
-            Self::Version => "version",
-        }
-    }
-
-    /// Says whether it is run only for a mirror of ours, which it changes or speaks for.
-    fn writes(self) -> bool {
-        matches!(self, Self::Push | Self::Repack)
-    }
-}
 
 /// A run of the git program that did not do what it should.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::Mirror;
-use super::quarantine::{OUR_FOLDER, PREFIX, UNFINISHED};
+use super::folder::{OUR_FOLDER, PREFIX, UNFINISHED};
 
 /// The file that is locked, in the git directory.
 const LOCK_FILE: &str = "headwater.lock";

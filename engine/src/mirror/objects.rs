@@ -2,8 +2,7 @@
 
 use gix::objs::{Find as _, Kind};
 
-use super::open::is_partial;
-use super::tree::TreeFlaw;
+use super::tree_flaw::TreeFlaw;
 use super::{Cause, Mirror};
 
 /// A handle on the objects and refs of a [`Mirror`], for one thread and one piece of work.
@@ -126,4 +125,13 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
         Kind::Commit => "commit",
         Kind::Tag => "tag",
     }
+}
+
+/// Says whether git would fetch missing objects of the repository when they are asked for.
+pub(super) fn is_partial(repo: &gix::Repository) -> bool {
+    let config = repo.config_snapshot();
+    let remotes = config.plumbing().sections_by_name("remote").into_iter().flatten();
+    let mut promised = remotes.filter_map(|remote| remote.body().value("promisor"));
+    config.string("extensions.partialClone").is_some()
+        || promised.any(|value| !value.eq_ignore_ascii_case(b"false"))
 }

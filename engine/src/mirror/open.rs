@@ -6,9 +6,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::handle::Shared;
+use super::objects::is_partial;
 use super::ownership::LocalRepository;
 use super::trees::TreeCache;
-use super::{Cause, Foreign, Mirror, MirrorOptions, Objects, Remote, SafeDirectories, Shared};
+use super::{Cause, Foreign, Mirror, MirrorOptions, Objects, Remote, SafeDirectories};
 
 /// What kind of repository a folder is.
 ///
@@ -305,15 +307,6 @@ impl Flaw {
             Self::Unsupported(extension) => OpenError::Unsupported { path, extension },
         }
     }
-}
-
-/// Says whether git would fetch missing objects of the repository when they are asked for.
-pub(super) fn is_partial(repo: &gix::Repository) -> bool {
-    let config = repo.config_snapshot();
-    let remotes = config.plumbing().sections_by_name("remote").into_iter().flatten();
-    let mut promised = remotes.filter_map(|remote| remote.body().value("promisor"));
-    config.string("extensions.partialClone").is_some()
-        || promised.any(|value| !value.eq_ignore_ascii_case(b"false"))
 }
 
 /// Reads the extensions as git does (gitrepository-layout(5)): an unknown one is refused where the

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 
+use super::address::SshAddress;
 use super::git::{GitCommand, GitError, GitRun};
 use super::refusal::{Refusal, shortened};
-use super::remote::{SshAddress, Target};
+use super::remote::Target;
 use super::transport::process::ssh_command_line;
 use super::{Cause, Mirror, Remote, Untrusted};
 use crate::fault;

@@ -7,17 +7,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::folder::PREFIX;
 use super::open::write_bare_repository;
 use super::refs::sync_folder;
 use super::{Mirror, Objects, OpenError};
 use crate::fault;
-
-/// The folder for what is ours in a git directory.
-pub(super) const OUR_FOLDER: &str = "headwater";
-/// How the name begins of a file of the cache that is still being written.
-pub(crate) const UNFINISHED: &str = "cache-";
-/// How the names of quarantine folders begin.
-pub(super) const PREFIX: &str = "quarantine-";
 
 /// A repository that borrows the objects of the mirror. It vanishes when dropped.
 #[derive(Debug)]

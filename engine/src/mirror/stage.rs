@@ -11,7 +11,6 @@ mod twins;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
 
 use gix::objs::{Kind, Write as _};
 
@@ -91,27 +90,6 @@ impl Stage {
         self.add(Kind::Commit, &bytes, None).map(CommitId::from_bytes)
     }
 
-    /// Makes the trees that `edits` turn `tree` into, and returns the new root; `None` is a tree
-    /// without entries, on both sides.
-    ///
-    /// Costs a copy of each folder that an edit is in. A folder that becomes empty is gone.
-    ///
-    /// # Errors
-    ///
-    /// See [`EditError`]. Objects that were made on the way are not stored unless asked for.
-    pub fn edit(
-        &mut self,
-        tree: Option<TreeId>,
-        edits: &Edits,
-    ) -> Result<Option<TreeId>, EditError> {
-        let root = edit::apply(self, tree, edits)?;
-        if root.is_none() {
-            // Git knows it without an object; other programs may look for one.
-            self.add(Kind::Tree, &[], None)?;
-        }
-        Ok(root)
-    }
-
     /// Returns a mark to go back to with [`undo`](Self::undo).
     pub fn mark(&self) -> usize {
         self.new.len()
@@ -122,16 +100,6 @@ impl Stage {
         for object in self.new.drain(mark..) {
             self.places.remove(&super::history::sha1(&object.id));
         }
-    }
-
-    /// Stores the new objects as one pack and returns its files; none without new objects. Where
-    /// they are to be synced they are when it returns: the pack, its index and their folder.
-    ///
-    /// # Errors
-    ///
-    /// What the file system says; the mirror then has all of the objects or none.
-    pub fn store(&self, durability: Durability) -> io::Result<Vec<PathBuf>> {
-        if self.new.is_empty() { Ok(vec![]) } else { pack::write(self, durability) }
     }
 
     fn add(

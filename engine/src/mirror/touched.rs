@@ -7,8 +7,8 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::time::Duration;
 
 use super::Mirror;
+use super::child::Pipes;
 use super::git::{GitCommand, GitError, GitRun};
-use super::transport::process::Pipes;
 use crate::id::{BlobId, CommitId};
 
 /// How long a walk through the history may take.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use gix::bstr::ByteSlice as _;
 use gix::objs::Kind;
 
+use super::tree_flaw::TreeFlaw;
 use super::{ObjectError, Objects};
 use crate::id::TreeId;
 
@@ -35,35 +36,6 @@ pub struct TreeEntry {
     pub mode: EntryMode,
     /// The id of the blob, of the tree, or of the commit of a submodule.
     pub id: [u8; 20],
-}
-
-/// What makes a tree one that git would not write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum TreeFlaw {
-    /// The bytes end within an entry, or a mode is no number.
-    #[error("it cannot be parsed")]
-    Unparsable,
-    /// A mode is none of file, link, folder and submodule.
-    #[error("an entry has an unknown mode")]
-    UnknownMode,
-    /// A name is empty.
-    #[error("an entry has no name")]
-    EmptyName,
-    /// A name holds a `/`.
-    #[error("the name of an entry holds a slash")]
-    SlashInName,
-    /// An id is forty zeros.
-    #[error("an entry has the null id")]
-    NullId,
-    /// The entries are not in git's order.
-    #[error("its entries are not sorted")]
-    NotSorted,
-    /// Two entries have one name.
-    #[error("two entries have one name")]
-    DuplicateName,
-    /// The path to an entry is too long or too deep.
-    #[error("the path to an entry is longer than 4096 bytes")]
-    PathTooLong,
 }
 
 /// The longest path that is followed, the longest that Linux can name.

@@ -7,7 +7,7 @@ use crate::budget::{Budget, STEP, TooCostly};
 use crate::id::{Key, SheetName};
 use crate::layout::Reference;
 use crate::query::found::{READING, reading};
-use crate::query::parse::MAX_FIELDS;
+use crate::query::limits::MAX_FIELDS;
 use crate::query::{MAX_PAGE, QueryProblem};
 use crate::record::Record;
 use crate::scalar::{Scalar, Stored};

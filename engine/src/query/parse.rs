@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use crate::nearest::{did_you_mean, nearest};
 use crate::query::cursor;
 use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Test};
+use crate::query::limits::{MAX_FIELDS, MAX_FILTERS};
 use crate::query::meant::{self, PARAMETERS};
 use crate::query::order::{Order, SortField};
 use crate::query::{
@@ -17,12 +18,8 @@ use crate::search;
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
-/// The most conditions of one list.
-pub(crate) const MAX_FILTERS: usize = 64;
 /// The most alternatives of one condition.
 const MAX_ALTERNATIVES: usize = 100;
-/// The most fields to sort by, to count, or to show.
-pub(crate) const MAX_FIELDS: usize = 32;
 /// The most problems that are told.
 const MAX_PROBLEMS: usize = 100;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::query::filter::{Filter, Part, Test};
-use crate::query::parse::MAX_FILTERS;
+use crate::query::limits::MAX_FILTERS;
 use crate::query::ranges::Ranges;
 use crate::scalar::{Scalar, Stored};
 use crate::value::{Beginning, FieldPath, Json, Kind, Paths, Value};

@@ -47,6 +47,13 @@ impl<'a> Stored<'a> {
     }
 }
 
+impl Scalar {
+    /// Reads `json`, or returns `None` for null.
+    pub fn read(json: Json<'_>) -> Option<Self> {
+        Stored::read(json).map(|stored| stored.to_scalar())
+    }
+}
+
 impl<'a> From<&'a Scalar> for Stored<'a> {
     fn from(scalar: &'a Scalar) -> Self {
         match scalar {

@@ -11,24 +11,11 @@ use tantivy::tokenizer::{
 };
 
 use crate::language::Language;
+use crate::search::mark::mark;
 use crate::search::stem::{self, Stems};
 
 /// Runs of letters and digits of this many bytes or more are no words and are not indexed.
 pub(crate) const WORD_BYTES: usize = 64;
-
-/// The first mark; the others follow it. All of them come before any letter.
-const FIRST_MARK: u8 = 1;
-
-/// Returns the mark of a language, if it has one.
-pub(crate) fn mark(language: Language) -> Option<char> {
-    // The first of the languages is the one that is not said.
-    (language as u8).checked_sub(1).map(|place| char::from(FIRST_MARK + place))
-}
-
-/// Returns a word without the mark of its language.
-pub(crate) fn unmarked(word: &str) -> &str {
-    word.strip_prefix(|symbol: char| symbol.is_control()).unwrap_or(word)
-}
 
 /// Says whether accents are taken off before words are stemmed. A language that has letters with
 /// accents has stems that depend on them; in English they only stand in the way.
@@ -172,6 +159,7 @@ impl Tokenizer for Polyglot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::mark::unmarked;
 
     /// What this hash is of is kept in caches.
     #[test]

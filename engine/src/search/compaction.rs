@@ -5,10 +5,12 @@
 //! [`Compaction::run`] does the work on any thread, and [`TextIndex::adopting`] puts the result in
 //! the place of what it was made from, whatever has been published meanwhile.
 
+use crate::search::doc_name::{DocName, Texts};
+use crate::search::error::SearchError;
+use crate::search::index::{FEW, TextIndex, build, without};
 use crate::search::segment::Segment;
 use crate::search::shape::Shape;
 use crate::search::totals::TotalsByLanguage;
-use crate::search::{DocName, FEW, SearchError, TextIndex, Texts, build, without};
 
 /// So many segments of one class are merged, and each class is so many times the one below.
 const FAN_IN: u64 = 8;
@@ -89,7 +91,9 @@ impl Compaction {
         names.sort_unstable();
         // On one thread: nobody waits for it, and readers want the others.
         let merged = build(&self.shape, &names, texts, 1, FEW)?;
-        if TotalsByLanguage::of(&merged) != TotalsByLanguage::of(&self.victims) {
+        let totals =
+            |segments: &[Segment]| TotalsByLanguage::sum(segments.iter().map(Segment::live));
+        if totals(&merged) != totals(&self.victims) {
             return Err(SearchError::OutOfStep);
         }
         Ok(Compacted { victims: self.victims, merged })

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use tantivy::DocId;
 
-use crate::search::{SearchError, TextIndex};
+use crate::search::error::SearchError;
+use crate::search::index::TextIndex;
 
 impl TextIndex {
     /// Returns a digest of every live document and posting: two indexes for the same layout have

@@ -82,10 +82,11 @@ impl<'a> Highlighter<'a> {
         };
         let mut spans = Vec::new();
         for (index, clause) in clauses.iter().enumerate() {
-            for (first, way) in
-                candidates.iter().flat_map(|first| clause.ways.iter().map(move |way| (first, way)))
+            for (first, variant) in candidates
+                .iter()
+                .flat_map(|first| clause.variants.iter().map(move |variant| (first, variant)))
             {
-                let words: Option<Vec<&Candidate>> = way
+                let words: Option<Vec<&Candidate>> = variant
                     .elements
                     .iter()
                     .map(|element| {
@@ -103,9 +104,9 @@ impl<'a> Highlighter<'a> {
 
     /// Returns the words of the text that a clause names, in order.
     fn candidates(&mut self, clauses: &[&Clause], text: &str) -> Vec<Candidate> {
-        let ways = clauses.iter().flat_map(|clause| &clause.ways);
+        let variants = clauses.iter().flat_map(|clause| &clause.variants);
         let named: Vec<&Word> =
-            ways.flat_map(|way| &way.elements).map(|element| &element.word).collect();
+            variants.flat_map(|variant| &variant.elements).map(|element| &element.word).collect();
         let mut stream = self.folding.token_stream(text);
         let mut candidates = Vec::new();
         while let Some(token) = stream.next() {
@@ -235,8 +236,8 @@ mod tests {
     #[test]
     fn words_that_are_spelled_alike_are_marked() {
         let mut reading = Reading::of(&Query::parse("rivr stone").unwrap(), Language::Unsaid);
-        let alike = Word::Alike(vec!["river".into(), "rover".into()]);
-        reading.clauses[0].ways[0].elements[0].word = alike;
+        let fuzzy = Word::Fuzzy(vec!["river".into(), "rover".into()]);
+        reading.clauses[0].variants[0].elements[0].word = fuzzy;
         let readings = Readings::new(vec![reading], Vec::new());
         let mut highlighter = Highlighter::new(&readings, Language::Unsaid);
         let marked = highlighter.excerpt("Rivers of stone, rivr").unwrap();

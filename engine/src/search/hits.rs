@@ -5,8 +5,9 @@ use std::collections::BinaryHeap;
 use tantivy::DocId;
 
 use crate::id::{Key, SheetName};
+use crate::search::doc_name::DocName;
+use crate::search::reading::Readings;
 use crate::search::segment::Segment;
-use crate::search::{DocName, Readings};
 
 /// What a search found.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use levenshtein_automata::{DFA, Distance, LevenshteinAutomatonBuilder, SINK_STATE};
 use tantivy_fst::Automaton;
 
-use crate::search::analyzer;
+use crate::search::mark;
 
 /// Matches the words within so many edits of a stem: a letter more, a letter less, another letter,
 /// or two neighbours exchanged.
@@ -45,7 +45,7 @@ impl Pattern {
     pub(crate) fn new(stem: &str, edits: u8) -> Self {
         static BUILDERS: LazyLock<[LevenshteinAutomatonBuilder; 2]> =
             LazyLock::new(|| [1, 2].map(|edits| LevenshteinAutomatonBuilder::new(edits, true)));
-        let word = analyzer::unmarked(stem);
+        let word = mark::unmarked(stem);
         let mark = stem.len() - word.len();
         let kept = if edits > 1 { word.chars().next().map_or(0, char::len_utf8) } else { 0 };
         let head = stem.as_bytes()[..mark + kept].into();

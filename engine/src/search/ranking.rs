@@ -10,25 +10,21 @@
 //! letter that is right, and a document with the very word comes before all that have not.
 
 use std::collections::BTreeSet;
-use std::ops::Range;
 
-use tantivy::fieldnorm::FieldNormReader;
 use tantivy::{DocId, TERMINATED};
 
 use crate::budget::{Budget, STEP};
-use crate::language::Language;
+use crate::search::bm25::{bm25, idf, saturated, tf_norms};
 use crate::search::cursor::{Found, Occurrences};
+use crate::search::error::SearchError;
 use crate::search::hits::Collector;
-use crate::search::reading::{Reading, Way, Word};
+use crate::search::index::TextIndex;
+use crate::search::reading::{Reading, Variant, Word};
+use crate::search::scope::Scope;
 use crate::search::segment::Segment;
-use crate::search::sweep::Sweep;
+use crate::search::term_scan::TermScan;
 use crate::search::terms::Terms;
-use crate::search::totals::Totals;
 use crate::search::words::Words;
-use crate::search::{Scope, SearchError, TextIndex};
-
-const K1: f32 = 1.2;
-const B: f32 = 0.75;
 
 /// What a letter that is wrong leaves of a match.
 const TYPO: f32 = 0.5;
@@ -60,13 +56,13 @@ struct Prepared<'r> {
     found: Vec<Option<Vec<Found>>>,
     weights: Weights,
     /// For each slot, and there for each class of length, what BM25 adds to the frequency.
-    norms: Vec<[f32; 256]>,
+    tf_norms: Vec<[f32; 256]>,
 }
 
 /// What matches are worth.
 struct Weights {
-    /// For each way and slot, what one saturated occurrence scores there.
-    ways: Vec<Vec<f32>>,
+    /// For each variant and slot, what one saturated occurrence scores there.
+    variants: Vec<Vec<f32>>,
     /// What the very word scores where another would do: more than all other matches together.
     exact: f32,
 }
@@ -80,17 +76,18 @@ impl<'r> Prepared<'r> {
     ) -> Result<Self, SearchError> {
         let totals = index.totals.get(reading.language);
         let Terms { found, frequencies } = Terms::find(index, reading, expansions, budget)?;
-        let ways = reading.ways().zip(&frequencies);
-        let ways = ways.map(|((_, way), live)| weights(index, totals.documents, way, live));
-        let weights = Weights { ways: ways.collect(), exact: 0.0 };
+        let variants = reading.variants().zip(&frequencies);
+        let variants =
+            variants.map(|((_, variant), live)| weights(index, totals.documents, variant, live));
+        let weights = Weights { variants: variants.collect(), exact: 0.0 };
         let slots = 0..index.slots().boosts().len();
-        let norms = slots.map(|slot| norms(&totals, slot)).collect();
-        Ok(Self { reading, found, weights, norms })
+        let tf_norms = slots.map(|slot| tf_norms(&totals, slot)).collect();
+        Ok(Self { reading, found, weights, tf_norms })
     }
 
     /// Returns a score that no document exceeds.
     fn ceiling(&self) -> f32 {
-        self.weights.ways.iter().flatten().sum()
+        self.weights.variants.iter().flatten().sum()
     }
 
     fn evaluate<'a>(
@@ -100,15 +97,20 @@ impl<'r> Prepared<'r> {
         collector: &mut impl Collector<'a>,
         budget: &Budget,
     ) -> Result<u64, SearchError> {
-        let (slots, mut total) = (self.norms.len(), 0);
+        let (slots, mut total) = (self.tf_norms.len(), 0);
         for (segment, found) in index.segments.iter().zip(&self.found) {
             let Some(found) = found else { continue };
-            let ranges = ranges(segment, self.reading.language, scope);
-            // A sweep is of one word, which is read in one way.
-            if let Some(sweep) = Sweep::of(segment, self.reading, found) {
+            let ranges = segment.ranges(self.reading.language, scope);
+            // A scan is of one word, which has one variant.
+            if let Some(scan) = TermScan::of(segment, self.reading, found) {
                 for docs in ranges {
-                    total +=
-                        sweep.run(docs, &self.weights.ways[0], &self.norms, collector, budget)?;
+                    total += scan.run(
+                        docs,
+                        &self.weights.variants[0],
+                        &self.tf_norms,
+                        collector,
+                        budget,
+                    )?;
                 }
                 continue;
             }
@@ -119,7 +121,7 @@ impl<'r> Prepared<'r> {
                 while doc < docs.end && budget.spend(matcher.cost) {
                     if segment.is_alive(doc) && !matcher.is_excluded(doc) {
                         total += 1;
-                        let score = matcher.score(doc, &self.weights, &self.norms);
+                        let score = matcher.score(doc, &self.weights, &self.tf_norms);
                         if score >= collector.floor() {
                             collector.collect(segment, doc, score);
                         }
@@ -132,58 +134,21 @@ impl<'r> Prepared<'r> {
     }
 }
 
-/// Returns the documents of a segment that are in a language and in scope, as few ranges as
-/// possible.
-pub(crate) fn ranges(segment: &Segment, language: Language, scope: Scope<'_>) -> Vec<Range<DocId>> {
-    let mut ranges: Vec<Range<DocId>> = Vec::new();
-    for part in segment.sheets() {
-        if part.language != language || !scope.contains(&part.sheet) {
-            continue;
-        }
-        match ranges.last_mut() {
-            Some(last) if last.end == part.docs.start => last.end = part.docs.end,
-            _ => ranges.push(part.docs.clone()),
-        }
-    }
-    ranges
-}
-
-/// Returns for each slot what one saturated occurrence of a clause in this way scores there.
-fn weights(index: &TextIndex, documents: u64, way: &Way, frequencies: &[u64]) -> Vec<f32> {
-    let slots = index.slots().boosts().iter().zip(frequencies.chunks(way.elements.len()));
-    let right = TYPO.powi(way.edits.into());
+/// Returns for each slot what one saturated occurrence of this variant of a clause scores there.
+fn weights(index: &TextIndex, documents: u64, variant: &Variant, frequencies: &[u64]) -> Vec<f32> {
+    let slots = index.slots().boosts().iter().zip(frequencies.chunks(variant.elements.len()));
+    let right = TYPO.powi(variant.edits.into());
     let weight = |(boost, frequencies): (&f32, &[u64])| {
-        let rarity = |(element, frequency): (usize, &u64)| match way.elements[element].word {
-            Word::Stem(_) => rarity(*frequency, documents),
+        let weigh = |(element, frequency): (usize, &u64)| match variant.elements[element].word {
+            Word::Stem(_) => idf(*frequency, documents),
             // Words with typos are as frequent as all of them together.
-            Word::Alike(_) => rarity((*frequency).min(documents), documents),
+            Word::Fuzzy(_) => idf((*frequency).min(documents), documents),
             // A prefix is a guess at many words: it counts as one that is neither rare nor common.
             Word::Prefix { .. } => 1.0,
         };
-        boost * (1.0 + K1) * frequencies.iter().enumerate().map(rarity).sum::<f32>() * right
+        saturated(*boost) * frequencies.iter().enumerate().map(weigh).sum::<f32>() * right
     };
     slots.map(weight).collect()
-}
-
-/// Returns the inverse document frequency.
-fn rarity(frequency: u64, documents: u64) -> f32 {
-    let others = documents.saturating_sub(frequency) as f32;
-    (1.0 + (others + 0.5) / (frequency as f32 + 0.5)).ln()
-}
-
-/// Returns for each class of length what BM25 adds to the frequency in its denominator.
-fn norms(totals: &Totals, slot: usize) -> [f32; 256] {
-    let average = (totals.tokens[slot].max(1) as f32) / (totals.documents.max(1) as f32);
-    std::array::from_fn(|norm| {
-        let length = FieldNormReader::id_to_fieldnorm(norm as u8) as f32;
-        K1 * (1.0 - B + B * length / average)
-    })
-}
-
-/// Returns what a word scores that occurs so often; `norm` is what [`norms`] has for the length.
-pub(crate) fn bm25(weight: f32, frequency: u32, norm: f32) -> f32 {
-    let frequency = frequency as f32;
-    weight * (frequency / (frequency + norm))
 }
 
 /// Walks the documents of one segment that hold all required clauses.
@@ -196,17 +161,17 @@ struct Matcher<'a> {
     cost: usize,
 }
 
-/// One clause in the ways and slots where it occurs.
+/// One clause in the variants and slots where it occurs.
 struct ClauseCursor<'a> {
     places: Vec<Place<'a>>,
     /// Whether letters of it may be wrong.
     is_open: bool,
 }
 
-/// One way of a clause in one slot.
+/// One variant of a clause in one slot.
 struct Place<'a> {
-    /// The place of the way among all of the reading.
-    way: usize,
+    /// The place of the variant among all of the reading.
+    variant: usize,
     is_exact: bool,
     slot: usize,
     words: &'a Words,
@@ -225,14 +190,15 @@ impl<'a> Matcher<'a> {
         // Opening a prefix reads all that it stands for, so first each clause must be there.
         let mut rest = found;
         for clause in &reading.clauses {
-            let places: usize = clause.ways.iter().map(|way| slots * way.elements.len()).sum();
+            let places: usize =
+                clause.variants.iter().map(|variant| slots * variant.elements.len()).sum();
             let (mut here, behind) = rest.split_at(places);
             rest = behind;
             let mut is_there = clause.excluded;
-            for way in &clause.ways {
-                let (places, others) = here.split_at(slots * way.elements.len());
+            for variant in &clause.variants {
+                let (places, others) = here.split_at(slots * variant.elements.len());
                 here = others;
-                let mut slots = places.chunks(way.elements.len());
+                let mut slots = places.chunks(variant.elements.len());
                 is_there |= slots.any(|found| !found.iter().any(Found::is_nothing));
             }
             if !is_there {
@@ -240,22 +206,28 @@ impl<'a> Matcher<'a> {
             }
         }
         let (mut required, mut excluded) = (Vec::new(), Vec::new());
-        let (mut rest, mut ways) = (found, 0);
+        let (mut rest, mut variants) = (found, 0);
         for clause in &reading.clauses {
             let mut cursor = ClauseCursor { places: Vec::new(), is_open: clause.edits > 0 };
-            for way in &clause.ways {
-                let (here, behind) = rest.split_at(slots * way.elements.len());
+            for variant in &clause.variants {
+                let (here, behind) = rest.split_at(slots * variant.elements.len());
                 rest = behind;
-                for (slot, found) in here.chunks(way.elements.len()).enumerate() {
+                for (slot, found) in here.chunks(variant.elements.len()).enumerate() {
                     let Some(words) = segment.slot(slot) else { continue };
-                    let offsets = way.elements.iter().map(|element| element.offset);
+                    let offsets = variant.elements.iter().map(|element| element.offset);
                     let elements: Vec<_> = offsets.zip(found).collect();
                     if let Some(occurrences) = Occurrences::open(words, &elements, budget)? {
-                        let is_exact = way.edits == 0;
-                        cursor.places.push(Place { way: ways, is_exact, slot, words, occurrences });
+                        let is_exact = variant.edits == 0;
+                        cursor.places.push(Place {
+                            variant: variants,
+                            is_exact,
+                            slot,
+                            words,
+                            occurrences,
+                        });
                     }
                 }
-                ways += 1;
+                variants += 1;
             }
             if clause.excluded {
                 excluded.push(cursor);
@@ -291,14 +263,14 @@ impl<'a> Matcher<'a> {
 
     /// Returns the score of the document that all required clauses stand at or, in some places,
     /// have yet to reach.
-    fn score(&mut self, doc: DocId, weights: &Weights, norms: &[[f32; 256]]) -> f32 {
+    fn score(&mut self, doc: DocId, weights: &Weights, tf_norms: &[[f32; 256]]) -> f32 {
         let mut score = 0.0;
         for cursor in &mut self.required {
             let mut is_exact = false;
             for place in &mut cursor.places {
                 if place.occurrences.seek(doc) == doc {
-                    let norm = norms[place.slot][usize::from(place.words.norm(doc))];
-                    let weight = weights.ways[place.way][place.slot];
+                    let norm = tf_norms[place.slot][usize::from(place.words.norm(doc))];
+                    let weight = weights.variants[place.variant][place.slot];
                     score += bm25(weight, place.occurrences.frequency(), norm);
                     is_exact |= place.is_exact;
                 }

@@ -7,8 +7,9 @@ use tantivy::tokenizer::TextAnalyzer;
 
 use crate::language::Language;
 use crate::search::analyzer::{self, StopWords, analyzed};
+use crate::search::correction::Correction;
+use crate::search::mark;
 use crate::search::query::{self, Ending, Query};
-use crate::search::typos::Correction;
 
 /// How a query was read: in each language of the scope, and with which words in the place of those
 /// that occur nowhere.
@@ -49,17 +50,17 @@ pub(crate) struct Reading {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Clause {
     pub(crate) excluded: bool,
-    /// The ways in which a document may hold it, the exact one first; all have the same places.
-    pub(crate) ways: Vec<Way>,
-    /// The words as they were typed, one for each element of a way.
+    /// The variants that a document may hold, the exact one first; all have the same places.
+    pub(crate) variants: Vec<Variant>,
+    /// The words as they were typed, one for each element of a variant.
     pub(crate) typed: Vec<Box<str>>,
     /// How many letters of the last word may be wrong.
     pub(crate) edits: u8,
 }
 
-/// One way in which a document may hold a clause.
+/// One variant of a clause that a document may hold.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Way {
+pub(crate) struct Variant {
     /// How many letters differ from what was typed.
     pub(crate) edits: u8,
     /// At least one; more than one is a phrase.
@@ -82,19 +83,18 @@ pub(crate) enum Word {
     /// "communities", whose stem is `communiti`.
     Prefix { start: Box<str>, stem: Box<str> },
     /// One of these stems, which are spelled much like what was typed.
-    Alike(Vec<Box<str>>),
+    Fuzzy(Vec<Box<str>>),
 }
 
 impl Word {
     /// Says whether a word with this beginning may be meant, which is what two words that begin
     /// alike have in common.
     pub(crate) fn may_match(&self, unstemmed: &str) -> bool {
-        let begins = |stem: &str| {
-            analyzer::unmarked(stem).as_bytes().first() == unstemmed.as_bytes().first()
-        };
+        let begins =
+            |stem: &str| mark::unmarked(stem).as_bytes().first() == unstemmed.as_bytes().first();
         match self {
             Self::Stem(start) | Self::Prefix { start, .. } => begins(start),
-            Self::Alike(stems) => stems.iter().any(|stem| begins(stem)),
+            Self::Fuzzy(stems) => stems.iter().any(|stem| begins(stem)),
         }
     }
 
@@ -103,13 +103,13 @@ impl Word {
         match self {
             Self::Stem(stem) => **stem == *other,
             Self::Prefix { start, stem } => other.starts_with(&**start) || **stem == *other,
-            Self::Alike(stems) => stems.iter().any(|stem| **stem == *other),
+            Self::Fuzzy(stems) => stems.iter().any(|stem| **stem == *other),
         }
     }
 }
 
 impl Reading {
-    /// Reads `query` in a language. The ways that words with typos have are not known yet.
+    /// Reads `query` in a language. The variants of words with typos are not known yet.
     pub(crate) fn of(query: &Query, language: Language) -> Self {
         let mut reader = Reader {
             language,
@@ -136,21 +136,23 @@ impl Reading {
         Self { language, clauses }
     }
 
-    /// Returns each way of each clause, in order.
-    pub(crate) fn ways(&self) -> impl Iterator<Item = (&Clause, &Way)> {
-        self.clauses.iter().flat_map(|clause| clause.ways.iter().map(move |way| (clause, way)))
+    /// Returns each variant of each clause, in order.
+    pub(crate) fn variants(&self) -> impl Iterator<Item = (&Clause, &Variant)> {
+        self.clauses
+            .iter()
+            .flat_map(|clause| clause.variants.iter().map(move |variant| (clause, variant)))
     }
 }
 
 impl Clause {
     fn demands_what(&self, other: &Self) -> bool {
-        let own = (self.excluded, self.edits, &self.ways);
-        own == (other.excluded, other.edits, &other.ways)
+        let own = (self.excluded, self.edits, &self.variants);
+        own == (other.excluded, other.edits, &other.variants)
     }
 
     /// Returns the stem of the word whose letters may be wrong.
     pub(crate) fn misspelled(&self) -> Option<&str> {
-        match &self.ways.first()?.elements.last()?.word {
+        match &self.variants.first()?.elements.last()?.word {
             Word::Stem(stem) if self.edits > 0 => Some(stem),
             _ => None,
         }
@@ -188,7 +190,7 @@ impl Reader {
         });
         Clause {
             excluded: clause.excluded,
-            ways: vec![Way { edits: 0, elements }],
+            variants: vec![Variant { edits: 0, elements }],
             typed: clause.words.iter().map(|word| word.text.clone()).collect(),
             edits,
         }
@@ -199,7 +201,7 @@ impl Reader {
         match word.ending {
             Ending::Whole | Ending::Typo(_) => Word::Stem(stem),
             Ending::Prefix => {
-                let mut start: String = analyzer::mark(self.language).into_iter().collect();
+                let mut start: String = mark::mark(self.language).into_iter().collect();
                 start.push_str(&analyzed(&mut self.folding, &word.text));
                 Word::Prefix { start: start.into(), stem }
             }
@@ -214,13 +216,13 @@ mod tests {
     /// Writes a query as it is read in a normal form: `+`/`-`, phrases in brackets.
     fn normal(language: Language, text: &str) -> String {
         let reading = Reading::of(&Query::parse(text).unwrap(), language);
-        let bare = |stem: &str| analyzer::unmarked(stem).to_owned();
+        let bare = |stem: &str| mark::unmarked(stem).to_owned();
         let clauses = reading.clauses.iter().map(|clause| {
-            let words = clause.ways[0].elements.iter().map(|element| {
+            let words = clause.variants[0].elements.iter().map(|element| {
                 let word = match &element.word {
                     Word::Stem(stem) => bare(stem),
                     Word::Prefix { start, stem } => format!("{}*|{}", bare(start), bare(stem)),
-                    Word::Alike(_) => panic!("nothing is looked up"),
+                    Word::Fuzzy(_) => panic!("nothing is looked up"),
                 };
                 let edits = if clause.edits > 0 { "~" } else { "" };
                 format!("{word}{edits}@{}", element.offset)

@@ -8,13 +8,14 @@ use tantivy::{DocId, TantivyError};
 
 use crate::id::{Key, SheetName};
 use crate::language::Language;
+use crate::search::doc_name::{DocName, Texts};
+use crate::search::files::Files;
+use crate::search::scope::Scope;
 use crate::search::shape::Shape;
 use crate::search::slots::Slot;
-use crate::search::stored::Files;
 use crate::search::totals::{Totals, TotalsByLanguage};
 use crate::search::words::{SlotWords, Words};
 use crate::search::writer::{ListWriter, StoreWriter, Writer};
-use crate::search::{DocName, Texts};
 
 /// A body that is never changed, shared by the states that hold it, and the dead documents of
 /// this state.
@@ -172,6 +173,22 @@ impl Segment {
     /// Returns the sheets and the ranges of their documents, in order.
     pub(crate) fn sheets(&self) -> &[Part] {
         &self.body.sheets
+    }
+
+    /// Returns the documents that are in a language and in scope, as few ranges as
+    /// possible.
+    pub(crate) fn ranges(&self, language: Language, scope: Scope<'_>) -> Vec<Range<DocId>> {
+        let mut ranges: Vec<Range<DocId>> = Vec::new();
+        for part in self.sheets() {
+            if part.language != language || !scope.contains(&part.sheet) {
+                continue;
+            }
+            match ranges.last_mut() {
+                Some(last) if last.end == part.docs.start => last.end = part.docs.end,
+                _ => ranges.push(part.docs.clone()),
+            }
+        }
+        ranges
     }
 
     /// Returns the key of a document.

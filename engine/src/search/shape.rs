@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::SheetName;
 use crate::language::Language;
-use crate::search::Scope;
+use crate::search::scope::Scope;
 use crate::search::slots::Slots;
 
 /// What the layout says of an index.

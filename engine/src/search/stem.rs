@@ -7,7 +7,7 @@ use tantivy::tokenizer::{
 };
 
 use crate::language::Language;
-use crate::search::analyzer;
+use crate::search::mark;
 
 /// So many words are remembered, which is most of the words of a language that are in use.
 const WORDS: usize = 16_384;
@@ -50,7 +50,7 @@ impl TokenFilter for Stems {
             let word = TextAnalyzer::builder(RawTokenizer::default());
             word.filter(Stemmer::new(language)).build()
         });
-        let mark = analyzer::mark(self.0);
+        let mark = mark::mark(self.0);
         Stemming { words, memory: Memory { stems: HashMap::new(), stemmer, mark } }
     }
 }

@@ -7,18 +7,19 @@ use tantivy::schema::IndexRecordOption;
 
 use crate::budget::{Budget, STEP, TooCostly};
 use crate::search::cursor::Found;
+use crate::search::error::SearchError;
+use crate::search::index::TextIndex;
 use crate::search::query::{MAX_EXPANSIONS, QueryError};
-use crate::search::reading::{Reading, Way, Word};
+use crate::search::reading::{Reading, Variant, Word};
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
-use crate::search::{SearchError, TextIndex};
 
 /// The terms of a reading, in every segment.
 pub(crate) struct Terms {
-    /// For each segment, unless no document is in the language, what stands for each way, slot and
+    /// For each segment, unless no document is in the language, what stands for each variant, slot and
     /// element, in this order.
     pub(crate) found: Vec<Option<Vec<Found>>>,
-    /// For each way, and there for each slot and element, the live documents with that term.
+    /// For each variant, and there for each slot and element, the live documents with that term.
     pub(crate) frequencies: Vec<Vec<u64>>,
 }
 
@@ -31,20 +32,22 @@ impl Terms {
         budget: &Budget,
     ) -> Result<Self, SearchError> {
         let slots = index.slots().boosts().len();
-        let places = |way: &Way| slots * way.elements.len();
+        let places = |variant: &Variant| slots * variant.elements.len();
         let mut frequencies: Vec<Vec<u64>> =
-            reading.ways().map(|(_, way)| vec![0; places(way)]).collect();
+            reading.variants().map(|(_, variant)| vec![0; places(variant)]).collect();
         let mut found = Vec::with_capacity(index.segments.len());
         for segment in index.segments.iter() {
             if !segment.sheets().iter().any(|part| part.language == reading.language) {
                 found.push(None);
                 continue;
             }
-            let mut here = Vec::with_capacity(reading.ways().map(|(_, way)| places(way)).sum());
-            for ((clause, way), frequencies) in reading.ways().zip(&mut frequencies) {
+            let mut here =
+                Vec::with_capacity(reading.variants().map(|(_, variant)| places(variant)).sum());
+            for ((clause, variant), frequencies) in reading.variants().zip(&mut frequencies) {
                 for (place, frequency) in frequencies.iter_mut().enumerate() {
-                    let (slot, element) = (place / way.elements.len(), place % way.elements.len());
-                    let word = &way.elements[element].word;
+                    let (slot, element) =
+                        (place / variant.elements.len(), place % variant.elements.len());
+                    let word = &variant.elements[element].word;
                     let (found, live) =
                         find_word(segment, slot, word, clause.excluded, expansions, budget)?;
                     *frequency += live;
@@ -84,7 +87,7 @@ fn find_word(
             expansion.add_prefix(start, stem)?;
             (Found::Terms(expansion.terms), 0)
         }
-        Word::Alike(stems) => {
+        Word::Fuzzy(stems) => {
             let mut expansion =
                 Expansion { segment, words, budget, expansions, terms: Vec::new(), live: 0 };
             for stem in stems {

@@ -2,8 +2,11 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::index::FEW;
 use super::*;
 use crate::budget::Budget;
+use crate::id::{CommitId, Key, SheetName};
+use crate::language::Language;
 use crate::search::pattern::tests::distance;
 
 /// The texts by which an index is made: sheet, key, then texts of the two slots.

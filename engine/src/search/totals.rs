@@ -6,7 +6,6 @@ use smallvec::SmallVec;
 use tantivy::DocId;
 
 use crate::language::Language;
-use crate::search::segment::Segment;
 use crate::search::slots::MAX_SLOTS;
 use crate::search::words::Words;
 
@@ -35,10 +34,10 @@ impl Totals {
 pub(crate) struct TotalsByLanguage(SmallVec<[(Language, Totals); 1]>);
 
 impl TotalsByLanguage {
-    pub(crate) fn of<'a>(segments: impl IntoIterator<Item = &'a Segment>) -> Self {
+    pub(crate) fn sum<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Self {
         let mut sum = Self::default();
-        for segment in segments {
-            for (language, totals) in &segment.live().0 {
+        for part in parts {
+            for (language, totals) in &part.0 {
                 sum.add(*language, totals);
             }
         }

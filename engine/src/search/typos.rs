@@ -7,14 +7,16 @@ use tantivy::{DocId, DocSet as _};
 
 use crate::budget::{Budget, STEP};
 use crate::language::Language;
-use crate::search::alike::{Alike, alike, live};
-use crate::search::analyzer;
+use crate::search::correction::{Correction, Spelling};
+use crate::search::error::SearchError;
+use crate::search::fuzzy::{FuzzyTerm, fuzzy_terms, live};
+use crate::search::index::TextIndex;
+use crate::search::mark;
 use crate::search::query::Query;
-use crate::search::ranking::ranges;
-use crate::search::reading::{Clause, Reading, Way, Word};
+use crate::search::reading::{Clause, Reading, Variant, Word};
+use crate::search::scope::Scope;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
-use crate::search::{DocName, Scope, SearchError, TextIndex};
 
 /// The most words that stand for one with `~`, in each language.
 pub const MAX_ALIKE: usize = 32;
@@ -25,41 +27,6 @@ pub const MAX_CORRECTIONS: usize = 8;
 pub const MAX_CORRECTED: usize = 4;
 /// The fewest letters of a word that is corrected by one letter, and by two.
 pub const MIN_CORRECTED_LETTERS: [usize; 2] = [4, 8];
-
-/// A word of a query that occurs nowhere in the scope, and the words that stood for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Correction {
-    /// The word as it was typed.
-    pub typed: Box<str>,
-    /// What stood for it, the nearest and then the most frequent first; at least one.
-    pub used: Vec<Spelling>,
-}
-
-/// A word by its stem, with a document that tells how it is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Spelling {
-    pub(crate) language: Language,
-    pub(crate) stem: Box<str>,
-    /// The first document in scope that has it.
-    pub(crate) document: DocName,
-}
-
-impl Spelling {
-    /// Returns the document in which the word is to be looked up.
-    pub fn document(&self) -> &DocName {
-        &self.document
-    }
-
-    /// Returns the word as a text of that document has it, or `None` where it is in another.
-    pub fn written_in(&self, text: &str) -> Option<String> {
-        analyzer::spelled(self.language, text, &self.stem)
-    }
-
-    /// Returns the stem, for the case that the word is not found.
-    pub fn stem(&self) -> &str {
-        analyzer::unmarked(&self.stem)
-    }
-}
 
 /// Reads `query` in every language that documents in scope are in.
 pub(crate) fn read(
@@ -75,23 +42,24 @@ pub(crate) fn read(
         for clause in clauses {
             let Some(stem) = clause.misspelled() else { continue };
             let typed = clause.typed.last().map_or(stem, |typed| typed);
-            let mut alike = alike(index, *language, scope, typed, stem, clause.edits, budget)?;
-            alike.truncate(MAX_ALIKE);
-            add_ways(clause, alike);
+            let mut fuzzy =
+                fuzzy_terms(index, *language, scope, typed, stem, clause.edits, budget)?;
+            fuzzy.truncate(MAX_ALIKE);
+            add_variants(clause, fuzzy);
         }
     }
     Ok(readings)
 }
 
-/// Adds a way for each number of letters that are wrong.
-fn add_ways(clause: &mut Clause, alike: Vec<Alike>) {
-    let exact = clause.ways[0].elements.clone();
-    for alike in alike.chunk_by(|a, b| a.edits == b.edits) {
+/// Adds a variant for each number of letters that are wrong.
+fn add_variants(clause: &mut Clause, fuzzy: Vec<FuzzyTerm>) {
+    let exact = clause.variants[0].elements.clone();
+    for fuzzy in fuzzy.chunk_by(|a, b| a.edits == b.edits) {
         let mut elements = exact.clone();
         if let Some(last) = elements.last_mut() {
-            last.word = Word::Alike(alike.iter().map(|alike| alike.stem.clone()).collect());
+            last.word = Word::Fuzzy(fuzzy.iter().map(|fuzzy| fuzzy.stem.clone()).collect());
         }
-        clause.ways.push(Way { edits: alike[0].edits, elements });
+        clause.variants.push(Variant { edits: fuzzy[0].edits, elements });
     }
 }
 
@@ -120,11 +88,11 @@ pub(crate) fn correct(
             replace(reading, typed, nearest);
         }
     }
-    let correction = |(typed, nearest): (Box<str>, Vec<(Language, Alike)>)| {
-        let spelling = |(language, alike): (Language, Alike)| Spelling {
+    let correction = |(typed, nearest): (Box<str>, Vec<(Language, FuzzyTerm)>)| {
+        let spelling = |(language, fuzzy): (Language, FuzzyTerm)| Spelling {
             language,
-            stem: alike.stem,
-            document: alike.document,
+            stem: fuzzy.stem,
+            document: fuzzy.document,
         };
         Correction { typed, used: nearest.into_iter().map(spelling).collect() }
     };
@@ -166,10 +134,10 @@ fn missing(
 fn wanted(reading: &Reading) -> impl Iterator<Item = (&str, &str)> {
     let clauses = reading.clauses.iter().filter(|clause| !clause.excluded && clause.edits == 0);
     clauses.flat_map(|clause| {
-        let elements = clause.ways[0].elements.iter().zip(&clause.typed);
+        let elements = clause.variants[0].elements.iter().zip(&clause.typed);
         elements.filter_map(|(element, typed)| match &element.word {
             Word::Stem(stem) => Some((&**typed, &**stem)),
-            Word::Prefix { .. } | Word::Alike(_) => None,
+            Word::Prefix { .. } | Word::Fuzzy(_) => None,
         })
     })
 }
@@ -185,7 +153,7 @@ fn nearest(
     typed: &str,
     scope: Scope<'_>,
     budget: &Budget,
-) -> Result<Vec<(Language, Alike)>, SearchError> {
+) -> Result<Vec<(Language, FuzzyTerm)>, SearchError> {
     // One number is not another with a typo.
     let is_word = typed.chars().all(char::is_alphabetic);
     let letters = if is_word { typed.chars().count() } else { 0 };
@@ -194,15 +162,15 @@ fn nearest(
     for edits in 1..=most {
         for reading in readings {
             let Some(stem) = stem_of(reading, typed) else { continue };
-            let alike = alike(index, reading.language, scope, typed, stem, edits, budget)?;
-            nearest.extend(alike.into_iter().map(|alike| (reading.language, alike)));
+            let fuzzy = fuzzy_terms(index, reading.language, scope, typed, stem, edits, budget)?;
+            nearest.extend(fuzzy.into_iter().map(|fuzzy| (reading.language, fuzzy)));
         }
         if !nearest.is_empty() {
             break;
         }
     }
     nearest.sort_by(|(a_language, a), (b_language, b)| {
-        let bare = |alike: &Alike| analyzer::unmarked(&alike.stem).to_owned();
+        let bare = |fuzzy: &FuzzyTerm| mark::unmarked(&fuzzy.stem).to_owned();
         let by_frequency = b.frequency.cmp(&a.frequency);
         by_frequency.then_with(|| bare(a).cmp(&bare(b))).then_with(|| a_language.cmp(b_language))
     });
@@ -211,19 +179,20 @@ fn nearest(
 }
 
 /// Puts the nearest words in the place of one that is missing.
-fn replace(reading: &mut Reading, typed: &str, nearest: &[(Language, Alike)]) {
+fn replace(reading: &mut Reading, typed: &str, nearest: &[(Language, FuzzyTerm)]) {
     let language = reading.language;
-    let here = nearest.iter().filter(|(other, _)| *other == language).map(|(_, alike)| alike);
-    let stems: Vec<Box<str>> = here.map(|alike| alike.stem.clone()).collect();
+    let here = nearest.iter().filter(|(other, _)| *other == language).map(|(_, fuzzy)| fuzzy);
+    let stems: Vec<Box<str>> = here.map(|fuzzy| fuzzy.stem.clone()).collect();
     for clause in reading.clauses.iter_mut().filter(|clause| !clause.excluded) {
         if clause.edits > 0 {
             continue;
         }
-        let way = &mut clause.ways[0];
-        for (element, other) in way.elements.iter_mut().zip(&clause.typed) {
+        let variant = &mut clause.variants[0];
+        for (element, other) in variant.elements.iter_mut().zip(&clause.typed) {
             if **other == *typed && matches!(element.word, Word::Stem(_)) {
-                element.word = Word::Alike(stems.clone());
-                way.edits = way.edits.max(nearest.first().map_or(0, |(_, alike)| alike.edits));
+                element.word = Word::Fuzzy(stems.clone());
+                variant.edits =
+                    variant.edits.max(nearest.first().map_or(0, |(_, fuzzy)| fuzzy.edits));
             }
         }
     }
@@ -238,7 +207,7 @@ fn occurs(
     budget: &Budget,
 ) -> Result<bool, SearchError> {
     for segment in index.segments.iter() {
-        let docs = ranges(segment, language, scope);
+        let docs = segment.ranges(language, scope);
         if docs.is_empty() {
             continue;
         }

@@ -103,7 +103,7 @@ impl Words {
     }
 
     /// Calls `found` with each word that matches, in order, and its edits.
-    pub(crate) fn alike<E: From<io::Error>>(
+    pub(crate) fn fuzzy<E: From<io::Error>>(
         &self,
         pattern: &Pattern,
         mut found: impl FnMut(&[u8], u8, Term) -> Result<(), E>,
@@ -118,7 +118,7 @@ impl Words {
                 }
             }
             Self::Listed(listed) => {
-                for (word, edits, occurrences) in listed.alike(pattern) {
+                for (word, edits, occurrences) in listed.fuzzy(pattern) {
                     found(word, edits, Term::Listed(occurrences))?;
                 }
             }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::fields::Tally;
-use super::references::Moved;
+use super::moved::Moved;
 use super::{MANY, Served, Sheet, hides};
 use crate::digest::LtHash;
 use crate::id::Key;

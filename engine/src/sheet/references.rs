@@ -7,12 +7,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use im::{OrdMap, OrdSet};
-
 use super::{MANY, Sheet, fold_problem};
 use crate::digest::LtHash;
 use crate::id::Key;
-use crate::layout::{Reference, SheetSpec};
+use crate::layout::Reference;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::scalar::Scalar;
@@ -21,89 +19,12 @@ use crate::value::FieldPath;
 /// The most values of one reference of one record that are told to dangle.
 const TOLD: usize = 100;
 
-/// What a change of a sheet did that references have to follow.
-#[derive(Debug, Default)]
-pub(crate) struct Moved {
-    /// The keys that were claimed anew, where the sheet itself refers to records.
-    pub(super) touched: Vec<Key>,
-    fields: Vec<FieldPath>,
-    /// For each of the fields, the values that came to its index or left it, where a reference is
-    /// about that field. One may be in it several times, and may be back where it was.
-    pub(super) values: Vec<Option<Vec<Scalar>>>,
-    /// The keys under which a record is served that was not, or the other way round, where a
-    /// reference names records by their keys.
-    pub(super) keys: Vec<Scalar>,
-}
-
-impl Moved {
-    /// Prepares for a change of the indexes over `fields`.
-    pub(super) fn watch<'a>(
-        &mut self,
-        spec: &SheetSpec,
-        fields: impl Iterator<Item = &'a FieldPath>,
-    ) {
-        self.fields = fields.cloned().collect();
-        let is_watched = |field: &FieldPath| {
-            spec.referenced.iter().flatten().any(|other| other == field)
-                || spec.reference(field.as_str()).is_some()
-        };
-        self.values = self.fields.iter().map(|field| is_watched(field).then(Vec::new)).collect();
-    }
-
-    /// Returns the keys that were claimed anew, where the sheet itself refers to records.
-    pub(crate) fn touched(&self) -> &[Key] {
-        &self.touched
-    }
-
-    /// Returns the keys, or the values of a field, that came or went.
-    pub(crate) fn of(&self, field: Option<&FieldPath>) -> &[Scalar] {
-        let Some(field) = field else { return &self.keys };
-        let at = self.fields.iter().position(|other| other == field);
-        at.and_then(|at| self.values.get(at)?.as_deref()).unwrap_or_default()
-    }
-}
-
 /// The other side of a reference, and the values that came or went on either.
 pub(crate) struct Link<'a> {
     /// The sheet that is referred to.
     pub(crate) to: Arc<Sheet>,
     /// The values.
     pub(crate) moved: Vec<&'a Scalar>,
-}
-
-/// The references of a sheet that name no record.
-#[derive(Debug, Clone)]
-pub(super) struct Dangling {
-    /// For each declared reference, the values that a record holds and that name none.
-    values: Vec<OrdSet<Scalar>>,
-    /// The records that hold them, each problem with the place of its reference in the definition.
-    problems: OrdMap<Key, Arc<[(usize, Problem)]>>,
-}
-
-impl Dangling {
-    /// Returns what nothing dangles in.
-    pub(super) fn new(references: usize) -> Self {
-        Self { values: vec![OrdSet::new(); references], problems: OrdMap::new() }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.problems.is_empty() && self.values.iter().all(OrdSet::is_empty)
-    }
-
-    /// Returns the problems by key, of those records and references that are `wanted`.
-    pub(super) fn problems(
-        &self,
-        wanted: impl Fn(&Key, usize) -> bool,
-    ) -> impl Iterator<Item = &Problem> {
-        let all = self.problems.iter().flat_map(|(key, list)| list.iter().map(move |p| (key, p)));
-        all.filter(move |(key, (at, _))| wanted(key, *at)).map(|(_, (_, problem))| problem)
-    }
-
-    /// Writes everything, so that two states can be compared line by line.
-    pub(super) fn dump(&self) -> impl Iterator<Item = String> {
-        let values = self.values.iter().map(|values| format!("{values:?}"));
-        values.chain(self.problems.iter().map(|(key, list)| format!("{key} {list:?}")))
-    }
 }
 
 impl Sheet {

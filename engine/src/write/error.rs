@@ -13,6 +13,10 @@ use crate::mirror::{self, CommitFlaw, EditError, ObjectError, RefError};
 use crate::problem::{Problem, Rule};
 use crate::report::ReloadId;
 
+/// The weight up to which a record is written. It is what 26,000 objects or half a million numbers
+/// come to, which take the writer a moment.
+pub const HEAVIEST: usize = 16 << 20;
+
 /// A batch that is not written: nothing of it is.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -114,10 +118,7 @@ pub enum WriteError {
     #[error("the change would change which files are records")]
     ChangesDefinitions,
     /// The record has too many values to be written.
-    #[error(
-        "the record has too many values: it would take more than {} bytes of memory",
-        super::HEAVIEST
-    )]
+    #[error("the record has too many values: it would take more than {} bytes of memory", HEAVIEST)]
     TooHeavy,
     /// The operations of a batch write too much.
     #[error("the operations read and write more bytes of files than one request may: send several")]

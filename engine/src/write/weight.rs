@@ -2,11 +2,8 @@
 
 use serde_json::Value as Json;
 
+use super::error::HEAVIEST;
 use super::{Action, Batch, WriteError};
-
-/// The weight up to which a record is written. It is what 26,000 objects or half a million numbers
-/// come to, which take the writer a moment.
-pub const HEAVIEST: usize = 16 << 20;
 
 /// How many bytes the files of one batch may come to, those that a later operation of it replaces
 /// included. A patch of a few bytes writes a file of a megabyte anew.

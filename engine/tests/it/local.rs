@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use headwater_engine::delta::Delta;
-use headwater_engine::engine::{Engine, EngineConfig, Ledger, Observer, RequestKind};
+use headwater_engine::engine::{Engine, EngineConfig, Ledger, Observer, Published, RequestKind};
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::Identity;
 use headwater_engine::report::Trigger;
@@ -35,9 +34,9 @@ impl Local {
         first.put("people/jane.toml", "id = 1\nname = \"Jane\"\n").push();
         let published = Arc::new(Mutex::new(Vec::new()));
         let seen = published.clone();
-        let observe = move |delta: &Arc<Delta>| seen.lock().unwrap().push(delta.to);
+        let observe = move |now: &Arc<Published>| seen.lock().unwrap().push(now.delta.to);
         let config = EngineConfig {
-            delta_observer: Observer::new(observe),
+            publication_observer: Observer::new(observe),
             ..config(upstream.path(), None)
         };
         let engine = Engine::open(config, Arc::new(Ledger::new())).unwrap();

@@ -82,20 +82,22 @@ impl Audience {
     }
 
     /// Tells everybody of every publication that `listener` hears of, until the server stops.
-    /// `compare` returns what differs between two commits, which may be at hand; `None` where that
+    /// `compare` returns what differs between two commits where it is not at hand; `None` where that
     /// cannot be told.
     pub(super) async fn follow<Compared: Future<Output = Option<Arc<Delta>>>>(
         &self,
         feed: &Feed,
         mut listener: Listener,
-        compare: impl Fn(CommitId, CommitId, Option<Arc<Delta>>) -> Compared,
+        compare: impl Fn(CommitId, CommitId) -> Compared,
     ) {
         loop {
-            let (to, delta) = match listener.wait().await {
-                Heard::Published(publication) => (publication.to, publication.take_delta()),
+            let (to, delta, descends) = match listener.wait().await {
+                Heard::Published(publication) => {
+                    (publication.to, publication.take_delta(), publication.descends)
+                }
                 Heard::Missed => {
                     listener = feed.listen();
-                    (listener.at, None)
+                    (listener.at, None, true)
                 }
                 Heard::Nothing => continue,
                 Heard::Closed => break,
@@ -107,7 +109,9 @@ impl Audience {
             let delta = match delta.filter(|delta| delta.from == from) {
                 // The state was mended, and two commits that are one do not tell how.
                 None if from == to => None,
-                delta => compare(from, to, delta).await,
+                _ if !descends => None,
+                None => compare(from, to).await,
+                delta => delta,
             };
             let weight = delta.as_ref().map_or(0, |delta| delta.weight());
             let mut read = 0_u64;
@@ -189,10 +193,12 @@ pub(super) mod tests {
 
     use axum::body::Bytes;
     use axum::http::HeaderMap;
+    use headwater_engine::engine::Published;
 
     use super::super::told::tests::{commit, delta, watching};
     use super::*;
     use crate::config::TrustedProxies;
+    use crate::feed::tests::forward;
 
     /// An audience of a server that has published nothing yet.
     pub(in crate::http::changes) struct Hall {
@@ -215,8 +221,7 @@ pub(super) mod tests {
 
         /// Tells the audience what `listener` hears until the feed is closed.
         async fn run(&self, listener: Listener) {
-            let whatever = |_, _, known: Option<Arc<Delta>>| ready(known);
-            self.audience.follow(&self.feed, listener, whatever).await;
+            self.audience.follow(&self.feed, listener, |_, _| ready(None)).await;
         }
     }
 
@@ -235,7 +240,7 @@ pub(super) mod tests {
         let seats: Vec<_> = (0..900).map(|_| hall.join(&[])).collect();
         let of_people = hall.join(&["people"]);
         let of_tags = hall.join(&["tags"]);
-        hall.feed.publish(&delta(1, 2, 1_000, 100));
+        hall.feed.publish(&forward(&delta(1, 2, 1_000, 100)));
         hall.feed.close();
         hall.run(listener).await;
         let first = taken(&seats[0]).await.pop().unwrap();
@@ -253,7 +258,7 @@ pub(super) mod tests {
         let hall = Hall::at(1);
         let listener = hall.feed.listen();
         // Published, and not told to anybody yet.
-        hall.feed.publish(&delta(1, 2, 1, 1));
+        hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
         let early = hall.join(&[]);
         assert_eq!(early.at, commit(1));
         assert_eq!(hall.audience.begin_round(&hall.feed, commit(2)).groups.len(), 1);
@@ -271,14 +276,14 @@ pub(super) mod tests {
         let hall = Hall::at(1);
         let listener = hall.feed.listen();
         let seat = hall.join(&[]);
-        (1..=255).for_each(|n| hall.feed.publish(&delta(n, n.wrapping_add(1), 1, 1)));
-        hall.feed.publish(&delta(0, 1, 1, 1));
-        hall.feed.publish(&delta(1, 9, 1, 1));
+        (1..=255).for_each(|n| hall.feed.publish(&forward(&delta(n, n.wrapping_add(1), 1, 1))));
+        hall.feed.publish(&forward(&delta(0, 1, 1, 1)));
+        hall.feed.publish(&forward(&delta(1, 9, 1, 1)));
         let asked = AtomicUsize::new(0);
         hall.feed.close();
-        let compare = |from, to, known: Option<Arc<Delta>>| {
+        let compare = |from, to| {
             asked.fetch_add(1, Ordering::Relaxed);
-            assert_eq!((from, to, known.is_none()), (commit(1), commit(9), true));
+            assert_eq!((from, to), (commit(1), commit(9)));
             ready(Some(delta(1, 9, 2, 1)))
         };
         hall.audience.follow(&hall.feed, listener, compare).await;
@@ -298,7 +303,7 @@ pub(super) mod tests {
         let all = [hall.join(&[]), hall.join(&[]), hall.join(&[])];
         let two = [hall.join(&["people"]), hall.join(&["people"])];
         let one = hall.join(&["people", "tags"]);
-        hall.feed.publish(&publication);
+        hall.feed.publish(&forward(&publication));
         hall.feed.close();
         hall.run(listener).await;
         for seat in all.iter().chain(&two) {
@@ -308,13 +313,28 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_compared_is_told_to_begin_anew() {
+    async fn what_does_not_descend_from_what_was_told_is_told_to_begin_anew() {
         let hall = Hall::at(1);
         let listener = hall.feed.listen();
         let seats = [hall.join(&[]), hall.join(&["tags"])];
-        hall.feed.publish(&delta(1, 2, 1, 1));
+        hall.feed.publish(&Published { descends: false, ..forward(&delta(1, 2, 1, 1)) });
         hall.feed.close();
-        hall.audience.follow(&hall.feed, listener, |_, _, _| ready(None)).await;
+        let differs = |_, _| ready(Some(delta(1, 2, 1, 1)));
+        hall.audience.follow(&hall.feed, listener, differs).await;
+        for seat in &seats {
+            assert_eq!(taken(seat).await, [resync(commit(2))]);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_missed_and_cannot_be_compared_is_told_to_begin_anew() {
+        let hall = Hall::at(1);
+        let listener = hall.feed.listen();
+        let seats = [hall.join(&[]), hall.join(&["tags"])];
+        (0..=255).for_each(|_| hall.feed.publish(&forward(&delta(1, 2, 1, 1))));
+        hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
+        hall.feed.close();
+        hall.audience.follow(&hall.feed, listener, |_, _| ready(None)).await;
         for seat in &seats {
             assert_eq!(taken(seat).await, [resync(commit(2))]);
         }

@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::Style;
+use super::style::{Style, quoted};
 use crate::decode;
 use crate::scalar::Moment;
 
@@ -202,7 +202,7 @@ impl Editor {
             (Some('\''), Json::String(text)) if !text.contains(char::is_control) => {
                 format!(" '{}'\n", text.replace('\'', "''"))
             }
-            (Some('"'), Json::String(text)) => format!(" {}\n", super::quoted(text)),
+            (Some('"'), Json::String(text)) => format!(" {}\n", quoted(text)),
             (Some(_), Json::String(text)) if is_date(old.value) && is_date(text) => {
                 format!(" {text}\n")
             }

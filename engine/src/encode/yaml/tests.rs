@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 
+use serde_json::Map;
+
 use super::*;
 
 #[test]

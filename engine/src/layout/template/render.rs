@@ -3,7 +3,7 @@
 use crate::value::{Json, Kind, Value};
 
 use super::super::name::{UNSTORABLE, fault};
-use super::{Component, Part, Template};
+use super::{Component, Mismatch, Part, Template};
 
 /// A record whose path cannot be told from its fields.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -46,6 +46,27 @@ pub enum RenderError {
 }
 
 impl Template {
+    /// Returns the first component that the record's own fields render differently.
+    ///
+    /// A field that is missing or has no text form is passed over: gitsheets does not check paths
+    /// on reading, and an incomplete record is for the schema to tell.
+    pub fn mismatch(&self, path: &[&str], value: &Value) -> Option<Mismatch> {
+        self.components.iter().enumerate().find_map(|(at, component)| {
+            let name = path.get(at)?;
+            let (field, rendered) = match component {
+                Component::Parts(parts) => rendered_parts(parts, value)?,
+                Component::Bucket(bucket) => (bucket.field.clone(), bucket.render(value)?),
+                Component::Rest(field) => {
+                    let field = field.clone()?;
+                    let rendered = rendered_field(value, &field)?;
+                    let rest = path[at..].join("/");
+                    return (rest != rendered).then_some(Mismatch { field, path: rest, rendered });
+                }
+            };
+            (rendered != *name).then(|| Mismatch { field, path: (*name).into(), rendered })
+        })
+    }
+
     /// Renders the path of a record below the root of its sheet, without extension.
     ///
     /// # Errors
@@ -101,7 +122,7 @@ fn needed(value: &Value, field: &str) -> Result<String, RenderError> {
 }
 
 /// Renders a component with the name of its last field; `None` where a part has no text form.
-pub(super) fn rendered_parts(parts: &[Part], value: &Value) -> Option<(String, String)> {
+fn rendered_parts(parts: &[Part], value: &Value) -> Option<(String, String)> {
     let mut text = String::new();
     let mut last = None;
     for part in parts {
@@ -118,7 +139,7 @@ pub(super) fn rendered_parts(parts: &[Part], value: &Value) -> Option<(String, S
 }
 
 /// Renders a field as gitsheets names files: strings as they are, numbers in decimal.
-pub(super) fn rendered_field(value: &Value, field: &str) -> Option<String> {
+fn rendered_field(value: &Value, field: &str) -> Option<String> {
     let json: Json<'_> = value.json().member(field)?;
     match json.kind() {
         Kind::String => json.as_string().map(std::borrow::Cow::into_owned),

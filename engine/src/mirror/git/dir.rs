@@ -9,9 +9,9 @@ use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::GitCommand;
+use super::command::GitCommand;
 use crate::mirror::Mirror;
-use crate::mirror::quarantine::PREFIX;
+use crate::mirror::folder::PREFIX;
 
 /// What is set for every run. A pack is as durable as what the fetch wrote, and nothing is done on
 /// the side.

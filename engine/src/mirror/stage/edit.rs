@@ -67,6 +67,29 @@ pub enum EditError {
     Object(#[from] ObjectError),
 }
 
+impl Stage {
+    /// Makes the trees that `edits` turn `tree` into, and returns the new root; `None` is a tree
+    /// without entries, on both sides.
+    ///
+    /// Costs a copy of each folder that an edit is in. A folder that becomes empty is gone.
+    ///
+    /// # Errors
+    ///
+    /// See [`EditError`]. Objects that were made on the way are not stored unless asked for.
+    pub fn edit(
+        &mut self,
+        tree: Option<TreeId>,
+        edits: &Edits,
+    ) -> Result<Option<TreeId>, EditError> {
+        let root = apply(self, tree, edits)?;
+        if root.is_none() {
+            // Git knows it without an object; other programs may look for one.
+            self.add(Kind::Tree, &[], None)?;
+        }
+        Ok(root)
+    }
+}
+
 /// What changes in one folder, by name.
 #[derive(Default)]
 struct Folder<'a>(BTreeMap<&'a [u8], Change<'a>>);
@@ -78,7 +101,7 @@ struct Change<'a> {
     below: Folder<'a>,
 }
 
-pub(super) fn apply(
+fn apply(
     stage: &mut Stage,
     tree: Option<TreeId>,
     edits: &Edits,

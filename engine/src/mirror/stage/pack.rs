@@ -13,7 +13,7 @@ use gix_zlib::stream::deflate;
 
 use super::{Durability, NewObject, Stage, delta};
 use crate::fault;
-use crate::mirror::quarantine::{OUR_FOLDER, PREFIX};
+use crate::mirror::folder::{OUR_FOLDER, PREFIX};
 use crate::mirror::refs::sync_folder;
 
 /// From how many bytes on an object is stored as it is. A folder of ten thousand records would
@@ -30,8 +30,20 @@ struct Entry {
     crc: u32,
 }
 
+impl Stage {
+    /// Stores the new objects as one pack and returns its files; none without new objects. Where
+    /// they are to be synced they are when it returns: the pack, its index and their folder.
+    ///
+    /// # Errors
+    ///
+    /// What the file system says; the mirror then has all of the objects or none.
+    pub fn store(&self, durability: Durability) -> io::Result<Vec<PathBuf>> {
+        if self.new.is_empty() { Ok(vec![]) } else { write(self, durability) }
+    }
+}
+
 /// Writes what `stage` has made.
-pub(super) fn write(stage: &Stage, durability: Durability) -> io::Result<Vec<PathBuf>> {
+fn write(stage: &Stage, durability: Durability) -> io::Result<Vec<PathBuf>> {
     let (pack, entries) = pack(stage)?;
     let hash = checksum(&pack)?;
     let index = index(entries, &hash)?;

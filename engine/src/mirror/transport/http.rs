@@ -19,7 +19,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 
 use super::{Budget, Line, Metered, Overrun};
-use crate::mirror::remote::{Account, RemoteOptions};
+use crate::mirror::address::{Account, RemoteOptions};
 
 /// How long a connection may take to come about.
 const CONNECT_TIME: Duration = Duration::from_secs(10);

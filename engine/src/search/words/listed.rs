@@ -40,7 +40,7 @@ impl Listed {
     }
 
     /// Returns the words that match, in order. Passes over those that begin like one that cannot.
-    pub(super) fn alike(&self, pattern: &Pattern) -> impl Iterator<Item = (&[u8], u8, Range<u32>)> {
+    pub(super) fn fuzzy(&self, pattern: &Pattern) -> impl Iterator<Item = (&[u8], u8, Range<u32>)> {
         let mut at = self.words.partition_point(|(word, _)| **word < *pattern.head());
         std::iter::from_fn(move || {
             loop {

@@ -1,0 +1,434 @@
+//! The states beside the published one: those that were served before, to go back to one at once, and
+//! those that readers asked for.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crate::id::CommitId;
+use crate::snapshot::Snapshot;
+
+/// How many states are kept beside the published one.
+const KEPT: usize = 8;
+
+/// How long a state is kept after another took its place.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+
+/// How many states are kept because a reader asked for one, or may come back to it.
+const VISITED: usize = 16;
+
+/// How long such a state is kept after it was asked for.
+const VISITED_FOR: Duration = Duration::from_secs(300);
+
+/// How many bytes the visited states may take in any case, beside what they share with the published
+/// one. Where that takes more itself, they may take as much.
+const ROOM: u64 = 64 << 20;
+
+/// The last states, and which states are alive because somebody still reads them.
+///
+/// States that came from each other by their difference share most of what they hold. One that was
+/// built anew shares nothing with those before it, so they are let go.
+#[derive(Default)]
+pub(super) struct Earlier {
+    /// With the time at which each was superseded, the newest last.
+    states: VecDeque<(Arc<Snapshot>, Instant)>,
+    /// The one that was not asked for the longest is in front.
+    visited: Vec<Visit>,
+    /// What of these the public may see by the rules of the published state.
+    shown: Vec<Shown>,
+    /// What is kept no longer and may still be read. Whoever lets the last pointer go frees what
+    /// no other state shares, which can be all of it: that is not left to a reader.
+    leaving: Vec<Arc<Snapshot>>,
+    alive: Vec<Weak<Snapshot>>,
+    /// How many bytes the visited states may take.
+    room: u64,
+    /// How often all states were let go.
+    turn: Turn,
+}
+
+/// Between two moments of one turn no state was let go but for its age or its size. What a reader
+/// built, or found out about the history of the branch, in an earlier turn is of no use any more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Turn(u64);
+
+/// By which way a reader came to a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It is in the history of what is published, so everybody may name it.
+    History,
+    /// It is that of another branch, which has to be named.
+    Preview,
+}
+
+/// The state that others came from by their differences.
+#[derive(Debug, Clone)]
+pub(super) enum Root {
+    /// The published one, or one that was published.
+    Published,
+    /// One that was built anew for a reader, and takes so many bytes.
+    Anew(Arc<u64>),
+}
+
+/// A state that a reader asked for.
+pub(super) struct Visit {
+    pub(super) state: Arc<Snapshot>,
+    pub(super) way: Way,
+    pub(super) root: Root,
+    /// About how many bytes it takes that its root does not hold.
+    pub(super) own: u64,
+    /// When it was last asked for.
+    pub(super) at: Instant,
+}
+
+/// What the public may see of a state.
+struct Shown {
+    way: Way,
+    state: Arc<Snapshot>,
+}
+
+impl Earlier {
+    /// Notes a state that is published.
+    pub(super) fn note(&mut self, published: &Arc<Snapshot>) {
+        self.alive.retain(|state| state.strong_count() > 0);
+        self.alive.push(Arc::downgrade(published));
+    }
+
+    /// Returns the present turn.
+    pub(super) fn turn(&self) -> Turn {
+        self.turn
+    }
+
+    /// Keeps `state`, whose place another has taken at `now`.
+    pub(super) fn keep(&mut self, state: Arc<Snapshot>, now: Instant) {
+        let same = self.states.iter().position(|(kept, _)| kept.commit() == state.commit());
+        if let Some((kept, _)) = same.and_then(|at| self.states.remove(at)) {
+            self.pass(kept);
+        }
+        self.states.push_back((state, now));
+        self.expire(now);
+    }
+
+    /// Keeps a state that a reader asked for or may come back to, and that was made in `turn`; says
+    /// whether it is kept. One of an earlier turn may be of a commit that nobody may see any more.
+    pub(super) fn visit(&mut self, visit: Visit, turn: Turn) -> bool {
+        if turn != self.turn {
+            self.pass(visit.state);
+            return false;
+        }
+        let commit = visit.state.commit();
+        if let Some(same) = self.visited.iter().position(|kept| kept.state.commit() == commit) {
+            let kept = self.visited.remove(same).state;
+            self.pass(kept);
+        }
+        self.visited.push(visit);
+        // What was just asked for stays, however large it is.
+        while self.visited.len() > VISITED
+            || self.visited.len() > 1 && self.taken() > self.room.max(ROOM)
+        {
+            self.leave(0);
+        }
+        true
+    }
+
+    /// Lets the visited states take `bytes`, or what they may take in any case.
+    pub(super) fn make_room(&mut self, bytes: u64) {
+        self.room = bytes;
+    }
+
+    /// Returns about how many bytes the visited states take that the published one does not hold.
+    fn taken(&self) -> u64 {
+        let mut roots: Vec<&Arc<u64>> = Vec::new();
+        for visit in &self.visited {
+            if let Root::Anew(root) = &visit.root
+                && !roots.iter().any(|known| Arc::ptr_eq(known, root))
+            {
+                roots.push(root);
+            }
+        }
+        let roots = roots.into_iter().map(|bytes| **bytes);
+        roots.chain(self.visited.iter().map(|visit| visit.own)).sum()
+    }
+
+    /// Keeps the state of `commit`, if it is there, as if somebody had just asked for it.
+    pub(super) fn touch(&mut self, commit: CommitId, now: Instant) {
+        if let Some(at) = self.visited.iter().position(|kept| kept.state.commit() == commit) {
+            let visit = self.visited.remove(at);
+            self.visited.push(Visit { at: now, ..visit });
+        } else if let Some((state, _)) = self.states.iter().find(|(s, _)| s.commit() == commit) {
+            let (state, root) = (state.clone(), Root::Published);
+            let visit = Visit { state, way: Way::History, root, own: 0, at: now };
+            self.visit(visit, self.turn);
+        }
+    }
+
+    /// Notes what the public may see of a state, in the words of the published one.
+    pub(super) fn show(&mut self, way: Way, state: Arc<Snapshot>) {
+        self.conceal(state.commit());
+        self.shown.push(Shown { way, state });
+    }
+
+    /// Returns what the public may see of the state of `commit`, if it is known and kept.
+    pub(super) fn shown(&self, commit: CommitId, way: Way) -> Option<&Arc<Snapshot>> {
+        let shown = self.shown.iter().find(|shown| shown.state.commit() == commit)?;
+        (way == Way::Preview || shown.way == Way::History).then_some(&shown.state)
+    }
+
+    /// Forgets what the public may see: another state decides now.
+    pub(super) fn judge_anew(&mut self) {
+        let shown = std::mem::take(&mut self.shown);
+        shown.into_iter().for_each(|shown| self.pass_shown(shown));
+    }
+
+    /// Lets go what the public may see of a state, which may be the state itself.
+    fn pass_shown(&mut self, shown: Shown) {
+        let visited = self.visited.iter().map(|visit| &visit.state);
+        let mut kept = self.states.iter().map(|(state, _)| state).chain(visited);
+        if !kept.any(|kept| Arc::ptr_eq(kept, &shown.state)) {
+            self.pass(shown.state);
+        }
+    }
+
+    fn conceal(&mut self, commit: CommitId) {
+        if let Some(at) = self.shown.iter().position(|shown| shown.state.commit() == commit) {
+            let shown = self.shown.swap_remove(at);
+            self.pass_shown(shown);
+        }
+    }
+
+    /// Lets the visited state at this place go.
+    fn leave(&mut self, at: usize) {
+        let left = self.visited.remove(at).state;
+        if !self.states.iter().any(|(state, _)| state.commit() == left.commit()) {
+            self.conceal(left.commit());
+        }
+        self.pass(left);
+    }
+
+    /// Lets `state` go, whose place another has taken.
+    pub(super) fn pass(&mut self, state: Arc<Snapshot>) {
+        // Twice in the list, neither pointer would ever be the last one.
+        if !self.leaving.iter().any(|leaving| Arc::ptr_eq(leaving, &state)) {
+            self.leaving.push(state);
+        }
+    }
+
+    /// Lets all of them go, and begins another turn.
+    pub(super) fn clear(&mut self) {
+        self.turn.0 += 1;
+        self.judge_anew();
+        let visited = std::mem::take(&mut self.visited).into_iter().map(|visit| visit.state);
+        let states = std::mem::take(&mut self.states).into_iter().map(|(state, _)| state);
+        states.chain(visited).for_each(|state| self.pass(state));
+    }
+
+    /// Lets go what has been kept for long enough.
+    pub(super) fn expire(&mut self, now: Instant) {
+        let age = |since: Instant| now.saturating_duration_since(since);
+        let is_due = |since: Instant| age(since) >= KEPT_FOR;
+        while self.states.len() > KEPT || self.states.front().is_some_and(|(_, at)| is_due(*at)) {
+            let Some((state, _)) = self.states.pop_front() else { break };
+            if !self.visited.iter().any(|visit| visit.state.commit() == state.commit()) {
+                self.conceal(state.commit());
+            }
+            self.pass(state);
+        }
+        while self.visited.first().is_some_and(|visit| age(visit.at) >= VISITED_FOR) {
+            self.leave(0);
+        }
+    }
+
+    /// Takes out what was let go and nobody reads any more, to be dropped outside of any lock.
+    pub(super) fn unread(&mut self) -> Vec<Arc<Snapshot>> {
+        // Nobody can get at them but by a pointer that is there already.
+        self.leaving.extract_if(.., |state| Arc::strong_count(state) == 1).collect()
+    }
+
+    /// Says whether something was let go that is still in memory.
+    pub(super) fn is_leaving(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    /// Returns the state of `commit`, if it is kept for those who come by this way.
+    pub(super) fn find(&self, commit: CommitId, way: Way) -> Option<&Arc<Snapshot>> {
+        let kept = self.states.iter().map(|(state, _)| state);
+        let open = |visit: &&Visit| way == Way::Preview || visit.way == Way::History;
+        let visited = self.visited.iter().filter(open).map(|visit| &visit.state);
+        kept.chain(visited).find(|state| state.commit() == commit)
+    }
+
+    /// Returns the kept states with what they came from, the one that was asked for last first.
+    pub(super) fn bases(&self) -> impl Iterator<Item = (&Arc<Snapshot>, Root)> {
+        let visited = self.visited.iter().rev().map(|visit| (&visit.state, visit.root.clone()));
+        visited.chain(self.states.iter().rev().map(|(state, _)| (state, Root::Published)))
+    }
+
+    /// Returns how many states are kept of those that were published last.
+    pub(super) fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Returns how many states are in memory: the published one, those that are kept, and those
+    /// that readers have not let go.
+    pub(super) fn alive(&self) -> usize {
+        let unread = self.leaving.iter().filter(|state| Arc::strong_count(state) == 1).count();
+        self.alive.iter().filter(|state| state.strong_count() > 0).count().saturating_sub(unread)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+
+    fn state(digit: u8) -> Arc<Snapshot> {
+        let commit = CommitId::from_bytes([digit; 20]);
+        let changes = crate::changes::ChangeSet::default();
+        let draft = Snapshot::empty().apply(commit, Layout::empty(), changes);
+        Arc::new(draft.index().unwrap())
+    }
+
+    fn commits(earlier: &Earlier) -> Vec<u8> {
+        earlier.states.iter().map(|(state, _)| state.commit().as_bytes()[0]).collect()
+    }
+
+    #[test]
+    fn the_newest_states_are_kept_for_a_while() {
+        let (mut earlier, start) = (Earlier::default(), Instant::now());
+        for digit in 0..10 {
+            earlier.keep(state(digit), start + Duration::from_secs(digit.into()));
+        }
+        assert_eq!(commits(&earlier), [2, 3, 4, 5, 6, 7, 8, 9]);
+        assert!(earlier.find(CommitId::from_bytes([2; 20]), Way::History).is_some());
+        earlier.expire(start + KEPT_FOR + Duration::from_secs(7));
+        assert_eq!(commits(&earlier), [8, 9]);
+    }
+
+    #[test]
+    fn a_commit_that_was_served_twice_is_kept_once() {
+        let (mut earlier, now) = (Earlier::default(), Instant::now());
+        [1, 2, 1].into_iter().for_each(|digit| earlier.keep(state(digit), now));
+        assert_eq!(commits(&earlier), [2, 1]);
+    }
+
+    fn asked(state: &Arc<Snapshot>, at: Instant) -> Visit {
+        let (state, root) = (state.clone(), Root::Published);
+        Visit { state, way: Way::History, root, own: 0, at }
+    }
+
+    fn visited(earlier: &Earlier) -> Vec<u8> {
+        earlier.visited.iter().map(|visit| visit.state.commit().as_bytes()[0]).collect()
+    }
+
+    #[test]
+    fn a_state_that_was_asked_for_is_kept_for_those_who_come_back() {
+        let (mut earlier, start) = (Earlier::default(), Instant::now());
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let states: Vec<_> = (0..=16).map(state).collect();
+        for (state, second) in states[..16].iter().zip(0..) {
+            assert!(earlier.visit(asked(state, at(second)), Turn(0)));
+        }
+        earlier.touch(states[0].commit(), at(20));
+        earlier.visit(asked(&states[16], at(21)), Turn(0));
+        let expected: Vec<u8> = (2..16).chain([0, 16]).collect();
+        assert_eq!(visited(&earlier), expected, "the one not asked for the longest is let go");
+        assert!(earlier.find(CommitId::from_bytes([16; 20]), Way::History).is_some());
+        earlier.expire(at(320));
+        assert_eq!(visited(&earlier), [16]);
+        drop(states);
+        assert_eq!(earlier.unread().len(), 16);
+        earlier.clear();
+        assert_eq!((earlier.unread().len(), earlier.is_leaving()), (1, false));
+    }
+
+    #[test]
+    fn visited_states_take_no_more_memory_than_they_may() {
+        let (mut earlier, now) = (Earlier::default(), Instant::now());
+        let visit = |earlier: &mut Earlier, digit: u8, root: &Root, own: u64| {
+            let (state, root) = (state(digit), root.clone());
+            earlier.visit(Visit { state, way: Way::History, root, own, at: now }, Turn(0));
+            visited(earlier)
+        };
+        let root = |bytes: u64| Root::Anew(Arc::new(bytes));
+        let old = root(ROOM / 2);
+        assert_eq!(visit(&mut earlier, 1, &old, 0), [1]);
+        assert_eq!(visit(&mut earlier, 2, &old, 9), [1, 2], "what both hold counts once");
+        assert_eq!(visit(&mut earlier, 3, &Root::Published, 9), [1, 2, 3]);
+        assert_eq!(
+            visit(&mut earlier, 4, &root(ROOM / 2), 0),
+            [3, 4],
+            "the root of two states is held until both are gone"
+        );
+        assert_eq!(visit(&mut earlier, 5, &root(3 * ROOM), 0), [5], "somebody reads it");
+        earlier.make_room(4 * ROOM);
+        assert_eq!(visit(&mut earlier, 6, &root(ROOM), 0), [5, 6]);
+        assert_eq!(visit(&mut earlier, 7, &Root::Published, ROOM), [6, 7]);
+    }
+
+    #[test]
+    fn what_was_made_before_all_was_let_go_is_never_kept() {
+        let (mut earlier, now, old) = (Earlier::default(), Instant::now(), state(1));
+        for _ in 0..1_000 {
+            // A reader begins; what he asks for is purged; he is done.
+            let turn = earlier.turn();
+            earlier.clear();
+            assert!(!earlier.visit(asked(&old, now), turn));
+            earlier.touch(old.commit(), now);
+            assert!(earlier.find(old.commit(), Way::Preview).is_none());
+        }
+    }
+
+    #[test]
+    fn the_state_of_another_branch_is_found_by_those_who_name_the_branch() {
+        let (mut earlier, now, other) = (Earlier::default(), Instant::now(), state(1));
+        let turn = earlier.turn();
+        earlier.visit(Visit { way: Way::Preview, ..asked(&other, now) }, turn);
+        earlier.show(Way::Preview, other.clone());
+        let found = |earlier: &Earlier, way: Way| {
+            let commit = other.commit();
+            [earlier.find(commit, way).is_some(), earlier.shown(commit, way).is_some()]
+        };
+        assert_eq!(found(&earlier, Way::History), [false; 2]);
+        assert_eq!(found(&earlier, Way::Preview), [true; 2]);
+        earlier.judge_anew();
+        assert_eq!(found(&earlier, Way::Preview), [true, false]);
+    }
+
+    #[test]
+    fn a_state_that_is_kept_for_two_reasons_is_freed_once_both_are_gone() {
+        let (mut earlier, now, both) = (Earlier::default(), Instant::now(), state(1));
+        earlier.keep(both.clone(), now);
+        earlier.visit(asked(&both, now), Turn(0));
+        earlier.show(Way::History, both.clone());
+        drop(both);
+        earlier.clear();
+        assert_eq!(earlier.unread().len(), 1);
+    }
+
+    #[test]
+    fn a_state_that_somebody_reads_is_alive() {
+        let mut earlier = Earlier::default();
+        let (read, dropped) = (state(1), state(2));
+        [&read, &dropped].into_iter().for_each(|state| earlier.note(state));
+        drop(dropped);
+        assert_eq!(earlier.alive(), 1);
+    }
+
+    #[test]
+    fn a_state_that_is_let_go_stays_until_its_last_reader_has_done_so() {
+        let (mut earlier, now) = (Earlier::default(), Instant::now());
+        let (read, unread) = (state(1), state(2));
+        [&read, &unread].into_iter().for_each(|state| earlier.note(state));
+        earlier.keep(read.clone(), now);
+        earlier.pass(unread);
+        earlier.clear();
+        assert_eq!((earlier.len(), earlier.alive()), (0, 1));
+        let commits = |states: &[Arc<Snapshot>]| {
+            states.iter().map(|state| state.commit().as_bytes()[0]).collect::<Vec<_>>()
+        };
+        assert_eq!(commits(&earlier.unread()), [2]);
+        assert!(earlier.is_leaving());
+        drop(read);
+        assert_eq!(commits(&earlier.unread()), [1]);
+        assert_eq!((earlier.is_leaving(), earlier.alive()), (false, 0));
+    }
+}

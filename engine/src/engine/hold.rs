@@ -1,0 +1,65 @@
+//! What keeps a push from being published: it is held, or another commit is pinned.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::admit::Excess;
+use crate::id::CommitId;
+use crate::problem::Problem;
+use crate::report::ReloadId;
+
+/// Why a push is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldReason {
+    /// The branch was rewound or rewritten, or has moved on both sides.
+    Diverged,
+    /// Its content has new problems in sheets that refuse them.
+    Refused,
+    /// A sheet has more problems than its limit allows.
+    OverLimit,
+    /// It does more than a push may do.
+    PushLimit,
+    /// Another commit is pinned.
+    Pinned,
+}
+
+impl HeldReason {
+    /// Returns the stable name that the API shows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Diverged => "diverged",
+            Self::Refused => "refused",
+            Self::OverLimit => "over_limit",
+            Self::PushLimit => "push_limit",
+            Self::Pinned => "pinned",
+        }
+    }
+}
+
+/// A push that was fetched and is not published. There is at most one: a newer push supersedes it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The id of the reload that held it back, by which the operator lets it through.
+    pub id: ReloadId,
+    /// The remote's head that is held back.
+    pub commit: CommitId,
+    /// The published commit when it was held.
+    pub published: CommitId,
+    /// Why it is held.
+    pub reason: HeldReason,
+    /// Since when.
+    pub since: SystemTime,
+    /// What is wrong with its content, as far as it was looked at.
+    pub problems: Arc<[Problem]>,
+    /// What it does too much of; empty unless that is the reason.
+    pub excesses: Arc<[Excess]>,
+}
+
+/// A commit that is served whatever is pushed, until it is unpinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pinned {
+    /// The commit.
+    pub commit: CommitId,
+    /// Since when; after a restart, since then.
+    pub since: SystemTime,
+}

@@ -1,0 +1,63 @@
+//! Maintenance: what is done behind reloads and writes, so that none of them waits for it.
+
+pub(super) mod worker;
+
+use std::sync::Condvar;
+use std::time::{Duration, Instant};
+
+use super::locks::{Lock, Rank};
+
+/// Wakes the thread behind each reload.
+pub(super) struct Maintenance {
+    state: Lock<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    due: bool,
+    busy: bool,
+    closed: bool,
+}
+
+impl Maintenance {
+    pub(super) fn new() -> Self {
+        let state = Lock::new(Rank::Maintenance, State::default());
+        Self { state, changed: Condvar::new() }
+    }
+
+    /// Lets the thread look what there is to do.
+    pub(super) fn wake(&self) {
+        self.state.lock().due = true;
+        self.changed.notify_all();
+    }
+
+    /// Lets the thread end behind what it does.
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until all is done that there was to do.
+    pub(super) fn settle(&self) {
+        let is_settled = |state: &State| !(state.due || state.busy) || state.closed;
+        drop(self.state.lock().wait_until(&self.changed, is_settled));
+    }
+
+    /// Waits until there may be something to do, at most for `round`; false once closed.
+    pub(super) fn next(&self, round: Duration) -> bool {
+        let until = Instant::now() + round;
+        let mut state = self.state.lock();
+        state.busy = false;
+        self.changed.notify_all();
+        while !state.due && !state.closed {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = state.wait_for(&self.changed, left);
+        }
+        (state.due, state.busy) = (false, true);
+        !state.closed
+    }
+}

@@ -1,0 +1,252 @@
+//! The thread that tidies up: what a reload did is made durable, states that nobody reads are freed,
+//! segments of the text index and packs of the repository are merged, and the cache is written.
+
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Maintenance;
+use crate::cache::Cache;
+use crate::causes::chain;
+use crate::engine::error::ReloadError;
+use crate::engine::publication::{Lineage, Origin, Publication};
+use crate::engine::publishing::Publisher;
+use crate::engine::reload_queue::ReloadQueue;
+use crate::engine::repository::Repository;
+use crate::engine::states::States;
+use crate::engine::writer::Writer;
+use crate::fault;
+use crate::id::CommitId;
+use crate::mirror::Durability;
+use crate::report::Timings;
+use crate::search::{DocName, Slot};
+use crate::snapshot::Snapshot;
+
+/// Above this many packs the repository is repacked, when no reload waits.
+const PACKS: usize = 32;
+
+/// Above this many packs it is repacked even when one waits: lookups slow down with each.
+const TOO_MANY_PACKS: usize = 48;
+
+/// How long nothing happens before the thread looks for what has become old.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// The thread may spend one part in so many of its time on writing the cache: it is a copy of all
+/// records, and a start from an older one only has a little more to decode.
+const SHARE: u32 = 100;
+
+/// How long it waits for the readers of a state that is kept no longer.
+const READERS: Duration = Duration::from_millis(100);
+
+/// What the cache holds, as far as it is known, and when it may be written again.
+#[derive(Default)]
+struct Cached {
+    records: Option<CommitId>,
+    text: Option<CommitId>,
+    due: Option<Instant>,
+}
+
+/// Tidies up.
+pub(in crate::engine) struct MaintenanceWorker {
+    pub(in crate::engine) repository: Arc<Repository>,
+    pub(in crate::engine) states: Arc<States>,
+    pub(in crate::engine) publisher: Arc<Publisher>,
+    pub(in crate::engine) writer: Arc<Writer>,
+    pub(in crate::engine) reloads: Arc<ReloadQueue>,
+    pub(in crate::engine) maintenance: Arc<Maintenance>,
+    /// Where decoded records are kept for the next start.
+    pub(in crate::engine) cache: Option<Cache>,
+}
+
+impl MaintenanceWorker {
+    /// Tidies up whenever it is woken, until it is closed.
+    pub(in crate::engine) fn run(&self) {
+        // After a failure a repack is tried again when there are this many packs.
+        let mut packs = 0;
+        let mut cached = Cached::default();
+        while self.maintenance.next(self.round()) {
+            let tidied = catch_unwind(AssertUnwindSafe(|| {
+                self.sync_branch();
+                self.free_states();
+                self.compact_text();
+                packs = self.repack(packs);
+                self.write_cache(&mut cached);
+            }));
+            if tidied.is_err() {
+                tracing::error!(
+                    "maintenance after a reload panicked; the published state is not affected"
+                );
+            }
+        }
+    }
+
+    /// Makes the last move of the branch durable, behind the reload that made it.
+    ///
+    /// Until then a power loss can take the branch back to a state that was live before, from
+    /// where the next fetch goes on.
+    fn sync_branch(&self) {
+        if self.repository.remote.is_none() && self.writer.committer().is_none() {
+            return;
+        }
+        // No write comes between the two, which the branch would name before it is on the disk;
+        // where writes are synced at once, nobody has to wait for this.
+        let is_buffered = self.writer.durability() == Durability::Buffered;
+        let turn = is_buffered.then(|| self.writer.turn());
+        let stored = self.writer.sync().map_err(ReloadError::Store);
+        let opened = stored.and_then(|()| self.repository.objects().map_err(ReloadError::Open));
+        let synced = opened.and_then(|objects| {
+            objects.sync_reference(&self.repository.refs.head).map_err(ReloadError::Reference)
+        });
+        if let Err(error) = synced {
+            tracing::warn!(error = chain(&error), "the branch may not survive a power loss");
+        }
+        drop(turn);
+        self.repository.note_synced();
+    }
+
+    fn round(&self) -> Duration {
+        if self.states.earlier().is_leaving() { READERS } else { ROUND }
+    }
+
+    /// Frees the states that are old and not read any more. This thread does it, because it takes
+    /// as long as the state is large.
+    fn free_states(&self) {
+        let unread = {
+            let mut earlier = self.states.earlier();
+            earlier.expire(Instant::now());
+            earlier.unread()
+        };
+        drop(unread);
+    }
+
+    /// Merges packs when there are many, and returns how many there must be for the next attempt.
+    fn repack(&self, least: usize) -> usize {
+        let packs = self.repository.mirror.pack_count().unwrap_or_default();
+        let many = packs > TOO_MANY_PACKS || packs > PACKS && self.reloads.is_idle();
+        if !many || packs < least {
+            return least;
+        }
+        // A fetch would add a pack while others are counted and removed.
+        let _lane = self.repository.lane();
+        fault::step("tidy.repack");
+        match self.repository.mirror.repack() {
+            Ok(()) => {
+                fault::step("tidy.repacked");
+                0
+            }
+            Err(error) => {
+                tracing::warn!(error = chain(&error), packs, "the repository cannot be repacked");
+                packs + PACKS / 2
+            }
+        }
+    }
+
+    /// Writes those files of the cache that are of another state than the published one, when no
+    /// reload waits and the last time is long enough ago.
+    fn write_cache(&self, cached: &mut Cached) {
+        let Some(cache) = &self.cache else { return };
+        let (snapshot, begun) = (self.states.published(), Instant::now());
+        let now = Some(snapshot.commit());
+        let due = cached.due.is_none_or(|due| due <= begun);
+        if [cached.records, cached.text] == [now; 2] || !due || !self.reloads.is_idle() {
+            return;
+        }
+        type Save = fn(&Snapshot, &Cache) -> std::io::Result<()>;
+        let files: [(_, Save, _); 2] = [
+            (&mut cached.records, Snapshot::save_records, cache.path()),
+            (&mut cached.text, Snapshot::save_text, cache.text_path()),
+        ];
+        for (kept, save, path) in files {
+            // Where one cannot be written, the other is not written again and again.
+            if *kept == now {
+                continue;
+            }
+            match save(&snapshot, cache) {
+                Ok(()) => *kept = now,
+                Err(error) => tracing::warn!(
+                    path = %path.display(),
+                    error = chain(&error),
+                    "the cache cannot be written"
+                ),
+            }
+        }
+        cached.due = Some(Instant::now() + (begun.elapsed() * SHARE).max(ROUND));
+    }
+
+    /// Merges segments beside the published state and publishes the same commit with fewer of
+    /// them; what a search answers does not change. The writer is held only for the swap.
+    fn compact_text(&self) {
+        let snapshot = self.states.published();
+        let Some(compaction) = snapshot.text().compaction() else { return };
+        fault::step("tidy.compact");
+        let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {
+            snapshot.searched_texts(name, emit);
+        };
+        match compaction.run(&texts) {
+            Ok(compacted) => {
+                fault::step("tidy.merged");
+                let turn = self.writer.turn();
+                let now = self.states.published();
+                let text = now.text().adopting(compacted);
+                let publication = Publication {
+                    state: Arc::new(now.with_text(text)),
+                    changed: Arc::default(),
+                    reason: None,
+                    lineage: Lineage::Same,
+                    timings: Timings::default(),
+                    origin: Origin::Compaction,
+                };
+                let Ok(_) =
+                    self.publisher.publish(&turn, publication, || Ok::<_, Infallible>(None));
+                fault::step("tidy.compacted");
+            }
+            Err(error) => tracing::warn!(error = chain(&error),
+                commit = %snapshot.commit(), "the text index cannot be compacted"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use headwater_testkit::Upstream;
+    use headwater_testkit::git::git_with_input;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::engine::{Engine, EngineConfig};
+    use crate::mirror::{Remote, RemoteOptions};
+
+    #[test]
+    fn packs_are_not_merged_while_a_fetch_or_a_push_has_the_lane() {
+        let mut upstream = Upstream::new();
+        upstream.commit("first").put("people/ada.toml", "name = \"Ada\"\n").push();
+        let folder = TempDir::new().unwrap();
+        let mirror = folder.path().join("mirror.git");
+        let remote = Remote::new(&upstream.url(), RemoteOptions::default()).unwrap();
+        let config = EngineConfig::of(&mirror, Some(Arc::new(remote)));
+        let engine = Engine::open(config, Arc::default()).unwrap();
+        for n in 0..=TOO_MANY_PACKS {
+            let object =
+                git_with_input(&mirror, ["hash-object", "-w", "--stdin"], n.to_string().as_bytes());
+            git_with_input(&mirror, ["pack-objects", "-q", "objects/pack/pack"], &object);
+        }
+        let packs = || engine.repository.mirror.pack_count().unwrap();
+        let (before, repository) = (packs(), engine.repository.clone());
+        let worker = engine.maintenance_worker(None);
+        let lane = repository.lane();
+        let (sender, done) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| sender.send(worker.repack(0)).unwrap());
+            // Nothing tells that a thread waits for a lock. To merge so little takes far less.
+            let waited = done.recv_timeout(Duration::from_secs(1));
+            let unmerged = packs();
+            drop(lane);
+            assert!(waited.is_err() && unmerged == before, "it did not wait");
+            assert_eq!(done.recv().unwrap(), 0);
+        });
+        assert!(packs() < before, "{}", packs());
+    }
+}

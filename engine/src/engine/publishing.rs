@@ -1,0 +1,97 @@
+//! Publishing: the one place where a state goes live, whichever way it comes.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::config::Observer;
+use super::publication::{Lineage, Origin, Publication, Published};
+use super::repository::Repository;
+use super::states::States;
+use super::status::StatusBoard;
+use super::writer::Turn;
+use crate::admit::Health;
+use crate::delta::Delta;
+use crate::id::CommitId;
+use crate::report::{ReloadOutcome, Replayed};
+use crate::snapshot::Snapshot;
+
+/// Publishes states, and says what follows.
+pub(super) struct Publisher {
+    repository: Arc<Repository>,
+    states: Arc<States>,
+    status: Arc<StatusBoard>,
+    observer: Observer<Published>,
+}
+
+impl Publisher {
+    pub(super) fn new(
+        repository: Arc<Repository>,
+        states: Arc<States>,
+        status: Arc<StatusBoard>,
+        observer: Observer<Published>,
+    ) -> Self {
+        Self { repository, states, status, observer }
+    }
+
+    /// Publishes a state: `refer` moves the references that name it, then the pointer is stored, then
+    /// the status is brought in step.
+    ///
+    /// Whoever has to consent to a publication is asked before `refer`: until then nothing is moved,
+    /// and the state can be dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of `refer`; nothing is published then.
+    pub(super) fn publish<E>(
+        &self,
+        _: &Turn<'_>,
+        publication: Publication,
+        refer: impl FnOnce() -> Result<Option<Replayed>, E>,
+    ) -> Result<ReloadOutcome, E> {
+        let begun = Instant::now();
+        let replayed = refer()?;
+        let before = self.states.swap(&publication);
+        let Publication { state, changed, origin, lineage, .. } = &publication;
+        let delta = Delta::of(&before, state, changed);
+        let refusable = Health::of(state).refusable();
+        let mut outcome = ReloadOutcome {
+            shown: delta.counts(),
+            replayed,
+            ahead: self.status.settle(origin, state.commit(), Some(refusable)),
+            ..publication.outcome(&before)
+        };
+        self.announce(delta, *lineage);
+        outcome.timings.swap = begun.elapsed();
+        Ok(outcome)
+    }
+
+    /// Returns the outcome where `published` stays, and brings the status in step with what was
+    /// found out.
+    pub(super) fn stay(&self, origin: &Origin, published: &Snapshot) -> ReloadOutcome {
+        let ahead = self.status.settle(origin, self.states.commit(), None);
+        ReloadOutcome { ahead, ..origin.unchanged(published) }
+    }
+
+    /// Says how `commit`, which is to be published, stands to what is published. Costs a walk over
+    /// the history between the two.
+    pub(super) fn lineage(&self, commit: CommitId) -> Lineage {
+        let last = self.states.commit();
+        match () {
+            () if last == commit => Lineage::Same,
+            () if last.is_zero() => Lineage::First,
+            () if self.repository.contains(commit, last) => Lineage::Forward,
+            () => Lineage::Departs,
+        }
+    }
+
+    /// Tells those who watch what the public sees differently, if it does.
+    fn announce(&self, delta: Delta, lineage: Lineage) {
+        if delta.from != delta.to || !delta.changes.is_empty() {
+            let descends = matches!(lineage, Lineage::Forward | Lineage::Same);
+            self.observer.see(&Arc::new(Published { delta: Arc::new(delta), descends }));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What the thread that pushes and those who wait for it share.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Condvar;
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use super::waiters::{Carried, CarriedDone, Waiter, Waiters, tell};
+use crate::engine::locks::{Held, Lock, Rank};
+use crate::id::CommitId;
+use crate::mirror::PushErrorKind;
+
+/// Wakes the thread, and holds those who wait for it.
+pub(in crate::engine) struct PushQueue {
+    active: bool,
+    begun: Instant,
+    state: Lock<State>,
+    changed: Condvar,
+}
+
+struct State {
+    woken: bool,
+    busy: bool,
+    closed: bool,
+    backoff: Backoff,
+    /// That of branches which conflicts left, which the remote may refuse for ever.
+    conflicts: Backoff,
+    waiters: Waiters,
+}
+
+impl PushQueue {
+    /// Returns one that pushes if it is `active`, and does nothing otherwise.
+    pub(in crate::engine) fn new(active: bool) -> Self {
+        // The keys of every `RandomState` differ.
+        let backoff = || Backoff::new(RandomState::new().build_hasher().finish());
+        let state = State {
+            woken: active,
+            busy: false,
+            closed: false,
+            backoff: backoff(),
+            conflicts: backoff(),
+            waiters: Waiters::default(),
+        };
+        let state = Lock::new(Rank::Pushes, state);
+        Self { active, begun: Instant::now(), state, changed: Condvar::new() }
+    }
+
+    /// Lets the thread look what there is to push.
+    pub(in crate::engine) fn wake(&self) {
+        self.lock().woken = true;
+        self.changed.notify_all();
+    }
+
+    /// The same, now that the remote answered a fetch.
+    pub(in crate::engine) fn remote_answers(&self) {
+        let mut state = self.lock();
+        state.backoff.remote_answers(self.begun.elapsed());
+        state.woken = true;
+        self.changed.notify_all();
+    }
+
+    /// Lets the thread end after one more try.
+    pub(in crate::engine) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until there may be something to push; false once closed.
+    pub(super) fn next(&self) -> bool {
+        let mut state = self.lock();
+        state.busy = false;
+        self.changed.notify_all();
+        loop {
+            let (now, due) = (self.begun.elapsed(), state.backoff.due());
+            if state.closed {
+                return false;
+            }
+            if due > now {
+                state = state.wait_for(&self.changed, due - now);
+            } else if state.woken || state.backoff.failures() > 0 {
+                (state.woken, state.busy) = (false, true);
+                return true;
+            } else {
+                state = state.wait(&self.changed);
+            }
+        }
+    }
+
+    /// Waits until all that can be pushed now is pushed.
+    pub(in crate::engine) fn settle(&self) {
+        let is_settled = |state: &State| {
+            let due = state.backoff.due() <= self.begun.elapsed();
+            let busy = state.busy || due && (state.woken || state.backoff.failures() > 0);
+            !busy || state.closed
+        };
+        if self.active {
+            drop(self.lock().wait_until(&self.changed, is_settled));
+        }
+    }
+
+    /// Calls `done` once the remote has `commit`, or it is known that it will not have it soon; after
+    /// `until` nobody waits for that any more.
+    pub(in crate::engine) fn wait_for(&self, commit: CommitId, until: Instant, done: CarriedDone) {
+        let mut state = self.lock();
+        let is_full = state.waiters.is_full(Instant::now());
+        let refused = match () {
+            () if !self.active || state.closed => Some(Carried::Never),
+            () if is_full => Some(Carried::Late),
+            () => None,
+        };
+        if let Some(refused) = refused {
+            drop(state);
+            return tell(done, refused);
+        }
+        let overruled = state.waiters.put_back(vec![Waiter { commit, until, looked: None, done }]);
+        state.woken = true;
+        drop(state);
+        self.changed.notify_all();
+        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
+    }
+
+    /// Tells those who wait for commits that are on top of other ones now.
+    pub(in crate::engine) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
+        let overruled = self.lock().waiters.moved(moves);
+        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
+    }
+
+    /// Takes out all who wait.
+    pub(super) fn take_waiters(&self) -> Vec<Waiter> {
+        self.lock().waiters.take()
+    }
+
+    /// Lets these wait again.
+    pub(super) fn put_back(&self, waiters: Vec<Waiter>) {
+        let overruled = self.lock().waiters.put_back(waiters);
+        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
+    }
+
+    /// Says whether the last push failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.lock().backoff.failures() > 0
+    }
+
+    /// Notes that a push went through, or that there is nothing to push.
+    pub(super) fn succeeded(&self) {
+        self.lock().backoff.succeeded();
+    }
+
+    /// Notes that a push failed; returns how many have failed in a row, and how long to wait.
+    pub(super) fn failed(&self, kind: PushErrorKind) -> (u32, Duration) {
+        let mut state = self.lock();
+        let wait = state.backoff.failed(self.begun.elapsed(), kind);
+        (state.backoff.failures(), wait)
+    }
+
+    /// Says whether branches that conflicts left may be pushed.
+    pub(super) fn may_push_conflicts(&self) -> bool {
+        self.lock().conflicts.due() <= self.begun.elapsed()
+    }
+
+    /// Notes that such a branch was not taken.
+    pub(super) fn conflict_failed(&self) {
+        self.lock().conflicts.failed(self.begun.elapsed(), PushErrorKind::Refused);
+    }
+
+    fn lock(&self) -> Held<'_, State> {
+        self.state.lock()
+    }
+}

@@ -1,0 +1,261 @@
+//! Pushing: what was written here is carried to the remote, on a thread of its own.
+//!
+//! One push at a time carries all that waits. Nothing is forced: where the remote has moved on a
+//! reload is asked for, which decides by the policy what becomes of both sides. What was kept on a
+//! branch of its own in a conflict is pushed as well.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::queue::PushQueue;
+use super::report::{PushFailure, PushReport};
+use super::waiters::{Carried, Waiter, tell};
+use crate::causes::chain;
+use crate::engine::config::Observer;
+use crate::engine::hold::{Held, HeldReason};
+use crate::engine::refs::{CONFLICTS, PUSHED};
+use crate::engine::reload_queue::{ReloadQueue, Request};
+use crate::engine::repository::Repository;
+use crate::engine::schedule::RequestKind;
+use crate::engine::states::States;
+use crate::engine::status::StatusBoard;
+use crate::engine::writer::Writer;
+use crate::fault;
+use crate::id::CommitId;
+use crate::mirror::{Expected, Objects, PushErrorKind};
+use crate::report::Trigger;
+
+/// How long the last push may take when the engine ends.
+const LAST: Duration = Duration::from_secs(5);
+
+/// Carries what is written to the remote.
+pub(in crate::engine) struct PushWorker {
+    pub(in crate::engine) repository: Arc<Repository>,
+    pub(in crate::engine) states: Arc<States>,
+    pub(in crate::engine) status: Arc<StatusBoard>,
+    pub(in crate::engine) writer: Arc<Writer>,
+    pub(in crate::engine) reloads: Arc<ReloadQueue>,
+    pub(in crate::engine) pushes: Arc<PushQueue>,
+    pub(in crate::engine) observer: Observer<PushReport>,
+}
+
+/// What is still to be pushed.
+struct Backlog {
+    /// What the remote is known to have, and the head of the branch, if that may be pushed.
+    head: Option<(Option<CommitId>, CommitId)>,
+    /// Whether something is to be pushed that may not be.
+    stopped: bool,
+    /// What conflicts left: full names and commits.
+    conflicts: Vec<(String, CommitId)>,
+}
+
+/// What a look at the backlog came to.
+enum Tried {
+    Pushed,
+    /// There was nothing to do.
+    Nothing,
+    /// There was, and it may not be pushed now, which is told elsewhere.
+    Stopped,
+    /// The branch is pushed; what a conflict left is not.
+    ConflictLeft(PushFailure),
+}
+
+impl PushWorker {
+    /// Pushes whenever it is woken and the remote can bear it, until it is closed; then once more.
+    pub(in crate::engine) fn run(&self) {
+        while self.pushes.next() {
+            self.push_and_tell(self.repository.fetch.timeout);
+        }
+        // A remote that did not answer a moment ago will not in the last seconds.
+        if !self.pushes.is_failing() {
+            self.push_and_tell(LAST.min(self.repository.fetch.timeout));
+        }
+        self.pushes.take_waiters().into_iter().for_each(|waiter| tell(waiter.done, Carried::Never));
+    }
+
+    fn push_and_tell(&self, time: Duration) {
+        let (begun, mut commit) = (Instant::now(), self.states.commit());
+        let pushed = catch_unwind(AssertUnwindSafe(|| self.push_backlog(time, &mut commit)));
+        let pushed = pushed.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(PushFailure::Panic { message: message.unwrap_or_default() })
+        });
+        let now = SystemTime::now();
+        let (result, kind) = match pushed {
+            Ok(Tried::Pushed) => (Ok(()), None),
+            Ok(Tried::ConflictLeft(failure)) => (Err(failure), None),
+            // What was to be pushed is there, however it came there.
+            Ok(Tried::Nothing) if self.pushes.is_failing() => (Ok(()), None),
+            Ok(Tried::Nothing) => return self.tell_waiters(None),
+            Ok(Tried::Stopped) => {
+                self.pushes.succeeded();
+                return self.tell_waiters(None);
+            }
+            Err(failure) => {
+                let kind = failure.kind();
+                (Err(failure), Some(kind))
+            }
+        };
+        let (failures, wait) = match kind {
+            None => {
+                self.pushes.succeeded();
+                (0, None)
+            }
+            Some(kind) => {
+                let (failures, wait) = self.pushes.failed(kind);
+                (failures, Some(wait))
+            }
+        };
+        if let Err(failure) = &result {
+            tracing::warn!(
+                %commit, error = chain(failure),
+                again_s = wait.map(|wait| wait.as_secs_f64()),
+                "cannot push; the commits are kept here and pushed later"
+            );
+        }
+        let next = wait.map(|wait| now + wait);
+        let (unpushed, since) = self.status.push_tried(result.as_ref().err(), failures, next);
+        let report = PushReport { commit, duration: begun.elapsed(), unpushed, since, result };
+        self.observer.see(&Arc::new(report));
+        self.tell_waiters(kind);
+        if kind == Some(PushErrorKind::Behind) {
+            let (kind, trigger) = (RequestKind::Reload, Trigger::Push);
+            self.reloads.join(Request { kind, trigger, reserved: None }, vec![]);
+        }
+    }
+
+    /// Pushes what there is; says in `commit` what.
+    fn push_backlog(&self, time: Duration, commit: &mut CommitId) -> Result<Tried, PushFailure> {
+        let Some(remote) = &self.repository.remote else { return Ok(Tried::Nothing) };
+        let _lane = self.repository.lane();
+        // What the last fetch saw may not be noted yet.
+        self.repository.note_synced();
+        let objects = self.repository.objects().map_err(PushFailure::Open)?;
+        let backlog = self.backlog(&objects)?;
+        let push = |commits, name: &str| {
+            self.repository.mirror.push(remote, commits, name, time).map_err(PushFailure::Remote)
+        };
+        let note = |name: &str, commit| {
+            let noted = objects.set_reference(name, Expected::Any, commit);
+            noted.map_err(PushFailure::Reference)
+        };
+        let mut tried = if backlog.stopped { Tried::Stopped } else { Tried::Nothing };
+        let mut left = None;
+        let is_due = self.pushes.may_push_conflicts();
+        // First what only we have: the branch may be refused, and these are nowhere else. A remote
+        // that takes no such branch does not keep the others back.
+        for (name, conflict) in backlog.conflicts.into_iter().filter(|_| is_due) {
+            *commit = conflict;
+            match push((None, conflict), &name) {
+                Ok(()) => {
+                    fault::step("push.conflict");
+                    let short = name.strip_prefix(CONFLICTS).unwrap_or(&name);
+                    note(&format!("{PUSHED}{short}"), conflict)?;
+                    tried = Tried::Pushed;
+                }
+                Err(failure) => {
+                    self.pushes.conflict_failed();
+                    left = Some(failure);
+                }
+            }
+        }
+        if let Some((known, head)) = backlog.head {
+            *commit = head;
+            push((known, head), &self.repository.refs.head)?;
+            tried = Tried::Pushed;
+            fault::step("push.note");
+            note(&self.repository.refs.synced, head)?;
+            fault::step("push.noted");
+            tracing::info!(commit = %head, "pushed");
+            let _turn = self.writer.turn();
+            let objects = self.repository.objects().map_err(PushFailure::Open)?;
+            let (ahead, since) = self.ahead_of(&objects, head)?;
+            self.status.pushed(head, ahead, since);
+        }
+        Ok(left.map_or(tried, Tried::ConflictLeft))
+    }
+
+    /// Reads what is still to be pushed.
+    fn backlog(&self, objects: &Objects) -> Result<Backlog, PushFailure> {
+        let read = |name: &str| objects.reference(name).map_err(PushFailure::Reference);
+        let listed =
+            |prefix: &str| objects.references_under(prefix).map_err(PushFailure::Reference);
+        let done = listed(PUSHED)?;
+        let is_done = |(name, commit): &(String, CommitId)| {
+            let short = name.strip_prefix(CONFLICTS).unwrap_or(name);
+            done.iter().any(|(noted, at)| noted.strip_prefix(PUSHED) == Some(short) && at == commit)
+        };
+        let mut conflicts = listed(CONFLICTS)?;
+        conflicts.retain(|conflict| !is_done(conflict));
+        let (stopped, is_empty) = self.status.read(|status| {
+            let diverged = |held: &Held| held.reason == HeldReason::Diverged;
+            // A branch that somebody deleted is not to come back by itself.
+            let stopped = status.branch_missing || status.held.as_ref().is_some_and(diverged);
+            (stopped, status.remote_empty)
+        });
+        let (local, synced) =
+            (read(&self.repository.refs.head)?, read(&self.repository.refs.synced)?);
+        let head = match (local, synced) {
+            (Some(local), Some(synced)) if local != synced => {
+                let ours = objects.descends_from(local, synced).map_err(PushFailure::Repository)?;
+                ours.then_some((Some(synced), local))
+            }
+            // The first commit of a remote that has none.
+            (Some(local), None) if is_empty => Some((None, local)),
+            _ => None,
+        };
+        let (head, stopped) = (head.filter(|_| !stopped), stopped && head.is_some());
+        if let (Some(_), Some(synced)) = (head, synced) {
+            let (_, since) = self.ahead_of(objects, synced)?;
+            self.status.unpushed_since(since);
+        }
+        Ok(Backlog { head, stopped, conflicts })
+    }
+
+    /// Counts the commits of the branch that are not in `remote`, and tells when the oldest of them
+    /// was made.
+    fn ahead_of(
+        &self,
+        objects: &Objects,
+        remote: CommitId,
+    ) -> Result<(u64, Option<SystemTime>), PushFailure> {
+        let local =
+            objects.reference(&self.repository.refs.head).map_err(PushFailure::Reference)?;
+        let Some(local) = local.filter(|local| *local != remote) else { return Ok((0, None)) };
+        let of = |error| PushFailure::Repository(error);
+        let ahead = objects.count_between(remote, local).map_err(of)?;
+        let ours = objects.first_parents(local, ahead).map_err(of)?;
+        let oldest = ours.last().map(|commit| objects.commit(*commit)).transpose().map_err(of)?;
+        let since = oldest.map(|oldest| oldest.committed_at().min(SystemTime::now()));
+        Ok((ahead as u64, since))
+    }
+
+    /// Tells those whose commit the remote has now, and all where it will take none soon.
+    fn tell_waiters(&self, failed: Option<PushErrorKind>) {
+        let stuck = failed.filter(|kind| !kind.is_passing());
+        let synced = self.repository.objects().ok().and_then(|objects| {
+            let synced = objects.reference(&self.repository.refs.synced).ok()??;
+            Some((objects, synced))
+        });
+        let now = synced.as_ref().map(|(_, synced)| *synced);
+        let has = |commit: CommitId| {
+            synced.as_ref().is_some_and(|(objects, synced)| {
+                objects.descends_from(*synced, commit).unwrap_or(false)
+            })
+        };
+        let mut waiting = Vec::new();
+        for waiter in self.pushes.take_waiters() {
+            // One answer lasts as long as what is in step does.
+            let is_there = waiter.looked != now && has(waiter.commit);
+            match stuck {
+                _ if is_there => tell(waiter.done, Carried::Pushed(waiter.commit)),
+                Some(kind) => tell(waiter.done, Carried::Stuck(kind)),
+                None if waiter.until <= Instant::now() => tell(waiter.done, Carried::Late),
+                None => waiting.push(Waiter { looked: now, ..waiter }),
+            }
+        }
+        self.pushes.put_back(waiting);
+    }
+}

@@ -1,0 +1,125 @@
+//! The thread that reloads: takes requests in turn, and reports what became of each.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::field::Empty;
+
+use super::config::Observer;
+use super::error::ReloadError;
+use super::ledger::Ledger;
+use super::maintenance::Maintenance;
+use super::push::queue::PushQueue;
+use super::reload_queue::ReloadQueue;
+use super::reloader::Reloader;
+use super::report::Report;
+use super::repository::Repository;
+use super::schedule::{Ended, RequestKind};
+use super::states::States;
+use super::status::StatusBoard;
+use crate::causes::chain;
+use crate::id::CommitId;
+use crate::plan::RebuildReason;
+use crate::report::{ReloadId, Trigger};
+
+/// Serves the requests for reloads.
+pub(super) struct ReloadWorker {
+    pub(super) reloader: Reloader,
+    pub(super) repository: Arc<Repository>,
+    pub(super) states: Arc<States>,
+    pub(super) status: Arc<StatusBoard>,
+    pub(super) reloads: Arc<ReloadQueue>,
+    pub(super) pushes: Arc<PushQueue>,
+    pub(super) maintenance: Arc<Maintenance>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) observer: Observer<Report>,
+}
+
+impl ReloadWorker {
+    /// Serves requests until the queue is closed.
+    pub(super) fn serve(&self) {
+        while let Some(run) = self.reloads.next() {
+            let report = Arc::new(self.run(run.id, run.kind, run.trigger));
+            self.ledger.record(&report);
+            self.status.reported(&report);
+            self.observer.see(&report);
+            // Before the callers are told, so that they can wait for what comes behind.
+            self.maintenance.wake();
+            if report.result.as_ref().is_ok_and(|outcome| outcome.fetched) {
+                self.pushes.remote_answers();
+            }
+            let ended = catch_unwind(AssertUnwindSafe(|| self.ended(&report)));
+            let failed = Ended::Failed { remote: false, rest: Duration::ZERO };
+            self.reloads.finish(&report, ended.unwrap_or(failed));
+        }
+    }
+
+    /// Returns what those who wait need to know of a report: which of their commits are there.
+    fn ended(&self, report: &Report) -> Ended {
+        let head = match &report.result {
+            Ok(outcome) => outcome.remote_head.unwrap_or(outcome.new),
+            // What is held may be an older head, from before the push that a call is about.
+            Err(ReloadError::Held { held, .. }) => held.commit,
+            Err(error) => {
+                let rest = error.retry_after().unwrap_or_default();
+                return Ended::Failed { remote: error.kind().is_of_remote(), rest };
+            }
+        };
+        let is_there = |commit: &CommitId| self.repository.contains(head, *commit);
+        Ended::Saw(self.reloads.wanted().into_iter().filter(is_there).collect())
+    }
+
+    /// Runs one reload. Whatever happens, even a panic, is in the report.
+    fn run(&self, id: ReloadId, kind: RequestKind, trigger: Trigger) -> Report {
+        let span = tracing::info_span!(
+            "reload", reload = %id, trigger = trigger.as_str(), outcome = Empty, commit = Empty,
+            fetch_ms = Empty, diff_ms = Empty, decode_ms = Empty, apply_ms = Empty,
+            text_ms = Empty, swap_ms = Empty
+        );
+        let _entered = span.enter();
+        let (started, begun) = (SystemTime::now(), Instant::now());
+        let result = catch_unwind(AssertUnwindSafe(|| match kind {
+            RequestKind::Pin(commit) => self.reloader.turn(Some(commit)),
+            RequestKind::Unpin => self.reloader.turn(None),
+            RequestKind::Audit => self.reloader.audit(),
+            _ => self.reloader.reload(id, kind),
+        }));
+        let result = result.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            Err(ReloadError::Panic { message: message.unwrap_or_default() })
+        });
+        let serving = self.states.commit();
+        let duration = begun.elapsed();
+        span.record("commit", tracing::field::display(serving));
+        match &result {
+            Ok(outcome) => {
+                span.record("outcome", outcome.kind.as_str());
+                for (stage, time) in outcome.timings.stages() {
+                    span.record(format!("{stage}_ms").as_str(), ms(time));
+                }
+                tracing::info!(
+                    reason = outcome.reason.map(RebuildReason::as_str),
+                    changed = outcome.changed.values().map(|counts| counts.total()).sum::<u64>(),
+                    duration_ms = ms(duration),
+                    "reload done"
+                );
+            }
+            Err(error) => {
+                span.record("outcome", "failed");
+                tracing::warn!(
+                    error = chain(error),
+                    duration_ms = ms(duration),
+                    "reload failed; the old state keeps serving"
+                );
+            }
+        }
+        Report { id, trigger, started, duration, serving, result }
+    }
+}
+
+/// Returns milliseconds.
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

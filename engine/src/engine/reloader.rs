@@ -1,0 +1,32 @@
+//! What takes the published state from commit to commit, on the thread that reloads.
+
+use std::sync::Arc;
+
+use super::config::Rewrites;
+use super::holds::Holds;
+use super::publishing::Publisher;
+use super::push::queue::PushQueue;
+use super::remote_view::RemoteView;
+use super::repository::Repository;
+use super::states::States;
+use super::status::StatusBoard;
+use super::writer::Writer;
+use crate::admit::AdmissionLimits;
+use crate::options::LoadOptions;
+
+/// Runs reloads, pins and audits, one at a time.
+pub(super) struct Reloader {
+    pub(super) repository: Arc<Repository>,
+    pub(super) states: Arc<States>,
+    pub(super) status: Arc<StatusBoard>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) writer: Arc<Writer>,
+    pub(super) pushes: Arc<PushQueue>,
+    pub(super) remote_view: RemoteView,
+    pub(super) holds: Holds,
+    /// How records are read.
+    pub(super) load: LoadOptions,
+    /// How much may be wrong in sheets that quarantine.
+    pub(super) limits: AdmissionLimits,
+    pub(super) rewrites: Rewrites,
+}

@@ -1,0 +1,124 @@
+//! The view of the remote: what a reload finds there, and where that lets the branch go.
+
+use std::sync::Arc;
+
+use super::config::Rewrites;
+use super::error::ReloadError;
+use super::movement::{Seen, judge};
+use super::repository::Repository;
+use super::schedule::RequestKind;
+use super::states::States;
+use super::status::StatusBoard;
+use crate::causes::chain;
+use crate::fault;
+use crate::mirror::{Objects, RemoteHead};
+
+/// Looks at the remote, or at the local branch where there is none.
+pub(super) struct RemoteView {
+    pub(super) repository: Arc<Repository>,
+    pub(super) states: Arc<States>,
+    pub(super) status: Arc<StatusBoard>,
+    pub(super) rewrites: Rewrites,
+}
+
+impl RemoteView {
+    /// Asks the remote and judges the move; `None` where there is no remote to ask.
+    pub(super) fn look(&self, kind: RequestKind) -> Result<Option<Seen>, ReloadError> {
+        let Some(remote) = &self.repository.remote else { return Ok(None) };
+        let _lane = self.repository.lane();
+        // The fetch moves what the note is taken from.
+        self.repository.note_synced();
+        let fetched = match self.repository.fetch_branch(remote) {
+            Ok(fetched) => fetched,
+            Err(error) if kind == RequestKind::Rebuild => {
+                // The operator's way back: what is here can be built anew without the remote.
+                tracing::warn!(
+                    error = chain(&error),
+                    "cannot fetch the remote; rebuilding from the local commits"
+                );
+                let objects = self.repository.objects().map_err(ReloadError::Open)?;
+                let local = objects
+                    .reference(&self.repository.refs.head)
+                    .map_err(ReloadError::Reference)?;
+                return Ok(Some(Seen::nothing(local)));
+            }
+            Err(error) => return Err(ReloadError::Fetch(error)),
+        };
+        let objects = self.repository.objects().map_err(ReloadError::Open)?;
+        let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+        let (local, synced) =
+            (read(&self.repository.refs.head)?, read(&self.repository.refs.synced)?);
+        let head = match fetched.head {
+            RemoteHead::At(head) => head,
+            // Nothing was ever in step with it: what is here is all ours.
+            RemoteHead::Empty if synced.is_none() => {
+                let history = |local| objects.history(local, usize::MAX);
+                let ours = local.map(history).transpose().map_err(ReloadError::Repository)?;
+                let ahead = ours.map_or(0, |ours| ours.len() as u64);
+                self.status.remote_is_empty(ahead);
+                return Ok(Some(Seen { ahead, reached: true, ..Seen::nothing(local) }));
+            }
+            RemoteHead::Empty | RemoteHead::BranchMissing => {
+                self.status.branch_is_missing(true);
+                return Err(self.is_missing());
+            }
+        };
+        fault::step("reload.judge");
+        let seen = judge(&objects, head, local, synced)?;
+        self.status.seen(head, &seen);
+        Ok(Some(seen.by_policy(self.rewrites)))
+    }
+
+    /// Judges where the branch may go, as of now: what was written or pushed since the fetch
+    /// counts. Whoever calls it holds the writer, so that no write of ours moves the branch after.
+    pub(super) fn judged(
+        &self,
+        objects: &Objects,
+        fetched: Option<Seen>,
+    ) -> Result<Seen, ReloadError> {
+        // A head that was read before the writer was taken may be older than what a write published.
+        let Some(seen) = fetched else { return self.look_locally(objects) };
+        let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+        let Some(head) = seen.remote else {
+            return Ok(Seen { local: read(&self.repository.refs.head)?, ..seen });
+        };
+        let (local, synced) =
+            (read(&self.repository.refs.head)?, read(&self.repository.refs.synced)?);
+        if (local, synced) == (seen.local, seen.synced) {
+            return Ok(seen);
+        }
+        // A push of ours since then says more of the remote than the fetch does.
+        let head = match synced {
+            Some(pushed) if Some(pushed) != seen.synced => {
+                let is_later = objects.descends_from(pushed, head);
+                if is_later.map_err(ReloadError::Repository)? { pushed } else { head }
+            }
+            _ => head,
+        };
+        let seen = judge(objects, head, local, synced)?;
+        self.status.seen(head, &seen);
+        Ok(seen.by_policy(self.rewrites))
+    }
+
+    /// Asks the local branch, where there is no remote, and judges the move.
+    fn look_locally(&self, objects: &Objects) -> Result<Seen, ReloadError> {
+        let head = objects.reference(&self.repository.refs.head).map_err(ReloadError::Reference)?;
+        let published = self.states.commit();
+        let Some(head) = head else {
+            self.status.branch_is_missing(!published.is_zero());
+            if published.is_zero() {
+                return Ok(Seen::nothing(None));
+            }
+            return Err(self.is_missing());
+        };
+        let base = (!published.is_zero()).then_some(published);
+        // Where there is nothing to push to, no commit is ahead of anything.
+        let seen = Seen { ahead: 0, reached: false, ..judge(objects, head, base, base)? };
+        self.status.seen(head, &seen);
+        Ok(seen.by_policy(self.rewrites))
+    }
+
+    fn is_missing(&self) -> ReloadError {
+        ReloadError::BranchMissing { branch: self.repository.branch.clone() }
+    }
+}

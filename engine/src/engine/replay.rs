@@ -1,0 +1,213 @@
+//! A reload where both sides have moved on: our commits go on top of what the remote has.
+
+use std::sync::Arc;
+
+use super::config::Rewrites;
+use super::error::ReloadError;
+use super::hold::HeldReason;
+use super::holds::Objection;
+use super::movement::Seen;
+use super::publication::{Followed, Lineage, Origin, Publication};
+use super::refs::seconds_now;
+use super::reloader::Reloader;
+use super::writer::Turn;
+use crate::admit::{Health, admit};
+use crate::fault;
+use crate::id::CommitId;
+use crate::load::{Prepared, finish, prepare};
+use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
+use crate::rebase::{RebaseError, Rebased, rebase};
+use crate::report::{Kept, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
+use crate::snapshot::{Snapshot, count};
+
+/// A reload that found both sides ahead.
+pub(super) struct Replay {
+    pub(super) id: ReloadId,
+    /// The remote's head.
+    pub(super) remote: CommitId,
+    pub(super) seen: Seen,
+    pub(super) published: Arc<Snapshot>,
+    /// How long it took so far.
+    pub(super) timings: Timings,
+    /// Whether the operator lets the remote's head through.
+    pub(super) through: bool,
+}
+
+/// What is to go live where both sides moved on.
+struct ReplayPlan {
+    prepared: Prepared,
+    /// Our commits and those that have their changes now; `None` for those that no branch of the
+    /// remote will have.
+    moves: Vec<(CommitId, Option<CommitId>)>,
+    made: u64,
+    /// What our commits would have lost, where they are kept on a branch of their own.
+    lost: Option<Vec<LostField>>,
+}
+
+impl Reloader {
+    /// Says whether commits of ours may be put on top of what the remote has.
+    pub(super) fn can_replay(&self, seen: &Seen) -> bool {
+        self.rewrites == Rewrites::Replay
+            && self.writer.committer().is_some()
+            && seen.local.is_some()
+    }
+
+    /// Goes to `remote` with our commits on top of it. Where they do not fit they are kept on a
+    /// branch of their own, and `remote` alone goes live. The writer is held by the caller.
+    pub(super) fn replay(
+        &self,
+        turn: &Turn<'_>,
+        replay: Replay,
+    ) -> Result<ReloadOutcome, ReloadError> {
+        fault::step("rebase.begin");
+        let mut stage = self.repository.mirror.stage().map_err(ReloadError::Open)?;
+        let ReplayPlan { prepared, moves, made, lost } = self.plan(&replay, &mut stage)?;
+        let Replay { remote, seen, published, timings, through, .. } = replay;
+        let changed = prepared.changed_from(&published);
+        let target = prepared.draft.state().commit();
+        let objects = stage.objects();
+        let (snapshot, reason, stages) =
+            finish(objects, prepared, &self.load).map_err(ReloadError::Load)?;
+        let publication = Publication {
+            state: Arc::new(snapshot),
+            changed,
+            reason,
+            lineage: match seen.local == Some(published.commit()) {
+                // It takes the place of ours.
+                true => Lineage::Departs,
+                // A pin was served, which the remote may have.
+                false => self.publisher.lineage(remote),
+            },
+            timings: Timings { fetch: timings.fetch, ..stages },
+            origin: Origin::Branch(Followed {
+                remote: seen.remote,
+                fetched: seen.reached,
+                level: Some(made),
+                through,
+            }),
+        };
+        let outcome = self.publisher.publish(turn, publication, || {
+            fault::step("rebase.store");
+            // What ours build on may be stored and not on the disk yet.
+            self.writer.sync().map_err(ReloadError::Store)?;
+            stage.store(Durability::Synced).map_err(ReloadError::Store)?;
+            fault::step("rebase.stored");
+            let local = seen.local.unwrap_or(CommitId::ZERO);
+            let kept = match lost {
+                Some(lost) => {
+                    Some(Kept { reference: self.keep(objects, local)?, commit: local, lost })
+                }
+                None => None,
+            };
+            // First what is in step: a branch that is not on top of it yet is judged as one that is
+            // to be put there.
+            let moved = objects.set_reference(&self.repository.refs.synced, Expected::Any, remote);
+            moved.map_err(ReloadError::Reference)?;
+            fault::step("rebase.noted");
+            let moved =
+                objects.set_reference(&self.repository.refs.head, Expected::Is(local), target);
+            moved.map_err(ReloadError::Reference)?;
+            fault::step("branch.moved");
+            if through {
+                self.unpin_for(objects)?;
+            }
+            Ok(Some(Replayed { commits: made, kept }))
+        })?;
+        fault::step("swap.done");
+        self.moved(&moves);
+        Ok(outcome)
+    }
+
+    /// Decides what goes live: ours on top of the remote's, or the remote's alone.
+    fn plan(&self, replay: &Replay, stage: &mut Stage) -> Result<ReplayPlan, ReloadError> {
+        let Replay { id, remote, ref seen, ref published, through, .. } = *replay;
+        let diverged = || self.holds.hold(id, remote, Objection::new(HeldReason::Diverged));
+        let ours = match self.ours(stage.objects(), seen)? {
+            Some(ours) => ours,
+            // Somebody merged here: what is ours cannot be told. Let through, all of it is kept.
+            None if through => vec![],
+            None => return Err(diverged()),
+        };
+        let is_whole = ours.len() as u64 == seen.ahead;
+        let theirs = self.prepared(stage.objects(), published, remote)?;
+        // What the remote has must be fit to go live by itself, whatever ours make of it. How much
+        // it changes is seen with ours on top: without them it seems to take ours away.
+        if let Some(objection) = self.objection(&theirs, published)
+            && !through
+            && objection.reason != HeldReason::PushLimit
+        {
+            return Err(self.holds.hold(id, remote, objection));
+        }
+        let Some(identity) = self.writer.committer() else {
+            return Err(diverged());
+        };
+        let committer =
+            Signature { identity: identity.clone(), seconds: seconds_now(), offset_minutes: 0 };
+        let layout = theirs.draft.state().layout().clone();
+        let overruled = |theirs: Prepared, lost| ReplayPlan {
+            prepared: theirs,
+            moves: ours.iter().map(|commit| (*commit, None)).collect(),
+            made: 0,
+            lost: Some(lost),
+        };
+        if !is_whole {
+            return Ok(overruled(theirs, vec![]));
+        }
+        match rebase(stage, remote, &ours, &layout, &committer) {
+            Ok(Rebased { head, made: 0, .. }) if head == remote => {
+                let moves = ours.iter().map(|commit| (*commit, Some(remote))).collect();
+                Ok(ReplayPlan { prepared: theirs, moves, made: 0, lost: None })
+            }
+            Ok(Rebased { head, moves, made }) => {
+                let both = self.prepared(stage.objects(), published, head)?;
+                // Each side may be right, and both together wrong: a unique value claimed twice.
+                let objection = self.objection(&both, published).filter(|_| !through);
+                if let Some(objection) = objection {
+                    if objection.reason == HeldReason::PushLimit {
+                        return Err(self.holds.hold(id, remote, objection));
+                    }
+                    let lost = objection.problems.into_iter().map(|problem| LostField {
+                        path: problem.path.to_string(),
+                        pointer: problem.pointer.unwrap_or_default(),
+                    });
+                    return Ok(overruled(theirs, lost.collect()));
+                }
+                let moves = moves.into_iter().map(|(old, new)| (old, Some(new))).collect();
+                Ok(ReplayPlan { prepared: both, moves, made, lost: None })
+            }
+            Err(RebaseError::Conflict { lost }) => Ok(overruled(theirs, lost)),
+            Err(RebaseError::Repository(error)) => Err(ReloadError::Repository(error)),
+        }
+    }
+
+    /// Tells those who wait for our commits, or ask for them again, that they are others now, or in
+    /// the branch no more.
+    fn moved(&self, moves: &[(CommitId, Option<CommitId>)]) {
+        self.writer.repeats().moved(moves);
+        self.pushes.rebased(moves);
+    }
+
+    /// The same for all that were ours alone, and are not in the branch any more.
+    pub(super) fn forget(&self, objects: &Objects, seen: &Seen) -> Result<(), ReloadError> {
+        let ours = self.ours(objects, seen)?.unwrap_or_default();
+        self.moved(&ours.into_iter().map(|commit| (commit, None)).collect::<Vec<_>>());
+        Ok(())
+    }
+
+    fn prepared(
+        &self,
+        objects: &Objects,
+        published: &Snapshot,
+        target: CommitId,
+    ) -> Result<Prepared, ReloadError> {
+        let prepared = prepare(objects, Some(published), target, None, &self.load);
+        let gone = || ReloadError::Panic { message: "a diverged head is already published".into() };
+        prepared.map_err(ReloadError::Load)?.ok_or_else(gone)
+    }
+
+    fn objection(&self, prepared: &Prepared, published: &Snapshot) -> Option<Objection> {
+        let changed = count(&prepared.changed_from(published));
+        let health = Health::of(prepared.draft.state());
+        Objection::of(admit(&Health::of(published), &health, &changed, &self.limits))
+    }
+}

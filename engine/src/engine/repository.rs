@@ -1,0 +1,111 @@
+//! The repository that is served: one branch of it, the remote that the branch comes from, and the
+//! git lane, in which one thread at a time talks to the remote or tidies up.
+
+use std::sync::Arc;
+
+use super::error::ReloadError;
+use super::locks::{Held, Lock, Rank};
+use super::refs::BranchRefs;
+use crate::causes::chain;
+use crate::fault;
+use crate::id::CommitId;
+use crate::mirror::{
+    self, Expected, FetchError, FetchLimits, Fetched, Mirror, MirrorLock, Objects, RefError, Remote,
+};
+
+/// The repository that is served.
+pub(super) struct Repository {
+    pub(super) mirror: Mirror,
+    pub(super) branch: String,
+    pub(super) refs: BranchRefs,
+    /// Where new commits come from; `None` follows the local branch and moves no reference.
+    pub(super) remote: Option<Arc<Remote>>,
+    /// What a fetch may cost.
+    pub(super) fetch: FetchLimits,
+    lane: Lock<()>,
+    /// Keeps a second server out for as long as the engine lives.
+    _lock: Option<MirrorLock>,
+}
+
+impl Repository {
+    pub(super) fn new(
+        mirror: Mirror,
+        branch: String,
+        remote: Option<Arc<Remote>>,
+        fetch: FetchLimits,
+        lock: Option<MirrorLock>,
+    ) -> Self {
+        let (refs, lane) = (BranchRefs::of(&branch), Lock::new(Rank::Lane, ()));
+        Self { mirror, branch, refs, remote, fetch, lane, _lock: lock }
+    }
+
+    /// Waits for the git lane. No write waits for it.
+    pub(super) fn lane(&self) -> Held<'_, ()> {
+        self.lane.lock()
+    }
+
+    /// Fetches the branch from `remote`. Whoever calls it has the lane.
+    pub(super) fn fetch_branch(&self, remote: &Remote) -> Result<Fetched, FetchError> {
+        self.mirror.fetch(remote, &self.branch, &self.fetch)
+    }
+
+    /// Opens the objects for reading.
+    pub(super) fn objects(&self) -> Result<Objects, mirror::OpenError> {
+        self.mirror.objects()
+    }
+
+    /// Returns where the branch is; `None` where it is not there, or cannot be read just now.
+    pub(super) fn head(&self) -> Option<CommitId> {
+        self.objects().ok()?.reference(&self.refs.head).ok()?
+    }
+
+    /// Says whether `hash` is `head` or one of its ancestors; a commit that is not here is not.
+    pub(super) fn contains(&self, head: CommitId, hash: CommitId) -> bool {
+        head == hash
+            || self.objects().is_ok_and(|objects| {
+                objects.contains(hash.as_bytes())
+                    && objects.descends_from(head, hash).unwrap_or(false)
+            })
+    }
+
+    /// Notes the last commit that is both ours and the remote's: what the remote was last seen at,
+    /// once our branch is there too.
+    ///
+    /// It is done behind a reload, and before a fetch looks at the remote again; so whoever judges
+    /// a move finds the note. One that cannot be written is only told: the next reload tries again.
+    pub(super) fn note_synced(&self) {
+        let note = || -> Result<(), ReloadError> {
+            let objects = self.objects().map_err(ReloadError::Open)?;
+            let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
+            let (seen, ours) = (read(&self.refs.tracking)?, read(&self.refs.head)?);
+            let (Some(seen), Some(ours), synced) = (seen, ours, read(&self.refs.synced)?) else {
+                return Ok(());
+            };
+            if synced == Some(seen) {
+                return Ok(());
+            }
+            let descends = |descendant, ancestor| {
+                let found = objects.descends_from(descendant, ancestor);
+                found.map_err(ReloadError::Repository)
+            };
+            // A clone that was made by hand has no note, but its history tells. Elsewhere something
+            // may have been written on top of what was seen.
+            let shared = seen == ours
+                || descends(ours, seen)? && synced.map_or(Ok(true), |old| descends(seen, old))?;
+            if shared {
+                fault::step("note.write");
+                let expected = synced.map_or(Expected::Absent, Expected::Is);
+                match objects.set_reference(&self.refs.synced, expected, seen) {
+                    // A push that is done just now knows better.
+                    Ok(()) | Err(RefError::Moved { .. }) => {}
+                    Err(error) => return Err(ReloadError::Reference(error)),
+                }
+                fault::step("note.written");
+            }
+            Ok(())
+        };
+        if let Err(error) = note() {
+            tracing::warn!(error = chain(&error), "cannot record what the remote has");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The states in memory: the published one, and the earlier ones beside it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+use super::earlier::{Earlier, Turn};
+use super::locks::{Held, Lock, Rank};
+use super::publication::{Lineage, Publication};
+use crate::id::CommitId;
+use crate::snapshot::Snapshot;
+
+/// The published state and those beside it. Readers of the published one take no lock.
+pub(super) struct States {
+    published: ArcSwap<Snapshot>,
+    earlier: Lock<Earlier>,
+}
+
+/// The published state, and how long what is found out about it holds.
+pub(super) struct Present {
+    pub(super) state: Arc<Snapshot>,
+    pub(super) turn: Turn,
+}
+
+impl States {
+    /// Begins with a first state.
+    pub(super) fn new(first: Snapshot) -> Self {
+        let (first, mut earlier) = (Arc::new(first), Earlier::default());
+        earlier.note(&first);
+        Self { published: ArcSwap::new(first), earlier: Lock::new(Rank::Earlier, earlier) }
+    }
+
+    /// Returns the published state. Wait-free.
+    pub(super) fn published(&self) -> Arc<Snapshot> {
+        self.published.load_full()
+    }
+
+    /// Returns the commit of the published state; zeros for an empty repository.
+    pub(super) fn commit(&self) -> CommitId {
+        self.published.load().commit()
+    }
+
+    /// Returns the published state with the turn in which it is that.
+    pub(super) fn present(&self) -> Present {
+        let earlier = self.earlier();
+        Present { state: self.published(), turn: earlier.turn() }
+    }
+
+    /// Returns the states beside the published one.
+    pub(super) fn earlier(&self) -> Held<'_, Earlier> {
+        self.earlier.lock()
+    }
+
+    /// Stores the pointer, and keeps the state that was there before for those who go back to it,
+    /// unless the new one shares nothing with it or does not descend from it. Returns that state.
+    ///
+    /// The one place where the pointer is stored; only [`super::publishing`] calls it.
+    pub(super) fn swap(&self, publication: &Publication) -> Arc<Snapshot> {
+        let Publication { state, reason, lineage, .. } = publication;
+        let keeps = lineage.keeps_history() && reason.is_none();
+        let mut earlier = self.earlier();
+        earlier.note(state);
+        earlier.judge_anew();
+        let before = self.published.swap(state.clone());
+        // What the new state does not descend from is nobody's to read from here on.
+        if !keeps {
+            earlier.clear();
+        }
+        if keeps && *lineage != Lineage::Same {
+            earlier.keep(before.clone(), Instant::now());
+        } else {
+            earlier.pass(before.clone());
+        }
+        before
+    }
+}

@@ -1,0 +1,231 @@
+//! What the operator sees of the engine: how what is served stands to the remote.
+//!
+//! It is one value under one lock, since a publication changes most of it at once. Each change is a
+//! method with a name; nobody else writes a field.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::hold::{Held, HeldReason, Pinned};
+use super::locks::{self, Lock, Rank};
+use super::movement::Seen;
+use super::publication::Origin;
+use super::push::report::{PushFailure, PushStatus};
+use super::report::Report;
+use crate::causes::chain;
+use crate::id::CommitId;
+use crate::plan::{Movement, RebuildReason};
+
+/// What the operator sees, beside the snapshot.
+#[derive(Debug, Clone)]
+pub struct EngineStatus {
+    /// The branch that is served.
+    pub branch: String,
+    /// The remote without credentials, or `None` where the local branch is followed.
+    pub remote: Option<String>,
+    /// The head of the branch on the remote, as last seen.
+    pub remote_head: Option<CommitId>,
+    /// When the remote last answered.
+    pub fetched_at: Option<SystemTime>,
+    /// Since when the remote has had a head that is not published.
+    pub behind_since: Option<SystemTime>,
+    /// How many commits the local branch is ahead of the remote.
+    pub ahead: u64,
+    /// How they are pushed.
+    pub push: PushStatus,
+    /// The push that is held back.
+    pub held: Option<Held>,
+    /// The pinned commit, which is served whatever is pushed.
+    pub pinned: Option<Pinned>,
+    /// How many states are kept beside the published one, to go back to one at once.
+    pub retained: usize,
+    /// How many states are in memory, those included that readers have not let go.
+    pub alive: usize,
+    /// The last reload that is done.
+    pub last: Option<Arc<Report>>,
+    /// Whether the published state has problems that would refuse a push that brought them: it was
+    /// served at the first start, or let through. It depends on the state alone.
+    pub degraded: bool,
+    /// Why the first state was built as it was: `first_load`, or `cache_invalid`.
+    pub opened: RebuildReason,
+    /// Whether the branch is missing on the remote.
+    pub branch_missing: bool,
+    /// Whether the remote has no branch at all.
+    pub remote_empty: bool,
+    /// The branch that `HEAD` names, where it chose the branch that is served and names another one
+    /// now.
+    pub head_elsewhere: Option<String>,
+    /// When the published snapshot was published.
+    pub published_at: SystemTime,
+}
+
+impl EngineStatus {
+    /// Decides what the status says of a state that has just been published.
+    pub(super) fn published(&mut self, origin: &Origin, refusable: bool, now: SystemTime) {
+        // A compaction publishes what was published already.
+        if *origin != Origin::Compaction {
+            self.published_at = now;
+        }
+        self.degraded = refusable;
+    }
+
+    /// Decides what the status says of the branch, now that `serves` is published and `origin` was
+    /// looked at, whether that changed anything or not.
+    pub(super) fn settle(&mut self, origin: &Origin, serves: CommitId, now: SystemTime) {
+        match origin {
+            Origin::Branch(followed) => {
+                if followed.through {
+                    self.pinned = None;
+                }
+                if let Some(ahead) = followed.level {
+                    (self.behind_since, self.held, self.ahead) = (None, None, ahead);
+                    if ahead == 0 {
+                        self.push.unpushed_since = None;
+                    }
+                }
+            }
+            Origin::Write { commits } if self.remote.is_some() => {
+                self.ahead += commits;
+                self.push.unpushed_since.get_or_insert(now);
+            }
+            // Where there is no remote, the branch is what is followed, and it is here.
+            Origin::Write { .. } => {
+                (self.branch_missing, self.remote_head) = (false, Some(serves));
+            }
+            Origin::Pin { pinned, head } => {
+                let elsewhere = self.remote_head.is_some_and(|remote| Some(remote) != *head);
+                let is_behind =
+                    *head != Some(serves) || self.held.is_some() || elsewhere && self.ahead == 0;
+                let since = self.behind_since.unwrap_or(now);
+                self.behind_since = is_behind.then_some(since);
+                self.pinned = *pinned;
+                // What is held for a pin alone is judged like any other push without it.
+                self.held.take_if(|held| held.reason == HeldReason::Pinned);
+            }
+            Origin::Audit | Origin::Compaction => {}
+        }
+    }
+}
+
+/// The status, behind its lock.
+pub(super) struct StatusBoard(Lock<EngineStatus>);
+
+impl StatusBoard {
+    pub(super) fn new(status: EngineStatus) -> Self {
+        Self(Lock::new(Rank::Status, status))
+    }
+
+    /// Reads it, for a moment.
+    pub(super) fn read<R>(&self, read: impl FnOnce(&EngineStatus) -> R) -> R {
+        read(&self.lock())
+    }
+
+    /// Returns a copy.
+    pub(super) fn get(&self) -> EngineStatus {
+        self.lock().clone()
+    }
+
+    /// Returns the commit that is pinned.
+    pub(super) fn pinned(&self) -> Option<CommitId> {
+        self.lock().pinned.map(|pinned| pinned.commit)
+    }
+
+    /// Notes the branch that `HEAD` names, if it is another one than is served. Says whether that is
+    /// new.
+    pub(super) fn head_is_elsewhere(&self, branch: Option<String>) -> bool {
+        let mut status = self.lock();
+        let is_new = status.head_elsewhere != branch;
+        status.head_elsewhere = branch;
+        is_new
+    }
+
+    /// Notes the report of a reload that is done.
+    pub(super) fn reported(&self, report: &Arc<Report>) {
+        self.lock().last = Some(report.clone());
+    }
+
+    /// Brings the status in step with `origin`, now that `serves` is published; `refusable` says of
+    /// a new state whether it has problems that would refuse a push. Returns how many commits the
+    /// remote does not have.
+    pub(super) fn settle(&self, origin: &Origin, serves: CommitId, refusable: Option<bool>) -> u64 {
+        let now = SystemTime::now();
+        let mut status = self.lock();
+        status.settle(origin, serves, now);
+        if let Some(refusable) = refusable {
+            status.published(origin, refusable, now);
+        }
+        status.ahead
+    }
+
+    /// Notes what the remote has, and that we are behind it until its head is published.
+    pub(super) fn seen(&self, head: CommitId, seen: &Seen) {
+        let mut status = self.lock();
+        (status.branch_missing, status.remote_empty) = (false, false);
+        status.ahead = seen.ahead;
+        if status.push.tip.is_some_and(|tip| tip != head) {
+            status.push.tip = None;
+        }
+        (status.remote_head, status.fetched_at) = (Some(head), Some(SystemTime::now()));
+        if seen.movement != Movement::Stay {
+            status.behind_since.get_or_insert_with(SystemTime::now);
+        }
+    }
+
+    /// Notes that the remote has no branch, and how many commits are ours alone.
+    pub(super) fn remote_is_empty(&self, ahead: u64) {
+        let mut status = self.lock();
+        (status.remote_empty, status.branch_missing) = (true, false);
+        (status.ahead, status.fetched_at) = (ahead, Some(SystemTime::now()));
+    }
+
+    /// Notes whether the branch is missing where it comes from.
+    pub(super) fn branch_is_missing(&self, missing: bool) {
+        self.lock().branch_missing = missing;
+    }
+
+    /// Holds a push in the place of any that was held before; returns it, and whether it was held
+    /// before.
+    pub(super) fn hold(&self, held: Held) -> (Held, bool) {
+        let mut status = self.lock();
+        let known = status.held.as_ref().filter(|known| {
+            (known.commit, known.published, known.reason)
+                == (held.commit, held.published, held.reason)
+        });
+        if let Some(known) = known {
+            return (known.clone(), true);
+        }
+        status.held = Some(held.clone());
+        (held, false)
+    }
+
+    /// Notes since when the remote has not had the oldest commit that it has not.
+    pub(super) fn unpushed_since(&self, since: Option<SystemTime>) {
+        self.lock().push.unpushed_since = since;
+    }
+
+    /// Notes that the remote has the branch at `head`, and what it does not have yet.
+    pub(super) fn pushed(&self, head: CommitId, ahead: u64, since: Option<SystemTime>) {
+        let mut status = self.lock();
+        (status.ahead, status.push.unpushed_since) = (ahead, since);
+        status.remote_head = Some(head);
+        (status.push.tip, status.push.pushed_at) = (Some(head), Some(SystemTime::now()));
+    }
+
+    /// Notes how a push went, how many have failed in a row and when the next one is tried. Returns
+    /// how many commits are unpushed, and since when.
+    pub(super) fn push_tried(
+        &self,
+        failure: Option<&PushFailure>,
+        failures: u32,
+        next: Option<SystemTime>,
+    ) -> (u64, Option<SystemTime>) {
+        let mut status = self.lock();
+        status.push.failure = failure.map(|failure| (failure.kind(), chain(failure)));
+        (status.push.failures, status.push.next) = (failures, next);
+        (status.ahead, status.push.unpushed_since)
+    }
+
+    fn lock(&self) -> locks::Held<'_, EngineStatus> {
+        self.0.lock()
+    }
+}

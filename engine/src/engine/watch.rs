@@ -1,0 +1,217 @@
+//! A local branch is watched: a commit is live within a second, with nobody to tell of it.
+//!
+//! The system tells of every change to the files of the branch. Where it cannot, or not any more,
+//! they are looked at every second.
+//!
+//! A branch is served, and not a work tree: a checkout of another branch changes nothing of it, and
+//! is told.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher};
+
+use super::reload_queue::{ReloadQueue, Request};
+use super::repository::Repository;
+use super::schedule::RequestKind;
+use super::states::States;
+use super::status::StatusBoard;
+use super::writer::Writer;
+use crate::causes::chain;
+use crate::id::CommitId;
+use crate::report::Trigger;
+
+/// How often the branch is looked at where nothing tells of changes.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked at all the same: some file systems tell of nothing and say nothing of it.
+const ANYWAY: Duration = Duration::from_secs(5);
+
+/// What wakes the thread that watches.
+enum Signal {
+    /// A file of the branch has changed.
+    Changed,
+    /// The system tells of no more changes.
+    Deaf,
+    /// The engine ends.
+    Closed,
+}
+
+/// Ends the thread that watches.
+pub(super) struct Watch(Sender<Signal>);
+
+/// What a thread that watches listens to.
+pub(super) struct Signals {
+    sender: Sender<Signal>,
+    receiver: Receiver<Signal>,
+}
+
+impl Watch {
+    /// Returns what ends a thread that watches, and what that listens to.
+    pub(super) fn new() -> (Self, Signals) {
+        let (sender, receiver) = channel();
+        (Self(sender.clone()), Signals { sender, receiver })
+    }
+
+    /// Lets the thread end.
+    pub(super) fn close(&self) {
+        // The thread is gone already where there is nothing to watch.
+        let _ = self.0.send(Signal::Closed);
+    }
+}
+
+/// Watches a local branch.
+pub(super) struct WatchWorker {
+    pub(super) repository: Arc<Repository>,
+    pub(super) states: Arc<States>,
+    pub(super) writer: Arc<Writer>,
+    pub(super) status: Arc<StatusBoard>,
+    pub(super) reloads: Arc<ReloadQueue>,
+    /// Whether the branch is the one that `HEAD` named at the start.
+    pub(super) chosen_by_head: bool,
+    pub(super) signals: Signals,
+}
+
+impl WatchWorker {
+    /// Watches the local branch until the engine ends, and asks for a reload when it has moved.
+    pub(super) fn run(&self) {
+        // Dropped, it tells of nothing.
+        let mut watcher = self.told_of_changes();
+        let mut seen = self.published_head();
+        loop {
+            let pause = if watcher.is_some() { ANYWAY } else { LOOK };
+            match self.signals.receiver.recv_timeout(pause) {
+                Ok(Signal::Changed) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(Signal::Deaf) => watcher = None,
+                Ok(Signal::Closed) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.chosen_by_head {
+                self.look_at_head();
+            }
+            let head = self.repository.head();
+            if head == seen {
+                continue;
+            }
+            seen = head;
+            if head != self.published_head() {
+                let (kind, trigger) = (RequestKind::Reload, Trigger::Watch);
+                self.reloads.join(Request { kind, trigger, reserved: None }, Vec::new());
+            }
+        }
+    }
+
+    /// Returns what is published, once nobody writes: a write moves the branch before it publishes.
+    fn published_head(&self) -> Option<CommitId> {
+        let _turn = self.writer.turn();
+        Some(self.states.commit()).filter(|commit| !commit.is_zero())
+    }
+
+    /// Notes which other branch `HEAD` names now, and tells of it.
+    fn look_at_head(&self) {
+        let Some(elsewhere) = self.head_elsewhere() else { return };
+        if !self.status.head_is_elsewhere(elsewhere.clone()) {
+            return;
+        }
+        match &elsewhere {
+            Some(other) => tracing::warn!(
+                branch = self.repository.branch,
+                head = other,
+                "HEAD names another branch now: the one that it named at the start is served on; \
+                 serve the other one with --branch, or start again"
+            ),
+            None => tracing::info!(
+                branch = self.repository.branch,
+                "HEAD names the branch that is served"
+            ),
+        }
+    }
+
+    /// Returns the branch that `HEAD` names, if it is there and another one than is served; `None`
+    /// where `HEAD` names no branch that is there, as in a rebase, or cannot be read just now.
+    fn head_elsewhere(&self) -> Option<Option<String>> {
+        let objects = self.repository.objects().ok()?;
+        let named = objects.head_branch().ok()??;
+        objects.reference(&format!("refs/heads/{named}")).ok()??;
+        Some((named != self.repository.branch).then_some(named))
+    }
+
+    /// Has the system tell of what changes in the files of the branch; `None` where it does not.
+    fn told_of_changes(&self) -> Option<notify::RecommendedWatcher> {
+        let files = BranchFiles::of(self.repository.mirror.git_dir(), &self.repository.refs.head);
+        let (sender, of_branch) = (self.signals.sender.clone(), files.clone());
+        let tell = move |event: notify::Result<notify::Event>| {
+            let signal = match event {
+                // What was lost is looked for.
+                Ok(event) if event.need_rescan() => Signal::Changed,
+                // Looking at the branch is no change of it.
+                Ok(event) if event.kind.is_access() => return,
+                Ok(event) if !event.paths.iter().any(|path| of_branch.has(path)) => return,
+                Ok(_) => Signal::Changed,
+                Err(_) => Signal::Deaf,
+            };
+            // The engine has ended.
+            let _ = sender.send(signal);
+        };
+        let watched = notify::recommended_watcher(tell).and_then(|mut watcher| {
+            watcher.watch(&files.git_dir, RecursiveMode::NonRecursive)?;
+            watcher.watch(&files.heads, RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
+        watched
+            .inspect_err(|error| {
+                tracing::warn!(
+                    error = chain(error),
+                    "the system does not report changes of the branch; polling every second"
+                );
+            })
+            .ok()
+    }
+}
+
+/// The files that say where a branch is.
+#[derive(Debug, Clone)]
+struct BranchFiles {
+    git_dir: PathBuf,
+    heads: PathBuf,
+    files: [PathBuf; 3],
+}
+
+impl BranchFiles {
+    fn of(git_dir: &Path, branch_ref: &str) -> Self {
+        let files = [git_dir.join("HEAD"), git_dir.join("packed-refs"), git_dir.join(branch_ref)];
+        Self { git_dir: git_dir.to_owned(), heads: git_dir.join("refs/heads"), files }
+    }
+
+    /// Says whether a change of `path` may have moved the branch: it is one of the files, or a folder
+    /// that one of them is in.
+    fn has(&self, path: &Path) -> bool {
+        self.files.iter().any(|file| file == path)
+            || path.starts_with(&self.heads) && self.files[2].starts_with(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_a_branch_are_its_ref_the_packed_refs_and_head() {
+        let files = BranchFiles::of(Path::new("/r"), "refs/heads/a/b");
+        for (path, is_of_it) in [
+            ("/r/HEAD", true),
+            ("/r/packed-refs", true),
+            ("/r/refs/heads/a/b", true),
+            ("/r/refs/heads/a", true),
+            ("/r/refs/heads", true),
+            ("/r/refs/heads/a/b.lock", false),
+            ("/r/refs/heads/a/c", false),
+            ("/r/index", false),
+            ("/r/packed-refs.lock", false),
+            ("/r", false),
+        ] {
+            assert_eq!(files.has(Path::new(path)), is_of_it, "{path}");
+        }
+    }
+}

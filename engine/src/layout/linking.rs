@@ -1,0 +1,86 @@
+//! References of sheets against the sheets that they refer to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::DefinitionFiles;
+use super::reference::Reference;
+use super::schema::Kinds;
+use super::settings::Wrong;
+use super::spec::SheetSpec;
+use crate::id::SheetName;
+use crate::value::FieldPath;
+
+/// Checks the references of all sheets against the sheets that they refer to, and tells those
+/// which fields they are referred to by.
+///
+/// A reference that cannot hold is a problem of its definition. One into a sheet whose definition
+/// cannot be used is left out: that sheet is empty, and its own problem says why.
+pub(super) fn link(specs: &mut BTreeMap<SheetName, SheetSpec>, files: &DefinitionFiles) {
+    let mut flaws = Vec::new();
+    for spec in specs.values() {
+        let wrong = spec.refs.iter().filter_map(|reference| flaw(spec, reference, specs));
+        flaws.extend(wrong.map(|message| (spec.name.clone(), message)));
+    }
+    for (name, message) in flaws {
+        let Some(spec) = specs.get_mut(&name) else { continue };
+        let is_declared = !spec.is_gitsheets();
+        let message = if is_declared { format!("sheets.{name}: {message}") } else { message };
+        let declared = ["sheets", name.as_str()];
+        let keys = if is_declared { &declared[..] } else { &["headwater"] };
+        let mut files = files.gitsheets.iter().chain(&files.headwater);
+        let file = files.find(|file| spec.definition.as_ref() == Some(&file.path));
+        let wrong = Wrong::at("refs", message);
+        let problem = file.map(|file| wrong.into_problem(spec, file, keys));
+        spec.problems.extend(problem);
+    }
+    let those = |test: fn(&SheetSpec) -> bool| -> BTreeSet<SheetName> {
+        specs.values().filter(|spec| test(spec)).map(|spec| spec.name.clone()).collect()
+    };
+    let usable = those(|spec| spec.problems.is_empty());
+    let public = those(|spec| spec.public);
+    let hiding = those(|spec| spec.hidden.is_some());
+    let mut named = Vec::new();
+    for spec in specs.values_mut() {
+        spec.refs.retain(|reference| usable.contains(&reference.sheet));
+        for reference in &mut spec.refs {
+            reference.is_public = public.contains(&reference.sheet);
+            reference.is_open = reference.is_public && !hiding.contains(&reference.sheet);
+            named.push((reference.sheet.clone(), reference.target.clone()));
+        }
+    }
+    for (name, target) in named {
+        if let Some(spec) = specs.get_mut(&name)
+            && !spec.referenced.contains(&target)
+        {
+            spec.referenced.push(target);
+        }
+    }
+}
+
+/// Returns why no record of `spec` can ever have this reference, if that is so. Without the name of
+/// the other sheet, which need not be for everybody.
+fn flaw(
+    spec: &SheetSpec,
+    reference: &Reference,
+    specs: &BTreeMap<SheetName, SheetSpec>,
+) -> Option<String> {
+    let Reference { field, sheet, target, .. } = reference;
+    let Some(to) = specs.get(sheet) else {
+        return Some(format!("refs: {field} refers to a sheet that does not exist"));
+    };
+    let forbids = |spec: &SheetSpec, field: &FieldPath| {
+        spec.schema.as_ref().is_some_and(|schema| schema.forbids(field))
+    };
+    if forbids(spec, field) {
+        return Some(format!("refs: the schema has no field {field}"));
+    }
+    if target.as_ref().is_some_and(|target| forbids(to, target)) {
+        return Some(format!("refs: {field} refers to a field that is not in the schema there"));
+    }
+    let kinds = |spec: &SheetSpec, field: &FieldPath| {
+        spec.schema.as_ref().map_or(Kinds::ALL, |schema| schema.kinds(field))
+    };
+    let theirs = target.as_ref().map_or(Kinds::STRING, |target| kinds(to, target));
+    (!kinds(spec, field).intersects(theirs))
+        .then(|| format!("refs: {field} has another type than the field it refers to"))
+}

@@ -1,0 +1,34 @@
+//! BM25: what an occurrence of a word is worth.
+
+use tantivy::fieldnorm::FieldNormReader;
+
+use crate::search::totals::Totals;
+
+const K1: f32 = 1.2;
+const B: f32 = 0.75;
+
+/// Returns what the most frequent word scores in a slot with this boost, but for its idf.
+pub(crate) fn saturated(boost: f32) -> f32 {
+    boost * (1.0 + K1)
+}
+
+/// Returns the inverse document frequency.
+pub(crate) fn idf(frequency: u64, documents: u64) -> f32 {
+    let others = documents.saturating_sub(frequency) as f32;
+    (1.0 + (others + 0.5) / (frequency as f32 + 0.5)).ln()
+}
+
+/// Returns for each class of length what BM25 adds to the frequency in its denominator.
+pub(crate) fn tf_norms(totals: &Totals, slot: usize) -> [f32; 256] {
+    let average = (totals.tokens[slot].max(1) as f32) / (totals.documents.max(1) as f32);
+    std::array::from_fn(|norm| {
+        let length = FieldNormReader::id_to_fieldnorm(norm as u8) as f32;
+        K1 * (1.0 - B + B * length / average)
+    })
+}
+
+/// Returns what a word scores that occurs so often; `norm` is what [`tf_norms`] has for the length.
+pub(crate) fn bm25(weight: f32, frequency: u32, norm: f32) -> f32 {
+    let frequency = frequency as f32;
+    weight * (frequency / (frequency + norm))
+}

@@ -1,0 +1,117 @@
+//! The term-at-a-time scan: scores all documents of a query that is one word, slot after slot.
+//!
+//! A cursor asks each slot about each document, which is what several clauses need that have to meet.
+//! One word that many documents hold is found several times faster in whole blocks of its postings,
+//! which are added to a table of scores. A document's sum has the same terms in the same order, so
+//! it is the same to the last bit.
+
+use std::io;
+use std::ops::Range;
+
+use tantivy::DocId;
+use tantivy::postings::TermInfo;
+
+use crate::budget::{Budget, STEP};
+use crate::search::bm25::bm25;
+use crate::search::cursor::Found;
+use crate::search::hits::Collector;
+use crate::search::reading::Reading;
+use crate::search::segment::Segment;
+use crate::search::words::{Term, Words};
+
+/// How many documents of the segment there may be for each posting, so that a table of all pays.
+const SPARSE: usize = 8;
+
+/// How many documents are looked at together.
+const BITS: usize = 64;
+
+/// What no score is: scores are not negative, since neither boosts nor idfs are.
+const NONE: f32 = -1.0;
+
+/// The postings of one word in the slots of a segment.
+pub(crate) struct TermScan<'a, 't> {
+    segment: &'a Segment,
+    places: Vec<Place<'a, 't>>,
+}
+
+struct Place<'a, 't> {
+    slot: usize,
+    words: &'a Words,
+    term: &'t TermInfo,
+}
+
+impl<'a, 't> TermScan<'a, 't> {
+    /// Returns `None` where the query is more than a word, or the word is rare. `found` has what
+    /// stands for the word in each slot.
+    pub(crate) fn of(segment: &'a Segment, reading: &Reading, found: &'t [Found]) -> Option<Self> {
+        let [clause] = &reading.clauses[..] else { return None };
+        let [variant] = &clause.variants[..] else { return None };
+        if clause.excluded || clause.edits > 0 || variant.elements.len() > 1 {
+            return None;
+        }
+        let (mut places, mut postings) = (Vec::new(), 0);
+        for (slot, found) in found.iter().enumerate() {
+            match (found, segment.slot(slot)) {
+                (Found::Term(Term::Stored(term)), Some(words)) => {
+                    postings += term.doc_freq as usize;
+                    places.push(Place { slot, words, term });
+                }
+                _ if found.is_nothing() => {}
+                _ => return None,
+            }
+        }
+        (postings * SPARSE >= segment.len() as usize).then_some(Self { segment, places })
+    }
+
+    /// Gives the live documents of `docs` that hold the word to `collector`, in order, and returns
+    /// how many there are; `weights` and `norms` are those of each slot.
+    pub(crate) fn run(
+        &self,
+        docs: Range<DocId>,
+        weights: &[f32],
+        norms: &[[f32; 256]],
+        collector: &mut impl Collector<'a>,
+        budget: &Budget,
+    ) -> io::Result<u64> {
+        let mut scores = vec![NONE; docs.len()];
+        for Place { slot, words, term } in &self.places {
+            let Some(mut blocks) = words.blocks(term)? else { continue };
+            let (weight, norms) = (weights[*slot], &norms[*slot]);
+            blocks.seek(docs.start);
+            while blocks.block_len() > 0
+                && blocks.doc(0) < docs.end
+                && budget.spend(STEP * blocks.block_len())
+            {
+                for (doc, frequency) in blocks.docs().iter().zip(blocks.freqs()) {
+                    // The first and the last block may go beyond the range.
+                    let at = doc.wrapping_sub(docs.start) as usize;
+                    if let Some(score) = scores.get_mut(at) {
+                        let norm = norms[usize::from(words.norm(*doc))];
+                        *score = score.max(0.0) + bm25(weight, *frequency, norm);
+                    }
+                }
+                blocks.advance();
+            }
+        }
+        let mut total = 0;
+        for (first, scores) in docs.step_by(BITS).zip(scores.chunks(BITS)) {
+            // Which documents match is as good as random, so nothing branches on one of them.
+            let alive = self.segment.alive_bits(first);
+            total += u64::from((at_least(0.0, scores) & alive).count_ones());
+            let mut wanted = at_least(collector.floor(), scores) & alive;
+            while wanted != 0 {
+                let at = wanted.trailing_zeros();
+                wanted &= wanted - 1;
+                if scores[at as usize] >= collector.floor() {
+                    collector.collect(self.segment, first + at, scores[at as usize]);
+                }
+            }
+        }
+        Ok(total)
+    }
+}
+
+/// Returns a bit for each of up to 64 scores that are not below `floor`.
+fn at_least(floor: f32, scores: &[f32]) -> u64 {
+    scores.iter().rev().fold(0, |bits, score| bits << 1 | u64::from(*score >= floor))
+}
