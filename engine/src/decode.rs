@@ -4,6 +4,7 @@
 //! bits; keys are strings. No decoder panics, recurses without a limit, or takes more than a
 //! bounded multiple of its input.
 
+mod cursor;
 mod json;
 pub(crate) mod markdown;
 mod nesting;
@@ -14,9 +15,12 @@ mod yaml;
 
 use crate::problem::Rule;
 
+pub(crate) use cursor::Cursor;
 pub use json::json;
+pub(crate) use toml::places_in;
 pub use toml::{place_of, toml_1_0, toml_1_1};
 pub use yaml::yaml;
+pub(crate) use yaml::{Document, documents};
 
 /// The formats of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +37,12 @@ pub enum Format {
     Markdown,
     /// The same with another extension.
     Mdx,
+    /// A table: a row of names, and a row for each record.
+    Csv,
+    /// The same, with tabs between the cells.
+    Tsv,
+    /// A JSON value a line.
+    JsonLines,
 }
 
 impl Format {
@@ -44,12 +54,20 @@ impl Format {
             Self::Yaml => "yaml",
             Self::Markdown => "markdown",
             Self::Mdx => "mdx",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::JsonLines => "ndjson",
         }
     }
 
     /// Says whether files have a body beside their fields.
     pub const fn has_body(self) -> bool {
         matches!(self, Self::Markdown | Self::Mdx)
+    }
+
+    /// Says whether a file always is a list of records.
+    pub const fn is_table(self) -> bool {
+        matches!(self, Self::Csv | Self::Tsv | Self::JsonLines)
     }
 }
 
@@ -87,7 +105,7 @@ impl std::fmt::Display for Flaw {
 }
 
 impl Flaw {
-    fn new(rule: Rule, message: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: Rule, message: impl Into<String>) -> Self {
         let message: String = message.into();
         let mut message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         // A parser that finds something it has no word for says nothing.
@@ -97,14 +115,14 @@ impl Flaw {
         Self { rule, message, line: None, column: None }
     }
 
-    fn at(mut self, line: usize, column: usize) -> Self {
+    pub(crate) fn at(mut self, line: usize, column: usize) -> Self {
         self.line = u32::try_from(line).ok();
         self.column = u32::try_from(column).ok();
         self
     }
 
     /// Adds the place at byte `offset` of `text`.
-    fn at_offset(self, text: &str, offset: usize) -> Self {
+    pub(crate) fn at_offset(self, text: &str, offset: usize) -> Self {
         let before = &text[..text.floor_char_boundary(offset)];
         let line = before.matches('\n').count() + 1;
         let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -130,10 +148,7 @@ pub fn decode(
     framing: Framing<'_>,
     bytes: &[u8],
 ) -> Result<serde_json::Value, Flaw> {
-    if is_lfs_pointer(bytes) {
-        let message = "the file is a Git LFS pointer; its content is not in the repository";
-        return Err(Flaw::new(Rule::LfsPointer, message));
-    }
+    let bytes = present(bytes)?;
     match format {
         Format::Toml10 => toml_1_0(bytes),
         Format::Toml11 => toml_1_1(bytes),
@@ -143,7 +158,28 @@ pub fn decode(
             markdown::gitsheets(utf8(bytes)?, framing.body)
         }
         Format::Markdown | Format::Mdx => markdown::front_matter(utf8(bytes)?, framing.body),
+        Format::Csv | Format::Tsv | Format::JsonLines => {
+            Err(Flaw::new(Rule::Malformed, "the file is a list of records"))
+        }
     }
+}
+
+/// Returns the text of a file, without its byte order mark.
+///
+/// # Errors
+///
+/// Returns the flaw of a file that is not UTF-8, or a Git LFS pointer.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Flaw> {
+    utf8(present(bytes)?)
+}
+
+/// Refuses a file whose content is somewhere else.
+fn present(bytes: &[u8]) -> Result<&[u8], Flaw> {
+    if is_lfs_pointer(bytes) {
+        let message = "the file is a Git LFS pointer; its content is not in the repository";
+        return Err(Flaw::new(Rule::LfsPointer, message));
+    }
+    Ok(bytes)
 }
 
 /// Refuses a bare scalar: nearly any text is one in YAML, and no record is meant by it.

@@ -1,12 +1,14 @@
 //! The layout: which path is which record of which sheet, read from the commit itself.
 //!
 //! Sheets are defined by `.gitsheets/<sheet>.toml`, by `headwater.toml`, or by nothing at all;
-//! then every top-level folder that holds records is a sheet. What a path claims depends on the
-//! path and the layout alone, never on other paths.
+//! then every top-level folder that holds records is a sheet. Which key a path claims depends on the
+//! path and the layout alone, never on other paths; where the file is a list of records, what it holds
+//! claims keys below that one, or in its place.
 
 mod contract;
 mod declared;
 mod gitsheets;
+mod listing;
 mod name;
 mod reference;
 mod schema;
@@ -25,7 +27,9 @@ use crate::decode::Format;
 use crate::id::{Key, SheetName};
 use crate::problem::{Problem, Rule};
 
+pub use listing::{Listing, Shape};
 pub(crate) use name::unstorable;
+
 pub use reference::Reference;
 pub use schema::{Schema, Violation};
 pub use sort::{SortField, SortRule};
@@ -39,11 +43,15 @@ const ROOT: &str = "root";
 
 /// The extensions of records where nothing is declared.
 const INFERRED: &[(&str, Format)] = &[
+    ("csv", Format::Csv),
     ("json", Format::Json),
+    ("jsonl", Format::JsonLines),
     ("markdown", Format::Markdown),
     ("md", Format::Markdown),
     ("mdx", Format::Mdx),
+    ("ndjson", Format::JsonLines),
     ("toml", Format::Toml11),
+    ("tsv", Format::Tsv),
     ("yaml", Format::Yaml),
     ("yml", Format::Yaml),
 ];
@@ -236,6 +244,7 @@ fn is_skipped(folder: &str) -> bool {
 fn inferred_sheet(folder: &str) -> Arc<SheetSpec> {
     let mut spec = SheetSpec::bare(SheetName::new(folder), folder.to_owned());
     spec.formats = INFERRED.into();
+    spec.listing = Listing::found();
     spec.policy = Policy::Quarantine;
     Arc::new(spec)
 }

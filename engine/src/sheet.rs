@@ -25,6 +25,7 @@ use crate::nearest::nearest;
 use crate::packed::packed;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
+use crate::tables::Table;
 use crate::value::{FieldPath, Kind, Value};
 
 use references::Dangling;
@@ -57,6 +58,10 @@ pub struct Sheet {
     dangling: Dangling,
     /// Files whose names make them no record whatever they hold, by the bytes of their paths.
     misnamed: OrdMap<Box<[u8]>, Problem>,
+    /// The files of many records, by their paths.
+    tables: OrdMap<Box<str>, Arc<Table>>,
+    /// How many pieces of these are no records.
+    unread: usize,
     fields: FieldCounts,
     /// The sum over the served records that are not hidden.
     shown_sum: LtHash,
@@ -97,6 +102,8 @@ impl Sheet {
             indexes: fields.map(|field| (field, FieldIndex::default())).collect(),
             problems: OrdMap::new(),
             misnamed: OrdMap::new(),
+            tables: OrdMap::new(),
+            unread: 0,
             fields: FieldCounts::default(),
             shown_sum: LtHash::new(),
             hidden_sum: LtHash::new(),
@@ -119,9 +126,10 @@ impl Sheet {
         self.served == 0
     }
 
-    /// Returns how many keys and misnamed files there are, served or not.
+    /// Returns how many keys, misnamed files and pieces of files without a key there are, served or
+    /// not.
     pub fn claimed(&self) -> usize {
-        self.slots.len() + self.misnamed.len()
+        self.slots.len() + self.misnamed.len() + self.unread
     }
 
     /// Returns the record served under `key`, hidden or not. Logarithmic.
@@ -168,7 +176,8 @@ impl Sheet {
             let slots = self.slots.range::<_, str>(from);
             let near = slots.take_while(|(key, _)| key.as_str().starts_with(folder)).take(NEAR);
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-            for record in near.filter_map(|(_, slot)| slot.served()) {
+            let files = near.filter_map(|(_, slot)| slot.served());
+            for record in files.filter(|record| !record.is_in_list()) {
                 if let Some((_, extension)) = record.path().rsplit_once('.') {
                     *counts.entry(extension.to_owned()).or_default() += 1;
                 }
@@ -263,7 +272,8 @@ impl Sheet {
     pub fn problems(&self) -> Vec<Problem> {
         let files = self.problems.values().flat_map(|problems| problems.iter());
         let references = self.dangling.problems(|_, _| true);
-        let own = files.chain(self.misnamed.values()).chain(references).cloned();
+        let pieces = self.tables.values().flat_map(|table| table.problems());
+        let own = files.chain(self.misnamed.values()).chain(pieces).chain(references).cloned();
         let mut all: Vec<_> = own.chain(self.duplicates(|_| true)).collect();
         all.sort_unstable();
         all
@@ -286,11 +296,13 @@ impl Sheet {
     fn public_file_problems(&self) -> impl Iterator<Item = &Problem> {
         let files = self.problems.iter().filter(|(key, _)| self.is_known_to_be_shown(key));
         let files = files.flat_map(|(_, problems)| problems.iter());
-        let names = self.misnamed.values().filter(|_| self.spec.hidden.is_none());
+        let pieces = self.tables.values().flat_map(|table| table.problems());
+        let unkeyed = self.misnamed.values().chain(pieces);
+        let unkeyed = unkeyed.filter(|_| self.spec.hidden.is_none());
         let is_open = |at: usize| self.spec.refs.get(at).is_some_and(|refer| refer.is_open);
         let is_shown = |key: &Key| !self.hidden.contains(key);
         files
-            .chain(names)
+            .chain(unkeyed)
             .chain(self.dangling.problems(move |key, at| is_shown(key) && is_open(at)))
     }
 
@@ -371,6 +383,38 @@ impl Sheet {
         }
     }
 
+    /// Notes how the file at `path` is cut, or that it is no file of many records any more. Its records
+    /// are claims.
+    pub fn put_table(&mut self, path: &str, table: Option<Arc<Table>>) {
+        let old = match &table {
+            Some(table) => self.tables.insert(path.into(), table.clone()),
+            None => self.tables.remove(path),
+        };
+        if let Some(old) = old {
+            self.unread -= old.unread();
+            old.problems().for_each(|p| fold_problem(&mut self.problems_sum, p, LtHash::remove));
+        }
+        if let Some(new) = table {
+            self.unread += new.unread();
+            new.problems().for_each(|p| fold_problem(&mut self.problems_sum, p, LtHash::add));
+        }
+    }
+
+    /// Returns the files of many records by their paths, and how they are cut.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, &Arc<Table>)> {
+        self.tables.iter().map(|(path, table)| (&**path, table))
+    }
+
+    /// Returns how the file of many records at `path` is cut. Logarithmic.
+    pub fn table(&self, path: &str) -> Option<&Arc<Table>> {
+        self.tables.get(path)
+    }
+
+    /// Returns the record that the file at `path` holds under `key`, served or not. Logarithmic.
+    pub(crate) fn held(&self, key: &str, path: &str) -> Option<&Arc<Record>> {
+        self.slots.get(key)?.decoded().find(|record| record.is_at(path))
+    }
+
     /// Returns a hash of everything that a list of this sheet is made from: its definition and the
     /// records that are not hidden. Problems are no part of it, and neither are other sheets.
     pub fn version(&self) -> [u8; 32] {
@@ -409,6 +453,8 @@ impl Sheet {
             problems,
             dangling,
             misnamed,
+            tables,
+            unread,
             fields,
             shown_sum,
             hidden_sum,
@@ -417,12 +463,13 @@ impl Sheet {
         let name = &spec.name;
         out.push(format!(
             "sheet {name} served {served} hidden {hidden:?} {shown_sum:?} {hidden_sum:?} \
-             {problems_sum:?}"
+             {problems_sum:?} unread {unread}"
         ));
         out.extend(slots.iter().map(|(key, slot)| format!("{name} slot {key} {slot:?}")));
         out.extend(problems.iter().map(|(key, list)| format!("{name} problems {key} {list:?}")));
         out.extend(dangling.dump().map(|line| format!("{name} dangling {line}")));
         out.extend(misnamed.values().map(|problem| format!("{name} misnamed {problem:?}")));
+        out.extend(tables.iter().map(|(path, table)| format!("{name} table {path} {table:?}")));
         out.extend(indexes.iter().map(|(field, index)| format!("{name} index {field} {index:?}")));
         out.push(format!("{name} fields {fields:?}"));
     }
