@@ -173,9 +173,7 @@ pub fn admit(
     let mut over = Vec::new();
     for sheet in worse {
         let of_sheet = || after.problems.iter().filter(|p| p.sheet.as_ref() == Some(sheet));
-        let line = |problem: &Problem| {
-            problem.line.filter(|_| after.lists.contains(&problem.path))
-        };
+        let line = |problem: &Problem| problem.line.filter(|_| after.lists.contains(&problem.path));
         let files: BTreeSet<(&str, Option<u32>)> =
             of_sheet().map(|problem| (&*problem.path, line(problem))).collect();
         let claimed = after.sheets.get(sheet).map_or(0, |sheet| sheet.claimed);
@@ -322,7 +320,8 @@ mod tests {
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
         let paths = objects.diff(None, Some(tree)).unwrap();
         let changes =
-            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default()).unwrap();
+            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default())
+                .unwrap();
         let draft = Snapshot::empty().apply(commit, layout, changes);
         let health = Health::of(draft.state());
         let sheet = |policy, claimed, records| SheetHealth { policy, claimed, records };

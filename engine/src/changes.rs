@@ -140,8 +140,7 @@ impl ChangeSet {
                 }
                 let before = base(&sheet.name);
                 let before = before.and_then(|before| Some((before, before.table(&path)?)));
-                let now =
-                    Now::Claims(Claim { key: claim.key, path: path.into(), content: None });
+                let now = Now::Claims(Claim { key: claim.key, path: path.into(), content: None });
                 let change = Change { sheet, now };
                 let new = new.map(|new| new.id);
                 match before {
@@ -248,7 +247,8 @@ mod tests {
         let layout = Layout::read(&gather(&objects, new, None).unwrap());
         let paths = objects.diff(Some(old), Some(new)).unwrap();
         let options = LoadOptions { record_limit, ..LoadOptions::default() };
-        let changes = ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &options).unwrap();
+        let changes =
+            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &options).unwrap();
         let (decoded, files) = options.progress.decoded();
         assert_eq!(decoded, files, "all that was wanted was read");
         let told = changes.into_changes().into_iter().map(|change| match change.now {
@@ -309,7 +309,8 @@ mod tests {
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
         let paths = objects.diff(None, Some(tree)).unwrap();
         assert_eq!(passed_over(&layout, &paths), ["a/link.json", "a/module.json"]);
-        let changes = ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default());
+        let changes =
+            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default());
         assert_eq!(changes.unwrap().into_changes().len(), 1, "the file alone");
     }
 
@@ -328,7 +329,8 @@ mod tests {
         let paths = objects.diff(None, Some(tree)).unwrap();
         let options = LoadOptions::default();
         let read = |cache: Option<&Cache>| {
-            let changes = ChangeSet::read(&objects, &layout, &paths, &|_| None, cache, &options).unwrap();
+            let changes =
+                ChangeSet::read(&objects, &layout, &paths, &|_| None, cache, &options).unwrap();
             let claim = |change: Change| match change.now {
                 Now::Claims(claim) => claim,
                 Now::Misnamed { .. } | Now::Lists { .. } => panic!("both are records"),

@@ -257,7 +257,8 @@ impl Contents<'_> {
     fn seek(&self, file: File, bytes: Option<&[u8]>) -> Held {
         let Self { spec, key, options, .. } = self;
         let Whereabouts { path, list } = &self.paths[file.place];
-        let sought = bytes.map(|bytes| seek((spec, path), (list, key), bytes, options.record_limit));
+        let sought =
+            bytes.map(|bytes| seek((spec, path), (list, key), bytes, options.record_limit));
         match sought.unwrap_or(Sought::Unread) {
             Sought::Nothing => Held::Nothing,
             Sought::Value(value) if hides(spec, &value) => Held::Nothing,

@@ -270,13 +270,41 @@ impl Sheet {
     /// Returns the problems of the files of this sheet and those between its records, in order.
     /// Those of its definition are not among them.
     pub fn problems(&self) -> Vec<Problem> {
-        let files = self.problems.values().flat_map(|problems| problems.iter());
-        let references = self.dangling.problems(|_, _| true);
-        let pieces = self.tables.values().flat_map(|table| table.problems());
-        let own = files.chain(self.misnamed.values()).chain(pieces).chain(references).cloned();
-        let mut all: Vec<_> = own.chain(self.duplicates(|_| true)).collect();
+        let slots = self.problems.iter();
+        let slots = slots.flat_map(|(key, list)| list.iter().map(move |problem| (key, problem)));
+        let of_records = slots.chain(self.dangling.problems(|_, _| true));
+        let of_records = of_records.map(|(key, problem)| (key.clone(), problem.clone()));
+        let mut all = self.with_lines(of_records.chain(self.duplicates(|_| true)));
+        all.extend(self.unkeyed_problems().cloned());
         all.sort_unstable();
         all
+    }
+
+    /// Returns what is wrong with files and pieces of files that have no key.
+    fn unkeyed_problems(&self) -> impl Iterator<Item = &Problem> {
+        let pieces = self.tables.values().flat_map(|table| table.problems());
+        self.misnamed.values().chain(pieces)
+    }
+
+    /// Adds to the problems of records in files of many the lines in which these begin. Linear in the
+    /// files that have some.
+    fn with_lines(&self, found: impl Iterator<Item = (Key, Problem)>) -> Vec<Problem> {
+        let (keys, mut problems): (Vec<Key>, Vec<Problem>) = found.unzip();
+        let mut unplaced: BTreeMap<&str, BTreeMap<&Key, Vec<usize>>> = BTreeMap::new();
+        for (at, (key, problem)) in keys.iter().zip(&problems).enumerate() {
+            if problem.line.is_none()
+                && let Some((path, _)) = self.tables.get_key_value(problem.path.as_str())
+            {
+                unplaced.entry(path).or_default().entry(key).or_default().push(at);
+            }
+        }
+        for (path, places) in unplaced {
+            for (key, line) in self.tables.get(path).iter().flat_map(|table| table.lines()) {
+                let of_key = places.get(key).into_iter().flatten();
+                of_key.for_each(|at| problems[*at].line = Some(line));
+            }
+        }
+        problems
     }
 
     /// Returns the problems that the public may know of, in order. What is hidden makes none, and
@@ -286,27 +314,28 @@ impl Sheet {
         if !self.spec.public {
             return Vec::new();
         }
-        let own = self.public_file_problems().cloned();
-        let mut all: Vec<_> = own.chain(self.public_duplicates()).collect();
+        let own = self.public_record_problems();
+        let own = own.map(|(key, problem)| (key.clone(), problem.clone()));
+        let mut all = self.with_lines(own.chain(self.public_duplicates()));
+        all.extend(self.public_unkeyed_problems().cloned());
         all.sort_unstable();
         all
     }
 
-    /// Returns those that are not between records of this sheet.
-    fn public_file_problems(&self) -> impl Iterator<Item = &Problem> {
-        let files = self.problems.iter().filter(|(key, _)| self.is_known_to_be_shown(key));
-        let files = files.flat_map(|(_, problems)| problems.iter());
-        let pieces = self.tables.values().flat_map(|table| table.problems());
-        let unkeyed = self.misnamed.values().chain(pieces);
-        let unkeyed = unkeyed.filter(|_| self.spec.hidden.is_none());
+    /// Returns those of records that are not between two of this sheet, with their keys.
+    fn public_record_problems(&self) -> impl Iterator<Item = (&Key, &Problem)> {
+        let slots = self.problems.iter().filter(|(key, _)| self.is_known_to_be_shown(key));
+        let slots = slots.flat_map(|(key, list)| list.iter().map(move |problem| (key, problem)));
         let is_open = |at: usize| self.spec.refs.get(at).is_some_and(|refer| refer.is_open);
         let is_shown = |key: &Key| !self.hidden.contains(key);
-        files
-            .chain(unkeyed)
-            .chain(self.dangling.problems(move |key, at| is_shown(key) && is_open(at)))
+        slots.chain(self.dangling.problems(move |key, at| is_shown(key) && is_open(at)))
     }
 
-    fn public_duplicates(&self) -> impl Iterator<Item = Problem> {
+    fn public_unkeyed_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.unkeyed_problems().filter(|_| self.spec.hidden.is_none())
+    }
+
+    fn public_duplicates(&self) -> impl Iterator<Item = (Key, Problem)> {
         self.duplicates(|key| !self.hidden.contains(key))
     }
 
@@ -431,14 +460,16 @@ impl Sheet {
         records.merge(&self.hidden_sum);
         records.hash_into(hasher);
         self.problems_sum.hash_into(hasher);
-        sum_of_problems(self.duplicates(|_| true)).hash_into(hasher);
+        let duplicates = self.duplicates(|_| true).map(|(_, problem)| problem);
+        sum_of_problems(duplicates).hash_into(hasher);
     }
 
     /// Does the same with what the public can tell apart. Costs a walk over the problems.
     pub(crate) fn hash_public_into(&self, hasher: &mut blake3::Hasher) {
         self.shown_sum.hash_into(hasher);
-        sum_of_problems(self.public_file_problems().cloned()).hash_into(hasher);
-        sum_of_problems(self.public_duplicates()).hash_into(hasher);
+        let records = self.public_record_problems().map(|(_, problem)| problem);
+        sum_of_problems(records.chain(self.public_unkeyed_problems()).cloned()).hash_into(hasher);
+        sum_of_problems(self.public_duplicates().map(|(_, problem)| problem)).hash_into(hasher);
     }
 
     /// Writes everything this sheet holds, so that two states can be compared line by line.
@@ -487,11 +518,11 @@ impl Sheet {
 
     /// Finds values held twice in the fields declared unique: one problem for each record but the
     /// first, so that it heals when any of them changes. Records that are not `shown` count for
-    /// nothing.
+    /// nothing. Each comes with the key of its record.
     fn duplicates<'a>(
         &'a self,
         shown: impl Fn(&Key) -> bool + Copy + 'a,
-    ) -> impl Iterator<Item = Problem> + 'a {
+    ) -> impl Iterator<Item = (Key, Problem)> + 'a {
         let unique = self.spec.unique.iter();
         let indexes = unique.filter_map(|field| Some((field, self.index(field.as_str())?)));
         indexes.flat_map(move |(field, index)| {
@@ -507,7 +538,8 @@ impl Sheet {
                     );
                     let problem =
                         Problem::new(&self.spec.name, record.path(), Rule::NotUnique, message);
-                    Some(problem.pointing_to(record.value.pointer(field)))
+                    let problem = problem.pointing_to(record.value.pointer(field));
+                    Some((record.key.clone(), problem))
                 })
             })
         })

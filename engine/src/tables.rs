@@ -107,18 +107,17 @@ impl Table {
         self.unread.chunk_by(|a, b| a.piece == b.piece).count()
     }
 
-    /// Returns the line in which the record called `key` begins; `None` where it is not there, or the
-    /// file is not cut by a scan. Linear in the pieces before it.
-    pub fn line_of(&self, key: &Key) -> Option<u32> {
-        self.splitter.as_ref()?;
+    /// Returns the keys of its records with the lines in which these begin; nothing where the file is
+    /// not cut by a scan.
+    pub fn lines(&self) -> impl Iterator<Item = (&Key, u32)> {
         let mut line = 1 + self.above;
-        for piece in &self.pieces {
-            if piece.key.as_ref() == Some(key) {
-                return Some(line);
-            }
+        let known = self.pieces.iter().filter(|_| self.splitter.is_some());
+        let begin = known.map(move |piece| {
+            let begin = line;
             line += piece.lines;
-        }
-        None
+            piece.key.as_ref().map(|key| (key, begin))
+        });
+        begin.flatten()
     }
 }
 

@@ -150,9 +150,8 @@ impl Change {
         options: &LoadOptions,
     ) -> Found {
         let Now::Claims(Claim { key, path, .. }) = &self.now else { return Found::Content(None) };
-        let broken = |rule, message| {
-            Err(vec![Problem::new(&self.sheet.name, &**path, rule, message)])
-        };
+        let broken =
+            |rule, message| Err(vec![Problem::new(&self.sheet.name, &**path, rule, message)]);
         let too_large = |size: u64, limit: u64| {
             let message = format!("the file has {size} bytes, more than the limit of {limit}");
             broken(Rule::TooLarge, message)
@@ -176,12 +175,11 @@ impl Change {
         };
         let decoded = match bytes {
             // A library that panics on one file must not keep all others from being served.
-            BlobContent::Bytes(bytes) => {
-                catch_unwind(AssertUnwindSafe(|| read(bytes))).unwrap_or_else(|_| {
+            BlobContent::Bytes(bytes) => catch_unwind(AssertUnwindSafe(|| read(bytes)))
+                .unwrap_or_else(|_| {
                     let message = "reading the file panicked; this is a bug in Headwater";
                     Ok(broken(Rule::Malformed, message.into()))
-                })
-            }
+                }),
             BlobContent::TooLarge(size) => Ok(too_large(size, self.limit(options))),
         };
         match decoded {

@@ -178,8 +178,7 @@ impl Engine {
             return Ok(Versions { items: Vec::new(), looked_at: 0, ended: true });
         }
         let read = (&self.shared.mirror, &objects);
-        let versions =
-            history(read, (spec, key, &paths), from, (skip, limit), &self.shared.load);
+        let versions = history(read, (spec, key, &paths), from, (skip, limit), &self.shared.load);
         versions.map_err(|error| PastError::History(Box::new(error)))
     }
 

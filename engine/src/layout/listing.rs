@@ -141,7 +141,8 @@ pub(super) fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wron
     }
     if !spec.is_listed() {
         for key in ["key", "types"].into_iter().filter(|key| sheet.contains_key(*key)) {
-            wrong.push(Wrong::at(key, format!("{key} is for files of many records: say `records`")));
+            wrong
+                .push(Wrong::at(key, format!("{key} is for files of many records: say `records`")));
         }
     }
     if let Some(file) = file {

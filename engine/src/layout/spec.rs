@@ -316,8 +316,8 @@ impl SheetSpec {
         let (key, extension) = below.rsplit_once('.')?;
         // A file called `.toml` has no name before its extension.
         let named = !key.is_empty() && !key.ends_with('/');
-        let known = self.listing.file.is_some()
-            || self.formats.iter().any(|(name, _)| *name == extension);
+        let known =
+            self.listing.file.is_some() || self.formats.iter().any(|(name, _)| *name == extension);
         let shaped = || self.template.matches(&key.split('/').collect::<Vec<_>>());
         (named && known && shaped()).then_some(key)
     }

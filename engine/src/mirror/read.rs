@@ -298,7 +298,8 @@ mod tests {
         blobs.insert(5, (repository.write_blob(b"loose"), b"loose".to_vec()));
         blobs.push(blobs[7].clone());
         let (wanted, expected): (Vec<_>, Vec<_>) = blobs.into_iter().unzip();
-        let read = repository.objects().read_each(&wanted, &|_| 1 << 20, |_, content| owned(content));
+        let read =
+            repository.objects().read_each(&wanted, &|_| 1 << 20, |_, content| owned(content));
         assert_eq!(read.unwrap(), expected.into_iter().map(Ok).collect::<Vec<_>>());
     }
 

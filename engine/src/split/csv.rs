@@ -106,9 +106,8 @@ impl Header {
     ) -> Result<(Self, usize), Flaw> {
         let bytes = text.as_bytes();
         let begin = behind_empty_lines(bytes, 0);
-        let flaw = |at: usize, message: String| {
-            Flaw::new(Rule::Malformed, message).at_offset(text, at)
-        };
+        let flaw =
+            |at: usize, message: String| Flaw::new(Rule::Malformed, message).at_offset(text, at);
         let quote = if bytes.get(begin) == Some(&b'\'') { b'\'' } else { b'"' };
         let delimiter = if tabs { b'\t' } else { delimiter(bytes, begin, quote) };
         let mut header = Self { delimiter, quote, columns: Arc::default() };
@@ -142,9 +141,9 @@ impl Header {
         }
         let mut at = start;
         loop {
-            let cell = self.cell(bytes, at).map_err(|at| {
-                Flaw::new(Rule::Malformed, UNCLOSED).at_offset(text, at)
-            })?;
+            let cell = self
+                .cell(bytes, at)
+                .map_err(|at| Flaw::new(Rule::Malformed, UNCLOSED).at_offset(text, at))?;
             at = cell.next;
             if cell.is_last {
                 let end = behind_empty_lines(bytes, cell.next);
@@ -157,13 +156,15 @@ impl Header {
     pub(super) fn read_row(&self, row: &str) -> Result<Json, Flaw> {
         let mut fields = Map::new();
         let mut at = 0;
-        let flaw = |at: usize, message: &str| Flaw::new(Rule::Malformed, message).at_offset(row, at);
+        let flaw =
+            |at: usize, message: &str| Flaw::new(Rule::Malformed, message).at_offset(row, at);
         let mut columns = self.columns.iter();
         loop {
             let cell = self.cell(row.as_bytes(), at).map_err(|at| flaw(at, UNCLOSED))?;
             let start = cell.range.start;
             let Some(column) = columns.next() else {
-                let message = format!("the row has more cells than the {} columns", self.columns.len());
+                let message =
+                    format!("the row has more cells than the {} columns", self.columns.len());
                 return Err(flaw(start, &message));
             };
             let text = self.text(row, &cell).map_err(|(at, message)| flaw(at, message))?;
@@ -290,7 +291,9 @@ fn number(text: &str) -> Option<Json> {
 fn is_date(text: &str) -> bool {
     let digits = |range: Range<usize>| {
         let part = text.get(range).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-        part.and_then(|part| part.parse::<u8>().ok().or_else(|| part.parse::<u16>().ok().map(|_| 0)))
+        part.and_then(|part| {
+            part.parse::<u8>().ok().or_else(|| part.parse::<u16>().ok().map(|_| 0))
+        })
     };
     let is_cut = [4, 7].iter().all(|at| text.as_bytes().get(*at) == Some(&b'-'));
     let ends = text.as_bytes().get(10).is_none_or(|byte| matches!(byte, b'T' | b't' | b' '));

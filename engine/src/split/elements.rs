@@ -15,8 +15,7 @@ pub(super) fn begin(text: &str) -> Option<usize> {
 /// Returns the element that begins at `at`.
 pub(super) fn element(text: &str, begin: usize, at: usize) -> Result<Option<Cut>, Flaw> {
     let bytes = text.as_bytes();
-    let flaw =
-        |at: usize, message: &str| Flaw::new(Rule::Malformed, message).at_offset(text, at);
+    let flaw = |at: usize, message: &str| Flaw::new(Rule::Malformed, message).at_offset(text, at);
     match bytes.get(at) {
         None => return Err(flaw(at, "the list has no end")),
         // The piece before ends with the comma behind it.

@@ -52,15 +52,18 @@ fn rows_are_read_as_rfc_4180_has_them() {
         ("\"a,b\";c\n1;2\n", &[r#"{"a,b":1,"c":2}"#]),
         ("'a';'b'\n'1;2';'it''s'\n", &[r#"{"a":"1;2","b":"it's"}"#]),
         ("a, b \n1,2\n", &[r#"{"a":1,"b":2}"#]),
-        ("a,b\n1,2,3\n4,5\n", &[
-            "the row has more cells than the 2 columns at line 1 column 5",
-            r#"{"a":4,"b":5}"#,
-        ]),
-        ("a,b\n\"x\"y,2\n\"é\",\"z\" \n3,4\n", &[
-            "something follows the end of a quoted cell at line 1 column 4",
-            "something follows the end of a quoted cell at line 1 column 8",
-            r#"{"a":3,"b":4}"#,
-        ]),
+        (
+            "a,b\n1,2,3\n4,5\n",
+            &["the row has more cells than the 2 columns at line 1 column 5", r#"{"a":4,"b":5}"#],
+        ),
+        (
+            "a,b\n\"x\"y,2\n\"é\",\"z\" \n3,4\n",
+            &[
+                "something follows the end of a quoted cell at line 1 column 4",
+                "something follows the end of a quoted cell at line 1 column 8",
+                r#"{"a":3,"b":4}"#,
+            ],
+        ),
         ("a,b\n1,\"x\n2,y\n", &["no list: a quoted cell has no end at line 2 column 3"]),
         ("a,a\n1,2\n", &["no list: two columns are called \"a\" at line 1 column 3"]),
         ("a,\n1,2\n", &["no list: column 2 has no name at line 1 column 3"]),
@@ -84,8 +87,21 @@ fn cells_are_what_they_look_like_or_what_is_said() {
         assert_eq!(found(number).to_string(), number);
     }
     for text in [
-        "02134", "1e5", "+1", "-0", "1.50", ".5", "5.", "1e21", "18446744073709551616", "NaN", "-",
-        "True", " 7", "1,5;", "0x10",
+        "02134",
+        "1e5",
+        "+1",
+        "-0",
+        "1.50",
+        ".5",
+        "5.",
+        "1e21",
+        "18446744073709551616",
+        "NaN",
+        "-",
+        "True",
+        " 7",
+        "1,5;",
+        "0x10",
     ] {
         assert_eq!(found(&format!("\"{text}\"")), json!(text));
     }
@@ -98,7 +114,10 @@ fn cells_are_what_they_look_like_or_what_is_said() {
     assert_eq!(of("string", "7"), r#"{"a":"7"}"#);
     assert_eq!(of("number", "+1e2"), r#"{"a":100.0}"#);
     assert_eq!(of("integer", "007"), r#"{"a":7}"#);
-    assert_eq!(of("integer", "7.5"), "the cell is no whole number of at most 64 bits at line 1 column 1");
+    assert_eq!(
+        of("integer", "7.5"),
+        "the cell is no whole number of at most 64 bits at line 1 column 1"
+    );
     assert_eq!(of("number", "x"), "the cell is no number at line 1 column 1");
     assert_eq!(of("boolean", "true"), r#"{"a":true}"#);
     assert_eq!(of("boolean", "yes"), "the cell is neither true nor false at line 1 column 1");
@@ -137,12 +156,18 @@ fn elements_of_a_json_list_are_told_apart_by_their_brackets() {
         (" [ \n ] \n", &[]),
         ("[{\"a\": 1}, {\"b\": [2]}]", &[r#"{"a":1}"#, r#"{"b":[2]}"#]),
         ("[{\"a\": \"]},\\\"\"}\n,\n{}]", &[r#"{"a":"]},\""}"#, "{}"]),
-        ("[{\"a\": 1, \"a\": 2}, {}]", &["a key occurs twice in one object at line 1 column 16", "{}"]),
-        ("[1, \"x\", {}]", &[
-            "the element is no table at line 1 column 1",
-            "the element is no table at line 1 column 1",
-            "{}",
-        ]),
+        (
+            "[{\"a\": 1, \"a\": 2}, {}]",
+            &["a key occurs twice in one object at line 1 column 16", "{}"],
+        ),
+        (
+            "[1, \"x\", {}]",
+            &[
+                "the element is no table at line 1 column 1",
+                "the element is no table at line 1 column 1",
+                "{}",
+            ],
+        ),
         ("[{},]", &["no list: an element is missing at line 1 column 5"]),
         ("[{},\n ]", &["no list: an element is missing at line 2 column 2"]),
         ("[,{}]", &["no list: an element is not followed by `,` or `]` at line 1 column 2"]),
@@ -202,24 +227,28 @@ fn records_are_where_the_definition_says() {
     };
     let at = |names: &[&str]| Records::At(names.iter().map(|name| (*name).to_owned()).collect());
     let yaml = "- a: 1\n- 2\n\n-   a: 3\n";
-    assert_eq!(told(Format::Yaml, yaml, &Records::Each), [
-        "None {\"a\":1} Some((1, 3))",
-        "None the element is no table Some((2, 3))",
-        "None {\"a\":3} Some((4, 5))",
-    ]);
+    assert_eq!(
+        told(Format::Yaml, yaml, &Records::Each),
+        [
+            "None {\"a\":1} Some((1, 3))",
+            "None the element is no table Some((2, 3))",
+            "None {\"a\":3} Some((4, 5))",
+        ]
+    );
     let toml = "[[a]]\nb = 1\n\n[[a]]\nb = 2\n";
     let placed = told(Format::Toml11, toml, &Records::Each);
     assert_eq!(placed, ["None {\"b\":1} Some((1, 1))", "None {\"b\":2} Some((4, 1))"]);
     let map = "{\"x\": {\"a\": 1}, \"y\": 2}";
-    assert_eq!(told(Format::Json, map, &Records::Map), [
-        "Some(\"x\") {\"a\":1} None",
-        "Some(\"y\") the member is no table None",
-    ]);
+    assert_eq!(
+        told(Format::Json, map, &Records::Map),
+        ["Some(\"x\") {\"a\":1} None", "Some(\"y\") the member is no table None",]
+    );
     let deep = "{\"data\": [{\"items\": [{\"a\": 1}]}]}";
     assert_eq!(told(Format::Json, deep, &at(&["data", "0", "items"])), ["None {\"a\":1} None"]);
-    assert_eq!(told(Format::Json, deep, &at(&["data", "0"])), [
-        "Some(\"items\") the member is no table None"
-    ]);
+    assert_eq!(
+        told(Format::Json, deep, &at(&["data", "0"])),
+        ["Some(\"items\") the member is no table None"]
+    );
     for (records, message) in [
         (at(&["nothing"]), "there is no list or table of records where the definition says"),
         (at(&["data", "1"]), "there is no list or table of records where the definition says"),
@@ -227,7 +256,8 @@ fn records_are_where_the_definition_says() {
     ] {
         assert_eq!(told(Format::Json, deep, &records), [message]);
     }
-    assert_eq!(told(Format::Toml11, "[[a]]\n[[b]]\n", &Records::Each), [
-        "the file is more than one list of tables"
-    ]);
+    assert_eq!(
+        told(Format::Toml11, "[[a]]\n[[b]]\n", &Records::Each),
+        ["the file is more than one list of tables"]
+    );
 }

@@ -25,7 +25,9 @@ fn may_be_list(format: Format, text: &str) -> bool {
     match (format, first) {
         (Format::Yaml, Some(first)) => {
             let first = first.strip_prefix("--- ").unwrap_or(first);
-            first.starts_with(['-', '[', '!', '&']) || text.contains("\n---") || text.contains("\n...")
+            first.starts_with(['-', '[', '!', '&'])
+                || text.contains("\n---")
+                || text.contains("\n...")
         }
         (Format::Toml11, Some(first)) => first.starts_with("[["),
         _ => false,

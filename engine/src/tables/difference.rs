@@ -82,9 +82,10 @@ impl Moved {
         let gone: u32 = gone.map(|piece| piece.lines).sum();
         let come: u32 = come.iter().map(|row| row.lines).sum();
         let (was, is) = (middle.line + gone, middle.line + come);
-        let is_told = old.unread.iter().any(|unread| {
-            unread.piece >= middle.last && unread.problem.line == Some(was)
-        });
+        let is_told = old
+            .unread
+            .iter()
+            .any(|unread| unread.piece >= middle.last && unread.problem.line == Some(was));
         let mut columns = 0;
         if is_told {
             let column = |text: &str, at: usize| Cursor::new(text, at, 1).to(at).1 as i64;
@@ -116,7 +117,8 @@ fn middle(old: &Table, splitter: &Splitter, before: &str, after: &str) -> Option
         (first, at) = (first + 1, at + piece.length as usize);
         line += piece.lines;
     }
-    let mut middle = Middle { first, last: first, at, line, ends: [at, at], old: Vec::new(), new: Vec::new() };
+    let mut middle =
+        Middle { first, last: first, at, line, ends: [at, at], old: Vec::new(), new: Vec::new() };
     // Where the new file stands, and the old one.
     let (mut here, mut there) = (at, at);
     loop {

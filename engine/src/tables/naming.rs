@@ -54,9 +54,7 @@ impl Naming {
         let name = match (self, &row.name, &source.spec.listing.key) {
             (Self::Found { field: Some(at), .. }, ..) => field(value, *at),
             (Self::Found { field: None, .. }, ..) => None,
-            (Self::Declared, _, Some(template)) => {
-                template.text(value).ok().map(Cow::Owned)
-            }
+            (Self::Declared, _, Some(template)) => template.text(value).ok().map(Cow::Owned),
             (Self::Declared, name, None) => name.as_deref().map(Cow::Borrowed),
         };
         match name {
@@ -79,11 +77,8 @@ pub(super) fn name_all(source: &Source<'_>, rows: &mut [Row]) -> (Naming, Vec<Op
         Records::At(_) => rows.iter().any(|row| row.name.is_some()),
         _ => false,
     };
-    let naming = if is_map || source.spec.listing.key.is_some() {
-        Naming::Declared
-    } else {
-        choose(rows)
-    };
+    let naming =
+        if is_map || source.spec.listing.key.is_some() { Naming::Declared } else { choose(rows) };
     let mut keys = Vec::with_capacity(rows.len());
     let mut taken: HashSet<Key> = HashSet::new();
     for (at, row) in rows.iter_mut().enumerate() {

@@ -8,7 +8,7 @@ use super::naming::name_all;
 use super::{Held, Piece, Source, Table, TableChange, Unread};
 use crate::decode::{self, Cursor, Flaw, Format};
 use crate::id::{BlobId, Key};
-use crate::layout::{SheetSpec, Shape};
+use crate::layout::{Shape, SheetSpec};
 use crate::problem::{Problem, Rule};
 use crate::record::{Frame, Record};
 use crate::split::{self, Cut, Element, Records, Splitter};
@@ -198,12 +198,10 @@ pub(crate) fn read(source: &Source<'_>, blob: BlobId, bytes: &[u8]) -> Reading {
             Some(elements) => source.whole(elements),
             None => return Reading::Record,
         },
-        (None, Some(format)) => {
-            match split::elements(format, text, &source.spec.listing.records) {
-                Ok(elements) => source.whole(elements),
-                Err(flaw) => return Reading::Broken(source.broken(flaw)),
-            }
-        }
+        (None, Some(format)) => match split::elements(format, text, &source.spec.listing.records) {
+            Ok(elements) => source.whole(elements),
+            Err(flaw) => return Reading::Broken(source.broken(flaw)),
+        },
         (None, None) => return Reading::Record,
     };
     let begin = begin.unwrap_or_default();
@@ -310,7 +308,8 @@ impl List {
             changed.extend(gone.map(|key| (key.clone(), None)));
         }
         for record in records {
-            let is_same = old.is_some() && held(&record.key).is_some_and(|old| old.value == record.value);
+            let is_same =
+                old.is_some() && held(&record.key).is_some_and(|old| old.value == record.value);
             if !is_same {
                 changed.push((record.key.clone(), Some(record)));
             }

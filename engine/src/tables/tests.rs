@@ -42,7 +42,9 @@ fn told(definitions: &str, path: &str, text: &str) -> Vec<String> {
     let source = Source { spec: &claim.sheet, path, list: &claim.key, record_limit: 100 };
     match read(&source, BlobId::ZERO, text.as_bytes()) {
         Reading::Record => vec!["one record".into()],
-        Reading::Broken(problems) => problems.iter().map(|p| format!("broken: {}", p.message)).collect(),
+        Reading::Broken(problems) => {
+            problems.iter().map(|p| format!("broken: {}", p.message)).collect()
+        }
         Reading::List(list) => {
             let TableChange { table, records } = list.replacing(None, &|_| None);
             let record = |(key, record): &(Key, Option<Arc<Record>>)| {
@@ -90,33 +92,45 @@ fn the_first_field_that_tells_all_records_apart_names_them() {
 fn a_definition_says_where_the_records_are_and_what_they_are_called() {
     let each = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\nkey = \"${{ id.bioguide }}\"\n";
     let yaml = "- id: {bioguide: B1}\n- id: {}\n- id: {bioguide: B1}\n  x: 1\n- 7\n";
-    assert_eq!(told(each, "d/f.yaml", yaml), [
-        "f/B1 {\"id\":{\"bioguide\":\"B1\"}}",
-        "Some((2, 3)) malformed it lacks a field that its key is made of",
-        "Some((3, 3)) key_taken the key \"f/B1\" is taken by a record above",
-        "Some((5, 3)) malformed the element is no table",
-    ]);
+    assert_eq!(
+        told(each, "d/f.yaml", yaml),
+        [
+            "f/B1 {\"id\":{\"bioguide\":\"B1\"}}",
+            "Some((2, 3)) malformed it lacks a field that its key is made of",
+            "Some((3, 3)) key_taken the key \"f/B1\" is taken by a record above",
+            "Some((5, 3)) malformed the element is no table",
+        ]
+    );
     assert_eq!(told(each, "d/f.yaml", "a: 1\n"), ["broken: the file is no list"]);
     let map = "[sheets.d]\nfile = \"d/languages.yml\"\nrecords = \"map\"\n";
-    assert_eq!(told(map, "d/languages.yml", "C++: {a: 1}\nC: 2\n../x: {}\n"), [
-        "C++ {\"a\":1}",
-        "None malformed what its key is made of is empty, too long or has odd characters",
-        "None malformed the member is no table",
-    ]);
+    assert_eq!(
+        told(map, "d/languages.yml", "C++: {a: 1}\nC: 2\n../x: {}\n"),
+        [
+            "C++ {\"a\":1}",
+            "None malformed what its key is made of is empty, too long or has odd characters",
+            "None malformed the member is no table",
+        ]
+    );
     let file = "[sheets.d]\nfile = \"d/f.json\"\nrecords = \"/items/*\"\n";
     assert_eq!(told(file, "d/f.json", r#"{"items": [{"id": "f"}]}"#), ["f {\"id\":\"f\"}"]);
     let types = "[sheets.d]\nformat = \"csv\"\ntypes = { zip = \"string\", n = \"integer\" }\n\
                  schema = { type = \"object\", required = [\"zip\"] }\n";
-    assert_eq!(told(types, "d/f.csv", "id,zip,n\na,02134,1\nb,7,x\nc,,2\n"), [
-        "f/a {\"id\":\"a\",\"n\":1,\"zip\":\"02134\"}",
-        "Some((3, 5)) malformed the cell is no whole number of at most 64 bits",
-        "Some((4, 1)) schema \"zip\" is a required property",
-    ]);
+    assert_eq!(
+        told(types, "d/f.csv", "id,zip,n\na,02134,1\nb,7,x\nc,,2\n"),
+        [
+            "f/a {\"id\":\"a\",\"n\":1,\"zip\":\"02134\"}",
+            "Some((3, 5)) malformed the cell is no whole number of at most 64 bits",
+            "Some((4, 1)) schema \"zip\" is a required property",
+        ]
+    );
     let large = format!("id\n{}\nb\n", "x".repeat(101));
-    assert_eq!(told("", "d/f.csv", &large), [
-        "f/b {\"id\":\"b\"}",
-        "Some((2, 1)) too_large the record has 101 bytes, more than the limit of 100",
-    ]);
+    assert_eq!(
+        told("", "d/f.csv", &large),
+        [
+            "f/b {\"id\":\"b\"}",
+            "Some((2, 1)) too_large the record has 101 bytes, more than the limit of 100",
+        ]
+    );
 }
 
 #[test]
@@ -152,7 +166,8 @@ fn follow(definitions: &str, path: &str, [old, new]: [&str; 2]) -> Result<bool, 
         return Ok(false);
     };
     for (key, record) in changed.records {
-        let value = |record: &Option<Arc<Record>>| record.as_ref().map(|record| record.value.clone());
+        let value =
+            |record: &Option<Arc<Record>>| record.as_ref().map(|record| record.value.clone());
         let was = match &record {
             Some(record) => records.insert(key.clone(), record.clone()),
             None => records.remove(&key),
@@ -194,7 +209,9 @@ fn written(format: &str, rows: &Rows) -> String {
         }
         _ => {
             let (begin, between, close) = match (format, rows.wide) {
-                ("json", true) => (format!("[{end}  "), format!(",{end}  "), format!("{end}]{end}")),
+                ("json", true) => {
+                    (format!("[{end}  "), format!(",{end}  "), format!("{end}]{end}"))
+                }
                 ("json", false) => ("[".to_owned(), ",".to_owned(), "]".to_owned()),
                 (_, wide) => {
                     let end = if wide { format!("{end} {end}") } else { end.to_owned() };
@@ -335,7 +352,8 @@ fn a_row_that_changes_is_told_without_a_look_at_the_others() {
     assert!(follow("", "d/f.json", [line, &line.replace('1', "1000")]).unwrap());
     let table = content(&layout(""), "d/f.csv", &moved).1.unwrap();
     assert_eq!(table.problems().next().and_then(|problem| problem.line), Some(103));
-    assert_eq!(table.line_of(&Key::new("f/6")), Some(9));
+    let begins = table.lines().find(|(key, _)| key.as_str() == "f/6");
+    assert_eq!(begins.map(|(_, line)| line), Some(9));
 }
 
 #[test]

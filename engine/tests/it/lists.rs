@@ -2,7 +2,9 @@
 
 use headwater_engine::history::Event;
 use headwater_engine::id::{CommitId, Key, SheetName};
-use headwater_engine::mirror::Identity;
+use headwater_engine::load::load;
+use headwater_engine::mirror::{Identity, Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
 use headwater_engine::write::{Action, Batch, Condition, Operation, Scope, WriteError};
 use headwater_testkit::Upstream;
 use serde_json::json;
@@ -62,19 +64,23 @@ fn the_history_of_a_record_in_a_list_is_that_of_its_row() {
     let history = |key: &str, part: (usize, usize)| {
         let from = snapshot.commit();
         let versions = house.engine().history(&snapshot, (&spec, key), from, part).unwrap();
-        let told = versions.items.iter().map(|version| {
-            (version.commit, version.event, version.fields.join(","))
-        });
+        let told = versions
+            .items
+            .iter()
+            .map(|version| (version.commit, version.event, version.fields.join(",")));
         (told.collect::<Vec<_>>(), versions.looked_at, versions.ended)
     };
     let none = String::new();
     let (told, _, ended) = history("all/bob", (0, 10));
-    assert_eq!(told, [
-        (broken, Event::Broken, none.clone()),
-        (removed, Event::Removed, none.clone()),
-        (changed, Event::Modified, "/title".to_owned()),
-        (added, Event::Added, none.clone()),
-    ]);
+    assert_eq!(
+        told,
+        [
+            (broken, Event::Broken, none.clone()),
+            (removed, Event::Removed, none.clone()),
+            (changed, Event::Modified, "/title".to_owned()),
+            (added, Event::Added, none.clone()),
+        ]
+    );
     assert!(ended);
     // A part is as long as it is asked for, however many commits changed other rows.
     let (first, looked_at, ended) = history("all/bob", (0, 3));
@@ -119,7 +125,11 @@ fn a_write_to_a_file_of_many_records_is_refused_and_leaves_it_alone() {
         (&declared, "icons", Action::Put(key("new"), record.clone())),
         (&declared, "langs", Action::Delete(key("c"))),
         (&declared, "langs", Action::Put(key("langs"), record.clone())),
-        (&declared, "icons", Action::Attach(key("all/ada"), "x.png".into(), b"x".as_slice().into())),
+        (
+            &declared,
+            "icons",
+            Action::Attach(key("all/ada"), "x.png".into(), b"x".as_slice().into()),
+        ),
         (&inferred, "icons", Action::Delete(key("all/1"))),
         (&inferred, "icons", Action::Put(key("all/1"), record.clone())),
         (&inferred, "icons", Action::Put(key("all"), record.clone())),
@@ -166,4 +176,42 @@ fn what_a_table_hides_is_nobodys_to_read_in_earlier_states() {
     assert_eq!(seen(&house), [""; 0]);
     push(&mut house, "people/all.csv", people);
     assert_eq!(seen(&house), ["all/1", "all/2", "all/3"]);
+}
+
+#[test]
+fn a_file_above_its_limit_is_a_problem_and_a_record_of_it_is_too() {
+    let mut upstream = Upstream::new();
+    let long = format!("{ICONS}dan,{}\n", "x".repeat(30));
+    let commit = upstream.commit("first").put("icons/all.csv", &*long);
+    let commit = commit.put("icons/one.json", format!("{{\"a\": \"{}\"}}", "x".repeat(30)));
+    let commit = id(&commit.put("icons/few.csv", "id\n1\n").push());
+    let objects = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+    let objects = objects.objects().unwrap();
+    let told = |record_limit: u64, file_limit: u64| {
+        let options = LoadOptions { record_limit, file_limit, ..LoadOptions::default() };
+        let state = load(&objects, commit, &options).unwrap();
+        let problems = state.problems().into_iter();
+        let problems =
+            problems.map(|problem| (problem.path, problem.rule.to_string(), problem.line));
+        (state.records(), problems.collect::<Vec<_>>())
+    };
+    let large = |path: &str, line| (path.to_owned(), "too_large".to_owned(), line);
+    assert_eq!(told(100, 100), (6, vec![]));
+    let both = vec![large("icons/all.csv", Some(5)), large("icons/one.json", None)];
+    assert_eq!(told(30, 100), (4, both));
+    // The limit of files is none of files of one record.
+    assert_eq!(told(100, 30), (2, vec![large("icons/all.csv", None)]));
+}
+
+#[test]
+fn what_is_wrong_between_records_of_a_table_names_their_lines() {
+    let definition = "[sheets.icons]\nformat = \"csv\"\nunique = [\"title\"]\n\
+                      refs = { next = \"icons\" }\npolicy = \"quarantine\"\n";
+    let rows = "slug,title,next\na,x,all/b\n\nb,y,all/c\nc,x,all/nobody\n";
+    let house = house(definition, &[("icons/all.csv", rows)]);
+    let told = house.engine().snapshot().problems().into_iter();
+    let told: Vec<_> = told.map(|problem| (problem.rule.to_string(), problem.line)).collect();
+    let line = Some(5);
+    assert_eq!(told, [("dangling_ref".to_owned(), line), ("not_unique".to_owned(), line)]);
+    house.is_lawful();
 }

@@ -30,7 +30,10 @@ struct Row {
 /// What stands at a path.
 #[derive(Debug, Clone, PartialEq)]
 enum File {
-    List { rows: Vec<Row>, style: Style },
+    List {
+        rows: Vec<Row>,
+        style: Style,
+    },
     /// One record, where the format has such; a list of none otherwise.
     Single(Vec<&'static str>),
     Broken,
@@ -83,8 +86,12 @@ enum Op {
 fn row() -> impl Strategy<Value = Row> {
     let title = prop::collection::vec(prop::sample::select(&WORDS[..]), 0..3);
     let (id, name) = (prop::option::weighted(0.9, 0..12_u8), prop::option::weighted(0.9, 0..12_u8));
-    (id, name, title, prop::bool::weighted(0.1))
-        .prop_map(|(id, name, title, is_broken)| Row { id, name, title, is_broken })
+    (id, name, title, prop::bool::weighted(0.1)).prop_map(|(id, name, title, is_broken)| Row {
+        id,
+        name,
+        title,
+        is_broken,
+    })
 }
 
 fn style() -> impl Strategy<Value = Style> {
@@ -141,7 +148,8 @@ fn history() -> impl Strategy<Value = (Definitions, Vec<String>, Vec<Vec<Op>>)> 
 
 impl World {
     fn begin(definitions: Definitions, paths: &[String]) -> Self {
-        let row = |n: u8| Row { id: Some(n), name: Some(n), title: vec!["river"], is_broken: false };
+        let row =
+            |n: u8| Row { id: Some(n), name: Some(n), title: vec!["river"], is_broken: false };
         let style = Style { crlf: false, wide: false, tight: false };
         let list = File::List { rows: (0..5).map(row).collect(), style };
         Self { definitions, files: paths.iter().map(|path| (path.clone(), list.clone())).collect() }
@@ -269,7 +277,11 @@ fn written(path: &str, file: &File) -> Vec<u8> {
     let fields = |row: &Row| value("json", row, style);
     let json = |row: &Row| {
         let text = fields(row).to_string();
-        if row.is_broken { text.replacen('{', "{\"x\":1,\"x\":1,", 1).replace(",}", "}") } else { text }
+        if row.is_broken {
+            text.replacen('{', "{\"x\":1,\"x\":1,", 1).replace(",}", "}")
+        } else {
+            text
+        }
     };
     let lines: Vec<String> = match format {
         "csv" => {
@@ -413,10 +425,8 @@ fn claims(definitions: Definitions, path: &str, file: &File) -> Option<(String, 
         File::List { rows, style } => (rows, *style),
     };
     let is_broken = |row: &Row| row.is_broken && can_break(path);
-    let values: Vec<Option<Value>> = rows
-        .iter()
-        .map(|row| (!is_broken(row)).then(|| value(format, row, style)))
-        .collect();
+    let values: Vec<Option<Value>> =
+        rows.iter().map(|row| (!is_broken(row)).then(|| value(format, row, style))).collect();
     let text = |value: &Value| match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
