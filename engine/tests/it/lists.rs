@@ -5,7 +5,9 @@ use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::load::load;
 use headwater_engine::mirror::{Identity, Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
-use headwater_engine::write::{Action, Batch, Condition, Operation, Scope, WriteError};
+use headwater_engine::write::{
+    Action, Batch, Condition, MOST_WRITTEN, Operation, Scope, WriteError,
+};
 use headwater_testkit::Upstream;
 use serde_json::json;
 
@@ -109,6 +111,7 @@ fn a_write_to_a_file_of_many_records_is_refused_and_leaves_it_alone() {
             message: "a change".to_owned(),
             trailers: Vec::new(),
             repeat: None,
+            limit: MOST_WRITTEN,
         });
         match done {
             Ok(_) => None,
