@@ -13,7 +13,7 @@ use clap_complete::Shell;
 
 use crate::config::Flags;
 use crate::config::settings::{
-    CACHE, RECORD_LIMIT, REPO, SAFE_DIRECTORY, SETTINGS, SHEETS, Setting,
+    CACHE, FILE_LIMIT, RECORD_LIMIT, REPO, SAFE_DIRECTORY, SETTINGS, SHEETS, Setting,
 };
 use crate::exit::Exit;
 
@@ -185,6 +185,9 @@ pub struct RepoArgs {
     /// The largest file to read as a record (HEADWATER_RECORD_LIMIT, default 1048576)
     #[arg(long, value_name = "BYTES")]
     pub record_limit: Option<String>,
+    /// The largest file of many records to read (HEADWATER_FILE_LIMIT, default 67108864)
+    #[arg(long, value_name = "BYTES")]
+    pub file_limit: Option<String>,
     /// Folders, separated by commas, of repositories to use although another user owns them
     /// (HEADWATER_SAFE_DIRECTORY)
     #[arg(long, value_name = "LIST")]
@@ -197,11 +200,12 @@ pub struct RepoArgs {
 impl RepoArgs {
     /// Returns the settings that are given as flags.
     pub fn flags(&self) -> Flags {
-        let Self { repo, sheets, record_limit, safe_directory, config: _ } = self;
+        let Self { repo, sheets, record_limit, file_limit, safe_directory, config: _ } = self;
         let given = [
             (&REPO, repo),
             (&SHEETS, sheets),
             (&RECORD_LIMIT, record_limit),
+            (&FILE_LIMIT, file_limit),
             (&SAFE_DIRECTORY, safe_directory),
         ];
         given

@@ -102,6 +102,8 @@ pub struct Source {
     pub fetch_limit: u64,
     /// The largest file that is read as a record.
     pub record_limit: u64,
+    /// The largest file of many records that is read.
+    pub file_limit: u64,
     /// Whether decoded records are kept beside the mirror.
     pub cache: bool,
     /// How many problems a push may bring to sheets that are quarantined.
@@ -291,6 +293,8 @@ pub struct Reading {
     pub sheets: Option<PathBuf>,
     /// The largest file that is read as a record.
     pub record_limit: u64,
+    /// The largest file of many records that is read.
+    pub file_limit: u64,
     /// The repositories that are used although another user owns them.
     pub safe_directories: SafeDirectories,
 }
@@ -322,6 +326,7 @@ impl Reading {
             branch: layers.read(&BRANCH, values::branch)?,
             sheets: layers.read(&SHEETS, values::path)?,
             record_limit: layers.require(&RECORD_LIMIT, values::number)?,
+            file_limit: layers.require(&FILE_LIMIT, values::file_size)?,
             safe_directories: layers.require(&SAFE_DIRECTORY, values::safe_directories)?,
         })
     }
@@ -340,7 +345,7 @@ impl Source {
     /// At the first setting that is missing or wrong.
     pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
         use settings::*;
-        let Reading { repo, branch, sheets, record_limit, safe_directories } =
+        let Reading { repo, branch, sheets, record_limit, file_limit, safe_directories } =
             Reading::resolve(layers)?;
         Ok(Self {
             repo,
@@ -357,6 +362,7 @@ impl Source {
             fetch_timeout: layers.require(&FETCH_TIMEOUT, values::seconds)?,
             fetch_limit: layers.require(&FETCH_LIMIT, values::number)?,
             record_limit,
+            file_limit,
             cache: layers.require(&CACHE, values::switch)?,
             quarantine_limit: layers.require(&QUARANTINE_LIMIT, values::number)?,
             quarantine_percent: layers.require(&QUARANTINE_SHARE, values::percent)?,

@@ -31,7 +31,8 @@ fn stages(criterion: &mut Criterion) {
             let paths = diff();
             let read = || {
                 let paths = black_box(&paths);
-                let read = ChangeSet::read(&objects, base.layout(), paths, None, &options);
+                let read =
+                    ChangeSet::read(&objects, base.layout(), paths, &|_| None, None, &options);
                 read.unwrap_or_else(|error| panic!("{error}"))
             };
             group.bench_function(format!("decode/{changes}"), |bencher| bencher.iter(read));

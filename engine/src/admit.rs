@@ -90,6 +90,8 @@ pub struct Health {
     pub problems: Vec<Problem>,
     /// What is known of each sheet.
     pub sheets: BTreeMap<SheetName, SheetHealth>,
+    /// The files of many records, each of which may have a problem of its own.
+    pub lists: BTreeSet<String>,
 }
 
 /// What admission looks at in one sheet.
@@ -120,7 +122,9 @@ impl Health {
             let (claimed, records) = sheet.map_or((0, 0), |sheet| (sheet.claimed(), sheet.len()));
             (spec.name.clone(), SheetHealth { policy: spec.policy, claimed, records })
         });
-        Self { problems, sheets: specs.collect() }
+        let lists = snapshot.sheets().flat_map(|sheet| sheet.tables());
+        let lists = lists.map(|(path, _)| path.to_owned()).collect();
+        Self { problems, sheets: specs.collect(), lists }
     }
 
     /// Says whether the state has a problem that would refuse a push that brought it.
@@ -150,17 +154,15 @@ pub enum Verdict {
 /// Decides whether the state `after` may take the place of `before`, from which it differs by
 /// `step`: counts of served records, sheet by sheet.
 ///
-/// A problem is known by its path and rule: the same problem on another line is no news.
+/// A problem is known by its path and rule: the same problem on another line is no news. In a file of
+/// many records, it is news where there are more of them than before.
 pub fn admit(
     before: &Health,
     after: &Health,
     step: &BTreeMap<SheetName, Counts>,
     limits: &AdmissionLimits,
 ) -> Verdict {
-    let known: BTreeSet<(&str, Rule)> =
-        before.problems.iter().map(|problem| (&*problem.path, problem.rule)).collect();
-    let is_new = |problem: &&Problem| !known.contains(&(&*problem.path, problem.rule));
-    let new: Vec<&Problem> = after.problems.iter().filter(is_new).collect();
+    let new = new_problems(before, after);
 
     let refuses = |problem: &&&Problem| after.policy(problem.sheet.as_ref()) == Policy::Refuse;
     let refused: Vec<Problem> = new.iter().filter(refuses).map(|p| Problem::clone(p)).collect();
@@ -171,7 +173,9 @@ pub fn admit(
     let mut over = Vec::new();
     for sheet in worse {
         let of_sheet = || after.problems.iter().filter(|p| p.sheet.as_ref() == Some(sheet));
-        let files: BTreeSet<&str> = of_sheet().map(|problem| &*problem.path).collect();
+        let line = |problem: &Problem| problem.line.filter(|_| after.lists.contains(&problem.path));
+        let files: BTreeSet<(&str, Option<u32>)> =
+            of_sheet().map(|problem| (&*problem.path, line(problem))).collect();
         let claimed = after.sheets.get(sheet).map_or(0, |sheet| sheet.claimed);
         let too_many = of_sheet().count() > limits.problems;
         if too_many || files.len() as f64 > claimed as f64 * limits.share {
@@ -186,6 +190,35 @@ pub fn admit(
         return Verdict::Admitted;
     }
     Verdict::TooMuch(excesses, new.into_iter().cloned().collect())
+}
+
+/// Lists the problems of `after` that `before` does not have.
+fn new_problems<'a>(before: &'a Health, after: &'a Health) -> Vec<&'a Problem> {
+    let mut known: BTreeMap<(&'a str, Rule), usize> = BTreeMap::new();
+    let mut exact: BTreeSet<&Problem> = BTreeSet::new();
+    for problem in &before.problems {
+        *known.entry((&problem.path, problem.rule)).or_default() += 1;
+        exact.insert(problem);
+    }
+    let is_of_list = |problem: &Problem| after.lists.contains(&problem.path);
+    // What stays where it is, is none of those that came.
+    for problem in after.problems.iter().filter(|problem| is_of_list(problem)) {
+        if exact.contains(problem)
+            && let Some(left) = known.get_mut(&(&*problem.path, problem.rule))
+        {
+            *left = left.saturating_sub(1);
+        }
+    }
+    let is_new = |problem: &&'a Problem| match known.get_mut(&(&*problem.path, problem.rule)) {
+        None => true,
+        Some(_) if !is_of_list(problem) || exact.contains(problem) => false,
+        Some(0) => true,
+        Some(left) => {
+            *left -= 1;
+            false
+        }
+    };
+    after.problems.iter().filter(is_new).collect()
 }
 
 impl PushLimits {
@@ -240,6 +273,7 @@ mod tests {
         let sheets = [("strict", Policy::Refuse), ("loose", Policy::Quarantine)];
         Health {
             problems: problems.to_vec(),
+            lists: BTreeSet::from(["loose/list.csv".into(), "strict/list.csv".into()]),
             sheets: sheets
                 .map(|(name, policy)| {
                     (SheetName::new(name), SheetHealth { policy, claimed: 4, records: 100 })
@@ -260,6 +294,18 @@ mod tests {
     }
 
     #[test]
+    fn a_problem_more_in_a_file_of_many_records_is_news_and_a_line_that_moves_is_not() {
+        let bad = |line| problem("strict", "strict/list.csv", line);
+        assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3), bad(6)]), Verdict::Admitted);
+        assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3)]), Verdict::Admitted);
+        let more = verdict(&[bad(5)], &[bad(3), bad(5)]);
+        assert_eq!(more, Verdict::Refused(vec![bad(3)]), "the one that stayed is not told");
+        let loose = |line| problem("loose", "loose/list.csv", line);
+        let over = verdict(&[], &[loose(1), loose(2), loose(3)]);
+        assert!(matches!(over, Verdict::OverLimit(problems) if problems.len() == 3));
+    }
+
+    #[test]
     fn the_health_of_a_state_is_its_problems_and_the_size_of_each_sheet() {
         let mut upstream = Upstream::new();
         let definitions = "[sheets.strict]\npolicy = \"refuse\"\n[sheets.loose]\n\
@@ -274,7 +320,8 @@ mod tests {
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
         let paths = objects.diff(None, Some(tree)).unwrap();
         let changes =
-            ChangeSet::read(&objects, &layout, &paths, None, &LoadOptions::default()).unwrap();
+            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default())
+                .unwrap();
         let draft = Snapshot::empty().apply(commit, layout, changes);
         let health = Health::of(draft.state());
         let sheet = |policy, claimed, records| SheetHealth { policy, claimed, records };

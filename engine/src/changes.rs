@@ -1,10 +1,12 @@
 //! A change set: what differs between two commits, decoded and ready to be applied.
 //!
-//! It holds no git handle. Each path that a sheet claims is in it once.
+//! It holds no git handle. Each path that a sheet claims is in it once; where a file holds many
+//! records, each of these that differs is, too.
+
+mod found;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
@@ -12,12 +14,15 @@ use foldhash::{HashMap, HashMapExt as _};
 use crate::cache::{Cache, CacheError};
 use crate::id::{BlobId, Key, SheetName};
 use crate::layout::{Layout, SheetSpec};
-use crate::mirror::{BlobContent, EntryMode, ObjectError, Objects, PathChange};
+use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
-use crate::problem::{Problem, Rule};
+use crate::problem::Problem;
 use crate::record::Record;
-use crate::sheet::{Claim, Content};
+use crate::sheet::{Claim, Content, Sheet};
+use crate::tables::Table;
 use crate::value::Value;
+
+use found::ChangedList;
 
 /// How many paths that are passed over the log names.
 const NAMED: usize = 10;
@@ -43,6 +48,13 @@ pub enum Now {
         /// What is wrong with the name.
         problem: Option<Problem>,
     },
+    /// It holds many records, each of which is a claim of its own.
+    Lists {
+        /// The path.
+        path: Box<str>,
+        /// How it is cut; `None` where it holds no list any more.
+        table: Option<Arc<Table>>,
+    },
 }
 
 /// Every path that differs between two commits and that a sheet claims.
@@ -66,15 +78,27 @@ impl ChangeSet {
         Self(changes)
     }
 
-    /// Returns the changes, in the order of their paths.
+    /// Returns the changes. Of several of one key and path the last holds.
     pub fn into_changes(self) -> Vec<Change> {
         self.0
     }
 
-    /// Reads and decodes what `paths` have become. Files above the limit are problems.
+    /// Returns how many claims and files there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Says whether nothing is changed.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reads and decodes what `paths` have become since the state `base`. Files above the limits are
+    /// problems.
     ///
     /// Only files of the new tree are read, and of those none that `cache` has; many are decoded
-    /// on all cores.
+    /// on all cores. Of a file of many records that changed, what it held before is read too, and
+    /// only the records that differ are in the set.
     ///
     /// # Errors
     ///
@@ -85,12 +109,13 @@ impl ChangeSet {
         objects: &Objects,
         layout: &Layout,
         paths: &[PathChange],
+        base: Base<'_>,
         cache: Option<&Cache>,
         options: &LoadOptions,
     ) -> Result<Self, ReadError> {
-        let limit = options.record_limit;
         let mut changes = Vec::with_capacity(paths.len());
         let mut wanted = Vec::new();
+        let mut lists = Vec::new();
         let ignored = passed_over(layout, paths);
         if !ignored.is_empty() {
             let (count, paths) = (ignored.len(), ignored[..ignored.len().min(NAMED)].join(", "));
@@ -105,20 +130,26 @@ impl ChangeSet {
             }
             for claim in layout.claims(&change.path) {
                 let sheet = claim.sheet;
-                let now = match (claim.fault, new) {
-                    (Some(fault), new) => {
-                        Now::Misnamed { path: (*change.path).into(), problem: new.map(|_| fault) }
+                // A name that is not UTF-8 is a fault, so nothing is lost here.
+                let path = String::from_utf8_lossy(&change.path);
+                if let Some(fault) = claim.fault {
+                    let problem = new.map(|_| fault);
+                    let now = Now::Misnamed { path: (*change.path).into(), problem };
+                    changes.push(Change { sheet, now });
+                    continue;
+                }
+                let before = base(&sheet.name);
+                let before = before.and_then(|before| Some((before, before.table(&path)?)));
+                let now = Now::Claims(Claim { key: claim.key, path: path.into(), content: None });
+                let change = Change { sheet, now };
+                let new = new.map(|new| new.id);
+                match before {
+                    Some((sheet, table)) => lists.push(ChangedList { change, sheet, table, new }),
+                    None => {
+                        wanted.extend(new.map(|new| (changes.len(), new)));
+                        changes.push(change);
                     }
-                    (None, new) => {
-                        if let Some(new) = new {
-                            wanted.push((changes.len(), new.id));
-                        }
-                        // A name that is not UTF-8 is a fault, so nothing is lost here.
-                        let path = String::from_utf8_lossy(&change.path).into();
-                        Now::Claims(Claim { key: claim.key, path, content: None })
-                    }
-                };
-                changes.push(Change { sheet, now });
+                }
             }
         }
         options.progress.begin(wanted.len());
@@ -126,19 +157,24 @@ impl ChangeSet {
             recall(cache, &mut changes, &mut wanted)?;
         }
         let ids: Vec<_> = wanted.iter().map(|(_, blob)| *blob).collect();
-        let contents = objects.read_each(&ids, limit, |at, bytes| {
+        let limit = |at: usize| changes[wanted[at].0].limit(options);
+        let found = objects.read_each(&ids, &limit, |at, bytes| {
             options.progress.advance();
             let (slot, blob) = wanted[at];
-            decode(&changes[slot], blob, bytes, limit)
+            changes[slot].look(blob, bytes, None, options)
         })?;
-        for ((at, _), decoded) in wanted.iter().zip(contents) {
-            if let Now::Claims(claim) = &mut changes[*at].now {
-                claim.content = decoded;
-            }
+        for ((at, _), found) in wanted.iter().zip(found) {
+            found.put(*at, &mut changes);
+        }
+        for list in lists {
+            list.follow(objects, &mut changes, options)?;
         }
         Ok(Self(changes))
     }
 }
+
+/// Returns the sheet of this name in the state that is changed, where there is one.
+pub type Base<'b> = &'b dyn Fn(&SheetName) -> Option<&'b Sheet>;
 
 /// Returns the paths at which there is a symlink or a submodule now, and would be a record if it were
 /// a file.
@@ -189,30 +225,6 @@ fn is_file(mode: EntryMode) -> bool {
     matches!(mode, EntryMode::Regular | EntryMode::Executable)
 }
 
-fn decode(change: &Change, blob: BlobId, bytes: BlobContent<'_>, limit: u64) -> Option<Content> {
-    let Now::Claims(Claim { key, path, .. }) = &change.now else { return None };
-    let sheet = &change.sheet;
-    let decoded = match bytes {
-        // A library that panics on one file must not keep all others from being served.
-        BlobContent::Bytes(bytes) => catch_unwind(AssertUnwindSafe(|| sheet.decode(path, bytes)))
-            .unwrap_or_else(|_| {
-                let message = "reading the file panicked; this is a bug in Headwater".into();
-                Err(vec![Problem::new(&sheet.name, &**path, Rule::Malformed, message)])
-            }),
-        BlobContent::TooLarge(size) => {
-            let message = format!("the file has {size} bytes, more than the limit of {limit}");
-            Err(vec![Problem::new(&sheet.name, &**path, Rule::TooLarge, message)])
-        }
-    };
-    Some(match decoded {
-        Ok(value) => {
-            let frame = sheet.frame(key.as_str(), path);
-            Content::Record(Arc::new(Record { key: key.clone(), frame, blob, value }))
-        }
-        Err(problems) => Content::Broken(problems.into()),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use headwater_testkit::Upstream;
@@ -235,13 +247,17 @@ mod tests {
         let layout = Layout::read(&gather(&objects, new, None).unwrap());
         let paths = objects.diff(Some(old), Some(new)).unwrap();
         let options = LoadOptions { record_limit, ..LoadOptions::default() };
-        let changes = ChangeSet::read(&objects, &layout, &paths, None, &options).unwrap();
+        let changes =
+            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &options).unwrap();
         let (decoded, files) = options.progress.decoded();
         assert_eq!(decoded, files, "all that was wanted was read");
         let told = changes.into_changes().into_iter().map(|change| match change.now {
             Now::Misnamed { path, problem } => {
                 let rule = problem.as_ref().map(|problem| problem.rule);
                 format!("{} misnamed {rule:?}", String::from_utf8_lossy(&path))
+            }
+            Now::Lists { path, table } => {
+                format!("{path} holds {:?}", table.map(|table| table.keys().count()))
             }
             Now::Claims(Claim { key, path, content }) => {
                 let content = match content {
@@ -293,7 +309,8 @@ mod tests {
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
         let paths = objects.diff(None, Some(tree)).unwrap();
         assert_eq!(passed_over(&layout, &paths), ["a/link.json", "a/module.json"]);
-        let changes = ChangeSet::read(&objects, &layout, &paths, None, &LoadOptions::default());
+        let changes =
+            ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default());
         assert_eq!(changes.unwrap().into_changes().len(), 1, "the file alone");
     }
 
@@ -312,10 +329,11 @@ mod tests {
         let paths = objects.diff(None, Some(tree)).unwrap();
         let options = LoadOptions::default();
         let read = |cache: Option<&Cache>| {
-            let changes = ChangeSet::read(&objects, &layout, &paths, cache, &options).unwrap();
+            let changes =
+                ChangeSet::read(&objects, &layout, &paths, &|_| None, cache, &options).unwrap();
             let claim = |change: Change| match change.now {
                 Now::Claims(claim) => claim,
-                Now::Misnamed { .. } => panic!("both names are good"),
+                Now::Misnamed { .. } | Now::Lists { .. } => panic!("both are records"),
             };
             changes.into_changes().into_iter().map(claim).collect::<Vec<_>>()
         };

@@ -4,6 +4,7 @@
 //! bits; keys are strings. No decoder panics, recurses without a limit, or takes more than a
 //! bounded multiple of its input.
 
+mod cursor;
 mod flaw;
 mod json;
 pub(crate) mod markdown;
@@ -16,10 +17,13 @@ mod yaml;
 use crate::problem::Rule;
 use flaw::utf8;
 
+pub(crate) use cursor::Cursor;
 pub use flaw::Flaw;
 pub use json::json;
+pub(crate) use toml::places_in;
 pub use toml::{place_of, toml_1_0, toml_1_1};
 pub use yaml::yaml;
+pub(crate) use yaml::{Document, documents};
 
 /// The formats of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +40,12 @@ pub enum Format {
     Markdown,
     /// The same with another extension.
     Mdx,
+    /// A table: a row of names, and a row for each record.
+    Csv,
+    /// The same, with tabs between the cells.
+    Tsv,
+    /// A JSON value a line.
+    JsonLines,
 }
 
 impl Format {
@@ -47,12 +57,20 @@ impl Format {
             Self::Yaml => "yaml",
             Self::Markdown => "markdown",
             Self::Mdx => "mdx",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::JsonLines => "ndjson",
         }
     }
 
     /// Says whether files have a body beside their fields.
     pub const fn has_body(self) -> bool {
         matches!(self, Self::Markdown | Self::Mdx)
+    }
+
+    /// Says whether a file always is a list of records.
+    pub const fn is_table(self) -> bool {
+        matches!(self, Self::Csv | Self::Tsv | Self::JsonLines)
     }
 }
 
@@ -75,10 +93,7 @@ pub fn decode(
     framing: Framing<'_>,
     bytes: &[u8],
 ) -> Result<serde_json::Value, Flaw> {
-    if is_lfs_pointer(bytes) {
-        let message = "the file is a Git LFS pointer; its content is not in the repository";
-        return Err(Flaw::new(Rule::LfsPointer, message));
-    }
+    let bytes = present(bytes)?;
     match format {
         Format::Toml10 => toml_1_0(bytes),
         Format::Toml11 => toml_1_1(bytes),
@@ -88,7 +103,28 @@ pub fn decode(
             markdown::gitsheets(utf8(bytes)?, framing.body)
         }
         Format::Markdown | Format::Mdx => markdown::front_matter(utf8(bytes)?, framing.body),
+        Format::Csv | Format::Tsv | Format::JsonLines => {
+            Err(Flaw::new(Rule::Malformed, "the file is a list of records"))
+        }
     }
+}
+
+/// Returns the text of a file, without its byte order mark.
+///
+/// # Errors
+///
+/// Returns the flaw of a file that is not UTF-8, or a Git LFS pointer.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, Flaw> {
+    utf8(present(bytes)?)
+}
+
+/// Refuses a file whose content is somewhere else.
+fn present(bytes: &[u8]) -> Result<&[u8], Flaw> {
+    if is_lfs_pointer(bytes) {
+        let message = "the file is a Git LFS pointer; its content is not in the repository";
+        return Err(Flaw::new(Rule::LfsPointer, message));
+    }
+    Ok(bytes)
 }
 
 /// Refuses a bare scalar: nearly any text is one in YAML, and no record is meant by it.

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use crate::changes::Change;
 use crate::delta::{Delta, PublicChange, Withheld};
 use crate::id::{Key, SheetName};
+use crate::layout::Shape;
 use crate::record::Record;
 use crate::search::SearchError;
-use crate::sheet::{Served, hides};
+use crate::sheet::{Served, Sheet, hides};
 use crate::snapshot::{SheetFile, Snapshot};
 use crate::value::Value;
 
@@ -124,7 +125,11 @@ impl<'a> Disclosure<'a> {
         // Bytes that are no text are the path of no record.
         let text = std::str::from_utf8(path).unwrap_or_default();
         let all = claims.iter().all(|claim| {
+            // What a list calls its records is up to the rules, so those that it hides are not known.
+            let is_list = claim.sheet.shape_of(text) != Shape::Record;
+            let is_known = claim.sheet.hidden.is_none() || !is_list;
             claim.sheet.public
+                && is_known
                 && !self.withholds(&claim.sheet.name, &claim.key, text)
                 && !value.is_some_and(|value| hides(&claim.sheet, value))
         });
@@ -142,6 +147,9 @@ impl<'a> Disclosure<'a> {
         let mut removed = Vec::new();
         for sheet in self.now.sheets().filter(|sheet| sheet.spec().public) {
             let Some(then) = then.sheet(sheet.spec().name.as_str()) else { continue };
+            if sheet.withholds_unknown() {
+                removed.extend(Self::unknown_since(sheet, then));
+            }
             for key in sheet.withheld() {
                 if then.record(&key).is_some_and(|record| then.shows(record)) {
                     let path =
@@ -152,6 +160,15 @@ impl<'a> Disclosure<'a> {
             }
         }
         removed
+    }
+
+    /// Returns the removal of the records that `then` shows, in a sheet of which nobody knows what it
+    /// hides now.
+    fn unknown_since(sheet: &Sheet, then: &Sheet) -> Vec<Change> {
+        let shown = then.records().filter(|record| then.shows(record));
+        let gone = shown.filter(|record| sheet.withholds(record.key.as_str(), &record.path()));
+        let files = gone.flat_map(|record| then.files_of(record.key.as_str()));
+        files.map(SheetFile::removal).collect()
     }
 
     /// Returns the removal of all files of `then` that may not be shown, and the names of the sheets

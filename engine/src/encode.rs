@@ -84,6 +84,7 @@ pub fn encode(
         Format::Json => (json::written(record, before), record.clone()),
         Format::Yaml => (yaml::written(record, before), record.clone()),
         Format::Markdown | Format::Mdx => front_matter::written(&spec.body, record, before)?,
+        Format::Csv | Format::Tsv | Format::JsonLines => return Err(unknown()),
     };
     validated(spec, &expected)?;
     let bytes = text.into_bytes();

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 
 use crate::delta::changed_fields;
-use crate::id::{BlobId, CommitId};
-use crate::layout::SheetSpec;
-use crate::mirror::{File, GitError, Mirror, ObjectError, Objects, Touch};
+use crate::id::{BlobId, CommitId, Key};
+use crate::layout::{Shape, SheetSpec};
+use crate::mirror::{BlobContent, File, GitError, Mirror, ObjectError, Objects, Touch};
+use crate::options::LoadOptions;
 use crate::sheet::hides;
+use crate::tables::{Sought, seek};
 use crate::value::Value;
 
 /// Why the history of a record cannot be told.
@@ -83,11 +85,24 @@ pub struct Version {
 pub struct Versions {
     /// The commits, the newest first.
     pub items: Vec<Version>,
-    /// How many touches were looked at, those included that the public sees nothing of.
+    /// How many touches were looked at, those included that the public sees nothing of, and those of
+    /// other records in the same file.
     pub looked_at: usize,
+    /// Whether there are no further ones.
+    pub ended: bool,
+}
+
+/// A file that may hold a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// Its path.
+    pub path: String,
+    /// The key that the path claims.
+    pub list: Key,
 }
 
 /// What the file of a record held.
+#[derive(Debug, PartialEq, Eq)]
 enum Held {
     /// Nothing that the public sees.
     Nothing,
@@ -97,23 +112,28 @@ enum Held {
     Record(Value),
 }
 
+/// How many bytes of files of many records are read for one part of a history.
+const LIST_BYTES: u64 = 256 << 20;
+
 /// Lists the commits in the history of `from` that touched the record `key` of `spec` in the files at
 /// `paths`, of which there must be one: at most `limit`, behind the first `skip`.
 ///
 /// Every version is read by the rules of `spec`, whatever the rules were at the time, and one that
-/// these hide is not there. A version that cannot be read, or is larger than `record_limit` bytes, is
-/// broken; where the sheet hides records it is not there either, for it may be hidden. Costs a walk over
-/// the history by the git program, and as many versions as are listed.
+/// these hide is not there. A version that cannot be read, or is larger than the limits of `options`,
+/// is broken; where the sheet hides records it is not there either, for it may be hidden. A commit
+/// that touched another record of the same file is none of these. Costs a walk over the history by
+/// the git program, and as many versions as are listed; of files of many records every version on
+/// the way, up to some hundred MiB.
 ///
 /// # Errors
 ///
 /// See [`HistoryError`]; a walk of more than ten seconds is one.
 pub fn history(
     (mirror, objects): (&Mirror, &Objects),
-    (spec, key, paths): (&SheetSpec, &str, &[String]),
+    (spec, key, paths): (&SheetSpec, &str, &[Whereabouts]),
     from: CommitId,
     (skip, limit): (usize, usize),
-    record_limit: u64,
+    options: &LoadOptions,
 ) -> Result<Versions, HistoryError> {
     let git = |source| HistoryError::Git {
         sheet: spec.name.to_string(),
@@ -121,52 +141,131 @@ pub fn history(
         commit: from,
         source,
     };
-    let touches = mirror.touched(from, paths, skip, limit).map_err(git)?;
-    let mut files: Vec<File> =
-        touches.iter().flat_map(|touch| touch.before.into_iter().chain(touch.after)).collect();
-    files.sort_unstable();
-    files.dedup();
-    let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
-    let contents = mirror.files(&blobs, record_limit).map_err(git)?;
-    let read = |(file, bytes): (File, _)| (file, read(spec, &paths[file.place], bytes));
-    let held: HashMap<File, Held> = files.into_iter().zip(contents).map(read).collect();
-    let side = |file: Option<File>| file.and_then(|file| held.get(&file)).unwrap_or(&Held::Nothing);
-    let mut items = Vec::new();
-    for Touch { commit, before, after } in &touches {
-        let (event, fields) = match (side(*before), side(*after)) {
-            (Held::Nothing, Held::Nothing) => continue,
-            (_, Held::Broken) => (Event::Broken, Vec::new()),
-            (Held::Nothing | Held::Broken, Held::Record(_)) => (Event::Added, Vec::new()),
-            (Held::Record(_) | Held::Broken, Held::Nothing) => (Event::Removed, Vec::new()),
-            (Held::Record(before), Held::Record(after)) => {
-                let fields = changed_fields(before, after).into_iter();
-                (Event::Modified, fields.map(|field| field.pointer).collect())
+    let names: Vec<String> = paths.iter().map(|at| at.path.clone()).collect();
+    let mut contents = Contents { spec, key, paths, options, held: HashMap::new(), bytes: 0 };
+    let may_be_list = (0..paths.len()).any(|place| contents.may_be_list(place));
+    let mut found = Versions { items: Vec::new(), looked_at: 0, ended: false };
+    loop {
+        let touches = mirror.touched(from, &names, skip + found.looked_at, limit).map_err(git)?;
+        if !may_be_list {
+            contents.read_all(mirror, &touches).map_err(git)?;
+        }
+        let last = touches.len() < limit;
+        for Touch { commit, before, after } in touches {
+            if found.items.len() == limit || contents.bytes > LIST_BYTES {
+                return Ok(found);
             }
-        };
-        let unreadable = |source| HistoryError::Commit { commit: *commit, source };
-        let facts = objects.commit(*commit).map_err(unreadable)?;
-        let author = objects.author(*commit).map_err(unreadable)?;
-        let name = author.split_once('<').map_or(&*author, |(name, _)| name).trim().to_owned();
-        items.push(Version {
-            commit: *commit,
-            seconds: facts.committer_time,
-            author: name,
-            summary: facts.subject,
-            event,
-            fields,
-        });
+            found.looked_at += 1;
+            let files = || before.into_iter().chain(after);
+            files().for_each(|file| contents.read(objects, file));
+            let is_list = files().any(|file| contents.may_be_list(file.place));
+            let sides = [contents.side(before), contents.side(after)];
+            if let Some((event, fields)) = event(sides, is_list) {
+                found.items.push(version(objects, commit, event, fields)?);
+            }
+        }
+        found.ended = last;
+        if last || !may_be_list {
+            return Ok(found);
+        }
     }
-    Ok(Versions { items, looked_at: touches.len() })
 }
 
-/// Reads a version of the file at `path`.
-fn read(spec: &SheetSpec, path: &str, bytes: Option<Vec<u8>>) -> Held {
-    let value = bytes.and_then(|bytes| spec.decode(path, &bytes).ok());
-    match value {
-        Some(value) if hides(spec, &value) => Held::Nothing,
-        Some(value) => Held::Record(value),
-        // What cannot be read may be hidden, where anything is.
-        None if spec.hidden.is_some() => Held::Nothing,
-        None => Held::Broken,
+/// Returns what a commit did to a record, and which fields it changed; `None` where it did nothing
+/// that the public sees.
+fn event([before, after]: [&Held; 2], is_list: bool) -> Option<(Event, Vec<String>)> {
+    match (before, after) {
+        (Held::Nothing, Held::Nothing) => None,
+        // What it changed is another record.
+        (before, after) if is_list && before == after => None,
+        (_, Held::Broken) => Some((Event::Broken, Vec::new())),
+        (Held::Nothing | Held::Broken, Held::Record(_)) => Some((Event::Added, Vec::new())),
+        (Held::Record(_) | Held::Broken, Held::Nothing) => Some((Event::Removed, Vec::new())),
+        (Held::Record(before), Held::Record(after)) => {
+            let fields = changed_fields(before, after).into_iter();
+            Some((Event::Modified, fields.map(|field| field.pointer).collect()))
+        }
+    }
+}
+
+fn version(
+    objects: &Objects,
+    commit: CommitId,
+    event: Event,
+    fields: Vec<String>,
+) -> Result<Version, HistoryError> {
+    let unreadable = |source| HistoryError::Commit { commit, source };
+    let facts = objects.commit(commit).map_err(unreadable)?;
+    let author = objects.author(commit).map_err(unreadable)?;
+    let author = author.split_once('<').map_or(&*author, |(name, _)| name).trim().to_owned();
+    let (seconds, summary) = (facts.committer_time, facts.subject);
+    Ok(Version { commit, seconds, author, summary, event, fields })
+}
+
+/// What the files of a record held at the commits that touched them.
+struct Contents<'a> {
+    spec: &'a SheetSpec,
+    key: &'a str,
+    paths: &'a [Whereabouts],
+    options: &'a LoadOptions,
+    held: HashMap<File, Held>,
+    /// How many bytes of files of many records were read.
+    bytes: u64,
+}
+
+impl Contents<'_> {
+    fn may_be_list(&self, place: usize) -> bool {
+        self.spec.shape_of(&self.paths[place].path) != Shape::Record
+    }
+
+    fn side(&self, file: Option<File>) -> &Held {
+        file.and_then(|file| self.held.get(&file)).unwrap_or(&Held::Nothing)
+    }
+
+    /// Reads every file that some of `touches` name, each of which is one record.
+    fn read_all(&mut self, mirror: &Mirror, touches: &[Touch]) -> Result<(), GitError> {
+        let files = touches.iter().flat_map(|touch| touch.before.into_iter().chain(touch.after));
+        let mut files: Vec<File> = files.collect();
+        files.sort_unstable();
+        files.dedup();
+        let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
+        let contents = mirror.files(&blobs, self.options.record_limit)?;
+        for (file, bytes) in files.into_iter().zip(contents) {
+            let held = self.seek(file, bytes.as_deref());
+            self.held.insert(file, held);
+        }
+        Ok(())
+    }
+
+    /// Reads a file that may hold many records, if it was not read before. What is not in the
+    /// repository cannot be read.
+    fn read(&mut self, objects: &Objects, file: File) {
+        if self.held.contains_key(&file) {
+            return;
+        }
+        let limit = self.options.record_limit.max(self.options.file_limit);
+        let read = objects.read_blob(file.blob, limit, |content| match content {
+            BlobContent::Bytes(bytes) => (self.seek(file, Some(bytes)), bytes.len() as u64),
+            BlobContent::TooLarge(_) => (self.seek(file, None), 0),
+        });
+        let (held, bytes) = read.unwrap_or_else(|_| (self.seek(file, None), 0));
+        self.held.insert(file, held);
+        self.bytes += bytes;
+    }
+
+    /// Looks for the record in a version of its file.
+    fn seek(&self, file: File, bytes: Option<&[u8]>) -> Held {
+        let Self { spec, key, options, .. } = self;
+        let Whereabouts { path, list } = &self.paths[file.place];
+        let sought =
+            bytes.map(|bytes| seek((spec, path), (list, key), bytes, options.record_limit));
+        match sought.unwrap_or(Sought::Unread) {
+            Sought::Nothing => Held::Nothing,
+            Sought::Value(value) if hides(spec, &value) => Held::Nothing,
+            Sought::Value(value) => Held::Record(value),
+            // What cannot be read may be hidden, where anything is.
+            Sought::Unread if spec.hidden.is_some() => Held::Nothing,
+            Sought::Unread => Held::Broken,
+        }
     }
 }

@@ -1,14 +1,16 @@
 //! The layout: which path is which record of which sheet, read from the commit itself.
 //!
 //! Sheets are defined by `.gitsheets/<sheet>.toml`, by `headwater.toml`, or by nothing at all;
-//! then every top-level folder that holds records is a sheet. What a path claims depends on the
-//! path and the layout alone, never on other paths.
+//! then every top-level folder that holds records is a sheet. Which key a path claims depends on the
+//! path and the layout alone, never on other paths; where the file is a list of records, what it holds
+//! claims keys below that one, or in its place.
 
 mod contract;
 mod declared;
 mod files;
 mod gitsheets;
 mod linking;
+mod listing;
 mod name;
 mod reference;
 mod reserved;
@@ -30,7 +32,9 @@ use crate::problem::{Problem, Rule};
 
 use files::ROOT;
 pub use files::{DefinitionFile, DefinitionFiles, RootEntry};
+pub use listing::{Listing, Shape};
 pub(crate) use name::unstorable;
+
 pub use reference::Reference;
 pub(crate) use reserved::is_reserved;
 pub use schema::{Schema, Violation};
@@ -41,11 +45,15 @@ pub use template::{Mismatch, RenderError, Template, TemplateError};
 
 /// The extensions of records where nothing is declared.
 const INFERRED: &[(&str, Format)] = &[
+    ("csv", Format::Csv),
     ("json", Format::Json),
+    ("jsonl", Format::JsonLines),
     ("markdown", Format::Markdown),
     ("md", Format::Markdown),
     ("mdx", Format::Mdx),
+    ("ndjson", Format::JsonLines),
     ("toml", Format::Toml11),
+    ("tsv", Format::Tsv),
     ("yaml", Format::Yaml),
     ("yml", Format::Yaml),
 ];
@@ -204,6 +212,7 @@ fn is_skipped(folder: &str) -> bool {
 fn inferred_sheet(folder: &str) -> Arc<SheetSpec> {
     let mut spec = SheetSpec::bare(SheetName::new(folder), folder.to_owned());
     spec.formats = INFERRED.into();
+    spec.listing = Listing::found();
     spec.policy = Policy::Quarantine;
     Arc::new(spec)
 }

@@ -9,7 +9,7 @@ use crate::causes::chain;
 use crate::changes::{ChangeSet, ReadError};
 use crate::definitions::{self, DefinitionError};
 use crate::fault;
-use crate::id::{CommitId, TreeId};
+use crate::id::{CommitId, SheetName, TreeId};
 use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::mirror::{ObjectError, Objects, PathChange};
@@ -378,11 +378,26 @@ fn attempt(
         (ReloadPlan::Increment, None) => (None, diff(None)?, Some(RebuildReason::ApplyFailed)),
     };
     timings.diff = clock.lap();
-    let changes =
-        ChangeSet::read(objects, &layout, &paths, cache, options).map_err(|error| match error {
+    let read = |base: Option<&Snapshot>, paths: &[PathChange]| {
+        let sheet = |name: &SheetName| base?.sheet(name.as_str()).map(Arc::as_ref);
+        let read = ChangeSet::read(objects, &layout, paths, &sheet, cache, options);
+        read.map_err(|error| match error {
             ReadError::Object(source) => LoadError::Read { commit: target, source },
             ReadError::Cache(source) => LoadError::Cache { commit: target, source },
-        })?;
+        })
+    };
+    let mut changes = read(base.as_ref(), &paths)?;
+    facts.changed_paths = facts.changed_paths.max(changes.len());
+    let (base, reason) = match plan(&facts) {
+        // One path may be many records.
+        ReloadPlan::Rebuild(again) if reason.is_none() => {
+            drop(changes);
+            make_room(again, target, options)?;
+            changes = read(None, &diff(None)?)?;
+            (None, Some(again))
+        }
+        _ => (base, reason),
+    };
     // What each stage has made is given up before the next takes its room.
     drop(paths);
     fault::step("load.apply");

@@ -11,8 +11,10 @@ use crate::memory::MemoryProbe;
 pub struct LoadOptions {
     /// Sheet definitions that take the place of the commit's `headwater.toml`.
     pub sheets: Option<DefinitionFile>,
-    /// The most bytes a record's file may have; a larger one is a problem.
+    /// The most bytes that a record may have, or the file that it is; a larger one is a problem.
     pub record_limit: u64,
+    /// The most bytes that a file of many records may have; a larger one is a problem.
+    pub file_limit: u64,
     /// Is asked before a state is built anew beside one that is served.
     pub memory: MemoryProbe,
     /// Whether a state that has to be built anew can be done without where memory is short.
@@ -49,6 +51,7 @@ impl Default for LoadOptions {
         Self {
             sheets: None,
             record_limit: 1 << 20,
+            file_limit: 64 << 20,
             memory: MemoryProbe::default(),
             optional: false,
             progress: Arc::default(),

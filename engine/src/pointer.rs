@@ -19,6 +19,11 @@ pub fn of<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> String {
     pointer
 }
 
+/// Returns the name that a part of a pointer stands for.
+pub fn unescaped(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,12 +13,13 @@ use serde_json::Value as Json;
 
 use crate::encode::encode;
 use crate::id::{BlobId, CommitId, TreeId};
-use crate::layout::{Layout, SheetSpec};
+use crate::layout::{Layout, Shape, SheetSpec};
 use crate::mirror::{
     BlobContent, Edit, EditError, Edits, Entry, EntryMode, ObjectError, PathChange,
 };
 use crate::mirror::{Signature, Stage};
 use crate::report::LostField;
+use crate::value::Kind;
 
 /// The largest file that is merged; larger ones are one field.
 const LARGEST: u64 = 4 << 20;
@@ -171,6 +172,9 @@ impl Merge<'_> {
             return as_a_whole();
         };
         let spec = spec.sheet;
+        if spec.shape_of(path) == Shape::List {
+            return as_a_whole();
+        }
         let mut sides = Vec::new();
         for side in [old, ours, theirs] {
             match self.record(&spec, path, side)? {
@@ -209,6 +213,10 @@ impl Merge<'_> {
         self.stage.objects().read_blob(side.id, LARGEST, |content| match content {
             BlobContent::Bytes(bytes) => {
                 let value = spec.decode(path, bytes).ok()?;
+                // Of a list nobody says which element is which.
+                if value.json().kind() == Kind::Array {
+                    return None;
+                }
                 // The canonical text of a value is JSON.
                 let json = serde_json::from_str(value.as_str()).ok()?;
                 Some(Some((json, bytes.to_vec())))

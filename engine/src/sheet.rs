@@ -27,6 +27,7 @@ use crate::nearest::nearest;
 use crate::packed::packed;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
+use crate::tables::Table;
 use crate::value::{FieldPath, Kind, Value};
 
 use dangling::Dangling;
@@ -61,6 +62,10 @@ pub struct Sheet {
     dangling: Dangling,
     /// Files whose names make them no record whatever they hold, by the bytes of their paths.
     misnamed: OrdMap<Box<[u8]>, Problem>,
+    /// The files of many records, by their paths.
+    tables: OrdMap<Box<str>, Arc<Table>>,
+    /// How many pieces of these are no records.
+    unread: usize,
     fields: FieldCounts,
     /// The sum over the served records that are not hidden.
     shown_sum: LtHash,
@@ -101,6 +106,8 @@ impl Sheet {
             indexes: fields.map(|field| (field, FieldIndex::default())).collect(),
             problems: OrdMap::new(),
             misnamed: OrdMap::new(),
+            tables: OrdMap::new(),
+            unread: 0,
             fields: FieldCounts::default(),
             shown_sum: LtHash::new(),
             hidden_sum: LtHash::new(),
@@ -123,9 +130,10 @@ impl Sheet {
         self.served == 0
     }
 
-    /// Returns how many keys and misnamed files there are, served or not.
+    /// Returns how many keys, misnamed files and pieces of files without a key there are, served or
+    /// not.
     pub fn claimed(&self) -> usize {
-        self.slots.len() + self.misnamed.len()
+        self.slots.len() + self.misnamed.len() + self.unread
     }
 
     /// Returns the record served under `key`, hidden or not. Logarithmic.
@@ -172,7 +180,8 @@ impl Sheet {
             let slots = self.slots.range::<_, str>(from);
             let near = slots.take_while(|(key, _)| key.as_str().starts_with(folder)).take(NEAR);
             let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-            for record in near.filter_map(|(_, slot)| slot.served()) {
+            let files = near.filter_map(|(_, slot)| slot.served());
+            for record in files.filter(|record| !record.is_in_list()) {
                 if let Some((_, extension)) = record.path().rsplit_once('.') {
                     *counts.entry(extension.to_owned()).or_default() += 1;
                 }
@@ -265,12 +274,41 @@ impl Sheet {
     /// Returns the problems of the files of this sheet and those between its records, in order.
     /// Those of its definition are not among them.
     pub fn problems(&self) -> Vec<Problem> {
-        let files = self.problems.values().flat_map(|problems| problems.iter());
-        let references = self.dangling.problems(|_, _| true);
-        let own = files.chain(self.misnamed.values()).chain(references).cloned();
-        let mut all: Vec<_> = own.chain(self.duplicates(|_| true)).collect();
+        let slots = self.problems.iter();
+        let slots = slots.flat_map(|(key, list)| list.iter().map(move |problem| (key, problem)));
+        let of_records = slots.chain(self.dangling.problems(|_, _| true));
+        let of_records = of_records.map(|(key, problem)| (key.clone(), problem.clone()));
+        let mut all = self.with_lines(of_records.chain(self.duplicates(|_| true)));
+        all.extend(self.unkeyed_problems().cloned());
         all.sort_unstable();
         all
+    }
+
+    /// Returns what is wrong with files and pieces of files that have no key.
+    fn unkeyed_problems(&self) -> impl Iterator<Item = &Problem> {
+        let pieces = self.tables.values().flat_map(|table| table.problems());
+        self.misnamed.values().chain(pieces)
+    }
+
+    /// Adds to the problems of records in files of many the lines in which these begin. Linear in the
+    /// files that have some.
+    fn with_lines(&self, found: impl Iterator<Item = (Key, Problem)>) -> Vec<Problem> {
+        let (keys, mut problems): (Vec<Key>, Vec<Problem>) = found.unzip();
+        let mut unplaced: BTreeMap<&str, BTreeMap<&Key, Vec<usize>>> = BTreeMap::new();
+        for (at, (key, problem)) in keys.iter().zip(&problems).enumerate() {
+            if problem.line.is_none()
+                && let Some((path, _)) = self.tables.get_key_value(problem.path.as_str())
+            {
+                unplaced.entry(path).or_default().entry(key).or_default().push(at);
+            }
+        }
+        for (path, places) in unplaced {
+            for (key, line) in self.tables.get(path).iter().flat_map(|table| table.lines()) {
+                let of_key = places.get(key).into_iter().flatten();
+                of_key.for_each(|at| problems[*at].line = Some(line));
+            }
+        }
+        problems
     }
 
     /// Returns the problems that the public may know of, in order. What is hidden makes none, and
@@ -280,25 +318,28 @@ impl Sheet {
         if !self.spec.public {
             return Vec::new();
         }
-        let own = self.public_file_problems().cloned();
-        let mut all: Vec<_> = own.chain(self.public_duplicates()).collect();
+        let own = self.public_record_problems();
+        let own = own.map(|(key, problem)| (key.clone(), problem.clone()));
+        let mut all = self.with_lines(own.chain(self.public_duplicates()));
+        all.extend(self.public_unkeyed_problems().cloned());
         all.sort_unstable();
         all
     }
 
-    /// Returns those that are not between records of this sheet.
-    fn public_file_problems(&self) -> impl Iterator<Item = &Problem> {
-        let files = self.problems.iter().filter(|(key, _)| self.is_known_to_be_shown(key));
-        let files = files.flat_map(|(_, problems)| problems.iter());
-        let names = self.misnamed.values().filter(|_| self.spec.hidden.is_none());
+    /// Returns those of records that are not between two of this sheet, with their keys.
+    fn public_record_problems(&self) -> impl Iterator<Item = (&Key, &Problem)> {
+        let slots = self.problems.iter().filter(|(key, _)| self.is_known_to_be_shown(key));
+        let slots = slots.flat_map(|(key, list)| list.iter().map(move |problem| (key, problem)));
         let is_open = |at: usize| self.spec.refs.get(at).is_some_and(|refer| refer.is_open);
         let is_shown = |key: &Key| !self.hidden.contains(key);
-        files
-            .chain(names)
-            .chain(self.dangling.problems(move |key, at| is_shown(key) && is_open(at)))
+        slots.chain(self.dangling.problems(move |key, at| is_shown(key) && is_open(at)))
     }
 
-    fn public_duplicates(&self) -> impl Iterator<Item = Problem> {
+    fn public_unkeyed_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.unkeyed_problems().filter(|_| self.spec.hidden.is_none())
+    }
+
+    fn public_duplicates(&self) -> impl Iterator<Item = (Key, Problem)> {
         self.duplicates(|key| !self.hidden.contains(key))
     }
 
@@ -375,6 +416,38 @@ impl Sheet {
         }
     }
 
+    /// Notes how the file at `path` is cut, or that it is no file of many records any more. Its records
+    /// are claims.
+    pub fn put_table(&mut self, path: &str, table: Option<Arc<Table>>) {
+        let old = match &table {
+            Some(table) => self.tables.insert(path.into(), table.clone()),
+            None => self.tables.remove(path),
+        };
+        if let Some(old) = old {
+            self.unread -= old.unread();
+            old.problems().for_each(|p| fold_problem(&mut self.problems_sum, p, LtHash::remove));
+        }
+        if let Some(new) = table {
+            self.unread += new.unread();
+            new.problems().for_each(|p| fold_problem(&mut self.problems_sum, p, LtHash::add));
+        }
+    }
+
+    /// Returns the files of many records by their paths, and how they are cut.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, &Arc<Table>)> {
+        self.tables.iter().map(|(path, table)| (&**path, table))
+    }
+
+    /// Returns how the file of many records at `path` is cut. Logarithmic.
+    pub fn table(&self, path: &str) -> Option<&Arc<Table>> {
+        self.tables.get(path)
+    }
+
+    /// Returns the record that the file at `path` holds under `key`, served or not. Logarithmic.
+    pub(crate) fn held(&self, key: &str, path: &str) -> Option<&Arc<Record>> {
+        self.slots.get(key)?.decoded().find(|record| record.is_at(path))
+    }
+
     /// Returns a hash of everything that a list of this sheet is made from: its definition and the
     /// records that are not hidden. Problems are no part of it, and neither are other sheets.
     pub fn version(&self) -> [u8; 32] {
@@ -391,14 +464,16 @@ impl Sheet {
         records.merge(&self.hidden_sum);
         records.hash_into(hasher);
         self.problems_sum.hash_into(hasher);
-        sum_of_problems(self.duplicates(|_| true)).hash_into(hasher);
+        let duplicates = self.duplicates(|_| true).map(|(_, problem)| problem);
+        sum_of_problems(duplicates).hash_into(hasher);
     }
 
     /// Does the same with what the public can tell apart. Costs a walk over the problems.
     pub(crate) fn hash_public_into(&self, hasher: &mut blake3::Hasher) {
         self.shown_sum.hash_into(hasher);
-        sum_of_problems(self.public_file_problems().cloned()).hash_into(hasher);
-        sum_of_problems(self.public_duplicates()).hash_into(hasher);
+        let records = self.public_record_problems().map(|(_, problem)| problem);
+        sum_of_problems(records.chain(self.public_unkeyed_problems()).cloned()).hash_into(hasher);
+        sum_of_problems(self.public_duplicates().map(|(_, problem)| problem)).hash_into(hasher);
     }
 
     /// Writes everything this sheet holds, so that two states can be compared line by line.
@@ -413,6 +488,8 @@ impl Sheet {
             problems,
             dangling,
             misnamed,
+            tables,
+            unread,
             fields,
             shown_sum,
             hidden_sum,
@@ -421,12 +498,13 @@ impl Sheet {
         let name = &spec.name;
         out.push(format!(
             "sheet {name} served {served} hidden {hidden:?} {shown_sum:?} {hidden_sum:?} \
-             {problems_sum:?}"
+             {problems_sum:?} unread {unread}"
         ));
         out.extend(slots.iter().map(|(key, slot)| format!("{name} slot {key} {slot:?}")));
         out.extend(problems.iter().map(|(key, list)| format!("{name} problems {key} {list:?}")));
         out.extend(dangling.dump().map(|line| format!("{name} dangling {line}")));
         out.extend(misnamed.values().map(|problem| format!("{name} misnamed {problem:?}")));
+        out.extend(tables.iter().map(|(path, table)| format!("{name} table {path} {table:?}")));
         out.extend(indexes.iter().map(|(field, index)| format!("{name} index {field} {index:?}")));
         out.push(format!("{name} fields {fields:?}"));
     }
@@ -444,11 +522,11 @@ impl Sheet {
 
     /// Finds values held twice in the fields declared unique: one problem for each record but the
     /// first, so that it heals when any of them changes. Records that are not `shown` count for
-    /// nothing.
+    /// nothing. Each comes with the key of its record.
     fn duplicates<'a>(
         &'a self,
         shown: impl Fn(&Key) -> bool + Copy + 'a,
-    ) -> impl Iterator<Item = Problem> + 'a {
+    ) -> impl Iterator<Item = (Key, Problem)> + 'a {
         let unique = self.spec.unique.iter();
         let indexes = unique.filter_map(|field| Some((field, self.index(field.as_str())?)));
         indexes.flat_map(move |(field, index)| {
@@ -464,7 +542,8 @@ impl Sheet {
                     );
                     let problem =
                         Problem::new(&self.spec.name, record.path(), Rule::NotUnique, message);
-                    Some(problem.pointing_to(record.value.pointer(field)))
+                    let problem = problem.pointing_to(record.value.pointer(field));
+                    Some((record.key.clone(), problem))
                 })
             })
         })

@@ -210,6 +210,7 @@ impl Snapshot {
             };
             match change.now {
                 Now::Misnamed { path, problem } => sheet.put_misnamed(&path, problem),
+                Now::Lists { path, table } => sheet.put_table(&path, table),
                 Now::Claims(claim) => claims.push(claim),
             }
         }

@@ -14,7 +14,8 @@ use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
 /// What the names of records end in, where nothing is declared.
-const ENDINGS: &str = ".toml, .json, .yaml, .yml, .md, .markdown or .mdx";
+const ENDINGS: &str =
+    ".toml, .json, .yaml, .yml, .md, .markdown, .mdx, .csv, .tsv, .ndjson or .jsonl";
 
 /// How many field names a comment lists.
 const LISTED: usize = 20;
@@ -65,14 +66,22 @@ fn definition(sheet: &Sheet) -> String {
 fn of_folder(sheet: &Sheet) -> String {
     let spec = sheet.spec();
     let mut formats = formats(sheet).into_iter();
-    let (format, _) = formats.next().unwrap_or(("toml", 0));
+    let ((format, is_list), _) = formats.next().unwrap_or((("toml", false), 0));
     let mut text = format!("[sheets.{}]\n", toml_key(spec.name.as_str()));
     // Writing to a string cannot fail.
     let _ = writeln!(text, "root = {}", toml_text(&spec.root));
     let _ = writeln!(text, "format = {}", toml_text(format));
-    for (other, files) in formats {
-        let files = count(files, "record");
-        let _ = writeln!(text, "# {files} in {other} would be left out: a sheet has one format");
+    if is_list && matches!(format, "toml" | "json" | "yaml") {
+        text.push_str("records = \"each\"  # of the list that a file is\n");
+    }
+    for ((other, is_other_list), records) in formats {
+        let records = count(records, "record");
+        let what = match (other == format, is_other_list) {
+            (true, true) => format!("lists of {other}"),
+            (true, false) => format!("{other} files of one each"),
+            (false, _) => other.to_owned(),
+        };
+        let _ = writeln!(text, "# {records} in {what} would be left out: a sheet has one format");
     }
     text.push_str("policy = \"quarantine\"  # or \"refuse\": a push with a new problem is held\n");
     let fields: Vec<_> =
@@ -101,18 +110,16 @@ fn indexable(sheet: &Sheet) -> Option<&str> {
     own.min_by_key(|(_, count)| std::cmp::Reverse(*count)).map(|(name, _)| name)
 }
 
-/// Returns the formats by the extensions of the files, the most frequent first.
-fn formats(sheet: &Sheet) -> Vec<(&'static str, usize)> {
-    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
-    for path in sheet.records().map(|record| record.path()).filter(|path| path.contains('/')) {
-        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-        let format = match extension {
-            "json" => "json",
-            "yaml" | "yml" => "yaml",
-            "md" | "markdown" | "mdx" => "markdown",
-            _ => "toml",
-        };
-        *counts.entry(format).or_default() += 1;
+/// Returns the formats by the extensions of the files, and whether these are lists of records; the
+/// most frequent first.
+fn formats(sheet: &Sheet) -> Vec<((&'static str, bool), usize)> {
+    let mut counts: BTreeMap<(&'static str, bool), usize> = BTreeMap::new();
+    for record in sheet.records() {
+        let path = record.path();
+        if path.contains('/') {
+            let format = sheet.spec().format_of(&path).map_or("toml", |format| format.name());
+            *counts.entry((format, record.is_in_list())).or_default() += 1;
+        }
     }
     let mut formats: Vec<_> = counts.into_iter().collect();
     formats.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -1,11 +1,14 @@
 //! `headwater log`: the commits of a branch, or those that touched a record.
 
 use std::io::Write;
+use std::sync::Arc;
 
-use headwater_engine::id::{CommitId, TreeId};
-use headwater_engine::layout::RenderError;
-use headwater_engine::mirror::{CommitFacts, ObjectError, Objects};
+use headwater_engine::id::{BlobId, CommitId, Key, TreeId};
+use headwater_engine::layout::{RenderError, SheetSpec};
+use headwater_engine::mirror::{BlobContent, CommitFacts, ObjectError, TreeEntry};
+use headwater_engine::options::LoadOptions;
 use headwater_engine::snapshot::Snapshot;
+use headwater_engine::tables::{Sought, seek};
 use serde_json::json;
 
 use super::place::sheet_of;
@@ -27,14 +30,14 @@ pub fn log(
 ) -> Result<Exit, Failure> {
     let (repository, rev) = Repository::at(&arguments.read, environment)?;
     let head = repository.resolve(&rev)?;
-    let path = match &arguments.place {
-        Some(place) => Some(path_of(&repository.load(&rev)?, place)?),
+    let file = match &arguments.place {
+        Some(place) => Some(RecordFile::of(&repository.load(&rev)?, place)?),
         None => None,
     };
     let limit = arguments.limit.unwrap_or(usize::MAX);
     let objects = &repository.objects;
     // Not every commit of the line need touch the record.
-    let walked = if path.is_some() { usize::MAX } else { limit };
+    let walked = if file.is_some() { usize::MAX } else { limit };
     let line = objects.first_parents(head, walked).map_err(unreadable)?;
     let mut told = 0;
     for (at, commit) in line.iter().enumerate() {
@@ -43,8 +46,8 @@ pub fn log(
         }
         let facts = objects.commit(*commit).map_err(unreadable)?;
         let parent = line.get(at + 1);
-        if let Some(path) = &path
-            && !touches(objects, facts.tree, parent, path).map_err(unreadable)?
+        if let Some(file) = &file
+            && !file.is_touched(&repository, facts.tree, parent).map_err(unreadable)?
         {
             continue;
         }
@@ -61,35 +64,77 @@ pub fn log(
     }
 }
 
-/// Returns the file of a record: the one it is read from, or the one it would be in.
-fn path_of(snapshot: &Snapshot, place: &RecordPlace) -> Result<String, Failure> {
-    let sheet = sheet_of(snapshot, &place.sheet)?;
-    let refused = |error: RenderError| Failure::caused_by(Exit::Data, &error);
-    match sheet.meant(&place.key, |_| true) {
-        Some(record) => Ok(record.path()),
-        None => sheet.spec().file_path(&place.key, None).map_err(refused),
-    }
+/// Where a record is.
+struct RecordFile {
+    spec: Arc<SheetSpec>,
+    key: String,
+    /// Its file: the one it is read from, or the one it would be in.
+    path: String,
+    /// The key that the path claims, where the record is one of many in the file.
+    list: Option<Key>,
 }
 
-/// Says whether the file at `path` is another one in `tree` than in the parent.
-fn touches(
-    objects: &Objects,
-    tree: TreeId,
-    parent: Option<&CommitId>,
-    path: &str,
-) -> Result<bool, ObjectError> {
-    let file = |tree| objects.entry_at(tree, path.as_bytes());
-    let before = match parent {
-        Some(parent) => {
-            let before = objects.commit(*parent)?.tree;
-            if before == tree {
-                return Ok(false);
+impl RecordFile {
+    fn of(snapshot: &Snapshot, place: &RecordPlace) -> Result<Self, Failure> {
+        let sheet = sheet_of(snapshot, &place.sheet)?;
+        let spec = sheet.spec().clone();
+        let refused = |error: RenderError| Failure::caused_by(Exit::Data, &error);
+        let Some(record) = sheet.meant(&place.key, |_| true) else {
+            let path = spec.file_path(&place.key, None).map_err(refused)?;
+            return Ok(Self { spec, key: place.key.clone(), path, list: None });
+        };
+        let path = record.path();
+        let claims = snapshot.layout().claims(path.as_bytes()).into_iter();
+        let claim = claims.filter(|_| record.is_in_list()).find(|c| c.sheet.name == spec.name);
+        let (key, list) = (record.key.to_string(), claim.map(|claim| claim.key));
+        Ok(Self { spec, key, path, list })
+    }
+
+    /// Says whether the record is another one in `tree` than in the parent: its file, or its part of
+    /// the file.
+    fn is_touched(
+        &self,
+        repository: &Repository,
+        tree: TreeId,
+        parent: Option<&CommitId>,
+    ) -> Result<bool, ObjectError> {
+        let objects = &repository.objects;
+        let file = |tree| objects.entry_at(tree, self.path.as_bytes());
+        let before = match parent {
+            Some(parent) => {
+                let before = objects.commit(*parent)?.tree;
+                if before == tree {
+                    return Ok(false);
+                }
+                file(before)?
             }
-            file(before)?
+            None => None,
+        };
+        let after = file(tree)?;
+        if after == before {
+            return Ok(false);
         }
-        None => None,
-    };
-    Ok(file(tree)? != before)
+        let Some(list) = &self.list else { return Ok(true) };
+        let sought = |entry: Option<TreeEntry>| {
+            let blob = entry.map(|entry| BlobId::from_bytes(entry.id));
+            blob.map_or(Ok(Sought::Nothing), |blob| self.seek(repository, list, blob))
+        };
+        Ok(sought(before)? != sought(after)?)
+    }
+
+    fn seek(
+        &self,
+        repository: &Repository,
+        list: &Key,
+        blob: BlobId,
+    ) -> Result<Sought, ObjectError> {
+        let LoadOptions { record_limit, file_limit, .. } = repository.options;
+        let place = (&*self.spec, self.path.as_str());
+        repository.objects.read_blob(blob, file_limit, |content| match content {
+            BlobContent::Bytes(bytes) => seek(place, (list, &self.key), bytes, record_limit),
+            BlobContent::TooLarge(_) => Sought::Unread,
+        })
+    }
 }
 
 fn entry(commit: CommitId, facts: &CommitFacts, author: &str, is_json: bool) -> String {

@@ -77,9 +77,11 @@ impl Found {
     /// Looks at every file of a sheet.
     fn look(&mut self, sheet: &Sheet, objects: &Objects, bar: &Bar) -> Result<(), Failure> {
         self.left.extend(sheet.problems().iter().map(line));
-        let records: Vec<&Record> = sheet.records().map(|record| &**record).collect();
+        let records = sheet.records().map(|record| &**record);
+        // Those in a file of many have no form of their own.
+        let records: Vec<&Record> = records.filter(|record| !record.is_in_list()).collect();
         let blobs: Vec<BlobId> = records.iter().map(|record| record.blob).collect();
-        let read = objects.read_each(&blobs, u64::MAX, |at, content| {
+        let read = objects.read_each(&blobs, &|_| u64::MAX, |at, content| {
             bar.add(1);
             match content {
                 BlobContent::Bytes(bytes) => rewritten(sheet, records[at], bytes),

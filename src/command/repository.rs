@@ -57,6 +57,7 @@ impl Repository {
         let reading = layers.and_then(|layers| Reading::resolve(&layers));
         let reading = reading.map_err(|error| Failure::caused_by(Exit::Config, &error))?;
         let options = load_options(reading.sheets.as_deref(), reading.record_limit)?;
+        let options = LoadOptions { file_limit: reading.file_limit, ..options };
         let objects = Mirror::open(&reading.repo, reading.mirror_options())
             .and_then(|mirror| mirror.objects())
             .map_err(|error| Failure::caused_by(Exit::Config, &error))?;

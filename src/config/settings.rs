@@ -110,7 +110,9 @@ settings! {
     FETCH_LIMIT = "fetch-limit" "BYTES" Some("2147483648"), None, false,
         "How many bytes one fetch may transfer";
     RECORD_LIMIT = "record-limit" "BYTES" Some("1048576"), None, false,
-        "The largest file to read as a record; a larger one is a problem";
+        "The largest file to read as a record, and the largest record in a file of many; a larger one is a problem";
+    FILE_LIMIT = "file-limit" "BYTES" Some("67108864"), None, false,
+        "The largest file of many records to read; a larger one is a problem";
     CACHE = "cache" "SWITCH" Some("on"), None, false,
         "`on` or `off`: whether to keep decoded records and the text index in the mirror, for faster restarts";
     QUARANTINE_LIMIT = "quarantine-limit" "N" Some("1000"), None, false,

@@ -216,6 +216,14 @@ pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "must be a whole number".to_owned())
 }
 
+/// Reads the size of a file of many records, whose parts are counted in 32 bits.
+pub(super) fn file_size(text: &str) -> Result<u64, String> {
+    number(text).and_then(|bytes| match bytes > 1 << 31 {
+        true => Err("must be at most 2147483648".to_owned()),
+        false => Ok(bytes),
+    })
+}
+
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     number(text).and_then(|n| if n == 0 { Err("must be at least 1".to_owned()) } else { Ok(n) })
 }

@@ -72,12 +72,12 @@ pub(super) async fn history(
     let spec = sheet.spec().clone();
     let asked = key.clone();
     let read = app.past.history(source, present, spec, key, place.from, (place.skip, limit));
-    let Versions { items, looked_at } = read.await?;
-    if items.is_empty() && place.skip == 0 {
+    let Versions { items, looked_at, ended } = read.await?;
+    if items.is_empty() && place.skip == 0 && ended {
         return Err(no_record(&sheet, &asked));
     }
     let next = Place { skip: place.skip + looked_at, ..place };
-    let next = (looked_at == limit).then(|| next.to_string());
+    let next = (!ended).then(|| next.to_string());
     let items = items.into_iter().map(VersionView::of).collect();
     json::tagged_view(&headers, &HistoryView { items, next })
 }

@@ -202,7 +202,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "properties": {
                         "name": { "type": "string" },
                         "root": { "type": "string" },
-                        "format": { "enum": ["toml", "json", "yaml", "markdown", "mdx", "mixed"] },
+                        "format": { "enum": ["toml", "json", "yaml", "markdown", "mdx", "csv", "tsv", "ndjson", "mixed"] },
                         "records": { "type": "integer", "minimum": 0 },
                         "problems": { "type": "integer", "minimum": 0 },
                         "fields": { "type": "array", "items": { "type": "string" } },

@@ -35,6 +35,7 @@ pub fn engine_config(source: &Source) -> Result<EngineConfig, Failure> {
         branch: source.branch.clone(),
         load: LoadOptions {
             memory: memory::probe(),
+            file_limit: source.file_limit,
             ..load_options(source.sheets.as_deref(), source.record_limit)?
         },
         cache: source.cache,

@@ -41,7 +41,8 @@ impl Cache {
             blocks.write(&block)?;
             block.clear();
             for (number, sheet) in (0_u32..).zip(sheets) {
-                for record in sheet.decoded() {
+                // A file of many is cut and read again: that costs less than an entry for each.
+                for record in sheet.decoded().filter(|record| !record.is_in_list()) {
                     add_entry(&mut block, number, record);
                     if block.len() >= BLOCK {
                         blocks.write(&block)?;

@@ -27,7 +27,7 @@ impl std::fmt::Display for Flaw {
 }
 
 impl Flaw {
-    pub(super) fn new(rule: Rule, message: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: Rule, message: impl Into<String>) -> Self {
         let message: String = message.into();
         let mut message = message.split_whitespace().collect::<Vec<_>>().join(" ");
         // A parser that finds something it has no word for says nothing.
@@ -37,14 +37,14 @@ impl Flaw {
         Self { rule, message, line: None, column: None }
     }
 
-    pub(super) fn at(mut self, line: usize, column: usize) -> Self {
+    pub(crate) fn at(mut self, line: usize, column: usize) -> Self {
         self.line = u32::try_from(line).ok();
         self.column = u32::try_from(column).ok();
         self
     }
 
     /// Adds the place at byte `offset` of `text`.
-    pub(super) fn at_offset(self, text: &str, offset: usize) -> Self {
+    pub(crate) fn at_offset(self, text: &str, offset: usize) -> Self {
         let before = &text[..text.floor_char_boundary(offset)];
         let line = before.matches('\n').count() + 1;
         let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -53,7 +53,7 @@ impl Flaw {
     }
 
     /// Moves the place down by `lines`, for a block inside a file.
-    pub(super) fn below(mut self, lines: usize) -> Self {
+    pub(crate) fn below(mut self, lines: usize) -> Self {
         let lines = u32::try_from(lines).unwrap_or(u32::MAX);
         self.line = self.line.map(|line| line.saturating_add(lines));
         self
@@ -61,7 +61,7 @@ impl Flaw {
 }
 
 /// Returns the text without its byte order mark. A second one is no part of any text.
-pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Flaw> {
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Flaw> {
     match std::str::from_utf8(bytes) {
         Ok(text) if text.starts_with("\u{feff}\u{feff}") => {
             Err(Flaw::new(Rule::Malformed, "the file has two byte order marks").at(1, 1))

@@ -9,6 +9,8 @@ use serde_json::Value;
 use super::{Flaw, utf8};
 use crate::problem::Rule;
 
+pub(crate) use compose::Document;
+
 /// Decodes one YAML document. Any value but null is one.
 ///
 /// Texts, whole numbers and fractions, truth values and null are what the core schema says, with
@@ -27,4 +29,13 @@ pub fn yaml(bytes: &[u8]) -> Result<Value, Flaw> {
         return Err(Flaw::new(Rule::Malformed, "the document is empty").at(1, 1));
     }
     Ok(value)
+}
+
+/// Decodes every YAML document of a text, null ones included.
+///
+/// # Errors
+///
+/// Returns the first flaw of any of them, with its place.
+pub(crate) fn documents(text: &str) -> Result<Vec<Document>, Flaw> {
+    compose::documents(text)
 }

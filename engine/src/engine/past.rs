@@ -16,7 +16,7 @@ use super::repository::Repository;
 use super::states::{Present, States};
 use crate::delta::Delta;
 use crate::disclosure::{Disclosure, Rules};
-use crate::history::{Versions, history};
+use crate::history::{Versions, Whereabouts, history};
 use crate::id::CommitId;
 use crate::layout::SheetSpec;
 use crate::load::{LoadError, finish, layout_at, prepare};
@@ -139,20 +139,20 @@ impl Past {
         (skip, limit): (usize, usize),
     ) -> Result<Versions, PastError> {
         let objects = self.objects_with(now, from)?;
-        let is_claimed = |path: &String| {
-            let mut claims = now.layout().claims(path.as_bytes()).into_iter();
-            claims.any(|claim| claim.sheet.name == spec.name && claim.key.as_str() == key)
-        };
         let sheet = now.sheet(spec.name.as_str());
-        let is_withheld = |path: &String| sheet.is_some_and(|sheet| sheet.withholds(key, path));
-        let mut paths = spec.paths_of(key);
-        paths.retain(|path| is_claimed(path) && !is_withheld(path));
+        let is_withheld = |path: &str| sheet.is_some_and(|sheet| sheet.withholds(key, path));
+        let found = |path: String| {
+            let claims = now.layout().claims(path.as_bytes()).into_iter();
+            let mut own = claims.filter(|claim| claim.sheet.name == spec.name);
+            let list = own.find(|claim| spec.may_hold(claim.key.as_str(), key))?.key;
+            (!is_withheld(&path)).then_some(Whereabouts { path, list })
+        };
+        let paths: Vec<Whereabouts> = spec.paths_of(key).into_iter().filter_map(found).collect();
         if from.is_zero() || paths.is_empty() {
-            return Ok(Versions { items: Vec::new(), looked_at: 0 });
+            return Ok(Versions { items: Vec::new(), looked_at: 0, ended: true });
         }
-        let record_limit = self.load.record_limit;
         let read = (&self.repository.mirror, &objects);
-        let versions = history(read, (spec, key, &paths), from, (skip, limit), record_limit);
+        let versions = history(read, (spec, key, &paths), from, (skip, limit), &self.load);
         versions.map_err(|error| PastError::History(Box::new(error)))
     }
 

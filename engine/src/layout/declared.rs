@@ -3,10 +3,12 @@
 //! ```toml
 //! [sheets.advisories]
 //! root   = "vulns"        # default: the name of the sheet
-//! format = "yaml"         # toml (1.1), json, yaml or markdown
+//! format = "yaml"         # toml (1.1), json, yaml, markdown, csv, tsv or ndjson
 //! path   = "${{ year }}/${{ id }}"    # default: every file below the root
 //! body   = "details"      # of Markdown; default: body
 //! schema = { type = "object", required = ["id"] }
+//! records = "each"        # of files of many: each element of a list, "map", or a JSON Pointer
+//! key    = "${{ id }}"    # what one of these is called; file and types
 //! index  = ["severity"]   # and search, language, unique, refs, hidden, public, policy
 //! ```
 
@@ -22,7 +24,7 @@ use super::schema::Schema;
 use super::settings::Wrong;
 use super::spec::SheetSpec;
 use super::template::Template;
-use super::{DefinitionFile, settings};
+use super::{DefinitionFile, listing, settings};
 
 /// Reads the sheets of a `headwater.toml`, or the problems that keep it from being read at all.
 pub(super) fn read(file: &DefinitionFile) -> Result<Vec<SheetSpec>, Vec<Problem>> {
@@ -66,7 +68,8 @@ fn read_sheet(file: &DefinitionFile, name: &str, sheet: &Value) -> SheetSpec {
 }
 
 fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
-    let mut wrong = settings::unknown_keys(sheet, &["root", "format", "path", "body", "schema"]);
+    let others = [&["root", "format", "path", "body", "schema"][..], &listing::KEYS].concat();
+    let mut wrong = settings::unknown_keys(sheet, &others);
     if spec.name.as_str().starts_with('_') || spec.name.as_str().is_empty() {
         wrong.push("the name of a sheet must not be empty or begin with `_`".into());
     }
@@ -88,9 +91,10 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
             String::new()
         });
     }
-    match formats(format.unwrap_or("toml")) {
+    let file = sheet.get("file").and_then(Value::as_str);
+    match formats(format.or_else(|| file.and_then(format_of)).unwrap_or("toml")) {
         Some(formats) => spec.formats = formats,
-        None => wrong.push("format must be toml, json, yaml or markdown".into()),
+        None => wrong.push("format must be toml, json, yaml, markdown, csv, tsv or ndjson".into()),
     }
     match path.map(Template::parse) {
         None => {}
@@ -108,6 +112,7 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
         },
         Some(_) => wrong.push("schema must be a table".into()),
     }
+    wrong.extend(listing::fill(spec, sheet));
     wrong.extend(settings::apply(sheet, spec).err().unwrap_or_default());
     wrong
 }
@@ -118,6 +123,18 @@ fn formats(name: &str) -> Option<Arc<[(&'static str, Format)]>> {
         "json" => Arc::new([("json", Format::Json)]),
         "yaml" => Arc::new([("yaml", Format::Yaml), ("yml", Format::Yaml)]),
         "markdown" => Arc::new([("md", Format::Markdown), ("markdown", Format::Markdown)]),
+        "csv" => Arc::new([("csv", Format::Csv)]),
+        "tsv" => Arc::new([("tsv", Format::Tsv)]),
+        "ndjson" | "jsonl" => {
+            Arc::new([("ndjson", Format::JsonLines), ("jsonl", Format::JsonLines)])
+        }
         _ => return None,
     })
+}
+
+/// Returns the format of a file by its extension.
+fn format_of(file: &str) -> Option<&'static str> {
+    let (_, extension) = file.rsplit_once('.')?;
+    let known = super::INFERRED.iter().find(|(known, _)| *known == extension);
+    known.map(|(_, format)| format.name())
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
+use serde_json::Value as Json;
+
 use crate::decode::{self, Format, Framing};
 use crate::id::SheetName;
 use crate::language::Language;
@@ -10,6 +12,7 @@ use crate::problem::{Problem, Rule};
 use crate::record::Frame;
 use crate::value::{FieldPath, Value};
 
+use super::listing::{Listing, Shape};
 use super::name;
 use super::reference::Reference;
 use super::reserved::lies_below;
@@ -41,6 +44,8 @@ pub struct SheetSpec {
     pub template: Template,
     /// The extensions of its files, and how each is decoded.
     pub formats: Arc<[(&'static str, Format)]>,
+    /// Which records its files hold.
+    pub listing: Listing,
     /// The field that takes the body of a Markdown file.
     pub body: String,
     /// The field that repeats the first heading of the body, in gitsheets' Markdown.
@@ -85,6 +90,7 @@ impl SheetSpec {
             root,
             template: Template::every_file(),
             formats: Arc::default(),
+            listing: Listing::one(),
             body: "body".to_owned(),
             title: None,
             normalize: true,
@@ -164,16 +170,7 @@ impl SheetSpec {
         let framing = Framing { gitsheets: self.is_gitsheets(), body: &self.body };
         let json = decode::decode(format, framing, bytes)
             .map_err(|flaw| vec![problem(flaw.rule, flaw.message).at(flaw.line, flaw.column)])?;
-        if let Some(schema) = &self.schema {
-            let violations = schema.violations(&json);
-            if !violations.is_empty() {
-                let told = violations.into_iter().map(|violation| {
-                    problem(Rule::Schema, violation.message).pointing_to(violation.pointer)
-                });
-                return Err(told.collect());
-            }
-        }
-        let value = Value::new(&json);
+        let value = self.judge(path, &json)?;
         match self.template.mismatch(&self.components(path), &value) {
             None => Ok(value),
             Some(found) => {
@@ -185,18 +182,38 @@ impl SheetSpec {
         }
     }
 
+    /// Turns what a file at `path`, or a part of it, says into a value.
+    ///
+    /// # Errors
+    ///
+    /// Returns how it breaks the schema.
+    pub(crate) fn judge(&self, path: &str, json: &Json) -> Result<Value, Vec<Problem>> {
+        let violations = self.schema.iter().flat_map(|schema| schema.violations(json));
+        let told = violations.map(|violation| {
+            let problem = Problem::new(&self.name, path, Rule::Schema, violation.message);
+            problem.pointing_to(violation.pointer)
+        });
+        let told: Vec<Problem> = told.collect();
+        if told.is_empty() { Ok(Value::new(json)) } else { Err(told) }
+    }
+
     /// Returns the folder of the attachments of the record at `path`, where the sheet has any: it
     /// stands beside the record, and only in sheets of fixed depth.
     pub fn attachments_of<'a>(&self, path: &'a str) -> Option<&'a str> {
-        if self.template.is_every_file() || self.template.is_recursive() {
+        if !self.has_attachments() {
             return None;
         }
         path.rsplit_once('.').map(|(folder, _)| folder)
     }
 
+    fn has_attachments(&self) -> bool {
+        let is_fixed = !self.template.is_every_file() && !self.template.is_recursive();
+        is_fixed && !self.is_listed()
+    }
+
     /// Returns the key of the record whose attachments are in `folder`, should there be one.
     pub(super) fn key_beside<'p>(&self, folder: &'p str) -> Option<&'p str> {
-        let keeps = !self.template.is_every_file() && !self.template.is_recursive();
+        let keeps = self.has_attachments();
         let key = self.below(folder).filter(|key| keeps && !key.is_empty())?;
         self.template.matches(&key.split('/').collect::<Vec<_>>()).then_some(key)
     }
@@ -211,6 +228,10 @@ impl SheetSpec {
 
     /// Returns how the file at `path` is decoded, which its extension says.
     pub fn format_of(&self, path: &str) -> Option<Format> {
+        if let Some(file) = &self.listing.file {
+            let format = self.formats.first().map(|(_, format)| *format);
+            return format.filter(|_| file == path);
+        }
         let (_, extension) = path.rsplit_once('.')?;
         self.formats.iter().find(|(name, _)| *name == extension).map(|(_, format)| *format)
     }
@@ -246,8 +267,22 @@ impl SheetSpec {
         }
     }
 
-    /// Returns the paths of the files that may claim `key`, one for each extension.
+    /// Returns the paths of the files that may claim `key`, one for each extension, and of the lists
+    /// that may hold it.
     pub fn paths_of(&self, key: &str) -> Vec<String> {
+        if let Some(file) = &self.listing.file {
+            return vec![file.clone()];
+        }
+        let mut paths = self.paths_at(key);
+        if self.has_lists() {
+            let lists = key.rmatch_indices('/').flat_map(|(end, _)| self.paths_at(&key[..end]));
+            paths.extend(lists.filter(|path| self.shape_of(path) != Shape::Record));
+        }
+        paths
+    }
+
+    /// Returns the paths of the files with this key, one for each extension.
+    fn paths_at(&self, key: &str) -> Vec<String> {
         let in_root = self.root.is_empty()
             || self.definition.is_none() && self.name.as_str() == super::ROOT && !key.contains('/');
         let below = if in_root { key.to_owned() } else { format!("{}/{key}", self.root) };
@@ -269,7 +304,10 @@ impl SheetSpec {
     }
 
     /// Returns the key that `path` claims, or `None` where it is no record of this sheet.
-    pub(super) fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
+    pub(crate) fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
+        if self.listing.file.as_ref().is_some_and(|file| file != path) {
+            return None;
+        }
         self.key_below(self.below(path)?)
     }
 
@@ -278,7 +316,8 @@ impl SheetSpec {
         let (key, extension) = below.rsplit_once('.')?;
         // A file called `.toml` has no name before its extension.
         let named = !key.is_empty() && !key.ends_with('/');
-        let known = self.formats.iter().any(|(name, _)| *name == extension);
+        let known =
+            self.listing.file.is_some() || self.formats.iter().any(|(name, _)| *name == extension);
         let shaped = || self.template.matches(&key.split('/').collect::<Vec<_>>());
         (named && known && shaped()).then_some(key)
     }

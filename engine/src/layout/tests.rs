@@ -296,6 +296,21 @@ fn headwater_toml_defines_sheets_of_every_format() {
 }
 
 #[test]
+fn a_sheet_of_one_file_claims_that_file_alone() {
+    let text = "[sheets.langs]\nfile = \"/data/./languages.yml\"\nrecords = \"map\"\n\
+                [sheets.data]\nformat = \"csv\"\n";
+    let headwater = Some(file("headwater.toml", text));
+    let layout = Layout::read(&DefinitionFiles { headwater, ..Default::default() });
+    assert_eq!(problems(&layout), [] as [&str; 0]);
+    assert_eq!(claimed(&layout, "data/languages.yml"), one("langs", "languages"));
+    assert!(claimed(&layout, "data/other.yml").is_empty());
+    assert_eq!(claimed(&layout, "data/a/b.csv"), one("data", "a/b"));
+    let paths = |sheet: &str, key: &str| layout.sheet(sheet).unwrap().paths_of(key);
+    assert_eq!(paths("langs", "C++"), ["data/languages.yml"]);
+    assert_eq!(paths("data", "a/b/1"), ["data/a/b/1.csv", "data/a/b.csv", "data/a.csv"]);
+}
+
+#[test]
 fn a_headwater_toml_that_cannot_be_used_is_told() {
     let read = |text| {
         let headwater = Some(file("headwater.toml", text));
@@ -309,7 +324,19 @@ fn a_headwater_toml_that_cannot_be_used_is_told() {
         "[sheets",
         "[sheet.x]\n",
         "sheets = 1\n",
-        "[sheets.x]\nformat = \"csv\"\n",
+        "[sheets.x]\nformat = \"xls\"\n",
+        "[sheets.x]\nrecords = \"all\"\n",
+        "[sheets.x]\nrecords = \"items\"\n",
+        "[sheets.x]\nrecords = 1\n",
+        "[sheets.x]\nformat = \"csv\"\nrecords = \"map\"\n",
+        "[sheets.x]\nformat = \"markdown\"\nrecords = \"each\"\n",
+        "[sheets.x]\nformat = \"json\"\nkey = \"${{ id }}\"\n",
+        "[sheets.x]\nformat = \"json\"\nrecords = \"each\"\nkey = \"${{ id\"\n",
+        "[sheets.x]\nformat = \"json\"\nrecords = \"each\"\ntypes = { a = \"string\" }\n",
+        "[sheets.x]\nformat = \"csv\"\ntypes = { a = \"float\" }\n",
+        "[sheets.x]\nfile = \"y/x.csv\"\nroot = \"y\"\n",
+        "[sheets.x]\nfile = \"y/x\"\nformat = \"csv\"\n",
+        "[sheets.x]\nfile = \"\"\nformat = \"csv\"\n",
         "[sheets._x]\n",
         "[sheets.people]\n",
         "[sheets.x]\nrot = \"y\"\n",

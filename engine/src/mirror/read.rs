@@ -45,7 +45,7 @@ impl Objects {
     }
 
     /// Calls `work` once for each blob of `wanted`, with its place in `wanted` and its content,
-    /// and returns the results in the order of `wanted`.
+    /// and returns the results in the order of `wanted`. `limit` says how many bytes each may have.
     ///
     /// `work` runs on several threads when there is much to do, and in no particular order. An id
     /// may be wanted several times. A blob that is missing or is no blob ends the call with an
@@ -53,7 +53,7 @@ impl Objects {
     pub fn read_each<T: Send>(
         &self,
         wanted: &[BlobId],
-        limit: u64,
+        limit: &(dyn Fn(usize) -> u64 + Sync),
         work: impl Fn(usize, BlobContent<'_>) -> T + Sync,
     ) -> Result<Vec<T>, ObjectError> {
         let threads = if wanted.len() < MANY {
@@ -83,7 +83,7 @@ impl Objects {
     fn decode_packs<T: Send>(
         &self,
         wanted: &[BlobId],
-        limit: u64,
+        limit: &(dyn Fn(usize) -> u64 + Sync),
         threads: usize,
         slots: &[Slot<T>],
         work: &(impl Fn(usize, BlobContent<'_>) -> T + Sync),
@@ -113,9 +113,8 @@ impl Objects {
                 if kind == Kind::Blob
                     && let Some(places) = places.get(&id)
                 {
-                    let content = content_of(data, limit);
                     for at in places {
-                        fill(&slots[*at], || work(*at, content));
+                        fill(&slots[*at], || work(*at, content_of(data, limit(*at))));
                     }
                 }
                 Ok(())
@@ -143,7 +142,7 @@ impl Objects {
         &self,
         wanted: &[BlobId],
         mut left: Vec<usize>,
-        limit: u64,
+        limit: &(dyn Fn(usize) -> u64 + Sync),
         threads: usize,
         slots: &[Slot<T>],
         work: &(impl Fn(usize, BlobContent<'_>) -> T + Sync),
@@ -166,7 +165,7 @@ impl Objects {
                 if failed.load(Ordering::Relaxed) {
                     break;
                 }
-                match read_one(repo, wanted[*at], limit, &mut buffer) {
+                match read_one(repo, wanted[*at], limit(*at), &mut buffer) {
                     Ok(content) => fill(&slots[*at], || work(*at, content)),
                     Err(error) => {
                         failed.store(true, Ordering::Relaxed);
@@ -286,7 +285,7 @@ mod tests {
                 blobs.iter().rev().take(count).cloned().unzip();
             let read = repository
                 .objects()
-                .read_each(&wanted, 1 << 20, |at, content| (at, owned(content).unwrap()));
+                .read_each(&wanted, &|_| 1 << 20, |at, content| (at, owned(content).unwrap()));
             let expected: Vec<_> = expected.into_iter().enumerate().collect();
             assert_eq!(read.unwrap(), expected, "{count} blobs");
         }
@@ -299,7 +298,8 @@ mod tests {
         blobs.insert(5, (repository.write_blob(b"loose"), b"loose".to_vec()));
         blobs.push(blobs[7].clone());
         let (wanted, expected): (Vec<_>, Vec<_>) = blobs.into_iter().unzip();
-        let read = repository.objects().read_each(&wanted, 1 << 20, |_, content| owned(content));
+        let read =
+            repository.objects().read_each(&wanted, &|_| 1 << 20, |_, content| owned(content));
         assert_eq!(read.unwrap(), expected.into_iter().map(Ok).collect::<Vec<_>>());
     }
 
@@ -309,7 +309,7 @@ mod tests {
         let (small, large) =
             (repository.write_blob(&[b'a'; 100]), repository.write_blob(&[b'b'; 101]));
         let read =
-            repository.objects().read_each(&[small, large], 100, |_, content| owned(content));
+            repository.objects().read_each(&[small, large], &|_| 100, |_, content| owned(content));
         assert_eq!(read.unwrap(), [Ok(vec![b'a'; 100]), Err(101)]);
     }
 
@@ -320,7 +320,7 @@ mod tests {
         let mut wanted: Vec<_> =
             many_files(&repository, 200).into_iter().map(|(id, _)| id).collect();
         wanted.insert(50, absent);
-        let error = repository.objects().read_each(&wanted, 100, |_, _| ()).unwrap_err();
+        let error = repository.objects().read_each(&wanted, &|_| 100, |_, _| ()).unwrap_err();
         assert!(
             matches!(&error, ObjectError::Missing { id, promised: false } if *id == absent.to_string())
         );

@@ -37,8 +37,8 @@ pub struct File {
 }
 
 impl Mirror {
-    /// Lists the commits in the history of `from` that touched one of `paths`, which differ in
-    /// their extensions, the newest first: at most `limit`, behind the first `skip`.
+    /// Lists the commits in the history of `from` that touched one of `paths`, the newest first: at
+    /// most `limit`, behind the first `skip`.
     ///
     /// Side branches that made no difference are passed over, as `git log` does. Costs a walk over
     /// the history until there are enough.
@@ -55,7 +55,7 @@ impl Mirror {
     ) -> Result<Vec<Touch>, GitError> {
         let mut run = GitRun::on(self, GitCommand::Log)?;
         let command = &mut run.command;
-        command.args(["--format=%H", "--raw", "--no-abbrev"]);
+        command.args(["-z", "--format=%H", "--raw", "--no-abbrev"]);
         // A merge is told where it gives the file what neither side had.
         command.args(["--no-renames", "--diff-merges=combined"]);
         command.arg(format!("--max-count={limit}")).arg(format!("--skip={skip}"));
@@ -113,37 +113,30 @@ impl Mirror {
     }
 }
 
-/// Reads what `git log --format=%H --raw` prints: a line with a hash, and behind it one for each
-/// file: a colon for each parent, the modes in them and now, the ids in them and now, and the path.
+/// Reads what `git log -z --format=%H --raw` prints: a hash, and behind it for each file a colon for
+/// each parent, the modes in them and now, the ids in them and now, and then the path.
 fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
     let mut touches: Vec<Touch> = Vec::new();
-    for line in text.lines() {
-        let parents = line.bytes().take_while(|byte| *byte == b':').count();
-        match (parents > 0, touches.last_mut()) {
-            (true, Some(touch)) => {
-                let ids: Vec<&str> = line.split(' ').skip(parents + 1).take(parents + 1).collect();
-                // git quotes a path of odd letters, and an extension has none.
-                let extension = |path: &str| path.rsplit('.').next().map(str::to_owned);
-                let told = extension(line.trim_end_matches('"'));
-                let Some(place) = paths.iter().position(|path| extension(path) == told) else {
-                    continue;
-                };
-                // An id of zeros stands for no file.
-                let file = |text: &&str| {
-                    let blob = text.parse().ok().filter(|id: &BlobId| !id.is_zero())?;
-                    Some(File { place, blob })
-                };
-                let first =
-                    |known: Option<File>, told: Option<File>| known.into_iter().chain(told).min();
-                touch.before = first(touch.before, ids.first().and_then(file));
-                touch.after = first(touch.after, ids.last().and_then(file));
-            }
-            (false, _) => {
-                let commit = line.parse().ok();
-                touches.extend(commit.map(|commit| Touch { commit, before: None, after: None }));
-            }
-            (true, None) => {}
+    let mut words = text.split('\0').map(|word| word.trim_start_matches('\n'));
+    while let Some(word) = words.next() {
+        let parents = word.bytes().take_while(|byte| *byte == b':').count();
+        if parents == 0 {
+            let commit = word.parse().ok();
+            touches.extend(commit.map(|commit| Touch { commit, before: None, after: None }));
+            continue;
         }
+        let path = words.next().unwrap_or_default();
+        let place = paths.iter().position(|known| known == path);
+        let (Some(touch), Some(place)) = (touches.last_mut(), place) else { continue };
+        let ids: Vec<&str> = word.split(' ').skip(parents + 1).take(parents + 1).collect();
+        // An id of zeros stands for no file.
+        let file = |text: &&str| {
+            let blob = text.parse().ok().filter(|id: &BlobId| !id.is_zero())?;
+            Some(File { place, blob })
+        };
+        let first = |known: Option<File>, told: Option<File>| known.into_iter().chain(told).min();
+        touch.before = first(touch.before, ids.first().and_then(file));
+        touch.after = first(touch.after, ids.last().and_then(file));
     }
     touches
 }

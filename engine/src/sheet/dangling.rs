@@ -27,13 +27,13 @@ impl Dangling {
         self.problems.is_empty() && self.values.iter().all(OrdSet::is_empty)
     }
 
-    /// Returns the problems by key, of those records and references that are `wanted`.
+    /// Returns the problems with their keys, of those records and references that are `wanted`.
     pub(super) fn problems(
         &self,
         wanted: impl Fn(&Key, usize) -> bool,
-    ) -> impl Iterator<Item = &Problem> {
+    ) -> impl Iterator<Item = (&Key, &Problem)> {
         let all = self.problems.iter().flat_map(|(key, list)| list.iter().map(move |p| (key, p)));
-        all.filter(move |(key, (at, _))| wanted(key, *at)).map(|(_, (_, problem))| problem)
+        all.filter(move |(key, (at, _))| wanted(key, *at)).map(|(key, (_, problem))| (key, problem))
     }
 
     /// Writes everything, so that two states can be compared line by line.

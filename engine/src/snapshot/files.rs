@@ -25,6 +25,8 @@ enum Name<'a> {
     Broken(&'a Key, &'a str),
     /// Its name makes it no record.
     Misnamed(&'a [u8]),
+    /// It is a list, each record of which is a file to itself.
+    List(&'a str),
 }
 
 impl SheetFile<'_> {
@@ -32,7 +34,7 @@ impl SheetFile<'_> {
     pub(crate) fn path(&self) -> Cow<'_, [u8]> {
         match self.name {
             Name::Record(record) => record.path().into_bytes().into(),
-            Name::Broken(_, path) => path.as_bytes().into(),
+            Name::Broken(_, path) | Name::List(path) => path.as_bytes().into(),
             Name::Misnamed(path) => path.into(),
         }
     }
@@ -51,16 +53,19 @@ impl SheetFile<'_> {
             Name::Record(record) => claims(&record.key, record.path()),
             Name::Broken(key, path) => claims(key, path.to_owned()),
             Name::Misnamed(path) => Now::Misnamed { path: path.into(), problem: None },
+            Name::List(path) => Now::Lists { path: path.into(), table: None },
         };
         Change { sheet: self.sheet.spec().clone(), now }
     }
 }
 
 impl Sheet {
-    /// Returns all files that the sheet claims, records or not.
+    /// Returns all files that the sheet claims, records or not; of files of many records, each by itself
+    /// too.
     pub(crate) fn files(&self) -> impl Iterator<Item = SheetFile<'_>> {
         let slots = self.slots().flat_map(|(key, slot)| in_slot(key, slot));
         let names = slots.chain(self.misnamed().map(Name::Misnamed));
+        let names = names.chain(self.tables().map(|(path, _)| Name::List(path)));
         names.map(|name| SheetFile { sheet: self, name })
     }
 

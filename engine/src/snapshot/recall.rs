@@ -95,5 +95,7 @@ fn origin(spec: &SheetSpec, record: &Record) -> Origin {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&spec.id).update(record.blob.as_bytes());
     hash_part(&mut hasher, record.path().as_bytes());
+    // One path is that of many records where its file is a list.
+    hash_part(&mut hasher, record.key.as_str().as_bytes());
     *hasher.finalize().as_bytes()
 }

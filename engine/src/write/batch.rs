@@ -1,12 +1,13 @@
 //! One batch on top of a state: the commit it makes, and the state that comes of it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::files::Files;
 use super::scope::Bounds;
 use super::{Batch, Broken, Repeat, WriteError, Written};
 use crate::changes::ChangeSet;
-use crate::id::{CommitId, TreeId};
+use crate::id::{CommitId, SheetName, TreeId};
 use crate::load::layout_of;
 use crate::mirror::{EditError, Edits, NewCommit, Signature, Stage, Trailer};
 use crate::options::LoadOptions;
@@ -111,7 +112,8 @@ fn make(
         message: &batch.message,
         trailers: &trailers(batch)?,
     })?;
-    let changes = ChangeSet::read(stage.objects(), bounds.layout, &paths, None, options)?;
+    let sheet = |name: &SheetName| state.records.sheet(name.as_str()).map(Arc::as_ref);
+    let changes = ChangeSet::read(stage.objects(), bounds.layout, &paths, &sheet, None, options)?;
     let draft = state.records.apply(commit, bounds.layout.clone(), changes);
     let records = draft.state().clone();
     let mut problems = new_problems(&state.records, &records);

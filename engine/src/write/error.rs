@@ -156,6 +156,18 @@ pub enum WriteError {
         #[source]
         source: Box<WriteError>,
     },
+    /// The record is one of many in a file, or its file would take the place of such a file.
+    #[error("{path} is a file of many records, which is not written to")]
+    InList {
+        /// The path.
+        path: String,
+    },
+    /// The records of the sheet are in files of many.
+    #[error("the records of {sheet} are in files of many records, which are not written to")]
+    Lists {
+        /// The sheet.
+        sheet: SheetName,
+    },
     /// Records that stay as they are refer to one that would be gone.
     #[error("{path} refers to a record that would be removed: {message}")]
     Referenced {

@@ -75,6 +75,7 @@ impl<'a> Files<'a> {
         let spec = spec.ok_or_else(|| WriteError::NoSheet { sheet: sheet.clone() })?;
         match action {
             Action::Create(record) => {
+                self.refuse_lists(&spec, None)?;
                 let path = self.path(&spec, record, None)?;
                 let key = self.key(&spec, &path)?;
                 if self.find(sheet, &key).is_some() {
@@ -197,6 +198,7 @@ impl<'a> Files<'a> {
     ) -> Result<Option<File>, WriteError> {
         let sheet = &spec.name;
         self.bounds.allow_key(spec, key)?;
+        self.refuse_lists(spec, Some(key))?;
         let found = self.find(sheet, key);
         let now = found.as_ref().map(|file| version(file.value.as_str().as_bytes()));
         if condition.is_met(now) {
@@ -287,6 +289,7 @@ impl<'a> Files<'a> {
         let key = &self.meant(spec, key)?;
         let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
         self.bounds.allow_key(spec, key)?;
+        self.refuse_lists(spec, Some(key))?;
         let record = self.find(sheet, key).ok_or_else(missing)?;
         let path = self.before.layout().attachment_of(spec, &record.path, name);
         // What is there already may go, whatever its name.
@@ -350,9 +353,25 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
+    /// Refuses to touch a record in a file of many, and every record of a sheet of such files.
+    fn refuse_lists(&self, spec: &SheetSpec, key: Option<&Key>) -> Result<(), WriteError> {
+        let sheet = self.before.sheet(spec.name.as_str());
+        let record = key.and_then(|key| sheet?.record(key.as_str()));
+        if let Some(record) = record.filter(|record| record.is_in_list()) {
+            return Err(WriteError::InList { path: record.path() });
+        }
+        if spec.is_listed() {
+            return Err(WriteError::Lists { sheet: spec.name.clone() });
+        }
+        Ok(())
+    }
+
     /// Lets one file be what it should.
     fn edit_file(&mut self, spec: &SheetSpec, path: &str, edit: Edit) -> Result<(), WriteError> {
         self.bounds.allow(&spec.name, path.as_bytes())?;
+        if self.before.sheets().any(|sheet| sheet.table(path).is_some()) {
+            return Err(WriteError::InList { path: path.to_owned() });
+        }
         self.edits.insert(path.to_owned(), edit);
         Ok(())
     }

@@ -24,6 +24,11 @@ pub fn mixed() -> Upstream {
     upstream("mixed")
 }
 
+/// Returns the repository of files of many records.
+pub fn tables() -> Upstream {
+    upstream("tables")
+}
+
 /// Makes an upstream of broken records without definitions.
 pub fn broken_inferred() -> Upstream {
     upstream("broken/inferred")

@@ -86,7 +86,7 @@ fn check(
     Ok(())
 }
 
-fn open(upstream: &Upstream) -> Objects {
+pub(crate) fn open(upstream: &Upstream) -> Objects {
     Mirror::open(upstream.path(), MirrorOptions::default()).unwrap().objects().unwrap()
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), 
 
 /// Whoever follows the public records has those of the later state in the end, whether a push
 /// changed the records or the rules by which they are shown.
-fn tells_what_is_seen(
+pub(crate) fn tells_what_is_seen(
     before: &Snapshot,
     after: &Snapshot,
     objects: &Objects,
@@ -156,7 +156,7 @@ fn tells_what_is_seen(
 }
 
 /// The verdict over a reloaded state is the verdict over two fresh ones.
-fn same_verdict(
+pub(crate) fn same_verdict(
     base: &Snapshot,
     reloaded: &Snapshot,
     rebuilt: &Snapshot,

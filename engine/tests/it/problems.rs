@@ -92,3 +92,48 @@ fn the_mixed_sample_is_inferred_from_its_folders() {
         .collect();
     assert!(formats.len() >= 4, "{formats:?}");
 }
+
+#[test]
+fn the_sample_of_tables_is_read_record_by_record() {
+    let snapshot = loaded(&fixtures::tables());
+    assert_eq!(snapshot.problems(), []);
+    let keys: Vec<String> = snapshot
+        .sheets()
+        .flat_map(|sheet| {
+            sheet.records().map(|record| format!("{} {}", sheet.spec().name, record.key))
+        })
+        .collect();
+    let expected = [
+        "council current/Ida Berg",
+        "council current/Omar Nasser",
+        "countries all/AT",
+        "countries all/CI",
+        "countries all/DE",
+        "countries all/NO",
+        "icons icons/anchor",
+        "icons icons/beacon",
+        "plants plants/birch",
+        "plants plants/fern",
+        "prices 2026/1",
+        "prices 2026/2",
+        "prices 2026/3",
+        "releases all/1.0",
+        "releases all/1.1",
+        "releases all/2.0",
+        "root README",
+        "root languages",
+        "servers all/mail",
+        "servers all/web",
+        "shops berlin/Corner",
+        "shops berlin/Mill",
+    ];
+    assert_eq!(keys, expected);
+    let value =
+        |sheet: &str, key: &str| snapshot.visible(sheet, key).unwrap().value.as_str().to_owned();
+    let shop = r#"{"name":"Corner","note":"open late, \r\nalso on Sundays","zip":"02134"}"#;
+    assert_eq!(value("shops", "berlin/Corner"), shop);
+    let country = r#"{"capital":"Yamoussoukro","code":"CI","name":"Côte d'Ivoire"}"#;
+    assert_eq!(value("countries", "all/CI"), country);
+    let fern = r#"{"height":1,"planted":"2024-04-01","slug":"fern"}"#;
+    assert_eq!(value("plants", "plants/fern"), fern);
+}

@@ -176,6 +176,8 @@ pub(super) fn refused(request: &Request, error: &WriteError) -> ApiError {
         | WriteError::TooHeavy
         | WriteError::BatchTooLarge
         | WriteError::NotOfSheet { .. }
+        | WriteError::InList { .. }
+        | WriteError::Lists { .. }
         | WriteError::NotAttachable { .. } => explained(Code::InvalidRecord),
         WriteError::Encode { source, .. } => {
             let errors = match source {

@@ -17,21 +17,26 @@ const DEPTH: usize = 64;
 const COPIES: usize = 50_000;
 const TEXT_BYTES: usize = 32;
 
+/// A document of a text of several.
+#[derive(Debug)]
+pub(crate) struct Document {
+    /// Its value; null where it is empty.
+    pub(crate) value: Value,
+    /// Where it begins: line and column.
+    pub(crate) place: (usize, usize),
+    /// Where each element of its list begins, or each member of its table.
+    pub(crate) parts: Vec<(usize, usize)>,
+}
+
 /// Returns the value of the only document in `text`; null where there is none.
 pub(super) fn document(text: &str) -> Result<Value, Flaw> {
-    let options = granit_parser::options! {
-        // The first level that is too deep is told here.
-        flow_nesting_limit: DEPTH + 1,
-        block_nesting_limit: DEPTH + 1,
-    };
-    let mut composer = Composer {
-        text,
-        events: Parser::new_from_str_with_options(text, options),
-        has_aliases: text.contains('*'),
-        anchors: HashMap::new(),
-        copies: COPIES.max(text.len()),
-    };
-    composer.document()
+    let mut documents = Composer::of(text).documents(Some(1))?;
+    Ok(documents.pop().map(|document| document.value).unwrap_or_default())
+}
+
+/// Returns every document in `text`.
+pub(super) fn documents(text: &str) -> Result<Vec<Document>, Flaw> {
+    Composer::of(text).documents(None)
 }
 
 struct Composer<'t> {
@@ -41,6 +46,8 @@ struct Composer<'t> {
     anchors: HashMap<usize, Anchored>,
     /// How much may still be copied.
     copies: usize,
+    /// Where the parts of the document begin.
+    parts: Vec<(usize, usize)>,
 }
 
 /// A node that aliases stand for.
@@ -69,24 +76,45 @@ enum Key {
 }
 
 impl<'t> Composer<'t> {
+    fn of(text: &'t str) -> Self {
+        let options = granit_parser::options! {
+            // The first level that is too deep is told here.
+            flow_nesting_limit: DEPTH + 1,
+            block_nesting_limit: DEPTH + 1,
+        };
+        Self {
+            text,
+            events: Parser::new_from_str_with_options(text, options),
+            has_aliases: text.contains('*'),
+            anchors: HashMap::new(),
+            copies: COPIES.max(text.len()),
+            parts: Vec::new(),
+        }
+    }
+
     fn next(&mut self) -> Result<(Event<'t>, Span), Flaw> {
         let next = self.events.next_event().transpose().map_err(|error| broken(&error))?;
         next.ok_or_else(|| Flaw::new(Rule::Malformed, "the document ends too early"))
     }
 
-    fn document(&mut self) -> Result<Value, Flaw> {
-        let mut root = None;
+    /// Returns the documents, of which there may be at most `most`.
+    fn documents(&mut self, most: Option<usize>) -> Result<Vec<Document>, Flaw> {
+        let mut documents = Vec::new();
         loop {
             match self.next()? {
-                (Event::DocumentStart(..), span) if root.is_some() => {
+                (Event::DocumentStart(..), span) if Some(documents.len()) == most => {
                     return Err(malformed(&span, "there is more than one document"));
                 }
                 (Event::DocumentStart(..), _) => {
                     let (event, span) = self.next()?;
                     let place = Place { depth: 0, entry: None, in_flow: false };
-                    root = Some(self.node(event, span, place)?);
+                    // An alias names nothing in another document.
+                    self.anchors.clear();
+                    let value = self.node(event, span, place)?;
+                    let parts = std::mem::take(&mut self.parts);
+                    documents.push(Document { value, place: begin(&span), parts });
                 }
-                (Event::StreamEnd, _) => return Ok(root.unwrap_or_default()),
+                (Event::StreamEnd, _) => return Ok(documents),
                 _ => {}
             }
         }
@@ -144,7 +172,12 @@ impl<'t> Composer<'t> {
         loop {
             match self.next()? {
                 (Event::SequenceEnd, span) => return Ok((elements, span.end)),
-                (event, span) => elements.push(self.node(event, span, inside)?),
+                (event, span) => {
+                    if place.depth == 0 {
+                        self.parts.push(begin(&span));
+                    }
+                    elements.push(self.node(event, span, inside)?);
+                }
             }
         }
     }
@@ -166,6 +199,9 @@ impl<'t> Composer<'t> {
             };
             if style == StructureStyle::Block {
                 inside.entry = Some(byte(span.start));
+            }
+            if place.depth == 0 {
+                self.parts.push(begin(&span));
             }
             let key = self.key(event, &span)?;
             let (event, value_span) = self.next()?;
@@ -337,7 +373,13 @@ fn malformed(span: &Span, message: impl Into<String>) -> Flaw {
 }
 
 fn flaw(rule: Rule, span: &Span, message: impl Into<String>) -> Flaw {
-    Flaw::new(rule, message).at(span.start.line(), span.start.col() + 1)
+    let (line, column) = begin(span);
+    Flaw::new(rule, message).at(line, column)
+}
+
+/// Returns the line and the column at which something begins.
+fn begin(span: &Span) -> (usize, usize) {
+    (span.start.line(), span.start.col() + 1)
 }
 
 fn broken(error: &ScanError) -> Flaw {

@@ -103,6 +103,28 @@ impl Template {
     }
 }
 
+impl Template {
+    /// Renders the text that the fields of a record make, which names no file: it may have any
+    /// character.
+    ///
+    /// # Errors
+    ///
+    /// Fails where a field is missing or has no text form.
+    pub(crate) fn text(&self, value: &Value) -> Result<String, RenderError> {
+        let component = |component: &Component| match component {
+            Component::Parts(parts) => render_parts(parts, value),
+            Component::Bucket(bucket) => {
+                let missing = || RenderError::Field { field: bucket.field.clone() };
+                bucket.render(value).ok_or_else(missing)
+            }
+            Component::Rest(Some(field)) => needed(value, field),
+            Component::Rest(None) => Err(RenderError::NoTemplate),
+        };
+        let components: Result<Vec<String>, _> = self.components.iter().map(component).collect();
+        Ok(components?.join("/"))
+    }
+}
+
 fn render_parts(parts: &[Part], value: &Value) -> Result<String, RenderError> {
     let texts = parts.iter().map(|part| match part {
         Part::Literal(literal) => Ok(literal.clone()),

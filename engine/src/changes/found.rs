@@ -1,0 +1,229 @@
+//! What a file turns out to hold: a record, many, or nothing that can be read.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::{Change, Now};
+use crate::id::{BlobId, Key};
+use crate::layout::{Shape, SheetSpec};
+use crate::mirror::{BlobContent, ObjectError, Objects};
+use crate::options::LoadOptions;
+use crate::problem::{Problem, Rule};
+use crate::record::Record;
+use crate::sheet::{Claim, Content, Sheet};
+use crate::tables::{self, Held, Reading, Source, Table, TableChange};
+
+/// What a file holds.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// One record, or none that can be read.
+    Content(Option<Content>),
+    /// Many.
+    List(TableChange),
+}
+
+/// What a file held before, where that was many records.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    table: &'a Table,
+    held: Held<'a>,
+}
+
+/// A file of many records that has changed.
+pub(super) struct ChangedList<'b> {
+    /// The claim of the file itself, which it has when it holds no list any more.
+    pub(super) change: Change,
+    /// The sheet as it was.
+    pub(super) sheet: &'b Sheet,
+    /// How the file was cut.
+    pub(super) table: &'b Arc<Table>,
+    /// What it is now; `None` where it is gone.
+    pub(super) new: Option<BlobId>,
+}
+
+impl Found {
+    /// Puts it into the changes, where the claim of the file is the one at `at`.
+    pub(super) fn put(self, at: usize, changes: &mut Vec<Change>) {
+        let sheet = changes[at].sheet.clone();
+        let Now::Claims(claim) = &mut changes[at].now else { return };
+        match self {
+            Self::Content(content) => claim.content = content,
+            Self::List(TableChange { table, records }) => {
+                let path = claim.path.clone();
+                put_list(changes, &sheet, path, table, records);
+            }
+        }
+    }
+}
+
+/// Adds the list that the file at `path` is, and those of its records that are others now.
+fn put_list(
+    changes: &mut Vec<Change>,
+    sheet: &Arc<SheetSpec>,
+    path: Box<str>,
+    table: Table,
+    records: Vec<(Key, Option<Arc<Record>>)>,
+) {
+    put_records(changes, sheet, &path, records);
+    let now = Now::Lists { path, table: Some(Arc::new(table)) };
+    changes.push(Change { sheet: sheet.clone(), now });
+}
+
+fn put_records(
+    changes: &mut Vec<Change>,
+    sheet: &Arc<SheetSpec>,
+    path: &str,
+    records: impl IntoIterator<Item = (Key, Option<Arc<Record>>)>,
+) {
+    let claim = |(key, record): (Key, Option<Arc<Record>>)| {
+        let content = record.map(Content::Record);
+        let now = Now::Claims(Claim { key, path: path.into(), content });
+        Change { sheet: sheet.clone(), now }
+    };
+    changes.extend(records.into_iter().map(claim));
+}
+
+impl ChangedList<'_> {
+    /// Adds what became of its records to the changes.
+    pub(super) fn follow(
+        self,
+        objects: &Objects,
+        changes: &mut Vec<Change>,
+        options: &LoadOptions,
+    ) -> Result<(), ObjectError> {
+        let Self { mut change, sheet, table, new } = self;
+        let Now::Claims(Claim { path, .. }) = &change.now else { return Ok(()) };
+        let path = path.clone();
+        let held = |key: &Key| sheet.held(key.as_str(), &path).cloned();
+        let before = Before { table, held: &held };
+        let look = |blob| {
+            let limit = change.limit(options);
+            objects.read_blob(blob, limit, |bytes| {
+                let changed = change.compare(objects, blob, &bytes, before, options);
+                let look = || change.look(blob, bytes, Some(before), options);
+                changed.map_or_else(look, Found::List)
+            })
+        };
+        let spec = change.sheet.clone();
+        match new.map(look).transpose()?.unwrap_or(Found::Content(None)) {
+            Found::List(TableChange { table, records }) => {
+                put_list(changes, &spec, path, table, records);
+            }
+            Found::Content(content) => {
+                let gone = table.keys().map(|key| (key.clone(), None));
+                put_records(changes, &spec, &path, gone);
+                changes.push(Change { sheet: spec, now: Now::Lists { path, table: None } });
+                // Last: it may have the key of one of them.
+                if let Now::Claims(claim) = &mut change.now {
+                    claim.content = content;
+                }
+                changes.push(change);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    /// Returns the most bytes that the file may have.
+    pub(super) fn limit(&self, options: &LoadOptions) -> u64 {
+        match self.shape() {
+            Shape::Record => options.record_limit,
+            Shape::List => options.file_limit,
+            Shape::Either => options.file_limit.max(options.record_limit),
+        }
+    }
+
+    fn shape(&self) -> Shape {
+        match &self.now {
+            Now::Claims(Claim { path, .. }) => self.sheet.shape_of(path),
+            Now::Misnamed { .. } | Now::Lists { .. } => Shape::Record,
+        }
+    }
+
+    /// Reads the file from nothing.
+    pub(super) fn look(
+        &self,
+        blob: BlobId,
+        bytes: BlobContent<'_>,
+        before: Option<Before<'_>>,
+        options: &LoadOptions,
+    ) -> Found {
+        let Now::Claims(Claim { key, path, .. }) = &self.now else { return Found::Content(None) };
+        let broken =
+            |rule, message| Err(vec![Problem::new(&self.sheet.name, &**path, rule, message)]);
+        let too_large = |size: u64, limit: u64| {
+            let message = format!("the file has {size} bytes, more than the limit of {limit}");
+            broken(Rule::TooLarge, message)
+        };
+        let read = |bytes: &[u8]| {
+            if self.shape() != Shape::Record {
+                match tables::read(&self.source(key, path, options), blob, bytes) {
+                    Reading::Record => {}
+                    Reading::Broken(problems) => return Ok(Err(problems)),
+                    Reading::List(list) => {
+                        let held = before.map_or(&NOTHING as Held<'_>, |before| before.held);
+                        return Err(list.replacing(before.map(|before| before.table), held));
+                    }
+                }
+            }
+            let size = bytes.len() as u64;
+            Ok(match size > options.record_limit {
+                true => too_large(size, options.record_limit),
+                false => self.sheet.decode(path, bytes),
+            })
+        };
+        let decoded = match bytes {
+            // A library that panics on one file must not keep all others from being served.
+            BlobContent::Bytes(bytes) => catch_unwind(AssertUnwindSafe(|| read(bytes)))
+                .unwrap_or_else(|_| {
+                    let message = "reading the file panicked; this is a bug in Headwater";
+                    Ok(broken(Rule::Malformed, message.into()))
+                }),
+            BlobContent::TooLarge(size) => Ok(too_large(size, self.limit(options))),
+        };
+        match decoded {
+            Err(list) => Found::List(list),
+            Ok(Ok(value)) => {
+                let frame = self.sheet.frame(key.as_str(), path);
+                let record = Record { key: key.clone(), frame, blob, value };
+                Found::Content(Some(Content::Record(Arc::new(record))))
+            }
+            Ok(Err(problems)) => Found::Content(Some(Content::Broken(problems.into()))),
+        }
+    }
+
+    /// Reads what differs in a list; `None` where that takes a look at all of it.
+    fn compare(
+        &self,
+        objects: &Objects,
+        blob: BlobId,
+        bytes: &BlobContent<'_>,
+        before: Before<'_>,
+        options: &LoadOptions,
+    ) -> Option<TableChange> {
+        let (Now::Claims(Claim { key, path, .. }), BlobContent::Bytes(after)) = (&self.now, bytes)
+        else {
+            return None;
+        };
+        let Before { table, held } = before;
+        let source = self.source(key, path, options);
+        // What is gone from the repository is no reason to fail: all that is needed is there.
+        let changed = objects.read_blob(table.blob(), options.file_limit, |old| match old {
+            BlobContent::Bytes(old) => catch_unwind(AssertUnwindSafe(|| {
+                tables::change(&source, table, held, [old, after], blob)
+            }))
+            .ok()
+            .flatten(),
+            BlobContent::TooLarge(_) => None,
+        });
+        changed.ok().flatten()
+    }
+
+    fn source<'a>(&'a self, key: &'a Key, path: &'a str, options: &LoadOptions) -> Source<'a> {
+        Source { spec: &self.sheet, path, list: key, record_limit: options.record_limit }
+    }
+}
+
+/// What a file holds that was not there before.
+const NOTHING: fn(&Key) -> Option<Arc<Record>> = |_| None;

@@ -1,0 +1,204 @@
+//! Which records the files of a sheet hold, and how these are called.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::SheetSpec;
+use super::settings::Wrong;
+use super::template::Template;
+use crate::decode::Format;
+use crate::pointer;
+use crate::split::{CellType, Records};
+
+/// The keys of a definition that are about this.
+pub(super) const KEYS: [&str; 4] = ["file", "records", "key", "types"];
+
+/// Which records the files of a sheet hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listing {
+    /// Where they are.
+    pub records: Records,
+    /// The path of the only file, where there is but one.
+    pub file: Option<String>,
+    /// What a record of a list is called, made from its fields; `None` where it is found out.
+    pub key: Option<Template>,
+    /// What the cells of a column are.
+    pub types: BTreeMap<String, CellType>,
+}
+
+impl Listing {
+    /// Returns what holds for sheets of one record a file.
+    pub(super) fn one() -> Self {
+        Self { records: Records::One, file: None, key: None, types: BTreeMap::new() }
+    }
+
+    /// Returns what holds where nothing is declared.
+    pub(super) fn found() -> Self {
+        Self { records: Records::Found, ..Self::one() }
+    }
+}
+
+/// Says where the records of one file are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// The file is one record.
+    Record,
+    /// It is several.
+    List,
+    /// It says so itself.
+    Either,
+}
+
+impl SheetSpec {
+    /// Says whether the file at `path` is one record or a list of them. Its name and the definition
+    /// say it, or else the file itself.
+    pub fn shape_of(&self, path: &str) -> Shape {
+        let format = self.format_of(path);
+        match (format, &self.listing.records) {
+            (Some(format), _) if format.is_table() => Shape::List,
+            (Some(Format::Json | Format::Yaml | Format::Toml11), Records::Found) => Shape::Either,
+            (_, Records::One | Records::Found) => Shape::Record,
+            (_, Records::Each | Records::Map | Records::At(_)) => Shape::List,
+        }
+    }
+
+    /// Says whether files of this sheet hold several records, or may.
+    pub fn has_lists(&self) -> bool {
+        self.listing.records != Records::One
+    }
+
+    /// Says whether every file of this sheet is a list of records.
+    pub fn is_listed(&self) -> bool {
+        !matches!(self.listing.records, Records::One | Records::Found)
+    }
+
+    /// Returns the key of the element that the list with the key `list` calls `element`.
+    pub(crate) fn element_key(&self, list: &str, element: &str) -> String {
+        match self.listing.file {
+            Some(_) => element.to_owned(),
+            None => format!("{list}/{element}"),
+        }
+    }
+
+    /// Says whether a file with the key `list` may hold a record with the key `key`, or be it.
+    pub(crate) fn may_hold(&self, list: &str, key: &str) -> bool {
+        let is_below = || key.strip_prefix(list).is_some_and(|rest| rest.starts_with('/'));
+        match self.listing.file {
+            Some(_) => true,
+            None => key == list || self.has_lists() && is_below(),
+        }
+    }
+
+    /// Returns what the cells of the column `name` are: what the definition says, or the schema.
+    pub(crate) fn cells_of(&self, name: &str) -> CellType {
+        if let Some(declared) = self.listing.types.get(name) {
+            return *declared;
+        }
+        let property = self.schema.as_ref().and_then(|schema| {
+            schema.source().get("properties").and_then(|properties| properties.get(name))
+        });
+        // A cell that is not what the schema says stays a text, of which the schema then says so.
+        match property.and_then(|property| property["type"].as_str()) {
+            Some("string") => CellType::Text,
+            Some("number" | "integer") => CellType::Numeric,
+            _ => CellType::Found,
+        }
+    }
+}
+
+/// Reads what `sheet` says of its records into `spec`.
+pub(super) fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    let mut text = |key: &str| match sheet.get(key) {
+        None => None,
+        Some(Value::String(text)) => Some(text.as_str()),
+        Some(_) => {
+            wrong.push(Wrong::at(key, format!("{key} must be a string")));
+            None
+        }
+    };
+    let (file, records, key) = (text("file"), text("records"), text("key"));
+    let is_table = spec.formats.iter().any(|(_, format)| format.is_table());
+    if is_table || file.is_some() {
+        spec.listing.records = Records::Each;
+    }
+    if let Some(records) = records {
+        match read_records(records) {
+            Some(read) if is_table && read != Records::Each => {
+                let message = "records: a file of this format holds \"each\" row".to_owned();
+                wrong.push(Wrong::at("records", message));
+            }
+            Some(read) => spec.listing.records = read,
+            None => {
+                let takes = "records takes \"each\", \"map\" or a JSON Pointer such as \"/items\"";
+                wrong.push(Wrong::at("records", takes.into()));
+            }
+        }
+    }
+    if spec.is_listed() && spec.formats.iter().any(|(_, format)| format.has_body()) {
+        wrong.push(Wrong::at("records", "records: a Markdown file is one record".into()));
+    }
+    if !spec.is_listed() {
+        for key in ["key", "types"].into_iter().filter(|key| sheet.contains_key(*key)) {
+            wrong
+                .push(Wrong::at(key, format!("{key} is for files of many records: say `records`")));
+        }
+    }
+    if let Some(file) = file {
+        wrong.extend(fill_file(spec, sheet, file));
+    }
+    match key.map(Template::parse) {
+        None => {}
+        Some(Ok(template)) => spec.listing.key = Some(template),
+        Some(Err(error)) => wrong.push(Wrong::at("key", format!("key: {error}"))),
+    }
+    match sheet.get("types").map(read_types) {
+        None => {}
+        Some(Some(_)) if !is_table => {
+            wrong.push(Wrong::at("types", "types: only CSV and TSV have columns".into()));
+        }
+        Some(Some(types)) => spec.listing.types = types,
+        Some(None) => {
+            let takes = "types takes a table of columns, each \"string\", \"number\", \"integer\", \
+                         \"boolean\" or \"date\"";
+            wrong.push(Wrong::at("types", takes.into()));
+        }
+    }
+    wrong
+}
+
+fn fill_file(spec: &mut SheetSpec, sheet: &Map<String, Value>, file: &str) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    for other in ["root", "path"].into_iter().filter(|other| sheet.contains_key(*other)) {
+        wrong.push(Wrong::at(other, format!("{other} does not go with `file`")));
+    }
+    let segments = file.split('/').filter(|segment| !segment.is_empty() && *segment != ".");
+    let segments: Vec<&str> = segments.collect();
+    let Some((name, folders)) = segments.split_last() else {
+        wrong.push(Wrong::at("file", "file is empty".into()));
+        return wrong;
+    };
+    if !name.contains('.') {
+        wrong.push(Wrong::at("file", "file must have an extension".into()));
+    }
+    spec.root = folders.join("/");
+    spec.listing.file = Some(segments.join("/"));
+    wrong
+}
+
+fn read_records(text: &str) -> Option<Records> {
+    match text {
+        "each" => Some(Records::Each),
+        "map" => Some(Records::Map),
+        _ => {
+            let names = text.strip_suffix("/*").unwrap_or(text).strip_prefix('/')?;
+            Some(Records::At(names.split('/').map(pointer::unescaped).collect()))
+        }
+    }
+}
+
+fn read_types(types: &Value) -> Option<BTreeMap<String, CellType>> {
+    let types = types.as_object()?.iter();
+    types.map(|(name, of)| Some((name.clone(), CellType::of_name(of.as_str()?)?))).collect()
+}

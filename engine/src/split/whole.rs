@@ -1,0 +1,144 @@
+//! Records of a file that is parsed whole: YAML, TOML, maps, and what a JSON Pointer leads to.
+
+use serde_json::{Map, Value as Json};
+
+use super::{Records, table};
+use crate::decode::{self, Document, Flaw, Format};
+use crate::problem::Rule;
+
+/// A record of such a file.
+#[derive(Debug)]
+pub(crate) struct Element {
+    /// The name by which a map has it.
+    pub(crate) name: Option<String>,
+    /// Its value, or what is wrong with it.
+    pub(crate) value: Result<Json, Flaw>,
+    /// Where it begins, as far as that is known.
+    pub(crate) place: Option<(usize, usize)>,
+}
+
+/// Says whether a text may be a list of records, by a look at how it begins. What says no is none.
+fn may_be_list(format: Format, text: &str) -> bool {
+    let lines = text.lines().map(str::trim);
+    let is_said = |line: &&str| !(line.is_empty() || line.starts_with(['#', '%']));
+    let first = lines.filter(is_said).find(|line| *line != "---");
+    match (format, first) {
+        (Format::Yaml, Some(first)) => {
+            let first = first.strip_prefix("--- ").unwrap_or(first);
+            first.starts_with(['-', '[', '!', '&'])
+                || text.contains("\n---")
+                || text.contains("\n...")
+        }
+        (Format::Toml11, Some(first)) => first.starts_with("[["),
+        _ => false,
+    }
+}
+
+/// Returns the records of a YAML or TOML file that may be one record or several, if it is a list of
+/// tables: a YAML list, several YAML documents, or TOML that is nothing but one `[[list]]`. A list of
+/// none is one.
+pub(crate) fn list(format: Format, text: &str) -> Option<Vec<Element>> {
+    let elements = may_be_list(format, text).then(|| elements(format, text, &Records::Each));
+    let elements = elements?.ok()?;
+    elements.iter().all(|element| element.value.is_ok()).then_some(elements)
+}
+
+/// Returns the records of a file.
+///
+/// # Errors
+///
+/// Returns the flaw of a file that cannot be parsed, or that has no records where `records` says.
+pub(crate) fn elements(
+    format: Format,
+    text: &str,
+    records: &Records,
+) -> Result<Vec<Element>, Flaw> {
+    let missing = |message: &str| Flaw::new(Rule::Malformed, message).at(1, 1);
+    let mut value = match (format, records) {
+        (Format::Yaml, Records::Each) => return documents(text),
+        (Format::Yaml, _) => decode::yaml(text.as_bytes())?,
+        (Format::Json, _) => decode::json(text.as_bytes())?,
+        _ => decode::toml_1_1(text.as_bytes())?,
+    };
+    match records {
+        Records::Each => {
+            if let (Format::Toml11, Json::Object(members)) = (format, &mut value) {
+                let only = members.len() == 1;
+                let list = members.iter_mut().next().filter(|_| only);
+                return match list {
+                    Some((name, Json::Array(elements))) => {
+                        let elements = std::mem::take(elements);
+                        Ok(placed(elements, || decode::places_in(text, name)))
+                    }
+                    _ => Err(missing("the file is more than one list of tables")),
+                };
+            }
+            match value {
+                Json::Array(elements) => Ok(placed(elements, Vec::new)),
+                _ => Err(missing("the file is no list")),
+            }
+        }
+        Records::Map => match value {
+            Json::Object(members) => Ok(named(members)),
+            _ => Err(missing("the file is no table of records")),
+        },
+        Records::At(pointer) => match at(value, pointer) {
+            Some(Json::Array(elements)) => Ok(placed(elements, Vec::new)),
+            Some(Json::Object(members)) => Ok(named(members)),
+            _ => Err(missing("there is no list or table of records where the definition says")),
+        },
+        Records::One | Records::Found => Ok(Vec::new()),
+    }
+}
+
+/// Returns the value that a JSON Pointer leads to.
+fn at(value: Json, pointer: &[String]) -> Option<Json> {
+    pointer.iter().try_fold(value, |value, name| match value {
+        Json::Object(mut members) => members.remove(name),
+        Json::Array(mut elements) => {
+            let at = name.parse::<usize>().ok().filter(|at| *at < elements.len())?;
+            Some(elements.swap_remove(at))
+        }
+        _ => None,
+    })
+}
+
+/// Returns the records of a YAML text: the elements of its list, or its documents.
+fn documents(text: &str) -> Result<Vec<Element>, Flaw> {
+    let mut documents = decode::documents(text)?;
+    if documents.len() > 1 {
+        documents.retain(|document| !document.value.is_null());
+        let element = |Document { value, place, .. }| Element {
+            name: None,
+            value: table(value, "document").map_err(|flaw| Flaw { line: None, ..flaw }),
+            place: Some(place),
+        };
+        return Ok(documents.into_iter().map(element).collect());
+    }
+    match documents.pop() {
+        Some(Document { value: Json::Array(elements), parts, .. }) => {
+            Ok(placed(elements, || parts))
+        }
+        _ => Err(Flaw::new(Rule::Malformed, "the file is no list").at(1, 1)),
+    }
+}
+
+fn placed(elements: Vec<Json>, places: impl FnOnce() -> Vec<(usize, usize)>) -> Vec<Element> {
+    let places = places().into_iter().map(Some).chain(std::iter::repeat(None));
+    let elements = elements.into_iter().zip(places);
+    let element = |(value, place)| Element {
+        name: None,
+        value: table(value, "element").map_err(|flaw| Flaw { line: None, ..flaw }),
+        place,
+    };
+    elements.map(element).collect()
+}
+
+fn named(members: Map<String, Json>) -> Vec<Element> {
+    let element = |(name, value)| Element {
+        name: Some(name),
+        value: table(value, "member").map_err(|flaw| Flaw { line: None, ..flaw }),
+        place: None,
+    };
+    members.into_iter().map(element).collect()
+}

@@ -1,0 +1,147 @@
+//! What the records of a list are called.
+//!
+//! Where nothing is declared it is the first of a few fields that every record has as a short text or
+//! number, and no two share; else the position. That is a function of the file alone, and a change
+//! of a few records mostly leaves it as it was, which the counts of [`Naming`] show.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use super::Source;
+use super::reading::Row;
+use crate::id::Key;
+use crate::problem::Rule;
+use crate::split::Records;
+use crate::value::{Kind, Value};
+
+/// The fields that may name records, the best first.
+pub(super) const FIELDS: [&str; 5] = ["id", "slug", "key", "code", "name"];
+
+/// The longest name, in bytes.
+const LONGEST: usize = 255;
+
+/// How the records of a file are named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// As the definition says, or by the names that a map has.
+    Declared,
+    /// By what was found.
+    Found {
+        /// Which of [`FIELDS`] it is; `None` for the position.
+        field: Option<usize>,
+        /// How many records lack each of them.
+        lacking: [usize; FIELDS.len()],
+    },
+}
+
+impl Naming {
+    /// Says whether the names of the records are their positions.
+    pub(super) fn is_position(&self) -> bool {
+        matches!(self, Self::Found { field: None, .. })
+    }
+
+    /// Returns the name of a record by one of its fields, or by the definition.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong where it has none.
+    pub(super) fn name<'v>(
+        &self,
+        source: &Source<'_>,
+        row: &'v Row,
+        value: &'v Value,
+    ) -> Result<Cow<'v, str>, &'static str> {
+        let name = match (self, &row.name, &source.spec.listing.key) {
+            (Self::Found { field: Some(at), .. }, ..) => field(value, *at),
+            (Self::Found { field: None, .. }, ..) => None,
+            (Self::Declared, _, Some(template)) => template.text(value).ok().map(Cow::Owned),
+            (Self::Declared, name, None) => name.as_deref().map(Cow::Borrowed),
+        };
+        match name {
+            None => Err("it lacks a field that its key is made of"),
+            Some(name) if is_usable(&name) => Ok(name),
+            Some(_) => Err("what its key is made of is empty, too long or has odd characters"),
+        }
+    }
+
+    /// Returns how these counts change when `row` comes or goes, or is taken for another.
+    pub(super) fn lacks(value: &Value) -> [bool; FIELDS.len()] {
+        std::array::from_fn(|at| field(value, at).is_none())
+    }
+}
+
+/// Names the rows, and marks those without a name of their own as unread. Returns how, and the keys.
+pub(super) fn name_all(source: &Source<'_>, rows: &mut [Row]) -> (Naming, Vec<Option<Key>>) {
+    let is_map = match source.spec.listing.records {
+        Records::Map => true,
+        Records::At(_) => rows.iter().any(|row| row.name.is_some()),
+        _ => false,
+    };
+    let naming =
+        if is_map || source.spec.listing.key.is_some() { Naming::Declared } else { choose(rows) };
+    let mut keys = Vec::with_capacity(rows.len());
+    let mut taken: HashSet<Key> = HashSet::new();
+    for (at, row) in rows.iter_mut().enumerate() {
+        let Ok(value) = &row.value else {
+            keys.push(None);
+            continue;
+        };
+        let name = match naming.is_position() {
+            true => Ok(Cow::Owned((at + 1).to_string())),
+            false => naming.name(source, row, value),
+        };
+        let key = name.map(|name| Key::new(source.spec.element_key(source.list.as_str(), &name)));
+        // What was found is in no two rows.
+        let is_declared = naming == Naming::Declared;
+        let wrong = match &key {
+            Err(message) => Some((Rule::Malformed, (*message).to_owned())),
+            Ok(key) if is_declared && !taken.insert(key.clone()) => {
+                let message = format!("the key {:?} is taken by a record above", key.as_str());
+                Some((Rule::KeyTaken, message))
+            }
+            Ok(_) => None,
+        };
+        if let Some((rule, message)) = wrong {
+            row.spoil(source, rule, message);
+        }
+        keys.push(key.ok().filter(|_| row.value.is_ok()));
+    }
+    (naming, keys)
+}
+
+/// Finds the field that names the records.
+fn choose(rows: &[Row]) -> Naming {
+    let values = || rows.iter().filter_map(|row| row.value.as_ref().ok());
+    let mut lacking = [0; FIELDS.len()];
+    let mut count = 0;
+    for value in values() {
+        count += 1;
+        for (lacking, lacks) in lacking.iter_mut().zip(Naming::lacks(value)) {
+            *lacking += usize::from(lacks);
+        }
+    }
+    let is_unique = |at: &usize| {
+        let mut seen: HashSet<Cow<'_, str>> = HashSet::with_capacity(count);
+        values().all(|value| field(value, *at).is_some_and(|name| seen.insert(name)))
+    };
+    let mut complete = (0..FIELDS.len()).filter(|at| count > 0 && lacking[*at] == 0);
+    Naming::Found { field: complete.find(is_unique), lacking }
+}
+
+/// Returns what a record has in one of [`FIELDS`], where it may be a name.
+fn field(value: &Value, at: usize) -> Option<Cow<'_, str>> {
+    let json = value.json().member(FIELDS[at])?;
+    let text = match json.kind() {
+        Kind::String => json.as_string()?,
+        Kind::Number => Cow::Borrowed(json.text()),
+        _ => return None,
+    };
+    is_usable(&text).then_some(text)
+}
+
+/// Says whether a text may be a part of a key: it can be asked for by its address.
+fn is_usable(text: &str) -> bool {
+    let is_short = !text.is_empty() && text.len() <= LONGEST;
+    let is_bare = text.trim() == text && !text.contains(char::is_control);
+    is_short && is_bare && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}

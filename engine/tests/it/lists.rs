@@ -1,0 +1,220 @@
+//! Files of many records in an engine that serves them.
+
+use headwater_engine::history::Event;
+use headwater_engine::id::{CommitId, Key, SheetName};
+use headwater_engine::load::load;
+use headwater_engine::mirror::{Identity, Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
+use headwater_engine::write::{
+    Action, Batch, Condition, MOST_WRITTEN, Operation, Scope, WriteError,
+};
+use headwater_testkit::Upstream;
+use serde_json::json;
+
+use crate::house::{House, id};
+
+const ICONS: &str = "slug,title\nada,Ada\nbob,Bob\ncid,Cid\n";
+
+fn house(definitions: &str, files: &[(&str, &str)]) -> House {
+    let mut upstream = Upstream::new();
+    let mut commit = upstream.commit("first");
+    if !definitions.is_empty() {
+        commit = commit.put("headwater.toml", definitions);
+    }
+    for (path, text) in files {
+        commit = commit.put(*path, *text);
+    }
+    commit.push();
+    House::of(upstream)
+}
+
+fn push(house: &mut House, path: &str, text: &str) -> CommitId {
+    let commit = id(&house.upstream.commit("a change").put(path, text).push());
+    house.reload();
+    commit
+}
+
+#[test]
+fn a_push_of_one_row_changes_one_record() {
+    let mut house = house("", &[("icons/all.csv", ICONS)]);
+    house.upstream.commit("more").put("icons/all.csv", ICONS.replace("Bob", "Rob")).push();
+    let outcome = house.reload();
+    let counts = outcome.changed.get("icons").unwrap();
+    assert_eq!((counts.added, counts.modified, counts.removed), (0, 1, 0));
+    let value = house.engine().snapshot();
+    let value = value.visible("icons", "all/bob").unwrap().value.as_str().to_owned();
+    assert_eq!(value, r#"{"slug":"bob","title":"Rob"}"#);
+    house.is_lawful();
+    let wider = "title,slug\nAda,ada\nRob,bob\nCid,cid\n";
+    house.upstream.commit("columns").put("icons/all.csv", wider).push();
+    assert!(house.reload().changed.is_empty(), "the records are the same");
+    house.is_lawful();
+}
+
+#[test]
+fn the_history_of_a_record_in_a_list_is_that_of_its_row() {
+    let mut house = house("", &[("icons/all.csv", ICONS)]);
+    let added = house.served();
+    let other = push(&mut house, "icons/all.csv", &ICONS.replace("Ada", "Eda"));
+    let changed = push(&mut house, "icons/all.csv", &ICONS.replace("Bob", "Rob"));
+    push(&mut house, "icons/all.csv", &format!("{}dan,Dan\n", ICONS.replace("Bob", "Rob")));
+    let removed = push(&mut house, "icons/all.csv", &ICONS.replace("bob,Bob\n", ""));
+    push(&mut house, "icons/else.toml", "a = 1\n");
+    let broken = push(&mut house, "icons/all.csv", "slug,slug\n");
+    let snapshot = house.engine().snapshot();
+    let spec = snapshot.sheet("icons").unwrap().spec().clone();
+    let history = |key: &str, part: (usize, usize)| {
+        let from = snapshot.commit();
+        let versions = house.engine().history(&snapshot, (&spec, key), from, part).unwrap();
+        let told = versions
+            .items
+            .iter()
+            .map(|version| (version.commit, version.event, version.fields.join(",")));
+        (told.collect::<Vec<_>>(), versions.looked_at, versions.ended)
+    };
+    let none = String::new();
+    let (told, _, ended) = history("all/bob", (0, 10));
+    assert_eq!(
+        told,
+        [
+            (broken, Event::Broken, none.clone()),
+            (removed, Event::Removed, none.clone()),
+            (changed, Event::Modified, "/title".to_owned()),
+            (added, Event::Added, none.clone()),
+        ]
+    );
+    assert!(ended);
+    // A part is as long as it is asked for, however many commits changed other rows.
+    let (first, looked_at, ended) = history("all/bob", (0, 3));
+    assert_eq!((first.len(), ended), (3, false));
+    let (rest, _, ended) = history("all/bob", (looked_at, 3));
+    assert_eq!(rest, [(added, Event::Added, none)]);
+    assert!(ended);
+    let (ada, ..) = history("all/ada", (0, 10));
+    assert!(ada.iter().any(|(commit, ..)| *commit == other));
+}
+
+#[test]
+fn a_write_to_a_file_of_many_records_is_refused_and_leaves_it_alone() {
+    let listed = "[sheets.langs]\nfile = \"langs.json\"\nrecords = \"map\"\n\
+                  [sheets.icons]\nformat = \"csv\"\n[sheets.notes]\nformat = \"json\"\n";
+    let langs = r#"{"c": {"a": 1}, "d": {"a": 2}}"#;
+    let files = [("icons/all.csv", ICONS), ("langs.json", langs), ("notes/a.json", "{\"a\": 1}")];
+    let declared = house(listed, &files);
+    let inferred = house("", &[("icons/all.json", "[{\"id\": 1}]"), ("icons/b.json", "{}")]);
+    let write = |house: &House, sheet: &str, action: Action| {
+        let sheet = SheetName::new(sheet);
+        let done = house.engine().commit(Batch {
+            operations: vec![Operation { sheet, action, condition: Condition::Any }],
+            author: Identity::parse("Ada <ada@example.org>").unwrap(),
+            scope: Scope::Every,
+            message: "a change".to_owned(),
+            trailers: Vec::new(),
+            repeat: None,
+            limit: MOST_WRITTEN,
+        });
+        match done {
+            Ok(_) => None,
+            Err(WriteError::Operation { source, .. }) => Some(source.to_string()),
+            Err(error) => Some(error.to_string()),
+        }
+    };
+    let (key, record) = (Key::new, json!({ "id": 7 }));
+    for (house, sheet, action) in [
+        (&declared, "icons", Action::Put(key("all/ada"), record.clone())),
+        (&declared, "icons", Action::Patch(key("all/ada"), record.clone())),
+        (&declared, "icons", Action::Delete(key("all/ada"))),
+        (&declared, "icons", Action::Create(record.clone())),
+        (&declared, "icons", Action::Put(key("new"), record.clone())),
+        (&declared, "langs", Action::Delete(key("c"))),
+        (&declared, "langs", Action::Put(key("langs"), record.clone())),
+        (
+            &declared,
+            "icons",
+            Action::Attach(key("all/ada"), "x.png".into(), b"x".as_slice().into()),
+        ),
+        (&inferred, "icons", Action::Delete(key("all/1"))),
+        (&inferred, "icons", Action::Put(key("all/1"), record.clone())),
+        (&inferred, "icons", Action::Put(key("all"), record.clone())),
+    ] {
+        let refused = write(house, sheet, action).expect("it is refused");
+        assert!(refused.contains("many records"), "{refused}");
+    }
+    assert_eq!(write(&declared, "notes", Action::Put(key("b"), record.clone())), None);
+    assert_eq!(write(&inferred, "icons", Action::Put(key("c"), record)), None);
+    let text = |house: &House, path: &str| {
+        let mut git = std::process::Command::new("git");
+        git.arg("-C").arg(house.mirror()).args(["cat-file", "blob", &format!("HEAD:{path}")]);
+        String::from_utf8(git.output().unwrap().stdout).unwrap()
+    };
+    assert_eq!(text(&declared, "icons/all.csv"), ICONS);
+    assert_eq!(text(&declared, "langs.json"), langs);
+    assert_eq!(text(&inferred, "icons/all.json"), "[{\"id\": 1}]");
+    declared.is_lawful();
+    inferred.is_lawful();
+}
+
+#[test]
+fn what_a_table_hides_is_nobodys_to_read_in_earlier_states() {
+    let definition = "[sheets.people]\nformat = \"csv\"\nhidden = \"secret\"\n\
+                      policy = \"quarantine\"\n";
+    let people = "id,name,secret\n1,Ada,\n2,Bob,\n3,Cid,\n";
+    let mut house = house(definition, &[("people/all.csv", people)]);
+    let first = house.served();
+    let seen = |house: &House| -> Vec<String> {
+        let state = house.engine().at(first).unwrap();
+        let sheet = state.sheet("people").unwrap();
+        let shown = sheet.records().filter(|record| sheet.shows(record));
+        shown.map(|record| record.key.to_string()).collect()
+    };
+    assert_eq!(seen(&house), ["all/1", "all/2", "all/3"]);
+    push(&mut house, "people/all.csv", &people.replace("Bob,", "Bob,yes"));
+    assert_eq!(seen(&house), ["all/1", "all/3"]);
+    // Which row is broken is known, and not which record it was.
+    push(&mut house, "people/all.csv", &people.replace("2,Bob,", "2,Bob,,,"));
+    assert_eq!(seen(&house), ["all/1", "all/3"]);
+    assert!(house.engine().snapshot().public_problems().is_empty());
+    assert_eq!(house.engine().snapshot().problems().len(), 1);
+    push(&mut house, "people/all.csv", "id,id\n");
+    assert_eq!(seen(&house), [""; 0]);
+    push(&mut house, "people/all.csv", people);
+    assert_eq!(seen(&house), ["all/1", "all/2", "all/3"]);
+}
+
+#[test]
+fn a_file_above_its_limit_is_a_problem_and_a_record_of_it_is_too() {
+    let mut upstream = Upstream::new();
+    let long = format!("{ICONS}dan,{}\n", "x".repeat(30));
+    let commit = upstream.commit("first").put("icons/all.csv", &*long);
+    let commit = commit.put("icons/one.json", format!("{{\"a\": \"{}\"}}", "x".repeat(30)));
+    let commit = id(&commit.put("icons/few.csv", "id\n1\n").push());
+    let objects = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
+    let objects = objects.objects().unwrap();
+    let told = |record_limit: u64, file_limit: u64| {
+        let options = LoadOptions { record_limit, file_limit, ..LoadOptions::default() };
+        let state = load(&objects, commit, &options).unwrap();
+        let problems = state.problems().into_iter();
+        let problems =
+            problems.map(|problem| (problem.path, problem.rule.to_string(), problem.line));
+        (state.records(), problems.collect::<Vec<_>>())
+    };
+    let large = |path: &str, line| (path.to_owned(), "too_large".to_owned(), line);
+    assert_eq!(told(100, 100), (6, vec![]));
+    let both = vec![large("icons/all.csv", Some(5)), large("icons/one.json", None)];
+    assert_eq!(told(30, 100), (4, both));
+    // The limit of files is none of files of one record.
+    assert_eq!(told(100, 30), (2, vec![large("icons/all.csv", None)]));
+}
+
+#[test]
+fn what_is_wrong_between_records_of_a_table_names_their_lines() {
+    let definition = "[sheets.icons]\nformat = \"csv\"\nunique = [\"title\"]\n\
+                      refs = { next = \"icons\" }\npolicy = \"quarantine\"\n";
+    let rows = "slug,title,next\na,x,all/b\n\nb,y,all/c\nc,x,all/nobody\n";
+    let house = house(definition, &[("icons/all.csv", rows)]);
+    let told = house.engine().snapshot().problems().into_iter();
+    let told: Vec<_> = told.map(|problem| (problem.rule.to_string(), problem.line)).collect();
+    let line = Some(5);
+    assert_eq!(told, [("dangling_ref".to_owned(), line), ("not_unique".to_owned(), line)]);
+    house.is_lawful();
+}
