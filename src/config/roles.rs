@@ -83,7 +83,7 @@ mod tests {
             ("HEADWATER_SUBSCRIBER_URL", "https://a.org"),
         ];
         let message = refusal(&given);
-        assert!(message.contains("hold the same secret"), "{message}");
+        assert!(message.contains("have the same secret"), "{message}");
     }
 
     #[test]
