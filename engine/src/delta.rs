@@ -28,6 +28,9 @@ pub struct Delta {
     pub withheld: Vec<Withheld>,
 }
 
+/// What a record takes in a delta beside its value, in bytes.
+const RECORD: u64 = 256;
+
 /// A record of which nothing may be told any more.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Withheld {
@@ -82,6 +85,12 @@ impl Delta {
     pub fn weight(&self) -> u64 {
         let records = self.changes.iter().flat_map(|change| [&change.before, &change.after]);
         records.flatten().map(|record| weight(record)).sum()
+    }
+
+    /// Returns about how many bytes the delta holds itself, if nothing else holds its records.
+    pub fn bytes(&self) -> u64 {
+        let records = self.changes.iter().flat_map(|change| [&change.before, &change.after]);
+        records.flatten().map(|record| RECORD + record.value.as_str().len() as u64).sum()
     }
 
     /// Counts the changes sheet by sheet; sheets without one are left out.

@@ -34,7 +34,7 @@ const TURN: Duration = Duration::from_secs(2);
 const LONG_TURN: Duration = Duration::from_secs(60);
 
 /// How many bytes the comparisons of one kind have together that are remembered, as
-/// [`Delta::weight`] has it: the last ones, for all who ask the same.
+/// [`Delta::bytes`] has it: the last ones, for all who ask the same.
 const REMEMBERED: u64 = 64 << 20;
 
 /// Who asks, which says by which lane he goes and how long he waits for his turn.
@@ -195,7 +195,7 @@ impl Past {
             delta.map(Arc::new).map_err(refused)
         };
         known.forget(|pair| pair.published != published);
-        known.get(Pair { from, to, published }, turn, compare, |delta| delta.weight()).await
+        known.get(Pair { from, to, published }, turn, compare, |delta| delta.bytes()).await
     }
 
     /// Says whether `commit`, which was published, has `least` in its history. It is found out once
