@@ -220,6 +220,9 @@ impl SheetSpec {
 
     /// Says whether the sheet could have records or attachments below `folder`.
     pub(super) fn reaches_below(&self, folder: &str) -> bool {
+        if let Some(file) = &self.listing.file {
+            return lies_below(file, folder);
+        }
         match self.below(folder) {
             None => self.root == folder || lies_below(&self.root, folder),
             Some(below) => self.template.reaches(&below.split('/').collect::<Vec<_>>()),
