@@ -3,7 +3,9 @@
 //! [`Config`] has no `Debug`: it holds secrets.
 
 pub mod collector;
+mod error;
 pub mod keyring;
+mod keys;
 pub mod layers;
 pub mod secret;
 pub mod secrets;
@@ -20,13 +22,15 @@ use std::time::Duration;
 
 use headwater_engine::engine::Rewrites;
 use headwater_engine::mirror::{Durability, Identity, Mirror, MirrorOptions, SafeDirectories};
-use headwater_engine::nearest::did_you_mean;
 use reqwest::Url;
 
 pub use collector::Collector;
+pub use error::ConfigError;
 pub use keyring::{Given, Keyring};
+pub use keys::{Keys, Match, Role};
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
 pub use receiver::{Receiver, Shape};
+use roles::SecretsByRole;
 pub use secret::Secret;
 pub use secrets::Secrets;
 pub use tokens::{Token, Tokens};
@@ -148,93 +152,6 @@ pub struct Http {
     pub query_budget: Option<Duration>,
 }
 
-/// Why the settings can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A setting without default is not given.
-    #[error("give --{flag} or set {env}")]
-    Missing {
-        /// Its flag.
-        flag: &'static str,
-        /// Its environment name.
-        env: String,
-    },
-    /// No repository is named, and the folder that the command is called in is in none.
-    #[error(
-        "{} is in no repository: go into a clone, or name one with --repo",
-        folder.display()
-    )]
-    NoRepository {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A value is not of the form it must have.
-    #[error("{setting} {reason}")]
-    Invalid {
-        /// The setting, as it was typed.
-        setting: String,
-        /// What it must be.
-        reason: String,
-    },
-    /// A secret that can be guessed.
-    #[error("{setting} must be a secret of at least 16 bytes")]
-    ShortSecret {
-        /// The setting.
-        setting: String,
-    },
-    /// One secret for two roles.
-    #[error("`{}` and `{}` have the same secret: each role needs its own", settings[0], settings[1])]
-    SharedSecret {
-        /// The two settings, as they were given.
-        settings: [String; 2],
-    },
-    /// A secret that begins like a signing token and is not one.
-    #[error("{setting} has a signing token whose text after `whsec_` is not base64")]
-    SigningToken {
-        /// The setting.
-        setting: String,
-    },
-    /// A file that a setting names can't be read.
-    #[error("{setting}: the file {path} cannot be read", path = path.display())]
-    Unreadable {
-        /// The setting.
-        setting: String,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file of settings is not TOML.
-    #[error("the configuration {path} is not valid TOML", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: Box<toml::de::Error>,
-    },
-    /// The file has a key that is not a setting.
-    #[error(
-        "the configuration {path} has the unknown key `{key}`{}",
-        did_you_mean(nearest.as_deref()), path = path.display()
-    )]
-    UnknownKey {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: String,
-        /// The setting that may be meant.
-        nearest: Option<String>,
-    },
-    /// The file holds a secret, which belongs in the environment or a file of its own.
-    #[error("`{key}` is not allowed in {path}; set it in the environment", path = path.display())]
-    SecretInFile {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: String,
-    },
-}
-
 impl Config {
     /// Resolves every setting.
     ///
@@ -266,7 +183,17 @@ impl Config {
             init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
         };
-        roles::check(&config, layers)?;
+        let mut secrets = SecretsByRole::new(layers);
+        secrets.add(&config.reload_secrets, &RELOAD_SECRET, &RELOAD_SECRET_FILE);
+        secrets.add(&config.operator_secrets, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE);
+        secrets.add(&config.metrics_secrets, &METRICS_SECRET, &METRICS_SECRET_FILE);
+        if let Some((_, keys)) = &config.subscribers {
+            secrets.add(keys, &SUBSCRIBER_SECRET, &SUBSCRIBER_SECRET_FILE);
+        }
+        if let Some(tokens) = &config.write_tokens {
+            secrets.add_tokens(&tokens.last(), &WRITE_TOKENS_FILE);
+        }
+        secrets.check()?;
         Ok(config)
     }
 }

@@ -6,6 +6,8 @@ mod azure;
 mod delivery;
 mod forge;
 mod form;
+mod headers;
+mod hint;
 mod prefer;
 mod relevance;
 mod signature;
@@ -13,42 +15,16 @@ mod signature;
 use std::borrow::Cow;
 
 use headwater_engine::decode::words;
-use headwater_engine::id::CommitId;
 use serde::Deserialize;
 
 pub use delivery::{Deliveries, Delivery};
 pub use forge::{Forge, Push};
 pub use form::Payload;
+pub use headers::HookHeaders;
+pub use hint::Hint;
 pub use prefer::{wait_seconds, wants_minimal};
 pub use relevance::{Ignored, Relevance, relevance};
 pub use signature::{Check, Checked, Covered, Signature, signatures};
-
-/// The headers of a webhook.
-pub trait HookHeaders {
-    /// Returns the header with this lower-case name; `None` where it is absent or not text.
-    fn header(&self, name: &str) -> Option<&str>;
-
-    /// Returns every header with this lower-case name, as it was sent.
-    fn all(&self, name: &str) -> Vec<&[u8]>;
-}
-
-/// What a webhook says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hint {
-    /// Our own body, or none.
-    Ours {
-        /// The branch the caller means.
-        branch: Option<String>,
-        /// The commit that the caller wants to see live.
-        commit: Option<CommitId>,
-    },
-    /// A forge tells of pushes; several when one push moved several branches.
-    Pushes(Vec<Push>),
-    /// A forge tries the webhook out.
-    Ping,
-    /// A forge tells of something else.
-    Unknown,
-}
 
 /// Why a webhook can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -17,21 +17,25 @@ mod current;
 mod demo;
 mod diff;
 mod edge;
-pub mod error;
+mod error;
 mod etag;
 mod explorer;
 mod gate;
 mod history;
 mod host;
+mod interface;
 mod json;
 mod lane;
 mod lines;
 mod link;
 mod list;
+mod lookup;
 mod moment;
+mod names;
 mod openapi;
 mod parameters;
 mod past;
+mod patience;
 mod pieces;
 mod pins;
 mod places;
@@ -40,6 +44,7 @@ mod pulse;
 mod range;
 mod record;
 mod reloads;
+mod route;
 mod search;
 mod shared;
 mod source;
@@ -47,8 +52,8 @@ mod stall;
 mod state;
 mod tag;
 mod throttle;
+mod unanswered;
 mod unsent;
-pub mod view;
 mod webhook;
 mod write;
 
@@ -58,17 +63,17 @@ use axum::routing::{get, post, put};
 use headwater_engine::nearest::{did_you_mean, nearest};
 
 pub use answers::Answers;
-pub use app::{App, Configured, Shared};
-pub use auth::{Match, Role};
+pub use app::{App, Configured, Demo, Shared};
 pub use blocking::Blocking;
-pub use changes::{Audience, pass_on};
-pub use demo::Demo;
+pub use changes::audience::Audience;
+pub use changes::pass_on;
 pub use edge::Edge;
-use error::{ApiError, Code};
 pub use gate::{Doors, Gate};
 pub use past::{Asker, Past};
 pub use pieces::Streams;
 pub use unsent::Unsent;
+
+use crate::wire::{ApiError, Code};
 
 /// Which routes a listener has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

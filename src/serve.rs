@@ -34,7 +34,7 @@ use crate::otlp::Exporter;
 use crate::pending::PendingVerdicts;
 use crate::subscribers;
 
-use opening::Opening;
+use opening::{Opening, Startup};
 pub use source::{engine_config, load_options, open_exit};
 
 /// How many lists are streamed at once; each keeps a thread, and the state that it is of.
@@ -47,7 +47,7 @@ pub struct Server {
     address: SocketAddr,
     internal_address: Option<SocketAddr>,
     stop: CancellationToken,
-    state: watch::Receiver<State>,
+    state: watch::Receiver<Startup>,
     accepting: Vec<JoinHandle<bool>>,
     paging: JoinHandle<()>,
     exporting: JoinHandle<()>,
@@ -55,17 +55,6 @@ pub struct Server {
     feed: Arc<Feed>,
     progress: Arc<Progress>,
     drain: Duration,
-}
-
-/// How far the server has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// The records are loaded.
-    Loading,
-    /// The first snapshot is published.
-    Ready,
-    /// The repository can't be served: the code to exit with, and why.
-    Failed(Exit, String),
 }
 
 impl Server {
@@ -129,7 +118,7 @@ impl Server {
             }
             None => vec![accept(listener, Side::Whole)],
         };
-        let (sender, state) = watch::channel(State::Loading);
+        let (sender, state) = watch::channel(Startup::Loading);
         let (live_of_opening, stopping) = (live.clone(), stop.clone());
         let opening = Opening {
             live: live_of_opening,
@@ -173,9 +162,9 @@ impl Server {
     pub async fn ready(&self) -> Result<(), Failure> {
         let mut state = self.state.clone();
         // An opening that ended without a word is one that panicked.
-        let done = state.wait_for(|state| *state != State::Loading).await;
+        let done = state.wait_for(|state| *state != Startup::Loading).await;
         match done.as_deref() {
-            Ok(State::Failed(exit, why)) => Err(Failure::new(*exit, why.clone())),
+            Ok(Startup::Failed(exit, why)) => Err(Failure::new(*exit, why.clone())),
             Ok(_) => Ok(()),
             Err(_) => Err(Failure::new(Exit::Software, "loading the records panicked")),
         }

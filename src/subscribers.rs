@@ -17,9 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Keyring;
 use crate::feed::{Heard, Listener};
-use crate::http::error::Code;
-use crate::http::view::{Watched, changes, resync, time};
 use crate::http::{App, Asker};
+use crate::wire::{Code, Watched, changes, resync, time};
 
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);

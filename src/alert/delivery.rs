@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use super::Alert;
+use super::message::Alert;
 use crate::config::{Receiver, Shape};
 
 /// How often a delivery is tried; the waits between double, so they are two minutes in all.

@@ -11,7 +11,7 @@ use super::repository::Repository;
 use crate::cli::QueryArgs;
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
-use crate::http::view::page;
+use crate::wire::page;
 
 /// The parameters that ask for a part of a list.
 const PARTS: [&str; 4] = ["page", "perPage", "cursor", "limit"];

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use headwater_engine::nearest::nearest;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::settings::{SETTINGS, Setting};
 
 /// The environment of the process, behind a trait so that tests bring their own.

@@ -5,7 +5,8 @@ use headwater_engine::mirror::Identity;
 use headwater_engine::write::Scope;
 use serde::Deserialize;
 
-use super::{ConfigError, Secret};
+use super::error::ConfigError;
+use super::secret::Secret;
 
 /// The tokens that open the routes that write.
 pub struct Tokens(Vec<Token>);

@@ -1,17 +1,13 @@
 //! The accept loop. `axum::serve` sets no timer, so a client that never finishes its headers would
 //! keep its connection for ever; this loop bounds time, size and number.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::Request;
 use axum::middleware::AddExtension;
-use axum::response::Response;
-use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,8 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::{Layer, Service};
+use tower::Layer;
 
+use super::interface::Interface;
 use super::preface::{self, Begun, Protocol};
 use super::pulse::{Living, Pulse};
 use super::source::Peer;
@@ -119,23 +116,6 @@ async fn next(
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
-}
-
-/// What answers the requests of all connections.
-pub trait Interface:
-    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> Interface for S where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
 }
 
 /// Serves one connection. The service is told the address at the other end.

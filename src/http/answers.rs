@@ -17,9 +17,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::crowd::Crowd;
-use super::error::{ApiError, Code};
 use super::places::{Place, Places};
 use super::source::Source;
+use crate::wire::{ApiError, Code};
 
 /// How long a request waits for a place.
 const TURN: Duration = Duration::from_secs(2);

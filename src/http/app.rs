@@ -1,16 +1,21 @@
 //! What handlers share.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 
 use super::answers::Answers;
 use super::blocking::Blocking;
-use super::changes::Audience;
-use super::demo::Demo;
+use super::changes::audience::Audience;
 use super::gate::Gate;
 use super::past::Past;
 use super::pieces::Streams;
+use super::source::Source;
 use super::unsent::Unsent;
 use crate::config::{BasePath, Cors, TrustedProxies};
+use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::live::Live;
@@ -76,4 +81,28 @@ pub struct Configured {
     pub branch: Option<String>,
     /// The address of the remote.
     pub remote: Option<String>,
+}
+
+/// Pushes changes to the sample remote.
+pub struct Demo(Box<dyn Fn() -> Result<String, Failure> + Send + Sync>);
+
+impl Demo {
+    /// Returns what commits and pushes the next change by calling `push`, which may block and returns
+    /// the message of the commit.
+    pub fn new(push: impl Fn() -> Result<String, Failure> + Send + Sync + 'static) -> Self {
+        Self(Box::new(push))
+    }
+    /// Pushes the next change, and returns the message of its commit.
+    pub(super) fn push(&self) -> Result<String, Failure> {
+        let Self(push) = self;
+        push()
+    }
+}
+
+impl FromRequestParts<App> for Source {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        Ok(Self::of_request(&parts.extensions, &parts.headers, &app.proxies))
+    }
 }

@@ -16,11 +16,11 @@ use percent_encoding::percent_decode_str;
 use super::app::App;
 use super::caching::ASK_AGAIN;
 use super::current::{Current, not_ready};
-use super::error::{ApiError, Code};
 use super::etag;
 use super::pieces::{PIECE, Streaming};
 use super::range::{self, Wanted};
 use super::source::Source;
+use crate::wire::{ApiError, Code};
 
 /// What a browser may do with a file that it shows: nothing, for anybody may have written it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");

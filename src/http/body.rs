@@ -12,10 +12,10 @@ use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use tokio::time::{Instant, timeout_at};
 
 use super::crowd::Crowd;
-use super::error::{ApiError, Code};
 use super::places::{Place, Places};
 use super::source::Source;
 use crate::hook;
+use crate::wire::{ApiError, Code};
 
 /// The largest body of a forge: what GitHub sends at most, for pushes of many commits.
 const FORGE_MAX: usize = 25 << 20;

@@ -2,7 +2,7 @@
 //! Server-Sent Events.
 
 mod asked;
-mod audience;
+pub(in crate::http) mod audience;
 mod places;
 mod queue;
 mod stream;
@@ -22,15 +22,14 @@ use tokio::time::Instant;
 
 use super::accepted::Accepted;
 use super::app::App;
-use super::current::{COMMIT, Current, commit_header};
-use super::error::{ApiError, Code};
+use super::current::{Current, commit_header};
 use super::json;
+use super::names::COMMIT;
 use super::past::Asker;
 use super::source::Source;
-use super::view::{Watched, resync};
 use crate::feed::Heard;
+use crate::wire::{ApiError, Code, Watched, resync};
 use asked::{Asked, Last};
-pub use audience::Audience;
 use stream::Events;
 use told::{Reader, Told};
 

@@ -10,8 +10,8 @@ use tower::Service;
 use tower_http::CompressionLevel;
 use tower_http::compression::{Compression, Predicate};
 
-use super::edge::is_internal;
 use super::etag;
+use super::route::is_internal;
 
 /// Smaller answers are sent as they are, in bytes: they fill a packet or two in any case.
 const WORTH: u64 = 1_024;

@@ -7,13 +7,14 @@ use headwater_engine::id::CommitId;
 
 use super::app::App;
 use super::caching::FOREVER;
-use super::current::{COMMIT, Current, commit_header};
-use super::error::ApiError;
+use super::current::{Current, commit_header};
 use super::json;
+use super::names::COMMIT;
 use super::parameters::{Known, number, wrong};
 use super::past::Asker;
 use super::source::Source;
-use super::view;
+use crate::wire;
+use crate::wire::ApiError;
 
 /// How many records are listed where the caller does not say.
 const DEFAULT: usize = 100;
@@ -51,7 +52,7 @@ pub(super) async fn diff(
     let is_hash = |name: &String| name.parse::<CommitId>().is_ok();
     let fixed = is_hash(from_name) && asked.to.as_ref().is_some_and(is_hash);
     let delta = app.past.difference(Asker::Reader(source), from, to).await?;
-    let text = app.blocking.run(move || Ok(view::diff(&delta, &asked.sheets, asked.limit))).await?;
+    let text = app.blocking.run(move || Ok(wire::diff(&delta, &asked.sheets, asked.limit))).await?;
     let mut response = json::tagged(&headers, text);
     response.headers_mut().insert(COMMIT, commit_header(to));
     if fixed {

@@ -25,12 +25,15 @@ use super::accepted::Accepted;
 use super::app::App;
 use super::caching::Lasting;
 use super::coding::Coding;
-use super::current::{COMMIT, Current, commit_header};
-use super::error::{self, ApiError, Code};
+use super::current::{Current, commit_header};
+use super::error;
 use super::moment::Moment;
+use super::names::COMMIT;
+use super::route::{is_internal, is_read};
 use super::source::Source;
 use super::{Side, cors, etag, explorer, host};
 use crate::metrics::RouteClass;
+use crate::wire::{ApiError, Code};
 
 /// The routes, and around them what every answer has. Cheap to clone.
 #[derive(Clone)]
@@ -265,17 +268,6 @@ fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Says whether a path without base path is one of the reads, which are answered from a snapshot.
-fn is_read(path: &str) -> bool {
-    path == "/openapi.json"
-        || path.strip_prefix("/api/").is_some_and(|rest| !rest.starts_with("_internal/"))
-}
-
-/// Says whether a path without base path is for operators and machines on the same network.
-pub(super) fn is_internal(path: &str) -> bool {
-    path.starts_with("/api/_internal/") || path.starts_with("/health/") || path == "/metrics"
-}
-
 /// Waits for an answer; a panic on the way is one, too.
 async fn caught(answer: impl Future<Output = Result<Response, Infallible>>) -> Response {
     let mut answer = pin!(answer);
@@ -315,18 +307,6 @@ mod tests {
             let mut uri: Uri = address.parse().unwrap();
             move_to(&mut uri, path);
             assert_eq!(uri, *expected, "{address}");
-        }
-    }
-
-    #[test]
-    fn reads_are_told_from_everything_else_by_their_paths() {
-        for path in
-            ["/api/people", "/api/people/ada", "/api/_search", "/api/_nothing", "/openapi.json"]
-        {
-            assert!(is_read(path), "{path}");
-        }
-        for path in ["/api/_internal/reloads", "/health/ready", "/metrics", "/api", ""] {
-            assert!(!is_read(path), "{path}");
         }
     }
 }

@@ -9,9 +9,9 @@ use axum::routing::get;
 
 use super::app::App;
 use super::caching::ASK_AGAIN;
-use super::error::{ApiError, Code};
 use super::etag;
 use crate::config::BasePath;
+use crate::wire::{ApiError, Code};
 
 /// The page runs and shows its own files and reads its own server, and nothing else. No text can
 /// become a script or markup on the way: the page sets none, and the browser does not let it.

@@ -12,13 +12,13 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 
-use super::auth::{Keys, Match, Proof, Role, bearer_token};
+use super::auth::{Claim, Proof, authenticate, bearer_token};
 use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
-use super::error::{ApiError, Code};
 use super::source::Source;
 use super::throttle::Throttle;
-use crate::config::{Keyring, Token, Tokens, Watched};
+use crate::config::{Keyring, Keys, Match, Role, Token, Tokens, Watched};
 use crate::metrics::Metrics;
+use crate::wire::{ApiError, Code};
 
 /// What opens which routes.
 pub struct Doors {
@@ -76,9 +76,9 @@ impl Gate {
     /// Lets a caller pass on a route that takes no body.
     ///
     /// # Errors
-    /// As [`Keys::authenticate`]; 429 instead of 401 when the source has failed too often.
+    /// As [`authenticate`]; 429 instead of 401 when the source has failed too often.
     pub(super) async fn pass(&self, source: Source, headers: &HeaderMap) -> Result<(), ApiError> {
-        self.judge(source, self.keys().await.authenticate(headers)).map(drop)
+        self.judge(source, authenticate(&self.keys().await, headers)).map(drop)
     }
 
     /// Lets a caller pass who may read the metrics.
@@ -91,7 +91,7 @@ impl Gate {
         headers: &HeaderMap,
     ) -> Result<(), ApiError> {
         let keys = Keys { metrics: self.doors.metrics.current().await, ..self.keys().await };
-        self.judge(source, keys.authenticate(headers)).map(drop)
+        self.judge(source, authenticate(&keys, headers)).map(drop)
     }
 
     /// Lets only the operator pass.
@@ -104,7 +104,7 @@ impl Gate {
         headers: &HeaderMap,
     ) -> Result<(), ApiError> {
         let keys = self.keys().await;
-        match self.judge(source, keys.authenticate(headers))? {
+        match self.judge(source, authenticate(&keys, headers))? {
             Role::Operator => Ok(()),
             _ if keys.operator.is_empty() => Err(Code::OperatorNotConfigured.into()),
             Role::Reload | Role::Metrics => Err(Code::OperatorOnly.into()),
@@ -121,7 +121,7 @@ impl Gate {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Arrived, ApiError> {
-        let claim = self.keys().await.claim(headers);
+        let claim = Claim::of(&self.keys().await, headers);
         let mut claim = claim.map_err(|error| self.refusal(source, error))?;
         let trust = match claim.has_key() {
             true => Trust::Proven,

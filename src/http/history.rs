@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::app::App;
 use super::current::{Current, not_ready};
-use super::error::{ApiError, Code};
 use super::json;
-use super::list::{no_record, public_sheet};
+use super::lookup::{no_record, public_sheet};
 use super::parameters::{Known, number, wrong};
 use super::record::RecordPath;
 use super::source::Source;
-use super::view;
+use crate::wire;
+use crate::wire::{ApiError, Code};
 
 /// How many commits are listed where the caller does not say.
 const DEFAULT: usize = 20;
@@ -114,7 +114,7 @@ impl std::fmt::Display for Place {
 impl VersionView {
     fn of(version: Version) -> Self {
         let Version { commit, seconds, author, summary, event, fields } = version;
-        let time = view::time_of(seconds);
+        let time = wire::time_of(seconds);
         let change = event.as_str();
         Self { commit: commit.to_string(), time, author, summary, change, fields }
     }

@@ -8,9 +8,9 @@ use axum::http::header::RETRY_AFTER;
 use tokio::time::Instant;
 
 use super::crowd::Crowd;
-use super::error::{ApiError, Code};
 use super::places::{Place, Places};
 use super::source::Source;
+use crate::wire::{ApiError, Code};
 
 /// Runs what is asked for on threads of its own, as many at once as there are places.
 pub(super) struct Lane(Places);

@@ -11,14 +11,13 @@ use headwater_engine::snapshot::Snapshot;
 
 use super::accepted::Accepted;
 use super::app::App;
-use super::error::ApiError;
-use super::list::list_failed;
 use super::parameters::wrong;
 use super::pieces::PIECE;
 use super::source::Source;
 use super::tag::Tag;
-use super::view::line;
+use super::unanswered::list_failed;
 use super::{etag, json};
+use crate::wire::{ApiError, line};
 
 const LINES: &str = "application/x-ndjson";
 

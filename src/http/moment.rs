@@ -15,17 +15,12 @@ use tokio::time::Instant;
 
 use super::app::App;
 use super::current::not_ready;
-use super::error::{ApiError, Code};
+use super::names::{AT, MIN_COMMIT};
 use super::parameters::wrong;
+use super::patience::wait;
 use super::source::{Peer, Source};
-use super::webhook::wait;
 use crate::feed::Heard;
-
-/// The header that names a commit, as the parameter `at` does.
-pub(super) const AT: HeaderName = HeaderName::from_static("x-headwater-at");
-
-/// The header that names a commit which the state must contain.
-pub(super) const MIN_COMMIT: HeaderName = HeaderName::from_static("x-headwater-min-commit");
+use crate::wire::{ApiError, Code};
 
 /// How many seconds a reader waits before asking again for a commit that is not there.
 const RETRY_AFTER: u16 = 1;

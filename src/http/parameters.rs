@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::error::{ApiError, Code, FieldError};
+use crate::wire::{ApiError, Code, FieldError};
 
 /// Returns the refusal of one parameter.
 pub(super) fn wrong(parameter: &str, detail: impl Into<String>) -> ApiError {

@@ -18,11 +18,11 @@ use tokio::time::Instant;
 
 use super::crowd::{Crowd, Member};
 use super::current::not_ready;
-use super::error::{ApiError, Code};
 use super::lane::{Lane, Turn};
 use super::shared::Shared;
 use super::source::Source;
 use crate::live::Live;
+use crate::wire::{ApiError, Code};
 
 /// How many of each kind read earlier commits at once; they are not to fill all cores.
 const PLACES: usize = 2;

@@ -16,10 +16,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::crowd::Crowd;
-use super::error::{ApiError, Code};
 use super::places::{Place, Places};
 use super::source::Source;
 use super::stall::Patience;
+use crate::wire::{ApiError, Code};
 
 /// About how large a piece is, in bytes.
 pub(super) const PIECE: usize = 64 << 10;

@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::app::App;
 use super::current::not_ready;
-use super::error::{ApiError, Code};
 use super::source::Source;
 use super::webhook::answer;
+use crate::wire::{ApiError, Code};
 
 /// The largest body: one hash.
 const BODY: usize = 1024;

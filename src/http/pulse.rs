@@ -19,7 +19,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::accept::Interface;
+use super::interface::Interface;
 
 /// How much of an answer is sent at once, in bytes: to take that much is a sign of life.
 const PIECE: usize = 16 << 10;

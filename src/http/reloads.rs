@@ -8,12 +8,11 @@ use headwater_engine::report::{ReloadId, Trigger};
 
 use super::app::App;
 use super::current::{Current, not_ready};
-use super::error::{ApiError, Code};
 use super::json::{self, Json};
 use super::parameters::{Known, number};
 use super::source::Source;
-use super::view::{PublicReloads, ReloadsView, StoredReload};
 use super::webhook::answer;
+use crate::wire::{ApiError, Code, PublicReloads, ReloadsView, StoredReload};
 
 /// How many reloads are shown to those who do not say, and at most: as many as are kept.
 const PUBLIC: [usize; 2] = [100, 256];

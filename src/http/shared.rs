@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::error::{ApiError, Code};
 use super::lane::Turn;
+use crate::wire::{ApiError, Code};
 
 /// How many answers are remembered.
 const REMEMBERED: usize = 32;

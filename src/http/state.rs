@@ -9,12 +9,11 @@ use serde::Deserialize;
 use super::app::App;
 use super::auth;
 use super::current::{Current, not_ready};
-use super::error::{ApiError, Code};
 use super::json::{self, Json};
 use super::parameters::Known;
 use super::source::Source;
-use super::view::{ProblemsView, SheetsView, StatusView, lag_seconds};
 use crate::metrics::Audience;
+use crate::wire::{ApiError, Code, ProblemsView, SheetsView, StatusView, lag_seconds};
 
 /// What there is one of has no parameters.
 const ALONE: Known = Known { of: "this route", once: &[], often: &[] };

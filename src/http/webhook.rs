@@ -13,23 +13,16 @@ use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
-use super::current::{COMMIT, commit_header, not_ready};
-use super::error::{self, ApiError, Code};
+use super::current::{commit_header, not_ready};
+use super::error;
 use super::json::Json;
+use super::names::COMMIT;
+use super::patience::wait;
 use super::source::Source;
-use super::view::{Accepted, ReloadView};
-use crate::hook::{self, BadHook, Delivery, Forge, Hint, HookHeaders, Ignored, Relevance};
+use crate::hook::{self, BadHook, Delivery, Forge, Hint, Ignored, Relevance};
 use crate::live::Ticket;
 use crate::pending::Pending;
-
-/// How long a caller waits who does not say.
-const WAIT: u64 = 60;
-
-/// How long a caller may wait.
-const MAX_WAIT: u64 = 300;
-
-/// How long a forge waits; the first of them gives up after ten seconds.
-const FORGE_WAIT: u64 = 8;
+use crate::wire::{Accepted, ApiError, Code, ReloadView};
 
 /// Goes to the remote's head.
 pub(super) async fn reload(
@@ -267,24 +260,6 @@ pub(super) fn accepted(app: &App, id: ReloadId) -> Response {
     (StatusCode::ACCEPTED, told, headers, Json(Accepted::of(id))).into_response()
 }
 
-impl HookHeaders for HeaderMap {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    fn all(&self, name: &str) -> Vec<&[u8]> {
-        self.get_all(name).iter().map(|value| value.as_bytes()).collect()
-    }
-}
-
-/// Returns for how many seconds a caller waits.
-pub(super) fn wait(headers: &HeaderMap) -> u64 {
-    let preferred = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let preferred = preferred.filter_map(hook::wait_seconds).next();
-    let longest = if hook::sender(headers).is_some() { FORGE_WAIT } else { MAX_WAIT };
-    preferred.unwrap_or(WAIT).min(longest)
-}
-
 fn bad_hook(headers: &HeaderMap, error: BadHook) -> ApiError {
     let refused = match error {
         BadHook::ContentType => {
@@ -298,28 +273,4 @@ fn bad_hook(headers: &HeaderMap, error: BadHook) -> ApiError {
         }
     };
     refused.member("ok", false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_forge_waits_eight_seconds_and_others_as_long_as_they_prefer() {
-        let cases: [(&[(&'static str, &'static str)], u64); 6] = [
-            (&[], 60),
-            (&[("prefer", "wait=5")], 5),
-            (&[("prefer", "respond-async"), ("prefer", "wait=7")], 7),
-            (&[("prefer", "wait=9999")], 300),
-            (&[("x-github-event", "push")], 8),
-            (&[("x-gitlab-event", "Push Hook"), ("prefer", "wait=100")], 8),
-        ];
-        for (pairs, expected) in cases {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.append(*name, value.parse().unwrap());
-            }
-            assert_eq!(wait(&headers), expected, "{pairs:?}");
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::head;
+use super::exposition::head;
 use super::histogram::Histogram;
 
 /// The kinds of route that are told apart.

@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Answer, Operation, parameter};
+use super::described::Described;
+use super::offer::Offer;
+use super::operation::{Answer, Operation};
 use super::problems::Refusals;
-use super::sheets::Described;
-use super::{Offer, parameters, writes};
+use super::terms::parameter;
+use super::{parameters, writes};
 
 /// Where they are.
 pub(super) const PATH: &str = "/api/_attachments/{sheet}/{key}/{name}";

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::components::HASH;
-use super::operation::{Answer, Operation, parameter, schema};
+use super::described::Described;
+use super::operation::{Answer, Operation};
 use super::parameters;
 use super::problems::Refusals;
-use super::sheets::Described;
+use super::terms::{HASH, parameter, schema};
 
 /// Where the history of a record is.
 pub(super) const PATH: &str = "/api/_history/{sheet}/{key}";

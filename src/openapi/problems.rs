@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{component, schema};
-use crate::http::error::Code;
+use super::terms::{component, schema};
+use crate::wire::Code;
 
 /// The media type of a refusal.
 const PROBLEM: &str = "application/problem+json";

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{Answer, Operation, schema};
+use super::operation::{Answer, Operation};
 use super::problems::Refusals;
+use super::terms::schema;
 use super::{changes, parameters};
 
 /// Adds the paths.

@@ -29,6 +29,7 @@ mod hidden;
 mod history;
 mod imports;
 mod kills;
+mod layers;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -5,10 +5,10 @@ use headwater_engine::id::CommitId;
 use headwater_engine::query::ListQuery;
 use headwater_engine::snapshot::Snapshot;
 
-use crate::http::error::ApiError;
-use crate::http::list::{no_sheet, public_sheet, refused};
+use crate::http::lookup::{no_sheet, public_sheet};
 use crate::http::parameters::{pairs, wrong};
-use crate::http::view::Watched;
+use crate::http::unanswered::refused;
+use crate::wire::{ApiError, Watched};
 
 /// The longest that a long poll waits, in seconds.
 const LONGEST: u64 = 300;

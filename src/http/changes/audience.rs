@@ -11,7 +11,7 @@ use super::queue::{Queue, resync};
 use super::told::{Reader, Told, Writer};
 use crate::feed::{Feed, Heard, Listener};
 use crate::http::source::Source;
-use crate::http::view::Watched;
+use crate::wire::Watched;
 
 /// How much of one publication is read for all groups together, as [`Delta::weight`] has it, which is
 /// some seconds of work. Groups beyond it begin anew.

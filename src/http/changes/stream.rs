@@ -10,7 +10,7 @@ use hyper::body::Frame;
 use tokio::time::{Instant, Sleep};
 
 use super::audience::Seat;
-use crate::http::error::ApiError;
+use crate::wire::ApiError;
 
 /// How long nothing is sent before a sign of life is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -121,7 +121,7 @@ mod tests {
     use super::super::audience::tests::Hall;
     use super::super::told::tests::commit;
     use super::*;
-    use crate::http::error::Code;
+    use crate::wire::Code;
 
     async fn next(events: &mut Events) -> Option<Bytes> {
         let next = poll_fn(|context| events.poll_piece(context));

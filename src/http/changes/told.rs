@@ -9,7 +9,7 @@ use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::http::view::{Watched, changes};
+use crate::wire::{Watched, changes};
 
 /// How many bytes of texts there are at once. What has no room is not told, and its readers begin
 /// anew.

@@ -4,8 +4,8 @@ use axum::http::{HeaderMap, header};
 use data_encoding::HEXLOWER;
 use headwater_engine::write::{Condition, Version};
 
-use super::super::error::{ApiError, Code};
-use super::super::etag;
+use crate::http::etag;
+use crate::wire::{ApiError, Code};
 
 /// Returns the condition that the headers set.
 ///

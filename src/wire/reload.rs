@@ -11,9 +11,11 @@ use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::ProblemView;
+use super::code::Code;
+use super::problem::ProblemView;
+use super::timestamp::time;
 use crate::hook::Ignored;
-use crate::http::error::{ApiError, Code};
+use crate::wire::ApiError;
 
 /// How many problems a refusal lists.
 const LISTED: usize = 100;
@@ -322,7 +324,7 @@ impl StoredReload {
             id: id.to_string(),
             state: "done",
             trigger: Some(verdict.report.trigger.as_str()),
-            started: Some(super::time(verdict.report.started)),
+            started: Some(time(verdict.report.started)),
             status: Some(status),
             body,
         }

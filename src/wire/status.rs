@@ -11,7 +11,8 @@ use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 
-use super::{PublicReload, time};
+use super::public_reload::PublicReload;
+use super::timestamp::time;
 
 /// The answer of `_status`.
 #[derive(Debug, Serialize)]

@@ -8,7 +8,7 @@ use headwater_engine::query::ListQuery;
 use headwater_engine::record::Record;
 use headwater_engine::value::Json;
 
-use super::list::quoted;
+use super::quoted::quoted;
 
 /// The most records that are told at once; who is further behind reads everything anew.
 const MOST: usize = 10_000;

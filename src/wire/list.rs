@@ -5,6 +5,7 @@ use headwater_engine::record::Record;
 use headwater_engine::scalar::{Number, Scalar};
 use headwater_engine::snapshot::Snapshot;
 
+use super::quoted::quoted;
 use super::search::corrected;
 
 /// Writes the answer to a list, with the records that it refers to where they are asked for.
@@ -111,11 +112,6 @@ fn scalar(scalar: &Scalar) -> String {
         Scalar::String(text) | Scalar::Moment(_, text) => quoted(text),
         Scalar::Other(text) => text.to_string(),
     }
-}
-
-/// Returns `text` as a JSON string.
-pub(super) fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 
 use super::reload::{CountsView, TimingsView, failure_code, ms};
-use super::time;
+use super::timestamp::time;
 
 /// The outcome that a reload which failed is shown with.
 const FAILED: &str = "failed";

@@ -10,7 +10,7 @@ use headwater_engine::snapshot::Snapshot;
 use headwater_engine::value::{Json, Kind};
 use serde_json::{Map, Value};
 
-use super::list::quoted;
+use super::quoted::quoted;
 
 /// How many fields of one match are highlighted.
 const HIGHLIGHTED: usize = 8;

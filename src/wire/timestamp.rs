@@ -1,26 +1,10 @@
-//! The wire types. Nothing else decides what the JSON of an answer looks like.
-
-mod changes;
-mod list;
-mod problem;
-mod public_reload;
-mod reload;
-mod search;
-mod status;
+//! Times, as every answer, event and alert writes them.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-pub use changes::{Watched, changes, diff, resync};
-pub use list::{line, page, record_with};
-pub use problem::{ProblemView, ProblemsView};
-pub use public_reload::{PublicReload, PublicReloads};
-pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, excess_view, failure_code};
-pub use search::hits;
-pub use status::{SheetsView, StatusView, lag_seconds};
 
 /// The years that RFC 3339 can write, in seconds since 1970.
 const WRITABLE: RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;

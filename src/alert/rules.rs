@@ -5,14 +5,15 @@ mod pushes;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
-use headwater_engine::engine::{FailureKind, HeldReason, ReloadError, Report};
+use headwater_engine::engine::{FailureKind, HeldReason, PushReport, ReloadError, Report};
 use headwater_engine::id::CommitId;
 use headwater_engine::plan::RebuildReason;
 use headwater_engine::report::OutcomeKind;
 use serde_json::{Value, json};
 
-use super::FirstState;
-use crate::http::view;
+use self::pushes::{News, PushRule, conflict};
+use super::message::Alert;
+use crate::wire;
 
 /// How many problems an alert lists.
 const LISTED: usize = 20;
@@ -23,43 +24,17 @@ const HOURLY: usize = 20;
 /// The hour.
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Something that a person should know.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Alert {
-    /// What happened, the same name that the API uses.
-    pub event: &'static str,
-    /// The body of the POST.
-    pub body: Value,
-}
-
-impl Alert {
-    /// Returns the body as Slack takes it: one text, whose first line tells all.
-    pub fn slack(&self) -> Value {
-        let text = |name: &str| self.body[name].as_str().unwrap_or_default().to_owned();
-        let mut lines = vec![format!(
-            "*headwater: {}* on `{}`: {}",
-            self.event,
-            text("branch"),
-            text("message")
-        )];
-        lines.push(format!("serving `{}`", text("servingCommit")));
-        for problem in self.body["problems"].as_array().into_iter().flatten() {
-            let place = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-            let line = problem["line"].as_u64().map(|line| format!(":{line}")).unwrap_or_default();
-            lines.push(format!("• `{}{line}` {}", place("path"), place("message")));
-        }
-        if let Some(id) = self.body["heldId"].as_str() {
-            lines.push(format!("`headwater apply {id}` publishes it"));
-        }
-        // These three begin what Slack would read as a link, a mention or an entity.
-        let text = lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        json!({ "text": text })
-    }
+/// A first state with problems, which was served because there was nothing to compare it with.
+pub struct FirstState {
+    /// Its commit.
+    pub commit: CommitId,
+    /// How many problems it has.
+    pub problems: usize,
 }
 
 /// Remembers what was told, so that each cause is told once, and once more when it is over.
 #[derive(Debug)]
-pub struct AlertBook {
+pub struct AlertRules {
     branch: String,
     remote: Option<String>,
     /// How long the remote may be away before a person hears of it.
@@ -68,7 +43,7 @@ pub struct AlertBook {
     /// The remote that is away and has not been told of: since when, and how it failed last.
     away: Option<(Instant, Alert)>,
     /// The push that does not go through.
-    stuck: pushes::Stuck,
+    pushes: PushRule,
     /// When the last alerts were raised.
     raised: VecDeque<Instant>,
     /// How many were kept back since the last that was raised.
@@ -82,19 +57,18 @@ struct Cause {
     held: Option<CommitId>,
 }
 
-impl AlertBook {
-    /// Returns an empty book about `branch`; `remote` is its address without credentials. A remote
+impl AlertRules {
+    /// Returns an empty rules about `branch`; `remote` is its address without credentials. A remote
     /// that cannot be reached is told of once that has lasted for `patience`.
     pub fn new(branch: String, remote: Option<String>, patience: Duration) -> Self {
         let (told, away, raised) = (BTreeSet::new(), None, VecDeque::new());
-        let stuck = pushes::Stuck::default();
-        Self { branch, remote, patience, told, away, stuck, raised, kept_back: 0 }
+        let pushes = PushRule::default();
+        Self { branch, remote, patience, told, away, pushes, raised, kept_back: 0 }
     }
 
     /// Returns the alert about a first state that has problems.
     pub fn degraded(&self, FirstState { commit, problems }: &FirstState) -> Alert {
-        let message =
-            format!("the first state has {problems} problems and is served anyway anyway");
+        let message = format!("the first state has {problems} problems and is served anyway");
         let facts = json!({ "commit": commit.to_string(), "problemsTotal": problems });
         self.alert("degraded", message, *commit, facts)
     }
@@ -111,11 +85,11 @@ impl AlertBook {
             Ok(_) => self.recovered(report),
             Err(error) => self.failed(error, report, now),
         };
-        let conflict = match &report.result {
+        let kept = match &report.result {
             Ok(outcome) => outcome.replayed.as_ref().and_then(|replayed| replayed.kept.as_ref()),
             Err(_) => None,
         };
-        let conflict = conflict.map(|kept| self.conflict(kept, report.serving));
+        let conflict = kept.map(|kept| self.told_of(conflict(kept), report.serving));
         let found: Vec<Alert> = [conflict, found]
             .into_iter()
             .flatten()
@@ -123,6 +97,17 @@ impl AlertBook {
             .collect();
         // A patience of nothing is at its end at once.
         found.into_iter().chain(self.look(now)).collect()
+    }
+
+    /// Returns what is news in a push that was tried, which is heard of at `now`.
+    pub fn consider_push(&mut self, report: &PushReport, now: Instant) -> Vec<Alert> {
+        let news = self.pushes.consider(report, self.patience, now);
+        let alert = news.map(|news| self.told_of(news, report.commit));
+        alert.and_then(|alert| self.raise(alert, now)).into_iter().collect()
+    }
+
+    fn told_of(&self, News { event, message, facts }: News, serving: CommitId) -> Alert {
+        self.alert(event, message, serving, facts)
     }
 
     /// Returns when [`Self::look`] has something to say, unless a report changes that.
@@ -214,7 +199,7 @@ impl AlertBook {
         let mut body = json!({
             "event": event,
             "message": message,
-            "time": view::time(SystemTime::now()),
+            "time": wire::time(SystemTime::now()),
             "branch": self.branch,
             "remote": self.remote,
             "servingCommit": serving.to_string(),
@@ -235,7 +220,7 @@ impl Cause {
 /// Returns the name of a failure that needs a person; a call that asks for what is gone does not.
 fn event(kind: FailureKind) -> Option<&'static str> {
     let asked_in_vain = [FailureKind::NotHeld, FailureKind::NotPinnable];
-    (!asked_in_vain.contains(&kind)).then(|| view::failure_code(kind).as_str())
+    (!asked_in_vain.contains(&kind)).then(|| wire::failure_code(kind).as_str())
 }
 
 /// Says whether the remote could not be reached, which mostly heals by itself.
@@ -247,7 +232,7 @@ fn facts(error: &ReloadError, report: &Report) -> Value {
     let ReloadError::Held { held, .. } = error else {
         return json!({ "reloadId": report.id.to_string() });
     };
-    let problems: Vec<_> = held.problems.iter().take(LISTED).map(view::ProblemView::of).collect();
+    let problems: Vec<_> = held.problems.iter().take(LISTED).map(wire::ProblemView::of).collect();
     let mut facts = json!({
         "reloadId": report.id.to_string(),
         "commit": held.commit.to_string(),
@@ -257,7 +242,7 @@ fn facts(error: &ReloadError, report: &Report) -> Value {
         "problemsTotal": held.problems.len(),
     });
     if !held.excesses.is_empty() {
-        facts["limits"] = held.excesses.iter().map(view::excess_view).collect();
+        facts["limits"] = held.excesses.iter().map(wire::excess_view).collect();
     }
     facts
 }
@@ -337,9 +322,9 @@ mod tests {
         report(Err(ReloadError::Fetch(error)))
     }
 
-    /// A book, a clock, and what was raised.
+    /// A rules, a clock, and what was raised.
     struct Desk {
-        book: AlertBook,
+        rules: AlertRules,
         now: Instant,
     }
 
@@ -347,16 +332,16 @@ mod tests {
         fn new() -> Self {
             let patience = Duration::from_secs(300);
             let remote = Some("https://host.org/data.git".into());
-            Self { book: AlertBook::new("main".into(), remote, patience), now: Instant::now() }
+            Self { rules: AlertRules::new("main".into(), remote, patience), now: Instant::now() }
         }
 
         fn events(&mut self, report: &Report) -> Vec<&'static str> {
-            self.book.consider(report, self.now).iter().map(|alert| alert.event).collect()
+            self.rules.consider(report, self.now).iter().map(|alert| alert.event).collect()
         }
 
         fn later(&mut self, seconds: u64) -> Vec<&'static str> {
             self.now += Duration::from_secs(seconds);
-            self.book.look(self.now).iter().map(|alert| alert.event).collect()
+            self.rules.look(self.now).iter().map(|alert| alert.event).collect()
         }
     }
 
@@ -375,7 +360,7 @@ mod tests {
     #[test]
     fn a_held_head_is_told_once_and_the_next_head_again() {
         let mut desk = Desk::new();
-        let first = desk.book.consider(&held('b', HeldReason::Refused), desk.now);
+        let first = desk.rules.consider(&held('b', HeldReason::Refused), desk.now);
         assert_eq!(first[0].event, "push_refused");
         assert_eq!(first[0].body["commit"], commit('b').to_string());
         assert_eq!(desk.events(&held('b', HeldReason::Refused)), [""; 0]);
@@ -393,7 +378,7 @@ mod tests {
             [""; 0],
             "without the remote"
         );
-        let over = desk.book.consider(&applied(), desk.now);
+        let over = desk.rules.consider(&applied(), desk.now);
         assert_eq!(
             (over[0].event, &over[0].body["over"]),
             ("recovered", &json!(["branch_missing"]))
@@ -408,7 +393,7 @@ mod tests {
         assert_eq!(desk.events(&away()), [""; 0]);
         assert_eq!(desk.later(299), [""; 0]);
         assert_eq!(desk.events(&away()), [""; 0], "the first failure counts");
-        assert_eq!(desk.book.deadline(), Some(desk.now + Duration::from_secs(1)));
+        assert_eq!(desk.rules.deadline(), Some(desk.now + Duration::from_secs(1)));
         assert_eq!(desk.later(1), ["fetch_failed"]);
         assert_eq!(desk.events(&away()), [""; 0]);
         assert_eq!(desk.later(1_000), [""; 0]);
@@ -421,7 +406,7 @@ mod tests {
         assert_eq!(desk.events(&away()), [""; 0]);
         assert_eq!(desk.events(&applied()), [""; 0]);
         assert_eq!(desk.later(1_000), [""; 0]);
-        assert_eq!(desk.book.deadline(), None);
+        assert_eq!(desk.rules.deadline(), None);
     }
 
     #[test]
@@ -442,7 +427,7 @@ mod tests {
         });
         assert_eq!(raised.count(), HOURLY);
         desk.now += HOUR;
-        let next = desk.book.consider(&missing(), desk.now);
+        let next = desk.rules.consider(&missing(), desk.now);
         assert_eq!(next[0].body["keptBack"], 50 - HOURLY);
     }
 
