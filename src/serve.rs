@@ -4,13 +4,12 @@
 //! then reads are told to come back, and webhooks wait for their turn.
 
 mod opening;
-mod source;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_engine::engine::{Ledger, Observer, PushReport, Report};
+use headwater_engine::engine::{EngineConfig, Ledger, Observer, PushReport, Report};
 use headwater_engine::options::Progress;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Pager;
-use crate::config::{Config, Push};
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::hook::Deliveries;
@@ -35,7 +34,6 @@ use crate::pending::PendingVerdicts;
 use crate::subscribers;
 
 use opening::{Opening, Startup};
-pub use source::{engine_config, load_options, open_exit};
 
 /// How many lists are streamed at once; each keeps a thread, and the state that it is of.
 const STREAMS: usize = 16;
@@ -71,7 +69,6 @@ impl Server {
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_with(mut config: Config, demo: Option<Demo>) -> Result<Self, Failure> {
-        let mut engine_config = engine_config(&config.source)?;
         let (listener, address) = bind(config.http.listen).await?;
         let internal = match config.http.internal_listen {
             Some(address) => Some(bind(address).await?),
@@ -87,21 +84,15 @@ impl Server {
         let ledger = Arc::new(Ledger::new());
         let live = Arc::new(Live::new(ledger.clone()));
         let feed = Arc::new(Feed::default());
-        engine_config.observer = observer(metrics.clone(), pager.clone(), exporter);
-        engine_config.push_observer = push_observer(metrics.clone(), pager.clone());
         let published = feed.clone();
-        engine_config.delta_observer = Observer::new(move |delta| published.publish(delta));
-        engine_config.watch = true;
-        engine_config.poll_interval = config.poll_interval;
-        engine_config.audit_interval = config.audit_interval;
-        engine_config.writes = config.write_tokens.as_ref().map(|_| config.committer.clone());
-        engine_config.durability = config.durability;
-        engine_config.push = config.push != Push::Off;
-        engine_config.rewrites = config.on_divergence;
-        engine_config.unpushed_limit = config.unpushed_limit;
-        engine_config.previews = std::mem::take(&mut config.previews);
+        let engine = EngineConfig {
+            observer: observer(metrics.clone(), pager.clone(), exporter),
+            push_observer: push_observer(metrics.clone(), pager.clone()),
+            delta_observer: Observer::new(move |delta| published.publish(delta)),
+            ..config.engine.clone()
+        };
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
-        let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
+        let (drain, progress) = (config.shutdown_timeout, engine.load.progress.clone());
         let (patience, init_timeout) = (config.alert_after, config.init_timeout);
         let app = app(config, demo, live.clone(), feed.clone(), metrics);
         pass_on(&app);
@@ -129,7 +120,7 @@ impl Server {
             stop: stopping,
             sender,
         };
-        tokio::spawn(opening.run(engine_config, ledger));
+        tokio::spawn(opening.run(engine, ledger));
         Ok(Self {
             address,
             internal_address,
@@ -218,7 +209,8 @@ fn app(
     feed: Arc<Feed>,
     metrics: Arc<Metrics>,
 ) -> App {
-    let (branch, remote) = (config.source.branch, config.source.remote);
+    let EngineConfig { branch, remote, .. } = config.engine;
+    let remote = remote.map(|remote| remote.to_string());
     let offer = Offer {
         base_path: config.http.base_path.as_str().to_owned(),
         writes: config.write_tokens.is_some(),
@@ -246,7 +238,7 @@ fn app(
         feed,
         metrics,
         require_if_match: config.require_if_match,
-        push_first: config.push == Push::Sync,
+        push_first: config.push_first,
         demo,
         document: Document::new(offer),
         base_path: config.http.base_path,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use headwater_engine::mirror::RemoteError;
 use headwater_engine::nearest::did_you_mean;
 
 /// Why the settings can't be used.
@@ -89,4 +90,15 @@ pub enum ConfigError {
         /// The key.
         key: String,
     },
+    /// The file with definitions can't be read.
+    #[error("the sheets {path} cannot be read", path = path.display())]
+    Sheets {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The address of the remote can't be used.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }

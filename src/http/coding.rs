@@ -4,14 +4,13 @@ use std::convert::Infallible;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tower::Service;
 use tower_http::CompressionLevel;
 use tower_http::compression::{Compression, Predicate};
 
 use super::etag;
-use super::route::is_internal;
 
 /// Smaller answers are sent as they are, in bytes: they fill a packet or two in any case.
 const WORTH: u64 = 1_024;
@@ -52,9 +51,8 @@ impl Coding {
     }
 
     /// Returns the coding that the caller of a public route likes best; `None` is none.
-    pub(super) fn wanted(method: &Method, path: &str, headers: &HeaderMap) -> Option<Self> {
-        let is_read = matches!(*method, Method::GET | Method::HEAD);
-        if !is_read || !headers.contains_key(header::ACCEPT_ENCODING) || is_internal(path) {
+    pub(super) fn wanted(headers: &HeaderMap) -> Option<Self> {
+        if !headers.contains_key(header::ACCEPT_ENCODING) {
             return None;
         }
         let accepted = headers.get_all(header::ACCEPT_ENCODING).iter();
@@ -140,7 +138,7 @@ mod tests {
 
     fn wanted(accept: &str) -> Option<&'static str> {
         let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, accept.parse().unwrap())]);
-        Coding::wanted(&Method::GET, "/api/people", &headers).map(Coding::name)
+        Coding::wanted(&headers).map(Coding::name)
     }
 
     #[test]
@@ -161,19 +159,6 @@ mod tests {
         ] {
             assert_eq!(wanted(accept), coding, "{accept}");
         }
-    }
-
-    #[test]
-    fn only_reads_of_the_public_are_coded() {
-        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, "br".parse().unwrap())]);
-        let wanted = |method, path| Coding::wanted(&method, path, &headers).is_some();
-        assert!(wanted(Method::GET, "/openapi.json"));
-        assert!(wanted(Method::HEAD, "/api/people"));
-        assert!(!wanted(Method::PUT, "/api/people/ada"));
-        assert!(!wanted(Method::GET, "/api/_internal/reloads"));
-        assert!(!wanted(Method::GET, "/metrics"));
-        let none = HeaderMap::new();
-        assert_eq!(Coding::wanted(&Method::GET, "/api/people", &none), None);
     }
 
     #[test]

@@ -29,7 +29,7 @@ use super::current::{Current, commit_header};
 use super::error;
 use super::moment::Moment;
 use super::names::COMMIT;
-use super::route::{is_internal, is_read};
+use super::route::{Route, is_internal, is_read};
 use super::source::Source;
 use super::{Side, cors, etag, explorer, host};
 use crate::metrics::RouteClass;
@@ -47,9 +47,11 @@ pub struct Edge {
 struct Asked {
     /// The headers that the answer depends on.
     origin: Option<HeaderValue>,
+    route: Option<Route>,
     source: Source,
     lasting: Lasting,
     is_read: bool,
+    is_internal: bool,
     /// Whether pages of other origins may read the answer.
     is_shared: bool,
 }
@@ -65,13 +67,16 @@ impl Edge {
         let app = self.app.clone();
         let (method, address) = (request.method().clone(), request.uri().clone());
         let path = app.base_path.below(address.path());
-        let class = RouteClass::of(path.unwrap_or_default());
+        let route = path.and_then(Route::of);
+        let is_internal = path.is_some_and(is_internal);
         let mut asked = Asked {
             origin: request.headers().get(header::ORIGIN).cloned(),
+            route,
             source: Source::of_request(request.extensions(), request.headers(), &app.proxies),
             lasting: Lasting::of(request.headers()),
             is_read: path.is_some_and(is_read),
-            is_shared: self.side != Side::Internal && !path.is_some_and(is_internal),
+            is_internal,
+            is_shared: self.side != Side::Internal && !is_internal,
         };
         let named = host::check(request.version(), request.headers());
         let response = match (named, path) {
@@ -82,7 +87,7 @@ impl Edge {
                 if below.len() != address.path().len() {
                     move_to(request.uri_mut(), below);
                 }
-                caught(self.respond(below, request, &mut asked)).await
+                caught(self.respond(request, &mut asked)).await
             }
         };
         let response = match reads(&method) {
@@ -94,6 +99,7 @@ impl Edge {
         asked.finish(&app, &mut response);
         let status = response.status().as_u16();
         let duration = begun.elapsed();
+        let class = route.map_or(RouteClass::Other, Route::class);
         app.metrics.request(class, status, duration);
         // Without the query, which may hold anything.
         let duration_ms = duration.as_secs_f64() * 1e3;
@@ -101,29 +107,28 @@ impl Edge {
         response
     }
 
-    /// Answers a request to `path` below the base path.
+    /// Answers a request whose path is below the base path.
     async fn respond(
         mut self,
-        path: &str,
         mut request: Request,
         asked: &mut Asked,
     ) -> Result<Response, Infallible> {
         let app = &self.app;
-        let (method, headers) = (request.method().clone(), request.headers());
+        let (method, headers) = (request.method(), request.headers());
         if asked.is_shared
-            && let Some(answer) = cors::preflight(&app.cors, &method, headers)
+            && let Some(answer) = cors::preflight(&app.cors, method, headers)
         {
             return Ok(answer);
         }
-        let reads = reads(&method);
+        let reads = reads(method);
         // What is written is answered as JSON, which must be known before it is written.
         if !reads && asked.is_read && !Accepted::of(headers).takes(JSON) {
-            return Ok(not_acceptable(RouteClass::Other, JSON).into_response());
+            return Ok(not_acceptable(None, JSON).into_response());
         }
         let conditions = Conditions::of(reads && asked.is_shared, headers);
         // One state for each read: loaded once, answered from, and named in the answer.
         let moment = match asked.is_read {
-            true => Moment::of(app, path, &mut request).await,
+            true => Moment::of(app, asked.route, &mut request).await,
             false => Ok(None),
         };
         let moment = match moment {
@@ -136,7 +141,9 @@ impl Edge {
             asked.lasting.is_fixed = is_fixed;
             request.extensions_mut().insert(Current(snapshot));
         }
-        let response = match Coding::wanted(&method, path, request.headers()) {
+        let is_coded = reads && !asked.is_internal;
+        let coding = is_coded.then(|| Coding::wanted(request.headers())).flatten();
+        let response = match coding {
             // On the heap, so that the future of all other answers stays small.
             Some(coding) => {
                 let (unsent, source) = (app.unsent.clone(), asked.source);
@@ -148,7 +155,8 @@ impl Edge {
             }
             None => self.routes.call(request).await?,
         };
-        let mut response = match reads.then(|| conditions.refusal(path, &response)).flatten() {
+        let mut response = match reads.then(|| conditions.refusal(asked.route, &response)).flatten()
+        {
             Some(error) => error.into_response(),
             None => response,
         };
@@ -181,7 +189,7 @@ impl Conditions {
     }
 
     /// Returns why an answer of a read is not sent, if it is so. An error goes before it.
-    fn refusal(&self, path: &str, response: &Response) -> Option<ApiError> {
+    fn refusal(&self, route: Option<Route>, response: &Response) -> Option<ApiError> {
         let status = response.status();
         if !status.is_success() && status != StatusCode::NOT_MODIFIED {
             return None;
@@ -197,15 +205,15 @@ impl Conditions {
         }
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())?;
         let is_wanted = self.accepted.as_ref().is_none_or(|accepted| accepted.takes(kind));
-        (!is_wanted).then(|| not_acceptable(RouteClass::of(path), kind))
+        (!is_wanted).then(|| not_acceptable(route, kind))
     }
 }
 
 /// Returns the refusal of a request whose answer would be of the type `kind`.
-fn not_acceptable(class: RouteClass, kind: &str) -> ApiError {
-    let other = match class {
-        RouteClass::List => " or application/x-ndjson",
-        RouteClass::Changes => " or text/event-stream",
+fn not_acceptable(route: Option<Route>, kind: &str) -> ApiError {
+    let other = match route {
+        Some(Route::List) => " or application/x-ndjson",
+        Some(Route::Changes) => " or text/event-stream",
         _ => "",
     };
     ApiError::explained(Code::NotAcceptable, format!("the answer would be {kind}{other}"))

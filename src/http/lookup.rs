@@ -6,6 +6,7 @@ use headwater_engine::nearest::{did_you_mean, nearest};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 
+use super::route::Route;
 use crate::wire::{ApiError, Code};
 
 /// Returns the public sheet of this name.
@@ -17,33 +18,23 @@ pub(super) fn public_sheet(snapshot: &Snapshot, name: &str) -> Result<Arc<Sheet>
 /// How many sheets are named where another one was asked for.
 const NAMED: usize = 20;
 
-/// The routes that stand where a sheet would.
-const ROUTES: [&str; 9] = [
-    "_sheets",
-    "_status",
-    "_problems",
-    "_reloads",
-    "_search",
-    "_changes",
-    "_diff",
-    "_history",
-    "_attachments",
-];
-
 /// Says that there is no such sheet, and which there are.
 pub(super) fn no_sheet(snapshot: &Snapshot, name: &str) -> String {
     if name.starts_with('_') {
-        return format!("/api/{name} is not a route{}", did_you_mean(nearest(name, ROUTES)));
+        return format!(
+            "/api/{name} is not a route{}",
+            did_you_mean(nearest(name, Route::in_place_of_sheets()))
+        );
     }
     let public = snapshot.sheets().map(|sheet| sheet.spec()).filter(|spec| spec.public);
     let names: Vec<&str> = public.map(|spec| spec.name.as_str()).collect();
     let meant = did_you_mean(nearest(name, names.iter().copied()));
     match &names[..] {
-        [] => format!("there is no sheet {name}; there is none at all"),
+        [] => format!("no such sheet `{name}`; there are no sheets"),
         few if few.len() <= NAMED => {
-            format!("there is no sheet {name}; there are {}{meant}", few.join(", "))
+            format!("no such sheet `{name}`; the sheets are {}{meant}", few.join(", "))
         }
-        many => format!("there is no sheet {name}; /api/_sheets lists all {}{meant}", many.len()),
+        many => format!("no such sheet `{name}`; /api/_sheets lists all {}{meant}", many.len()),
     }
 }
 
@@ -52,5 +43,5 @@ pub(super) fn no_record(sheet: &Sheet, key: &str) -> ApiError {
     let meant = sheet.nearest(key, |record| sheet.shows(record));
     let meant = did_you_mean(meant.map(|record| record.key.as_str()));
     let name = &sheet.spec().name;
-    ApiError::explained(Code::NotFound, format!("there is no record {key} in {name}{meant}"))
+    ApiError::explained(Code::NotFound, format!("no such record `{key}` in {name}{meant}"))
 }

@@ -18,6 +18,7 @@ use super::current::not_ready;
 use super::names::{AT, MIN_COMMIT};
 use super::parameters::wrong;
 use super::patience::wait;
+use super::route::{Route, Snapshots};
 use super::source::{Peer, Source};
 use crate::feed::Heard;
 use crate::wire::{ApiError, Code};
@@ -48,7 +49,7 @@ struct Wanted {
 }
 
 impl Moment {
-    /// Returns the state for `request`, to `path` without base path, and takes the name of the
+    /// Returns the state for `request` to `route`, and takes the name of the
     /// commit out of its query. `None` before the first load.
     ///
     /// # Errors
@@ -57,7 +58,7 @@ impl Moment {
     /// one that is not there in time.
     pub(super) async fn of(
         app: &App,
-        path: &str,
+        route: Option<Route>,
         request: &mut Request,
     ) -> Result<Option<Self>, ApiError> {
         let Some(snapshot) = app.live.snapshot() else { return Ok(None) };
@@ -69,7 +70,7 @@ impl Moment {
         if !reads || plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT) {
             return Ok(Some(published));
         }
-        let wanted = Wanted::of(path, request)?;
+        let wanted = Wanted::of(route, request)?;
         // Only a test without a connection has no peer.
         let peer = request.extensions().get();
         let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
@@ -113,7 +114,7 @@ impl Moment {
 }
 
 impl Wanted {
-    fn of(path: &str, request: &mut Request) -> Result<Self, ApiError> {
+    fn of(route: Option<Route>, request: &mut Request) -> Result<Self, ApiError> {
         let mut wanted = Self::default();
         let name = header(request.headers(), &AT)?.map(str::to_owned);
         if let Some(least) = header(request.headers(), &MIN_COMMIT)? {
@@ -129,24 +130,18 @@ impl Wanted {
             }
             (at, name) => at.or(name),
         };
-        if wanted.at.is_some() && PRESENT.contains(&path) {
-            return Err(wrong(
-                "at",
-                "is not a parameter here: this route answers for the present only",
-            ));
+        let is_published = route.is_some_and(|route| route.snapshots() == Snapshots::Published);
+        if wanted.at.is_some() && is_published {
+            return Err(wrong("at", "is not a parameter here: this is about the present"));
         }
-        // Only lists have cursors of ours in their queries.
-        let sheet = path.strip_prefix("/api/").unwrap_or_default();
-        if !sheet.contains('/') && !sheet.starts_with('_') {
+        // Only lists have cursors that name a commit.
+        if route == Some(Route::List) {
             let cursor = parameters(request.uri()).find_map(|pair| pair.strip_prefix("cursor="));
             wanted.walked = cursor.and_then(commit_of_cursor);
         }
         Ok(wanted)
     }
 }
-
-/// What is not of one commit.
-const PRESENT: [&str; 3] = ["/api/_status", "/api/_changes", "/api/_reloads"];
 
 fn not_a_hash() -> ApiError {
     ApiError::explained(Code::InvalidHeader, "X-Headwater-Min-Commit must be a full commit hash")
@@ -238,7 +233,7 @@ mod tests {
         }
         let mut request = request.body(axum::body::Body::empty()).unwrap();
         let plain = request.uri().path().to_owned();
-        let wanted = Wanted::of(&plain, &mut request).map_err(|error| error.code())?;
+        let wanted = Wanted::of(Route::of(&plain), &mut request).map_err(|error| error.code())?;
         Ok((wanted, request.uri().to_string()))
     }
 

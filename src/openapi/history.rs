@@ -130,7 +130,7 @@ pub(super) fn diff() -> Operation {
             sheet,
             limit(100, 1000),
         ])
-        .takes(parameters::present())
+        .takes(parameters::moment())
         .answers_tagged(answer)
         .refuses(Refusals::Query)
 }

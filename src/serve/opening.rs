@@ -14,7 +14,6 @@ use time::macros::format_description;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::source::open_exit;
 use crate::alert::{AlertRules, FirstState, Pager};
 use crate::exit::{Exit, chain};
 use crate::feed::Feed;
@@ -123,7 +122,7 @@ impl Opening {
 }
 
 fn failed(error: &OpenError, behind: &str) -> Startup {
-    Startup::Failed(open_exit(error), format!("{}{behind}", chain(error)))
+    Startup::Failed(Exit::from(error), format!("{}{behind}", chain(error)))
 }
 
 /// Moves the repository to a name of its own beside it.

@@ -49,6 +49,7 @@ mod references;
 mod refusals;
 mod reloads;
 mod remotes;
+mod routes;
 mod scopes;
 mod searches;
 mod secrets;
