@@ -17,6 +17,8 @@ use std::borrow::Cow;
 use headwater_engine::decode::words;
 use serde::Deserialize;
 
+use crate::header_fields::essence;
+
 pub use delivery::{Deliveries, Delivery};
 pub use forge::{Forge, Push};
 pub use form::Payload;
@@ -116,8 +118,7 @@ enum Media {
 }
 
 fn media_type(headers: &dyn HookHeaders) -> Option<Media> {
-    let essence = headers.header("content-type")?.split(';').next()?.trim().to_ascii_lowercase();
-    match essence.as_str() {
+    match essence(headers.header("content-type")?).as_str() {
         // Some senders of JSON can only name plain text.
         "application/json" | "text/plain" => Some(Media::Json),
         "application/x-www-form-urlencoded" => Some(Media::Form),

@@ -1,7 +1,6 @@
 //! The HTTP interface. [`Route`] is the list of the API.
 
 pub mod accept;
-mod accepted;
 mod answers;
 mod app;
 mod auth;

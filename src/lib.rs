@@ -7,8 +7,10 @@
 //!
 //! Each module uses only those above it.
 
+pub mod backoff;
 pub mod descriptors;
 pub mod exit;
+pub mod header_fields;
 pub mod mac;
 pub mod memory;
 pub mod random;

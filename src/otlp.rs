@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::Backoff;
 use crate::config::Collector;
 
 /// How many reports wait at most; further ones are dropped.
@@ -99,6 +100,7 @@ async fn export(
 }
 
 async fn send(client: &Client, collector: &Collector, batch: &[Arc<Report>], pause: Duration) {
+    let mut pauses = Backoff::new(pause, Duration::MAX);
     for number in 0..ATTEMPTS {
         let error = match attempt(client, collector, batch).await {
             Ok(_) => return,
@@ -111,7 +113,7 @@ async fn send(client: &Client, collector: &Collector, batch: &[Arc<Report>], pau
             break;
         }
         if number + 1 < ATTEMPTS {
-            tokio::time::sleep(pause * 2u32.saturating_pow(number)).await;
+            tokio::time::sleep(pauses.take()).await;
         }
     }
     tracing::warn!(traces = batch.len(), "traces dropped");

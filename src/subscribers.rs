@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::Backoff;
 use crate::config::Keyring;
 use crate::feed::{Heard, Listener};
 use crate::http::{App, Asker};
@@ -24,7 +25,7 @@ use crate::wire::{Code, Watched, changes, resync, time};
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first wait behind an attempt that failed, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// Begins to tell `receivers` of every publication; a task each, which ends with `stop`.
 pub fn start(
@@ -81,10 +82,9 @@ impl Subscriber {
     /// Tells every publication until the server stops, or the subscriber wants no more.
     async fn tell(self) {
         let mut progress = Progress { listener: self.app.feed.listen(), has: None };
-        let [first, longest] = PAUSES;
         let host = self.url.host_str().unwrap_or_default().to_owned();
         while progress.listen(&self.app).await {
-            let mut pause = first;
+            let mut pauses = PAUSES;
             let mut message: Option<Arc<Message>> = None;
             while let Some(leads) = progress.missing() {
                 // Sent again as it was, unless more was published meanwhile.
@@ -98,17 +98,20 @@ impl Subscriber {
                     Err(error) => Said::Failed(error),
                 };
                 match said {
-                    Said::Taken => (progress.has, pause) = (Some(leads.to), first),
+                    Said::Taken => {
+                        progress.has = Some(leads.to);
+                        pauses.reset();
+                    }
                     Said::Gone => {
                         tracing::warn!(host, "the subscriber ended its subscription");
                         return;
                     }
                     Said::Failed(error) => {
+                        let pause = pauses.take();
                         tracing::warn!(host, %error, ?pause, "webhook not delivered");
                         // What is published meanwhile is told together with it.
                         let until = Instant::now() + pause;
                         while progress.listen_until(&self.app, until).await {}
-                        pause = (pause * 2).min(longest);
                     }
                 }
             }

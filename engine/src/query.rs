@@ -7,7 +7,6 @@
 //! all conditions, once for all sorts and once for all facets. Hidden records and sheets that are
 //! not public are never in a list.
 
-mod cursor;
 mod each;
 mod facets;
 mod filter;
@@ -15,7 +14,9 @@ mod fold;
 mod found;
 mod include;
 mod order;
+mod parameter;
 mod parse;
+mod position;
 mod projection;
 mod ranges;
 mod run;
@@ -24,10 +25,10 @@ mod walk;
 
 use std::sync::{Arc, OnceLock};
 
-pub use crate::query::cursor::commit_of as commit_of_cursor;
 pub use crate::query::each::Each;
 pub use crate::query::facets::Facet;
 pub use crate::query::include::Included;
+pub use crate::query::parameter::ListParameter;
 pub use crate::query::projection::Projection;
 
 use crate::layout::Reference;

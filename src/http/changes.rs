@@ -3,8 +3,8 @@
 
 mod asked;
 pub(in crate::http) mod audience;
-mod places;
 mod queue;
+mod seats;
 mod stream;
 mod told;
 
@@ -20,7 +20,6 @@ use headwater_engine::id::CommitId;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::accepted::Accepted;
 use super::app::App;
 use super::current::{Current, commit_header};
 use super::json;
@@ -28,6 +27,7 @@ use super::names::COMMIT;
 use super::past::Asker;
 use super::source::Source;
 use crate::feed::Heard;
+use crate::header_fields::Preferences;
 use crate::wire::{ApiError, Code, Watched, resync};
 use asked::{Asked, Last};
 use stream::Events;
@@ -63,10 +63,7 @@ pub(super) async fn changes(
 
 /// Says whether the caller wants a stream, and would not rather have an answer.
 fn streams(headers: &HeaderMap) -> bool {
-    let accepted = Accepted::of(headers);
-    let [events, json] =
-        [EVENTS, "application/json"].map(|kind| accepted.named(kind).unwrap_or(0.0));
-    events > 0.0 && events >= json
+    Preferences::of(headers.get_all(header::ACCEPT)).prefers(EVENTS, "application/json")
 }
 
 /// Answers with a stream of events.
@@ -77,19 +74,19 @@ fn stream(
     last: Option<Last>,
     source: Source,
 ) -> Result<Response, ApiError> {
-    let seat = app.audience.join(&app.feed, watched, source);
+    let follower = app.audience.join(&app.feed, watched, source);
     let busy = || ApiError::from(Code::Busy).header(header::RETRY_AFTER, 10);
-    let seat = seat.ok_or_else(busy)?;
+    let follower = follower.ok_or_else(busy)?;
     let had = match last {
         Some(Last::Commit(last)) => Some(last),
         Some(Last::Unknown) => None,
-        None => Some(since.unwrap_or(seat.at)),
+        None => Some(since.unwrap_or(follower.at)),
     };
     // Who is cut off before the first event comes back with this.
     let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");
-    let missed = missed(app, Asker::Stream(source), had, seat.at, seat.watched.clone());
-    Ok(events(Body::new(Events::new(seat, hello, missed))))
+    let missed = missed(app, Asker::Stream(source), had, follower.at, follower.watched.clone());
+    Ok(events(Body::new(Events::new(follower, hello, missed))))
 }
 
 fn events(body: Body) -> Response {
@@ -206,30 +203,4 @@ async fn is_rewritten(app: &App, from: CommitId, to: CommitId) -> bool {
         live.engine().is_some_and(|engine| engine.descends(to, from))
     });
     !looked.await.unwrap_or(false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_is_for_those_who_would_rather_have_one() {
-        let accepting = |text: &str| {
-            let accept = (header::ACCEPT, HeaderValue::from_str(text).unwrap());
-            streams(&HeaderMap::from_iter([accept]))
-        };
-        for (accept, wanted) in [
-            ("text/event-stream", true),
-            ("text/event-stream, application/json;q=0.5", true),
-            ("TEXT/EVENT-STREAM;q=0.1, */*", true),
-            ("text/event-stream;q=0", false),
-            ("text/event-stream; q=0.0, */*", false),
-            ("text/event-stream;q=0.5, application/json", false),
-            ("*/*", false),
-            ("", false),
-        ] {
-            assert_eq!(accepting(accept), wanted, "{accept}");
-        }
-        assert!(!streams(&HeaderMap::new()));
-    }
 }

@@ -19,9 +19,9 @@ use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use headwater_engine::causes;
 use tower::{BoxError, Service, ServiceExt};
 
-use super::accepted::Accepted;
 use super::app::App;
 use super::caching::Lasting;
 use super::coding::Coding;
@@ -32,6 +32,7 @@ use super::names::COMMIT;
 use super::route::{Route, is_internal, is_read};
 use super::source::Source;
 use super::{Side, cors, etag, explorer, host};
+use crate::header_fields::Preferences;
 use crate::metrics::RouteClass;
 use crate::wire::{ApiError, Code};
 
@@ -122,7 +123,8 @@ impl Edge {
         }
         let reads = reads(method);
         // What is written is answered as JSON, which must be known before it is written.
-        if !reads && asked.is_read && !Accepted::of(headers).takes(JSON) {
+        if !reads && asked.is_read && !Preferences::of(headers.get_all(header::ACCEPT)).takes(JSON)
+        {
             return Ok(not_acceptable(None, JSON).into_response());
         }
         let conditions = Conditions::of(reads && asked.is_shared, headers);
@@ -173,7 +175,7 @@ const JSON: &str = "application/json";
 
 /// What a read has to be for its caller to want it, beside what its handler looks at.
 struct Conditions {
-    accepted: Option<Accepted>,
+    accepted: Option<Preferences>,
     if_match: Vec<HeaderValue>,
 }
 
@@ -183,7 +185,8 @@ impl Conditions {
         // Nearly everybody takes everything.
         let is_choosy = headers.get(header::ACCEPT).is_some_and(|accept| accept != "*/*");
         Self {
-            accepted: (is_public && is_choosy).then(|| Accepted::of(headers)),
+            accepted: (is_public && is_choosy)
+                .then(|| Preferences::of(headers.get_all(header::ACCEPT))),
             if_match: headers.get_all(header::IF_MATCH).iter().cloned().collect(),
         }
     }
@@ -288,9 +291,11 @@ async fn caught(answer: impl Future<Output = Result<Response, Infallible>>) -> R
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    let cause = std::io::Error::other(text.unwrap_or_else(|| "a panic without a text".to_owned()));
+    let text = match causes::of_panic(&*panic) {
+        text if text.is_empty() => "a panic without a text".to_owned(),
+        text => text,
+    };
+    let cause = std::io::Error::other(text);
     ApiError::caused_by(Code::Internal, &cause).into_response()
 }
 

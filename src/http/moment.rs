@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
+use headwater_engine::cursor::Cursor;
 use headwater_engine::id::CommitId;
-use headwater_engine::query::commit_of_cursor;
 use headwater_engine::snapshot::Snapshot;
 use percent_encoding::percent_decode_str;
 use tokio::time::Instant;
@@ -137,7 +137,7 @@ impl Wanted {
         // Only lists have cursors that name a commit.
         if route == Some(Route::List) {
             let cursor = parameters(request.uri()).find_map(|pair| pair.strip_prefix("cursor="));
-            wanted.walked = cursor.and_then(commit_of_cursor);
+            wanted.walked = cursor.and_then(Cursor::commit_of);
         }
         Ok(wanted)
     }

@@ -1,6 +1,6 @@
 //! The paths of each sheet that everybody may read: its list and its records.
 
-use headwater_engine::query::MAX_PAGE;
+use headwater_engine::query::{ListParameter, MAX_PAGE};
 use serde_json::{Map, Value, json};
 
 use super::described::Described;
@@ -10,11 +10,6 @@ use super::operation::{Answer, Operation};
 use super::problems::Refusals;
 use super::terms::{parameter, schema};
 use super::{dialect, parameters, writes};
-
-/// The parameters of a list that are no conditions. A field that is called like one of them can be
-/// asked for by `field[eq]`, and is no parameter of its own, for no two have one name.
-const TAKEN: [&str; 10] =
-    ["page", "perPage", "limit", "cursor", "q", "sort", "facets", "fields", "include", "at"];
 
 impl Described {
     /// Adds the schemas of its records and of its list.
@@ -88,7 +83,6 @@ impl Described {
     }
 
     fn list(&self) -> Operation {
-        let shared = ["page", "perPage", "limit", "cursor", "q"].map(parameter);
         let key = "$response.body#/items/0/key";
         let lines = json!({
             "type": "string",
@@ -101,10 +95,8 @@ impl Described {
             .link("first", &format!("{}.get", self.name), json!({ "key": key }));
         Operation::new(&self.name, "list", format!("Lists {}", self.sheet_name()))
             .described(self.how_to_filter())
-            .takes(shared)
-            .takes(self.named_fields())
+            .takes(ListParameter::ALL.into_iter().filter_map(|parameter| self.parameter(parameter)))
             .takes(self.filters())
-            .takes(self.references())
             .takes(parameters::moment())
             .answers_tagged(answer)
             .refuses(Refusals::List)
@@ -118,37 +110,45 @@ impl Described {
         format!("{text}{open}")
     }
 
-    /// Returns the parameters that are lists of fields.
-    fn named_fields(&self) -> Vec<Value> {
-        if self.fields.is_empty() {
-            return Vec::new();
-        }
-        let list = |name: &str, description: &str, names: Vec<String>| {
-            json!({
-                "name": name, "in": "query", "description": description,
-                "style": "form", "explode": false,
-                "schema": {
-                    "type": "array", "minItems": 1,
-                    "items": { "type": "string", "enum": names },
-                },
+    /// Returns a parameter of the list; `None` where the sheet has nothing that it could name.
+    fn parameter(&self, list_parameter: ListParameter) -> Option<Value> {
+        let list = |description: &str, names: Vec<String>| {
+            (!names.is_empty()).then(|| {
+                json!({
+                    "name": list_parameter.name(), "in": "query", "description": description,
+                    "style": "form", "explode": false,
+                    "schema": {
+                        "type": "array", "minItems": 1,
+                        "items": { "type": "string", "enum": names },
+                    },
+                })
             })
         };
         let names = || self.fields.clone();
-        let directions = names().into_iter().flat_map(|field| [format!("-{field}"), field]);
-        vec![
-            list(
-                "sort",
+        match list_parameter {
+            ListParameter::Text
+            | ListParameter::Page
+            | ListParameter::PerPage
+            | ListParameter::Cursor
+            | ListParameter::Limit => Some(parameter(list_parameter.name())),
+            ListParameter::Sort => list(
                 "Fields to sort by, at most 32, `-` for descending. Booleans come before numbers before \
                  strings before others, missing values last both ways; the key breaks ties.",
-                directions.collect(),
+                names().into_iter().flat_map(|field| [format!("-{field}"), field]).collect(),
             ),
-            list("facets", "Fields whose values are counted among the matches.", names()),
-            list("fields", "Only these fields of each value.", names()),
-        ]
+            ListParameter::Facets => {
+                list("Fields whose values are counted, under the filter.", names())
+            }
+            ListParameter::Fields => list("Only these fields of each value.", names()),
+            ListParameter::Include => self.references(),
+        }
     }
 
     fn filters(&self) -> impl Iterator<Item = Value> {
-        let fields = self.fields.iter().filter(|field| !TAKEN.contains(&field.as_str()));
+        // A field that is called like a parameter can be asked for by `field[eq]`, and is no parameter
+        // of its own, for no two have one name.
+        let is_free = |field: &&String| *field != "at" && ListParameter::of(field).is_none();
+        let fields = self.fields.iter().filter(is_free);
         fields.map(|field| {
             json!({
                 "name": field, "in": "query", "style": "deepObject", "explode": true,
@@ -165,8 +165,8 @@ impl Described {
         let fields: Vec<_> = references.map(|reference| reference.field.as_str()).collect();
         (!fields.is_empty()).then(|| {
             json!({
-                "name": "include", "in": "query", "style": "form", "explode": false,
-                "description": "Fields that refer to records, which `included` shows.",
+                "name": ListParameter::Include.name(), "in": "query", "style": "form", "explode": false,
+                "description": "Fields whose values name records, which are shown in `included`.",
                 "schema": {
                     "type": "array", "minItems": 1, "items": { "type": "string", "enum": fields },
                 },

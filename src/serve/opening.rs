@@ -15,12 +15,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::{AlertRules, FirstState, Pager};
+use crate::backoff::Backoff;
 use crate::exit::{Exit, chain};
 use crate::feed::Feed;
 use crate::live::Live;
 
 /// The first wait before a remote that is out of reach is tried again, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// How long a remote may always say nothing before it is given up.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
@@ -69,7 +70,7 @@ impl Opening {
     /// Opens the engine, as often as it takes.
     async fn open(&self, config: EngineConfig, ledger: Arc<Ledger>) -> Result<Engine, Startup> {
         let until = Instant::now() + self.init_timeout;
-        let [mut pause, longest] = PAUSES;
+        let mut pauses = PAUSES;
         let mut is_mended = false;
         loop {
             let (mut attempt, ledger) = (config.clone(), ledger.clone());
@@ -84,10 +85,9 @@ impl Opening {
                     return Err(Startup::Failed(Exit::Software, format!("cannot load: {panic}")));
                 }
             };
-            if error.is_remote_away() && Instant::now() + pause <= until {
-                tracing::warn!(error = chain(&error), "waiting for the remote");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(longest);
+            if error.is_remote_away() && Instant::now() + pauses.next() <= until {
+                tracing::warn!(error = chain(&error), "the remote is waited for");
+                tokio::time::sleep(pauses.take()).await;
             } else if error.is_damage() && config.remote.is_some() && !is_mended {
                 let aside = set_aside(&config.repo).map_err(|why| {
                     failed(&error, &format!(", and cannot be moved aside: {why}"))

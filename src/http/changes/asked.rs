@@ -2,7 +2,7 @@
 
 use axum::http::HeaderMap;
 use headwater_engine::id::CommitId;
-use headwater_engine::query::ListQuery;
+use headwater_engine::query::{ListParameter, ListQuery};
 use headwater_engine::snapshot::Snapshot;
 
 use crate::http::lookup::{no_sheet, public_sheet};
@@ -12,10 +12,6 @@ use crate::wire::{ApiError, Watched};
 
 /// The longest that a long poll waits, in seconds.
 const LONGEST: u64 = 300;
-
-/// What lists have beside conditions.
-const OF_LISTS: [&str; 9] =
-    ["q", "sort", "facets", "fields", "include", "page", "perPage", "cursor", "limit"];
 
 /// What a caller wants to know.
 pub(super) struct Asked {
@@ -85,7 +81,7 @@ impl Asked {
         let filter = match (&rest[..], &sheets[..]) {
             ([], _) => None,
             (_, [sheet]) => {
-                let known = rest.iter().find(|(name, _)| OF_LISTS.contains(&name.as_str()));
+                let known = rest.iter().find(|(name, _)| ListParameter::of(name).is_some());
                 if let Some((name, _)) = known {
                     return Err(wrong(name, "is not a parameter of changes"));
                 }

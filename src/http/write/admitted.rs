@@ -12,6 +12,7 @@ use headwater_engine::write::{Gate, HEAVIEST, Operation, WriteError, weight_of_t
 use super::answer;
 use super::head::WriteHead;
 use super::request::{Caller, message_of};
+use crate::header_fields::essence;
 use crate::http::app::App;
 use crate::http::current::not_ready;
 use crate::http::error;
@@ -57,9 +58,7 @@ impl Admitted {
             return Err(answer::refused(&self.head, &WriteError::TooHeavy));
         }
         let Some(kind) = self.head.headers.get(header::CONTENT_TYPE) else { return Ok(&self.body) };
-        let kind = kind.to_str().unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        match JSON.iter().any(|json| kind.eq_ignore_ascii_case(json)) {
+        match JSON.contains(&essence(kind.to_str().unwrap_or_default()).as_str()) {
             true => Ok(&self.body),
             false => Err(error::unsupported(&JSON)),
         }
