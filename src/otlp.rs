@@ -1,6 +1,9 @@
 //! Traces for OpenTelemetry: each reload is sent to a collector as a span with its stages, by OTLP
 //! over HTTP in its JSON form.
 //!
+//! By hand, since the libraries of OpenTelemetry want spans while they happen, and a report is there
+//! when all is over; they would bring some forty crates along.
+//!
 //! Reports wait in a queue of bounded length for a task of their own, so that a collector that is
 //! slow or away delays no reload.
 

@@ -1,4 +1,7 @@
 //! Where a setting comes from: flag, then environment, then file, then default.
+//!
+//! By hand, since the libraries for layers lose which of them a value came from, which every error
+//! here names, and do not know names of an older system.
 
 use std::collections::BTreeMap;
 use std::path::Path;
