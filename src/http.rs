@@ -1,12 +1,14 @@
 //! The HTTP interface. [`Route`] is the list of the API.
 
 pub mod accept;
+mod access;
 mod answers;
 mod app;
 mod auth;
 mod attachment;
 mod blocking;
 mod body;
+mod body_stream;
 mod caching;
 mod changes;
 mod coding;
@@ -19,7 +21,6 @@ mod edge;
 mod error;
 mod etag;
 mod explorer;
-mod gate;
 mod history;
 mod host;
 mod interface;
@@ -29,15 +30,13 @@ mod lines;
 mod link;
 mod list;
 mod lookup;
-mod moment;
 mod names;
 mod openapi;
 mod parameters;
 mod past;
 mod patience;
-mod pieces;
+mod permits;
 mod pins;
-mod places;
 mod preface;
 mod pulse;
 mod range;
@@ -45,9 +44,9 @@ mod record;
 mod reloads;
 mod route;
 mod search;
-mod shared;
+mod selector;
+mod single_flight;
 mod source;
-mod stall;
 mod state;
 mod tag;
 mod throttle;
@@ -55,21 +54,22 @@ mod unanswered;
 mod unsent;
 mod webhook;
 mod write;
+mod write_timeout;
 
 use axum::Router;
 use axum::http::Uri;
 use axum::routing::{MethodRouter, any, get, post};
 use headwater_engine::nearest::{did_you_mean, nearest};
 
+pub use access::{Access, AccessKeys};
 pub use answers::Answers;
-pub use app::{App, Configured, Demo, Shared};
+pub use app::{App, AppState, Configured, Demo};
 pub use blocking::Blocking;
+pub use body_stream::BodyStreams;
 pub use changes::audience::Audience;
 pub use changes::pass_on;
 pub use edge::Edge;
-pub use gate::{Doors, Gate};
 pub use past::{Asker, Past};
-pub use pieces::Streams;
 pub use route::{Group, Route, Snapshots};
 pub use unsent::Unsent;
 
@@ -97,7 +97,7 @@ pub fn router(app: App, side: Side) -> Edge {
         })
     };
     let records = group(Group::Read).merge(group(Group::Write));
-    let records = match app.gate.lets_write() {
+    let records = match app.access.lets_write() {
         true => records.method_not_allowed_fallback(method_not_allowed),
         false => records.method_not_allowed_fallback(not_written),
     };
@@ -119,7 +119,7 @@ pub fn router(app: App, side: Side) -> Edge {
 /// Returns what answers the methods of a route; `None` where this side of this server does not have
 /// the route.
 fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
-    let writes = app.gate.lets_write();
+    let writes = app.access.lets_write();
     let is_public = side == Side::Public;
     let methods = match route {
         Route::Sheets => get(state::sheets),

@@ -23,8 +23,8 @@ use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{
-    Answers, App, Blocking, Configured, Demo, Doors, Gate, Past, Shared, Side, Streams, Unsent,
-    pass_on, router,
+    Access, AccessKeys, Answers, App, AppState, Blocking, BodyStreams, Configured, Demo, Past,
+    Side, Unsent, pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -215,22 +215,22 @@ fn app(
         base_path: config.http.base_path.as_str().to_owned(),
         writes: config.write_tokens.is_some(),
     };
-    let doors = Doors {
+    let keys = AccessKeys {
         reload: config.reload_secrets,
         operator: config.operator_secrets,
         metrics: config.metrics_secrets,
         writers: config.write_tokens,
     };
-    Arc::new(Shared {
+    Arc::new(AppState {
         past: Past::of(live.clone()),
         live,
-        gate: Gate::new(doors, metrics.clone()),
+        access: Access::new(keys, metrics.clone()),
         proxies: config.http.trusted_proxies,
         deliveries: Deliveries::default(),
         pending: PendingVerdicts::default(),
         attachment_limit: config.attachment_limit,
-        attachments: Streams::new(ATTACHMENTS),
-        streams: Streams::new(STREAMS),
+        attachments: BodyStreams::new(ATTACHMENTS),
+        streams: BodyStreams::new(STREAMS),
         unsent: Unsent::default(),
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),

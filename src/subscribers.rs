@@ -57,7 +57,7 @@ struct Subscriber {
 }
 
 /// What a subscriber said to a message.
-enum Said {
+enum Receipt {
     /// It has it.
     Taken,
     /// It wants no more, ever.
@@ -95,18 +95,18 @@ impl Subscriber {
                 };
                 let said = match said {
                     Ok(written) => self.send(message.insert(written)).await,
-                    Err(error) => Said::Failed(error),
+                    Err(error) => Receipt::Failed(error),
                 };
                 match said {
-                    Said::Taken => {
+                    Receipt::Taken => {
                         progress.has = Some(leads.to);
                         pauses.reset();
                     }
-                    Said::Gone => {
+                    Receipt::Gone => {
                         tracing::warn!(host, "the subscriber ended its subscription");
                         return;
                     }
-                    Said::Failed(error) => {
+                    Receipt::Failed(error) => {
                         let pause = pauses.take();
                         tracing::warn!(host, %error, ?pause, "webhook not delivered");
                         // What is published meanwhile is told together with it.
@@ -138,7 +138,7 @@ impl Subscriber {
         written.await.map_err(|panic| panic.to_string())
     }
 
-    async fn send(&self, message: &Arc<Message>) -> Said {
+    async fn send(&self, message: &Arc<Message>) -> Receipt {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (keys, seconds, signed) = (self.keys.current().await, now.as_secs(), message.clone());
         // One for each key, so that a key can be changed for another without a gap.
@@ -149,7 +149,7 @@ impl Subscriber {
         });
         let signatures = match signing.await {
             Ok(signatures) => signatures,
-            Err(panic) => return Said::Failed(panic.to_string()),
+            Err(panic) => return Receipt::Failed(panic.to_string()),
         };
         let request = self.client.post(self.url.clone());
         let request = request.header("content-type", "application/json");
@@ -157,10 +157,10 @@ impl Subscriber {
         let request = request.header("webhook-timestamp", seconds);
         let request = request.header("webhook-signature", signatures);
         match request.body(message.body.clone()).send().await {
-            Ok(answer) if answer.status().is_success() => Said::Taken,
-            Ok(answer) if answer.status() == StatusCode::GONE => Said::Gone,
-            Ok(answer) => Said::Failed(format!("it answered {}", answer.status())),
-            Err(error) => Said::Failed(error.without_url().to_string()),
+            Ok(answer) if answer.status().is_success() => Receipt::Taken,
+            Ok(answer) if answer.status() == StatusCode::GONE => Receipt::Gone,
+            Ok(answer) => Receipt::Failed(format!("it answered {}", answer.status())),
+            Err(error) => Receipt::Failed(error.without_url().to_string()),
         }
     }
 }

@@ -29,12 +29,12 @@ pub struct Token {
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    token: Vec<Entry>,
+    token: Vec<TokenEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct TokenEntry {
     name: String,
     secret: String,
     author: String,
@@ -57,7 +57,7 @@ impl Tokens {
             invalid(format!("is not a file of tokens: see line {line}"))
         })?;
         let mut tokens: Vec<Token> = Vec::with_capacity(file.token.len());
-        for Entry { name, secret, author, sheets, names_author } in file.token {
+        for TokenEntry { name, secret, author, sheets, names_author } in file.token {
             let is_slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || name.len() > 64 || !name.chars().all(is_slug) {
                 return Err(invalid(format!(

@@ -21,7 +21,7 @@ use super::interface::Interface;
 use super::preface::{self, Begun, Protocol};
 use super::pulse::{Living, Pulse};
 use super::source::Peer;
-use super::stall::Stalling;
+use super::write_timeout::WriteTimeout;
 
 /// The bounds on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +127,7 @@ async fn connection(
 ) {
     // Answers are written in one piece, so there is nothing to gain from waiting for more.
     stream.set_nodelay(true).ok();
-    let stream = Stalling::new(stream, limits.write_timeout);
+    let stream = WriteTimeout::new(stream, limits.write_timeout);
     let begun = tokio::select! {
         begun = tokio::time::timeout(limits.header_timeout, preface::told(stream)) => begun,
         () = stop.cancelled() => return,
@@ -144,7 +144,7 @@ async fn connection(
 }
 
 async fn http1(
-    stream: Begun<Stalling<TcpStream>>,
+    stream: Begun<WriteTimeout<TcpStream>>,
     service: impl Interface,
     limits: Limits,
     stop: CancellationToken,
@@ -168,7 +168,7 @@ async fn http1(
 }
 
 async fn http2(
-    stream: Begun<Stalling<TcpStream>>,
+    stream: Begun<WriteTimeout<TcpStream>>,
     service: impl Interface,
     limits: Limits,
     stop: CancellationToken,

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
+use super::access::Access;
 use super::answers::Answers;
 use super::blocking::Blocking;
+use super::body_stream::BodyStreams;
 use super::changes::audience::Audience;
-use super::gate::Gate;
 use super::past::Past;
-use super::pieces::Streams;
 use super::source::Source;
 use super::unsent::Unsent;
 use crate::config::{BasePath, Cors, TrustedProxies};
@@ -24,14 +24,14 @@ use crate::openapi::Document;
 use crate::pending::PendingVerdicts;
 
 /// What handlers share; cheap to clone.
-pub type App = Arc<Shared>;
+pub type App = Arc<AppState>;
 
 /// The parts of [`App`].
-pub struct Shared {
+pub struct AppState {
     /// The engine, perhaps still loading.
     pub live: Arc<Live>,
     /// Lets callers of the internal routes pass.
-    pub gate: Gate,
+    pub access: Access,
     /// Whose word on where a request comes from is taken.
     pub proxies: TrustedProxies,
     /// Webhooks whose reload succeeded.
@@ -41,9 +41,9 @@ pub struct Shared {
     /// How large an attachment may be, in bytes.
     pub attachment_limit: usize,
     /// Lets few attachments be read at once.
-    pub attachments: Streams,
+    pub attachments: BodyStreams,
     /// Lets few lists be streamed at once.
-    pub streams: Streams,
+    pub streams: BodyStreams,
     /// Counts what is answered and not taken yet.
     pub unsent: Unsent,
     /// Makes what is computed from a state.

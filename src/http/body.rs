@@ -12,7 +12,7 @@ use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use tokio::time::{Instant, timeout_at};
 
 use super::crowd::Crowd;
-use super::places::{Place, Places};
+use super::permits::{Permit, Permits};
 use super::source::Source;
 use crate::hook;
 use crate::wire::{ApiError, Code};
@@ -82,7 +82,7 @@ impl Pace {
 /// Takes in bodies.
 pub(super) struct BodyReader {
     /// One for each [`Trust`]; a caller needs a place in its own and in all that follow.
-    lanes: [Places<Sender>; 3],
+    lanes: [Permits<Sender>; 3],
     max: usize,
     forge_max: usize,
     timeout: Duration,
@@ -91,7 +91,7 @@ pub(super) struct BodyReader {
 
 impl Default for BodyReader {
     fn default() -> Self {
-        let lane = |places: usize| Places::new(places, places.div_ceil(2), Crowd::default());
+        let lane = |places: usize| Permits::new(places, places.div_ceil(2), Crowd::default());
         let lanes = [1, UNPROVEN, PLACES].map(lane);
         Self { lanes, max: MAX, forge_max: FORGE_MAX, timeout: TIMEOUT, pace: PACE }
     }
@@ -100,7 +100,7 @@ impl Default for BodyReader {
 /// A body that has arrived. Its place is free for another one when it is dropped.
 pub(super) struct Arrived {
     bytes: Vec<u8>,
-    _places: Vec<Place<Sender>>,
+    _places: Vec<Permit<Sender>>,
 }
 
 impl Arrived {
@@ -158,7 +158,7 @@ impl BodyReader {
 
     /// Waits for a place in each lane, the narrowest first: who waits there is in nobody's way.
     /// Returns `None` where too many wait already.
-    async fn places(&self, caller: &Caller) -> Option<Vec<Place<Sender>>> {
+    async fn places(&self, caller: &Caller) -> Option<Vec<Permit<Sender>>> {
         let mut places = Vec::new();
         for lane in &self.lanes[caller.trust as usize..] {
             places.push(lane.take(caller.sender.clone()).await?);

@@ -1,12 +1,12 @@
 //! `GET /api/_changes`: what differs since a commit, as an answer, a long poll, or a stream of
 //! Server-Sent Events.
 
-mod asked;
 pub(in crate::http) mod audience;
+mod delta_text;
+mod query;
 mod queue;
 mod seats;
 mod stream;
-mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,9 +29,9 @@ use super::source::Source;
 use crate::feed::Heard;
 use crate::header_fields::Preferences;
 use crate::wire::{ApiError, Code, Watched, resync};
-use asked::{Asked, Last};
+use delta_text::{DeltaText, Reader};
+use query::{ChangesQuery, Last};
 use stream::Events;
-use told::{Reader, Told};
 
 /// What a stream is called in `Accept` and `Content-Type`.
 const EVENTS: &str = "text/event-stream";
@@ -49,7 +49,8 @@ pub(super) async fn changes(
 ) -> Result<Response, ApiError> {
     let is_stream = streams(&headers);
     let last = Last::of(&headers).filter(|_| is_stream);
-    let Asked { since, wait, watched } = Asked::parse(query.as_deref(), last, &snapshot)?;
+    let ChangesQuery { since, wait, watched } =
+        ChangesQuery::parse(query.as_deref(), last, &snapshot)?;
     let to = snapshot.commit();
     drop(snapshot);
     match (watched, is_stream) {
@@ -166,7 +167,7 @@ async fn caught_up(
     watched: &Arc<Watched>,
     from: CommitId,
     to: CommitId,
-) -> Result<Option<Told>, ApiError> {
+) -> Result<Option<DeltaText>, ApiError> {
     let delta = match from == to {
         true => Ok(Arc::new(Delta { from, to, changes: Vec::new(), withheld: Vec::new() })),
         false => app.past.difference(asker, from, to).await,

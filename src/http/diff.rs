@@ -10,7 +10,7 @@ use super::caching::FOREVER;
 use super::current::{Current, commit_header};
 use super::json;
 use super::names::COMMIT;
-use super::parameters::{Known, number, wrong};
+use super::parameters::{KnownParameters, number, wrong};
 use super::past::Asker;
 use super::source::Source;
 use crate::wire;
@@ -22,12 +22,12 @@ const DEFAULT: usize = 100;
 /// The most records that are listed.
 const MOST: usize = 1_000;
 
-const KNOWN: Known =
-    Known { of: "a comparison", once: &["from", "to", "limit"], often: &["sheet"] };
+const KNOWN: KnownParameters =
+    KnownParameters { of: "a comparison", once: &["from", "to", "limit"], often: &["sheet"] };
 
 /// What is compared.
 #[derive(Debug, Default)]
-struct Asked {
+struct DiffQuery {
     from: Option<String>,
     to: Option<String>,
     sheets: Vec<String>,
@@ -42,7 +42,7 @@ pub(super) async fn diff(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::parse(query.as_deref())?;
+    let asked = DiffQuery::parse(query.as_deref())?;
     let Some(from_name) = &asked.from else { return Err(wrong("from", "must be given")) };
     let from = app.past.called(source, from_name).await?;
     let to = match &asked.to {
@@ -61,7 +61,7 @@ pub(super) async fn diff(
     Ok(response)
 }
 
-impl Asked {
+impl DiffQuery {
     fn parse(query: Option<&str>) -> Result<Self, ApiError> {
         let mut asked = Self { limit: DEFAULT, ..Self::default() };
         for (name, value) in KNOWN.read(query)? {

@@ -27,9 +27,9 @@ use super::caching::Lasting;
 use super::coding::Coding;
 use super::current::{Current, commit_header};
 use super::error;
-use super::moment::Moment;
 use super::names::COMMIT;
 use super::route::{Route, is_internal, is_read};
+use super::selector::Selected;
 use super::source::Source;
 use super::{Side, cors, etag, explorer, host};
 use crate::header_fields::Preferences;
@@ -45,7 +45,7 @@ pub struct Edge {
 }
 
 /// What the layer knows of a request when its answer is there.
-struct Asked {
+struct RequestFacts {
     /// The headers that the answer depends on.
     origin: Option<HeaderValue>,
     route: Option<Route>,
@@ -70,7 +70,7 @@ impl Edge {
         let path = app.base_path.below(address.path());
         let route = path.and_then(Route::of);
         let is_internal = path.is_some_and(is_internal);
-        let mut asked = Asked {
+        let mut asked = RequestFacts {
             origin: request.headers().get(header::ORIGIN).cloned(),
             route,
             source: Source::of_request(request.extensions(), request.headers(), &app.proxies),
@@ -112,7 +112,7 @@ impl Edge {
     async fn respond(
         mut self,
         mut request: Request,
-        asked: &mut Asked,
+        asked: &mut RequestFacts,
     ) -> Result<Response, Infallible> {
         let app = &self.app;
         let (method, headers) = (request.method(), request.headers());
@@ -129,16 +129,16 @@ impl Edge {
         }
         let conditions = Conditions::of(reads && asked.is_shared, headers);
         // One state for each read: loaded once, answered from, and named in the answer.
-        let moment = match asked.is_read {
-            true => Moment::of(app, asked.route, &mut request).await,
+        let selected = match asked.is_read {
+            true => Selected::of(app, asked.route, &mut request).await,
             false => Ok(None),
         };
-        let moment = match moment {
-            Ok(moment) => moment,
+        let selected = match selected {
+            Ok(selected) => selected,
             Err(error) => return Ok(error.into_response()),
         };
         let mut commit = None;
-        if let Some(Moment { snapshot, is_fixed }) = moment {
+        if let Some(Selected { snapshot, is_fixed }) = selected {
             commit = Some(snapshot.commit());
             asked.lasting.is_fixed = is_fixed;
             request.extensions_mut().insert(Current(snapshot));
@@ -222,7 +222,7 @@ fn not_acceptable(route: Option<Route>, kind: &str) -> ApiError {
     ApiError::explained(Code::NotAcceptable, format!("the answer would be {kind}{other}"))
 }
 
-impl Asked {
+impl RequestFacts {
     /// Adds what every answer has.
     fn finish(&self, app: &App, response: &mut Response) {
         let status = response.status();

@@ -13,7 +13,7 @@ use super::app::App;
 use super::current::{Current, not_ready};
 use super::json;
 use super::lookup::{no_record, public_sheet};
-use super::parameters::{Known, number, wrong};
+use super::parameters::{KnownParameters, number, wrong};
 use super::record::RecordPath;
 use super::source::Source;
 use crate::wire;
@@ -25,7 +25,8 @@ const DEFAULT: usize = 20;
 /// The most commits that are listed.
 const MOST: usize = 100;
 
-const KNOWN: Known = Known { of: "a history", once: &["cursor", "limit"], often: &[] };
+const KNOWN: KnownParameters =
+    KnownParameters { of: "a history", once: &["cursor", "limit"], often: &[] };
 
 /// How many commits are passed over at most: git counts no further.
 const FURTHEST: usize = i32::MAX as usize - MOST;

@@ -10,8 +10,8 @@ use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
+use super::body_stream::CHUNK;
 use super::parameters::wrong;
-use super::pieces::PIECE;
 use super::source::Source;
 use super::tag::Tag;
 use super::unanswered::list_failed;
@@ -56,16 +56,16 @@ pub(super) async fn answer(
         each.map_err(|error| list_failed(error, &query, &sheet))
     });
     let mut each = each.await?;
-    let body = place.send(move || Ok(piece(&shown, &mut each)));
+    let body = place.send(move || Ok(chunk(&shown, &mut each)));
     let mut response = json::told(tag, body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES));
     Ok(response)
 }
 
 /// Writes the next records, if there are any.
-fn piece(query: &ListQuery, each: &mut Each) -> Option<Bytes> {
-    let mut text = String::with_capacity(PIECE);
-    while text.len() < PIECE
+fn chunk(query: &ListQuery, each: &mut Each) -> Option<Bytes> {
+    let mut text = String::with_capacity(CHUNK);
+    while text.len() < CHUNK
         && let Some(record) = each.next()
     {
         line(query, &record, &mut text);

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::crowd::{Crowd, Member};
 use super::current::not_ready;
 use super::lane::{Lane, Turn};
-use super::shared::Shared;
+use super::single_flight::SingleFlight;
 use super::source::Source;
 use crate::live::Live;
 use crate::wire::{ApiError, Code};
@@ -60,7 +60,7 @@ pub struct Past {
     streams: Comparing,
     server: Comparing,
     /// Whether a commit is in the history of another one.
-    descents: Shared<Pair, bool>,
+    descents: SingleFlight<Pair, bool>,
     /// Those who wait for a commit to be published.
     expecting: Crowd,
 }
@@ -76,12 +76,12 @@ struct Pair {
 /// A lane for comparisons, and those that are known.
 struct Comparing {
     lane: Lane,
-    known: Shared<Pair, Arc<Delta>>,
+    known: SingleFlight<Pair, Arc<Delta>>,
 }
 
 impl Default for Comparing {
     fn default() -> Self {
-        Self { lane: Lane::new(PLACES), known: Shared::default() }
+        Self { lane: Lane::new(PLACES), known: SingleFlight::default() }
     }
 }
 
@@ -97,7 +97,7 @@ impl Past {
             polls: Comparing::default(),
             streams: Comparing::default(),
             server: Comparing::default(),
-            descents: Shared::default(),
+            descents: SingleFlight::default(),
             expecting: Crowd::default(),
         }
     }

@@ -16,7 +16,7 @@ use super::app::App;
 use super::current::Current;
 use super::json::tagged;
 use super::lookup::{no_record, public_sheet};
-use super::parameters::Known;
+use super::parameters::KnownParameters;
 use super::source::Source;
 use super::unanswered::{refused, too_costly};
 use crate::wire::{ApiError, Code, record_with};
@@ -41,7 +41,7 @@ impl<'a> RecordPath<'a> {
     }
 }
 
-const KNOWN: Known = Known { of: "a record", once: &["include"], often: &[] };
+const KNOWN: KnownParameters = KnownParameters { of: "a record", once: &["include"], often: &[] };
 
 /// The bytes of a record, shared with the snapshot.
 struct Served(Arc<Record>);

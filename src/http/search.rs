@@ -10,7 +10,7 @@ use headwater_engine::search::{Query, Scope};
 use super::app::App;
 use super::current::Current;
 use super::lookup::no_sheet;
-use super::parameters::{Known, number, wrong};
+use super::parameters::{KnownParameters, number, wrong};
 use super::source::Source;
 use super::tag::Tag;
 use super::unanswered::{search_failed, too_costly};
@@ -20,7 +20,8 @@ use crate::wire::{ApiError, hits};
 /// How far into the matches one may page: they are ranked anew for each page.
 const DEEPEST: usize = 10_000;
 
-const KNOWN: Known = Known { of: "a search", once: &["q", "page", "perPage"], often: &["sheet"] };
+const KNOWN: KnownParameters =
+    KnownParameters { of: "a search", once: &["q", "page", "perPage"], often: &["sheet"] };
 
 /// What is searched for.
 struct Search {

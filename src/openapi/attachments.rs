@@ -38,7 +38,7 @@ pub(super) fn path(offer: &Offer, sheets: &[Described]) -> Option<Value> {
 fn show() -> Operation {
     Operation::new("attachments", "get", "Returns a file beside a record")
         .described("The file in the served commit, with the media type of its extension.")
-        .takes(parameters::moment())
+        .takes(parameters::selector())
         .takes(["range", "ifRange"].map(parameter))
         .answers_tagged(file("The file.").headers(&["Accept-Ranges"]))
         .answers(

@@ -94,7 +94,7 @@ pub(super) fn history(sheets: &[Described]) -> Value {
             "The commits that touched the record. Today's rules of the sheet apply to old versions.",
         )
         .takes([limit(20, 100), cursor])
-        .takes(parameters::moment())
+        .takes(parameters::selector())
         .answers_tagged(answer)
         .refuses(Refusals::Read);
     json!({
@@ -130,7 +130,7 @@ pub(super) fn diff() -> Operation {
             sheet,
             limit(100, 1000),
         ])
-        .takes(parameters::moment())
+        .takes(parameters::selector())
         .answers_tagged(answer)
         .refuses(Refusals::Query)
 }

@@ -5,7 +5,7 @@ use headwater_engine::search::MAX_QUERY_BYTES;
 use serde_json::{Value, json};
 
 /// Returns those that say which state a read is answered from.
-pub(super) fn moment() -> impl Iterator<Item = Value> {
+pub(super) fn selector() -> impl Iterator<Item = Value> {
     ["at", "atHeader"].map(parameter).into_iter().chain(present())
 }
 

@@ -19,7 +19,7 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
     Operation::new("search", "all", "Searches all sheets")
         .described("The best matches first, up to match 10,000.")
         .takes([q, described::narrowing(sheets), parameter("page"), parameter("perPage")])
-        .takes(parameters::moment())
+        .takes(parameters::selector())
         .answers_tagged(Answer::json("A page of matches.", schema("Hits")))
         .refuses(Refusals::Query)
 }

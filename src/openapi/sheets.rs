@@ -97,7 +97,7 @@ impl Described {
             .described(self.how_to_filter())
             .takes(ListParameter::ALL.into_iter().filter_map(|parameter| self.parameter(parameter)))
             .takes(self.filters())
-            .takes(parameters::moment())
+            .takes(parameters::selector())
             .answers_tagged(answer)
             .refuses(Refusals::List)
     }
@@ -137,7 +137,7 @@ impl Described {
                 names().into_iter().flat_map(|field| [format!("-{field}"), field]).collect(),
             ),
             ListParameter::Facets => {
-                list("Fields whose values are counted, under the filter.", names())
+                list("Fields whose values are counted among the matches.", names())
             }
             ListParameter::Fields => list("Only these fields of each value.", names()),
             ListParameter::Include => self.references(),
@@ -166,7 +166,7 @@ impl Described {
         (!fields.is_empty()).then(|| {
             json!({
                 "name": ListParameter::Include.name(), "in": "query", "style": "form", "explode": false,
-                "description": "Fields whose values name records, which are shown in `included`.",
+                "description": "Fields that refer to records, which `included` shows.",
                 "schema": {
                     "type": "array", "minItems": 1, "items": { "type": "string", "enum": fields },
                 },
@@ -183,7 +183,7 @@ impl Described {
         Operation::new(&self.name, "get", format!("Returns a record of {}", self.sheet_name()))
             .takes([parameter("key")])
             .takes(references)
-            .takes(parameters::moment())
+            .takes(parameters::selector())
             .answers_tagged(Answer::json("The record, as a `PUT` takes it.", record))
             .refuses(Refusals::Read)
     }

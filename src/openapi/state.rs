@@ -35,7 +35,7 @@ fn status() -> Operation {
 
 fn state(verb: &str, summary: &str, name: &str) -> Operation {
     Operation::new("state", verb, summary)
-        .takes(parameters::moment())
+        .takes(parameters::selector())
         .answers_tagged(Answer::json("The state.", schema(name)))
         .refuses(Refusals::Query)
 }

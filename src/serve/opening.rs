@@ -86,7 +86,7 @@ impl Opening {
                 }
             };
             if error.is_remote_away() && Instant::now() + pauses.next() <= until {
-                tracing::warn!(error = chain(&error), "the remote is waited for");
+                tracing::warn!(error = chain(&error), "waiting for the remote");
                 tokio::time::sleep(pauses.take()).await;
             } else if error.is_damage() && config.remote.is_some() && !is_mended {
                 let aside = set_aside(&config.repo).map_err(|why| {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 
+use super::delta_text::{DeltaText, Reader, Writer};
 use super::queue::{Queue, resync};
 use super::seats::{Seat, Seats};
-use super::told::{Reader, Told, Writer};
 use crate::feed::{Feed, Heard, Listener};
 use crate::http::source::Source;
 use crate::wire::Watched;
@@ -22,7 +22,7 @@ const READ: u64 = 2 << 30;
 pub struct Audience {
     seats: Arc<Seats>,
     pub(super) writer: Writer,
-    state: Mutex<State>,
+    state: Mutex<AudienceState>,
     read: u64,
 }
 
@@ -34,7 +34,7 @@ impl Default for Audience {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct AudienceState {
     /// The commit up to which all groups are told; `None` before the first publication.
     at: Option<CommitId>,
     /// By the names of what they follow.
@@ -140,7 +140,7 @@ impl Audience {
         Round { from, groups }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, AudienceState> {
         // Whole after every statement: a poisoned lock holds a usable one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -153,12 +153,12 @@ struct Round {
 }
 
 impl Group {
-    fn tell(&self, to: CommitId, told: Option<&Told>) {
+    fn tell(&self, to: CommitId, told: Option<&DeltaText>) {
         match told {
             // Who follows everything learns of every commit.
             Some(told) if told.is_empty() && !self.watched.is_all() => {}
             told => {
-                let event = told.map_or_else(|| resync(to), Told::event);
+                let event = told.map_or_else(|| resync(to), DeltaText::event);
                 self.queues.iter().for_each(|queue| queue.push(event.clone(), to));
             }
         }
@@ -192,7 +192,7 @@ pub(super) mod tests {
     use axum::body::Bytes;
     use axum::http::HeaderMap;
 
-    use super::super::told::tests::{commit, delta, watching};
+    use super::super::delta_text::tests::{commit, delta, watching};
     use super::*;
     use crate::config::TrustedProxies;
 

@@ -1,4 +1,7 @@
 //! The body of a stream of events: where the client is, what it missed, and then every publication.
+//!
+//! `axum::response::sse` would write each event anew for each client. Here its bytes are written once
+//! and shared, and a large one is sent in pieces between which others have their turn.
 
 use std::io;
 use std::pin::Pin;
@@ -119,7 +122,7 @@ mod tests {
     use std::task::{Wake, Waker};
 
     use super::super::audience::tests::Hall;
-    use super::super::told::tests::commit;
+    use super::super::delta_text::tests::commit;
     use super::*;
     use crate::wire::Code;
 

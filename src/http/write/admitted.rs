@@ -42,7 +42,7 @@ impl Admitted {
         app: &App,
         body: Body,
     ) -> Result<Self, ApiError> {
-        let arrived = app.gate.receive_write(max, head.source, &head.headers, body).await;
+        let arrived = app.access.receive_write(max, head.source, &head.headers, body).await;
         let (token, arrived) = arrived?;
         let caller = Caller::new(token, &head.headers)?;
         Ok(Self { body: arrived.into_bytes(), head, caller })

@@ -1,8 +1,7 @@
-//! The gate in front of the internal routes and of those that write: credentials are compared with
-//! the secrets that hold now, and the log and the metrics are told which of them opened it, by its
-//! number.
+//! Access to the internal routes and to those that write: credentials are compared with the secrets that
+//! hold now, and the log and the metrics are told which of them was used, by its number.
 //!
-//! A right credential always opens it. Wrong ones are counted against their source; a source with
+//! A right credential always gives access. Wrong ones are counted against their source; a source with
 //! too many gets another answer, and its signed bodies are taken in one at a time. So an attacker
 //! behind the address of a forge, such as that of a proxy, delays the forge and never shuts it out.
 
@@ -20,8 +19,8 @@ use crate::config::{Keyring, Keys, Match, Role, Token, Tokens, Watched};
 use crate::metrics::Metrics;
 use crate::wire::{ApiError, Code};
 
-/// What opens which routes.
-pub struct Doors {
+/// The keys of each group of routes.
+pub struct AccessKeys {
     /// Those that trigger and show reloads.
     pub reload: Keyring,
     /// Those that let held pushes through.
@@ -32,24 +31,24 @@ pub struct Doors {
     pub writers: Option<Watched<Tokens>>,
 }
 
-/// The gate in front of the internal routes and of those that write.
-pub struct Gate {
-    doors: Doors,
+/// Decides about access to the internal routes and to those that write.
+pub struct Access {
+    keys: AccessKeys,
     bodies: BodyReader,
     throttle: Throttle,
     metrics: Arc<Metrics>,
 }
 
-impl Gate {
-    /// Returns a gate in these doors, which counts in `metrics`.
-    pub fn new(doors: Doors, metrics: Arc<Metrics>) -> Self {
+impl Access {
+    /// Returns what decides by these keys, and counts in `metrics`.
+    pub fn new(keys: AccessKeys, metrics: Arc<Metrics>) -> Self {
         let (bodies, throttle) = (BodyReader::default(), Throttle::default());
-        Self { doors, bodies, throttle, metrics }
+        Self { keys, bodies, throttle, metrics }
     }
 
     /// Says whether anything is written here at all.
     pub(super) fn lets_write(&self) -> bool {
-        self.doors.writers.is_some()
+        self.keys.writers.is_some()
     }
 
     /// Lets somebody pass who may write, and takes in what is to be written, up to `max` bytes.
@@ -64,7 +63,7 @@ impl Gate {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<(Token, Arrived), ApiError> {
-        let writers = self.doors.writers.as_ref().ok_or(Code::MethodNotAllowed)?;
+        let writers = self.keys.writers.as_ref().ok_or(Code::MethodNotAllowed)?;
         let tokens = writers.current().await;
         let token = bearer_token(headers).and_then(|given| tokens.matching(given)).cloned();
         let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into()))?;
@@ -90,7 +89,7 @@ impl Gate {
         source: Source,
         headers: &HeaderMap,
     ) -> Result<(), ApiError> {
-        let keys = Keys { metrics: self.doors.metrics.current().await, ..self.keys().await };
+        let keys = Keys { metrics: self.keys.metrics.current().await, ..self.keys().await };
         self.judge(source, authenticate(&keys, headers)).map(drop)
     }
 
@@ -141,7 +140,7 @@ impl Gate {
     }
 
     async fn keys(&self) -> Keys {
-        let Doors { reload, operator, .. } = &self.doors;
+        let AccessKeys { reload, operator, .. } = &self.keys;
         let (reload, operator) = (reload.current().await, operator.current().await);
         Keys { reload, operator, metrics: Arc::default() }
     }

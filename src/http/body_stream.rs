@@ -1,4 +1,7 @@
-//! Bodies that are made piece by piece, no further than their reader comes along.
+//! Bodies that are made chunk by chunk, no further than their reader comes along.
+//!
+//! They are bodies by themselves and no streams for `Body::from_stream`: one whose maker is gone before
+//! its end must break off.
 //!
 //! Each keeps a place while it is made. One address has a part of the places at most, and a reader who
 //! takes too little for too long gives its place up when somebody else waits for one.
@@ -16,15 +19,15 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::crowd::Crowd;
-use super::places::{Place, Places};
+use super::permits::{Permit, Permits};
 use super::source::Source;
-use super::stall::Patience;
+use super::write_timeout::WaitBudget;
 use crate::wire::{ApiError, Code};
 
-/// About how large a piece is, in bytes.
-pub(super) const PIECE: usize = 64 << 10;
+/// About how large a chunk is, in bytes.
+pub(super) const CHUNK: usize = 64 << 10;
 
-/// How many pieces wait for a reader who is slow.
+/// How many chunks wait for a reader who is slow.
 const AHEAD: usize = 4;
 
 /// How long a request waits for a place.
@@ -39,19 +42,19 @@ const SLOWEST: u32 = 64 << 10;
 /// How long a reader may be slower than that.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// A number of places for bodies that are made piece by piece.
-pub struct Streams {
-    places: Places,
+/// A number of places for bodies that are made chunk by chunk.
+pub struct BodyStreams {
+    places: Permits,
     grace: Duration,
 }
 
 /// A place for one body.
-pub(super) struct Streaming {
-    place: Place,
-    patience: Patience,
+pub(super) struct StreamPermit {
+    place: Permit,
+    patience: WaitBudget,
 }
 
-impl Streams {
+impl BodyStreams {
     /// Returns so many places, of which one address has a quarter at most.
     pub fn new(count: usize) -> Self {
         Self::with_grace(count, GRACE)
@@ -59,22 +62,22 @@ impl Streams {
 
     fn with_grace(count: usize, grace: Duration) -> Self {
         let crowd = Crowd::new(256, 16);
-        Self { places: Places::new(count, count.div_ceil(4), crowd), grace }
+        Self { places: Permits::new(count, count.div_ceil(4), crowd), grace }
     }
 
     /// Takes a place for an answer to `source`.
     ///
     /// # Errors
     /// 503 when none gets free in time.
-    pub(super) async fn place(&self, source: Source) -> Result<Streaming, ApiError> {
+    pub(super) async fn place(&self, source: Source) -> Result<StreamPermit, ApiError> {
         let place = self.places.take_within(source, TURN).await;
         let place =
             place.ok_or_else(|| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
-        Ok(Streaming { place, patience: Patience::new(self.grace, SLOWEST) })
+        Ok(StreamPermit { place, patience: WaitBudget::new(self.grace, SLOWEST) })
     }
 }
 
-impl Streaming {
+impl StreamPermit {
     /// Returns the body of what `next` returns until that is `None` or fails; it is called on a
     /// thread of its own, which keeps the place as long. The body breaks off where its reader loses
     /// the place.
@@ -82,26 +85,26 @@ impl Streaming {
         mut self,
         mut next: impl FnMut() -> io::Result<Option<Bytes>> + Send + 'static,
     ) -> Body {
-        let (sender, pieces) = mpsc::channel(AHEAD);
+        let (sender, chunks) = mpsc::channel(AHEAD);
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
             loop {
-                let piece = next();
-                let is_last = !matches!(piece, Ok(Some(_)));
+                let chunk = next();
+                let is_last = !matches!(chunk, Ok(Some(_)));
                 // A reader who has gone wants no more.
-                if !runtime.block_on(self.passes(&sender, piece)) || is_last {
+                if !runtime.block_on(self.passes(&sender, chunk)) || is_last {
                     break;
                 }
             }
         });
-        Body::new(Pieces(Some(pieces)))
+        Body::new(Chunks(Some(chunks)))
     }
 
     /// Says whether the reader took what is sent, or came so far that it can wait for it.
-    async fn passes(&mut self, sender: &mpsc::Sender<Piece>, piece: Piece) -> bool {
-        let bytes = piece.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
+    async fn passes(&mut self, sender: &mpsc::Sender<Chunk>, chunk: Chunk) -> bool {
+        let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
         let begun = Instant::now();
-        let mut sent = pin!(sender.send(piece));
+        let mut sent = pin!(sender.send(chunk));
         loop {
             let left = self.patience.left().saturating_sub(begun.elapsed());
             match tokio::time::timeout(left.max(LOOK), &mut sent).await {
@@ -116,14 +119,14 @@ impl Streaming {
     }
 }
 
-/// A piece of a body; `None` is its end.
-type Piece = io::Result<Option<Bytes>>;
+/// A chunk of a body; `None` is its end.
+type Chunk = io::Result<Option<Bytes>>;
 
-/// The pieces of an answer, which ends with the last one. One whose sender is gone before is broken
+/// The chunks of an answer, which ends with the last one. One whose sender is gone before is broken
 /// off, so that nobody takes a part for the whole.
-struct Pieces(Option<mpsc::Receiver<Piece>>);
+struct Chunks(Option<mpsc::Receiver<Chunk>>);
 
-impl HttpBody for Pieces {
+impl HttpBody for Chunks {
     type Data = Bytes;
     type Error = io::Error;
 
@@ -131,13 +134,13 @@ impl HttpBody for Pieces {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        let Some(pieces) = &mut self.0 else { return Poll::Ready(None) };
-        let Poll::Ready(piece) = pieces.poll_recv(context) else { return Poll::Pending };
-        let piece = piece.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).transpose();
-        if !matches!(piece, Some(Ok(_))) {
+        let Some(chunks) = &mut self.0 else { return Poll::Ready(None) };
+        let Poll::Ready(chunk) = chunks.poll_recv(context) else { return Poll::Pending };
+        let chunk = chunk.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).transpose();
+        if !matches!(chunk, Some(Ok(_))) {
             self.0 = None;
         }
-        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
     }
 }
 
@@ -151,7 +154,7 @@ mod tests {
         Source::at([192, 0, 2, number].into())
     }
 
-    /// Takes the next piece of a body.
+    /// Takes the next chunk of a body.
     async fn next(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
         let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await;
         frame.map(|frame| frame.map(|frame| frame.into_data().unwrap()))
@@ -159,14 +162,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_reader_who_takes_nothing_gives_its_place_to_who_waits_and_its_body_breaks_off() {
-        let streams = Streams::with_grace(1, Duration::ZERO);
+        let streams = BodyStreams::with_grace(1, Duration::ZERO);
         let place = streams.place(source(1)).await.unwrap();
         let mut slow = place.send(|| Ok(Some(Bytes::from_static(b"for ever"))));
-        let mut pieces = [b"two", b"one"].map(|piece| Bytes::from_static(piece)).to_vec();
+        let mut chunks = [b"two", b"one"].map(|chunk| Bytes::from_static(chunk)).to_vec();
         let place = streams.place(source(2)).await.expect("the place of the slow one");
-        let mut whole = place.send(move || Ok(pieces.pop()));
-        while let Some(piece) = next(&mut slow).await {
-            if piece.is_err() {
+        let mut whole = place.send(move || Ok(chunks.pop()));
+        while let Some(chunk) = next(&mut slow).await {
+            if chunk.is_err() {
                 break;
             }
         }
@@ -177,17 +180,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_reader_for_whose_place_nobody_waits_keeps_it() {
-        let streams = Streams::with_grace(2, Duration::ZERO);
+        let streams = BodyStreams::with_grace(2, Duration::ZERO);
         let place = streams.place(source(1)).await.unwrap();
         let mut left = 8;
         let mut body = place.send(move || {
             left -= 1;
-            Ok((left > 0).then(|| Bytes::from_static(b"piece")))
+            Ok((left > 0).then(|| Bytes::from_static(b"chunk")))
         });
         tokio::time::sleep(LOOK * 2).await;
         let mut count = 0;
-        while let Some(piece) = next(&mut body).await {
-            assert_eq!(piece.unwrap(), "piece");
+        while let Some(chunk) = next(&mut body).await {
+            assert_eq!(chunk.unwrap(), "chunk");
             count += 1;
         }
         assert_eq!(count, 7);

@@ -14,9 +14,9 @@ use tokio::time::{Instant, Sleep};
 const SLOWEST: u32 = 1_024;
 
 /// A stream whose writes fail when they get on too slowly for some time.
-pub(super) struct Stalling<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
-    patience: Patience,
+    patience: WaitBudget,
     /// The write that waits.
     waiting: Option<Waiting>,
 }
@@ -28,7 +28,7 @@ struct Waiting {
 
 /// How long writes have waited, and how much that was worth.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct WaitBudget {
     most: Duration,
     /// How many bytes a second are waited for.
     slowest: u32,
@@ -36,7 +36,7 @@ pub(super) struct Patience {
     used: Duration,
 }
 
-impl Patience {
+impl WaitBudget {
     /// Returns the patience to wait for `most`, and longer only while `slowest` bytes a second are
     /// taken.
     pub(super) fn new(most: Duration, slowest: u32) -> Self {
@@ -56,16 +56,16 @@ impl Patience {
     }
 }
 
-impl<S> Stalling<S> {
+impl<S> WriteTimeout<S> {
     /// Returns `stream`, of which writes may wait for `patience`, and longer only while its other end
     /// takes a kilobyte a second.
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        let patience = Patience::new(patience, SLOWEST);
+        let patience = WaitBudget::new(patience, SLOWEST);
         Self { stream, patience, waiting: None }
     }
 }
 
-impl<S: AsyncWrite + Unpin> Stalling<S> {
+impl<S: AsyncWrite + Unpin> WriteTimeout<S> {
     /// Writes, where `taken` says how many bytes a result stands for.
     fn timed<T>(
         &mut self,
@@ -88,7 +88,7 @@ impl<S: AsyncWrite + Unpin> Stalling<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -118,7 +118,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -137,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn a_write_that_nobody_takes_is_given_up_and_one_that_gets_on_is_not() {
         let (ours, mut theirs) = duplex(4);
-        let mut stream = Stalling::new(ours, Duration::from_millis(50));
+        let mut stream = WriteTimeout::new(ours, Duration::from_millis(50));
         stream.write_all(b"1234").await.unwrap();
         let reading = async {
             let mut piece = [0; 4];
@@ -157,7 +157,7 @@ mod tests {
     fn waiting_is_forgiven_as_far_as_bytes_are_taken() {
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
         let left = |notes: &[(Duration, usize)]| {
-            let mut patience = Patience::new(30 * second, SLOWEST);
+            let mut patience = WaitBudget::new(30 * second, SLOWEST);
             notes.iter().for_each(|(waited, bytes)| patience.note(*waited, *bytes));
             patience.left()
         };
@@ -178,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_trickles_loses_its_stream() {
         let (ours, mut theirs) = duplex(1);
-        let mut stream = Stalling::new(ours, Duration::from_millis(200));
+        let mut stream = WriteTimeout::new(ours, Duration::from_millis(200));
         // A byte within each wait: none of them is too long.
         let trickling = async {
             let mut piece = [0; 1];

@@ -27,7 +27,7 @@ use crate::wire::{ApiError, Code};
 const RETRY_AFTER: u16 = 1;
 
 /// The state that a read is answered from.
-pub(super) struct Moment {
+pub(super) struct Selected {
     pub(super) snapshot: Arc<Snapshot>,
     /// Whether the same request is answered the same for ever.
     pub(super) is_fixed: bool,
@@ -39,7 +39,7 @@ pub(super) struct At(pub(super) String);
 
 /// What a request says of the state that it wants.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Wanted {
+struct SnapshotSelector {
     /// The commit, by whatever name.
     at: Option<String>,
     /// The commit of the list that is walked.
@@ -48,7 +48,7 @@ struct Wanted {
     least: Option<CommitId>,
 }
 
-impl Moment {
+impl Selected {
     /// Returns the state for `request` to `route`, and takes the name of the
     /// commit out of its query. `None` before the first load.
     ///
@@ -70,7 +70,7 @@ impl Moment {
         if !reads || plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT) {
             return Ok(Some(published));
         }
-        let wanted = Wanted::of(route, request)?;
+        let selector = SnapshotSelector::of(route, request)?;
         // Only a test without a connection has no peer.
         let peer = request.extensions().get();
         let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
@@ -79,13 +79,13 @@ impl Moment {
         let headers = request.headers();
         let patience = if headers.contains_key("prefer") { wait(headers) } else { 0 };
         let until = Instant::now() + Duration::from_secs(patience);
-        let published = match wanted.least {
+        let published = match selector.least {
             Some(least) => {
                 Self { snapshot: containing(app, source, least, until).await?, ..published }
             }
             None => published,
         };
-        let found = match (&wanted.at, wanted.walked) {
+        let found = match (&selector.at, selector.walked) {
             (None, None) => return Ok(Some(published)),
             (None, Some(walked)) => app.past.at(source, walked).await,
             (Some(name), walked) => {
@@ -104,8 +104,8 @@ impl Moment {
                 found
             }
         };
-        let is_fixed = wanted.at.is_some_and(|name| name.parse::<CommitId>().is_ok());
-        let snapshot = found.map_err(|error| match wanted.walked {
+        let is_fixed = selector.at.is_some_and(|name| name.parse::<CommitId>().is_ok());
+        let snapshot = found.map_err(|error| match selector.walked {
             Some(_) if error.code() == Code::UnknownCommit => Code::CursorExpired.into(),
             _ => error,
         })?;
@@ -113,33 +113,36 @@ impl Moment {
     }
 }
 
-impl Wanted {
+impl SnapshotSelector {
     fn of(route: Option<Route>, request: &mut Request) -> Result<Self, ApiError> {
-        let mut wanted = Self::default();
+        let mut selector = Self::default();
         let name = header(request.headers(), &AT)?.map(str::to_owned);
         if let Some(least) = header(request.headers(), &MIN_COMMIT)? {
-            wanted.least = Some(least.parse().map_err(|_| not_a_hash())?);
+            selector.least = Some(least.parse().map_err(|_| not_a_hash())?);
         }
         let asked = take_at(request.uri_mut())?;
         if let Some(at) = &asked {
             request.extensions_mut().insert(At(at.clone()));
         }
-        wanted.at = match (asked, name) {
+        selector.at = match (asked, name) {
             (Some(at), Some(name)) if at != name => {
                 return Err(wrong("at", "names another commit than X-Headwater-At"));
             }
             (at, name) => at.or(name),
         };
         let is_published = route.is_some_and(|route| route.snapshots() == Snapshots::Published);
-        if wanted.at.is_some() && is_published {
-            return Err(wrong("at", "is not a parameter here: this is about the present"));
+        if selector.at.is_some() && is_published {
+            return Err(wrong(
+                "at",
+                "is not a parameter here: this route answers for the present only",
+            ));
         }
         // Only lists have cursors that name a commit.
         if route == Some(Route::List) {
             let cursor = parameters(request.uri()).find_map(|pair| pair.strip_prefix("cursor="));
-            wanted.walked = cursor.and_then(Cursor::commit_of);
+            selector.walked = cursor.and_then(Cursor::commit_of);
         }
-        Ok(wanted)
+        Ok(selector)
     }
 }
 
@@ -223,23 +226,27 @@ async fn containing(
 mod tests {
     use super::*;
 
-    fn wanted(
+    fn selector(
         path: &str,
         headers: &[(&'static str, &'static str)],
-    ) -> Result<(Wanted, String), Code> {
+    ) -> Result<(SnapshotSelector, String), Code> {
         let mut request = Request::builder().uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut request = request.body(axum::body::Body::empty()).unwrap();
         let plain = request.uri().path().to_owned();
-        let wanted = Wanted::of(Route::of(&plain), &mut request).map_err(|error| error.code())?;
-        Ok((wanted, request.uri().to_string()))
+        let selector =
+            SnapshotSelector::of(Route::of(&plain), &mut request).map_err(|error| error.code())?;
+        Ok((selector, request.uri().to_string()))
     }
 
     #[test]
     fn the_name_of_a_commit_is_taken_out_of_the_query() {
-        let name = |name: &str| Wanted { at: Some(name.to_owned()), ..Wanted::default() };
+        let name = |name: &str| SnapshotSelector {
+            at: Some(name.to_owned()),
+            ..SnapshotSelector::default()
+        };
         let cases = [
             ("/api/people?at=v1", name("v1"), "/api/people"),
             (
@@ -249,19 +256,19 @@ mod tests {
             ),
             (
                 "/api/people?at%5Beq%5D=v1&format=x",
-                Wanted::default(),
+                SnapshotSelector::default(),
                 "/api/people?at%5Beq%5D=v1&format=x",
             ),
         ];
         for (path, expected, left) in cases {
-            assert_eq!(wanted(path, &[]), Ok((expected, left.to_owned())), "{path}");
+            assert_eq!(selector(path, &[]), Ok((expected, left.to_owned())), "{path}");
         }
     }
 
     #[test]
     fn one_commit_is_named_and_only_where_it_means_something() {
         let header = [("x-headwater-at", "v1")];
-        assert!(wanted("/api/people?at=v1", &header).is_ok());
+        assert!(selector("/api/people?at=v1", &header).is_ok());
         for (path, headers, code) in [
             ("/api/people?at=v2", &header[..], Code::InvalidQuery),
             ("/api/people?at=v1&at=v1", &[], Code::InvalidQuery),
@@ -269,7 +276,7 @@ mod tests {
             ("/api/_status?at=v1", &[], Code::InvalidQuery),
             ("/api/people", &[("x-headwater-min-commit", "v1")], Code::InvalidHeader),
         ] {
-            assert_eq!(wanted(path, headers), Err(code), "{path}");
+            assert_eq!(selector(path, headers), Err(code), "{path}");
         }
     }
 }

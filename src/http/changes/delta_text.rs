@@ -20,7 +20,7 @@ const KNOWN: usize = 64;
 
 /// What differs between two commits in what somebody follows; cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Told(Arc<Text>);
+pub(super) struct DeltaText(Arc<Text>);
 
 #[derive(Debug)]
 struct Text {
@@ -32,16 +32,16 @@ struct Text {
     /// Kept as long as the text is.
     _room: OwnedSemaphorePermit,
     /// Lets those who come later find the text.
-    _entry: Arc<Entry>,
+    _entry: Arc<TextSlot>,
 }
 
-impl AsRef<[u8]> for Told {
+impl AsRef<[u8]> for DeltaText {
     fn as_ref(&self) -> &[u8] {
         self.0.event.as_bytes()
     }
 }
 
-impl Told {
+impl DeltaText {
     /// Says whether nothing differs in what is followed.
     pub(super) fn is_empty(&self) -> bool {
         self.0.records == 0
@@ -73,20 +73,20 @@ pub(super) struct Writer {
     following: Arc<Semaphore>,
     returning: Arc<Semaphore>,
     room: Arc<Semaphore>,
-    known: Mutex<Known>,
+    known: Mutex<KnownTexts>,
 }
 
 /// The texts that somebody has or waits for.
 #[derive(Debug)]
-struct Known {
-    entries: HashMap<Name, Weak<Entry>>,
+struct KnownTexts {
+    entries: HashMap<TextName, Weak<TextSlot>>,
     /// How many there may be before those that are gone are forgotten.
     limit: usize,
 }
 
 /// What a text is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Name {
+struct TextName {
     from: CommitId,
     to: CommitId,
     watched: String,
@@ -94,10 +94,10 @@ struct Name {
 
 /// A text that is there, or that is written while others wait for it.
 #[derive(Debug, Default)]
-struct Entry(tokio::sync::Mutex<State>);
+struct TextSlot(tokio::sync::Mutex<SlotState>);
 
 #[derive(Debug, Default)]
-enum State {
+enum SlotState {
     #[default]
     Unwritten,
     Written(Weak<Text>),
@@ -113,7 +113,7 @@ impl Default for Writer {
 impl Writer {
     fn with_room(bytes: usize) -> Self {
         let one = || Arc::new(Semaphore::new(1));
-        let known = Known { entries: HashMap::new(), limit: KNOWN };
+        let known = KnownTexts { entries: HashMap::new(), limit: KNOWN };
         Self {
             following: one(),
             returning: one(),
@@ -129,27 +129,29 @@ impl Writer {
         delta: &Arc<Delta>,
         watched: &Arc<Watched>,
         reader: Reader,
-    ) -> Option<Told> {
+    ) -> Option<DeltaText> {
         let (from, to) = (delta.from, delta.to);
         // A state that was mended is told as other records of the same commit, each time anew.
         let entry = match from == to {
             true => Arc::default(),
-            false => self.entry(Name { from, to, watched: watched.name().to_owned() }),
+            false => self.entry(TextName { from, to, watched: watched.name().to_owned() }),
         };
         // Whoever comes meanwhile waits here, and finds the text.
         let mut state = entry.0.lock().await;
         match &*state {
-            State::Written(text) => {
+            SlotState::Written(text) => {
                 if let Some(text) = text.upgrade() {
-                    return Some(Told(text));
+                    return Some(DeltaText(text));
                 }
             }
-            State::TooMuch => return None,
-            State::Unwritten => {}
+            SlotState::TooMuch => return None,
+            SlotState::Unwritten => {}
         }
         let text = self.write(delta, watched, reader, &entry).await.map(Arc::new);
-        *state = text.as_ref().map_or(State::TooMuch, |text| State::Written(Arc::downgrade(text)));
-        text.map(Told)
+        *state = text
+            .as_ref()
+            .map_or(SlotState::TooMuch, |text| SlotState::Written(Arc::downgrade(text)));
+        text.map(DeltaText)
     }
 
     async fn write(
@@ -157,7 +159,7 @@ impl Writer {
         delta: &Arc<Delta>,
         watched: &Arc<Watched>,
         reader: Reader,
-        entry: &Arc<Entry>,
+        entry: &Arc<TextSlot>,
     ) -> Option<Text> {
         let turn = match reader {
             Reader::Following => &self.following,
@@ -184,7 +186,7 @@ impl Writer {
         })
     }
 
-    fn entry(&self, name: Name) -> Arc<Entry> {
+    fn entry(&self, name: TextName) -> Arc<TextSlot> {
         // Whole after every statement: a poisoned lock holds a usable map.
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = known.entries.get(&name).and_then(Weak::upgrade) {

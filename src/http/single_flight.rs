@@ -26,18 +26,18 @@ impl<T> Default for Cell<T> {
 
 /// The answers to the last questions, each found out by the first of those who ask that has a place
 /// for it.
-pub(super) struct Shared<K, T> {
+pub(super) struct SingleFlight<K, T> {
     /// The newest last.
     cells: Mutex<VecDeque<(K, Arc<Cell<T>>)>>,
 }
 
-impl<K, T> Default for Shared<K, T> {
+impl<K, T> Default for SingleFlight<K, T> {
     fn default() -> Self {
         Self { cells: Mutex::default() }
     }
 }
 
-impl<K: PartialEq + Clone, T: Clone + Send + 'static> Shared<K, T> {
+impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
     /// Returns the answer to `question`: the one that is known, the one that somebody finds out
     /// meanwhile, or that of `find`. Everybody waits for a turn of their own, so that nobody's answer
     /// comes as late as somebody else's turn. One that may be another one later, or for which `keeps`
@@ -132,7 +132,7 @@ mod tests {
 
     /// Asks in the lane; an answer of 7 is not kept.
     async fn ask<K: PartialEq + Clone>(
-        (shared, lane): (&Shared<K, usize>, &Lane),
+        (shared, lane): (&SingleFlight<K, usize>, &Lane),
         question: K,
         find: impl FnOnce() -> Result<usize, Code> + Send + 'static,
     ) -> Result<usize, Code> {
@@ -143,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn nine_hundred_who_ask_the_same_get_one_answer_that_is_found_out_once() {
-        let (shared, found) = (Arc::new(Shared::default()), Arc::new(AtomicUsize::new(0)));
+        let (shared, found) = (Arc::new(SingleFlight::default()), Arc::new(AtomicUsize::new(0)));
         let lane = Arc::new(Lane::new(2));
         let asked: Vec<_> = (0..900)
             .map(|_| {
@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_the_turn_of_who_asked_first() {
-        let (shared, lane) = (Shared::default(), Lane::new(2));
+        let (shared, lane) = (SingleFlight::default(), Lane::new(2));
         let _held = lane.place(source(1), None).await.unwrap();
         // One place is left, and none of it is for who has one.
         let first = ask((&shared, &lane), "a", || Ok(1));
@@ -178,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_somebody_begins_to_find_out_and_leaves_is_found_out_by_the_next() {
-        let (shared, lane) = (Shared::default(), Lane::new(3));
+        let (shared, lane) = (SingleFlight::default(), Lane::new(3));
         let (release, is_released) = mpsc::channel::<()>();
         let (begins, has_begun) = tokio::sync::oneshot::channel();
         let begun = ask((&shared, &lane), "a", move || {
@@ -204,7 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_may_be_another_answer_later_is_not_remembered() {
-        let (shared, lane) = (Shared::default(), Lane::new(1));
+        let (shared, lane) = (SingleFlight::default(), Lane::new(1));
         let ask = |question, answer| ask((&shared, &lane), question, move || answer);
         assert_eq!(ask(1, Err(Code::MemoryShort)).await, Err(Code::MemoryShort));
         assert_eq!(ask(1, Ok(7)).await, Ok(7));

@@ -14,7 +14,7 @@ use crate::wire::{ApiError, Watched};
 const LONGEST: u64 = 300;
 
 /// What a caller wants to know.
-pub(super) struct Asked {
+pub(super) struct ChangesQuery {
     /// The commit that the caller says to have.
     pub(super) since: Option<CommitId>,
     /// For how many seconds an answer may wait for a change.
@@ -42,7 +42,7 @@ impl Last {
     }
 }
 
-impl Asked {
+impl ChangesQuery {
     /// Reads what a caller asks for who had `last`, if he says so.
     ///
     /// A sheet that is not public is refused unless he comes from another commit than `snapshot`: he
