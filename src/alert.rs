@@ -1,24 +1,25 @@
 //! Alerts: a JSON POST per cause to each receiver, when something needs a person and when it is
 //! over.
 //!
-//! The [`Pager`] hears of every report. Its [`AlertBook`] decides, purely, what is news; each
+//! The [`Pager`] hears of every report. Its [`AlertRules`] decides, purely, what is news; each
 //! receiver has a queue of its own, so that one that is away delays nobody.
 
-mod book;
 mod delivery;
+mod message;
+mod rules;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use headwater_engine::engine::{PushReport, Report};
-use headwater_engine::id::CommitId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Receiver;
 
-pub use book::{Alert, AlertBook};
+pub use message::Alert;
+pub use rules::{AlertRules, FirstState};
 
 /// The wait before an alert that was not taken is sent again, at first.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,19 +27,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What the pager is told.
 enum News {
     /// The first state is served.
-    Opened(Box<AlertBook>, Option<FirstState>),
+    Opened(Box<AlertRules>, Option<FirstState>),
     /// A reload is done.
     Report(Arc<Report>),
     /// A push was tried.
     Push(Arc<PushReport>),
-}
-
-/// A first state with problems, which was served because there was nothing to compare it with.
-pub struct FirstState {
-    /// Its commit.
-    pub commit: CommitId,
-    /// How many problems it has.
-    pub problems: usize,
 }
 
 /// Tells people. Cheap to clone; does nothing where nobody is to be told.
@@ -56,9 +49,9 @@ impl Pager {
         (Self(Some(sender)), tokio::spawn(page(receivers, news, stop)))
     }
 
-    /// Begins to consider reports with `book`; tells of a first state that has problems.
-    pub fn opened(&self, book: AlertBook, degraded: Option<FirstState>) {
-        self.tell(News::Opened(Box::new(book), degraded));
+    /// Begins to consider reports with `rules`; tells of a first state that has problems.
+    pub fn opened(&self, rules: AlertRules, degraded: Option<FirstState>) {
+        self.tell(News::Opened(Box::new(rules), degraded));
     }
 
     /// Considers a report.
@@ -91,29 +84,29 @@ async fn page(
         queues.push(queue);
         deliveries.push(tokio::spawn(delivery::deliver(receiver, alerts, PAUSE, stop.clone())));
     }
-    let mut book: Option<Box<AlertBook>> = None;
+    let mut rules: Option<Box<AlertRules>> = None;
     loop {
-        let deadline = book.as_ref().and_then(|book| book.deadline());
+        let deadline = rules.as_ref().and_then(|rules| rules.deadline());
         let alerts = tokio::select! {
             biased;
             told = news.recv() => match told {
                 Some(News::Opened(opened, degraded)) => {
                     let alert = degraded.map(|state| opened.degraded(&state));
-                    book = Some(opened);
+                    rules = Some(opened);
                     alert.into_iter().collect()
                 }
                 Some(News::Report(report)) => {
-                    let book = book.as_mut();
-                    book.map(|book| book.consider(&report, Instant::now())).unwrap_or_default()
+                    let rules = rules.as_mut();
+                    rules.map(|rules| rules.consider(&report, Instant::now())).unwrap_or_default()
                 }
                 Some(News::Push(report)) => {
-                    let book = book.as_mut();
-                    book.map(|book| book.consider_push(&report, Instant::now())).unwrap_or_default()
+                    let rules = rules.as_mut();
+                    rules.map(|rules| rules.consider_push(&report, Instant::now())).unwrap_or_default()
                 }
                 None => break,
             },
             () = reached(deadline) => {
-                book.as_mut().map(|book| book.look(Instant::now())).unwrap_or_default()
+                rules.as_mut().map(|rules| rules.look(Instant::now())).unwrap_or_default()
             }
             // What was told before the end is told on.
             () = stop.cancelled() => break,

@@ -18,8 +18,8 @@ use crate::config::settings::{
 use crate::exit::Exit;
 
 pub use records::{
-    DeleteArgs, ExportArgs, GetArgs, ImportArgs, LogArgs, NormalizeArgs, PatchArgs, Place, PutArgs,
-    QueryArgs, ReadArgs, RecordPlace, TableFormat, ValueArgs, WriteArgs,
+    DeleteArgs, ExportArgs, GetArgs, ImportArgs, LogArgs, NormalizeArgs, PatchArgs, PutArgs,
+    QueryArgs, ReadArgs, RecordPlace, SheetOrRecord, TableFormat, ValueArgs, WriteArgs,
 };
 
 /// Serves the records of a git branch as a live, searchable HTTP API.
@@ -277,7 +277,7 @@ fn secrets() -> String {
 ///
 /// # Errors
 /// When it is wrong, or asks for help or the version: the text to show, and the code to exit with.
-pub fn parse<I, T>(arguments: I) -> Result<Cli, (Told, Exit)>
+pub fn parse<I, T>(arguments: I) -> Result<Cli, (UsageMessage, Exit)>
 where
     I: IntoIterator<Item = T>,
     T: Into<std::ffi::OsString> + Clone,
@@ -286,19 +286,20 @@ where
     Cli::try_parse_from(&arguments).map_err(|error| {
         let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
         let typed = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
-        (Told { hint: hint::of(&error, &typed.collect::<Vec<_>>()), error }, exit)
+        let hint = hint::of(&error, &typed.collect::<Vec<_>>());
+        (UsageMessage { hint, error }, exit)
     })
 }
 
 /// What is told in the place of a command: what is wrong with the command line, or help.
 #[derive(Debug)]
-pub struct Told {
+pub struct UsageMessage {
     error: clap::Error,
     /// What may be meant.
     hint: Option<String>,
 }
 
-impl Told {
+impl UsageMessage {
     /// Writes it to the terminal.
     ///
     /// # Errors
@@ -313,7 +314,7 @@ impl Told {
     }
 }
 
-impl std::fmt::Display for Told {
+impl std::fmt::Display for UsageMessage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.error)?;
         self.hint.as_ref().map_or(Ok(()), |hint| write!(f, "\n{hint}\n"))

@@ -3,11 +3,15 @@
 //! [`Config`] has no `Debug`: it holds secrets.
 
 pub mod collector;
+mod engine;
+mod error;
 pub mod keyring;
+mod keys;
 pub mod layers;
 pub mod secret;
 pub mod secrets;
 pub mod settings;
+mod reading;
 mod receiver;
 mod roles;
 mod values;
@@ -18,15 +22,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use headwater_engine::engine::Rewrites;
-use headwater_engine::mirror::{Durability, Identity, Mirror, MirrorOptions, SafeDirectories};
-use headwater_engine::nearest::did_you_mean;
+use headwater_engine::engine::EngineConfig;
 use reqwest::Url;
 
 pub use collector::Collector;
+pub use engine::{committer, engine};
+pub use error::ConfigError;
 pub use keyring::{Given, Keyring};
+pub use keys::{Keys, Match, Role};
 pub use layers::{Environment, Flags, Layers, ProcessEnvironment};
+pub use reading::Reading;
 pub use receiver::{Receiver, Shape};
+use roles::SecretsByRole;
 pub use secret::Secret;
 pub use secrets::Secrets;
 pub use tokens::{Token, Tokens};
@@ -35,8 +42,9 @@ pub use watched::Watched;
 
 /// Everything `serve` needs to know.
 pub struct Config {
-    /// Which branch of which repository.
-    pub source: Source,
+    /// What the engine is opened with: which branch of which repository, within which limits, and
+    /// whether it is written to.
+    pub engine: EngineConfig,
     /// How requests are served.
     pub http: Http,
     /// Opens the routes that trigger and show reloads.
@@ -49,24 +57,10 @@ pub struct Config {
     pub write_tokens: Option<Watched<Tokens>>,
     /// Whether a change of a record must name the version it is based on.
     pub require_if_match: bool,
-    /// Who commits what is written.
-    pub committer: Identity,
     /// How large an attachment may be, in bytes.
     pub attachment_limit: usize,
-    /// When a write is on the disk.
-    pub durability: Durability,
-    /// When what is written is pushed.
-    pub push: Push,
-    /// What to do where both sides have moved on.
-    pub on_divergence: Option<Rewrites>,
-    /// How many commits may wait to be pushed.
-    pub unpushed_limit: Option<u64>,
-    /// How often the remote is asked; `None` for never.
-    pub poll_interval: Option<Duration>,
-    /// How often to audit the state; `None` for never.
-    pub audit_interval: Option<Duration>,
-    /// The branches that readers may look at.
-    pub previews: Vec<String>,
+    /// Whether a write is answered only when it is pushed, unless its caller says otherwise.
+    pub push_first: bool,
     /// Where alerts go.
     pub alert_receivers: Vec<Receiver>,
     /// How long the remote may be away before that is an alert.
@@ -79,56 +73,6 @@ pub struct Config {
     pub init_timeout: Duration,
     /// How long requests in flight may take to finish.
     pub shutdown_timeout: Duration,
-}
-
-/// Which branch of which repository is served, and within which limits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The local repository.
-    pub repo: PathBuf,
-    /// The address of the remote.
-    pub remote: Option<String>,
-    /// The branch.
-    pub branch: Option<String>,
-    /// A file with sheet definitions.
-    pub sheets: Option<PathBuf>,
-    /// The repositories that are used although another user owns them.
-    pub safe_directories: SafeDirectories,
-    /// What opens the remote.
-    pub credentials: Credentials,
-    /// How long a fetch may take.
-    pub fetch_timeout: Duration,
-    /// How many bytes a fetch may bring.
-    pub fetch_limit: u64,
-    /// The largest file that is read as a record.
-    pub record_limit: u64,
-    /// The largest file of many records that is read.
-    pub file_limit: u64,
-    /// Whether decoded records are kept beside the mirror.
-    pub cache: bool,
-    /// How many problems a push may bring to sheets that are quarantined.
-    pub quarantine_limit: usize,
-    /// How many of a hundred files of such a sheet may be problems.
-    pub quarantine_percent: u8,
-    /// How many of a hundred records of a sheet one push may remove.
-    pub push_removed_percent: Option<u8>,
-    /// How many of a hundred records of a sheet one push may modify or remove.
-    pub push_changed_percent: Option<u8>,
-    /// How many new problems one push may bring.
-    pub push_problems: Option<usize>,
-}
-
-/// What opens the remote. The files are read when they are needed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Credentials {
-    /// The token for `https`.
-    pub token_file: Option<PathBuf>,
-    /// The private key for `ssh`.
-    pub ssh_key_file: Option<PathBuf>,
-    /// The known hosts for `ssh`.
-    pub ssh_known_hosts_file: Option<PathBuf>,
-    /// The proxy for `http` and `https`.
-    pub proxy: Option<String>,
 }
 
 /// How requests are served.
@@ -150,93 +94,6 @@ pub struct Http {
     pub query_budget: Option<Duration>,
 }
 
-/// Why the settings can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A setting without default is not given.
-    #[error("give --{flag} or set {env}")]
-    Missing {
-        /// Its flag.
-        flag: &'static str,
-        /// Its environment name.
-        env: String,
-    },
-    /// No repository is named, and the folder that the command is called in is in none.
-    #[error(
-        "{} is in no repository: go into a clone, or name one with --repo",
-        folder.display()
-    )]
-    NoRepository {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A value is not of the form it must have.
-    #[error("{setting} {reason}")]
-    Invalid {
-        /// The setting, as it was typed.
-        setting: String,
-        /// What it must be.
-        reason: String,
-    },
-    /// A secret that can be guessed.
-    #[error("{setting} must be a secret of at least 16 bytes")]
-    ShortSecret {
-        /// The setting.
-        setting: String,
-    },
-    /// One secret for two roles.
-    #[error("`{}` and `{}` have the same secret: each role needs its own", settings[0], settings[1])]
-    SharedSecret {
-        /// The two settings, as they were given.
-        settings: [String; 2],
-    },
-    /// A secret that begins like a signing token and is not one.
-    #[error("{setting} has a signing token whose text after `whsec_` is not base64")]
-    SigningToken {
-        /// The setting.
-        setting: String,
-    },
-    /// A file that a setting names can't be read.
-    #[error("{setting}: the file {path} cannot be read", path = path.display())]
-    Unreadable {
-        /// The setting.
-        setting: String,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The file of settings is not TOML.
-    #[error("the configuration {path} is not valid TOML", path = path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: Box<toml::de::Error>,
-    },
-    /// The file has a key that is not a setting.
-    #[error(
-        "the configuration {path} has the unknown key `{key}`{}",
-        did_you_mean(nearest.as_deref()), path = path.display()
-    )]
-    UnknownKey {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: String,
-        /// The setting that may be meant.
-        nearest: Option<String>,
-    },
-    /// The file holds a secret, which belongs in the environment or a file of its own.
-    #[error("`{key}` is not allowed in {path}; set it in the environment", path = path.display())]
-    SecretInFile {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: String,
-    },
-}
-
 impl Config {
     /// Resolves every setting.
     ///
@@ -244,23 +101,31 @@ impl Config {
     /// At the first setting that is missing or wrong.
     pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
         use settings::*;
+        let write_tokens = write_tokens(layers)?;
+        let push = layers.require(&PUSH, Push::parse)?;
+        let committer = committer(layers)?;
+        let engine = EngineConfig {
+            watch: true,
+            poll_interval: interval(layers, &POLL_INTERVAL)?,
+            audit_interval: interval(layers, &AUDIT_INTERVAL)?,
+            writes: write_tokens.is_some().then_some(committer),
+            durability: layers.require(&DURABILITY, values::durability)?,
+            push: push != Push::Off,
+            rewrites: layers.read(&ON_DIVERGENCE, values::rewrites)?,
+            unpushed_limit: layers.read(&UNPUSHED_LIMIT, values::number)?,
+            previews: layers.require(&PREVIEWS, values::list)?,
+            ..engine(layers)?
+        };
         let config = Self {
-            source: Source::resolve(layers)?,
+            engine,
             http: Http::resolve(layers)?,
             reload_secrets: keyring(layers, &RELOAD_SECRET, &RELOAD_SECRET_FILE)?,
             operator_secrets: keyring(layers, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE)?,
             metrics_secrets: keyring(layers, &METRICS_SECRET, &METRICS_SECRET_FILE)?,
-            write_tokens: write_tokens(layers)?,
+            write_tokens,
             require_if_match: layers.require(&REQUIRE_IF_MATCH, values::switch)?,
-            committer: committer(layers)?,
             attachment_limit: layers.require(&ATTACHMENT_LIMIT, values::number)?,
-            durability: layers.require(&DURABILITY, values::durability)?,
-            push: layers.require(&PUSH, Push::parse)?,
-            on_divergence: layers.read(&ON_DIVERGENCE, values::rewrites)?,
-            unpushed_limit: layers.read(&UNPUSHED_LIMIT, values::number)?,
-            poll_interval: interval(layers, &POLL_INTERVAL)?,
-            audit_interval: interval(layers, &AUDIT_INTERVAL)?,
-            previews: layers.require(&PREVIEWS, values::list)?,
+            push_first: push == Push::Sync,
             alert_receivers: layers.read(&ALERT_URL, Receiver::parse_list)?.unwrap_or_default(),
             alert_after: layers.require(&ALERT_AFTER, values::seconds)?,
             subscribers: subscribers(layers)?,
@@ -268,7 +133,17 @@ impl Config {
             init_timeout: layers.require(&INIT_TIMEOUT, values::seconds)?,
             shutdown_timeout: layers.require(&SHUTDOWN_TIMEOUT, values::seconds)?,
         };
-        roles::check(&config, layers)?;
+        let mut secrets = SecretsByRole::new(layers);
+        secrets.add(&config.reload_secrets, &RELOAD_SECRET, &RELOAD_SECRET_FILE);
+        secrets.add(&config.operator_secrets, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE);
+        secrets.add(&config.metrics_secrets, &METRICS_SECRET, &METRICS_SECRET_FILE);
+        if let Some((_, keys)) = &config.subscribers {
+            secrets.add(keys, &SUBSCRIBER_SECRET, &SUBSCRIBER_SECRET_FILE);
+        }
+        if let Some(tokens) = &config.write_tokens {
+            secrets.add_tokens(&tokens.last(), &WRITE_TOKENS_FILE);
+        }
+        secrets.check()?;
         Ok(config)
     }
 }
@@ -279,98 +154,6 @@ fn interval(
     setting: &settings::Setting,
 ) -> Result<Option<Duration>, ConfigError> {
     Ok(Some(layers.require(setting, values::seconds)?).filter(|interval| !interval.is_zero()))
-}
-
-/// Which branch of which repository is read, and what of it is a record: the settings of every
-/// command that reads.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reading {
-    /// The local repository.
-    pub repo: PathBuf,
-    /// The branch.
-    pub branch: Option<String>,
-    /// A file with sheet definitions.
-    pub sheets: Option<PathBuf>,
-    /// The largest file that is read as a record.
-    pub record_limit: u64,
-    /// The largest file of many records that is read.
-    pub file_limit: u64,
-    /// The repositories that are used although another user owns them.
-    pub safe_directories: SafeDirectories,
-}
-
-impl Reading {
-    /// Returns how the repository is opened.
-    pub fn mirror_options(&self) -> MirrorOptions {
-        let safe_directories = self.safe_directories.clone();
-        MirrorOptions { safe_directories, ..MirrorOptions::default() }
-    }
-
-    /// Resolves the settings. Without a repository, and without a remote to clone, it is the one that
-    /// the current folder is in.
-    ///
-    /// # Errors
-    /// At the first setting that is missing or wrong.
-    pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
-        use settings::*;
-        let repo = match layers.read(&REPO, values::path)? {
-            Some(repo) => repo,
-            None if layers.get(&REMOTE).is_some() => {
-                let (flag, env) = (REPO.flag, REPO.env());
-                return Err(ConfigError::Missing { flag, env });
-            }
-            None => here()?,
-        };
-        Ok(Self {
-            repo,
-            branch: layers.read(&BRANCH, values::branch)?,
-            sheets: layers.read(&SHEETS, values::path)?,
-            record_limit: layers.require(&RECORD_LIMIT, values::number)?,
-            file_limit: layers.require(&FILE_LIMIT, values::file_size)?,
-            safe_directories: layers.require(&SAFE_DIRECTORY, values::safe_directories)?,
-        })
-    }
-}
-
-/// Returns the repository that the current folder is in.
-fn here() -> Result<PathBuf, ConfigError> {
-    let folder = std::env::current_dir().unwrap_or_default();
-    Mirror::around(&folder).ok_or(ConfigError::NoRepository { folder })
-}
-
-impl Source {
-    /// Resolves the settings that name the repository and its limits.
-    ///
-    /// # Errors
-    /// At the first setting that is missing or wrong.
-    pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
-        use settings::*;
-        let Reading { repo, branch, sheets, record_limit, file_limit, safe_directories } =
-            Reading::resolve(layers)?;
-        Ok(Self {
-            repo,
-            remote: layers.read(&REMOTE, values::text)?,
-            branch,
-            sheets,
-            safe_directories,
-            credentials: Credentials {
-                token_file: layers.read(&REMOTE_TOKEN_FILE, values::path)?,
-                ssh_key_file: layers.read(&SSH_KEY_FILE, values::path)?,
-                ssh_known_hosts_file: layers.read(&SSH_KNOWN_HOSTS_FILE, values::path)?,
-                proxy: layers.read(&PROXY, values::text)?,
-            },
-            fetch_timeout: layers.require(&FETCH_TIMEOUT, values::seconds)?,
-            fetch_limit: layers.require(&FETCH_LIMIT, values::number)?,
-            record_limit,
-            file_limit,
-            cache: layers.require(&CACHE, values::switch)?,
-            quarantine_limit: layers.require(&QUARANTINE_LIMIT, values::number)?,
-            quarantine_percent: layers.require(&QUARANTINE_SHARE, values::percent)?,
-            push_removed_percent: layers.read(&PUSH_REMOVED_LIMIT, values::percent)?,
-            push_changed_percent: layers.read(&PUSH_CHANGED_LIMIT, values::percent)?,
-            push_problems: layers.read(&PUSH_PROBLEMS_LIMIT, values::number)?,
-        })
-    }
 }
 
 impl Http {
@@ -442,14 +225,6 @@ pub fn keyring(
     Keyring::read(text, path)
 }
 
-/// Reads who commits what is written.
-///
-/// # Errors
-/// When it is no `Name <address>`.
-pub fn committer(layers: &Layers<'_>) -> Result<Identity, ConfigError> {
-    layers.require(&settings::COMMITTER, values::identity)
-}
-
 /// Reads the settings of the log, which are needed before all others.
 ///
 /// # Errors
@@ -485,23 +260,23 @@ mod tests {
             ("CFP_DATA_RELOAD_SECRET", "0123456789abcdef"),
         ])
         .unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(config.source.repo, PathBuf::from("/srv/data"));
-        assert_eq!(config.source.branch.as_deref(), Some("published"));
+        assert_eq!(config.engine.repo, PathBuf::from("/srv/data"));
+        assert_eq!(config.engine.branch.as_deref(), Some("published"));
         let secrets = config.reload_secrets.last();
         assert!(secrets.first().is_some_and(|secret| secret.matches(b"0123456789abcdef")));
-        assert_eq!(config.poll_interval, Some(Duration::from_secs(60)));
+        assert_eq!(config.engine.poll_interval, Some(Duration::from_secs(60)));
     }
 
     #[test]
     fn a_branch_may_be_given_by_its_full_name() {
         let config = resolve(&[("HEADWATER_REPO", "d"), ("HEADWATER_BRANCH", "refs/heads/a/b")]);
-        assert!(config.is_ok_and(|config| config.source.branch.as_deref() == Some("a/b")));
+        assert!(config.is_ok_and(|config| config.engine.branch.as_deref() == Some("a/b")));
     }
 
     #[test]
     fn no_poll_interval_means_never() {
         let config = resolve(&[("HEADWATER_REPO", "d"), ("HEADWATER_POLL_INTERVAL", "0")]);
-        assert!(config.is_ok_and(|config| config.poll_interval.is_none()));
+        assert!(config.is_ok_and(|config| config.engine.poll_interval.is_none()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! push going live.
 
 mod changes;
+mod records;
 mod sample;
 mod script;
 

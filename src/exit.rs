@@ -5,6 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 pub use headwater_engine::causes::chain;
+use headwater_engine::engine::OpenError;
 
 /// The closed list of exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,25 @@ pub enum Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
+    }
+}
+
+impl From<&OpenError> for Exit {
+    /// Returns the exit code for a repository that can't be served.
+    fn from(error: &OpenError) -> Self {
+        match error {
+            OpenError::Repository { .. }
+            | OpenError::NothingThere { .. }
+            | OpenError::NotBare { .. }
+            | OpenError::Shallow { .. }
+            | OpenError::PartialClone { .. }
+            | OpenError::Remote(_)
+            | OpenError::BranchUnclear { .. }
+            | OpenError::BranchMissing { .. } => Self::Config,
+            OpenError::Locked { .. } | OpenError::Fetch { .. } => Self::Unavailable,
+            OpenError::Reference { .. } | OpenError::Load { .. } => Self::Data,
+            OpenError::Thread(_) => Self::Software,
+        }
     }
 }
 

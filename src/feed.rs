@@ -55,12 +55,12 @@ impl Drop for Publication {
 
 /// Passes publications on to all who listen.
 pub struct Feed {
-    state: Mutex<State>,
+    state: Mutex<FeedState>,
     /// How many records wait in publications.
     held: Arc<AtomicUsize>,
 }
 
-struct State {
+struct FeedState {
     /// Gone when the server stops.
     sender: Option<broadcast::Sender<Arc<Publication>>>,
     /// The commit that was served first.
@@ -101,7 +101,7 @@ pub enum Heard {
 impl Default for Feed {
     fn default() -> Self {
         let sender = Some(broadcast::channel(BEHIND).0);
-        let state = Mutex::new(State { sender, first: None, last: None });
+        let state = Mutex::new(FeedState { sender, first: None, last: None });
         Self { state, held: Arc::default() }
     }
 }
@@ -164,7 +164,7 @@ impl Feed {
         self.state().sender = None;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FeedState> {
         // Whole after every statement: a poisoned lock holds a usable one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,6 +7,8 @@ mod delivery;
 mod forge;
 mod form;
 mod gitee;
+mod headers;
+mod hint;
 mod prefer;
 mod relevance;
 mod signature;
@@ -14,43 +16,19 @@ mod signature;
 use std::borrow::Cow;
 
 use headwater_engine::decode::words;
-use headwater_engine::id::CommitId;
 use serde::Deserialize;
+
+use crate::header_fields::essence;
 
 pub use delivery::{Deliveries, Delivery};
 pub use forge::{Forge, Push};
 pub use form::Payload;
 pub use gitee::GiteeToken;
+pub use headers::HookHeaders;
+pub use hint::Hint;
 pub use prefer::{wait_seconds, wants_minimal};
 pub use relevance::{Ignored, Relevance, relevance};
 pub use signature::{Check, Checked, Covered, Signature, signatures};
-
-/// The headers of a webhook.
-pub trait HookHeaders {
-    /// Returns the header with this lower-case name; `None` where it is absent or not text.
-    fn header(&self, name: &str) -> Option<&str>;
-
-    /// Returns every header with this lower-case name, as it was sent.
-    fn all(&self, name: &str) -> Vec<&[u8]>;
-}
-
-/// What a webhook says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hint {
-    /// Our own body, or none.
-    Ours {
-        /// The branch the caller means.
-        branch: Option<String>,
-        /// The commit that the caller wants to see live.
-        commit: Option<CommitId>,
-    },
-    /// A forge tells of pushes; several when one push moved several branches.
-    Pushes(Vec<Push>),
-    /// A forge tries the webhook out.
-    Ping,
-    /// A forge tells of something else.
-    Unknown,
-}
 
 /// Why a webhook can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -151,8 +129,7 @@ enum Media {
 }
 
 fn media_type(headers: &dyn HookHeaders) -> Option<Media> {
-    let essence = headers.header("content-type")?.split(';').next()?.trim().to_ascii_lowercase();
-    match essence.as_str() {
+    match essence(headers.header("content-type")?).as_str() {
         // Some senders of JSON can only name plain text.
         "application/json" | "text/plain" => Some(Media::Json),
         "application/x-www-form-urlencoded" => Some(Media::Form),

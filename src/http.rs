@@ -1,13 +1,14 @@
-//! The HTTP interface. The router below is the list of the API.
+//! The HTTP interface. [`Route`] is the list of the API.
 
 pub mod accept;
-mod accepted;
+mod access;
 mod answers;
 mod app;
 mod auth;
 mod attachment;
 mod blocking;
 mod body;
+mod body_stream;
 mod caching;
 mod changes;
 mod coding;
@@ -17,60 +18,64 @@ mod current;
 mod demo;
 mod diff;
 mod edge;
-pub mod error;
+mod error;
 mod etag;
 mod explorer;
-mod gate;
 mod history;
 mod host;
+mod interface;
 mod json;
 mod lane;
 mod lines;
 mod link;
 mod list;
-mod moment;
+mod lookup;
+mod names;
 mod openapi;
 mod parameters;
 mod past;
-mod pieces;
+mod patience;
+mod permits;
 mod pins;
-mod places;
 mod preface;
 mod pulse;
 mod range;
 mod record;
 mod reloads;
 mod room;
+mod route;
 mod search;
+mod selector;
 mod senders;
-mod shared;
+mod single_flight;
 mod source;
-mod stall;
 mod state;
 mod tag;
 mod throttle;
+mod unanswered;
 mod unsent;
-pub mod view;
 mod webhook;
 mod write;
+mod write_timeout;
 
 use axum::Router;
 use axum::http::Uri;
-use axum::routing::{get, post, put};
+use axum::routing::{MethodRouter, any, get, post};
 use headwater_engine::nearest::{did_you_mean, nearest};
 
+pub use access::{Access, AccessKeys};
 pub use answers::Answers;
-pub use app::{App, Configured, Shared};
-pub use auth::{Match, Role};
+pub use app::{App, AppState, Configured, Demo};
 pub use blocking::Blocking;
-pub use changes::{Audience, pass_on};
-pub use demo::Demo;
+pub use body_stream::BodyStreams;
+pub use changes::audience::Audience;
+pub use changes::pass_on;
 pub use edge::Edge;
-use error::{ApiError, Code};
-pub use gate::{Doors, Gate};
 pub use past::{Asker, Past};
-pub use pieces::Streams;
+pub use route::{Group, Route, Snapshots};
 pub use unsent::Unsent;
+
+use crate::wire::{ApiError, Code};
 
 /// Which routes a listener has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,75 +91,88 @@ pub enum Side {
 /// Returns the interface, or one side of it, under the base path of `app`. The routes know nothing of
 /// that: the layer around them takes it away.
 pub fn router(app: App, side: Side) -> Edge {
-    let reads = Router::new()
-        .route("/api/_sheets", get(state::sheets))
-        .route("/api/_status", get(state::status))
-        .route("/api/_problems", get(state::problems))
-        .route("/api/_reloads", get(reloads::public))
-        .route("/api/_search", get(search::search))
-        .route("/api/_changes", get(changes::changes))
-        .route("/api/_diff", get(diff::diff))
-        .route("/api/_history/{sheet}/{*key}", get(history::history))
-        .route("/api/_attachments/{sheet}/{*rest}", get(attachment::show))
-        .route("/api/{sheet}", get(list::list))
-        .route("/api/{sheet}/{*key}", get(record::show));
-    let reads = if app.gate.lets_write() {
-        let change = put(write::change).patch(write::change).delete(write::change);
-        reads
-            .route("/api/_attachments/{sheet}/{*rest}", put(write::attach).delete(write::attach))
-            .route("/api/_transact", post(write::transact))
-            .route("/api/{sheet}", post(write::create))
-            .route("/api/{sheet}/{*key}", change)
-            .method_not_allowed_fallback(method_not_allowed)
-    } else {
-        reads.method_not_allowed_fallback(not_written)
+    let group = |group: Group| {
+        let routes = Route::ALL.iter().filter(|route| route.group() == group);
+        routes.fold(Router::new(), |router, route| match methods(*route, side, &app) {
+            Some(methods) => router.route(route.path(), methods),
+            None => router,
+        })
     };
-    let described = Router::new()
-        .route("/openapi.json", get(openapi::document))
-        .route("/docs", get(openapi::page))
-        .route("/docs/page.css", get(openapi::style))
-        .route("/docs/page.js", get(openapi::script))
-        .method_not_allowed_fallback(method_not_allowed);
-    let reads = reads.merge(described);
-    let page = explorer::routes();
-    let page = match app.demo {
-        Some(_) => page.route("/api/_demo/push", post(demo::push)),
-        None => page,
+    let records = group(Group::Read).merge(group(Group::Write));
+    let records = match app.access.lets_write() {
+        true => records.method_not_allowed_fallback(method_not_allowed),
+        false => records.method_not_allowed_fallback(not_written),
     };
-    let public = reads.merge(page.method_not_allowed_fallback(method_not_allowed));
-    let internal = Router::new()
-        .route(RELOAD_ROUTE, post(webhook::reload))
-        .route("/api/_internal/rebuild-data", post(webhook::rebuild))
-        .route("/api/_internal/reloads", get(reloads::list))
-        .route("/api/_internal/reloads/{id}", get(reloads::show))
-        .route("/api/_internal/reloads/{id}/apply", post(reloads::apply))
-        .route("/api/_internal/pin", post(pins::pin))
-        .route("/api/_internal/unpin", post(pins::unpin))
-        .route("/api/_internal/audit", post(pins::audit))
-        .route("/api/_internal/{*rest}", axum::routing::any(not_found))
-        .method_not_allowed_fallback(method_not_allowed);
-    let metrics = match side {
-        Side::Internal => get(state::internal_metrics),
-        Side::Whole | Side::Public => get(state::metrics),
+    let others = match side {
+        Side::Whole | Side::Public => {
+            &[Group::Page, Group::Demo, Group::Internal, Group::Metrics, Group::Health][..]
+        }
+        Side::Internal => &[Group::Internal, Group::Metrics, Group::Health],
     };
-    let metrics =
-        Router::new().route("/metrics", metrics).method_not_allowed_fallback(method_not_allowed);
-    let health = Router::new()
-        .route("/health/live", get(state::live))
-        .route("/health/ready", get(state::ready))
-        .method_not_allowed_fallback(method_not_allowed);
+    let others = others.iter().fold(Router::new(), |router, other| router.merge(group(*other)));
+    let others = others.method_not_allowed_fallback(method_not_allowed);
     let routes = match side {
-        Side::Whole => public.merge(internal).merge(metrics),
-        // Not a record of a sheet of that name, which there cannot be.
-        Side::Public => public.merge(
-            Router::new()
-                .route("/api/_internal/{*rest}", get(not_found))
-                .method_not_allowed_fallback(method_not_allowed),
-        ),
-        Side::Internal => internal.merge(metrics),
+        Side::Whole | Side::Public => records.merge(others),
+        Side::Internal => others,
     };
-    let routes = routes.merge(health).fallback(not_found);
-    Edge::new(app.clone(), side, routes.with_state(app))
+    Edge::new(app.clone(), side, routes.fallback(not_found).with_state(app))
+}
+
+/// Returns what answers the methods of a route; `None` where this side of this server does not have
+/// the route.
+fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
+    let writes = app.access.lets_write();
+    let is_public = side == Side::Public;
+    let methods = match route {
+        Route::Sheets => get(state::sheets),
+        Route::Status => get(state::status),
+        Route::Problems => get(state::problems),
+        Route::Reloads => get(reloads::public),
+        Route::Search => get(search::search),
+        Route::Changes => get(changes::changes),
+        Route::Diff => get(diff::diff),
+        Route::History => get(history::history),
+        Route::Attachment if writes => {
+            get(attachment::show).put(write::attach).delete(write::attach)
+        }
+        Route::Attachment => get(attachment::show),
+        Route::List if writes => get(list::list).post(write::create),
+        Route::List => get(list::list),
+        Route::Record if writes => {
+            get(record::show).put(write::change).patch(write::change).delete(write::change)
+        }
+        Route::Record => get(record::show),
+        Route::Transact if writes => post(write::transact),
+        Route::Transact => return None,
+        Route::Document => get(openapi::document),
+        Route::Docs => get(openapi::page),
+        Route::DocsStyle => get(openapi::style),
+        Route::DocsScript => get(openapi::script),
+        Route::Explorer => get(explorer::page),
+        Route::ExplorerFile => get(explorer::file),
+        Route::DemoPush if app.demo.is_some() => post(demo::push),
+        Route::DemoPush => return None,
+        // Not a record of a sheet of that name, which there cannot be.
+        Route::NoInternal if is_public => get(not_found),
+        Route::NoInternal => any(not_found),
+        _ if is_public && route.group() == Group::Internal => return None,
+        Route::Reload => post(webhook::reload),
+        Route::Rebuild => post(webhook::rebuild),
+        Route::ReloadReports => get(reloads::list),
+        Route::ReloadReport => get(reloads::show),
+        Route::Apply => post(reloads::apply),
+        Route::Pin => post(pins::pin),
+        Route::Unpin => post(pins::unpin),
+        Route::Audit => post(pins::audit),
+        Route::Metrics => match side {
+            Side::Whole => get(state::metrics),
+            Side::Public => return None,
+            Side::Internal => get(state::internal_metrics),
+        },
+        Route::Live => get(state::live),
+        Route::Ready => get(state::ready),
+    };
+    Some(methods)
 }
 
 /// Where webhooks go.
@@ -166,7 +184,6 @@ async fn not_found(uri: Uri) -> ApiError {
 
 /// Says that there is no such route, and which may be meant.
 fn no_route(path: &str) -> String {
-    let known = ["/api/_sheets", "/api/_status", "/api/_search", "/api/_changes", "/api/_problems"];
     let meant = match path.trim_end_matches('/') {
         "/api" => ": /api/_sheets lists the sheets, and /docs describes the API".to_owned(),
         trimmed if trimmed.starts_with("/health") || matches!(trimmed, "/live" | "/ready") => {
@@ -179,7 +196,7 @@ fn no_route(path: &str) -> String {
             ": records are at /api/<sheet>/<key>, and /docs describes the API".to_owned()
         }
         trimmed if trimmed != path => format!(": it ends in a slash, and {trimmed} does not"),
-        path => did_you_mean(nearest(path, known)),
+        path => did_you_mean(nearest(path, Route::fixed())),
     };
     format!("{path} is not a route{meant}")
 }

@@ -1,11 +1,16 @@
 //! Headwater's server and command line around [`headwater_engine`].
 //!
 //! [`cli`] and [`config`] say what is wanted. [`live`] is the engine as the server sees it;
-//! [`hook`] checks and reads what a webhook says; [`http`] is the interface, which [`openapi`]
-//! describes; [`serve`] puts them together; [`command`] and [`demo`] are what `main` runs.
+//! [`hook`] checks and reads what a webhook says; [`wire`] is what goes over the wire; [`http`] is the
+//! interface, which [`openapi`] describes; [`serve`] puts them together; [`command`] and [`demo`] are
+//! what `main` runs.
+//!
+//! Each module uses only those above it.
 
+pub mod backoff;
 pub mod descriptors;
 pub mod exit;
+pub mod header_fields;
 pub mod mac;
 pub mod memory;
 pub mod random;
@@ -23,6 +28,8 @@ pub mod pending;
 
 pub mod hook;
 
+pub mod wire;
+
 pub mod alert;
 pub mod metrics;
 pub mod otlp;
@@ -35,5 +42,6 @@ pub mod subscribers;
 
 pub mod serve;
 
-pub mod command;
 pub mod demo;
+
+pub mod command;

@@ -18,7 +18,7 @@ pub use writer::LogGuard;
 /// counted, and requests go on.
 ///
 /// # Errors
-/// When the filter can't be read, or the thread can't be started.
+/// When the filter can't be read.
 pub fn start(filter: &str, format: LogFormat) -> Result<LogGuard, ConfigError> {
     let invalid = |setting: &str, reason: String| ConfigError::Invalid {
         setting: setting.to_owned(),
@@ -32,8 +32,7 @@ pub fn start(filter: &str, format: LogFormat) -> Result<LogGuard, ConfigError> {
         LogFormat::Human => true,
         LogFormat::Json => false,
     };
-    let (writer, guard) = writer::spawn(std::io::stderr())
-        .map_err(|error| invalid("--log", format!("needs a thread: {error}")))?;
+    let (writer, guard) = writer::spawn(std::io::stderr());
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     // A second start in one process, as in tests, leaves the first log in place.
     let _ = if human {

@@ -2,6 +2,7 @@
 //! from the state and the process when they are asked for.
 
 mod credentials;
+mod exposition;
 mod histogram;
 mod process;
 mod pushes;
@@ -9,31 +10,23 @@ mod reloads;
 mod requests;
 mod state;
 
-use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use headwater_engine::engine::{EngineStatus, PushReport, Report};
 use headwater_engine::snapshot::Snapshot;
 
 use self::credentials::Credentials;
+use self::exposition::gauge;
 use self::pushes::Pushes;
 use self::reloads::Reloads;
 use self::requests::Requests;
+use crate::config::Match;
 use crate::hook::Ignored;
-use crate::http::Match;
-use crate::http::error::Code;
+use crate::wire::Code;
 
 pub use self::requests::RouteClass;
-
-/// Who reads the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// Somebody who showed no secret: what is not public is neither named nor counted.
-    Public,
-    /// Somebody who showed one.
-    Operator,
-}
+pub use self::state::Audience;
 
 /// Counters since the process began.
 pub struct Metrics {
@@ -112,19 +105,6 @@ impl Metrics {
 /// Takes a lock of counters, which are whole after every statement: a poisoned one holds usable ones.
 fn whole<T>(counters: &Mutex<T>) -> MutexGuard<'_, T> {
     counters.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn head(out: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
-}
-
-fn gauge(out: &mut String, name: &str, help: &str, value: impl std::fmt::Display) {
-    head(out, name, "gauge", help);
-    let _ = writeln!(out, "{name} {value}");
-}
-
-fn timestamp(out: &mut String, name: &str, help: &str, time: SystemTime) {
-    gauge(out, name, help, time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64());
 }
 
 #[cfg(test)]

@@ -7,15 +7,18 @@
 mod attachments;
 mod changes;
 mod components;
+mod described;
 mod dialect;
 mod history;
 mod name;
+mod offer;
 mod operation;
 mod parameters;
 mod problems;
 mod search;
 mod sheets;
 mod state;
+mod terms;
 mod writes;
 
 use std::collections::BTreeSet;
@@ -25,21 +28,14 @@ use headwater_engine::id::CommitId;
 use headwater_engine::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 
-/// What a server lets its callers do, as far as its settings say.
-#[derive(Debug, Clone, Default)]
-pub struct Offer {
-    /// What is in front of every path.
-    pub base_path: String,
-    /// Whether anything is written.
-    pub writes: bool,
-}
+pub use offer::Offer;
 
 /// Returns the document of a server that serves `snapshot`. Costs what its definitions cost, and
 /// for sheets without a schema a look at the names of their fields.
 pub fn document(offer: &Offer, snapshot: &Snapshot) -> Value {
     let mut schemas = components::schemas();
     let shared = schemas.keys().cloned().chain(TAGS.map(|(tag, _)| tag.to_owned()));
-    let sheets = sheets::described(snapshot, shared);
+    let sheets = described::described(snapshot, shared);
     let mut paths = Map::new();
     for sheet in &sheets {
         sheet.add_paths(offer, &mut paths);
@@ -102,7 +98,7 @@ const TAGS: [(&str, &str); 6] = [
 ];
 
 /// Returns the tags that operations have, those of the sheets first.
-fn tags(sheets: &[sheets::Described], paths: &Value) -> Vec<Value> {
+fn tags(sheets: &[described::Described], paths: &Value) -> Vec<Value> {
     let operations = paths.as_object().into_iter().flatten();
     let operations = operations.flat_map(|(_, item)| item.as_object().into_iter().flatten());
     let used: BTreeSet<&str> =
@@ -110,7 +106,7 @@ fn tags(sheets: &[sheets::Described], paths: &Value) -> Vec<Value> {
     let shared = TAGS.iter().filter(|(name, _)| used.contains(name));
     let shared =
         shared.map(|(name, description)| json!({ "name": name, "description": description }));
-    sheets.iter().map(sheets::Described::tag).chain(shared).collect()
+    sheets.iter().map(described::Described::tag).chain(shared).collect()
 }
 
 /// The document of a server, made anew when it is asked for and another commit is served.

@@ -1,6 +1,9 @@
 //! Traces for OpenTelemetry: each reload is sent to a collector as a span with its stages, by OTLP
 //! over HTTP in its JSON form.
 //!
+//! By hand, since the libraries of OpenTelemetry want spans while they happen, and a report is there
+//! when all is over; they would bring some forty crates along.
+//!
 //! Reports wait in a queue of bounded length for a task of their own, so that a collector that is
 //! slow or away delays no reload.
 
@@ -16,6 +19,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::Backoff;
 use crate::config::Collector;
 
 /// How many reports wait at most; further ones are dropped.
@@ -99,6 +103,7 @@ async fn export(
 }
 
 async fn send(client: &Client, collector: &Collector, batch: &[Arc<Report>], pause: Duration) {
+    let mut pauses = Backoff::new(pause, Duration::MAX);
     for number in 0..ATTEMPTS {
         let error = match attempt(client, collector, batch).await {
             Ok(_) => return,
@@ -111,7 +116,7 @@ async fn send(client: &Client, collector: &Collector, batch: &[Arc<Report>], pau
             break;
         }
         if number + 1 < ATTEMPTS {
-            tokio::time::sleep(pause * 2u32.saturating_pow(number)).await;
+            tokio::time::sleep(pauses.take()).await;
         }
     }
     tracing::warn!(traces = batch.len(), "traces dropped");

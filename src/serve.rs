@@ -4,13 +4,12 @@
 //! then reads are told to come back, and webhooks wait for their turn.
 
 mod opening;
-mod source;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_engine::engine::{Ledger, Observer, PushReport, Report};
+use headwater_engine::engine::{EngineConfig, Ledger, Observer, PushReport, Report};
 use headwater_engine::options::Progress;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,14 +17,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Pager;
-use crate::config::{Config, Push};
+use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::http::accept::{self, Limits};
 use crate::http::{
-    Answers, App, Blocking, Configured, Demo, Doors, Gate, Past, Shared, Side, Streams, Unsent,
-    pass_on, router,
+    Access, AccessKeys, Answers, App, AppState, Blocking, BodyStreams, Configured, Demo, Past,
+    Side, Unsent, pass_on, router,
 };
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -34,8 +33,7 @@ use crate::otlp::Exporter;
 use crate::pending::PendingVerdicts;
 use crate::subscribers;
 
-use opening::Opening;
-pub use source::{engine_config, load_options, open_exit};
+use opening::{Opening, Startup};
 
 /// How many lists are streamed at once; each keeps a thread, and the state that it is of.
 const STREAMS: usize = 16;
@@ -47,7 +45,7 @@ pub struct Server {
     address: SocketAddr,
     internal_address: Option<SocketAddr>,
     stop: CancellationToken,
-    state: watch::Receiver<State>,
+    state: watch::Receiver<Startup>,
     accepting: Vec<JoinHandle<bool>>,
     paging: JoinHandle<()>,
     exporting: JoinHandle<()>,
@@ -55,17 +53,6 @@ pub struct Server {
     feed: Arc<Feed>,
     progress: Arc<Progress>,
     drain: Duration,
-}
-
-/// How far the server has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
-    /// The records are loaded.
-    Loading,
-    /// The first snapshot is published.
-    Ready,
-    /// The repository can't be served: the code to exit with, and why.
-    Failed(Exit, String),
 }
 
 impl Server {
@@ -82,7 +69,6 @@ impl Server {
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_with(mut config: Config, demo: Option<Demo>) -> Result<Self, Failure> {
-        let mut engine_config = engine_config(&config.source)?;
         let (listener, address) = bind(config.http.listen).await?;
         let internal = match config.http.internal_listen {
             Some(address) => Some(bind(address).await?),
@@ -98,22 +84,15 @@ impl Server {
         let ledger = Arc::new(Ledger::new());
         let live = Arc::new(Live::new(ledger.clone()));
         let feed = Arc::new(Feed::default());
-        engine_config.observer = observer(metrics.clone(), pager.clone(), exporter);
-        engine_config.push_observer = push_observer(metrics.clone(), pager.clone());
         let publisher = feed.clone();
-        engine_config.publication_observer =
-            Observer::new(move |published| publisher.publish(published));
-        engine_config.watch = true;
-        engine_config.poll_interval = config.poll_interval;
-        engine_config.audit_interval = config.audit_interval;
-        engine_config.writes = config.write_tokens.as_ref().map(|_| config.committer.clone());
-        engine_config.durability = config.durability;
-        engine_config.push = config.push != Push::Off;
-        engine_config.rewrites = config.on_divergence;
-        engine_config.unpushed_limit = config.unpushed_limit;
-        engine_config.previews = std::mem::take(&mut config.previews);
+        let engine = EngineConfig {
+            observer: observer(metrics.clone(), pager.clone(), exporter),
+            push_observer: push_observer(metrics.clone(), pager.clone()),
+            publication_observer: Observer::new(move |published| publisher.publish(published)),
+            ..config.engine.clone()
+        };
         let limits = Limits { connections: config.http.max_connections, ..Limits::default() };
-        let (drain, progress) = (config.shutdown_timeout, engine_config.load.progress.clone());
+        let (drain, progress) = (config.shutdown_timeout, engine.load.progress.clone());
         let (patience, init_timeout) = (config.alert_after, config.init_timeout);
         let app = app(config, demo, live.clone(), feed.clone(), metrics);
         pass_on(&app);
@@ -130,7 +109,7 @@ impl Server {
             }
             None => vec![accept(listener, Side::Whole)],
         };
-        let (sender, state) = watch::channel(State::Loading);
+        let (sender, state) = watch::channel(Startup::Loading);
         let (live_of_opening, stopping) = (live.clone(), stop.clone());
         let opening = Opening {
             live: live_of_opening,
@@ -141,7 +120,7 @@ impl Server {
             stop: stopping,
             sender,
         };
-        tokio::spawn(opening.run(engine_config, ledger));
+        tokio::spawn(opening.run(engine, ledger));
         Ok(Self {
             address,
             internal_address,
@@ -174,9 +153,9 @@ impl Server {
     pub async fn ready(&self) -> Result<(), Failure> {
         let mut state = self.state.clone();
         // An opening that ended without a word is one that panicked.
-        let done = state.wait_for(|state| *state != State::Loading).await;
+        let done = state.wait_for(|state| *state != Startup::Loading).await;
         match done.as_deref() {
-            Ok(State::Failed(exit, why)) => Err(Failure::new(*exit, why.clone())),
+            Ok(Startup::Failed(exit, why)) => Err(Failure::new(*exit, why.clone())),
             Ok(_) => Ok(()),
             Err(_) => Err(Failure::new(Exit::Software, "loading the records panicked")),
         }
@@ -230,27 +209,28 @@ fn app(
     feed: Arc<Feed>,
     metrics: Arc<Metrics>,
 ) -> App {
-    let (branch, remote) = (config.source.branch, config.source.remote);
+    let EngineConfig { branch, remote, .. } = config.engine;
+    let remote = remote.map(|remote| remote.to_string());
     let offer = Offer {
         base_path: config.http.base_path.as_str().to_owned(),
         writes: config.write_tokens.is_some(),
     };
-    let doors = Doors {
+    let keys = AccessKeys {
         reload: config.reload_secrets,
         operator: config.operator_secrets,
         metrics: config.metrics_secrets,
         writers: config.write_tokens,
     };
-    Arc::new(Shared {
+    Arc::new(AppState {
         past: Past::of(live.clone()),
         live,
-        gate: Gate::new(doors, metrics.clone()),
+        access: Access::new(keys, metrics.clone()),
         proxies: config.http.trusted_proxies,
         deliveries: Deliveries::default(),
         pending: PendingVerdicts::default(),
         attachment_limit: config.attachment_limit,
-        attachments: Streams::new(ATTACHMENTS),
-        streams: Streams::new(STREAMS),
+        attachments: BodyStreams::new(ATTACHMENTS),
+        streams: BodyStreams::new(STREAMS),
         unsent: Unsent::default(),
         answers: Answers::new(config.http.query_budget),
         blocking: Blocking::default(),
@@ -258,7 +238,7 @@ fn app(
         feed,
         metrics,
         require_if_match: config.require_if_match,
-        push_first: config.push == Push::Sync,
+        push_first: config.push_first,
         demo,
         document: Document::new(offer),
         base_path: config.http.base_path,

@@ -16,17 +16,17 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::Backoff;
 use crate::config::Keyring;
 use crate::feed::{Heard, Listener};
-use crate::http::error::Code;
-use crate::http::view::{Watched, changes, resync, time};
 use crate::http::{App, Asker};
+use crate::wire::{Code, Watched, changes, resync, time};
 
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The first wait behind an attempt that failed, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
 /// Begins to tell `receivers` of every publication; a task each, which ends with `stop`.
 pub fn start(
@@ -58,7 +58,7 @@ struct Subscriber {
 }
 
 /// What a subscriber said to a message.
-enum Said {
+enum Receipt {
     /// It has it.
     Taken,
     /// It wants no more, ever.
@@ -83,10 +83,9 @@ impl Subscriber {
     /// Tells every publication until the server stops, or the subscriber wants no more.
     async fn tell(self) {
         let mut progress = Progress { listener: self.app.feed.listen(), has: None };
-        let [first, longest] = PAUSES;
         let host = self.url.host_str().unwrap_or_default().to_owned();
         while progress.listen(&self.app).await {
-            let mut pause = first;
+            let mut pauses = PAUSES;
             let mut message: Option<Arc<Message>> = None;
             while let Some(leads) = progress.missing() {
                 // Sent again as it was, unless more was published meanwhile.
@@ -97,20 +96,23 @@ impl Subscriber {
                 };
                 let said = match said {
                     Ok(written) => self.send(message.insert(written)).await,
-                    Err(error) => Said::Failed(error),
+                    Err(error) => Receipt::Failed(error),
                 };
                 match said {
-                    Said::Taken => (progress.has, pause) = (Some(leads.to), first),
-                    Said::Gone => {
+                    Receipt::Taken => {
+                        progress.has = Some(leads.to);
+                        pauses.reset();
+                    }
+                    Receipt::Gone => {
                         tracing::warn!(host, "the subscriber ended its subscription");
                         return;
                     }
-                    Said::Failed(error) => {
+                    Receipt::Failed(error) => {
+                        let pause = pauses.take();
                         tracing::warn!(host, %error, ?pause, "webhook not delivered");
                         // What is published meanwhile is told together with it.
                         let until = Instant::now() + pause;
                         while progress.listen_until(&self.app, until).await {}
-                        pause = (pause * 2).min(longest);
                     }
                 }
             }
@@ -137,7 +139,7 @@ impl Subscriber {
         written.await.map_err(|panic| panic.to_string())
     }
 
-    async fn send(&self, message: &Arc<Message>) -> Said {
+    async fn send(&self, message: &Arc<Message>) -> Receipt {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (keys, seconds, signed) = (self.keys.current().await, now.as_secs(), message.clone());
         // One for each key, so that a key can be changed for another without a gap.
@@ -148,7 +150,7 @@ impl Subscriber {
         });
         let signatures = match signing.await {
             Ok(signatures) => signatures,
-            Err(panic) => return Said::Failed(panic.to_string()),
+            Err(panic) => return Receipt::Failed(panic.to_string()),
         };
         let request = self.client.post(self.url.clone());
         let request = request.header("content-type", "application/json");
@@ -156,10 +158,10 @@ impl Subscriber {
         let request = request.header("webhook-timestamp", seconds);
         let request = request.header("webhook-signature", signatures);
         match request.body(message.body.clone()).send().await {
-            Ok(answer) if answer.status().is_success() => Said::Taken,
-            Ok(answer) if answer.status() == StatusCode::GONE => Said::Gone,
-            Ok(answer) => Said::Failed(format!("it answered {}", answer.status())),
-            Err(error) => Said::Failed(error.without_url().to_string()),
+            Ok(answer) if answer.status().is_success() => Receipt::Taken,
+            Ok(answer) if answer.status() == StatusCode::GONE => Receipt::Gone,
+            Ok(answer) => Receipt::Failed(format!("it answered {}", answer.status())),
+            Err(error) => Receipt::Failed(error.without_url().to_string()),
         }
     }
 }

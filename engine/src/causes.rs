@@ -1,5 +1,6 @@
 //! An error and what led to it, as one line.
 
+use std::any::Any;
 use std::error::Error;
 
 /// Returns an error with its causes, the outermost first, with colons between them.
@@ -16,6 +17,12 @@ pub fn chain(error: &dyn Error) -> String {
     line
 }
 
+/// Returns what a panic says of itself; the empty text where it says nothing.
+pub fn of_panic(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,5 +35,13 @@ mod tests {
     fn every_cause_is_told() {
         let error = Outer(std::fmt::Error);
         assert_eq!(chain(&error), format!("outer: {}", std::fmt::Error));
+    }
+
+    #[test]
+    fn a_panic_says_its_text_however_it_was_made() {
+        let said = |work: fn()| of_panic(&*std::panic::catch_unwind(work).unwrap_err());
+        assert_eq!(said(|| panic!("as it is")), "as it is");
+        assert_eq!(said(|| panic!("made of {}", 2)), "made of 2");
+        assert_eq!(said(|| std::panic::panic_any(2)), "");
     }
 }

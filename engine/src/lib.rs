@@ -20,6 +20,7 @@ pub mod nearest;
 pub mod id;
 pub mod language;
 pub mod pointer;
+pub mod cursor;
 pub mod value;
 pub mod scalar;
 pub mod problem;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, CacheError};
-use crate::causes::chain;
+use crate::causes::{self, chain};
 use crate::changes::{ChangeSet, ReadError};
 use crate::definitions::{self, DefinitionError};
 use crate::fault;
@@ -470,11 +470,7 @@ fn guarded<T>(
     work: impl FnOnce() -> Result<T, LoadError>,
 ) -> Result<T, LoadError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
+        let message = causes::of_panic(&*panic);
         Err(LoadError::Panic { commit, message })
     })
 }

@@ -7,7 +7,6 @@
 //! all conditions, once for all sorts and once for all facets. Hidden records and sheets that are
 //! not public are never in a list.
 
-mod cursor;
 mod each;
 mod facets;
 mod filter;
@@ -17,7 +16,9 @@ mod include;
 mod limits;
 mod meant;
 mod order;
+mod parameter;
 mod parse;
+mod position;
 mod projection;
 mod ranges;
 mod run;
@@ -26,10 +27,10 @@ mod walk;
 
 use std::sync::{Arc, OnceLock};
 
-pub use crate::query::cursor::commit_of as commit_of_cursor;
 pub use crate::query::each::Each;
 pub use crate::query::facets::{Facet, LongValue, MAX_FACET_VALUE};
 pub use crate::query::include::Included;
+pub use crate::query::parameter::ListParameter;
 pub use crate::query::projection::Projection;
 
 use crate::layout::Reference;

@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 
-use super::Alert;
+use super::message::Alert;
+use crate::backoff::Backoff;
 use crate::config::{Receiver, Shape};
 
 /// How often a delivery is tried; the waits between double, so they are two minutes in all.
@@ -58,6 +59,7 @@ pub(super) async fn deliver(
 }
 
 async fn send(client: &Client, receiver: &Receiver, alert: &Alert, pause: Duration) {
+    let mut pauses = Backoff::new(pause, Duration::MAX);
     for number in 0..ATTEMPTS {
         match attempt(client, receiver, alert).await {
             Ok(_) => return,
@@ -66,7 +68,7 @@ async fn send(client: &Client, receiver: &Receiver, alert: &Alert, pause: Durati
             }
         }
         if number + 1 < ATTEMPTS {
-            tokio::time::sleep(pause * 2u32.saturating_pow(number)).await;
+            tokio::time::sleep(pauses.take()).await;
         }
     }
     tracing::error!(event = alert.event, "alert dropped");

@@ -53,14 +53,14 @@ pub struct WriteArgs {
 
 /// A sheet, or a record of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct SheetOrRecord {
     /// The name of the sheet.
     pub sheet: String,
     /// The key of the record.
     pub key: Option<String>,
 }
 
-impl std::str::FromStr for Place {
+impl std::str::FromStr for SheetOrRecord {
     type Err = String;
 
     /// Reads `SHEET` or `SHEET/KEY`.
@@ -91,7 +91,7 @@ impl std::str::FromStr for RecordPlace {
     /// Reads `SHEET/KEY`.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
-            Ok(Place { sheet, key: Some(key) }) => Ok(Self { sheet, key }),
+            Ok(SheetOrRecord { sheet, key: Some(key) }) => Ok(Self { sheet, key }),
             _ => Err("must be SHEET/KEY".to_owned()),
         }
     }
@@ -110,7 +110,7 @@ pub struct ValueArgs {
 pub struct PutArgs {
     /// The record; without a key, its fields determine the key
     #[arg(value_name = "SHEET[/KEY]")]
-    pub place: Place,
+    pub place: SheetOrRecord,
     /// What it shall be
     #[command(flatten)]
     pub value: ValueArgs,
@@ -256,7 +256,8 @@ mod tests {
 
     #[test]
     fn a_place_is_a_sheet_and_perhaps_a_key_with_slashes() {
-        let place = |text: &str| text.parse::<Place>().map(|place| (place.sheet, place.key));
+        let place =
+            |text: &str| text.parse::<SheetOrRecord>().map(|place| (place.sheet, place.key));
         assert_eq!(place("people"), Ok(("people".into(), None)));
         assert_eq!(place("posts/2024/one"), Ok(("posts".into(), Some("2024/one".into()))));
         assert!(place("").is_err() && place("people/").is_err() && place("/ada").is_err());

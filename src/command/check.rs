@@ -11,7 +11,7 @@ use super::repository::Repository;
 use crate::cli::{ProblemFormat, ReadArgs};
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
-use crate::http::view::ProblemView;
+use crate::wire::ProblemView;
 
 /// Loads a commit and writes its problems, one in a line, and what else is worth a word. Exits with 1
 /// if there are problems.

@@ -16,7 +16,7 @@ use super::repository::Repository;
 use crate::cli::{LogArgs, RecordPlace};
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
-use crate::http::view::time_of;
+use crate::wire::time_of;
 
 /// Writes the first parents of a commit, newest first: hash, time, author and subject. With a
 /// record, those whose file differs from that of the first parent.

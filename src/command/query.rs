@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use headwater_engine::budget::Budget;
-use headwater_engine::query::{Included, ListQuery, Projection};
+use headwater_engine::query::{Included, ListParameter, ListQuery, Projection};
 use headwater_engine::record::Record;
 
 use super::place::sheet_of;
@@ -11,10 +11,7 @@ use super::repository::Repository;
 use crate::cli::QueryArgs;
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
-use crate::http::view::page;
-
-/// The parameters that ask for a part of a list.
-const PARTS: [&str; 4] = ["page", "perPage", "cursor", "limit"];
+use crate::wire::page;
 
 /// Writes the records of a list: all of them, where no parameter asks for a part.
 ///
@@ -29,8 +26,9 @@ pub fn query(
     let snapshot = repository.load(&rev)?;
     let sheet = sheet_of(&snapshot, &arguments.sheet)?;
     let pairs = pairs(&arguments.parameters)?;
-    let beside = pairs.iter().find(|(name, _)| name == "facets" || name == "include");
-    if let Some((name, _)) = beside.filter(|_| !arguments.page) {
+    let given = pairs.iter().filter_map(|(name, _)| ListParameter::of(name)).collect::<Vec<_>>();
+    let beside = given.iter().find(|parameter| parameter.is_beside());
+    if let Some(name) = beside.map(|parameter| parameter.name()).filter(|_| !arguments.page) {
         let message = format!("{name}: is printed with --page only");
         return Err(Failure::new(Exit::Usage, message));
     }
@@ -46,7 +44,7 @@ pub fn query(
         });
         Failure::new(Exit::Usage, told.collect::<Vec<_>>().join("\n"))
     })?;
-    let wants_part = pairs.iter().any(|(name, _)| PARTS.contains(&name.as_str()));
+    let wants_part = given.iter().any(|parameter| parameter.is_paging());
     let query = if wants_part || arguments.page { query } else { query.whole(sheet) };
     // Who runs this pays for it.
     let budget = Budget::unlimited();

@@ -11,7 +11,6 @@ use headwater_engine::snapshot::Snapshot;
 use crate::cli::{ReadArgs, RepoArgs};
 use crate::config::{Environment, Flags, Layers, Reading};
 use crate::exit::{Exit, Failure};
-use crate::serve::{load_options, open_exit};
 
 /// An open repository and how its records are read.
 pub(super) struct Repository {
@@ -56,8 +55,8 @@ impl Repository {
         let layers = Layers::new(flags, environment, arguments.config.as_deref());
         let reading = layers.and_then(|layers| Reading::resolve(&layers));
         let reading = reading.map_err(|error| Failure::caused_by(Exit::Config, &error))?;
-        let options = load_options(reading.sheets.as_deref(), reading.record_limit)?;
-        let options = LoadOptions { file_limit: reading.file_limit, ..options };
+        let options = reading.load_options();
+        let options = options.map_err(|error| Failure::caused_by(Exit::Config, &error))?;
         let objects = Mirror::open(&reading.repo, reading.mirror_options())
             .and_then(|mirror| mirror.objects())
             .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
@@ -77,7 +76,7 @@ impl Repository {
             .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
         let branch = choose_branch(&facts);
         let branch =
-            branch.map_err(|error: OpenError| Failure::caused_by(open_exit(&error), &error))?;
+            branch.map_err(|error: OpenError| Failure::caused_by((&error).into(), &error))?;
         Ok(format!("refs/heads/{branch}"))
     }
 

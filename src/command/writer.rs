@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use headwater_engine::engine::{Engine, EngineStatus, Ledger, Mark};
+use headwater_engine::engine::{Engine, EngineConfig, EngineStatus, Ledger, Mark};
 use headwater_engine::id::{CommitId, SheetName};
 use headwater_engine::mirror::{Identity, Mirror, Objects};
 use headwater_engine::snapshot::Snapshot;
@@ -12,9 +12,8 @@ use serde_json::{Map, Value};
 
 use super::place::count;
 use crate::cli::WriteArgs;
-use crate::config::{self, ConfigError, Environment, Layers, Source};
+use crate::config::{self, ConfigError, Environment, Layers};
 use crate::exit::{Exit, Failure};
-use crate::serve::{engine_config, open_exit};
 
 /// A repository that is written to.
 pub(super) struct Writer {
@@ -33,18 +32,17 @@ impl Writer {
         arguments: &WriteArgs,
         environment: &dyn Environment,
     ) -> Result<Self, Failure> {
-        let (source, committer) = settings(arguments, environment)
+        let (mut config, committer) = settings(arguments, environment)
             .map_err(|error| Failure::caused_by(Exit::Config, &error))?;
-        refuse_work_tree(&source)?;
+        refuse_work_tree(&config)?;
         let author = match &arguments.author {
             Some(name) => Identity::parse(name)
                 .map_err(|error| Failure::new(Exit::Usage, format!("--author: {error}")))?,
             None => committer.clone(),
         };
-        let mut config = engine_config(&source)?;
         config.writes = Some(committer);
         let engine = Engine::open(config, Arc::new(Ledger::new()))
-            .map_err(|error| Failure::caused_by(open_exit(&error), &error))?;
+            .map_err(|error| Failure::caused_by((&error).into(), &error))?;
         let (message, is_json) = (arguments.message.clone(), arguments.json);
         Ok(Self { engine, author, message, is_json })
     }
@@ -136,17 +134,17 @@ pub(super) fn operation(sheet: &SheetName, action: Action) -> Operation {
 fn settings(
     arguments: &WriteArgs,
     environment: &dyn Environment,
-) -> Result<(Source, Identity), ConfigError> {
+) -> Result<(EngineConfig, Identity), ConfigError> {
     use crate::config::settings::BRANCH;
     let mut flags = arguments.repo.flags();
     flags.extend(arguments.branch.clone().map(|branch| (BRANCH.flag, branch)));
     let layers = Layers::new(&flags, environment, arguments.repo.config.as_deref())?;
-    Ok((Source::resolve(&layers)?, config::committer(&layers)?))
+    Ok((config::engine(&layers)?, config::committer(&layers)?))
 }
 
 /// Refuses a repository whose files would not follow its branch.
-fn refuse_work_tree(source: &Source) -> Result<(), Failure> {
-    let (repo, safe) = (&source.repo, &source.safe_directories);
+fn refuse_work_tree(config: &EngineConfig) -> Result<(), Failure> {
+    let (repo, safe) = (&config.repo, &config.safe_directories);
     let facts =
         Mirror::inspect(repo, safe).map_err(|error| Failure::caused_by(Exit::Config, &error))?;
     if facts.bare {

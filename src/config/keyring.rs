@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::error::ConfigError;
+use super::secret::Secret;
+use super::secrets::Secrets;
 use super::watched::Watched;
-use super::{ConfigError, Secret, Secrets};
 
 /// The secrets of one door: one given directly, more in a file that may change at any time.
 pub struct Keyring(Kind);

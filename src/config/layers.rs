@@ -1,11 +1,14 @@
 //! Where a setting comes from: flag, then environment, then file, then default.
+//!
+//! By hand, since the libraries for layers lose which of them a value came from, which every error
+//! here names, and do not know names of an older system.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use headwater_engine::nearest::nearest;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use super::settings::{SETTINGS, Setting};
 
 /// The environment of the process, behind a trait so that tests bring their own.

@@ -1,13 +1,20 @@
 //! Each role has secrets of its own: whoever is given one that two roles share has both of them.
 
-use super::settings::{
-    METRICS_SECRET, METRICS_SECRET_FILE, OPERATOR_SECRET, OPERATOR_SECRET_FILE, RELOAD_SECRET,
-    RELOAD_SECRET_FILE, SUBSCRIBER_SECRET, SUBSCRIBER_SECRET_FILE, Setting, WRITE_TOKENS_FILE,
-};
-use super::{Config, ConfigError, Keyring, Layers, Secret};
+use super::error::ConfigError;
+use super::keyring::Keyring;
+use super::layers::Layers;
+use super::secret::Secret;
+use super::settings::Setting;
+use super::tokens::Tokens;
+
+/// The secrets of all roles.
+pub(super) struct SecretsByRole<'a> {
+    layers: &'a Layers<'a>,
+    secrets: Vec<SecretOfRole>,
+}
 
 /// A secret, and the role that it is for.
-struct Held {
+struct SecretOfRole {
     /// The flag of the setting that names the role.
     role: &'static str,
     secret: Secret,
@@ -15,42 +22,47 @@ struct Held {
     setting: String,
 }
 
-/// Refuses a secret that is for two roles.
-///
-/// # Errors
-/// Names both settings as they were given.
-pub(super) fn check(config: &Config, layers: &Layers<'_>) -> Result<(), ConfigError> {
-    let mut held = Vec::new();
-    let mut take = |ring: &Keyring, direct: &Setting, file: &Setting| {
-        let is_direct = layers.get(direct).is_some();
-        held.extend(ring.last().numbered().map(|(number, secret)| {
+impl<'a> SecretsByRole<'a> {
+    /// Returns none. `layers` tell which setting a secret came from.
+    pub(super) fn new(layers: &'a Layers<'a>) -> Self {
+        Self { layers, secrets: Vec::new() }
+    }
+
+    /// Adds the secrets of the role that `direct` names, which `file` adds to.
+    pub(super) fn add(&mut self, ring: &Keyring, direct: &Setting, file: &Setting) {
+        let is_direct = self.layers.get(direct).is_some();
+        self.secrets.extend(ring.last().numbered().map(|(number, secret)| {
             let setting = if is_direct && number == 1 { direct } else { file };
-            let setting = layers.name_of(setting);
-            Held { role: direct.flag, secret: secret.clone(), setting }
+            let setting = self.layers.name_of(setting);
+            SecretOfRole { role: direct.flag, secret: secret.clone(), setting }
         }));
-    };
-    take(&config.reload_secrets, &RELOAD_SECRET, &RELOAD_SECRET_FILE);
-    take(&config.operator_secrets, &OPERATOR_SECRET, &OPERATOR_SECRET_FILE);
-    take(&config.metrics_secrets, &METRICS_SECRET, &METRICS_SECRET_FILE);
-    if let Some((_, keys)) = &config.subscribers {
-        take(keys, &SUBSCRIBER_SECRET, &SUBSCRIBER_SECRET_FILE);
     }
-    if let Some(tokens) = &config.write_tokens {
-        let (role, setting) = (WRITE_TOKENS_FILE.flag, layers.name_of(&WRITE_TOKENS_FILE));
-        held.extend(tokens.last().secrets().map(|secret| Held {
-            role,
+
+    /// Adds the write tokens that the file `setting` names.
+    pub(super) fn add_tokens(&mut self, tokens: &Tokens, setting: &Setting) {
+        let name = self.layers.name_of(setting);
+        self.secrets.extend(tokens.secrets().map(|secret| SecretOfRole {
+            role: setting.flag,
             secret: secret.clone(),
-            setting: setting.clone(),
+            setting: name.clone(),
         }));
     }
-    for (at, one) in held.iter().enumerate() {
-        let shares = |other: &&Held| other.role != one.role && other.secret.is(&one.secret);
-        if let Some(other) = held[at + 1..].iter().find(shares) {
-            let settings = [one.setting.clone(), other.setting.clone()];
-            return Err(ConfigError::SharedSecret { settings });
+
+    /// Refuses a secret that is for two roles.
+    ///
+    /// # Errors
+    /// Names both settings as they were given.
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        for (at, one) in self.secrets.iter().enumerate() {
+            let shares =
+                |other: &&SecretOfRole| other.role != one.role && other.secret.is(&one.secret);
+            if let Some(other) = self.secrets[at + 1..].iter().find(shares) {
+                let settings = [one.setting.clone(), other.setting.clone()];
+                return Err(ConfigError::SharedSecret { settings });
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use data_encoding::BASE64;
 use subtle::ConstantTimeEq;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use crate::mac::Mac;
 
 /// The least number of bytes in a secret. Shorter ones can be guessed.

@@ -1,6 +1,7 @@
 //! The secrets that open one door, numbered so that logs can tell them apart.
 
-use super::{ConfigError, Secret};
+use super::error::ConfigError;
+use super::secret::Secret;
 
 /// The secrets that open one door; several at once while one is being replaced.
 #[derive(Clone, Default)]

@@ -5,7 +5,8 @@ use headwater_engine::mirror::Identity;
 use headwater_engine::write::Scope;
 use serde::Deserialize;
 
-use super::{ConfigError, Secret};
+use super::error::ConfigError;
+use super::secret::Secret;
 
 /// The tokens that open the routes that write.
 pub struct Tokens(Vec<Token>);
@@ -32,12 +33,12 @@ const FORM: &str = "a token is a table [[token]] with name = \"site\", secret = 
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    token: Vec<Entry>,
+    token: Vec<TokenEntry>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+struct TokenEntry {
     name: String,
     secret: String,
     author: String,
@@ -60,7 +61,7 @@ impl Tokens {
             invalid(format!("is not a file of tokens: see line {line}; {FORM}"))
         })?;
         let mut tokens: Vec<Token> = Vec::with_capacity(file.token.len());
-        for Entry { name, secret, author, sheets, names_author } in file.token {
+        for TokenEntry { name, secret, author, sheets, names_author } in file.token {
             let is_slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || name.len() > 64 || !name.chars().all(is_slug) {
                 return Err(invalid(format!(

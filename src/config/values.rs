@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use axum::http::HeaderValue;
 use headwater_engine::engine::Rewrites;
 use headwater_engine::mirror::{Durability, Identity, SafeDirectories};
+use http::HeaderValue;
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 

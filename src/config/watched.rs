@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::ConfigError;
+use super::error::ConfigError;
 use crate::exit::chain;
 
 /// How long a changed text has to stay the same before it is taken.

@@ -1,7 +1,7 @@
 //! The changes that the demonstration pushes: four, over and over, so that one sees a record modified,
 //! one added, several modified at once, and one removed.
 
-use super::sample::embedded;
+use super::records::embedded;
 
 /// The record that the first of them modifies.
 pub(super) const CHANGED: &str = "projects/tree-census.toml";

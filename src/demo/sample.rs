@@ -7,18 +7,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::changes::Change;
+use super::records::FILES;
 use crate::exit::{Exit, Failure};
 
 /// The branch of the sample.
 pub(super) const BRANCH: &str = "published";
-
-/// The embedded files with their paths.
-const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sample.rs"));
-
-/// Returns the bytes of an embedded file; none where there is no such file.
-pub(super) fn embedded(path: &str) -> &'static [u8] {
-    FILES.iter().find(|(name, _)| *name == path).map(|(_, bytes)| *bytes).unwrap_or_default()
-}
 
 /// A bare repository that plays the remote.
 pub(super) struct Sample {

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::forge::commit;
-use super::{Hint, Push};
+use super::forge::{Push, commit};
+use super::hint::Hint;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -3,13 +3,15 @@
 //!
 //! This saves work and nothing else: what is forgotten, or was never known, is reloaded once more.
 
-use std::collections::{HashSet, VecDeque};
+use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
 
 use super::{HookHeaders, sender};
 
 /// How many deliveries are remembered.
-const KEPT: usize = 1024;
+const KEPT: NonZeroUsize = NonZeroUsize::new(1024).expect("it is not 0");
 
 /// One delivery of a forge: its id and what it says. An id alone would not do: forges may share one
 /// among several webhooks of one event, and it is not signed.
@@ -31,38 +33,27 @@ impl Delivery {
 }
 
 /// The newest deliveries whose reload succeeded.
-#[derive(Default)]
-pub struct Deliveries(Mutex<Done>);
+pub struct Deliveries(Mutex<LruCache<Delivery, ()>>);
 
-#[derive(Default)]
-struct Done {
-    known: HashSet<Delivery>,
-    /// The oldest in front.
-    order: VecDeque<Delivery>,
+impl Default for Deliveries {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(KEPT)))
+    }
 }
 
 impl Deliveries {
     /// Says whether the reload of `delivery` succeeded.
     pub fn knows(&self, delivery: &Delivery) -> bool {
-        self.lock().known.contains(delivery)
+        self.lock().contains(delivery)
     }
 
     /// Remembers a delivery whose reload succeeded; the oldest is forgotten when there are too many.
     pub fn remember(&self, delivery: Delivery) {
-        let mut done = self.lock();
-        if !done.known.insert(delivery) {
-            return;
-        }
-        done.order.push_back(delivery);
-        if done.order.len() > KEPT
-            && let Some(oldest) = done.order.pop_front()
-        {
-            done.known.remove(&oldest);
-        }
+        self.lock().get_or_insert(delivery, || ());
     }
 
-    fn lock(&self) -> MutexGuard<'_, Done> {
-        // A panic between two statements could only make the memory shorter or longer by one.
+    fn lock(&self) -> MutexGuard<'_, LruCache<Delivery, ()>> {
+        // Whole after every statement: a poisoned lock holds a usable one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -121,11 +112,10 @@ mod tests {
         let deliveries = Deliveries::default();
         let nth = |n: usize| github(&n.to_string(), "{}");
         assert!(!deliveries.knows(&nth(0)));
-        (0..KEPT).for_each(|n| deliveries.remember(nth(n)));
-        deliveries.remember(nth(0));
+        (0..KEPT.get()).for_each(|n| deliveries.remember(nth(n)));
         assert!(deliveries.knows(&nth(0)));
-        deliveries.remember(nth(KEPT));
+        deliveries.remember(nth(KEPT.get()));
         assert!(!deliveries.knows(&nth(0)) && deliveries.knows(&nth(1)));
-        assert!(deliveries.knows(&nth(KEPT)));
+        assert!(deliveries.knows(&nth(KEPT.get())));
     }
 }

@@ -5,7 +5,7 @@ use headwater_engine::decode::words;
 use headwater_engine::id::CommitId;
 use serde::Deserialize;
 
-use super::HookHeaders;
+use super::headers::HookHeaders;
 
 /// Who sends webhooks of its own form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,13 +9,13 @@ const FIELD: &[u8] = b"payload=";
 /// Reads the value of the field `payload` out of a form.
 #[derive(Debug, Default)]
 pub struct Payload {
-    place: Place,
+    place: FormState,
     escape: Vec<u8>,
 }
 
 /// Where the reader is in the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum FormState {
     /// In a name that agrees with the field so far, up to this byte.
     Name(usize),
     /// In another field.
@@ -26,7 +26,7 @@ enum Place {
     Behind,
 }
 
-impl Default for Place {
+impl Default for FormState {
     fn default() -> Self {
         Self::Name(0)
     }
@@ -38,17 +38,17 @@ impl Payload {
         let mut value = Vec::with_capacity(piece.len());
         for byte in piece {
             self.place = match (self.place, *byte) {
-                (Place::Behind, _) | (Place::Value, b'&') => Place::Behind,
-                (Place::Value, byte) => {
+                (FormState::Behind, _) | (FormState::Value, b'&') => FormState::Behind,
+                (FormState::Value, byte) => {
                     self.decode(byte, &mut value);
-                    Place::Value
+                    FormState::Value
                 }
-                (Place::Name(_) | Place::Other, b'&') => Place::Name(0),
-                (Place::Name(at), byte) if FIELD[at] == byte => match at + 1 {
-                    end if end == FIELD.len() => Place::Value,
-                    at => Place::Name(at),
+                (FormState::Name(_) | FormState::Other, b'&') => FormState::Name(0),
+                (FormState::Name(at), byte) if FIELD[at] == byte => match at + 1 {
+                    end if end == FIELD.len() => FormState::Value,
+                    at => FormState::Name(at),
                 },
-                (Place::Name(_) | Place::Other, _) => Place::Other,
+                (FormState::Name(_) | FormState::Other, _) => FormState::Other,
             };
         }
         value
@@ -56,7 +56,7 @@ impl Payload {
 
     /// Says whether the field is in what was read.
     pub fn is_there(&self) -> bool {
-        matches!(self.place, Place::Value | Place::Behind)
+        matches!(self.place, FormState::Value | FormState::Behind)
     }
 
     /// Decodes a byte of the value. What is no escape stands for itself.

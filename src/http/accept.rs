@@ -1,17 +1,13 @@
 //! The accept loop. `axum::serve` sets no timer, so a client that never finishes its headers would
 //! keep its connection for ever; this loop bounds time, size and number.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::Request;
 use axum::middleware::AddExtension;
-use axum::response::Response;
-use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,12 +15,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::{Layer, Service};
+use tower::Layer;
 
+use super::interface::Interface;
 use super::preface::{self, Begun, Protocol};
 use super::pulse::{Living, Pulse};
 use super::source::Peer;
-use super::stall::Stalling;
+use super::write_timeout::WriteTimeout;
 
 /// The bounds on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,23 +118,6 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// What answers the requests of all connections.
-pub trait Interface:
-    Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + 'static
-{
-}
-
-impl<S> Interface for S where
-    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + 'static
-{
-}
-
 /// Serves one connection. The service is told the address at the other end.
 async fn connection(
     stream: TcpStream,
@@ -147,7 +127,7 @@ async fn connection(
 ) {
     // Answers are written in one piece, so there is nothing to gain from waiting for more.
     stream.set_nodelay(true).ok();
-    let stream = Stalling::new(stream, limits.write_timeout);
+    let stream = WriteTimeout::new(stream, limits.write_timeout);
     let begun = tokio::select! {
         begun = tokio::time::timeout(limits.header_timeout, preface::told(stream)) => begun,
         () = stop.cancelled() => return,
@@ -164,7 +144,7 @@ async fn connection(
 }
 
 async fn http1(
-    stream: Begun<Stalling<TcpStream>>,
+    stream: Begun<WriteTimeout<TcpStream>>,
     service: impl Interface,
     limits: Limits,
     stop: CancellationToken,
@@ -188,7 +168,7 @@ async fn http1(
 }
 
 async fn http2(
-    stream: Begun<Stalling<TcpStream>>,
+    stream: Begun<WriteTimeout<TcpStream>>,
     service: impl Interface,
     limits: Limits,
     stop: CancellationToken,

@@ -17,9 +17,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::crowd::Crowd;
-use super::error::{ApiError, Code};
-use super::places::{Place, Places};
+use super::permits::{Permit, Permits};
 use super::source::Source;
+use crate::wire::{ApiError, Code};
 
 /// How long a request waits for a place.
 const TURN: Duration = Duration::from_secs(2);
@@ -29,8 +29,8 @@ const AT_ONCE: Duration = Duration::from_millis(5);
 
 /// Makes answers, a bounded number at once.
 pub struct Answers {
-    at_once: Places,
-    long: Places,
+    at_once: Permits,
+    long: Permits,
     /// How much time of a processor one may cost; `None` is any.
     limit: Option<Duration>,
     turn: Duration,
@@ -45,9 +45,9 @@ impl Answers {
     }
 
     fn with_places(limit: Option<Duration>, at_once: usize, long: usize) -> Self {
-        let at_once = Places::new(at_once, at_once, Crowd::new(1024, 256));
+        let at_once = Permits::new(at_once, at_once, Crowd::new(1024, 256));
         // Each of those who wait keeps a thread meanwhile, of which there are some hundreds.
-        let long = Places::new(long, long, Crowd::new(64, 16));
+        let long = Permits::new(long, long, Crowd::new(64, 16));
         Self { at_once, long, limit, turn: TURN }
     }
 
@@ -101,9 +101,9 @@ struct Making {
     begun: Duration,
     limit: Option<Duration>,
     turn: Duration,
-    place: Cell<Option<Place>>,
+    place: Cell<Option<Permit>>,
     is_long: Cell<bool>,
-    long: Places,
+    long: Permits,
     /// Whether there was no place for a long answer.
     is_refused: Cell<bool>,
     /// Closed when the caller is gone.

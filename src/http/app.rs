@@ -1,16 +1,21 @@
 //! What handlers share.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::access::Access;
 use super::answers::Answers;
 use super::blocking::Blocking;
-use super::changes::Audience;
-use super::demo::Demo;
-use super::gate::Gate;
+use super::body_stream::BodyStreams;
+use super::changes::audience::Audience;
 use super::past::Past;
-use super::pieces::Streams;
+use super::source::Source;
 use super::unsent::Unsent;
 use crate::config::{BasePath, Cors, TrustedProxies};
+use crate::exit::Failure;
 use crate::feed::Feed;
 use crate::hook::Deliveries;
 use crate::live::Live;
@@ -19,14 +24,14 @@ use crate::openapi::Document;
 use crate::pending::PendingVerdicts;
 
 /// What handlers share; cheap to clone.
-pub type App = Arc<Shared>;
+pub type App = Arc<AppState>;
 
 /// The parts of [`App`].
-pub struct Shared {
+pub struct AppState {
     /// The engine, perhaps still loading.
     pub live: Arc<Live>,
     /// Lets callers of the internal routes pass.
-    pub gate: Gate,
+    pub access: Access,
     /// Whose word on where a request comes from is taken.
     pub proxies: TrustedProxies,
     /// Webhooks whose reload succeeded.
@@ -36,9 +41,9 @@ pub struct Shared {
     /// How large an attachment may be, in bytes.
     pub attachment_limit: usize,
     /// Lets few attachments be read at once.
-    pub attachments: Streams,
+    pub attachments: BodyStreams,
     /// Lets few lists be streamed at once.
-    pub streams: Streams,
+    pub streams: BodyStreams,
     /// Counts what is answered and not taken yet.
     pub unsent: Unsent,
     /// Makes what is computed from a state.
@@ -76,4 +81,28 @@ pub struct Configured {
     pub branch: Option<String>,
     /// The address of the remote.
     pub remote: Option<String>,
+}
+
+/// Pushes changes to the sample remote.
+pub struct Demo(Box<dyn Fn() -> Result<String, Failure> + Send + Sync>);
+
+impl Demo {
+    /// Returns what commits and pushes the next change by calling `push`, which may block and returns
+    /// the message of the commit.
+    pub fn new(push: impl Fn() -> Result<String, Failure> + Send + Sync + 'static) -> Self {
+        Self(Box::new(push))
+    }
+    /// Pushes the next change, and returns the message of its commit.
+    pub(super) fn push(&self) -> Result<String, Failure> {
+        let Self(push) = self;
+        push()
+    }
+}
+
+impl FromRequestParts<App> for Source {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        Ok(Self::of_request(&parts.extensions, &parts.headers, &app.proxies))
+    }
 }

@@ -14,13 +14,13 @@ use headwater_engine::write::attachment_version;
 use percent_encoding::percent_decode_str;
 
 use super::app::App;
+use super::body_stream::{CHUNK, StreamPermit};
 use super::caching::ASK_AGAIN;
 use super::current::{Current, not_ready};
-use super::error::{ApiError, Code};
 use super::etag;
-use super::pieces::{PIECE, Streaming};
-use super::range::{self, Wanted};
+use super::range::{self, RangeRequest};
 use super::source::Source;
+use crate::wire::{ApiError, Code};
 
 /// What a browser may do with a file that it shows: nothing, for anybody may have written it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
@@ -85,18 +85,18 @@ pub(super) async fn show(
         // Ranges are of what is sent, and `HEAD` sends nothing.
         let wanted = match method {
             Method::GET => range::wanted(&headers, &tag, size),
-            _ => Wanted::Whole,
+            _ => RangeRequest::Whole,
         };
         let mut response = match wanted {
-            Wanted::Whole => sent(file, streaming, 0..size),
-            Wanted::Part { first, last } => {
+            RangeRequest::Whole => sent(file, streaming, 0..size),
+            RangeRequest::Part { first, last } => {
                 let mut response = sent(file, streaming, first..last + 1);
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 let told = content_range(&format!("{first}-{last}"), size);
                 response.headers_mut().insert(header::CONTENT_RANGE, told);
                 response
             }
-            Wanted::Nothing => {
+            RangeRequest::Nothing => {
                 let refused = ApiError::from(Code::RangeNotSatisfiable);
                 return Err(refused.header(header::CONTENT_RANGE, content_range("*", size)));
             }
@@ -117,7 +117,7 @@ fn content_range(part: &str, size: u64) -> HeaderValue {
 }
 
 /// Sends some bytes of the file, piece by piece. What is before them is read and dropped.
-fn sent(mut file: OpenFile, streaming: Streaming, part: Range<u64>) -> Response {
+fn sent(mut file: OpenFile, streaming: StreamPermit, part: Range<u64>) -> Response {
     let length = HeaderValue::from(part.end - part.start);
     let (mut skipped, mut left) = (part.start, part.end - part.start);
     let body = streaming.send(move || {
@@ -125,7 +125,7 @@ fn sent(mut file: OpenFile, streaming: Streaming, part: Range<u64>) -> Response 
             io::copy(&mut file.by_ref().take(skipped), &mut io::sink())?;
             skipped = 0;
         }
-        let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
+        let mut piece = vec![0; CHUNK.min(usize::try_from(left).unwrap_or(CHUNK))];
         let read = file.read(&mut piece)?;
         piece.truncate(read);
         left -= read as u64;

@@ -2,15 +2,14 @@
 //! and the signatures of forges over the body.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::http::{HeaderMap, header};
 use data_encoding::BASE64;
 
-use super::error::{ApiError, Code};
-use crate::config::{Secret, Secrets};
+use crate::config::{Keys, Match, Role};
 use crate::hook::{self, Check, Checked, Covered, GiteeToken};
+use crate::wire::{ApiError, Code};
 
 /// The headers that carry a key as it is.
 const KEY_HEADERS: [&str; 3] = ["x-headwater-key", "x-cfp-webhook-key", "x-gitlab-token"];
@@ -18,48 +17,6 @@ const KEY_HEADERS: [&str; 3] = ["x-headwater-key", "x-cfp-webhook-key", "x-gitla
 /// How many signatures a caller may show. Forgejo shows four; each costs a pass over the body for
 /// every secret, before anything is known of the caller.
 const SIGNATURES: usize = 4;
-
-/// What a caller may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Read the metrics.
-    Metrics,
-    /// Trigger reloads and read their reports.
-    Reload,
-    /// Let held pushes through, too.
-    Operator,
-}
-
-impl Role {
-    /// Returns the stable name that the log and the metrics show.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Metrics => "metrics",
-            Self::Reload => "reload",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-/// The secret that a credential was made with: whose, and which of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Match {
-    /// Whose secret it is.
-    pub role: Role,
-    /// Its number among those of the role, from 1.
-    pub number: usize,
-}
-
-/// The secrets that open a route, by their roles, as they are for one request.
-#[derive(Default)]
-pub(super) struct Keys {
-    /// Read the metrics; none on any other route.
-    pub(super) metrics: Arc<Secrets>,
-    /// Trigger reloads and read their reports.
-    pub(super) reload: Arc<Secrets>,
-    /// Let held pushes through, too.
-    pub(super) operator: Arc<Secrets>,
-}
 
 /// What a caller shows: right as far as the headers tell. Signatures are proven by the body.
 pub(super) struct Claim {
@@ -83,30 +40,30 @@ pub(super) struct Proof {
     pub(super) matches: Vec<Match>,
 }
 
-impl Keys {
-    /// Returns what the caller may do on a route that takes no body.
-    ///
-    /// # Errors
-    /// As [`Self::claim`]; 401 with a signature, which says nothing without a body.
-    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Result<Proof, ApiError> {
-        let claim = self.claim(headers)?;
-        let is_key_alone = claim.signatures.is_empty() && !claim.has_code;
-        if is_key_alone { claim.prove() } else { Err(Code::Unauthorized.into()) }
-    }
+/// Returns what the caller may do on a route that takes no body.
+///
+/// # Errors
+/// As [`Claim::of`]; 401 with a signature, which says nothing without a body.
+pub(super) fn authenticate(keys: &Keys, headers: &HeaderMap) -> Result<Proof, ApiError> {
+    let claim = Claim::of(keys, headers)?;
+    let is_key_alone = claim.signatures.is_empty() && !claim.has_code;
+    if is_key_alone { claim.prove() } else { Err(Code::Unauthorized.into()) }
+}
 
+impl Claim {
     /// Looks at what the caller shows. Every credential must be right; signatures are left to
-    /// [`Claim::prove`].
+    /// [`Self::prove`].
     ///
     /// # Errors
     /// 401 without a credential, with a wrong one or with too many signatures, with one text for all
     /// causes; 503 with a credential when no secret is set.
-    pub(super) fn claim(&self, headers: &HeaderMap) -> Result<Claim, ApiError> {
+    pub(super) fn of(secrets: &Keys, headers: &HeaderMap) -> Result<Self, ApiError> {
         let (mut keys, signatures) = (keys(headers), hook::signatures(headers));
         let tokens = GiteeToken::all(headers);
         if keys.is_empty() && signatures.is_empty() && tokens.is_empty() {
             keys.push(Cow::Owned(password(headers).ok_or(Code::Unauthorized)?));
         }
-        if self.secrets().next().is_none() {
+        if secrets.secrets().next().is_none() {
             return Err(Code::ReloadNotConfigured.into());
         }
         if signatures.len() > SIGNATURES {
@@ -114,15 +71,15 @@ impl Keys {
         }
         // Every credential is compared before any is judged: the time does not tell which was wrong.
         let now = SystemTime::now();
-        let secrets = || self.secrets().map(|(_, secret)| secret);
-        let signers: Vec<Match> = self.secrets().map(|(matched, _)| matched).collect();
-        let has_code = tokens.iter().any(|token| !token.is_one_of(secrets()));
-        let tokens: Vec<_> = tokens.iter().map(|token| token.check(secrets(), now)).collect();
-        let keys = keys.iter().map(|key| self.matching(key));
+        let shared = || secrets.secrets().map(|(_, secret)| secret);
+        let signers: Vec<Match> = secrets.secrets().map(|(matched, _)| matched).collect();
+        let has_code = tokens.iter().any(|token| !token.is_one_of(shared()));
+        let tokens: Vec<_> = tokens.iter().map(|token| token.check(shared(), now)).collect();
+        let keys = keys.iter().map(|key| secrets.matching(key));
         let keys: Vec<_> = keys.chain(made_by(&signers, tokens)).collect();
         let keys: Option<Vec<Match>> = keys.into_iter().collect();
-        let check = |signature: hook::Signature| signature.check(secrets(), now);
-        Ok(Claim {
+        let check = |signature: hook::Signature| signature.check(shared(), now);
+        Ok(Self {
             keys: keys.ok_or(Code::Unauthorized)?,
             has_code,
             signatures: signatures.into_iter().map(check).collect(),
@@ -131,25 +88,6 @@ impl Keys {
         })
     }
 
-    /// Every secret, those that allow more first.
-    fn secrets(&self) -> impl Iterator<Item = (Match, &Secret)> {
-        let roles = [
-            (Role::Operator, &self.operator),
-            (Role::Reload, &self.reload),
-            (Role::Metrics, &self.metrics),
-        ];
-        roles.into_iter().flat_map(|(role, secrets)| {
-            secrets.numbered().map(move |(number, secret)| (Match { role, number }, secret))
-        })
-    }
-
-    fn matching(&self, key: &[u8]) -> Option<Match> {
-        let compared = self.secrets().map(|(matched, secret)| (matched, secret.matches(key)));
-        compared.fold(None, |found, (matched, same)| found.or(same.then_some(matched)))
-    }
-}
-
-impl Claim {
     /// Says whether a key was shown, which is right then.
     pub(super) fn has_key(&self) -> bool {
         !self.keys.is_empty()
@@ -230,7 +168,10 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 mod tests {
     use data_encoding::HEXLOWER;
 
+    use std::sync::Arc;
+
     use super::*;
+    use crate::config::Secrets;
     use crate::mac::Mac;
 
     const RELOAD: &str = "the-reload-secret";
@@ -249,12 +190,12 @@ mod tests {
     }
 
     fn outcome(keys: &Keys, pairs: &[(&'static str, &str)]) -> Result<Role, Code> {
-        let proof = keys.authenticate(&headers(pairs));
+        let proof = authenticate(keys, &headers(pairs));
         proof.map(|proof| proof.role).map_err(|error| error.code())
     }
 
     fn with_body(keys: &Keys, pairs: &[(&'static str, &str)], body: &[u8]) -> Result<Role, Code> {
-        let proven = keys.claim(&headers(pairs)).and_then(|mut claim| {
+        let proven = Claim::of(keys, &headers(pairs)).and_then(|mut claim| {
             claim.update(body);
             claim.prove()
         });
@@ -427,7 +368,7 @@ mod tests {
         let keys = Keys { reload: secrets(&format!("{OPERATOR}-2\n{RELOAD}")), ..Keys::default() };
         let signature = signature(RELOAD, b"{}");
         let shown = headers(&[("x-headwater-key", RELOAD), ("x-hub-signature", &signature)]);
-        let mut claim = keys.claim(&shown).unwrap();
+        let mut claim = Claim::of(&keys, &shown).unwrap();
         claim.update(b"{}");
         let second = Match { role: Role::Reload, number: 2 };
         assert_eq!(claim.prove().unwrap().matches, [second, second]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::error::{ApiError, Code};
+use crate::wire::{ApiError, Code};
 
 /// How long a request waits for its turn.
 const TURN: Duration = Duration::from_secs(2);

@@ -16,11 +16,11 @@ use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use tokio::time::{Instant, timeout_at};
 
 use super::crowd::Crowd;
-use super::error::{ApiError, Code};
-use super::places::{Place, Places};
+use super::permits::{Permit, Permits};
 use super::room::{Held, Room};
 use super::source::Source;
 use crate::hook;
+use crate::wire::{ApiError, Code};
 
 /// The largest body of a forge: what GitHub sends at most, for pushes of many commits.
 const FORGE_MAX: usize = 25 << 20;
@@ -106,7 +106,7 @@ struct Lines {
 
 /// The places for one kind of bodies.
 struct Line {
-    places: Places<Sender>,
+    places: Permits<Sender>,
     /// How long a body may wait for a place.
     patience: Duration,
     /// How long it may take to arrive.
@@ -118,7 +118,7 @@ struct Line {
 impl Line {
     /// Returns so many places, of which one sender has `each` at most.
     fn new(places: usize, each: usize, timeout: Duration) -> Self {
-        let places = Places::new(places, each, Crowd::default());
+        let places = Permits::new(places, each, Crowd::default());
         Self { places, patience: timeout, timeout, room: None }
     }
 
@@ -176,7 +176,7 @@ impl Default for BodyReader {
 pub(super) struct Arrived {
     bytes: Vec<u8>,
     took: Duration,
-    _place: Place<Sender>,
+    _place: Permit<Sender>,
     _held: Option<Held<Sender>>,
 }
 

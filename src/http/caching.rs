@@ -3,7 +3,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::moment;
+use super::names::{AT, MIN_COMMIT};
 
 /// Nobody keeps it.
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -32,7 +32,7 @@ pub(super) struct Lasting {
 impl Lasting {
     /// Returns what the headers of a request say.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let names = [moment::AT, moment::MIN_COMMIT];
+        let names = [AT, MIN_COMMIT];
         Self { is_by_header: names.iter().any(|name| headers.contains_key(name)), is_fixed: false }
     }
 

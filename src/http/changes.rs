@@ -1,12 +1,12 @@
 //! `GET /api/_changes`: what differs since a commit, as an answer, a long poll, or a stream of
 //! Server-Sent Events.
 
-mod asked;
-mod audience;
-mod places;
+pub(in crate::http) mod audience;
+mod delta_text;
+mod query;
 mod queue;
+mod seats;
 mod stream;
-mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,19 +20,18 @@ use headwater_engine::id::CommitId;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::accepted::Accepted;
 use super::app::App;
-use super::current::{COMMIT, Current, commit_header};
-use super::error::{ApiError, Code};
+use super::current::{Current, commit_header};
 use super::json;
+use super::names::COMMIT;
 use super::past::Asker;
 use super::source::Source;
-use super::view::{Watched, resync};
 use crate::feed::Heard;
-use asked::{Asked, Last};
-pub use audience::Audience;
+use crate::header_fields::Preferences;
+use crate::wire::{ApiError, Code, Watched, resync};
+use delta_text::{DeltaText, Returning};
+use query::{ChangesQuery, Last};
 use stream::Events;
-use told::{Returning, Told};
 
 /// What a stream is called in `Accept` and `Content-Type`.
 const EVENTS: &str = "text/event-stream";
@@ -50,7 +49,8 @@ pub(super) async fn changes(
 ) -> Result<Response, ApiError> {
     let is_stream = streams(&headers);
     let last = Last::of(&headers).filter(|_| is_stream);
-    let Asked { since, wait, watched } = Asked::parse(query.as_deref(), last, &snapshot)?;
+    let ChangesQuery { since, wait, watched } =
+        ChangesQuery::parse(query.as_deref(), last, &snapshot)?;
     let to = snapshot.commit();
     drop(snapshot);
     match (watched, is_stream) {
@@ -64,10 +64,7 @@ pub(super) async fn changes(
 
 /// Says whether the caller wants a stream, and would not rather have an answer.
 fn streams(headers: &HeaderMap) -> bool {
-    let accepted = Accepted::of(headers);
-    let [events, json] =
-        [EVENTS, "application/json"].map(|kind| accepted.named(kind).unwrap_or(0.0));
-    events > 0.0 && events >= json
+    Preferences::of(headers.get_all(header::ACCEPT)).prefers(EVENTS, "application/json")
 }
 
 /// Answers with a stream of events.
@@ -78,19 +75,19 @@ fn stream(
     last: Option<Last>,
     source: Source,
 ) -> Result<Response, ApiError> {
-    let seat = app.audience.join(&app.feed, watched, source);
+    let follower = app.audience.join(&app.feed, watched, source);
     let busy = || ApiError::from(Code::Busy).header(header::RETRY_AFTER, 10);
-    let seat = seat.ok_or_else(busy)?;
+    let follower = follower.ok_or_else(busy)?;
     let had = match last {
         Some(Last::Commit(last)) => Some(last),
         Some(Last::Unknown) => None,
-        None => Some(since.unwrap_or(seat.at)),
+        None => Some(since.unwrap_or(follower.at)),
     };
     // Who is cut off before the first event comes back with this.
     let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");
-    let missed = missed(app, Asker::Stream(source), had, seat.at, seat.watched.clone());
-    Ok(events(Body::new(Events::new(seat, hello, missed))))
+    let missed = missed(app, Asker::Stream(source), had, follower.at, follower.watched.clone());
+    Ok(events(Body::new(Events::new(follower, hello, missed))))
 }
 
 fn events(body: Body) -> Response {
@@ -170,7 +167,7 @@ async fn caught_up(
     watched: &Arc<Watched>,
     from: CommitId,
     to: CommitId,
-) -> Result<Option<Told>, ApiError> {
+) -> Result<Option<DeltaText>, ApiError> {
     let delta = match from == to {
         true => Ok(Arc::new(Delta { from, to, changes: Vec::new(), withheld: Vec::new() })),
         false => app.past.difference(asker, from, to).await,
@@ -194,30 +191,4 @@ pub fn pass_on(app: &App) -> JoinHandle<()> {
         };
         app.audience.follow(&app.feed, listener, compare).await;
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stream_is_for_those_who_would_rather_have_one() {
-        let accepting = |text: &str| {
-            let accept = (header::ACCEPT, HeaderValue::from_str(text).unwrap());
-            streams(&HeaderMap::from_iter([accept]))
-        };
-        for (accept, wanted) in [
-            ("text/event-stream", true),
-            ("text/event-stream, application/json;q=0.5", true),
-            ("TEXT/EVENT-STREAM;q=0.1, */*", true),
-            ("text/event-stream;q=0", false),
-            ("text/event-stream; q=0.0, */*", false),
-            ("text/event-stream;q=0.5, application/json", false),
-            ("*/*", false),
-            ("", false),
-        ] {
-            assert_eq!(accepting(accept), wanted, "{accept}");
-        }
-        assert!(!streams(&HeaderMap::new()));
-    }
 }

@@ -4,14 +4,14 @@ use std::convert::Infallible;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tower::Service;
 use tower_http::CompressionLevel;
 use tower_http::compression::{Compression, Predicate};
 
-use super::edge::is_internal;
 use super::etag;
+use crate::header_fields::Preferences;
 
 /// Smaller answers are sent as they are, in bytes: they fill a packet or two in any case.
 const WORTH: u64 = 1_024;
@@ -52,27 +52,16 @@ impl Coding {
     }
 
     /// Returns the coding that the caller of a public route likes best; `None` is none.
-    pub(super) fn wanted(method: &Method, path: &str, headers: &HeaderMap) -> Option<Self> {
-        let is_read = matches!(*method, Method::GET | Method::HEAD);
-        if !is_read || !headers.contains_key(header::ACCEPT_ENCODING) || is_internal(path) {
+    pub(super) fn wanted(headers: &HeaderMap) -> Option<Self> {
+        if !headers.contains_key(header::ACCEPT_ENCODING) {
             return None;
         }
-        let accepted = headers.get_all(header::ACCEPT_ENCODING).iter();
-        let accepted = accepted.filter_map(|value| value.to_str().ok());
-        let ranges = accepted.flat_map(|list| list.split(',')).map(|range| {
-            let mut parts = range.split(';').map(str::trim);
-            let name = parts.next().unwrap_or_default();
-            let quality = parts.find_map(|part| part.strip_prefix("q=")?.trim().parse().ok());
-            (name, quality.unwrap_or(1.0_f32))
-        });
-        let ranges: Vec<_> = ranges.collect();
-        let of = |name: &str| {
-            let named = ranges.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
-            named.map(|(_, quality)| *quality)
+        let liked = Preferences::of(headers.get_all(header::ACCEPT_ENCODING));
+        let quality = |coding: Self| {
+            liked.quality(coding.name()).or_else(|| liked.quality("*")).unwrap_or(0.0)
         };
-        let quality = |coding: Self| of(coding.name()).or_else(|| of("*")).unwrap_or(0.0);
         // What is sent as it is must be asked for to be better.
-        let plain = of("identity").unwrap_or(0.0);
+        let plain = liked.quality("identity").unwrap_or(0.0);
         // Of those that are liked alike, the first.
         let best = Self::ALL.into_iter().rev().max_by(|a, b| quality(*a).total_cmp(&quality(*b)));
         best.filter(|best| quality(*best) > 0.0 && quality(*best) >= plain)
@@ -99,18 +88,12 @@ impl Coding {
             && let Some(tag) = response.headers().get(header::ETAG)
             && let Some(coded) = etag::coded(tag, self.name())
             // What the caller has may have been sent as it is.
-            && (is_coded || known.iter().any(|list| names(list, &coded)))
+            && (is_coded || etag::names(&known, &coded))
         {
             response.headers_mut().insert(header::ETAG, coded);
         }
         Ok(response)
     }
-}
-
-/// Says whether a list of tags has `tag` in it.
-fn names(list: &HeaderValue, tag: &HeaderValue) -> bool {
-    let (list, tag) = (list.to_str().unwrap_or_default(), tag.to_str().unwrap_or_default());
-    list.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
 }
 
 /// Tells which answers are worth it.
@@ -140,7 +123,7 @@ mod tests {
 
     fn wanted(accept: &str) -> Option<&'static str> {
         let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, accept.parse().unwrap())]);
-        Coding::wanted(&Method::GET, "/api/people", &headers).map(Coding::name)
+        Coding::wanted(&headers).map(Coding::name)
     }
 
     #[test]
@@ -161,19 +144,6 @@ mod tests {
         ] {
             assert_eq!(wanted(accept), coding, "{accept}");
         }
-    }
-
-    #[test]
-    fn only_reads_of_the_public_are_coded() {
-        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, "br".parse().unwrap())]);
-        let wanted = |method, path| Coding::wanted(&method, path, &headers).is_some();
-        assert!(wanted(Method::GET, "/openapi.json"));
-        assert!(wanted(Method::HEAD, "/api/people"));
-        assert!(!wanted(Method::PUT, "/api/people/ada"));
-        assert!(!wanted(Method::GET, "/api/_internal/reloads"));
-        assert!(!wanted(Method::GET, "/metrics"));
-        let none = HeaderMap::new();
-        assert_eq!(Coding::wanted(&Method::GET, "/api/people", &none), None);
     }
 
     #[test]

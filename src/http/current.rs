@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderName, HeaderValue, header};
+use axum::http::{Extensions, HeaderValue, header};
 use data_encoding::HEXLOWER;
 use headwater_engine::id::CommitId;
 use headwater_engine::snapshot::Snapshot;
 
-use super::error::{ApiError, Code};
-
-/// The header that names the commit an answer was built from.
-pub(super) const COMMIT: HeaderName = HeaderName::from_static("x-headwater-commit");
+use crate::wire::{ApiError, Code};
 
 /// How many seconds a reader waits before asking again while the records are loaded.
 const RETRY_AFTER: u16 = 1;

@@ -9,25 +9,13 @@ use headwater_engine::report::Trigger;
 use serde::Serialize;
 
 use super::app::App;
-use super::current::{COMMIT, commit_header, not_ready};
-use super::error::{ApiError, Code};
+use super::current::{commit_header, not_ready};
 use super::json::Json;
-use super::view::PublicReload;
-use crate::exit::Failure;
+use super::names::COMMIT;
+use crate::wire::{ApiError, Code, PublicReload};
 
 /// A page of another origin cannot send it: its browser asks first, and is not allowed to.
 const ASKED: HeaderName = HeaderName::from_static("x-headwater-demo");
-
-/// Pushes changes to the sample remote.
-pub struct Demo(Box<dyn Fn() -> Result<String, Failure> + Send + Sync>);
-
-impl Demo {
-    /// Returns what commits and pushes the next change by calling `push`, which may block and returns
-    /// the message of the commit.
-    pub fn new(push: impl Fn() -> Result<String, Failure> + Send + Sync + 'static) -> Self {
-        Self(Box::new(push))
-    }
-}
 
 #[derive(Serialize)]
 struct Pushed {
@@ -43,8 +31,8 @@ pub(super) async fn push(State(app): State<App>, headers: HeaderMap) -> Result<R
     }
     let shared = app.clone();
     let pushed = app.blocking.run(move || {
-        let Demo(push) = shared.demo.as_ref().ok_or(Code::NotFound)?;
-        push().map_err(|failure| ApiError::caused_by(Code::Internal, &failure))
+        let demo = shared.demo.as_ref().ok_or(Code::NotFound)?;
+        demo.push().map_err(|failure| ApiError::caused_by(Code::Internal, &failure))
     });
     let message = pushed.await?;
     let ticket = app.live.submit(RequestKind::Reload, Trigger::Webhook);

@@ -8,14 +8,14 @@ use headwater_engine::id::CommitId;
 
 use super::app::App;
 use super::caching::FOREVER;
-use super::current::{COMMIT, Current, commit_header};
-use super::error::ApiError;
+use super::current::{Current, commit_header};
 use super::json;
-use super::list::too_costly;
-use super::parameters::{Known, number, wrong};
+use super::names::COMMIT;
+use super::parameters::{KnownParameters, number, wrong};
 use super::past::Asker;
 use super::source::Source;
-use super::view::{self, Compared, DiffCursor};
+use super::unanswered::too_costly;
+use crate::wire::{self, ApiError, Compared, DiffCursor};
 
 /// How many records are listed where the caller does not say.
 const DEFAULT: usize = 100;
@@ -23,12 +23,15 @@ const DEFAULT: usize = 100;
 /// The most records that are listed.
 const MOST: usize = 1_000;
 
-const KNOWN: Known =
-    Known { of: "a comparison", once: &["from", "to", "limit", "cursor"], often: &["sheet"] };
+const KNOWN: KnownParameters = KnownParameters {
+    of: "a comparison",
+    once: &["from", "to", "limit", "cursor"],
+    often: &["sheet"],
+};
 
 /// What is compared.
 #[derive(Debug, Default)]
-struct Asked {
+struct DiffQuery {
     from: Option<String>,
     to: Option<String>,
     part: Compared,
@@ -42,7 +45,7 @@ pub(super) async fn diff(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Asked { from, to, part } = Asked::parse(query.as_deref())?;
+    let DiffQuery { from, to, part } = DiffQuery::parse(query.as_deref())?;
     let is_hash = |name: &String| name.parse::<CommitId>().is_ok();
     let fixed =
         part.after.is_some() || [&from, &to].iter().all(|end| end.as_ref().is_some_and(is_hash));
@@ -59,7 +62,7 @@ pub(super) async fn diff(
         }
     };
     let delta = app.past.difference(Asker::Reader(source), from, to).await?;
-    let list = move |budget: &Budget| view::diff(&delta, &part, budget).map_err(too_costly);
+    let list = move |budget: &Budget| wire::diff(&delta, &part, budget).map_err(too_costly);
     let text = app.answers.make(source, list).await?;
     let mut response = json::tagged(&headers, text);
     response.headers_mut().insert(COMMIT, commit_header(to));
@@ -69,7 +72,7 @@ pub(super) async fn diff(
     Ok(response)
 }
 
-impl Asked {
+impl DiffQuery {
     fn parse(query: Option<&str>) -> Result<Self, ApiError> {
         let mut asked = Self::default();
         asked.part.limit = DEFAULT;

@@ -19,18 +19,22 @@ use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use headwater_engine::causes;
 use tower::{BoxError, Service, ServiceExt};
 
-use super::accepted::Accepted;
 use super::app::App;
 use super::caching::Lasting;
 use super::coding::Coding;
-use super::current::{COMMIT, Current, commit_header};
-use super::error::{self, ApiError, Code};
-use super::moment::Moment;
+use super::current::{Current, commit_header};
+use super::error;
+use super::names::COMMIT;
+use super::route::{Route, is_internal, is_read};
+use super::selector::Selected;
 use super::source::Source;
 use super::{Side, cors, etag, explorer, host};
+use crate::header_fields::Preferences;
 use crate::metrics::RouteClass;
+use crate::wire::{ApiError, Code};
 
 /// The routes, and around them what every answer has. Cheap to clone.
 #[derive(Clone)]
@@ -41,12 +45,14 @@ pub struct Edge {
 }
 
 /// What the layer knows of a request when its answer is there.
-struct Asked {
+struct RequestFacts {
     /// The headers that the answer depends on.
     origin: Option<HeaderValue>,
+    route: Option<Route>,
     source: Source,
     lasting: Lasting,
     is_read: bool,
+    is_internal: bool,
     /// Whether pages of other origins may read the answer.
     is_shared: bool,
 }
@@ -62,13 +68,16 @@ impl Edge {
         let app = self.app.clone();
         let (method, address) = (request.method().clone(), request.uri().clone());
         let path = app.base_path.below(address.path());
-        let class = RouteClass::of(path.unwrap_or_default());
-        let mut asked = Asked {
+        let route = path.and_then(Route::of);
+        let is_internal = path.is_some_and(is_internal);
+        let mut asked = RequestFacts {
             origin: request.headers().get(header::ORIGIN).cloned(),
+            route,
             source: Source::of_request(request.extensions(), request.headers(), &app.proxies),
             lasting: Lasting::of(request.headers()),
             is_read: path.is_some_and(is_read),
-            is_shared: self.side != Side::Internal && !path.is_some_and(is_internal),
+            is_internal,
+            is_shared: self.side != Side::Internal && !is_internal,
         };
         let named = host::check(request.version(), request.headers());
         let response = match (named, path) {
@@ -79,7 +88,7 @@ impl Edge {
                 if below.len() != address.path().len() {
                     move_to(request.uri_mut(), below);
                 }
-                caught(self.respond(below, request, &mut asked)).await
+                caught(self.respond(request, &mut asked)).await
             }
         };
         let response = match reads(&method) {
@@ -91,6 +100,7 @@ impl Edge {
         asked.finish(&app, &mut response);
         let status = response.status().as_u16();
         let duration = begun.elapsed();
+        let class = route.map_or(RouteClass::Other, Route::class);
         app.metrics.request(class, status, duration);
         // Without the query, which may hold anything.
         let duration_ms = duration.as_secs_f64() * 1e3;
@@ -98,42 +108,44 @@ impl Edge {
         response
     }
 
-    /// Answers a request to `path` below the base path.
+    /// Answers a request whose path is below the base path.
     async fn respond(
         mut self,
-        path: &str,
         mut request: Request,
-        asked: &mut Asked,
+        asked: &mut RequestFacts,
     ) -> Result<Response, Infallible> {
         let app = &self.app;
-        let (method, headers) = (request.method().clone(), request.headers());
+        let (method, headers) = (request.method(), request.headers());
         if asked.is_shared
-            && let Some(answer) = cors::preflight(&app.cors, &method, headers)
+            && let Some(answer) = cors::preflight(&app.cors, method, headers)
         {
             return Ok(answer);
         }
-        let reads = reads(&method);
+        let reads = reads(method);
         // What is written is answered as JSON, which must be known before it is written.
-        if !reads && asked.is_read && !Accepted::of(headers).takes(JSON) {
-            return Ok(not_acceptable(RouteClass::Other, JSON).into_response());
+        if !reads && asked.is_read && !Preferences::of(headers.get_all(header::ACCEPT)).takes(JSON)
+        {
+            return Ok(not_acceptable(None, JSON).into_response());
         }
         let conditions = Conditions::of(reads && asked.is_shared, headers);
         // One state for each read: loaded once, answered from, and named in the answer.
-        let moment = match asked.is_read {
-            true => Moment::of(app, path, &mut request).await,
+        let selected = match asked.is_read {
+            true => Selected::of(app, asked.route, &mut request).await,
             false => Ok(None),
         };
-        let moment = match moment {
-            Ok(moment) => moment,
+        let selected = match selected {
+            Ok(selected) => selected,
             Err(error) => return Ok(error.into_response()),
         };
         let mut commit = None;
-        if let Some(Moment { snapshot, is_fixed }) = moment {
+        if let Some(Selected { snapshot, is_fixed }) = selected {
             commit = Some(snapshot.commit());
             asked.lasting.is_fixed = is_fixed;
             request.extensions_mut().insert(Current(snapshot));
         }
-        let response = match Coding::wanted(&method, path, request.headers()) {
+        let is_coded = reads && !asked.is_internal;
+        let coding = is_coded.then(|| Coding::wanted(request.headers())).flatten();
+        let response = match coding {
             // On the heap, so that the future of all other answers stays small.
             Some(coding) => {
                 let (unsent, source) = (app.unsent.clone(), asked.source);
@@ -145,7 +157,8 @@ impl Edge {
             }
             None => self.routes.call(request).await?,
         };
-        let mut response = match reads.then(|| conditions.refusal(path, &response)).flatten() {
+        let mut response = match reads.then(|| conditions.refusal(asked.route, &response)).flatten()
+        {
             Some(error) => error.into_response(),
             None => response,
         };
@@ -162,7 +175,7 @@ const JSON: &str = "application/json";
 
 /// What a read has to be for its caller to want it, beside what its handler looks at.
 struct Conditions {
-    accepted: Option<Accepted>,
+    accepted: Option<Preferences>,
     if_match: Vec<HeaderValue>,
 }
 
@@ -172,13 +185,14 @@ impl Conditions {
         // Nearly everybody takes everything.
         let is_choosy = headers.get(header::ACCEPT).is_some_and(|accept| accept != "*/*");
         Self {
-            accepted: (is_public && is_choosy).then(|| Accepted::of(headers)),
+            accepted: (is_public && is_choosy)
+                .then(|| Preferences::of(headers.get_all(header::ACCEPT))),
             if_match: headers.get_all(header::IF_MATCH).iter().cloned().collect(),
         }
     }
 
     /// Returns why an answer of a read is not sent, if it is so. An error goes before it.
-    fn refusal(&self, path: &str, response: &Response) -> Option<ApiError> {
+    fn refusal(&self, route: Option<Route>, response: &Response) -> Option<ApiError> {
         let status = response.status();
         if !status.is_success() && status != StatusCode::NOT_MODIFIED {
             return None;
@@ -194,21 +208,21 @@ impl Conditions {
         }
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok())?;
         let is_wanted = self.accepted.as_ref().is_none_or(|accepted| accepted.takes(kind));
-        (!is_wanted).then(|| not_acceptable(RouteClass::of(path), kind))
+        (!is_wanted).then(|| not_acceptable(route, kind))
     }
 }
 
 /// Returns the refusal of a request whose answer would be of the type `kind`.
-fn not_acceptable(class: RouteClass, kind: &str) -> ApiError {
-    let other = match class {
-        RouteClass::List => " or application/x-ndjson",
-        RouteClass::Changes => " or text/event-stream",
+fn not_acceptable(route: Option<Route>, kind: &str) -> ApiError {
+    let other = match route {
+        Some(Route::List) => " or application/x-ndjson",
+        Some(Route::Changes) => " or text/event-stream",
         _ => "",
     };
     ApiError::explained(Code::NotAcceptable, format!("the answer would be {kind}{other}"))
 }
 
-impl Asked {
+impl RequestFacts {
     /// Adds what every answer has.
     fn finish(&self, app: &App, response: &mut Response) {
         let status = response.status();
@@ -265,17 +279,6 @@ fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Says whether a path without base path is one of the reads, which are answered from a snapshot.
-fn is_read(path: &str) -> bool {
-    path == "/openapi.json"
-        || path.strip_prefix("/api/").is_some_and(|rest| !rest.starts_with("_internal/"))
-}
-
-/// Says whether a path without base path is for operators and machines on the same network.
-pub(super) fn is_internal(path: &str) -> bool {
-    path.starts_with("/api/_internal/") || path.starts_with("/health/") || path == "/metrics"
-}
-
 /// Waits for an answer; a panic on the way is one, too.
 async fn caught(answer: impl Future<Output = Result<Response, Infallible>>) -> Response {
     let mut answer = pin!(answer);
@@ -288,9 +291,11 @@ async fn caught(answer: impl Future<Output = Result<Response, Infallible>>) -> R
 }
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    let cause = std::io::Error::other(text.unwrap_or_else(|| "a panic without a text".to_owned()));
+    let text = match causes::of_panic(&*panic) {
+        text if text.is_empty() => "a panic without a text".to_owned(),
+        text => text,
+    };
+    let cause = std::io::Error::other(text);
     ApiError::caused_by(Code::Internal, &cause).into_response()
 }
 
@@ -315,18 +320,6 @@ mod tests {
             let mut uri: Uri = address.parse().unwrap();
             move_to(&mut uri, path);
             assert_eq!(uri, *expected, "{address}");
-        }
-    }
-
-    #[test]
-    fn reads_are_told_from_everything_else_by_their_paths() {
-        for path in
-            ["/api/people", "/api/people/ada", "/api/_search", "/api/_nothing", "/openapi.json"]
-        {
-            assert!(is_read(path), "{path}");
-        }
-        for path in ["/api/_internal/reloads", "/health/ready", "/metrics", "/api", ""] {
-            assert!(!is_read(path), "{path}");
         }
     }
 }

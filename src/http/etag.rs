@@ -4,6 +4,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use data_encoding::HEXLOWER;
 use headwater_engine::write::{Version, version};
 
+use crate::header_fields::members;
+
 /// Returns the strong tag of `bytes`: two answers with one tag have the same bytes.
 pub(super) fn of(bytes: &[u8]) -> HeaderValue {
     of_version(&version(bytes))
@@ -33,12 +35,9 @@ pub(super) fn uncoded(tag: &str) -> Option<&str> {
 /// weakly), in whatever coding.
 pub(super) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let tag = tag.to_str().ok().and_then(uncoded);
-    let known =
-        headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
-    tags.any(|known| {
+    members(headers.get_all(header::IF_NONE_MATCH)).any(|known| {
         known == "*" || {
-            let known = uncoded(known.strip_prefix("W/").unwrap_or(known));
+            let known = uncoded(strong(known));
             known.is_some() && known == tag
         }
     })
@@ -48,9 +47,18 @@ pub(super) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
 /// strongly; a star stands for every answer that there is.
 pub(super) fn matches(lists: &[HeaderValue], tag: Option<&HeaderValue>) -> bool {
     let tag = tag.and_then(|tag| tag.to_str().ok()).and_then(uncoded);
-    let lists = lists.iter().filter_map(|list| list.to_str().ok());
-    let mut named = lists.flat_map(|list| list.split(',')).map(str::trim);
-    named.any(|named| named == "*" || uncoded(named).is_some_and(|named| Some(named) == tag))
+    members(lists)
+        .any(|named| named == "*" || uncoded(named).is_some_and(|named| Some(named) == tag))
+}
+
+/// Says whether one of the lists of `If-None-Match` names `tag` in its very coding.
+pub(super) fn names(lists: &[HeaderValue], tag: &HeaderValue) -> bool {
+    members(lists).any(|known| strong(known) == tag)
+}
+
+/// Takes away what makes a tag a weak one.
+fn strong(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }
 
 #[cfg(test)]

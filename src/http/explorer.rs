@@ -1,17 +1,14 @@
 //! The explorer: one page at `/` that reads the public API, with its files below `/_explorer/`. They
 //! are plain files in `src/explorer`, embedded as they are.
 
-use axum::Router;
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 
-use super::app::App;
 use super::caching::ASK_AGAIN;
-use super::error::{ApiError, Code};
 use super::etag;
 use crate::config::BasePath;
+use crate::wire::{ApiError, Code};
 
 /// The page runs and shows its own files and reads its own server, and nothing else. No text can
 /// become a script or markup on the way: the page sets none, and the browser does not let it.
@@ -70,12 +67,8 @@ const FILES: &[File] = &[
     embedded!("value.js", JS),
 ];
 
-/// Returns the routes of the page.
-pub(super) fn routes() -> Router<App> {
-    Router::new().route("/", get(page)).route("/_explorer/{name}", get(file))
-}
-
-async fn page(headers: HeaderMap) -> Response {
+/// `GET /`
+pub(super) async fn page(headers: HeaderMap) -> Response {
     answer(&PAGE, &headers)
 }
 
@@ -85,7 +78,11 @@ pub(super) fn slash(base: &BasePath) -> Response {
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, page)]).into_response()
 }
 
-async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+/// `GET /_explorer/<name>`
+pub(super) async fn file(
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let file = FILES.iter().find(|file| file.name == name);
     Ok(answer(file.ok_or(Code::NotFound)?, &headers))
 }

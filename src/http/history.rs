@@ -3,19 +3,21 @@
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
+use headwater_engine::cursor::Cursor;
 use headwater_engine::history::{Version, Versions};
 use headwater_engine::id::CommitId;
 use serde::Serialize;
+use serde_json::json;
 
 use super::app::App;
 use super::current::{Current, not_ready};
-use super::error::{ApiError, Code};
 use super::json;
-use super::list::{no_record, public_sheet};
-use super::parameters::{Known, number, wrong};
+use super::lookup::{no_record, public_sheet};
+use super::parameters::{KnownParameters, number, wrong};
 use super::record::RecordPath;
 use super::source::Source;
-use super::view;
+use crate::wire;
+use crate::wire::{ApiError, Code};
 
 /// How many commits are listed where the caller does not say.
 const DEFAULT: usize = 20;
@@ -23,7 +25,8 @@ const DEFAULT: usize = 20;
 /// The most commits that are listed.
 const MOST: usize = 100;
 
-const KNOWN: Known = Known { of: "a history", once: &["cursor", "limit"], often: &[] };
+const KNOWN: KnownParameters =
+    KnownParameters { of: "a history", once: &["cursor", "limit"], often: &[] };
 
 /// How many commits are passed over at most: git counts no further.
 const FURTHEST: usize = i32::MAX as usize - MOST;
@@ -48,7 +51,7 @@ struct VersionView {
 
 /// Where a page begins: so many commits behind the first in the history of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct PageStart {
     from: CommitId,
     skip: usize,
 }
@@ -76,19 +79,19 @@ pub(super) async fn history(
     if items.is_empty() && place.skip == 0 && ended {
         return Err(no_record(&sheet, &asked));
     }
-    let next = Place { skip: place.skip + looked_at, ..place };
-    let next = (!ended).then(|| next.to_string());
+    let next = PageStart { skip: place.skip + looked_at, ..place };
+    let next = (!ended).then(|| next.cursor().to_string());
     let items = items.into_iter().map(VersionView::of).collect();
     json::tagged_view(&headers, &HistoryView { items, next })
 }
 
-fn parse(query: Option<&str>, commit: CommitId) -> Result<(Place, usize), ApiError> {
-    let (mut place, mut limit) = (Place { from: commit, skip: 0 }, DEFAULT);
+fn parse(query: Option<&str>, commit: CommitId) -> Result<(PageStart, usize), ApiError> {
+    let (mut place, mut limit) = (PageStart { from: commit, skip: 0 }, DEFAULT);
     for (name, value) in KNOWN.read(query)? {
         match &*name {
             "cursor" => {
                 let none = || wrong("cursor", "is not a cursor of this history");
-                place = Place::parse(&value).ok_or_else(none)?;
+                place = PageStart::parse(&value).ok_or_else(none)?;
             }
             "limit" => limit = number(&name, &value, MOST)?,
             _ => {}
@@ -97,24 +100,23 @@ fn parse(query: Option<&str>, commit: CommitId) -> Result<(Place, usize), ApiErr
     Ok((place, limit))
 }
 
-impl Place {
+impl PageStart {
     fn parse(cursor: &str) -> Option<Self> {
-        let (from, skip) = cursor.split_once('.')?;
-        let skip = skip.parse().ok().filter(|skip| *skip <= FURTHEST)?;
-        Some(Self { from: from.parse().ok()?, skip })
+        let Cursor { commit, place } = Cursor::parse(cursor)?;
+        let [skip] = place.as_array()?.as_slice() else { return None };
+        let skip = skip.as_u64().and_then(|skip| usize::try_from(skip).ok());
+        Some(Self { from: commit, skip: skip.filter(|skip| *skip <= FURTHEST)? })
     }
-}
 
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.from, self.skip)
+    fn cursor(self) -> Cursor {
+        Cursor { commit: self.from, place: json!([self.skip]) }
     }
 }
 
 impl VersionView {
     fn of(version: Version) -> Self {
         let Version { commit, seconds, author, summary, event, fields } = version;
-        let time = view::time_of(seconds);
+        let time = wire::time_of(seconds);
         let change = event.as_str();
         Self { commit: commit.to_string(), time, author, summary, change, fields }
     }
@@ -126,15 +128,18 @@ mod tests {
 
     #[test]
     fn a_cursor_reads_as_it_was_written() {
-        let place = Place { from: CommitId::from_bytes([7; 20]), skip: 40 };
-        assert_eq!(Place::parse(&place.to_string()), Some(place));
-        for text in ["", "x", "7.7", &format!("{}.-1", place.from), &format!("{}.", place.from)] {
-            assert_eq!(Place::parse(text), None, "{text}");
+        let start = PageStart { from: CommitId::from_bytes([7; 20]), skip: 40 };
+        assert_eq!(PageStart::parse(&start.cursor().to_string()), Some(start));
+        for place in [json!([]), json!([-1]), json!([1.5]), json!(["id", "ada"]), json!(40)] {
+            let cursor = Cursor { commit: start.from, place };
+            assert_eq!(PageStart::parse(&cursor.to_string()), None, "{cursor:?}");
+        }
+        for text in ["", "x", "7.7"] {
+            assert_eq!(PageStart::parse(text), None, "{text}");
         }
         for (skip, is_one) in [(FURTHEST, true), (FURTHEST + 1, false), (usize::MAX, false)] {
-            let text = Place { skip, ..place }.to_string();
-            assert_eq!(Place::parse(&text).is_some(), is_one, "{text}");
+            let cursor = PageStart { skip, ..start }.cursor();
+            assert_eq!(PageStart::parse(&cursor.to_string()).is_some(), is_one, "{skip}");
         }
-        assert_eq!(Place::parse(&format!("{}.99999999999999999999", place.from)), None);
     }
 }

@@ -4,7 +4,7 @@
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Version, header};
 
-use super::error::{ApiError, Code};
+use crate::wire::{ApiError, Code};
 
 /// Refuses a request that names no server where it has to, or more than one.
 ///

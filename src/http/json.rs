@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::caching::ASK_AGAIN;
-use super::error::{ApiError, Code};
 use super::etag;
+use crate::wire::{ApiError, Code};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 

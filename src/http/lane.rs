@@ -8,12 +8,12 @@ use axum::http::header::RETRY_AFTER;
 use tokio::time::Instant;
 
 use super::crowd::Crowd;
-use super::error::{ApiError, Code};
-use super::places::{Place, Places};
+use super::permits::{Permit, Permits};
 use super::source::Source;
+use crate::wire::{ApiError, Code};
 
 /// Runs what is asked for on threads of its own, as many at once as there are places.
-pub(super) struct Lane(Places);
+pub(super) struct Lane(Permits);
 
 /// A turn in a lane.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ impl Turn<'_> {
     ///
     /// # Errors
     /// See [`Lane::place`].
-    pub(super) async fn comes(self) -> Result<Place, ApiError> {
+    pub(super) async fn comes(self) -> Result<Permit, ApiError> {
         self.lane.place(self.source, self.until).await
     }
 }
@@ -38,7 +38,7 @@ impl Turn<'_> {
 impl Lane {
     /// Returns a lane of so many places, of which one source may have all but one.
     pub(super) fn new(places: usize) -> Self {
-        Self(Places::new(places, places.saturating_sub(1).max(1), Crowd::default()))
+        Self(Permits::new(places, places.saturating_sub(1).max(1), Crowd::default()))
     }
 
     /// Waits for a place for `source`, no longer than `until`.
@@ -49,7 +49,7 @@ impl Lane {
         &self,
         source: Source,
         until: Option<Instant>,
-    ) -> Result<Place, ApiError> {
+    ) -> Result<Permit, ApiError> {
         let place = self.0.take(source);
         let place = match until {
             Some(until) => tokio::time::timeout_at(until, place).await.ok().flatten(),
@@ -59,7 +59,7 @@ impl Lane {
     }
 }
 
-impl Place {
+impl Permit {
     /// Runs `work` on a thread of its own, and keeps the place as long.
     ///
     /// # Errors
@@ -107,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn so_many_wait_and_others_are_told_at_once_that_it_is_busy() {
-        let lane = Lane(Places::new(1, 1, Crowd::new(0, 0)));
+        let lane = Lane(Permits::new(1, 1, Crowd::new(0, 0)));
         let _held = lane.0.take(source(1)).await;
         let refused = lane.place(source(2), None).await;
         assert_eq!(refused.err().map(|error| error.code()), Some(Code::Busy));

@@ -5,31 +5,25 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use headwater_engine::query::{Each, ListQuery};
+use headwater_engine::query::{Each, ListParameter, ListQuery};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 
-use super::accepted::Accepted;
 use super::app::App;
-use super::error::ApiError;
-use super::list::list_failed;
+use super::body_stream::CHUNK;
 use super::parameters::wrong;
-use super::pieces::PIECE;
 use super::source::Source;
 use super::tag::Tag;
-use super::view::line;
+use super::unanswered::list_failed;
 use super::{etag, json};
+use crate::header_fields::Preferences;
+use crate::wire::{ApiError, line};
 
 const LINES: &str = "application/x-ndjson";
 
-/// The parameters that ask for a part of a list, or for something beside its records.
-const OTHERS: [&str; 6] = ["page", "perPage", "cursor", "limit", "facets", "include"];
-
 /// Says whether the caller would rather have lines than the usual JSON.
 pub(super) fn are_wanted(headers: &HeaderMap) -> bool {
-    let accepted = Accepted::of(headers);
-    let [lines, json] = [LINES, "application/json"].map(|kind| accepted.named(kind).unwrap_or(0.0));
-    lines > 0.0 && lines >= json
+    Preferences::of(headers.get_all(header::ACCEPT)).prefers(LINES, "application/json")
 }
 
 /// Answers with every record of a list that was asked for by `pairs`, from one snapshot. They are
@@ -43,7 +37,9 @@ pub(super) async fn answer(
     pairs: &[(String, String)],
     query: ListQuery,
 ) -> Result<Response, ApiError> {
-    if let Some((name, _)) = pairs.iter().find(|(name, _)| OTHERS.contains(&name.as_str())) {
+    let is_of_part = |parameter: ListParameter| parameter.is_paging() || parameter.is_beside();
+    let of_part = |(name, _): &&(String, String)| ListParameter::of(name).is_some_and(is_of_part);
+    if let Some((name, _)) = pairs.iter().find(of_part) {
         return Err(wrong(
             name,
             format!("cannot be combined with {LINES}, which returns all records"),
@@ -60,43 +56,19 @@ pub(super) async fn answer(
         each.map_err(|error| list_failed(error, &query, &sheet))
     });
     let mut each = each.await?;
-    let body = place.send(move || Ok(piece(&shown, &mut each)));
+    let body = place.send(move || Ok(chunk(&shown, &mut each)));
     let mut response = json::told(tag, body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES));
     Ok(response)
 }
 
 /// Writes the next records, if there are any.
-fn piece(query: &ListQuery, each: &mut Each) -> Option<Bytes> {
-    let mut text = String::with_capacity(PIECE);
-    while text.len() < PIECE
+fn chunk(query: &ListQuery, each: &mut Each) -> Option<Bytes> {
+    let mut text = String::with_capacity(CHUNK);
+    while text.len() < CHUNK
         && let Some(record) = each.next()
     {
         line(query, &record, &mut text);
     }
     (!text.is_empty()).then(|| Bytes::from(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_are_for_those_who_name_them_and_like_nothing_better() {
-        for (accept, wanted) in [
-            ("application/x-ndjson", true),
-            ("Application/X-NDJSON; charset=utf-8", true),
-            ("application/json, application/x-ndjson", true),
-            ("application/json;q=0.5, application/x-ndjson;q=0.9", true),
-            ("application/json, application/x-ndjson;q=0.9", false),
-            ("application/x-ndjson;q=0", false),
-            ("application/json", false),
-            ("*/*", false),
-            ("", false),
-        ] {
-            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
-            assert_eq!(are_wanted(&headers), wanted, "{accept}");
-        }
-        assert!(!are_wanted(&HeaderMap::new()));
-    }
 }

@@ -6,9 +6,9 @@ use axum::response::Response;
 
 use super::app::App;
 use super::current::Current;
-use super::error::ApiError;
 use super::json::tagged;
 use super::source::Source;
+use crate::wire::ApiError;
 
 const PAGE: &str = include_str!("../openapi/page/page.html");
 const STYLE: &str = include_str!("../openapi/page/page.css");

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use super::error::{ApiError, Code, FieldError};
+use crate::wire::{ApiError, Code, FieldError};
 
 /// Returns the refusal of one parameter.
 pub(super) fn wrong(parameter: &str, detail: impl Into<String>) -> ApiError {
@@ -19,7 +19,7 @@ pub(super) fn number(name: &str, value: &str, max: usize) -> Result<usize, ApiEr
 }
 
 /// The parameters that a route takes. `at` is none of them: what it names is found before.
-pub(super) struct Known {
+pub(super) struct KnownParameters {
     /// What the route is, as in "is not a parameter of …".
     pub(super) of: &'static str,
     /// What is given once at most.
@@ -28,7 +28,7 @@ pub(super) struct Known {
     pub(super) often: &'static [&'static str],
 }
 
-impl Known {
+impl KnownParameters {
     /// Splits a query string into its decoded parameters.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn nothing_is_ignored_and_nothing_counts_twice() {
-        let known = Known { of: "a test", once: &["limit"], often: &["sheet"] };
+        let known = KnownParameters { of: "a test", once: &["limit"], often: &["sheet"] };
         let told = |query: &str| match known.read(Some(query)) {
             Ok(pairs) => pairs.len().to_string(),
             Err(error) => error.detail().unwrap_or_default().to_owned(),
@@ -123,7 +123,7 @@ mod tests {
         ] {
             assert_eq!(told(query), expected, "{query}");
         }
-        let none = Known { of: "a test", once: &[], often: &[] };
+        let none = KnownParameters { of: "a test", once: &[], often: &[] };
         let error = none.read(Some("_=1")).unwrap_err();
         assert_eq!(error.detail(), Some("_: is not a parameter of a test, which has none"));
     }

@@ -18,11 +18,11 @@ use tokio::time::Instant;
 
 use super::crowd::{Crowd, Member};
 use super::current::not_ready;
-use super::error::{ApiError, Code};
 use super::lane::{Lane, Turn};
-use super::shared::Shared;
+use super::single_flight::SingleFlight;
 use super::source::Source;
 use crate::live::Live;
+use crate::wire::{ApiError, Code};
 
 /// How many of each kind read earlier commits at once; they are not to fill all cores.
 const PLACES: usize = 2;
@@ -81,11 +81,11 @@ pub struct Past {
     streams: Lane,
     server: Lane,
     /// What differs, for who reads what was.
-    compared: Shared<Pair, Arc<Delta>>,
+    compared: SingleFlight<Pair, Arc<Delta>>,
     /// What there is to be told, for everybody else.
-    told: Shared<Pair, Arc<Delta>>,
+    told: SingleFlight<Pair, Arc<Delta>>,
     /// Whether a commit is in the history of another one.
-    descents: Shared<Pair, bool>,
+    descents: SingleFlight<Pair, bool>,
     /// Those who wait for a commit to be published.
     expecting: Crowd,
 }
@@ -110,9 +110,9 @@ impl Past {
             polls: Lane::new(PLACES),
             streams: Lane::new(PLACES),
             server: Lane::new(PLACES),
-            compared: Shared::within(REMEMBERED),
-            told: Shared::within(REMEMBERED),
-            descents: Shared::within(0),
+            compared: SingleFlight::within(REMEMBERED),
+            told: SingleFlight::within(REMEMBERED),
+            descents: SingleFlight::within(0),
             expecting: Crowd::default(),
         }
     }

@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::app::App;
 use super::current::not_ready;
-use super::error::{ApiError, Code};
 use super::source::Source;
 use super::webhook::answer;
+use crate::wire::{ApiError, Code};
 
 /// The largest body: one hash.
 const BODY: usize = 1024;
@@ -32,7 +32,7 @@ pub(super) async fn pin(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    app.gate.pass_operator(source, &headers).await?;
+    app.access.pass_operator(source, &headers).await?;
     let body = axum::body::to_bytes(body, BODY).await;
     let body = body.map_err(|_| ApiError::from(Code::BodyTooLarge))?;
     let invalid = |why: String| ApiError::explained(Code::InvalidBody, why).member("ok", false);
@@ -50,7 +50,7 @@ pub(super) async fn unpin(
     source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    app.gate.pass_operator(source, &headers).await?;
+    app.access.pass_operator(source, &headers).await?;
     let answer = turn(&app, RequestKind::Unpin).await?;
     drop(app.live.submit(RequestKind::Reload, Trigger::Operator));
     Ok(answer)
@@ -63,7 +63,7 @@ pub(super) async fn audit(
     source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    app.gate.pass_operator(source, &headers).await?;
+    app.access.pass_operator(source, &headers).await?;
     turn(&app, RequestKind::Audit).await
 }
 

@@ -19,16 +19,16 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::accept::Interface;
+use super::interface::Interface;
 
 /// How much of an answer is sent at once, in bytes: to take that much is a sign of life.
 const PIECE: usize = 16 << 10;
 
 /// What is going on on one connection.
 #[derive(Clone)]
-pub(super) struct Pulse(Arc<Mutex<State>>);
+pub(super) struct Pulse(Arc<Mutex<ConnectionState>>);
 
-struct State {
+struct ConnectionState {
     /// Since when it is the caller's turn to take something of each open request; `None` while it is
     /// ours to make it.
     open: HashMap<u64, Option<Instant>>,
@@ -37,7 +37,7 @@ struct State {
     idle: Instant,
 }
 
-impl State {
+impl ConnectionState {
     /// Returns since when nothing happens that should; `None` while we are at work.
     fn silent_since(&self) -> Option<Instant> {
         let longest = self.open.values().flatten().min().copied();
@@ -49,7 +49,7 @@ impl Pulse {
     /// Returns the pulse of a connection that begins now.
     pub(super) fn new() -> Self {
         let (open, idle) = (HashMap::new(), Instant::now());
-        Self(Arc::new(Mutex::new(State { open, next: 0, idle })))
+        Self(Arc::new(Mutex::new(ConnectionState { open, next: 0, idle })))
     }
 
     /// Waits until, for `patience`, either nothing has been taken of an answer that is there, or no
@@ -73,7 +73,7 @@ impl Pulse {
         Open { pulse: self.clone(), id }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
         // Whole after every statement: a poisoned lock holds a usable one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -239,7 +239,7 @@ mod tests {
             (&[Some(at(3)), None, Some(at(8))], Some(at(3))),
         ] {
             let open = (0..).zip(open.iter().copied()).collect();
-            let state = State { open, next: 9, idle: at(9) };
+            let state = ConnectionState { open, next: 9, idle: at(9) };
             assert_eq!(state.silent_since(), expected);
         }
     }

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 
 /// What of a file is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum RangeRequest {
     /// All of it.
     Whole,
     /// The bytes from the first to the last, both included.
@@ -22,17 +22,17 @@ pub(super) enum Wanted {
 ///
 /// A range that is not understood, and more than one, stand for the whole file, as RFC 9110 allows.
 /// So does a range of another version than `If-Range` names.
-pub(super) fn wanted(headers: &HeaderMap, tag: &HeaderValue, size: u64) -> Wanted {
+pub(super) fn wanted(headers: &HeaderMap, tag: &HeaderValue, size: u64) -> RangeRequest {
     let mut ranges = headers.get_all(header::RANGE).iter();
-    let (Some(range), None) = (ranges.next(), ranges.next()) else { return Wanted::Whole };
+    let (Some(range), None) = (ranges.next(), ranges.next()) else { return RangeRequest::Whole };
     if headers.get(header::IF_RANGE).is_some_and(|version| version != tag) {
-        return Wanted::Whole;
+        return RangeRequest::Whole;
     }
-    part(range.to_str().unwrap_or_default(), size).unwrap_or(Wanted::Whole)
+    part(range.to_str().unwrap_or_default(), size).unwrap_or(RangeRequest::Whole)
 }
 
 /// Reads `bytes=first-last`, `bytes=first-` or `bytes=-length`.
-fn part(range: &str, size: u64) -> Option<Wanted> {
+fn part(range: &str, size: u64) -> Option<RangeRequest> {
     let (unit, range) = range.split_once('=')?;
     let (first, last) = range.trim().split_once('-')?;
     if !unit.trim().eq_ignore_ascii_case("bytes") {
@@ -48,7 +48,7 @@ fn part(range: &str, size: u64) -> Option<Wanted> {
     let (first, last) = match (first, last) {
         ("", "") => return None,
         ("", length) => match number(length) {
-            0 => return Some(Wanted::Nothing),
+            0 => return Some(RangeRequest::Nothing),
             length => (size.saturating_sub(length), end),
         },
         (first, "") => (number(first), end),
@@ -56,8 +56,8 @@ fn part(range: &str, size: u64) -> Option<Wanted> {
         (first, last) => (number(first), end.map(|end| end.min(number(last)))),
     };
     match last.filter(|last| first <= *last) {
-        Some(last) => Some(Wanted::Part { first, last }),
-        None => Some(Wanted::Nothing),
+        Some(last) => Some(RangeRequest::Part { first, last }),
+        None => Some(RangeRequest::Nothing),
     }
 }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_range_is_a_part_of_the_file_or_stands_for_all_of_it() {
-        let part = |first, last| Wanted::Part { first, last };
+        let part = |first, last| RangeRequest::Part { first, last };
         for (range, size, expected) in [
             ("bytes=0-99", 1_000, part(0, 99)),
             ("bytes=0-0", 1_000, part(0, 0)),
@@ -76,18 +76,18 @@ mod tests {
             ("bytes=-10", 1_000, part(990, 999)),
             ("bytes=-2000", 1_000, part(0, 999)),
             ("bytes=0-99999999999999999999", 1_000, part(0, 999)),
-            ("bytes=1000-", 1_000, Wanted::Nothing),
-            ("bytes=99999999999999999999-", 1_000, Wanted::Nothing),
-            ("bytes=-0", 1_000, Wanted::Nothing),
-            ("bytes=0-0", 0, Wanted::Nothing),
-            ("bytes=-5", 0, Wanted::Nothing),
-            ("bytes=9-5", 1_000, Wanted::Whole),
-            ("bytes=-", 1_000, Wanted::Whole),
-            ("bytes=a-b", 1_000, Wanted::Whole),
-            ("bytes=+1-2", 1_000, Wanted::Whole),
-            ("bytes=0-1,5-6", 1_000, Wanted::Whole),
-            ("lines=0-1", 1_000, Wanted::Whole),
-            ("0-1", 1_000, Wanted::Whole),
+            ("bytes=1000-", 1_000, RangeRequest::Nothing),
+            ("bytes=99999999999999999999-", 1_000, RangeRequest::Nothing),
+            ("bytes=-0", 1_000, RangeRequest::Nothing),
+            ("bytes=0-0", 0, RangeRequest::Nothing),
+            ("bytes=-5", 0, RangeRequest::Nothing),
+            ("bytes=9-5", 1_000, RangeRequest::Whole),
+            ("bytes=-", 1_000, RangeRequest::Whole),
+            ("bytes=a-b", 1_000, RangeRequest::Whole),
+            ("bytes=+1-2", 1_000, RangeRequest::Whole),
+            ("bytes=0-1,5-6", 1_000, RangeRequest::Whole),
+            ("lines=0-1", 1_000, RangeRequest::Whole),
+            ("0-1", 1_000, RangeRequest::Whole),
         ] {
             let headers = HeaderMap::from_iter([(header::RANGE, range.parse().unwrap())]);
             let tag = HeaderValue::from_static("\"a\"");
@@ -103,9 +103,9 @@ mod tests {
             let headers = HeaderMap::from_iter([range, version]);
             wanted(&headers, &HeaderValue::from_static("\"a\""), 10)
         };
-        assert_eq!(wanted("\"a\""), Wanted::Part { first: 1, last: 2 });
+        assert_eq!(wanted("\"a\""), RangeRequest::Part { first: 1, last: 2 });
         for other in ["\"b\"", "W/\"a\"", "\"a-gzip\"", "Sat, 29 Oct 1994 19:43:31 GMT"] {
-            assert_eq!(wanted(other), Wanted::Whole, "{other}");
+            assert_eq!(wanted(other), RangeRequest::Whole, "{other}");
         }
     }
 }

@@ -14,12 +14,12 @@ use percent_encoding::percent_decode_str;
 
 use super::app::App;
 use super::current::Current;
-use super::error::{ApiError, Code};
 use super::json::tagged;
-use super::list::{no_record, public_sheet, refused, too_costly};
-use super::parameters::Known;
+use super::lookup::{no_record, public_sheet};
+use super::parameters::KnownParameters;
 use super::source::Source;
-use super::view::record_with;
+use super::unanswered::{refused, too_costly};
+use crate::wire::{ApiError, Code, record_with};
 
 /// The sheet and the key that a path names, its segments percent-decoded and joined by `/`.
 pub(super) struct RecordPath<'a> {
@@ -41,7 +41,7 @@ impl<'a> RecordPath<'a> {
     }
 }
 
-const KNOWN: Known = Known { of: "a record", once: &["include"], often: &[] };
+const KNOWN: KnownParameters = KnownParameters { of: "a record", once: &["include"], often: &[] };
 
 /// The bytes of a record, shared with the snapshot.
 struct Served(Arc<Record>);

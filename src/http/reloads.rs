@@ -8,17 +8,16 @@ use headwater_engine::report::{ReloadId, Trigger};
 
 use super::app::App;
 use super::current::{Current, not_ready};
-use super::error::{ApiError, Code};
 use super::json::{self, Json};
-use super::parameters::{Known, number};
+use super::parameters::{KnownParameters, number};
 use super::source::Source;
-use super::view::{PublicReloads, ReloadsView, StoredReload};
 use super::webhook::answer;
+use crate::wire::{ApiError, Code, PublicReloads, ReloadsView, StoredReload};
 
 /// How many reloads are shown to those who do not say, and at most: as many as are kept.
 const PUBLIC: [usize; 2] = [100, 256];
 
-const KNOWN: Known = Known { of: "the reloads", once: &["limit"], often: &[] };
+const KNOWN: KnownParameters = KnownParameters { of: "the reloads", once: &["limit"], often: &[] };
 
 /// `GET /api/_reloads`: what the public may know of the last reloads.
 pub(super) async fn public(
@@ -46,7 +45,7 @@ pub(super) async fn list(
     source: Source,
     headers: HeaderMap,
 ) -> Result<Json<ReloadsView>, ApiError> {
-    app.gate.pass(source, &headers).await?;
+    app.access.pass(source, &headers).await?;
     let recent = app.live.ledger().recent().into_iter();
     Ok(Json(ReloadsView { items: recent.map(|(id, entry)| stored(&app, id, entry)).collect() }))
 }
@@ -58,7 +57,7 @@ pub(super) async fn show(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<StoredReload>, ApiError> {
-    app.gate.pass(source, &headers).await?;
+    app.access.pass(source, &headers).await?;
     let (id, entry) = find(&app, &id)?;
     Ok(Json(stored(&app, id, entry)))
 }
@@ -71,7 +70,7 @@ pub(super) async fn apply(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, ApiError> {
-    app.gate.pass_operator(source, &headers).await?;
+    app.access.pass_operator(source, &headers).await?;
     let held = held_id(&app, &id)?;
     let ticket = app.live.submit(RequestKind::Apply(held), Trigger::Operator);
     answer(&ticket.verdict.await.map_err(|_| not_ready())?)

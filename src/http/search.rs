@@ -9,18 +9,19 @@ use headwater_engine::search::{Query, Scope};
 
 use super::app::App;
 use super::current::Current;
-use super::error::ApiError;
-use super::list::{no_sheet, search_failed, too_costly};
-use super::parameters::{Known, number, wrong};
+use super::lookup::no_sheet;
+use super::parameters::{KnownParameters, number, wrong};
 use super::source::Source;
 use super::tag::Tag;
-use super::view::hits;
+use super::unanswered::{search_failed, too_costly};
 use super::{etag, json};
+use crate::wire::{ApiError, hits};
 
 /// How far into the matches one may page: they are ranked anew for each page.
 const DEEPEST: usize = 10_000;
 
-const KNOWN: Known = Known { of: "a search", once: &["q", "page", "perPage"], often: &["sheet"] };
+const KNOWN: KnownParameters =
+    KnownParameters { of: "a search", once: &["q", "page", "perPage"], often: &["sheet"] };
 
 /// What is searched for.
 struct Search {
@@ -85,7 +86,7 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::error::Code;
+    use crate::wire::Code;
 
     #[test]
     fn a_search_has_a_query_a_page_and_sheets() {

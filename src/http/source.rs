@@ -1,14 +1,10 @@
 //! Where a request comes from, as far as that can be believed.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap};
 
-use super::app::App;
 use crate::config::TrustedProxies;
 
 /// The address at the other end of the connection.
@@ -96,14 +92,6 @@ fn address(text: &str) -> Option<IpAddr> {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-impl FromRequestParts<App> for Source {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
-        Ok(Self::of_request(&parts.extensions, &parts.headers, &app.proxies))
     }
 }
 

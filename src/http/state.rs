@@ -9,15 +9,14 @@ use serde::Deserialize;
 use super::app::App;
 use super::auth;
 use super::current::{Current, not_ready};
-use super::error::{ApiError, Code};
 use super::json::{self, Json};
-use super::parameters::Known;
+use super::parameters::KnownParameters;
 use super::source::Source;
-use super::view::{ProblemsView, SheetsView, StatusView, lag_seconds};
 use crate::metrics::Audience;
+use crate::wire::{ApiError, Code, ProblemsView, SheetsView, StatusView, lag_seconds};
 
 /// What there is one of has no parameters.
-const ALONE: Known = Known { of: "this route", once: &[], often: &[] };
+const ALONE: KnownParameters = KnownParameters { of: "this route", once: &[], often: &[] };
 
 /// `GET /api/_status`
 pub(super) async fn status(
@@ -98,7 +97,7 @@ pub(super) async fn metrics(
     source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    app.gate.pass_metrics(source, &headers).await?;
+    app.access.pass_metrics(source, &headers).await?;
     Ok(counted(&app, Audience::Operator))
 }
 
@@ -112,7 +111,7 @@ pub(super) async fn internal_metrics(
     if !auth::shows_credential(&headers) {
         return Ok(counted(&app, Audience::Public));
     }
-    app.gate.pass_metrics(source, &headers).await?;
+    app.access.pass_metrics(source, &headers).await?;
     Ok(counted(&app, Audience::Operator))
 }
 

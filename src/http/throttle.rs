@@ -1,4 +1,7 @@
 //! A token bucket of failures for each source of wrong credentials, and a larger one for each site.
+//!
+//! By hand, since a library for rate limits refuses callers, and forgets at random: this one refuses
+//! nobody with a right credential, and forgets first who failed least.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

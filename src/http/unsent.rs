@@ -11,8 +11,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, SizeHint};
 
-use super::error::{ApiError, Code};
 use super::source::Source;
+use crate::wire::{ApiError, Code};
 
 /// Answers up to this size, in bytes, are not counted: connections and their streams bound them.
 const UNCOUNTED: u64 = 4 << 10;

@@ -13,23 +13,16 @@ use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
-use super::current::{COMMIT, commit_header, not_ready};
-use super::error::{self, ApiError, Code};
+use super::current::{commit_header, not_ready};
+use super::error;
 use super::json::Json;
+use super::names::COMMIT;
+use super::patience::wait;
 use super::source::Source;
-use super::view::{Accepted, ReloadView};
-use crate::hook::{self, BadHook, Delivery, Forge, Hint, HookHeaders, Ignored, Relevance};
+use crate::hook::{self, BadHook, Delivery, Forge, Hint, Ignored, Relevance};
 use crate::live::Ticket;
 use crate::pending::Pending;
-
-/// How long a caller waits who does not say.
-const WAIT: u64 = 60;
-
-/// How long a caller may wait.
-const MAX_WAIT: u64 = 300;
-
-/// How long a forge waits; the first of them gives up after ten seconds.
-const FORGE_WAIT: u64 = 8;
+use crate::wire::{Accepted, ApiError, Code, ReloadView};
 
 /// Goes to the remote's head.
 pub(super) async fn reload(
@@ -53,7 +46,7 @@ pub(super) async fn rebuild(
 
 /// What a webhook was answered with, for the metrics.
 #[derive(Clone, Copy)]
-struct Told(&'static str);
+struct OutcomeLabel(&'static str);
 
 /// Receives a webhook and counts it.
 async fn told(
@@ -66,7 +59,7 @@ async fn told(
     let sender = hook::sender(&headers).map_or("own", Forge::as_str);
     let answer = receive(app.clone(), kind, source, headers, body).await;
     let result = match &answer {
-        Ok(response) => response.extensions().get().map_or("", |Told(outcome)| outcome),
+        Ok(response) => response.extensions().get().map_or("", |OutcomeLabel(outcome)| outcome),
         Err(error) => error.code().as_str(),
     };
     app.metrics.delivery(sender, result);
@@ -81,7 +74,7 @@ async fn receive(
     body: Body,
 ) -> Result<Response, ApiError> {
     let deadline = Instant::now() + Duration::from_secs(wait(&headers));
-    let body = app.gate.receive(source, &headers, body).await?;
+    let body = app.access.receive(source, &headers, body).await?;
     let delivery = Delivery::of(&headers, &body);
     if let Some(answer) = delivery.and_then(|delivery| redelivered(&app, &delivery)) {
         return Ok(answer);
@@ -90,8 +83,8 @@ async fn receive(
     // A place for the next body is free as soon as this one is read.
     drop(body);
     match decide(&app, hint)? {
-        Step::Ignore(reason) => Ok(ignored(&app, reason)),
-        Step::Reload { commit, named } => match already(&app, kind, commit, named) {
+        Reaction::Ignore(reason) => Ok(ignored(&app, reason)),
+        Reaction::Reload { commit, named } => match already(&app, kind, commit, named) {
             Some(answer) => {
                 delivery.into_iter().for_each(|delivery| app.deliveries.remember(delivery));
                 Ok(answer)
@@ -103,7 +96,7 @@ async fn receive(
 
 /// By what name the sender knows the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Named {
+enum SenderName {
     /// By that of the remote, or by none.
     AsRemote,
     /// By another one: the commit tells whether it is the same repository.
@@ -117,38 +110,38 @@ struct Call {
     kind: RequestKind,
     /// The commit to wait for.
     commit: Option<CommitId>,
-    named: Named,
+    named: SenderName,
     delivery: Option<Delivery>,
 }
 
 /// What a webhook leads to.
-enum Step {
+enum Reaction {
     Ignore(Ignored),
     /// Ask the remote, and wait for this commit if one is named.
     Reload {
         commit: Option<CommitId>,
-        named: Named,
+        named: SenderName,
     },
 }
 
-fn decide(app: &App, hint: Hint) -> Result<Step, ApiError> {
+fn decide(app: &App, hint: Hint) -> Result<Reaction, ApiError> {
     let status = app.live.engine().map(|engine| engine.status());
     let branch = status.as_ref().map(|status| status.branch.as_str());
     let branch = branch.or(app.configured.branch.as_deref());
     let remote = status.as_ref().and_then(|status| status.remote.as_deref());
     let remote = remote.or(app.configured.remote.as_deref());
     match hint {
-        Hint::Ping => Ok(Step::Ignore(Ignored::Ping)),
-        Hint::Unknown => Ok(Step::Ignore(Ignored::UnknownEvent)),
+        Hint::Ping => Ok(Reaction::Ignore(Ignored::Ping)),
+        Hint::Unknown => Ok(Reaction::Ignore(Ignored::UnknownEvent)),
         Hint::Pushes(pushes) => Ok(match hook::relevance(&pushes, branch, remote) {
-            Relevance::Ignore(reason) => Step::Ignore(reason),
+            Relevance::Ignore(reason) => Reaction::Ignore(reason),
             Relevance::Reload(commit) => {
                 let is_said = pushes.iter().any(|push| push.repository.is_some());
-                let named = if is_said { Named::AsRemote } else { Named::Unsaid };
-                Step::Reload { commit, named }
+                let named = if is_said { SenderName::AsRemote } else { SenderName::Unsaid };
+                Reaction::Reload { commit, named }
             }
             Relevance::Renamed(commit) => {
-                Step::Reload { commit: Some(commit), named: Named::Otherwise }
+                Reaction::Reload { commit: Some(commit), named: SenderName::Otherwise }
             }
         }),
         Hint::Ours { branch: named, commit } => match (named, branch) {
@@ -156,7 +149,7 @@ fn decide(app: &App, hint: Hint) -> Result<Step, ApiError> {
                 let detail = format!("this server serves the branch {branch}");
                 Err(ApiError::explained(Code::BranchMismatch, detail).member("ok", false))
             }
-            _ => Ok(Step::Reload { commit, named: Named::AsRemote }),
+            _ => Ok(Reaction::Reload { commit, named: SenderName::AsRemote }),
         },
     }
 }
@@ -173,10 +166,10 @@ fn already(
     app: &App,
     kind: RequestKind,
     commit: Option<CommitId>,
-    named: Named,
+    named: SenderName,
 ) -> Option<Response> {
     let snapshot = app.live.snapshot()?;
-    let commit = commit.filter(|_| kind == RequestKind::Reload && named != Named::Unsaid)?;
+    let commit = commit.filter(|_| kind == RequestKind::Reload && named != SenderName::Unsaid)?;
     let tip = || app.live.engine().and_then(|engine| engine.status().push.tip);
     if commit != snapshot.commit() && Some(commit) != tip() {
         return None;
@@ -191,7 +184,7 @@ fn redelivered(app: &App, delivery: &Delivery) -> Option<Response> {
 }
 
 fn still(snapshot: &Snapshot, view: ReloadView) -> Response {
-    let told = Extension(Told(view.outcome()));
+    let told = Extension(OutcomeLabel(view.outcome()));
     (told, [(COMMIT, commit_header(snapshot.commit()))], Json(view)).into_response()
 }
 
@@ -199,7 +192,7 @@ fn ignored(app: &App, reason: Ignored) -> Response {
     app.metrics.ignored(reason);
     let snapshot = app.live.snapshot();
     let view = ReloadView::ignored(reason, snapshot.as_deref());
-    let mut response = (Extension(Told(view.outcome())), Json(view)).into_response();
+    let mut response = (Extension(OutcomeLabel(view.outcome())), Json(view)).into_response();
     if let Some(snapshot) = snapshot {
         response.headers_mut().insert(COMMIT, commit_header(snapshot.commit()));
     }
@@ -227,9 +220,9 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
     });
     match tokio::time::timeout_at(deadline.into(), pursuit).await {
         Ok(Ok(Some(verdict))) => match (named, verdict.missing) {
-            (Named::AsRemote | Named::Unsaid, _) => answer(&verdict),
-            (Named::Otherwise, Some(_)) => Ok(ignored(&app, Ignored::OtherRepository)),
-            (Named::Otherwise, None) => {
+            (SenderName::AsRemote | SenderName::Unsaid, _) => answer(&verdict),
+            (SenderName::Otherwise, Some(_)) => Ok(ignored(&app, Ignored::OtherRepository)),
+            (SenderName::Otherwise, None) => {
                 tracing::warn!(
                     "a webhook names another repository than the remote, which has its commit: \
                      if it was renamed, set --remote to the new address"
@@ -252,7 +245,7 @@ pub(super) fn answer(verdict: &Verdict) -> Result<Response, ApiError> {
     let commit = commit_header(verdict.report.serving);
     match ReloadView::of_verdict(verdict) {
         Ok(view) => {
-            let told = Extension(Told(view.outcome()));
+            let told = Extension(OutcomeLabel(view.outcome()));
             Ok((told, [(COMMIT, commit)], Json(view)).into_response())
         }
         Err(error) => Err(error.header(COMMIT, commit)),
@@ -263,26 +256,8 @@ pub(super) fn answer(verdict: &Verdict) -> Result<Response, ApiError> {
 pub(super) fn accepted(app: &App, id: ReloadId) -> Response {
     let location = format!("{}/api/_internal/reloads/{id}", app.base_path.as_str());
     let headers = [(header::LOCATION, location), (header::RETRY_AFTER, "1".to_owned())];
-    let told = Extension(Told("accepted"));
+    let told = Extension(OutcomeLabel("accepted"));
     (StatusCode::ACCEPTED, told, headers, Json(Accepted::of(id))).into_response()
-}
-
-impl HookHeaders for HeaderMap {
-    fn header(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|value| value.to_str().ok())
-    }
-
-    fn all(&self, name: &str) -> Vec<&[u8]> {
-        self.get_all(name).iter().map(|value| value.as_bytes()).collect()
-    }
-}
-
-/// Returns for how many seconds a caller waits.
-pub(super) fn wait(headers: &HeaderMap) -> u64 {
-    let preferred = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let preferred = preferred.filter_map(hook::wait_seconds).next();
-    let longest = if hook::sender(headers).is_some() { FORGE_WAIT } else { MAX_WAIT };
-    preferred.unwrap_or(WAIT).min(longest)
 }
 
 fn bad_hook(headers: &HeaderMap, error: BadHook) -> ApiError {
@@ -298,28 +273,4 @@ fn bad_hook(headers: &HeaderMap, error: BadHook) -> ApiError {
         }
     };
     refused.member("ok", false)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_forge_waits_eight_seconds_and_others_as_long_as_they_prefer() {
-        let cases: [(&[(&'static str, &'static str)], u64); 6] = [
-            (&[], 60),
-            (&[("prefer", "wait=5")], 5),
-            (&[("prefer", "respond-async"), ("prefer", "wait=7")], 7),
-            (&[("prefer", "wait=9999")], 300),
-            (&[("x-github-event", "push")], 8),
-            (&[("x-gitlab-event", "Push Hook"), ("prefer", "wait=100")], 8),
-        ];
-        for (pairs, expected) in cases {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.append(*name, value.parse().unwrap());
-            }
-            assert_eq!(wait(&headers), expected, "{pairs:?}");
-        }
-    }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::head;
-use crate::http::Match;
-use crate::http::error::Code;
+use super::exposition::head;
+use crate::config::Match;
+use crate::wire::Code;
 
 /// Counts credentials that were shown.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Credentials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Role;
+    use crate::config::Role;
 
     #[test]
     fn secrets_are_counted_by_role_and_number() {

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{gauge, head};
+use super::exposition::{gauge, head};
 use crate::memory;
 
 /// When the first metric was asked for, or the server began, whichever was first.

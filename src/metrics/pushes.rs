@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use headwater_engine::engine::PushReport;
 
-use super::{head, timestamp};
+use super::exposition::{head, timestamp};
 
 /// Counts pushes.
 #[derive(Default)]

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use headwater_engine::engine::Report;
 use headwater_engine::report::{OutcomeKind, Timings, Trigger};
 
+use super::exposition::{head, timestamp};
 use super::histogram::Histogram;
-use super::{head, timestamp};
 use crate::hook::Ignored;
-use crate::http::view::failure_code;
+use crate::wire::failure_code;
 
 /// The upper bounds of the histograms, in seconds.
 const BUCKETS: [f64; 12] =

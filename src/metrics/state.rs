@@ -5,8 +5,17 @@ use std::fmt::Write;
 use headwater_engine::engine::EngineStatus;
 use headwater_engine::snapshot::Snapshot;
 
-use super::{Audience, gauge, head, timestamp};
-use crate::http::view::lag_seconds;
+use super::exposition::{gauge, head, timestamp};
+use crate::wire::lag_seconds;
+
+/// Who reads the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Somebody who showed no secret: what is not public is neither named nor counted.
+    Public,
+    /// Somebody who showed one.
+    Operator,
+}
 
 pub(super) fn render(
     out: &mut String,

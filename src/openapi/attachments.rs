@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::operation::{Answer, Operation, parameter};
+use super::described::Described;
+use super::offer::Offer;
+use super::operation::{Answer, Operation};
 use super::problems::Refusals;
-use super::sheets::Described;
-use super::{Offer, parameters, writes};
+use super::terms::parameter;
+use super::{parameters, writes};
 
 /// Where they are.
 pub(super) const PATH: &str = "/api/_attachments/{sheet}/{key}/{name}";
@@ -36,7 +38,7 @@ pub(super) fn path(offer: &Offer, sheets: &[Described]) -> Option<Value> {
 fn show() -> Operation {
     Operation::new("attachments", "get", "Returns a file beside a record")
         .described("The file in the served commit, with the media type of its extension.")
-        .takes(parameters::moment())
+        .takes(parameters::selector())
         .takes(["range", "ifRange"].map(parameter))
         .answers_tagged(file("The file.").headers(&["Accept-Ranges"]))
         .answers(

@@ -5,13 +5,8 @@ use std::collections::BTreeSet;
 use headwater_engine::problem::Rule;
 use serde_json::{Map, Value, json};
 
-use super::operation::schema;
+use super::terms::{HASH, WRITER, schema};
 
-/// The scheme by which those show themselves who may write.
-pub(super) const WRITER: &str = "writer";
-
-/// Returns the pattern of the hash of a commit.
-pub(super) const HASH: &str = "^[0-9a-f]{40}$";
 /// At most a hundred values with commas between them, as `[in]` takes them.
 const LIST: &str = r"^(?:[^,\\]|\\[\s\S])*(?:,(?:[^,\\]|\\[\s\S])*){0,99}\\?$";
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::components::HASH;
-use super::operation::{Answer, Operation, parameter, schema};
+use super::described::Described;
+use super::operation::{Answer, Operation};
 use super::parameters;
 use super::problems::Refusals;
-use super::sheets::Described;
+use super::terms::{HASH, parameter, schema};
 
 /// Where the history of a record is.
 pub(super) const PATH: &str = "/api/_history/{sheet}/{key}";
@@ -98,7 +98,7 @@ pub(super) fn history(sheets: &[Described]) -> Value {
             "The commits that touched the record. Today's rules of the sheet apply to old versions.",
         )
         .takes([limit(20, 100), cursor])
-        .takes(parameters::moment())
+        .takes(parameters::selector())
         .answers_tagged(answer)
         .refuses(Refusals::Read);
     json!({
@@ -140,7 +140,7 @@ pub(super) fn diff() -> Operation {
             limit(100, 1000),
             cursor,
         ])
-        .takes(parameters::present())
+        .takes(parameters::selector())
         .answers_tagged(answer)
         .refuses(Refusals::Query)
 }

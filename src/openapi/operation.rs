@@ -1,26 +1,9 @@
-//! One operation of the document, and how its parts refer to what is shared.
+//! One operation of the document.
 
 use serde_json::{Map, Value, json};
 
 use super::problems::Refusals;
-
-/// The media type of most answers.
-pub(super) const JSON: &str = "application/json";
-
-/// Returns a reference to a shared component.
-pub(super) fn component(kind: &str, name: &str) -> Value {
-    json!({ "$ref": format!("#/components/{kind}/{name}") })
-}
-
-/// Returns a reference to a shared schema.
-pub(super) fn schema(name: &str) -> Value {
-    component("schemas", name)
-}
-
-/// Returns a reference to a shared parameter.
-pub(super) fn parameter(name: &str) -> Value {
-    component("parameters", name)
-}
+use super::terms::{JSON, WRITER, component, parameter};
 
 /// An answer: what it means, its headers, which are shared ones, and its content.
 pub(super) struct Answer {
@@ -173,7 +156,7 @@ impl Operation {
             operation["requestBody"] = body;
         }
         if self.is_write {
-            operation["security"] = json!([{ super::components::WRITER: [] }]);
+            operation["security"] = json!([{ WRITER: [] }]);
         }
         operation
     }

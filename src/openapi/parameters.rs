@@ -4,11 +4,8 @@ use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
 use headwater_engine::search::MAX_QUERY_BYTES;
 use serde_json::{Value, json};
 
-use super::components::HASH;
-use super::operation::{parameter, schema};
-
 /// Returns those that say which state a read is answered from.
-pub(super) fn moment() -> impl Iterator<Item = Value> {
+pub(super) fn selector() -> impl Iterator<Item = Value> {
     ["at", "atHeader"].map(parameter).into_iter().chain(present())
 }
 
@@ -129,3 +126,4 @@ pub(super) fn shared() -> Value {
         ),
     })
 }
+use super::terms::{HASH, parameter, schema};

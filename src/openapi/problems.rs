@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{component, schema};
-use crate::http::error::Code;
+use super::terms::{component, schema};
+use crate::wire::Code;
 
 /// The media type of a refusal.
 const PROBLEM: &str = "application/problem+json";
@@ -59,7 +59,7 @@ const WRITE: &[Code] = &[
 ];
 
 /// What every read may be refused for, whatever it reads.
-const MOMENT: &[Code] = &[
+const EVERY_READ: &[Code] = &[
     Code::NotAcceptable,
     Code::PreconditionFailed,
     Code::InvalidQuery,
@@ -90,12 +90,13 @@ impl Refusals {
 
     fn codes(self) -> Vec<Code> {
         match self {
-            Self::State => MOMENT.to_vec(),
-            Self::Query => [&[Code::UnknownCommit][..], MOMENT].concat(),
-            Self::Read => [&[Code::NotFound, Code::UnknownCommit][..], MOMENT].concat(),
+            Self::State => EVERY_READ.to_vec(),
+            Self::Query => [&[Code::UnknownCommit][..], EVERY_READ].concat(),
+            Self::Read => [&[Code::NotFound, Code::UnknownCommit][..], EVERY_READ].concat(),
             Self::File => [&[Code::RangeNotSatisfiable][..], &Self::Read.codes()].concat(),
             Self::List => {
-                [&[Code::NotFound, Code::UnknownCommit, Code::CursorExpired][..], MOMENT].concat()
+                [&[Code::NotFound, Code::UnknownCommit, Code::CursorExpired][..], EVERY_READ]
+                    .concat()
             }
             Self::Ready => vec![Code::InvalidQuery, Code::Internal, Code::NotReady, Code::Stale],
             Self::Write => WRITE.to_vec(),

@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::operation::{Answer, Operation, parameter, schema};
+use super::described::{self, Described};
+use super::operation::{Answer, Operation};
 use super::parameters;
 use super::problems::Refusals;
-use super::sheets::{self, Described};
+use super::terms::{parameter, schema};
 
 /// `GET /api/_search`
 pub(super) fn operation(sheets: &[Described]) -> Operation {
@@ -17,8 +18,8 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
     });
     Operation::new("search", "all", "Searches all sheets")
         .described("The best matches first, up to match 10,000.")
-        .takes([q, sheets::narrowing(sheets), parameter("page"), parameter("perPage")])
-        .takes(parameters::moment())
+        .takes([q, described::narrowing(sheets), parameter("page"), parameter("perPage")])
+        .takes(parameters::selector())
         .answers_tagged(Answer::json("A page of matches.", schema("Hits")))
         .refuses(Refusals::Query)
 }

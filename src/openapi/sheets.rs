@@ -1,103 +1,17 @@
 //! The paths of each sheet that everybody may read: its list and its records.
 
-use std::sync::Arc;
-
-use headwater_engine::query::MAX_PAGE;
-use headwater_engine::sheet::Sheet;
-use headwater_engine::snapshot::Snapshot;
+use headwater_engine::query::{ListParameter, MAX_PAGE};
 use serde_json::{Map, Value, json};
 
-use super::name::{Names, segment};
-use super::operation::{Answer, Operation, parameter, schema};
+use super::described::Described;
+use super::name::segment;
+use super::offer::Offer;
+use super::operation::{Answer, Operation};
 use super::problems::Refusals;
-use super::{Offer, dialect, parameters, writes};
-
-/// How many fields of a sheet are listed. In a sheet without a schema they are as many as its
-/// records have.
-const MAX_LISTED: usize = 64;
-
-/// The parameters of a list that are no conditions. A field that is called like one of them can be
-/// asked for by `field[eq]`, and is no parameter of its own, for no two have one name.
-const TAKEN: [&str; 10] =
-    ["page", "perPage", "limit", "cursor", "q", "sort", "facets", "fields", "include", "at"];
-
-/// A sheet in the document.
-pub(super) struct Described {
-    sheet: Arc<Sheet>,
-    /// What its components, its operations and its tag are called.
-    pub(super) name: String,
-    fields: Vec<String>,
-}
-
-/// Returns the sheets that have paths. One whose name begins with `_` cannot be asked for.
-/// Nor does it get a name of `taken`.
-pub(super) fn described(
-    snapshot: &Snapshot,
-    taken: impl IntoIterator<Item = String>,
-) -> Vec<Described> {
-    let mut names = Names::reserving(taken);
-    let public = snapshot.sheets().filter(|sheet| {
-        let name = sheet.spec().name.as_str();
-        sheet.spec().public && !name.is_empty() && !name.starts_with('_')
-    });
-    let described = public.map(|sheet| Described {
-        name: names.of(sheet.spec().name.as_str()),
-        fields: fields(sheet),
-        sheet: sheet.clone(),
-    });
-    described.collect()
-}
-
-/// Returns the fields that a list may ask for, as far as they can be told in a list of names.
-fn fields(sheet: &Sheet) -> Vec<String> {
-    let mut fields = sheet.spec().known_fields();
-    if sheet.spec().is_open() {
-        let room = MAX_LISTED.saturating_sub(fields.len());
-        fields.extend(sheet.fields().iter().take(room).map(|(field, _)| field.to_owned()));
-    }
-    let is_name = |field: &String| !field.contains([',', '[', ']']) && !field.starts_with('-');
-    fields.into_iter().filter(is_name).collect()
-}
-
-/// Returns the parameter that narrows a read of all sheets to some of them.
-pub(super) fn narrowing(sheets: &[Described]) -> Value {
-    let mut items = json!({ "type": "string" });
-    if !sheets.is_empty() {
-        items["enum"] = sheets.iter().map(Described::sheet_name).collect();
-    }
-    json!({
-        "name": "sheet", "in": "query", "description": "Only in these sheets.",
-        "schema": { "type": "array", "items": items },
-    })
-}
+use super::terms::{parameter, schema};
+use super::{dialect, parameters, writes};
 
 impl Described {
-    /// Returns the name of the sheet itself.
-    pub(super) fn sheet_name(&self) -> &str {
-        self.sheet.spec().name.as_str()
-    }
-
-    /// Says whether a record may have files beside it.
-    pub(super) fn has_attachments(&self) -> bool {
-        let template = &self.sheet.spec().template;
-        !template.is_every_file() && !template.is_recursive()
-    }
-
-    /// Returns the name of the schema of its records.
-    pub(super) fn record(&self) -> Value {
-        schema(&self.name)
-    }
-
-    /// Returns the tag of its operations.
-    pub(super) fn tag(&self) -> Value {
-        let spec = self.sheet.spec();
-        let place = match spec.root.as_str() {
-            "" => "the root of the repository".to_owned(),
-            root => format!("`{root}/`"),
-        };
-        json!({ "name": self.name, "description": format!("Records in {place}.") })
-    }
-
     /// Adds the schemas of its records and of its list.
     pub(super) fn add_schemas(&self, schemas: &mut Map<String, Value>) {
         let list = format!("{}.list", self.name);
@@ -169,7 +83,6 @@ impl Described {
     }
 
     fn list(&self) -> Operation {
-        let shared = ["page", "perPage", "limit", "cursor", "q"].map(parameter);
         let key = "$response.body#/items/0/key";
         let lines = json!({
             "type": "string",
@@ -182,11 +95,9 @@ impl Described {
             .link("first", &format!("{}.get", self.name), json!({ "key": key }));
         Operation::new(&self.name, "list", format!("Lists {}", self.sheet_name()))
             .described(self.how_to_filter())
-            .takes(shared)
-            .takes(self.named_fields())
+            .takes(ListParameter::ALL.into_iter().filter_map(|parameter| self.parameter(parameter)))
             .takes(self.filters())
-            .takes(self.references())
-            .takes(parameters::moment())
+            .takes(parameters::selector())
             .answers_tagged(answer)
             .refuses(Refusals::List)
     }
@@ -199,37 +110,45 @@ impl Described {
         format!("{text}{open}")
     }
 
-    /// Returns the parameters that are lists of fields.
-    fn named_fields(&self) -> Vec<Value> {
-        if self.fields.is_empty() {
-            return Vec::new();
-        }
-        let list = |name: &str, description: &str, names: Vec<String>| {
-            json!({
-                "name": name, "in": "query", "description": description,
-                "style": "form", "explode": false,
-                "schema": {
-                    "type": "array", "minItems": 1,
-                    "items": { "type": "string", "enum": names },
-                },
+    /// Returns a parameter of the list; `None` where the sheet has nothing that it could name.
+    fn parameter(&self, list_parameter: ListParameter) -> Option<Value> {
+        let list = |description: &str, names: Vec<String>| {
+            (!names.is_empty()).then(|| {
+                json!({
+                    "name": list_parameter.name(), "in": "query", "description": description,
+                    "style": "form", "explode": false,
+                    "schema": {
+                        "type": "array", "minItems": 1,
+                        "items": { "type": "string", "enum": names },
+                    },
+                })
             })
         };
         let names = || self.fields.clone();
-        let directions = names().into_iter().flat_map(|field| [format!("-{field}"), field]);
-        vec![
-            list(
-                "sort",
+        match list_parameter {
+            ListParameter::Text
+            | ListParameter::Page
+            | ListParameter::PerPage
+            | ListParameter::Cursor
+            | ListParameter::Limit => Some(parameter(list_parameter.name())),
+            ListParameter::Sort => list(
                 "Fields to sort by, at most 32, `-` for descending. Booleans come before numbers before \
                  strings before others, missing values last both ways; the key breaks ties.",
-                directions.collect(),
+                names().into_iter().flat_map(|field| [format!("-{field}"), field]).collect(),
             ),
-            list("facets", "Fields whose values are counted among the matches.", names()),
-            list("fields", "Only these fields of each value.", names()),
-        ]
+            ListParameter::Facets => {
+                list("Fields whose values are counted among the matches.", names())
+            }
+            ListParameter::Fields => list("Only these fields of each value.", names()),
+            ListParameter::Include => self.references(),
+        }
     }
 
     fn filters(&self) -> impl Iterator<Item = Value> {
-        let fields = self.fields.iter().filter(|field| !TAKEN.contains(&field.as_str()));
+        // A field that is called like a parameter can be asked for by `field[eq]`, and is no parameter
+        // of its own, for no two have one name.
+        let is_free = |field: &&String| *field != "at" && ListParameter::of(field).is_none();
+        let fields = self.fields.iter().filter(is_free);
         fields.map(|field| {
             json!({
                 "name": field, "in": "query", "style": "deepObject", "explode": true,
@@ -246,7 +165,7 @@ impl Described {
         let fields: Vec<_> = references.map(|reference| reference.field.as_str()).collect();
         (!fields.is_empty()).then(|| {
             json!({
-                "name": "include", "in": "query", "style": "form", "explode": false,
+                "name": ListParameter::Include.name(), "in": "query", "style": "form", "explode": false,
                 "description": "Fields that refer to records, which `included` shows.",
                 "schema": {
                     "type": "array", "minItems": 1, "items": { "type": "string", "enum": fields },
@@ -264,7 +183,7 @@ impl Described {
         Operation::new(&self.name, "get", format!("Returns a record of {}", self.sheet_name()))
             .takes([parameter("key")])
             .takes(references)
-            .takes(parameters::moment())
+            .takes(parameters::selector())
             .answers_tagged(Answer::json("The record, as a `PUT` takes it.", record))
             .refuses(Refusals::Read)
     }

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{Answer, Operation, schema};
+use super::operation::{Answer, Operation};
 use super::problems::Refusals;
+use super::terms::schema;
 use super::{changes, parameters};
 
 /// Adds the paths.
@@ -34,7 +35,7 @@ fn status() -> Operation {
 
 fn state(verb: &str, summary: &str, name: &str) -> Operation {
     Operation::new("state", verb, summary)
-        .takes(parameters::moment())
+        .takes(parameters::selector())
         .answers_tagged(Answer::json("The state.", schema(name)))
         .refuses(Refusals::Query)
 }

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operation::{Answer, JSON, Operation, parameter, schema};
+use super::described::Described;
+use super::operation::{Answer, Operation};
 use super::problems::Refusals;
-use super::sheets::Described;
+use super::terms::{JSON, parameter, schema};
 
 /// What every answer to a write carries, with a body or without.
 const HEADERS: &[&str] = &["X-Headwater-Commit", "X-Headwater-Pushed", "Location"];

@@ -7,8 +7,8 @@ use headwater_engine::engine::Report;
 use headwater_engine::report::Counts;
 use serde_json::{Value, json};
 
-use crate::http::view::failure_code;
 use crate::random;
+use crate::wire::failure_code;
 
 /// A span that is neither a request nor an answer (`SPAN_KIND_INTERNAL`).
 const INTERNAL: u8 = 1;

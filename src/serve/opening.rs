@@ -14,17 +14,28 @@ use time::macros::format_description;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{State, open_exit};
-use crate::alert::{AlertBook, FirstState, Pager};
+use crate::alert::{AlertRules, FirstState, Pager};
+use crate::backoff::Backoff;
 use crate::exit::{Exit, chain};
 use crate::feed::Feed;
 use crate::live::Live;
 
 /// The first wait before a remote that is out of reach is tried again, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
 /// How long a remote may always say nothing before it is given up.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
+
+/// How far the server has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Startup {
+    /// The records are loaded.
+    Loading,
+    /// The first snapshot is published.
+    Ready,
+    /// The repository can't be served: the code to exit with, and why.
+    Failed(Exit, String),
+}
 
 /// What the first load needs and sets going.
 pub(super) struct Opening {
@@ -36,7 +47,7 @@ pub(super) struct Opening {
     /// How long a remote is waited for without which there is nothing to serve.
     pub(super) init_timeout: Duration,
     pub(super) stop: CancellationToken,
-    pub(super) sender: watch::Sender<State>,
+    pub(super) sender: watch::Sender<Startup>,
 }
 
 impl Opening {
@@ -48,7 +59,7 @@ impl Opening {
         let state = match opened {
             Ok(engine) => {
                 self.opened(engine);
-                State::Ready
+                Startup::Ready
             }
             Err(failed) => failed,
         };
@@ -57,9 +68,9 @@ impl Opening {
     }
 
     /// Opens the engine, as often as it takes.
-    async fn open(&self, config: EngineConfig, ledger: Arc<Ledger>) -> Result<Engine, State> {
+    async fn open(&self, config: EngineConfig, ledger: Arc<Ledger>) -> Result<Engine, Startup> {
         let until = Instant::now() + self.init_timeout;
-        let [mut pause, longest] = PAUSES;
+        let mut pauses = PAUSES;
         let mut is_mended = false;
         loop {
             let (mut attempt, ledger) = (config.clone(), ledger.clone());
@@ -71,13 +82,12 @@ impl Opening {
                 Ok(Ok(engine)) => return Ok(engine),
                 Ok(Err(error)) => error,
                 Err(panic) => {
-                    return Err(State::Failed(Exit::Software, format!("cannot load: {panic}")));
+                    return Err(Startup::Failed(Exit::Software, format!("cannot load: {panic}")));
                 }
             };
-            if error.is_remote_away() && Instant::now() + pause <= until {
+            if error.is_remote_away() && Instant::now() + pauses.next() <= until {
                 tracing::warn!(error = chain(&error), "waiting for the remote");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(longest);
+                tokio::time::sleep(pauses.take()).await;
             } else if error.is_damage() && config.remote.is_some() && !is_mended {
                 let aside = set_aside(&config.repo).map_err(|why| {
                     failed(&error, &format!(", and cannot be moved aside: {why}"))
@@ -100,9 +110,9 @@ impl Opening {
             branch = status.branch, %commit, records = snapshot.records(),
             problems = snapshot.problems().len(), "ready"
         );
-        let book = AlertBook::new(status.branch.clone(), status.remote.clone(), self.patience);
+        let rules = AlertRules::new(status.branch.clone(), status.remote.clone(), self.patience);
         let problems = snapshot.problems().len();
-        self.pager.opened(book, status.degraded.then_some(FirstState { commit, problems }));
+        self.pager.opened(rules, status.degraded.then_some(FirstState { commit, problems }));
         drop(snapshot);
         self.feed.begin(commit);
         self.live.opened(engine);
@@ -111,8 +121,8 @@ impl Opening {
     }
 }
 
-fn failed(error: &OpenError, behind: &str) -> State {
-    State::Failed(open_exit(error), format!("{}{behind}", chain(error)))
+fn failed(error: &OpenError, behind: &str) -> Startup {
+    Startup::Failed(Exit::from(error), format!("{}{behind}", chain(error)))
 }
 
 /// Moves the repository to a name of its own beside it.

@@ -1,5 +1,6 @@
 //! What is private now is not told by any way to an earlier state.
 
+use headwater_engine::cursor::Cursor;
 use headwater_testkit::{Fault, GitHttp, Upstream};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -51,6 +52,11 @@ fn tells_nothing(server: &TestServer, at: &str) {
     }
     let ada = server.get(&format!("/api/people/ada?at={at}"));
     assert_eq!((ada.status, &ada.json()["name"]), (200, &json!("Ada")));
+}
+
+/// Returns the cursor of the history at `commit` that passes over `skip` commits.
+fn history(commit: &str, skip: impl Into<Value>) -> Cursor {
+    Cursor { commit: commit.parse().unwrap(), place: json!([skip.into()]) }
 }
 
 #[test]
@@ -108,7 +114,7 @@ fn what_was_purged_or_is_newer_than_a_pin_is_unknown_however_often_it_was_asked_
         format!("/api/people/ada?at={}", &leak[..8]),
         format!("/api/_diff?from={leak}"),
         format!("/api/_diff?from={first}&to={leak}"),
-        format!("/api/_history/people/ada?cursor={leak}.0"),
+        format!("/api/_history/people/ada?cursor={}", history(&leak, 0)),
         format!("/api/people?limit=1&at={leak}&cursor={next}"),
     ];
     let asked = |status: u16| {
@@ -157,8 +163,8 @@ fn a_record_that_is_hidden_now_was_never_there_and_has_no_history_by_any_cursor(
     for path in [
         format!("/api/people/bob?at={first}"),
         format!("/api/_history/people/bob?at={first}"),
-        format!("/api/_history/people/bob?at={first}&cursor={second}.0"),
-        format!("/api/_history/people/bob?cursor={first}.0"),
+        format!("/api/_history/people/bob?at={first}&cursor={}", history(&second, 0)),
+        format!("/api/_history/people/bob?cursor={}", history(&first, 0)),
     ] {
         server.get(&path).problem(404, "not_found");
     }
@@ -230,11 +236,12 @@ fn a_cursor_of_a_history_that_no_number_holds_is_none() {
     let upstream = people();
     let head = upstream.head().unwrap();
     let server = TestServer::start(&upstream.url());
-    for skip in ["18446744073709551615", "18446744073709551616", "2147483648", "-1"] {
-        let path = format!("/api/_history/people/ada?cursor={head}.{skip}");
+    for skip in [json!(u64::MAX), json!(1_u64 << 31), json!(-1), json!(1e30), json!("1")] {
+        let path = format!("/api/_history/people/ada?cursor={}", history(&head, skip));
         server.get(&path).problem(422, "invalid_query");
     }
-    let far = server.get(&format!("/api/_history/people/ada?cursor={head}.2147483000"));
+    let far = history(&head, 2_147_483_000_u32);
+    let far = server.get(&format!("/api/_history/people/ada?cursor={far}"));
     assert_eq!((far.status, &far.json()["items"]), (200, &json!([])));
 }
 
@@ -320,7 +327,7 @@ fn a_record_whose_file_cannot_be_read_any_more_has_no_past_where_records_are_hid
             "/api/_history/people/bob".to_owned(),
             format!("/api/people/bob?at={first}"),
             format!("/api/_history/people/bob?at={first}"),
-            format!("/api/_history/people/bob?cursor={first}.0"),
+            format!("/api/_history/people/bob?cursor={}", history(&first, 0)),
         ] {
             let problem = server.get(&path).problem(404, "not_found");
             assert!(problem["detail"].is_string(), "{case}: {path}");

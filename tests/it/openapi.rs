@@ -184,50 +184,6 @@ slug = { type = "string", pattern = "^[a-z]+$" }
     );
 }
 
-/// The routes of the interface, as its source has them.
-fn routes() -> Vec<String> {
-    let source = include_str!("../../src/http.rs");
-    let literals = source.split(".route(").skip(1);
-    let routes = literals.filter_map(|rest| rest.trim_start().strip_prefix('"'));
-    let routes = routes.map(|rest| rest.split('"').next().unwrap().to_owned());
-    // The pages are no part of the API, and internal routes are for those who know them.
-    let is_api = |route: &String| {
-        ["/api/", "/health/"].iter().any(|start| route.starts_with(start))
-            && !["/api/_internal/", "/api/_demo/"].iter().any(|start| route.starts_with(start))
-    };
-    routes.filter(is_api).collect()
-}
-
-/// Says whether a path of the document is one of a route.
-fn is_of(route: &str, path: &str) -> bool {
-    let mut path = path.split('/');
-    for segment in route.split('/') {
-        let Some(here) = path.next() else { return false };
-        let fits = match segment {
-            rest if rest.starts_with("{*") => return true,
-            // The names of sheets do not begin with `_`.
-            "{sheet}" => !here.starts_with('_'),
-            literal => literal == here,
-        };
-        if !fits {
-            return false;
-        }
-    }
-    path.next().is_none()
-}
-
-#[test]
-fn each_public_route_is_described() {
-    let (server, _folder) = written(&fixtures::civic());
-    let document = document(&server);
-    let routes = routes();
-    assert!(routes.len() > 8, "{routes:?}");
-    for route in &routes {
-        let paths = document["paths"].as_object().unwrap();
-        assert!(paths.keys().any(|path| is_of(route, path)), "{route} is not described");
-    }
-}
-
 /// Fills in the parameters that a path must have.
 fn asked(server: &TestServer, path: &str, operation: &Value) -> String {
     let sheet = path.split('/').nth(2).unwrap_or_default();

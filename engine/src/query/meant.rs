@@ -1,8 +1,6 @@
 //! What somebody may mean who asks a list as other programs are asked.
 
-/// The parameters of a list that are no fields.
-pub(super) const PARAMETERS: [&str; 9] =
-    ["q", "sort", "facets", "fields", "include", "page", "perPage", "cursor", "limit"];
+use super::ListParameter;
 
 /// Parameters of other programs, and what does the same here.
 const ELSEWHERE: &[(&[&str], &str)] = &[
@@ -82,7 +80,8 @@ pub(super) fn rewritten(
     if parameter == "sort" {
         return order(name, is_field);
     }
-    if let Some((bare, _)) = parameter.split_once('[').filter(|(bare, _)| PARAMETERS.contains(bare))
+    if let Some((bare, _)) =
+        parameter.split_once('[').filter(|(bare, _)| ListParameter::of(bare).is_some())
     {
         return Some(format!("`{bare}` takes no brackets: `{bare}=…`"));
     }

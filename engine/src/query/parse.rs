@@ -5,14 +5,16 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use crate::cursor::Cursor;
 use crate::nearest::{did_you_mean, nearest};
-use crate::query::cursor;
 use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Test};
 use crate::query::limits::{MAX_FIELDS, MAX_FILTERS};
-use crate::query::meant::{self, PARAMETERS};
+use crate::query::meant;
 use crate::query::order::{Order, SortField};
+use crate::query::position;
 use crate::query::{
-    After, DEFAULT_PAGE, Included, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem,
+    After, DEFAULT_PAGE, Included, ListParameter, ListQuery, MAX_PAGE, Paging, Projection,
+    QueryProblem,
 };
 use crate::search;
 use crate::sheet::Sheet;
@@ -39,9 +41,9 @@ impl ListQuery {
         let mut given = Given::default();
         let mut filters: Vec<Filter> = Vec::new();
         for (name, value) in pairs {
-            match given.slot(name) {
-                Some(slot @ None) => *slot = Some(value),
-                Some(Some(_)) => parser.problem(name, "is given more than once"),
+            match ListParameter::of(name) {
+                Some(parameter) if given.take(parameter, value) => {}
+                Some(_) => parser.problem(name, "is given more than once"),
                 None => filters.extend(parser.filter(name, value)),
             }
         }
@@ -49,15 +51,15 @@ impl ListQuery {
             parser.problem("", format!("there are more than {MAX_FILTERS} conditions"));
         }
         let filters = each_once(filters);
-        let text = given.q.filter(|text| !text.trim().is_empty());
+        let text = given.get(ListParameter::Text).filter(|text| !text.trim().is_empty());
         let text = text.and_then(|text| {
             let parsed = search::Query::parse(text);
             parsed.map_err(|error| parser.problem("q", error.to_string())).ok()
         });
-        let order = parser.order(given.sort, text.is_some());
-        let facets = parser.fields("facets", given.facets).unwrap_or_default();
-        let fields = parser.fields("fields", given.fields);
-        let include = given.include.map(|names| Included::parse(names, sheet));
+        let order = parser.order(given.get(ListParameter::Sort), text.is_some());
+        let facets = parser.fields("facets", given.get(ListParameter::Facets)).unwrap_or_default();
+        let fields = parser.fields("fields", given.get(ListParameter::Fields));
+        let include = given.get(ListParameter::Include).map(|names| Included::parse(names, sheet));
         let include = include.unwrap_or(Ok(Vec::new())).unwrap_or_else(|problems| {
             problems.into_iter().for_each(|problem| parser.problem("include", problem.message));
             Vec::new()
@@ -99,34 +101,18 @@ fn each_once(filters: Vec<Filter>) -> Vec<Filter> {
     all
 }
 
-/// The parameters that are no filters.
+/// The values of the parameters that are no filters.
 #[derive(Default)]
-struct Given<'a> {
-    q: Option<&'a str>,
-    sort: Option<&'a str>,
-    facets: Option<&'a str>,
-    fields: Option<&'a str>,
-    include: Option<&'a str>,
-    page: Option<&'a str>,
-    per_page: Option<&'a str>,
-    cursor: Option<&'a str>,
-    limit: Option<&'a str>,
-}
+struct Given<'a>([Option<&'a str>; ListParameter::ALL.len()]);
 
 impl<'a> Given<'a> {
-    fn slot(&mut self, name: &str) -> Option<&mut Option<&'a str>> {
-        Some(match name {
-            "q" => &mut self.q,
-            "sort" => &mut self.sort,
-            "facets" => &mut self.facets,
-            "fields" => &mut self.fields,
-            "include" => &mut self.include,
-            "page" => &mut self.page,
-            "perPage" => &mut self.per_page,
-            "cursor" => &mut self.cursor,
-            "limit" => &mut self.limit,
-            _ => return None,
-        })
+    fn get(&self, parameter: ListParameter) -> Option<&'a str> {
+        self.0[parameter as usize]
+    }
+
+    /// Takes the value of a parameter; returns false where there is one already.
+    fn take(&mut self, parameter: ListParameter, value: &'a str) -> bool {
+        self.0[parameter as usize].replace(value).is_none()
     }
 }
 
@@ -221,7 +207,8 @@ impl Parser<'_> {
             let meant = meant.or_else(|| nearest(name, known).map(|near| did_you_mean(Some(near))));
             let elsewhere = || meant::elsewhere(parameter, name).map(|text| told(text.to_owned()));
             let meant = meant.or_else(elsewhere);
-            message.push_str(&meant.unwrap_or_else(|| did_you_mean(nearest(name, PARAMETERS))));
+            let parameters = ListParameter::ALL.map(ListParameter::name);
+            message.push_str(&meant.unwrap_or_else(|| did_you_mean(nearest(name, parameters))));
         }
         self.problem(parameter, message);
         None
@@ -266,21 +253,23 @@ impl Parser<'_> {
     }
 
     fn paging(&mut self, given: &Given<'_>, order: &Order) -> Paging {
-        if given.cursor.is_none() && given.limit.is_none() {
-            let page = self.number("page", given.page, 1, usize::MAX);
-            let per_page = self.number("perPage", given.per_page, DEFAULT_PAGE, MAX_PAGE);
+        use ListParameter::{Limit, Page, PerPage};
+        let (cursor, limit) = (given.get(ListParameter::Cursor), given.get(Limit));
+        if cursor.is_none() && limit.is_none() {
+            let page = self.number(Page, given, 1, usize::MAX);
+            let per_page = self.number(PerPage, given, DEFAULT_PAGE, MAX_PAGE);
             return Paging::Page { page, per_page };
         }
-        for (name, value) in [("page", given.page), ("perPage", given.per_page)] {
-            if value.is_some() {
-                self.problem(name, "does not go with `cursor` or `limit`");
+        for parameter in [Page, PerPage] {
+            if given.get(parameter).is_some() {
+                self.problem(parameter.name(), "does not go with `cursor` or `limit`");
             }
         }
-        let limit = self.number("limit", given.limit, DEFAULT_PAGE, MAX_PAGE);
+        let limit = self.number(Limit, given, DEFAULT_PAGE, MAX_PAGE);
         // An order with a problem would only blame the cursor for it.
         let sound = self.problems.iter().all(|problem| problem.parameter != "sort");
-        let after = given.cursor.filter(|_| sound).and_then(|text| {
-            let position = cursor::decode(order, text);
+        let after = cursor.filter(|_| sound).and_then(|text| {
+            let position = Cursor::parse(text).and_then(|cursor| position::read(order, &cursor));
             if position.is_none() {
                 self.problem("cursor", "is not a cursor of a list in this order");
             }
@@ -292,18 +281,18 @@ impl Parser<'_> {
     /// Reads a number from 1 to `max`.
     fn number(
         &mut self,
-        parameter: &str,
-        value: Option<&str>,
+        parameter: ListParameter,
+        given: &Given<'_>,
         default: usize,
         max: usize,
     ) -> usize {
-        let Some(text) = value else { return default };
+        let Some(text) = given.get(parameter) else { return default };
         // `parse` takes a leading plus, which no number of ours has.
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = digits.then(|| text.parse().ok()).flatten();
         number.filter(|number| (1..=max).contains(number)).unwrap_or_else(|| {
             let range = if max == usize::MAX { "1 on".into() } else { format!("1 to {max}") };
-            self.problem(parameter, format!("must be a whole number from {range}"));
+            self.problem(parameter.name(), format!("must be a whole number from {range}"));
             default
         })
     }

@@ -11,7 +11,7 @@ use crate::index::FieldIndex;
 use crate::query::facets::{self, Facet, LongValue};
 use crate::query::found::{Found, READING, reading};
 use crate::query::order::{Order, Position, SortFields, SortValues, StoredValues};
-use crate::query::{After, ListError, ListQuery, Page, Paging, cursor, first};
+use crate::query::{After, ListError, ListQuery, Page, Paging, first, position};
 use crate::record::Record;
 use crate::scalar::{Number, Scalar, Stored};
 use crate::search::{Hit, Scope, SearchError, TextIndex};
@@ -67,7 +67,7 @@ impl ListQuery {
                     }
                 };
                 let position = Position { values, key: record.key.clone() };
-                Some(cursor::encode(text.stamp(), &self.order, &position))
+                Some(position::cursor_of(text.stamp(), &self.order, &position).to_string())
             }
             _ => None,
         };

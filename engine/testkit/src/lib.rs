@@ -10,6 +10,7 @@ pub mod fixtures;
 pub mod git;
 pub mod git_http;
 mod http_request;
+pub mod imports;
 pub mod notify;
 pub mod proxy;
 pub mod scripted_http;

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 
-use super::places::{Place, Places};
+use super::delta_text::{DeltaText, Writer};
 use super::queue::{Queue, resync};
-use super::told::{Told, Writer};
+use super::seats::{Seat, Seats};
 use crate::feed::{Feed, Heard, Listener};
 use crate::http::source::Source;
-use crate::http::view::Watched;
+use crate::wire::Watched;
 
 /// How much of one publication is read for all groups together, as [`Delta::weight`] has it, which is
 /// some seconds of work. Groups beyond it begin anew.
@@ -19,21 +19,21 @@ const READ: u64 = 2 << 30;
 
 /// Those who follow what is published, and what all readers of changes share.
 pub struct Audience {
-    places: Arc<Places>,
+    seats: Arc<Seats>,
     pub(super) writer: Writer,
-    state: Mutex<State>,
+    state: Mutex<AudienceState>,
     read: u64,
 }
 
 impl Default for Audience {
     fn default() -> Self {
-        let (places, writer, state) = (Arc::default(), Writer::default(), Mutex::default());
-        Self { places, writer, state, read: READ }
+        let (seats, writer, state) = (Arc::default(), Writer::default(), Mutex::default());
+        Self { seats, writer, state, read: READ }
     }
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct AudienceState {
     /// The commit up to which all groups are told; `None` before the first publication.
     at: Option<CommitId>,
     /// By the names of what they follow.
@@ -49,9 +49,9 @@ struct Group {
 }
 
 /// Somebody in the audience, until this is dropped.
-pub(super) struct Seat {
+pub(super) struct Follower {
     audience: Arc<Audience>,
-    place: Place,
+    seat: Seat,
     /// What is followed.
     pub(super) watched: Arc<Watched>,
     /// The commit behind which every publication arrives in the queue.
@@ -59,26 +59,26 @@ pub(super) struct Seat {
 }
 
 impl Audience {
-    /// Returns a seat for a caller from `source`, if there is a place.
+    /// Returns a follower for a caller from `source`, if there is a seat.
     pub(super) fn join(
         self: &Arc<Self>,
         feed: &Feed,
         watched: Watched,
         source: Source,
-    ) -> Option<Seat> {
-        let place = self.places.take(source)?;
+    ) -> Option<Follower> {
+        let seat = self.seats.take(source)?;
         let mut state = self.state();
         let at = state.at.unwrap_or_else(|| feed.first());
         if state.is_closed {
-            place.queue.close();
+            seat.queue.close();
         }
         let name = watched.name().to_owned();
         let new = || Group { watched: Arc::new(watched), queues: Vec::new() };
         let group = state.groups.entry(name).or_insert_with(new);
-        group.queues.push(place.queue.clone());
+        group.queues.push(seat.queue.clone());
         let watched = group.watched.clone();
         drop(state);
-        Some(Seat { audience: self.clone(), place, watched, at })
+        Some(Follower { audience: self.clone(), seat, watched, at })
     }
 
     /// Tells everybody of every publication that `listener` hears of, until the server stops.
@@ -142,7 +142,7 @@ impl Audience {
         Round { from, groups }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, AudienceState> {
         // Whole after every statement: a poisoned lock holds a usable one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -155,29 +155,29 @@ struct Round {
 }
 
 impl Group {
-    fn tell(&self, to: CommitId, told: Option<&Told>) {
+    fn tell(&self, to: CommitId, told: Option<&DeltaText>) {
         match told {
             // Who follows everything learns of every commit.
             Some(told) if told.is_empty() && !self.watched.is_all() => {}
             told => {
-                let event = told.map_or_else(|| resync(to), Told::event);
+                let event = told.map_or_else(|| resync(to), DeltaText::event);
                 self.queues.iter().for_each(|queue| queue.push(event.clone(), to));
             }
         }
     }
 }
 
-impl Seat {
+impl Follower {
     pub(super) fn queue(&self) -> &Queue {
-        &self.place.queue
+        &self.seat.queue
     }
 }
 
-impl Drop for Seat {
+impl Drop for Follower {
     fn drop(&mut self) {
         let mut state = self.audience.state();
         if let Some(group) = state.groups.get_mut(self.watched.name()) {
-            group.queues.retain(|queue| !Arc::ptr_eq(queue, &self.place.queue));
+            group.queues.retain(|queue| !Arc::ptr_eq(queue, &self.seat.queue));
             if group.queues.is_empty() {
                 state.groups.remove(self.watched.name());
             }
@@ -195,7 +195,7 @@ pub(super) mod tests {
     use axum::http::HeaderMap;
     use headwater_engine::engine::Published;
 
-    use super::super::told::tests::{commit, delta, watching};
+    use super::super::delta_text::tests::{commit, delta, watching};
     use super::*;
     use crate::config::TrustedProxies;
     use crate::feed::tests::forward;
@@ -213,7 +213,7 @@ pub(super) mod tests {
             hall
         }
 
-        pub(in crate::http::changes) fn join(&self, sheets: &[&str]) -> Seat {
+        pub(in crate::http::changes) fn join(&self, sheets: &[&str]) -> Follower {
             let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
             let source = Source::of(address, &HeaderMap::new(), &TrustedProxies::default());
             self.audience.join(&self.feed, watching(sheets), source).unwrap()
@@ -225,9 +225,9 @@ pub(super) mod tests {
         }
     }
 
-    async fn taken(seat: &Seat) -> Vec<Bytes> {
+    async fn taken(follower: &Follower) -> Vec<Bytes> {
         let mut taken = Vec::new();
-        while let Some(event) = poll_fn(|context| seat.queue().poll_next(context)).await {
+        while let Some(event) = poll_fn(|context| follower.queue().poll_next(context)).await {
             taken.push(event);
         }
         taken
@@ -237,15 +237,15 @@ pub(super) mod tests {
     async fn a_publication_is_one_text_for_all_who_follow_the_same() {
         let hall = Hall::at(1);
         let listener = hall.feed.listen();
-        let seats: Vec<_> = (0..900).map(|_| hall.join(&[])).collect();
+        let followers: Vec<_> = (0..900).map(|_| hall.join(&[])).collect();
         let of_people = hall.join(&["people"]);
         let of_tags = hall.join(&["tags"]);
         hall.feed.publish(&forward(&delta(1, 2, 1_000, 100)));
         hall.feed.close();
         hall.run(listener).await;
-        let first = taken(&seats[0]).await.pop().unwrap();
-        for seat in &seats[1..] {
-            let events = taken(seat).await;
+        let first = taken(&followers[0]).await.pop().unwrap();
+        for follower in &followers[1..] {
+            let events = taken(follower).await;
             assert_eq!(events.len(), 1);
             assert_eq!(events[0].as_ptr(), first.as_ptr());
         }
@@ -254,7 +254,7 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn who_joins_hears_of_everything_behind_where_the_seat_begins() {
+    async fn who_joins_hears_of_everything_behind_where_its_place_begins() {
         let hall = Hall::at(1);
         let listener = hall.feed.listen();
         // Published, and not told to anybody yet.
@@ -275,7 +275,7 @@ pub(super) mod tests {
     async fn publications_that_were_missed_are_told_as_their_net_change() {
         let hall = Hall::at(1);
         let listener = hall.feed.listen();
-        let seat = hall.join(&[]);
+        let follower = hall.join(&[]);
         (1..=255).for_each(|n| hall.feed.publish(&forward(&delta(n, n.wrapping_add(1), 1, 1))));
         hall.feed.publish(&forward(&delta(0, 1, 1, 1)));
         hall.feed.publish(&forward(&delta(1, 9, 1, 1)));
@@ -287,7 +287,7 @@ pub(super) mod tests {
             ready(Some(delta(1, 9, 2, 1)))
         };
         hall.audience.follow(&hall.feed, listener, compare).await;
-        let events = taken(&seat).await;
+        let events = taken(&follower).await;
         assert_eq!((asked.into_inner(), events.len()), (1, 1));
         assert!(events[0].starts_with(format!("id: {}\nevent: changes\n", commit(9)).as_bytes()));
     }
@@ -306,8 +306,8 @@ pub(super) mod tests {
         hall.feed.publish(&forward(&publication));
         hall.feed.close();
         hall.run(listener).await;
-        for seat in all.iter().chain(&two) {
-            assert_ne!(taken(seat).await, [resync(commit(2))]);
+        for follower in all.iter().chain(&two) {
+            assert_ne!(taken(follower).await, [resync(commit(2))]);
         }
         assert_eq!(taken(&one).await, [resync(commit(2))]);
     }
@@ -316,13 +316,13 @@ pub(super) mod tests {
     async fn what_does_not_descend_from_what_was_told_is_told_to_begin_anew() {
         let hall = Hall::at(1);
         let listener = hall.feed.listen();
-        let seats = [hall.join(&[]), hall.join(&["tags"])];
+        let followers = [hall.join(&[]), hall.join(&["tags"])];
         hall.feed.publish(&Published { descends: false, ..forward(&delta(1, 2, 1, 1)) });
         hall.feed.close();
         let differs = |_, _| ready(Some(delta(1, 2, 1, 1)));
         hall.audience.follow(&hall.feed, listener, differs).await;
-        for seat in &seats {
-            assert_eq!(taken(seat).await, [resync(commit(2))]);
+        for follower in &followers {
+            assert_eq!(taken(follower).await, [resync(commit(2))]);
         }
     }
 
@@ -330,13 +330,13 @@ pub(super) mod tests {
     async fn what_was_missed_and_cannot_be_compared_is_told_to_begin_anew() {
         let hall = Hall::at(1);
         let listener = hall.feed.listen();
-        let seats = [hall.join(&[]), hall.join(&["tags"])];
+        let followers = [hall.join(&[]), hall.join(&["tags"])];
         (0..=255).for_each(|_| hall.feed.publish(&forward(&delta(1, 2, 1, 1))));
         hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
         hall.feed.close();
         hall.audience.follow(&hall.feed, listener, |_, _| ready(None)).await;
-        for seat in &seats {
-            assert_eq!(taken(seat).await, [resync(commit(2))]);
+        for follower in &followers {
+            assert_eq!(taken(follower).await, [resync(commit(2))]);
         }
     }
 

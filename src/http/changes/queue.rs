@@ -87,7 +87,7 @@ impl Waiting {
 mod tests {
     use std::future::poll_fn;
 
-    use super::super::told::tests::commit;
+    use super::super::delta_text::tests::commit;
     use super::*;
 
     /// Takes what waits, as texts.

@@ -1,4 +1,7 @@
 //! The body of a stream of events: where the client is, what it missed, and then every publication.
+//!
+//! `axum::response::sse` would write each event anew for each client. Here its bytes are written once
+//! and shared, and a large one is sent in pieces between which others have their turn.
 
 use std::io;
 use std::pin::Pin;
@@ -9,8 +12,8 @@ use axum::body::{Bytes, HttpBody};
 use hyper::body::Frame;
 use tokio::time::{Instant, Sleep};
 
-use super::audience::Seat;
-use crate::http::error::ApiError;
+use super::audience::Follower;
+use crate::wire::ApiError;
 
 /// How long nothing is sent before a sign of life is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -26,10 +29,10 @@ type Missed = Pin<Box<dyn Future<Output = Result<Option<Bytes>, ApiError>> + Sen
 
 /// The events for one client. Its seat is free when the client is gone, and this with it.
 pub(super) struct Events {
-    seat: Seat,
+    follower: Follower,
     /// What is left of the event that is being sent.
     rest: Bytes,
-    /// What leads from where the client was to where its seat begins.
+    /// What leads from where the client was to where it began to follow.
     missed: Option<Missed>,
     /// Whether a piece of an event was the last thing that was sent.
     had_turn: bool,
@@ -40,22 +43,22 @@ pub(super) struct Events {
 impl Events {
     /// Returns the events for a client that is greeted with `hello` and then told what it `missed`.
     pub(super) fn new(
-        seat: Seat,
+        follower: Follower,
         hello: String,
         missed: impl Future<Output = Result<Option<Bytes>, ApiError>> + Send + 'static,
     ) -> Self {
-        Self::with_heartbeat(seat, hello, missed, HEARTBEAT)
+        Self::with_heartbeat(follower, hello, missed, HEARTBEAT)
     }
 
     fn with_heartbeat(
-        seat: Seat,
+        follower: Follower,
         hello: String,
         missed: impl Future<Output = Result<Option<Bytes>, ApiError>> + Send + 'static,
         heartbeat: Duration,
     ) -> Self {
         let (rest, missed) = (hello.into(), Some(Box::pin(missed) as Missed));
         let silence = Box::pin(tokio::time::sleep(heartbeat));
-        Self { seat, rest, missed, had_turn: false, heartbeat, silence }
+        Self { follower, rest, missed, had_turn: false, heartbeat, silence }
     }
 
     /// Takes the next event; `None` at the end.
@@ -68,12 +71,12 @@ impl Events {
                 Ok(event) => return Poll::Ready(event),
                 Err(error) => {
                     tracing::debug!(code = error.code().as_str(), "a stream cannot begin");
-                    self.seat.queue().close();
+                    self.follower.queue().close();
                     return Poll::Ready(None);
                 }
             }
         }
-        self.seat.queue().poll_next(context)
+        self.follower.queue().poll_next(context)
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -119,9 +122,9 @@ mod tests {
     use std::task::{Wake, Waker};
 
     use super::super::audience::tests::Hall;
-    use super::super::told::tests::commit;
+    use super::super::delta_text::tests::commit;
     use super::*;
-    use crate::http::error::Code;
+    use crate::wire::Code;
 
     async fn next(events: &mut Events) -> Option<Bytes> {
         let next = poll_fn(|context| events.poll_piece(context));
@@ -130,14 +133,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_is_greeted_told_what_it_missed_and_then_what_comes() {
-        let seat = Hall::at(1).join(&[]);
-        seat.queue().push("event".into(), commit(2));
+        let follower = Hall::at(1).join(&[]);
+        follower.queue().push("event".into(), commit(2));
         let missed = ready(Ok(Some("missed".into())));
-        let mut events = Events::new(seat, "hello".to_owned(), missed);
+        let mut events = Events::new(follower, "hello".to_owned(), missed);
         for expected in ["hello", "missed", "event"] {
             assert_eq!(next(&mut events).await, Some(expected.into()));
         }
-        events.seat.queue().close();
+        events.follower.queue().close();
         assert_eq!(next(&mut events).await, None);
     }
 
@@ -159,10 +162,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_that_cannot_tell_what_was_missed_ends() {
-        let seat = Hall::at(1).join(&[]);
-        seat.queue().push("event".into(), commit(2));
+        let follower = Hall::at(1).join(&[]);
+        follower.queue().push("event".into(), commit(2));
         let busy = ready(Err(Code::Busy.into()));
-        let mut events = Events::new(seat, "hello".to_owned(), busy);
+        let mut events = Events::new(follower, "hello".to_owned(), busy);
         assert_eq!(next(&mut events).await, Some("hello".into()));
         assert_eq!(next(&mut events).await, None, "the client comes back with what it had");
     }
@@ -177,10 +180,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_event_is_sent_in_pieces_and_others_have_a_turn_between_them() {
-        let seat = Hall::at(1).join(&[]);
+        let follower = Hall::at(1).join(&[]);
         let large = Bytes::from(vec![b'x'; 3 * PIECE]);
-        seat.queue().push(large.clone(), commit(2));
-        let mut events = Events::new(seat, "hello".to_owned(), ready(Ok(None)));
+        follower.queue().push(large.clone(), commit(2));
+        let mut events = Events::new(follower, "hello".to_owned(), ready(Ok(None)));
         next(&mut events).await;
         let woken = Arc::new(Woken(AtomicUsize::new(0)));
         let waker = Waker::from(woken.clone());

@@ -9,13 +9,14 @@ use headwater_engine::write::{Broken, Committed, Gate, WriteError, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
-use super::super::app::App;
-use super::super::current::{COMMIT, commit_header};
-use super::super::error::{ApiError, Code, FieldError};
-use super::super::etag;
-use super::super::json::Json;
-use super::Request;
+use super::head::WriteHead;
 use crate::hook;
+use crate::http::app::App;
+use crate::http::current::commit_header;
+use crate::http::etag;
+use crate::http::json::Json;
+use crate::http::names::COMMIT;
+use crate::wire::{ApiError, Code, FieldError};
 
 /// Whether the remote has the commit, for answers without a body too.
 const PUSHED: HeaderName = HeaderName::from_static("x-headwater-pushed");
@@ -27,17 +28,17 @@ const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// Answers to a batch that is written, without waiting for its push.
-pub(super) fn written(app: &App, request: &Request, done: &Committed) -> Response {
+pub(super) fn written(app: &App, head: &WriteHead, done: &Committed) -> Response {
     let status = app.live.engine().map(|engine| engine.status());
     // Where there is no remote there is nothing to wait for.
     let pushed = status.and_then(|status| status.remote.is_some().then_some(status.ahead == 0));
-    told_of(app, request, done, pushed)
+    told_of(app, head, done, pushed)
 }
 
 /// Answers to a batch that is written and was to be pushed first.
 pub(super) fn carried(
     app: &App,
-    request: &Request,
+    head: &WriteHead,
     done: &Committed,
     carried: &Carried,
 ) -> Result<Response, ApiError> {
@@ -45,17 +46,17 @@ pub(super) fn carried(
         // Where it was replayed on what the remote had, the commit is another one.
         Carried::Pushed(commit) => {
             let done = Committed { commit: *commit, ..done.clone() };
-            Ok(told_of(app, request, &done, Some(true)))
+            Ok(told_of(app, head, &done, Some(true)))
         }
         // Where nothing is pushed there is nothing to wait for.
-        Carried::Never => Ok(written(app, request, done)),
+        Carried::Never => Ok(written(app, head, done)),
         Carried::Overruled => {
             let why =
                 "the remote has changed the same fields; the change is kept on a branch of its own";
             Err(ApiError::explained(Code::Conflict, why).header(COMMIT, commit_header(done.commit)))
         }
         Carried::Stuck(_) | Carried::Late => {
-            let mut response = told_of(app, request, done, Some(false));
+            let mut response = told_of(app, head, done, Some(false));
             // Written, published, and still on its way.
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)
@@ -63,9 +64,9 @@ pub(super) fn carried(
     }
 }
 
-fn told_of(app: &App, request: &Request, done: &Committed, pushed: Option<bool>) -> Response {
+fn told_of(app: &App, head: &WriteHead, done: &Committed, pushed: Option<bool>) -> Response {
     let one = match &done.written[..] {
-        [one] if !is_transaction(request) => Some(one),
+        [one] if !is_transaction(head) => Some(one),
         _ => None,
     };
     let mut body = Map::new();
@@ -83,7 +84,7 @@ fn told_of(app: &App, request: &Request, done: &Committed, pushed: Option<bool>)
     let is_there = |one: &Written| one.value.is_some() || one.attachment.is_some();
     let is_new = one.is_some_and(|one| !one.existed && is_there(one));
     let is_gone = one.is_some_and(|one| !is_there(one));
-    let is_minimal = prefers_minimal(request) || is_gone;
+    let is_minimal = prefers_minimal(head) || is_gone;
     let mut response = match (is_new, is_minimal) {
         (true, false) => (StatusCode::CREATED, Json(body)).into_response(),
         (true, true) => StatusCode::CREATED.into_response(),
@@ -98,7 +99,7 @@ fn told_of(app: &App, request: &Request, done: &Committed, pushed: Option<bool>)
     }
     if let Some(Written { attachment: Some(version), .. }) = one {
         headers.insert(header::ETAG, etag::of_version(version));
-        let place = format!("{}{}", app.base_path.as_str(), request.path);
+        let place = format!("{}{}", app.base_path.as_str(), head.path);
         if is_new && let Ok(place) = HeaderValue::try_from(place) {
             headers.insert(header::LOCATION, place);
         }
@@ -119,8 +120,8 @@ fn told_of(app: &App, request: &Request, done: &Committed, pushed: Option<bool>)
     response
 }
 
-fn is_transaction(request: &Request) -> bool {
-    request.method == Method::POST && request.path == "/api/_transact"
+fn is_transaction(head: &WriteHead) -> bool {
+    head.method == Method::POST && head.path == "/api/_transact"
 }
 
 /// Lists what became of one record.
@@ -137,13 +138,13 @@ fn told(one: &Written) -> impl Iterator<Item = (String, Value)> {
         .map(|(name, value)| (name.to_owned(), value))
 }
 
-fn prefers_minimal(request: &Request) -> bool {
-    let preferences = request.headers.get_all("prefer").iter();
+fn prefers_minimal(head: &WriteHead) -> bool {
+    let preferences = head.headers.get_all("prefer").iter();
     preferences.filter_map(|value| value.to_str().ok()).any(hook::wants_minimal)
 }
 
 /// Answers to a batch that is not written.
-pub(super) fn refused(request: &Request, error: &WriteError) -> ApiError {
+pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
     let explained = |code| ApiError::explained(code, error.to_string());
     let listing = |code: Code, errors: Vec<FieldError>| match errors.is_empty() {
         true => explained(code),
@@ -189,12 +190,12 @@ pub(super) fn refused(request: &Request, error: &WriteError) -> ApiError {
             };
             listing(Code::InvalidRecord, errors)
         }
-        WriteError::Operation { index, source } => refused(request, source).of_operation(*index),
+        WriteError::Operation { index, source } => refused(head, source).of_operation(*index),
         WriteError::Invalid { broken } => {
             let code = if error.is_conflict() { Code::Conflict } else { Code::InvalidRecord };
             let told = broken.iter().map(|Broken { problem, operation }| {
                 let pointer = problem.pointer.clone().unwrap_or_default();
-                let pointer = match operation.filter(|_| is_transaction(request)) {
+                let pointer = match operation.filter(|_| is_transaction(head)) {
                     Some(index) => format!("/operations/{index}/value{pointer}"),
                     None => pointer,
                 };

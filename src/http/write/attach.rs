@@ -7,11 +7,13 @@ use axum::response::Response;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::write::{Action, Condition, Operation};
 
-use super::super::app::App;
-use super::super::attachment::AttachmentPath;
-use super::super::error::{ApiError, Code};
-use super::super::source::Source;
-use super::{Request, condition};
+use super::admitted::Admitted;
+use super::condition;
+use super::head::WriteHead;
+use crate::http::app::App;
+use crate::http::attachment::AttachmentPath;
+use crate::http::source::Source;
+use crate::wire::{ApiError, Code};
 
 /// The file is the body, or is gone.
 pub(in crate::http) async fn attach(
@@ -22,18 +24,17 @@ pub(in crate::http) async fn attach(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let request = Request::new(method, &uri, headers, source);
-    let (caller, body, request) = request.admitted_up_to(app.attachment_limit, &app, body).await?;
-    let path = AttachmentPath::parse(&request.path).ok_or(Code::NotFound)?;
-    let condition = condition::of(&request.headers)?;
+    let head = WriteHead::new(method, &uri, headers, source);
+    let request = Admitted::take(head, app.attachment_limit, &app, body).await?;
+    let path = AttachmentPath::parse(&request.head.path).ok_or(Code::NotFound)?;
+    let condition = condition::of(&request.head.headers)?;
     if app.require_if_match && condition == Condition::Any {
         return Err(Code::PreconditionRequired.into());
     }
     let (sheet, key) = (SheetName::new(path.sheet), Key::new(path.key));
-    let action = match request.method {
+    let action = match request.head.method {
         Method::DELETE => Action::Detach(key, path.name),
-        _ => Action::Attach(key, path.name, body.as_slice().into()),
+        _ => Action::Attach(key, path.name, request.body.as_slice().into()),
     };
-    let operation = Operation { sheet, action, condition };
-    request.write(&app, &caller, body, vec![operation], None).await
+    request.write(&app, vec![Operation { sheet, action, condition }], None).await
 }

@@ -4,8 +4,9 @@ use axum::http::{HeaderMap, header};
 use data_encoding::HEXLOWER;
 use headwater_engine::write::{Condition, Version};
 
-use super::super::error::{ApiError, Code};
-use super::super::etag;
+use crate::header_fields::members;
+use crate::http::etag;
+use crate::wire::{ApiError, Code};
 
 /// Returns the condition that the headers set.
 ///
@@ -14,16 +15,11 @@ use super::super::etag;
 /// `*`, which says nothing of a change.
 pub(super) fn of(headers: &HeaderMap) -> Result<Condition, ApiError> {
     let refused = |why: &str| ApiError::explained(Code::InvalidHeader, why);
-    let list = |name| {
-        let values = headers.get_all(name).iter();
-        let values: Vec<&str> =
-            values.map(|value| value.to_str().unwrap_or("?")).flat_map(|v| v.split(',')).collect();
-        values.into_iter().map(|value| value.trim().to_owned()).collect::<Vec<_>>()
-    };
+    let list = |name| members(headers.get_all(name)).collect::<Vec<_>>();
     match (&list(header::IF_MATCH)[..], &list(header::IF_NONE_MATCH)[..]) {
         ([], []) => Ok(Condition::Any),
-        ([], [star]) if star == "*" => Ok(Condition::Absent),
-        ([star], []) if star == "*" => Ok(Condition::Present),
+        ([], ["*"]) => Ok(Condition::Absent),
+        (["*"], []) => Ok(Condition::Present),
         ([], _) => Err(refused("`If-None-Match` can only be `*` here")),
         (tags, []) => Ok(Condition::Is(tags.iter().filter_map(|tag| version(tag)).collect())),
         _ => Err(refused("`If-Match` and `If-None-Match` exclude each other")),

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::super::error::{ApiError, Code};
-use super::Request;
 use super::condition;
+use super::head::WriteHead;
 use crate::config::Token;
+use crate::wire::{ApiError, Code};
 
 /// Who the author is, from a front end that may say so.
 const AUTHOR: HeaderName = HeaderName::from_static("x-headwater-author");
@@ -57,13 +57,13 @@ pub(super) struct Transaction {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    operations: Vec<Step>,
+    operations: Vec<OperationBody>,
     summary: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "lowercase", deny_unknown_fields)]
-enum Step {
+enum OperationBody {
     Put {
         sheet: String,
         key: String,
@@ -102,16 +102,16 @@ impl Transaction {
             Some("*") => Condition::Present,
             Some(tag) => Condition::Is(condition::version(tag).into_iter().collect()),
         };
-        let operation = |step| {
-            let (sheet, action, if_match) = match step {
-                Step::Put { sheet, key, value, if_match } => {
+        let operation = |body| {
+            let (sheet, action, if_match) = match body {
+                OperationBody::Put { sheet, key, value, if_match } => {
                     (sheet, Action::Put(Key::new(key), value), if_match)
                 }
-                Step::Create { sheet, value } => (sheet, Action::Create(value), None),
-                Step::Patch { sheet, key, value, if_match } => {
+                OperationBody::Create { sheet, value } => (sheet, Action::Create(value), None),
+                OperationBody::Patch { sheet, key, value, if_match } => {
                     (sheet, Action::Patch(Key::new(key), value), if_match)
                 }
-                Step::Delete { sheet, key, if_match } => {
+                OperationBody::Delete { sheet, key, if_match } => {
                     (sheet, Action::Delete(Key::new(key)), if_match)
                 }
             };
@@ -143,16 +143,16 @@ fn malformed(flaw: &Flaw) -> String {
 /// Puts together what is committed: `<actor>: <METHOD> <path>`, the summary, and trailers. Nothing
 /// of the caller's connection is in it.
 pub(super) fn message_of(
-    request: &Request,
+    head: &WriteHead,
     caller: &Caller,
     body: &[u8],
     operations: Vec<Operation>,
     summary: Option<String>,
 ) -> Result<Batch, ApiError> {
     let actor = &caller.token.name;
-    let mut message = format!("{actor}: {} {}", request.method, request.path);
+    let mut message = format!("{actor}: {} {}", head.method, head.path);
     let summary = match summary {
-        None => text(&request.headers, &SUMMARY)?,
+        None => text(&head.headers, &SUMMARY)?,
         summary => summary,
     };
     if let Some(summary) = summary.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
@@ -166,17 +166,17 @@ pub(super) fn message_of(
         vec![trailer("Action", &action(&operations))?, trailer("Actor-Slug", actor)?];
     if let [Operation { sheet, .. }] = &operations[..] {
         trailers.push(trailer("Subject-Type", sheet.as_str())?);
-        let below = request.path.trim_start_matches("/api/").trim_start_matches("_attachments/");
+        let below = head.path.trim_start_matches("/api/").trim_start_matches("_attachments/");
         if let Some((_, key)) = below.split_once('/') {
             trailers.push(trailer("Subject-Slug", key)?);
         }
     }
-    let repeat = match text(&request.headers, &KEY)? {
+    let repeat = match text(&head.headers, &KEY)? {
         None => None,
         Some(key)
             if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) =>
         {
-            let digest = digest(request, caller, &operations, body);
+            let digest = digest(head, caller, &operations, body);
             Some(Repeat { actor: actor.clone(), key, digest })
         }
         Some(_) => return Err(invalid(&KEY, "it must have 1 to 255 visible ASCII characters")),
@@ -201,14 +201,14 @@ fn action(operations: &[Operation]) -> String {
 
 /// Stands for what is asked for, under which conditions and in whose name: the same key with another
 /// one is a mistake of the caller.
-fn digest(request: &Request, caller: &Caller, operations: &[Operation], body: &[u8]) -> String {
+fn digest(head: &WriteHead, caller: &Caller, operations: &[Operation], body: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
         // With its length in front no part can be taken for the end of another.
         hasher.update(&bytes.len().to_le_bytes()).update(bytes);
     };
     let author = &caller.author;
-    for text in [request.method.as_str(), &request.path, author.name(), author.address()] {
+    for text in [head.method.as_str(), &head.path, author.name(), author.address()] {
         part(text.as_bytes());
     }
     for Operation { condition, .. } in operations {

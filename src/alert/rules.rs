@@ -1,0 +1,457 @@
+//! Which reports are news for a person.
+
+mod pushes;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant, SystemTime};
+
+use headwater_engine::engine::{FailureKind, HeldReason, PushReport, ReloadError, Report};
+use headwater_engine::id::CommitId;
+use headwater_engine::plan::RebuildReason;
+use headwater_engine::report::OutcomeKind;
+use serde_json::{Value, json};
+
+use self::pushes::{News, PushRule, conflict};
+use super::message::Alert;
+use crate::wire;
+
+/// How many problems an alert lists.
+const LISTED: usize = 20;
+
+/// How many alerts an hour has at most. A remote that comes and goes would fill a pager.
+const HOURLY: usize = 20;
+
+/// The hour.
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// A first state with problems, which was served because there was nothing to compare it with.
+pub struct FirstState {
+    /// Its commit.
+    pub commit: CommitId,
+    /// How many problems it has.
+    pub problems: usize,
+}
+
+/// Remembers what was told, so that each cause is told once, and once more when it is over.
+#[derive(Debug)]
+pub struct AlertRules {
+    branch: String,
+    remote: Option<String>,
+    /// How long the remote may be away before a person hears of it.
+    patience: Duration,
+    told: BTreeSet<Cause>,
+    /// The remote that is away and has not been told of: since when, and how it failed last.
+    away: Option<(Instant, Alert)>,
+    /// The push that does not go through.
+    pushes: PushRule,
+    /// When the last alerts were raised.
+    raised: VecDeque<Instant>,
+    /// How many were kept back since the last that was raised.
+    kept_back: u64,
+}
+
+/// What is told once: a head that is held, or a kind of failure until a reload succeeds again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Cause {
+    event: &'static str,
+    held: Option<CommitId>,
+}
+
+impl AlertRules {
+    /// Returns an empty rules about `branch`; `remote` is its address without credentials. A remote
+    /// that cannot be reached is told of once that has lasted for `patience`.
+    pub fn new(branch: String, remote: Option<String>, patience: Duration) -> Self {
+        let (told, away, raised) = (BTreeSet::new(), None, VecDeque::new());
+        let pushes = PushRule::default();
+        Self { branch, remote, patience, told, away, pushes, raised, kept_back: 0 }
+    }
+
+    /// Returns the alert about a first state that has problems.
+    pub fn degraded(&self, FirstState { commit, problems }: &FirstState) -> Alert {
+        let message = format!("the first state has {problems} problems and is served anyway");
+        let facts = json!({ "commit": commit.to_string(), "problemsTotal": problems });
+        self.alert("degraded", message, *commit, facts)
+    }
+
+    /// Returns what is news in `report`, which is heard of at `now`.
+    pub fn consider(&mut self, report: &Report, now: Instant) -> Vec<Alert> {
+        let found = match &report.result {
+            Ok(outcome) if outcome.kind == OutcomeKind::Held => self.pinned(report),
+            Ok(outcome) if outcome.reason == Some(RebuildReason::AuditMismatch) => {
+                Some(self.mismatched(report))
+            }
+            // A rebuild without the remote heals nothing of what was told about it.
+            Ok(outcome) if outcome.remote_head.is_none() => None,
+            Ok(_) => self.recovered(report),
+            Err(error) => self.failed(error, report, now),
+        };
+        let kept = match &report.result {
+            Ok(outcome) => outcome.replayed.as_ref().and_then(|replayed| replayed.kept.as_ref()),
+            Err(_) => None,
+        };
+        let conflict = kept.map(|kept| self.told_of(conflict(kept), report.serving));
+        let found: Vec<Alert> = [conflict, found]
+            .into_iter()
+            .flatten()
+            .filter_map(|alert| self.raise(alert, now))
+            .collect();
+        // A patience of nothing is at its end at once.
+        found.into_iter().chain(self.look(now)).collect()
+    }
+
+    /// Returns what is news in a push that was tried, which is heard of at `now`.
+    pub fn consider_push(&mut self, report: &PushReport, now: Instant) -> Vec<Alert> {
+        let news = self.pushes.consider(report, self.patience, now);
+        let alert = news.map(|news| self.told_of(news, report.commit));
+        alert.and_then(|alert| self.raise(alert, now)).into_iter().collect()
+    }
+
+    fn told_of(&self, News { event, message, facts }: News, serving: CommitId) -> Alert {
+        self.alert(event, message, serving, facts)
+    }
+
+    /// Returns when [`Self::look`] has something to say, unless a report changes that.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.away.as_ref().map(|(since, _)| *since + self.patience)
+    }
+
+    /// Returns what has become news by the time alone.
+    pub fn look(&mut self, now: Instant) -> Vec<Alert> {
+        let due = self.deadline().is_some_and(|deadline| deadline <= now);
+        let alert = if due { self.away.take() } else { None };
+        let alert =
+            alert.and_then(|(_, alert)| self.told.insert(Cause::of(alert.event)).then_some(alert));
+        alert.and_then(|alert| self.raise(alert, now)).into_iter().collect()
+    }
+
+    fn failed(&mut self, error: &ReloadError, report: &Report, now: Instant) -> Option<Alert> {
+        let event = event(error.kind())?;
+        let alert = self.alert(event, error.to_string(), report.serving, facts(error, report));
+        if is_away(error.kind()) {
+            let told = self.told.contains(&Cause::of(event));
+            let since = self.away.as_ref().map_or(now, |(since, _)| *since);
+            self.away = (!told).then_some((since, alert));
+            return None;
+        }
+        // The remote answered, whatever it said.
+        self.away = None;
+        let held = match error {
+            ReloadError::Held { held, .. } => Some(held.commit),
+            _ => None,
+        };
+        self.told.insert(Cause { event, held }).then_some(alert)
+    }
+
+    fn pinned(&mut self, report: &Report) -> Option<Alert> {
+        self.away = None;
+        let event = HeldReason::Pinned.as_str();
+        let message = "a push is held because another commit is pinned".to_owned();
+        let facts = json!({ "reloadId": report.id.to_string() });
+        let alert = self.alert(event, message, report.serving, facts);
+        self.told.insert(Cause::of(event)).then_some(alert)
+    }
+
+    /// Told each time: it is a mistake in Headwater, and mended already.
+    fn mismatched(&self, report: &Report) -> Alert {
+        let message = "the state did not match its commit, and was rebuilt".to_owned();
+        let facts = json!({ "reloadId": report.id.to_string() });
+        self.alert(RebuildReason::AuditMismatch.as_str(), message, report.serving, facts)
+    }
+
+    fn recovered(&mut self, report: &Report) -> Option<Alert> {
+        self.away = None;
+        let told = std::mem::take(&mut self.told);
+        if told.is_empty() {
+            return None;
+        }
+        let over: BTreeSet<&str> = told.iter().map(|cause| cause.event).collect();
+        let message = format!("over: {}", over.iter().copied().collect::<Vec<_>>().join(", "));
+        let facts = json!({ "reloadId": report.id.to_string(), "over": over });
+        Some(self.alert("recovered", message, report.serving, facts))
+    }
+
+    /// Counts an alert, or keeps it back when there were too many; the next one tells how many.
+    fn raise(&mut self, mut alert: Alert, now: Instant) -> Option<Alert> {
+        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= HOUR;
+        while self.raised.front().is_some_and(is_old) {
+            self.raised.pop_front();
+        }
+        if self.raised.len() >= HOURLY {
+            self.kept_back += 1;
+            tracing::warn!(event = alert.event, "alert suppressed: there were many in this hour");
+            return None;
+        }
+        self.raised.push_back(now);
+        let kept_back = std::mem::take(&mut self.kept_back);
+        if let (Value::Object(body), true) = (&mut alert.body, kept_back > 0) {
+            body.insert("keptBack".into(), kept_back.into());
+        }
+        Some(alert)
+    }
+
+    fn alert(
+        &self,
+        event: &'static str,
+        message: String,
+        serving: CommitId,
+        facts: Value,
+    ) -> Alert {
+        let mut body = json!({
+            "event": event,
+            "message": message,
+            "time": wire::time(SystemTime::now()),
+            "branch": self.branch,
+            "remote": self.remote,
+            "servingCommit": serving.to_string(),
+        });
+        if let (Value::Object(body), Value::Object(facts)) = (&mut body, facts) {
+            body.extend(facts);
+        }
+        Alert { event, body }
+    }
+}
+
+impl Cause {
+    fn of(event: &'static str) -> Self {
+        Self { event, held: None }
+    }
+}
+
+/// Returns the name of a failure that needs a person; a call that asks for what is gone does not.
+fn event(kind: FailureKind) -> Option<&'static str> {
+    let asked_in_vain = [FailureKind::NotHeld, FailureKind::NotPinnable];
+    (!asked_in_vain.contains(&kind)).then(|| wire::failure_code(kind).as_str())
+}
+
+/// Says whether the remote could not be reached, which mostly heals by itself.
+fn is_away(kind: FailureKind) -> bool {
+    matches!(kind, FailureKind::Unreachable | FailureKind::TimedOut)
+}
+
+fn facts(error: &ReloadError, report: &Report) -> Value {
+    let ReloadError::Held { held, .. } = error else {
+        return json!({ "reloadId": report.id.to_string() });
+    };
+    let problems: Vec<_> = held.problems.iter().take(LISTED).map(wire::ProblemView::of).collect();
+    let mut facts = json!({
+        "reloadId": report.id.to_string(),
+        "commit": held.commit.to_string(),
+        "heldId": held.id.to_string(),
+        "reason": held.reason.as_str(),
+        "problems": problems,
+        "problemsTotal": held.problems.len(),
+    });
+    if !held.excesses.is_empty() {
+        facts["limits"] = held.excesses.iter().map(wire::excess_view).collect();
+    }
+    facts
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use headwater_engine::digest::Digest;
+    use headwater_engine::engine::{Held, Ledger};
+    use headwater_engine::report::{ReloadOutcome, Timings, Trigger};
+
+    use super::*;
+
+    fn commit(digit: char) -> CommitId {
+        digit.to_string().repeat(40).parse().unwrap()
+    }
+
+    fn report(result: Result<ReloadOutcome, ReloadError>) -> Report {
+        Report {
+            id: Ledger::new().reserve(),
+            trigger: Trigger::Webhook,
+            started: SystemTime::now(),
+            duration: Duration::ZERO,
+            serving: commit('a'),
+            result,
+        }
+    }
+
+    fn outcome(kind: OutcomeKind, remote_head: Option<CommitId>) -> Report {
+        report(Ok(ReloadOutcome {
+            kind,
+            reason: None,
+            old: commit('a'),
+            new: commit('a'),
+            timings: Timings::default(),
+            changed: Default::default(),
+            shown: Default::default(),
+            digest: Digest::from_bytes([0; 32]),
+            ahead: 0,
+            fetched: remote_head.is_some(),
+            remote_head,
+            repeated: false,
+            replayed: None,
+            held: None,
+        }))
+    }
+
+    fn applied() -> Report {
+        outcome(OutcomeKind::Applied, Some(commit('f')))
+    }
+
+    fn held(digit: char, reason: HeldReason) -> Report {
+        let held = Held {
+            id: Ledger::new().reserve(),
+            commit: commit(digit),
+            published: commit('a'),
+            reason,
+            since: SystemTime::now(),
+            problems: Arc::new([]),
+            excesses: Arc::new([]),
+        };
+        report(Err(ReloadError::Held { held, repeated: false }))
+    }
+
+    fn missing() -> Report {
+        report(Err(ReloadError::BranchMissing { branch: "main".into() }))
+    }
+
+    fn away() -> Report {
+        let error = headwater_engine::mirror::FetchError::Unreachable {
+            remote: "https://host.org/data.git".into(),
+            message: String::new(),
+            retry_after: None,
+            source: "no route".into(),
+        };
+        report(Err(ReloadError::Fetch(error)))
+    }
+
+    /// A rules, a clock, and what was raised.
+    struct Desk {
+        rules: AlertRules,
+        now: Instant,
+    }
+
+    impl Desk {
+        fn new() -> Self {
+            let patience = Duration::from_secs(300);
+            let remote = Some("https://host.org/data.git".into());
+            Self { rules: AlertRules::new("main".into(), remote, patience), now: Instant::now() }
+        }
+
+        fn events(&mut self, report: &Report) -> Vec<&'static str> {
+            self.rules.consider(report, self.now).iter().map(|alert| alert.event).collect()
+        }
+
+        fn later(&mut self, seconds: u64) -> Vec<&'static str> {
+            self.now += Duration::from_secs(seconds);
+            self.rules.look(self.now).iter().map(|alert| alert.event).collect()
+        }
+    }
+
+    #[test]
+    fn a_state_that_an_audit_mended_is_told_of_each_time() {
+        let mut desk = Desk::new();
+        let mut report = outcome(OutcomeKind::Rebuilt, None);
+        if let Ok(outcome) = &mut report.result {
+            outcome.reason = Some(RebuildReason::AuditMismatch);
+        }
+        assert_eq!(desk.events(&report), ["audit_mismatch"]);
+        assert_eq!(desk.events(&report), ["audit_mismatch"]);
+        assert_eq!(desk.events(&applied()), [""; 0], "there is nothing to be over");
+    }
+
+    #[test]
+    fn a_held_head_is_told_once_and_the_next_head_again() {
+        let mut desk = Desk::new();
+        let first = desk.rules.consider(&held('b', HeldReason::Refused), desk.now);
+        assert_eq!(first[0].event, "push_refused");
+        assert_eq!(first[0].body["commit"], commit('b').to_string());
+        assert_eq!(desk.events(&held('b', HeldReason::Refused)), [""; 0]);
+        assert_eq!(desk.events(&held('c', HeldReason::Diverged)), ["diverged"]);
+    }
+
+    #[test]
+    fn what_was_told_is_told_to_be_over_once() {
+        let mut desk = Desk::new();
+        assert_eq!(desk.events(&applied()), [""; 0]);
+        assert_eq!(desk.events(&missing()), ["branch_missing"]);
+        assert_eq!(desk.events(&missing()), [""; 0]);
+        assert_eq!(
+            desk.events(&outcome(OutcomeKind::Rebuilt, None)),
+            [""; 0],
+            "without the remote"
+        );
+        let over = desk.rules.consider(&applied(), desk.now);
+        assert_eq!(
+            (over[0].event, &over[0].body["over"]),
+            ("recovered", &json!(["branch_missing"]))
+        );
+        assert_eq!(desk.events(&applied()), [""; 0]);
+        assert_eq!(desk.events(&missing()), ["branch_missing"]);
+    }
+
+    #[test]
+    fn a_remote_that_is_away_is_told_of_when_that_lasts() {
+        let mut desk = Desk::new();
+        assert_eq!(desk.events(&away()), [""; 0]);
+        assert_eq!(desk.later(299), [""; 0]);
+        assert_eq!(desk.events(&away()), [""; 0], "the first failure counts");
+        assert_eq!(desk.rules.deadline(), Some(desk.now + Duration::from_secs(1)));
+        assert_eq!(desk.later(1), ["fetch_failed"]);
+        assert_eq!(desk.events(&away()), [""; 0]);
+        assert_eq!(desk.later(1_000), [""; 0]);
+        assert_eq!(desk.events(&applied()), ["recovered"]);
+    }
+
+    #[test]
+    fn a_remote_that_comes_back_in_time_is_not_told_of() {
+        let mut desk = Desk::new();
+        assert_eq!(desk.events(&away()), [""; 0]);
+        assert_eq!(desk.events(&applied()), [""; 0]);
+        assert_eq!(desk.later(1_000), [""; 0]);
+        assert_eq!(desk.rules.deadline(), None);
+    }
+
+    #[test]
+    fn a_push_that_a_pin_holds_is_told_once() {
+        let mut desk = Desk::new();
+        let pinned = || outcome(OutcomeKind::Held, Some(commit('f')));
+        assert_eq!(desk.events(&pinned()), ["pinned"]);
+        assert_eq!(desk.events(&pinned()), [""; 0]);
+        assert_eq!(desk.events(&applied()), ["recovered"]);
+    }
+
+    #[test]
+    fn an_hour_has_so_many_alerts_and_the_next_tells_how_many_were_kept_back() {
+        let mut desk = Desk::new();
+        let raised = (0..50).flat_map(|round| match round % 2 {
+            0 => desk.events(&missing()),
+            _ => desk.events(&applied()),
+        });
+        assert_eq!(raised.count(), HOURLY);
+        desk.now += HOUR;
+        let next = desk.rules.consider(&missing(), desk.now);
+        assert_eq!(next[0].body["keptBack"], 50 - HOURLY);
+    }
+
+    #[test]
+    fn asking_for_what_is_gone_is_no_alert() {
+        let id = Ledger::new().reserve();
+        let mut desk = Desk::new();
+        assert_eq!(desk.events(&report(Err(ReloadError::NotHeld { id }))), [""; 0]);
+        let commit = commit('b');
+        assert_eq!(desk.events(&report(Err(ReloadError::NeverServed { commit }))), [""; 0]);
+    }
+
+    #[test]
+    fn slack_gets_one_text_without_marks_of_its_own() {
+        let body = json!({
+            "branch": "main",
+            "message": "a <b> & c",
+            "servingCommit": "f00",
+            "heldId": "1-2",
+            "problems": [{ "path": "people/a.toml", "line": 3, "message": "no value" }],
+        });
+        let slack = Alert { event: "push_refused", body }.slack();
+        let expected = "*headwater: push_refused* on `main`: a &lt;b&gt; &amp; c\nserving `f00`\n\
+                        • `people/a.toml:3` no value\n`headwater apply 1-2` publishes it";
+        assert_eq!(slack, json!({ "text": expected }));
+    }
+}

@@ -1,0 +1,161 @@
+//! What is news about pushes, and about commits that the branch could not keep.
+
+use std::time::{Duration, Instant};
+
+use headwater_engine::engine::PushReport;
+use headwater_engine::report::Kept;
+use serde_json::{Value, json};
+
+use crate::exit::chain;
+use crate::wire;
+
+/// The event of a push that does not go through.
+const FAILED: &str = "push_failed";
+/// The event of one that does again.
+const RECOVERED: &str = "push_recovered";
+/// The event of commits that are on a branch of their own now.
+const CONFLICT: &str = "conflict";
+
+/// What an alert is to say, beside what every alert says.
+#[derive(Debug)]
+pub(super) struct News {
+    pub(super) event: &'static str,
+    pub(super) message: String,
+    pub(super) facts: Value,
+}
+
+/// Remembers the push that does not go through.
+#[derive(Debug, Default)]
+pub(super) struct PushRule {
+    /// Since when, by the clock that does not jump.
+    since: Option<Instant>,
+    told: bool,
+}
+
+impl PushRule {
+    /// Returns what is news in a push that was tried, which is heard of at `now`.
+    ///
+    /// What may be over soon is told of once it has lasted for `patience`; what somebody has to mend,
+    /// at once.
+    pub(super) fn consider(
+        &mut self,
+        report: &PushReport,
+        patience: Duration,
+        now: Instant,
+    ) -> Option<News> {
+        let mut facts = json!({
+            "unpushed": report.unpushed,
+            "unpushedSince": report.since.map(wire::time),
+        });
+        match &report.result {
+            Ok(()) => {
+                let told = std::mem::take(self).told;
+                let message = "commits of ours can be pushed again".to_owned();
+                told.then_some(News { event: RECOVERED, message, facts })
+            }
+            Err(failure) => {
+                let since = *self.since.get_or_insert(now);
+                let lasts = now.saturating_duration_since(since) >= patience;
+                let is_news = !self.told && (lasts || !failure.kind().is_passing());
+                self.told |= is_news;
+                facts["reason"] = failure.kind().as_str().into();
+                is_news.then(|| News { event: FAILED, message: chain(failure), facts })
+            }
+        }
+    }
+}
+
+/// Returns what is to be said of commits of ours that the remote's changes overruled.
+pub(super) fn conflict(kept: &Kept) -> News {
+    let fields: Vec<Value> = kept
+        .lost
+        .iter()
+        .map(|lost| json!({ "path": lost.path, "pointer": lost.pointer }))
+        .collect();
+    let why = match kept.lost.is_empty() {
+        true => "commits of ours were not on the remote",
+        false => "both sides changed the same",
+    };
+    let branch = kept.reference.trim_start_matches("refs/heads/");
+    let message =
+        format!("{why}: {} is kept as {branch}, and the remote's version is served", kept.commit);
+    let facts = json!({
+        "keptCommit": kept.commit.to_string(),
+        "keptBranch": branch,
+        "lost": fields,
+        "lostTotal": kept.lost.len(),
+    });
+    News { event: CONFLICT, message, facts }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_engine::engine::PushFailure;
+    use headwater_engine::id::CommitId;
+    use headwater_engine::mirror::PushError;
+    use headwater_engine::report::LostField;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(300);
+
+    fn report(error: Option<PushError>) -> PushReport {
+        PushReport {
+            commit: CommitId::from_bytes([7; 20]),
+            duration: Duration::ZERO,
+            unpushed: 3,
+            since: None,
+            result: error.map_or(Ok(()), |error| Err(PushFailure::Remote(error))),
+        }
+    }
+
+    fn away() -> PushReport {
+        report(Some(PushError::TimedOut { remote: "r".into() }))
+    }
+
+    fn refused() -> PushReport {
+        report(Some(PushError::Refused { remote: "r".into(), message: "no".into() }))
+    }
+
+    fn event(news: Option<News>) -> Option<&'static str> {
+        news.map(|news| news.event)
+    }
+
+    #[test]
+    fn what_somebody_has_to_mend_is_told_at_once_and_once() {
+        let (mut rule, now) = (PushRule::default(), Instant::now());
+        let mut consider = |report| rule.consider(&report, PATIENCE, now);
+        let news = consider(refused()).unwrap();
+        assert_eq!(news.facts["reason"], "refused");
+        assert_eq!(news.facts["unpushed"], 3);
+        assert_eq!(news.event, FAILED);
+        assert_eq!(event(consider(refused())), None);
+        assert_eq!(event(consider(report(None))), Some(RECOVERED));
+        assert_eq!(event(consider(report(None))), None);
+    }
+
+    #[test]
+    fn a_remote_that_is_away_is_told_of_once_that_has_lasted() {
+        let (mut rule, now) = (PushRule::default(), Instant::now());
+        let mut consider = |report, after| event(rule.consider(&report, PATIENCE, now + after));
+        assert_eq!(consider(away(), Duration::ZERO), None);
+        assert_eq!(consider(away(), PATIENCE / 2), None);
+        assert_eq!(consider(away(), PATIENCE), Some(FAILED));
+        assert_eq!(consider(away(), PATIENCE * 2), None);
+        consider(report(None), PATIENCE * 3);
+        assert_eq!(consider(away(), PATIENCE * 4), None);
+    }
+
+    #[test]
+    fn a_conflict_names_every_field_that_is_lost() {
+        let lost = |pointer: &str| LostField { path: "a.toml".into(), pointer: pointer.into() };
+        let kept = Kept {
+            reference: "refs/heads/conflicts/x".into(),
+            commit: CommitId::from_bytes([9; 20]),
+            lost: vec![lost("/a"), lost("/b")],
+        };
+        let news = conflict(&kept);
+        assert_eq!(news.facts["keptBranch"], "conflicts/x");
+        assert_eq!(news.facts["lost"][1], json!({ "path": "a.toml", "pointer": "/b" }));
+    }
+}

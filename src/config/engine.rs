@@ -1,0 +1,80 @@
+//! From the settings to what the engine takes.
+
+use std::sync::Arc;
+
+use headwater_engine::admit::{AdmissionLimits, PushLimits};
+use headwater_engine::engine::EngineConfig;
+use headwater_engine::mirror::{FetchLimits, Identity, Remote, RemoteOptions, SafeDirectories};
+use headwater_engine::options::LoadOptions;
+
+use super::error::ConfigError;
+use super::layers::Layers;
+use super::reading::Reading;
+use super::{settings, values};
+use crate::memory;
+
+/// Resolves the settings that name the repository and its limits.
+///
+/// # Errors
+/// At the first setting that is missing or wrong.
+pub fn engine(layers: &Layers<'_>) -> Result<EngineConfig, ConfigError> {
+    use settings::*;
+    let reading = Reading::resolve(layers)?;
+    let remote = remote(layers, &reading.safe_directories)?;
+    let timeout = layers.require(&FETCH_TIMEOUT, values::seconds)?;
+    let load = reading.load_options()?;
+    let Reading { repo, branch, safe_directories, .. } = reading;
+    Ok(EngineConfig {
+        branch,
+        load: LoadOptions { memory: memory::probe(), ..load },
+        cache: layers.require(&CACHE, values::switch)?,
+        safe_directories,
+        fetch: FetchLimits {
+            timeout,
+            // A silence is waited out whole, so it may not last longer than the fetch.
+            stall: FetchLimits::default().stall.min(timeout),
+            max_bytes: layers.require(&FETCH_LIMIT, values::number)?,
+            max_made: FetchLimits::made_within(timeout),
+        },
+        limits: AdmissionLimits {
+            problems: layers.require(&QUARANTINE_LIMIT, values::number)?,
+            share: share(layers.require(&QUARANTINE_SHARE, values::percent)?),
+            push: PushLimits {
+                removed: layers.read(&PUSH_REMOVED_LIMIT, values::percent)?.map(share),
+                changed: layers.read(&PUSH_CHANGED_LIMIT, values::percent)?.map(share),
+                problems: layers.read(&PUSH_PROBLEMS_LIMIT, values::number)?,
+            },
+        },
+        ..EngineConfig::of(repo, remote)
+    })
+}
+
+/// Reads who commits what is written.
+///
+/// # Errors
+/// When it is no `Name <address>`.
+pub fn committer(layers: &Layers<'_>) -> Result<Identity, ConfigError> {
+    layers.require(&settings::COMMITTER, values::identity)
+}
+
+/// Reads the address of the remote, and what opens it. The files are read when they are needed.
+fn remote(
+    layers: &Layers<'_>,
+    safe_directories: &SafeDirectories,
+) -> Result<Option<Arc<Remote>>, ConfigError> {
+    use settings::*;
+    let options = RemoteOptions {
+        token_file: layers.read(&REMOTE_TOKEN_FILE, values::path)?,
+        ssh_key_file: layers.read(&SSH_KEY_FILE, values::path)?,
+        known_hosts_file: layers.read(&SSH_KNOWN_HOSTS_FILE, values::path)?,
+        proxy: layers.read(&PROXY, values::text)?,
+        safe_directories: safe_directories.clone(),
+        ..RemoteOptions::default()
+    };
+    let Some(address) = layers.read(&REMOTE, values::text)? else { return Ok(None) };
+    Ok(Some(Arc::new(Remote::new(&address, options)?)))
+}
+
+fn share(percent: u8) -> f64 {
+    f64::from(percent) / 100.0
+}

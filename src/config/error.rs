@@ -1,0 +1,104 @@
+//! What may be wrong with the settings.
+
+use std::path::PathBuf;
+
+use headwater_engine::mirror::RemoteError;
+use headwater_engine::nearest::did_you_mean;
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A setting without default is not given.
+    #[error("give --{flag} or set {env}")]
+    Missing {
+        /// Its flag.
+        flag: &'static str,
+        /// Its environment name.
+        env: String,
+    },
+    /// No repository is named, and the folder that the command is called in is in none.
+    #[error(
+        "{} is in no repository: go into a clone, or name one with --repo",
+        folder.display()
+    )]
+    NoRepository {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A value is not of the form it must have.
+    #[error("{setting} {reason}")]
+    Invalid {
+        /// The setting, as it was typed.
+        setting: String,
+        /// What it must be.
+        reason: String,
+    },
+    /// A secret that can be guessed.
+    #[error("{setting} must be a secret of at least 16 bytes")]
+    ShortSecret {
+        /// The setting.
+        setting: String,
+    },
+    /// One secret for two roles.
+    #[error("`{}` and `{}` have the same secret: each role needs its own", settings[0], settings[1])]
+    SharedSecret {
+        /// The two settings, as they were given.
+        settings: [String; 2],
+    },
+    /// A secret that begins like a signing token and is not one.
+    #[error("{setting} has a signing token whose text after `whsec_` is not base64")]
+    SigningToken {
+        /// The setting.
+        setting: String,
+    },
+    /// A file that a setting names can't be read.
+    #[error("{setting}: the file {path} cannot be read", path = path.display())]
+    Unreadable {
+        /// The setting.
+        setting: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file of settings is not TOML.
+    #[error("the configuration {path} is not valid TOML", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<toml::de::Error>,
+    },
+    /// The file has a key that is not a setting.
+    #[error(
+        "the configuration {path} has the unknown key `{key}`{}",
+        did_you_mean(nearest.as_deref()), path = path.display()
+    )]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// The setting that may be meant.
+        nearest: Option<String>,
+    },
+    /// The file holds a secret, which belongs in the environment or a file of its own.
+    #[error("`{key}` is not allowed in {path}; set it in the environment", path = path.display())]
+    SecretInFile {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// The file with definitions can't be read.
+    #[error("the sheets {path} cannot be read", path = path.display())]
+    Sheets {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The address of the remote can't be used.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+}

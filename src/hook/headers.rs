@@ -1,0 +1,22 @@
+//! The headers of a webhook, whichever library holds them.
+
+use http::HeaderMap;
+
+/// The headers of a webhook.
+pub trait HookHeaders {
+    /// Returns the header with this lower-case name; `None` where it is absent or not text.
+    fn header(&self, name: &str) -> Option<&str>;
+
+    /// Returns every header with this lower-case name, as it was sent.
+    fn all(&self, name: &str) -> Vec<&[u8]>;
+}
+
+impl HookHeaders for HeaderMap {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    fn all(&self, name: &str) -> Vec<&[u8]> {
+        self.get_all(name).iter().map(|value| value.as_bytes()).collect()
+    }
+}

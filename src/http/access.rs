@@ -1,0 +1,300 @@
+//! Access to the internal routes and to those that write: credentials are compared with the secrets that
+//! hold now, and the log and the metrics are told which of them was used, by its number.
+//!
+//! A right credential always gives access. Wrong ones are counted against their source; a source with
+//! too many gets another answer, and its signed bodies are taken in one at a time. So an attacker
+//! behind the address of a forge, such as that of a proxy, delays the forge and never shuts it out.
+//! A source that has signed rightly of late has places of its own for what it signs next.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, header};
+
+use super::auth::{Claim, Proof, authenticate, bearer_token};
+use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
+use super::senders::Senders;
+use super::source::Source;
+use super::throttle::Throttle;
+use crate::config::{Keyring, Keys, Match, Role, Token, Tokens, Watched};
+use crate::metrics::Metrics;
+use crate::wire::{ApiError, Code};
+
+/// How many failures a credential counts as that is wrong.
+const GUESS: u32 = 1;
+
+/// How many a body counts as that had to be waited for and proved nothing: two make its source
+/// suspect.
+const WASTED: u32 = 5;
+
+/// The keys of each group of routes.
+pub struct AccessKeys {
+    /// Those that trigger and show reloads.
+    pub reload: Keyring,
+    /// Those that let held pushes through.
+    pub operator: Keyring,
+    /// The metrics, beside the two others.
+    pub metrics: Keyring,
+    /// Those that write; `None` where nothing is written.
+    pub writers: Option<Watched<Tokens>>,
+}
+
+/// What a body counts as that does not arrive, also where its sender hangs up and nobody is left to
+/// be told so.
+struct Debt<'a> {
+    throttle: &'a Throttle,
+    source: Source,
+    failures: u32,
+}
+
+impl Drop for Debt<'_> {
+    fn drop(&mut self) {
+        if self.failures > 0 {
+            // The answer is about the body, whoever sent it.
+            let _ = self.throttle.fail(self.source, self.failures, Instant::now());
+        }
+    }
+}
+
+/// Decides about access to the internal routes and to those that write.
+pub struct Access {
+    keys: AccessKeys,
+    bodies: BodyReader,
+    throttle: Throttle,
+    senders: Senders,
+    metrics: Arc<Metrics>,
+}
+
+impl Access {
+    /// Returns what decides by these keys, and counts in `metrics`.
+    pub fn new(keys: AccessKeys, metrics: Arc<Metrics>) -> Self {
+        let (bodies, throttle) = (BodyReader::default(), Throttle::default());
+        Self { keys, bodies, throttle, senders: Senders::default(), metrics }
+    }
+
+    /// Says whether anything is written here at all.
+    pub(super) fn lets_write(&self) -> bool {
+        self.keys.writers.is_some()
+    }
+
+    /// Lets somebody pass who may write, and takes in what is to be written, up to `max` bytes.
+    ///
+    /// # Errors
+    /// 405 where nothing is written; 401 without a token, 429 when the source has failed too often;
+    /// as [`BodyReader::read`].
+    pub(super) async fn receive_write(
+        &self,
+        max: usize,
+        source: Source,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<(Token, Arrived), ApiError> {
+        let writers = self.keys.writers.as_ref().ok_or(Code::MethodNotAllowed)?;
+        let tokens = writers.current().await;
+        let token = bearer_token(headers).and_then(|given| tokens.matching(given)).cloned();
+        let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into(), GUESS))?;
+        let caller = Caller { sender: Sender::Token(token.name.clone()), trust: Trust::Proven };
+        let arrived = self.bodies.read_up_to(max, headers, body, caller, |_| ());
+        Ok((token, arrived.await?))
+    }
+
+    /// Lets a caller pass on a route that takes no body.
+    ///
+    /// # Errors
+    /// As [`authenticate`]; 429 instead of 401 when the source has failed too often.
+    pub(super) async fn pass(&self, source: Source, headers: &HeaderMap) -> Result<(), ApiError> {
+        self.judge(source, authenticate(&self.keys().await, headers), GUESS).map(drop)
+    }
+
+    /// Lets a caller pass who may read the metrics.
+    ///
+    /// # Errors
+    /// As [`Self::pass`].
+    pub(super) async fn pass_metrics(
+        &self,
+        source: Source,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        let keys = Keys { metrics: self.keys.metrics.current().await, ..self.keys().await };
+        self.judge(source, authenticate(&keys, headers), GUESS).map(drop)
+    }
+
+    /// Lets only the operator pass.
+    ///
+    /// # Errors
+    /// As [`Self::pass`]; 403 with the reload secret, 503 with it when no operator secret is set.
+    pub(super) async fn pass_operator(
+        &self,
+        source: Source,
+        headers: &HeaderMap,
+    ) -> Result<(), ApiError> {
+        let keys = self.keys().await;
+        match self.judge(source, authenticate(&keys, headers), GUESS)? {
+            Role::Operator => Ok(()),
+            _ if keys.operator.is_empty() => Err(Code::OperatorNotConfigured.into()),
+            Role::Reload | Role::Metrics => Err(Code::OperatorOnly.into()),
+        }
+    }
+
+    /// Takes in the body of a webhook, and lets its caller pass.
+    ///
+    /// # Errors
+    /// As [`Self::pass`], for keys before the body arrives; as [`BodyReader::read`].
+    pub(super) async fn receive(
+        &self,
+        source: Source,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Arrived, ApiError> {
+        let claim = Claim::of(&self.keys().await, headers);
+        let mut claim = claim.map_err(|error| self.refusal(source, error, GUESS))?;
+        let trust = match claim.has_key() {
+            true => Trust::Proven,
+            false => self.trust_in(source),
+        };
+        let address = match trust {
+            Trust::Proven => source,
+            // Networks are cheap: whoever proves nothing is counted by all that it may have.
+            Trust::Suspect | Trust::Unproven | Trust::Known => source.site().unwrap_or(source),
+        };
+        let caller = Caller { sender: Sender::Address(address), trust };
+        let failures = if trust == Trust::Proven { 0 } else { WASTED };
+        let mut debt = Debt { throttle: &self.throttle, source, failures };
+        let arrived = self.bodies.read(headers, body, caller, |piece| claim.update(piece)).await;
+        if arrived.as_ref().map_or_else(|error| error.code() == Code::Busy, |_| true) {
+            debt.failures = 0;
+        }
+        drop(debt);
+        let arrived = arrived?;
+        let failures = if arrived.came_at_once() { GUESS } else { WASTED };
+        self.judge(source, claim.prove(), failures)?;
+        if trust != Trust::Proven {
+            self.senders.remember(source, Instant::now());
+        }
+        Ok(arrived)
+    }
+
+    /// Returns how far a caller is believed who shows only a signature.
+    fn trust_in(&self, source: Source) -> Trust {
+        let now = Instant::now();
+        if self.throttle.is_spent(source, now) {
+            Trust::Suspect
+        } else if self.senders.know(source, now) {
+            Trust::Known
+        } else {
+            Trust::Unproven
+        }
+    }
+
+    async fn keys(&self) -> Keys {
+        let AccessKeys { reload, operator, .. } = &self.keys;
+        let (reload, operator) = (reload.current().await, operator.current().await);
+        Keys { reload, operator, metrics: Arc::default() }
+    }
+
+    /// Returns what a caller may do; what is wrong counts as so many failures.
+    fn judge(
+        &self,
+        source: Source,
+        proof: Result<Proof, ApiError>,
+        failures: u32,
+    ) -> Result<Role, ApiError> {
+        let proof = proof.map_err(|error| self.refusal(source, error, failures))?;
+        for matched in &proof.matches {
+            let Match { role, number } = matched;
+            tracing::debug!(role = role.as_str(), secret_number = number, "credential accepted");
+            self.metrics.credential_accepted(*matched);
+        }
+        Ok(proof.role)
+    }
+
+    /// Returns the answer to a caller who was not let through.
+    fn refusal(&self, source: Source, error: ApiError, failures: u32) -> ApiError {
+        if error.code() != Code::Unauthorized {
+            return error;
+        }
+        let error = match self.throttle.fail(source, failures, Instant::now()) {
+            Ok(()) => error,
+            Err(wait) => ApiError::from(Code::TooManyFailures)
+                .header(header::RETRY_AFTER, wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+        };
+        tracing::debug!(%source, code = error.code().as_str(), "credential refused");
+        self.metrics.credential_refused(error.code());
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::HEXLOWER;
+
+    use super::super::body::tests::Never;
+    use super::*;
+    use crate::config::Given;
+    use crate::mac::Mac;
+
+    const SECRET: &str = "the-reload-secret";
+
+    fn access() -> Access {
+        let ring = |secret: Option<&str>| {
+            Keyring::read(secret.map(|value| Given { name: "s", value }), None).unwrap()
+        };
+        let (reload, operator, metrics) = (ring(Some(SECRET)), ring(None), ring(None));
+        Access::new(AccessKeys { reload, operator, metrics, writers: None }, Arc::default())
+    }
+
+    fn source(last: u8) -> Source {
+        Source::at([192, 0, 2, last].into())
+    }
+
+    /// Headers with a signature of `body` by `secret`.
+    fn signed(secret: &str, body: &[u8]) -> HeaderMap {
+        let mut mac = Mac::new(secret.as_bytes());
+        mac.update(body);
+        let signature = format!("sha256={}", HEXLOWER.encode(mac.finish().as_bytes()));
+        let mut headers = HeaderMap::new();
+        headers.insert("x-hub-signature-256", signature.parse().unwrap());
+        headers.insert("x-github-event", "push".parse().unwrap());
+        headers
+    }
+
+    #[tokio::test]
+    async fn a_source_that_signed_rightly_is_known() {
+        let access = access();
+        assert_eq!(access.trust_in(source(1)), Trust::Unproven);
+        let headers = signed("somebody else's secret", b"{}");
+        assert!(access.receive(source(1), &headers, Body::from("{}")).await.is_err());
+        assert_eq!(access.trust_in(source(1)), Trust::Unproven, "one guess is let go");
+        let headers = signed(SECRET, b"{}");
+        assert!(access.receive(source(1), &headers, Body::from("{}")).await.is_ok());
+        assert_eq!(access.trust_in(source(1)), Trust::Known);
+        assert_eq!(access.trust_in(source(2)), Trust::Unproven);
+    }
+
+    #[tokio::test]
+    async fn two_bodies_that_prove_nothing_and_had_to_be_waited_for_make_a_source_suspect() {
+        let access = access();
+        let large = vec![b' '; 300 << 10];
+        let forged = signed("somebody else's secret", b"{}");
+        access.receive(source(1), &signed(SECRET, b"{}"), Body::from("{}")).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(access.trust_in(source(1)), Trust::Known);
+            let read = access.receive(source(1), &forged, Body::from(large.clone())).await;
+            assert_eq!(read.err().map(|error| error.code()), Some(Code::Unauthorized));
+        }
+        assert_eq!(access.trust_in(source(1)), Trust::Suspect);
+        // Nobody is told anything who hangs up.
+        for _ in 0..2 {
+            assert_eq!(access.trust_in(source(2)), Trust::Unproven);
+            let body = Body::new(Never(3));
+            let mut reading = Box::pin(access.receive(source(2), &forged, body));
+            tokio::select! {
+                biased;
+                _ = &mut reading => panic!("it never ends"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert_eq!(access.trust_in(source(2)), Trust::Suspect);
+    }
+}

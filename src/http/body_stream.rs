@@ -1,0 +1,198 @@
+//! Bodies that are made chunk by chunk, no further than their reader comes along.
+//!
+//! They are bodies by themselves and no streams for `Body::from_stream`: one whose maker is gone before
+//! its end must break off.
+//!
+//! Each keeps a place while it is made. One address has a part of the places at most, and a reader who
+//! takes too little for too long gives its place up when somebody else waits for one.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::http::header;
+use hyper::body::Frame;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::crowd::Crowd;
+use super::permits::{Permit, Permits};
+use super::source::Source;
+use super::write_timeout::WaitBudget;
+use crate::wire::{ApiError, Code};
+
+/// About how large a chunk is, in bytes.
+pub(super) const CHUNK: usize = 64 << 10;
+
+/// How many chunks wait for a reader who is slow.
+const AHEAD: usize = 4;
+
+/// How long a request waits for a place.
+const TURN: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether somebody waits for the place of a slow reader.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// How many bytes a reader takes in a second, at least, while somebody waits for its place.
+const SLOWEST: u32 = 64 << 10;
+
+/// How long a reader may be slower than that.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// A number of places for bodies that are made chunk by chunk.
+pub struct BodyStreams {
+    places: Permits,
+    grace: Duration,
+}
+
+/// A place for one body.
+pub(super) struct StreamPermit {
+    place: Permit,
+    patience: WaitBudget,
+}
+
+impl BodyStreams {
+    /// Returns so many places, of which one address has a quarter at most.
+    pub fn new(count: usize) -> Self {
+        Self::with_grace(count, GRACE)
+    }
+
+    fn with_grace(count: usize, grace: Duration) -> Self {
+        let crowd = Crowd::new(256, 16);
+        Self { places: Permits::new(count, count.div_ceil(4), crowd), grace }
+    }
+
+    /// Takes a place for an answer to `source`.
+    ///
+    /// # Errors
+    /// 503 when none gets free in time.
+    pub(super) async fn place(&self, source: Source) -> Result<StreamPermit, ApiError> {
+        let place = self.places.take_within(source, TURN).await;
+        let place =
+            place.ok_or_else(|| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
+        Ok(StreamPermit { place, patience: WaitBudget::new(self.grace, SLOWEST) })
+    }
+}
+
+impl StreamPermit {
+    /// Returns the body of what `next` returns until that is `None` or fails; it is called on a
+    /// thread of its own, which keeps the place as long. The body breaks off where its reader loses
+    /// the place.
+    pub(super) fn send(
+        mut self,
+        mut next: impl FnMut() -> io::Result<Option<Bytes>> + Send + 'static,
+    ) -> Body {
+        let (sender, chunks) = mpsc::channel(AHEAD);
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            loop {
+                let chunk = next();
+                let is_last = !matches!(chunk, Ok(Some(_)));
+                // A reader who has gone wants no more.
+                if !runtime.block_on(self.passes(&sender, chunk)) || is_last {
+                    break;
+                }
+            }
+        });
+        Body::new(Chunks(Some(chunks)))
+    }
+
+    /// Says whether the reader took what is sent, or came so far that it can wait for it.
+    async fn passes(&mut self, sender: &mpsc::Sender<Chunk>, chunk: Chunk) -> bool {
+        let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
+        let begun = Instant::now();
+        let mut sent = pin!(sender.send(chunk));
+        loop {
+            let left = self.patience.left().saturating_sub(begun.elapsed());
+            match tokio::time::timeout(left.max(LOOK), &mut sent).await {
+                Ok(sent) => {
+                    self.patience.note(begun.elapsed(), bytes);
+                    return sent.is_ok();
+                }
+                Err(_) if self.place.is_wanted() => return false,
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+/// A chunk of a body; `None` is its end.
+type Chunk = io::Result<Option<Bytes>>;
+
+/// The chunks of an answer, which ends with the last one. One whose sender is gone before is broken
+/// off, so that nobody takes a part for the whole.
+struct Chunks(Option<mpsc::Receiver<Chunk>>);
+
+impl HttpBody for Chunks {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Some(chunks) = &mut self.0 else { return Poll::Ready(None) };
+        let Poll::Ready(chunk) = chunks.poll_recv(context) else { return Poll::Pending };
+        let chunk = chunk.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into())).transpose();
+        if !matches!(chunk, Some(Ok(_))) {
+            self.0 = None;
+        }
+        Poll::Ready(chunk.map(|chunk| chunk.map(Frame::data)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    fn source(number: u8) -> Source {
+        Source::at([192, 0, 2, number].into())
+    }
+
+    /// Takes the next chunk of a body.
+    async fn next(body: &mut Body) -> Option<Result<Bytes, axum::Error>> {
+        let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await;
+        frame.map(|frame| frame.map(|frame| frame.into_data().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn a_reader_who_takes_nothing_gives_its_place_to_who_waits_and_its_body_breaks_off() {
+        let streams = BodyStreams::with_grace(1, Duration::ZERO);
+        let place = streams.place(source(1)).await.unwrap();
+        let mut slow = place.send(|| Ok(Some(Bytes::from_static(b"for ever"))));
+        let mut chunks = [b"two", b"one"].map(|chunk| Bytes::from_static(chunk)).to_vec();
+        let place = streams.place(source(2)).await.expect("the place of the slow one");
+        let mut whole = place.send(move || Ok(chunks.pop()));
+        while let Some(chunk) = next(&mut slow).await {
+            if chunk.is_err() {
+                break;
+            }
+        }
+        assert_eq!(next(&mut whole).await.unwrap().unwrap(), "one");
+        assert_eq!(next(&mut whole).await.unwrap().unwrap(), "two");
+        assert!(next(&mut whole).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_for_whose_place_nobody_waits_keeps_it() {
+        let streams = BodyStreams::with_grace(2, Duration::ZERO);
+        let place = streams.place(source(1)).await.unwrap();
+        let mut left = 8;
+        let mut body = place.send(move || {
+            left -= 1;
+            Ok((left > 0).then(|| Bytes::from_static(b"chunk")))
+        });
+        tokio::time::sleep(LOOK * 2).await;
+        let mut count = 0;
+        while let Some(chunk) = next(&mut body).await {
+            assert_eq!(chunk.unwrap(), "chunk");
+            count += 1;
+        }
+        assert_eq!(count, 7);
+    }
+}

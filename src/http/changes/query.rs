@@ -1,0 +1,97 @@
+//! What a caller wants to know of what changes.
+
+use axum::http::HeaderMap;
+use headwater_engine::id::CommitId;
+use headwater_engine::query::{ListParameter, ListQuery};
+use headwater_engine::snapshot::Snapshot;
+
+use crate::http::lookup::{no_sheet, public_sheet};
+use crate::http::parameters::{pairs, wrong};
+use crate::http::unanswered::refused;
+use crate::wire::{ApiError, Watched};
+
+/// The longest that a long poll waits, in seconds.
+const LONGEST: u64 = 300;
+
+/// What a caller wants to know.
+pub(super) struct ChangesQuery {
+    /// The commit that the caller says to have.
+    pub(super) since: Option<CommitId>,
+    /// For how many seconds an answer may wait for a change.
+    pub(super) wait: u64,
+    /// What is followed; `None` where a sheet of it is not public now and may have been where the
+    /// caller comes from, so that he has to begin anew.
+    pub(super) watched: Option<Watched>,
+}
+
+/// The commit that a client had when its stream broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// This one.
+    Commit(CommitId),
+    /// What is no commit of ours.
+    Unknown,
+}
+
+impl Last {
+    /// Reads what a browser sends when it opens a stream again.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
+        let last = headers.get("last-event-id").filter(|last| !last.is_empty())?;
+        let commit = last.to_str().ok().and_then(|last| last.parse().ok());
+        Some(commit.map_or(Self::Unknown, Self::Commit))
+    }
+}
+
+impl ChangesQuery {
+    /// Reads what a caller asks for who had `last`, if he says so.
+    ///
+    /// A sheet that is not public is refused unless he comes from another commit than `snapshot`: he
+    /// may have followed it there. Whether there is such a sheet, or ever was, makes no difference.
+    pub(super) fn parse(
+        query: Option<&str>,
+        last: Option<Last>,
+        snapshot: &Snapshot,
+    ) -> Result<Self, ApiError> {
+        let (mut since, mut wait, mut sheets, mut rest) = (None, 0, Vec::new(), Vec::new());
+        for (name, value) in pairs(query)? {
+            match &*name {
+                "since" if since.is_some() => {
+                    return Err(wrong("since", "is given more than once"));
+                }
+                "since" => {
+                    let hash = || wrong("since", "must be the full hash of a commit");
+                    since = Some(value.parse().map_err(|_| hash())?);
+                }
+                "wait" => {
+                    let number = value.parse().ok().filter(|wait| *wait <= LONGEST);
+                    let range = || wrong("wait", format!("must be seconds from 0 to {LONGEST}"));
+                    wait = number.ok_or_else(range)?;
+                }
+                "sheet" => sheets.push(value),
+                _ => rest.push((name, value)),
+            }
+        }
+        if let Some(sheet) = sheets.iter().find(|name| public_sheet(snapshot, name).is_err()) {
+            let from = last.or(since.map(Last::Commit));
+            return match from.filter(|from| *from != Last::Commit(snapshot.commit())) {
+                Some(_) => Ok(Self { since, wait, watched: None }),
+                None => Err(wrong("sheet", no_sheet(snapshot, sheet))),
+            };
+        }
+        let filter = match (&rest[..], &sheets[..]) {
+            ([], _) => None,
+            (_, [sheet]) => {
+                let known = rest.iter().find(|(name, _)| ListParameter::of(name).is_some());
+                if let Some((name, _)) = known {
+                    return Err(wrong(name, "is not a parameter of changes"));
+                }
+                let sheet = public_sheet(snapshot, sheet)?;
+                Some(ListQuery::parse(&rest, &sheet).map_err(refused)?)
+            }
+            ([(name, _), ..], _) => {
+                return Err(wrong(name, "is a parameter of changes only with exactly one sheet"));
+            }
+        };
+        Ok(Self { since, wait, watched: Some(Watched::new(sheets, &rest, filter)) })
+    }
+}

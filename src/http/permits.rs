@@ -1,0 +1,287 @@
+//! Permits that those who ask share fairly: whose source has the fewest permits is next, and who came
+//! first of these. A source is an address, or whoever else asks.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::crowd::Crowd;
+use super::source::Source;
+
+/// A number of permits. Cheap to clone.
+pub(super) struct Permits<K: Asks = Source>(Arc<Pool<K>>);
+
+/// What permits can be shared by.
+pub(super) trait Asks: Clone + Ord + Hash + Send + 'static {}
+
+impl<K: Clone + Ord + Hash + Send + 'static> Asks for K {}
+
+struct Pool<K: Asks> {
+    /// How many there are.
+    permits: usize,
+    /// How many of them one source may have.
+    each: usize,
+    /// Those who wait for one.
+    crowd: Crowd<K>,
+    state: Mutex<Holders<K>>,
+}
+
+struct Holders<K: Asks> {
+    /// How many have come.
+    came: u64,
+    /// How many permits are taken.
+    taken: usize,
+    lines: HashMap<K, SourceLine<K>>,
+    /// The lines that may have a permit: how many they have, who came first, and whose they are.
+    open: BTreeSet<(usize, u64, K)>,
+}
+
+/// What one source has and wants.
+struct SourceLine<K: Asks> {
+    taken: usize,
+    /// By when they came.
+    waiting: BTreeMap<u64, oneshot::Sender<Permit<K>>>,
+}
+
+/// A permit, which whoever waits gets when it is dropped.
+pub(super) struct Permit<K: Asks = Source> {
+    permits: Arc<Pool<K>>,
+    source: K,
+}
+
+/// One who waits, and leaves his line when this is dropped.
+struct Waiting<'a, K: Asks> {
+    permits: &'a Pool<K>,
+    source: K,
+    number: u64,
+}
+
+impl<K: Asks> Clone for Permits<K> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K: Asks> Permits<K> {
+    /// Returns so many permits, of which one source may have `each`; `crowd` bounds those who wait.
+    pub(super) fn new(permits: usize, each: usize, crowd: Crowd<K>) -> Self {
+        let state = Holders { came: 0, taken: 0, lines: HashMap::new(), open: BTreeSet::new() };
+        Self(Arc::new(Pool { permits, each, crowd, state: Mutex::new(state) }))
+    }
+
+    /// Waits for a permit. Returns `None` where too many wait already.
+    pub(super) async fn take(&self, source: K) -> Option<Permit<K>> {
+        let Self(permits) = self;
+        if permits.lock().takes_at_once(&source, permits) {
+            return Some(Permit { permits: permits.clone(), source });
+        }
+        let _member = permits.crowd.join(source.clone())?;
+        let (permit, mut granted) = oneshot::channel();
+        let number = permits.lock().join(&source, permit, permits.each);
+        // Declared behind the channel, and so dropped before it: nobody is given what he won't take.
+        let _waiting = Waiting { permits, source, number };
+        permits.grant();
+        (&mut granted).await.ok()
+    }
+
+    /// Waits for a permit, `patience` at most.
+    pub(super) async fn take_within(&self, source: K, patience: Duration) -> Option<Permit<K>> {
+        tokio::time::timeout(patience, self.take(source)).await.ok().flatten()
+    }
+}
+
+impl<K: Asks> Permit<K> {
+    /// Says whether somebody waits who gets this permit as soon as it is given back.
+    pub(super) fn is_wanted(&self) -> bool {
+        let state = self.permits.lock();
+        let own = state.lines.get(&self.source);
+        !state.open.is_empty() || own.is_some_and(|line| !line.waiting.is_empty())
+    }
+}
+
+impl<K: Asks> Pool<K> {
+    /// Gives free permits to those who wait.
+    fn grant(self: &Arc<Self>) {
+        loop {
+            let Some((source, permit)) = self.lock().next(self.permits, self.each) else { return };
+            // Who waited may be gone; then the permit is free again when it is dropped here.
+            drop(permit.send(Permit { permits: self.clone(), source }));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Holders<K>> {
+        // Whole after every statement: a poisoned lock holds a usable one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Asks> Holders<K> {
+    /// Counts a permit for `source` where one is free and nobody waits for it.
+    fn takes_at_once(&mut self, source: &K, of: &Pool<K>) -> bool {
+        let has = self.lines.get(source).map_or(0, |line| line.taken);
+        let may = self.taken < of.permits && has < of.each && self.open.is_empty();
+        if may {
+            self.taken += 1;
+            self.change(source, of.each, |line| line.taken += 1);
+        }
+        may
+    }
+
+    /// Lets one more wait, and returns the number by which he leaves.
+    fn join(&mut self, source: &K, permit: oneshot::Sender<Permit<K>>, each: usize) -> u64 {
+        self.came += 1;
+        let number = self.came;
+        self.change(source, each, |line| drop(line.waiting.insert(number, permit)));
+        number
+    }
+
+    /// Takes out of those who wait the one who is next, whose source has the fewest permits, and who
+    /// came first of these; and counts the permit that he is to have.
+    fn next(&mut self, permits: usize, each: usize) -> Option<(K, oneshot::Sender<Permit<K>>)> {
+        if self.taken >= permits {
+            return None;
+        }
+        let (_, number, source) = self.open.first()?.clone();
+        let permit = self.change(&source, each, |line| {
+            line.taken += 1;
+            line.waiting.remove(&number)
+        })?;
+        self.taken += 1;
+        Some((source, permit))
+    }
+
+    /// Changes the line of `source`, and keeps those that are open in order.
+    fn change<T>(
+        &mut self,
+        source: &K,
+        each: usize,
+        change: impl FnOnce(&mut SourceLine<K>) -> T,
+    ) -> T {
+        let empty = SourceLine { taken: 0, waiting: BTreeMap::new() };
+        let line = self.lines.entry(source.clone()).or_insert(empty);
+        let turn =
+            |line: &SourceLine<K>| Some((line.taken, *line.waiting.keys().next()?, source.clone()));
+        if let Some(turn) = turn(line) {
+            self.open.remove(&turn);
+        }
+        let changed = change(line);
+        match turn(line) {
+            Some(turn) if line.taken < each => drop(self.open.insert(turn)),
+            None if line.taken == 0 => drop(self.lines.remove(source)),
+            _ => {}
+        }
+        changed
+    }
+}
+
+impl<K: Asks> Drop for Waiting<'_, K> {
+    fn drop(&mut self) {
+        let each = self.permits.each;
+        // What was in the channel is dropped without the lock, which the drop of a permit takes.
+        let permit = self
+            .permits
+            .lock()
+            .change(&self.source, each, |line| line.waiting.remove(&self.number));
+        drop(permit);
+    }
+}
+
+impl<K: Asks> Drop for Permit<K> {
+    fn drop(&mut self) {
+        let mut state = self.permits.lock();
+        state.taken -= 1;
+        state.change(&self.source, self.permits.each, |line| line.taken -= 1);
+        drop(state);
+        self.permits.grant();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn source(last: u8) -> Source {
+        Source::at([10, 0, 0, last].into())
+    }
+
+    /// Returns how many permits the sources have.
+    fn taken(permits: &Permits) -> Vec<usize> {
+        let state = permits.0.lock();
+        (1..=3).map(|last| state.lines.get(&source(last)).map_or(0, |line| line.taken)).collect()
+    }
+
+    type Asked<'a> = Pin<Box<dyn Future<Output = Option<Permit>> + 'a>>;
+
+    /// Asks for a permit, and waits for it as long as what is returned is kept.
+    fn ask(permits: &Permits, last: u8) -> Asked<'_> {
+        let mut asked: Asked<'_> = Box::pin(permits.take(source(last)));
+        match poll(&mut asked) {
+            Poll::Pending => asked,
+            Poll::Ready(permit) => Box::pin(std::future::ready(permit)),
+        }
+    }
+
+    fn poll(asked: &mut Asked<'_>) -> Poll<Option<Permit>> {
+        asked.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn one_source_never_has_all_places_and_the_one_with_the_fewest_goes_next() {
+        let permits = Permits::new(3, 2, Crowd::default());
+        let mut first: Vec<_> = (0..5).map(|_| ask(&permits, 1)).collect();
+        assert_eq!(taken(&permits), [2, 0, 0], "the third permit is for others");
+        let second = ask(&permits, 2);
+        assert_eq!(taken(&permits), [2, 1, 0]);
+        let third = ask(&permits, 3);
+        drop(first.remove(0));
+        assert_eq!(taken(&permits), [1, 1, 1], "who came later and has none is before who has one");
+        drop(second);
+        assert_eq!(taken(&permits), [2, 0, 1]);
+        drop((first, third));
+        assert_eq!(taken(&permits), [0; 3], "who is gone is passed over");
+        let state = permits.0.lock();
+        assert!(state.lines.is_empty() && state.open.is_empty() && state.taken == 0);
+    }
+
+    #[tokio::test]
+    async fn a_place_is_wanted_by_who_would_get_it() {
+        let permits = Permits::new(3, 1, Crowd::default());
+        let first = permits.take(source(1)).await.unwrap();
+        let mut again = ask(&permits, 1);
+        assert!(poll(&mut again).is_pending(), "it has its part");
+        let second = permits.take(source(2)).await.unwrap();
+        assert!(first.is_wanted() && !second.is_wanted());
+        drop(second);
+        assert!(poll(&mut again).is_pending());
+        drop(first);
+        let Poll::Ready(Some(first)) = poll(&mut again) else { panic!("it was given") };
+        let held = [permits.take(source(2)).await, permits.take(source(3)).await];
+        let waits = ask(&permits, 4);
+        assert!(first.is_wanted(), "all are taken, and another source has none");
+        drop((waits, held, first, again));
+        let state = permits.0.lock();
+        assert!(state.lines.is_empty() && state.open.is_empty() && state.taken == 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_bounded_in_time_and_in_number() {
+        let permits = Permits::new(1, 1, Crowd::new(3, 2));
+        let held = ask(&permits, 1);
+        assert!(permits.take_within(source(2), Duration::ZERO).await.is_none());
+        let waiting = [ask(&permits, 1), ask(&permits, 1)];
+        assert!(permits.take(source(1)).await.is_none(), "two of one address wait");
+        let third = ask(&permits, 2);
+        assert!(permits.take(source(3)).await.is_none(), "three wait in all");
+        drop((waiting, third));
+        assert!(poll(&mut ask(&permits, 1)).is_pending(), "who has gone is not counted");
+        drop(held);
+        assert!(permits.take_within(source(2), Duration::ZERO).await.is_some());
+    }
+}

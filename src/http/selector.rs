@@ -1,0 +1,289 @@
+//! Which state a read is answered from: the published one, that of a commit the caller names, or
+//! one that contains a commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderName, Method, Uri, header};
+use headwater_engine::cursor::Cursor;
+use headwater_engine::id::CommitId;
+use headwater_engine::snapshot::Snapshot;
+use percent_encoding::percent_decode_str;
+use tokio::time::Instant;
+
+use super::app::App;
+use super::current::not_ready;
+use super::names::{AT, MIN_COMMIT};
+use super::parameters::wrong;
+use super::patience::wait;
+use super::route::{Route, Snapshots};
+use super::source::{Peer, Source};
+use crate::feed::Heard;
+use crate::wire::{ApiError, Code};
+
+/// How many seconds a reader waits before asking again for a commit that is not there.
+const RETRY_AFTER: u16 = 1;
+
+/// The state that a read is answered from.
+pub(super) struct Selected {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// Whether the same request is answered the same for ever.
+    pub(super) is_fixed: bool,
+}
+
+/// The commit that the query of a request named, for the links of its answer.
+#[derive(Debug, Clone)]
+pub(super) struct At(pub(super) String);
+
+/// What a request says of the state that it wants.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct SnapshotSelector {
+    /// The commit, by whatever name.
+    at: Option<String>,
+    /// The commit of the list that is walked.
+    walked: Option<CommitId>,
+    /// What the state must contain.
+    least: Option<CommitId>,
+}
+
+impl Selected {
+    /// Returns the state for `request` to `route`, and takes the name of the
+    /// commit out of its query. `None` before the first load.
+    ///
+    /// # Errors
+    ///
+    /// 404 for a commit that is not in the history of the branch, 410 for the list of one, 503 for
+    /// one that is not there in time.
+    pub(super) async fn of(
+        app: &App,
+        route: Option<Route>,
+        request: &mut Request,
+    ) -> Result<Option<Self>, ApiError> {
+        let Some(snapshot) = app.live.snapshot() else { return Ok(None) };
+        let published = Self { snapshot, is_fixed: false };
+        // Nearly every request is about the present.
+        let headers = request.headers();
+        let plain = request.uri().query().is_none_or(|query| !names_commit(query));
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        if !reads || plain && !headers.contains_key(AT) && !headers.contains_key(MIN_COMMIT) {
+            return Ok(Some(published));
+        }
+        let selector = SnapshotSelector::of(route, request)?;
+        // Only a test without a connection has no peer.
+        let peer = request.extensions().get();
+        let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
+        let source = Source::of(peer, request.headers(), &app.proxies);
+        // Who does not say how long is told at once.
+        let headers = request.headers();
+        let patience = if headers.contains_key("prefer") { wait(headers) } else { 0 };
+        let until = Instant::now() + Duration::from_secs(patience);
+        let published = match selector.least {
+            Some(least) => {
+                Self { snapshot: containing(app, source, least, until).await?, ..published }
+            }
+            None => published,
+        };
+        let found = match (&selector.at, selector.walked) {
+            (None, None) => return Ok(Some(published)),
+            (None, Some(walked)) => app.past.at(source, walked).await,
+            (Some(name), walked) => {
+                let branch = name.strip_prefix(BRANCHES);
+                let found = match branch.filter(|branch| !engine_serves(app, branch)) {
+                    Some(branch) => app.past.preview(source, branch).await,
+                    None => match app.past.called(source, name).await {
+                        Ok(commit) => app.past.at(source, commit).await,
+                        Err(error) => Err(error),
+                    },
+                };
+                let is_other = |found: &Arc<Snapshot>| walked.is_some_and(|w| w != found.commit());
+                if found.as_ref().is_ok_and(is_other) {
+                    return Err(wrong("cursor", "belongs to another commit than `at`"));
+                }
+                found
+            }
+        };
+        let is_hash = |name: String| name.parse::<CommitId>().is_ok();
+        // The document of the API depends on the settings of the server, too.
+        let is_fixed = route != Some(Route::Document) && selector.at.is_some_and(is_hash);
+        let snapshot = found.map_err(|error| match selector.walked {
+            Some(_) if error.code() == Code::UnknownCommit => Code::CursorExpired.into(),
+            _ => error,
+        })?;
+        Ok(Some(Self { snapshot, is_fixed }))
+    }
+}
+
+impl SnapshotSelector {
+    fn of(route: Option<Route>, request: &mut Request) -> Result<Self, ApiError> {
+        let mut selector = Self::default();
+        let name = header(request.headers(), &AT)?.map(str::to_owned);
+        if let Some(least) = header(request.headers(), &MIN_COMMIT)? {
+            selector.least = Some(least.parse().map_err(|_| not_a_hash())?);
+        }
+        let asked = take_at(request.uri_mut())?;
+        if let Some(at) = &asked {
+            request.extensions_mut().insert(At(at.clone()));
+        }
+        selector.at = match (asked, name) {
+            (Some(at), Some(name)) if at != name => {
+                return Err(wrong("at", "names another commit than X-Headwater-At"));
+            }
+            (at, name) => at.or(name),
+        };
+        let is_published = route.is_some_and(|route| route.snapshots() == Snapshots::Published);
+        if selector.at.is_some() && is_published {
+            return Err(wrong(
+                "at",
+                "is not a parameter here: this route answers for the present only",
+            ));
+        }
+        if selector.at.is_some() && route == Some(Route::Diff) {
+            return Err(wrong("at", "is not a parameter here: `from` and `to` name the commits"));
+        }
+        // Only lists have cursors that name a commit.
+        if route == Some(Route::List) {
+            let cursor = parameters(request.uri()).find_map(|pair| pair.strip_prefix("cursor="));
+            selector.walked = cursor.and_then(Cursor::commit_of);
+        }
+        Ok(selector)
+    }
+}
+
+fn not_a_hash() -> ApiError {
+    ApiError::explained(Code::InvalidHeader, "X-Headwater-Min-Commit must be a full commit hash")
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ApiError> {
+    let value = headers.get(name).map(|value| value.to_str());
+    let text = || ApiError::explained(Code::InvalidHeader, format!("{name} must be text"));
+    value.transpose().map_err(|_| text())
+}
+
+/// Says whether a query may have one of the parameters that are looked for here.
+fn names_commit(query: &str) -> bool {
+    query.contains("at=") || query.contains("cursor=")
+}
+
+fn parameters(uri: &Uri) -> impl Iterator<Item = &str> {
+    uri.query().unwrap_or_default().split('&')
+}
+
+/// Takes the parameter `at` out of the query and returns its value.
+fn take_at(uri: &mut Uri) -> Result<Option<String>, ApiError> {
+    let (found, rest): (Vec<&str>, Vec<&str>) =
+        parameters(uri).partition(|pair| pair.starts_with("at="));
+    let [value] = found[..] else {
+        let twice = || wrong("at", "is given more than once");
+        return if found.is_empty() { Ok(None) } else { Err(twice()) };
+    };
+    let name = percent_decode_str(&value["at=".len()..]).decode_utf8();
+    let name = name.map_err(|_| wrong("at", "is not valid UTF-8 after decoding"))?.into_owned();
+    let mark = if rest.is_empty() { "" } else { "?" };
+    let text = format!("{}{mark}{}", uri.path(), rest.join("&"));
+    let mut parts = uri.clone().into_parts();
+    // What is left of a query is as valid as it was.
+    parts.path_and_query = PathAndQuery::try_from(text).ok();
+    if let Ok(shorter) = Uri::from_parts(parts) {
+        *uri = shorter;
+    }
+    Ok(Some(name))
+}
+
+/// In front of the full name of a branch.
+const BRANCHES: &str = "refs/heads/";
+
+fn engine_serves(app: &App, branch: &str) -> bool {
+    app.live.engine().is_some_and(|engine| engine.serves(branch))
+}
+
+/// Waits until what is published contains `least`. So many wait, and more are told at once.
+async fn containing(
+    app: &App,
+    source: Source,
+    least: CommitId,
+    until: Instant,
+) -> Result<Arc<Snapshot>, ApiError> {
+    let _expects = app.past.expects(source)?;
+    let mut listener = app.feed.listen();
+    loop {
+        let snapshot = app.live.snapshot().ok_or_else(not_ready)?;
+        let commit = snapshot.commit();
+        if app.past.contains(source, commit, least, until).await? {
+            return Ok(snapshot);
+        }
+        match listener.next_until(until).await {
+            Heard::Published(_) => {}
+            Heard::Missed => listener = app.feed.listen(),
+            Heard::Nothing | Heard::Closed => {
+                let error = ApiError::explained(
+                    Code::NotYet,
+                    format!("the served commit {commit} does not contain {least}"),
+                );
+                return Err(error.header(header::RETRY_AFTER, RETRY_AFTER));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selector(
+        path: &str,
+        headers: &[(&'static str, &'static str)],
+    ) -> Result<(SnapshotSelector, String), Code> {
+        let mut request = Request::builder().uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(axum::body::Body::empty()).unwrap();
+        let plain = request.uri().path().to_owned();
+        let selector =
+            SnapshotSelector::of(Route::of(&plain), &mut request).map_err(|error| error.code())?;
+        Ok((selector, request.uri().to_string()))
+    }
+
+    #[test]
+    fn the_name_of_a_commit_is_taken_out_of_the_query() {
+        let name = |name: &str| SnapshotSelector {
+            at: Some(name.to_owned()),
+            ..SnapshotSelector::default()
+        };
+        let cases = [
+            ("/api/people?at=v1", name("v1"), "/api/people"),
+            (
+                "/api/people?a=%20b&at=refs%2Ftags%2Fv1&c",
+                name("refs/tags/v1"),
+                "/api/people?a=%20b&c",
+            ),
+            (
+                "/api/people?at%5Beq%5D=v1&format=x",
+                SnapshotSelector::default(),
+                "/api/people?at%5Beq%5D=v1&format=x",
+            ),
+        ];
+        for (path, expected, left) in cases {
+            assert_eq!(selector(path, &[]), Ok((expected, left.to_owned())), "{path}");
+        }
+    }
+
+    #[test]
+    fn one_commit_is_named_and_only_where_it_means_something() {
+        let header = [("x-headwater-at", "v1")];
+        assert!(selector("/api/people?at=v1", &header).is_ok());
+        for (path, headers, code) in [
+            ("/api/people?at=v2", &header[..], Code::InvalidQuery),
+            ("/api/people?at=v1&at=v1", &[], Code::InvalidQuery),
+            ("/api/people?at=%FF", &[], Code::InvalidQuery),
+            ("/api/_status?at=v1", &[], Code::InvalidQuery),
+            ("/api/_diff?from=main&to=v2&at=v1", &[], Code::InvalidQuery),
+            ("/api/_diff?from=main", &header, Code::InvalidQuery),
+            ("/api/people", &[("x-headwater-min-commit", "v1")], Code::InvalidHeader),
+        ] {
+            assert_eq!(selector(path, headers), Err(code), "{path}");
+        }
+    }
+}

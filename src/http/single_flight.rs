@@ -1,0 +1,271 @@
+//! Answers that many wait for and that are found out once.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use super::lane::Turn;
+use crate::wire::{ApiError, Code};
+
+/// How many answers are remembered.
+const REMEMBERED: usize = 32;
+
+/// A question, until its answer is there.
+struct Cell<T> {
+    answer: watch::Sender<Option<Result<T, ApiError>>>,
+    /// Held by whoever finds the answer out.
+    finding: tokio::sync::Mutex<()>,
+}
+
+impl<T> Default for Cell<T> {
+    fn default() -> Self {
+        Self { answer: watch::Sender::new(None), finding: tokio::sync::Mutex::default() }
+    }
+}
+
+/// The answers to the last questions, each found out by the first of those who ask that has a place
+/// for it.
+pub(super) struct SingleFlight<K, T> {
+    /// The newest last.
+    questions: Mutex<VecDeque<Question<K, T>>>,
+    /// How much the answers that are remembered weigh together, at most.
+    room: u64,
+}
+
+/// A question that was asked.
+struct Question<K, T> {
+    asked: K,
+    cell: Arc<Cell<T>>,
+    /// What its answer weighs, when that is there.
+    weight: u64,
+}
+
+impl<K, T> SingleFlight<K, T> {
+    /// Returns a memory for answers that weigh so much together.
+    pub(super) fn within(room: u64) -> Self {
+        Self { questions: Mutex::default(), room }
+    }
+}
+
+impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
+    /// Returns the answer to `question`: the one that is known, the one that somebody finds out
+    /// meanwhile, or that of `find`. Everybody waits for a turn of their own, so that nobody's answer
+    /// comes as late as somebody else's turn. One that may be another one later, or that `weigh`
+    /// finds heavier than there is room for, is for those alone who wait for it.
+    ///
+    /// # Errors
+    /// What `find` returns, and 503 where it is not this one's turn in time.
+    pub(super) async fn get(
+        &self,
+        question: K,
+        turn: Turn<'_>,
+        find: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+        weigh: impl Fn(&T) -> u64,
+    ) -> Result<T, ApiError> {
+        let cell = self.cell(&question);
+        let mut known = cell.answer.subscribe();
+        loop {
+            let place = tokio::select! {
+                biased;
+                answer = known.wait_for(Option::is_some) => {
+                    // The sender is in the cell, which is kept here.
+                    if let Ok(Some(answer)) = answer.as_deref() {
+                        return answer.clone();
+                    }
+                    continue;
+                }
+                place = turn.comes() => place?,
+            };
+            let Ok(_finding) = cell.finding.try_lock() else {
+                // Somebody has begun: the place is for others, and either the answer comes or he goes.
+                drop(place);
+                tokio::select! {
+                    _ = known.wait_for(Option::is_some) => {}
+                    _ = cell.finding.lock() => {}
+                }
+                continue;
+            };
+            if known.borrow().is_some() {
+                continue;
+            }
+            let answer = place.run(find).await;
+            let weight = match &answer {
+                Ok(answer) => Some(weigh(answer)),
+                Err(error) => (error.code() == Code::UnknownCommit).then_some(0),
+            };
+            self.remember(&cell, weight.filter(|weight| *weight <= self.room));
+            cell.answer.send_replace(Some(answer.clone()));
+            return answer;
+        }
+    }
+
+    /// Forgets the answers to questions that are `stale`; who waits for one gets it.
+    pub(super) fn forget(&self, stale: impl Fn(&K) -> bool) {
+        self.lock().retain(|question| !stale(&question.asked));
+    }
+
+    /// Keeps an answer of this weight, and as many of the newest others as there is room for; `None`
+    /// is one that is not kept.
+    fn remember(&self, cell: &Arc<Cell<T>>, weight: Option<u64>) {
+        let mut questions = self.lock();
+        let Some(weight) = weight else {
+            return questions.retain(|question| !Arc::ptr_eq(&question.cell, cell));
+        };
+        for question in questions.iter_mut().filter(|it| Arc::ptr_eq(&it.cell, cell)) {
+            question.weight = weight;
+        }
+        let all: u64 = questions.iter().map(|question| question.weight).sum();
+        let mut excess = all.saturating_sub(self.room);
+        questions.retain(|question| {
+            let goes = excess > 0 && question.weight > 0 && !Arc::ptr_eq(&question.cell, cell);
+            excess = excess.saturating_sub(if goes { question.weight } else { 0 });
+            !goes
+        });
+    }
+
+    fn cell(&self, question: &K) -> Arc<Cell<T>> {
+        let mut questions = self.lock();
+        if let Some(known) = questions.iter().find(|known| known.asked == *question) {
+            return known.cell.clone();
+        }
+        if questions.len() == REMEMBERED {
+            questions.pop_front();
+        }
+        let cell = Arc::new(Cell::default());
+        questions.push_back(Question { asked: question.clone(), cell: cell.clone(), weight: 0 });
+        cell
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Question<K, T>>> {
+        // Whole after every statement: a poisoned lock holds a usable one.
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use tokio::time::Instant;
+
+    use super::super::lane::Lane;
+    use super::super::source::Source;
+    use super::*;
+
+    fn source(last: u8) -> Source {
+        Source::at([10, 0, 0, last].into())
+    }
+
+    /// Asks in the lane; an answer of 7 is not kept.
+    async fn ask<K: PartialEq + Clone>(
+        (shared, lane): (&SingleFlight<K, usize>, &Lane),
+        question: K,
+        find: impl FnOnce() -> Result<usize, Code> + Send + 'static,
+    ) -> Result<usize, Code> {
+        let turn = Turn { lane, source: source(1), until: None };
+        let asked =
+            shared.get(question, turn, || find().map_err(ApiError::from), |a| u64::from(*a == 7));
+        asked.await.map_err(|error| error.code())
+    }
+
+    #[tokio::test]
+    async fn nine_hundred_who_ask_the_same_get_one_answer_that_is_found_out_once() {
+        let (shared, found) = (Arc::new(SingleFlight::within(0)), Arc::new(AtomicUsize::new(0)));
+        let lane = Arc::new(Lane::new(2));
+        let asked: Vec<_> = (0..900)
+            .map(|_| {
+                let (shared, lane, found) = (shared.clone(), lane.clone(), found.clone());
+                let find = move || Ok(found.fetch_add(1, Ordering::Relaxed));
+                tokio::spawn(async move { ask((&shared, &lane), "a", find).await })
+            })
+            .collect();
+        for answer in asked {
+            assert_eq!(answer.await.unwrap(), Ok(0));
+        }
+        assert_eq!(found.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_the_turn_of_who_asked_first() {
+        let (shared, lane) = (SingleFlight::within(0), Lane::new(2));
+        let _held = lane.place(source(1), None).await.unwrap();
+        // One place is left, and none of it is for who has one.
+        let first = ask((&shared, &lane), "a", || Ok(1));
+        let asked = |last, until| {
+            let turn = Turn { lane: &lane, source: source(last), until };
+            shared.get("a", turn, move || Ok(usize::from(last)), |_| 0)
+        };
+        let hasty = async {
+            let refused = asked(1, Some(Instant::now())).await;
+            assert_eq!(refused.map_err(|error| error.code()), Err(Code::Busy));
+            asked(3, None).await.ok()
+        };
+        assert_eq!(tokio::join!(first, hasty), (Ok(3), Some(3)));
+    }
+
+    #[tokio::test]
+    async fn what_somebody_begins_to_find_out_and_leaves_is_found_out_by_the_next() {
+        let (shared, lane) = (SingleFlight::within(0), Lane::new(3));
+        let (release, is_released) = mpsc::channel::<()>();
+        let (begins, has_begun) = tokio::sync::oneshot::channel();
+        let begun = ask((&shared, &lane), "a", move || {
+            begins.send(()).ok();
+            is_released.recv().ok();
+            Ok(1)
+        });
+        let mut begun = Box::pin(begun);
+        tokio::select! {
+            _ = &mut begun => panic!("it waits"),
+            begun = has_begun => begun.unwrap(),
+        }
+        let mut next = Box::pin(ask((&shared, &lane), "a", || Ok(2)));
+        tokio::select! {
+            biased;
+            _ = &mut next => panic!("somebody finds it out"),
+            () = std::future::ready(()) => {}
+        }
+        drop(begun);
+        assert_eq!(next.await, Ok(2));
+        drop(release);
+    }
+
+    #[tokio::test]
+    async fn what_may_be_another_answer_later_is_not_remembered() {
+        let (shared, lane) = (SingleFlight::within(0), Lane::new(1));
+        let ask = |question, answer| ask((&shared, &lane), question, move || answer);
+        assert_eq!(ask(1, Err(Code::MemoryShort)).await, Err(Code::MemoryShort));
+        assert_eq!(ask(1, Ok(7)).await, Ok(7));
+        assert_eq!(ask(1, Err(Code::UnknownCommit)).await, Err(Code::UnknownCommit));
+        assert!(ask(1, Ok(8)).await.is_err(), "it stays unknown");
+        shared.forget(|question| *question == 1);
+        assert_eq!(ask(1, Ok(8)).await, Ok(8));
+        for question in 2..=REMEMBERED + 2 {
+            assert!(ask(question, Ok(question + 7)).await.is_ok());
+        }
+        assert_eq!(ask(1, Ok(9)).await, Ok(9));
+    }
+
+    #[tokio::test]
+    async fn the_newest_answers_are_remembered_that_there_is_room_for() {
+        let (shared, lane) = (SingleFlight::within(10), Lane::new(1));
+        let weighing = async |question: usize, weight: u64| {
+            let turn = Turn { lane: &lane, source: source(1), until: None };
+            shared.get(question, turn, move || Ok(weight), |weight| *weight).await.unwrap()
+        };
+        let known = || -> Vec<usize> { shared.lock().iter().map(|it| it.asked).collect() };
+        for (question, weight, expected) in [
+            (1, 4, vec![1]),
+            (2, 0, vec![1, 2]),
+            (3, 6, vec![1, 2, 3]),
+            (4, 11, vec![1, 2, 3]),
+            (5, 1, vec![2, 3, 5]),
+            (6, 10, vec![2, 6]),
+        ] {
+            assert_eq!(weighing(question, weight).await, weight);
+            assert_eq!(known(), expected, "behind {question}");
+        }
+        assert_eq!(weighing(6, 7).await, 10, "it is not found out again");
+    }
+}

@@ -1,0 +1,47 @@
+//! Queries that are not answered, and why.
+
+use headwater_engine::budget::TooCostly;
+use headwater_engine::query::{ListError, ListQuery, QueryProblem};
+use headwater_engine::search::SearchError;
+use headwater_engine::sheet::Sheet;
+
+use super::parameters::wrong;
+use crate::wire::{ApiError, Code, FieldError};
+
+/// Says what is wrong with each parameter.
+pub(super) fn refused(problems: Vec<QueryProblem>) -> ApiError {
+    let told = |QueryProblem { parameter, message }| FieldError::of_parameter(parameter, message);
+    ApiError::listing(Code::InvalidQuery, problems.into_iter().map(told).collect())
+}
+
+/// Says of a list that is too costly what it reads record by record.
+pub(super) fn list_failed(error: ListError, query: &ListQuery, sheet: &Sheet) -> ApiError {
+    let error = match error {
+        ListError::Search(error) => error,
+        ListError::Facet(error) => return wrong("facets", error.to_string()),
+    };
+    let fields: Vec<_> = query.unindexed(sheet).iter().map(|field| format!("`{field}`")).collect();
+    match error {
+        SearchError::TooCostly(_) if !fields.is_empty() => {
+            let (fields, name) = (fields.join(", "), &sheet.spec().name);
+            let detail =
+                format!("no index of {name} covers {fields}, so every record would be read");
+            ApiError::explained(Code::TooCostly, detail)
+        }
+        error => search_failed(error),
+    }
+}
+
+/// Says that the budget of an answer is used up.
+pub(super) fn too_costly(_: TooCostly) -> ApiError {
+    Code::TooCostly.into()
+}
+
+/// A query that can't be answered is the caller's; everything else is ours.
+pub(super) fn search_failed(error: SearchError) -> ApiError {
+    match error {
+        SearchError::Query(error) => wrong("q", error.to_string()),
+        SearchError::TooCostly(error) => too_costly(error),
+        error => ApiError::caused_by(Code::Internal, &error),
+    }
+}

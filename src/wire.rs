@@ -1,0 +1,27 @@
+//! What goes over the wire, and is said in more than one place: the codes of errors, and the JSON of
+//! answers, events and alerts. Nothing else decides what it looks like.
+
+mod changes;
+mod code;
+mod diff_cursor;
+mod error;
+mod list;
+mod problem;
+mod public_reload;
+mod quoted;
+mod reload;
+mod search;
+mod status;
+mod timestamp;
+
+pub use changes::{Compared, Watched, changes, diff, resync};
+pub use code::Code;
+pub use diff_cursor::DiffCursor;
+pub use error::{ApiError, FieldError};
+pub use list::{line, page, record_with};
+pub use problem::{ProblemView, ProblemsView};
+pub use public_reload::{PublicReload, PublicReloads};
+pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, excess_view, failure_code};
+pub use search::hits;
+pub use status::{SheetsView, StatusView, lag_seconds};
+pub use timestamp::{time, time_of};

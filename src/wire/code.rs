@@ -1,0 +1,149 @@
+//! The codes of errors: what the API answers with, and alerts, metrics and traces name.
+
+use http::StatusCode;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $status:ident $name:literal $title:literal;)*) => {
+        /// The closed list of error codes.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Returns the stable name.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Returns the status it is answered with.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// Returns the fixed text.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No credential, or a wrong one of any kind.
+    Unauthorized = UNAUTHORIZED "unauthorized" "A valid credential is required";
+    /// The reload secret where the operator's is needed.
+    OperatorOnly = FORBIDDEN "operator_only" "The operator secret is required";
+    /// Another wrong credential from a source of too many.
+    TooManyFailures = TOO_MANY_REQUESTS "too_many_failures" "Too many calls without a valid credential";
+    /// No such route, sheet, record or reload, or none that is public.
+    NotFound = NOT_FOUND "not_found" "Not found";
+    /// The commit is not in the history of the branch.
+    UnknownCommit = NOT_FOUND "unknown_commit" "No such commit in the history of the branch";
+    /// The commit of a cursor can't be read any more.
+    CursorExpired = GONE "cursor_expired" "The cursor has expired; start again";
+    /// The commit that the caller waits for is not there yet.
+    NotYet = SERVICE_UNAVAILABLE "not_yet" "The served state does not contain the commit yet";
+    /// The token is not for this.
+    TokenScope = FORBIDDEN "token_scope" "The token does not allow this";
+    /// The record is there already, or another one stands in the way.
+    Conflict = CONFLICT "conflict" "Conflict with another record";
+    /// What is there is not as the condition says.
+    PreconditionFailed = PRECONDITION_FAILED "precondition_failed" "The version is not the expected one";
+    /// A change names no version, and must.
+    PreconditionRequired = PRECONDITION_REQUIRED "precondition_required" "The request must have an If-Match";
+    /// The request does not name one server.
+    InvalidHost = BAD_REQUEST "invalid_host" "The request must have exactly one Host";
+    /// The caller takes nothing of what there is.
+    NotAcceptable = NOT_ACCEPTABLE "not_acceptable" "No acceptable type is available";
+    /// A range of bytes that a file does not have.
+    RangeNotSatisfiable = RANGE_NOT_SATISFIABLE "range_not_satisfiable" "The file does not have these bytes";
+    /// A condition or another header can't be read.
+    InvalidHeader = UNPROCESSABLE_ENTITY "invalid_header" "A header is not valid";
+    /// The record can't be stored as it is.
+    InvalidRecord = UNPROCESSABLE_ENTITY "invalid_record" "The record is not valid";
+    /// The key of a request belongs to another one.
+    KeyReused = UNPROCESSABLE_ENTITY "idempotency_key_reused" "The idempotency key was used for another request";
+    /// A pin or a push that is held keeps what is served.
+    Held = LOCKED "held" "Writes are blocked: a push is held or a commit is pinned";
+    /// The remote's head is held because it diverged.
+    UpstreamHeld = SERVICE_UNAVAILABLE "upstream_held" "Writes are blocked: the remote branch is held as diverged";
+    /// The change could not be stored.
+    WriteFailed = INTERNAL_SERVER_ERROR "write_failed" "The change could not be stored; the old state keeps serving";
+    /// The route does not know the method.
+    MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed" "Method not allowed";
+    /// The body did not arrive in time.
+    RequestTimeout = REQUEST_TIMEOUT "request_timeout" "The request took too long to arrive";
+    /// The body can't be read.
+    InvalidBody = UNPROCESSABLE_ENTITY "invalid_body" "The body cannot be read";
+    /// The query can't be answered.
+    InvalidQuery = UNPROCESSABLE_ENTITY "invalid_query" "The query is not valid";
+    /// The query would cost more time of a processor than one may.
+    TooCostly = UNPROCESSABLE_ENTITY "too_costly" "The query exceeds its budget";
+    /// The body is too big.
+    BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large" "The body is too large";
+    /// The content type is not one that is read.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "The content type is not supported";
+    /// The caller means another branch.
+    BranchMismatch = CONFLICT "branch_mismatch" "This server serves another branch";
+    /// The branch is not on the remote.
+    BranchMissing = CONFLICT "branch_missing" "The branch does not exist on the remote";
+    /// The commit is not in the branch.
+    CommitMismatch = CONFLICT "commit_mismatch" "The branch does not contain the commit";
+    /// The branch moved in another way than forward.
+    Diverged = CONFLICT "diverged" "The remote branch was rewound or rewritten";
+    /// The held push is not the remote's head any more.
+    HeldSuperseded = CONFLICT "held_superseded" "The held push is no longer the head of the remote";
+    /// The reload has nothing to let through.
+    NotHeld = CONFLICT "not_held" "This reload is not held";
+    /// The commit was never served, so there is no going back to it.
+    NotPinnable = CONFLICT "not_pinnable" "The commit cannot be pinned";
+    /// The content of the push is refused.
+    PushRefused = INTERNAL_SERVER_ERROR "push_refused" "The push has problems and was not published";
+    /// The remote can't be reached.
+    FetchFailed = BAD_GATEWAY "fetch_failed" "The remote is unreachable";
+    /// The remote wants other credentials.
+    RemoteAuth = BAD_GATEWAY "remote_auth" "The remote refused our credentials";
+    /// The remote is not the one that is known, or a folder of another user.
+    RemoteUntrusted = BAD_GATEWAY "remote_untrusted" "The remote is not trusted";
+    /// What the remote sent is damaged or hostile.
+    RemoteContentRejected = BAD_GATEWAY "remote_content_rejected" "The content of the remote was rejected";
+    /// The remote took too long.
+    FetchTimeout = GATEWAY_TIMEOUT "fetch_timeout" "The remote took too long to answer";
+    /// The engine failed.
+    ReloadFailed = INTERNAL_SERVER_ERROR "reload_failed" "The reload failed; the old state keeps serving";
+    /// There is no space on the disk.
+    DiskFull = INSUFFICIENT_STORAGE "disk_full" "The disk is full";
+    /// A second state has no room in memory.
+    MemoryShort = SERVICE_UNAVAILABLE "memory_short" "Too little memory for a rebuild; the old state keeps serving";
+    /// Another process has the repository.
+    RepoLocked = SERVICE_UNAVAILABLE "repo_locked" "The repository is locked by another process";
+    /// There is no snapshot yet.
+    NotReady = SERVICE_UNAVAILABLE "not_ready" "The records are still being loaded";
+    /// The state is older than the caller accepts.
+    Stale = SERVICE_UNAVAILABLE "stale" "The state lags behind the remote";
+    /// No reload secret is set.
+    ReloadNotConfigured = SERVICE_UNAVAILABLE "reload_not_configured" "No reload secret is set on this server";
+    /// No operator secret is set.
+    OperatorNotConfigured = SERVICE_UNAVAILABLE "operator_not_configured" "No operator secret is set on this server";
+    /// Too many searches or webhooks at once.
+    Busy = SERVICE_UNAVAILABLE "busy" "Too many requests of this kind at once";
+    /// A mistake of ours.
+    Internal = INTERNAL_SERVER_ERROR "internal" "The server failed to answer";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_told_apart_by_their_names() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+}

@@ -1,0 +1,110 @@
+//! The last reloads as everybody may see them: how each went, where its time went, and how much
+//! changed in public sheets, hidden records aside. No text of an error, no problem and no path is in
+//! it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use headwater_engine::engine::{Entry, HeldReason, ReloadError, Report};
+use headwater_engine::report::ReloadId;
+use headwater_engine::sheet::Sheet;
+use headwater_engine::snapshot::Snapshot;
+use serde::Serialize;
+
+use super::reload::{CountsView, TimingsView, failure_code, ms};
+use super::timestamp::time;
+
+/// The outcome that a reload which failed is shown with.
+const FAILED: &str = "failed";
+
+/// One reload that is done.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublicReload {
+    id: String,
+    at: String,
+    trigger: &'static str,
+    ok: bool,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    old_commit: String,
+    new_commit: String,
+    duration_ms: f64,
+    /// Where the time of a reload went that failed is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timings: Option<TimingsView>,
+    changed: BTreeMap<String, CountsView>,
+}
+
+impl PublicReload {
+    /// Returns the view of `report` for those who see the sheets that are public in `snapshot`.
+    pub fn of(report: &Report, snapshot: &Snapshot) -> Self {
+        let serving = report.serving.to_string();
+        let view = Self {
+            id: report.id.to_string(),
+            at: time(report.started),
+            trigger: report.trigger.as_str(),
+            ok: false,
+            outcome: FAILED,
+            reason: None,
+            code: None,
+            old_commit: serving.clone(),
+            new_commit: serving,
+            duration_ms: ms(report.duration),
+            timings: None,
+            changed: BTreeMap::new(),
+        };
+        match &report.result {
+            Err(error) => {
+                let reason = match error {
+                    ReloadError::Held { held, .. } => Some(held.reason.as_str()),
+                    _ => None,
+                };
+                Self { reason, code: Some(failure_code(error.kind()).as_str()), ..view }
+            }
+            Ok(outcome) => {
+                let is_public = |sheet: &Arc<Sheet>| sheet.spec().public;
+                let changed = outcome
+                    .shown
+                    .iter()
+                    .filter(|(name, _)| snapshot.sheet(name.as_str()).is_some_and(is_public));
+                Self {
+                    ok: true,
+                    outcome: outcome.kind.as_str(),
+                    reason: match outcome.held {
+                        Some(_) => Some(HeldReason::Pinned.as_str()),
+                        None => outcome.reason.map(|reason| reason.as_str()),
+                    },
+                    old_commit: outcome.old.to_string(),
+                    new_commit: outcome.new.to_string(),
+                    timings: Some(TimingsView::of(&outcome.timings)),
+                    changed: changed
+                        .map(|(sheet, counts)| (sheet.to_string(), CountsView::of(counts)))
+                        .collect(),
+                    ..view
+                }
+            }
+        }
+    }
+}
+
+/// The answer of `_reloads`, newest first.
+#[derive(Debug, Serialize)]
+pub struct PublicReloads {
+    items: Vec<PublicReload>,
+}
+
+impl PublicReloads {
+    /// Returns the view of the newest `limit` reloads in `recent` that are done.
+    pub fn of(recent: Vec<(ReloadId, Entry)>, limit: usize, snapshot: &Snapshot) -> Self {
+        let done = recent.into_iter().filter_map(|(_, entry)| match entry {
+            Entry::Done(report) => Some(report),
+            Entry::Running => None,
+        });
+        let items = done.take(limit).map(|report| PublicReload::of(&report, snapshot));
+        Self { items: items.collect() }
+    }
+}

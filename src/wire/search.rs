@@ -1,0 +1,117 @@
+//! Searches: the matches, and where in their texts they match.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use headwater_engine::budget::{Budget, TooCostly};
+use headwater_engine::layout::SheetSpec;
+use headwater_engine::record::Record;
+use headwater_engine::search::{Correction, Highlighter, Hits};
+use headwater_engine::snapshot::Snapshot;
+use headwater_engine::value::{Json, Kind};
+use serde_json::{Map, Value};
+
+use super::quoted::quoted;
+
+/// How many fields of one match are highlighted.
+const HIGHLIGHTED: usize = 8;
+
+/// What it costs to look for matches in a text, for each of its bytes.
+const LOOKING: usize = 32;
+
+/// Writes the answer to a search.
+///
+/// # Errors
+/// [`TooCostly`] where `budget` is used up.
+pub fn hits(snapshot: &Snapshot, hits: &Hits, budget: &Budget) -> Result<String, TooCostly> {
+    let (mut out, mut highlighters) = ("{\"items\":[".to_owned(), BTreeMap::new());
+    let found = hits.hits.iter().filter_map(|hit| {
+        let sheet = snapshot.sheet(hit.name.sheet.as_str())?;
+        Some((hit, sheet.spec(), sheet.record(hit.name.key.as_str())?))
+    });
+    let affordable =
+        |(_, _, record): &(_, _, &Arc<Record>)| budget.spend(LOOKING * record.value.as_str().len());
+    for (at, (hit, spec, record)) in found.take_while(affordable).enumerate() {
+        let new = || Highlighter::new(&hits.readings, spec.language);
+        let highlighter = highlighters.entry(spec.language).or_insert_with(new);
+        let highlights = Value::Object(highlights(spec, record, highlighter));
+        out.push_str(if at > 0 { "," } else { "" });
+        out.push_str(&format!(
+            "{{\"sheet\":{},\"key\":{},\"score\":{},\"value\":",
+            quoted(hit.name.sheet.as_str()),
+            quoted(hit.name.key.as_str()),
+            hit.score
+        ));
+        out.push_str(record.value.as_str());
+        out.push_str(&format!(",\"highlights\":{highlights}}}"));
+    }
+    budget.check()?;
+    let corrected = corrected(snapshot, hits.readings.corrections());
+    out.push_str(&format!("],\"total\":{}{corrected}}}", hits.total));
+    Ok(out)
+}
+
+/// Returns the member of an answer that tells which words stood for those that occur nowhere, with
+/// a comma before it; nothing where there are none.
+pub(super) fn corrected(snapshot: &Snapshot, corrections: &[Correction]) -> String {
+    if corrections.is_empty() {
+        return String::new();
+    }
+    let told = corrections.iter().map(|Correction { typed, used }| {
+        let mut words: Vec<String> = Vec::new();
+        for word in used.iter().map(|spelling| snapshot.spelled(spelling)) {
+            // Words of two languages may be written alike.
+            if !words.contains(&word) {
+                words.push(word);
+            }
+        }
+        (typed.to_string(), Value::from(words))
+    });
+    format!(",\"corrected\":{}", Value::Object(told.collect()))
+}
+
+/// Returns the parts of the searched fields that match, as lists by the dotted name of the field.
+fn highlights(
+    spec: &SheetSpec,
+    record: &Record,
+    highlighter: &mut Highlighter<'_>,
+) -> Map<String, Value> {
+    let mut found = Map::new();
+    match &spec.search {
+        Some(fields) => {
+            for (field, _) in fields {
+                record.value.visit(field, &mut |json| {
+                    mark(field.as_str(), json, highlighter, &mut found);
+                });
+            }
+        }
+        None => mark("", record.value.json(), highlighter, &mut found),
+    }
+    found
+}
+
+/// Marks every string in `json`, as the text index reads them.
+fn mark(
+    name: &str,
+    json: Json<'_>,
+    highlighter: &mut Highlighter<'_>,
+    found: &mut Map<String, Value>,
+) {
+    match json.kind() {
+        Kind::String => {
+            let marked = json.as_string().and_then(|text| highlighter.excerpt(&text));
+            if let Some(marked) = marked
+                && (found.len() < HIGHLIGHTED || found.contains_key(name))
+            {
+                let list = found.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+                list.as_array_mut().into_iter().for_each(|list| list.push(marked.clone().into()));
+            }
+        }
+        Kind::Array => json.elements().for_each(|element| mark(name, element, highlighter, found)),
+        Kind::Object => json.members().for_each(|(member, json)| {
+            let dot = if name.is_empty() { "" } else { "." };
+            mark(&format!("{name}{dot}{member}"), json, highlighter, found);
+        }),
+        Kind::Null | Kind::Bool | Kind::Number => {}
+    }
+}

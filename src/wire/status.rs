@@ -1,0 +1,211 @@
+//! The state as a whole: `_status` and `_sheets`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use headwater_engine::admit::Health;
+use headwater_engine::engine::{EngineStatus, Pinned};
+use headwater_engine::problem::Problem;
+use headwater_engine::sheet::Sheet;
+use headwater_engine::snapshot::Snapshot;
+use serde::Serialize;
+
+use super::public_reload::PublicReload;
+use super::timestamp::time;
+
+/// The answer of `_status`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusView {
+    commit: String,
+    digest: String,
+    branch: String,
+    /// The branch that `HEAD` names now, where that chose the branch and is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head_branch: Option<String>,
+    published_at: String,
+    age_seconds: u64,
+    records: usize,
+    sheets: BTreeMap<String, usize>,
+    problems: usize,
+    degraded: bool,
+    branch_missing: bool,
+    ahead: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    push: Option<PushView>,
+    /// The commit that is served whatever is pushed; null, and loud where it is not.
+    pinned: Option<PinView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<HeldView>,
+    lag: LagView,
+    /// The last reload, as `_reloads` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last: Option<PublicReload>,
+    /// Whether this is the demonstration, where everybody may push a change.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    demo: bool,
+}
+
+/// The commit that is pinned.
+#[derive(Debug, Serialize)]
+struct PinView {
+    commit: String,
+    since: String,
+}
+
+/// How writes reach the remote.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PushView {
+    unpushed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unpushed_since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pushed_at: Option<String>,
+    /// The code of the last failure; what git said is in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'static str>,
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try_at: Option<String>,
+}
+
+/// The push that is held back.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeldView {
+    id: String,
+    commit: String,
+    reason: &'static str,
+    since: String,
+    problems_total: usize,
+}
+
+/// How far the state is behind the remote, as last seen.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LagView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_head: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetched_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    behind_since: Option<String>,
+    seconds: u64,
+}
+
+impl StatusView {
+    /// Returns the view of what is served and how it stands to the remote.
+    pub fn of(snapshot: &Snapshot, status: &EngineStatus, demo: bool) -> Self {
+        let sheets: BTreeMap<_, _> =
+            public(snapshot).map(|sheet| (sheet.spec().name.to_string(), sheet.shown())).collect();
+        let held = status.held.as_ref().map(|held| HeldView {
+            id: held.id.to_string(),
+            commit: held.commit.to_string(),
+            reason: held.reason.as_str(),
+            since: time(held.since),
+            problems_total: open_problems(snapshot, &held.problems),
+        });
+        Self {
+            commit: snapshot.commit().to_string(),
+            digest: snapshot.public_digest().to_string(),
+            branch: status.branch.clone(),
+            head_branch: status.head_elsewhere.clone(),
+            published_at: time(status.published_at),
+            age_seconds: seconds_since(Some(status.published_at)),
+            records: sheets.values().sum(),
+            sheets,
+            problems: snapshot.public_problems().len(),
+            degraded: status.degraded && Health::public(snapshot).refusable(),
+            branch_missing: status.branch_missing,
+            ahead: status.ahead,
+            push: status.push.active.then(|| PushView {
+                unpushed: status.ahead,
+                unpushed_since: status.push.unpushed_since.map(time),
+                pushed_at: status.push.pushed_at.map(time),
+                failure: status.push.failure.as_ref().map(|(kind, _)| kind.as_str()),
+                failures: status.push.failures,
+                next_try_at: status.push.next.map(time),
+            }),
+            pinned: status.pinned.map(|Pinned { commit, since }| PinView {
+                commit: commit.to_string(),
+                since: time(since),
+            }),
+            held,
+            lag: LagView {
+                remote_head: status.remote_head.map(|head| head.to_string()),
+                fetched_at: status.fetched_at.map(time),
+                behind_since: status.behind_since.map(time),
+                seconds: lag_seconds(status),
+            },
+            last: status.last.as_ref().map(|report| PublicReload::of(report, snapshot)),
+            demo,
+        }
+    }
+}
+
+/// Counts the problems of a push that is held in what the public sees of the sheets that are served:
+/// where a sheet hides records, a problem may be of one of them.
+fn open_problems(snapshot: &Snapshot, problems: &[Problem]) -> usize {
+    let is_open = |problem: &&Problem| {
+        let spec = problem.sheet.as_ref().map(|name| snapshot.layout().sheet(name.as_str()));
+        spec.is_none_or(|spec| spec.is_some_and(|spec| spec.public && spec.hidden.is_none()))
+    };
+    problems.iter().filter(is_open).count()
+}
+
+/// Returns for how many seconds the remote has had a head that is not published.
+pub fn lag_seconds(status: &EngineStatus) -> u64 {
+    seconds_since(status.behind_since)
+}
+
+fn seconds_since(time: Option<SystemTime>) -> u64 {
+    // A clock that was set back makes no lag.
+    time.and_then(|time| time.elapsed().ok()).unwrap_or_default().as_secs()
+}
+
+/// The answer of `_sheets`.
+#[derive(Debug, Serialize)]
+pub struct SheetsView {
+    items: Vec<SheetView>,
+    /// The top-level folders that inference passes over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    skipped: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SheetView {
+    name: String,
+    root: String,
+    format: String,
+    records: usize,
+    problems: usize,
+    fields: Vec<String>,
+    /// The fields that are counted, sorted and filtered without reading records.
+    indexed: Vec<String>,
+}
+
+impl SheetsView {
+    /// Returns the view of the public sheets.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let items = public(snapshot).map(|sheet| {
+            let spec = sheet.spec();
+            SheetView {
+                name: spec.name.to_string(),
+                root: spec.root.to_string(),
+                format: spec.format_name().to_owned(),
+                records: sheet.shown(),
+                problems: sheet.public_problems().len(),
+                indexed: sheet.spec().indexed().iter().map(ToString::to_string).collect(),
+                fields: sheet.fields().iter().map(|(field, _)| field.to_owned()).collect(),
+            }
+        });
+        let skipped = snapshot.layout().skipped().iter().map(ToString::to_string);
+        Self { items: items.collect(), skipped: skipped.collect() }
+    }
+}
+
+fn public(snapshot: &Snapshot) -> impl Iterator<Item = &Arc<Sheet>> {
+    snapshot.sheets().filter(|sheet| sheet.spec().public)
+}
