@@ -20,6 +20,7 @@ use super::crowd::{Crowd, Member};
 use super::current::not_ready;
 use super::error::{ApiError, Code};
 use super::lane::{Lane, Turn};
+use super::places::Place;
 use super::shared::Shared;
 use super::source::Source;
 use crate::live::Live;
@@ -127,6 +128,14 @@ impl Past {
             return Ok(kept);
         }
         self.run(&self.states, source, move |engine| engine.at(commit)).await
+    }
+
+    /// Waits for a turn to describe an earlier state.
+    ///
+    /// # Errors
+    /// 503 when it does not come in time.
+    pub(super) async fn turn(&self, source: Source) -> Result<Place, ApiError> {
+        self.states.place(source, Some(Instant::now() + TURN)).await
     }
 
     /// Returns the commit that goes by `name`.
