@@ -21,6 +21,7 @@ pub mod error;
 mod etag;
 mod explorer;
 mod gate;
+mod headers;
 mod history;
 mod host;
 mod json;

@@ -18,6 +18,7 @@ use super::caching::ASK_AGAIN;
 use super::current::{Current, not_ready};
 use super::error::{ApiError, Code};
 use super::etag;
+use super::parameters::NoParameters;
 use super::pieces::{PIECE, Streaming};
 use super::range::{self, Wanted};
 use super::source::Source;
@@ -60,6 +61,7 @@ pub(super) async fn show(
     source: Source,
     method: Method,
     uri: Uri,
+    _: NoParameters,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let path = AttachmentPath::parse(uri.path()).ok_or(Code::NotFound)?;

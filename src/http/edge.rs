@@ -29,7 +29,7 @@ use super::current::{COMMIT, Current, commit_header};
 use super::error::{self, ApiError, Code};
 use super::moment::Moment;
 use super::source::Source;
-use super::{Side, cors, etag, explorer, host};
+use super::{Side, cors, etag, explorer, headers, host};
 use crate::metrics::RouteClass;
 
 /// The routes, and around them what every answer has. Cheap to clone.
@@ -70,7 +70,8 @@ impl Edge {
             is_read: path.is_some_and(is_read),
             is_shared: self.side != Side::Internal && !path.is_some_and(is_internal),
         };
-        let named = host::check(request.version(), request.headers());
+        let named = host::check(request.version(), &address, request.headers());
+        let named = named.and_then(|()| headers::check(&method, request.headers()));
         let response = match (named, path) {
             (Err(error), _) => error.into_response(),
             (Ok(()), None) => ApiError::from(Code::NotFound).into_response(),

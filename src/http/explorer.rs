@@ -11,6 +11,7 @@ use super::app::App;
 use super::caching::ASK_AGAIN;
 use super::error::{ApiError, Code};
 use super::etag;
+use super::parameters::NoParameters;
 use crate::config::BasePath;
 
 /// The page runs and shows its own files and reads its own server, and nothing else. No text can
@@ -75,7 +76,7 @@ pub(super) fn routes() -> Router<App> {
     Router::new().route("/", get(page)).route("/_explorer/{name}", get(file))
 }
 
-async fn page(headers: HeaderMap) -> Response {
+async fn page(_: NoParameters, headers: HeaderMap) -> Response {
     answer(&PAGE, &headers)
 }
 
@@ -85,7 +86,11 @@ pub(super) fn slash(base: &BasePath) -> Response {
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, page)]).into_response()
 }
 
-async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+async fn file(
+    Path(name): Path<String>,
+    _: NoParameters,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let file = FILES.iter().find(|file| file.name == name);
     Ok(answer(file.ok_or(Code::NotFound)?, &headers))
 }

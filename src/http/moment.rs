@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::app::App;
 use super::current::not_ready;
 use super::error::{ApiError, Code};
-use super::parameters::wrong;
+use super::parameters::{self, wrong};
 use super::source::{Peer, Source};
 use super::webhook::wait;
 use crate::feed::Heard;
@@ -147,8 +147,9 @@ impl Wanted {
         // Only lists have cursors of ours in their queries.
         let sheet = path.strip_prefix("/api/").unwrap_or_default();
         if !sheet.contains('/') && !sheet.starts_with('_') {
-            let cursor = parameters(request.uri()).find_map(|pair| pair.strip_prefix("cursor="));
-            wanted.walked = cursor.and_then(commit_of_cursor);
+            let cursor = parameters(request.uri()).find(|pair| is_called(pair, "cursor"));
+            let cursor = cursor.and_then(|pair| parameters::decode(pair.split_once('=')?.1));
+            wanted.walked = cursor.and_then(|cursor| commit_of_cursor(&cursor));
         }
         Ok(wanted)
     }
@@ -173,9 +174,16 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     value.transpose().map_err(|_| text())
 }
 
-/// Says whether a query may have one of the parameters that are looked for here.
+/// Says whether a query has one of the parameters that are looked for here.
 fn names_commit(query: &str) -> bool {
-    query.contains("at=") || query.contains("cursor=")
+    query.split('&').any(|pair| is_called(pair, "at") || is_called(pair, "cursor"))
+}
+
+/// Says whether a parameter has this name, however that is written.
+fn is_called(pair: &str, name: &str) -> bool {
+    let written = pair.split_once('=').map_or(pair, |(written, _)| written);
+    // Nearly every name is written as it is.
+    written == name || written.contains('%') && parameters::name(pair).is_some_and(|it| it == name)
 }
 
 fn parameters(uri: &Uri) -> impl Iterator<Item = &str> {
@@ -185,12 +193,14 @@ fn parameters(uri: &Uri) -> impl Iterator<Item = &str> {
 /// Takes the parameter `at` out of the query and returns its value.
 fn take_at(uri: &mut Uri) -> Result<Option<String>, ApiError> {
     let (found, rest): (Vec<&str>, Vec<&str>) =
-        parameters(uri).partition(|pair| pair.starts_with("at="));
+        parameters(uri).partition(|pair| is_called(pair, "at"));
     let [value] = found[..] else {
         let twice = || wrong("at", "is given more than once");
         return if found.is_empty() { Ok(None) } else { Err(twice()) };
     };
-    let name = percent_decode_str(&value["at=".len()..]).decode_utf8();
+    let value = value.split_once('=').map_or("", |(_, value)| value);
+    // No name of a commit has a space, and some have a plus.
+    let name = percent_decode_str(value).decode_utf8();
     let name = name.map_err(|_| wrong("at", "is not valid UTF-8 after decoding"))?.into_owned();
     let mark = if rest.is_empty() { "" } else { "?" };
     let text = format!("{}{mark}{}", uri.path(), rest.join("&"));
@@ -267,6 +277,8 @@ mod tests {
                 name("refs/tags/v1"),
                 "/api/people?a=%20b&c",
             ),
+            ("/api/people?x=1&%61t=v1%2B2&y", name("v1+2"), "/api/people?x=1&y"),
+            ("/api/people?a%74=v1+2", name("v1+2"), "/api/people"),
             (
                 "/api/people?at%5Beq%5D=v1&format=x",
                 Wanted::default(),
@@ -285,6 +297,7 @@ mod tests {
         for (path, headers, code) in [
             ("/api/people?at=v2", &header[..], Code::InvalidQuery),
             ("/api/people?at=v1&at=v1", &[], Code::InvalidQuery),
+            ("/api/people?at=v1&%61%74=v1", &[], Code::InvalidQuery),
             ("/api/people?at=%FF", &[], Code::InvalidQuery),
             ("/api/_status?at=v1", &[], Code::InvalidQuery),
             ("/api/_diff?from=main&to=v2&at=v1", &[], Code::InvalidQuery),

@@ -12,6 +12,7 @@ use super::current::Current;
 use super::error::ApiError;
 use super::json::tagged;
 use super::list::too_costly;
+use super::parameters::NoParameters;
 use super::source::Source;
 
 const PAGE: &str = include_str!("../openapi/page/page.html");
@@ -29,6 +30,7 @@ pub(super) async fn document(
     State(app): State<App>,
     Current(snapshot): Current,
     source: Source,
+    _: NoParameters,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let shared = app.clone();
@@ -54,17 +56,17 @@ pub(super) async fn document(
 }
 
 /// `GET /docs`
-pub(super) async fn page(headers: HeaderMap) -> Response {
+pub(super) async fn page(_: NoParameters, headers: HeaderMap) -> Response {
     file(&headers, PAGE, "text/html; charset=utf-8")
 }
 
 /// `GET /docs/page.css`
-pub(super) async fn style(headers: HeaderMap) -> Response {
+pub(super) async fn style(_: NoParameters, headers: HeaderMap) -> Response {
     file(&headers, STYLE, "text/css; charset=utf-8")
 }
 
 /// `GET /docs/page.js`
-pub(super) async fn script(headers: HeaderMap) -> Response {
+pub(super) async fn script(_: NoParameters, headers: HeaderMap) -> Response {
     file(&headers, SCRIPT, "text/javascript; charset=utf-8")
 }
 

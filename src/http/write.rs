@@ -92,6 +92,11 @@ pub(super) async fn create(
     let request = Request::new(Method::POST, &uri, headers, source);
     let (caller, body, request) = request.admitted(&app, body).await?;
     let Path(sheet) = sheet.map_err(|_| ApiError::from(Code::NotFound))?;
+    // That the record is not there is what this asks for anyway.
+    if !matches!(condition::of(&request.headers)?, Condition::Any | Condition::Absent) {
+        let why = "`If-Match` is not for a new record";
+        return Err(ApiError::explained(Code::InvalidHeader, why));
+    }
     request.wants_json(&body)?;
     let record: Value = json(&body)?;
     let operation = Operation {
@@ -112,6 +117,10 @@ pub(super) async fn transact(
 ) -> Result<Response, ApiError> {
     let request = Request::new(Method::POST, &uri, headers, source);
     let (caller, body, request) = request.admitted(&app, body).await?;
+    if condition::of(&request.headers)? != Condition::Any {
+        let why = "each operation has a condition of its own: `ifMatch`";
+        return Err(ApiError::explained(Code::InvalidHeader, why));
+    }
     request.wants_json(&body)?;
     let Transaction { operations, summary } = Transaction::parse(&body)?;
     request.write(&app, &caller, body, operations, summary).await
@@ -164,6 +173,9 @@ impl Request {
             return Err(parameters::wrong("at", why));
         }
         let mut first = app.push_first;
+        if pairs.len() > 1 {
+            return Err(parameters::wrong("push", "is the one parameter of a write, given once"));
+        }
         for (name, value) in pairs {
             first = match (name.as_str(), value.as_str()) {
                 ("push", "sync") => true,
