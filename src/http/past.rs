@@ -256,7 +256,9 @@ impl Past {
 /// Returns the answer where there is no state of a commit.
 fn refused(error: PastError) -> ApiError {
     match &error {
-        PastError::Unknown { .. } => ApiError::explained(Code::UnknownCommit, error.to_string()),
+        // Without the name: the beginning of a hash would be told in full, and what was purged by
+        // another text than what never was.
+        PastError::Unknown { .. } => Code::UnknownCommit.into(),
         PastError::Remote { source: None, .. } => Code::FetchFailed.into(),
         PastError::Remote { .. } => ApiError::caused_by(Code::FetchFailed, &error),
         _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),

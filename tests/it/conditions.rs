@@ -90,6 +90,46 @@ fn a_caller_who_takes_no_type_that_there_is_is_told_which_there_would_be() {
 }
 
 #[test]
+fn what_a_condition_decides_of_a_file_needs_nothing_of_its_content() {
+    let mut upstream = upstream();
+    // No two parts of it are alike, so that it cannot be told by its difference to another file.
+    let content: Vec<u8> = (0..400_000_u32).flat_map(|n| n.wrapping_mul(n).to_be_bytes()).collect();
+    upstream.commit("a film").put("people/ada/film.mp4", content.clone()).push();
+    let server = TestServer::start(&upstream.url());
+    let path = "/api/_attachments/people/ada/film.mp4";
+    let whole = server.get(path);
+    assert!(whole.body == content);
+    let tag = whole.header("etag").unwrap().to_owned();
+    break_contents(&server.mirror());
+    assert_eq!(ask(&server, path, "if-none-match", &tag).status, 304);
+    ask(&server, path, "if-match", "\"x\"").problem(412, "precondition_failed");
+    ask(&server, path, "range", "bytes=99999999-").problem(416, "range_not_satisfiable");
+    let head = server.send(server.request(Method::HEAD, path));
+    assert_eq!((head.status, head.header("content-length")), (200, Some("1600000")));
+    let client = reqwest::Client::new();
+    let read = server.runtime().block_on(async {
+        match client.get(server.url(path)).send().await {
+            Ok(answer) if answer.status().is_success() => answer.bytes().await.is_ok(),
+            _ => false,
+        }
+    });
+    assert!(!read, "it would be read otherwise");
+}
+
+/// Damages the largest pack of a repository in its middle, which is in its one large file.
+fn break_contents(repository: &std::path::Path) {
+    let packs = std::fs::read_dir(repository.join("objects/pack")).unwrap();
+    let packs = packs.map(|entry| entry.unwrap().path());
+    let packs = packs.filter(|path| path.extension().is_some_and(|ext| ext == "pack"));
+    let pack = packs.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 1_000].fill(0);
+    std::fs::remove_file(&pack).unwrap();
+    std::fs::write(&pack, bytes).unwrap();
+}
+
+#[test]
 fn a_part_of_a_file_is_sent_to_who_asks_for_it() {
     let upstream = upstream();
     let server = TestServer::start(&upstream.url());
