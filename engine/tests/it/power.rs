@@ -56,7 +56,6 @@ fn batch(number: usize) -> Batch {
         scope: Scope::Every,
         message: "ada: a change".into(),
         trailers: vec![],
-        limit: MOST_WRITTEN,
         repeat: Some(Repeat {
             actor: "ada".into(),
             key: format!("key-{number}"),
