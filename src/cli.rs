@@ -6,8 +6,8 @@ mod records;
 use std::path::PathBuf;
 
 use clap::{
-    Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, FromArgMatches, Parser, Subcommand,
-    ValueEnum,
+    Arg, ArgAction, ArgMatches, Args, Command as ClapCommand, CommandFactory as _, FromArgMatches,
+    Parser, Subcommand, ValueEnum,
 };
 use clap_complete::Shell;
 
@@ -286,7 +286,7 @@ where
     Cli::try_parse_from(&arguments).map_err(|error| {
         let exit = if error.use_stderr() { Exit::Usage } else { Exit::Success };
         let typed = arguments.iter().skip(1).map(|word| word.to_string_lossy().into_owned());
-        let hint = hint::of(&error, &typed.collect::<Vec<_>>());
+        let hint = hint::of(&error, &Cli::command(), &typed.collect::<Vec<_>>());
         (UsageMessage { hint, error }, exit)
     })
 }
@@ -331,7 +331,6 @@ mod tests {
 
     #[test]
     fn the_definition_of_the_command_line_is_consistent() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 

@@ -21,6 +21,7 @@ mod edge;
 mod error;
 mod etag;
 mod explorer;
+mod headers;
 mod history;
 mod host;
 mod interface;

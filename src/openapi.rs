@@ -1,8 +1,8 @@
 //! The OpenAPI document of a server: what the public may ask for, made from the sheets of a
 //! snapshot, their fields and their schemas.
 //!
-//! [`document`] is a pure function; [`Document`] keeps what it returned for as long as the same
-//! commit is served. Internal routes are not in it, nor is anything of a sheet that is not public.
+//! [`document`] is a pure function; [`Document`] keeps what it returned for the published snapshot.
+//! Internal routes are not in it, nor is anything of a sheet that is not public.
 
 mod attachments;
 mod changes;
@@ -22,9 +22,9 @@ mod terms;
 mod writes;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use headwater_engine::id::CommitId;
+use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::snapshot::Snapshot;
 use serde_json::{Map, Value, json};
 
@@ -32,15 +32,22 @@ pub use offer::Offer;
 
 /// Returns the document of a server that serves `snapshot`. Costs what its definitions cost, and
 /// for sheets without a schema a look at the names of their fields.
-pub fn document(offer: &Offer, snapshot: &Snapshot) -> Value {
+///
+/// # Errors
+/// [`TooCostly`] where that is more than the budget has.
+pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<Value, TooCostly> {
     let mut schemas = components::schemas();
     let shared = schemas.keys().cloned().chain(TAGS.map(|(tag, _)| tag.to_owned()));
     let sheets = described::described(snapshot, shared);
     let mut paths = Map::new();
     for sheet in &sheets {
+        if !budget.spend(sheet.weight()) {
+            break;
+        }
         sheet.add_paths(offer, &mut paths);
         sheet.add_schemas(&mut schemas);
     }
+    budget.check()?;
     let mut add = |path: &str, item: Value| drop(paths.insert(path.to_owned(), item));
     add("/api/_search", json!({ "get": search::operation(&sheets).into_value() }));
     add("/api/_diff", json!({ "get": history::diff().into_value() }));
@@ -66,7 +73,7 @@ pub fn document(offer: &Offer, snapshot: &Snapshot) -> Value {
         all["securitySchemes"] = components::security();
     }
     let server = if offer.base_path.is_empty() { "/" } else { &offer.base_path };
-    json!({
+    Ok(json!({
         "openapi": "3.1.1",
         "info": {
             "title": "Headwater",
@@ -78,7 +85,7 @@ pub fn document(offer: &Offer, snapshot: &Snapshot) -> Value {
         "tags": tags(&sheets, &paths),
         "components": components::used(all, &paths),
         "paths": paths,
-    })
+    }))
 }
 
 /// What holds for every operation.
@@ -109,32 +116,58 @@ fn tags(sheets: &[described::Described], paths: &Value) -> Vec<Value> {
     sheets.iter().map(described::Described::tag).chain(shared).collect()
 }
 
-/// The document of a server, made anew when it is asked for and another commit is served.
+/// The document of a server. That of the published snapshot is made once; any other is made anew
+/// each time it is asked for.
 pub struct Document {
     offer: Offer,
-    made: Mutex<Option<(CommitId, Arc<[u8]>)>>,
+    published: Mutex<Option<Made>>,
+}
+
+/// A document that was made. What a commit shows depends on the rules of the published one, so it is
+/// the snapshot itself, and not its commit, that says what the document is of.
+struct Made {
+    of: Weak<Snapshot>,
+    text: Arc<[u8]>,
 }
 
 impl Document {
     /// Returns the document of a server with this offer.
     pub fn new(offer: Offer) -> Self {
-        Self { offer, made: Mutex::new(None) }
+        Self { offer, published: Mutex::new(None) }
     }
 
-    /// Returns its text if it was made for `commit` last.
-    pub fn known(&self, commit: CommitId) -> Option<Arc<[u8]>> {
-        self.lock().as_ref().filter(|(made, _)| *made == commit).map(|(_, text)| text.clone())
+    /// Returns its text for the published snapshot, if that was made.
+    pub fn known(&self, published: &Arc<Snapshot>) -> Option<Arc<[u8]>> {
+        let made = self.lock();
+        // As long as the pointer is kept, no other snapshot has its address.
+        let made = made.as_ref().filter(|made| made.of.as_ptr() == Arc::as_ptr(published));
+        made.map(|made| made.text.clone())
     }
 
-    /// Makes its text for `snapshot`, and keeps it.
-    pub fn make(&self, snapshot: &Snapshot) -> Arc<[u8]> {
-        let text: Arc<[u8]> = document(&self.offer, snapshot).to_string().into_bytes().into();
-        *self.lock() = Some((snapshot.commit(), text.clone()));
-        text
+    /// Makes its text for the published snapshot, and keeps it.
+    ///
+    /// # Errors
+    /// As [`document`].
+    pub fn publish(
+        &self,
+        published: &Arc<Snapshot>,
+        budget: &Budget,
+    ) -> Result<Arc<[u8]>, TooCostly> {
+        let text = self.make(published, budget)?;
+        *self.lock() = Some(Made { of: Arc::downgrade(published), text: text.clone() });
+        Ok(text)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(CommitId, Arc<[u8]>)>> {
+    /// Makes its text for any snapshot.
+    ///
+    /// # Errors
+    /// As [`document`].
+    pub fn make(&self, snapshot: &Snapshot, budget: &Budget) -> Result<Arc<[u8]>, TooCostly> {
+        Ok(document(&self.offer, snapshot, budget)?.to_string().into_bytes().into())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Made>> {
         // The one statement that changes it leaves it whole, so a poisoned lock holds a usable one.
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,15 +1,19 @@
 //! The history of one record: the commits that touched it, and what each did to it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::delta::changed_fields;
 use crate::id::{BlobId, CommitId, Key};
 use crate::layout::{Shape, SheetSpec};
-use crate::mirror::{BlobContent, File, GitError, Mirror, ObjectError, Objects, Touch};
+use crate::mirror::{BlobContent, File, GitError, Mirror, ObjectError, Objects, Reading, Touch};
 use crate::options::LoadOptions;
 use crate::sheet::hides;
 use crate::tables::{Sought, seek};
 use crate::value::Value;
+
+/// How many bytes of versions are read for a part of a history: a tenth of a second of work. The part
+/// ends there, at the same commit whoever asks.
+const MOST_READ: u64 = 4 << 20;
 
 /// Why the history of a record cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +126,8 @@ const LIST_BYTES: u64 = 256 << 20;
 /// these hide is not there. A version that cannot be read, or is larger than the limits of `options`,
 /// is broken; where the sheet hides records it is not there either, for it may be hidden. A commit
 /// that touched another record of the same file is none of these. Costs a walk over the history by
-/// the git program, and as many versions as are listed; of files of many records every version on
+/// the git program, and as many versions as are listed, or 4 MiB of them, where the part ends early;
+/// of files of many records every version on
 /// the way, up to some hundred MiB.
 ///
 /// # Errors
@@ -152,6 +157,10 @@ pub fn history(
         }
         let last = touches.len() < limit;
         for Touch { commit, before, after } in touches {
+            let is_read = |file| contents.held.contains_key(&file);
+            if !may_be_list && !before.into_iter().chain(after).all(is_read) {
+                return Ok(found);
+            }
             if found.items.len() == limit || contents.bytes > LIST_BYTES {
                 return Ok(found);
             }
@@ -222,14 +231,16 @@ impl Contents<'_> {
         file.and_then(|file| self.held.get(&file)).unwrap_or(&Held::Nothing)
     }
 
-    /// Reads every file that some of `touches` name, each of which is one record.
+    /// Reads the files that `touches` name, each of which is one record, up to so many bytes.
     fn read_all(&mut self, mirror: &Mirror, touches: &[Touch]) -> Result<(), GitError> {
-        let files = touches.iter().flat_map(|touch| touch.before.into_iter().chain(touch.after));
-        let mut files: Vec<File> = files.collect();
-        files.sort_unstable();
-        files.dedup();
+        // In the order in which they are needed.
+        let mut known = HashSet::new();
+        let files = touches.iter().flat_map(|touch| touch.after.into_iter().chain(touch.before));
+        let files: Vec<File> = files.filter(|file| known.insert(*file)).collect();
         let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
-        let contents = mirror.files(&blobs, self.options.record_limit)?;
+        // Those of one commit are two.
+        let largest = self.options.record_limit;
+        let contents = mirror.files(&blobs, Reading { largest, most: MOST_READ, least: 2 })?;
         for (file, bytes) in files.into_iter().zip(contents) {
             let held = self.seek(file, bytes.as_deref());
             self.held.insert(file, held);

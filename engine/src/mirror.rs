@@ -38,7 +38,7 @@ pub use address::RemoteOptions;
 pub use conversation::{RemoteBranch, RemoteBranches};
 pub use diff::{Entry, PathChange};
 pub use fetch::{FetchError, FetchErrorKind, Fetched, RemoteHead};
-pub use file::OpenFile;
+pub use file::{FoundFile, OpenFile};
 pub(crate) use folder::UNFINISHED;
 pub use git::{GitError, GitVersion, OLDEST_GIT};
 pub use handle::{Cause, Mirror, MirrorOptions};
@@ -57,7 +57,7 @@ pub use stage::{
     CommitFlaw, Durability, Edit, EditError, Edits, Identity, NewCommit, Signature, Stage, Trailer,
 };
 pub(crate) use system::{is_disk_full, is_of_our_side};
-pub use touched::{File, Touch};
+pub use touched::{File, Reading, Touch};
 pub use transport::Phase;
 pub use tree::{EntryMode, TreeEntry};
 pub use tree_flaw::TreeFlaw;

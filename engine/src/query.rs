@@ -137,6 +137,11 @@ impl ListQuery {
         self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(value)
     }
 
+    /// Returns about how many bytes its conditions take while they are kept to admit values.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.filters.iter().map(Filter::weight).sum::<usize>()
+    }
+
     /// Returns the fields that the list filters, sorts or counts by and that no index of `sheet`
     /// tells, each once: it reads them record by record.
     pub fn unindexed(&self, sheet: &Sheet) -> Vec<&FieldPath> {

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use crate::encode::encode;
 use crate::id::{BlobId, CommitId, TreeId};
-use crate::layout::{Layout, Shape, SheetSpec};
+use crate::layout::{Claim, Layout, Shape, SheetSpec};
 use crate::mirror::{
     BlobContent, Edit, EditError, Edits, Entry, EntryMode, ObjectError, PathChange,
 };
@@ -35,11 +35,39 @@ pub struct Rebased {
     pub made: u64,
 }
 
+/// What files are records on each side.
+#[derive(Debug, Clone, Copy)]
+pub struct Layouts<'a> {
+    /// The layout that our commits were made in.
+    pub ours: &'a Layout,
+    /// The layout of what they are put on top of.
+    pub theirs: &'a Layout,
+}
+
+impl Layouts<'_> {
+    /// Says whether a file at `path` is the same record on both sides, or lies beside the same one.
+    fn agree_on(&self, path: &[u8]) -> bool {
+        self.ours.reads_alike(self.theirs)
+            || are_same(&self.ours.claims(path), &self.theirs.claims(path))
+                && are_same(&self.ours.beside(path), &self.theirs.beside(path))
+    }
+}
+
+fn are_same(ours: &[Claim], theirs: &[Claim]) -> bool {
+    let is_same = |(ours, theirs): (&Claim, &Claim)| {
+        ours.sheet.name == theirs.sheet.name
+            && ours.key == theirs.key
+            && ours.fault.is_none() == theirs.fault.is_none()
+    };
+    ours.len() == theirs.len() && ours.iter().zip(theirs).all(is_same)
+}
+
 /// Commits that could not be put on top of others.
 #[derive(Debug, thiserror::Error)]
 pub enum RebaseError {
-    /// Both sides changed the same fields.
-    #[error("both sides changed {}", told(lost))]
+    /// Both sides changed the same fields, or a file of ours is no record, or another one, in the
+    /// layout of the other side.
+    #[error("both sides changed {}, or what is there is another record now", told(lost))]
     Conflict {
         /// All that the first commit that does not fit would lose; never empty.
         lost: Vec<LostField>,
@@ -56,7 +84,8 @@ fn told(lost: &[LostField]) -> String {
 
 /// Puts `commits`, the oldest first, each on its first parent, on top of `upstream`.
 ///
-/// `layout` says which files are records. Costs a difference for each commit, and three files for
+/// A file of ours that `layouts` do not agree on is a conflict: it would be in the branch, and what
+/// was written with it would not be served. Costs a difference for each commit, and three files for
 /// each that both sides changed.
 ///
 /// # Errors
@@ -66,11 +95,11 @@ pub fn rebase(
     stage: &mut Stage,
     upstream: CommitId,
     commits: &[CommitId],
-    layout: &Layout,
+    layouts: Layouts<'_>,
     committer: &Signature,
 ) -> Result<Rebased, RebaseError> {
     let mark = stage.mark();
-    let rebased = put(stage, upstream, commits, layout, committer);
+    let rebased = put(stage, upstream, commits, layouts, committer);
     if rebased.is_err() {
         stage.undo(mark);
     }
@@ -81,7 +110,7 @@ fn put(
     stage: &mut Stage,
     upstream: CommitId,
     commits: &[CommitId],
-    layout: &Layout,
+    layouts: Layouts<'_>,
     committer: &Signature,
 ) -> Result<Rebased, RebaseError> {
     let facts = stage.objects().commit(upstream)?;
@@ -92,7 +121,7 @@ fn put(
         let parent = facts.parents.first().map(|parent| stage.objects().commit(*parent));
         let parent = parent.transpose()?.map(|parent| parent.tree);
         let changes = stage.objects().diff(parent, Some(facts.tree))?;
-        let next = Merge { stage, tree, layout }.apply(&changes)?;
+        let next = Merge { stage, tree, layouts }.apply(&changes)?;
         if next == tree {
             tracing::info!(%commit, "dropping an empty commit: the remote has the same change");
         } else {
@@ -111,7 +140,7 @@ fn put(
 struct Merge<'a> {
     stage: &'a mut Stage,
     tree: Option<TreeId>,
-    layout: &'a Layout,
+    layouts: Layouts<'a>,
 }
 
 impl Merge<'_> {
@@ -119,11 +148,15 @@ impl Merge<'_> {
         let mut edits = Edits::new();
         let mut lost = BTreeSet::new();
         for PathChange { path, old, new } in changes {
+            let name = String::from_utf8_lossy(path).into_owned();
+            if !self.layouts.agree_on(path) {
+                lost.insert(whole(&name));
+                continue;
+            }
             let theirs = self.entry(path)?;
             if theirs == *new {
                 continue;
             }
-            let name = String::from_utf8_lossy(path).into_owned();
             let edit = if theirs == *old {
                 Ok(new.map_or(Edit::Remove, |new| put_entry(&new)))
             } else {
@@ -167,7 +200,7 @@ impl Merge<'_> {
         theirs: Option<Entry>,
     ) -> Result<Result<Edit, Vec<String>>, ObjectError> {
         let as_a_whole = || Ok(Err(vec![String::new()]));
-        let claims = self.layout.claims(path.as_bytes());
+        let claims = self.layouts.theirs.claims(path.as_bytes());
         let Some(spec) = claims.into_iter().find(|claim| claim.fault.is_none()) else {
             return as_a_whole();
         };

@@ -1,6 +1,5 @@
 //! What somebody may mean who types what other programs have.
 
-use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Flags of other programs that mean something else for some commands: the commands, the flags, and
@@ -116,8 +115,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
 
 /// Returns what may be meant by `typed`, the words behind the name of the program; `None` where the
 /// parser itself says enough.
-pub(super) fn of(error: &clap::Error, typed: &[String]) -> Option<String> {
-    let line = Line::of(typed);
+pub(super) fn of(error: &clap::Error, cli: &clap::Command, typed: &[String]) -> Option<String> {
+    let line = Line::of(cli, typed);
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
@@ -150,8 +149,7 @@ struct Line<'l> {
 }
 
 impl<'l> Line<'l> {
-    fn of(typed: &'l [String]) -> Self {
-        let cli = super::Cli::command();
+    fn of(cli: &clap::Command, typed: &'l [String]) -> Self {
         let mut typed = typed.iter().map(String::as_str).peekable();
         let command =
             typed.next_if(|word| cli.get_subcommands().any(|one| one.get_name() == *word));

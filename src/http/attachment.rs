@@ -3,12 +3,12 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::disclosure::Disclosure;
-use headwater_engine::mirror::{Mirror, OpenFile};
+use headwater_engine::mirror::{FoundFile, GitError, Mirror, OpenFile};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::attachment_version;
 use percent_encoding::percent_decode_str;
@@ -18,6 +18,7 @@ use super::body_stream::{CHUNK, StreamPermit};
 use super::caching::ASK_AGAIN;
 use super::current::{Current, not_ready};
 use super::etag;
+use super::parameters::NoParameters;
 use super::range::{self, RangeRequest};
 use super::source::Source;
 use crate::wire::{ApiError, Code};
@@ -60,6 +61,7 @@ pub(super) async fn show(
     source: Source,
     method: Method,
     uri: Uri,
+    _: NoParameters,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let path = AttachmentPath::parse(uri.path()).ok_or(Code::NotFound)?;
@@ -71,13 +73,16 @@ pub(super) async fn show(
     let streaming = app.attachments.place(source).await?;
     let mirror = app.live.engine().ok_or_else(not_ready)?.mirror().clone();
     let commit = snapshot.commit();
-    let opened = app.blocking.run(move || {
-        let opened = Mirror::open_file(&mirror, commit, &place);
-        opened.map_err(|error| ApiError::caused_by(Code::Internal, &error))
-    });
-    let file = opened.await?.ok_or(Code::NotFound)?;
+    let found =
+        app.blocking.run(move || Mirror::find_file(&mirror, commit, &place).map_err(unreadable));
+    let file = found.await?.ok_or(Code::NotFound)?;
     let tag = etag::of_version(&attachment_version(file.id()));
     let size = file.size();
+    // What the headers decide is known before anything of the file is read.
+    let expected: Vec<_> = headers.get_all(header::IF_MATCH).iter().cloned().collect();
+    if !expected.is_empty() && !etag::matches(&expected, Some(&tag)) {
+        return Err(ApiError::from(Code::PreconditionFailed).header(header::ETAG, tag));
+    }
     let mut response = if etag::is_known(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -87,21 +92,28 @@ pub(super) async fn show(
             Method::GET => range::wanted(&headers, &tag, size),
             _ => RangeRequest::Whole,
         };
-        let mut response = match wanted {
-            RangeRequest::Whole => sent(file, streaming, 0..size),
-            RangeRequest::Part { first, last } => {
-                let mut response = sent(file, streaming, first..last + 1);
-                *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-                let told = content_range(&format!("{first}-{last}"), size);
-                response.headers_mut().insert(header::CONTENT_RANGE, told);
-                response
-            }
+        let (part, status) = match wanted {
+            RangeRequest::Whole => (0..size, StatusCode::OK),
+            RangeRequest::Part { first, last } => (first..last + 1, StatusCode::PARTIAL_CONTENT),
             RangeRequest::Nothing => {
                 let refused = ApiError::from(Code::RangeNotSatisfiable);
                 return Err(refused.header(header::CONTENT_RANGE, content_range("*", size)));
             }
         };
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        let length = HeaderValue::from(part.end - part.start);
+        let told = content_range(&format!("{}-{}", part.start, part.end.saturating_sub(1)), size);
+        let body = match method {
+            Method::GET => read(&app, source, file, streaming, part).await?,
+            _ => Body::empty(),
+        };
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, length);
+        if status == StatusCode::PARTIAL_CONTENT {
+            headers.insert(header::CONTENT_RANGE, told);
+        }
+        headers.insert(header::CONTENT_TYPE, kind);
         response
     };
     let headers = response.headers_mut();
@@ -116,11 +128,28 @@ fn content_range(part: &str, size: u64) -> HeaderValue {
     HeaderValue::try_from(format!("bytes {part}/{size}")).expect("digits are visible ASCII")
 }
 
+fn unreadable(error: GitError) -> ApiError {
+    ApiError::caused_by(Code::Internal, &error)
+}
+
+/// Begins to read some bytes of the file, when there is room for it.
+async fn read(
+    app: &App,
+    source: Source,
+    file: FoundFile,
+    mut streaming: StreamPermit,
+    part: Range<u64>,
+) -> Result<Body, ApiError> {
+    // The program may have all of it in memory, whatever is sent.
+    app.attachments.share(source, file.size(), &mut streaming).await?;
+    let opened = app.blocking.run(move || file.open().map_err(unreadable));
+    Ok(sent(opened.await?.ok_or(Code::NotFound)?, streaming, part))
+}
+
 /// Sends some bytes of the file, piece by piece. What is before them is read and dropped.
-fn sent(mut file: OpenFile, streaming: StreamPermit, part: Range<u64>) -> Response {
-    let length = HeaderValue::from(part.end - part.start);
+fn sent(mut file: OpenFile, streaming: StreamPermit, part: Range<u64>) -> Body {
     let (mut skipped, mut left) = (part.start, part.end - part.start);
-    let body = streaming.send(move || {
+    streaming.send(move || {
         if skipped > 0 {
             io::copy(&mut file.by_ref().take(skipped), &mut io::sink())?;
             skipped = 0;
@@ -130,10 +159,7 @@ fn sent(mut file: OpenFile, streaming: StreamPermit, part: Range<u64>) -> Respon
         piece.truncate(read);
         left -= read as u64;
         Ok((read > 0).then(|| Bytes::from(piece)))
-    });
-    let mut response = Response::new(body);
-    response.headers_mut().insert(header::CONTENT_LENGTH, length);
-    response
+    })
 }
 
 /// Returns the media type that an extension stands for, as gitsheets has them.

@@ -42,15 +42,29 @@ const SLOWEST: u32 = 64 << 10;
 /// How long a reader may be slower than that.
 const GRACE: Duration = Duration::from_secs(30);
 
+/// A body that is read from up to so many bytes counts by its place alone.
+const SMALL: u64 = 1 << 20;
+
+/// Of which size a body that is read from more takes a share for each beginning part, in bytes.
+const SHARE: u64 = 16 << 20;
+
+/// How many shares there are. What is read may be in memory as a whole, so this bounds that: 256 MiB.
+const SHARES: usize = 16;
+
+/// How many shares one address has at most, and one body.
+const EACH: usize = SHARES / 4;
+
 /// A number of places for bodies that are made chunk by chunk.
 pub struct BodyStreams {
     places: Permits,
+    shares: Permits,
     grace: Duration,
 }
 
 /// A place for one body.
 pub(super) struct StreamPermit {
     place: Permit,
+    shares: Vec<Permit>,
     patience: WaitBudget,
 }
 
@@ -62,7 +76,8 @@ impl BodyStreams {
 
     fn with_grace(count: usize, grace: Duration) -> Self {
         let crowd = Crowd::new(256, 16);
-        Self { places: Permits::new(count, count.div_ceil(4), crowd), grace }
+        let places = Permits::new(count, count.div_ceil(4), crowd);
+        Self { places, shares: Permits::new(SHARES, EACH, Crowd::new(256, 16)), grace }
     }
 
     /// Takes a place for an answer to `source`.
@@ -71,10 +86,40 @@ impl BodyStreams {
     /// 503 when none gets free in time.
     pub(super) async fn place(&self, source: Source) -> Result<StreamPermit, ApiError> {
         let place = self.places.take_within(source, TURN).await;
-        let place =
-            place.ok_or_else(|| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1))?;
-        Ok(StreamPermit { place, patience: WaitBudget::new(self.grace, SLOWEST) })
+        let place = place.ok_or_else(busy)?;
+        let patience = WaitBudget::new(self.grace, SLOWEST);
+        Ok(StreamPermit { place, shares: Vec::new(), patience })
     }
+
+    /// Takes the shares for a body that is read from `bytes`, for the place of an answer to `source`.
+    ///
+    /// # Errors
+    /// 503 when there are not enough in time.
+    pub(super) async fn share(
+        &self,
+        source: Source,
+        bytes: u64,
+        streaming: &mut StreamPermit,
+    ) -> Result<(), ApiError> {
+        let until = Instant::now() + TURN;
+        for _ in 0..shares_of(bytes) {
+            let share = tokio::time::timeout_at(until, self.shares.take(source)).await;
+            streaming.shares.push(share.ok().flatten().ok_or_else(busy)?);
+        }
+        Ok(())
+    }
+}
+
+/// Returns how many shares a body takes that is read from so many bytes.
+fn shares_of(bytes: u64) -> usize {
+    if bytes <= SMALL {
+        return 0;
+    }
+    usize::try_from(bytes.div_ceil(SHARE)).map_or(EACH, |shares| shares.min(EACH))
+}
+
+fn busy() -> ApiError {
+    ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1)
 }
 
 impl StreamPermit {
@@ -100,6 +145,11 @@ impl StreamPermit {
         Body::new(Chunks(Some(chunks)))
     }
 
+    /// Says whether somebody waits for what this body has.
+    fn is_wanted(&self) -> bool {
+        self.place.is_wanted() || self.shares.iter().any(Permit::is_wanted)
+    }
+
     /// Says whether the reader took what is sent, or came so far that it can wait for it.
     async fn passes(&mut self, sender: &mpsc::Sender<Chunk>, chunk: Chunk) -> bool {
         let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
@@ -112,7 +162,7 @@ impl StreamPermit {
                     self.patience.note(begun.elapsed(), bytes);
                     return sent.is_ok();
                 }
-                Err(_) if self.place.is_wanted() => return false,
+                Err(_) if self.is_wanted() => return false,
                 Err(_) => {}
             }
         }
@@ -176,6 +226,32 @@ mod tests {
         assert_eq!(next(&mut whole).await.unwrap().unwrap(), "one");
         assert_eq!(next(&mut whole).await.unwrap().unwrap(), "two");
         assert!(next(&mut whole).await.is_none());
+    }
+
+    #[test]
+    fn a_body_takes_shares_by_what_it_is_read_from() {
+        let mib = |count: u64| count << 20;
+        let told = [0, mib(1), mib(1) + 1, mib(16), mib(17), mib(60), mib(64), mib(900), u64::MAX];
+        assert_eq!(told.map(shares_of), [0, 0, 1, 1, 2, 4, 4, 4, 4]);
+    }
+
+    #[tokio::test]
+    async fn what_large_bodies_are_read_from_is_bounded_of_each_address_and_in_all() {
+        let streams = BodyStreams::new(100);
+        let large = async |number: u8| {
+            let mut streaming = streams.place(source(number)).await.unwrap();
+            let shared = streams.share(source(number), 60 << 20, &mut streaming).await;
+            shared.map(|()| streaming).map_err(|error| error.code())
+        };
+        let first = large(1).await.unwrap();
+        assert_eq!(large(1).await.err(), Some(Code::Busy), "the address has its part");
+        let others = [large(2).await, large(3).await, large(4).await];
+        assert!(others.iter().all(Result::is_ok));
+        assert_eq!(large(5).await.err(), Some(Code::Busy), "there are no more");
+        let mut small = streams.place(source(5)).await.unwrap();
+        assert!(streams.share(source(5), 1 << 20, &mut small).await.is_ok());
+        drop(first);
+        assert!(large(5).await.is_ok(), "and who was refused holds none");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 
 pub(in crate::http) mod audience;
 mod delta_text;
+mod parts;
 mod query;
 mod queue;
 mod seats;
@@ -30,6 +31,7 @@ use crate::feed::Heard;
 use crate::header_fields::Preferences;
 use crate::wire::{ApiError, Code, Watched, resync};
 use delta_text::{DeltaText, Returning};
+use parts::Part;
 use query::{ChangesQuery, Last};
 use stream::Events;
 
@@ -55,7 +57,12 @@ pub(super) async fn changes(
     drop(snapshot);
     match (watched, is_stream) {
         (Some(watched), true) => stream(app, watched, since, last, source),
-        (Some(watched), false) => answer(&app, watched, since, wait, source).await,
+        (Some(watched), false) => {
+            // The text of the request stays with who waits.
+            let own = query.map_or(0, |query| query.len());
+            let part = app.audience.parts.keep(watched, source, own).ok_or_else(busy)?;
+            answer(&app, part, since, wait, source).await
+        }
         // The stream ends there: whoever opens it again as it was is told that there is no such sheet.
         (None, true) => Ok(events(Body::from(queue::resync(to)))),
         (None, false) => Ok(answered(resync(since.unwrap_or(to), to).into(), to)),
@@ -75,9 +82,7 @@ fn stream(
     last: Option<Last>,
     source: Source,
 ) -> Result<Response, ApiError> {
-    let follower = app.audience.join(&app.feed, watched, source);
-    let busy = || ApiError::from(Code::Busy).header(header::RETRY_AFTER, 10);
-    let follower = follower.ok_or_else(busy)?;
+    let follower = app.audience.join(&app.feed, watched, source).ok_or_else(busy)?;
     let had = match last {
         Some(Last::Commit(last)) => Some(last),
         Some(Last::Unknown) => None,
@@ -88,6 +93,11 @@ fn stream(
     let hello = format!("retry: {RETRY}\n{id}\n");
     let missed = missed(app, Asker::Stream(source), had, follower.at, follower.watched.clone());
     Ok(events(Body::new(Events::new(follower, hello, missed))))
+}
+
+/// Returns the answer where too many follow or wait, or what they follow takes too much.
+fn busy() -> ApiError {
+    ApiError::from(Code::Busy).header(header::RETRY_AFTER, 10)
 }
 
 fn events(body: Body) -> Response {
@@ -125,15 +135,15 @@ async fn missed(
 /// Answers with what differs since a commit; waits for something, if the caller does.
 async fn answer(
     app: &App,
-    watched: Watched,
+    watched: Part,
     since: Option<CommitId>,
     wait: u64,
     source: Source,
 ) -> Result<Response, ApiError> {
+    let _poll = app.audience.polls.join(source).ok_or_else(busy)?;
     let until = Instant::now() + Duration::from_secs(wait);
     let mut listener = app.feed.listen();
     let since = since.unwrap_or(listener.at);
-    let watched = Arc::new(watched);
     loop {
         let told = caught_up(app, Asker::Poll(source), &watched, since, listener.at).await?;
         let is_news = told.as_ref().is_none_or(|told| !told.is_empty());

@@ -13,12 +13,14 @@ const MOST: usize = 2048;
 const EACH: usize = 1024;
 
 /// Those who wait. Coming and going costs the same however many there are.
+#[derive(Debug)]
 pub(super) struct Crowd<K = Source> {
     most: usize,
     each: usize,
     counts: Mutex<Counts<K>>,
 }
 
+#[derive(Debug)]
 struct Counts<K> {
     all: usize,
     of: HashMap<K, usize>,

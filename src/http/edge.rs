@@ -31,7 +31,7 @@ use super::names::COMMIT;
 use super::route::{Route, is_internal, is_read};
 use super::selector::Selected;
 use super::source::Source;
-use super::{Side, cors, etag, explorer, host};
+use super::{Side, cors, etag, explorer, headers, host};
 use crate::header_fields::Preferences;
 use crate::metrics::RouteClass;
 use crate::wire::{ApiError, Code};
@@ -79,7 +79,8 @@ impl Edge {
             is_internal,
             is_shared: self.side != Side::Internal && !is_internal,
         };
-        let named = host::check(request.version(), request.headers());
+        let named = host::check(request.version(), &address, request.headers());
+        let named = named.and_then(|()| headers::check(&method, request.headers()));
         let response = match (named, path) {
             (Err(error), _) => error.into_response(),
             (Ok(()), None) => ApiError::from(Code::NotFound).into_response(),

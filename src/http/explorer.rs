@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::caching::ASK_AGAIN;
 use super::etag;
+use super::parameters::NoParameters;
 use crate::config::BasePath;
 use crate::wire::{ApiError, Code};
 
@@ -68,7 +69,7 @@ const FILES: &[File] = &[
 ];
 
 /// `GET /`
-pub(super) async fn page(headers: HeaderMap) -> Response {
+pub(super) async fn page(_: NoParameters, headers: HeaderMap) -> Response {
     answer(&PAGE, &headers)
 }
 
@@ -81,6 +82,7 @@ pub(super) fn slash(base: &BasePath) -> Response {
 /// `GET /_explorer/<name>`
 pub(super) async fn file(
     Path(name): Path<String>,
+    _: NoParameters,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let file = FILES.iter().find(|file| file.name == name);

@@ -1,13 +1,18 @@
 //! `GET /openapi.json`, and `GET /docs`: a page that shows it.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
+use headwater_engine::budget::Budget;
 
 use super::app::App;
 use super::current::Current;
 use super::json::tagged;
+use super::parameters::NoParameters;
 use super::source::Source;
+use super::unanswered::too_costly;
 use crate::wire::ApiError;
 
 const PAGE: &str = include_str!("../openapi/page/page.html");
@@ -25,30 +30,43 @@ pub(super) async fn document(
     State(app): State<App>,
     Current(snapshot): Current,
     source: Source,
+    _: NoParameters,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let text = match app.document.known(snapshot.commit()) {
-        Some(text) => text,
-        None => {
-            let shared = app.clone();
-            app.answers.make(source, move |_| Ok(shared.document.make(&snapshot))).await?
-        }
+    let shared = app.clone();
+    if app.live.snapshot().is_some_and(|published| Arc::ptr_eq(&published, &snapshot)) {
+        let text = match app.document.known(&snapshot) {
+            Some(text) => text,
+            None => {
+                let publish = move |budget: &Budget| {
+                    shared.document.publish(&snapshot, budget).map_err(too_costly)
+                };
+                app.answers.make(source, publish).await?
+            }
+        };
+        return Ok(tagged(&headers, text));
+    }
+    // Nothing of an earlier state or a preview is kept, so few are described at once.
+    let turn = app.past.turn(source).await?;
+    let make = move |budget: &Budget| {
+        let _turn = turn;
+        shared.document.make(&snapshot, budget).map_err(too_costly)
     };
-    Ok(tagged(&headers, text))
+    Ok(tagged(&headers, app.answers.make(source, make).await?))
 }
 
 /// `GET /docs`
-pub(super) async fn page(headers: HeaderMap) -> Response {
+pub(super) async fn page(_: NoParameters, headers: HeaderMap) -> Response {
     file(&headers, PAGE, "text/html; charset=utf-8")
 }
 
 /// `GET /docs/page.css`
-pub(super) async fn style(headers: HeaderMap) -> Response {
+pub(super) async fn style(_: NoParameters, headers: HeaderMap) -> Response {
     file(&headers, STYLE, "text/css; charset=utf-8")
 }
 
 /// `GET /docs/page.js`
-pub(super) async fn script(headers: HeaderMap) -> Response {
+pub(super) async fn script(_: NoParameters, headers: HeaderMap) -> Response {
     file(&headers, SCRIPT, "text/javascript; charset=utf-8")
 }
 

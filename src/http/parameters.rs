@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 
 use crate::wire::{ApiError, Code, FieldError};
@@ -62,6 +64,18 @@ impl KnownParameters {
     }
 }
 
+/// A request without parameters, which a handler takes that has none.
+pub(super) struct NoParameters;
+
+impl<S: Sync> FromRequestParts<S> for NoParameters {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let known = KnownParameters { of: "this address", once: &[], often: &[] };
+        known.read(parts.uri.query()).map(|_| Self)
+    }
+}
+
 /// The most parameters of a query: all conditions of a list, and its other parameters.
 const MAX_PARAMETERS: usize = 80;
 
@@ -81,7 +95,13 @@ pub(super) fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>, ApiErr
     decoded.collect()
 }
 
-fn decode(text: &str) -> Option<String> {
+/// Returns the name of one parameter, decoded; `None` where that is no text.
+pub(super) fn name(pair: &str) -> Option<String> {
+    decode(pair.split_once('=').map_or(pair, |(name, _)| name))
+}
+
+/// Decodes a name or a value; `None` where it is no text.
+pub(super) fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)
 }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::crowd::{Crowd, Member};
 use super::current::not_ready;
 use super::lane::{Lane, Turn};
+use super::permits::Permit;
 use super::single_flight::SingleFlight;
 use super::source::Source;
 use crate::live::Live;
@@ -127,6 +128,14 @@ impl Past {
             return Ok(kept);
         }
         self.run(&self.states, source, move |engine| engine.at(commit)).await
+    }
+
+    /// Waits for a turn to describe an earlier state.
+    ///
+    /// # Errors
+    /// 503 when it does not come in time.
+    pub(super) async fn turn(&self, source: Source) -> Result<Permit, ApiError> {
+        self.states.place(source, Some(Instant::now() + TURN)).await
     }
 
     /// Returns the commit that goes by `name`.
@@ -247,7 +256,9 @@ impl Past {
 /// Returns the answer where there is no state of a commit.
 fn refused(error: PastError) -> ApiError {
     match &error {
-        PastError::Unknown { .. } => ApiError::explained(Code::UnknownCommit, error.to_string()),
+        // Without the name: the beginning of a hash would be told in full, and what was purged by
+        // another text than what never was.
+        PastError::Unknown { .. } => Code::UnknownCommit.into(),
         PastError::Remote { source: None, .. } => Code::FetchFailed.into(),
         PastError::Remote { .. } => ApiError::caused_by(Code::FetchFailed, &error),
         _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),

@@ -85,7 +85,7 @@ routes! {
     Reloads         = "/api/_reloads"                          Read     State    Published Some("/api/_reloads");
     Search          = "/api/_search"                           Read     Search   Any       Some("/api/_search");
     Changes         = "/api/_changes"                          Read     Changes  Published Some("/api/_changes");
-    Diff            = "/api/_diff"                             Read     Past     Any       Some("/api/_diff");
+    Diff            = "/api/_diff"                             Read     Past     Published Some("/api/_diff");
     History         = "/api/_history/{sheet}/{*key}"           Read     Past     Any       Some("/api/_history/{sheet}/{key}");
     Attachment      = "/api/_attachments/{sheet}/{*rest}"      Read     Other    Any       Some("/api/_attachments/{sheet}/{key}/{name}");
     List            = "/api/{sheet}"                           Read     List     Any       Some("/api/{sheet}");

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::app::App;
 use super::current::not_ready;
 use super::names::{AT, MIN_COMMIT};
-use super::parameters::wrong;
+use super::parameters::{self, wrong};
 use super::patience::wait;
 use super::route::{Route, Snapshots};
 use super::source::{Peer, Source};
@@ -132,6 +132,9 @@ impl SnapshotSelector {
             }
             (at, name) => at.or(name),
         };
+        if selector.at.is_some() && route == Some(Route::Diff) {
+            return Err(wrong("at", "is not a parameter here: `from` and `to` name the commits"));
+        }
         let is_published = route.is_some_and(|route| route.snapshots() == Snapshots::Published);
         if selector.at.is_some() && is_published {
             return Err(wrong(
@@ -139,13 +142,11 @@ impl SnapshotSelector {
                 "is not a parameter here: this route answers for the present only",
             ));
         }
-        if selector.at.is_some() && route == Some(Route::Diff) {
-            return Err(wrong("at", "is not a parameter here: `from` and `to` name the commits"));
-        }
         // Only lists have cursors that name a commit.
         if route == Some(Route::List) {
-            let cursor = parameters(request.uri()).find_map(|pair| pair.strip_prefix("cursor="));
-            selector.walked = cursor.and_then(Cursor::commit_of);
+            let cursor = parameters(request.uri()).find(|pair| is_called(pair, "cursor"));
+            let cursor = cursor.and_then(|pair| parameters::decode(pair.split_once('=')?.1));
+            selector.walked = cursor.and_then(|cursor| Cursor::commit_of(&cursor));
         }
         Ok(selector)
     }
@@ -161,9 +162,16 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     value.transpose().map_err(|_| text())
 }
 
-/// Says whether a query may have one of the parameters that are looked for here.
+/// Says whether a query has one of the parameters that are looked for here.
 fn names_commit(query: &str) -> bool {
-    query.contains("at=") || query.contains("cursor=")
+    query.split('&').any(|pair| is_called(pair, "at") || is_called(pair, "cursor"))
+}
+
+/// Says whether a parameter has this name, however that is written.
+fn is_called(pair: &str, name: &str) -> bool {
+    let written = pair.split_once('=').map_or(pair, |(written, _)| written);
+    // Nearly every name is written as it is.
+    written == name || written.contains('%') && parameters::name(pair).is_some_and(|it| it == name)
 }
 
 fn parameters(uri: &Uri) -> impl Iterator<Item = &str> {
@@ -173,12 +181,14 @@ fn parameters(uri: &Uri) -> impl Iterator<Item = &str> {
 /// Takes the parameter `at` out of the query and returns its value.
 fn take_at(uri: &mut Uri) -> Result<Option<String>, ApiError> {
     let (found, rest): (Vec<&str>, Vec<&str>) =
-        parameters(uri).partition(|pair| pair.starts_with("at="));
+        parameters(uri).partition(|pair| is_called(pair, "at"));
     let [value] = found[..] else {
         let twice = || wrong("at", "is given more than once");
         return if found.is_empty() { Ok(None) } else { Err(twice()) };
     };
-    let name = percent_decode_str(&value["at=".len()..]).decode_utf8();
+    let value = value.split_once('=').map_or("", |(_, value)| value);
+    // No name of a commit has a space, and some have a plus.
+    let name = percent_decode_str(value).decode_utf8();
     let name = name.map_err(|_| wrong("at", "is not valid UTF-8 after decoding"))?.into_owned();
     let mark = if rest.is_empty() { "" } else { "?" };
     let text = format!("{}{mark}{}", uri.path(), rest.join("&"));
@@ -259,6 +269,8 @@ mod tests {
                 name("refs/tags/v1"),
                 "/api/people?a=%20b&c",
             ),
+            ("/api/people?x=1&%61t=v1%2B2&y", name("v1+2"), "/api/people?x=1&y"),
+            ("/api/people?a%74=v1+2", name("v1+2"), "/api/people"),
             (
                 "/api/people?at%5Beq%5D=v1&format=x",
                 SnapshotSelector::default(),
@@ -277,6 +289,7 @@ mod tests {
         for (path, headers, code) in [
             ("/api/people?at=v2", &header[..], Code::InvalidQuery),
             ("/api/people?at=v1&at=v1", &[], Code::InvalidQuery),
+            ("/api/people?at=v1&%61%74=v1", &[], Code::InvalidQuery),
             ("/api/people?at=%FF", &[], Code::InvalidQuery),
             ("/api/_status?at=v1", &[], Code::InvalidQuery),
             ("/api/_diff?from=main&to=v2&at=v1", &[], Code::InvalidQuery),

@@ -72,6 +72,11 @@ pub(super) async fn create(
     let head = WriteHead::new(Method::POST, &uri, headers, source);
     let request = Admitted::take(head, RECORD, &app, body).await?;
     let Path(sheet) = sheet.map_err(|_| ApiError::from(Code::NotFound))?;
+    // That the record is not there is what this asks for anyway.
+    if !matches!(condition::of(&request.head.headers)?, Condition::Any | Condition::Absent) {
+        let why = "`If-Match` is not for a new record";
+        return Err(ApiError::explained(Code::InvalidHeader, why));
+    }
     let record: Value = json(request.json_text()?)?;
     let operation = Operation {
         sheet: SheetName::new(sheet),
@@ -91,6 +96,10 @@ pub(super) async fn transact(
 ) -> Result<Response, ApiError> {
     let head = WriteHead::new(Method::POST, &uri, headers, source);
     let request = Admitted::take(head, RECORD, &app, body).await?;
+    if condition::of(&request.head.headers)? != Condition::Any {
+        let why = "each operation has a condition of its own: `ifMatch`";
+        return Err(ApiError::explained(Code::InvalidHeader, why));
+    }
     let Transaction { operations, summary } = Transaction::parse(request.json_text()?)?;
     request.write(&app, operations, summary).await
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use headwater_engine::budget::STEP;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use serde_json::{Value, json};
@@ -68,6 +69,14 @@ impl Described {
     /// Returns the name of the sheet itself.
     pub(super) fn sheet_name(&self) -> &str {
         self.sheet.spec().name.as_str()
+    }
+
+    /// Returns what it costs to describe, in units of a budget: a step for each mention of a field,
+    /// and the text of the schema.
+    pub(super) fn weight(&self) -> usize {
+        let schema = self.sheet.spec().schema.as_ref();
+        STEP * (1 + 8 * self.fields.len())
+            + schema.map_or(0, |schema| schema.source().to_string().len())
     }
 
     /// Says whether a record may have files beside it.

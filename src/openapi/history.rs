@@ -140,7 +140,7 @@ pub(super) fn diff() -> Operation {
             limit(100, 1000),
             cursor,
         ])
-        .takes(parameters::selector())
+        .takes(parameters::present())
         .answers_tagged(answer)
         .refuses(Refusals::Query)
 }

@@ -45,6 +45,14 @@ impl Watched {
         &self.name
     }
 
+    /// Returns about how many bytes it takes while it is kept.
+    pub fn weight(&self) -> usize {
+        let sheets: usize = self.sheets.iter().map(|sheet| size_of::<String>() + sheet.len()).sum();
+        let filter = self.filter.as_ref().map_or(0, ListQuery::weight);
+        // The name is a key of those who look for it, and of a group, too.
+        size_of::<Self>() + sheets + 3 * self.name.len() + filter
+    }
+
     fn follows(&self, change: &PublicChange) -> bool {
         is_of(&change.sheet, &self.sheets)
     }

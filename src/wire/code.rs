@@ -57,6 +57,8 @@ codes! {
     PreconditionRequired = PRECONDITION_REQUIRED "precondition_required" "The request must have an If-Match";
     /// The request does not name one server.
     InvalidHost = BAD_REQUEST "invalid_host" "The request must have exactly one Host";
+    /// A header that this request may not have, or not twice.
+    UnexpectedHeader = BAD_REQUEST "unexpected_header" "The request may not have this header, or not more than once";
     /// The caller takes nothing of what there is.
     NotAcceptable = NOT_ACCEPTABLE "not_acceptable" "No acceptable type is available";
     /// A range of bytes that a file does not have.

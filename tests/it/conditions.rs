@@ -90,6 +90,46 @@ fn a_caller_who_takes_no_type_that_there_is_is_told_which_there_would_be() {
 }
 
 #[test]
+fn what_a_condition_decides_of_a_file_needs_nothing_of_its_content() {
+    let mut upstream = upstream();
+    // No two parts of it are alike, so that it cannot be told by its difference to another file.
+    let content: Vec<u8> = (0..400_000_u32).flat_map(|n| n.wrapping_mul(n).to_be_bytes()).collect();
+    upstream.commit("a film").put("people/ada/film.mp4", content.clone()).push();
+    let server = TestServer::start(&upstream.url());
+    let path = "/api/_attachments/people/ada/film.mp4";
+    let whole = server.get(path);
+    assert!(whole.body == content);
+    let tag = whole.header("etag").unwrap().to_owned();
+    break_contents(&server.mirror());
+    assert_eq!(ask(&server, path, "if-none-match", &tag).status, 304);
+    ask(&server, path, "if-match", "\"x\"").problem(412, "precondition_failed");
+    ask(&server, path, "range", "bytes=99999999-").problem(416, "range_not_satisfiable");
+    let head = server.send(server.request(Method::HEAD, path));
+    assert_eq!((head.status, head.header("content-length")), (200, Some("1600000")));
+    let client = reqwest::Client::new();
+    let read = server.runtime().block_on(async {
+        match client.get(server.url(path)).send().await {
+            Ok(answer) if answer.status().is_success() => answer.bytes().await.is_ok(),
+            _ => false,
+        }
+    });
+    assert!(!read, "it would be read otherwise");
+}
+
+/// Damages the largest pack of a repository in its middle, which is in its one large file.
+fn break_contents(repository: &std::path::Path) {
+    let packs = std::fs::read_dir(repository.join("objects/pack")).unwrap();
+    let packs = packs.map(|entry| entry.unwrap().path());
+    let packs = packs.filter(|path| path.extension().is_some_and(|ext| ext == "pack"));
+    let pack = packs.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&pack).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 1_000].fill(0);
+    std::fs::remove_file(&pack).unwrap();
+    std::fs::write(&pack, bytes).unwrap();
+}
+
+#[test]
 fn a_part_of_a_file_is_sent_to_who_asks_for_it() {
     let upstream = upstream();
     let server = TestServer::start(&upstream.url());
@@ -144,6 +184,12 @@ fn what_a_route_does_not_take_is_refused_and_so_is_what_comes_twice() {
         ("/api/_history/people/ada", vec!["limit=1"]),
         ("/api/_diff", vec!["limit=1", &*format!("from={from}"), &*format!("to={from}")]),
         ("/api/_search", vec!["page=1", "perPage=1", "q=ada"]),
+        ("/api/_attachments/people/ada/clip.mp4", vec![]),
+        ("/openapi.json", vec![]),
+        ("/docs", vec![]),
+        ("/docs/page.js", vec![]),
+        ("/", vec![]),
+        ("/_explorer/app.js", vec![]),
     ] {
         let all = taken.join("&");
         assert_eq!(server.get(&format!("{path}?{all}")).status, 200, "{path}");
@@ -157,6 +203,50 @@ fn what_a_route_does_not_take_is_refused_and_so_is_what_comes_twice() {
         for twice in &taken {
             refused(format!("{all}&{twice}"), twice.split('=').next().unwrap());
         }
+    }
+    // A load balancer may add what it likes to a probe.
+    for path in ["/health/live?x=1", "/health/ready?x=1"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_cursor_leads_through_its_commit_however_its_name_is_written() {
+    let mut upstream = upstream();
+    let server = TestServer::start(&upstream.url());
+    let first = server.get("/api/people?limit=1");
+    let next = first.json()["next"].as_str().unwrap().to_owned();
+    upstream.commit("gone").delete("people/grace.toml").push();
+    server.reload();
+    let told = server.get(&format!("/api/people?limit=1&cursor={next}"));
+    assert_eq!(told.commit(), first.commit());
+    for name in ["%63ursor", "curso%72"] {
+        let other = server.get(&format!("/api/people?limit=1&{name}={next}"));
+        assert_eq!((other.commit(), &other.body), (told.commit(), &told.body), "{name}");
+    }
+    let at = server.get(&format!("/api/people?%61t={}", first.commit()));
+    assert_eq!(at.commit(), first.commit());
+}
+
+#[test]
+fn a_header_that_is_not_kept_to_is_refused() {
+    let upstream = upstream();
+    let server = TestServer::start(&upstream.url());
+    let read = "GET /api/people HTTP/1.1\r\nHost: a.org\r\n";
+    let write = format!("POST {RELOAD} HTTP/1.1\r\nHost: a.org\r\nContent-Length: 0\r\n");
+    let at = server.get("/api/people").commit().to_owned();
+    for (head, status) in [
+        (format!("{read}X-Headwater-At: {at}\r\nX-Headwater-At: {at}\r\n"), 400),
+        (format!("{read}X-Headwater-Min-Commit: {at}\r\nX-Headwater-Min-Commit: x\r\n"), 400),
+        (format!("{write}Content-Type: application/json\r\nContent-Type: a/b\r\n"), 400),
+        (format!("{write}Content-Range: bytes 0-1/2\r\n"), 400),
+        (format!("{write}Content-Encoding: gzip\r\n"), 415),
+        (format!("{write}If-Unmodified-Since: Sat, 01 Jan 2000 00:00:00 GMT\r\n"), 422),
+        (write.clone(), 401),
+    ] {
+        let answer = exchange(&server, &format!("{head}Connection: close\r\n\r\n"));
+        let line = answer.lines().next().unwrap_or_default();
+        assert!(line.contains(&format!(" {status} ")), "{head:?}: {line}");
     }
 }
 
@@ -195,6 +285,8 @@ fn a_request_names_one_host() {
         ("GET /api/people HTTP/1.1\r\nHost: a.org\r\nHost: b.org\r\n", 400),
         ("GET /api/people HTTP/1.1\r\nHost: a b\r\n", 400),
         ("GET /health/live HTTP/1.1\r\n", 400),
+        ("GET http://a.org/api/people HTTP/1.1\r\nHost: a.org\r\n", 200),
+        ("GET http://a.org/api/people HTTP/1.1\r\nHost: b.org\r\n", 400),
         ("GET /api/people HTTP/1.0\r\n", 200),
     ] {
         let answer = exchange(&server, &format!("{head}Connection: close\r\n\r\n"));
@@ -221,6 +313,8 @@ fn http2_is_spoken_without_tls_to_clients_that_know_it() {
             assert!(answer.headers().contains_key("x-headwater-commit"));
         }
     });
+    let other = client.get(server.url("/api/people/ada")).header("host", "other.example.org");
+    server.send(other).problem(400, "invalid_host");
     let clip = client.get(server.url("/api/_attachments/people/ada/clip.mp4"));
     assert_eq!(server.send(clip).body.len(), 200_000);
     let call = client.post(server.url(RELOAD)).bearer_auth(crate::harness::RELOAD_SECRET);

@@ -144,6 +144,12 @@ fn what_was_purged_or_is_newer_than_a_pin_is_unknown_however_often_it_was_asked_
     let id = server.reload().problem(409, "diverged")["heldId"].as_str().unwrap().to_owned();
     assert_eq!(server.apply(&id).status, 200);
     paths.iter().for_each(gone);
+    let told = |digits: &str| {
+        let answer = server.get(&format!("/api/people/ada?at={digits}"));
+        assert!(!String::from_utf8_lossy(&answer.body).contains(&*leak), "{digits}");
+        answer.problem(404, "unknown_commit")["detail"].clone()
+    };
+    assert_eq!(told(&leak[..7]), told("0123abc"), "that it was ever there is not told");
     let changes = server.get(&format!("/api/_changes?since={leak}")).json();
     assert_eq!((&changes["resync"], &changes["items"]), (&json!(true), &json!([])));
 }

@@ -19,6 +19,32 @@ fn exchange(server: &TestServer, request: &[u8]) -> String {
 }
 
 #[test]
+fn those_who_wait_with_many_conditions_have_a_share_of_the_memory_and_give_it_back() {
+    let server = TestServer::start(&people().url());
+    let commit = server.get("/api/people").commit().to_owned();
+    let asked = |n: usize, wait: u16| {
+        let list = |at: usize| {
+            let values: Vec<_> = (0..100).map(|value| format!("{n}x{at}x{value}")).collect();
+            format!("name[in]={}", values.join(","))
+        };
+        let lists: Vec<_> = (0..10).map(list).collect();
+        format!("/api/_changes?since={commit}&wait={wait}&sheet=people&{}", lists.join("&"))
+    };
+    let wait = |n| {
+        let mut stream = TcpStream::connect(server.server().address()).unwrap();
+        write!(stream, "GET {} HTTP/1.1\r\nHost: x\r\n\r\n", asked(n, 300)).unwrap();
+        stream
+    };
+    assert_eq!(server.get(&asked(1_000, 0)).status, 200);
+    let waiting: Vec<_> = (0..100).map(wait).collect();
+    let answered = |status| while server.get(&asked(1_000, 0)).status != status {};
+    answered(503);
+    server.get(&asked(1_000, 0)).problem(503, "busy");
+    drop(waiting);
+    answered(200);
+}
+
+#[test]
 fn a_body_that_is_too_big_is_refused_before_it_is_read() {
     let upstream = people();
     let server = TestServer::start(&upstream.url());

@@ -247,6 +247,28 @@ fn each_version_of_a_record_is_read_in_the_format_of_its_file() {
 }
 
 #[test]
+fn a_history_of_large_versions_comes_in_shorter_parts_that_are_all_of_it() {
+    let mut upstream = people();
+    let long = "x".repeat(700_000);
+    let version = |age: u32| format!("{}text = \"{long}\"\n", person("ada", "Ada", age));
+    let made: Vec<_> =
+        (1..=9).map(|n| upstream.commit("v").put("people/ada.toml", version(n)).push()).collect();
+    let server = TestServer::start(&upstream.url());
+    let (mut commits, mut parts, mut cursor) = (Vec::new(), Vec::new(), String::new());
+    loop {
+        let part = server.get(&format!("/api/_history/people/ada?limit=100{cursor}")).json();
+        let items = part["items"].as_array().unwrap();
+        parts.push(items.len());
+        commits.extend(items.iter().map(|item| item["commit"].as_str().unwrap().to_owned()));
+        let Some(next) = part["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert!(parts.len() > 1 && parts[..parts.len() - 1].iter().all(|size| *size > 0), "{parts:?}");
+    assert_eq!(commits.len(), 10, "each commit once, and the one that added the record");
+    assert!(made.iter().rev().eq(commits.iter().take(9)), "the newest first");
+}
+
+#[test]
 fn a_record_that_is_hidden_has_no_history() {
     let mut upstream = people();
     let server = TestServer::start(&upstream.url());

@@ -147,6 +147,47 @@ fn the_document_follows_the_definitions_and_has_a_tag() {
 }
 
 #[test]
+fn the_document_of_a_preview_is_not_that_of_its_commit_once_it_is_published() {
+    let mut upstream = people();
+    upstream.commit("declared").put("headwater.toml", "[sheets.people]\n").push();
+    let (published, head) = (upstream.branch().to_owned(), upstream.head().unwrap());
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_PREVIEWS", "draft/*")]);
+    upstream.set_branch("draft/news");
+    upstream.reset_to(&head);
+    let both = "[sheets.people]\n[sheets.news]\n";
+    let draft = upstream.commit("news").put("headwater.toml", both).put("news/a.toml", "a = 1\n");
+    let draft = draft.push();
+    let preview = server.get("/openapi.json?at=refs/heads/draft/news");
+    assert_eq!((preview.commit(), preview.status), (&*draft, 200));
+    assert!(preview.json()["paths"].get("/api/news").is_none(), "the present knows of no news");
+    upstream.set_branch(&published);
+    upstream.reset_to(&draft);
+    server.reload();
+    let now = server.get("/openapi.json");
+    assert_eq!(now.commit(), draft);
+    assert!(now.json()["paths"].get("/api/news").is_some());
+}
+
+#[test]
+fn the_document_of_an_earlier_commit_is_judged_by_the_present_and_kept_by_nobody_for_ever() {
+    let mut upstream = people();
+    upstream.commit("declared").put("headwater.toml", "[sheets.people]\n[sheets.staff]\n").push();
+    let first = upstream.commit("staff").put("staff/bob.toml", "shoe = 44\n").push();
+    let server = TestServer::start(&upstream.url());
+    assert!(document(&server)["paths"].get("/api/staff").is_some());
+    let private = "[sheets.people]\n[sheets.staff]\npublic = false\n";
+    upstream.commit("private").put("headwater.toml", private).push();
+    server.reload();
+    for _ in 0..2 {
+        let then = server.get(&format!("/openapi.json?at={first}"));
+        assert_eq!((then.status, then.commit()), (200, &*first));
+        assert_eq!(then.header("cache-control"), Some("no-cache"), "it depends on the settings");
+        assert!(!String::from_utf8(then.body).unwrap().contains("staff"));
+        assert!(document(&server)["paths"].get("/api/staff").is_none());
+    }
+}
+
+#[test]
 fn a_schema_means_the_same_in_the_document() {
     let mut upstream = Upstream::new();
     let definition = r##"

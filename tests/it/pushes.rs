@@ -79,6 +79,16 @@ fn a_write_that_is_to_be_pushed_first_is_on_the_remote_when_it_is_answered() {
 }
 
 #[test]
+fn a_write_says_once_whether_it_waits_for_the_push() {
+    let house = House::new(&[]);
+    for twice in ["push=sync&push=background", "push=sync&push=sync", "push=sync&pus%68=sync"] {
+        let path = format!("/api/people/ada?{twice}");
+        house.patch(&path, json!({ "age": 37 })).problem(422, "invalid_query");
+    }
+    assert_eq!(house.server.get("/api/people/ada").json()["age"], 36);
+}
+
+#[test]
 fn a_setting_lets_every_write_be_pushed_first() {
     let house = House::new(&[("HEADWATER_PUSH", "sync")]);
     let done = house.patch("/api/people/ada", json!({ "age": 37 }));

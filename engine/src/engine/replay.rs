@@ -14,9 +14,9 @@ use super::writer::Turn;
 use crate::admit::{Health, admit};
 use crate::fault;
 use crate::id::CommitId;
-use crate::load::{Prepared, finish, prepare};
+use crate::load::{Prepared, finish, layout_at, prepare};
 use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
-use crate::rebase::{RebaseError, Rebased, rebase};
+use crate::rebase::{Layouts, RebaseError, Rebased, rebase};
 use crate::report::{Kept, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
 
@@ -153,7 +153,10 @@ impl Reloader {
         if !is_whole {
             return Ok(overruled(theirs, vec![]));
         }
-        match rebase(stage, remote, &ours, &layout, &committer) {
+        let last = ours.last().copied().unwrap_or(remote);
+        let made_in = layout_at(stage.objects(), last, &self.load).map_err(ReloadError::Load)?;
+        let layouts = Layouts { ours: &made_in, theirs: &layout };
+        match rebase(stage, remote, &ours, layouts, &committer) {
             Ok(Rebased { head, made: 0, .. }) if head == remote => {
                 let moves = ours.iter().map(|commit| (*commit, Some(remote))).collect();
                 Ok(ReplayPlan { prepared: theirs, moves, made: 0, lost: None })

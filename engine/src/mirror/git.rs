@@ -116,8 +116,15 @@ pub(super) struct GitRun {
 /// A run that goes on. Dropped, it is killed, and its git directory is gone.
 #[derive(Debug)]
 pub(super) struct Running {
-    _group: ChildGroup,
+    group: ChildGroup,
     _dir: GitDir,
+}
+
+impl Running {
+    /// Kills it, so that whoever reads from it comes to an end.
+    pub(super) fn kill(&self) {
+        self.group.kill();
+    }
 }
 
 impl GitRun {
@@ -152,7 +159,7 @@ impl GitRun {
     /// Starts it.
     pub(super) fn start(self) -> Result<(Running, Pipes), GitError> {
         let (group, pipes) = ChildGroup::spawn(self.command).map_err(GitError::Start)?;
-        Ok((Running { _group: group, _dir: self.dir }, pipes))
+        Ok((Running { group, _dir: self.dir }, pipes))
     }
 
     /// Runs it to its end and returns what it printed; an exit code that is none of success is an

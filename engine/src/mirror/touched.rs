@@ -3,18 +3,34 @@
 //! The git program walks and reads: it knows how to pass over what is of no interest in a history
 //! with merges, and a pack that somebody cuts short would take down a process that has mapped it.
 
+use std::cell::Cell;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::time::Duration;
 
-use super::Mirror;
 use super::child::Pipes;
 use super::git::{GitCommand, GitError, GitRun};
+use super::transport::{Budget, watched};
+use super::{FetchLimits, Mirror};
 use crate::id::{BlobId, CommitId};
 
 /// How long a walk through the history may take.
 const WALK_TIME: Duration = Duration::from_secs(10);
 /// The most that a walk prints. A commit is told in two hundred bytes and the length of its paths.
 const WALK_BYTES: u64 = 4 << 20;
+
+/// How long reading versions may take.
+const READ_TIME: Duration = Duration::from_secs(10);
+
+/// How much of some files is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// The largest file that is read, in bytes.
+    pub largest: u64,
+    /// Once the files before have so many bytes together, no further one is read.
+    pub most: u64,
+    /// How many files are read whatever they have.
+    pub least: usize,
+}
 
 /// A commit that touched some of the files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,23 +83,29 @@ impl Mirror {
         Ok(read_log(&String::from_utf8_lossy(&ended.stdout), paths))
     }
 
-    /// Reads files; one that is larger than `limit` bytes, or no file, is `None`.
+    /// Reads files in their order, as many of the first as `reading` says; one that is too large, or
+    /// no file, is `None`.
     ///
     /// # Errors
     ///
-    /// When the program cannot be started, or does not answer.
-    pub fn files(&self, ids: &[BlobId], limit: u64) -> Result<Vec<Option<Vec<u8>>>, GitError> {
+    /// When the program cannot be started, does not answer, or takes longer than ten seconds.
+    pub fn files(
+        &self,
+        ids: &[BlobId],
+        reading: Reading,
+    ) -> Result<Vec<Option<Vec<u8>>>, GitError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let mut run = GitRun::on(self, GitCommand::CatFile)?;
         run.command.arg("--batch");
-        let (_running, Pipes { mut stdin, stdout }) = run.start()?;
+        let (running, Pipes { mut stdin, stdout }) = run.start()?;
         let failed = |error: io::Error| GitError::Failed {
             command: "cat-file".into(),
             message: error.to_string(),
         };
         let mut stdout = BufReader::new(stdout);
+        let told = Cell::new(0);
         // One question and one answer in turn: neither pipe ever fills up.
         let mut ask = |id: &BlobId| -> io::Result<Option<Vec<u8>>> {
             stdin.write_all(format!("{id}\n").as_bytes())?;
@@ -98,7 +120,8 @@ impl Mirror {
                     Ok(None)
                 };
             };
-            if kind != "blob" || size > limit {
+            told.set(told.get() + size);
+            if kind != "blob" || size > reading.largest {
                 io::copy(&mut stdout.by_ref().take(size + 1), &mut io::sink())?;
                 return Ok(None);
             }
@@ -109,7 +132,26 @@ impl Mirror {
             let is_whole = bytes.len() as u64 == size;
             if is_whole { Ok(Some(bytes)) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
         };
-        ids.iter().map(&mut ask).collect::<io::Result<_>>().map_err(failed)
+        let limits = FetchLimits { timeout: READ_TIME, stall: READ_TIME, ..FetchLimits::default() };
+        let budget = Budget::new(&limits);
+        let read = watched(
+            &budget,
+            || running.kill(),
+            || {
+                let mut files = Vec::new();
+                for id in ids {
+                    files.push(ask(id)?);
+                    if files.len() >= reading.least && told.get() >= reading.most {
+                        break;
+                    }
+                }
+                Ok(files)
+            },
+        );
+        match budget.overrun() {
+            Some(_) => Err(GitError::Killed { command: "cat-file".into() }),
+            None => read.map_err(failed),
+        }
     }
 }
 
@@ -146,6 +188,10 @@ mod tests {
     use super::*;
     use crate::mirror::testing::TestRepository;
 
+    fn up_to(largest: u64) -> Reading {
+        Reading { largest, most: 1 << 20, least: 1 }
+    }
+
     #[test]
     fn the_commits_that_touched_a_file_are_listed_with_what_it_held() {
         let repository = TestRepository::bare();
@@ -160,7 +206,7 @@ mod tests {
         assert_eq!(commits, [removed, changed, added]);
         let read = |file: Option<File>| {
             let id: Vec<BlobId> = file.iter().map(|file| file.blob).collect();
-            let file = mirror.files(&id, 100).unwrap().pop()?;
+            let file = mirror.files(&id, up_to(100)).unwrap().pop()?;
             Some(String::from_utf8(file.unwrap()).unwrap())
         };
         let held: Vec<_> =
@@ -185,7 +231,25 @@ mod tests {
         let touched = |path: &str| mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap();
         let id = |path: &str| touched(path)[0].after.unwrap().blob;
         let ids = [id("a.x"), BlobId::from_bytes([7; 20]), id("b.x")];
-        assert_eq!(mirror.files(&ids, 4).unwrap(), [None, None, Some(b"1".to_vec())]);
+        assert_eq!(mirror.files(&ids, up_to(4)).unwrap(), [None, None, Some(b"1".to_vec())]);
+    }
+
+    #[test]
+    fn files_are_read_until_they_are_so_many_bytes_and_some_in_any_case() {
+        let repository = TestRepository::bare();
+        let commit = repository.commit_files("main", &[("a.x", "12345"), ("b.x", "1")]);
+        let mirror = repository.mirror();
+        let id = |path: &str| {
+            mirror.touched(commit, &[path.to_owned()], 0, 1).unwrap()[0].after.unwrap().blob
+        };
+        let ids = [id("b.x"), id("a.x"), id("b.x"), id("b.x")];
+        let count = |most: u64, least: usize| {
+            mirror.files(&ids, Reading { most, least, ..up_to(100) }).unwrap().len()
+        };
+        let told = [(0, 1), (0, 2), (2, 1), (7, 1), (100, 1), (0, 9)].map(|(m, l)| count(m, l));
+        assert_eq!(told, [1, 2, 2, 3, 4, 4]);
+        let large = mirror.files(&ids, Reading { largest: 4, most: 7, least: 1 }).unwrap();
+        assert_eq!(large.len(), 3, "what is passed over is made by the program, too");
     }
 
     #[test]

@@ -7,6 +7,12 @@ use crate::query::ranges::{Range, Ranges};
 use crate::scalar::{Moment, Number, Scalar};
 use crate::value::{FieldPath, Json};
 
+/// What an allocation takes beside its content, in bytes, with what points there.
+const ALLOCATED: usize = 32;
+
+/// What a condition takes in a sieve beside its values, in bytes.
+const CONDITION: usize = 256;
+
 /// A condition that every listed record fulfils.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Filter {
@@ -79,49 +85,46 @@ pub(crate) enum Side {
 
 /// A value as the query string spells it. It takes the kind of what it is compared with: `30` is
 /// the number to numbers and the string to strings. Moments are compared with moments alone.
+///
+/// Only the text is kept: what it means is read where it is compared.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Literal {
-    text: Box<str>,
-    number: Option<Number>,
-    boolean: Option<bool>,
-    moment: Option<Moment>,
-    /// The moment at which a range begins or ends: that of the beginning of a year or month, too.
-    pivot: Option<Moment>,
-}
+pub(crate) struct Literal(Box<str>);
 
 impl Literal {
     pub(crate) fn new(text: &str) -> Self {
-        let boolean = match text {
-            "true" => Some(true),
-            "false" => Some(false),
+        Self(text.into())
+    }
+
+    fn boolean(&self) -> Option<Scalar> {
+        match &*self.0 {
+            "true" => Some(Scalar::Bool(true)),
+            "false" => Some(Scalar::Bool(false)),
             _ => None,
-        };
+        }
+    }
+
+    fn number(&self) -> Option<Scalar> {
         // Only what JSON calls a number: `01` is a code, not one.
-        let is_number = serde_json::from_str::<serde_json::Number>(text).is_ok();
-        let number = is_number.then(|| Number::parse(text)).flatten();
-        let (moment, pivot) = (Moment::parse(text), Moment::beginning(text));
-        Self { text: text.into(), number, boolean, moment, pivot }
+        let is_number = serde_json::from_str::<serde_json::Number>(&self.0).is_ok();
+        is_number.then(|| Number::parse(&self.0)).flatten().map(Scalar::Number)
     }
 
     /// Returns the ranges of the values that it is equal to.
     fn equals(&self) -> impl Iterator<Item = Range> {
         let point = |scalar: Scalar| (Bound::Included(scalar.clone()), Bound::Included(scalar));
-        let boolean = self.boolean.map(Scalar::Bool);
-        let number = self.number.map(Scalar::Number);
-        let text = match self.moment {
-            None => point(Scalar::string(&self.text)),
+        let text = match Moment::parse(&self.0) {
+            None => point(Scalar::string(&self.0)),
             Some(moment) => (Bound::Included(first_of(moment)), behind(moment)),
         };
-        boolean.into_iter().chain(number).map(point).chain([text])
+        self.boolean().into_iter().chain(self.number()).map(point).chain([text])
     }
 
     /// Returns the ranges of the values on a side of it, in order.
     fn side(&self, side: Side) -> impl Iterator<Item = Range> {
-        let boolean = self.boolean.map(Scalar::Bool);
-        let number = self.number.map(Scalar::Number);
-        let text = self.moment.is_none().then(|| Scalar::string(&self.text));
-        let pivots = boolean.into_iter().chain(number).chain(text);
-        let moments = self.pivot.map(|pivot| moments(side, pivot));
+        let text = Moment::parse(&self.0).is_none().then(|| Scalar::string(&self.0));
+        let pivots = self.boolean().into_iter().chain(self.number()).chain(text);
+        // A year or a month begins and ends ranges, too, with its first moment.
+        let moments = Moment::beginning(&self.0).map(|pivot| moments(side, pivot));
         pivots.map(move |pivot| side_of(side, pivot)).chain(moments)
     }
 }
@@ -141,9 +144,29 @@ impl Filter {
         })
     }
 
+    /// Returns about how many bytes it takes, with what it is in a [`Sieve`](super::sieve::Sieve).
+    pub(crate) fn weight(&self) -> usize {
+        let texts = match &self.test {
+            Test::Any(literals) | Test::Not(literals) => {
+                literals.iter().map(|literal| literal.weight()).sum()
+            }
+            Test::Side(_, literal) => literal.weight(),
+            Test::Text(part) => 2 * part.folded.len(),
+            Test::Exists(_) => 0,
+        };
+        size_of::<Self>() + 2 * self.field.as_str().len() + CONDITION + texts
+    }
+
     /// Says whether records pass that hold none of the values. An index does not help to find them.
     pub(crate) fn is_negated(&self) -> bool {
         matches!(self.test, Test::Not(_) | Test::Exists(false))
+    }
+}
+
+impl Literal {
+    /// Its text, and the two ends that it has in each of up to two ranges.
+    fn weight(&self) -> usize {
+        size_of::<Self>() + self.0.len() + 4 * (size_of::<Scalar>() + ALLOCATED) + 2 * self.0.len()
     }
 }
 

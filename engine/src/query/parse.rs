@@ -22,6 +22,8 @@ use crate::value::FieldPath;
 
 /// The most alternatives of one condition.
 const MAX_ALTERNATIVES: usize = 100;
+/// The most alternatives of all conditions of one list.
+const MAX_ALTERNATIVES_IN_ALL: usize = 1_000;
 /// The most problems that are told.
 const MAX_PROBLEMS: usize = 100;
 
@@ -37,7 +39,8 @@ impl ListQuery {
     ///
     /// Returns everything that is wrong, in the order of the parameters, up to a hundred problems.
     pub fn parse(pairs: &[(String, String)], sheet: &Sheet) -> Result<Self, Vec<QueryProblem>> {
-        let mut parser = Parser { sheet, declared: OnceCell::new(), problems: Vec::new() };
+        let mut parser =
+            Parser { sheet, declared: OnceCell::new(), alternatives: 0, problems: Vec::new() };
         let mut given = Given::default();
         let mut filters: Vec<Filter> = Vec::new();
         for (name, value) in pairs {
@@ -123,6 +126,8 @@ struct Parser<'a> {
     sheet: &'a Sheet,
     /// The fields that the definition of the sheet names, once they are needed.
     declared: OnceCell<BTreeSet<String>>,
+    /// How many there are so far.
+    alternatives: usize,
     problems: Vec<QueryProblem>,
 }
 
@@ -183,6 +188,12 @@ impl Parser<'_> {
         if alternatives.len() > MAX_ALTERNATIVES {
             let message = format!("there are more than {MAX_ALTERNATIVES} alternatives");
             self.problem(parameter, message);
+        }
+        let before = self.alternatives;
+        self.alternatives += alternatives.len();
+        if before <= MAX_ALTERNATIVES_IN_ALL && self.alternatives > MAX_ALTERNATIVES_IN_ALL {
+            let most = MAX_ALTERNATIVES_IN_ALL;
+            self.problem("", format!("there are more than {most} alternatives in all conditions"));
         }
         alternatives
     }

@@ -322,6 +322,12 @@ fn whatever_is_not_understood_is_told() {
     assert_eq!(problems(&open, &names).len(), 100, "the rest is not told");
     let many = format!("seen[in]={}", many(100, "1,"));
     assert_eq!(problems(&open, &many), ["seen[in]: there are more than 100 alternatives"]);
+    let hundred = vec!["1"; 100].join(",");
+    let times = |count: usize| vec![format!("seen[in]={hundred}"); count].join("&");
+    let in_all = ": there are more than 1000 alternatives in all conditions";
+    assert_eq!(problems(&open, &format!("{}&seen[nin]=1", times(10))), [in_all]);
+    assert_eq!(problems(&open, &times(64)), [in_all], "it is told once");
+    assert_eq!(problems(&open, &format!("{}&x=1", times(10))).len(), 1, "a thousand are taken");
 }
 
 #[test]

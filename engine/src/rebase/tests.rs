@@ -36,10 +36,13 @@ impl Sides {
         let mirror: Mirror = self.repository.mirror();
         let mut stage = mirror.stage().unwrap();
         let options = LoadOptions::default();
-        let layout = load(stage.objects(), self.theirs, &options).unwrap().layout().clone();
+        let layout = |at: CommitId| load(stage.objects(), at, &options).unwrap().layout().clone();
+        let (ours, theirs) =
+            (layout(*self.ours.last().unwrap_or(&self.theirs)), layout(self.theirs));
+        let layouts = Layouts { ours: &ours, theirs: &theirs };
         let identity = Identity::parse("Headwater <headwater@localhost>").unwrap();
         let committer = Signature { identity, seconds: 1_900_000_000, offset_minutes: 0 };
-        let rebased = rebase(&mut stage, self.theirs, &self.ours, &layout, &committer);
+        let rebased = rebase(&mut stage, self.theirs, &self.ours, layouts, &committer);
         stage.store(Durability::Synced).unwrap();
         self.repository.git(["fsck", "--strict", "--no-dangling"]);
         rebased
@@ -131,6 +134,37 @@ fn files_that_are_no_records_are_one_field() {
     assert_eq!(sides.lost(), [lost("README", ""), lost("people/a.toml", "")]);
     let sides = Sides::new(&[], &[("people/a/b.toml", "")], &[&[("people/a", "")]]);
     assert_eq!(sides.lost(), [lost("people/a", "")]);
+}
+
+#[test]
+fn a_file_of_ours_that_is_another_record_or_none_where_the_sheet_moved_is_lost_by_its_name() {
+    fn definition(text: &str) -> (&str, &str) {
+        (".gitsheets/people.toml", text)
+    }
+    let moved = definition("[gitsheet]\nroot = \"folk\"\npath = \"${{ slug }}\"\n");
+    let json =
+        definition("[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\nformat = \"json\"\n");
+    let base: Files<'_> = &[("people/a.toml", ""), ("people/b.toml", ""), ("README", "1")];
+    let ours: Files<'_> = &[("people/a.toml", "n = 1\n"), ("people/c.toml", ""), ("README", "2")];
+    let all = ["people/a.toml", "people/b.toml", "people/c.toml"].map(|path| lost(path, ""));
+    for theirs in [moved, json] {
+        assert_eq!(Sides::new(base, &[theirs, ("README", "1")], &[ours]).lost(), all, "{theirs:?}");
+    }
+    let renamed = (".gitsheets/folk.toml", DEFINITION.1);
+    let sides = Sides::new(base, &[moved, renamed, ("README", "1")], &[ours]);
+    assert_eq!(sides.lost(), all, "it is the record of another sheet");
+    let private = format!("{}[headwater]\npublic = false\n", DEFINITION.1);
+    let theirs: Files<'_> = &[definition(&private), base[0], base[1], base[2]];
+    assert!(Sides::new(base, theirs, &[ours]).rebased().is_ok(), "they are the same records");
+}
+
+#[test]
+fn a_file_of_ours_beside_a_record_of_a_sheet_that_moved_is_lost_by_its_name() {
+    let moved = "[gitsheet]\nroot = \"folk\"\npath = \"${{ slug }}\"\n";
+    let base: Files<'_> = &[("people/a.toml", "")];
+    let theirs: Files<'_> = &[(".gitsheets/people.toml", moved), ("folk/a.toml", "")];
+    let ours: Files<'_> = &[("people/a.toml", ""), ("people/a/photo.jpg", "x")];
+    assert_eq!(Sides::new(base, theirs, &[ours]).lost(), [lost("people/a/photo.jpg", "")]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use headwater_engine::write::{
 use headwater_testkit::git;
 use serde_json::{Value, json};
 
-use crate::house::{House, config, id, remote};
+use crate::house::{DEFINITION, House, config, id, remote};
 
 /// A house whose engine pushes.
 fn pushing(rewrites: Rewrites) -> House {
@@ -184,8 +184,7 @@ fn no_more_is_taken_where_too_much_waits() {
 fn an_empty_remote_gets_its_first_branch() {
     let mut house = House::new();
     let mut upstream = headwater_testkit::Upstream::new();
-    let commit =
-        upstream.commit("x").put(".gitsheets/people.toml", crate::house::DEFINITION).push();
+    let commit = upstream.commit("x").put(".gitsheets/people.toml", DEFINITION).push();
     git(upstream.path(), ["update-ref", "-d", "refs/heads/published"]);
     house.engine = None;
     house.upstream = upstream;
@@ -303,6 +302,23 @@ fn where_both_changed_the_same_field_ours_are_kept_and_pushed_beside() {
 }
 
 #[test]
+fn a_record_of_ours_whose_sheet_the_remote_moved_is_kept_beside_and_told() {
+    let mut house = pushing(Rewrites::Replay);
+    hook(&house, "exit 1");
+    let ours = write(&house, "jane", json!({ "n": 1 }));
+    house.engine().settle_pushes();
+    let moved = DEFINITION.replace("\"people\"", "\"folk\"");
+    assert_ne!(moved, DEFINITION);
+    let theirs = house.upstream.commit("theirs").put(".gitsheets/people.toml", &moved).push();
+    std::fs::remove_file(house.upstream.path().join("hooks/pre-receive")).unwrap();
+    let Replayed { commits: 0, kept: Some(kept) } = replayed(&house) else { panic!("no conflict") };
+    assert_eq!((kept.commit, house.served()), (ours, id(&theirs)));
+    let lost: Vec<_> = kept.lost.iter().map(|l| (l.path.as_str(), l.pointer.as_str())).collect();
+    assert_eq!(lost, [("people/jane.toml", "")]);
+    assert_eq!(conflicts(&house.mirror()), [ours]);
+}
+
+#[test]
 fn two_changes_that_are_right_alone_and_wrong_together_are_a_conflict() {
     let mut house = pushing(Rewrites::Replay);
     hook(&house, "exit 1");
@@ -339,7 +355,7 @@ fn a_mirror_that_follows_keeps_what_was_written_before_it_goes_along() {
     let ours = write(&house, "jane", json!({ "name": "J" }));
     house.engine().settle_pushes();
     let theirs = house.upstream.force_commit_on(None, "rewritten");
-    let theirs = theirs.put(".gitsheets/people.toml", crate::house::DEFINITION).push();
+    let theirs = theirs.put(".gitsheets/people.toml", DEFINITION).push();
     assert_eq!(house.reload().new, id(&theirs));
     assert_eq!(conflicts(&house.mirror()), [ours]);
 }
@@ -381,7 +397,7 @@ fn what_was_removed_from_the_remote_does_not_come_back_with_what_is_ours() {
 fn what_is_written_on_a_rewritten_branch_that_was_let_through_is_pushed() {
     let mut house = pushing(Rewrites::Hold);
     let other = house.upstream.force_commit_on(None, "rewritten");
-    let other = other.put(".gitsheets/people.toml", crate::house::DEFINITION);
+    let other = other.put(".gitsheets/people.toml", DEFINITION);
     other.put("people/zoe.toml", "id = 9\n").push();
     let (_, report) = house.failure(RequestKind::Reload);
     let held = crate::house::held(&report).0.id;

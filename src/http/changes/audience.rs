@@ -7,9 +7,11 @@ use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 
 use super::delta_text::{DeltaText, Writer};
+use super::parts::{Part, Parts};
 use super::queue::{Queue, resync};
 use super::seats::{Seat, Seats};
 use crate::feed::{Feed, Heard, Listener};
+use crate::http::crowd::Crowd;
 use crate::http::source::Source;
 use crate::wire::Watched;
 
@@ -20,6 +22,10 @@ const READ: u64 = 2 << 30;
 /// Those who follow what is published, and what all readers of changes share.
 pub struct Audience {
     seats: Arc<Seats>,
+    /// What all of them follow.
+    pub(super) parts: Arc<Parts>,
+    /// Those who ask what is new, and perhaps wait for it.
+    pub(super) polls: Crowd,
     pub(super) writer: Writer,
     state: Mutex<AudienceState>,
     read: u64,
@@ -27,8 +33,14 @@ pub struct Audience {
 
 impl Default for Audience {
     fn default() -> Self {
-        let (seats, writer, state) = (Arc::default(), Writer::default(), Mutex::default());
-        Self { seats, writer, state, read: READ }
+        Self {
+            seats: Arc::default(),
+            parts: Arc::default(),
+            polls: Crowd::default(),
+            writer: Writer::default(),
+            state: Mutex::default(),
+            read: READ,
+        }
     }
 }
 
@@ -53,19 +65,20 @@ pub(super) struct Follower {
     audience: Arc<Audience>,
     seat: Seat,
     /// What is followed.
-    pub(super) watched: Arc<Watched>,
+    pub(super) watched: Part,
     /// The commit behind which every publication arrives in the queue.
     pub(super) at: CommitId,
 }
 
 impl Audience {
-    /// Returns a follower for a caller from `source`, if there is a seat.
+    /// Returns a follower for a caller from `source`, if there is a seat, and room for what he follows.
     pub(super) fn join(
         self: &Arc<Self>,
         feed: &Feed,
         watched: Watched,
         source: Source,
     ) -> Option<Follower> {
+        let watched = self.parts.keep(watched, source, 0)?;
         let seat = self.seats.take(source)?;
         let mut state = self.state();
         let at = state.at.unwrap_or_else(|| feed.first());
@@ -73,10 +86,9 @@ impl Audience {
             seat.queue.close();
         }
         let name = watched.name().to_owned();
-        let new = || Group { watched: Arc::new(watched), queues: Vec::new() };
+        let new = || Group { watched: watched.clone(), queues: Vec::new() };
         let group = state.groups.entry(name).or_insert_with(new);
         group.queues.push(seat.queue.clone());
-        let watched = group.watched.clone();
         drop(state);
         Some(Follower { audience: self.clone(), seat, watched, at })
     }

@@ -114,6 +114,9 @@ fn pushes_first(head: &WriteHead, app: &App) -> Result<bool, ApiError> {
         return Err(parameters::wrong("at", why));
     }
     let mut first = app.push_first;
+    if pairs.len() > 1 {
+        return Err(parameters::wrong("push", "is the one parameter of a write, given once"));
+    }
     for (name, value) in pairs {
         first = match (name.as_str(), value.as_str()) {
             ("push", "sync") => true,

@@ -8,7 +8,9 @@ use std::time::Duration;
 use super::{GitCommand, GitVersion};
 use crate::id::{BlobId, CommitId};
 use crate::mirror::testing::{TestRepository, hermetic_git};
-use crate::mirror::{FetchLimits, Mirror, MirrorOptions, Remote, RemoteHead, RemoteOptions};
+use crate::mirror::{
+    FetchLimits, Mirror, MirrorOptions, Reading, Remote, RemoteHead, RemoteOptions,
+};
 
 /// Settings that name a program, which stands for `$EVIL`, or that lead to one.
 const CONFIG: &str = r#"
@@ -180,9 +182,10 @@ fn run(command: GitCommand, hostile: &Hostile) {
     let elsewhere = tempfile::tempdir().unwrap();
     match command {
         GitCommand::CatFile => {
-            assert_eq!(mirror.open_file(tip, "a.toml").unwrap().unwrap().size(), 1);
-            let a = mirror.open_file(tip, "a.toml").unwrap().unwrap().id();
-            let read = mirror.files(&[hostile.missing, a], 100).unwrap();
+            assert_eq!(mirror.find_file(tip, "a.toml").unwrap().unwrap().size(), 1);
+            let a = mirror.find_file(tip, "a.toml").unwrap().unwrap().id();
+            let reading = Reading { largest: 100, most: 100, least: 2 };
+            let read = mirror.files(&[hostile.missing, a], reading).unwrap();
             assert_eq!(read, [None, Some(b"3".to_vec())]);
         }
         GitCommand::Log => {

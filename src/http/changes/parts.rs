@@ -1,0 +1,189 @@
+//! The parts of all records that somebody follows or waits for. Each is kept once, whoever asks for
+//! it, and all together take a bounded number of bytes, of which one address has a share.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::http::source::Source;
+use crate::wire::Watched;
+
+/// How many bytes they take in all.
+const MOST: usize = 64 << 20;
+
+/// How many of them one address may take.
+const EACH: usize = MOST / 4;
+
+/// What is followed and waited for.
+#[derive(Debug)]
+pub(super) struct Parts {
+    most: usize,
+    each: usize,
+    state: Mutex<PartsState>,
+}
+
+#[derive(Debug, Default)]
+struct PartsState {
+    /// How many bytes all take.
+    all: usize,
+    /// How many the parts and requests of one address take.
+    of: HashMap<Source, usize>,
+    /// By their names.
+    kept: HashMap<String, Kept>,
+}
+
+/// A part that somebody follows.
+#[derive(Debug)]
+struct Kept {
+    watched: Arc<Watched>,
+    weight: usize,
+    /// How many of each address follow it.
+    holders: HashMap<Source, usize>,
+}
+
+/// A part that is followed, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Part {
+    parts: Arc<Parts>,
+    source: Source,
+    /// How many bytes its follower takes by himself.
+    own: usize,
+    watched: Arc<Watched>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self::new(MOST, EACH)
+    }
+}
+
+impl Parts {
+    /// Returns room for so many bytes, of which one address may take `each`.
+    fn new(most: usize, each: usize) -> Self {
+        Self { most, each, state: Mutex::default() }
+    }
+
+    /// Keeps `watched`, or what is the same and is kept already, for a follower from `source` who
+    /// takes `own` bytes by himself. Returns `None` where there is no room for it.
+    pub(super) fn keep(
+        self: &Arc<Self>,
+        watched: Watched,
+        source: Source,
+        own: usize,
+    ) -> Option<Part> {
+        let mut state = self.state();
+        let kept = state.kept.get(watched.name());
+        let weight = kept.map_or_else(|| watched.weight(), |kept| kept.weight);
+        let is_first = kept.is_none();
+        let is_first_of_source = kept.is_none_or(|kept| !kept.holders.contains_key(&source));
+        let more = own + if is_first { weight } else { 0 };
+        let more_of_source = own + if is_first_of_source { weight } else { 0 };
+        let of_source = state.of.get(&source).copied().unwrap_or(0);
+        if state.all + more > self.most || of_source + more_of_source > self.each {
+            return None;
+        }
+        state.all += more;
+        state.of.insert(source, of_source + more_of_source);
+        let name = watched.name().to_owned();
+        let new = || Kept { watched: Arc::new(watched), weight, holders: HashMap::new() };
+        let kept = state.kept.entry(name).or_insert_with(new);
+        *kept.holders.entry(source).or_default() += 1;
+        let watched = kept.watched.clone();
+        drop(state);
+        Some(Part { parts: self.clone(), source, own, watched })
+    }
+
+    fn state(&self) -> MutexGuard<'_, PartsState> {
+        // Nothing between the statements that change it can panic, so a poisoned lock holds a whole
+        // one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PartsState {
+    /// Takes away one who followed the part called `name`.
+    fn leave(&mut self, name: &str, source: Source, own: usize) {
+        let Some(kept) = self.kept.get_mut(name) else { return };
+        let (mut less, mut less_of_source) = (own, own);
+        let left = kept.holders.get_mut(&source).map_or(0, |count| {
+            *count -= 1;
+            *count
+        });
+        if left == 0 {
+            kept.holders.remove(&source);
+            less_of_source += kept.weight;
+        }
+        if kept.holders.is_empty() {
+            less += kept.weight;
+            self.kept.remove(name);
+        }
+        self.all -= less;
+        if let Some(of) = self.of.get_mut(&source) {
+            *of -= less_of_source;
+            if *of == 0 {
+                self.of.remove(&source);
+            }
+        }
+    }
+}
+
+impl Deref for Part {
+    type Target = Arc<Watched>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.watched
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.parts.state().leave(self.watched.name(), self.source, self.own);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::delta_text::tests::watching;
+    use super::*;
+
+    fn source(last: u8) -> Source {
+        Source::at([10, 0, 0, last].into())
+    }
+
+    #[test]
+    fn what_many_follow_is_kept_once_and_what_each_takes_by_himself_is_counted() {
+        let weight = watching(&["people"]).weight();
+        let parts = Arc::new(Parts::new(2 * weight, 2 * weight));
+        let first = parts.keep(watching(&["people"]), source(1), 1).unwrap();
+        let many: Vec<_> = (0..100)
+            .map(|n| parts.keep(watching(&["people"]), source(n % 3), 1).unwrap())
+            .collect();
+        assert!(many.iter().all(|part| Arc::ptr_eq(part, &first)));
+        assert_eq!(parts.state().all, weight + 101);
+        assert!(
+            parts.keep(watching(&["people"]), source(9), weight).is_none(),
+            "his own is too much"
+        );
+        drop((first, many));
+        let state = parts.state();
+        assert!(state.all == 0 && state.of.is_empty() && state.kept.is_empty());
+    }
+
+    #[test]
+    fn one_address_has_its_share_and_all_have_so_much() {
+        let weight = watching(&["a"]).weight();
+        let parts = Arc::new(Parts::new(3 * weight, 2 * weight));
+        let keep = |sheet: &str, last| parts.keep(watching(&[sheet]), source(last), 0);
+        let first = [keep("a", 1).unwrap(), keep("b", 1).unwrap()];
+        assert!(keep("c", 1).is_none(), "the address has its share");
+        let second = keep("c", 2).unwrap();
+        assert!(keep("d", 3).is_none(), "all is taken");
+        let shared = keep("c", 3);
+        assert!(shared.is_some(), "what is kept anyway takes no room");
+        drop((first, shared));
+        assert!(keep("d", 1).is_some() && keep("c", 1).is_some());
+        drop(second);
+        let state = parts.state();
+        assert!(state.all == 0 && state.of.is_empty() && state.kept.is_empty());
+    }
+}
