@@ -3,6 +3,7 @@
 //! It holds no git handle. Each path that a sheet claims is in it once; where a file holds many
 //! records, each of these that differs is, too.
 
+mod change;
 mod found;
 
 use std::borrow::Cow;
@@ -13,49 +14,18 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use crate::cache::{Cache, CacheError};
 use crate::id::{BlobId, Key, SheetName};
-use crate::layout::{Layout, SheetSpec};
+use crate::layout::Layout;
 use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
-use crate::problem::Problem;
 use crate::record::Record;
 use crate::sheet::{Claim, Content, Sheet};
-use crate::tables::Table;
 use crate::value::Value;
 
+pub use change::{Change, Now};
 use found::ChangedList;
 
 /// How many paths that are passed over the log names.
 const NAMED: usize = 10;
-
-/// What one path has become.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// The sheet that claims the path.
-    pub sheet: Arc<SheetSpec>,
-    /// What the path claims there, and what it holds now.
-    pub now: Now,
-}
-
-/// What a path claims in its sheet, and what it holds now.
-#[derive(Debug, Clone)]
-pub enum Now {
-    /// It claims a key.
-    Claims(Claim),
-    /// Its name makes it no record, whatever it holds; `None` when it is gone.
-    Misnamed {
-        /// The path, byte for byte.
-        path: Box<[u8]>,
-        /// What is wrong with the name.
-        problem: Option<Problem>,
-    },
-    /// It holds many records, each of which is a claim of its own.
-    Lists {
-        /// The path.
-        path: Box<str>,
-        /// How it is cut; `None` where it holds no list any more.
-        table: Option<Arc<Table>>,
-    },
-}
 
 /// Every path that differs between two commits and that a sheet claims.
 #[derive(Debug, Clone, Default)]

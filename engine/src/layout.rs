@@ -16,6 +16,7 @@ mod reference;
 mod reserved;
 mod schema;
 mod settings;
+mod shape;
 mod sort;
 mod spec;
 mod template;
@@ -26,14 +27,14 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::decode::Format;
 use crate::id::{Key, SheetName};
 use crate::problem::{Problem, Rule};
 
 use files::ROOT;
 pub use files::{DefinitionFile, DefinitionFiles, RootEntry};
-pub use listing::{Listing, Shape};
 pub(crate) use name::unstorable;
+use shape::INFERRED;
+pub use shape::{Listing, Shape};
 
 pub use reference::Reference;
 pub(crate) use reserved::is_reserved;
@@ -42,21 +43,6 @@ pub use sort::{SortField, SortRule};
 pub use spec::{Policy, SheetSpec};
 pub(crate) use template::rendered_float;
 pub use template::{Mismatch, RenderError, Template, TemplateError};
-
-/// The extensions of records where nothing is declared.
-const INFERRED: &[(&str, Format)] = &[
-    ("csv", Format::Csv),
-    ("json", Format::Json),
-    ("jsonl", Format::JsonLines),
-    ("markdown", Format::Markdown),
-    ("md", Format::Markdown),
-    ("mdx", Format::Mdx),
-    ("ndjson", Format::JsonLines),
-    ("toml", Format::Toml11),
-    ("tsv", Format::Tsv),
-    ("yaml", Format::Yaml),
-    ("yml", Format::Yaml),
-];
 
 /// What a path claims in a sheet.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{Change, Now};
+use super::change::{Change, Now};
 use crate::id::{BlobId, Key};
 use crate::layout::{Shape, SheetSpec};
 use crate::mirror::{BlobContent, ObjectError, Objects};

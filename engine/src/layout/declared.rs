@@ -22,6 +22,7 @@ use crate::problem::{Problem, Rule};
 
 use super::schema::Schema;
 use super::settings::Wrong;
+use super::shape::INFERRED;
 use super::spec::SheetSpec;
 use super::template::Template;
 use super::{DefinitionFile, listing, settings};
@@ -135,6 +136,6 @@ fn formats(name: &str) -> Option<Arc<[(&'static str, Format)]>> {
 /// Returns the format of a file by its extension.
 fn format_of(file: &str) -> Option<&'static str> {
     let (_, extension) = file.rsplit_once('.')?;
-    let known = super::INFERRED.iter().find(|(known, _)| *known == extension);
+    let known = INFERRED.iter().find(|(known, _)| *known == extension);
     known.map(|(_, format)| format.name())
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::SheetSpec;
 use super::settings::Wrong;
+use super::shape::Shape;
+use super::spec::SheetSpec;
 use super::template::Template;
 use crate::decode::Format;
 use crate::pointer;
@@ -13,42 +14,6 @@ use crate::split::{CellType, Records};
 
 /// The keys of a definition that are about this.
 pub(super) const KEYS: [&str; 4] = ["file", "records", "key", "types"];
-
-/// Which records the files of a sheet hold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Listing {
-    /// Where they are.
-    pub records: Records,
-    /// The path of the only file, where there is but one.
-    pub file: Option<String>,
-    /// What a record of a list is called, made from its fields; `None` where it is found out.
-    pub key: Option<Template>,
-    /// What the cells of a column are.
-    pub types: BTreeMap<String, CellType>,
-}
-
-impl Listing {
-    /// Returns what holds for sheets of one record a file.
-    pub(super) fn one() -> Self {
-        Self { records: Records::One, file: None, key: None, types: BTreeMap::new() }
-    }
-
-    /// Returns what holds where nothing is declared.
-    pub(super) fn found() -> Self {
-        Self { records: Records::Found, ..Self::one() }
-    }
-}
-
-/// Says where the records of one file are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// The file is one record.
-    Record,
-    /// It is several.
-    List,
-    /// It says so itself.
-    Either,
-}
 
 impl SheetSpec {
     /// Says whether the file at `path` is one record or a list of them. Its name and the definition

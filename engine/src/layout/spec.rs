@@ -12,11 +12,11 @@ use crate::problem::{Problem, Rule};
 use crate::record::Frame;
 use crate::value::{FieldPath, Value};
 
-use super::listing::{Listing, Shape};
 use super::name;
 use super::reference::Reference;
 use super::reserved::lies_below;
 use super::schema::Schema;
+use super::shape::{Listing, Shape};
 use super::sort::SortRule;
 use super::template::{RenderError, Template};
 

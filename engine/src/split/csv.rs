@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::Cut;
+use super::piece::Cut;
 use crate::decode::Flaw;
 use crate::problem::Rule;
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Cut, table};
+use super::piece::{Cut, table};
 use crate::decode::{Flaw, json};
 use crate::problem::Rule;
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Cut, table};
+use super::piece::{Cut, table};
 use crate::decode::{Flaw, json};
 
 /// Returns where the first line begins that holds something, from `at` on.

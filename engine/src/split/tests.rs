@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::decode::Format;
+use crate::problem::Rule;
 
 /// Cuts a text and reads its pieces: the text of each value, or the place and words of its flaw.
 fn read(opened: Result<(Splitter, usize), Flaw>, text: &str) -> Vec<String> {

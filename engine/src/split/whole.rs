@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{Records, table};
+use super::piece::{Records, table};
 use crate::decode::{self, Document, Flaw, Format};
 use crate::problem::Rule;
 

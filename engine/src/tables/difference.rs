@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::naming::{FIELDS, Naming};
-use super::reading::{Row, settle};
-use super::{Held, Piece, Source, Table, TableChange, Unread};
+use super::row::{Row, settle};
+use super::source::Source;
+use super::table::{Held, Piece, Table, TableChange, Unread};
 use crate::decode::{self, Cursor};
 use crate::id::{BlobId, Key};
 use crate::layout::Shape;

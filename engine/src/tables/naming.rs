@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::Source;
-use super::reading::Row;
+use super::row::Row;
+use super::source::Source;
 use crate::id::Key;
 use crate::problem::Rule;
 use crate::split::Records;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use foldhash::{HashSet, HashSetExt as _};
 
 use super::naming::name_all;
-use super::{Held, Piece, Source, Table, TableChange, Unread};
-use crate::decode::{self, Cursor, Flaw, Format};
+use super::row::{Row, settle};
+use super::source::Source;
+use super::table::{Held, Piece, Table, TableChange, Unread};
+use crate::decode::{self, Flaw};
 use crate::id::{BlobId, Key};
 use crate::layout::{Shape, SheetSpec};
-use crate::problem::{Problem, Rule};
+use crate::problem::Problem;
 use crate::record::{Frame, Record};
-use crate::split::{self, Cut, Element, Records, Splitter};
+use crate::split::{self, Cut, Splitter};
 use crate::value::Value;
 
 /// What a file turned out to be.
@@ -30,141 +32,6 @@ pub(crate) enum Reading {
 pub(crate) struct List {
     table: Table,
     records: Vec<Arc<Record>>,
-}
-
-/// A piece as it was read.
-#[derive(Debug)]
-pub(super) struct Row {
-    /// The name by which a map has it.
-    pub(super) name: Option<String>,
-    pub(super) length: u32,
-    pub(super) lines: u32,
-    /// Where it begins, where the file is cut by a scan: places of problems are counted from there
-    /// until they are [settled](settle).
-    start: Option<usize>,
-    /// Where it begins, line and column, where the file is parsed whole and that is known.
-    place: Option<(usize, usize)>,
-    /// Its value, or what is wrong with it.
-    pub(super) value: Result<Value, Vec<Problem>>,
-}
-
-impl Row {
-    /// Makes it one that is no record.
-    pub(super) fn spoil(&mut self, source: &Source<'_>, rule: Rule, message: String) {
-        self.value = Err(vec![source.problem(self.place, rule, message)]);
-    }
-}
-
-impl Source<'_> {
-    fn problem(&self, place: Option<(usize, usize)>, rule: Rule, message: String) -> Problem {
-        let part = |number: usize| u32::try_from(number).ok();
-        let problem = Problem::new(&self.spec.name, self.path, rule, message);
-        problem.at(place.and_then(|(line, _)| part(line)), place.and_then(|(_, c)| part(c)))
-    }
-
-    fn broken(&self, flaw: Flaw) -> Vec<Problem> {
-        let problem = Problem::new(&self.spec.name, self.path, flaw.rule, flaw.message);
-        vec![problem.at(flaw.line, flaw.column)]
-    }
-
-    /// Returns how a file of this name is cut by a scan, and where the first piece begins; `None`
-    /// where it is parsed whole.
-    pub(super) fn splitter(&self, text: &str) -> Option<Result<(Splitter, usize), Flaw>> {
-        let types = |name: &str| self.spec.cells_of(name);
-        match (self.spec.format_of(self.path)?, &self.spec.listing.records) {
-            (Format::Csv, _) => Some(Splitter::rows(text, false, &types)),
-            (Format::Tsv, _) => Some(Splitter::rows(text, true, &types)),
-            (Format::JsonLines, _) => Some(Ok(Splitter::lines(text))),
-            (Format::Json, Records::Each | Records::Found) => Splitter::list(text).map(Ok),
-            _ => None,
-        }
-    }
-
-    /// Reads pieces of a text.
-    pub(super) fn rows(&self, splitter: &Splitter, text: &str, cuts: &[Cut]) -> Vec<Row> {
-        let row = |Cut { body, end }: &Cut| {
-            let bytes = &text.as_bytes()[body.start..*end];
-            let lines = memchr::memchr_iter(b'\n', bytes).count();
-            Row {
-                name: None,
-                length: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
-                lines: u32::try_from(lines).unwrap_or(u32::MAX),
-                start: Some(body.start),
-                place: None,
-                value: self.value(splitter, &text[body.clone()]),
-            }
-        };
-        cuts.iter().map(row).collect()
-    }
-
-    /// Reads the value of a piece; a problem has its place from the beginning of the piece.
-    fn value(&self, splitter: &Splitter, body: &str) -> Result<Value, Vec<Problem>> {
-        if body.len() as u64 > self.record_limit {
-            return Err(vec![self.too_large(body.len())]);
-        }
-        let json = splitter.read(body).map_err(|flaw| self.broken(flaw))?;
-        self.spec.judge(self.path, &json)
-    }
-
-    fn too_large(&self, size: usize) -> Problem {
-        let limit = self.record_limit;
-        let message = format!("the record has {size} bytes, more than the limit of {limit}");
-        Problem::new(&self.spec.name, self.path, Rule::TooLarge, message)
-    }
-
-    /// Reads the records of a file that is parsed whole.
-    fn whole(&self, elements: Vec<Element>) -> Vec<Row> {
-        let row = |Element { name, value, place }: Element| {
-            let value = value.map_err(|flaw| self.broken(flaw));
-            let value = value.and_then(|json| self.spec.judge(self.path, &json));
-            let value = value.and_then(|value| match value.as_str().len() {
-                size if size as u64 > self.record_limit => Err(vec![self.too_large(size)]),
-                _ => Ok(value),
-            });
-            let (line, column) = place.unzip();
-            let part = |number: Option<usize>| number.and_then(|number| u32::try_from(number).ok());
-            let value = value.map_err(|problems| {
-                let at = |problem: Problem| problem.at(part(line), part(column));
-                problems.into_iter().map(at).collect()
-            });
-            Row { name, length: 0, lines: 0, start: None, place, value }
-        };
-        elements.into_iter().map(row).collect()
-    }
-
-    /// Makes the record of a value.
-    pub(super) fn record(&self, frame: &Arc<Frame>, key: &Key, value: Value) -> Arc<Record> {
-        let hash = blake3::hash(value.as_str().as_bytes());
-        let mut blob = [0; 20];
-        blob.copy_from_slice(&hash.as_bytes()[..20]);
-        let blob = BlobId::from_bytes(blob);
-        Arc::new(Record { key: key.clone(), frame: frame.clone(), blob, value })
-    }
-}
-
-/// Counts the places of all problems from the beginning of the file: the rows are pieces of `text`
-/// from byte `at` on, which is in line `line`.
-pub(super) fn settle(rows: &mut [Row], text: &str, (at, line): (usize, usize)) {
-    let mut cursor = None;
-    for row in rows {
-        if let (Err(problems), Some(start)) = (&mut row.value, row.start) {
-            let cursor = cursor.get_or_insert_with(|| Cursor::new(text, at, line));
-            let (line, column) = cursor.to(start);
-            problems.iter_mut().for_each(|problem| place_below(problem, line, column));
-        }
-    }
-}
-
-/// Moves the place of a problem from the beginning of a piece to that of its file.
-fn place_below(problem: &mut Problem, line: usize, column: usize) {
-    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let (line, column) = (number(line), number(column));
-    problem.column = match (problem.line, problem.column) {
-        (Some(2..), column) => column,
-        (_, Some(inner)) => Some(column.saturating_add(inner - 1)),
-        (_, None) => Some(column),
-    };
-    problem.line = Some(problem.line.map_or(line, |inner| line.saturating_add(inner - 1)));
 }
 
 /// Reads the file that is `source`, a list of records or one that may be. Linear in its bytes.

@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use super::*;
+use crate::id::{BlobId, Key};
 use crate::layout::{DefinitionFile, DefinitionFiles, Layout, RootEntry};
+use crate::problem::Problem;
+use crate::record::Record;
 use crate::value::Value;
 
 /// The layout of a repository with these definitions; nothing is declared where there are none.

@@ -1,0 +1,17 @@
+//! The file that is read.
+
+use crate::id::Key;
+use crate::layout::SheetSpec;
+
+/// The file that is read, and by which rules.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// The sheet.
+    pub(crate) spec: &'a SheetSpec,
+    /// The path of the file.
+    pub(crate) path: &'a str,
+    /// The key that the path claims.
+    pub(crate) list: &'a Key,
+    /// The most bytes of one record.
+    pub(crate) record_limit: u64,
+}
