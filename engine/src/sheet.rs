@@ -419,6 +419,9 @@ impl Sheet {
     /// Notes how the file at `path` is cut, or that it is no file of many records any more. Its records
     /// are claims.
     pub fn put_table(&mut self, path: &str, table: Option<Arc<Table>>) {
+        // One of nothing is as good as none: a sheet that is inferred is there only while it holds
+        // something, and a table that went with it would not come back with it.
+        let table = table.filter(|table| !table.is_empty());
         let old = match &table {
             Some(table) => self.tables.insert(path.into(), table.clone()),
             None => self.tables.remove(path),

@@ -75,6 +75,11 @@ impl Table {
         self.unread.iter().map(|unread| &unread.problem)
     }
 
+    /// Says whether there is nothing in the file, neither a record nor anything else.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
     /// Returns how many of its pieces are no records. Linear in their problems.
     pub fn unread(&self) -> usize {
         self.unread.chunk_by(|a, b| a.piece == b.piece).count()

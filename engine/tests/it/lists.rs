@@ -218,3 +218,17 @@ fn what_is_wrong_between_records_of_a_table_names_their_lines() {
     assert_eq!(told, [("dangling_ref".to_owned(), line), ("not_unique".to_owned(), line)]);
     house.is_lawful();
 }
+
+#[test]
+fn a_list_of_nothing_leaves_nothing_behind() {
+    let mut house = house("", &[("icons/all.csv", ICONS)]);
+    // The sheet of the empty list is not there before another file brings it.
+    push(&mut house, "notes/none.ndjson", "\n");
+    house.is_lawful();
+    push(&mut house, "notes/some.csv", "id\n1\n");
+    house.is_lawful();
+    push(&mut house, "notes/none.ndjson", "{\"id\": 1}\n");
+    house.is_lawful();
+    push(&mut house, "notes/none.ndjson", "\n");
+    house.is_lawful();
+}
