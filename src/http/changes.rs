@@ -3,6 +3,7 @@
 
 pub(in crate::http) mod audience;
 mod delta_text;
+mod driven;
 mod parts;
 mod query;
 mod queue;
@@ -31,6 +32,7 @@ use crate::feed::Heard;
 use crate::header_fields::Preferences;
 use crate::wire::{ApiError, Code, Watched, resync};
 use delta_text::{DeltaText, Returning};
+use driven::Driven;
 use parts::Part;
 use query::{ChangesQuery, Last};
 use stream::Events;
@@ -92,6 +94,8 @@ fn stream(
     let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");
     let missed = missed(app, Asker::Stream(source), had, follower.at, follower.watched.clone());
+    // A client that takes nothing would keep the turn that it is given.
+    let missed = Driven::begin(missed);
     Ok(events(Body::new(Events::new(follower, hello, missed))))
 }
 

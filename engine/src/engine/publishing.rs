@@ -47,7 +47,7 @@ impl Publisher {
     /// Those of `refer`; nothing is published then.
     pub(super) fn publish<E>(
         &self,
-        _: &Turn<'_>,
+        turn: &Turn<'_>,
         publication: Publication,
         refer: impl FnOnce() -> Result<Option<Replayed>, E>,
     ) -> Result<ReloadOutcome, E> {
@@ -63,6 +63,9 @@ impl Publisher {
             ahead: self.status.settle(origin, state.commit(), Some(refusable)),
             ..publication.outcome(&before)
         };
+        if *lineage == Lineage::Departs && outcome.replayed.is_none() {
+            turn.forget_repeats();
+        }
         self.announce(delta, *lineage);
         outcome.timings.swap = begun.elapsed();
         Ok(outcome)

@@ -70,6 +70,11 @@ impl Repeats {
         }
     }
 
+    /// Forgets everything: the history is another one now.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
     /// Forgets which commits are in the history: these were replaced, or are gone from it.
     pub(super) fn moved(&mut self, moves: &[(CommitId, Option<CommitId>)]) {
         self.made = None;

@@ -1,9 +1,11 @@
-//! The batches that wait to be written, bounded in number and in bytes.
+//! The batches that wait to be written, bounded in number and in bytes. Authors take turns, so that
+//! one who sends many keeps no other waiting for all of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Condvar;
 
 use super::locks::{Held, Lock, Rank};
+use crate::mirror::Identity;
 use crate::write::{Batch, Committed, Gate, WriteError};
 
 /// How many batches may wait.
@@ -91,6 +93,7 @@ impl WriteQueue {
     pub(super) fn next(&self) -> Option<Vec<Waiting>> {
         let is_due = |queue: &Queue| !queue.waiting.is_empty() || queue.closed;
         let mut queue = self.lock().wait_until(&self.changed, is_due);
+        take_turns(&mut queue.waiting);
         let mut weight = 0;
         let fits = |waiting: &&Waiting| {
             let first = weight == 0;
@@ -101,6 +104,12 @@ impl WriteQueue {
         (count > 0).then(|| queue.waiting.drain(..count).collect())
     }
 
+    /// Lets batches wait on that were taken and not written: before all others.
+    pub(super) fn put_back(&self, batches: Vec<Waiting>) {
+        let mut queue = self.lock();
+        batches.into_iter().rev().for_each(|waiting| queue.waiting.push_front(waiting));
+    }
+
     /// Makes room for others: what had this weight is written.
     pub(super) fn leave(&self, weight: usize) {
         self.lock().weight -= weight;
@@ -108,5 +117,51 @@ impl WriteQueue {
 
     fn lock(&self) -> Held<'_, Queue> {
         self.queue.lock()
+    }
+}
+
+/// Orders batches so that each author has a first one before any has a second. Those of one author
+/// stay in their order.
+fn take_turns(waiting: &mut VecDeque<Waiting>) {
+    let mut counts: HashMap<Identity, usize> = HashMap::new();
+    let mut rounds: Vec<(usize, Waiting)> = Vec::with_capacity(waiting.len());
+    for one in waiting.drain(..) {
+        let count = counts.entry(one.batch.author.clone()).or_default();
+        rounds.push((*count, one));
+        *count += 1;
+    }
+    rounds.sort_by_key(|(round, _)| *round);
+    waiting.extend(rounds.into_iter().map(|(_, one)| one));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::write::{MOST_WRITTEN, Scope};
+
+    #[test]
+    fn authors_take_turns_and_keep_their_own_order() {
+        let queue = WriteQueue::new(true);
+        for (author, message) in
+            [("a", "1"), ("a", "2"), ("a", "3"), ("b", "4"), ("c", "5"), ("b", "6")]
+        {
+            let batch = Batch {
+                operations: Vec::new(),
+                author: Identity::parse(&format!("{author} <{author}@example.org>")).unwrap(),
+                scope: Scope::Every,
+                message: message.to_owned(),
+                trailers: Vec::new(),
+                repeat: None,
+                limit: MOST_WRITTEN,
+            };
+            assert!(queue.join(batch, Box::new(|_| ())).is_ok());
+        }
+        let mut group = queue.next().unwrap();
+        let order = |group: &[Waiting]| -> String {
+            group.iter().map(|waiting| waiting.batch.message.as_str()).collect()
+        };
+        assert_eq!(order(&group), "145263");
+        queue.put_back(group.split_off(2));
+        assert_eq!(order(&queue.next().unwrap()), "5263", "what was left of a group goes first");
     }
 }

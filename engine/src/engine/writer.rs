@@ -19,7 +19,17 @@ pub(super) struct Writer {
 }
 
 /// The turn to publish, which one thread at a time has. No network wait happens in it.
-pub(super) struct Turn<'a>(#[expect(dead_code, reason = "held, not read")] Held<'a, ()>);
+pub(super) struct Turn<'a> {
+    writer: &'a Writer,
+    _held: Held<'a, ()>,
+}
+
+impl Turn<'_> {
+    /// Forgets the requests that are known: what they came to is not in the history any more.
+    pub(super) fn forget_repeats(&self) {
+        self.writer.repeats().forget();
+    }
+}
 
 impl Writer {
     pub(super) fn new(committer: Option<Identity>, durability: Durability) -> Self {
@@ -30,7 +40,7 @@ impl Writer {
 
     /// Waits for the turn to publish.
     pub(super) fn turn(&self) -> Turn<'_> {
-        Turn(self.turn.lock())
+        Turn { writer: self, _held: self.turn.lock() }
     }
 
     /// Returns who commits; `None` where nothing is written.

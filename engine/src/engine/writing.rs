@@ -21,7 +21,7 @@ use super::repository::Repository;
 use super::schedule::RequestKind;
 use super::states::States;
 use super::status::StatusBoard;
-use super::write_queue::WriteQueue;
+use super::write_queue::{Waiting, WriteQueue};
 use super::writer::{Turn, Writer};
 use crate::causes::chain;
 use crate::fault;
@@ -31,7 +31,11 @@ use crate::mirror::{Durability, Expected, RefError, Signature, Stage};
 use crate::options::LoadOptions;
 use crate::report::Trigger;
 use crate::snapshot::Snapshot;
-use crate::write::{self, Batch, Change, Committed, Gate, Repeat, State, StoreError, WriteError};
+use crate::write::{self, Change, Committed, Gate, Repeat, State, StoreError, WriteError};
+
+/// How many bytes of new objects end a group. What is left of it goes first into the next one, so that
+/// neither memory nor the wait of others depends on what their patches come to.
+const STAGED: usize = 16 << 20;
 
 /// How often a group is tried again because somebody else moved the branch meanwhile.
 const OVERTAKEN: usize = 4;
@@ -55,11 +59,8 @@ pub(super) struct WriteWorker {
 impl WriteWorker {
     /// Writes what waits until there is no more to come.
     pub(super) fn run(&self) {
-        while let Some(group) = self.writes.next() {
-            let weight = group.iter().map(|waiting| waiting.weight).sum();
-            let (batches, callers): (Vec<_>, Vec<_>) =
-                group.into_iter().map(|waiting| (waiting.batch, waiting.done)).unzip();
-            let mut written = self.try_group(&batches);
+        while let Some(mut group) = self.writes.next() {
+            let mut written = self.try_group(&group);
             for _ in 0..OVERTAKEN {
                 // Where the branch has no remote, others push to it beside us: what they pushed is
                 // published first, and ours goes on top.
@@ -69,10 +70,13 @@ impl WriteWorker {
                     break;
                 }
                 self.reload_and_wait();
-                written = self.try_group(&batches);
+                written = self.try_group(&group);
             }
-            let results = written.unwrap_or_else(|failure| failure.told(batches.len()));
-            drop(batches);
+            let results = written.unwrap_or_else(|failure| failure.told(group.len()));
+            self.writes.put_back(group.split_off(results.len()));
+            let weight = group.iter().map(|waiting| waiting.weight).sum();
+            // The batches are let go before their room is given to others.
+            let callers: Vec<_> = group.into_iter().map(|waiting| waiting.done).collect();
             self.writes.leave(weight);
             // Before the callers are told, so that they can wait for what comes behind.
             self.maintenance.wake();
@@ -85,8 +89,8 @@ impl WriteWorker {
     }
 
     /// Writes a group; a panic is a failure of it.
-    fn try_group(&self, batches: &[Batch]) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
-        let written = catch_unwind(AssertUnwindSafe(|| self.write_group(batches)));
+    fn try_group(&self, group: &[Waiting]) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
+        let written = catch_unwind(AssertUnwindSafe(|| self.write_group(group)));
         written.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -105,10 +109,11 @@ impl WriteWorker {
         let _ = receiver.recv();
     }
 
-    /// Makes a commit of each batch that can be one, stores them and publishes the last.
+    /// Makes a commit of each batch that can be one, stores them and publishes the last. Returns what
+    /// became of the first of them, one at least: the others come to more than is made at once.
     fn write_group(
         &self,
-        batches: &[Batch],
+        group: &[Waiting],
     ) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
         let Some(identity) = self.writer.committer() else { return Err(Gate::ReadOnly.into()) };
         let turn = self.writer.turn();
@@ -119,15 +124,18 @@ impl WriteWorker {
         let committer =
             Signature { identity: identity.clone(), seconds: seconds_now(), offset_minutes: 0 };
         let mut state = first.clone();
-        let mut results = Vec::with_capacity(batches.len());
+        let mut results = Vec::with_capacity(group.len());
         let mut commits = 0;
         let mut known = self.writer.repeats();
-        if batches.iter().any(|batch| batch.repeat.is_some()) {
+        if group.iter().any(|waiting| waiting.batch.repeat.is_some()) {
             known.read(stage.objects(), first.commit).map_err(StoreError::Repository)?;
         }
         // Until it is known that they are stored, what became of them is known to this group only.
         let mut done_now: Vec<(&Repeat, Outcome)> = Vec::new();
-        for batch in batches {
+        for Waiting { batch, .. } in group {
+            if !results.is_empty() && stage.weight() > STAGED {
+                break;
+            }
             let again = match &batch.repeat {
                 Some(repeat) => again(repeat, &known, &done_now),
                 None => Ok(None),

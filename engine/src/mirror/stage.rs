@@ -27,6 +27,8 @@ pub struct Stage {
     /// What is to be stored, in the order in which it was made.
     new: Vec<NewObject>,
     places: HashMap<[u8; 20], usize>,
+    /// How many bytes were made. What is undone is in memory all the same.
+    weight: usize,
 }
 
 /// When what is stored is on the disk.
@@ -53,7 +55,7 @@ impl Mirror {
     pub fn stage(&self) -> Result<Stage, OpenError> {
         let Objects { repo, mirror } = self.objects()?;
         let objects = Objects { repo: repo.with_object_memory(), mirror };
-        Ok(Stage { objects, new: Vec::new(), places: HashMap::new() })
+        Ok(Stage { objects, new: Vec::new(), places: HashMap::new(), weight: 0 })
     }
 }
 
@@ -90,6 +92,11 @@ impl Stage {
         self.add(Kind::Commit, &bytes, None).map(CommitId::from_bytes)
     }
 
+    /// Returns how many bytes the new objects have, those included that were undone.
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// Returns a mark to go back to with [`undo`](Self::undo).
     pub fn mark(&self) -> usize {
         self.new.len()
@@ -115,6 +122,7 @@ impl Stage {
         let repo = &self.objects.repo;
         let id = repo.objects.write_buf(kind, bytes).map_err(|error| unmade(error.into()))?;
         let raw = super::history::sha1(&id);
+        self.weight += bytes.len();
         if !self.places.contains_key(&raw) {
             // What the mirror has already is stored again with the rest: it may be in a pack whose
             // last use this makes, and looking for it would cost more than a few bytes do.

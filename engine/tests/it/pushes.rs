@@ -408,6 +408,24 @@ fn what_is_written_on_a_rewritten_branch_that_was_let_through_is_pushed() {
 }
 
 #[test]
+fn what_the_remote_has_purged_is_written_anew_when_its_request_comes_again() {
+    let mut house = pushing(Rewrites::Hold);
+    let before = remote_head(&house);
+    let mut request = batch("jane", json!({ "name": "J" }));
+    request.repeat = Some(Repeat { actor: "ada".into(), key: "k".into(), digest: "d".into() });
+    let purged = house.engine().commit(request.clone()).unwrap().commit;
+    is_pushed(&house, purged);
+    house.upstream.reset_to(&before.to_string());
+    let (_, report) = house.failure(RequestKind::Reload);
+    let held = crate::house::held(&report).0.id;
+    house.run(RequestKind::Apply(held)).result.as_ref().unwrap();
+    assert_eq!(house.served(), before);
+    let again = house.engine().commit(request.clone()).unwrap();
+    assert!(again.changed && !again.repeated, "it is not in the branch");
+    assert!(house.engine().commit(request).unwrap().repeated);
+}
+
+#[test]
 fn a_remote_that_takes_no_branches_of_conflicts_takes_the_branch_all_the_same() {
     let mut house = pushing(Rewrites::Hold);
     let only =

@@ -311,6 +311,41 @@ fn a_batch_reads_and_writes_no_more_than_its_limit() {
     house.engine().commit(unbounded).unwrap();
 }
 
+#[test]
+fn what_comes_to_much_is_written_in_several_groups_and_other_authors_go_between() {
+    let house = House::new();
+    let text = "x".repeat(900 << 10);
+    write(&house, put("ada", json!({"slug": "ada", "id": 3, "text": text}))).unwrap();
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let (writing, is_writing) = std::sync::mpsc::channel();
+    let stuck = Box::new(move |_| {
+        writing.send(()).unwrap();
+        let _ = gate.recv();
+    });
+    house.engine().write(batch([put("jane", json!({"slug": "jane", "id": 1}))]), stuck);
+    is_writing.recv().unwrap();
+    let (sender, answers) = std::sync::mpsc::channel();
+    let ask = |name: &'static str, batch: Batch| {
+        let sender = sender.clone();
+        let done = Box::new(move |done: Result<Committed, WriteError>| {
+            sender.send((name, done.unwrap().commit)).unwrap();
+        });
+        house.engine().write(batch, done);
+    };
+    for round in 0..3 {
+        let patch = |n: usize| Action::Patch(Key::new("ada"), json!({ "n": round * 100 + n }));
+        ask("ada", batch((0..15).map(patch)));
+    }
+    let author = Identity::parse("Joe <joe@example.org>").unwrap();
+    ask("joe", Batch { author, ..batch([put("joe", json!({"slug": "joe", "id": 2, "n": 1}))]) });
+    drop((sender, go_on));
+    let order: Vec<_> = answers.iter().map(|(name, _)| name).collect();
+    assert_eq!(order, ["ada", "joe", "ada", "ada"]);
+    // A group is one pack; the first of these is of what came before.
+    let log = git(&house, &["log", "--format=%an", "-4"]);
+    assert_eq!(log.trim(), "Ada\nAda\nJoe\nAda");
+}
+
 /// Pushes a commit with this date of its committer.
 fn push_dated(house: &mut House, seconds: i64) {
     let remote = house.upstream.path().to_owned();

@@ -5,7 +5,7 @@ use gix::bstr::ByteSlice as _;
 use crate::id::{CommitId, TreeId};
 
 /// A name with an address, as a commit shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
     name: String,
     address: String,
