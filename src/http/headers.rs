@@ -59,7 +59,8 @@ mod tests {
     fn what_is_not_kept_to_is_refused() {
         let (bad, kind, invalid) =
             (Code::UnexpectedHeader, Code::UnsupportedMediaType, Code::InvalidHeader);
-        let cases: [(Method, &[(&str, &str)], Option<Code>); 13] = [
+        type Case = (Method, &'static [(&'static str, &'static str)], Option<Code>);
+        let cases: [Case; 13] = [
             (Method::GET, &[("x-headwater-at", "a")], None),
             (Method::GET, &[("x-headwater-at", "a"), ("x-headwater-at", "a")], Some(bad)),
             (

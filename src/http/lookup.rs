@@ -29,7 +29,7 @@ pub(super) fn no_sheet(snapshot: &Snapshot, name: &str) -> String {
     let public = snapshot.sheets().map(|sheet| sheet.spec()).filter(|spec| spec.public);
     let names: Vec<&str> = public.map(|spec| spec.name.as_str()).collect();
     let near = nearest(name, names.iter().copied());
-    let mut routes = Route::in_place_of_sheets().into_iter();
+    let mut routes = Route::in_place_of_sheets();
     let route = routes.find(|route| route[1..].eq_ignore_ascii_case(name));
     let meant = match (near, route) {
         (None, Some(route)) => format!("; did you mean /api/{route}?"),

@@ -19,7 +19,7 @@ pub(super) enum Found {
     /// One record, or none that can be read.
     Content(Option<Content>),
     /// Many.
-    List(TableChange),
+    List(Box<TableChange>),
 }
 
 /// What a file held before, where that was many records.
@@ -48,7 +48,8 @@ impl Found {
         let Now::Claims(claim) = &mut changes[at].now else { return };
         match self {
             Self::Content(content) => claim.content = content,
-            Self::List(TableChange { table, records }) => {
+            Self::List(list) => {
+                let TableChange { table, records } = *list;
                 let path = claim.path.clone();
                 put_list(changes, &sheet, path, table, records);
             }
@@ -101,12 +102,13 @@ impl ChangedList<'_> {
             objects.read_blob(blob, limit, |bytes| {
                 let changed = change.compare(objects, blob, &bytes, before, options);
                 let look = || change.look(blob, bytes, Some(before), options);
-                changed.map_or_else(look, Found::List)
+                changed.map_or_else(look, |list| Found::List(Box::new(list)))
             })
         };
         let spec = change.sheet.clone();
         match new.map(look).transpose()?.unwrap_or(Found::Content(None)) {
-            Found::List(TableChange { table, records }) => {
+            Found::List(list) => {
+                let TableChange { table, records } = *list;
                 put_list(changes, &spec, path, table, records);
             }
             Found::Content(content) => {
@@ -150,8 +152,10 @@ impl Change {
         options: &LoadOptions,
     ) -> Found {
         let Now::Claims(Claim { key, path, .. }) = &self.now else { return Found::Content(None) };
-        let broken =
-            |rule, message| Err(vec![Problem::new(&self.sheet.name, &**path, rule, message)]);
+        let broken = |rule, message| {
+            let problem = Problem::new(&self.sheet.name, &**path, rule, message);
+            Found::Content(Some(Content::Broken(vec![problem].into())))
+        };
         let too_large = |size: u64, limit: u64| {
             let message = format!("the file has {size} bytes, more than the limit of {limit}");
             broken(Rule::TooLarge, message)
@@ -160,36 +164,37 @@ impl Change {
             if self.shape() != Shape::Record {
                 match tables::read(&self.source(key, path, options), blob, bytes) {
                     Reading::Record => {}
-                    Reading::Broken(problems) => return Ok(Err(problems)),
+                    Reading::Broken(problems) => {
+                        return Found::Content(Some(Content::Broken(problems.into())));
+                    }
                     Reading::List(list) => {
                         let held = before.map_or(&NOTHING as Held<'_>, |before| before.held);
-                        return Err(list.replacing(before.map(|before| before.table), held));
+                        let before = before.map(|before| before.table);
+                        return Found::List(Box::new(list.replacing(before, held)));
                     }
                 }
             }
             let size = bytes.len() as u64;
-            Ok(match size > options.record_limit {
-                true => too_large(size, options.record_limit),
-                false => self.sheet.decode(path, bytes),
-            })
+            if size > options.record_limit {
+                return too_large(size, options.record_limit);
+            }
+            Found::Content(Some(match self.sheet.decode(path, bytes) {
+                Ok(value) => {
+                    let frame = self.sheet.frame(key.as_str(), path);
+                    let record = Record { key: key.clone(), frame, blob, value };
+                    Content::Record(Arc::new(record))
+                }
+                Err(problems) => Content::Broken(problems.into()),
+            }))
         };
-        let decoded = match bytes {
+        match bytes {
             // A library that panics on one file must not keep all others from being served.
             BlobContent::Bytes(bytes) => catch_unwind(AssertUnwindSafe(|| read(bytes)))
                 .unwrap_or_else(|_| {
                     let message = "reading the file panicked; this is a bug in Headwater";
-                    Ok(broken(Rule::Malformed, message.into()))
+                    broken(Rule::Malformed, message.into())
                 }),
-            BlobContent::TooLarge(size) => Ok(too_large(size, self.limit(options))),
-        };
-        match decoded {
-            Err(list) => Found::List(list),
-            Ok(Ok(value)) => {
-                let frame = self.sheet.frame(key.as_str(), path);
-                let record = Record { key: key.clone(), frame, blob, value };
-                Found::Content(Some(Content::Record(Arc::new(record))))
-            }
-            Ok(Err(problems)) => Found::Content(Some(Content::Broken(problems.into()))),
+            BlobContent::TooLarge(size) => too_large(size, self.limit(options)),
         }
     }
 

@@ -270,7 +270,8 @@ fn found(text: &str) -> Json {
     // Most texts begin as no number does.
     let may_be = text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
     let number = may_be.then(|| number(text)).flatten();
-    number.filter(|number| number.to_string() == text).unwrap_or_else(|| Json::from(text))
+    let is_canonical = |number: &Json| serde_json::to_string(number).is_ok_and(|it| it == text);
+    number.filter(is_canonical).unwrap_or_else(|| Json::from(text))
 }
 
 /// Reads a number in decimal, with or without an exponent.

@@ -24,7 +24,7 @@ pub(crate) enum Reading {
     /// Nothing that can be cut.
     Broken(Vec<Problem>),
     /// A list of records.
-    List(List),
+    List(Box<List>),
 }
 
 /// A list of records that was read from nothing.
@@ -74,7 +74,7 @@ pub(crate) fn read(source: &Source<'_>, blob: BlobId, bytes: &[u8]) -> Reading {
     let begin = begin.unwrap_or_default();
     let above = memchr::memchr_iter(b'\n', &text.as_bytes()[..begin]).count();
     let above = u32::try_from(above).unwrap_or(u32::MAX);
-    Reading::List(listed(source, (blob, text), (splitter, begin, above), rows))
+    Reading::List(Box::new(listed(source, (blob, text), (splitter, begin, above), rows)))
 }
 
 /// What a file holds under one key.
@@ -106,7 +106,8 @@ pub fn seek(
         Reading::Record if bytes.len() as u64 > record_limit => Sought::Unread,
         Reading::Record => spec.decode(path, bytes).map_or(Sought::Unread, Sought::Value),
         Reading::Broken(_) => Sought::Unread,
-        Reading::List(List { table, records }) => {
+        Reading::List(list) => {
+            let List { table, records } = *list;
             let found = records.into_iter().find(|record| record.key.as_str() == key);
             match found {
                 Some(record) => Sought::Value(record.value.clone()),

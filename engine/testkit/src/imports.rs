@@ -82,14 +82,15 @@ impl Imports {
 }
 
 fn collect(root: &Path, folder: &Path, sources: &mut BTreeMap<String, Source>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("the folder can be read").path();
         if path.is_dir() {
             collect(root, &path, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let file = path.strip_prefix(root).unwrap().with_extension("");
-            let file = file.to_str().unwrap().replace('\\', "/");
-            sources.insert(file, Source::parse(&fs::read_to_string(&path).unwrap()));
+            let file = path.strip_prefix(root).expect("it is below the root").with_extension("");
+            let file = file.to_str().expect("names of files are text").replace('\\', "/");
+            let text = fs::read_to_string(&path).expect("the file can be read");
+            sources.insert(file, Source::parse(&text));
         }
     }
 }

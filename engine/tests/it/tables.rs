@@ -349,11 +349,14 @@ struct Expected {
     problems: BTreeMap<(String, &'static str), usize>,
 }
 
+/// What claims each key of a sheet: the files, and what they hold.
+type Slots<'a> = BTreeMap<String, Vec<(&'a String, Value)>>;
+
 /// What a path claims in a sheet: the keys of its rows, and what is wrong with it.
 type Claims = (Vec<(String, Value)>, Vec<&'static str>);
 
 fn expected(world: &World) -> Expected {
-    let mut slots: BTreeMap<String, BTreeMap<String, Vec<(&String, Value)>>> = BTreeMap::new();
+    let mut slots: BTreeMap<String, Slots<'_>> = BTreeMap::new();
     let mut expected = Expected::default();
     let problem = |expected: &mut Expected, path: &str, rule| {
         *expected.problems.entry((path.to_owned(), rule)).or_default() += 1;
