@@ -363,7 +363,7 @@ impl Engine {
     ///
     /// Costs nothing for a state that is kept. Another one is built from the kept one with the same
     /// definitions by the difference, one at a time; where there is none, it is built anew. See
-    /// [`Disclosure`] for what is taken out of it.
+    /// [`Disclosure`](crate::disclosure::Disclosure) for what is taken out of it.
     ///
     /// # Errors
     ///
@@ -403,7 +403,7 @@ impl Engine {
 
     /// Lists the commits in the history of `from` that touched the record: a key of a sheet of
     /// the published state `now`, the newest first: of a page so many, behind so many. See
-    /// [`history`]. A key that the sheet cannot have is that of other files, and has no history;
+    /// [`history`](crate::history::history). A key that the sheet cannot have is that of other files, and has no history;
     /// neither has what is hidden in `now`, or cannot be read there and may be.
     ///
     /// # Errors

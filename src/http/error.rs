@@ -20,7 +20,7 @@ pub(super) fn unsupported(types: &[&str]) -> ApiError {
 }
 
 impl IntoResponse for ApiError {
-    /// Returns an empty response that carries the error to [`render`].
+    /// Returns an empty response that carries the error to `render`.
     fn into_response(self) -> Response {
         let mut response = self.code().status().into_response();
         response.headers_mut().extend(self.headers().iter().cloned());

@@ -161,7 +161,7 @@ pub struct Compared {
     pub sheets: Vec<String>,
     /// What comes behind this.
     pub after: Option<DiffCursor>,
-    /// So many records at most, and as few as have [`LONGEST`] bytes together.
+    /// So many records at most, and as few as have 16 MiB together.
     pub limit: usize,
 }
 
