@@ -21,7 +21,7 @@ fn file(format: &str, word: &str) -> String {
     let line = |n: usize| {
         let note = format!("{} words about row {n} of this table, as people write them", said(n));
         match format {
-            "csv" => format!("r{n},Name {n},{},{note}", n % 97),
+            "csv" => format!("r{n},Name {n},{},\"{note}\"", n % 97),
             _ => format!(
                 "{{\"id\": \"r{n}\", \"name\": \"Name {n}\", \"rank\": {}, \"note\": \"{note}\"}}",
                 n % 97

@@ -160,7 +160,7 @@ async function throughTheDemo() {
     await main.locator(".fields ins").first().waitFor();
     holds((await main.locator(".fields ins").allInnerTexts()).join(" ").includes("done"), "the new words are marked");
     await main.getByRole("radio", { name: /^Before: .* Count another block/ }).check();
-    await main.getByText("These are the same commit").waitFor();
+    await main.getByText("Both are the same commit").waitFor();
     holds(page.url().includes("from="), page.url());
     await main.getByRole("radio", { name: /^Before: .* The sample/ }).check();
     await main.locator(".fields ins").first().waitFor();
