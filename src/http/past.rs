@@ -140,8 +140,8 @@ impl Past {
 
     /// Returns the commit that goes by `name`.
     pub(super) async fn called(&self, source: Source, name: &str) -> Result<CommitId, ApiError> {
-        // A full hash needs nothing to be looked up.
-        if let Ok(commit) = name.parse() {
+        // A full hash needs nothing to be looked up, and forty zeros are none.
+        if let Some(commit) = name.parse().ok().filter(|commit: &CommitId| !commit.is_zero()) {
             return Ok(commit);
         }
         let name = name.to_owned();

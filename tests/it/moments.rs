@@ -66,6 +66,7 @@ fn what_was_never_published_is_nobodys_to_read() {
     for name in [
         &*refused,
         &"7".repeat(40),
+        &"0".repeat(40),
         "nothing",
         "HEAD~1",
         "refs/headwater/sync/published",

@@ -164,8 +164,10 @@ impl Past {
     /// [`PastError::Unknown`] if it names none, or more than one.
     pub(super) fn commit_called(&self, name: &str) -> Result<CommitId, PastError> {
         let unknown = || PastError::Unknown { name: name.to_owned() };
-        if let Ok(commit) = name.parse() {
-            return Ok(commit);
+        if let Ok(commit) = name.parse::<CommitId>() {
+            // Forty zeros stand for the state before the first commit, which readers do not name.
+            let is_one = !commit.is_zero() || self.states.commit().is_zero();
+            return is_one.then_some(commit).ok_or_else(unknown);
         }
         let short = name.strip_prefix("refs/heads/").unwrap_or(name);
         if short == self.repository.branch || name == "HEAD" {
