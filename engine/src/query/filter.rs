@@ -5,7 +5,7 @@ use std::ops::Bound;
 use crate::query::fold::folded;
 use crate::query::ranges::{Range, Ranges};
 use crate::scalar::{Moment, Number, Scalar};
-use crate::value::{FieldPath, Json};
+use crate::value::FieldPath;
 
 /// What an allocation takes beside its content, in bytes, with what points there.
 const ALLOCATED: usize = 32;
@@ -56,17 +56,15 @@ impl Part {
         Self { folded: folded(text).into(), place }
     }
 
-    /// Says whether `json` is a text that has it. Linear in the text.
-    pub(crate) fn is_in(&self, json: Json<'_>) -> bool {
-        json.as_string().is_some_and(|text| {
-            let text = folded(&text);
-            match self.place {
-                PartPlace::Beginning => text.starts_with(&*self.folded),
-                PartPlace::Anywhere => {
-                    memchr::memmem::find(text.as_bytes(), self.folded.as_bytes()).is_some()
-                }
+    /// Says whether a text has it, which was [folded](folded) before: once for all parts. Linear in
+    /// the text.
+    pub(crate) fn is_in(&self, folded: &str) -> bool {
+        match self.place {
+            PartPlace::Beginning => folded.starts_with(&*self.folded),
+            PartPlace::Anywhere => {
+                memchr::memmem::find(folded.as_bytes(), self.folded.as_bytes()).is_some()
             }
-        })
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::query::filter::{Filter, Part, Test};
+use crate::query::fold::folded;
 use crate::query::limits::MAX_FILTERS;
 use crate::query::ranges::Ranges;
 use crate::scalar::{Scalar, Stored};
@@ -75,7 +76,11 @@ impl Tests {
 
     fn fulfilled_by(&self, json: Json<'_>) -> Conditions {
         let in_band = Stored::read(json).map_or(0, |stored| self.bands.held_by(&stored));
-        let parts = self.parts.iter().filter(|(_, part)| part.is_in(json));
+        if self.parts.is_empty() {
+            return in_band;
+        }
+        let Some(text) = json.as_string().map(|text| folded(&text)) else { return in_band };
+        let parts = self.parts.iter().filter(|(_, part)| part.is_in(&text));
         parts.fold(in_band, |fulfilled, (one, _)| fulfilled | one)
     }
 }
@@ -319,7 +324,9 @@ mod tests {
                 std::ops::RangeBounds::contains(&(begin.as_ref(), end.as_ref()), &scalar)
             };
             holds |= match (&filter.test, filter.values()) {
-                (Test::Text(part), _) => part.is_in(json),
+                (Test::Text(part), _) => {
+                    json.as_string().is_some_and(|text| part.is_in(&folded(&text)))
+                }
                 (_, values) => values.unwrap().bounds().any(is_in),
             };
         });
