@@ -116,8 +116,9 @@ enum Held {
     Record(Value),
 }
 
-/// How many bytes of files of many records are read for one part of a history.
-const LIST_BYTES: u64 = 256 << 20;
+/// How many bytes of files of many records are read for one part of a history, the last version aside.
+/// All rows of a version are decoded to find one, so this is a second or two of work.
+const LIST_BYTES: u64 = 32 << 20;
 
 /// Lists the commits in the history of `from` that touched the record `key` of `spec` in the files at
 /// `paths`, of which there must be one: at most `limit`, behind the first `skip`.
@@ -127,8 +128,7 @@ const LIST_BYTES: u64 = 256 << 20;
 /// is broken; where the sheet hides records it is not there either, for it may be hidden. A commit
 /// that touched another record of the same file is none of these. Costs a walk over the history by
 /// the git program, and as many versions as are listed, or 4 MiB of them, where the part ends early;
-/// of files of many records every version on
-/// the way, up to some hundred MiB.
+/// of files of many records every version on the way, up to 32 MiB and one version more.
 ///
 /// # Errors
 ///
