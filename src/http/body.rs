@@ -6,6 +6,8 @@
 //! bounded by the memory they take. Nobody keeps a place without sending, and nobody has more than
 //! half of the places.
 
+mod lines;
+
 use std::ops::Deref;
 use std::pin::Pin;
 use std::time::Duration;
@@ -15,12 +17,12 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use tokio::time::{Instant, timeout_at};
 
-use super::crowd::Crowd;
-use super::permits::{Permit, Permits};
-use super::room::{Held, Room};
-use super::source::Source;
+use super::permits::Permit;
+use super::room::Held;
 use crate::hook;
 use crate::wire::{ApiError, Code};
+pub(super) use lines::{Caller, Sender, Trust};
+use lines::{Lines, SMALL};
 
 /// The largest body of a forge: what GitHub sends at most, for pushes of many commits.
 const FORGE_MAX: usize = 25 << 20;
@@ -28,47 +30,8 @@ const FORGE_MAX: usize = 25 << 20;
 /// The largest body of our own form, which has two short fields.
 const MAX: usize = 1 << 20;
 
-/// How long a body may take to arrive, and how long it may wait for a place.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How fast a body has to come.
 const PACE: Pace = Pace { grace: Duration::from_secs(1), rate: 64 << 10 };
-
-/// The largest body that is small, by the length it is announced with.
-const SMALL: u64 = 256 << 10;
-
-/// How long a small body may take that has to prove its sender. It may wait twice as long: then the
-/// places of others are free, and forges give up after ten seconds.
-const SOON: Duration = Duration::from_secs(3);
-
-/// How far a caller is believed while the body arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Trust {
-    /// Comes from where wrong credentials came from; such bodies arrive one at a time.
-    Suspect,
-    /// Shows a signature, which the body has to prove.
-    Unproven,
-    /// The same, from where a right signature came lately.
-    Known,
-    /// Showed the secret.
-    Proven,
-}
-
-/// Whom a body counts against.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Sender {
-    /// Where it comes from.
-    Address(Source),
-    /// The name of the token that it comes with, from wherever.
-    Token(String),
-}
-
-/// Who sends a body.
-#[derive(Debug, Clone)]
-pub(super) struct Caller {
-    pub(super) sender: Sender,
-    pub(super) trust: Trust,
-}
 
 /// How fast a body has to come, on average.
 #[derive(Debug, Clone, Copy)]
@@ -92,78 +55,6 @@ pub(super) struct BodyReader {
     max: usize,
     forge_max: usize,
     pace: Pace,
-}
-
-/// Where bodies wait, each kind by itself: what waits in one is in the way of nothing in another.
-struct Lines {
-    proven: Line,
-    known: Line,
-    small: Line,
-    large: Line,
-    small_suspect: Line,
-    large_suspect: Line,
-}
-
-/// The places for one kind of bodies.
-struct Line {
-    places: Permits<Sender>,
-    /// How long a body may wait for a place.
-    patience: Duration,
-    /// How long it may take to arrive.
-    timeout: Duration,
-    /// The memory for them; `None` where the places bound it.
-    room: Option<Room<Sender>>,
-}
-
-impl Line {
-    /// Returns so many places, of which one sender has `each` at most.
-    fn new(places: usize, each: usize, timeout: Duration) -> Self {
-        let places = Permits::new(places, each, Crowd::default());
-        Self { places, patience: timeout, timeout, room: None }
-    }
-
-    /// The same, for small bodies that have to prove their sender.
-    fn soon(places: usize, each: usize) -> Self {
-        Self { patience: SOON * 2, ..Self::new(places, each, SOON) }
-    }
-
-    /// The same, with so much memory for all bodies, of which those of one sender have a part.
-    fn within(self, room: &Room<Sender>) -> Self {
-        Self { room: Some(room.clone()), ..self }
-    }
-}
-
-impl Default for Lines {
-    fn default() -> Self {
-        // A body that has to be proven has to be taken in first, whoever sends it.
-        let strangers = Room::new(96 << 20, 32 << 20);
-        let known = Room::new(64 << 20, 32 << 20);
-        Self {
-            // Nobody is in here who is not let in: 200 MiB.
-            proven: Line::new(8, 4, TIMEOUT),
-            known: Line::new(16, 8, TIMEOUT).within(&known),
-            // 16 MiB.
-            small: Line::soon(64, 16),
-            large: Line::new(128, 16, TIMEOUT).within(&strangers),
-            small_suspect: Line::soon(4, 1),
-            large_suspect: Line::new(1, 1, TIMEOUT).within(&strangers),
-        }
-    }
-}
-
-impl Lines {
-    /// Returns the line for a body that is announced with so many bytes.
-    fn of(&self, trust: Trust, announced: Option<u64>) -> &Line {
-        let is_small = announced.is_some_and(|bytes| bytes <= SMALL);
-        match (trust, is_small) {
-            (Trust::Proven, _) => &self.proven,
-            (Trust::Known, _) => &self.known,
-            (Trust::Unproven, true) => &self.small,
-            (Trust::Unproven, false) => &self.large,
-            (Trust::Suspect, true) => &self.small_suspect,
-            (Trust::Suspect, false) => &self.large_suspect,
-        }
-    }
 }
 
 impl Default for BodyReader {
@@ -292,8 +183,11 @@ pub(super) mod tests {
     use tokio::net::{TcpListener, TcpStream};
     use tokio_util::sync::CancellationToken;
 
+    use super::lines::{SOON, TIMEOUT};
     use super::*;
     use crate::http::accept::{self, Limits};
+    use crate::http::room::Room;
+    use crate::http::source::Source;
 
     /// A body that begins with so many bytes and never ends.
     pub(in crate::http) struct Never(pub(in crate::http) usize);

@@ -1,0 +1,119 @@
+//! Where bodies wait, by how far their sender is believed and how large they are.
+
+use std::time::Duration;
+
+use crate::http::crowd::Crowd;
+use crate::http::permits::Permits;
+use crate::http::room::Room;
+use crate::http::source::Source;
+
+/// How long a body may take to arrive, and how long it may wait for a place.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The largest body that is small, by the length it is announced with.
+pub(super) const SMALL: u64 = 256 << 10;
+
+/// How long a small body may take that has to prove its sender. It may wait twice as long: then the
+/// places of others are free, and forges give up after ten seconds.
+pub(super) const SOON: Duration = Duration::from_secs(3);
+
+/// How far a caller is believed while the body arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::http) enum Trust {
+    /// Comes from where wrong credentials came from; such bodies arrive one at a time.
+    Suspect,
+    /// Shows a signature, which the body has to prove.
+    Unproven,
+    /// The same, from where a right signature came lately.
+    Known,
+    /// Showed the secret.
+    Proven,
+}
+
+/// Whom a body counts against.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in crate::http) enum Sender {
+    /// Where it comes from.
+    Address(Source),
+    /// The name of the token that it comes with, from wherever.
+    Token(String),
+}
+
+/// Who sends a body.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Caller {
+    pub(in crate::http) sender: Sender,
+    pub(in crate::http) trust: Trust,
+}
+
+/// Where bodies wait, each kind by itself: what waits in one is in the way of nothing in another.
+pub(super) struct Lines {
+    pub(super) proven: Line,
+    pub(super) known: Line,
+    pub(super) small: Line,
+    pub(super) large: Line,
+    pub(super) small_suspect: Line,
+    pub(super) large_suspect: Line,
+}
+
+/// The places for one kind of bodies.
+pub(super) struct Line {
+    pub(super) places: Permits<Sender>,
+    /// How long a body may wait for a place.
+    pub(super) patience: Duration,
+    /// How long it may take to arrive.
+    pub(super) timeout: Duration,
+    /// The memory for them; `None` where the places bound it.
+    pub(super) room: Option<Room<Sender>>,
+}
+
+impl Line {
+    /// Returns so many places, of which one sender has `each` at most.
+    pub(super) fn new(places: usize, each: usize, timeout: Duration) -> Self {
+        let places = Permits::new(places, each, Crowd::default());
+        Self { places, patience: timeout, timeout, room: None }
+    }
+
+    /// The same, for small bodies that have to prove their sender.
+    pub(super) fn soon(places: usize, each: usize) -> Self {
+        Self { patience: SOON * 2, ..Self::new(places, each, SOON) }
+    }
+
+    /// The same, with so much memory for all bodies, of which those of one sender have a part.
+    pub(super) fn within(self, room: &Room<Sender>) -> Self {
+        Self { room: Some(room.clone()), ..self }
+    }
+}
+
+impl Default for Lines {
+    fn default() -> Self {
+        // A body that has to be proven has to be taken in first, whoever sends it.
+        let strangers = Room::new(96 << 20, 32 << 20);
+        let known = Room::new(64 << 20, 32 << 20);
+        Self {
+            // Nobody is in here who is not let in: 200 MiB.
+            proven: Line::new(8, 4, TIMEOUT),
+            known: Line::new(16, 8, TIMEOUT).within(&known),
+            // 16 MiB.
+            small: Line::soon(64, 16),
+            large: Line::new(128, 16, TIMEOUT).within(&strangers),
+            small_suspect: Line::soon(4, 1),
+            large_suspect: Line::new(1, 1, TIMEOUT).within(&strangers),
+        }
+    }
+}
+
+impl Lines {
+    /// Returns the line for a body that is announced with so many bytes.
+    pub(super) fn of(&self, trust: Trust, announced: Option<u64>) -> &Line {
+        let is_small = announced.is_some_and(|bytes| bytes <= SMALL);
+        match (trust, is_small) {
+            (Trust::Proven, _) => &self.proven,
+            (Trust::Known, _) => &self.known,
+            (Trust::Unproven, true) => &self.small,
+            (Trust::Unproven, false) => &self.large,
+            (Trust::Suspect, true) => &self.small_suspect,
+            (Trust::Suspect, false) => &self.large_suspect,
+        }
+    }
+}
