@@ -5,8 +5,10 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Room for so many bytes. Cheap to clone.
+#[derive(Debug)]
 pub(super) struct Room<K: Eq + Hash + Clone>(Arc<Shared<K>>);
 
+#[derive(Debug)]
 struct Shared<K> {
     /// How many bytes there are.
     all: usize,
@@ -15,12 +17,14 @@ struct Shared<K> {
     taken: Mutex<Taken<K>>,
 }
 
+#[derive(Debug)]
 struct Taken<K> {
     all: usize,
     of: HashMap<K, usize>,
 }
 
 /// What one caller holds, until it is dropped.
+#[derive(Debug)]
 pub(super) struct Held<K: Eq + Hash + Clone> {
     room: Room<K>,
     caller: K,
@@ -43,6 +47,12 @@ impl<K: Eq + Hash + Clone> Room<K> {
     /// Returns what `caller` holds, which is nothing yet.
     pub(super) fn enter(&self, caller: K) -> Held<K> {
         Held { room: self.clone(), caller, bytes: 0 }
+    }
+
+    /// Returns how many bytes are taken.
+    #[cfg(test)]
+    pub(super) fn used(&self) -> usize {
+        self.taken().all
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken<K>> {

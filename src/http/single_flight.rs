@@ -52,7 +52,8 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
     /// Returns the answer to `question`: the one that is known, the one that somebody finds out
     /// meanwhile, or that of `find`. Everybody waits for a turn of their own, so that nobody's answer
     /// comes as late as somebody else's turn. One that may be another one later, or that `weigh`
-    /// finds heavier than there is room for, is for those alone who wait for it.
+    /// finds heavier than there is room for, is for those alone who wait for it. A 503 of `find` is for
+    /// who has called it alone.
     ///
     /// # Errors
     /// What `find` returns, and 503 where it is not this one's turn in time.
@@ -90,6 +91,10 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
                 continue;
             }
             let answer = place.run(find).await;
+            // There is no room for this one, and may be for the next who finds it out.
+            if answer.as_ref().is_err_and(|error| error.code() == Code::Busy) {
+                return answer;
+            }
             let weight = match &answer {
                 Ok(answer) => Some(weigh(answer)),
                 Err(error) => (error.code() == Code::UnknownCommit).then_some(0),
@@ -229,6 +234,26 @@ mod tests {
         drop(begun);
         assert_eq!(next.await, Ok(2));
         drop(release);
+    }
+
+    #[tokio::test]
+    async fn who_has_no_room_for_an_answer_keeps_it_from_nobody() {
+        let (shared, lane) = (SingleFlight::within(0), Lane::new(3));
+        let (release, is_released) = mpsc::channel::<()>();
+        let (begins, has_begun) = tokio::sync::oneshot::channel();
+        let without_room = ask((&shared, &lane), "a", move || {
+            begins.send(()).unwrap();
+            is_released.recv().unwrap();
+            Err(Code::Busy)
+        });
+        let other = async {
+            has_begun.await.unwrap();
+            let asked = ask((&shared, &lane), "a", || Ok(2));
+            let released = async { release.send(()).unwrap() };
+            tokio::join!(asked, released).0
+        };
+        let (without_room, other) = tokio::join!(without_room, other);
+        assert_eq!((without_room, other), (Err(Code::Busy), Ok(2)));
     }
 
     #[tokio::test]

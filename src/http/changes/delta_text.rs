@@ -6,19 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::http::header;
 use headwater_engine::budget::Budget;
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::answers;
 use crate::http::lane::{Lane, Turn};
 use crate::http::past::Asker;
+use crate::http::room::{Held, Room};
 use crate::http::single_flight::SingleFlight;
-use crate::wire::{ApiError, Watched, changes};
+use crate::http::source::Source;
+use crate::wire::{ApiError, Code, Watched, changes};
 
-/// How many bytes of texts there are at once. What has no room is not told, and its readers begin
-/// anew.
+/// How many bytes of texts there are at once for those who follow, and as many for those who come
+/// back, of whom one address has a quarter. Who follows and is not told for want of room begins anew.
 const ROOM: usize = 64 << 20;
 
 /// How many texts are known before those that are gone are looked for.
@@ -43,7 +45,7 @@ struct Text {
     data: Range<usize>,
     records: usize,
     /// Kept as long as the text is.
-    _room: OwnedSemaphorePermit,
+    _room: Held<Source>,
 }
 
 impl AsRef<[u8]> for DeltaText {
@@ -90,9 +92,15 @@ pub(super) struct Writer {
 /// Where texts are written.
 #[derive(Debug, Clone)]
 struct Desk {
-    room: Arc<Semaphore>,
+    /// For those who follow.
+    following: Room<Source>,
+    /// For those who come back, by their addresses.
+    returning: Room<Source>,
     known: Arc<Mutex<KnownTexts>>,
 }
+
+/// There is no room for a text.
+struct NoRoom;
 
 /// The texts that somebody has.
 #[derive(Debug)]
@@ -119,8 +127,8 @@ impl Default for Writer {
 impl Writer {
     fn with_room(bytes: usize) -> Self {
         let known = KnownTexts { texts: HashMap::new(), limit: KNOWN };
-        let room = Arc::new(Semaphore::new(bytes));
-        let desk = Desk { room, known: Arc::new(Mutex::new(known)) };
+        let (following, returning) = (Room::new(bytes, bytes), Room::new(bytes, bytes / 4));
+        let desk = Desk { following, returning, known: Arc::new(Mutex::new(known)) };
         Self { returning: Lane::new(PLACES), writing: SingleFlight::within(0), desk }
     }
 
@@ -132,37 +140,50 @@ impl Writer {
         watched: &Arc<Watched>,
     ) -> Option<DeltaText> {
         let (desk, delta, watched) = (self.desk.clone(), delta.clone(), watched.clone());
-        let write = move || desk.write(&delta, &watched, &Budget::unlimited());
-        let written = tokio::task::spawn_blocking(write).await;
-        written.unwrap_or_else(|error| {
-            tracing::error!(%error, "writing what changed panicked");
-            None
-        })
+        let write = move || {
+            let room = desk.following.enter(Source::OURS);
+            desk.write(&delta, &watched, &Budget::unlimited(), room)
+        };
+        match tokio::task::spawn_blocking(write).await {
+            Ok(written) => written.unwrap_or(None),
+            Err(error) => {
+                tracing::error!(%error, "writing what changed panicked");
+                None
+            }
+        }
     }
 
     /// The same for somebody who was away, in his turn. `None` also where it would cost too much.
     ///
     /// # Errors
-    /// 503 where it is not his turn in time, or too many wait; 500 where writing panics.
+    /// 503 where it is not his turn in time, too many wait, or his address has no room left; 500 where
+    /// writing panics.
     pub(super) async fn tell_missed(
         &self,
         delta: &Arc<Delta>,
         watched: &Arc<Watched>,
         returning: Returning,
     ) -> Result<Option<DeltaText>, ApiError> {
+        let Returning { asker, limit } = returning;
+        let source = asker.source();
+        let no_room = |NoRoom| ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1);
         if delta.changes.is_empty() && delta.withheld.is_empty() {
             // This costs less than a turn.
-            return Ok(self.desk.write(delta, watched, &Budget::unlimited()));
+            let room = self.desk.returning.enter(source);
+            let written = self.desk.write(delta, watched, &Budget::unlimited(), room);
+            return written.map_err(no_room);
         }
         let name = TextName::of(delta, watched);
         if let Some(told) = self.desk.known(&name) {
             return Ok(Some(told));
         }
-        let Returning { asker, limit } = returning;
-        let turn = Turn { lane: &self.returning, source: asker.source(), until: asker.until() };
+        let turn = Turn { lane: &self.returning, source, until: asker.until() };
         let (desk, delta, watched) = (self.desk.clone(), delta.clone(), watched.clone());
         let limit = limit.map(|limit| limit * WORTH);
-        let write = move || Ok(desk.write(&delta, &watched, &answers::budget(limit)));
+        let write = move || {
+            let room = desk.returning.enter(source);
+            desk.write(&delta, &watched, &answers::budget(limit), room).map_err(no_room)
+        };
         // Somebody who has a text keeps it; nothing else is remembered.
         self.writing.get(name, turn, write, |_| 1).await
     }
@@ -175,26 +196,33 @@ impl TextName {
 }
 
 impl Desk {
-    /// Returns the text that somebody has, or a new one.
-    fn write(&self, delta: &Delta, watched: &Watched, budget: &Budget) -> Option<DeltaText> {
+    /// Returns the text that somebody has, or a new one in this room; `None` where it is too much.
+    fn write(
+        &self,
+        delta: &Delta,
+        watched: &Watched,
+        budget: &Budget,
+        mut room: Held<Source>,
+    ) -> Result<Option<DeltaText>, NoRoom> {
         let name = TextName::of(delta, watched);
         // A state that was mended is told as other records of the same commit, each time anew.
         let is_named = name.from != name.to;
         if let Some(told) = self.known(&name).filter(|_| is_named) {
-            return Some(told);
+            return Ok(Some(told));
         }
         let mut event = format!("id: {}\nevent: changes\ndata: ", delta.to);
         let start = event.len();
-        let records = changes(&mut event, delta, watched, budget)?;
+        let Some(records) = changes(&mut event, delta, watched, budget) else { return Ok(None) };
         let data = start..event.len();
         event.push_str("\n\n");
-        let bytes = u32::try_from(event.len()).ok()?;
-        let room = self.room.clone().try_acquire_many_owned(bytes).ok()?;
+        if !room.grows(event.len()) {
+            return Err(NoRoom);
+        }
         let text = Arc::new(Text { event: event.into(), data, records, _room: room });
         if is_named {
             self.lock().insert(name, &text);
         }
-        Some(DeltaText(text))
+        Ok(Some(DeltaText(text)))
     }
 
     fn known(&self, name: &TextName) -> Option<DeltaText> {
@@ -225,7 +253,6 @@ pub(super) mod tests {
     use headwater_engine::value::Value;
 
     use super::*;
-    use crate::http::source::Source;
 
     pub(in crate::http::changes) fn commit(digit: u8) -> CommitId {
         CommitId::from_bytes([digit; 20])
@@ -274,14 +301,13 @@ pub(super) mod tests {
         assert_eq!(first.event().as_ptr(), third.event().as_ptr());
         let other = writer.tell(&delta, &Arc::new(watching(&["people"]))).await.unwrap();
         assert_ne!(first.event().as_ptr(), other.event().as_ptr());
-        let left = ROOM - first.event().len() - other.event().len();
-        let room = || writer.desk.room.available_permits();
-        assert_eq!(room(), left, "each takes its room once");
-        let event = first.event();
+        let room = || (writer.desk.returning.used(), writer.desk.following.used());
+        let (event, of_other) = (first.event(), other.event().len());
+        assert_eq!(room(), (event.len(), of_other), "each takes its room once");
         drop((first, second, third, other));
-        assert_eq!(room(), ROOM - event.len());
+        assert_eq!(room(), (event.len(), 0));
         drop(event);
-        assert_eq!(room(), ROOM);
+        assert_eq!(room(), (0, 0));
     }
 
     #[tokio::test]
@@ -349,6 +375,22 @@ pub(super) mod tests {
         assert!(narrow.tell(&delta(2, 3, 1, 500), &all).await.is_none());
         drop(held);
         assert!(narrow.tell(&delta(2, 3, 1, 500), &all).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn one_address_fills_a_part_of_the_room_and_nothing_of_those_who_follow() {
+        let (writer, all) = (Writer::with_room(8_000), Arc::new(watching(&[])));
+        let missed = async |from: u8, last: u8| {
+            let delta = delta(from, 100, 1, 1_500);
+            let told = writer.tell_missed(&delta, &all, returning(last)).await;
+            told.map_err(|error| error.code()).map(Option::unwrap)
+        };
+        let held = missed(1, 1).await.unwrap();
+        assert_eq!(missed(2, 1).await.err(), Some(Code::Busy), "and not told to begin anew");
+        assert!(missed(2, 2).await.is_ok(), "another one");
+        assert!(writer.tell(&delta(100, 101, 1, 6_000), &all).await.is_some());
+        drop(held);
+        assert!(missed(2, 1).await.is_ok());
     }
 
     #[tokio::test]
