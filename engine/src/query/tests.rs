@@ -516,8 +516,24 @@ mod model {
 
     /// Several conditions on a list of tables hold for one of them.
     pub(super) fn pass(record: &Json, filters: &[(String, String, String)]) -> bool {
+        // What is asked twice is asked once.
+        let mut once: Vec<&(String, String, String)> = Vec::new();
+        for filter in filters {
+            let several = |operator: &str| match operator {
+                "eq" => "in".to_owned(),
+                "ne" => "nin".to_owned(),
+                other => other.to_owned(),
+            };
+            let is_same = |other: &&&(String, String, String)| {
+                (&other.0, several(&other.1), &other.2)
+                    == (&filter.0, several(&filter.1), &filter.2)
+            };
+            if !once.iter().any(|other| is_same(&other)) {
+                once.push(filter);
+            }
+        }
         let of_list = |filter: &&(String, String, String)| filter.0.starts_with("l.");
-        let (on_list, others): (Vec<_>, Vec<_>) = filters.iter().partition(of_list);
+        let (on_list, others): (Vec<_>, Vec<_>) = once.into_iter().partition(of_list);
         let on = |list: Json| on_list.iter().all(|filter| passes(&json!({ "l": list }), filter));
         let tables = record["l"].as_array().into_iter().flatten().filter(|l| l.is_object());
         let tables: Vec<&Json> = tables.collect();
