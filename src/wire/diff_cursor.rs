@@ -3,9 +3,10 @@
 
 use std::fmt;
 
-use data_encoding::BASE64URL_NOPAD;
+use headwater_engine::cursor::Cursor;
 use headwater_engine::delta::{Delta, PublicChange};
 use headwater_engine::id::{CommitId, Key, SheetName};
+use serde_json::json;
 
 /// A place behind a record, in what differs between two commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,20 +30,17 @@ impl DiffCursor {
 
     /// Reads a cursor, or returns `None` where it is none.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('.');
-        let (from, to) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-        let name = BASE64URL_NOPAD.decode(parts.next()?.as_bytes()).ok()?;
-        let name = String::from_utf8(name).ok().filter(|_| parts.next().is_none())?;
-        // A path in git holds no NUL, and neither does what is made of it.
-        let (sheet, key) = name.split_once('\0')?;
-        Some(Self { from, to, sheet: SheetName::new(sheet), key: Key::new(key.to_owned()) })
+        let Cursor { commit: to, place } = Cursor::parse(text)?;
+        let [from, sheet, key]: [String; 3] = serde_json::from_value(place).ok()?;
+        let (sheet, key) = (SheetName::new(sheet), Key::new(key));
+        Some(Self { from: from.parse().ok()?, to, sheet, key })
     }
 }
 
 impl fmt::Display for DiffCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = format!("{}\0{}", self.sheet.as_str(), self.key.as_str());
-        write!(f, "{}.{}.{}", self.from, self.to, BASE64URL_NOPAD.encode(name.as_bytes()))
+        let place = json!([self.from.to_string(), self.sheet.as_str(), self.key.as_str()]);
+        Cursor { commit: self.to, place }.fmt(f)
     }
 }
 
@@ -56,10 +54,10 @@ mod tests {
         let (sheet, key) = (SheetName::new("bücher"), Key::new("2024/a.b?c".to_owned()));
         let cursor = DiffCursor { from, to, sheet, key };
         assert_eq!(DiffCursor::parse(&cursor.to_string()), Some(cursor.clone()));
-        let twice = format!("{cursor}.");
-        let short = format!("{from}.{to}");
-        let no_key = format!("{from}.{to}.{}", BASE64URL_NOPAD.encode(b"people"));
-        for text in ["", "x", "..", &short, &twice, &no_key, &format!("{from}.x.AA")] {
+        let with = |place| Cursor { commit: to, place }.to_string();
+        let (short, other) =
+            (with(json!([from.to_string(), "people"])), with(json!(["x", "a", "b"])));
+        for text in ["", "x", "..", &short, &other, &with(json!([1, "people", "ada"]))] {
             assert_eq!(DiffCursor::parse(text), None, "{text}");
         }
     }

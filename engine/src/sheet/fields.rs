@@ -82,10 +82,14 @@ impl Tally {
     fn collect(&mut self, json: Json<'_>, prefix: &mut String, dot: &str, by: i64) {
         match json.kind() {
             Kind::Array => {
-                if json.elements().any(|element| element.kind() == Kind::Object) {
+                let mut has_tables = false;
+                for element in json.elements() {
+                    has_tables |= element.kind() == Kind::Object;
+                    self.collect(element, prefix, dot, by);
+                }
+                if has_tables {
                     count(&mut self.lists, prefix, self.values, by);
                 }
-                json.elements().for_each(|element| self.collect(element, prefix, dot, by));
             }
             Kind::Object => {
                 let outer = prefix.len();
