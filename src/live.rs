@@ -139,6 +139,14 @@ impl Live {
         }
     }
 
+    /// Closes, and waits until the engine has ended, whoever else still holds it. Blocking.
+    pub fn shut_down(&self) {
+        self.close();
+        if let Some(engine) = self.engine.get() {
+            engine.shut_down();
+        }
+    }
+
     fn stage(&self) -> MutexGuard<'_, Stage> {
         // The stage is whole after every statement, so a poisoned lock holds a usable one.
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)

@@ -184,8 +184,8 @@ impl Server {
         }
         self.live.close();
         let live = self.live;
-        // The last owner of the engine waits for the reload that runs.
-        let closed = tokio::task::spawn_blocking(move || drop(live));
+        // A request that was let go may still hold it, so dropping it would not wait.
+        let closed = tokio::task::spawn_blocking(move || live.shut_down());
         let told = tokio::time::timeout_at(end, self.paging).await;
         let exported = tokio::time::timeout_at(end, self.exporting).await;
         let closed = tokio::time::timeout_at(end, closed).await;

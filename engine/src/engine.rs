@@ -51,7 +51,7 @@ mod write_queue;
 mod writer;
 mod writing;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
@@ -121,7 +121,14 @@ pub struct Engine {
     ledger: Arc<Ledger>,
     past: Past,
     watch: Option<Watch>,
-    threads: Vec<JoinHandle<()>>,
+    /// Held while they are joined, so that whoever ends the engine second waits for the first.
+    threads: Mutex<Threads>,
+}
+
+/// The threads that have not been joined yet.
+#[derive(Default)]
+struct Threads {
+    workers: Vec<JoinHandle<()>>,
     /// The thread that pushes, which ends last.
     pushing: Option<JoinHandle<()>>,
 }
@@ -181,8 +188,7 @@ impl Engine {
             pushes: Arc::new(PushQueue::new(pushes)),
             past: Past::new(repository.clone(), states.clone(), previews, config.load.clone()),
             watch: None,
-            threads: Vec::new(),
-            pushing: None,
+            threads: Mutex::default(),
             repository,
             states,
             status,
@@ -259,7 +265,8 @@ impl Engine {
                 pushes: engine.pushes.clone(),
                 observer: config.push_observer,
             };
-            engine.pushing = Some(start("headwater-push", move || pushing.run())?);
+            let pushing = start("headwater-push", move || pushing.run())?;
+            engine.threads().pushing = Some(pushing);
         }
         Ok(engine)
     }
@@ -464,6 +471,21 @@ impl Engine {
         }
     }
 
+    /// Closes the engine and waits until its threads have ended: the reload that runs, the writes
+    /// that were accepted, and one last push of at most five seconds. Blocking; a second call waits
+    /// for the first. Dropping the engine does the same.
+    pub fn shut_down(&self) {
+        self.close();
+        let mut threads = self.threads();
+        for worker in threads.workers.drain(..) {
+            // The threads catch panics in what they do, so there is nothing to pass on.
+            let _ = worker.join();
+        }
+        // Last, when nothing is written any more.
+        self.pushes.close();
+        let _ = threads.pushing.take().map(JoinHandle::join);
+    }
+
     fn maintenance_worker(&self, cache: Option<Cache>) -> MaintenanceWorker {
         MaintenanceWorker {
             repository: self.repository.clone(),
@@ -476,9 +498,15 @@ impl Engine {
         }
     }
 
-    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
-        self.threads.push(start(name, work)?);
+    fn spawn(&self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let worker = start(name, work)?;
+        self.threads().workers.push(worker);
         Ok(())
+    }
+
+    fn threads(&self) -> MutexGuard<'_, Threads> {
+        // A handle is there or taken, so a poisoned lock holds a usable list.
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -490,14 +518,7 @@ fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        self.close();
-        for thread in self.threads.drain(..) {
-            // The threads catch panics in what they do, so there is nothing to pass on.
-            let _ = thread.join();
-        }
-        // Last, when nothing is written any more.
-        self.pushes.close();
-        let _ = self.pushing.take().map(JoinHandle::join);
+        self.shut_down();
     }
 }
 

@@ -135,6 +135,16 @@ fn what_is_written_last_is_pushed_before_the_server_ends() {
 }
 
 #[test]
+fn what_is_written_last_is_pushed_even_if_a_task_still_holds_the_engine() {
+    let mut house = House::new(&[]);
+    let held = house.server.server().live().clone();
+    let done: Vec<_> = (0..5).map(|n| house.patch("/api/people/ada", json!({ "n": n }))).collect();
+    assert!(house.server.stop());
+    assert_eq!(house.upstream.head().as_deref(), Some(done[4].commit()));
+    drop(held);
+}
+
+#[test]
 fn nothing_is_pushed_where_that_is_turned_off() {
     let mut house = House::new(&[("HEADWATER_PUSH", "off")]);
     let before = house.upstream.head();
