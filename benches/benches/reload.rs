@@ -28,7 +28,7 @@ fn stages(criterion: &mut Criterion) {
             let (old, new) = (tree(base.commit()), tree(target));
             let diff = || objects.diff(old, new).unwrap_or_else(|error| panic!("{error}"));
             group.bench_function(format!("diff/{changes}"), |bencher| bencher.iter(diff));
-            let paths = diff();
+            let paths = diff().into();
             let read = || {
                 let paths = black_box(&paths);
                 let read =

@@ -318,7 +318,7 @@ mod tests {
         let commit = commit.parse().unwrap();
         let tree = objects.commit(commit).unwrap().tree;
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
-        let paths = objects.diff(None, Some(tree)).unwrap();
+        let paths = objects.diff(None, Some(tree)).unwrap().into();
         let changes =
             ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default())
                 .unwrap();

@@ -4,6 +4,7 @@
 //! records, each of these that differs is, too.
 
 mod change;
+mod difference;
 mod found;
 
 use std::borrow::Cow;
@@ -22,6 +23,8 @@ use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
 
 pub use change::{Change, Now};
+pub use difference::Difference;
+use difference::Differing;
 use found::ChangedList;
 
 /// How many paths that are passed over the log names.
@@ -63,8 +66,8 @@ impl ChangeSet {
         self.0.is_empty()
     }
 
-    /// Reads and decodes what `paths` have become since the state `base`. Files above the limits are
-    /// problems.
+    /// Reads and decodes what the files of `difference` have become since the state `base`. Files
+    /// above the limits are problems.
     ///
     /// Only files of the new tree are read, and of those none that `cache` has; many are decoded
     /// on all cores. Of a file of many records that changed, what it held before is read too, and
@@ -78,20 +81,20 @@ impl ChangeSet {
     pub fn read(
         objects: &Objects,
         layout: &Layout,
-        paths: &[PathChange],
+        difference: &Difference,
         base: Base<'_>,
         cache: Option<&Cache>,
         options: &LoadOptions,
     ) -> Result<Self, ReadError> {
-        let mut changes = Vec::with_capacity(paths.len());
+        let mut changes = Vec::with_capacity(difference.len());
         let mut wanted = Vec::new();
         let mut lists = Vec::new();
-        let ignored = passed_over(layout, paths);
+        let ignored = passed_over(layout, difference);
         if !ignored.is_empty() {
             let (count, paths) = (ignored.len(), ignored[..ignored.len().min(NAMED)].join(", "));
             tracing::warn!(count, paths, "symlinks and submodules are not records");
         }
-        for change in paths {
+        for Differing { change, is_of_redefined } in difference.files() {
             let new = change.new.filter(|entry| is_file(entry.mode));
             let old = change.old.filter(|entry| is_file(entry.mode));
             if new.map(|entry| entry.id) == old.map(|entry| entry.id) {
@@ -100,6 +103,9 @@ impl ChangeSet {
             }
             for claim in layout.claims(&change.path) {
                 let sheet = claim.sheet;
+                if difference.redefined.contains(&sheet.name) != is_of_redefined {
+                    continue;
+                }
                 // A name that is not UTF-8 is a fault, so nothing is lost here.
                 let path = String::from_utf8_lossy(&change.path);
                 if let Some(fault) = claim.fault {
@@ -108,7 +114,7 @@ impl ChangeSet {
                     changes.push(Change { sheet, now });
                     continue;
                 }
-                let before = base(&sheet.name);
+                let before = base(&sheet.name).filter(|_| !is_of_redefined);
                 let before = before.and_then(|before| Some((before, before.table(&path)?)));
                 let now = Now::Claims(Claim { key: claim.key, path: path.into(), content: None });
                 let change = Change { sheet, now };
@@ -148,10 +154,10 @@ pub type Base<'b> = &'b dyn Fn(&SheetName) -> Option<&'b Sheet>;
 
 /// Returns the paths at which there is a symlink or a submodule now, and would be a record if it were
 /// a file.
-fn passed_over<'p>(layout: &Layout, paths: &'p [PathChange]) -> Vec<Cow<'p, str>> {
+fn passed_over<'p>(layout: &Layout, difference: &'p Difference) -> Vec<Cow<'p, str>> {
     let no_file = |change: &&PathChange| change.new.is_some_and(|entry| !is_file(entry.mode));
     let claimed = |change: &&PathChange| !layout.claims(&change.path).is_empty();
-    let paths = paths.iter().filter(no_file).filter(claimed);
+    let paths = difference.paths.iter().filter(no_file).filter(claimed);
     paths.map(|change| String::from_utf8_lossy(&change.path)).collect()
 }
 
@@ -215,7 +221,7 @@ mod tests {
         };
         let [old, new] = commits.map(tree);
         let layout = Layout::read(&gather(&objects, new, None).unwrap());
-        let paths = objects.diff(Some(old), Some(new)).unwrap();
+        let paths = objects.diff(Some(old), Some(new)).unwrap().into();
         let options = LoadOptions { record_limit, ..LoadOptions::default() };
         let changes =
             ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &options).unwrap();
@@ -277,7 +283,7 @@ mod tests {
         let objects = mirror.objects().unwrap();
         let tree = objects.commit(commit.parse().unwrap()).unwrap().tree;
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
-        let paths = objects.diff(None, Some(tree)).unwrap();
+        let paths = objects.diff(None, Some(tree)).unwrap().into();
         assert_eq!(passed_over(&layout, &paths), ["a/link.json", "a/module.json"]);
         let changes =
             ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &LoadOptions::default());
@@ -296,7 +302,7 @@ mod tests {
         let objects = mirror.objects().unwrap();
         let tree = objects.commit(commit.parse().unwrap()).unwrap().tree;
         let layout = Layout::read(&gather(&objects, tree, None).unwrap());
-        let paths = objects.diff(None, Some(tree)).unwrap();
+        let paths = objects.diff(None, Some(tree)).unwrap().into();
         let options = LoadOptions::default();
         let read = |cache: Option<&Cache>| {
             let changes =

@@ -12,6 +12,7 @@ mod gitsheets;
 mod linking;
 mod listing;
 mod name;
+mod redefinition;
 mod reference;
 mod reserved;
 mod schema;

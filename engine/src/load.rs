@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{Cache, CacheError};
 use crate::causes::{self, chain};
-use crate::changes::{ChangeSet, ReadError};
+use crate::changes::{ChangeSet, Difference, ReadError};
 use crate::definitions::{self, DefinitionError};
 use crate::fault;
 use crate::id::{CommitId, SheetName, TreeId};
 use crate::layout::Layout;
 use crate::memory::Memory;
-use crate::mirror::{ObjectError, Objects, PathChange};
+use crate::mirror::{ObjectError, Objects};
 use crate::options::LoadOptions;
 use crate::plan::{Facts, RebuildReason, ReloadPlan, plan};
 use crate::report::Timings;
@@ -343,12 +343,13 @@ fn attempt(
     };
     let layout = layout_of(objects, known, tree, options)
         .map_err(|source| LoadError::Definitions { commit: target, source })?;
+    let redefined = base.map(|base| base.layout().redefined(&layout));
     let mut facts = Facts {
         published: base.map(Snapshot::commit),
         target,
         forced,
         base_readable: !matches!(old_tree, Some(Err(_))),
-        layout_alike: base.is_some_and(|base| base.layout().reads_alike(&layout)),
+        layout_comparable: redefined.as_ref().is_some_and(Option::is_some),
         index_stamp: base.map_or(CommitId::ZERO, |base| base.text().stamp()),
         changed_paths: 0,
         held_slots: base.map_or(0, Snapshot::claimed),
@@ -361,24 +362,29 @@ fn attempt(
         fault("load.diffed").map_err(error)?;
         Ok(paths)
     };
-    let mut difference: Option<Vec<PathChange>> = None;
+    let mut difference: Option<Difference> = None;
     if plan(&facts) == ReloadPlan::Increment {
         let paths = diff(old_tree.and_then(Result::ok).flatten())?;
-        facts.changed_paths = paths.len();
-        difference = Some(paths);
+        let redefined = redefined.flatten().unwrap_or_default();
+        let from = facts.published.unwrap_or(CommitId::ZERO);
+        let found = Difference::with_redefined(objects, tree, &layout, paths, redefined)
+            .map_err(|source| LoadError::Diff { old: from, new: target, source })?;
+        facts.changed_paths = found.len();
+        difference = Some(found);
     }
+    let whole = || diff(None).map(Difference::from);
     let (base, paths, reason) = match (plan(&facts), difference) {
         (ReloadPlan::Nothing, _) => return Ok(None),
         (ReloadPlan::Increment, Some(paths)) => (base.cloned(), paths, None),
         (ReloadPlan::Rebuild(reason), _) => {
             make_room(reason, target, options)?;
-            (None, diff(None)?, Some(reason))
+            (None, whole()?, Some(reason))
         }
         // `plan` is pure, so it only says this again when the difference was read above.
-        (ReloadPlan::Increment, None) => (None, diff(None)?, Some(RebuildReason::ApplyFailed)),
+        (ReloadPlan::Increment, None) => (None, whole()?, Some(RebuildReason::ApplyFailed)),
     };
     timings.diff = clock.lap();
-    let read = |base: Option<&Snapshot>, paths: &[PathChange]| {
+    let read = |base: Option<&Snapshot>, paths: &Difference| {
         let sheet = |name: &SheetName| base?.sheet(name.as_str()).map(Arc::as_ref);
         let read = ChangeSet::read(objects, &layout, paths, &sheet, cache, options);
         read.map_err(|error| match error {
@@ -393,7 +399,7 @@ fn attempt(
         ReloadPlan::Rebuild(again) if reason.is_none() => {
             drop(changes);
             make_room(again, target, options)?;
-            changes = read(None, &diff(None)?)?;
+            changes = read(None, &whole()?)?;
             (None, Some(again))
         }
         _ => (base, reason),

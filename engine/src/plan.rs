@@ -37,7 +37,7 @@ reasons! {
     CacheInvalid = "cache_invalid",
     /// The tree of the published commit cannot be read any more.
     BaseMissing = "base_missing",
-    /// The definitions of the sheets differ.
+    /// Sheets were declared for the first time, or are declared no more.
     LayoutChanged = "layout_changed",
     /// So much changed that building anew costs less.
     TooManyChanges = "too_many_changes",
@@ -74,8 +74,8 @@ pub struct Facts {
     pub forced: Option<RebuildReason>,
     /// Whether the tree of the published commit can still be read.
     pub base_readable: bool,
-    /// Whether both commits read every path alike.
-    pub layout_alike: bool,
+    /// Whether what both commits say of sheets can be compared sheet by sheet.
+    pub layout_comparable: bool,
     /// The commit that the text index stands for.
     pub index_stamp: CommitId,
     /// How many paths differ between the two trees.
@@ -117,7 +117,7 @@ pub fn plan(facts: &Facts) -> ReloadPlan {
     let many = facts.changed_paths > FEW && facts.changed_paths * 10 > facts.held_slots * 6;
     let reason = [
         (!facts.base_readable, Reason::BaseMissing),
-        (!facts.layout_alike, Reason::LayoutChanged),
+        (!facts.layout_comparable, Reason::LayoutChanged),
         (many, Reason::TooManyChanges),
         (facts.index_stamp != published, Reason::IndexOutOfStep),
     ];
@@ -189,7 +189,7 @@ mod tests {
             target: B,
             forced: None,
             base_readable: true,
-            layout_alike: true,
+            layout_comparable: true,
             index_stamp: A,
             changed_paths: 1,
             held_slots: 100,
@@ -219,7 +219,7 @@ mod tests {
                 ReloadPlan::Rebuild(CacheInvalid),
             ),
             (Facts { base_readable: false, ..ordinary() }, ReloadPlan::Rebuild(BaseMissing)),
-            (Facts { layout_alike: false, ..ordinary() }, ReloadPlan::Rebuild(LayoutChanged)),
+            (Facts { layout_comparable: false, ..ordinary() }, ReloadPlan::Rebuild(LayoutChanged)),
             (Facts { index_stamp: C, ..ordinary() }, ReloadPlan::Rebuild(IndexOutOfStep)),
             (
                 Facts { changed_paths: 6_001, held_slots: 10_000, ..ordinary() },

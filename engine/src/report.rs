@@ -177,6 +177,9 @@ pub struct ReloadOutcome {
     /// The same as far as the public sees it: neither hidden records nor sheets that are not public
     /// are counted.
     pub shown: BTreeMap<SheetName, Counts>,
+    /// The sheets that are defined otherwise than before and were built anew, by name; empty where
+    /// the whole state was.
+    pub redefined: Vec<SheetName>,
     /// The digest of the state that is served now.
     pub digest: Digest,
     /// How many commits the local branch is ahead of the remote.
@@ -233,6 +236,7 @@ impl ReloadOutcome {
             timings: Timings::default(),
             changed: BTreeMap::new(),
             shown: BTreeMap::new(),
+            redefined: Vec::new(),
             digest,
             ahead: 0,
             fetched: true,

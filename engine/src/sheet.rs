@@ -27,6 +27,8 @@ use crate::nearest::nearest;
 use crate::packed::packed;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
+use crate::scalar::Scalar;
+use crate::search::DocName;
 use crate::tables::Table;
 use crate::value::{FieldPath, Kind, Value};
 
@@ -113,6 +115,40 @@ impl Sheet {
             hidden_sum: LtHash::new(),
             problems_sum: LtHash::new(),
         }
+    }
+
+    /// Takes over the definition of a later commit, which reads every path as the one before.
+    pub(crate) fn follow(&mut self, spec: Arc<SheetSpec>) {
+        self.spec = spec;
+    }
+
+    /// Notes in `moved` that everything by which references name records of this sheet went: it is
+    /// built anew.
+    pub(crate) fn leave(&self, moved: &mut Moved) {
+        for target in &self.spec.referenced {
+            match target {
+                None => {
+                    moved.add(
+                        None,
+                        self.records().map(|record| Scalar::string(record.key.as_str())),
+                    );
+                }
+                Some(field) => {
+                    let values =
+                        self.index(field.as_str()).into_iter().flat_map(FieldIndex::values);
+                    moved.add(Some(field), values.map(|(value, _)| value.clone()));
+                }
+            }
+        }
+    }
+
+    /// Names the served records as the text index does.
+    pub(crate) fn doc_names(&self) -> impl Iterator<Item = DocName> {
+        let name = |record: &Arc<Record>| DocName {
+            sheet: self.spec.name.clone(),
+            key: record.key.clone(),
+        };
+        self.records().map(name)
     }
 
     /// Returns the definition.

@@ -176,16 +176,7 @@ impl Snapshot {
         let mut found = Vec::new();
         for name in names {
             let (old, new) = (before.sheets.get(name), self.sheets.get(name));
-            let keys = |sheet: Option<&Arc<Sheet>>| -> BTreeSet<Key> {
-                sheet.iter().flat_map(|sheet| sheet.records()).map(|r| r.key.clone()).collect()
-            };
-            for key in keys(old).union(&keys(new)) {
-                let record = |sheet: Option<&Arc<Sheet>>| sheet?.record(key.as_str()).cloned();
-                let served = Served { before: record(old), after: record(new) };
-                if served.differs() {
-                    found.push(RecordChange { sheet: name.clone(), key: key.clone(), served });
-                }
-            }
+            compare(name, old.map(Arc::as_ref), new.map(Arc::as_ref), &mut found);
         }
         found
     }
@@ -193,11 +184,16 @@ impl Snapshot {
     /// Applies `changes` to the maps beside this state, which stays as it is.
     ///
     /// Costs what the changes cost, and of a record that is referred to, what those that refer to
-    /// it cost where it comes or goes. `layout` must read every path as this snapshot's layout does,
-    /// unless this is the empty snapshot.
+    /// it cost where it comes or goes. A sheet that `layout` defines otherwise is built anew, so
+    /// `changes` must hold every file of it; the others are shared. Where nothing can be compared,
+    /// see [`Layout::redefined`], this must be the empty snapshot.
     pub fn apply(&self, commit: CommitId, layout: Layout, changes: ChangeSet) -> Draft {
         let fresh = self.sheets.is_empty();
+        let redefined = self.layout.redefined(&layout).unwrap_or_default();
         let mut sheets: BTreeMap<SheetName, (Sheet, Vec<Claim>)> = BTreeMap::new();
+        for spec in redefined.iter().filter_map(|name| layout.sheet(name.as_str())) {
+            sheets.insert(spec.name.clone(), (Sheet::new(spec.clone()), Vec::new()));
+        }
         for change in changes.into_changes() {
             let name = &change.sheet.name;
             let (sheet, claims) = match sheets.get_mut(name) {
@@ -220,9 +216,17 @@ impl Snapshot {
         for (name, (mut sheet, claims)) in sheets {
             let mut of_sheet = Moved::default();
             let served = sheet.put_noting(claims, &mut of_sheet).into_iter();
+            match self.sheets.get(&name).filter(|_| redefined.contains(&name)) {
+                Some(old) => {
+                    old.leave(&mut of_sheet);
+                    compare(&name, Some(old), Some(&sheet), &mut changed);
+                }
+                None => {
+                    let change = |(key, served)| RecordChange { sheet: name.clone(), key, served };
+                    changed.extend(served.map(change));
+                }
+            }
             moved.insert(name.clone(), of_sheet);
-            let change = |(key, served)| RecordChange { sheet: name.clone(), key, served };
-            changed.extend(served.map(change));
             // An inferred sheet is there as long as it holds something.
             if sheet.claimed() == 0 && layout.is_inferred() {
                 all.remove(&name);
@@ -230,23 +234,43 @@ impl Snapshot {
                 all.insert(name, Arc::new(sheet));
             }
         }
+        for name in redefined.iter().filter(|name| layout.sheet(name.as_str()).is_none()) {
+            compare(name, all.get(name).map(Arc::as_ref), None, &mut changed);
+            all.remove(name);
+        }
+        if !redefined.is_empty() {
+            changed.sort_by(|a, b| (&a.sheet, &a.key).cmp(&(&b.sheet, &b.key)));
+        }
         if !layout.is_inferred() {
             for spec in layout.sheets() {
-                if !all.contains_key(&spec.name) {
-                    all.insert(spec.name.clone(), Arc::new(Sheet::new(spec.clone())));
+                match all.get_mut(&spec.name) {
+                    // What the public may know of it can depend on other sheets.
+                    Some(sheet) if Arc::ptr_eq(sheet.spec(), spec) => {}
+                    Some(sheet) => Arc::make_mut(sheet).follow(spec.clone()),
+                    None => drop(all.insert(spec.name.clone(), Arc::new(Sheet::new(spec.clone())))),
                 }
             }
         }
         references::relate(&mut all, &layout, &moved, fresh);
-        let text = if fresh {
+        let text = if fresh || !redefined.is_empty() {
+            let slots = Slots::new(layout.sheets().flat_map(|spec| boosts(spec)));
             let languages = layout.sheets().map(|spec| (spec.name.clone(), spec.language));
-            TextIndex::new(Slots::new(layout.sheets().flat_map(|spec| boosts(spec))), languages)
+            match slots == *self.text.slots() && !fresh {
+                true => self.text.with_languages(languages),
+                false => TextIndex::new(slots, languages),
+            }
         } else {
             self.text.clone()
         };
+        let reindexed = match text.slots() == self.text.slots() {
+            _ if fresh => Vec::new(),
+            true => names(&self.sheets, &redefined).chain(names(&all, &redefined)).collect(),
+            // No text is in a slot of before.
+            false => all.values().flat_map(|sheet| sheet.doc_names()).collect(),
+        };
         let (digest, version) = (digest(&layout, &all), version(&all));
         let snapshot = Self { commit, layout, sheets: all, text, digest, version };
-        Draft { snapshot, changed: Arc::new(changed), indexed: Vec::new() }
+        Draft { snapshot, changed: Arc::new(changed), indexed: Vec::new(), reindexed }
     }
 
     /// Writes everything this state holds, so that two states can be compared line by line.
@@ -263,6 +287,34 @@ impl Snapshot {
         out.push(format!("text {} {:?}", text.stamp(), text.digest()));
         out
     }
+}
+
+/// Adds the records that the sheet called `name` serves differently in two states, by key. Costs a
+/// walk over both.
+fn compare(
+    name: &SheetName,
+    before: Option<&Sheet>,
+    after: Option<&Sheet>,
+    found: &mut Vec<RecordChange>,
+) {
+    let keys = |sheet: Option<&Sheet>| -> BTreeSet<Key> {
+        sheet.iter().flat_map(|sheet| sheet.records()).map(|record| record.key.clone()).collect()
+    };
+    for key in keys(before).union(&keys(after)) {
+        let record = |sheet: Option<&Sheet>| sheet?.record(key.as_str()).cloned();
+        let served = Served { before: record(before), after: record(after) };
+        if served.differs() {
+            found.push(RecordChange { sheet: name.clone(), key: key.clone(), served });
+        }
+    }
+}
+
+/// Names the records that some of the sheets serve, as the text index does.
+fn names<'a>(
+    sheets: &'a OrdMap<SheetName, Arc<Sheet>>,
+    some: &'a BTreeSet<SheetName>,
+) -> impl Iterator<Item = DocName> + 'a {
+    some.iter().filter_map(|name| sheets.get(name)).flat_map(|sheet| sheet.doc_names())
 }
 
 /// A record that is served differently at two commits.
@@ -300,6 +352,9 @@ pub struct Draft {
     changed: Arc<Vec<RecordChange>>,
     /// Which of them the text index has already, where any is.
     indexed: Vec<bool>,
+    /// The records whose texts are indexed anew, whether they differ or not: others of their words
+    /// are searched, or in another language.
+    reindexed: Vec<DocName>,
 }
 
 impl Draft {
@@ -319,13 +374,13 @@ impl Draft {
     ///
     /// Fails when the text index refuses a document; the base is untouched.
     pub fn index(self) -> Result<Snapshot, SearchError> {
-        let Self { mut snapshot, changed, indexed } = self;
+        let Self { mut snapshot, changed, indexed, reindexed } = self;
         let name = |(change, indexed): (&RecordChange, bool)| {
             let RecordChange { sheet, key, .. } = change;
             (!indexed).then(|| DocName { sheet: sheet.clone(), key: key.clone() })
         };
         let indexed = indexed.into_iter().chain(std::iter::repeat(false));
-        let names = changed.iter().zip(indexed).filter_map(name).collect();
+        let names = changed.iter().zip(indexed).filter_map(name).chain(reindexed).collect();
         // The records before the change are not kept for as long as the texts take.
         drop(changed);
         let texts = |name: &DocName, emit: &mut dyn FnMut(Slot, &str)| {

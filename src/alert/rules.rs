@@ -281,6 +281,7 @@ mod tests {
             timings: Timings::default(),
             changed: Default::default(),
             shown: Default::default(),
+            redefined: Default::default(),
             digest: Digest::from_bytes([0; 32]),
             ahead: 0,
             fetched: remote_head.is_some(),

@@ -134,6 +134,7 @@ pub(super) mod tests {
             timings,
             changed: std::collections::BTreeMap::new(),
             shown: std::collections::BTreeMap::new(),
+            redefined: Vec::new(),
             digest: Digest::from_bytes([0; 32]),
             ahead: 0,
             fetched: true,

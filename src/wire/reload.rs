@@ -35,6 +35,9 @@ pub struct ReloadView {
     duration_ms: f64,
     timings: TimingsView,
     changed: BTreeMap<String, CountsView>,
+    /// The sheets that were built anew because their definitions changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    redefined: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +122,7 @@ impl ReloadView {
             duration_ms: ms(duration),
             timings: TimingsView::of(&outcome.timings),
             changed: changed.collect(),
+            redefined: outcome.redefined.iter().map(ToString::to_string).collect(),
             digest: Some(outcome.digest.to_string()),
             ahead: (outcome.ahead > 0).then_some(outcome.ahead),
             replayed: outcome.replayed.as_ref().map(|replayed| replayed.commits),
@@ -169,6 +173,7 @@ impl ReloadView {
             duration_ms: 0.0,
             timings: TimingsView::default(),
             changed: BTreeMap::new(),
+            redefined: Vec::new(),
             digest: snapshot.map(|snapshot| snapshot.digest().to_string()),
             ahead: None,
             replayed: None,

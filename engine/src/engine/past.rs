@@ -291,7 +291,8 @@ impl Past {
             }
             None => {
                 let records = changed.iter().flat_map(|c| [&c.served.before, &c.served.after]);
-                (root, records.flatten().map(|record| weight(record)).sum())
+                let records: u64 = records.flatten().map(|record| weight(record)).sum();
+                (root, records + state.redefined_weight(&base))
             }
         };
         Ok(Visit { state: Arc::new(state), way, root, own, at: Instant::now() })

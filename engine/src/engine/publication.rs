@@ -98,12 +98,14 @@ impl Publication {
     /// Decides what the outcome says, but for what the publication itself finds out.
     pub(super) fn outcome(&self, before: &Snapshot) -> ReloadOutcome {
         let is_anew = self.reason.is_some();
+        let redefined = before.layout().redefined(self.state.layout()).filter(|_| !is_anew);
         ReloadOutcome {
             kind: if is_anew { OutcomeKind::Rebuilt } else { OutcomeKind::Applied },
             reason: self.reason,
             new: self.state.commit(),
             digest: self.state.digest(),
             changed: count(&self.changed),
+            redefined: redefined.into_iter().flatten().collect(),
             timings: self.timings,
             ..self.origin.unchanged(before)
         }

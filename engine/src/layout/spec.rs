@@ -110,6 +110,12 @@ impl SheetSpec {
         }
     }
 
+    /// Returns where its files are: its one file, or the folder they are below; empty for the
+    /// whole repository.
+    pub(crate) fn place(&self) -> &str {
+        self.listing.file.as_deref().unwrap_or(&self.root)
+    }
+
     /// Returns the name of the format as the API shows it; `mixed` where there are several.
     pub fn format_name(&self) -> &'static str {
         let mut names: Vec<_> = self.formats.iter().map(|(_, format)| format.name()).collect();

@@ -75,8 +75,16 @@ impl Layout {
     /// cannot be used and that is inside the sheet's own. A sheet with the same root, or with one
     /// further inside, says itself that it shows its files.
     pub(super) fn is_kept_from(&self, sheet: &SheetSpec, path: &str) -> bool {
+        self.taken_from(sheet).any(|root| lies_below(path, root))
+    }
+
+    /// Returns the roots inside of that of `sheet` whose definitions cannot be used.
+    pub(super) fn taken_from<'a>(
+        &'a self,
+        sheet: &'a SheetSpec,
+    ) -> impl Iterator<Item = &'a String> {
         let is_inside = |root: &&String| **root != sheet.root && lies_below(root, &sheet.root);
-        self.0.unsettled.iter().filter(is_inside).any(|root| lies_below(path, root))
+        self.0.unsettled.iter().filter(is_inside)
     }
 
     /// Returns the path of the attachment `name` of the record of `sheet` at `path`; `None` where it

@@ -4,7 +4,7 @@
 //! the cost follows the changed folders. Names and commits between play no part: a rename is a
 //! deletion and an addition.
 
-use super::tree::{EntryMode, PATH_LIMIT, RawEntry, bad_tree};
+use super::tree::{EntryMode, PATH_LIMIT, RawEntry, TreeEntry, bad_tree};
 use super::tree_flaw::TreeFlaw;
 use super::{ObjectError, Objects};
 use crate::id::{BlobId, TreeId};
@@ -48,12 +48,27 @@ impl Objects {
         if old != new {
             walk.pending.push(Pair { folder: Vec::new(), old, new });
         }
-        while let Some(pair) = walk.pending.pop() {
-            walk.compare(&pair)?;
+        walk.finish()
+    }
+
+    /// Returns what is at `path` (segments joined by `/`) and below it in the tree, as what comes
+    /// from nothing, sorted by the bytes of the paths. The empty path is the whole tree.
+    pub fn files_at(&self, tree: TreeId, path: &[u8]) -> Result<Vec<PathChange>, ObjectError> {
+        if path.is_empty() {
+            return self.diff(None, Some(tree));
         }
-        let mut changes = walk.changes;
-        changes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        Ok(changes)
+        let Some(TreeEntry { mode, id, .. }) = self.entry_at(tree, path)? else {
+            return Ok(Vec::new());
+        };
+        let path = path.to_owned();
+        if mode != EntryMode::Folder {
+            let new = Some(Entry { mode, id: BlobId::from_bytes(id) });
+            return Ok(vec![PathChange { path, old: None, new }]);
+        }
+        let folder = [&*path, b"/"].concat();
+        let pair = Pair { folder, old: None, new: Some(TreeId::from_bytes(id)) };
+        let limit = self.mirror.options().path_limit;
+        Walk { objects: self, limit, changes: Vec::new(), pending: vec![pair] }.finish()
     }
 }
 
@@ -74,6 +89,15 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Compares all that is pending, and what turns up below it.
+    fn finish(mut self) -> Result<Vec<PathChange>, ObjectError> {
+        while let Some(pair) = self.pending.pop() {
+            self.compare(&pair)?;
+        }
+        self.changes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(self.changes)
+    }
+
     fn compare(&mut self, pair: &Pair) -> Result<(), ObjectError> {
         let bytes =
             |tree: Option<TreeId>| tree.map(|tree| self.objects.tree_bytes(tree)).transpose();

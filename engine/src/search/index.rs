@@ -35,6 +35,17 @@ impl TextIndex {
         }
     }
 
+    /// Returns this index for sheets in `languages`. The documents of those that had another one
+    /// are to be changed before it is searched.
+    #[must_use]
+    pub fn with_languages(
+        &self,
+        languages: impl IntoIterator<Item = (SheetName, Language)>,
+    ) -> Self {
+        let (slots, languages) = (self.shape.slots.clone(), Languages::new(languages));
+        Self { shape: Arc::new(Shape { slots, languages }), ..self.clone() }
+    }
+
     /// Returns the slots it was made with.
     pub fn slots(&self) -> &Slots {
         &self.shape.slots

@@ -34,6 +34,15 @@ impl Moved {
         self.values = self.fields.iter().map(|field| is_watched(field).then(Vec::new)).collect();
     }
 
+    /// Adds values of `field` that came or went, or keys where it is `None`.
+    pub(super) fn add(&mut self, field: Option<&FieldPath>, values: impl Iterator<Item = Scalar>) {
+        let Some(field) = field else { return self.keys.extend(values) };
+        let at = self.fields.iter().position(|other| other == field);
+        if let Some(known) = at.and_then(|at| self.values.get_mut(at)?.as_mut()) {
+            known.extend(values);
+        }
+    }
+
     /// Returns the keys that were claimed anew, where the sheet itself refers to records.
     pub(crate) fn touched(&self) -> &[Key] {
         &self.touched

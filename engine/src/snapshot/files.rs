@@ -105,6 +105,14 @@ impl Snapshot {
         draft
     }
 
+    /// Returns about how many bytes those sheets take that this state does not share with `base`,
+    /// because it defines them otherwise. Costs a walk over their records.
+    pub(crate) fn redefined_weight(&self, base: &Self) -> u64 {
+        let redefined = base.layout.redefined(&self.layout).unwrap_or_default();
+        let sheets = redefined.iter().filter_map(|name| self.sheets.get(name));
+        sheets.flat_map(|sheet| sheet.decoded()).map(|record| weight(record)).sum()
+    }
+
     /// Returns about how many bytes the state takes, if it shares nothing with another. Costs a walk
     /// over the records.
     pub(crate) fn weight(&self) -> u64 {

@@ -51,7 +51,7 @@ impl Draft {
     ///
     /// Fails where a segment cannot be opened. The draft is as it was then.
     pub(crate) fn recall(&mut self, kept: KeptIndex) -> Result<(), SearchError> {
-        let Self { snapshot, changed, indexed } = self;
+        let Self { snapshot, changed, indexed, .. } = self;
         if *kept.shape != *snapshot.text.shape_bytes() {
             return Ok(());
         }

@@ -113,6 +113,7 @@ fn make(
         trailers: &trailers(batch)?,
     })?;
     let sheet = |name: &SheetName| state.records.sheet(name.as_str()).map(Arc::as_ref);
+    let paths = paths.into();
     let changes = ChangeSet::read(stage.objects(), bounds.layout, &paths, &sheet, None, options)?;
     let draft = state.records.apply(commit, bounds.layout.clone(), changes);
     let records = draft.state().clone();

@@ -6,6 +6,7 @@ use std::sync::{Arc, Barrier, mpsc};
 use headwater_engine::engine::{
     Asker, Engine, FailureKind, HeldReason, OpenError, Request, RequestKind, Verdict,
 };
+use headwater_engine::id::SheetName;
 use headwater_engine::memory::{Memory, MemoryProbe};
 use headwater_engine::plan::RebuildReason;
 use headwater_engine::problem::Problem;
@@ -152,7 +153,7 @@ fn a_date_at_the_end_of_the_calendar_is_no_reason_to_fail() {
     let definition = "[gitsheet]\nroot = \"people\"\npath = \"${{ d: YYYY }}/${{ slug }}\"\n";
     let define = house.upstream.commit("define").put(".gitsheets/people.toml", definition);
     define.put("people/9999/late.toml", "d = 9999-12-31T23:59:59-01:00\n").push();
-    assert_eq!(house.reload().kind, OutcomeKind::Rebuilt);
+    assert_eq!(house.reload().kind, OutcomeKind::Applied);
     assert!(house.name_of("9999/late").is_some());
 }
 
@@ -195,13 +196,38 @@ fn an_unreachable_remote_is_told_and_a_rebuild_goes_on_without_it() {
 }
 
 #[test]
-fn a_changed_definition_builds_the_state_anew() {
+fn a_changed_definition_builds_its_sheet_anew_and_no_other() {
     let mut house = House::new();
+    let tags = "[gitsheet]\nroot = \"tags\"\npath = \"${{ slug }}\"\n";
+    let commit = house.upstream.commit("tags").put(".gitsheets/tags.toml", tags);
+    commit.put("tags/red.toml", "slug = \"red\"\n").push();
+    assert_eq!(house.reload().redefined, [SheetName::new("tags")]);
     let definition = DEFINITION.replace("unique = [\"id\"]", "index = [\"name\"]");
     house.upstream.commit("define").put(".gitsheets/people.toml", definition).push();
+    let before = house.engine().snapshot();
     let outcome = house.reload();
-    assert_eq!(outcome.reason, Some(RebuildReason::LayoutChanged));
+    assert_eq!((outcome.kind, outcome.reason), (OutcomeKind::Applied, None));
+    assert_eq!(outcome.redefined, [SheetName::new("people")]);
     assert!(outcome.changed.is_empty(), "no record differs: {:?}", outcome.changed);
+    let after = house.engine().snapshot();
+    let is_shared = |name: &str| match (before.sheet(name), after.sheet(name)) {
+        (Some(before), Some(after)) => {
+            before.records().zip(after.records()).all(|(a, b)| Arc::ptr_eq(a, b))
+        }
+        _ => panic!("{name} is there before and after"),
+    };
+    assert!(!is_shared("people") && is_shared("tags"));
+    house.is_lawful();
+}
+
+#[test]
+fn the_first_definition_builds_the_state_anew() {
+    let mut house = House::new();
+    house.upstream.commit("infer").delete(".gitsheets/people.toml").push();
+    assert_eq!(house.reload().reason, Some(RebuildReason::LayoutChanged));
+    house.is_lawful();
+    house.upstream.commit("define").put(".gitsheets/people.toml", DEFINITION).push();
+    assert_eq!(house.reload().reason, Some(RebuildReason::LayoutChanged));
     house.is_lawful();
 }
 
@@ -278,8 +304,7 @@ fn a_rebuild_that_has_no_room_is_refused_if_it_can_wait() {
     }
     house.upstream.commit("edit").put("people/jane.toml", "id = 1\n").push();
     assert_eq!(house.reload().kind, OutcomeKind::Applied, "a difference shares its memory");
-    let other = DEFINITION.replace("unique = [\"id\"]", "index = [\"id\"]");
-    house.upstream.commit("layout").put(".gitsheets/people.toml", other).push();
+    house.upstream.commit("infer").delete(".gitsheets/people.toml").push();
     assert_eq!(house.reload().reason, Some(RebuildReason::LayoutChanged), "the push needs it");
     available.store(100, Ordering::Relaxed);
     assert_eq!(house.run(RequestKind::Rebuild).result.as_ref().unwrap().kind, OutcomeKind::Rebuilt);
