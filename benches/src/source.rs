@@ -22,6 +22,8 @@ pub struct Source {
     name: String,
     records: Records,
     rounds: u64,
+    /// Whether the tags are declared to be in English.
+    is_english: bool,
 }
 
 /// Where the changed records of a push come from.
@@ -42,7 +44,7 @@ impl Source {
         };
         let mut upstream = Upstream::new();
         civic.write_to(&mut upstream);
-        Self { upstream, name, records: Records::Civic(civic), rounds: 0 }
+        Self { upstream, name, records: Records::Civic(civic), rounds: 0, is_english: false }
     }
 
     /// Makes a remote with the corpus civic-N of `people` in one flat folder.
@@ -61,7 +63,7 @@ impl Source {
         git(upstream.path(), ["fetch", "--quiet", &url, &format!("+{branch}:{branch}")]);
         let name = dir.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let rewrites = Rewrites::of(&loaded(&upstream), upstream.path());
-        Self { upstream, name, records: Records::Found(rewrites), rounds: 0 }
+        Self { upstream, name, records: Records::Found(rewrites), rounds: 0, is_english: false }
     }
 
     /// Packs the remote, as its host would; nothing is removed. Without it a clone counts all trees.
@@ -99,6 +101,17 @@ impl Source {
             0..MANY => self.upstream.commit("edit").put_all(edits).push(),
             _ => self.upstream.commit_stream("edit", edits),
         })
+    }
+
+    /// Pushes another definition of the sheet of 200 tags, in English every other time, and returns
+    /// the new head; `None` where the definitions are not known.
+    pub fn redefine(&mut self) -> Option<CommitId> {
+        let Records::Civic(civic) = &self.records else { return None };
+        let (path, text) = civic.files().find(|(path, _)| path == ".gitsheets/tags.toml")?;
+        self.is_english = !self.is_english;
+        let more = if self.is_english { "language = \"en\"\n" } else { "" };
+        let text = [&text, more.as_bytes()].concat();
+        Some(id(&self.upstream.commit("define").put(path, text).push()))
     }
 
     /// Writes `pushes` commits of one record each, to be pushed one by one by

@@ -68,7 +68,21 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
             _ => rows.push(row("stages", what, stages)),
         }
     }
+    rows.extend(redefinition(source, effort, &deployment));
     rows
+}
+
+/// The row of a definition that changes, or none where the definitions are not known.
+fn redefinition(source: &mut Source, effort: &Effort, deployment: &Deployment) -> Option<Row> {
+    let mut stages = Samples::default();
+    for _ in 0..effort.pushes {
+        source.redefine()?;
+        stages.push(deployment.reload().stages);
+        deployment.server.rest();
+    }
+    let what = "definition of one sheet of 200 records changed, without the fetch";
+    let most = absolute(source, Goal::Most(20.0));
+    Some(Row::new("redefinition", what, Unit::Milliseconds, stages).goal(most))
 }
 
 /// The rows against today's pipeline, or none where it cannot run.

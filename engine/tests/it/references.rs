@@ -192,6 +192,31 @@ fn a_hidden_record_is_named_and_what_may_be_hidden_is_not_told_in_public() {
 }
 
 #[test]
+fn a_sheet_that_is_defined_otherwise_leaves_and_finds_those_that_refer_to_it() {
+    let roles = ("roles/a.toml", "project = 1\nby = { people = \"ada\" }\n");
+    let mut branch = Branch::new(&[
+        roles,
+        ("projects/p.toml", "id = 1\n"),
+        ("people/ada.toml", "n = 1\n"),
+        ("crew/grace.toml", "n = 2\n"),
+        ("old/p.toml", "id = 2\n"),
+    ]);
+    assert_eq!(branch.dangling(), [""; 0]);
+    let elsewhere = |text: &str, root: &str, other: &str| {
+        text.replace(&format!("root = \"{root}\""), &format!("root = \"{other}\""))
+    };
+    let (crew, old) = (elsewhere(PEOPLE, "people", "crew"), elsewhere(PROJECTS, "projects", "old"));
+    branch.push(&[(".gitsheets/people.toml", &crew), (".gitsheets/projects.toml", &old)], &[]);
+    let both = [
+        "roles/a.toml /by/people: `by.people` is not the key of a record of people",
+        "roles/a.toml /project: `project` is not the `id` of a record of projects",
+    ];
+    assert_eq!(branch.dangling(), both);
+    branch.push(&[(".gitsheets/people.toml", PEOPLE), (".gitsheets/projects.toml", PROJECTS)], &[]);
+    assert_eq!(branch.dangling(), [""; 0]);
+}
+
+#[test]
 fn a_push_that_removes_what_is_referred_to_is_refused() {
     let mut branch =
         Branch::new(&[("roles/a.toml", "project = 7\n"), ("projects/p.toml", "id = 7\n")]);

@@ -202,7 +202,8 @@ fn a_changed_definition_builds_its_sheet_anew_and_no_other() {
     let commit = house.upstream.commit("tags").put(".gitsheets/tags.toml", tags);
     commit.put("tags/red.toml", "slug = \"red\"\n").push();
     assert_eq!(house.reload().redefined, [SheetName::new("tags")]);
-    let definition = DEFINITION.replace("unique = [\"id\"]", "index = [\"name\"]");
+    let definition =
+        DEFINITION.replace("unique = [\"id\"]", "index = [\"name\"]\nlanguage = \"en\"");
     house.upstream.commit("define").put(".gitsheets/people.toml", definition).push();
     let before = house.engine().snapshot();
     let outcome = house.reload();
