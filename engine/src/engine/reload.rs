@@ -21,15 +21,17 @@ use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
 
 impl Reloader {
-    /// Goes to the remote's head, or to where it is that `kind` says.
+    /// Goes to the remote's head, or to where it is that `kind` says. The head is `expected` to be
+    /// that of the push that a caller told of.
     pub(super) fn reload(
         &self,
         id: ReloadId,
         kind: RequestKind,
+        expected: Option<CommitId>,
     ) -> Result<ReloadOutcome, ReloadError> {
         let mut timings = Timings::default();
         let begun = Instant::now();
-        let fetched = self.remote_view.look(kind)?;
+        let fetched = self.remote_view.look(kind, expected)?;
         timings.fetch = begun.elapsed();
 
         let turn = self.writer.turn();

@@ -70,6 +70,12 @@ impl ReloadWorker {
         Ended::Saw(self.reloads.wanted().into_iter().filter(is_there).collect())
     }
 
+    /// Returns the commit that the remote is said to be at: the only one that is waited for.
+    fn expected(&self) -> Option<CommitId> {
+        let mut wanted = self.reloads.wanted().into_iter();
+        wanted.next().filter(|_| wanted.next().is_none())
+    }
+
     /// Runs one reload. Whatever happens, even a panic, is in the report.
     fn run(&self, id: ReloadId, kind: RequestKind, trigger: Trigger) -> Report {
         let span = tracing::info_span!(
@@ -83,7 +89,7 @@ impl ReloadWorker {
             RequestKind::Pin(commit) => self.reloader.turn(Some(commit)),
             RequestKind::Unpin => self.reloader.turn(None),
             RequestKind::Audit => self.reloader.audit(),
-            _ => self.reloader.reload(id, kind),
+            _ => self.reloader.reload(id, kind, self.expected()),
         }));
         let result = result.unwrap_or_else(|panic| {
             let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());

@@ -11,6 +11,7 @@ use super::states::States;
 use super::status::StatusBoard;
 use crate::causes::chain;
 use crate::fault;
+use crate::id::CommitId;
 use crate::mirror::{Objects, RemoteHead};
 
 /// Looks at the remote, or at the local branch where there is none.
@@ -23,12 +24,18 @@ pub(super) struct RemoteView {
 
 impl RemoteView {
     /// Asks the remote and judges the move; `None` where there is no remote to ask.
-    pub(super) fn look(&self, kind: RequestKind) -> Result<Option<Seen>, ReloadError> {
+    ///
+    /// `expected` is where the branch is said to be, which spares a round trip if it is so.
+    pub(super) fn look(
+        &self,
+        kind: RequestKind,
+        expected: Option<CommitId>,
+    ) -> Result<Option<Seen>, ReloadError> {
         let Some(remote) = &self.repository.remote else { return Ok(None) };
         let _lane = self.repository.lane();
         // The fetch moves what the note is taken from.
         self.repository.note_synced();
-        let fetched = match self.repository.fetch_branch(remote) {
+        let fetched = match self.repository.fetch_branch(remote, expected) {
             Ok(fetched) => fetched,
             Err(error) if kind == RequestKind::Rebuild => {
                 // The operator's way back: what is here can be built anew without the remote.

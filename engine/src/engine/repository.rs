@@ -45,8 +45,12 @@ impl Repository {
     }
 
     /// Fetches the branch from `remote`. Whoever calls it has the lane.
-    pub(super) fn fetch_branch(&self, remote: &Remote) -> Result<Fetched, FetchError> {
-        self.mirror.fetch(remote, &self.branch, &self.fetch)
+    pub(super) fn fetch_branch(
+        &self,
+        remote: &Remote,
+        expected: Option<CommitId>,
+    ) -> Result<Fetched, FetchError> {
+        self.mirror.fetch_expecting(remote, &self.branch, &self.fetch, expected)
     }
 
     /// Opens the objects for reading.

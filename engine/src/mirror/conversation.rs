@@ -114,10 +114,29 @@ pub(super) struct Conversation<'a> {
 
 impl Conversation<'_> {
     /// Connects, greets, does the work and ends, all within the budget.
+    ///
+    /// The greeting may be one that is remembered. If the remote refuses what follows, it is
+    /// greeted anew, and `work` runs a second time.
     pub(super) fn hold<T>(
         remote: &Remote,
         budget: &Arc<Budget>,
-        work: impl FnOnce(&mut Conversation<'_>) -> Result<T, FetchError>,
+        mut work: impl FnMut(&mut Conversation<'_>) -> Result<T, FetchError>,
+    ) -> Result<T, FetchError> {
+        match Self::hold_once(remote, budget, &mut work) {
+            Err(FetchError::Unreachable { .. } | FetchError::Auth { .. })
+                if remote.greeting.forget() =>
+            {
+                Self::hold_once(remote, budget, &mut work)
+            }
+            result => result,
+        }
+    }
+
+    /// Does the same without a second try.
+    pub(super) fn hold_once<T>(
+        remote: &Remote,
+        budget: &Arc<Budget>,
+        work: &mut impl FnMut(&mut Conversation<'_>) -> Result<T, FetchError>,
     ) -> Result<T, FetchError> {
         let (end, line) = FarEnd::connect(remote, budget)?;
         let result = watched(
@@ -271,8 +290,8 @@ impl FarEnd {
                 })?;
                 let client = HttpClient::kept(&remote.client, &remote.options, budget.stall())
                     .map_err(unreachable)?;
-                let (fault, line) =
-                    http::connect(client, url, account, budget).map_err(unreachable)?;
+                let (fault, line) = http::connect(client, &remote.greeting, url, account, budget)
+                    .map_err(unreachable)?;
                 Ok((Self::Http(fault), line))
             }
             Target::Ssh(address) => {

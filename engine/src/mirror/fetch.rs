@@ -1,14 +1,16 @@
 //! One branch of a remote, brought into the mirror.
 //!
-//! In order: greet, ask for the one ref, stop if nothing moved, receive the pack into quarantine,
+//! In order: greet, unless the greeting is remembered, ask for the one ref, stop if nothing moved, receive the pack into quarantine,
 //! check it, move it in, move `refs/remotes/origin/<branch>`. Whatever fails on the way leaves the
 //! mirror as it was. Tags of commits that the mirror has then are followed.
 
+mod early;
 mod error;
 mod negotiate;
 mod tags;
 
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,7 +54,7 @@ pub struct Fetched {
     pub head: RemoteHead,
     /// The ref was somewhere else before.
     pub changed: bool,
-    /// Bytes received.
+    /// Bytes received, but for what was asked for early and thrown away.
     pub bytes: u64,
     /// Objects received.
     pub objects: u32,
@@ -72,14 +74,29 @@ impl Mirror {
         branch: &str,
         limits: &FetchLimits,
     ) -> Result<Fetched, FetchError> {
+        self.fetch_expecting(remote, branch, limits, None)
+    }
+
+    /// Does the same where the branch is said to be at the commit `expected`. If that is so, and the
+    /// remote was asked before over http, the fetch costs one round trip. If not, it costs a request
+    /// more, and does what it does without.
+    pub fn fetch_expecting(
+        &self,
+        remote: &Remote,
+        branch: &str,
+        limits: &FetchLimits,
+        expected: Option<CommitId>,
+    ) -> Result<Fetched, FetchError> {
         if !is_branch_name(branch) {
             return Err(FetchError::InvalidBranch { branch: branch.to_owned() });
         }
         let started = Instant::now();
         let attempt = |known: Known| {
             let timeout = limits.timeout.saturating_sub(started.elapsed());
-            let budget = Arc::new(Budget::new(&FetchLimits { timeout, ..*limits }));
-            Attempt { mirror: self, remote, branch, budget, known }.run()
+            let limits = FetchLimits { timeout, ..*limits };
+            let budget = || Arc::new(Budget::new(&limits));
+            let early = Attempt { mirror: self, remote, branch, budget: budget(), known, expected };
+            Attempt { budget: budget(), ..early }.run(&early)
         };
         match attempt(Known::Everything) {
             // Something that the mirror should have is lost, or the remote hides it. Asking for
@@ -112,10 +129,13 @@ struct Attempt<'a> {
     branch: &'a str,
     budget: Arc<Budget>,
     known: Known,
+    /// Where the branch is said to be.
+    expected: Option<CommitId>,
 }
 
 impl Attempt<'_> {
-    fn run(&self) -> Result<Fetched, FetchError> {
+    /// Fetches, and lets `early` ask for what is expected.
+    fn run(&self, early: &Self) -> Result<Fetched, FetchError> {
         let known = self.mirror.objects()?;
         let head_ref = format!("refs/heads/{}", self.branch);
         let our_ref = format!("refs/remotes/origin/{}", self.branch);
@@ -123,28 +143,46 @@ impl Attempt<'_> {
         fault::point("fetch.connect").map_err(FetchError::ours)?;
         let begun = Instant::now();
         let mut asked = None;
-        let received = Conversation::hold(self.remote, &self.budget, |talk| {
-            let refs = talk.list(&[&head_ref, TAGS])?;
-            fault::point("fetch.listed").map_err(FetchError::ours)?;
-            let tags = refs.tags.clone();
-            let Some(tip) = refs.commit(&head_ref) else {
-                let others = talk.list(&["refs/heads/"])?;
-                let head =
-                    if others.is_empty() { RemoteHead::Empty } else { RemoteHead::BranchMissing };
-                return Ok(Received { head, quarantine: None, objects: 0, tags });
-            };
-            let head = RemoteHead::At(tip);
-            if self.known == Known::Everything && known.contains(tip.as_bytes()) {
-                return Ok(Received { head, quarantine: None, objects: 0, tags });
+        let expected = self.to_expect(&known);
+        let received = std::thread::scope(|scope| {
+            let ask = |commit| (commit, scope.spawn(move || early.receive_early(commit)));
+            let mut early = expected.map(ask);
+            let received = Conversation::hold(self.remote, &self.budget, |talk| {
+                let refs = talk.list(&[&head_ref, TAGS])?;
+                fault::point("fetch.listed").map_err(FetchError::ours)?;
+                let tags = refs.tags.clone();
+                let Some(tip) = refs.commit(&head_ref) else {
+                    let others = talk.list(&["refs/heads/"])?;
+                    let is_empty = others.is_empty();
+                    let head = if is_empty { RemoteHead::Empty } else { RemoteHead::BranchMissing };
+                    return Ok(Received { head, pack: None, tags });
+                };
+                let head = RemoteHead::At(tip);
+                if self.known == Known::Everything && known.contains(tip.as_bytes()) {
+                    return Ok(Received { head, pack: None, tags });
+                }
+                if *self.given_up() == Some(tip) {
+                    return Err(FetchError::too_much_work(self.remote));
+                }
+                asked = Some(tip);
+                let early = early.take_if(|(expected, _)| *expected == tip);
+                if let Some((_, early)) = early {
+                    let early = early.join().unwrap_or_else(|panic| resume_unwind(panic));
+                    if let Some(pack) = self.take_early(early)? {
+                        return Ok(Received { head, pack: Some(pack), tags });
+                    }
+                }
+                let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
+                fault::point("fetch.quarantine").map_err(FetchError::ours)?;
+                let objects = self.receive(talk, &known, &quarantine, tip)?;
+                let pack = Some(ReceivedPack { quarantine, objects, early_bytes: 0 });
+                Ok(Received { head, pack, tags })
+            });
+            if let Some((commit, early)) = early {
+                let outcome = early.join().map(|early| early.map(drop));
+                tracing::debug!(%commit, ?outcome, "the branch is not where it was said to be");
             }
-            if *self.given_up() == Some(tip) {
-                return Err(FetchError::too_much_work(self.remote));
-            }
-            asked = Some(tip);
-            let quarantine = Quarantine::new(self.mirror).map_err(FetchError::ours)?;
-            fault::point("fetch.quarantine").map_err(FetchError::ours)?;
-            let objects = self.receive(talk, &known, &quarantine, tip)?;
-            Ok(Received { head, quarantine: Some(quarantine), objects, tags })
+            received
         })
         .inspect_err(|error| {
             if error.is_too_much_work() {
@@ -153,18 +191,21 @@ impl Attempt<'_> {
             }
         })?;
         let talked = begun.elapsed();
+        let (early_bytes, objects) =
+            received.pack.as_ref().map_or((0, 0), |pack| (pack.early_bytes, pack.objects));
+        let bytes = self.budget.received() + early_bytes;
         let new = received.head.commit();
         if let Some(tip) = new {
             self.admit(&known, &received, tip, old)?;
         }
         let admitted = begun.elapsed() - talked;
-        let objects = self.mirror.objects()?;
+        let mirrored = self.mirror.objects()?;
         fault::point("fetch.ref").map_err(FetchError::ours)?;
         match new {
-            Some(tip) => objects.set_reference(&our_ref, Expected::Any, tip)?,
-            None => objects.delete_reference(&our_ref, Expected::Any)?,
+            Some(tip) => mirrored.set_reference(&our_ref, Expected::Any, tip)?,
+            None => mirrored.delete_reference(&our_ref, Expected::Any)?,
         }
-        if let Err(error) = tags::follow(&objects, &received.tags) {
+        if let Err(error) = tags::follow(&mirrored, &received.tags) {
             tracing::warn!(error = chain(&error), "cannot follow the tags of the remote");
         }
         fault::point("fetch.done").map_err(FetchError::ours)?;
@@ -174,16 +215,11 @@ impl Attempt<'_> {
             remote_ms = ms(talked),
             check_ms = ms(admitted),
             ref_ms = ms(whole - talked - admitted),
-            bytes = self.budget.received(),
-            objects = received.objects,
+            bytes,
+            objects,
             "fetched"
         );
-        Ok(Fetched {
-            head: received.head,
-            changed: old != new,
-            bytes: self.budget.received(),
-            objects: received.objects,
-        })
+        Ok(Fetched { head: received.head, changed: old != new, bytes, objects })
     }
 
     fn given_up(&self) -> MutexGuard<'_, Option<CommitId>> {
@@ -282,14 +318,14 @@ impl Attempt<'_> {
         tip: CommitId,
         old: Option<CommitId>,
     ) -> Result<(), FetchError> {
-        if old == Some(tip) && received.quarantine.is_none() {
+        if old == Some(tip) && received.pack.is_none() {
             return Ok(());
         }
         let refused = |error| FetchError::content(self.remote, error);
         let base = self.base_tree(known, old);
-        match &received.quarantine {
+        match &received.pack {
             None => check::check(known, Some(known), tip, base).map_err(refused),
-            Some(quarantine) => {
+            Some(ReceivedPack { quarantine, .. }) => {
                 fault::point("fetch.check").map_err(FetchError::ours)?;
                 let objects = quarantine.objects(self.mirror)?;
                 match self.known {
@@ -318,10 +354,17 @@ fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
+/// A pack in quarantine.
+struct ReceivedPack {
+    quarantine: Quarantine,
+    objects: u32,
+    /// Bytes received in a conversation of its own.
+    early_bytes: u64,
+}
+
 struct Received {
     head: RemoteHead,
-    quarantine: Option<Quarantine>,
-    objects: u32,
+    pack: Option<ReceivedPack>,
     /// The tags of the remote, each with the object that it stands for.
     tags: Vec<(String, CommitId)>,
 }

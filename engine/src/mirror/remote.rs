@@ -7,11 +7,13 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Foreign;
 use super::address::{Account, RemoteOptions, SshAddress};
 use super::ownership::LocalRepository;
+use super::transport::greeting::KnownGreeting;
 use super::transport::http::HttpClient;
 
 /// A remote repository.
@@ -23,7 +25,15 @@ pub struct Remote {
     pub(super) options: RemoteOptions,
     shown: String,
     pub(super) client: Mutex<Option<HttpClient>>,
+    /// What the server can do, as it said at the last greeting.
+    pub(super) greeting: Arc<KnownGreeting>,
+    /// When the server last refused to send a commit that it has and that was asked for by its id
+    /// alone.
+    refused_unnamed: Mutex<Option<Instant>>,
 }
+
+/// How long a server that refuses such commits is asked for none.
+const REFUSES: Duration = Duration::from_secs(3_600);
 
 /// The parts of an address that its transport needs.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,7 +64,14 @@ impl Remote {
             }
         }
         let shown = shown(&target);
-        Ok(Self { target, options, shown, client: Mutex::new(None) })
+        Ok(Self {
+            target,
+            options,
+            shown,
+            client: Mutex::new(None),
+            greeting: Arc::default(),
+            refused_unnamed: Mutex::default(),
+        })
     }
 
     /// Returns an address of the same remote that holds no secret: an account for http is left out.
@@ -83,6 +100,21 @@ impl Remote {
     pub(super) fn local_repository(&self, folder: &Path) -> io::Result<Result<PathBuf, Foreign>> {
         let repository = LocalRepository::at(folder, &self.options.safe_directories)?;
         Ok(repository.map(|repository| repository.git_dir))
+    }
+
+    /// Says whether a commit may be asked for by its id at once: over http, where the greeting is
+    /// known, and where the server did not refuse it within the hour.
+    pub(super) fn sends_unnamed_commits(&self) -> bool {
+        let refused = *self.refused_unnamed.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(self.target, Target::Http { .. })
+            && self.greeting.is_known()
+            && refused.is_none_or(|since| since.elapsed() >= REFUSES)
+    }
+
+    /// Notes that the server refused such a commit.
+    pub(super) fn refused_unnamed_commit(&self) {
+        let mut refused = self.refused_unnamed.lock().unwrap_or_else(PoisonError::into_inner);
+        *refused = Some(Instant::now());
     }
 
     /// Returns the account for http: the one of the address, or the token of the file.

@@ -4,6 +4,7 @@
 //! byte a second, would hold it for ever. Every read goes through [`Metered`], and a watchdog ends
 //! what is blocked.
 
+pub(super) mod greeting;
 pub(super) mod http;
 pub(super) mod process;
 pub(super) mod work;

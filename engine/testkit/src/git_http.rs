@@ -4,7 +4,7 @@
 mod cgi;
 
 use std::io::{self, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
@@ -13,7 +13,7 @@ use crate::socket_server::SocketServer;
 
 /// A running git server for a folder of repositories, on a port of its own on 127.0.0.1.
 ///
-/// Every answer closes its connection. Dropping the value closes the port and all connections and
+/// Connections are kept, as real servers keep them; an answer that fails closes its own. Dropping the value closes the port and all connections and
 /// waits for their threads.
 #[derive(Debug)]
 pub struct GitHttp {
@@ -59,6 +59,11 @@ impl GitHttp {
             move |connection| answer(connection, &shared)
         });
         Self { server, shared }
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
     }
 
     /// Returns the URL of the repository `name` below the root, for example `upstream.git`.
@@ -126,18 +131,21 @@ impl Shared {
 }
 
 fn answer(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
-    let Some(request) = Request::read(connection)? else { return Ok(()) };
-    shared.lock().requests += 1;
-    let Some(fault) = shared.fault() else { return Ok(()) };
-    if let Some(Fault::Status(status)) = fault {
-        return refuse(connection, status);
+    connection.set_nodelay(true)?;
+    while let Some(request) = Request::read(connection)? {
+        shared.lock().requests += 1;
+        let Some(fault) = shared.fault() else { return Ok(()) };
+        if let Some(Fault::Status(status)) = fault {
+            return refuse(connection, status);
+        }
+        let authorization = shared.lock().authorization.clone();
+        if authorization.is_some() && request.header("authorization") != authorization.as_deref() {
+            return refuse(connection, 401);
+        }
+        let limit = if let Some(Fault::CutAfter(bytes)) = fault { Some(bytes) } else { None };
+        cgi::run(&shared.root, &request, connection, limit)?;
     }
-    let authorization = shared.lock().authorization.clone();
-    if authorization.is_some() && request.header("authorization") != authorization.as_deref() {
-        return refuse(connection, 401);
-    }
-    let limit = if let Some(Fault::CutAfter(bytes)) = fault { bytes } else { usize::MAX };
-    cgi::run(&shared.root, &request, connection, limit)
+    Ok(())
 }
 
 fn refuse(mut connection: &TcpStream, status: u16) -> io::Result<()> {

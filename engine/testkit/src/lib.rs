@@ -6,6 +6,7 @@
 //! its functions panic and say what failed instead of returning errors.
 
 pub mod corpus;
+pub mod distance;
 pub mod fixtures;
 pub mod git;
 pub mod git_http;
@@ -17,6 +18,7 @@ pub mod scripted_http;
 mod socket_server;
 pub mod upstream;
 
+pub use distance::DistantServer;
 pub use git::git;
 pub use git_http::{Fault, GitHttp};
 pub use proxy::CuttingProxy;

@@ -39,7 +39,7 @@ fn token(text: &str) -> (tempfile::NamedTempFile, RemoteOptions) {
 }
 
 #[test]
-fn a_branch_comes_over_http_and_an_unmoved_one_costs_two_requests() {
+fn a_branch_comes_over_http_and_an_unmoved_one_costs_one_request() {
     let served = Served::new();
     let (mirror, remote) = (TestMirror::new(), served.remote());
     assert_eq!(mirror.fetch(&remote).unwrap().head, RemoteHead::Empty);
@@ -48,14 +48,105 @@ fn a_branch_comes_over_http_and_an_unmoved_one_costs_two_requests() {
         let before = served.server.requests();
         let fetched = mirror.fetch(&remote).unwrap();
         assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true));
-        assert_eq!(served.server.requests() - before, 3);
+        assert_eq!(served.server.requests() - before, 2, "references and pack");
         let fetched = mirror.fetch(&remote).unwrap();
         assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), false));
-        assert_eq!(served.server.requests() - before, 5);
+        assert_eq!(served.server.requests() - before, 3, "references");
     }
     mirror.assert_sound();
     let told = Mirror::remote_branches(&remote, &FetchLimits::default()).unwrap();
     assert_eq!((told.branches, told.head.as_deref()), (vec!["main".to_owned()], Some("main")));
+}
+
+#[test]
+fn the_pack_of_an_expected_commit_is_asked_for_beside_the_references() {
+    let served = Served::new();
+    let (mirror, remote) = (TestMirror::new(), served.remote());
+    served.repository.commit_files("main", &[("a", "1")]);
+    mirror.fetch(&remote).unwrap();
+    let tip = served.repository.commit_files("main", &[("a", "2")]);
+    let before = served.server.requests();
+    served.server.fail(Fault::Hang);
+    let fetched = std::thread::scope(|scope| {
+        let fetch = scope.spawn(|| mirror.fetch_expecting(&remote, tip).unwrap());
+        // Neither waits for the answer to the other.
+        served.server.wait_until_hanging(2);
+        served.server.recover();
+        fetch.join().unwrap()
+    });
+    assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true));
+    assert_eq!(served.server.requests() - before, 2);
+    assert!(fetched.objects > 0 && fetched.bytes > 0, "{fetched:?}");
+    mirror.assert_sound();
+    let before = served.server.requests();
+    assert!(!mirror.fetch_expecting(&remote, tip).unwrap().changed);
+    assert_eq!(served.server.requests() - before, 1, "what is here is not asked for");
+}
+
+#[test]
+fn what_is_expected_decides_nothing() {
+    let served = Served::new();
+    let (mirror, remote) = (TestMirror::new(), served.remote());
+    served.repository.commit_files("main", &[("a", "1")]);
+    mirror.fetch(&remote).unwrap();
+    let unknown: CommitId = "1".repeat(40).parse().unwrap();
+    let aside = served.repository.commit_files("aside", &[("b", "1")]);
+    let mut n = 1;
+    let mut commit = || {
+        n += 1;
+        served.repository.commit_files("main", &[("a", &n.to_string())])
+    };
+    for what in ["unknown", "aside", "passed"] {
+        let (passed, tip) = (commit(), commit());
+        let expected = match what {
+            "unknown" => unknown,
+            "aside" => aside,
+            _ => passed,
+        };
+        let fetched = mirror.fetch_expecting(&remote, expected).unwrap();
+        assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true), "{what}");
+        mirror.assert_sound();
+        let known = mirror.mirror.objects().unwrap();
+        assert!(!known.contains(unknown.as_bytes()) && !known.contains(aside.as_bytes()));
+    }
+    let (tip, before) = (commit(), served.server.requests());
+    mirror.fetch_expecting(&remote, tip).unwrap();
+    assert_eq!(served.server.requests() - before, 2, "a wrong guess is no reason to stop");
+}
+
+#[test]
+fn a_server_that_sends_no_commit_by_its_id_alone_is_asked_as_usual_from_then_on() {
+    let served = Served::new();
+    let (mirror, remote) = (TestMirror::new(), served.remote());
+    served.repository.commit_files("main", &[("a", "1")]);
+    mirror.fetch(&remote).unwrap();
+    assert!(remote.sends_unnamed_commits());
+    remote.refused_unnamed_commit();
+    let tip = served.repository.commit_files("main", &[("a", "2")]);
+    let before = served.server.requests();
+    assert!(mirror.fetch_expecting(&remote, tip).unwrap().changed);
+    assert_eq!(served.server.requests() - before, 2, "one behind the other");
+}
+
+#[test]
+fn a_remote_that_refuses_what_follows_a_remembered_greeting_is_greeted_anew() {
+    let greeting = || {
+        let text = "001e# service=git-upload-pack\n0000000eversion 2\n0013ls-refs=unborn\n0000";
+        Answer::json(200, text)
+            .header("Content-Type", "application/x-git-upload-pack-advertisement")
+    };
+    let refs =
+        || Answer::json(200, "0000").header("Content-Type", "application/x-git-upload-pack-result");
+    let refused = Answer::json(400, "");
+    let answers = [greeting(), refs(), refs(), refused, greeting(), refs(), refs()];
+    let server = ScriptedHttp::start(answers);
+    let remote = Remote::new(&server.url("/a.git"), RemoteOptions::default()).unwrap();
+    let mirror = TestMirror::new();
+    for _ in 0..2 {
+        assert_eq!(mirror.fetch(&remote).unwrap().head, RemoteHead::Empty);
+    }
+    let asked: Vec<_> = server.received().iter().map(|request| request.method.clone()).collect();
+    assert_eq!(asked, ["GET", "POST", "POST", "POST", "GET", "POST", "POST"]);
 }
 
 #[test]

@@ -37,6 +37,14 @@ impl TestMirror {
         self.mirror.fetch(remote, "main", &FetchLimits::default())
     }
 
+    pub(super) fn fetch_expecting(
+        &self,
+        remote: &Remote,
+        commit: CommitId,
+    ) -> Result<Fetched, FetchError> {
+        self.mirror.fetch_expecting(remote, "main", &FetchLimits::default(), Some(commit))
+    }
+
     pub(super) fn assert_sound(&self) {
         let fsck = ["fsck", "--connectivity-only", "--no-dangling"];
         let output = hermetic_git(&self.path()).args(fsck).output().unwrap();

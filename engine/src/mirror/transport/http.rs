@@ -18,11 +18,16 @@ use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 
+use super::greeting::{Greeting, KnownGreeting};
 use super::{Budget, Line, Metered, Overrun};
 use crate::mirror::address::{Account, RemoteOptions};
 
 /// How long a connection may take to come about.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// How long a connection is kept that nobody uses; servers mostly close it earlier.
+const IDLE: Duration = Duration::from_secs(600);
+/// How often a connection that nobody uses shows that it is alive, to what is on the way.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How many hops within one host are followed.
 const MAX_REDIRECTS: usize = 5;
 
@@ -50,6 +55,8 @@ impl HttpClient {
         let mut builder = Client::builder()
             .timeout(stall)
             .connect_timeout(CONNECT_TIME.min(stall))
+            .pool_idle_timeout(IDLE)
+            .tcp_keepalive(KEEP_ALIVE)
             .redirect(Policy::custom(follow_within_host))
             .no_proxy();
         if let Some(proxy) = &options.proxy {
@@ -106,9 +113,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Makes the line to an http remote. Nothing is sent yet.
+/// Makes the line to an http remote, which begins with its greeting where that is known. Nothing is
+/// sent yet.
 pub(in crate::mirror) fn connect(
     client: HttpClient,
+    greeting: &Arc<KnownGreeting>,
     url: &Url,
     account: Option<Account>,
     budget: &Arc<Budget>,
@@ -117,6 +126,7 @@ pub(in crate::mirror) fn connect(
     let fault = FaultSlot::default();
     let requests = Requests {
         client: client.client,
+        greeting: greeting.clone(),
         account,
         budget: Arc::clone(budget),
         fault: Arc::clone(&fault),
@@ -127,6 +137,7 @@ pub(in crate::mirror) fn connect(
 
 struct Requests {
     client: Client,
+    greeting: Arc<KnownGreeting>,
     account: Option<Account>,
     budget: Arc<Budget>,
     fault: FaultSlot,
@@ -179,7 +190,15 @@ impl Http for Requests {
         headers: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> gix::Result<GetResponse<Self::Headers, Self::ResponseBody>> {
         let exchange = self.exchange(self.prepare(self.client.get(url), headers));
-        let (headers, answered) = exchange.lock().send().map_err(gix::Error::from_error)?;
+        let greeting = match self.greeting.recall(url) {
+            Some(greeting) => greeting,
+            None => {
+                let greeting = Arc::new(greeting(&exchange).map_err(gix::Error::from_error)?);
+                self.greeting.keep(url, &greeting);
+                greeting
+            }
+        };
+        let answered = &greeting.from;
         // The pack is asked for where the refs came from.
         if let Some(tail) = url.strip_prefix(base_url)
             && let Some(base) = answered.as_str().strip_suffix(tail.trim_start_matches('/'))
@@ -187,8 +206,10 @@ impl Http for Requests {
         {
             self.redirected = Some(base.to_owned());
         }
-        let headers = Headers { exchange: exchange.clone(), read: Some(Cursor::new(headers)) };
-        Ok(GetResponse { headers, body: Body { exchange, reader: None } })
+        let read = Some(Cursor::new(greeting.headers.clone()));
+        let headers = Headers { exchange: exchange.clone(), read };
+        let answer = AnswerBody::Whole(Cursor::new(greeting.body.clone()));
+        Ok(GetResponse { headers, body: Body { exchange, reader: Some(BufReader::new(answer)) } })
     }
 
     /// The request is sent when its answer is read: only then is its body complete.
@@ -214,6 +235,14 @@ impl Http for Requests {
     fn redirected_base_url(&self) -> Option<String> {
         self.redirected.clone()
     }
+}
+
+/// Asks for the greeting.
+fn greeting(exchange: &Shared) -> io::Result<Greeting> {
+    let (headers, from) = exchange.lock().send()?;
+    let mut body = Vec::new();
+    Body { exchange: exchange.clone(), reader: None }.read_to_end(&mut body)?;
+    Ok(Greeting { headers, body, from })
 }
 
 /// One request and its answer, in the hands of those who write the one and read the other.
@@ -335,11 +364,28 @@ impl BufRead for Headers {
 /// The body of an answer.
 struct Body {
     exchange: Shared,
-    reader: Option<BufReader<Metered<Response>>>,
+    reader: Option<BufReader<AnswerBody>>,
+}
+
+/// Where the body of an answer is.
+enum AnswerBody {
+    /// On its way.
+    Coming(Metered<Response>),
+    /// Here.
+    Whole(Cursor<Vec<u8>>),
+}
+
+impl Read for AnswerBody {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Coming(body) => body.read(buffer),
+            Self::Whole(body) => body.read(buffer),
+        }
+    }
 }
 
 impl Body {
-    fn reader(&mut self) -> io::Result<&mut BufReader<Metered<Response>>> {
+    fn reader(&mut self) -> io::Result<&mut BufReader<AnswerBody>> {
         if self.reader.is_none() {
             let mut exchange = self.exchange.lock();
             if exchange.response.is_none() {
@@ -347,7 +393,8 @@ impl Body {
             }
             let response = exchange.response.take().ok_or(io::ErrorKind::UnexpectedEof)?;
             let metered = Metered::new(response, Arc::clone(&exchange.budget));
-            self.reader = Some(BufReader::with_capacity(64 << 10, metered));
+            let body = AnswerBody::Coming(metered);
+            self.reader = Some(BufReader::with_capacity(64 << 10, body));
         }
         self.reader.as_mut().ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }

@@ -8,12 +8,13 @@ use std::process::Stdio;
 use crate::git::command;
 use crate::http_request::Request;
 
-/// Answers `request` from the repositories below `root`, cutting the body after `limit` bytes.
+/// Answers `request` from the repositories below `root`, cutting the body after `limit` bytes, if
+/// there is a limit.
 pub(super) fn run(
     root: &Path,
     request: &Request,
     connection: &TcpStream,
-    limit: usize,
+    limit: Option<usize>,
 ) -> io::Result<()> {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     let mut command = command(root);
@@ -58,10 +59,11 @@ pub(super) fn run(
     sent
 }
 
-/// Turns the CGI answer into an HTTP answer whose body ends with the connection.
-fn send(output: impl Read, mut connection: &TcpStream, limit: usize) -> io::Result<()> {
+/// Turns the CGI answer into an HTTP answer in chunks, or into one that ends with its connection at
+/// the limit.
+fn send(output: impl Read, mut connection: &TcpStream, limit: Option<usize>) -> io::Result<()> {
     let mut output = BufReader::new(output);
-    let mut head = String::from("Connection: close\r\n");
+    let mut head = String::new();
     let mut status = "200 OK".to_owned();
     loop {
         let mut line = String::new();
@@ -77,11 +79,19 @@ fn send(output: impl Read, mut connection: &TcpStream, limit: usize) -> io::Resu
             },
         }
     }
-    write!(connection, "HTTP/1.1 {status}\r\n{head}\r\n")?;
-    let mut body = output.take(limit as u64);
-    io::copy(&mut body, &mut connection)?;
-    if body.limit() == 0 && limit != usize::MAX {
+    if let Some(limit) = limit {
+        write!(connection, "HTTP/1.1 {status}\r\n{head}Connection: close\r\n\r\n")?;
+        io::copy(&mut output.take(limit as u64), &mut connection)?;
         return Err(io::ErrorKind::ConnectionAborted.into());
     }
-    Ok(())
+    write!(connection, "HTTP/1.1 {status}\r\n{head}Transfer-Encoding: chunked\r\n\r\n")?;
+    let mut buffer = [0; 16 << 10];
+    loop {
+        let read = output.read(&mut buffer)?;
+        let chunk = [format!("{read:x}\r\n").as_bytes(), &buffer[..read], b"\r\n"].concat();
+        connection.write_all(&chunk)?;
+        if read == 0 {
+            return Ok(());
+        }
+    }
 }
