@@ -6,6 +6,7 @@ mod reads;
 mod reloads;
 mod starts;
 mod storm;
+mod wan;
 
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use crate::row::{Goal, Row};
 use crate::source::Source;
 
 /// The groups of rows, in the order in which they are measured.
-pub const GROUPS: [&str; 7] =
-    ["reload", "pipeline", "reads", "storm", "start", "memory", "million"];
+pub const GROUPS: [&str; 8] =
+    ["reload", "wan", "pipeline", "reads", "storm", "start", "memory", "million"];
 
 /// How often and how long each thing is measured.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +70,7 @@ pub fn run(source: &mut Source, groups: &[&str], effort: &Effort) -> Vec<Row> {
         tell(&format!("measuring {group} on {}", source.name()));
         rows.extend(match *group {
             "reload" => reloads::rows(source, effort),
+            "wan" => wan::rows(effort),
             "pipeline" => reloads::against_pipeline(source, effort),
             "reads" => reads::rows(source, effort),
             "storm" => storm::rows(source, effort),

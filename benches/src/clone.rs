@@ -20,10 +20,18 @@ impl Clone {
     /// # Panics
     /// When git fails.
     pub fn of(upstream: &Upstream) -> Self {
+        Self::from_url(&upstream.url(), upstream.branch())
+    }
+
+    /// Clones the repository at `url`, to follow `branch`.
+    ///
+    /// # Panics
+    /// When git fails.
+    pub fn from_url(url: &str, branch: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let (path, url) = (folder.path().join("clone.git"), upstream.url());
-        git(folder.path(), ["clone", "--quiet", "--bare", &url, "clone.git"]);
-        Self { _folder: folder, path, url, branch: upstream.branch().to_owned() }
+        let path = folder.path().join("clone.git");
+        git(folder.path(), ["clone", "--quiet", "--bare", url, "clone.git"]);
+        Self { _folder: folder, path, url: url.to_owned(), branch: branch.to_owned() }
     }
 
     /// Returns the folder of the repository.

@@ -59,11 +59,13 @@ pub fn get_as_operator(path: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Returns the bytes of a call of the internal route `path`.
-pub fn post(path: &str) -> Vec<u8> {
+/// Returns the bytes of a call of the internal route `path`; `body` is JSON or empty.
+pub fn post(path: &str, body: &str) -> Vec<u8> {
+    let media_type = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
     format!(
         "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {SECRET}\r\n\
-         prefer: wait=300\r\ncontent-length: 0\r\n\r\n"
+         prefer: wait=300\r\n{media_type}content-length: {}\r\n\r\n{body}",
+        body.len()
     )
     .into_bytes()
 }

@@ -24,9 +24,17 @@ impl Deployment {
     /// # Panics
     /// When it does not start.
     pub fn of(source: &Source) -> Self {
+        Self::with_remote(&source.upstream.url())
+    }
+
+    /// Does the same with the remote at `url`.
+    ///
+    /// # Panics
+    /// As [`Self::of`].
+    pub fn with_remote(url: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let mirror = folder.path().join("mirror.git");
-        let (server, first_start) = Server::start_ready(&mirror, &source.upstream.url());
+        let (server, first_start) = Server::start_ready(&mirror, url);
         // The first webhook finds out what the start has fetched already.
         server.reload();
         Self { server, first_start, folder }

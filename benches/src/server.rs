@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use headwater_engine::id::CommitId;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -121,18 +122,27 @@ impl Server {
     /// # Panics
     /// When the reload fails.
     pub fn reload(&self) -> Reload {
-        self.call("/api/_internal/reload-data")
+        self.call("/api/_internal/reload-data", "")
+    }
+
+    /// Does the same and names the commit that was pushed.
+    ///
+    /// # Panics
+    /// As [`Self::reload`].
+    pub fn reload_to(&self, commit: CommitId) -> Reload {
+        let body = format!("{{\"commitHash\":\"{commit}\"}}");
+        self.call("/api/_internal/reload-data", &body)
     }
 
     /// Has the state built anew and waits for it.
     pub fn rebuild(&self) -> Reload {
-        self.call("/api/_internal/rebuild-data")
+        self.call("/api/_internal/rebuild-data", "")
     }
 
-    fn call(&self, path: &str) -> Reload {
+    fn call(&self, path: &str, body: &str) -> Reload {
         let begun = Instant::now();
         let mut connection = self.connect();
-        let (status, body) = connection.send(&post(path)).expect("the webhook is answered");
+        let (status, body) = connection.send(&post(path, body)).expect("the webhook is answered");
         let whole = begun.elapsed().as_secs_f64() * 1e3;
         let body: Value = serde_json::from_slice(body).expect("the answer is JSON");
         assert_eq!(status, 200, "{body}");
