@@ -7,6 +7,7 @@
 mod cursor;
 mod flaw;
 mod json;
+mod names;
 pub(crate) mod markdown;
 mod nesting;
 mod plain;
@@ -20,6 +21,7 @@ use flaw::utf8;
 pub(crate) use cursor::Cursor;
 pub use flaw::Flaw;
 pub use json::json;
+pub(crate) use names::check_names;
 pub(crate) use toml::places_in;
 pub use toml::{place_of, toml_1_0, toml_1_1};
 pub use yaml::yaml;

@@ -3,11 +3,15 @@
 /// The longest name that is compared; the cost grows with the square of it.
 const LONGEST: usize = 64;
 
+/// How many candidates are looked at: what is told must not cost more than what was asked.
+const LOOKED_AT: usize = 1_000;
+
 /// Returns the candidate that is nearest to `name`, if one is near enough to be meant; of several
 /// that are equally near the first.
 ///
 /// Near is the same without regard to case, a letter or two that differ, are missing, too many or in
-/// each other's place, and three in names of nine letters or more.
+/// each other's place, and three in names of nine letters or more. Looks at the first thousand
+/// candidates.
 pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let typed: Vec<char> = name.to_lowercase().chars().collect();
     let most = match typed.len() {
@@ -18,7 +22,12 @@ pub fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) ->
         _ => 3,
     };
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates.into_iter().filter(|candidate| *candidate != name) {
+    let candidates = candidates.into_iter().take(LOOKED_AT);
+    // The lengths come first: of most candidates no letter is looked at.
+    let is_near = |other: &&str| {
+        other.len() <= 4 * LONGEST && other.chars().count().abs_diff(typed.len()) <= 2 * most
+    };
+    for candidate in candidates.filter(|other| *other != name).filter(is_near) {
         let known: Vec<char> = candidate.to_lowercase().chars().collect();
         if known.len().abs_diff(typed.len()) > most || typed.len().max(known.len()) > LONGEST {
             continue;
@@ -77,6 +86,10 @@ mod tests {
             assert_eq!(nearest(typed, names), meant, "{typed}");
         }
         assert_eq!(nearest(&"a".repeat(100), [&*"a".repeat(99)]), None);
+        let many: Vec<String> = (0..2 * LOOKED_AT).map(|n| format!("field-{n}")).collect();
+        let of = |name| nearest(name, many.iter().map(String::as_str));
+        assert_eq!(of("feild-7"), Some("field-7"));
+        assert_eq!(of("feild-1999"), Some("field-199"), "the others are not looked at");
         assert_eq!(did_you_mean(Some("people")), "; did you mean people?");
         assert_eq!(did_you_mean(None), "");
     }

@@ -43,8 +43,10 @@ pub(crate) use spelling::others as spellings;
 /// From how many changed records on more than one thread is worth its start.
 const MANY: usize = 500;
 
-/// How many keys are compared with one that is not there.
+/// How many keys are compared with one that is not there, and how many records are looked at for
+/// them.
 const AROUND: usize = 200;
+const LOOKED_AT: usize = 1_000;
 
 /// How many files tell which format a folder has.
 const NEAR: usize = 1000;
@@ -264,8 +266,8 @@ impl Sheet {
     }
 
     /// Returns the record that somebody may mean who asks for `key`: its file, with an extension, or
-    /// a key that is nearly the same. Those that are not `admitted` are passed over as if they were
-    /// not there. Costs a look at some hundred records, and at those that are passed over.
+    /// a key that is nearly the same. Those that are not `admitted` are passed over. Costs a look at a
+    /// thousand records at most.
     pub fn nearest(&self, key: &str, admitted: impl Fn(&Record) -> bool) -> Option<&Arc<Record>> {
         let admits = |record: &&Arc<Record>| admitted(record);
         let of_file = || key.rsplit_once('.').and_then(|(key, _)| self.record(key)).filter(admits);
@@ -275,7 +277,8 @@ impl Sheet {
             while !key.is_char_boundary(half) {
                 half -= 1;
             }
-            let around = self.records_behind(&key[..half]).filter(admits).take(AROUND);
+            let near = self.records_behind(&key[..half]).take(LOOKED_AT);
+            let around = near.filter(admits).take(AROUND);
             let name = nearest(key, around.map(|record| record.key.as_str()))?;
             self.record(name)
         })

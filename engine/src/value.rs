@@ -107,6 +107,15 @@ impl std::fmt::Debug for Value {
 pub struct FieldPath(Box<str>);
 
 impl FieldPath {
+    /// The most parts of a name that is asked for or declared: the ways to cut it grow with the
+    /// square of their number.
+    pub const MOST_PARTS: usize = 64;
+
+    /// Says whether `dotted` has more parts than one may have.
+    pub fn has_too_many_parts(dotted: &str) -> bool {
+        memchr::memchr_iter(b'.', dotted.as_bytes()).count() >= Self::MOST_PARTS
+    }
+
     /// Wraps the dotted name.
     pub fn new(dotted: impl Into<Box<str>>) -> Self {
         Self(dotted.into())

@@ -182,7 +182,7 @@ fn fields(value: &Value) -> Option<Vec<FieldPath>> {
 }
 
 fn field(name: &str) -> Option<FieldPath> {
-    (!name.is_empty()).then(|| FieldPath::new(name))
+    (!name.is_empty() && !FieldPath::has_too_many_parts(name)).then(|| FieldPath::new(name))
 }
 
 /// Reads what a definition says of `field`: `sheet` or `sheet.field`.

@@ -192,8 +192,11 @@ impl SheetSpec {
     ///
     /// # Errors
     ///
-    /// Returns how it breaks the schema.
+    /// Returns how it breaks the schema, or that a name in it is too long.
     pub(crate) fn judge(&self, path: &str, json: &Json) -> Result<Value, Vec<Problem>> {
+        // First: a problem of the schema has the names around its place.
+        decode::check_names(json)
+            .map_err(|flaw| vec![Problem::new(&self.name, path, flaw.rule, flaw.message)])?;
         let violations = self.schema.iter().flat_map(|schema| schema.violations(json));
         let told = violations.map(|violation| {
             let problem = Problem::new(&self.name, path, Rule::Schema, violation.message);

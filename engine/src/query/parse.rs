@@ -200,6 +200,11 @@ impl Parser<'_> {
 
     /// Returns the field, if the sheet knows it.
     fn field(&mut self, parameter: &str, name: &str) -> Option<FieldPath> {
+        if FieldPath::has_too_many_parts(name) {
+            let most = FieldPath::MOST_PARTS;
+            self.problem(parameter, format!("a field has more than {most} parts between dots"));
+            return None;
+        }
         let spec = self.sheet.spec();
         let declared = self.declared.get_or_init(|| spec.known_fields());
         if declared.contains(name) || spec.is_open() && self.sheet.fields().contains(name) {

@@ -331,6 +331,20 @@ fn whatever_is_not_understood_is_told() {
 }
 
 #[test]
+fn a_name_of_too_many_parts_is_refused() {
+    let name = |parts: usize| vec!["a"; parts].join(".");
+    let (most, more) = (name(FieldPath::MOST_PARTS), name(FieldPath::MOST_PARTS + 1));
+    let (sheet, text) =
+        sheet("[sheets.s]\n", &[json!({ most.clone(): 1 }), json!({ more.clone(): 1 })]);
+    let list = (sheet, text);
+    assert_eq!(keys(&page(&list, &format!("{most}=1"))), "000");
+    for query in [format!("{more}=1"), format!("sort={more}"), format!("facets={more}")] {
+        let problems = problems(&list.0, &query);
+        assert!(problems[0].ends_with("more than 64 parts between dots"), "{problems:?}");
+    }
+}
+
+#[test]
 fn with_a_schema_only_its_fields_are_known() {
     let schema = "schema = { type = 'object', properties = { title = { type = 'string' } } }\n";
     let (closed, _) = sheet(&format!("[sheets.s]\n{schema}"), &[json!({"extra": 1})]);

@@ -1,5 +1,6 @@
 //! Tables of cells: RFC 4180, with the delimiter that the header has, and either end of line.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -112,6 +113,7 @@ impl Header {
         let delimiter = if tabs { b'\t' } else { delimiter(bytes, begin, quote) };
         let mut header = Self { delimiter, quote, columns: Arc::default() };
         let mut columns: Vec<Column> = Vec::new();
+        let mut names: HashSet<String> = HashSet::new();
         let mut at = begin;
         loop {
             let cell = header.cell(bytes, at).map_err(|at| flaw(at, UNCLOSED.into()))?;
@@ -121,7 +123,7 @@ impl Header {
             if name.is_empty() {
                 return Err(flaw(start, format!("column {} has no name", columns.len() + 1)));
             }
-            if columns.iter().any(|column| column.name == name) {
+            if !names.insert(name.to_owned()) {
                 return Err(flaw(start, format!("two columns are called {name:?}")));
             }
             columns.push(Column { name: name.to_owned(), cells: types(name) });

@@ -62,6 +62,9 @@ pub(crate) fn change(
     }
     let gone = source.rows(&splitter, before, &middle.old);
     let mut come = source.rows(&splitter, after, &middle.new);
+    if come.len() < middle.new.len() || gone.len() < middle.old.len() {
+        return None;
+    }
     let naming = renamed(&old.naming, &gone, &come)?;
     let keys = keys(source, &naming, &middle, &mut come)?;
     settle(&mut come, after, (middle.at, middle.line as usize));
@@ -285,7 +288,7 @@ fn replaced(
         unread: unread.into(),
         ..old.clone()
     };
-    Some(TableChange { table, records: changed })
+    (!table.is_too_much()).then_some(TableChange { table, records: changed })
 }
 
 /// Returns how many bytes are the same at the beginning.

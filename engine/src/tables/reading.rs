@@ -11,7 +11,7 @@ use super::table::{Held, Piece, Table, TableChange, Unread};
 use crate::decode::{self, Flaw};
 use crate::id::{BlobId, Key};
 use crate::layout::{Shape, SheetSpec};
-use crate::problem::Problem;
+use crate::problem::{Problem, Rule};
 use crate::record::{Frame, Record};
 use crate::split::{self, Cut, Splitter};
 use crate::value::Value;
@@ -74,7 +74,10 @@ pub(crate) fn read(source: &Source<'_>, blob: BlobId, bytes: &[u8]) -> Reading {
     let begin = begin.unwrap_or_default();
     let above = memchr::memchr_iter(b'\n', &text.as_bytes()[..begin]).count();
     let above = u32::try_from(above).unwrap_or(u32::MAX);
-    Reading::List(Box::new(listed(source, (blob, text), (splitter, begin, above), rows)))
+    match listed(source, (blob, text), (splitter, begin, above), rows) {
+        Ok(list) => Reading::List(Box::new(list)),
+        Err(problem) => Reading::Broken(vec![problem]),
+    }
 }
 
 /// What a file holds under one key.
@@ -123,6 +126,10 @@ fn cut(splitter: &Splitter, text: &str, begin: usize) -> Result<Vec<Cut>, Flaw> 
     let mut cuts = Vec::new();
     let mut at = begin;
     while let Some(cut) = splitter.piece(text, begin, at)? {
+        if cuts.len() == Table::MOST_PIECES {
+            let message = format!("the file has more than {} records", Table::MOST_PIECES);
+            return Err(Flaw::new(Rule::TooLarge, message).at_offset(text, at));
+        }
         at = cut.end;
         cuts.push(cut);
     }
@@ -142,10 +149,13 @@ fn listed(
     (blob, text): (BlobId, &str),
     (splitter, begin, above): (Option<Splitter>, usize, u32),
     mut rows: Vec<Row>,
-) -> List {
+) -> Result<List, Problem> {
     let frame = Arc::new(Frame::within(source.path));
     let (naming, keys) = name_all(source, &mut rows);
     settle(&mut rows, text, (0, 1));
+    if let Some(problem) = too_many_problems(&rows) {
+        return Err(problem);
+    }
     let mut records = Vec::with_capacity(rows.len());
     let mut unread = Vec::new();
     let piece = |(at, (row, key)): (usize, (Row, Option<Key>))| {
@@ -161,7 +171,20 @@ fn listed(
     };
     let pieces = rows.into_iter().zip(keys).enumerate().map(piece).collect();
     let unread = unread.into();
-    List { table: Table { blob, frame, splitter, begin, above, pieces, naming, unread }, records }
+    let table = Table { blob, frame, splitter, begin, above, pieces, naming, unread };
+    Ok(List { table, records })
+}
+
+/// Returns the one problem of a file with more problems than are kept, at the place of the first.
+fn too_many_problems(rows: &[Row]) -> Option<Problem> {
+    let problems = || rows.iter().filter_map(|row| row.value.as_ref().err()).flatten();
+    let first = problems().next()?;
+    let most = Table::MOST_PROBLEMS;
+    (problems().count() > most).then(|| Problem {
+        message: format!("the file has more than {most} problems; the first: {}", first.message),
+        rule: Rule::Malformed,
+        ..first.clone()
+    })
 }
 
 impl List {

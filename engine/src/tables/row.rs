@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::source::Source;
+use super::table::Table;
 use crate::decode::{Cursor, Flaw, Format};
 use crate::id::{BlobId, Key};
 use crate::problem::{Problem, Rule};
@@ -72,7 +73,7 @@ impl Source<'_> {
                 value: self.value(splitter, &text[body.clone()]),
             }
         };
-        cuts.iter().map(row).collect()
+        until_too_broken(cuts.iter().map(row))
     }
 
     /// Reads the value of a piece; a problem has its place from the beginning of the piece.
@@ -107,7 +108,7 @@ impl Source<'_> {
             });
             Row { name, length: 0, lines: 0, start: None, place, value }
         };
-        elements.into_iter().map(row).collect()
+        until_too_broken(elements.into_iter().map(row))
     }
 
     /// Makes the record of a value.
@@ -118,6 +119,20 @@ impl Source<'_> {
         let blob = BlobId::from_bytes(blob);
         Arc::new(Record { key: key.clone(), frame: frame.clone(), blob, value })
     }
+}
+
+/// Takes rows until they have more problems than a file may have: what is behind them is told by none.
+fn until_too_broken(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+    let mut problems = 0;
+    let mut taken = Vec::new();
+    for row in rows {
+        problems += row.value.as_ref().err().map_or(0, Vec::len);
+        taken.push(row);
+        if problems > Table::MOST_PROBLEMS {
+            break;
+        }
+    }
+    taken
 }
 
 /// Counts the places of all problems from the beginning of the file: the rows are pieces of `text`

@@ -60,6 +60,17 @@ pub(crate) struct TableChange {
 pub(crate) type Held<'a> = &'a dyn Fn(&Key) -> Option<Arc<Record>>;
 
 impl Table {
+    /// The most pieces that a file may have.
+    pub(super) const MOST_PIECES: usize = 2_000_000;
+
+    /// The most problems of pieces of one file; with more, the file as a whole is one.
+    pub(super) const MOST_PROBLEMS: usize = 10_000;
+
+    /// Says whether the file has more of either.
+    pub(super) fn is_too_much(&self) -> bool {
+        self.pieces.len() > Self::MOST_PIECES || self.unread.len() > Self::MOST_PROBLEMS
+    }
+
     /// Returns the id of the file.
     pub fn blob(&self) -> BlobId {
         self.blob

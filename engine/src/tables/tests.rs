@@ -93,6 +93,23 @@ fn the_first_field_that_tells_all_records_apart_names_them() {
 }
 
 #[test]
+fn a_file_with_more_problems_than_are_kept_is_one_problem_until_it_has_fewer() {
+    let most = Table::MOST_PROBLEMS;
+    let text = |broken: usize| format!("{}{{\"id\":\"a\"}}\n", "1\n".repeat(broken));
+    assert_eq!(told("", "d/f.ndjson", &text(most)).len(), most + 1);
+    let message = "broken: the file has more than 10000 problems; the first: the line is no table";
+    assert_eq!(told("", "d/f.ndjson", &text(most + 1)), [message]);
+    let layout = layout("");
+    let (_, table) = content(&layout, "d/f.ndjson", &text(most));
+    let claim = layout.claims(b"d/f.ndjson").into_iter().next().unwrap();
+    let source =
+        Source { spec: &claim.sheet, path: "d/f.ndjson", list: &claim.key, record_limit: 100 };
+    let (before, after) = (text(most), text(most + 1));
+    let sides = [before.as_bytes(), after.as_bytes()];
+    assert!(change(&source, &table.unwrap(), &|_| None, sides, BlobId::ZERO).is_none());
+}
+
+#[test]
 fn a_definition_says_where_the_records_are_and_what_they_are_called() {
     let each = "[sheets.d]\nformat = \"yaml\"\nrecords = \"each\"\nkey = \"${{ id.bioguide }}\"\n";
     let yaml = "- id: {bioguide: B1}\n- id: {}\n- id: {bioguide: B1}\n  x: 1\n- 7\n";
