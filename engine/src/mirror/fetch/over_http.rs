@@ -103,8 +103,10 @@ fn what_is_expected_decides_nothing() {
             "aside" => aside,
             _ => passed,
         };
+        let before = served.server.requests();
         let fetched = mirror.fetch_expecting(&remote, expected).unwrap();
         assert_eq!((fetched.head, fetched.changed), (RemoteHead::At(tip), true), "{what}");
+        assert_eq!(served.server.requests() - before, 3, "{what}: references and two packs");
         mirror.assert_sound();
         let known = mirror.mirror.objects().unwrap();
         assert!(!known.contains(unknown.as_bytes()) && !known.contains(aside.as_bytes()));
