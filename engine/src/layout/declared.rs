@@ -99,7 +99,10 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
     }
     match path.map(Template::parse) {
         None => {}
-        Some(Ok(template)) => spec.template = template,
+        Some(Ok(template)) => {
+            spec.bundles = template.of_folders();
+            spec.template = template;
+        }
         Some(Err(error)) => wrong.push(format!("path: {error}").into()),
     }
     if let Some(body) = body {

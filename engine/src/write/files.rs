@@ -163,6 +163,11 @@ impl<'a> Files<'a> {
         // What a patch came to may be heavier than what was judged when it was taken.
         weighed(record)?;
         let key = self.key(spec, &path)?;
+        // A file stays where it is as long as it has the key.
+        let path = match &old {
+            Some((old, file)) if *old == key => file.path.clone(),
+            _ => path,
+        };
         let moved_from = old.as_ref().map(|(old, _)| old).filter(|old| **old != key).cloned();
         if moved_from.is_some() && self.find(sheet, &key).is_some() {
             return Err(WriteError::Exists { sheet: sheet.clone(), key });
