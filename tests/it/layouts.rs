@@ -32,6 +32,7 @@ impl House {
             .put("posts/en/houses/plan.png", "pixels")
             .put("posts/fr/maisons/README.md", post("Maisons"))
             .put("posts/fr/ecoles/_index.md", post("Écoles"))
+            .put("posts/de/haus/README.md", "---\ntitle: [\n---\n")
             .put("posts/fr/ecoles/README.md", post("shadowed"))
             .push();
         let tokens = folder.path().join("tokens.toml");
@@ -78,8 +79,8 @@ fn a_folder_is_a_record_by_its_index_file_and_its_path_is_asked_for() {
     let sheet = &house.server.get("/api/_sheets").json()["items"][0];
     assert_eq!(sheet["fields"], json!(["body", "lang", "slug", "title"]));
     let problems = house.server.get("/api/_problems").json();
-    assert_eq!(problems["items"][0]["path"], "posts/fr/ecoles/README.md");
-    assert_eq!(problems["items"][0]["rule"], "key_taken");
+    assert_eq!(problems["items"][1]["path"], "posts/fr/ecoles/README.md");
+    assert_eq!(problems["items"][1]["rule"], "key_taken");
 }
 
 #[test]
@@ -92,9 +93,12 @@ fn what_was_read_is_written_back_to_where_it_was() {
     assert_eq!(house.write(Method::PATCH, "/api/posts/en/houses", Some(&change)).status, 200);
     let new = json!({"title": "Case", "body": "Corpo."});
     assert_eq!(house.write(Method::PUT, "/api/posts/it/case", Some(&new)).status, 201);
+    let mended = json!({"title": "Haus", "body": ""});
+    assert_eq!(house.write(Method::PUT, "/api/posts/de/haus", Some(&mended)).status, 201);
     assert_eq!(
         house.files(),
         [
+            "posts/de/haus/README.md",
             "posts/en/houses/index.md",
             "posts/en/houses/plan.png",
             "posts/fr/ecoles/README.md",
@@ -156,4 +160,12 @@ fn the_collections_of_a_site_are_sheets() {
     let passed_over = server.get("/api/_sheets").json()["passedOver"].clone();
     assert_eq!(passed_over[1], json!({"reason": "ending", "name": "png", "count": 1}));
     assert_eq!(keys(&server.get("/api/content.news").json()), ["one"]);
+    // Who declares sheets later does not tell what else there was before.
+    let before = upstream.head().unwrap();
+    let sheets = "[sheets.all]\nroot = \".\"\nformat = \"markdown\"\n\
+                  [sheets.json]\nroot = \".\"\nformat = \"json\"\n";
+    upstream.commit("declare").put("headwater.toml", sheets).push();
+    server.reload().outcome("rebuilt");
+    let then = server.get(&format!("/api/_sheets?at={before}")).json();
+    assert_eq!((then["passedOver"].clone(), &then["items"][0]["name"]), (Value::Null, &names[0]));
 }

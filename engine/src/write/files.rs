@@ -92,7 +92,12 @@ impl<'a> Files<'a> {
                 let old = self.met(&spec, key, condition)?;
                 let path = match (&old, spec.template.is_every_file()) {
                     (Some(old), true) => old.path.clone(),
-                    (None, true) if let Some(path) = self.broken_at(sheet, key) => path,
+                    (None, _)
+                        if !spec.is_gitsheets()
+                            && let Some(path) = self.broken_at(sheet, key) =>
+                    {
+                        path
+                    }
                     _ => self.path(&spec, record, Some(key))?,
                 };
                 if old.is_none() && self.key(&spec, &path)? != *key {
