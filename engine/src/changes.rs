@@ -18,7 +18,7 @@ use crate::id::{BlobId, Key, SheetName};
 use crate::layout::Layout;
 use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
-use crate::passed_over::Difference;
+use crate::passed_over::Shift;
 use crate::record::Record;
 use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
@@ -36,7 +36,7 @@ const NAMED: usize = 10;
 pub struct ChangeSet {
     changes: Vec<Change>,
     /// What is passed over, where nothing is declared.
-    passed_over: Difference,
+    passed_over: Shift,
 }
 
 /// Why files cannot be read.
@@ -53,11 +53,11 @@ pub enum ReadError {
 impl ChangeSet {
     /// Returns the set of these changes.
     pub(crate) fn of(changes: Vec<Change>) -> Self {
-        Self { changes, passed_over: Difference::default() }
+        Self { changes, passed_over: Shift::default() }
     }
 
     /// Returns by how much it changes what is passed over, where nothing is declared.
-    pub(crate) fn passed_over(&self) -> &Difference {
+    pub(crate) fn passed_over(&self) -> &Shift {
         &self.passed_over
     }
 
@@ -104,7 +104,7 @@ impl ChangeSet {
             let (count, paths) = (ignored.len(), ignored[..ignored.len().min(NAMED)].join(", "));
             tracing::warn!(count, paths, "symlinks and submodules are not records");
         }
-        let mut passed = passed_over::Difference::default();
+        let mut passed = Shift::default();
         for Differing { change, is_of_redefined } in difference.files() {
             let claims = layout.claims(&change.path);
             let sides = [change.old, change.new].into_iter().flatten();

@@ -79,9 +79,9 @@ fn ending(path: &[u8]) -> Box<str> {
 
 /// By how much the counts change.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Difference(BTreeMap<Reason, i64>);
+pub(crate) struct Shift(BTreeMap<Reason, i64>);
 
-impl Difference {
+impl Shift {
     /// Takes into account what is at a path now, and what was before.
     pub(crate) fn add(&mut self, layout: &Layout, change: &PathChange) {
         for (entry, one) in [(change.old, -1), (change.new, 1)] {
@@ -96,18 +96,18 @@ impl Difference {
 impl PassedOver {
     /// Counts what is passed over in a tree, whose `paths` are all that it holds.
     pub fn of(layout: &Layout, paths: &[PathChange]) -> Self {
-        let mut difference = Difference::default();
-        paths.iter().for_each(|change| difference.add(layout, change));
-        Self::default().after(&difference)
+        let mut shift = Shift::default();
+        paths.iter().for_each(|change| shift.add(layout, change));
+        Self::default().after(&shift)
     }
 
-    /// Returns the counts behind a difference.
-    pub(crate) fn after(&self, difference: &Difference) -> Self {
-        if difference.0.values().all(|by| *by == 0) {
+    /// Returns the counts as they are shifted.
+    pub(crate) fn after(&self, shift: &Shift) -> Self {
+        if shift.0.values().all(|by| *by == 0) {
             return self.clone();
         }
         let mut counts = BTreeMap::clone(&self.0);
-        for (reason, by) in &difference.0 {
+        for (reason, by) in &shift.0 {
             let count = counts.entry(reason.clone()).or_default();
             *count = count.saturating_add_signed(*by);
         }
@@ -182,7 +182,7 @@ mod tests {
                 change("x/a.md", None, file),
             ],
         );
-        let mut difference = Difference::default();
+        let mut shift = Shift::default();
         for change in [
             change("a.png", file, None),
             change("b.png", file, link),
@@ -190,12 +190,12 @@ mod tests {
             change("x/a.md", file, link),
             change("c.txt", None, file),
         ] {
-            difference.add(&layout, &change);
+            shift.add(&layout, &change);
         }
-        let next = first.after(&difference);
+        let next = first.after(&shift);
         let told: Vec<_> = next.iter().map(|(reason, count)| (reason.clone(), count)).collect();
         let of_txt = (Reason::Ending("txt".into()), 1);
         assert_eq!(told, [(Reason::Folder("_x".into()), 1), of_txt, (Reason::Link, 2)]);
-        assert_eq!(first.after(&Difference::default()), first);
+        assert_eq!(first.after(&Shift::default()), first);
     }
 }
