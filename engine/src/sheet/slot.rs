@@ -42,7 +42,7 @@ impl Claimant {
     }
 }
 
-/// Everything that claims one key, sorted by the [precedence](SheetSpec::precedence) of the files and
+/// Everything that claims one key, sorted by the precedence of their files and
 /// by path; never empty.
 ///
 /// The first claimant that decodes is served. Keeping the others makes the slot a function of the
