@@ -45,11 +45,14 @@ pub enum Command {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         listen: String,
     },
-    /// Print the inferred sheet definitions, to edit
+    /// Print sheet definitions for what is there, to edit
     Init {
         /// Where it is read
         #[command(flatten)]
         read: ReadArgs,
+        /// With a schema of the types of the fields
+        #[arg(long)]
+        schema: bool,
     },
     /// Load one commit and print its problems; exit with 1 if there are any
     Check {

@@ -45,7 +45,7 @@ pub fn run(
     match cli.command {
         Command::Serve(arguments) => serve::serve(&arguments, environment, out),
         Command::Demo { auto, listen } => crate::demo::demo(auto, &listen, out),
-        Command::Init { read } => init::init(&read, environment, out),
+        Command::Init { read, schema } => init::init(&read, schema, environment, out),
         Command::Check { read, format } => check::check(&read, format, environment, out),
         Command::Diff { repo, old, new } => diff::diff(&repo, &old, &new, environment, out),
         Command::Verify { read, last, all } => {

@@ -24,7 +24,7 @@ use crate::search::{SearchError, words_are_of};
 /// What every file of this layout begins with. The number is raised when the layout changes, or
 /// what some file decodes to, or into which words a text falls, without a new version of Headwater.
 fn format() -> String {
-    format!("headwater cache 5, of version {}, {}", env!("CARGO_PKG_VERSION"), words_are_of())
+    format!("headwater cache 6, of version {}, {}", env!("CARGO_PKG_VERSION"), words_are_of())
 }
 
 /// A reason why a cache is of no use.

@@ -18,6 +18,7 @@ use crate::id::{BlobId, Key, SheetName};
 use crate::layout::Layout;
 use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
+use crate::passed_over::Shift;
 use crate::record::Record;
 use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
@@ -32,7 +33,11 @@ const NAMED: usize = 10;
 
 /// Every path that differs between two commits and that a sheet claims.
 #[derive(Debug, Clone, Default)]
-pub struct ChangeSet(Vec<Change>);
+pub struct ChangeSet {
+    changes: Vec<Change>,
+    /// What is passed over, where nothing is declared.
+    passed_over: Shift,
+}
 
 /// Why files cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -48,22 +53,27 @@ pub enum ReadError {
 impl ChangeSet {
     /// Returns the set of these changes.
     pub(crate) fn of(changes: Vec<Change>) -> Self {
-        Self(changes)
+        Self { changes, passed_over: Shift::default() }
+    }
+
+    /// Returns by how much it changes what is passed over, where nothing is declared.
+    pub(crate) fn passed_over(&self) -> &Shift {
+        &self.passed_over
     }
 
     /// Returns the changes. Of several of one key and path the last holds.
     pub fn into_changes(self) -> Vec<Change> {
-        self.0
+        self.changes
     }
 
     /// Returns how many claims and files there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.changes.len()
     }
 
     /// Says whether nothing is changed.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.changes.is_empty()
     }
 
     /// Reads and decodes what the files of `difference` have become since the state `base`. Files
@@ -94,14 +104,22 @@ impl ChangeSet {
             let (count, paths) = (ignored.len(), ignored[..ignored.len().min(NAMED)].join(", "));
             tracing::warn!(count, paths, "symlinks and submodules are not records");
         }
+        let mut passed = Shift::default();
         for Differing { change, is_of_redefined } in difference.files() {
+            let claims = layout.claims(&change.path);
+            let sides = [change.old, change.new].into_iter().flatten();
+            if layout.is_inferred()
+                && (claims.is_empty() || !sides.map(|entry| entry.mode).all(is_file))
+            {
+                passed.add(layout, change);
+            }
             let new = change.new.filter(|entry| is_file(entry.mode));
             let old = change.old.filter(|entry| is_file(entry.mode));
             if new.map(|entry| entry.id) == old.map(|entry| entry.id) {
                 // The executable bit is no part of a record, and what never was a file is none.
                 continue;
             }
-            for claim in layout.claims(&change.path) {
+            for claim in claims {
                 let sheet = claim.sheet;
                 if difference.redefined.contains(&sheet.name) != is_of_redefined {
                     continue;
@@ -145,7 +163,7 @@ impl ChangeSet {
         for list in lists {
             list.follow(objects, &mut changes, options)?;
         }
-        Ok(Self(changes))
+        Ok(Self { changes, passed_over: passed })
     }
 }
 
@@ -182,7 +200,7 @@ fn recall(
             && *blob == entry.blob
         {
             let frame = changes[*at].sheet.frame(key.as_str(), entry.path);
-            let value = Value::from_canonical(entry.text);
+            let value = Value::from_stored(entry.text);
             let record = Record { key: Key::clone(key), frame, blob: *blob, value };
             found.push((*at, Content::Record(Arc::new(record))));
         }
@@ -327,7 +345,7 @@ mod tests {
         for (claim, blob) in claims.iter_mut().zip([None, Some(BlobId::ZERO)]) {
             let Some(Content::Record(record)) = &mut claim.content else { continue };
             let (key, frame) = (record.key.clone(), record.frame.clone());
-            let (blob, value) = (blob.unwrap_or(record.blob), Value::from_canonical("{\"n\":9}"));
+            let (blob, value) = (blob.unwrap_or(record.blob), Value::from_stored("{\"n\":9}"));
             *record = Arc::new(Record { key, frame, blob, value });
         }
         let mut sheet = Sheet::new(layout.sheet("a").unwrap().clone());

@@ -1,7 +1,7 @@
 //! The files of a commit that define its sheets: a few small blobs, whatever the size of the tree.
 
 use crate::id::{BlobId, TreeId};
-use crate::layout::{DefinitionFile, DefinitionFiles, RootEntry};
+use crate::layout::{COLLECTIONS, DefinitionFile, DefinitionFiles, RootEntry};
 use crate::mirror::{BlobContent, EntryMode, ObjectError, Objects, TreeEntry};
 
 /// The most bytes a definition may have.
@@ -38,7 +38,8 @@ pub(crate) fn gather(
 }
 
 /// Says whether two trees have the same definitions, so that the layout of one is that of the
-/// other: what is in the root has the same names, and what defines sheets the same content.
+/// other: what is in the root has the same names, what defines sheets the same content, and where
+/// nothing does, collections the same folders.
 ///
 /// # Errors
 ///
@@ -59,8 +60,40 @@ pub(crate) fn are_alike(
             && is_folder(old) == is_folder(new)
             && (!defines || (old.id, old.mode) == (new.id, new.mode))
     };
-    let (old, new) = (root(old)?, root(new)?);
-    Ok(old.len() == new.len() && old.iter().zip(&new).all(same))
+    let (old_root, new_root) = (root(old)?, root(new)?);
+    if old_root.len() != new_root.len() || !old_root.iter().zip(&new_root).all(same) {
+        return Ok(false);
+    }
+    let is_outer = |(old, new): (&TreeEntry, &TreeEntry)| {
+        let outer = COLLECTIONS
+            .iter()
+            .any(|path| path.split('/').next() == std::str::from_utf8(&old.name).ok());
+        outer && old.id != new.id
+    };
+    if old_root.iter().any(defines) || !old_root.iter().zip(&new_root).any(is_outer) {
+        return Ok(true);
+    }
+    let read = |tree| {
+        let folders = collections(objects, tree);
+        folders.map_err(|source| DefinitionError::Object { tree, source })
+    };
+    Ok(read(old)? == read(new)?)
+}
+
+/// Says whether an entry of the root defines sheets.
+fn defines(entry: &TreeEntry) -> bool {
+    matches!(&*entry.name, b".gitsheets" | b"headwater.toml")
+}
+
+/// Returns the paths of the folders that are sheets below the top where nothing is declared.
+fn collections(objects: &Objects, tree: TreeId) -> Result<Vec<Vec<u8>>, ObjectError> {
+    let mut found = Vec::new();
+    for outer in COLLECTIONS {
+        let entries = objects.folder_at(tree, outer.as_bytes())?.unwrap_or_default();
+        let folders = entries.into_iter().filter(|entry| entry.mode == EntryMode::Folder);
+        found.extend(folders.map(|entry| [outer.as_bytes(), b"/", &entry.name].concat()));
+    }
+    Ok(found)
 }
 
 fn gather_files(
@@ -75,8 +108,8 @@ fn gather_files(
     {
         files.headwater = read(objects, "headwater.toml".into(), entry, &mut files.no_files)?;
     }
-    let defines = |entry: &&TreeEntry| entry.name == b".gitsheets";
-    if root.iter().find(defines).is_some_and(|entry| entry.mode != EntryMode::Folder) {
+    let of_gitsheets = |entry: &&TreeEntry| entry.name == b".gitsheets";
+    if root.iter().find(of_gitsheets).is_some_and(|entry| entry.mode != EntryMode::Folder) {
         files.no_files.push(".gitsheets".into());
     }
     for entry in objects.folder_at(tree, b".gitsheets")?.unwrap_or_default() {
@@ -92,6 +125,9 @@ fn gather_files(
         is_folder: entry.mode == EntryMode::Folder,
         name: entry.name,
     };
+    if files.headwater.is_none() && !root.iter().any(defines) {
+        files.collections = collections(objects, tree)?;
+    }
     files.root = root.into_iter().map(folder).collect();
     Ok(files)
 }

@@ -63,7 +63,9 @@ impl<'a> Disclosure<'a> {
             Rules::Same => (self.hidden_since(then), BTreeSet::new()),
             Rules::Other => self.withheld(then),
         };
-        if files.is_empty() && sheets.is_empty() {
+        // Who declares sheets does not tell what else there is.
+        let counts = !self.now.layout().is_inferred() && then.passed_over().iter().next().is_some();
+        if files.is_empty() && sheets.is_empty() && !counts {
             return Ok(then.clone());
         }
         then.without(files, &sheets).index().map(Arc::new)

@@ -115,7 +115,7 @@ fn read_back(
         // Blank lines around a body belong to the framing.
         *body = read.into_owned();
     }
-    if Value::new(&expected) == value {
+    if Value::new(&expected).as_str() == value.as_str() {
         return Ok(value);
     }
     Err(EncodeError::Unreadable { message: "the file would read as another value".into() })

@@ -1,14 +1,17 @@
 //! The layout: which path is which record of which sheet, read from the commit itself.
 //!
 //! Sheets are defined by `.gitsheets/<sheet>.toml`, by `headwater.toml`, or by nothing at all;
-//! then every top-level folder that holds records is a sheet. Which key a path claims depends on the
+//! then every top-level folder that holds records is a sheet, and so is each folder of a site's
+//! collections. Which key a path claims depends on the
 //! path and the layout alone, never on other paths; where the file is a list of records, what it holds
 //! claims keys below that one, or in its place.
 
+mod bundle;
 mod contract;
 mod declared;
 mod files;
 mod gitsheets;
+mod inferred;
 mod linking;
 mod listing;
 mod name;
@@ -31,10 +34,10 @@ use smallvec::SmallVec;
 use crate::id::{Key, SheetName};
 use crate::problem::{Problem, Rule};
 
-use files::ROOT;
 pub use files::{DefinitionFile, DefinitionFiles, RootEntry};
+pub(crate) use inferred::COLLECTIONS;
+use inferred::Inferred;
 pub(crate) use name::unstorable;
-use shape::INFERRED;
 pub use shape::{Listing, Shape};
 
 pub use reference::Reference;
@@ -65,7 +68,8 @@ struct Rules {
     inferred: bool,
     sheets: BTreeMap<SheetName, Arc<SheetSpec>>,
     problems: Vec<Problem>,
-    skipped: Vec<String>,
+    /// What the folders say, where nothing is declared.
+    folders: Inferred,
     /// The roots of the definitions that cannot be used; empty where a root is not known.
     unsettled: BTreeSet<String>,
 }
@@ -85,11 +89,12 @@ impl Layout {
             inferred,
             sheets: BTreeMap::new(),
             problems: Vec::new(),
-            skipped: Vec::new(),
+            folders: Inferred::default(),
             unsettled: BTreeSet::new(),
         };
         if inferred {
-            rules.infer(&files.root);
+            rules.folders = Inferred::new(files);
+            rules.sheets = rules.folders.sheets(files);
         } else {
             rules.declare(files);
         }
@@ -114,7 +119,14 @@ impl Layout {
 
     /// Returns the folders that were passed over because their names begin with `.` or `_`.
     pub fn skipped(&self) -> &[String] {
-        &self.0.skipped
+        &self.0.folders.skipped
+    }
+
+    /// Returns the folder on the way to `path` that is passed over because of its name, if there is
+    /// one.
+    pub(crate) fn skipped_folder<'p>(&self, path: &'p [u8]) -> Option<&'p str> {
+        let text = std::str::from_utf8(path).ok().filter(|_| self.0.inferred)?;
+        self.0.folders.skipped_folder(text)
     }
 
     /// Returns what is wrong with the definitions.
@@ -132,12 +144,15 @@ impl Layout {
     pub fn reads_alike(&self, next: &Self) -> bool {
         self.0.inferred == next.0.inferred
             && self.0.unsettled == next.0.unsettled
-            && (self.0.inferred || self.ids().eq(next.ids()))
+            && match self.0.inferred {
+                true => self.0.folders.taken == next.0.folders.taken,
+                false => self.ids().eq(next.ids()),
+            }
     }
 
     /// Returns this layout without some sheets, and without what is wrong with their definitions.
     pub(crate) fn without(&self, dropped: &BTreeSet<SheetName>) -> Self {
-        let Rules { inferred, sheets, problems, skipped, unsettled } = &*self.0;
+        let Rules { inferred, sheets, problems, folders, unsettled } = &*self.0;
         let kept = |problem: &&Problem| {
             problem.sheet.as_ref().is_none_or(|sheet| !dropped.contains(sheet))
         };
@@ -149,7 +164,7 @@ impl Layout {
                 .map(|(name, spec)| (name.clone(), spec.clone()))
                 .collect(),
             problems: problems.iter().filter(kept).cloned().collect(),
-            skipped: skipped.clone(),
+            folders: folders.clone(),
             unsettled: unsettled.clone(),
         }))
     }
@@ -180,45 +195,15 @@ impl Layout {
             let sheets = sound.filter(|sheet| !self.is_kept_from(sheet, text));
             return sheets.filter_map(|s| s.key(text).map(|key| claim(s, key))).collect();
         }
-        let (folder, below) = text.split_once('/').unwrap_or((ROOT, text));
-        if is_skipped(folder) {
-            return SmallVec::new();
-        }
+        let Some(place) = self.0.folders.place(text) else { return SmallVec::new() };
         // A file that is gone claims what it claimed while its folder was there.
-        let sheet = self.0.sheets.get(folder).cloned().unwrap_or_else(|| inferred_sheet(folder));
-        sheet.key_below(below).map(|key| claim(&sheet, key)).into_iter().collect()
+        let known = self.0.sheets.get(&*place.name).cloned();
+        let sheet = known.unwrap_or_else(|| place.sheet());
+        sheet.key_below(place.below).map(|key| claim(&sheet, key)).into_iter().collect()
     }
-}
-
-/// Says whether a folder is passed over where nothing is declared.
-fn is_skipped(folder: &str) -> bool {
-    folder.starts_with(['.', '_'])
-}
-
-/// Returns the sheet that a top-level folder is where nothing is declared.
-fn inferred_sheet(folder: &str) -> Arc<SheetSpec> {
-    let mut spec = SheetSpec::bare(SheetName::new(folder), folder.to_owned());
-    spec.formats = INFERRED.into();
-    spec.listing = Listing::found();
-    spec.policy = Policy::Quarantine;
-    Arc::new(spec)
 }
 
 impl Rules {
-    fn infer(&mut self, root: &[RootEntry]) {
-        for entry in root {
-            let folder = name::escaped(&entry.name);
-            if entry.is_folder && is_skipped(&folder) {
-                self.skipped.push(folder);
-                continue;
-            }
-            let name = if entry.is_folder { folder.as_str() } else { ROOT };
-            if !self.sheets.contains_key(name) {
-                self.sheets.insert(SheetName::new(name), inferred_sheet(name));
-            }
-        }
-    }
-
     fn declare(&mut self, files: &DefinitionFiles) {
         let contracts = contract::Contracts(&files.contracts);
         let gitsheets = files.gitsheets.iter().map(|file| gitsheets::read(file, &contracts));

@@ -42,6 +42,7 @@ pub mod plan;
 pub mod report;
 pub mod memory;
 pub mod options;
+pub mod passed_over;
 pub mod changes;
 pub mod snapshot;
 pub mod delta;

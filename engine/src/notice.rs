@@ -1,8 +1,9 @@
 //! What is worth a word about a commit and is no problem of any record: sheets that claim no file,
-//! links and submodules where records would be, and a commit without a record.
+//! links and submodules where records would be, files that are passed over, and a commit without a
+//! record.
 //!
-//! A notice is no part of a state. It is told where somebody looks: by `check`, by `init`, and at the
-//! start of a server.
+//! A notice is no part of a state. It is told where somebody looks: by `check`, by `init`, and, if
+//! something is empty, at the start of a server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,6 +12,7 @@ use crate::id::SheetName;
 use crate::layout::{Layout, SheetSpec};
 use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
 use crate::nearest::{did_you_mean, nearest};
+use crate::passed_over::{PassedOver, Reason};
 use crate::snapshot::Snapshot;
 
 /// How many kinds of files a notice names.
@@ -40,6 +42,36 @@ pub enum Notice {
         /// The files that are there, by what their names end in.
         files: Endings,
     },
+    /// A folder is passed over because its name begins with `.` or `_`.
+    SkippedFolder {
+        /// The folder.
+        folder: String,
+        /// How many files it has.
+        files: u64,
+    },
+    /// Files do not end as records do: where sheets are declared, as those of the sheet whose folder
+    /// they are in.
+    OtherEndings {
+        /// The files.
+        files: Endings,
+    },
+    /// Files end as records do, and are not where the path template of their sheet has them.
+    OtherPaths {
+        /// How many there are.
+        files: u64,
+    },
+    /// Files are in the folder of no sheet.
+    NoSheet {
+        /// The files.
+        files: Endings,
+    },
+    /// Links and submodules are no records, wherever they are.
+    NotFollowed {
+        /// How many symbolic links there are.
+        links: u64,
+        /// How many submodules.
+        submodules: u64,
+    },
 }
 
 /// Why a sheet claims no file.
@@ -66,16 +98,16 @@ pub enum Unclaimed {
         /// The folder; empty for the whole repository.
         root: String,
         /// How many there are.
-        files: usize,
+        files: u64,
     },
 }
 
 /// How many files there are, by what their names end in; the empty ending is that of a name
 /// without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Endings(BTreeMap<String, usize>);
+pub struct Endings(BTreeMap<String, u64>);
 
-/// Lists what is worth a word about the commit that `snapshot` stands for.
+/// Lists what is worth a word about the commit that `snapshot` stands for, and may be a mistake.
 ///
 /// Costs a walk over its tree.
 ///
@@ -83,25 +115,81 @@ pub struct Endings(BTreeMap<String, usize>);
 ///
 /// Fails only on a damaged repository.
 pub fn notices(objects: &Objects, snapshot: &Snapshot) -> Result<Vec<Notice>, ObjectError> {
+    Ok(doubtful(snapshot, &paths_of(objects, snapshot)?))
+}
+
+/// Lists these, and whatever else of the commit is passed over, with the reason.
+///
+/// # Errors
+///
+/// As [`notices`].
+pub fn all_notices(objects: &Objects, snapshot: &Snapshot) -> Result<Vec<Notice>, ObjectError> {
+    let paths = paths_of(objects, snapshot)?;
+    let mut notices = doubtful(snapshot, &paths);
+    // Where nothing is a record, that is told together.
+    if snapshot.claimed() > 0 {
+        notices.extend(passed_over(&PassedOver::of(snapshot.layout(), &paths)));
+    }
+    Ok(notices)
+}
+
+/// Lists everything in the tree of the commit.
+fn paths_of(objects: &Objects, snapshot: &Snapshot) -> Result<Vec<PathChange>, ObjectError> {
     let commit = snapshot.commit();
-    let paths = match commit.is_zero() {
-        true => Vec::new(),
-        false => objects.diff(None, Some(objects.commit(commit)?.tree))?,
-    };
+    match commit.is_zero() {
+        true => Ok(Vec::new()),
+        false => objects.diff(None, Some(objects.commit(commit)?.tree)),
+    }
+}
+
+/// Lists what is passed over, reason by reason.
+fn passed_over(counts: &PassedOver) -> Vec<Notice> {
+    let (mut folders, mut others) = (Vec::new(), Vec::new());
+    let (mut endings, mut outside) = (Endings::default(), Endings::default());
+    let (mut files, mut links, mut submodules) = (0, 0, 0);
+    for (reason, count) in counts.iter() {
+        match reason {
+            Reason::Folder(folder) => {
+                folders.push(Notice::SkippedFolder { folder: folder.to_string(), files: count });
+            }
+            Reason::Ending(ending) => endings.add(ending, count),
+            Reason::NoSheet(ending) => outside.add(ending, count),
+            Reason::Path => files = count,
+            Reason::Link => links = count,
+            Reason::Submodule => submodules = count,
+        }
+    }
+    if !endings.0.is_empty() {
+        others.push(Notice::OtherEndings { files: endings });
+    }
+    if files > 0 {
+        others.push(Notice::OtherPaths { files });
+    }
+    if !outside.0.is_empty() {
+        others.push(Notice::NoSheet { files: outside });
+    }
+    if links + submodules > 0 {
+        others.push(Notice::NotFollowed { links, submodules });
+    }
+    folders.into_iter().chain(others).collect()
+}
+
+/// Lists what may be a mistake.
+fn doubtful(snapshot: &Snapshot, paths: &[PathChange]) -> Vec<Notice> {
     let layout = snapshot.layout();
     let empty = snapshot.sheets().filter(|sheet| sheet.claimed() == 0).map(|sheet| sheet.spec());
     let empty = empty.filter(|spec| spec.definition.is_some() && spec.problems.is_empty());
     let mut notices: Vec<Notice> = empty
-        .map(|spec| Notice::NoFile { sheet: spec.name.clone(), reason: unclaimed(spec, &paths) })
+        .map(|spec| Notice::NoFile { sheet: spec.name.clone(), reason: unclaimed(spec, paths) })
         .collect();
     notices.extend(paths.iter().filter_map(|change| not_a_file(layout, change)));
     if snapshot.claimed() == 0 {
         let folders = layout.skipped().to_vec();
         let is_read = |path: &&str| !folders.iter().any(|folder| is_below(folder, path));
-        let files = Endings::of(files(&paths).filter(is_read));
+        let files = Endings::of(files(paths).filter(is_read));
         notices.push(Notice::NoRecord { folders, files });
     }
-    Ok(notices)
+    notices
 }
 
 /// Says whether a commit may have notices that a start is to tell: some sheet has nothing.
@@ -130,7 +218,7 @@ fn unclaimed(spec: &SheetSpec, paths: &[PathChange]) -> Unclaimed {
     }
     let fitting = below.iter().filter(|path| spec.format_of(path).is_some()).count();
     if fitting > 0 {
-        return Unclaimed::OtherPaths { root, files: fitting };
+        return Unclaimed::OtherPaths { root, files: fitting as u64 };
     }
     let wanted = spec.formats.iter().map(|(ending, _)| *ending).collect();
     Unclaimed::OtherEndings { root, files: Endings::of(below.into_iter()), wanted }
@@ -163,6 +251,11 @@ impl Notice {
             Self::NoFile { .. } => "no_file",
             Self::NotAFile { .. } => "not_a_file",
             Self::NoRecord { .. } => "no_record",
+            Self::SkippedFolder { .. } => "skipped_folder",
+            Self::OtherEndings { .. } => "other_endings",
+            Self::OtherPaths { .. } => "other_paths",
+            Self::NoSheet { .. } => "no_sheet",
+            Self::NotFollowed { .. } => "not_followed",
         }
     }
 
@@ -170,16 +263,31 @@ impl Notice {
     pub fn sheet(&self) -> Option<&SheetName> {
         match self {
             Self::NoFile { sheet, .. } => Some(sheet),
-            Self::NotAFile { .. } | Self::NoRecord { .. } => None,
+            _ => None,
         }
     }
 
     /// Returns the path it is of.
     pub fn path(&self) -> Option<&str> {
         match self {
-            Self::NotAFile { path, .. } => Some(path),
-            Self::NoFile { .. } | Self::NoRecord { .. } => None,
+            Self::NotAFile { path, .. } | Self::SkippedFolder { folder: path, .. } => Some(path),
+            _ => None,
         }
+    }
+
+    /// Returns how many files, links and submodules it is of, where it counts them.
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Self::SkippedFolder { files, .. } | Self::OtherPaths { files } => Some(*files),
+            Self::OtherEndings { files } | Self::NoSheet { files } => Some(files.count()),
+            Self::NotFollowed { links, submodules } => Some(links + submodules),
+            Self::NoFile { .. } | Self::NotAFile { .. } | Self::NoRecord { .. } => None,
+        }
+    }
+
+    /// Says whether it may be a mistake, and not just how many repositories are.
+    pub fn is_doubtful(&self) -> bool {
+        self.count().is_none() || matches!(self, Self::OtherPaths { .. })
     }
 }
 
@@ -192,6 +300,15 @@ impl Endings {
             *endings.entry(ending.to_owned()).or_default() += 1;
         }
         Self(endings)
+    }
+
+    fn add(&mut self, ending: &str, files: u64) {
+        *self.0.entry(ending.to_owned()).or_default() += files;
+    }
+
+    /// Returns how many files there are.
+    pub fn count(&self) -> u64 {
+        self.0.values().sum()
     }
 }
 
@@ -213,8 +330,12 @@ impl fmt::Display for Endings {
     }
 }
 
-fn counted(files: usize) -> String {
-    if files == 1 { "1 file".to_owned() } else { format!("{files} files") }
+fn counted(files: u64) -> String {
+    number(files, "file")
+}
+
+fn number(count: u64, of: &str) -> String {
+    if count == 1 { format!("1 {of}") } else { format!("{count} {of}s") }
 }
 
 impl fmt::Display for Unclaimed {
@@ -250,6 +371,34 @@ impl fmt::Display for Notice {
                 write!(f, "the sheet {sheet} claims no file: {reason}")
             }
             Self::NotAFile { path, what } => write!(f, "{path} is {what}, not a record"),
+            Self::SkippedFolder { folder, files } => {
+                let files = counted(*files);
+                write!(f, "the folder {folder} is skipped, with {files}: its name begins with ")?;
+                f.write_str(if folder.rsplit('/').next().is_some_and(|it| it.starts_with('_')) {
+                    "_"
+                } else {
+                    "a dot"
+                })
+            }
+            Self::OtherEndings { files } => {
+                let (all, are) = (counted(files.count()), are(files.count()));
+                write!(f, "{all} {are} skipped because records end otherwise: {files}")
+            }
+            Self::OtherPaths { files } => {
+                let (all, are) = (counted(*files), are(*files));
+                write!(f, "{all} {are} skipped: not where the path of the sheet says")
+            }
+            Self::NoSheet { files } => {
+                let (all, are) = (counted(files.count()), are(files.count()));
+                write!(f, "{all} {are} in the folder of no sheet: {files}")
+            }
+            Self::NotFollowed { links, submodules } => {
+                let all = [(*links, "symbolic link"), (*submodules, "submodule")];
+                let told = all.iter().filter(|(count, _)| *count > 0);
+                let told: Vec<_> = told.map(|(count, of)| number(*count, of)).collect();
+                let are = are(links + submodules);
+                write!(f, "{} {are} skipped: only files are read", told.join(" and "))
+            }
             Self::NoRecord { folders, files } => {
                 f.write_str("no file is a record")?;
                 if folders.is_empty() && files.0.is_empty() {
@@ -270,6 +419,10 @@ impl fmt::Display for Notice {
     }
 }
 
+fn are(count: u64) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,6 +436,52 @@ mod tests {
         let objects = repository.objects();
         let snapshot = load(&objects, commit, &LoadOptions::default()).unwrap();
         notices(&objects, &snapshot).unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_is_passed_over_is_told_with_its_reason() {
+        let repository = TestRepository::bare();
+        let declared = "[sheets.people]\nformat = \"json\"\npath = \"${{ slug }}\"\n\
+                        [sheets.docs]\nformat = \"markdown\"\npath = \"${{ a }}/${{ b }}\"\n";
+        let told = |files: &[(&str, &str)]| -> Vec<String> {
+            let commit = repository.commit_files("main", files);
+            let objects = repository.objects();
+            let snapshot = load(&objects, commit, &LoadOptions::default()).unwrap();
+            let notices = all_notices(&objects, &snapshot).unwrap();
+            notices.iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            told(&[
+                ("a/b.json", "{}"),
+                ("a/b.png", ""),
+                ("a/c.png", ""),
+                ("LICENSE", ""),
+                ("_posts/x.md", ""),
+                ("content/.x/y/z.md", ""),
+            ]),
+            [
+                "the folder _posts is skipped, with 1 file: its name begins with _",
+                "the folder content/.x is skipped, with 1 file: its name begins with a dot",
+                "3 files are skipped because records end otherwise: 2 files that end in .png, 1 \
+                 file without an ending",
+            ]
+        );
+        assert_eq!(
+            told(&[
+                ("headwater.toml", declared),
+                ("people/ada.json", "{}"),
+                ("people/ada/photo.jpg", ""),
+                ("people/readme.txt", ""),
+                ("docs/a.md", ""),
+                ("docs/a/b.md", ""),
+                ("src/main.rs", ""),
+            ]),
+            [
+                "1 file is skipped because records end otherwise: 1 file that ends in .txt",
+                "1 file is skipped: not where the path of the sheet says",
+                "1 file is in the folder of no sheet: 1 file that ends in .rs",
+            ]
+        );
     }
 
     fn sheet(root: &str, format: &str) -> String {
@@ -358,5 +557,9 @@ mod tests {
                 "d/part.json is a submodule, not a record"
             ]
         );
+        let all = all_notices(&objects, &snapshot).unwrap();
+        let last = "2 symbolic links and 1 submodule are skipped: only files are read";
+        assert_eq!(all.last().map(ToString::to_string).as_deref(), Some(last));
+        assert_eq!(all.last().and_then(Notice::count), Some(3));
     }
 }

@@ -92,6 +92,13 @@ impl Served {
     /// Says whether the value that is served is another one. A record that moved to another file
     /// or blob with the same value is the same to every reader.
     pub fn differs(&self) -> bool {
+        let text =
+            |record| Option::as_ref(record).map(|record: &Arc<Record>| record.value.as_str());
+        text(&self.before) != text(&self.after)
+    }
+
+    /// Says whether the value is another one, or what its path adds to it.
+    fn is_other(&self) -> bool {
         let value = |record| Option::as_ref(record).map(|record: &Arc<Record>| &record.value);
         value(&self.before) != value(&self.after)
     }
@@ -417,9 +424,9 @@ impl Sheet {
         while let Some(Claim { key, path, content }) = claims.next() {
             let old = self.slots.get(&key).cloned();
             let before = old.as_ref().and_then(Slot::served).cloned();
-            let mut slot = Slot::with(old, path, content);
+            let mut slot = Slot::with(&self.spec, old, path, content);
             while let Some(Claim { path, content, .. }) = claims.next_if(|next| next.key == key) {
-                slot = Slot::with(slot, path, content);
+                slot = Slot::with(&self.spec, slot, path, content);
             }
             let after = slot.as_ref().and_then(Slot::served).cloned();
             self.replace_problems(&key, slot.as_ref());
@@ -432,7 +439,7 @@ impl Sheet {
                 (None, _) => drop(self.slots.remove(&key)),
             }
             let served = Served { before, after };
-            if served.differs() {
+            if served.is_other() {
                 changed.push((key, served));
             }
         }

@@ -14,6 +14,7 @@ use crate::digest::{Digest, hash_part};
 use crate::document::{boosts, texts};
 use crate::id::{CommitId, Key, SheetName};
 use crate::layout::Layout;
+use crate::passed_over::PassedOver;
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::report::Counts;
@@ -33,6 +34,8 @@ pub struct Snapshot {
     text: TextIndex,
     digest: Digest,
     version: [u8; 32],
+    /// What is no record, where nothing is declared.
+    passed_over: PassedOver,
 }
 
 impl Snapshot {
@@ -42,7 +45,8 @@ impl Snapshot {
         let text = TextIndex::new(Slots::new(std::iter::empty()), std::iter::empty());
         let sheets = OrdMap::new();
         let (digest, version) = (digest(&layout, &sheets), version(&sheets));
-        Self { commit: CommitId::ZERO, layout, sheets, text, digest, version }
+        let passed_over = PassedOver::default();
+        Self { commit: CommitId::ZERO, layout, sheets, text, digest, version, passed_over }
     }
 
     /// Returns the commit it stands for; all zeros for an empty repository.
@@ -81,6 +85,11 @@ impl Snapshot {
     /// definitions of the public sheets, and their records that are not hidden. Constant time.
     pub fn version(&self) -> [u8; 32] {
         self.version
+    }
+
+    /// Returns what is passed over, where nothing is declared; nothing else.
+    pub fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
     }
 
     /// Returns the rules by which paths became records.
@@ -194,6 +203,7 @@ impl Snapshot {
         for spec in redefined.iter().filter_map(|name| layout.sheet(name.as_str())) {
             sheets.insert(spec.name.clone(), (Sheet::new(spec.clone()), Vec::new()));
         }
+        let passed_over = self.passed_over.after(changes.passed_over());
         for change in changes.into_changes() {
             let name = &change.sheet.name;
             let (sheet, claims) = match sheets.get_mut(name) {
@@ -269,7 +279,7 @@ impl Snapshot {
             false => all.values().flat_map(|sheet| sheet.doc_names()).collect(),
         };
         let (digest, version) = (digest(&layout, &all), version(&all));
-        let snapshot = Self { commit, layout, sheets: all, text, digest, version };
+        let snapshot = Self { commit, layout, sheets: all, text, digest, version, passed_over };
         Draft { snapshot, changed: Arc::new(changed), indexed: Vec::new(), reindexed }
     }
 
@@ -278,10 +288,11 @@ impl Snapshot {
     /// This is what "equal" means in the law: records, problems, indexes, text and digest. Two
     /// states that print alike answer every request alike. Costs a walk over everything.
     pub fn dump(&self) -> Vec<String> {
-        let Self { commit, layout, sheets, text, digest, version } = self;
+        let Self { commit, layout, sheets, text, digest, version, passed_over } = self;
         let mut out = vec![format!("commit {commit} digest {digest} version {version:02x?}")];
         out.extend(layout.ids().map(|(name, id)| format!("definition {name} {id:02x?}")));
         out.extend(layout.skipped().iter().map(|name| format!("skipped {name}")));
+        out.push(format!("passed over {passed_over:?}"));
         out.extend(self.problems().iter().map(|problem| format!("problem {problem:?}")));
         sheets.values().for_each(|sheet| sheet.dump(&mut out));
         out.push(format!("text {} {:?}", text.stamp(), text.digest()));

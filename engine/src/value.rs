@@ -4,6 +4,7 @@
 //! scanning it, which costs less than keeping a tree of nodes: one record's tree is several times
 //! its text.
 
+mod path_fields;
 mod paths;
 
 use std::borrow::Cow;
@@ -17,7 +18,8 @@ pub use paths::Paths;
 
 /// A JSON value as compact text with object keys sorted by their bytes.
 ///
-/// Two values are equal when their texts are, so equality, digests and ETags agree.
+/// Two values are equal when their texts are, so equality, digests and ETags agree. Behind the text
+/// may stand [fields from the path](Value::path_fields), which are found as the others are.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Value(Box<str>);
 
@@ -31,32 +33,36 @@ impl Value {
         Self(serde_json::to_string(json).unwrap_or_else(|_| json.to_string()).into_boxed_str())
     }
 
-    /// Wraps a text that [`Value::as_str`] returned before. Another text is read as something or
+    /// Wraps a text that [`Value::stored`] returned before. Another text is read as something or
     /// other, without a panic.
-    pub(crate) fn from_canonical(text: &str) -> Self {
+    pub(crate) fn from_stored(text: &str) -> Self {
         Self(text.into())
     }
 
     /// Returns the JSON text, the very bytes that are served and hashed.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.texts().0
     }
 
-    /// Returns the whole value for reading.
+    /// Returns the value for reading, without the fields from its path.
     pub fn json(&self) -> Json<'_> {
-        Json(&self.0)
+        Json(self.as_str())
     }
 
     /// Calls `found` with each value at `path`; arrays on the way and at the end are opened, so
     /// that `maintainers.name` finds the name of every maintainer. Linear in the text.
     pub fn visit<'a>(&'a self, path: &FieldPath, found: &mut dyn FnMut(Json<'a>)) {
-        walk(self.json(), Cut::Rest(path.as_str()), &mut (), &mut |(), json| found(json));
+        for part in self.parts() {
+            walk(part, Cut::Rest(path.as_str()), &mut (), &mut |(), json| found(json));
+        }
     }
 
     /// As [`Value::visit`], with the JSON Pointer (RFC 6901) of each value.
     pub fn locate<'a>(&'a self, path: &FieldPath, found: &mut dyn FnMut(&str, Json<'a>)) {
         let cut = Cut::Rest(path.as_str());
-        walk(self.json(), cut, &mut String::new(), &mut |pointer, json| found(pointer, json));
+        for part in self.parts() {
+            walk(part, cut, &mut String::new(), &mut |pointer, json| found(pointer, json));
+        }
     }
 
     /// Returns the JSON Pointer of the first value at `path`; where there is none, that of the
@@ -82,7 +88,7 @@ impl Value {
             }
         }
         let mut found = SmallVec::new();
-        collect(self.json(), Cut::Rest(path.as_str()), &mut found);
+        self.parts().for_each(|part| collect(part, Cut::Rest(path.as_str()), &mut found));
         found
     }
 
@@ -471,7 +477,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_text_that_is_no_json_is_read_without_a_panic(text in r#"[{}\[\],:"\\a0é]{0,24}"#) {
-            let value = Value::from_canonical(&text);
+            let value = Value::from_stored(&text);
             for path in ["a", "a.a", ""] {
                 value.visit(&FieldPath::new(path), &mut |json| drop(json.as_string()));
             }

@@ -34,7 +34,10 @@ pub fn check(
         match format {
             ProblemFormat::Text => writeln!(out, "note: {notice}")?,
             ProblemFormat::Json => writeln!(out, "{}", json(&notice))?,
-            ProblemFormat::Github => writeln!(out, "::warning::{}", data(&notice.to_string()))?,
+            ProblemFormat::Github => {
+                let level = if notice.is_doubtful() { "warning" } else { "notice" };
+                writeln!(out, "::{level}::{}", data(&notice.to_string()))?;
+            }
         }
     }
     // The totals are no thing of their own, and JSON has a value for each thing.
@@ -56,6 +59,9 @@ fn json(notice: &Notice) -> serde_json::Value {
         if let Some(value) = value {
             json[name] = value.into();
         }
+    }
+    if let Some(count) = notice.count() {
+        json["count"] = count.into();
     }
     json
 }

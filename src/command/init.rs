@@ -1,12 +1,18 @@
-//! `headwater init`: the sheet definitions that inference arrives at, as a `headwater.toml` to
-//! edit.
+//! `headwater init`: the sheet definitions that an owner would write, as a `headwater.toml` to edit.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+mod definition;
+mod grouping;
+mod proposal;
+mod schema;
+mod survey;
+mod toml;
+
+use std::collections::BTreeSet;
 use std::io::Write;
 
-use headwater_engine::sheet::Sheet;
-
+use self::definition::definition;
+use self::grouping::{Group, groups};
+use self::proposal::Proposal;
 use super::place::count;
 use super::repository::Repository;
 use crate::cli::ReadArgs;
@@ -17,15 +23,17 @@ use crate::exit::{Exit, Failure};
 const ENDINGS: &str =
     ".toml, .json, .yaml, .yml, .md, .markdown, .mdx, .csv, .tsv, .ndjson or .jsonl";
 
-/// How many field names a comment lists.
-const LISTED: usize = 20;
+/// How many files a comment lists.
+const LISTED: usize = 10;
 
-/// Writes one definition for each inferred sheet.
+/// Writes definitions that have the records of the inferred sheets, with what their values say of
+/// the fields. Whatever has no definition is named in a comment.
 ///
 /// # Errors
 /// When the commit declares its sheets already, or can't be read.
 pub fn init(
     arguments: &ReadArgs,
+    with_schema: bool,
     environment: &dyn Environment,
     out: &mut (dyn Write + Send),
 ) -> Result<Exit, Failure> {
@@ -35,113 +43,70 @@ pub fn init(
         let commit = snapshot.commit();
         return Err(Failure::new(Exit::Data, format!("{commit} already declares its sheets")));
     }
-    writeln!(out, "# Sheets of this repository, as Headwater infers them. Save this as")?;
+    writeln!(out, "# Sheets of this repository, by what its records look like. Save this as")?;
     writeln!(out, "# headwater.toml in the root of the repository and edit it.")?;
+    let (mut proposals, mut outside) = (Vec::new(), Vec::new());
+    let mut taken: BTreeSet<String> =
+        snapshot.sheets().map(|sheet| sheet.spec().name.to_string()).collect();
     for sheet in snapshot.sheets() {
-        write!(out, "\n{}", definition(sheet))?;
+        let groups = groups(sheet);
+        outside.extend(groups.outside);
+        let own = sheet.spec().name.as_str();
+        for (at, group) in groups.groups.into_iter().enumerate() {
+            let name = match at {
+                0 if group.file.is_none() && group.above.is_empty() => own.to_owned(),
+                _ => name(&group, &taken),
+            };
+            taken.insert(name.clone());
+            proposals.push(Proposal::new(name, group));
+        }
+    }
+    for proposal in &proposals {
+        write!(out, "\n{}", definition(proposal, &proposals, with_schema))?;
+    }
+    if !outside.is_empty() {
+        let files = count(outside.len(), "record");
+        writeln!(
+            out,
+            "\n# {files} in the root of the repository would be left out: a sheet has a"
+        )?;
+        writeln!(out, "# folder, and these are in none: {}", first(&outside))?;
+    }
+    let notices = repository.notices(&snapshot)?;
+    if !notices.is_empty() {
+        writeln!(out)?;
+    }
+    for notice in notices {
+        writeln!(out, "# Note: {notice}.")?;
     }
     if snapshot.claimed() == 0 {
-        for notice in repository.notices(&snapshot)? {
-            writeln!(out, "# Note: {notice}.")?;
-        }
         writeln!(out, "# Records are files that end in {ENDINGS}.")?;
     }
     Ok(Exit::Success)
 }
 
-fn definition(sheet: &Sheet) -> String {
-    let outside = sheet.records().filter(|record| !record.path().contains('/')).count();
-    if outside > 0 {
-        let files = count(outside, "record");
-        let said = format!(
-            "# {files} in the root of the repository would be left out: a sheet has a\n\
-             # folder, and these are in none\n"
-        );
-        return if outside == sheet.len() { said } else { said + &of_folder(sheet) };
-    }
-    of_folder(sheet)
-}
-
-/// Returns the definition of those records that are in a folder.
-fn of_folder(sheet: &Sheet) -> String {
-    let spec = sheet.spec();
-    let mut formats = formats(sheet).into_iter();
-    let ((format, is_list), _) = formats.next().unwrap_or((("toml", false), 0));
-    let mut text = format!("[sheets.{}]\n", toml_key(spec.name.as_str()));
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "root = {}", toml_text(&spec.root));
-    let _ = writeln!(text, "format = {}", toml_text(format));
-    if is_list && matches!(format, "toml" | "json" | "yaml") {
-        text.push_str("records = \"each\"  # of the list that a file is\n");
-    }
-    for ((other, is_other_list), records) in formats {
-        let records = count(records, "record");
-        let what = match (other == format, is_other_list) {
-            (true, true) => format!("lists of {other}"),
-            (true, false) => format!("{other} files of one each"),
-            (false, _) => other.to_owned(),
-        };
-        let _ = writeln!(text, "# {records} in {what} would be left out: a sheet has one format");
-    }
-    text.push_str("policy = \"quarantine\"  # or \"refuse\": a push with a new problem is held\n");
-    let fields: Vec<_> =
-        sheet.fields().iter().take(LISTED).map(|(name, _)| toml_text(name)).collect();
-    if !fields.is_empty() {
-        let _ = writeln!(text, "# fields: {}", fields.join(", "));
-    }
-    if let Some(name) = indexable(sheet) {
-        let name = toml_text(name);
-        let _ = writeln!(text, "# index = [{name}]  # the fields to filter, sort and count by");
-    }
-    text
-}
-
-/// Returns the field that is most likely worth an index: one of its own that most records have, and
-/// neither a table nor the body.
-fn indexable(sheet: &Sheet) -> Option<&str> {
-    let fields = sheet.fields();
-    let is_table = |name: &str| {
-        let below = format!("{name}.");
-        fields.iter().any(|(other, _)| other.starts_with(&below))
+/// Returns a name that no sheet has: that of the folder or the file, the whole path, or one of these
+/// with the format and a number.
+fn name(group: &Group<'_>, taken: &BTreeSet<String>) -> String {
+    let path = match &group.file {
+        Some(file) => file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem),
+        None => &group.root,
     };
-    let own = fields.iter().filter(|(name, _)| !name.contains('.') && *name != "body");
-    let own = own.filter(|(name, _)| !is_table(name));
-    // The first of those that as many have.
-    own.min_by_key(|(_, count)| std::cmp::Reverse(*count)).map(|(name, _)| name)
+    let dotted = path.replace('/', ".");
+    let last = path.rsplit('/').next().unwrap_or(path).to_owned();
+    let with_format = format!("{last}-{}", group.format);
+    let mut names = [last, dotted, with_format.clone()].into_iter();
+    let is_free = |name: &String| !taken.contains(name) && !name.starts_with('_');
+    let free = names.find(|name| is_free(name) && !name.is_empty());
+    let numbered = || (2..).map(|n| format!("{}-{n}", with_format.trim_start_matches('_')));
+    free.or_else(|| numbered().find(is_free)).unwrap_or(with_format)
 }
 
-/// Returns the formats by the extensions of the files, and whether these are lists of records; the
-/// most frequent first.
-fn formats(sheet: &Sheet) -> Vec<((&'static str, bool), usize)> {
-    let mut counts: BTreeMap<(&'static str, bool), usize> = BTreeMap::new();
-    for record in sheet.records() {
-        let path = record.path();
-        if path.contains('/') {
-            let format = sheet.spec().format_of(&path).map_or("toml", |format| format.name());
-            *counts.entry((format, record.is_in_list())).or_default() += 1;
-        }
-    }
-    let mut formats: Vec<_> = counts.into_iter().collect();
-    formats.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    formats
-}
-
-fn toml_text(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}
-
-fn toml_key(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { toml_text(name) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_quoted_only_where_it_must_be() {
-        assert_eq!(toml_key("blog-posts"), "blog-posts");
-        assert_eq!(toml_key("büro"), "\"büro\"");
+/// Lists the first of some paths.
+fn first(paths: &[String]) -> String {
+    let listed = paths[..paths.len().min(LISTED)].join(", ");
+    match paths.len().saturating_sub(LISTED) {
+        0 => listed,
+        more => format!("{listed}, and {more} more"),
     }
 }

@@ -4,7 +4,7 @@ use headwater_engine::engine::{OpenError, choose_branch};
 use headwater_engine::id::CommitId;
 use headwater_engine::load::{LoadError, load};
 use headwater_engine::mirror::{Mirror, Objects, ResolveError};
-use headwater_engine::notice::{Notice, notices};
+use headwater_engine::notice::{Notice, all_notices};
 use headwater_engine::options::LoadOptions;
 use headwater_engine::snapshot::Snapshot;
 
@@ -90,9 +90,9 @@ impl Repository {
         })
     }
 
-    /// Lists what is worth a word about a commit that was loaded.
+    /// Lists what is worth a word about a commit that was loaded, and what of it is passed over.
     pub(super) fn notices(&self, snapshot: &Snapshot) -> Result<Vec<Notice>, Failure> {
-        notices(&self.objects, snapshot).map_err(|error| Failure::caused_by(Exit::Data, &error))
+        all_notices(&self.objects, snapshot).map_err(|error| Failure::caused_by(Exit::Data, &error))
     }
 
     pub(super) fn load(&self, rev: &str) -> Result<Snapshot, Failure> {

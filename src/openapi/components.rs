@@ -208,6 +208,23 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "description": "The folders that inference skips.",
                     "type": "array", "items": { "type": "string" },
                 },
+                "passedOver": {
+                    "description": "What is no record, where nothing is declared: how many files are in \
+                                    each folder that is skipped, end as no record does, or are links or \
+                                    submodules.",
+                    "type": "array", "items": {
+                        "type": "object",
+                        "required": ["reason", "count"],
+                        "properties": {
+                            "reason": { "enum": ["folder", "ending", "link", "submodule", "path", "no_sheet", "other"] },
+                            "name": {
+                                "description": "The folder or the ending that is the reason.",
+                                "type": "string",
+                            },
+                            "count": { "type": "integer", "minimum": 1 },
+                        },
+                    },
+                },
             },
         },
         "Problems": {

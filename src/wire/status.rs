@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use headwater_engine::admit::Health;
 use headwater_engine::engine::{EngineStatus, Pinned};
+use headwater_engine::passed_over::{PassedOver, Reason};
 use headwater_engine::problem::Problem;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
@@ -165,6 +166,9 @@ fn seconds_since(time: Option<SystemTime>) -> u64 {
     time.and_then(|time| time.elapsed().ok()).unwrap_or_default().as_secs()
 }
 
+/// The most reasons that are told one by one for what is passed over.
+const MAX_PASSED_OVER: usize = 100;
+
 /// The answer of `_sheets`.
 #[derive(Debug, Serialize)]
 pub struct SheetsView {
@@ -172,6 +176,48 @@ pub struct SheetsView {
     /// The top-level folders that inference passes over.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<String>,
+    /// What is no record, where nothing is declared, by the reason.
+    #[serde(rename = "passedOver", skip_serializing_if = "Vec::is_empty")]
+    passed_over: Vec<PassedOverView>,
+}
+
+/// Why some files are no records, and how many they are.
+#[derive(Debug, Serialize)]
+struct PassedOverView {
+    reason: &'static str,
+    /// The folder or the ending that is the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    count: u64,
+}
+
+impl PassedOverView {
+    /// Lists the reasons in order. Those of the fewest files are told together where there are many.
+    fn all(counts: &PassedOver) -> Vec<Self> {
+        let mut reasons: Vec<_> = counts.iter().collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let rest = reasons.split_off(reasons.len().min(MAX_PASSED_OVER));
+        let rest: u64 = rest.iter().map(|(_, count)| count).sum();
+        reasons.sort_unstable();
+        let mut all: Vec<_> =
+            reasons.iter().map(|(reason, count)| Self::of(reason, *count)).collect();
+        if rest > 0 {
+            all.push(Self { reason: "other", name: None, count: rest });
+        }
+        all
+    }
+
+    fn of(reason: &Reason, count: u64) -> Self {
+        let (reason, name) = match reason {
+            Reason::Folder(folder) => ("folder", Some(folder)),
+            Reason::Ending(ending) => ("ending", Some(ending)),
+            Reason::NoSheet(ending) => ("no_sheet", Some(ending)),
+            Reason::Path => ("path", None),
+            Reason::Link => ("link", None),
+            Reason::Submodule => ("submodule", None),
+        };
+        Self { reason, name: name.map(ToString::to_string), count }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -202,7 +248,8 @@ impl SheetsView {
             }
         });
         let skipped = snapshot.layout().skipped().iter().map(ToString::to_string);
-        Self { items: items.collect(), skipped: skipped.collect() }
+        let passed_over = PassedOverView::all(snapshot.passed_over());
+        Self { items: items.collect(), skipped: skipped.collect(), passed_over }
     }
 }
 

@@ -1,8 +1,14 @@
 //! The commands, as the program itself.
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Output};
 
+use headwater_engine::load::load;
+use headwater_engine::mirror::{Mirror, MirrorOptions};
+use headwater_engine::options::LoadOptions;
 use headwater_testkit::{Upstream, fixtures, git};
+use serde_json::json;
 
 use crate::harness::{BROKEN, OPERATOR_SECRET, TestServer, people, person};
 
@@ -174,6 +180,87 @@ fn init_prints_definitions_that_read_the_same_records() {
         assert_eq!(declared.get(path).json(), inferred.get(path).json());
     }
     run(&["init", "--repo", &repo], 65);
+}
+
+/// Returns each record by its file and, in a file of many, its value.
+fn records(repo: &str) -> BTreeSet<(String, String)> {
+    let mirror = Mirror::open(Path::new(repo), MirrorOptions::default()).unwrap();
+    let objects = mirror.objects().unwrap();
+    let commit = objects.resolve("HEAD").unwrap();
+    let snapshot = load(&objects, commit, &LoadOptions::default()).unwrap();
+    assert_eq!(snapshot.layout().problems().count(), 0);
+    let records = snapshot.sheets().flat_map(|sheet| sheet.records());
+    records.map(|record| (record.path(), record.value.as_str().to_owned())).collect()
+}
+
+#[test]
+fn what_init_prints_for_the_fixtures_reads_the_same_records() {
+    for (mut upstream, lists) in [(fixtures::mixed(), false), (fixtures::tables(), true)] {
+        let repo = path(&upstream);
+        let mut inferred = records(&repo);
+        let definitions = run(&["init", "--repo", &repo, "--schema"], 0);
+        assert_eq!(definitions.contains("\nkey = \"${{ "), lists, "{definitions}");
+        upstream.commit("declare").put("headwater.toml", &*definitions).push();
+        let declared = records(&repo);
+        // Only what is in the root is left out, and named.
+        let is_left_out =
+            |path: &str| !path.contains('/') && !declared.iter().any(|(other, _)| other == path);
+        inferred.retain(|(path, _)| {
+            assert!(!is_left_out(path) || definitions.contains(&**path), "{path}: {definitions}");
+            !is_left_out(path)
+        });
+        assert_eq!(declared, inferred, "{definitions}");
+    }
+}
+
+#[test]
+fn init_looks_at_folders_shapes_and_values() {
+    let mut upstream = Upstream::new();
+    let mut commit = upstream.commit("much");
+    for n in 0..12 {
+        let (stage, author) = (["idea", "done"][n % 2], ["ann", "bob"][n % 2]);
+        let book = json!({"id": n, "title": format!("T{n}"), "stage": stage, "author": author,
+                          "about": {"pages": n, "series": null}});
+        commit = commit.put(format!("data/books/{n}.json"), book.to_string());
+    }
+    let rows = "code,zip,opened\nA,01010,true\nB,7,false\n";
+    commit
+        .put("data/people/ann.json", r#"{"slug":"ann","full":"Ann"}"#)
+        .put("data/people/bob.json", r#"{"slug":"bob","full":"Bob"}"#)
+        .put("data/site.json", r#"{"base":"/"}"#)
+        .put("shops/all.csv", rows)
+        .put("shops/more.yaml", "town: X\n")
+        .put("list.ndjson", "{\"id\":1}\n{\"id\":2}\n")
+        .put("_drafts/x.md", "x\n")
+        .push();
+    let repo = path(&upstream);
+    let told = run(&["init", "--repo", &repo, "--schema"], 0);
+    for line in [
+        "[sheets.books]\nroot = \"data/books\"\nformat = \"json\"\n",
+        "index = [\"stage\"]  # to filter, sort and count by\n",
+        "unique = [\"id\"]\n# unique so far, too: \"title\"\n",
+        "refs = { author = \"people\" }\n",
+        "[sheets.people]\nroot = \"data/people\"\n",
+        "path = \"${{ slug }}\"  # what lies deeper is another sheet\n",
+        "[sheets.shops]\nroot = \"shops\"\nformat = \"csv\"\nkey = \"${{ code }}\"\n\
+         # types = { zip = \"string\" }",
+        "[sheets.shops-yaml]\nroot = \"shops\"\nformat = \"yaml\"\n",
+        "[sheets.list]\nfile = \"list.ndjson\"\n",
+        "[sheets.books.schema.properties]\n\
+         about = { type = \"object\", properties = { pages = { type = \"integer\" }, \
+         series = { type = \"null\" } } }\nauthor = { type = \"string\" }\n",
+        "# Note: the folder _drafts is skipped, with 1 file: its name begins with _.\n",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let inferred = records(&repo);
+    upstream.commit("declare").put("headwater.toml", &*told).push();
+    assert_eq!(records(&repo), inferred, "{told}");
+    let checked = run(&["check", "--repo", &repo], 0);
+    assert!(checked.contains("20 records, 6 sheets, 0 problems"), "{checked}");
+    let get = |place: &str| run(&["get", place, "--repo", &repo], 0);
+    assert!(get("books/3").contains("T3") && get("shops/all/A").contains("01010"));
+    assert!(get("list/2").contains('2'));
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod history;
 mod imports;
 mod kills;
 mod layers;
+mod layouts;
 mod lifecycle;
 mod limits;
 mod listeners;

@@ -18,7 +18,19 @@ pub fn definitions(bytes: &[u8]) {
         let name = path.split(|byte| *byte == b'/').next().unwrap_or_default();
         RootEntry { name: name.to_vec(), is_folder: path.contains(&b'/') }
     });
-    let mut files = DefinitionFiles { root: root.collect(), ..DefinitionFiles::default() };
+    let collections = paths.iter().flat_map(|path| {
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+        let folders: Vec<Vec<u8>> = ends.map(|end| path[..end].to_vec()).collect();
+        folders.into_iter().filter(|folder| {
+            let inside = folder.strip_prefix(b"src/").unwrap_or(folder);
+            inside.strip_prefix(b"content/").is_some_and(|name| !name.contains(&b'/'))
+        })
+    });
+    let mut files = DefinitionFiles {
+        root: root.collect(),
+        collections: collections.collect(),
+        ..DefinitionFiles::default()
+    };
     match kind % 3 {
         0 => files.gitsheets.push(file(".gitsheets/people.toml")),
         1 => files.headwater = Some(file("headwater.toml")),

@@ -110,7 +110,7 @@ fn add_entry(block: &mut Vec<u8>, sheet: u32, record: &Record) {
     block.extend_from_slice(&sheet.to_le_bytes());
     block.extend_from_slice(record.blob.as_bytes());
     add(block, record.path().as_bytes());
-    add(block, record.value.as_str().as_bytes());
+    add(block, record.value.stored().as_bytes());
 }
 
 fn spec<'b>(rest: &mut &'b [u8]) -> Option<([u8; 32], &'b str)> {

@@ -338,6 +338,14 @@ fn a_path_is_the_root_the_template_and_the_extension() {
     assert_eq!(path(&own("root = \"\""), json!({})).unwrap(), "a/b.c.toml");
     let own_path = own("root = \"r\"\npath = \"${{ a }}\"\nformat = \"json\"");
     assert_eq!(path(&own_path, json!({"a": 1})).unwrap(), "r/1.json");
+    let told = own("root = \"r\"\npath = \"${{ a }}/${{ b }}\"\nformat = \"json\"");
+    assert_eq!(path(&told, json!({})).unwrap(), "r/a/b.c.json");
+    assert_eq!(path(&told, json!({"a": "x", "b": null})).unwrap(), "r/x/b.c.json");
+    let bundle = own("root = \"r\"\npath = \"${{ a }}/${{ b }}/index\"\nformat = \"json\"");
+    assert_eq!(path(&bundle, json!({"b": "y"})).unwrap(), "r/a/y/index.json");
+    let flat = own("root = \"r\"\npath = \"${{ a }}\"\nformat = \"json\"");
+    assert!(path(&flat, json!({})).is_err(), "a key of another shape tells nothing");
+    assert!(path(&people(SLUG), json!({})).is_err(), "nor does one of gitsheets");
     let none = path_of(own("").sheet("people").unwrap(), &json!({}), None);
     assert_eq!(none, Err(RenderError::NoTemplate));
 }

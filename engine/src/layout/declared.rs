@@ -3,7 +3,7 @@
 //! ```toml
 //! [sheets.advisories]
 //! root   = "vulns"        # default: the name of the sheet
-//! format = "yaml"         # toml (1.1), json, yaml, markdown, csv, tsv or ndjson
+//! format = "yaml"         # toml (1.1), json, yaml, markdown, mdx, csv, tsv or ndjson
 //! path   = "${{ year }}/${{ id }}"    # default: every file below the root
 //! body   = "details"      # of Markdown; default: body
 //! schema = { type = "object", required = ["id"] }
@@ -95,11 +95,16 @@ fn fill(spec: &mut SheetSpec, sheet: &Map<String, Value>) -> Vec<Wrong> {
     let file = sheet.get("file").and_then(Value::as_str);
     match formats(format.or_else(|| file.and_then(format_of)).unwrap_or("toml")) {
         Some(formats) => spec.formats = formats,
-        None => wrong.push("format must be toml, json, yaml, markdown, csv, tsv or ndjson".into()),
+        None => {
+            wrong.push("format must be toml, json, yaml, markdown, mdx, csv, tsv or ndjson".into())
+        }
     }
     match path.map(Template::parse) {
         None => {}
-        Some(Ok(template)) => spec.template = template,
+        Some(Ok(template)) => {
+            spec.bundles = template.of_folders();
+            spec.template = template;
+        }
         Some(Err(error)) => wrong.push(format!("path: {error}").into()),
     }
     if let Some(body) = body {
@@ -124,6 +129,7 @@ fn formats(name: &str) -> Option<Arc<[(&'static str, Format)]>> {
         "json" => Arc::new([("json", Format::Json)]),
         "yaml" => Arc::new([("yaml", Format::Yaml), ("yml", Format::Yaml)]),
         "markdown" => Arc::new([("md", Format::Markdown), ("markdown", Format::Markdown)]),
+        "mdx" => Arc::new([("mdx", Format::Mdx)]),
         "csv" => Arc::new([("csv", Format::Csv)]),
         "tsv" => Arc::new([("tsv", Format::Tsv)]),
         "ndjson" | "jsonl" => {

@@ -32,6 +32,9 @@ pub struct DefinitionFiles {
     pub headwater: Option<DefinitionFile>,
     /// What is directly in the root.
     pub root: Vec<RootEntry>,
+    /// The paths of the folders that are sheets of their own below the top, should nothing be
+    /// declared: those in `content` and `src/content`.
+    pub collections: Vec<Vec<u8>>,
     /// The paths at which there is a symlink, a submodule or a folder where a definition would be a
     /// file, or something else where `.gitsheets` would be a folder. What they define is not known.
     pub no_files: Vec<String>,

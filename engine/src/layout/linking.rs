@@ -16,6 +16,7 @@ use crate::value::FieldPath;
 /// A reference that cannot hold is a problem of its definition. One into a sheet whose definition
 /// cannot be used is left out: that sheet is empty, and its own problem says why.
 pub(super) fn link(specs: &mut BTreeMap<SheetName, SheetSpec>, files: &DefinitionFiles) {
+    resolve(specs);
     let mut flaws = Vec::new();
     for spec in specs.values() {
         let wrong = spec.refs.iter().filter_map(|reference| flaw(spec, reference, specs));
@@ -57,6 +58,20 @@ pub(super) fn link(specs: &mut BTreeMap<SheetName, SheetSpec>, files: &Definitio
     }
 }
 
+/// Lets each reference be to the sheet with the longest name, since that may have dots itself.
+fn resolve(specs: &mut BTreeMap<SheetName, SheetSpec>) {
+    let names: BTreeSet<SheetName> = specs.keys().cloned().collect();
+    for reference in specs.values_mut().flat_map(|spec| &mut spec.refs) {
+        let Some(target) = &reference.target else { continue };
+        let text = format!("{}.{target}", reference.sheet);
+        let ends = text.match_indices('.').map(|(end, _)| end).chain([text.len()]);
+        if let Some(end) = ends.filter(|end| names.contains(&text[..*end])).last() {
+            reference.sheet = SheetName::new(&text[..end]);
+            reference.target = text.get(end + 1..).map(FieldPath::new);
+        }
+    }
+}
+
 /// Returns why no record of `spec` can ever have this reference, if that is so. Without the name of
 /// the other sheet, which need not be for everybody.
 fn flaw(
@@ -68,8 +83,10 @@ fn flaw(
     let Some(to) = specs.get(sheet) else {
         return Some(format!("refs: {field} refers to a sheet that does not exist"));
     };
+    // A field that the path tells is there whatever the schema says of the file.
     let forbids = |spec: &SheetSpec, field: &FieldPath| {
         spec.schema.as_ref().is_some_and(|schema| schema.forbids(field))
+            && spec.template.told().all(|told| told != field.as_str())
     };
     if forbids(spec, field) {
         return Some(format!("refs: the schema has no field {field}"));
@@ -77,8 +94,9 @@ fn flaw(
     if target.as_ref().is_some_and(|target| forbids(to, target)) {
         return Some(format!("refs: {field} refers to a field that is not in the schema there"));
     }
-    let kinds = |spec: &SheetSpec, field: &FieldPath| {
-        spec.schema.as_ref().map_or(Kinds::ALL, |schema| schema.kinds(field))
+    let kinds = |spec: &SheetSpec, field: &FieldPath| match &spec.schema {
+        Some(schema) if !schema.forbids(field) => schema.kinds(field),
+        _ => Kinds::ALL,
     };
     let theirs = target.as_ref().map_or(Kinds::STRING, |target| kinds(to, target));
     (!kinds(spec, field).intersects(theirs))

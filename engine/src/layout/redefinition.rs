@@ -11,14 +11,18 @@ impl Layout {
     /// those whose rules differ, and those that lose files to a definition that cannot be used, or
     /// get them back. Every other sheet reads every path as before.
     ///
-    /// Returns `None` where no sheet can be compared, because only one of the layouts declares any.
-    /// Where nothing is declared no sheet is defined otherwise, whatever folders come and go.
+    /// Returns `None` where no sheet can be compared, because only one of the layouts declares any, or
+    /// a folder takes the name that a collection has. Where nothing is declared no sheet is defined
+    /// otherwise, whatever other folders come and go.
     pub fn redefined(&self, next: &Self) -> Option<BTreeSet<SheetName>> {
         if Arc::ptr_eq(&self.0, &next.0) {
             return Some(BTreeSet::new());
         }
         match (self.0.inferred, next.0.inferred) {
-            (true, true) => return Some(BTreeSet::new()),
+            (true, true) => {
+                let alike = self.0.folders.taken == next.0.folders.taken;
+                return alike.then(BTreeSet::new);
+            }
             (false, false) => {}
             _ => return None,
         }
@@ -94,12 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_declared_on_one_side_nothing_can_be_compared() {
+    fn where_nothing_is_declared_on_one_side_or_a_name_is_taken_nothing_can_be_compared() {
         let inferred = |name: &str| {
             let root = vec![RootEntry { name: name.into(), is_folder: true }];
             Layout::read(&DefinitionFiles { root, ..DefinitionFiles::default() })
         };
         assert_eq!(inferred("a").redefined(&inferred("b")), Some(BTreeSet::new()));
+        assert_eq!(inferred("a").redefined(&inferred("content.b")), None);
         assert_eq!(inferred("people").redefined(&declared(BASE)), None);
         assert_eq!(declared(BASE).redefined(&inferred("people")), None);
     }

@@ -1,9 +1,10 @@
 //! The definition of one sheet.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 
 use crate::decode::{self, Format, Framing};
 use crate::id::SheetName;
@@ -12,13 +13,13 @@ use crate::problem::{Problem, Rule};
 use crate::record::Frame;
 use crate::value::{FieldPath, Value};
 
-use super::name;
 use super::reference::Reference;
 use super::reserved::lies_below;
 use super::schema::Schema;
 use super::shape::{Listing, Shape};
 use super::sort::SortRule;
 use super::template::{RenderError, Template};
+use super::{bundle, name};
 
 /// What a sheet does with files that cannot be records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +43,8 @@ pub struct SheetSpec {
     pub root: String,
     /// The shape of the paths below the root.
     pub template: Template,
+    /// The shape of the folders that are records by their index files.
+    pub(super) bundles: Option<Template>,
     /// The extensions of its files, and how each is decoded.
     pub formats: Arc<[(&'static str, Format)]>,
     /// Which records its files hold.
@@ -89,6 +92,7 @@ impl SheetSpec {
             definition: None,
             root,
             template: Template::every_file(),
+            bundles: None,
             formats: Arc::default(),
             listing: Listing::one(),
             body: "body".to_owned(),
@@ -188,7 +192,8 @@ impl SheetSpec {
         }
     }
 
-    /// Turns what a file at `path`, or a part of it, says into a value.
+    /// Turns what a file at `path`, or a part of it, says into a value, with the fields that only the
+    /// path has.
     ///
     /// # Errors
     ///
@@ -203,16 +208,70 @@ impl SheetSpec {
             problem.pointing_to(violation.pointer)
         });
         let told: Vec<Problem> = told.collect();
-        if told.is_empty() { Ok(Value::new(json)) } else { Err(told) }
+        if !told.is_empty() {
+            return Err(told);
+        }
+        let (value, fields) = (Value::new(json), self.path_fields(path, json));
+        Ok(if fields.is_empty() { value } else { value.with_path_fields(&fields) })
+    }
+
+    /// Returns the fields that the file at `path` has by its name, and that `json` does not say. A list
+    /// has no fields.
+    fn path_fields(&self, path: &str, json: &Json) -> Map<String, Json> {
+        let mut fields = Map::new();
+        for field in self.lacking(json) {
+            if let Some(text) = self.template.text_in(&self.components(path), field) {
+                fields.entry(field).or_insert_with(|| self.typed(field, &text));
+            }
+        }
+        fields
+    }
+
+    /// Returns the record with the fields that it does not say and that its key tells, so that its path
+    /// can be made. gitsheets takes no path from there.
+    pub(crate) fn with_key_fields<'j>(&self, key: &str, record: &'j Json) -> Cow<'j, Json> {
+        let below = if self.bundles().is_some() { format!("{key}/index") } else { key.to_owned() };
+        let components: Vec<&str> = below.split('/').collect();
+        let mut whole = Cow::Borrowed(record);
+        if self.is_gitsheets() || !self.template.matches(&components) {
+            return whole;
+        }
+        for field in self.lacking(record) {
+            let text = self.template.text_in(&components, field);
+            if let (Some(text), Some(own)) = (text, whole.to_mut().as_object_mut()) {
+                // Of two texts the first counts, as where the path is read.
+                let said = own.entry(field).or_insert(Json::Null);
+                if said.is_null() {
+                    *said = text.into();
+                }
+            }
+        }
+        whole
+    }
+
+    /// Lists the fields that a path tells and `json` does not say; null says nothing.
+    fn lacking<'s>(&'s self, json: &'s Json) -> impl Iterator<Item = &'s str> {
+        let own = json.as_object();
+        let lacks =
+            move |field: &&str| own.is_some_and(|own| own.get(*field).is_none_or(Json::is_null));
+        self.template.told().filter(lacks)
+    }
+
+    /// Returns the text of a field in a path as the value it stands for: a number where the schema says
+    /// that the field is one.
+    fn typed(&self, field: &str, text: &str) -> Json {
+        let number = || serde_json::from_str::<serde_json::Number>(text).ok().map(Json::Number);
+        self.cells_of(field).is_numeric().then(number).flatten().unwrap_or_else(|| text.into())
     }
 
     /// Returns the folder of the attachments of the record at `path`, where the sheet has any: it
-    /// stands beside the record, and only in sheets of fixed depth.
+    /// stands beside the record, or around an index file, and only in sheets of fixed depth.
     pub fn attachments_of<'a>(&self, path: &'a str) -> Option<&'a str> {
         if !self.has_attachments() {
             return None;
         }
-        path.rsplit_once('.').map(|(folder, _)| folder)
+        let end = if self.bundles().is_some() { '/' } else { '.' };
+        path.rsplit_once(end).map(|(folder, _)| folder)
     }
 
     fn has_attachments(&self) -> bool {
@@ -224,7 +283,8 @@ impl SheetSpec {
     pub(super) fn key_beside<'p>(&self, folder: &'p str) -> Option<&'p str> {
         let keeps = self.has_attachments();
         let key = self.below(folder).filter(|key| keeps && !key.is_empty())?;
-        self.template.matches(&key.split('/').collect::<Vec<_>>()).then_some(key)
+        let template = self.bundles().unwrap_or(&self.template);
+        template.matches(&key.split('/').collect::<Vec<_>>()).then_some(key)
     }
 
     /// Says whether the sheet could have records or attachments below `folder`.
@@ -234,7 +294,10 @@ impl SheetSpec {
         }
         match self.below(folder) {
             None => self.root == folder || lies_below(&self.root, folder),
-            Some(below) => self.template.reaches(&below.split('/').collect::<Vec<_>>()),
+            Some(below) => {
+                let template = self.bundles().unwrap_or(&self.template);
+                template.reaches(&below.split('/').collect::<Vec<_>>())
+            }
         }
     }
 
@@ -262,7 +325,7 @@ impl SheetSpec {
             [(extension, _), ..] if self.format_name() != "mixed" => extension,
             _ => usual.unwrap_or("toml"),
         };
-        let in_root = self.definition.is_none() && self.name.as_str() == super::ROOT;
+        let in_root = self.definition.is_none() && self.name.as_str() == super::files::ROOT;
         let root = if in_root && !below.contains('/') { "" } else { self.root.as_str() };
         let path = match root {
             "" => format!("{below}.{extension}"),
@@ -296,9 +359,24 @@ impl SheetSpec {
     /// Returns the paths of the files with this key, one for each extension.
     fn paths_at(&self, key: &str) -> Vec<String> {
         let in_root = self.root.is_empty()
-            || self.definition.is_none() && self.name.as_str() == super::ROOT && !key.contains('/');
+            || self.definition.is_none()
+                && self.name.as_str() == super::files::ROOT
+                && !key.contains('/');
         let below = if in_root { key.to_owned() } else { format!("{}/{key}", self.root) };
-        self.formats.iter().map(|(extension, _)| format!("{below}.{extension}")).collect()
+        let mut paths = Vec::with_capacity(self.formats.len());
+        for name in self.names() {
+            let path = |(extension, _): &(&str, Format)| format!("{below}{name}.{extension}");
+            paths.extend(self.formats.iter().map(path));
+        }
+        paths
+    }
+
+    /// Returns what may stand between a key and the extension.
+    fn names(&self) -> Vec<String> {
+        match self.bundles() {
+            Some(_) => bundle::between().collect(),
+            None => vec![String::new()],
+        }
     }
 
     /// Returns what `path`, which claims `key`, has around it. Nearly always it is shared.
@@ -307,9 +385,14 @@ impl SheetSpec {
             let below = format!("{}/", self.root);
             // Files at the root of the repository have nothing before their keys.
             let befores = [&*below, ""].into_iter();
-            let behinds = || self.formats.iter().map(|(extension, _)| format!(".{extension}"));
-            let usual = befores.flat_map(|b| behinds().map(move |e| Arc::new(Frame::new(b, &e))));
-            usual.collect()
+            let names = self.names();
+            let behinds = names.iter().flat_map(|name| {
+                let extensions = self.formats.iter().map(|(extension, _)| extension);
+                extensions.map(move |extension| format!("{name}.{extension}"))
+            });
+            let behinds: Vec<String> = behinds.collect();
+            let frames = befores.flat_map(|b| behinds.iter().map(move |e| Frame::new(b, e)));
+            frames.map(Arc::new).collect()
         });
         let known = frames.iter().find(|frame| frame.fits(key, path));
         known.cloned().unwrap_or_else(|| Arc::new(Frame::around(key, path)))
@@ -330,8 +413,31 @@ impl SheetSpec {
         let named = !key.is_empty() && !key.ends_with('/');
         let known =
             self.listing.file.is_some() || self.formats.iter().any(|(name, _)| *name == extension);
-        let shaped = || self.template.matches(&key.split('/').collect::<Vec<_>>());
+        let (template, key) = match self.bundles() {
+            None => (&self.template, key),
+            Some(folders) => (folders, bundle::folder(key)?),
+        };
+        let shaped = || template.matches(&key.split('/').collect::<Vec<_>>());
         (named && known && shaped()).then_some(key)
+    }
+
+    /// Returns the shape of the folders that are records, where the sheet has such.
+    fn bundles(&self) -> Option<&Template> {
+        self.bundles.as_ref()
+    }
+
+    /// Returns the place of the file at `path` among those that claim its key: in folders with several
+    /// index files, `index` comes first. Those with one place are in the order of their paths.
+    pub(crate) fn precedence(&self, path: &str) -> usize {
+        self.bundles().map_or(0, |_| bundle::place(path))
+    }
+
+    /// Says whether `path` is in the folder of the records, or is their only file.
+    pub(crate) fn is_around(&self, path: &str) -> bool {
+        match &self.listing.file {
+            Some(file) => file == path,
+            None => self.below(path).is_some(),
+        }
     }
 
     fn below<'p>(&self, path: &'p str) -> Option<&'p str> {

@@ -6,6 +6,7 @@
 mod bucket;
 mod expression;
 mod render;
+mod told;
 
 use crate::value::FieldPath;
 
@@ -129,6 +130,14 @@ impl Template {
     /// Says whether records lie at any depth below the last fixed component.
     pub fn is_recursive(&self) -> bool {
         matches!(self.components.last(), Some(Component::Rest(_)))
+    }
+
+    /// Returns the template of the folders of the records, where the last component is `index`.
+    pub(super) fn of_folders(&self) -> Option<Self> {
+        let (last, folders) = self.components.split_last()?;
+        let is_index = *last == Component::Parts(vec![Part::Literal("index".to_owned())]);
+        let components = folders.to_vec();
+        (is_index && !components.is_empty()).then_some(Self { components })
     }
 
     /// Says whether a path with these components, without root and extension, has the shape.

@@ -184,6 +184,24 @@ fn a_reference_that_cannot_hold_is_a_problem_of_its_definition() {
 }
 
 #[test]
+fn a_reference_is_to_the_sheet_with_the_longest_name_and_may_be_a_field_of_the_path() {
+    let text = "[sheets.a]\npath = \"${{ by }}/${{ id }}\"\nrefs = { by = \"content.people\" }\n\
+                schema = { additionalProperties = false }\n\
+                [sheets.b]\nrefs = { x = \"content.people.id\", y = \"content.other\" }\n\
+                [sheets.content]\n[sheets.\"content.people\"]\n";
+    let layout = declared(text);
+    assert_eq!(problems(&layout), [] as [&str; 0]);
+    let to = |sheet: &str, field: &str| {
+        let reference = layout.sheet(sheet).unwrap().reference(field).unwrap();
+        let target = reference.target.as_ref().map(ToString::to_string);
+        (reference.sheet.to_string(), target.unwrap_or_default())
+    };
+    assert_eq!(to("a", "by"), ("content.people".into(), String::new()));
+    assert_eq!(to("b", "x"), ("content.people".into(), "id".into()));
+    assert_eq!(to("b", "y"), ("content".into(), "other".into()));
+}
+
+#[test]
 fn a_reference_into_a_sheet_that_cannot_be_used_is_left_out() {
     let roles = format!(
         "{}[headwater]\nrefs = {{ person = \"people\" }}\n",
@@ -545,4 +563,90 @@ fn a_record_that_contradicts_its_path_is_told() {
     assert!(sheet.decode("people/jane.toml", b"slug = \"jane\"\n").is_ok());
     let found = sheet.decode("people/jane.toml", b"slug = \"joe\"\n").unwrap_err();
     assert_eq!((found[0].rule, found[0].pointer.as_deref()), (Rule::PathMismatch, Some("/slug")));
+}
+
+fn declared(text: &str) -> Layout {
+    let headwater = Some(file("headwater.toml", text));
+    Layout::read(&DefinitionFiles { headwater, ..Default::default() })
+}
+
+#[test]
+fn a_collection_that_comes_or_goes_changes_nothing_for_others_unless_its_name_is_taken() {
+    let layout = |folders: &[&str], collections: &[&str]| {
+        Layout::read(&DefinitionFiles {
+            root: folders.iter().map(|name| entry(name, true)).collect(),
+            collections: collections.iter().map(|path| (*path).into()).collect(),
+            ..Default::default()
+        })
+    };
+    let blog = layout(&["content"], &["content/blog", "content/_x"]);
+    assert_eq!(blog.skipped(), ["content/_x"]);
+    assert_eq!(blog.sheet("content.blog").map(|sheet| &*sheet.root), Some("content/blog"));
+    assert!(blog.reads_alike(&layout(&["content"], &["content/docs"])));
+    assert!(!blog.reads_alike(&layout(&["content", "content.blog"], &["content/blog"])));
+    assert_eq!(claimed(&blog, "content/blog/a/b.md"), one("content.blog", "a/b"));
+    assert_eq!(claimed(&blog, "content/gone/a.md"), one("content.gone", "a"));
+    let paths = blog.sheet("content.blog").unwrap().paths_of("a");
+    assert!(paths.contains(&"content/blog/a.md".to_owned()), "{paths:?}");
+    let written = blog.sheet("content.blog").unwrap().file_path("a", Some("md"));
+    assert_eq!(written.as_deref(), Ok("content/blog/a.md"));
+}
+
+#[test]
+fn an_index_file_has_the_key_of_its_folder() {
+    let text = "[sheets.posts]\nformat = \"markdown\"\npath = \"${{ lang }}/${{ slug }}/index\"\n";
+    let layout = declared(text);
+    assert_eq!(problems(&layout), [] as [&str; 0]);
+    let spec = layout.sheet("posts").unwrap();
+    for name in ["index.md", "_index.md", "README.md", "index.markdown"] {
+        let path = format!("posts/fr/a/{name}");
+        assert_eq!(claimed(&layout, &path), one("posts", "fr/a"), "{name}");
+        assert!(spec.paths_of("fr/a").contains(&path), "{name}");
+        let frame = || spec.frame("fr/a", &path);
+        assert!(frame().fits("fr/a", &path) && Arc::ptr_eq(&frame(), &frame()), "{name}");
+        assert_eq!(spec.attachments_of(&path), Some("posts/fr/a"));
+    }
+    for path in ["posts/fr/a.md", "posts/fr/a/b.md", "posts/a/index.md", "posts/fr/a/readme.md"] {
+        assert!(claimed(&layout, path).is_empty(), "{path}");
+    }
+    let attachment = |name: &str| layout.attachment_of(spec, "posts/fr/a/index.md", name);
+    assert_eq!(attachment("photo.jpg").as_deref(), Some("posts/fr/a/photo.jpg"));
+    assert_eq!(attachment("README.md"), None, "it stands for the folder, too");
+    let holders = |path: &str| layout.holders(path.as_bytes()).len();
+    assert_eq!(holders("posts/fr/a/deep/photo.jpg"), 1);
+    assert_eq!(holders("posts/fr/photo.jpg"), 0);
+    assert!(layout.reaching_below("posts/fr/a").count() == 1);
+    let places = ["posts/x/index.md", "posts/x/_index.md", "posts/x/README.md"];
+    assert_eq!(places.map(|path| spec.precedence(path)), [0, 1, 2]);
+}
+
+#[test]
+fn an_index_file_of_gitsheets_has_its_own_name() {
+    let layout = gitsheets(&[("s", "[gitsheet]\nroot = \"s\"\npath = \"${{ slug }}/index\"\n")]);
+    assert_eq!(claimed(&layout, "s/a/index.toml"), one("s", "a/index"));
+    assert!(claimed(&layout, "s/a/README.toml").is_empty());
+    let spec = layout.sheet("s").unwrap();
+    assert_eq!(spec.attachments_of("s/a/index.toml"), Some("s/a/index"));
+    assert_eq!(spec.precedence("s/a/README.toml"), 0);
+}
+
+#[test]
+fn a_value_has_the_fields_that_only_its_path_tells() {
+    let text = "[sheets.posts]\nformat = \"json\"\npath = \"${{ year }}/${{ lang }}-${{ slug }}\"\n\
+                [sheets.posts.schema.properties.year]\ntype = \"integer\"\n";
+    let layout = declared(text);
+    let spec = layout.sheet("posts").unwrap();
+    let fields = |json: &str| {
+        let value = spec.decode("posts/2024/fr-a-b.json", json.as_bytes()).unwrap();
+        assert_eq!(value.as_str(), json, "it is served as it is");
+        value.path_fields().map(|fields| fields.text().to_owned())
+    };
+    let all = r#"{"lang":"fr","slug":"a-b","year":2024}"#;
+    assert_eq!(fields(r#"{"title":1}"#).as_deref(), Some(all));
+    assert_eq!(fields(r#"{"slug":"a-b","year":2024}"#).as_deref(), Some(r#"{"lang":"fr"}"#));
+    assert_eq!(fields(r#"{"lang":"fr","slug":"a-b","year":2024}"#), None);
+    assert_eq!(fields(r#"{"lang":["x"],"slug":"a-b","year":2024}"#), None, "its own counts");
+    assert_eq!(fields("[]"), None, "a list has no fields");
+    let wrong = spec.decode("posts/2024/fr-a.json", br#"{"lang":"de","slug":"a"}"#).unwrap_err();
+    assert_eq!(wrong[0].rule, Rule::PathMismatch);
 }

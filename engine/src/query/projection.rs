@@ -15,11 +15,12 @@ impl Projection {
     }
 
     /// Returns the JSON text of the fields that `value` has, in their places: members of other
-    /// names are left out, and so are elements of arrays that have none of them.
+    /// names are left out, and so are elements of arrays that have none of them. Fields that only
+    /// the path has are shown, too.
     pub fn apply(&self, value: &Value) -> String {
         let mut text = String::new();
         let fields: SmallVec<_> = self.0.iter().map(FieldPath::as_str).collect();
-        if !write(value.json(), &Shown::Parts(fields), &mut text) {
+        if !write(value.whole().json(), &Shown::Parts(fields), &mut text) {
             text.push_str("{}");
         }
         text

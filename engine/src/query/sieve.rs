@@ -130,7 +130,12 @@ impl Sieve {
 
     /// Says whether a value fulfils all conditions. Linear in the text.
     pub(crate) fn passes(&self, value: &Value) -> bool {
-        self.held(self.paths.start(), value.json()).fulfils(self.all, self.negated)
+        let mut held = Held::default();
+        for part in value.parts() {
+            let inside = self.held(self.paths.start(), part);
+            held = Held { yes: held.yes | inside.yes, no: held.no | inside.no };
+        }
+        held.fulfils(self.all, self.negated)
     }
 
     fn held(&self, at: Beginning<'_>, json: Json<'_>) -> Held {

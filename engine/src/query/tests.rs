@@ -874,3 +874,76 @@ fn what_a_list_reads_of_every_record_is_told() {
         assert_eq!(fields.join(" "), expected);
     }
 }
+
+#[test]
+fn a_field_that_only_the_path_has_is_asked_for_as_any_other() {
+    let titles = ["z", "a", "m", "b"];
+    let paths = ["de/x", "fr/x", "fr/y-1", "it/2"];
+    // Two of them say their language themselves.
+    let own = |n: usize| match n {
+        0 => json!({"title": titles[n], "lang": "de", "h": true}),
+        1 => json!({"title": titles[n], "lang": "fr", "l": [{"slug": "x"}]}),
+        n => json!({"title": titles[n], "lang": null}),
+    };
+    let said = |n: usize| {
+        let mut value = own(n);
+        let (lang, slug) = paths[n].split_once('/').unwrap();
+        (value["lang"], value["slug"]) = (lang.into(), slug.into());
+        value
+    };
+    let by_path = |definition: &str, value: &dyn Fn(usize) -> Json| {
+        let (mut sheet, text) = sheet(definition, &[]);
+        for (n, path) in paths.iter().enumerate() {
+            let (key, path) = (Key::new(*path), format!("s/{path}.json"));
+            let spec = sheet.spec().clone();
+            let value = spec.decode(&path, value(n).to_string().as_bytes()).unwrap();
+            let frame = spec.frame(key.as_str(), &path);
+            let record = Record { key: key.clone(), frame, blob: BlobId::ZERO, value };
+            let content = Some(Content::Record(Arc::new(record)));
+            sheet.put_all(vec![Claim { key, path: path.into(), content }]);
+        }
+        (sheet, text)
+    };
+    let template = "path = '${{ lang }}/${{ slug }}'";
+    let definition =
+        |settings: &str| format!("[sheets.s]\nformat = 'json'\nhidden = 'h'\n{settings}\n");
+    let scanned = by_path(&definition(template), &own);
+    let indexed = by_path(&definition(&format!("{template}\nindex = ['lang', 'slug']")), &own);
+    let expected = by_path(&definition(""), &said);
+    assert!(scanned.0.records().all(|record| record.value.json().member("slug").is_none()));
+    for query in [
+        "lang=fr",
+        "lang[ne]=fr",
+        "lang=fr&slug[contains]=Y",
+        "lang=fr&title=m",
+        "slug=x&l.slug=x",
+        "lang[exists]=false",
+        "slug[exists]=true&sort=slug",
+        "lang[in]=fr,it&sort=-lang,slug",
+        "sort=-slug",
+        "facets=lang,slug",
+        "lang[gte]=e&facets=slug&sort=title",
+    ] {
+        let expected = page(&expected, query);
+        for (sheet, how) in [(&scanned, "scanned"), (&indexed, "indexed")] {
+            let page = page(sheet, query);
+            assert_eq!(keys(&page), keys(&expected), "{query} {how}");
+            assert_eq!((page.total, &page.facets), (expected.total, &expected.facets), "{query}");
+        }
+    }
+    let shown = |(sheet, _): &(Sheet, TextIndex), fields: &str| -> Vec<String> {
+        let query = ListQuery::parse(&pairs(&format!("fields={fields}")), sheet).unwrap();
+        let fields = query.fields().unwrap();
+        sheet.records().map(|record| fields.apply(&record.value)).collect()
+    };
+    for fields in ["lang", "slug,title", "l.slug,lang"] {
+        assert_eq!(shown(&scanned, fields), shown(&expected, fields), "{fields}");
+    }
+    let names: Vec<&str> = scanned.0.fields().iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["l", "l.slug", "lang", "slug", "title"]);
+    let admits = |query: &str| {
+        let query = ListQuery::parse(&pairs(query), &scanned.0).unwrap();
+        scanned.0.records().filter(|record| query.admits(&record.value)).count()
+    };
+    assert_eq!(admits("lang=fr&slug=x"), 1);
+}

@@ -80,7 +80,7 @@ mod tests {
                 2,
             ),
         ) {
-            let values: Vec<_> = texts.iter().map(|text| Value::from_canonical(text)).collect();
+            let values: Vec<_> = texts.iter().map(|text| Value::from_stored(text)).collect();
             let stored: Vec<_> = values.iter().filter_map(|v| Stored::read(v.json())).collect();
             let scalars: Vec<_> = stored.iter().map(Stored::to_scalar).collect();
             if let [a, b] = &stored[..] {

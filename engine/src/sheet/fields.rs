@@ -75,7 +75,7 @@ impl Tally {
     /// Counts the fields of `value` by so much.
     pub(super) fn add(&mut self, value: &Value, by: i64) {
         self.values += 1;
-        self.collect(value.json(), &mut String::new(), "", by);
+        value.parts().for_each(|part| self.collect(part, &mut String::new(), "", by));
     }
 
     /// Counts what is inside of `json`, whose name is `prefix`, with a `dot` behind that.

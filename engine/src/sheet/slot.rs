@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::id::{Key, SheetName};
+use crate::layout::SheetSpec;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 
@@ -41,7 +42,8 @@ impl Claimant {
     }
 }
 
-/// Everything that claims one key, sorted by path; never empty.
+/// Everything that claims one key, sorted by the precedence of their files and
+/// by path; never empty.
 ///
 /// The first claimant that decodes is served. Keeping the others makes the slot a function of the
 /// files alone: when the served one goes, the next takes its place without a look at the tree.
@@ -88,9 +90,10 @@ impl Slot {
         one.into_iter().chain(several)
     }
 
-    /// Returns `old` with the claim of `path` set to `content` or, with `None`, taken away;
+    /// Returns `old`, of the sheet `spec`, with the claim of `path` set to `content` or, with `None`, taken away;
     /// `None` when nothing claims the key any more.
     pub(super) fn with(
+        spec: &SheetSpec,
         old: Option<Self>,
         path: Box<str>,
         content: Option<Content>,
@@ -100,7 +103,7 @@ impl Slot {
             None if let Some(Content::Record(record)) = content => return Some(Self::One(record)),
             None => Vec::new(),
             Some(Self::One(record)) if record.is_at(&path) => {
-                return Self::with(None, path, content);
+                return Self::with(spec, None, path, content);
             }
             Some(Self::One(record)) => {
                 vec![Claimant { path: record.path().into(), content: Content::Record(record) }]
@@ -111,7 +114,7 @@ impl Slot {
         };
         if let Some(content) = content {
             claimants.push(Claimant { path, content });
-            claimants.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+            claimants.sort_by_cached_key(|one| (spec.precedence(&one.path), one.path.clone()));
         }
         match &claimants[..] {
             [] => None,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{Draft, Snapshot, digest};
 use crate::changes::{Change, ChangeSet, Now};
 use crate::id::{Key, SheetName};
+use crate::passed_over::PassedOver;
 use crate::record::Record;
 use crate::sheet::{Claim, Claimant, Content, Sheet, Slot};
 
@@ -102,6 +103,7 @@ impl Snapshot {
             state.sheets.remove(name);
         }
         state.digest = digest(&state.layout, &state.sheets);
+        state.passed_over = PassedOver::default();
         draft
     }
 

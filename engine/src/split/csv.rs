@@ -63,6 +63,11 @@ struct Cell {
 }
 
 impl CellType {
+    /// Says whether it is a number, or may be one among texts.
+    pub(crate) fn is_numeric(self) -> bool {
+        matches!(self, Self::Number | Self::Integer | Self::Numeric)
+    }
+
     /// Returns the type that definitions call `name`.
     pub fn of_name(name: &str) -> Option<Self> {
         Some(match name {

@@ -62,7 +62,7 @@ impl Paths {
     /// Calls `found` with each value of each field and the field's place in the set, as
     /// [`Value::visit`] does for one. Linear in the text, which is read no further than it must.
     pub fn visit<'a>(&self, value: &'a Value, found: &mut dyn FnMut(usize, Json<'a>)) {
-        visit(self.start(), value.json(), found);
+        value.parts().for_each(|part| visit(self.start(), part, found));
     }
 
     /// Returns where a search begins.

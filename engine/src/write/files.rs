@@ -92,7 +92,12 @@ impl<'a> Files<'a> {
                 let old = self.met(&spec, key, condition)?;
                 let path = match (&old, spec.template.is_every_file()) {
                     (Some(old), true) => old.path.clone(),
-                    (None, true) if let Some(path) = self.broken_at(sheet, key) => path,
+                    (None, _)
+                        if !spec.is_gitsheets()
+                            && let Some(path) = self.broken_at(sheet, key) =>
+                    {
+                        path
+                    }
                     _ => self.path(&spec, record, Some(key))?,
                 };
                 if old.is_none() && self.key(&spec, &path)? != *key {
@@ -163,6 +168,11 @@ impl<'a> Files<'a> {
         // What a patch came to may be heavier than what was judged when it was taken.
         weighed(record)?;
         let key = self.key(spec, &path)?;
+        // A file stays where it is as long as it has the key.
+        let path = match &old {
+            Some((old, file)) if *old == key => file.path.clone(),
+            _ => path,
+        };
         let moved_from = old.as_ref().map(|(old, _)| old).filter(|old| **old != key).cloned();
         if moved_from.is_some() && self.find(sheet, &key).is_some() {
             return Err(WriteError::Exists { sheet: sheet.clone(), key });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::world::{Definitions, Doc, File, World, value};
+use crate::world::{Definitions, Doc, File, INDEX_FILES, World, value};
 
 /// The searched texts of a record: each with its boost, as words.
 type Texts = Vec<(f64, Vec<String>)>;
@@ -27,6 +27,10 @@ pub(crate) struct Expected {
 
 struct Rules {
     folder: &'static str,
+    /// Folders in it that are not its own.
+    except: &'static [&'static str],
+    /// Whether its records are folders, by a language and a slug.
+    bundles: bool,
     extensions: &'static [&'static str],
     recursive: bool,
     template: bool,
@@ -41,7 +45,7 @@ struct Rules {
 
 pub(crate) fn expected(world: &World) -> Expected {
     let mut expected = Expected::default();
-    let sheets = sheets(world.definitions);
+    let sheets = sheets(world);
     let mut paths = BTreeMap::new();
     for (sheet, rules) in &sheets {
         read_sheet(world, sheet, rules, &mut expected, &mut paths);
@@ -56,10 +60,13 @@ pub(crate) fn expected(world: &World) -> Expected {
     expected
 }
 
-fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
+fn sheets(world: &World) -> Vec<(&'static str, Rules)> {
+    let definitions = world.definitions;
     let both = definitions == Definitions::NotesAndData;
     let notes = |second: bool, refs| Rules {
         folder: "notes/",
+        except: &[],
+        bundles: false,
         extensions: &["toml"],
         recursive: false,
         template: true,
@@ -76,6 +83,8 @@ fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
     };
     let inferred = |folder| Rules {
         folder,
+        except: &[],
+        bundles: false,
         extensions: &["toml", "json", "yaml", "md"],
         recursive: true,
         template: false,
@@ -95,7 +104,20 @@ fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
     };
     match definitions {
         Definitions::None => {
-            vec![("notes", inferred("notes/")), ("data", inferred("data/"))]
+            // A folder of this name keeps it to itself.
+            let is_taken = world.files.keys().any(|path| path.starts_with("content.blog/"));
+            let (blog, except): (_, &[&str]) = match is_taken {
+                true => ("content.blog/", &["content/_x/"]),
+                false => ("content/blog/", &["content/_x/", "content/blog/"]),
+            };
+            vec![
+                ("notes", inferred("notes/")),
+                ("data", inferred("data/")),
+                ("bundles", inferred("bundles/")),
+                ("content", Rules { except, ..inferred("content/") }),
+                ("content.blog", inferred(blog)),
+                ("src.content.blog", inferred("src/content/blog/")),
+            ]
         }
         Definitions::Notes(false) => {
             vec![("notes", notes(false, &[("parent", "notes", Some("id"))]))]
@@ -118,8 +140,21 @@ fn sheets(definitions: Definitions) -> Vec<(&'static str, Rules)> {
         }
         // What defines it is no record of it.
         Definitions::Whole => vec![("whole", Rules { extensions: &["toml"], ..inferred("") })],
+        Definitions::Bundles => {
+            let index = &["lang", "slug", "stage"];
+            let json = &["json"];
+            let rules = inferred("bundles/");
+            let rules = Rules { bundles: true, template: true, extensions: json, index, ..rules };
+            vec![("bundles", rules)]
+        }
         Definitions::Broken => vec![],
     }
+}
+
+/// Returns the key of the folder that a file stands for, if it has the name of an index file.
+fn bundle(below: &str) -> Option<&str> {
+    let (folder, name) = below.rsplit_once('/')?;
+    (INDEX_FILES.contains(&name) && folder.split('/').count() == 2).then_some(folder)
 }
 
 /// The file of each served record, by sheet and key.
@@ -176,9 +211,17 @@ fn read_sheet(
     for (path, file) in &world.files {
         let Some(below) = path.strip_prefix(rules.folder) else { continue };
         let (key, extension) = below.rsplit_once('.').unwrap();
-        if !rules.extensions.contains(&extension) || (!rules.recursive && key.contains('/')) {
+        if rules.except.iter().any(|other| path.starts_with(other))
+            || !rules.extensions.contains(&extension)
+            || (!rules.recursive && key.contains('/'))
+        {
             continue;
         }
+        let key = match rules.bundles {
+            true => bundle(key),
+            false => Some(key),
+        };
+        let Some(key) = key else { continue };
         let claim = match file {
             File::Good(doc) | File::Executable(doc) if rules.template && doc.wrong_slug => {
                 expected.problems.insert((path.clone(), "path_mismatch".into()));
@@ -199,7 +242,12 @@ fn read_sheet(
     }
     let mut owners: BTreeMap<u8, String> = BTreeMap::new();
     let records = expected.records.entry(sheet.into()).or_default();
-    for (key, claimants) in slots {
+    for (key, mut claimants) in slots {
+        if rules.bundles {
+            claimants.sort_by_key(|(path, _)| {
+                INDEX_FILES.iter().position(|name| path.ends_with(&format!("/{name}.json")))
+            });
+        }
         let mut good = claimants.iter().filter_map(|(path, doc)| doc.map(|doc| (path, doc)));
         let Some((path, doc)) = good.next() else { continue };
         for (path, _) in good {
@@ -213,7 +261,7 @@ fn read_sheet(
             expected.problems.insert((path.to_string(), "not_unique".into()));
         }
         for field in rules.index {
-            for entry in values(&value, field) {
+            for entry in values(&asked(&value, &key, rules), field) {
                 let name = (sheet.to_owned(), (*field).to_owned(), entry.to_string());
                 expected.index.entry(name).or_default().insert(key.clone());
             }
@@ -224,6 +272,19 @@ fn read_sheet(
         paths.insert((sheet.to_owned(), key.clone()), path.to_string());
         records.insert(key, value);
     }
+}
+
+/// Returns the value with the fields that its path alone has.
+fn asked(value: &Value, key: &str, rules: &Rules) -> Value {
+    let mut asked = value.clone();
+    if let Some((lang, slug)) = key.split_once('/').filter(|_| rules.bundles) {
+        for (field, text) in [("lang", lang), ("slug", slug)] {
+            if asked[field].is_null() {
+                asked[field] = json!(text);
+            }
+        }
+    }
+    asked
 }
 
 fn texts(value: &Value, rules: &Rules) -> Texts {
@@ -251,6 +312,10 @@ fn strings(value: &Value, boost: f64, texts: &mut Texts) {
     }
 }
 
+/// All sheets of one language.
+const SHEETS: [&str; 7] =
+    ["notes", "data", "whole", "bundles", "content", "content.blog", "src.content.blog"];
+
 /// A hit of a search: sheet, key and score.
 pub(crate) type Hit = ((String, String), f64);
 
@@ -261,8 +326,7 @@ impl Expected {
     pub(crate) fn search(&self, word: &str, definitions: Definitions) -> Vec<Hit> {
         // Where two sheets are in two languages, each is searched on its own.
         let apart = definitions == Definitions::NotesAndData;
-        let groups: &[&[&str]] =
-            if apart { &[&["notes"], &["data"]] } else { &[&["notes", "data", "whole"]] };
+        let groups: &[&[&str]] = if apart { &[&["notes"], &["data"]] } else { &[&SHEETS] };
         let mut hits: Vec<_> =
             groups.iter().flat_map(|sheets| self.search_in(sheets, word)).collect();
         hits.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

@@ -51,6 +51,8 @@ pub(crate) enum Definitions {
     Private,
     /// `whole`, which takes every file that is TOML, through `headwater.toml`.
     Whole,
+    /// `bundles`, whose records are folders, and whose paths tell two fields.
+    Bundles,
 }
 
 /// The tree of one commit.
@@ -106,9 +108,24 @@ fn doc() -> impl Strategy<Value = Doc> {
 
 fn path() -> impl Strategy<Value = String> {
     let extension = prop::sample::select(&["toml", "toml", "toml", "json", "yaml", "md"][..]);
-    let folder = prop::sample::select(&["notes", "notes", "notes/deep", "data", "_drafts"][..]);
-    (folder, 0..5_u8, extension).prop_map(|(folder, n, ext)| format!("{folder}/k{n}.{ext}"))
+    let folder = prop_oneof![
+        6 => prop::sample::select(&["notes", "notes", "notes", "notes/deep", "data", "_drafts"][..]),
+        2 => prop::sample::select(&COLLECTIONS[..]),
+    ];
+    let file =
+        (folder, 0..5_u8, extension).prop_map(|(folder, n, ext)| format!("{folder}/k{n}.{ext}"));
+    let index =
+        (prop::sample::select(&["en", "fr"][..]), 0..3_u8, prop::sample::select(&INDEX_FILES[..]));
+    let index = index.prop_map(|(lang, n, name)| format!("bundles/{lang}/k{n}/{name}.json"));
+    prop_oneof![8 => file, 1 => index]
 }
+
+/// Folders that are sheets, or parts of one, where nothing is declared.
+const COLLECTIONS: [&str; 6] =
+    ["content", "content/blog", "content/_x", "content.blog", "src/content/blog", "bundles/en/k0"];
+
+/// The names of the files that stand for their folders, the first that counts first.
+pub(crate) const INDEX_FILES: [&str; 3] = ["index", "_index", "README"];
 
 fn file() -> impl Strategy<Value = File> {
     prop_oneof![
@@ -130,6 +147,7 @@ fn definitions() -> impl Strategy<Value = Definitions> {
             Definitions::Shown,
             Definitions::Private,
             Definitions::Whole,
+            Definitions::Bundles,
         ][..],
     )
 }
@@ -234,6 +252,12 @@ impl World {
             Definitions::Whole => {
                 let whole = "[sheets.whole]\nroot = \".\"\nformat = \"toml\"\n";
                 vec![("headwater.toml", whole.into())]
+            }
+            Definitions::Bundles => {
+                let bundles = "[sheets.bundles]\nformat = \"json\"\n\
+                               path = \"${{ lang }}/${{ slug }}/index\"\n\
+                               index = [\"lang\", \"slug\", \"stage\"]\n";
+                vec![("headwater.toml", bundles.into())]
             }
             Definitions::Broken => {
                 vec![(".gitsheets/notes.toml", "[gitsheet]\nroot = \"notes\"\n".into())]
