@@ -280,7 +280,7 @@ fn what_a_definition_hides_or_shows_is_told() {
     for (definition, expected) in steps {
         let text = definition.clone();
         let commit = upstream.commit("other rules").put(".gitsheets/people.toml", text).push();
-        server.reload().outcome("rebuilt");
+        server.reload().outcome("applied");
         let (event, id, data) = follower.event();
         assert_eq!((&*event, &id), ("changes", &commit), "{definition}");
         assert_eq!(told(&data), expected, "{definition}");
@@ -299,7 +299,7 @@ fn what_a_definition_hides_or_shows_is_told() {
     }
     let renamed = upstream.commit("another name").delete(".gitsheets/people.toml");
     renamed.put(".gitsheets/folk.toml", people_by("people", hides)).push();
-    server.reload().outcome("rebuilt");
+    server.reload().outcome("applied");
     let (_, _, data) = follower.event();
     let items = data["items"].as_array().unwrap();
     let sheets: Vec<_> = items.iter().map(|item| (&item["sheet"], &item["change"])).collect();

@@ -74,7 +74,7 @@ fn a_sheet_that_was_made_private_renamed_removed_or_only_inferred_tells_nothing(
         // In memory and, behind the restart, only in the repository.
         assert_eq!(server.get(&format!("/api/staff/bob?at={first}")).status, 200);
         upstream.commit("private").put("headwater.toml", now).push();
-        server.reload().outcome("rebuilt");
+        server.reload().outcome("applied");
         tells_nothing(&server, &first);
         server.restart();
         tells_nothing(&server, &first);
@@ -208,7 +208,7 @@ fn a_file_beside_a_record_is_not_shown_where_a_sheet_claims_it_now() {
     let file = format!("/api/_attachments/people/ada/note.toml?at={first}");
     assert_eq!(server.get(&file).status, 200);
     upstream.commit("notes").put(".gitsheets/notes.toml", notes).push();
-    server.reload().outcome("rebuilt");
+    server.reload().outcome("applied");
     server.get(&file).problem(404, "not_found");
     // Nor has it a history as if it were a record of the other sheet.
     server.get("/api/_history/people/ada/note").problem(404, "not_found");

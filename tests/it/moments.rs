@@ -89,7 +89,7 @@ fn a_sheet_that_is_not_public_any_more_is_not_shown_at_earlier_commits() {
     let definition = upstream.read(&first, ".gitsheets/people.toml").unwrap();
     let definition = format!("{}public = false\n", String::from_utf8(definition).unwrap());
     upstream.commit("private").put(".gitsheets/people.toml", definition).push();
-    server.reload().outcome("rebuilt");
+    server.reload().outcome("applied");
     server.get(&format!("/api/people/ada?at={first}")).problem(404, "not_found");
     let diff = server.get(&format!("/api/_diff?from={first}")).json();
     assert_eq!((&diff["total"], &diff["items"]), (&json!(0), &json!([])));

@@ -130,7 +130,7 @@ fn a_sheet_is_read_anew_in_another_language() {
     let server = TestServer::start(&upstream.url());
     assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), Vec::<String>::new());
     upstream.commit("english").put(".gitsheets/other.toml", sheet("other", "en")).push();
-    server.reload().outcome("rebuilt");
+    server.reload().outcome("applied");
     assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), ["street"]);
     upstream.commit("unknown").put(".gitsheets/other.toml", sheet("other", "xx")).push();
     let body = server.reload().json();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use foldhash::{HashSet, HashSetExt as _};
 
 use super::naming::name_all;
-use super::row::{Row, settle};
+use super::row::{MOST_PIECES, MOST_PROBLEMS, Row, settle};
 use super::source::Source;
 use super::table::{Held, Piece, Table, TableChange, Unread};
 use crate::decode::{self, Flaw};
@@ -126,8 +126,8 @@ fn cut(splitter: &Splitter, text: &str, begin: usize) -> Result<Vec<Cut>, Flaw> 
     let mut cuts = Vec::new();
     let mut at = begin;
     while let Some(cut) = splitter.piece(text, begin, at)? {
-        if cuts.len() == Table::MOST_PIECES {
-            let message = format!("the file has more than {} records", Table::MOST_PIECES);
+        if cuts.len() == MOST_PIECES {
+            let message = format!("the file has more than {} records", MOST_PIECES);
             return Err(Flaw::new(Rule::TooLarge, message).at_offset(text, at));
         }
         at = cut.end;
@@ -179,7 +179,7 @@ fn listed(
 fn too_many_problems(rows: &[Row]) -> Option<Problem> {
     let problems = || rows.iter().filter_map(|row| row.value.as_ref().err()).flatten();
     let first = problems().next()?;
-    let most = Table::MOST_PROBLEMS;
+    let most = MOST_PROBLEMS;
     (problems().count() > most).then(|| Problem {
         message: format!("the file has more than {most} problems; the first: {}", first.message),
         rule: Rule::Malformed,

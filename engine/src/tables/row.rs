@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use super::source::Source;
-use super::table::Table;
 use crate::decode::{Cursor, Flaw, Format};
 use crate::id::{BlobId, Key};
 use crate::problem::{Problem, Rule};
 use crate::record::{Frame, Record};
 use crate::split::{Cut, Element, Records, Splitter};
 use crate::value::Value;
+
+/// The most pieces that a file may have.
+pub(super) const MOST_PIECES: usize = 2_000_000;
+
+/// The most problems of pieces of one file; with more, the file as a whole is one.
+pub(super) const MOST_PROBLEMS: usize = 10_000;
 
 /// A piece as it was read.
 #[derive(Debug)]
@@ -128,7 +133,7 @@ fn until_too_broken(rows: impl Iterator<Item = Row>) -> Vec<Row> {
     for row in rows {
         problems += row.value.as_ref().err().map_or(0, Vec::len);
         taken.push(row);
-        if problems > Table::MOST_PROBLEMS {
+        if problems > MOST_PROBLEMS {
             break;
         }
     }

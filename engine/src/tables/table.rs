@@ -5,6 +5,7 @@ use std::sync::Arc;
 use im::Vector;
 
 use super::naming::Naming;
+use super::row::{MOST_PIECES, MOST_PROBLEMS};
 use crate::id::{BlobId, Key};
 use crate::problem::Problem;
 use crate::record::{Frame, Record};
@@ -60,15 +61,9 @@ pub(crate) struct TableChange {
 pub(crate) type Held<'a> = &'a dyn Fn(&Key) -> Option<Arc<Record>>;
 
 impl Table {
-    /// The most pieces that a file may have.
-    pub(super) const MOST_PIECES: usize = 2_000_000;
-
-    /// The most problems of pieces of one file; with more, the file as a whole is one.
-    pub(super) const MOST_PROBLEMS: usize = 10_000;
-
-    /// Says whether the file has more of either.
+    /// Says whether the file has more pieces or problems than it may.
     pub(super) fn is_too_much(&self) -> bool {
-        self.pieces.len() > Self::MOST_PIECES || self.unread.len() > Self::MOST_PROBLEMS
+        self.pieces.len() > MOST_PIECES || self.unread.len() > MOST_PROBLEMS
     }
 
     /// Returns the id of the file.

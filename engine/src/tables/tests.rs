@@ -94,7 +94,7 @@ fn the_first_field_that_tells_all_records_apart_names_them() {
 
 #[test]
 fn a_file_with_more_problems_than_are_kept_is_one_problem_until_it_has_fewer() {
-    let most = Table::MOST_PROBLEMS;
+    let most = row::MOST_PROBLEMS;
     let text = |broken: usize| format!("{}{{\"id\":\"a\"}}\n", "1\n".repeat(broken));
     assert_eq!(told("", "d/f.ndjson", &text(most)).len(), most + 1);
     let message = "broken: the file has more than 10000 problems; the first: the line is no table";
