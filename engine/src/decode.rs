@@ -22,6 +22,7 @@ pub(crate) use cursor::Cursor;
 pub use flaw::Flaw;
 pub use json::json;
 pub(crate) use names::check_names;
+pub(crate) use nesting::end_of_string;
 pub(crate) use toml::places_in;
 pub use toml::{place_of, toml_1_0, toml_1_1};
 pub use yaml::yaml;

@@ -15,6 +15,7 @@ mod error;
 mod front_matter;
 mod gitsheets;
 mod json;
+mod listed;
 mod patch;
 mod path;
 mod sort;
@@ -32,6 +33,7 @@ use crate::value::Value;
 use validation::validated;
 
 pub use error::{EncodeError, Issue};
+pub(crate) use listed::List;
 pub use patch::patched;
 pub use path::path_of;
 pub use toml::toml;

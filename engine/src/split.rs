@@ -6,6 +6,7 @@
 //! stands before the first change to the first that stands behind the last. YAML, TOML, and what a
 //! JSON Pointer leads to are parsed whole.
 
+mod cells;
 mod csv;
 mod elements;
 mod lines;
@@ -16,6 +17,7 @@ use serde_json::Value as Json;
 
 use crate::decode::Flaw;
 
+pub(crate) use cells::CellFlaw;
 pub use csv::{CellType, Header};
 pub use piece::{Cut, Records};
 pub(crate) use whole::{Element, elements, list};

@@ -6,6 +6,7 @@
 
 mod difference;
 mod naming;
+mod place;
 mod reading;
 mod row;
 mod source;

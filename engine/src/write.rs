@@ -7,8 +7,11 @@
 mod batch;
 mod error;
 mod files;
+mod lists;
+mod open_list;
 mod scope;
 mod weight;
+mod writers;
 
 pub use batch::{Change, State, commit, repeat_of};
 pub use error::{Broken, Gate, HEAVIEST, StoreError, WriteError};

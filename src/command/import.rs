@@ -35,6 +35,14 @@ pub fn import(
     let writer = Writer::open(&arguments.write, environment)?;
     let snapshot = writer.snapshot();
     let sheet = sheet_of(&snapshot, &arguments.sheet)?;
+    if sheet.spec().is_listed() {
+        // One commit of many rows would read and write such a file for each of them.
+        let message = format!(
+            "the records of {} are in files of many: edit the file, or write them one by one",
+            arguments.sheet
+        );
+        return Err(Failure::new(Exit::Data, message));
+    }
     let rows = rows::read(format, &input.bytes, sheet.spec()).map_err(|(line, flaw)| {
         Failure::new(Exit::Data, flaw.line(&format!("{}:{line}", input.name)))
     })?;

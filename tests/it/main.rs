@@ -34,6 +34,7 @@ mod layers;
 mod layouts;
 mod lifecycle;
 mod limits;
+mod list_writes;
 mod listeners;
 mod lists;
 mod moments;

@@ -58,7 +58,7 @@ pub(super) fn too_deep(text: &str) -> Option<usize> {
 }
 
 /// Returns where the string that begins at `start` ends, behind its last quote.
-fn end_of_string(text: &str, start: usize) -> usize {
+pub(crate) fn end_of_string(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
     let quote = bytes[start];
     let long = bytes[start..].starts_with(&[quote; 3]);

@@ -88,6 +88,52 @@ pub enum EncodeError {
         /// What a reader says of it.
         message: String,
     },
+    /// The record has a field for which its file has no column.
+    #[error("the file has no column for {field:?}: its columns are {}", columns.join(", "))]
+    NoColumn {
+        /// The field.
+        field: String,
+        /// The names of the columns.
+        columns: Vec<String>,
+    },
+    /// The record has a value that no cell can hold.
+    #[error("no cell can hold the value at {pointer}: {message}")]
+    NoCell {
+        /// A JSON Pointer to the value.
+        pointer: String,
+        /// Why.
+        message: String,
+    },
+    /// The record holds null, which the format cannot say.
+    #[error("TOML has no null, which is at {pointer}: leave the field out")]
+    Null {
+        /// A JSON Pointer to the null.
+        pointer: String,
+    },
+    /// The fields of the record do not say what a list calls it.
+    #[error("the record has no key in its file: {message}")]
+    Unnamed {
+        /// Why.
+        message: &'static str,
+    },
+    /// The keys of a list are positions, and records behind the one that goes would have others.
+    #[error("the keys of the file are the positions of its records: only the last can be deleted")]
+    Positions,
+    /// A change of a list would be more than the change of one record.
+    #[error("the change would change other records of the file, or their keys")]
+    OthersChange,
+    /// A change of a list would leave a file that is none.
+    #[error("the file would not be a list of records any more")]
+    NoList,
+    /// The list is laid out in a way in which no record of it is written.
+    #[error("records of this file cannot be written: {what}")]
+    LaidOut {
+        /// What stands in the way.
+        what: &'static str,
+    },
+    /// The record is not found where the list should have it.
+    #[error("the record is not found in its file")]
+    NotFoundInList,
     /// A library refused, which for a value that passed the other checks means a defect.
     #[error("the value cannot be written: {message}")]
     Refused {
@@ -104,6 +150,8 @@ impl EncodeError {
         match self {
             Self::NullInList { pointer }
             | Self::IntegerTooLarge { pointer }
+            | Self::NoCell { pointer, .. }
+            | Self::Null { pointer }
             | Self::Fence { pointer, .. } => pointer.clone(),
             Self::Invalid { issues } => {
                 issues.first().map(|issue| issue.pointer.clone()).unwrap_or_default()
@@ -113,11 +161,18 @@ impl EncodeError {
             | Self::TitleDisagrees { field }
             | Self::SortScript { field }
             | Self::SortTooLong { field }
-            | Self::SortDigits { field } => pointer::of([field]),
+            | Self::SortDigits { field }
+            | Self::NoColumn { field, .. } => pointer::of([field]),
             Self::NotATable
             | Self::TooDeep
             | Self::UnknownFormat { .. }
             | Self::Unreadable { .. }
+            | Self::Unnamed { .. }
+            | Self::Positions
+            | Self::OthersChange
+            | Self::NoList
+            | Self::LaidOut { .. }
+            | Self::NotFoundInList
             | Self::Refused { .. } => String::new(),
         }
     }

@@ -22,7 +22,8 @@ pub(super) fn written(record: &Json, before: Option<&str>) -> String {
 struct Style {
     /// What a level is indented by; `None` where all stands on one line.
     indent: Option<String>,
-    newline: &'static str,
+    /// The end of a line, and what all lines of it are indented by.
+    newline: String,
     /// Between a key and its value.
     colon: &'static str,
     /// Between values on one line.
@@ -31,7 +32,7 @@ struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self { indent: Some("  ".into()), newline: "\n", colon: ": ", comma: ", " }
+        Self { indent: Some("  ".into()), newline: "\n".into(), colon: ": ", comma: ", " }
     }
 }
 
@@ -40,10 +41,16 @@ impl Style {
     fn of(text: &str) -> Self {
         let inside = &text[1..];
         let space = &inside[..inside.len() - inside.trim_start().len()];
-        let indent = space.rfind('\n').map(|newline| space[newline + 1..].to_owned());
+        let indent = space.rfind('\n').map(|newline| &space[newline + 1..]);
+        // The bracket that closes it stands as far in as the line that opens it does.
+        let last = text.rsplit_once('\n').map_or("", |(_, last)| last);
+        let base = &last[..last.len() - last.trim_start_matches([' ', '\t']).len()];
+        let deeper = indent.and_then(|indent| indent.strip_prefix(base));
+        let base = if deeper.is_some_and(|deeper| !deeper.is_empty()) { base } else { "" };
+        let indent = deeper.filter(|deeper| !deeper.is_empty()).or(indent).map(str::to_owned);
         let spaced = text.contains("\": ") || !text.contains("\":");
         Self {
-            newline: if text.contains("\r\n") { "\r\n" } else { "\n" },
+            newline: if text.contains("\r\n") { "\r\n" } else { "\n" }.to_owned() + base,
             colon: if spaced { ": " } else { ":" },
             comma: if spaced { ", " } else { "," },
             indent: indent.or_else(|| inside.trim_end().contains('\n').then(|| "  ".into())),
@@ -51,7 +58,7 @@ impl Style {
     }
 
     fn on_one_line(&self) -> Self {
-        Self { indent: None, ..*self }
+        Self { indent: None, newline: self.newline.clone(), ..*self }
     }
 
     /// Returns the text of a value that stands `depth` levels deep.
@@ -79,6 +86,11 @@ impl Style {
             scalar => scalar.to_string(),
         }
     }
+}
+
+/// Returns a value whose lines begin with `inner`, a line end and an indentation.
+pub(super) fn below(value: &Json, inner: &str) -> String {
+    Style { newline: inner.to_owned(), ..Style::default() }.rendered(value, 0)
 }
 
 fn text(key: &str) -> String {
@@ -175,7 +187,7 @@ fn members(text: &str) -> (Vec<Member<'_>>, &str) {
 }
 
 /// Returns where the value ends that begins at `start`.
-fn end_of_value(text: &str, start: usize) -> usize {
+pub(super) fn end_of_value(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
     let (mut depth, mut quoted, mut at) = (0_usize, false, start);
     while at < bytes.len() {

@@ -2,7 +2,7 @@
 //! anybody's kept, every write a fresh one by `toml` 0.8.23. Files of other sheets are changed in
 //! place.
 
-mod edit;
+pub(in crate::encode) mod edit;
 
 use serde_json::Value as Json;
 use toml_v08::value::Datetime;

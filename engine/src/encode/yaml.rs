@@ -1,7 +1,7 @@
 //! YAML with the order of the file, its comments, and the very bytes of what did not change.
 
-mod edit;
-mod style;
+pub(in crate::encode) mod edit;
+pub(in crate::encode) mod style;
 
 use serde_json::Value as Json;
 

@@ -46,6 +46,28 @@ impl SheetSpec {
         }
     }
 
+    /// Returns what the list with the key `list` calls its element that has the key `key`; `None` where
+    /// it cannot hold one of that key.
+    pub(crate) fn element_name<'k>(&self, list: &str, key: &'k str) -> Option<&'k str> {
+        match self.listing.file {
+            Some(_) => Some(key),
+            None => key.strip_prefix(list)?.strip_prefix('/'),
+        }
+    }
+
+    /// Returns the paths of the files of many records that may hold a record with the key `key`, those
+    /// with the longest keys first.
+    pub(crate) fn lists_of(&self, key: &str) -> Vec<String> {
+        if let Some(file) = &self.listing.file {
+            return vec![file.clone()];
+        }
+        if !self.has_lists() {
+            return Vec::new();
+        }
+        let lists = key.rmatch_indices('/').flat_map(|(end, _)| self.paths_at(&key[..end]));
+        lists.filter(|path| self.shape_of(path) != Shape::Record).collect()
+    }
+
     /// Says whether a file with the key `list` may hold a record with the key `key`, or be it.
     pub(crate) fn may_hold(&self, list: &str, key: &str) -> bool {
         let is_below = || key.strip_prefix(list).is_some_and(|rest| rest.starts_with('/'));

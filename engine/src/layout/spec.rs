@@ -16,7 +16,7 @@ use crate::value::{FieldPath, Value};
 use super::reference::Reference;
 use super::reserved::lies_below;
 use super::schema::Schema;
-use super::shape::{Listing, Shape};
+use super::shape::Listing;
 use super::sort::SortRule;
 use super::template::{RenderError, Template};
 use super::{bundle, name};
@@ -349,15 +349,12 @@ impl SheetSpec {
             return vec![file.clone()];
         }
         let mut paths = self.paths_at(key);
-        if self.has_lists() {
-            let lists = key.rmatch_indices('/').flat_map(|(end, _)| self.paths_at(&key[..end]));
-            paths.extend(lists.filter(|path| self.shape_of(path) != Shape::Record));
-        }
+        paths.extend(self.lists_of(key));
         paths
     }
 
     /// Returns the paths of the files with this key, one for each extension.
-    fn paths_at(&self, key: &str) -> Vec<String> {
+    pub(super) fn paths_at(&self, key: &str) -> Vec<String> {
         let in_root = self.root.is_empty()
             || self.definition.is_none()
                 && self.name.as_str() == super::files::ROOT

@@ -37,29 +37,29 @@ pub enum CellType {
 /// The first row of a table, and how its cells are told apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    delimiter: u8,
-    quote: u8,
-    columns: Arc<[Column]>,
+    pub(super) delimiter: u8,
+    pub(super) quote: u8,
+    pub(super) columns: Arc<[Column]>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Column {
-    name: String,
-    cells: CellType,
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) cells: CellType,
 }
 
 /// A cell of a row.
-struct Cell {
+pub(super) struct Cell {
     /// Where it stands, its quotes included.
-    range: Range<usize>,
+    pub(super) range: Range<usize>,
     /// Whether it begins with a quote.
-    is_quoted: bool,
+    pub(super) is_quoted: bool,
     /// Where its text goes on behind the quote that closes it.
     trailing: Option<usize>,
     /// Where the next cell begins, or the next row.
-    next: usize,
+    pub(super) next: usize,
     /// Whether it is the last one of its row.
-    is_last: bool,
+    pub(super) is_last: bool,
 }
 
 impl CellType {
@@ -81,7 +81,7 @@ impl CellType {
     }
 
     /// Returns the value of a cell that is not empty; what is wrong with it where it has none.
-    fn read(self, text: &str) -> Result<Json, &'static str> {
+    pub(super) fn read(self, text: &str) -> Result<Json, &'static str> {
         let bare = text.trim();
         match self {
             Self::Found => Ok(found(text)),
@@ -187,7 +187,7 @@ impl Header {
     }
 
     /// Finds the cell that begins at `at`; where a quote is not closed, returns its place.
-    fn cell(&self, bytes: &[u8], at: usize) -> Result<Cell, usize> {
+    pub(super) fn cell(&self, bytes: &[u8], at: usize) -> Result<Cell, usize> {
         let is_quoted = bytes.get(at) == Some(&self.quote);
         let mut behind = at;
         if is_quoted {
@@ -216,7 +216,7 @@ impl Header {
     }
 
     /// Returns the text of a cell; the place and the words where it has none.
-    fn text(&self, text: &str, cell: &Cell) -> Result<String, (usize, &'static str)> {
+    pub(super) fn text(&self, text: &str, cell: &Cell) -> Result<String, (usize, &'static str)> {
         if let Some(at) = cell.trailing {
             return Err((at, "something follows the end of a quoted cell"));
         }

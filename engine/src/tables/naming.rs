@@ -40,7 +40,8 @@ impl Naming {
         matches!(self, Self::Found { field: None, .. })
     }
 
-    /// Returns the name of a record by one of its fields, or by the definition.
+    /// Returns the name of a record by one of its fields, or by the definition; `given` is the one by
+    /// which a map has it.
     ///
     /// # Errors
     ///
@@ -48,14 +49,14 @@ impl Naming {
     pub(super) fn name<'v>(
         &self,
         source: &Source<'_>,
-        row: &'v Row,
+        given: Option<&'v str>,
         value: &'v Value,
     ) -> Result<Cow<'v, str>, &'static str> {
-        let name = match (self, &row.name, &source.spec.listing.key) {
+        let name = match (self, given, &source.spec.listing.key) {
             (Self::Found { field: Some(at), .. }, ..) => field(value, *at),
             (Self::Found { field: None, .. }, ..) => None,
             (Self::Declared, _, Some(template)) => template.text(value).ok().map(Cow::Owned),
-            (Self::Declared, name, None) => name.as_deref().map(Cow::Borrowed),
+            (Self::Declared, name, None) => name.map(Cow::Borrowed),
         };
         match name {
             None => Err("it lacks a field that its key is made of"),
@@ -77,8 +78,11 @@ pub(super) fn name_all(source: &Source<'_>, rows: &mut [Row]) -> (Naming, Vec<Op
         Records::At(_) => rows.iter().any(|row| row.name.is_some()),
         _ => false,
     };
-    let naming =
-        if is_map || source.spec.listing.key.is_some() { Naming::Declared } else { choose(rows) };
+    let values = || rows.iter().filter_map(|row| row.value.as_ref().ok());
+    let naming = match is_map || source.spec.listing.key.is_some() {
+        true => Naming::Declared,
+        false => choose(&values().collect::<Vec<_>>()),
+    };
     let mut keys = Vec::with_capacity(rows.len());
     let mut taken: HashSet<Key> = HashSet::new();
     for (at, row) in rows.iter_mut().enumerate() {
@@ -88,7 +92,7 @@ pub(super) fn name_all(source: &Source<'_>, rows: &mut [Row]) -> (Naming, Vec<Op
         };
         let name = match naming.is_position() {
             true => Ok(Cow::Owned((at + 1).to_string())),
-            false => naming.name(source, row, value),
+            false => naming.name(source, row.name.as_deref(), value),
         };
         let key = name.map(|name| Key::new(source.spec.element_key(source.list.as_str(), &name)));
         // What was found is in no two rows.
@@ -110,8 +114,8 @@ pub(super) fn name_all(source: &Source<'_>, rows: &mut [Row]) -> (Naming, Vec<Op
 }
 
 /// Finds the field that names the records.
-fn choose(rows: &[Row]) -> Naming {
-    let values = || rows.iter().filter_map(|row| row.value.as_ref().ok());
+pub(super) fn choose(values: &[&Value]) -> Naming {
+    let values = || values.iter().copied();
     let mut lacking = [0; FIELDS.len()];
     let mut count = 0;
     for value in values() {

@@ -1,15 +1,16 @@
 //! One batch on top of a state: the commit it makes, and the state that comes of it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::files::Files;
 use super::scope::Bounds;
+use super::writers::Writers;
 use super::{Batch, Broken, Repeat, WriteError, Written};
 use crate::changes::ChangeSet;
 use crate::id::{CommitId, SheetName, TreeId};
 use crate::load::layout_of;
-use crate::mirror::{EditError, Edits, NewCommit, Signature, Stage, Trailer};
+use crate::mirror::{EditError, NewCommit, Signature, Stage, Trailer};
 use crate::options::LoadOptions;
 use crate::problem::{Problem, Rule};
 use crate::snapshot::Snapshot;
@@ -75,7 +76,7 @@ fn make(
     committer: &Signature,
     options: &LoadOptions,
 ) -> Result<Change, WriteError> {
-    let mut files = Files::new(stage, &state.records, state.tree, batch);
+    let mut files = Files::new(stage, &state.records, state.tree, batch, options.record_limit);
     let several = batch.operations.len() > 1;
     let apply = |(index, operation)| {
         files.apply(operation).map_err(|error| match several {
@@ -86,7 +87,7 @@ fn make(
     let written = batch.operations.iter().enumerate().map(apply);
     let written = written.collect::<Result<Vec<_>, _>>()?;
     let writers = files.writers(&written);
-    let edits = files.into_edits();
+    let edits = files.into_edits()?;
     let tree = stage.edit(state.tree, &edits).map_err(|error| match error {
         EditError::Object(source) => WriteError::Repository(source),
         error => WriteError::Tree(error),
@@ -120,7 +121,7 @@ fn make(
     let mut problems = new_problems(&state.records, &records);
     if !problems.is_empty() {
         problems.retain(bounds.may_tell(&records));
-        return Err(invalid(problems, &edits, &writers));
+        return Err(invalid(problems, &writers, &records));
     }
     let next = State { commit, tree, seconds: committer.seconds, records };
     Ok(Change { next: Some(next), written })
@@ -128,9 +129,10 @@ fn make(
 
 /// Tells a change that is wrong in itself from one that other records stand in the way of;
 /// `problems` are those that the author may be told of.
-fn invalid(problems: Vec<Problem>, edits: &Edits, writers: &HashMap<String, usize>) -> WriteError {
-    let is_elsewhere =
-        |problem: &Problem| problem.rule == Rule::DanglingRef && !edits.contains_key(&problem.path);
+fn invalid(problems: Vec<Problem>, writers: &Writers, after: &Snapshot) -> WriteError {
+    let is_elsewhere = |problem: &Problem| {
+        problem.rule == Rule::DanglingRef && writers.of(problem, after).is_none()
+    };
     if problems.is_empty() {
         return WriteError::BreaksOthers;
     }
@@ -139,8 +141,7 @@ fn invalid(problems: Vec<Problem>, edits: &Edits, writers: &HashMap<String, usiz
     {
         return WriteError::Referenced { path, message };
     }
-    let broken =
-        |problem: Problem| Broken { operation: writers.get(&problem.path).copied(), problem };
+    let broken = |problem: Problem| Broken { operation: writers.of(&problem, after), problem };
     WriteError::Invalid { broken: problems.into_iter().map(broken).collect() }
 }
 
@@ -165,9 +166,23 @@ pub fn repeat_of(trailers: &[Trailer]) -> Option<Repeat> {
     Some(Repeat { actor: value(ACTOR)?, key: value(KEY)?, digest: value(DIGEST)? })
 }
 
-/// Lists the problems of `after` that `before` does not have.
+/// Lists the problems of `after` that `before` does not have. In a file of many records, one that is
+/// in another line now is the same.
 fn new_problems(before: &Snapshot, after: &Snapshot) -> Vec<Problem> {
+    let is_listed = |path: &str| before.sheets().any(|sheet| sheet.table(path).is_some());
+    let unplaced = |problem: &Problem| Problem { line: None, column: None, ..problem.clone() };
     let known = before.problems();
-    let is_new = |problem: &Problem| known.binary_search(problem).is_err();
+    let mut moved: BTreeMap<Problem, usize> = BTreeMap::new();
+    for problem in known.iter().filter(|problem| is_listed(&problem.path)) {
+        *moved.entry(unplaced(problem)).or_default() += 1;
+    }
+    let is_new = |problem: &Problem| match moved.get_mut(&unplaced(problem)) {
+        Some(0) => true,
+        Some(left) => {
+            *left -= 1;
+            false
+        }
+        None => known.binary_search(problem).is_err(),
+    };
     after.problems().into_iter().filter(is_new).collect()
 }

@@ -156,15 +156,32 @@ pub enum WriteError {
         #[source]
         source: Box<WriteError>,
     },
-    /// The record is one of many in a file, or its file would take the place of such a file.
-    #[error("{path} is a file of many records, which is not written to")]
+    /// The file of a record would take the place of a file of many.
+    #[error("{path} is a file of many records, whose place no other file takes")]
     InList {
         /// The path.
         path: String,
     },
-    /// The records of the sheet are in files of many.
-    #[error("the records of {sheet} are in files of many records, which are not written to")]
-    Lists {
+    /// The records of the sheet are in files of many, and there is none that the record goes into.
+    #[error("{sheet} has no file of many records that the record could go into")]
+    NoList {
+        /// The sheet.
+        sheet: SheetName,
+    },
+    /// The sheet has several files of many records.
+    #[error(
+        "{sheet} has no file of many records, or several: put the record under a key that begins \
+         with that of the file"
+    )]
+    WhichList {
+        /// The sheet.
+        sheet: SheetName,
+    },
+    /// Two sheets of a batch would write to one file of many records.
+    #[error("{path} is written to as a file of {sheet} already: send another request")]
+    SharedList {
+        /// The path.
+        path: String,
         /// The sheet.
         sheet: SheetName,
     },

@@ -1,12 +1,14 @@
 //! What the operations of a batch make of the files, one after the other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::open_list::OpenList;
 use super::scope::Bounds;
 use super::weight::weighed;
+use super::writers::Writers;
 use super::{
     Action, Batch, Broken, Condition, Operation, WriteError, Written, attachment_version, version,
 };
@@ -23,30 +25,35 @@ const LARGEST: u64 = 64 << 20;
 
 /// The files of a batch as far as it has come.
 pub(super) struct Files<'a> {
-    stage: &'a mut Stage,
-    before: &'a Snapshot,
-    bounds: Bounds<'a>,
+    pub(super) stage: &'a mut Stage,
+    pub(super) before: &'a Snapshot,
+    pub(super) bounds: Bounds<'a>,
     tree: Option<TreeId>,
     /// What operations made of records, which those behind them see.
-    records: HashMap<(SheetName, Key), Option<File>>,
-    edits: Edits,
+    pub(super) records: HashMap<(SheetName, Key), Option<File>>,
+    pub(super) edits: Edits,
+    /// The files of many records that are written to, by their paths.
+    pub(super) lists: BTreeMap<String, OpenList>,
     /// How many more bytes of files may be read and written.
-    left: usize,
+    pub(super) left: usize,
+    /// The most bytes of one record.
+    pub(super) record_limit: u64,
 }
 
-/// A record as a file.
+/// A record as a file, or in one.
 #[derive(Clone)]
-struct File {
-    path: String,
-    value: Value,
-    blob: BlobId,
+pub(super) struct File {
+    pub(super) path: String,
+    pub(super) value: Value,
+    /// The content of the file; `None` where it is one of many records.
+    pub(super) blob: Option<BlobId>,
 }
 
 /// What is at a path.
-struct Place {
-    mode: EntryMode,
+pub(super) struct Place {
+    pub(super) mode: EntryMode,
     /// The id of its blob or tree.
-    id: [u8; 20],
+    pub(super) id: [u8; 20],
 }
 
 impl<'a> Files<'a> {
@@ -57,15 +64,18 @@ impl<'a> Files<'a> {
         before: &'a Snapshot,
         tree: Option<TreeId>,
         batch: &'a Batch,
+        record_limit: u64,
     ) -> Self {
         let bounds = Bounds { layout: before.layout(), scope: &batch.scope };
+        let (records, edits, lists) = (HashMap::new(), Edits::new(), BTreeMap::new());
         let left = batch.limit;
-        Self { stage, before, bounds, tree, records: HashMap::new(), edits: Edits::new(), left }
+        Self { stage, before, bounds, tree, records, edits, lists, left, record_limit }
     }
 
     /// Returns what the operations made of the files.
-    pub(super) fn into_edits(self) -> Edits {
-        self.edits
+    pub(super) fn into_edits(mut self) -> Result<Edits, ObjectError> {
+        self.store_lists()?;
+        Ok(self.edits)
     }
 
     /// Applies one operation.
@@ -75,7 +85,9 @@ impl<'a> Files<'a> {
         let spec = spec.ok_or_else(|| WriteError::NoSheet { sheet: sheet.clone() })?;
         match action {
             Action::Create(record) => {
-                self.refuse_lists(&spec, None)?;
+                if let Some(list) = self.list_of_sheet(&spec)? {
+                    return self.put_in_list(&spec, &list, (None, None), record);
+                }
                 let path = self.path(&spec, record, None)?;
                 let key = self.key(&spec, &path)?;
                 if self.find(sheet, &key).is_some() {
@@ -90,6 +102,10 @@ impl<'a> Files<'a> {
                     Some(_) => key.clone(),
                 };
                 let old = self.met(&spec, key, condition)?;
+                if let Some(list) = self.list_of(&spec, key, old.as_ref())? {
+                    let old = old.map(|_| key.clone());
+                    return self.put_in_list(&spec, &list, (old, Some(key)), record);
+                }
                 let path = match (&old, spec.template.is_every_file()) {
                     (Some(old), true) => old.path.clone(),
                     (None, _)
@@ -113,6 +129,10 @@ impl<'a> Files<'a> {
                 // The canonical text of a value is JSON.
                 let record = serde_json::from_str(old.value.as_str()).unwrap_or(Json::Null);
                 let record = patched(&spec, &old.path, &record, patch);
+                if old.blob.is_none() {
+                    let place = (Some(key.clone()), None);
+                    return self.put_in_list(&spec, &old.path, place, &record);
+                }
                 let path = match spec.template.is_every_file() {
                     true => old.path.clone(),
                     false => self.path(&spec, &record, Some(key))?,
@@ -124,9 +144,13 @@ impl<'a> Files<'a> {
                 let old = self.met(&spec, key, condition)?;
                 let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
                 let old = old.ok_or_else(missing)?;
-                self.edit_file(&spec, &old.path, Edit::Remove)?;
-                if let Some(folder) = spec.attachments_of(&old.path) {
-                    self.remove_folder(&spec, folder)?;
+                if old.blob.is_none() {
+                    self.remove_from_list(&spec, &old.path, key)?;
+                } else {
+                    self.edit_file(&spec, &old.path, Edit::Remove)?;
+                    if let Some(folder) = spec.attachments_of(&old.path) {
+                        self.remove_folder(&spec, folder)?;
+                    }
                 }
                 self.records.insert((sheet.clone(), key.clone()), None);
                 Ok(Written {
@@ -146,14 +170,16 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Returns which operation wrote each file, the last one where there are several; `written` is
-    /// what became of each.
-    pub(super) fn writers(&self, written: &[Written]) -> HashMap<String, usize> {
-        let file = |(index, one): (usize, &Written)| {
-            let file = self.records.get(&(one.sheet.clone(), one.key.clone()))?.as_ref()?;
-            Some((file.path.clone(), index))
-        };
-        written.iter().enumerate().filter_map(file).collect()
+    /// Returns which operation wrote each record; `written` is what became of each.
+    pub(super) fn writers(&self, written: &[Written]) -> Writers {
+        let mut writers = Writers::default();
+        for (index, one) in written.iter().enumerate() {
+            let file = self.records.get(&(one.sheet.clone(), one.key.clone()));
+            if let Some(Some(file)) = file {
+                writers.note(&file.path, &one.key, index);
+            }
+        }
+        writers
     }
 
     /// Stores a record, in the place of `old` if there is one.
@@ -177,8 +203,8 @@ impl<'a> Files<'a> {
         if moved_from.is_some() && self.find(sheet, &key).is_some() {
             return Err(WriteError::Exists { sheet: sheet.clone(), key });
         }
-        let before = match &old {
-            Some((_, file)) => Some(self.read(file.blob)?),
+        let before = match old.as_ref().and_then(|(_, file)| file.blob) {
+            Some(blob) => Some(self.read(blob)?),
             None => None,
         };
         let refused = |source| WriteError::Encode { sheet: sheet.clone(), source };
@@ -193,7 +219,7 @@ impl<'a> Files<'a> {
         }
         let edit = Edit::Put { mode: EntryMode::Regular, id: *blob.as_bytes() };
         self.edit_file(spec, &path, edit)?;
-        let file = File { path, value: encoded.value.clone(), blob };
+        let file = File { path, value: encoded.value.clone(), blob: Some(blob) };
         self.records.insert((sheet.clone(), key.clone()), Some(file));
         let (sheet, existed, value) = (sheet.clone(), old.is_some(), Some(encoded.value));
         Ok(Written { sheet, key, moved_from, existed, value, attachment: None })
@@ -208,7 +234,6 @@ impl<'a> Files<'a> {
     ) -> Result<Option<File>, WriteError> {
         let sheet = &spec.name;
         self.bounds.allow_key(spec, key)?;
-        self.refuse_lists(spec, Some(key))?;
         let found = self.find(sheet, key);
         let now = found.as_ref().map(|file| version(file.value.as_str().as_bytes()));
         if condition.is_met(now) {
@@ -234,18 +259,19 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn find(&self, sheet: &SheetName, key: &Key) -> Option<File> {
+    pub(super) fn find(&self, sheet: &SheetName, key: &Key) -> Option<File> {
         if let Some(file) = self.records.get(&(sheet.clone(), key.clone())) {
             return file.clone();
         }
         let record = self.before.sheet(sheet.as_str())?.record(key.as_str())?;
-        let (path, value, blob) = (record.path(), record.value.clone(), record.blob);
+        let (path, value) = (record.path(), record.value.clone());
+        let blob = (!record.is_in_list()).then_some(record.blob);
         Some(File { path, value, blob })
     }
 
     /// Returns the path of a file that claims the key and cannot be read. It is what a record is put
     /// in the place of; beside it, the record would be in its way once it is mended.
-    fn broken_at(&self, sheet: &SheetName, key: &Key) -> Option<String> {
+    pub(super) fn broken_at(&self, sheet: &SheetName, key: &Key) -> Option<String> {
         let slot = self.before.sheet(sheet.as_str())?.slot(key.as_str())?;
         slot.broken_at().map(str::to_owned)
     }
@@ -279,7 +305,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn read(&self, blob: BlobId) -> Result<Vec<u8>, ObjectError> {
+    pub(super) fn read(&self, blob: BlobId) -> Result<Vec<u8>, ObjectError> {
         self.stage.objects().read_blob(blob, LARGEST, |content| match content {
             BlobContent::Bytes(bytes) => bytes.to_vec(),
             BlobContent::TooLarge(_) => Vec::new(),
@@ -299,7 +325,6 @@ impl<'a> Files<'a> {
         let key = &self.meant(spec, key)?;
         let missing = || WriteError::NotFound { sheet: sheet.clone(), key: key.clone() };
         self.bounds.allow_key(spec, key)?;
-        self.refuse_lists(spec, Some(key))?;
         let record = self.find(sheet, key).ok_or_else(missing)?;
         let path = self.before.layout().attachment_of(spec, &record.path, name);
         // What is there already may go, whatever its name.
@@ -363,23 +388,11 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// Refuses to touch a record in a file of many, and every record of a sheet of such files.
-    fn refuse_lists(&self, spec: &SheetSpec, key: Option<&Key>) -> Result<(), WriteError> {
-        let sheet = self.before.sheet(spec.name.as_str());
-        let record = key.and_then(|key| sheet?.record(key.as_str()));
-        if let Some(record) = record.filter(|record| record.is_in_list()) {
-            return Err(WriteError::InList { path: record.path() });
-        }
-        if spec.is_listed() {
-            return Err(WriteError::Lists { sheet: spec.name.clone() });
-        }
-        Ok(())
-    }
-
-    /// Lets one file be what it should.
+    /// Lets one file be what it should. A list stays one.
     fn edit_file(&mut self, spec: &SheetSpec, path: &str, edit: Edit) -> Result<(), WriteError> {
         self.bounds.allow(&spec.name, path.as_bytes())?;
-        if self.before.sheets().any(|sheet| sheet.table(path).is_some()) {
+        let is_list = |path| self.before.sheets().any(|sheet| sheet.table(path).is_some());
+        if self.lists.contains_key(path) || is_list(path) {
             return Err(WriteError::InList { path: path.to_owned() });
         }
         self.edits.insert(path.to_owned(), edit);
@@ -434,7 +447,7 @@ impl<'a> Files<'a> {
     }
 
     /// Returns what is at `path`, as far as the operations have come.
-    fn entry_at(&self, path: &str) -> Result<Option<Place>, ObjectError> {
+    pub(super) fn entry_at(&self, path: &str) -> Result<Option<Place>, ObjectError> {
         match (self.edits.get(path), self.tree) {
             (Some(Edit::Put { mode, id }), _) => Ok(Some(Place { mode: *mode, id: *id })),
             (Some(Edit::Remove), _) | (None, None) => Ok(None),

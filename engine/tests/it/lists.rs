@@ -1,21 +1,17 @@
 //! Files of many records in an engine that serves them.
 
 use headwater_engine::history::Event;
-use headwater_engine::id::{CommitId, Key, SheetName};
+use headwater_engine::id::CommitId;
 use headwater_engine::load::load;
-use headwater_engine::mirror::{Identity, Mirror, MirrorOptions};
+use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
-use headwater_engine::write::{
-    Action, Batch, Condition, MOST_WRITTEN, Operation, Scope, WriteError,
-};
 use headwater_testkit::Upstream;
-use serde_json::json;
 
 use crate::house::{House, id};
 
 const ICONS: &str = "slug,title\nada,Ada\nbob,Bob\ncid,Cid\n";
 
-fn house(definitions: &str, files: &[(&str, &str)]) -> House {
+pub(crate) fn house(definitions: &str, files: &[(&str, &str)]) -> House {
     let mut upstream = Upstream::new();
     let mut commit = upstream.commit("first");
     if !definitions.is_empty() {
@@ -92,66 +88,6 @@ fn the_history_of_a_record_in_a_list_is_that_of_its_row() {
     assert!(ended);
     let (ada, ..) = history("all/ada", (0, 10));
     assert!(ada.iter().any(|(commit, ..)| *commit == other));
-}
-
-#[test]
-fn a_write_to_a_file_of_many_records_is_refused_and_leaves_it_alone() {
-    let listed = "[sheets.langs]\nfile = \"langs.json\"\nrecords = \"map\"\n\
-                  [sheets.icons]\nformat = \"csv\"\n[sheets.notes]\nformat = \"json\"\n";
-    let langs = r#"{"c": {"a": 1}, "d": {"a": 2}}"#;
-    let files = [("icons/all.csv", ICONS), ("langs.json", langs), ("notes/a.json", "{\"a\": 1}")];
-    let declared = house(listed, &files);
-    let inferred = house("", &[("icons/all.json", "[{\"id\": 1}]"), ("icons/b.json", "{}")]);
-    let write = |house: &House, sheet: &str, action: Action| {
-        let sheet = SheetName::new(sheet);
-        let done = house.engine().commit(Batch {
-            operations: vec![Operation { sheet, action, condition: Condition::Any }],
-            author: Identity::parse("Ada <ada@example.org>").unwrap(),
-            scope: Scope::Every,
-            message: "a change".to_owned(),
-            trailers: Vec::new(),
-            repeat: None,
-            limit: MOST_WRITTEN,
-        });
-        match done {
-            Ok(_) => None,
-            Err(WriteError::Operation { source, .. }) => Some(source.to_string()),
-            Err(error) => Some(error.to_string()),
-        }
-    };
-    let (key, record) = (Key::new, json!({ "id": 7 }));
-    for (house, sheet, action) in [
-        (&declared, "icons", Action::Put(key("all/ada"), record.clone())),
-        (&declared, "icons", Action::Patch(key("all/ada"), record.clone())),
-        (&declared, "icons", Action::Delete(key("all/ada"))),
-        (&declared, "icons", Action::Create(record.clone())),
-        (&declared, "icons", Action::Put(key("new"), record.clone())),
-        (&declared, "langs", Action::Delete(key("c"))),
-        (&declared, "langs", Action::Put(key("langs"), record.clone())),
-        (
-            &declared,
-            "icons",
-            Action::Attach(key("all/ada"), "x.png".into(), b"x".as_slice().into()),
-        ),
-        (&inferred, "icons", Action::Delete(key("all/1"))),
-        (&inferred, "icons", Action::Put(key("all/1"), record.clone())),
-        (&inferred, "icons", Action::Put(key("all"), record.clone())),
-    ] {
-        let refused = write(house, sheet, action).expect("it is refused");
-        assert!(refused.contains("many records"), "{refused}");
-    }
-    assert_eq!(write(&declared, "notes", Action::Put(key("b"), record.clone())), None);
-    assert_eq!(write(&inferred, "icons", Action::Put(key("c"), record)), None);
-    let text = |house: &House, path: &str| {
-        let mut git = std::process::Command::new("git");
-        git.arg("-C").arg(house.mirror()).args(["cat-file", "blob", &format!("HEAD:{path}")]);
-        String::from_utf8(git.output().unwrap().stdout).unwrap()
-    };
-    assert_eq!(text(&declared, "icons/all.csv"), ICONS);
-    assert_eq!(text(&declared, "langs.json"), langs);
-    assert_eq!(text(&inferred, "icons/all.json"), "[{\"id\": 1}]");
-    declared.is_lawful();
-    inferred.is_lawful();
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod house;
 mod law;
 mod layers;
 mod limits;
+mod list_writes;
 mod lists;
 mod local;
 mod model;

@@ -178,7 +178,9 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
         | WriteError::BatchTooLarge
         | WriteError::NotOfSheet { .. }
         | WriteError::InList { .. }
-        | WriteError::Lists { .. }
+        | WriteError::NoList { .. }
+        | WriteError::WhichList { .. }
+        | WriteError::SharedList { .. }
         | WriteError::NotAttachable { .. } => explained(Code::InvalidRecord),
         WriteError::Encode { source, .. } => {
             let errors = match source {

@@ -7,7 +7,7 @@ use toml_edit::{
 
 /// Returns the text with the members of `record` in the place of its own; `None` where that cannot
 /// be said. What is returned has to be read before it is believed.
-pub(super) fn edited(text: &str, record: &Json) -> Option<String> {
+pub(in crate::encode) fn edited(text: &str, record: &Json) -> Option<String> {
     let members = record.as_object()?;
     let (mark, body) = match text.strip_prefix('\u{feff}') {
         Some(body) => ("\u{feff}", body),

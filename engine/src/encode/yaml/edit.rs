@@ -22,7 +22,7 @@ pub(super) fn edited(text: &str, record: &Json) -> Option<String> {
 
 impl Style {
     /// Reads off a file by how much tables and lists are indented.
-    fn of(lines: &[&str]) -> Self {
+    pub(in crate::encode) fn of(lines: &[&str]) -> Self {
         let mut style = Self::default();
         let content = lines.iter().filter(|line| !is_between(line));
         let pairs = content.clone().zip(content.skip(1));
@@ -42,20 +42,21 @@ impl Style {
     }
 }
 
-struct Editor {
-    style: Style,
-    newline: &'static str,
+/// What a file is changed by.
+pub(in crate::encode) struct Editor {
+    pub(in crate::encode) style: Style,
+    pub(in crate::encode) newline: &'static str,
 }
 
 /// A member of a table, as it is written.
-struct Member<'t> {
+pub(in crate::encode) struct Member<'t> {
     /// Blank lines and comments before it.
-    lead: Vec<&'t str>,
-    key: String,
+    pub(in crate::encode) lead: Vec<&'t str>,
+    pub(in crate::encode) key: String,
     /// The key as it is written, without indentation and colon.
     name: &'t str,
     /// The line of the key and those that belong to its value.
-    lines: Vec<&'t str>,
+    pub(in crate::encode) lines: Vec<&'t str>,
 }
 
 impl Editor {
@@ -93,7 +94,14 @@ impl Editor {
         Some(text)
     }
 
-    fn member(&self, member: &Member<'_>, indent: usize, was: &Json, is: &Json) -> String {
+    /// Returns the lines of a member whose value was one thing and is another.
+    pub(in crate::encode) fn member(
+        &self,
+        member: &Member<'_>,
+        indent: usize,
+        was: &Json,
+        is: &Json,
+    ) -> String {
         let (first, rest) = member.lines.split_first().map_or(("", &[][..]), |(f, r)| (*f, r));
         let behind = first[indent + member.name.len()..].trim_start();
         let old = Behind::of(behind.strip_prefix(':').unwrap_or(behind));
@@ -166,7 +174,14 @@ impl Editor {
         text.push_str(&self.in_lines(&lines));
     }
 
-    fn element(&self, element: &Element<'_>, indent: usize, was: &Json, is: &Json) -> String {
+    /// Returns the lines of an element whose value was one thing and is another.
+    pub(in crate::encode) fn element(
+        &self,
+        element: &Element<'_>,
+        indent: usize,
+        was: &Json,
+        is: &Json,
+    ) -> String {
         let (first, rest) = element.lines.split_first().map_or(("", &[][..]), |(f, r)| (*f, r));
         let content = first[indent + 1..].trim_start_matches(' ');
         let inner = first.len() - content.len();
@@ -195,7 +210,13 @@ impl Editor {
 
     /// Returns what stands behind a colon or a dash, in the style of what stood there: quotes and
     /// brackets stay, a date stays plain, and so does a comment.
-    fn value(&self, old: &Behind<'_>, is_one_line: bool, is: &Json, indent: usize) -> String {
+    pub(in crate::encode) fn value(
+        &self,
+        old: &Behind<'_>,
+        is_one_line: bool,
+        is: &Json,
+        indent: usize,
+    ) -> String {
         let is_date = |text: &str| Moment::parse(text).is_some();
         let first = old.value.chars().next().filter(|_| is_one_line);
         let value = match (first, is) {
@@ -220,28 +241,28 @@ impl Editor {
         self.in_lines(&value)
     }
 
-    fn in_lines(&self, text: &str) -> String {
+    pub(in crate::encode) fn in_lines(&self, text: &str) -> String {
         if self.newline == "\n" { text.to_owned() } else { text.replace('\n', self.newline) }
     }
 }
 
 /// An element of a list, as it is written.
-struct Element<'t> {
+pub(in crate::encode) struct Element<'t> {
     /// Blank lines and comments before it.
-    lead: Vec<&'t str>,
+    pub(in crate::encode) lead: Vec<&'t str>,
     /// The line of the dash and those that belong to its value.
-    lines: Vec<&'t str>,
+    pub(in crate::encode) lines: Vec<&'t str>,
 }
 
 /// What stands behind a colon or a dash in its line.
-struct Behind<'t> {
-    value: &'t str,
+pub(in crate::encode) struct Behind<'t> {
+    pub(in crate::encode) value: &'t str,
     /// With the space before it.
-    comment: &'t str,
+    pub(in crate::encode) comment: &'t str,
 }
 
 impl<'t> Behind<'t> {
-    fn of(text: &'t str) -> Self {
+    pub(in crate::encode) fn of(text: &'t str) -> Self {
         let content = text.trim_start();
         let end = end_of_value(content).min(content.trim_end().len());
         let value = content[..end].trim_end();
@@ -285,7 +306,10 @@ fn end_of_value(text: &str) -> usize {
 
 /// Takes a list apart whose dashes are indented by `indent`: its elements, and the lines behind the
 /// last one.
-fn elements<'t>(lines: &[&'t str], indent: usize) -> Option<(Vec<Element<'t>>, Vec<&'t str>)> {
+pub(in crate::encode) fn elements<'t>(
+    lines: &[&'t str],
+    indent: usize,
+) -> Option<(Vec<Element<'t>>, Vec<&'t str>)> {
     let mut elements: Vec<Element<'t>> = Vec::new();
     let mut lead: Vec<&'t str> = Vec::new();
     for line in lines {
@@ -308,7 +332,10 @@ fn elements<'t>(lines: &[&'t str], indent: usize) -> Option<(Vec<Element<'t>>, V
 
 /// Takes a table apart whose keys are indented by `indent`: its members, and the lines behind the
 /// last one.
-fn members<'t>(lines: &[&'t str], indent: usize) -> Option<(Vec<Member<'t>>, Vec<&'t str>)> {
+pub(in crate::encode) fn members<'t>(
+    lines: &[&'t str],
+    indent: usize,
+) -> Option<(Vec<Member<'t>>, Vec<&'t str>)> {
     let mut members: Vec<Member<'t>> = Vec::new();
     let mut lead: Vec<&'t str> = Vec::new();
     let mut lines = lines.iter();
@@ -350,12 +377,13 @@ fn key(line: &str) -> Option<(&str, String)> {
     })
 }
 
-fn indentation(line: &str) -> usize {
+/// Returns by how many spaces a line is indented.
+pub(in crate::encode) fn indentation(line: &str) -> usize {
     line.len() - line.trim_start_matches(' ').len()
 }
 
 /// Says whether a line is blank or a comment.
-fn is_between(line: &str) -> bool {
+pub(in crate::encode) fn is_between(line: &str) -> bool {
     let text = line.trim();
     text.is_empty() || text.starts_with('#')
 }

@@ -4,13 +4,13 @@ use serde_json::{Map, Value as Json};
 
 /// How YAML is laid out.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Style {
+pub(in crate::encode) struct Style {
     /// By how much a table inside of a table is indented.
-    pub(super) step: usize,
+    pub(in crate::encode) step: usize,
     /// By how much a list inside of a table is indented.
-    pub(super) list: usize,
+    pub(in crate::encode) list: usize,
     /// Whether every text is in quotes, which is always right.
-    pub(super) quoted: bool,
+    pub(in crate::encode) quoted: bool,
 }
 
 impl Default for Style {
@@ -20,7 +20,7 @@ impl Default for Style {
 }
 
 impl Style {
-    pub(super) fn document(&self, record: &Json) -> String {
+    pub(in crate::encode) fn document(&self, record: &Json) -> String {
         let mut text = String::new();
         match record {
             Json::Object(members) if !members.is_empty() => self.members(members, 0, &mut text),
@@ -40,7 +40,7 @@ impl Style {
     }
 
     /// Returns a member of a table that is indented by `indent`, without that indentation.
-    pub(super) fn member(&self, key: &str, value: &Json, indent: usize) -> String {
+    pub(in crate::encode) fn member(&self, key: &str, value: &Json, indent: usize) -> String {
         format!("{}:{}", self.key(key), self.value(value, indent))
     }
 
@@ -49,7 +49,7 @@ impl Style {
     }
 
     /// Returns what stands behind a colon: one line, or several that are indented.
-    pub(super) fn value(&self, value: &Json, indent: usize) -> String {
+    pub(in crate::encode) fn value(&self, value: &Json, indent: usize) -> String {
         match value {
             Json::Object(members) if !members.is_empty() => {
                 let mut text = String::from("\n");
@@ -65,7 +65,7 @@ impl Style {
         }
     }
 
-    pub(super) fn elements(&self, elements: &[Json], indent: usize, text: &mut String) {
+    pub(in crate::encode) fn elements(&self, elements: &[Json], indent: usize, text: &mut String) {
         let space = " ".repeat(indent);
         for element in elements {
             text.push_str(&space);
@@ -86,7 +86,7 @@ impl Style {
     }
 
     /// Returns a value on one line, in brackets where it has parts.
-    pub(super) fn flow(&self, value: &Json) -> String {
+    pub(in crate::encode) fn flow(&self, value: &Json) -> String {
         let list = |items: Vec<String>, open, close| format!("{open}{}{close}", items.join(", "));
         match value {
             Json::Array(elements) => {

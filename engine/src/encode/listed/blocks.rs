@@ -1,0 +1,102 @@
+//! Records that are blocks of lines, each with what stands above it: blank lines and comments.
+//!
+//! The comments right above a record are about it, and go with it. What stands above the first record
+//! is about the file.
+
+use std::ops::Range;
+
+/// The lines of a record.
+#[derive(Debug, Clone)]
+pub(super) struct Block {
+    /// What the file calls it, where it does.
+    pub(super) name: Option<String>,
+    /// Blank lines and comments above it.
+    pub(super) lead: Range<usize>,
+    /// Its own.
+    pub(super) lines: Range<usize>,
+}
+
+/// A file of blocks.
+pub(super) struct Blocks<'t> {
+    pub(super) lines: &'t [&'t str],
+    pub(super) blocks: &'t [Block],
+    /// The end of a line.
+    pub(super) newline: &'t str,
+}
+
+impl Blocks<'_> {
+    /// Returns the file with other lines in a place.
+    pub(super) fn replaced(&self, range: Range<usize>, new: &str) -> String {
+        let mut before = self.lines[..range.start].concat();
+        let after = self.lines[range.end..].concat();
+        let mut new = new.to_owned();
+        if !before.is_empty() && !before.ends_with('\n') {
+            before += self.newline;
+        }
+        // A file whose last line had no end has none then.
+        let is_open = self.lines.last().is_some_and(|last| !last.ends_with('\n'));
+        if is_open && range.end == self.lines.len() {
+            let last = if new.is_empty() { &mut before } else { &mut new };
+            let content = last.strip_suffix('\n').unwrap_or(last);
+            last.truncate(content.strip_suffix('\r').unwrap_or(content).len());
+        }
+        before + &new + &after
+    }
+
+    /// Returns the file with a new block before the one at `at`, or behind the last.
+    pub(super) fn inserted(&self, at: usize, fresh: &str) -> String {
+        let count = self.blocks.len();
+        // Blocks stand as far apart as those beside them.
+        let apart = match at.clamp(1, count.max(2) - 1) {
+            next if next < count => {
+                let about = self.about(next);
+                self.lines[self.blank_above(next, about)..about].concat()
+            }
+            _ => String::new(),
+        };
+        match self.blocks.get(at) {
+            Some(next) => {
+                let place = if at == 0 { next.lines.start } else { self.about(at) };
+                self.replaced(place..place, &(fresh.to_owned() + &apart))
+            }
+            None => {
+                let end = self.blocks[count - 1].lines.end;
+                self.replaced(end..end, &(apart + fresh))
+            }
+        }
+    }
+
+    /// Returns the file without a block that is not the only one.
+    pub(super) fn removed(&self, at: usize) -> String {
+        let block = &self.blocks[at];
+        let range = match at {
+            0 => {
+                let next = &self.blocks[1].lead;
+                let blank = self.lines[next.clone()].iter().take_while(|line| is_blank(line));
+                block.lines.start..block.lines.end + blank.count()
+            }
+            _ => {
+                let about = self.about(at);
+                self.blank_above(at, about)..block.lines.end
+            }
+        };
+        self.replaced(range, "")
+    }
+
+    /// Returns where the comments begin that are about a block.
+    fn about(&self, at: usize) -> usize {
+        let Block { lead, lines, .. } = &self.blocks[at];
+        let above = lead.clone().rev().take_while(|line| !is_blank(self.lines[*line]));
+        lines.start - above.count()
+    }
+
+    /// Returns where the blank lines begin that stand above line `line` in the lead of a block.
+    fn blank_above(&self, at: usize, line: usize) -> usize {
+        let lead = self.blocks[at].lead.start..line;
+        line - lead.rev().take_while(|line| is_blank(self.lines[*line])).count()
+    }
+}
+
+fn is_blank(line: &str) -> bool {
+    line.trim().is_empty()
+}

@@ -1,0 +1,392 @@
+//! Records that are elements of a YAML list, members of a YAML table, or documents.
+//!
+//! It knows lists and tables in block style, whose parts begin on lines of their own.
+
+use serde_json::{Map, Value as Json};
+
+use super::super::error::EncodeError;
+use super::super::yaml::edit::{Behind, Editor, elements, indentation, is_between, members};
+use super::super::yaml::style::Style;
+use super::super::yaml::written;
+use super::blocks::{Block, Blocks};
+use super::change::{Change, Place};
+use super::order;
+use crate::decode;
+use crate::split::Records;
+
+const IN_BRACKETS: EncodeError =
+    EncodeError::LaidOut { what: "its list is not one of lines of its own, or is in brackets" };
+
+/// A list or a table in a file.
+struct Container {
+    /// Its lines.
+    first: usize,
+    last: usize,
+    indent: usize,
+    is_table: bool,
+    /// The line of the key that it stands below, and by how much that is indented.
+    key: Option<(usize, usize)>,
+    /// Whether it is a pair of brackets with nothing in it.
+    is_empty: bool,
+}
+
+/// Returns the text of a file in which one record is another.
+pub(super) fn rewritten(
+    text: &str,
+    records: &Records,
+    place: Place<'_>,
+    change: Change<'_>,
+) -> Result<String, EncodeError> {
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let file = File { editor: Editor { style: Style::of(&lines), newline }, lines: &lines };
+    let documents = file.documents();
+    if !matches!(records, Records::At(_) | Records::Map) && documents.len() > 1 {
+        return file.document(&documents, place, change);
+    }
+    let container = match records {
+        Records::At(pointer) => file.below(pointer),
+        records => file.root(*records == Records::Map),
+    };
+    file.part(&container.ok_or(IN_BRACKETS)?, place, change)
+}
+
+struct File<'t> {
+    lines: &'t [&'t str],
+    editor: Editor,
+}
+
+/// A document of several.
+struct Document {
+    /// The line that begins it.
+    marker: Option<usize>,
+    first: usize,
+    last: usize,
+    is_null: bool,
+}
+
+impl<'t> File<'t> {
+    /// Finds the list or table that the file is.
+    fn root(&self, is_table: bool) -> Option<Container> {
+        let is_head = |line: &&&str| is_between(line) || line.starts_with('%');
+        let head = self.lines.iter().take_while(is_head).count();
+        let first = match self.lines.get(head)? {
+            line if is_marker(line) => head + 1,
+            _ => 0,
+        };
+        let behind = &self.lines[head.max(first)..];
+        let ends = behind.iter().position(|line| line.starts_with("...") || is_marker(line));
+        let last = ends.map_or(self.lines.len(), |end| head.max(first) + end);
+        let content = (head.max(first)..last).find(|at| !is_between(self.lines[*at]))?;
+        let is_empty = matches!(Behind::of(self.lines[content]).value, "[]" | "{}");
+        let (first, last) = if is_empty { (content, content + 1) } else { (first, last) };
+        let indent = indentation(self.lines[content]);
+        Some(Container { first, last, indent, is_table, key: None, is_empty })
+    }
+
+    /// Finds the list or table that a JSON Pointer leads to.
+    fn below(&self, pointer: &[String]) -> Option<Container> {
+        let mut container = self.root(true)?;
+        for name in pointer {
+            let mut at = container.first;
+            let (members, _) =
+                members(&self.lines[container.first..container.last], container.indent)?;
+            let member = members.iter().find(|member| {
+                at += member.lead.len() + member.lines.len();
+                member.key == *name
+            })?;
+            let first = at - member.lines.len();
+            let line = self.lines[first];
+            let behind = &line[line.find(':')? + 1..];
+            let value = Behind::of(behind).value;
+            let key = Some((first, container.indent));
+            if matches!(value, "[]" | "{}") {
+                let is_table = value == "{}";
+                let (indent, last) = (container.indent, first + 1);
+                container = Container { first, last, indent, is_table, key, is_empty: true };
+                continue;
+            }
+            if !value.is_empty() {
+                return None;
+            }
+            let inner = (first + 1..at).find(|line| !is_between(self.lines[*line]))?;
+            let indent = indentation(self.lines[inner]);
+            let text = self.lines[inner].trim();
+            let is_table = !(text == "-" || text.starts_with("- "));
+            let (first, last) = (first + 1, at);
+            container = Container { first, last, indent, is_table, key, is_empty: false };
+        }
+        Some(container)
+    }
+
+    /// Returns the file with another element or member of a container.
+    fn part(
+        &self,
+        container: &Container,
+        place: Place<'_>,
+        change: Change<'_>,
+    ) -> Result<String, EncodeError> {
+        let Container { first, last, indent, is_table, .. } = *container;
+        if container.is_empty {
+            return self.filled(container, place.name, change);
+        }
+        let inside = &self.lines[first..last];
+        let mut at = first;
+        let mut block = |name: Option<String>, lead: usize, lines: usize| {
+            let (begin, start) = (at, at + lead);
+            at = start + lines;
+            Block { name, lead: begin..start, lines: start..at }
+        };
+        let (blocks, parts): (Vec<Block>, _) = if is_table {
+            let (members, _) = members(inside, indent).ok_or(IN_BRACKETS)?;
+            let block =
+                members.iter().map(|m| block(Some(m.key.clone()), m.lead.len(), m.lines.len()));
+            (block.collect(), Parts::Members(members))
+        } else {
+            let (elements, _) = elements(inside, indent).ok_or(IN_BRACKETS)?;
+            let block = elements.iter().map(|e| block(None, e.lead.len(), e.lines.len()));
+            (block.collect(), Parts::Elements(elements))
+        };
+        let at = match (is_table, change) {
+            (true, Change::Insert(_)) => {
+                let names: Vec<_> = blocks.iter().map(|block| block.name.as_deref()).collect();
+                order::place(&names, place.name)
+            }
+            (true, _) => {
+                let named = blocks.iter().position(|b| b.name.as_deref() == Some(place.name));
+                named.ok_or(EncodeError::NotFoundInList)?
+            }
+            (false, _) => place.at,
+        };
+        let file = Blocks { lines: self.lines, blocks: &blocks, newline: self.editor.newline };
+        match change {
+            Change::Replace { was, is } => {
+                let was: Json = serde_json::from_str(was.as_str()).unwrap_or_default();
+                let new = match &parts {
+                    Parts::Members(members) => {
+                        let member = members.get(at).ok_or(EncodeError::NotFoundInList)?;
+                        self.editor.member(member, indent, &was, is)
+                    }
+                    Parts::Elements(elements) => {
+                        let element = elements.get(at).ok_or(EncodeError::NotFoundInList)?;
+                        let first = element.lines[0];
+                        let old = Behind::of(&first[indent + 1..]);
+                        let is_flow = element.lines.len() == 1 && old.value.starts_with('{');
+                        match is_flow && old.value != "{}" {
+                            true => {
+                                let value = self.editor.value(&old, true, is, indent);
+                                format!("{}-{value}", &first[..indent])
+                            }
+                            false => self.editor.element(element, indent, &was, is),
+                        }
+                    }
+                };
+                Ok(file.replaced(blocks[at].lines.clone(), &new))
+            }
+            Change::Insert(is) => {
+                let like = &blocks[at.saturating_sub(1).min(blocks.len() - 1)];
+                let like = &self.lines[like.lines.clone()];
+                let name = is_table.then_some(place.name);
+                Ok(file.inserted(at, &self.fresh(name, is, indent, like)))
+            }
+            Change::Remove => {
+                let block = blocks.get(at).ok_or(EncodeError::NotFoundInList)?;
+                if blocks.len() > 1 {
+                    return Ok(file.removed(at));
+                }
+                let brackets = if is_table { "{}" } else { "[]" };
+                let Some((key, _)) = container.key else {
+                    let line = format!("{}{brackets}{}", " ".repeat(indent), self.editor.newline);
+                    return Ok(file.replaced(block.lines.clone(), &line));
+                };
+                let line = self.lines[key];
+                let colon = line.find(':').ok_or(IN_BRACKETS)? + 1;
+                let (before, comment) = (&line[..colon], Behind::of(&line[colon..]).comment);
+                let line = format!("{before} {brackets}{comment}{}", self.editor.newline);
+                Ok(file.replaced(key..block.lines.end, &line))
+            }
+        }
+    }
+
+    /// Returns the file with the first element or member of a container.
+    fn filled(
+        &self,
+        container: &Container,
+        name: &str,
+        change: Change<'_>,
+    ) -> Result<String, EncodeError> {
+        let Change::Insert(is) = change else { return Err(EncodeError::NotFoundInList) };
+        let Container { first, last, indent, is_table, key, .. } = *container;
+        let style = &self.editor.style;
+        let below = if is_table { style.step } else { style.list };
+        let (head, indent) = match key {
+            None => (String::new(), indent),
+            Some((line, indent)) => {
+                let line = self.lines[line];
+                let colon = line.find(':').ok_or(IN_BRACKETS)? + 1;
+                let comment = Behind::of(&line[colon..]).comment;
+                let head = format!("{}{comment}{}", &line[..colon], self.editor.newline);
+                (head, indent + below)
+            }
+        };
+        let fresh = self.fresh(is_table.then_some(name), is, indent, &[]);
+        let file = Blocks { lines: self.lines, blocks: &[], newline: self.editor.newline };
+        Ok(file.replaced(first..last, &(head + &fresh)))
+    }
+
+    /// Writes a new element, or a new member with this name, in the way of the lines `like`.
+    fn fresh(&self, name: Option<&str>, record: &Json, indent: usize, like: &[&str]) -> String {
+        let style = &self.editor.style;
+        let space = " ".repeat(indent);
+        let none = Map::new();
+        let members = record.as_object().unwrap_or(&none);
+        let first = like.first().copied().unwrap_or_default();
+        let text = match name {
+            Some(name) if members.is_empty() => space + &style.member(name, record, indent),
+            Some(name) => {
+                let inner = like.iter().skip(1).find(|line| !is_between(line));
+                let inner = inner.map_or(indent + style.step, |line| indentation(line));
+                let inner = if inner > indent { inner } else { indent + style.step };
+                let keys = keys(like.iter().skip(1).copied().collect(), inner);
+                // The key as `style` writes it, without its value.
+                let key = style.member(name, &Json::Object(Map::new()), indent);
+                let key = key.trim_end().trim_end_matches("{}").trim_end();
+                format!("{space}{key}\n{}", table(style, members, &keys, inner))
+            }
+            None => {
+                let content = first.get(indent + 1..).unwrap_or(" ");
+                let gap = content.len() - content.trim_start_matches(' ').len();
+                let gap = if gap == 0 || content.trim().is_empty() { 1 } else { gap };
+                let dash = format!("{space}-{}", " ".repeat(gap));
+                if members.is_empty() || content.trim_start().starts_with('{') {
+                    format!("{dash}{}\n", style.flow(record))
+                } else {
+                    let inner = indent + 1 + gap;
+                    let undashed = format!("{}{}", " ".repeat(inner), content.trim_start());
+                    let like = [&*undashed].into_iter().chain(like.iter().skip(1).copied());
+                    let text = table(style, members, &keys(like.collect(), inner), inner);
+                    dash + text.trim_start_matches(' ')
+                }
+            }
+        };
+        self.editor.in_lines(&text)
+    }
+
+    /// Takes the file apart into its documents.
+    fn documents(&self) -> Vec<Document> {
+        let mut documents: Vec<Document> = Vec::new();
+        let mut is_open = false;
+        for (at, line) in self.lines.iter().enumerate() {
+            if is_marker(line) {
+                let document =
+                    Document { marker: Some(at), first: at + 1, last: at + 1, is_null: true };
+                documents.push(document);
+                is_open = true;
+            } else if line.starts_with("...") {
+                is_open = false;
+            } else if let Some(document) = documents.last_mut().filter(|_| is_open) {
+                // What stands behind its last line is about the file.
+                if indentation(line) > 0 || !is_between(line) {
+                    document.last = at + 1;
+                }
+            } else if documents.is_empty() && !is_between(line) && !line.starts_with('%') {
+                documents.push(Document { marker: None, first: at, last: at + 1, is_null: true });
+                is_open = true;
+            }
+        }
+        for document in &mut documents {
+            let inline = document.marker.map_or("", |marker| &self.lines[marker][3..]);
+            let text = inline.to_owned() + &self.lines[document.first..document.last].concat();
+            document.is_null = decode::yaml(text.as_bytes()).is_err();
+        }
+        documents
+    }
+
+    /// Returns the file with another document.
+    fn document(
+        &self,
+        documents: &[Document],
+        place: Place<'_>,
+        change: Change<'_>,
+    ) -> Result<String, EncodeError> {
+        let newline = self.editor.newline;
+        let file = Blocks { lines: self.lines, blocks: &[], newline };
+        let filled: Vec<&Document> =
+            documents.iter().filter(|document| !document.is_null).collect();
+        let found = filled.get(place.at).copied();
+        let marker = format!("---{newline}");
+        let inline = |document: &Document| {
+            let line = document.marker.map_or("", |marker| &self.lines[marker][3..]).trim();
+            !line.is_empty() && !line.starts_with('#')
+        };
+        match (change, found) {
+            (Change::Insert(is), next) => {
+                let near = filled.get(place.at.saturating_sub(1)).or(filled.last());
+                let like = near.map_or(vec![], |near| self.lines[near.first..near.last].to_vec());
+                let fresh = match is.as_object().filter(|members| !members.is_empty()) {
+                    Some(members) => table(&self.editor.style, members, &keys(like, 0), 0),
+                    None => "{}\n".to_owned(),
+                };
+                let fresh = self.editor.in_lines(&fresh);
+                let end = self.lines.len();
+                Ok(match (next, documents.last()) {
+                    (Some(Document { marker: Some(line), .. }), _) => {
+                        file.replaced(*line..*line, &(marker + &fresh))
+                    }
+                    (Some(next), _) => file.replaced(next.first..next.first, &(fresh + &marker)),
+                    (None, Some(last)) if last.is_null && last.first == end => {
+                        file.replaced(end..end, &fresh)
+                    }
+                    (None, _) => file.replaced(end..end, &(marker + &fresh)),
+                })
+            }
+            (_, None) => Err(EncodeError::NotFoundInList),
+            (_, Some(document)) if inline(document) => Err(IN_BRACKETS),
+            (Change::Replace { is, .. }, Some(document)) => {
+                let before = self.lines[document.first..document.last].concat();
+                let mut new =
+                    self.editor.in_lines(&written(is, Some(&before)).replace("\r\n", "\n"));
+                if !new.ends_with('\n') {
+                    new.push_str(newline);
+                }
+                Ok(file.replaced(document.first..document.last, &new))
+            }
+            (Change::Remove, Some(document)) => {
+                let Document { marker: line, first, last, .. } = *document;
+                Ok(match line {
+                    // Two documents are a list, and one is a record: an empty one is left.
+                    Some(_) if documents.len() <= 2 => file.replaced(first..last, ""),
+                    None if documents.len() <= 2 => file.replaced(first..last, &marker),
+                    line => file.replaced(line.unwrap_or(first)..last, ""),
+                })
+            }
+        }
+    }
+}
+
+enum Parts<M, E> {
+    Members(M),
+    Elements(E),
+}
+
+/// Writes the members of a table: those that another table has in the order in which it has them, and
+/// the others behind.
+fn table(style: &Style, members: &Map<String, Json>, order: &[String], indent: usize) -> String {
+    let known = order.iter().filter_map(|key| members.get_key_value(key));
+    let others = members.iter().filter(|(key, _)| !order.contains(key));
+    let space = " ".repeat(indent);
+    let member = |(key, value): (&String, &Json)| space.clone() + &style.member(key, value, indent);
+    known.chain(others).map(member).collect()
+}
+
+/// Returns the keys of a table that is written in these lines, in their order.
+fn keys(lines: Vec<&str>, indent: usize) -> Vec<String> {
+    let members = members(&lines, indent).map(|(members, _)| members).unwrap_or_default();
+    members.into_iter().map(|member| member.key).collect()
+}
+
+/// Says whether a line begins a document.
+fn is_marker(line: &str) -> bool {
+    let rest = line.strip_prefix("---");
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']))
+}

@@ -1,0 +1,146 @@
+//! Rows of cells as they are written: a cell whose value does not change keeps its bytes.
+
+use serde_json::{Map, Value as Json};
+
+use super::csv::{CellType, Column, Header};
+
+/// Why a record is no row of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum CellFlaw {
+    /// It has a field for which there is no column.
+    NoColumn {
+        /// The field.
+        field: String,
+        /// The names of the columns.
+        columns: Vec<String>,
+    },
+    /// It has a value that no cell says.
+    NoCell {
+        /// The field.
+        field: String,
+        /// Why.
+        message: String,
+    },
+}
+
+/// A cell as it is written in a row.
+struct Written<'t> {
+    /// Its bytes, its quotes included.
+    raw: &'t str,
+    /// Its text; `None` where that cannot be read.
+    text: Option<String>,
+    is_quoted: bool,
+}
+
+impl Header {
+    /// Returns the row that says `record`. Where it takes the place of the row `before`, cells whose
+    /// values stay keep their bytes. Other cells are in quotes where they have to be, and where the
+    /// cell of that column is in the row `like`.
+    ///
+    /// # Errors
+    ///
+    /// See [`CellFlaw`]. Every cell is read back before it is written.
+    pub(crate) fn written(
+        &self,
+        record: &Map<String, Json>,
+        before: Option<&str>,
+        like: Option<&str>,
+    ) -> Result<String, CellFlaw> {
+        let is_column = |field: &&String| !self.columns.iter().any(|column| column.name == **field);
+        if let Some(field) = record.keys().find(is_column) {
+            let columns = self.columns.iter().map(|column| column.name.clone()).collect();
+            return Err(CellFlaw::NoColumn { field: field.clone(), columns });
+        }
+        let old = before.map(|row| self.cells(row)).unwrap_or_default();
+        let like = like.map(|row| self.cells(row)).unwrap_or_default();
+        let mut cells: Vec<String> = Vec::with_capacity(self.columns.len());
+        // What stands behind the cells of a short row is no field.
+        let mut least = if before.is_some() { old.len() } else { self.columns.len() };
+        for (at, column) in self.columns.iter().enumerate() {
+            let value = record.get(&column.name);
+            if value.is_some() {
+                least = least.max(at + 1);
+            }
+            let cell = match old.get(at) {
+                Some(old) if column.says(old, value) => old.raw.to_owned(),
+                old => {
+                    let is_quoted = old.or(like.get(at)).is_some_and(|cell| cell.is_quoted);
+                    self.cell_of(column, value, is_quoted)?
+                }
+            };
+            cells.push(cell);
+        }
+        cells.truncate(least);
+        let row = cells.join(&char::from(self.delimiter).to_string());
+        // A line with nothing on it is no row.
+        Ok(if row.is_empty() { char::from(self.quote).to_string().repeat(2) } else { row })
+    }
+
+    /// Takes a row apart.
+    fn cells<'t>(&self, row: &'t str) -> Vec<Written<'t>> {
+        let mut cells = Vec::with_capacity(self.columns.len());
+        let mut at = 0;
+        while let Ok(cell) = self.cell(row.as_bytes(), at) {
+            let text = self.text(row, &cell).ok();
+            let raw = &row[cell.range.clone()];
+            cells.push(Written { raw, text, is_quoted: cell.is_quoted });
+            if cell.is_last {
+                break;
+            }
+            at = cell.next;
+        }
+        cells
+    }
+
+    /// Writes a cell; `is_quoted` puts it in quotes even where that is not needed.
+    fn cell_of(
+        &self,
+        column: &Column,
+        value: Option<&Json>,
+        is_quoted: bool,
+    ) -> Result<String, CellFlaw> {
+        let flaw = |message: String| CellFlaw::NoCell { field: column.name.clone(), message };
+        let text = match value {
+            None => String::new(),
+            Some(Json::String(text)) if text.is_empty() => {
+                return Err(flaw("an empty cell is no field: leave the field out".into()));
+            }
+            Some(Json::String(text)) => text.clone(),
+            Some(Json::Null) => return Err(flaw("a cell cannot hold null".into())),
+            Some(Json::Array(_) | Json::Object(_)) => {
+                return Err(flaw("a cell cannot hold a list or a table".into()));
+            }
+            Some(value) => value.to_string(),
+        };
+        if let Some(value) = value {
+            match column.cells.read(&text) {
+                Ok(read) if read == *value => {}
+                Ok(read) => {
+                    let remedy = match column.cells {
+                        CellType::Found => "; the schema, or `types`, says what a column holds",
+                        _ => "",
+                    };
+                    return Err(flaw(format!("the cell would be read as {read}{remedy}")));
+                }
+                Err(message) => return Err(flaw(message.to_owned())),
+            }
+        }
+        let (delimiter, quote) = (char::from(self.delimiter), char::from(self.quote));
+        let is_odd = |c: char| c == delimiter || c == quote || c == '\n' || c == '\r';
+        Ok(match is_quoted || text.contains(is_odd) {
+            true => format!("{quote}{}{quote}", text.replace(quote, &format!("{quote}{quote}"))),
+            false => text,
+        })
+    }
+}
+
+impl Column {
+    /// Says whether a cell has this value already.
+    fn says(&self, cell: &Written<'_>, value: Option<&Json>) -> bool {
+        let Some(text) = &cell.text else { return false };
+        match value {
+            None => text.is_empty(),
+            Some(value) => !text.is_empty() && self.cells.read(text).as_ref() == Ok(value),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Where the records of a file stand, and what a new one is called.
+
+use super::naming::{Naming, choose};
+use super::source::Source;
+use super::table::Table;
+use crate::id::Key;
+use crate::split::Splitter;
+use crate::value::Value;
+
+impl Table {
+    /// Returns the place of a record among the pieces of the file, from 0. Linear.
+    pub(crate) fn place_of(&self, key: &Key) -> Option<usize> {
+        self.pieces.iter().position(|piece| piece.key.as_ref() == Some(key))
+    }
+
+    /// Returns the key of each piece, in the order in which they stand in the file, or of a map in
+    /// that of their names; `None` for those that are no records.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Option<&Key>> {
+        self.pieces.iter().map(|piece| piece.key.as_ref())
+    }
+
+    /// Returns how the file is cut, where that is done by a scan.
+    pub(crate) fn splitter(&self) -> Option<&Splitter> {
+        self.splitter.as_ref()
+    }
+
+    /// Returns where each piece begins and where the last one ends, in bytes behind a byte order mark.
+    /// It is known where the file is cut by a scan.
+    pub(crate) fn begins(&self) -> Vec<usize> {
+        let mut at = self.begin;
+        let ends = self.pieces.iter().map(|piece| {
+            at += piece.length as usize;
+            at
+        });
+        [self.begin].into_iter().chain(ends).collect()
+    }
+
+    /// Says whether the keys of the records are their positions.
+    pub(crate) fn is_by_position(&self) -> bool {
+        self.naming.is_position() && !self.pieces.is_empty()
+    }
+
+    /// Returns the key that a further record of the file would have; `None` where its fields do not
+    /// say it, as in a map.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong where it would have none.
+    pub(crate) fn key_of(
+        &self,
+        source: &Source<'_>,
+        value: &Value,
+    ) -> Result<Option<Key>, &'static str> {
+        let found;
+        let naming = match &self.naming {
+            Naming::Found { .. } if self.keys().next().is_none() => {
+                found = choose(&[value]);
+                &found
+            }
+            naming => naming,
+        };
+        let key = |name: &str| Key::new(source.spec.element_key(source.list.as_str(), name));
+        match naming {
+            Naming::Declared if source.spec.listing.key.is_none() => Ok(None),
+            naming if naming.is_position() => Ok(Some(key(&(self.pieces.len() + 1).to_string()))),
+            naming => naming.name(source, None, value).map(|name| Some(key(&name))),
+        }
+    }
+}

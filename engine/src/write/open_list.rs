@@ -1,0 +1,15 @@
+//! A file of many records in the middle of a batch.
+
+use crate::encode::List;
+use crate::id::{Key, SheetName};
+use crate::mirror::EntryMode;
+
+/// A file of many records that a batch writes to.
+pub(super) struct OpenList {
+    /// The sheet whose operations do so.
+    pub(super) sheet: SheetName,
+    /// The key that the file itself claims.
+    pub(super) key: Key,
+    pub(super) mode: EntryMode,
+    pub(super) list: List,
+}

@@ -1,0 +1,199 @@
+//! Writes into files of many records.
+
+use headwater_engine::encode::EncodeError;
+use headwater_engine::id::{Key, SheetName};
+use headwater_engine::mirror::Identity;
+use headwater_engine::write::{
+    Action, Batch, Committed, Condition, MOST_WRITTEN, Operation, Repeat, Scope, WriteError,
+    version,
+};
+use serde_json::{Value, json};
+
+use crate::house::House;
+use crate::lists::house;
+
+const ICONS: &str = "slug,title\nada,Ada\nbob,Bob\ndan,Dan\n";
+const PATH: &str = "icons/all.csv";
+
+fn batch(sheet: &str, actions: impl IntoIterator<Item = Action>) -> Batch {
+    let operation =
+        |action| Operation { sheet: SheetName::new(sheet), action, condition: Condition::Any };
+    Batch {
+        operations: actions.into_iter().map(operation).collect(),
+        author: Identity::parse("Ada <ada@example.org>").unwrap(),
+        scope: Scope::Every,
+        message: "a change".to_owned(),
+        trailers: Vec::new(),
+        repeat: None,
+        limit: MOST_WRITTEN,
+    }
+}
+
+fn write(house: &House, sheet: &str, action: Action) -> Result<Committed, WriteError> {
+    house.engine().commit(batch(sheet, [action]))
+}
+
+fn put(key: &str, record: Value) -> Action {
+    Action::Put(Key::new(key), record)
+}
+
+fn patch(key: &str, patch: Value) -> Action {
+    Action::Patch(Key::new(key), patch)
+}
+
+fn delete(key: &str) -> Action {
+    Action::Delete(Key::new(key))
+}
+
+fn git(house: &House, args: &[&str]) -> String {
+    let mut git = std::process::Command::new("git");
+    let output = git.arg("-C").arg(house.mirror()).args(args).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn file(house: &House, path: &str) -> String {
+    git(house, &["cat-file", "blob", &format!("HEAD:{path}")])
+}
+
+#[test]
+fn a_row_is_put_patched_created_renamed_and_deleted_and_each_is_a_commit() {
+    let house = house("", &[(PATH, ICONS)]);
+    let done = write(&house, "icons", patch("all/bob", json!({"title": "Rob"}))).unwrap();
+    assert_eq!((done.changed, done.written[0].existed), (true, true));
+    let value = done.written[0].value.as_ref().unwrap();
+    assert_eq!(value.as_str(), r#"{"slug":"bob","title":"Rob"}"#);
+    let diff = git(&house, &["diff", "--numstat", "HEAD~1", "HEAD"]);
+    assert_eq!(diff, format!("1\t1\t{PATH}\n"));
+    let done = write(&house, "icons", put("all/cid", json!({"slug": "cid"}))).unwrap();
+    assert!(!done.written[0].existed);
+    // The only file of the sheet takes what comes without a key.
+    let done = write(&house, "icons", Action::Create(json!({"slug": "eve"}))).unwrap();
+    assert_eq!(done.written[0].key.as_str(), "all/eve");
+    assert_eq!(file(&house, PATH), "slug,title\nada,Ada\nbob,Rob\ncid,\ndan,Dan\neve,\n");
+    let done = write(&house, "icons", patch("all/cid", json!({"slug": "cyd"}))).unwrap();
+    assert_eq!(done.written[0].moved_from, Some(Key::new("all/cid")));
+    assert_eq!(done.written[0].key.as_str(), "all/cyd");
+    write(&house, "icons", delete("all/ada")).unwrap();
+    assert_eq!(file(&house, PATH), "slug,title\nbob,Rob\ncyd,\ndan,Dan\neve,\n");
+    house.is_lawful();
+    let same = write(&house, "icons", patch("all/bob", json!({"title": "Rob"}))).unwrap();
+    assert!(!same.changed);
+    for key in ["all/bob", "all/cyd", "all/dan", "all/eve"] {
+        write(&house, "icons", delete(key)).unwrap();
+    }
+    assert_eq!(file(&house, PATH), "slug,title\n");
+    house.is_lawful();
+    write(&house, "icons", put("all/new", json!({"slug": "new", "title": "New"}))).unwrap();
+    assert_eq!(file(&house, PATH), "slug,title\nnew,New\n");
+    house.is_lawful();
+}
+
+#[test]
+fn operations_on_one_file_see_those_before_them_and_are_one_commit_or_none() {
+    let house = house("", &[(PATH, ICONS)]);
+    let all = batch(
+        "icons",
+        [
+            put("all/cid", json!({"slug": "cid"})),
+            patch("all/cid", json!({"title": "Cid"})),
+            delete("all/ada"),
+            patch("all/cid", json!({"slug": "ada"})),
+            Action::Create(json!({"slug": "eve"})),
+        ],
+    );
+    let done = house.engine().commit(all).unwrap();
+    assert_eq!(done.written.len(), 5);
+    assert_eq!(file(&house, PATH), "slug,title\nbob,Bob\nada,Cid\ndan,Dan\neve,\n");
+    house.is_lawful();
+    let none = batch("icons", [delete("all/bob"), patch("all/dan", json!({"size": 1}))]);
+    let Err(WriteError::Operation { index: 1, source }) = house.engine().commit(none) else {
+        panic!("there is no such column")
+    };
+    let WriteError::Encode { source, .. } = *source else { panic!("{source:?}") };
+    assert_eq!(source.pointer(), "/size");
+    assert!(matches!(source, EncodeError::NoColumn { .. }), "{source:?}");
+    assert!(house.engine().snapshot().visible("icons", "all/bob").is_some());
+}
+
+#[test]
+fn conditions_keys_rules_and_references_hold_for_rows_as_for_files() {
+    let definition = "[sheets.icons]\nformat = \"csv\"\nunique = [\"title\"]\n\
+                      schema = { properties = { title = { maxLength = 5 } } }\n\
+                      refs = { next = \"icons\" }\n";
+    let rows = "slug,title,next\nada,Ada,\nbob,Bob,all/ada\n";
+    let house = house(definition, &[(PATH, rows)]);
+    let mut stale = batch("icons", [patch("all/ada", json!({"title": "Eve"}))]);
+    stale.operations[0].condition = Condition::Is(vec![[7; 16]]);
+    let stale = house.engine().commit(stale).unwrap_err();
+    let WriteError::Stale { version: Some(now), .. } = stale else { panic!("{stale:?}") };
+    assert_eq!(now, version(br#"{"slug":"ada","title":"Ada"}"#));
+    let mut met = batch("icons", [patch("all/ada", json!({"title": "Eva"}))]);
+    met.operations[0].condition = Condition::Is(vec![now]);
+    met.repeat = Some(Repeat { actor: "a".into(), key: "k".into(), digest: "d".into() });
+    let done = house.engine().commit(met.clone()).unwrap();
+    let again = house.engine().commit(met).unwrap();
+    assert!(again.repeated && again.commit == done.commit);
+
+    let refused = |action| write(&house, "icons", action).unwrap_err();
+    let double = refused(put("all/bob", json!({"slug": "bob", "title": "Eva"})));
+    assert!(matches!(double, WriteError::Invalid { .. }) && double.is_conflict(), "{double:?}");
+    let long = refused(patch("all/ada", json!({"title": "too long"})));
+    let WriteError::Encode { source: EncodeError::Invalid { issues }, .. } = long else {
+        panic!("{long:?}")
+    };
+    assert_eq!(issues[0].pointer, "/title");
+    let referenced = refused(delete("all/ada"));
+    assert!(referenced.is_conflict(), "{referenced:?}");
+    let other = refused(put("all/new", json!({"slug": "else"})));
+    assert!(matches!(other, WriteError::OtherKey { .. }), "{other:?}");
+    let taken = refused(patch("all/bob", json!({"slug": "ada"})));
+    assert!(matches!(taken, WriteError::Exists { .. }), "{taken:?}");
+    let taken = refused(Action::Create(json!({"slug": "ada"})));
+    assert!(matches!(taken, WriteError::Exists { .. }), "{taken:?}");
+    let nobody = refused(delete("all/nobody"));
+    assert!(matches!(nobody, WriteError::NotFound { .. }), "{nobody:?}");
+    let file = Action::Attach(Key::new("all/ada"), "x.png".into(), b"x".as_slice().into());
+    let file = refused(file);
+    assert!(matches!(file, WriteError::NotAttachable { .. }), "{file:?}");
+    let list = refused(put("new/one", json!({"slug": "one"})));
+    assert!(matches!(list, WriteError::NoList { .. }), "{list:?}");
+    house.is_lawful();
+}
+
+#[test]
+fn what_was_wrong_in_a_file_before_stays_and_is_in_nobodys_way() {
+    let house = house(
+        "[sheets.icons]\nformat = \"csv\"\npolicy = \"quarantine\"\n",
+        &[(PATH, "slug,title\nb,B\nc,C,x\nd,D\n")],
+    );
+    assert_eq!(house.engine().snapshot().problems().len(), 1);
+    write(&house, "icons", put("all/a", json!({"slug": "a"}))).unwrap();
+    assert_eq!(file(&house, PATH), "slug,title\na,\nb,B\nc,C,x\nd,D\n");
+    let problems = house.engine().snapshot().problems();
+    assert_eq!((problems.len(), problems[0].line), (1, Some(4)));
+    house.is_lawful();
+}
+
+#[test]
+fn maps_pointers_and_lists_beside_files_of_one_record_are_written() {
+    let listed = "[sheets.langs]\nfile = \"langs.json\"\nrecords = \"map\"\n\
+                  [sheets.notes]\nformat = \"json\"\n";
+    let langs = "{\"c\": {\"a\": 1}, \"e\": {\"a\": 2}}";
+    let house = house(listed, &[("langs.json", langs), ("notes/a.json", "{}")]);
+    write(&house, "langs", put("d", json!({"a": 3}))).unwrap();
+    write(&house, "langs", delete("c")).unwrap();
+    assert_eq!(file(&house, "langs.json"), "{\"d\": {\"a\": 3}, \"e\": {\"a\": 2}}");
+    let unnamed = write(&house, "langs", Action::Create(json!({"a": 1}))).unwrap_err();
+    assert!(matches!(unnamed, WriteError::Encode { .. }), "{unnamed:?}");
+    write(&house, "notes", put("b", json!({"a": 1}))).unwrap();
+    house.is_lawful();
+    let inferred = crate::lists::house("", &[("d/all.json", "[{\"id\": 1}]"), ("d/b.json", "{}")]);
+    write(&inferred, "d", put("all/2", json!({"id": 2}))).unwrap();
+    assert_eq!(file(&inferred, "d/all.json"), "[{\"id\": 1}, {\"id\": 2}]");
+    write(&inferred, "d", put("c", json!({"id": 7}))).unwrap();
+    // What is one record takes the place of no list.
+    let over = write(&inferred, "d", put("all", json!({"id": 7}))).unwrap_err();
+    assert!(matches!(over, WriteError::InList { .. }), "{over:?}");
+    inferred.is_lawful();
+}
