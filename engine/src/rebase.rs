@@ -5,6 +5,7 @@
 //! and trailers, so that a request that comes again finds its commit. A commit of which nothing is
 //! left, because the remote has the same change, is dropped.
 
+mod lists;
 mod merge;
 
 use std::collections::BTreeSet;
@@ -19,10 +20,13 @@ use crate::mirror::{
 };
 use crate::mirror::{Signature, Stage};
 use crate::report::LostField;
+use crate::tables::Source;
 use crate::value::Kind;
 
 /// The largest file that is merged; larger ones are one field.
 const LARGEST: u64 = 4 << 20;
+/// The same for files of many records.
+const LARGEST_LIST: u64 = 32 << 20;
 
 /// Commits that are on top of other ones now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,9 +208,15 @@ impl Merge<'_> {
         let Some(spec) = claims.into_iter().find(|claim| claim.fault.is_none()) else {
             return as_a_whole();
         };
-        let spec = spec.sheet;
-        if spec.shape_of(path) == Shape::List {
-            return as_a_whole();
+        let (spec, key) = (spec.sheet, spec.key);
+        let shape = spec.shape_of(path);
+        if shape != Shape::Record {
+            let source = Source { spec: &spec, path, list: &key, record_limit: u64::MAX };
+            match self.list(&source, [old, ours, theirs])? {
+                Some(merged) => return Ok(merged),
+                None if shape == Shape::List => return as_a_whole(),
+                None => {}
+            }
         }
         let mut sides = Vec::new();
         for side in [old, ours, theirs] {
@@ -230,6 +240,37 @@ impl Merge<'_> {
                 Ok(Ok(Edit::Put { mode: EntryMode::Regular, id }))
             }
         }
+    }
+
+    /// Merges a file of many records that both sides changed, record by record; `None` where a side is
+    /// no such file.
+    fn list(
+        &mut self,
+        source: &Source<'_>,
+        sides: [Option<Entry>; 3],
+    ) -> Result<Option<Result<Edit, Vec<String>>>, ObjectError> {
+        let mut texts = Vec::new();
+        for side in sides {
+            let Some(side) = side.filter(|side| side.mode == EntryMode::Regular) else {
+                return Ok(None);
+            };
+            let text =
+                self.stage.objects().read_blob(side.id, LARGEST_LIST, |content| match content {
+                    BlobContent::Bytes(bytes) => Some(bytes.to_vec()),
+                    BlobContent::TooLarge(_) => None,
+                })?;
+            let Some(text) = text else { return Ok(None) };
+            texts.push(text);
+        }
+        let [old, ours, theirs] = &texts[..] else { return Ok(None) };
+        Ok(match lists::merged(source, [old, ours, theirs]) {
+            None => None,
+            Some(Err(pointers)) => Some(Err(pointers)),
+            Some(Ok(merged)) => {
+                let id = *self.stage.blob(&merged)?.as_bytes();
+                Some(Ok(Edit::Put { mode: EntryMode::Regular, id }))
+            }
+        })
     }
 
     /// Reads one side of a record: `Some(None)` where it is not there, `None` where it is none.

@@ -221,7 +221,8 @@ pub struct Kept {
 pub struct LostField {
     /// The file.
     pub path: String,
-    /// The field as a JSON Pointer; empty for the file as a whole.
+    /// The field as a JSON Pointer, which begins with the key of the record in a file of many; empty for
+    /// the file as a whole.
     pub pointer: String,
 }
 

@@ -1,6 +1,7 @@
 //! Writes into files of many records.
 
 use headwater_engine::encode::EncodeError;
+use headwater_engine::engine::{Engine, Ledger, Rewrites};
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::Identity;
 use headwater_engine::write::{
@@ -9,7 +10,7 @@ use headwater_engine::write::{
 };
 use serde_json::{Value, json};
 
-use crate::house::House;
+use crate::house::{House, config, remote};
 use crate::lists::house;
 
 const ICONS: &str = "slug,title\nada,Ada\nbob,Bob\ndan,Dan\n";
@@ -196,4 +197,52 @@ fn maps_pointers_and_lists_beside_files_of_one_record_are_written() {
     let over = write(&inferred, "d", put("all", json!({"id": 7}))).unwrap_err();
     assert!(matches!(over, WriteError::InList { .. }), "{over:?}");
     inferred.is_lawful();
+}
+
+/// Opens the house again, to put what was written on top of what the remote has.
+fn replaying(mut house: House) -> House {
+    house.engine = None;
+    let mut config = config(&house.mirror(), Some(remote(&house.upstream)));
+    config.rewrites = Some(Rewrites::Replay);
+    house.engine = Some(Engine::open(config, std::sync::Arc::new(Ledger::new())).unwrap());
+    house
+}
+
+#[test]
+fn rows_that_both_sides_changed_in_one_file_are_merged_field_by_field() {
+    let text = "slug,title,size\nada,Ada,1\nbob,Bob,2\ndan,Dan,3\n";
+    let mut house = replaying(house("", &[(PATH, text)]));
+    write(&house, "icons", patch("all/bob", json!({"title": "Rob"}))).unwrap();
+    write(&house, "icons", put("all/cid", json!({"slug": "cid"}))).unwrap();
+    write(&house, "icons", delete("all/dan")).unwrap();
+    let theirs = "size,slug,title\n1,aaa,New\n1,ada,Eda\n7,bob,Bob\n3,dan,Dan\n";
+    house.upstream.commit("theirs").put(PATH, theirs).push();
+    let replayed = house.reload().replayed.unwrap();
+    assert_eq!((replayed.commits, replayed.kept), (3, None));
+    assert_eq!(file(&house, PATH), "size,slug,title\n1,aaa,New\n1,ada,Eda\n7,bob,Rob\n,cid,\n");
+    house.is_lawful();
+
+    write(&house, "icons", patch("all/bob", json!({"title": "Bobby"}))).unwrap();
+    let theirs = file(&house, PATH).replace("Rob", "Robert").replace("Bobby", "Robert");
+    house.upstream.commit("theirs again").put(PATH, theirs).push();
+    let lost = house.reload().replayed.unwrap().kept.unwrap().lost;
+    let lost: Vec<_> = lost.iter().map(|l| (l.path.as_str(), l.pointer.as_str())).collect();
+    assert_eq!(lost, [(PATH, "/all~1bob/title")]);
+}
+
+#[test]
+fn positions_are_merged_only_where_they_are_those_of_the_same_records() {
+    let path = "icons/all.json";
+    let mut house = replaying(house("", &[(path, "[{\"a\": 1}, {\"a\": 2}]")]));
+    write(&house, "icons", patch("all/1", json!({"b": 1}))).unwrap();
+    house.upstream.commit("theirs").put(path, "[{\"a\": 1}, {\"a\": 3}]").push();
+    assert_eq!(house.reload().replayed.unwrap().kept, None);
+    assert_eq!(file(&house, path), "[{\"a\": 1, \"b\": 1}, {\"a\": 3}]");
+    write(&house, "icons", patch("all/1", json!({"b": 2}))).unwrap();
+    let theirs = "[{\"a\": 0}, {\"a\": 1}, {\"a\": 3}]";
+    house.upstream.commit("theirs").put(path, theirs).push();
+    let lost = house.reload().replayed.unwrap().kept.unwrap().lost;
+    assert_eq!(lost.len(), 1);
+    assert_eq!((lost[0].path.as_str(), lost[0].pointer.as_str()), (path, ""));
+    house.is_lawful();
 }

@@ -1,0 +1,107 @@
+//! Two changes of one file of many records, merged record by record and field by field.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::merge::merge;
+use crate::encode::List;
+use crate::id::{BlobId, Key};
+use crate::pointer;
+use crate::record::Record;
+use crate::tables::{self, Reading, Source, Table};
+
+/// One side of such a file.
+struct Side {
+    table: Table,
+    records: BTreeMap<Key, Arc<Record>>,
+}
+
+/// What becomes of a record of theirs.
+enum Step {
+    Remove,
+    Replace(Json),
+    Insert(Json),
+}
+
+/// Takes what `ours` changed of `old` over to `theirs`; `None` where one of them is no list that can
+/// be read.
+///
+/// Where the keys are positions, a file in which theirs has more or fewer records is no other record
+/// of the same key, so that nothing is merged.
+///
+/// # Errors
+///
+/// The fields that both sides changed, each in its own way: JSON Pointers that begin with the key of
+/// the record. The empty one is the whole file.
+pub(super) fn merged(
+    source: &Source<'_>,
+    [old, ours, theirs]: [&[u8]; 3],
+) -> Option<Result<Vec<u8>, Vec<String>>> {
+    let bytes = theirs;
+    let [old, ours, theirs] = [old, ours, theirs].map(|bytes| Side::read(source, bytes));
+    let (old, ours, theirs) = (old?, ours?, theirs?);
+    let whole = || Some(Err(vec![String::new()]));
+    let is_by_position = [&old, &ours, &theirs].iter().any(|side| side.table.is_by_position());
+    if old.told() != ours.told() || is_by_position && old.records.len() != theirs.records.len() {
+        return whole();
+    }
+    let mut conflicts = Vec::new();
+    let mut steps = Vec::new();
+    let gone = old.table.keys().filter(|key| !ours.records.contains_key(*key));
+    for key in gone.chain(ours.table.keys()) {
+        let [was, is, there] = [&old, &ours, &theirs].map(|side| side.value(key));
+        if was == is {
+            continue;
+        }
+        if is_by_position && was != there {
+            conflicts.push(pointer::of([key.as_str()]));
+            continue;
+        }
+        match merge(was.as_ref(), is.as_ref(), there.as_ref()) {
+            Err(pointers) => {
+                let of_key = pointer::of([key.as_str()]);
+                conflicts.extend(pointers.iter().map(|pointer| format!("{of_key}{pointer}")));
+            }
+            Ok(merged) if merged == there => {}
+            Ok(None) => steps.push((key, Step::Remove)),
+            Ok(Some(merged)) if there.is_some() => steps.push((key, Step::Replace(merged))),
+            Ok(Some(merged)) => steps.push((key, Step::Insert(merged))),
+        }
+    }
+    let mut list = List::open(source, Some(&theirs.table), bytes)?;
+    let held = |key: &Key| theirs.records.get(key).cloned();
+    for (key, step) in steps {
+        let done = match &step {
+            Step::Remove => list.remove(source, &held, key),
+            Step::Replace(record) => list.replace(source, &held, (key, key), record).map(drop),
+            Step::Insert(record) => list.insert(source, &held, key, record).map(drop),
+        };
+        // Together they may be no list any more.
+        if done.is_err() {
+            conflicts.push(pointer::of([key.as_str()]));
+        }
+    }
+    Some(if conflicts.is_empty() { Ok(list.bytes()) } else { Err(conflicts) })
+}
+
+impl Side {
+    fn read(source: &Source<'_>, bytes: &[u8]) -> Option<Self> {
+        let Reading::List(list) = tables::read(source, BlobId::ZERO, bytes) else { return None };
+        let change = list.replacing(None, &|_| None);
+        let records = change.records.into_iter();
+        let records = records.filter_map(|(key, record)| Some((key, record?))).collect();
+        Some(Self { table: change.table, records })
+    }
+
+    fn value(&self, key: &Key) -> Option<Json> {
+        // The canonical text of a value is JSON.
+        serde_json::from_str(self.records.get(key)?.value.as_str()).ok()
+    }
+
+    /// Returns what is wrong with its records, wherever these are.
+    fn told(&self) -> Vec<&str> {
+        self.table.problems().map(|problem| problem.message.as_str()).collect()
+    }
+}
