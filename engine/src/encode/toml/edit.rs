@@ -15,6 +15,9 @@ pub(in crate::encode) fn edited(text: &str, record: &Json) -> Option<String> {
     };
     let mut document: DocumentMut = body.parse().ok()?;
     table(document.as_table_mut(), members)?;
+    if body.contains("\r\n") {
+        document.as_table_mut().iter_mut().for_each(|(_, item)| item_on_one_line(item));
+    }
     let mut edited = document.to_string();
     if body.contains("\r\n") {
         edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
@@ -23,6 +26,35 @@ pub(in crate::encode) fn edited(text: &str, record: &Json) -> Option<String> {
         edited.truncate(edited.trim_end_matches(['\r', '\n']).len());
     }
     Some(format!("{mark}{edited}"))
+}
+
+/// Writes new texts on one line, since the lines of a text are not those of the file.
+fn item_on_one_line(item: &mut Item) {
+    match item {
+        Item::None => {}
+        Item::Value(value) => on_one_line(value),
+        Item::Table(table) => table.iter_mut().for_each(|(_, item)| item_on_one_line(item)),
+        Item::ArrayOfTables(tables) => {
+            let items = tables.iter_mut().flat_map(|table| table.iter_mut());
+            items.for_each(|(_, item)| item_on_one_line(item));
+        }
+    }
+}
+
+fn on_one_line(value: &mut Value) {
+    match value {
+        Value::String(text) if text.as_repr().is_none() && text.value().contains('\n') => {
+            // What JSON escapes, TOML does in the same way.
+            let written = Json::from(text.value().as_str()).to_string();
+            if let Ok(mut written) = written.parse::<Value>() {
+                *written.decor_mut() = value.decor().clone();
+                *value = written;
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(on_one_line),
+        Value::InlineTable(table) => table.iter_mut().for_each(|(_, value)| on_one_line(value)),
+        _ => {}
+    }
 }
 
 fn table(table: &mut dyn TableLike, members: &Map<String, Json>) -> Option<()> {
@@ -349,6 +381,8 @@ mod tests {
         let text = "\u{feff}a = 1\r\n# c\r\nb = [\r\n  1,\r\n]";
         let written = edited(text, &json!({"a": 2, "b": [1, 2]})).unwrap();
         assert_eq!(written, "\u{feff}a = 2\r\n# c\r\nb = [\r\n  1,\r\n  2,\r\n]");
+        let lines = edited("a = 1\r\n", &json!({"a": "x\ny"})).unwrap();
+        assert_eq!(lines, "a = \"x\\ny\"\r\n");
     }
 
     #[test]
