@@ -106,6 +106,8 @@ pub struct Page {
     pub facets: Vec<Facet>,
     /// Where a list with a cursor goes on; `None` at its end and in numbered pages.
     pub next: Option<String>,
+    /// Whether records with only some of the words of `q` are in it, for lack of such with all.
+    pub relaxed: bool,
     /// What stood for the words of `q` that occur nowhere in the sheet.
     pub corrections: Vec<search::Correction>,
 }

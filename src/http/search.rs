@@ -5,7 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::id::SheetName;
 use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
-use headwater_engine::search::{Query, Scope};
+use headwater_engine::search::{Matching, Query, Scope};
 
 use super::app::App;
 use super::current::Current;
@@ -20,8 +20,11 @@ use crate::wire::{ApiError, hits};
 /// How far into the matches one may page: they are ranked anew for each page.
 const DEEPEST: usize = 10_000;
 
-const KNOWN: KnownParameters =
-    KnownParameters { of: "a search", once: &["q", "page", "perPage"], often: &["sheet"] };
+const KNOWN: KnownParameters = KnownParameters {
+    of: "a search",
+    once: &["q", "match", "prefix", "page", "perPage"],
+    often: &["sheet"],
+};
 
 /// What is searched for.
 struct Search {
@@ -64,10 +67,17 @@ impl Search {
     fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
         let (mut text, mut sheets) = (None, Vec::new());
         let (mut page, mut per_page) = (1, DEFAULT_PAGE);
+        let (mut matching, mut goes_on) = (Matching::Auto, true);
         for (name, value) in pairs {
             match &*name {
                 "q" => text = Some(value),
                 "sheet" => sheets.push(SheetName::new(value)),
+                "match" => {
+                    matching = Query::matching_of(&value).map_err(|told| wrong("match", told))?
+                }
+                "prefix" => {
+                    goes_on = Query::goes_on_of(&value).map_err(|told| wrong("prefix", told))?
+                }
                 "page" => page = number(&name, &value, DEEPEST)?,
                 "perPage" => per_page = number(&name, &value, MAX_PAGE)?,
                 _ => {}
@@ -75,6 +85,7 @@ impl Search {
         }
         let text = text.ok_or_else(|| wrong("q", "must be given"))?;
         let query = Query::parse(&text).map_err(|error| wrong("q", error.to_string()))?;
+        let query = query.matching(matching).going_on(goes_on);
         let offset = (page - 1) * per_page;
         if offset + per_page > DEEPEST {
             return Err(wrong("page", format!("goes past match {DEEPEST}")));
@@ -90,17 +101,28 @@ mod tests {
 
     #[test]
     fn a_search_has_a_query_a_page_and_sheets() {
-        let pairs = KNOWN.read(Some("q=a&page=3&perPage=10&sheet=b&sheet=c")).unwrap();
+        let text = "q=a&match=any&prefix=off&page=3&perPage=10&sheet=b&sheet=c";
+        let pairs = KNOWN.read(Some(text)).unwrap();
         let search = Search::parse(pairs).unwrap();
         assert_eq!((search.offset, search.limit), (20, 10));
+        let query = Query::parse("a").unwrap().matching(Matching::Any).going_on(false);
+        assert_eq!(search.query, query);
         assert_eq!(search.sheets, [SheetName::new("b"), SheetName::new("c")]);
     }
 
     #[test]
     fn everything_else_is_refused() {
-        for query in
-            ["", "q=", "q=a&page=0", "q=a&perPage=101", "q=a&page=1000", "q=a&x=1", "q=a&q=b"]
-        {
+        for query in [
+            "",
+            "q=",
+            "q=a&page=0",
+            "q=a&perPage=101",
+            "q=a&page=1000",
+            "q=a&x=1",
+            "q=a&q=b",
+            "q=a&match=some",
+            "q=a&prefix=yes",
+        ] {
             let code = KNOWN.read(Some(query)).and_then(Search::parse).err();
             let code = code.map(|error| error.code());
             assert_eq!(code, Some(Code::InvalidQuery), "{query}");

@@ -9,7 +9,7 @@ use headwater_engine::scalar::{Number, Scalar};
 use headwater_engine::snapshot::Snapshot;
 
 use super::quoted::quoted;
-use super::search::corrected;
+use super::search::{corrected, relaxed};
 
 /// Writes the answer to a list, with the records that it refers to where they are asked for.
 ///
@@ -41,6 +41,7 @@ pub fn page(
         }
     }
     out.push_str(&format!(",\"total\":{}", page.total));
+    out.push_str(relaxed(page.relaxed));
     out.push_str(&corrected(snapshot, &page.corrections));
     if !page.facets.is_empty() {
         out.push_str(",\"facets\":{");

@@ -46,9 +46,16 @@ pub fn hits(snapshot: &Snapshot, hits: &Hits, budget: &Budget) -> Result<String,
         out.push_str(&format!(",\"highlights\":{highlights}}}"));
     }
     budget.check()?;
+    let relaxed = relaxed(hits.relaxed);
     let corrected = corrected(snapshot, hits.readings.corrections());
-    out.push_str(&format!("],\"total\":{}{corrected}}}", hits.total));
+    out.push_str(&format!("],\"total\":{}{relaxed}{corrected}}}", hits.total));
     Ok(out)
+}
+
+/// Returns the member of an answer that tells whether what holds only some of the words is in it, with
+/// a comma before it; nothing where it is not.
+pub(super) fn relaxed(relaxed: bool) -> &'static str {
+    if relaxed { ",\"relaxed\":true" } else { "" }
 }
 
 /// Returns the member of an answer that tells which words stood for those that occur nowhere, with

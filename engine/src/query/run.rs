@@ -36,10 +36,11 @@ impl ListQuery {
         if let Some(page) = self.best_page(sheet, text, budget)? {
             return Ok(page);
         }
-        let (mut matched, mut corrections) = (None, Vec::new());
+        let (mut matched, mut relaxed, mut corrections) = (None, false, Vec::new());
         if let Some(words) = &self.text {
             let matches = text.matches(words, &sheet.spec().name, budget)?;
             matched = Some(matches.documents);
+            relaxed = matches.relaxed;
             corrections = matches.readings.into_corrections();
         }
         let found = Found::by(self, sheet, matched, budget);
@@ -81,6 +82,7 @@ impl ListQuery {
             total: found.len(sheet),
             facets,
             next,
+            relaxed,
             corrections,
         })
     }
@@ -106,8 +108,8 @@ impl ListQuery {
         let record = |hit: Hit| sheet.record(hit.name.key.as_str()).cloned();
         let items = hits.hits.into_iter().filter_map(record).collect();
         let total = usize::try_from(hits.total).unwrap_or(usize::MAX);
-        let corrections = hits.readings.into_corrections();
-        Ok(Some(Page { items, total, facets: Vec::new(), next: None, corrections }))
+        let (relaxed, corrections) = (hits.relaxed, hits.readings.into_corrections());
+        Ok(Some(Page { items, total, facets: Vec::new(), next: None, relaxed, corrections }))
     }
 }
 

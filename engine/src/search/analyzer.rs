@@ -6,13 +6,13 @@
 //! without being taken for one another, and those of sheets that say nothing are bare.
 
 use tantivy::tokenizer::{
-    AsciiFoldingFilter, BoxTokenStream, LowerCaser, RawTokenizer, RemoveLongFilter,
-    SimpleTokenizer, StopWordFilter, TextAnalyzer, Tokenizer,
+    AsciiFoldingFilter, BoxTokenStream, LowerCaser, RemoveLongFilter, SimpleTokenizer,
+    TextAnalyzer, Tokenizer,
 };
 
 use crate::language::Language;
 use crate::search::mark::mark;
-use crate::search::stem::{self, Stems};
+use crate::search::stem::Stems;
 
 /// Runs of letters and digits of this many bytes or more are no words and are not indexed.
 pub(crate) const WORD_BYTES: usize = 64;
@@ -93,26 +93,6 @@ pub(crate) fn spelled(language: Language, text: &str, stem: &str) -> Option<Stri
 /// Says whether `text` holds a run of letters and digits that is too long to be a word.
 pub(crate) fn has_overlong_word(text: &str) -> bool {
     text.split(|symbol: char| !symbol.is_alphanumeric()).any(|word| word.len() >= WORD_BYTES)
-}
-
-/// The words of a language that mean nothing on their own, where a list of them is known.
-pub(crate) struct StopWords(Option<TextAnalyzer>);
-
-impl StopWords {
-    pub(crate) fn of(language: Language) -> Self {
-        let said = Some(language).filter(|language| *language != Language::Unsaid);
-        let filter = said.and_then(stem::tantivy_language).and_then(StopWordFilter::new);
-        let analyzer = filter.map(|filter| {
-            let word = TextAnalyzer::builder(RawTokenizer::default());
-            word.filter(LowerCaser).filter(filter).build()
-        });
-        Self(analyzer)
-    }
-
-    /// Says whether a word as it is written is one of them.
-    pub(crate) fn contains(&mut self, word: &str) -> bool {
-        self.0.as_mut().is_some_and(|analyzer| !analyzer.token_stream(word).advance())
-    }
 }
 
 /// The analyzers of documents in several languages.
@@ -236,16 +216,6 @@ mod tests {
                 assert!(!unmarked(&word).is_empty(), "{language:?}");
             }
         }
-    }
-
-    #[test]
-    fn stop_words_are_those_of_the_language() {
-        let mut english = StopWords::of(Language::English);
-        assert!(english.contains("the") && english.contains("The") && !english.contains("der"));
-        let mut german = StopWords::of(Language::German);
-        assert!(german.contains("der") && german.contains("über") && !german.contains("the"));
-        assert!(!StopWords::of(Language::Unsaid).contains("the"));
-        assert!(!StopWords::of(Language::None).contains("the"));
     }
 
     #[test]

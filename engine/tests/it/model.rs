@@ -351,8 +351,8 @@ impl Expected {
                 let frequency = count(words) as f64;
                 if frequency > 0.0 {
                     let length = words.len() as f64 / (tokens as f64 / total);
-                    let norm = 1.2 * (1.0 - 0.75 + 0.75 * length);
-                    let score = boost * idf * 2.2 * frequency / (frequency + norm);
+                    let norm = 1.6 * (1.0 - 0.75 + 0.75 * length);
+                    let score = boost * idf * 2.6 * frequency / (frequency + norm);
                     *scores.entry((**name).clone()).or_default() += score;
                 }
             }
