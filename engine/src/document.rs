@@ -8,12 +8,16 @@ use crate::value::{Json, Kind};
 /// The boost of every string field where a sheet declares no search fields.
 const PLAIN: f32 = 1.0;
 
-/// Returns the boosts that the sheet's search fields have.
+/// The boost of keys: who searches for the name of a record wants that one.
+const KEY: f32 = 2.0;
+
+/// Returns the boosts that the sheet's search fields have, and its keys.
 pub(crate) fn boosts(spec: &SheetSpec) -> Vec<f32> {
-    match &spec.search {
+    let fields = match &spec.search {
         Some(fields) => fields.iter().map(|(_, boost)| *boost).collect(),
         None => vec![PLAIN],
-    }
+    };
+    [fields, vec![KEY]].concat()
 }
 
 /// Reports the texts of `record` to `emit`, each in the slot of its boost. Linear in the value.
@@ -23,23 +27,25 @@ pub(crate) fn texts(
     slots: &Slots,
     emit: &mut dyn FnMut(Slot, &str),
 ) {
+    emit(slots.slot(KEY), record.key.as_str());
     match &spec.search {
         Some(fields) => {
             for (field, boost) in fields {
                 let slot = slots.slot(*boost);
-                record.value.visit(field, &mut |json| strings(json, slot, emit));
+                record.value.visit(field, &mut |json| scalars(json, slot, emit));
             }
         }
-        None => strings(record.value.json(), slots.slot(PLAIN), emit),
+        None => scalars(record.value.json(), slots.slot(PLAIN), emit),
     }
 }
 
-/// Reports every string in `json`, in the order of the text.
-fn strings(json: Json<'_>, slot: Slot, emit: &mut dyn FnMut(Slot, &str)) {
+/// Reports every string and number in `json`, in the order of the text.
+fn scalars(json: Json<'_>, slot: Slot, emit: &mut dyn FnMut(Slot, &str)) {
     match json.kind() {
         Kind::String => emit(slot, &json.as_string().unwrap_or_default()),
-        Kind::Array => json.elements().for_each(|element| strings(element, slot, emit)),
-        Kind::Object => json.members().for_each(|(_, member)| strings(member, slot, emit)),
-        Kind::Null | Kind::Bool | Kind::Number => {}
+        Kind::Array => json.elements().for_each(|element| scalars(element, slot, emit)),
+        Kind::Object => json.members().for_each(|(_, member)| scalars(member, slot, emit)),
+        Kind::Number => emit(slot, json.text()),
+        Kind::Null | Kind::Bool => {}
     }
 }

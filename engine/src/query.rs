@@ -7,6 +7,7 @@
 //! all conditions, once for all sorts and once for all facets. Hidden records and sheets that are
 //! not public are never in a list.
 
+mod across;
 mod each;
 mod facets;
 mod filter;
@@ -27,6 +28,7 @@ mod walk;
 
 use std::sync::{Arc, OnceLock};
 
+pub use crate::query::across::Across;
 pub use crate::query::each::Each;
 pub use crate::query::facets::{Facet, LongValue, MAX_FACET_VALUE};
 pub use crate::query::include::Included;

@@ -1,11 +1,14 @@
 //! `GET /api/_search`: the best matches in all sheets, or in some.
 
+use std::sync::Arc;
+
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::id::SheetName;
-use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
+use headwater_engine::query::{Across, DEFAULT_PAGE, MAX_PAGE};
 use headwater_engine::search::{Matching, Query, Scope};
+use headwater_engine::sheet::Sheet;
 
 use super::app::App;
 use super::current::Current;
@@ -13,7 +16,7 @@ use super::lookup::no_sheet;
 use super::parameters::{KnownParameters, number, wrong};
 use super::source::Source;
 use super::tag::Tag;
-use super::unanswered::{search_failed, too_costly};
+use super::unanswered::{refused, search_failed, too_costly};
 use super::{etag, json};
 use crate::wire::{ApiError, hits};
 
@@ -22,13 +25,16 @@ const DEEPEST: usize = 10_000;
 
 const KNOWN: KnownParameters = KnownParameters {
     of: "a search",
-    once: &["q", "match", "prefix", "page", "perPage"],
+    once: &["q", "match", "prefix", "page", "perPage", "fields", "include"],
     often: &["sheet"],
 };
 
 /// What is searched for.
 struct Search {
     query: Query,
+    /// The fields that are shown, and the references whose records are.
+    fields: Option<String>,
+    include: Option<String>,
     sheets: Vec<SheetName>,
     offset: usize,
     limit: usize,
@@ -44,20 +50,26 @@ pub(super) async fn search(
 ) -> Result<Response, ApiError> {
     let pairs = KNOWN.read(query.as_deref())?;
     let tag = Tag::new("search").asked(&pairs).records(&snapshot).finish();
-    let Search { query, sheets, offset, limit } = Search::parse(pairs)?;
+    let Search { query, fields, include, sheets, offset, limit } = Search::parse(pairs)?;
     for sheet in &sheets {
         let known = snapshot.sheet(sheet.as_str()).is_some_and(|sheet| sheet.spec().public);
         if !known {
             return Err(wrong("sheet", no_sheet(&snapshot, sheet.as_str())));
         }
     }
+    let is_searched = |sheet: &&Sheet| {
+        sheet.spec().public && (sheets.is_empty() || sheets.contains(&sheet.spec().name))
+    };
+    let searched: Vec<&Sheet> = snapshot.sheets().map(Arc::as_ref).filter(is_searched).collect();
+    let searched = searched.iter().copied();
+    let across = Across::parse(fields.as_deref(), include.as_deref(), searched).map_err(refused)?;
     if etag::is_known(&headers, &tag) {
         return Ok(json::unchanged(tag));
     }
     let found = app.answers.make(source, move |budget| {
         let scope = if sheets.is_empty() { Scope::All } else { Scope::Sheets(&sheets) };
         let found = snapshot.text().search(&query, scope, offset, limit, budget);
-        let text = hits(&snapshot, &found.map_err(search_failed)?, budget);
+        let text = hits(&snapshot, &found.map_err(search_failed)?, &across, budget);
         Ok(json::told(tag, text.map_err(too_costly)?))
     });
     found.await
@@ -66,6 +78,7 @@ pub(super) async fn search(
 impl Search {
     fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
         let (mut text, mut sheets) = (None, Vec::new());
+        let (mut fields, mut include) = (None, None);
         let (mut page, mut per_page) = (1, DEFAULT_PAGE);
         let (mut matching, mut goes_on) = (Matching::Auto, true);
         for (name, value) in pairs {
@@ -78,6 +91,8 @@ impl Search {
                 "prefix" => {
                     goes_on = Query::goes_on_of(&value).map_err(|told| wrong("prefix", told))?
                 }
+                "fields" => fields = Some(value),
+                "include" => include = Some(value),
                 "page" => page = number(&name, &value, DEEPEST)?,
                 "perPage" => per_page = number(&name, &value, MAX_PAGE)?,
                 _ => {}
@@ -90,7 +105,7 @@ impl Search {
         if offset + per_page > DEEPEST {
             return Err(wrong("page", format!("goes past match {DEEPEST}")));
         }
-        Ok(Self { query, sheets, offset, limit: per_page })
+        Ok(Self { query, fields, include, sheets, offset, limit: per_page })
     }
 }
 

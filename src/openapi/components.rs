@@ -184,6 +184,8 @@ pub(super) fn schemas() -> Map<String, Value> {
                     },
                 } },
                 "total": { "type": "integer", "minimum": 0 },
+                "included": schema("Included"),
+                "includedCut": schema("IncludedCut"),
                 "relaxed": schema("Relaxed"),
                 "corrected": schema("Corrected"),
             },

@@ -8,6 +8,7 @@ use headwater_engine::record::Record;
 use headwater_engine::scalar::{Number, Scalar};
 use headwater_engine::snapshot::Snapshot;
 
+use super::included::{beside, room};
 use super::quoted::quoted;
 use super::search::{corrected, relaxed};
 
@@ -85,35 +86,6 @@ pub fn record_with(
 pub fn line(query: &ListQuery, record: &Record, out: &mut String) {
     item(query, record, out);
     out.push('\n');
-}
-
-/// Returns about how many bytes [`beside`] writes.
-fn room(included: &Included) -> usize {
-    let records: usize = included.records.values().map(|records| records.len()).sum();
-    included.bytes + 8 * records + 64
-}
-
-/// Writes the members for what is referred to.
-fn beside(included: &Included, out: &mut String, budget: &Budget) {
-    out.push_str(",\"included\":{");
-    for (at, (sheet, records)) in included.records.iter().enumerate() {
-        out.push_str(if at > 0 { "," } else { "" });
-        out.push_str(&quoted(sheet.as_str()));
-        out.push_str(":{");
-        let affordable =
-            |(_, record): &(_, &Arc<Record>)| budget.spend(record.value.as_str().len());
-        for (at, (key, record)) in records.iter().take_while(affordable).enumerate() {
-            out.push_str(if at > 0 { "," } else { "" });
-            out.push_str(&quoted(key.as_str()));
-            out.push(':');
-            out.push_str(record.value.as_str());
-        }
-        out.push('}');
-    }
-    out.push('}');
-    if included.is_cut {
-        out.push_str(",\"includedCut\":true");
-    }
 }
 
 fn item(query: &ListQuery, record: &Record, out: &mut String) {

@@ -257,8 +257,11 @@ fn words(text: &str) -> Result<Vec<Word>, QueryError> {
         return Err(QueryError::WordTooLong);
     }
     let words = analyzer::written(text);
-    let first = words.first().map_or(0, |(position, _)| *position);
-    let word = |(position, text)| Word { offset: position - first, text, ending: Ending::Whole };
+    let first = words.first().map_or(0, |word| word.position);
+    let word = |analyzer::Written { position, text }| {
+        let (offset, ending) = (position - first, Ending::Whole);
+        Word { offset, text, ending }
+    };
     Ok(words.into_iter().map(word).collect())
 }
 
@@ -367,11 +370,11 @@ mod tests {
             ("ru*st", "+[ru@0 st@1]"),
             ("rust**", "+[rust*@0]"),
             ("a *", "+[a@0]"),
-            ("c++*", "+[c@0]"),
+            ("c++*", "+[c++@0]"),
             ("goverment~", "+[goverment~1@0]"),
             ("goverment~1 -goverment~2", "+[goverment~1@0] -[goverment~2@0]"),
             ("rust-lagn~", "+[rust@0 lagn~1@1]"),
-            ("a ~ c+~ d~3", "+[a@0] +[c@0] +[d@0 3@1]"),
+            ("a ~ c+~ d~3", "+[a@0] +[c+@0] +[d@0 3@1]"),
             ("rust*~ rust~~ rust~*", "+[rust@0]"),
             ("\"state~ engine~\"", "+=[state@0 engine@1]"),
             ("a - b", "+[a@0] +[b@0]"),

@@ -45,12 +45,12 @@ impl Node {
         }
     }
 
-    /// Returns this tree over the clauses that `places` has for those it is over, without those that
-    /// are left out; `None` where nothing is left.
-    pub(crate) fn over(&self, places: &[Option<usize>]) -> Option<Self> {
-        let all = |nodes: &[Self]| -> Option<Vec<Self>> {
-            let mut left: Vec<Self> = Vec::with_capacity(nodes.len());
-            for node in nodes.iter().filter_map(|node| node.over(places)) {
+    /// Returns this tree with what `nodes` has for each clause in its place, without those that are left
+    /// out; `None` where nothing is left.
+    pub(crate) fn over(&self, nodes: &[Option<Self>]) -> Option<Self> {
+        let all = |old: &[Self]| -> Option<Vec<Self>> {
+            let mut left: Vec<Self> = Vec::with_capacity(old.len());
+            for node in old.iter().filter_map(|node| node.over(nodes)) {
                 if !left.contains(&node) {
                     left.push(node);
                 }
@@ -58,11 +58,11 @@ impl Node {
             (!left.is_empty()).then_some(left)
         };
         Some(match self {
-            Self::Clause(at) => Self::Clause((*places.get(*at)?)?),
-            Self::Beside(nodes) => Self::Beside(all(nodes)?),
-            Self::All(nodes) => Self::All(all(nodes)?),
-            Self::Any(nodes) => Self::Any(all(nodes)?),
-            Self::Not(node) => Self::Not(Box::new(node.over(places)?)),
+            Self::Clause(at) => nodes.get(*at)?.clone()?,
+            Self::Beside(old) => Self::Beside(all(old)?),
+            Self::All(old) => Self::All(all(old)?),
+            Self::Any(old) => Self::Any(all(old)?),
+            Self::Not(node) => Self::Not(Box::new(node.over(nodes)?)),
         })
     }
 
@@ -127,7 +127,7 @@ mod tests {
     fn what_is_left_out_vanishes_with_its_group() {
         let clause = Node::Clause;
         let node = Node::Beside(vec![clause(0), Node::Any(vec![clause(1), clause(2)]), clause(3)]);
-        let over = |places: [Option<usize>; 4]| node.over(&places);
+        let over = |places: [Option<usize>; 4]| node.over(&places.map(|at| at.map(Node::Clause)));
         let rest = Node::Beside(vec![clause(0), clause(1)]);
         assert_eq!(over([Some(0), None, None, Some(1)]), Some(rest));
         assert_eq!(over([None; 4]), None);

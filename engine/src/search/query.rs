@@ -21,6 +21,8 @@ pub const MAX_PHRASES: usize = 8;
 pub const MAX_OPEN_WORDS: usize = 4;
 /// The most words that those of a query may stand for together.
 pub const MAX_EXPANSIONS: usize = 1_000;
+/// A longer phrase is not taken apart.
+const MAX_PARTS: usize = 16;
 /// How deep groups may lie in one another.
 pub const MAX_DEPTH: usize = 16;
 /// The fewest letters of a word that may have one letter wrong, and two.
@@ -53,6 +55,19 @@ impl Clause {
     /// Says whether it has several words.
     pub(crate) fn is_phrase(&self) -> bool {
         self.words.len() > 1
+    }
+
+    /// Returns the words of a phrase that nobody put in quotation marks, as clauses of their own: it
+    /// is written without spaces, and who demands less than all means them, too.
+    pub(crate) fn parts(&self) -> Vec<Self> {
+        let is_loose = !self.quoted && !self.excluded && self.is_phrase() && !self.is_open();
+        let words = self.words.iter().filter(|_| is_loose && self.words.len() <= MAX_PARTS);
+        let part = |word: &Word| Self {
+            excluded: false,
+            quoted: false,
+            words: vec![Word { offset: 0, ..word.clone() }],
+        };
+        words.map(part).collect()
     }
 
     /// Says whether a word of it stands for others.

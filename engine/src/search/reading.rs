@@ -9,6 +9,7 @@ use crate::language::Language;
 use crate::search::analyzer::{self, analyzed};
 use crate::search::correction::Correction;
 use crate::search::mark;
+use crate::search::matching::Matching;
 use crate::search::node::Node;
 use crate::search::query::{self, Ending, Query};
 use crate::search::stop_words::StopWords;
@@ -123,8 +124,8 @@ impl Reading {
         let mut reader = Reader {
             language,
             stop_words: StopWords::of(language, query.matching),
-            stemming: analyzer::stemming(language),
-            folding: analyzer::folding(),
+            stemming: analyzer::word_stemming(language),
+            folding: analyzer::word_folding(),
         };
         let mut says_something = false;
         let mut is_idle = Vec::with_capacity(query.clauses.len());
@@ -133,21 +134,32 @@ impl Reading {
             says_something |= !clause.excluded && is_idle.last() == Some(&false);
         }
         let mut clauses: Vec<Clause> = Vec::new();
-        let mut places = Vec::with_capacity(query.clauses.len());
+        let (mut places, mut nodes) = (Vec::new(), Vec::new());
         for (clause, is_idle) in query.clauses.iter().zip(is_idle) {
             if says_something && is_idle {
                 places.push(None);
+                nodes.push(None);
                 continue;
             }
-            let clause = reader.clause(clause);
-            let known = clauses.iter().position(|other| other.demands_what(&clause));
-            places.push(Some(known.unwrap_or(clauses.len())));
-            if known.is_none() {
-                clauses.push(clause);
+            let place = place_of(reader.clause(clause), &mut clauses);
+            places.push(Some(place));
+            let mut parts = Vec::new();
+            if query.matching != Matching::All {
+                for part in clause.parts() {
+                    if !reader.is_stop_word(&part) {
+                        let part = reader.clause(&part);
+                        parts.push(Node::Clause(place_of(part, &mut clauses)));
+                    }
+                }
             }
+            nodes.push(Some(if parts.is_empty() {
+                Node::Clause(place)
+            } else {
+                Node::Any(vec![Node::Clause(place), Node::Beside(parts)])
+            }));
         }
         // Of a query that says something, what says it is left.
-        let root = query.root.over(&places).unwrap_or(Node::Any(Vec::new()));
+        let root = query.root.over(&nodes).unwrap_or(Node::Any(Vec::new()));
         Self { language, clauses, root, places }
     }
 
@@ -157,6 +169,15 @@ impl Reading {
             .iter()
             .flat_map(|clause| clause.variants.iter().map(move |variant| (clause, variant)))
     }
+}
+
+/// Returns the place of a clause, behind the others where none demands the same.
+fn place_of(clause: Clause, clauses: &mut Vec<Clause>) -> usize {
+    let known = clauses.iter().position(|other| other.demands_what(&clause));
+    known.unwrap_or_else(|| {
+        clauses.push(clause);
+        clauses.len() - 1
+    })
 }
 
 impl Clause {

@@ -127,7 +127,8 @@ impl Segments<'_> {
             let end = at + run(&self.text[at..]);
             parts.push(at..end);
             let mut behind = self.text[end..].chars();
-            let goes_on = behind.next().is_some_and(is_joiner) && behind.next().is_some_and(is_letter);
+            let goes_on =
+                behind.next().is_some_and(is_joiner) && behind.next().is_some_and(is_letter);
             self.at = end;
             if !goes_on {
                 break;
@@ -231,7 +232,7 @@ fn letters(run: &str, start: usize) -> Vec<(char, Range<usize>)> {
 }
 
 /// Returns a word in lower case, in the form NFKC.
-fn normal(word: &str) -> String {
+pub(crate) fn normal(word: &str) -> String {
     if word.is_ascii() {
         return word.to_ascii_lowercase();
     }
@@ -246,7 +247,8 @@ fn run(text: &str) -> usize {
 
 /// Returns how many bytes a sign takes that a text begins with and that belongs to the word before.
 fn sign(text: &str) -> usize {
-    let length = ["++", "#", "+"].iter().find(|sign| text.starts_with(**sign)).map_or(0, |sign| sign.len());
+    let length =
+        ["++", "#", "+"].iter().find(|sign| text.starts_with(**sign)).map_or(0, |sign| sign.len());
     if text[length..].starts_with(|c: char| is_letter(c) || "+#".contains(c)) { 0 } else { length }
 }
 
@@ -264,7 +266,9 @@ fn emoji(text: &str) -> usize {
         characters.next_if(is_second);
     } else {
         let goes_on = |before: char, c: char| {
-            c == '\u{200d}' || is_variation(c) || matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
+            c == '\u{200d}'
+                || is_variation(c)
+                || matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
                 || before == '\u{200d}' && is_emoji(c)
         };
         while let Some((_, c)) = characters.next_if(|(_, c)| goes_on(before, *c)) {
@@ -275,7 +279,7 @@ fn emoji(text: &str) -> usize {
 }
 
 /// Says whether a character is part of a word.
-pub(crate) fn is_letter(c: char) -> bool {
+fn is_letter(c: char) -> bool {
     c.is_alphanumeric()
 }
 
@@ -320,7 +324,7 @@ pub(crate) fn is_unspaced(c: char) -> bool {
         | '\u{aa60}'..='\u{aa7f}' | '\u{a9e0}'..='\u{a9ff}' // Myanmar, extended
         | '\u{ac00}'..='\u{d7ff}'       // Hangul
         | '\u{ff66}'..='\u{ff9f}'       // narrow Kana
-        | '\u{20000}'..='\u{323af}')    // Han, extended
+        | '\u{20000}'..='\u{323af}') // Han, extended
 }
 
 #[cfg(test)]
@@ -333,7 +337,11 @@ mod tests {
         let mut words = Vec::new();
         while let Some(token) = stream.next() {
             let written = &text[token.offset_from..token.offset_to];
-            let shown = if written.to_lowercase() == token.text { String::new() } else { format!("={written}") };
+            let shown = if written.to_lowercase() == token.text {
+                String::new()
+            } else {
+                format!("={written}")
+            };
             words.push(format!("{}@{}{shown}", token.text, token.position));
         }
         words.join(" ")
@@ -344,7 +352,10 @@ mod tests {
         for (text, expected) in [
             ("The River, and you", "the@0 river@1 and@2 you@3"),
             ("front-end", "front@0 frontend@0=front-end end@1"),
-            ("Node.js foo_bar don't", "node@0 nodejs@0=Node.js js@1 foo@2 foobar@2=foo_bar bar@3 don@4 dont@4=don't t@5"),
+            (
+                "Node.js foo_bar don't",
+                "node@0 nodejs@0=Node.js js@1 foo@2 foobar@2=foo_bar bar@3 don@4 dont@4=don't t@5",
+            ),
             ("state-of-the-art", "state@0 of@1 the@2 art@3"),
             ("2024-05-01 1.22.1", "2024@0 05@1 01@2 1@3 22@4 1@5"),
             ("end. Next", "end@0 next@1"),

@@ -1,4 +1,5 @@
 mod boolean;
+mod scripts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -405,8 +406,8 @@ fn assert_same(index: &TextIndex, other: &TextIndex) {
     assert_eq!(index.documents(), other.documents());
     assert_eq!(index.totals, other.totals);
     assert_eq!(index.digest().unwrap(), other.digest().unwrap());
-    let demands = [Matching::All, Matching::Auto, Matching::Any];
-    for (query, matching) in QUERIES.into_iter().flat_map(|text| demands.map(|one| (text, one))) {
+    let demands = [Matching::All, Matching::Auto, Matching::Any].into_iter().cycle();
+    for (query, matching) in QUERIES.into_iter().zip(demands) {
         let query = Query::parse(query).unwrap().matching(matching);
         for (offset, limit) in [(0, 1_000), (1, 3)] {
             let answer = |index: &TextIndex| {

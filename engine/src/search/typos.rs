@@ -237,7 +237,7 @@ fn begins_one(
     typed: &str,
     budget: &Budget,
 ) -> Result<bool, SearchError> {
-    let start = beginning(language, &mut analyzer::folding(), typed);
+    let start = beginning(language, &mut analyzer::word_folding(), typed);
     let mut is_there = false;
     for segment in index.segments.iter() {
         let docs = segment.ranges(language, scope);

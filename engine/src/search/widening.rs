@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use tantivy::TERMINATED;
+
 use crate::budget::{Budget, STEP};
 use crate::language::Language;
 use crate::search::analyzer::{self, analyzed};
+use crate::search::cursor::{Found, Occurrences};
 use crate::search::error::SearchError;
 use crate::search::index::TextIndex;
 use crate::search::query::{self, Ending, Query};
@@ -114,7 +117,7 @@ impl Dictionary<'_> {
         if typed.chars().count() < MIN_BEGINNING {
             return Ok(None);
         }
-        let start = beginning(self.language, &mut analyzer::folding(), typed);
+        let start = beginning(self.language, &mut analyzer::word_folding(), typed);
         let mut words = BTreeSet::new();
         for segment in self.index.segments.iter() {
             for slot in 0..self.index.slots().boosts().len() {
@@ -163,7 +166,7 @@ impl Dictionary<'_> {
         for cut in cuts.take(letters - MIN_PART + 1).skip(MIN_PART) {
             let (first, second) = word.split_at(cut);
             let (first, second) = (self.stem(first), self.stem(second));
-            if self.occurs(&first)? && self.occurs(&second)? {
+            if self.occurs(&first)? && self.stand_together(&first, &second)? {
                 let element = |(offset, stem)| Element { offset, word: Word::Stem(stem) };
                 pairs.push([(0, first), (1, second)].map(element).into());
             }
@@ -171,8 +174,32 @@ impl Dictionary<'_> {
         Ok(pairs)
     }
 
+    /// Says whether two words stand side by side in any live document.
+    fn stand_together(&self, first: &str, second: &str) -> Result<bool, SearchError> {
+        for segment in self.index.segments.iter() {
+            for terms in (0..self.index.slots().boosts().len()).filter_map(|at| segment.slot(at)) {
+                self.budget.spend(LOOK);
+                let Some(second) = terms.find(second.as_bytes())? else { continue };
+                let Some(first) = terms.find(first.as_bytes())? else { continue };
+                let (first, second) = (Found::Term(first), Found::Term(second));
+                let elements = [(0, &first), (1, &second)];
+                let Some(mut both) = Occurrences::open(terms, &elements, self.budget)? else {
+                    continue;
+                };
+                let mut doc = both.seek(0);
+                while doc != TERMINATED && self.budget.spend(STEP) {
+                    if segment.is_alive(doc) {
+                        return Ok(true);
+                    }
+                    doc = both.seek(doc + 1);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     fn stem(&self, word: &str) -> Box<str> {
-        analyzed(&mut analyzer::stemming(self.language), word)
+        analyzed(&mut analyzer::word_stemming(self.language), word)
     }
 
     fn occurs(&self, stem: &str) -> Result<bool, SearchError> {

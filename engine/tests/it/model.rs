@@ -304,8 +304,16 @@ fn strings(value: &Value, boost: f64, texts: &mut Texts) {
     match value {
         Value::String(text) => {
             let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-            texts.push((boost, words.map(str::to_lowercase).collect()));
+            let mut words: Vec<String> = words.map(str::to_lowercase).collect();
+            // What a hyphen cuts is a word as a whole, too.
+            if let [name, number] = &words[..]
+                && *text == format!("{name}-{number}")
+            {
+                words.push(format!("{name}{number}"));
+            }
+            texts.push((boost, words));
         }
+        Value::Number(number) => texts.push((boost, vec![number.to_string().replace('-', "")])),
         Value::Array(members) => members.iter().for_each(|member| strings(member, boost, texts)),
         Value::Object(members) => members.values().for_each(|m| strings(m, boost, texts)),
         _ => {}

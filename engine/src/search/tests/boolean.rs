@@ -78,7 +78,7 @@ fn any_words() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
     fn any_tree_finds_what_a_naive_reading_finds_and_first_what_holds_all(
@@ -93,7 +93,7 @@ proptest! {
             .collect();
         let index = with_few(&corpus, few);
         let holders = |some: bool| -> BTreeSet<String> {
-            let all = texts.iter().enumerate().filter(|(_, words)| !words.is_empty());
+            let all = texts.iter().enumerate();
             all.filter(|(_, words)| asked.holds(words, some)).map(|(n, _)| format!("{n:02}")).collect()
         };
         let (all, some) = (holders(false), holders(true));
@@ -202,14 +202,14 @@ fn the_last_word_stands_for_longer_ones_behind_itself() {
             let keys: Vec<_> = hits.hits.iter().map(|hit| hit.name.key.to_string()).collect();
             keys.join(" ")
         };
-        assert_eq!(keys("cens", true), "3 2 1");
-        assert_eq!(keys("cens", false), "3 2");
+        assert_eq!(keys("cens", true), "2 3 1");
+        assert_eq!(keys("cens", false), "2 3");
         assert_eq!(keys("censu", true), "1");
         assert_eq!(keys("trees cens", true), "1");
         assert_eq!(keys("cens trees", true), "");
         assert_eq!(keys("volunt", false), "4");
         assert_eq!(keys("volu", false), "");
-        assert_eq!(keys("\"cens\"", true), "3 2");
+        assert_eq!(keys("\"cens\"", true), "2 3");
         assert_eq!(keys("c", true), "");
         assert_eq!(keys("other -cens", true), "1");
     }
