@@ -3,13 +3,16 @@
 use crate::layout::SheetSpec;
 use crate::record::Record;
 use crate::search::{Slot, Slots};
-use crate::value::{Json, Kind};
+use crate::value::{FieldPath, Json, Kind};
 
 /// The boost of every string field where a sheet declares no search fields.
 const PLAIN: f32 = 1.0;
 
 /// The boost of keys: who searches for the name of a record wants that one.
 const KEY: f32 = 2.0;
+
+/// The name of the key among the fields.
+pub(crate) const KEY_FIELD: &str = "_key";
 
 /// Returns the boosts that the sheet's search fields have, and its keys.
 pub(crate) fn boosts(spec: &SheetSpec) -> Vec<f32> {
@@ -36,6 +39,31 @@ pub(crate) fn texts(
             }
         }
         None => scalars(record.value.json(), slots.slot(PLAIN), emit),
+    }
+}
+
+/// Reports the texts of one searched field of `record`, or of its key as `_key`, as [`texts`] does.
+pub(crate) fn field_texts(
+    spec: &SheetSpec,
+    record: &Record,
+    field: &str,
+    slots: &Slots,
+    emit: &mut dyn FnMut(Slot, &str),
+) {
+    if field == KEY_FIELD {
+        emit(slots.slot(KEY), record.key.as_str());
+        return;
+    }
+    let mut visit = |path: &FieldPath, boost: f32| {
+        let slot = slots.slot(boost);
+        record.value.visit(path, &mut |json| scalars(json, slot, emit));
+    };
+    match &spec.search {
+        Some(fields) => {
+            let named = fields.iter().filter(|(path, _)| path.as_str() == field);
+            named.for_each(|(path, boost)| visit(path, *boost));
+        }
+        None => visit(&FieldPath::new(field), PLAIN),
     }
 }
 

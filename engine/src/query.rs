@@ -28,7 +28,7 @@ mod walk;
 
 use std::sync::{Arc, OnceLock};
 
-pub use crate::query::across::Across;
+pub use crate::query::across::{Across, unsearched};
 pub use crate::query::each::Each;
 pub use crate::query::facets::{Facet, LongValue, MAX_FACET_VALUE};
 pub use crate::query::include::Included;

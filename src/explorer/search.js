@@ -19,7 +19,7 @@ export async function show({ element, route, signal }) {
     asked.abort();
     asked = new AbortController();
     if (!q) {
-      put(lead, "Words, “phrases in quotes”, -excluded, OR, AND, NOT and brackets, pre* for a prefix, and word~ to allow a typo.");
+      put(lead, "Words, “phrases in quotes”, -excluded, OR, AND, NOT and brackets, field:word, pre* for a prefix, and word~ to allow a typo.");
       return put(list);
     }
     try {

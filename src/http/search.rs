@@ -6,7 +6,7 @@ use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::id::SheetName;
-use headwater_engine::query::{Across, DEFAULT_PAGE, MAX_PAGE};
+use headwater_engine::query::{Across, DEFAULT_PAGE, MAX_PAGE, unsearched};
 use headwater_engine::search::{Matching, Query, Scope};
 use headwater_engine::sheet::Sheet;
 
@@ -62,13 +62,17 @@ pub(super) async fn search(
     };
     let searched: Vec<&Sheet> = snapshot.sheets().map(Arc::as_ref).filter(is_searched).collect();
     let searched = searched.iter().copied();
+    let unknown = unsearched(&query, searched.clone());
+    if !unknown.is_empty() {
+        return Err(refused(unknown));
+    }
     let across = Across::parse(fields.as_deref(), include.as_deref(), searched).map_err(refused)?;
     if etag::is_known(&headers, &tag) {
         return Ok(json::unchanged(tag));
     }
     let found = app.answers.make(source, move |budget| {
         let scope = if sheets.is_empty() { Scope::All } else { Scope::Sheets(&sheets) };
-        let found = snapshot.text().search(&query, scope, offset, limit, budget);
+        let found = snapshot.search(&query, scope, offset, limit, budget);
         let text = hits(&snapshot, &found.map_err(search_failed)?, &across, budget);
         Ok(json::told(tag, text.map_err(too_costly)?))
     });

@@ -47,7 +47,7 @@ pub(super) fn shared() -> Value {
         ),
         "q": query(
             "q",
-            "Words, all of which must occur; `\"a phrase\"`, `-word` or `NOT word` to exclude, `OR`, `AND` \
+            "Words, all of which must occur; `\"a phrase\"`, `-word` or `NOT word` to exclude, `field:word`, `OR`, `AND` \
              and brackets, `pre*` for a prefix, `word~` for similar spellings. Without `sort` the best \
              matches come first.",
             json!({ "type": "string", "maxLength": MAX_QUERY_BYTES }),

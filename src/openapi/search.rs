@@ -12,7 +12,7 @@ use super::terms::{parameter, schema};
 pub(super) fn operation(sheets: &[Described]) -> Operation {
     let q = json!({
         "name": "q", "in": "query", "required": true,
-        "description": "Words; `\"a phrase\"`, `-word` or `NOT word` to exclude, `OR`, `AND` and \
+        "description": "Words; `\"a phrase\"`, `-word` or `NOT word` to exclude, `field:word`, `OR`, `AND` and \
                         brackets, `pre*` for a prefix, `word~` for similar spellings.",
         "schema": { "type": "string", "minLength": 1, "maxLength": 512 },
     });

@@ -95,7 +95,7 @@ fn highlights(
     highlighter: &mut Highlighter<'_>,
 ) -> Map<String, Value> {
     let mut found = Map::new();
-    if let Some(marked) = highlighter.excerpt(record.key.as_str()) {
+    if let Some(marked) = highlighter.excerpt_of("_key", record.key.as_str()) {
         found.insert("_key".to_owned(), Value::from(vec![marked]));
     }
     match &spec.search {
@@ -121,7 +121,7 @@ fn mark(
     match json.kind() {
         Kind::String | Kind::Number => {
             let text = json.as_string().unwrap_or_else(|| json.text().into());
-            let marked = highlighter.excerpt(&text);
+            let marked = highlighter.excerpt_of(name, &text);
             if let Some(marked) = marked
                 && (found.len() < HIGHLIGHTED || found.contains_key(name))
             {

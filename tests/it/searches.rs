@@ -44,7 +44,10 @@ fn keys(server: &TestServer, path: &str) -> Vec<String> {
 fn a_word_that_is_nowhere_is_corrected_and_the_answer_says_so() {
     let upstream = people();
     let server = TestServer::start(&upstream.url());
-    let body = server.get("/api/_search?q=Lovelase+programs").json();
+    let relaxed = server.get("/api/_search?q=Lovelase+programs").json();
+    assert_eq!((&relaxed["total"], &relaxed["relaxed"]), (&json!(2), &json!(true)));
+    assert_eq!(relaxed["corrected"], json!({ "Lovelase": ["lovelace"] }));
+    let body = server.get("/api/_search?q=Lovelase+programs&match=all").json();
     assert_eq!((&body["total"], &body["items"][0]["key"]), (&json!(1), &json!("ada")));
     assert_eq!(body["corrected"], json!({ "Lovelase": ["lovelace"] }));
     let marked = &body["items"][0]["highlights"];
@@ -112,10 +115,12 @@ fn each_sheet_is_searched_in_its_language() {
         ("house", vec!["house", "street"]),
         ("hauz", vec!["haus"]),
     ] {
-        let mut found = keys(&server, &format!("/api/_search?q={query}"));
+        let mut found = keys(&server, &format!("/api/_search?match=all&q={query}"));
         found.sort_unstable();
         assert_eq!(found, expected, "{query}");
     }
+    // Where less than all is demanded, the stop words of English are passed over everywhere.
+    assert_eq!(keys(&server, "/api/_search?q=the+house"), ["house", "street"]);
     let marked = server.get("/api/_search?q=das+haus").json();
     let expected = "Die <mark>Häuser</mark> &lt;an&gt; der Straße";
     assert_eq!(marked["items"][0]["highlights"]["text"], json!([expected]));
@@ -128,10 +133,13 @@ fn each_sheet_is_searched_in_its_language() {
 fn a_sheet_is_read_anew_in_another_language() {
     let mut upstream = notes();
     let server = TestServer::start(&upstream.url());
-    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), Vec::<String>::new());
+    assert_eq!(
+        keys(&server, "/api/_search?q=the+house&sheet=other&match=all"),
+        Vec::<String>::new()
+    );
     upstream.commit("english").put(".gitsheets/other.toml", sheet("other", "en")).push();
     server.reload().outcome("applied");
-    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), ["street"]);
+    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other&match=all"), ["street"]);
     upstream.commit("unknown").put(".gitsheets/other.toml", sheet("other", "xx")).push();
     let body = server.reload().json();
     let problem = &body["problems"][0];
@@ -141,7 +149,7 @@ fn a_sheet_is_read_anew_in_another_language() {
         "{body}"
     );
     assert!(problem["message"].as_str().unwrap().contains("language takes"), "{body}");
-    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), ["street"]);
+    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other&match=all"), ["street"]);
 }
 
 #[test]
@@ -267,6 +275,43 @@ fn keys_numbers_and_dates_are_searched() {
     let expected = json!(["<mark>ferry</mark>-watch"]);
     assert_eq!(marked["items"][0]["highlights"]["_key"], expected);
     assert_eq!(keys(&server, "/api/pages?q=tar"), ["tar"]);
+}
+
+#[test]
+fn words_may_have_to_stand_in_a_field() {
+    let mut upstream = Upstream::new();
+    let fields = |title: &str, note: &str| format!("title = \"{title}\"\nnote = \"{note}\"\n");
+    upstream
+        .commit("fields")
+        .put("a/one.toml", fields("The river", "a stone bridge"))
+        .put("a/two.toml", fields("A stone", "a river bridge"))
+        .put("a/river.toml", fields("Cloud", "nothing"))
+        .push();
+    let server = TestServer::start(&upstream.url());
+    for (query, expected) in [
+        ("title:river", vec!["one"]),
+        ("note:river", vec!["two"]),
+        ("_key:river", vec!["river"]),
+        ("note:%22stone+bridge%22", vec!["one"]),
+        ("title:%22stone+bridge%22", vec![]),
+        ("bridge+-title:stone", vec!["one"]),
+        ("title:cloud+OR+note:river", vec!["river", "two"]),
+        ("title:ston", vec!["two"]),
+    ] {
+        for path in ["/api/_search?match=all&", "/api/a?"] {
+            let mut found = keys(&server, &format!("{path}q={query}"));
+            found.sort_unstable();
+            assert_eq!(found, expected, "{path} {query}");
+        }
+    }
+    let marked = server.get("/api/_search?q=title:river+bridge").json();
+    let marked = &marked["items"][0]["highlights"];
+    assert_eq!(marked["title"], json!(["The <mark>river</mark>"]));
+    assert_eq!(marked["note"], json!(["a stone <mark>bridge</mark>"]));
+    for path in ["/api/_search?q=titel:river", "/api/a?q=titel:river"] {
+        let told = server.get(path).problem(422, "invalid_query").to_string();
+        assert!(told.contains("is not a field that is searched"), "{told}");
+    }
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 
 use crate::budget::{Budget, TooCostly};
+use crate::document::KEY_FIELD;
 use crate::id::SheetName;
 use crate::layout::Reference;
 use crate::query::include::MAX_BYTES;
 use crate::query::limits::MAX_FIELDS;
 use crate::query::{Included, Projection, QueryProblem};
-use crate::search::Hit;
+use crate::search::{Hit, Query};
 use crate::sheet::Sheet;
 use crate::snapshot::Snapshot;
 use crate::value::{FieldPath, Value};
@@ -116,6 +117,27 @@ impl Across {
         }
         Ok(Some(all))
     }
+}
+
+/// Returns what is wrong with the fields that words of `query` must stand in: none of `sheets` searches
+/// them.
+pub fn unsearched<'a>(
+    query: &Query,
+    sheets: impl Iterator<Item = &'a Sheet> + Clone,
+) -> Vec<QueryProblem> {
+    let is_searched = |sheet: &Sheet, name: &str| match &sheet.spec().search {
+        _ if name == KEY_FIELD => true,
+        Some(fields) => fields.iter().any(|(field, _)| field.as_str() == name),
+        None => knows(sheet, name),
+    };
+    let unknown = query.fields().filter(|name| !sheets.clone().any(|one| is_searched(one, name)));
+    let told = unknown.map(|name| QueryProblem {
+        parameter: "q".to_owned(),
+        message: format!(
+            "`{name}` is not a field that is searched; in quotation marks, `\"{name}:…\"` is text"
+        ),
+    });
+    told.collect()
 }
 
 /// Says whether a field is one of a sheet.

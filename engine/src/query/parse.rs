@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use crate::cursor::Cursor;
 use crate::nearest::{did_you_mean, nearest};
+use crate::query::across::unsearched;
 use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Test};
 use crate::query::limits::{MAX_FIELDS, MAX_FILTERS};
 use crate::query::meant;
@@ -64,6 +65,10 @@ impl ListQuery {
         let matching = matching.map_err(|told| parser.problem("match", told));
         let goes_on = given.get(ListParameter::Prefix).map(search::Query::goes_on_of);
         let goes_on = goes_on.unwrap_or(Ok(true)).map_err(|told| parser.problem("prefix", told));
+        let fields = text.as_ref().map(|text| unsearched(text, std::iter::once(sheet)));
+        for problem in fields.into_iter().flatten() {
+            parser.problem("q", problem.message);
+        }
         let text = match (text, matching, goes_on) {
             (Some(text), Ok(matching), Ok(goes_on)) => {
                 Some(text.matching(matching).going_on(goes_on))

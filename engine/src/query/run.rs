@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::budget::{Budget, STEP};
+use crate::document::field_texts;
 use crate::id::Key;
 use crate::index::FieldIndex;
 use crate::query::facets::{self, Facet, LongValue};
@@ -14,7 +15,7 @@ use crate::query::order::{Order, Position, SortFields, SortValues, StoredValues}
 use crate::query::{After, ListError, ListQuery, Page, Paging, first, position};
 use crate::record::Record;
 use crate::scalar::{Number, Scalar, Stored};
-use crate::search::{Hit, Scope, SearchError, TextIndex};
+use crate::search::{DocName, Hit, Scope, SearchError, Slot, TextIndex};
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
@@ -38,7 +39,12 @@ impl ListQuery {
         }
         let (mut matched, mut relaxed, mut corrections) = (None, false, Vec::new());
         if let Some(words) = &self.text {
-            let matches = text.matches(words, &sheet.spec().name, budget)?;
+            let fields = |name: &DocName, field: &str, emit: &mut dyn FnMut(Slot, &str)| {
+                if let Some(record) = sheet.record(name.key.as_str()) {
+                    field_texts(sheet.spec(), record, field, text.slots(), emit);
+                }
+            };
+            let matches = text.matches(words, &sheet.spec().name, &fields, budget)?;
             matched = Some(matches.documents);
             relaxed = matches.relaxed;
             corrections = matches.readings.into_corrections();
@@ -99,7 +105,8 @@ impl ListQuery {
         let Paging::Page { page, per_page } = self.paging else { return Ok(None) };
         let offset = offset(page, per_page);
         // Far into the list, ranking a part costs more than gathering all of it.
-        if !self.filters.is_empty() || !self.facets.is_empty() || offset > RANKED {
+        let is_of_fields = words.fields().next().is_some();
+        if is_of_fields || !self.filters.is_empty() || !self.facets.is_empty() || offset > RANKED {
             return Ok(None);
         }
         // Only records that are shown are in the text index.

@@ -134,6 +134,10 @@ impl Parser<'_> {
     }
 
     fn clause(&mut self) -> Result<Option<Node>, QueryError> {
+        let field = field(self.rest);
+        if let Some(field) = field {
+            self.rest = &self.rest[field.len() + 1..];
+        }
         let quoted = self.rest.strip_prefix('"');
         let words = match quoted {
             Some(quoted) => {
@@ -147,7 +151,8 @@ impl Parser<'_> {
                 word(written)?
             }
         };
-        let clause = Clause { excluded: self.excluded, quoted: quoted.is_some(), words };
+        let (excluded, quoted) = (self.excluded, quoted.is_some());
+        let clause = Clause { excluded, quoted, field: field.map(Box::from), words };
         if clause.words.is_empty() {
             return Ok(None);
         }
@@ -200,6 +205,18 @@ impl Parser<'_> {
         }
         is_here
     }
+}
+
+/// Returns the field that a text begins with: a name, and behind its colon a word or a phrase.
+/// Addresses (`https://…`) and times (`10:30`) have none.
+fn field(text: &str) -> Option<&str> {
+    let (name, behind) = text.split_once(':')?;
+    let mut symbols = name.chars();
+    let is_name = symbols.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+        && symbols.all(|symbol| symbol.is_alphanumeric() || "_-.".contains(symbol));
+    let says =
+        behind.starts_with(|symbol: char| symbol.is_alphanumeric() || "\"_.".contains(symbol));
+    (is_name && says).then_some(name)
 }
 
 /// Returns the one node there is, or all of them as one.
@@ -282,6 +299,8 @@ mod tests {
             });
             let words: Vec<_> = words.collect();
             let quoted = if clause.quoted { "=" } else { "" };
+            let field = clause.field.as_ref().map(|field| format!("{field}:")).unwrap_or_default();
+            let quoted = field + quoted;
             format!("{}{quoted}[{}]", if clause.excluded { "-" } else { "+" }, words.join(" "))
         };
         Ok(Query::parse(text)?.clauses.iter().map(clause).collect::<Vec<_>>().join(" "))
@@ -380,6 +399,9 @@ mod tests {
             ("a - b", "+[a@0] +[b@0]"),
             ("a --b", "+[a@0] -[b@0]"),
             ("(a OR b) AND NOT c", "+[a@0] +[b@0] -[c@0]"),
+            ("title:c -a.b:\"d e\"", "+title:[c@0] -a.b:=[d@0 e@1]"),
+            ("_key:x name: https://a.b", "+_key:[x@0] +[name@0] +[https@0 a@1 b@2]"),
+            ("10:30 a::b", "+[10@0 30@1] +[a@0 b@1]"),
             ("Ångström", "+[Ångström@0]"),
             ("a\u{a0}b", "+[a@0] +[b@0]"),
         ] {

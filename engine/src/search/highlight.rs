@@ -48,8 +48,13 @@ impl<'a> Highlighter<'a> {
     /// escaped, and `…` stands where text was cut off. Matches behind the first 16 KiB are not
     /// seen. Linear in what is read.
     pub fn excerpt(&mut self, text: &str) -> Option<String> {
+        self.excerpt_of("", text)
+    }
+
+    /// Returns the same of a text in this field, in which words may match that must stand there.
+    pub fn excerpt_of(&mut self, field: &str, text: &str) -> Option<String> {
         let text = &text[..text.floor_char_boundary(READ_BYTES)];
-        let spans = self.spans(text);
+        let spans = self.spans(field, text);
         let core = best(&spans)?;
         let shown = widen(text, core);
         let mut html = String::with_capacity(shown.len() + 64);
@@ -72,10 +77,11 @@ impl<'a> Highlighter<'a> {
     }
 
     /// Returns the words that match, each with its clause, in the order of the text.
-    fn spans(&mut self, text: &str) -> Vec<(Range<usize>, usize)> {
+    fn spans(&mut self, field: &str, text: &str) -> Vec<(Range<usize>, usize)> {
         let Some(reading) = self.reading else { return Vec::new() };
+        let is_of = |clause: &Clause| clause.field.as_deref().is_none_or(|own| own == field);
         let clauses: Vec<&Clause> =
-            reading.clauses.iter().filter(|clause| !clause.excluded).collect();
+            reading.clauses.iter().filter(|clause| !clause.excluded && is_of(clause)).collect();
         let candidates = self.candidates(&clauses, text);
         // A text may have several words in one place.
         let at = |position: u32, word: &Word| {
@@ -85,16 +91,15 @@ impl<'a> Highlighter<'a> {
             here.find(|candidate| word.matches(&candidate.stem))
         };
         let mut spans = Vec::new();
-        for (index, clause) in clauses.iter().enumerate() {
-            for (first, variant) in candidates
-                .iter()
-                .flat_map(|first| clause.variants.iter().map(move |variant| (first, variant)))
-            {
-                let words: Option<Vec<&Candidate>> = variant
-                    .elements
-                    .iter()
-                    .map(|element| at(first.position + element.offset, &element.word))
-                    .collect();
+        let places = candidates.chunk_by(|a, b| a.position == b.position);
+        for start in places.map(|place| place[0].position) {
+            for (index, clause) in clauses.iter().enumerate() {
+                // The very word is shown rather than another that stands for it in the same place.
+                let words = clause.variants.iter().find_map(|variant| {
+                    let elements = variant.elements.iter();
+                    let words = elements.map(|element| at(start + element.offset, &element.word));
+                    words.collect::<Option<Vec<&Candidate>>>()
+                });
                 spans.extend(words.into_iter().flatten().map(|word| (word.range.clone(), index)));
             }
         }

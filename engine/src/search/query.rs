@@ -47,6 +47,8 @@ pub(crate) struct Clause {
     pub(crate) excluded: bool,
     /// Whether it was given in quotation marks.
     pub(crate) quoted: bool,
+    /// The field in which it must, or must not, occur; `None` where any will do.
+    pub(crate) field: Option<Box<str>>,
     /// At least one; more than one is a phrase.
     pub(crate) words: Vec<Word>,
 }
@@ -65,6 +67,7 @@ impl Clause {
         let part = |word: &Word| Self {
             excluded: false,
             quoted: false,
+            field: self.field.clone(),
             words: vec![Word { offset: 0, ..word.clone() }],
         };
         words.map(part).collect()
@@ -145,6 +148,11 @@ impl Query {
     #[must_use]
     pub fn going_on(self, goes_on: bool) -> Self {
         Self { goes_on, ..self }
+    }
+
+    /// Returns the fields that words are looked for in, as the query names them.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.clauses.iter().filter_map(|clause| clause.field.as_deref())
     }
 
     /// Reads what a request gives for [`Self::matching`].

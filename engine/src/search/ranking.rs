@@ -21,7 +21,7 @@ use crate::search::hits::Collector;
 use crate::search::index::TextIndex;
 use crate::search::matching::Demand;
 use crate::search::reading::Reading;
-use crate::search::scope::Scope;
+use crate::search::scope::Source;
 use crate::search::segment::Segment;
 use crate::search::tally::Tally;
 use crate::search::term_scan::TermScan;
@@ -29,14 +29,14 @@ use crate::search::terms::Terms;
 use crate::search::weights::{Weights, weights};
 use crate::search::words::Words;
 
-/// Counts the live documents in `scope` that one of `readings` matches, as far as it is demanded, and
+/// Counts the live documents in the scope of `source` that one of `readings` matches, as far as it is demanded, and
 /// gives them to `collector` with their scores, language by language, segment by segment and there
 /// in the order of documents.
 pub(crate) fn evaluate<'a>(
     index: &'a TextIndex,
     readings: &[Reading],
     demand: Demand,
-    scope: Scope<'_>,
+    source: Source<'_>,
     collector: &mut impl Collector<'a>,
     budget: &Budget,
 ) -> Result<u64, SearchError> {
@@ -47,7 +47,7 @@ pub(crate) fn evaluate<'a>(
     // Matches in all languages are in one order.
     let ceiling = prepared.iter().map(Prepared::ceiling).fold(0.0, f32::max);
     prepared.iter_mut().for_each(|reading| reading.weights.exact = ceiling);
-    prepared.iter().map(|reading| reading.evaluate(index, demand, scope, collector, budget)).sum()
+    prepared.iter().map(|reading| reading.evaluate(index, demand, source, collector, budget)).sum()
 }
 
 /// A reading with everything that is needed to walk a segment.
@@ -87,17 +87,17 @@ impl<'r> Prepared<'r> {
         &self,
         index: &'a TextIndex,
         demand: Demand,
-        scope: Scope<'_>,
+        source: Source<'_>,
         collector: &mut impl Collector<'a>,
         budget: &Budget,
     ) -> Result<u64, SearchError> {
         let (slots, mut total) = (self.tf_norms.len(), 0);
         for (segment, found) in index.segments.iter().zip(&self.found) {
             let Some(found) = found else { continue };
-            let ranges = segment.ranges(self.reading.language, scope);
-            if demand != Demand::All || !self.reading.root.is_plain() {
+            let ranges = segment.ranges(self.reading.language, source.scope);
+            if demand != Demand::All || !self.reading.is_plain() {
                 let worth = (&self.weights, &self.tf_norms[..]);
-                let tally = Tally::of(segment, self.reading, ranges, found, worth, budget)?;
+                let tally = Tally::of(segment, self.reading, ranges, found, worth, source, budget)?;
                 total += tally.run(demand, self.weights.exact, collector, budget);
                 continue;
             }

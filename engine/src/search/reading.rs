@@ -57,6 +57,8 @@ pub(crate) struct Reading {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Clause {
     pub(crate) excluded: bool,
+    /// The field in which it must, or must not, occur.
+    pub(crate) field: Option<Box<str>>,
     /// The variants that a document may hold, the exact one first.
     pub(crate) variants: Vec<Variant>,
     /// The words as they were typed, one for each element of a variant.
@@ -163,6 +165,11 @@ impl Reading {
         Self { language, clauses, root, places }
     }
 
+    /// Says whether it is clauses side by side, in whatever field.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.root.is_plain() && self.clauses.iter().all(|clause| clause.field.is_none())
+    }
+
     /// Returns each variant of each clause, in order.
     pub(crate) fn variants(&self) -> impl Iterator<Item = (&Clause, &Variant)> {
         self.clauses
@@ -182,8 +189,8 @@ fn place_of(clause: Clause, clauses: &mut Vec<Clause>) -> usize {
 
 impl Clause {
     fn demands_what(&self, other: &Self) -> bool {
-        let own = (self.excluded, self.edits, &self.variants);
-        own == (other.excluded, other.edits, &other.variants)
+        let own = (self.excluded, &self.field, self.edits, &self.variants);
+        own == (other.excluded, &other.field, other.edits, &other.variants)
     }
 
     /// Returns the stem of the word whose letters may be wrong.
@@ -226,6 +233,7 @@ impl Reader {
         });
         Clause {
             excluded: clause.excluded,
+            field: clause.field.clone(),
             variants: vec![Variant { edits: 0, elements }],
             typed: clause.words.iter().map(|word| word.text.clone()).collect(),
             edits,

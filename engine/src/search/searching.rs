@@ -8,7 +8,7 @@ use crate::search::index::TextIndex;
 use crate::search::matching::{Demand, ENOUGH, Matching};
 use crate::search::query::Query;
 use crate::search::reading::{Reading, Readings};
-use crate::search::scope::Scope;
+use crate::search::scope::{FieldTexts, Scope, Source};
 use crate::search::{ranking, typos, widening};
 
 impl TextIndex {
@@ -35,13 +35,31 @@ impl TextIndex {
         limit: usize,
         budget: &Budget,
     ) -> Result<Hits, SearchError> {
+        self.search_in(query, Source { scope, fields: &|_, _, _| () }, offset, limit, budget)
+    }
+
+    /// Returns the same where words of the query must stand in a field of `source`. Each document
+    /// that holds such a word anywhere is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::search`].
+    pub fn search_in(
+        &self,
+        query: &Query,
+        source: Source<'_>,
+        offset: usize,
+        limit: usize,
+        budget: &Budget,
+    ) -> Result<Hits, SearchError> {
         let mut best = Best::new(offset.saturating_add(limit));
         let Evaluated { total, relaxed, readings } =
-            self.evaluate(query, scope, &mut best, budget)?;
+            self.evaluate(query, source, &mut best, budget)?;
         Ok(Hits { total, relaxed, hits: best.page(offset), readings })
     }
 
-    /// Returns every document of `sheet` that matches, in key order, with its score.
+    /// Returns every document of `sheet` that matches, in key order, with its score; `fields` has
+    /// the texts of its fields.
     ///
     /// # Errors
     ///
@@ -50,11 +68,12 @@ impl TextIndex {
         &self,
         query: &Query,
         sheet: &SheetName,
+        fields: &FieldTexts<'_>,
         budget: &Budget,
     ) -> Result<Matches<'_>, SearchError> {
         let mut all = All(Vec::new());
-        let scope = Scope::Sheets(std::slice::from_ref(sheet));
-        let Evaluated { relaxed, readings, .. } = self.evaluate(query, scope, &mut all, budget)?;
+        let source = Source { scope: Scope::Sheets(std::slice::from_ref(sheet)), fields };
+        let Evaluated { relaxed, readings, .. } = self.evaluate(query, source, &mut all, budget)?;
         let All(mut documents) = all;
         documents.sort_by_key(|(key, _)| *key);
         Ok(Matches { documents, relaxed, readings })
@@ -64,15 +83,16 @@ impl TextIndex {
     fn evaluate<'a>(
         &'a self,
         query: &Query,
-        scope: Scope<'_>,
+        source: Source<'_>,
         collector: &mut impl Collector<'a>,
         budget: &Budget,
     ) -> Result<Evaluated, SearchError> {
+        let scope = source.scope;
         let mut by_language = typos::read(self, query, scope, budget)?;
         let demand = if query.matching == Matching::Any { Demand::Some } else { Demand::All };
         let mut rank = |readings: &[Reading], demand: Demand| {
             collector.clear();
-            let total = ranking::evaluate(self, readings, demand, scope, collector, budget)?;
+            let total = ranking::evaluate(self, readings, demand, source, collector, budget)?;
             budget.check().map(|()| total).map_err(SearchError::from)
         };
         let (mut corrections, mut relaxed) = (Vec::new(), false);

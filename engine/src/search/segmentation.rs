@@ -89,6 +89,7 @@ impl Segments<'_> {
         let end = start + length;
         let is_end = bytes.get(end).is_none_or(|byte| {
             matches!(byte, b' ' | b',' | b'\n' | b':' | b';' | b')' | b'"' | b'@' | b'?' | b'!')
+                || *byte == b'.' && bytes.get(end + 1).is_none_or(u8::is_ascii_whitespace)
         });
         let is_dotted = start > 0 && bytes[start - 1] == b'.';
         if length == 0 || !is_end || is_dotted {

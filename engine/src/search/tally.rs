@@ -13,9 +13,11 @@ use tantivy::{DocId, TERMINATED};
 use crate::budget::{Budget, STEP};
 use crate::search::bm25::bm25;
 use crate::search::cursor::{Found, Occurrences};
+use crate::search::field_reader::FieldReader;
 use crate::search::hits::Collector;
 use crate::search::matching::Demand;
 use crate::search::reading::{Clause, Reading};
+use crate::search::scope::Source;
 use crate::search::segment::Segment;
 use crate::search::weights::Weights;
 use crate::search::words::{Term, Words};
@@ -50,6 +52,7 @@ impl<'a, 'r> Tally<'a, 'r> {
         ranges: Vec<Range<DocId>>,
         found: &[Found],
         (weights, norms): (&Weights, &[[f32; 256]]),
+        source: Source<'_>,
         budget: &Budget,
     ) -> io::Result<Self> {
         let first = ranges.first().map_or(0, |docs| docs.start);
@@ -64,7 +67,7 @@ impl<'a, 'r> Tally<'a, 'r> {
             rest = behind;
             let weights = &weights.variants[variants..variants + clause.variants.len()];
             variants += clause.variants.len();
-            tally.add(clause, here, weights, norms, budget)?;
+            tally.add(clause, here, (weights, norms), source, budget)?;
         }
         Ok(tally)
     }
@@ -74,12 +77,16 @@ impl<'a, 'r> Tally<'a, 'r> {
         &mut self,
         clause: &Clause,
         found: &[Found],
-        weights: &[Vec<f32>],
-        norms: &[[f32; 256]],
+        (weights, norms): (&[Vec<f32>], &[[f32; 256]]),
+        source: Source<'_>,
         budget: &Budget,
     ) -> io::Result<()> {
         let none = || vec![0; self.scores.len().div_ceil(BITS)];
         let (mut held, mut exact) = (none(), none());
+        let mut reader = clause
+            .field
+            .as_deref()
+            .map(|field| FieldReader::new(field, self.reading.language, source.fields, budget));
         let mut rest = found;
         for (variant, weights) in clause.variants.iter().zip(weights) {
             let (here, behind) = rest.split_at(norms.len() * variant.elements.len());
@@ -89,8 +96,14 @@ impl<'a, 'r> Tally<'a, 'r> {
                 let offsets = variant.elements.iter().map(|element| element.offset);
                 let elements: Vec<_> = offsets.zip(found).collect();
                 let (weight, norms) = (weights[slot], &norms[slot]);
-                let (first, scores) = (self.first, &mut self.scores);
+                let (first, scores, segment) = (self.first, &mut self.scores, self.segment);
                 each(words, &elements, &self.ranges, budget, |doc, frequency| {
+                    if let Some(reader) = &mut reader
+                        && !(segment.is_alive(doc)
+                            && reader.holds(&segment.name(doc), slot, variant))
+                    {
+                        return;
+                    }
                     let at = (doc - first) as usize;
                     held[at / BITS] |= 1 << (at % BITS);
                     if variant.edits == 0 {

@@ -281,7 +281,10 @@ fn a_scope_leaves_other_sheets_out_of_hits_and_total() {
     let hits = index.search(&query, Scope::Sheets(&sheets), 0, 10, &Budget::unlimited()).unwrap();
     let names: Vec<_> = hits.hits.iter().map(|hit| hit.name.sheet.as_str()).collect();
     assert_eq!((hits.total, names), (2, vec!["a", "c"]));
-    let keys = index.matches(&query, &SheetName::new("b"), &Budget::unlimited()).unwrap().documents;
+    let keys = index
+        .matches(&query, &SheetName::new("b"), &|_, _, _| (), &Budget::unlimited())
+        .unwrap()
+        .documents;
     assert_eq!(keys.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["1", "2"]);
     assert_eq!(
         index.search(&query, Scope::Sheets(&[]), 0, 10, &Budget::unlimited()).unwrap().total,
@@ -420,8 +423,8 @@ fn assert_same(index: &TextIndex, other: &TextIndex) {
         }
         for sheet in ["s1", "de"].map(SheetName::new) {
             assert_eq!(
-                index.matches(&query, &sheet, &Budget::unlimited()).unwrap(),
-                other.matches(&query, &sheet, &Budget::unlimited()).unwrap()
+                index.matches(&query, &sheet, &|_, _, _| (), &Budget::unlimited()).unwrap(),
+                other.matches(&query, &sheet, &|_, _, _| (), &Budget::unlimited()).unwrap()
             );
         }
     }
@@ -541,7 +544,7 @@ proptest! {
                 .map(|(n, _)| format!("{n:02}"))
                 .collect();
             let query = Query::parse(query).unwrap().going_on(false);
-            let found = index.matches(&query, &SheetName::new("s"), &Budget::unlimited()).unwrap();
+            let found = index.matches(&query, &SheetName::new("s"), &|_, _, _| (), &Budget::unlimited()).unwrap();
             let found: Vec<_> = found.documents.iter().map(|(key, _)| key.as_str().to_owned()).collect();
             prop_assert_eq!(found, expected);
         }
@@ -573,7 +576,7 @@ proptest! {
         let sheet = SheetName::new("none");
         let answer = |query: &str| {
             let query = Query::parse(query).unwrap().going_on(false);
-            let found = index.matches(&query, &sheet, &Budget::unlimited()).unwrap();
+            let found = index.matches(&query, &sheet, &|_, _, _| (), &Budget::unlimited()).unwrap();
             let keys: Vec<_> = found.documents.iter().map(|(key, _)| key.to_string()).collect();
             let used = found.readings.into_corrections().into_iter().flat_map(|it| it.used);
             (keys, used.map(|spelling| spelling.stem().to_owned()).collect::<Vec<_>>())

@@ -57,7 +57,10 @@ pub(crate) fn widen(
                 for parts in dictionary.parts(&word.text)? {
                     add(reading, at, parts);
                 }
-                if let Some(next) = query.clauses.get(at + 1).filter(|next| next.is_loose())
+                if let Some(next) = query
+                    .clauses
+                    .get(at + 1)
+                    .filter(|next| next.is_loose() && next.field == clause.field)
                     && let [other] = &next.words[..]
                     && let Some(joined) = dictionary.joined(&[&word.text, &other.text])?
                 {

@@ -124,7 +124,7 @@ proptest! {
             let page = index.search(&query, Scope::All, 3, 4, &Budget::unlimited()).unwrap();
             let rest = hits.hits.iter().skip(3).take(4).cloned().collect::<Vec<_>>();
             prop_assert_eq!(page.hits, rest);
-            let matches = index.matches(&query, &SheetName::new("none"), &Budget::unlimited()).unwrap();
+            let matches = index.matches(&query, &SheetName::new("none"), &|_, _, _| (), &Budget::unlimited()).unwrap();
             let mut ranked: Vec<_> =
                 hits.hits.iter().map(|hit| (hit.name.key.clone(), hit.score)).collect();
             ranked.sort_by(|(a, _), (b, _)| a.cmp(b));
