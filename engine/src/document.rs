@@ -14,13 +14,23 @@ const KEY: f32 = 2.0;
 /// The name of the key among the fields.
 pub(crate) const KEY_FIELD: &str = "_key";
 
-/// Returns the boosts that the sheet's search fields have, and its keys.
-pub(crate) fn boosts(spec: &SheetSpec) -> Vec<f32> {
-    let fields = match &spec.search {
+/// Returns the slots for the boosts of all searched fields of some sheets, and of keys. Sheets that are
+/// not defined search every field alike.
+pub(crate) fn slots<'a>(sheets: impl Iterator<Item = &'a SheetSpec>) -> Slots {
+    let mut boosts: Vec<f32> = sheets.flat_map(boosts).collect();
+    if boosts.is_empty() {
+        boosts.push(PLAIN);
+    }
+    boosts.push(KEY);
+    Slots::new(boosts)
+}
+
+/// Returns the boosts that the sheet's search fields have.
+fn boosts(spec: &SheetSpec) -> Vec<f32> {
+    match &spec.search {
         Some(fields) => fields.iter().map(|(_, boost)| *boost).collect(),
         None => vec![PLAIN],
-    };
-    [fields, vec![KEY]].concat()
+    }
 }
 
 /// Reports the texts of `record` to `emit`, each in the slot of its boost. Linear in the value.

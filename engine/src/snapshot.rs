@@ -12,7 +12,7 @@ use im::OrdMap;
 use crate::budget::Budget;
 use crate::changes::{ChangeSet, Now};
 use crate::digest::{Digest, hash_part};
-use crate::document::{boosts, field_texts, texts};
+use crate::document::{field_texts, slots, texts};
 use crate::id::{CommitId, Key, SheetName};
 use crate::layout::Layout;
 use crate::passed_over::PassedOver;
@@ -290,7 +290,7 @@ impl Snapshot {
         }
         references::relate(&mut all, &layout, &moved, fresh);
         let text = if fresh || !redefined.is_empty() {
-            let slots = Slots::new(layout.sheets().flat_map(|spec| boosts(spec)));
+            let slots = slots(layout.sheets().map(Arc::as_ref));
             let languages = layout.sheets().map(|spec| (spec.name.clone(), spec.language));
             match slots == *self.text.slots() && !fresh {
                 true => self.text.with_languages(languages),
