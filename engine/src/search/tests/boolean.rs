@@ -205,6 +205,7 @@ fn the_last_word_stands_for_longer_ones_behind_itself() {
         assert_eq!(keys("cens", true), "2 3 1");
         assert_eq!(keys("cens", false), "2 3");
         assert_eq!(keys("censu", true), "1");
+        assert_eq!(keys("censu", false), "");
         assert_eq!(keys("trees cens", true), "1");
         assert_eq!(keys("cens trees", true), "");
         assert_eq!(keys("volunt", false), "4");
