@@ -69,9 +69,9 @@ impl<'r> Prepared<'r> {
     ) -> Result<Self, SearchError> {
         let totals = index.totals.get(reading.language);
         let Terms { found, frequencies } = Terms::find(index, reading, expansions, budget)?;
-        let variants = reading.variants().zip(&frequencies);
-        let variants =
-            variants.map(|((_, variant), live)| weights(index, totals.documents, variant, live));
+        let variants = reading.variants().zip(&frequencies).map(|((clause, variant), live)| {
+            weights(index, totals.documents, clause, variant, live)
+        });
         let weights = Weights { variants: variants.collect(), exact: 0.0 };
         let slots = 0..index.slots().boosts().len();
         let tf_norms = slots.map(|slot| tf_norms(&totals, slot)).collect();

@@ -67,6 +67,8 @@ pub(crate) struct Clause {
     pub(crate) edits: u8,
     /// Whether other words may stand for it, so that a document with the very word comes first.
     pub(crate) is_open: bool,
+    /// Whether its words are clauses of their own, too, and have a score as such.
+    pub(crate) is_spread: bool,
 }
 
 /// One variant of a clause that a document may hold.
@@ -154,6 +156,7 @@ impl Reading {
                     }
                 }
             }
+            clauses[place].is_spread |= !parts.is_empty();
             nodes.push(Some(if parts.is_empty() {
                 Node::Clause(place)
             } else {
@@ -238,6 +241,7 @@ impl Reader {
             typed: clause.words.iter().map(|word| word.text.clone()).collect(),
             edits,
             is_open: edits > 0,
+            is_spread: false,
         }
     }
 

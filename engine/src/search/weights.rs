@@ -2,10 +2,13 @@
 
 use crate::search::bm25::{idf, saturated};
 use crate::search::index::TextIndex;
-use crate::search::reading::{Variant, Word};
+use crate::search::reading::{Clause, Variant, Word};
 
 /// What a letter that is wrong leaves of a match.
 const TYPO: f32 = 0.5;
+
+/// What a phrase adds to the scores that its words have on their own.
+const AGAIN: f32 = 0.1;
 
 /// What matches are worth.
 pub(crate) struct Weights {
@@ -19,11 +22,15 @@ pub(crate) struct Weights {
 pub(crate) fn weights(
     index: &TextIndex,
     documents: u64,
+    clause: &Clause,
     variant: &Variant,
     frequencies: &[u64],
 ) -> Vec<f32> {
     let slots = index.slots().boosts().iter().zip(frequencies.chunks(variant.elements.len()));
-    let right = TYPO.powi(variant.edits.into());
+    let mut right = TYPO.powi(variant.edits.into());
+    if clause.is_spread && variant.elements.len() > 1 {
+        right *= AGAIN;
+    }
     let weight = |(boost, frequencies): (&f32, &[u64])| {
         let weigh = |(element, frequency): (usize, &u64)| match variant.elements[element].word {
             Word::Stem(_) => idf(*frequency, documents),
