@@ -5,6 +5,7 @@ mod changes;
 mod code;
 mod diff_cursor;
 mod error;
+mod included;
 mod list;
 mod problem;
 mod public_reload;

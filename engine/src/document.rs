@@ -3,13 +3,30 @@
 use crate::layout::SheetSpec;
 use crate::record::Record;
 use crate::search::{Slot, Slots};
-use crate::value::{Json, Kind};
+use crate::value::{FieldPath, Json, Kind};
 
 /// The boost of every string field where a sheet declares no search fields.
 const PLAIN: f32 = 1.0;
 
+/// The boost of keys: who searches for the name of a record wants that one.
+const KEY: f32 = 2.0;
+
+/// The name of the key among the fields.
+pub(crate) const KEY_FIELD: &str = "_key";
+
+/// Returns the slots for the boosts of all searched fields of some sheets, and of keys. Sheets that are
+/// not defined search every field alike.
+pub(crate) fn slots<'a>(sheets: impl Iterator<Item = &'a SheetSpec>) -> Slots {
+    let mut boosts: Vec<f32> = sheets.flat_map(boosts).collect();
+    if boosts.is_empty() {
+        boosts.push(PLAIN);
+    }
+    boosts.push(KEY);
+    Slots::new(boosts)
+}
+
 /// Returns the boosts that the sheet's search fields have.
-pub(crate) fn boosts(spec: &SheetSpec) -> Vec<f32> {
+fn boosts(spec: &SheetSpec) -> Vec<f32> {
     match &spec.search {
         Some(fields) => fields.iter().map(|(_, boost)| *boost).collect(),
         None => vec![PLAIN],
@@ -23,23 +40,50 @@ pub(crate) fn texts(
     slots: &Slots,
     emit: &mut dyn FnMut(Slot, &str),
 ) {
+    emit(slots.slot(KEY), record.key.as_str());
     match &spec.search {
         Some(fields) => {
             for (field, boost) in fields {
                 let slot = slots.slot(*boost);
-                record.value.visit(field, &mut |json| strings(json, slot, emit));
+                record.value.visit(field, &mut |json| scalars(json, slot, emit));
             }
         }
-        None => strings(record.value.json(), slots.slot(PLAIN), emit),
+        None => scalars(record.value.json(), slots.slot(PLAIN), emit),
     }
 }
 
-/// Reports every string in `json`, in the order of the text.
-fn strings(json: Json<'_>, slot: Slot, emit: &mut dyn FnMut(Slot, &str)) {
+/// Reports the texts of one searched field of `record`, or of its key as `_key`, as [`texts`] does.
+pub(crate) fn field_texts(
+    spec: &SheetSpec,
+    record: &Record,
+    field: &str,
+    slots: &Slots,
+    emit: &mut dyn FnMut(Slot, &str),
+) {
+    if field == KEY_FIELD {
+        emit(slots.slot(KEY), record.key.as_str());
+        return;
+    }
+    let mut visit = |path: &FieldPath, boost: f32| {
+        let slot = slots.slot(boost);
+        record.value.visit(path, &mut |json| scalars(json, slot, emit));
+    };
+    match &spec.search {
+        Some(fields) => {
+            let named = fields.iter().filter(|(path, _)| path.as_str() == field);
+            named.for_each(|(path, boost)| visit(path, *boost));
+        }
+        None => visit(&FieldPath::new(field), PLAIN),
+    }
+}
+
+/// Reports every string and number in `json`, in the order of the text.
+fn scalars(json: Json<'_>, slot: Slot, emit: &mut dyn FnMut(Slot, &str)) {
     match json.kind() {
         Kind::String => emit(slot, &json.as_string().unwrap_or_default()),
-        Kind::Array => json.elements().for_each(|element| strings(element, slot, emit)),
-        Kind::Object => json.members().for_each(|(_, member)| strings(member, slot, emit)),
-        Kind::Null | Kind::Bool | Kind::Number => {}
+        Kind::Array => json.elements().for_each(|element| scalars(element, slot, emit)),
+        Kind::Object => json.members().for_each(|(_, member)| scalars(member, slot, emit)),
+        Kind::Number => emit(slot, json.text()),
+        Kind::Null | Kind::Bool => {}
     }
 }

@@ -7,6 +7,7 @@
 //! all conditions, once for all sorts and once for all facets. Hidden records and sheets that are
 //! not public are never in a list.
 
+mod across;
 mod each;
 mod facets;
 mod filter;
@@ -27,6 +28,7 @@ mod walk;
 
 use std::sync::{Arc, OnceLock};
 
+pub use crate::query::across::{Across, unsearched};
 pub use crate::query::each::Each;
 pub use crate::query::facets::{Facet, LongValue, MAX_FACET_VALUE};
 pub use crate::query::include::Included;
@@ -106,6 +108,8 @@ pub struct Page {
     pub facets: Vec<Facet>,
     /// Where a list with a cursor goes on; `None` at its end and in numbered pages.
     pub next: Option<String>,
+    /// Whether records with only some of the words of `q` are in it, for lack of such with all.
+    pub relaxed: bool,
     /// What stood for the words of `q` that occur nowhere in the sheet.
     pub corrections: Vec<search::Correction>,
 }

@@ -12,13 +12,18 @@ mod compaction;
 mod contents;
 mod correction;
 mod cursor;
+mod diacritics;
 mod doc_name;
 mod error;
+mod field_reader;
 mod files;
+mod grammar;
 mod highlight;
 mod hits;
 mod index;
 mod mark;
+mod matching;
+mod node;
 mod pattern;
 mod query;
 mod ranking;
@@ -26,14 +31,19 @@ mod reading;
 mod scope;
 mod searching;
 mod segment;
+mod segmentation;
 mod shape;
 mod slots;
 mod stem;
+mod stop_words;
 mod stored;
+mod tally;
 mod term_scan;
 mod terms;
 mod totals;
 mod typos;
+mod weights;
+mod widening;
 mod words;
 mod writer;
 
@@ -44,14 +54,16 @@ pub use crate::search::error::SearchError;
 pub use crate::search::highlight::Highlighter;
 pub use crate::search::hits::{Hit, Hits, Matches};
 pub use crate::search::index::TextIndex;
+pub use crate::search::matching::{ENOUGH, Matching};
 pub use crate::search::query::{
-    MAX_CLAUSES, MAX_EXPANSIONS, MAX_OPEN_WORDS, MAX_PHRASES, MAX_QUERY_BYTES, MIN_TYPO_LETTERS,
-    Query, QueryError,
+    MAX_CLAUSES, MAX_DEPTH, MAX_EXPANSIONS, MAX_OPEN_WORDS, MAX_PHRASES, MAX_QUERY_BYTES,
+    MIN_TYPO_LETTERS, Query, QueryError,
 };
 pub use crate::search::reading::Readings;
-pub use crate::search::scope::Scope;
+pub use crate::search::scope::{FieldTexts, Scope, Source};
 pub use crate::search::slots::{Slot, Slots};
 pub use crate::search::typos::{MAX_ALIKE, MAX_CORRECTED, MAX_CORRECTIONS, MIN_CORRECTED_LETTERS};
+pub use crate::search::widening::MAX_CONTINUED;
 
 pub(crate) use crate::search::analyzer::words_are_of;
 pub(crate) use crate::search::files::Files;

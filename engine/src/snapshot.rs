@@ -9,16 +9,19 @@ use std::sync::Arc;
 
 use im::OrdMap;
 
+use crate::budget::Budget;
 use crate::changes::{ChangeSet, Now};
 use crate::digest::{Digest, hash_part};
-use crate::document::{boosts, texts};
+use crate::document::{field_texts, slots, texts};
 use crate::id::{CommitId, Key, SheetName};
 use crate::layout::Layout;
 use crate::passed_over::PassedOver;
 use crate::problem::Problem;
 use crate::record::Record;
 use crate::report::Counts;
-use crate::search::{DocName, SearchError, Slot, Slots, Spelling, TextIndex};
+use crate::search::{
+    DocName, Hits, Query, Scope, SearchError, Slot, Slots, Source, Spelling, TextIndex,
+};
 use crate::sheet::{Claim, Moved, Served, Sheet};
 
 pub(crate) use files::{SheetFile, weight};
@@ -153,6 +156,30 @@ impl Snapshot {
         })
     }
 
+    /// Returns the best matches of `query` in `scope`, as [`TextIndex::search`] does; words may have to
+    /// stand in a field.
+    ///
+    /// # Errors
+    ///
+    /// As [`TextIndex::search`].
+    pub fn search(
+        &self,
+        query: &Query,
+        scope: Scope<'_>,
+        offset: usize,
+        limit: usize,
+        budget: &Budget,
+    ) -> Result<Hits, SearchError> {
+        let fields = |name: &DocName, field: &str, emit: &mut dyn FnMut(Slot, &str)| {
+            if let Some(sheet) = self.sheets.get(&name.sheet)
+                && let Some(record) = sheet.record(name.key.as_str())
+            {
+                field_texts(sheet.spec(), record, field, self.text.slots(), emit);
+            }
+        };
+        self.text.search_in(query, Source { scope, fields: &fields }, offset, limit, budget)
+    }
+
     /// Reports what the text index reads of a record: nothing unless the public sees it.
     pub(crate) fn searched_texts(&self, name: &DocName, emit: &mut dyn FnMut(Slot, &str)) {
         let Some(sheet) = self.sheets.get(&name.sheet) else { return };
@@ -263,7 +290,7 @@ impl Snapshot {
         }
         references::relate(&mut all, &layout, &moved, fresh);
         let text = if fresh || !redefined.is_empty() {
-            let slots = Slots::new(layout.sheets().flat_map(|spec| boosts(spec)));
+            let slots = slots(layout.sheets().map(Arc::as_ref));
             let languages = layout.sheets().map(|spec| (spec.name.clone(), spec.language));
             match slots == *self.text.slots() && !fresh {
                 true => self.text.with_languages(languages),

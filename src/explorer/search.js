@@ -19,12 +19,12 @@ export async function show({ element, route, signal }) {
     asked.abort();
     asked = new AbortController();
     if (!q) {
-      put(lead, "Words, “phrases in quotes”, -excluded, pre* for a prefix, and word~ to allow a typo.");
+      put(lead, "Words, “phrases in quotes”, -excluded, OR, AND, NOT and brackets, field:word, pre* for a prefix, and word~ to allow a typo.");
       return put(list);
     }
     try {
-      const { items, total, corrected } = (await read(["_search"], { q }, asked.signal)).body;
-      const told = total === 0 ? `No records match “${q}”.` : `${plural(total, "record")} for “${q}”, best first.${corrections(corrected)}`;
+      const { items, total, corrected, relaxed } = (await read(["_search"], { q }, asked.signal)).body;
+      const told = total === 0 ? `No records match “${q}”.` : `${plural(total, "record")} for “${q}”, best first.${relaxed ? " Few have all words, so those with some follow." : ""}${corrections(corrected)}`;
       put(lead, told);
       announce(told);
       put(list, h("ol", { class: "hits" }, items.map(hit)));

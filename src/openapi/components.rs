@@ -184,8 +184,15 @@ pub(super) fn schemas() -> Map<String, Value> {
                     },
                 } },
                 "total": { "type": "integer", "minimum": 0 },
+                "included": schema("Included"),
+                "includedCut": schema("IncludedCut"),
+                "relaxed": schema("Relaxed"),
                 "corrected": schema("Corrected"),
             },
+        },
+        "Relaxed": {
+            "description": "Fewer than ten records have all words, so those with some of them follow.",
+            "const": true,
         },
         "Sheets": {
             "type": "object",

@@ -1,7 +1,7 @@
 //! The parameters that operations share.
 
 use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
-use headwater_engine::search::MAX_QUERY_BYTES;
+use headwater_engine::search::{MAX_QUERY_BYTES, Matching};
 use serde_json::{Value, json};
 
 /// Returns those that say which state a read is answered from.
@@ -47,9 +47,22 @@ pub(super) fn shared() -> Value {
         ),
         "q": query(
             "q",
-            "Words, all of which must occur; `\"a phrase\"`, `-word` to exclude, `pre*` for a prefix, \
-             `word~` for similar spellings. Without `sort` the best matches come first.",
+            "Words, all of which must occur; `\"a phrase\"`, `-word` or `NOT word` to exclude, `field:word`, `OR`, `AND` \
+             and brackets, `pre*` for a prefix, `word~` for similar spellings. Without `sort` the best \
+             matches come first.",
             json!({ "type": "string", "maxLength": MAX_QUERY_BYTES }),
+        ),
+        "match": query(
+            "match",
+            "How many of the words must occur: `all`, `any`, or `auto`, which adds records with some of \
+             them where fewer than ten have all, and says `relaxed`.",
+            json!({ "type": "string", "enum": Matching::names().collect::<Vec<_>>() }),
+        ),
+        "prefix": query(
+            "prefix",
+            "Whether the last word stands for words that begin with it, too, behind those with the \
+             word itself, where fewer than ten records match.",
+            json!({ "type": "string", "enum": ["on", "off"], "default": "on" }),
         ),
         "ifNoneMatch": header(
             "If-None-Match",

@@ -12,13 +12,25 @@ use super::terms::{parameter, schema};
 pub(super) fn operation(sheets: &[Described]) -> Operation {
     let q = json!({
         "name": "q", "in": "query", "required": true,
-        "description": "Words, all of which must occur; `\"a phrase\"`, `-word` to exclude, `pre*` \
-                        for a prefix, `word~` for similar spellings.",
+        "description": "Words; `\"a phrase\"`, `-word` or `NOT word` to exclude, `field:word`, `OR`, `AND` and \
+                        brackets, `pre*` for a prefix, `word~` for similar spellings.",
         "schema": { "type": "string", "minLength": 1, "maxLength": 512 },
     });
+    let names = |name: &str, description: &str| {
+        json!({
+            "name": name, "in": "query", "style": "form", "explode": false,
+            "description": description,
+            "schema": { "type": "array", "minItems": 1, "items": { "type": "string" } },
+        })
+    };
+    let fields =
+        names("fields", "Only these fields of each value; each is one of a searched sheet.");
+    let include = names("include", "The references whose records are shown beside the matches.");
     Operation::new("search", "all", "Searches all sheets")
         .described("The best matches first, up to match 10,000.")
-        .takes([q, described::narrowing(sheets), parameter("page"), parameter("perPage")])
+        .takes([q, described::narrowing(sheets), parameter("match"), parameter("prefix")])
+        .takes([fields, include])
+        .takes([parameter("page"), parameter("perPage")])
         .takes(parameters::selector())
         .answers_tagged(Answer::json("A page of matches.", schema("Hits")))
         .refuses(Refusals::Query)

@@ -59,6 +59,7 @@ impl Described {
                 },
                 "facets": schema("Facets"),
                 "more": schema("More"),
+                "relaxed": schema("Relaxed"),
                 "corrected": schema("Corrected"),
                 "included": schema("Included"),
                 "includedCut": schema("IncludedCut"),
@@ -127,6 +128,8 @@ impl Described {
         let names = || self.fields.clone();
         match list_parameter {
             ListParameter::Text
+            | ListParameter::Match
+            | ListParameter::Prefix
             | ListParameter::Page
             | ListParameter::PerPage
             | ListParameter::Cursor

@@ -8,8 +8,9 @@ use headwater_engine::record::Record;
 use headwater_engine::scalar::{Number, Scalar};
 use headwater_engine::snapshot::Snapshot;
 
+use super::included::{beside, room};
 use super::quoted::quoted;
-use super::search::corrected;
+use super::search::{corrected, relaxed};
 
 /// Writes the answer to a list, with the records that it refers to where they are asked for.
 ///
@@ -41,6 +42,7 @@ pub fn page(
         }
     }
     out.push_str(&format!(",\"total\":{}", page.total));
+    out.push_str(relaxed(page.relaxed));
     out.push_str(&corrected(snapshot, &page.corrections));
     if !page.facets.is_empty() {
         out.push_str(",\"facets\":{");
@@ -84,35 +86,6 @@ pub fn record_with(
 pub fn line(query: &ListQuery, record: &Record, out: &mut String) {
     item(query, record, out);
     out.push('\n');
-}
-
-/// Returns about how many bytes [`beside`] writes.
-fn room(included: &Included) -> usize {
-    let records: usize = included.records.values().map(|records| records.len()).sum();
-    included.bytes + 8 * records + 64
-}
-
-/// Writes the members for what is referred to.
-fn beside(included: &Included, out: &mut String, budget: &Budget) {
-    out.push_str(",\"included\":{");
-    for (at, (sheet, records)) in included.records.iter().enumerate() {
-        out.push_str(if at > 0 { "," } else { "" });
-        out.push_str(&quoted(sheet.as_str()));
-        out.push_str(":{");
-        let affordable =
-            |(_, record): &(_, &Arc<Record>)| budget.spend(record.value.as_str().len());
-        for (at, (key, record)) in records.iter().take_while(affordable).enumerate() {
-            out.push_str(if at > 0 { "," } else { "" });
-            out.push_str(&quoted(key.as_str()));
-            out.push(':');
-            out.push_str(record.value.as_str());
-        }
-        out.push('}');
-    }
-    out.push('}');
-    if included.is_cut {
-        out.push_str(",\"includedCut\":true");
-    }
 }
 
 fn item(query: &ListQuery, record: &Record, out: &mut String) {

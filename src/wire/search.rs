@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::layout::SheetSpec;
+use headwater_engine::query::Across;
 use headwater_engine::record::Record;
 use headwater_engine::search::{Correction, Highlighter, Hits};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::value::{Json, Kind};
 use serde_json::{Map, Value};
 
+use super::included::beside;
 use super::quoted::quoted;
 
 /// How many fields of one match are highlighted.
@@ -23,7 +25,12 @@ const LOOKING: usize = 32;
 ///
 /// # Errors
 /// [`TooCostly`] where `budget` is used up.
-pub fn hits(snapshot: &Snapshot, hits: &Hits, budget: &Budget) -> Result<String, TooCostly> {
+pub fn hits(
+    snapshot: &Snapshot,
+    hits: &Hits,
+    across: &Across,
+    budget: &Budget,
+) -> Result<String, TooCostly> {
     let (mut out, mut highlighters) = ("{\"items\":[".to_owned(), BTreeMap::new());
     let found = hits.hits.iter().filter_map(|hit| {
         let sheet = snapshot.sheet(hit.name.sheet.as_str())?;
@@ -42,13 +49,24 @@ pub fn hits(snapshot: &Snapshot, hits: &Hits, budget: &Budget) -> Result<String,
             quoted(hit.name.key.as_str()),
             hit.score
         ));
-        out.push_str(record.value.as_str());
+        out.push_str(&across.value(&record.value));
         out.push_str(&format!(",\"highlights\":{highlights}}}"));
     }
     budget.check()?;
+    let relaxed = relaxed(hits.relaxed);
     let corrected = corrected(snapshot, hits.readings.corrections());
-    out.push_str(&format!("],\"total\":{}{corrected}}}", hits.total));
-    Ok(out)
+    out.push_str(&format!("],\"total\":{}{relaxed}{corrected}", hits.total));
+    if let Some(included) = across.included(snapshot, &hits.hits, budget)? {
+        beside(&included, &mut out, budget);
+    }
+    out.push('}');
+    budget.check().map(|()| out)
+}
+
+/// Returns the member of an answer that tells whether what holds only some of the words is in it, with
+/// a comma before it; nothing where it is not.
+pub(super) fn relaxed(relaxed: bool) -> &'static str {
+    if relaxed { ",\"relaxed\":true" } else { "" }
 }
 
 /// Returns the member of an answer that tells which words stood for those that occur nowhere, with
@@ -77,6 +95,9 @@ fn highlights(
     highlighter: &mut Highlighter<'_>,
 ) -> Map<String, Value> {
     let mut found = Map::new();
+    if let Some(marked) = highlighter.excerpt_of("_key", record.key.as_str()) {
+        found.insert("_key".to_owned(), Value::from(vec![marked]));
+    }
     match &spec.search {
         Some(fields) => {
             for (field, _) in fields {
@@ -90,7 +111,7 @@ fn highlights(
     found
 }
 
-/// Marks every string in `json`, as the text index reads them.
+/// Marks every string and number in `json`, as the text index reads them.
 fn mark(
     name: &str,
     json: Json<'_>,
@@ -98,8 +119,9 @@ fn mark(
     found: &mut Map<String, Value>,
 ) {
     match json.kind() {
-        Kind::String => {
-            let marked = json.as_string().and_then(|text| highlighter.excerpt(&text));
+        Kind::String | Kind::Number => {
+            let text = json.as_string().unwrap_or_else(|| json.text().into());
+            let marked = highlighter.excerpt_of(name, &text);
             if let Some(marked) = marked
                 && (found.len() < HIGHLIGHTED || found.contains_key(name))
             {
@@ -112,6 +134,6 @@ fn mark(
             let dot = if name.is_empty() { "" } else { "." };
             mark(&format!("{name}{dot}{member}"), json, highlighter, found);
         }),
-        Kind::Null | Kind::Bool | Kind::Number => {}
+        Kind::Null | Kind::Bool => {}
     }
 }

@@ -161,6 +161,40 @@ fn queries(words: &[String], pairs: &[String]) -> Vec<(String, String)> {
     queries
 }
 
+/// Returns searches that are answered from all records with any of their words.
+fn relaxed(words: &[String]) -> Vec<(String, String)> {
+    let common = || words.iter().map(String::as_str);
+    let within = |between: &str| {
+        let all = many("", common(), 40);
+        all.replace(' ', between)
+    };
+    let absent = many("zzzzabsent", common(), 60);
+    let compounds = many("", common(), 60).replace(' ', "-").replacen('-', " ", 4);
+    let fields = ["bio:", "-bio:"].map(|field| {
+        let named: Vec<_> = common().take(20).map(|word| format!("{field}{word}")).collect();
+        named.join(" ")
+    });
+    let deep =
+        (0..15).fold(words[0].clone(), |query, n| format!("({query} OR NOT {}", words[n + 1]));
+    let queries = [
+        ("60 common words and one that is nowhere", absent),
+        ("40 alternatives", within(" OR ")),
+        ("40 exclusions", format!("-{}", within(" -"))),
+        ("words in one another", compounds),
+        ("20 words in a field", fields[0].clone()),
+        ("20 words not in a field", fields[1].clone()),
+        ("15 groups", deep),
+        ("the beginning of a word", format!("zzzzabsent {}", &words[0][..2])),
+    ];
+    let paths = |(what, query): (&str, String)| {
+        let query = escaped(&query);
+        ["_search?match=auto", "_search?match=any", "people?match=auto", "people?match=all"].map(
+            |route| (format!("{what}, {route}"), format!("/api/{route}&perPage=100&q={query}")),
+        )
+    };
+    queries.into_iter().flat_map(paths).collect()
+}
+
 /// Returns lists that read fields without an index in every record.
 fn lists(word: &str) -> Vec<(String, String)> {
     let open = "firstName,lastName,fullName,githubLogin,slug,updatedAt,bio,slackHandle";
@@ -218,9 +252,11 @@ fn no_query_of_a_kilobyte_costs_much() {
             .map(|route| (what.clone(), format!("{route}?perPage=100&q={query}")))
     });
     let lists = lists(&escaped(&words[0]));
-    for (kind, longest, queries) in
-        [("texts", KILOBYTE, texts.collect()), ("lists", LONGEST, lists)]
-    {
+    for (kind, longest, queries) in [
+        ("texts", KILOBYTE, texts.collect()),
+        ("relaxed", KILOBYTE, relaxed(&words)),
+        ("lists", LONGEST, lists),
+    ] {
         println!("{} {kind}, the costliest:", queries.len());
         measure(&server, longest, queries).iter().take(12).for_each(|line| println!("{line}"));
     }

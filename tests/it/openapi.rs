@@ -142,7 +142,7 @@ fn the_document_follows_the_definitions_and_has_a_tag() {
     let definition = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\
                       [headwater]\npublic = false\n";
     upstream.commit("not public").put(".gitsheets/people.toml", definition).push();
-    server.reload().outcome("rebuilt");
+    server.reload().outcome("applied");
     assert!(document(&server)["paths"].get("/api/people").is_none());
 }
 

@@ -44,7 +44,10 @@ fn keys(server: &TestServer, path: &str) -> Vec<String> {
 fn a_word_that_is_nowhere_is_corrected_and_the_answer_says_so() {
     let upstream = people();
     let server = TestServer::start(&upstream.url());
-    let body = server.get("/api/_search?q=Lovelase+programs").json();
+    let relaxed = server.get("/api/_search?q=Lovelase+programs").json();
+    assert_eq!((&relaxed["total"], &relaxed["relaxed"]), (&json!(2), &json!(true)));
+    assert_eq!(relaxed["corrected"], json!({ "Lovelase": ["lovelace"] }));
+    let body = server.get("/api/_search?q=Lovelase+programs&match=all").json();
     assert_eq!((&body["total"], &body["items"][0]["key"]), (&json!(1), &json!("ada")));
     assert_eq!(body["corrected"], json!({ "Lovelase": ["lovelace"] }));
     let marked = &body["items"][0]["highlights"];
@@ -112,10 +115,12 @@ fn each_sheet_is_searched_in_its_language() {
         ("house", vec!["house", "street"]),
         ("hauz", vec!["haus"]),
     ] {
-        let mut found = keys(&server, &format!("/api/_search?q={query}"));
+        let mut found = keys(&server, &format!("/api/_search?match=all&q={query}"));
         found.sort_unstable();
         assert_eq!(found, expected, "{query}");
     }
+    // Where less than all is demanded, the stop words of English are passed over everywhere.
+    assert_eq!(keys(&server, "/api/_search?q=the+house"), ["house", "street"]);
     let marked = server.get("/api/_search?q=das+haus").json();
     let expected = "Die <mark>Häuser</mark> &lt;an&gt; der Straße";
     assert_eq!(marked["items"][0]["highlights"]["text"], json!([expected]));
@@ -128,10 +133,13 @@ fn each_sheet_is_searched_in_its_language() {
 fn a_sheet_is_read_anew_in_another_language() {
     let mut upstream = notes();
     let server = TestServer::start(&upstream.url());
-    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), Vec::<String>::new());
+    assert_eq!(
+        keys(&server, "/api/_search?q=the+house&sheet=other&match=all"),
+        Vec::<String>::new()
+    );
     upstream.commit("english").put(".gitsheets/other.toml", sheet("other", "en")).push();
     server.reload().outcome("applied");
-    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), ["street"]);
+    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other&match=all"), ["street"]);
     upstream.commit("unknown").put(".gitsheets/other.toml", sheet("other", "xx")).push();
     let body = server.reload().json();
     let problem = &body["problems"][0];
@@ -141,7 +149,7 @@ fn a_sheet_is_read_anew_in_another_language() {
         "{body}"
     );
     assert!(problem["message"].as_str().unwrap().contains("language takes"), "{body}");
-    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other"), ["street"]);
+    assert_eq!(keys(&server, "/api/_search?q=the+house&sheet=other&match=all"), ["street"]);
 }
 
 #[test]
@@ -179,5 +187,146 @@ fn all_pages_of_a_search_hold_each_match_once_and_in_one_order() {
         };
         assert!(all.is_sorted_by(behind), "{query}");
         assert_eq!(page(19, 7, query), []);
+    }
+}
+
+/// A sheet of many short texts: a dozen have both words, others one of them.
+fn rivers() -> Upstream {
+    let mut upstream = Upstream::new();
+    let texts = (0..40).map(|n| {
+        let words = match n % 4 {
+            0 if n < 20 => "river stone",
+            0 | 1 => "river",
+            2 => "stone",
+            _ => "cloud",
+        };
+        (format!("notes/n{n:02}.toml"), text(words))
+    });
+    upstream.commit("rivers").put_all(texts).push();
+    upstream
+}
+
+#[test]
+fn where_few_records_have_all_words_those_with_some_follow() {
+    let server = TestServer::start(&rivers().url());
+    let body = server.get("/api/_search?q=river+stone&perPage=100").json();
+    assert_eq!((&body["total"], &body["relaxed"]), (&json!(30), &json!(true)), "{body}");
+    let all = keys(&server, "/api/_search?q=river+stone&perPage=100");
+    assert_eq!(&all[..5], ["n00", "n04", "n08", "n12", "n16"]);
+    let pages: Vec<String> = (1..=5)
+        .flat_map(|n| keys(&server, &format!("/api/_search?q=river+stone&perPage=7&page={n}")))
+        .collect();
+    assert_eq!(pages, all);
+    for (path, total, relaxed) in [
+        ("/api/_search?q=river+stone&match=all", 5, json!(null)),
+        ("/api/_search?q=river+stone&match=any", 30, json!(null)),
+        ("/api/_search?q=river", 20, json!(null)),
+        ("/api/_search?q=river+nowhere", 20, json!(true)),
+        ("/api/_search?q=stone+OR+cloud", 25, json!(null)),
+        ("/api/_search?q=-river", 20, json!(null)),
+        ("/api/_search?q=(river+OR+stone)+NOT+(river+stone)", 25, json!(null)),
+        ("/api/notes?q=river+stone", 5, json!(null)),
+        ("/api/notes?q=river+stone&match=any", 30, json!(null)),
+        ("/api/notes?q=river+stone&match=auto", 30, json!(true)),
+        ("/api/notes?q=riv&prefix=off", 0, json!(null)),
+        ("/api/notes?q=riv", 20, json!(null)),
+    ] {
+        let body = server.get(path).json();
+        assert_eq!((&body["total"], &body["relaxed"]), (&json!(total), &relaxed), "{path}: {body}");
+    }
+}
+
+#[test]
+fn a_walk_by_cursor_over_a_relaxed_list_sees_each_record_once_and_in_order() {
+    let server = TestServer::start(&rivers().url());
+    let list = "/api/notes?q=river+stone&match=auto";
+    let all = keys(&server, &format!("{list}&perPage=100"));
+    let (mut walked, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let body = server.get(&format!("{list}&limit=7{cursor}")).json();
+        let items = body["items"].as_array().unwrap();
+        walked.extend(items.iter().map(|item| item["key"].as_str().unwrap().to_owned()));
+        let Some(next) = body["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!((walked.len(), walked), (30, all));
+}
+
+#[test]
+fn keys_numbers_and_dates_are_searched() {
+    let mut upstream = Upstream::new();
+    upstream
+        .commit("pages")
+        .put("pages/ferry-watch.toml", "stage = \"live\"\nbuilt = 2019-03-07\n")
+        .put("pages/tar.toml", "port = 8443\n")
+        .push();
+    let server = TestServer::start(&upstream.url());
+    for (query, key) in [
+        ("ferry-watch", "ferry-watch"),
+        ("ferrywatch", "ferry-watch"),
+        ("tar", "tar"),
+        ("8443", "tar"),
+        ("2019-03-07", "ferry-watch"),
+    ] {
+        let body = server.get(&format!("/api/_search?q={query}")).json();
+        assert_eq!((&body["total"], &body["items"][0]["key"]), (&json!(1), &json!(key)), "{body}");
+    }
+    let marked = server.get("/api/_search?q=ferry").json();
+    let expected = json!(["<mark>ferry</mark>-watch"]);
+    assert_eq!(marked["items"][0]["highlights"]["_key"], expected);
+    assert_eq!(keys(&server, "/api/pages?q=tar"), ["tar"]);
+}
+
+#[test]
+fn words_may_have_to_stand_in_a_field() {
+    let mut upstream = Upstream::new();
+    let fields = |title: &str, note: &str| format!("title = \"{title}\"\nnote = \"{note}\"\n");
+    upstream
+        .commit("fields")
+        .put("a/one.toml", fields("The river", "a stone bridge"))
+        .put("a/two.toml", fields("A stone", "a river bridge"))
+        .put("a/river.toml", fields("Cloud", "nothing"))
+        .push();
+    let server = TestServer::start(&upstream.url());
+    for (query, expected) in [
+        ("title:river", vec!["one"]),
+        ("note:river", vec!["two"]),
+        ("_key:river", vec!["river"]),
+        ("note:%22stone+bridge%22", vec!["one"]),
+        ("title:%22stone+bridge%22", vec![]),
+        ("bridge+-title:stone", vec!["one"]),
+        ("title:cloud+OR+note:river", vec!["river", "two"]),
+        ("title:ston", vec!["two"]),
+    ] {
+        for path in ["/api/_search?match=all&", "/api/a?"] {
+            let mut found = keys(&server, &format!("{path}q={query}"));
+            found.sort_unstable();
+            assert_eq!(found, expected, "{path} {query}");
+        }
+    }
+    let marked = server.get("/api/_search?q=title:river+bridge").json();
+    let marked = &marked["items"][0]["highlights"];
+    assert_eq!(marked["title"], json!(["The <mark>river</mark>"]));
+    assert_eq!(marked["note"], json!(["a stone <mark>bridge</mark>"]));
+    for path in ["/api/_search?q=titel:river", "/api/a?q=titel:river"] {
+        let told = server.get(path).problem(422, "invalid_query").to_string();
+        assert!(told.contains("is not a field that is searched"), "{told}");
+    }
+}
+
+#[test]
+fn a_search_shows_the_fields_and_the_references_that_are_asked_for() {
+    let mut upstream = people();
+    upstream
+        .commit("teams")
+        .put("headwater.toml", "[sheets.teams.refs]\nlead = \"people\"\n[sheets.people]\n")
+        .put("teams/harbor.toml", "title = \"Harbor\"\nlead = \"ada\"\n")
+        .push();
+    let server = TestServer::start(&upstream.url());
+    let body = server.get("/api/_search?q=harbor&fields=title&include=lead").json();
+    assert_eq!(body["items"][0]["value"], json!({ "title": "Harbor" }), "{body}");
+    assert_eq!(body["included"]["people"]["ada"]["name"], json!("Ada Lovelace"), "{body}");
+    for wrong in ["fields=nothing", "include=title", "match=some", "prefix=no"] {
+        server.get(&format!("/api/_search?q=harbor&{wrong}")).problem(422, "invalid_query");
     }
 }

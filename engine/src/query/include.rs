@@ -20,7 +20,7 @@ use crate::value::Paths;
 const MAX_INCLUDED: usize = MAX_PAGE * MAX_FIELDS;
 
 /// The most bytes that their keys and values have together.
-const MAX_BYTES: usize = 16 << 20;
+pub(crate) const MAX_BYTES: usize = 16 << 20;
 
 /// The records that those of a list refer to, each once.
 #[derive(Debug, Clone, Default)]

@@ -24,6 +24,10 @@ macro_rules! parameters {
 parameters! {
     /// The words to search for.
     Text = "q";
+    /// How many of these words must occur.
+    Match = "match";
+    /// Whether the last of them stands for words that begin with it, too.
+    Prefix = "prefix";
     /// The fields to sort by.
     Sort = "sort";
     /// The fields whose values are counted.

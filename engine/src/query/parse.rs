@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use crate::cursor::Cursor;
 use crate::nearest::{did_you_mean, nearest};
+use crate::query::across::unsearched;
 use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Test};
 use crate::query::limits::{MAX_FIELDS, MAX_FILTERS};
 use crate::query::meant;
@@ -32,7 +33,7 @@ impl ListQuery {
     ///
     /// `field=v` and `field[ne|gt|gte|lt|lte|in|nin|prefix|contains|exists]=v` filter, as often as
     /// they occur; `eq` is what no operator means, and filters fields that are called like one of the others: `sort`,
-    /// `q`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
+    /// `q` with `match` and `prefix`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
     /// `q` is none.
     ///
     /// # Errors
@@ -59,6 +60,21 @@ impl ListQuery {
             let parsed = search::Query::parse(text);
             parsed.map_err(|error| parser.problem("q", error.to_string())).ok()
         });
+        let matching = given.get(ListParameter::Match).map(search::Query::matching_of);
+        let matching = matching.unwrap_or(Ok(search::Matching::All));
+        let matching = matching.map_err(|told| parser.problem("match", told));
+        let goes_on = given.get(ListParameter::Prefix).map(search::Query::goes_on_of);
+        let goes_on = goes_on.unwrap_or(Ok(true)).map_err(|told| parser.problem("prefix", told));
+        let fields = text.as_ref().map(|text| unsearched(text, std::iter::once(sheet)));
+        for problem in fields.into_iter().flatten() {
+            parser.problem("q", problem.message);
+        }
+        let text = match (text, matching, goes_on) {
+            (Some(text), Ok(matching), Ok(goes_on)) => {
+                Some(text.matching(matching).going_on(goes_on))
+            }
+            _ => None,
+        };
         let order = parser.order(given.get(ListParameter::Sort), text.is_some());
         let facets = parser.fields("facets", given.get(ListParameter::Facets)).unwrap_or_default();
         let fields = parser.fields("fields", given.get(ListParameter::Fields));

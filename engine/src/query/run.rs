@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::budget::{Budget, STEP};
+use crate::document::field_texts;
 use crate::id::Key;
 use crate::index::FieldIndex;
 use crate::query::facets::{self, Facet, LongValue};
@@ -14,7 +15,7 @@ use crate::query::order::{Order, Position, SortFields, SortValues, StoredValues}
 use crate::query::{After, ListError, ListQuery, Page, Paging, first, position};
 use crate::record::Record;
 use crate::scalar::{Number, Scalar, Stored};
-use crate::search::{Hit, Scope, SearchError, TextIndex};
+use crate::search::{DocName, Hit, Scope, SearchError, Slot, TextIndex};
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
 
@@ -36,10 +37,16 @@ impl ListQuery {
         if let Some(page) = self.best_page(sheet, text, budget)? {
             return Ok(page);
         }
-        let (mut matched, mut corrections) = (None, Vec::new());
+        let (mut matched, mut relaxed, mut corrections) = (None, false, Vec::new());
         if let Some(words) = &self.text {
-            let matches = text.matches(words, &sheet.spec().name, budget)?;
+            let fields = |name: &DocName, field: &str, emit: &mut dyn FnMut(Slot, &str)| {
+                if let Some(record) = sheet.record(name.key.as_str()) {
+                    field_texts(sheet.spec(), record, field, text.slots(), emit);
+                }
+            };
+            let matches = text.matches(words, &sheet.spec().name, &fields, budget)?;
             matched = Some(matches.documents);
+            relaxed = matches.relaxed;
             corrections = matches.readings.into_corrections();
         }
         let found = Found::by(self, sheet, matched, budget);
@@ -81,6 +88,7 @@ impl ListQuery {
             total: found.len(sheet),
             facets,
             next,
+            relaxed,
             corrections,
         })
     }
@@ -97,7 +105,8 @@ impl ListQuery {
         let Paging::Page { page, per_page } = self.paging else { return Ok(None) };
         let offset = offset(page, per_page);
         // Far into the list, ranking a part costs more than gathering all of it.
-        if !self.filters.is_empty() || !self.facets.is_empty() || offset > RANKED {
+        let is_of_fields = words.fields().next().is_some();
+        if is_of_fields || !self.filters.is_empty() || !self.facets.is_empty() || offset > RANKED {
             return Ok(None);
         }
         // Only records that are shown are in the text index.
@@ -106,8 +115,8 @@ impl ListQuery {
         let record = |hit: Hit| sheet.record(hit.name.key.as_str()).cloned();
         let items = hits.hits.into_iter().filter_map(record).collect();
         let total = usize::try_from(hits.total).unwrap_or(usize::MAX);
-        let corrections = hits.readings.into_corrections();
-        Ok(Some(Page { items, total, facets: Vec::new(), next: None, corrections }))
+        let (relaxed, corrections) = (hits.relaxed, hits.readings.into_corrections());
+        Ok(Some(Page { items, total, facets: Vec::new(), next: None, relaxed, corrections }))
     }
 }
 

@@ -6,13 +6,15 @@
 //! without being taken for one another, and those of sheets that say nothing are bare.
 
 use tantivy::tokenizer::{
-    AsciiFoldingFilter, BoxTokenStream, LowerCaser, RawTokenizer, RemoveLongFilter,
-    SimpleTokenizer, StopWordFilter, TextAnalyzer, Tokenizer,
+    AsciiFoldingFilter, BoxTokenStream, RemoveLongFilter, TextAnalyzer, TextAnalyzerBuilder, Token,
+    TokenStream, Tokenizer,
 };
 
 use crate::language::Language;
+use crate::search::diacritics::Unpointed;
 use crate::search::mark::mark;
-use crate::search::stem::{self, Stems};
+use crate::search::segmentation::{Segmenter, is_unspaced, normal};
+use crate::search::stem::Stems;
 
 /// Runs of letters and digits of this many bytes or more are no words and are not indexed.
 pub(crate) const WORD_BYTES: usize = 64;
@@ -37,14 +39,12 @@ pub(crate) fn words_are_of() -> String {
 
 /// Returns the analyzer of documents: lower case, without accents, stems.
 pub(crate) fn stemming(language: Language) -> TextAnalyzer {
-    let words = TextAnalyzer::builder(SimpleTokenizer::default())
-        .filter(RemoveLongFilter::limit(WORD_BYTES))
-        .filter(LowerCaser);
-    if folds_first(language) {
-        words.filter(AsciiFoldingFilter).filter(Stems(language)).build()
-    } else {
-        words.filter(Stems(language)).filter(AsciiFoldingFilter).build()
-    }
+    stems_of(Segmenter::default(), language)
+}
+
+/// Returns what makes of one word, as it is written, what [`stemming`] makes of it in a text.
+pub(crate) fn word_stemming(language: Language) -> TextAnalyzer {
+    stems_of(WholeWord::default(), language)
 }
 
 /// Returns the analyzer of documents without stems, which cost more than all other steps, and
@@ -52,22 +52,51 @@ pub(crate) fn stemming(language: Language) -> TextAnalyzer {
 ///
 /// Where stems begin like their words, this is enough to pass over most words.
 pub(crate) fn folding() -> TextAnalyzer {
-    TextAnalyzer::builder(SimpleTokenizer::default())
-        .filter(RemoveLongFilter::limit(WORD_BYTES))
-        .filter(LowerCaser)
-        .filter(AsciiFoldingFilter)
-        .build()
+    folded(Segmenter::default()).build()
 }
 
-/// Returns the words of `text` as they are written, with their positions.
-pub(crate) fn written(text: &str) -> Vec<(u32, Box<str>)> {
-    let mut analyzer = TextAnalyzer::builder(SimpleTokenizer::default())
-        .filter(RemoveLongFilter::limit(WORD_BYTES))
-        .build();
-    let mut words = Vec::new();
-    let mut stream = analyzer.token_stream(text);
+/// Returns what makes of one word, as it is written, what [`folding`] makes of it in a text.
+pub(crate) fn word_folding() -> TextAnalyzer {
+    folded(WholeWord::default()).build()
+}
+
+fn folded<T: Tokenizer>(words: T) -> TextAnalyzerBuilder<impl Tokenizer> {
+    let words = TextAnalyzer::builder(words).filter(RemoveLongFilter::limit(WORD_BYTES));
+    words.filter(AsciiFoldingFilter).filter(Unpointed)
+}
+
+fn stems_of<T: Tokenizer>(words: T, language: Language) -> TextAnalyzer {
+    if folds_first(language) {
+        return folded(words).filter(Stems(language)).build();
+    }
+    let words = TextAnalyzer::builder(words).filter(RemoveLongFilter::limit(WORD_BYTES));
+    words.filter(Stems(language)).filter(AsciiFoldingFilter).filter(Unpointed).build()
+}
+
+/// A word of a query, as it is written, and where it stands.
+pub(crate) struct Written {
+    pub(crate) position: u32,
+    pub(crate) text: Box<str>,
+}
+
+/// Returns the words that a document has to have for `text` to stand in it: of those that a text has
+/// in one place, the one that says most.
+pub(crate) fn written(text: &str) -> Vec<Written> {
+    let mut segmenter = Segmenter::default();
+    let mut stream = segmenter.token_stream(text);
+    let mut words: Vec<Written> = Vec::new();
+    let mut end = 0;
     while let Some(token) = stream.next() {
-        words.push((token.position as u32, token.text.as_str().into()));
+        let position = token.position as u32;
+        let is_other = words.last().is_none_or(|last| last.position != position);
+        // The last character of a run is in the pair before.
+        if is_other && token.offset_to > end && token.text.len() < WORD_BYTES {
+            end = token.offset_to;
+            let raw = &text[token.offset_from..token.offset_to];
+            let is_as_written = raw.to_lowercase() == token.text;
+            let text = if is_as_written { raw } else { &*token.text };
+            words.push(Written { position, text: text.into() });
+        }
     }
     words
 }
@@ -92,26 +121,42 @@ pub(crate) fn spelled(language: Language, text: &str, stem: &str) -> Option<Stri
 
 /// Says whether `text` holds a run of letters and digits that is too long to be a word.
 pub(crate) fn has_overlong_word(text: &str) -> bool {
-    text.split(|symbol: char| !symbol.is_alphanumeric()).any(|word| word.len() >= WORD_BYTES)
+    let ends = |symbol: char| !symbol.is_alphanumeric() || is_unspaced(symbol);
+    text.split(ends).any(|word| word.len() >= WORD_BYTES)
 }
 
-/// The words of a language that mean nothing on their own, where a list of them is known.
-pub(crate) struct StopWords(Option<TextAnalyzer>);
+/// A tokenizer that takes a text as one word.
+#[derive(Clone, Default)]
+struct WholeWord(Token);
 
-impl StopWords {
-    pub(crate) fn of(language: Language) -> Self {
-        let said = Some(language).filter(|language| *language != Language::Unsaid);
-        let filter = said.and_then(stem::tantivy_language).and_then(StopWordFilter::new);
-        let analyzer = filter.map(|filter| {
-            let word = TextAnalyzer::builder(RawTokenizer::default());
-            word.filter(LowerCaser).filter(filter).build()
-        });
-        Self(analyzer)
+/// That word.
+struct OneWord<'a> {
+    token: &'a mut Token,
+    is_given: bool,
+}
+
+impl Tokenizer for WholeWord {
+    type TokenStream<'a> = OneWord<'a>;
+
+    fn token_stream<'a>(&'a mut self, text: &'a str) -> OneWord<'a> {
+        self.0.reset();
+        self.0.text.push_str(&normal(text));
+        self.0.offset_to = text.len();
+        OneWord { token: &mut self.0, is_given: text.is_empty() }
+    }
+}
+
+impl TokenStream for OneWord<'_> {
+    fn advance(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_given, true)
     }
 
-    /// Says whether a word as it is written is one of them.
-    pub(crate) fn contains(&mut self, word: &str) -> bool {
-        self.0.as_mut().is_some_and(|analyzer| !analyzer.token_stream(word).advance())
+    fn token(&self) -> &Token {
+        self.token
+    }
+
+    fn token_mut(&mut self) -> &mut Token {
+        self.token
     }
 }
 
@@ -175,7 +220,7 @@ mod tests {
         let hash = hasher.finalize().to_hex();
         assert_eq!(
             &hash[..16],
-            "d33d138d2dec5bc3",
+            "4fc503dd1c54654a",
             "raise the number of the cache's format, and note this hash"
         );
     }
@@ -200,7 +245,7 @@ mod tests {
     #[test]
     fn words_are_folded_and_stemmed() {
         let found = words(Language::Unsaid, "Crème Brûlées, running-shoes");
-        let expected = [(0, "creme"), (1, "brule"), (2, "run"), (3, "shoe")];
+        let expected = [(0, "creme"), (1, "brule"), (2, "run"), (2, "runningsho"), (3, "shoe")];
         assert_eq!(found, expected.map(|(at, word)| (at, word.into())));
     }
 
@@ -229,6 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn a_query_asks_for_the_words_that_say_most() {
+        for (text, expected) in [
+            ("C++ front-end", "C++ front end"),
+            ("数据库 库", "数据 据库 库"),
+            (".NET node.js", ".NET node js"),
+            ("Crème ﬁne", "Crème fine"),
+        ] {
+            let words: Vec<_> = written(text).into_iter().map(|word| word.text).collect();
+            assert_eq!(words.join(" "), expected);
+        }
+        for text in ["C++", "Crème", "数据", "running", "αθήνας", "b+"] {
+            let in_text = words(Language::Unsaid, text).remove(0).1;
+            assert_eq!(*analyzed(&mut word_stemming(Language::Unsaid), text), *in_text, "{text}");
+        }
+    }
+
+    #[test]
     fn no_word_becomes_nothing() {
         let words_of_all = "the och и اليوم والكتاب του அவன் değil a s y";
         for language in Language::codes().filter_map(Language::of_code) {
@@ -236,16 +298,6 @@ mod tests {
                 assert!(!unmarked(&word).is_empty(), "{language:?}");
             }
         }
-    }
-
-    #[test]
-    fn stop_words_are_those_of_the_language() {
-        let mut english = StopWords::of(Language::English);
-        assert!(english.contains("the") && english.contains("The") && !english.contains("der"));
-        let mut german = StopWords::of(Language::German);
-        assert!(german.contains("der") && german.contains("über") && !german.contains("the"));
-        assert!(!StopWords::of(Language::Unsaid).contains("the"));
-        assert!(!StopWords::of(Language::None).contains("the"));
     }
 
     #[test]
@@ -260,7 +312,7 @@ mod tests {
     fn a_stem_begins_like_its_word() {
         for word in ["skies", "dying", "lying", "tying", "idly", "yes", "Yeses", "ous", "ies", "ed"]
         {
-            let folded = analyzed(&mut folding(), word);
+            let folded = analyzed(&mut word_folding(), word);
             let stem = words(Language::Unsaid, word).remove(0).1;
             assert_eq!(folded.as_bytes()[0], stem.as_bytes()[0], "{word} is stemmed {stem}");
         }
@@ -270,7 +322,9 @@ mod tests {
     fn an_overlong_word_leaves_a_gap() {
         let text = format!("a {} b", "x".repeat(WORD_BYTES));
         assert!(has_overlong_word(&text));
-        assert_eq!(written(&text), [(0, "a".into()), (2, "b".into())]);
+        let written: Vec<_> =
+            written(&text).into_iter().map(|word| (word.position, word.text)).collect();
+        assert_eq!(written, [(0, "a".into()), (2, "b".into())]);
         assert_eq!(words(Language::Unsaid, &text), [(0, "a".into()), (2, "b".into())]);
         assert!(!has_overlong_word(&"x".repeat(WORD_BYTES - 1)));
     }

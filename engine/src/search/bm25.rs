@@ -4,7 +4,9 @@ use tantivy::fieldnorm::FieldNormReader;
 
 use crate::search::totals::Totals;
 
-const K1: f32 = 1.2;
+/// How much another occurrence adds: more than 1.2, the usual value, which counts a word that a record
+/// is about as little more than one that it mentions.
+const K1: f32 = 1.6;
 const B: f32 = 0.75;
 
 /// Returns what the most frequent word scores in a slot with this boost, but for its idf.

@@ -105,13 +105,13 @@ impl<'a> Spellings<'a> {
     fn new(language: Language, typed: &str, stem: &'a str, edits: u8) -> Self {
         let mut patterns = vec![Pattern::new(stem, edits)];
         let mut whole: String = mark::mark(language).into_iter().collect();
-        whole.push_str(&analyzer::analyzed(&mut analyzer::folding(), typed));
+        whole.push_str(&analyzer::analyzed(&mut analyzer::word_folding(), typed));
         if whole != stem {
             patterns.push(Pattern::new(&whole, edits));
         }
         let mut near = BTreeSet::new();
         if language != Language::None {
-            let mut stemming = analyzer::stemming(language);
+            let mut stemming = analyzer::word_stemming(language);
             let neighbours = neighbours(&typed.to_lowercase());
             near.extend(neighbours.iter().map(|word| analyzer::analyzed(&mut stemming, word)));
         }

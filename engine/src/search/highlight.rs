@@ -24,18 +24,21 @@ struct Candidate {
 pub struct Highlighter<'a> {
     reading: Option<&'a Reading>,
     begins_alike: bool,
-    folding: TextAnalyzer,
+    /// Reads a text: without stems where they begin like their words.
+    words: TextAnalyzer,
+    /// Makes the stem of a word.
     stemming: TextAnalyzer,
 }
 
 impl<'a> Highlighter<'a> {
     /// Returns the highlighter of a query as a search has read it, for texts of `language`.
     pub fn new(readings: &'a Readings, language: Language) -> Self {
+        let begins_alike = analyzer::begins_alike(language);
         Self {
             reading: readings.of(language),
-            begins_alike: analyzer::begins_alike(language),
-            folding: analyzer::folding(),
-            stemming: analyzer::stemming(language),
+            begins_alike,
+            words: if begins_alike { analyzer::folding() } else { analyzer::stemming(language) },
+            stemming: analyzer::word_stemming(language),
         }
     }
 
@@ -45,8 +48,13 @@ impl<'a> Highlighter<'a> {
     /// escaped, and `…` stands where text was cut off. Matches behind the first 16 KiB are not
     /// seen. Linear in what is read.
     pub fn excerpt(&mut self, text: &str) -> Option<String> {
+        self.excerpt_of("", text)
+    }
+
+    /// Returns the same of a text in this field, in which words may match that must stand there.
+    pub fn excerpt_of(&mut self, field: &str, text: &str) -> Option<String> {
         let text = &text[..text.floor_char_boundary(READ_BYTES)];
-        let spans = self.spans(text);
+        let spans = self.spans(field, text);
         let core = best(&spans)?;
         let shown = widen(text, core);
         let mut html = String::with_capacity(shown.len() + 64);
@@ -54,15 +62,12 @@ impl<'a> Highlighter<'a> {
             html.push('…');
         }
         let mut at = shown.start;
-        for (range, _) in spans.iter().filter(|(range, _)| range.end <= shown.end) {
-            // Words of several clauses are marked once.
-            if range.start >= at {
-                escape(&text[at..range.start], &mut html);
-                html.push_str("<mark>");
-                escape(&text[range.clone()], &mut html);
-                html.push_str("</mark>");
-                at = range.end;
-            }
+        for range in marked(&spans, &shown) {
+            escape(&text[at..range.start], &mut html);
+            html.push_str("<mark>");
+            escape(&text[range.clone()], &mut html);
+            html.push_str("</mark>");
+            at = range.end;
         }
         escape(&text[at..shown.end], &mut html);
         if shown.end < text.len() {
@@ -72,28 +77,29 @@ impl<'a> Highlighter<'a> {
     }
 
     /// Returns the words that match, each with its clause, in the order of the text.
-    fn spans(&mut self, text: &str) -> Vec<(Range<usize>, usize)> {
+    fn spans(&mut self, field: &str, text: &str) -> Vec<(Range<usize>, usize)> {
         let Some(reading) = self.reading else { return Vec::new() };
+        let is_of = |clause: &Clause| clause.field.as_deref().is_none_or(|own| own == field);
         let clauses: Vec<&Clause> =
-            reading.clauses.iter().filter(|clause| !clause.excluded).collect();
+            reading.clauses.iter().filter(|clause| !clause.excluded && is_of(clause)).collect();
         let candidates = self.candidates(&clauses, text);
-        let at = |position: u32| {
-            candidates.binary_search_by_key(&position, |candidate| candidate.position).ok()
+        // A text may have several words in one place.
+        let at = |position: u32, word: &Word| {
+            let first = candidates.partition_point(|candidate| candidate.position < position);
+            let mut here =
+                candidates[first..].iter().take_while(|candidate| candidate.position == position);
+            here.find(|candidate| word.matches(&candidate.stem))
         };
         let mut spans = Vec::new();
-        for (index, clause) in clauses.iter().enumerate() {
-            for (first, variant) in candidates
-                .iter()
-                .flat_map(|first| clause.variants.iter().map(move |variant| (first, variant)))
-            {
-                let words: Option<Vec<&Candidate>> = variant
-                    .elements
-                    .iter()
-                    .map(|element| {
-                        let candidate = &candidates[at(first.position + element.offset)?];
-                        element.word.matches(&candidate.stem).then_some(candidate)
-                    })
-                    .collect();
+        let places = candidates.chunk_by(|a, b| a.position == b.position);
+        for start in places.map(|place| place[0].position) {
+            for (index, clause) in clauses.iter().enumerate() {
+                // The very word is shown rather than another that stands for it in the same place.
+                let words = clause.variants.iter().find_map(|variant| {
+                    let elements = variant.elements.iter();
+                    let words = elements.map(|element| at(start + element.offset, &element.word));
+                    words.collect::<Option<Vec<&Candidate>>>()
+                });
                 spans.extend(words.into_iter().flatten().map(|word| (word.range.clone(), index)));
             }
         }
@@ -107,23 +113,37 @@ impl<'a> Highlighter<'a> {
         let variants = clauses.iter().flat_map(|clause| &clause.variants);
         let named: Vec<&Word> =
             variants.flat_map(|variant| &variant.elements).map(|element| &element.word).collect();
-        let mut stream = self.folding.token_stream(text);
+        let mut stream = self.words.token_stream(text);
         let mut candidates = Vec::new();
         while let Some(token) = stream.next() {
-            if self.begins_alike && !named.iter().any(|word| word.may_match(&token.text)) {
+            let stem = if !self.begins_alike {
+                token.text.as_str().into()
+            } else if named.iter().any(|word| word.may_match(&token.text)) {
+                analyzer::analyzed(&mut self.stemming, &token.text)
+            } else {
                 continue;
-            }
-            let range = token.offset_from..token.offset_to;
-            let mut stems = self.stemming.token_stream(&text[range.clone()]);
-            if let Some(stem) = stems.next()
-                && named.iter().any(|word| word.matches(&stem.text))
-            {
-                let (position, stem) = (token.position as u32, stem.text.as_str().into());
+            };
+            if named.iter().any(|word| word.matches(&stem)) {
+                let (position, range) = (token.position as u32, token.offset_from..token.offset_to);
                 candidates.push(Candidate { position, range, stem });
             }
         }
         candidates
     }
+}
+
+/// Returns what is marked in the part that is shown, in order: words of several clauses are marked
+/// once, and those that overlap as one.
+fn marked(spans: &[(Range<usize>, usize)], shown: &Range<usize>) -> Vec<Range<usize>> {
+    let mut marked: Vec<Range<usize>> = Vec::new();
+    let is_shown = |range: &&Range<usize>| range.start >= shown.start && range.end <= shown.end;
+    for range in spans.iter().map(|(range, _)| range).filter(is_shown) {
+        match marked.last_mut() {
+            Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+            _ => marked.push(range.clone()),
+        }
+    }
+    marked
 }
 
 /// Returns the stretch of at most [`EXCERPT_CHARS`] bytes with the most clauses and then the most
@@ -212,6 +232,11 @@ mod tests {
             ("a \"a b\"", "a b", "<mark>a</mark> <mark>b</mark>"),
             ("a", "b", "nothing"),
             ("\"a b\"", "b a", "nothing"),
+            ("数据库", "我的数据库很大", "我的<mark>数据库</mark>很大"),
+            ("据", "数据库", "数<mark>据</mark>库"),
+            ("frontend", "A front-end", "A <mark>front-end</mark>"),
+            ("C++", "C and C++", "C and <mark>C++</mark>"),
+            ("🦦", "otter 🦦 love", "otter <mark>🦦</mark> love"),
         ] {
             assert_eq!(shown(query, text), expected, "{query} in {text}");
         }

@@ -14,6 +14,8 @@ use crate::search::segment::Segment;
 pub struct Hits {
     /// How many documents match in all.
     pub total: u64,
+    /// Whether those that hold only some of the words are among them.
+    pub relaxed: bool,
     /// The asked-for page of them: best first, ties by sheet and key.
     pub hits: Vec<Hit>,
     /// How the query was read.
@@ -25,6 +27,8 @@ pub struct Hits {
 pub struct Matches<'a> {
     /// All of them, in key order, each with its score.
     pub documents: Vec<(&'a Key, f32)>,
+    /// Whether those that hold only some of the words are among them.
+    pub relaxed: bool,
     /// How the query was read.
     pub readings: Readings,
 }
@@ -45,6 +49,9 @@ pub(crate) trait Collector<'a> {
 
     /// Takes a match whose score is wanted.
     fn collect(&mut self, segment: &'a Segment, doc: DocId, score: f32);
+
+    /// Forgets all matches, since the query is read anew.
+    fn clear(&mut self);
 }
 
 /// The best of all matches, so many as are wanted.
@@ -81,6 +88,10 @@ impl<'a> Collector<'a> for Best<'a> {
             *worst = ranked;
         }
     }
+
+    fn clear(&mut self) {
+        self.heap.clear();
+    }
 }
 
 /// The keys of all matches with their scores.
@@ -93,6 +104,10 @@ impl<'a> Collector<'a> for All<'a> {
 
     fn collect(&mut self, segment: &'a Segment, doc: DocId, score: f32) {
         self.0.push((segment.key(doc), score));
+    }
+
+    fn clear(&mut self) {
+        self.0.clear();
     }
 }
 

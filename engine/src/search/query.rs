@@ -1,11 +1,13 @@
-//! The query language: words, phrases, exclusions, prefixes and typos, and nothing that nests.
+//! The query language: words, phrases, exclusions, prefixes and typos, alternatives and groups.
 //!
-//! `rust "state engine" -java dat* goverment~` wants every word and phrase, without the excluded
-//! ones, in any field. Everything else is punctuation. A word that the analyzer cuts in pieces
-//! (`rust-lang`) is a phrase. There is no grammar to recurse into, so the cost is bounded by the
-//! limits below.
+//! `rust "state engine" -java dat* goverment~` wants words and phrases, without the excluded ones, in
+//! any field; `(rust OR zig) AND NOT java` says how they hang together. Everything else is
+//! punctuation. A word that the analyzer cuts in pieces (`rust-lang`) is a phrase. The cost is bounded
+//! by the limits below.
 
 use crate::search::analyzer;
+use crate::search::matching::Matching;
+use crate::search::node::Node;
 
 /// The longest query in bytes.
 pub const MAX_QUERY_BYTES: usize = 512;
@@ -19,31 +21,60 @@ pub const MAX_PHRASES: usize = 8;
 pub const MAX_OPEN_WORDS: usize = 4;
 /// The most words that those of a query may stand for together.
 pub const MAX_EXPANSIONS: usize = 1_000;
+/// A longer phrase is not taken apart.
+const MAX_PARTS: usize = 16;
+/// How deep groups may lie in one another.
+pub const MAX_DEPTH: usize = 16;
 /// The fewest letters of a word that may have one letter wrong, and two.
 pub const MIN_TYPO_LETTERS: [usize; 2] = [3, 5];
 
-/// A parsed query with at least one word that must occur.
+/// A parsed query with at least one word.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     pub(crate) clauses: Vec<Clause>,
+    pub(crate) root: Node,
+    /// The clause that was written last.
+    pub(crate) last: Option<usize>,
+    pub(crate) matching: Matching,
+    /// Whether the last word also stands for words that begin with it.
+    pub(crate) goes_on: bool,
 }
 
 /// A word or phrase that a document must, or must not, hold in one of its slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Clause {
+    /// Whether it may not occur, so that it has no score.
     pub(crate) excluded: bool,
     /// Whether it was given in quotation marks.
     pub(crate) quoted: bool,
+    /// The field in which it must, or must not, occur; `None` where any will do.
+    pub(crate) field: Option<Box<str>>,
     /// At least one; more than one is a phrase.
     pub(crate) words: Vec<Word>,
 }
 
 impl Clause {
-    fn is_phrase(&self) -> bool {
+    /// Says whether it has several words.
+    pub(crate) fn is_phrase(&self) -> bool {
         self.words.len() > 1
     }
 
-    fn is_open(&self) -> bool {
+    /// Returns the words of a phrase that nobody put in quotation marks, as clauses of their own: it
+    /// is written without spaces, and who demands less than all means them, too.
+    pub(crate) fn parts(&self) -> Vec<Self> {
+        let is_loose = !self.quoted && !self.excluded && self.is_phrase() && !self.is_open();
+        let words = self.words.iter().filter(|_| is_loose && self.words.len() <= MAX_PARTS);
+        let part = |word: &Word| Self {
+            excluded: false,
+            quoted: false,
+            field: self.field.clone(),
+            words: vec![Word { offset: 0, ..word.clone() }],
+        };
+        words.map(part).collect()
+    }
+
+    /// Says whether a word of it stands for others.
+    pub(crate) fn is_open(&self) -> bool {
         self.words.iter().any(|word| word.ending != Ending::Whole)
     }
 }
@@ -70,7 +101,7 @@ pub(crate) enum Ending {
 /// Why a query cannot be answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// Nothing is asked for: no word at all, or only excluded ones.
+    /// Nothing is asked for: there is no word at all.
     #[error("the query has no word to search for")]
     Empty,
     /// The query exceeds [`MAX_QUERY_BYTES`].
@@ -85,6 +116,12 @@ pub enum QueryError {
     /// The query exceeds [`MAX_OPEN_WORDS`].
     #[error("the query has more than {MAX_OPEN_WORDS} words that end in `*` or `~`")]
     TooManyOpenWords,
+    /// The groups of the query exceed [`MAX_DEPTH`].
+    #[error("the query has more than {MAX_DEPTH} groups in one another")]
+    TooDeep,
+    /// An operator has nothing on one of its sides.
+    #[error("`{0}` has no word beside it to go with; `\"{0}\"` is a word like any other")]
+    Dangling(&'static str),
     /// A word is longer than any that is indexed.
     #[error("a word of the query has {} bytes or more", analyzer::WORD_BYTES)]
     WordTooLong,
@@ -101,173 +138,44 @@ pub enum QueryError {
 }
 
 impl Query {
-    /// Parses `text`. Linear in its length.
+    /// Returns this query with so many of its words demanded.
+    #[must_use]
+    pub fn matching(self, matching: Matching) -> Self {
+        Self { matching, ..self }
+    }
+
+    /// Returns this query with its last word standing for words that begin with it, too, or not.
+    #[must_use]
+    pub fn going_on(self, goes_on: bool) -> Self {
+        Self { goes_on, ..self }
+    }
+
+    /// Returns the fields that words are looked for in, as the query names them.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.clauses.iter().filter_map(|clause| clause.field.as_deref())
+    }
+
+    /// Reads what a request gives for [`Self::matching`].
     ///
     /// # Errors
     ///
-    /// See [`QueryError`]; [`QueryError::TooOpen`] is only found out by searching.
-    pub fn parse(text: &str) -> Result<Self, QueryError> {
-        if text.len() > MAX_QUERY_BYTES {
-            return Err(QueryError::TooLong);
-        }
-        let mut clauses = Vec::new();
-        let mut rest = text.trim_start();
-        while !rest.is_empty() {
-            let (excluded, unsigned) = match rest.strip_prefix('-') {
-                Some(unsigned) => (true, unsigned),
-                None => (false, rest),
-            };
-            let quoted = unsigned.strip_prefix('"');
-            let (words, behind) = match quoted {
-                Some(quoted) => phrase(quoted)?,
-                None => word(unsigned)?,
-            };
-            let clause = Clause { excluded, quoted: quoted.is_some(), words };
-            if !clause.words.is_empty() && !clauses.contains(&clause) {
-                clauses.push(clause);
-            }
-            if clauses.len() > MAX_CLAUSES {
-                return Err(QueryError::TooManyClauses);
-            }
-            if clauses.iter().filter(|clause| clause.is_phrase()).count() > MAX_PHRASES {
-                return Err(QueryError::TooManyPhrases);
-            }
-            if clauses.iter().filter(|clause| clause.is_open()).count() > MAX_OPEN_WORDS {
-                return Err(QueryError::TooManyOpenWords);
-            }
-            rest = behind.trim_start();
-        }
-        if clauses.iter().all(|clause| clause.excluded) {
-            return Err(QueryError::Empty);
-        }
-        Ok(Self { clauses })
-    }
-}
-
-/// Reads up to the closing quote, or to the end where there is none.
-fn phrase(quoted: &str) -> Result<(Vec<Word>, &str), QueryError> {
-    let (inside, behind) = quoted.split_once('"').unwrap_or((quoted, ""));
-    Ok((words(inside)?, behind))
-}
-
-/// Reads up to the next white space.
-fn word(text: &str) -> Result<(Vec<Word>, &str), QueryError> {
-    let (word, behind) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-    let (stem, ending) = ending(word);
-    let mut words = words(stem)?;
-    if stem.ends_with(char::is_alphanumeric)
-        && let Some(last) = words.last_mut()
-    {
-        last.ending = ending;
-        if let Ending::Typo(edits) = ending
-            && last.text.chars().count() < MIN_TYPO_LETTERS[usize::from(edits) - 1]
-        {
-            return Err(QueryError::TypoTooShort);
-        }
-    }
-    Ok((words, behind))
-}
-
-/// Splits off what stands behind a word.
-fn ending(word: &str) -> (&str, Ending) {
-    for (end, edits) in [("~2", 2), ("~1", 1), ("~", 1)] {
-        if let Some(word) = word.strip_suffix(end) {
-            return (word, Ending::Typo(edits));
-        }
-    }
-    let without = word.trim_end_matches('*');
-    (without, if without.len() < word.len() { Ending::Prefix } else { Ending::Whole })
-}
-
-fn words(text: &str) -> Result<Vec<Word>, QueryError> {
-    if analyzer::has_overlong_word(text) {
-        return Err(QueryError::WordTooLong);
-    }
-    let words = analyzer::written(text);
-    let first = words.first().map_or(0, |(position, _)| *position);
-    let word = |(position, text)| Word { offset: position - first, text, ending: Ending::Whole };
-    Ok(words.into_iter().map(word).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Writes a query back in a normal form: `+`/`-`, phrases in brackets, `=` what was quoted.
-    fn normal(text: &str) -> Result<String, QueryError> {
-        let clause = |clause: &Clause| {
-            let words = clause.words.iter().map(|word| {
-                let ending = match word.ending {
-                    Ending::Whole => String::new(),
-                    Ending::Prefix => "*".to_owned(),
-                    Ending::Typo(edits) => format!("~{edits}"),
-                };
-                format!("{}{ending}@{}", word.text, word.offset)
-            });
-            let words: Vec<_> = words.collect();
-            let quoted = if clause.quoted { "=" } else { "" };
-            format!("{}{quoted}[{}]", if clause.excluded { "-" } else { "+" }, words.join(" "))
-        };
-        Ok(Query::parse(text)?.clauses.iter().map(clause).collect::<Vec<_>>().join(" "))
+    /// Says what would be understood.
+    pub fn matching_of(text: &str) -> Result<Matching, String> {
+        let told =
+            || format!("must be one of {}", Matching::names().collect::<Vec<_>>().join(", "));
+        Matching::of_name(text).ok_or_else(told)
     }
 
-    #[test]
-    fn words_phrases_exclusions_prefixes_and_typos_are_read() {
-        for (text, expected) in [
-            ("Rust", "+[Rust@0]"),
-            ("  rust   engines ", "+[rust@0] +[engines@0]"),
-            ("rust rust", "+[rust@0]"),
-            ("rust -java", "+[rust@0] -[java@0]"),
-            ("\"state engine\"", "+=[state@0 engine@1]"),
-            ("a -\"b c\"", "+[a@0] -=[b@0 c@1]"),
-            ("\"never closed", "+=[never@0 closed@1]"),
-            ("\"a\"b", "+=[a@0] +[b@0]"),
-            ("rust-lang", "+[rust@0 lang@1]"),
-            ("communit*", "+[communit*@0]"),
-            ("rust-la*", "+[rust@0 la*@1]"),
-            ("ru*st", "+[ru@0 st@1]"),
-            ("rust**", "+[rust*@0]"),
-            ("a *", "+[a@0]"),
-            ("c++*", "+[c@0]"),
-            ("goverment~", "+[goverment~1@0]"),
-            ("goverment~1 -goverment~2", "+[goverment~1@0] -[goverment~2@0]"),
-            ("rust-lagn~", "+[rust@0 lagn~1@1]"),
-            ("a ~ c+~ d~3", "+[a@0] +[c@0] +[d@0 3@1]"),
-            ("rust*~ rust~~ rust~*", "+[rust@0]"),
-            ("\"state~ engine~\"", "+=[state@0 engine@1]"),
-            ("a - b", "+[a@0] +[b@0]"),
-            ("a --b", "+[a@0] -[b@0]"),
-            ("(a OR b) AND title:c", "+[a@0] +[OR@0] +[b@0] +[AND@0] +[title@0 c@1]"),
-            ("Ångström", "+[Ångström@0]"),
-            ("a\u{a0}b", "+[a@0] +[b@0]"),
-        ] {
-            assert_eq!(normal(text).as_deref(), Ok(expected), "{text}");
+    /// Reads what a request gives for [`Self::going_on`].
+    ///
+    /// # Errors
+    ///
+    /// Says what would be understood.
+    pub fn goes_on_of(text: &str) -> Result<bool, String> {
+        match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err("must be `on` or `off`".to_owned()),
         }
-    }
-
-    #[test]
-    fn what_cannot_be_answered_is_told() {
-        let words = |count: usize| (0..count).map(|n| format!("{n} ")).collect::<String>();
-        let phrases = |count: usize| (0..count).map(|n| format!("-\"{n} a\" ")).collect::<String>();
-        for (text, expected) in [
-            (String::new(), QueryError::Empty),
-            ("-a -\"b c\"".to_owned(), QueryError::Empty),
-            ("!!! * ~ \"\" -".to_owned(), QueryError::Empty),
-            ("a".repeat(513), QueryError::TooLong),
-            ("(".repeat(513), QueryError::TooLong),
-            ("a".repeat(64), QueryError::WordTooLong),
-            (words(65), QueryError::TooManyClauses),
-            ("a* b* c* d* e*".to_owned(), QueryError::TooManyOpenWords),
-            ("a* bcd~ c* d* -efg~".to_owned(), QueryError::TooManyOpenWords),
-            ("ab~".to_owned(), QueryError::TypoTooShort),
-            ("abcd~2".to_owned(), QueryError::TypoTooShort),
-            ("a-b ".to_owned() + &phrases(8), QueryError::TooManyPhrases),
-        ] {
-            assert_eq!(Query::parse(&text), Err(expected), "{text}");
-        }
-        assert!(Query::parse(&words(64)).is_ok());
-        assert!(Query::parse(&format!("a \"b\" {}", phrases(8))).is_ok());
-        assert!(Query::parse("a* b* c* -d* d*ello e a*").is_ok());
-        assert!(Query::parse("éàü~ abcde~2").is_ok());
     }
 }

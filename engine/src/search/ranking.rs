@@ -14,28 +14,29 @@ use std::collections::BTreeSet;
 use tantivy::{DocId, TERMINATED};
 
 use crate::budget::{Budget, STEP};
-use crate::search::bm25::{bm25, idf, saturated, tf_norms};
+use crate::search::bm25::{bm25, tf_norms};
 use crate::search::cursor::{Found, Occurrences};
 use crate::search::error::SearchError;
 use crate::search::hits::Collector;
 use crate::search::index::TextIndex;
-use crate::search::reading::{Reading, Variant, Word};
-use crate::search::scope::Scope;
+use crate::search::matching::Demand;
+use crate::search::reading::Reading;
+use crate::search::scope::Source;
 use crate::search::segment::Segment;
+use crate::search::tally::Tally;
 use crate::search::term_scan::TermScan;
 use crate::search::terms::Terms;
+use crate::search::weights::{Weights, weights};
 use crate::search::words::Words;
 
-/// What a letter that is wrong leaves of a match.
-const TYPO: f32 = 0.5;
-
-/// Counts the live documents in `scope` that one of `readings` matches, and gives them to
-/// `collector` with their scores, language by language, segment by segment and there in the order
-/// of documents.
+/// Counts the live documents in the scope of `source` that one of `readings` matches, as far as it is demanded, and
+/// gives them to `collector` with their scores, language by language, segment by segment and there
+/// in the order of documents.
 pub(crate) fn evaluate<'a>(
     index: &'a TextIndex,
     readings: &[Reading],
-    scope: Scope<'_>,
+    demand: Demand,
+    source: Source<'_>,
     collector: &mut impl Collector<'a>,
     budget: &Budget,
 ) -> Result<u64, SearchError> {
@@ -46,7 +47,7 @@ pub(crate) fn evaluate<'a>(
     // Matches in all languages are in one order.
     let ceiling = prepared.iter().map(Prepared::ceiling).fold(0.0, f32::max);
     prepared.iter_mut().for_each(|reading| reading.weights.exact = ceiling);
-    prepared.iter().map(|reading| reading.evaluate(index, scope, collector, budget)).sum()
+    prepared.iter().map(|reading| reading.evaluate(index, demand, source, collector, budget)).sum()
 }
 
 /// A reading with everything that is needed to walk a segment.
@@ -59,14 +60,6 @@ struct Prepared<'r> {
     tf_norms: Vec<[f32; 256]>,
 }
 
-/// What matches are worth.
-struct Weights {
-    /// For each variant and slot, what one saturated occurrence scores there.
-    variants: Vec<Vec<f32>>,
-    /// What the very word scores where another would do: more than all other matches together.
-    exact: f32,
-}
-
 impl<'r> Prepared<'r> {
     fn new(
         index: &TextIndex,
@@ -76,9 +69,9 @@ impl<'r> Prepared<'r> {
     ) -> Result<Self, SearchError> {
         let totals = index.totals.get(reading.language);
         let Terms { found, frequencies } = Terms::find(index, reading, expansions, budget)?;
-        let variants = reading.variants().zip(&frequencies);
-        let variants =
-            variants.map(|((_, variant), live)| weights(index, totals.documents, variant, live));
+        let variants = reading.variants().zip(&frequencies).map(|((clause, variant), live)| {
+            weights(index, totals.documents, clause, variant, live)
+        });
         let weights = Weights { variants: variants.collect(), exact: 0.0 };
         let slots = 0..index.slots().boosts().len();
         let tf_norms = slots.map(|slot| tf_norms(&totals, slot)).collect();
@@ -93,14 +86,21 @@ impl<'r> Prepared<'r> {
     fn evaluate<'a>(
         &self,
         index: &'a TextIndex,
-        scope: Scope<'_>,
+        demand: Demand,
+        source: Source<'_>,
         collector: &mut impl Collector<'a>,
         budget: &Budget,
     ) -> Result<u64, SearchError> {
         let (slots, mut total) = (self.tf_norms.len(), 0);
         for (segment, found) in index.segments.iter().zip(&self.found) {
             let Some(found) = found else { continue };
-            let ranges = segment.ranges(self.reading.language, scope);
+            let ranges = segment.ranges(self.reading.language, source.scope);
+            if demand != Demand::All || !self.reading.is_plain() {
+                let worth = (&self.weights, &self.tf_norms[..]);
+                let tally = Tally::of(segment, self.reading, ranges, found, worth, source, budget)?;
+                total += tally.run(demand, self.weights.exact, collector, budget);
+                continue;
+            }
             // A scan is of one word, which has one variant.
             if let Some(scan) = TermScan::of(segment, self.reading, found) {
                 for docs in ranges {
@@ -132,23 +132,6 @@ impl<'r> Prepared<'r> {
         }
         Ok(total)
     }
-}
-
-/// Returns for each slot what one saturated occurrence of this variant of a clause scores there.
-fn weights(index: &TextIndex, documents: u64, variant: &Variant, frequencies: &[u64]) -> Vec<f32> {
-    let slots = index.slots().boosts().iter().zip(frequencies.chunks(variant.elements.len()));
-    let right = TYPO.powi(variant.edits.into());
-    let weight = |(boost, frequencies): (&f32, &[u64])| {
-        let weigh = |(element, frequency): (usize, &u64)| match variant.elements[element].word {
-            Word::Stem(_) => idf(*frequency, documents),
-            // Words with typos are as frequent as all of them together.
-            Word::Fuzzy(_) => idf((*frequency).min(documents), documents),
-            // A prefix is a guess at many words: it counts as one that is neither rare nor common.
-            Word::Prefix { .. } => 1.0,
-        };
-        saturated(*boost) * frequencies.iter().enumerate().map(weigh).sum::<f32>() * right
-    };
-    slots.map(weight).collect()
 }
 
 /// Walks the documents of one segment that hold all required clauses.
@@ -208,7 +191,7 @@ impl<'a> Matcher<'a> {
         let (mut required, mut excluded) = (Vec::new(), Vec::new());
         let (mut rest, mut variants) = (found, 0);
         for clause in &reading.clauses {
-            let mut cursor = ClauseCursor { places: Vec::new(), is_open: clause.edits > 0 };
+            let mut cursor = ClauseCursor { places: Vec::new(), is_open: clause.is_open };
             for variant in &clause.variants {
                 let (here, behind) = rest.split_at(slots * variant.elements.len());
                 rest = behind;

@@ -6,10 +6,13 @@
 use tantivy::tokenizer::TextAnalyzer;
 
 use crate::language::Language;
-use crate::search::analyzer::{self, StopWords, analyzed};
+use crate::search::analyzer::{self, analyzed};
 use crate::search::correction::Correction;
 use crate::search::mark;
+use crate::search::matching::Matching;
+use crate::search::node::Node;
 use crate::search::query::{self, Ending, Query};
+use crate::search::stop_words::StopWords;
 
 /// How a query was read: in each language of the scope, and with which words in the place of those
 /// that occur nowhere.
@@ -44,24 +47,35 @@ impl Readings {
 pub(crate) struct Reading {
     pub(crate) language: Language,
     pub(crate) clauses: Vec<Clause>,
+    /// How they hang together.
+    pub(crate) root: Node,
+    /// For each clause of the query, which of them it is; `None` where it is passed over.
+    pub(crate) places: Vec<Option<usize>>,
 }
 
 /// A word or phrase that a document must, or must not, hold in one of its slots.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Clause {
     pub(crate) excluded: bool,
-    /// The variants that a document may hold, the exact one first; all have the same places.
+    /// The field in which it must, or must not, occur.
+    pub(crate) field: Option<Box<str>>,
+    /// The variants that a document may hold, the exact one first.
     pub(crate) variants: Vec<Variant>,
     /// The words as they were typed, one for each element of a variant.
     pub(crate) typed: Vec<Box<str>>,
     /// How many letters of the last word may be wrong.
     pub(crate) edits: u8,
+    /// Whether other words may stand for it, so that a document with the very word comes first.
+    pub(crate) is_open: bool,
+    /// Whether its words are clauses of their own, too, and have a score as such.
+    pub(crate) is_spread: bool,
 }
 
 /// One variant of a clause that a document may hold.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Variant {
-    /// How many letters differ from what was typed.
+    /// How many letters differ from what was typed; a word that goes on, or is written in other
+    /// parts, is as good as one with a letter wrong.
     pub(crate) edits: u8,
     /// At least one; more than one is a phrase.
     pub(crate) elements: Vec<Element>,
@@ -113,9 +127,9 @@ impl Reading {
     pub(crate) fn of(query: &Query, language: Language) -> Self {
         let mut reader = Reader {
             language,
-            stop_words: StopWords::of(language),
-            stemming: analyzer::stemming(language),
-            folding: analyzer::folding(),
+            stop_words: StopWords::of(language, query.matching),
+            stemming: analyzer::word_stemming(language),
+            folding: analyzer::word_folding(),
         };
         let mut says_something = false;
         let mut is_idle = Vec::with_capacity(query.clauses.len());
@@ -124,16 +138,39 @@ impl Reading {
             says_something |= !clause.excluded && is_idle.last() == Some(&false);
         }
         let mut clauses: Vec<Clause> = Vec::new();
+        let (mut places, mut nodes) = (Vec::new(), Vec::new());
         for (clause, is_idle) in query.clauses.iter().zip(is_idle) {
             if says_something && is_idle {
+                places.push(None);
+                nodes.push(None);
                 continue;
             }
-            let clause = reader.clause(clause);
-            if !clauses.iter().any(|other| other.demands_what(&clause)) {
-                clauses.push(clause);
+            let place = place_of(reader.clause(clause), &mut clauses);
+            places.push(Some(place));
+            let mut parts = Vec::new();
+            if query.matching != Matching::All {
+                for part in clause.parts() {
+                    if !reader.is_stop_word(&part) {
+                        let part = reader.clause(&part);
+                        parts.push(Node::Clause(place_of(part, &mut clauses)));
+                    }
+                }
             }
+            clauses[place].is_spread |= !parts.is_empty();
+            nodes.push(Some(if parts.is_empty() {
+                Node::Clause(place)
+            } else {
+                Node::Any(vec![Node::Clause(place), Node::Beside(parts)])
+            }));
         }
-        Self { language, clauses }
+        // Of a query that says something, what says it is left.
+        let root = query.root.over(&nodes).unwrap_or(Node::Any(Vec::new()));
+        Self { language, clauses, root, places }
+    }
+
+    /// Says whether it is clauses side by side, in whatever field.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.root.is_plain() && self.clauses.iter().all(|clause| clause.field.is_none())
     }
 
     /// Returns each variant of each clause, in order.
@@ -144,10 +181,19 @@ impl Reading {
     }
 }
 
+/// Returns the place of a clause, behind the others where none demands the same.
+fn place_of(clause: Clause, clauses: &mut Vec<Clause>) -> usize {
+    let known = clauses.iter().position(|other| other.demands_what(&clause));
+    known.unwrap_or_else(|| {
+        clauses.push(clause);
+        clauses.len() - 1
+    })
+}
+
 impl Clause {
     fn demands_what(&self, other: &Self) -> bool {
-        let own = (self.excluded, self.edits, &self.variants);
-        own == (other.excluded, other.edits, &other.variants)
+        let own = (self.excluded, &self.field, self.edits, &self.variants);
+        own == (other.excluded, &other.field, other.edits, &other.variants)
     }
 
     /// Returns the stem of the word whose letters may be wrong.
@@ -190,9 +236,12 @@ impl Reader {
         });
         Clause {
             excluded: clause.excluded,
+            field: clause.field.clone(),
             variants: vec![Variant { edits: 0, elements }],
             typed: clause.words.iter().map(|word| word.text.clone()).collect(),
             edits,
+            is_open: edits > 0,
+            is_spread: false,
         }
     }
 
@@ -201,12 +250,18 @@ impl Reader {
         match word.ending {
             Ending::Whole | Ending::Typo(_) => Word::Stem(stem),
             Ending::Prefix => {
-                let mut start: String = mark::mark(self.language).into_iter().collect();
-                start.push_str(&analyzed(&mut self.folding, &word.text));
+                let start = beginning(self.language, &mut self.folding, &word.text);
                 Word::Prefix { start: start.into(), stem }
             }
         }
     }
+}
+
+/// Returns how all words of a language begin that go on where one that was typed ends.
+pub(crate) fn beginning(language: Language, folding: &mut TextAnalyzer, typed: &str) -> String {
+    let mut start: String = mark::mark(language).into_iter().collect();
+    start.push_str(&analyzed(folding, typed));
+    start
 }
 
 #[cfg(test)]
@@ -243,7 +298,7 @@ mod tests {
             ("communit*", "+[communit*|communit@0]"),
             ("community*", "+[community*|communiti@0]"),
             ("community~ community", "+[communiti~@0] +[communiti@0]"),
-            ("the (a OR b)", "+[the@0] +[a@0] +[or@0] +[b@0]"),
+            ("the (a OR b)", "+[the@0] +[a@0] +[b@0]"),
             ("Ångström", "+[angstrom@0]"),
         ] {
             assert_eq!(normal(Language::Unsaid, text), expected, "{text}");

@@ -5,18 +5,23 @@ use crate::id::SheetName;
 use crate::search::error::SearchError;
 use crate::search::hits::{All, Best, Collector, Hits, Matches};
 use crate::search::index::TextIndex;
+use crate::search::matching::{Demand, ENOUGH, Matching};
 use crate::search::query::Query;
-use crate::search::reading::Readings;
-use crate::search::scope::Scope;
-use crate::search::{ranking, typos};
+use crate::search::reading::{Reading, Readings};
+use crate::search::scope::{FieldTexts, Scope, Source};
+use crate::search::{ranking, typos, widening};
 
 impl TextIndex {
     /// Returns the page of the best matches that begins at `offset`.
     ///
-    /// A query is read in every language of the scope. Where nothing matches since some of its words
-    /// occur nowhere, those spelled most alike stand for them.
+    /// A query is read in every language of the scope. Where fewer than [`ENOUGH`] documents match, it
+    /// is widened: its last word also stands for words that begin with it, words that occur in other
+    /// parts (`front end` and `frontend`) for those, and the words that are spelled most alike for words
+    /// that occur nowhere. Where that is still too few, [`Matching::Auto`] adds the documents that hold
+    /// some of the words. All of this depends on the live documents in scope alone.
     ///
-    /// Linear in the documents that hold the rarest word of the query.
+    /// Linear in the documents that hold the rarest word of the query; in those that hold any of them
+    /// where it has alternatives, excludes only, or is relaxed.
     ///
     /// # Errors
     ///
@@ -30,12 +35,31 @@ impl TextIndex {
         limit: usize,
         budget: &Budget,
     ) -> Result<Hits, SearchError> {
-        let mut best = Best::new(offset.saturating_add(limit));
-        let (total, readings) = self.evaluate(query, scope, &mut best, budget)?;
-        Ok(Hits { total, hits: best.page(offset), readings })
+        self.search_in(query, Source { scope, fields: &|_, _, _| () }, offset, limit, budget)
     }
 
-    /// Returns every document of `sheet` that matches, in key order, with its score.
+    /// Returns the same where words of the query must stand in a field of `source`. Each document
+    /// that holds such a word anywhere is read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::search`].
+    pub fn search_in(
+        &self,
+        query: &Query,
+        source: Source<'_>,
+        offset: usize,
+        limit: usize,
+        budget: &Budget,
+    ) -> Result<Hits, SearchError> {
+        let mut best = Best::new(offset.saturating_add(limit));
+        let Evaluated { total, relaxed, readings } =
+            self.evaluate(query, source, &mut best, budget)?;
+        Ok(Hits { total, relaxed, hits: best.page(offset), readings })
+    }
+
+    /// Returns every document of `sheet` that matches, in key order, with its score; `fields` has
+    /// the texts of its fields.
     ///
     /// # Errors
     ///
@@ -44,36 +68,61 @@ impl TextIndex {
         &self,
         query: &Query,
         sheet: &SheetName,
+        fields: &FieldTexts<'_>,
         budget: &Budget,
     ) -> Result<Matches<'_>, SearchError> {
         let mut all = All(Vec::new());
-        let scope = Scope::Sheets(std::slice::from_ref(sheet));
-        let (_, readings) = self.evaluate(query, scope, &mut all, budget)?;
+        let source = Source { scope: Scope::Sheets(std::slice::from_ref(sheet)), fields };
+        let Evaluated { relaxed, readings, .. } = self.evaluate(query, source, &mut all, budget)?;
         let All(mut documents) = all;
         documents.sort_by_key(|(key, _)| *key);
-        Ok(Matches { documents, readings })
+        Ok(Matches { documents, relaxed, readings })
     }
 
-    /// Gives the matches to `collector` and returns how many there are.
+    /// Gives the matches to `collector`.
     fn evaluate<'a>(
         &'a self,
         query: &Query,
-        scope: Scope<'_>,
+        source: Source<'_>,
         collector: &mut impl Collector<'a>,
         budget: &Budget,
-    ) -> Result<(u64, Readings), SearchError> {
+    ) -> Result<Evaluated, SearchError> {
+        let scope = source.scope;
         let mut by_language = typos::read(self, query, scope, budget)?;
-        let mut corrections = Vec::new();
-        let mut total = ranking::evaluate(self, &by_language, scope, collector, budget)?;
-        budget.check()?;
-        // A word that must occur and does not leaves no match, so only then is one looked for.
-        if total == 0 {
-            corrections = typos::correct(self, &mut by_language, scope, budget)?;
-            if !corrections.is_empty() {
-                total = ranking::evaluate(self, &by_language, scope, collector, budget)?;
+        let demand = if query.matching == Matching::Any { Demand::Some } else { Demand::All };
+        let mut rank = |readings: &[Reading], demand: Demand| {
+            collector.clear();
+            let total = ranking::evaluate(self, readings, demand, source, collector, budget)?;
+            budget.check().map(|()| total).map_err(SearchError::from)
+        };
+        let (mut corrections, mut relaxed) = (Vec::new(), false);
+        let mut total = rank(&by_language, demand)?;
+        if total < ENOUGH {
+            let mut is_wider = widening::widen(self, query, &mut by_language, budget)?;
+            // A word that must occur and does not leaves no match, so only then is one looked for.
+            if total == 0 || query.matching == Matching::Auto {
+                corrections =
+                    typos::correct(self, query.matching, &mut by_language, scope, budget)?;
+                is_wider |= !corrections.is_empty();
+            }
+            if is_wider {
+                total = rank(&by_language, demand)?;
             }
         }
+        let is_relaxable = || by_language.iter().any(|reading| reading.root.is_relaxable());
+        if total < ENOUGH && query.matching == Matching::Auto && is_relaxable() {
+            let with_all = total;
+            total = rank(&by_language, Demand::AllFirst)?;
+            relaxed = total > with_all;
+        }
         budget.check()?;
-        Ok((total, Readings::new(by_language, corrections)))
+        Ok(Evaluated { total, relaxed, readings: Readings::new(by_language, corrections) })
     }
+}
+
+/// What came of a query, besides its matches.
+struct Evaluated {
+    total: u64,
+    relaxed: bool,
+    readings: Readings,
 }

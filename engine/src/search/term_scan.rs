@@ -46,7 +46,7 @@ impl<'a, 't> TermScan<'a, 't> {
     pub(crate) fn of(segment: &'a Segment, reading: &Reading, found: &'t [Found]) -> Option<Self> {
         let [clause] = &reading.clauses[..] else { return None };
         let [variant] = &clause.variants[..] else { return None };
-        if clause.excluded || clause.edits > 0 || variant.elements.len() > 1 {
+        if clause.excluded || clause.is_open || variant.elements.len() > 1 {
             return None;
         }
         let (mut places, mut postings) = (Vec::new(), 0);

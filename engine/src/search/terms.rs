@@ -151,7 +151,7 @@ impl Expansion<'_, '_> {
 }
 
 /// Returns how many live documents of the segment hold the term.
-fn live_frequency(
+pub(crate) fn live_frequency(
     segment: &Segment,
     words: &Words,
     term: &Term,

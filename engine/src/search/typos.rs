@@ -7,13 +7,15 @@ use tantivy::{DocId, DocSet as _};
 
 use crate::budget::{Budget, STEP};
 use crate::language::Language;
+use crate::search::analyzer;
 use crate::search::correction::{Correction, Spelling};
 use crate::search::error::SearchError;
 use crate::search::fuzzy::{FuzzyTerm, fuzzy_terms, live};
 use crate::search::index::TextIndex;
 use crate::search::mark;
+use crate::search::matching::Matching;
 use crate::search::query::Query;
-use crate::search::reading::{Clause, Reading, Variant, Word};
+use crate::search::reading::{Clause, Reading, Variant, Word, beginning};
 use crate::search::scope::Scope;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
@@ -38,7 +40,7 @@ pub(crate) fn read(
     let languages = index.shape.languages.in_scope(scope).into_iter();
     let spoken = languages.filter(|language| index.totals.get(*language).documents > 0);
     let mut readings: Vec<Reading> = spoken.map(|it| Reading::of(query, it)).collect();
-    for Reading { language, clauses } in &mut readings {
+    for Reading { language, clauses, .. } in &mut readings {
         for clause in clauses {
             let Some(stem) = clause.misspelled() else { continue };
             let typed = clause.typed.last().map_or(stem, |typed| typed);
@@ -63,10 +65,11 @@ fn add_variants(clause: &mut Clause, fuzzy: Vec<FuzzyTerm>) {
     }
 }
 
-/// Lets the nearest words stand for those that occur nowhere in scope. Returns nothing, and leaves
-/// the readings as they are, where there is none for one of them.
+/// Lets the nearest words stand for those that occur nowhere in scope. Where all words must occur and
+/// there is none for one of them, it returns nothing and leaves the readings as they are.
 pub(crate) fn correct(
     index: &TextIndex,
+    matching: Matching,
     readings: &mut [Reading],
     scope: Scope<'_>,
     budget: &Budget,
@@ -78,10 +81,11 @@ pub(crate) fn correct(
     let mut corrections = Vec::new();
     for typed in missing {
         let nearest = nearest(index, readings, &typed, scope, budget)?;
-        if nearest.is_empty() {
+        if !nearest.is_empty() {
+            corrections.push((typed, nearest));
+        } else if matching == Matching::All {
             return Ok(Vec::new());
         }
-        corrections.push((typed, nearest));
     }
     for reading in readings {
         for (typed, nearest) in &corrections {
@@ -118,7 +122,10 @@ fn missing(
                 is_missing = false;
                 break;
             };
-            if occurs(index, reading.language, scope, stem, budget)? {
+            let language = reading.language;
+            if occurs(index, language, scope, stem, budget)?
+                || begins_one(index, language, scope, typed, budget)?
+            {
                 is_missing = false;
                 break;
             }
@@ -132,7 +139,7 @@ fn missing(
 
 /// Returns the words that must occur as they are: as they were typed, and their stems.
 fn wanted(reading: &Reading) -> impl Iterator<Item = (&str, &str)> {
-    let clauses = reading.clauses.iter().filter(|clause| !clause.excluded && clause.edits == 0);
+    let clauses = reading.clauses.iter().filter(|clause| !clause.excluded && !clause.is_open);
     clauses.flat_map(|clause| {
         let elements = clause.variants[0].elements.iter().zip(&clause.typed);
         elements.filter_map(|(element, typed)| match &element.word {
@@ -184,7 +191,7 @@ fn replace(reading: &mut Reading, typed: &str, nearest: &[(Language, FuzzyTerm)]
     let here = nearest.iter().filter(|(other, _)| *other == language).map(|(_, fuzzy)| fuzzy);
     let stems: Vec<Box<str>> = here.map(|fuzzy| fuzzy.stem.clone()).collect();
     for clause in reading.clauses.iter_mut().filter(|clause| !clause.excluded) {
-        if clause.edits > 0 {
+        if clause.is_open {
             continue;
         }
         let variant = &mut clause.variants[0];
@@ -215,6 +222,37 @@ fn occurs(
             if let Some(term) = words.find(stem.as_bytes())?
                 && holds_any(segment, words, &term, &docs, budget)?
             {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Says whether a live document in scope has a word of a language that begins with one that was typed.
+fn begins_one(
+    index: &TextIndex,
+    language: Language,
+    scope: Scope<'_>,
+    typed: &str,
+    budget: &Budget,
+) -> Result<bool, SearchError> {
+    let start = beginning(language, &mut analyzer::word_folding(), typed);
+    let mut is_there = false;
+    for segment in index.segments.iter() {
+        let docs = segment.ranges(language, scope);
+        if docs.is_empty() {
+            continue;
+        }
+        for words in (0..index.slots().boosts().len()).filter_map(|slot| segment.slot(slot)) {
+            words.walk(start.as_bytes(), |word, term| {
+                if !word.starts_with(start.as_bytes()) || !budget.spend(STEP) {
+                    return Ok::<_, SearchError>(false);
+                }
+                is_there = holds_any(segment, words, &term, &docs, budget)?;
+                Ok(!is_there)
+            })?;
+            if is_there {
                 return Ok(true);
             }
         }

@@ -15,7 +15,7 @@ use headwater_engine::options::LoadOptions;
 use headwater_engine::plan::RebuildReason;
 use headwater_engine::problem::Rule;
 use headwater_engine::record::Record;
-use headwater_engine::search::{Query, Scope};
+use headwater_engine::search::{Matching, Query, Scope};
 use headwater_engine::snapshot::{Snapshot, count};
 use headwater_testkit::Upstream;
 use proptest::prelude::*;
@@ -103,17 +103,24 @@ pub(crate) fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), 
         "lanterns~2",
         "rivver",
         "medaow \"clouds\"",
+        "river OR (stone -cloud)",
+        "NOT river",
+        "lan",
+        "river stone cloud nowhere",
     ] {
-        let query = Query::parse(text).unwrap();
-        let page = |snapshot: &Snapshot| {
-            let hits =
-                snapshot.text().search(&query, Scope::All, 0, 5, &Budget::unlimited()).unwrap();
-            let rows = hits.hits.iter().map(|hit| {
-                (hit.name.sheet.to_string(), hit.name.key.to_string(), hit.score.to_bits())
-            });
-            (hits.total, rows.collect::<Vec<_>>(), hits.readings.corrections().to_vec())
-        };
-        prop_assert_eq!(page(reloaded), page(rebuilt), "search for {}", text);
+        for matching in [Matching::All, Matching::Auto, Matching::Any] {
+            let query = Query::parse(text).unwrap().matching(matching);
+            let page = |snapshot: &Snapshot| {
+                let hits =
+                    snapshot.text().search(&query, Scope::All, 0, 5, &Budget::unlimited()).unwrap();
+                let rows = hits.hits.iter().map(|hit| {
+                    (hit.name.sheet.to_string(), hit.name.key.to_string(), hit.score.to_bits())
+                });
+                let corrections = hits.readings.corrections().to_vec();
+                (hits.total, hits.relaxed, rows.collect::<Vec<_>>(), corrections)
+            };
+            prop_assert_eq!(page(reloaded), page(rebuilt), "search for {} {:?}", text, matching);
+        }
     }
     Ok(())
 }
@@ -203,7 +210,7 @@ fn equals_model(
     prop_assert_eq!(&open, &expected.open, "open references of {:#?}", world);
     prop_assert_eq!(snapshot.text().documents(), expected.texts.len() as u64);
     for word in WORDS {
-        let query = Query::parse(word).unwrap();
+        let query = Query::parse(word).unwrap().going_on(false);
         let found =
             snapshot.text().search(&query, Scope::All, 0, 1_000, &Budget::unlimited()).unwrap();
         let wanted = expected.search(word, world.definitions);

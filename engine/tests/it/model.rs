@@ -304,8 +304,16 @@ fn strings(value: &Value, boost: f64, texts: &mut Texts) {
     match value {
         Value::String(text) => {
             let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-            texts.push((boost, words.map(str::to_lowercase).collect()));
+            let mut words: Vec<String> = words.map(str::to_lowercase).collect();
+            // What a hyphen cuts is a word as a whole, too.
+            if let [name, number] = &words[..]
+                && *text == format!("{name}-{number}")
+            {
+                words.push(format!("{name}{number}"));
+            }
+            texts.push((boost, words));
         }
+        Value::Number(number) => texts.push((boost, vec![number.to_string().replace('-', "")])),
         Value::Array(members) => members.iter().for_each(|member| strings(member, boost, texts)),
         Value::Object(members) => members.values().for_each(|m| strings(m, boost, texts)),
         _ => {}
@@ -351,8 +359,8 @@ impl Expected {
                 let frequency = count(words) as f64;
                 if frequency > 0.0 {
                     let length = words.len() as f64 / (tokens as f64 / total);
-                    let norm = 1.2 * (1.0 - 0.75 + 0.75 * length);
-                    let score = boost * idf * 2.2 * frequency / (frequency + norm);
+                    let norm = 1.6 * (1.0 - 0.75 + 0.75 * length);
+                    let score = boost * idf * 2.6 * frequency / (frequency + norm);
                     *scores.entry((**name).clone()).or_default() += score;
                 }
             }

@@ -1,0 +1,147 @@
+//! What is shown of records that may be of several sheets, as those that a search finds.
+
+use std::borrow::Cow;
+
+use crate::budget::{Budget, TooCostly};
+use crate::document::KEY_FIELD;
+use crate::id::SheetName;
+use crate::layout::Reference;
+use crate::query::include::MAX_BYTES;
+use crate::query::limits::MAX_FIELDS;
+use crate::query::{Included, Projection, QueryProblem};
+use crate::search::{Hit, Query};
+use crate::sheet::Sheet;
+use crate::snapshot::Snapshot;
+use crate::value::{FieldPath, Value};
+
+/// What is shown of records that may be of several sheets.
+#[derive(Debug, Clone, Default)]
+pub struct Across {
+    fields: Option<Projection>,
+    include: Vec<(SheetName, Vec<Reference>)>,
+}
+
+impl Across {
+    /// Reads the parameters `fields` and `include`, lists of names with commas between them. A name
+    /// means something where one of `sheets` knows it.
+    ///
+    /// # Errors
+    ///
+    /// Returns a problem for each name that none of them knows.
+    pub fn parse<'a>(
+        fields: Option<&str>,
+        include: Option<&str>,
+        sheets: impl Iterator<Item = &'a Sheet> + Clone,
+    ) -> Result<Self, Vec<QueryProblem>> {
+        let mut problems = Vec::new();
+        let mut problem = |parameter: &str, message: String| {
+            problems.push(QueryProblem { parameter: parameter.to_owned(), message });
+        };
+        let names = |list: &str| -> Vec<String> { list.split(',').map(str::to_owned).collect() };
+        let (shown, wanted) = (fields.map(names), include.map(names));
+        for (parameter, names) in [("fields", &shown), ("include", &wanted)] {
+            if names.as_ref().is_some_and(|names| names.len() > MAX_FIELDS) {
+                problem(parameter, format!("names more than {MAX_FIELDS} fields"));
+                return Err(problems);
+            }
+        }
+        for name in shown.iter().flatten() {
+            if !sheets.clone().any(|sheet| knows(sheet, name)) {
+                problem("fields", format!("`{name}` is not a known field of any searched sheet"));
+            }
+        }
+        let mut references: Vec<(SheetName, Vec<Reference>)> = Vec::new();
+        for name in wanted.iter().flatten() {
+            let mut is_known = false;
+            for spec in sheets.clone().map(Sheet::spec) {
+                let Some(reference) = spec.reference(name).filter(|one| one.is_public) else {
+                    continue;
+                };
+                is_known = true;
+                match references.iter_mut().find(|(sheet, _)| *sheet == spec.name) {
+                    Some((_, known)) if known.contains(reference) => {}
+                    Some((_, known)) => known.push(reference.clone()),
+                    None => references.push((spec.name.clone(), vec![reference.clone()])),
+                }
+            }
+            if !is_known {
+                problem("include", format!("`{name}` is not a reference of any searched sheet"));
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let paths = |names: Vec<String>| names.into_iter().map(FieldPath::new).collect::<Vec<_>>();
+        let fields = shown.map(|names| Projection::new(&paths(names)));
+        Ok(Self { fields, include: references })
+    }
+
+    /// Returns the JSON text of what is shown of a value.
+    pub fn value<'v>(&self, value: &'v Value) -> Cow<'v, str> {
+        match &self.fields {
+            Some(fields) => fields.apply(value).into(),
+            None => value.as_str().into(),
+        }
+    }
+
+    /// Returns the records that those in `hits` refer to; `None` where none are asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`TooCostly`] where `budget` is used up.
+    pub fn included(
+        &self,
+        snapshot: &Snapshot,
+        hits: &[Hit],
+        budget: &Budget,
+    ) -> Result<Option<Included>, TooCostly> {
+        if self.include.is_empty() {
+            return Ok(None);
+        }
+        let mut all = Included::default();
+        for (name, references) in &self.include {
+            let Some(sheet) = snapshot.sheet(name.as_str()) else { continue };
+            let here = hits.iter().filter(|hit| hit.name.sheet == *name);
+            let records = here.filter_map(|hit| sheet.record(hit.name.key.as_str()).cloned());
+            let records: Vec<_> = records.collect();
+            let more = Included::of(snapshot, references, &records, budget)?;
+            if all.bytes + more.bytes > MAX_BYTES {
+                all.is_cut = true;
+                break;
+            }
+            for (sheet, records) in more.records {
+                all.records.entry(sheet).or_default().extend(records);
+            }
+            all.bytes += more.bytes;
+            all.is_cut |= more.is_cut;
+        }
+        Ok(Some(all))
+    }
+}
+
+/// Returns what is wrong with the fields that words of `query` must stand in: none of `sheets` searches
+/// them.
+pub fn unsearched<'a>(
+    query: &Query,
+    sheets: impl Iterator<Item = &'a Sheet> + Clone,
+) -> Vec<QueryProblem> {
+    let is_searched = |sheet: &Sheet, name: &str| match &sheet.spec().search {
+        _ if name == KEY_FIELD => true,
+        Some(fields) => fields.iter().any(|(field, _)| field.as_str() == name),
+        None => knows(sheet, name),
+    };
+    let unknown = query.fields().filter(|name| !sheets.clone().any(|one| is_searched(one, name)));
+    let told = unknown.map(|name| QueryProblem {
+        parameter: "q".to_owned(),
+        message: format!(
+            "`{name}` is not a field that is searched; in quotation marks, `\"{name}:…\"` is text"
+        ),
+    });
+    told.collect()
+}
+
+/// Says whether a field is one of a sheet.
+fn knows(sheet: &Sheet, name: &str) -> bool {
+    let spec = sheet.spec();
+    spec.known_fields().contains(name) || spec.is_open() && sheet.fields().contains(name)
+}
