@@ -18,7 +18,7 @@ pub use changes::{Compared, Watched, changes, diff, resync};
 pub use code::Code;
 pub use diff_cursor::DiffCursor;
 pub use error::{ApiError, FieldError};
-pub use list::{line, page, record_with};
+pub use list::{group, line, page, record_with};
 pub use problem::{ProblemView, ProblemsView};
 pub use public_reload::{PublicReload, PublicReloads};
 pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, excess_view, failure_code};
