@@ -11,6 +11,7 @@ mod public_reload;
 mod quoted;
 mod reload;
 mod search;
+mod table;
 mod status;
 mod timestamp;
 
@@ -24,4 +25,5 @@ pub use public_reload::{PublicReload, PublicReloads};
 pub use reload::{Accepted, ReloadView, ReloadsView, StoredReload, excess_view, failure_code};
 pub use search::hits;
 pub use status::{SheetsView, StatusView, lag_seconds};
+pub use table::{counted_rows, group_rows};
 pub use timestamp::{time, time_of};

@@ -30,6 +30,7 @@ mod rows;
 mod run;
 mod sieve;
 mod stats;
+mod table;
 mod walk;
 
 use std::sync::OnceLock;
@@ -177,7 +178,10 @@ impl ListQuery {
 
     /// Asks for all of the list in one part, whatever its parameters say.
     pub fn whole(mut self, sheet: &Sheet) -> Self {
-        self.paging = Paging::Page { page: 1, per_page: sheet.len().max(1) };
+        // There may be more elements than records, and more groups.
+        let is_of_records = self.unnest.is_none() && self.counts.group_by.is_empty();
+        let per_page = if is_of_records { sheet.len().max(1) } else { usize::MAX };
+        self.paging = Paging::Page { page: 1, per_page };
         self
     }
 
@@ -222,6 +226,16 @@ impl ListQuery {
     /// Returns the fields that the items are grouped by, as they were asked for.
     pub fn grouped_by(&self) -> impl ExactSizeIterator<Item = &str> {
         self.counts.group_by.iter().map(|grouping| &*grouping.name)
+    }
+
+    /// Returns the fields whose figures are told.
+    pub fn figured(&self) -> impl Iterator<Item = &str> {
+        self.counts.stats.iter().map(FieldPath::as_str)
+    }
+
+    /// Says whether the items are elements of a list in each record.
+    pub fn has_elements(&self) -> bool {
+        self.unnest.is_some()
     }
 
     /// Returns the kind of list that a cursor of this one is for.

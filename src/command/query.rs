@@ -36,6 +36,10 @@ pub fn query(
         let message = format!("{name}: is printed with --page only");
         return Err(Failure::new(Exit::Usage, message));
     }
+    if given.contains(&ListParameter::Format) {
+        let message = "format: is for lists over HTTP; `headwater export` writes a table";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     if !sheet.spec().public {
         let name = &arguments.sheet;
         let message = format!("the sheet {name} is not public, so it has no lists: export it");

@@ -11,20 +11,13 @@ use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
 use super::body_stream::CHUNK;
+use super::form::LINES;
 use super::parameters::wrong;
 use super::source::Source;
 use super::tag::Tag;
 use super::unanswered::list_failed;
 use super::{caching, etag, json};
-use crate::header_fields::Preferences;
 use crate::wire::{ApiError, line};
-
-const LINES: &str = "application/x-ndjson";
-
-/// Says whether the caller would rather have lines than the usual JSON.
-pub(super) fn are_wanted(headers: &HeaderMap) -> bool {
-    Preferences::of(headers.get_all(header::ACCEPT)).prefers(LINES, "application/json")
-}
 
 /// Answers with every record of a list that was asked for by `pairs`, from one snapshot. They are
 /// written as the caller reads, so a sheet of any size takes the memory of a few pieces.

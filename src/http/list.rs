@@ -13,13 +13,14 @@ use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
 use super::current::Current;
+use super::form::Form;
 use super::lookup::public_sheet;
 use super::parameters::pairs;
 use super::selector::At;
 use super::source::Source;
 use super::tag::Tag;
 use super::unanswered::{list_failed, refused, too_costly};
-use super::{caching, etag, json, lines, link};
+use super::{caching, etag, json, lines, link, table};
 use crate::wire::{ApiError, Code, page};
 
 /// Answers with a part of the list that the parameters ask for, or with all of it in lines.
@@ -37,8 +38,11 @@ pub(super) async fn list(
     let sheet = public_sheet(&snapshot, &name)?;
     let pairs = pairs(query.as_deref())?;
     let query = ListQuery::parse(&pairs, &sheet).map_err(refused)?;
-    if lines::are_wanted(&headers) {
+    let form = Form::of(&headers, &pairs)?;
+    if form == Form::Lines {
         lines::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await
+    } else if form == Form::Table {
+        table::answer(&app, source, &headers, (snapshot, sheet), &pairs, query).await
     } else {
         let tag = Tag::new("list").asked(&pairs).list(&snapshot, &sheet, &query).finish();
         let depends_on_clock = query.depends_on_clock();

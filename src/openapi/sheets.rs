@@ -102,8 +102,14 @@ impl Described {
             "description": "The whole list, one item a line. Parameters that ask for a part of \
                             it, or for anything beside the records, are refused.",
         });
+        let table = json!({
+            "type": "string",
+            "description": "A table (RFC 4180) of all items or groups, or with `perPage=0` of the \
+                            counts; of a part, if one is asked for.",
+        });
         let answer = Answer::json("A part of the list.", schema(&format!("{}.list", self.name)))
             .content("application/x-ndjson", lines)
+            .content("text/csv", table)
             .headers(&["Link"])
             .link("first", &format!("{}.get", self.name), json!({ "key": key }));
         Operation::new(&self.name, "list", format!("Lists {}", self.sheet_name()))
@@ -187,6 +193,10 @@ impl Described {
                  most 4. As in `facets`, moments may be grouped by `:year` and the like. `stats` are \
                  then of each group.",
                 self.counted(),
+            ),
+            ListParameter::Format => one(
+                "The form of the answer, for those who cannot set `Accept`.",
+                json!({ "type": "string", "enum": ["json", "ndjson", "csv"] }),
             ),
             ListParameter::Now => one(
                 "What `now` and `today` stand for in conditions, as in `now-90d`. By default it is \

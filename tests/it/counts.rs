@@ -32,7 +32,10 @@ fn list(server: &TestServer, query: &str) -> Value {
 #[test]
 fn a_list_counts_what_is_asked_for_and_says_what_it_does_not_tell() {
     let server = products();
-    let counted = list(&server, "perPage=0&facets=releases.eol:year,cvss:0,4,7&facets=name&facetLimit=2&stats=cvss");
+    let counted = list(
+        &server,
+        "perPage=0&facets=releases.eol:year,cvss:0,4,7&facets=name&facetLimit=2&stats=cvss",
+    );
     assert_eq!(
         counted,
         json!({
@@ -51,7 +54,8 @@ fn a_list_counts_what_is_asked_for_and_says_what_it_does_not_tell() {
         })
     );
     let groups = list(&server, "groupBy=releases.lts&stats=cvss&perPage=1");
-    let figures = json!({"count": 3, "distinct": 3, "min": 0.1, "max": 9, "sum": 16.6, "mean": 16.6 / 3.0});
+    let figures =
+        json!({"count": 3, "distinct": 3, "min": 0.1, "max": 9, "sum": 16.6, "mean": 16.6 / 3.0});
     assert_eq!(groups["total"], 2);
     assert_eq!(groups["groups"][0]["by"], json!({"releases.lts": null}));
     assert_eq!(groups["groups"][0]["count"], 2);
@@ -68,7 +72,8 @@ fn a_list_counts_what_is_asked_for_and_says_what_it_does_not_tell() {
 #[test]
 fn each_release_is_an_item_on_pages_in_lines_and_behind_cursors() {
     let server = products();
-    let page = list(&server, "unnest=releases&releases.eol[gt]=2020&sort=-releases.eol&fields=releases.n");
+    let page =
+        list(&server, "unnest=releases&releases.eol[gt]=2020&sort=-releases.eol&fields=releases.n");
     let items = json!([
         {"key": "oar", "at": "/releases/0", "value": {"n": "7"}},
         {"key": "kite", "at": "/releases/0", "value": {"n": "3"}},
@@ -77,14 +82,30 @@ fn each_release_is_an_item_on_pages_in_lines_and_behind_cursors() {
     assert_eq!((&page["items"], &page["total"]), (&items, &json!(3)));
     let first = list(&server, "unnest=releases&releases.eol[gt]=2020&sort=-releases.eol&limit=2");
     let next = first["next"].as_str().unwrap();
-    let second = list(&server, &format!("unnest=releases&releases.eol[gt]=2020&sort=-releases.eol&limit=2&cursor={next}"));
+    let second = list(
+        &server,
+        &format!("unnest=releases&releases.eol[gt]=2020&sort=-releases.eol&limit=2&cursor={next}"),
+    );
     assert_eq!((&second["items"][0]["at"], &second["next"]), (&json!("/releases/1"), &Value::Null));
-    let other = server.get(&format!("/api/products?releases.eol[gt]=2020&sort=-releases.eol&limit=2&cursor={next}"));
+    let other = server.get(&format!(
+        "/api/products?releases.eol[gt]=2020&sort=-releases.eol&limit=2&cursor={next}"
+    ));
     assert_eq!(other.status, 422, "the cursor is one of elements");
+    let lines = server.request(Method::GET, "/api/products?unnest=releases&format=ndjson");
+    let all = server.send(lines).body.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(all, 4, "more than there are records");
     let lines = server.request(Method::GET, "/api/products?unnest=releases&releases.lts=true");
     let lines = server.send(lines.header("accept", "application/x-ndjson"));
-    let items: Vec<Value> = lines.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
-    assert_eq!(items.iter().map(|item| &item["at"]).collect::<Vec<_>>(), ["/releases/0", "/releases/1"]);
+    let items: Vec<Value> = lines
+        .body
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!(
+        items.iter().map(|item| &item["at"]).collect::<Vec<_>>(),
+        ["/releases/0", "/releases/1"]
+    );
 }
 
 #[test]
@@ -103,7 +124,10 @@ fn positions_sizes_and_keys_are_asked_for_as_fields_are() {
         let found: Vec<_> = items.map(|item| item["key"].as_str().unwrap()).collect();
         assert_eq!(found.join(" "), keys, "{query}");
     }
-    assert_eq!(list(&server, "_key=oar&fields=-releases,-cvss")["items"][0]["value"], json!({"name": "Oar"}));
+    assert_eq!(
+        list(&server, "_key=oar&fields=-releases,-cvss")["items"][0]["value"],
+        json!({"name": "Oar"})
+    );
 }
 
 #[test]
@@ -116,8 +140,11 @@ fn what_depends_on_the_clock_says_when_it_was_and_is_kept_by_nobody() {
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{address}");
         let now = answer.json()["now"].as_str().unwrap().to_owned();
         let link = answer.header("link").unwrap().to_owned();
-        assert!(link.contains(&format!("now={}", now.replace(':', "%3A")))
-            || link.contains(&format!("now={now}")), "{link}");
+        assert!(
+            link.contains(&format!("now={}", now.replace(':', "%3A")))
+                || link.contains(&format!("now={now}")),
+            "{link}"
+        );
     }
     let set = |now: &str| {
         let answer = server.get(&format!("/api/products?{query}&now={now}&at={head}"));
@@ -135,6 +162,46 @@ fn what_depends_on_the_clock_says_when_it_was_and_is_kept_by_nobody() {
     let lines = server.request(Method::GET, "/api/products?releases.0.eol[gt]=now");
     let lines = server.send(lines.header("accept", "application/x-ndjson"));
     assert_eq!(lines.header("cache-control"), Some("no-store"));
-    let changes = server.get(&format!("/api/_changes?sheet=products&since={head}&releases.eol[gt]=now"));
+    let changes =
+        server.get(&format!("/api/_changes?sheet=products&since={head}&releases.eol[gt]=now"));
     assert_eq!(changes.status, 422);
+}
+
+#[test]
+fn items_groups_and_counts_are_tables_for_who_wants_them() {
+    let server = products();
+    let table = |query: &str| {
+        let answer = server.get(&format!("/api/products?{query}"));
+        assert_eq!(answer.status, 200, "{query}");
+        let kind = answer.header("content-type").unwrap().to_owned();
+        assert_eq!(kind, "text/csv; charset=utf-8; header=present");
+        String::from_utf8(answer.body).unwrap()
+    };
+    assert_eq!(
+        table("format=csv&fields=-releases"),
+        "_key,cvss,name\r\nkite,\"[7.5,0.1]\",Kite\r\noar,9,Oar\r\nsail,,Sail\r\n"
+    );
+    assert_eq!(table("format=csv&fields=name&perPage=1&page=2"), "_key,name\r\noar,Oar\r\n");
+    assert_eq!(
+        table("format=csv&unnest=releases&releases.eol[gt]=2025"),
+        "_key,_at,eol,lts,n\r\nkite,/releases/0,2031-01-01,true,3\r\noar,/releases/0,2032-01-01,,7\r\n"
+    );
+    assert_eq!(
+        table("format=csv&unnest=cvss&groupBy=_key&stats=cvss"),
+        "_key,count,count(cvss),distinct(cvss),min(cvss),max(cvss),sum(cvss),mean(cvss)\r\n\
+         kite,2,2,2,0.1,7.5,7.6,3.8\r\noar,1,1,1,9,9,9,9\r\n"
+    );
+    assert_eq!(
+        table("format=csv&perPage=0&facets=releases.lts,cvss:5"),
+        "field,value,count\r\nreleases.lts,true,1\r\ncvss:5,\"{\"\"gte\"\":5}\",2\r\n\
+         cvss:5,\"{\"\"lt\"\":5}\",1\r\n"
+    );
+    let accepted = server.request(Method::GET, "/api/products?fields=name");
+    let accepted = server.send(accepted.header("accept", "text/csv"));
+    assert!(accepted.body.starts_with(b"_key,name\r\n") && accepted.header("etag").is_some());
+    for refused in
+        ["format=xml", "format=csv&facets=name", "format=csv&stats=cvss", "format=csv&nope=1"]
+    {
+        assert_eq!(server.get(&format!("/api/products?{refused}")).status, 422, "{refused}");
+    }
 }

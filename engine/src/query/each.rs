@@ -6,7 +6,7 @@ use crate::budget::Budget;
 use crate::id::Key;
 use crate::query::found::shown;
 use crate::query::order::Order;
-use crate::query::{Item, ListError, ListQuery, Paging};
+use crate::query::{Item, ListError, ListQuery};
 use crate::search::TextIndex;
 use crate::sheet::Sheet;
 
@@ -56,7 +56,7 @@ impl ListQuery {
         }
         self.counts.facets.clear();
         self.counts.stats.clear();
-        let page = Self { paging: Paging::Page { page: 1, per_page: sheet.len().max(1) }, ..self };
+        let page = self.whole(&sheet);
         Ok(Each { ready: page.run(&sheet, text, budget)?.items.into_iter(), rest: None })
     }
 }

@@ -32,7 +32,10 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "each element of a list is an item by `unnest=name`",
     ),
     (&["expand", "populate", "embed", "join"], "what is referred to comes with `include=name`"),
-    (&["format", "output"], "a list is JSON; `headwater export SHEET --format csv` writes a table"),
+    (
+        &["output", "fmt", "as"],
+        "`format=csv`, `format=ndjson` or `format=json` is the form of a list",
+    ),
 ];
 
 /// What stands behind a name where other programs compare, and our operator for it.
@@ -148,7 +151,7 @@ mod tests {
             ("group_by", "`groupBy=name`"),
             ("facet", "`facets=name`"),
             ("expand", "`include=name`"),
-            ("format", "headwater export"),
+            ("output", "`format=csv`"),
             ("sort[]", "`sort` takes no brackets"),
             ("page[size]", "`page` takes no brackets"),
             ("age_gt", "`age[gt]=…`"),

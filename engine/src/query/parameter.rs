@@ -50,6 +50,8 @@ parameters! {
     Page = "page";
     /// How many items a page has.
     PerPage = "perPage";
+    /// The form of the answer.
+    Format = "format";
     /// Where an earlier part ended.
     Cursor = "cursor";
     /// How many items a part has.

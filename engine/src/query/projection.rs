@@ -20,6 +20,16 @@ impl Projection {
         Self { fields: fields.map(Vec::into_boxed_slice), without: without.into() }
     }
 
+    /// Returns the fields; `None` is all.
+    pub(crate) fn fields(&self) -> Option<&[FieldPath]> {
+        self.fields.as_deref()
+    }
+
+    /// Returns the fields that are left out.
+    pub(crate) fn without(&self) -> &[FieldPath] {
+        &self.without
+    }
+
     /// Returns the JSON text of the fields that `value` has, in their places: members of other
     /// names are left out, and so are elements of arrays that have none of them. Fields that only
     /// the path has are shown, too.
