@@ -1089,9 +1089,9 @@ mod counted {
     /// Returns what an item holds: its record, and its element of `l` if it is one.
     pub(super) fn values((record, element): &(Json, Json), field: &str) -> Vec<Json> {
         match field.strip_prefix("l.").filter(|_| !element.is_null()) {
-            Some(inner) => model::values(element, inner),
+            Some(inner) => model::all_values(element, inner),
             None if field == "l" && !element.is_null() => {
-                model::values(&json!({"l": element}), "l")
+                model::all_values(&json!({"l": element}), "l")
             }
             None => model::all_values(record, field),
         }
