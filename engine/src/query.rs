@@ -9,6 +9,7 @@
 
 mod clock;
 mod columns;
+mod counts;
 mod each;
 mod facets;
 mod filter;
@@ -36,7 +37,7 @@ mod walk;
 use std::sync::OnceLock;
 
 pub use crate::query::each::Each;
-pub use crate::query::facets::{Facet, LongValue, MAX_FACET_VALUE};
+pub use crate::query::grouping::{Facet, LongValue, MAX_FACET_VALUE};
 pub use crate::query::groups::Group;
 pub use crate::query::include::Included;
 pub use crate::query::item::{Element, Item};
@@ -50,8 +51,8 @@ use crate::query::filter::Filter;
 
 use crate::cursor::Cursor;
 use crate::id::Key;
+use crate::query::counts::Counts;
 use crate::query::order::{Order, Position};
-use crate::query::parse::counts::Counts;
 use crate::query::sieve::Sieve;
 use crate::scalar::Moment;
 use crate::search;
@@ -130,15 +131,6 @@ enum Mark {
     Item(Position),
     /// Behind so many groups.
     Groups(usize),
-}
-
-/// Whether the conditions on a field count where its values are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FacetMode {
-    /// As all others do.
-    And,
-    /// No: what is told is what other values of the field would find.
-    Or,
 }
 
 /// A part of a list.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::budget::STEP;
 use crate::id::Key;
-use crate::query::found::READING;
+use crate::query::limits::READING;
 use crate::record::Record;
 use crate::scalar::Stored;
 use crate::value::{FieldPath, Json, Paths, Value};

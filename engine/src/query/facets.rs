@@ -9,32 +9,9 @@ use crate::budget::{Budget, STEP};
 use crate::id::Key;
 use crate::index::{FieldIndex, Postings};
 use crate::query::columns::{Columns, Seen};
-use crate::query::grouping::{Grouping, Told};
+use crate::query::grouping::{Facet, Grouping, LongValue, Told};
 use crate::query::ranges::Entry;
 use crate::scalar::{Scalar, Stored};
-
-/// How long a value may be that a facet names, in bytes of JSON. With it, all facets of a list have
-/// no more than the records beside one.
-pub const MAX_FACET_VALUE: usize = 4096;
-
-/// How many of the listed records hold each value of a field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Facet {
-    /// The field, as it was asked for.
-    pub name: Box<str>,
-    /// The values with their counts, as many and in the order that was asked for.
-    pub values: Vec<(Scalar, usize)>,
-    /// How many more values there are.
-    pub more: usize,
-}
-
-/// A counted value is longer than [`MAX_FACET_VALUE`].
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` has values of more than {MAX_FACET_VALUE} bytes, which are not counted")]
-pub struct LongValue {
-    /// The field, as it was asked for.
-    pub name: Box<str>,
-}
 
 /// Counts several fields by reading the items, each once. An item counts once for a value that it
 /// holds twice.

@@ -11,6 +11,7 @@ use crate::id::Key;
 use crate::index::{FieldIndex, Postings};
 use crate::query::columns::is_key;
 use crate::query::filter::{Filter, Test};
+pub(crate) use crate::query::limits::READING;
 use crate::query::ranges::Ranges;
 use crate::query::sieve::Sieve;
 use crate::query::{ListQuery, first};
@@ -20,9 +21,6 @@ use crate::value::FieldPath;
 
 /// So many postings are asked one by one whether they hold a key.
 const FEW: usize = 4;
-
-/// How many steps over keys cost as much as reading a field of one record.
-pub(crate) const READING: usize = 8;
 
 /// The records of a list.
 pub(crate) enum Found<'q, 'a> {

@@ -6,9 +6,31 @@ use std::cmp::Reverse;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use crate::query::facets::{Facet, LongValue, MAX_FACET_VALUE};
 use crate::scalar::{Number, Scalar, Stored};
 use crate::value::FieldPath;
+
+/// How long a value may be that a facet names, in bytes of JSON. With it, all facets of a list have
+/// no more than the records beside one.
+pub const MAX_FACET_VALUE: usize = 4096;
+
+/// How many of the listed records hold each value of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facet {
+    /// The field, as it was asked for.
+    pub name: Box<str>,
+    /// The values with their counts, as many and in the order that was asked for.
+    pub values: Vec<(Scalar, usize)>,
+    /// How many more values there are.
+    pub more: usize,
+}
+
+/// A counted value is longer than [`MAX_FACET_VALUE`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` has values of more than {MAX_FACET_VALUE} bytes, which are not counted")]
+pub struct LongValue {
+    /// The field, as it was asked for.
+    pub name: Box<str>,
+}
 
 /// The most ranges of one field.
 pub(crate) const MAX_RANGES: usize = 100;
@@ -119,10 +141,11 @@ impl Grouping {
     ) -> Result<Facet, LongValue> {
         let mut counts: Vec<_> = counts.into_iter().filter(|(_, count)| *count > 0).collect();
         let more = counts.len().saturating_sub(told.limit);
-        super::first(&mut counts, told.limit, |(a, a_count), (b, b_count)| match told.order {
+        counts.sort_unstable_by(|(a, a_count), (b, b_count)| match told.order {
             CountOrder::Count => Reverse(a_count).cmp(&Reverse(b_count)).then_with(|| a.cmp(b)),
             CountOrder::Value => a.cmp(b),
         });
+        counts.truncate(told.limit);
         let values = counts.iter().map(|(value, count)| match self.by.told(value) {
             scalar if json_len(&scalar) > MAX_FACET_VALUE => {
                 Err(LongValue { name: self.name.clone() })

@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 
 use crate::budget::{Budget, STEP};
 use crate::query::columns::{Columns, Seen};
-use crate::query::facets::{LongValue, MAX_FACET_VALUE};
 use crate::query::first;
 use crate::query::grouping::{CountOrder, Grouping, NOTHING, json_len};
+use crate::query::grouping::{LongValue, MAX_FACET_VALUE};
 use crate::query::stats::{Figures, Stats};
 use crate::scalar::{Scalar, Stored};
 use crate::value::FieldPath;

@@ -49,6 +49,20 @@ pub(crate) struct Position {
     pub(crate) row: usize,
 }
 
+/// Where a cursor stands.
+pub(crate) struct Behind<'q> {
+    pub(crate) values: StoredValues<'q>,
+    pub(crate) key: &'q Key,
+    pub(crate) row: usize,
+}
+
+impl<'q> Behind<'q> {
+    /// Returns the value of the first field sorted by, if the order has one.
+    pub(crate) fn first_value(&self) -> Option<Option<&Stored<'q>>> {
+        self.values.first().map(Option::as_ref)
+    }
+}
+
 impl Position {
     /// Returns the values for comparing.
     pub(crate) fn stored(&self) -> StoredValues<'_> {

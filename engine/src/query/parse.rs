@@ -1,7 +1,7 @@
 //! Reads a list query from the parameters of a URL. Nothing is ignored: what is not understood is
 //! a problem.
 
-pub(crate) mod counts;
+mod counts;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};

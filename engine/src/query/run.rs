@@ -9,17 +9,15 @@ use crate::budget::{Budget, STEP};
 use crate::id::{CommitId, Key};
 use crate::index::FieldIndex;
 use crate::query::columns::{Columns, Seen};
-use crate::query::facets::{self, Facet, LongValue};
+use crate::query::counts::{Counts, FacetMode};
+use crate::query::facets;
 use crate::query::found::{Found, READING, reading};
-use crate::query::grouping::{By, Grouping};
+use crate::query::grouping::{By, Facet, Grouping, LongValue};
 use crate::query::groups;
-use crate::query::order::{Order, Position, SortFields, SortValues, StoredValues};
-use crate::query::parse::counts::Counts;
+use crate::query::order::{Behind, Order, Position, SortFields, SortValues, StoredValues};
 use crate::query::rows::Rows;
 use crate::query::stats::{Figures, Stats};
-use crate::query::{
-    After, FacetMode, Item, ListError, ListQuery, Mark, Page, Paging, first, position,
-};
+use crate::query::{After, Item, ListError, ListQuery, Mark, Page, Paging, first, position};
 use crate::record::Record;
 use crate::scalar::{Number, Scalar, Stored};
 use crate::search::{Hit, Scope, SearchError, TextIndex};
@@ -134,20 +132,6 @@ fn offset(page: usize, per_page: usize) -> usize {
 pub(crate) struct Place<'a> {
     pub(crate) record: &'a Arc<Record>,
     values: StoredValues<'a>,
-}
-
-/// Where a cursor stands.
-pub(crate) struct Behind<'q> {
-    pub(crate) values: StoredValues<'q>,
-    pub(crate) key: &'q Key,
-    pub(crate) row: usize,
-}
-
-impl<'q> Behind<'q> {
-    /// Returns the value of the first field sorted by, if the order has one.
-    pub(crate) fn first_value(&self) -> Option<Option<&Stored<'q>>> {
-        self.values.first().map(Option::as_ref)
-    }
 }
 
 /// A list, of which a part is wanted.

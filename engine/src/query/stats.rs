@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use smallvec::SmallVec;
 
-use crate::query::facets::{LongValue, MAX_FACET_VALUE};
 use crate::query::grouping::json_len;
+use crate::query::grouping::{LongValue, MAX_FACET_VALUE};
 use crate::scalar::{Number, Scalar, Stored};
 
 /// Figures over the values that the listed items hold in a field. Each value counts as often as it

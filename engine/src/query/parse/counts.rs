@@ -1,14 +1,14 @@
 //! What is counted: `facets`, `stats` and `groupBy`.
 
 use super::Parser;
-use crate::query::facets::MAX_FACET_VALUE;
+use crate::query::counts::{Counts, FacetMode};
+use crate::query::grouping::MAX_FACET_VALUE;
 use crate::query::grouping::{By, CountOrder, Grouping, MAX_RANGES, Told};
 use crate::query::groups::MAX_GROUPED;
 use crate::query::limits::MAX_FIELDS;
 use crate::query::parse::Given;
-use crate::query::{FacetMode, ListParameter, MAX_FACET_LIMIT, MAX_PAGE};
+use crate::query::{ListParameter, MAX_FACET_LIMIT, MAX_PAGE};
 use crate::scalar::Number;
-use crate::value::FieldPath;
 
 /// How many values a facet tells where nobody says.
 const FACET_LIMIT: usize = 100;
@@ -21,16 +21,6 @@ const MAX_COUNTED: usize = FACET_LIMIT * MAX_FIELDS;
 const MAX_STATS: usize = 8;
 
 const _: () = assert!(MAX_PAGE * (2 * MAX_STATS + MAX_GROUPED) * MAX_FACET_VALUE <= 16 << 20);
-
-/// What a list is asked to count.
-#[derive(Debug, Clone)]
-pub(crate) struct Counts {
-    pub(crate) facets: Vec<Grouping>,
-    pub(crate) told: Told,
-    pub(crate) mode: FacetMode,
-    pub(crate) stats: Vec<FieldPath>,
-    pub(crate) group_by: Vec<Grouping>,
-}
 
 impl Parser<'_> {
     pub(super) fn counts(&mut self, given: &Given<'_>) -> Counts {
