@@ -84,7 +84,7 @@ pub fn query(
 
 fn shown(fields: Option<&Projection>, item: &Item) -> String {
     match fields {
-        Some(projection) => projection.apply_to(item.value()),
+        Some(projection) => item.shown(projection),
         None => item.value().text().to_owned(),
     }
 }

@@ -171,7 +171,7 @@ fn item(query: &ListQuery, item: &Item, out: &mut String) {
     }
     out.push_str(",\"value\":");
     match query.fields() {
-        Some(projection) => out.push_str(&projection.apply_to(item.value())),
+        Some(projection) => out.push_str(&item.shown(projection)),
         None => out.push_str(item.value().text()),
     }
     out.push('}');

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::query::projection::Projection;
 use crate::record::Record;
 use crate::value::Json;
 
@@ -36,6 +37,15 @@ impl Item {
         match &self.element {
             Some(element) => self.record.value.at_place(element.place.clone()),
             None => self.record.value.json(),
+        }
+    }
+
+    /// Returns the JSON text of the fields of it that are shown: of a record, those from its path,
+    /// too.
+    pub fn shown(&self, fields: &Projection) -> String {
+        match &self.element {
+            Some(_) => fields.apply_to(self.value()),
+            None => fields.apply(&self.record.value),
         }
     }
 }

@@ -46,7 +46,12 @@ impl Item {
     /// Returns what it holds in a field, as a cell: a text as it is, anything else as JSON, and
     /// nothing for null and what is not there. Several values are a list. Linear in the text.
     pub fn cell(&self, field: &FieldPath) -> Cow<'_, str> {
-        let values = self.value().all_at(field);
+        let mut values = self.value().all_at(field);
+        if values.is_empty() && self.element.is_none() {
+            values.extend(
+                self.record.value.path_fields().into_iter().flat_map(|it| it.all_at(field)),
+            );
+        }
         match &values[..] {
             [] => Cow::Borrowed(""),
             [one] if one.kind() == Kind::String => one.as_string().unwrap_or_default(),
