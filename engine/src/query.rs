@@ -8,12 +8,18 @@
 //! not public are never in a list.
 
 mod across;
+mod clock;
+mod columns;
+mod counts;
 mod each;
 mod facets;
 mod filter;
 mod fold;
 mod found;
+mod grouping;
+mod groups;
 mod include;
+mod item;
 mod limits;
 mod meant;
 mod order;
@@ -22,24 +28,35 @@ mod parse;
 mod position;
 mod projection;
 mod ranges;
+mod rows;
 mod run;
 mod sieve;
+mod stats;
+mod table;
 mod walk;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 pub use crate::query::across::{Across, unsearched};
 pub use crate::query::each::Each;
-pub use crate::query::facets::{Facet, LongValue, MAX_FACET_VALUE};
+pub use crate::query::grouping::{Facet, LongValue, MAX_FACET_VALUE};
+pub use crate::query::groups::Group;
 pub use crate::query::include::Included;
+pub use crate::query::item::{Element, Item};
 pub use crate::query::parameter::ListParameter;
 pub use crate::query::projection::Projection;
+pub use crate::query::stats::{Stats, Sum};
 
 use crate::layout::Reference;
+use crate::query::columns::is_key;
 use crate::query::filter::Filter;
+
+use crate::cursor::Cursor;
+use crate::id::Key;
+use crate::query::counts::Counts;
 use crate::query::order::{Order, Position};
 use crate::query::sieve::Sieve;
-use crate::record::Record;
+use crate::scalar::Moment;
 use crate::search;
 use crate::sheet::Sheet;
 use crate::value::{FieldPath, Value};
@@ -48,6 +65,10 @@ use crate::value::{FieldPath, Value};
 pub const DEFAULT_PAGE: usize = 30;
 /// The largest page.
 pub const MAX_PAGE: usize = 100;
+/// What stands before the moment that now is in the kind of a list.
+const NOW: &str = "\u{1f}now=";
+/// The most values of one facet.
+pub const MAX_FACET_LIMIT: usize = 1_000;
 
 /// Why a list is not answered.
 #[derive(Debug, thiserror::Error)]
@@ -63,15 +84,24 @@ pub enum ListError {
 /// What to list: parsed, and checked against the fields of a sheet.
 #[derive(Debug, Clone)]
 pub struct ListQuery {
+    /// What the records fulfil.
     filters: Vec<Filter>,
-    /// All of them at once, when they are first needed.
+    /// What their elements fulfil, where these are the items.
+    of_elements: Vec<Filter>,
+    /// All conditions on records at once, when they are first needed.
     sieve: OnceLock<Sieve>,
     text: Option<search::Query>,
     order: Order,
-    facets: Vec<FieldPath>,
+    counts: Counts,
+    /// The list whose elements are the items.
+    unnest: Option<FieldPath>,
     paging: Paging,
     fields: Option<Projection>,
     include: Vec<Reference>,
+    /// What now is, if some condition is counted from it.
+    now: Option<Moment>,
+    /// Whether the parameters say what it is.
+    is_now_given: bool,
 }
 
 /// Which part of a list is wanted.
@@ -95,17 +125,30 @@ pub enum Paging {
 
 /// The place in the list of a commit that a cursor names.
 #[derive(Debug, Clone)]
-pub struct After(Position);
+pub struct After(Mark);
+
+#[derive(Debug, Clone)]
+enum Mark {
+    /// Behind an item.
+    Item(Position),
+    /// Behind so many groups.
+    Groups(usize),
+}
 
 /// A part of a list.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// The records, in the order that was asked for.
-    pub items: Vec<Arc<Record>>,
+    /// The items, in the order that was asked for.
+    pub items: Vec<Item>,
+    /// The groups, where they are asked for instead.
+    pub groups: Option<Vec<Group>>,
     /// How many there are in all.
     pub total: usize,
     /// The counts of the fields that were asked for, in that order.
     pub facets: Vec<Facet>,
+    /// The figures of the fields that were asked for, in that order; with groups it is they that have
+    /// them.
+    pub stats: Vec<Stats>,
     /// Where a list with a cursor goes on; `None` at its end and in numbered pages.
     pub next: Option<String>,
     /// Whether records with only some of the words of `q` are in it, for lack of such with all.
@@ -131,14 +174,17 @@ impl ListQuery {
 
     /// Asks for all of the list in one part, whatever its parameters say.
     pub fn whole(mut self, sheet: &Sheet) -> Self {
-        self.paging = Paging::Page { page: 1, per_page: sheet.len().max(1) };
+        // There may be more elements than records, and more groups.
+        let is_of_records = self.unnest.is_none() && self.counts.group_by.is_empty();
+        let per_page = if is_of_records { sheet.len().max(1) } else { usize::MAX };
+        self.paging = Paging::Page { page: 1, per_page };
         self
     }
 
-    /// Says whether a list of this query has a record with this value, the words of `q` aside.
+    /// Says whether a list of this query has a record with this key and value, the words of `q` aside.
     /// Linear in the text of the value, whatever the number of conditions.
-    pub fn admits(&self, value: &Value) -> bool {
-        self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(value)
+    pub fn admits(&self, key: &Key, value: &Value) -> bool {
+        self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(key, value)
     }
 
     /// Returns about how many bytes its conditions take while they are kept to admit values.
@@ -150,7 +196,7 @@ impl ListQuery {
     /// tells, each once: it reads them record by record.
     pub fn unindexed(&self, sheet: &Sheet) -> Vec<&FieldPath> {
         let is_read = |field: &FieldPath| sheet.index(field.as_str()).is_none();
-        let filtered = self.filters.iter();
+        let filtered = self.filters.iter().filter(|filter| !is_key(&filter.field));
         let filtered = filtered.filter(|filter| {
             filter.is_negated() || filter.values().is_none() || is_read(&filter.field)
         });
@@ -158,8 +204,10 @@ impl ListQuery {
             Order::Fields(fields) => Some(fields.iter().map(|sort| &sort.field)),
             Order::Key | Order::Score => None,
         };
-        let others = sorted.into_iter().flatten().chain(&self.facets);
-        let others = others.filter(|field| is_read(field));
+        let Counts { facets, stats, group_by, .. } = &self.counts;
+        let counted = facets.iter().chain(group_by).map(|grouping| &grouping.field).chain(stats);
+        let others = sorted.into_iter().flatten().chain(counted).chain(&self.unnest);
+        let others = others.filter(|field| is_read(field) && !is_key(field));
         let mut fields: Vec<_> = filtered.map(|filter| &filter.field).chain(others).collect();
         fields.sort_unstable();
         fields.dedup();
@@ -169,6 +217,63 @@ impl ListQuery {
     /// Says whether it is full text that finds the records.
     pub fn has_text(&self) -> bool {
         self.text.is_some()
+    }
+
+    /// Returns the fields that the items are grouped by, as they were asked for.
+    pub fn grouped_by(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.counts.group_by.iter().map(|grouping| &*grouping.name)
+    }
+
+    /// Returns the fields whose figures are told.
+    pub fn figured(&self) -> impl Iterator<Item = &str> {
+        self.counts.stats.iter().map(FieldPath::as_str)
+    }
+
+    /// Says whether the items are elements of a list in each record.
+    pub fn has_elements(&self) -> bool {
+        self.unnest.is_some()
+    }
+
+    /// Returns the kind of list that a cursor of this one is for.
+    fn kind(&self) -> String {
+        let mut kind = self.order.to_string();
+        if let Some(unnest) = &self.unnest {
+            kind.push_str(&format!("\u{1f}{unnest}"));
+        }
+        for name in self.grouped_by() {
+            kind.push_str(&format!("\u{1f}\u{1f}{name}"));
+        }
+        if let Some(now) = self.now {
+            kind.push_str(&format!("{NOW}{}", now.text()));
+        }
+        kind
+    }
+
+    /// Returns what now was for the list that a cursor is for.
+    fn now_of(cursor: &Cursor) -> Option<Moment> {
+        let kind = cursor.place.get(0)?.as_str()?;
+        Moment::parse(kind.rsplit_once(NOW)?.1)
+    }
+
+    /// Returns the moment that `now` stands for, if a condition names it.
+    pub fn now(&self) -> Option<Moment> {
+        self.now
+    }
+
+    /// Says whether the same parameters mean something else at another time.
+    pub fn depends_on_clock(&self) -> bool {
+        self.now.is_some() && !self.is_now_given
+    }
+
+    /// Returns the place that a cursor of a list like this one names.
+    fn after(&self, cursor: &Cursor) -> Option<After> {
+        let kind = self.kind();
+        let mark = if self.counts.group_by.is_empty() {
+            position::read(&kind, &self.order, cursor).map(Mark::Item)
+        } else {
+            position::read_groups(&kind, cursor).map(Mark::Groups)
+        };
+        mark.map(After)
     }
 
     /// Returns the references whose records are wanted beside the list.

@@ -81,6 +81,17 @@ impl Number {
     }
 }
 
+impl std::fmt::Display for Number {
+    /// Writes it as JSON does.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Negative(integer) => integer.fmt(f),
+            Self::Natural(integer) => integer.fmt(f),
+            Self::Float(float) => serde_json::Value::from(*float).fmt(f),
+        }
+    }
+}
+
 impl Ord for Number {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.whole(), other.whole()) {

@@ -8,6 +8,7 @@ mod path_fields;
 mod paths;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use smallvec::SmallVec;
 
@@ -42,6 +43,17 @@ impl Value {
     /// Returns the JSON text, the very bytes that are served and hashed.
     pub fn as_str(&self) -> &str {
         self.texts().0
+    }
+
+    /// Returns where a value stands that was found in this one.
+    pub(crate) fn place_of(&self, part: Json<'_>) -> Range<usize> {
+        let begin = (part.0.as_ptr() as usize).saturating_sub(self.0.as_ptr() as usize);
+        begin..begin + part.0.len()
+    }
+
+    /// Returns the value at a place that [`Value::place_of`] told.
+    pub(crate) fn at_place(&self, place: Range<usize>) -> Json<'_> {
+        Json(self.0.get(place).unwrap_or("null"))
     }
 
     /// Returns the value for reading, without the fields from its path.
@@ -109,8 +121,15 @@ impl std::fmt::Debug for Value {
 /// Names may have dots of their own. So a dotted name stands for every way in which it can be cut
 /// into names: `stats.17.4` is `4` in `17` in `stats`, `17.4` in `stats`, `4` in `stats.17`, and
 /// the member `stats.17.4` itself.
+///
+/// Some of the names may be positions in lists: `releases.0.eol`, and `releases.-1.eol` from the
+/// end.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FieldPath(Box<str>);
+pub struct FieldPath {
+    name: Box<str>,
+    /// Which of the names between the dots are positions, in order.
+    positions: Box<[usize]>,
+}
 
 impl FieldPath {
     /// The most parts of a name that is asked for or declared: the ways to cut it grow with the
@@ -122,26 +141,60 @@ impl FieldPath {
         memchr::memchr_iter(b'.', dotted.as_bytes()).count() >= Self::MOST_PARTS
     }
 
-    /// Wraps the dotted name.
+    /// Wraps the dotted name, of which nothing is a position.
     pub fn new(dotted: impl Into<Box<str>>) -> Self {
-        Self(dotted.into())
+        Self { name: dotted.into(), positions: Box::default() }
+    }
+
+    /// Wraps a dotted name, of which those at these places are positions, in order. They are whole
+    /// numbers.
+    pub(crate) fn with_positions(dotted: &str, positions: Vec<usize>) -> Self {
+        Self { name: dotted.into(), positions: positions.into() }
+    }
+
+    /// Says whether it goes through a position in a list.
+    pub(crate) fn has_positions(&self) -> bool {
+        !self.positions.is_empty()
     }
 
     /// Returns the dotted name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// Returns the names between the dots, outermost first.
     pub fn segments(&self) -> std::str::Split<'_, char> {
-        self.0.split('.')
+        self.name.split('.')
     }
 
     /// Returns the names that the outermost member may have, the shortest first.
     pub fn outermost(&self) -> impl Iterator<Item = &str> {
-        let dots = self.0.match_indices('.').map(|(at, _)| at);
-        dots.chain([self.0.len()]).map(|end| &self.0[..end])
+        outermost(&self.name)
     }
+
+    /// Returns what it is in the values of `outer`; `None` where it is not inside of them.
+    pub fn inside(&self, outer: &Self) -> Option<Self> {
+        let places = outer.segments().count();
+        match Cut::behind(&self.name, &outer.name)? {
+            Cut::End => None,
+            Cut::Rest(_) if self.positions.contains(&places) => None,
+            Cut::Rest(rest) => {
+                let positions = self.positions.iter().filter_map(|at| at.checked_sub(places));
+                Some(Self::with_positions(rest, positions.collect()))
+            }
+        }
+    }
+
+    /// Says whether it is `outer` or in its values, and not in one at a position of a list there.
+    pub fn is_within(&self, outer: &Self) -> bool {
+        self.name == outer.name || self.inside(outer).is_some()
+    }
+}
+
+/// Returns the names that the outermost member of a dotted name may have, the shortest first.
+fn outermost(path: &str) -> impl Iterator<Item = &str> {
+    let dots = path.match_indices('.').map(|(at, _)| at);
+    dots.chain([path.len()]).map(|end| &path[..end])
 }
 
 /// What a dotted name leaves behind the name of a member.
@@ -165,7 +218,7 @@ impl<'p> Cut<'p> {
 
 impl std::fmt::Display for FieldPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 
@@ -233,9 +286,38 @@ impl<'a> Json<'a> {
         Items::of(self, Kind::Array)
     }
 
+    /// Returns the element at a position, from the end where it is negative; `None` where this is no
+    /// array or has none.
+    pub(crate) fn element(self, position: i64) -> Option<Json<'a>> {
+        let from_end = || {
+            let count = i64::try_from(self.elements().count()).ok()?;
+            usize::try_from(count + position).ok()
+        };
+        let at = usize::try_from(position).ok().or_else(from_end)?;
+        self.elements().nth(at)
+    }
+
     /// Returns the member called `name`, or `None` where this is no object or has none.
     pub fn member(self, name: &str) -> Option<Json<'a>> {
         self.members().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
+    /// Returns the values at `path` that are not null: without opening the last array, and those on
+    /// the way only where they must be.
+    pub(crate) fn all_at(self, path: &FieldPath) -> SmallVec<[Self; 1]> {
+        fn collect<'a>(json: Json<'a>, cut: Cut<'_>, found: &mut SmallVec<[Json<'a>; 1]>) {
+            match (cut, json.kind()) {
+                (Cut::End, Kind::Null) => {}
+                (Cut::End, _) => found.push(json),
+                (cut, Kind::Array) => json.elements().for_each(|json| collect(json, cut, found)),
+                (Cut::Rest(path), _) => {
+                    json.cuts(path).for_each(|(_, member, cut)| collect(member, cut, found));
+                }
+            }
+        }
+        let mut found = SmallVec::new();
+        collect(self, Cut::Rest(path.as_str()), &mut found);
+        found
     }
 
     /// Returns the members with which `path` can begin, each with what it leaves.

@@ -3,15 +3,14 @@
 use std::io::Write;
 
 use headwater_engine::budget::Budget;
-use headwater_engine::query::{Included, ListParameter, ListQuery, Projection};
-use headwater_engine::record::Record;
+use headwater_engine::query::{Included, Item, ListParameter, ListQuery, Projection};
 
 use super::place::sheet_of;
 use super::repository::Repository;
 use crate::cli::QueryArgs;
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
-use crate::wire::page;
+use crate::wire::{group, page};
 
 /// Writes the records of a list: all of them, where no parameter asks for a part.
 ///
@@ -27,9 +26,18 @@ pub fn query(
     let sheet = sheet_of(&snapshot, &arguments.sheet)?;
     let pairs = pairs(&arguments.parameters)?;
     let given = pairs.iter().filter_map(|(name, _)| ListParameter::of(name)).collect::<Vec<_>>();
-    let beside = given.iter().find(|parameter| parameter.is_beside());
+    // The figures of groups are theirs.
+    let is_grouped = given.contains(&ListParameter::GroupBy);
+    let of_groups =
+        |it: &ListParameter| matches!(it, ListParameter::Stats | ListParameter::FacetSort);
+    let beside = given.iter().filter(|it| !(is_grouped && of_groups(it)));
+    let beside = beside.clone().find(|parameter| parameter.is_beside());
     if let Some(name) = beside.map(|parameter| parameter.name()).filter(|_| !arguments.page) {
         let message = format!("{name}: is printed with --page only");
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    if given.contains(&ListParameter::Format) {
+        let message = "format: is for lists over HTTP; `headwater export` writes a table";
         return Err(Failure::new(Exit::Usage, message));
     }
     if !sheet.spec().public {
@@ -52,22 +60,32 @@ pub fn query(
     let part = part.map_err(|error| Failure::caused_by(Exit::Usage, &error))?;
     if arguments.page {
         let wanted = Some(query.include()).filter(|include| !include.is_empty());
-        let included = wanted.map(|include| Included::of(&snapshot, include, &part.items, &budget));
+        let records = part.items.iter().map(|item| &item.record);
+        let included = wanted.map(|include| Included::of(&snapshot, include, records, &budget));
         let included =
             included.transpose().map_err(|error| Failure::caused_by(Exit::Usage, &error))?;
         let text = page(&snapshot, &query, &part, included.as_ref(), &budget);
         writeln!(out, "{}", text.map_err(|error| Failure::caused_by(Exit::Usage, &error))?)?;
         return Ok(Exit::Success);
     }
-    let texts = part.items.iter().map(|record| shown(query.fields(), record));
+    if let Some(groups) = &part.groups {
+        let texts = groups.iter().map(|counted| {
+            let mut text = String::new();
+            group(&query, counted, &mut text);
+            text
+        });
+        lines(texts, arguments.array, out)?;
+        return Ok(Exit::Success);
+    }
+    let texts = part.items.iter().map(|item| shown(query.fields(), item));
     lines(texts, arguments.array, out)?;
     Ok(Exit::Success)
 }
 
-fn shown(fields: Option<&Projection>, record: &Record) -> String {
+fn shown(fields: Option<&Projection>, item: &Item) -> String {
     match fields {
-        Some(projection) => projection.apply(&record.value),
-        None => record.value.as_str().to_owned(),
+        Some(projection) => item.shown(projection),
+        None => item.value().text().to_owned(),
     }
 }
 

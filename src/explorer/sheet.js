@@ -1,6 +1,6 @@
 // The records of a sheet: searched as one types, filtered, counted, sorted, and paged by cursor.
 
-import { read, sentence } from "./api.js";
+import { address, read, sentence } from "./api.js";
 import { announce, h, keepingFocus, put } from "./dom.js";
 import { count, countable, facets } from "./facets.js";
 import { chips, filterForm } from "./filters.js";
@@ -190,7 +190,14 @@ class SheetPage {
       cursor && to("First page", null, []),
       this.#trail.length > 0 && to("Previous", this.#trail.at(-1), this.#trail.slice(0, -1)),
       (next || cursor) && items.length > 0 && h("span", { class: "soft" }, isKnown ? `${first} to ${first + items.length - 1} of ${total}` : `${items.length} of ${total}`),
-      next && to("Next", next, [...this.#trail, cursor ?? null]));
+      next && to("Next", next, [...this.#trail, cursor ?? null]),
+      total > 0 && h("a", { href: this.#csv(), download: `${this.name}.csv` }, "Download as CSV"));
+  }
+
+  /** Returns the address of the whole list as a table. */
+  #csv() {
+    const params = [...this.params].filter(([name]) => name !== "cursor");
+    return address([this.name], [...params, ["format", "csv"]]);
   }
 
   #turn(cursor, trail) {

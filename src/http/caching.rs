@@ -2,6 +2,7 @@
 //! names, so an answer may be kept for ever only where its address alone says what it is.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 
 use super::names::{AT, MIN_COMMIT};
 
@@ -19,6 +20,14 @@ pub(super) const FOREVER: HeaderValue =
 /// credential or to a wish for time (`Authorization`, `Prefer`) none is.
 const VARY: HeaderValue =
     HeaderValue::from_static("accept, accept-encoding, x-headwater-at, x-headwater-min-commit");
+
+/// Lets nobody keep an answer that is another one at another time.
+pub(super) fn unless(depends_on_clock: bool, mut response: Response) -> Response {
+    if depends_on_clock {
+        response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
+    }
+    response
+}
 
 /// What a request says of how long its answer holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -216,7 +216,7 @@ impl Conditions {
 /// Returns the refusal of a request whose answer would be of the type `kind`.
 fn not_acceptable(route: Option<Route>, kind: &str) -> ApiError {
     let other = match route {
-        Some(Route::List) => " or application/x-ndjson",
+        Some(Route::List) => ", application/x-ndjson or text/csv",
         Some(Route::Changes) => " or text/event-stream",
         _ => "",
     };

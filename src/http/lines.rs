@@ -11,20 +11,13 @@ use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
 use super::body_stream::CHUNK;
+use super::form::LINES;
 use super::parameters::wrong;
 use super::source::Source;
 use super::tag::Tag;
 use super::unanswered::list_failed;
-use super::{etag, json};
-use crate::header_fields::Preferences;
+use super::{caching, etag, json};
 use crate::wire::{ApiError, line};
-
-const LINES: &str = "application/x-ndjson";
-
-/// Says whether the caller would rather have lines than the usual JSON.
-pub(super) fn are_wanted(headers: &HeaderMap) -> bool {
-    Preferences::of(headers.get_all(header::ACCEPT)).prefers(LINES, "application/json")
-}
 
 /// Answers with every record of a list that was asked for by `pairs`, from one snapshot. They are
 /// written as the caller reads, so a sheet of any size takes the memory of a few pieces.
@@ -37,7 +30,9 @@ pub(super) async fn answer(
     pairs: &[(String, String)],
     query: ListQuery,
 ) -> Result<Response, ApiError> {
-    let is_of_part = |parameter: ListParameter| parameter.is_paging() || parameter.is_beside();
+    let is_of_part = |parameter: ListParameter| {
+        parameter.is_paging() || parameter.is_beside() || parameter == ListParameter::GroupBy
+    };
     let of_part = |(name, _): &&(String, String)| ListParameter::of(name).is_some_and(is_of_part);
     if let Some((name, _)) = pairs.iter().find(of_part) {
         return Err(wrong(
@@ -46,8 +41,9 @@ pub(super) async fn answer(
         ));
     }
     let tag = Tag::new(LINES).asked(pairs).list(&snapshot, &sheet, &query).finish();
+    let depends_on_clock = query.depends_on_clock();
     if etag::is_known(headers, &tag) {
-        return Ok(json::unchanged(tag));
+        return Ok(caching::unless(depends_on_clock, json::unchanged(tag)));
     }
     let place = app.streams.place(source).await?;
     let shown = query.clone();
@@ -59,16 +55,16 @@ pub(super) async fn answer(
     let body = place.send(move || Ok(chunk(&shown, &mut each)));
     let mut response = json::told(tag, body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES));
-    Ok(response)
+    Ok(caching::unless(depends_on_clock, response))
 }
 
 /// Writes the next records, if there are any.
 fn chunk(query: &ListQuery, each: &mut Each) -> Option<Bytes> {
     let mut text = String::with_capacity(CHUNK);
     while text.len() < CHUNK
-        && let Some(record) = each.next()
+        && let Some(item) = each.next()
     {
-        line(query, &record, &mut text);
+        line(query, &item, &mut text);
     }
     (!text.is_empty()).then(|| Bytes::from(text))
 }

@@ -29,7 +29,10 @@ pub(super) fn add(
     page: &Page,
 ) {
     let at = at.map(|at| ("at".to_owned(), at.to_owned()));
-    let fixed: Vec<_> = at.into_iter().chain(pairs.iter().cloned()).collect();
+    // Pages agree if they have one now.
+    let now = query.now().filter(|_| query.depends_on_clock());
+    let now = now.map(|now| ("now".to_owned(), now.text()));
+    let fixed: Vec<_> = at.into_iter().chain(pairs.iter().cloned()).chain(now).collect();
     let links = match query.paging() {
         Paging::Page { page: number, per_page } => numbered(&fixed, *number, *per_page, page.total),
         Paging::Cursor { .. } => {
@@ -57,7 +60,8 @@ fn numbered(
     per_page: usize,
     total: usize,
 ) -> Vec<(&'static str, String)> {
-    let last = total.div_ceil(per_page).max(1);
+    // A page of nothing is the only one.
+    let last = total.checked_div(per_page).map_or(1, |_| total.div_ceil(per_page).max(1));
     let numbers = [
         ("first", Some(1)),
         // From behind the end it goes back to the last page that has something.
@@ -102,6 +106,7 @@ mod tests {
     fn a_page_names_those_around_it_as_far_as_they_are() {
         assert_eq!(links(1, 0), ["first 1", "last 1"]);
         assert_eq!(links(1, 10), ["first 1", "last 1"]);
+        assert_eq!(numbered(&pairs(&[]), 1, 0, 7).len(), 2, "a page of nothing is the only one");
         assert_eq!(links(1, 11), ["first 1", "next 2", "last 2"]);
         assert_eq!(links(2, 25), ["first 1", "prev 1", "next 3", "last 3"]);
         assert_eq!(links(3, 25), ["first 1", "prev 2", "last 3"]);

@@ -13,13 +13,14 @@ use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
 use super::current::Current;
+use super::form::Form;
 use super::lookup::public_sheet;
 use super::parameters::pairs;
 use super::selector::At;
 use super::source::Source;
 use super::tag::Tag;
 use super::unanswered::{list_failed, refused, too_costly};
-use super::{etag, json, lines, link};
+use super::{caching, etag, json, lines, link, table};
 use crate::wire::{ApiError, Code, page};
 
 /// Answers with a part of the list that the parameters ask for, or with all of it in lines.
@@ -37,11 +38,15 @@ pub(super) async fn list(
     let sheet = public_sheet(&snapshot, &name)?;
     let pairs = pairs(query.as_deref())?;
     let query = ListQuery::parse(&pairs, &sheet).map_err(refused)?;
-    if lines::are_wanted(&headers) {
+    let form = Form::of(&headers, &pairs)?;
+    if form == Form::Lines {
         lines::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await
+    } else if form == Form::Table {
+        table::answer(&app, source, &headers, (snapshot, sheet), &pairs, query).await
     } else {
         let tag = Tag::new("list").asked(&pairs).list(&snapshot, &sheet, &query).finish();
-        if etag::is_known(&headers, &tag) {
+        let depends_on_clock = query.depends_on_clock();
+        let response = if etag::is_known(&headers, &tag) {
             keep(&app, &snapshot, &query);
             Ok(json::unchanged(tag))
         } else {
@@ -54,7 +59,8 @@ pub(super) async fn list(
                 }
                 let wanted = Some(query.include()).filter(|include| !include.is_empty());
                 let included = wanted.map(|include| {
-                    Included::of(&snapshot, include, &part.items, budget).map_err(too_costly)
+                    let records = part.items.iter().map(|item| &item.record);
+                    Included::of(&snapshot, include, records, budget).map_err(too_costly)
                 });
                 let included = included.transpose()?;
                 let text = page(&snapshot, &query, &part, included.as_ref(), budget);
@@ -64,7 +70,8 @@ pub(super) async fn list(
                 Ok(response)
             };
             app.answers.make(source, part).await
-        }
+        };
+        Ok(caching::unless(depends_on_clock, response?))
     }
 }
 

@@ -5,6 +5,7 @@
 
 use axum::http::HeaderValue;
 use headwater_engine::query::{ListQuery, Paging};
+use headwater_engine::scalar::Moment;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::Version;
@@ -27,8 +28,13 @@ impl Tag {
     }
 
     /// Adds what a list of `sheet` is made of. Ranks depend on the words of all sheets; a cursor
-    /// names the commit.
+    /// names the commit. Conditions that are counted from now depend on it.
     pub(super) fn list(self, snapshot: &Snapshot, sheet: &Sheet, query: &ListQuery) -> Self {
+        let now = query.now().map(Moment::text).unwrap_or_default();
+        self.with(now).of_sheets(snapshot, sheet, query)
+    }
+
+    fn of_sheets(self, snapshot: &Snapshot, sheet: &Sheet, query: &ListQuery) -> Self {
         if query.has_text() {
             return self.records(snapshot).paged(snapshot, query);
         }

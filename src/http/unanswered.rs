@@ -1,7 +1,7 @@
 //! Queries that are not answered, and why.
 
 use headwater_engine::budget::TooCostly;
-use headwater_engine::query::{ListError, ListQuery, QueryProblem};
+use headwater_engine::query::{ListError, ListQuery, LongValue, QueryProblem};
 use headwater_engine::search::SearchError;
 use headwater_engine::sheet::Sheet;
 
@@ -18,7 +18,7 @@ pub(super) fn refused(problems: Vec<QueryProblem>) -> ApiError {
 pub(super) fn list_failed(error: ListError, query: &ListQuery, sheet: &Sheet) -> ApiError {
     let error = match error {
         ListError::Search(error) => error,
-        ListError::Facet(error) => return wrong("facets", error.to_string()),
+        ListError::Facet(error) => return wrong(counting(&error, query), error.to_string()),
     };
     let fields: Vec<_> = query.unindexed(sheet).iter().map(|field| format!("`{field}`")).collect();
     match error {
@@ -30,6 +30,12 @@ pub(super) fn list_failed(error: ListError, query: &ListQuery, sheet: &Sheet) ->
         }
         error => search_failed(error),
     }
+}
+
+/// Returns the parameter that asks for a field whose values are too long to be counted.
+fn counting(error: &LongValue, query: &ListQuery) -> &'static str {
+    let is_grouped = query.grouped_by().any(|name| *name == *error.name);
+    if is_grouped { "groupBy" } else { "facets" }
 }
 
 /// Says that the budget of an answer is used up.

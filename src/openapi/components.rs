@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use headwater_engine::problem::Rule;
+use headwater_engine::query::MAX_PAGE;
 use serde_json::{Map, Value, json};
 
 use super::terms::{HASH, WRITER, schema};
@@ -134,13 +135,44 @@ pub(super) fn schemas() -> Map<String, Value> {
             },
         },
         "Facets": {
-            "description": "For each requested field, how many records have each value.",
+            "description": "For each requested field, how many items have each value. A range is \
+                            told as the conditions that it is, and values of another kind as null.",
             "type": "object",
             "additionalProperties": { "type": "array", "items": {
                 "type": "object",
                 "required": ["value", "count"],
                 "properties": { "value": {}, "count": { "type": "integer", "minimum": 1 } },
             } },
+        },
+        "Groups": {
+            "description": "The items by what they hold in the fields of `groupBy`, counted.",
+            "type": "array",
+            "maxItems": MAX_PAGE,
+            "items": {
+                "type": "object",
+                "required": ["by", "count"],
+                "properties": {
+                    "by": { "type": "object", "additionalProperties": true },
+                    "count": { "type": "integer", "minimum": 1 },
+                    "stats": schema("Stats"),
+                },
+            },
+        },
+        "Stats": {
+            "description": "Figures over the values of each requested field.",
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["count", "distinct", "min", "max", "sum", "mean"],
+                "properties": {
+                    "count": { "type": "integer", "minimum": 0 },
+                    "distinct": { "type": "integer", "minimum": 0 },
+                    "min": {},
+                    "max": {},
+                    "sum": { "type": ["number", "null"] },
+                    "mean": { "type": ["number", "null"] },
+                },
+            },
         },
         "More": {
             "description": "For each facet that does not list all values, how many more there are.",

@@ -1,6 +1,6 @@
 //! The paths of each sheet that everybody may read: its list and its records.
 
-use headwater_engine::query::{ListParameter, MAX_PAGE};
+use headwater_engine::query::{DEFAULT_PAGE, ListParameter, MAX_FACET_LIMIT, MAX_PAGE};
 use serde_json::{Map, Value, json};
 
 use super::described::Described;
@@ -33,9 +33,11 @@ impl Described {
             "title": "Only the fields that `fields` names",
             "type": ["object", "array"],
         });
+        let element = json!({ "title": "An element, with `unnest`" });
         json!({
             "type": "object",
-            "required": ["items", "total"],
+            "required": ["total"],
+            "anyOf": [{ "required": ["items"] }, { "required": ["groups"] }],
             "properties": {
                 "items": {
                     "type": "array",
@@ -45,13 +47,19 @@ impl Described {
                         "required": ["key", "value"],
                         "properties": {
                             "key": schema("Key"),
-                            "value": { "anyOf": [self.record(), part] },
+                            "at": {
+                                "description": "With `unnest`, where the element is in its record: \
+                                                a JSON Pointer.",
+                                "type": "string",
+                            },
+                            "value": { "anyOf": [self.record(), part, element] },
                         },
                     },
                 },
+                "groups": schema("Groups"),
                 "total": { "type": "integer", "minimum": 0 },
                 "page": { "type": "integer", "minimum": 1 },
-                "perPage": { "type": "integer", "minimum": 1, "maximum": MAX_PAGE },
+                "perPage": { "type": "integer", "minimum": 0, "maximum": MAX_PAGE },
                 "limit": { "type": "integer", "minimum": 1, "maximum": MAX_PAGE },
                 "next": {
                     "description": "The `cursor` of the next part; null at the end.",
@@ -60,6 +68,11 @@ impl Described {
                 "facets": schema("Facets"),
                 "more": schema("More"),
                 "relaxed": schema("Relaxed"),
+                "stats": schema("Stats"),
+                "now": {
+                    "description": "What `now` stands for, if a condition names it.",
+                    "type": "string",
+                },
                 "corrected": schema("Corrected"),
                 "included": schema("Included"),
                 "includedCut": schema("IncludedCut"),
@@ -90,8 +103,14 @@ impl Described {
             "description": "The whole list, one item a line. Parameters that ask for a part of \
                             it, or for anything beside the records, are refused.",
         });
+        let table = json!({
+            "type": "string",
+            "description": "A table (RFC 4180) of all items or groups, or with `perPage=0` of the \
+                            counts; of a part, if one is asked for.",
+        });
         let answer = Answer::json("A part of the list.", schema(&format!("{}.list", self.name)))
             .content("application/x-ndjson", lines)
+            .content("text/csv", table)
             .headers(&["Link"])
             .link("first", &format!("{}.get", self.name), json!({ "key": key }));
         Operation::new(&self.name, "list", format!("Lists {}", self.sheet_name()))
@@ -126,12 +145,17 @@ impl Described {
             })
         };
         let names = || self.fields.clone();
+        let one = |description: &str, schema: Value| {
+            Some(json!({
+                "name": list_parameter.name(), "in": "query", "description": description,
+                "schema": schema,
+            }))
+        };
         match list_parameter {
             ListParameter::Text
             | ListParameter::Match
             | ListParameter::Prefix
             | ListParameter::Page
-            | ListParameter::PerPage
             | ListParameter::Cursor
             | ListParameter::Limit => Some(parameter(list_parameter.name())),
             ListParameter::Sort => list(
@@ -139,12 +163,67 @@ impl Described {
                  strings before others, missing values last both ways; the key breaks ties.",
                 names().into_iter().flat_map(|field| [format!("-{field}"), field]).collect(),
             ),
-            ListParameter::Facets => {
-                list("Fields whose values are counted among the matches.", names())
+            ListParameter::Facets => list(
+                "Fields whose values are counted among the matches. `:year`, `:month` and `:day` \
+                 count moments by these, and numbers such as `:0,4,7` count numbers in the ranges \
+                 between them.",
+                self.counted(),
+            ),
+            ListParameter::PerPage => one(
+                "The size of a page; with 0 it has counts alone.",
+                json!({
+                    "type": "integer", "minimum": 0, "maximum": MAX_PAGE, "default": DEFAULT_PAGE,
+                }),
+            ),
+            ListParameter::FacetLimit => one(
+                "How many values of each facet are told.",
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_FACET_LIMIT, "default": 100 }),
+            ),
+            ListParameter::FacetSort => one(
+                "Whether the values of facets, and groups, come by how many there are, the most \
+                 first, or by value.",
+                json!({ "type": "string", "enum": ["count", "value"], "default": "count" }),
+            ),
+            ListParameter::FacetMode => one(
+                "`or` counts each facet without the conditions on its own field.",
+                json!({ "type": "string", "enum": ["and", "or"], "default": "and" }),
+            ),
+            ListParameter::Stats => {
+                list("Fields of whose values figures are told, at most 8.", names())
             }
-            ListParameter::Fields => list("Only these fields of each value.", names()),
+            ListParameter::GroupBy => list(
+                "Answers with groups instead of items: those that hold the same in these fields, at \
+                 most 4. As in `facets`, moments may be grouped by `:year` and the like. `stats` are \
+                 then of each group.",
+                self.counted(),
+            ),
+            ListParameter::Format => one(
+                "The form of the answer, for those who cannot set `Accept`.",
+                json!({ "type": "string", "enum": ["json", "ndjson", "csv"] }),
+            ),
+            ListParameter::Now => one(
+                "What `now` and `today` stand for in conditions, as in `now-90d`. By default it is \
+                 the time of the request, which the answer tells.",
+                json!({ "type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }),
+            ),
+            ListParameter::Unnest => one(
+                "A list whose elements are the items. Conditions, sorts and counts on it and in it \
+                 are of the element, all others of its record.",
+                json!({ "type": "string", "enum": names() }),
+            )
+            .filter(|_| !names().is_empty()),
+            ListParameter::Fields => list(
+                "Only these fields of each value, or all but those behind a `-`.",
+                names().into_iter().flat_map(|field| [format!("-{field}"), field]).collect(),
+            ),
             ListParameter::Include => self.references(),
         }
+    }
+
+    /// Returns what values can be counted by, ranges aside.
+    fn counted(&self) -> Vec<String> {
+        let by = |field: &String| ["", ":year", ":month", ":day"].map(|by| format!("{field}{by}"));
+        self.fields.iter().flat_map(by).collect()
     }
 
     fn filters(&self) -> impl Iterator<Item = Value> {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use headwater_engine::budget::{Budget, TooCostly};
-use headwater_engine::query::{Facet, Included, ListQuery, Page, Paging};
+use headwater_engine::query::{Facet, Group, Included, Item, ListQuery, Page, Paging, Stats, Sum};
 use headwater_engine::record::Record;
-use headwater_engine::scalar::{Number, Scalar};
+use headwater_engine::scalar::Scalar;
 use headwater_engine::snapshot::Snapshot;
 
 use super::included::{beside, room};
@@ -23,13 +23,21 @@ pub fn page(
     included: Option<&Included>,
     budget: &Budget,
 ) -> Result<String, TooCostly> {
-    let size: usize = page.items.iter().map(|record| record.value.as_str().len() + 64).sum();
+    let size: usize = page.items.iter().map(|item| item.value().text().len() + 64).sum();
     let mut out = String::with_capacity(size + included.map_or(0, room) + 256);
-    out.push_str("{\"items\":[");
-    let affordable = |record: &&Arc<Record>| budget.spend(record.value.as_str().len());
-    for (at, record) in page.items.iter().take_while(affordable).enumerate() {
-        out.push_str(if at > 0 { "," } else { "" });
-        item(query, record, &mut out);
+    if let Some(groups) = &page.groups {
+        out.push_str("{\"groups\":[");
+        for (at, counted) in groups.iter().enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            group(query, counted, &mut out);
+        }
+    } else {
+        out.push_str("{\"items\":[");
+        let affordable = |item: &&Item| budget.spend(item.value().text().len());
+        for (at, shown) in page.items.iter().take_while(affordable).enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            item(query, shown, &mut out);
+        }
     }
     out.push(']');
     match query.paging() {
@@ -43,6 +51,9 @@ pub fn page(
     }
     out.push_str(&format!(",\"total\":{}", page.total));
     out.push_str(relaxed(page.relaxed));
+    if let Some(now) = query.now() {
+        out.push_str(&format!(",\"now\":\"{}\"", now.text()));
+    }
     out.push_str(&corrected(snapshot, &page.corrections));
     if !page.facets.is_empty() {
         out.push_str(",\"facets\":{");
@@ -52,12 +63,13 @@ pub fn page(
         }
         out.push('}');
         let more = page.facets.iter().filter(|facet| facet.more > 0);
-        let more = more.map(|facet| format!("{}:{}", quoted(facet.field.as_str()), facet.more));
+        let more = more.map(|facet| format!("{}:{}", quoted(&facet.name), facet.more));
         let more: Vec<_> = more.collect();
         if !more.is_empty() {
             out.push_str(&format!(",\"more\":{{{}}}", more.join(",")));
         }
     }
+    figures(&page.stats, &mut out);
     if let Some(included) = included {
         beside(included, &mut out, budget);
     }
@@ -82,25 +94,64 @@ pub fn record_with(
     budget.check().map(|()| out)
 }
 
-/// Writes a record as a line of its own.
-pub fn line(query: &ListQuery, record: &Record, out: &mut String) {
-    item(query, record, out);
+/// Writes an item as a line of its own.
+pub fn line(query: &ListQuery, shown: &Item, out: &mut String) {
+    item(query, shown, out);
     out.push('\n');
 }
 
-fn item(query: &ListQuery, record: &Record, out: &mut String) {
+/// Writes a group.
+pub fn group(query: &ListQuery, group: &Group, out: &mut String) {
+    out.push_str("{\"by\":{");
+    for (at, (name, value)) in query.grouped_by().zip(&group.by).enumerate() {
+        out.push_str(if at > 0 { "," } else { "" });
+        out.push_str(&format!("{}:{}", quoted(name), scalar(value)));
+    }
+    out.push_str(&format!("}},\"count\":{}", group.count));
+    figures(&group.stats, out);
+    out.push('}');
+}
+
+/// Writes the member with the figures of fields, if there are some.
+fn figures(all: &[Stats], out: &mut String) {
+    let told = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());
+    let real = |real: f64| serde_json::Value::from(real).to_string();
+    let stats = all.iter().map(|Stats { name, count, distinct, min, max, sum, mean }| {
+        let sum = sum.map(|sum| match sum {
+            Sum::Whole(whole) => whole.to_string(),
+            Sum::Real(sum) => real(sum),
+        });
+        format!(
+            "{}:{{\"count\":{count},\"distinct\":{distinct},\"min\":{},\"max\":{},\"sum\":{},\"mean\":{}}}",
+            quoted(name),
+            told(min.as_ref().map(scalar)),
+            told(max.as_ref().map(scalar)),
+            told(sum),
+            told(mean.map(real)),
+        )
+    });
+    let stats: Vec<String> = stats.collect();
+    if !stats.is_empty() {
+        out.push_str(&format!(",\"stats\":{{{}}}", stats.join(",")));
+    }
+}
+
+fn item(query: &ListQuery, item: &Item, out: &mut String) {
     out.push_str("{\"key\":");
-    out.push_str(&quoted(record.key.as_str()));
+    out.push_str(&quoted(item.record.key.as_str()));
+    if let Some(element) = &item.element {
+        out.push_str(&format!(",\"at\":{}", quoted(&element.at)));
+    }
     out.push_str(",\"value\":");
     match query.fields() {
-        Some(projection) => out.push_str(&projection.apply(&record.value)),
-        None => out.push_str(record.value.as_str()),
+        Some(projection) => out.push_str(&item.shown(projection)),
+        None => out.push_str(item.value().text()),
     }
     out.push('}');
 }
 
 fn facet(facet: &Facet, out: &mut String) {
-    out.push_str(&quoted(facet.field.as_str()));
+    out.push_str(&quoted(&facet.name));
     out.push_str(":[");
     for (at, (value, count)) in facet.values.iter().enumerate() {
         out.push_str(if at > 0 { ",{\"value\":" } else { "{\"value\":" });
@@ -113,9 +164,7 @@ fn facet(facet: &Facet, out: &mut String) {
 fn scalar(scalar: &Scalar) -> String {
     match scalar {
         Scalar::Bool(value) => value.to_string(),
-        Scalar::Number(Number::Negative(integer)) => integer.to_string(),
-        Scalar::Number(Number::Natural(integer)) => integer.to_string(),
-        Scalar::Number(Number::Float(float)) => serde_json::Value::from(*float).to_string(),
+        Scalar::Number(number) => number.to_string(),
         Scalar::String(text) | Scalar::Moment(_, text) => quoted(text),
         Scalar::Other(text) => text.to_string(),
     }
@@ -124,7 +173,7 @@ fn scalar(scalar: &Scalar) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headwater_engine::value::FieldPath;
+    use headwater_engine::scalar::Number;
     use serde_json::json;
 
     #[test]
@@ -137,7 +186,7 @@ mod tests {
             (Scalar::string("a\"b"), 1),
         ];
         let mut text = String::new();
-        facet(&Facet { field: FieldPath::new("a.b"), values, more: 0 }, &mut text);
+        facet(&Facet { name: "a.b".into(), values, more: 0 }, &mut text);
         let json: serde_json::Value = serde_json::from_str(&format!("{{{text}}}")).unwrap();
         let values: Vec<_> =
             json["a.b"].as_array().unwrap().iter().map(|entry| &entry["value"]).collect();

@@ -220,6 +220,18 @@ fn lists(word: &str) -> Vec<(String, String)> {
         ("a sort by eight fields", format!("sort={open}")),
         ("a facet of texts", "facets=bio".to_owned()),
         ("eight facets", format!("facets={open}")),
+        ("groups of texts with their figures", format!("groupBy=bio,slug,fullName&stats={open}")),
+        ("figures of eight fields", format!("stats={open}&perPage=0")),
+        (
+            "eight facets, each without the conditions on its field",
+            format!("{sixty}&slug[ne]=x&firstName[ne]=y&facets={open}&facetMode=or&facetLimit=400"),
+        ),
+        (
+            "each value as an item, sorted, grouped and counted",
+            format!("unnest=bio&bio[ne]=x&sort=-bio&facets={open}&stats={open}"),
+        ),
+        ("a condition on each key", "_key[contains]=zzz&sort=-_key".to_owned()),
+        ("a size of each", several("bio[size]=#")),
         ("a text and eight facets", format!("q={word}&facets={open}")),
         ("a text, a sort and a filter", format!("q={word}&sort=lastName&bio[ne]=x")),
     ];

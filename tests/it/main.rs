@@ -15,6 +15,7 @@ mod commands;
 mod conditions;
 mod costly;
 mod dates;
+mod counts;
 mod crowds;
 mod deliveries;
 mod denied;

@@ -44,6 +44,40 @@ fn a_commit_that_was_served_is_read_as_it_was() {
 }
 
 #[test]
+fn a_moment_stands_for_the_last_commit_at_it_or_before() {
+    let mut upstream = people();
+    let first = upstream.head().unwrap();
+    let server = TestServer::start(&upstream.url());
+    let second = age(&mut upstream, &server, 37);
+    let third = age(&mut upstream, &server, 38);
+    let history = server.get("/api/_history/people/ada").json();
+    let times: Vec<&str> = history["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["time"].as_str().unwrap())
+        .collect();
+    let [last, middle, begin] = times[..] else { panic!("{history}") };
+    for (moment, commit, age) in [
+        (begin, &first, 36),
+        (middle, &second, 37),
+        (&*middle.replace('Z', ".9%2B00:00"), &second, 37),
+        (&*middle.replace('T', "%20").replace('Z', "%20UTC"), &second, 37),
+        (last, &third, 38),
+        ("2999-01", &third, 38),
+        ("2999", &third, 38),
+    ] {
+        let then = server.get(&format!("/api/people/ada?at={moment}"));
+        assert_eq!((then.commit(), &then.json()["age"]), (&**commit, &json!(age)), "{moment}");
+        assert_eq!(then.header("cache-control"), Some("no-cache"), "another commit may come");
+    }
+    let before = server.get("/api/people/ada?at=2001-02-03");
+    assert_eq!((before.status, &before.json()["code"]), (404, &json!("unknown_commit")));
+    let diff = server.get(&format!("/api/_diff?from={begin}&to={middle}")).json();
+    assert_eq!((&diff["from"], &diff["to"]), (&json!(first), &json!(second)));
+}
+
+#[test]
 fn an_old_commit_is_loaded_when_somebody_asks_for_it() {
     let mut upstream = people();
     let first = upstream.head().unwrap();

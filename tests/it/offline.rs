@@ -210,7 +210,7 @@ fn a_query_has_the_parameters_of_a_list() {
     assert_eq!(house.run(&["query", "people", "name=nobody", "--array"], 0), "[\n]\n");
     let page = json(&house.run(&["query", "people", "facets=name", "--page", "perPage=1"], 0));
     assert_eq!((&page["total"], &page["facets"]["name"][0]["count"]), (&json!(152), &json!(150)));
-    for wrong in ["nothing=1", "sort=nothing", "perPage=0", "name", "facets=name"] {
+    for wrong in ["nothing=1", "sort=nothing", "perPage=-1", "name", "facets=name", "format=csv"] {
         house.run(&["query", "people", wrong], 64);
     }
     let before = house.run(&["query", "people", "--rev", "HEAD~1"], 0);

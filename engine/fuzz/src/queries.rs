@@ -60,10 +60,17 @@ pub fn list(bytes: &[u8]) {
         Ok(query) => {
             let Ok(page) = query.run(sheet, STATE.text(), &Budget::unlimited()) else { return };
             assert!(page.items.len() <= MAX_PAGE.min(page.total), "{} items", page.items.len());
-            for record in &page.items {
-                assert!(STATE.visible("people", record.key.as_str()).is_some(), "it is hidden");
+            for item in &page.items {
+                assert!(
+                    STATE.visible("people", item.record.key.as_str()).is_some(),
+                    "it is hidden"
+                );
             }
-            let keys: std::collections::BTreeSet<_> = page.items.iter().map(|r| &r.key).collect();
+            let keys = page
+                .items
+                .iter()
+                .map(|it| (&it.record.key, it.element.as_ref().map(|element| &element.at)));
+            let keys: std::collections::BTreeSet<_> = keys.collect();
             assert_eq!(keys.len(), page.items.len(), "no record is listed twice");
         }
     }

@@ -22,6 +22,7 @@ use crate::layout::SheetSpec;
 use crate::load::{LoadError, finish, layout_at, prepare};
 use crate::mirror::{ObjectError, Objects};
 use crate::options::LoadOptions;
+use crate::scalar::Moment;
 use crate::search::SearchError;
 use crate::snapshot::{Snapshot, weight};
 use error::PastError;
@@ -157,7 +158,8 @@ impl Past {
     }
 
     /// Returns the commit that a reader means by `name`: the hash of one or the beginning of it, a
-    /// tag, or the branch. Whether it may be shown is up to [`Engine::at`].
+    /// tag, the branch, or a moment, which is that of the last commit at it or before, by first
+    /// parents. Whether it may be shown is up to [`Engine::at`].
     ///
     /// # Errors
     ///
@@ -185,7 +187,18 @@ impl Past {
         // Never another expression: some of those walk the whole history.
         let tagged = is_tag.then(|| objects.resolve(&format!("refs/tags/{tag}")).ok()).flatten();
         let hash = || is_hash.then(|| objects.resolve(name).ok()).flatten();
-        tagged.or_else(hash).ok_or_else(unknown)
+        if let Some(commit) = tagged.or_else(hash) {
+            return Ok(commit);
+        }
+        let moment = Moment::beginning(name).ok_or_else(unknown)?;
+        let head = self.states.commit();
+        if head.is_zero() {
+            return Err(unknown());
+        }
+        let commit = objects.committed_by(head, moment.seconds());
+        let unreadable =
+            |source: ObjectError| PastError::Repository { commit: head, source: source.into() };
+        commit.map_err(unreadable)?.ok_or_else(unknown)
     }
 
     /// Returns the state that `branch` would give, if it may be looked at.

@@ -149,6 +149,26 @@ impl Objects {
         Ok(line)
     }
 
+    /// Returns the first of `from` and its first parents that was committed `seconds` after the
+    /// beginning of 1970 or before; `None` where all are later. Reads the commits up to it.
+    pub fn committed_by(
+        &self,
+        from: CommitId,
+        seconds: i64,
+    ) -> Result<Option<CommitId>, ObjectError> {
+        // Nothing that was passed is kept: it may be all of a long history.
+        let Graph { boundary, mut buffer, .. } = Graph::new(self)?;
+        let mut next = Some(from);
+        while let Some(commit) = next {
+            let facts = self.read_commit(commit, &mut buffer)?;
+            if facts.committer_time <= seconds {
+                return Ok(Some(commit));
+            }
+            next = facts.parents.first().copied().filter(|_| !boundary.contains(&commit));
+        }
+        Ok(None)
+    }
+
     /// Returns all commits in the history of `from`, at most `limit`: a commit before its parents
     /// as far as commit times tell, the newest first.
     pub fn history(&self, from: CommitId, limit: usize) -> Result<Vec<CommitId>, ObjectError> {

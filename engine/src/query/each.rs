@@ -6,8 +6,7 @@ use crate::budget::Budget;
 use crate::id::Key;
 use crate::query::found::shown;
 use crate::query::order::Order;
-use crate::query::{ListError, ListQuery, Paging};
-use crate::record::Record;
+use crate::query::{Item, ListError, ListQuery};
 use crate::search::TextIndex;
 use crate::sheet::Sheet;
 
@@ -20,7 +19,7 @@ const CHUNK: usize = 256;
 /// or a sort decide, it holds a pointer to each that is left; their values are the sheet's.
 #[derive(Debug)]
 pub struct Each {
-    ready: std::vec::IntoIter<Arc<Record>>,
+    ready: std::vec::IntoIter<Item>,
     rest: Option<Walk>,
 }
 
@@ -50,28 +49,29 @@ impl ListQuery {
         if self.order == Order::Score {
             self.order = Order::Key;
         }
-        let is_whole = self.filters.is_empty() && self.text.is_none();
+        let is_whole = self.filters.is_empty() && self.text.is_none() && self.unnest.is_none();
         if self.order == Order::Key && is_whole && sheet.shown() > 0 {
             let rest = Some(Walk { sheet, after: None });
             return Ok(Each { ready: Vec::new().into_iter(), rest });
         }
-        self.facets.clear();
-        let page = Self { paging: Paging::Page { page: 1, per_page: sheet.len().max(1) }, ..self };
+        self.counts.facets.clear();
+        self.counts.stats.clear();
+        let page = self.whole(&sheet);
         Ok(Each { ready: page.run(&sheet, text, budget)?.items.into_iter(), rest: None })
     }
 }
 
 impl Iterator for Each {
-    type Item = Arc<Record>;
+    type Item = Item;
 
-    fn next(&mut self) -> Option<Arc<Record>> {
-        if let Some(record) = self.ready.next() {
-            return Some(record);
+    fn next(&mut self) -> Option<Item> {
+        if let Some(item) = self.ready.next() {
+            return Some(item);
         }
         let walk = self.rest.as_mut()?;
         let shown = shown(&walk.sheet, walk.after.as_ref());
-        let chunk: Vec<_> = shown.take(CHUNK).cloned().collect();
-        walk.after = chunk.last().map(|record| record.key.clone());
+        let chunk: Vec<Item> = shown.take(CHUNK).cloned().map(Item::from).collect();
+        walk.after = chunk.last().map(|item| item.record.key.clone());
         if chunk.len() < CHUNK {
             self.rest = None;
         }

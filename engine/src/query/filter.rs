@@ -33,6 +33,61 @@ pub(crate) enum Test {
     Text(Part),
     /// It is there, or it is not. Null and an empty array are not there.
     Exists(bool),
+    /// It is a list of so many elements.
+    Size(Size),
+}
+
+/// How many elements a list may have.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Size {
+    pub(crate) numbers: Ranges,
+    /// Whether it has another number of them instead.
+    pub(crate) is_negated: bool,
+}
+
+impl Size {
+    /// Returns what `operator` demands of a number of elements; `None` where it is not one that
+    /// compares numbers.
+    pub(crate) fn new(operator: &str, numbers: &[u64]) -> Option<Self> {
+        let scalar = |number: u64| Scalar::Number(Number::Natural(number));
+        let side = |side| {
+            let [number] = numbers else { return None };
+            Some(Ranges::from_iter([side_of(side, scalar(*number))]))
+        };
+        let points = || Ranges::points(numbers.iter().copied().map(scalar));
+        let numbers = match operator {
+            "eq" | "ne" if numbers.len() != 1 => return None,
+            "eq" | "ne" | "in" | "nin" => points(),
+            "gt" => side(Side::Above)?,
+            "gte" => side(Side::From)?,
+            "lt" => side(Side::Below)?,
+            "lte" => side(Side::UpTo)?,
+            _ => return None,
+        };
+        Some(Self { numbers, is_negated: matches!(operator, "ne" | "nin") })
+    }
+}
+
+impl Test {
+    /// Says whether a key is what is asked for or, where that is negated, what is not. A key is a
+    /// text, whatever it spells.
+    pub(crate) fn is_about(&self, key: &str) -> bool {
+        match self {
+            Self::Any(literals) | Self::Not(literals) => {
+                literals.iter().any(|literal| literal.text() == key)
+            }
+            Self::Side(side, literal) => match (side, key.cmp(literal.text())) {
+                (Side::Above, order) => order.is_gt(),
+                (Side::From, order) => order.is_ge(),
+                (Side::Below, order) => order.is_lt(),
+                (Side::UpTo, order) => order.is_le(),
+            },
+            Self::Text(part) => part.is_in(&folded(key)),
+            Self::Exists(_) => true,
+            // A key is no list.
+            Self::Size(_) => false,
+        }
+    }
 }
 
 /// A part of a text, which is found without regard to case and accents.
@@ -86,15 +141,29 @@ pub(crate) enum Side {
 ///
 /// Only the text is kept: what it means is read where it is compared.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Literal(Box<str>);
+pub(crate) struct Literal {
+    text: Box<str>,
+    /// What it stands for if it is counted from now, beside the text that it is.
+    moment: Option<Moment>,
+}
 
 impl Literal {
     pub(crate) fn new(text: &str) -> Self {
-        Self(text.into())
+        Self { text: text.into(), moment: None }
+    }
+
+    /// Returns a literal such as `now-90d`, and the moment that it stands for.
+    pub(crate) fn relative(text: &str, moment: Moment) -> Self {
+        Self { text: text.into(), moment: Some(moment) }
+    }
+
+    /// Returns it as it is spelt.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     fn boolean(&self) -> Option<Scalar> {
-        match &*self.0 {
+        match &*self.text {
             "true" => Some(Scalar::Bool(true)),
             "false" => Some(Scalar::Bool(false)),
             _ => None,
@@ -103,26 +172,30 @@ impl Literal {
 
     fn number(&self) -> Option<Scalar> {
         // Only what JSON calls a number: `01` is a code, not one.
-        let is_number = serde_json::from_str::<serde_json::Number>(&self.0).is_ok();
-        is_number.then(|| Number::parse(&self.0)).flatten().map(Scalar::Number)
+        let is_number = serde_json::from_str::<serde_json::Number>(&self.text).is_ok();
+        is_number.then(|| Number::parse(&self.text)).flatten().map(Scalar::Number)
     }
 
     /// Returns the ranges of the values that it is equal to.
     fn equals(&self) -> impl Iterator<Item = Range> {
         let point = |scalar: Scalar| (Bound::Included(scalar.clone()), Bound::Included(scalar));
-        let text = match Moment::parse(&self.0) {
-            None => point(Scalar::string(&self.0)),
-            Some(moment) => (Bound::Included(first_of(moment)), behind(moment)),
+        let spellings = |moment| (Bound::Included(first_of(moment)), behind(moment));
+        let text = match Moment::parse(&self.text) {
+            None => point(Scalar::string(&self.text)),
+            Some(moment) => spellings(moment),
         };
-        self.boolean().into_iter().chain(self.number()).map(point).chain([text])
+        let others = self.boolean().into_iter().chain(self.number()).map(point);
+        others.chain([text]).chain(self.moment.map(spellings))
     }
 
     /// Returns the ranges of the values on a side of it, in order.
     fn side(&self, side: Side) -> impl Iterator<Item = Range> {
-        let text = Moment::parse(&self.0).is_none().then(|| Scalar::string(&self.0));
+        let is_text = self.moment.is_none() && Moment::parse(&self.text).is_none();
+        let text = is_text.then(|| Scalar::string(&self.text));
         let pivots = self.boolean().into_iter().chain(self.number()).chain(text);
         // A year or a month begins and ends ranges, too, with its first moment.
-        let moments = Moment::beginning(&self.0).map(|pivot| moments(side, pivot));
+        let moment = self.moment.or_else(|| Moment::beginning(&self.text));
+        let moments = moment.map(|pivot| moments(side, pivot));
         pivots.map(move |pivot| side_of(side, pivot)).chain(moments)
     }
 }
@@ -138,7 +211,7 @@ impl Filter {
             // In the order of their kinds.
             Test::Side(side, literal) => literal.side(*side).collect(),
             Test::Exists(_) => Ranges::all(),
-            Test::Text(_) => return None,
+            Test::Text(_) | Test::Size(_) => return None,
         })
     }
 
@@ -151,20 +224,26 @@ impl Filter {
             Test::Side(_, literal) => literal.weight(),
             Test::Text(part) => 2 * part.folded.len(),
             Test::Exists(_) => 0,
+            Test::Size(size) => size.numbers.bounds().count() * 2 * size_of::<Scalar>(),
         };
         size_of::<Self>() + 2 * self.field.as_str().len() + CONDITION + texts
     }
 
     /// Says whether records pass that hold none of the values. An index does not help to find them.
     pub(crate) fn is_negated(&self) -> bool {
-        matches!(self.test, Test::Not(_) | Test::Exists(false))
+        match &self.test {
+            Test::Not(_) | Test::Exists(false) => true,
+            Test::Size(size) => size.is_negated,
+            _ => false,
+        }
     }
 }
 
 impl Literal {
     /// Its text, and the two ends that it has in each of up to two ranges.
     fn weight(&self) -> usize {
-        size_of::<Self>() + self.0.len() + 4 * (size_of::<Scalar>() + ALLOCATED) + 2 * self.0.len()
+        let text = self.text.len();
+        size_of::<Self>() + text + 4 * (size_of::<Scalar>() + ALLOCATED) + 2 * text
     }
 }
 

@@ -9,7 +9,9 @@ use smallvec::SmallVec;
 use crate::budget::{Budget, STEP};
 use crate::id::Key;
 use crate::index::{FieldIndex, Postings};
-use crate::query::filter::Filter;
+use crate::query::columns::is_key;
+use crate::query::filter::{Filter, Test};
+pub(crate) use crate::query::limits::READING;
 use crate::query::ranges::Ranges;
 use crate::query::sieve::Sieve;
 use crate::query::{ListQuery, first};
@@ -19,9 +21,6 @@ use crate::value::FieldPath;
 
 /// So many postings are asked one by one whether they hold a key.
 const FEW: usize = 4;
-
-/// How many steps over keys cost as much as reading a field of one record.
-pub(crate) const READING: usize = 8;
 
 /// The records of a list.
 pub(crate) enum Found<'q, 'a> {
@@ -83,12 +82,14 @@ impl<'q, 'a> Found<'q, 'a> {
             matched
         } else if let Some(narrowest) = conditions.next() {
             narrowest.shown_keys(sheet, budget).map(|key| (key, 0.0)).collect()
+        } else if let Some(named) = named(&read, sheet) {
+            named
         } else if read.is_empty() {
             return Self::All;
         } else {
             let sieve = Sieve::new(read);
             let shown = shown(sheet, None).take_while(|record| budget.spend(reading(record)));
-            let passing = shown.filter(|record| sieve.passes(&record.value));
+            let passing = shown.filter(|record| sieve.passes(&record.key, &record.value));
             return Self::These(passing.map(|record| (&record.key, 0.0)).collect());
         };
         for condition in conditions {
@@ -108,7 +109,7 @@ impl<'q, 'a> Found<'q, 'a> {
             found.retain(|(key, _)| {
                 let record = sheet.record(key.as_str());
                 record.is_some_and(|record| {
-                    budget.spend(reading(record)) && sieve.passes(&record.value)
+                    budget.spend(reading(record)) && sieve.passes(&record.key, &record.value)
                 })
             });
         }
@@ -217,7 +218,7 @@ impl Membership<'_> {
                 Self::Shown => true,
                 Self::Postings(postings) => postings.iter().any(|keys| keys.contains(key)),
                 Self::Reading(sieve) => sheet.record(key.as_str()).is_some_and(|record| {
-                    budget.spend(reading(record)) && sieve.passes(&record.value)
+                    budget.spend(reading(record)) && sieve.passes(&record.key, &record.value)
                 }),
                 Self::Set(keys) => return keys.contains(key),
             };
@@ -258,6 +259,20 @@ fn conditions<'q, 'a>(
     (conditions, read)
 }
 
+/// Returns the records whose keys a condition names, if one does.
+fn named<'a>(read: &[&Filter], sheet: &'a Sheet) -> Option<Vec<(&'a Key, f32)>> {
+    let keys = read.iter().find_map(|filter| match &filter.test {
+        Test::Any(keys) if is_key(&filter.field) => Some(keys),
+        _ => None,
+    })?;
+    let records = keys.iter().filter_map(|key| sheet.record(key.text()));
+    let shown = records.filter(|record| sheet.shows(record));
+    let mut named: Vec<&Key> = shown.map(|record| &record.key).collect();
+    named.sort_unstable();
+    named.dedup();
+    Some(named.into_iter().map(|key| (key, 0.0)).collect())
+}
+
 /// Adds a condition to those that are read, each once.
 fn add<'q>(read: &mut Vec<&'q Filter>, filter: &'q Filter) {
     if !read.iter().any(|other| std::ptr::eq(*other, filter)) {
@@ -291,7 +306,7 @@ impl<'a> Condition<'_, 'a> {
     /// Says whether a record fulfils it, by reading the record.
     fn admits(&self, record: &Record) -> bool {
         let sieve = self.sieve.get_or_init(|| Sieve::new(self.filters.iter().copied()));
-        sieve.passes(&record.value)
+        sieve.passes(&record.key, &record.value)
     }
 
     /// Returns how many records hold one of the values; one that holds several counts for each.

@@ -68,14 +68,17 @@ impl Included {
     /// # Errors
     ///
     /// [`TooCostly`] where `budget` is used up.
-    pub fn of(
+    pub fn of<'r>(
         snapshot: &Snapshot,
         references: &[Reference],
-        records: &[Arc<Record>],
+        records: impl IntoIterator<Item = &'r Arc<Record>>,
         budget: &Budget,
     ) -> Result<Self, TooCostly> {
+        // Several elements of one record are often side by side.
+        let mut records: Vec<&Arc<Record>> = records.into_iter().collect();
+        records.dedup_by(|a, b| Arc::ptr_eq(a, b));
         let (mut included, mut count) = (Self::default(), 0);
-        for (reference, values) in references.iter().zip(values(references, records, budget)) {
+        for (reference, values) in references.iter().zip(values(references, &records, budget)) {
             let Some(sheet) = snapshot.sheet(reference.sheet.as_str()) else { continue };
             let found = included.records.entry(reference.sheet.clone()).or_default();
             for value in values.into_iter().take_while(|_| budget.spend(STEP * READING)) {
@@ -108,7 +111,7 @@ impl Included {
 
 /// Returns what each of `references` is in the records, which are read once for all of them: in the
 /// order of the records, and there of the values.
-fn values(references: &[Reference], records: &[Arc<Record>], budget: &Budget) -> Vec<Vec<Scalar>> {
+fn values(references: &[Reference], records: &[&Arc<Record>], budget: &Budget) -> Vec<Vec<Scalar>> {
     let paths = Paths::new(references.iter().map(|reference| &reference.field));
     let mut all = vec![Vec::new(); references.len()];
     for record in records.iter().take_while(|record| budget.spend(reading(record))) {

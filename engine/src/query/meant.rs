@@ -22,12 +22,20 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "a part is `page=2&perPage=30`, or `limit=30` and behind it `cursor=…` with its `next`",
     ),
     (&["size", "pagesize", "count", "top", "take", "max", "maxresults"], "how many is `perPage=…`"),
+    (&["facet", "distinct", "countby"], "values are counted by `facets=name`"),
     (
-        &["facet", "groupby", "group", "aggregate", "aggs", "distinct"],
-        "values are counted by `facets=name`",
+        &["group", "groupby", "aggregate", "aggs", "by"],
+        "items are grouped by `groupBy=name`, with figures by `stats=name`",
+    ),
+    (
+        &["unwind", "flatten", "explode", "rows"],
+        "each element of a list is an item by `unnest=name`",
     ),
     (&["expand", "populate", "embed", "join"], "what is referred to comes with `include=name`"),
-    (&["format", "output"], "a list is JSON; `headwater export SHEET --format csv` writes a table"),
+    (
+        &["output", "fmt", "as"],
+        "`format=csv`, `format=ndjson` or `format=json` is the form of a list",
+    ),
 ];
 
 /// What stands behind a name where other programs compare, and our operator for it.
@@ -140,9 +148,10 @@ mod tests {
             ("where", "`name[gte]=value`"),
             ("offset", "`page=2&perPage=30`"),
             ("page_size", "`perPage=…`"),
-            ("groupBy", "`facets=name`"),
+            ("group_by", "`groupBy=name`"),
+            ("facet", "`facets=name`"),
             ("expand", "`include=name`"),
-            ("format", "headwater export"),
+            ("output", "`format=csv`"),
             ("sort[]", "`sort` takes no brackets"),
             ("page[size]", "`page` takes no brackets"),
             ("age_gt", "`age[gt]=…`"),

@@ -5,8 +5,9 @@ use std::cmp::Ordering;
 use smallvec::SmallVec;
 
 use crate::id::Key;
+use crate::query::columns::{Columns, Seen};
 use crate::scalar::{Scalar, Stored};
-use crate::value::{FieldPath, Paths, Value};
+use crate::value::FieldPath;
 
 /// What a list is ordered by; the key breaks every tie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub(crate) struct SortField {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SortFields {
     fields: Vec<SortField>,
-    paths: Paths,
+    columns: Columns,
 }
 
 /// What one record has in the fields of an order, or its score.
@@ -44,6 +45,22 @@ pub(crate) type StoredValues<'a> = SmallVec<[Option<Stored<'a>>; 1]>;
 pub(crate) struct Position {
     pub(crate) values: SortValues,
     pub(crate) key: Key,
+    /// The place of the element among those of the record, where the items are elements.
+    pub(crate) row: usize,
+}
+
+/// Where a cursor stands.
+pub(crate) struct Behind<'q> {
+    pub(crate) values: StoredValues<'q>,
+    pub(crate) key: &'q Key,
+    pub(crate) row: usize,
+}
+
+impl<'q> Behind<'q> {
+    /// Returns the value of the first field sorted by, if the order has one.
+    pub(crate) fn first_value(&self) -> Option<Option<&Stored<'q>>> {
+        self.values.first().map(Option::as_ref)
+    }
 }
 
 impl Position {
@@ -64,15 +81,13 @@ impl SortField {
     }
 }
 
-impl FromIterator<SortField> for SortFields {
-    fn from_iter<I: IntoIterator<Item = SortField>>(fields: I) -> Self {
-        let fields: Vec<_> = fields.into_iter().collect();
-        let paths = Paths::new(fields.iter().map(|sort| &sort.field));
-        Self { fields, paths }
-    }
-}
-
 impl SortFields {
+    /// Returns these fields of records, or of the elements at `unnest`.
+    pub(crate) fn new(fields: Vec<SortField>, unnest: Option<&FieldPath>) -> Self {
+        let columns = Columns::new(fields.iter().map(|sort| &sort.field), unnest);
+        Self { fields, columns }
+    }
+
     /// Returns how many there are.
     pub(crate) fn len(&self) -> usize {
         self.fields.len()
@@ -88,14 +103,13 @@ impl SortFields {
         self.fields.iter()
     }
 
-    /// Returns what a record has in each of them: of several values the one that comes first.
+    /// Returns what an item has in each of them: of several values the one that comes first.
     /// Linear in the text of the record.
-    pub(crate) fn values<'a>(&self, value: &'a Value) -> StoredValues<'a> {
+    pub(crate) fn values<'a>(&self, item: Seen<'a>) -> StoredValues<'a> {
         let mut values: StoredValues<'a> = self.fields.iter().map(|_| None).collect();
-        self.paths.visit(value, &mut |place, json| {
-            let found = Stored::read(json);
-            if self.fields[place].compare(found.as_ref(), values[place].as_ref()).is_lt() {
-                values[place] = found;
+        self.columns.visit(item, &mut |place, found| {
+            if self.fields[place].compare(Some(&found), values[place].as_ref()).is_lt() {
+                values[place] = Some(found);
             }
         });
         values

@@ -32,6 +32,20 @@ parameters! {
     Sort = "sort";
     /// The fields whose values are counted.
     Facets = "facets";
+    /// How many values of each are told.
+    FacetLimit = "facetLimit";
+    /// In which order.
+    FacetSort = "facetSort";
+    /// Whether the conditions on a counted field count for it.
+    FacetMode = "facetMode";
+    /// The fields of which figures are told.
+    Stats = "stats";
+    /// The fields by which the items are grouped.
+    GroupBy = "groupBy";
+    /// The list whose elements are the items.
+    Unnest = "unnest";
+    /// What `now` is.
+    Now = "now";
     /// The fields that are shown.
     Fields = "fields";
     /// The references whose records are shown, too.
@@ -40,6 +54,8 @@ parameters! {
     Page = "page";
     /// How many items a page has.
     PerPage = "perPage";
+    /// The form of the answer.
+    Format = "format";
     /// Where an earlier part ended.
     Cursor = "cursor";
     /// How many items a part has.
@@ -57,8 +73,15 @@ impl ListParameter {
         matches!(self, Self::Page | Self::PerPage | Self::Cursor | Self::Limit)
     }
 
-    /// Says whether it asks for something beside the records of the list.
+    /// Says whether it asks for something beside the items of the list.
     pub fn is_beside(self) -> bool {
-        matches!(self, Self::Facets | Self::Include)
+        let is_counted = matches!(self, Self::Facets | Self::FacetLimit | Self::FacetMode);
+        is_counted || matches!(self, Self::FacetSort | Self::Stats | Self::Include)
+    }
+
+    /// Says whether it is a list, which may be given in several parts.
+    pub fn is_list(self) -> bool {
+        let is_shown = matches!(self, Self::Fields | Self::Include | Self::Sort);
+        is_shown || matches!(self, Self::Facets | Self::Stats | Self::GroupBy)
     }
 }

@@ -1,22 +1,26 @@
 //! Reads a list query from the parameters of a URL. Nothing is ignored: what is not understood is
 //! a problem.
 
+mod counts;
+
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::OnceLock;
 
 use crate::cursor::Cursor;
 use crate::nearest::{did_you_mean, nearest};
 use crate::query::across::unsearched;
-use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Test};
+use crate::query::clock::{Clock, Reading};
+use crate::query::columns::{KEY, is_key};
+use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Size, Test};
 use crate::query::limits::{MAX_FIELDS, MAX_FILTERS};
 use crate::query::meant;
-use crate::query::order::{Order, SortField};
-use crate::query::position;
+use crate::query::order::{Order, SortField, SortFields};
 use crate::query::{
-    After, DEFAULT_PAGE, Included, ListParameter, ListQuery, MAX_PAGE, Paging, Projection,
-    QueryProblem,
+    DEFAULT_PAGE, Included, ListParameter, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem,
 };
+use crate::scalar::Moment;
 use crate::search;
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
@@ -31,6 +35,8 @@ const MAX_PROBLEMS: usize = 100;
 impl ListQuery {
     /// Parses the decoded parameters of a query string against the fields that `sheet` knows.
     ///
+    /// What `now` is says the parameter of that name, else the cursor, else the clock of the machine.
+    ///
     /// `field=v` and `field[ne|gt|gte|lt|lte|in|nin|prefix|contains|exists]=v` filter, as often as
     /// they occur; `eq` is what no operator means, and filters fields that are called like one of the others: `sort`,
     /// `q` with `match` and `prefix`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
@@ -40,15 +46,47 @@ impl ListQuery {
     ///
     /// Returns everything that is wrong, in the order of the parameters, up to a hundred problems.
     pub fn parse(pairs: &[(String, String)], sheet: &Sheet) -> Result<Self, Vec<QueryProblem>> {
-        let mut parser =
-            Parser { sheet, declared: OnceCell::new(), alternatives: 0, problems: Vec::new() };
+        let standing = pairs.iter().find_map(|(name, value)| match ListParameter::of(name)? {
+            ListParameter::Now => Some(Moment::beginning(value)),
+            _ => None,
+        });
+        let of_cursor = || {
+            let cursor = pairs.iter().find(|(name, _)| name == ListParameter::Cursor.name());
+            cursor.and_then(|(_, value)| ListQuery::now_of(&Cursor::parse(value)?))
+        };
+        let now = standing.flatten().or_else(of_cursor);
+        let clock = now.map_or_else(Clock::of_machine, Clock::standing);
+        let mut parser = Parser {
+            sheet,
+            declared: OnceCell::new(),
+            clock,
+            alternatives: 0,
+            problems: Vec::new(),
+        };
+        if standing == Some(None) {
+            parser.problem("now", "must be a date, or a date and a time");
+        }
         let mut given = Given::default();
         let mut filters: Vec<Filter> = Vec::new();
+        // The parts of a list that is given more than once are one list.
+        let mut lists: BTreeMap<&str, usize> = BTreeMap::new();
         for (name, value) in pairs {
             match ListParameter::of(name) {
                 Some(parameter) if given.take(parameter, value) => {}
                 Some(_) => parser.problem(name, "is given more than once"),
-                None => filters.extend(parser.filter(name, value)),
+                None => {
+                    let Some(filter) = parser.filter(name, value) else { continue };
+                    let earlier = lists.get(&**name).and_then(|at| filters.get_mut(*at));
+                    match (earlier.map(|earlier| &mut earlier.test), &filter.test) {
+                        (Some(Test::Any(all)), Test::Any(more)) => all.extend_from_slice(more),
+                        _ => {
+                            if name.ends_with("[in]") {
+                                lists.insert(name, filters.len());
+                            }
+                            filters.push(filter);
+                        }
+                    }
+                }
             }
         }
         if filters.len() > MAX_FILTERS {
@@ -75,21 +113,53 @@ impl ListQuery {
             }
             _ => None,
         };
-        let order = parser.order(given.get(ListParameter::Sort), text.is_some());
-        let facets = parser.fields("facets", given.get(ListParameter::Facets)).unwrap_or_default();
-        let fields = parser.fields("fields", given.get(ListParameter::Fields));
-        let include = given.get(ListParameter::Include).map(|names| Included::parse(names, sheet));
+        let unnest = parser.unnest(given.get(ListParameter::Unnest));
+        let order = parser.order(given.all(ListParameter::Sort), text.is_some(), unnest.as_ref());
+        let counts = parser.counts(&given);
+        let fields = parser.projection(given.all(ListParameter::Fields), unnest.as_ref());
+        let include = given.all(ListParameter::Include);
+        let include = (!include.is_empty()).then(|| Included::parse(&include.join(","), sheet));
         let include = include.unwrap_or(Ok(Vec::new())).unwrap_or_else(|problems| {
             problems.into_iter().for_each(|problem| parser.problem("include", problem.message));
             Vec::new()
         });
-        let paging = parser.paging(&given, &order);
-        if !parser.problems.is_empty() {
-            return Err(parser.problems);
-        }
-        let fields = fields.map(|fields| Projection::new(&fields));
-        let sieve = OnceLock::new();
-        Ok(Self { filters, sieve, text, order, facets, paging, fields, include })
+        let mut query = Self {
+            filters: Vec::new(),
+            of_elements: Vec::new(),
+            sieve: OnceLock::new(),
+            text,
+            order,
+            counts,
+            unnest,
+            paging: Paging::Page { page: 1, per_page: DEFAULT_PAGE },
+            fields,
+            include,
+            now: parser.clock.told(),
+            is_now_given: now.is_some(),
+        };
+        query.take_filters(filters);
+        query.paging = parser.paging(&given, &query);
+        if parser.problems.is_empty() { Ok(query) } else { Err(parser.problems) }
+    }
+
+    /// Takes conditions. Of those within the elements that are listed, what holds for one of them
+    /// holds for its record; so all that are not negated find the records, too.
+    pub(crate) fn take_filters(&mut self, filters: Vec<Filter>) {
+        self.of_elements.clear();
+        self.filters = match &self.unnest {
+            None => filters,
+            Some(unnest) => {
+                // How many elements there are is of the record.
+                let is_whole = |filter: &Filter| {
+                    filter.field == *unnest && matches!(filter.test, Test::Size(_))
+                };
+                let is_inner =
+                    |filter: &&Filter| filter.field.is_within(unnest) && !is_whole(filter);
+                self.of_elements = filters.iter().filter(is_inner).cloned().collect();
+                let finds = |filter: &Filter| !is_inner(&filter) || !filter.is_negated();
+                filters.into_iter().filter(finds).collect()
+            }
+        };
     }
 }
 
@@ -109,6 +179,12 @@ fn elements(list: &str) -> Vec<String> {
     elements
 }
 
+/// Reads a whole number.
+fn whole(text: &str) -> Option<u64> {
+    let is_whole = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_whole.then(|| text.parse().ok()).flatten()
+}
+
 /// Leaves out conditions that are there already.
 fn each_once(filters: Vec<Filter>) -> Vec<Filter> {
     let mut all: Vec<Filter> = Vec::with_capacity(filters.len());
@@ -122,16 +198,26 @@ fn each_once(filters: Vec<Filter>) -> Vec<Filter> {
 
 /// The values of the parameters that are no filters.
 #[derive(Default)]
-struct Given<'a>([Option<&'a str>; ListParameter::ALL.len()]);
+struct Given<'a>([Vec<&'a str>; ListParameter::ALL.len()]);
 
 impl<'a> Given<'a> {
     fn get(&self, parameter: ListParameter) -> Option<&'a str> {
-        self.0[parameter as usize]
+        self.all(parameter).first().copied()
     }
 
-    /// Takes the value of a parameter; returns false where there is one already.
+    /// Returns the parts of a list.
+    fn all(&self, parameter: ListParameter) -> &[&'a str] {
+        &self.0[parameter as usize]
+    }
+
+    /// Takes the value of a parameter; returns false where there is one already, and no list.
     fn take(&mut self, parameter: ListParameter, value: &'a str) -> bool {
-        self.0[parameter as usize].replace(value).is_none()
+        let values = &mut self.0[parameter as usize];
+        let is_taken = values.is_empty() || parameter.is_list();
+        if is_taken {
+            values.push(value);
+        }
+        is_taken
     }
 }
 
@@ -142,6 +228,7 @@ struct Parser<'a> {
     sheet: &'a Sheet,
     /// The fields that the definition of the sheet names, once they are needed.
     declared: OnceCell<BTreeSet<String>>,
+    clock: Clock,
     /// How many there are so far.
     alternatives: usize,
     problems: Vec<QueryProblem>,
@@ -164,15 +251,21 @@ impl Parser<'_> {
             Some((field, operator)) => (field, operator),
             None => (name, "eq"),
         };
+        // Two brackets ask for the size of a list, if they are not in the name of a field.
+        let sized = field.strip_suffix("[size]").filter(|_| !self.knows(field));
+        if let Some(list) = sized.or_else(|| (operator == "size").then_some(field)) {
+            let operator = if sized.is_some() { operator } else { "eq" };
+            let field = self.field(name, list)?;
+            return self.size(name, operator, value).map(|test| Filter { field, test });
+        }
         let field = self.field(name, field)?;
-        let literal = || Literal::new(value);
         let test = match operator {
-            "eq" => Test::Any(vec![literal()]),
-            "ne" => Test::Not(vec![literal()]),
-            "gt" => Test::Side(Side::Above, literal()),
-            "gte" => Test::Side(Side::From, literal()),
-            "lt" => Test::Side(Side::Below, literal()),
-            "lte" => Test::Side(Side::UpTo, literal()),
+            "eq" => Test::Any(vec![self.literal(name, value)]),
+            "ne" => Test::Not(vec![self.literal(name, value)]),
+            "gt" => Test::Side(Side::Above, self.literal(name, value)),
+            "gte" => Test::Side(Side::From, self.literal(name, value)),
+            "lt" => Test::Side(Side::Below, self.literal(name, value)),
+            "lte" => Test::Side(Side::UpTo, self.literal(name, value)),
             "in" => Test::Any(self.alternatives(name, value)),
             "nin" => Test::Not(self.alternatives(name, value)),
             "prefix" => Test::Text(Part::new(value, PartPlace::Beginning)),
@@ -186,7 +279,7 @@ impl Parser<'_> {
                 }
             },
             _ => {
-                let known = "eq, ne, gt, gte, lt, lte, in, nin, prefix, contains and exists";
+                let known = "eq, ne, gt, gte, lt, lte, in, nin, prefix, contains, exists and size";
                 let meant = meant::operator(field.as_str(), operator).unwrap_or_default();
                 self.problem(
                     name,
@@ -198,9 +291,27 @@ impl Parser<'_> {
         Some(Filter { field, test })
     }
 
+    /// Reads a value.
+    fn literal(&mut self, parameter: &str, text: &str) -> Literal {
+        match self.clock.read(text) {
+            Reading::Moment(moment) => Literal::relative(text, moment),
+            Reading::Text => Literal::new(text),
+            Reading::Wrong => {
+                let message = format!(
+                    "`{text}` is no moment: behind `now` or `today` stand numbers of s, min, h, d, \
+                     w, mo or y, as in `now-90d`"
+                );
+                self.problem(parameter, message);
+                Literal::new(text)
+            }
+        }
+    }
+
     /// Reads a list of values.
     fn alternatives(&mut self, parameter: &str, list: &str) -> Vec<Literal> {
-        let alternatives: Vec<_> = elements(list).iter().map(|text| Literal::new(text)).collect();
+        let elements = elements(list);
+        let alternatives: Vec<_> =
+            elements.iter().map(|text| self.literal(parameter, text)).collect();
         if alternatives.len() > MAX_ALTERNATIVES {
             let message = format!("there are more than {MAX_ALTERNATIVES} alternatives");
             self.problem(parameter, message);
@@ -214,6 +325,55 @@ impl Parser<'_> {
         alternatives
     }
 
+    /// Says whether the sheet knows a field.
+    fn knows(&self, name: &str) -> bool {
+        let spec = self.sheet.spec();
+        let declared = self.declared.get_or_init(|| spec.known_fields());
+        name == KEY
+            || declared.contains(name)
+            || spec.is_open() && self.sheet.fields().contains(name)
+    }
+
+    /// Returns the field that a name with positions in lists stands for, if the sheet knows it. A
+    /// number behind a list is a position, unless it is the name of a member there.
+    fn positioned(&self, name: &str) -> Option<FieldPath> {
+        let (mut plain, mut positions) = (String::new(), Vec::new());
+        for (place, segment) in name.split('.').enumerate() {
+            let digits = segment.strip_prefix('-').unwrap_or(segment);
+            let is_number = (1..=9).contains(&digits.len())
+                && digits.bytes().all(|digit| digit.is_ascii_digit());
+            let dot = if place == 0 { "" } else { "." };
+            let member = format!("{plain}{dot}{segment}");
+            if is_number && self.sheet.fields().is_list(&plain) && !self.knows(&member) {
+                positions.push(place);
+            } else {
+                plain = member;
+            }
+        }
+        let is_known = positions.first().is_some_and(|first| *first > 0) && self.knows(&plain);
+        is_known.then(|| FieldPath::with_positions(name, positions))
+    }
+
+    /// Reads a condition on the size of a list.
+    fn size(&mut self, parameter: &str, operator: &str, value: &str) -> Option<Test> {
+        let numbers: Option<Vec<u64>> = match operator {
+            "in" | "nin" => value.split(',').map(whole).collect(),
+            _ => whole(value).map(|number| vec![number]),
+        };
+        let most = MAX_ALTERNATIVES;
+        let numbers = numbers.filter(|numbers| numbers.len() <= most);
+        let Some(numbers) = numbers else {
+            self.problem(parameter, "must be a whole number: how many elements a list has");
+            return None;
+        };
+        let size = Size::new(operator, &numbers);
+        if size.is_none() {
+            let known = "eq, ne, gt, gte, lt, lte, in and nin";
+            self.problem(parameter, format!("`{operator}` compares no sizes; these do: {known}"));
+        }
+        size.map(Test::Size)
+    }
+
     /// Returns the field, if the sheet knows it.
     fn field(&mut self, parameter: &str, name: &str) -> Option<FieldPath> {
         if FieldPath::has_too_many_parts(name) {
@@ -221,11 +381,14 @@ impl Parser<'_> {
             self.problem(parameter, format!("a field has more than {most} parts between dots"));
             return None;
         }
-        let spec = self.sheet.spec();
-        let declared = self.declared.get_or_init(|| spec.known_fields());
-        if declared.contains(name) || spec.is_open() && self.sheet.fields().contains(name) {
+        if self.knows(name) {
             return Some(FieldPath::new(name));
         }
+        if let Some(field) = self.positioned(name) {
+            return Some(field);
+        }
+        let spec = self.sheet.spec();
+        let declared = self.declared.get_or_init(|| spec.known_fields());
         let mut message = format!("`{name}` is not a known field of {}", spec.name);
         // What is told must not cost more than what was asked.
         if self.problems.len() < MAX_MEANT {
@@ -247,14 +410,59 @@ impl Parser<'_> {
     }
 
     /// Reads a list of fields; the names that are unknown are left out and told.
-    fn fields(&mut self, parameter: &str, list: Option<&str>) -> Option<Vec<FieldPath>> {
+    fn fields(&mut self, parameter: &str, lists: &[&str]) -> Vec<FieldPath> {
         let mut fields: Vec<FieldPath> = Vec::new();
-        for name in list?.split(',') {
+        for name in lists.iter().flat_map(|list| list.split(',')) {
             let field = self.field(parameter, name);
             fields.extend(field.filter(|field| !fields.contains(field)));
         }
         self.limit_fields(parameter, fields.len());
-        Some(fields)
+        fields
+    }
+
+    /// Reads the list whose elements are the items.
+    fn unnest(&mut self, name: Option<&str>) -> Option<FieldPath> {
+        let field = self.field("unnest", name?)?;
+        if is_key(&field) || field.has_positions() {
+            self.problem("unnest", "must name a list, without positions: the key is none");
+        }
+        Some(field)
+    }
+
+    /// Reads which fields are shown, and which are left out: those behind a minus.
+    fn projection(&mut self, lists: &[&str], unnest: Option<&FieldPath>) -> Option<Projection> {
+        if lists.is_empty() {
+            return None;
+        }
+        let names = || lists.iter().flat_map(|list| list.split(','));
+        let without = names().filter_map(|name| name.strip_prefix('-')).collect::<Vec<_>>();
+        let shown = names().filter(|name| !name.starts_with('-')).collect::<Vec<_>>();
+        let is_whole = unnest.is_some_and(|unnest| shown.contains(&unnest.as_str()));
+        let fields = (!shown.is_empty() && !is_whole).then(|| self.shown(&shown, unnest));
+        let without = self.shown(&without, unnest);
+        Some(Projection::new(fields, without))
+    }
+
+    /// Reads fields of what is shown: of the values, or of the elements at `unnest`. The key is
+    /// shown anyway.
+    fn shown(&mut self, names: &[&str], unnest: Option<&FieldPath>) -> Vec<FieldPath> {
+        let mut shown = Vec::new();
+        for field in self.fields("fields", names).into_iter().filter(|field| !is_key(field)) {
+            let inside = unnest.map(|unnest| (unnest, field.inside(unnest)));
+            match inside {
+                _ if field.has_positions() => {
+                    let message = format!("`{field}` has a position, and lists are shown whole");
+                    self.problem("fields", message);
+                }
+                None => shown.push(field),
+                Some((_, Some(inside))) => shown.push(inside),
+                Some((unnest, None)) => {
+                    let message = format!("`{field}` is not in the elements of `{unnest}`");
+                    self.problem("fields", message);
+                }
+            }
+        }
+        shown
     }
 
     fn limit_fields(&mut self, parameter: &str, count: usize) {
@@ -263,12 +471,13 @@ impl Parser<'_> {
         }
     }
 
-    fn order(&mut self, sort: Option<&str>, has_text: bool) -> Order {
-        let Some(sort) = sort else {
-            return if has_text { Order::Score } else { Order::Key };
-        };
+    fn order(&mut self, sort: &[&str], has_text: bool, unnest: Option<&FieldPath>) -> Order {
+        if sort.is_empty() {
+            // Elements have no score of their own.
+            return if has_text && unnest.is_none() { Order::Score } else { Order::Key };
+        }
         let mut fields: Vec<SortField> = Vec::new();
-        for name in sort.split(',') {
+        for name in sort.iter().flat_map(|sort| sort.split(',')) {
             let (name, descending) = match name.strip_prefix('-') {
                 Some(name) => (name, true),
                 None => (name, false),
@@ -281,15 +490,15 @@ impl Parser<'_> {
             }
         }
         self.limit_fields("sort", fields.len());
-        Order::Fields(fields.into_iter().collect())
+        Order::Fields(SortFields::new(fields, unnest))
     }
 
-    fn paging(&mut self, given: &Given<'_>, order: &Order) -> Paging {
+    fn paging(&mut self, given: &Given<'_>, query: &ListQuery) -> Paging {
         use ListParameter::{Limit, Page, PerPage};
         let (cursor, limit) = (given.get(ListParameter::Cursor), given.get(Limit));
         if cursor.is_none() && limit.is_none() {
-            let page = self.number(Page, given, 1, usize::MAX);
-            let per_page = self.number(PerPage, given, DEFAULT_PAGE, MAX_PAGE);
+            let page = self.number(Page, given, 1, 1..=usize::MAX);
+            let per_page = self.number(PerPage, given, DEFAULT_PAGE, 0..=MAX_PAGE);
             return Paging::Page { page, per_page };
         }
         for parameter in [Page, PerPage] {
@@ -297,33 +506,37 @@ impl Parser<'_> {
                 self.problem(parameter.name(), "does not go with `cursor` or `limit`");
             }
         }
-        let limit = self.number(Limit, given, DEFAULT_PAGE, MAX_PAGE);
+        let limit = self.number(Limit, given, DEFAULT_PAGE, 1..=MAX_PAGE);
         // An order with a problem would only blame the cursor for it.
         let sound = self.problems.iter().all(|problem| problem.parameter != "sort");
         let after = cursor.filter(|_| sound).and_then(|text| {
-            let position = Cursor::parse(text).and_then(|cursor| position::read(order, &cursor));
-            if position.is_none() {
+            let after = Cursor::parse(text).and_then(|cursor| query.after(&cursor));
+            if after.is_none() {
                 self.problem("cursor", "is not a cursor of a list in this order");
             }
-            position.map(After)
+            after
         });
         Paging::Cursor { limit, after }
     }
 
-    /// Reads a number from 1 to `max`.
+    /// Reads a number in `range`.
     fn number(
         &mut self,
         parameter: ListParameter,
         given: &Given<'_>,
         default: usize,
-        max: usize,
+        range: RangeInclusive<usize>,
     ) -> usize {
         let Some(text) = given.get(parameter) else { return default };
         // `parse` takes a leading plus, which no number of ours has.
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = digits.then(|| text.parse().ok()).flatten();
-        number.filter(|number| (1..=max).contains(number)).unwrap_or_else(|| {
-            let range = if max == usize::MAX { "1 on".into() } else { format!("1 to {max}") };
+        number.filter(|number| range.contains(number)).unwrap_or_else(|| {
+            let (least, most) = range.into_inner();
+            let range = match most {
+                usize::MAX => format!("{least} on"),
+                most => format!("{least} to {most}"),
+            };
             self.problem(parameter.name(), format!("must be a whole number from {range}"));
             default
         })

@@ -5,12 +5,17 @@ use serde_json::{Value, json};
 
 use crate::cursor::Cursor;
 use crate::id::{CommitId, Key};
+use crate::query::columns::is_key;
 use crate::query::order::{Order, Position, SortValues};
 use crate::scalar::{Number, Scalar};
 
-/// Returns the cursor of a place in a list of `commit`.
-pub(crate) fn cursor_of(commit: CommitId, order: &Order, position: &Position) -> Cursor {
-    let mut parts = vec![json!(order.to_string()), json!(position.key.as_str())];
+/// Returns the cursor of a place in a list of `commit` that is of the kind that `list` says.
+pub(crate) fn cursor_of(commit: CommitId, list: &str, position: &Position) -> Cursor {
+    let key = position.key.as_str();
+    let mut parts = vec![json!(list), json!([key, position.row])];
+    if position.row == 0 {
+        parts[1] = json!(key);
+    }
     parts.extend(position.values.iter().map(|value| match value {
         None => Value::Null,
         Some(Scalar::Bool(boolean)) => json!(boolean),
@@ -23,19 +28,36 @@ pub(crate) fn cursor_of(commit: CommitId, order: &Order, position: &Position) ->
     Cursor { commit, place: Value::Array(parts) }
 }
 
-/// Returns the place that a cursor names, or `None` where it names none in this order.
-pub(crate) fn read(order: &Order, cursor: &Cursor) -> Option<Position> {
-    let [Value::String(other), Value::String(key), values @ ..] =
-        cursor.place.as_array()?.as_slice()
-    else {
+/// Returns the cursor behind so many groups of a list.
+pub(crate) fn cursor_of_groups(commit: CommitId, list: &str, passed: usize) -> Cursor {
+    Cursor { commit, place: json!([list, passed]) }
+}
+
+/// Returns behind how many groups of a list a cursor stands, or `None` where it is none of it.
+pub(crate) fn read_groups(list: &str, cursor: &Cursor) -> Option<usize> {
+    let [Value::String(other), passed] = cursor.place.as_array()?.as_slice() else { return None };
+    passed.as_u64().filter(|_| other == list)?.try_into().ok()
+}
+
+/// Returns the place that a cursor names, or `None` where it names none in this list and order.
+pub(crate) fn read(list: &str, order: &Order, cursor: &Cursor) -> Option<Position> {
+    let [Value::String(other), name, values @ ..] = cursor.place.as_array()?.as_slice() else {
         return None;
+    };
+    let (key, row) = match name {
+        Value::String(key) => (key.as_str(), 0),
+        Value::Array(name) => match &name[..] {
+            [Value::String(key), row] => (key.as_str(), row.as_u64()?.try_into().ok()?),
+            _ => return None,
+        },
+        _ => return None,
     };
     let fields = match order {
         Order::Key => 0,
         Order::Score => 1,
         Order::Fields(fields) => fields.len(),
     };
-    if *other != order.to_string() || values.len() != fields {
+    if other != list || values.len() != fields {
         return None;
     }
     let values: Option<SortValues> = values
@@ -51,13 +73,22 @@ pub(crate) fn read(order: &Order, cursor: &Cursor) -> Option<Position> {
             })
         })
         .collect();
-    Some(Position { values: values?, key: Key::new(key.as_str()) })
+    let mut values = values?;
+    if let Order::Fields(fields) = order {
+        // A key is a text, whatever it spells.
+        for (value, _) in values.iter_mut().zip(fields.iter()).filter(|(_, it)| is_key(&it.field)) {
+            if let Some(Scalar::Moment(_, text)) = value {
+                *value = Some(Scalar::String(text.clone()));
+            }
+        }
+    }
+    Some(Position { values, key: Key::new(key), row })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::order::SortField;
+    use crate::query::order::{SortField, SortFields};
     use crate::value::FieldPath;
     use proptest::prelude::*;
 
@@ -78,23 +109,30 @@ mod tests {
     fn order(fields: usize) -> Order {
         let field =
             |n: usize| SortField { field: FieldPath::new(format!("f{n}")), descending: n % 2 == 1 };
-        Order::Fields((0..fields).map(field).collect())
+        Order::Fields(SortFields::new((0..fields).map(field).collect(), None))
     }
 
     proptest! {
         #[test]
         fn a_cursor_reads_as_what_was_written(
             key in ".*",
+            row in 0..9_usize,
             values in prop::collection::vec(any_value(), 1..4),
         ) {
             let order = order(values.len());
-            let position = Position { values: values.into(), key: Key::new(key) };
+            let position = Position { values: values.into(), key: Key::new(key), row };
             let commit = CommitId::from_bytes([7; 20]);
-            let cursor = cursor_of(commit, &order, &position);
+            let list = order.to_string();
+            let cursor = cursor_of(commit, &list, &position);
             let cursor = Cursor::parse(&cursor.to_string()).unwrap();
             prop_assert_eq!(cursor.commit, commit);
-            prop_assert_eq!(read(&order, &cursor), Some(position.clone()));
-            prop_assert_eq!(read(&Order::Key, &cursor), None);
+            prop_assert_eq!(read(&list, &order, &cursor), Some(position.clone()));
+            prop_assert_eq!(read("", &Order::Key, &cursor), None);
+            prop_assert_eq!(read("x", &order, &cursor), None);
+            prop_assert_eq!(read_groups(&list, &cursor), None);
+            let groups = cursor_of_groups(commit, &list, row);
+            prop_assert_eq!(read_groups(&list, &groups), Some(row));
+            prop_assert_eq!(read_groups("x", &groups), None);
         }
     }
 }

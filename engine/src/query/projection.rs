@@ -5,69 +5,100 @@ use smallvec::SmallVec;
 use crate::value::{Cut, FieldPath, Json, Kind, Value};
 
 /// The fields to show.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Projection(Box<[FieldPath]>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Projection {
+    /// These; `None` is all.
+    fields: Option<Box<[FieldPath]>>,
+    /// Not these.
+    without: Box<[FieldPath]>,
+}
 
 impl Projection {
-    /// Returns the projection on `fields`; a field that lies in another is shown with it.
-    pub(crate) fn new<'a>(fields: impl IntoIterator<Item = &'a FieldPath>) -> Self {
-        Self(fields.into_iter().cloned().collect())
+    /// Returns the projection on `fields`, or on all where that is `None`, without those in
+    /// `without`; a field that lies in another is shown with it.
+    pub(crate) fn new(fields: Option<Vec<FieldPath>>, without: Vec<FieldPath>) -> Self {
+        Self { fields: fields.map(Vec::into_boxed_slice), without: without.into() }
+    }
+
+    /// Returns the fields; `None` is all.
+    pub(crate) fn fields(&self) -> Option<&[FieldPath]> {
+        self.fields.as_deref()
+    }
+
+    /// Returns the fields that are left out.
+    pub(crate) fn without(&self) -> &[FieldPath] {
+        &self.without
     }
 
     /// Returns the JSON text of the fields that `value` has, in their places: members of other
     /// names are left out, and so are elements of arrays that have none of them. Fields that only
     /// the path has are shown, too.
     pub fn apply(&self, value: &Value) -> String {
+        self.apply_to(value.whole().json())
+    }
+
+    /// Returns the JSON text of the fields that a value has.
+    pub fn apply_to(&self, json: Json<'_>) -> String {
         let mut text = String::new();
-        let fields: SmallVec<_> = self.0.iter().map(FieldPath::as_str).collect();
-        if !write(value.whole().json(), &Shown::Parts(fields), &mut text) {
+        let shown =
+            Shown { parts: self.fields.as_deref().map(names_of), without: names_of(&self.without) };
+        if !write(json, &shown, &mut text) {
             text.push_str("{}");
         }
         text
     }
 }
 
-/// What of a value is shown.
-enum Shown<'p> {
-    /// Everything.
-    Whole,
-    /// What these dotted names find in it.
-    Parts(SmallVec<[&'p str; 8]>),
+fn names_of(fields: &[FieldPath]) -> Names<'_> {
+    fields.iter().map(FieldPath::as_str).collect()
 }
 
-impl<'p> Shown<'p> {
-    /// Returns what is shown of the member `name`, where that is `fields` of its table.
-    fn of_member(fields: &[&'p str], name: &str) -> Self {
-        let mut parts = SmallVec::new();
+/// Dotted names.
+type Names<'p> = SmallVec<[&'p str; 8]>;
+
+/// What of a value is shown.
+struct Shown<'p> {
+    /// What these names find in it; `None` is everything.
+    parts: Option<Names<'p>>,
+    /// Not what these find.
+    without: Names<'p>,
+}
+
+impl Shown<'_> {
+    /// Returns what is shown of the member `name` of a table; `None` where nothing is.
+    fn of_member(&self, name: &str) -> Option<Self> {
+        let mut without = Names::new();
+        for cut in self.without.iter().filter_map(|field| Cut::behind(field, name)) {
+            match cut {
+                Cut::End => return None,
+                Cut::Rest(rest) => without.push(rest),
+            }
+        }
+        let Some(fields) = &self.parts else { return Some(Self { parts: None, without }) };
+        let mut parts = Names::new();
         for cut in fields.iter().filter_map(|field| Cut::behind(field, name)) {
             match cut {
-                Cut::End => return Self::Whole,
+                Cut::End => return Some(Self { parts: None, without }),
                 Cut::Rest(rest) => parts.push(rest),
             }
         }
-        Self::Parts(parts)
+        (!parts.is_empty()).then_some(Self { parts: Some(parts), without })
     }
 }
 
 /// Writes what is shown of `json`, if that is anything. Recurses as deep as the names and the
 /// arrays in the value.
 fn write(json: Json<'_>, shown: &Shown<'_>, text: &mut String) -> bool {
-    let fields = match shown {
-        Shown::Whole => {
-            text.push_str(json.text());
-            return true;
-        }
-        Shown::Parts(fields) => fields,
-    };
+    if shown.parts.is_none() && shown.without.is_empty() {
+        text.push_str(json.text());
+        return true;
+    }
     let begin = text.len();
     match json.kind() {
         Kind::Object => {
             text.push('{');
             for (name, member) in json.members() {
-                let shown = Shown::of_member(fields, &name);
-                if matches!(&shown, Shown::Parts(parts) if parts.is_empty()) {
-                    continue;
-                }
+                let Some(shown) = shown.of_member(&name) else { continue };
                 let before = text.len();
                 if text.len() > begin + 1 {
                     text.push(',');
@@ -91,9 +122,13 @@ fn write(json: Json<'_>, shown: &Shown<'_>, text: &mut String) -> bool {
                 }
             }
         }
+        _ if shown.parts.is_none() => {
+            text.push_str(json.text());
+            return true;
+        }
         _ => return false,
     }
-    if text.len() == begin + 1 {
+    if shown.parts.is_some() && text.len() == begin + 1 {
         text.truncate(begin);
         return false;
     }
@@ -128,9 +163,19 @@ mod tests {
             ("q\"", r#"{"q\"":true}"#),
             ("n.h", r#"{"n":{"h":{"i.j":2,"k":3}},"n.h":1}"#),
             ("n.h.i.j", r#"{"n":{"h":{"i.j":2}}}"#),
+            ("b,-b.d", r#"{"b":{"c":[1,2]}}"#),
+            ("b,-b.d.e", r#"{"b":{"c":[1,2],"d":{}}}"#),
+            ("-b,-m,-n.h,-q\"", r#"{"a":1,"n":{}}"#),
+            ("-b,-n,-n.h,-a,-m.o", r#"{"m":[{"n":"x"},{},3],"q\"":true}"#),
+            ("a,-a", "{}"),
         ] {
-            let fields: Vec<_> = fields.split(',').map(FieldPath::new).collect();
-            assert_eq!(Projection::new(&fields).apply(&value), expected);
+            let (without, fields): (Vec<&str>, Vec<&str>) =
+                fields.split(',').partition(|field| field.starts_with('-'));
+            let without = without.iter().map(|field| FieldPath::new(&field[1..]));
+            let fields: Vec<_> = fields.into_iter().map(FieldPath::new).collect();
+            let fields = Some(fields).filter(|fields| !fields.is_empty());
+            let projection = Projection::new(fields, without.collect());
+            assert_eq!(projection.apply(&value), expected);
         }
     }
 }

@@ -3,16 +3,22 @@
 use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::budget::{Budget, STEP};
 use crate::document::field_texts;
-use crate::id::Key;
+use crate::id::{CommitId, Key};
 use crate::index::FieldIndex;
-use crate::query::facets::{self, Facet, LongValue};
+use crate::query::columns::{Columns, Seen};
+use crate::query::counts::{Counts, FacetMode};
+use crate::query::facets;
 use crate::query::found::{Found, READING, reading};
-use crate::query::order::{Order, Position, SortFields, SortValues, StoredValues};
-use crate::query::{After, ListError, ListQuery, Page, Paging, first, position};
+use crate::query::grouping::{By, Facet, Grouping, LongValue};
+use crate::query::groups;
+use crate::query::order::{Behind, Order, Position, SortFields, SortValues, StoredValues};
+use crate::query::rows::Rows;
+use crate::query::stats::{Figures, Stats};
+use crate::query::{After, Item, ListError, ListQuery, Mark, Page, Paging, first, position};
 use crate::record::Record;
 use crate::scalar::{Number, Scalar, Stored};
 use crate::search::{DocName, Hit, Scope, SearchError, Slot, TextIndex};
@@ -49,48 +55,48 @@ impl ListQuery {
             relaxed = matches.relaxed;
             corrections = matches.readings.into_corrections();
         }
+        // Facets without their own conditions find anew what the words matched.
+        let again = self.leaves_out().then(|| matched.clone()).flatten();
         let found = Found::by(self, sheet, matched, budget);
         budget.check().map_err(SearchError::from)?;
-        let (offset, limit, after) = match &self.paging {
-            Paging::Page { page, per_page } => (offset(*page, *per_page), *per_page, None),
-            Paging::Cursor { limit, after } => (0, *limit, after.as_ref()),
-        };
-        let after = after.map(|After(at)| at);
-        let values = after.map(Position::stored).unwrap_or_default();
-        let after = after.map(|after| Behind { values, key: &after.key });
-        let keys = OnceCell::new();
-        let list = List { query: self, sheet, found: &found, after, budget, keys };
-        // One more than wanted tells whether there is more.
-        let is_by_page = matches!(self.paging, Paging::Page { .. });
-        let mut part = list.part(offset, if is_by_page { limit } else { limit + 1 });
-        let next = match part.get(limit.saturating_sub(1)) {
-            Some((record, score)) if part.len() > limit => {
-                let values = match &self.order {
-                    Order::Key => SortValues::new(),
-                    Order::Score => SortValues::from_iter([Some(scalar_of(*score))]),
-                    Order::Fields(fields) => {
-                        let values = fields.values(&record.value).into_iter();
-                        values.map(|value| value.map(|stored| stored.to_scalar())).collect()
-                    }
-                };
-                let position = Position { values, key: record.key.clone() };
-                Some(position::cursor_of(text.stamp(), &self.order, &position).to_string())
-            }
+        let unnest = self.unnest.as_ref();
+        let rows = unnest.map(|unnest| Rows::of(self, unnest, &found, sheet, budget));
+        let mark = match &self.paging {
+            Paging::Cursor { after: Some(After(mark)), .. } => Some(mark),
             _ => None,
         };
-        part.truncate(limit);
-        let facets = list.facets();
+        let after = match mark {
+            Some(Mark::Item(at)) => Some(Behind { values: at.stored(), key: &at.key, row: at.row }),
+            _ => None,
+        };
+        let keys = OnceCell::new();
+        let list = List { query: self, sheet, found: &found, rows, after, budget, keys };
+        let passed = if let Some(Mark::Groups(passed)) = mark { *passed } else { 0 };
+        let part = list.page(passed, text.stamp());
+        let facets = list.all_facets(again);
+        let stats = if self.counts.group_by.is_empty() { list.stats() } else { Ok(Vec::new()) };
         // What was counted in part says nothing.
         budget.check().map_err(SearchError::from)?;
-        let facets = facets?;
-        Ok(Page {
-            items: part.into_iter().map(|(record, _)| record.clone()).collect(),
-            total: found.len(sheet),
-            facets,
-            next,
-            relaxed,
-            corrections,
-        })
+        Ok(Page { facets: facets?, stats: stats?, relaxed, corrections, ..part? })
+    }
+
+    /// Says whether a facet is counted without the conditions on its field.
+    fn leaves_out(&self) -> bool {
+        self.counts.facets.iter().any(|grouping| self.leaves_out_for(grouping))
+    }
+
+    fn leaves_out_for(&self, grouping: &Grouping) -> bool {
+        let mut filters = self.filters.iter().chain(&self.of_elements);
+        self.counts.mode == FacetMode::Or && filters.any(|filter| filter.field == grouping.field)
+    }
+
+    /// Returns the query without the conditions on a field.
+    fn without(&self, field: &FieldPath) -> Self {
+        let mut query = self.clone();
+        query.sieve = OnceLock::new();
+        query.filters.retain(|filter| filter.field != *field);
+        query.of_elements.retain(|filter| filter.field != *field);
+        query
     }
 
     /// Returns a page of best matches where nothing but words is asked for: the text index ranks
@@ -106,17 +112,20 @@ impl ListQuery {
         let offset = offset(page, per_page);
         // Far into the list, ranking a part costs more than gathering all of it.
         let is_of_fields = words.fields().next().is_some();
-        if is_of_fields || !self.filters.is_empty() || !self.facets.is_empty() || offset > RANKED {
+        let Counts { facets, stats, group_by, .. } = &self.counts;
+        let is_counted = !(facets.is_empty() && stats.is_empty() && group_by.is_empty());
+        let is_filtered = is_of_fields || !self.filters.is_empty();
+        if is_filtered || is_counted || offset > RANKED || per_page == 0 {
             return Ok(None);
         }
         // Only records that are shown are in the text index.
         let scope = Scope::Sheets(std::slice::from_ref(&sheet.spec().name));
         let hits = text.search(words, scope, offset, per_page, budget)?;
-        let record = |hit: Hit| sheet.record(hit.name.key.as_str()).cloned();
+        let record = |hit: Hit| sheet.record(hit.name.key.as_str()).cloned().map(Item::from);
         let items = hits.hits.into_iter().filter_map(record).collect();
         let total = usize::try_from(hits.total).unwrap_or(usize::MAX);
         let (relaxed, corrections) = (hits.relaxed, hits.readings.into_corrections());
-        Ok(Some(Page { items, total, facets: Vec::new(), next: None, relaxed, corrections }))
+        Ok(Some(Page { items, total, relaxed, corrections, ..Page::default() }))
     }
 }
 
@@ -134,24 +143,13 @@ pub(crate) struct Place<'a> {
     values: StoredValues<'a>,
 }
 
-/// Where a cursor stands.
-pub(crate) struct Behind<'q> {
-    values: StoredValues<'q>,
-    key: &'q Key,
-}
-
-impl<'q> Behind<'q> {
-    /// Returns the value of the first field sorted by, if the order has one.
-    pub(crate) fn first_value(&self) -> Option<Option<&Stored<'q>>> {
-        self.values.first().map(Option::as_ref)
-    }
-}
-
 /// A list, of which a part is wanted.
 pub(crate) struct List<'q, 'a> {
     pub(crate) query: &'q ListQuery,
     pub(crate) sheet: &'a Sheet,
     pub(crate) found: &'q Found<'q, 'a>,
+    /// What it is made of, where that is not the records themselves.
+    rows: Option<Rows<'a>>,
     pub(crate) after: Option<Behind<'q>>,
     pub(crate) budget: &'q Budget,
     /// The keys of what was found, for facets.
@@ -159,6 +157,115 @@ pub(crate) struct List<'q, 'a> {
 }
 
 impl<'a> List<'_, 'a> {
+    /// Returns the part that is asked for, without what is counted beside it; groups are those behind
+    /// so many of them.
+    fn page(&self, passed: usize, commit: CommitId) -> Result<Page, LongValue> {
+        let (offset, limit) = match &self.query.paging {
+            Paging::Page { page, per_page } => (offset(*page, *per_page), *per_page),
+            Paging::Cursor { limit, .. } => (0, *limit),
+        };
+        let kind = || self.query.kind();
+        let is_by_page = matches!(self.query.paging, Paging::Page { .. });
+        if !self.query.counts.group_by.is_empty() {
+            let part = (offset.max(passed), limit);
+            let groups::Part { groups, total } =
+                self.grouping().of_items(self.items(), part, self.budget)?;
+            let passed = passed + groups.len();
+            let next = (!is_by_page && passed < total)
+                .then(|| position::cursor_of_groups(commit, &kind(), passed).to_string());
+            return Ok(Page { groups: Some(groups), total, next, ..Page::default() });
+        }
+        // One more than wanted tells whether there is more.
+        let wanted = if is_by_page { limit } else { limit + 1 };
+        let (items, last) = match &self.rows {
+            Some(rows) => {
+                let part = rows.part(&self.query.order, self.after.as_ref(), (offset, wanted));
+                let last = part.get(limit.saturating_sub(1)).filter(|_| part.len() > limit);
+                let last = last.map(|row| self.position(row.seen(), row.number, 0.0));
+                (part.iter().take(limit).map(|row| row.item()).collect(), last)
+            }
+            None => {
+                let part = self.part(offset, wanted);
+                let last = part.get(limit.saturating_sub(1)).filter(|_| part.len() > limit);
+                let last = last.map(|(it, score)| self.position(Seen::record(it), 0, *score));
+                let records = part.into_iter().take(limit);
+                (records.map(|(record, _)| Item::from(record.clone())).collect(), last)
+            }
+        };
+        let next = last.filter(|_| !is_by_page);
+        let next = next.map(|at| position::cursor_of(commit, &kind(), &at).to_string());
+        Ok(Page { items, total: self.len(), next, ..Page::default() })
+    }
+
+    fn position(&self, item: Seen<'_>, row: usize, score: f32) -> Position {
+        let values = match &self.query.order {
+            Order::Key => SortValues::new(),
+            Order::Score => SortValues::from_iter([Some(scalar_of(score))]),
+            Order::Fields(fields) => {
+                let values = fields.values(item).into_iter();
+                values.map(|value| value.map(|stored| stored.to_scalar())).collect()
+            }
+        };
+        Position { values, key: item.key.clone(), row }
+    }
+
+    /// Returns how many items there are.
+    fn len(&self) -> usize {
+        self.rows.as_ref().map_or_else(|| self.found.len(self.sheet), Rows::len)
+    }
+
+    /// Returns all items, in no particular order.
+    fn items(&self) -> Box<dyn Iterator<Item = Seen<'a>> + '_> {
+        match &self.rows {
+            Some(rows) => Box::new(rows.seen()),
+            None => {
+                Box::new(self.found.records(self.sheet, self.budget).map(|it| Seen::record(it)))
+            }
+        }
+    }
+
+    fn grouping(&self) -> groups::By<'_> {
+        let Counts { group_by, stats, told, .. } = &self.query.counts;
+        let unnest = self.query.unnest.as_ref();
+        groups::By { groupings: group_by, stats, unnest, order: told.order }
+    }
+
+    /// Returns the figures of all items together.
+    fn stats(&self) -> Result<Vec<Stats>, LongValue> {
+        if self.query.counts.stats.is_empty() {
+            return Ok(Vec::new());
+        }
+        let part = self.grouping().of_items(self.items(), (0, 1), self.budget)?;
+        let nothing = |field: &FieldPath| Figures::default().told(field.as_str());
+        match part.groups.into_iter().next() {
+            Some(group) => Ok(group.stats),
+            None => self.query.counts.stats.iter().map(nothing).collect(),
+        }
+    }
+
+    /// Counts all fields that were asked for; `matched` is what the words match, for those that are
+    /// counted without the conditions on their field.
+    fn all_facets(&self, matched: Option<Vec<(&'a Key, f32)>>) -> Result<Vec<Facet>, LongValue> {
+        let groupings = &self.query.counts.facets;
+        let (alone, together): (Vec<&Grouping>, Vec<&Grouping>) =
+            groupings.iter().partition(|grouping| self.query.leaves_out_for(grouping));
+        let mut together = self.facets(&together)?.into_iter();
+        let counted = groupings.iter().map(|grouping| {
+            if !alone.contains(&grouping) {
+                return Ok(together.next());
+            }
+            let query = self.query.without(&grouping.field);
+            let (sheet, budget, unnest) = (self.sheet, self.budget, query.unnest.as_ref());
+            let found = Found::by(&query, sheet, matched.clone(), budget);
+            let rows = unnest.map(|unnest| Rows::of(&query, unnest, &found, sheet, budget));
+            let keys = OnceCell::new();
+            let list =
+                List { query: &query, sheet, found: &found, rows, after: None, budget, keys };
+            Ok(list.facets(&[grouping])?.pop())
+        });
+        Ok(counted.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
     /// Returns the records from `offset` on, at most `limit`, behind the cursor if there is one;
     /// with their scores where the list is ordered by them.
     fn part(&self, offset: usize, limit: usize) -> Vec<(&'a Arc<Record>, f32)> {
@@ -226,18 +333,19 @@ impl<'a> List<'_, 'a> {
         (self.sheet.len() - keys.len() <= most).then_some(scalar)
     }
 
-    /// Counts the fields that were asked for: in the indexes where that is cheaper, and all others
-    /// in one pass over the records.
-    fn facets(&self) -> Result<Vec<Facet>, LongValue> {
-        let fields = &self.query.facets;
-        let indexed = fields.iter().map(|it| self.indexed_facet(it).transpose());
+    /// Counts fields: in the indexes where that is cheaper, and all others in one pass over the
+    /// items.
+    fn facets(&self, groupings: &[&Grouping]) -> Result<Vec<Facet>, LongValue> {
+        let indexed = groupings.iter().map(|it| self.indexed_facet(it).transpose());
         let mut facets: Vec<Option<Facet>> = indexed.collect::<Result<_, _>>()?;
         let places = facets.iter().enumerate().filter(|(_, facet)| facet.is_none());
         let places: Vec<usize> = places.map(|(place, _)| place).collect();
         if !places.is_empty() {
-            let records = self.found.records(self.sheet, self.budget);
-            let read: Vec<&FieldPath> = places.iter().map(|place| &fields[*place]).collect();
-            let read = facets::of_records(&read, records, self.budget)?;
+            let read: Vec<&Grouping> = places.iter().map(|place| groupings[*place]).collect();
+            let fields = read.iter().map(|grouping| &grouping.field);
+            let columns = Columns::new(fields, self.query.unnest.as_ref());
+            let told = self.query.counts.told;
+            let read = facets::of_items(&read, &columns, self.items(), self.budget, told)?;
             for (place, facet) in places.iter().zip(read) {
                 facets[*place] = Some(facet);
             }
@@ -246,28 +354,42 @@ impl<'a> List<'_, 'a> {
     }
 
     /// Counts a field in its index; returns `None` where there is none, or reading the records is
-    /// cheaper.
-    fn indexed_facet(&self, field: &FieldPath) -> Option<Result<Facet, LongValue>> {
-        let (index, budget) = (self.sheet.index(field.as_str())?, self.budget);
+    /// cheaper, or needed: a record may hold two values of one group.
+    fn indexed_facet(&self, grouping: &Grouping) -> Option<Result<Facet, LongValue>> {
+        let index = self.sheet.index(grouping.field.as_str())?;
+        let is_single = index.multi_valued() == 0;
+        if self.rows.is_some() || grouping.by != By::Value && !is_single {
+            return None;
+        }
+        let (budget, told) = (self.budget, self.query.counts.told);
         let hidden = || {
             let hidden = self.sheet.hidden().iter();
-            hidden.filter_map(|key| self.sheet.record(key.as_str()))
+            let hidden = hidden.filter_map(|key| self.sheet.record(key.as_str()));
+            hidden.map(|record| Seen::record(record))
         };
         match self.found {
-            Found::All => Some(facets::of_entries(field, index.values(), hidden(), budget)),
-            Found::Held(condition, _) if condition.is_over(field) && index.multi_valued() == 0 => {
+            Found::All => {
+                Some(facets::of_entries(grouping, index.values(), hidden(), budget, told))
+            }
+            Found::Held(condition, _) if condition.is_over(&grouping.field) && is_single => {
                 let entries = condition.ranges.entries(index);
-                Some(facets::of_entries(field, entries, hidden(), budget))
+                Some(facets::of_entries(grouping, entries, hidden(), budget, told))
             }
             found if found.len(self.sheet) * READING >= index.present() => {
                 let total = found.len(self.sheet);
                 if let Some(commonest) = self.commonest(index, total / READING) {
-                    let membership = found.membership(self.query, field);
+                    let membership = found.membership(self.query, &grouping.field);
                     let admits = |key: &Key| membership.admits(self.sheet, key, budget);
-                    return Some(facets::of_rest(field, index, commonest, total, admits));
+                    return Some(facets::of_rest(
+                        grouping,
+                        index,
+                        (commonest, total),
+                        admits,
+                        told,
+                    ));
                 }
                 let keys = self.keys.get_or_init(|| found.keys(self.sheet, budget).collect());
-                Some(facets::of_keys(field, index, keys, budget))
+                Some(facets::of_keys(grouping, index, keys, budget, told))
             }
             _ => None,
         }
@@ -276,7 +398,7 @@ impl<'a> List<'_, 'a> {
 
 impl<'a> Place<'a> {
     pub(crate) fn new(fields: &SortFields, record: &'a Arc<Record>) -> Self {
-        Self { record, values: fields.values(&record.value) }
+        Self { record, values: fields.values(Seen::record(record)) }
     }
 
     pub(crate) fn compare(&self, fields: &SortFields, other: &Self) -> Ordering {

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::id::Key;
+use crate::query::columns::is_key;
 use crate::query::filter::{Filter, Part, Test};
 use crate::query::fold::folded;
 use crate::query::limits::MAX_FILTERS;
 use crate::query::ranges::Ranges;
-use crate::scalar::{Scalar, Stored};
+use crate::scalar::{Number, Scalar, Stored};
 use crate::value::{Beginning, FieldPath, Json, Kind, Paths, Value};
 
 /// A bit for each condition.
@@ -33,6 +35,8 @@ pub(crate) struct Sieve {
     /// For each beginning of a path, the conditions that tables of a list there fulfil together:
     /// those that go on from there, where there is more than one.
     joint: Vec<Conditions>,
+    /// What the key is tested for.
+    keys: Vec<(Conditions, Test)>,
     /// The conditions that hold where no value is as they say.
     negated: Conditions,
     all: Conditions,
@@ -48,6 +52,12 @@ struct Held {
 }
 
 impl Held {
+    /// Adds the conditions that a value is about, of which some are negated.
+    fn add(&mut self, conditions: Conditions, negated: Conditions) {
+        self.yes |= conditions & !negated;
+        self.no |= conditions & negated;
+    }
+
     /// Says whether all of `conditions` hold, of which some are negated.
     fn fulfils(self, conditions: Conditions, negated: Conditions) -> bool {
         let holds = self.yes | negated & !self.no;
@@ -60,6 +70,8 @@ impl Held {
 struct Tests {
     bands: Bands,
     parts: Vec<(Conditions, Part)>,
+    /// By the number of elements.
+    sizes: Bands,
 }
 
 impl Tests {
@@ -71,7 +83,21 @@ impl Tests {
             _ => None,
         };
         let parts = conditions.iter().filter_map(part).collect();
-        Self { bands: Bands::new(&ranges.collect::<Vec<_>>()), parts }
+        let size = |(one, filter): &(Conditions, &Filter)| match &filter.test {
+            Test::Size(size) => Some((*one, size.numbers.clone())),
+            _ => None,
+        };
+        let sizes: Vec<_> = conditions.iter().filter_map(size).collect();
+        Self { bands: Bands::new(&ranges.collect::<Vec<_>>()), parts, sizes: Bands::new(&sizes) }
+    }
+
+    /// Returns the conditions on the size of a list that this one fulfils.
+    fn fulfilled_by_size(&self, list: Json<'_>) -> Conditions {
+        if self.sizes.cuts.is_empty() {
+            return 0;
+        }
+        let size = list.elements().count() as u64;
+        self.sizes.held_by(&Stored::Number(Number::Natural(size)))
     }
 
     fn fulfilled_by(&self, json: Json<'_>) -> Conditions {
@@ -106,6 +132,22 @@ impl Sieve {
     ///
     /// Costs a sort of the alternatives of all of them.
     pub(crate) fn new<'f>(filters: impl IntoIterator<Item = &'f Filter>) -> Self {
+        Self::of(filters, |fields| Paths::new(fields.iter().copied()))
+    }
+
+    /// Returns the sieve of `filters` on fields within `outer`, for the values of that field.
+    pub(crate) fn within<'f>(
+        outer: &FieldPath,
+        filters: impl IntoIterator<Item = &'f Filter>,
+    ) -> Self {
+        Self::of(filters, |fields| Paths::within(outer, fields.iter().copied()))
+    }
+
+    fn of<'f>(
+        filters: impl IntoIterator<Item = &'f Filter>,
+        paths: impl FnOnce(&[&'f FieldPath]) -> Paths,
+    ) -> Self {
+        let mut keys = Vec::new();
         let mut by_field: BTreeMap<&FieldPath, Vec<(Conditions, &Filter)>> = BTreeMap::new();
         let (mut negated, mut all) = (0, 0);
         for (at, filter) in filters.into_iter().enumerate() {
@@ -114,9 +156,13 @@ impl Sieve {
             if filter.is_negated() {
                 negated |= condition;
             }
-            by_field.entry(&filter.field).or_default().push((condition, filter));
+            if is_key(&filter.field) {
+                keys.push((condition, filter.test.clone()));
+            } else {
+                by_field.entry(&filter.field).or_default().push((condition, filter));
+            }
         }
-        let paths = Paths::new(by_field.keys().copied());
+        let paths = paths(&by_field.keys().copied().collect::<Vec<_>>());
         let of_field = by_field.values().map(|tests| tests.iter().map(|(one, _)| one).sum());
         let of_field: Vec<Conditions> = of_field.collect();
         let joint = paths.beginnings().map(|beginning| {
@@ -125,28 +171,45 @@ impl Sieve {
         });
         let joint = joint.collect();
         let tests = by_field.into_values().map(|conditions| Tests::new(&conditions)).collect();
-        Self { paths, tests, joint, negated, all }
+        Self { paths, tests, joint, keys, negated, all }
     }
 
-    /// Says whether a value fulfils all conditions. Linear in the text.
-    pub(crate) fn passes(&self, value: &Value) -> bool {
+    /// Says whether a record fulfils all conditions. Linear in the text.
+    pub(crate) fn passes(&self, key: &Key, value: &Value) -> bool {
         let mut held = Held::default();
         for part in value.parts() {
             let inside = self.held(self.paths.start(), part);
             held = Held { yes: held.yes | inside.yes, no: held.no | inside.no };
         }
+        for (condition, test) in &self.keys {
+            if test.is_about(key.as_str()) {
+                held.add(*condition, self.negated);
+            }
+        }
         held.fulfils(self.all, self.negated)
     }
 
+    /// Says whether a value fulfils all conditions [within](Self::within) its field.
+    pub(crate) fn passes_element(&self, element: Json<'_>) -> bool {
+        self.held(self.paths.start(), element).fulfils(self.all, self.negated)
+    }
+
     fn held(&self, at: Beginning<'_>, json: Json<'_>) -> Held {
-        if json.kind() == Kind::Array {
-            return self.held_by_elements(at, json);
-        }
         let mut held = Held::default();
+        if json.kind() == Kind::Array {
+            for place in at.fields() {
+                held.add(self.tests[*place].fulfilled_by_size(json), self.negated);
+            }
+            at.for_each_position(json, |at, element| {
+                let inside = self.held(at, element);
+                held.yes |= inside.yes;
+                held.no |= inside.no;
+            });
+            let opened = self.held_by_elements(at, json);
+            return Held { yes: held.yes | opened.yes, no: held.no | opened.no };
+        }
         for place in at.fields() {
-            let fulfilled = self.tests[*place].fulfilled_by(json);
-            held.yes |= fulfilled & !self.negated;
-            held.no |= fulfilled & self.negated;
+            held.add(self.tests[*place].fulfilled_by(json), self.negated);
         }
         at.for_each_member(json, |at, member| {
             let inside = self.held(at, member);
@@ -160,7 +223,10 @@ impl Sieve {
         let joint = self.joint[at.number()];
         let (mut held, mut together) = (Held::default(), Held::default());
         for element in list.elements() {
-            let mut inside = self.held(at, element);
+            let mut inside = match element.kind() {
+                Kind::Array => self.held_by_elements(at, element),
+                _ => self.held(at, element),
+            };
             if element.kind() == Kind::Object {
                 let fulfils = inside.fulfils(joint, self.negated);
                 let of_table = if fulfils { &mut together.yes } else { &mut together.no };
@@ -354,7 +420,7 @@ mod tests {
         let passes = |tests: Vec<(String, Test)>| {
             let filter = |(field, test)| Filter { field: FieldPath::new(field), test };
             let filters: Vec<_> = tests.into_iter().map(filter).collect();
-            Sieve::new(&filters).passes(&Value::new(&releases))
+            Sieve::new(&filters).passes(&Key::new("k"), &Value::new(&releases))
         };
         let (lts, eol) = ("releases.lts", "releases.eol");
         assert!(passes(vec![any(lts, "true")]) && passes(vec![from(eol, "2025-01-01")]));
@@ -388,7 +454,7 @@ mod tests {
                 let names: Vec<Vec<String>> = names.collect();
                 let ahead = filters.iter().zip(&names).map(|(f, names)| (f, &names[..]));
                 let each = passes(&ahead.collect::<Vec<_>>(), &value);
-                prop_assert_eq!(sieve.passes(&Value::new(&value)), each, "{}", value);
+                prop_assert_eq!(sieve.passes(&Key::new("k"), &Value::new(&value)), each, "{}", value);
             }
         }
     }

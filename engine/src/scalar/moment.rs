@@ -1,5 +1,7 @@
 //! Points in time, as strings spell them in every format.
 
+mod shift;
+
 /// A date, or a date and a time, to the nanosecond. Without an offset it counts as UTC.
 ///
 /// A record's value keeps no types of its format, so it is the text that tells: what TOML writes
@@ -66,6 +68,11 @@ impl Moment {
             nanoseconds => Self { nanoseconds, ..self },
         };
         Some(next).filter(|next| *next < Self::END)
+    }
+
+    /// Returns how many whole seconds it is after the beginning of 1970.
+    pub fn seconds(self) -> i64 {
+        self.seconds
     }
 
     /// Returns the shortest text in UTC that has seconds: `2024-05-01T08:30:00Z`.

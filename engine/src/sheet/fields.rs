@@ -13,6 +13,8 @@ pub struct FieldCounts {
     fields: OrdMap<Arc<str>, u64>,
     /// The records in which each field is a list that holds tables; the record itself has no name.
     lists: OrdMap<Arc<str>, u64>,
+    /// The records in which each field is a list of whatever.
+    arrays: OrdMap<Arc<str>, u64>,
 }
 
 impl FieldCounts {
@@ -32,10 +34,16 @@ impl FieldCounts {
         self.lists.contains_key(field)
     }
 
+    /// Says whether `field` is a list in some record.
+    pub fn is_list(&self, field: &str) -> bool {
+        self.arrays.contains_key(field)
+    }
+
     /// Takes what `tally` counted into account.
     pub(super) fn settle(&mut self, tally: Tally) {
         settle(&mut self.fields, tally.fields);
         settle(&mut self.lists, tally.lists);
+        settle(&mut self.arrays, tally.arrays);
     }
 }
 
@@ -59,6 +67,7 @@ fn settle(counts: &mut OrdMap<Arc<str>, u64>, changes: Changes) {
 pub(super) struct Tally {
     fields: Changes,
     lists: Changes,
+    arrays: Changes,
     values: u64,
 }
 
@@ -83,6 +92,7 @@ impl Tally {
         match json.kind() {
             Kind::Array => {
                 let mut has_tables = false;
+                count(&mut self.arrays, prefix, self.values, by);
                 for element in json.elements() {
                     has_tables |= element.kind() == Kind::Object;
                     self.collect(element, prefix, dot, by);

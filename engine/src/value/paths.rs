@@ -22,6 +22,8 @@ struct Node {
     here: Vec<usize>,
     /// The names of members, in order, and the nodes that they lead to.
     members: Vec<(Box<str>, usize)>,
+    /// The positions of elements of a list, and the nodes that they lead to.
+    positions: Vec<(i64, usize)>,
 }
 
 impl Default for Paths {
@@ -33,24 +35,59 @@ impl Default for Paths {
 impl Paths {
     /// Returns the set of these fields, each with its place among them.
     pub fn new<'p>(paths: impl IntoIterator<Item = &'p FieldPath>) -> Self {
+        Self::behind(0, paths)
+    }
+
+    /// Returns the set of what these fields are within the values of `outer`, each with its place
+    /// among them. All of them are `outer` or in it.
+    pub(crate) fn within<'p>(
+        outer: &FieldPath,
+        paths: impl IntoIterator<Item = &'p FieldPath>,
+    ) -> Self {
+        Self::behind(outer.segments().count(), paths)
+    }
+
+    /// Returns the set of what these fields are behind so many of their names.
+    fn behind<'p>(skipped: usize, paths: impl IntoIterator<Item = &'p FieldPath>) -> Self {
         let mut nodes = vec![Node::default()];
         let mut known: HashMap<&'p str, usize> = HashMap::new();
         let mut edges: Vec<BTreeMap<&'p str, usize>> = vec![BTreeMap::new()];
         for (place, path) in paths.into_iter().enumerate() {
+            let mut end = 0;
+            // Where names may begin: the nodes, and the bytes of the name that lead there.
             let mut begins = vec![(0, 0)];
-            for used in path.outermost() {
+            for (segment, used) in path.outermost().enumerate() {
+                let behind = used.len() + 1;
+                if segment < skipped {
+                    begins = vec![(0, behind)];
+                    continue;
+                }
                 let next = nodes.len();
                 let to = *known.entry(used).or_insert(next);
                 if to == next {
                     nodes.push(Node::default());
                     edges.push(BTreeMap::new());
                 }
-                for (from, begin) in &begins {
-                    edges[*from].insert(&path.as_str()[*begin..used.len()], to);
+                if path.positions.contains(&segment) {
+                    let position = begins.pop().and_then(|(from, begin)| {
+                        let position: i64 = path.as_str()[begin..used.len()].parse().ok()?;
+                        Some((from, position))
+                    });
+                    if let Some((from, position)) = position
+                        && !nodes[from].positions.contains(&(position, to))
+                    {
+                        nodes[from].positions.push((position, to));
+                    }
+                    // No name goes across a position.
+                    begins = vec![(to, behind)];
+                } else {
+                    for (from, begin) in &begins {
+                        edges[*from].insert(&path.as_str()[*begin..used.len()], to);
+                    }
+                    begins.push((to, behind));
                 }
-                begins.push((to, used.len() + 1));
+                end = to;
             }
-            let (end, _) = begins[begins.len() - 1];
             nodes[end].here.push(place);
         }
         for (node, members) in nodes.iter_mut().zip(edges) {
@@ -63,6 +100,11 @@ impl Paths {
     /// [`Value::visit`] does for one. Linear in the text, which is read no further than it must.
     pub fn visit<'a>(&self, value: &'a Value, found: &mut dyn FnMut(usize, Json<'a>)) {
         value.parts().for_each(|part| visit(self.start(), part, found));
+    }
+
+    /// Calls `found` with each value within `json`, as [`Paths::visit`] does.
+    pub(crate) fn visit_json<'a>(&self, json: Json<'a>, found: &mut dyn FnMut(usize, Json<'a>)) {
+        visit(self.start(), json, found);
     }
 
     /// Returns where a search begins.
@@ -78,10 +120,22 @@ impl Paths {
 
 fn visit<'a>(at: Beginning<'_>, json: Json<'a>, found: &mut dyn FnMut(usize, Json<'a>)) {
     if json.kind() == Kind::Array {
-        return json.elements().for_each(|element| visit(at, element, found));
+        at.for_each_position(json, |at, element| visit(at, element, found));
+        return open(at, json, found);
     }
     at.fields().iter().for_each(|place| found(*place, json));
     at.for_each_member(json, |at, member| visit(at, member, found));
+}
+
+/// Visits the elements of a list, and of the lists in it.
+fn open<'a>(at: Beginning<'_>, list: Json<'a>, found: &mut dyn FnMut(usize, Json<'a>)) {
+    for element in list.elements() {
+        if element.kind() == Kind::Array {
+            open(at, element, found);
+        } else {
+            visit(at, element, found);
+        }
+    }
 }
 
 /// How much of some fields was found: the names that lead to a value.
@@ -106,7 +160,7 @@ impl<'p> Beginning<'p> {
         &self.node().here
     }
 
-    /// Returns the places of the fields that go on from here, in order.
+    /// Returns the places of the fields that go on from here by the name of a member, in order.
     pub(crate) fn onward(self) -> BTreeSet<usize> {
         let (mut places, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut ahead: Vec<usize> = self.node().members.iter().map(|(_, to)| *to).collect();
@@ -115,9 +169,23 @@ impl<'p> Beginning<'p> {
                 let node = &self.paths.nodes[number];
                 places.extend(&node.here);
                 ahead.extend(node.members.iter().map(|(_, to)| *to));
+                ahead.extend(node.positions.iter().map(|(_, to)| *to));
             }
         }
         places
+    }
+
+    /// Calls `found` with each element of a list that stands at a position in a field.
+    pub(crate) fn for_each_position<'a>(
+        self,
+        list: Json<'a>,
+        mut found: impl FnMut(Self, Json<'a>),
+    ) {
+        for (position, to) in &self.node().positions {
+            if let Some(element) = list.element(*position) {
+                found(Self { number: *to, ..self }, element);
+            }
+        }
     }
 
     /// Calls `found` with each member of `json` in which a field goes on. The members of a value and
@@ -154,6 +222,44 @@ mod tests {
             value.visit(path, &mut |json| expected.push(json.text()));
             assert_eq!(found, expected, "{path} of {tree}");
         }
+    }
+
+    #[test]
+    fn a_position_is_that_of_one_element_whatever_its_list_holds() {
+        let value = Value::new(&json!({
+            "r": [{"x": 1, "0": 9}, {"x": [2, 3]}, [{"x": 4}, {"x": 5}]], "n": {"r": [7]}, "r.1": {"x": 8},
+        }));
+        let field = |name: &str| {
+            let number = |text: &&str| text.parse::<i64>().is_ok();
+            let places = name.split('.').enumerate().filter(|(_, text)| number(text));
+            FieldPath::with_positions(name, places.map(|(place, _)| place).collect())
+        };
+        let found = |name: &str| {
+            let mut found = Vec::new();
+            Paths::new([&field(name)]).visit(&value, &mut |_, json| found.push(json.text()));
+            found.join(" ")
+        };
+        for (name, expected) in [
+            ("r.0.x", "1"),
+            ("r.-2.x", "2 3"),
+            ("r.1.x.1", "3"),
+            ("r.2.x", "4 5"),
+            ("r.-1.-1.x", "5"),
+            ("r.3.x", ""),
+            ("r.-4.x", ""),
+            ("n.r.0", "7"),
+            ("n.r.0.0", ""),
+        ] {
+            assert_eq!(found(name), expected, "{name}");
+        }
+        let (outer, within) = (FieldPath::new("r"), [field("r.x.1"), FieldPath::new("r")]);
+        let mut found = Vec::new();
+        let element = value.json().member("r").and_then(|list| list.element(1)).unwrap();
+        Paths::within(&outer, &within).visit_json(element, &mut |place, json| {
+            found.push((place, json.text()));
+        });
+        assert_eq!(found, [(1, r#"{"x":[2,3]}"#), (0, "3")]);
+        assert!(!field("r.0.x").is_within(&outer) && field("r.x.0").is_within(&outer));
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn listed(snapshot: &Snapshot, name: &str, value: &str) -> Vec<String> {
         .unwrap()
         .run(sheet, snapshot.text(), &Budget::unlimited())
         .unwrap();
-    page.items.iter().map(|record| record.key.to_string()).collect()
+    page.items.iter().map(|item| item.record.key.to_string()).collect()
 }
 
 const FILES: [(&str, &str); 4] = [

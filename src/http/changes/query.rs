@@ -86,7 +86,11 @@ impl ChangesQuery {
                     return Err(wrong(name, "is not a parameter of changes"));
                 }
                 let sheet = public_sheet(snapshot, sheet)?;
-                Some(ListQuery::parse(&rest, &sheet).map_err(refused)?)
+                let query = ListQuery::parse(&rest, &sheet).map_err(refused)?;
+                if query.now().is_some() {
+                    return Err(wrong("now", "goes on while changes are told: name a moment"));
+                }
+                Some(query)
             }
             ([(name, _), ..], _) => {
                 return Err(wrong(name, "is a parameter of changes only with exactly one sheet"));

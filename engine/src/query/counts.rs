@@ -1,0 +1,23 @@
+//! What a list is asked to count.
+
+use crate::query::grouping::{Grouping, Told};
+use crate::value::FieldPath;
+
+/// What a list is asked to count.
+#[derive(Debug, Clone)]
+pub(crate) struct Counts {
+    pub(crate) facets: Vec<Grouping>,
+    pub(crate) told: Told,
+    pub(crate) mode: FacetMode,
+    pub(crate) stats: Vec<FieldPath>,
+    pub(crate) group_by: Vec<Grouping>,
+}
+
+/// Whether the conditions on a field count where its values are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FacetMode {
+    /// As all others do.
+    And,
+    /// No: what is told is what other values of the field would find.
+    Or,
+}

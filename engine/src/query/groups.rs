@@ -1,0 +1,145 @@
+//! Items by what they hold in some fields, counted.
+
+use std::cmp::Reverse;
+
+use foldhash::HashMap;
+use smallvec::SmallVec;
+
+use crate::budget::{Budget, STEP};
+use crate::query::columns::{Columns, Seen};
+use crate::query::first;
+use crate::query::grouping::{CountOrder, Grouping, NOTHING, json_len};
+use crate::query::grouping::{LongValue, MAX_FACET_VALUE};
+use crate::query::stats::{Figures, Stats};
+use crate::scalar::{Scalar, Stored};
+use crate::value::FieldPath;
+
+/// The most fields to group by.
+pub(crate) const MAX_GROUPED: usize = 4;
+
+/// The items that hold one value in each of the fields that are grouped by. An item that holds
+/// several is in a group for each, and one that holds none in that of null.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// What they hold in each of the fields.
+    pub by: Vec<Scalar>,
+    /// How many items there are.
+    pub count: usize,
+    /// The figures that were asked for.
+    pub stats: Vec<Stats>,
+}
+
+/// How items are grouped.
+pub(crate) struct By<'q> {
+    pub(crate) groupings: &'q [Grouping],
+    pub(crate) stats: &'q [FieldPath],
+    pub(crate) unnest: Option<&'q FieldPath>,
+    pub(crate) order: CountOrder,
+}
+
+/// A part of the groups.
+pub(crate) struct Part {
+    pub(crate) groups: Vec<Group>,
+    pub(crate) total: usize,
+}
+
+type Values<'a> = SmallVec<[Stored<'a>; 2]>;
+
+/// What is known of a group so far.
+#[derive(Default)]
+struct Counted<'a> {
+    count: usize,
+    figures: Vec<Figures<'a>>,
+}
+
+impl By<'_> {
+    /// Returns the groups from `offset` on, at most `limit`. Reads each item once.
+    pub(crate) fn of_items<'a>(
+        &self,
+        items: impl Iterator<Item = Seen<'a>>,
+        (offset, limit): (usize, usize),
+        budget: &Budget,
+    ) -> Result<Part, LongValue> {
+        let grouped = self.groupings.len();
+        let fields = self.groupings.iter().map(|grouping| &grouping.field).chain(self.stats);
+        let columns = Columns::new(fields, self.unnest);
+        let mut groups: HashMap<Values<'a>, Counted<'a>> = HashMap::default();
+        let mut held: Vec<Values<'a>> = vec![Values::new(); grouped + self.stats.len()];
+        for item in items.take_while(|item| budget.spend(item.reading())) {
+            columns.visit(item, &mut |place, value| {
+                let grouping = self.groupings.get(place);
+                held[place].push(grouping.map_or(value.clone(), |it| it.by.group(value)));
+            });
+            for values in &mut held[..grouped] {
+                values.sort_unstable();
+                values.dedup();
+                if values.is_empty() {
+                    values.push(NOTHING);
+                }
+            }
+            let (by, figured) = held.split_at(grouped);
+            each_combination(by, budget, &mut |values| {
+                let group = groups.entry(values).or_default();
+                group.count += 1;
+                group.figures.resize_with(self.stats.len(), Figures::default);
+                for (figures, values) in group.figures.iter_mut().zip(figured) {
+                    let values = values.iter().take_while(|_| budget.spend(STEP));
+                    values.for_each(|value| figures.add(value.clone()));
+                }
+            });
+            held.iter_mut().for_each(Values::clear);
+        }
+        let total = groups.len();
+        let mut groups: Vec<_> = groups.into_iter().collect();
+        first(
+            &mut groups,
+            offset.saturating_add(limit),
+            |(a, a_counted), (b, b_counted)| match self.order {
+                CountOrder::Count => {
+                    Reverse(a_counted.count).cmp(&Reverse(b_counted.count)).then_with(|| a.cmp(b))
+                }
+                CountOrder::Value => a.cmp(b),
+            },
+        );
+        let part = groups.into_iter().skip(offset);
+        let groups = part.map(|(values, counted)| self.group(&values, counted));
+        Ok(Part { groups: groups.collect::<Result<_, _>>()?, total })
+    }
+
+    fn group(&self, values: &[Stored<'_>], counted: Counted<'_>) -> Result<Group, LongValue> {
+        let by = self.groupings.iter().zip(values);
+        let by = by.map(|(grouping, value)| match grouping.by.told(value) {
+            scalar if json_len(&scalar) > MAX_FACET_VALUE => {
+                Err(LongValue { name: grouping.name.clone() })
+            }
+            scalar => Ok(scalar),
+        });
+        let stats = self.stats.iter().zip(counted.figures);
+        let stats = stats.map(|(field, figures)| figures.told(field.as_str()));
+        Ok(Group {
+            by: by.collect::<Result<_, _>>()?,
+            count: counted.count,
+            stats: stats.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Calls `found` with every choice of one of each of `values`.
+fn each_combination<'a>(values: &[Values<'a>], budget: &Budget, found: &mut dyn FnMut(Values<'a>)) {
+    let mut at: SmallVec<[usize; 2]> = values.iter().map(|_| 0).collect();
+    while budget.spend(STEP) {
+        found(values.iter().zip(&at).map(|(values, at)| values[*at].clone()).collect());
+        let mut place = 0;
+        while let Some(next) = at.get_mut(place) {
+            *next += 1;
+            if *next < values[place].len() {
+                break;
+            }
+            *next = 0;
+            place += 1;
+        }
+        if place == at.len() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What is counted: `facets`, `stats` and `groupBy`.
+
+use super::Parser;
+use crate::query::counts::{Counts, FacetMode};
+use crate::query::grouping::MAX_FACET_VALUE;
+use crate::query::grouping::{By, CountOrder, Grouping, MAX_RANGES, Told};
+use crate::query::groups::MAX_GROUPED;
+use crate::query::limits::MAX_FIELDS;
+use crate::query::parse::Given;
+use crate::query::{ListParameter, MAX_FACET_LIMIT, MAX_PAGE};
+use crate::scalar::Number;
+
+/// How many values a facet tells where nobody says.
+const FACET_LIMIT: usize = 100;
+
+/// The most values that all facets of a list tell.
+const MAX_COUNTED: usize = FACET_LIMIT * MAX_FIELDS;
+
+/// The most fields of which figures are told: those of a page of groups take no more than its records
+/// would.
+const MAX_STATS: usize = 8;
+
+const _: () = assert!(MAX_PAGE * (2 * MAX_STATS + MAX_GROUPED) * MAX_FACET_VALUE <= 16 << 20);
+
+impl Parser<'_> {
+    pub(super) fn counts(&mut self, given: &Given<'_>) -> Counts {
+        use ListParameter::{FacetLimit, FacetMode as Mode, FacetSort, Facets, GroupBy};
+        let facets = self.groupings(Facets, given);
+        let group_by = self.groupings(GroupBy, given);
+        if group_by.len() > MAX_GROUPED {
+            self.problem(GroupBy.name(), format!("names more than {MAX_GROUPED} fields"));
+        }
+        let stats = self.fields("stats", given.all(ListParameter::Stats));
+        if stats.len() > MAX_STATS {
+            self.problem("stats", format!("names more than {MAX_STATS} fields"));
+        }
+        let limit = self.number(FacetLimit, given, FACET_LIMIT, 1..=MAX_FACET_LIMIT);
+        if facets.len() * limit > MAX_COUNTED {
+            let message = format!(
+                "times the number of facets is more than the {MAX_COUNTED} values of a list"
+            );
+            self.problem(FacetLimit.name(), message);
+        }
+        let order = match given.get(FacetSort) {
+            None | Some("count") => CountOrder::Count,
+            Some("value") => CountOrder::Value,
+            Some(_) => {
+                self.problem(FacetSort.name(), "must be `count` or `value`");
+                CountOrder::Count
+            }
+        };
+        let mode = match given.get(Mode) {
+            None | Some("and") => FacetMode::And,
+            Some("or") => FacetMode::Or,
+            Some(_) => {
+                self.problem(Mode.name(), "must be `and` or `or`");
+                FacetMode::And
+            }
+        };
+        for parameter in [FacetLimit, FacetSort, Mode] {
+            let is_used = !given.all(Facets).is_empty()
+                || parameter == FacetSort && !given.all(GroupBy).is_empty();
+            if given.get(parameter).is_some() && !is_used {
+                self.problem(parameter.name(), "needs `facets`, which says what to count");
+            }
+        }
+        if !group_by.is_empty() {
+            let others = [ListParameter::Fields, ListParameter::Include, ListParameter::Sort];
+            for parameter in others {
+                if given.get(parameter).is_some() {
+                    self.problem(
+                        parameter.name(),
+                        "does not go with `groupBy`: groups have no items",
+                    );
+                }
+            }
+        }
+        Counts { facets, told: Told { limit, order }, mode, stats, group_by }
+    }
+
+    /// Reads fields, each with what its values are counted as. Numbers behind a range are its further
+    /// bounds: `cvss:0,4,7,9`.
+    fn groupings(&mut self, parameter: ListParameter, given: &Given<'_>) -> Vec<Grouping> {
+        let mut groupings: Vec<Grouping> = Vec::new();
+        for list in given.all(parameter) {
+            let mut elements = list.split(',').peekable();
+            while let Some(element) = elements.next() {
+                let mut bounds = Vec::new();
+                if let Some((_, first)) = element.rsplit_once(':').filter(|_| !self.knows(element))
+                    && let Some(first) = number(first)
+                {
+                    bounds.push(first);
+                    while let Some(bound) = elements.peek().and_then(|text| number(text)) {
+                        bounds.push(bound);
+                        elements.next();
+                    }
+                }
+                let grouping = self.grouping(parameter.name(), element, bounds);
+                groupings.extend(grouping.filter(|grouping| !groupings.contains(grouping)));
+            }
+        }
+        self.limit_fields(parameter.name(), groupings.len());
+        groupings
+    }
+
+    fn grouping(
+        &mut self,
+        parameter: &str,
+        element: &str,
+        bounds: Vec<Number>,
+    ) -> Option<Grouping> {
+        let behind = element.rsplit_once(':').filter(|_| !self.knows(element));
+        let (name, by) = match behind {
+            None => (element, By::Value),
+            Some((field, _)) if !bounds.is_empty() => {
+                if !bounds.is_sorted_by(|a, b| a < b) || bounds.len() > MAX_RANGES {
+                    let message =
+                        format!("the bounds of `{field}` must ascend, and be at most {MAX_RANGES}");
+                    self.problem(parameter, message);
+                }
+                (field, By::Ranges(bounds))
+            }
+            Some((field, period)) => match By::period(period) {
+                Some(by) => (field, by),
+                None => {
+                    let message = format!(
+                        "`{element}` is no field: behind a field stand `:year`, `:month`, `:day`, \
+                         or the bounds of ranges such as `:0,4,7`"
+                    );
+                    self.problem(parameter, message);
+                    return None;
+                }
+            },
+        };
+        let field = self.field(parameter, name)?;
+        let name = match &by {
+            By::Ranges(bounds) => {
+                let bounds: Vec<_> = bounds.iter().map(Number::to_string).collect();
+                format!("{name}:{}", bounds.join(",")).into()
+            }
+            By::Value | By::Period(_) => element.into(),
+        };
+        Some(Grouping { name, field, by })
+    }
+}
+
+/// Reads a number as JSON writes it.
+fn number(text: &str) -> Option<Number> {
+    let is_number = serde_json::from_str::<serde_json::Number>(text).is_ok();
+    is_number.then(|| Number::parse(text)).flatten()
+}

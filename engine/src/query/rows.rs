@@ -1,0 +1,118 @@
+//! The elements of a list in each record, as items of their own.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use crate::budget::{Budget, STEP};
+use crate::query::columns::Seen;
+use crate::query::found::{Found, READING, reading};
+use crate::query::order::{Behind, Order, StoredValues};
+use crate::query::sieve::Sieve;
+use crate::query::{Item, ListQuery, first};
+use crate::record::Record;
+use crate::sheet::Sheet;
+use crate::value::{FieldPath, Json, Kind};
+
+/// An element where it stands, and what it is ordered by.
+pub(crate) struct Row<'a> {
+    pub(crate) record: &'a Arc<Record>,
+    pub(crate) element: Json<'a>,
+    /// Its JSON Pointer in the record.
+    at: Box<str>,
+    /// Its place among those of the record.
+    pub(crate) number: usize,
+    pub(crate) values: StoredValues<'a>,
+}
+
+/// The elements of a list of records, all that fulfil their conditions.
+pub(crate) struct Rows<'a>(Vec<Row<'a>>);
+
+impl<'a> Rows<'a> {
+    /// Returns the elements of the lists at `unnest` in the records that were found. Null is none,
+    /// and a value that is no list is an element by itself. Reads each record once.
+    pub(crate) fn of(
+        query: &ListQuery,
+        unnest: &FieldPath,
+        found: &Found<'_, 'a>,
+        sheet: &'a Sheet,
+        budget: &Budget,
+    ) -> Self {
+        let sieve = Sieve::within(unnest, &query.of_elements);
+        let mut rows = Vec::new();
+        for record in found.records(sheet, budget).take_while(|it| budget.spend(reading(it))) {
+            let mut number = 0;
+            record.value.locate(unnest, &mut |at, element| {
+                let is_value = element.kind() != Kind::Null;
+                let weight = STEP * READING + element.text().len();
+                if is_value && budget.spend(weight) && sieve.passes_element(element) {
+                    let values = StoredValues::new();
+                    rows.push(Row { record, element, at: at.into(), number, values });
+                }
+                number += 1;
+            });
+        }
+        if let Order::Fields(fields) = &query.order {
+            for row in &mut rows {
+                if !budget.spend(row.seen().reading()) {
+                    break;
+                }
+                row.values = fields.values(row.seen());
+            }
+        }
+        Self(rows)
+    }
+
+    /// Returns how many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns them in no particular order.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = Seen<'a>> {
+        self.0.iter().map(Row::seen)
+    }
+
+    /// Returns those from `offset` on in their order, at most `limit`, behind the cursor.
+    pub(crate) fn part(
+        &self,
+        order: &Order,
+        after: Option<&Behind<'_>>,
+        (offset, limit): (usize, usize),
+    ) -> Vec<&Row<'a>> {
+        let behind = |row: &&Row<'a>| {
+            after.is_none_or(|after| {
+                let after = (&*after.values, after.key, after.row);
+                compare(order, (&row.values, &row.record.key, row.number), after).is_gt()
+            })
+        };
+        let mut part: Vec<&Row<'a>> = self.0.iter().filter(behind).collect();
+        first(&mut part, offset.saturating_add(limit), |a, b| {
+            let b = (&*b.values, &b.record.key, b.number);
+            compare(order, (&a.values, &a.record.key, a.number), b)
+        });
+        part.into_iter().skip(offset).collect()
+    }
+}
+
+/// What a row is ordered by.
+type Ordered<'r> = (&'r [Option<crate::scalar::Stored<'r>>], &'r crate::id::Key, usize);
+
+fn compare(order: &Order, a: Ordered<'_>, b: Ordered<'_>) -> Ordering {
+    let by_fields = match order {
+        Order::Fields(fields) => fields.compare((a.0, a.1), (b.0, b.1)),
+        Order::Key | Order::Score => a.1.cmp(b.1),
+    };
+    by_fields.then(a.2.cmp(&b.2))
+}
+
+impl<'a> Row<'a> {
+    /// Returns it for reading.
+    pub(crate) fn seen(&self) -> Seen<'a> {
+        Seen { key: &self.record.key, value: &self.record.value, element: Some(self.element) }
+    }
+
+    /// Returns it as an item.
+    pub(crate) fn item(&self) -> Item {
+        Item::element(self.record, &self.at, self.element)
+    }
+}

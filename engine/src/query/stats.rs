@@ -1,0 +1,218 @@
+//! Figures over the values of a field.
+
+use std::collections::HashSet;
+
+use smallvec::SmallVec;
+
+use crate::query::grouping::json_len;
+use crate::query::grouping::{LongValue, MAX_FACET_VALUE};
+use crate::scalar::{Number, Scalar, Stored};
+
+/// Figures over the values that the listed items hold in a field. Each value counts as often as it
+/// is held.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stats {
+    /// The field.
+    pub name: Box<str>,
+    /// How many values there are.
+    pub count: usize,
+    /// How many different ones.
+    pub distinct: usize,
+    /// The first one in the order of values.
+    pub min: Option<Scalar>,
+    /// The last one in the order of values.
+    pub max: Option<Scalar>,
+    /// The sum of the numbers among them; `None` where there are none.
+    pub sum: Option<Sum>,
+    /// The mean of the numbers among them.
+    pub mean: Option<f64>,
+}
+
+/// A sum of numbers.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sum {
+    /// Of whole numbers: exact.
+    Whole(i128),
+    /// The double next to the exact sum, whatever the order of the numbers.
+    Real(f64),
+}
+
+/// What is known of the values of a field so far.
+#[derive(Debug, Default)]
+pub(crate) struct Figures<'a> {
+    count: usize,
+    distinct: HashSet<Stored<'a>, foldhash::fast::RandomState>,
+    numbers: usize,
+    whole: i128,
+    real: ExactSum,
+}
+
+impl<'a> Figures<'a> {
+    /// Adds a value.
+    pub(crate) fn add(&mut self, value: Stored<'a>) {
+        self.count += 1;
+        if let Stored::Number(number) = value {
+            self.numbers += 1;
+            match number {
+                Number::Natural(natural) => self.whole += i128::from(natural),
+                Number::Negative(negative) => self.whole += i128::from(negative),
+                Number::Float(float) => self.real.add(float),
+            }
+        }
+        self.distinct.insert(value);
+    }
+
+    /// Returns the figures. Linear in the values that differ.
+    pub(crate) fn told(mut self, name: &str) -> Result<Stats, LongValue> {
+        let scalar = |value: Option<&Stored<'_>>| match value.map(Stored::to_scalar) {
+            Some(scalar) if json_len(&scalar) > MAX_FACET_VALUE => {
+                Err(LongValue { name: name.into() })
+            }
+            scalar => Ok(scalar),
+        };
+        let (min, max) = (self.distinct.iter().min(), self.distinct.iter().max());
+        let (min, max) = (scalar(min)?, scalar(max)?);
+        let is_whole = self.real.is_empty();
+        self.real.add_whole(self.whole);
+        let real = self.real.rounded();
+        let sum = if is_whole { Some(Sum::Whole(self.whole)) } else { real.map(Sum::Real) };
+        let has_numbers = self.numbers > 0;
+        Ok(Stats {
+            name: name.into(),
+            count: self.count,
+            distinct: self.distinct.len(),
+            min,
+            max,
+            sum: sum.filter(|_| has_numbers),
+            mean: real.filter(|_| has_numbers).map(|sum| sum / self.numbers as f64),
+        })
+    }
+}
+
+/// A sum of doubles without an error: as doubles of which no two have a digit in common, the smallest
+/// first (Shewchuk 1997).
+#[derive(Debug, Default)]
+struct ExactSum(SmallVec<[f64; 2]>);
+
+impl ExactSum {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn add(&mut self, mut x: f64) {
+        let mut kept = 0;
+        for at in 0..self.0.len() {
+            let mut y = self.0[at];
+            if x.abs() < y.abs() {
+                std::mem::swap(&mut x, &mut y);
+            }
+            let high = x + y;
+            let low = y - (high - x);
+            if low != 0.0 {
+                self.0[kept] = low;
+                kept += 1;
+            }
+            x = high;
+        }
+        self.0.truncate(kept);
+        self.0.push(x);
+    }
+
+    fn add_whole(&mut self, whole: i128) {
+        // 48 bits at a time are exact.
+        let mut rest = whole.unsigned_abs();
+        let mut scale = if whole < 0 { -1.0 } else { 1.0 };
+        while rest > 0 {
+            self.add((rest & 0xffff_ffff_ffff) as f64 * scale);
+            rest >>= 48;
+            scale *= (1_u64 << 48) as f64;
+        }
+    }
+
+    /// Returns the double that is next to the sum; `None` where it is too large for one.
+    fn rounded(&self) -> Option<f64> {
+        let mut parts = self.0.iter().rev().copied();
+        let mut high = parts.next().unwrap_or(0.0);
+        let mut low = 0.0;
+        for part in parts.by_ref() {
+            let sum = high + part;
+            low = part - (sum - high);
+            high = sum;
+            if low != 0.0 {
+                break;
+            }
+        }
+        // In the middle between two doubles, what is left decides.
+        if let Some(next) = parts.next()
+            && (low < 0.0 && next < 0.0 || low > 0.0 && next > 0.0)
+        {
+            let twice = low * 2.0;
+            let sum = high + twice;
+            if twice == sum - high {
+                high = sum;
+            }
+        }
+        high.is_finite().then_some(high)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn figures(texts: &[&str]) -> Stats {
+        let mut figures = Figures::default();
+        let number = |text: &&str| Stored::Number(Number::parse(text).unwrap());
+        texts.iter().for_each(|text| figures.add(number(text)));
+        figures.told("x").unwrap()
+    }
+
+    #[test]
+    fn a_sum_is_exact_where_it_is_whole_and_next_to_it_where_it_is_not() {
+        let whole = figures(&["18446744073709551615", "18446744073709551615", "-1"]);
+        assert_eq!(whole.sum, Some(Sum::Whole(36_893_488_147_419_103_229)));
+        assert_eq!(figures(&["0.1"; 10]).sum, Some(Sum::Real(1.0)));
+        assert_eq!(figures(&["1e300", "0.5", "-1e300"]).sum, Some(Sum::Real(0.5)));
+        assert_eq!(
+            figures(&["9007199254740993", "0.5", "0.25"]).sum,
+            Some(Sum::Real(9007199254740994.0))
+        );
+        assert_eq!(figures(&["1", "2"]).mean, Some(1.5));
+        let none = figures(&[]);
+        assert_eq!((none.count, none.sum, none.mean, none.min), (0, None, None, None));
+        let huge = figures(&["1.7e308", "1.7e308"]);
+        assert_eq!((huge.sum, huge.distinct), (None, 1));
+    }
+
+    #[test]
+    fn values_of_every_kind_are_counted_and_numbers_are_summed() {
+        let mut figures = Figures::default();
+        for value in [Scalar::Bool(true), Scalar::string("b"), Scalar::string("b")] {
+            // As long as the figures.
+            figures.add(Stored::from(Box::leak(Box::new(value)) as &Scalar));
+        }
+        figures.add(Stored::Number(Number::Natural(4)));
+        let stats = figures.told("x").unwrap();
+        assert_eq!((stats.count, stats.distinct, stats.mean), (4, 3, Some(4.0)));
+        assert_eq!((stats.min, stats.max), (Some(Scalar::Bool(true)), Some(Scalar::string("b"))));
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_the_numbers_makes_no_difference(
+            numbers in prop::collection::vec(-1e12..1e12_f64, 0..20),
+        ) {
+            let sum = |numbers: &[f64]| {
+                let mut sum = ExactSum::default();
+                numbers.iter().for_each(|number| sum.add(*number));
+                sum.rounded()
+            };
+            let mut sorted = numbers.clone();
+            sorted.sort_by(f64::total_cmp);
+            prop_assert_eq!(sum(&numbers), sum(&sorted));
+            let both: Vec<f64> = numbers.iter().flat_map(|n| [*n, -n]).collect();
+            prop_assert_eq!(sum(&both), Some(0.0));
+        }
+    }
+}
