@@ -1,7 +1,5 @@
 //! Lists. Values are copied as the text that they are, without being parsed.
 
-use std::sync::Arc;
-
 use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::query::{Facet, Group, Included, Item, ListQuery, Page, Paging, Stats, Sum};
 use headwater_engine::record::Record;

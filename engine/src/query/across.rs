@@ -22,7 +22,8 @@ pub struct Across {
 }
 
 impl Across {
-    /// Reads the parameters `fields` and `include`, lists of names with commas between them. A name
+    /// Reads the parameters `fields` and `include`, lists of names with commas between them; of a field
+    /// behind a `-` nothing is shown. A name
     /// means something where one of `sheets` knows it.
     ///
     /// # Errors
@@ -45,7 +46,7 @@ impl Across {
                 return Err(problems);
             }
         }
-        for name in shown.iter().flatten() {
+        for name in shown.iter().flatten().map(|name| name.strip_prefix('-').unwrap_or(name)) {
             if !sheets.clone().any(|sheet| knows(sheet, name)) {
                 problem("fields", format!("`{name}` is not a known field of any searched sheet"));
             }
@@ -71,8 +72,15 @@ impl Across {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let paths = |names: Vec<String>| names.into_iter().map(FieldPath::new).collect::<Vec<_>>();
-        let fields = shown.map(|names| Projection::new(&paths(names)));
+        let projection = |names: Vec<String>| {
+            let (without, shown): (Vec<_>, Vec<_>) =
+                names.iter().partition(|name| name.starts_with('-'));
+            let path = |name: &String| FieldPath::new(name.trim_start_matches('-'));
+            let shown: Vec<_> = shown.into_iter().map(path).collect();
+            let without = without.into_iter().map(path).collect();
+            Projection::new((!shown.is_empty()).then_some(shown), without)
+        };
+        let fields = shown.map(projection);
         Ok(Self { fields, include: references })
     }
 
