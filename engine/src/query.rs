@@ -8,6 +8,7 @@
 //! not public are never in a list.
 
 mod each;
+mod expression;
 mod facets;
 mod filter;
 mod fold;
@@ -24,6 +25,7 @@ mod ranges;
 mod run;
 mod sieve;
 mod walk;
+mod within;
 
 use std::sync::{Arc, OnceLock};
 
@@ -32,15 +34,19 @@ pub use crate::query::facets::{Facet, LongValue, MAX_FACET_VALUE};
 pub use crate::query::include::Included;
 pub use crate::query::parameter::ListParameter;
 pub use crate::query::projection::Projection;
+pub use crate::query::within::Within;
 
+use crate::budget::Budget;
 use crate::layout::Reference;
+use crate::query::expression::{Expression, Verdict};
 use crate::query::filter::Filter;
 use crate::query::order::{Order, Position};
 use crate::query::sieve::Sieve;
 use crate::record::Record;
+use crate::scalar::Moment;
 use crate::search;
 use crate::sheet::Sheet;
-use crate::value::{FieldPath, Value};
+use crate::value::FieldPath;
 
 /// The page size where none is given.
 pub const DEFAULT_PAGE: usize = 30;
@@ -64,12 +70,23 @@ pub struct ListQuery {
     filters: Vec<Filter>,
     /// All of them at once, when they are first needed.
     sieve: OnceLock<Sieve>,
+    expression: Option<Arc<Expression>>,
+    present: Option<Present>,
     text: Option<search::Query>,
     order: Order,
     facets: Vec<FieldPath>,
     paging: Paging,
     fields: Option<Projection>,
     include: Vec<Reference>,
+}
+
+/// What the conditions of a list take for the present.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Present {
+    /// The moment.
+    pub moment: Moment,
+    /// Whether the clock told it, and not the caller.
+    pub is_by_clock: bool,
 }
 
 /// Which part of a list is wanted.
@@ -102,6 +119,9 @@ pub struct Page {
     pub items: Vec<Arc<Record>>,
     /// How many there are in all.
     pub total: usize,
+    /// For how many records, of those that the other conditions leave, `filter` had no value; they
+    /// are not in the list. `None` where there is no `filter`.
+    pub skipped: Option<usize>,
     /// The counts of the fields that were asked for, in that order.
     pub facets: Vec<Facet>,
     /// Where a list with a cursor goes on; `None` at its end and in numbered pages.
@@ -131,15 +151,31 @@ impl ListQuery {
         self
     }
 
-    /// Says whether a list of this query has a record with this value, the words of `q` aside.
-    /// Linear in the text of the value, whatever the number of conditions.
-    pub fn admits(&self, value: &Value) -> bool {
-        self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(value)
+    /// Says whether a list of this query has a record, the words of `q` aside. Where `budget` is
+    /// used up by `filter`, it has not.
+    ///
+    /// Linear in the text of the record, whatever the number of conditions, and in what `filter`
+    /// costs.
+    pub fn admits(&self, record: &Record, budget: &Budget) -> bool {
+        let judge = |it: &Arc<Expression>| it.judge(record, budget) == Verdict::Holds;
+        self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(&record.value)
+            && self.expression.as_ref().is_none_or(judge)
+    }
+
+    /// Returns what its conditions take for the present, if they depend on that.
+    pub fn present(&self) -> Option<Present> {
+        self.present
+    }
+
+    /// Returns the other sheets whose records `filter` looks at.
+    pub fn related(&self) -> &[Arc<Sheet>] {
+        self.expression.as_ref().map_or(&[], |expression| expression.related())
     }
 
     /// Returns about how many bytes its conditions take while they are kept to admit values.
     pub fn weight(&self) -> usize {
-        size_of::<Self>() + self.filters.iter().map(Filter::weight).sum::<usize>()
+        let expression = self.expression.as_ref().map_or(0, |expression| expression.weight());
+        size_of::<Self>() + expression + self.filters.iter().map(Filter::weight).sum::<usize>()
     }
 
     /// Returns the fields that the list filters, sorts or counts by and that no index of `sheet`
@@ -154,7 +190,9 @@ impl ListQuery {
             Order::Fields(fields) => Some(fields.iter().map(|sort| &sort.field)),
             Order::Key | Order::Score => None,
         };
-        let others = sorted.into_iter().flatten().chain(&self.facets);
+        let narrowed = self.expression.iter().flat_map(|expression| expression.narrowings());
+        let narrowed = narrowed.map(|narrowing| &narrowing.field);
+        let others = sorted.into_iter().flatten().chain(&self.facets).chain(narrowed);
         let others = others.filter(|field| is_read(field));
         let mut fields: Vec<_> = filtered.map(|filter| &filter.field).chain(others).collect();
         fields.sort_unstable();

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use headwater_engine::budget::Budget;
-use headwater_engine::query::{Included, ListParameter, ListQuery, Projection};
+use headwater_engine::query::{Included, ListParameter, ListQuery, Projection, Within};
 use headwater_engine::record::Record;
 
 use super::place::sheet_of;
@@ -37,7 +37,7 @@ pub fn query(
         let message = format!("the sheet {name} is not public, so it has no lists: export it");
         return Err(Failure::new(Exit::Data, message));
     }
-    let query = ListQuery::parse(&pairs, sheet).map_err(|problems| {
+    let query = ListQuery::parse(&pairs, Within::of(&snapshot, sheet)).map_err(|problems| {
         let told = problems.iter().map(|problem| match &*problem.parameter {
             "" => problem.message.clone(),
             parameter => format!("{parameter}: {}", problem.message),
@@ -58,6 +58,9 @@ pub fn query(
         let text = page(&snapshot, &query, &part, included.as_ref(), &budget);
         writeln!(out, "{}", text.map_err(|error| Failure::caused_by(Exit::Usage, &error))?)?;
         return Ok(Exit::Success);
+    }
+    if let Some(skipped) = part.skipped.filter(|skipped| *skipped > 0) {
+        tracing::warn!("`filter` has no value for {skipped} records, which are not listed");
     }
     let texts = part.items.iter().map(|record| shown(query.fields(), record));
     lines(texts, arguments.array, out)?;

@@ -15,6 +15,14 @@ pub(super) const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 pub(super) const FOREVER: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
 
+/// Marks an answer that depends on the clock, if it does: nobody keeps it, for the same address has
+/// another answer later, even at one commit.
+pub(super) fn mark_passing(headers: &mut HeaderMap, is_by_clock: bool) {
+    if is_by_clock {
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
+    }
+}
+
 /// The headers of a request that change an answer which may be kept. Of those that answer to a
 /// credential or to a wish for time (`Authorization`, `Prefer`) none is.
 const VARY: HeaderValue =

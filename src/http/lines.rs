@@ -11,11 +11,12 @@ use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
 use super::body_stream::CHUNK;
+use super::names::SKIPPED;
 use super::parameters::wrong;
 use super::source::Source;
 use super::tag::Tag;
 use super::unanswered::list_failed;
-use super::{etag, json};
+use super::{caching, etag, json};
 use crate::header_fields::Preferences;
 use crate::wire::{ApiError, line};
 
@@ -51,14 +52,20 @@ pub(super) async fn answer(
     }
     let place = app.streams.place(source).await?;
     let shown = query.clone();
+    let is_by_clock = query.present().is_some_and(|present| present.is_by_clock);
     let each = app.answers.make(source, move |budget| {
         let each = query.clone().each(sheet.clone(), snapshot.text(), budget);
         each.map_err(|error| list_failed(error, &query, &sheet))
     });
     let mut each = each.await?;
+    let skipped = each.skipped();
     let body = place.send(move || Ok(chunk(&shown, &mut each)));
     let mut response = json::told(tag, body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES));
+    if let Some(skipped) = skipped {
+        response.headers_mut().insert(SKIPPED, HeaderValue::from(skipped));
+    }
+    caching::mark_passing(response.headers_mut(), is_by_clock);
     Ok(response)
 }
 

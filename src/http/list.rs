@@ -8,7 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::budget::Budget;
-use headwater_engine::query::{Included, ListQuery, Paging};
+use headwater_engine::query::{Included, ListParameter, ListQuery, Paging, Within};
 use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
@@ -19,7 +19,7 @@ use super::selector::At;
 use super::source::Source;
 use super::tag::Tag;
 use super::unanswered::{list_failed, refused, too_costly};
-use super::{etag, json, lines, link};
+use super::{caching, etag, json, lines, link};
 use crate::wire::{ApiError, Code, page};
 
 /// Answers with a part of the list that the parameters ask for, or with all of it in lines.
@@ -35,8 +35,13 @@ pub(super) async fn list(
     // A path that does not decode to text names nothing that can be there.
     let Path(name) = name.map_err(|_| ApiError::from(Code::NotFound))?;
     let sheet = public_sheet(&snapshot, &name)?;
-    let pairs = pairs(query.as_deref())?;
-    let query = ListQuery::parse(&pairs, &sheet).map_err(refused)?;
+    let mut pairs = pairs(query.as_deref())?;
+    let query = ListQuery::parse(&pairs, Within::of(&snapshot, &sheet)).map_err(refused)?;
+    let by_clock = query.present().filter(|present| present.is_by_clock);
+    if let Some(present) = by_clock {
+        // What the answer depends on is in its tag, and in the links to its other parts.
+        pairs.push((ListParameter::Now.name().to_owned(), present.moment.text()));
+    }
     if lines::are_wanted(&headers) {
         lines::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await
     } else {
@@ -60,6 +65,7 @@ pub(super) async fn list(
                 let text = page(&snapshot, &query, &part, included.as_ref(), budget);
                 let text = text.map_err(too_costly)?;
                 let mut response = json::told(tag, text);
+                caching::mark_passing(response.headers_mut(), by_clock.is_some());
                 link::add(response.headers_mut(), &pairs, at.as_deref(), &query, &part);
                 Ok(response)
             };

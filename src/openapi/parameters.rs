@@ -51,6 +51,17 @@ pub(super) fn shared() -> Value {
              `word~` for similar spellings. Without `sort` the best matches come first.",
             json!({ "type": "string", "maxLength": MAX_QUERY_BYTES }),
         ),
+        "filter": query(
+            "filter",
+            "A condition in CEL, the Common Expression Language, in which the fields are variables: \
+             `size(tags) > 1 && !(\"archived\" in tags)`.",
+            json!({ "type": "string", "maxLength": 4_096 }),
+        ),
+        "now": query(
+            "now",
+            "The moment that `filter` takes for `now`, so that all parts of a list agree.",
+            json!({ "type": "string", "minLength": 4 }),
+        ),
         "ifNoneMatch": header(
             "If-None-Match",
             "The tags of the versions that the caller has: the answer is 304 if one of them still holds.",

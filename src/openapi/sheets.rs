@@ -57,6 +57,14 @@ impl Described {
                     "description": "The `cursor` of the next part; null at the end.",
                     "type": ["string", "null"],
                 },
+                "skipped": {
+                    "description": "For how many records `filter` has no value; they are not listed.",
+                    "type": "integer", "minimum": 0,
+                },
+                "now": {
+                    "description": "The moment that `filter` takes for `now`.",
+                    "type": "string", "format": "date-time",
+                },
                 "facets": schema("Facets"),
                 "more": schema("More"),
                 "corrected": schema("Corrected"),
@@ -127,6 +135,8 @@ impl Described {
         let names = || self.fields.clone();
         match list_parameter {
             ListParameter::Text
+            | ListParameter::Filter
+            | ListParameter::Now
             | ListParameter::Page
             | ListParameter::PerPage
             | ListParameter::Cursor

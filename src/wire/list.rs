@@ -41,6 +41,12 @@ pub fn page(
         }
     }
     out.push_str(&format!(",\"total\":{}", page.total));
+    if let Some(skipped) = page.skipped {
+        out.push_str(&format!(",\"skipped\":{skipped}"));
+    }
+    if let Some(present) = query.present() {
+        out.push_str(&format!(",\"now\":\"{}\"", present.moment.text()));
+    }
     out.push_str(&corrected(snapshot, &page.corrections));
     if !page.facets.is_empty() {
         out.push_str(",\"facets\":{");

@@ -6,7 +6,7 @@ use crate::budget::Budget;
 use crate::id::Key;
 use crate::query::found::shown;
 use crate::query::order::Order;
-use crate::query::{ListError, ListQuery, Paging};
+use crate::query::{ListError, ListQuery, Page, Paging};
 use crate::record::Record;
 use crate::search::TextIndex;
 use crate::sheet::Sheet;
@@ -22,6 +22,14 @@ const CHUNK: usize = 256;
 pub struct Each {
     ready: std::vec::IntoIter<Arc<Record>>,
     rest: Option<Walk>,
+    skipped: Option<usize>,
+}
+
+impl Each {
+    /// As [`Page::skipped`].
+    pub fn skipped(&self) -> Option<usize> {
+        self.skipped
+    }
 }
 
 /// What is left of a walk by key.
@@ -50,14 +58,15 @@ impl ListQuery {
         if self.order == Order::Score {
             self.order = Order::Key;
         }
-        let is_whole = self.filters.is_empty() && self.text.is_none();
+        let is_whole = self.filters.is_empty() && self.expression.is_none() && self.text.is_none();
         if self.order == Order::Key && is_whole && sheet.shown() > 0 {
             let rest = Some(Walk { sheet, after: None });
-            return Ok(Each { ready: Vec::new().into_iter(), rest });
+            return Ok(Each { ready: Vec::new().into_iter(), rest, skipped: None });
         }
         self.facets.clear();
         let page = Self { paging: Paging::Page { page: 1, per_page: sheet.len().max(1) }, ..self };
-        Ok(Each { ready: page.run(&sheet, text, budget)?.items.into_iter(), rest: None })
+        let Page { items, skipped, .. } = page.run(&sheet, text, budget)?;
+        Ok(Each { ready: items.into_iter(), rest: None, skipped })
     }
 }
 

@@ -14,8 +14,9 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["select", "columns", "only", "attributes"], "fields are chosen by `fields=one,other`"),
     (
-        &["filter", "filters", "where", "conditions"],
-        "a condition is `name=value`, or a comparison such as `name[gte]=value`",
+        &["filters", "where", "conditions", "expression", "cel"],
+        "a condition is `name=value`, a comparison such as `name[gte]=value`, or an expression in \
+         `filter=…`",
     ),
     (
         &["offset", "skip", "start", "from", "after", "before", "pagetoken"],

@@ -24,6 +24,10 @@ macro_rules! parameters {
 parameters! {
     /// The words to search for.
     Text = "q";
+    /// A condition as an expression in CEL.
+    Filter = "filter";
+    /// The moment that the conditions take for the present.
+    Now = "now";
     /// The fields to sort by.
     Sort = "sort";
     /// The fields whose values are counted.
@@ -51,6 +55,11 @@ impl ListParameter {
     /// Says whether it asks for a part of the list.
     pub fn is_paging(self) -> bool {
         matches!(self, Self::Page | Self::PerPage | Self::Cursor | Self::Limit)
+    }
+
+    /// Says whether it decides which records are in the list, whatever part of it is asked for.
+    pub fn is_condition(self) -> bool {
+        matches!(self, Self::Filter | Self::Now)
     }
 
     /// Says whether it asks for something beside the records of the list.

@@ -3,19 +3,21 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::cursor::Cursor;
 use crate::nearest::{did_you_mean, nearest};
+use crate::query::expression::{Expression, Flaw};
 use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Test};
 use crate::query::limits::{MAX_FIELDS, MAX_FILTERS};
 use crate::query::meant;
 use crate::query::order::{Order, SortField};
 use crate::query::position;
 use crate::query::{
-    After, DEFAULT_PAGE, Included, ListParameter, ListQuery, MAX_PAGE, Paging, Projection,
-    QueryProblem,
+    After, DEFAULT_PAGE, Included, ListParameter, ListQuery, MAX_PAGE, Paging, Present, Projection,
+    QueryProblem, Within,
 };
+use crate::scalar::Moment;
 use crate::search;
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
@@ -28,17 +30,22 @@ const MAX_ALTERNATIVES_IN_ALL: usize = 1_000;
 const MAX_PROBLEMS: usize = 100;
 
 impl ListQuery {
-    /// Parses the decoded parameters of a query string against the fields that `sheet` knows.
+    /// Parses the decoded parameters of a query string against the fields that the sheet knows.
     ///
     /// `field=v` and `field[ne|gt|gte|lt|lte|in|nin|prefix|contains|exists]=v` filter, as often as
     /// they occur; `eq` is what no operator means, and filters fields that are called like one of the others: `sort`,
-    /// `q`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
+    /// `q`, `filter`, `now`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
     /// `q` is none.
     ///
     /// # Errors
     ///
     /// Returns everything that is wrong, in the order of the parameters, up to a hundred problems.
-    pub fn parse(pairs: &[(String, String)], sheet: &Sheet) -> Result<Self, Vec<QueryProblem>> {
+    pub fn parse<'a>(
+        pairs: &[(String, String)],
+        within: impl Into<Within<'a>>,
+    ) -> Result<Self, Vec<QueryProblem>> {
+        let within = within.into();
+        let sheet = within.sheet;
         let mut parser =
             Parser { sheet, declared: OnceCell::new(), alternatives: 0, problems: Vec::new() };
         let mut given = Given::default();
@@ -59,6 +66,7 @@ impl ListQuery {
             let parsed = search::Query::parse(text);
             parsed.map_err(|error| parser.problem("q", error.to_string())).ok()
         });
+        let (expression, present) = parser.expression(&given, within);
         let order = parser.order(given.get(ListParameter::Sort), text.is_some());
         let facets = parser.fields("facets", given.get(ListParameter::Facets)).unwrap_or_default();
         let fields = parser.fields("fields", given.get(ListParameter::Fields));
@@ -73,7 +81,18 @@ impl ListQuery {
         }
         let fields = fields.map(|fields| Projection::new(&fields));
         let sieve = OnceLock::new();
-        Ok(Self { filters, sieve, text, order, facets, paging, fields, include })
+        Ok(Self {
+            filters,
+            sieve,
+            expression,
+            present,
+            text,
+            order,
+            facets,
+            paging,
+            fields,
+            include,
+        })
     }
 }
 
@@ -228,6 +247,35 @@ impl Parser<'_> {
         }
         self.problem(parameter, message);
         None
+    }
+
+    /// Reads the expression, and what it takes for the present if it depends on that.
+    fn expression(
+        &mut self,
+        given: &Given<'_>,
+        within: Within<'_>,
+    ) -> (Option<Arc<Expression>>, Option<Present>) {
+        let (filter, now) = (given.get(ListParameter::Filter), given.get(ListParameter::Now));
+        let told = now.map(|text| {
+            let moment = Moment::beginning(text);
+            moment.ok_or_else(|| {
+                self.problem("now", "must be a moment, such as `2024-05-01T10:00:00Z`")
+            })
+        });
+        let moment = told.and_then(Result::ok).unwrap_or_else(Moment::now);
+        let Within { sheet, snapshot } = within;
+        let expression = filter.and_then(|text| {
+            let place = |at: usize| text[..at].chars().count() + 1;
+            let told = |Flaw { at, message }| format!("column {}: {message}", place(at));
+            let read = Expression::new(text, sheet, snapshot, moment);
+            read.map_err(|flaw| self.problem("filter", told(flaw))).ok()
+        });
+        let reads_now = expression.as_ref().is_some_and(Expression::reads_now);
+        if now.is_some() && !reads_now && expression.is_some() == filter.is_some() {
+            self.problem("now", "is read by no condition");
+        }
+        let present = reads_now.then_some(Present { moment, is_by_clock: now.is_none() });
+        (expression.map(Arc::new), present)
     }
 
     /// Reads a list of fields; the names that are unknown are left out and told.

@@ -9,7 +9,7 @@ use crate::budget::{Budget, STEP};
 use crate::id::Key;
 use crate::index::FieldIndex;
 use crate::query::facets::{self, Facet, LongValue};
-use crate::query::found::{Found, READING, reading};
+use crate::query::found::{Found, READING, Selection, reading};
 use crate::query::order::{Order, Position, SortFields, SortValues, StoredValues};
 use crate::query::{After, ListError, ListQuery, Page, Paging, first, position};
 use crate::record::Record;
@@ -42,7 +42,7 @@ impl ListQuery {
             matched = Some(matches.documents);
             corrections = matches.readings.into_corrections();
         }
-        let found = Found::by(self, sheet, matched, budget);
+        let Selection { found, skipped } = Found::by(self, sheet, matched, budget);
         budget.check().map_err(SearchError::from)?;
         let (offset, limit, after) = match &self.paging {
             Paging::Page { page, per_page } => (offset(*page, *per_page), *per_page, None),
@@ -79,6 +79,7 @@ impl ListQuery {
         Ok(Page {
             items: part.into_iter().map(|(record, _)| record.clone()).collect(),
             total: found.len(sheet),
+            skipped,
             facets,
             next,
             corrections,
@@ -97,7 +98,8 @@ impl ListQuery {
         let Paging::Page { page, per_page } = self.paging else { return Ok(None) };
         let offset = offset(page, per_page);
         // Far into the list, ranking a part costs more than gathering all of it.
-        if !self.filters.is_empty() || !self.facets.is_empty() || offset > RANKED {
+        let is_filtered = !self.filters.is_empty() || self.expression.is_some();
+        if is_filtered || !self.facets.is_empty() || offset > RANKED {
             return Ok(None);
         }
         // Only records that are shown are in the text index.
@@ -107,7 +109,8 @@ impl ListQuery {
         let items = hits.hits.into_iter().filter_map(record).collect();
         let total = usize::try_from(hits.total).unwrap_or(usize::MAX);
         let corrections = hits.readings.into_corrections();
-        Ok(Some(Page { items, total, facets: Vec::new(), next: None, corrections }))
+        let facets = Vec::new();
+        Ok(Some(Page { items, total, skipped: None, facets, next: None, corrections }))
     }
 }
 

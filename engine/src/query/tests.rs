@@ -17,7 +17,7 @@ use crate::value::Value;
 const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x', 'l.x']\nhidden = 'h'\n";
 
 /// A sheet and its text index, from values in the order of their keys `000`, `001`, ...
-fn sheet(definition: &str, values: &[Json]) -> (Sheet, TextIndex) {
+pub(super) fn sheet(definition: &str, values: &[Json]) -> (Sheet, TextIndex) {
     let file = DefinitionFile { path: "headwater.toml".into(), bytes: definition.into() };
     let files = DefinitionFiles { headwater: Some(file), ..Default::default() };
     let layout = Layout::read(&files);

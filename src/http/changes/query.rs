@@ -81,12 +81,22 @@ impl ChangesQuery {
         let filter = match (&rest[..], &sheets[..]) {
             ([], _) => None,
             (_, [sheet]) => {
-                let known = rest.iter().find(|(name, _)| ListParameter::of(name).is_some());
+                let is_of_list = |name: &str| {
+                    ListParameter::of(name).is_some_and(|parameter| !parameter.is_condition())
+                };
+                let known = rest.iter().find(|(name, _)| is_of_list(name));
                 if let Some((name, _)) = known {
                     return Err(wrong(name, "is not a parameter of changes"));
                 }
                 let sheet = public_sheet(snapshot, sheet)?;
-                Some(ListQuery::parse(&rest, &sheet).map_err(refused)?)
+                // Without the state: a follower is told of one sheet, and not of what it refers to.
+                let query = ListQuery::parse(&rest, &sheet).map_err(refused)?;
+                if query.present().is_some_and(|present| present.is_by_clock) {
+                    let told =
+                        "reads the clock, which no change tells of; give the moment as `now`";
+                    return Err(wrong(ListParameter::Filter.name(), told));
+                }
+                Some(query)
             }
             ([(name, _), ..], _) => {
                 return Err(wrong(name, "is a parameter of changes only with exactly one sheet"));
