@@ -12,6 +12,7 @@ mod clock;
 mod columns;
 mod counts;
 mod each;
+mod expression;
 mod facets;
 mod filter;
 mod fold;
@@ -34,8 +35,9 @@ mod sieve;
 mod stats;
 mod table;
 mod walk;
+mod within;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 pub use crate::query::across::{Across, unsearched};
 pub use crate::query::each::Each;
@@ -46,20 +48,23 @@ pub use crate::query::item::{Element, Item};
 pub use crate::query::parameter::ListParameter;
 pub use crate::query::projection::Projection;
 pub use crate::query::stats::{Stats, Sum};
+pub use crate::query::within::Within;
 
+use crate::budget::Budget;
 use crate::layout::Reference;
 use crate::query::columns::is_key;
+use crate::query::expression::{Expression, Verdict};
 use crate::query::filter::Filter;
 
 use crate::cursor::Cursor;
-use crate::id::Key;
 use crate::query::counts::Counts;
 use crate::query::order::{Order, Position};
 use crate::query::sieve::Sieve;
+use crate::record::Record;
 use crate::scalar::Moment;
 use crate::search;
 use crate::sheet::Sheet;
-use crate::value::{FieldPath, Value};
+use crate::value::FieldPath;
 
 /// The page size where none is given.
 pub const DEFAULT_PAGE: usize = 30;
@@ -90,6 +95,7 @@ pub struct ListQuery {
     of_elements: Vec<Filter>,
     /// All conditions on records at once, when they are first needed.
     sieve: OnceLock<Sieve>,
+    expression: Option<Arc<Expression>>,
     text: Option<search::Query>,
     order: Order,
     counts: Counts,
@@ -144,6 +150,9 @@ pub struct Page {
     pub groups: Option<Vec<Group>>,
     /// How many there are in all.
     pub total: usize,
+    /// For how many records, of those that the other conditions leave, `filter` had no value; they
+    /// are not in the list. `None` where there is no `filter`.
+    pub skipped: Option<usize>,
     /// The counts of the fields that were asked for, in that order.
     pub facets: Vec<Facet>,
     /// The figures of the fields that were asked for, in that order; with groups it is they that have
@@ -181,15 +190,26 @@ impl ListQuery {
         self
     }
 
-    /// Says whether a list of this query has a record with this key and value, the words of `q` aside.
-    /// Linear in the text of the value, whatever the number of conditions.
-    pub fn admits(&self, key: &Key, value: &Value) -> bool {
-        self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(key, value)
+    /// Says whether a list of this query has a record, the words of `q` aside. Where `budget` is
+    /// used up by `filter`, it has not.
+    ///
+    /// Linear in the text of the record, whatever the number of conditions, and in what `filter`
+    /// costs.
+    pub fn admits(&self, record: &Record, budget: &Budget) -> bool {
+        let judge = |it: &Arc<Expression>| it.judge(record, budget) == Verdict::Holds;
+        self.sieve.get_or_init(|| Sieve::new(&self.filters)).passes(&record.key, &record.value)
+            && self.expression.as_ref().is_none_or(judge)
+    }
+
+    /// Returns the other sheets whose records `filter` looks at.
+    pub fn related(&self) -> &[Arc<Sheet>] {
+        self.expression.as_ref().map_or(&[], |expression| expression.related())
     }
 
     /// Returns about how many bytes its conditions take while they are kept to admit values.
     pub fn weight(&self) -> usize {
-        size_of::<Self>() + self.filters.iter().map(Filter::weight).sum::<usize>()
+        let expression = self.expression.as_ref().map_or(0, |expression| expression.weight());
+        size_of::<Self>() + expression + self.filters.iter().map(Filter::weight).sum::<usize>()
     }
 
     /// Returns the fields that the list filters, sorts or counts by and that no index of `sheet`
@@ -206,7 +226,10 @@ impl ListQuery {
         };
         let Counts { facets, stats, group_by, .. } = &self.counts;
         let counted = facets.iter().chain(group_by).map(|grouping| &grouping.field).chain(stats);
+        let narrowed = self.expression.iter().flat_map(|expression| expression.narrowings());
+        let narrowed = narrowed.map(|narrowing| &narrowing.field);
         let others = sorted.into_iter().flatten().chain(counted).chain(&self.unnest);
+        let others = others.chain(narrowed);
         let others = others.filter(|field| is_read(field) && !is_key(field));
         let mut fields: Vec<_> = filtered.map(|filter| &filter.field).chain(others).collect();
         fields.sort_unstable();

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use headwater_engine::budget::Budget;
-use headwater_engine::query::{Included, Item, ListParameter, ListQuery, Projection};
+use headwater_engine::query::{Included, Item, ListParameter, ListQuery, Projection, Within};
 
 use super::place::sheet_of;
 use super::repository::Repository;
@@ -45,7 +45,7 @@ pub fn query(
         let message = format!("the sheet {name} is not public, so it has no lists: export it");
         return Err(Failure::new(Exit::Data, message));
     }
-    let query = ListQuery::parse(&pairs, sheet).map_err(|problems| {
+    let query = ListQuery::parse(&pairs, Within::of(&snapshot, sheet)).map_err(|problems| {
         let told = problems.iter().map(|problem| match &*problem.parameter {
             "" => problem.message.clone(),
             parameter => format!("{parameter}: {}", problem.message),
@@ -67,6 +67,9 @@ pub fn query(
         let text = page(&snapshot, &query, &part, included.as_ref(), &budget);
         writeln!(out, "{}", text.map_err(|error| Failure::caused_by(Exit::Usage, &error))?)?;
         return Ok(Exit::Success);
+    }
+    if let Some(skipped) = part.skipped.filter(|skipped| *skipped > 0) {
+        tracing::warn!("`filter` has no value for {skipped} records, which are not listed");
     }
     if let Some(groups) = &part.groups {
         let texts = groups.iter().map(|counted| {

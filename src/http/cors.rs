@@ -15,7 +15,7 @@ const SENT: HeaderValue = HeaderValue::from_static(
 
 /// What a page may read of an answer's head.
 const SHOWN: HeaderValue = HeaderValue::from_static(
-    "x-headwater-commit, etag, link, retry-after, accept-ranges, content-range",
+    "x-headwater-commit, x-headwater-skipped, etag, link, retry-after, accept-ranges, content-range",
 );
 
 const ORIGIN: HeaderValue = HeaderValue::from_static("origin");

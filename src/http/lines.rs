@@ -12,6 +12,7 @@ use headwater_engine::snapshot::Snapshot;
 use super::app::App;
 use super::body_stream::CHUNK;
 use super::form::LINES;
+use super::names::SKIPPED;
 use super::parameters::wrong;
 use super::source::Source;
 use super::tag::Tag;
@@ -52,9 +53,13 @@ pub(super) async fn answer(
         each.map_err(|error| list_failed(error, &query, &sheet))
     });
     let mut each = each.await?;
+    let skipped = each.skipped();
     let body = place.send(move || Ok(chunk(&shown, &mut each)));
     let mut response = json::told(tag, body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(LINES));
+    if let Some(skipped) = skipped {
+        response.headers_mut().insert(SKIPPED, HeaderValue::from(skipped));
+    }
     Ok(caching::unless(depends_on_clock, response))
 }
 

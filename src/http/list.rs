@@ -8,7 +8,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use headwater_engine::budget::Budget;
-use headwater_engine::query::{Included, ListQuery, Paging};
+use headwater_engine::query::{Included, ListQuery, Paging, Within};
 use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
@@ -37,7 +37,7 @@ pub(super) async fn list(
     let Path(name) = name.map_err(|_| ApiError::from(Code::NotFound))?;
     let sheet = public_sheet(&snapshot, &name)?;
     let pairs = pairs(query.as_deref())?;
-    let query = ListQuery::parse(&pairs, &sheet).map_err(refused)?;
+    let query = ListQuery::parse(&pairs, Within::of(&snapshot, &sheet)).map_err(refused)?;
     let form = Form::of(&headers, &pairs)?;
     if form == Form::Lines {
         lines::answer(&app, source, &headers, snapshot, sheet, &pairs, query).await

@@ -39,7 +39,10 @@ impl Tag {
             return self.records(snapshot).paged(snapshot, query);
         }
         let referred = query.include().iter().filter_map(|r| snapshot.sheet(r.sheet.as_str()));
-        let tag = referred.fold(self.with(sheet.version()), |tag, to| tag.with(to.version()));
+        let related = query.related().iter();
+        let tag = referred
+            .chain(related)
+            .fold(self.with(sheet.version()), |tag, to| tag.with(to.version()));
         tag.paged(snapshot, query)
     }
 

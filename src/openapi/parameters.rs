@@ -64,6 +64,12 @@ pub(super) fn shared() -> Value {
              word itself, where fewer than ten records match.",
             json!({ "type": "string", "enum": ["on", "off"], "default": "on" }),
         ),
+        "filter": query(
+            "filter",
+            "A condition in CEL, the Common Expression Language, in which the fields are variables: \
+             `size(tags) > 1 && !(\"archived\" in tags)`.",
+            json!({ "type": "string", "maxLength": 4_096 }),
+        ),
         "ifNoneMatch": header(
             "If-None-Match",
             "The tags of the versions that the caller has: the answer is 304 if one of them still holds.",

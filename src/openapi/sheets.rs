@@ -65,6 +65,10 @@ impl Described {
                     "description": "The `cursor` of the next part; null at the end.",
                     "type": ["string", "null"],
                 },
+                "skipped": {
+                    "description": "For how many records `filter` has no value; they are not listed.",
+                    "type": "integer", "minimum": 0,
+                },
                 "facets": schema("Facets"),
                 "more": schema("More"),
                 "relaxed": schema("Relaxed"),
@@ -155,6 +159,7 @@ impl Described {
             ListParameter::Text
             | ListParameter::Match
             | ListParameter::Prefix
+            | ListParameter::Filter
             | ListParameter::Page
             | ListParameter::Cursor
             | ListParameter::Limit => Some(parameter(list_parameter.name())),

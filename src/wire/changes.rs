@@ -133,8 +133,7 @@ fn followed_item(
     }
     let inside = |record: &Option<std::sync::Arc<Record>>| {
         let record = record.clone();
-        record
-            .filter(|record| filter.is_none_or(|filter| filter.admits(&record.key, &record.value)))
+        record.filter(|record| filter.is_none_or(|filter| filter.admits(record, budget)))
     };
     let (before, after) = (inside(&change.before), inside(&change.after));
     let (kind, value, fields) = match (&before, &after) {

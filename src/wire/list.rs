@@ -48,6 +48,9 @@ pub fn page(
         }
     }
     out.push_str(&format!(",\"total\":{}", page.total));
+    if let Some(skipped) = page.skipped {
+        out.push_str(&format!(",\"skipped\":{skipped}"));
+    }
     out.push_str(relaxed(page.relaxed));
     if let Some(now) = query.now() {
         out.push_str(&format!(",\"now\":\"{}\"", now.text()));

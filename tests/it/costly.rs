@@ -235,7 +235,61 @@ fn lists(word: &str) -> Vec<(String, String)> {
         ("a text and eight facets", format!("q={word}&facets={open}")),
         ("a text, a sort and a filter", format!("q={word}&sort=lastName&bio[ne]=x")),
     ];
-    queries.map(|(what, query)| (what.to_owned(), format!("/api/people?{query}"))).into()
+    let lists = queries.map(|(what, query)| (what.to_owned(), format!("/api/people?{query}")));
+    lists.into_iter().chain(expressions()).collect()
+}
+
+/// Returns lists with expressions: some that are costly by their form, and some from a generator that
+/// nests and joins what an expression is made of.
+fn expressions() -> Vec<(String, String)> {
+    let words = "bio.split(' ')";
+    let nested = |inner: &str| format!("{words}.all(a, {words}.all(b, {words}.all(c, {inner})))");
+    let long = |part: &str, by: &str| {
+        let parts = vec![part; 4_000 / (part.len() + by.len())];
+        parts.join(by)
+    };
+    let mut filters = vec![
+        ("one comparison".to_owned(), "lastName == 'x'".to_owned()),
+        ("three lists in each other".to_owned(), nested("a + b != c")),
+        ("the same, made".to_owned(), format!("size({words}.map(a, {words}.map(b, {words}))) > 0")),
+        ("4 KiB of comparisons".to_owned(), long("bio < 'a'", " || ")),
+        ("4 KiB of functions".to_owned(), long("size(bio) < 0", " || ")),
+        ("8 patterns".to_owned(), vec!["bio.matches('(a|b|ab)*[^x]{40}q$')"; 8].join(" || ")),
+        ("a text that grows".to_owned(), format!("bio{} == ''", ".replace('', bio)".repeat(8))),
+        ("what is the same, of many".to_owned(), "size(bio.split('').distinct()) < 0".to_owned()),
+    ];
+    let pieces = ["bio", "lastName", "'e'", "bio.split('a')", "createdAt", "(bio + bio)", "_key"];
+    let mut state = 7_usize;
+    let mut pick = |most: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) % most
+    };
+    for number in 0..24 {
+        let mut filter = "bio != ''".to_owned();
+        while filter.len() < 300 + 100 * number {
+            let (one, other) = (pieces[pick(pieces.len())], pieces[pick(pieces.len())]);
+            filter = match pick(7) {
+                0 => format!("{filter} && {one} != {other}"),
+                1 => format!("bio.split('e').exists(v{number}, {filter})"),
+                2 => format!("{filter} || {one}.contains({other})"),
+                3 => format!("{filter} && size({one}.split({other})) > 1"),
+                4 => format!("{filter} || {one} in [{other}, {one}]"),
+                5 => format!("[{one}, {other}].all(x, {filter} || x == {other})"),
+                _ => format!("{filter} && {one}.replace({other}, 'xx').size() > 0"),
+            };
+            // What nests too deeply is refused, and costs nothing.
+            if filter.matches('(').count() > 60 {
+                break;
+            }
+        }
+        filters.push((format!("expression {number}"), filter));
+    }
+    let path = |filter: String| {
+        let filter =
+            percent_encoding::utf8_percent_encode(&filter, percent_encoding::NON_ALPHANUMERIC);
+        format!("/api/people?filter={filter}")
+    };
+    filters.into_iter().map(|(what, filter)| (what, path(filter))).collect()
 }
 
 fn strs(words: &[String]) -> impl Iterator<Item = &str> {
@@ -314,7 +368,10 @@ fn what_costs_more_than_its_budget_is_refused_and_says_what_it_reads() {
     let budget = [("HEADWATER_QUERY_BUDGET", "1")];
     let server = TestServer::with(&upstream.url(), &budget);
     let several = (0..60).map(|n| format!("lines[ne]={}", n + 2)).collect::<Vec<_>>().join("&");
-    for query in [&several, "lines[in]=2,3", "sort=lines", "sort=-n,lines", "facets=n,lines"] {
+    let expression = "filter=n>=0%26%26lines.all(a,lines.all(b,a==b))%26%26lines==3";
+    for query in
+        [&several, "lines[in]=2,3", "sort=lines", "sort=-n,lines", "facets=n,lines", expression]
+    {
         let path = format!("/api/logs?fields=n&{query}");
         let detail = server.get(&path).problem(422, "too_costly")["detail"].to_string();
         assert!(detail.contains("`lines`") && !detail.contains("`n`"), "{query}: {detail}");

@@ -22,6 +22,7 @@ mod denied;
 mod disclosures;
 mod documents;
 mod explorer;
+mod filters;
 mod following;
 mod forges;
 mod full;

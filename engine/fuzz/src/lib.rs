@@ -12,7 +12,7 @@ mod records;
 pub use definitions::definitions;
 pub use history::history;
 pub use hook::hook;
-pub use queries::{list, search};
+pub use queries::{expression, list, search};
 pub use records::{json, markdown, toml_1_0, toml_1_1, yaml};
 
 /// A fuzz target.
@@ -21,6 +21,7 @@ pub type Target = fn(&[u8]);
 /// Every target, by the name of its binary and of the folder of its corpus.
 pub const TARGETS: &[(&str, Target)] = &[
     ("definitions", definitions),
+    ("expression", expression),
     ("history", history),
     ("hook", hook),
     ("json", json),

@@ -1,5 +1,7 @@
 //! Parameters of lists and texts of searches, against a small state.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use headwater_engine::budget::Budget;
@@ -7,7 +9,7 @@ use headwater_engine::language::Language;
 use headwater_engine::load::load;
 use headwater_engine::mirror::{Mirror, MirrorOptions};
 use headwater_engine::options::LoadOptions;
-use headwater_engine::query::{ListQuery, MAX_PAGE};
+use headwater_engine::query::{ListQuery, MAX_PAGE, Within};
 use headwater_engine::search::{Highlighter, MAX_CORRECTED, Query, Scope};
 use headwater_engine::snapshot::Snapshot;
 use headwater_testkit::Upstream;
@@ -18,6 +20,9 @@ const RIVERS: &str = "[gitsheet]\nroot = \"rivers\"\npath = \"${{ slug }}\"\n\n[
 const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\n[headwater]\n\
                           index = [\"age\", \"tags\"]\nunique = [\"slug\"]\n\
                           search = { name = 2.0, bio = 1.0 }\nhidden = \"deletedAt\"\n";
+
+/// How often the budget of an expression is asked before it is used up.
+const MOST_ASKED: usize = 50;
 
 /// Fifty people: numbers, texts, lists, nested fields, some hidden. And a few rivers in German.
 static STATE: LazyLock<Snapshot> = LazyLock::new(|| {
@@ -73,6 +78,25 @@ pub fn list(bytes: &[u8]) {
             let keys: std::collections::BTreeSet<_> = keys.collect();
             assert_eq!(keys.len(), page.items.len(), "no record is listed twice");
         }
+    }
+}
+
+/// An expression, as a filter of a list; within a budget, which it keeps to.
+pub fn expression(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let sheet = STATE.sheet("people").expect("it is there");
+    let pairs = [("filter".to_owned(), text.to_owned())];
+    let Ok(query) = ListQuery::parse(&pairs, Within::of(&STATE, sheet)) else { return };
+    let asked = Rc::new(Cell::new(0));
+    let counted = asked.clone();
+    let budget = Budget::while_true(move || {
+        counted.set(counted.get() + 1);
+        counted.get() < MOST_ASKED
+    });
+    let page = query.run(sheet, STATE.text(), &budget);
+    assert!(asked.get() <= MOST_ASKED, "a budget that is used up is not asked again");
+    for item in page.iter().flat_map(|page| &page.items) {
+        assert!(STATE.visible("people", item.record.key.as_str()).is_some(), "it is hidden");
     }
 }
 

@@ -53,6 +53,16 @@ impl Clock {
         Self::standing(Moment::of_seconds(seconds).unwrap_or(Moment::FIRST))
     }
 
+    /// Returns what now is, for somebody who may not [ask](Self::ask) for it.
+    pub(crate) fn moment(&self) -> Moment {
+        self.now
+    }
+
+    /// Notes that it was asked for.
+    pub(crate) fn ask(&self) {
+        self.is_used.set(true);
+    }
+
     /// Returns what now is, if that was asked for.
     pub(crate) fn told(&self) -> Option<Moment> {
         self.is_used.get().then_some(self.now)

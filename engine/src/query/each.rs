@@ -6,7 +6,7 @@ use crate::budget::Budget;
 use crate::id::Key;
 use crate::query::found::shown;
 use crate::query::order::Order;
-use crate::query::{Item, ListError, ListQuery};
+use crate::query::{Item, ListError, ListQuery, Page};
 use crate::search::TextIndex;
 use crate::sheet::Sheet;
 
@@ -21,6 +21,14 @@ const CHUNK: usize = 256;
 pub struct Each {
     ready: std::vec::IntoIter<Item>,
     rest: Option<Walk>,
+    skipped: Option<usize>,
+}
+
+impl Each {
+    /// As [`Page::skipped`].
+    pub fn skipped(&self) -> Option<usize> {
+        self.skipped
+    }
 }
 
 /// What is left of a walk by key.
@@ -49,15 +57,17 @@ impl ListQuery {
         if self.order == Order::Score {
             self.order = Order::Key;
         }
-        let is_whole = self.filters.is_empty() && self.text.is_none() && self.unnest.is_none();
+        let is_filtered = !self.filters.is_empty() || self.expression.is_some();
+        let is_whole = !is_filtered && self.text.is_none() && self.unnest.is_none();
         if self.order == Order::Key && is_whole && sheet.shown() > 0 {
             let rest = Some(Walk { sheet, after: None });
-            return Ok(Each { ready: Vec::new().into_iter(), rest });
+            return Ok(Each { ready: Vec::new().into_iter(), rest, skipped: None });
         }
         self.counts.facets.clear();
         self.counts.stats.clear();
         let page = self.whole(&sheet);
-        Ok(Each { ready: page.run(&sheet, text, budget)?.items.into_iter(), rest: None })
+        let Page { items, skipped, .. } = page.run(&sheet, text, budget)?;
+        Ok(Each { ready: items.into_iter(), rest: None, skipped })
     }
 }
 

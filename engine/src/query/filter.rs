@@ -248,17 +248,17 @@ impl Literal {
 }
 
 /// Returns what comes before all spellings of a moment: an empty one.
-fn first_of(moment: Moment) -> Scalar {
+pub(crate) fn first_of(moment: Moment) -> Scalar {
     Scalar::Moment(moment, "".into())
 }
 
 /// Returns the end behind all spellings of a moment.
-fn behind(moment: Moment) -> Bound<Scalar> {
+pub(crate) fn behind(moment: Moment) -> Bound<Scalar> {
     Bound::Excluded(moment.next().map_or_else(|| Scalar::Other("".into()), first_of))
 }
 
 /// Returns the range of the moments on that side of `pivot`.
-fn moments(side: Side, pivot: Moment) -> Range {
+pub(crate) fn moments(side: Side, pivot: Moment) -> Range {
     let least = Bound::Included(first_of(Moment::FIRST));
     let most = Bound::Excluded(Scalar::Other("".into()));
     match side {
@@ -275,7 +275,7 @@ fn moments(side: Side, pivot: Moment) -> Range {
 
 /// Returns the range of the values of the same kind that are on that side of `pivot`, which is no
 /// moment.
-fn side_of(side: Side, pivot: Scalar) -> Range {
+pub(crate) fn side_of(side: Side, pivot: Scalar) -> Range {
     let least_string = || Scalar::string("");
     // The first value of a kind comes behind the last of the kind before.
     let (least, most) = match &pivot {

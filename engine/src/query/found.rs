@@ -10,6 +10,7 @@ use crate::budget::{Budget, STEP};
 use crate::id::Key;
 use crate::index::{FieldIndex, Postings};
 use crate::query::columns::is_key;
+use crate::query::expression::{Expression, Narrowing, Verdict};
 use crate::query::filter::{Filter, Test};
 pub(crate) use crate::query::limits::READING;
 use crate::query::ranges::Ranges;
@@ -30,6 +31,13 @@ pub(crate) enum Found<'q, 'a> {
     Held(Condition<'q, 'a>, usize),
     /// These, each with its score, in no particular order.
     These(Vec<(&'a Key, f32)>),
+}
+
+/// The records of a list, and those that are in none.
+pub(crate) struct Selection<'q, 'a> {
+    pub(crate) found: Found<'q, 'a>,
+    /// For how many records the expression had no value, if there is one.
+    pub(crate) skipped: Option<usize>,
 }
 
 /// What the filters over one indexed field demand: a value in these ranges.
@@ -61,13 +69,28 @@ impl<'q, 'a> Found<'q, 'a> {
         sheet: &'a Sheet,
         matched: Option<Vec<(&'a Key, f32)>>,
         budget: &Budget,
+    ) -> Selection<'q, 'a> {
+        let mut found = Self::by_conditions(query, sheet, matched, budget);
+        let expression = query.expression.as_ref();
+        let skipped = expression.map(|expression| found.judge(expression, sheet, budget));
+        Selection { found, skipped }
+    }
+
+    /// Finds those that pass all but the expression.
+    fn by_conditions(
+        query: &'q ListQuery,
+        sheet: &'a Sheet,
+        matched: Option<Vec<(&'a Key, f32)>>,
+        budget: &Budget,
     ) -> Self {
         if sheet.shown() == 0 {
             return Self::These(Vec::new());
         }
         let (mut conditions, mut read) = conditions(query, sheet);
+        conditions.extend(narrowed(query, sheet, budget));
         if matched.is_none()
             && read.is_empty()
+            && query.expression.is_none()
             && conditions.len() == 1
             && let Some(total) = conditions[0].count(sheet, budget)
         {
@@ -114,6 +137,32 @@ impl<'q, 'a> Found<'q, 'a> {
             });
         }
         Self::These(found)
+    }
+
+    /// Leaves the records for which an expression holds, and returns for how many it has no value.
+    /// Each is looked at once.
+    fn judge(&mut self, expression: &Expression, sheet: &'a Sheet, budget: &Budget) -> usize {
+        let (mut left, mut skipped) = (Vec::new(), 0);
+        let mut judge = |record: &'a Arc<Record>, score: f32| {
+            if budget.spend(reading(record)) {
+                match expression.judge(record, budget) {
+                    Verdict::Holds => left.push((&record.key, score)),
+                    Verdict::Fails => {}
+                    Verdict::Undecided => skipped += 1,
+                }
+            }
+        };
+        match &*self {
+            Self::These(found) => {
+                let records = found.iter();
+                let records =
+                    records.filter_map(|(key, score)| Some((sheet.record(key.as_str())?, score)));
+                records.for_each(|(record, score)| judge(record, *score));
+            }
+            others => others.records(sheet, budget).for_each(|record| judge(record, 0.0)),
+        }
+        *self = Self::These(left);
+        skipped
     }
 
     /// Returns how many there are.
@@ -202,7 +251,7 @@ impl<'q, 'a> Found<'q, 'a> {
                 Some(postings) => Membership::Postings(postings),
                 None => Membership::Reading(Sieve::new(condition.filters.iter().copied())),
             },
-            Self::These(_) if query.text.is_none() => {
+            Self::These(_) if query.text.is_none() && query.expression.is_none() => {
                 Membership::Reading(Sieve::new(&query.filters))
             }
             Self::These(found) => Membership::Set(found.iter().map(|(key, _)| *key).collect()),
@@ -271,6 +320,23 @@ fn named<'a>(read: &[&Filter], sheet: &'a Sheet) -> Option<Vec<(&'a Key, f32)>> 
     named.sort_unstable();
     named.dedup();
     Some(named.into_iter().map(|key| (key, 0.0)).collect())
+}
+
+/// Returns the conditions on indexes that follow from the expression of a query, as far as they
+/// leave few records. Nobody else looks at them: the expression says more.
+fn narrowed<'q, 'a>(
+    query: &'q ListQuery,
+    sheet: &'a Sheet,
+    budget: &Budget,
+) -> Vec<Condition<'q, 'a>> {
+    let narrowings = query.expression.iter().flat_map(|expression| expression.narrowings());
+    let conditions = narrowings.filter_map(|Narrowing { field, ranges }| {
+        let index = sheet.index(field.as_str())?;
+        let (ranges, sieve) = (ranges.clone(), OnceCell::new());
+        Some(Condition { filters: Vec::new(), sieve, index, ranges })
+    });
+    // Where most records are left, their keys would be gathered for nothing.
+    conditions.filter(|condition| condition.size(budget) < sheet.len() / 2).collect()
 }
 
 /// Adds a condition to those that are read, each once.

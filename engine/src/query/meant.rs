@@ -14,8 +14,9 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
     ),
     (&["select", "columns", "only", "attributes"], "fields are chosen by `fields=one,other`"),
     (
-        &["filter", "filters", "where", "conditions"],
-        "a condition is `name=value`, or a comparison such as `name[gte]=value`",
+        &["filter", "filters", "where", "conditions", "expression", "cel"],
+        "a condition is `name=value`, a comparison such as `name[gte]=value`, or an expression in \
+         `filter=…`",
     ),
     (
         &["offset", "skip", "start", "from", "after", "before", "pagetoken"],
@@ -88,15 +89,19 @@ pub(super) fn rewritten(
     if parameter == "sort" {
         return order(name, is_field);
     }
-    if let Some((bare, _)) =
-        parameter.split_once('[').filter(|(bare, _)| ListParameter::of(bare).is_some())
-    {
+    if let Some((bare, _)) = parameter.split_once('[').filter(|(bare, _)| takes_no_brackets(bare)) {
         return Some(format!("`{bare}` takes no brackets: `{bare}=…`"));
     }
     COMPARISONS.iter().find_map(|(end, operator)| {
         let field = name.strip_suffix(end).filter(|field| is_field(field))?;
         Some(format!("a comparison is `{field}[{operator}]=…`"))
     })
+}
+
+/// Says whether `name` is a parameter of ours, and with brackets none of another program:
+/// `filter[age]` is a condition there.
+fn takes_no_brackets(name: &str) -> bool {
+    ListParameter::of(name).is_some_and(|parameter| parameter != ListParameter::Filter)
 }
 
 fn order(name: &str, is_field: impl Fn(&str) -> bool) -> Option<String> {

@@ -28,6 +28,8 @@ parameters! {
     Match = "match";
     /// Whether the last of them stands for words that begin with it, too.
     Prefix = "prefix";
+    /// A condition as an expression in CEL.
+    Filter = "filter";
     /// The fields to sort by.
     Sort = "sort";
     /// The fields whose values are counted.
@@ -71,6 +73,11 @@ impl ListParameter {
     /// Says whether it asks for a part of the list.
     pub fn is_paging(self) -> bool {
         matches!(self, Self::Page | Self::PerPage | Self::Cursor | Self::Limit)
+    }
+
+    /// Says whether it decides which records are in the list, whatever part of it is asked for.
+    pub fn is_condition(self) -> bool {
+        matches!(self, Self::Filter | Self::Now)
     }
 
     /// Says whether it asks for something beside the items of the list.

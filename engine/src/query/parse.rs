@@ -6,19 +6,21 @@ mod counts;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::cursor::Cursor;
 use crate::nearest::{did_you_mean, nearest};
 use crate::query::across::unsearched;
 use crate::query::clock::{Clock, Reading};
 use crate::query::columns::{KEY, is_key};
+use crate::query::expression::{Expression, Flaw};
 use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Size, Test};
 use crate::query::limits::{MAX_FIELDS, MAX_FILTERS};
 use crate::query::meant;
 use crate::query::order::{Order, SortField, SortFields};
 use crate::query::{
     DEFAULT_PAGE, Included, ListParameter, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem,
+    Within,
 };
 use crate::scalar::Moment;
 use crate::search;
@@ -33,19 +35,24 @@ const MAX_ALTERNATIVES_IN_ALL: usize = 1_000;
 const MAX_PROBLEMS: usize = 100;
 
 impl ListQuery {
-    /// Parses the decoded parameters of a query string against the fields that `sheet` knows.
+    /// Parses the decoded parameters of a query string against the fields that the sheet knows.
     ///
     /// What `now` is says the parameter of that name, else the cursor, else the clock of the machine.
     ///
     /// `field=v` and `field[ne|gt|gte|lt|lte|in|nin|prefix|contains|exists]=v` filter, as often as
     /// they occur; `eq` is what no operator means, and filters fields that are called like one of the others: `sort`,
-    /// `q` with `match` and `prefix`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
+    /// `q` with `match` and `prefix`, `filter`, `facets`, `fields`, `include`, and either `page` and `perPage` or `cursor` and `limit`. An empty
     /// `q` is none.
     ///
     /// # Errors
     ///
     /// Returns everything that is wrong, in the order of the parameters, up to a hundred problems.
-    pub fn parse(pairs: &[(String, String)], sheet: &Sheet) -> Result<Self, Vec<QueryProblem>> {
+    pub fn parse<'a>(
+        pairs: &[(String, String)],
+        within: impl Into<Within<'a>>,
+    ) -> Result<Self, Vec<QueryProblem>> {
+        let within = within.into();
+        let sheet = within.sheet;
         let standing = pairs.iter().find_map(|(name, value)| match ListParameter::of(name)? {
             ListParameter::Now => Some(Moment::beginning(value)),
             _ => None,
@@ -113,6 +120,7 @@ impl ListQuery {
             }
             _ => None,
         };
+        let expression = parser.expression(&given, within);
         let unnest = parser.unnest(given.get(ListParameter::Unnest));
         let order = parser.order(given.all(ListParameter::Sort), text.is_some(), unnest.as_ref());
         let counts = parser.counts(&given);
@@ -127,6 +135,7 @@ impl ListQuery {
             filters: Vec::new(),
             of_elements: Vec::new(),
             sieve: OnceLock::new(),
+            expression,
             text,
             order,
             counts,
@@ -407,6 +416,20 @@ impl Parser<'_> {
         }
         self.problem(parameter, message);
         None
+    }
+
+    /// Reads the expression.
+    fn expression(&mut self, given: &Given<'_>, within: Within<'_>) -> Option<Arc<Expression>> {
+        let text = given.get(ListParameter::Filter)?;
+        let place = |at: usize| text[..at].chars().count() + 1;
+        let told = |Flaw { at, message }| format!("column {}: {message}", place(at));
+        let Within { sheet, snapshot } = within;
+        let read = Expression::new(text, sheet, snapshot, self.clock.moment());
+        let expression = read.map_err(|flaw| self.problem("filter", told(flaw))).ok()?;
+        if expression.reads_now() {
+            self.clock.ask();
+        }
+        Some(Arc::new(expression))
     }
 
     /// Reads a list of fields; the names that are unknown are left out and told.

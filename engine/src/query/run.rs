@@ -12,7 +12,7 @@ use crate::index::FieldIndex;
 use crate::query::columns::{Columns, Seen};
 use crate::query::counts::{Counts, FacetMode};
 use crate::query::facets;
-use crate::query::found::{Found, READING, reading};
+use crate::query::found::{Found, READING, Selection, reading};
 use crate::query::grouping::{By, Facet, Grouping, LongValue};
 use crate::query::groups;
 use crate::query::order::{Behind, Order, Position, SortFields, SortValues, StoredValues};
@@ -57,7 +57,7 @@ impl ListQuery {
         }
         // Facets without their own conditions find anew what the words matched.
         let again = self.leaves_out().then(|| matched.clone()).flatten();
-        let found = Found::by(self, sheet, matched, budget);
+        let Selection { found, skipped } = Found::by(self, sheet, matched, budget);
         budget.check().map_err(SearchError::from)?;
         let unnest = self.unnest.as_ref();
         let rows = unnest.map(|unnest| Rows::of(self, unnest, &found, sheet, budget));
@@ -77,7 +77,7 @@ impl ListQuery {
         let stats = if self.counts.group_by.is_empty() { list.stats() } else { Ok(Vec::new()) };
         // What was counted in part says nothing.
         budget.check().map_err(SearchError::from)?;
-        Ok(Page { facets: facets?, stats: stats?, relaxed, corrections, ..part? })
+        Ok(Page { facets: facets?, stats: stats?, skipped, relaxed, corrections, ..part? })
     }
 
     /// Says whether a facet is counted without the conditions on its field.
@@ -114,7 +114,7 @@ impl ListQuery {
         let is_of_fields = words.fields().next().is_some();
         let Counts { facets, stats, group_by, .. } = &self.counts;
         let is_counted = !(facets.is_empty() && stats.is_empty() && group_by.is_empty());
-        let is_filtered = is_of_fields || !self.filters.is_empty();
+        let is_filtered = is_of_fields || !self.filters.is_empty() || self.expression.is_some();
         if is_filtered || is_counted || offset > RANKED || per_page == 0 {
             return Ok(None);
         }
@@ -256,7 +256,7 @@ impl<'a> List<'_, 'a> {
             }
             let query = self.query.without(&grouping.field);
             let (sheet, budget, unnest) = (self.sheet, self.budget, query.unnest.as_ref());
-            let found = Found::by(&query, sheet, matched.clone(), budget);
+            let Selection { found, .. } = Found::by(&query, sheet, matched.clone(), budget);
             let rows = unnest.map(|unnest| Rows::of(&query, unnest, &found, sheet, budget));
             let keys = OnceCell::new();
             let list =

@@ -61,6 +61,27 @@ impl Moment {
         }
     }
 
+    /// Returns the second in which the clock is; the first moment of 1970 where that is out of range.
+    pub fn now() -> Self {
+        let seconds = time::OffsetDateTime::now_utc().unix_timestamp();
+        Self::at(i128::from(seconds) * i128::from(SECOND))
+            .unwrap_or(Self { seconds: 0, nanoseconds: 0 })
+    }
+
+    /// Returns the moment so many nanoseconds after the beginning of 1970, if there is one.
+    pub fn at(nanoseconds: i128) -> Option<Self> {
+        let second = i128::from(SECOND);
+        let seconds = i64::try_from(nanoseconds.div_euclid(second)).ok()?;
+        let nanoseconds = u32::try_from(nanoseconds.rem_euclid(second)).ok()?;
+        let moment = Self { seconds, nanoseconds };
+        (Self::FIRST..Self::END).contains(&moment).then_some(moment)
+    }
+
+    /// Returns how many nanoseconds it is after the beginning of 1970.
+    pub fn nanoseconds(self) -> i128 {
+        i128::from(self.seconds) * i128::from(SECOND) + i128::from(self.nanoseconds)
+    }
+
     /// Returns the moment a nanosecond later, if there is one.
     pub fn next(self) -> Option<Self> {
         let next = match self.nanoseconds + 1 {
@@ -286,6 +307,7 @@ mod tests {
             let nanos = i128::from(seconds) * i128::from(SECOND) + i128::from(nanoseconds);
             let time = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap();
             prop_assert_eq!(moment.text(), time.format(&Rfc3339).unwrap());
+            prop_assert_eq!((moment.nanoseconds(), Moment::at(nanos)), (nanos, Some(moment)));
             let offset = time::UtcOffset::from_whole_seconds(offset * 60).unwrap();
             if let Some(elsewhere) = time.checked_to_offset(offset)
                 && let Ok(text) = elsewhere.format(&Rfc3339)

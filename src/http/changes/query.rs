@@ -81,13 +81,17 @@ impl ChangesQuery {
         let filter = match (&rest[..], &sheets[..]) {
             ([], _) => None,
             (_, [sheet]) => {
-                let known = rest.iter().find(|(name, _)| ListParameter::of(name).is_some());
+                let is_of_list = |name: &str| {
+                    ListParameter::of(name).is_some_and(|parameter| !parameter.is_condition())
+                };
+                let known = rest.iter().find(|(name, _)| is_of_list(name));
                 if let Some((name, _)) = known {
                     return Err(wrong(name, "is not a parameter of changes"));
                 }
                 let sheet = public_sheet(snapshot, sheet)?;
+                // Without the state: a follower is told of one sheet, and not of what it refers to.
                 let query = ListQuery::parse(&rest, &sheet).map_err(refused)?;
-                if query.now().is_some() {
+                if query.depends_on_clock() {
                     return Err(wrong("now", "goes on while changes are told: name a moment"));
                 }
                 Some(query)

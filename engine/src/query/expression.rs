@@ -1,0 +1,125 @@
+//! Conditions as one expression in CEL, the Common Expression Language.
+//!
+//! The text is parsed, its names are looked up in the fields of a sheet, and the result is evaluated
+//! over the texts of records, without a copy of them. What CEL says of a value holds here. Where
+//! more is asked of it than a condition needs (protocol buffers, optional values), it is refused.
+
+mod arithmetic;
+mod call;
+mod check;
+mod clock;
+mod compare;
+mod convert;
+mod evaluate;
+mod flaw;
+mod function;
+mod limits;
+mod narrow;
+mod number;
+mod operand;
+mod syntax;
+mod term;
+mod text;
+mod token;
+mod version;
+
+use std::sync::Arc;
+
+pub(crate) use flaw::Flaw;
+pub(crate) use narrow::Narrowing;
+
+use self::check::{Checked, Ground, check};
+use self::evaluate::{Scope, evaluate};
+use self::narrow::narrowings;
+use self::operand::Operand;
+use self::syntax::parse;
+use self::term::Term;
+use crate::budget::Budget;
+use crate::record::Record;
+use crate::scalar::Moment;
+use crate::sheet::Sheet;
+use crate::snapshot::Snapshot;
+
+/// How many bytes a part of an expression takes for each byte of its text, about.
+const SPREAD: usize = 64;
+
+/// A condition on records.
+#[derive(Debug)]
+pub(crate) struct Expression {
+    term: Term,
+    /// The fields that it reads, in order, and other names.
+    fields: Vec<Box<str>>,
+    related: Vec<Arc<Sheet>>,
+    narrowings: Vec<Narrowing>,
+    reads_now: bool,
+    weight: usize,
+}
+
+/// What an expression says of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is true.
+    Holds,
+    /// It is false.
+    Fails,
+    /// It has no value: a field is missing, or has another type.
+    Undecided,
+}
+
+impl Expression {
+    /// Reads an expression over the records of `sheet`. It may look at other records of `snapshot`,
+    /// if there is one, and `now` is what it knows of the clock.
+    ///
+    /// Costs microseconds, and for a pattern up to a millisecond.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not CEL, names what is unknown, or is too large: longer than 4 KiB, or nested more
+    /// than 32 deep.
+    pub(crate) fn new(
+        text: &str,
+        sheet: &Sheet,
+        snapshot: Option<&Snapshot>,
+        now: Moment,
+    ) -> Result<Self, Flaw> {
+        let Checked { term, fields, related, reads_now } =
+            check(&parse(text)?, Ground { sheet, snapshot, now })?;
+        let narrowings = narrowings(&term, &fields);
+        Ok(Self { term, fields, related, narrowings, reads_now, weight: SPREAD * text.len() })
+    }
+
+    /// Says whether it holds for a record. Where `budget` is used up, it does not.
+    ///
+    /// Costs a pass over the text of the record, and of each part of the expression what that reads.
+    pub(crate) fn judge(&self, record: &Record, budget: &Budget) -> Verdict {
+        let mut scope = Scope::of(record, &self.fields, budget);
+        match evaluate(&self.term, &mut scope) {
+            Ok(Operand::Bool(true)) => Verdict::Holds,
+            Ok(Operand::Bool(false)) => Verdict::Fails,
+            Ok(_) | Err(_) => Verdict::Undecided,
+        }
+    }
+
+    /// Returns what it says of fields that an index may have.
+    pub(crate) fn narrowings(&self) -> &[Narrowing] {
+        &self.narrowings
+    }
+
+    /// Returns the other sheets whose records it looks at.
+    pub(crate) fn related(&self) -> &[Arc<Sheet>] {
+        &self.related
+    }
+
+    /// Says whether it depends on what `now` is.
+    pub(crate) fn reads_now(&self) -> bool {
+        self.reads_now
+    }
+
+    /// Returns about how many bytes it takes.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.weight
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,362 @@
+//! The value of an expression for one record.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::flaw::Fault;
+use super::limits::MAX_LIST;
+use super::operand::{Entry, KEY, Operand};
+use super::syntax::Operator;
+use super::term::{Fold, FoldKind, Referrers, Target, Term};
+use super::{arithmetic, call, compare};
+use crate::budget::{Budget, STEP};
+use crate::record::Record;
+use crate::scalar::{Number, Scalar};
+use crate::value::{Json, Kind};
+
+/// What an expression is evaluated over.
+pub(super) struct Scope<'a, 'b> {
+    record: Option<&'a Record>,
+    /// The fields that the expression reads, as far as the record has them.
+    fields: SmallVec<[Option<Json<'a>>; 8]>,
+    /// The variables of the macros around, outermost first.
+    locals: Vec<Operand<'a>>,
+    budget: &'b Budget,
+}
+
+impl<'a, 'b> Scope<'a, 'b> {
+    /// Returns a scope in which nothing is known but constants.
+    pub(super) fn empty(budget: &'b Budget) -> Self {
+        Self { record: None, fields: SmallVec::new(), locals: Vec::new(), budget }
+    }
+
+    /// Returns that of a record, of which `names` are read, in order. Linear in its text.
+    pub(super) fn of(record: &'a Record, names: &[Box<str>], budget: &'b Budget) -> Self {
+        let mut fields: SmallVec<[Option<Json<'a>>; 8]> = SmallVec::from_elem(None, names.len());
+        // A field that the path has too is that of the value, unless it is null there.
+        for part in record.value.parts() {
+            let mut wanted = names.iter().enumerate().peekable();
+            // Both are in order.
+            for (name, member) in part.members() {
+                while wanted.next_if(|(_, wanted)| ***wanted < *name).is_some() {}
+                let Some((place, wanted)) = wanted.peek() else { break };
+                let field = &mut fields[*place];
+                if ***wanted == *name && field.is_none_or(|own| own.kind() == Kind::Null) {
+                    *field = Some(member);
+                }
+            }
+        }
+        Self { record: Some(record), fields, locals: Vec::new(), budget }
+    }
+
+    fn spend(&self, units: usize) -> Result<(), Fault> {
+        if self.budget.spend(units) { Ok(()) } else { Err(Fault::SPENT) }
+    }
+}
+
+/// Returns the value of a term.
+///
+/// # Errors
+///
+/// Where it has none.
+pub(super) fn evaluate<'a>(
+    term: &'a Term,
+    scope: &mut Scope<'a, '_>,
+) -> Result<Operand<'a>, Fault> {
+    scope.spend(STEP)?;
+    match term {
+        Term::Constant(constant) => Ok(constant.borrowed()),
+        Term::Field(place) => scope.fields[*place].map(Operand::of).ok_or(Fault::ABSENT),
+        Term::HasField(place) => Ok(Operand::Bool(scope.fields[*place].is_some())),
+        Term::Key => {
+            let record = scope.record.ok_or(Fault::ABSENT)?;
+            Ok(Operand::Text(record.key.as_str().into()))
+        }
+        Term::Local(place) => scope.locals.get(*place).cloned().ok_or(Fault::ABSENT),
+        Term::Select { of, name } => {
+            let of = evaluate(of, scope)?;
+            select(&of, name, scope)?.ok_or(Fault::ABSENT)
+        }
+        Term::Has { of, name } => {
+            let of = evaluate(of, scope)?;
+            Ok(Operand::Bool(select(&of, name, scope)?.is_some()))
+        }
+        Term::Index { of, index } => {
+            let (of, index) = (evaluate(of, scope)?, evaluate(index, scope)?);
+            call::at(&of, &index, scope.budget)
+        }
+        Term::List(elements) => call::list(each(elements, scope)?),
+        Term::Map(parts) => map(parts, scope),
+        Term::Not(of) => match evaluate(of, scope)? {
+            Operand::Bool(boolean) => Ok(Operand::Bool(!boolean)),
+            _ => Err(Fault::TYPES),
+        },
+        Term::Negate(of) => arithmetic::negate(evaluate(of, scope)?),
+        Term::Binary { operator, left, right } => {
+            let (left, right) = (evaluate(left, scope)?, evaluate(right, scope)?);
+            binary(*operator, left, right, scope.budget)
+        }
+        Term::All(parts) => decided(parts.iter(), false, |part| evaluate(part, scope)),
+        Term::Any(parts) => decided(parts.iter(), true, |part| evaluate(part, scope)),
+        Term::Choice(parts) => {
+            let [condition, yes, no] = &**parts;
+            match evaluate(condition, scope)? {
+                Operand::Bool(true) => evaluate(yes, scope),
+                Operand::Bool(false) => evaluate(no, scope),
+                _ => Err(Fault::TYPES),
+            }
+        }
+        Term::Call { function, operands } => {
+            let operands = each(operands, scope)?;
+            call::apply(*function, operands, scope.budget)
+        }
+        Term::Matches { text, pattern } => match evaluate(text, scope)? {
+            Operand::Text(text) => {
+                // Linear in the text, and in the pattern, too.
+                scope.spend(text.len().saturating_mul(STEP))?;
+                Ok(Operand::Bool(pattern.is_match(&text)))
+            }
+            _ => Err(Fault::TYPES),
+        },
+        Term::Fold(fold) => folded(fold, scope),
+        Term::Referred { value, to } => match evaluate(value, scope) {
+            Err(Fault::ABSENT) => Ok(Operand::Null),
+            value => referred(&value?, to, scope),
+        },
+        Term::Referrers(referrers) => referring(referrers, scope),
+    }
+}
+
+fn each<'a>(terms: &'a [Term], scope: &mut Scope<'a, '_>) -> Result<Vec<Operand<'a>>, Fault> {
+    terms.iter().map(|term| evaluate(term, scope)).collect()
+}
+
+/// Returns a member of a map by its name, if it has that.
+fn select<'a>(
+    of: &Operand<'a>,
+    name: &'a str,
+    scope: &Scope<'a, '_>,
+) -> Result<Option<Operand<'a>>, Fault> {
+    scope.spend(of.weight())?;
+    if let Operand::Record(record) = of
+        && name == KEY
+    {
+        return Ok(Some(Operand::Text(record.key.as_str().into())));
+    }
+    if let Some(object) = of.object() {
+        let own = object.member(name).filter(|own| own.kind() != Kind::Null);
+        let of_path = || match of {
+            Operand::Record(record) => record.value.path_fields()?.member(name),
+            _ => None,
+        };
+        return Ok(own.or_else(of_path).or_else(|| object.member(name)).map(Operand::of));
+    }
+    match of {
+        Operand::Map(_) => Ok(compare::member(of, &Operand::Text(name.into()))),
+        _ => Err(Fault::TYPES),
+    }
+}
+
+fn map<'a>(parts: &'a [Term], scope: &mut Scope<'a, '_>) -> Result<Operand<'a>, Fault> {
+    let mut entries: Vec<Entry<'a>> = Vec::new();
+    for pair in parts.chunks_exact(2) {
+        let (key, value) = (evaluate(&pair[0], scope)?, evaluate(&pair[1], scope)?);
+        scope.spend(STEP * entries.len())?;
+        if !matches!(key, Operand::Bool(_) | Operand::Int(_) | Operand::Uint(_) | Operand::Text(_))
+        {
+            return Err(Fault::TYPES);
+        }
+        if entries.iter().any(|entry| compare::equal(&entry.key, &key)) {
+            return Err(Fault("has a key twice"));
+        }
+        entries.push(Entry { key, value });
+    }
+    Ok(Operand::Map(entries.into()))
+}
+
+fn binary<'a>(
+    operator: Operator,
+    left: Operand<'a>,
+    right: Operand<'a>,
+    budget: &Budget,
+) -> Result<Operand<'a>, Fault> {
+    let ordered = |test: fn(std::cmp::Ordering) -> bool| {
+        let order = call::ordered(&left, &right, budget)?;
+        Ok(Operand::Bool(order.is_some_and(test)))
+    };
+    let equal = || match budget.spend(left.weight().min(right.weight())) {
+        true => Ok(compare::equal(&left, &right)),
+        false => Err(Fault::SPENT),
+    };
+    match operator {
+        Operator::Equal => Ok(Operand::Bool(equal()?)),
+        Operator::Unequal => Ok(Operand::Bool(!equal()?)),
+        Operator::Below => ordered(std::cmp::Ordering::is_lt),
+        Operator::UpTo => ordered(std::cmp::Ordering::is_le),
+        Operator::Above => ordered(std::cmp::Ordering::is_gt),
+        Operator::From => ordered(std::cmp::Ordering::is_ge),
+        Operator::In => call::contains(&left, &right, budget).map(Operand::Bool),
+        _ if !budget.spend(left.weight() + right.weight()) => Err(Fault::SPENT),
+        Operator::Add => arithmetic::add(left, right),
+        Operator::Subtract => arithmetic::subtract(left, right),
+        Operator::Multiply => arithmetic::multiply(left, right),
+        Operator::Divide => arithmetic::divide(left, right),
+        Operator::Remainder => arithmetic::remainder(left, right),
+    }
+}
+
+/// Returns `deciding` where a part has that value, whatever is wrong with others; else the opposite.
+///
+/// # Errors
+///
+/// Where a part is neither true nor false and none decides.
+fn decided<'a, T>(
+    parts: impl Iterator<Item = T>,
+    deciding: bool,
+    mut value: impl FnMut(T) -> Result<Operand<'a>, Fault>,
+) -> Result<Operand<'a>, Fault> {
+    let mut fault = None;
+    for part in parts {
+        match value(part) {
+            Ok(Operand::Bool(it)) if it == deciding => return Ok(Operand::Bool(deciding)),
+            Ok(Operand::Bool(_)) => {}
+            Ok(_) => fault = Some(Fault::TYPES),
+            Err(Fault::SPENT) => return Err(Fault::SPENT),
+            Err(other) => fault = Some(other),
+        }
+    }
+    fault.map_or(Ok(Operand::Bool(!deciding)), Err)
+}
+
+fn folded<'a>(fold: &'a Fold, scope: &mut Scope<'a, '_>) -> Result<Operand<'a>, Fault> {
+    let range = evaluate(&fold.range, scope)?;
+    scope.spend(range.weight())?;
+    let items = range.items().ok_or(Fault::TYPES)?;
+    let depth = fold.local;
+    debug_assert_eq!(scope.locals.len(), depth);
+    let value = match fold.kind {
+        FoldKind::All => decided(items, false, |item| tested(fold, item, scope)),
+        FoldKind::Exists => decided(items, true, |item| tested(fold, item, scope)),
+        FoldKind::ExistsOne => exactly_one(fold, items, scope),
+        FoldKind::List => chosen(fold, items, scope),
+    };
+    scope.locals.truncate(depth);
+    value
+}
+
+/// Returns what the test of a macro says of an item.
+fn tested<'a>(
+    fold: &'a Fold,
+    item: Operand<'a>,
+    scope: &mut Scope<'a, '_>,
+) -> Result<Operand<'a>, Fault> {
+    scope.locals.truncate(fold.local);
+    scope.locals.push(item);
+    fold.test.as_ref().map_or(Ok(Operand::Bool(true)), |test| evaluate(test, scope))
+}
+
+fn passes<'a>(fold: &'a Fold, item: Operand<'a>, scope: &mut Scope<'a, '_>) -> Result<bool, Fault> {
+    match tested(fold, item, scope)? {
+        Operand::Bool(passes) => Ok(passes),
+        _ => Err(Fault::TYPES),
+    }
+}
+
+fn exactly_one<'a>(
+    fold: &'a Fold,
+    items: impl Iterator<Item = Operand<'a>>,
+    scope: &mut Scope<'a, '_>,
+) -> Result<Operand<'a>, Fault> {
+    let mut count = 0;
+    for item in items {
+        count += usize::from(passes(fold, item, scope)?);
+    }
+    Ok(Operand::Bool(count == 1))
+}
+
+fn chosen<'a>(
+    fold: &'a Fold,
+    items: impl Iterator<Item = Operand<'a>>,
+    scope: &mut Scope<'a, '_>,
+) -> Result<Operand<'a>, Fault> {
+    let mut list = Vec::new();
+    for item in items {
+        if !passes(fold, item.clone(), scope)? {
+            continue;
+        }
+        list.push(match &fold.step {
+            Some(step) => evaluate(step, scope)?,
+            None => item,
+        });
+        // Memory costs more than a step.
+        scope.spend(4 * STEP)?;
+        if list.len() > MAX_LIST {
+            return Err(Fault::LONG);
+        }
+    }
+    call::list(list)
+}
+
+/// Returns the record that a value names, as far as the public sees it; of several the first by
+/// key.
+fn referred<'a>(
+    value: &Operand<'a>,
+    to: &'a Target,
+    scope: &Scope<'a, '_>,
+) -> Result<Operand<'a>, Fault> {
+    let value = match value {
+        Operand::Null => return Ok(Operand::Null),
+        Operand::Bool(boolean) => Scalar::Bool(*boolean),
+        Operand::Text(text) => Scalar::string(text),
+        Operand::Int(number) => number_of(&number.to_string())?,
+        Operand::Uint(number) => number_of(&number.to_string())?,
+        Operand::Double(number) => number_of(&number.to_string())?,
+        _ => return Err(Fault::TYPES),
+    };
+    scope.spend(8 * STEP)?;
+    for record in to.sheet.named(to.field.as_ref(), &value) {
+        scope.spend(STEP)?;
+        if to.sheet.shows(record) {
+            return Ok(Operand::Record(record));
+        }
+    }
+    Ok(Operand::Null)
+}
+
+fn number_of(text: &str) -> Result<Scalar, Fault> {
+    Number::parse(text).map(Scalar::Number).ok_or(Fault::TYPES)
+}
+
+/// Returns the records that refer to the one that is looked at, as far as the public sees them, in
+/// the order of their keys.
+fn referring<'a>(referrers: &'a Referrers, scope: &Scope<'a, '_>) -> Result<Operand<'a>, Fault> {
+    let record = scope.record.ok_or(Fault::ABSENT)?;
+    let Some(index) = referrers.sheet.index(referrers.field.as_str()) else {
+        return Ok(Operand::List(Arc::from([])));
+    };
+    let mut keys = Vec::new();
+    let mut holders = |value: &Scalar| -> Result<(), Fault> {
+        scope.spend(8 * STEP)?;
+        for key in index.get(value).into_iter().flatten() {
+            scope.spend(STEP)?;
+            keys.push(key);
+        }
+        Ok(())
+    };
+    match &referrers.target {
+        None => holders(&Scalar::string(record.key.as_str()))?,
+        Some(field) => {
+            scope.spend(record.value.as_str().len())?;
+            for value in crate::index::scalars(&record.value, field) {
+                holders(&value)?;
+            }
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    scope.spend(keys.len() * STEP)?;
+    let records = keys.iter().filter_map(|key| referrers.sheet.record(key.as_str()));
+    let shown = records.filter(|record| referrers.sheet.shows(record));
+    call::list(shown.map(|record| Operand::Record(record)).collect())
+}

@@ -1,0 +1,206 @@
+//! Values while an expression is evaluated.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use time::Duration;
+
+use crate::budget::STEP;
+use crate::record::Record;
+use crate::scalar::Moment;
+use crate::value::{Json, Kind};
+
+/// A value: of a record as it lies in memory, or made on the way.
+#[derive(Debug, Clone)]
+pub(super) enum Operand<'a> {
+    /// `null`
+    Null,
+    /// `bool`
+    Bool(bool),
+    /// `int`: what JSON writes without a fraction or an exponent.
+    Int(i64),
+    /// `uint`; of JSON, integers that are too large for an int.
+    Uint(u64),
+    /// `double`
+    Double(f64),
+    /// `string`
+    Text(Cow<'a, str>),
+    /// `bytes`, which no record holds.
+    Bytes(Arc<[u8]>),
+    /// `list` or `map` of a record.
+    Json(Json<'a>),
+    /// The `map` that another record is, with its key as the member `_key`.
+    Record(&'a Record),
+    /// `list`
+    List(Arc<[Operand<'a>]>),
+    /// `map`
+    Map(Arc<[Entry<'a>]>),
+    /// `timestamp`
+    Moment(Moment),
+    /// `duration`
+    Duration(Duration),
+    /// A semantic version, as Kubernetes has them.
+    Version(Arc<semver::Version>),
+    /// A type.
+    Type(&'static str),
+}
+
+/// A member of a map that was made on the way.
+#[derive(Debug, Clone)]
+pub(super) struct Entry<'a> {
+    pub(super) key: Operand<'a>,
+    pub(super) value: Operand<'a>,
+}
+
+/// The member of another record that is its key.
+pub(super) const KEY: &str = "_key";
+
+impl<'a> Operand<'a> {
+    /// Returns what `json` is. Takes no memory, unless a text has escapes.
+    pub(super) fn of(json: Json<'a>) -> Self {
+        match json.kind() {
+            Kind::Null => Self::Null,
+            Kind::Bool => Self::Bool(json.text() == "true"),
+            Kind::Number => Self::number(json.text()),
+            Kind::String => Self::Text(json.as_string().unwrap_or_default()),
+            Kind::Array | Kind::Object => Self::Json(json),
+        }
+    }
+
+    fn number(text: &str) -> Self {
+        let double = || Self::Double(text.parse().unwrap_or(f64::NAN));
+        if text.contains(['.', 'e', 'E']) {
+            return double();
+        }
+        let int = text.parse().ok().map(Self::Int);
+        int.or_else(|| text.parse().ok().map(Self::Uint)).unwrap_or_else(double)
+    }
+
+    /// Returns a text that is known for as long as the operand is used, without a copy.
+    pub(super) fn borrowed(&'a self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(Cow::Borrowed(text)),
+            other => other.clone(),
+        }
+    }
+
+    /// Returns what it is apart from any record; `None` where it is a part of one.
+    pub(super) fn into_constant(self) -> Option<Operand<'static>> {
+        Some(match self {
+            Self::Null => Operand::Null,
+            Self::Bool(it) => Operand::Bool(it),
+            Self::Int(it) => Operand::Int(it),
+            Self::Uint(it) => Operand::Uint(it),
+            Self::Double(it) => Operand::Double(it),
+            Self::Text(it) => Operand::Text(it.into_owned().into()),
+            Self::Bytes(it) => Operand::Bytes(it),
+            Self::Moment(it) => Operand::Moment(it),
+            Self::Duration(it) => Operand::Duration(it),
+            Self::Version(it) => Operand::Version(it),
+            Self::Type(it) => Operand::Type(it),
+            Self::List(list) => {
+                let list = list.iter().map(|it| it.clone().into_constant());
+                Operand::List(list.collect::<Option<_>>()?)
+            }
+            Self::Json(_) | Self::Record(_) | Self::Map(_) => return None,
+        })
+    }
+
+    /// Returns the name of its type.
+    pub(super) fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null_type",
+            Self::Bool(_) => "bool",
+            Self::Int(_) => "int",
+            Self::Uint(_) => "uint",
+            Self::Double(_) => "double",
+            Self::Text(_) => "string",
+            Self::Bytes(_) => "bytes",
+            Self::Json(json) if json.kind() == Kind::Array => "list",
+            Self::List(_) => "list",
+            Self::Json(_) | Self::Record(_) | Self::Map(_) => "map",
+            Self::Moment(_) => "google.protobuf.Timestamp",
+            Self::Duration(_) => "google.protobuf.Duration",
+            Self::Version(_) => "kubernetes.Semver",
+            Self::Type(_) => "type",
+        }
+    }
+
+    /// Returns about what it costs to read all of it, in units of a [`Budget`](crate::budget::Budget).
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Json(json) => json.text().len(),
+            Self::Record(record) => record.value.as_str().len(),
+            Self::List(list) => list.len() * STEP,
+            Self::Map(map) => map.len() * STEP,
+            _ => 0,
+        }
+    }
+
+    /// Returns the elements of a list; `None` for another value.
+    pub(super) fn elements(&self) -> Option<Box<dyn Iterator<Item = Operand<'a>> + 'a>> {
+        match self {
+            Self::Json(json) if json.kind() == Kind::Array => {
+                Some(Box::new(json.elements().map(Operand::of)))
+            }
+            Self::List(list) => {
+                let list = list.clone();
+                Some(Box::new((0..list.len()).map(move |at| list[at].clone())))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns the members of a map, in no particular order; `None` for another value.
+    pub(super) fn entries(&self) -> Option<Box<dyn Iterator<Item = Entry<'a>> + 'a>> {
+        match self {
+            Self::Map(map) => {
+                let map = map.clone();
+                Some(Box::new((0..map.len()).map(move |at| map[at].clone())))
+            }
+            _ => {
+                Some(Box::new(self.object()?.members().map(|(key, value)| Entry {
+                    key: Operand::Text(key),
+                    value: Operand::of(value),
+                })))
+            }
+        }
+    }
+
+    /// Returns what a macro goes through: the elements of a list, or the keys of a map.
+    pub(super) fn items(&self) -> Option<Box<dyn Iterator<Item = Operand<'a>> + 'a>> {
+        if let Some(object) = self.object() {
+            return Some(Box::new(object.members().map(|(key, _)| Operand::Text(key))));
+        }
+        match self.elements() {
+            Some(elements) => Some(elements),
+            None => Some(Box::new(self.entries()?.map(|entry| entry.key))),
+        }
+    }
+
+    /// Returns the object of a record that it is.
+    pub(super) fn object(&self) -> Option<Json<'a>> {
+        match self {
+            Self::Json(json) if json.kind() == Kind::Object => Some(*json),
+            Self::Record(record) => Some(record.value.json()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Value;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_of_records_have_the_type_that_their_notation_says() {
+        let value = Value::new(&json!([1, -1, 9223372036854775808_u64, 1.0, 1e300]));
+        let list = Operand::of(value.json());
+        let types = list.elements().unwrap().map(|element| element.type_name());
+        assert_eq!(types.collect::<Vec<_>>(), ["int", "int", "uint", "double", "double"]);
+    }
+}

@@ -1,0 +1,104 @@
+//! Functions on texts. Positions count characters, from 0.
+
+use super::flaw::Fault;
+use super::limits::{MAX_LIST, MAX_TEXT};
+use super::operand::Operand;
+
+/// Returns a text that was made, if it is short enough.
+pub(super) fn made<'a>(text: String) -> Result<Operand<'a>, Fault> {
+    if text.len() <= MAX_TEXT { Ok(Operand::Text(text.into())) } else { Err(Fault::LONG) }
+}
+
+/// Returns where the character at a position begins; the end is one, too.
+fn byte_at(text: &str, position: i64) -> Result<usize, Fault> {
+    let position = usize::try_from(position).map_err(|_| Fault::RANGE)?;
+    let mut places = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+    places.nth(position).ok_or(Fault::RANGE)
+}
+
+fn position(text: &str, byte: usize) -> Operand<'static> {
+    Operand::Int(i64::try_from(text[..byte].chars().count()).unwrap_or(i64::MAX))
+}
+
+pub(super) fn char_at<'a>(text: &str, at: i64) -> Result<Operand<'a>, Fault> {
+    let character = text[byte_at(text, at)?..].chars().next();
+    made(character.map(String::from).unwrap_or_default())
+}
+
+/// Returns the position of the first `part` at or behind a position; -1 where there is none.
+pub(super) fn index_of<'a>(text: &str, part: &str, from: i64) -> Result<Operand<'a>, Fault> {
+    let from = byte_at(text, from)?;
+    let found = memchr::memmem::find(&text.as_bytes()[from..], part.as_bytes());
+    Ok(found.map_or(Operand::Int(-1), |at| position(text, from + at)))
+}
+
+/// Returns the position of the last `part` at or before a position; -1 where there is none.
+pub(super) fn last_index_of<'a>(
+    text: &str,
+    part: &str,
+    from: Option<i64>,
+) -> Result<Operand<'a>, Fault> {
+    let from = from.map_or(Ok(text.len()), |from| byte_at(text, from))?;
+    let end = (from + part.len()).min(text.len());
+    let found = memchr::memmem::rfind(&text.as_bytes()[..end], part.as_bytes());
+    Ok(found.map_or(Operand::Int(-1), |at| position(text, at)))
+}
+
+/// Returns the text with `part` replaced, from the front on and at most so often; a negative number
+/// is always.
+pub(super) fn replace<'a>(
+    text: &str,
+    part: &str,
+    other: &str,
+    most: i64,
+) -> Result<Operand<'a>, Fault> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let count = match part.len() {
+        0 => text.chars().count() + 1,
+        _ => text.matches(part).count(),
+    };
+    // Before it is made: many long ones would not fit anywhere.
+    if text.len() + count.min(most).saturating_mul(other.len()) > 2 * MAX_TEXT {
+        return Err(Fault::LONG);
+    }
+    made(text.replacen(part, other, most))
+}
+
+/// Returns the parts between separators, at most so many; a negative number is all.
+pub(super) fn split<'a>(text: &str, separator: &str, most: i64) -> Result<Operand<'a>, Fault> {
+    let part = |part: &str| Operand::Text(part.to_owned().into());
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let parts: Vec<Operand<'a>> = match (separator, most) {
+        (_, 0) => Vec::new(),
+        ("", most) => {
+            // Each character is a part, and what is left is the last.
+            let mut ends = text.char_indices().map(|(at, c)| (at, at + c.len_utf8()));
+            let before_last = ends.by_ref().take(most.min(MAX_LIST + 1) - 1);
+            let mut parts: Vec<_> = before_last.map(|(at, end)| part(&text[at..end])).collect();
+            parts.extend(ends.next().map(|(at, _)| part(&text[at..])));
+            parts
+        }
+        (separator, most) => text.splitn(most, separator).take(MAX_LIST + 1).map(part).collect(),
+    };
+    if parts.len() <= MAX_LIST { Ok(Operand::List(parts.into())) } else { Err(Fault::LONG) }
+}
+
+pub(super) fn substring<'a>(text: &str, from: i64, to: Option<i64>) -> Result<Operand<'a>, Fault> {
+    let end = to.map_or(Ok(text.len()), |to| byte_at(text, to))?;
+    let part = text.get(byte_at(text, from)?..end).ok_or(Fault::RANGE)?;
+    made(part.to_owned())
+}
+
+/// Returns the texts of a list with a separator between them.
+pub(super) fn join<'a>(list: &Operand<'_>, separator: &str) -> Result<Operand<'a>, Fault> {
+    let mut joined = String::new();
+    for (at, element) in list.elements().ok_or(Fault::TYPES)?.enumerate() {
+        let Operand::Text(text) = element else { return Err(Fault::TYPES) };
+        joined.push_str(if at > 0 { separator } else { "" });
+        joined.push_str(&text);
+        if joined.len() > MAX_TEXT {
+            return Err(Fault::LONG);
+        }
+    }
+    made(joined)
+}
