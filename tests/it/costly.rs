@@ -254,7 +254,7 @@ fn expressions() -> Vec<(String, String)> {
         ("the same, made".to_owned(), format!("size({words}.map(a, {words}.map(b, {words}))) > 0")),
         ("4 KiB of comparisons".to_owned(), long("bio < 'a'", " || ")),
         ("4 KiB of functions".to_owned(), long("size(bio) < 0", " || ")),
-        ("8 patterns".to_owned(), vec!["bio.matches('(a|b|ab)*[^x]{40}q$')"; 8].join(" || ")),
+        ("8 patterns".to_owned(), ["bio.matches('(a|b|ab)*[^x]{40}q$')"; 8].join(" || ")),
         ("a text that grows".to_owned(), format!("bio{} == ''", ".replace('', bio)".repeat(8))),
         ("what is the same, of many".to_owned(), "size(bio.split('').distinct()) < 0".to_owned()),
     ];

@@ -64,8 +64,8 @@ fn resolve(specs: &mut BTreeMap<SheetName, SheetSpec>) {
     for reference in specs.values_mut().flat_map(|spec| &mut spec.refs) {
         let Some(target) = &reference.target else { continue };
         let text = format!("{}.{target}", reference.sheet);
-        let ends = text.match_indices('.').map(|(end, _)| end).chain([text.len()]);
-        if let Some(end) = ends.filter(|end| names.contains(&text[..*end])).last() {
+        let mut ends = text.match_indices('.').map(|(end, _)| end).chain([text.len()]);
+        if let Some(end) = ends.rfind(|end| names.contains(&text[..*end])) {
             reference.sheet = SheetName::new(&text[..end]);
             reference.target = text.get(end + 1..).map(FieldPath::new);
         }

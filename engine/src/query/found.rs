@@ -24,6 +24,7 @@ use crate::value::FieldPath;
 const FEW: usize = 4;
 
 /// The records of a list.
+#[expect(clippy::large_enum_variant, reason = "a list has one of it")]
 pub(crate) enum Found<'q, 'a> {
     /// All that are shown.
     All,

@@ -153,7 +153,7 @@ fn what_can_be_seen_to_be_wrong_is_told_with_its_place() {
         let flaw = judged(text).unwrap_err();
         assert!(flaw.starts_with(told), "{text}: {flaw}");
     }
-    let patterns = vec!["string(n).matches('a')"; 9].join(" || ");
+    let patterns = ["string(n).matches('a')"; 9].join(" || ");
     assert!(judged(&patterns).unwrap_err().contains("more than 8 patterns"));
 }
 
