@@ -48,6 +48,7 @@ mod status;
 mod target;
 mod watch;
 mod write_queue;
+mod write_shares;
 mod writer;
 mod writing;
 
@@ -303,9 +304,9 @@ impl Engine {
     /// Lets `batch` wait for its turn and returns at once; `done` is told what became of it.
     ///
     /// Once taken, a batch is written whether anybody still waits for it or not. What waits is
-    /// bounded in number and in bytes.
+    /// bounded in number and in bytes, in all and for each actor.
     pub fn write(&self, batch: Batch, done: Acknowledge) {
-        if let Err((error, done)) = self.writes.join(batch, done) {
+        if let Err((error, done)) = self.writes.join(batch, &self.snapshot(), done) {
             done(Err(error));
         }
     }

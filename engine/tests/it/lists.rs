@@ -171,6 +171,7 @@ fn what_a_table_hides_is_nobodys_to_read_in_earlier_states() {
     push(&mut house, "people/all.csv", &people.replace("Bob,", "Bob,yes"));
     assert_eq!(seen(&house), ["all/1", "all/3"]);
     // Which row is broken is known, and not which record it was.
+            actor: "ada".into(),
     push(&mut house, "people/all.csv", &people.replace("2,Bob,", "2,Bob,,,"));
     assert_eq!(seen(&house), ["all/1", "all/3"]);
     assert!(house.engine().snapshot().public_problems().is_empty());
