@@ -59,7 +59,7 @@ use std::time::{Instant, SystemTime};
 use crate::admit::Health;
 use crate::cache::Cache;
 use crate::delta::Delta;
-use crate::history::Versions;
+use crate::history::{Effort, Versions};
 use crate::id::CommitId;
 use crate::layout::SheetSpec;
 use crate::mirror::Mirror;
@@ -410,7 +410,8 @@ impl Engine {
     }
 
     /// Lists the commits in the history of `from` that touched the record: a key of a sheet of
-    /// the published state `now`, the newest first: of a page so many, behind so many. See
+    /// the published state `now`, the newest first: of a page so many, behind so many, as far as
+    /// `effort` goes. See
     /// [`history`](crate::history::history). A key that the sheet cannot have is that of other files, and has no history;
     /// neither has what is hidden in `now`, or cannot be read there and may be.
     ///
@@ -423,8 +424,9 @@ impl Engine {
         record: (&SheetSpec, &str),
         from: CommitId,
         page: (usize, usize),
+        effort: Effort<'_>,
     ) -> Result<Versions, PastError> {
-        self.past.history(now, record, from, page)
+        self.past.history(now, record, from, page, effort)
     }
 
     /// Returns the commit that a reader means by `name`: the hash of one or the beginning of it, a
