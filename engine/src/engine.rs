@@ -56,7 +56,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
-use crate::admit::Health;
+use crate::admit::refusable;
 use crate::cache::Cache;
 use crate::delta::Delta;
 use crate::history::{Effort, Versions};
@@ -164,7 +164,7 @@ impl Engine {
             retained: 0,
             alive: 1,
             last: None,
-            degraded: Health::of(&snapshot).refusable(),
+            degraded: refusable(&snapshot),
             opened: reason,
             branch_missing: false,
             remote_empty: false,

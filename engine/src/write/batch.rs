@@ -117,7 +117,7 @@ fn make(
     let changes = ChangeSet::read(stage.objects(), bounds.layout, &paths, &sheet, None, options)?;
     let draft = state.records.apply(commit, bounds.layout.clone(), changes);
     let records = draft.state().clone();
-    let mut problems = new_problems(&state.records, &records);
+    let mut problems = records.problems_since(&state.records);
     if !problems.is_empty() {
         problems.retain(bounds.may_tell(&records));
         return Err(invalid(problems, &edits, &writers));
@@ -163,11 +163,4 @@ pub fn repeat_of(trailers: &[Trailer]) -> Option<Repeat> {
     let value = |key| trailers.iter().find(|trailer| trailer.key() == key).map(Trailer::value);
     let value = |key| value(key).map(str::to_owned);
     Some(Repeat { actor: value(ACTOR)?, key: value(KEY)?, digest: value(DIGEST)? })
-}
-
-/// Lists the problems of `after` that `before` does not have.
-fn new_problems(before: &Snapshot, after: &Snapshot) -> Vec<Problem> {
-    let known = before.problems();
-    let is_new = |problem: &Problem| known.binary_search(problem).is_err();
-    after.problems().into_iter().filter(is_new).collect()
 }
