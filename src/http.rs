@@ -40,6 +40,7 @@ mod patience;
 mod permits;
 mod pins;
 mod preface;
+mod problems;
 mod pulse;
 mod range;
 mod record;
@@ -129,7 +130,7 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
     let methods = match route {
         Route::Sheets => get(state::sheets),
         Route::Status => get(state::status),
-        Route::Problems => get(state::problems),
+        Route::Problems => get(problems::problems),
         Route::Reloads => get(reloads::public),
         Route::Search => get(search::search),
         Route::Changes => get(changes::changes),

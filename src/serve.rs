@@ -222,7 +222,7 @@ fn app(
         writers: config.write_tokens,
     };
     Arc::new(AppState {
-        past: Past::of(live.clone()),
+        past: Past::of(live.clone(), config.http.query_budget),
         live,
         access: Access::new(keys, metrics.clone()),
         proxies: config.http.trusted_proxies,

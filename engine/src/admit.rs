@@ -108,15 +108,7 @@ pub struct SheetHealth {
 impl Health {
     /// Reads the health of `snapshot`.
     pub fn of(snapshot: &Snapshot) -> Self {
-        Self::with(snapshot, snapshot.problems())
-    }
-
-    /// Reads it as far as the public may know of it: with the public problems alone.
-    pub fn public(snapshot: &Snapshot) -> Self {
-        Self::with(snapshot, snapshot.public_problems())
-    }
-
-    fn with(snapshot: &Snapshot, problems: Vec<Problem>) -> Self {
+        let problems = snapshot.problems();
         let specs = snapshot.layout().sheets().map(|spec| {
             let sheet = snapshot.sheet(spec.name.as_str());
             let (claimed, records) = sheet.map_or((0, 0), |sheet| (sheet.claimed(), sheet.len()));
@@ -127,15 +119,42 @@ impl Health {
         Self { problems, sheets: specs.collect(), lists }
     }
 
-    /// Says whether the state has a problem that would refuse a push that brought it.
-    pub fn refusable(&self) -> bool {
-        self.problems.iter().any(|p| self.policy(p.sheet.as_ref()) == Policy::Refuse)
-    }
-
     fn policy(&self, sheet: Option<&SheetName>) -> Policy {
         let known = sheet.and_then(|sheet| self.sheets.get(sheet));
         known.map_or(Policy::Refuse, |known| known.policy)
     }
+}
+
+/// Says whether `snapshot` has a problem that would refuse a push that brought it. Costs a look at
+/// each sheet once its problems are counted.
+pub fn refusable(snapshot: &Snapshot) -> bool {
+    let of_sheets = snapshot.sheets().filter(|sheet| sheet.problem_count() > 0);
+    let of_sheets = of_sheets.map(|sheet| Some(&sheet.spec().name));
+    let of_layout = snapshot.layout().problems().map(|problem| problem.sheet.as_ref());
+    any_refuses(&policies(snapshot), of_layout.chain(of_sheets))
+}
+
+/// Says it as far as the public may know: of a problem that the public sees.
+pub fn publicly_refusable(snapshot: &Snapshot) -> bool {
+    let of_sheets = snapshot.sheets().filter(|sheet| sheet.public_problem_count() > 0);
+    let of_sheets = of_sheets.map(|sheet| Some(&sheet.spec().name));
+    let of_layout = snapshot.public_layout_problems().map(|problem| problem.sheet.as_ref());
+    any_refuses(&policies(snapshot), of_layout.chain(of_sheets))
+}
+
+fn policies(snapshot: &Snapshot) -> BTreeMap<&SheetName, Policy> {
+    snapshot.layout().sheets().map(|spec| (&spec.name, spec.policy)).collect()
+}
+
+/// Says whether one of the sheets that have problems refuses them; one that nobody knows does.
+fn any_refuses<'a>(
+    policies: &BTreeMap<&SheetName, Policy>,
+    mut broken: impl Iterator<Item = Option<&'a SheetName>>,
+) -> bool {
+    broken.any(|sheet| {
+        let policy = sheet.and_then(|sheet| policies.get(sheet));
+        *policy.unwrap_or(&Policy::Refuse) == Policy::Refuse
+    })
 }
 
 /// The decision over one state.
@@ -332,15 +351,23 @@ mod tests {
         assert_eq!(health.sheets, expected.into());
         assert_eq!(health.problems.len(), 1);
         assert_eq!(&*health.problems[0].path, "loose/broken.toml");
-        assert!(!health.refusable());
+        assert!(!refusable(draft.state()) && !publicly_refusable(draft.state()));
     }
 
     #[test]
     fn only_a_problem_of_a_strict_sheet_would_have_refused_a_push() {
-        assert!(!health(&[]).refusable());
-        assert!(!health(&[problem("loose", "a", 1)]).refusable());
-        assert!(health(&[problem("loose", "a", 1), problem("strict", "b", 1)]).refusable());
-        assert!(health(&[problem("unknown", "a", 1)]).refusable());
+        let [loose, strict, unknown] = ["loose", "strict", "unknown"].map(SheetName::new);
+        let policies = [(&loose, Policy::Quarantine), (&strict, Policy::Refuse)].into();
+        for (broken, expected) in [
+            (vec![], false),
+            (vec![Some(&loose)], false),
+            (vec![Some(&loose), Some(&strict)], true),
+            (vec![Some(&unknown)], true),
+            (vec![None], true),
+        ] {
+            let refuses = any_refuses(&policies, broken.iter().copied());
+            assert_eq!(refuses, expected, "{broken:?}");
+        }
     }
 
     #[test]

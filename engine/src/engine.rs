@@ -48,6 +48,7 @@ mod status;
 mod target;
 mod watch;
 mod write_queue;
+mod write_shares;
 mod writer;
 mod writing;
 
@@ -55,10 +56,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 
-use crate::admit::Health;
+use crate::admit::refusable;
 use crate::cache::Cache;
 use crate::delta::Delta;
-use crate::history::Versions;
+use crate::history::{Effort, Versions};
 use crate::id::CommitId;
 use crate::layout::SheetSpec;
 use crate::mirror::Mirror;
@@ -163,7 +164,7 @@ impl Engine {
             retained: 0,
             alive: 1,
             last: None,
-            degraded: Health::of(&snapshot).refusable(),
+            degraded: refusable(&snapshot),
             opened: reason,
             branch_missing: false,
             remote_empty: false,
@@ -303,9 +304,9 @@ impl Engine {
     /// Lets `batch` wait for its turn and returns at once; `done` is told what became of it.
     ///
     /// Once taken, a batch is written whether anybody still waits for it or not. What waits is
-    /// bounded in number and in bytes.
+    /// bounded in number and in bytes, in all and for each actor.
     pub fn write(&self, batch: Batch, done: Acknowledge) {
-        if let Err((error, done)) = self.writes.join(batch, done) {
+        if let Err((error, done)) = self.writes.join(batch, &self.snapshot(), done) {
             done(Err(error));
         }
     }
@@ -409,7 +410,8 @@ impl Engine {
     }
 
     /// Lists the commits in the history of `from` that touched the record: a key of a sheet of
-    /// the published state `now`, the newest first: of a page so many, behind so many. See
+    /// the published state `now`, the newest first: of a page so many, behind so many, as far as
+    /// `effort` goes. See
     /// [`history`](crate::history::history). A key that the sheet cannot have is that of other files, and has no history;
     /// neither has what is hidden in `now`, or cannot be read there and may be.
     ///
@@ -422,8 +424,9 @@ impl Engine {
         record: (&SheetSpec, &str),
         from: CommitId,
         page: (usize, usize),
+        effort: Effort<'_>,
     ) -> Result<Versions, PastError> {
-        self.past.history(now, record, from, page)
+        self.past.history(now, record, from, page, effort)
     }
 
     /// Returns the commit that a reader means by `name`: the hash of one or the beginning of it, a

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::budget::{Budget, TooCostly};
 use crate::delta::changed_fields;
 use crate::id::{BlobId, CommitId, Key};
 use crate::layout::{Shape, SheetSpec};
@@ -14,6 +15,9 @@ use crate::value::Value;
 /// How many bytes of versions are read for a part of a history: a tenth of a second of work. The part
 /// ends there, at the same commit whoever asks.
 const MOST_READ: u64 = 4 << 20;
+
+/// How many versions are read in any case: those of one commit are two.
+const LEAST: usize = 2;
 
 /// Why the history of a record cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +44,18 @@ pub enum HistoryError {
         #[source]
         source: ObjectError,
     },
+    /// Nobody waits for the answer any more.
+    #[error("the history is not awaited any more")]
+    Unawaited(#[from] TooCostly),
+}
+
+/// How long a part of a history is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort<'a> {
+    /// Lasts as long as the part is awaited; then it is given up.
+    pub awaited: &'a Budget,
+    /// What the part may cost; then it ends, behind one commit at least.
+    pub part: &'a Budget,
 }
 
 /// What a commit did to a record.
@@ -120,6 +136,12 @@ enum Held {
 /// All rows of a version are decoded to find one, so this is a second or two of work.
 const LIST_BYTES: u64 = 32 << 20;
 
+/// How many touches of a file of many records are asked for at least: few may be of the record.
+const TOUCHES: usize = 100;
+
+/// How often they are asked for in one part; git walks from the beginning each time.
+const WALKS: usize = 4;
+
 /// Lists the commits in the history of `from` that touched the record `key` of `spec` in the files at
 /// `paths`, of which there must be one: at most `limit`, behind the first `skip`.
 ///
@@ -128,7 +150,8 @@ const LIST_BYTES: u64 = 32 << 20;
 /// is broken; where the sheet hides records it is not there either, for it may be hidden. A commit
 /// that touched another record of the same file is none of these. Costs a walk over the history by
 /// the git program, and as many versions as are listed, or 4 MiB of them, where the part ends early;
-/// of files of many records every version on the way, up to 32 MiB and one version more.
+/// of files of many records every version on the way, up to 32 MiB and one version more, and at most
+/// four walks. A part ends as well when it has cost what `effort` allows.
 ///
 /// # Errors
 ///
@@ -139,6 +162,7 @@ pub fn history(
     from: CommitId,
     (skip, limit): (usize, usize),
     options: &LoadOptions,
+    effort: Effort<'_>,
 ) -> Result<Versions, HistoryError> {
     let git = |source| HistoryError::Git {
         sheet: spec.name.to_string(),
@@ -147,26 +171,31 @@ pub fn history(
         source,
     };
     let names: Vec<String> = paths.iter().map(|at| at.path.clone()).collect();
-    let mut contents = Contents { spec, key, paths, options, held: HashMap::new(), bytes: 0 };
+    let held = HashMap::new();
+    let mut contents = Contents { spec, key, paths, options, effort, held, bytes: 0 };
     let may_be_list = (0..paths.len()).any(|place| contents.may_be_list(place));
+    let (walks, asked) = if may_be_list { (WALKS, limit.max(TOUCHES)) } else { (1, limit) };
     let mut found = Versions { items: Vec::new(), looked_at: 0, ended: false };
-    loop {
-        let touches = mirror.touched(from, &names, skip + found.looked_at, limit).map_err(git)?;
+    for _ in 0..walks {
+        let touches = mirror.touched(from, &names, skip + found.looked_at, asked).map_err(git)?;
         if !may_be_list {
             contents.read_all(mirror, &touches).map_err(git)?;
         }
-        let last = touches.len() < limit;
+        let last = touches.len() < asked;
         for Touch { commit, before, after } in touches {
             let is_read = |file| contents.held.contains_key(&file);
             if !may_be_list && !before.into_iter().chain(after).all(is_read) {
                 return Ok(found);
             }
-            if found.items.len() == limit || contents.bytes > LIST_BYTES {
+            effort.awaited.check()?;
+            let is_costly = contents.bytes > LIST_BYTES || effort.part.check().is_err();
+            if found.items.len() == limit || (found.looked_at > 0 && is_costly) {
                 return Ok(found);
             }
             found.looked_at += 1;
             let files = || before.into_iter().chain(after);
             files().for_each(|file| contents.read(objects, file));
+            effort.awaited.check()?;
             let is_list = files().any(|file| contents.may_be_list(file.place));
             let sides = [contents.side(before), contents.side(after)];
             if let Some((event, fields)) = event(sides, is_list) {
@@ -174,10 +203,11 @@ pub fn history(
             }
         }
         found.ended = last;
-        if last || !may_be_list {
-            return Ok(found);
+        if last {
+            break;
         }
     }
+    Ok(found)
 }
 
 /// Returns what a commit did to a record, and which fields it changed; `None` where it did nothing
@@ -217,6 +247,7 @@ struct Contents<'a> {
     key: &'a str,
     paths: &'a [Whereabouts],
     options: &'a LoadOptions,
+    effort: Effort<'a>,
     held: HashMap<File, Held>,
     /// How many bytes of files of many records were read.
     bytes: u64,
@@ -238,10 +269,12 @@ impl Contents<'_> {
         let files = touches.iter().flat_map(|touch| touch.after.into_iter().chain(touch.before));
         let files: Vec<File> = files.filter(|file| known.insert(*file)).collect();
         let blobs: Vec<BlobId> = files.iter().map(|file| file.blob).collect();
-        // Those of one commit are two.
         let largest = self.options.record_limit;
-        let contents = mirror.files(&blobs, Reading { largest, most: MOST_READ, least: 2 })?;
+        let contents = mirror.files(&blobs, Reading { largest, most: MOST_READ, least: LEAST })?;
         for (file, bytes) in files.into_iter().zip(contents) {
+            if self.held.len() >= LEAST && self.effort.part.check().is_err() {
+                break;
+            }
             let held = self.seek(file, bytes.as_deref());
             self.held.insert(file, held);
         }
@@ -268,8 +301,15 @@ impl Contents<'_> {
     fn seek(&self, file: File, bytes: Option<&[u8]>) -> Held {
         let Self { spec, key, options, .. } = self;
         let Whereabouts { path, list } = &self.paths[file.place];
+        let Effort { awaited, part } = self.effort;
+        // Before the work, so that a long one waits for its turn, and is not begun for nobody.
+        let is_read = |bytes: &&[u8]| {
+            part.spend(bytes.len());
+            awaited.spend(bytes.len())
+        };
+        let sought = bytes.filter(is_read);
         let sought =
-            bytes.map(|bytes| seek((spec, path), (list, key), bytes, options.record_limit));
+            sought.map(|bytes| seek((spec, path), (list, key), bytes, options.record_limit));
         match sought.unwrap_or(Sought::Unread) {
             Sought::Nothing => Held::Nothing,
             Sought::Value(value) if hides(spec, &value) => Held::Nothing,

@@ -62,7 +62,7 @@ pub fn replay(
             commit: *commit,
             reason,
             records: reloaded.records(),
-            problems: reloaded.problems().len(),
+            problems: reloaded.problem_count(),
             reload,
             rebuild,
             difference: difference(&reloaded, &rebuilt),

@@ -6,9 +6,11 @@ mod dangling;
 mod derive;
 mod fields;
 mod moved;
+mod problems;
 mod references;
 mod slot;
 mod spelling;
+mod told;
 mod withheld;
 
 use std::collections::BTreeMap;
@@ -39,6 +41,7 @@ pub(crate) use moved::Moved;
 pub(crate) use references::Link;
 pub use slot::{Claim, Claimant, Content, Slot};
 pub(crate) use spelling::others as spellings;
+use told::Told;
 
 /// From how many changed records on more than one thread is worth its start.
 const MANY: usize = 500;
@@ -77,6 +80,8 @@ pub struct Sheet {
     hidden_sum: LtHash,
     /// The sum over the problems of the slots and of the references.
     problems_sum: LtHash,
+    /// What was found out about the problems since the last change.
+    told: Told,
 }
 
 /// What a change did to the record that a key serves.
@@ -123,12 +128,14 @@ impl Sheet {
             shown_sum: LtHash::new(),
             hidden_sum: LtHash::new(),
             problems_sum: LtHash::new(),
+            told: Told::default(),
         }
     }
 
     /// Takes over the definition of a later commit, which reads every path as the one before.
     pub(crate) fn follow(&mut self, spec: Arc<SheetSpec>) {
         self.spec = spec;
+        self.told = Told::default();
     }
 
     /// Notes in `moved` that everything by which references name records of this sheet went: it is
@@ -416,6 +423,7 @@ impl Sheet {
         mut claims: Vec<Claim>,
         moved: &mut Moved,
     ) -> Vec<(Key, Served)> {
+        self.told = Told::default();
         claims.sort_by(|a, b| a.key.cmp(&b.key));
         let mut changed = Vec::with_capacity(claims.len());
         // Slots come in order, so the first ones of a sheet need not be looked for.
@@ -450,6 +458,7 @@ impl Sheet {
 
     /// Notes that the file at `path` has a name that makes it no record, or that it is gone.
     pub fn put_misnamed(&mut self, path: &[u8], problem: Option<Problem>) {
+        self.told = Told::default();
         let old = match &problem {
             Some(problem) => self.misnamed.insert(path.into(), problem.clone()),
             None => self.misnamed.remove(path),
@@ -465,6 +474,7 @@ impl Sheet {
     /// Notes how the file at `path` is cut, or that it is no file of many records any more. Its records
     /// are claims.
     pub fn put_table(&mut self, path: &str, table: Option<Arc<Table>>) {
+        self.told = Told::default();
         // One of nothing is as good as none: a sheet that is inferred is there only while it holds
         // something, and a table that went with it would not come back with it.
         let table = table.filter(|table| !table.is_empty());
@@ -517,12 +527,11 @@ impl Sheet {
         sum_of_problems(duplicates).hash_into(hasher);
     }
 
-    /// Does the same with what the public can tell apart. Costs a walk over the problems.
+    /// Does the same with what the public can tell apart. Costs a walk over the problems the first
+    /// time.
     pub(crate) fn hash_public_into(&self, hasher: &mut blake3::Hasher) {
         self.shown_sum.hash_into(hasher);
-        let records = self.public_record_problems().map(|(_, problem)| problem);
-        sum_of_problems(records.chain(self.public_unkeyed_problems()).cloned()).hash_into(hasher);
-        sum_of_problems(self.public_duplicates().map(|(_, problem)| problem)).hash_into(hasher);
+        self.hash_public_problems_into(hasher);
     }
 
     /// Writes everything this sheet holds, so that two states can be compared line by line.
@@ -543,6 +552,7 @@ impl Sheet {
             shown_sum,
             hidden_sum,
             problems_sum,
+            told: _,
         } = self;
         let name = &spec.name;
         out.push(format!(

@@ -1,6 +1,7 @@
 //! A snapshot: everything a reader can see at one commit, immutable.
 
 mod files;
+mod problems;
 mod recall;
 mod references;
 
@@ -65,7 +66,8 @@ impl Snapshot {
     }
 
     /// Returns the digest of everything that the public can tell apart. It equals
-    /// [`Self::digest`] where nothing is hidden. Costs a walk over the public problems.
+    /// [`Self::digest`] where nothing is hidden. Costs a look at each sheet, and a walk over the
+    /// public problems of one the first time.
     pub fn public_digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new();
         for (name, id) in self.layout.ids() {
@@ -149,7 +151,7 @@ impl Snapshot {
         all
     }
 
-    fn public_layout_problems(&self) -> impl Iterator<Item = &Problem> {
+    pub(crate) fn public_layout_problems(&self) -> impl Iterator<Item = &Problem> {
         self.layout.problems().filter(|problem| {
             let spec = problem.sheet.as_ref().and_then(|name| self.layout.sheet(name.as_str()));
             spec.is_none_or(|spec| spec.public)

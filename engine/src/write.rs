@@ -48,6 +48,8 @@ pub fn attachment_version(blob: BlobId) -> Version {
 pub struct Batch {
     /// In the order in which they happen; each sees those before it.
     pub operations: Vec<Operation>,
+    /// Who asks, such as the name of a token: by it turns are taken, and the queue is shared.
+    pub actor: String,
     /// Who makes the change.
     pub author: Identity,
     /// What the author may change.

@@ -74,7 +74,8 @@ impl Writer {
         let (author, scope, trailers) = (self.author.clone(), Scope::Every, Vec::new());
         // Whoever runs this may use up the memory of the machine as well.
         let (repeat, limit) = (None, usize::MAX);
-        let batch = Batch { operations, author, scope, message, trailers, repeat, limit };
+        let actor = String::new();
+        let batch = Batch { operations, actor, author, scope, message, trailers, repeat, limit };
         let done = self.engine.commit(batch)?;
         // Each command leaves a pack behind, and nobody else may ever merge them.
         self.engine.settle();

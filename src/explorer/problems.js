@@ -13,7 +13,7 @@ export async function show({ element, route, signal }) {
   put(element, h("header", { class: "head" }, h("h1", { tabindex: "-1" }, "Problems"), lead), list);
   const render = async () => {
     try {
-      const { items, total } = (await read(["_problems"], undefined, signal)).body;
+      const { items, total } = await all(signal);
       const listed = sheet === null ? items : items.filter((problem) => problem.sheet === sheet);
       const of = sheet === null ? "" : ` in ${sheet}`;
       put(lead, total === 0 ? "No problems: every file is a valid record."
@@ -30,6 +30,17 @@ export async function show({ element, route, signal }) {
     sheet = next.params.get("sheet");
     return render();
   };
+}
+
+/** Reads the first pages: nobody reads more than some thousand problems. */
+async function all(signal) {
+  const items = [];
+  let page = { next: undefined };
+  for (let pages = 0; pages < 5 && page.next !== null; pages += 1) {
+    page = (await read(["_problems"], page.next && { cursor: page.next }, signal)).body;
+    items.push(...page.items);
+  }
+  return { items, total: page.total };
 }
 
 function table(problems) {

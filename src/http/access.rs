@@ -40,8 +40,8 @@ pub struct AccessKeys {
     pub writers: Option<Watched<Tokens>>,
 }
 
-/// What a body counts as that does not arrive, also where its sender hangs up and nobody is left to
-/// be told so.
+/// What a body counts as that has a place and does not arrive, whatever the reason: also where it is
+/// more than there is memory for, or where its sender hangs up and nobody is left to be told so.
 struct Debt<'a> {
     throttle: &'a Throttle,
     source: Source,
@@ -82,7 +82,7 @@ impl Access {
     ///
     /// # Errors
     /// 405 where nothing is written; 401 without a token, 429 when the source has failed too often;
-    /// as [`BodyReader::read`].
+    /// as [`BodyReader::place`] and [`Place::read`](super::body::Place::read).
     pub(super) async fn receive_write(
         &self,
         max: usize,
@@ -94,9 +94,9 @@ impl Access {
         let tokens = writers.current().await;
         let token = bearer_token(headers).and_then(|given| tokens.matching(given)).cloned();
         let token = token.ok_or_else(|| self.refusal(source, Code::Unauthorized.into(), GUESS))?;
-        let caller = Caller { sender: Sender::Token(token.name.clone()), trust: Trust::Proven };
-        let arrived = self.bodies.read_up_to(max, headers, body, caller, |_| ());
-        Ok((token, arrived.await?))
+        let caller = Caller { sender: Sender::Token(token.name.clone()), trust: Trust::Writer };
+        let place = self.bodies.place_up_to(max, headers, caller).await?;
+        Ok((token, place.read(body, |_| ()).await?))
     }
 
     /// Lets a caller pass on a route that takes no body.
@@ -140,7 +140,8 @@ impl Access {
     /// Takes in the body of a webhook, and lets its caller pass.
     ///
     /// # Errors
-    /// As [`Self::pass`], for keys before the body arrives; as [`BodyReader::read`].
+    /// As [`Self::pass`], for keys before the body arrives; as [`BodyReader::place`] and
+    /// [`Place::read`](super::body::Place::read).
     pub(super) async fn receive(
         &self,
         source: Source,
@@ -156,17 +157,18 @@ impl Access {
         let address = match trust {
             Trust::Proven => source,
             // Networks are cheap: whoever proves nothing is counted by all that it may have.
-            Trust::Suspect | Trust::Unproven | Trust::Known => source.site().unwrap_or(source),
+            Trust::Suspect | Trust::Unproven | Trust::Known | Trust::Writer => {
+                source.site().unwrap_or(source)
+            }
         };
         let caller = Caller { sender: Sender::Address(address), trust };
+        // Waiting for a place takes nothing from anybody. From here on the body does.
+        let place = self.bodies.place(headers, caller).await?;
         let failures = if trust == Trust::Proven { 0 } else { WASTED };
         let mut debt = Debt { throttle: &self.throttle, source, failures };
-        let arrived = self.bodies.read(headers, body, caller, |piece| claim.update(piece)).await;
-        if arrived.as_ref().map_or_else(|error| error.code() == Code::Busy, |_| true) {
-            debt.failures = 0;
-        }
+        let arrived = place.read(body, |piece| claim.update(piece)).await?;
+        debt.failures = 0;
         drop(debt);
-        let arrived = arrived?;
         let failures = if arrived.came_at_once() { GUESS } else { WASTED };
         self.judge(source, claim.prove(), failures)?;
         if trust != Trust::Proven {
@@ -295,6 +297,47 @@ mod tests {
                 () = std::future::ready(()) => {}
             }
         }
+        assert_eq!(access.trust_in(source(2)), Trust::Suspect);
+    }
+
+    #[tokio::test]
+    async fn two_bodies_that_end_for_want_of_memory_make_a_source_suspect_and_waiting_does_not() {
+        let access = access();
+        let mut forged = signed("somebody else's secret", b"{}");
+        forged.insert("x-github-event", "push".parse().unwrap());
+        // Three addresses hold all the memory that there is for those of whom nothing is known.
+        let mut held = Vec::new();
+        for last in [11, 11, 12, 12, 13, 13] {
+            let mut body =
+                Box::pin(access.receive(source(last), &forged, Body::new(Never(16 << 20))));
+            tokio::select! {
+                biased;
+                _ = &mut body => panic!("it never ends"),
+                () = std::future::ready(()) => held.push(body),
+            }
+        }
+        for _ in 0..2 {
+            assert_eq!(access.trust_in(source(1)), Trust::Unproven);
+            let body = Body::from(vec![b' '; 300 << 10]);
+            let read = access.receive(source(1), &forged, body).await;
+            assert_eq!(read.err().map(|error| error.code()), Some(Code::Busy));
+        }
+        assert_eq!(access.trust_in(source(1)), Trust::Suspect);
+        drop(held);
+        // One address has sixteen places for small bodies; who waits behind these owes nothing.
+        forged.insert(header::CONTENT_LENGTH, 3.into());
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            let mut body = Box::pin(access.receive(source(2), &forged, Body::new(Never(2))));
+            tokio::select! {
+                biased;
+                _ = &mut body => panic!("it never ends"),
+                () = std::future::ready(()) => held.push(body),
+            }
+        }
+        held.truncate(16);
+        assert_eq!(access.trust_in(source(2)), Trust::Unproven);
+        held.clear();
         assert_eq!(access.trust_in(source(2)), Trust::Suspect);
     }
 }

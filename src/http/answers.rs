@@ -40,12 +40,20 @@ impl Answers {
     /// Returns the places for answers that cost at most `limit` of a processor each; `None` is no
     /// limit. Long ones have half of the cores.
     pub fn new(limit: Option<Duration>) -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Self::with_places(limit, cores * 2, cores.div_ceil(2))
+        let at_once = cores() * 2;
+        Self::with_places(limit, Permits::new(at_once, at_once, Crowd::new(1024, 256)), long())
     }
 
-    fn with_places(limit: Option<Duration>, at_once: usize, long: usize) -> Self {
-        let at_once = Permits::new(at_once, at_once, Crowd::new(1024, 256));
+    /// Returns the places for answers that may walk the history of the repository and end by
+    /// themselves. A walk is the work of another program, which no processor time of ours tells, so
+    /// one address has a quarter of the places.
+    pub(super) fn of_walks() -> Self {
+        let at_once = cores() * 2;
+        let places = Permits::new(at_once, at_once.div_ceil(4), Crowd::new(1024, 256));
+        Self::with_places(None, places, long())
+    }
+
+    fn with_places(limit: Option<Duration>, at_once: Permits, long: usize) -> Self {
         // Each of those who wait keeps a thread meanwhile, of which there are some hundreds.
         let long = Permits::new(long, long, Crowd::new(64, 16));
         Self { at_once, long, limit, turn: TURN }
@@ -89,6 +97,15 @@ impl Answers {
         });
         made.await.unwrap_or_else(|panic| Err(ApiError::caused_by(Code::Internal, &panic)))
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Returns how many long answers are made at once.
+fn long() -> usize {
+    cores().div_ceil(2)
 }
 
 fn busy() -> ApiError {
@@ -159,12 +176,16 @@ fn processor_time() -> Duration {
 mod tests {
     use super::*;
     use headwater_engine::budget::TooCostly;
-    use std::sync::mpsc;
+    use std::sync::{Arc, Mutex, mpsc};
 
     const HERE: [u8; 4] = [192, 0, 2, 1];
 
     fn source() -> Source {
         Source::at(HERE.into())
+    }
+
+    fn places(at_once: usize, long: usize) -> Answers {
+        Answers::with_places(None, Permits::new(at_once, at_once, Crowd::default()), long)
     }
 
     fn too_costly(_: TooCostly) -> ApiError {
@@ -190,7 +211,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_ends_and_leaves_its_place_when_its_caller_hangs_up() {
-        let answers = Answers::with_places(None, 1, 1);
+        let answers = places(1, 1);
         let (started, has_started) = oneshot::channel();
         let (ended, has_ended) = oneshot::channel();
         let mut caller = Box::pin(answers.make(source(), move |budget| {
@@ -210,7 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_cheap_is_made_while_all_places_for_long_answers_are_taken() {
-        let answers = Answers::with_places(None, 1, 1);
+        let answers = places(1, 1);
         let (release, is_released) = mpsc::channel::<()>();
         let (spent, has_spent) = oneshot::channel();
         let long = move |budget: &Budget| {
@@ -243,10 +264,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn of_answers_that_walk_one_address_has_a_quarter_of_the_places() {
+        let walks = Arc::new(Answers { turn: Duration::from_millis(20), ..Answers::of_walks() });
+        let (release, is_released) = mpsc::channel::<()>();
+        let is_released = Arc::new(Mutex::new(is_released));
+        let quarter = (cores() * 2).div_ceil(4);
+        let mut walking = Vec::new();
+        for _ in 0..quarter {
+            let (started, has_started) = oneshot::channel();
+            let (walks, is_released) = (walks.clone(), is_released.clone());
+            let walk = move |_: &Budget| {
+                started.send(()).ok();
+                is_released.lock().unwrap().recv().ok();
+                Ok(())
+            };
+            walking.push(tokio::spawn(async move { walks.make(source(), walk).await.is_ok() }));
+            has_started.await.unwrap();
+        }
+        let refused = walks.make(source(), |_| Ok(())).await;
+        assert_eq!(refused.map_err(|error| error.code()), Err(Code::Busy));
+        let other = Source::at([192, 0, 2, 2].into());
+        assert!(walks.make(other, |_| Ok(())).await.is_ok());
+        drop(release);
+        for walk in walking {
+            assert!(walk.await.unwrap());
+        }
+    }
+
+    #[tokio::test]
     async fn a_request_without_a_turn_is_told_to_come_back() {
-        for places in [[0, 1], [1, 0]] {
+        for (at_once, long) in [(0, 1), (1, 0)] {
             let turn = Duration::from_millis(20);
-            let answers = Answers { turn, ..Answers::with_places(None, places[0], places[1]) };
+            let answers = Answers { turn, ..places(at_once, long) };
             let refused = answers.make(source(), endless).await;
             assert_eq!(refused.map_err(|error| error.code()), Err(Code::Busy));
         }

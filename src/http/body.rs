@@ -63,6 +63,15 @@ impl Default for BodyReader {
     }
 }
 
+/// A place for one body, which takes it in.
+pub(super) struct Place {
+    permit: Permit<Sender>,
+    held: Option<Held<Sender>>,
+    max: usize,
+    timeout: Duration,
+    pace: Pace,
+}
+
 /// A body that has arrived. Its place is free for another one when it is dropped.
 pub(super) struct Arrived {
     bytes: Vec<u8>,
@@ -92,35 +101,30 @@ impl Deref for Arrived {
 }
 
 impl BodyReader {
-    /// Takes in `body`, and shows each piece to `seen` as it arrives.
+    /// Waits for a place for the body of a webhook.
     ///
     /// # Errors
-    /// 413 when it is too big, before it is read where its length is told; 408 when it does not
-    /// arrive in time or comes too slowly, 422 when it breaks off; 503 when there is no place for it
-    /// for as long, or no memory.
-    pub(super) async fn read(
+    /// 413 when its length is told and too big; 503 when there is no place for as long as it may
+    /// take.
+    pub(super) async fn place(
         &self,
         headers: &HeaderMap,
-        body: Body,
         caller: Caller,
-        seen: impl FnMut(&[u8]),
-    ) -> Result<Arrived, ApiError> {
+    ) -> Result<Place, ApiError> {
         let max = if hook::sender(headers).is_some() { self.forge_max } else { self.max };
-        self.read_up_to(max, headers, body, caller, seen).await
+        self.place_up_to(max, headers, caller).await
     }
 
-    /// The same, up to `max` bytes.
+    /// Waits for a place for a body of up to `max` bytes.
     ///
     /// # Errors
-    /// As [`Self::read`].
-    pub(super) async fn read_up_to(
+    /// As [`Self::place`].
+    pub(super) async fn place_up_to(
         &self,
         max: usize,
         headers: &HeaderMap,
-        body: Body,
         caller: Caller,
-        mut seen: impl FnMut(&[u8]),
-    ) -> Result<Arrived, ApiError> {
+    ) -> Result<Place, ApiError> {
         let announced = content_length(headers);
         if announced.is_some_and(|length| length > max as u64) {
             return Err(too_large(max));
@@ -128,11 +132,27 @@ impl BodyReader {
         let Caller { sender, trust } = caller;
         let line = self.lines.of(trust, announced);
         let place = line.places.take_within(sender.clone(), line.patience).await;
-        let _place = place.ok_or_else(busy)?;
-        let mut held = line.room.as_ref().map(|room| room.enter(sender));
-        let (began, mut bytes, mut body) = (Instant::now(), Vec::new(), body);
+        let permit = place.ok_or_else(busy)?;
+        let held = line.room.as_ref().map(|room| room.enter(sender));
+        Ok(Place { permit, held, max, timeout: line.timeout, pace: self.pace })
+    }
+}
+
+impl Place {
+    /// Takes in `body`, and shows each piece to `seen` as it arrives.
+    ///
+    /// # Errors
+    /// 413 when it is too big; 408 when it does not arrive in time or comes too slowly, 422 when it
+    /// breaks off; 503 when there is no memory for it.
+    pub(super) async fn read(
+        self,
+        mut body: Body,
+        mut seen: impl FnMut(&[u8]),
+    ) -> Result<Arrived, ApiError> {
+        let Self { permit: _place, mut held, max, timeout, pace } = self;
+        let (began, mut bytes) = (Instant::now(), Vec::new());
         loop {
-            let until = began + line.timeout.min(self.pace.until_more_than(bytes.len()));
+            let until = began + timeout.min(pace.until_more_than(bytes.len()));
             let next = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
             let next = timeout_at(until, next).await;
             let next = next.map_err(|_| ApiError::from(Code::RequestTimeout))?;
@@ -210,12 +230,26 @@ pub(super) mod tests {
     /// Returns lines of the usual places that wait so long, and have so much memory for strangers.
     fn lines(timeout: Duration, room: usize) -> Lines {
         let mut lines = Lines::default();
-        let Lines { proven, known, small, large, small_suspect, large_suspect } = &mut lines;
-        for line in [proven, known, small, large, small_suspect, large_suspect] {
+        let Lines { proven, writers, known, small, large, small_suspect, large_suspect } =
+            &mut lines;
+        for line in [proven, writers, known, small, large, small_suspect, large_suspect] {
             (line.patience, line.timeout) = (timeout, timeout);
         }
         lines.large.room = Some(Room::new(room, room / 2));
         lines
+    }
+
+    impl BodyReader {
+        /// Waits for a place, and takes the body in.
+        async fn read(
+            &self,
+            headers: &HeaderMap,
+            body: Body,
+            caller: Caller,
+            seen: impl FnMut(&[u8]),
+        ) -> Result<Arrived, ApiError> {
+            self.place(headers, caller).await?.read(body, seen).await
+        }
     }
 
     fn small() -> BodyReader {
@@ -314,6 +348,7 @@ pub(super) mod tests {
             (Trust::Unproven, HeaderMap::new(), 128, 16),
             (Trust::Unproven, announcing(4), 64, 16),
             (Trust::Known, announcing(4), 16, 8),
+            (Trust::Writer, HeaderMap::new(), 8, 4),
             (Trust::Proven, HeaderMap::new(), 8, 4),
         ] {
             for n in 0..places {
@@ -357,10 +392,9 @@ pub(super) mod tests {
     async fn a_body_that_is_large_or_comes_slowly_costs_more_than_one_at_once() {
         let reader = BodyReader::default();
         for (bytes, expected) in [(1, true), (SMALL as usize, true), (SMALL as usize + 1, false)] {
-            let (headers, body) = (HeaderMap::new(), Body::from(vec![b' '; bytes]));
-            let read =
-                reader.read_up_to(2 * bytes, &headers, body, caller(1, Trust::Known), |_| ());
-            let arrived = read.await.unwrap();
+            let caller = caller(1, Trust::Known);
+            let place = reader.place_up_to(2 * bytes, &HeaderMap::new(), caller).await.unwrap();
+            let arrived = place.read(Body::from(vec![b' '; bytes]), |_| ()).await.unwrap();
             assert_eq!(Arrived { took: Duration::ZERO, ..arrived }.came_at_once(), expected);
         }
         let place = reader.lines.small.places.take(caller(1, Trust::Known).sender).await.unwrap();
@@ -378,6 +412,7 @@ pub(super) mod tests {
             (Trust::Unproven, Some(SMALL + 1), TIMEOUT),
             (Trust::Unproven, None, TIMEOUT),
             (Trust::Known, Some(1), TIMEOUT),
+            (Trust::Writer, Some(1), TIMEOUT),
             (Trust::Proven, Some(1), TIMEOUT),
         ] {
             assert_eq!(lines.of(trust, announced).timeout, expected, "{trust:?} {announced:?}");

@@ -64,7 +64,8 @@ pub struct BodyStreams {
 /// A place for one body.
 pub(super) struct StreamPermit {
     place: Permit,
-    shares: Vec<Permit>,
+    /// `None` where what it is read from is small.
+    shares: Option<Permit>,
     patience: WaitBudget,
 }
 
@@ -88,10 +89,12 @@ impl BodyStreams {
         let place = self.places.take_within(source, TURN).await;
         let place = place.ok_or_else(busy)?;
         let patience = WaitBudget::new(self.grace, SLOWEST);
-        Ok(StreamPermit { place, shares: Vec::new(), patience })
+        Ok(StreamPermit { place, shares: None, patience })
     }
 
-    /// Takes the shares for a body that is read from `bytes`, for the place of an answer to `source`.
+    /// Takes the shares for a body that is read from `bytes`, for the place of an answer to `source`:
+    /// all of them in its turn, and none before, so nobody waits for a share that only waits for
+    /// others.
     ///
     /// # Errors
     /// 503 when there are not enough in time.
@@ -101,10 +104,10 @@ impl BodyStreams {
         bytes: u64,
         streaming: &mut StreamPermit,
     ) -> Result<(), ApiError> {
-        let until = Instant::now() + TURN;
-        for _ in 0..shares_of(bytes) {
-            let share = tokio::time::timeout_at(until, self.shares.take(source)).await;
-            streaming.shares.push(share.ok().flatten().ok_or_else(busy)?);
+        let count = shares_of(bytes);
+        if count > 0 {
+            let shares = tokio::time::timeout(TURN, self.shares.take_many(source, count)).await;
+            streaming.shares = Some(shares.ok().flatten().ok_or_else(busy)?);
         }
         Ok(())
     }
@@ -147,7 +150,7 @@ impl StreamPermit {
 
     /// Says whether somebody waits for what this body has.
     fn is_wanted(&self) -> bool {
-        self.place.is_wanted() || self.shares.iter().any(Permit::is_wanted)
+        self.place.is_wanted() || self.shares.as_ref().is_some_and(Permit::is_wanted)
     }
 
     /// Says whether the reader took what is sent, or came so far that it can wait for it.
@@ -252,6 +255,34 @@ mod tests {
         assert!(streams.share(source(5), 1 << 20, &mut small).await.is_ok());
         drop(first);
         assert!(large(5).await.is_ok(), "and who was refused holds none");
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_shares_holds_none_so_that_each_has_its_turn() {
+        let streams = BodyStreams::new(100);
+        let large = async |number: u8| {
+            let mut streaming = streams.place(source(number)).await.unwrap();
+            let shared = streams.share(source(number), 60 << 20, &mut streaming).await;
+            shared.map(|()| streaming).map_err(|error| error.code())
+        };
+        // Three downloads of each of eight addresses, of which four have room at once.
+        let mut waiting: Vec<_> = (0..24).map(|n| Box::pin(large(n % 8))).collect();
+        let mut served = 0;
+        while !waiting.is_empty() {
+            tokio::task::yield_now().await;
+            let mut held = Vec::new();
+            let mut rest = Vec::new();
+            for mut download in waiting {
+                match poll_fn(|context| Poll::Ready(download.as_mut().poll(context))).await {
+                    Poll::Ready(streaming) => held.push(streaming.unwrap()),
+                    Poll::Pending => rest.push(download),
+                }
+            }
+            assert!((1..=4).contains(&held.len()), "some are served, and no more than fit");
+            served += held.len();
+            waiting = rest;
+        }
+        assert_eq!(served, 24);
     }
 
     #[tokio::test]

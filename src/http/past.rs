@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::header::RETRY_AFTER;
+use headwater_engine::budget::Budget;
 use headwater_engine::delta::Delta;
 use headwater_engine::engine::{Engine, PastError};
-use headwater_engine::history::Versions;
+use headwater_engine::history::{Effort, HistoryError, Versions};
 use headwater_engine::id::CommitId;
 use headwater_engine::layout::SheetSpec;
 use headwater_engine::snapshot::Snapshot;
 use tokio::time::Instant;
 
+use super::answers::{Answers, budget};
 use super::crowd::{Crowd, Member};
 use super::current::not_ready;
 use super::lane::{Lane, Turn};
@@ -75,7 +77,9 @@ impl Asker {
 pub struct Past {
     live: Arc<Live>,
     states: Lane,
-    histories: Lane,
+    histories: Answers,
+    /// How much time of a processor a part of a history may cost; `None` is any.
+    part: Option<Duration>,
     previews: Lane,
     readers: Lane,
     polls: Lane,
@@ -100,12 +104,14 @@ struct Pair {
 }
 
 impl Past {
-    /// Returns the ways to the earlier states of `live`.
-    pub fn of(live: Arc<Live>) -> Self {
+    /// Returns the ways to the earlier states of `live`. A part of a history may cost so much time of
+    /// a processor; `None` is any.
+    pub fn of(live: Arc<Live>, part: Option<Duration>) -> Self {
         Self {
             live,
             states: Lane::new(PLACES),
-            histories: Lane::new(PLACES),
+            histories: Answers::of_walks(),
+            part,
             previews: Lane::new(PLACES),
             readers: Lane::new(PLACES),
             polls: Lane::new(PLACES),
@@ -158,7 +164,11 @@ impl Past {
         self.run(&self.previews, source, move |engine| engine.preview(&branch)).await
     }
 
-    /// Returns a part of the history of a record; see [`Engine::history`].
+    /// Returns a part of the history of a record; see [`Engine::history`]. It ends where it has cost
+    /// what it may, and is given up when its caller hangs up.
+    ///
+    /// # Errors
+    /// 503 when its turn does not come in time; as [`Engine::history`].
     pub(super) async fn history(
         &self,
         source: Source,
@@ -168,8 +178,13 @@ impl Past {
         from: CommitId,
         part: (usize, usize),
     ) -> Result<Versions, ApiError> {
-        let read = move |engine: &Engine| engine.history(&now, (&spec, &key), from, part);
-        self.run(&self.histories, source, read).await
+        let (live, limit) = (self.live.clone(), self.part);
+        let read = move |awaited: &Budget| {
+            let engine = live.engine().ok_or_else(not_ready)?;
+            let effort = Effort { awaited, part: &budget(limit) };
+            engine.history(&now, (&spec, &key), from, part, effort).map_err(refused)
+        };
+        self.histories.make(source, read).await
     }
 
     /// Returns the differences between two commits of the branch's history. Everybody but a reader gets
@@ -261,6 +276,9 @@ fn refused(error: PastError) -> ApiError {
         PastError::Unknown { .. } => Code::UnknownCommit.into(),
         PastError::Remote { source: None, .. } => Code::FetchFailed.into(),
         PastError::Remote { .. } => ApiError::caused_by(Code::FetchFailed, &error),
+        PastError::History(source) if matches!(**source, HistoryError::Unawaited(_)) => {
+            ApiError::from(Code::Busy).header(RETRY_AFTER, 1)
+        }
         _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),
         _ => ApiError::caused_by(Code::Internal, &error),
     }

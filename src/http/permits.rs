@@ -1,5 +1,8 @@
 //! Permits that those who ask share fairly: whose source has the fewest permits is next, and who came
 //! first of these. A source is an address, or whoever else asks.
+//!
+//! Who needs several gets all of them or waits without any, so nobody waits for what another holds
+//! and cannot use. Nobody behind him is served before, however few that one needs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
@@ -43,18 +46,25 @@ struct Holders<K: Asks> {
 struct SourceLine<K: Asks> {
     taken: usize,
     /// By when they came.
-    waiting: BTreeMap<u64, oneshot::Sender<Permit<K>>>,
+    waiting: BTreeMap<u64, Wanted<K>>,
 }
 
-/// A permit, which whoever waits gets when it is dropped.
+/// How many permits one waits for, and where they go.
+struct Wanted<K: Asks> {
+    count: usize,
+    sender: oneshot::Sender<Permit<K>>,
+}
+
+/// A permit, or several in one, which whoever waits gets when it is dropped.
 pub(super) struct Permit<K: Asks = Source> {
     permits: Arc<Pool<K>>,
     source: K,
+    count: usize,
 }
 
 /// One who waits, and leaves his line when this is dropped.
 struct Waiting<'a, K: Asks> {
-    permits: &'a Pool<K>,
+    permits: &'a Arc<Pool<K>>,
     source: K,
     number: u64,
 }
@@ -74,13 +84,18 @@ impl<K: Asks> Permits<K> {
 
     /// Waits for a permit. Returns `None` where too many wait already.
     pub(super) async fn take(&self, source: K) -> Option<Permit<K>> {
+        self.take_many(source, 1).await
+    }
+
+    /// Waits for so many permits, all at once; there must be as many for one source.
+    pub(super) async fn take_many(&self, source: K, count: usize) -> Option<Permit<K>> {
         let Self(permits) = self;
-        if permits.lock().takes_at_once(&source, permits) {
-            return Some(Permit { permits: permits.clone(), source });
+        if permits.lock().takes_at_once(&source, count, permits) {
+            return Some(Permit { permits: permits.clone(), source, count });
         }
         let _member = permits.crowd.join(source.clone())?;
-        let (permit, mut granted) = oneshot::channel();
-        let number = permits.lock().join(&source, permit, permits.each);
+        let (sender, mut granted) = oneshot::channel();
+        let number = permits.lock().join(&source, Wanted { count, sender }, permits.each);
         // Declared behind the channel, and so dropped before it: nobody is given what he won't take.
         let _waiting = Waiting { permits, source, number };
         permits.grant();
@@ -106,9 +121,10 @@ impl<K: Asks> Pool<K> {
     /// Gives free permits to those who wait.
     fn grant(self: &Arc<Self>) {
         loop {
-            let Some((source, permit)) = self.lock().next(self.permits, self.each) else { return };
+            let next = self.lock().next(self.permits, self.each);
+            let Some((source, Wanted { count, sender })) = next else { return };
             // Who waited may be gone; then the permit is free again when it is dropped here.
-            drop(permit.send(Permit { permits: self.clone(), source }));
+            drop(sender.send(Permit { permits: self.clone(), source, count }));
         }
     }
 
@@ -119,38 +135,42 @@ impl<K: Asks> Pool<K> {
 }
 
 impl<K: Asks> Holders<K> {
-    /// Counts a permit for `source` where one is free and nobody waits for it.
-    fn takes_at_once(&mut self, source: &K, of: &Pool<K>) -> bool {
-        let has = self.lines.get(source).map_or(0, |line| line.taken);
-        let may = self.taken < of.permits && has < of.each && self.open.is_empty();
+    /// Counts so many permits for `source` where they are free and nobody waits for them.
+    fn takes_at_once(&mut self, source: &K, count: usize, of: &Pool<K>) -> bool {
+        let own = self.lines.get(source);
+        let has = own.map_or(0, |line| line.taken);
+        let is_first = self.open.is_empty() && own.is_none_or(|line| line.waiting.is_empty());
+        let may = self.taken + count <= of.permits && has + count <= of.each && is_first;
         if may {
-            self.taken += 1;
-            self.change(source, of.each, |line| line.taken += 1);
+            self.taken += count;
+            self.change(source, of.each, |line| line.taken += count);
         }
         may
     }
 
     /// Lets one more wait, and returns the number by which he leaves.
-    fn join(&mut self, source: &K, permit: oneshot::Sender<Permit<K>>, each: usize) -> u64 {
+    fn join(&mut self, source: &K, wanted: Wanted<K>, each: usize) -> u64 {
         self.came += 1;
         let number = self.came;
-        self.change(source, each, |line| drop(line.waiting.insert(number, permit)));
+        self.change(source, each, |line| drop(line.waiting.insert(number, wanted)));
         number
     }
 
     /// Takes out of those who wait the one who is next, whose source has the fewest permits, and who
-    /// came first of these; and counts the permit that he is to have.
-    fn next(&mut self, permits: usize, each: usize) -> Option<(K, oneshot::Sender<Permit<K>>)> {
-        if self.taken >= permits {
+    /// came first of these; and counts the permits that he is to have. Returns `None` where these are
+    /// not free yet.
+    fn next(&mut self, permits: usize, each: usize) -> Option<(K, Wanted<K>)> {
+        let (_, number, source) = self.open.first()?.clone();
+        let count = self.lines.get(&source)?.waiting.get(&number)?.count;
+        if self.taken + count > permits {
             return None;
         }
-        let (_, number, source) = self.open.first()?.clone();
-        let permit = self.change(&source, each, |line| {
-            line.taken += 1;
+        let wanted = self.change(&source, each, |line| {
+            line.taken += count;
             line.waiting.remove(&number)
         })?;
-        self.taken += 1;
-        Some((source, permit))
+        self.taken += count;
+        Some((source, wanted))
     }
 
     /// Changes the line of `source`, and keeps those that are open in order.
@@ -162,16 +182,19 @@ impl<K: Asks> Holders<K> {
     ) -> T {
         let empty = SourceLine { taken: 0, waiting: BTreeMap::new() };
         let line = self.lines.entry(source.clone()).or_insert(empty);
-        let turn =
-            |line: &SourceLine<K>| Some((line.taken, *line.waiting.keys().next()?, source.clone()));
+        let turn = |line: &SourceLine<K>| {
+            let (number, wanted) = line.waiting.first_key_value()?;
+            let is_open = line.taken + wanted.count <= each;
+            is_open.then(|| (line.taken, *number, source.clone()))
+        };
         if let Some(turn) = turn(line) {
             self.open.remove(&turn);
         }
         let changed = change(line);
         match turn(line) {
-            Some(turn) if line.taken < each => drop(self.open.insert(turn)),
-            None if line.taken == 0 => drop(self.lines.remove(source)),
-            _ => {}
+            Some(turn) => drop(self.open.insert(turn)),
+            None if line.taken == 0 && line.waiting.is_empty() => drop(self.lines.remove(source)),
+            None => {}
         }
         changed
     }
@@ -186,14 +209,16 @@ impl<K: Asks> Drop for Waiting<'_, K> {
             .lock()
             .change(&self.source, each, |line| line.waiting.remove(&self.number));
         drop(permit);
+        // Others may have waited behind him for fewer than he needed.
+        self.permits.grant();
     }
 }
 
 impl<K: Asks> Drop for Permit<K> {
     fn drop(&mut self) {
         let mut state = self.permits.lock();
-        state.taken -= 1;
-        state.change(&self.source, self.permits.each, |line| line.taken -= 1);
+        state.taken -= self.count;
+        state.change(&self.source, self.permits.each, |line| line.taken -= self.count);
         drop(state);
         self.permits.grant();
     }
@@ -248,6 +273,37 @@ mod tests {
         assert_eq!(taken(&permits), [0; 3], "who is gone is passed over");
         let state = permits.0.lock();
         assert!(state.lines.is_empty() && state.open.is_empty() && state.taken == 0);
+    }
+
+    #[test]
+    fn who_needs_several_gets_all_of_them_or_waits_without_any_and_is_not_passed_over() {
+        let permits = Permits::new(4, 4, Crowd::default());
+        let several = |last: u8, count| {
+            let mut asked: Asked<'_> = Box::pin(permits.take_many(source(last), count));
+            let permit = match poll(&mut asked) {
+                Poll::Pending => None,
+                Poll::Ready(permit) => permit,
+            };
+            (permit, asked)
+        };
+        let (first, _) = several(1, 3);
+        assert_eq!(taken(&permits), [3, 0, 0]);
+        let (none, mut second) = several(2, 4);
+        assert!(none.is_none() && taken(&permits) == [3, 0, 0], "it holds nothing while it waits");
+        let (none, mut third) = several(3, 1);
+        assert!(none.is_none(), "who came first is not passed over");
+        drop(first);
+        let Poll::Ready(Some(second)) = poll(&mut second) else { panic!("it was given") };
+        assert_eq!(taken(&permits), [0, 4, 0]);
+        drop(second);
+        assert!(poll(&mut third).is_ready());
+        // Who waits for many and goes leaves what is free to who needs less.
+        let (_held, _) = several(1, 3);
+        let (none, many) = several(2, 2);
+        let (late, mut one) = several(3, 1);
+        assert!(none.is_none() && late.is_none());
+        drop(many);
+        assert!(poll(&mut one).is_ready());
     }
 
     #[tokio::test]

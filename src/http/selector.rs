@@ -142,8 +142,8 @@ impl SnapshotSelector {
                 "is not a parameter here: this route answers for the present only",
             ));
         }
-        // Only lists have cursors that name a commit.
-        if route == Some(Route::List) {
+        // Only these have cursors that name the commit of their list.
+        if matches!(route, Some(Route::List | Route::Problems)) {
             let cursor = parameters(request.uri()).find(|pair| is_called(pair, "cursor"));
             let cursor = cursor.and_then(|pair| parameters::decode(pair.split_once('=')?.1));
             selector.walked = cursor.and_then(|cursor| Cursor::commit_of(&cursor));

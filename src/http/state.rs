@@ -1,4 +1,4 @@
-//! The state as a whole: `_status`, `_sheets`, `_problems`, health and metrics.
+//! The state as a whole: `_status`, `_sheets`, health and metrics.
 
 use axum::extract::{Query, RawQuery, State};
 use axum::http::{HeaderMap, header};
@@ -13,7 +13,7 @@ use super::json::{self, Json};
 use super::parameters::KnownParameters;
 use super::source::Source;
 use crate::metrics::Audience;
-use crate::wire::{ApiError, Code, ProblemsView, SheetsView, StatusView, lag_seconds};
+use crate::wire::{ApiError, Code, SheetsView, StatusView, lag_seconds};
 
 /// What there is one of has no parameters.
 const ALONE: KnownParameters = KnownParameters { of: "this route", once: &[], often: &[] };
@@ -42,19 +42,6 @@ pub(super) async fn sheets(
 ) -> Result<Response, ApiError> {
     ALONE.read(query.as_deref())?;
     let view = move |_: &Budget| json::tagged_view(&headers, &SheetsView::of(&snapshot));
-    app.answers.make(source, view).await
-}
-
-/// `GET /api/_problems`
-pub(super) async fn problems(
-    State(app): State<App>,
-    Current(snapshot): Current,
-    RawQuery(query): RawQuery,
-    source: Source,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    ALONE.read(query.as_deref())?;
-    let view = move |_: &Budget| json::tagged_view(&headers, &ProblemsView::of(&snapshot));
     app.answers.make(source, view).await
 }
 

@@ -35,8 +35,8 @@ pub(super) fn render(
         let _ = writeln!(out, "{name}{{sheet=\"{label}\"}} {records}");
     }
     let problems = match audience {
-        Audience::Operator => snapshot.problems().len(),
-        Audience::Public => snapshot.public_problems().len(),
+        Audience::Operator => snapshot.problem_count(),
+        Audience::Public => snapshot.public_problem_count(),
     };
     let flag = |out: &mut String, name: &str, help: &str, value: bool| {
         gauge(out, name, help, u8::from(value));

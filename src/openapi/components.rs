@@ -268,7 +268,7 @@ pub(super) fn schemas() -> Map<String, Value> {
         },
         "Problems": {
             "type": "object",
-            "required": ["items", "total"],
+            "required": ["items", "total", "next"],
             "properties": {
                 "items": { "type": "array", "items": {
                     "type": "object",
@@ -283,7 +283,14 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "message": { "type": "string" },
                     },
                 } },
-                "total": { "type": "integer", "minimum": 0 },
+                "total": {
+                    "type": "integer", "minimum": 0,
+                    "description": "How many there are on all pages.",
+                },
+                "next": {
+                    "type": ["string", "null"],
+                    "description": "The cursor of the next page; null on the last one.",
+                },
             },
         },
         "Status": status(),

@@ -21,6 +21,8 @@ pub(super) enum Refusals {
     File,
     /// Searches, or compares.
     Query,
+    /// Reads pages of what is always there.
+    Pages,
     /// Lists.
     List,
     /// Asks whether the server is ready.
@@ -73,8 +75,16 @@ const EVERY_READ: &[Code] = &[
 ];
 
 impl Refusals {
-    const ALL: [Self; 7] =
-        [Self::Read, Self::State, Self::File, Self::Query, Self::List, Self::Ready, Self::Write];
+    const ALL: [Self; 8] = [
+        Self::Read,
+        Self::State,
+        Self::File,
+        Self::Query,
+        Self::Pages,
+        Self::List,
+        Self::Ready,
+        Self::Write,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -82,6 +92,7 @@ impl Refusals {
             Self::State => "state",
             Self::File => "file",
             Self::Query => "query",
+            Self::Pages => "pages",
             Self::List => "list",
             Self::Ready => "ready",
             Self::Write => "write",
@@ -94,10 +105,8 @@ impl Refusals {
             Self::Query => [&[Code::UnknownCommit][..], EVERY_READ].concat(),
             Self::Read => [&[Code::NotFound, Code::UnknownCommit][..], EVERY_READ].concat(),
             Self::File => [&[Code::RangeNotSatisfiable][..], &Self::Read.codes()].concat(),
-            Self::List => {
-                [&[Code::NotFound, Code::UnknownCommit, Code::CursorExpired][..], EVERY_READ]
-                    .concat()
-            }
+            Self::Pages => [&[Code::CursorExpired][..], &Self::Query.codes()].concat(),
+            Self::List => [&[Code::NotFound][..], &Self::Pages.codes()].concat(),
             Self::Ready => vec![Code::InvalidQuery, Code::Internal, Code::NotReady, Code::Stale],
             Self::Write => WRITE.to_vec(),
         }

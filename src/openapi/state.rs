@@ -14,12 +14,7 @@ pub(super) fn add_paths(paths: &mut Map<String, Value>) {
     };
     add("/api/_status", status());
     add("/api/_sheets", state("sheets", "Returns the sheets", "Sheets"));
-    add(
-        "/api/_problems",
-        state("problems", "Returns the problems of the files", "Problems").described(
-            "Every problem that does not depend on a hidden record, without excerpts of the files.",
-        ),
-    );
+    add("/api/_problems", problems());
     add("/api/_reloads", changes::reloads());
     add("/health/live", text("live", "Says that the process lives", "It does."));
     add("/health/ready", ready());
@@ -38,6 +33,24 @@ fn state(verb: &str, summary: &str, name: &str) -> Operation {
         .takes(parameters::selector())
         .answers_tagged(Answer::json("The state.", schema(name)))
         .refuses(Refusals::Query)
+}
+
+fn problems() -> Operation {
+    let limit = json!({
+        "name": "limit", "in": "query", "description": "How many.",
+        "schema": { "type": "integer", "minimum": 1, "maximum": 1000, "default": 1000 },
+    });
+    let cursor = json!({
+        "name": "cursor", "in": "query",
+        "description": "The `next` of the previous page; the answer is of the same commit.",
+        "schema": { "type": "string", "minLength": 1 },
+    });
+    state("problems", "Returns the problems of the files", "Problems")
+        .described(
+            "Every problem that does not depend on a hidden record, without excerpts of the files.",
+        )
+        .takes([limit, cursor])
+        .refuses(Refusals::Pages)
 }
 
 fn text(verb: &str, summary: &str, answer: &str) -> Operation {

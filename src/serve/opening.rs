@@ -108,10 +108,10 @@ impl Opening {
         let commit = snapshot.commit();
         tracing::info!(
             branch = status.branch, %commit, records = snapshot.records(),
-            problems = snapshot.problems().len(), "ready"
+            problems = snapshot.problem_count(), "ready"
         );
         let rules = AlertRules::new(status.branch.clone(), status.remote.clone(), self.patience);
-        let problems = snapshot.problems().len();
+        let problems = snapshot.problem_count();
         self.pager.opened(rules, status.degraded.then_some(FirstState { commit, problems }));
         drop(snapshot);
         self.feed.begin(commit);

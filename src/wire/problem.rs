@@ -1,7 +1,6 @@
 //! Problems, as `_problems`, refusals and alerts show them.
 
 use headwater_engine::problem::Problem;
-use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 
 /// One problem.
@@ -34,18 +33,19 @@ impl ProblemView {
     }
 }
 
-/// The answer of `_problems`.
+/// A page of the answers of `_problems`.
 #[derive(Debug, Serialize)]
 pub struct ProblemsView {
     items: Vec<ProblemView>,
+    /// How many there are on all pages.
     total: usize,
+    /// The cursor of the next page.
+    next: Option<String>,
 }
 
 impl ProblemsView {
-    /// Returns the view of the problems that the public may know of.
-    pub fn of(snapshot: &Snapshot) -> Self {
-        let problems = snapshot.public_problems();
-        let items: Vec<_> = problems.iter().map(ProblemView::of).collect();
-        Self { total: items.len(), items }
+    /// Returns the view of a page of `total` problems, and the cursor of the next one.
+    pub fn of(page: &[Problem], total: usize, next: Option<String>) -> Self {
+        Self { items: page.iter().map(ProblemView::of).collect(), total, next }
     }
 }

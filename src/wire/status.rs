@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use headwater_engine::admit::Health;
+use headwater_engine::admit::publicly_refusable;
 use headwater_engine::engine::{EngineStatus, Pinned};
 use headwater_engine::passed_over::{PassedOver, Reason};
 use headwater_engine::problem::Problem;
@@ -117,8 +117,8 @@ impl StatusView {
             age_seconds: seconds_since(Some(status.published_at)),
             records: sheets.values().sum(),
             sheets,
-            problems: snapshot.public_problems().len(),
-            degraded: status.degraded && Health::public(snapshot).refusable(),
+            problems: snapshot.public_problem_count(),
+            degraded: status.degraded && publicly_refusable(snapshot),
             branch_missing: status.branch_missing,
             ahead: status.ahead,
             push: status.push.active.then(|| PushView {
@@ -242,7 +242,7 @@ impl SheetsView {
                 root: spec.root.to_string(),
                 format: spec.format_name().to_owned(),
                 records: sheet.shown(),
-                problems: sheet.public_problems().len(),
+                problems: sheet.public_problem_count(),
                 indexed: sheet.spec().indexed().iter().map(ToString::to_string).collect(),
                 fields: sheet.fields().iter().map(|(field, _)| field.to_owned()).collect(),
             }

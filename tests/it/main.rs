@@ -47,6 +47,7 @@ mod offline;
 mod openapi;
 mod origins;
 mod pins;
+mod problems;
 mod public_reloads;
 mod pushes;
 mod reads;

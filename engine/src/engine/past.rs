@@ -16,7 +16,7 @@ use super::repository::Repository;
 use super::states::{Present, States};
 use crate::delta::Delta;
 use crate::disclosure::{Disclosure, Rules};
-use crate::history::{Versions, Whereabouts, history};
+use crate::history::{Effort, Versions, Whereabouts, history};
 use crate::id::CommitId;
 use crate::layout::SheetSpec;
 use crate::load::{LoadError, finish, layout_at, prepare};
@@ -138,6 +138,7 @@ impl Past {
         (spec, key): (&SheetSpec, &str),
         from: CommitId,
         (skip, limit): (usize, usize),
+        effort: Effort<'_>,
     ) -> Result<Versions, PastError> {
         let objects = self.objects_with(now, from)?;
         let sheet = now.sheet(spec.name.as_str());
@@ -153,7 +154,8 @@ impl Past {
             return Ok(Versions { items: Vec::new(), looked_at: 0, ended: true });
         }
         let read = (&self.repository.mirror, &objects);
-        let versions = history(read, (spec, key, &paths), from, (skip, limit), &self.load);
+        let what = (spec, key, &paths[..]);
+        let versions = history(read, what, from, (skip, limit), &self.load, effort);
         versions.map_err(|error| PastError::History(Box::new(error)))
     }
 

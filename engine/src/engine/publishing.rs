@@ -12,7 +12,7 @@ use super::repository::Repository;
 use super::states::States;
 use super::status::StatusBoard;
 use super::writer::Turn;
-use crate::admit::Health;
+use crate::admit::refusable;
 use crate::delta::Delta;
 use crate::id::CommitId;
 use crate::report::{ReloadOutcome, Replayed};
@@ -56,11 +56,11 @@ impl Publisher {
         let before = self.states.swap(&publication);
         let Publication { state, changed, origin, lineage, .. } = &publication;
         let delta = Delta::of(&before, state, changed);
-        let refusable = Health::of(state).refusable();
+        let is_refusable = refusable(state);
         let mut outcome = ReloadOutcome {
             shown: delta.counts(),
             replayed,
-            ahead: self.status.settle(origin, state.commit(), Some(refusable)),
+            ahead: self.status.settle(origin, state.commit(), Some(is_refusable)),
             ..publication.outcome(&before)
         };
         if *lineage == Lineage::Departs && outcome.replayed.is_none() {

@@ -1,20 +1,21 @@
-//! The batches that wait to be written, bounded in number and in bytes. Authors take turns, so that
-//! one who sends many keeps no other waiting for all of them.
+//! The batches that wait to be written, bounded in number and in bytes. Those who ask take turns,
+//! so that one who sends many keeps no other waiting for all of them, and each has a share of the
+//! room.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Condvar;
 
 use super::locks::{Held, Lock, Rank};
-use crate::mirror::Identity;
+use super::write_shares::{Load, Shares};
+use crate::snapshot::Snapshot;
 use crate::write::{Batch, Committed, Gate, WriteError};
 
-/// How many batches may wait.
-const WAITING: usize = 1_000;
-/// How many bytes of memory they may take; the one that reaches the limit may be larger by itself.
-const WAITING_WEIGHT: usize = 32 << 20;
+/// What may wait, what is being written included; one alone has half of it. The first batch of each
+/// who asks may be larger by itself.
+const WAITING: Load = Load { batches: 2_000, bytes: 64 << 20 };
 /// How many become commits in one go, which bounds how long a reload waits for the writer.
 const GROUP: usize = 64;
-/// How many bytes of memory these may take; the first may be larger by itself. Their files are held
+/// How many bytes these may take and write; the first may be larger by itself. Their files are held
 /// three times over until they are stored.
 const GROUP_WEIGHT: usize = 8 << 20;
 
@@ -29,11 +30,10 @@ pub(super) struct WriteQueue {
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct Queue {
     waiting: VecDeque<Waiting>,
-    /// The weight of what waits and of what is being written.
-    weight: usize,
+    /// Who has how much of what waits and of what is being written.
+    shares: Shares,
     closed: bool,
 }
 
@@ -45,7 +45,8 @@ pub(super) struct Waiting {
 
 impl WriteQueue {
     pub(super) fn new(is_open: bool) -> Self {
-        let queue = Lock::new(Rank::Writes, Queue::default());
+        let queue = Queue { waiting: VecDeque::new(), shares: Shares::new(WAITING), closed: false };
+        let queue = Lock::new(Rank::Writes, queue);
         Self { is_open, queue, changed: Condvar::new() }
     }
 
@@ -60,13 +61,14 @@ impl WriteQueue {
         self.changed.notify_all();
     }
 
-    /// Lets a batch wait. What it costs is judged before.
+    /// Lets a batch wait that changes `records`. What it costs is judged before.
     pub(super) fn join(
         &self,
         batch: Batch,
+        records: &Snapshot,
         done: Acknowledge,
     ) -> Result<(), (WriteError, Acknowledge)> {
-        let weight = match batch.weighed() {
+        let weight = match batch.weighed(records) {
             Ok(weight) => weight,
             Err(error) => return Err((error, done)),
         };
@@ -74,14 +76,12 @@ impl WriteQueue {
         let gate = match () {
             () if !self.is_open => Some(Gate::ReadOnly),
             () if queue.closed => Some(Gate::ShutDown),
-            () if queue.waiting.len() >= WAITING => Some(Gate::Full),
-            () if queue.weight >= WAITING_WEIGHT => Some(Gate::Full),
+            () if !queue.shares.enter(&batch.actor, weight) => Some(Gate::Full),
             () => None,
         };
         match gate {
             Some(gate) => Err((gate.into(), done)),
             None => {
-                queue.weight += weight;
                 queue.waiting.push_back(Waiting { batch, weight, done });
                 self.changed.notify_one();
                 Ok(())
@@ -110,9 +110,9 @@ impl WriteQueue {
         batches.into_iter().rev().for_each(|waiting| queue.waiting.push_front(waiting));
     }
 
-    /// Makes room for others: what had this weight is written.
-    pub(super) fn leave(&self, weight: usize) {
-        self.lock().weight -= weight;
+    /// Makes room for others: a batch of `actor` that had this weight is written.
+    pub(super) fn leave(&self, actor: &str, weight: usize) {
+        self.lock().shares.leave(actor, weight);
     }
 
     fn lock(&self) -> Held<'_, Queue> {
@@ -120,13 +120,13 @@ impl WriteQueue {
     }
 }
 
-/// Orders batches so that each author has a first one before any has a second. Those of one author
-/// stay in their order.
+/// Orders batches so that each who asks has a first one before any has a second, in whoever's name
+/// they are. Those of one stay in their order.
 fn take_turns(waiting: &mut VecDeque<Waiting>) {
-    let mut counts: HashMap<Identity, usize> = HashMap::new();
+    let mut counts: HashMap<String, usize> = HashMap::new();
     let mut rounds: Vec<(usize, Waiting)> = Vec::with_capacity(waiting.len());
     for one in waiting.drain(..) {
-        let count = counts.entry(one.batch.author.clone()).or_default();
+        let count = counts.entry(one.batch.actor.clone()).or_default();
         rounds.push((*count, one));
         *count += 1;
     }
@@ -137,24 +137,35 @@ fn take_turns(waiting: &mut VecDeque<Waiting>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mirror::Identity;
     use crate::write::{MOST_WRITTEN, Scope};
 
+    /// Lets a batch of `actor` wait whose author is another one each time.
+    fn join(queue: &WriteQueue, actor: &str, message: &str) -> bool {
+        let batch = Batch {
+            operations: Vec::new(),
+            actor: actor.to_owned(),
+            author: Identity::parse(&format!("{message} <{message}@example.org>")).unwrap(),
+            scope: Scope::Every,
+            message: message.to_owned(),
+            trailers: Vec::new(),
+            repeat: None,
+            limit: MOST_WRITTEN,
+        };
+        match queue.join(batch, &Snapshot::empty(), Box::new(|_| ())) {
+            Ok(()) => true,
+            Err((WriteError::Closed(Gate::Full), _)) => false,
+            Err((error, _)) => panic!("{error}"),
+        }
+    }
+
     #[test]
-    fn authors_take_turns_and_keep_their_own_order() {
+    fn those_who_ask_take_turns_whoever_the_authors_are_and_keep_their_own_order() {
         let queue = WriteQueue::new(true);
-        for (author, message) in
+        for (actor, message) in
             [("a", "1"), ("a", "2"), ("a", "3"), ("b", "4"), ("c", "5"), ("b", "6")]
         {
-            let batch = Batch {
-                operations: Vec::new(),
-                author: Identity::parse(&format!("{author} <{author}@example.org>")).unwrap(),
-                scope: Scope::Every,
-                message: message.to_owned(),
-                trailers: Vec::new(),
-                repeat: None,
-                limit: MOST_WRITTEN,
-            };
-            assert!(queue.join(batch, Box::new(|_| ())).is_ok());
+            assert!(join(&queue, actor, message));
         }
         let mut group = queue.next().unwrap();
         let order = |group: &[Waiting]| -> String {
@@ -163,5 +174,20 @@ mod tests {
         assert_eq!(order(&group), "145263");
         queue.put_back(group.split_off(2));
         assert_eq!(order(&queue.next().unwrap()), "5263", "what was left of a group goes first");
+    }
+
+    #[test]
+    fn one_who_sends_many_leaves_room_for_others_until_they_are_written() {
+        let queue = WriteQueue::new(true);
+        let joined = (0..WAITING.batches).filter(|n| join(&queue, "a", &n.to_string())).count();
+        assert_eq!(joined, WAITING.batches / 2);
+        assert!(join(&queue, "b", "other"));
+        let group = queue.next().unwrap();
+        assert!(group.iter().any(|waiting| waiting.batch.actor == "b"));
+        assert!(!join(&queue, "a", "unwritten"), "they are being written");
+        for waiting in group {
+            queue.leave(&waiting.batch.actor, waiting.weight);
+        }
+        assert!(join(&queue, "a", "again"));
     }
 }

@@ -31,7 +31,7 @@ use crate::mirror::{Durability, Expected, RefError, Signature, Stage};
 use crate::options::LoadOptions;
 use crate::report::Trigger;
 use crate::snapshot::Snapshot;
-use crate::write::{self, Change, Committed, Gate, Repeat, State, StoreError, WriteError};
+use crate::write::{self, Batch, Change, Committed, Gate, Repeat, State, StoreError, WriteError};
 
 /// How many bytes of new objects end a group. What is left of it goes first into the next one, so that
 /// neither memory nor the wait of others depends on what their patches come to.
@@ -74,10 +74,12 @@ impl WriteWorker {
             }
             let results = written.unwrap_or_else(|failure| failure.told(group.len()));
             self.writes.put_back(group.split_off(results.len()));
-            let weight = group.iter().map(|waiting| waiting.weight).sum();
-            // The batches are let go before their room is given to others.
-            let callers: Vec<_> = group.into_iter().map(|waiting| waiting.done).collect();
-            self.writes.leave(weight);
+            let written = |Waiting { batch: Batch { actor, .. }, weight, done }| {
+                // The batch is let go before its room is given to others.
+                self.writes.leave(&actor, weight);
+                done
+            };
+            let callers: Vec<_> = group.into_iter().map(written).collect();
             // Before the callers are told, so that they can wait for what comes behind.
             self.maintenance.wake();
             for (done, result) in callers.into_iter().zip(results) {

@@ -1,6 +1,5 @@
 //! One batch on top of a state: the commit it makes, and the state that comes of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::files::Files;
@@ -118,7 +117,7 @@ fn make(
     let changes = ChangeSet::read(stage.objects(), bounds.layout, &paths, &sheet, None, options)?;
     let draft = state.records.apply(commit, bounds.layout.clone(), changes);
     let records = draft.state().clone();
-    let mut problems = new_problems(&state.records, &records);
+    let mut problems = records.problems_since(&state.records);
     if !problems.is_empty() {
         problems.retain(bounds.may_tell(&records));
         return Err(invalid(problems, &writers, &records));
@@ -164,25 +163,4 @@ pub fn repeat_of(trailers: &[Trailer]) -> Option<Repeat> {
     let value = |key| trailers.iter().find(|trailer| trailer.key() == key).map(Trailer::value);
     let value = |key| value(key).map(str::to_owned);
     Some(Repeat { actor: value(ACTOR)?, key: value(KEY)?, digest: value(DIGEST)? })
-}
-
-/// Lists the problems of `after` that `before` does not have. In a file of many records, one that is
-/// in another line now is the same.
-fn new_problems(before: &Snapshot, after: &Snapshot) -> Vec<Problem> {
-    let is_listed = |path: &str| before.sheets().any(|sheet| sheet.table(path).is_some());
-    let unplaced = |problem: &Problem| Problem { line: None, column: None, ..problem.clone() };
-    let known = before.problems();
-    let mut moved: BTreeMap<Problem, usize> = BTreeMap::new();
-    for problem in known.iter().filter(|problem| is_listed(&problem.path)) {
-        *moved.entry(unplaced(problem)).or_default() += 1;
-    }
-    let is_new = |problem: &Problem| match moved.get_mut(&unplaced(problem)) {
-        Some(0) => true,
-        Some(left) => {
-            *left -= 1;
-            false
-        }
-        None => known.binary_search(problem).is_err(),
-    };
-    after.problems().into_iter().filter(is_new).collect()
 }

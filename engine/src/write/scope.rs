@@ -100,13 +100,13 @@ impl Bounds<'_> {
     /// Says whether the author may be told of a problem of `state`: it is of a sheet in the scope, or
     /// the public sees it.
     pub(super) fn may_tell(&self, state: &Snapshot) -> impl Fn(&Problem) -> bool {
-        let public = match self.scope {
-            Scope::Every => Vec::new(),
-            Scope::Only(_) => state.public_problems(),
+        let is_public = |sheet: &SheetName, problem: &Problem| {
+            let sheet = state.sheet(sheet.as_str());
+            sheet.is_some_and(|it| it.public_problem_list().binary_search(problem).is_ok())
         };
         move |problem| {
-            problem.sheet.as_ref().is_some_and(|sheet| self.scope.opens(sheet))
-                || public.binary_search(problem).is_ok()
+            let opens = |sheet: &SheetName| self.scope.opens(sheet) || is_public(sheet, problem);
+            problem.sheet.as_ref().is_some_and(opens)
         }
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::error::HEAVIEST;
 use super::{Action, Batch, WriteError};
+use crate::snapshot::Snapshot;
 
 /// How many bytes the files of one batch may come to, those that a later operation of it replaces
 /// included. A patch of a few bytes writes a file of a megabyte anew.
@@ -53,13 +54,15 @@ pub(super) fn weighed(record: &Json) -> Result<usize, WriteError> {
 }
 
 impl Batch {
-    /// Returns about how many bytes the batch takes while it waits.
+    /// Returns about how many bytes the batch takes while it waits, and writes of `records` where it
+    /// patches them: a patch of a few bytes writes a file of a megabyte anew.
     ///
     /// # Errors
     ///
     /// When a record in it is too heavy to be written.
-    pub(crate) fn weighed(&self) -> Result<usize, WriteError> {
+    pub(crate) fn weighed(&self, records: &Snapshot) -> Result<usize, WriteError> {
         let mut sum = size_of::<Self>() + self.message.len();
+        let mut rewritten = 0;
         for operation in &self.operations {
             sum += size_of_val(operation);
             sum += match &operation.action {
@@ -69,8 +72,14 @@ impl Batch {
                 Action::Attach(_, _, content) => content.len(),
                 Action::Delete(_) | Action::Detach(..) => 0,
             };
+            if let Action::Patch(key, _) = &operation.action {
+                let sheet = records.sheet(operation.sheet.as_str());
+                let record = sheet.and_then(|sheet| sheet.record(key.as_str()));
+                rewritten += record.map_or(0, |record| record.value.as_str().len());
+            }
         }
-        Ok(sum)
+        // One that comes to more is given up there.
+        Ok(sum + rewritten.min(self.limit))
     }
 }
 

@@ -77,6 +77,7 @@ fn request() -> Batch {
             action,
             condition: Condition::Any,
         }],
+        actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
         message: "ada: PUT ours".into(),

@@ -301,6 +301,7 @@ pub(crate) fn engine(upstream: &Upstream, branch: &str) -> Engine {
 pub(crate) fn batch(operations: impl IntoIterator<Item = Operation>) -> Batch {
     Batch {
         operations: operations.into_iter().collect(),
+        actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
         message: "change".to_owned(),

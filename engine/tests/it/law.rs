@@ -205,7 +205,15 @@ fn equals_model(
     let problems: BTreeSet<(String, String)> =
         snapshot.problems().iter().map(|p| (p.path.clone(), p.rule.to_string())).collect();
     prop_assert_eq!(&problems, &expected.problems, "problems of {:#?}", world);
-    let open = snapshot.public_problems().into_iter().filter(|p| p.rule == Rule::DanglingRef);
+    let public = snapshot.public_problems();
+    prop_assert_eq!(snapshot.problem_count(), snapshot.problems().len());
+    prop_assert_eq!(snapshot.public_problem_count(), public.len());
+    for limit in [2, 1_000] {
+        let starts = (0..public.len()).step_by(limit);
+        let pages = starts.flat_map(|skip| snapshot.public_problems_page(skip, limit));
+        prop_assert_eq!(&pages.collect::<Vec<_>>(), &public, "pages of {} in {:#?}", limit, world);
+    }
+    let open = public.into_iter().filter(|p| p.rule == Rule::DanglingRef);
     let open: BTreeSet<String> = open.map(|problem| problem.path).collect();
     prop_assert_eq!(&open, &expected.open, "open references of {:#?}", world);
     prop_assert_eq!(snapshot.text().documents(), expected.texts.len() as u64);

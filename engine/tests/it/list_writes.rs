@@ -21,6 +21,7 @@ fn batch(sheet: &str, actions: impl IntoIterator<Item = Action>) -> Batch {
         |action| Operation { sheet: SheetName::new(sheet), action, condition: Condition::Any };
     Batch {
         operations: actions.into_iter().map(operation).collect(),
+        actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
         message: "a change".to_owned(),

@@ -1,6 +1,8 @@
 //! Files of many records in an engine that serves them.
 
-use headwater_engine::history::Event;
+use headwater_engine::budget::Budget;
+use headwater_engine::engine::PastError;
+use headwater_engine::history::{Effort, Event, HistoryError, Versions};
 use headwater_engine::id::CommitId;
 use headwater_engine::load::load;
 use headwater_engine::mirror::{Mirror, MirrorOptions};
@@ -61,7 +63,11 @@ fn the_history_of_a_record_in_a_list_is_that_of_its_row() {
     let spec = snapshot.sheet("icons").unwrap().spec().clone();
     let history = |key: &str, part: (usize, usize)| {
         let from = snapshot.commit();
-        let versions = house.engine().history(&snapshot, (&spec, key), from, part).unwrap();
+        let versions = {
+            let any = Budget::unlimited();
+            let effort = Effort { awaited: &any, part: &any };
+            house.engine().history(&snapshot, (&spec, key), from, part, effort).unwrap()
+        };
         let told = versions
             .items
             .iter()
@@ -88,6 +94,65 @@ fn the_history_of_a_record_in_a_list_is_that_of_its_row() {
     assert!(ended);
     let (ada, ..) = history("all/ada", (0, 10));
     assert!(ada.iter().any(|(commit, ..)| *commit == other));
+}
+
+#[test]
+fn a_part_of_a_history_ends_when_it_has_cost_enough_and_goes_on_from_there() {
+    let mut house = house("", &[("icons/all.csv", ICONS), ("notes/a.json", "{\"n\": 0}")]);
+    for round in 1..8 {
+        push(&mut house, "icons/all.csv", &ICONS.replace("Bob", &format!("Bob {round}")));
+        push(&mut house, "notes/a.json", &format!("{{\"n\": {round}}}"));
+    }
+    let snapshot = house.engine().snapshot();
+    for (sheet, key) in [("icons", "all/bob"), ("notes", "a")] {
+        let spec = snapshot.sheet(sheet).unwrap().spec().clone();
+        let part = |skip: usize, effort: Effort<'_>| {
+            let from = snapshot.commit();
+            house.engine().history(&snapshot, (&spec, key), from, (skip, 100), effort)
+        };
+        let any = Budget::unlimited();
+        let whole = part(0, Effort { awaited: &any, part: &any }).unwrap();
+        assert!(whole.ended && whole.items.len() == 8, "{sheet}");
+        // A budget that is used up from the beginning: one commit at a time.
+        let mut told = Vec::new();
+        let mut parts = 0;
+        loop {
+            let none = Budget::while_true(|| false);
+            none.spend(usize::MAX);
+            let effort = Effort { awaited: &any, part: &none };
+            let Versions { items, looked_at, ended } = part(told.len(), effort).unwrap();
+            assert_eq!((items.len(), looked_at), (1, 1), "{sheet}");
+            told.extend(items);
+            parts += 1;
+            if ended {
+                break;
+            }
+        }
+        assert!(parts == 8 && told == whole.items, "{sheet}");
+        // Nobody waits any more.
+        let gone = Budget::while_true(|| false);
+        gone.spend(usize::MAX);
+        let given_up = part(0, Effort { awaited: &gone, part: &any });
+        let Err(PastError::History(error)) = given_up else { panic!("{given_up:?}") };
+        assert!(matches!(*error, HistoryError::Unawaited(_)), "{error}");
+    }
+}
+
+#[test]
+fn a_part_of_a_history_takes_few_walks_however_many_commits_changed_other_records() {
+    let mut house = house("", &[("icons/all.csv", ICONS)]);
+    let added = house.served();
+    for round in 0..9 {
+        push(&mut house, "icons/all.csv", &ICONS.replace("Ada", &format!("Ada {round}")));
+    }
+    let snapshot = house.engine().snapshot();
+    let spec = snapshot.sheet("icons").unwrap().spec().clone();
+    let any = Budget::unlimited();
+    let effort = Effort { awaited: &any, part: &any };
+    let from = snapshot.commit();
+    let part = house.engine().history(&snapshot, (&spec, "all/bob"), from, (0, 1), effort).unwrap();
+    let told: Vec<_> = part.items.iter().map(|version| version.commit).collect();
+    assert_eq!((told, part.looked_at, part.ended), (vec![added], 10, true));
 }
 
 #[test]

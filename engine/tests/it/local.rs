@@ -51,6 +51,7 @@ impl Local {
                 action: Action::Put(Key::new(format!("r{number}")), record),
                 condition: Condition::Any,
             }],
+            actor: "ada".into(),
             author: Identity::parse("Ada <ada@example.org>").unwrap(),
             scope: Scope::Every,
             message: "a record".to_owned(),

@@ -52,6 +52,7 @@ fn batch(number: usize) -> Batch {
             action,
             condition: Condition::Any,
         }],
+        actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
         message: "ada: a change".into(),

@@ -40,6 +40,7 @@ fn batch(key: &str, mut patch: Value) -> Batch {
             action,
             condition: Condition::Any,
         }],
+        actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
         message: format!("ada: PATCH {key}"),

@@ -204,6 +204,7 @@ impl Case {
         };
         Batch {
             operations: self.operations.iter().map(operation).collect(),
+            actor: "ada".into(),
             author: Identity::parse("Ada <ada@example.org>").unwrap(),
             scope: Scope::Only(
                 self.scope.iter().map(|n| SheetName::new(format!("s{n}"))).collect(),
@@ -480,6 +481,7 @@ fn one(sheet: &str, action: Action, scope: Scope) -> Batch {
     let operation = Operation { sheet: SheetName::new(sheet), action, condition: Condition::Any };
     Batch {
         operations: vec![operation],
+        actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope,
         message: "a change".into(),

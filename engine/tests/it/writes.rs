@@ -16,6 +16,7 @@ fn batch(actions: impl IntoIterator<Item = Action>) -> Batch {
         |action| Operation { sheet: SheetName::new("people"), action, condition: Condition::Any };
     Batch {
         operations: actions.into_iter().map(operation).collect(),
+        actor: "ada".into(),
         author: Identity::parse("Ada <ada@example.org>").unwrap(),
         scope: Scope::Every,
         message: "ada: a change".to_owned(),
@@ -264,8 +265,8 @@ fn the_bytes_that_wait_are_bounded_and_room_comes_back() {
         house.engine().write(batch([action]), Box::new(move |done| sender.send(done).unwrap()));
         answer
     };
-    // The fourth reaches the limit of 32 MiB, and is the last.
-    let taken: Vec<_> = (0..4).map(attach).collect();
+    // The fourth would come to more than the 32 MiB that one has.
+    let taken: Vec<_> = (0..3).map(attach).collect();
     for n in 4..7 {
         let refused = attach(n).try_recv().unwrap().unwrap_err();
         assert!(matches!(refused, WriteError::Closed(Gate::Full)), "{refused}");
@@ -312,10 +313,8 @@ fn a_batch_reads_and_writes_no_more_than_its_limit() {
 }
 
 #[test]
-fn what_comes_to_much_is_written_in_several_groups_and_other_authors_go_between() {
+fn what_comes_to_much_is_written_in_several_groups_and_others_go_between() {
     let house = House::new();
-    let text = "x".repeat(900 << 10);
-    write(&house, put("ada", json!({"slug": "ada", "id": 3, "text": text}))).unwrap();
     let (go_on, gate) = std::sync::mpsc::channel::<()>();
     let (writing, is_writing) = std::sync::mpsc::channel();
     let stuck = Box::new(move |_| {
@@ -332,18 +331,57 @@ fn what_comes_to_much_is_written_in_several_groups_and_other_authors_go_between(
         });
         house.engine().write(batch, done);
     };
+    // Nobody knows what the patches come to before the record is there.
+    let text = "x".repeat(900 << 10);
+    let first = put("ada", json!({"slug": "ada", "id": 3, "text": text}));
     for round in 0..3 {
         let patch = |n: usize| Action::Patch(Key::new("ada"), json!({ "n": round * 100 + n }));
-        ask("ada", batch((0..15).map(patch)));
+        let first = (round == 0).then(|| first.clone());
+        ask("ada", batch(first.into_iter().chain((0..14).map(patch))));
     }
-    let author = Identity::parse("Joe <joe@example.org>").unwrap();
-    ask("joe", Batch { author, ..batch([put("joe", json!({"slug": "joe", "id": 2, "n": 1}))]) });
+    let (actor, author) = ("joe".to_owned(), Identity::parse("Joe <joe@example.org>").unwrap());
+    let put = put("joe", json!({"slug": "joe", "id": 2, "n": 1}));
+    ask("joe", Batch { actor, author, ..batch([put]) });
     drop((sender, go_on));
     let order: Vec<_> = answers.iter().map(|(name, _)| name).collect();
     assert_eq!(order, ["ada", "joe", "ada", "ada"]);
     // A group is one pack; the first of these is of what came before.
     let log = git(&house, &["log", "--format=%an", "-4"]);
     assert_eq!(log.trim(), "Ada\nAda\nJoe\nAda");
+}
+
+#[test]
+fn a_patch_weighs_what_it_writes_anew_and_one_who_patches_much_leaves_room_for_others() {
+    let house = House::new();
+    let text = "x".repeat(900 << 10);
+    write(&house, put("ada", json!({"slug": "ada", "id": 3, "text": text}))).unwrap();
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let (writing, is_writing) = std::sync::mpsc::channel();
+    let stuck = Box::new(move |_| {
+        writing.send(()).unwrap();
+        let _ = gate.recv();
+    });
+    house.engine().write(batch([put("jane", json!({"slug": "jane", "id": 1}))]), stuck);
+    is_writing.recv().unwrap();
+    let ask = |actor: &str, actions: Vec<Action>| {
+        let (sender, answer) = std::sync::mpsc::channel();
+        let batch = Batch { actor: actor.to_owned(), ..batch(actions) };
+        house.engine().write(batch, Box::new(move |done| sender.send(done).unwrap()));
+        answer
+    };
+    let patches = |round: usize| {
+        let patch = |n: usize| Action::Patch(Key::new("ada"), json!({ "n": round * 100 + n }));
+        (0..13).map(patch).collect()
+    };
+    let taken = [ask("ada", patches(0)), ask("ada", patches(1))];
+    let refused = ask("ada", patches(2)).try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, WriteError::Closed(Gate::Full)), "{refused}");
+    let other = ask("joe", vec![put("joe", json!({"slug": "joe", "id": 2, "n": 1}))]);
+    drop(go_on);
+    assert!(other.recv().unwrap().unwrap().changed);
+    for answer in taken {
+        assert!(answer.recv().unwrap().unwrap().changed);
+    }
 }
 
 /// Pushes a commit with this date of its committer.

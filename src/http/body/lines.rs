@@ -26,6 +26,8 @@ pub(in crate::http) enum Trust {
     Unproven,
     /// The same, from where a right signature came lately.
     Known,
+    /// Showed a token that may write.
+    Writer,
     /// Showed the secret.
     Proven,
 }
@@ -49,6 +51,7 @@ pub(in crate::http) struct Caller {
 /// Where bodies wait, each kind by itself: what waits in one is in the way of nothing in another.
 pub(super) struct Lines {
     pub(super) proven: Line,
+    pub(super) writers: Line,
     pub(super) known: Line,
     pub(super) small: Line,
     pub(super) large: Line,
@@ -91,8 +94,9 @@ impl Default for Lines {
         let strangers = Room::new(96 << 20, 32 << 20);
         let known = Room::new(64 << 20, 32 << 20);
         Self {
-            // Nobody is in here who is not let in: 200 MiB.
+            // Nobody is in these two who is not let in: 200 MiB each.
             proven: Line::new(8, 4, TIMEOUT),
+            writers: Line::new(8, 4, TIMEOUT),
             known: Line::new(16, 8, TIMEOUT).within(&known),
             // 16 MiB.
             small: Line::soon(64, 16),
@@ -109,6 +113,7 @@ impl Lines {
         let is_small = announced.is_some_and(|bytes| bytes <= SMALL);
         match (trust, is_small) {
             (Trust::Proven, _) => &self.proven,
+            (Trust::Writer, _) => &self.writers,
             (Trust::Known, _) => &self.known,
             (Trust::Unproven, true) => &self.small,
             (Trust::Unproven, false) => &self.large,

@@ -181,8 +181,9 @@ pub(super) fn message_of(
         }
         Some(_) => return Err(invalid(&KEY, "it must have 1 to 255 visible ASCII characters")),
     };
-    let (author, scope) = (caller.author.clone(), caller.token.scope.clone());
-    Ok(Batch { operations, author, scope, message, trailers, repeat, limit: MOST_WRITTEN })
+    let (actor, author) = (actor.clone(), caller.author.clone());
+    let scope = caller.token.scope.clone();
+    Ok(Batch { operations, actor, author, scope, message, trailers, repeat, limit: MOST_WRITTEN })
 }
 
 /// Returns what is done, such as `people.put`.

@@ -118,6 +118,7 @@ impl Served {
         };
         let batch = Batch {
             operations: vec![operation],
+            actor: "ada".into(),
             author: Identity::parse("Ada <ada@example.org>").unwrap(),
             scope: Scope::Every,
             message: "a record".to_owned(),
