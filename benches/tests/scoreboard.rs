@@ -45,6 +45,7 @@ fn the_rows_of_a_corpus_are_measured() {
         "reload-10",
         "reload-floor-10",
         "stages-10",
+        "redefinition",
         "read-record",
         "read-page",
         "read-page-most",

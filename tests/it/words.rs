@@ -244,7 +244,7 @@ fn a_wrong_request_is_told_in_plain_words() {
         ),
         (&get, "/api/people?age[exists]=1", None, 422, "must be `true` or `false`"),
         (&get, "/api/people?page=0", None, 422, "must be a whole number from 1 on"),
-        (&get, "/api/people?perPage=1000", None, 422, "must be a whole number from 1 to 100"),
+        (&get, "/api/people?perPage=1000", None, 422, "must be a whole number from 0 to 100"),
         (&get, "/api/people?limit=x", None, 422, "must be a whole number from 1 to 100"),
         (&get, "/api/people?cursor=x", None, 422, "is not a cursor of a list"),
         (&get, "/api/people?limit=1&page=1", None, 422, "does not go with"),

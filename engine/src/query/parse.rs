@@ -146,6 +146,9 @@ impl ListQuery {
             now: parser.clock.told(),
             is_now_given: now.is_some(),
         };
+        if given.get(ListParameter::Now).is_some() && query.now.is_none() && parser.is_sound() {
+            parser.problem("now", "is read by no condition");
+        }
         query.take_filters(filters);
         query.paging = parser.paging(&given, &query);
         if parser.problems.is_empty() { Ok(query) } else { Err(parser.problems) }
@@ -416,6 +419,11 @@ impl Parser<'_> {
         }
         self.problem(parameter, message);
         None
+    }
+
+    /// Says whether nothing is wrong so far.
+    fn is_sound(&self) -> bool {
+        self.problems.is_empty()
     }
 
     /// Reads the expression.
