@@ -14,7 +14,8 @@ use crate::search::{ranking, typos, widening};
 impl TextIndex {
     /// Returns the page of the best matches that begins at `offset`.
     ///
-    /// A query is read in every language of the scope. Where fewer than [`ENOUGH`] documents match, it
+    /// A query is read in every language of the scope. [`Matching::Auto`] passes over stop words unless
+    /// enough documents hold them too. Where fewer than [`ENOUGH`] documents match, it
     /// is widened: its last word also stands for words that begin with it, words that occur in other
     /// parts (`front end` and `frontend`) for those, and the words that are spelled most alike for words
     /// that occur nowhere. Where that is still too few, [`Matching::Auto`] adds the documents that hold
@@ -95,6 +96,20 @@ impl TextIndex {
             let total = ranking::evaluate(self, readings, demand, source, collector, budget)?;
             budget.check().map(|()| total).map_err(SearchError::from)
         };
+        // Stop words are passed over only where too few documents hold every word as it stands.
+        if query.matching == Matching::Auto {
+            let whole = query.clone().matching(Matching::All);
+            let whole = typos::read(self, &whole, scope, budget)?;
+            let is_shorter =
+                || by_language.iter().zip(&whole).any(|(a, b)| a.clauses.len() < b.clauses.len());
+            if is_shorter() {
+                let total = rank(&whole, Demand::All)?;
+                if total >= ENOUGH {
+                    let readings = Readings::new(whole, Vec::new());
+                    return Ok(Evaluated { total, relaxed: false, readings });
+                }
+            }
+        }
         let (mut corrections, mut relaxed) = (Vec::new(), false);
         let mut total = rank(&by_language, demand)?;
         if total < ENOUGH {
