@@ -609,7 +609,8 @@ fn conditions_are_counted_from_one_now_that_the_list_tells_and_its_cursors_carry
     let second = parse(&next);
     assert_eq!((second.now(), second.depends_on_clock()), (query.now(), false));
     assert_eq!(keys(&page(&sheet, &next)), "002 003");
-    assert_eq!(parse("a=nowhere&now=2024-05").now(), None);
+    let told = ["now: is read by no condition"];
+    assert_eq!(problems(&sheet.0, "a=nowhere&now=2024-05"), told);
     let other = problems(&sheet.0, &format!("{next}&{now}"));
     assert_eq!(other, ["cursor: is not a cursor of a list in this order"]);
     let wrong = "a: `now-3` is no moment: behind `now` or `today` stand numbers of s, min, h, d, w, mo or y, as in `now-90d`";
