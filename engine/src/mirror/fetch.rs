@@ -94,9 +94,10 @@ impl Mirror {
         let attempt = |known: Known| {
             let timeout = limits.timeout.saturating_sub(started.elapsed());
             let limits = FetchLimits { timeout, ..*limits };
-            let budget = || Arc::new(Budget::new(&limits));
-            let early = Attempt { mirror: self, remote, branch, budget: budget(), known, expected };
-            Attempt { budget: budget(), ..early }.run(&early)
+            let expecting = Arc::new(Budget::new(&early::limits(&limits)));
+            let early =
+                Attempt { mirror: self, remote, branch, budget: expecting, known, expected };
+            Attempt { budget: Arc::new(Budget::new(&limits)), ..early }.run(&early)
         };
         match attempt(Known::Everything) {
             // Something that the mirror should have is lost, or the remote hides it. Asking for
