@@ -12,7 +12,7 @@
 //! files to be synced (`Writer`), the earlier states (`States`), the status (`StatusBoard`), the queues
 //! of writes, pushes and reloads, the ledger, and the flag that wakes maintenance. They nest in the
 //! order of `locks::Rank`: preview, lane, writer, building, repeats, unsynced, earlier, status, writes,
-//! pushes, reloads, ledger, maintenance, heads. A debug build asserts it.
+//! pushes, reloads, ledger, maintenance, timeline, heads. A debug build asserts it.
 
 mod audit;
 mod branch;
@@ -46,6 +46,7 @@ mod schedule;
 mod states;
 mod status;
 mod target;
+mod timeline;
 mod watch;
 mod write_queue;
 mod write_shares;

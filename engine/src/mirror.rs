@@ -42,7 +42,7 @@ pub use file::{FoundFile, OpenFile};
 pub(crate) use folder::UNFINISHED;
 pub use git::{GitError, GitVersion, OLDEST_GIT};
 pub use handle::{Cause, Mirror, MirrorOptions};
-pub use history::{CommitFacts, ResolveError};
+pub use history::{CommitFacts, FirstParents, Made, ResolveError};
 pub use limits::FetchLimits;
 pub use lock::{LockError, MirrorLock};
 pub use objects::{ObjectError, Objects};

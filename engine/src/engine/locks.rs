@@ -36,6 +36,8 @@ pub(super) enum Rank {
     Ledger,
     /// Whether there is something to tidy.
     Maintenance,
+    /// When the commits of the branch were made.
+    Timeline,
     /// What the remote said of its branches.
     Heads,
 }

@@ -14,6 +14,7 @@ use super::locks::{Lock, Rank};
 use super::preview::Previews;
 use super::repository::Repository;
 use super::states::{Present, States};
+use super::timeline::Timeline;
 use crate::delta::Delta;
 use crate::disclosure::{Disclosure, Rules};
 use crate::history::{Effort, Versions, Whereabouts, history};
@@ -34,6 +35,7 @@ pub(super) struct Past {
     pub(super) previews: Previews,
     /// The turn to build a state, which one reader at a time has; no network wait happens in it.
     building: Lock<()>,
+    timeline: Timeline,
     /// How records are read.
     pub(super) load: LoadOptions,
 }
@@ -51,7 +53,14 @@ impl Past {
         previews: Previews,
         load: LoadOptions,
     ) -> Self {
-        Self { repository, states, previews, building: Lock::new(Rank::Building, ()), load }
+        Self {
+            repository,
+            states,
+            previews,
+            building: Lock::new(Rank::Building, ()),
+            timeline: Timeline::new(),
+            load,
+        }
     }
 }
 
@@ -197,7 +206,7 @@ impl Past {
         if head.is_zero() {
             return Err(unknown());
         }
-        let commit = objects.committed_by(head, moment.seconds());
+        let commit = self.timeline.committed_by(&objects, head, moment.seconds());
         let unreadable =
             |source: ObjectError| PastError::Repository { commit: head, source: source.into() };
         commit.map_err(unreadable)?.ok_or_else(unknown)

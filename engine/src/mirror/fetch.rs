@@ -94,7 +94,7 @@ impl Mirror {
         let attempt = |known: Known| {
             let timeout = limits.timeout.saturating_sub(started.elapsed());
             let limits = FetchLimits { timeout, ..*limits };
-            let expecting = Arc::new(Budget::new(&early::limits(&limits)));
+            let expecting = Arc::new(Budget::new(&limits.of_early()));
             let early =
                 Attempt { mirror: self, remote, branch, budget: expecting, known, expected };
             Attempt { budget: Arc::new(Budget::new(&limits)), ..early }.run(&early)

@@ -73,6 +73,24 @@ impl CommitFacts {
     }
 }
 
+/// A commit and when it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Made {
+    /// The commit.
+    pub commit: CommitId,
+    /// When its committer says that was, in seconds since 1970.
+    pub seconds: i64,
+}
+
+/// A part of a line of first parents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstParents {
+    /// The commits, newest first.
+    pub made: Vec<Made>,
+    /// Whether it ends above the commit that was known, and not at the first of all.
+    pub reaches: bool,
+}
+
 impl Objects {
     /// Reads a commit.
     ///
@@ -149,24 +167,26 @@ impl Objects {
         Ok(line)
     }
 
-    /// Returns the first of `from` and its first parents that was committed `seconds` after the
-    /// beginning of 1970 or before; `None` where all are later. Reads the commits up to it.
-    pub fn committed_by(
+    /// Returns `from` and its first parents, newest first, down to `known`, which is not among them, or
+    /// else to the first commit of all. Reads each of them.
+    pub fn first_parents_above(
         &self,
         from: CommitId,
-        seconds: i64,
-    ) -> Result<Option<CommitId>, ObjectError> {
-        // Nothing that was passed is kept: it may be all of a long history.
+        known: Option<CommitId>,
+    ) -> Result<FirstParents, ObjectError> {
         let Graph { boundary, mut buffer, .. } = Graph::new(self)?;
+        let mut line = FirstParents { made: Vec::new(), reaches: false };
         let mut next = Some(from);
         while let Some(commit) = next {
-            let facts = self.read_commit(commit, &mut buffer)?;
-            if facts.committer_time <= seconds {
-                return Ok(Some(commit));
+            if known == Some(commit) {
+                line.reaches = true;
+                break;
             }
+            let facts = self.read_commit(commit, &mut buffer)?;
+            line.made.push(Made { commit, seconds: facts.committer_time });
             next = facts.parents.first().copied().filter(|_| !boundary.contains(&commit));
         }
-        Ok(None)
+        Ok(line)
     }
 
     /// Returns all commits in the history of `from`, at most `limit`: a commit before its parents

@@ -16,7 +16,16 @@ pub struct FetchLimits {
     pub max_made: u64,
 }
 
+/// The most bytes of a pack that is asked for before it is known to be wanted: whoever calls the webhook
+/// could name any commit of the remote. It is far more than a push that anybody waits for.
+const EARLY_BYTES: u64 = 32 << 20;
+
 impl FetchLimits {
+    /// Returns the limits of a pack that is asked for early, in a fetch with these.
+    pub(super) fn of_early(&self) -> Self {
+        Self { max_bytes: self.max_bytes.min(EARLY_BYTES), ..*self }
+    }
+
     /// Returns how many bytes may be made of a pack in a fetch that may take so long. A core makes
     /// thirty times as many.
     pub fn made_within(timeout: Duration) -> u64 {

@@ -4,20 +4,11 @@
 //! references at once, each on a connection of its own, spares a round trip. What the caller says
 //! decides nothing: the references do, and a pack of any other commit than theirs is thrown away.
 
-use super::{Attempt, FetchError, FetchLimits, Known, ReceivedPack};
+use super::{Attempt, FetchError, Known, ReceivedPack};
 use crate::id::CommitId;
 use crate::mirror::Objects;
 use crate::mirror::conversation::Conversation;
 use crate::mirror::quarantine::Quarantine;
-
-/// The most bytes of a pack that is asked for before it is known to be wanted: whoever calls the webhook
-/// could name any commit of the remote. It is far more than a push that anybody waits for.
-const MOST: u64 = 32 << 20;
-
-/// Returns the limits of what is asked for early, in a fetch with these.
-pub(super) fn limits(limits: &FetchLimits) -> FetchLimits {
-    FetchLimits { max_bytes: limits.max_bytes.min(MOST), ..*limits }
-}
 
 impl Attempt<'_> {
     /// Returns the commit to expect, if it is worth asking for: it is not here, and the remote can be
