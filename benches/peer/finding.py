@@ -131,13 +131,13 @@ class Bm25s:
         import bm25s
         import Stemmer
 
-        self.stemmer, self.library = Stemmer.Stemmer("english"), bm25s
+        self.stemmer, self.module = Stemmer.Stemmer("english"), bm25s
         self.keys = list(texts)
         self.index = bm25s.BM25()
         self.index.index(self.tokens(list(texts.values())), show_progress=False)
 
     def tokens(self, texts):
-        return self.library.tokenize(
+        return self.module.tokenize(
             texts, stopwords="en", stemmer=self.stemmer, show_progress=False
         )
 

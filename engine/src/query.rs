@@ -190,6 +190,12 @@ impl ListQuery {
         self
     }
 
+    /// Asks for the first `rows` of the list in one part, whatever its parameters say.
+    pub fn first_rows(mut self, rows: usize) -> Self {
+        self.paging = Paging::Page { page: 1, per_page: rows };
+        self
+    }
+
     /// Says whether a list of this query has a record, the words of `q` aside. Where `budget` is
     /// used up by `filter`, it has not.
     ///

@@ -25,6 +25,9 @@ use crate::wire::{ApiError, counted_rows, group_rows};
 const CONTENT_TYPE: HeaderValue =
     HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
+/// How many groups are told at once: they are made in memory, where items are written as they are read.
+const MOST_GROUPS: usize = 10_000;
+
 /// What a table has a row for.
 enum Rows {
     Items,
@@ -55,10 +58,21 @@ pub(super) async fn answer(
     let body = match rows {
         Rows::Items if !is_part => all(app, source, (snapshot, sheet), query).await?,
         rows => {
-            let query = if is_part { query } else { query.whole(&sheet) };
+            let query = match rows {
+                Rows::Groups if !is_part => query.first_rows(MOST_GROUPS),
+                _ => query,
+            };
             let part = app.answers.make(source, move |budget| {
                 let failed = |error| list_failed(error, &query, &sheet);
                 let page = query.run(&sheet, snapshot.text(), budget).map_err(failed)?;
+                if !is_part && matches!(rows, Rows::Groups) && page.total > MOST_GROUPS {
+                    let message = format!(
+                        "makes {} groups, and a table has at most {MOST_GROUPS}: ask for parts, with \
+                         `page` and `perPage`",
+                        page.total
+                    );
+                    return Err(wrong(ListParameter::GroupBy.name(), message));
+                }
                 Ok(part(&rows, &query, &sheet, &page))
             });
             Body::from(part.await?)

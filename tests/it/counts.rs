@@ -205,3 +205,18 @@ fn items_groups_and_counts_are_tables_for_who_wants_them() {
         assert_eq!(server.get(&format!("/api/products?{refused}")).status, 422, "{refused}");
     }
 }
+
+#[test]
+fn a_table_of_more_groups_than_are_told_at_once_comes_in_parts() {
+    let numbers = (0..10_001).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+    let mut upstream = Upstream::new();
+    upstream.commit("numbers").put("s/a.json", format!("{{\"n\":[{numbers}]}}")).push();
+    let server = TestServer::with(&upstream.url(), &[("HEADWATER_QUERY_BUDGET", "0")]);
+    let refused = server.get("/api/s?format=csv&groupBy=n").problem(422, "invalid_query");
+    assert!(refused["errors"][0]["detail"].as_str().unwrap().contains("10001 groups"), "{refused}");
+    let part = server.get("/api/s?format=csv&groupBy=n&facetSort=value&perPage=2&page=2");
+    assert_eq!(String::from_utf8(part.body).unwrap(), "n,count\r\n2,1\r\n3,1\r\n");
+    let fewer = server.get("/api/s?format=csv&groupBy=n&unnest=n&n[gt]=9990");
+    assert_eq!(fewer.status, 200);
+    assert_eq!(fewer.body.iter().filter(|byte| **byte == b'\n').count(), 11);
+}

@@ -45,3 +45,16 @@ impl Default for FetchLimits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_early_has_a_limit_of_its_own() {
+        let limits = FetchLimits::default();
+        assert_eq!(limits.of_early().max_bytes, EARLY_BYTES);
+        let tight = FetchLimits { max_bytes: 500, ..limits };
+        assert_eq!(tight.of_early(), tight);
+    }
+}
