@@ -33,6 +33,8 @@ enum Command {
     Growth(Growth),
     /// Measure writes: commits a second and how long each takes
     Writes(Writes),
+    /// Write the corpus as a bare repository, for programs that measure it themselves
+    Corpus(Corpus),
 }
 
 /// The repository that is measured.
@@ -111,6 +113,16 @@ struct Writes {
     json: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Corpus {
+    /// Where the repository goes; a new folder
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// How many people the corpus has
+    #[arg(long, value_name = "N", default_value_t = 32_000)]
+    people: usize,
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ran = match &cli.command {
@@ -118,6 +130,7 @@ fn main() -> ExitCode {
         Some(Command::Soak(soak)) => soak.run(),
         Some(Command::Growth(growth)) => growth.run(),
         Some(Command::Writes(writes)) => writes.run(),
+        Some(Command::Corpus(corpus)) => corpus.run(),
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,
@@ -183,6 +196,14 @@ impl Writes {
         let seen = writes::run(self.people, self.million, turn);
         keep(self.json.as_deref(), &machine, "civic-N", writes::json(&seen))?;
         print(&machine, "civic-N", &writes::markdown(&seen))
+    }
+}
+
+impl Corpus {
+    fn run(&self) -> io::Result<()> {
+        std::fs::create_dir(&self.dir)?;
+        Source::flat(self.people).copy_to(&self.dir);
+        Ok(())
     }
 }
 

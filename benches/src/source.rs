@@ -71,6 +71,12 @@ impl Source {
         git(self.upstream.path(), ["repack", "-a", "-b", "-q"]);
     }
 
+    /// Copies the remote to `dir`, an empty folder, as a bare repository.
+    pub fn copy_to(&self, dir: &Path) {
+        let url = format!("file://{}", self.upstream.path().display());
+        git(dir, ["clone", "--quiet", "--bare", &url, "."]);
+    }
+
     /// Returns the name of the corpus or of the repository.
     pub fn name(&self) -> &str {
         &self.name
