@@ -1,4 +1,4 @@
-//! Fetches over http, from servers that behave and servers that do not.
+//! Fetches over http from well-behaved and misbehaving servers.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -69,7 +69,7 @@ fn the_pack_of_an_expected_commit_is_asked_for_beside_the_references() {
     served.server.fail(Fault::Hang);
     let fetched = std::thread::scope(|scope| {
         let fetch = scope.spawn(|| mirror.fetch_expecting(&remote, tip).unwrap());
-        // Neither waits for the answer to the other.
+        // Neither request waits for the answer to the other.
         served.server.wait_until_hanging(2);
         served.server.recover();
         fetch.join().unwrap()
