@@ -1,4 +1,4 @@
-//! Pushes to real repositories, and to far sides that refuse.
+//! Pushes to real repositories, and to remotes that refuse.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -43,7 +43,7 @@ impl Ahead {
         self.ours.mirror().push(&remote, (known, commit), name, TIME)
     }
 
-    /// Lets the remote run this before it takes anything.
+    /// Installs a script that the remote runs before it accepts anything.
     fn hook(&self, script: &str) {
         let hook = self.remote.path().join("hooks/pre-receive");
         std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
@@ -70,7 +70,7 @@ fn what_the_remote_has_and_we_have_not_is_never_overwritten() {
     let error = ahead.push(ahead.new, MAIN).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Behind, "{error}");
     assert_eq!(ahead.remote.head("main"), theirs);
-    // Backwards is no way forward either.
+    // Moving backwards is not moving forward either.
     let ahead = Ahead::new();
     ahead.push(ahead.new, MAIN).unwrap();
     let error = ahead.push(ahead.shared, MAIN).unwrap_err();
