@@ -9,7 +9,7 @@ use crate::options::LoadOptions;
 const DEFINITION: (&str, &str) =
     (".gitsheets/people.toml", "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n");
 
-/// A repository in which two sides went on from one commit.
+/// A repository in which two sides continued from one commit.
 struct Sides {
     repository: TestRepository,
     theirs: CommitId,
@@ -48,7 +48,7 @@ impl Sides {
         rebased
     }
 
-    /// Returns the files behind the rebase, without the definition.
+    /// Returns the files after the rebase, without the definition.
     fn files(&self) -> String {
         let head = self.rebased().unwrap().head.to_string();
         let listed = self.repository.git(["ls-tree", "-r", "--name-only", &head, "people/"]);
