@@ -143,7 +143,7 @@ impl Change {
         }
     }
 
-    /// Decodes the file on its own.
+    /// Decodes the whole file. `before` is its old list, if it held one.
     pub(super) fn look(
         &self,
         blob: BlobId,

@@ -25,8 +25,8 @@ enum Step {
     Insert(Json),
 }
 
-/// Applies the changes from `old` to `ours` to `theirs`; `None` if one of them is not a readable
-/// list.
+/// Applies to `theirs` the changes that `ours` made to `old`; `None` if one of them is not a
+/// readable list.
 ///
 /// If the keys are positions and their number of records has changed, the same key no longer means
 /// the same record, so nothing is merged.

@@ -4,8 +4,8 @@ use serde_json::{Map, Value as Json};
 
 use crate::pointer;
 
-/// Applies the changes from `old` to `ours` to `theirs`; `None` is a record that does not exist.
-///
+/// Applies to `theirs` the changes that `ours` made to `old`; `None` is a record that does not
+/// exist.
 /// Members of objects are merged one by one, at any depth; everything else, including lists, is one
 /// field.
 ///

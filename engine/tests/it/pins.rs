@@ -1,4 +1,4 @@
-//! Going back to a state that was served before, and staying there.
+//! Going back to a previously served state, and staying there.
 
 use std::sync::Arc;
 
@@ -201,7 +201,7 @@ fn marks_of_an_earlier_build_go_to_the_branch_of_the_mirror() {
         git(house.mirror(), ["update-ref", &old, &new]);
         git(house.mirror(), ["update-ref", "-d", &new]);
     }
-    // Whichever branch is opened first by this build.
+    // Whichever branch this build opens first.
     let other = open_other(&mut house);
     assert_eq!(other.snapshot().commit(), second);
     drop(other);
