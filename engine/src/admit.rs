@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3), bad(6)]), Verdict::Admitted);
         assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3)]), Verdict::Admitted);
         let more = verdict(&[bad(5)], &[bad(3), bad(5)]);
-        assert_eq!(more, Verdict::Refused(vec![bad(3)]), "the one that stayed is not told");
+        assert_eq!(more, Verdict::Refused(vec![bad(3)]), "the unchanged one is not reported");
         let loose = |line| problem("loose", "loose/list.csv", line);
         let over = verdict(&[], &[loose(1), loose(2), loose(3)]);
         assert!(matches!(over, Verdict::OverLimit(problems) if problems.len() == 3));
@@ -398,7 +398,7 @@ mod tests {
         assert_eq!(verdict(&[], &[a.clone(), b.clone()]), Verdict::Admitted);
         let all = [a.clone(), b.clone(), c];
         assert_eq!(verdict(&[a, b], &all), Verdict::OverLimit(all.to_vec()));
-        assert_eq!(verdict(&all, &all), Verdict::Admitted, "it was above the limit before");
+        assert_eq!(verdict(&all, &all), Verdict::Admitted, "it already exceeded the limit");
     }
 
     #[test]
@@ -458,7 +458,7 @@ mod tests {
         let removing = |removed| Counts { removed, ..Counts::default() };
         assert_eq!(verdict_on_step(removing(PushLimits::ALWAYS), limits), Verdict::Admitted);
         let Verdict::TooMuch(excesses, _) = verdict_on_step(removing(11), limits) else { panic!() };
-        assert_eq!(excesses.len(), 2, "both limits are told");
+        assert_eq!(excesses.len(), 2, "both limits are reported");
     }
 
     #[test]
@@ -471,7 +471,7 @@ mod tests {
         };
         assert_eq!(admit(&[], std::slice::from_ref(&a)), Verdict::Admitted);
         let both = [a.clone(), b];
-        assert_eq!(admit(&[a], &both), Verdict::Admitted, "one of them is no news");
+        assert_eq!(admit(&[a], &both), Verdict::Admitted, "one of them is not new");
         let excess = Excess { sheet: None, what: Counted::Problems, found: 2, allowed: 1 };
         assert_eq!(admit(&[], &both), Verdict::TooMuch(vec![excess], both.to_vec()));
     }

@@ -245,7 +245,7 @@ mod tests {
         let changes =
             ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &options).unwrap();
         let (decoded, files) = options.progress.decoded();
-        assert_eq!(decoded, files, "all that was wanted was read");
+        assert_eq!(decoded, files, "all requested files were read");
         let told = changes.into_changes().into_iter().map(|change| match change.now {
             Now::Misnamed { path, problem } => {
                 let rule = problem.as_ref().map(|problem| problem.rule);

@@ -45,7 +45,7 @@ pub enum HistoryError {
         source: ObjectError,
     },
     /// Nobody waits for the answer any more.
-    #[error("the history is not awaited any more")]
+    #[error("nobody waits for the history any more")]
     Unawaited(#[from] TooCostly),
 }
 

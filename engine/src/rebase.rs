@@ -72,7 +72,7 @@ fn are_same(ours: &[Claim], theirs: &[Claim]) -> bool {
 pub enum RebaseError {
     /// Both sides changed the same fields, or a local file is not a record, or is a different one,
     /// in the layout of the other side.
-    #[error("both sides changed {}, or what is there is another record now", told(lost))]
+    #[error("both sides changed {}, or a different record is there now", told(lost))]
     Conflict {
         /// Everything that the first commit that does not fit would lose; never empty.
         lost: Vec<LostField>,

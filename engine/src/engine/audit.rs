@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(state.commit(), wrong.commit());
         assert_eq!(outcome.digest, state.digest());
         assert_ne!(state.digest(), wrong.digest());
-        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is mended");
+        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is repaired");
     }
 
     #[test]
@@ -161,6 +161,6 @@ mod tests {
         assert_eq!(outcome.digest, right.digest(), "its records were right");
         let mended = engine.snapshot();
         assert_eq!(mended.text().digest().unwrap(), right.text().digest().unwrap());
-        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is mended");
+        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is repaired");
     }
 }

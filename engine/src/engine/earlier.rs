@@ -332,7 +332,7 @@ mod tests {
         earlier.touch(states[0].commit(), at(20));
         earlier.visit(asked(&states[16], at(21)), Turn(0));
         let expected: Vec<u8> = (2..16).chain([0, 16]).collect();
-        assert_eq!(visited(&earlier), expected, "the one not asked for the longest is let go");
+        assert_eq!(visited(&earlier), expected, "the least recently requested one is dropped");
         assert!(earlier.find(CommitId::from_bytes([16; 20]), Way::History).is_some());
         earlier.expire(at(320));
         assert_eq!(visited(&earlier), [16]);

@@ -175,7 +175,7 @@ mod tests {
         };
         assert_eq!(order(&group), "145263");
         queue.put_back(group.split_off(2));
-        assert_eq!(order(&queue.next().unwrap()), "5263", "what was left of a group goes first");
+        assert_eq!(order(&queue.next().unwrap()), "5263", "the rest of a group goes first");
     }
 
     #[test]

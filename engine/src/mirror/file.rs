@@ -180,6 +180,6 @@ mod tests {
             (content.len() as u64, id.trim().to_owned())
         );
         let read = found.open().unwrap().map(|mut file| io::copy(&mut file, &mut io::sink()));
-        assert!(!matches!(read, Some(Ok(_))), "there is not all of it");
+        assert!(!matches!(read, Some(Ok(_))), "it is incomplete");
     }
 }

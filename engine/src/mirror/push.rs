@@ -71,7 +71,7 @@ pub enum PushError {
         remote: String,
     },
     /// The file with the credentials cannot be read.
-    #[error("the credentials cannot be handed to git")]
+    #[error("the credentials cannot be passed to git")]
     Credentials(#[source] io::Error),
     /// The git program, or its folder, cannot be set up.
     #[error(transparent)]

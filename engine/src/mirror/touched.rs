@@ -221,7 +221,7 @@ mod tests {
 
         let moved = repository.commit_files("main", &[("a b/[x].yaml", "1"), ("c", "2")]);
         let last = &mirror.touched(moved, &paths, 0, 1).unwrap()[0];
-        assert_eq!(last.after.map(|file| file.place), Some(1), "it is told which file it was");
+        assert_eq!(last.after.map(|file| file.place), Some(1), "the file is reported");
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
         let told = [(0, 1), (0, 2), (2, 1), (7, 1), (100, 1), (0, 9)].map(|(m, l)| count(m, l));
         assert_eq!(told, [1, 2, 2, 3, 4, 4]);
         let large = mirror.files(&ids, Reading { largest: 4, most: 7, least: 1 }).unwrap();
-        assert_eq!(large.len(), 3, "what is passed over is made by the program, too");
+        assert_eq!(large.len(), 3, "the program builds skipped files, too");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub enum TreeFlaw {
     #[error("an entry has no name")]
     EmptyName,
     /// A name contains a `/`.
-    #[error("the name of an entry holds a slash")]
+    #[error("the name of an entry contains a slash")]
     SlashInName,
     /// An id is forty zeros.
     #[error("an entry has the null id")]
@@ -22,7 +22,7 @@ pub enum TreeFlaw {
     #[error("its entries are not sorted")]
     NotSorted,
     /// Two entries have the same name.
-    #[error("two entries have one name")]
+    #[error("two entries have the same name")]
     DuplicateName,
     /// The path to an entry is too long or too deep.
     #[error("the path to an entry is longer than 4096 bytes")]

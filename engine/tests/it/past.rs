@@ -80,7 +80,7 @@ fn a_state_before_a_change_of_definitions_is_built_from_one_with_the_same() {
         let joe = |state: &headwater_engine::snapshot::Snapshot| {
             state.visible("people", "joe").unwrap().clone()
         };
-        assert!(std::sync::Arc::ptr_eq(&joe(&first), &joe(&state)), "what is the same is shared");
+        assert!(std::sync::Arc::ptr_eq(&joe(&first), &joe(&state)), "equal parts are shared");
         let fresh = headwater_engine::load::load(
             &engine.mirror().objects().unwrap(),
             *commit,

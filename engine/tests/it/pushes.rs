@@ -168,7 +168,7 @@ fn a_remote_that_refuses_is_told_to_those_who_wait_and_not_asked_again_soon() {
     assert_eq!(remote_head(&house), before);
     let attempts = std::fs::read_to_string(house.upstream.path().join("attempts")).unwrap();
     assert_eq!(attempts.lines().count(), 1, "a fetch that works says nothing about a hook");
-    assert_eq!(house.served(), commit, "what was acknowledged is served all the same");
+    assert_eq!(house.served(), commit, "the acknowledged write is served nonetheless");
 }
 
 #[test]

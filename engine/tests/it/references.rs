@@ -87,7 +87,7 @@ fn a_reference_dangles_while_nothing_has_what_it_names() {
     ]);
     let eight = "roles/b.toml /project/1: `project` is not the `id` of a record of projects";
     assert_eq!(branch.dangling(), [eight]);
-    assert!(branch.state().visible("roles", "b").is_some(), "it is served all the same");
+    assert!(branch.state().visible("roles", "b").is_some(), "it is served nonetheless");
     // The other side repairs it, and breaks it again by its contents and by being deleted.
     branch.push(&[("projects/q.toml", "id = 8\n")], &[]);
     assert_eq!(branch.dangling(), [] as [&str; 0]);
@@ -124,7 +124,7 @@ fn nested_fields_lists_and_the_sheet_itself_are_referred_to_by_key() {
     let problems = branch.state().problems();
     let rules: Vec<_> = problems.iter().map(|p| (&*p.path, p.rule)).collect();
     let broken = ("roles/a.toml", Rule::Malformed);
-    assert_eq!(rules, [broken, ("roles/b.toml", Rule::DanglingRef)], "what is broken is absent");
+    assert_eq!(rules, [broken, ("roles/b.toml", Rule::DanglingRef)], "a broken record is absent");
 }
 
 #[test]

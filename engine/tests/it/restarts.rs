@@ -54,7 +54,7 @@ fn a_restart_decodes_no_record_that_the_cache_has() {
     house.upstream.commit("more").put("people/bob.toml", "id = 4\n").push();
     lose_jane(&house);
     assert!(open_with(&house, false).is_none(), "without the cache the blob is needed");
-    assert!(cache.path().exists(), "who has none leaves that of others");
+    assert!(cache.path().exists(), "without a cache, that of others stays");
     let engine = open_with(&house, true).unwrap();
     assert_eq!(engine.status().opened, RebuildReason::FirstLoad);
     assert_eq!(engine.snapshot().records(), 3);

@@ -270,7 +270,7 @@ fn a_rebuild() {
     let outcome = served.run(RequestKind::Rebuild);
     let (kind, reason) = (OutcomeKind::Rebuilt, Some(RebuildReason::Requested));
     served.came_to(&outcome, ReloadOutcome { kind, reason, ..applied(head, head, 0, 0) });
-    assert_eq!(served.said(), level(head), "and nothing is kept that was there before");
+    assert_eq!(served.said(), level(head), "nothing from before is kept");
     assert_eq!(served.seen(), (first, head, true));
 }
 

@@ -224,7 +224,7 @@ impl World {
         let Some(Running { begun, head, kind, .. }) = self.running.take() else { return };
         if kind == RequestKind::Audit {
             let told = self.schedule.step(self.now, Event::Ended(Ended::Saw(BTreeSet::new())));
-            assert!(told.is_empty(), "nobody asked for it");
+            assert!(told.is_empty(), "nobody requested it");
             return;
         }
         self.last_end = self.now;
@@ -253,7 +253,7 @@ impl World {
                 let waited = self.now - open.asked;
                 assert!(waited >= WAITS.iter().sum::<Duration>(), "given up after {waited:?}");
             }
-            assert!(begun >= open.asked, "told of what came before the call");
+            assert!(begun >= open.asked, "told about a reload from before the call");
             assert!(!open.rebuild || kind == RequestKind::Rebuild, "a rebuild was not one");
         }
     }
@@ -458,7 +458,7 @@ fn an_audit_comes_at_its_interval_whatever_else_runs() {
     schedule.step(Duration::ZERO, asked(RequestKind::Reload, 1, None));
     schedule.step(Duration::ZERO, Event::Idle);
     schedule.step(Duration::ZERO, saw());
-    assert_eq!(schedule.due(), Some(due), "a reload is no audit");
+    assert_eq!(schedule.due(), Some(due), "a reload is not an audit");
     let begun = schedule.step(due, Event::Idle);
     let kind = match begun[..] {
         [Action::Begin { kind, trigger: Trigger::Audit, .. }] => kind,

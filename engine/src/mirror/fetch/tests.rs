@@ -70,7 +70,7 @@ fn a_first_fetch_brings_the_branch_and_only_that() {
     let objects = mirror.mirror.objects().unwrap();
     let references = objects.references_under("refs/").unwrap();
     let expected = [(OUR_REF.to_owned(), tip), ("refs/tags/v1".to_owned(), tip)];
-    assert_eq!(references, expected, "a tag of what the branch has, and no object for it");
+    assert_eq!(references, expected, "a tag of a commit in the branch, without its object");
     mirror.assert_sound();
     let left: Vec<_> = files_below(&mirror.path().join("headwater"));
     assert_eq!(left, Vec::<PathBuf>::new());
@@ -583,7 +583,7 @@ fn a_pack_that_costs_too_much_is_given_up_and_not_asked_for_again() {
         assert_eq!(rule, "too_much_work");
         assert_eq!(files_below(&mirror.path()), before);
     }
-    assert_eq!(std::fs::read_to_string(asked).unwrap().len(), 1, "it was asked for again");
+    assert_eq!(std::fs::read_to_string(asked).unwrap().len(), 1, "it was requested again");
     far.send_all();
     let next = far.repository.commit_files("main", &[("a", "2")]);
     assert_eq!(mirror.fetch(&far.remote()).unwrap().head, RemoteHead::At(next));

@@ -227,11 +227,11 @@ fn run(command: GitCommand, hostile: &Hostile) {
 fn plain_git_runs_what_the_repository_names() {
     let hostile = Hostile::new();
     hostile.plain_git(&["log", "-1", "--format=%H"]);
-    assert!(!hostile.was_run().is_empty(), "the signature is looked at");
+    assert!(!hostile.was_run().is_empty(), "the signature is checked");
     hostile.plain_git(&["cat-file", "-p", &hostile.missing.to_string()]);
     assert!(!hostile.was_run().is_empty(), "the missing object is fetched");
     hostile.plain_git(&["push", "/nowhere", "main"]);
-    assert!(!hostile.was_run().is_empty(), "the address is another one");
+    assert!(!hostile.was_run().is_empty(), "the address is replaced");
 }
 
 #[test]

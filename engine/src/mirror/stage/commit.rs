@@ -21,7 +21,7 @@ pub enum CommitFlaw {
         text: String,
     },
     /// The key of a trailer is not of the form `Word-Word`.
-    #[error("{key:?} is not a key of a trailer")]
+    #[error("{key:?} is not a valid trailer key")]
     TrailerKey {
         /// The key that was given.
         key: String,
@@ -33,7 +33,7 @@ pub enum CommitFlaw {
         key: String,
     },
     /// The message contains a NUL, which git does not keep.
-    #[error("the message has a NUL")]
+    #[error("the message contains a NUL")]
     Nul,
 }
 
