@@ -372,7 +372,7 @@ impl Engine {
     /// bytes of the published one.
     ///
     /// A kept state costs nothing. Any other state is built, one at a time, by applying the
-    /// difference to a kept one with the same definitions, or anew if there is none. See
+    /// difference to a kept one with the same definitions, or from scratch if there is none. See
     /// [`Disclosure`](crate::disclosure::Disclosure) for what is removed from it.
     ///
     /// # Errors
@@ -407,7 +407,7 @@ impl Engine {
     /// # Errors
     ///
     /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
-    /// is private now, so that the reader must start anew.
+    /// is private now, so that the reader must start over.
     pub fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
         self.past.caught_up(from, to)
     }

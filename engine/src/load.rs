@@ -113,7 +113,7 @@ impl LoadError {
 pub struct Prepared {
     /// The state to admit, index and publish.
     pub draft: Draft,
-    /// Why it was built anew; `None` for an increment.
+    /// Why it was rebuilt; `None` for an increment.
     pub reason: Option<RebuildReason>,
     /// The times of the stages so far.
     pub timings: Timings,
@@ -131,7 +131,8 @@ impl Prepared {
     }
 }
 
-/// Builds the maps of `target` next to `base`, from the difference or anew, as [`plan`] decides.
+/// Builds the maps of `target` next to `base`, from the difference or from scratch, as [`plan`]
+/// decides.
 ///
 /// Returns `None` if `base` is already the state of `target`. Reads every path through the
 /// repository handle `objects`; costs as much as the difference. An increment that fails or panics
@@ -162,7 +163,7 @@ pub fn prepare(
 
 /// Builds the text index of `prepared` and returns the finished state with its timings.
 ///
-/// If the index of an increment refuses the change, the state is built anew once.
+/// If the index of an increment refuses the change, the state is rebuilt once.
 ///
 /// # Errors
 ///
@@ -297,7 +298,7 @@ pub fn layout_at(
         .map_err(|source| LoadError::Definitions { commit, source })
 }
 
-/// Takes `base` to `target` without admission, and returns why the state was built anew, if it was.
+/// Takes `base` to `target` without admission, and returns why the state was rebuilt, if it was.
 ///
 /// # Errors
 ///

@@ -14,7 +14,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Returns whether a state can be built anew next to the existing ones.
+    /// Returns whether a state can be rebuilt next to the existing ones.
     ///
     /// A rebuild is assumed to need as much again as the process holds. That is an upper bound: it
     /// includes states that are kept or still read, and free space within the heap.

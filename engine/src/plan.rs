@@ -6,7 +6,7 @@ use crate::id::CommitId;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// The closed list of reasons to build the state anew instead of applying a difference.
+        /// The closed list of reasons to rebuild the state instead of applying a difference.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum RebuildReason {
             $($(#[$doc])* $variant,)*
@@ -39,7 +39,7 @@ reasons! {
     BaseMissing = "base_missing",
     /// Sheets were declared for the first time, or are no longer declared.
     LayoutChanged = "layout_changed",
-    /// So much changed that building anew is cheaper.
+    /// So much changed that a rebuild is cheaper.
     TooManyChanges = "too_many_changes",
     /// The text index is of another commit than the maps.
     IndexOutOfStep = "index_out_of_step",
@@ -100,7 +100,7 @@ const FEW: usize = 1_000;
 
 /// Decides how to get to the target. Pure; the first reason that applies is returned.
 ///
-/// A change of more than six tenths of the state is built anew. Up to there, applying the
+/// A change of more than six tenths of the state leads to a rebuild. Up to there, applying the
 /// difference was measured to be cheaper (docs/performance.md, "Growth"); beyond that, the text
 /// index spends more and more on tombstones, and later on compacting them.
 pub fn plan(facts: &Facts) -> ReloadPlan {

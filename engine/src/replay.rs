@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 pub struct Step {
     /// The commit.
     pub commit: CommitId,
-    /// Why the reload built the state anew; `None` if it applied the difference.
+    /// Why the reload rebuilt the state; `None` if it applied the difference.
     pub reason: Option<RebuildReason>,
     /// The number of served records.
     pub records: usize,

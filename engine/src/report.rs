@@ -86,7 +86,7 @@ pub enum OutcomeKind {
     Unchanged,
     /// The difference was applied.
     Applied,
-    /// The state was built anew from the new commit.
+    /// The state was rebuilt from the new commit.
     Rebuilt,
     /// The head was fetched and is held on purpose.
     Held,
@@ -164,7 +164,7 @@ impl Timings {
 pub struct ReloadOutcome {
     /// Its kind.
     pub kind: OutcomeKind,
-    /// Why the state was built anew; `None` unless it was.
+    /// Why the state was rebuilt; `None` unless it was.
     pub reason: Option<RebuildReason>,
     /// The commit that was served before.
     pub old: CommitId,
@@ -176,8 +176,7 @@ pub struct ReloadOutcome {
     pub changed: BTreeMap<SheetName, Counts>,
     /// The same for the public: neither hidden records nor private sheets are counted.
     pub shown: BTreeMap<SheetName, Counts>,
-    /// The sheets that were redefined and built anew, by name; empty if the whole state was built
-    /// anew.
+    /// The sheets that were redefined and rebuilt, by name; empty if the whole state was rebuilt.
     pub redefined: Vec<SheetName>,
     /// The digest of the served state.
     pub digest: Digest,

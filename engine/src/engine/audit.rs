@@ -1,4 +1,4 @@
-//! The audit: compares the published state with the same commit built anew.
+//! The audit: compares the published state with a fresh build of the same commit.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::report::ReloadOutcome;
 use crate::snapshot::Snapshot;
 
 impl Reloader {
-    /// Compares the published state and its text index with the same commit built anew, and
+    /// Compares the published state and its text index with a fresh build of the same commit, and
     /// publishes the new one if they differ, which means that the law was broken. Neither the
     /// remote nor the cache is used. Reloads wait meanwhile, reads do not; memory holds the state
     /// twice.

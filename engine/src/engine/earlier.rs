@@ -65,7 +65,7 @@ pub(super) enum Way {
 pub(super) enum Root {
     /// The published state, or a previously published one.
     Published,
-    /// A state that was built anew for a reader, with its size in bytes.
+    /// A state that was built from scratch for a reader, with its size in bytes.
     Anew(Arc<u64>),
 }
 

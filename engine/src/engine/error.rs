@@ -194,7 +194,7 @@ pub enum ReloadError {
     /// The remote could not be fetched.
     #[error("cannot fetch the branch")]
     Fetch(#[source] FetchError),
-    /// The new state could not be built, neither from the difference nor anew.
+    /// The new state could be built neither from the difference nor from scratch.
     #[error("cannot build the new state")]
     Load(#[source] LoadError),
     /// A reference could not be read or moved.

@@ -83,7 +83,7 @@ impl Past {
     /// bytes of the published one.
     ///
     /// A kept state costs nothing. Any other state is built, one at a time, by applying the
-    /// difference to a kept one with the same definitions, or anew if there is none. See
+    /// difference to a kept one with the same definitions, or from scratch if there is none. See
     /// [`Disclosure`] for what is removed from it.
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Past {
     /// # Errors
     ///
     /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
-    /// is private now, so that the reader must start anew.
+    /// is private now, so that the reader must start over.
     pub(super) fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
         let Compared { delta, rules } = self.compared(from, to)?;
         match rules {
@@ -286,7 +286,7 @@ impl Past {
         Ok(state)
     }
 
-    /// Builds the state of `commit` from the kept one that reads every path alike, or anew.
+    /// Builds the state of `commit` from the kept one that reads every path alike, or from scratch.
     fn build_visit(
         &self,
         objects: &Objects,

@@ -18,7 +18,7 @@ pub(super) struct Publication {
     pub(super) state: Arc<Snapshot>,
     /// The served records that differ from those of the published state.
     pub(super) changed: Arc<Vec<RecordChange>>,
-    /// Why the state was built anew; `None` if the difference was applied.
+    /// Why the state was rebuilt; `None` if the difference was applied.
     pub(super) reason: Option<RebuildReason>,
     pub(super) lineage: Lineage,
     /// The time taken so far.
@@ -56,7 +56,7 @@ pub(super) enum Origin {
         /// The head of the branch.
         head: Option<CommitId>,
     },
-    /// The same commit, built anew because the published state was wrong.
+    /// The same commit, rebuilt because the published state was wrong.
     Audit,
     /// The same state with fewer text segments.
     Compaction,

@@ -39,7 +39,7 @@ const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
 pub enum RequestKind {
     /// Go to the remote's head.
     Reload,
-    /// Go to the remote's head, or stay, and build the state anew.
+    /// Go to the remote's head, or stay, and rebuild the state.
     Rebuild,
     /// Let the held push with this id through.
     Apply(ReloadId),

@@ -19,7 +19,7 @@ pub(super) struct TargetFacts {
     pub(super) pinned: Option<CommitId>,
     /// Whether the operator lets the remote's head through.
     pub(super) through: bool,
-    /// Whether the state is to be built anew in any case.
+    /// Whether the state is to be rebuilt in any case.
     pub(super) rebuilds: bool,
     /// Whether local commits may be put on top of the remote's.
     pub(super) replays: bool,

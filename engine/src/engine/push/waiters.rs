@@ -77,7 +77,7 @@ impl Waiters {
             }
             match now {
                 Some(commit) => {
-                    // A different commit is checked anew.
+                    // A different commit is checked again.
                     waiter.looked = waiter.looked.filter(|_| commit == waiter.commit);
                     waiter.commit = commit;
                     self.waiting.push(waiter);
