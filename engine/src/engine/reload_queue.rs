@@ -29,7 +29,7 @@ pub struct Request {
 pub struct Verdict {
     /// The report of the last reload.
     pub report: Arc<Report>,
-    /// Whether that reload was shared with an earlier caller.
+    /// Whether an earlier caller shared that reload.
     pub shared: bool,
     /// The named commit, if it is not in the branch.
     pub missing: Option<CommitId>,
@@ -50,7 +50,7 @@ pub type Done = Box<dyn FnOnce(Verdict) + Send>;
 pub struct Asker {
     /// The commit that must be in the remote's head.
     pub commit: Option<CommitId>,
-    /// Is called with the verdict.
+    /// Called with the verdict.
     pub done: Done,
 }
 

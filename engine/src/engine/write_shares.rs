@@ -1,5 +1,5 @@
 //! The actors' shares of the write queue. An actor may use as much as it leaves for others, so
-//! nobody fills the queue: neither one that sends a lot, nor a few of them together.
+//! nobody fills the queue: neither one that sends a lot, nor a few together.
 
 use std::collections::HashMap;
 

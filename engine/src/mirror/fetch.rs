@@ -27,7 +27,7 @@ use crate::causes::chain;
 use crate::fault;
 use crate::id::{CommitId, TreeId};
 
-/// What the remote says about the branch.
+/// What the remote reports about the branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteHead {
     /// It is at this commit, which is now in the mirror.

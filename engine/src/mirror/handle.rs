@@ -18,7 +18,7 @@ pub struct MirrorOptions {
     /// can cost; it is not a limit on the size of a record.
     pub object_limit: u64,
     /// The largest number of paths that a diff reports. A few small trees that refer to each other
-    /// many times can stand for more paths than fit in memory.
+    /// many times can expand to more paths than fit in memory.
     pub path_limit: usize,
     /// The repositories that are opened although another user owns them.
     pub safe_directories: SafeDirectories,

@@ -17,7 +17,7 @@ use crate::nearest::{did_you_mean, nearest};
 pub struct CommitFacts {
     /// The tree: the state of all files.
     pub tree: TreeId,
-    /// The parents, the first one first.
+    /// The parents, in order.
     pub parents: Vec<CommitId>,
     /// When it was written, in seconds since the Unix epoch. Zero if the commit has no legible
     /// time.

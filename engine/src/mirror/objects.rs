@@ -50,7 +50,7 @@ pub enum ObjectError {
         /// What is wrong with it.
         flaw: TreeFlaw,
     },
-    /// The trees stand for more paths than [`path_limit`](super::MirrorOptions::path_limit).
+    /// The trees expand to more paths than [`path_limit`](super::MirrorOptions::path_limit).
     #[error("more than {limit} paths differ")]
     TooManyPaths {
         /// The limit.

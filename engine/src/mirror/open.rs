@@ -51,7 +51,7 @@ pub enum OpenError {
     /// The path does not exist.
     #[error("{} does not exist", path.display())]
     NotFound {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
     },
     /// Another user owns the repository.
@@ -60,25 +60,25 @@ pub enum OpenError {
     /// The folder exists but may not be read.
     #[error("{}: permission denied", path.display())]
     Denied {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
     },
     /// The folder exists but is not a git repository.
     #[error("{} is not a git repository", path.display())]
     NotARepository {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
     },
     /// The repository uses SHA-256 object ids.
     #[error("{} is a sha-256 repository, which is not supported", path.display())]
     Sha256 {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
     },
     /// The repository uses an unknown extension or format of git.
     #[error("{} uses {extension}, which is not supported", path.display())]
     Unsupported {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
         /// The extension, as `name = value`.
         extension: String,
@@ -86,7 +86,7 @@ pub enum OpenError {
     /// The repository exists but cannot be read.
     #[error("{} cannot be opened as a git repository", path.display())]
     Corrupt {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
         /// The cause.
         #[source]
@@ -95,7 +95,7 @@ pub enum OpenError {
     /// A new repository could not be written.
     #[error("{} cannot be made a git repository", path.display())]
     Create {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
         /// The cause.
         #[source]

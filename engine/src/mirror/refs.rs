@@ -62,7 +62,7 @@ pub enum RefError {
     /// The name is not a valid full ref name.
     #[error("{name:?} is not the full name of a ref")]
     InvalidName {
-        /// The name that was given.
+        /// The given name.
         name: String,
     },
     /// The ref exists but does not hold a commit id.

@@ -33,7 +33,7 @@ pub struct Received {
     pub method: String,
     /// Path and query as sent.
     pub target: String,
-    /// Names in lower case and values.
+    /// The names in lower case, and the values.
     pub headers: Vec<(String, String)>,
     /// The whole body.
     pub body: Vec<u8>,

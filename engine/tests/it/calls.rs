@@ -191,7 +191,7 @@ pub(crate) fn attach_to(child: &mut Child, options: &[&str], trace: &Path) -> Ch
     strace
 }
 
-/// Waits for the end of the child, but not for ever.
+/// Waits for the child to end, up to a time limit.
 fn end_of(mut child: Child, case: &str) -> ExitStatus {
     let pid = Pid::from_child(&child);
     let (sender, receiver) = mpsc::channel();

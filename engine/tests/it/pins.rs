@@ -14,7 +14,7 @@ fn push(house: &mut House, name: &str) -> CommitId {
     id(&house.upstream.commit(name).put("people/jane.toml", text).push())
 }
 
-/// Returns a house that served two commits, and the two.
+/// Returns a house that served two commits, and these commits.
 fn two_states() -> (House, CommitId, CommitId) {
     let mut house = House::new();
     let first = house.served();

@@ -46,7 +46,7 @@ impl Attempt<'_> {
         match early {
             Ok(pack) => Ok(Some(pack)),
             Err(FetchError::Unreachable { .. } | FetchError::Auth { .. }) => {
-                // It has the commit, for its references name it.
+                // It has the commit, because its references name it.
                 self.remote.refused_unnamed_commit();
                 Ok(None)
             }

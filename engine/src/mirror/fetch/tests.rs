@@ -549,7 +549,7 @@ fn references_and_acknowledgements_without_end_are_given_up() {
     let greeting = lines(&["version 2\n", "ls-refs\n", "fetch\n"]) + "0000";
     let listed = lines(&[&format!("{tip} refs/heads/main\n")]);
     for (first, again) in [
-        // The old protocol greets with its references.
+        // The old protocol sends its references with the greeting.
         (lines(&[&format!("{tip} refs/heads/main\0ofs-delta\n")]), format!("{tip} refs/heads/x\n")),
         (greeting.clone(), format!("{tip} refs/heads/x\n")),
         (greeting + &listed + "0000" + &line("acknowledgments\n"), format!("ACK {tip}\n")),

@@ -17,13 +17,13 @@ pub enum CommitFlaw {
     /// A name or an address is empty or contains a character that ends it.
     #[error("{text:?} is not of the form `Name <address>`")]
     Identity {
-        /// The text that was given.
+        /// The given text.
         text: String,
     },
     /// The key of a trailer is not of the form `Word-Word`.
     #[error("{key:?} is not a valid trailer key")]
     TrailerKey {
-        /// The key that was given.
+        /// The given key.
         key: String,
     },
     /// The value of a trailer contains a line break.
@@ -233,7 +233,7 @@ mod tests {
             (now + 1, now + 1),
             (now + AHEAD, now + AHEAD),
             (now + AHEAD + 1, now),
-            // The year 10000, and values that are no valid time at all.
+            // The year 10000, and invalid times.
             (253_402_300_800, now),
             (i64::MAX, now),
             (0, now),

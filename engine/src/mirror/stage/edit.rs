@@ -59,7 +59,7 @@ pub enum EditError {
     /// A segment of the path is empty.
     #[error("{path:?} is not a path")]
     NoPath {
-        /// The path that was given.
+        /// The given path.
         path: String,
     },
     /// A tree cannot be read or created.

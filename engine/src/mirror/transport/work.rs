@@ -1,6 +1,6 @@
 //! The limit on the work that a pack may cause.
 //!
-//! A few thousand bytes of deltas can stand for hundreds of gigabytes of objects, each of which is
+//! A few thousand bytes of deltas can expand to hundreds of gigabytes of objects, each of which is
 //! built and hashed. Bytes are counted rather than seconds: the same pack is refused on every
 //! machine.
 
