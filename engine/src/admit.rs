@@ -1,8 +1,8 @@
-//! Whether a state may go live: a pure decision over the problems of two states and the size of the
+//! Whether a state may go live: a pure decision from the problems of two states and the size of the
 //! step between them.
 //!
-//! Admission is no part of the law. A state is a function of its commit whatever is in it; this
-//! decides which states are published.
+//! Admission is not part of the law. A state is a function of its commit, whatever it contains;
+//! this module decides which states are published.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +12,14 @@ use crate::problem::{Problem, Rule};
 use crate::report::Counts;
 use crate::snapshot::Snapshot;
 
-/// What keeps a push from going live, beside new problems in sheets that refuse them.
+/// The limits that keep a push from going live, besides new problems in sheets that refuse them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdmissionLimits {
-    /// The most problems that one sheet may have that quarantines them.
+    /// The most problems that one sheet may have if it quarantines them.
     pub problems: usize,
     /// The largest share of such a sheet's files that may have problems, from 0 to 1.
     pub share: f64,
-    /// How much one push may do.
+    /// How much one push may change.
     pub push: PushLimits,
 }
 
@@ -29,46 +29,46 @@ impl Default for AdmissionLimits {
     }
 }
 
-/// How much one push may do. Without a limit it may do anything.
+/// How much one push may change. Without a limit, anything is allowed.
 ///
 /// A step of at most [`PushLimits::ALWAYS`] records of a sheet is within every share: one of two
-/// records is half of a sheet and no accident.
+/// records is half of a sheet, but no accident.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct PushLimits {
     /// The largest share of a sheet's records that it may remove, from 0 to 1.
     pub removed: Option<f64>,
     /// The largest share of a sheet's records that it may modify or remove, from 0 to 1.
     pub changed: Option<f64>,
-    /// The most problems that it may bring, in all sheets together.
+    /// The most problems that it may introduce, in all sheets together.
     pub problems: Option<usize>,
 }
 
 impl PushLimits {
-    /// How many records of a sheet a push may always change.
+    /// The number of records of a sheet that a push may always change.
     pub const ALWAYS: u64 = 10;
 }
 
-/// A push limit that is exceeded.
+/// An exceeded push limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excess {
-    /// The sheet; `None` where all sheets are counted together.
+    /// The sheet; `None` if all sheets are counted together.
     pub sheet: Option<SheetName>,
-    /// What was counted.
+    /// What is counted.
     pub what: Counted,
-    /// How many there are.
+    /// The number found.
     pub found: u64,
-    /// How many there may be.
+    /// The number allowed.
     pub allowed: u64,
 }
 
 /// What a push limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
-    /// Records that are removed.
+    /// Removed records.
     Removed,
-    /// Records that are modified or removed.
+    /// Modified or removed records.
     Changed,
-    /// Problems that were not there before.
+    /// New problems.
     Problems,
 }
 
@@ -83,25 +83,25 @@ impl Counted {
     }
 }
 
-/// What admission looks at: problems and sizes, no records.
+/// The input of admission: problems and sizes, but no records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Health {
     /// Every problem of the state.
     pub problems: Vec<Problem>,
-    /// What is known of each sheet.
+    /// The facts about each sheet.
     pub sheets: BTreeMap<SheetName, SheetHealth>,
-    /// The files of many records, each of which may have a problem of its own.
+    /// The files of many records, each of which may have its own problem.
     pub lists: BTreeSet<String>,
 }
 
-/// What admission looks at in one sheet.
+/// The input of admission for one sheet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SheetHealth {
     /// What problems do to a push.
     pub policy: Policy,
-    /// How many files claim a place.
+    /// The number of files that claim a place.
     pub claimed: usize,
-    /// How many records are served.
+    /// The number of served records.
     pub records: usize,
 }
 
@@ -125,8 +125,8 @@ impl Health {
     }
 }
 
-/// Says whether `snapshot` has a problem that would refuse a push that brought it. Costs a look at
-/// each sheet once its problems are counted.
+/// Returns whether `snapshot` has a problem for which a push that introduced it would be refused.
+/// Checks each sheet once its problems are counted.
 pub fn refusable(snapshot: &Snapshot) -> bool {
     let of_sheets = snapshot.sheets().filter(|sheet| sheet.problem_count() > 0);
     let of_sheets = of_sheets.map(|sheet| Some(&sheet.spec().name));
@@ -134,7 +134,7 @@ pub fn refusable(snapshot: &Snapshot) -> bool {
     any_refuses(&policies(snapshot), of_layout.chain(of_sheets))
 }
 
-/// Says it as far as the public may know: of a problem that the public sees.
+/// Returns the same for the problems that the public sees.
 pub fn publicly_refusable(snapshot: &Snapshot) -> bool {
     let of_sheets = snapshot.sheets().filter(|sheet| sheet.public_problem_count() > 0);
     let of_sheets = of_sheets.map(|sheet| Some(&sheet.spec().name));
@@ -146,7 +146,7 @@ fn policies(snapshot: &Snapshot) -> BTreeMap<&SheetName, Policy> {
     snapshot.layout().sheets().map(|spec| (&spec.name, spec.policy)).collect()
 }
 
-/// Says whether one of the sheets that have problems refuses them; one that nobody knows does.
+/// Returns whether one of the sheets with problems refuses them; an unknown sheet does.
 fn any_refuses<'a>(
     policies: &BTreeMap<&SheetName, Policy>,
     mut broken: impl Iterator<Item = Option<&'a SheetName>>,
@@ -157,24 +157,24 @@ fn any_refuses<'a>(
     })
 }
 
-/// The decision over one state.
+/// The decision about one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It may go live.
     Admitted,
-    /// It has problems that the serving state has not, in sheets that refuse them.
+    /// It has problems that the serving state does not have, in sheets that refuse them.
     Refused(Vec<Problem>),
-    /// A sheet that quarantines its problems has got worse and is above a limit; its problems.
+    /// A sheet that quarantines its problems got worse and exceeds a limit; its problems.
     OverLimit(Vec<Problem>),
-    /// The step does more than a push may do; what, and the problems that are new.
+    /// The step exceeds push limits; the excesses, and the new problems.
     TooMuch(Vec<Excess>, Vec<Problem>),
 }
 
-/// Decides whether the state `after` may take the place of `before`, from which it differs by
-/// `step`: counts of served records, sheet by sheet.
+/// Decides whether the state `after` may replace `before`, from which it differs by `step`: the
+/// counts of served records, by sheet.
 ///
-/// A problem is known by its path and rule: the same problem on another line is no news. In a file of
-/// many records, it is news where there are more of them than before.
+/// A problem is identified by its path and rule: the same problem on another line is not new. In a
+/// file of many records, a problem is new if there are more of them than before.
 pub fn admit(
     before: &Health,
     after: &Health,
@@ -211,7 +211,7 @@ pub fn admit(
     Verdict::TooMuch(excesses, new.into_iter().cloned().collect())
 }
 
-/// Lists the problems of `after` that `before` does not have.
+/// Returns the problems of `after` that `before` does not have.
 fn new_problems<'a>(before: &'a Health, after: &'a Health) -> Vec<&'a Problem> {
     let mut known: BTreeMap<(&'a str, Rule), usize> = BTreeMap::new();
     let mut exact: BTreeSet<&Problem> = BTreeSet::new();
@@ -220,7 +220,7 @@ fn new_problems<'a>(before: &'a Health, after: &'a Health) -> Vec<&'a Problem> {
         exact.insert(problem);
     }
     let is_of_list = |problem: &Problem| after.lists.contains(&problem.path);
-    // What stays where it is, is none of those that came.
+    // Problems that stayed where they were are not new.
     for problem in after.problems.iter().filter(|problem| is_of_list(problem)) {
         if exact.contains(problem)
             && let Some(left) = known.get_mut(&(&*problem.path, problem.rule))
@@ -241,7 +241,7 @@ fn new_problems<'a>(before: &'a Health, after: &'a Health) -> Vec<&'a Problem> {
 }
 
 impl PushLimits {
-    /// Lists what the step from `before` does too much of.
+    /// Returns the limits that the step from `before` exceeds.
     fn excesses(
         &self,
         before: &Health,
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3), bad(6)]), Verdict::Admitted);
         assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3)]), Verdict::Admitted);
         let more = verdict(&[bad(5)], &[bad(3), bad(5)]);
-        assert_eq!(more, Verdict::Refused(vec![bad(3)]), "the one that stayed is not told");
+        assert_eq!(more, Verdict::Refused(vec![bad(3)]), "the unchanged one is not reported");
         let loose = |line| problem("loose", "loose/list.csv", line);
         let over = verdict(&[], &[loose(1), loose(2), loose(3)]);
         assert!(matches!(over, Verdict::OverLimit(problems) if problems.len() == 3));
@@ -398,7 +398,7 @@ mod tests {
         assert_eq!(verdict(&[], &[a.clone(), b.clone()]), Verdict::Admitted);
         let all = [a.clone(), b.clone(), c];
         assert_eq!(verdict(&[a, b], &all), Verdict::OverLimit(all.to_vec()));
-        assert_eq!(verdict(&all, &all), Verdict::Admitted, "it was above the limit before");
+        assert_eq!(verdict(&all, &all), Verdict::Admitted, "it already exceeded the limit");
     }
 
     #[test]
@@ -458,7 +458,7 @@ mod tests {
         let removing = |removed| Counts { removed, ..Counts::default() };
         assert_eq!(verdict_on_step(removing(PushLimits::ALWAYS), limits), Verdict::Admitted);
         let Verdict::TooMuch(excesses, _) = verdict_on_step(removing(11), limits) else { panic!() };
-        assert_eq!(excesses.len(), 2, "both limits are told");
+        assert_eq!(excesses.len(), 2, "both limits are reported");
     }
 
     #[test]
@@ -471,7 +471,7 @@ mod tests {
         };
         assert_eq!(admit(&[], std::slice::from_ref(&a)), Verdict::Admitted);
         let both = [a.clone(), b];
-        assert_eq!(admit(&[a], &both), Verdict::Admitted, "one of them is no news");
+        assert_eq!(admit(&[a], &both), Verdict::Admitted, "one of them is not new");
         let excess = Excess { sheet: None, what: Counted::Problems, found: 2, allowed: 1 };
         assert_eq!(admit(&[], &both), Verdict::TooMuch(vec![excess], both.to_vec()));
     }

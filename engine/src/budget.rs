@@ -1,35 +1,35 @@
-//! How much work an answer may cost.
+//! Limits how much work an answer may cost.
 //!
-//! Whoever answers counts what it does in units, and asks the budget whether to go on. The budget
-//! itself knows no clock: it asks its owner once in a while, who may look at one, or at whether
+//! The code that answers counts its work in units, and asks the budget whether to go on. The budget
+//! itself knows no clock: once in a while it asks its owner, which may check a clock, or whether
 //! anybody still waits for the answer.
 
 use std::cell::Cell;
 
-/// After so many units the owner is asked.
+/// The number of units after which the owner is asked.
 const PACE: usize = 64 << 10;
 
-/// What a step over a key or a posting costs, in units.
+/// The cost of a step over a key or a posting, in units.
 pub const STEP: usize = 32;
 
-/// The work that an answer may cost, in units of about a byte of text that is read.
+/// The work that an answer may cost, in units of about one byte of text read.
 ///
-/// Once it is used up it stays so: every loop that spends from it ends early, and what it has so
-/// far is no answer. [`Budget::check`] tells, at the end.
+/// Once it is used up, it stays so: every loop that spends from it ends early, and the partial
+/// result is not an answer. At the end, [`Budget::check`] reports whether that happened.
 pub struct Budget {
-    /// How many units are spent before the owner is asked again.
+    /// The number of units left before the owner is asked again.
     left: Cell<usize>,
     is_used_up: Cell<bool>,
     may_go_on: Box<dyn Fn() -> bool>,
 }
 
-/// An answer would cost more work than it may.
+/// An answer that would cost more work than allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the answer exceeds its budget")]
 pub struct TooCostly;
 
 impl Budget {
-    /// Returns a budget that lasts for as long as `may_go_on` says so. It is asked about every
+    /// Returns a budget that lasts as long as `may_go_on` returns true. It is called about every
     /// 65,536 units, which is often within a millisecond.
     pub fn while_true(may_go_on: impl Fn() -> bool + 'static) -> Self {
         let (left, is_used_up) = (Cell::new(PACE), Cell::new(false));
@@ -41,8 +41,7 @@ impl Budget {
         Self::while_true(|| true)
     }
 
-    /// Spends so many units. Returns `false` where the budget is used up, so that the caller
-    /// breaks off.
+    /// Spends `units`. Returns `false` if the budget is used up, so that the caller stops.
     pub fn spend(&self, units: usize) -> bool {
         if self.is_used_up.get() {
             return false;
@@ -58,11 +57,11 @@ impl Budget {
         goes_on
     }
 
-    /// Says whether what was made within the budget is whole.
+    /// Checks whether a result made within the budget is complete.
     ///
     /// # Errors
     ///
-    /// [`TooCostly`] where the budget was used up on the way.
+    /// [`TooCostly`] if the budget was used up on the way.
     pub fn check(&self) -> Result<(), TooCostly> {
         if self.is_used_up.get() { Err(TooCostly) } else { Ok(()) }
     }

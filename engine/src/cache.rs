@@ -1,14 +1,14 @@
-//! The cache beside the mirror: decoded records and the text index, so that a start need not make
+//! The cache next to the mirror: decoded records and the text index, so that a start need not make
 //! them again.
 //!
-//! An entry says which value a blob has under a path of a sheet, or which words stand in a record
-//! with that blob. That is a fact, whatever the commit: a cache is never out of date, it only lacks
-//! what is new since it was written. So it is no second way to a state. A load that has one walks
-//! the same tree and applies the same changes, and only takes from it what it would have made
-//! alike.
+//! An entry records the value of a blob under a path of a sheet, or the words in a record with that
+//! blob. These are facts whatever the commit: a cache is never out of date, it only lacks what is
+//! newer than itself. So it is not a second way to a state. A load with a cache walks the same tree
+//! and applies the same changes, and takes from the cache only what it would otherwise have made
+//! identically.
 //!
 //! There are two files, and each may be of another commit. Both are lists of blocks with checksums.
-//! Those guard against damage, not against whoever may write to the mirror.
+//! Those protect against damage, not against somebody who can write to the mirror.
 
 mod blocks;
 mod records;
@@ -21,13 +21,14 @@ use std::path::{Path, PathBuf};
 use crate::mirror::Mirror;
 use crate::search::{SearchError, words_are_of};
 
-/// What every file of this layout begins with. The number is raised when the layout changes, or
-/// what some file decodes to, or into which words a text falls, without a new version of Headwater.
+/// Returns the first bytes of every file of this layout. Raise the number when the layout changes,
+/// or when the decoding of a file or the splitting of a text into words changes, without a new
+/// version of Headwater.
 fn format() -> String {
     format!("headwater cache 6, of version {}, {}", env!("CARGO_PKG_VERSION"), words_are_of())
 }
 
-/// A reason why a cache is of no use.
+/// A reason why a cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The file cannot be read.
@@ -35,11 +36,11 @@ pub enum CacheError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error from the system.
         #[source]
         source: io::Error,
     },
-    /// It is not what was written.
+    /// Its contents have changed since it was written.
     #[error("the cache {path} is damaged at block {block}")]
     Damaged {
         /// The file.
@@ -47,24 +48,24 @@ pub enum CacheError {
         /// The number of the block, from 0.
         block: u64,
     },
-    /// It was written by another version of Headwater, or for another limit of records.
+    /// It was written by another version of Headwater, or for another size limit of records.
     #[error("the cache {path} was written for other settings or by another version")]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// It is what was written, but no text index.
+    /// It is intact but does not contain a valid text index.
     #[error("the text index in the cache {path} cannot be opened")]
     Unopened {
         /// The file.
         path: PathBuf,
-        /// What the index says.
+        /// The error from the index.
         #[source]
         source: SearchError,
     },
 }
 
-/// The files beside a mirror that keep decoded records and the text index. They need not be there.
+/// The files next to a mirror that keep decoded records and the text index. They may not exist.
 #[derive(Debug, Clone)]
 pub struct Cache {
     records: PathBuf,
@@ -82,24 +83,24 @@ impl Cache {
         Self { records: folder.join("cache"), segments: folder.join("cache.text"), record_limit }
     }
 
-    /// Returns the path of the file with the records.
+    /// Returns the path of the records file.
     pub fn path(&self) -> &Path {
         &self.records
     }
 
-    /// Returns the path of the file with the text index. Of few records nothing is in it: their texts
-    /// are indexed as fast.
+    /// Returns the path of the text index file. It is empty if there are only a few records:
+    /// indexing their texts is as fast.
     pub fn text_path(&self) -> &Path {
         &self.segments
     }
 
-    /// Removes the files, if there are any.
+    /// Removes the files, if they exist.
     pub fn remove(&self) {
         remove(&self.records);
         self.remove_text();
     }
 
-    /// Removes the file with the text index, if there is one.
+    /// Removes the text index file, if it exists.
     pub(crate) fn remove_text(&self) {
         remove(&self.segments);
     }

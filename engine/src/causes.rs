@@ -1,11 +1,11 @@
-//! An error and what led to it, as one line.
+//! Formats an error and its causes as one line.
 
 use std::any::Any;
 use std::error::Error;
 
-/// Returns an error with its causes, the outermost first, with colons between them.
+/// Returns an error with its causes, the outermost first, separated by colons.
 ///
-/// Logs get this text: what writes them as JSON shows nothing but the outermost error by itself.
+/// Logs get this text, because a JSON log shows only the outermost error by itself.
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut next = error.source();
@@ -17,7 +17,7 @@ pub fn chain(error: &dyn Error) -> String {
     line
 }
 
-/// Returns what a panic says of itself; the empty text where it says nothing.
+/// Returns the message of a panic, or the empty text if it has none.
 pub fn of_panic(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()

@@ -1,7 +1,7 @@
-//! A change set: what differs between two commits, decoded and ready to be applied.
+//! A change set: the difference between two commits, decoded and ready to be applied.
 //!
-//! It holds no git handle. Each path that a sheet claims is in it once; where a file holds many
-//! records, each of these that differs is, too.
+//! It holds no git handle. Each path that a sheet claims is in it once; if a file holds many
+//! records, so is each of its records that differs.
 
 mod change;
 mod difference;
@@ -28,24 +28,24 @@ pub use difference::Difference;
 use difference::Differing;
 use found::ChangedList;
 
-/// How many paths that are passed over the log names.
+/// The number of ignored paths that the log names.
 const NAMED: usize = 10;
 
-/// Every path that differs between two commits and that a sheet claims.
+/// All paths that differ between two commits and that a sheet claims.
 #[derive(Debug, Clone, Default)]
 pub struct ChangeSet {
     changes: Vec<Change>,
-    /// What is passed over, where nothing is declared.
+    /// The changes of the ignored files, if nothing is declared.
     passed_over: Shift,
 }
 
 /// Why files cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The mirror does not have what the tree names.
+    /// The mirror does not have an object that the tree names.
     #[error(transparent)]
     Object(#[from] ObjectError),
-    /// The cache is of no use.
+    /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] CacheError),
 }
@@ -56,38 +56,38 @@ impl ChangeSet {
         Self { changes, passed_over: Shift::default() }
     }
 
-    /// Returns by how much it changes what is passed over, where nothing is declared.
+    /// Returns the changes of the ignored files, if nothing is declared.
     pub(crate) fn passed_over(&self) -> &Shift {
         &self.passed_over
     }
 
-    /// Returns the changes. Of several of one key and path the last holds.
+    /// Returns the changes. If several have the same key and path, the last one applies.
     pub fn into_changes(self) -> Vec<Change> {
         self.changes
     }
 
-    /// Returns how many claims and files there are.
+    /// Returns the number of claims and files.
     pub fn len(&self) -> usize {
         self.changes.len()
     }
 
-    /// Says whether nothing is changed.
+    /// Returns whether nothing has changed.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Reads and decodes what the files of `difference` have become since the state `base`. Files
-    /// above the limits are problems.
+    /// Reads and decodes the files of `difference` that changed since the state `base`. Files above
+    /// the limits become problems.
     ///
-    /// Only files of the new tree are read, and of those none that `cache` has; many are decoded
-    /// on all cores. Of a file of many records that changed, what it held before is read too, and
-    /// only the records that differ are in the set.
+    /// Only files of the new tree that are not in `cache` are read; many are decoded on all cores.
+    /// For a changed file of many records, its old contents are read too, and only the records that
+    /// differ are in the set.
     ///
     /// # Errors
     ///
-    /// A blob that the tree names and the mirror does not have is an error: that is not bad data
-    /// but a damaged repository. So is a cache that fails its check; without it the same call
-    /// gives what it would have given.
+    /// A blob that the tree names but the mirror does not have is an error: that is not bad data
+    /// but a damaged repository. So is a cache that fails its check; without the cache, the same
+    /// call returns what it would have returned.
     pub fn read(
         objects: &Objects,
         layout: &Layout,
@@ -116,7 +116,8 @@ impl ChangeSet {
             let new = change.new.filter(|entry| is_file(entry.mode));
             let old = change.old.filter(|entry| is_file(entry.mode));
             if new.map(|entry| entry.id) == old.map(|entry| entry.id) {
-                // The executable bit is no part of a record, and what never was a file is none.
+                // The executable bit is not part of a record, and what never was a file is not a
+                // record.
                 continue;
             }
             for claim in claims {
@@ -167,10 +168,10 @@ impl ChangeSet {
     }
 }
 
-/// Returns the sheet of this name in the state that is changed, where there is one.
+/// Returns the sheet of this name in the state that is changed, if there is one.
 pub type Base<'b> = &'b dyn Fn(&SheetName) -> Option<&'b Sheet>;
 
-/// Returns the paths at which there is a symlink or a submodule now, and would be a record if it were
+/// Returns the paths where there is now a symlink or a submodule that would be a record if it were
 /// a file.
 fn passed_over<'p>(layout: &Layout, difference: &'p Difference) -> Vec<Cow<'p, str>> {
     let no_file = |change: &&PathChange| change.new.is_some_and(|entry| !is_file(entry.mode));
@@ -179,7 +180,7 @@ fn passed_over<'p>(layout: &Layout, difference: &'p Difference) -> Vec<Cow<'p, s
     paths.map(|change| String::from_utf8_lossy(&change.path)).collect()
 }
 
-/// Fills in what the cache has, and leaves in `wanted` what it has not.
+/// Fills in what the cache has, and leaves the rest in `wanted`.
 fn recall(
     cache: &Cache,
     changes: &mut [Change],
@@ -214,7 +215,7 @@ fn recall(
     Ok(())
 }
 
-/// Says whether an entry can be a record: a symlink or a submodule never is.
+/// Returns whether an entry can be a record: a symlink or a submodule never is.
 fn is_file(mode: EntryMode) -> bool {
     matches!(mode, EntryMode::Regular | EntryMode::Executable)
 }
@@ -229,7 +230,7 @@ mod tests {
     use crate::mirror::{Mirror, MirrorOptions};
     use crate::sheet::Sheet;
 
-    /// Writes what became of each path between two commits.
+    /// Formats the change of each path between two commits.
     fn changed(upstream: &Upstream, commits: [&str; 2], record_limit: u64) -> Vec<String> {
         let objects = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
         let objects = objects.objects().unwrap();
@@ -244,7 +245,7 @@ mod tests {
         let changes =
             ChangeSet::read(&objects, &layout, &paths, &|_| None, None, &options).unwrap();
         let (decoded, files) = options.progress.decoded();
-        assert_eq!(decoded, files, "all that was wanted was read");
+        assert_eq!(decoded, files, "all requested files were read");
         let told = changes.into_changes().into_iter().map(|change| match change.now {
             Now::Misnamed { path, problem } => {
                 let rule = problem.as_ref().map(|problem| problem.rule);
@@ -341,7 +342,7 @@ mod tests {
         let mut claims = read(None);
         assert_eq!(values(&claims), ["{\"n\":1}", "{\"n\":2}"]);
 
-        // Values that git does not have, so that they can only be from the cache.
+        // Values that git does not have, so they can only come from the cache.
         for (claim, blob) in claims.iter_mut().zip([None, Some(BlobId::ZERO)]) {
             let Some(Content::Record(record)) = &mut claim.content else { continue };
             let (key, frame) = (record.key.clone(), record.frame.clone());

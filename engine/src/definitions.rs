@@ -1,10 +1,11 @@
-//! The files of a commit that define its sheets: a few small blobs, whatever the size of the tree.
+//! Reads the files of a commit that define its sheets: a few small blobs, whatever the size of the
+//! tree.
 
 use crate::id::{BlobId, TreeId};
 use crate::layout::{COLLECTIONS, DefinitionFile, DefinitionFiles, RootEntry};
 use crate::mirror::{BlobContent, EntryMode, ObjectError, Objects, TreeEntry};
 
-/// The most bytes a definition may have.
+/// The most bytes that a definition may have.
 const LIMIT: u64 = 1 << 20;
 
 /// How deep contracts may be nested below `.gitsheets/contracts`.
@@ -13,22 +14,22 @@ const DEPTH: usize = 16;
 /// A reason why the definitions of a commit cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DefinitionError {
-    /// The repository does not give an object that the tree names.
+    /// The repository does not have an object that the tree names.
     #[error("cannot read the definitions in tree {tree}")]
     Object {
         /// The tree of the commit.
         tree: TreeId,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: ObjectError,
     },
 }
 
-/// Reads the definitions in `tree`; `instead` takes the place of its `headwater.toml`.
+/// Reads the definitions in `tree`; `instead` replaces its `headwater.toml`.
 ///
 /// # Errors
 ///
-/// Fails only on a damaged repository. What the definitions say is judged by the layout.
+/// Fails only on a damaged repository. The layout judges the contents of the definitions.
 pub(crate) fn gather(
     objects: &Objects,
     tree: TreeId,
@@ -37,9 +38,9 @@ pub(crate) fn gather(
     gather_files(objects, tree, instead).map_err(|source| DefinitionError::Object { tree, source })
 }
 
-/// Says whether two trees have the same definitions, so that the layout of one is that of the
-/// other: what is in the root has the same names, what defines sheets the same content, and where
-/// nothing does, collections the same folders.
+/// Returns whether two trees have the same definitions, and therefore the same layout: the same
+/// names in the root, the same contents of what defines sheets and, if nothing does, the same
+/// folders in the collections.
 ///
 /// # Errors
 ///
@@ -80,12 +81,12 @@ pub(crate) fn are_alike(
     Ok(read(old)? == read(new)?)
 }
 
-/// Says whether an entry of the root defines sheets.
+/// Returns whether an entry of the root defines sheets.
 fn defines(entry: &TreeEntry) -> bool {
     matches!(&*entry.name, b".gitsheets" | b"headwater.toml")
 }
 
-/// Returns the paths of the folders that are sheets below the top where nothing is declared.
+/// Returns the paths of the folders below the top level that are sheets if nothing is declared.
 fn collections(objects: &Objects, tree: TreeId) -> Result<Vec<Vec<u8>>, ObjectError> {
     let mut found = Vec::new();
     for outer in COLLECTIONS {
@@ -113,7 +114,7 @@ fn gather_files(
         files.no_files.push(".gitsheets".into());
     }
     for entry in objects.folder_at(tree, b".gitsheets")?.unwrap_or_default() {
-        // The name of a sheet is text; a file with another name defines none.
+        // The name of a sheet is text; a file with any other name defines none.
         let Ok(name) = std::str::from_utf8(&entry.name) else { continue };
         if name.ends_with(".toml") && name != ".toml" {
             let path = format!(".gitsheets/{name}");
@@ -152,8 +153,8 @@ fn contracts(
     Ok(())
 }
 
-/// Reads a definition, or adds its path to `no_files` where the entry is none. One above the limit reads as empty,
-/// which no definition may be, so it is a problem of the definition.
+/// Reads a definition, or adds its path to `no_files` if the entry is not a file. A definition
+/// above the limit reads as empty, which is never valid, so it becomes a problem of the definition.
 fn read(
     objects: &Objects,
     path: String,

@@ -1,4 +1,4 @@
-//! What readers see differently at two commits.
+//! The difference between two commits for the public.
 
 mod fields;
 
@@ -21,17 +21,18 @@ pub struct Delta {
     pub from: CommitId,
     /// The commit of the later state.
     pub to: CommitId,
-    /// What differs.
+    /// The changes.
     pub changes: Vec<PublicChange>,
-    /// What the public saw in the earlier state and is private now. Nothing is told of it but that
-    /// it left. Only a [`Disclosure`](crate::disclosure::Disclosure) finds any.
+    /// The records that were public in the earlier state and are private now. All that is reported
+    /// about them is that they left. Only a [`Disclosure`](crate::disclosure::Disclosure) finds
+    /// any.
     pub withheld: Vec<Withheld>,
 }
 
-/// What a record takes in a delta beside its value, in bytes.
+/// The size of a record in a delta besides its value, in bytes.
 const RECORD: u64 = 256;
 
-/// A record of which nothing may be told any more.
+/// A record about which nothing may be reported any more.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Withheld {
     /// Its sheet.
@@ -40,25 +41,24 @@ pub struct Withheld {
     pub key: Key,
 }
 
-/// A record that the public sees differently in two states.
+/// A record that differs for the public between two states.
 #[derive(Debug, Clone)]
 pub struct PublicChange {
     /// Its sheet.
     pub sheet: SheetName,
     /// Its key.
     pub key: Key,
-    /// What the public saw, if anything.
+    /// The old public record, if any.
     pub before: Option<Arc<Record>>,
-    /// What the public sees, if anything.
+    /// The new public record, if any.
     pub after: Option<Arc<Record>>,
 }
 
 impl Delta {
-    /// Returns what the public sees differently in two states, of which `changed` lists the served
-    /// records that differ.
+    /// Returns the public difference of two states; `changed` lists the served records that differ.
     ///
-    /// A sheet that is shown by other rules is compared whole, for its records may come into sight
-    /// or go out of it without a change. Linear in `changed`, and in the records of such sheets.
+    /// A sheet whose visibility rules differ is compared whole, because its records can become
+    /// visible or hidden without a change. Linear in `changed` and in the records of such sheets.
     pub fn of(before: &Snapshot, after: &Snapshot, changed: &[RecordChange]) -> Self {
         let compared = shown_otherwise(before, after);
         let seen = |record: &Option<Arc<Record>>, sheet: &SheetName, state: &Snapshot| {
@@ -81,19 +81,19 @@ impl Delta {
         Self { from: before.commit(), to: after.commit(), changes, withheld: Vec::new() }
     }
 
-    /// Returns about how many bytes the records take that it holds, wherever else they are held.
+    /// Returns about how many bytes its records take, even if they are also held elsewhere.
     pub fn weight(&self) -> u64 {
         let records = self.changes.iter().flat_map(|change| [&change.before, &change.after]);
         records.flatten().map(|record| weight(record)).sum()
     }
 
-    /// Returns about how many bytes the delta holds itself, if nothing else holds its records.
+    /// Returns about how many bytes the delta itself holds, if nothing else holds its records.
     pub fn bytes(&self) -> u64 {
         let records = self.changes.iter().flat_map(|change| [&change.before, &change.after]);
         records.flatten().map(|record| RECORD + record.value.as_str().len() as u64).sum()
     }
 
-    /// Counts the changes sheet by sheet; sheets without one are left out.
+    /// Counts the changes by sheet; sheets without changes are left out.
     pub fn counts(&self) -> BTreeMap<SheetName, Counts> {
         let mut counted: BTreeMap<SheetName, Counts> = BTreeMap::new();
         for PublicChange { sheet, before, after, .. } in &self.changes {
@@ -107,7 +107,7 @@ impl Delta {
         counted
     }
 
-    /// Returns the way back: from the later state to the earlier one.
+    /// Returns the inverse: from the later state to the earlier one.
     #[must_use]
     pub fn reversed(self) -> Self {
         let back = |change: PublicChange| PublicChange {
@@ -120,9 +120,9 @@ impl Delta {
     }
 }
 
-/// Returns the sheets of both states whose definitions differ in what the public sees of them.
+/// Returns the sheets of both states whose visibility rules differ.
 ///
-/// Where only one of the states has a sheet, all records of it are among those that differ.
+/// If only one of the states has a sheet, all of its records are among those that differ.
 fn shown_otherwise(before: &Snapshot, after: &Snapshot) -> BTreeSet<SheetName> {
     let mut found = BTreeSet::new();
     for sheet in after.sheets() {
@@ -136,10 +136,10 @@ fn shown_otherwise(before: &Snapshot, after: &Snapshot) -> BTreeSet<SheetName> {
     found
 }
 
-/// Adds every record of `sheet` that the public sees in one of the states alone, or with another
+/// Adds every record of `sheet` that is public in only one of the states, or that has another
 /// value.
 fn compare(before: &Snapshot, after: &Snapshot, sheet: &SheetName, found: &mut Vec<PublicChange>) {
-    // Both are in the order of their keys.
+    // Both are sorted by key.
     let (mut old, mut new) = (shown(before, sheet).peekable(), shown(after, sheet).peekable());
     loop {
         let order = match (old.peek(), new.peek()) {
@@ -161,7 +161,7 @@ fn compare(before: &Snapshot, after: &Snapshot, sheet: &SheetName, found: &mut V
     }
 }
 
-/// Returns the records of `sheet` that the public sees, by key.
+/// Returns the public records of `sheet`, by key.
 fn shown<'a>(state: &'a Snapshot, sheet: &SheetName) -> impl Iterator<Item = &'a Arc<Record>> {
     let sheet = state.sheet(sheet.as_str()).into_iter();
     sheet.flat_map(|sheet| sheet.records().filter(move |record| sheet.shows(record)))

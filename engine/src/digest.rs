@@ -1,5 +1,5 @@
-//! The state digest: a homomorphic sum over records, so that its update costs what the change
-//! costs and equals that of a rebuild.
+//! The state digest: a homomorphic sum over records, so that an update costs as much as the change
+//! and gives the same result as a rebuild.
 //!
 //! The sum is LtHash (Bellare and Micciancio, "A New Paradigm for Collision-Free Hashing", 1997;
 //! Lewi et al., "Securing Update Propagation with Homomorphic Hashing", 2019): 1024 lanes of 16
@@ -11,7 +11,7 @@ const LANES: usize = 1024;
 
 /// A sum over a set of elements that does not depend on their order.
 ///
-/// Adding an element that is in the set already, or removing one that is not, is a mistake of the
+/// Adding an element that is already in the set, or removing one that is not, is an error of the
 /// caller: the sum is over a multiset.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LtHash(Box<[u16; LANES]>);
@@ -23,12 +23,12 @@ impl LtHash {
     }
 
     /// Adds the element made of `parts`, each prefixed with its length so that no two lists of
-    /// parts are one element.
+    /// parts make the same element.
     pub fn add(&mut self, parts: &[&[u8]]) {
         self.fold(parts, u16::wrapping_add);
     }
 
-    /// Takes the element made of `parts` away again.
+    /// Removes the element made of `parts`.
     pub fn remove(&mut self, parts: &[&[u8]]) {
         self.fold(parts, u16::wrapping_sub);
     }
@@ -76,7 +76,7 @@ impl fmt::Debug for LtHash {
     }
 }
 
-/// Feeds `part` into `hasher` behind its length.
+/// Feeds `part` into `hasher`, preceded by its length.
 pub(crate) fn hash_part(hasher: &mut blake3::Hasher, part: &[u8]) {
     hasher.update(&(part.len() as u64).to_le_bytes());
     hasher.update(part);

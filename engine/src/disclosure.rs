@@ -1,8 +1,8 @@
-//! What of an earlier state may be shown now.
+//! Decides what of an earlier state may be shown now.
 //!
-//! A commit says itself which of its files are public, and may be overruled since: a sheet was made
-//! private, renamed or removed, or a record hidden. The present state decides, by the paths of the
-//! files and not by the names of sheets. What it says nothing about is not shown.
+//! A commit itself states which of its files are public, and may have been overruled since: a sheet
+//! was made private, renamed or removed, or a record was hidden. The present state decides, by the
+//! paths of the files and not by the names of sheets. What it does not mention is not shown.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,28 +17,28 @@ use crate::sheet::{Served, Sheet, hides};
 use crate::snapshot::{SheetFile, Snapshot};
 use crate::value::Value;
 
-/// Decides by the present state what of earlier ones may be shown.
+/// Decides, by the present state, what of earlier states may be shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Disclosure<'a> {
     now: &'a Snapshot,
 }
 
-/// How the rules of an earlier state compare with those of the present one.
+/// The relation of the rules of an earlier state to those of the present one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rules {
-    /// Both read every path alike, so what was public then is public now unless it is hidden.
+    /// Both read every path alike, so whatever was public then is public now unless it is hidden.
     Same,
     /// They differ: each file is looked up in the present layout.
     Other,
 }
 
 impl<'a> Disclosure<'a> {
-    /// Returns what the state `now` discloses of others.
+    /// Returns the disclosure of other states by the state `now`.
     pub fn by(now: &'a Snapshot) -> Self {
         Self { now }
     }
 
-    /// Says how the rules of `then` compare with the present ones.
+    /// Compares the rules of `then` with the present ones.
     pub fn rules_of(self, then: &Snapshot) -> Rules {
         match self.now.layout().reads_alike(then.layout()) {
             true => Rules::Same,
@@ -46,15 +46,15 @@ impl<'a> Disclosure<'a> {
         }
     }
 
-    /// Returns `then` as it may be shown now: as if the files that are private now had not been in
-    /// its commit. The same state where that takes nothing away.
+    /// Returns the part of `then` that may be shown now, as if its commit did not have the files
+    /// that are private now. Returns the same state if nothing is removed.
     ///
-    /// Costs the number of records that are hidden now, or a look at every file of `then` where the
-    /// definitions differ; and what it costs to take files away.
+    /// Costs as much as the records that are hidden now or, if the definitions differ, a check of
+    /// every file of `then`; plus the removal of files.
     ///
     /// # Errors
     ///
-    /// Fails when the text index refuses the change.
+    /// Fails if the text index refuses the change.
     pub fn of(self, then: &Arc<Snapshot>) -> Result<Arc<Snapshot>, SearchError> {
         if then.commit() == self.now.commit() {
             return Ok(then.clone());
@@ -63,7 +63,7 @@ impl<'a> Disclosure<'a> {
             Rules::Same => (self.hidden_since(then), BTreeSet::new()),
             Rules::Other => self.withheld(then),
         };
-        // Who declares sheets does not tell what else there is.
+        // If sheets are declared, the number of other files is not disclosed.
         let counts = !self.now.layout().is_inferred() && then.passed_over().iter().next().is_some();
         if files.is_empty() && sheets.is_empty() && !counts {
             return Ok(then.clone());
@@ -71,7 +71,7 @@ impl<'a> Disclosure<'a> {
         then.without(files, &sheets).index().map(Arc::new)
     }
 
-    /// Takes out of `delta` what may not be shown now, and notes what the public saw before; `before`
+    /// Removes from `delta` what may not be shown now, and records what was public before. `before`
     /// and `after` are the rules of its two states.
     #[must_use]
     pub fn mask(self, delta: Delta, before: Rules, after: Rules) -> Delta {
@@ -97,9 +97,9 @@ impl<'a> Disclosure<'a> {
         Delta { changes, withheld, ..delta }
     }
 
-    /// Says whether the file at `path` may be shown now as an attachment: it is one by the present
-    /// rules, and each sheet that holds it is public and does not hide the record that it lies
-    /// beside.
+    /// Returns whether the file at `path` may be shown now as an attachment: it is one by the
+    /// present rules, and each sheet that holds it is public and does not hide the record to which
+    /// it is attached.
     pub fn shows_beside(self, path: &str) -> bool {
         let records = self.now.layout().beside(path.as_bytes());
         let all = records.iter().all(|record| {
@@ -120,14 +120,15 @@ impl<'a> Disclosure<'a> {
         }
     }
 
-    /// Decides whether a file that was public by other rules may be shown now; `value` is what it
-    /// held, where it was a record.
+    /// Returns whether a file that was public by other rules may be shown now; `value` is its old
+    /// value, if it was a record.
     fn shows(self, path: &[u8], value: Option<&Value>) -> bool {
         let claims = self.now.layout().claims(path);
-        // Bytes that are no text are the path of no record.
+        // Bytes that are not text are not the path of a record.
         let text = std::str::from_utf8(path).unwrap_or_default();
         let all = claims.iter().all(|claim| {
-            // What a list calls its records is up to the rules, so those that it hides are not known.
+            // The keys of the records in a list depend on the rules, so the hidden ones are not
+            // known.
             let is_list = claim.sheet.shape_of(text) != Shape::Record;
             let is_known = claim.sheet.hidden.is_none() || !is_list;
             claim.sheet.public
@@ -138,13 +139,13 @@ impl<'a> Disclosure<'a> {
         all && !claims.is_empty()
     }
 
-    /// Says whether what the file at `path` held under `key` is hidden now, or may be.
+    /// Returns whether the contents of the file at `path` under `key` are, or may be, hidden now.
     fn withholds(self, sheet: &SheetName, key: &Key, path: &str) -> bool {
         self.now.sheet(sheet.as_str()).is_some_and(|sheet| sheet.withholds(key.as_str(), path))
     }
 
-    /// Returns the removal of the records that `then` shows and that are withheld now, where both
-    /// have the same rules.
+    /// Returns the removal of the records that `then` shows and that are withheld now, if both have
+    /// the same rules.
     fn hidden_since(self, then: &Snapshot) -> Vec<Change> {
         let mut removed = Vec::new();
         for sheet in self.now.sheets().filter(|sheet| sheet.spec().public) {
@@ -164,8 +165,8 @@ impl<'a> Disclosure<'a> {
         removed
     }
 
-    /// Returns the removal of the records that `then` shows, in a sheet of which nobody knows what it
-    /// hides now.
+    /// Returns the removal of the records that `then` shows, in a sheet whose hidden records are
+    /// unknown now.
     fn unknown_since(sheet: &Sheet, then: &Sheet) -> Vec<Change> {
         let shown = then.records().filter(|record| then.shows(record));
         let gone = shown.filter(|record| sheet.withholds(record.key.as_str(), &record.path()));
@@ -173,8 +174,8 @@ impl<'a> Disclosure<'a> {
         files.map(SheetFile::removal).collect()
     }
 
-    /// Returns the removal of all files of `then` that may not be shown, and the names of the sheets
-    /// that may not even be named.
+    /// Returns the removal of all files of `then` that may not be shown, and the names of the
+    /// sheets that may not even be named.
     fn withheld(self, then: &Snapshot) -> (Vec<Change>, BTreeSet<SheetName>) {
         let (mut removed, mut dropped) = (Vec::new(), BTreeSet::new());
         for sheet in then.sheets().filter(|sheet| sheet.spec().public) {
@@ -185,7 +186,7 @@ impl<'a> Disclosure<'a> {
             };
             let seen = |file: &SheetFile<'_>| file.record().is_some_and(|r| sheet.shows(r));
             let (shown, gone): (Vec<_>, Vec<_>) = sheet.files().partition(shows);
-            // Its name and its fields tell of what it holds.
+            // The name and the fields of a sheet reveal something about its contents.
             let is_told = match now {
                 Some(now) if !now.public => false,
                 Some(now) if now.root == sheet.spec().root => true,
@@ -210,7 +211,7 @@ mod tests {
     use crate::mirror::{Mirror, MirrorOptions};
     use crate::options::LoadOptions;
 
-    /// A commit: its files, by path.
+    /// The files of a commit, by path.
     type Files<'a> = &'a [(&'a str, &'a str)];
 
     fn state(upstream: &mut Upstream, files: Files<'_>) -> Arc<Snapshot> {
@@ -224,7 +225,7 @@ mod tests {
         Arc::new(load(&objects, commit, &LoadOptions::default()).unwrap())
     }
 
-    /// Returns what the public sees: the sheets with their keys, what is found, and what is wrong.
+    /// Returns what is public: the sheets with their keys, search results, and problems.
     fn seen(state: &Snapshot) -> Vec<String> {
         let keys = |sheet: &crate::sheet::Sheet| -> Vec<String> {
             let shown = sheet.records().filter(|record| sheet.shows(record));
@@ -243,7 +244,7 @@ mod tests {
     const THEN: Files<'static> =
         &[("people/p.toml", OPEN), ("staff/s.toml", SECRET), ("staff/broken.toml", "= =")];
 
-    /// Returns what may be seen of a state with the definitions `then` when those are `now`.
+    /// Returns what is visible of a state with the definitions `then` under the definitions `now`.
     fn by_definitions(then: &str, now: &str) -> Vec<String> {
         let mut upstream = Upstream::new();
         let define = |text: &'_ str| match text {
@@ -306,7 +307,7 @@ mod tests {
                 "hidden by a rule",
                 &sheets,
                 &format!("{sheets}hidden = \"name\"\n"),
-                // What cannot be read may be hidden, too.
+                // Files that cannot be read may be hidden, too.
                 &["people: p", "staff: "],
             ),
         ];

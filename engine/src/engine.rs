@@ -1,18 +1,18 @@
-//! The engine: one published state, one writer at a time, and a thread each that reloads, writes,
-//! pushes, watches a local branch and tidies up.
+//! The engine: one published state, one writer at a time, and one thread each for reloads, writes,
+//! pushes, the watch on a local branch, and maintenance.
 //!
-//! Readers take [`Engine::snapshot`] and hold no lock. What is pushed comes in through
-//! [`Engine::submit`], what is written through [`Engine::write`]; one thread each serves the
-//! requests in turn.
+//! Readers take [`Engine::snapshot`] and hold no lock. Pushes arrive through [`Engine::submit`],
+//! writes through [`Engine::write`]; one thread each serves the requests in turn.
 //!
-//! Each component owns its state and its lock, and this file connects them. The *git lane*
-//! (`Repository`) is held by whoever talks to the remote or repacks; the *turn* (`Writer`) by whoever
-//! makes a state and publishes it, with no network wait; the *building* lock (`Past`) by the one reader
-//! whose earlier state is being built. The others are held for a moment: the keys of requests and the
-//! files to be synced (`Writer`), the earlier states (`States`), the status (`StatusBoard`), the queues
-//! of writes, pushes and reloads, the ledger, and the flag that wakes maintenance. They nest in the
-//! order of `locks::Rank`: preview, lane, writer, building, repeats, unsynced, earlier, status, writes,
-//! pushes, reloads, ledger, maintenance, timeline, heads. A debug build asserts it.
+//! Each component owns its state and its lock, and this file connects them. A thread that talks to
+//! the remote or repacks holds the *git lane* (`Repository`). A thread that makes a state and
+//! publishes it holds the *turn* (`Writer`), without waiting for the network. The one reader whose
+//! earlier state is being built holds the *building* lock (`Past`). The other locks are held for a
+//! moment: the keys of requests and the files to be synced (`Writer`), the earlier states
+//! (`States`), the status (`StatusBoard`), the queues of writes, pushes and reloads, the ledger,
+//! and the flag that wakes maintenance. They nest in the order of `locks::Rank`: preview, lane,
+//! writer, building, repeats, unsynced, earlier, status, writes, pushes, reloads, ledger,
+//! maintenance, timeline, heads. A debug build asserts this order.
 
 mod audit;
 mod branch;
@@ -108,8 +108,8 @@ use writing::WriteWorker;
 
 /// A git branch as a live state: readers never wait, and every change is published whole.
 ///
-/// Dropping the engine waits for the reload that runs, for what is being written, and for one last
-/// push of a few seconds.
+/// Dropping the engine waits for the running reload, for accepted writes, and for one last push of
+/// a few seconds.
 pub struct Engine {
     repository: Arc<Repository>,
     states: Arc<States>,
@@ -123,7 +123,7 @@ pub struct Engine {
     ledger: Arc<Ledger>,
     past: Past,
     watch: Option<Watch>,
-    /// Held while they are joined, so that whoever ends the engine second waits for the first.
+    /// Held while the threads are joined, so that a second shutdown waits for the first.
     threads: Mutex<Threads>,
 }
 
@@ -138,13 +138,13 @@ struct Threads {
 impl Engine {
     /// Opens the repository, or clones it, and publishes the head of the branch.
     ///
-    /// The engine that is returned serves a whole state: there is no half-loaded one. A local
-    /// head is served without asking the remote, so a server starts while its remote is away; ask
-    /// for a reload next. Blocks for as long as the load takes.
+    /// The returned engine serves a complete state: there is no half-loaded one. A local head is
+    /// served without asking the remote, so that a server starts while its remote is away; request
+    /// a reload next. Blocks until the state is loaded.
     ///
     /// # Errors
     ///
-    /// See [`OpenError`]. Content never is one: broken records are problems of the state.
+    /// See [`OpenError`]. Content is never an error: broken records are problems of the state.
     pub fn open(config: EngineConfig, ledger: Arc<Ledger>) -> Result<Self, OpenError> {
         let Opened { repository, snapshot, reason, pinned, cache, rewrites, is_bare } =
             open::open(&config)?;
@@ -279,22 +279,22 @@ impl Engine {
         self.states.published()
     }
 
-    /// Asks for a reload and returns its id at once.
+    /// Requests a reload and returns its id at once.
     ///
-    /// One reload runs and one waits; requests that arrive meanwhile share the one that waits. An
-    /// asker that names a commit is told once the remote's head contains it, or after some further
-    /// reloads that it does not.
+    /// One reload runs and one waits; requests that arrive meanwhile share the waiting one. An
+    /// asker that names a commit is called once the remote's head contains it, or after some
+    /// further reloads that do not find it.
     pub fn submit(&self, request: Request, askers: Vec<Asker>) -> ReloadId {
         self.reloads.join(request, askers)
     }
 
-    /// Asks for a reload and waits for its report.
+    /// Requests a reload and waits for its report.
     ///
-    /// Returns `None` when the engine is shut down meanwhile.
+    /// Returns `None` if the engine is shut down meanwhile.
     pub fn reload(&self, kind: RequestKind, trigger: Trigger) -> Option<Arc<Report>> {
         let (sender, receiver) = std::sync::mpsc::channel();
         let done: Done = Box::new(move |verdict| {
-            // Nobody listens any more when the caller is gone, and that is fine.
+            // If the caller is gone, nobody listens any more, which is fine.
             let _ = sender.send(verdict.report);
         });
         let request = Request { kind, trigger, reserved: None };
@@ -302,10 +302,10 @@ impl Engine {
         receiver.recv().ok()
     }
 
-    /// Lets `batch` wait for its turn and returns at once; `done` is told what became of it.
+    /// Queues `batch` and returns at once; `done` is called with its result.
     ///
-    /// Once taken, a batch is written whether anybody still waits for it or not. What waits is
-    /// bounded in number and in bytes, in all and for each actor.
+    /// Once accepted, a batch is written whether or not anybody still waits for it. The queue is
+    /// bounded in number and in bytes, both in total and for each actor.
     pub fn write(&self, batch: Batch, done: Acknowledge) {
         if let Err((error, done)) = self.writes.join(batch, &self.snapshot(), done) {
             done(Err(error));
@@ -316,35 +316,35 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// See [`WriteError`]; nothing of the batch is written then.
+    /// See [`WriteError`]; in that case nothing of the batch is written.
     pub fn commit(&self, batch: Batch) -> Result<Committed, WriteError> {
         let (sender, receiver) = std::sync::mpsc::channel();
         self.write(batch, Box::new(move |result| drop(sender.send(result))));
         receiver.recv().unwrap_or(Err(Gate::ShutDown.into()))
     }
 
-    /// Says whether this engine writes.
+    /// Returns whether this engine writes.
     pub fn is_writable(&self) -> bool {
         self.writes.is_open()
     }
 
-    /// Calls `done` once the remote has `commit`, or it is known that it will not have it soon; after
-    /// `until` nobody waits for that any more.
+    /// Calls `done` once the remote has `commit`, or once it is known that it will not have it
+    /// soon. After `until`, the wait ends.
     pub fn when_pushed(&self, commit: CommitId, until: Instant, done: CarriedDone) {
         self.pushes.wait_for(commit, until, done);
     }
 
-    /// Waits until the pushes that can be made now are made.
+    /// Waits until all pushes that are possible now are done.
     pub fn settle_pushes(&self) {
         self.pushes.settle();
     }
 
-    /// Waits until the maintenance behind all reloads so far is done.
+    /// Waits until the maintenance after all reloads so far is done.
     pub fn settle(&self) {
         self.maintenance.settle();
     }
 
-    /// Returns what the operator sees.
+    /// Returns the status for the operator.
     pub fn status(&self) -> EngineStatus {
         let status = self.status.get();
         let earlier = self.states.earlier();
@@ -361,60 +361,62 @@ impl Engine {
         &self.ledger
     }
 
-    /// Returns what may be shown of the state of `commit` if that is known already, and keeps it for
-    /// five minutes from now. Costs a look into a short list.
+    /// Returns the visible state of `commit` if it is already known, and keeps it for five minutes
+    /// from now. Only searches a short list.
     pub fn kept(&self, commit: CommitId) -> Option<Arc<Snapshot>> {
         self.past.kept(commit)
     }
 
-    /// Returns what may be shown of the state of `commit`. The state is kept for five minutes behind
-    /// the last call for it, of sixteen at most, and of as many bytes as the published one has.
+    /// Returns the visible state of `commit`. The state is kept for five minutes after the last
+    /// call for it. At most sixteen such states are kept, and of these as many as fit into the
+    /// bytes of the published one.
     ///
-    /// Costs nothing for a state that is kept. Another one is built from the kept one with the same
-    /// definitions by the difference, one at a time; where there is none, it is built anew. See
-    /// [`Disclosure`](crate::disclosure::Disclosure) for what is taken out of it.
+    /// A kept state costs nothing. Any other state is built, one at a time, by applying the
+    /// difference to a kept one with the same definitions, or from scratch if there is none. See
+    /// [`Disclosure`](crate::disclosure::Disclosure) for what is removed from it.
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] for a commit that the published one does not descend from.
+    /// [`PastError::Unknown`] if the published commit does not descend from `commit`.
     pub fn at(&self, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
         self.past.at(commit)
     }
 
-    /// Keeps the state of `commit` as if somebody had just asked for it, since he may come back to
-    /// it. Does nothing for one that is not there any more.
+    /// Keeps the state of `commit` as if it had just been requested, since its reader may come back
+    /// to it. Does nothing if the state is gone.
     pub fn keep(&self, commit: CommitId) {
         self.past.keep(commit)
     }
 
-    /// Returns what the public sees differently at `to` than at `from`, without what is private now
-    /// on either side.
+    /// Returns what changes for the public between `from` and `to`, without anything that is
+    /// private now on either side.
     ///
-    /// Costs what the difference costs and, where both have the same definitions, no text index.
+    /// Costs as much as the difference and, if both have the same definitions, builds no text
+    /// index.
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] if one of them is not in the history of what is published.
+    /// [`PastError::Unknown`] if one of them is not in the history of the published commit.
     pub fn delta(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
         self.past.delta(from, to)
     }
 
-    /// Returns what somebody who has the state of `from` has to be told to have that of `to`. What is
-    /// private now is told to have left.
+    /// Returns what a reader with the state of `from` needs to have the state of `to`. Whatever is
+    /// private now is reported as removed.
     ///
     /// # Errors
     ///
-    /// As [`Engine::delta`]; and [`PastError::Unknown`] where other definitions showed at `from` what
-    /// is private now, so that he has to begin anew.
+    /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
+    /// is private now, so that the reader must start over.
     pub fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
         self.past.caught_up(from, to)
     }
 
-    /// Lists the commits in the history of `from` that touched the record: a key of a sheet of
-    /// the published state `now`, the newest first: of a page so many, behind so many, as far as
-    /// `effort` goes. See
-    /// [`history`](crate::history::history). A key that the sheet cannot have is that of other files, and has no history;
-    /// neither has what is hidden in `now`, or cannot be read there and may be.
+    /// Lists the commits in the history of `from` that touched the record, a key of a sheet of the
+    /// published state `now`, newest first. `page` is the number of commits to skip and the most to
+    /// return; `effort` limits the cost. See [`history`](crate::history::history). A key that the
+    /// sheet cannot have belongs to other files and has no history; neither does a record that is
+    /// hidden in `now`, or that cannot be read there and may be hidden.
     ///
     /// # Errors
     ///
@@ -430,8 +432,8 @@ impl Engine {
         self.past.history(now, record, from, page, effort)
     }
 
-    /// Returns the commit that a reader means by `name`: the hash of one or the beginning of it, a
-    /// tag, or the branch. Whether it may be shown is up to [`Engine::at`].
+    /// Returns the commit that a reader means by `name`: a hash or a prefix of one, a tag, or the
+    /// branch. [`Engine::at`] decides whether it is visible.
     ///
     /// # Errors
     ///
@@ -440,32 +442,32 @@ impl Engine {
         self.past.commit_called(name)
     }
 
-    /// Says whether `commit` has `ancestor` in its history, or is it.
+    /// Returns whether `commit` is `ancestor` or has it in its history.
     pub fn descends(&self, commit: CommitId, ancestor: CommitId) -> bool {
         self.repository.contains(commit, ancestor)
     }
 
-    /// Says whether `branch` is the one that is served.
+    /// Returns whether `branch` is the served one.
     pub fn serves(&self, branch: &str) -> bool {
         self.repository.branch == branch
     }
 
-    /// Returns the state that `branch` would give, if it may be looked at; it is kept like that of
-    /// [`Engine::at`], and as little is shown of it that is private now. What no sheet claims now is
-    /// not shown either.
+    /// Returns the state that `branch` would produce, if it may be previewed. It is kept like a
+    /// state of [`Engine::at`], and likewise shows nothing that is private now. Files that no sheet
+    /// claims now are not shown either.
     ///
-    /// Asks the remote where its branches are, unless it did so in the last five seconds, or the
-    /// remote did not answer in the last thirty.
+    /// Asks the remote for its branches, unless it did so in the last five seconds or the remote
+    /// did not answer in the last thirty.
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] for a branch that is not there or may not be looked at,
-    /// [`PastError::Remote`] where the remote does not answer.
+    /// [`PastError::Unknown`] for a branch that does not exist or may not be previewed,
+    /// [`PastError::Remote`] if the remote does not answer.
     pub fn preview(&self, branch: &str) -> Result<Arc<Snapshot>, PastError> {
         self.past.preview(branch)
     }
 
-    /// Lets the reload that runs end and takes no more. Requests that wait are dropped.
+    /// Accepts no more requests. The running reload ends as usual; waiting requests are dropped.
     pub fn close(&self) {
         self.reloads.close();
         self.writes.close();
@@ -475,14 +477,14 @@ impl Engine {
         }
     }
 
-    /// Closes the engine and waits until its threads have ended: the reload that runs, the writes
-    /// that were accepted, and one last push of at most five seconds. Blocking; a second call waits
-    /// for the first. Dropping the engine does the same.
+    /// Closes the engine and waits until its threads have ended: the running reload, the accepted
+    /// writes, and one last push of at most five seconds. Blocking; a second call waits for the
+    /// first. Dropping the engine does the same.
     pub fn shut_down(&self) {
         self.close();
         let mut threads = self.threads();
         for worker in threads.workers.drain(..) {
-            // The threads catch panics in what they do, so there is nothing to pass on.
+            // The threads catch panics in their work, so there is nothing to pass on.
             let _ = worker.join();
         }
         // Last, when nothing is written any more.
@@ -509,7 +511,7 @@ impl Engine {
     }
 
     fn threads(&self) -> MutexGuard<'_, Threads> {
-        // A handle is there or taken, so a poisoned lock holds a usable list.
+        // A handle is present or taken, so a poisoned lock still holds a usable list.
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

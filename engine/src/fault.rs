@@ -1,11 +1,11 @@
-//! Fault points: named places at which a test makes the engine fail, before and after each step
-//! that is durable or visible.
+//! Fault points: named places where a test makes the engine fail, before and after each durable or
+//! visible step.
 //!
-//! Without the feature `faults` nothing of them is left in the program.
+//! Without the feature `faults`, they are not compiled into the program.
 
 use std::io;
 
-/// Every point, in the order of the flow.
+/// Every point, in order of execution.
 pub const POINTS: &[&str] = &[
     "open.locked",
     "open.head",
@@ -86,7 +86,7 @@ pub(crate) fn point(name: &'static str) -> io::Result<()> {
     Ok(())
 }
 
-/// A point in a step that cannot fail but by a panic, which is what an error becomes here.
+/// A point in a step that can fail only by a panic: an error becomes a panic here.
 #[cfg(feature = "faults")]
 pub(crate) fn step(name: &'static str) {
     if let Err(error) = point(name) {

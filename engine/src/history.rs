@@ -1,4 +1,4 @@
-//! The history of one record: the commits that touched it, and what each did to it.
+//! The history of one record: the commits that touched it, and what each changed.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,26 +12,26 @@ use crate::sheet::hides;
 use crate::tables::{Sought, seek};
 use crate::value::Value;
 
-/// How many bytes of versions are read for a part of a history: a tenth of a second of work. The part
-/// ends there, at the same commit whoever asks.
+/// The number of bytes of file versions that one page of a history may read: a tenth of a second of
+/// work. The page ends there, at the same commit for every caller.
 const MOST_READ: u64 = 4 << 20;
 
-/// How many versions are read in any case: those of one commit are two.
+/// The number of versions that are always read: one commit has two.
 const LEAST: usize = 2;
 
-/// Why the history of a record cannot be told.
+/// Why the history of a record cannot be returned.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
-    /// The history cannot be walked, or the versions not be read.
+    /// The history cannot be walked, or its versions cannot be read.
     #[error("the history of {key} in {sheet} cannot be read from commit {commit} on")]
     Git {
         /// The sheet.
         sheet: String,
         /// The key.
         key: String,
-        /// Where the walk begins.
+        /// The start of the walk.
         commit: CommitId,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: GitError,
     },
@@ -40,34 +40,34 @@ pub enum HistoryError {
     Commit {
         /// The commit.
         commit: CommitId,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: ObjectError,
     },
     /// Nobody waits for the answer any more.
-    #[error("the history is not awaited any more")]
+    #[error("nobody waits for the history any more")]
     Unawaited(#[from] TooCostly),
 }
 
-/// How long a part of a history is made.
+/// The limits on the work for one page of a history.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort<'a> {
-    /// Lasts as long as the part is awaited; then it is given up.
+    /// Lasts as long as the page is awaited; then the work is abandoned.
     pub awaited: &'a Budget,
-    /// What the part may cost; then it ends, behind one commit at least.
+    /// The cost that the page may have; then it ends, after at least one commit.
     pub part: &'a Budget,
 }
 
 /// What a commit did to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// It is there since.
+    /// Added it.
     Added,
-    /// It is another one since.
+    /// Changed it.
     Modified,
-    /// It is not there since.
+    /// Removed it.
     Removed,
-    /// Its file cannot be read as a record since.
+    /// Made its file unreadable as a record.
     Broken,
 }
 
@@ -88,9 +88,9 @@ impl Event {
 pub struct Version {
     /// The commit.
     pub commit: CommitId,
-    /// When it was committed, in seconds since 1970.
+    /// The time of the commit, in seconds since the Unix epoch.
     pub seconds: i64,
-    /// Who wrote it, without an address.
+    /// The author, without an address.
     pub author: String,
     /// The first line of its message.
     pub summary: String,
@@ -100,15 +100,15 @@ pub struct Version {
     pub fields: Vec<String>,
 }
 
-/// A part of a history.
+/// One page of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versions {
-    /// The commits, the newest first.
+    /// The commits, newest first.
     pub items: Vec<Version>,
-    /// How many touches were looked at, those included that the public sees nothing of, and those of
-    /// other records in the same file.
+    /// The number of touches examined, including those that are not public and those of other
+    /// records in the same file.
     pub looked_at: usize,
-    /// Whether there are no further ones.
+    /// Whether there are no more.
     pub ended: bool,
 }
 
@@ -121,37 +121,40 @@ pub struct Whereabouts {
     pub list: Key,
 }
 
-/// What the file of a record held.
+/// The contents of a record's file.
 #[derive(Debug, PartialEq, Eq)]
 enum Held {
-    /// Nothing that the public sees.
+    /// Nothing public.
     Nothing,
-    /// What is no record.
+    /// Something that is not a record.
     Broken,
     /// A record.
     Record(Value),
 }
 
-/// How many bytes of files of many records are read for one part of a history, the last version aside.
-/// All rows of a version are decoded to find one, so this is a second or two of work.
+/// The number of bytes of files of many records that one page of a history may read, in addition to
+/// the last version. All rows of a version are decoded to find one, so this is a second or two of
+/// work.
 const LIST_BYTES: u64 = 32 << 20;
 
-/// How many touches of a file of many records are asked for at least: few may be of the record.
+/// The least number of touches of a file of many records to request: only a few may concern the
+/// record.
 const TOUCHES: usize = 100;
 
-/// How often they are asked for in one part; git walks from the beginning each time.
+/// How often touches are requested for one page; git walks from the start each time.
 const WALKS: usize = 4;
 
-/// Lists the commits in the history of `from` that touched the record `key` of `spec` in the files at
-/// `paths`, of which there must be one: at most `limit`, behind the first `skip`.
+/// Returns the commits in the history of `from` that touched the record `key` of `spec` in the
+/// files at `paths`, of which there must be at least one: at most `limit`, after skipping the first
+/// `skip`.
 ///
-/// Every version is read by the rules of `spec`, whatever the rules were at the time, and one that
-/// these hide is not there. A version that cannot be read, or is larger than the limits of `options`,
-/// is broken; where the sheet hides records it is not there either, for it may be hidden. A commit
-/// that touched another record of the same file is none of these. Costs a walk over the history by
-/// the git program, and as many versions as are listed, or 4 MiB of them, where the part ends early;
-/// of files of many records every version on the way, up to 32 MiB and one version more, and at most
-/// four walks. A part ends as well when it has cost what `effort` allows.
+/// Every version is read by the rules of `spec`, whatever the rules were at the time; a version
+/// that these rules hide counts as absent. A version that cannot be read, or that exceeds the
+/// limits of `options`, is broken; if the sheet hides records it counts as absent too, because it
+/// may be hidden. A commit that touched only another record of the same file is not listed. Walks
+/// the history with the git program and reads the listed versions, or 4 MiB of them, where the page
+/// ends early. For files of many records, it reads every version on the way, up to 32 MiB and one
+/// version more, in at most four walks. A page also ends when it has cost what `effort` allows.
 ///
 /// # Errors
 ///
@@ -210,12 +213,12 @@ pub fn history(
     Ok(found)
 }
 
-/// Returns what a commit did to a record, and which fields it changed; `None` where it did nothing
-/// that the public sees.
+/// Returns what a commit did to a record, and which fields it changed; `None` if it changed nothing
+/// public.
 fn event([before, after]: [&Held; 2], is_list: bool) -> Option<(Event, Vec<String>)> {
     match (before, after) {
         (Held::Nothing, Held::Nothing) => None,
-        // What it changed is another record.
+        // It changed another record.
         (before, after) if is_list && before == after => None,
         (_, Held::Broken) => Some((Event::Broken, Vec::new())),
         (Held::Nothing | Held::Broken, Held::Record(_)) => Some((Event::Added, Vec::new())),
@@ -241,7 +244,7 @@ fn version(
     Ok(Version { commit, seconds, author, summary, event, fields })
 }
 
-/// What the files of a record held at the commits that touched them.
+/// The contents of a record's files at the commits that touched them.
 struct Contents<'a> {
     spec: &'a SheetSpec,
     key: &'a str,
@@ -249,7 +252,7 @@ struct Contents<'a> {
     options: &'a LoadOptions,
     effort: Effort<'a>,
     held: HashMap<File, Held>,
-    /// How many bytes of files of many records were read.
+    /// The number of bytes of files of many records that were read.
     bytes: u64,
 }
 
@@ -262,7 +265,7 @@ impl Contents<'_> {
         file.and_then(|file| self.held.get(&file)).unwrap_or(&Held::Nothing)
     }
 
-    /// Reads the files that `touches` name, each of which is one record, up to so many bytes.
+    /// Reads the files that `touches` name, each of which is one record, up to the byte limit.
     fn read_all(&mut self, mirror: &Mirror, touches: &[Touch]) -> Result<(), GitError> {
         // In the order in which they are needed.
         let mut known = HashSet::new();
@@ -281,8 +284,8 @@ impl Contents<'_> {
         Ok(())
     }
 
-    /// Reads a file that may hold many records, if it was not read before. What is not in the
-    /// repository cannot be read.
+    /// Reads a file that may hold many records, unless it was read before. A version that is
+    /// missing from the repository counts as unreadable.
     fn read(&mut self, objects: &Objects, file: File) {
         if self.held.contains_key(&file) {
             return;
@@ -297,12 +300,12 @@ impl Contents<'_> {
         self.bytes += bytes;
     }
 
-    /// Looks for the record in a version of its file.
+    /// Finds the record in a version of its file.
     fn seek(&self, file: File, bytes: Option<&[u8]>) -> Held {
         let Self { spec, key, options, .. } = self;
         let Whereabouts { path, list } = &self.paths[file.place];
         let Effort { awaited, part } = self.effort;
-        // Before the work, so that a long one waits for its turn, and is not begun for nobody.
+        // Before the work, so that a long one waits for its turn and is not started for nobody.
         let is_read = |bytes: &&[u8]| {
             part.spend(bytes.len());
             awaited.spend(bytes.len())
@@ -314,7 +317,7 @@ impl Contents<'_> {
             Sought::Nothing => Held::Nothing,
             Sought::Value(value) if hides(spec, &value) => Held::Nothing,
             Sought::Value(value) => Held::Record(value),
-            // What cannot be read may be hidden, where anything is.
+            // If records are hidden, an unreadable one may be among them.
             Sought::Unread if spec.hidden.is_some() => Held::Nothing,
             Sought::Unread => Held::Broken,
         }

@@ -19,15 +19,15 @@ use crate::report::Timings;
 use crate::search::SearchError;
 use crate::snapshot::{Draft, RecordChange, Snapshot};
 
-/// A reason why a commit cannot be turned into a snapshot. Bad data never is one.
+/// A reason why a commit cannot be turned into a snapshot. Bad data is never a reason.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The repository does not give what the commit names.
+    /// The repository does not have an object that the commit names.
     #[error("cannot read commit {commit}")]
     Repository {
         /// The commit.
         commit: CommitId,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: ObjectError,
     },
@@ -36,7 +36,7 @@ pub enum LoadError {
     Definitions {
         /// The commit.
         commit: CommitId,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: DefinitionError,
     },
@@ -47,7 +47,7 @@ pub enum LoadError {
         old: CommitId,
         /// The target.
         new: CommitId,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: ObjectError,
     },
@@ -56,7 +56,7 @@ pub enum LoadError {
     Read {
         /// The commit.
         commit: CommitId,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: ObjectError,
     },
@@ -74,30 +74,30 @@ pub enum LoadError {
     Index {
         /// The commit.
         commit: CommitId,
-        /// What the index says.
+        /// The error from the index.
         #[source]
         source: SearchError,
     },
-    /// A second state has no room in memory, and the one that is served is as good.
+    /// There is no memory for a second state, and the served one is as good.
     #[error("not rebuilding commit {commit}: {} bytes are in use and {} are free", .memory.held, .memory.available)]
     Memory {
         /// The commit.
         commit: CommitId,
-        /// How much memory there is.
+        /// The memory in use and available.
         memory: Memory,
     },
-    /// A step panicked, which is a mistake in Headwater.
+    /// A step panicked, which is a bug in Headwater.
     #[error("loading commit {commit} panicked: {message}")]
     Panic {
         /// The commit.
         commit: CommitId,
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
 }
 
 impl LoadError {
-    /// Returns the reason to give for the rebuild that this failure of an increment asks for.
+    /// Returns the reason for the rebuild that follows this failure of an increment.
     fn retreat(&self) -> RebuildReason {
         match self {
             Self::Index { .. } => RebuildReason::IndexFailed,
@@ -107,22 +107,22 @@ impl LoadError {
     }
 }
 
-/// The maps of a new state, with how they came about; the text index is still to be built.
+/// The maps of a new state, and how they were made; the text index is still to be built.
 #[must_use]
 #[derive(Debug)]
 pub struct Prepared {
     /// The state to admit, index and publish.
     pub draft: Draft,
-    /// Why it was built anew; `None` for an increment.
+    /// Why it was rebuilt; `None` for an increment.
     pub reason: Option<RebuildReason>,
-    /// Where the time went so far.
+    /// The times of the stages so far.
     pub timings: Timings,
 }
 
 impl Prepared {
-    /// Lists the served records that differ from those of `published`.
+    /// Returns the served records that differ from those of `published`.
     ///
-    /// A rebuild is told against what was served, not against nothing.
+    /// For a rebuild, these are relative to the served state, not to the empty one.
     pub fn changed_from(&self, published: &Snapshot) -> Arc<Vec<RecordChange>> {
         match self.reason {
             Some(_) => Arc::new(self.draft.state().differences(published)),
@@ -131,15 +131,16 @@ impl Prepared {
     }
 }
 
-/// Builds the maps of `target` beside `base`, by the difference or anew as [`plan`] decides.
+/// Builds the maps of `target` next to `base`, from the difference or from scratch, as [`plan`]
+/// decides.
 ///
-/// Returns `None` when `base` stands for `target` already. Reads every path through the
-/// repository handle `objects`; costs what the difference costs. An increment that fails, or
-/// panics, is tried once more as a rebuild.
+/// Returns `None` if `base` is already the state of `target`. Reads every path through the
+/// repository handle `objects`; costs as much as the difference. An increment that fails or panics
+/// is retried as a rebuild.
 ///
 /// # Errors
 ///
-/// Fails when the rebuild fails; `base` is untouched whatever happens.
+/// Fails if the rebuild fails; `base` is never changed.
 pub fn prepare(
     objects: &Objects,
     base: Option<&Snapshot>,
@@ -162,11 +163,11 @@ pub fn prepare(
 
 /// Builds the text index of `prepared` and returns the finished state with its timings.
 ///
-/// When the index of an increment refuses the change, the state is built anew once.
+/// If the index of an increment refuses the change, the state is rebuilt once.
 ///
 /// # Errors
 ///
-/// Fails when the rebuild fails too.
+/// Fails if the rebuild fails, too.
 pub fn finish(
     objects: &Objects,
     prepared: Prepared,
@@ -204,7 +205,7 @@ pub fn finish(
     Ok((snapshot, reason, timings))
 }
 
-/// Loads `commit` from nothing: what every snapshot of it is equal to.
+/// Loads `commit` from nothing. Every other snapshot of it equals this one.
 ///
 /// # Errors
 ///
@@ -217,11 +218,11 @@ pub fn load(
     advance(objects, None, commit, options).map(|(snapshot, _)| snapshot)
 }
 
-/// Loads `commit` from nothing, but decodes and indexes no record that `cache` has; says why it was
-/// loaded.
+/// Loads `commit` from nothing, but decodes and indexes no record that is in `cache`. Also returns
+/// the reason for the load.
 ///
-/// The snapshot equals what [`load`] returns. A cache that fails its check is removed, and all is
-/// made as if it had not been there.
+/// The snapshot equals the result of [`load`]. A cache that fails its check is removed, and
+/// everything is made as if it had not existed.
 ///
 /// # Errors
 ///
@@ -234,7 +235,7 @@ pub fn load_cached(
 ) -> Result<(Snapshot, RebuildReason), LoadError> {
     let recalled = guarded(commit, || recalled(objects, commit, cache, options));
     let prepared = match recalled {
-        // A panic that has nothing to do with the cache comes again.
+        // A panic that is unrelated to the cache will happen again.
         Err(error @ (LoadError::Cache { .. } | LoadError::Panic { .. })) => {
             let reason = RebuildReason::CacheInvalid;
             tracing::warn!(%commit, %reason, error = chain(&error),
@@ -252,8 +253,8 @@ pub fn load_cached(
     Ok((snapshot, reason.unwrap_or(RebuildReason::FirstLoad)))
 }
 
-/// Builds the maps of `commit` with what `cache` has of the records and the text index. The latter is
-/// read beside the former; where it is of no use it is removed, and all texts are indexed.
+/// Builds the maps of `commit` with the records and the text index in `cache`. Both are read at the
+/// same time. If the text index cannot be used, it is removed and all texts are indexed.
 fn recalled(
     objects: &Objects,
     commit: CommitId,
@@ -264,7 +265,7 @@ fn recalled(
     std::thread::scope(|scope| {
         let kept = scope.spawn(|| cache.read_segments());
         let prepared = attempt(objects, None, commit, None, Some(cache), options);
-        // First of all: a thread that panicked and was not waited for is a panic of its own.
+        // First of all: a panicked thread that is not joined causes another panic.
         let kept = kept.join();
         let Some(mut prepared) = prepared? else { return Ok(None) };
         let recalled = guarded(commit, || {
@@ -297,7 +298,7 @@ pub fn layout_at(
         .map_err(|source| LoadError::Definitions { commit, source })
 }
 
-/// Takes `base` to `target` without admission and tells why the state was built anew, if it was.
+/// Takes `base` to `target` without admission, and returns why the state was rebuilt, if it was.
 ///
 /// # Errors
 ///
@@ -380,7 +381,7 @@ fn attempt(
             make_room(reason, target, options)?;
             (None, whole()?, Some(reason))
         }
-        // `plan` is pure, so it only says this again when the difference was read above.
+        // `plan` is pure, so it repeats this only if the difference was read above.
         (ReloadPlan::Increment, None) => (None, whole()?, Some(RebuildReason::ApplyFailed)),
     };
     timings.diff = clock.lap();
@@ -395,7 +396,7 @@ fn attempt(
     let mut changes = read(base.as_ref(), &paths)?;
     facts.changed_paths = facts.changed_paths.max(changes.len());
     let (base, reason) = match plan(&facts) {
-        // One path may be many records.
+        // One path may hold many records.
         ReloadPlan::Rebuild(again) if reason.is_none() => {
             drop(changes);
             make_room(again, target, options)?;
@@ -404,7 +405,7 @@ fn attempt(
         }
         _ => (base, reason),
     };
-    // What each stage has made is given up before the next takes its room.
+    // The results of each stage are dropped before the next one takes their room.
     drop(paths);
     fault::step("load.apply");
     timings.decode = clock.lap();
@@ -414,8 +415,8 @@ fn attempt(
     Ok(Some(Prepared { draft, reason, timings }))
 }
 
-/// Looks whether a second state has room in memory. One that is needed is built in any case: what
-/// is held is an upper bound of what it takes, and without it the push would not be served.
+/// Checks whether there is memory for a second state. A required state is built in any case: the
+/// memory in use is an upper bound of what it takes, and without it the push would not be served.
 fn make_room(
     reason: RebuildReason,
     target: CommitId,
@@ -433,14 +434,15 @@ fn make_room(
     Ok(())
 }
 
-/// Says whether the layout of the tree `old` is that of `new` too. A tree that cannot be read is
-/// found out, and told, where it is needed.
+/// Returns whether the layout of the tree `old` is also that of `new`. A tree that cannot be read
+/// is detected and reported where it is needed.
 fn is_kept(objects: &Objects, old: Option<TreeId>, new: Option<TreeId>) -> bool {
     old.zip(new)
         .is_some_and(|(old, new)| definitions::are_alike(objects, old, new).unwrap_or(false))
 }
 
-/// Returns the layout of `tree`: the one that is `known`, of another tree, if both say the same.
+/// Returns the layout of `tree`, or reuses `known`, the layout of another tree, if both have the
+/// same definitions.
 ///
 /// # Errors
 ///
@@ -481,7 +483,7 @@ fn guarded<T>(
     })
 }
 
-/// Measures one stage after another.
+/// Measures consecutive stages.
 struct Clock(Instant);
 
 impl Clock {

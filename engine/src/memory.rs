@@ -1,42 +1,43 @@
-//! Whether a second state has room beside the one that is served. What the process holds and what
-//! the system could still give it is known outside the engine, which only asks.
+//! Decides whether there is memory for a second state next to the served one. The memory of the
+//! process and of the system is measured outside the engine, which only asks.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// How much memory there is, in bytes.
+/// An amount of memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// What the process holds of its own.
+    /// The private memory of the process.
     pub held: u64,
-    /// What it could still get.
+    /// The memory that it could still get.
     pub available: u64,
 }
 
 impl Memory {
-    /// Says whether a state can be built anew beside those that are there.
+    /// Returns whether a state can be rebuilt next to the existing ones.
     ///
-    /// A rebuild is taken to need as much again as the process holds. That is an upper bound: what
-    /// is held includes states that are kept or still read, and what is free within the heap.
+    /// A rebuild is assumed to need as much again as the process holds. That is an upper bound: it
+    /// includes states that are kept or still read, and free space within the heap.
     pub fn has_room(self) -> bool {
         self.available >= self.held
     }
 }
 
-/// Tells how much memory there is, where that is known.
+/// Returns the amount of memory, if known.
 type Tell = dyn Fn() -> Option<Memory> + Send + Sync;
 
-/// Knows how much memory there is whenever it is asked. The default never knows.
+/// Measures the memory on demand. The default never knows.
 #[derive(Clone, Default)]
 pub struct MemoryProbe(Option<Arc<Tell>>);
 
 impl MemoryProbe {
-    /// Returns one that asks `tell`, which should take no longer than reading a few small files.
+    /// Returns a probe that calls `tell`, which should take no longer than reading a few small
+    /// files.
     pub fn new(tell: impl Fn() -> Option<Memory> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(tell)))
     }
 
-    /// Returns how much memory there is if a second state has no room in it.
+    /// Returns the amount of memory if there is no room for a second state.
     pub(crate) fn shortage(&self) -> Option<Memory> {
         self.0.as_ref().and_then(|tell| tell()).filter(|memory| !memory.has_room())
     }

@@ -1,8 +1,8 @@
-//! The local bare clone of the remote, and the only place that names gix.
+//! The local bare clone of the remote, and the only module that uses gix.
 //!
-//! A [`Mirror`] is a path and a few limits. Whoever wants to read takes a fresh handle,
-//! [`Objects`], for one piece of work and drops it: a handle sees the packs that were there when
-//! it was taken, and opening one costs less than a millisecond.
+//! A [`Mirror`] is a path and a few limits. A reader takes a fresh handle, [`Objects`], for one
+//! piece of work and drops it afterwards: a handle sees the packs that existed when it was opened,
+//! and opening one takes less than a millisecond.
 
 mod address;
 mod check;

@@ -1,9 +1,8 @@
-//! What is worth a word about a commit and is no problem of any record: sheets that claim no file,
-//! links and submodules where records would be, files that are passed over, and a commit without a
-//! record.
+//! Notices about a commit that are not problems of any record: sheets that claim no file, links and
+//! submodules where records would be, ignored files, and a commit without a record.
 //!
-//! A notice is no part of a state. It is told where somebody looks: by `check`, by `init`, and, if
-//! something is empty, at the start of a server.
+//! A notice is not part of a state. It is reported where somebody looks: by `check`, by `init` and,
+//! if something is empty, at the start of a server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,49 +14,49 @@ use crate::nearest::{did_you_mean, nearest};
 use crate::passed_over::{PassedOver, Reason};
 use crate::snapshot::Snapshot;
 
-/// How many kinds of files a notice names.
+/// The number of kinds of files that a notice names.
 const NAMED: usize = 5;
 
-/// Something that is worth a word.
+/// Something worth mentioning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// A sheet that is declared claims no file.
+    /// A declared sheet claims no file.
     NoFile {
         /// The sheet.
         sheet: SheetName,
-        /// Why not.
+        /// The reason.
         reason: Unclaimed,
     },
-    /// Something that is no file is where a record would be.
+    /// Something that is not a file is where a record would be.
     NotAFile {
         /// Its path, with what is not UTF-8 replaced.
         path: String,
-        /// What it is.
+        /// Its kind.
         what: &'static str,
     },
     /// No file of the commit is a record.
     NoRecord {
-        /// The folders that are passed over because of their names.
+        /// The folders that are ignored because of their names.
         folders: Vec<String>,
-        /// The files that are there, by what their names end in.
+        /// The existing files, by extension.
         files: Endings,
     },
-    /// A folder is passed over because its name begins with `.` or `_`.
+    /// A folder is ignored because its name begins with `.` or `_`.
     SkippedFolder {
         /// The folder.
         folder: String,
-        /// How many files it has.
+        /// The number of files in it.
         files: u64,
     },
-    /// Files do not end as records do: where sheets are declared, as those of the sheet whose folder
-    /// they are in.
+    /// Files do not have the extension of records: if sheets are declared, that of the sheet in
+    /// whose folder they are.
     OtherEndings {
         /// The files.
         files: Endings,
     },
-    /// Files end as records do, and are not where the path template of their sheet has them.
+    /// Files have the extension of records, but do not match the path template of their sheet.
     OtherPaths {
-        /// How many there are.
+        /// The number of files.
         files: u64,
     },
     /// Files are in the folder of no sheet.
@@ -65,11 +64,11 @@ pub enum Notice {
         /// The files.
         files: Endings,
     },
-    /// Links and submodules are no records, wherever they are.
+    /// Links and submodules are not records, wherever they are.
     NotFollowed {
-        /// How many symbolic links there are.
+        /// The number of symbolic links.
         links: u64,
-        /// How many submodules.
+        /// The number of submodules.
         submodules: u64,
     },
 }
@@ -77,39 +76,38 @@ pub enum Notice {
 /// Why a sheet claims no file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unclaimed {
-    /// Its folder is not there.
+    /// Its folder does not exist.
     NoFolder {
         /// The folder.
         root: String,
         /// The folder that may be meant.
         nearest: Option<String>,
     },
-    /// Its folder has no file that ends as its records do.
+    /// Its folder has no file with the extension of its records.
     OtherEndings {
         /// The folder; empty for the whole repository.
         root: String,
-        /// What is there.
+        /// The existing files.
         files: Endings,
-        /// What its records end in.
+        /// The extensions of its records.
         wanted: Vec<&'static str>,
     },
-    /// Files end as its records do, and are not where its path template has them.
+    /// Files have the extension of its records, but do not match its path template.
     OtherPaths {
         /// The folder; empty for the whole repository.
         root: String,
-        /// How many there are.
+        /// The number of files.
         files: u64,
     },
 }
 
-/// How many files there are, by what their names end in; the empty ending is that of a name
-/// without one.
+/// The numbers of files by extension; the empty extension is that of a name without one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endings(BTreeMap<String, u64>);
 
-/// Lists what is worth a word about the commit that `snapshot` stands for, and may be a mistake.
+/// Returns the notices about the commit of `snapshot` that may indicate a mistake.
 ///
-/// Costs a walk over its tree.
+/// Walks its tree.
 ///
 /// # Errors
 ///
@@ -118,7 +116,7 @@ pub fn notices(objects: &Objects, snapshot: &Snapshot) -> Result<Vec<Notice>, Ob
     Ok(doubtful(snapshot, &paths_of(objects, snapshot)?))
 }
 
-/// Lists these, and whatever else of the commit is passed over, with the reason.
+/// Returns these notices, and those about all other ignored files of the commit, with the reasons.
 ///
 /// # Errors
 ///
@@ -126,7 +124,7 @@ pub fn notices(objects: &Objects, snapshot: &Snapshot) -> Result<Vec<Notice>, Ob
 pub fn all_notices(objects: &Objects, snapshot: &Snapshot) -> Result<Vec<Notice>, ObjectError> {
     let paths = paths_of(objects, snapshot)?;
     let mut notices = doubtful(snapshot, &paths);
-    // Where nothing is a record, that is told together.
+    // If nothing is a record, one notice covers everything.
     if snapshot.claimed() > 0 {
         notices.extend(passed_over(&PassedOver::of(snapshot.layout(), &paths)));
     }
@@ -142,7 +140,7 @@ fn paths_of(objects: &Objects, snapshot: &Snapshot) -> Result<Vec<PathChange>, O
     }
 }
 
-/// Lists what is passed over, reason by reason.
+/// Returns the notices about ignored files, by reason.
 fn passed_over(counts: &PassedOver) -> Vec<Notice> {
     let (mut folders, mut others) = (Vec::new(), Vec::new());
     let (mut endings, mut outside) = (Endings::default(), Endings::default());
@@ -174,7 +172,7 @@ fn passed_over(counts: &PassedOver) -> Vec<Notice> {
     folders.into_iter().chain(others).collect()
 }
 
-/// Lists what may be a mistake.
+/// Returns the notices that may indicate a mistake.
 fn doubtful(snapshot: &Snapshot, paths: &[PathChange]) -> Vec<Notice> {
     let layout = snapshot.layout();
     let empty = snapshot.sheets().filter(|sheet| sheet.claimed() == 0).map(|sheet| sheet.spec());
@@ -192,7 +190,7 @@ fn doubtful(snapshot: &Snapshot, paths: &[PathChange]) -> Vec<Notice> {
     notices
 }
 
-/// Says whether a commit may have notices that a start is to tell: some sheet has nothing.
+/// Returns whether a commit may have notices to report at the start: some sheet is empty.
 pub fn is_bare(snapshot: &Snapshot) -> bool {
     snapshot.claimed() == 0 || snapshot.sheets().any(|sheet| sheet.claimed() == 0)
 }
@@ -224,7 +222,7 @@ fn unclaimed(spec: &SheetSpec, paths: &[PathChange]) -> Unclaimed {
     Unclaimed::OtherEndings { root, files: Endings::of(below.into_iter()), wanted }
 }
 
-/// Lists the files whose names are text.
+/// Returns the files whose names are text.
 fn files(paths: &[PathChange]) -> impl Iterator<Item = &str> {
     let is_file = |change: &&PathChange| {
         change
@@ -234,7 +232,7 @@ fn files(paths: &[PathChange]) -> impl Iterator<Item = &str> {
     paths.iter().filter(is_file).filter_map(|change| std::str::from_utf8(&change.path).ok())
 }
 
-/// Lists the folders that a file is in.
+/// Returns the folders that contain a file.
 fn folders_of(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(end, _)| &path[..end])
 }
@@ -259,7 +257,7 @@ impl Notice {
         }
     }
 
-    /// Returns the sheet it is of.
+    /// Returns the sheet that it concerns.
     pub fn sheet(&self) -> Option<&SheetName> {
         match self {
             Self::NoFile { sheet, .. } => Some(sheet),
@@ -267,7 +265,7 @@ impl Notice {
         }
     }
 
-    /// Returns the path it is of.
+    /// Returns the path that it concerns.
     pub fn path(&self) -> Option<&str> {
         match self {
             Self::NotAFile { path, .. } | Self::SkippedFolder { folder: path, .. } => Some(path),
@@ -275,7 +273,7 @@ impl Notice {
         }
     }
 
-    /// Returns how many files, links and submodules it is of, where it counts them.
+    /// Returns the number of files, links and submodules that it concerns, if it counts them.
     pub fn count(&self) -> Option<u64> {
         match self {
             Self::SkippedFolder { files, .. } | Self::OtherPaths { files } => Some(*files),
@@ -285,7 +283,7 @@ impl Notice {
         }
     }
 
-    /// Says whether it may be a mistake, and not just how many repositories are.
+    /// Returns whether it may indicate a mistake, rather than just how many repositories look.
     pub fn is_doubtful(&self) -> bool {
         self.count().is_none() || matches!(self, Self::OtherPaths { .. })
     }
@@ -306,7 +304,7 @@ impl Endings {
         *self.0.entry(ending.to_owned()).or_default() += files;
     }
 
-    /// Returns how many files there are.
+    /// Returns the number of files.
     pub fn count(&self) -> u64 {
         self.0.values().sum()
     }

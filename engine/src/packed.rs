@@ -1,10 +1,10 @@
-//! The order in which a persistent map is built so that it takes no more room than it must.
+//! The order of insertion in which a persistent map takes no more room than necessary.
 
-/// Brings sorted entries into an order that leaves the nodes of a map of them full.
+/// Reorders sorted entries so that the nodes of a map built from them are full.
 ///
-/// A B-tree splits a full node into halves. Where entries come in order, nothing is ever added to
-/// the left half again, so the map is twice as large as its entries. Here every second entry comes
-/// first, and each half has exactly the room for the others between them.
+/// A B-tree splits a full node into halves. If entries are inserted in order, nothing is ever added
+/// to the left half again, so the map is twice as large as its entries. Here every second entry
+/// comes first, so that each half has exactly the room for the entries in between.
 pub(crate) fn packed<T>(sorted: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for (at, entry) in sorted.into_iter().enumerate() {

@@ -1,4 +1,4 @@
-//! How a snapshot gets to a commit: a pure decision over plain facts.
+//! Decides how a snapshot gets to a commit: a pure function of plain facts.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use crate::id::CommitId;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// The closed list of reasons to build the state anew instead of applying a difference.
+        /// The closed list of reasons to rebuild the state instead of applying a difference.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum RebuildReason {
             $($(#[$doc])* $variant,)*
         }
 
         impl RebuildReason {
-            /// Every reason, in the order in which [`plan`] looks for them.
+            /// Every reason, in the order in which [`plan`] checks them.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// Returns the stable name that logs, metrics and the API show.
@@ -31,17 +31,17 @@ reasons! {
     FirstLoad = "first_load",
     /// The caller asked for it.
     Requested = "requested",
-    /// The audit found a state that a rebuild does not give.
+    /// The audit found a state that differs from a rebuild.
     AuditMismatch = "audit_mismatch",
-    /// The cache beside the mirror failed its check.
+    /// The cache next to the mirror failed its check.
     CacheInvalid = "cache_invalid",
-    /// The tree of the published commit cannot be read any more.
+    /// The tree of the published commit can no longer be read.
     BaseMissing = "base_missing",
-    /// Sheets were declared for the first time, or are declared no more.
+    /// Sheets were declared for the first time, or are no longer declared.
     LayoutChanged = "layout_changed",
-    /// So much changed that building anew costs less.
+    /// So much changed that a rebuild is cheaper.
     TooManyChanges = "too_many_changes",
-    /// The text index stands for another commit than the maps.
+    /// The text index is of another commit than the maps.
     IndexOutOfStep = "index_out_of_step",
     /// The text index refused the change.
     IndexFailed = "index_failed",
@@ -50,8 +50,8 @@ reasons! {
 }
 
 impl RebuildReason {
-    /// Says whether a state is served that is no worse without the rebuild, as far as anybody
-    /// knows: then it is not worth running out of memory for.
+    /// Returns whether, as far as is known, the served state is no worse without the rebuild: then
+    /// it is not worth running out of memory.
     pub const fn is_optional(self) -> bool {
         matches!(self, Self::Requested | Self::AuditMismatch)
     }
@@ -63,31 +63,31 @@ impl fmt::Display for RebuildReason {
     }
 }
 
-/// What is known before a reload is built.
+/// The facts before a reload is built.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {
     /// The published commit, or `None` before the first load.
     pub published: Option<CommitId>,
     /// The commit to go to.
     pub target: CommitId,
-    /// A reason that the caller brings: asked for, or a retreat from a failed increment.
+    /// A reason from the caller: a request, or the retreat from a failed increment.
     pub forced: Option<RebuildReason>,
     /// Whether the tree of the published commit can still be read.
     pub base_readable: bool,
-    /// Whether what both commits say of sheets can be compared sheet by sheet.
+    /// Whether the definitions of both commits can be compared sheet by sheet.
     pub layout_comparable: bool,
-    /// The commit that the text index stands for.
+    /// The commit of the text index.
     pub index_stamp: CommitId,
-    /// How many paths differ between the two trees.
+    /// The number of paths that differ between the two trees.
     pub changed_paths: usize,
-    /// How many records and problems the state holds.
+    /// The number of records and problems in the state.
     pub held_slots: usize,
 }
 
 /// How to get to the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReloadPlan {
-    /// The target is published already.
+    /// The target is already published.
     Nothing,
     /// Apply the difference of the two trees.
     Increment,
@@ -95,14 +95,14 @@ pub enum ReloadPlan {
     Rebuild(RebuildReason),
 }
 
-/// Below this many changed paths an increment always pays.
+/// Below this number of changed paths, an increment is always cheaper.
 const FEW: usize = 1_000;
 
-/// Decides how to get to the target. Pure; the first reason that holds is the one that is told.
+/// Decides how to get to the target. Pure; the first reason that applies is returned.
 ///
-/// A change of more than six tenths of the state is built anew: differences were measured to be
-/// cheaper up to there (docs/performance.md, "Growth"), and beyond that the text index spends more
-/// and more on tombstones, and later again on compacting them.
+/// A change of more than six tenths of the state leads to a rebuild. Up to there, applying the
+/// difference was measured to be cheaper (docs/performance.md, "Growth"); beyond that, the text
+/// index spends more and more on tombstones, and later on compacting them.
 pub fn plan(facts: &Facts) -> ReloadPlan {
     use RebuildReason as Reason;
     let Some(published) = facts.published else {
@@ -132,7 +132,7 @@ pub fn plan(facts: &Facts) -> ReloadPlan {
 pub enum Movement {
     /// To the remote's head.
     To(CommitId),
-    /// Nowhere: the remote has nothing that we do not have.
+    /// Nowhere: the remote has nothing that is missing here.
     Stay,
     /// Nowhere: the remote was rewound or rewritten, or both sides moved.
     Diverged,
@@ -143,23 +143,23 @@ pub enum Movement {
 pub struct BranchFacts {
     /// The head of the branch on the remote.
     pub remote: CommitId,
-    /// Our own head of the branch, or `None` before the first load.
+    /// The local head of the branch, or `None` before the first load.
     pub local: Option<CommitId>,
-    /// The last commit known to be both ours and the remote's.
+    /// The last commit known to be both local and on the remote.
     pub synced: Option<CommitId>,
-    /// Whether the remote's head is, or descends from, our own head.
+    /// Whether the remote's head is, or descends from, the local head.
     pub remote_has_local: bool,
-    /// Whether our own head is, or descends from, the remote's.
+    /// Whether the local head is, or descends from, the remote's head.
     pub local_has_remote: bool,
-    /// Whether the remote's head is, or descends from, the commit that was in step.
+    /// Whether the remote's head is, or descends from, the last synced commit.
     pub remote_has_synced: bool,
 }
 
-/// Decides whether the branch may move: only forward, and never past commits of ours that the
-/// remote has not.
+/// Decides whether the branch may move: only forward, and never past local commits that the remote
+/// does not have.
 ///
-/// Our own head is compared before `synced`, so a crash between moving the branch and noting that
-/// it is in step does not look like a divergence.
+/// The local head is compared before `synced`, so a crash between moving the branch and recording
+/// the synced commit does not look like a divergence.
 pub fn movement(facts: &BranchFacts) -> Movement {
     let Some(local) = facts.local else { return Movement::To(facts.remote) };
     if facts.remote == local {
@@ -167,8 +167,8 @@ pub fn movement(facts: &BranchFacts) -> Movement {
     } else if facts.remote_has_local {
         Movement::To(facts.remote)
     } else if facts.local_has_remote && facts.remote_has_synced {
-        // We are ahead: what we have and the remote has not is still to be pushed. A push of ours
-        // may have arrived that is not noted yet; a remote behind what was in step was rewound.
+        // The local branch is ahead: its commits are still to be pushed. A push may have arrived
+        // that is not recorded yet. A remote that is behind the synced commit was rewound.
         Movement::Stay
     } else {
         Movement::Diverged

@@ -1,9 +1,9 @@
-//! Commits of ours put on top of what the remote has: what a `git rebase` does for files, with
-//! records merged field by field.
+//! Puts local commits on top of the remote's head, as `git rebase` does for files, with records
+//! merged field by field.
 //!
 //! Nothing is stored here: the commits are made in a [`Stage`]. They keep their authors, messages
-//! and trailers, so that a request that comes again finds its commit. A commit of which nothing is
-//! left, because the remote has the same change, is dropped.
+//! and trailers, so that a repeated request finds its commit. A commit of which nothing is left,
+//! because the remote has the same change, is dropped.
 
 mod lists;
 mod merge;
@@ -23,33 +23,34 @@ use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
 
-/// The largest file that is merged; larger ones are one field.
+/// The largest file that is merged; a larger one counts as one field.
 const LARGEST: u64 = 4 << 20;
 /// The same for files of many records.
 const LARGEST_LIST: u64 = 32 << 20;
 
-/// Commits that are on top of other ones now.
+/// The result of a rebase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rebased {
-    /// The last of them, or where they went if nothing was left of any.
+    /// The last new commit, or the new base if nothing was left of any.
     pub head: CommitId,
-    /// Each commit, the oldest first, and the one that has its change now.
+    /// Each commit, oldest first, and the one that now has its change.
     pub moves: Vec<(CommitId, CommitId)>,
-    /// How many were made.
+    /// The number of commits made.
     pub made: u64,
 }
 
-/// What files are records on each side.
+/// The layouts of both sides.
 #[derive(Debug, Clone, Copy)]
 pub struct Layouts<'a> {
-    /// The layout that our commits were made in.
+    /// The layout in which the local commits were made.
     pub ours: &'a Layout,
-    /// The layout of what they are put on top of.
+    /// The layout of the commit on top of which they are put.
     pub theirs: &'a Layout,
 }
 
 impl Layouts<'_> {
-    /// Says whether a file at `path` is the same record on both sides, or lies beside the same one.
+    /// Returns whether a file at `path` is the same record, or attached to the same one, on both
+    /// sides.
     fn agree_on(&self, path: &[u8]) -> bool {
         self.ours.reads_alike(self.theirs)
             || are_same(&self.ours.claims(path), &self.theirs.claims(path))
@@ -69,14 +70,14 @@ fn are_same(ours: &[Claim], theirs: &[Claim]) -> bool {
 /// Commits that could not be put on top of others.
 #[derive(Debug, thiserror::Error)]
 pub enum RebaseError {
-    /// Both sides changed the same fields, or a file of ours is no record, or another one, in the
-    /// layout of the other side.
-    #[error("both sides changed {}, or what is there is another record now", told(lost))]
+    /// Both sides changed the same fields, or a local file is not a record, or is a different one,
+    /// in the layout of the other side.
+    #[error("both sides changed {}, or a different record is there now", told(lost))]
     Conflict {
-        /// All that the first commit that does not fit would lose; never empty.
+        /// Everything that the first commit that does not fit would lose; never empty.
         lost: Vec<LostField>,
     },
-    /// The repository does not give what it should.
+    /// The repository cannot be read.
     #[error("cannot read the repository")]
     Repository(#[from] ObjectError),
 }
@@ -86,15 +87,15 @@ fn told(lost: &[LostField]) -> String {
     lost.iter().map(told).collect::<Vec<_>>().join(", ")
 }
 
-/// Puts `commits`, the oldest first, each on its first parent, on top of `upstream`.
+/// Puts `commits`, oldest first, each on its first parent, on top of `upstream`.
 ///
-/// A file of ours that `layouts` do not agree on is a conflict: it would be in the branch, and what
-/// was written with it would not be served. Costs a difference for each commit, and three files for
-/// each that both sides changed.
+/// A local file on which `layouts` do not agree is a conflict: it would be in the branch, but what
+/// was written with it would not be served. Costs a difference for each commit, and reads three
+/// files for each one that both sides changed.
 ///
 /// # Errors
 ///
-/// See [`RebaseError`]; what was made until then is forgotten.
+/// See [`RebaseError`]; everything made until then is discarded.
 pub fn rebase(
     stage: &mut Stage,
     upstream: CommitId,
@@ -140,7 +141,7 @@ fn put(
     Ok(rebased)
 }
 
-/// The change of one commit on its way into a tree.
+/// The change of one commit, being applied to a tree.
 struct Merge<'a> {
     stage: &'a mut Stage,
     tree: Option<TreeId>,
@@ -179,7 +180,7 @@ impl Merge<'_> {
         }
         self.stage.edit(self.tree, &edits).map_err(|error| match error {
             EditError::Object(source) => RebaseError::Repository(source),
-            // A file of ours where the remote has a folder, or the other way round.
+            // A local file where the remote has a folder, or the other way round.
             EditError::NotAFolder { path }
             | EditError::IsAFolder { path }
             | EditError::Twin { path, .. }
@@ -187,7 +188,7 @@ impl Merge<'_> {
         })
     }
 
-    /// Returns the file at `path` in the tree as it is now.
+    /// Returns the file at `path` in the current tree.
     fn entry(&self, path: &[u8]) -> Result<Option<Entry>, ObjectError> {
         let Some(tree) = self.tree else { return Ok(None) };
         let found = self.stage.objects().entry_at(tree, path)?;
@@ -195,7 +196,8 @@ impl Merge<'_> {
         Ok(file.map(|file| Entry { mode: file.mode, id: BlobId::from_bytes(file.id) }))
     }
 
-    /// Merges a record that both sides changed; the fields in which they differ otherwise.
+    /// Merges a record that both sides changed, or returns the fields that they changed
+    /// differently.
     fn merged(
         &mut self,
         path: &str,
@@ -234,7 +236,7 @@ impl Merge<'_> {
             Ok(None) => Ok(Ok(Edit::Remove)),
             Ok(Some(merged)) => {
                 let before = theirs.as_ref().or(ours.as_ref()).map(|(_, bytes)| &bytes[..]);
-                // Together they may be no record any more.
+                // The merged value may no longer be a valid record.
                 let Ok(encoded) = encode(&spec, path, &merged, before) else { return as_a_whole() };
                 let id = *self.stage.blob(&encoded.bytes)?.as_bytes();
                 Ok(Ok(Edit::Put { mode: EntryMode::Regular, id }))
@@ -242,8 +244,8 @@ impl Merge<'_> {
         }
     }
 
-    /// Merges a file of many records that both sides changed, record by record; `None` where a side is
-    /// no such file.
+    /// Merges, record by record, a file of many records that both sides changed; `None` if a side
+    /// is not such a file.
     fn list(
         &mut self,
         source: &Source<'_>,
@@ -273,7 +275,7 @@ impl Merge<'_> {
         })
     }
 
-    /// Reads one side of a record: `Some(None)` where it is not there, `None` where it is none.
+    /// Reads one side of a record: `Some(None)` if it does not exist, `None` if it is not a record.
     fn record(
         &self,
         spec: &SheetSpec,
@@ -287,7 +289,7 @@ impl Merge<'_> {
         self.stage.objects().read_blob(side.id, LARGEST, |content| match content {
             BlobContent::Bytes(bytes) => {
                 let value = spec.decode(path, bytes).ok()?;
-                // Of a list nobody says which element is which.
+                // Nothing identifies the elements of a list.
                 if value.json().kind() == Kind::Array {
                     return None;
                 }
@@ -300,7 +302,7 @@ impl Merge<'_> {
     }
 }
 
-/// A record and its file; `None` where it is not there.
+/// A record and its file; `None` if it does not exist.
 type Side = Option<(Json, Vec<u8>)>;
 
 fn put_entry(entry: &Entry) -> Edit {

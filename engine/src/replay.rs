@@ -1,4 +1,4 @@
-//! Replaying a history: the law, checked on somebody's real commits.
+//! Replays a history: checks the law on real commits.
 
 use std::time::{Duration, Instant};
 
@@ -9,41 +9,41 @@ use crate::options::LoadOptions;
 use crate::plan::RebuildReason;
 use crate::snapshot::Snapshot;
 
-/// What one commit of a replayed history showed.
+/// The result for one commit of a replayed history.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// The commit.
     pub commit: CommitId,
-    /// Why the reload built the state anew; `None` where it applied the difference.
+    /// Why the reload rebuilt the state; `None` if it applied the difference.
     pub reason: Option<RebuildReason>,
-    /// How many records it serves, and how many problems it has.
+    /// The number of served records.
     pub records: usize,
-    /// How many problems it has.
+    /// The number of problems.
     pub problems: usize,
     /// How long the reload took.
     pub reload: Duration,
-    /// How long the rebuild that it is compared with took.
+    /// How long the rebuild took with which it is compared.
     pub rebuild: Duration,
-    /// The first place where the two differ; `None` where the law holds.
+    /// The first place where the two differ; `None` if the law holds.
     pub difference: Option<Difference>,
 }
 
 /// A place where two states differ, as lines of their dumps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// What the reload gave; `None` where it gave nothing.
+    /// The line of the reload; `None` if it has none.
     pub reloaded: Option<String>,
-    /// What the rebuild gave; `None` where it gave nothing.
+    /// The line of the rebuild; `None` if it has none.
     pub rebuilt: Option<String>,
 }
 
 /// Takes a state through `commits`, one after another, and compares it with a rebuild at each.
 ///
-/// `step` is told about each commit. Costs a full load and two dumps a commit.
+/// `step` is called for each commit. Costs a full load and two dumps per commit.
 ///
 /// # Errors
 ///
-/// Fails when a commit cannot be loaded at all. A difference is no error but part of the step.
+/// Fails if a commit cannot be loaded at all. A difference is not an error but part of the step.
 pub fn replay(
     objects: &Objects,
     commits: &[CommitId],
@@ -72,7 +72,7 @@ pub fn replay(
     Ok(())
 }
 
-/// Returns the first place where two states differ, or `None` where they are equal.
+/// Returns the first place where two states differ, or `None` if they are equal.
 pub fn difference(reloaded: &Snapshot, rebuilt: &Snapshot) -> Option<Difference> {
     let (mut one, mut other) = (reloaded.dump().into_iter(), rebuilt.dump().into_iter());
     loop {

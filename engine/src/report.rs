@@ -1,4 +1,4 @@
-//! What a reload says when it is done: plain data for the caller, the log and the API.
+//! The result of a reload: plain data for the caller, the log and the API.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,12 +9,12 @@ use crate::digest::Digest;
 use crate::id::{CommitId, SheetName};
 use crate::plan::RebuildReason;
 
-/// The name of a reload: when this process began, and a number within it.
+/// The id of a reload: the start time of this process, and a number within it.
 ///
-/// Ids of two processes differ, so a stale `Location` never answers for another reload.
+/// Ids of two processes differ, so a stale `Location` never refers to another reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReloadId {
-    /// Milliseconds since the Unix epoch at which the process began.
+    /// The start time of the process, in milliseconds since the Unix epoch.
     pub(crate) epoch: u64,
     /// Counted from 1.
     pub(crate) number: u64,
@@ -42,20 +42,20 @@ impl FromStr for ReloadId {
 #[error("not the id of a reload")]
 pub struct ReloadIdError;
 
-/// Who asked for a reload.
+/// The origin of a reload request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
     /// The first load of the process.
     Boot,
     /// A webhook call.
     Webhook,
-    /// The poll that heals lost webhooks.
+    /// The poll, which makes up for lost webhooks.
     Poll,
-    /// The audit that comes by itself.
+    /// The scheduled audit.
     Audit,
     /// The operator.
     Operator,
-    /// A push of ours that the remote did not take, because it has moved on.
+    /// A local push that the remote did not accept because it has moved on.
     Push,
     /// A write that found the branch moved by somebody else.
     Write,
@@ -79,16 +79,16 @@ impl Trigger {
     }
 }
 
-/// What a reload came to.
+/// The kind of result of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutcomeKind {
     /// The published commit is the remote's head, or the remote has nothing new.
     Unchanged,
     /// The difference was applied.
     Applied,
-    /// The state was built anew from the new commit.
+    /// The state was rebuilt from the new commit.
     Rebuilt,
-    /// The head was fetched and is held back on purpose.
+    /// The head was fetched and is held on purpose.
     Held,
 }
 
@@ -104,7 +104,7 @@ impl OutcomeKind {
     }
 }
 
-/// How many served records of a sheet differ before and after.
+/// The numbers of served records of a sheet that differ before and after.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Served now and not before.
@@ -116,7 +116,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Says whether nothing changed.
+    /// Returns whether nothing changed.
     pub fn is_zero(&self) -> bool {
         *self == Self::default()
     }
@@ -127,7 +127,7 @@ impl Counts {
     }
 }
 
-/// Where the time of a reload went. A stage that did not run is zero.
+/// The times of the stages of a reload. A stage that did not run is zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timings {
     /// Fetching and checking what arrived.
@@ -159,70 +159,68 @@ impl Timings {
     }
 }
 
-/// What a reload that did not fail says.
+/// The result of a successful reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadOutcome {
-    /// What it came to.
+    /// Its kind.
     pub kind: OutcomeKind,
-    /// Why the state was built anew; `None` unless it was.
+    /// Why the state was rebuilt; `None` unless it was.
     pub reason: Option<RebuildReason>,
     /// The commit that was served before.
     pub old: CommitId,
     /// The commit that is served now.
     pub new: CommitId,
-    /// Where the time went.
+    /// The times of the stages.
     pub timings: Timings,
     /// The sheets in which something changed.
     pub changed: BTreeMap<SheetName, Counts>,
-    /// The same as far as the public sees it: neither hidden records nor sheets that are not public
-    /// are counted.
+    /// The same for the public: neither hidden records nor private sheets are counted.
     pub shown: BTreeMap<SheetName, Counts>,
-    /// The sheets that are defined otherwise than before and were built anew, by name; empty where
-    /// the whole state was.
+    /// The sheets that were redefined and rebuilt, by name; empty if the whole state was rebuilt.
     pub redefined: Vec<SheetName>,
-    /// The digest of the state that is served now.
+    /// The digest of the served state.
     pub digest: Digest,
-    /// How many commits the local branch is ahead of the remote.
+    /// The number of commits by which the local branch is ahead of the remote.
     pub ahead: u64,
     /// Whether the remote was asked; a rebuild goes on without it.
     pub fetched: bool,
-    /// The remote's head as far as it is known.
+    /// The remote's head, if known.
     pub remote_head: Option<CommitId>,
     /// Whether this is the stored answer for a head that was held before.
     pub repeated: bool,
     /// The id of the push that is held because another commit is pinned.
     pub held: Option<ReloadId>,
-    /// What became of commits of ours where both sides had moved on.
+    /// What became of local commits after both sides had moved.
     pub replayed: Option<Replayed>,
 }
 
-/// What became of commits of ours that the remote did not have, and that did not fit on its head.
+/// What became of local commits that the remote did not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replayed {
-    /// How many are on top of the remote's head now.
+    /// The number that are now on top of the remote's head.
     pub commits: u64,
-    /// The branch that keeps them where they could not be put there.
+    /// The branch that keeps them if they could not be put there.
     pub kept: Option<Kept>,
 }
 
-/// Commits of ours that are not in the branch any more.
+/// Local commits that are no longer in the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kept {
-    /// The full name of the branch that has them now.
+    /// The full name of the branch that now has them.
     pub reference: String,
     /// The last of them.
     pub commit: CommitId,
-    /// What of them the branch does not have because the remote changed it too.
+    /// Their changes that the branch lacks because the remote changed the same fields.
     pub lost: Vec<LostField>,
 }
 
-/// A field that both sides changed, each in its own way.
+/// A field that both sides changed differently.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LostField {
     /// The file.
     pub path: String,
-    /// The field as a JSON Pointer, which begins with the key of the record in a file of many; empty for
-    /// the file as a whole.
+    /// The field as a JSON Pointer, which begins with the key of the record in a file of many
+    /// records; empty for the file as a whole.
     pub pointer: String,
 }
 

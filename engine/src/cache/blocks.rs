@@ -1,5 +1,5 @@
-//! A file as a list of blocks, each with its length and a checksum that also covers its number and
-//! the first block; the last is empty.
+//! A file as a list of blocks, each with its length and a checksum, which also covers its number
+//! and the first block. The last block is empty.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -11,12 +11,12 @@ use super::CacheError;
 use crate::fault;
 use crate::mirror::UNFINISHED;
 
-/// From how many bytes on a block of entries is complete.
+/// The number of bytes from which a block of entries is complete.
 pub(super) const BLOCK: usize = 1 << 20;
-/// The bytes before each block: its length and its checksum.
+/// The size of the header of each block: its length and its checksum.
 pub(super) const FRAME: usize = 4 + 32;
 
-/// Writes a file in place of the old one, which is there until the new one is on the disk.
+/// Writes a file, replacing the old one, which exists until the new one is on disk.
 pub(super) fn write(
     path: &Path,
     fill: impl FnOnce(&mut BlockWriter) -> io::Result<()>,
@@ -37,27 +37,27 @@ pub(super) fn write(
     fault::point("tidy.cached")
 }
 
-/// Removes what a killed process did not finish.
+/// Removes the unfinished files of a killed process.
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            // What cannot be removed stays for the next time.
+            // What cannot be removed stays for next time.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Computes the checksums of blocks, one after another.
+/// Computes the checksums of consecutive blocks.
 #[derive(Default)]
 struct Checksums {
     /// The number of the next block.
     number: u64,
-    /// The hash of the first block, with which all others are hashed.
+    /// The hash of the first block, which is the key for all others.
     seed: [u8; 32],
 }
 
 impl Checksums {
-    /// Returns the checksum of the next block, which holds `bytes`.
+    /// Returns the checksum of the next block, whose contents are `bytes`.
     fn next(&mut self, bytes: &[u8]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(&self.seed);
         hasher.update(&self.number.to_le_bytes()).update(bytes);
@@ -70,7 +70,7 @@ impl Checksums {
     }
 }
 
-/// A file that is being written.
+/// A file being written.
 pub(super) struct BlockWriter {
     out: BufWriter<NamedTempFile>,
     checksums: Checksums,
@@ -89,17 +89,17 @@ impl BlockWriter {
     }
 }
 
-/// A file that is being read.
+/// A file being read.
 pub(super) struct BlockReader {
     path: PathBuf,
     file: BufReader<File>,
     checksums: Checksums,
-    /// How many bytes are still to be read.
+    /// The number of bytes still to be read.
     left: u64,
 }
 
 impl BlockReader {
-    /// Opens a file. Returns `None` where there is none.
+    /// Opens a file. Returns `None` if it does not exist.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, CacheError> {
         let unreadable = |source| CacheError::Unreadable { path: path.to_owned(), source };
         let file = match File::open(path) {
@@ -112,10 +112,9 @@ impl BlockReader {
         Ok(Some(Self { path: path.to_owned(), file, checksums: Checksums::default(), left }))
     }
 
-    /// Reads the next block into `block`; an empty one is the last of the file.
+    /// Reads the next block into `block`; the last block of a file is empty.
     ///
-    /// Nothing of a block is seen before its checksum is: one that is not what was written is an
-    /// error.
+    /// A block is returned only after its checksum is verified: an altered block is an error.
     pub(super) fn read(&mut self, block: &mut Vec<u8>) -> Result<(), CacheError> {
         let is_whole = self
             .read_next(block)
@@ -132,7 +131,7 @@ impl BlockReader {
             self.file.read_exact(&mut checksum)?;
         }
         let length = u32::from_le_bytes(length);
-        // A length that is damaged may say anything; no more is taken than there can be.
+        // A damaged length can have any value; no more is read than there can be.
         let left = left.and_then(|left| left.checked_sub(length.into()));
         if let Some(left) = left {
             self.left = left;
@@ -142,24 +141,24 @@ impl BlockReader {
         Ok(self.checksums.next(block) == checksum && left.is_some())
     }
 
-    /// Returns what there is to say of the block that was read last.
+    /// Returns the error for the last block read.
     pub(super) fn damaged(&self) -> CacheError {
         CacheError::Damaged { path: self.path.clone(), block: self.checksums.number - 1 }
     }
 }
 
-/// Returns the length as four bytes. No part of a block is longer than a block may be.
+/// Returns the length as four bytes. No part of a block is longer than the limit of a block.
 pub(super) fn length(bytes: &[u8]) -> [u8; 4] {
     u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-/// Adds `bytes` with their length before them to `block`.
+/// Appends `bytes` to `block`, preceded by their length.
 pub(super) fn add(block: &mut Vec<u8>, bytes: &[u8]) {
     block.extend_from_slice(&length(bytes));
     block.extend_from_slice(bytes);
 }
 
-/// Takes so many bytes from the front of `rest`.
+/// Takes `N` bytes from the front of `rest`.
 pub(super) fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, behind) = rest.split_first_chunk::<N>()?;
     *rest = behind;
@@ -171,7 +170,7 @@ pub(super) fn number(rest: &mut &[u8]) -> Option<u32> {
     take(rest).map(u32::from_le_bytes)
 }
 
-/// Takes bytes behind their length from the front of `rest`.
+/// Takes bytes preceded by their length from the front of `rest`.
 pub(super) fn sized<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     let length = number(rest)?;
     let (taken, behind) = rest.split_at_checked(length as usize)?;
@@ -179,7 +178,7 @@ pub(super) fn sized<'b>(rest: &mut &'b [u8]) -> Option<&'b [u8]> {
     Some(taken)
 }
 
-/// Takes a text behind its length from the front of `rest`.
+/// Takes a text preceded by its length from the front of `rest`.
 pub(super) fn text<'b>(rest: &mut &'b [u8]) -> Option<&'b str> {
     std::str::from_utf8(sized(rest)?).ok()
 }

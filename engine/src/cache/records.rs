@@ -1,4 +1,4 @@
-//! The values of records in the cache: what a blob under a path of a sheet decodes to.
+//! The values of records in the cache: the decoded value of each blob under a path of a sheet.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,7 +9,7 @@ use crate::id::{BlobId, SheetName};
 use crate::record::Record;
 use crate::sheet::Sheet;
 
-/// Which value a file has.
+/// The value of a file.
 pub(crate) struct Entry<'c> {
     /// The sheet that claims it.
     pub(crate) sheet: &'c SheetName,
@@ -22,15 +22,15 @@ pub(crate) struct Entry<'c> {
 }
 
 impl Cache {
-    /// Writes what the files of `sheets` decode to, in place of what was there. Broken files are
-    /// left out: they are few.
+    /// Writes the decoded values of the files of `sheets`, replacing the old cache. Broken files
+    /// are left out, since they are few.
     ///
-    /// The old file is there until the new one is on the disk. Costs a copy of all values; one
-    /// block at a time is in memory.
+    /// The old file exists until the new one is on disk. Copies all values; one block at a time is
+    /// in memory.
     ///
     /// # Errors
     ///
-    /// Fails when the system refuses to write; the old file is left then.
+    /// Fails if the system refuses to write; the old file then remains.
     pub(crate) fn save_records(&self, sheets: &[&Sheet]) -> io::Result<()> {
         blocks::write(&self.records, |blocks| {
             let mut block = self.header();
@@ -41,7 +41,8 @@ impl Cache {
             blocks.write(&block)?;
             block.clear();
             for (number, sheet) in (0_u32..).zip(sheets) {
-                // A file of many is cut and read again: that costs less than an entry for each.
+                // A file of many records is split and read again: that costs less than an entry for
+                // each.
                 for record in sheet.decoded().filter(|record| !record.is_in_list()) {
                     add_entry(&mut block, number, record);
                     if block.len() >= BLOCK {
@@ -54,13 +55,13 @@ impl Cache {
         })
     }
 
-    /// Calls `found` with each entry of a sheet that one of `sheets` reads alike: one of the same
-    /// name and id. Returns without a call where there is no file.
+    /// Calls `found` with each entry of a sheet that one of `sheets` reads alike: one with the same
+    /// name and id. Returns without a call if there is no file.
     ///
     /// # Errors
     ///
-    /// Fails when the file is not whole, or not for us. What was found before that is right, and
-    /// best forgotten with the rest.
+    /// Fails if the file is not intact, or was written for other settings. The entries found before
+    /// that are right, but are best discarded with the rest.
     pub(crate) fn read_records(
         &self,
         sheets: &BTreeMap<&SheetName, [u8; 32]>,
@@ -96,7 +97,7 @@ impl Cache {
         }
     }
 
-    /// Returns what must be alike for an entry to be used.
+    /// Returns the part that must be equal for an entry to be used.
     fn header(&self) -> Vec<u8> {
         let mut header = Vec::new();
         add(&mut header, format().as_bytes());
@@ -105,7 +106,7 @@ impl Cache {
     }
 }
 
-/// Adds the entry of a record of the sheet with this number to `block`.
+/// Appends to `block` the entry of a record of the sheet with this number.
 fn add_entry(block: &mut Vec<u8>, sheet: u32, record: &Record) {
     block.extend_from_slice(&sheet.to_le_bytes());
     block.extend_from_slice(record.blob.as_bytes());

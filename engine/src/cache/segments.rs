@@ -1,7 +1,7 @@
 //! The text index in the cache: the files of those segments that tantivy wrote.
 //!
-//! Each document stands there with the [`Origin`] of its texts. What a segment says of it is right
-//! wherever a record of its name has that origin, whatever else has changed.
+//! Each document is stored with the [`Origin`] of its texts. A segment is right about it wherever a
+//! record of its name has that origin, whatever else has changed.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,15 +12,15 @@ use crate::id::{Key, SheetName};
 use crate::search::{DocName, Files, Kept, KeptIndex, Origin, SearchError, Segment, TextIndex};
 
 impl Cache {
-    /// Writes the segments of `index` that have files, in place of what was there. `origin` is
-    /// asked for each document that lives.
+    /// Writes the segments of `index` that have files, replacing the old cache. `origin` is called
+    /// for each live document.
     ///
-    /// Segments never change. So where the file has the same ones already, nothing is done: one
-    /// whose documents have died since is as good.
+    /// Segments never change. So if the file already has the same ones, nothing is done: documents
+    /// that have died since do no harm.
     ///
     /// # Errors
     ///
-    /// Fails when the system refuses to write; the old file is left then.
+    /// Fails if the system refuses to write; the old file then remains.
     pub(crate) fn save_segments(
         &self,
         index: &TextIndex,
@@ -48,12 +48,12 @@ impl Cache {
         })
     }
 
-    /// Returns the segments that are kept; none where there is no file. One file of a segment at a
-    /// time is in memory twice.
+    /// Returns the stored segments, or none if there is no file. One file of a segment at a time is
+    /// in memory twice.
     ///
     /// # Errors
     ///
-    /// Fails when the file is not whole, or not for us.
+    /// Fails if the file is not intact, or was written for other settings.
     pub(crate) fn read_segments(&self) -> Result<KeptIndex, CacheError> {
         let mut kept = KeptIndex::default();
         let Some(mut blocks) = BlockReader::open(&self.segments)? else { return Ok(kept) };
@@ -79,13 +79,14 @@ impl Cache {
         }
     }
 
-    /// Returns what there is to say of segments that were read and cannot be opened.
+    /// Returns the error for segments that were read but cannot be opened.
     pub(crate) fn unopened(&self, source: SearchError) -> CacheError {
         CacheError::Unopened { path: self.segments.clone(), source }
     }
 }
 
-/// Returns what must be alike for a segment to be used, before the names of the segments.
+/// Returns the part that must be equal for a segment to be used, which precedes the names of the
+/// segments.
 fn header(index: &TextIndex) -> Vec<u8> {
     let mut header = Vec::new();
     add(&mut header, format().as_bytes());
@@ -93,8 +94,7 @@ fn header(index: &TextIndex) -> Vec<u8> {
     header
 }
 
-/// Returns the list of files and documents that stands before the files. A dead document has no
-/// origin.
+/// Returns the list of files and documents that precedes the files. A dead document has no origin.
 fn contents(
     segment: &Segment,
     files: &Files,
@@ -121,7 +121,7 @@ fn contents(
 /// The names of the files of a segment, and its documents.
 type Contents = (Vec<PathBuf>, Vec<(DocName, Origin)>);
 
-/// Reads what [`contents`] returned.
+/// Parses the result of [`contents`].
 fn listed(mut rest: &[u8]) -> Option<Contents> {
     let rest = &mut rest;
     let files = (0..number(rest)?).map(|_| text(rest).map(PathBuf::from)).collect::<Option<_>>()?;
@@ -145,7 +145,7 @@ mod tests {
     use crate::id::CommitId;
     use crate::search::Slots;
 
-    /// An index of these documents, as tantivy writes it.
+    /// Returns an index of these documents, as tantivy writes it.
     fn index(texts: &[(&str, &str)]) -> TextIndex {
         let name = |key: &str| DocName { sheet: SheetName::new("s"), key: Key::new(key) };
         let names = texts.iter().map(|(key, _)| name(key)).collect();
@@ -163,7 +163,7 @@ mod tests {
             .unwrap()
     }
 
-    /// The first letter of the key stands for what a record is made of.
+    /// Returns an origin made from the first letter of the key.
     fn origin(name: &DocName) -> Option<Origin> {
         name.key.as_str().bytes().next().map(|byte| [byte; 32])
     }

@@ -10,7 +10,7 @@ use crate::record::{Frame, Record};
 use crate::sheet::{Claim, Content, Sheet};
 use crate::value::Value;
 
-/// What is read of a cache: sheet, path, first byte of the blob, and text.
+/// The entries of a cache: sheet, path, first byte of the blob, and text.
 type Rows = Vec<(String, String, u8, String)>;
 
 fn sheet(values: &[String]) -> Sheet {

@@ -7,7 +7,7 @@ use crate::problem::Problem;
 use crate::sheet::Claim;
 use crate::tables::Table;
 
-/// What one path has become.
+/// The change of one path.
 #[derive(Debug, Clone)]
 pub struct Change {
     /// The sheet that claims the path.
@@ -21,18 +21,18 @@ pub struct Change {
 pub enum Now {
     /// It claims a key.
     Claims(Claim),
-    /// Its name makes it no record, whatever it holds; `None` when it is gone.
+    /// Its name is invalid for a record, whatever it holds; `None` if the file is gone.
     Misnamed {
         /// The path, byte for byte.
         path: Box<[u8]>,
         /// What is wrong with the name.
         problem: Option<Problem>,
     },
-    /// It holds many records, each of which is a claim of its own.
+    /// It holds many records, each of which is a separate claim.
     Lists {
         /// The path.
         path: Box<str>,
-        /// How it is cut; `None` where it holds no list any more.
+        /// How it is split; `None` if it no longer holds a list.
         table: Option<Arc<Table>>,
     },
 }

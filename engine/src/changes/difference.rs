@@ -1,4 +1,4 @@
-//! The files that a change set is read from.
+//! The files from which a change set is read.
 
 use std::collections::BTreeSet;
 
@@ -6,21 +6,21 @@ use crate::id::{SheetName, TreeId};
 use crate::layout::Layout;
 use crate::mirror::{ObjectError, Objects, PathChange};
 
-/// What differs between two commits: paths, and with the rules that changed, whole sheets.
+/// The difference between two commits: paths and, if their rules changed, whole sheets.
 #[derive(Debug, Clone, Default)]
 pub struct Difference {
-    /// The paths that are not alike in the two trees.
+    /// The paths that differ between the two trees.
     pub(super) paths: Vec<PathChange>,
-    /// The sheets that the two commits define otherwise.
+    /// The sheets whose definitions differ between the two commits.
     pub(super) redefined: BTreeSet<SheetName>,
     /// Every file that one of these may claim now, as if it were new.
     anew: Vec<PathChange>,
 }
 
-/// A file to look at.
+/// A file to check.
 pub(super) struct Differing<'a> {
     pub(super) change: &'a PathChange,
-    /// Whether it is looked at for the sheets that are defined otherwise, or for the others.
+    /// Whether it is checked for the redefined sheets, or for the others.
     pub(super) is_of_redefined: bool,
 }
 
@@ -32,8 +32,8 @@ impl From<Vec<PathChange>> for Difference {
 }
 
 impl Difference {
-    /// Returns the difference of two commits between which `redefined` are defined otherwise, the
-    /// later of which has `layout` and the files of `tree`.
+    /// Returns the difference of two commits between which the sheets `redefined` were redefined.
+    /// The later commit has `layout` and the files of `tree`.
     ///
     /// # Errors
     ///
@@ -53,18 +53,18 @@ impl Difference {
                 anew.extend(objects.files_at(tree, place.as_bytes())?);
             }
         }
-        // One root may be inside of another.
+        // One root may be inside another.
         anew.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         anew.dedup_by(|a, b| a.path == b.path);
         Ok(Self { paths, redefined, anew })
     }
 
-    /// Returns how many files there are to look at.
+    /// Returns the number of files to check.
     pub fn len(&self) -> usize {
         self.paths.len() + self.anew.len()
     }
 
-    /// Says whether there is no file to look at and no sheet is defined otherwise.
+    /// Returns whether there is no file to check and no sheet was redefined.
     pub fn is_empty(&self) -> bool {
         self.len() == 0 && self.redefined.is_empty()
     }

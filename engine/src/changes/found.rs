@@ -1,4 +1,4 @@
-//! What a file turns out to hold: a record, many, or nothing that can be read.
+//! The contents of a file: one record, many, or nothing readable.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,36 +13,36 @@ use crate::record::Record;
 use crate::sheet::{Claim, Content, Sheet};
 use crate::tables::{self, Held, Reading, Source, Table, TableChange};
 
-/// What a file holds.
+/// The contents of a file.
 #[derive(Debug)]
 pub(super) enum Found {
     /// One record, or none that can be read.
     Content(Option<Content>),
-    /// Many.
+    /// Many records.
     List(Box<TableChange>),
 }
 
-/// What a file held before, where that was many records.
+/// The old contents of a file that held many records.
 #[derive(Clone, Copy)]
 pub(super) struct Before<'a> {
     table: &'a Table,
     held: Held<'a>,
 }
 
-/// A file of many records that has changed.
+/// A changed file of many records.
 pub(super) struct ChangedList<'b> {
-    /// The claim of the file itself, which it has when it holds no list any more.
+    /// The claim of the file itself, which applies if it no longer holds a list.
     pub(super) change: Change,
-    /// The sheet as it was.
+    /// The old sheet.
     pub(super) sheet: &'b Sheet,
-    /// How the file was cut.
+    /// How the file was split.
     pub(super) table: &'b Arc<Table>,
-    /// What it is now; `None` where it is gone.
+    /// The new blob; `None` if the file is gone.
     pub(super) new: Option<BlobId>,
 }
 
 impl Found {
-    /// Puts it into the changes, where the claim of the file is the one at `at`.
+    /// Adds it to the changes, where the claim of the file is at index `at`.
     pub(super) fn put(self, at: usize, changes: &mut Vec<Change>) {
         let sheet = changes[at].sheet.clone();
         let Now::Claims(claim) = &mut changes[at].now else { return };
@@ -57,7 +57,7 @@ impl Found {
     }
 }
 
-/// Adds the list that the file at `path` is, and those of its records that are others now.
+/// Adds the list in the file at `path`, and those of its records that have changed.
 fn put_list(
     changes: &mut Vec<Change>,
     sheet: &Arc<SheetSpec>,
@@ -85,7 +85,7 @@ fn put_records(
 }
 
 impl ChangedList<'_> {
-    /// Adds what became of its records to the changes.
+    /// Adds the changes of its records to `changes`.
     pub(super) fn follow(
         self,
         objects: &Objects,
@@ -115,7 +115,7 @@ impl ChangedList<'_> {
                 let gone = table.keys().map(|key| (key.clone(), None));
                 put_records(changes, &spec, &path, gone);
                 changes.push(Change { sheet: spec, now: Now::Lists { path, table: None } });
-                // Last: it may have the key of one of them.
+                // Last, because it may have the key of one of them.
                 if let Now::Claims(claim) = &mut change.now {
                     claim.content = content;
                 }
@@ -143,7 +143,7 @@ impl Change {
         }
     }
 
-    /// Reads the file from nothing.
+    /// Decodes the whole file. `before` is its old list, if it held one.
     pub(super) fn look(
         &self,
         blob: BlobId,
@@ -198,7 +198,7 @@ impl Change {
         }
     }
 
-    /// Reads what differs in a list; `None` where that takes a look at all of it.
+    /// Decodes the difference of a list; `None` if all of it must be decoded.
     fn compare(
         &self,
         objects: &Objects,
@@ -213,7 +213,7 @@ impl Change {
         };
         let Before { table, held } = before;
         let source = self.source(key, path, options);
-        // What is gone from the repository is no reason to fail: all that is needed is there.
+        // A missing old version is not an error: everything that is needed is present.
         let changed = objects.read_blob(table.blob(), options.file_limit, |old| match old {
             BlobContent::Bytes(old) => catch_unwind(AssertUnwindSafe(|| {
                 tables::change(&source, table, held, [old, after], blob)
@@ -230,5 +230,5 @@ impl Change {
     }
 }
 
-/// What a file holds that was not there before.
+/// The old records of a file that did not exist.
 const NOTHING: fn(&Key) -> Option<Arc<Record>> = |_| None;

@@ -1,29 +1,29 @@
-//! The fields in which two values of a record differ.
+//! Finds the fields in which two values of a record differ.
 
 use std::cmp::Ordering;
 
 use crate::pointer;
 use crate::value::{Json, Kind, Value};
 
-/// How many fields are told of one record; one more change and the record differs as a whole.
+/// The most fields that are listed for one record; with more, the record differs as a whole.
 const MOST: usize = 100;
 
-/// A field that differs, and where it is.
+/// A field that differs, and its location.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange<'a> {
-    /// Its place as a JSON Pointer (RFC 6901); empty for the record as a whole.
+    /// Its location as a JSON Pointer (RFC 6901); empty for the record as a whole.
     pub pointer: String,
-    /// What was there, if anything.
+    /// The old value, if any.
     pub before: Option<Json<'a>>,
-    /// What is there, if anything.
+    /// The new value, if any.
     pub after: Option<Json<'a>>,
 }
 
-/// Lists the fields in which two values differ, in their order.
+/// Returns the fields in which two values differ, in order.
 ///
 /// Members of objects are compared one by one at any depth, and so are the elements of arrays of
-/// one length; other arrays differ as a whole. Where more than a hundred fields differ, the record
-/// does as a whole. Linear in both texts, times the depth.
+/// equal length; other arrays differ as a whole. If more than a hundred fields differ, the record
+/// differs as a whole. Linear in both texts, times the depth.
 pub fn changed_fields<'a>(before: &'a Value, after: &'a Value) -> Vec<FieldChange<'a>> {
     let mut found = Vec::new();
     let mut pointer = String::new();
@@ -35,7 +35,7 @@ pub fn changed_fields<'a>(before: &'a Value, after: &'a Value) -> Vec<FieldChang
     found
 }
 
-/// Recurses as deep as both values are, which decoding bounds.
+/// Recurses as deep as both values are, which decoding limits.
 fn compare<'a>(
     pointer: &mut String,
     before: Option<Json<'a>>,
@@ -75,7 +75,7 @@ fn within(pointer: &mut String, name: &str, work: impl FnOnce(&mut String)) {
     pointer.truncate(length);
 }
 
-/// Walks the members of two objects side by side; both have them in the order of their names.
+/// Walks the members of two objects side by side; both are sorted by name.
 fn merged<'a>(
     before: Json<'a>,
     after: Json<'a>,
@@ -167,7 +167,7 @@ mod tests {
     }
 
     proptest! {
-        /// Applied to the earlier value, the changes give the later one.
+        /// Applying the changes to the earlier value produces the later one.
         #[test]
         fn the_changes_lead_from_one_value_to_the_other(before in any_node(), after in any_node()) {
             let mut value = before.clone();

@@ -1,4 +1,4 @@
-//! The audit: the published state against the same commit built anew.
+//! The audit: compares the published state with a fresh build of the same commit.
 
 use std::sync::Arc;
 
@@ -12,9 +12,10 @@ use crate::report::ReloadOutcome;
 use crate::snapshot::Snapshot;
 
 impl Reloader {
-    /// Compares the published state and its text index with the same commit built anew, and publishes
-    /// the new one if they differ: the law was broken. The remote is not asked, nor the cache. Reloads
-    /// wait meanwhile, reads do not; memory holds the state twice.
+    /// Compares the published state and its text index with a fresh build of the same commit, and
+    /// publishes the new one if they differ, which means that the law was broken. Neither the
+    /// remote nor the cache is used. Reloads wait meanwhile, reads do not; memory holds the state
+    /// twice.
     pub(super) fn audit(&self) -> Result<ReloadOutcome, ReloadError> {
         let objects = self.repository.objects().map_err(ReloadError::Open)?;
         let published = self.states.published();
@@ -41,7 +42,7 @@ impl Reloader {
         }
         tracing::error!(%commit, digest = %was, "the published state does not match its commit");
         let turn = self.writer.turn();
-        // What was written meanwhile goes on top: the state never goes back to the audited commit.
+        // Writes made meanwhile go on top: the state never goes back to the audited commit.
         let now = self.states.published();
         let (state, changed) = if now.commit() == commit {
             (state, changed)
@@ -61,7 +62,7 @@ impl Reloader {
             origin: Origin::Audit,
         };
         let outcome = self.publisher.publish(&turn, publication, || Ok::<_, ReloadError>(None))?;
-        // What was audited, whatever was written meanwhile.
+        // The audited commit, whatever was written meanwhile.
         Ok(ReloadOutcome { old: commit, ..outcome })
     }
 }
@@ -84,7 +85,7 @@ mod tests {
         EngineConfig::of(folder.path().join("mirror.git"), Some(Arc::new(remote)))
     }
 
-    /// An engine that serves one record.
+    /// Returns an engine that serves one record.
     fn opened() -> (Upstream, TempDir, Engine) {
         let mut upstream = Upstream::new();
         let first = upstream.commit("first").put(".gitsheets/people.toml", DEFINITION);
@@ -99,7 +100,7 @@ mod tests {
         report.result.as_ref().unwrap().clone()
     }
 
-    /// Publishes `state` as if it were what the published commit says.
+    /// Publishes `state` as if it were the state of the published commit.
     fn replace(engine: &Engine, state: Snapshot) {
         let publication = Publication {
             state: Arc::new(state),
@@ -115,7 +116,7 @@ mod tests {
             .unwrap();
     }
 
-    /// Publishes the state of the commit before under the name of this one.
+    /// Publishes the state of the previous commit under the name of this one.
     fn corrupt(engine: &Engine, upstream: &mut Upstream) {
         let objects = engine.repository.objects().unwrap();
         let other = upstream.commit("other").put("people/eve.toml", "slug = \"eve\"\n").push();
@@ -142,7 +143,7 @@ mod tests {
         assert_eq!(state.commit(), wrong.commit());
         assert_eq!(outcome.digest, state.digest());
         assert_ne!(state.digest(), wrong.digest());
-        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is mended");
+        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is repaired");
     }
 
     #[test]
@@ -160,6 +161,6 @@ mod tests {
         assert_eq!(outcome.digest, right.digest(), "its records were right");
         let mended = engine.snapshot();
         assert_eq!(mended.text().digest().unwrap(), right.text().digest().unwrap());
-        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is mended");
+        assert_eq!(audit().kind, OutcomeKind::Unchanged, "it is repaired");
     }
 }

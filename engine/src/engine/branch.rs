@@ -1,4 +1,5 @@
-//! The references of the branch: where it is, what of it the remote has, and what it could not keep.
+//! The references of the branch: its head, how much of it the remote has, and the commits it could
+//! not keep.
 
 use super::error::ReloadError;
 use super::movement::Seen;
@@ -11,7 +12,7 @@ use crate::plan::Movement;
 use crate::report::Kept;
 
 impl Reloader {
-    /// Moves the branch to `target`; returns what it kept of ours that would be lost.
+    /// Moves the branch to `target`, and returns the kept local commits that would have been lost.
     pub(super) fn move_branch(
         &self,
         objects: &Objects,
@@ -30,8 +31,8 @@ impl Reloader {
                 kept = Some(Kept { reference, commit: local, lost: vec![] });
             }
             if !seen.forward && seen.remote == Some(target) {
-                // What was in step is in the history of neither any more; the next write goes on
-                // top of this, and is to be pushed.
+                // The old note is in the history of neither any more; the next write goes on top of
+                // this and must be pushed.
                 objects
                     .move_reference(&self.repository.refs.synced, Expected::Any, target)
                     .map_err(ReloadError::Reference)?;
@@ -48,8 +49,8 @@ impl Reloader {
         Ok(kept)
     }
 
-    /// Returns the commits that only our branch has, the oldest first; `None` where they are not in
-    /// one line on top of what is shared.
+    /// Returns the commits that only the local branch has, oldest first; `None` if they do not form
+    /// one line on top of the shared history.
     pub(super) fn ours(
         &self,
         objects: &Objects,
@@ -71,11 +72,11 @@ impl Reloader {
         Ok(is_shared.then_some(ours))
     }
 
-    /// Keeps commits of ours that the branch cannot keep on a branch of their own, and returns its
-    /// full name.
+    /// Keeps local commits that the branch cannot keep on a separate branch, and returns its full
+    /// name.
     pub(super) fn keep(&self, objects: &Objects, ours: CommitId) -> Result<String, ReloadError> {
         fault::step("conflict.keep");
-        // The name is on the disk at once, so what it stands for has to be.
+        // The name is on disk at once, so its objects must be, too.
         self.writer.sync().map_err(ReloadError::Store)?;
         let kept = refs::keep(objects, ours).map_err(ReloadError::Reference)?;
         fault::step("conflict.kept");

@@ -1,4 +1,4 @@
-//! What the engine serves, and how; and who sees what it does.
+//! The settings of the engine, and its observers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -12,70 +12,71 @@ use crate::admit::AdmissionLimits;
 use crate::mirror::{Durability, FetchLimits, Identity, Remote, SafeDirectories};
 use crate::options::LoadOptions;
 
-/// What to do when the branch was rewound or rewritten, or has moved on both sides.
+/// What to do when the branch was rewound or rewritten, or when both sides have moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rewrites {
-    /// Hold what the remote has until the operator lets it through.
+    /// Hold the remote's head until the operator lets it through.
     #[default]
     Hold,
-    /// Put our commits on top of what the remote has, field by field. Where both sides changed the
-    /// same field, ours are kept on a branch of their own and the remote's head is served.
+    /// Put the local commits on top of the remote's head, field by field. If both sides changed the
+    /// same field, the local commits are kept on a separate branch and the remote's head is served.
     Replay,
-    /// Go where the branch went. Commits of ours are kept on a branch of their own.
+    /// Follow the remote's branch. Local commits are kept on a separate branch.
     Follow,
 }
 
-/// What the engine serves, and how.
+/// The settings of the engine.
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// The repository. Without one, and with a remote, it is cloned.
+    /// The repository. If it does not exist and there is a remote, it is cloned.
     pub repo: PathBuf,
-    /// The remote; `None` uses the own `origin` of a bare repository, or serves the local branch.
+    /// The remote; `None` uses the configured `origin` of a bare repository, or else serves the
+    /// local branch.
     pub remote: Option<Arc<Remote>>,
     /// The branch; `None` chooses the obvious one.
     pub branch: Option<String>,
     /// How records are read.
     pub load: LoadOptions,
-    /// Whether decoded records are kept in a file beside the mirror for the next start. A
-    /// repository without a remote is not ours to write to, and has none.
+    /// Whether decoded records are kept in a file next to the mirror for the next start. A
+    /// repository without a remote is not Headwater's to write to, and has no such file.
     pub cache: bool,
-    /// Whether a local branch is watched, where there is no remote, so that its commits go live with
-    /// nobody to tell of them.
+    /// Whether a local branch is watched if there is no remote, so that its commits go live without
+    /// any notification.
     pub watch: bool,
-    /// What a fetch may cost.
+    /// The limits of a fetch.
     pub fetch: FetchLimits,
-    /// How much may be wrong in sheets that quarantine.
+    /// How many problems are allowed in sheets that quarantine.
     pub limits: AdmissionLimits,
     /// How often to ask the remote in case a webhook was lost; `None` for never.
     pub poll_interval: Option<Duration>,
-    /// How often to compare the published state with one that is built anew; `None` for never.
+    /// How often to compare the published state with a newly built one; `None` for never.
     pub audit_interval: Option<Duration>,
-    /// Sees every report once, on the engine's thread, before those who wait for it.
+    /// Sees every report once, on the engine's thread, before the waiting callers.
     pub observer: Observer<Report>,
-    /// Sees every push that was tried, in the same way.
+    /// Sees every attempted push, in the same way.
     pub push_observer: Observer<PushReport>,
-    /// Sees what the public sees differently after each publication, in their order.
+    /// Sees what changes for the public with each publication, in order.
     pub publication_observer: Observer<Published>,
-    /// What to do when the branch was rewritten; `None` follows in a repository with a work
-    /// tree, whose owner amends commits all day, and holds everywhere else.
+    /// What to do when the branch was rewritten. `None` follows in a repository with a work tree,
+    /// whose owner amends commits all day, and holds everywhere else.
     pub rewrites: Option<Rewrites>,
-    /// Who commits what is written; `None` for a repository that is only read.
+    /// The committer of writes; `None` for a read-only repository.
     pub writes: Option<Identity>,
-    /// When what is written is on the disk.
+    /// When writes are on disk.
     pub durability: Durability,
-    /// Whether what is written is pushed, where there is a remote.
+    /// Whether writes are pushed if there is a remote.
     pub push: bool,
-    /// How many commits may wait to be pushed before no more are taken; `None` for any number.
+    /// How many commits may wait to be pushed before writes are refused; `None` for any number.
     pub unpushed_limit: Option<u64>,
-    /// The repositories of this machine that are used although another user owns them.
+    /// The local repositories that are used although another user owns them.
     pub safe_directories: SafeDirectories,
-    /// The branches that may be looked at: names, or beginnings of names with a `*` behind them.
+    /// The branches that may be previewed: names, or prefixes followed by `*`.
     pub previews: Vec<String>,
 }
 
 impl EngineConfig {
-    /// Returns settings for `repo` that read: nothing is written, pushed, polled or audited, and
-    /// everything else is as its own default says.
+    /// Returns read-only settings for `repo`: nothing is written, pushed, polled or audited;
+    /// everything else has its default.
     pub fn of(repo: impl Into<PathBuf>, remote: Option<Arc<Remote>>) -> Self {
         Self {
             repo: repo.into(),
@@ -102,19 +103,19 @@ impl EngineConfig {
     }
 }
 
-/// Is called with every report of a kind.
+/// A function that is called with every report of a kind.
 type Observe<R> = dyn Fn(&Arc<R>) + Send + Sync;
 
-/// Sees every report of a kind.
+/// An observer that sees every report of a kind.
 pub struct Observer<R>(Arc<Observe<R>>);
 
 impl<R> Observer<R> {
-    /// Returns one that calls `observe`, which should only pass the report on.
+    /// Returns an observer that calls `observe`, which should only pass the report on.
     pub fn new(observe: impl Fn(&Arc<R>) + Send + Sync + 'static) -> Self {
         Self(Arc::new(observe))
     }
 
-    /// Shows it `report`; one that panics keeps nobody else from anything.
+    /// Shows `report` to the observer; a panic in it does not affect anything else.
     pub(super) fn see(&self, report: &Arc<R>) {
         if catch_unwind(AssertUnwindSafe(|| (self.0)(report))).is_err() {
             tracing::error!(of = std::any::type_name::<R>(), "an observer panicked");
@@ -129,7 +130,7 @@ impl<R> Clone for Observer<R> {
 }
 
 impl<R> Default for Observer<R> {
-    /// Returns one that sees nothing.
+    /// Returns an observer that does nothing.
     fn default() -> Self {
         Self::new(|_| {})
     }

@@ -1,5 +1,5 @@
-//! The states beside the published one: those that were served before, to go back to one at once, and
-//! those that readers asked for.
+//! The states besides the published one: previously published states, kept for a quick return, and
+//! states that readers requested.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -8,97 +8,97 @@ use std::time::{Duration, Instant};
 use crate::id::CommitId;
 use crate::snapshot::Snapshot;
 
-/// How many states are kept beside the published one.
+/// The number of superseded states that are kept.
 const KEPT: usize = 8;
 
-/// How long a state is kept after another took its place.
+/// How long a state is kept after it was superseded.
 const KEPT_FOR: Duration = Duration::from_secs(600);
 
-/// How many states are kept because a reader asked for one, or may come back to it.
+/// The number of states that are kept because a reader requested one or may come back to it.
 const VISITED: usize = 16;
 
-/// How long such a state is kept after it was asked for.
+/// How long such a state is kept after the last request for it.
 const VISITED_FOR: Duration = Duration::from_secs(300);
 
-/// How many bytes the visited states may take in any case, beside what they share with the published
-/// one. Where that takes more itself, they may take as much.
+/// The bytes that the visited states may always take, besides those shared with the published one.
+/// If the published one takes more, they may take as much.
 const ROOM: u64 = 64 << 20;
 
-/// The last states, and which states are alive because somebody still reads them.
+/// The last states, and the states that are alive because somebody still reads them.
 ///
-/// States that came from each other by their difference share most of what they hold. One that was
-/// built anew shares nothing with those before it, so they are let go.
+/// States that were derived from each other by a difference share most of their contents. A newly
+/// built state shares nothing with earlier ones, so those are dropped.
 #[derive(Default)]
 pub(super) struct Earlier {
-    /// With the time at which each was superseded, the newest last.
+    /// With the time at which each was superseded, newest last.
     states: VecDeque<(Arc<Snapshot>, Instant)>,
-    /// The one that was not asked for the longest is in front.
+    /// The least recently requested first.
     visited: Vec<Visit>,
-    /// What of these the public may see by the rules of the published state.
+    /// The parts of these states that the rules of the published state show to the public.
     shown: Vec<Shown>,
-    /// What is kept no longer and may still be read. Whoever lets the last pointer go frees what
-    /// no other state shares, which can be all of it: that is not left to a reader.
+    /// States that are no longer kept but may still be read. Dropping the last pointer frees
+    /// whatever no other state shares, which can be all of it: that is not left to a reader.
     leaving: Vec<Arc<Snapshot>>,
     alive: Vec<Weak<Snapshot>>,
-    /// How many bytes the visited states may take.
+    /// The bytes that the visited states may take.
     room: u64,
-    /// How often all states were let go.
+    /// How often all states were dropped.
     turn: Turn,
 }
 
-/// Between two moments of one turn no state was let go but for its age or its size. What a reader
-/// built, or found out about the history of the branch, in an earlier turn is of no use any more.
+/// Within one turn, states are dropped only for their age or their size. What a reader built, or
+/// learned about the history of the branch, in an earlier turn can no longer be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Turn(u64);
 
-/// By which way a reader came to a state.
+/// How a reader reached a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// It is in the history of what is published, so everybody may name it.
+    /// It is in the history of the published commit, so everybody may name it.
     History,
-    /// It is that of another branch, which has to be named.
+    /// It belongs to another branch, which must be named.
     Preview,
 }
 
-/// The state that others came from by their differences.
+/// The state from which others were derived by their differences.
 #[derive(Debug, Clone)]
 pub(super) enum Root {
-    /// The published one, or one that was published.
+    /// The published state, or a previously published one.
     Published,
-    /// One that was built anew for a reader, and takes so many bytes.
+    /// A state that was built from scratch for a reader, with its size in bytes.
     Anew(Arc<u64>),
 }
 
-/// A state that a reader asked for.
+/// A state that a reader requested.
 pub(super) struct Visit {
     pub(super) state: Arc<Snapshot>,
     pub(super) way: Way,
     pub(super) root: Root,
     /// About how many bytes it takes that its root does not hold.
     pub(super) own: u64,
-    /// When it was last asked for.
+    /// When it was last requested.
     pub(super) at: Instant,
 }
 
-/// What the public may see of a state.
+/// The public part of a state.
 struct Shown {
     way: Way,
     state: Arc<Snapshot>,
 }
 
 impl Earlier {
-    /// Notes a state that is published.
+    /// Records a published state.
     pub(super) fn note(&mut self, published: &Arc<Snapshot>) {
         self.alive.retain(|state| state.strong_count() > 0);
         self.alive.push(Arc::downgrade(published));
     }
 
-    /// Returns the present turn.
+    /// Returns the current turn.
     pub(super) fn turn(&self) -> Turn {
         self.turn
     }
 
-    /// Keeps `state`, whose place another has taken at `now`.
+    /// Keeps `state`, which was superseded at `now`.
     pub(super) fn keep(&mut self, state: Arc<Snapshot>, now: Instant) {
         let same = self.states.iter().position(|(kept, _)| kept.commit() == state.commit());
         if let Some((kept, _)) = same.and_then(|at| self.states.remove(at)) {
@@ -108,8 +108,9 @@ impl Earlier {
         self.expire(now);
     }
 
-    /// Keeps a state that a reader asked for or may come back to, and that was made in `turn`; says
-    /// whether it is kept. One of an earlier turn may be of a commit that nobody may see any more.
+    /// Keeps a state that a reader requested or may come back to, and that was made in `turn`.
+    /// Returns whether it is kept: the commit of a state of an earlier turn may no longer be
+    /// visible to anybody.
     pub(super) fn visit(&mut self, visit: Visit, turn: Turn) -> bool {
         if turn != self.turn {
             self.pass(visit.state);
@@ -121,7 +122,7 @@ impl Earlier {
             self.pass(kept);
         }
         self.visited.push(visit);
-        // What was just asked for stays, however large it is.
+        // The state that was just requested stays, however large it is.
         while self.visited.len() > VISITED
             || self.visited.len() > 1 && self.taken() > self.room.max(ROOM)
         {
@@ -130,7 +131,7 @@ impl Earlier {
         true
     }
 
-    /// Lets the visited states take `bytes`, or what they may take in any case.
+    /// Allows the visited states to take `bytes`, or the minimum that they may always take.
     pub(super) fn make_room(&mut self, bytes: u64) {
         self.room = bytes;
     }
@@ -149,7 +150,7 @@ impl Earlier {
         roots.chain(self.visited.iter().map(|visit| visit.own)).sum()
     }
 
-    /// Keeps the state of `commit`, if it is there, as if somebody had just asked for it.
+    /// Keeps the state of `commit`, if present, as if it had just been requested.
     pub(super) fn touch(&mut self, commit: CommitId, now: Instant) {
         if let Some(at) = self.visited.iter().position(|kept| kept.state.commit() == commit) {
             let visit = self.visited.remove(at);
@@ -161,25 +162,25 @@ impl Earlier {
         }
     }
 
-    /// Notes what the public may see of a state, in the words of the published one.
+    /// Records the public part of a state, by the rules of the published one.
     pub(super) fn show(&mut self, way: Way, state: Arc<Snapshot>) {
         self.conceal(state.commit());
         self.shown.push(Shown { way, state });
     }
 
-    /// Returns what the public may see of the state of `commit`, if it is known and kept.
+    /// Returns the public part of the state of `commit`, if it is known and kept.
     pub(super) fn shown(&self, commit: CommitId, way: Way) -> Option<&Arc<Snapshot>> {
         let shown = self.shown.iter().find(|shown| shown.state.commit() == commit)?;
         (way == Way::Preview || shown.way == Way::History).then_some(&shown.state)
     }
 
-    /// Forgets what the public may see: another state decides now.
+    /// Forgets all public parts: another state now decides.
     pub(super) fn judge_anew(&mut self) {
         let shown = std::mem::take(&mut self.shown);
         shown.into_iter().for_each(|shown| self.pass_shown(shown));
     }
 
-    /// Lets go what the public may see of a state, which may be the state itself.
+    /// Drops the public part of a state, which may be the state itself.
     fn pass_shown(&mut self, shown: Shown) {
         let visited = self.visited.iter().map(|visit| &visit.state);
         let mut kept = self.states.iter().map(|(state, _)| state).chain(visited);
@@ -195,7 +196,7 @@ impl Earlier {
         }
     }
 
-    /// Lets the visited state at this place go.
+    /// Drops the visited state at this index.
     fn leave(&mut self, at: usize) {
         let left = self.visited.remove(at).state;
         if !self.states.iter().any(|(state, _)| state.commit() == left.commit()) {
@@ -204,15 +205,15 @@ impl Earlier {
         self.pass(left);
     }
 
-    /// Lets `state` go, whose place another has taken.
+    /// Drops `state`, which was replaced by another.
     pub(super) fn pass(&mut self, state: Arc<Snapshot>) {
-        // Twice in the list, neither pointer would ever be the last one.
+        // If it were in the list twice, neither pointer would ever be the last one.
         if !self.leaving.iter().any(|leaving| Arc::ptr_eq(leaving, &state)) {
             self.leaving.push(state);
         }
     }
 
-    /// Lets all of them go, and begins another turn.
+    /// Drops all states, and begins another turn.
     pub(super) fn clear(&mut self) {
         self.turn.0 += 1;
         self.judge_anew();
@@ -221,7 +222,7 @@ impl Earlier {
         states.chain(visited).for_each(|state| self.pass(state));
     }
 
-    /// Lets go what has been kept for long enough.
+    /// Drops the states that have been kept for long enough.
     pub(super) fn expire(&mut self, now: Instant) {
         let age = |since: Instant| now.saturating_duration_since(since);
         let is_due = |since: Instant| age(since) >= KEPT_FOR;
@@ -237,18 +238,19 @@ impl Earlier {
         }
     }
 
-    /// Takes out what was let go and nobody reads any more, to be dropped outside of any lock.
+    /// Removes the dropped states that nobody reads any more, for the caller to free outside of any
+    /// lock.
     pub(super) fn unread(&mut self) -> Vec<Arc<Snapshot>> {
-        // Nobody can get at them but by a pointer that is there already.
+        // They can be reached only through existing pointers.
         self.leaving.extract_if(.., |state| Arc::strong_count(state) == 1).collect()
     }
 
-    /// Says whether something was let go that is still in memory.
+    /// Returns whether a dropped state is still in memory.
     pub(super) fn is_leaving(&self) -> bool {
         !self.leaving.is_empty()
     }
 
-    /// Returns the state of `commit`, if it is kept for those who come by this way.
+    /// Returns the state of `commit`, if it is kept for readers that come this way.
     pub(super) fn find(&self, commit: CommitId, way: Way) -> Option<&Arc<Snapshot>> {
         let kept = self.states.iter().map(|(state, _)| state);
         let open = |visit: &&Visit| way == Way::Preview || visit.way == Way::History;
@@ -256,19 +258,19 @@ impl Earlier {
         kept.chain(visited).find(|state| state.commit() == commit)
     }
 
-    /// Returns the kept states with what they came from, the one that was asked for last first.
+    /// Returns the kept states with their roots, the most recently requested first.
     pub(super) fn bases(&self) -> impl Iterator<Item = (&Arc<Snapshot>, Root)> {
         let visited = self.visited.iter().rev().map(|visit| (&visit.state, visit.root.clone()));
         visited.chain(self.states.iter().rev().map(|(state, _)| (state, Root::Published)))
     }
 
-    /// Returns how many states are kept of those that were published last.
+    /// Returns the number of kept states that were published.
     pub(super) fn len(&self) -> usize {
         self.states.len()
     }
 
-    /// Returns how many states are in memory: the published one, those that are kept, and those
-    /// that readers have not let go.
+    /// Returns the number of states in memory: the published one, the kept ones, and those that
+    /// readers have not released.
     pub(super) fn alive(&self) -> usize {
         let unread = self.leaving.iter().filter(|state| Arc::strong_count(state) == 1).count();
         self.alive.iter().filter(|state| state.strong_count() > 0).count().saturating_sub(unread)
@@ -330,7 +332,7 @@ mod tests {
         earlier.touch(states[0].commit(), at(20));
         earlier.visit(asked(&states[16], at(21)), Turn(0));
         let expected: Vec<u8> = (2..16).chain([0, 16]).collect();
-        assert_eq!(visited(&earlier), expected, "the one not asked for the longest is let go");
+        assert_eq!(visited(&earlier), expected, "the least recently requested one is dropped");
         assert!(earlier.find(CommitId::from_bytes([16; 20]), Way::History).is_some());
         earlier.expire(at(320));
         assert_eq!(visited(&earlier), [16]);
@@ -368,7 +370,7 @@ mod tests {
     fn what_was_made_before_all_was_let_go_is_never_kept() {
         let (mut earlier, now, old) = (Earlier::default(), Instant::now(), state(1));
         for _ in 0..1_000 {
-            // A reader begins; what he asks for is purged; he is done.
+            // A reader begins, the state it requests is purged, and it finishes.
             let turn = earlier.turn();
             earlier.clear();
             assert!(!earlier.visit(asked(&old, now), turn));

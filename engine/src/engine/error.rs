@@ -1,4 +1,4 @@
-//! Why the engine does not open, and why a reload fails.
+//! Why the engine cannot open, and why a reload fails.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub enum OpenError {
     Repository {
         /// The folder.
         path: PathBuf,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: mirror::OpenError,
     },
@@ -50,7 +50,7 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
-    /// Some of the objects are still at the remote that it was cloned from.
+    /// Some of the objects are still only at the remote from which it was cloned.
     #[error(
         "{} is a partial clone, which lacks objects: clone it without --filter",
         path.display()
@@ -62,7 +62,7 @@ pub enum OpenError {
     /// The URL of the remote cannot be used.
     #[error("the remote cannot be used")]
     Remote(#[source] mirror::RemoteError),
-    /// No branch is given, and none is the obvious one.
+    /// No branch is given, and there is no obvious choice.
     #[error(
         "HEAD names none of the branches: choose one with --branch; there are {}",
         branches.join(", ")
@@ -71,7 +71,7 @@ pub enum OpenError {
         /// The branches that exist.
         branches: Vec<String>,
     },
-    /// The branch that was asked for does not exist.
+    /// The requested branch does not exist.
     #[error("there is no branch {branch}{}", there_are(branch, branches))]
     BranchMissing {
         /// The branch.
@@ -84,16 +84,16 @@ pub enum OpenError {
     Locked {
         /// The folder.
         path: PathBuf,
-        /// Who holds the lock.
+        /// The holder of the lock.
         #[source]
         source: LockError,
     },
-    /// The remote cannot be fetched and nothing is here to serve.
+    /// The remote cannot be fetched, and there is no local state to serve.
     #[error("cannot fetch branch {branch}, and there is no local state to serve")]
     Fetch {
         /// The branch.
         branch: String,
-        /// What went wrong.
+        /// The cause.
         #[source]
         source: Box<FetchError>,
     },
@@ -102,7 +102,7 @@ pub enum OpenError {
     Reference {
         /// The folder.
         path: PathBuf,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: RefError,
     },
@@ -111,7 +111,7 @@ pub enum OpenError {
     Load {
         /// The branch.
         branch: String,
-        /// What went wrong.
+        /// The cause.
         #[source]
         source: Box<LoadError>,
     },
@@ -120,7 +120,7 @@ pub enum OpenError {
     Thread(#[source] std::io::Error),
 }
 
-/// Says which branches there are, and which may be meant.
+/// Returns the list of branches, and the one that may be meant.
 fn there_are(branch: &str, branches: &[String]) -> String {
     if branches.is_empty() {
         return ": the repository has none yet".to_owned();
@@ -130,14 +130,15 @@ fn there_are(branch: &str, branches: &[String]) -> String {
 }
 
 impl OpenError {
-    /// Says whether the remote is out of reach, which may be over soon.
+    /// Returns whether the remote is unreachable, which may pass soon.
     pub fn is_remote_away(&self) -> bool {
         use mirror::FetchErrorKind::{TimedOut, Unreachable};
         matches!(self, Self::Fetch { source, .. } if matches!(source.kind(), Unreachable | TimedOut))
     }
 
-    /// Says whether the repository itself is damaged, so that another clone would do: objects are
-    /// missing or wrong, or a reference holds no commit. What our own system refused is no damage.
+    /// Returns whether the repository itself is damaged, so that a new clone would help: objects
+    /// are missing or wrong, or a reference holds no commit. An error of the local system is not
+    /// damage.
     pub fn is_damage(&self) -> bool {
         let is_ours = |error: &(dyn std::error::Error + 'static)| mirror::is_of_our_side(error);
         match self {
@@ -158,7 +159,7 @@ impl OpenError {
     }
 }
 
-/// A reason why a reload did not publish the remote's head. The old state keeps serving.
+/// A reason why a reload did not publish the remote's head. The old state continues to be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
     /// The branch is not on the remote.
@@ -167,7 +168,7 @@ pub enum ReloadError {
         /// The branch.
         branch: String,
     },
-    /// The push is held back.
+    /// The push is held.
     #[error("the remote's head {} is held: {}", held.commit, held.reason.as_str())]
     Held {
         /// The push.
@@ -175,25 +176,25 @@ pub enum ReloadError {
         /// Whether this is the stored answer to an earlier attempt.
         repeated: bool,
     },
-    /// There is no held push of this id any more.
+    /// No push with this id is held any more.
     #[error("push {id} is not held, or is no longer the remote's head")]
     NotHeld {
-        /// The id that was asked for.
+        /// The requested id.
         id: ReloadId,
     },
     /// The commit was never served.
     #[error("{commit} is neither kept in memory nor an ancestor of the branch")]
     NeverServed {
-        /// The commit that was to be pinned.
+        /// The commit to pin.
         commit: CommitId,
     },
-    /// A repository without a remote is followed, and no reference of it is written.
+    /// The repository has no remote: it is only followed, and none of its references is written.
     #[error("a repository without a remote cannot be pinned")]
     PinWithoutRemote,
     /// The remote could not be fetched.
     #[error("cannot fetch the branch")]
     Fetch(#[source] FetchError),
-    /// The new state could not be built, neither by its difference nor anew.
+    /// The new state could be built neither from the difference nor from scratch.
     #[error("cannot build the new state")]
     Load(#[source] LoadError),
     /// A reference could not be read or moved.
@@ -205,18 +206,18 @@ pub enum ReloadError {
     /// The repository could not be opened.
     #[error("cannot open the repository")]
     Open(#[source] mirror::OpenError),
-    /// Our commits on top of the remote's could not be stored.
+    /// The local commits on top of the remote's could not be stored.
     #[error("cannot store the commits")]
     Store(#[source] std::io::Error),
-    /// The reload panicked, which is a mistake in Headwater.
+    /// The reload panicked, which is a bug in Headwater.
     #[error("the reload panicked: {message}")]
     Panic {
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
 }
 
-/// What kind of failure a reload met: what the caller is told, and what the operator does.
+/// The kind of a failed reload: it decides the answer to the caller and what the operator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailureKind {
     /// The branch is not on the remote.
@@ -225,32 +226,32 @@ pub enum FailureKind {
     Diverged,
     /// The content was refused.
     Refused,
-    /// The held push that was asked for is gone.
+    /// The requested held push is gone.
     NotHeld,
     /// The commit cannot be pinned.
     NotPinnable,
-    /// The remote cannot be reached or answers nonsense.
+    /// The remote cannot be reached or its answers are invalid.
     Unreachable,
-    /// The remote wants other credentials.
+    /// The remote requires other credentials.
     RemoteAuth,
-    /// The remote is a folder of another user, or another host than is known.
+    /// The remote is a folder of another user, or its host key is unknown.
     RemoteUntrusted,
-    /// What the remote sent is no sound repository.
+    /// The remote did not send a sound repository.
     ContentRejected,
     /// The remote took too long.
     TimedOut,
     /// A disk is full.
     DiskFull,
-    /// Somebody else holds a lock in the repository.
+    /// Another process holds a lock in the repository.
     RepoLocked,
-    /// A second state has no room in memory.
+    /// There is not enough memory for a second state.
     MemoryShort,
     /// Anything else: the engine failed.
     Internal,
 }
 
 impl FailureKind {
-    /// Says whether it is about fetching the remote, which is asked less often then.
+    /// Returns whether it concerns fetching the remote, which is then asked less often.
     pub fn is_of_remote(self) -> bool {
         use FailureKind::{ContentRejected, RemoteAuth, RemoteUntrusted, TimedOut, Unreachable};
         matches!(self, Unreachable | RemoteAuth | RemoteUntrusted | TimedOut | ContentRejected)
@@ -258,7 +259,7 @@ impl FailureKind {
 }
 
 impl ReloadError {
-    /// Returns how long the remote wants to be left alone, if it said so.
+    /// Returns how long the remote asks to be left alone, if it said so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Fetch(error) => error.retry_after(),
@@ -266,7 +267,7 @@ impl ReloadError {
         }
     }
 
-    /// Returns what kind of failure it is.
+    /// Returns the kind of the failure.
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::BranchMissing { .. } => FailureKind::BranchMissing,

@@ -1,4 +1,4 @@
-//! What keeps a push from being published: it is held, or another commit is pinned.
+//! What keeps a push from being published: a hold, or another pinned commit.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -11,13 +11,13 @@ use crate::report::ReloadId;
 /// Why a push is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeldReason {
-    /// The branch was rewound or rewritten, or has moved on both sides.
+    /// The branch was rewound or rewritten, or both sides have moved.
     Diverged,
     /// Its content has new problems in sheets that refuse them.
     Refused,
     /// A sheet has more problems than its limit allows.
     OverLimit,
-    /// It does more than a push may do.
+    /// It changes more than a push may.
     PushLimit,
     /// Another commit is pinned.
     Pinned,
@@ -36,30 +36,30 @@ impl HeldReason {
     }
 }
 
-/// A push that was fetched and is not published. There is at most one: a newer push supersedes it.
+/// A push that was fetched but not published. There is at most one: a newer push supersedes it.
 #[derive(Debug, Clone)]
 pub struct Held {
-    /// The id of the reload that held it back, by which the operator lets it through.
+    /// The id of the reload that held it, with which the operator lets it through.
     pub id: ReloadId,
-    /// The remote's head that is held back.
+    /// The remote's head that is held.
     pub commit: CommitId,
-    /// The published commit when it was held.
+    /// The published commit at the time it was held.
     pub published: CommitId,
     /// Why it is held.
     pub reason: HeldReason,
     /// Since when.
     pub since: SystemTime,
-    /// What is wrong with its content, as far as it was looked at.
+    /// The problems of its content, as far as it was checked.
     pub problems: Arc<[Problem]>,
-    /// What it does too much of; empty unless that is the reason.
+    /// The limits that it exceeds; empty unless that is the reason.
     pub excesses: Arc<[Excess]>,
 }
 
-/// A commit that is served whatever is pushed, until it is unpinned.
+/// A commit that is served, whatever is pushed, until it is unpinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pinned {
     /// The commit.
     pub commit: CommitId,
-    /// Since when; after a restart, since then.
+    /// Since when; after a restart, since the restart.
     pub since: SystemTime,
 }

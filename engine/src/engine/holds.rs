@@ -1,4 +1,4 @@
-//! Holds: pushes that were fetched and are not published, remembered until the remote's head moves on.
+//! Holds: pushes that were fetched but not published, remembered until the remote's head moves.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -20,22 +20,22 @@ pub(super) struct Holds {
     pub(super) status: Arc<StatusBoard>,
 }
 
-/// Why a push may not go live, and what is wrong with it.
+/// Why a push may not go live, and the details.
 pub(super) struct Objection {
     pub(super) reason: HeldReason,
-    /// What is wrong with its content, as far as it was looked at.
+    /// The problems of its content, as far as it was checked.
     pub(super) problems: Vec<Problem>,
-    /// What it does too much of.
+    /// The limits that it exceeds.
     pub(super) excesses: Vec<Excess>,
 }
 
 impl Objection {
-    /// Returns one that needs no further words.
+    /// Returns an objection without details.
     pub(super) fn new(reason: HeldReason) -> Self {
         Self { reason, problems: Vec::new(), excesses: Vec::new() }
     }
 
-    /// Returns what admission has against a state, if anything.
+    /// Returns the objection of admission to a state, if any.
     pub(super) fn of(verdict: Verdict) -> Option<Self> {
         let (reason, problems, excesses) = match verdict {
             Verdict::Admitted => return None,
@@ -48,7 +48,7 @@ impl Objection {
 }
 
 impl Holds {
-    /// Says whether the operator lets exactly this head of the remote through.
+    /// Returns whether the operator lets exactly this head of the remote through.
     pub(super) fn let_through(
         &self,
         kind: RequestKind,
@@ -62,7 +62,7 @@ impl Holds {
         }
     }
 
-    /// Answers again what was answered before, when exactly this head was refused before.
+    /// Repeats the earlier answer if exactly this head was refused before.
     pub(super) fn recall(&self, target: CommitId) -> Result<(), ReloadError> {
         let published = self.states.commit();
         let is_known = |held: &&Held| {
@@ -76,8 +76,8 @@ impl Holds {
         }
     }
 
-    /// Holds the push of `commit` back, in the place of any that was held before; returns it, and
-    /// whether it was held before.
+    /// Holds the push of `commit`, replacing any held one. Returns it, and whether it was already
+    /// held.
     pub(super) fn note(
         &self,
         id: ReloadId,
@@ -91,7 +91,7 @@ impl Holds {
         self.status.hold(Held { id, commit, published, reason, since, problems, excesses })
     }
 
-    /// The same, as the error of the reload.
+    /// Does the same, and returns it as the error of the reload.
     pub(super) fn hold(&self, id: ReloadId, commit: CommitId, objection: Objection) -> ReloadError {
         let (held, repeated) = self.note(id, commit, objection);
         ReloadError::Held { held, repeated }

@@ -1,4 +1,4 @@
-//! The ledger: the last reloads by id, for those who ask later how theirs went.
+//! The ledger: the last reloads by id, for callers that ask later how theirs went.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use super::locks::{Held, Lock, Rank};
 use super::report::Report;
 use crate::report::ReloadId;
 
-/// How many reloads are kept. Older ones are forgotten, the newest are kept.
+/// The number of reloads that are kept. The oldest are forgotten first.
 const KEPT: usize = 256;
 
-/// What is known of a reload.
+/// What is known about a reload.
 #[derive(Debug, Clone)]
 pub enum Entry {
     /// It waits or runs.
@@ -31,7 +31,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Returns an empty ledger whose ids begin now.
+    /// Returns an empty ledger whose ids start at the current time.
     pub fn new() -> Self {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let epoch = u64::try_from(since_epoch.as_millis()).unwrap_or_default();
@@ -46,30 +46,30 @@ impl Ledger {
         id
     }
 
-    /// Returns a fresh id that nothing is known of.
+    /// Returns a fresh id about which nothing is known.
     pub(super) fn fresh(&self) -> ReloadId {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         ReloadId { epoch: self.epoch, number }
     }
 
-    /// Notes that `id` waits or runs, unless it is known.
+    /// Records that `id` waits or runs, unless it is known.
     pub(super) fn note(&self, id: ReloadId) {
         if self.get(&id).is_none() {
             self.put(id, Entry::Running);
         }
     }
 
-    /// Returns what is known of `id`, or `None` where it is unknown or forgotten.
+    /// Returns what is known about `id`, or `None` if it is unknown or forgotten.
     pub fn get(&self, id: &ReloadId) -> Option<Entry> {
         self.lock().get(id).cloned()
     }
 
-    /// Returns the reloads that are kept, newest first.
+    /// Returns the kept reloads, newest first.
     pub fn recent(&self) -> Vec<(ReloadId, Entry)> {
         self.lock().iter().rev().map(|(id, entry)| (*id, entry.clone())).collect()
     }
 
-    /// Notes how a reload went.
+    /// Records the result of a reload.
     pub(super) fn record(&self, report: &Arc<Report>) {
         self.put(report.id, Entry::Done(report.clone()));
     }

@@ -1,51 +1,51 @@
 //! The locks of the engine, and the order in which they nest.
 //!
-//! A thread that holds a lock takes only such as stand below it in [`Rank`], so no two threads can
-//! wait for each other. A debug build asserts it at every lock.
+//! A thread that holds a lock takes only locks that come later in [`Rank`], so no two threads can
+//! wait for each other. A debug build asserts this at every lock.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What a lock guards. Whoever holds one takes only locks that come later here.
+/// What a lock guards. A thread that holds one takes only locks that come later here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
-    /// The question to the remote where the branches are that may be previewed.
+    /// The request to the remote for the branches that may be previewed.
     Preview,
-    /// The git lane: talk with the remote, and repacks. Held during network waits.
+    /// The git lane: conversations with the remote, and repacks. Held during network waits.
     Lane,
-    /// The turn to publish. No network wait happens under it.
+    /// The turn to publish. Nothing waits for the network while holding it.
     Writer,
     /// The turn to build an earlier state for a reader.
     Building,
-    /// The keys of requests that are known again.
+    /// The keys of requests that are recognized again.
     Repeats,
-    /// The files that were stored and are not synced yet.
+    /// The stored files that are not synced yet.
     Unsynced,
-    /// The states beside the published one.
+    /// The states besides the published one.
     Earlier,
-    /// What the operator sees.
+    /// The status for the operator.
     Status,
-    /// The batches that wait to be written.
+    /// The batches waiting to be written.
     Writes,
-    /// What there is to push, and who waits for it.
+    /// What is to be pushed, and who waits for it.
     Pushes,
     /// The requests for reloads.
     Reloads,
     /// The reports of past reloads.
     Ledger,
-    /// Whether there is something to tidy.
+    /// Whether maintenance is due.
     Maintenance,
     /// When the commits of the branch were made.
     Timeline,
-    /// What the remote said of its branches.
+    /// What the remote reported about its branches.
     Heads,
 }
 
 /// A mutex with its place in the order.
 ///
-/// What it guards is whole after every statement, so a lock that a panic poisoned holds a usable
-/// value and is taken all the same.
+/// The guarded value is consistent after every statement, so a lock that a panic poisoned holds a
+/// usable value and can still be taken.
 #[derive(Debug)]
 pub(super) struct Lock<T> {
     rank: Rank,
@@ -71,20 +71,20 @@ impl<T> Lock<T> {
 }
 
 impl<T> Held<'_, T> {
-    /// Lets the lock go until `changed` is told of.
+    /// Releases the lock until `changed` is notified.
     pub(super) fn wait(self, changed: &Condvar) -> Self {
         let Self { guard, order } = self;
         Self { guard: changed.wait(guard).unwrap_or_else(PoisonError::into_inner), order }
     }
 
-    /// The same, but no longer than for `time`.
+    /// Does the same, for at most `time`.
     pub(super) fn wait_for(self, changed: &Condvar, time: Duration) -> Self {
         let Self { guard, order } = self;
         let waited = changed.wait_timeout(guard, time);
         Self { guard: waited.unwrap_or_else(PoisonError::into_inner).0, order }
     }
 
-    /// The same, until `is_over` says so.
+    /// Does the same, until `is_over` returns true.
     pub(super) fn wait_until(mut self, changed: &Condvar, is_over: impl Fn(&T) -> bool) -> Self {
         while !is_over(&self) {
             self = self.wait(changed);
@@ -158,7 +158,7 @@ mod tests {
         let (writer, status) = (Lock::new(Rank::Writer, 1), Lock::new(Rank::Status, 2));
         let held = writer.lock();
         assert_eq!(*held + *status.lock(), 3);
-        // A guard that is let go out of order leaves the others.
+        // Dropping a guard out of order leaves the others.
         let inner = status.lock();
         drop(held);
         drop(inner);

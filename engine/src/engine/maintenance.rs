@@ -1,4 +1,4 @@
-//! Maintenance: what is done behind reloads and writes, so that none of them waits for it.
+//! Maintenance: work done after reloads and writes, so that none of them waits for it.
 
 pub(super) mod worker;
 
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::locks::{Lock, Rank};
 
-/// Wakes the thread behind each reload.
+/// Wakes the thread after each reload.
 pub(super) struct Maintenance {
     state: Lock<State>,
     changed: Condvar,
@@ -26,25 +26,25 @@ impl Maintenance {
         Self { state, changed: Condvar::new() }
     }
 
-    /// Lets the thread look what there is to do.
+    /// Makes the thread check for work.
     pub(super) fn wake(&self) {
         self.state.lock().due = true;
         self.changed.notify_all();
     }
 
-    /// Lets the thread end behind what it does.
+    /// Makes the thread end after its current work.
     pub(super) fn close(&self) {
         self.state.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Waits until all is done that there was to do.
+    /// Waits until all current work is done.
     pub(super) fn settle(&self) {
         let is_settled = |state: &State| !(state.due || state.busy) || state.closed;
         drop(self.state.lock().wait_until(&self.changed, is_settled));
     }
 
-    /// Waits until there may be something to do, at most for `round`; false once closed.
+    /// Waits until there may be work, for at most `round`; returns false once closed.
     pub(super) fn next(&self, round: Duration) -> bool {
         let until = Instant::now() + round;
         let mut state = self.state.lock();

@@ -1,4 +1,4 @@
-//! What a look at the branch found, and where that lets it go.
+//! The result of checking the branch, and where it allows the branch to go.
 
 use super::config::Rewrites;
 use super::error::ReloadError;
@@ -6,32 +6,32 @@ use crate::id::CommitId;
 use crate::mirror::Objects;
 use crate::plan::{BranchFacts, Movement, movement};
 
-/// What a fetch found, and where that lets the branch go.
+/// The result of a fetch, and where it allows the branch to go.
 pub(super) struct Seen {
-    /// The remote's head; `None` where it has none, or was not reached and a rebuild goes on.
+    /// The remote's head; `None` if it has none, or if it was not reached and a rebuild goes on.
     pub(super) remote: Option<CommitId>,
-    /// Our own head of the branch.
+    /// The local head of the branch.
     pub(super) local: Option<CommitId>,
-    /// The last commit that was known to be both ours and the remote's.
+    /// The last commit known to be both local and on the remote.
     pub(super) synced: Option<CommitId>,
-    /// Whether the remote's head has ours, so that the branch goes forward.
+    /// Whether the remote's head contains the local one, so that the branch moves forward.
     pub(super) forward: bool,
     /// Where the branch may go.
     pub(super) movement: Movement,
-    /// How many commits are ours alone.
+    /// The number of commits that are only local.
     pub(super) ahead: u64,
     /// Whether the remote answered.
     pub(super) reached: bool,
 }
 
 impl Seen {
-    /// Nothing of the remote, so that what is here stays.
+    /// Returns a result without a remote, so that the local state stays.
     pub(super) fn nothing(local: Option<CommitId>) -> Self {
         let (remote, synced, movement) = (None, None, Movement::Stay);
         Self { remote, local, synced, forward: true, movement, ahead: 0, reached: false }
     }
 
-    /// Lets the branch go along with one that was rewritten, where the policy says so.
+    /// Follows a rewritten branch if the policy says so.
     pub(super) fn by_policy(self, rewrites: Rewrites) -> Self {
         let follows = match rewrites {
             Rewrites::Hold => false,
@@ -48,7 +48,7 @@ impl Seen {
     }
 }
 
-/// Judges whether the branch may go from `local` to the remote's `head`.
+/// Decides whether the branch may go from `local` to the remote's `head`.
 pub(super) fn judge(
     objects: &Objects,
     head: CommitId,
@@ -56,15 +56,16 @@ pub(super) fn judge(
     synced: Option<CommitId>,
 ) -> Result<Seen, ReloadError> {
     let descends = |descendant, ancestor: CommitId| {
-        // A commit that is gone from a damaged or pruned repository is an ancestor of nothing: the
-        // push is held, and the operator can let it through.
+        // A commit that is missing from a damaged or pruned repository is not an ancestor of
+        // anything: the push is held, and the operator can let it through.
         let known = objects.contains(ancestor.as_bytes());
         let found = || objects.descends_from(descendant, ancestor);
         if known { found().map_err(ReloadError::Repository) } else { Ok(false) }
     };
     let is_here = |commit: &CommitId| objects.contains(commit.as_bytes());
     let noted = synced;
-    // A clone that was made by hand has no note of what was in step, but its history tells.
+    // A clone that was made by hand has no note of the last synced commit, but its history shows
+    // it.
     let synced = match (synced, local.filter(is_here)) {
         (None, Some(local)) if descends(local, head)? => Some(head),
         (synced, _) => synced,
@@ -93,7 +94,8 @@ pub(super) fn judge(
         Some(local) if !remote_has_local => {
             let between = |from| objects.count_between(from, local);
             let missing = between(head).map_err(ReloadError::Repository)?;
-            // What was in step once and is gone from the remote was removed there, and is not ours.
+            // Commits that were once synced and are gone from the remote were removed there, and do
+            // not count as local.
             let since = synced.filter(is_here).map(between).transpose();
             missing.min(since.map_err(ReloadError::Repository)?.unwrap_or(missing)) as u64
         }

@@ -20,17 +20,17 @@ use crate::notice::{Notice, is_bare, notices};
 use crate::plan::RebuildReason;
 use crate::snapshot::Snapshot;
 
-/// What was opened: a repository, and the first state of its branch.
+/// An opened repository, and the first state of its branch.
 pub(super) struct Opened {
     pub(super) repository: Repository,
     pub(super) snapshot: Snapshot,
-    /// Why the state was built as it was.
+    /// How the state was built.
     pub(super) reason: RebuildReason,
-    /// The commit that is pinned.
+    /// The pinned commit.
     pub(super) pinned: Option<CommitId>,
     /// Where decoded records are kept for the next start.
     pub(super) cache: Option<Cache>,
-    /// What to do when the branch was rewritten, unless the settings say so.
+    /// What to do when the branch was rewritten, unless the settings decide.
     pub(super) rewrites: Rewrites,
     /// Whether the repository has no work tree, so that it may be written to.
     pub(super) is_bare: bool,
@@ -38,14 +38,15 @@ pub(super) struct Opened {
 
 /// Opens the repository, or clones it, and loads the head of the branch.
 ///
-/// A local head is loaded without asking the remote, so that a server starts while its remote is away.
+/// A local head is loaded without asking the remote, so that a server starts while its remote is
+/// away.
 pub(super) fn open(config: &EngineConfig) -> Result<Opened, OpenError> {
     let source = Source::find(config)?;
     let EngineConfig { repo, load: options, fetch, .. } = config;
     let reference = |error| OpenError::Reference { path: repo.clone(), source: error };
     let unopened = |error| OpenError::Repository { path: repo.clone(), source: error };
 
-    // A repository that is only looked at is nobody's in particular.
+    // A repository that is only read needs no lock.
     let is_ours = source.remote.is_some() || config.writes.is_some() && source.bare;
     let lock = match is_ours {
         true => {
@@ -74,7 +75,7 @@ pub(super) fn open(config: &EngineConfig) -> Result<Opened, OpenError> {
         })?;
         objects = source.mirror.objects().map_err(unopened)?;
         if fetched.head == RemoteHead::BranchMissing {
-            // Serving nothing in place of a branch whose name is mistyped helps nobody.
+            // Serving nothing instead of a branch whose name is mistyped helps nobody.
             let there = Mirror::remote_branches(remote, fetch);
             let branches = there.map(|there| there.branches).unwrap_or_default();
             return Err(OpenError::BranchMissing { branch, branches });
@@ -114,14 +115,14 @@ pub(super) fn open(config: &EngineConfig) -> Result<Opened, OpenError> {
     Ok(Opened { repository, snapshot, reason, pinned, cache, rewrites, is_bare })
 }
 
-/// Where the records are, where they come from and which branch they are on.
+/// The location of the records, their remote and their branch.
 struct Source {
     mirror: Mirror,
     remote: Option<Arc<Remote>>,
     branch: String,
     rewrites: Rewrites,
     bare: bool,
-    /// The branch that `HEAD` named already.
+    /// The branch that `HEAD` already named.
     head_branch: Option<String>,
 }
 
@@ -148,12 +149,12 @@ impl Source {
                 let remote = Remote::new(url, options);
                 Some(Arc::new(remote.map_err(OpenError::Remote)?))
             }
-            // A work tree is its user's, whatever it was cloned from: its branch is what is served.
+            // A work tree belongs to its user, wherever it was cloned from: its branch is served.
             (None, _) => None,
         };
         let mirror = Mirror::open(repo, mirror_options(config)).map_err(opened)?;
         let branch = match (&config.branch, &remote) {
-            // A branch that is asked for may come with the next fetch.
+            // A requested branch may arrive with the next fetch.
             (Some(branch), Some(_)) => branch.clone(),
             (Some(branch), None) if !facts.branches.contains(branch) => {
                 let (branch, branches) = (branch.clone(), facts.branches);
@@ -209,7 +210,8 @@ fn mirror_options(config: &EngineConfig) -> MirrorOptions {
     MirrorOptions { safe_directories, ..MirrorOptions::default() }
 }
 
-/// Tells of a git program that is missing or too old, which would show later, and as something else.
+/// Warns about a missing or outdated git program, which would otherwise show later as another
+/// error.
 fn tell_of_git() {
     match GitVersion::installed() {
         Ok(found) if found >= OLDEST_GIT => {}
@@ -224,7 +226,7 @@ fn tell_of_git() {
     }
 }
 
-/// Tells of sheets that have nothing, and of a commit without a record.
+/// Reports empty sheets, and a commit without any record.
 fn tell_of_bare(objects: &Objects, snapshot: &Snapshot) {
     if !is_bare(snapshot) {
         return;
@@ -238,7 +240,7 @@ fn tell_of_bare(objects: &Objects, snapshot: &Snapshot) {
     }
 }
 
-/// Tells that a local branch is followed, and how its remote would be.
+/// Reports that a local branch is followed, and how to follow its remote instead.
 fn tell_of_local(branch: &str, facts: &RepositoryFacts) {
     tracing::info!(
         branch,
@@ -255,7 +257,7 @@ fn tell_of_local(branch: &str, facts: &RepositoryFacts) {
     }
 }
 
-/// Says whether there is nothing at `path`, or an empty folder, into which a clone may go.
+/// Returns whether there is nothing at `path`, or an empty folder, into which to clone.
 fn is_absent(path: &Path) -> bool {
     match std::fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_none(),
@@ -263,11 +265,11 @@ fn is_absent(path: &Path) -> bool {
     }
 }
 
-/// Chooses HEAD's branch if it exists, else the only one; in an empty repository HEAD's.
+/// Chooses HEAD's branch if it exists, else the only branch; in an empty repository HEAD's.
 ///
 /// # Errors
 ///
-/// When there are several branches, and HEAD names none of them.
+/// If there are several branches and HEAD names none of them.
 pub fn choose_branch(facts: &RepositoryFacts) -> Result<String, OpenError> {
     match (&facts.head_branch, &facts.branches[..]) {
         (Some(head), branches) if branches.contains(head) || branches.is_empty() => {

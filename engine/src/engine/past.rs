@@ -1,8 +1,8 @@
-//! States of earlier commits, for readers who ask for one.
+//! States of earlier commits, for readers that request one.
 //!
-//! An earlier state is a kept one taken there by the difference, and shares with it whatever both
-//! have. Only commits in the history of what is published are shown: what was fetched and is held
-//! back is nobody's to read. Of those, the published state decides what the public may see.
+//! An earlier state is derived from a kept one by the difference, and shares with it whatever both
+//! have. Only commits in the history of the published commit are visible: a fetched but held commit
+//! is not readable by anybody. The published state decides which parts of them the public may see.
 
 pub(super) mod error;
 
@@ -33,14 +33,14 @@ pub(super) struct Past {
     pub(super) repository: Arc<Repository>,
     pub(super) states: Arc<States>,
     pub(super) previews: Previews,
-    /// The turn to build a state, which one reader at a time has; no network wait happens in it.
+    /// The turn to build a state, which one reader at a time has, without waiting for the network.
     building: Lock<()>,
     timeline: Timeline,
     /// How records are read.
     pub(super) load: LoadOptions,
 }
 
-/// What differs between two states, and what decides how much of the earlier one may be told.
+/// The difference between two states, and whether the same rules decide what is visible in both.
 struct Compared {
     delta: Delta,
     rules: Rules,
@@ -65,8 +65,8 @@ impl Past {
 }
 
 impl Past {
-    /// Returns what may be shown of the state of `commit` if that is known already, and keeps it for
-    /// five minutes from now. Costs a look into a short list.
+    /// Returns the visible state of `commit` if it is already known, and keeps it for five minutes
+    /// from now. Only searches a short list.
     pub(super) fn kept(&self, commit: CommitId) -> Option<Arc<Snapshot>> {
         let mut earlier = self.states.earlier();
         let published = self.states.published();
@@ -78,22 +78,23 @@ impl Past {
         Some(shown)
     }
 
-    /// Returns what may be shown of the state of `commit`. The state is kept for five minutes behind
-    /// the last call for it, of sixteen at most, and of as many bytes as the published one has.
+    /// Returns the visible state of `commit`. The state is kept for five minutes after the last
+    /// call for it. At most sixteen such states are kept, and of these as many as fit into the
+    /// bytes of the published one.
     ///
-    /// Costs nothing for a state that is kept. Another one is built from the kept one with the same
-    /// definitions by the difference, one at a time; where there is none, it is built anew. See
-    /// [`Disclosure`] for what is taken out of it.
+    /// A kept state costs nothing. Any other state is built, one at a time, by applying the
+    /// difference to a kept one with the same definitions, or from scratch if there is none. See
+    /// [`Disclosure`] for what is removed from it.
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] for a commit that the published one does not descend from.
+    /// [`PastError::Unknown`] if the published commit does not descend from `commit`.
     pub(super) fn at(&self, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
         self.shown(commit, Way::History)
     }
 
-    /// Keeps the state of `commit` as if somebody had just asked for it, since he may come back to
-    /// it. Does nothing for one that is not there any more.
+    /// Keeps the state of `commit` as if it had just been requested, since its reader may come back
+    /// to it. Does nothing if the state is gone.
     pub(super) fn keep(&self, commit: CommitId) {
         let mut earlier = self.states.earlier();
         let published = self.states.published();
@@ -104,25 +105,26 @@ impl Past {
         earlier.visit(Visit { state: published, way, root, own: 0, at: Instant::now() }, turn);
     }
 
-    /// Returns what the public sees differently at `to` than at `from`, without what is private now
-    /// on either side.
+    /// Returns what changes for the public between `from` and `to`, without anything that is
+    /// private now on either side.
     ///
-    /// Costs what the difference costs and, where both have the same definitions, no text index.
+    /// Costs as much as the difference and, if both have the same definitions, builds no text
+    /// index.
     ///
     /// # Errors
     ///
-    /// [`PastError::Unknown`] if one of them is not in the history of what is published.
+    /// [`PastError::Unknown`] if one of them is not in the history of the published commit.
     pub(super) fn delta(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
         self.compared(from, to).map(|compared| compared.delta)
     }
 
-    /// Returns what somebody who has the state of `from` has to be told to have that of `to`. What is
-    /// private now is told to have left.
+    /// Returns what a reader with the state of `from` needs to have the state of `to`. Whatever is
+    /// private now is reported as removed.
     ///
     /// # Errors
     ///
-    /// As [`Engine::delta`]; and [`PastError::Unknown`] where other definitions showed at `from` what
-    /// is private now, so that he has to begin anew.
+    /// As [`Engine::delta`]; and [`PastError::Unknown`] if other definitions showed at `from` what
+    /// is private now, so that the reader must start over.
     pub(super) fn caught_up(&self, from: CommitId, to: CommitId) -> Result<Delta, PastError> {
         let Compared { delta, rules } = self.compared(from, to)?;
         match rules {
@@ -133,10 +135,11 @@ impl Past {
         }
     }
 
-    /// Lists the commits in the history of `from` that touched the record `key` of `spec`, a sheet of
-    /// the published state `now`, the newest first: at most `limit`, behind the first `skip`. See
-    /// [`history`]. A key that the sheet cannot have is that of other files, and has no history;
-    /// neither has what is hidden in `now`, or cannot be read there and may be.
+    /// Lists the commits in the history of `from` that touched the record `key` of `spec`, a sheet
+    /// of the published state `now`, newest first: at most `limit`, after skipping the first
+    /// `skip`. See [`history`]. A key that the sheet cannot have belongs to other files and has no
+    /// history; neither does a record that is hidden in `now`, or that cannot be read there and may
+    /// be hidden.
     ///
     /// # Errors
     ///
@@ -168,9 +171,9 @@ impl Past {
         versions.map_err(|error| PastError::History(Box::new(error)))
     }
 
-    /// Returns the commit that a reader means by `name`: the hash of one or the beginning of it, a
-    /// tag, the branch, or a moment, which is that of the last commit at it or before, by first
-    /// parents. Whether it may be shown is up to [`Engine::at`].
+    /// Returns the commit that a reader means by `name`: a hash or a prefix of one, a tag, the
+    /// branch, or a moment, which stands for the last first-parent commit made at or before it.
+    /// [`Engine::at`] decides whether it is visible.
     ///
     /// # Errors
     ///
@@ -195,7 +198,7 @@ impl Past {
             commit: self.states.commit(),
             source: source.into(),
         })?;
-        // Never another expression: some of those walk the whole history.
+        // Never any other expression: some of those walk the whole history.
         let tagged = is_tag.then(|| objects.resolve(&format!("refs/tags/{tag}")).ok()).flatten();
         let hash = || is_hash.then(|| objects.resolve(name).ok()).flatten();
         if let Some(commit) = tagged.or_else(hash) {
@@ -212,7 +215,7 @@ impl Past {
         commit.map_err(unreadable)?.ok_or_else(unknown)
     }
 
-    /// Returns the state that `branch` would give, if it may be looked at.
+    /// Returns the state that `branch` would produce, if it may be previewed.
     pub(super) fn preview(&self, branch: &str) -> Result<Arc<Snapshot>, PastError> {
         let unknown = || PastError::Unknown { name: branch.to_owned() };
         if !self.previews.allow(branch) {
@@ -224,7 +227,7 @@ impl Past {
 }
 
 impl Past {
-    /// Returns what may be shown of the state of `commit` to whoever comes by `way`.
+    /// Returns the visible state of `commit` for a reader that comes by `way`.
     fn shown(&self, commit: CommitId, way: Way) -> Result<Arc<Snapshot>, PastError> {
         loop {
             let present = self.states.present();
@@ -235,7 +238,8 @@ impl Past {
             };
             let shown = Disclosure::by(&present.state).of(&state).map_err(refused)?;
             let mut earlier = self.states.earlier();
-            // What was let go meanwhile may be nobody's to read any more: then all is asked again.
+            // A state that was dropped meanwhile may no longer be readable by anybody: then
+            // everything is checked again.
             if earlier.turn() == present.turn {
                 if self.states.commit() == present.state.commit() {
                     earlier.show(way, shown.clone());
@@ -245,7 +249,7 @@ impl Past {
         }
     }
 
-    /// Returns the whole state of `commit`: the kept one, or one that is built.
+    /// Returns the complete state of `commit`: a kept one, or a newly built one.
     fn state_of(
         &self,
         present: &Present,
@@ -269,7 +273,8 @@ impl Past {
             Way::Preview => self.objects_for(commit)?,
         };
         let _turn = self.building.lock();
-        // Perhaps the one before us asked for the same, or it is kept for those who come otherwise.
+        // The previous holder may have requested the same, or it is kept for readers that come
+        // another way.
         if let Some(state) = kept() {
             return Ok(state);
         }
@@ -281,7 +286,7 @@ impl Past {
         Ok(state)
     }
 
-    /// Builds the state of `commit` from the kept one that reads every path alike, or anew.
+    /// Builds the state of `commit` from the kept one that reads every path alike, or from scratch.
     fn build_visit(
         &self,
         objects: &Objects,
@@ -322,12 +327,12 @@ impl Past {
         Ok(Visit { state: Arc::new(state), way, root, own, at: Instant::now() })
     }
 
-    /// Compares two states in the history of what is published.
+    /// Compares two states in the history of the published commit.
     fn compared(&self, from: CommitId, to: CommitId) -> Result<Compared, PastError> {
         loop {
             let present = self.states.present();
             let compared = self.compared_by(&present, from, to)?;
-            // As for a state: what was let go meanwhile is not told.
+            // As for a single state: what was dropped meanwhile is not returned.
             if self.states.earlier().turn() == present.turn {
                 return Ok(compared);
             }
@@ -366,7 +371,7 @@ impl Past {
         Ok(Compared { delta: disclosure.mask(delta, rules, after), rules })
     }
 
-    /// Opens the repository to read `commit`, if the published state has it in its history.
+    /// Opens the repository to read `commit`, if it is in the history of the published commit.
     fn objects_with(&self, published: &Snapshot, commit: CommitId) -> Result<Objects, PastError> {
         let objects = self.objects_for(commit)?;
         let unknown = || PastError::Unknown { name: commit.to_string() };
@@ -376,7 +381,7 @@ impl Past {
         if published.commit().is_zero() || !objects.contains(commit.as_bytes()) {
             return Err(unknown());
         }
-        // What goes by this hash may be no commit.
+        // The object with this hash may not be a commit.
         match objects.descends_from(published.commit(), commit) {
             Ok(true) => Ok(objects),
             Ok(false) | Err(ObjectError::WrongKind { .. }) => Err(unknown()),
@@ -389,7 +394,7 @@ impl Past {
         objects.map_err(|error| PastError::Repository { commit, source: error.into() })
     }
 
-    /// Returns how an earlier state is read: nobody needs it so much that memory may run out.
+    /// Returns the options for an earlier state: none is important enough to run out of memory for.
     fn spare(&self) -> LoadOptions {
         LoadOptions { optional: true, progress: Arc::default(), ..self.load.clone() }
     }

@@ -1,4 +1,4 @@
-//! Pins: back to a state that was served before, and staying there whatever is pushed.
+//! Pins: returns to a previously served state and stays there, whatever is pushed.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,8 +16,8 @@ use crate::report::{ReloadOutcome, Timings};
 use crate::snapshot::Snapshot;
 
 impl Reloader {
-    /// Goes to `pin` and stays there, or, without one, to the head of the branch again. The remote
-    /// is not asked, and admission neither: both states were served before.
+    /// Goes to `pin` and stays there, or, without one, returns to the head of the branch. Neither
+    /// the remote nor admission is asked: both states were served before.
     pub(super) fn turn(&self, pin: Option<CommitId>) -> Result<ReloadOutcome, ReloadError> {
         if self.repository.remote.is_none() {
             return Err(ReloadError::PinWithoutRemote);
@@ -94,9 +94,9 @@ impl Reloader {
         Ok(Some(Publication { state, changed, reason, lineage, timings, origin }))
     }
 
-    /// Writes the pin down, or takes it back, before anything is published: the status follows.
+    /// Records the pin, or removes it, before anything is published: the status follows.
     fn note_pin(&self, objects: &Objects, pin: Option<CommitId>) -> Result<(), ReloadError> {
-        // Over a restart, too.
+        // It lasts over a restart, too.
         let name = &self.repository.refs.pinned;
         match pin {
             Some(commit) => objects.set_reference(name, Expected::Any, commit),
@@ -110,7 +110,7 @@ impl Reloader {
         Ok(())
     }
 
-    /// Ends the pin because the operator lets a push through that it held.
+    /// Ends the pin because the operator lets through a push that the pin held.
     pub(super) fn unpin_for(&self, objects: &Objects) -> Result<(), ReloadError> {
         if self.status.pinned().is_some() {
             self.note_pin(objects, None)?;

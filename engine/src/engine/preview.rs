@@ -1,9 +1,9 @@
-//! Previews: the state that another branch would give.
+//! Previews: the state that another branch would produce.
 //!
-//! It is the published state with the difference of the branch laid over it. Which branches may be
-//! looked at is a setting, since a branch may hold what nobody has looked over yet. The remote is
-//! asked for all of them at once, whatever name a reader comes with, and no lock that anybody else
-//! needs is held while it does not answer.
+//! It is the published state with the difference of the branch applied. A setting lists the
+//! branches that may be previewed, since a branch may hold content that nobody has reviewed. The
+//! remote is asked for all of them at once, whichever name a reader gives, and no lock that others
+//! need is held while it does not answer.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,52 +17,52 @@ use crate::causes::chain;
 use crate::id::CommitId;
 use crate::mirror::{FetchError, FetchLimits, Mirror, Remote};
 
-/// How long what the remote said of its branches is believed: readers are not to make it busy.
+/// How long the remote's list of branches stays valid: readers must not keep the remote busy.
 const BELIEVED: Duration = Duration::from_secs(5);
 
 /// How long a remote that did not answer is left alone.
 const LEFT_ALONE: Duration = Duration::from_secs(30);
 
-/// How long the remote may take to say where its branches are, and be silent when one is fetched.
+/// How long the remote may take to list its branches, and how long it may be silent during a fetch.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long fetching one may take in all: whoever fetches what is served waits as long.
+/// How long fetching one may take in total: a fetch of the served branch waits as long.
 const FETCH: Duration = Duration::from_secs(20);
 
-/// The branches that may be looked at, and where they were.
+/// The branches that may be previewed, and their last known heads.
 pub(super) struct Previews {
-    /// Names, or beginnings of names with a `*` behind them.
+    /// Names, or prefixes followed by `*`.
     allowed: Vec<String>,
-    /// Taken by whoever asks the remote, so that the others wait for one answer.
+    /// Held while the remote is asked, so that other readers wait for the same answer.
     asking: Lock<()>,
     heads: Lock<Heads>,
-    /// What is fetched for a reader may be to be tidied up.
+    /// Objects fetched for a reader may need maintenance.
     maintenance: Arc<Maintenance>,
 }
 
-/// What the remote said of its branches.
+/// What the remote reported about its branches.
 #[derive(Debug, Default)]
 enum Heads {
     /// Nothing yet.
     #[default]
     Unknown,
-    /// Where those are that may be looked at, and when it said so.
+    /// The heads of the branches that may be previewed, and when they were reported.
     Told(HashMap<String, CommitId>, Instant),
     /// It did not answer, at this time.
     Silent(Instant),
 }
 
-/// What is known of a branch without a question to the remote.
+/// What is known about a branch without asking the remote.
 #[derive(Debug, PartialEq, Eq)]
 enum Known {
-    /// Where it is, or that it is not there.
+    /// Its head, or that it does not exist.
     Head(Option<CommitId>),
     /// The remote does not answer.
     Silent,
 }
 
 impl Heads {
-    /// Returns what is known of `branch` at `now`; `None` where the remote is to be asked.
+    /// Returns what is known about `branch` at `now`; `None` if the remote must be asked.
     fn known(&self, branch: &str, now: Instant) -> Option<Known> {
         let lasts = |since: &Instant, time| now.saturating_duration_since(*since) < time;
         match self {
@@ -89,7 +89,7 @@ impl Previews {
         })
     }
 
-    /// Asks the remote for all branches that may be looked at.
+    /// Asks the remote for all branches that may be previewed.
     fn ask(&self, remote: &Remote, limits: &FetchLimits) -> Result<(), FetchError> {
         let beginning = |allowed: &'_ String| allowed.trim_end_matches('*').to_owned();
         let beginnings: Vec<String> = self.allowed.iter().map(beginning).collect();
@@ -109,7 +109,7 @@ impl Previews {
 }
 
 impl Previews {
-    /// Returns where `branch` is: on the remote, or here where there is none.
+    /// Returns the head of `branch`: on the remote, or locally if there is none.
     pub(super) fn head_of(
         &self,
         branch: &str,
@@ -133,7 +133,7 @@ impl Previews {
             return Err(silent(None));
         }
         let _asking = self.asking.lock();
-        // Perhaps the one before us asked.
+        // The previous holder may have asked already.
         if known().is_none() {
             self.ask(remote, &quick).map_err(|error| silent(Some(error)))?;
         }
@@ -163,13 +163,13 @@ impl Previews {
     }
 }
 
-/// Returns the limits of what is done for a reader, which takes no longer than `timeout`.
+/// Returns the limits of work for a reader, which takes no longer than `timeout`.
 fn within(fetch: &FetchLimits, timeout: Duration) -> FetchLimits {
     let (stall, timeout) = (PATIENCE.min(fetch.stall), timeout.min(fetch.timeout));
     FetchLimits { stall, timeout, ..*fetch }
 }
 
-/// Says whether the mirror has the commit.
+/// Returns whether the mirror has the commit.
 fn is_here(mirror: &Mirror, commit: CommitId) -> bool {
     mirror.objects().is_ok_and(|objects| objects.contains(commit.as_bytes()))
 }

@@ -1,9 +1,8 @@
-//! A publication: a state that takes the place of the published one, and what follows from it.
+//! A publication: a state that replaces the published one, and its consequences.
 //!
-//! One place publishes, [`Publisher::publish`](super::publishing::Publisher::publish), whichever way a
-//! state comes: from a push, a replay, a write, a pin, an audit or a compaction. Pure functions that
-//! know every way decide what follows: here what the outcome says, in `status.rs` what the status
-//! says.
+//! One place publishes, [`Publisher::publish`](super::publishing::Publisher::publish), wherever a
+//! state comes from: a push, a replay, a write, a pin, an audit or a compaction. Pure functions
+//! that know every origin decide the consequences: the outcome here, the status in `status.rs`.
 
 use std::sync::Arc;
 
@@ -14,88 +13,88 @@ use crate::plan::RebuildReason;
 use crate::report::{OutcomeKind, ReloadOutcome, Timings};
 use crate::snapshot::{RecordChange, Snapshot, count};
 
-/// A state that is to take the place of the published one.
+/// A state that is to replace the published one.
 pub(super) struct Publication {
     pub(super) state: Arc<Snapshot>,
     /// The served records that differ from those of the published state.
     pub(super) changed: Arc<Vec<RecordChange>>,
-    /// Why the state was built anew; `None` where the difference was applied.
+    /// Why the state was rebuilt; `None` if the difference was applied.
     pub(super) reason: Option<RebuildReason>,
     pub(super) lineage: Lineage,
-    /// How long it took so far.
+    /// The time taken so far.
     pub(super) timings: Timings,
     pub(super) origin: Origin,
 }
 
-/// How the commit to publish stands to the published one.
+/// The relation of the commit to be published to the published one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lineage {
-    /// Nothing was published before but the empty state.
+    /// Only the empty state was published before.
     First,
     /// It is the same commit.
     Same,
-    /// It descends from it.
+    /// It descends from the published commit.
     Forward,
-    /// It does not: the branch was rewritten, or an earlier commit is pinned.
+    /// It does not descend from it: the branch was rewritten, or an earlier commit is pinned.
     Departs,
 }
 
-/// Where a state comes from, or where it was looked for.
+/// Where a state comes from, or where a new one was looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// The remote, or the local branch where there is none.
+    /// The remote, or the local branch if there is none.
     Branch(Followed),
-    /// Commits that were made of what somebody wrote.
+    /// Commits made from writes.
     Write {
-        /// How many.
+        /// The number of commits.
         commits: u64,
     },
-    /// The operator, who pins a commit or unpins it.
+    /// The operator, who pins or unpins a commit.
     Pin {
         /// The pin from now on.
         pinned: Option<Pinned>,
         /// The head of the branch.
         head: Option<CommitId>,
     },
-    /// The same commit, built anew because the published state was wrong.
+    /// The same commit, rebuilt because the published state was wrong.
     Audit,
-    /// The same state with fewer segments of text.
+    /// The same state with fewer text segments.
     Compaction,
 }
 
 /// What a reload found out about the branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Followed {
-    /// The remote's head, as far as it is known.
+    /// The remote's head, if known.
     pub(super) remote: Option<CommitId>,
     /// Whether the remote was asked, and answered.
     pub(super) fetched: bool,
-    /// How many commits the remote does not have, once the branch is where the state is. `None`
-    /// where the remote has a head that is not published, or none is known: nothing follows then.
+    /// The number of commits that the remote does not have, once the branch is at the state. `None`
+    /// if the remote's head is not published or not known: then nothing follows.
     pub(super) level: Option<u64>,
     /// Whether the operator let it through, which ends a pin.
     pub(super) through: bool,
 }
 
-/// A publication that has happened, for those who watch.
+/// A completed publication, for observers.
 #[derive(Debug, Clone)]
 pub struct Published {
-    /// What the public sees differently.
+    /// What changes for the public.
     pub delta: Arc<Delta>,
-    /// Whether the commit descends from the one that was published before, or is the same. After any
-    /// other one, such as the first or one of a rewritten branch, nobody can go on by the delta.
+    /// Whether the commit is, or descends from, the previously published one. If not, as for the
+    /// first commit or that of a rewritten branch, the delta cannot be applied.
     pub descends: bool,
 }
 
 impl Lineage {
-    /// Says whether earlier states may still be read: they are in the history of the new one.
+    /// Returns whether earlier states may still be read: they are in the history of the new one.
     pub(super) fn keeps_history(self) -> bool {
         self != Self::Departs
     }
 }
 
 impl Publication {
-    /// Decides what the outcome says, but for what the publication itself finds out.
+    /// Returns the outcome, except for what the publication itself finds out.
     pub(super) fn outcome(&self, before: &Snapshot) -> ReloadOutcome {
         let is_anew = self.reason.is_some();
         let redefined = before.layout().redefined(self.state.layout()).filter(|_| !is_anew);
@@ -113,7 +112,7 @@ impl Publication {
 }
 
 impl Origin {
-    /// Returns the outcome of looking here and leaving `published` as it is.
+    /// Returns the outcome of checking here and leaving `published` as it is.
     pub(super) fn unchanged(&self, published: &Snapshot) -> ReloadOutcome {
         let (fetched, remote_head) = match self {
             Self::Branch(followed) => (followed.fetched, followed.remote),

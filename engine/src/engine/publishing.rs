@@ -1,4 +1,4 @@
-//! Publishing: the one place where a state goes live, whichever way it comes.
+//! Publishing: the one place where a state goes live, wherever it comes from.
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +18,7 @@ use crate::id::CommitId;
 use crate::report::{ReloadOutcome, Replayed};
 use crate::snapshot::Snapshot;
 
-/// Publishes states, and says what follows.
+/// Publishes states, and updates what depends on them.
 pub(super) struct Publisher {
     repository: Arc<Repository>,
     states: Arc<States>,
@@ -36,15 +36,15 @@ impl Publisher {
         Self { repository, states, status, observer }
     }
 
-    /// Publishes a state: `refer` moves the references that name it, then the pointer is stored, then
-    /// the status is brought in step.
+    /// Publishes a state: `refer` moves the references that name it, then the pointer is stored,
+    /// then the status is updated.
     ///
-    /// Whoever has to consent to a publication is asked before `refer`: until then nothing is moved,
-    /// and the state can be dropped.
+    /// Anything that must consent to a publication is asked before `refer`: until then nothing is
+    /// moved, and the state can be dropped.
     ///
     /// # Errors
     ///
-    /// Those of `refer`; nothing is published then.
+    /// Those of `refer`; in that case nothing is published.
     pub(super) fn publish<E>(
         &self,
         turn: &Turn<'_>,
@@ -71,15 +71,14 @@ impl Publisher {
         Ok(outcome)
     }
 
-    /// Returns the outcome where `published` stays, and brings the status in step with what was
-    /// found out.
+    /// Returns the outcome if `published` stays, and updates the status with what was found out.
     pub(super) fn stay(&self, origin: &Origin, published: &Snapshot) -> ReloadOutcome {
         let ahead = self.status.settle(origin, self.states.commit(), None);
         ReloadOutcome { ahead, ..origin.unchanged(published) }
     }
 
-    /// Says how `commit`, which is to be published, stands to what is published. Costs a walk over
-    /// the history between the two.
+    /// Returns the relation of `commit`, which is to be published, to the published one. Walks the
+    /// history between the two.
     pub(super) fn lineage(&self, commit: CommitId) -> Lineage {
         let last = self.states.commit();
         match () {
@@ -90,7 +89,7 @@ impl Publisher {
         }
     }
 
-    /// Tells those who watch what the public sees differently, if it does.
+    /// Tells the observers what changes for the public, if anything does.
     fn announce(&self, delta: Delta, lineage: Lineage) {
         if delta.from != delta.to || !delta.changes.is_empty() {
             let descends = matches!(lineage, Lineage::Forward | Lineage::Same);

@@ -1,4 +1,4 @@
-//! Pushing: what was written here is carried to the remote, and whoever waits for it is told.
+//! Pushing: carries writes to the remote, and informs the waiting callers.
 
 mod backoff;
 pub(super) mod queue;

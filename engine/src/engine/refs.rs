@@ -1,24 +1,24 @@
-//! The references of a branch: where it is here and on the remote, and what is noted beside it.
+//! The references of a branch: its local and remote heads, and the notes about it.
 
 use crate::id::CommitId;
 use crate::mirror::{Expected, Objects, RefError};
 
-/// Where commits of ours are kept that the branch cannot keep.
+/// The prefix of branches that keep local commits that the branch could not keep.
 pub(super) const CONFLICTS: &str = "refs/heads/conflicts/";
 
-/// Where it is noted that the remote has a branch of a conflict.
+/// The prefix of notes that the remote has a conflict branch.
 pub(super) const PUSHED: &str = "refs/headwater/pushed/";
 
 /// The names of the references of one branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BranchRefs {
-    /// The branch: the published head, and where writes go.
+    /// The branch: the published head, and the target of writes.
     pub(super) head: String,
-    /// What the remote's branch was last seen at.
+    /// The last seen head of the remote's branch.
     pub(super) tracking: String,
-    /// What of the branch is in step with the remote.
+    /// The last commit of the branch that is in step with the remote.
     pub(super) synced: String,
-    /// The commit that is pinned.
+    /// The pinned commit.
     pub(super) pinned: String,
 }
 
@@ -33,15 +33,15 @@ impl BranchRefs {
     }
 }
 
-/// Keeps `ours` on a branch of its own, and returns its full name.
+/// Keeps `ours` on a separate branch, and returns its full name.
 ///
 /// # Errors
 ///
-/// When the reference cannot be written.
+/// If the reference cannot be written.
 pub(super) fn keep(objects: &Objects, ours: CommitId) -> Result<String, RefError> {
     let time = utc_now();
     let mut kept = format!("{CONFLICTS}{time}");
-    // Two in one second have a name each.
+    // Two in the same second get different names.
     for n in 2.. {
         match objects.set_reference(&kept, Expected::Absent, ours) {
             Ok(()) => break,
@@ -52,17 +52,17 @@ pub(super) fn keep(objects: &Objects, ours: CommitId) -> Result<String, RefError
     Ok(kept)
 }
 
-/// A note on a branch: a commit, under `refs/headwater/`.
+/// A note about a branch: a commit, under `refs/headwater/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// The last commit known to be both ours and the remote's.
+    /// The last commit known to be both local and on the remote.
     Synced,
     /// The pinned commit, which is served whatever is pushed.
     Pinned,
 }
 
 impl Mark {
-    /// Returns the full name of the reference that notes it of `branch`.
+    /// Returns the full name of the reference that holds it for `branch`.
     pub fn of(self, branch: &str) -> String {
         match self {
             Self::Synced => format!("refs/headwater/sync/{branch}"),
@@ -70,7 +70,7 @@ impl Mark {
         }
     }
 
-    /// The name that earlier builds used, whatever the branch was.
+    /// Returns the name that earlier builds used for every branch.
     const fn of_any(self) -> &'static str {
         match self {
             Self::Synced => "refs/headwater/synced",
@@ -79,10 +79,10 @@ impl Mark {
     }
 }
 
-/// Gives the marks that an earlier build left to the branch that they were made for, as far as the
-/// history tells. A mark that the branch has by now is newer and stays.
+/// Moves the marks that an earlier build left to the branch for which they were made, as far as the
+/// history shows. A mark that the branch already has is newer and stays.
 ///
-/// The new reference is written before the old one goes, so a death between the two loses nothing.
+/// The new reference is written before the old one is removed, so a crash in between loses nothing.
 pub(super) fn adopt(objects: &Objects, head: Option<&str>, opened: &str) -> Result<(), RefError> {
     for mark in [Mark::Synced, Mark::Pinned] {
         let Some(commit) = objects.reference(mark.of_any())? else { continue };
@@ -106,9 +106,9 @@ pub(super) fn adopt(objects: &Objects, head: Option<&str>, opened: &str) -> Resu
     Ok(())
 }
 
-/// Returns the branch that a mark was made for: the one that has the commit in its history. Of
-/// several, and where none has it, it is that of `HEAD`, which the mirror was cloned for, if it may
-/// be; else the one that is opened.
+/// Returns the branch for which a mark was made: the one that has the commit in its history. If
+/// several have it, or none, it is that of `HEAD`, for which the mirror was cloned, if possible;
+/// else the branch being opened.
 fn owner<'a>(branches: &[&'a str], head: Option<&'a str>, opened: &'a str) -> &'a str {
     match (branches, head) {
         ([only], _) => only,
@@ -117,7 +117,7 @@ fn owner<'a>(branches: &[&'a str], head: Option<&'a str>, opened: &'a str) -> &'
     }
 }
 
-/// Returns the time as `YYYYMMDDTHHMMSSZ`, which sorts and is allowed in the name of a branch.
+/// Returns the time as `YYYYMMDDTHHMMSSZ`, which sorts and is valid in the name of a branch.
 fn utc_now() -> String {
     let now = time::OffsetDateTime::now_utc();
     let (date, clock) = (now.date(), now.time());
@@ -132,7 +132,7 @@ fn utc_now() -> String {
     )
 }
 
-/// Returns seconds since 1970, as commits have them.
+/// Returns the seconds since the Unix epoch, as used in commits.
 pub(super) fn seconds_now() -> i64 {
     time::OffsetDateTime::now_utc().unix_timestamp()
 }

@@ -21,8 +21,8 @@ use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
 
 impl Reloader {
-    /// Goes to the remote's head, or to where it is that `kind` says. The head is `expected` to be
-    /// that of the push that a caller told of.
+    /// Goes to the remote's head, or to the target that `kind` names. `expected` is the head of the
+    /// push that a caller reported.
     pub(super) fn reload(
         &self,
         id: ReloadId,
@@ -126,7 +126,7 @@ impl Reloader {
         Ok(outcome)
     }
 
-    /// Holds what was pushed back because another commit is pinned, which is no failure.
+    /// Holds the pushed head because another commit is pinned, which is not a failure.
     fn hold_for_pin(
         &self,
         id: ReloadId,
@@ -141,8 +141,8 @@ impl Reloader {
         ReloadOutcome { kind: OutcomeKind::Held, held: Some(held.id), repeated, ..outcome }
     }
 
-    /// Says how the branch at `target` will stand to what is published; mostly known from the look
-    /// at the remote.
+    /// Returns the relation of the branch at `target` to the published commit, which is usually
+    /// known from the check of the remote.
     fn succession(&self, seen: &Seen, target: CommitId) -> Lineage {
         let published = self.states.commit();
         if target == published || seen.remote != Some(target) || seen.local != Some(published) {

@@ -1,4 +1,4 @@
-//! The schedule between those who ask, on any thread, and the one thread that reloads.
+//! The schedule, shared by callers on any thread and the one thread that reloads.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -16,41 +16,41 @@ use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Trigger};
 /// A request for a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Request {
-    /// What is asked for.
+    /// The kind of the request.
     pub kind: RequestKind,
-    /// Who asks.
+    /// Its origin.
     pub trigger: Trigger,
-    /// An id taken from the ledger before, for callers who were given it already.
+    /// An id that was reserved in the ledger, for callers that already have it.
     pub reserved: Option<ReloadId>,
 }
 
-/// What a call came to.
+/// The result of a call.
 #[derive(Debug, Clone)]
 pub struct Verdict {
     /// The report of the last reload.
     pub report: Arc<Report>,
-    /// Whether that reload was shared with an earlier caller.
+    /// Whether an earlier caller shared that reload.
     pub shared: bool,
-    /// The commit that was named and is not in the branch.
+    /// The named commit, if it is not in the branch.
     pub missing: Option<CommitId>,
 }
 
 impl Verdict {
-    /// Says whether the remote was asked and whatever the call was about is served.
+    /// Returns whether the remote was asked and whatever the call was about is served.
     pub fn is_served(&self) -> bool {
         let served = |outcome: &ReloadOutcome| outcome.fetched && outcome.kind != OutcomeKind::Held;
         self.missing.is_none() && self.report.result.as_ref().is_ok_and(served)
     }
 }
 
-/// Is called with the verdict, on the engine's thread, so it should only pass it on.
+/// A function that is called with the verdict on the engine's thread, so it should only pass it on.
 pub type Done = Box<dyn FnOnce(Verdict) + Send>;
 
-/// Somebody who asks: the commit to wait for, if one is named, and whom to tell.
+/// A caller: the commit to wait for, if one is named, and the function to call.
 pub struct Asker {
-    /// The commit that has to be in the remote's head.
+    /// The commit that must be in the remote's head.
     pub commit: Option<CommitId>,
-    /// Is called with the verdict.
+    /// Called with the verdict.
     pub done: Done,
 }
 
@@ -72,14 +72,14 @@ pub(super) struct ReloadQueue {
 impl ReloadQueue {
     /// Returns a queue that polls and audits at `intervals`.
     pub(super) fn new(ledger: Arc<Ledger>, intervals: Intervals) -> Self {
-        // The keys of every `RandomState` differ.
+        // Each `RandomState` has different keys.
         let seed = RandomState::new().build_hasher().finish();
         let schedule = Schedule::new(Duration::ZERO, intervals, seed);
         let schedule = Lock::new(Rank::Reloads, schedule);
         Self { ledger, begun: Instant::now(), schedule, changed: Condvar::new() }
     }
 
-    /// Joins the reload that waits, or lets a new one wait, and returns its id. Never blocks.
+    /// Joins the waiting reload or queues a new one, and returns its id. Never blocks.
     pub(super) fn join(&self, request: Request, askers: Vec<Asker>) -> ReloadId {
         let Request { kind, trigger, reserved } = request;
         let id = reserved.unwrap_or_else(|| self.ledger.fresh());
@@ -123,12 +123,12 @@ impl ReloadQueue {
         }
     }
 
-    /// Returns the commits that somebody waits for who is to be told of the running reload.
+    /// Returns the commits awaited by the callers of the running reload.
     pub(super) fn wanted(&self) -> BTreeSet<CommitId> {
         self.lock().wanted()
     }
 
-    /// Tells those who wait for the reload that ran how it ended.
+    /// Tells the callers of the finished reload how it ended.
     pub(super) fn finish(&self, report: &Arc<Report>, ended: Ended) {
         let actions = self.lock().step(self.begun.elapsed(), Event::Ended(ended));
         for action in actions {
@@ -140,12 +140,12 @@ impl ReloadQueue {
         }
     }
 
-    /// Says whether nothing waits.
+    /// Returns whether nothing waits.
     pub(super) fn is_idle(&self) -> bool {
         self.lock().is_idle()
     }
 
-    /// Lets the thread end after the reload it runs. What still waits is dropped unanswered.
+    /// Makes the thread end after the running reload. Waiting requests are dropped unanswered.
     pub(super) fn close(&self) {
         self.lock().step(self.begun.elapsed(), Event::Closed);
         self.changed.notify_all();

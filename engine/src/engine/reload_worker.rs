@@ -1,4 +1,4 @@
-//! The thread that reloads: takes requests in turn, and reports what became of each.
+//! The thread that reloads: takes requests in turn, and reports the result of each.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::id::CommitId;
 use crate::plan::RebuildReason;
 use crate::report::{ReloadId, Trigger};
 
-/// Serves the requests for reloads.
+/// Serves the reload requests.
 pub(super) struct ReloadWorker {
     pub(super) reloader: Reloader,
     pub(super) repository: Arc<Repository>,
@@ -44,7 +44,7 @@ impl ReloadWorker {
             self.ledger.record(&report);
             self.status.reported(&report);
             self.observer.see(&report);
-            // Before the callers are told, so that they can wait for what comes behind.
+            // Before the callers are told, so that they can wait for the maintenance that follows.
             self.maintenance.wake();
             if report.result.as_ref().is_ok_and(|outcome| outcome.fetched) {
                 self.pushes.remote_answers();
@@ -55,11 +55,11 @@ impl ReloadWorker {
         }
     }
 
-    /// Returns what those who wait need to know of a report: which of their commits are there.
+    /// Returns what the waiting callers need to know: which of their commits are present.
     fn ended(&self, report: &Report) -> Ended {
         let head = match &report.result {
             Ok(outcome) => outcome.remote_head.unwrap_or(outcome.new),
-            // What is held may be an older head, from before the push that a call is about.
+            // The held commit may be an older head, from before the push that a call is about.
             Err(ReloadError::Held { held, .. }) => held.commit,
             Err(error) => {
                 let rest = error.retry_after().unwrap_or_default();
@@ -70,7 +70,7 @@ impl ReloadWorker {
         Ended::Saw(self.reloads.wanted().into_iter().filter(is_there).collect())
     }
 
-    /// Returns the commit that the remote is said to be at: the only one that is waited for.
+    /// Returns the commit that the remote is reported to be at, if exactly one is awaited.
     fn expected(&self) -> Option<CommitId> {
         let mut wanted = self.reloads.wanted().into_iter();
         wanted.next().filter(|_| wanted.next().is_none())
@@ -125,7 +125,6 @@ impl ReloadWorker {
     }
 }
 
-/// Returns milliseconds.
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }

@@ -1,4 +1,4 @@
-//! What takes the published state from commit to commit, on the thread that reloads.
+//! Takes the published state from commit to commit, on the thread that reloads.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) struct Reloader {
     pub(super) holds: Holds,
     /// How records are read.
     pub(super) load: LoadOptions,
-    /// How much may be wrong in sheets that quarantine.
+    /// How many problems are allowed in sheets that quarantine.
     pub(super) limits: AdmissionLimits,
     pub(super) rewrites: Rewrites,
 }

@@ -1,4 +1,4 @@
-//! The view of the remote: what a reload finds there, and where that lets the branch go.
+//! The view of the remote: what a reload finds there, and where it allows the branch to go.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Objects, RemoteHead};
 
-/// Looks at the remote, or at the local branch where there is none.
+/// Checks the remote, or the local branch if there is none.
 pub(super) struct RemoteView {
     pub(super) repository: Arc<Repository>,
     pub(super) states: Arc<States>,
@@ -23,9 +23,9 @@ pub(super) struct RemoteView {
 }
 
 impl RemoteView {
-    /// Asks the remote and judges the move; `None` where there is no remote to ask.
+    /// Asks the remote and judges the move; `None` if there is no remote to ask.
     ///
-    /// `expected` is where the branch is said to be, which spares a round trip if it is so.
+    /// `expected` is the reported head of the branch, which saves a round trip if it is right.
     pub(super) fn look(
         &self,
         kind: RequestKind,
@@ -33,12 +33,12 @@ impl RemoteView {
     ) -> Result<Option<Seen>, ReloadError> {
         let Some(remote) = &self.repository.remote else { return Ok(None) };
         let _lane = self.repository.lane();
-        // The fetch moves what the note is taken from.
+        // The fetch moves the reference from which the note is made.
         self.repository.note_synced();
         let fetched = match self.repository.fetch_branch(remote, expected) {
             Ok(fetched) => fetched,
             Err(error) if kind == RequestKind::Rebuild => {
-                // The operator's way back: what is here can be built anew without the remote.
+                // The operator's way out: the local state can be rebuilt without the remote.
                 tracing::warn!(
                     error = chain(&error),
                     "cannot fetch the remote; rebuilding from the local commits"
@@ -57,7 +57,7 @@ impl RemoteView {
             (read(&self.repository.refs.head)?, read(&self.repository.refs.synced)?);
         let head = match fetched.head {
             RemoteHead::At(head) => head,
-            // Nothing was ever in step with it: what is here is all ours.
+            // Nothing was ever synced with it: all commits are only local.
             RemoteHead::Empty if synced.is_none() => {
                 let history = |local| objects.history(local, usize::MAX);
                 let ours = local.map(history).transpose().map_err(ReloadError::Repository)?;
@@ -76,14 +76,14 @@ impl RemoteView {
         Ok(Some(seen.by_policy(self.rewrites)))
     }
 
-    /// Judges where the branch may go, as of now: what was written or pushed since the fetch
-    /// counts. Whoever calls it holds the writer, so that no write of ours moves the branch after.
+    /// Judges where the branch may go as of now, including writes and pushes made since the fetch.
+    /// The caller holds the writer, so that no local write moves the branch afterwards.
     pub(super) fn judged(
         &self,
         objects: &Objects,
         fetched: Option<Seen>,
     ) -> Result<Seen, ReloadError> {
-        // A head that was read before the writer was taken may be older than what a write published.
+        // A head read before taking the writer may be older than what a write has published since.
         let Some(seen) = fetched else { return self.look_locally(objects) };
         let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
         let Some(head) = seen.remote else {
@@ -94,7 +94,7 @@ impl RemoteView {
         if (local, synced) == (seen.local, seen.synced) {
             return Ok(seen);
         }
-        // A push of ours since then says more of the remote than the fetch does.
+        // A local push since then is newer information about the remote than the fetch.
         let head = match synced {
             Some(pushed) if Some(pushed) != seen.synced => {
                 let is_later = objects.descends_from(pushed, head);
@@ -107,7 +107,7 @@ impl RemoteView {
         Ok(seen.by_policy(self.rewrites))
     }
 
-    /// Asks the local branch, where there is no remote, and judges the move.
+    /// Reads the local branch, if there is no remote, and judges the move.
     fn look_locally(&self, objects: &Objects) -> Result<Seen, ReloadError> {
         let head = objects.reference(&self.repository.refs.head).map_err(ReloadError::Reference)?;
         let published = self.states.commit();
@@ -119,7 +119,7 @@ impl RemoteView {
             return Err(self.is_missing());
         };
         let base = (!published.is_zero()).then_some(published);
-        // Where there is nothing to push to, no commit is ahead of anything.
+        // If there is nothing to push to, no commit is ahead of anything.
         let seen = Seen { ahead: 0, reached: false, ..judge(objects, head, base, base)? };
         self.status.seen(head, &seen);
         Ok(seen.by_policy(self.rewrites))

@@ -1,4 +1,4 @@
-//! Requests that come again: the keys of the last ones and what came of them.
+//! Repeated requests: the keys of the last requests and their outcomes.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -6,30 +6,30 @@ use crate::id::CommitId;
 use crate::mirror::{ObjectError, Objects};
 use crate::write::{Repeat, WriteError, repeat_of};
 
-/// How far back in the history a request is known again, and how many keys of one actor are kept.
+/// How far back in the history a request is recognized, and how many keys of one actor are kept.
 const KNOWN: usize = 10_000;
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outcome {
-    /// The commit that it made, or found.
+    /// The commit that it made or found.
     pub(super) commit: CommitId,
-    /// Whether it made one.
+    /// Whether it made a commit.
     pub(super) changed: bool,
 }
 
-/// The keys of requests that were written.
+/// The keys of completed requests.
 #[derive(Default)]
 pub(super) struct Repeats {
     /// Those that made a commit, from the history of the branch; `None` until they are read.
     made: Option<Keys>,
-    /// Those that changed nothing. No commit tells of them, so they end with this process.
+    /// Those that changed nothing. No commit records them, so they end with this process.
     found: Keys,
 }
 
 impl Repeats {
-    /// Reads the keys out of the last commits up to `head`, unless they are known. Costs a look at
-    /// each of them.
+    /// Reads the keys from the last commits up to `head`, unless they are known. Reads each of
+    /// these commits.
     pub(super) fn read(&mut self, objects: &Objects, head: CommitId) -> Result<(), ObjectError> {
         if self.made.is_some() {
             return Ok(());
@@ -46,21 +46,21 @@ impl Repeats {
         Ok(())
     }
 
-    /// Notes what came of a request.
+    /// Records the outcome of a request.
     pub(super) fn note(&mut self, repeat: Repeat, outcome: Outcome) {
         match (&mut self.made, outcome.changed) {
             (Some(made), true) => made.note(repeat, outcome),
-            // They are read from the history, which has it.
+            // They will be read from the history, which includes this one.
             (None, true) => {}
             (_, false) => self.found.note(repeat, outcome),
         }
     }
 
-    /// Returns what came of the same request before.
+    /// Returns the outcome of the same request before.
     ///
     /// # Errors
     ///
-    /// When its actor used the key for another request.
+    /// If its actor used the key for a different request.
     pub(super) fn find(&self, repeat: &Repeat) -> Result<Option<Outcome>, WriteError> {
         let known = self.made.as_ref().and_then(|made| made.find(repeat));
         match known.or_else(|| self.found.find(repeat)) {
@@ -70,31 +70,31 @@ impl Repeats {
         }
     }
 
-    /// Forgets everything: the history is another one now.
+    /// Forgets everything, because the history was replaced.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
     }
 
-    /// Forgets which commits are in the history: these were replaced, or are gone from it.
+    /// Forgets which commits are in the history: these were replaced or removed.
     pub(super) fn moved(&mut self, moves: &[(CommitId, Option<CommitId>)]) {
         self.made = None;
         self.found.moved(&moves.iter().copied().collect());
     }
 }
 
-/// Keys with what came of their requests, by actor.
+/// Keys with the outcomes of their requests, by actor.
 #[derive(Default)]
 struct Keys(HashMap<String, OfActor>);
 
-/// The keys of one actor, who can only push out keys of its own.
+/// The keys of one actor, which can evict only its own keys.
 #[derive(Default)]
 struct OfActor {
     known: HashMap<String, Known>,
-    /// The keys, the oldest first.
+    /// The keys, oldest first.
     order: VecDeque<String>,
 }
 
-/// A request that is known.
+/// A known request.
 struct Known {
     digest: String,
     outcome: Outcome,
@@ -117,7 +117,7 @@ impl Keys {
         self.0.get(&repeat.actor)?.known.get(&repeat.key)
     }
 
-    /// Names the commits that took the place of others; what has none is forgotten.
+    /// Substitutes the commits that replaced others, and forgets those without a replacement.
     fn moved(&mut self, moves: &HashMap<CommitId, Option<CommitId>>) {
         for OfActor { known, order } in self.0.values_mut() {
             known.retain(|_, Known { outcome, .. }| match moves.get(&outcome.commit) {

@@ -1,4 +1,4 @@
-//! A reload where both sides have moved on: our commits go on top of what the remote has.
+//! A reload after both sides have moved: local commits go on top of the remote's head.
 
 use std::sync::Arc;
 
@@ -27,33 +27,33 @@ pub(super) struct Replay {
     pub(super) remote: CommitId,
     pub(super) seen: Seen,
     pub(super) published: Arc<Snapshot>,
-    /// How long it took so far.
+    /// The time taken so far.
     pub(super) timings: Timings,
     /// Whether the operator lets the remote's head through.
     pub(super) through: bool,
 }
 
-/// What is to go live where both sides moved on.
+/// What is to go live after both sides have moved.
 struct ReplayPlan {
     prepared: Prepared,
-    /// Our commits and those that have their changes now; `None` for those that no branch of the
-    /// remote will have.
+    /// The local commits, each with the commit that now has its changes; `None` for those that no
+    /// branch of the remote will have.
     moves: Vec<(CommitId, Option<CommitId>)>,
     made: u64,
-    /// What our commits would have lost, where they are kept on a branch of their own.
+    /// What the local commits would have lost, if they are kept on a separate branch.
     lost: Option<Vec<LostField>>,
 }
 
 impl Reloader {
-    /// Says whether commits of ours may be put on top of what the remote has.
+    /// Returns whether local commits may be put on top of the remote's head.
     pub(super) fn can_replay(&self, seen: &Seen) -> bool {
         self.rewrites == Rewrites::Replay
             && self.writer.committer().is_some()
             && seen.local.is_some()
     }
 
-    /// Goes to `remote` with our commits on top of it. Where they do not fit they are kept on a
-    /// branch of their own, and `remote` alone goes live. The writer is held by the caller.
+    /// Goes to `remote` with the local commits on top of it. If they do not fit, they are kept on a
+    /// separate branch, and `remote` alone goes live. The caller holds the writer.
     pub(super) fn replay(
         &self,
         turn: &Turn<'_>,
@@ -73,7 +73,7 @@ impl Reloader {
             changed,
             reason,
             lineage: match seen.local == Some(published.commit()) {
-                // It takes the place of ours.
+                // It replaces the local head.
                 true => Lineage::Departs,
                 // A pin was served, which the remote may have.
                 false => self.publisher.lineage(remote),
@@ -88,7 +88,7 @@ impl Reloader {
         };
         let outcome = self.publisher.publish(turn, publication, || {
             fault::step("rebase.store");
-            // What ours build on may be stored and not on the disk yet.
+            // Objects on which the local commits build may be stored but not yet on disk.
             self.writer.sync().map_err(ReloadError::Store)?;
             stage.store(Durability::Synced).map_err(ReloadError::Store)?;
             fault::step("rebase.stored");
@@ -99,8 +99,8 @@ impl Reloader {
                 }
                 None => None,
             };
-            // First what is in step: a branch that is not on top of it yet is judged as one that is
-            // to be put there.
+            // The synced note first: a branch that is not on top of it yet is treated as one that
+            // is still to be put there.
             let moved = objects.set_reference(&self.repository.refs.synced, Expected::Any, remote);
             moved.map_err(ReloadError::Reference)?;
             fault::step("rebase.noted");
@@ -118,20 +118,22 @@ impl Reloader {
         Ok(outcome)
     }
 
-    /// Decides what goes live: ours on top of the remote's, or the remote's alone.
+    /// Decides what goes live: the local commits on top of the remote's head, or that head alone.
     fn plan(&self, replay: &Replay, stage: &mut Stage) -> Result<ReplayPlan, ReloadError> {
         let Replay { id, remote, ref seen, ref published, through, .. } = *replay;
         let diverged = || self.holds.hold(id, remote, Objection::new(HeldReason::Diverged));
         let ours = match self.ours(stage.objects(), seen)? {
             Some(ours) => ours,
-            // Somebody merged here: what is ours cannot be told. Let through, all of it is kept.
+            // Somebody merged here, so the local commits cannot be separated. If let through, all
+            // of it is kept.
             None if through => vec![],
             None => return Err(diverged()),
         };
         let is_whole = ours.len() as u64 == seen.ahead;
         let theirs = self.prepared(stage.objects(), published, remote)?;
-        // What the remote has must be fit to go live by itself, whatever ours make of it. How much
-        // it changes is seen with ours on top: without them it seems to take ours away.
+        // The remote's head must be fit to go live by itself, whatever the local commits make of
+        // it. The amount of change is judged with them on top: without them it seems to remove
+        // them.
         if let Some(objection) = self.objection(&theirs, published)
             && !through
             && objection.reason != HeldReason::PushLimit
@@ -183,14 +185,14 @@ impl Reloader {
         }
     }
 
-    /// Tells those who wait for our commits, or ask for them again, that they are others now, or in
-    /// the branch no more.
+    /// Informs callers that wait for the local commits, or repeat their requests, that these were
+    /// replaced or are no longer in the branch.
     fn moved(&self, moves: &[(CommitId, Option<CommitId>)]) {
         self.writer.repeats().moved(moves);
         self.pushes.rebased(moves);
     }
 
-    /// The same for all that were ours alone, and are not in the branch any more.
+    /// Does the same for all commits that were only local and are no longer in the branch.
     pub(super) fn forget(&self, objects: &Objects, seen: &Seen) -> Result<(), ReloadError> {
         let ours = self.ours(objects, seen)?.unwrap_or_default();
         self.moved(&ours.into_iter().map(|commit| (commit, None)).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! The report of a reload: what it came to, for the ledger, the log and whoever waits.
+//! The report of a reload: its result, for the ledger, the log and the waiting callers.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,16 +9,16 @@ use crate::report::{ReloadId, ReloadOutcome, Trigger};
 /// The record of one reload.
 #[derive(Debug)]
 pub struct Report {
-    /// Its name.
+    /// Its id.
     pub id: ReloadId,
-    /// Who asked first.
+    /// The first origin of the request.
     pub trigger: Trigger,
     /// When it began.
     pub started: SystemTime,
     /// How long it took.
     pub duration: Duration,
-    /// The commit that serves after it.
+    /// The commit that is served afterwards.
     pub serving: CommitId,
-    /// What it came to.
+    /// The result.
     pub result: Result<ReloadOutcome, ReloadError>,
 }

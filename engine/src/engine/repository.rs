@@ -1,5 +1,5 @@
-//! The repository that is served: one branch of it, the remote that the branch comes from, and the
-//! git lane, in which one thread at a time talks to the remote or tidies up.
+//! The served repository: one branch of it, its remote, and the git lane, in which one thread at a
+//! time talks to the remote or repacks.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::mirror::{
     self, Expected, FetchError, FetchLimits, Fetched, Mirror, MirrorLock, Objects, RefError, Remote,
 };
 
-/// The repository that is served.
+/// The served repository.
 pub(super) struct Repository {
     pub(super) mirror: Mirror,
     pub(super) branch: String,
     pub(super) refs: BranchRefs,
-    /// Where new commits come from; `None` follows the local branch and moves no reference.
+    /// The source of new commits; `None` follows the local branch and moves no reference.
     pub(super) remote: Option<Arc<Remote>>,
-    /// What a fetch may cost.
+    /// The limits of a fetch.
     pub(super) fetch: FetchLimits,
     lane: Lock<()>,
     /// Keeps a second server out for as long as the engine lives.
@@ -39,12 +39,12 @@ impl Repository {
         Self { mirror, branch, refs, remote, fetch, lane, _lock: lock }
     }
 
-    /// Waits for the git lane. No write waits for it.
+    /// Waits for the git lane. Writes never wait for it.
     pub(super) fn lane(&self) -> Held<'_, ()> {
         self.lane.lock()
     }
 
-    /// Fetches the branch from `remote`. Whoever calls it has the lane.
+    /// Fetches the branch from `remote`. The caller holds the lane.
     pub(super) fn fetch_branch(
         &self,
         remote: &Remote,
@@ -58,12 +58,12 @@ impl Repository {
         self.mirror.objects()
     }
 
-    /// Returns where the branch is; `None` where it is not there, or cannot be read just now.
+    /// Returns the head of the branch; `None` if it does not exist or cannot be read now.
     pub(super) fn head(&self) -> Option<CommitId> {
         self.objects().ok()?.reference(&self.refs.head).ok()?
     }
 
-    /// Says whether `hash` is `head` or one of its ancestors; a commit that is not here is not.
+    /// Returns whether `hash` is `head` or one of its ancestors; false for a missing commit.
     pub(super) fn contains(&self, head: CommitId, hash: CommitId) -> bool {
         head == hash
             || self.objects().is_ok_and(|objects| {
@@ -72,11 +72,12 @@ impl Repository {
             })
     }
 
-    /// Notes the last commit that is both ours and the remote's: what the remote was last seen at,
-    /// once our branch is there too.
+    /// Records the last commit that is both local and on the remote: the last seen head of the
+    /// remote, once the local branch contains it.
     ///
-    /// It is done behind a reload, and before a fetch looks at the remote again; so whoever judges
-    /// a move finds the note. One that cannot be written is only told: the next reload tries again.
+    /// This is done after a reload, and before a fetch asks the remote again, so the note is
+    /// present whenever a move is judged. A failure to write it is only logged: the next reload
+    /// tries again.
     pub(super) fn note_synced(&self) {
         let note = || -> Result<(), ReloadError> {
             let objects = self.objects().map_err(ReloadError::Open)?;
@@ -92,15 +93,15 @@ impl Repository {
                 let found = objects.descends_from(descendant, ancestor);
                 found.map_err(ReloadError::Repository)
             };
-            // A clone that was made by hand has no note, but its history tells. Elsewhere something
-            // may have been written on top of what was seen.
+            // A clone that was made by hand has no note, but its history shows it. Elsewhere
+            // something may have been written on top of the seen head.
             let shared = seen == ours
                 || descends(ours, seen)? && synced.map_or(Ok(true), |old| descends(seen, old))?;
             if shared {
                 fault::step("note.write");
                 let expected = synced.map_or(Expected::Absent, Expected::Is);
                 match objects.set_reference(&self.refs.synced, expected, seen) {
-                    // A push that is done just now knows better.
+                    // A concurrent push has newer information.
                     Ok(()) | Err(RefError::Moved { .. }) => {}
                     Err(error) => return Err(ReloadError::Reference(error)),
                 }

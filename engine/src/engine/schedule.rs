@@ -1,12 +1,12 @@
-//! Which reload runs when, and who is told: one pure state machine.
+//! Decides which reload runs when, and who is told: one pure state machine.
 //!
-//! [`Schedule::step`] takes an event at a time and returns what to do about it. It reads no clock,
-//! starts no thread and talks to nobody, so that every order of calls, failures, lost webhooks and
-//! lagging remotes can be tried in a test.
+//! [`Schedule::step`] takes one event at a time and returns the actions to take. It reads no clock,
+//! starts no thread and does no I/O, so that a test can try every order of calls, failures, lost
+//! webhooks and lagging remotes.
 //!
-//! One reload runs, and of each kind at most one waits; whoever asks for the same meanwhile shares
-//! it. A call that names a commit is told when the remote's head contains it, and is tried again a
-//! few times before it is told that it does not. The remote is polled in case a webhook was lost,
+//! One reload runs, and at most one of each kind waits; callers that request the same meanwhile
+//! share it. A call that names a commit is told when the remote's head contains it, and is retried
+//! a few times before it is told that it does not. The remote is polled in case a webhook was lost,
 //! and less often while it fails.
 
 #[cfg(test)]
@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::id::CommitId;
 use crate::report::{ReloadId, Trigger};
 
-/// The waits before a commit that the remote does not show yet is asked for again. A forge calls
+/// The waits before asking again for a commit that the remote does not show yet. A forge calls
 /// before its own replicas have the commit.
 const WAITS: [Duration; 5] = [
     Duration::from_millis(250),
@@ -28,18 +28,18 @@ const WAITS: [Duration; 5] = [
     Duration::from_secs(2),
 ];
 
-/// The longest wait between two polls of a remote that fails, unless the interval is longer.
+/// The longest wait between two polls of a failing remote, unless the interval is longer.
 const LONGEST: Duration = Duration::from_secs(300);
 
 /// The longest wait that a remote may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
 
-/// What a request asks for.
+/// The kind of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestKind {
     /// Go to the remote's head.
     Reload,
-    /// Go to the remote's head, or stay, and build the state anew.
+    /// Go to the remote's head, or stay, and rebuild the state.
     Rebuild,
     /// Let the held push with this id through.
     Apply(ReloadId),
@@ -47,26 +47,26 @@ pub enum RequestKind {
     Pin(CommitId),
     /// Go to the head of the branch again.
     Unpin,
-    /// Compare the published state with one that is built anew, which takes its place if it differs.
+    /// Compare the published state with a newly built one, which replaces it if they differ.
     Audit,
 }
 
-/// Somebody who waits for a reload.
+/// A caller that waits for a reload.
 #[derive(Debug)]
 pub(super) struct Call<C> {
-    /// Who.
+    /// The caller.
     pub(super) caller: C,
-    /// The commit that has to be in the remote's head.
+    /// The commit that must be in the remote's head.
     pub(super) commit: Option<CommitId>,
 }
 
 /// Something that happened.
 #[derive(Debug)]
 pub(super) enum Event<C> {
-    /// Calls for a reload, under an id that is used unless they share one that waits.
+    /// Calls for a reload, under an id that is used unless they share a waiting one.
     Asked {
         id: ReloadId,
-        /// Whether the id was given out already, so that it has to be the id of a reload.
+        /// Whether the id was already given out, so that it must be the id of a reload.
         given: bool,
         kind: RequestKind,
         trigger: Trigger,
@@ -74,39 +74,39 @@ pub(super) enum Event<C> {
     },
     /// Nothing runs.
     Idle,
-    /// The reload that ran is done.
+    /// The running reload has ended.
     Ended(Ended),
     /// The engine ends: nobody is told any more, and nothing begins.
     Closed,
 }
 
-/// How the reload that ran ended, as far as it matters here.
+/// How the reload ended, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// It saw a head of the remote, which contains these of the commits that were asked for.
+    /// It saw a head of the remote, which contains these of the requested commits.
     Saw(BTreeSet<CommitId>),
-    /// It saw none, for a reason that is an answer of its own.
+    /// It saw none, for a reason that is an answer itself.
     Failed {
         /// Whether the remote could not be fetched.
         remote: bool,
-        /// How long the remote wants to be left alone at least.
+        /// The least time that the remote asks to be left alone.
         rest: Duration,
     },
 }
 
-/// What is to be done about an event.
+/// An action in response to an event.
 #[derive(Debug)]
 pub(super) enum Action<C> {
     /// The calls wait for this reload.
     Enlisted(ReloadId),
-    /// Begin a reload; without an id where nobody was given one.
+    /// Begin a reload; without an id if none was given out.
     Begin { id: Option<ReloadId>, kind: RequestKind, trigger: Trigger },
-    /// Tell a caller of the reload that ended.
+    /// Tell a caller about the reload that ended.
     Tell {
         caller: C,
-        /// Whether an earlier caller was told of the same reload.
+        /// Whether an earlier caller was told about the same reload.
         shared: bool,
-        /// The commit that was asked for and is not there.
+        /// The requested commit, if it is missing.
         missing: Option<CommitId>,
     },
 }
@@ -116,7 +116,7 @@ pub(super) enum Action<C> {
 pub(super) struct Schedule<C> {
     waiting: VecDeque<Run<C>>,
     running: Option<Run<C>>,
-    /// Calls whose commit was not there, until they are tried again.
+    /// Calls whose commit was missing, until they are tried again.
     pursuits: Vec<Pursuit<C>>,
     timers: Vec<Timer>,
     closed: bool,
@@ -124,14 +124,14 @@ pub(super) struct Schedule<C> {
 
 #[derive(Debug)]
 struct Run<C> {
-    /// `None` until somebody asks for it.
+    /// `None` until a caller needs it.
     id: Option<ReloadId>,
     kind: RequestKind,
     trigger: Trigger,
     waits: Vec<Pursued<C>>,
 }
 
-/// A call on its way to being told.
+/// A call that has not been told yet.
 #[derive(Debug)]
 struct Pursued<C> {
     call: Call<C>,
@@ -142,21 +142,21 @@ struct Pursued<C> {
 #[derive(Debug)]
 struct Pursuit<C> {
     due: Duration,
-    /// What is tried then.
+    /// The kind to try then.
     next: RequestKind,
     pursued: Pursued<C>,
 }
 
-/// How often to do what nobody asks for.
+/// The intervals of unrequested work.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Intervals {
-    /// Ask the remote; `None` for never.
+    /// Asking the remote; `None` for never.
     pub(super) poll: Option<Duration>,
-    /// Audit the published state; `None` for never.
+    /// Auditing the published state; `None` for never.
     pub(super) audit: Option<Duration>,
 }
 
-/// When to do something unasked.
+/// The time of the next unrequested reload.
 #[derive(Debug)]
 struct Timer {
     kind: RequestKind,
@@ -169,8 +169,8 @@ struct Timer {
 }
 
 impl<C> Schedule<C> {
-    /// Returns an empty schedule. The time, here and in [`Self::step`], is since any fixed moment.
-    /// `seed` makes the polls of many servers differ.
+    /// Returns an empty schedule. Times, here and in [`Self::step`], are relative to any fixed
+    /// moment. `seed` makes the polls of many servers differ.
     pub(super) fn new(now: Duration, intervals: Intervals, seed: u64) -> Self {
         let timer = |interval: Option<Duration>, kind, trigger| {
             let (failures, due, random) = (0, Duration::ZERO, seed);
@@ -184,7 +184,7 @@ impl<C> Schedule<C> {
         Self { waiting, running: None, pursuits, timers, closed: false }
     }
 
-    /// Takes one event, at a time that never goes back.
+    /// Handles one event, at a time that never goes back.
     pub(super) fn step(&mut self, now: Duration, event: Event<C>) -> Vec<Action<C>> {
         match event {
             Event::Closed => {
@@ -205,7 +205,7 @@ impl<C> Schedule<C> {
         }
     }
 
-    /// Returns when [`Event::Idle`] has something to begin that has no call of its own.
+    /// Returns when [`Event::Idle`] will have something to begin without a new call.
     pub(super) fn due(&self) -> Option<Duration> {
         let pursuits = self.pursuits.iter().map(|pursuit| pursuit.due);
         pursuits.chain(self.timers.iter().map(|timer| timer.due)).min()
@@ -217,19 +217,19 @@ impl<C> Schedule<C> {
         waits.filter_map(|pursued| pursued.call.commit).collect()
     }
 
-    /// Says whether nothing waits.
+    /// Returns whether nothing waits.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Says whether the engine ends.
+    /// Returns whether the engine ends.
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }
 
-    /// Adds a run to those that wait, or its callers to one of its kind. The running reload is
-    /// never joined: it may have fetched before the caller's push arrived. Only the like are
-    /// shared: a rebuild succeeds without the remote, a reload must not.
+    /// Adds a run to the waiting ones, or its callers to a waiting one of its kind. The running
+    /// reload is never joined: it may have fetched before the caller's push arrived. Only runs of
+    /// the same kind are shared: a rebuild succeeds without the remote, a reload must not.
     fn enlist(&mut self, run: Run<C>, given: bool) -> Option<ReloadId> {
         let same = self.waiting.iter_mut().find(|other| !given && other.kind == run.kind);
         match same {
@@ -284,7 +284,7 @@ impl<C> Schedule<C> {
             timer.due = timer.due.max(now + least.min(LONGEST_ASKED));
         }
         if self.closed {
-            // Who waits for a commit further on is let go.
+            // Callers that still wait for a commit are dropped.
             self.pursuits.clear();
         }
         let mut told = Vec::new();
@@ -302,7 +302,7 @@ impl<C> Schedule<C> {
                     let (due, next) = (now + *wait, RequestKind::Reload);
                     self.pursuits.push(Pursuit { due, next, pursued });
                 }
-                // A rebuild that came before its commit is made up for once the commit is there.
+                // A rebuild that came before its commit is repeated once the commit is present.
                 (None, _) if kind == RequestKind::Rebuild && run.kind != kind && !self.closed => {
                     let call = Call { commit: None, ..call };
                     let pursued = Pursued { call, kind, attempts };
@@ -316,17 +316,16 @@ impl<C> Schedule<C> {
 }
 
 impl Timer {
-    /// Sets the next time: about an interval from `now`, twice as long for each failure in a row.
+    /// Sets the next time: about one interval from `now`, doubled for each failure in a row.
     fn rest(&mut self, now: Duration) {
-        // A linear congruential generator, of which the upper half is random enough to be told
-        // apart from other servers.
+        // A linear congruential generator, whose upper half is random enough to spread servers.
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let share = (self.random >> 32) as f64 / f64::from(u32::MAX);
         self.due = now + pause(self.interval, self.failures).mul_f64(0.9 + 0.2 * share);
     }
 }
 
-/// Returns the wait after so many failures in a row.
+/// Returns the wait after this many failures in a row.
 fn pause(interval: Duration, failures: u32) -> Duration {
     interval.saturating_mul(2u32.saturating_pow(failures)).min(LONGEST.max(interval))
 }

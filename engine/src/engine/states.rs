@@ -1,4 +1,4 @@
-//! The states in memory: the published one, and the earlier ones beside it.
+//! The states in memory: the published one, and the earlier ones.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,20 +11,20 @@ use super::publication::{Lineage, Publication};
 use crate::id::CommitId;
 use crate::snapshot::Snapshot;
 
-/// The published state and those beside it. Readers of the published one take no lock.
+/// The published state and the others. Readers of the published one take no lock.
 pub(super) struct States {
     published: ArcSwap<Snapshot>,
     earlier: Lock<Earlier>,
 }
 
-/// The published state, and how long what is found out about it holds.
+/// The published state, and the turn in which findings about it are valid.
 pub(super) struct Present {
     pub(super) state: Arc<Snapshot>,
     pub(super) turn: Turn,
 }
 
 impl States {
-    /// Begins with a first state.
+    /// Starts with a first state.
     pub(super) fn new(first: Snapshot) -> Self {
         let (first, mut earlier) = (Arc::new(first), Earlier::default());
         earlier.note(&first);
@@ -41,19 +41,19 @@ impl States {
         self.published.load().commit()
     }
 
-    /// Returns the published state with the turn in which it is that.
+    /// Returns the published state with the current turn.
     pub(super) fn present(&self) -> Present {
         let earlier = self.earlier();
         Present { state: self.published(), turn: earlier.turn() }
     }
 
-    /// Returns the states beside the published one.
+    /// Returns the states besides the published one.
     pub(super) fn earlier(&self) -> Held<'_, Earlier> {
         self.earlier.lock()
     }
 
-    /// Stores the pointer, and keeps the state that was there before for those who go back to it,
-    /// unless the new one shares nothing with it or does not descend from it. Returns that state.
+    /// Stores the pointer, and keeps the previous state for a return to it, unless the new one
+    /// shares nothing with it or does not descend from it. Returns the previous state.
     ///
     /// The one place where the pointer is stored; only [`super::publishing`] calls it.
     pub(super) fn swap(&self, publication: &Publication) -> Arc<Snapshot> {
@@ -63,7 +63,7 @@ impl States {
         earlier.note(state);
         earlier.judge_anew();
         let before = self.published.swap(state.clone());
-        // What the new state does not descend from is nobody's to read from here on.
+        // From here on, nobody may read states from which the new one does not descend.
         if !keeps {
             earlier.clear();
         }

@@ -1,7 +1,7 @@
-//! What the operator sees of the engine: how what is served stands to the remote.
+//! The status of the engine for the operator: how the served state relates to the remote.
 //!
 //! It is one value under one lock, since a publication changes most of it at once. Each change is a
-//! method with a name; nobody else writes a field.
+//! named method; no other code writes a field.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,12 +16,12 @@ use crate::causes::chain;
 use crate::id::CommitId;
 use crate::plan::{Movement, RebuildReason};
 
-/// What the operator sees, beside the snapshot.
+/// The status for the operator, in addition to the snapshot.
 #[derive(Debug, Clone)]
 pub struct EngineStatus {
-    /// The branch that is served.
+    /// The served branch.
     pub branch: String,
-    /// The remote without credentials, or `None` where the local branch is followed.
+    /// The remote without credentials, or `None` if the local branch is followed.
     pub remote: Option<String>,
     /// The head of the branch on the remote, as last seen.
     pub remote_head: Option<CommitId>,
@@ -31,46 +31,46 @@ pub struct EngineStatus {
     pub behind_since: Option<SystemTime>,
     /// How many commits the local branch is ahead of the remote.
     pub ahead: u64,
-    /// How they are pushed.
+    /// The state of the pushes.
     pub push: PushStatus,
-    /// The push that is held back.
+    /// The held push.
     pub held: Option<Held>,
     /// The pinned commit, which is served whatever is pushed.
     pub pinned: Option<Pinned>,
-    /// How many states are kept beside the published one, to go back to one at once.
+    /// The number of superseded states that are kept for a quick return.
     pub retained: usize,
-    /// How many states are in memory, those included that readers have not let go.
+    /// The number of states in memory, including those that readers have not released.
     pub alive: usize,
-    /// The last reload that is done.
+    /// The last finished reload.
     pub last: Option<Arc<Report>>,
-    /// Whether the published state has problems that would refuse a push that brought them: it was
-    /// served at the first start, or let through. It depends on the state alone.
+    /// Whether the published state has problems for which a push that introduced them would be
+    /// refused: it was served at the first start, or let through. Depends on the state alone.
     pub degraded: bool,
-    /// Why the first state was built as it was: `first_load`, or `cache_invalid`.
+    /// Why the first state was built the way it was: `first_load`, or `cache_invalid`.
     pub opened: RebuildReason,
     /// Whether the branch is missing on the remote.
     pub branch_missing: bool,
     /// Whether the remote has no branch at all.
     pub remote_empty: bool,
-    /// The branch that `HEAD` names, where it chose the branch that is served and names another one
-    /// now.
+    /// The branch that `HEAD` names now, if `HEAD` chose the served branch and now names another
+    /// one.
     pub head_elsewhere: Option<String>,
-    /// When the published snapshot was published.
+    /// When the current snapshot was published.
     pub published_at: SystemTime,
 }
 
 impl EngineStatus {
-    /// Decides what the status says of a state that has just been published.
+    /// Updates the status for a state that has just been published.
     pub(super) fn published(&mut self, origin: &Origin, refusable: bool, now: SystemTime) {
-        // A compaction publishes what was published already.
+        // A compaction publishes an already published state.
         if *origin != Origin::Compaction {
             self.published_at = now;
         }
         self.degraded = refusable;
     }
 
-    /// Decides what the status says of the branch, now that `serves` is published and `origin` was
-    /// looked at, whether that changed anything or not.
+    /// Updates the status of the branch, now that `serves` is published and `origin` was checked,
+    /// whether or not that changed anything.
     pub(super) fn settle(&mut self, origin: &Origin, serves: CommitId, now: SystemTime) {
         match origin {
             Origin::Branch(followed) => {
@@ -88,7 +88,7 @@ impl EngineStatus {
                 self.ahead += commits;
                 self.push.unpushed_since.get_or_insert(now);
             }
-            // Where there is no remote, the branch is what is followed, and it is here.
+            // Without a remote, the branch itself is followed, and it exists.
             Origin::Write { .. } => {
                 (self.branch_missing, self.remote_head) = (false, Some(serves));
             }
@@ -99,7 +99,7 @@ impl EngineStatus {
                 let since = self.behind_since.unwrap_or(now);
                 self.behind_since = is_behind.then_some(since);
                 self.pinned = *pinned;
-                // What is held for a pin alone is judged like any other push without it.
+                // What is held only because of the pin is judged like any other push after it.
                 self.held.take_if(|held| held.reason == HeldReason::Pinned);
             }
             Origin::Audit | Origin::Compaction => {}
@@ -107,7 +107,7 @@ impl EngineStatus {
     }
 }
 
-/// The status, behind its lock.
+/// The status behind its lock.
 pub(super) struct StatusBoard(Lock<EngineStatus>);
 
 impl StatusBoard {
@@ -115,7 +115,7 @@ impl StatusBoard {
         Self(Lock::new(Rank::Status, status))
     }
 
-    /// Reads it, for a moment.
+    /// Reads the status under a short lock.
     pub(super) fn read<R>(&self, read: impl FnOnce(&EngineStatus) -> R) -> R {
         read(&self.lock())
     }
@@ -125,12 +125,12 @@ impl StatusBoard {
         self.lock().clone()
     }
 
-    /// Returns the commit that is pinned.
+    /// Returns the pinned commit.
     pub(super) fn pinned(&self) -> Option<CommitId> {
         self.lock().pinned.map(|pinned| pinned.commit)
     }
 
-    /// Notes the branch that `HEAD` names, if it is another one than is served. Says whether that is
+    /// Records the branch that `HEAD` names, if it is not the served one. Returns whether that is
     /// new.
     pub(super) fn head_is_elsewhere(&self, branch: Option<String>) -> bool {
         let mut status = self.lock();
@@ -139,14 +139,14 @@ impl StatusBoard {
         is_new
     }
 
-    /// Notes the report of a reload that is done.
+    /// Records the report of a finished reload.
     pub(super) fn reported(&self, report: &Arc<Report>) {
         self.lock().last = Some(report.clone());
     }
 
-    /// Brings the status in step with `origin`, now that `serves` is published; `refusable` says of
-    /// a new state whether it has problems that would refuse a push. Returns how many commits the
-    /// remote does not have.
+    /// Updates the status for `origin`, now that `serves` is published. For a new state,
+    /// `refusable` is whether it has problems that would refuse a push. Returns the number of
+    /// commits that the remote does not have.
     pub(super) fn settle(&self, origin: &Origin, serves: CommitId, refusable: Option<bool>) -> u64 {
         let now = SystemTime::now();
         let mut status = self.lock();
@@ -157,7 +157,7 @@ impl StatusBoard {
         status.ahead
     }
 
-    /// Notes what the remote has, and that we are behind it until its head is published.
+    /// Records the remote's head, and that the published state is behind it until it is published.
     pub(super) fn seen(&self, head: CommitId, seen: &Seen) {
         let mut status = self.lock();
         (status.branch_missing, status.remote_empty) = (false, false);
@@ -171,20 +171,19 @@ impl StatusBoard {
         }
     }
 
-    /// Notes that the remote has no branch, and how many commits are ours alone.
+    /// Records that the remote has no branch, and the number of local commits.
     pub(super) fn remote_is_empty(&self, ahead: u64) {
         let mut status = self.lock();
         (status.remote_empty, status.branch_missing) = (true, false);
         (status.ahead, status.fetched_at) = (ahead, Some(SystemTime::now()));
     }
 
-    /// Notes whether the branch is missing where it comes from.
+    /// Records whether the branch is missing at its source.
     pub(super) fn branch_is_missing(&self, missing: bool) {
         self.lock().branch_missing = missing;
     }
 
-    /// Holds a push in the place of any that was held before; returns it, and whether it was held
-    /// before.
+    /// Holds a push, replacing any held one. Returns it, and whether it was already held.
     pub(super) fn hold(&self, held: Held) -> (Held, bool) {
         let mut status = self.lock();
         let known = status.held.as_ref().filter(|known| {
@@ -198,12 +197,12 @@ impl StatusBoard {
         (held, false)
     }
 
-    /// Notes since when the remote has not had the oldest commit that it has not.
+    /// Records since when the oldest unpushed commit has been missing on the remote.
     pub(super) fn unpushed_since(&self, since: Option<SystemTime>) {
         self.lock().push.unpushed_since = since;
     }
 
-    /// Notes that the remote has the branch at `head`, and what it does not have yet.
+    /// Records that the remote has the branch at `head`, and what it does not have yet.
     pub(super) fn pushed(&self, head: CommitId, ahead: u64, since: Option<SystemTime>) {
         let mut status = self.lock();
         (status.ahead, status.push.unpushed_since) = (ahead, since);
@@ -211,8 +210,8 @@ impl StatusBoard {
         (status.push.tip, status.push.pushed_at) = (Some(head), Some(SystemTime::now()));
     }
 
-    /// Notes how a push went, how many have failed in a row and when the next one is tried. Returns
-    /// how many commits are unpushed, and since when.
+    /// Records the result of a push, how many have failed in a row and when the next one is tried.
+    /// Returns the number of unpushed commits, and since when.
     pub(super) fn push_tried(
         &self,
         failure: Option<&PushFailure>,

@@ -1,38 +1,38 @@
-//! Where a reload goes: a pure decision over what was seen of the branch.
+//! Where a reload goes: a pure decision from what was found about the branch.
 
 use super::hold::HeldReason;
 use crate::id::CommitId;
 use crate::plan::Movement;
 
-/// What is known when a reload chooses where to go.
+/// What is known when a reload chooses its target.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TargetFacts {
     /// Where the branch may go.
     pub(super) movement: Movement,
-    /// The remote's head; `None` where it has none, or was not reached.
+    /// The remote's head; `None` if it has none, or if it was not reached.
     pub(super) remote: Option<CommitId>,
-    /// Our own head of the branch.
+    /// The local head of the branch.
     pub(super) local: Option<CommitId>,
-    /// The commit that is served.
+    /// The served commit.
     pub(super) published: CommitId,
-    /// The commit that is pinned.
+    /// The pinned commit.
     pub(super) pinned: Option<CommitId>,
     /// Whether the operator lets the remote's head through.
     pub(super) through: bool,
-    /// Whether the state is to be built anew wherever it is.
+    /// Whether the state is to be rebuilt in any case.
     pub(super) rebuilds: bool,
-    /// Whether commits of ours may be put on top of the remote's.
+    /// Whether local commits may be put on top of the remote's.
     pub(super) replays: bool,
 }
 
-/// Where a reload goes.
+/// The target of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
     /// To this commit, and the branch with it.
     Branch(CommitId),
     /// To the pinned commit, wherever the branch is.
     Pinned(CommitId),
-    /// To commits of ours on top of this head of the remote.
+    /// To the local commits on top of this head of the remote.
     Replay(CommitId),
     /// Nowhere: this head of the remote is held.
     Hold(CommitId, HeldReason),
@@ -63,19 +63,19 @@ pub(super) fn target(facts: &TargetFacts) -> Target {
 }
 
 impl TargetFacts {
-    /// Returns the pin that stands: one is over once the operator lets a push through.
+    /// Returns the pin in force: a pin ends once the operator lets a push through.
     pub(super) fn pin(&self) -> Option<CommitId> {
         self.pinned.filter(|_| !self.through)
     }
 
-    /// Says whether the state of `commit` has to be admitted. What the branch is at already was let
+    /// Returns whether the state of `commit` must be admitted. Where the branch already is was let
     /// through, perhaps just before a crash.
     pub(super) fn needs_admission(&self, commit: CommitId) -> bool {
         let live = [self.local, Some(self.published), self.pin()];
         !self.through && !live.contains(&Some(commit))
     }
 
-    /// Says whether all that the remote has is served once `target` is reached.
+    /// Returns whether everything on the remote is served once `target` is reached.
     pub(super) fn is_level(&self, target: Target) -> bool {
         let is_told = self.remote.is_some();
         match target {
@@ -98,7 +98,7 @@ mod tests {
     const LOCAL: CommitId = CommitId::from_bytes([3; 20]);
     const PINNED: CommitId = CommitId::from_bytes([4; 20]);
 
-    /// The remote has a head, our branch another one, and what is served may be a third one.
+    /// Returns facts in which the remote's head, the local head and the served commit all differ.
     fn seen(movement: Movement) -> TargetFacts {
         TargetFacts {
             movement,
@@ -134,7 +134,7 @@ mod tests {
             (new(seen(Stay)), Target::Branch(PUBLISHED)),
             (unreached(seen(Stay)), Target::Branch(LOCAL)),
             (new(unreached(seen(Stay))), Target::Branch(PUBLISHED)),
-            // Both sides have moved on.
+            // Both sides have moved.
             (seen(Diverged), held(HeldReason::Diverged)),
             (rebuilds(seen(Diverged)), held(HeldReason::Diverged)),
             (replays(seen(Diverged)), Target::Replay(REMOTE)),

@@ -1,4 +1,4 @@
-//! When the commits of the branch were made, for readers who name a moment instead of a commit.
+//! The commit times of the branch, for readers that name a moment instead of a commit.
 //!
 //! The branch is walked once and then only from its new head on, so that a moment long ago costs no
 //! more than one a minute ago.
@@ -7,14 +7,14 @@ use super::locks::{Lock, Rank};
 use crate::id::CommitId;
 use crate::mirror::{Made, ObjectError, Objects};
 
-/// The commits that some moment stands for.
+/// The commits for which moments can stand.
 pub(super) struct Timeline(Lock<Line>);
 
 #[derive(Debug, Default)]
 struct Line {
     head: Option<CommitId>,
-    /// Those of the first parents of the head that no commit above them is older than: their times
-    /// ascend, whatever the clocks of their authors said.
+    /// The first parents of the head that are not newer than any commit above them: their times
+    /// ascend, whatever the clocks of their authors were.
     last: Vec<Made>,
 }
 
@@ -23,9 +23,9 @@ impl Timeline {
         Self(Lock::new(Rank::Timeline, Line::default()))
     }
 
-    /// Returns the last of `head` and its first parents that was committed at a moment or before, in
-    /// seconds since 1970; `None` where all are later. Costs a look at the commits that are new since
-    /// the last call.
+    /// Returns the last of `head` and its first parents that was committed at or before a moment,
+    /// given in seconds since the Unix epoch; `None` if all are later. Reads the commits that are
+    /// new since the last call.
     pub(super) fn committed_by(
         &self,
         objects: &Objects,
@@ -46,7 +46,7 @@ impl Timeline {
 }
 
 impl Line {
-    /// Takes the next commit above the others.
+    /// Adds the next commit above the others.
     fn push(&mut self, made: Made) {
         while self.last.pop_if(|last| last.seconds >= made.seconds).is_some() {}
         self.last.push(made);

@@ -1,10 +1,10 @@
-//! A local branch is watched: a commit is live within a second, with nobody to tell of it.
+//! Watches a local branch: a commit is live within a second, without any notification.
 //!
-//! The system tells of every change to the files of the branch. Where it cannot, or not any more,
-//! they are looked at every second.
+//! The operating system reports every change to the files of the branch. If it cannot, or no longer
+//! does, they are checked every second.
 //!
-//! A branch is served, and not a work tree: a checkout of another branch changes nothing of it, and
-//! is told.
+//! A branch is served, not a work tree: checking out another branch does not change it, but is
+//! reported.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,41 +23,41 @@ use crate::causes::chain;
 use crate::id::CommitId;
 use crate::report::Trigger;
 
-/// How often the branch is looked at where nothing tells of changes.
+/// How often the branch is checked if no changes are reported.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often it is looked at all the same: some file systems tell of nothing and say nothing of it.
+/// How often it is checked in any case: some file systems report no changes and no error either.
 const ANYWAY: Duration = Duration::from_secs(5);
 
-/// What wakes the thread that watches.
+/// A signal that wakes the watching thread.
 enum Signal {
     /// A file of the branch has changed.
     Changed,
-    /// The system tells of no more changes.
+    /// The system reports no more changes.
     Deaf,
     /// The engine ends.
     Closed,
 }
 
-/// Ends the thread that watches.
+/// Ends the watching thread.
 pub(super) struct Watch(Sender<Signal>);
 
-/// What a thread that watches listens to.
+/// What the watching thread listens to.
 pub(super) struct Signals {
     sender: Sender<Signal>,
     receiver: Receiver<Signal>,
 }
 
 impl Watch {
-    /// Returns what ends a thread that watches, and what that listens to.
+    /// Returns the handle that ends a watching thread, and the signals for that thread.
     pub(super) fn new() -> (Self, Signals) {
         let (sender, receiver) = channel();
         (Self(sender.clone()), Signals { sender, receiver })
     }
 
-    /// Lets the thread end.
+    /// Makes the thread end.
     pub(super) fn close(&self) {
-        // The thread is gone already where there is nothing to watch.
+        // If there is nothing to watch, the thread is already gone.
         let _ = self.0.send(Signal::Closed);
     }
 }
@@ -75,9 +75,9 @@ pub(super) struct WatchWorker {
 }
 
 impl WatchWorker {
-    /// Watches the local branch until the engine ends, and asks for a reload when it has moved.
+    /// Watches the local branch until the engine ends, and requests a reload when it has moved.
     pub(super) fn run(&self) {
-        // Dropped, it tells of nothing.
+        // Dropping it ends the notifications.
         let mut watcher = self.told_of_changes();
         let mut seen = self.published_head();
         loop {
@@ -102,13 +102,14 @@ impl WatchWorker {
         }
     }
 
-    /// Returns what is published, once nobody writes: a write moves the branch before it publishes.
+    /// Returns the published commit while nobody writes: a write moves the branch before it
+    /// publishes.
     fn published_head(&self) -> Option<CommitId> {
         let _turn = self.writer.turn();
         Some(self.states.commit()).filter(|commit| !commit.is_zero())
     }
 
-    /// Notes which other branch `HEAD` names now, and tells of it.
+    /// Records and reports the other branch that `HEAD` names now.
     fn look_at_head(&self) {
         let Some(elsewhere) = self.head_elsewhere() else { return };
         if !self.status.head_is_elsewhere(elsewhere.clone()) {
@@ -128,8 +129,8 @@ impl WatchWorker {
         }
     }
 
-    /// Returns the branch that `HEAD` names, if it is there and another one than is served; `None`
-    /// where `HEAD` names no branch that is there, as in a rebase, or cannot be read just now.
+    /// Returns the branch that `HEAD` names, if it exists and is not the served one; `None` if
+    /// `HEAD` names no existing branch, as during a rebase, or cannot be read now.
     fn head_elsewhere(&self) -> Option<Option<String>> {
         let objects = self.repository.objects().ok()?;
         let named = objects.head_branch().ok()??;
@@ -137,21 +138,21 @@ impl WatchWorker {
         Some((named != self.repository.branch).then_some(named))
     }
 
-    /// Has the system tell of what changes in the files of the branch; `None` where it does not.
+    /// Makes the system report changes to the files of the branch; `None` if it cannot.
     fn told_of_changes(&self) -> Option<notify::RecommendedWatcher> {
         let files = BranchFiles::of(self.repository.mirror.git_dir(), &self.repository.refs.head);
         let (sender, of_branch) = (self.signals.sender.clone(), files.clone());
         let tell = move |event: notify::Result<notify::Event>| {
             let signal = match event {
-                // What was lost is looked for.
+                // After lost events, the branch is checked.
                 Ok(event) if event.need_rescan() => Signal::Changed,
-                // Looking at the branch is no change of it.
+                // Reading the branch does not change it.
                 Ok(event) if event.kind.is_access() => return,
                 Ok(event) if !event.paths.iter().any(|path| of_branch.has(path)) => return,
                 Ok(_) => Signal::Changed,
                 Err(_) => Signal::Deaf,
             };
-            // The engine has ended.
+            // An error means that the engine has ended.
             let _ = sender.send(signal);
         };
         let watched = notify::recommended_watcher(tell).and_then(|mut watcher| {
@@ -170,7 +171,7 @@ impl WatchWorker {
     }
 }
 
-/// The files that say where a branch is.
+/// The files that determine the head of a branch.
 #[derive(Debug, Clone)]
 struct BranchFiles {
     git_dir: PathBuf,
@@ -184,8 +185,8 @@ impl BranchFiles {
         Self { git_dir: git_dir.to_owned(), heads: git_dir.join("refs/heads"), files }
     }
 
-    /// Says whether a change of `path` may have moved the branch: it is one of the files, or a folder
-    /// that one of them is in.
+    /// Returns whether a change of `path` may have moved the branch: it is one of the files, or a
+    /// folder that contains one.
     fn has(&self, path: &Path) -> bool {
         self.files.iter().any(|file| file == path)
             || path.starts_with(&self.heads) && self.files[2].starts_with(path)

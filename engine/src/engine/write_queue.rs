@@ -1,5 +1,5 @@
-//! The batches that wait to be written, bounded in number and in bytes. Those who ask take turns,
-//! so that one who sends many keeps no other waiting for all of them, and each has a share of the
+//! The batches waiting to be written, bounded in number and in bytes. Actors take turns, so that
+//! one with many batches does not make others wait for all of them, and each has a share of the
 //! room.
 
 use std::collections::{HashMap, VecDeque};
@@ -10,21 +10,23 @@ use super::write_shares::{Load, Shares};
 use crate::snapshot::Snapshot;
 use crate::write::{Batch, Committed, Gate, WriteError};
 
-/// What may wait, what is being written included; one alone has half of it. The first batch of each
-/// who asks may be larger by itself.
+/// The most that may wait, including what is being written; a single actor may use half of it. The
+/// first batch of each actor may be larger.
 const WAITING: Load = Load { batches: 2_000, bytes: 64 << 20 };
-/// How many become commits in one go, which bounds how long a reload waits for the writer.
+/// The most batches that become commits at once, which bounds how long a reload waits for the
+/// writer.
 const GROUP: usize = 64;
-/// How many bytes these may take and write; the first may be larger by itself. Their files are held
-/// three times over until they are stored.
+/// The most bytes that these may take and write; the first may be larger. Their files are in memory
+/// three times until they are stored.
 const GROUP_WEIGHT: usize = 8 << 20;
 
-/// Is called with what became of a batch, on the engine's thread, so it should only pass it on.
+/// A function that is called with the result of a batch on the engine's thread, so it should only
+/// pass it on.
 pub type Acknowledge = Box<dyn FnOnce(Result<Committed, WriteError>) + Send>;
 
-/// The batches that wait.
+/// The waiting batches.
 pub(super) struct WriteQueue {
-    /// Whether anything is written here.
+    /// Whether writes are accepted at all.
     is_open: bool,
     queue: Lock<Queue>,
     changed: Condvar,
@@ -32,7 +34,7 @@ pub(super) struct WriteQueue {
 
 struct Queue {
     waiting: VecDeque<Waiting>,
-    /// Who has how much of what waits and of what is being written.
+    /// How much of what waits or is being written belongs to each actor.
     shares: Shares,
     closed: bool,
 }
@@ -50,18 +52,18 @@ impl WriteQueue {
         Self { is_open, queue, changed: Condvar::new() }
     }
 
-    /// Says whether anything is written here.
+    /// Returns whether writes are accepted at all.
     pub(super) fn is_open(&self) -> bool {
         self.is_open
     }
 
-    /// Takes no more. What waits is still written.
+    /// Accepts no more batches. Waiting ones are still written.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Lets a batch wait that changes `records`. What it costs is judged before.
+    /// Queues a batch that changes `records`, after checking its cost.
     pub(super) fn join(
         &self,
         batch: Batch,
@@ -104,13 +106,13 @@ impl WriteQueue {
         (count > 0).then(|| queue.waiting.drain(..count).collect())
     }
 
-    /// Lets batches wait on that were taken and not written: before all others.
+    /// Requeues batches that were taken but not written, before all others.
     pub(super) fn put_back(&self, batches: Vec<Waiting>) {
         let mut queue = self.lock();
         batches.into_iter().rev().for_each(|waiting| queue.waiting.push_front(waiting));
     }
 
-    /// Makes room for others: a batch of `actor` that had this weight is written.
+    /// Makes room for others: a batch of `actor` with this weight has been written.
     pub(super) fn leave(&self, actor: &str, weight: usize) {
         self.lock().shares.leave(actor, weight);
     }
@@ -120,8 +122,8 @@ impl WriteQueue {
     }
 }
 
-/// Orders batches so that each who asks has a first one before any has a second, in whoever's name
-/// they are. Those of one stay in their order.
+/// Orders the batches so that each actor has a first one before any has a second, whoever the
+/// authors are. Those of one actor stay in order.
 fn take_turns(waiting: &mut VecDeque<Waiting>) {
     let mut counts: HashMap<String, usize> = HashMap::new();
     let mut rounds: Vec<(usize, Waiting)> = Vec::with_capacity(waiting.len());
@@ -140,7 +142,7 @@ mod tests {
     use crate::mirror::Identity;
     use crate::write::{MOST_WRITTEN, Scope};
 
-    /// Lets a batch of `actor` wait whose author is another one each time.
+    /// Queues a batch of `actor` with a different author each time.
     fn join(queue: &WriteQueue, actor: &str, message: &str) -> bool {
         let batch = Batch {
             operations: Vec::new(),
@@ -173,7 +175,7 @@ mod tests {
         };
         assert_eq!(order(&group), "145263");
         queue.put_back(group.split_off(2));
-        assert_eq!(order(&queue.next().unwrap()), "5263", "what was left of a group goes first");
+        assert_eq!(order(&queue.next().unwrap()), "5263", "the rest of a group goes first");
     }
 
     #[test]

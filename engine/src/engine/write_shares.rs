@@ -1,16 +1,16 @@
-//! Who has how much of the queue of writes. One may have as much as is left for others, so nobody
-//! fills it: not one who sends much, and not a few of them together.
+//! The actors' shares of the write queue. An actor may use as much as it leaves for others, so
+//! nobody fills the queue: neither one that sends a lot, nor a few together.
 
 use std::collections::HashMap;
 
-/// How many batches wait, and about how many bytes they take and write.
+/// A number of waiting batches, and about how many bytes they take and write.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Load {
     pub(super) batches: usize,
     pub(super) bytes: usize,
 }
 
-/// What waits, in all and of each who asks.
+/// What waits, in total and by actor.
 pub(super) struct Shares {
     most: Load,
     all: Load,
@@ -23,7 +23,7 @@ impl Shares {
         Self { most, all: Load::default(), of: HashMap::new() }
     }
 
-    /// Counts a batch of so many bytes for `actor`. Returns `false` where there is no room for it.
+    /// Counts a batch of this many bytes for `actor`. Returns `false` if there is no room for it.
     #[must_use]
     pub(super) fn enter(&mut self, actor: &str, bytes: usize) -> bool {
         let own = self.of.get(actor).copied().unwrap_or_default();
@@ -37,7 +37,7 @@ impl Shares {
         may
     }
 
-    /// Makes room: a batch of so many bytes of `actor` is done.
+    /// Makes room: a batch of this many bytes of `actor` is done.
     pub(super) fn leave(&mut self, actor: &str, bytes: usize) {
         let Some(own) = self.of.get_mut(actor) else { return };
         for load in [&mut self.all, &mut *own] {
@@ -50,8 +50,8 @@ impl Shares {
     }
 }
 
-/// Says whether one who has `own` of `all` may have `more`. Who has nothing may have one batch of
-/// any size, so that the large batch of another shuts nobody out.
+/// Returns whether an actor that has `own` of `all` may add `more`. An actor that has nothing may
+/// add one batch of any size, so that a large batch of another shuts nobody out.
 fn may_enter(own: Load, all: Load, more: Load, most: Load) -> bool {
     let leaves_as_much = |of: fn(&Load) -> usize| {
         of(&own) + of(&more) <= of(&most).saturating_sub(of(&all) + of(&more))

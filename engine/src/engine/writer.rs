@@ -1,4 +1,4 @@
-//! The writer: whose turn it is to publish, who commits, and what of it is on the disk.
+//! The writer: whose turn it is to publish, who commits, and which files are on disk.
 
 use std::path::PathBuf;
 
@@ -6,26 +6,27 @@ use super::locks::{Held, Lock, Rank};
 use super::repeats::Repeats;
 use crate::mirror::{Durability, Identity};
 
-/// What all who make a new state share.
+/// The state shared by everything that makes new states.
 pub(super) struct Writer {
-    /// Who commits; `None` where nothing is written.
+    /// The committer; `None` if nothing is written.
     committer: Option<Identity>,
     durability: Durability,
     turn: Lock<()>,
-    /// Files that were stored and are not synced yet.
+    /// Stored files that are not synced yet.
     unsynced: Lock<Vec<PathBuf>>,
-    /// The requests that are known again; read from the history when the first one has a key.
+    /// The requests that are recognized again; read from the history when the first request with a
+    /// key arrives.
     repeats: Lock<Repeats>,
 }
 
-/// The turn to publish, which one thread at a time has. No network wait happens in it.
+/// The turn to publish, which one thread at a time has, without waiting for the network.
 pub(super) struct Turn<'a> {
     writer: &'a Writer,
     _held: Held<'a, ()>,
 }
 
 impl Turn<'_> {
-    /// Forgets the requests that are known: what they came to is not in the history any more.
+    /// Forgets the known requests: their results are no longer in the history.
     pub(super) fn forget_repeats(&self) {
         self.writer.repeats().forget();
     }
@@ -43,32 +44,32 @@ impl Writer {
         Turn { writer: self, _held: self.turn.lock() }
     }
 
-    /// Returns who commits; `None` where nothing is written.
+    /// Returns the committer; `None` if nothing is written.
     pub(super) fn committer(&self) -> Option<&Identity> {
         self.committer.as_ref()
     }
 
-    /// Returns when what is written is on the disk.
+    /// Returns when writes are on disk.
     pub(super) fn durability(&self) -> Durability {
         self.durability
     }
 
-    /// Returns the requests that are known again. One that was lost would only be committed again.
+    /// Returns the requests that are recognized again. A lost one would merely be committed again.
     pub(super) fn repeats(&self) -> Held<'_, Repeats> {
         self.repeats.lock()
     }
 
-    /// Notes files that were stored and are not synced yet.
+    /// Records stored files that are not synced yet.
     pub(super) fn stored(&self, files: impl IntoIterator<Item = PathBuf>) {
         self.unsynced.lock().extend(files);
     }
 
-    /// Syncs what was stored and is not synced yet, before the branch that names it is.
+    /// Syncs stored files that are not synced yet, before the branch that names them.
     pub(super) fn sync(&self) -> std::io::Result<()> {
         let mut unsynced = self.unsynced.lock();
         while let Some(path) = unsynced.last() {
             match std::fs::File::open(path).and_then(|file| file.sync_all()) {
-                // A repack took it in, and synced what it made.
+                // A repack has absorbed it, and synced its own result.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 synced => synced?,
             }

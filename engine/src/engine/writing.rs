@@ -1,9 +1,9 @@
-//! Writes: the thread that makes commits of the batches that wait.
+//! Writes: the thread that turns waiting batches into commits.
 //!
-//! Those that wait at the same time share one pack, one move of the branch and one publication;
-//! each is a commit of its own, and one that is refused does not concern the others. Every commit
-//! is made, read back and turned into the next state in memory first. What a caller is told of is
-//! durable then, and published: the objects are synced, the branch is moved and synced, the
+//! Batches that wait at the same time share one pack, one move of the branch and one publication.
+//! Each is a separate commit, and a refused one does not affect the others. Every commit is first
+//! made, read back and turned into the next state in memory. By the time a caller is told about it,
+//! it is durable and published: the objects are synced, the branch is moved and synced, and the
 //! pointer is stored, in this order.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,14 +33,14 @@ use crate::report::Trigger;
 use crate::snapshot::Snapshot;
 use crate::write::{self, Batch, Change, Committed, Gate, Repeat, State, StoreError, WriteError};
 
-/// How many bytes of new objects end a group. What is left of it goes first into the next one, so that
-/// neither memory nor the wait of others depends on what their patches come to.
+/// The number of bytes of new objects that ends a group. The remaining batches go first into the
+/// next group, so that neither memory nor the wait of others depends on the size of their patches.
 const STAGED: usize = 16 << 20;
 
-/// How often a group is tried again because somebody else moved the branch meanwhile.
+/// How often a group is retried because somebody else moved the branch meanwhile.
 const OVERTAKEN: usize = 4;
 
-/// Makes commits of what waits to be written.
+/// Makes commits from waiting batches.
 pub(super) struct WriteWorker {
     pub(super) repository: Arc<Repository>,
     pub(super) states: Arc<States>,
@@ -52,18 +52,18 @@ pub(super) struct WriteWorker {
     pub(super) pushes: Arc<PushQueue>,
     pub(super) maintenance: Arc<Maintenance>,
     pub(super) load: LoadOptions,
-    /// How many commits may wait to be pushed before no more are taken; `None` for any number.
+    /// How many commits may wait to be pushed before writes are refused; `None` for any number.
     pub(super) unpushed_limit: Option<u64>,
 }
 
 impl WriteWorker {
-    /// Writes what waits until there is no more to come.
+    /// Writes waiting batches until no more can come.
     pub(super) fn run(&self) {
         while let Some(mut group) = self.writes.next() {
             let mut written = self.try_group(&group);
             for _ in 0..OVERTAKEN {
-                // Where the branch has no remote, others push to it beside us: what they pushed is
-                // published first, and ours goes on top.
+                // If the branch has no remote, others push to it as well: their commits are
+                // published first, and these go on top.
                 if self.repository.remote.is_some()
                     || !written.as_ref().is_err_and(Failure::is_overtaken)
                 {
@@ -75,12 +75,12 @@ impl WriteWorker {
             let results = written.unwrap_or_else(|failure| failure.told(group.len()));
             self.writes.put_back(group.split_off(results.len()));
             let written = |Waiting { batch: Batch { actor, .. }, weight, done }| {
-                // The batch is let go before its room is given to others.
+                // The batch is dropped before its room is given to others.
                 self.writes.leave(&actor, weight);
                 done
             };
             let callers: Vec<_> = group.into_iter().map(written).collect();
-            // Before the callers are told, so that they can wait for what comes behind.
+            // Before the callers are told, so that they can wait for the maintenance that follows.
             self.maintenance.wake();
             for (done, result) in callers.into_iter().zip(results) {
                 if catch_unwind(AssertUnwindSafe(|| done(result))).is_err() {
@@ -90,7 +90,7 @@ impl WriteWorker {
         }
     }
 
-    /// Writes a group; a panic is a failure of it.
+    /// Writes a group; a panic counts as a failure of it.
     fn try_group(&self, group: &[Waiting]) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
         let written = catch_unwind(AssertUnwindSafe(|| self.write_group(group)));
         written.unwrap_or_else(|panic| {
@@ -100,19 +100,19 @@ impl WriteWorker {
         })
     }
 
-    /// Asks for a reload and waits for its end; returns at once when the engine is shut down.
+    /// Requests a reload and waits for its end; returns at once if the engine is shut down.
     fn reload_and_wait(&self) {
         let (sender, receiver) = std::sync::mpsc::channel();
         let done = Box::new(move |_: Verdict| sender.send(()).unwrap_or_default());
         let (kind, trigger) = (RequestKind::Reload, Trigger::Write);
         let request = Request { kind, trigger, reserved: None };
         self.reloads.join(request, vec![Asker { commit: None, done }]);
-        // Without a sender the request was dropped, and there is nothing to wait for.
+        // Without a sender, the request was dropped and there is nothing to wait for.
         let _ = receiver.recv();
     }
 
-    /// Makes a commit of each batch that can be one, stores them and publishes the last. Returns what
-    /// became of the first of them, one at least: the others come to more than is made at once.
+    /// Makes a commit of each batch if possible, stores them and publishes the last. Returns the
+    /// results of the first batches, at least one: the others exceed what is written at once.
     fn write_group(
         &self,
         group: &[Waiting],
@@ -132,7 +132,7 @@ impl WriteWorker {
         if group.iter().any(|waiting| waiting.batch.repeat.is_some()) {
             known.read(stage.objects(), first.commit).map_err(StoreError::Repository)?;
         }
-        // Until it is known that they are stored, what became of them is known to this group only.
+        // Until they are known to be stored, only this group knows their outcomes.
         let mut done_now: Vec<(&Repeat, Outcome)> = Vec::new();
         for Waiting { batch, .. } in group {
             if !results.is_empty() && stage.weight() > STAGED {
@@ -175,7 +175,7 @@ impl WriteWorker {
         Ok(results)
     }
 
-    /// Says why nothing is written now, if it is so.
+    /// Returns why nothing can be written now, if so.
     fn may_write(&self) -> Result<(), Gate> {
         self.status.read(|status| {
             if let Some(pinned) = &status.pinned {
@@ -194,7 +194,7 @@ impl WriteWorker {
         })
     }
 
-    /// Returns what the next commit goes on top of: what is published, if the branch is there too.
+    /// Returns the parent of the next commit: the published commit, if the branch is there, too.
     fn written_upon(&self, stage: &Stage) -> Result<State, Failure> {
         let published = self.states.published();
         let head =
@@ -259,7 +259,7 @@ impl WriteWorker {
     }
 }
 
-/// Returns what came of the same request before, in this group or earlier.
+/// Returns the outcome of the same request before, in this group or earlier.
 fn again(
     repeat: &Repeat,
     known: &Repeats,
@@ -273,7 +273,7 @@ fn again(
     }
 }
 
-/// Why no batch of a group is written.
+/// Why no batch of a group can be written.
 enum Failure {
     Gate(Gate),
     Store(StoreError),
@@ -292,7 +292,7 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
-    /// Says whether somebody else moved the branch, so that a reload comes first.
+    /// Returns whether somebody else moved the branch, so that a reload must come first.
     fn is_overtaken(&self) -> bool {
         matches!(
             self,
@@ -301,7 +301,7 @@ impl Failure {
         )
     }
 
-    /// Returns what each of so many callers is told.
+    /// Returns the result for each of this many callers.
     fn told(self, callers: usize) -> Vec<Result<Committed, WriteError>> {
         match self {
             Self::Gate(gate) => (0..callers).map(|_| Err(gate.clone().into())).collect(),

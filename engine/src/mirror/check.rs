@@ -1,9 +1,9 @@
-//! What a fetch must have brought before it may enter the mirror.
+//! What a fetch must have received before it may enter the mirror.
 //!
-//! The tip is a commit, its history is there down to what the mirror has, its tree is well formed
-//! and every file of it exists. Indexing the pack has decoded and hashed every object in it, so
-//! existence and kind are all that is left to ask. Names that are merely hostile (`..`, `.git`)
-//! are for the engine, which makes them problems.
+//! The tip must be a commit, its history must be complete down to what the mirror has, its tree
+//! must be well formed, and every file in it must exist. Indexing the pack has already decoded and
+//! hashed every object, so only existence and kind remain to be checked. Names that are merely
+//! hostile (`..`, `.git`) are left to the engine, which reports them as problems.
 
 use std::collections::HashSet;
 
@@ -16,10 +16,11 @@ use super::tree::EntryMode;
 use super::{ObjectError, Objects, PathChange};
 use crate::id::{CommitId, TreeId};
 
-/// Checks that everything the tip stands for is in `received`.
+/// Checks that `received` has everything that the tip refers to.
 ///
-/// `known` is the mirror alone, whose commits have all of their history. `base` is the tree of a commit that is known to be whole: what is
-/// the same there is not looked at. Trees of commits between are not looked at either.
+/// `known` is the mirror alone, whose commits have their full history. `base` is the tree of a
+/// commit that is known to be complete: whatever is the same there is not checked. Neither are the
+/// trees of the commits in between.
 pub(super) fn check(
     received: &Objects,
     known: Option<&Objects>,
@@ -28,21 +29,21 @@ pub(super) fn check(
 ) -> Result<(), ObjectError> {
     let tree = check_history(received, known, tip)?;
     let changes = match received.diff(base, Some(tree)) {
-        // The fault can be on the side of the base, which is not what is judged here.
+        // The fault may lie in the base, which is not being checked here.
         Err(_) if base.is_some() => received.diff(None, Some(tree)),
         changes => changes,
     }?;
     changes.iter().try_for_each(|change| check_file(received, change))
 }
 
-/// Reads the commits from the tip down to those the mirror has, and returns the tree of the tip.
+/// Reads the commits from the tip down to those in the mirror, and returns the tree of the tip.
 fn check_history(
     received: &Objects,
     known: Option<&Objects>,
     tip: CommitId,
 ) -> Result<TreeId, ObjectError> {
-    // Looking again at the folder of packs for each commit that is new would cost more than all
-    // the rest, and a commit that is missed is only read.
+    // Rereading the pack folder for each new commit would cost more than everything else, and a
+    // commit that is missed is merely read again.
     let known = known.map(|known| {
         let mut repo = known.repo.clone();
         repo.objects.refresh_never();

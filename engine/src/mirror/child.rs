@@ -1,4 +1,4 @@
-//! A child process of ours whose whole group can be killed.
+//! A child process whose whole process group can be killed.
 
 use std::io::{self, Read};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// How much of what a child says about its errors is kept.
+/// The number of bytes of a child's stderr that are kept.
 const STDERR_LIMIT: u64 = 64 << 10;
-/// How long a child that has nothing more to say may take to end by itself.
+/// How long a child may take to exit once its output has ended.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A child in a process group of its own. Dropped, the group is killed and the child reaped.
+/// A child in its own process group. Dropping it kills the group and reaps the child.
 #[derive(Debug)]
 pub(super) struct ChildGroup {
-    /// Taken out when it is reaped: from then on the number can be somebody else's.
+    /// Taken out when it is reaped: after that, the process id may belong to another process.
     child: Mutex<Option<Child>>,
     stderr: Mutex<mpsc::Receiver<Vec<u8>>>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Pipes {
 }
 
 impl ChildGroup {
-    /// Starts the command with pipes at all ends.
+    /// Starts the command with all three standard streams piped.
     pub(super) fn spawn(mut command: Command) -> io::Result<(Self, Pipes)> {
         use std::os::unix::process::CommandExt as _;
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -41,7 +41,7 @@ impl ChildGroup {
         std::thread::spawn(move || {
             let mut text = Vec::new();
             let _ = stderr.by_ref().take(STDERR_LIMIT).read_to_end(&mut text);
-            // The rest is read and dropped, so that the child never blocks on it.
+            // The rest is read and dropped so that the child never blocks on it.
             let _ = io::copy(&mut stderr, &mut io::sink());
             let _ = sender.send(text);
         });
@@ -49,22 +49,22 @@ impl ChildGroup {
         Ok((group, Pipes { stdin, stdout }))
     }
 
-    /// Kills the whole group at once, if the child is not reaped yet.
+    /// Kills the whole group at once, unless the child has been reaped.
     pub(super) fn kill(&self) {
         let child = self.child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(child) = child.as_ref() {
-            // An error means that nothing is left of it.
+            // An error means that nothing is left of the group.
             let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
         }
     }
 
-    /// Waits a little for the child to end, kills what is left, and returns what it said on stderr
-    /// and how it ended.
+    /// Gives the child a moment to exit, kills what is left, and returns its stderr and its exit
+    /// status.
     ///
-    /// The pipes must be closed, or the child may wait for them.
+    /// The pipes must be closed first, or the child may wait for them.
     pub(super) fn finish(&self) -> (String, Option<ExitStatus>) {
         let stderr = self.stderr.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        // stderr ends when everything in the group has ended.
+        // stderr ends when every process in the group has ended.
         let mut text = stderr.recv_timeout(GRACE);
         self.kill();
         let mut child = self.child.lock().unwrap_or_else(|poisoned| poisoned.into_inner());

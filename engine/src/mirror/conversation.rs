@@ -1,4 +1,4 @@
-//! One conversation with a remote: connect, greet, ask, end, and say what went wrong.
+//! One conversation with a remote: connect, greet, ask, end, and report what went wrong.
 
 use std::io;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use super::transport::{Budget, Line, Overrun, Phase, watched};
 use super::{Cause, FetchError, FetchLimits, Mirror, Remote, Untrusted};
 use crate::id::CommitId;
 
-/// Where the tags are.
+/// The prefix of all tags.
 pub(super) const TAGS: &str = "refs/tags/";
 
 /// The branches of a remote.
@@ -30,12 +30,12 @@ pub(super) const TAGS: &str = "refs/tags/";
 pub struct RemoteBranches {
     /// Their names, sorted. Names that are not UTF-8 are left out.
     pub branches: Vec<String>,
-    /// The branch that `HEAD` names, whether it is there or not, if the remote tells.
+    /// The branch that `HEAD` names, whether it exists or not, if the remote reports it.
     pub head: Option<String>,
 }
 
 impl Mirror {
-    /// Asks a remote which branches there are and which one `HEAD` names. Needs no mirror yet.
+    /// Asks a remote which branches it has and which one `HEAD` names. Needs no mirror yet.
     pub fn remote_branches(
         remote: &Remote,
         limits: &FetchLimits,
@@ -50,18 +50,18 @@ impl Mirror {
     }
 }
 
-/// Where a branch of a remote is.
+/// A branch of a remote and its commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteBranch {
     /// Its name.
     pub name: String,
-    /// Its commit, which need not be here.
+    /// Its commit, which may not exist in the mirror.
     pub head: CommitId,
 }
 
 impl Mirror {
-    /// Asks a remote where the branches are whose names begin with one of `beginnings`. Costs one
-    /// question, however many there are.
+    /// Asks a remote for the branches whose names begin with one of `beginnings`. Takes one
+    /// request, however many branches there are.
     ///
     /// # Errors
     ///
@@ -84,11 +84,11 @@ impl Mirror {
     }
 }
 
-/// The refs that a remote told us about.
+/// The refs that a remote listed.
 #[derive(Debug, Default)]
 pub(super) struct RemoteRefs {
     found: Vec<(String, CommitId)>,
-    /// The tags by their full names, each with the object that it stands for in the end.
+    /// The tags by their full names, each with the object that it finally points to.
     pub(super) tags: Vec<(String, CommitId)>,
     head: Option<String>,
 }
@@ -104,7 +104,7 @@ impl RemoteRefs {
     }
 }
 
-/// A remote that has answered our greeting.
+/// A remote that has answered the greeting.
 pub(super) struct Conversation<'a> {
     remote: &'a Remote,
     budget: &'a Budget,
@@ -115,8 +115,8 @@ pub(super) struct Conversation<'a> {
 impl Conversation<'_> {
     /// Connects, greets, does the work and ends, all within the budget.
     ///
-    /// The greeting may be one that is remembered. If the remote refuses what follows, it is
-    /// greeted anew, and `work` runs a second time.
+    /// The greeting may be a remembered one. If the remote refuses what follows, it is greeted
+    /// again and `work` runs a second time.
     pub(super) fn hold<T>(
         remote: &Remote,
         budget: &Arc<Budget>,
@@ -132,7 +132,7 @@ impl Conversation<'_> {
         }
     }
 
-    /// Does the same without a second try.
+    /// Does the same without a second attempt.
     pub(super) fn hold_once<T>(
         remote: &Remote,
         budget: &Arc<Budget>,
@@ -146,7 +146,7 @@ impl Conversation<'_> {
                 let mut talk = Conversation::greet(remote, budget, line)?;
                 let result = work(&mut talk);
                 if result.is_ok() {
-                    // The remote waits for it; what it thinks of it is nothing to us.
+                    // The remote waits for this; whether it arrives does not matter here.
                     let _ = gix::protocol::indicate_end_of_interaction(&mut talk.line, false);
                 }
                 result
@@ -163,14 +163,14 @@ impl Conversation<'_> {
         let handshake = gix::protocol::handshake(
             &mut line,
             Service::UploadPack,
-            // What we have was sent along. Nobody is ever asked.
+            // The credentials were already sent. Nobody is ever prompted.
             |_| Ok(None),
             Vec::new(),
             &mut Discard,
         )
         .map_err(|error| broken(remote, error))?;
-        // gix calls an answer without a single line the oldest protocol. An empty repository says
-        // what it can do; a line that says nothing must not pass for one.
+        // gix takes an answer without a single line for the oldest protocol. An empty repository
+        // reports its capabilities; an empty answer must not pass for one.
         if handshake.server_protocol_version == Protocol::V0 {
             return Err(broken(remote, "the remote did not answer as git does"));
         }
@@ -191,7 +191,7 @@ impl Conversation<'_> {
     /// Asks for the refs whose names begin with one of the prefixes.
     pub(super) fn list(&mut self, prefixes: &[&str]) -> Result<RemoteRefs, FetchError> {
         self.budget.enter(Phase::References);
-        // The old protocol tells everything with the greeting, once.
+        // The old protocol lists all refs once, in its greeting.
         let refs = match &self.handshake.refs {
             Some(refs) => refs.clone(),
             None => {
@@ -235,7 +235,7 @@ impl Conversation<'_> {
         Ok(told)
     }
 
-    /// Negotiates and hands the pack to `consume`, which reads it to its end.
+    /// Negotiates and passes the pack to `consume`, which reads it to its end.
     pub(super) fn fetch(
         &mut self,
         negotiate: &mut impl Negotiate,
@@ -272,7 +272,7 @@ impl Conversation<'_> {
     }
 }
 
-/// What is behind the line: it can be cut, and asked what went wrong.
+/// The far end of the line: it can be cut off, and it can explain what went wrong.
 enum FarEnd {
     Process(ChildGroup),
     Http(FaultSlot),
@@ -312,14 +312,14 @@ impl FarEnd {
         }
     }
 
-    /// Ends what is blocked. An http read ends by its own timeout.
+    /// Ends a blocked conversation. An http read ends by its own timeout.
     fn cut(&self) {
         if let Self::Process(group) = self {
             group.kill();
         }
     }
 
-    /// Puts the reason in the place of its symptom.
+    /// Replaces a symptom with its reason.
     fn explain<T>(
         self,
         remote: &Remote,
@@ -385,8 +385,8 @@ fn broken(remote: &Remote, error: impl Into<Cause>) -> FetchError {
     FetchError::Unreachable { remote, message, retry_after: None, source: plainly(source) }
 }
 
-/// Returns what the system says of a line that broke, and nothing of what the libraries between call
-/// it, which nobody can act on.
+/// Returns the operating system's description of a broken line, without the wording of the
+/// libraries in between, which nobody can act on.
 fn plainly(source: Cause) -> Cause {
     let mut innermost: &(dyn std::error::Error + 'static) = source.as_ref();
     let mut of_system = innermost.downcast_ref::<io::Error>();

@@ -1,8 +1,8 @@
-//! The difference of two trees, file by file.
+//! The difference between two trees, file by file.
 //!
-//! Both trees are walked side by side; a folder with the same id on both sides is never opened, so
-//! the cost follows the changed folders. Names and commits between play no part: a rename is a
-//! deletion and an addition.
+//! Both trees are walked side by side. A folder with the same id on both sides is never opened, so
+//! the cost depends on the changed folders only. Names and intermediate commits play no part: a
+//! rename is a deletion and an addition.
 
 use super::tree::{EntryMode, PATH_LIMIT, RawEntry, TreeEntry, bad_tree};
 use super::tree_flaw::TreeFlaw;
@@ -12,27 +12,27 @@ use crate::id::{BlobId, TreeId};
 /// A file, link or submodule on one side of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Entry {
-    /// What it is; never [`EntryMode::Folder`].
+    /// Its mode; never [`EntryMode::Folder`].
     pub mode: EntryMode,
-    /// Its blob. For a submodule the bytes are the id of a commit of another repository.
+    /// Its blob. For a submodule, this is the id of a commit in another repository.
     pub id: BlobId,
 }
 
-/// A path that is not the same on both sides: at least one side is there, and they differ.
+/// A path that differs between the two sides. At least one side exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathChange {
     /// The full path, segments joined by `/`.
     pub path: Vec<u8>,
-    /// What was there.
+    /// The entry on the old side.
     pub old: Option<Entry>,
-    /// What is there.
+    /// The entry on the new side.
     pub new: Option<Entry>,
 }
 
 impl Objects {
-    /// Returns the paths at which the two trees differ, sorted by their bytes, each once.
+    /// Returns the paths at which the two trees differ, each once, sorted by their bytes.
     ///
-    /// `None` is the empty tree. A file that becomes a folder is a deletion and the additions
+    /// `None` is the empty tree. A file that becomes a folder is a deletion plus the additions
     /// below it. Files are compared by blob and mode and are not read.
     pub fn diff(
         &self,
@@ -51,8 +51,8 @@ impl Objects {
         walk.finish()
     }
 
-    /// Returns what is at `path` (segments joined by `/`) and below it in the tree, as what comes
-    /// from nothing, sorted by the bytes of the paths. The empty path is the whole tree.
+    /// Returns the entries of the tree at `path` (segments joined by `/`) and below it as
+    /// additions, sorted by the bytes of their paths. The empty path is the whole tree.
     pub fn files_at(&self, tree: TreeId, path: &[u8]) -> Result<Vec<PathChange>, ObjectError> {
         if path.is_empty() {
             return self.diff(None, Some(tree));
@@ -72,9 +72,9 @@ impl Objects {
     }
 }
 
-/// Two folders of one path that differ.
+/// Two different folders at the same path.
 struct Pair {
-    /// The path of the folder with a `/` at its end, empty for the root.
+    /// The path of the folder with a trailing `/`; empty for the root.
     folder: Vec<u8>,
     old: Option<TreeId>,
     new: Option<TreeId>,
@@ -84,12 +84,13 @@ struct Walk<'a> {
     objects: &'a Objects,
     limit: usize,
     changes: Vec<PathChange>,
-    /// Folders still to compare. A list and not recursion: depth is the remote's choice.
+    /// The folders still to compare. A list rather than recursion, because the remote chooses the
+    /// depth.
     pending: Vec<Pair>,
 }
 
 impl Walk<'_> {
-    /// Compares all that is pending, and what turns up below it.
+    /// Compares all pending folders and those found below them.
     fn finish(mut self) -> Result<Vec<PathChange>, ObjectError> {
         while let Some(pair) = self.pending.pop() {
             self.compare(&pair)?;
@@ -137,8 +138,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Notes that an entry came, went or changed. Equal in git's order means both are folders or
-    /// neither is.
+    /// Records that an entry was added, removed or changed. Two entries that are equal in git's
+    /// order are either both folders or both not.
     fn report(
         &mut self,
         pair: &Pair,
@@ -170,7 +171,7 @@ impl Walk<'_> {
     }
 }
 
-/// One of the two trees, with the entry that comes next.
+/// One of the two trees, with its next entry.
 struct Side<'a> {
     tree: TreeId,
     entries: super::tree::Entries<'a>,
@@ -198,7 +199,7 @@ mod tests {
     use crate::mirror::{Mirror, MirrorOptions};
     use proptest::prelude::*;
 
-    /// The difference as git tells it, in the words of this module.
+    /// Returns git's own difference in the types of this module.
     fn git_diff(repository: &TestRepository, old: &str, new: &str) -> Vec<PathChange> {
         let args = ["diff-tree", "-r", "--no-renames", "--no-abbrev", "-z", "--raw", old, new];
         let output = repository.git_with(args, b"");
@@ -228,7 +229,7 @@ mod tests {
         changes
     }
 
-    /// Few names, so that files, folders and their order meet often.
+    /// A few names only, so that files, folders and their order often collide.
     fn a_path() -> impl Strategy<Value = String> {
         prop::collection::vec(prop::sample::select(vec!["a", "a.b", "a-", "b", "ü", "A"]), 1..4)
             .prop_map(|segments| segments.join("/"))
@@ -239,7 +240,7 @@ mod tests {
         prop::collection::vec((a_path(), mode, 0..3_u8), 0..12)
     }
 
-    /// Writes the files as a tree. A later path takes the place of what is in its way.
+    /// Writes the files as a tree. A later path replaces whatever is in its way.
     fn write_tree(repository: &TestRepository, files: &[(String, &str, u8)]) -> TreeId {
         let mut stream = String::from("commit refs/heads/t\ncommitter A <a@b> 0 +0000\ndata 0\n");
         stream.push_str("deleteall\n");

@@ -1,8 +1,9 @@
-//! One branch of a remote, brought into the mirror.
+//! Fetches one branch of a remote into the mirror.
 //!
-//! In order: greet, unless the greeting is remembered, ask for the one ref, stop if nothing moved, receive the pack into quarantine,
-//! check it, move it in, move `refs/remotes/origin/<branch>`. Whatever fails on the way leaves the
-//! mirror as it was. Tags of commits that the mirror has then are followed.
+//! In order: greet (unless the greeting is remembered), ask for the one ref, stop if nothing moved,
+//! receive the pack into quarantine, check it, move it in, and move `refs/remotes/origin/<branch>`.
+//! A failure at any step leaves the mirror as it was. Afterwards, the tags of commits in the mirror
+//! are updated.
 
 mod early;
 mod error;
@@ -26,10 +27,10 @@ use crate::causes::chain;
 use crate::fault;
 use crate::id::{CommitId, TreeId};
 
-/// What the remote says about the branch.
+/// What the remote reports about the branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemoteHead {
-    /// It is at this commit, which the mirror holds now.
+    /// It is at this commit, which is now in the mirror.
     At(CommitId),
     /// There is no such branch, but there are others.
     BranchMissing,
@@ -47,27 +48,27 @@ impl RemoteHead {
     }
 }
 
-/// A fetch that went through.
+/// A successful fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fetched {
-    /// What the remote says; `refs/remotes/origin/<branch>` says the same now.
+    /// What the remote reports; `refs/remotes/origin/<branch>` now matches it.
     pub head: RemoteHead,
-    /// The ref was somewhere else before.
+    /// Whether the ref was different before.
     pub changed: bool,
-    /// Bytes received, but for what was asked for early and thrown away.
+    /// The bytes received, except for early packs that were thrown away.
     pub bytes: u64,
-    /// Objects received.
+    /// The objects received.
     pub objects: u32,
 }
 
 impl Mirror {
-    /// Brings the branch of the remote into the mirror and points `refs/remotes/origin/<branch>`
-    /// at what the remote says, backwards and sideways too, or deletes it if the branch is gone.
+    /// Fetches the branch of the remote into the mirror and points `refs/remotes/origin/<branch>`
+    /// at the remote's head, backwards and sideways too, or deletes it if the branch is gone.
     ///
-    /// Blocking. When it returns `At`, that commit, its tree and its files are there, well formed
-    /// and on disk; a commit whose history or content is incomplete is refused and leaves nothing
-    /// behind. A branch that did not move costs one question. One fetch at a time; it must not run
-    /// beside a [`repack`](Self::repack).
+    /// Blocking. When it returns `At`, that commit, its tree and its files are present, well formed
+    /// and on disk. A commit whose history or content is incomplete is refused and leaves nothing
+    /// behind. A branch that did not move costs one request. Only one fetch may run at a time, and
+    /// not while a [`repack`](Self::repack) is running.
     pub fn fetch(
         &self,
         remote: &Remote,
@@ -77,9 +78,9 @@ impl Mirror {
         self.fetch_expecting(remote, branch, limits, None)
     }
 
-    /// Does the same where the branch is said to be at the commit `expected`. If that is so, and the
-    /// remote was asked before over http, the fetch costs one round trip. If not, it costs a request
-    /// more, and does what it does without.
+    /// Does the same for a branch that is reported to be at the commit `expected`. If that is true
+    /// and the remote was asked before over http, the fetch takes one round trip. If not, it takes
+    /// one request more and otherwise does what [`fetch`](Self::fetch) does.
     pub fn fetch_expecting(
         &self,
         remote: &Remote,
@@ -100,8 +101,8 @@ impl Mirror {
             Attempt { budget: Arc::new(Budget::new(&limits)), ..early }.run(&early)
         };
         match attempt(Known::Everything) {
-            // Something that the mirror should have is lost, or the remote hides it. Asking for
-            // all of it tells which, and mends the mirror.
+            // An object that the mirror should have is missing, or the remote hides it. Asking for
+            // everything shows which, and repairs the mirror.
             Err(FetchError::ContentRejected { rule: "missing_object", .. })
                 if self.has_refs().unwrap_or(false) =>
             {
@@ -130,12 +131,12 @@ struct Attempt<'a> {
     branch: &'a str,
     budget: Arc<Budget>,
     known: Known,
-    /// Where the branch is said to be.
+    /// The commit that the branch is reported to be at.
     expected: Option<CommitId>,
 }
 
 impl Attempt<'_> {
-    /// Fetches, and lets `early` ask for what is expected.
+    /// Fetches, and lets `early` ask for the expected commit.
     fn run(&self, early: &Self) -> Result<Fetched, FetchError> {
         let known = self.mirror.objects()?;
         let head_ref = format!("refs/heads/{}", self.branch);
@@ -211,7 +212,7 @@ impl Attempt<'_> {
         }
         fault::point("fetch.done").map_err(FetchError::ours)?;
         let whole = begun.elapsed();
-        // Most of a reload is the remote's: this tells which part of a fetch is ours.
+        // Most of a reload is spent on the remote: this shows how much of a fetch is spent here.
         tracing::debug!(
             remote_ms = ms(talked),
             check_ms = ms(admitted),
@@ -274,17 +275,17 @@ impl Attempt<'_> {
             return Err(self.pack_error(error));
         }
         result?;
-        // A small pack can be done before anybody looks at what it cost.
+        // A small pack can be complete before its cost is checked.
         self.budget.check().map_err(FetchError::ours)?;
         fault::point("fetch.received").map_err(FetchError::ours)?;
         Ok(written.map_or(0, |outcome| outcome.index.num_objects))
     }
 
-    /// Tells why a pack could not be written: our disk, the line, or the pack.
+    /// Returns why a pack could not be written: the local disk, the line, or the pack itself.
     fn pack_error(&self, error: gix::Error) -> FetchError {
         let remote = self.remote.to_string();
         if self.budget.overrun().is_some() {
-            // The caller looks at the budget.
+            // The caller checks the budget.
             return FetchError::TimedOut { remote, phase: self.budget.phase() };
         }
         if is_of_our_side(&error) {
@@ -311,7 +312,7 @@ impl Attempt<'_> {
         FetchError::ContentRejected { remote, object: None, rule, source: error.into() }
     }
 
-    /// Checks what came and moves it into the mirror.
+    /// Checks what was received and moves it into the mirror.
     fn admit(
         &self,
         known: &Objects,
@@ -331,7 +332,7 @@ impl Attempt<'_> {
                 let objects = quarantine.objects(self.mirror)?;
                 match self.known {
                     Known::Everything => check::check(&objects, Some(known), tip, base),
-                    // What the mirror has is in doubt: nothing is taken for granted.
+                    // The contents of the mirror are in doubt: nothing is taken for granted.
                     Known::Nothing => check::check(&objects, None, tip, None),
                 }
                 .map_err(refused)?;
@@ -342,7 +343,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The tree of a commit that was checked before.
+    /// Returns the tree of a commit that was checked before.
     fn base_tree(&self, known: &Objects, old: Option<CommitId>) -> Option<TreeId> {
         let published = || known.reference(&format!("refs/heads/{}", self.branch));
         let commit = old.or_else(|| published().ok().flatten())?;
@@ -350,7 +351,6 @@ impl Attempt<'_> {
     }
 }
 
-/// Returns milliseconds.
 fn ms(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
@@ -359,14 +359,14 @@ fn ms(duration: Duration) -> f64 {
 struct ReceivedPack {
     quarantine: Quarantine,
     objects: u32,
-    /// Bytes received in a conversation of its own.
+    /// The bytes received in a separate conversation.
     early_bytes: u64,
 }
 
 struct Received {
     head: RemoteHead,
     pack: Option<ReceivedPack>,
-    /// The tags of the remote, each with the object that it stands for.
+    /// The tags of the remote, each with the object that it points to.
     tags: Vec<(String, CommitId)>,
 }
 

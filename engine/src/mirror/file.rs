@@ -1,7 +1,7 @@
 //! One file of one commit, streamed.
 //!
-//! A program of its own reads it: a pack that somebody cuts short would take down a process that
-//! has mapped it, and a file may be larger than memory should hold.
+//! A separate process reads it: a pack that is truncated would crash a process that has mapped it,
+//! and a file may be larger than memory should hold.
 
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::process::{ChildStdin, ChildStdout};
@@ -11,11 +11,11 @@ use super::child::Pipes;
 use super::git::{GitCommand, GitError, GitRun, Running};
 use crate::id::{BlobId, CommitId};
 
-/// From which size on a file that stands whole in its pack is read piece by piece. Smaller ones, and
-/// those that are told by their difference to others, are made whole by the program.
+/// The size from which a file that is stored whole in its pack is read piece by piece. The program
+/// builds smaller files, and those stored as deltas, in memory.
 const STREAMED: &str = "[core]\n\tbigFileThreshold = 1m\n";
 
-/// A file that is there, and of which nothing is read yet.
+/// A file that exists and has not been read yet.
 #[derive(Debug)]
 pub struct FoundFile {
     id: BlobId,
@@ -25,7 +25,7 @@ pub struct FoundFile {
     running: Running,
 }
 
-/// A file that is read. Dropped, its program is killed.
+/// A file that is being read. Dropping it kills its program.
 #[derive(Debug)]
 pub struct OpenFile {
     size: u64,
@@ -35,15 +35,15 @@ pub struct OpenFile {
 }
 
 impl Mirror {
-    /// Finds the file at `path` (segments joined by `/`) in `commit`; `None` where there is none.
+    /// Finds the file at `path` (segments joined by `/`) in `commit`, or `None` if there is none.
     ///
-    /// Costs the start of a process, which reads the way to the file and nothing of its content.
+    /// Starts a process, which reads the path to the file and none of its content.
     ///
     /// # Errors
     ///
-    /// When the program cannot be started, or does not answer.
+    /// If the program cannot be started or does not answer.
     pub fn find_file(&self, commit: CommitId, path: &str) -> Result<Option<FoundFile>, GitError> {
-        // The program is asked line by line.
+        // The program takes one request per line.
         if path.is_empty() || path.chars().any(char::is_control) {
             return Ok(None);
         }
@@ -56,13 +56,13 @@ impl Mirror {
     }
 }
 
-/// What the program says of a file.
+/// The program's description of a file.
 struct Told {
     id: BlobId,
     size: u64,
 }
 
-/// Asks for a file, and reads the line that tells of it; `None` where there is none.
+/// Asks for a file and reads the line that describes it; `None` if there is no such file.
 fn ask(
     stdin: &mut ChildStdin,
     stdout: &mut BufReader<ChildStdout>,
@@ -75,7 +75,7 @@ fn ask(
     stdin.write_all(format!("{question}\n").as_bytes()).map_err(failed)?;
     let mut head = String::new();
     stdout.read_line(&mut head).map_err(failed)?;
-    // `<id> <kind> <size>`, or `<name> missing`, which may have spaces, too.
+    // `<id> <kind> <size>`, or `<name> missing`, where the name may contain spaces.
     let mut words = head.trim_end().rsplitn(3, ' ');
     let (Some(size), Some("blob"), Some(id)) = (words.next(), words.next(), words.next()) else {
         return Ok(None);
@@ -94,13 +94,13 @@ impl FoundFile {
         self.size
     }
 
-    /// Begins to read it; `None` where it is gone since.
+    /// Starts reading the file, or returns `None` if it has disappeared since.
     ///
-    /// The program may keep all of it in memory while it is read.
+    /// The program may keep the whole file in memory while it is read.
     ///
     /// # Errors
     ///
-    /// When the program does not answer.
+    /// If the program does not answer.
     pub fn open(self) -> Result<Option<OpenFile>, GitError> {
         let Self { id, mut stdin, mut stdout, running, .. } = self;
         let told = ask(&mut stdin, &mut stdout, &format!("contents {id}"))?;
@@ -117,7 +117,7 @@ impl OpenFile {
 }
 
 impl Read for OpenFile {
-    /// Reads on; fewer bytes than [`size`](OpenFile::size) says are an error.
+    /// Reads on. An end before [`size`](OpenFile::size) bytes is an error.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         if most == 0 {
@@ -166,7 +166,7 @@ mod tests {
         let repository = TestRepository::bare();
         let content: String = (0..100_000).map(|n: u32| format!("{n} ")).collect();
         let commit = repository.commit_files("main", &[("a", &content)]);
-        // Cut short behind its beginning, which tells the size.
+        // Truncated after its beginning, which holds the size.
         let id = repository.git(["rev-parse", &format!("{commit}:a")]);
         let (folder, name) = id.trim().split_at(2);
         let object = repository.path().join("objects").join(folder).join(name);
@@ -180,6 +180,6 @@ mod tests {
             (content.len() as u64, id.trim().to_owned())
         );
         let read = found.open().unwrap().map(|mut file| io::copy(&mut file, &mut io::sink()));
-        assert!(!matches!(read, Some(Ok(_))), "there is not all of it");
+        assert!(!matches!(read, Some(Ok(_))), "it is incomplete");
     }
 }

@@ -1,8 +1,8 @@
-//! The folder for what is ours in a git directory, and the names of what is made there.
+//! Headwater's own folder in a git directory, and the names of what is created there.
 
-/// Its name.
+/// The name of the folder.
 pub(super) const OUR_FOLDER: &str = "headwater";
-/// How the name begins of a file of the cache that is still being written.
+/// The prefix of the names of cache files that are still being written.
 pub(crate) const UNFINISHED: &str = "cache-";
-/// How the names of quarantine folders begin.
+/// The prefix of the names of quarantine folders.
 pub(super) const PREFIX: &str = "quarantine-";

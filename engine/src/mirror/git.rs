@@ -1,5 +1,5 @@
-//! The git program: the one place that starts it, with nothing of the machine's configuration and
-//! nothing of the repository's.
+//! Runs the git program: the only module that starts it, without the machine's configuration and
+//! without the repository's.
 //!
 //! gix can neither repack nor push, and a remote on this machine is served by `git upload-pack`.
 
@@ -24,18 +24,18 @@ use super::lock::is_temporary;
 use super::transport::{Budget, Metered, watched};
 use super::{FetchLimits, Mirror};
 
-/// How much of what git prints is read.
+/// The number of bytes of git's output that are read.
 const OUTPUT_LIMIT: u64 = 64 << 10;
-/// How long a repack may take; a second for tens of thousands of records.
+/// How long a repack may take. It takes about a second for tens of thousands of records.
 const REPACK_TIME: Duration = Duration::from_secs(600);
 
-/// A run of the git program that did not do what it should.
+/// A failed run of the git program.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
     /// The program could not be started; it may not be installed.
     #[error("git cannot be started")]
     Start(#[source] io::Error),
-    /// The folder in which it runs could not be made.
+    /// The folder in which git runs could not be created.
     #[error("cannot create the folder in which git runs")]
     Folder(#[source] io::Error),
     /// It took too long or printed too much, and was killed.
@@ -44,22 +44,22 @@ pub enum GitError {
         /// The command.
         command: String,
     },
-    /// It failed.
+    /// The command failed.
     #[error("git {command} failed: {message}")]
     Failed {
         /// The command.
         command: String,
-        /// What it said, cut to a line or a few.
+        /// The error message, cut to a few lines.
         message: String,
     },
 }
 
 impl Mirror {
-    /// Puts packs together so that their number stays small: `git repack --geometric=2 -d`.
+    /// Merges packs so that their number stays small: `git repack --geometric=2 -d`.
     ///
-    /// Readers go on meanwhile. It must not run at the same time as a fetch. Costs about 0.7 s for
-    /// 50 packs of 32,000 records, and nothing when there is nothing to do. One that fails or takes
-    /// longer than ten minutes leaves the packs as they were, and nothing half-written.
+    /// Readers may continue meanwhile, but it must not run at the same time as a fetch. Takes about
+    /// 0.7 s for 50 packs of 32,000 records, and nothing if there is nothing to do. A run that
+    /// fails or takes longer than ten minutes leaves the packs as they were and no temporary files.
     pub fn repack(&self) -> Result<(), GitError> {
         self.repack_within(REPACK_TIME)
     }
@@ -69,7 +69,7 @@ impl Mirror {
         let mut run = GitRun::on(self, GitCommand::Repack)?;
         run.command.args(["--geometric=2", "-d", "-q"]);
         run.finish(time).map(drop).inspect_err(|_| {
-            // A program that was killed removes nothing itself.
+            // A killed program does not remove its own files.
             for file in self.temporary_packs() {
                 if !before.contains(&file)
                     && let Err(error) = std::fs::remove_file(&file)
@@ -96,8 +96,8 @@ impl Mirror {
     }
 }
 
-/// The program that serves a repository of this machine to a fetch: its git directory, whose owner
-/// was asked for.
+/// Returns the command that serves a local repository to a fetch. `git_dir` is its git directory,
+/// whose owner has been checked.
 pub(super) fn upload_pack(git_dir: &Path) -> Command {
     let mut command = clean_command(Path::new("git"));
     command.env("GIT_PROTOCOL", "version=2");
@@ -113,7 +113,7 @@ pub(super) struct GitRun {
     dir: GitDir,
 }
 
-/// A run that goes on. Dropped, it is killed, and its git directory is gone.
+/// A run in progress. Dropping it kills the program and removes its git directory.
 #[derive(Debug)]
 pub(super) struct Running {
     group: ChildGroup,
@@ -121,19 +121,19 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Kills it, so that whoever reads from it comes to an end.
+    /// Kills the program, so that reading from it ends.
     pub(super) fn kill(&self) {
         self.group.kill();
     }
 }
 
 impl GitRun {
-    /// Prepares the command, to which arguments are still to be added.
+    /// Prepares the command. The caller adds the arguments.
     pub(super) fn on(mirror: &Mirror, command: GitCommand) -> Result<Self, GitError> {
         Self::with_settings(mirror, command, "")
     }
 
-    /// The same with further settings, in git's own form. They may hold secrets.
+    /// Does the same with further settings in git's own format. They may hold secrets.
     pub(super) fn with_settings(
         mirror: &Mirror,
         git_command: GitCommand,
@@ -147,8 +147,8 @@ impl GitRun {
         Ok(Self { command, git_command, dir })
     }
 
-    /// Lets the program that git starts for a remote on this machine use that repository, whose
-    /// owner was asked for. It takes over this file of settings and none of the others.
+    /// Allows the program that git starts for a remote on this machine to use that repository,
+    /// whose owner has been checked. That program takes over this settings file and no other.
     pub(super) fn trust_local_remote(&mut self) -> Result<(), GitError> {
         let file = self.dir.path().join("global");
         std::fs::write(&file, "[safe]\n\tdirectory = *\n").map_err(GitError::Folder)?;
@@ -156,14 +156,13 @@ impl GitRun {
         Ok(())
     }
 
-    /// Starts it.
+    /// Starts the run.
     pub(super) fn start(self) -> Result<(Running, Pipes), GitError> {
         let (group, pipes) = ChildGroup::spawn(self.command).map_err(GitError::Start)?;
         Ok((Running { group, _dir: self.dir }, pipes))
     }
 
-    /// Runs it to its end and returns what it printed; an exit code that is none of success is an
-    /// error.
+    /// Runs the command to its end and returns its output. A nonzero exit code is an error.
     pub(super) fn finish(self, time: Duration) -> Result<Vec<u8>, GitError> {
         let command = self.git_command.name().to_owned();
         let ended = self.output(time, OUTPUT_LIMIT)?;
@@ -173,13 +172,14 @@ impl GitRun {
         Err(GitError::Failed { command, message: ended.message })
     }
 
-    /// Runs it to its end, or kills it after `time` or so many bytes; its exit code is no error here.
+    /// Runs the command to its end, or kills it after `time` or `max_bytes`. A nonzero exit code is
+    /// not an error here.
     pub(super) fn output(self, time: Duration, max_bytes: u64) -> Result<Ended, GitError> {
         output(self.command, self.git_command.name(), time, max_bytes)
     }
 }
 
-/// A command that inherits nothing but the search path for programs. git may speak to no remote.
+/// Returns a command that inherits nothing but the search path. git may not contact any remote.
 pub(super) fn clean_command(program: &Path) -> Command {
     let path = std::env::var_os("PATH");
     let mut command = Command::new(locate(program, path.as_deref()));
@@ -198,17 +198,17 @@ pub(super) fn clean_command(program: &Path) -> Command {
         ("GIT_LITERAL_PATHSPECS", "1"),
         ("GIT_OPTIONAL_LOCKS", "0"),
     ]);
-    // Where git and ssh are is the machine's business.
+    // The machine decides where git and ssh are.
     if let Some(path) = path {
         command.env("PATH", path);
     }
     command
 }
 
-/// Returns where a program is on the search path.
+/// Returns the location of a program on the search path.
 ///
-/// A program that has still to be looked for when its `PATH` is set is started by a fork, whose
-/// cost grows with the memory of this process; one with its folder is started without.
+/// If `PATH` is set and the program has still to be looked up, it is started by a fork, whose cost
+/// grows with the memory of this process. A program given with its folder avoids that.
 fn locate(program: &Path, path: Option<&OsStr>) -> PathBuf {
     let has_folder = program.components().count() > 1;
     let path = path.filter(|_| !has_folder).unwrap_or_default();
@@ -218,11 +218,11 @@ fn locate(program: &Path, path: Option<&OsStr>) -> PathBuf {
     found.unwrap_or_else(|| program.to_owned())
 }
 
-/// How a run of the git program ended.
+/// The outcome of a run of the git program.
 pub(super) struct Ended {
     pub(super) succeeded: bool,
     pub(super) stdout: Vec<u8>,
-    /// What it said, or what is known without that where it failed.
+    /// Its error output, or what else is known about the failure.
     pub(super) message: String,
 }
 
@@ -230,7 +230,7 @@ pub(super) struct Ended {
 fn output(command: Command, name: &str, time: Duration, max_bytes: u64) -> Result<Ended, GitError> {
     let (group, Pipes { stdin, stdout }) = ChildGroup::spawn(command).map_err(GitError::Start)?;
     drop(stdin);
-    // git is silent while it works, so silence is not held against it.
+    // git is silent while it works, so silence does not count as a stall.
     let limits = FetchLimits { timeout: time, stall: time, max_bytes, ..FetchLimits::default() };
     let budget = Arc::new(Budget::new(&limits));
     let mut output = Vec::new();

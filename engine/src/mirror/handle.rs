@@ -1,4 +1,4 @@
-//! A mirror as a value: where it is, and what reading it obeys.
+//! A mirror as a value: its location, and the limits for reading it.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -8,17 +8,17 @@ use super::ownership::SafeDirectories;
 use super::trees::TreeCache;
 use crate::id::CommitId;
 
-/// The cause of an error of this module, whatever library it came from.
+/// The cause of an error of this module, whichever library it came from.
 pub type Cause = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// What every handle of a [`Mirror`] obeys.
+/// The limits that apply to every handle of a [`Mirror`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MirrorOptions {
-    /// The largest object that is inflated, in bytes. It bounds what one hostile object can cost
-    /// in memory, not what a record may weigh.
+    /// The largest object that is inflated, in bytes. It bounds the memory that one hostile object
+    /// can cost; it is not a limit on the size of a record.
     pub object_limit: u64,
-    /// The largest number of paths a diff reports. A few small trees that name each other many
-    /// times can stand for more paths than memory holds.
+    /// The largest number of paths that a diff reports. A few small trees that refer to each other
+    /// many times can expand to more paths than fit in memory.
     pub path_limit: usize,
     /// The repositories that are opened although another user owns them.
     pub safe_directories: SafeDirectories,
@@ -36,7 +36,7 @@ impl Default for MirrorOptions {
 
 /// A git repository on disk that follows one branch of a remote.
 ///
-/// It is a path and limits, cheap to clone and safe to share. It holds no open files.
+/// It consists of a path and limits, is cheap to clone and safe to share, and holds no open files.
 #[derive(Debug, Clone)]
 pub struct Mirror {
     pub(super) shared: Arc<Shared>,
@@ -44,11 +44,12 @@ pub struct Mirror {
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// Where refs, objects and our own files are: the common directory of a linked work tree.
+    /// The folder of the refs, the objects and Headwater's own files: the common directory of a
+    /// linked work tree.
     pub(super) git_dir: PathBuf,
     pub(super) options: MirrorOptions,
     pub(super) trees: Arc<TreeCache>,
-    /// The head of a remote whose pack cost more than it may: it is not asked for again.
+    /// The remote head whose pack exceeded its limit: it is not requested again.
     pub(super) given_up: Mutex<Option<CommitId>>,
 }
 
@@ -58,12 +59,12 @@ impl Mirror {
         &self.shared.git_dir
     }
 
-    /// Returns the folder in it for what is Headwater's own. It need not be there.
+    /// Returns the path of Headwater's own folder in it. The folder may not exist.
     pub fn own_folder(&self) -> PathBuf {
         self.git_dir().join(OUR_FOLDER)
     }
 
-    /// Returns what its handles obey.
+    /// Returns the limits of its handles.
     pub fn options(&self) -> &MirrorOptions {
         &self.shared.options
     }

@@ -1,4 +1,4 @@
-//! Commits, their ancestry, and the names by which people call them.
+//! Commits, their ancestry, and the names that people use for them.
 
 use std::borrow::Cow;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -12,26 +12,28 @@ use super::{ObjectError, Objects, Trailer};
 use crate::id::{CommitId, TreeId};
 use crate::nearest::{did_you_mean, nearest};
 
-/// What a commit says.
+/// The contents of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitFacts {
     /// The tree: the state of all files.
     pub tree: TreeId,
-    /// The parents, the first one first.
+    /// The parents, in order.
     pub parents: Vec<CommitId>,
-    /// When it was written, in seconds since 1970. Zero if the commit does not say it legibly.
+    /// When it was written, in seconds since the Unix epoch. Zero if the commit has no legible
+    /// time.
     pub author_time: i64,
-    /// When it was committed, in seconds since 1970. Zero if the commit does not say it legibly.
+    /// When it was committed, in seconds since the Unix epoch. Zero if the commit has no legible
+    /// time.
     pub committer_time: i64,
-    /// The first line of the message, in the encoding that the commit names, with what cannot be
-    /// decoded replaced.
+    /// The first line of the message, decoded from the encoding that the commit names; what cannot
+    /// be decoded is replaced.
     pub subject: String,
 }
 
 /// A text that does not name a commit of the repository.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// Nothing in the repository goes by this name.
+    /// Nothing in the repository has this name.
     #[error("no such branch, tag or commit: {rev}{}", did_you_mean(nearest.as_deref()))]
     Unknown {
         /// The text.
@@ -39,7 +41,7 @@ pub enum ResolveError {
         /// The branch or tag that may be meant.
         nearest: Option<String>,
     },
-    /// The text is the beginning of several ids.
+    /// The text is a prefix of several ids.
     #[error("{rev} is ambiguous: give more digits")]
     Ambiguous {
         /// The text.
@@ -61,24 +63,24 @@ pub enum ResolveError {
     },
 }
 
-/// The most characters of a subject, and of an author, that are told.
+/// The most characters of a subject or an author that are returned.
 const TOLD: usize = 1_000;
 
 impl CommitFacts {
-    /// Returns when it was committed as a time of this machine: 1970 where it says something before,
-    /// or something that no clock can show.
+    /// Returns the time of the commit, or the Unix epoch if that time is earlier or cannot be
+    /// represented.
     pub fn committed_at(&self) -> SystemTime {
         let since = Duration::from_secs(u64::try_from(self.committer_time).unwrap_or_default());
         SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 }
 
-/// A commit and when it was made.
+/// A commit and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Made {
     /// The commit.
     pub commit: CommitId,
-    /// When its committer says that was, in seconds since 1970.
+    /// The committer's time, in seconds since the Unix epoch.
     pub seconds: i64,
 }
 
@@ -87,20 +89,21 @@ pub struct Made {
 pub struct FirstParents {
     /// The commits, newest first.
     pub made: Vec<Made>,
-    /// Whether it ends above the commit that was known, and not at the first of all.
+    /// Whether it ends just above the known commit, rather than at the root commit.
     pub reaches: bool,
 }
 
 impl Objects {
     /// Reads a commit.
     ///
-    /// Tree and parents must be there and legible; everything else is taken as far as it can be
-    /// read, since anybody can write anything into a commit.
+    /// The tree and the parents must be present and legible. Everything else is read as far as
+    /// possible, since a commit can contain anything.
     pub fn commit(&self, commit: CommitId) -> Result<CommitFacts, ObjectError> {
         self.read_commit(commit, &mut Vec::new())
     }
 
-    /// Returns the trailers of a commit's message: what its last paragraph says to machines.
+    /// Returns the trailers of a commit's message: the machine-readable lines of its last
+    /// paragraph.
     pub fn trailers(&self, commit: CommitId) -> Result<Vec<Trailer>, ObjectError> {
         let mut buffer = Vec::new();
         let data = self.read(&object_id(commit), Kind::Commit, &mut buffer)?;
@@ -108,8 +111,8 @@ impl Objects {
         Ok(Trailer::read(&decoded(headers, message)))
     }
 
-    /// Returns who wrote a commit, as `Name <address>`, with what cannot be decoded replaced; empty
-    /// if the commit does not say it.
+    /// Returns the author of a commit as `Name <address>`, with undecodable text replaced; empty if
+    /// the commit names none.
     pub fn author(&self, commit: CommitId) -> Result<String, ObjectError> {
         let mut buffer = Vec::new();
         let data = self.read(&object_id(commit), Kind::Commit, &mut buffer)?;
@@ -119,7 +122,7 @@ impl Objects {
         Ok(told(headers, author))
     }
 
-    /// Says whether `ancestor` is `descendant` or in its history.
+    /// Returns whether `ancestor` is `descendant` or in its history.
     ///
     /// Reads the commits that only one of the two has, and a few below.
     pub fn descends_from(
@@ -149,7 +152,7 @@ impl Objects {
 
     /// Returns `from` and its first parents, newest first, at most `limit` commits.
     ///
-    /// It ends early where a shallow history ends.
+    /// The line ends early where a shallow history ends.
     pub fn first_parents(
         &self,
         from: CommitId,
@@ -167,8 +170,8 @@ impl Objects {
         Ok(line)
     }
 
-    /// Returns `from` and its first parents, newest first, down to `known`, which is not among them, or
-    /// else to the first commit of all. Reads each of them.
+    /// Returns `from` and its first parents, newest first, down to but excluding `known`, or else
+    /// down to the root commit. Reads each of them.
     pub fn first_parents_above(
         &self,
         from: CommitId,
@@ -189,8 +192,8 @@ impl Objects {
         Ok(line)
     }
 
-    /// Returns all commits in the history of `from`, at most `limit`: a commit before its parents
-    /// as far as commit times tell, the newest first.
+    /// Returns the commits in the history of `from`, newest first, at most `limit`. A commit comes
+    /// before its parents as far as commit times are right.
     pub fn history(&self, from: CommitId, limit: usize) -> Result<Vec<CommitId>, ObjectError> {
         let mut graph = Graph::new(self)?;
         let mut seen = HashSet::from([from]);
@@ -209,8 +212,8 @@ impl Objects {
         Ok(line)
     }
 
-    /// Paints the histories of two commits, newest first, until all that is left to visit is in
-    /// both. What has one colour then belongs to one history only, whatever the clocks say.
+    /// Paints the histories of two commits, newest first, until everything left to visit is in
+    /// both. A commit with one colour then belongs to one history only, whatever the clocks say.
     fn paint(
         &self,
         left: CommitId,
@@ -219,7 +222,7 @@ impl Objects {
         let mut graph = Graph::new(self)?;
         let mut painted = HashMap::new();
         let mut pending = BinaryHeap::new();
-        // How many entries of `pending` stood for a commit of one colour when they were made.
+        // The number of entries of `pending` whose commit had one colour when they were added.
         let mut single = 0_usize;
         for (commit, colours) in [
             (left, Colours { left: true, right: false }),
@@ -260,7 +263,7 @@ impl Objects {
             .ok_or_else(|| ObjectError::unreadable(&id, "it has no readable tree or parent"))
     }
 
-    /// Returns the commit that `rev` names: a hash or the beginning of one, a branch or tag, or an
+    /// Returns the commit that `rev` names: an id or a prefix of one, a branch or tag, or an
     /// expression such as `HEAD~3`.
     pub fn resolve(&self, rev: &str) -> Result<CommitId, ResolveError> {
         let unknown =
@@ -275,7 +278,7 @@ impl Objects {
         }
     }
 
-    /// Says why nothing is called `rev`, and what may be meant. Costs a look at every reference.
+    /// Returns why nothing is called `rev`, and what may be meant. Reads every reference.
     pub fn why_unknown(&self, rev: &str) -> ResolveError {
         let rev = shown(rev).to_owned();
         let named = self.references_under("refs/").unwrap_or_default();
@@ -295,7 +298,7 @@ impl Objects {
         ResolveError::Unknown { rev, nearest }
     }
 
-    /// Says whether an id begins with these digits.
+    /// Returns whether an id begins with these digits.
     fn is_beginning(&self, digits: &str) -> bool {
         let Ok(prefix) = gix::hash::Prefix::from_hex(digits) else { return false };
         self.repo.objects.lookup_prefix(prefix, None).is_ok_and(|found| found.is_some())
@@ -307,14 +310,14 @@ fn shown(rev: &str) -> &str {
     rev.strip_prefix("refs/heads/").unwrap_or(rev)
 }
 
-/// Which of two histories a commit belongs to.
+/// The histories, of the two compared, to which a commit belongs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Colours {
     left: bool,
     right: bool,
 }
 
-/// The commits a walk has read, without the parents that a shallow repository does not have.
+/// The commits that a walk has read, without the parents that a shallow repository lacks.
 struct Graph<'a> {
     objects: &'a Objects,
     boundary: HashSet<CommitId>,
@@ -361,13 +364,13 @@ impl<'d> Parts<'d> {
     }
 }
 
-/// Returns what stands behind `name` in the first header of that name.
+/// Returns what follows `name` in the first header of that name.
 fn header<'d>(headers: &'d [u8], name: &[u8]) -> Option<&'d [u8]> {
     headers.lines().find_map(|line| line.strip_prefix(name))
 }
 
-/// Decodes a text of a commit: from the encoding that its headers name, or from UTF-8 where they
-/// name none, or one that nobody knows.
+/// Decodes a text of a commit with the encoding that its headers name, or as UTF-8 if they name
+/// none or an unknown one.
 fn decoded<'t>(headers: &[u8], text: &'t [u8]) -> Cow<'t, str> {
     let named = header(headers, b"encoding ").and_then(Encoding::for_label_no_replacement);
     match named {
@@ -376,9 +379,9 @@ fn decoded<'t>(headers: &[u8], text: &'t [u8]) -> Cow<'t, str> {
     }
 }
 
-/// Decodes what is told of a commit, without its end where it is longer than anybody reads.
+/// Decodes a text of a commit and truncates it to the length limit.
 fn told(headers: &[u8], text: &[u8]) -> String {
-    // Whatever the encoding, a character takes four bytes at most.
+    // In any encoding, a character takes at most four bytes.
     let is_long = text.len() > 4 * TOLD;
     let text = decoded(headers, &text[..text.len().min(4 * TOLD)]);
     match text.char_indices().nth(TOLD) {
@@ -388,7 +391,7 @@ fn told(headers: &[u8], text: &[u8]) -> String {
     }
 }
 
-/// Reads a commit as git does: only the tree and the parents have to be right.
+/// Reads a commit as git does: only the tree and the parents must be valid.
 fn parse_commit(data: &[u8]) -> Option<CommitFacts> {
     let Parts { headers, message } = Parts::of(data);
     let mut lines = headers.lines();
@@ -419,7 +422,7 @@ fn hash_after<T: std::str::FromStr>(line: &[u8], prefix: &[u8]) -> Option<T> {
     std::str::from_utf8(line.strip_prefix(prefix)?).ok()?.parse().ok()
 }
 
-/// Returns the seconds of `name <mail> seconds zone`.
+/// Returns the seconds of `name <mail> seconds zone`, or zero.
 fn seconds(signature: &[u8]) -> i64 {
     let time = || {
         let after = signature.rsplit(|byte| *byte == b'>').next()?;

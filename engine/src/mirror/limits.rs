@@ -5,36 +5,38 @@ use std::time::Duration;
 /// What a conversation with a remote may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLimits {
-    /// The time for all of it.
+    /// The time limit for the whole conversation.
     pub timeout: Duration,
     /// The longest silence. A forge that counts objects for a first clone is silent for a while.
     pub stall: Duration,
-    /// The most bytes the remote may send.
+    /// The most bytes that the remote may send.
     pub max_bytes: u64,
-    /// The most bytes that may be made of its pack by inflating it and by applying deltas, beside
-    /// 4,096 for each byte that it has.
+    /// The most bytes that inflating the pack and applying its deltas may produce, in addition to
+    /// 4,096 for each byte of the pack.
     pub max_made: u64,
 }
 
-/// The most bytes of a pack that is asked for before it is known to be wanted: whoever calls the webhook
-/// could name any commit of the remote. It is far more than a push that anybody waits for.
+/// The most bytes of a pack that is requested before it is known to be needed: the caller of the
+/// webhook could name any commit of the remote. This is far more than a push that anybody waits
+/// for.
 const EARLY_BYTES: u64 = 32 << 20;
 
 impl FetchLimits {
-    /// Returns the limits of a pack that is asked for early, in a fetch with these.
+    /// Returns the limits of an early pack in a fetch with these limits.
     pub(super) fn of_early(&self) -> Self {
         Self { max_bytes: self.max_bytes.min(EARLY_BYTES), ..*self }
     }
 
-    /// Returns how many bytes may be made of a pack in a fetch that may take so long. A core makes
-    /// thirty times as many.
+    /// Returns the most bytes that may be produced from a pack in a fetch with this timeout. A core
+    /// can produce thirty times as many.
     pub fn made_within(timeout: Duration) -> u64 {
         (16 << 20) * timeout.as_secs().max(1)
     }
 }
 
 impl Default for FetchLimits {
-    /// Two minutes, 30 seconds of silence, 4 GiB: for a few commits. A first clone may want more.
+    /// Two minutes, 30 seconds of silence, 4 GiB: enough for a few commits. A first clone may need
+    /// more.
     fn default() -> Self {
         let timeout = Duration::from_secs(120);
         Self {

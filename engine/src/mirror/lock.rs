@@ -1,4 +1,4 @@
-//! One server a repository, and what a killed one left behind.
+//! One server per repository, and the cleanup after a killed one.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -8,21 +8,21 @@ use std::time::{Duration, SystemTime};
 use super::Mirror;
 use super::folder::{OUR_FOLDER, PREFIX, UNFINISHED};
 
-/// The file that is locked, in the git directory.
+/// The lock file, in the git directory.
 const LOCK_FILE: &str = "headwater.lock";
-/// From which age on what looks like garbage is nobody's work in progress.
+/// The age from which apparent garbage cannot be work in progress.
 const GARBAGE_AGE: Duration = Duration::from_secs(3600);
 
-/// The right to change a repository. Dropped, or when the process ends, it is free again.
+/// The right to change a repository. It is released when it is dropped or when the process ends.
 #[derive(Debug)]
 pub struct MirrorLock {
-    /// Open as long as the lock is held: the system lets go of it with the file.
+    /// Open while the lock is held: closing the file releases the lock.
     file: File,
     swept: Vec<PathBuf>,
 }
 
 impl MirrorLock {
-    /// Returns what an earlier process left behind and was removed when the lock was taken.
+    /// Returns the leftovers of an earlier process that were removed when the lock was taken.
     pub fn swept(&self) -> &[PathBuf] {
         &self.swept
     }
@@ -31,7 +31,7 @@ impl MirrorLock {
 impl Drop for MirrorLock {
     fn drop(&mut self) {
         // Closing is not enough: a child process that is being started holds a copy of the file
-        // until it runs its program. Where this fails the copy is the last to hold the lock.
+        // until it runs its program. If unlocking fails, that copy is the last to hold the lock.
         let _ = self.file.unlock();
     }
 }
@@ -44,15 +44,15 @@ pub enum LockError {
     Held {
         /// The file.
         path: PathBuf,
-        /// The process, if it has written its number.
+        /// The process, if it has written its id.
         pid: Option<u32>,
     },
-    /// The lock file cannot be made or locked.
+    /// The lock file cannot be created or locked.
     #[error("{} cannot be locked", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -63,10 +63,11 @@ fn holder(pid: Option<u32>) -> String {
 }
 
 impl Mirror {
-    /// Takes the repository for this process, and removes what a killed process left in it: locks
-    /// of refs, quarantine folders, and half-written packs that are an hour old.
+    /// Takes the repository for this process and removes what a killed process left in it: ref
+    /// locks, quarantine folders, and unfinished packs that are at least an hour old.
     ///
-    /// Fails at once if another process of ours holds it. The git program does not know this lock.
+    /// Fails at once if another Headwater process holds the lock. The git program does not know
+    /// this lock.
     pub fn lock(&self) -> Result<MirrorLock, LockError> {
         let path = self.git_dir().join(LOCK_FILE);
         let failed = |source| LockError::Io { path: path.clone(), source };
@@ -92,10 +93,11 @@ impl Mirror {
     }
 }
 
-/// Removes what nobody uses any more and returns it. What cannot be removed stays for next time.
+/// Removes leftovers that are no longer in use and returns them. What cannot be removed stays for
+/// next time.
 fn sweep(git_dir: &Path) -> Vec<PathBuf> {
     let mut stale = Vec::new();
-    // Nobody else writes refs here, so a lock that is there before we have begun is a dead one.
+    // Nobody else writes refs here, so a lock that exists before this process starts is stale.
     let is_lock = |path: &Path| path.extension().is_some_and(|extension| extension == "lock");
     stale.extend(files_in(git_dir).filter(|path| is_lock(path) && !path.ends_with(LOCK_FILE)));
     let mut folders = vec![git_dir.join("refs")];
@@ -136,14 +138,14 @@ fn name_begins(path: &Path, prefix: &str) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(prefix))
 }
 
-/// Says whether this is a pack that was never finished: a temporary name, or no index beside it.
+/// Returns whether this is an unfinished pack: it has a temporary name or no index next to it.
 fn is_garbage(path: &Path) -> bool {
     is_temporary(path)
         || path.extension().is_some_and(|extension| extension == "pack")
             && !path.with_extension("idx").exists()
 }
 
-/// Says whether this is a name that git gives a pack, or what belongs to one, until it is whole.
+/// Returns whether git gives this name to a pack, or a file of one, until it is complete.
 pub(super) fn is_temporary(path: &Path) -> bool {
     name_begins(path, "tmp_") || name_begins(path, ".tmp-")
 }

@@ -1,4 +1,4 @@
-//! A handle for reading, and the error that every read of an object can end in.
+//! A read handle, and the error of every read of an object.
 
 use gix::objs::{Find as _, Kind};
 
@@ -7,8 +7,8 @@ use super::{Cause, Mirror};
 
 /// A handle on the objects and refs of a [`Mirror`], for one thread and one piece of work.
 ///
-/// It finds what was in the repository when it was taken, and packs that come later when it looks
-/// for an object it does not know. The methods are grouped by what they read: commits and
+/// It finds what was in the repository when it was opened. When it looks for an unknown object, it
+/// also finds packs that were added later. The methods are grouped by what they read: commits and
 /// ancestry, trees, differences, blobs, refs.
 pub struct Objects {
     pub(super) repo: gix::Repository,
@@ -21,15 +21,15 @@ impl std::fmt::Debug for Objects {
     }
 }
 
-/// An object that is not there or is not what it should be.
+/// An object that is missing or invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
-    /// The repository does not hold the object.
+    /// The repository does not have the object.
     #[error("object {id} is missing{}", if *promised { ", the repository is a partial clone" } else { "" })]
     Missing {
-        /// The id that was looked for.
+        /// The requested id.
         id: String,
-        /// The repository is a partial clone: git would fetch the object now.
+        /// Whether the repository is a partial clone: git would fetch the object now.
         promised: bool,
     },
     /// The object is of another kind.
@@ -37,9 +37,9 @@ pub enum ObjectError {
     WrongKind {
         /// The id of the object.
         id: String,
-        /// What it is.
+        /// Its kind.
         found: &'static str,
-        /// What it was taken for.
+        /// The expected kind.
         wanted: &'static str,
     },
     /// The object is a tree that git would not write.
@@ -50,25 +50,25 @@ pub enum ObjectError {
         /// What is wrong with it.
         flaw: TreeFlaw,
     },
-    /// The trees stand for more paths than [`path_limit`](super::MirrorOptions::path_limit).
+    /// The trees expand to more paths than [`path_limit`](super::MirrorOptions::path_limit).
     #[error("more than {limit} paths differ")]
     TooManyPaths {
         /// The limit.
         limit: usize,
     },
-    /// The object is there and cannot be decoded, or is larger than the limit.
+    /// The object exists but cannot be decoded, or is larger than the limit.
     #[error("object {id} cannot be read")]
     Unreadable {
         /// The id of the object.
         id: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Cause,
     },
 }
 
 impl ObjectError {
-    /// Says whether an object is not there, as opposed to being there and wrong.
+    /// Returns whether the object does not exist, as opposed to being invalid.
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
     }
@@ -83,10 +83,10 @@ impl ObjectError {
 }
 
 impl Objects {
-    /// Says whether the object is in the repository, without reading it.
+    /// Returns whether the object is in the repository, without reading it.
     ///
-    /// Looking for an id that is not there reads the folder of packs again, so this is not for ids
-    /// that strangers choose.
+    /// Looking for a missing id reads the pack folder again, so do not use this for ids that
+    /// strangers choose.
     pub fn contains(&self, id: &[u8; 20]) -> bool {
         use gix::objs::Exists as _;
         self.repo.objects.exists(&gix::ObjectId::Sha1(*id))
@@ -127,7 +127,7 @@ pub(super) fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-/// Says whether git would fetch missing objects of the repository when they are asked for.
+/// Returns whether git would fetch missing objects of the repository on demand.
 pub(super) fn is_partial(repo: &gix::Repository) -> bool {
     let config = repo.config_snapshot();
     let remotes = config.plumbing().sections_by_name("remote").into_iter().flatten();

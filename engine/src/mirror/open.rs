@@ -1,4 +1,4 @@
-//! How a repository is opened: isolated from the machine's configuration, with room for packs.
+//! Opens repositories, isolated from the machine's configuration and with room for many packs.
 
 use std::fmt;
 use std::fs;
@@ -12,22 +12,22 @@ use super::ownership::LocalRepository;
 use super::trees::TreeCache;
 use super::{Cause, Foreign, Mirror, MirrorOptions, Objects, Remote, SafeDirectories};
 
-/// What kind of repository a folder is.
+/// The properties of a repository.
 ///
-/// Facts only: whether it can be served, and how, is the caller's decision.
+/// These are facts only: the caller decides whether it can be served, and how.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RepositoryFacts {
     /// It has no work tree.
     pub bare: bool,
     /// Its history is cut off.
     pub shallow: bool,
-    /// Some of its objects are still at its remote: it is a partial clone.
+    /// Some of its objects are only at its remote: it is a partial clone.
     pub partial: bool,
-    /// `remote.origin.url` as it is configured. It may hold a password: it is not in `Debug`.
+    /// The configured `remote.origin.url`. It may hold a password and is not in `Debug`.
     pub remote_url: Option<String>,
-    /// The branch `HEAD` names, whether it exists or not. `None` if `HEAD` is detached.
+    /// The branch that `HEAD` names, whether it exists or not. `None` if `HEAD` is detached.
     pub head_branch: Option<String>,
-    /// The branches there are, sorted. Names that are not UTF-8 are left out.
+    /// The existing branches, sorted. Names that are not UTF-8 are left out.
     pub branches: Vec<String>,
 }
 
@@ -45,66 +45,66 @@ impl fmt::Debug for RepositoryFacts {
     }
 }
 
-/// A folder that cannot be opened as a repository, or made one.
+/// A folder that cannot be opened as, or made into, a repository.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Nothing is there.
+    /// The path does not exist.
     #[error("{} does not exist", path.display())]
     NotFound {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
     },
     /// Another user owns the repository.
     #[error(transparent)]
     Foreign(Foreign),
-    /// The folder is there and may not be read.
+    /// The folder exists but may not be read.
     #[error("{}: permission denied", path.display())]
     Denied {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
     },
-    /// The folder is there and is no git repository.
+    /// The folder exists but is not a git repository.
     #[error("{} is not a git repository", path.display())]
     NotARepository {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
     },
-    /// The repository names its objects by SHA-256.
+    /// The repository uses SHA-256 object ids.
     #[error("{} is a sha-256 repository, which is not supported", path.display())]
     Sha256 {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
     },
-    /// The repository uses an extension of git, or a format, that is not known here.
+    /// The repository uses an unknown extension or format of git.
     #[error("{} uses {extension}, which is not supported", path.display())]
     Unsupported {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
         /// The extension, as `name = value`.
         extension: String,
     },
-    /// The repository is there and cannot be read.
+    /// The repository exists but cannot be read.
     #[error("{} cannot be opened as a git repository", path.display())]
     Corrupt {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: Cause,
     },
     /// A new repository could not be written.
     #[error("{} cannot be made a git repository", path.display())]
     Create {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
 }
 
 impl Mirror {
-    /// Says what kind of repository `dir` is, without keeping it open.
+    /// Returns the properties of the repository in `dir`, without keeping it open.
     pub fn inspect(dir: &Path, safe: &SafeDirectories) -> Result<RepositoryFacts, OpenError> {
         trusted(dir, safe)?;
         readable(dir)?;
@@ -131,8 +131,8 @@ impl Mirror {
         })
     }
 
-    /// Returns the repository that `dir` is in: the nearest folder, `dir` itself or one above it, that
-    /// is a bare repository or a work tree.
+    /// Returns the repository that contains `dir`: the nearest folder, `dir` itself or one above
+    /// it, that is a bare repository or a work tree.
     pub fn around(dir: &Path) -> Option<PathBuf> {
         let is_bare = |folder: &Path| {
             folder.join("HEAD").is_file()
@@ -143,18 +143,18 @@ impl Mirror {
         dir.ancestors().find(is_one).map(Path::to_owned)
     }
 
-    /// Opens the repository in `dir`: the folder of a bare one, or the work tree of another.
+    /// Opens the repository in `dir`: a bare repository or a work tree.
     ///
-    /// Nothing is written. Which kinds of repository may be followed or written to is for the
-    /// caller to decide, from [`Mirror::inspect`]. One of another user is
-    /// [`Foreign`](OpenError::Foreign), unless the options trust it.
+    /// Nothing is written. The caller decides, with [`Mirror::inspect`], which kinds of repository
+    /// may be followed or written to. A repository of another user is
+    /// [`Foreign`](OpenError::Foreign) unless the options trust it.
     pub fn open(dir: &Path, options: MirrorOptions) -> Result<Self, OpenError> {
         trusted(dir, &options.safe_directories)?;
         readable(dir)?;
         Self::open_with(dir, options, Arc::default())
     }
 
-    /// Opens a repository that shares what is kept of trees with another.
+    /// Opens a repository that shares the tree cache of another.
     pub(super) fn open_with(
         dir: &Path,
         options: MirrorOptions,
@@ -170,8 +170,8 @@ impl Mirror {
 
     /// Makes `dir` a bare repository whose `HEAD` names `branch`, and opens it.
     ///
-    /// `dir` and the folders above it are created as needed. A folder that is not empty is left
-    /// as it is and is an error.
+    /// `dir` and the folders above it are created as needed. A folder that is not empty is an error
+    /// and is left unchanged.
     pub fn init(dir: &Path, branch: &str, options: MirrorOptions) -> Result<Self, OpenError> {
         let create = |source| OpenError::Create { path: dir.to_owned(), source };
         if !is_branch_name(branch) {
@@ -186,8 +186,8 @@ impl Mirror {
         Self::open(dir, options)
     }
 
-    /// Notes in the configuration where the repository was cloned from, without a password, so that
-    /// it is followed from there when nobody says otherwise.
+    /// Records in the configuration where the repository was cloned from, without a password, as
+    /// the default remote to follow.
     pub(crate) fn set_origin(&self, remote: &Remote) -> Result<(), OpenError> {
         let quoted = remote.address().replace('\\', "\\\\").replace('"', "\\\"");
         let config = self.git_dir().join("config");
@@ -199,29 +199,29 @@ impl Mirror {
         append().map_err(|source| OpenError::Create { path: config.clone(), source })
     }
 
-    /// Takes a fresh handle on everything that is in the repository now.
+    /// Opens a fresh handle on everything that is in the repository now.
     ///
-    /// Costs well under a millisecond. A handle is for one piece of work: one thread, one reload.
+    /// Takes well under a millisecond. A handle is for one piece of work: one thread, one reload.
     pub fn objects(&self) -> Result<Objects, OpenError> {
         let mut repo = open_repository(self.git_dir(), self.options())?;
-        // A repack must not take away what this handle has found, nor the places of blobs.
+        // A repack must not take away what this handle has found, nor the locations of blobs.
         repo.objects.prevent_pack_unload();
         Ok(Objects { repo, mirror: self.clone() })
     }
 }
 
-/// Writes what makes a folder a bare repository, and nothing else: no hooks, no samples.
+/// Writes the minimum of a bare repository: no hooks, no samples.
 pub(super) fn write_bare_repository(dir: &Path, branch: &str) -> io::Result<()> {
     for folder in ["objects/pack", "objects/info", "refs/heads", "refs/tags"] {
         fs::create_dir_all(dir.join(folder))?;
     }
     fs::write(dir.join("config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n")?;
-    // Written last: without it the folder is no repository.
+    // Written last: without it the folder is not a repository.
     fs::write(dir.join("HEAD"), format!("ref: refs/heads/{branch}\n"))
 }
 
-/// Asks who owns a repository before anything of it is read. One that is not there is for whoever
-/// opens it to tell; one that has a pipe or a device for a file is never opened.
+/// Checks the owner of a repository before anything in it is read. A missing repository is reported
+/// when it is opened; one that has a pipe or a device instead of a file is never opened.
 fn trusted(dir: &Path, safe: &SafeDirectories) -> Result<(), OpenError> {
     match LocalRepository::at(dir, safe) {
         Ok(repository) => repository.map(drop).map_err(OpenError::Foreign),
@@ -260,13 +260,14 @@ fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repositor
     }
 }
 
-/// Returns the branch that `HEAD` names, whether it is there or not; `None` where it names a commit.
+/// Returns the branch that `HEAD` names, whether it exists or not; `None` if it names a commit.
 pub(super) fn head_branch(repo: &gix::Repository) -> Result<Option<String>, Cause> {
     let head = repo.head()?;
     Ok(head.referent_name().and_then(|name| branch_name(name.as_bstr())))
 }
 
-/// Finds out at once whether the repository may be read: later, what may not be read is not there.
+/// Checks up front whether the repository is readable: later, an unreadable file looks like a
+/// missing one.
 fn readable(dir: &Path) -> Result<(), OpenError> {
     match is_denied(dir) {
         true => Err(OpenError::Denied { path: dir.to_owned() }),
@@ -274,7 +275,7 @@ fn readable(dir: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Says whether the repository, or the way to it, may not be read.
+/// Returns whether the repository, or the path to it, is unreadable.
 fn is_denied(dir: &Path) -> bool {
     let denied = |result: io::Result<()>| {
         result.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
@@ -309,8 +310,8 @@ impl Flaw {
     }
 }
 
-/// Reads the extensions as git does (gitrepository-layout(5)): an unknown one is refused where the
-/// format says that they count, from version 1 on.
+/// Checks the extensions as git does (gitrepository-layout(5)): an unknown one is refused if the
+/// format makes extensions count, from version 1 on.
 fn flaw(config: &gix::config::File) -> Option<Flaw> {
     let value = |key: &str| config.string(key).map(|value| value.to_string());
     let version = value("core.repositoryFormatVersion").unwrap_or_default();
@@ -328,7 +329,7 @@ fn flaw(config: &gix::config::File) -> Option<Flaw> {
                 "objectformat" if is("sha256") => return Some(Flaw::Sha256),
                 "objectformat" => is("sha1"),
                 "refstorage" => is("files"),
-                // What they are about is read nowhere, or told where it matters.
+                // What they affect is never read here, or is reported where it matters.
                 "noop" | "noop-v1" | "partialclone" | "preciousobjects" | "relativeworktrees"
                 | "worktreeconfig" => true,
                 _ => version == 0,
@@ -343,14 +344,15 @@ fn flaw(config: &gix::config::File) -> Option<Flaw> {
 
 fn gix_options(options: &MirrorOptions) -> gix::open::Options {
     gix::open::Options::isolated()
-        // The folder was named by whoever runs us. Nothing that its configuration could make us
-        // run is ever used: transports and the git program are started by us.
+        // The operator named the folder. No program that its configuration names is ever run:
+        // transports and the git program are started separately.
         .with(gix::sec::Trust::Full)
         // The default is fixed at opening and breaks at the 33rd pack.
         .object_store_slots(gix::odb::store::init::Slots::Given(4096))
         .config_overrides([
             format!("gitoxide.objects.allocLimit={}", options.object_limit),
-            // Reading in path order hits the same bases again and again: three times as fast.
+            // Reading in path order hits the same bases again and again: this is three times as
+            // fast.
             "core.deltaBaseCacheLimit=256m".to_owned(),
             "core.useReplaceRefs=false".to_owned(),
             "core.logAllRefUpdates=false".to_owned(),
@@ -360,7 +362,7 @@ fn gix_options(options: &MirrorOptions) -> gix::open::Options {
         ])
 }
 
-/// Says whether git allows a branch of this name.
+/// Returns whether git allows a branch of this name.
 pub(super) fn is_branch_name(branch: &str) -> bool {
     let full = format!("refs/heads/{branch}");
     !branch.starts_with('-') && gix::refs::FullName::try_from(full).is_ok()

@@ -1,8 +1,9 @@
-//! Whose repository a folder of this machine holds.
+//! Who owns a repository on this machine.
 //!
-//! The configuration and the hooks of a repository name programs, so git uses one of another user
-//! only where `safe.directory` says so (git-config(1)). The same is asked here before a repository
-//! is opened, fetched from or pushed to, whatever the version of git asks by itself.
+//! The configuration and the hooks of a repository name programs, so git uses another user's
+//! repository only if `safe.directory` allows it (git-config(1)). The same check is made here
+//! before a repository is opened, fetched from or pushed to, whatever the installed version of git
+//! checks itself.
 
 use std::fs;
 use std::io::{self, Read as _};
@@ -13,8 +14,6 @@ use std::sync::Arc;
 use rustix::fs::{Mode, OFlags};
 
 /// The folders of repositories that are used although another user owns them.
-///
-/// Cheap to clone. The default trusts none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SafeDirectories(Arc<[Safe]>);
 
@@ -26,8 +25,8 @@ enum Safe {
 }
 
 impl SafeDirectories {
-    /// Reads folders as git reads `safe.directory`: the folder of a repository, or of its git
-    /// directory; `<folder>/*` for all below it; `*` for all there are.
+    /// Reads folders as git reads `safe.directory`: the folder of a repository or of its git
+    /// directory; `<folder>/*` for everything below it; `*` for all folders.
     pub fn new<'a>(folders: impl IntoIterator<Item = &'a Path>) -> Self {
         let real = |folder: &Path| fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
         let read = |folder: &Path| match (folder.parent(), folder.file_name()) {
@@ -40,7 +39,7 @@ impl SafeDirectories {
         Self(folders.into_iter().map(read).collect())
     }
 
-    /// Says whether the folder, whose path is absolute and without links, is one of them.
+    /// Returns whether the folder, given as an absolute path without links, is one of them.
     fn contains(&self, folder: &Path) -> bool {
         self.0.iter().any(|safe| match safe {
             Safe::Everywhere => true,
@@ -50,7 +49,7 @@ impl SafeDirectories {
     }
 }
 
-/// A repository that another user owns and that nobody said to trust.
+/// A repository that another user owns and that is not listed as safe.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{} belongs to another user (uid {owner}), so its configuration is not trusted; to trust \
@@ -63,25 +62,25 @@ pub struct Foreign {
     pub owner: u32,
 }
 
-/// Where a repository on this machine is.
+/// The location of a repository on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LocalRepository {
     /// The file `.git` that names the git directory, in a linked work tree.
     link: Option<PathBuf>,
-    /// Where its configuration is.
+    /// The folder of its configuration.
     pub(super) git_dir: PathBuf,
 }
 
 impl LocalRepository {
-    /// Finds the git directory of `folder`, the folder itself or `.git` in it, and asks who owns it,
-    /// as git does: the folder, `.git`, the git directory and the one it shares files with are ours,
-    /// or `safe` names one of them.
+    /// Finds the git directory of `folder`, the folder itself or `.git` in it, and checks its owner
+    /// as git does: this user owns the folder, `.git`, the git directory and the one it shares
+    /// files with, or `safe` names one of them.
     ///
-    /// A file is read only once its owner was asked for, and never waits for a writer.
+    /// A file is read only after its owner was checked, and reading never waits for a writer.
     ///
     /// # Errors
-    /// [`InvalidData`](io::ErrorKind::InvalidData) where something stands for a file of a repository
-    /// that is none, such as a pipe or a device.
+    /// [`InvalidData`](io::ErrorKind::InvalidData) if there is something else, such as a pipe or a
+    /// device, instead of a file of a repository.
     pub(super) fn at(folder: &Path, safe: &SafeDirectories) -> io::Result<Result<Self, Foreign>> {
         let folder = fs::canonicalize(folder)?;
         let below = folder.join(".git");
@@ -123,14 +122,14 @@ impl LocalRepository {
 const FILES: [&str; 6] =
     ["HEAD", "config", "config.worktree", "packed-refs", "shallow", "objects/info/alternates"];
 
-/// The largest file that stands for a path, in bytes, as git has it for `.git`.
+/// The largest file that names a path, in bytes; git has the same limit for `.git`.
 const LONGEST_LINK: u64 = 1 << 20;
 
-/// Says whether all of `paths` that can be looked at are ours.
+/// Checks that this user owns all of `paths` whose owner can be read.
 fn owned<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Foreign> {
     let user = User::current();
     for path in paths {
-        // What cannot be looked at cannot be opened either, which says more.
+        // What cannot be inspected cannot be opened either, and that error is clearer.
         if let Ok(facts) = fs::symlink_metadata(path)
             && !user.is_owner(facts.uid())
         {
@@ -140,14 +139,14 @@ fn owned<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Result<(), Foreign> {
     Ok(())
 }
 
-/// Returns the git directory that a linked work tree's `git_dir` shares files with.
+/// Returns the git directory with which a linked work tree's `git_dir` shares files.
 fn shared_by(git_dir: &Path) -> io::Result<Option<PathBuf>> {
     let file = git_dir.join("commondir");
     if !file.try_exists()? {
         return Ok(None);
     }
     let text = read_link(&file)?;
-    // One that is not there is for whoever opens it to tell.
+    // A missing one is reported when it is opened.
     Ok(fs::canonicalize(git_dir.join(text.trim_end())).ok())
 }
 
@@ -157,7 +156,7 @@ fn read_link(path: &Path) -> io::Result<String> {
     file_or_nothing(path)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    // It may have become another one since it was looked at.
+    // It may have been replaced since it was checked.
     let facts = file.metadata()?;
     if !facts.is_file() || facts.len() > LONGEST_LINK {
         return Err(no_file(path));
@@ -167,7 +166,7 @@ fn read_link(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Refuses what is there and is no file.
+/// Refuses anything that exists but is not a file.
 fn file_or_nothing(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(facts) if !facts.is_file() => Err(no_file(path)),
@@ -180,11 +179,11 @@ fn no_file(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
-/// Who runs this process.
+/// The user that runs this process.
 #[derive(Debug, Clone, Copy)]
 struct User {
     id: u32,
-    /// Who called `sudo`, if that is how the process became root.
+    /// The caller of `sudo`, if the process became root that way.
     caller: Option<u32>,
 }
 
@@ -217,7 +216,7 @@ mod tests {
             (0, Some(1000), 1000, true),
             (0, Some(1000), 0, true),
             (0, Some(1000), 1001, false),
-            // A variable that anybody can set is believed of root alone.
+            // Anybody can set the variable, so it is believed only for root.
             (1000, Some(1001), 1001, false),
         ] {
             let user = User { id, caller };
@@ -264,7 +263,7 @@ mod tests {
         assert!(LocalRepository::at(Path::new("/nowhere/at/all"), &safe).is_err());
     }
 
-    /// Puts something in the place of a file of a repository.
+    /// Replaces a file of a repository with something else.
     type Put = fn(&Path);
 
     const NO_FILES: [Put; 3] = [

@@ -1,8 +1,8 @@
-//! Commits on their way to the remote: `git push`, which gix cannot do.
+//! Sends commits to the remote with `git push`, which gix cannot do.
 //!
-//! Nothing is ever overwritten. The remote takes a commit that descends from what it was known to
-//! have, and only if it still has exactly that: a branch that was rewound or deleted meanwhile is not
-//! brought back.
+//! Nothing is ever overwritten. The remote takes a commit that descends from its last known head,
+//! and only if that is still its head: a branch that was rewound or deleted meanwhile is not
+//! restored.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,61 +19,61 @@ use super::{Cause, Mirror, Remote, Untrusted};
 use crate::fault;
 use crate::id::CommitId;
 
-/// How much of what git prints of a push is read.
+/// The number of bytes of git's output about a push that are read.
 const REPORT_BYTES: u64 = 64 << 10;
 
-/// A push that did not go through, or of which that is not known. Pushing again does no harm.
+/// A push that failed, or whose outcome is unknown. Pushing again does no harm.
 #[derive(Debug, thiserror::Error)]
 pub enum PushError {
-    /// The remote has commits that ours does not descend from.
+    /// The remote has commits from which the local commit does not descend.
     #[error("{remote} has commits that are not ours")]
     Behind {
         /// The address, without secrets.
         remote: String,
     },
-    /// The remote took notice and said no: a hook, or a branch that is protected.
+    /// The remote refused the push: a hook, or a protected branch.
     #[error("{remote} refuses the push: {message}")]
     Refused {
         /// The address, without secrets.
         remote: String,
-        /// What it said.
+        /// Its message.
         message: String,
     },
-    /// The remote wants other credentials.
+    /// The remote requires other credentials.
     #[error("{remote} refuses our credentials: {message}")]
     Auth {
         /// The address, without secrets.
         remote: String,
-        /// What it said.
+        /// Its message.
         message: String,
     },
-    /// The remote is not asked: it is a folder of another user, or another host than we know.
+    /// The remote is not contacted: it is a folder of another user, or its host key is unknown.
     #[error("{remote} is not trusted")]
     Untrusted {
         /// The address, without secrets.
         remote: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Untrusted,
     },
-    /// The remote cannot be reached, is not there, or the line broke.
+    /// The remote cannot be reached or does not exist, or the line broke.
     #[error("{remote} cannot be pushed to: {message}")]
     Unreachable {
         /// The address, without secrets.
         remote: String,
-        /// What it, or git, said.
+        /// The message of the remote or of git.
         message: String,
     },
-    /// It took longer than a push may take.
+    /// The push exceeded its time limit.
     #[error("{remote} took too long")]
     TimedOut {
         /// The address, without secrets.
         remote: String,
     },
     /// The file with the credentials cannot be read.
-    #[error("the credentials cannot be handed to git")]
+    #[error("the credentials cannot be passed to git")]
     Credentials(#[source] io::Error),
-    /// The git program cannot be started, or not in a folder of ours.
+    /// The git program, or its folder, cannot be set up.
     #[error(transparent)]
     Git(GitError),
     /// The mirror itself cannot be read.
@@ -86,17 +86,17 @@ pub enum PushError {
 pub enum PushErrorKind {
     /// Fetch first.
     Behind,
-    /// Somebody has to look at the remote's rules.
+    /// Somebody must check the rules of the remote.
     Refused,
-    /// Somebody has to look at the credentials.
+    /// Somebody must check the credentials.
     Auth,
-    /// Somebody has to look whether the remote is the one that is meant.
+    /// Somebody must check that the remote is the intended one.
     Untrusted,
     /// Try again later.
     Unreachable,
     /// Try again later, or allow more time.
     TimedOut,
-    /// Somebody has to look at this machine.
+    /// Somebody must check this machine.
     Ours,
 }
 
@@ -114,7 +114,7 @@ impl PushErrorKind {
         }
     }
 
-    /// Says whether it may be over soon without anybody doing anything.
+    /// Returns whether it may pass soon without intervention.
     pub const fn is_passing(self) -> bool {
         matches!(self, Self::Behind | Self::Unreachable | Self::TimedOut)
     }
@@ -136,13 +136,13 @@ impl PushError {
 }
 
 impl Mirror {
-    /// Lets the ref of this full name on the remote go forward from `known` to `commit`, or makes it
-    /// where it was not there. It is an error of its kind ([`PushError::Behind`]) if the remote has
-    /// something else by now, and if `commit` does not descend from `known`.
+    /// Moves the ref of this full name on the remote forward from `known` to `commit`, or creates
+    /// it if `known` is `None`. It is an error ([`PushError::Behind`]) if the remote has something
+    /// else by now, or if `commit` does not descend from `known`.
     ///
-    /// When it returns `Ok` the remote has the commit and all that belongs to it. After an error
-    /// it may have it all the same: the line can break behind the last word. Blocking, for `time`
-    /// at most. One push, fetch or repack at a time.
+    /// When it returns `Ok`, the remote has the commit and everything that belongs to it. After an
+    /// error, the remote may have it all the same: the line can break after the last word. Blocks
+    /// for at most `time`. Only one push, fetch or repack may run at a time.
     pub fn push(
         &self,
         remote: &Remote,
@@ -171,8 +171,8 @@ impl Mirror {
         }
         let command = &mut run.command;
         command.args(["--porcelain", "--no-verify", "--recurse-submodules=no"]);
-        // Compare-and-set: whatever else the remote has there is left as it is. That it is no way
-        // to force anything is seen to above.
+        // Compare-and-set: anything else that the remote has there is left alone. The check above
+        // makes sure that this cannot force a push.
         let known = known.map(|known| known.to_string()).unwrap_or_default();
         command.arg(format!("--force-with-lease={name}:{known}")).arg("--");
         command.arg(address).arg(format!("{commit}:{name}"));
@@ -196,12 +196,12 @@ impl Mirror {
     }
 }
 
-/// Says why a push failed, from the line about the ref and from what git said beside it.
+/// Returns why a push failed, from the line about the ref and from git's other messages.
 fn failure(remote: String, report: &str, said: &str) -> PushError {
     // `!<tab>from:to<tab>[rejected] (fetch first)`, see git-push(1), `--porcelain`.
     let rejection = report.lines().find_map(|line| line.strip_prefix("!\t")?.split('\t').nth(1));
     match rejection {
-        // The name, too, may be taken by a commit that somebody else pushed a moment ago.
+        // A commit that somebody else just pushed may also have taken the name.
         Some(why) if why.starts_with("[rejected]") => PushError::Behind { remote },
         Some(why) if why.starts_with("[remote rejected]") && is_race(why) => {
             PushError::Unreachable { remote, message: shortened(why) }
@@ -219,7 +219,7 @@ fn failure(remote: String, report: &str, said: &str) -> PushError {
     }
 }
 
-/// Says whether the remote could not lock or move its ref, which is somebody else's push.
+/// Returns whether the remote could not lock or move its ref, which means a concurrent push.
 fn is_race(why: &str) -> bool {
     [
         "cannot lock",
@@ -232,14 +232,14 @@ fn is_race(why: &str) -> bool {
     .any(|phrase| why.to_ascii_lowercase().contains(phrase))
 }
 
-/// Says whether git met a 401 or 403: without a terminal it then cannot read a name.
+/// Returns whether git got a 401 or 403: without a terminal it then cannot read a name.
 fn is_http_refusal(said: &str) -> bool {
     ["could not read Username", "could not read Password", "returned error: 401", "error: 403"]
         .iter()
         .any(|phrase| said.contains(phrase))
 }
 
-/// Returns the address as git takes it, without a user and password for http, and its protocol. A
+/// Returns the address in git's form, without user and password for http, and its protocol. A
 /// folder of another user is refused, since a push runs its hooks.
 fn address_of(remote: &Remote) -> Result<(OsString, &'static str), PushError> {
     Ok(match &remote.target {
@@ -268,7 +268,7 @@ fn address_of(remote: &Remote) -> Result<(OsString, &'static str), PushError> {
             let address = match path.chars().next() {
                 Some('/') => format!("ssh://{user}{host}{port}{path}"),
                 Some('~') => format!("ssh://{user}{host}{port}/{path}"),
-                // Relative to the home folder, which only this form can say.
+                // Relative to the home folder, which only this form can express.
                 _ => format!("{user}{host}:{path}"),
             };
             (address.into(), "ssh")
@@ -276,8 +276,8 @@ fn address_of(remote: &Remote) -> Result<(OsString, &'static str), PushError> {
     })
 }
 
-/// Returns what git must know of the remote and nobody may see in the list of processes, as settings
-/// of git.
+/// Returns, as git settings, what git must know about the remote but must not appear in the process
+/// list.
 fn settings_of(remote: &Remote) -> io::Result<String> {
     let mut settings = String::new();
     if let Target::Http { .. } = remote.target {
@@ -293,7 +293,7 @@ fn settings_of(remote: &Remote) -> io::Result<String> {
     Ok(settings)
 }
 
-/// Quotes a value for a file of git's configuration.
+/// Quotes a value for a git configuration file.
 fn quoted(value: &str) -> String {
     format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -1,7 +1,7 @@
-//! The place where what a remote sends is looked at before it becomes part of the mirror.
+//! The place where received objects are checked before they become part of the mirror.
 //!
 //! gix checks only that a pack is a pack. Once a commit without its tree is in the mirror, every
-//! later fetch believes to have it already, so nothing gets in unchecked.
+//! later fetch assumes that it is complete, so nothing gets in unchecked.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,14 +13,14 @@ use super::refs::sync_folder;
 use super::{Mirror, Objects, OpenError};
 use crate::fault;
 
-/// A repository that borrows the objects of the mirror. It vanishes when dropped.
+/// A repository that borrows the objects of the mirror. Dropping it removes it.
 #[derive(Debug)]
 pub(super) struct Quarantine {
     folder: tempfile::TempDir,
 }
 
 impl Quarantine {
-    /// Makes one inside the mirror, so that packs can be moved out of it by a rename.
+    /// Creates one inside the mirror, so that packs can be moved out of it by a rename.
     pub(super) fn new(mirror: &Mirror) -> io::Result<Self> {
         let ours = mirror.own_folder();
         fs::create_dir_all(&ours)?;
@@ -38,7 +38,7 @@ impl Quarantine {
         self.folder.path().join("objects/pack")
     }
 
-    /// Takes a handle on what was received together with what the mirror holds.
+    /// Opens a handle on the received objects together with those of the mirror.
     pub(super) fn objects(&self, mirror: &Mirror) -> Result<Objects, OpenError> {
         let trees = mirror.shared.trees.clone();
         Mirror::open_with(self.folder.path(), mirror.options().clone(), trees)?.objects()
@@ -68,7 +68,7 @@ fn release_pack(pack: &Path, target: &Path) -> io::Result<()> {
     };
     let (new_pack, new_index) = (target.join(pack_name), target.join(index_name));
     if new_index.exists() && new_pack.exists() {
-        // The name is the hash of the content: it is there already.
+        // The name is the hash of the content: the pack is already there.
         return Ok(());
     }
     for file in [pack, &index] {

@@ -1,8 +1,8 @@
-//! Many blobs at once, each handed to the caller's work on the thread that inflated it.
+//! Reads many blobs at once, passing each to the caller's work on the thread that inflated it.
 //!
-//! A few blobs are read where we are. Many are spread over the cores: a pack of which we want a
-//! good part is decoded as a whole, in the order of its deltas; the rest is read by its place in
-//! the packs, which keeps the bases of deltas in the cache.
+//! A few blobs are read on the calling thread. Many are spread over the cores: a pack of which a
+//! good part is needed is decoded as a whole, in the order of its deltas; the rest is read by
+//! location in the packs, which keeps the bases of deltas in the cache.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -18,18 +18,18 @@ use super::{ObjectError, Objects};
 use crate::fault;
 use crate::id::BlobId;
 
-/// From how many blobs on more than one thread is worth its start.
+/// The number of blobs from which starting more than one thread pays off.
 const MANY: usize = 64;
-/// From how many blobs of one pack on it can be worth decoding all of it.
+/// The number of blobs of one pack from which decoding all of it can pay off.
 const BULK: usize = 2_000;
 
-/// What a blob holds.
+/// The content of a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BlobContent<'a> {
-    /// Its bytes, for the length of the call.
+    /// Its bytes, for the duration of the call.
     Bytes(&'a [u8]),
-    /// It is larger than the limit of the call; this is its size. It was not inflated unless it
-    /// came out of a pack that was decoded as a whole.
+    /// The blob is larger than the limit of the call; this is its size. It was not inflated unless
+    /// its pack was decoded as a whole.
     TooLarge(u64),
 }
 
@@ -44,12 +44,13 @@ impl Objects {
         read_one(&self.repo, id, limit, &mut Vec::new()).map(work)
     }
 
-    /// Calls `work` once for each blob of `wanted`, with its place in `wanted` and its content,
-    /// and returns the results in the order of `wanted`. `limit` says how many bytes each may have.
+    /// Calls `work` once for each blob of `wanted`, with its index in `wanted` and its content, and
+    /// returns the results in the order of `wanted`. `limit` returns the most bytes that each may
+    /// have.
     ///
-    /// `work` runs on several threads when there is much to do, and in no particular order. An id
-    /// may be wanted several times. A blob that is missing or is no blob ends the call with an
-    /// error that names it.
+    /// With many blobs, `work` runs on several threads and in no particular order. An id may be
+    /// given several times. If a blob is missing or is not a blob, the call ends with an error that
+    /// names it.
     pub fn read_each<T: Send>(
         &self,
         wanted: &[BlobId],
@@ -77,9 +78,9 @@ impl Objects {
         Ok(results.collect())
     }
 
-    /// Decodes those packs as a whole of which a good part is wanted.
+    /// Decodes as a whole those packs of which a good part is wanted.
     ///
-    /// What fails here is left unfilled: reading it one by one says what is wrong with it.
+    /// A failure here leaves slots empty: reading those blobs one by one reports the error.
     fn decode_packs<T: Send>(
         &self,
         wanted: &[BlobId],
@@ -137,7 +138,7 @@ impl Objects {
         }
     }
 
-    /// Reads what is left one by one, in the order of the packs, on `threads` threads.
+    /// Reads the remaining blobs one by one, in the order of the packs, on `threads` threads.
     fn read_by_place<T: Send>(
         &self,
         wanted: &[BlobId],
@@ -149,7 +150,7 @@ impl Objects {
     ) -> Result<(), ObjectError> {
         if left.len() >= MANY {
             let mut buffer = Vec::new();
-            // New objects are in memory and in no pack, however often one looks for it.
+            // New objects are in memory and in no pack, however often the packs are searched.
             let mut known = self.repo.clone();
             known.objects.refresh_never();
             left.sort_by_cached_key(|at| {
@@ -196,7 +197,7 @@ impl Objects {
     }
 }
 
-/// Returns an error that is of no blob by itself as one of the first.
+/// Returns an error that concerns no particular blob as an error of the first one.
 fn unread(wanted: &[BlobId], error: std::io::Error) -> ObjectError {
     let first = wanted.first().map_or([0; 20], |id| *id.as_bytes());
     ObjectError::unreadable(&gix::ObjectId::Sha1(first), error)
@@ -259,7 +260,7 @@ mod tests {
         }
     }
 
-    /// A branch of `count` files in one folder, and the blobs with their contents.
+    /// Returns the blobs of a branch of `count` files in one folder, with their contents.
     fn many_files(repository: &TestRepository, count: usize) -> Vec<(BlobId, Vec<u8>)> {
         let contents: Vec<(String, String)> = (0..count)
             .map(|n| (format!("people/{n:05}.toml"), format!("name = \"{n}\"\n{}", "x".repeat(80))))

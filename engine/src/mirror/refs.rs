@@ -1,8 +1,8 @@
-//! Refs: read, moved by compare-and-set, durable when the call returns.
+//! Refs: read, moved by compare-and-set, and durable when the call returns.
 //!
-//! gix never syncs to disk, and a ref that is renamed into place before its bytes are there can be
-//! empty after a power loss. So the loose file is written here: locked as git locks it, synced,
-//! renamed, its folder synced.
+//! gix never syncs to disk, and a ref that is renamed into place before its bytes are on disk can
+//! be empty after a power loss. So the loose file is written here: locked as git locks it, synced,
+//! and renamed; then its folder is synced.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -18,13 +18,13 @@ use super::{Cause, Objects};
 use crate::fault;
 use crate::id::CommitId;
 
-/// How long a ref that somebody else has locked is waited for.
+/// How long to wait for a ref that another process has locked.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// What a ref must be for a change to happen.
+/// The value that a ref must have for a change to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// Whatever it is, or nothing.
+    /// Any value, or none.
     Any,
     /// It must not exist.
     Absent,
@@ -45,15 +45,15 @@ impl Expected {
 /// A ref that cannot be read or was not moved.
 #[derive(Debug, thiserror::Error)]
 pub enum RefError {
-    /// The ref is not what it was expected to be. Nothing was changed.
+    /// The ref does not have the expected value. Nothing was changed.
     #[error("{name} was moved by another process; it is {}", found.map_or("gone".to_owned(), |found| found.to_string()))]
     Moved {
         /// The full name of the ref.
         name: String,
-        /// What it is.
+        /// Its value.
         found: Option<CommitId>,
     },
-    /// Somebody else held the lock of the ref for longer than we wait. Nothing was changed.
+    /// Another process held the lock of the ref for longer than the wait. Nothing was changed.
     #[error("{name} is locked")]
     Locked {
         /// The full name of the ref.
@@ -62,24 +62,24 @@ pub enum RefError {
     /// The name is not a valid full ref name.
     #[error("{name:?} is not the full name of a ref")]
     InvalidName {
-        /// The name that was given.
+        /// The given name.
         name: String,
     },
-    /// The ref is there and does not hold a commit id.
+    /// The ref exists but does not hold a commit id.
     #[error("{name} cannot be read")]
     Unreadable {
         /// The full name of the ref.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Cause,
     },
-    /// The ref could not be written. It is the old or the new one.
+    /// The ref could not be written. It has its old or its new value.
     #[error("{name} cannot be written")]
     Io {
         /// The full name of the ref.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
@@ -88,8 +88,8 @@ pub enum RefError {
 impl Objects {
     /// Returns the commit that the ref of this full name (`refs/heads/main`) points to.
     ///
-    /// It reads the file each time, so it sees moves that happen after the handle was taken. That
-    /// the object is a commit is not checked here.
+    /// The file is read each time, so moves that happen after the handle was opened are seen. Does
+    /// not check that the object is a commit.
     pub fn reference(&self, name: &str) -> Result<Option<CommitId>, RefError> {
         let full = full_name(name)?;
         let unreadable = |source: Cause| RefError::Unreadable { name: name.to_owned(), source };
@@ -107,8 +107,8 @@ impl Objects {
         }
     }
 
-    /// Returns the branch that `HEAD` names, whether it is there or not; `None` where it names a
-    /// commit. It reads the file each time, as [`Self::reference`] does.
+    /// Returns the branch that `HEAD` names, whether it exists or not; `None` if it names a commit.
+    /// The file is read each time, as in [`Self::reference`].
     pub fn head_branch(&self) -> Result<Option<String>, RefError> {
         let unreadable = |source| RefError::Unreadable { name: "HEAD".to_owned(), source };
         head_branch(&self.repo).map_err(unreadable)
@@ -132,9 +132,9 @@ impl Objects {
         Ok(found)
     }
 
-    /// Points the ref at `new` if it is what is expected, and makes that durable.
+    /// Points the ref at `new` if it has the expected value, durably.
     ///
-    /// Waits up to five seconds for a lock that somebody else holds. When it returns, the ref
+    /// Waits up to five seconds for a lock that another process holds. When it returns, the ref
     /// survives a power loss; the objects must already do so.
     pub fn set_reference(
         &self,
@@ -152,16 +152,16 @@ impl Objects {
             .map_err(|source| RefError::Io { name: name.to_owned(), source })
     }
 
-    /// Returns the folder that holds the ref, or the nearest one above that there is: git removes
-    /// folders that became empty.
+    /// Returns the folder that holds the ref, or its nearest existing ancestor: git removes folders
+    /// that became empty.
     fn folder_of(&self, name: &str) -> PathBuf {
         let (git_dir, path) = (self.mirror.git_dir(), self.mirror.git_dir().join(name));
         path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(git_dir).to_owned()
     }
 
-    /// Points the ref at `new` if it is what is expected: after a power loss it is the old or the
-    /// new one, and never half of one, but which is certain only after
-    /// [`sync_reference`](Self::sync_reference). For moves that the remote can repeat.
+    /// Points the ref at `new` if it has the expected value. After a power loss it has its old or
+    /// its new value, never a part of one; only after [`sync_reference`](Self::sync_reference) is
+    /// the new one certain. For moves that the remote can repeat.
     pub fn move_reference(
         &self,
         name: &str,
@@ -185,8 +185,8 @@ impl Objects {
         lock.publish(&path, new).map_err(io_error)
     }
 
-    /// Deletes the ref if it is what is expected. That it is already gone is no error, unless a
-    /// commit was expected.
+    /// Deletes the ref if it has the expected value. If it is already gone, that is not an error
+    /// unless a commit was expected.
     pub fn delete_reference(&self, name: &str, expected: Expected) -> Result<(), RefError> {
         let full = full_name(name)?;
         let found = self.reference(name)?;
@@ -243,7 +243,7 @@ fn lock_path(path: &Path) -> PathBuf {
     lock.into()
 }
 
-/// The lock of a ref as git takes it: the file that becomes the ref. Dropped, it lets go.
+/// The lock of a ref as git takes it: the file that becomes the ref. Dropping it releases the lock.
 struct RefLock {
     path: PathBuf,
     file: File,
@@ -251,7 +251,7 @@ struct RefLock {
 }
 
 impl RefLock {
-    /// Takes the lock, or returns `None` if somebody else holds it all the while.
+    /// Takes the lock, or returns `None` if another process holds it the whole time.
     fn take(path: &Path, wait: Duration) -> io::Result<Option<Self>> {
         let lock = lock_path(path);
         let until = Instant::now() + wait;
@@ -259,12 +259,12 @@ impl RefLock {
         loop {
             match OpenOptions::new().write(true).create_new(true).open(&lock) {
                 Ok(file) => return Ok(Some(Self { path: lock, file, published: false })),
-                // Git removes folders that become empty, also while we look.
+                // Git removes folders that become empty, possibly right now.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     fs::create_dir_all(path.parent().unwrap_or(path))?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    // A lock file tells nobody when it goes, so there is nothing to wait on.
+                    // Nothing signals the removal of a lock file, so there is nothing to wait on.
                     std::thread::sleep(pause);
                     pause = (pause * 2).min(Duration::from_millis(50));
                 }
@@ -289,13 +289,13 @@ impl RefLock {
 impl Drop for RefLock {
     fn drop(&mut self) {
         if !self.published {
-            // Nothing more can be done here; a lock that stays is swept at the next start.
+            // Nothing more can be done here; a remaining lock is swept at the next start.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Makes what was created, renamed or removed in the folder durable.
+/// Makes files created, renamed or removed in the folder durable.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

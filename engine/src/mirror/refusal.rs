@@ -1,23 +1,23 @@
-//! What is made of the words with which a remote, or ssh in front of it, turns us away.
+//! Interprets the messages with which a remote, or ssh in front of it, refuses a connection.
 
 use super::Foreign;
 
-/// How much of what a remote says about an error is passed on.
+/// The number of characters of a remote's error message that are passed on.
 const MESSAGE_LIMIT: usize = 500;
 
-/// Why a remote is not trusted. Somebody has to look; nothing was sent to it.
+/// Why a remote is not trusted. Somebody must check it; nothing was sent to it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
     /// No key of its ssh host is known.
     #[error("its ssh host key is unknown; list it in the file of known hosts: {said}")]
     HostKeyUnknown {
-        /// What ssh said.
+        /// The message of ssh.
         said: String,
     },
-    /// Its ssh host shows another key than the one that is known.
+    /// The key of its ssh host differs from the known one.
     #[error("its ssh host key has changed, and somebody else may be answering: {said}")]
     HostKeyChanged {
-        /// What ssh said.
+        /// The message of ssh.
         said: String,
     },
     /// It is a folder of another user.
@@ -25,22 +25,22 @@ pub enum Untrusted {
     Foreign(Foreign),
 }
 
-/// Who turned us away, which another try will not change.
+/// A refusal that another attempt will not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The remote does not take our credentials.
+    /// The remote does not accept the credentials.
     Credentials,
-    /// We do not take the remote for the one that is meant.
+    /// The remote is not accepted as the intended one.
     Untrusted(Untrusted),
 }
 
 impl Refusal {
-    /// Finds one in what was said; `None` for whatever may be over soon.
+    /// Finds a refusal in a message, or returns `None` for a failure that may pass soon.
     pub(super) fn read(said: &str) -> Option<Self> {
         let lower = said.to_ascii_lowercase();
         let says = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
         let quoted = || shortened(said);
-        // ssh says that the verification failed in both cases, behind what is wrong.
+        // In both cases ssh reports that the verification failed, after the actual problem.
         if says(&["remote host identification has changed", "revoked host key"]) {
             return Some(Self::Untrusted(Untrusted::HostKeyChanged { said: quoted() }));
         }
@@ -49,7 +49,7 @@ impl Refusal {
         }
         let refused = says(&[
             "permission denied",
-            // What a forge says of a key that may only read.
+            // A forge's message for a read-only key.
             "permission to ",
             "marked as read only",
             "authentication failed",
@@ -60,7 +60,7 @@ impl Refusal {
     }
 }
 
-/// One line without what a terminal would act on, and without the frame that ssh draws around it.
+/// Returns one line without control characters and without the frame that ssh draws around it.
 pub(super) fn shortened(said: &str) -> String {
     let plain = |char: char| if char.is_control() { ' ' } else { char };
     let lines: Vec<&str> = said.lines().filter(|line| !line.starts_with("@@@")).collect();

@@ -1,7 +1,7 @@
-//! Where the branch comes from: the address of a repository and the files with its credentials.
+//! The address of the remote repository and its credential files.
 //!
-//! The address comes from the settings and never from a request or a payload. What could make git
-//! or ssh run something else is refused here, before anything is started.
+//! The address comes from the settings and never from a request or a payload. An address that could
+//! make git or ssh run something else is refused here, before anything is started.
 
 use std::fmt;
 use std::fs;
@@ -18,21 +18,20 @@ use super::transport::http::HttpClient;
 
 /// A remote repository.
 ///
-/// Kept for the life of the process: it holds the connection that one fetch leaves to the next.
-/// `Display` and `Debug` show the address without user, password and query.
+/// It is kept for the life of the process: it holds the connection that one fetch leaves to the
+/// next. `Display` and `Debug` show the address without user, password and query.
 pub struct Remote {
     pub(super) target: Target,
     pub(super) options: RemoteOptions,
     shown: String,
     pub(super) client: Mutex<Option<HttpClient>>,
-    /// What the server can do, as it said at the last greeting.
+    /// The capabilities of the server, as of the last greeting.
     pub(super) greeting: Arc<KnownGreeting>,
-    /// When the server last refused to send a commit that it has and that was asked for by its id
-    /// alone.
+    /// When the server last refused to send an existing commit that was requested by its id alone.
     refused_unnamed: Mutex<Option<Instant>>,
 }
 
-/// How long a server that refuses such commits is asked for none.
+/// How long no such commits are requested from a server that refused one.
 const REFUSES: Duration = Duration::from_secs(3_600);
 
 /// The parts of an address that its transport needs.
@@ -47,12 +46,12 @@ pub(super) enum Target {
 #[derive(Debug, thiserror::Error)]
 #[error("the address of the remote {reason}")]
 pub struct RemoteError {
-    /// What is wrong with it, without the address itself: it may hold a password.
+    /// What is wrong with it, without the address itself, which may hold a password.
     reason: &'static str,
 }
 
 impl Remote {
-    /// Reads the address of a remote: a path, `file://`, `http://`, `https://`, `ssh://` or
+    /// Parses the address of a remote: a path, `file://`, `http://`, `https://`, `ssh://` or
     /// `user@host:path`.
     pub fn new(address: &str, options: RemoteOptions) -> Result<Self, RemoteError> {
         let target = parse(address).map_err(|reason| RemoteError { reason })?;
@@ -74,8 +73,8 @@ impl Remote {
         })
     }
 
-    /// Returns an address of the same remote that holds no secret: an account for http is left out.
-    /// A folder comes with its whole path.
+    /// Returns an address of the same remote without secrets: an account for http is left out. A
+    /// folder is returned with its absolute path.
     pub(crate) fn address(&self) -> String {
         match &self.target {
             Target::Folder(path) => {
@@ -88,22 +87,22 @@ impl Remote {
                     Some(port) => {
                         format!("ssh://{user}{host}:{port}/{}", path.trim_start_matches('/'))
                     }
-                    // The form of scp, in which a path may begin at the home of the user.
+                    // The scp form, in which a path may be relative to the home folder of the user.
                     None => format!("{user}{host}:{path}"),
                 }
             }
         }
     }
 
-    /// Returns the git directory of the repository in `folder`, which is the target, once its owner
-    /// was asked for.
+    /// Returns the git directory of the repository in `folder`, which is the target, after checking
+    /// its owner.
     pub(super) fn local_repository(&self, folder: &Path) -> io::Result<Result<PathBuf, Foreign>> {
         let repository = LocalRepository::at(folder, &self.options.safe_directories)?;
         Ok(repository.map(|repository| repository.git_dir))
     }
 
-    /// Says whether a commit may be asked for by its id at once: over http, where the greeting is
-    /// known, and where the server did not refuse it within the hour.
+    /// Returns whether a commit may be requested by its id at once: over http, if the greeting is
+    /// known and the server did not refuse that within the last hour.
     pub(super) fn sends_unnamed_commits(&self) -> bool {
         let refused = *self.refused_unnamed.lock().unwrap_or_else(PoisonError::into_inner);
         matches!(self.target, Target::Http { .. })
@@ -111,13 +110,13 @@ impl Remote {
             && refused.is_none_or(|since| since.elapsed() >= REFUSES)
     }
 
-    /// Notes that the server refused such a commit.
+    /// Records that the server refused such a commit.
     pub(super) fn refused_unnamed_commit(&self) {
         let mut refused = self.refused_unnamed.lock().unwrap_or_else(PoisonError::into_inner);
         *refused = Some(Instant::now());
     }
 
-    /// Returns the account for http: the one of the address, or the token of the file.
+    /// Returns the account for http: that of the address, or the token of the file.
     pub(super) fn account(&self) -> io::Result<Option<Account>> {
         let of_address = match &self.target {
             Target::Http { account, .. } => account.clone(),
@@ -231,7 +230,7 @@ fn parse_scp(address: &str) -> Result<Target, &'static str> {
 }
 
 fn ssh_target(url: &gix::Url) -> Result<Target, &'static str> {
-    // What begins with a dash would be an option of ssh.
+    // ssh would take a text that begins with a dash for an option.
     let plain = |text: &str| {
         !text.is_empty()
             && !text.starts_with('-')

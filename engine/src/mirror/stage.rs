@@ -1,7 +1,7 @@
-//! New objects, made in memory and seen beside those of the mirror, until they are stored.
+//! New objects, created in memory and visible next to those of the mirror until they are stored.
 //!
-//! So a commit can be made, read back, compared and turned into a state before a byte of it is on
-//! disk; what comes to nothing leaves nothing behind.
+//! A commit can be created, read back, compared and turned into a state before a byte of it is on
+//! disk. What is abandoned leaves nothing behind.
 
 mod commit;
 mod delta;
@@ -24,20 +24,20 @@ use crate::id::{BlobId, CommitId, TreeId};
 #[derive(Debug)]
 pub struct Stage {
     objects: Objects,
-    /// What is to be stored, in the order in which it was made.
+    /// The objects to store, in order of creation.
     new: Vec<NewObject>,
     places: HashMap<[u8; 20], usize>,
-    /// How many bytes were made. What is undone is in memory all the same.
+    /// The number of bytes created. Undone objects stay in memory and count.
     weight: usize,
 }
 
-/// When what is stored is on the disk.
+/// When stored objects are on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// Before anybody is told of it: it survives a crash of the machine.
+    /// Before they are announced: they survive a crash of the machine.
     #[default]
     Synced,
-    /// Soon afterwards: it survives the end of this process, however it comes.
+    /// Soon afterwards: they survive the end of this process, however it ends.
     Buffered,
 }
 
@@ -51,7 +51,7 @@ struct NewObject {
 }
 
 impl Mirror {
-    /// Takes a handle on everything that is in the repository now, for making objects.
+    /// Opens a handle on everything that is in the repository now, for creating objects.
     pub fn stage(&self) -> Result<Stage, OpenError> {
         let Objects { repo, mirror } = self.objects()?;
         let objects = Objects { repo: repo.with_object_memory(), mirror };
@@ -65,19 +65,19 @@ impl Stage {
         &self.objects
     }
 
-    /// Makes a blob and returns its id.
+    /// Creates a blob and returns its id.
     pub fn blob(&mut self, bytes: &[u8]) -> Result<BlobId, ObjectError> {
         self.add(Kind::Blob, bytes, None).map(BlobId::from_bytes)
     }
 
-    /// Makes a commit and returns its id.
+    /// Creates a commit and returns its id.
     pub fn commit(&mut self, commit: &NewCommit<'_>) -> Result<CommitId, ObjectError> {
         self.add(Kind::Commit, &commit.to_bytes(), None).map(CommitId::from_bytes)
     }
 
-    /// Makes the commit `original` once more, with another tree, parent and committer: its author,
-    /// its message and its trailers stay as they are, byte for byte. A signature is left out, for
-    /// it does not hold any more.
+    /// Creates the commit `original` again with another tree, parent and committer. Its author,
+    /// message and trailers stay the same, byte for byte. A signature is left out because it is no
+    /// longer valid.
     pub fn commit_again(
         &mut self,
         original: CommitId,
@@ -92,17 +92,17 @@ impl Stage {
         self.add(Kind::Commit, &bytes, None).map(CommitId::from_bytes)
     }
 
-    /// Returns how many bytes the new objects have, those included that were undone.
+    /// Returns the number of bytes of the new objects, including undone ones.
     pub fn weight(&self) -> usize {
         self.weight
     }
 
-    /// Returns a mark to go back to with [`undo`](Self::undo).
+    /// Returns a mark to return to with [`undo`](Self::undo).
     pub fn mark(&self) -> usize {
         self.new.len()
     }
 
-    /// Forgets what was made since `mark`, so that it is not stored.
+    /// Discards the objects created since `mark`, so that they are not stored.
     pub fn undo(&mut self, mark: usize) {
         for object in self.new.drain(mark..) {
             self.places.remove(&super::history::sha1(&object.id));
@@ -124,8 +124,8 @@ impl Stage {
         let raw = super::history::sha1(&id);
         self.weight += bytes.len();
         if !self.places.contains_key(&raw) {
-            // What the mirror has already is stored again with the rest: it may be in a pack whose
-            // last use this makes, and looking for it would cost more than a few bytes do.
+            // Objects that the mirror already has are stored again with the rest: one may be in a
+            // pack whose last use this is, and a search would cost more than a few bytes.
             let near = near.and_then(|near| self.places.get(&near).copied());
             self.places.insert(raw, self.new.len());
             self.new.push(NewObject { id, kind, near });

@@ -1,16 +1,16 @@
-//! What our own system refuses: a disk that is full, a call that fails.
+//! Errors of the local system: a full disk, a failed call.
 
 use std::io;
 
-/// Says whether one of the causes is that no space is left.
+/// Returns whether one of the causes is a full disk.
 pub(crate) fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
     any_io(error, &|io| {
         matches!(io.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
     })
 }
 
-/// Says whether one of the causes is that our own system refused a call that has nothing to do
-/// with a connection: a full disk, one that cannot be read, too many open files.
+/// Returns whether one of the causes is that the local system refused a call unrelated to a
+/// connection: a full or unreadable disk, too many open files.
 pub(crate) fn is_of_our_side(error: &(dyn std::error::Error + 'static)) -> bool {
     use io::ErrorKind as Kind;
     let refused = any_io(error, &|io| {
@@ -29,14 +29,14 @@ pub(crate) fn is_of_our_side(error: &(dyn std::error::Error + 'static)) -> bool 
                 | Kind::UnexpectedEof
                 | Kind::WouldBlock
         );
-        // A program or a folder that is not there is the address's fault.
+        // A missing program or folder is the fault of the address.
         let of_address = matches!(io.kind(), Kind::NotFound | Kind::PermissionDenied);
         io.raw_os_error().is_some() && !of_connection && !of_address
     });
     refused || is_disk_full(error)
 }
 
-/// Looks for an error of input and output among the causes, through every wrapping.
+/// Searches the causes for an I/O error, through every wrapping.
 fn any_io(error: &(dyn std::error::Error + 'static), is: &dyn Fn(&io::Error) -> bool) -> bool {
     let of_io = |error: &(dyn std::error::Error + 'static)| {
         error.downcast_ref::<io::Error>().is_some_and(is)

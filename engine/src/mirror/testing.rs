@@ -1,4 +1,4 @@
-//! Real repositories, made by the git program, for the tests of this module.
+//! Real repositories, created by the git program, for the tests of this module.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 use super::{Mirror, MirrorOptions, Objects};
 use crate::id::{BlobId, CommitId, TreeId};
 
-/// A git repository in a folder of its own that vanishes with the value.
+/// A git repository in its own folder, which is removed with the value.
 pub(crate) struct TestRepository {
     folder: tempfile::TempDir,
 }
 
 impl TestRepository {
-    /// A bare repository whose `HEAD` names `main`.
+    /// Creates a bare repository whose `HEAD` names `main`.
     pub(crate) fn bare() -> Self {
         Self::with(&["--bare"])
     }
@@ -43,7 +43,7 @@ impl TestRepository {
         self.mirror().objects().unwrap()
     }
 
-    /// Runs git in the repository and returns what it prints, without the last newline.
+    /// Runs git in the repository and returns its output without the last newline.
     pub(crate) fn git<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         String::from_utf8(self.git_with(args, b"")).unwrap().trim_end_matches('\n').to_owned()
     }
@@ -124,7 +124,7 @@ impl TestRepository {
         self.head(branch)
     }
 
-    /// Makes a commit in a repository whose ids are not ours.
+    /// Makes a commit in a repository that uses another object format.
     pub(crate) fn commit_files_unchecked(&self, branch: &str) {
         let stream = format!(
             "commit refs/heads/{branch}\ncommitter A <a@b> 0 +0000\ndata 0\nM 644 inline a\ndata 1\n1\n"
@@ -147,7 +147,7 @@ impl TestRepository {
     }
 }
 
-/// Gives a folder, with all that is in it, to another user. Says whether that can be done: only root
+/// Gives a folder and everything in it to another user. Returns whether that is possible: only root
 /// can.
 pub(crate) fn give_away(folder: &Path) -> bool {
     if !rustix::process::geteuid().is_root() {
@@ -163,7 +163,7 @@ pub(crate) fn give_away(folder: &Path) -> bool {
     true
 }
 
-/// Another user.
+/// The id of another user.
 pub(crate) const NOBODY: u32 = 65_534;
 
 /// The git program as it behaves on any machine.
@@ -184,7 +184,7 @@ pub(crate) fn hermetic_git(folder: &Path) -> Command {
     command
 }
 
-/// The files below a folder, by their paths relative to it, sorted.
+/// Returns the files below a folder by their relative paths, sorted.
 pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut pending = vec![folder.to_owned()];

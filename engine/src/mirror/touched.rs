@@ -1,7 +1,7 @@
-//! Which commits touched some files, and old versions of files.
+//! Finds the commits that touched some files, and reads old versions of files.
 //!
-//! The git program walks and reads: it knows how to pass over what is of no interest in a history
-//! with merges, and a pack that somebody cuts short would take down a process that has mapped it.
+//! The git program walks and reads: it knows how to skip irrelevant parts of a history with merges,
+//! and a truncated pack would crash a process that has mapped it.
 
 use std::cell::Cell;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
@@ -15,20 +15,21 @@ use crate::id::{BlobId, CommitId};
 
 /// How long a walk through the history may take.
 const WALK_TIME: Duration = Duration::from_secs(10);
-/// The most that a walk prints. A commit is told in two hundred bytes and the length of its paths.
+/// The most bytes that a walk prints. A commit takes two hundred bytes plus the length of its
+/// paths.
 const WALK_BYTES: u64 = 4 << 20;
 
 /// How long reading versions may take.
 const READ_TIME: Duration = Duration::from_secs(10);
 
-/// How much of some files is read.
+/// The limits for reading files.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// The largest file that is read, in bytes.
     pub largest: u64,
-    /// Once the files before have so many bytes together, no further one is read.
+    /// Once the earlier files together have this many bytes, no further one is read.
     pub most: u64,
-    /// How many files are read whatever they have.
+    /// The number of files that are read regardless of their size.
     pub least: usize,
 }
 
@@ -37,31 +38,31 @@ pub struct Reading {
 pub struct Touch {
     /// The commit.
     pub commit: CommitId,
-    /// The content before, of the first of the files that was there.
+    /// The content before, of the first of the files that existed.
     pub before: Option<File>,
-    /// The content since, of the first of the files that is there.
+    /// The content after, of the first of the files that exists.
     pub after: Option<File>,
 }
 
 /// The content of one of several files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct File {
-    /// Which of the files, by its place in their list.
+    /// Which of the files, by its index in their list.
     pub place: usize,
     /// The content.
     pub blob: BlobId,
 }
 
 impl Mirror {
-    /// Lists the commits in the history of `from` that touched one of `paths`, the newest first: at
-    /// most `limit`, behind the first `skip`.
+    /// Lists the commits in the history of `from` that touched one of `paths`, newest first: at
+    /// most `limit`, after skipping the first `skip`.
     ///
-    /// Side branches that made no difference are passed over, as `git log` does. Costs a walk over
-    /// the history until there are enough.
+    /// Side branches that made no difference are skipped, as in `git log`. Walks the history until
+    /// there are enough.
     ///
     /// # Errors
     ///
-    /// When the program cannot be started, fails, or takes longer than ten seconds.
+    /// If the program cannot be started, fails, or takes longer than ten seconds.
     pub fn touched(
         &self,
         from: CommitId,
@@ -72,7 +73,7 @@ impl Mirror {
         let mut run = GitRun::on(self, GitCommand::Log)?;
         let command = &mut run.command;
         command.args(["-z", "--format=%H", "--raw", "--no-abbrev"]);
-        // A merge is told where it gives the file what neither side had.
+        // A merge is listed if it gives the file a content that neither side had.
         command.args(["--no-renames", "--diff-merges=combined"]);
         command.arg(format!("--max-count={limit}")).arg(format!("--skip={skip}"));
         command.arg(from.to_string()).arg("--").args(paths);
@@ -83,12 +84,12 @@ impl Mirror {
         Ok(read_log(&String::from_utf8_lossy(&ended.stdout), paths))
     }
 
-    /// Reads files in their order, as many of the first as `reading` says; one that is too large, or
-    /// no file, is `None`.
+    /// Reads files in order, as many of the first ones as `reading` allows. A file that is too
+    /// large, or that is not a file, is `None`.
     ///
     /// # Errors
     ///
-    /// When the program cannot be started, does not answer, or takes longer than ten seconds.
+    /// If the program cannot be started, does not answer, or takes longer than ten seconds.
     pub fn files(
         &self,
         ids: &[BlobId],
@@ -106,7 +107,7 @@ impl Mirror {
         };
         let mut stdout = BufReader::new(stdout);
         let told = Cell::new(0);
-        // One question and one answer in turn: neither pipe ever fills up.
+        // One request and one answer in turn: neither pipe ever fills up.
         let mut ask = |id: &BlobId| -> io::Result<Option<Vec<u8>>> {
             stdin.write_all(format!("{id}\n").as_bytes())?;
             let mut head = String::new();
@@ -127,7 +128,7 @@ impl Mirror {
             }
             let mut bytes = Vec::new();
             stdout.by_ref().take(size + 1).read_to_end(&mut bytes)?;
-            // The line break behind the file.
+            // The line break after the file.
             bytes.pop();
             let is_whole = bytes.len() as u64 == size;
             if is_whole { Ok(Some(bytes)) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
@@ -155,8 +156,8 @@ impl Mirror {
     }
 }
 
-/// Reads what `git log -z --format=%H --raw` prints: a hash, and behind it for each file a colon for
-/// each parent, the modes in them and now, the ids in them and now, and then the path.
+/// Parses the output of `git log -z --format=%H --raw`: a hash, followed for each file by a colon
+/// per parent, the modes in the parents and now, the ids in the parents and now, and the path.
 fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
     let mut touches: Vec<Touch> = Vec::new();
     let mut words = text.split('\0').map(|word| word.trim_start_matches('\n'));
@@ -171,7 +172,7 @@ fn read_log(text: &str, paths: &[String]) -> Vec<Touch> {
         let place = paths.iter().position(|known| known == path);
         let (Some(touch), Some(place)) = (touches.last_mut(), place) else { continue };
         let ids: Vec<&str> = word.split(' ').skip(parents + 1).take(parents + 1).collect();
-        // An id of zeros stands for no file.
+        // An id of zeros means that there is no file.
         let file = |text: &&str| {
             let blob = text.parse().ok().filter(|id: &BlobId| !id.is_zero())?;
             Some(File { place, blob })
@@ -220,7 +221,7 @@ mod tests {
 
         let moved = repository.commit_files("main", &[("a b/[x].yaml", "1"), ("c", "2")]);
         let last = &mirror.touched(moved, &paths, 0, 1).unwrap()[0];
-        assert_eq!(last.after.map(|file| file.place), Some(1), "it is told which file it was");
+        assert_eq!(last.after.map(|file| file.place), Some(1), "the file is reported");
     }
 
     #[test]
@@ -249,7 +250,7 @@ mod tests {
         let told = [(0, 1), (0, 2), (2, 1), (7, 1), (100, 1), (0, 9)].map(|(m, l)| count(m, l));
         assert_eq!(told, [1, 2, 2, 3, 4, 4]);
         let large = mirror.files(&ids, Reading { largest: 4, most: 7, least: 1 }).unwrap();
-        assert_eq!(large.len(), 3, "what is passed over is made by the program, too");
+        assert_eq!(large.len(), 3, "the program builds skipped files, too");
     }
 
     #[test]
@@ -269,7 +270,7 @@ mod tests {
         };
         assert_eq!(commits(merge), [side, base]);
 
-        // One that settles a conflict is a change of its own.
+        // A merge that resolves a conflict is a change itself.
         let other = repository.commit_files("main", &[("a.x", "3"), ("b", "2")]);
         let settled = repository.commit_files("settled", &[("a.x", "4"), ("b", "2")]);
         let tree = format!("{settled}^{{tree}}");

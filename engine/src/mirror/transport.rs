@@ -1,8 +1,8 @@
 //! The line to a remote: a child process or an http connection, both under one budget.
 //!
-//! gix looks at its interrupt flag only between packet lines, so a remote that says nothing, or one
-//! byte a second, would hold it for ever. Every read goes through [`Metered`], and a watchdog ends
-//! what is blocked.
+//! gix checks its interrupt flag only between packet lines, so a remote that sends nothing, or one
+//! byte a second, would block it for ever. Every read goes through [`Metered`], and a watchdog ends
+//! blocked ones.
 
 pub(super) mod greeting;
 pub(super) mod http;
@@ -20,26 +20,26 @@ use gix::protocol::transport::client::blocking_io::Transport;
 use self::work::Work;
 use super::FetchLimits;
 
-/// A transport of gix, whatever is behind it.
+/// A gix transport of any kind.
 pub(super) type Line = Box<dyn Transport>;
 
-/// The most bytes that a remote may send before its pack: what it says is kept in memory, as twice
-/// its size. That is enough for a hundred thousand references.
+/// The most bytes that a remote may send before its pack: they are kept in memory, at twice their
+/// size. This is enough for a hundred thousand references.
 const TALK_BYTES: u64 = 16 << 20;
-/// How often the work on a pack is looked at.
+/// How often the work on a pack is checked.
 const WORK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Where a conversation with a remote is.
+/// The phase of a conversation with a remote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
     /// The remote has not answered the greeting.
     Greeting,
-    /// It tells its references.
+    /// The remote lists its references.
     References,
-    /// It is asked for a pack, and tells what it knows of ours.
+    /// A pack is requested, and the remote acknowledges known commits.
     Negotiation,
-    /// It sends the pack, which is indexed as it comes and behind that.
+    /// The remote sends the pack, which is indexed while it arrives and afterwards.
     Pack,
 }
 
@@ -68,25 +68,26 @@ pub(super) struct Budget {
     stall: Duration,
     max_bytes: u64,
     received: AtomicU64,
-    /// Milliseconds from the start at which the read that is going on began, plus one. Zero: none.
+    /// When the current read began, in milliseconds from the start, plus one. Zero if there is
+    /// none.
     waiting: AtomicU64,
     overrun: OnceLock<Overrun>,
-    /// gix's way of being told to stop while it indexes.
+    /// The flag that stops gix while it indexes.
     pub(super) interrupt: AtomicBool,
 }
 
-/// Which part of a budget was used up.
+/// The part of a budget that was used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Overrun {
     /// The conversation took too long as a whole.
     Total,
-    /// The remote said nothing for too long.
+    /// The remote was silent for too long.
     Stall,
     /// The remote sent too much.
     Bytes,
-    /// The remote said too much before its pack.
+    /// The remote sent too much before its pack.
     Talk,
-    /// Its pack cost too much to take apart.
+    /// Its pack was too expensive to unpack.
     Work,
 }
 
@@ -106,7 +107,7 @@ impl Budget {
         }
     }
 
-    /// Returns what was used up, if anything was.
+    /// Returns the part that was used up, if any.
     pub(super) fn overrun(&self) -> Option<Overrun> {
         self.overrun.get().copied()
     }
@@ -121,34 +122,34 @@ impl Budget {
         self.max_bytes
     }
 
-    /// Notes that the conversation goes on.
+    /// Records that the conversation has entered a phase.
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    /// Returns where the conversation is.
+    /// Returns the phase of the conversation.
     pub(super) fn phase(&self) -> Phase {
         Phase::ALL[usize::from(self.phase.load(Ordering::Relaxed))]
     }
 
-    /// Returns what counts the work on the pack.
+    /// Returns the counter of the work on the pack.
     pub(super) fn work(&self) -> &Work {
         &self.work
     }
 
-    /// Returns the longest silence that is waited for.
+    /// Returns the longest silence to wait for.
     pub(super) fn stall(&self) -> Duration {
         self.stall
     }
 
-    /// Notes that the budget is used up. The first reason stays.
+    /// Records that the budget is used up. The first reason stays.
     pub(super) fn exceed(&self, overrun: Overrun) -> io::Error {
         let overrun = *self.overrun.get_or_init(|| overrun);
         self.interrupt.store(true, Ordering::Relaxed);
         io::Error::new(io::ErrorKind::TimedOut, overrun.text())
     }
 
-    /// Fails once something is used up.
+    /// Fails once any part is used up.
     pub(super) fn check(&self) -> io::Result<()> {
         match self.overrun() {
             Some(overrun) => Err(self.exceed(overrun)),
@@ -179,7 +180,8 @@ impl Budget {
         self.waiting.store(0, Ordering::Relaxed);
     }
 
-    /// Returns the time until something may be used up unless a byte comes, or what is.
+    /// Returns the time until some part may be used up if no byte arrives, or the part that is used
+    /// up.
     fn remaining(&self) -> Result<Duration, Overrun> {
         if self.work.is_too_much(self.received()) {
             return Err(Overrun::Work);
@@ -209,7 +211,7 @@ impl Overrun {
     }
 }
 
-/// A reader whose bytes and waits are booked on a budget.
+/// A reader whose bytes and waits are charged to a budget.
 pub(super) struct Metered<R> {
     inner: R,
     budget: std::sync::Arc<Budget>,
@@ -227,7 +229,7 @@ impl<R: Read> Read for Metered<R> {
         self.budget.begin_wait();
         let read = self.inner.read(buffer);
         self.budget.end_wait();
-        // What was cut off by the watchdog looks like an end or an error of the line.
+        // A read that the watchdog cut off looks like an end or an error of the line.
         self.budget.check()?;
         let read = read?;
         self.budget.count(read)?;
@@ -235,7 +237,7 @@ impl<R: Read> Read for Metered<R> {
     }
 }
 
-/// Runs `work` with a second thread that calls `cut` once when the budget is used up.
+/// Runs `work` while a second thread waits to call `cut` when the budget is used up.
 pub(super) fn watched<T>(budget: &Budget, cut: impl Fn() + Sync, work: impl FnOnce() -> T) -> T {
     let done = Mutex::new(false);
     let ended = Condvar::new();
@@ -258,7 +260,7 @@ pub(super) fn watched<T>(budget: &Budget, cut: impl Fn() + Sync, work: impl FnOn
                 }
             }
         });
-        // Also when `work` panics: the thread must not outlive its scope waiting.
+        // Also when `work` panics: the thread must not keep its scope waiting.
         let _release = Release { done: &done, ended: &ended };
         work()
     })
@@ -337,7 +339,7 @@ mod tests {
         assert!(budget.interrupt.load(Ordering::Relaxed));
     }
 
-    /// A reader that says nothing until it is cut off.
+    /// A reader that returns nothing until it is cut off.
     struct Silent(mpsc::Receiver<()>);
 
     impl Read for Silent {

@@ -1,6 +1,6 @@
 //! The entries of a tree object, checked as they are read.
 //!
-//! gix reads whatever decodes. Here the order, the names and the modes are checked on the way,
+//! gix accepts whatever decodes. Here the order, the names and the modes are checked as well,
 //! because a tree that is out of order or names a path twice has no well-defined difference.
 
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::tree_flaw::TreeFlaw;
 use super::{ObjectError, Objects};
 use crate::id::TreeId;
 
-/// What an entry of a tree is.
+/// The kind of a tree entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EntryMode {
     /// A file.
@@ -30,15 +30,15 @@ pub enum EntryMode {
 /// An entry of one tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeEntry {
-    /// The name, without any folder. Any bytes but `/` and NUL, and at least one.
+    /// The name, without any folder. At least one byte; any bytes but `/` and NUL.
     pub name: Vec<u8>,
-    /// What it is.
+    /// Its kind.
     pub mode: EntryMode,
     /// The id of the blob, of the tree, or of the commit of a submodule.
     pub id: [u8; 20],
 }
 
-/// The longest path that is followed, the longest that Linux can name.
+/// The longest path that is followed, which is the longest that Linux can name.
 pub(super) const PATH_LIMIT: usize = 4096;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl RawEntry<'_> {
     }
 }
 
-/// The entries of a tree in order. It ends at the first flaw.
+/// The entries of a tree in order. Iteration ends at the first flaw.
 #[derive(Default)]
 pub(super) struct Entries<'a> {
     rest: &'a [u8],
@@ -79,13 +79,13 @@ impl<'a> Entries<'a> {
         Ok(entry)
     }
 
-    /// Passes over the entries that both trees have next, byte for byte.
+    /// Skips the leading entries that both trees share, byte for byte.
     ///
-    /// They are not checked: one of the two trees was when it was published, and what is sorted
-    /// and named once there is so here. Costs a comparison of memory and a look at each name.
+    /// They are not checked: one of the two trees was checked when it was published, so the shared
+    /// entries are sorted and unique here, too. Compares memory and scans each name.
     pub(super) fn skip_common(&mut self, other: &mut Self) {
         let mut common = common_prefix(self.rest, other.rest);
-        // The entry in which they differ is not worth a look.
+        // The entry in which they differ is not worth parsing.
         while common > 0
             && let Ok((entry, rest)) = parse_entry(self.rest)
         {
@@ -100,14 +100,14 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Notes `entry` as the previous one, with the names it leaves open; false where its name is
-    /// that of a file.
+    /// Records `entry` as the previous one, with the names it leaves open. Returns false if its
+    /// name is that of a file.
     fn pass(&mut self, entry: RawEntry<'a>) -> bool {
         self.previous = Some(entry);
         while let Some(file) = self.open_files.last() {
             match entry.name.strip_prefix(*file) {
                 Some([]) => return false,
-                // Still before where a folder of that name would stand.
+                // Still before the place of a folder with that name.
                 Some([next, ..]) if *next < b'/' => break,
                 _ => self.open_files.pop(),
             };
@@ -154,7 +154,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// Reads the entry that `bytes` begins with, and returns what is behind it.
+/// Parses the entry at the start of `bytes`, and returns the bytes after it.
 fn parse_entry(bytes: &[u8]) -> Result<(RawEntry<'_>, &[u8]), TreeFlaw> {
     let space = bytes.find_byte(b' ').ok_or(TreeFlaw::Unparsable)?;
     let mode = parse_mode(&bytes[..space])?;
@@ -165,7 +165,7 @@ fn parse_entry(bytes: &[u8]) -> Result<(RawEntry<'_>, &[u8]), TreeFlaw> {
     Ok((RawEntry { name, mode, id: *id }, rest))
 }
 
-/// Returns how many bytes the two have in common from their start.
+/// Returns the length of the common prefix.
 pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     const BLOCK: usize = 1 << 10;
     let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
@@ -207,7 +207,7 @@ impl Objects {
             .collect()
     }
 
-    /// Returns what is at `path` (segments joined by `/`) below the tree, or `None`.
+    /// Returns the entry at `path` (segments joined by `/`) below the tree, or `None`.
     pub fn entry_at(&self, tree: TreeId, path: &[u8]) -> Result<Option<TreeEntry>, ObjectError> {
         let mut buffer = Vec::new();
         let mut tree = tree;
@@ -253,7 +253,7 @@ impl Objects {
         }
     }
 
-    /// Returns the bytes of the tree. A large one that was read lately is not read again.
+    /// Returns the bytes of the tree. A large one that was read recently is not read again.
     pub(super) fn tree_bytes(&self, tree: TreeId) -> Result<Arc<Vec<u8>>, ObjectError> {
         self.mirror.shared.trees.get(tree, || {
             let id = gix::ObjectId::Sha1(*tree.as_bytes());
@@ -261,7 +261,7 @@ impl Objects {
         })
     }
 
-    /// Keeps the bytes of a tree that was just made, which is asked for next.
+    /// Keeps the bytes of a new tree, which will be requested next.
     pub(super) fn keep_tree(&self, tree: TreeId, bytes: Vec<u8>) {
         self.mirror.shared.trees.note(tree, Arc::new(bytes));
     }

@@ -1,25 +1,25 @@
-//! The large trees that the last differences were about, so that none is inflated twice.
+//! A cache of the large trees of recent differences, so that none is inflated twice.
 //!
 //! A push to a flat folder of many records changes one tree of megabytes. The check of a fetch
-//! reads it, the reload behind it reads it again, and the next push compares with it.
+//! reads it, the reload after it reads it again, and the next push compares with it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::id::TreeId;
 
-/// From how many bytes a tree is kept; smaller ones cost less to read than to look for.
+/// The size in bytes from which a tree is kept; reading a smaller one costs less than finding it.
 const LARGE: usize = 16 << 10;
 
-/// How many bytes are kept in all.
+/// The number of bytes kept in total.
 const KEPT: usize = 8 << 20;
 
-/// Decoded trees by id, the latest last. An id stands for its bytes, so nothing gets stale.
+/// Decoded trees by id, the most recent last. An id determines its bytes, so nothing gets stale.
 #[derive(Debug, Default)]
 pub(super) struct TreeCache(Mutex<VecDeque<(TreeId, Arc<Vec<u8>>)>>);
 
 impl TreeCache {
-    /// Returns the tree, or what `read` returns, and keeps it if it is large.
+    /// Returns the cached tree, or else the result of `read`, which is kept if it is large.
     pub(super) fn get<E>(
         &self,
         id: TreeId,
@@ -40,7 +40,7 @@ impl TreeCache {
         }
     }
 
-    /// Returns the tree if it is kept, and makes it the latest.
+    /// Returns the tree if it is kept, and makes it the most recent.
     fn latest(&self, id: TreeId) -> Option<Arc<Vec<u8>>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = kept.iter().position(|(other, _)| *other == id)?;
@@ -67,7 +67,7 @@ mod tests {
         TreeId::from_bytes([n; 20])
     }
 
-    /// Asks for a tree of `size` bytes and says whether it had to be read.
+    /// Requests a tree of `size` bytes and returns whether it had to be read.
     fn is_read(cache: &TreeCache, n: u8, size: usize) -> bool {
         let mut read = false;
         let tree = cache.get(id(n), || {

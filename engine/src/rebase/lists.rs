@@ -1,4 +1,4 @@
-//! Two changes of one file of many records, merged record by record and field by field.
+//! Merges two changes of one file of many records, record by record and field by field.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,23 +18,23 @@ struct Side {
     records: BTreeMap<Key, Arc<Record>>,
 }
 
-/// What becomes of a record of theirs.
+/// The change to one of their records.
 enum Step {
     Remove,
     Replace(Json),
     Insert(Json),
 }
 
-/// Takes what `ours` changed of `old` over to `theirs`; `None` where one of them is no list that can
-/// be read.
+/// Applies to `theirs` the changes that `ours` made to `old`; `None` if one of them is not a
+/// readable list.
 ///
-/// Where the keys are positions, a file in which theirs has more or fewer records is no other record
-/// of the same key, so that nothing is merged.
+/// If the keys are positions and their number of records has changed, the same key no longer means
+/// the same record, so nothing is merged.
 ///
 /// # Errors
 ///
-/// The fields that both sides changed, each in its own way: JSON Pointers that begin with the key of
-/// the record. The empty one is the whole file.
+/// The fields that both sides changed differently: JSON Pointers that begin with the key of the
+/// record. The empty one is the whole file.
 pub(super) fn merged(
     source: &Source<'_>,
     [old, ours, theirs]: [&[u8]; 3],
@@ -78,7 +78,7 @@ pub(super) fn merged(
             Step::Replace(record) => list.replace(source, &held, (key, key), record).map(drop),
             Step::Insert(record) => list.insert(source, &held, key, record).map(drop),
         };
-        // Together they may be no list any more.
+        // The merged value may no longer be a valid list.
         if done.is_err() {
             conflicts.push(pointer::of([key.as_str()]));
         }
@@ -100,7 +100,7 @@ impl Side {
         serde_json::from_str(self.records.get(key)?.value.as_str()).ok()
     }
 
-    /// Returns what is wrong with its records, wherever these are.
+    /// Returns the problems of its records, wherever they are.
     fn told(&self) -> Vec<&str> {
         self.table.problems().map(|problem| problem.message.as_str()).collect()
     }

@@ -1,16 +1,17 @@
-//! Two changes of one record, merged field by field.
+//! Merges two changes of one record, field by field.
 
 use serde_json::{Map, Value as Json};
 
 use crate::pointer;
 
-/// Takes what `ours` changed of `old` over to `theirs`; `None` is a record that is not there.
-///
-/// Members of objects are merged one by one, at any depth; everything else, lists too, is one field.
+/// Applies to `theirs` the changes that `ours` made to `old`; `None` is a record that does not
+/// exist.
+/// Members of objects are merged one by one, at any depth; everything else, including lists, is one
+/// field.
 ///
 /// # Errors
 ///
-/// The fields that both sides changed, each in its own way, as JSON Pointers (RFC 6901).
+/// The fields that both sides changed differently, as JSON Pointers (RFC 6901).
 pub(super) fn merge(
     old: Option<&Json>,
     ours: Option<&Json>,
@@ -103,7 +104,7 @@ mod tests {
         assert_eq!(of(old.clone(), Json::Null, new.clone()), Err(vec![String::new()]));
         assert_eq!(of(old.clone(), Json::Null, old.clone()), Ok(Json::Null));
         assert_eq!(of(old.clone(), old.clone(), Json::Null), Ok(Json::Null));
-        // Two new records under one key agree where they say the same.
+        // Two new records with the same key agree if their fields are equal.
         let (one, other) = (json!({ "id": 1, "k": 0 }), json!({ "id": 2, "k": 0 }));
         assert_eq!(of(Json::Null, one, other), Err(vec!["/id".into()]));
         let (one, other) = (json!({ "k": 0, "a": 1 }), json!({ "k": 0, "b": 2 }));

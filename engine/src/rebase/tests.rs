@@ -9,7 +9,7 @@ use crate::options::LoadOptions;
 const DEFINITION: (&str, &str) =
     (".gitsheets/people.toml", "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n");
 
-/// A repository in which two sides went on from one commit.
+/// A repository in which two sides continued from one commit.
 struct Sides {
     repository: TestRepository,
     theirs: CommitId,
@@ -48,7 +48,7 @@ impl Sides {
         rebased
     }
 
-    /// Returns the files behind the rebase, without the definition.
+    /// Returns the files after the rebase, without the definition.
     fn files(&self) -> String {
         let head = self.rebased().unwrap().head.to_string();
         let listed = self.repository.git(["ls-tree", "-r", "--name-only", &head, "people/"]);
@@ -112,7 +112,7 @@ fn a_field_that_both_changed_is_lost_by_its_name_and_nothing_else_is_made() {
     );
     assert_eq!(sides.lost(), [lost("people/a.toml", "/n"), lost("people/b.toml", "")]);
     let packs = sides.repository.mirror().pack_count().unwrap();
-    assert_eq!(packs, 0, "what was made until the conflict is forgotten");
+    assert_eq!(packs, 0, "the objects made before the conflict are discarded");
 }
 
 #[test]
@@ -152,10 +152,10 @@ fn a_file_of_ours_that_is_another_record_or_none_where_the_sheet_moved_is_lost_b
     }
     let renamed = (".gitsheets/folk.toml", DEFINITION.1);
     let sides = Sides::new(base, &[moved, renamed, ("README", "1")], &[ours]);
-    assert_eq!(sides.lost(), all, "it is the record of another sheet");
+    assert_eq!(sides.lost(), all, "it is a record of another sheet");
     let private = format!("{}[headwater]\npublic = false\n", DEFINITION.1);
     let theirs: Files<'_> = &[definition(&private), base[0], base[1], base[2]];
-    assert!(Sides::new(base, theirs, &[ours]).rebased().is_ok(), "they are the same records");
+    assert!(Sides::new(base, theirs, &[ours]).rebased().is_ok(), "the records are the same");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Writes the corpus civic-N as a bare repository: `cargo run --release -p headwater-testkit
-//! --example civic -- 32000 remote.git`. With a number of folders behind it, the sharded corpus
-//! of nothing but people: `-- 1000000 remote.git 256`.
+//! --example civic -- 32000 remote.git`. With a number of folders as the last argument, it writes
+//! the sharded corpus, which consists only of people: `-- 1000000 remote.git 256`.
 
 use headwater_testkit::{Upstream, corpus, git};
 

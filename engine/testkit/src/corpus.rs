@@ -13,7 +13,7 @@ use crate::Upstream;
 
 pub use rng::SplitMix64;
 
-/// The corpus "civic-N" for `people` people in one flat folder.
+/// Returns the corpus "civic-N" for `people` people in one flat folder.
 ///
 /// `civic(32_000)` has 41,747 records: 32,000 people, 320 projects (N/100), 3,200 memberships
 /// (N/10), 1,600 updates (N/20), 4,000 tag assignments (N/8), 160 roles and 160 buzz (N/200 each),
@@ -27,19 +27,19 @@ pub fn civic(people: usize) -> Civic {
     Civic { people, folders: None }
 }
 
-/// A corpus of some size; see [`civic`] and [`Civic::sharded`].
+/// A corpus of a given size; see [`civic`] and [`Civic::sharded`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Civic {
     people: usize,
     folders: Option<usize>,
 }
 
-/// A sheet of the corpus and how many records it has.
+/// A sheet of the corpus and its number of records.
 type Count = (&'static str, usize);
 
 impl Civic {
-    /// Returns a corpus of nothing but `people` people of about 650 bytes, spread evenly over
-    /// `folders` folders below `people/`: the shape of a repository with a million records.
+    /// Returns a corpus of only `people` people of about 650 bytes, spread evenly over `folders`
+    /// folders below `people/`: the shape of a repository with a million records.
     ///
     /// # Panics
     ///
@@ -49,12 +49,12 @@ impl Civic {
         Self { people, folders: Some(folders) }
     }
 
-    /// Returns how many people there are.
+    /// Returns the number of people.
     pub fn people(&self) -> usize {
         self.people
     }
 
-    /// Returns the sheets and how many records each has.
+    /// Returns the sheets with their numbers of records.
     pub fn counts(&self) -> Vec<Count> {
         let n = self.people;
         let mut counts = vec![("people", n)];
@@ -73,7 +73,7 @@ impl Civic {
         counts
     }
 
-    /// Returns how many records there are in all sheets together.
+    /// Returns the number of records in all sheets together.
     pub fn records(&self) -> usize {
         self.counts().iter().map(|(_, count)| count).sum()
     }
@@ -106,16 +106,16 @@ impl Civic {
         }
     }
 
-    /// Returns path and new bytes of person `i` changed in `round`: another bio and a later
-    /// `updatedAt`. Every round of a person differs from every other, and round 0 is the person of
+    /// Returns the path and the new bytes of person `i` changed in `round`: another bio and a later
+    /// `updatedAt`. All rounds of a person differ from each other, and round 0 is the person of
     /// [`files`](Self::files).
     pub fn edit(&self, i: usize, round: u64) -> (String, Vec<u8>) {
         assert!(i < self.people, "there is no person {i}");
         records::person(self, i, round)
     }
 
-    /// Returns `count` edits of different people for one push, spread over the corpus and chosen
-    /// by `round`.
+    /// Returns `count` edits of different people for one push, spread over the corpus and chosen by
+    /// `round`.
     pub fn edits(&self, count: usize, round: u64) -> impl Iterator<Item = (String, Vec<u8>)> + '_ {
         assert!(count <= self.people, "there are fewer than {count} people");
         let first = SplitMix64::new(round).below(self.people);

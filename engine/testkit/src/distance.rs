@@ -1,4 +1,4 @@
-//! A proxy that puts a distance between a client and a server on one machine.
+//! A proxy that simulates a distance between a client and a server on one machine.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::socket_server::SocketServer;
 
-/// Passes connections on to another server as a network of some length does: every byte arrives half a
-/// round trip later, and a new connection is there after a whole one. Bandwidth is not limited.
+/// Forwards connections to another server with the latency of a distant network: every byte arrives
+/// half a round trip later, and a new connection takes a whole one. Bandwidth is not limited.
 #[derive(Debug)]
 pub struct DistantServer {
     server: SocketServer,
@@ -33,7 +33,7 @@ impl DistantServer {
         self.server.address()
     }
 
-    /// Returns how many bytes have passed in both directions.
+    /// Returns the number of bytes that have passed in both directions.
     pub fn passed(&self) -> u64 {
         self.passed.load(Ordering::Relaxed)
     }
@@ -57,7 +57,7 @@ fn connect(
     })
 }
 
-/// Carries bytes one way, each as long as the way takes; none is on it before the connection is
+/// Carries bytes one way, each with the one-way delay; none leaves before the connection is
 /// `opened`.
 fn carry(
     mut from: &TcpStream,
@@ -80,7 +80,7 @@ fn carry(
             }
         });
         for (due, bytes) in on_the_way {
-            // The distance itself.
+            // This is the simulated distance.
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             passed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
             if let Err(error) = to.write_all(&bytes) {
@@ -109,7 +109,7 @@ mod tests {
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         assert!(text.starts_with("HTTP/1.1 200") && text.ends_with("{}"), "{text}");
-        // One to open the connection, and one for the request.
+        // One round trip opens the connection, and one is for the request.
         assert!(begun.elapsed() >= 2 * round_trip);
         assert!(distant.passed() > text.len() as u64);
     }

@@ -24,7 +24,7 @@ pub fn mixed() -> Upstream {
     upstream("mixed")
 }
 
-/// Returns the repository of files of many records.
+/// Makes an upstream whose branch holds files of many records.
 pub fn tables() -> Upstream {
     upstream("tables")
 }
@@ -35,7 +35,7 @@ pub fn broken_inferred() -> Upstream {
 }
 
 /// Makes an upstream of broken records and definitions in gitsheets, with the entries that a work
-/// tree cannot hold: a name that is not UTF-8, hostile names, a file above the default limit of a
+/// tree cannot hold: a name that is not UTF-8, hostile names, a file above the default limit of one
 /// mebibyte, a symlink and a submodule.
 pub fn broken_declared() -> Upstream {
     let mut upstream = upstream("broken/declared");
@@ -53,25 +53,25 @@ pub fn broken_declared() -> Upstream {
     upstream
 }
 
-/// What a file of the broken repositories must raise.
+/// The problem that a file of the broken repositories must raise.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expected {
     /// The path in the tree; a byte that is not UTF-8 is written as `%XX`.
     pub path: String,
     /// The name of the rule.
     pub rule: String,
-    /// The line, where it must be told.
+    /// The line, if it must be reported.
     pub line: Option<u32>,
-    /// The JSON Pointer, where it must be told.
+    /// The JSON Pointer, if it must be reported.
     pub pointer: Option<String>,
 }
 
-/// Returns what [`broken_declared`] must raise, sorted by path.
+/// Returns the problems that [`broken_declared`] must raise, sorted by path.
 pub fn expected_of_declared() -> Vec<Expected> {
     expected(&["## declared", "## Made at run time"])
 }
 
-/// Returns what [`broken_inferred`] must raise, sorted by path.
+/// Returns the problems that [`broken_inferred`] must raise, sorted by path.
 pub fn expected_of_inferred() -> Vec<Expected> {
     expected(&["## inferred"])
 }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::git::git_with_input;
 
-    /// Returns all files below `folder` by their path in it.
+    /// Returns all files below `folder`, keyed by their path in it.
     fn files(folder: &Path) -> HashMap<String, Vec<u8>> {
         let mut upstream = Upstream::new();
         let commit = upstream.commit_folder(folder);

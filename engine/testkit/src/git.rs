@@ -1,13 +1,13 @@
-//! The `git` program, cut off from the settings of the machine and of the user who runs it.
+//! The `git` program, isolated from the settings of the machine and of the user.
 
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Runs `git` with `args` in `dir` and returns its output without the line end.
+/// Runs `git` with `args` in `dir` and returns its output without the trailing newline.
 ///
-/// The environment is the one of [`command`], so the result does not depend on who runs the test.
+/// The environment is that of [`command`], so the result does not depend on who runs the test.
 ///
 /// # Panics
 ///
@@ -45,9 +45,8 @@ pub fn git_with_input<S: AsRef<OsStr>>(
     output.stdout
 }
 
-/// Returns a `git` command in `dir` with a hermetic environment: no configuration but that of the
-/// repository, a fixed identity and date, no prompt, no translation, no maintenance behind the
-/// back of a test.
+/// Returns a `git` command in `dir` with a hermetic environment: no configuration except that of
+/// the repository, a fixed identity and date, no prompt, no translation, no background maintenance.
 pub fn command(dir: impl AsRef<Path>) -> Command {
     let mut command = Command::new("git");
     command.current_dir(dir);
@@ -55,7 +54,7 @@ pub fn command(dir: impl AsRef<Path>) -> Command {
     command
 }
 
-/// The person who makes every commit of the testkit.
+/// The committer of every commit of the testkit.
 pub(crate) const IDENTITY: &str = "Test Committer <committer@example.org>";
 
 /// The instant of the first commit of a repository, 2026-01-01 in UTC.
@@ -95,9 +94,10 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command.spawn().expect("the git program is installed");
     let mut stdin = child.stdin.take().expect("standard input is piped");
     std::thread::scope(|scope| {
-        // A second thread writes, or a child with much to say and much to read would block both.
+        // A second thread writes, because a child that reads and writes a lot would otherwise block
+        // both.
         scope.spawn(move || {
-            // A child that fails early closes the pipe; its status and message tell more.
+            // A child that fails early closes the pipe; its status and message are more useful.
             let _ = stdin.write_all(input);
         });
         child.wait_with_output().expect("the child can be waited for")

@@ -1,5 +1,5 @@
-//! A small HTTP server that serves repositories with `git http-backend`, over real sockets, and
-//! can be told to misbehave.
+//! A small HTTP server that serves repositories with `git http-backend` over real sockets, and can
+//! be made to misbehave.
 
 mod cgi;
 
@@ -11,23 +11,23 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::http_request::Request;
 use crate::socket_server::SocketServer;
 
-/// A running git server for a folder of repositories, on a port of its own on 127.0.0.1.
+/// A running git server for a folder of repositories, on its own port on 127.0.0.1.
 ///
-/// Connections are kept, as real servers keep them; an answer that fails closes its own. Dropping the value closes the port and all connections and
-/// waits for their threads.
+/// Connections are kept alive, as in real servers; a failed answer closes its connection. Dropping
+/// the value closes the port and all connections and waits for their threads.
 #[derive(Debug)]
 pub struct GitHttp {
     server: SocketServer,
     shared: Arc<Shared>,
 }
 
-/// What the server does to requests instead of answering them well.
+/// What the server does to requests instead of answering them properly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// Answers every request with this status and a short text.
     Status(u16),
-    /// Reads the request and says nothing until another fault is set or [`GitHttp::recover`] is
-    /// called; then the request is treated as that asks.
+    /// Reads the request and sends nothing until another fault is set or [`GitHttp::recover`] is
+    /// called; then the request is handled accordingly.
     Hang,
     /// Closes the connection after this many bytes of each body.
     CutAfter(usize),
@@ -61,7 +61,7 @@ impl GitHttp {
         Self { server, shared }
     }
 
-    /// Returns where it listens.
+    /// Returns the address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
@@ -77,7 +77,7 @@ impl GitHttp {
         self.shared.changed.notify_all();
     }
 
-    /// Answers well again, also the requests that hang.
+    /// Answers properly again, including the hanging requests.
     pub fn recover(&self) {
         self.shared.lock().fault = None;
         self.shared.changed.notify_all();
@@ -88,7 +88,7 @@ impl GitHttp {
         self.shared.lock().authorization = Some(value.to_owned());
     }
 
-    /// Returns how many requests have been read since the server began, failed ones included.
+    /// Returns the number of requests read since the server started, including failed ones.
     pub fn requests(&self) -> usize {
         self.shared.lock().requests
     }
@@ -116,7 +116,7 @@ impl Shared {
         self.state.lock().expect(UNPOISONED)
     }
 
-    /// Waits out a hang and returns what else to do, or `None` when the server stops.
+    /// Waits for a hang to end and returns what to do next, or `None` if the server stops.
     fn fault(&self) -> Option<Option<Fault>> {
         let mut state = self.lock();
         if state.fault == Some(Fault::Hang) {

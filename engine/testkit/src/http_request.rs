@@ -1,4 +1,4 @@
-//! Reading one HTTP/1.1 request from a socket, for the small servers of the testkit.
+//! Reads one HTTP/1.1 request from a socket, for the small servers of the testkit.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use std::net::TcpStream;
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) method: String,
-    /// Path and query as they were sent.
+    /// Path and query as sent.
     pub(crate) target: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,

@@ -1,31 +1,31 @@
-//! Which file of a crate uses which: the imports of its source, read from its text.
+//! Finds which files of a crate use which others: the imports in its source text.
 //!
-//! Paths are resolved as far as files go, through re-exports. What only tests use does not count: what
-//! stands under `#[cfg(test)]` is passed over.
+//! Paths are resolved to files, including through re-exports. What only tests use does not count:
+//! everything under `#[cfg(test)]` is skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// The files of a crate, by their paths without ending, and which of the others each uses.
+/// The files of a crate, by their paths without extension, and the other files that each uses.
 pub struct Imports {
     edges: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// What one file says.
+/// The contents of one file.
 #[derive(Default)]
 struct Source {
-    /// Every path that it uses, as it is written, and whether that is a `pub use`.
+    /// Every path that it uses, as written, and whether that is a `pub use`.
     paths: Vec<(Vec<String>, bool)>,
-    /// The modules that only tests have.
+    /// The modules that exist only in tests.
     of_tests: Vec<String>,
 }
 
 impl Imports {
-    /// Reads every file below `folder`, which is the `src` of a crate; `main.rs` does not count.
+    /// Reads every file below `folder`, which is the `src` of a crate, except `main.rs`.
     ///
     /// # Panics
-    /// When a file cannot be read.
+    /// If a file cannot be read.
     pub fn of(folder: &Path) -> Self {
         let mut sources = BTreeMap::new();
         collect(folder, folder, &mut sources);
@@ -53,12 +53,12 @@ impl Imports {
         Self { edges }
     }
 
-    /// Goes through each file with those that it uses.
+    /// Iterates over the files, each with those that it uses.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
         self.edges.iter().map(|(file, used)| (file.as_str(), used))
     }
 
-    /// Returns the files that use each other in a circle, a line for each pair of one; none is best.
+    /// Returns the files that use each other in a cycle, one line per pair; ideally none.
     pub fn circles(&self) -> Vec<String> {
         let reach: BTreeMap<&str, BTreeSet<&str>> =
             self.edges.keys().map(|file| (file.as_str(), self.reachable(file))).collect();
@@ -95,7 +95,7 @@ fn collect(root: &Path, folder: &Path, sources: &mut BTreeMap<String, Source>) {
     }
 }
 
-/// Returns the path from the root of the crate; `None` where it leads into another crate.
+/// Returns the path from the root of the crate; `None` if it leads into another crate.
 fn absolute(
     sources: &BTreeMap<String, Source>,
     file: &str,
@@ -124,7 +124,7 @@ fn absolute(
     Some(here)
 }
 
-/// Returns the file in which what `path` names is defined.
+/// Returns the file that defines what `path` names.
 fn resolve(sources: &BTreeMap<String, Source>, path: &[String], depth: usize) -> Option<String> {
     let path = path.strip_suffix(&["self".to_owned()]).unwrap_or(path);
     for length in (1..=path.len()).rev() {
@@ -155,7 +155,7 @@ impl Source {
         source
     }
 
-    /// Reads what begins at `at`, and returns where the next begins.
+    /// Reads the item at `at`, and returns the start of the next one.
     fn item(&mut self, tokens: &[String], at: usize) -> usize {
         let word = tokens[at].as_str();
         if starts(tokens, at, &["#", "[", "cfg", "(", "test", ")", "]"]) {
@@ -184,7 +184,7 @@ impl Source {
         at.max(1)
     }
 
-    /// Passes over an item that only tests have.
+    /// Skips an item that exists only in tests.
     fn test_item(&mut self, tokens: &[String], from: usize) -> usize {
         let (mut depth, mut at) = (0, from);
         if starts(tokens, at, &["mod"]) && starts(tokens, at + 2, &[";"]) {
@@ -209,7 +209,7 @@ impl Source {
     }
 }
 
-/// Splits what stands behind `use` into paths.
+/// Splits the text after `use` into paths.
 fn tree(tokens: &[String], before: &[String], paths: &mut Vec<Vec<String>>) {
     let (mut path, mut at) = (before.to_vec(), 0);
     while at < tokens.len() {
@@ -231,7 +231,7 @@ fn tree(tokens: &[String], before: &[String], paths: &mut Vec<Vec<String>>) {
                 }
                 return;
             }
-            // What it is called here does not matter.
+            // Its local name does not matter.
             "as" => break,
             "::" | "*" => {}
             word => path.push(word.to_owned()),
@@ -249,7 +249,7 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|first: char| first.is_alphabetic() || first == '_')
 }
 
-/// Splits a text into words and marks, without comments, texts and characters.
+/// Splits a text into words and punctuation, without comments, string and character literals.
 fn tokens(text: &str) -> Vec<String> {
     let chars: Vec<char> = text.chars().collect();
     let (mut tokens, mut at) = (Vec::new(), 0);

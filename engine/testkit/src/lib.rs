@@ -1,9 +1,9 @@
 //! Real repositories, remotes and corpora for Headwater's tests and benchmarks.
 //!
 //! Nothing here is a mock: an [`Upstream`] is a bare repository that plays the forge, [`GitHttp`]
-//! serves it over a socket with `git http-backend`, [`corpus`] fills it with believable records.
-//! The crate does not know the engine. Whatever goes wrong in it is a broken test or machine, so
-//! its functions panic and say what failed instead of returning errors.
+//! serves it over a socket with `git http-backend`, and [`corpus`] fills it with realistic records.
+//! The crate does not depend on the engine. Any failure in it means a broken test or machine, so
+//! its functions panic with a message instead of returning errors.
 
 pub mod corpus;
 pub mod distance;

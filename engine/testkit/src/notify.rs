@@ -1,4 +1,4 @@
-//! Running the notification script of `.github/scripts` as a data repository's workflow does.
+//! Runs the notification script of `.github/scripts` as a data repository's workflow does.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -6,19 +6,19 @@ use std::sync::LazyLock;
 
 use crate::git::isolate;
 
-/// What a run of the script came to.
+/// The result of a run of the script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notified {
     /// The exit status: 0 if the commit is live or there was nothing to do.
     pub status: i32,
-    /// What it printed, workflow commands included.
+    /// Its output, including workflow commands.
     pub stdout: String,
-    /// What it wrote to the summary of the job.
+    /// The job summary that it wrote.
     pub summary: String,
 }
 
 /// Runs the script against the deployment at `url`, with three attempts and no pauses, and waits
-/// for its end.
+/// for it to end.
 ///
 /// # Panics
 ///
@@ -52,8 +52,8 @@ pub fn run_notify_script(url: &str, secret: &str, branch: &str, commit: &str) ->
     }
 }
 
-/// Says whether the programs are installed that the script needs and that are not everywhere:
-/// tests of it skip with a message where they are not.
+/// Returns whether the programs that the script needs are installed. If not, tests of it are
+/// skipped with a message.
 pub fn can_run_notify_script() -> bool {
     static FOUND: LazyLock<bool> = LazyLock::new(|| {
         ["bash", "curl", "jq"].iter().all(|program| {

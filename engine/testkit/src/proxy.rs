@@ -1,4 +1,4 @@
-//! A proxy in front of a server that cuts what the server says after any number of bytes.
+//! A proxy in front of a server that cuts off the server's output after a given number of bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::socket_server::SocketServer;
 
-/// Passes connections on to another server until it is told to cut them.
+/// Forwards connections to another server until it is told to cut them off.
 ///
 /// The bytes of all connections are counted together, since the last call of
-/// [`CuttingProxy::cut_after`] or [`CuttingProxy::pass`]: a client that takes a new connection for
-/// each request is cut where one that keeps its connection is.
+/// [`CuttingProxy::cut_after`] or [`CuttingProxy::pass`]: a client that opens a new connection for
+/// each request is cut off at the same point as one that keeps its connection.
 #[derive(Debug)]
 pub struct CuttingProxy {
     server: SocketServer,
@@ -24,7 +24,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many bytes of the server may pass; `None` for all.
+    /// The number of bytes from the server that may pass; `None` for all.
     limit: Option<usize>,
     passed: usize,
 }
@@ -45,7 +45,7 @@ impl CuttingProxy {
         self.server.address()
     }
 
-    /// Closes every connection once the server has said `bytes` from now on.
+    /// Closes every connection once the server has sent `bytes` from now on.
     pub fn cut_after(&self, bytes: usize) {
         *self.shared.lock() = State { limit: Some(bytes), passed: 0 };
     }
@@ -55,7 +55,7 @@ impl CuttingProxy {
         *self.shared.lock() = State::default();
     }
 
-    /// Returns how many bytes the server has said.
+    /// Returns the number of bytes that the server has sent.
     pub fn passed(&self) -> usize {
         self.shared.lock().passed
     }
@@ -80,7 +80,7 @@ fn connect(client: &TcpStream, target: SocketAddr, shared: &Shared) -> io::Resul
     let server = TcpStream::connect(target)?;
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            // Ends when either side is gone, which the other direction sees too.
+            // Ends when either side is gone, which the other direction sees, too.
             let _ = io::copy(&mut &*client, &mut &server);
             let _ = server.shutdown(Shutdown::Write);
         });
@@ -91,7 +91,7 @@ fn connect(client: &TcpStream, target: SocketAddr, shared: &Shared) -> io::Resul
     })
 }
 
-/// Copies what the server says until the limit.
+/// Copies the server's output up to the limit.
 fn pass(mut server: &TcpStream, mut client: &TcpStream, shared: &Shared) -> io::Result<()> {
     let mut buffer = [0; 4096];
     loop {

@@ -1,5 +1,5 @@
-//! An HTTP server that answers from a script and remembers what it was asked: the other end of a
-//! webhook, an alert or a notification.
+//! An HTTP server that answers from a script and records its requests: the other end of a webhook,
+//! an alert or a notification.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -9,9 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::http_request::Request;
 use crate::socket_server::SocketServer;
 
-/// A server on a port of its own on 127.0.0.1 that gives prepared answers in order.
+/// A server on its own port on 127.0.0.1 that gives prepared answers in order.
 ///
-/// The last answer is given again and again. Every answer closes its connection.
+/// The last answer is repeated. Every answer closes its connection.
 #[derive(Debug)]
 pub struct ScriptedHttp {
     server: SocketServer,
@@ -26,14 +26,14 @@ pub struct Answer {
     body: String,
 }
 
-/// One request that arrived.
+/// A received request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
-    /// The method in capitals.
+    /// The method in upper case.
     pub method: String,
     /// Path and query as sent.
     pub target: String,
-    /// Names in lower case and values.
+    /// The names in lower case, and the values.
     pub headers: Vec<(String, String)>,
     /// The whole body.
     pub body: Vec<u8>,
@@ -74,7 +74,7 @@ impl Received {
 }
 
 impl ScriptedHttp {
-    /// Starts a server that gives `answers` in order, the last of them for ever.
+    /// Starts a server that gives `answers` in order, repeating the last one for ever.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! A server on a local port with one thread for each connection, which ends cleanly.
+//! A server on a local port with one thread per connection, which shuts down cleanly.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 
 /// A listening socket on 127.0.0.1 and the threads that answer its connections.
 ///
-/// Dropping it closes the port and all connections and waits for the threads; a handler that
-/// waits for anything but its connection must be woken before.
+/// Dropping it closes the port and all connections and waits for the threads; a handler that waits
+/// for anything but its connection must be woken first.
 pub(crate) struct SocketServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -30,7 +30,8 @@ struct State {
 }
 
 impl SocketServer {
-    /// Listens on a free port and runs `answer` once for each connection, which is closed after.
+    /// Listens on a free port and runs `answer` once for each connection, which is closed
+    /// afterwards.
     pub(crate) fn start(
         answer: impl Fn(&TcpStream) -> io::Result<()> + Send + Sync + 'static,
     ) -> Self {
@@ -53,7 +54,7 @@ impl SocketServer {
 impl Drop for SocketServer {
     fn drop(&mut self) {
         self.shared.lock().stopped = true;
-        // The acceptor looks at the flag after each connection, so give it one.
+        // The acceptor checks the flag after each connection, so give it one.
         let _ = TcpStream::connect(self.address);
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
@@ -99,7 +100,7 @@ where
         let thread = std::thread::spawn({
             let (shared, answer) = (Arc::clone(shared), Arc::clone(answer));
             move || {
-                // A client that goes away in the middle is its own business.
+                // A client may go away at any time.
                 let _ = answer(&connection);
                 let _ = connection.shutdown(Shutdown::Both);
                 shared.lock().open.remove(&number);

@@ -1,7 +1,7 @@
 //! A bare repository in a temporary folder that plays the forge.
 //!
-//! Commits are made by one `git fast-import` child each, without an index or a work tree, so a
-//! test can afford thousands. Identity and dates are fixed: the same calls give the same ids.
+//! Each commit is made by one `git fast-import` child, without an index or a work tree, so a test
+//! can afford thousands. Identity and dates are fixed: the same calls give the same ids.
 
 mod commit;
 mod raw_tree;
@@ -35,18 +35,18 @@ impl Default for Upstream {
 }
 
 impl Upstream {
-    /// Creates an empty repository whose branch `published` is not born yet.
+    /// Creates an empty repository whose branch `published` does not exist yet.
     pub fn new() -> Self {
         Self::with_branch("published")
     }
 
-    /// Creates an empty repository whose HEAD names `branch`, which is not born yet.
+    /// Creates an empty repository whose HEAD names `branch`, which does not exist yet.
     pub fn with_branch(branch: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let path = folder.path().join("upstream.git");
         let init = ["init", "--quiet", "--bare", "--template=", "--ref-format=files", "-b", branch];
         git(folder.path(), init.iter().copied().chain(["upstream.git"]));
-        // Tests push to it over http, ask for any commit, and gain nothing from syncing to disk.
+        // Tests push to it over http, request any commit, and gain nothing from syncing to disk.
         let config = "[http]\n\treceivepack = true\n[uploadpack]\n\tallowAnySHA1InWant = true\n\
                       [core]\n\tfsync = none\n[gc]\n\tauto = 0\n[receive]\n\tautogc = false\n\
                       [maintenance]\n\tauto = false\n";
@@ -72,18 +72,17 @@ impl Upstream {
         format!("file://{}", self.path.to_str().expect("temporary folders have UTF-8 names"))
     }
 
-    /// Returns the name of the branch that commits go to.
+    /// Returns the name of the branch that receives commits.
     pub fn branch(&self) -> &str {
         &self.branch
     }
 
-    /// Makes later commits go to `branch`. HEAD stays where it is.
+    /// Makes later commits go to `branch`. HEAD does not change.
     pub fn set_branch(&mut self, branch: &str) {
         self.branch = branch.to_owned();
     }
 
-    /// Returns the commit the branch is at, or `None` while it is not born or after it was
-    /// deleted.
+    /// Returns the head of the branch, or `None` if it does not exist yet or was deleted.
     pub fn head(&self) -> Option<String> {
         let name = self.branch_ref();
         if let Ok(text) = std::fs::read_to_string(self.path.join(&name)) {
@@ -96,14 +95,14 @@ impl Upstream {
         })
     }
 
-    /// Begins a commit on top of the branch. Nothing happens before [`Commit::push`].
+    /// Begins a commit on top of the branch. Nothing happens until [`Commit::push`].
     pub fn commit(&mut self, message: &str) -> Commit<'_> {
         let parent = self.head();
         Commit::new(self, parent, message)
     }
 
-    /// Begins a commit on top of `parent`, or without any parent, that replaces the head of the
-    /// branch: a force-push when it is pushed.
+    /// Begins a commit on top of `parent`, or a root commit, that replaces the head of the branch:
+    /// pushing it is a force-push.
     pub fn force_commit_on(&mut self, parent: Option<&str>, message: &str) -> Commit<'_> {
         let parent = parent.map(str::to_owned);
         Commit::new(self, parent, message)
@@ -117,7 +116,7 @@ impl Upstream {
     /// Makes one commit that adds `files` to the tree of the branch and returns its id.
     ///
     /// This is the way to make large repositories: contents are streamed, only the paths are held
-    /// in memory, and a folder may have any number of files. A path may come only once.
+    /// in memory, and a folder may have any number of files. Each path may occur only once.
     pub fn commit_stream<P, B>(
         &mut self,
         message: &str,
@@ -132,7 +131,7 @@ impl Upstream {
         self.commit_tree(&tree, message)
     }
 
-    /// Moves the branch to `commit`, wherever that is: a rewind or the second half of a rewrite.
+    /// Moves the branch to any `commit`: a rewind or the second half of a rewrite.
     pub fn reset_to(&mut self, commit: &str) {
         git(&self.path, ["update-ref", &self.branch_ref(), commit]);
     }
@@ -154,7 +153,7 @@ impl Upstream {
         format!("refs/heads/{}", self.branch)
     }
 
-    /// Returns the date of the next commit, a minute after the one before.
+    /// Returns the date of the next commit, one minute after the previous one.
     fn tick(&mut self) -> i64 {
         self.commits += 1;
         EPOCH + 60 * self.commits

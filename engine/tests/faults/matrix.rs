@@ -1,4 +1,4 @@
-//! Each point, failing in each way.
+//! Every fault point, failing in every way.
 
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,15 +13,15 @@ use headwater_testkit::git;
 use crate::stage::{Reader, Scene, Stage, open, reload};
 use crate::writing::is_of_writing;
 
-/// The points are the process's, so one test at a time sets them.
+/// The points are global to the process, so one test at a time sets them.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// What the parent tells the child that dies: the point, the mirror and the remote.
+/// The parameters for the child that dies: the point, the mirror and the remote.
 const CHILD: [&str; 3] = ["HEADWATER_FAULT_POINT", "HEADWATER_FAULT_MIRROR", "HEADWATER_FAULT_URL"];
 
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    // Panics that are asked for are not worth a page each.
+    // Expected panics are not worth a page of output each.
     let told = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let text = panic.payload_as_str().unwrap_or_default();
@@ -32,12 +32,13 @@ pub(crate) fn alone() -> MutexGuard<'static, ()> {
     guard
 }
 
-/// The points of reloads; those of writes have a matrix of their own.
+/// The points of reloads; those of writes have their own matrix.
 fn points() -> impl Iterator<Item = &'static str> {
     POINTS.iter().copied().filter(|point| !is_of_writing(point))
 }
 
-/// Points behind the store of the pointer: what fails there fails behind a push that went live.
+/// Returns whether a point comes after the swap of the pointer: a failure there comes after the
+/// push went live.
 fn is_behind_the_swap(point: &str) -> bool {
     point == "swap.done" || point.starts_with("note.") || point.starts_with("tidy.")
 }
@@ -72,7 +73,7 @@ fn fails(point: &'static str, action: &str) {
         assert_eq!(served, before, "{point} {action}");
     }
     assert_eq!(report.serving, if is_behind_the_swap(point) { head } else { before });
-    // Asked again without the fault, the same request succeeds, or is held as it ought to be.
+    // Repeated without the fault, the same request succeeds, or is held as it should be.
     let again = reload(&engine, request);
     assert!(again.result.is_ok() || held || served == head, "{point} {action}: {again:?}");
     stage.converges(&engine, point);
@@ -92,7 +93,8 @@ fn a_panic_at_any_point_is_a_failed_reload_and_the_next_push_heals() {
     points().for_each(|point| fails(point, "panic"));
 }
 
-/// Lets whoever passes `point` wait; returns what tells of it and what lets it go on.
+/// Makes every thread that passes `point` wait. Returns the signal of its arrival and the means to
+/// let it go on.
 pub(crate) fn stall(point: &str) -> (Receiver<()>, Sender<()>) {
     let (passed, arrivals) = channel();
     let (go_on, gate) = channel::<()>();
@@ -139,7 +141,7 @@ fn a_stall_at_any_point_stalls_no_reader_and_ends_as_if_it_had_not_been() {
 #[test]
 fn a_death_at_any_point_leaves_a_mirror_that_opens_and_heals() {
     let _alone = alone();
-    // The text index is in memory: a death while it is merged is a death at any other time.
+    // The text index is in memory: dying while it is merged is like dying at any other time.
     for point in points().filter(|point| Scene::of(point) != Scene::Compact) {
         let mut stage = Stage::new();
         let scene = Scene::of(point);
@@ -152,7 +154,7 @@ fn a_death_at_any_point_leaves_a_mirror_that_opens_and_heals() {
         if scene != Scene::Open {
             before = Some(git(&mirror, ["rev-parse", "published"]).trim().parse().unwrap());
         }
-        // A push that is held is held in memory: the child has to meet it first.
+        // A hold is in memory only: the child must encounter the held push first.
         let values = [point, mirror.to_str().unwrap(), &stage.url()].map(str::to_owned);
         let mut child = Command::new(std::env::current_exe().unwrap());
         child.args(["--exact", "matrix::the_child_that_dies", "--ignored", "--nocapture"]);

@@ -1,4 +1,4 @@
-//! The scenes in which each point is passed, and what must hold behind each.
+//! The scenes in which each point is passed, and what must be true after each.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
 
-/// What goes on when a point is passed.
+/// What happens when a point is passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scene {
     /// A first clone is opened.
@@ -26,15 +26,15 @@ pub(crate) enum Scene {
     Push,
     /// A push is held because it is broken.
     Held,
-    /// A diverged head is let through, and a commit of ours is kept.
+    /// A diverged head is let through, and a local commit is kept.
     Conflict,
-    /// The operator goes back to the commit before.
+    /// The operator goes back to the previous commit.
     Pin,
-    /// The state is compared with one built anew.
+    /// The state is compared with a newly built one.
     Audit,
-    /// Enough pushes that segments of the text index are merged.
+    /// Enough pushes for segments of the text index to be merged.
     Compact,
-    /// Enough packs that they are merged.
+    /// Enough packs for them to be merged.
     Repack,
 }
 
@@ -80,13 +80,13 @@ impl Stage {
         self.upstream.url()
     }
 
-    /// Opens the engine on the mirror, which is cloned where there is none.
+    /// Opens the engine on the mirror, which is cloned if it does not exist.
     pub(crate) fn open(&self) -> Result<Engine, OpenError> {
         open(&self.mirror(), &self.url())
     }
 
-    /// Readies the mirror for `scene` and pushes what the scene is about; returns the request
-    /// that sets it off.
+    /// Prepares the mirror for `scene` and pushes what the scene needs; returns the request that
+    /// triggers it.
     pub(crate) fn set(&mut self, scene: Scene, engine: &Engine) -> RequestKind {
         let published = engine.snapshot().commit();
         match scene {
@@ -102,7 +102,7 @@ impl Stage {
                 return RequestKind::Pin(published);
             }
             Scene::Compact => {
-                // Each adds a segment of one record; the eighth lets them be merged.
+                // Each adds a segment of one record; the eighth triggers the merge.
                 for n in 0..8 {
                     let text = format!("name = \"New {n}\"\n");
                     self.upstream.commit("new").put(format!("people/n{n}.toml"), text).push();
@@ -140,10 +140,10 @@ impl Stage {
         self.upstream.head().unwrap().parse().unwrap()
     }
 
-    /// What must hold in the end: the remote's head is served, its state is the one that a load
-    /// gives, and git finds nothing missing in the mirror.
+    /// Checks the final state: the remote's head is served, its state equals that of a load, and
+    /// git finds nothing missing in the mirror.
     pub(crate) fn converges(&mut self, engine: &Engine, point: &str) {
-        // The next good push heals, whatever was before it.
+        // The next good push repairs whatever came before it.
         let bad = self.upstream.commit("heal").delete("people/bad.toml");
         bad.put("people/p2.toml", format!("name = \"healed of {point}\"\n")).push();
         let mut report = reload(engine, RequestKind::Reload);
@@ -155,7 +155,7 @@ impl Stage {
         self.is_lawful(engine, point);
     }
 
-    /// Checks that what is served is what a load gives, and that git finds nothing missing.
+    /// Checks that the served state equals that of a load, and that git finds nothing missing.
     pub(crate) fn is_lawful(&self, engine: &Engine, point: &str) {
         let snapshot = engine.snapshot();
         let objects = Mirror::open(&self.mirror(), MirrorOptions::default()).unwrap();
@@ -169,12 +169,12 @@ impl Stage {
     }
 }
 
-/// Opens the engine on `mirror`, which is cloned from `url` where there is none.
+/// Opens the engine on `mirror`, which is cloned from `url` if it does not exist.
 pub(crate) fn open(mirror: &Path, url: &str) -> Result<Engine, OpenError> {
     Engine::open(config(mirror, url), Arc::new(Ledger::new()))
 }
 
-/// Returns what the engine takes: nothing is written, nothing comes by itself.
+/// Returns the configuration of an engine that writes nothing and does nothing by itself.
 pub(crate) fn config(mirror: &Path, url: &str) -> EngineConfig {
     let remote = Remote::new(url, RemoteOptions::default()).unwrap();
     EngineConfig::of(mirror, Some(Arc::new(remote)))
@@ -197,7 +197,7 @@ fn add_packs(mirror: &Path, count: usize) {
     git(mirror, ["prune-packed", "-q"]);
 }
 
-/// A thread that reads all the while and checks each answer: a whole state, never an older one.
+/// A thread that reads continuously and checks each answer: a complete state, never an older one.
 pub(crate) struct Reader {
     stop: Arc<AtomicBool>,
     reads: Arc<AtomicU64>,
@@ -237,7 +237,7 @@ impl Reader {
         }
     }
 
-    /// Ends the reading and returns the commits that were served, in order.
+    /// Ends the reading and returns the served commits, in order.
     pub(crate) fn finish(self) -> Vec<CommitId> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()

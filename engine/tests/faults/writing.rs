@@ -1,5 +1,5 @@
-//! The points of writes, pushes and replays, failing in each way: what was acknowledged is never
-//! lost, and a request that comes again makes no second commit.
+//! The points of writes, pushes and replays, failing in every way: acknowledged writes are never
+//! lost, and a repeated request does not make a second commit.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -18,17 +18,17 @@ use serde_json::json;
 use crate::matrix::{alone, stall};
 use crate::stage::{Reader, Stage, config, reload};
 
-/// What the parent tells the child that dies: the point, the mirror and the remote.
+/// The parameters for the child that dies: the point, the mirror and the remote.
 const CHILD: [&str; 3] = ["HEADWATER_FAULT_POINT", "HEADWATER_FAULT_MIRROR", "HEADWATER_FAULT_URL"];
 
-/// What goes on when a point is passed.
+/// What happens when a point is passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scene {
     Write,
     Push,
-    /// A branch that a conflict left is pushed.
+    /// A conflict branch is pushed.
     PushConflict,
-    /// Both sides moved on, and ours go on top.
+    /// Both sides moved, and the local commits go on top.
     Replay,
 }
 
@@ -48,7 +48,7 @@ impl Scene {
     }
 }
 
-/// Says whether the point is one of these scenes.
+/// Returns whether the point belongs to one of these scenes.
 pub(crate) fn is_of_writing(point: &str) -> bool {
     Scene::of(point).is_some()
 }
@@ -68,7 +68,7 @@ fn open(mirror: &std::path::Path, url: &str, pushes: bool) -> Engine {
     Engine::open(config, Arc::new(Ledger::new())).unwrap()
 }
 
-/// One request, the same each time.
+/// Returns the request, which is always the same.
 fn request() -> Batch {
     let action = Action::Put(Key::new("ours"), json!({ "slug": "ours", "name": "Ours" }));
     Batch {
@@ -91,7 +91,7 @@ fn commit(engine: &Engine) -> Result<Committed, WriteError> {
     engine.commit(request())
 }
 
-/// Readies the mirror for the scene.
+/// Prepares the mirror for the scene.
 fn set(stage: &mut Stage, scene: Scene, engine: &Engine) {
     match scene {
         Scene::Write | Scene::Push => {}
@@ -106,7 +106,7 @@ fn set(stage: &mut Stage, scene: Scene, engine: &Engine) {
     }
 }
 
-/// Runs the scene; says whether its caller was told that all went well.
+/// Runs the scene; returns whether its caller was told that it succeeded.
 fn run(scene: Scene, engine: &Engine) -> bool {
     match scene {
         Scene::Write => commit(engine).is_ok(),
@@ -119,13 +119,13 @@ fn run(scene: Scene, engine: &Engine) -> bool {
     }
 }
 
-/// Later than any test lasts.
+/// Returns a time later than any test lasts.
 fn later() -> std::time::Instant {
     std::time::Instant::now() + std::time::Duration::from_secs(600)
 }
 
-/// What must hold in the end, with an engine that pushes: the request is in the branch once, the
-/// remote and the mirror agree, and the state is the one that a load gives.
+/// Checks the final state, with an engine that pushes: the request is in the branch once, the
+/// remote and the mirror agree, and the state equals that of a load.
 fn converges(stage: &Stage, point: &str) {
     let engine = open(&stage.mirror(), &stage.url(), true);
     let first = reload(&engine, RequestKind::Reload);
@@ -159,7 +159,7 @@ fn fails(point: &'static str, scene: Scene, action: &str) {
     reader.goes_on();
     let served = engine.snapshot().commit();
     if scene.pushes() {
-        // A push that fails is nobody's failure but the remote's, who gets it later.
+        // A failed push does not fail the write: the remote just gets it later.
         assert!(went_well && !pushed && served != before, "{point} {action} was not passed");
     } else {
         assert!(!went_well, "{point} {action} was not passed");

@@ -1,10 +1,10 @@
-//! Cases 33 to 36: files beside a record, and records that move or go.
+//! Cases 33 to 36: attachments, and records that are moved or deleted.
 
 use serde_json::json;
 
 use crate::twins::{PEOPLE, PEOPLE_FILE, Step, Twins, case_with, no_person, person};
 
-/// Begins a case of Jane with another file.
+/// Begins a case with Jane and another file.
 fn jane_with(number: u8, path: &str, content: &str) -> Option<Twins> {
     let jane = ("people/jane.toml", "slug = \"jane\"\n");
     case_with(number, &[(PEOPLE_FILE, PEOPLE), jane, (path, content)])
@@ -14,7 +14,7 @@ fn jane_with(number: u8, path: &str, content: &str) -> Option<Twins> {
 fn a_record_and_its_attachment_are_two_files_and_one_record() {
     let picture = ("people/jane/avatar.jpg", "pixels");
     let Some(mut twins) = case_with(33, &[(PEOPLE_FILE, PEOPLE), picture]) else { return };
-    // By a push, as most files beside records come, and here before.
+    // By a push, as most attachments arrive, and by a write here first.
     let record = json!({"slug": "jane"});
     let steps = json!([
         {"step": "upsert", "sheet": "people", "record": record},

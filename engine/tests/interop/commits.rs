@@ -1,4 +1,4 @@
-//! Cases 37 and 38: the bytes of a commit, and commits that get in each other's way.
+//! Cases 37 and 38: the bytes of a commit, and commits that collide.
 
 use headwater_engine::mirror::{Identity, Mirror, MirrorOptions, NewCommit, Signature, Trailer};
 use serde_json::json;
@@ -52,7 +52,7 @@ fn a_branch_that_others_moved_is_overwritten_by_nobody() {
     let jane = json!({"step": "upsert", "sheet": "people", "record": {"slug": "jane"}});
     let refused = twins.transact(&json!({"steps": [jane], "meanwhile": other})).unwrap_err();
     assert_eq!(refused["error"], "parent_moved");
-    // Headwater publishes what the others did, and writes on top of it.
+    // Headwater publishes the others' commit, and writes on top of it.
     let branch = format!("refs/heads/{}", twins.upstream.branch());
     twins.git(["update-ref", &branch, &other]);
     let ours = twins.ours(&[person(json!({"slug": "jane"}))]);

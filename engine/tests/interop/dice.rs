@@ -1,5 +1,5 @@
-//! Random records, each a function of its seed: what breaks quoting, framing and numbers comes
-//! often.
+//! Random records, each a function of its seed. Values that break quoting, framing and numbers are
+//! frequent.
 
 use headwater_testkit::corpus::SplitMix64;
 use serde_json::{Map, Number, Value as Json};
@@ -50,7 +50,7 @@ pub(crate) fn seed() -> u64 {
     number("HEADWATER_INTEROP_SEED", 1)
 }
 
-/// Returns how many random records this run is to compare: `HEADWATER_INTEROP_RECORDS`.
+/// Returns the number of random records to compare in this run: `HEADWATER_INTEROP_RECORDS`.
 pub(crate) fn records() -> u64 {
     number("HEADWATER_INTEROP_RECORDS", 2_000)
 }
@@ -59,7 +59,7 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
 }
 
-/// The source of random records of one seed.
+/// A source of random records for one seed.
 pub(crate) struct Dice(SplitMix64);
 
 impl Dice {
@@ -73,12 +73,12 @@ impl Dice {
         self.table(3, 8)
     }
 
-    /// Returns a text of fragments.
+    /// Returns a text made of fragments.
     pub(crate) fn text(&mut self) -> String {
         (0..self.0.below(6)).map(|_| self.0.pick(TEXT)).collect()
     }
 
-    /// Returns a text of Markdown; it is seldom beautiful.
+    /// Returns a Markdown text, rarely a pretty one.
     pub(crate) fn body(&mut self) -> String {
         let mut body = String::new();
         for _ in 0..self.0.below(9) {
@@ -92,7 +92,7 @@ impl Dice {
         if self.0.chance(50) { body.trim_end().to_owned() } else { body }
     }
 
-    /// Returns lines of TOML with dates and times of every kind, and numbers that JSON has not.
+    /// Returns lines of TOML with dates and times of every kind, and numbers that JSON lacks.
     pub(crate) fn native_lines(&mut self) -> String {
         let mut lines = String::new();
         for n in 0..=self.0.below(4) {
@@ -107,7 +107,7 @@ impl Dice {
         lines
     }
 
-    /// Returns a list of what can be sorted in one way or another: words, or all kinds of values.
+    /// Returns a list of values to be sorted in one way or another: words, or all kinds of values.
     pub(crate) fn list(&mut self) -> Json {
         let mixed = self.0.chance(30);
         let (length, kind) = (self.0.below(12), self.0.below(3));
@@ -123,7 +123,7 @@ impl Dice {
         (0..length).map(|_| element(self)).collect()
     }
 
-    /// Returns what a component of a path can be made of, or cannot.
+    /// Returns values of which a path component can, or cannot, be made.
     pub(crate) fn name(&mut self) -> Json {
         match self.0.below(10) {
             0..=4 => self.0.pick(WORDS).into(),
@@ -159,7 +159,7 @@ impl Dice {
         entry
     }
 
-    /// Says yes in `percent` of 100 cases.
+    /// Returns true in `percent` of 100 cases.
     pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.0.chance(percent)
     }

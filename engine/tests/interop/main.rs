@@ -1,8 +1,8 @@
-//! Interoperability, proved with the original: what Headwater writes is compared with what
-//! gitsheets 0.6.0 writes, object by object.
+//! Interoperability tests against the original: Headwater's output is compared with that of
+//! gitsheets 0.6.0, object by object.
 //!
-//! `HEADWATER_ORACLE` names a Python that can import gitsheets; `.ci/interop` makes one. Without it
-//! the tests that need it say so and pass.
+//! `HEADWATER_ORACLE` names a Python that can import gitsheets; `.ci/interop` makes one. Without
+//! it, the tests that need it report that and pass.
 
 #![expect(clippy::unwrap_used, reason = "a test that fails here says enough")]
 

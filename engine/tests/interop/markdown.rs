@@ -8,7 +8,7 @@ use crate::twins::{Step, Twins, batch, case_with};
 
 const FILE: &str = ".gitsheets/posts.toml";
 
-/// Begins a case of posts whose format says `more`.
+/// Begins a case of posts whose format has the lines `more`.
 fn posts(number: u8, more: &str, files: &[(&str, &str)]) -> Option<Twins> {
     let definition = format!(
         "[gitsheet]\nroot = \"posts\"\npath = \"${{{{ slug }}}}\"\n\n[gitsheet.format]\n\
@@ -37,7 +37,7 @@ fn an_empty_body_is_an_empty_text() {
     twins.write(post(empty.clone()), "posts/empty.md", "+++\nslug = \"empty\"\n+++\n\n\n");
     let read = json!({ "empty": empty });
     assert_eq!((twins.our_records("posts"), twins.their_records("posts")), (read.clone(), read));
-    // A body that is missing or no text is no empty one.
+    // A body that is missing or not text is not an empty one.
     twins.refuse(post(json!({"slug": "x"})), "validation_failed");
     twins.refuse(post(json!({"slug": "x", "body": 1})), "validation_failed");
 }
@@ -65,7 +65,7 @@ fn a_title_that_is_not_the_first_heading_is_refused_and_a_patch_of_it_changes_th
     let action = Action::Patch(Key::new("x"), json!({"title": "X"}));
     let operation = Operation { sheet: SheetName::new("posts"), action, condition: Condition::Any };
     twins.engine.commit(batch([operation])).unwrap();
-    // Only gitsheets in JavaScript has patches: here it stores what they come to.
+    // Only the JavaScript gitsheets has patches: here it stores their result.
     let patched = post(json!({"slug": "x", "title": "X", "body": "# X"}));
     assert!(twins.theirs(&[patched])[0].is_ok());
     twins.have_one_tree();
@@ -82,7 +82,7 @@ fn a_body_keeps_what_looks_like_a_fence() {
     assert!(read["x"]["body"].as_str().unwrap().contains("\n+++\n"), "{read}");
     assert_eq!(twins.their_records("posts"), read);
     twins.agree(post(read["x"].clone()));
-    // On purpose: gitsheets writes a fence into a field, and cannot read the record afterwards.
+    // On purpose: gitsheets writes a fence into a field, and then cannot read the record.
     let fenced = [post(json!({"slug": "y", "note": "a\n+++\nb", "body": ""}))];
     let ours = twins.ours(&fenced);
     assert!(ours[0].as_ref().is_err_and(|error| error.contains("Fence")), "{ours:?}");

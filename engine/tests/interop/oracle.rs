@@ -1,4 +1,4 @@
-//! The original: a Python process with gitsheets in it, which answers lines of JSON.
+//! The original: a Python process with gitsheets, which answers lines of JSON.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 const PROGRAM: &str = include_str!("oracle.py");
 
-/// Tells something that is seen when a test passes too, as what is printed is not.
+/// Prints a line that is visible even if the test passes, unlike captured output.
 pub(crate) fn tell(text: &str) {
     let line = format!("interop: {text}\n");
     std::io::stderr().write_all(line.as_bytes()).unwrap();
@@ -21,11 +21,11 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
-    /// Starts the process; `None` where `HEADWATER_ORACLE` does not say how.
+    /// Starts the process; `None` if `HEADWATER_ORACLE` is not set.
     ///
     /// # Panics
     ///
-    /// Where it does say so and there is none: a proof that is asked for is not skipped.
+    /// If it is set and the process cannot be started: a requested proof is not skipped.
     pub(crate) fn start() -> Option<Self> {
         let Some(python) = std::env::var_os("HEADWATER_ORACLE") else {
             tell("skipped, because HEADWATER_ORACLE names no Python with gitsheets");
@@ -33,14 +33,14 @@ impl Oracle {
         };
         let mut command = Command::new(python);
         command.args(["-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // Where gitsheets panics it says so in one line.
+        // If gitsheets panics, the message is a single line.
         let mut process = command.env("RUST_BACKTRACE", "0").spawn().unwrap();
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().unwrap());
         Some(Self { process, input, output })
     }
 
-    /// Sends a request and returns its answer, or the error that the library gives.
+    /// Sends a request and returns its answer, or the library's error.
     pub(crate) fn ask(&mut self, request: &Json) -> Result<Json, Json> {
         writeln!(self.input.as_mut().unwrap(), "{request}").unwrap();
         let mut line = String::new();

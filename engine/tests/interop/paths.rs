@@ -1,4 +1,4 @@
-//! Cases 21 to 26: where a record is; and random places.
+//! Cases 21 to 26: the paths of records, and random paths.
 
 use headwater_engine::problem::Rule;
 use headwater_testkit::Upstream;
@@ -61,7 +61,7 @@ fn a_value_stays_within_its_component_unless_that_is_recursive() {
     for slug in ["a:b", "a/b"] {
         twins.refuse(person(json!({"slug": slug})), "path_invalid_chars");
     }
-    // On purpose: gitsheets writes names that do harm where the tree is checked out.
+    // On purpose: gitsheets writes names that are dangerous where the tree is checked out.
     let hostile = [person(json!({"slug": ".."}))];
     let ours = twins.ours(&hostile);
     assert!(ours[0].as_ref().is_err_and(|error| error.contains("Hostile")), "{ours:?}");
@@ -70,8 +70,8 @@ fn a_value_stays_within_its_component_unless_that_is_recursive() {
     let Some(mut twins) = with_path(25, "${{ contentPath/** }}") else { return };
     let nested = json!({"contentPath": "docs/guides/intro"});
     place(&mut twins, nested, "people/docs/guides/intro.toml");
-    // On purpose: what is below a record of a recursive sheet is a record of its own there, so
-    // nothing is taken for its attachment, moved with it or deleted with it.
+    // On purpose: in a recursive sheet, whatever is below a record is a separate record, so nothing
+    // is taken for its attachment, or moved or deleted with it.
     place(&mut twins, json!({"contentPath": "docs"}), "people/docs.toml");
     let delete = [no_person("docs")];
     assert!(twins.ours(&delete)[0].is_ok() && twins.theirs(&delete)[0].is_ok());
@@ -103,8 +103,8 @@ fn a_random_record_has_one_place() {
     };
     let steps: Vec<Step> = (0..count).map(step).collect();
     let ours = twins.ours(&steps);
-    // On purpose: gitsheets writes what no record of Headwater's can be called, and what some file
-    // system takes for the file or folder of another one.
+    // On purpose: gitsheets writes names that no record of Headwater may have, and names that some
+    // file systems confuse with another file or folder.
     let hostile = |(_, outcome): &(_, &Result<_, String>)| {
         outcome.as_ref().is_err_and(|error| error.contains("Hostile") || error.contains("Twin"))
     };
@@ -168,7 +168,7 @@ fn a_text_is_a_date_in_a_path_where_both_say_so() {
     {
         twins.agree_on_all(&[person(json!({"d": date, "n": n}))]);
     }
-    // On purpose: only gitsheets' core takes these, its JavaScript does not.
+    // On purpose: only the core of gitsheets accepts these, its JavaScript does not.
     for (n, date) in
         ["2026-3-9", "+2026-03-09", " 2026-03-09", "2026-03-09T1:00:00"].into_iter().enumerate()
     {

@@ -1,4 +1,4 @@
-//! Random records, written by both.
+//! Random records, written by both programs.
 
 use headwater_testkit::Upstream;
 use serde_json::{Map, Value as Json, json};
@@ -10,10 +10,10 @@ use crate::twins::{PEOPLE, PEOPLE_FILE, Step, Twins, person};
 
 /// The sheets with bodies.
 const BODIES: [&str; 3] = ["posts", "pages", "raw"];
-/// How often a body is written before it has to stay as it is.
+/// How often a body may be rewritten before it must stay the same.
 const ROUNDS: usize = 10;
 
-/// Returns a definition of Markdown.
+/// Returns a definition for Markdown.
 fn bodies(root: &str, format: &str) -> String {
     format!(
         "[gitsheet]\nroot = \"{root}\"\npath = \"${{{{ slug }}}}\"\n\n[gitsheet.format]\n\
@@ -34,12 +34,12 @@ fn upstream(files: impl IntoIterator<Item = (String, String)>) -> Upstream {
     upstream
 }
 
-/// Has both write what they read until that changes nothing any more, and returns in how many
+/// Makes both write what they read until nothing changes any more, and returns the number of
 /// rounds.
 ///
-/// A body of garbage needs some: what the formatter makes of it is not always what it would leave
-/// as it is, and one newline at the end of a body is lost with each reading. Where that takes the
-/// title away, both refuse the record that they have written, and it is deleted.
+/// A garbage body needs several: the formatter's output is not always stable under the formatter,
+/// and one newline at the end of a body is lost with each reading. If that removes the title, both
+/// refuse the record that they have written, and it is deleted.
 fn settle(twins: &mut Twins) -> usize {
     for round in 0..ROUNDS {
         let (before, mut steps) = (twins.heads(), Vec::new());
@@ -63,8 +63,8 @@ fn settle(twins: &mut Twins) -> usize {
     panic!("the bodies do not settle");
 }
 
-/// Has gitsheets read, validate and write again what Headwater wrote, and the other way round:
-/// neither changes anything.
+/// Makes gitsheets read, validate and rewrite Headwater's output, and the other way round: neither
+/// changes anything.
 fn read_each_other(twins: Twins) {
     let Twins { upstream, engine, mut oracle, .. } = twins;
     // The repository has one writer at a time.
@@ -88,7 +88,7 @@ fn a_record_written_by_both_has_one_blob_id() {
     ));
 }
 
-/// Returns the step that writes a random record: one of three is in Markdown.
+/// Returns the step that writes a random record: one in three is Markdown.
 fn step(seed: u64, number: u64) -> Step {
     let mut dice = Dice::new(seed, number);
     let mut record = dice.fields();
@@ -106,7 +106,7 @@ fn step(seed: u64, number: u64) -> Step {
 #[test]
 fn a_date_that_both_rewrite_keeps_its_kind() {
     let (seed, count) = (seed(), records() / 5);
-    // Neither library writes a date of each kind that comes as JSON: both are given files with
+    // Neither library writes dates of every kind from JSON, so both are given files that contain
     // them, in a style that is not canonical.
     let file = |number: u64| {
         let mut dice = Dice::new(!seed, number);
@@ -131,7 +131,7 @@ fn a_date_that_both_rewrite_keeps_its_kind() {
     tell(&format!("{count} random records with dates of seed {seed} agree"));
 }
 
-/// Leaves null out, which TOML has not.
+/// Removes nulls, which TOML lacks.
 fn without_null(value: Json) -> Json {
     match value {
         Json::Object(members) => {

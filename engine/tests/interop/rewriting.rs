@@ -1,5 +1,5 @@
-//! Repositories that one writes and the other reads, and case 40: writing every record as it was
-//! read makes no commit.
+//! Repositories that one program writes and the other reads, and case 40: rewriting every record as
+//! it was read makes no commit.
 
 use headwater_engine::write::{Action, Condition, Operation};
 use headwater_testkit::{Upstream, corpus, fixtures, git};
@@ -8,10 +8,10 @@ use serde_json::json;
 use crate::oracle::{Oracle, tell};
 use crate::twins::{Step, Twins, batch, engine};
 
-/// How many records are written as one commit.
+/// The number of records written as one commit.
 const GROUP: usize = 500;
 
-/// Has Headwater read every record of a branch and write it again, and returns how many there are.
+/// Makes Headwater read and rewrite every record of a branch, and returns their number.
 ///
 /// # Panics
 ///
@@ -41,8 +41,7 @@ pub(crate) fn stays_in_headwater(upstream: &Upstream, branch: &str) -> usize {
     operations.len()
 }
 
-/// Has gitsheets read, validate and write again every record of a branch, and returns how many
-/// there are.
+/// Makes gitsheets read, validate and rewrite every record of a branch, and returns their number.
 ///
 /// # Panics
 ///

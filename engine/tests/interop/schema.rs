@@ -1,4 +1,4 @@
-//! Case 39: what a schema refuses; and what the formats of texts are.
+//! Case 39: what a schema refuses, and the formats of texts.
 
 use headwater_engine::encode::{EncodeError, encode};
 use headwater_engine::problem::Rule;
@@ -11,7 +11,7 @@ const SCHEMA: &str = "\n[gitsheet.schema]\nrequired = [\"slug\", \"email\"]\n\n\
                       [gitsheet.schema.properties.slug]\npattern = \"^[a-z0-9-]+$\"\n\n\
                       [gitsheet.schema.properties.email]\nformat = \"email\"\n";
 
-/// Returns the keyword and the path of everything that Headwater says is wrong, in order.
+/// Returns the keyword and the path of everything that Headwater reports as invalid, in order.
 fn our_issues(twins: &Twins, record: &Json) -> Vec<Json> {
     let snapshot = twins.engine.snapshot();
     let spec = snapshot.layout().sheet("people").unwrap();
@@ -22,7 +22,7 @@ fn our_issues(twins: &Twins, record: &Json) -> Vec<Json> {
     sorted(issues.iter().map(|issue| json!([issue.rule, steps(&issue.pointer)])).collect())
 }
 
-/// Returns the same of gitsheets.
+/// Returns the same for gitsheets.
 fn their_issues(twins: &mut Twins, record: &Json) -> Vec<Json> {
     let steps = json!([{"step": "upsert", "sheet": "people", "record": record}]);
     let request = json!({"do": "write", "repo": twins.repo(), "branch": "oracle", "steps": steps});
@@ -54,7 +54,7 @@ fn a_record_that_breaks_its_schema_is_refused_with_everything_that_is_wrong() {
     twins.refuse(person(json!({"slug": "a"})), "config_invalid");
 }
 
-/// Formats that schemas name; the last ones are none of Draft 7.
+/// Formats that schemas name; the last ones are not part of Draft 7.
 #[rustfmt::skip]
 const FORMATS: [&str; 18] = [
     "date-time", "date", "time", "email", "idn-email", "hostname", "idn-hostname", "ipv4", "ipv6",
@@ -62,7 +62,7 @@ const FORMATS: [&str; 18] = [
     "regex", "uuid", "duration",
 ];
 
-/// Texts that are of some of them, or nearly.
+/// Texts that match some of them, or nearly.
 #[rustfmt::skip]
 const TEXTS: &[&str] = &[
     "", "a", "2026-03-09", "2026-02-30", "2026-03-09T10:00:00", "2026-03-09T10:00:00Z",

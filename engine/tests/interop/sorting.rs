@@ -1,4 +1,4 @@
-//! Cases 17 to 20: lists that their sheet sorts; and random ones.
+//! Cases 17 to 20: lists that their sheet sorts, and random lists.
 
 use headwater_testkit::Upstream;
 use serde_json::{Value as Json, json};
@@ -7,7 +7,7 @@ use crate::dice::{Dice, records, seed};
 use crate::oracle::tell;
 use crate::twins::{PEOPLE, PEOPLE_FILE, Step, Twins, case_with, person};
 
-/// Writes a list in a sheet with a rule for it, and compares what comes of it.
+/// Writes a list in a sheet with a sorting rule, and compares the result.
 #[track_caller]
 fn sort(number: u8, rule: &str, list: &Json, expected: &Json) {
     let definition = format!("{PEOPLE}\n{rule}\n");

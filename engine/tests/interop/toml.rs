@@ -1,11 +1,11 @@
-//! Cases 1 to 16: what a record is in TOML.
+//! Cases 1 to 16: records as TOML.
 
 use headwater_engine::encode::toml;
 use serde_json::json;
 
 use crate::twins::{PEOPLE, PEOPLE_FILE, Twins, case, case_with, person};
 
-/// Writes a text as the field `bio` of one record, and compares its line.
+/// Writes a text as the field `bio` of a record, and compares its line.
 #[track_caller]
 fn write_bio(twins: &mut Twins, bio: &str, expected: &str) {
     let expected = format!("bio = {expected}\nslug = \"x\"\n");
@@ -32,7 +32,7 @@ fn a_record_is_a_file_of_its_fields() {
 #[test]
 fn a_record_written_by_both_in_another_order_has_one_blob_id_and_is_written_once() {
     let Some(mut twins) = case(2) else { return };
-    // gitsheets gets the fields in the reverse of the order in which Headwater gets them.
+    // gitsheets gets the fields in the reverse order.
     let jane = person(json!({"slug": "jane", "email": "jane@x.org", "at": {"b": 1, "a": 2}}));
     twins.agree(jane.clone());
     twins.change_nothing(jane);
@@ -96,7 +96,7 @@ fn dates_keep_their_kind_and_their_offset() {
                 d = 07:32:00.25\ne = 1979-05-27 07:32:00\nslug = \"x\"\n";
     let files = [(PEOPLE_FILE, PEOPLE), ("people/x.toml", text)];
     let Some(mut twins) = case_with(11, &files) else { return };
-    // JSON has no dates, so Headwater keeps those that were there. Python has one kind of them, so
+    // JSON has no dates, so Headwater keeps the existing ones. Python has only one kind of date, so
     // gitsheets gets the text, and merges it with nothing.
     let same = person(twins.our_records("people")["x"].clone());
     let step = json!({"step": "restate", "sheet": "people", "path": "people/x.toml", "text": text});

@@ -1,5 +1,5 @@
-//! One repository with two branches of the same beginning: `published` is written by Headwater,
-//! `oracle` by gitsheets, and afterwards both have one tree.
+//! One repository with two branches that start at the same commit: Headwater writes `published`,
+//! gitsheets writes `oracle`, and afterwards both have the same tree.
 
 use std::sync::Arc;
 
@@ -17,22 +17,22 @@ use serde_json::{Value as Json, json};
 use crate::dice;
 use crate::oracle::{Oracle, tell};
 
-/// The sheet of most cases.
+/// The definition of the sheet in most cases.
 pub(crate) const PEOPLE: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
-/// The file that defines it.
+/// The path of that definition.
 pub(crate) const PEOPLE_FILE: &str = ".gitsheets/people.toml";
-/// How many writes wait for each other at most.
+/// The most writes that wait at the same time.
 const WAITING: usize = 500;
 
-/// What became of a step: the blob it made, or the code of the error.
+/// The result of a step: the blob it made, or the code of the error.
 pub(crate) type Outcome = Result<Option<String>, String>;
 
 /// One change of one record.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// It is this; with a key, it was under that one before.
+    /// Stores a record; with a key, the record had that key before.
     Upsert(String, Option<String>, Json),
-    /// It is gone.
+    /// Deletes a record.
     Delete(String, String),
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn no_person(key: &str) -> Step {
     Step::Delete("people".to_owned(), key.to_owned())
 }
 
-/// A repository with two branches, and who writes them.
+/// A repository with two branches, and the programs that write them.
 pub(crate) struct Twins {
     _case: Option<Case>,
     pub(crate) upstream: Upstream,
@@ -54,12 +54,12 @@ pub(crate) struct Twins {
     pub(crate) oracle: Oracle,
 }
 
-/// Begins a case of the description of the format, with people.
+/// Begins a case from the description of the format, with people.
 pub(crate) fn case(number: u8) -> Option<Twins> {
     case_with(number, &[(PEOPLE_FILE, PEOPLE)])
 }
 
-/// Begins a case in a repository of these files.
+/// Begins a case in a repository with these files.
 pub(crate) fn case_with(number: u8, files: &[(&str, &str)]) -> Option<Twins> {
     let mut upstream = Upstream::new();
     let mut commit = upstream.commit("first");
@@ -73,7 +73,7 @@ pub(crate) fn case_with(number: u8, files: &[(&str, &str)]) -> Option<Twins> {
 }
 
 impl Twins {
-    /// Makes the second branch of a repository, and starts both programs.
+    /// Creates the second branch of a repository, and starts both programs.
     pub(crate) fn of(upstream: Upstream) -> Option<Self> {
         let oracle = Oracle::start()?;
         git(upstream.path(), ["branch", "oracle", upstream.branch()]);
@@ -86,15 +86,15 @@ impl Twins {
         git(self.upstream.path(), args)
     }
 
-    /// Takes one step with both, which must make of it what the other makes, down to the tree.
+    /// Performs one step with both, which must produce the same result, down to the tree.
     #[track_caller]
     pub(crate) fn agree(&mut self, step: Step) {
         let outcomes = self.agree_on_all(&[step]);
         assert!(outcomes[0].is_ok(), "both refuse: {outcomes:?}");
     }
 
-    /// Takes many steps with both, which must make of each what the other makes, and returns what
-    /// that is.
+    /// Performs many steps with both, which must produce the same result for each, and returns the
+    /// results.
     #[track_caller]
     pub(crate) fn agree_on_all(&mut self, steps: &[Step]) -> Vec<Outcome> {
         let (ours, theirs) = (self.ours(steps), self.theirs(steps));
@@ -102,7 +102,7 @@ impl Twins {
         ours
     }
 
-    /// Compares what became of each step, prints both files of the first that differs, and compares
+    /// Compares the results of each step, prints both files of the first that differs, and compares
     /// the trees.
     #[track_caller]
     pub(crate) fn compare(&self, steps: &[Step], ours: &[Outcome], theirs: &[Outcome]) {
@@ -123,14 +123,14 @@ impl Twins {
         self.have_one_tree();
     }
 
-    /// Takes one step with both and compares the file at `path` with what is expected.
+    /// Performs one step with both and compares the file at `path` with the expected one.
     #[track_caller]
     pub(crate) fn write(&mut self, step: Step, path: &str, expected: &str) {
         self.agree(step);
         assert_eq!(self.file(path).as_deref(), Some(expected), "{path}");
     }
 
-    /// Takes one step with both, which must refuse it for the same reason and change nothing.
+    /// Performs one step with both, which must refuse it for the same reason and change nothing.
     #[track_caller]
     pub(crate) fn refuse(&mut self, step: Step, code: &str) {
         let (before, steps) = (self.heads(), [step]);
@@ -140,7 +140,7 @@ impl Twins {
         assert_eq!(self.heads(), before, "a refused step makes no commit");
     }
 
-    /// Takes one step with both, of which neither makes a commit.
+    /// Performs one step with both, of which neither makes a commit.
     #[track_caller]
     pub(crate) fn change_nothing(&mut self, step: Step) {
         let before = self.heads();
@@ -148,13 +148,13 @@ impl Twins {
         assert_eq!(self.heads(), before);
     }
 
-    /// Returns the file at `path`, as Headwater has it.
+    /// Returns the file at `path` in Headwater's branch.
     pub(crate) fn file(&self, path: &str) -> Option<String> {
         let bytes = self.upstream.read(self.upstream.branch(), path)?;
         Some(String::from_utf8(bytes).unwrap())
     }
 
-    /// Returns the paths of all files but the definitions, as Headwater has them.
+    /// Returns the paths of all files but the definitions in Headwater's branch.
     pub(crate) fn files(&self) -> Vec<String> {
         let listed = self.git(["ls-tree", "-r", "--name-only", self.upstream.branch()]);
         listed.lines().filter(|path| !path.starts_with('.')).map(str::to_owned).collect()
@@ -173,7 +173,7 @@ impl Twins {
         self.git(["rev-parse", self.upstream.branch(), "oracle"])
     }
 
-    /// Takes the steps with Headwater, each as a commit of its own.
+    /// Performs the steps with Headwater, each as a separate commit.
     pub(crate) fn ours(&self, steps: &[Step]) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         for steps in steps.chunks(WAITING) {
@@ -198,15 +198,15 @@ impl Twins {
         outcomes
     }
 
-    /// Takes the steps with gitsheets, all in one commit.
+    /// Performs the steps with gitsheets, all in one commit.
     pub(crate) fn theirs(&mut self, steps: &[Step]) -> Vec<Outcome> {
         let steps: Vec<Json> = steps.iter().map(Step::told).collect();
         let (_, outcomes) = self.transact(&json!({ "steps": steps })).unwrap();
         outcomes
     }
 
-    /// Runs a transaction of gitsheets on its branch, and returns whether it made a commit and what
-    /// became of each step.
+    /// Runs a transaction of gitsheets on its branch, and returns whether it made a commit and the
+    /// result of each step.
     pub(crate) fn transact(&mut self, request: &Json) -> Result<(bool, Vec<Outcome>), Json> {
         let mut request = request.clone();
         for (name, value) in [("do", "write"), ("branch", "oracle"), ("repo", &self.repo())] {
@@ -239,8 +239,8 @@ impl Twins {
         self.upstream.path().to_str().unwrap().to_owned()
     }
 
-    /// Returns what Headwater is asked for: a record that is not said to move stays where its
-    /// fields say.
+    /// Returns the step as an operation of Headwater. A record that is not explicitly moved stays
+    /// where its fields put it.
     fn operation(&self, step: &Step) -> Operation {
         let (sheet, action) = match step {
             Step::Delete(sheet, key) => (sheet, Action::Delete(Key::new(key.as_str()))),
@@ -255,7 +255,7 @@ impl Twins {
                     let below = path.strip_prefix(&format!("{}/", spec.root))?;
                     Some(below.rsplit_once('.')?.0.to_owned())
                 });
-                // What has no path is refused for that, under whatever key.
+                // A record without a path is refused for that reason, under any key.
                 let key = key.unwrap_or_else(|| "nowhere".to_owned());
                 (sheet, Action::Put(Key::new(key), record.clone()))
             }
@@ -264,7 +264,7 @@ impl Twins {
     }
 }
 
-/// The number of a case; tells at its end that it went well.
+/// The number of a case; when dropped, it reports that the case passed.
 struct Case(u8);
 
 impl Drop for Case {
@@ -286,7 +286,7 @@ impl Step {
     }
 }
 
-/// Opens the repository as one that Headwater writes.
+/// Opens the repository with an engine that writes to it.
 pub(crate) fn engine(upstream: &Upstream, branch: &str) -> Engine {
     let config = EngineConfig {
         branch: Some(branch.to_owned()),
@@ -311,8 +311,8 @@ pub(crate) fn batch(operations: impl IntoIterator<Item = Operation>) -> Batch {
     }
 }
 
-/// Returns gitsheets' code for what Headwater says, or where it has none the name of what Python
-/// raises.
+/// Returns gitsheets' code for Headwater's error, or the name of Python's exception if there is no
+/// code.
 fn code(error: &WriteError) -> String {
     let code = match error {
         WriteError::NotFound { .. } => "record_not_found",

@@ -1,4 +1,4 @@
-//! Each system call of a reload made to fail, one at a time, by strace.
+//! Makes each system call of a reload fail, one at a time, with strace.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use crate::house::{DEFINITION, id, open};
 
-/// System calls, and how each may fail.
+/// System calls, and the ways in which each may fail.
 type Failures = &'static [(&'static str, &'static [&'static str])];
 
 /// The calls of every reload.
@@ -36,8 +36,9 @@ const FAILURES: Failures = &[
     ("ftruncate", &["EIO"]),
 ];
 
-/// Those of a connection. The standard library uses them between itself and a child too, where
-/// they cannot fail, and waits for the child for ever if they do: so only for http, which has none.
+/// The calls of a connection. The standard library also uses them between itself and a child, where
+/// they cannot fail, and waits for the child for ever if they do: so they are used only for http,
+/// which has no child.
 const NETWORK_FAILURES: Failures = &[
     ("socket", &["EMFILE"]),
     ("connect", &["ECONNREFUSED"]),
@@ -45,27 +46,28 @@ const NETWORK_FAILURES: Failures = &[
     ("sendto,writev", &["EPIPE"]),
 ];
 
-/// What tells the child where its mirror and its remote are.
+/// The parameters for the child: its mirror and its remote.
 const CHILD: [&str; 2] = ["HEADWATER_CALLS_MIRROR", "HEADWATER_CALLS_URL"];
 
-/// How the child ends: the new commit is served, or a typed error was told and the old one is.
+/// The exit codes of the child: the new commit is served, or a typed error was reported and the old
+/// one is served.
 const APPLIED: i32 = 10;
 const FAILED: i32 = 11;
 
-/// Every how many calls of a kind one is tried; `None` for the second only.
+/// Returns the distance between the calls of a kind that are tried; `None` tries only the second.
 fn stride() -> Option<usize> {
     let stride = std::env::var("HEADWATER_CALLS").ok();
     stride.and_then(|stride| stride.parse().ok()).filter(|stride| *stride > 0)
 }
 
-/// What a case came to.
+/// The results of the cases.
 #[derive(Debug, Default, Clone, Copy)]
 struct Tally {
     applied: usize,
     failed: usize,
 }
 
-/// A remote, its mirror, and an engine in a process of its own for each case.
+/// A remote, its mirror, and an engine in a separate process for each case.
 struct Bench {
     upstream: Upstream,
     folder: TempDir,
@@ -83,8 +85,9 @@ impl Bench {
         open(&self.mirror(), Some(Arc::new(remote))).unwrap()
     }
 
-    /// Lets the call `number` of `call` in each thread fail with `error` while a push is reloaded.
-    /// Returns how the child ended; `None` where nothing failed because there are fewer such calls.
+    /// Makes the call `number` of `call` in each thread fail with `error` while a push is reloaded.
+    /// Returns the exit code of the child; `None` if nothing failed because there are fewer such
+    /// calls.
     fn strike(&mut self, call: &str, error: &str, number: usize) -> Option<i32> {
         self.pushed += 1;
         let text = format!("id = 3\nname = \"Push {}\"\n", self.pushed);
@@ -126,7 +129,7 @@ impl Bench {
         child
     }
 
-    /// Without the fault, the remote's head is served and is what a load gives.
+    /// Checks that, without the fault, the remote's head is served and equals a load.
     fn heals(&self, head: CommitId, case: &str) {
         let engine = self.open();
         let report = engine.reload(RequestKind::Reload, Trigger::Poll).unwrap();
@@ -139,7 +142,7 @@ impl Bench {
         engine.settle();
     }
 
-    /// Tries each failure of each call, and returns what they came to.
+    /// Tries each failure of each call, and returns the results.
     fn run(&mut self, failures: Failures) -> Tally {
         let mut tally = Tally::default();
         for (call, errors) in failures {
@@ -163,7 +166,7 @@ impl Bench {
     }
 }
 
-/// Lets strace take hold of the child and its threads with these options, and waits until it has.
+/// Attaches strace with these options to the child and its threads, and waits until it is attached.
 fn attach(child: &Child, options: &[&str], trace: &Path) -> Child {
     let mut strace = Command::new("strace");
     strace.args(options).arg("-o").arg(trace).args(["-p", &child.id().to_string()]);
@@ -174,13 +177,13 @@ fn attach(child: &Child, options: &[&str], trace: &Path) -> Child {
     strace
 }
 
-/// Waits until the child says that it is ready.
+/// Waits until the child reports that it is ready.
 fn is_ready(child: &mut Child) {
     let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     assert!(lines.map_while(Result::ok).any(|line| line.ends_with("ready")), "it died");
 }
 
-/// Lets strace take hold of a child once that is ready, and the child go on.
+/// Attaches strace to a child once that is ready, and lets the child go on.
 pub(crate) fn attach_to(child: &mut Child, options: &[&str], trace: &Path) -> Child {
     is_ready(child);
     let strace = attach(child, options, trace);
@@ -188,11 +191,11 @@ pub(crate) fn attach_to(child: &mut Child, options: &[&str], trace: &Path) -> Ch
     strace
 }
 
-/// Waits for the end of the child, but not for ever.
+/// Waits for the child to end, up to a time limit.
 fn end_of(mut child: Child, case: &str) -> ExitStatus {
     let pid = Pid::from_child(&child);
     let (sender, receiver) = mpsc::channel();
-    // It ends with the child, which ends in any case.
+    // The thread ends with the child, which ends in any case.
     std::thread::spawn(move || sender.send(child.wait().unwrap()));
     receiver.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| {
         kill_process(pid, Signal::KILL).unwrap();
@@ -200,7 +203,7 @@ fn end_of(mut child: Child, case: &str) -> ExitStatus {
     })
 }
 
-/// Says whether strace is here and may trace other processes.
+/// Returns whether strace is installed and may trace other processes.
 pub(crate) fn may_trace() -> bool {
     let Ok(mut child) = Command::new("cat").stdin(Stdio::piped()).spawn() else { return false };
     let mut strace = Command::new("strace");
@@ -249,11 +252,11 @@ fn the_child_that_reloads() {
     let engine = open(mirror.as_ref(), Some(Arc::new(remote))).unwrap();
     let before = engine.snapshot().commit();
     println!("ready");
-    // Reading may be made to fail like any other call, and is a sign to go on all the same.
+    // Reading may be made to fail like any other call, and is a sign to go on nonetheless.
     let _ = std::io::stdin().read_line(&mut String::new());
     let report = engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
     let served = engine.snapshot().commit();
-    // Nothing is written: that would be made to fail too.
+    // Nothing is written: that would be made to fail, too.
     let code = match &report.result {
         Ok(outcome) if served == outcome.new && served != before => APPLIED,
         Err(_) if served == before => FAILED,

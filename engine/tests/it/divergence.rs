@@ -1,4 +1,4 @@
-//! A remote that moved otherwise than forward: nothing is lost, and an operator decides.
+//! A remote that did not move forward: nothing is lost, and an operator decides.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ fn a_rewind_is_seen_where_a_kill_came_before_the_note_of_what_is_in_step() {
 fn unpushed_commits_of_ours_are_kept_when_a_diverged_head_is_let_through() {
     let mut house = House::new();
     let mirror = house.mirror();
-    // A commit of ours that the remote has not, as an API write would make it.
+    // A local commit that the remote does not have, as an API write would make it.
     let tree = git(&mirror, ["rev-parse", "published^{tree}"]);
     let ours = git(&mirror, ["commit-tree", tree.trim(), "-p", "published", "-m", "ours"]);
     git(&mirror, ["update-ref", "refs/heads/published", ours.trim()]);

@@ -1,4 +1,4 @@
-//! What a fetch brings is on the disk before a reference names it.
+//! Everything that a fetch receives is on disk before a reference names it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,17 +9,17 @@ use tempfile::TempDir;
 
 use crate::calls::{attach_to, may_trace};
 
-/// What tells the child where its mirror and its remote are.
+/// The parameters for the child: its mirror and its remote.
 const CHILD: [&str; 2] = ["HEADWATER_FETCH_MIRROR", "HEADWATER_FETCH_URL"];
 
-/// Something that a process did to a file, in the order in which it was done.
+/// An operation of a process on a file, in order.
 #[derive(Debug, PartialEq, Eq)]
 enum Event {
     Synced(PathBuf),
     Renamed(PathBuf, PathBuf),
 }
 
-/// Reads the calls that succeeded from a trace with the paths of descriptors.
+/// Extracts the successful calls from a trace with the paths of descriptors.
 fn events(trace: &str) -> Vec<Event> {
     let path = |text: &str| PathBuf::from(text);
     let done = trace.lines().filter(|line| line.ends_with("= 0"));
@@ -52,7 +52,7 @@ fn a_fetched_pack_is_synced_before_the_reference_that_needs_it() {
     child.envs(CHILD.into_iter().zip([mirror.as_os_str(), upstream.url().as_ref()]));
     child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = child.spawn().unwrap();
-    // Calls of several threads do not get into each other: one thread makes those that matter.
+    // Calls of several threads do not interleave: one thread makes those that matter.
     let calls = "trace=fsync,fdatasync,rename,renameat,renameat2";
     let mut strace = attach_to(&mut child, &["-f", "-y", "-e", calls], &trace);
     assert!(child.wait().unwrap().success());

@@ -1,4 +1,4 @@
-//! A remote, the mirror of it and the engine that serves it, for the tests of reloads.
+//! A remote, its mirror and the engine that serves it, for the tests of reloads.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 pub(crate) const DEFINITION: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\n[headwater]\n\
                           unique = [\"id\"]\n";
 
-/// A remote, the mirror of it and the engine that serves it.
+/// A remote, its mirror and the engine that serves it.
 pub(crate) struct House {
     pub(crate) upstream: Upstream,
     pub(crate) folder: TempDir,
@@ -46,7 +46,7 @@ impl House {
     }
 
     pub(crate) fn started(mut self) -> Self {
-        // The lock of the old engine has to be free before the new one takes it.
+        // The lock of the old engine must be free before the new one takes it.
         self.engine = None;
         let remote = remote(&self.upstream);
         self.engine = Some(open(&self.mirror(), Some(remote)).unwrap());
@@ -79,7 +79,7 @@ impl House {
         self.engine().snapshot().commit()
     }
 
-    /// What every published state must be: the same as one loaded from its commit.
+    /// Checks the law for the published state: it equals one loaded from its commit.
     pub(crate) fn is_lawful(&self) {
         let snapshot = self.engine().snapshot();
         let objects = Mirror::open(&self.mirror(), MirrorOptions::default()).unwrap();

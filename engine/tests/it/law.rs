@@ -1,5 +1,5 @@
 //! The law: a snapshot taken to a commit by the difference equals one loaded from it, and both
-//! hold what the naive model says.
+//! match the naive model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use proptest::test_runner::{Config, TestCaseError};
 use crate::model::{Expected, expected};
 use crate::world::{Definitions, Op, WORDS, World, history};
 
-/// How many histories are tried; more on demand.
+/// Returns the number of histories to try; more on demand.
 pub(crate) fn cases() -> u32 {
     let cases = std::env::var("HEADWATER_LAW_CASES").ok();
     cases.and_then(|cases| cases.parse().ok()).unwrap_or(200)
@@ -53,7 +53,7 @@ fn check(
         let objects = open(&upstream);
         let options = LoadOptions::default();
         let rebuilt = load(&objects, commit, &options).unwrap();
-        // From the state before, as after a push; and from any earlier one, as after two pushes
+        // From the previous state, as after a push; and from any earlier one, as after two pushes
         // or a force-push.
         let mut bases: Vec<&Snapshot> = snapshots.iter().rev().take(1).collect();
         if !snapshots.is_empty() {
@@ -70,7 +70,7 @@ fn check(
             tells_what_is_seen(base, &reloaded, &objects)?;
             next = reloaded;
         }
-        // From the records of some earlier state, and what it lacks.
+        // From the records of some earlier state, plus whatever it lacks.
         let mirror = Mirror::open(upstream.path(), MirrorOptions::default()).unwrap();
         let cache = Cache::beside(&mirror, options.record_limit);
         let (warm, reason) = load_cached(&objects, commit, &cache, &options).unwrap();
@@ -90,7 +90,7 @@ pub(crate) fn open(upstream: &Upstream) -> Objects {
     Mirror::open(upstream.path(), MirrorOptions::default()).unwrap().objects().unwrap()
 }
 
-/// Every ranked page is the same to the last bit of its scores.
+/// Checks that every ranked page is the same to the last bit of its scores.
 pub(crate) fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), TestCaseError> {
     for text in [
         "river",
@@ -125,8 +125,8 @@ pub(crate) fn same_pages(reloaded: &Snapshot, rebuilt: &Snapshot) -> Result<(), 
     Ok(())
 }
 
-/// Whoever follows the public records has those of the later state in the end, whether a push
-/// changed the records or the rules by which they are shown.
+/// Checks that a follower of the public records ends up with those of the later state, whether a
+/// push changed the records or their visibility rules.
 pub(crate) fn tells_what_is_seen(
     before: &Snapshot,
     after: &Snapshot,
@@ -162,7 +162,7 @@ pub(crate) fn tells_what_is_seen(
     Ok(())
 }
 
-/// The verdict over a reloaded state is the verdict over two fresh ones.
+/// Checks that the verdict about a reloaded state is the verdict about two freshly loaded ones.
 pub(crate) fn same_verdict(
     base: &Snapshot,
     reloaded: &Snapshot,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules of `lib.rs` in order: each uses only those above it.
+/// Returns the modules of `lib.rs` in order: each uses only those above it.
 fn modules() -> Vec<String> {
     let lib = fs::read_to_string(source().join("lib.rs")).unwrap();
     let names = lib.lines().filter_map(|line| {
@@ -18,7 +18,7 @@ fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
-/// Every source file with the module of `lib.rs` that it belongs to.
+/// Returns every source file with the module of `lib.rs` to which it belongs.
 fn files() -> Vec<(String, PathBuf)> {
     let mut found = Vec::new();
     let mut folders = vec![source()];
@@ -45,7 +45,7 @@ fn a_module_uses_only_the_modules_above_it() {
     for (module, path) in files() {
         let Some(own) = place(&module) else { continue };
         for line in fs::read_to_string(&path).unwrap().lines() {
-            // What stands under the tests of a file may look down.
+            // The tests in a file may use later modules.
             if line.starts_with("mod tests") {
                 break;
             }
@@ -60,13 +60,13 @@ fn a_module_uses_only_the_modules_above_it() {
     }
 }
 
-/// The paths that a file uses, each from the root of the crate. What stands under its tests is left
-/// out, and so is what it only passes on with `pub use`.
+/// Returns the paths that a file uses, each from the root of the crate, without those of its tests
+/// and those that it only re-exports with `pub use`.
 fn used_paths(module: &[String], text: &str) -> Uses {
     let lines = text.lines().map(|line| line.split("//").next().unwrap());
     let code = lines.collect::<Vec<_>>().join("\n");
     let mut code = code.split("\nmod tests {").next().unwrap().to_owned();
-    // The reach of an item is no use of the module that it names.
+    // The visibility of an item is not a use of the module that it names.
     while let Some(at) = code.find("pub(in ") {
         let end = at + code[at..].find(')').unwrap();
         code.replace_range(at..=end, "pub");
@@ -107,11 +107,11 @@ fn used_paths(module: &[String], text: &str) -> Uses {
     uses
 }
 
-/// What a file names.
+/// The names that a file uses.
 #[derive(Default)]
 struct Uses {
     paths: Vec<Vec<String>>,
-    /// The names that it imports or passes on, which its children may use as its own.
+    /// The names that it imports or re-exports, which its children may use like their own.
     aliases: BTreeMap<String, Vec<String>>,
 }
 
@@ -145,14 +145,14 @@ fn flatten(tree: &str, before: &mut Vec<String>, found: &mut Vec<Vec<String>>) {
     }
 }
 
-/// Returns a path from the root of the crate, or none where it leads out of it.
+/// Returns a path from the root of the crate, or none if it leads outside.
 fn absolute(module: &[String], path: Vec<String>) -> Option<Vec<String>> {
     let ups = path.iter().take_while(|name| *name == "super").count();
     match path.first()?.as_str() {
         "crate" => Some(path[1..].to_vec()),
         "super" => Some([&module[..module.len().checked_sub(ups)?], &path[ups..]].concat()),
         "self" => Some([module, &path[1..]].concat()),
-        // A child of the module, or a library; which one is seen by whether there is such a file.
+        // A child of the module, or a library; whether there is such a file shows which.
         _ => Some([module, &path[..]].concat()),
     }
 }
@@ -175,7 +175,7 @@ fn no_file_imports_one_that_imports_it_however_far_round() {
     }
     let file_of = |path: &[String]| {
         let mut path = path.to_vec();
-        // A name that a module passes on is that of the file where it is made.
+        // A name that a module re-exports belongs to the file that defines it.
         for _ in 0..8 {
             let lengths = (1..=path.len()).rev();
             let at = lengths.into_iter().find(|length| uses.contains_key(&path[..*length]))?;
@@ -198,7 +198,8 @@ fn no_file_imports_one_that_imports_it_however_far_round() {
         .collect();
     let edges: usize = graph.values().map(BTreeSet::len).sum();
     assert!(edges > 500, "the imports are read: {edges}");
-    // What imports nothing that is left is in no circle, nor is what nothing that is left imports.
+    // A file that imports nothing that is left is not in a cycle, nor is one that nothing left
+    // imports.
     let mut left: BTreeSet<&Vec<String>> = graph.keys().copied().collect();
     loop {
         let is_needed =
@@ -223,7 +224,7 @@ fn no_file_imports_one_that_imports_it_however_far_round() {
 
 #[test]
 fn one_place_starts_programs() {
-    // The demonstration makes a remote of its own for its user.
+    // The demo creates a remote for its user.
     let server = source().join("../../src");
     let allowed = [source().join("mirror/git.rs"), server.join("demo/sample.rs")];
     let mut folders = vec![source(), server];

@@ -1,4 +1,4 @@
-//! Limits on what one push may do.
+//! Limits on what one push may change.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::house::{DEFINITION, config, held, remote};
 
-/// Returns a remote with 100 people and an engine on it that keeps `push`.
+/// Returns a remote with 100 people and an engine on it with the limits `push`.
 fn hundred(push: PushLimits) -> (Upstream, TempDir, Engine) {
     let mut upstream = Upstream::new();
     let people = (0..100).map(|n| (format!("people/p{n:03}.toml"), format!("id = {n}\n")));

@@ -69,7 +69,7 @@ fn a_row_is_put_patched_created_renamed_and_deleted_and_each_is_a_commit() {
     assert_eq!(diff, format!("1\t1\t{PATH}\n"));
     let done = write(&house, "icons", put("all/cid", json!({"slug": "cid"}))).unwrap();
     assert!(!done.written[0].existed);
-    // The only file of the sheet takes what comes without a key.
+    // The only file of the sheet receives records without a key.
     let done = write(&house, "icons", Action::Create(json!({"slug": "eve"}))).unwrap();
     assert_eq!(done.written[0].key.as_str(), "all/eve");
     assert_eq!(file(&house, PATH), "slug,title\nada,Ada\nbob,Rob\ncid,\ndan,Dan\neve,\n");
@@ -194,13 +194,13 @@ fn maps_pointers_and_lists_beside_files_of_one_record_are_written() {
     write(&inferred, "d", put("all/2", json!({"id": 2}))).unwrap();
     assert_eq!(file(&inferred, "d/all.json"), "[{\"id\": 1}, {\"id\": 2}]");
     write(&inferred, "d", put("c", json!({"id": 7}))).unwrap();
-    // What is one record takes the place of no list.
+    // A single record does not replace a list.
     let over = write(&inferred, "d", put("all", json!({"id": 7}))).unwrap_err();
     assert!(matches!(over, WriteError::InList { .. }), "{over:?}");
     inferred.is_lawful();
 }
 
-/// Opens the house again, to put what was written on top of what the remote has.
+/// Reopens the house with replay, so that local writes go on top of the remote's head.
 fn replaying(mut house: House) -> House {
     house.engine = None;
     let mut config = config(&house.mirror(), Some(remote(&house.upstream)));

@@ -86,7 +86,7 @@ fn the_history_of_a_record_in_a_list_is_that_of_its_row() {
         ]
     );
     assert!(ended);
-    // A part is as long as it is asked for, however many commits changed other rows.
+    // A page has the requested length, however many commits changed other rows.
     let (first, looked_at, ended) = history("all/bob", (0, 3));
     assert_eq!((first.len(), ended), (3, false));
     let (rest, _, ended) = history("all/bob", (looked_at, 3));
@@ -113,7 +113,7 @@ fn a_part_of_a_history_ends_when_it_has_cost_enough_and_goes_on_from_there() {
         let any = Budget::unlimited();
         let whole = part(0, Effort { awaited: &any, part: &any }).unwrap();
         assert!(whole.ended && whole.items.len() == 8, "{sheet}");
-        // A budget that is used up from the beginning: one commit at a time.
+        // A budget that is used up from the start: one commit at a time.
         let mut told = Vec::new();
         let mut parts = 0;
         loop {
@@ -171,7 +171,7 @@ fn what_a_table_hides_is_nobodys_to_read_in_earlier_states() {
     assert_eq!(seen(&house), ["all/1", "all/2", "all/3"]);
     push(&mut house, "people/all.csv", &people.replace("Bob,", "Bob,yes"));
     assert_eq!(seen(&house), ["all/1", "all/3"]);
-    // Which row is broken is known, and not which record it was.
+    // It is known which row is broken, but not which record it was.
     push(&mut house, "people/all.csv", &people.replace("2,Bob,", "2,Bob,,,"));
     assert_eq!(seen(&house), ["all/1", "all/3"]);
     assert!(house.engine().snapshot().public_problems().is_empty());
@@ -203,7 +203,7 @@ fn a_file_above_its_limit_is_a_problem_and_a_record_of_it_is_too() {
     assert_eq!(told(100, 100), (6, vec![]));
     let both = vec![large("icons/all.csv", Some(5)), large("icons/one.json", None)];
     assert_eq!(told(30, 100), (4, both));
-    // The limit of files is none of files of one record.
+    // The limit for files of many records does not apply to files of one record.
     assert_eq!(told(100, 30), (2, vec![large("icons/all.csv", None)]));
 }
 
@@ -223,7 +223,7 @@ fn what_is_wrong_between_records_of_a_table_names_their_lines() {
 #[test]
 fn a_list_of_nothing_leaves_nothing_behind() {
     let mut house = house("", &[("icons/all.csv", ICONS)]);
-    // The sheet of the empty list is not there before another file brings it.
+    // The sheet of the empty list does not exist until another file creates it.
     push(&mut house, "notes/none.ndjson", "\n");
     house.is_lawful();
     push(&mut house, "notes/some.csv", "id\n1\n");

@@ -14,13 +14,13 @@ use serde_json::json;
 
 use crate::house::{DEFINITION, config};
 
-/// How many records are written; more on demand.
+/// Returns the number of records to write; more on demand.
 fn writes() -> u64 {
     let writes = std::env::var("HEADWATER_LOCAL_WRITES").ok();
     writes.and_then(|writes| writes.parse().ok()).unwrap_or(100)
 }
 
-/// A bare repository, and the commits that were published of it, in their order.
+/// A bare repository, and its published commits, in order.
 struct Local {
     upstream: Upstream,
     engine: Engine,
@@ -62,7 +62,7 @@ impl Local {
         self.engine.commit(batch).unwrap().commit
     }
 
-    /// Checks that each published commit has the one before it in its history.
+    /// Checks that each published commit has the previous one in its history.
     fn never_went_back(&self) {
         let history = git(self.upstream.path(), ["rev-list", "--reverse", "--topo-order", "HEAD"]);
         let places: HashMap<&str, usize> =
@@ -75,7 +75,7 @@ impl Local {
     }
 }
 
-/// Lets the others end when this test does, even where it fails.
+/// Makes the other threads end when this test ends, even if it fails.
 struct Over<'a>(&'a AtomicBool);
 
 impl Drop for Over<'_> {

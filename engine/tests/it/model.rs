@@ -1,5 +1,5 @@
-//! The naive model: what a tree must serve, worked out from the files alone and sharing no code
-//! with the engine.
+//! The naive model: what a tree must serve, derived from the files alone without sharing code with
+//! the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,24 +10,24 @@ use crate::world::{Definitions, Doc, File, INDEX_FILES, World, value};
 /// The searched texts of a record: each with its boost, as words.
 type Texts = Vec<(f64, Vec<String>)>;
 
-/// What the engine must hold for a world.
+/// The contents that the engine must have for a world.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Expected {
     /// Served records by sheet and key.
     pub(crate) records: BTreeMap<String, BTreeMap<String, Value>>,
     /// Problems as path and rule.
     pub(crate) problems: BTreeSet<(String, String)>,
-    /// References that name no record and that everybody may know of, by path.
+    /// References that name no record and are not confidential, by path.
     pub(crate) open: BTreeSet<String>,
     /// Indexed fields: sheet, field, value as JSON text, keys.
     pub(crate) index: BTreeMap<(String, String, String), BTreeSet<String>>,
-    /// Searchable texts of the records that the public sees: sheet and key to boost and words.
+    /// Searchable texts of the public records: sheet and key to boost and words.
     pub(crate) texts: BTreeMap<(String, String), Texts>,
 }
 
 struct Rules {
     folder: &'static str,
-    /// Folders in it that are not its own.
+    /// Folders in it that do not belong to it.
     except: &'static [&'static str],
     /// Whether its records are folders, by a language and a slug.
     bundles: bool,
@@ -36,7 +36,7 @@ struct Rules {
     template: bool,
     index: &'static [&'static str],
     search: Option<&'static [(&'static str, f64)]>,
-    /// Each with the field, the sheet it refers to, and the field there; none is the key.
+    /// Each with the field, the sheet it refers to, and the field there; `None` is the key.
     refs: &'static [(&'static str, &'static str, Option<&'static str>)],
     unique: bool,
     hides: bool,
@@ -104,7 +104,7 @@ fn sheets(world: &World) -> Vec<(&'static str, Rules)> {
     };
     match definitions {
         Definitions::None => {
-            // A folder of this name keeps it to itself.
+            // A folder with this name is a separate sheet.
             let is_taken = world.files.keys().any(|path| path.starts_with("content.blog/"));
             let (blog, except): (_, &[&str]) = match is_taken {
                 true => ("content.blog/", &["content/_x/"]),
@@ -138,7 +138,7 @@ fn sheets(world: &World) -> Vec<(&'static str, Rules)> {
             let index = &["stage", "tags", "id"];
             vec![("notes", Rules { public: false, index, ..notes(false, &[]) })]
         }
-        // What defines it is no record of it.
+        // The definition is not a record of the sheet.
         Definitions::Whole => vec![("whole", Rules { extensions: &["toml"], ..inferred("") })],
         Definitions::Bundles => {
             let index = &["lang", "slug", "stage"];
@@ -151,7 +151,7 @@ fn sheets(world: &World) -> Vec<(&'static str, Rules)> {
     }
 }
 
-/// Returns the key of the folder that a file stands for, if it has the name of an index file.
+/// Returns the key of the folder that a file represents, if it has the name of an index file.
 fn bundle(below: &str) -> Option<&str> {
     let (folder, name) = below.rsplit_once('/')?;
     (INDEX_FILES.contains(&name) && folder.split('/').count() == 2).then_some(folder)
@@ -160,7 +160,7 @@ fn bundle(below: &str) -> Option<&str> {
 /// The file of each served record, by sheet and key.
 type Paths = BTreeMap<(String, String), String>;
 
-/// Notes the references of a sheet that name no record, hidden or not.
+/// Records the references of a sheet that name no record, hidden or not.
 fn follow(
     sheet: &str,
     rules: &Rules,
@@ -190,7 +190,7 @@ fn follow(
     }
 }
 
-/// What a record holds in a field.
+/// Returns the values of a record in a field.
 fn values(value: &Value, field: &str) -> Vec<Value> {
     match field.split('.').fold(value, |value, name| &value[name]) {
         Value::Null => vec![],
@@ -274,7 +274,7 @@ fn read_sheet(
     }
 }
 
-/// Returns the value with the fields that its path alone has.
+/// Returns the value with the fields that come only from its path.
 fn asked(value: &Value, key: &str, rules: &Rules) -> Value {
     let mut asked = value.clone();
     if let Some((lang, slug)) = key.split_once('/').filter(|_| rules.bundles) {
@@ -305,7 +305,7 @@ fn strings(value: &Value, boost: f64, texts: &mut Texts) {
         Value::String(text) => {
             let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
             let mut words: Vec<String> = words.map(str::to_lowercase).collect();
-            // What a hyphen cuts is a word as a whole, too.
+            // A word split at a hyphen also counts as a whole.
             if let [name, number] = &words[..]
                 && *text == format!("{name}-{number}")
             {
@@ -328,11 +328,11 @@ const SHEETS: [&str; 7] =
 pub(crate) type Hit = ((String, String), f64);
 
 impl Expected {
-    /// Ranks the records that have `word`, best first, by BM25 over the records of the same language
-    /// that the public sees; a boost is a field of its own, as the engine has it. No two words of
-    /// the world have the same stem.
+    /// Ranks the records that contain `word`, best first, by BM25 over the public records of the
+    /// same language; each boost is a separate field, as in the engine. No two words of the world
+    /// have the same stem.
     pub(crate) fn search(&self, word: &str, definitions: Definitions) -> Vec<Hit> {
-        // Where two sheets are in two languages, each is searched on its own.
+        // If two sheets have different languages, each is searched separately.
         let apart = definitions == Definitions::NotesAndData;
         let groups: &[&[&str]] = if apart { &[&["notes"], &["data"]] } else { &[&SHEETS] };
         let mut hits: Vec<_> =

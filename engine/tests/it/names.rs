@@ -19,7 +19,7 @@ fn loaded(files: &[(&str, &str)]) -> Snapshot {
     load(&mirror.objects().unwrap(), head, &LoadOptions::default()).unwrap()
 }
 
-/// The keys of the records that a list in the sheet `d` has.
+/// Returns the keys of the records in a list of the sheet `d`.
 fn listed(snapshot: &Snapshot, name: &str, value: &str) -> Vec<String> {
     let sheet = snapshot.sheet("d").unwrap();
     let pairs = [(name.to_owned(), value.to_owned())];
@@ -113,7 +113,7 @@ fn a_key_is_found_however_unicode_writes_it_where_one_is_meant() {
     assert_eq!(found("two", composed).as_deref(), Some(r#"{"n":2}"#));
     assert_eq!(found("two", decomposed).as_deref(), Some(r#"{"n":3}"#));
     assert_eq!(found("one", "cafe"), None);
-    // Two are meant.
+    // Two records match.
     assert_eq!(found("mixed", &[composed; 3].join("/")), None);
     let exact = format!("{composed}/{composed}/{decomposed}");
     assert_eq!(found("mixed", &exact).as_deref(), Some(r#"{"n":5}"#));

@@ -1,4 +1,4 @@
-//! Earlier states: what may be read of them, and how long.
+//! Earlier states: what may be read of them, and for how long.
 
 use headwater_engine::engine::{FailureKind, PastError, RequestKind};
 use headwater_engine::id::CommitId;
@@ -38,7 +38,7 @@ fn what_was_purged_is_let_go_by_the_publication_that_purges_it_whoever_asks_for_
     for commit in [leak, next] {
         assert!(engine.kept(commit).is_none());
         assert!(is_unknown(engine.at(commit)) && is_unknown(engine.delta(commit, house.served())));
-        // A reader who began before comes back late.
+        // A reader that began before comes back late.
         engine.keep(commit);
         assert!(engine.kept(commit).is_none() && is_unknown(engine.at(commit)));
     }
@@ -80,7 +80,7 @@ fn a_state_before_a_change_of_definitions_is_built_from_one_with_the_same() {
         let joe = |state: &headwater_engine::snapshot::Snapshot| {
             state.visible("people", "joe").unwrap().clone()
         };
-        assert!(std::sync::Arc::ptr_eq(&joe(&first), &joe(&state)), "what is the same is shared");
+        assert!(std::sync::Arc::ptr_eq(&joe(&first), &joe(&state)), "equal parts are shared");
         let fresh = headwater_engine::load::load(
             &engine.mirror().objects().unwrap(),
             *commit,
@@ -103,7 +103,7 @@ fn who_was_away_while_a_record_was_hidden_is_told_that_it_left_and_nothing_else(
     assert!(engine.at(shown).unwrap().visible("people", "jane").is_none());
     assert!(engine.at(shown).unwrap().visible("people", "joe").is_some());
 
-    // It is shown again, and so is what it was.
+    // It is visible again, and so is its old version.
     push(&mut house, "people/jane.toml", "id = 1\n");
     let engine = house.engine();
     assert!(engine.at(shown).unwrap().visible("people", "jane").is_some());

@@ -1,4 +1,4 @@
-//! Going back to a state that was served before, and staying there.
+//! Going back to a previously served state, and staying there.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ fn push(house: &mut House, name: &str) -> CommitId {
     id(&house.upstream.commit(name).put("people/jane.toml", text).push())
 }
 
-/// Returns a house that served two commits, and the two.
+/// Returns a house that served two commits, and these commits.
 fn two_states() -> (House, CommitId, CommitId) {
     let mut house = House::new();
     let first = house.served();
@@ -201,7 +201,7 @@ fn marks_of_an_earlier_build_go_to_the_branch_of_the_mirror() {
         git(house.mirror(), ["update-ref", &old, &new]);
         git(house.mirror(), ["update-ref", "-d", &new]);
     }
-    // Whichever branch is opened first by this build.
+    // Whichever branch this build opens first.
     let other = open_other(&mut house);
     assert_eq!(other.snapshot().commit(), second);
     drop(other);

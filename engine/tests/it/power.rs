@@ -1,5 +1,5 @@
-//! Losses of power: what a crash of the machine could leave of the files, made from a trace of the
-//! system calls, and whether all that was acknowledged is in it.
+//! Power losses: derives from a trace of the system calls what a crash of the machine could leave
+//! of the files, and checks that it contains everything that was acknowledged.
 
 mod disk;
 
@@ -23,14 +23,14 @@ use crate::calls::{attach_to, may_trace};
 use crate::house::{DEFINITION, config};
 use disk::Disk;
 
-/// What tells the child where its mirror, its remote and its list of acknowledged keys are.
+/// The parameters for the child: its mirror, its remote and its list of acknowledged keys.
 const CHILD: [&str; 3] = ["HEADWATER_POWER_MIRROR", "HEADWATER_POWER_URL", "HEADWATER_POWER_ACKS"];
 
-/// The calls that change files, and those that make changes last.
+/// The calls that change files, and those that make changes durable.
 const CALLS: &str = "trace=openat,write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat,renameat2,\
                      unlink,unlinkat,rmdir,mkdir,mkdirat,link,linkat";
 
-/// How many crashes are tried; more on demand.
+/// Returns the number of crashes to try; more on demand.
 fn crashes() -> u64 {
     let crashes = std::env::var("HEADWATER_POWER").ok();
     crashes.and_then(|crashes| crashes.parse().ok()).unwrap_or(20)
@@ -99,7 +99,7 @@ fn what_was_acknowledged_survives_a_loss_of_power_at_any_time() {
     println!("{} losses of power, {survived} acknowledged writes in what was left", crashes());
 }
 
-/// Lets a child write under strace, and returns the trace.
+/// Runs a child that writes under strace, and returns the trace.
 fn traced(folder: &TempDir, mirror: &Path, url: &str) -> String {
     let (trace, acks) = (folder.path().join("trace"), folder.path().join("acks"));
     let mut child = Command::new(std::env::current_exe().unwrap());
@@ -114,7 +114,7 @@ fn traced(folder: &TempDir, mirror: &Path, url: &str) -> String {
     std::fs::read_to_string(trace).unwrap()
 }
 
-/// Opens what a crash left: everything that was acknowledged is there, once, and it goes on.
+/// Opens what a crash left: everything that was acknowledged is there, once, and writing goes on.
 fn survives(left: &Path, upstream: &Upstream, acknowledged: &[String], case: &str) -> usize {
     let engine = open(left, &upstream.url());
     let report = engine.reload(RequestKind::Reload, Trigger::Boot).unwrap();
@@ -132,7 +132,7 @@ fn survives(left: &Path, upstream: &Upstream, acknowledged: &[String], case: &st
     let objects = Mirror::open(left, MirrorOptions::default()).unwrap().objects().unwrap();
     let fresh = load(&objects, head, &LoadOptions::default()).unwrap();
     assert_eq!(engine.snapshot().digest(), fresh.digest(), "{case}");
-    // A request that comes again, acknowledged or not, is in the branch once behind it.
+    // A repeated request, acknowledged or not, is in the branch once afterwards.
     engine.commit(batch(3)).unwrap();
     engine.commit(batch(3)).unwrap();
     let head = engine.snapshot().commit().to_string();
@@ -170,10 +170,10 @@ fn the_child_that_writes() {
     let acks = Arc::new(Mutex::new(acks));
     println!("ready");
     std::io::stdin().read_line(&mut String::new()).unwrap();
-    // So few that no packs are merged: what is in them is looked up in the end.
+    // Few enough that no packs are merged: their contents are read at the end.
     for number in 0..13 {
         if number == 6 {
-            // What the remote has by now goes below what was written so far.
+            // The remote's new commits go below the writes so far.
             let report = engine.reload(RequestKind::Reload, Trigger::Webhook).unwrap();
             assert!(report.result.as_ref().unwrap().replayed.is_some());
         }

@@ -1,4 +1,4 @@
-//! Broken files: each kind raises its rule, at its place, and the good ones beside it are served.
+//! Broken files: each kind raises its rule at its place, and the good files next to it are served.
 
 use std::collections::BTreeSet;
 

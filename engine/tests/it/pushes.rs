@@ -1,4 +1,4 @@
-//! Pushes: what was written here reaches the remote, whatever it takes, and nothing is forced.
+//! Pushes: local writes reach the remote, whatever it takes, and nothing is forced.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc;
@@ -15,12 +15,12 @@ use serde_json::{Value, json};
 
 use crate::house::{DEFINITION, House, config, id, remote};
 
-/// A house whose engine pushes.
+/// Returns a house whose engine pushes.
 fn pushing(rewrites: Rewrites) -> House {
     opened(House::new(), |config| config.rewrites = Some(rewrites))
 }
 
-/// Opens the house again with other settings.
+/// Reopens the house with other settings.
 fn opened(mut house: House, change: impl FnOnce(&mut EngineConfig)) -> House {
     house.engine = None;
     let mut config = config(&house.mirror(), Some(remote(&house.upstream)));
@@ -31,7 +31,7 @@ fn opened(mut house: House, change: impl FnOnce(&mut EngineConfig)) -> House {
 }
 
 fn batch(key: &str, mut patch: Value) -> Batch {
-    // The path of a record is told by its slug.
+    // The slug determines the path of a record.
     patch["slug"] = key.into();
     let action = Action::Patch(Key::new(key), patch);
     Batch {
@@ -54,12 +54,12 @@ fn write(house: &House, key: &str, patch: Value) -> CommitId {
     house.engine().commit(batch(key, patch)).unwrap().commit
 }
 
-/// Later than any test lasts.
+/// Returns a time later than any test lasts.
 fn later() -> std::time::Instant {
     std::time::Instant::now() + std::time::Duration::from_secs(600)
 }
 
-/// Waits until the remote has the commit as it is.
+/// Waits until the remote has exactly this commit.
 fn is_pushed(house: &House, commit: CommitId) {
     assert_eq!(carried(house, commit), Carried::Pushed(commit));
 }
@@ -79,7 +79,7 @@ fn remote_head(house: &House) -> CommitId {
     id(&house.upstream.head().unwrap())
 }
 
-/// Lets the remote run this before it takes a push.
+/// Installs a script that the remote runs before it accepts a push.
 fn hook(house: &House, script: &str) {
     let hook = house.upstream.path().join("hooks/pre-receive");
     std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
@@ -108,7 +108,7 @@ fn what_is_written_reaches_the_remote() {
         (status.ahead, status.push.tip, status.push.unpushed_since),
         (0, Some(commit), None)
     );
-    // The webhook that the push sets off finds nothing new.
+    // The webhook that the push triggers finds nothing new.
     assert_eq!(house.reload().kind, OutcomeKind::Unchanged);
     git(house.upstream.path(), ["fsck", "--strict"]);
     house.is_lawful();
@@ -168,7 +168,7 @@ fn a_remote_that_refuses_is_told_to_those_who_wait_and_not_asked_again_soon() {
     assert_eq!(remote_head(&house), before);
     let attempts = std::fs::read_to_string(house.upstream.path().join("attempts")).unwrap();
     assert_eq!(attempts.lines().count(), 1, "a fetch that works says nothing about a hook");
-    assert_eq!(house.served(), commit, "what was acknowledged is served all the same");
+    assert_eq!(house.served(), commit, "the acknowledged write is served nonetheless");
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn an_empty_remote_gets_its_first_branch() {
     house.engine = None;
     house.upstream = upstream;
     house.folder = tempfile::TempDir::new().unwrap();
-    // A repository made by hand, whose remote has nothing yet.
+    // A repository made by hand, whose remote is still empty.
     git(house.folder.path(), ["init", "-q", "--bare", "-b", "published", "mirror.git"]);
     let source = house.upstream.path().to_str().unwrap().to_owned();
     git(house.mirror(), ["fetch", "-q", &source, &format!("+{commit}:refs/heads/published")]);
@@ -217,13 +217,13 @@ fn a_remote_that_moved_on_is_held_and_nothing_is_overwritten() {
     let theirs = house.upstream.commit("theirs").put("people/amy.toml", "id = 3\n").push();
     let ours = write(&house, "jane", json!({ "name": "J" }));
     house.engine().settle_pushes();
-    // The push asked for a reload, which holds what the remote has.
+    // The push requested a reload, which holds the remote's head.
     let (_, report) = house.failure(RequestKind::Reload);
     assert_eq!(crate::house::held(&report).0.commit, id(&theirs));
     assert_eq!((remote_head(&house), house.served()), (id(&theirs), ours));
     let error = house.engine().commit(batch("joe", json!({ "n": 1 }))).unwrap_err();
     assert!(matches!(error, WriteError::Closed(Gate::Held { diverged: true, .. })), "{error}");
-    // Let through, ours are on a branch of their own, here and on the remote.
+    // Once let through, the local commits are on a separate branch, here and on the remote.
     let held = crate::house::held(&report).0.id;
     assert_eq!(house.run(RequestKind::Apply(held)).result.as_ref().unwrap().new, id(&theirs));
     house.engine().settle_pushes();
@@ -367,7 +367,7 @@ fn a_push_that_arrived_and_was_not_noted_is_no_divergence() {
     let before = house.served().to_string();
     let first = write(&house, "jane", json!({ "n": 1 }));
     is_pushed(&house, first);
-    // The line broke behind the last word, and then something was written.
+    // The line broke after the last word, and then something was written.
     git(house.mirror(), ["update-ref", "refs/headwater/sync/published", &before]);
     git(house.mirror(), ["update-ref", "refs/remotes/origin/published", &before]);
     let second = write(&house, "jane", json!({ "n": 2 }));
@@ -442,7 +442,7 @@ fn a_remote_that_takes_no_branches_of_conflicts_takes_the_branch_all_the_same() 
     let outcome = house.run(RequestKind::Apply(held));
     let kept = outcome.result.as_ref().unwrap().replayed.clone().unwrap().kept.unwrap();
     assert_eq!((kept.commit, conflicts(&house.mirror())), (ours, vec![ours]));
-    // What is not in the branch any more is not there for a request that comes again.
+    // A commit that is no longer in the branch does not count for a repeated request.
     let again = house.engine().commit(request).unwrap();
     assert!(again.changed && !again.repeated);
     is_pushed(&house, again.commit);

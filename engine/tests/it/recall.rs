@@ -1,5 +1,5 @@
-//! The text index in the cache: a load that takes it equals one that does not, whatever has changed
-//! since it was written, and indexes only that.
+//! The text index in the cache: a load that uses it equals one that does not, whatever has changed
+//! since it was written, and indexes only those changes.
 
 use headwater_engine::cache::Cache;
 use headwater_engine::id::CommitId;
@@ -15,12 +15,12 @@ use proptest::test_runner::{Config, TestCaseError};
 
 use crate::law::{cases, same_pages};
 
-/// So many people that tantivy writes the index: below 1,024 documents nothing is kept.
+/// Enough people for tantivy to write the index: below 1,024 documents nothing is stored.
 const PEOPLE: usize = 1_000;
 
 const HEAD: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n[headwater]\n";
 
-/// What follows in the definition of people: other texts, other boosts, another language, and what
+/// The rest of the definition of people: other texts, other boosts, another language, and one that
 /// nobody may search.
 const SETTINGS: [&str; 5] = [
     "search = { fullName = 3.0, bio = 1.0 }\nhidden = \"deletedAt\"\n",
@@ -50,7 +50,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A repository, and the cache beside it.
+/// A repository, and the cache next to it.
 struct Site {
     civic: Civic,
     upstream: Upstream,
@@ -138,7 +138,7 @@ fn only_what_the_cache_lacks_is_indexed() {
     let (cold, warm) = site.both();
     assert_eq!([cold.text().segments(), warm.text().segments()], [1, 2]);
     assert_eq!(warm.dump(), cold.dump());
-    // With other boosts, what is kept is of no use.
+    // With other boosts, the stored index cannot be used.
     site.commit(&[Op::Settings(2)]);
     let (cold, warm) = site.both();
     assert_eq!([cold.text().segments(), warm.text().segments()], [1, 1]);

@@ -18,7 +18,7 @@ const PROJECTS: &str = "[gitsheet]\nroot = \"projects\"\npath = \"${{ slug }}\"\
 const PEOPLE: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n\
     [headwater]\nhidden = \"gone\"\n";
 
-/// A branch, and the states of its commits: each reloaded from the one before and compared with a
+/// A branch, and the states of its commits: each reloaded from the previous one and compared with a
 /// rebuild.
 struct Branch {
     upstream: Upstream,
@@ -87,8 +87,8 @@ fn a_reference_dangles_while_nothing_has_what_it_names() {
     ]);
     let eight = "roles/b.toml /project/1: `project` is not the `id` of a record of projects";
     assert_eq!(branch.dangling(), [eight]);
-    assert!(branch.state().visible("roles", "b").is_some(), "it is served all the same");
-    // The other side heals it, and breaks it again by what it holds, and by going away.
+    assert!(branch.state().visible("roles", "b").is_some(), "it is served nonetheless");
+    // The other side repairs it, and breaks it again by its contents and by being deleted.
     branch.push(&[("projects/q.toml", "id = 8\n")], &[]);
     assert_eq!(branch.dangling(), [] as [&str; 0]);
     branch.push(&[("projects/q.toml", "id = 9\n")], &[]);
@@ -99,7 +99,7 @@ fn a_reference_dangles_while_nothing_has_what_it_names() {
         "roles/b.toml /project/0: `project` is not the `id` of a record of projects",
     ];
     assert_eq!(branch.dangling(), seven);
-    // So does this one, and a place in a list is told as it is now.
+    // So does this side, and a position in a list is reported as it is now.
     branch.push(&[("roles/b.toml", "project = [8, 8, 7]\n")], &[]);
     let moved = "roles/b.toml /project/2: `project` is not the `id` of a record of projects";
     assert_eq!(branch.dangling(), [seven[0], moved]);
@@ -124,7 +124,7 @@ fn nested_fields_lists_and_the_sheet_itself_are_referred_to_by_key() {
     let problems = branch.state().problems();
     let rules: Vec<_> = problems.iter().map(|p| (&*p.path, p.rule)).collect();
     let broken = ("roles/a.toml", Rule::Malformed);
-    assert_eq!(rules, [broken, ("roles/b.toml", Rule::DanglingRef)], "what is broken is absent");
+    assert_eq!(rules, [broken, ("roles/b.toml", Rule::DanglingRef)], "a broken record is absent");
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_hidden_record_is_named_and_what_may_be_hidden_is_not_told_in_public() {
     let dangling = branch.dangling();
     assert_eq!(dangling.len(), 4, "{dangling:?}");
     assert!(!dangling.iter().any(|line| line.contains("a.toml /by")), "ada is there");
-    // Were nobody told of and ada not, ada would be told of.
+    // If all were reported except ada, that would reveal ada.
     let public = branch.dangling_in_public();
     let project = |name| {
         format!("roles/{name}.toml /project: `project` is not the `id` of a record of projects")

@@ -109,7 +109,7 @@ fn a_held_push_that_is_superseded_cannot_be_let_through() {
 #[test]
 fn a_note_that_cannot_be_written_keeps_no_push_from_going_live() {
     let mut house = House::new();
-    // What a process that was killed leaves behind.
+    // What a killed process leaves behind.
     let lock = house.mirror().join("refs/headwater/sync/published.lock");
     std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
     std::fs::write(&lock, "").unwrap();
@@ -271,8 +271,8 @@ fn fifty_requests_at_once_cost_at_most_two_reloads() {
     let mut ids: Vec<_> = answers.iter().map(|(id, _)| *id).collect();
     ids.sort_unstable();
     ids.dedup();
-    // All fifty were asked for while at most one reload was running, so a few more than two can
-    // only come about when one ends before the last caller arrives.
+    // All fifty were requested while at most one reload was running, so there can be a few more
+    // than two only if one ends before the last caller arrives.
     assert!(ids.len() <= 3, "{} reloads", ids.len());
 }
 

@@ -1,4 +1,4 @@
-//! Starts from the cache beside the mirror.
+//! Starts from the cache next to the mirror.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use headwater_testkit::git::git_with_input;
 
 use crate::house::{House, config, remote};
 
-/// A house whose engine has written its cache and ended; and the cache.
+/// Returns a house whose engine has written its cache and ended, and the cache.
 fn rested() -> (House, Cache) {
     let mut house = House::new();
     house.upstream.commit("edit").put("people/amy.toml", "id = 3\n").push();
@@ -26,7 +26,7 @@ fn rested() -> (House, Cache) {
     (house, Cache::beside(&mirror, LoadOptions::default().record_limit))
 }
 
-/// Takes the blob of Jane out of the mirror, so that nobody can read it any more.
+/// Removes the blob of Jane from the mirror, so that nobody can read it any more.
 fn lose_jane(house: &House) {
     let mirror = house.mirror();
     let blob = git(&mirror, ["rev-parse", "published:people/jane.toml"]);
@@ -54,7 +54,7 @@ fn a_restart_decodes_no_record_that_the_cache_has() {
     house.upstream.commit("more").put("people/bob.toml", "id = 4\n").push();
     lose_jane(&house);
     assert!(open_with(&house, false).is_none(), "without the cache the blob is needed");
-    assert!(cache.path().exists(), "who has none leaves that of others");
+    assert!(cache.path().exists(), "without a cache, that of others stays");
     let engine = open_with(&house, true).unwrap();
     assert_eq!(engine.status().opened, RebuildReason::FirstLoad);
     assert_eq!(engine.snapshot().records(), 3);

@@ -1,5 +1,5 @@
-//! How far a write reaches: whatever the sheets are and whatever is written, nothing changes but
-//! what the sheets of the writer's scope alone hold.
+//! How far a write reaches: whatever the sheets are and whatever is written, nothing changes except
+//! files that only the sheets of the writer's scope hold.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,21 +22,21 @@ use serde_json::{Map, Value, json};
 
 use crate::house::House;
 
-/// How many cases are tried; more on demand.
+/// Returns the number of cases to try; more on demand.
 fn cases() -> u32 {
     let cases = std::env::var("HEADWATER_SCOPE_CASES").ok();
     cases.and_then(|cases| cases.parse().ok()).unwrap_or(300)
 }
 
-/// The roots of sheets, which lie in one another.
+/// The roots of sheets, which contain one another.
 const ROOTS: [&str; 5] = ["", "people", "people/staff", "docs", "docs/a"];
 /// The templates of sheets: every file, of one level, of two, of any depth.
 const TEMPLATES: [Option<&str>; 4] =
     [None, Some("${{ slug }}"), Some("${{ area }}/${{ slug }}"), Some("${{ path/** }}")];
-/// What folders and records are called.
+/// The names of folders and records.
 const NAMES: [&str; 9] =
     ["a", "b", "people", "staff", "docs", ".gitsheets", ".github", "headwater", "s0"];
-/// What files beside records are called.
+/// The names of attachments.
 const ATTACHMENTS: [&str; 5] = ["x.txt", "a.toml", "s0.toml", "people.toml", ".x"];
 
 #[derive(Debug, Clone)]
@@ -58,13 +58,13 @@ struct Case {
 #[derive(Debug, Clone)]
 struct Op {
     sheet: usize,
-    /// Whether a sheet of the scope is meant.
+    /// Whether a sheet of the scope is used.
     is_in_scope: bool,
     verb: u8,
     key: String,
-    /// The file that is meant instead of the key, if there are any.
+    /// The file to use instead of the key, if there are any.
     file: Option<usize>,
-    /// The path that the fields say instead of the key's.
+    /// The path from the fields instead of the key's.
     fields: Option<String>,
     name: &'static str,
 }
@@ -132,7 +132,7 @@ impl Sheet {
         }
     }
 
-    /// Says whether the sheet would have a record at `path` without its extension.
+    /// Returns whether the sheet would have a record at `path` without its extension.
     fn has(&self, path: &str) -> bool {
         let depth = self.below(path).map_or(0, |below| below.split('/').count());
         match self.template {
@@ -166,7 +166,7 @@ impl Case {
             }
         }
         files.insert("headwater.toml".into(), declared);
-        // A file does not stand where a folder does.
+        // A file cannot be where a folder is.
         let folders: BTreeSet<String> = files.keys().flat_map(|path| folders(path)).collect();
         files.retain(|path, _| !folders.contains(path));
         files
@@ -216,7 +216,7 @@ impl Case {
         }
     }
 
-    /// Says whether a path is held by the sheets of the scope alone.
+    /// Returns whether only the sheets of the scope hold a path.
     fn is_inside(&self, path: &str) -> bool {
         let first = path.split('/').next().unwrap();
         if first.starts_with('.') || first == "headwater.toml" {
@@ -241,7 +241,7 @@ impl Case {
     }
 }
 
-/// Returns the folders that a path is in, the outermost first.
+/// Returns the folders that contain a path, outermost first.
 fn folders(path: &str) -> Vec<String> {
     path.match_indices('/').map(|(at, _)| path[..at].to_owned()).collect()
 }
@@ -263,7 +263,7 @@ fn text(path: &str) -> String {
     fields.map(|(name, value)| format!("{name} = {value}\n")).collect()
 }
 
-/// Lists what the sheets that are not in the scope say.
+/// Returns the contents of the sheets outside the scope.
 fn others(case: &Case, state: &Snapshot) -> Vec<Vec<(String, String)>> {
     let closed = (0..case.sheets.len()).filter(|n| !case.scope.contains(n));
     let sheet = |n| state.sheet(&format!("s{n}")).unwrap();
@@ -334,7 +334,7 @@ fn a_write_changes_only_what_the_sheets_of_its_scope_alone_hold() {
     let tally = Tally::default();
     let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
     proptest!(config, |(case in case())| check(&mirror, &case, &tally)?);
-    // What tries nothing shows nothing.
+    // A test that tries nothing shows nothing.
     let Tally { written, reserved, out_of_scope, others } = tally;
     println!(
         "{} written, {} reserved, {} out of scope, {} refused for other reasons",
@@ -347,7 +347,7 @@ fn a_write_changes_only_what_the_sheets_of_its_scope_alone_hold() {
     assert!(reserved.get() > 0 && others.get() > 0);
 }
 
-/// A repository in which a sheet of everything has others inside.
+/// Returns a repository in which a sheet of everything contains others.
 fn nested() -> House {
     let mut upstream = Upstream::new();
     let sheets = "[sheets.all]\nroot = '.'\n\
@@ -450,7 +450,7 @@ fn what_is_out_of_scope_is_told_alike_whether_it_is_there_or_not() {
         refused.to_string().replace(slug, "KEY")
     };
     assert_eq!(create("ada"), create("eve"));
-    // With both sheets it is one record of both.
+    // With both sheets it is one record in both.
     let both = Scope::Only(["all", "content", "people"].map(SheetName::new).into());
     let patch = Action::Patch(Key::new("people/ada"), json!({ "pay": 2 }));
     assert!(house.engine().commit(one("content", patch, both)).unwrap().changed);

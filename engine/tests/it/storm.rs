@@ -1,4 +1,4 @@
-//! Readers against publishes: every state that is seen is whole, and is the one of its commit.
+//! Readers against publishes: every state seen is complete, and belongs to its commit.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +16,14 @@ use headwater_engine::search::{Query, Scope};
 
 use crate::house::{House, id};
 
-/// How long the storm lasts; longer on demand.
+/// Returns how long the storm lasts; longer on demand.
 fn duration() -> Duration {
     let seconds = std::env::var("HEADWATER_STORM_SECONDS").ok();
     Duration::from_secs(seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(2))
 }
 
-/// Reads until `stop` and compares each state with the digest of its commit; returns how many.
+/// Reads until `stop` and compares each state with the digest of its commit; returns the number of
+/// reads.
 fn read(engine: &Engine, digests: &HashMap<CommitId, Digest>, stop: &AtomicBool) -> u64 {
     let query = Query::parse("common").unwrap();
     let mut reads = 0;
@@ -65,7 +66,7 @@ fn every_state_that_is_seen_is_the_one_of_its_commit_however_fast_they_change() 
         let readers: Vec<_> =
             (0..8).map(|_| scope.spawn(|| read(engine, &digests, &stop))).collect();
         let (until, mut publishes) = (Instant::now() + duration(), 0);
-        // Going back and forth between states that are kept is the fastest way to publish.
+        // Going back and forth between kept states is the fastest way to publish.
         for commit in commits.iter().cycle().take_while(|_| Instant::now() < until) {
             let report = engine.reload(RequestKind::Pin(*commit), Trigger::Operator).unwrap();
             assert_eq!(report.result.as_ref().unwrap().new, *commit);

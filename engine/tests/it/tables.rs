@@ -1,5 +1,5 @@
-//! The law over files of many records: random histories of lists and tables, against a rebuild and
-//! a naive model that knows the rows and not the bytes.
+//! The law for files of many records: random histories of lists and tables, against a rebuild and a
+//! naive model that knows the rows but not the bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,18 +23,18 @@ struct Row {
     id: Option<u8>,
     name: Option<u8>,
     title: Vec<&'static str>,
-    /// Whether it cannot be read, where the format can say such a thing of one row.
+    /// Whether it cannot be read, if the format allows that for a single row.
     is_broken: bool,
 }
 
-/// What stands at a path.
+/// The contents at a path.
 #[derive(Debug, Clone, PartialEq)]
 enum File {
     List {
         rows: Vec<Row>,
         style: Style,
     },
-    /// One record, where the format has such; a list of none otherwise.
+    /// One record, if the format supports that; if not, an empty list.
     Single(Vec<&'static str>),
     Broken,
     Symlink,
@@ -43,7 +43,7 @@ enum File {
 /// How a list is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Style {
-    /// With the line ends of Windows.
+    /// With Windows line ends.
     crlf: bool,
     /// With one more column, in a table.
     wide: bool,
@@ -55,9 +55,9 @@ struct Style {
 enum Definitions {
     /// Nothing is declared.
     None,
-    /// Tables in `data` whose rows are called by their names, and one list of JSON in `notes`.
+    /// Tables in `data` whose rows are identified by their names, and one JSON list in `notes`.
     Declared,
-    /// The same lists by other rules.
+    /// The same lists under other rules.
     Otherwise,
 }
 
@@ -155,7 +155,7 @@ impl World {
         Self { definitions, files: paths.iter().map(|path| (path.clone(), list.clone())).collect() }
     }
 
-    /// Returns the rows of the list at `path`, or of the first behind it, so that most operations
+    /// Returns the rows of the list at `path`, or of the next one after it, so that most operations
     /// find one.
     fn list(&mut self, path: &str) -> Option<(&mut Vec<Row>, &mut Style)> {
         let is_list = |file: &&mut File| matches!(file, File::List { .. });
@@ -289,7 +289,7 @@ fn written(path: &str, file: &File) -> Vec<u8> {
             let row = |row: &Row| {
                 let id = row.id.map(|id| id.to_string()).unwrap_or_default();
                 let name = row.name.map(|name| format!("n{name}")).unwrap_or_default();
-                // A line end in a cell is as it is.
+                // A line end in a cell is kept.
                 let title = row.title.join("\n");
                 let rest = if style.wide { ",x" } else { "" };
                 let rest = if row.is_broken { format!("{rest},,") } else { rest.to_owned() };
@@ -319,7 +319,7 @@ fn written(path: &str, file: &File) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Returns the value that a row stands for.
+/// Returns the value of a row.
 fn value(format: &str, row: &Row, style: Style) -> Value {
     let mut fields = Map::new();
     if let Some(id) = row.id {
@@ -341,18 +341,18 @@ fn value(format: &str, row: &Row, style: Style) -> Value {
     Value::Object(fields)
 }
 
-/// What the engine must hold: records by sheet and key, and problems by path and rule, each as often
-/// as there are some.
+/// What the engine must hold: records by sheet and key, and problems by path and rule, with their
+/// counts.
 #[derive(Debug, Default, PartialEq)]
 struct Expected {
     records: BTreeMap<String, BTreeMap<String, Value>>,
     problems: BTreeMap<(String, &'static str), usize>,
 }
 
-/// What claims each key of a sheet: the files, and what they hold.
+/// The claims to each key of a sheet: the files, and their values.
 type Slots<'a> = BTreeMap<String, Vec<(&'a String, Value)>>;
 
-/// What a path claims in a sheet: the keys of its rows, and what is wrong with it.
+/// The claims of a path in a sheet: the keys of its rows, and its problems.
 type Claims = (Vec<(String, Value)>, Vec<&'static str>);
 
 fn expected(world: &World) -> Expected {
@@ -396,7 +396,7 @@ fn expected(world: &World) -> Expected {
 fn claims(definitions: Definitions, path: &str, file: &File) -> Option<(String, Claims)> {
     let format = extension(path);
     let (folder, below) = path.split_once('/').unwrap_or(("root", path));
-    // How the rows are called: by a field that is declared, or by what is found.
+    // How the rows are identified: by a declared field, or by what is found.
     let (prefix, field) = match (definitions, folder, format) {
         (Definitions::None, ..) => (true, None),
         (Definitions::Declared, "data", "csv") => (true, Some("name")),
@@ -421,7 +421,7 @@ fn claims(definitions: Definitions, path: &str, file: &File) -> Option<(String, 
             let record = (list.to_owned(), json!({ "title": title.join(" ") }));
             return Some((folder.into(), (vec![record], vec![])));
         }
-        // Nothing says that this is a list.
+        // Nothing indicates that this is a list.
         File::List { rows, .. } if rows.is_empty() && format == "toml" => {
             return Some((folder.into(), (vec![(list.to_owned(), json!({}))], vec![])));
         }

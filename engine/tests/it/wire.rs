@@ -10,13 +10,14 @@ use tempfile::TempDir;
 
 use crate::house::{DEFINITION, id, open};
 
-/// At how many places each conversation is cut; more on demand, at most each byte.
+/// Returns the number of places at which each conversation is cut; more on demand, at most each
+/// byte.
 fn cuts() -> usize {
     let cuts = std::env::var("HEADWATER_CUTS").ok();
     cuts.and_then(|cuts| cuts.parse().ok()).unwrap_or(12)
 }
 
-/// A text that no packing makes small.
+/// Returns a text that does not compress.
 fn noise(seed: u64) -> String {
     let mut state = seed;
     let words = (0..2_000).map(|_| {
@@ -26,7 +27,7 @@ fn noise(seed: u64) -> String {
     words.collect()
 }
 
-/// Returns what a fetch must never leave in the mirror.
+/// Returns the files that a fetch must never leave in the mirror.
 fn leftovers(mirror: &std::path::Path) -> Vec<String> {
     let folders =
         [mirror.join("headwater"), mirror.join("objects/pack"), mirror.join("refs/heads")];
@@ -65,12 +66,12 @@ fn a_fetch_that_is_cut_at_any_byte_leaves_the_mirror_whole_and_the_next_one_conv
     for n in 1..=cuts {
         let before = engine.snapshot().commit();
         let head = push(&mut upstream, n as u64);
-        // The first byte, the last but one, and places at equal distances between.
+        // The first byte, the last but one, and places at equal distances in between.
         proxy.cut_after((n - 1) * (whole - 1) / cuts.max(2).saturating_sub(1));
         let report = reload(&engine);
         let served = engine.snapshot().commit();
         if report.result.is_ok() {
-            // The conversation may have been shorter than the one that was measured.
+            // The conversation may have been shorter than the measured one.
             assert_eq!(served, head);
             went_live += 1;
         } else {

@@ -1,4 +1,4 @@
-//! Random histories: what a branch may hold, and how it may change.
+//! Random histories: what a branch may contain, and how it may change.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,17 @@ pub(crate) struct Doc {
     pub(crate) rank: Option<i64>,
     pub(crate) tags: Vec<&'static str>,
     pub(crate) hidden: bool,
-    /// The `id` of a record, which need not be there.
+    /// The `id` of a record, which may not exist.
     pub(crate) parent: Option<u8>,
-    /// Keys of records, which need not be there.
+    /// Keys of records, which may not exist.
     pub(crate) links: Vec<u8>,
     /// The same in a nested field.
     pub(crate) note: Option<u8>,
-    /// A field that the path template names, set to something that is not in the path.
+    /// Sets a field that the path template names to something that is not in the path.
     pub(crate) wrong_slug: bool,
 }
 
-/// What stands at a path.
+/// The contents at a path.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum File {
     Good(Doc),
@@ -34,7 +34,7 @@ pub(crate) enum File {
     Symlink,
 }
 
-/// Which definitions a commit has.
+/// The definitions of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Definitions {
     /// Nothing is declared.
@@ -49,9 +49,9 @@ pub(crate) enum Definitions {
     Shown,
     /// `notes`, of which nothing is public.
     Private,
-    /// `whole`, which takes every file that is TOML, through `headwater.toml`.
+    /// `whole`, which takes every TOML file, through `headwater.toml`.
     Whole,
-    /// `bundles`, whose records are folders, and whose paths tell two fields.
+    /// `bundles`, whose records are folders, and whose paths supply two fields.
     Bundles,
 }
 
@@ -120,11 +120,11 @@ fn path() -> impl Strategy<Value = String> {
     prop_oneof![8 => file, 1 => index]
 }
 
-/// Folders that are sheets, or parts of one, where nothing is declared.
+/// Folders that are sheets, or parts of one, if nothing is declared.
 const COLLECTIONS: [&str; 6] =
     ["content", "content/blog", "content/_x", "content.blog", "src/content/blog", "bundles/en/k0"];
 
-/// The names of the files that stand for their folders, the first that counts first.
+/// The names of the files that represent their folders; the first that exists counts.
 pub(crate) const INDEX_FILES: [&str; 3] = ["index", "_index", "README"];
 
 fn file() -> impl Strategy<Value = File> {
@@ -162,7 +162,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A history: the definitions of its first commit, and the operations of each commit.
+/// Generates a history: the definitions of its first commit, and the operations of each commit.
 pub(crate) fn history() -> impl Strategy<Value = (Definitions, Vec<Vec<Op>>)> {
     (definitions(), prop::collection::vec(prop::collection::vec(op(), 1..8), 2..7))
 }
@@ -172,7 +172,7 @@ impl World {
         Self { definitions, files: BTreeMap::new() }
     }
 
-    /// Applies one operation; `earlier` holds the worlds of the commits before.
+    /// Applies one operation; `earlier` holds the worlds of the previous commits.
     pub(crate) fn apply(&mut self, op: &Op, earlier: &[World]) {
         match op {
             Op::Put(path, file) => {
@@ -266,7 +266,7 @@ impl World {
     }
 }
 
-/// Returns the value that `doc` stands for.
+/// Returns the value of `doc`.
 pub(crate) fn value(doc: &Doc) -> Value {
     let mut fields = Map::new();
     fields.insert("id".into(), json!(format!("id-{}", doc.id)));
@@ -300,7 +300,7 @@ fn written(path: &str, doc: &Doc) -> String {
     let json_line = |(key, value): (&String, &Value)| (key.clone(), value.to_string());
     let pairs: Vec<_> = value.as_object().unwrap().iter().map(json_line).collect();
     let inline = |(key, json): &(String, String)| {
-        // The only table of a record has one member, whose name needs no quotes.
+        // The only table in a record has one member, whose name needs no quotes.
         let table = json.strip_prefix("{\"note\":").map(|rest| format!("{{ note = {rest}"));
         format!("{key} = {}\n", table.as_ref().unwrap_or(json))
     };

@@ -1,4 +1,4 @@
-//! Writes: each a commit, durable and published when it is acknowledged.
+//! Writes: each is a commit, durable and published when it is acknowledged.
 
 use headwater_engine::engine::RequestKind;
 use headwater_engine::id::{Key, SheetName};
@@ -223,7 +223,7 @@ fn what_waits_is_bounded_and_the_rest_is_told_to_come_back() {
     let house = House::new();
     let (go_on, gate) = std::sync::mpsc::channel::<()>();
     let (writing, is_writing) = std::sync::mpsc::channel();
-    // The thread that writes waits in the answer to the first.
+    // The writing thread waits in the answer to the first.
     let stuck = Box::new(move |_| {
         writing.send(()).unwrap();
         let _ = gate.recv();
@@ -265,7 +265,7 @@ fn the_bytes_that_wait_are_bounded_and_room_comes_back() {
         house.engine().write(batch([action]), Box::new(move |done| sender.send(done).unwrap()));
         answer
     };
-    // The fourth would come to more than the 32 MiB that one has.
+    // The fourth would exceed the 32 MiB that one actor may have.
     let taken: Vec<_> = (0..3).map(attach).collect();
     for n in 4..7 {
         let refused = attach(n).try_recv().unwrap().unwrap_err();
@@ -285,7 +285,7 @@ fn a_record_of_too_many_values_is_refused_before_it_waits() {
     let many = Value::Array(vec![json!({"": 0}); 145_000]);
     let heavy = write(&house, put("ada", json!({"slug": "ada", "id": 3, "x": many}))).unwrap_err();
     assert!(matches!(heavy, WriteError::TooHeavy), "{heavy:?}");
-    // Nor does it become too heavy step by step.
+    // Nor may it become too heavy step by step.
     let part = Value::Array(vec![json!({"": 0}); 14_000]);
     let patch =
         |field: &str| Action::Patch(Key::new("joe"), json!({ "slug": "joe", field: part.clone() }));
@@ -301,7 +301,7 @@ fn a_batch_reads_and_writes_no_more_than_its_limit() {
     write(&house, put("ada", json!({"slug": "ada", "id": 3, "text": text}))).unwrap();
     let before = house.served();
     let patch = |n: usize| Action::Patch(Key::new("ada"), json!({ "n": n }));
-    // Each of these is thirty bytes and writes a megabyte.
+    // Each of these has thirty bytes and writes a megabyte.
     let refused = house.engine().commit(batch((0..100).map(patch))).unwrap_err();
     let WriteError::Operation { index, source } = refused else { panic!("{refused:?}") };
     assert!(matches!(*source, WriteError::BatchTooLarge), "{source:?}");
@@ -331,7 +331,7 @@ fn what_comes_to_much_is_written_in_several_groups_and_others_go_between() {
         });
         house.engine().write(batch, done);
     };
-    // Nobody knows what the patches come to before the record is there.
+    // The size that the patches produce is unknown until the record exists.
     let text = "x".repeat(900 << 10);
     let first = put("ada", json!({"slug": "ada", "id": 3, "text": text}));
     for round in 0..3 {
@@ -345,7 +345,7 @@ fn what_comes_to_much_is_written_in_several_groups_and_others_go_between() {
     drop((sender, go_on));
     let order: Vec<_> = answers.iter().map(|(name, _)| name).collect();
     assert_eq!(order, ["ada", "joe", "ada", "ada"]);
-    // A group is one pack; the first of these is of what came before.
+    // A group is one pack; the first of these is the earlier commit.
     let log = git(&house, &["log", "--format=%an", "-4"]);
     assert_eq!(log.trim(), "Ada\nAda\nJoe\nAda");
 }
@@ -447,9 +447,9 @@ fn a_write_that_mends_the_last_problem_ends_the_degradation() {
 fn writes_and_reloads_take_turns() {
     let mut house = House::new();
     let done = write(&house, put("ada", json!({"slug": "ada", "id": 3}))).unwrap();
-    // Nothing was pushed, so a reload leaves what is ours.
+    // Nothing was pushed, so a reload keeps the local commit.
     assert_eq!(house.reload().new, done.commit);
-    // Something was pushed by others, so it is not a fast-forward.
+    // Others pushed something, so it is not a fast-forward.
     house.upstream.commit("other").put("people/eve.toml", "slug = \"eve\"\nid = 4\n").push();
     let report = house.run(RequestKind::Reload);
     assert!(report.result.is_err());
@@ -510,7 +510,7 @@ fn a_key_belongs_to_its_actor_and_is_known_where_nothing_changed() {
     assert!(matches!(reused, WriteError::KeyReused { .. }), "{reused:?}");
     let other = house.engine().commit(request("eve", "c", 9)).unwrap();
     assert!(other.changed && !other.repeated);
-    // Whose key it is, is in the history.
+    // The history records whose key it is.
     let house = house.started();
     let again = house.engine().commit(request("eve", "c", 9)).unwrap();
     assert_eq!((again.commit, again.repeated), (other.commit, true));
@@ -536,7 +536,7 @@ fn a_file_that_cannot_be_read_is_replaced_and_not_left_beside_the_record() {
     let mut house = House::new();
     let define = house.upstream.commit("define").put("notes/a.yml", "- [\n");
     let definition = "[sheets.notes]\nformat = 'yaml'\npolicy = 'quarantine'\n";
-    // As many that are good as a sheet must have to be served with one that is not.
+    // As many good records as a sheet must have to be served with a bad one.
     let others = (0..40).map(|n| (format!("notes/n{n}.yml"), "b: 2\n"));
     define.put("headwater.toml", definition).put_all(others).push();
     house.reload();

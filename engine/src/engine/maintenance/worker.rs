@@ -1,5 +1,5 @@
-//! The thread that tidies up: what a reload did is made durable, states that nobody reads are freed,
-//! segments of the text index and packs of the repository are merged, and the cache is written.
+//! The maintenance thread: makes reloads durable, frees states that nobody reads, merges segments
+//! of the text index and packs of the repository, and writes the cache.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,23 +23,23 @@ use crate::report::Timings;
 use crate::search::{DocName, Slot};
 use crate::snapshot::Snapshot;
 
-/// Above this many packs the repository is repacked, when no reload waits.
+/// Above this many packs the repository is repacked if no reload waits.
 const PACKS: usize = 32;
 
-/// Above this many packs it is repacked even when one waits: lookups slow down with each.
+/// Above this many packs it is repacked even if a reload waits: each pack slows lookups down.
 const TOO_MANY_PACKS: usize = 48;
 
-/// How long nothing happens before the thread looks for what has become old.
+/// How long the thread waits without an event before it looks for what has become old.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// The thread may spend one part in so many of its time on writing the cache: it is a copy of all
-/// records, and a start from an older one only has a little more to decode.
+/// The thread may spend one part in this many of its time on writing the cache, which is a copy of
+/// all records. A start from an older one merely has a little more to decode.
 const SHARE: u32 = 100;
 
-/// How long it waits for the readers of a state that is kept no longer.
+/// How long it waits for the readers of a state that is no longer kept.
 const READERS: Duration = Duration::from_millis(100);
 
-/// What the cache holds, as far as it is known, and when it may be written again.
+/// What the cache holds, if known, and when it may be written again.
 #[derive(Default)]
 struct Cached {
     records: Option<CommitId>,
@@ -47,7 +47,7 @@ struct Cached {
     due: Option<Instant>,
 }
 
-/// Tidies up.
+/// Does the maintenance work.
 pub(in crate::engine) struct MaintenanceWorker {
     pub(in crate::engine) repository: Arc<Repository>,
     pub(in crate::engine) states: Arc<States>,
@@ -60,9 +60,9 @@ pub(in crate::engine) struct MaintenanceWorker {
 }
 
 impl MaintenanceWorker {
-    /// Tidies up whenever it is woken, until it is closed.
+    /// Works whenever it is woken, until it is closed.
     pub(in crate::engine) fn run(&self) {
-        // After a failure a repack is tried again when there are this many packs.
+        // After a failure, a repack is retried when there are this many packs.
         let mut packs = 0;
         let mut cached = Cached::default();
         while self.maintenance.next(self.round()) {
@@ -81,16 +81,16 @@ impl MaintenanceWorker {
         }
     }
 
-    /// Makes the last move of the branch durable, behind the reload that made it.
+    /// Makes the last move of the branch durable, after the reload that made it.
     ///
-    /// Until then a power loss can take the branch back to a state that was live before, from
-    /// where the next fetch goes on.
+    /// Until then, a power loss can take the branch back to an earlier live state, from which the
+    /// next fetch goes on.
     fn sync_branch(&self) {
         if self.repository.remote.is_none() && self.writer.committer().is_none() {
             return;
         }
-        // No write comes between the two, which the branch would name before it is on the disk;
-        // where writes are synced at once, nobody has to wait for this.
+        // No write may come in between, because the branch would name it before it is on disk. If
+        // writes are synced at once, nobody has to wait for this.
         let is_buffered = self.writer.durability() == Durability::Buffered;
         let turn = is_buffered.then(|| self.writer.turn());
         let stored = self.writer.sync().map_err(ReloadError::Store);
@@ -109,8 +109,8 @@ impl MaintenanceWorker {
         if self.states.earlier().is_leaving() { READERS } else { ROUND }
     }
 
-    /// Frees the states that are old and not read any more. This thread does it, because it takes
-    /// as long as the state is large.
+    /// Frees the states that are old and no longer read. This thread does it because it takes time
+    /// in proportion to the size of the state.
     fn free_states(&self) {
         let unread = {
             let mut earlier = self.states.earlier();
@@ -120,7 +120,7 @@ impl MaintenanceWorker {
         drop(unread);
     }
 
-    /// Merges packs when there are many, and returns how many there must be for the next attempt.
+    /// Merges packs if there are many, and returns how many there must be for the next attempt.
     fn repack(&self, least: usize) -> usize {
         let packs = self.repository.mirror.pack_count().unwrap_or_default();
         let many = packs > TOO_MANY_PACKS || packs > PACKS && self.reloads.is_idle();
@@ -142,8 +142,8 @@ impl MaintenanceWorker {
         }
     }
 
-    /// Writes those files of the cache that are of another state than the published one, when no
-    /// reload waits and the last time is long enough ago.
+    /// Writes the cache files that are not of the published state, if no reload waits and the last
+    /// write is long enough ago.
     fn write_cache(&self, cached: &mut Cached) {
         let Some(cache) = &self.cache else { return };
         let (snapshot, begun) = (self.states.published(), Instant::now());
@@ -158,7 +158,7 @@ impl MaintenanceWorker {
             (&mut cached.text, Snapshot::save_text, cache.text_path()),
         ];
         for (kept, save, path) in files {
-            // Where one cannot be written, the other is not written again and again.
+            // If one cannot be written, the other is not written again and again.
             if *kept == now {
                 continue;
             }
@@ -174,8 +174,8 @@ impl MaintenanceWorker {
         cached.due = Some(Instant::now() + (begun.elapsed() * SHARE).max(ROUND));
     }
 
-    /// Merges segments beside the published state and publishes the same commit with fewer of
-    /// them; what a search answers does not change. The writer is held only for the swap.
+    /// Merges segments while the published state is served and publishes the same commit with fewer
+    /// of them; search results do not change. The writer is held only for the swap.
     fn compact_text(&self) {
         let snapshot = self.states.published();
         let Some(compaction) = snapshot.text().compaction() else { return };
@@ -240,7 +240,8 @@ mod tests {
         let (sender, done) = mpsc::channel();
         std::thread::scope(|scope| {
             scope.spawn(|| sender.send(worker.repack(0)).unwrap());
-            // Nothing tells that a thread waits for a lock. To merge so little takes far less.
+            // Nothing signals that a thread waits for a lock. Merging so little takes far less
+            // time.
             let waited = done.recv_timeout(Duration::from_secs(1));
             let unmerged = packs();
             drop(lane);

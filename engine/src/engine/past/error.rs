@@ -5,10 +5,10 @@ use crate::id::CommitId;
 use crate::load::LoadError;
 use crate::mirror::{Cause, FetchError};
 
-/// Why there is no state of a commit to read.
+/// Why there is no readable state of a commit.
 #[derive(Debug, thiserror::Error)]
 pub enum PastError {
-    /// Nothing in the branch's history goes by this name.
+    /// Nothing in the branch's history has this name.
     #[error("{name:?} does not name a commit in the history of the branch")]
     Unknown {
         /// The name.
@@ -19,16 +19,16 @@ pub enum PastError {
     Load {
         /// The commit.
         commit: CommitId,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<LoadError>,
     },
-    /// The remote does not tell where a branch is.
+    /// The remote does not report the head of a branch.
     #[error("the remote does not report the branch {branch:?}")]
     Remote {
         /// The branch.
         branch: String,
-        /// Why; `None` where it did not answer just before.
+        /// The cause; `None` if the remote recently did not answer.
         #[source]
         source: Option<Box<FetchError>>,
     },
@@ -40,14 +40,14 @@ pub enum PastError {
     Repository {
         /// The commit.
         commit: CommitId,
-        /// What git says.
+        /// The error from git.
         #[source]
         source: Cause,
     },
 }
 
 impl PastError {
-    /// Says whether the same request may be answered later: memory is short.
+    /// Returns whether the same request may succeed later: memory is short.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Load { source, .. } if matches!(**source, LoadError::Memory { .. }))
     }

@@ -1,4 +1,4 @@
-//! Every way of publishing, and every field of the status and of the outcome after it.
+//! Every way of publishing, with every field of the status and of the outcome afterwards.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -29,15 +29,15 @@ struct Served {
     upstream: Upstream,
     engine: Engine,
     seen: Arc<Mutex<Vec<(CommitId, CommitId, bool)>>>,
-    /// When the state was published that serves.
+    /// When the served state was published.
     published_at: SystemTime,
     _folder: TempDir,
 }
 
-/// The fields of the status, but for those that never change and without what a clock says.
+/// The fields of the status, without those that never change and without clock times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Said {
-    /// Whether the state was published since the last look.
+    /// Whether a state was published since the last check.
     published: bool,
     degraded: bool,
     remote_head: Option<CommitId>,
@@ -54,7 +54,7 @@ struct Said {
     reported: bool,
 }
 
-/// What is said of a state that is level with a remote at `head`.
+/// Returns the status of a state that is level with a remote at `head`.
 fn level(head: CommitId) -> Said {
     Said {
         published: true,
@@ -138,7 +138,7 @@ impl Served {
         self.engine.snapshot().commit()
     }
 
-    /// Returns what the status says now; each of its fields is named here.
+    /// Returns the current status; each of its fields is named here.
     fn said(&mut self) -> Said {
         let EngineStatus {
             branch,
@@ -183,12 +183,12 @@ impl Served {
         }
     }
 
-    /// Returns the last publication that was seen: from where, to where, and whether it descends.
+    /// Returns the last observed publication: its old and new commit, and whether it descends.
     fn seen(&self) -> (CommitId, CommitId, bool) {
         *self.seen.lock().unwrap().last().unwrap()
     }
 
-    /// Checks what the outcome says: all but how long it took is in `expected`.
+    /// Checks the outcome: `expected` has everything but the timings.
     fn came_to(&self, outcome: &ReloadOutcome, expected: ReloadOutcome) {
         let state = self.engine.snapshot();
         let expected = ReloadOutcome {
@@ -203,7 +203,7 @@ impl Served {
     }
 }
 
-/// Returns the outcome of a reload that asked a remote at `head` and took the state there.
+/// Returns the outcome of a reload that asked a remote at `head` and applied the state there.
 fn applied(old: CommitId, head: CommitId, added: u64, modified: u64) -> ReloadOutcome {
     let counts = Counts { added, modified, removed: 0 };
     let changed: BTreeMap<_, _> =
@@ -217,7 +217,7 @@ fn applied(old: CommitId, head: CommitId, added: u64, modified: u64) -> ReloadOu
     }
 }
 
-/// Publishes `state` as if it were what the published commit says.
+/// Publishes `state` as if it were the state of the published commit.
 fn replace(engine: &Engine, state: Snapshot) {
     let publication = Publication {
         state: Arc::new(state),
@@ -270,7 +270,7 @@ fn a_rebuild() {
     let outcome = served.run(RequestKind::Rebuild);
     let (kind, reason) = (OutcomeKind::Rebuilt, Some(RebuildReason::Requested));
     served.came_to(&outcome, ReloadOutcome { kind, reason, ..applied(head, head, 0, 0) });
-    assert_eq!(served.said(), level(head), "and nothing is kept that was there before");
+    assert_eq!(served.said(), level(head), "nothing from before is kept");
     assert_eq!(served.seen(), (first, head, true));
 }
 
@@ -307,7 +307,7 @@ fn a_replay_of_ours_and_one_that_has_nothing_left() {
     let replaced = served.served();
     assert_eq!(served.seen(), (ours, replaced, false));
 
-    // Somebody else pushes the same record, so that nothing is left of ours.
+    // Somebody else pushes the same record, so that no local change remains.
     let head = served.push("bob", "slug = \"bob\"\n");
     let outcome = served.run(RequestKind::Reload);
     assert_eq!(served.served(), head);

@@ -1,22 +1,22 @@
-//! When to push again after a push that failed: pure, so that it can be tried without a clock.
+//! When to push again after a failed push: pure, so that it can be tested without a clock.
 
 use std::time::Duration;
 
 use crate::mirror::PushErrorKind;
 
-/// The first wait where the failure may be over soon.
+/// The first wait if the failure may pass soon.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The first wait where somebody has to do something; asking often would lock an account.
+/// The first wait if somebody must act; frequent attempts would lock an account.
 const SLOW: Duration = Duration::from_secs(300);
 
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
-/// How often in a row a remote that moved on is tried again at once.
+/// How often in a row a push is retried at once after the remote moved on.
 const ROUNDS: u32 = 5;
 
-/// How a push went lately, and when the next one may be.
+/// The results of recent pushes, and when the next one may run.
 #[derive(Debug)]
 pub(in crate::engine) struct Backoff {
     failures: u32,
@@ -27,7 +27,7 @@ pub(in crate::engine) struct Backoff {
 }
 
 impl Backoff {
-    /// Returns one without failures; `seed` makes the waits of many servers differ.
+    /// Returns a backoff without failures; `seed` makes the waits of many servers differ.
     pub(in crate::engine) fn new(seed: u64) -> Self {
         Self { failures: 0, last: None, due: Duration::ZERO, random: seed }
     }
@@ -37,24 +37,24 @@ impl Backoff {
         self.due
     }
 
-    /// Returns how many pushes in a row failed.
+    /// Returns how many pushes in a row have failed.
     pub(in crate::engine) fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// Notes that a push went through.
+    /// Records that a push succeeded.
     pub(in crate::engine) fn succeeded(&mut self) {
         (self.failures, self.last, self.due) = (0, None, Duration::ZERO);
     }
 
-    /// Notes that a push failed at `now`, and returns how long to wait: twice as long for each
-    /// failure in a row, and up to a half less, so that servers do not keep step.
+    /// Records that a push failed at `now`, and returns how long to wait: doubled for each failure
+    /// in a row, and reduced by up to a half, so that servers do not keep step.
     pub(in crate::engine) fn failed(&mut self, now: Duration, kind: PushErrorKind) -> Duration {
         let first = if kind.is_passing() { FIRST } else { SLOW };
-        // Another kind of failure is another matter.
+        // A different kind of failure starts over.
         let before = if self.last == Some(kind) { self.failures } else { 0 };
         let wait = first.saturating_mul(2u32.saturating_pow(before)).min(LONGEST);
-        // A linear congruential generator, of which the upper half is random enough.
+        // A linear congruential generator, whose upper half is random enough.
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let share = (self.random >> 32) as f64 / f64::from(u32::MAX);
         let wait = wait.mul_f64(1.0 - share / 2.0);
@@ -62,8 +62,8 @@ impl Backoff {
         wait
     }
 
-    /// Notes that the remote answered a fetch at `now`: whatever passes may be over. Where others
-    /// are faster again and again, the next one is a moment later.
+    /// Records that the remote answered a fetch at `now`: a passing failure may be over. If others
+    /// are faster again and again, the next attempt is a moment later.
     pub(in crate::engine) fn remote_answers(&mut self, now: Duration) {
         let soon = match self.last {
             Some(PushErrorKind::Behind) if self.failures >= ROUNDS => now + FIRST,

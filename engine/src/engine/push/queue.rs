@@ -1,4 +1,4 @@
-//! What the thread that pushes and those who wait for it share.
+//! The state shared by the pushing thread and the callers that wait for it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Condvar;
@@ -10,7 +10,7 @@ use crate::engine::locks::{Held, Lock, Rank};
 use crate::id::CommitId;
 use crate::mirror::PushErrorKind;
 
-/// Wakes the thread, and holds those who wait for it.
+/// Wakes the thread, and holds the waiting callers.
 pub(in crate::engine) struct PushQueue {
     active: bool,
     begun: Instant,
@@ -23,15 +23,15 @@ struct State {
     busy: bool,
     closed: bool,
     backoff: Backoff,
-    /// That of branches which conflicts left, which the remote may refuse for ever.
+    /// The backoff for conflict branches, which the remote may refuse for ever.
     conflicts: Backoff,
     waiters: Waiters,
 }
 
 impl PushQueue {
-    /// Returns one that pushes if it is `active`, and does nothing otherwise.
+    /// Returns a queue that pushes if it is `active`, and does nothing if not.
     pub(in crate::engine) fn new(active: bool) -> Self {
-        // The keys of every `RandomState` differ.
+        // Each `RandomState` has different keys.
         let backoff = || Backoff::new(RandomState::new().build_hasher().finish());
         let state = State {
             woken: active,
@@ -45,13 +45,13 @@ impl PushQueue {
         Self { active, begun: Instant::now(), state, changed: Condvar::new() }
     }
 
-    /// Lets the thread look what there is to push.
+    /// Makes the thread check for work.
     pub(in crate::engine) fn wake(&self) {
         self.lock().woken = true;
         self.changed.notify_all();
     }
 
-    /// The same, now that the remote answered a fetch.
+    /// Does the same, after the remote answered a fetch.
     pub(in crate::engine) fn remote_answers(&self) {
         let mut state = self.lock();
         state.backoff.remote_answers(self.begun.elapsed());
@@ -59,13 +59,13 @@ impl PushQueue {
         self.changed.notify_all();
     }
 
-    /// Lets the thread end after one more try.
+    /// Makes the thread end after one more attempt.
     pub(in crate::engine) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Waits until there may be something to push; false once closed.
+    /// Waits until there may be something to push; returns false once closed.
     pub(super) fn next(&self) -> bool {
         let mut state = self.lock();
         state.busy = false;
@@ -86,7 +86,7 @@ impl PushQueue {
         }
     }
 
-    /// Waits until all that can be pushed now is pushed.
+    /// Waits until everything that can be pushed now is pushed.
     pub(in crate::engine) fn settle(&self) {
         let is_settled = |state: &State| {
             let due = state.backoff.due() <= self.begun.elapsed();
@@ -98,8 +98,8 @@ impl PushQueue {
         }
     }
 
-    /// Calls `done` once the remote has `commit`, or it is known that it will not have it soon; after
-    /// `until` nobody waits for that any more.
+    /// Calls `done` once the remote has `commit`, or once it is known that it will not have it
+    /// soon. After `until`, the wait ends.
     pub(in crate::engine) fn wait_for(&self, commit: CommitId, until: Instant, done: CarriedDone) {
         let mut state = self.lock();
         let is_full = state.waiters.is_full(Instant::now());
@@ -119,46 +119,46 @@ impl PushQueue {
         overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
     }
 
-    /// Tells those who wait for commits that are on top of other ones now.
+    /// Updates the callers that wait for commits that were replaced.
     pub(in crate::engine) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
         let overruled = self.lock().waiters.moved(moves);
         overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
     }
 
-    /// Takes out all who wait.
+    /// Removes and returns all waiting callers.
     pub(super) fn take_waiters(&self) -> Vec<Waiter> {
         self.lock().waiters.take()
     }
 
-    /// Lets these wait again.
+    /// Makes these callers wait again.
     pub(super) fn put_back(&self, waiters: Vec<Waiter>) {
         let overruled = self.lock().waiters.put_back(waiters);
         overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
     }
 
-    /// Says whether the last push failed.
+    /// Returns whether the last push failed.
     pub(super) fn is_failing(&self) -> bool {
         self.lock().backoff.failures() > 0
     }
 
-    /// Notes that a push went through, or that there is nothing to push.
+    /// Records that a push succeeded, or that there is nothing to push.
     pub(super) fn succeeded(&self) {
         self.lock().backoff.succeeded();
     }
 
-    /// Notes that a push failed; returns how many have failed in a row, and how long to wait.
+    /// Records that a push failed; returns how many have failed in a row, and how long to wait.
     pub(super) fn failed(&self, kind: PushErrorKind) -> (u32, Duration) {
         let mut state = self.lock();
         let wait = state.backoff.failed(self.begun.elapsed(), kind);
         (state.backoff.failures(), wait)
     }
 
-    /// Says whether branches that conflicts left may be pushed.
+    /// Returns whether conflict branches may be pushed.
     pub(super) fn may_push_conflicts(&self) -> bool {
         self.lock().conflicts.due() <= self.begun.elapsed()
     }
 
-    /// Notes that such a branch was not taken.
+    /// Records that a conflict branch was not accepted.
     pub(super) fn conflict_failed(&self) {
         self.lock().conflicts.failed(self.begun.elapsed(), PushErrorKind::Refused);
     }

@@ -1,29 +1,29 @@
-//! What is told of pushes: to whoever observes them, and to the operator.
+//! Reports of pushes, for observers and for the operator.
 
 use std::time::{Duration, SystemTime};
 
 use crate::id::CommitId;
 use crate::mirror::{self, ObjectError, PushError, PushErrorKind, RefError};
 
-/// A push that was tried.
+/// An attempted push.
 #[derive(Debug)]
 pub struct PushReport {
-    /// The commit that was pushed last, or is not.
+    /// The last commit that was pushed, or that failed.
     pub commit: CommitId,
     /// How long it took.
     pub duration: Duration,
-    /// How many commits the remote does not have now.
+    /// The number of commits that the remote does not have now.
     pub unpushed: u64,
-    /// Since when it has not had the oldest of them.
+    /// Since when it has lacked the oldest of them.
     pub since: Option<SystemTime>,
     /// What went wrong, if anything did.
     pub result: Result<(), PushFailure>,
 }
 
-/// A push that did not go through.
+/// A failed push.
 #[derive(Debug, thiserror::Error)]
 pub enum PushFailure {
-    /// The remote did not take it.
+    /// The remote did not accept it.
     #[error("the commits cannot be pushed")]
     Remote(#[source] PushError),
     /// The repository cannot be opened.
@@ -35,10 +35,10 @@ pub enum PushFailure {
     /// A reference cannot be read or written.
     #[error("cannot read or record what was pushed")]
     Reference(#[source] RefError),
-    /// A step panicked, which is a mistake in Headwater.
+    /// A step panicked, which is a bug in Headwater.
     #[error("pushing panicked: {message}")]
     Panic {
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
 }
@@ -53,21 +53,21 @@ impl PushFailure {
     }
 }
 
-/// How the pushes go, as the operator sees it.
+/// The state of the pushes for the operator.
 #[derive(Debug, Clone, Default)]
 pub struct PushStatus {
     /// Whether anything is pushed at all.
     pub active: bool,
-    /// Since when the remote has not had the oldest commit that it has not.
+    /// Since when the remote has lacked the oldest unpushed commit.
     pub unpushed_since: Option<SystemTime>,
-    /// The last commit that was pushed, unless the remote was seen elsewhere since.
+    /// The last pushed commit, unless the remote has been seen elsewhere since.
     pub tip: Option<CommitId>,
-    /// When the last push went through.
+    /// When the last push succeeded.
     pub pushed_at: Option<SystemTime>,
-    /// How the last push failed; `None` once one goes through.
+    /// How the last push failed; `None` once one succeeds.
     pub failure: Option<(PushErrorKind, String)>,
     /// How many failed in a row.
     pub failures: u32,
-    /// When the next one is tried, where one failed.
+    /// When the next one is tried, if one failed.
     pub next: Option<SystemTime>,
 }

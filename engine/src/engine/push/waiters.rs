@@ -1,4 +1,4 @@
-//! Those who wait until the remote has a commit, whatever becomes of it on the way there.
+//! Callers that wait until the remote has a commit, whatever becomes of it on the way.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,57 +7,57 @@ use std::time::Instant;
 use crate::id::CommitId;
 use crate::mirror::PushErrorKind;
 
-/// How many callers may wait for a push.
+/// The number of callers that may wait for a push.
 const WAITERS: usize = 1_000;
 
-/// How many replaced commits are remembered, for callers who ask a moment too late.
+/// The number of replaced commits that are remembered, for callers that ask a moment too late.
 const MOVED: usize = 4_096;
 
-/// What became of a commit that somebody waits for.
+/// What became of an awaited commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Carried {
-    /// The remote has it: as this commit, which is another one where it was replayed.
+    /// The remote has it, as this commit, which differs if it was replayed.
     Pushed(CommitId),
-    /// It does not have it, and that will not change soon: why.
+    /// The remote does not have it, and that will not change soon, for this reason.
     Stuck(PushErrorKind),
-    /// It was overruled by what the remote had; a branch of its own holds it.
+    /// It was overruled by the remote's commits and is kept on a separate branch.
     Overruled,
-    /// Not in time, or too many wait already.
+    /// Not in time, or too many callers wait already.
     Late,
     /// Nothing is pushed here, or the engine ends.
     Never,
 }
 
-/// Is called with what became of a commit, on the engine's thread, so it should only pass it on.
+/// A function that is called with what became of a commit on the engine's thread, so it should only
+/// pass it on.
 pub type CarriedDone = Box<dyn FnOnce(Carried) + Send>;
 
-/// Somebody who waits for a commit to be on the remote.
+/// A caller that waits for a commit to be on the remote.
 pub(super) struct Waiter {
     pub(super) commit: CommitId,
     /// Until when.
     pub(super) until: Instant,
-    /// What was in step when it was looked whether that has the commit.
+    /// The synced commit for which it was last checked.
     pub(super) looked: Option<CommitId>,
     pub(super) done: CarriedDone,
 }
 
-/// All who wait, and what has become of commits.
+/// All waiting callers, and what has become of commits.
 #[derive(Default)]
 pub(super) struct Waiters {
     waiting: Vec<Waiter>,
-    /// Commits that are others now, or on a branch of their own.
+    /// Commits that were replaced, or are kept on a separate branch.
     moved: VecDeque<(CommitId, Option<CommitId>)>,
 }
 
 impl Waiters {
-    /// Says whether no more may wait at `now`; those who have waited for long enough are let go.
+    /// Returns whether no more may wait at `now`, after dropping those whose time is up.
     pub(super) fn is_full(&mut self, now: Instant) -> bool {
         self.waiting.retain(|waiter| waiter.until > now);
         self.waiting.len() >= WAITERS
     }
 
-    /// Notes commits that are on top of other ones now; returns those who waited for one that is
-    /// overruled.
+    /// Records replaced commits; returns the callers whose commit was overruled.
     pub(super) fn moved(&mut self, moves: &[(CommitId, Option<CommitId>)]) -> Vec<CarriedDone> {
         self.moved.extend(moves);
         let old = self.moved.len().saturating_sub(MOVED);
@@ -65,7 +65,8 @@ impl Waiters {
         self.put_back(Vec::new())
     }
 
-    /// Lets these wait again, with the commits that theirs are now; returns those that are overruled.
+    /// Makes these callers wait again, for the commits that replaced theirs; returns those whose
+    /// commit was overruled.
     pub(super) fn put_back(&mut self, waiters: Vec<Waiter>) -> Vec<CarriedDone> {
         let mut overruled = Vec::new();
         let all = std::mem::take(&mut self.waiting).into_iter().chain(waiters);
@@ -76,7 +77,7 @@ impl Waiters {
             }
             match now {
                 Some(commit) => {
-                    // Another commit is looked for anew.
+                    // A different commit is checked again.
                     waiter.looked = waiter.looked.filter(|_| commit == waiter.commit);
                     waiter.commit = commit;
                     self.waiting.push(waiter);
@@ -87,13 +88,13 @@ impl Waiters {
         overruled
     }
 
-    /// Takes out all who wait.
+    /// Removes and returns all waiting callers.
     pub(super) fn take(&mut self) -> Vec<Waiter> {
         std::mem::take(&mut self.waiting)
     }
 }
 
-/// Tells one of them; what he makes of it is his affair.
+/// Calls one of them; a panic there does not matter here.
 pub(super) fn tell(done: CarriedDone, carried: Carried) {
     if catch_unwind(AssertUnwindSafe(|| done(carried))).is_err() {
         tracing::error!("a caller who waited for a push panicked");

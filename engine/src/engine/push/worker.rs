@@ -1,8 +1,8 @@
-//! Pushing: what was written here is carried to the remote, on a thread of its own.
+//! Pushing: carries writes to the remote, on a separate thread.
 //!
-//! One push at a time carries all that waits. Nothing is forced: where the remote has moved on a
-//! reload is asked for, which decides by the policy what becomes of both sides. What was kept on a
-//! branch of its own in a conflict is pushed as well.
+//! One push at a time carries everything that waits. Nothing is forced: if the remote has moved on,
+//! a reload is requested, and the policy decides what becomes of both sides. Conflict branches are
+//! pushed as well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::report::Trigger;
 /// How long the last push may take when the engine ends.
 const LAST: Duration = Duration::from_secs(5);
 
-/// Carries what is written to the remote.
+/// Carries writes to the remote.
 pub(in crate::engine) struct PushWorker {
     pub(in crate::engine) repository: Arc<Repository>,
     pub(in crate::engine) states: Arc<States>,
@@ -42,32 +42,33 @@ pub(in crate::engine) struct PushWorker {
 
 /// What is still to be pushed.
 struct Backlog {
-    /// What the remote is known to have, and the head of the branch, if that may be pushed.
+    /// The commit that the remote is known to have, and the head of the branch, if it may be
+    /// pushed.
     head: Option<(Option<CommitId>, CommitId)>,
-    /// Whether something is to be pushed that may not be.
+    /// Whether there is something that may not be pushed.
     stopped: bool,
-    /// What conflicts left: full names and commits.
+    /// The conflict branches: full names and commits.
     conflicts: Vec<(String, CommitId)>,
 }
 
-/// What a look at the backlog came to.
+/// The result of checking the backlog.
 enum Tried {
     Pushed,
     /// There was nothing to do.
     Nothing,
-    /// There was, and it may not be pushed now, which is told elsewhere.
+    /// There was something, but it may not be pushed now, which is reported elsewhere.
     Stopped,
-    /// The branch is pushed; what a conflict left is not.
+    /// The branch is pushed, but a conflict branch is not.
     ConflictLeft(PushFailure),
 }
 
 impl PushWorker {
-    /// Pushes whenever it is woken and the remote can bear it, until it is closed; then once more.
+    /// Pushes whenever it is woken and the backoff allows, until it is closed; then once more.
     pub(in crate::engine) fn run(&self) {
         while self.pushes.next() {
             self.push_and_tell(self.repository.fetch.timeout);
         }
-        // A remote that did not answer a moment ago will not in the last seconds.
+        // A remote that did not answer a moment ago will not answer in the last seconds.
         if !self.pushes.is_failing() {
             self.push_and_tell(LAST.min(self.repository.fetch.timeout));
         }
@@ -86,7 +87,7 @@ impl PushWorker {
         let (result, kind) = match pushed {
             Ok(Tried::Pushed) => (Ok(()), None),
             Ok(Tried::ConflictLeft(failure)) => (Err(failure), None),
-            // What was to be pushed is there, however it came there.
+            // Everything is there, however it got there.
             Ok(Tried::Nothing) if self.pushes.is_failing() => (Ok(()), None),
             Ok(Tried::Nothing) => return self.tell_waiters(None),
             Ok(Tried::Stopped) => {
@@ -126,11 +127,11 @@ impl PushWorker {
         }
     }
 
-    /// Pushes what there is; says in `commit` what.
+    /// Pushes what there is; stores in `commit` what it was.
     fn push_backlog(&self, time: Duration, commit: &mut CommitId) -> Result<Tried, PushFailure> {
         let Some(remote) = &self.repository.remote else { return Ok(Tried::Nothing) };
         let _lane = self.repository.lane();
-        // What the last fetch saw may not be noted yet.
+        // What the last fetch saw may not be recorded yet.
         self.repository.note_synced();
         let objects = self.repository.objects().map_err(PushFailure::Open)?;
         let backlog = self.backlog(&objects)?;
@@ -144,8 +145,8 @@ impl PushWorker {
         let mut tried = if backlog.stopped { Tried::Stopped } else { Tried::Nothing };
         let mut left = None;
         let is_due = self.pushes.may_push_conflicts();
-        // First what only we have: the branch may be refused, and these are nowhere else. A remote
-        // that takes no such branch does not keep the others back.
+        // First the commits that exist only here: the branch may be refused, and these are nowhere
+        // else. A remote that refuses such a branch does not hold back the others.
         for (name, conflict) in backlog.conflicts.into_iter().filter(|_| is_due) {
             *commit = conflict;
             match push((None, conflict), &name) {
@@ -191,7 +192,7 @@ impl PushWorker {
         conflicts.retain(|conflict| !is_done(conflict));
         let (stopped, is_empty) = self.status.read(|status| {
             let diverged = |held: &Held| held.reason == HeldReason::Diverged;
-            // A branch that somebody deleted is not to come back by itself.
+            // A branch that somebody deleted must not come back by itself.
             let stopped = status.branch_missing || status.held.as_ref().is_some_and(diverged);
             (stopped, status.remote_empty)
         });
@@ -202,7 +203,7 @@ impl PushWorker {
                 let ours = objects.descends_from(local, synced).map_err(PushFailure::Repository)?;
                 ours.then_some((Some(synced), local))
             }
-            // The first commit of a remote that has none.
+            // The first commit of an empty remote.
             (Some(local), None) if is_empty => Some((None, local)),
             _ => None,
         };
@@ -214,8 +215,8 @@ impl PushWorker {
         Ok(Backlog { head, stopped, conflicts })
     }
 
-    /// Counts the commits of the branch that are not in `remote`, and tells when the oldest of them
-    /// was made.
+    /// Counts the commits of the branch that are not in `remote`, and returns when the oldest of
+    /// them was made.
     fn ahead_of(
         &self,
         objects: &Objects,
@@ -232,7 +233,8 @@ impl PushWorker {
         Ok((ahead as u64, since))
     }
 
-    /// Tells those whose commit the remote has now, and all where it will take none soon.
+    /// Tells the callers whose commit the remote now has, or all callers if it will accept none
+    /// soon.
     fn tell_waiters(&self, failed: Option<PushErrorKind>) {
         let stuck = failed.filter(|kind| !kind.is_passing());
         let synced = self.repository.objects().ok().and_then(|objects| {
@@ -247,7 +249,7 @@ impl PushWorker {
         };
         let mut waiting = Vec::new();
         for waiter in self.pushes.take_waiters() {
-            // One answer lasts as long as what is in step does.
+            // One answer is valid as long as the synced commit.
             let is_there = waiter.looked != now && has(waiter.commit);
             match stuck {
                 _ if is_there => tell(waiter.done, Carried::Pushed(waiter.commit)),

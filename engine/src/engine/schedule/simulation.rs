@@ -1,5 +1,5 @@
-//! A world around the schedule, by seeds: a remote that lags, fails and hangs, webhooks that are
-//! lost, doubled, late and forged, a process that dies, a clock that jumps.
+//! A seeded world around the schedule: a remote that lags, fails and hangs; webhooks that are lost,
+//! doubled, late and forged; a process that dies; a clock that jumps.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -13,20 +13,20 @@ const INTERVAL: Duration = Duration::from_secs(60);
 /// Only polls.
 const POLLS: Intervals = Intervals { poll: Some(INTERVAL), audit: None };
 
-/// An audit comes now and then too.
+/// An audit now and then, too.
 const AUDIT: Duration = Duration::from_secs(600);
 const INTERVALS: Intervals = Intervals { poll: Some(INTERVAL), audit: Some(AUDIT) };
 
-/// How many things happen in one world, beside webhooks.
+/// The number of events in one world, besides webhooks.
 const CHAOS: usize = 100;
 
-/// How many seeds are tried; more on demand.
+/// Returns the number of seeds to try; more on demand.
 fn seeds() -> u64 {
     let seeds = std::env::var("HEADWATER_SEEDS").ok();
     seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(2_000)
 }
 
-/// What will happen.
+/// A planned event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Planned {
     /// Somebody pushes; the remote shows it after this many milliseconds.
@@ -35,13 +35,13 @@ enum Planned {
     Hook { commit: u64 },
     /// Somebody calls without naming a commit.
     Call { rebuild: bool },
-    /// The remote goes away, or comes back.
+    /// The remote goes away or comes back.
     Remote { up: bool },
-    /// The process dies and begins again.
+    /// The process dies and restarts.
     Crash,
 }
 
-/// A call that has not been told.
+/// A call that has not been told yet.
 #[derive(Debug, Clone, Copy)]
 struct Open {
     asked: Duration,
@@ -49,12 +49,12 @@ struct Open {
     rebuild: bool,
 }
 
-/// The reload that runs.
+/// The running reload.
 #[derive(Debug, Clone, Copy)]
 struct Running {
     begun: Duration,
     ends: Duration,
-    /// The head it fetched, unless the remote was away.
+    /// The head that it fetched, unless the remote was away.
     head: Option<u64>,
     kind: RequestKind,
 }
@@ -67,7 +67,7 @@ struct World {
     /// When the remote shows each commit; the commits are 1, 2, 3.
     shown: Vec<Duration>,
     up: bool,
-    /// The commit that is served.
+    /// The served commit.
     served: u64,
     running: Option<Running>,
     open: BTreeMap<u64, Open>,
@@ -129,7 +129,7 @@ impl World {
         let mut time = Duration::ZERO;
         let mut pushed = 0;
         for _ in 0..CHAOS {
-            // Bursts, and silences in which only polls come.
+            // Bursts, and silences with nothing but polls.
             let longest = [50, 2_000, 200_000][self.below(3) as usize];
             time += Duration::from_millis(self.below(longest));
             match self.below(16) {
@@ -187,7 +187,7 @@ impl World {
             Planned::Call { rebuild } => self.ask(None, rebuild),
             Planned::Remote { up } => self.up = up,
             Planned::Crash => {
-                // What was waited for is lost with the process, and so is the reload that ran.
+                // The waiting calls are lost with the process, and so is the running reload.
                 self.open.clear();
                 self.running = None;
                 self.last_end = self.now;
@@ -224,11 +224,11 @@ impl World {
         let Some(Running { begun, head, kind, .. }) = self.running.take() else { return };
         if kind == RequestKind::Audit {
             let told = self.schedule.step(self.now, Event::Ended(Ended::Saw(BTreeSet::new())));
-            assert!(told.is_empty(), "nobody asked for it");
+            assert!(told.is_empty(), "nobody requested it");
             return;
         }
         self.last_end = self.now;
-        // A rebuild goes on with what is here when the remote is away.
+        // If the remote is away, a rebuild goes on with the local commits.
         let seen = head.or((kind == RequestKind::Rebuild).then_some(self.served));
         let ended = match seen {
             Some(seen) => {
@@ -253,12 +253,12 @@ impl World {
                 let waited = self.now - open.asked;
                 assert!(waited >= WAITS.iter().sum::<Duration>(), "given up after {waited:?}");
             }
-            assert!(begun >= open.asked, "told of what came before the call");
+            assert!(begun >= open.asked, "told about a reload from before the call");
             assert!(!open.rebuild || kind == RequestKind::Rebuild, "a rebuild was not one");
         }
     }
 
-    /// Goes to the next moment at which something happens; `None` once only polls would.
+    /// Goes to the time of the next event; `None` once only polls would follow.
     fn advance(&mut self) {
         let planned = self.planned.peek().map(|Reverse((time, _))| *time);
         let ends = self.running.map(|running| running.ends);
@@ -277,7 +277,7 @@ impl World {
         }
     }
 
-    /// Lets everything happen, and then waits for the quiet in which all is served.
+    /// Runs all events, and then waits for the quiet in which everything is served.
     fn run(&mut self) {
         let mut steps: u64 = 0;
         while !self.planned.is_empty() {
@@ -286,7 +286,7 @@ impl World {
             assert!(steps < 100_000, "it never ends");
         }
         let shown = self.shown.last().copied().unwrap_or_default();
-        // A poll that failed last rests for the longest time, and one reload may be running.
+        // After a failed poll the rest is the longest, and one reload may be running.
         let bound = self.now.max(shown)
             + LONGEST.mul_f64(1.1)
             + INTERVAL.mul_f64(1.1)
@@ -297,7 +297,7 @@ impl World {
         let head = self.shown.len() as u64;
         assert_eq!(self.served, head, "the remote's head is not served");
         assert!(self.open.is_empty(), "never told: {:?}", self.open);
-        // Each call costs its own reload and those that wait for its commit; polls cost the rest.
+        // Each call costs a reload and those that wait for its commit; polls cost the rest.
         let polls = (self.now.as_secs_f64() / INTERVAL.mul_f64(0.9).as_secs_f64()) as u64 + 1;
         let audits = (self.now.as_secs_f64() / AUDIT.mul_f64(0.9).as_secs_f64()) as u64 + 1;
         let most = self.asked * (WAITS.len() as u64 + 2) + polls + audits;
@@ -458,7 +458,7 @@ fn an_audit_comes_at_its_interval_whatever_else_runs() {
     schedule.step(Duration::ZERO, asked(RequestKind::Reload, 1, None));
     schedule.step(Duration::ZERO, Event::Idle);
     schedule.step(Duration::ZERO, saw());
-    assert_eq!(schedule.due(), Some(due), "a reload is no audit");
+    assert_eq!(schedule.due(), Some(due), "a reload is not an audit");
     let begun = schedule.step(due, Event::Idle);
     let kind = match begun[..] {
         [Action::Begin { kind, trigger: Trigger::Audit, .. }] => kind,

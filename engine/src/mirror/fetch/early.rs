@@ -1,8 +1,9 @@
-//! The pack of the commit that the remote is expected to be at, asked for beside the references.
+//! The pack of the commit that the remote is expected to be at, requested together with the
+//! references.
 //!
-//! Whoever calls the webhook mostly says which commit was pushed. To ask for its pack and for the
-//! references at once, each on a connection of its own, spares a round trip. What the caller says
-//! decides nothing: the references do, and a pack of any other commit than theirs is thrown away.
+//! The caller of the webhook usually reports which commit was pushed. Asking for its pack and for
+//! the references at once, each on its own connection, saves a round trip. The caller's report
+//! decides nothing: the references do, and a pack of any other commit is thrown away.
 
 use super::{Attempt, FetchError, Known, ReceivedPack};
 use crate::id::CommitId;
@@ -11,8 +12,8 @@ use crate::mirror::conversation::Conversation;
 use crate::mirror::quarantine::Quarantine;
 
 impl Attempt<'_> {
-    /// Returns the commit to expect, if it is worth asking for: it is not here, and the remote can be
-    /// asked for it without a greeting and is not known to refuse that.
+    /// Returns the expected commit if it is worth asking for: it is not in the mirror, and the
+    /// remote can be asked for it without a greeting and is not known to refuse that.
     pub(super) fn to_expect(&self, known: &Objects) -> Option<CommitId> {
         self.expected.filter(|commit| {
             self.known == Known::Everything
@@ -22,7 +23,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// Asks for the pack of `commit`, under a budget of its own.
+    /// Asks for the pack of `commit`, under its own budget.
     pub(super) fn receive_early(&self, commit: CommitId) -> Result<ReceivedPack, FetchError> {
         let known = self.mirror.objects()?;
         Conversation::hold_once(self.remote, &self.budget, &mut |talk| {
@@ -32,12 +33,12 @@ impl Attempt<'_> {
         })
     }
 
-    /// Returns the pack of `tip`, which the references name; `None` where the remote does not send it
-    /// unless it is asked as usual.
+    /// Returns the pack of `tip`, which the references name, or `None` if the remote sends it only
+    /// in reply to a usual request.
     ///
     /// # Errors
     ///
-    /// What a usual request would fail with as well.
+    /// Errors with which a usual request would fail as well.
     pub(super) fn take_early(
         &self,
         early: Result<ReceivedPack, FetchError>,
@@ -45,11 +46,11 @@ impl Attempt<'_> {
         match early {
             Ok(pack) => Ok(Some(pack)),
             Err(FetchError::Unreachable { .. } | FetchError::Auth { .. }) => {
-                // It has the commit, for its references name it.
+                // It has the commit, because its references name it.
                 self.remote.refused_unnamed_commit();
                 Ok(None)
             }
-            // A large push is asked for as usual.
+            // A large push is requested as usual.
             Err(FetchError::TooLarge { .. }) => Ok(None),
             Err(error) => Err(error),
         }

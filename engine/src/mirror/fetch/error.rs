@@ -1,74 +1,74 @@
-//! Why a fetch did not go through, told apart as far as callers act on it.
+//! Why a fetch failed, in as much detail as callers act on.
 
 use std::time::Duration;
 
 use crate::mirror::system::{is_disk_full, is_of_our_side};
 use crate::mirror::{Cause, ObjectError, OpenError, Phase, RefError, Remote, Untrusted};
 
-/// The rule that a pack breaks which costs too much to take apart.
+/// The rule that is broken by a pack that is too expensive to unpack.
 const TOO_MUCH_WORK: &str = "too_much_work";
 
-/// A fetch that did not go through. The mirror is as it was.
+/// A failed fetch. The mirror is as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The name cannot be that of a branch.
+    /// The name is not valid for a branch.
     #[error("{branch:?} cannot be the name of a branch")]
     InvalidBranch {
         /// The name.
         branch: String,
     },
-    /// The remote cannot be reached, is not there, or the line broke.
+    /// The remote cannot be reached or does not exist, or the line broke.
     #[error("{remote} cannot be fetched from{}", said(message))]
     Unreachable {
         /// The address, without secrets.
         remote: String,
-        /// What the remote or the program that talks to it said, if anything.
+        /// What the remote, or the program that talks to it, reported, if anything.
         message: String,
-        /// How long the remote wants to be left alone, if it said so.
+        /// How long the remote asks to be left alone, if it said so.
         retry_after: Option<Duration>,
-        /// Why.
+        /// The cause.
         #[source]
         source: Cause,
     },
-    /// The remote wants other credentials.
+    /// The remote requires other credentials.
     #[error("{remote} refuses our credentials{}", said(message))]
     Auth {
         /// The address, without secrets.
         remote: String,
-        /// What the remote or the program that talks to it said, if anything.
+        /// What the remote, or the program that talks to it, reported, if anything.
         message: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Cause,
     },
-    /// The remote is not asked: it is a folder of another user, or another host than we know.
+    /// The remote is not contacted: it is a folder of another user, or its host key is unknown.
     #[error("{remote} is not trusted")]
     Untrusted {
         /// The address, without secrets.
         remote: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Untrusted,
     },
-    /// What the remote sent is not what it should be. Nothing of it was kept.
+    /// The remote sent invalid content. None of it was kept.
     #[error("the content of {remote} is refused: {rule}")]
     ContentRejected {
         /// The address, without secrets.
         remote: String,
-        /// The object, if it is known which.
+        /// The object, if known.
         object: Option<String>,
-        /// Which rule it breaks.
+        /// The rule that it breaks.
         rule: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: Cause,
     },
-    /// The remote took longer than the time of the fetch, or was silent for too long.
+    /// The fetch exceeded its time limit, or the remote was silent for too long.
     #[error("{remote} took too long {phase}")]
     TimedOut {
         /// The address, without secrets.
         remote: String,
-        /// What was waited for.
+        /// What the fetch was waiting for.
         phase: Phase,
     },
     /// The remote sent more than the limit of the fetch.
@@ -79,16 +79,16 @@ pub enum FetchError {
         /// The limit.
         limit: u64,
     },
-    /// The remote told more references, or of more commits that it knows, than are kept.
+    /// The remote sent more references, or acknowledged more commits, than are kept.
     #[error("{remote} sends too much before its pack")]
     TooTalkative {
         /// The address, without secrets.
         remote: String,
     },
-    /// There is no space left.
+    /// The disk is full.
     #[error("no space is left to fetch into the mirror")]
     DiskFull(#[source] Cause),
-    /// A ref of the mirror is locked by somebody else.
+    /// Another process holds the lock of a ref of the mirror.
     #[error("the mirror is locked")]
     RepoLocked(#[source] Cause),
     /// The mirror itself cannot be read or written.
@@ -101,11 +101,11 @@ pub enum FetchError {
 pub enum FetchErrorKind {
     /// Try again later.
     Unreachable,
-    /// Somebody has to look at the credentials.
+    /// Somebody must check the credentials.
     Auth,
-    /// Somebody has to look whether the remote is the one that is meant.
+    /// Somebody must check that the remote is the intended one.
     Untrusted,
-    /// Somebody has to look at the content; it will be the same next time.
+    /// Somebody must check the content; it will be the same next time.
     ContentRejected,
     /// Try again later, or allow more time.
     TimedOut,
@@ -137,7 +137,7 @@ impl FetchError {
         }
     }
 
-    /// Returns how long the remote wants to be left alone, if it said so.
+    /// Returns how long the remote asks to be left alone, if it said so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Unreachable { retry_after, .. } => *retry_after,
@@ -145,13 +145,13 @@ impl FetchError {
         }
     }
 
-    /// An error of our own side.
+    /// Returns an error of the local side.
     pub(in crate::mirror) fn ours(cause: impl Into<Cause>) -> Self {
         let cause = cause.into();
         if is_disk_full(cause.as_ref()) { Self::DiskFull(cause) } else { Self::Mirror(cause) }
     }
 
-    /// A pack that cost more than it may.
+    /// Returns the error for a pack that exceeded its limit.
     pub(in crate::mirror) fn too_much_work(remote: &Remote) -> Self {
         Self::ContentRejected {
             remote: remote.to_string(),
@@ -161,7 +161,7 @@ impl FetchError {
         }
     }
 
-    /// Says whether the pack cost more than it may, as it would the next time.
+    /// Returns whether the pack exceeded its limit, as it would again next time.
     pub(super) fn is_too_much_work(&self) -> bool {
         matches!(self, Self::ContentRejected { rule: TOO_MUCH_WORK, .. })
     }

@@ -1,7 +1,6 @@
-//! What the remote is told that we have, so that it sends only the rest.
+//! The commits that are reported to the remote as present, so that it sends only the rest.
 //!
-//! One round is enough: a remote that knows none of what we name sends more than it had to, and
-//! that is all.
+//! One round is enough: a remote that knows none of them only sends more than necessary.
 
 use gix::protocol::fetch::negotiate::{Action, Round, one_round};
 use gix::protocol::fetch::{Arguments, Negotiate, Response};
@@ -11,20 +10,20 @@ use crate::mirror::Objects;
 use crate::mirror::conversation::TAGS;
 use crate::mirror::history::object_id;
 
-/// How many commits the remote is told that we have.
+/// The most commits that are reported as present.
 const MAX_HAVES: usize = 256;
 
-/// How far back from each tip commits are named. A remote that was rewound still has the commits
-/// it once had, so this bounds the cost of the usual fetch at little loss.
+/// How far back from each tip commits are reported. A remote that was rewound still has the commits
+/// that it once had, so this bounds the cost of the usual fetch at little loss.
 const WALKED: usize = 256;
 
-/// Lists commits that we have with all their history, the tips of our refs first.
+/// Lists commits that are present with all their history, the tips of the refs first.
 ///
 /// The distances grow, so that a remote that went back far still finds one it knows.
 pub(super) fn haves(known: &Objects) -> Vec<CommitId> {
     let tips = known.references_under("refs/").unwrap_or_default();
     let mut haves: Vec<CommitId> = Vec::new();
-    // Tags are of commits that the branch has.
+    // Tags point to commits of the branch.
     for (_, tip) in tips.iter().filter(|(name, _)| !name.starts_with(TAGS)) {
         if !haves.contains(tip) && known.commit(*tip).is_ok() {
             haves.push(*tip);
@@ -46,7 +45,7 @@ pub(super) fn haves(known: &Objects) -> Vec<CommitId> {
     haves
 }
 
-/// Says at once what we want and what we have, and takes the pack that follows.
+/// Reports all wants and haves at once, and takes the pack that follows.
 pub(super) struct OneRound {
     pub(super) tip: CommitId,
     pub(super) haves: Vec<CommitId>,

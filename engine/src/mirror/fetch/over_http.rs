@@ -1,4 +1,4 @@
-//! Fetches over http, from servers that behave and servers that do not.
+//! Fetches over http from well-behaved and misbehaving servers.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -69,7 +69,7 @@ fn the_pack_of_an_expected_commit_is_asked_for_beside_the_references() {
     served.server.fail(Fault::Hang);
     let fetched = std::thread::scope(|scope| {
         let fetch = scope.spawn(|| mirror.fetch_expecting(&remote, tip).unwrap());
-        // Neither waits for the answer to the other.
+        // Neither request waits for the answer to the other.
         served.server.wait_until_hanging(2);
         served.server.recover();
         fetch.join().unwrap()
@@ -80,7 +80,7 @@ fn the_pack_of_an_expected_commit_is_asked_for_beside_the_references() {
     mirror.assert_sound();
     let before = served.server.requests();
     assert!(!mirror.fetch_expecting(&remote, tip).unwrap().changed);
-    assert_eq!(served.server.requests() - before, 1, "what is here is not asked for");
+    assert_eq!(served.server.requests() - before, 1, "present commits are not requested");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn what_is_expected_decides_nothing() {
     }
     let (tip, before) = (commit(), served.server.requests());
     mirror.fetch_expecting(&remote, tip).unwrap();
-    assert_eq!(served.server.requests() - before, 2, "a wrong guess is no reason to stop");
+    assert_eq!(served.server.requests() - before, 2, "a wrong guess does not end it");
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn a_server_that_sends_no_commit_by_its_id_alone_is_asked_as_usual_from_then_on(
     let tip = served.repository.commit_files("main", &[("a", "2")]);
     let before = served.server.requests();
     assert!(mirror.fetch_expecting(&remote, tip).unwrap().changed);
-    assert_eq!(served.server.requests() - before, 2, "one behind the other");
+    assert_eq!(served.server.requests() - before, 2, "one after the other");
 }
 
 #[test]

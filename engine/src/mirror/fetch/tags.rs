@@ -1,4 +1,4 @@
-//! The tags of a remote, as far as they stand for commits that the mirror has.
+//! The tags of a remote that point to commits of the mirror.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,16 +10,16 @@ use crate::mirror::conversation::TAGS;
 use crate::mirror::history::object_id;
 use crate::mirror::{Objects, RefError};
 
-/// Makes the tags of the mirror those that the remote `told`, each with the commit that it stands
-/// for: new ones are set, moved ones are moved, and what is gone there is deleted here.
+/// Makes the tags of the mirror match those that the remote reported in `told`, each with the
+/// commit that it points to: sets new ones, moves moved ones, and deletes those that are gone.
 ///
-/// A tag of a commit that the mirror has not, or of something that is no commit, is left out: what
-/// is served is the history of one branch. Nothing is fetched for a tag, so one with a message of
-/// its own becomes one without. Costs a look at each tag, and a file for each that differs.
+/// A tag is left out if the mirror does not have its commit or if it does not point to a commit:
+/// only the history of one branch is served. Nothing is fetched for a tag, so an annotated tag
+/// becomes a lightweight one. Reads each tag, and writes a file for each that differs.
 ///
 /// # Errors
 ///
-/// When the references cannot be read or written.
+/// If the references cannot be read or written.
 pub(super) fn follow(objects: &Objects, told: &[(String, CommitId)]) -> Result<(), RefError> {
     let have: BTreeMap<String, CommitId> = objects.references_under(TAGS)?.into_iter().collect();
     let stands_for = |tag: CommitId| objects.resolve(&tag.to_string()).ok();
@@ -42,7 +42,7 @@ pub(super) fn follow(objects: &Objects, told: &[(String, CommitId)]) -> Result<(
     })
 }
 
-/// Returns an edit of the tag; `None` where git allows no such name.
+/// Returns an edit of the tag, or `None` if git does not allow the name.
 fn edit(name: &str, change: Change) -> Option<RefEdit> {
     Some(RefEdit { change, name: FullName::try_from(name).ok()?, deref: false })
 }

@@ -1,4 +1,4 @@
-//! Fetches from real repositories, and from far sides that lie, stop or never end.
+//! Fetches from real repositories, and from remotes that lie, stop or never end.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use crate::mirror::{Cause, MirrorOptions, RefError, RemoteOptions, SafeDirectori
 
 const OUR_REF: &str = "refs/remotes/origin/main";
 
-/// A mirror in a folder of its own.
+/// A mirror in its own folder.
 pub(super) struct TestMirror {
     folder: tempfile::TempDir,
     pub(super) mirror: Mirror,
@@ -70,7 +70,7 @@ fn a_first_fetch_brings_the_branch_and_only_that() {
     let objects = mirror.mirror.objects().unwrap();
     let references = objects.references_under("refs/").unwrap();
     let expected = [(OUR_REF.to_owned(), tip), ("refs/tags/v1".to_owned(), tip)];
-    assert_eq!(references, expected, "a tag of what the branch has, and no object for it");
+    assert_eq!(references, expected, "a tag of a commit in the branch, without its object");
     mirror.assert_sound();
     let left: Vec<_> = files_below(&mirror.path().join("headwater"));
     assert_eq!(left, Vec::<PathBuf>::new());
@@ -224,7 +224,8 @@ fn hostile_names_are_let_in() {
     assert_eq!(mirror.fetch(&remote_to(&remote)).unwrap().head, RemoteHead::At(tip));
 }
 
-/// A far side that sends whatever pack it is given. It is reached by what is started for ssh.
+/// A remote that sends whatever pack it is given. It is reached through the program started for
+/// ssh.
 struct LyingRemote {
     repository: TestRepository,
     folder: tempfile::TempDir,
@@ -238,7 +239,7 @@ impl LyingRemote {
         this
     }
 
-    /// Replaces what is started for ssh. `$GIT` serves the repository as it should be.
+    /// Replaces the program started for ssh. `$GIT` serves the repository as it should be.
     fn answer_with(&self, script: &str) -> Remote {
         let serve = format!(
             "git -c uploadpack.packObjectsHook='{}' upload-pack '{}'",
@@ -264,7 +265,7 @@ impl LyingRemote {
         write_script(&self.hook(), "exec \"$@\"");
     }
 
-    /// Sends exactly these objects from now on, whatever was asked for.
+    /// Sends exactly these objects from now on, whatever is requested.
     fn send_only(&self, objects: &[[u8; 20]]) {
         let ids: String =
             objects.iter().map(|id| format!("{}\n", CommitId::from_bytes(*id))).collect();
@@ -279,8 +280,8 @@ impl LyingRemote {
     }
 }
 
-/// Writes a script by a child: a file that this process has open for writing, or a child of it
-/// that another test is just starting, cannot be executed.
+/// Writes a script in a child process: a file that is open for writing in this process, or in a
+/// child that another test is just starting, cannot be executed.
 fn write_script(path: &Path, body: &str) {
     let mut child = std::process::Command::new("sh")
         .args(["-c", "cat >\"$0.new\" && chmod 755 \"$0.new\" && mv \"$0.new\" \"$0\""])
@@ -379,7 +380,7 @@ fn a_pack_that_is_refused_leaves_nothing_behind_and_a_later_fetch_works() {
             far.send_only(&objects);
             match mirror.fetch(&far.remote()) {
                 Err(FetchError::ContentRejected { rule, .. }) => {
-                    // On a first fetch the parent of all is missing too.
+                    // On a first fetch the parent of all cases is missing, too.
                     let expected = if first { "missing_object" } else { expected };
                     assert_eq!(rule, expected, "{name}");
                 }
@@ -449,7 +450,7 @@ fn a_mirror_that_lost_objects_is_mended() {
     remote.commit_files("main", &[("a", "1")]);
     let tip = remote.commit_files("main", &[("a", "2")]);
     let mirror = TestMirror::new();
-    // The commit is there, nothing that belongs to it is.
+    // The commit is there, but nothing that it refers to.
     let commit = remote.git_with(["cat-file", "commit", "main"], b"");
     let path = mirror.path();
     let mut child = hermetic_git(&path)
@@ -548,7 +549,7 @@ fn references_and_acknowledgements_without_end_are_given_up() {
     let greeting = lines(&["version 2\n", "ls-refs\n", "fetch\n"]) + "0000";
     let listed = lines(&[&format!("{tip} refs/heads/main\n")]);
     for (first, again) in [
-        // The old protocol greets with its references.
+        // The old protocol sends its references with the greeting.
         (lines(&[&format!("{tip} refs/heads/main\0ofs-delta\n")]), format!("{tip} refs/heads/x\n")),
         (greeting.clone(), format!("{tip} refs/heads/x\n")),
         (greeting + &listed + "0000" + &line("acknowledgments\n"), format!("ACK {tip}\n")),
@@ -582,14 +583,14 @@ fn a_pack_that_costs_too_much_is_given_up_and_not_asked_for_again() {
         assert_eq!(rule, "too_much_work");
         assert_eq!(files_below(&mirror.path()), before);
     }
-    assert_eq!(std::fs::read_to_string(asked).unwrap().len(), 1, "it was asked for again");
+    assert_eq!(std::fs::read_to_string(asked).unwrap().len(), 1, "it was requested again");
     far.send_all();
     let next = far.repository.commit_files("main", &[("a", "2")]);
     assert_eq!(mirror.fetch(&far.remote()).unwrap().head, RemoteHead::At(next));
 }
 
-/// A pack of some kilobytes: a file of zeros and many deltas, each of which is all of it and a
-/// number of its own.
+/// A pack of some kilobytes: a file of zeros and many deltas, each of which copies all of it and
+/// adds its own number.
 fn delta_bomb(repository: &TestRepository, tip: CommitId) -> Vec<u8> {
     const SIZE: usize = 2 << 20;
     const DELTAS: u32 = 200;

@@ -1,20 +1,20 @@
 //! The commands of the git program.
 
-/// The commands of git that are run. There are no others.
+/// The git commands that are run. There are no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::mirror) enum GitCommand {
     /// Reads objects, for files and their old versions.
     CatFile,
     /// Walks through the history of a record.
     Log,
-    /// Brings commits to the remote; a remote on this machine takes them with `receive-pack`.
+    /// Sends commits to the remote; a remote on this machine takes them with `receive-pack`.
     Push,
-    /// Puts packs together.
+    /// Merges packs.
     Repack,
-    /// Serves a remote on this machine. The one command that runs in the repository itself, whose
-    /// refs it tells.
+    /// Serves a remote on this machine. The only command that runs in the repository itself, whose
+    /// refs it lists.
     UploadPack,
-    /// Tells the version of the program.
+    /// Prints the version of the program.
     Version,
 }
 
@@ -34,7 +34,7 @@ impl GitCommand {
         }
     }
 
-    /// Says whether it is run only for a mirror of ours, which it changes or speaks for.
+    /// Returns whether it runs only on Headwater's own mirrors, which it changes or acts for.
     pub(super) fn writes(self) -> bool {
         matches!(self, Self::Push | Self::Repack)
     }

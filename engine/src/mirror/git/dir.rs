@@ -1,8 +1,8 @@
 //! The git directory in which the git program runs.
 //!
-//! git runs what the configuration, the hooks and the attributes of its git directory name, and no
-//! list of settings that override them is ever complete. So it is given a directory of ours, made
-//! for one run, in which there is nothing of the repository; only its objects are lent.
+//! git runs whatever the configuration, the hooks and the attributes of its git directory name, and
+//! no list of settings that override them is ever complete. So each run gets its own directory,
+//! which contains nothing of the repository; only the objects are borrowed.
 
 use std::fs;
 use std::io;
@@ -13,8 +13,8 @@ use super::command::GitCommand;
 use crate::mirror::Mirror;
 use crate::mirror::folder::PREFIX;
 
-/// What is set for every run. A pack is as durable as what the fetch wrote, and nothing is done on
-/// the side.
+/// The settings of every run. A pack is as durable as what the fetch wrote, and no background work
+/// is done.
 const SETTINGS: &str = "[core]
 	repositoryformatversion = 0
 	bare = true
@@ -31,18 +31,18 @@ const SETTINGS: &str = "[core]
 	lowSpeedTime = 30
 ";
 
-/// A git directory without refs and objects of its own. Only its owner may look into it; it is gone
-/// when dropped.
+/// A git directory without its own refs and objects. Only its owner may read it, and dropping it
+/// removes it.
 #[derive(Debug)]
 pub(in crate::mirror) struct GitDir {
     folder: tempfile::TempDir,
 }
 
 impl GitDir {
-    /// Makes one, with `settings` behind those of every run.
+    /// Creates one, with `settings` after those of every run.
     ///
-    /// One for a command that writes is made inside the mirror, where the next start removes what a
-    /// killed process left. Nothing is written into a repository that is only read.
+    /// For a command that writes, it is created inside the mirror, where the next start removes
+    /// what a killed process left. Nothing is written into a repository that is only read.
     pub(in crate::mirror) fn new(
         mirror: &Mirror,
         command: GitCommand,
@@ -61,7 +61,7 @@ impl GitDir {
             within(&ours)?
         } else {
             let elsewhere = made("headwater-git-").tempdir();
-            // Where there is no folder for temporary files, that of a mirror does.
+            // If there is no folder for temporary files, use that of the mirror.
             elsewhere.or_else(|_| within(&ours))?
         };
         fs::create_dir(folder.path().join("refs"))?;

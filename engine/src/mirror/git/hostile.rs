@@ -1,4 +1,4 @@
-//! A repository that names a program wherever git would run one: no command of ours runs it.
+//! A repository that names a program wherever git would run one: no command here runs it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +12,7 @@ use crate::mirror::{
     FetchLimits, Mirror, MirrorOptions, Reading, Remote, RemoteHead, RemoteOptions,
 };
 
-/// Settings that name a program, which stands for `$EVIL`, or that lead to one.
+/// Settings that name a program (`$EVIL`) or that lead to one.
 const CONFIG: &str = r#"
 [core]
 	alternateRefsCommand = $EVIL
@@ -81,7 +81,7 @@ const CONFIG: &str = r#"
 	insteadOf = file://
 "#;
 
-/// The hooks of githooks(5) that a command of ours could meet.
+/// The hooks of githooks(5) that these commands could trigger.
 const HOOKS: [&str; 10] = [
     "fsmonitor-watchman",
     "post-index-change",
@@ -164,7 +164,7 @@ impl Hostile {
         ran
     }
 
-    /// Runs plain git in the repository, whose outcome is no matter.
+    /// Runs plain git in the repository and ignores the outcome.
     fn plain_git(&self, args: &[&str]) {
         hermetic_git(self.repository.path()).args(args).output().unwrap();
     }
@@ -175,7 +175,7 @@ fn fetch_into(folder: &Path, remote: &Remote) -> Option<RemoteHead> {
     mirror.fetch(remote, "main", &FetchLimits::default()).ok().map(|fetched| fetched.head)
 }
 
-/// Does all for which the command is run.
+/// Does everything for which the command is run.
 fn run(command: GitCommand, hostile: &Hostile) {
     let (repository, tip) = (&hostile.repository, hostile.tip);
     let mirror = Mirror::open(repository.path(), MirrorOptions::default()).unwrap();
@@ -227,11 +227,11 @@ fn run(command: GitCommand, hostile: &Hostile) {
 fn plain_git_runs_what_the_repository_names() {
     let hostile = Hostile::new();
     hostile.plain_git(&["log", "-1", "--format=%H"]);
-    assert!(!hostile.was_run().is_empty(), "the signature is looked at");
+    assert!(!hostile.was_run().is_empty(), "the signature is checked");
     hostile.plain_git(&["cat-file", "-p", &hostile.missing.to_string()]);
     assert!(!hostile.was_run().is_empty(), "the missing object is fetched");
     hostile.plain_git(&["push", "/nowhere", "main"]);
-    assert!(!hostile.was_run().is_empty(), "the address is another one");
+    assert!(!hostile.was_run().is_empty(), "the address is replaced");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which git program is installed.
+//! The version of the installed git program.
 
 use std::fmt;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::{GitCommand, GitError, OUTPUT_LIMIT, clean_command, output};
 
-/// The oldest version that does all that is asked of it: `repack --geometric` and `GIT_CONFIG_GLOBAL`
-/// are from 2.32, and `core.fsync` from 2.36.
+/// The oldest version that supports everything used here: `repack --geometric` and
+/// `GIT_CONFIG_GLOBAL` are from 2.32, and `core.fsync` from 2.36.
 pub const OLDEST_GIT: GitVersion = GitVersion { major: 2, minor: 36 };
 
-/// How long the program may take to tell its version.
+/// How long the program may take to print its version.
 const TIME: Duration = Duration::from_secs(10);
 
 /// The version of a git program, as far as it matters.
@@ -21,11 +21,11 @@ pub struct GitVersion {
 }
 
 impl GitVersion {
-    /// Asks the program on the search path. Costs the start of a process.
+    /// Asks the program on the search path. Starts a process.
     ///
     /// # Errors
     ///
-    /// When it cannot be started, or does not tell its version.
+    /// If it cannot be started or does not print its version.
     pub fn installed() -> Result<Self, GitError> {
         let name = GitCommand::Version.name();
         let mut command = clean_command(Path::new("git"));
@@ -36,7 +36,7 @@ impl GitVersion {
         Self::read(&told).ok_or_else(failed)
     }
 
-    /// Reads `git version 2.39.5 (Apple Git-154)` and the like.
+    /// Parses `git version 2.39.5 (Apple Git-154)` and the like.
     fn read(told: &str) -> Option<Self> {
         let mut numbers = told.strip_prefix("git version ")?.split(['.', ' ', '\n']);
         let mut number = || numbers.next()?.parse().ok();

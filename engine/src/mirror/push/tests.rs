@@ -1,4 +1,4 @@
-//! Pushes to real repositories, and to far sides that refuse.
+//! Pushes to real repositories, and to remotes that refuse.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -43,7 +43,7 @@ impl Ahead {
         self.ours.mirror().push(&remote, (known, commit), name, TIME)
     }
 
-    /// Lets the remote run this before it takes anything.
+    /// Installs a script that the remote runs before it accepts anything.
     fn hook(&self, script: &str) {
         let hook = self.remote.path().join("hooks/pre-receive");
         std::fs::create_dir_all(hook.parent().unwrap()).unwrap();
@@ -70,7 +70,7 @@ fn what_the_remote_has_and_we_have_not_is_never_overwritten() {
     let error = ahead.push(ahead.new, MAIN).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Behind, "{error}");
     assert_eq!(ahead.remote.head("main"), theirs);
-    // Backwards is no way forward either.
+    // Moving backwards is not moving forward either.
     let ahead = Ahead::new();
     ahead.push(ahead.new, MAIN).unwrap();
     let error = ahead.push(ahead.shared, MAIN).unwrap_err();
@@ -155,8 +155,8 @@ fn git_reads_the_credentials_from_a_file_of_ours_that_is_gone_afterwards() {
     let settings = settings_of(&remote).unwrap();
     let dir = GitDir::new(&ours.mirror(), GitCommand::Push, &settings).unwrap();
     let mode = dir.path().metadata().unwrap().permissions().mode();
-    assert_eq!(mode & 0o777, 0o700, "nobody else may look into it");
-    assert!(dir.path().starts_with(ours.mirror().own_folder()), "a start removes what is left");
+    assert_eq!(mode & 0o777, 0o700, "only its owner may read it");
+    assert!(dir.path().starts_with(ours.mirror().own_folder()), "the next start removes leftovers");
     let read = |key: &str| {
         let path = dir.path().join("config");
         ours.git(["config", "--file", path.to_str().unwrap(), "--get", key])
@@ -181,13 +181,13 @@ fn a_folder_of_another_user_is_pushed_to_only_where_that_is_said() {
     }
     let error = ahead.push(ahead.new, MAIN).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Untrusted, "{error}");
-    assert!(!ran.exists(), "a hook of another user ran as us");
+    assert!(!ran.exists(), "a hook of another user was run");
     let safe_directories = SafeDirectories::new([ahead.remote.path()]);
     let options = RemoteOptions { safe_directories, ..RemoteOptions::default() };
     let remote = Remote::new(&ahead.remote.url(), options).unwrap();
     let commits = (Some(ahead.shared), ahead.new);
     ahead.ours.mirror().push(&remote, commits, MAIN, TIME).unwrap();
-    assert!(ran.exists(), "who is trusted has his say");
+    assert!(ran.exists(), "the hook of a trusted user runs");
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_push_follows_no_redirect() {
     let error = ours.mirror().push(&remote, (None, commit), MAIN, TIME).unwrap_err();
     assert_eq!(error.kind(), PushErrorKind::Unreachable, "{error}");
     assert_eq!(server.received().len(), 1);
-    assert_eq!(elsewhere.requests(), 0, "the token is for the one host");
+    assert_eq!(elsewhere.requests(), 0, "the token is for one host only");
 }
 
 #[test]

@@ -1,45 +1,45 @@
-//! The bytes of a commit, and what may stand in them.
+//! The bytes of a commit, and what they may contain.
 
 use gix::bstr::ByteSlice as _;
 
 use crate::id::{CommitId, TreeId};
 
-/// A name with an address, as a commit shows it.
+/// A name with an address, as it appears in a commit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
     name: String,
     address: String,
 }
 
-/// Something that cannot be part of a commit.
+/// A value that cannot be part of a commit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CommitFlaw {
-    /// A name or an address is empty or has a character that ends it.
+    /// A name or an address is empty or contains a character that ends it.
     #[error("{text:?} is not of the form `Name <address>`")]
     Identity {
-        /// The text that was given.
+        /// The given text.
         text: String,
     },
     /// The key of a trailer is not of the form `Word-Word`.
-    #[error("{key:?} is not a key of a trailer")]
+    #[error("{key:?} is not a valid trailer key")]
     TrailerKey {
-        /// The key that was given.
+        /// The given key.
         key: String,
     },
-    /// The value of a trailer has a line break.
+    /// The value of a trailer contains a line break.
     #[error("the trailer {key} has more than one line")]
     TrailerValue {
         /// The key.
         key: String,
     },
-    /// The message has a NUL, which git does not keep.
-    #[error("the message has a NUL")]
+    /// The message contains a NUL, which git does not keep.
+    #[error("the message contains a NUL")]
     Nul,
 }
 
 impl Identity {
-    /// Reads `Name <address>`. Neither may be empty, nor have `<`, `>` or a control character:
-    /// gix refuses those and git drops them silently.
+    /// Parses `Name <address>`. Neither part may be empty or contain `<`, `>` or a control
+    /// character: gix refuses those and git drops them silently.
     pub fn parse(text: &str) -> Result<Self, CommitFlaw> {
         let flaw = || CommitFlaw::Identity { text: text.to_owned() };
         let (name, rest) = text.trim().split_once('<').ok_or_else(flaw)?;
@@ -71,20 +71,20 @@ impl Identity {
 pub struct Signature {
     /// Who.
     pub identity: Identity,
-    /// Seconds since 1970.
+    /// The time, in seconds since the Unix epoch.
     pub seconds: i64,
-    /// How many minutes the clock there is ahead of UTC.
+    /// The offset of the local time from UTC, in minutes.
     pub offset_minutes: i32,
 }
 
-/// How far ahead of our clock a commit may be to be followed, in seconds: what clocks that are set
-/// differ by, and no more.
+/// How far a parent commit may be ahead of the local clock for its time to count, in seconds:
+/// enough for the differences between clocks, and no more.
 const AHEAD: i64 = 86_400;
 
 impl Signature {
-    /// Returns the signature for a commit on top of one that was made at `parent`, in seconds since
-    /// 1970. It is not before that, so that a history does not go back with a clock; unless that one
-    /// is from so far in the future that somebody's clock was wrong, whose time is not passed on.
+    /// Returns the signature for a commit on top of one made at `parent`, in seconds since the Unix
+    /// epoch. It is never earlier than `parent`, so that a history does not go back with a clock. A
+    /// `parent` so far in the future that its clock must have been wrong is ignored.
     pub(crate) fn on_top_of(&self, parent: i64) -> Self {
         let is_near = parent <= self.seconds.saturating_add(AHEAD);
         let seconds = if is_near { self.seconds.max(parent) } else { self.seconds };
@@ -101,7 +101,7 @@ impl Signature {
     }
 }
 
-/// A line at the end of a message that machines read.
+/// A machine-readable line at the end of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trailer {
     key: String,
@@ -109,8 +109,8 @@ pub struct Trailer {
 }
 
 impl Trailer {
-    /// Returns `key: value`. The key is made of words like `Subject` and `Id`, joined by `-`; the
-    /// value has one line.
+    /// Returns `key: value`. The key consists of words like `Subject` and `Id`, joined by `-`; the
+    /// value is a single line.
     pub fn new(key: &str, value: &str) -> Result<Self, CommitFlaw> {
         let is_word = |word: &str| {
             let mut letters = word.bytes();
@@ -137,20 +137,20 @@ impl Trailer {
     }
 }
 
-/// A commit to be made.
+/// A commit to create.
 #[derive(Debug, Clone)]
 pub struct NewCommit<'a> {
-    /// The tree; `None` is the empty one.
+    /// The tree; `None` is the empty tree.
     pub tree: Option<TreeId>,
-    /// The parent; `None` begins a history.
+    /// The parent; `None` starts a history.
     pub parent: Option<CommitId>,
     /// Who made the change.
     pub author: &'a Signature,
     /// Who made the commit.
     pub committer: &'a Signature,
-    /// The message without trailers; white space at its end is dropped.
+    /// The message without trailers; trailing white space is dropped.
     pub message: &'a str,
-    /// The trailers, a paragraph of their own.
+    /// The trailers, which form their own paragraph.
     pub trailers: &'a [Trailer],
 }
 
@@ -184,7 +184,7 @@ pub(super) fn again(
 }
 
 impl NewCommit<'_> {
-    /// Returns the object, byte for byte as gitsheets writes it.
+    /// Returns the bytes of the object, exactly as gitsheets writes them.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = head(self.tree, self.parent);
         self.author.write(&mut bytes, "author");
@@ -206,7 +206,8 @@ impl NewCommit<'_> {
 }
 
 impl Trailer {
-    /// Reads the trailers of a message: the lines of its last paragraph, if all of them are.
+    /// Parses the trailers of a message: the lines of its last paragraph, if all of them are
+    /// trailers.
     pub fn read(message: &str) -> Vec<Self> {
         let last = message.trim_end().rsplit("\n\n").next().unwrap_or_default();
         let parse = |line: &str| {
@@ -232,7 +233,7 @@ mod tests {
             (now + 1, now + 1),
             (now + AHEAD, now + AHEAD),
             (now + AHEAD + 1, now),
-            // The year 10000, and what is no time at all.
+            // The year 10000, and invalid times.
             (253_402_300_800, now),
             (i64::MAX, now),
             (0, now),

@@ -1,12 +1,12 @@
-//! What makes one object out of another that resembles it, in git's delta format
-//! (`gitformat-pack`, "Deltified representation").
+//! Deltas between objects that resemble each other, in git's delta format (`gitformat-pack`,
+//! "Deltified representation").
 //!
-//! The new trees of a folder differ in an entry or two. So this finds what two objects have in
-//! common at their ends, which is all there is to find, and looks for nothing in between.
+//! The new tree of a folder differs from the old one in an entry or two. So only the common prefix
+//! and suffix are used, which is all there is to find, and nothing in between is searched.
 
 use crate::mirror::tree::common_prefix;
 
-/// Returns the delta, or `None` where the two have too little in common.
+/// Returns the delta, or `None` if the two have too little in common.
 pub(super) fn between(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
     let prefix = common_prefix(base, target);
     let suffix = common_suffix(&base[prefix..], &target[prefix..]);
@@ -25,7 +25,7 @@ pub(super) fn between(base: &[u8], target: &[u8]) -> Option<Vec<u8>> {
     Some(delta)
 }
 
-/// Returns how many bytes the two have in common at their ends.
+/// Returns the length of the common suffix.
 fn common_suffix(a: &[u8], b: &[u8]) -> usize {
     const BLOCK: usize = 1 << 10;
     let blocks = a.rchunks_exact(BLOCK).zip(b.rchunks_exact(BLOCK));
@@ -43,7 +43,7 @@ fn size(delta: &mut Vec<u8>, mut number: usize) {
     delta.push(number as u8);
 }
 
-/// Copies from the base. One instruction reaches 64 KiB, as much as git writes.
+/// Copies from the base. One instruction covers 64 KiB, as in git.
 fn copy(delta: &mut Vec<u8>, mut from: usize, mut length: usize) {
     while length > 0 {
         let part = length.min(0xffff);

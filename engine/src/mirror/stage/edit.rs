@@ -1,7 +1,7 @@
-//! Trees from trees: what a few changed paths make of a root.
+//! Builds a new root tree from an old one and a few changed paths.
 //!
-//! A folder is copied byte for byte but for the entries that change, so that what is in it costs
-//! a look at each name, and nothing is decoded.
+//! A folder is copied byte for byte except for the entries that change, so each unchanged entry
+//! costs only a scan of its name, and nothing is decoded.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -16,27 +16,27 @@ use crate::id::TreeId;
 use crate::mirror::tree::{Entries, RawEntry, bad_tree};
 use crate::mirror::{EntryMode, ObjectError};
 
-/// What becomes of one path.
+/// The change of one path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edit {
-    /// It is this, whatever it was. A file does not take the place of a folder.
+    /// Puts this entry there, whatever was there before. A file does not replace a folder.
     Put {
-        /// What it is.
+        /// The mode of the entry.
         mode: EntryMode,
         /// The id of its blob or tree.
         id: [u8; 20],
     },
-    /// It is gone, with everything below it.
+    /// Removes the entry, with everything below it.
     Remove,
 }
 
-/// Paths (segments joined by `/`) with what becomes of them.
+/// The changes by path (segments joined by `/`).
 pub type Edits = BTreeMap<String, Edit>;
 
-/// A path that cannot become what it should.
+/// A path that cannot be changed as requested.
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
-    /// The path goes through something that is no folder.
+    /// The path goes through something that is not a folder.
     #[error("{path} is a file, so nothing can be below it")]
     NotAFolder {
         /// The path of the file.
@@ -48,34 +48,34 @@ pub enum EditError {
         /// The path of the folder.
         path: String,
     },
-    /// Another file or folder has a name that some file system takes for this one.
+    /// Some file systems take the name of another file or folder for this one.
     #[error("{path} differs from {other} only in case, or in how accents are written")]
     Twin {
-        /// The path that is new.
+        /// The new path.
         path: String,
-        /// The path that is there, or new as well.
+        /// The path that exists, or that is new as well.
         other: String,
     },
     /// A segment of the path is empty.
     #[error("{path:?} is not a path")]
     NoPath {
-        /// The path that was given.
+        /// The given path.
         path: String,
     },
-    /// A tree cannot be read or made.
+    /// A tree cannot be read or created.
     #[error(transparent)]
     Object(#[from] ObjectError),
 }
 
 impl Stage {
-    /// Makes the trees that `edits` turn `tree` into, and returns the new root; `None` is a tree
-    /// without entries, on both sides.
+    /// Creates the trees that result from applying `edits` to `tree`, and returns the new root.
+    /// `None` is an empty tree, on both sides.
     ///
-    /// Costs a copy of each folder that an edit is in. A folder that becomes empty is gone.
+    /// Copies each folder that contains an edit. A folder that becomes empty is removed.
     ///
     /// # Errors
     ///
-    /// See [`EditError`]. Objects that were made on the way are not stored unless asked for.
+    /// See [`EditError`]. Objects that were already created are not stored unless requested.
     pub fn edit(
         &mut self,
         tree: Option<TreeId>,
@@ -90,11 +90,11 @@ impl Stage {
     }
 }
 
-/// What changes in one folder, by name.
+/// The changes in one folder, by name.
 #[derive(Default)]
 struct Folder<'a>(BTreeMap<&'a [u8], Change<'a>>);
 
-/// What changes at one name: first the entry itself, then what is below it.
+/// The change at one name: first the entry itself, then what is below it.
 #[derive(Default)]
 struct Change<'a> {
     edit: Option<Edit>,
@@ -135,7 +135,7 @@ impl Folder<'_> {
             None => Arc::default(),
         };
         let entries = || {
-            // Of a tree that is asked for there is an id.
+            // A tree that was read has an id.
             let flawed = move |flaw| bad_tree(tree.unwrap_or(TreeId::ZERO), flaw);
             Entries::new(&old).map(move |entry| entry.map_err(flawed))
         };
@@ -193,7 +193,7 @@ impl Folder<'_> {
 }
 
 impl Change<'_> {
-    /// Returns what the entry becomes; `old` is what it is.
+    /// Returns the new entry; `old` is the current one.
     fn make(
         &self,
         stage: &mut Stage,

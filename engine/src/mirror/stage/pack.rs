@@ -1,7 +1,7 @@
 //! A pack of new objects and its index, as `gitformat-pack` describes them (version 2 of both).
 //!
-//! Loose objects would cost a sync for each file and each of their folders. A pack costs three,
-//! however many commits are in it, and trees of one folder are told by their difference.
+//! Loose objects would take a sync for each file and each of their folders. A pack takes three,
+//! however many commits are in it, and trees of one folder are stored as deltas.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -16,14 +16,14 @@ use crate::fault;
 use crate::mirror::folder::{OUR_FOLDER, PREFIX};
 use crate::mirror::refs::sync_folder;
 
-/// From how many bytes on an object is stored as it is. A folder of ten thousand records would
-/// take longer to compress than to write, and the next repack makes a small difference of it.
+/// The size in bytes from which an object is stored uncompressed. A folder of ten thousand records
+/// would take longer to compress than to write, and the next repack stores it as a small delta.
 const LARGE: usize = 256 << 10;
-/// How many objects may build on one another until one is whole again, so that reading the last
+/// The longest chain of deltas before an object is stored whole again, so that reading the last one
 /// stays cheap.
 const CHAIN: usize = 50;
 
-/// An entry that is written.
+/// An entry being written.
 struct Entry {
     id: gix::ObjectId,
     offset: u64,
@@ -31,18 +31,19 @@ struct Entry {
 }
 
 impl Stage {
-    /// Stores the new objects as one pack and returns its files; none without new objects. Where
-    /// they are to be synced they are when it returns: the pack, its index and their folder.
+    /// Stores the new objects as one pack and returns its files, or none if there are no new
+    /// objects. If syncing is requested, the pack, its index and their folder are synced when it
+    /// returns.
     ///
     /// # Errors
     ///
-    /// What the file system says; the mirror then has all of the objects or none.
+    /// The error of the file system. The mirror then has all of the objects or none.
     pub fn store(&self, durability: Durability) -> io::Result<Vec<PathBuf>> {
         if self.new.is_empty() { Ok(vec![]) } else { write(self, durability) }
     }
 }
 
-/// Writes what `stage` has made.
+/// Writes the objects that `stage` has created.
 fn write(stage: &Stage, durability: Durability) -> io::Result<Vec<PathBuf>> {
     let (pack, entries) = pack(stage)?;
     let hash = checksum(&pack)?;
@@ -71,7 +72,7 @@ fn write(stage: &Stage, durability: Durability) -> io::Result<Vec<PathBuf>> {
     Ok(parts.into_iter().map(|(_, to)| to).collect())
 }
 
-/// Writes a file, and syncs it if it is to be synced.
+/// Writes a file, and syncs it if requested.
 fn write_part(
     path: &Path,
     content: &[u8],
@@ -144,7 +145,7 @@ fn header(pack: &mut Vec<u8>, kind: u8, size: usize) {
     pack.push(byte);
 }
 
-/// Writes how far back the base of a delta is. Each further byte counts from one.
+/// Writes the distance back to the base of a delta. Each further byte counts from one.
 fn distance(pack: &mut Vec<u8>, back: u64) {
     let mut bytes = vec![(back & 0x7f) as u8];
     let mut rest = back >> 7;
@@ -163,8 +164,8 @@ fn compress(pack: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
     writer.flush()
 }
 
-/// Returns the index: how many ids begin with each byte, the ids, their checksums and places, the
-/// checksum of the pack and that of the index.
+/// Returns the index: the cumulative counts of ids by first byte, the ids, their checksums and
+/// offsets, the checksum of the pack and that of the index.
 fn index(mut entries: Vec<Entry>, pack: &gix::ObjectId) -> io::Result<Vec<u8>> {
     entries.sort_unstable_by_key(|entry| entry.id);
     let mut index = [&b"\xfftOc"[..], &2_u32.to_be_bytes()].concat();

@@ -63,7 +63,7 @@ fn a_folder_goes_with_all_that_is_in_it_and_when_nothing_is_left() {
     let edits = [("p/jane", None), ("q/r/s", None)];
     assert_eq!(edited(&files, &edits).unwrap(), "p/jane.toml=1");
     assert_eq!(edited(&files, &[("p", None), ("q", None)]).unwrap(), "");
-    // What is put below a folder that goes is put into a new one.
+    // A file put below a removed folder goes into a new folder.
     let edits = [("p", None), ("p/jane/new", Some("5"))];
     assert_eq!(edited(&files, &edits).unwrap(), "p/jane/new=5 q/r/s=4");
 }
@@ -158,7 +158,7 @@ fn commits_of_a_large_folder_are_told_by_their_differences() {
     repository.commit_files("main", &files);
     let mut stage = repository.mirror().stage().unwrap();
     let (mut tree, mut parent) = (Some(repository.tree_of("main")), None);
-    // More than one chain of differences is long.
+    // Enough for more than one chain of deltas.
     for n in 0..120 {
         let edit = put(&mut stage, &format!("n = -{n}\n"));
         let path = format!("people/{:05}.toml", n * 97 % 12_000);
@@ -205,7 +205,7 @@ fn a_name_that_some_file_system_takes_for_another_one_is_refused() {
     let beside = [("people/jane.toml", Some("5")), ("people/Jane.toml", Some("6"))];
     let beside = edited(&files, &beside).unwrap_err();
     assert!(matches!(beside, EditError::Twin { .. }), "{beside}");
-    // What is there already is changed, and a record may change its own case.
+    // An existing name is changed, and a record may change its own case.
     let changed =
         edited(&files[..1], &[("people/jane.toml", None), ("people/Jane.toml", Some("4"))]);
     assert!(changed.unwrap().contains("people/Jane.toml=4"));

@@ -1,23 +1,23 @@
-//! Names that some file system takes for one another: they differ in case alone, or in how an accent
-//! is put together. Git tells them apart, and a clone on such a system has only one of the two.
+//! Names that some file systems treat as equal: they differ only in case or in how an accent is
+//! encoded. Git tells them apart, but a clone on such a system has only one of the two.
 
 use std::collections::HashMap;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// The new names of one folder, to be compared with those that are there.
+/// The new names of one folder, to be compared with the existing ones.
 pub(super) struct Twins<'a> {
     names: HashMap<String, &'a [u8]>,
-    /// The lengths of the names as they are compared: a quick no for most others.
+    /// The lengths of the folded names: a quick rejection for most other names.
     lengths: Vec<usize>,
 }
 
 impl<'a> Twins<'a> {
-    /// Takes in the new names, of which no two may be twins.
+    /// Collects the new names, no two of which may be twins.
     ///
     /// # Errors
     ///
-    /// A name and the one before it that it is a twin of.
+    /// A name and the earlier name of which it is a twin.
     pub(super) fn of(new: impl Iterator<Item = &'a [u8]>) -> Result<Self, (&'a [u8], &'a [u8])> {
         let mut twins = Self { names: HashMap::new(), lengths: Vec::new() };
         for name in new {
@@ -32,9 +32,9 @@ impl<'a> Twins<'a> {
         Ok(twins)
     }
 
-    /// Returns the new name that is a twin of `name`, which is there.
+    /// Returns the new name that is a twin of the existing `name`.
     ///
-    /// Costs next to nothing for a name of ASCII whose length no new name has.
+    /// Costs next to nothing for an ASCII name whose length no new name has.
     pub(super) fn find(&self, name: &[u8]) -> Option<&'a [u8]> {
         if self.names.is_empty()
             || name.is_ascii() && self.lengths.binary_search(&name.len()).is_err()
@@ -45,12 +45,12 @@ impl<'a> Twins<'a> {
     }
 }
 
-/// Returns what twins have in common.
+/// Returns the form that twins have in common.
 fn folded(name: &[u8]) -> String {
     if name.is_ascii() {
         return String::from_utf8_lossy(name).to_ascii_lowercase();
     }
-    // Case folding takes a name apart that was put together, and the other way round.
+    // Case folding can decompose a composed name, and the other way round.
     String::from_utf8_lossy(name).nfc().collect::<String>().to_lowercase().nfc().collect()
 }
 

@@ -1,19 +1,19 @@
 //! The greeting of an http remote, remembered from one conversation to the next.
 //!
-//! In protocol 2 a greeting holds nothing but what the server can do, see gitprotocol-v2(5), so to
-//! ask for it again is a round trip that tells nothing new. In older protocols it holds the
-//! references, and is asked for each time.
+//! In protocol 2 a greeting contains only the capabilities of the server (gitprotocol-v2(5)), so
+//! requesting it again is a round trip without news. In older protocols it contains the references,
+//! and is requested each time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
 
-/// How long a greeting is believed.
+/// How long a greeting stays valid.
 const LASTS: Duration = Duration::from_secs(3_600);
 /// The longest greeting that is kept, in bytes; git's own is below 300.
 const LONGEST: usize = 64 << 10;
-/// What a greeting of protocol 2 begins with, behind the announcement of the service if there is one.
+/// The start of a greeting of protocol 2, after the announcement of the service, if any.
 const PROTOCOL_2: &[u8] = b"000eversion 2\n";
 const SERVICE: &[u8] = b"001e# service=git-upload-pack\n0000";
 
@@ -23,12 +23,12 @@ pub(super) struct Greeting {
     /// The lines of its header.
     pub(super) headers: Vec<u8>,
     pub(super) body: Vec<u8>,
-    /// Where it came from, redirects included.
+    /// Its URL, after redirects.
     pub(super) from: Url,
 }
 
 impl Greeting {
-    /// Says whether it tells the same until the server itself changes.
+    /// Returns whether it stays the same until the server itself changes.
     fn is_lasting(&self) -> bool {
         let body = self.body.strip_prefix(SERVICE).unwrap_or(&self.body);
         body.starts_with(PROTOCOL_2) && self.body.len() <= LONGEST
@@ -41,7 +41,7 @@ pub(in crate::mirror) struct KnownGreeting(Mutex<Option<Known>>);
 
 #[derive(Debug)]
 struct Known {
-    /// What was asked.
+    /// The requested URL.
     url: String,
     greeting: Arc<Greeting>,
     since: Instant,
@@ -50,7 +50,7 @@ struct Known {
 }
 
 impl KnownGreeting {
-    /// Returns the greeting that a request for `url` got not long ago.
+    /// Returns the greeting that a recent request for `url` got.
     pub(super) fn recall(&self, url: &str) -> Option<Arc<Greeting>> {
         let mut known = self.lock();
         let known = known.as_mut().filter(|known| known.url == url)?;
@@ -61,12 +61,12 @@ impl KnownGreeting {
         Some(known.greeting.clone())
     }
 
-    /// Says whether there is one.
+    /// Returns whether a valid greeting is known.
     pub(in crate::mirror) fn is_known(&self) -> bool {
         self.lock().as_ref().is_some_and(|known| known.since.elapsed() < LASTS)
     }
 
-    /// Keeps the answer to a request for `url`, if it lasts.
+    /// Keeps the answer to a request for `url`, if it is lasting.
     pub(super) fn keep(&self, url: &str, greeting: &Arc<Greeting>) {
         let known = |greeting: &Arc<Greeting>| Known {
             url: url.to_owned(),
@@ -77,8 +77,8 @@ impl KnownGreeting {
         *self.lock() = greeting.is_lasting().then(|| known(greeting));
     }
 
-    /// Forgets it, and says whether a conversation began with it: then the failure of one may be
-    /// due to it.
+    /// Forgets the greeting and returns whether a conversation began with it: then it may be the
+    /// reason for a failure.
     pub(in crate::mirror) fn forget(&self) -> bool {
         self.lock().take().is_some_and(|known| known.used)
     }

@@ -1,7 +1,7 @@
 //! `http` and `https`, over a client that is kept from one fetch to the next.
 //!
-//! gix brings the protocol; requests are made here, on the calling thread, so that every byte and
-//! every wait is on the budget, no credentials leave the host they are for, and the status of an
+//! gix implements the protocol. Requests are made here, on the calling thread, so that every byte
+//! and every wait is charged to the budget, no credentials leave their host, and the status of an
 //! answer is known.
 
 use std::any::Any;
@@ -22,25 +22,25 @@ use super::greeting::{Greeting, KnownGreeting};
 use super::{Budget, Line, Metered, Overrun};
 use crate::mirror::address::{Account, RemoteOptions};
 
-/// How long a connection may take to come about.
+/// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// How long a connection is kept that nobody uses; servers mostly close it earlier.
+/// How long an unused connection is kept; servers usually close it earlier.
 const IDLE: Duration = Duration::from_secs(600);
-/// How often a connection that nobody uses shows that it is alive, to what is on the way.
+/// How often an unused connection sends a keep-alive.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How many hops within one host are followed.
+/// How many redirects within one host are followed.
 const MAX_REDIRECTS: usize = 5;
 
 /// A client with its open connections.
 #[derive(Debug, Clone)]
 pub(in crate::mirror) struct HttpClient {
     client: Client,
-    /// What it was made for; a fetch that allows another silence needs another client.
+    /// The silence limit that it was made for; a fetch with another limit needs another client.
     stall: Duration,
 }
 
 impl HttpClient {
-    /// Returns the client that `kept` holds if it fits, or makes one and keeps it.
+    /// Returns the client in `kept` if it fits, or makes one and keeps it.
     pub(in crate::mirror) fn kept(
         kept: &Mutex<Option<Self>>,
         options: &RemoteOptions,
@@ -79,8 +79,8 @@ fn follow_within_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     }
 }
 
-/// Says whether credentials for the one may go to the other: the same place, or the same name over
-/// TLS instead of in the clear.
+/// Returns whether credentials for `from` may be sent to `to`: the same place, or the same name
+/// over TLS instead of clear text.
 fn is_same_host(from: &Url, to: &Url) -> bool {
     from.host_str() == to.host_str()
         && match (from.scheme(), to.scheme()) {
@@ -90,14 +90,14 @@ fn is_same_host(from: &Url, to: &Url) -> bool {
         }
 }
 
-/// What went wrong with a request, for telling the kinds of failure apart.
+/// What went wrong with a request, to tell the kinds of failure apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::mirror) enum HttpFault {
     /// An answer with a status that is not a success.
     Status {
         /// The status.
         status: u16,
-        /// What the header `Retry-After` said.
+        /// The value of the header `Retry-After`.
         retry_after: Option<Duration>,
     },
     /// No answer.
@@ -107,14 +107,14 @@ pub(in crate::mirror) enum HttpFault {
 /// The last fault of a conversation.
 pub(in crate::mirror) type FaultSlot = Arc<Mutex<Option<HttpFault>>>;
 
-/// Reads `Retry-After` in seconds (RFC 9110, 10.2.3), as forges send it; a date is not read.
+/// Parses `Retry-After` in seconds (RFC 9110, 10.2.3), as forges send it. A date is not parsed.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
 
-/// Makes the line to an http remote, which begins with its greeting where that is known. Nothing is
-/// sent yet.
+/// Creates the line to an http remote, starting with its greeting if that is known. Nothing is sent
+/// yet.
 pub(in crate::mirror) fn connect(
     client: HttpClient,
     greeting: &Arc<KnownGreeting>,
@@ -199,7 +199,7 @@ impl Http for Requests {
             }
         };
         let answered = &greeting.from;
-        // The pack is asked for where the refs came from.
+        // The pack is requested where the refs came from.
         if let Some(tail) = url.strip_prefix(base_url)
             && let Some(base) = answered.as_str().strip_suffix(tail.trim_start_matches('/'))
             && base.trim_end_matches('/') != base_url.trim_end_matches('/')
@@ -237,7 +237,7 @@ impl Http for Requests {
     }
 }
 
-/// Asks for the greeting.
+/// Requests the greeting.
 fn greeting(exchange: &Shared) -> io::Result<Greeting> {
     let (headers, from) = exchange.lock().send()?;
     let mut body = Vec::new();
@@ -245,7 +245,7 @@ fn greeting(exchange: &Shared) -> io::Result<Greeting> {
     Ok(Greeting { headers, body, from })
 }
 
-/// One request and its answer, in the hands of those who write the one and read the other.
+/// One request and its answer, shared by the writer of the one and the reader of the other.
 struct Exchange {
     request: Option<RequestBuilder>,
     upload: Vec<u8>,
@@ -264,7 +264,7 @@ impl Shared {
 }
 
 impl Exchange {
-    /// Sends the request and returns the header lines of the answer and where it came from.
+    /// Sends the request and returns the header lines of the answer and its URL.
     fn send(&mut self) -> io::Result<(Vec<u8>, Url)> {
         let Some(request) = self.request.take() else {
             return Err(io::Error::other("the request was already sent"));
@@ -292,7 +292,7 @@ impl Exchange {
             Err(error) => {
                 self.budget.check()?;
                 self.note(HttpFault::NoAnswer);
-                // The URL of the error could hold what must not be shown.
+                // The URL of the error could contain secrets.
                 return Err(io::Error::other(error.without_url()));
             }
         };
@@ -313,7 +313,7 @@ impl Exchange {
     }
 }
 
-/// The body of a request, collected until the answer is asked for.
+/// The body of a request, collected until the answer is requested.
 struct Upload(Shared);
 
 impl Write for Upload {
@@ -367,11 +367,11 @@ struct Body {
     reader: Option<BufReader<AnswerBody>>,
 }
 
-/// Where the body of an answer is.
+/// The source of the body of an answer.
 enum AnswerBody {
-    /// On its way.
+    /// Still arriving.
     Coming(Metered<Response>),
-    /// Here.
+    /// In memory.
     Whole(Cursor<Vec<u8>>),
 }
 

@@ -1,4 +1,4 @@
-//! `file` and `ssh`: a child process of ours whose whole group can be killed.
+//! `file` and `ssh`: a child process whose whole process group can be killed.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -16,7 +16,7 @@ use crate::mirror::address::{RemoteOptions, SshAddress};
 use crate::mirror::child::ChildGroup;
 use crate::mirror::git;
 
-/// Starts ssh, which talks for the remote.
+/// Starts ssh, which connects to the remote.
 pub(in crate::mirror) fn connect_ssh(
     address: &SshAddress,
     options: &RemoteOptions,
@@ -25,7 +25,7 @@ pub(in crate::mirror) fn connect_ssh(
     connect(ssh(address, options), address.path.clone(), budget)
 }
 
-/// Starts git, which serves a repository of this machine. Its owner was asked for.
+/// Starts git, which serves a repository on this machine. Its owner has been checked.
 pub(in crate::mirror) fn connect_local(
     git_dir: &Path,
     budget: &Arc<Budget>,
@@ -58,19 +58,19 @@ fn ssh(address: &SshAddress, options: &RemoteOptions) -> Command {
     if let Some(user) = user {
         command.args(["-l", user]);
     }
-    // A path below the home folder of a user is written with a slash in front in a URL.
+    // In a URL, a path below a user's home folder is written with a leading slash.
     let path = path.strip_prefix('/').filter(|path| path.starts_with('~')).unwrap_or(path);
     let quoted = format!("'{}'", path.replace('\'', r"'\''"));
     command.args(["--", host]).arg(format!("git-upload-pack {quoted}"));
     command
 }
 
-/// The program for `ssh`.
+/// Returns the program for `ssh`.
 fn ssh_program(options: &RemoteOptions) -> &Path {
     options.ssh_program.as_deref().unwrap_or(Path::new("ssh"))
 }
 
-/// The options of ssh, so that it asks nobody and believes no unknown host.
+/// Returns the options of ssh with which it never prompts and trusts no unknown host.
 fn ssh_arguments(options: &RemoteOptions) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = ["-F", "/dev/null", "-T", "-x", "-a"].map(Into::into).into();
     for option in [
@@ -99,7 +99,7 @@ fn ssh_arguments(options: &RemoteOptions) -> Vec<OsString> {
     arguments
 }
 
-/// The same as one line for a shell, as git takes it in `GIT_SSH_COMMAND`.
+/// Returns the same as one shell line, as git takes it in `GIT_SSH_COMMAND`.
 pub(in crate::mirror) fn ssh_command_line(options: &RemoteOptions) -> OsString {
     let mut line = OsString::new();
     let program = ssh_program(options).as_os_str();
@@ -117,7 +117,7 @@ pub(in crate::mirror) fn ssh_command_line(options: &RemoteOptions) -> OsString {
     line
 }
 
-/// ssh splits the value at spaces unless it is quoted.
+/// Quotes a value, which ssh would otherwise split at spaces.
 fn quoted_for_config(file: &Path) -> OsString {
     let mut quoted = OsString::from("\"");
     quoted.push(file);

@@ -1,7 +1,8 @@
-//! How much work a pack is allowed to make.
+//! The limit on the work that a pack may cause.
 //!
-//! A few thousand bytes of deltas can stand for hundreds of gigabytes of objects, each of which is
-//! made and hashed. Bytes are counted, not seconds: the same pack is refused on every machine.
+//! A few thousand bytes of deltas can expand to hundreds of gigabytes of objects, each of which is
+//! built and hashed. Bytes are counted rather than seconds: the same pack is refused on every
+//! machine.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,11 +12,11 @@ use gix::progress::{
     Count, Id, MessageLevel, NestedProgress, Progress, Step, StepShared, UNKNOWN, Unit,
 };
 
-/// The bytes that may be made from one that was received: each commit to a folder of a hundred
-/// thousand records makes four million of the thousand that it sends.
+/// The bytes that may be produced from each received byte: each commit to a folder of a hundred
+/// thousand records produces four million bytes from the thousand that it sends.
 const A_BYTE: u64 = 4096;
 
-/// The bytes that were made of a pack.
+/// The bytes that were produced from a pack.
 #[derive(Debug)]
 pub(in crate::mirror) struct Work {
     done: StepShared,
@@ -23,18 +24,18 @@ pub(in crate::mirror) struct Work {
 }
 
 impl Work {
-    /// Allows so many bytes, and more for each one that comes.
+    /// Allows `most` bytes, and more for each received byte.
     pub(super) fn up_to(most: u64) -> Self {
         Self { done: StepShared::default(), most }
     }
 
-    /// Says whether it is more than that.
+    /// Returns whether that limit is exceeded.
     pub(super) fn is_too_much(&self, received: u64) -> bool {
         let most = self.most.saturating_add(received.saturating_mul(A_BYTE));
         self.done.load(Ordering::Relaxed) as u64 > most
     }
 
-    /// Returns what gix tells its progress to.
+    /// Returns the progress to which gix reports.
     pub(in crate::mirror) fn progress(&self) -> WorkProgress {
         WorkProgress { all: Arc::clone(&self.done), own: Arc::default() }
     }
@@ -45,11 +46,11 @@ impl Work {
     }
 }
 
-/// A progress of which only the bytes are counted that were inflated or made of a delta.
+/// A progress that counts only the bytes that were inflated or produced from deltas.
 pub(in crate::mirror) struct WorkProgress {
-    /// What all of them count together.
+    /// The total of all.
     all: StepShared,
-    /// What this one counts.
+    /// The count of this one.
     own: StepShared,
 }
 

@@ -1,6 +1,6 @@
 //! The sheet definitions of the corpus: what the civic site declares, plus Headwater's settings.
 
-/// Returns the definition of `sheet`, with people in folders if they are `sharded`.
+/// Returns the definition of `sheet`; if `sharded`, people are in folders.
 pub(super) fn text(sheet: &str, sharded: bool) -> String {
     let (path, format, settings) = match sheet {
         "people" if sharded => ("${{ shard }}/${{ slug }}", "", PEOPLE),

@@ -5,10 +5,10 @@ use super::rng::SplitMix64;
 use super::toml::Fields;
 use super::words::{self, CAUSES, FIRST_NAMES, LAST_NAMES, PLACES, TAG_WORDS, TECHS};
 
-/// How many tags every corpus has.
+/// The number of tags in every corpus.
 pub(super) const TAGS: usize = 200;
 
-/// What a record is, as the first part of its seed and of its id.
+/// The kind of a record, which is the first part of its seed and of its id.
 #[derive(Clone, Copy)]
 enum Kind {
     Person = 1,
@@ -32,10 +32,10 @@ pub(super) fn person(civic: &Civic, i: usize, round: u64) -> File {
     let login = rng.chance(60).then(|| format!("{}{}", slug.replace('-', ""), i % 97));
     let slack = rng.chance(40).then(|| slug.replace('-', "."));
     let level = ["staff", "administrator"].get(i % 1_000).copied().unwrap_or("user");
-    // The bio follows the round, all else stays with the person.
+    // The bio depends on the round; everything else stays with the person.
     let mut rng = SplitMix64::for_parts(&[Kind::Person as u64, i as u64, 1, round]);
     let bio = match civic.folders {
-        // As long as it takes to make a record of about 650 bytes.
+        // Long enough for a record of about 650 bytes.
         Some(_) => bio_of_length(&mut rng, 315),
         None if rng.chance(6) => None,
         None => Some(bio(&mut rng)),
@@ -96,7 +96,7 @@ pub(super) fn membership(civic: &Civic, i: usize) -> File {
     let mut rng = rng(Kind::Membership, i);
     let projects = projects(civic);
     let (project, member) = (i % projects, i / projects);
-    // Members of one project are a sixteenth of the people apart, so no one is member twice.
+    // Members of one project are a sixteenth of the people apart, so nobody is a member twice.
     let first = SplitMix64::for_parts(&[project as u64]).below(civic.people);
     let person = (first + member * (civic.people / 16).max(1)) % civic.people;
     let (project_slug, person_slug) = (project_name(project).1, person_slug(person));
@@ -306,20 +306,20 @@ fn rng(kind: Kind, i: usize) -> SplitMix64 {
     SplitMix64::for_parts(&[kind as u64, i as u64])
 }
 
-/// Returns how many projects there are.
+/// Returns the number of projects.
 fn projects(civic: &Civic) -> usize {
     civic.people.div_ceil(100)
 }
 
-/// Returns first and last name; two people share both only every 11,520.
+/// Returns the first and last name; only every 11,520th person has the same ones.
 fn person_name(i: usize) -> (&'static str, &'static str) {
     let names = FIRST_NAMES.len() * LAST_NAMES.len();
-    // An odd factor that is prime to the number of names walks through all of them.
+    // An odd factor coprime to the number of names walks through all of them.
     let at = (i * 7_919 + 13) % names;
     (FIRST_NAMES[at % FIRST_NAMES.len()], LAST_NAMES[at / FIRST_NAMES.len()])
 }
 
-/// Returns title and slug of project `i`, made unique by a number after the first few.
+/// Returns the title and slug of project `i`, which a number makes unique after the first few.
 fn project_name(i: usize) -> (String, String) {
     let mut rng = SplitMix64::for_parts(&[Kind::Project as u64, i as u64, 1]);
     let mut title = words::title(&mut rng);
@@ -357,8 +357,8 @@ fn day(rng: &mut SplitMix64) -> usize {
     rng.below(13 * 365)
 }
 
-/// Returns an instant as the text that records hold: `day` days after 2012-01-01, at a time of day
-/// that follows `i` and is `seconds` later.
+/// Returns an instant as the text in records: `day` days after 2012-01-01, at a time of day that
+/// depends on `i`, plus `seconds`.
 fn stamp(day: usize, i: usize, seconds: u64) -> String {
     let (year, month, date) = civil(15_340 + day);
     let second = (i as u64 * 61 + seconds) % 86_400;
@@ -366,7 +366,7 @@ fn stamp(day: usize, i: usize, seconds: u64) -> String {
     format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Returns year, month and day of the day that is `days` after 1970-01-01.
+/// Returns the year, month and day of the date `days` after 1970-01-01.
 fn civil(days: usize) -> (usize, usize, usize) {
     // Years are counted from March, so that the leap day is the last of a year.
     let days = days + 719_468;
@@ -379,7 +379,7 @@ fn civil(days: usize) -> (usize, usize, usize) {
     (year + days / 146_097 * 400 + usize::from(month <= 2), month, date)
 }
 
-/// Returns an id that looks like a UUID of version 7 and names `kind` and `i`.
+/// Returns an id that looks like a UUID of version 7 and encodes `kind` and `i`.
 fn id(kind: Kind, i: usize) -> String {
     let noise = SplitMix64::for_parts(&[kind as u64, i as u64, 2]).next_u64();
     let millis = 1_325_376_000_000 + 997 * i as u64 + kind as u64;

@@ -1,7 +1,7 @@
 //! A small pseudo-random generator whose sequence never changes.
 
-/// Steele, Lea and Flood's SplitMix64: one multiplication chain per number, fit for test data
-/// and for nothing else.
+/// Steele, Lea and Flood's SplitMix64: one multiplication chain per number, suitable for test data
+/// only.
 #[derive(Debug, Clone)]
 pub struct SplitMix64(u64);
 
@@ -11,7 +11,7 @@ impl SplitMix64 {
         Self(seed)
     }
 
-    /// Starts the sequence of a thing named by `parts`, independent of that of any other.
+    /// Starts the sequence of the thing that `parts` name, independent of any other.
     pub fn for_parts(parts: &[u64]) -> Self {
         let seed = parts.iter().fold(0x0DDB_1A5E, |seed, part| Self(seed ^ part).next_u64());
         Self(seed)
@@ -31,7 +31,7 @@ impl SplitMix64 {
         (self.next_u64() % end as u64) as usize
     }
 
-    /// Says yes in `percent` of 100 cases.
+    /// Returns true in `percent` of 100 cases.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }

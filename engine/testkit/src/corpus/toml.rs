@@ -3,7 +3,7 @@
 //! The corpus chooses its values so that the simple half of the quoting rules is enough: no
 //! quotation mark, no backslash, no control character but the line feed.
 
-/// The fields of a record in the making.
+/// The fields of a record being written.
 #[derive(Debug, Default)]
 pub(super) struct Fields(Vec<(&'static str, String)>);
 

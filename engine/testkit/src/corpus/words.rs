@@ -19,7 +19,7 @@ pub(super) fn title(rng: &mut SplitMix64) -> String {
     fill(rng, TITLES)
 }
 
-/// Returns a headline of a newspaper.
+/// Returns a newspaper headline.
 pub(super) fn headline(rng: &mut SplitMix64) -> String {
     fill(rng, HEADLINES)
 }
@@ -218,7 +218,7 @@ pub(super) const LAST_NAMES: &[&str] = &[
     "Webb",
 ];
 
-/// The last words of tag names; the first are causes and techs.
+/// The last words of tag names; the first words are causes and techs.
 pub(super) const TAG_WORDS: &[&str] =
     &["data", "tools", "policy", "research", "outreach", "design", "mapping", "access"];
 

@@ -1,4 +1,4 @@
-//! Running `git http-backend` as the CGI program it is.
+//! Runs `git http-backend` as a CGI program.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -8,8 +8,8 @@ use std::process::Stdio;
 use crate::git::command;
 use crate::http_request::Request;
 
-/// Answers `request` from the repositories below `root`, cutting the body after `limit` bytes, if
-/// there is a limit.
+/// Answers `request` from the repositories below `root`, cutting off the body after `limit` bytes,
+/// if there is a limit.
 pub(super) fn run(
     root: &Path,
     request: &Request,
@@ -59,8 +59,8 @@ pub(super) fn run(
     sent
 }
 
-/// Turns the CGI answer into an HTTP answer in chunks, or into one that ends with its connection at
-/// the limit.
+/// Turns the CGI answer into a chunked HTTP answer, or into one whose connection closes at the
+/// limit.
 fn send(output: impl Read, mut connection: &TcpStream, limit: Option<usize>) -> io::Result<()> {
     let mut output = BufReader::new(output);
     let mut head = String::new();

@@ -9,15 +9,15 @@ use super::Upstream;
 use super::raw_tree::{self, RawFile};
 use crate::git::{IDENTITY, command, git};
 
-/// The mode of an ordinary file.
+/// The mode of a regular file.
 const FILE: u32 = 0o100_644;
 /// The mode of a submodule, whose content is the id of a commit.
 const SUBMODULE: u32 = 0o160_000;
 
-/// A commit in the making.
+/// A commit being made.
 ///
-/// Changes apply in the order in which they are given. Dropping the value without
-/// [`push`](Self::push) changes nothing.
+/// Changes apply in the given order. Dropping the value without [`push`](Self::push) changes
+/// nothing.
 #[derive(Debug)]
 #[must_use = "a commit does nothing until it is pushed"]
 pub struct Commit<'a> {
@@ -41,7 +41,7 @@ impl<'a> Commit<'a> {
         Self { upstream, parent, message, changes: Vec::new(), raw: Vec::new() }
     }
 
-    /// Writes `bytes` to the ordinary file at `path`, which need not be UTF-8.
+    /// Writes `bytes` to the regular file at `path`, which need not be UTF-8.
     pub fn put(self, path: impl AsRef<[u8]>, bytes: impl AsRef<[u8]>) -> Self {
         self.put_mode(path, FILE, bytes)
     }
@@ -54,7 +54,7 @@ impl<'a> Commit<'a> {
         self
     }
 
-    /// Writes all of `files` as ordinary files.
+    /// Writes all of `files` as regular files.
     pub fn put_all<P: AsRef<[u8]>, B: AsRef<[u8]>>(
         self,
         files: impl IntoIterator<Item = (P, B)>,
@@ -62,8 +62,8 @@ impl<'a> Commit<'a> {
         files.into_iter().fold(self, |commit, (path, bytes)| commit.put(path, bytes))
     }
 
-    /// Writes every file below `folder` at its path relative to it, executable bits and symlinks
-    /// included.
+    /// Writes every file below `folder` at its relative path, including executable bits and
+    /// symlinks.
     pub fn put_folder(self, folder: impl AsRef<Path>) -> Self {
         let folder = folder.as_ref();
         let mut paths = Vec::new();
@@ -78,8 +78,8 @@ impl<'a> Commit<'a> {
     }
 
     /// Writes an entry whose names git's own tools refuse, such as `.git` or `..`. The path is
-    /// given as `segments`, which are stored as they are; entries of this kind are written after
-    /// all others of the commit.
+    /// given as `segments`, which are stored unchanged; entries of this kind are written after all
+    /// others of the commit.
     pub fn put_hostile<S: AsRef<[u8]>>(
         mut self,
         segments: impl IntoIterator<Item = S>,
@@ -105,7 +105,7 @@ impl<'a> Commit<'a> {
 
     /// Writes the commit, moves the branch to it and returns its id, 40 hexadecimal digits.
     ///
-    /// A commit without any change is made too, with the tree of its parent.
+    /// A commit without any change is made, too, with the tree of its parent.
     pub fn push(self) -> String {
         let Self { upstream, parent, message, changes, raw } = self;
         let branch = upstream.branch_ref();
@@ -157,7 +157,7 @@ impl Import {
         let stdin = child.stdin.take().expect("standard input is piped");
         let mut import = Self { child, out: BufWriter::with_capacity(1 << 16, stdin) };
         import.write(|out| {
-            // Without this the old head of a branch would be the parent of a root commit.
+            // Without this, the old head of a branch would become the parent of a root commit.
             writeln!(out, "reset {target}\n")?;
             writeln!(out, "commit {target}\nmark :1\ncommitter {IDENTITY} {date} +0000")?;
             writeln!(out, "data {}\n{message}", message.len())?;
@@ -166,14 +166,14 @@ impl Import {
         import
     }
 
-    /// Writes a part of the stream, or panics with what fast-import had to say against it.
+    /// Writes a part of the stream, or panics with the error message of fast-import.
     fn write(&mut self, part: impl FnOnce(&mut BufWriter<ChildStdin>) -> io::Result<()>) {
         if part(&mut self.out).is_err() {
             self.fail();
         }
     }
 
-    /// Ends the stream and returns the id of the commit, which fast-import prints itself.
+    /// Ends the stream and returns the id of the commit, as printed by fast-import.
     fn finish(mut self) -> String {
         self.write(|out| out.write_all(b"\nget-mark :1\ndone\n").and_then(|()| out.flush()));
         let mut id = String::new();

@@ -10,13 +10,13 @@ use crate::git::{git, git_with_input};
 pub struct TreeEntry {
     /// The mode, `0o40000` for a folder.
     pub mode: u32,
-    /// The name: any bytes but NUL, a slash included.
+    /// The name: any bytes but NUL, even a slash.
     pub name: Vec<u8>,
     /// The id of the object, 40 hexadecimal digits.
     pub id: String,
 }
 
-/// A file of any mode whose path is stored segment by segment as given.
+/// A file of any mode whose path is stored segment by segment, unchanged.
 #[derive(Debug)]
 pub(super) struct RawFile {
     pub(super) segments: Vec<Vec<u8>>,
@@ -32,8 +32,8 @@ impl Upstream {
         write_blob(self.path(), bytes.as_ref())
     }
 
-    /// Writes a tree object with exactly `entries`, in the order given, checked by nobody, and
-    /// returns its id.
+    /// Writes a tree object with exactly `entries`, in the given order and unchecked, and returns
+    /// its id.
     pub fn write_tree(&self, entries: &[TreeEntry]) -> String {
         write_tree(self.path(), entries)
     }
@@ -48,7 +48,7 @@ impl Upstream {
     }
 }
 
-/// Writes `commit` anew with the files of `raw` added to its tree, and returns the new id.
+/// Rewrites `commit` with the files of `raw` added to its tree, and returns the new id.
 pub(super) fn amend(repo: &Path, commit: &str, raw: &[RawFile]) -> String {
     let mut tree = git(repo, ["rev-parse", &format!("{commit}^{{tree}}")]);
     for RawFile { segments, mode, bytes } in raw {

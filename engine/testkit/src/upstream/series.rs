@@ -1,18 +1,18 @@
-//! Many commits at once, to be pushed one by one.
+//! Makes many commits at once, to be pushed one by one.
 
 use super::Upstream;
 use super::commit::write_put;
 use crate::git::{EPOCH, IDENTITY, git, git_with_input};
 
-/// Where the commits wait for their push.
+/// The reference that keeps the commits until they are pushed.
 const WAITING: &str = "refs/testkit/series";
 
 impl Upstream {
     /// Writes a chain of commits on top of the branch, each of which puts some files, and returns
-    /// their ids. The branch stays where it is: [`reset_to`](Self::reset_to) pushes one of them.
+    /// their ids. The branch does not move: [`reset_to`](Self::reset_to) pushes one of them.
     ///
-    /// One child writes all of them, so thousands take seconds, and a folder of many files costs
-    /// each commit only its delta.
+    /// One child writes all of them, so thousands take only seconds, and a commit to a folder of
+    /// many files costs only its delta.
     pub fn series<P: AsRef<[u8]>, B: AsRef<[u8]>>(
         &mut self,
         commits: impl IntoIterator<Item = Vec<(P, B)>>,

@@ -1,7 +1,7 @@
 //! Large trees, written as one pack of blobs and one index.
 //!
-//! fast-import searches a folder from its beginning for every file put into it, which takes time
-//! in the square of its files. So it writes the blobs alone, and an index becomes the trees.
+//! fast-import searches a folder from its beginning for every file put into it, which takes
+//! quadratic time. So it writes only the blobs, and an index becomes the trees.
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -72,7 +72,7 @@ fn write_blobs<P: AsRef<[u8]>, B: AsRef<[u8]>>(
             (std::mem::take(&mut paths[number - 1]), id)
         })
         .collect();
-    // In order, each entry is appended to the index instead of moved into its middle.
+    // In order, each entry is appended to the index instead of inserted in the middle.
     entries.sort_unstable();
     let mut lines = Vec::with_capacity(entries.len() * 80);
     for (path, id) in entries {

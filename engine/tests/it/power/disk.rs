@@ -1,22 +1,23 @@
-//! Files as a trace of system calls says they were at any time: what readers saw, and what of it
-//! was on the disk for certain.
+//! Files as a trace of system calls shows them at any time: what readers saw, and which part of it
+//! was certainly on disk.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-/// A file, whatever it is called at the moment.
+/// A file, whatever its current name is.
 #[derive(Debug, Default, Clone)]
 struct Inode {
-    /// The first bytes that were written to it, where they are few and readable.
+    /// The first bytes written to it, if they are few and readable.
     text: Option<String>,
-    /// Where it is in the end, if it is anywhere.
+    /// Its final path, if it still exists.
     last: Option<PathBuf>,
 }
 
-/// Something that happened to the files, in the order in which it was done.
+/// An operation on the files, in order.
 #[derive(Debug, Clone)]
 enum Event {
-    /// A name for a file or folder, in place of any other of that name; it may have had another one.
+    /// A name for a file or folder, replacing any other with that name; it may have had a different
+    /// name before.
     Named {
         path: PathBuf,
         inode: Option<usize>,
@@ -25,7 +26,7 @@ enum Event {
     Removed {
         path: PathBuf,
     },
-    /// So many bytes were added to a file, or it was cut to none.
+    /// Bytes were added to a file, or it was truncated to zero.
     Written {
         inode: usize,
         bytes: u64,
@@ -33,29 +34,29 @@ enum Event {
     Emptied {
         inode: usize,
     },
-    /// What was done to a file, or to the names in a folder, is on the disk.
+    /// The changes to a file, or to the names in a folder, are on disk.
     Synced {
         inode: usize,
     },
     SyncedFolder {
         path: PathBuf,
     },
-    /// Somebody was told that this is durable.
+    /// A caller was told that this is durable.
     Acknowledged(String),
 }
 
-/// What the trace says.
+/// The contents of the trace.
 pub(super) struct Disk {
     root: PathBuf,
-    /// The same folder as it was before the trace.
+    /// A copy of the same folder from before the trace.
     base: PathBuf,
     inodes: Vec<Inode>,
     events: Vec<Event>,
 }
 
 impl Disk {
-    /// Reads the trace of a process that wrote below `root`, of which `base` is an earlier copy, and
-    /// told in `acks` what is durable.
+    /// Reads the trace of a process that wrote below `root`, of which `base` is an earlier copy,
+    /// and that reported in `acks` what is durable.
     pub(super) fn read(trace: &str, root: &Path, base: &Path, acks: &Path) -> Self {
         let (root, base) = (root.to_owned(), base.to_owned());
         let mut disk = Self { root, base, inodes: vec![], events: vec![] };
@@ -167,9 +168,9 @@ impl Disk {
         }
     }
 
-    /// Makes of `left`, which is as the files were before the trace, what a crash at the event `at`
-    /// could leave: of the names in each folder what was synced and, perhaps, some of what was done
-    /// behind that, in its order; of each file what was synced and, perhaps, more of it.
+    /// Turns `left`, a copy of the files before the trace, into what a crash at the event `at`
+    /// could leave: of the names in each folder, the synced ones and possibly some of the later
+    /// changes, in order; of each file, the synced part and possibly more of it.
     pub(super) fn leave(&self, at: usize, left: &Path, dice: &mut dyn FnMut(u64) -> u64) {
         let events = &self.events[..at];
         let mut written: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
@@ -216,7 +217,7 @@ impl Disk {
                     // A part may have been written twice, so the count may be too large.
                     let mut content = self.content(*inode);
                     content.truncate(size as usize);
-                    // Without its folder it is nowhere.
+                    // Without its folder it does not exist.
                     let _ = std::fs::write(here(path), content);
                 }
                 Event::Removed { path } => {
@@ -236,18 +237,18 @@ impl Disk {
     }
 }
 
-/// One system call that did not fail.
+/// A successful system call.
 struct Call {
     name: String,
     arguments: String,
-    /// The texts among its arguments, as strace writes them.
+    /// The strings among its arguments, as strace writes them.
     strings: Vec<String>,
-    /// What the descriptor in front stands for.
+    /// The path of the leading descriptor.
     descriptor: Option<PathBuf>,
     result: u64,
 }
 
-/// Reads the calls in the order in which they ended.
+/// Parses the calls in the order in which they ended.
 fn calls(trace: &str) -> Vec<Call> {
     let mut begun: HashMap<&str, String> = HashMap::new();
     let mut calls = Vec::new();
