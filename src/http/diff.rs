@@ -17,7 +17,7 @@ use super::source::Source;
 use super::unanswered::too_costly;
 use crate::wire::{self, ApiError, Compared, DiffCursor};
 
-/// How many records are listed where the caller does not say.
+/// The number of records that are listed by default.
 const DEFAULT: usize = 100;
 
 /// The most records that are listed.
@@ -29,7 +29,7 @@ const KNOWN: KnownParameters = KnownParameters {
     often: &["sheet"],
 };
 
-/// What is compared.
+/// The parameters of a comparison.
 #[derive(Debug, Default)]
 struct DiffQuery {
     from: Option<String>,
@@ -37,7 +37,7 @@ struct DiffQuery {
     part: Compared,
 }
 
-/// Answers with the records that differ, and how many there are in each sheet.
+/// Answers with the records that differ, and their number in each sheet.
 pub(super) async fn diff(
     State(app): State<App>,
     Current(snapshot): Current,

@@ -1,12 +1,12 @@
-//! Headers that a request has at most once, and headers that no write takes. Passed over, each would
-//! mean one thing to whatever is in front of this server and nothing here.
+//! Headers that a request may have only once, and headers that no write accepts. If this server
+//! ignored them, they could mean something else to a proxy in front of it.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::names;
 use crate::wire::{ApiError, Code};
 
-/// What means one thing, so that two of them mean none.
+/// Headers with one meaning, which two of them would contradict.
 const ONCE: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CONTENT_ENCODING,
@@ -17,12 +17,12 @@ const ONCE: [HeaderName; 7] = [
     HeaderName::from_static("last-event-id"),
 ];
 
-/// Refuses a request with a header that is not kept to.
+/// Refuses a request with a header that is not honored.
 ///
 /// # Errors
-/// 400 for one of [`ONCE`] that comes twice, and for `Content-Range` in front of a body, which would
-/// be a part of a file (RFC 9110, section 14.4); 415 for a body in a content coding (section 8.4);
-/// 422 for a write on the condition of a date, since no record has one.
+/// 400 for one of [`ONCE`] that comes twice, and for `Content-Range` before a body, which would be
+/// a part of a file (RFC 9110, section 14.4); 415 for a body in a content coding (section 8.4); 422
+/// for a write on the condition of a date, since records have none.
 pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if let Some(name) = ONCE.iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
         let why = format!("the header `{name}` occurs more than once");
@@ -75,7 +75,7 @@ mod tests {
             (Method::PUT, &[("content-encoding", "gzip")], Some(kind)),
             (Method::POST, &[("content-encoding", "Identity")], None),
             (Method::DELETE, &[("if-unmodified-since", "x")], Some(invalid)),
-            // Nothing that is read has a date, and so the condition is to be passed over.
+            // Nothing that is read has a date, so the condition is ignored.
             (Method::GET, &[("if-unmodified-since", "x")], None),
             (Method::HEAD, &[("content-encoding", "gzip")], None),
             (Method::OPTIONS, &[("content-range", "x")], None),

@@ -1,13 +1,13 @@
-//! `Host`: a request names the server that it is for, once (RFC 9112, section 3.2). Whatever is in
-//! front of this server may go by another line than the first, or by the authority of the address
-//! (`:authority` in HTTP/2), so two are refused that are not the same.
+//! `Host`: a request names the server that it is for, once (RFC 9112, section 3.2). A proxy in
+//! front of this server may use another line than the first, or the authority of the address
+//! (`:authority` in HTTP/2), so two different names are refused.
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, Version, header};
 
 use crate::wire::{ApiError, Code};
 
-/// Refuses a request to `address` that names no server where it has to, or more than one.
+/// Refuses a request to `address` that names no server although it must, or more than one.
 ///
 /// # Errors
 /// 400.
