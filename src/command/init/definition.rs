@@ -5,7 +5,7 @@ use super::schema::schema;
 use super::survey::MOST;
 use super::toml::{key, list, text};
 
-/// How many names a comment lists.
+/// The most names that a comment lists.
 const LISTED: usize = 20;
 
 /// Writes the definition of `proposal`, one of `all`.
@@ -58,7 +58,7 @@ pub(super) fn definition(
     told
 }
 
-/// Writes what is proposed for the fields.
+/// Writes the proposals for the fields.
 fn fields(proposal: &Proposal<'_>, all: &[Proposal<'_>]) -> Vec<String> {
     let mut lines = Vec::new();
     let (unique, references) = (proposal.unique(), proposal.references(all));
@@ -99,16 +99,16 @@ fn fields(proposal: &Proposal<'_>, all: &[Proposal<'_>]) -> Vec<String> {
     lines
 }
 
-/// Returns the field that is most likely worth an index: one that most records have, and neither a
-/// table nor the body.
+/// Returns the field that is most likely worth an index: one that most records have, and that is
+/// neither a table nor the body.
 fn usual<'p>(proposal: &'p Proposal<'_>) -> Option<&'p str> {
     let fields = proposal.survey.fields.iter();
     let fields = fields.filter(|(name, field)| *name != "body" && field.values.is_some());
-    // The first of those that as many have.
+    // Of equals, the first.
     fields.min_by_key(|(_, field)| std::cmp::Reverse(field.present)).map(|(name, _)| name.as_str())
 }
 
-/// Lists the first of some names, and says how many more there are.
+/// Lists the first of some names, and how many more there are.
 fn some(names: &[&str]) -> String {
     let listed = names.iter().take(LISTED).map(|name| text(name));
     let listed = listed.collect::<Vec<_>>().join(", ");
