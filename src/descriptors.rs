@@ -20,6 +20,6 @@ pub fn raise(connections: usize) {
     let needed = connections as u64 + BESIDE;
     // Without a value there is no limit.
     if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < needed) {
-        tracing::warn!(limit, needed, "too few files may be open for so many connections");
+        tracing::warn!(limit, needed, "the limit on open files is too low for max-connections");
     }
 }

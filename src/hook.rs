@@ -34,7 +34,7 @@ pub use signature::{Check, Checked, Covered, Signature, signatures};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHook {
     /// The content type is not supported.
-    #[error("the content type must be application/json, and must be named")]
+    #[error("the content type must be given, and must be application/json")]
     ContentType,
     /// The body is not the expected JSON.
     #[error("{0}")]

@@ -216,6 +216,6 @@ async fn not_written(uri: Uri) -> ApiError {
     }
     ApiError::explained(
         Code::MethodNotAllowed,
-        "writes are off: there are no write tokens, which `--write-tokens-file` names",
+        "writes are off: there are no write tokens; set `--write-tokens-file`",
     )
 }

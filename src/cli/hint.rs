@@ -21,7 +21,7 @@ const FLAGS_OF: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["get"], &["format", "json"], "`get` prints JSON"),
     (&["log"], &["format"], "JSON is `--json`"),
-    (&["diff"], &["format", "json"], "JSON is what `/api/_diff` of a server answers"),
+    (&["diff"], &["format", "json"], "for JSON ask a server for `/api/_diff`"),
     (
         &["put", "patch"],
         &["value", "data", "d", "body", "json"],

@@ -38,7 +38,7 @@ pub fn import(
     if sheet.spec().is_listed() {
         // One commit of many rows would read and write such a file for each of them.
         let message = format!(
-            "the records of {} are in files of many: edit the file, or write them one by one",
+            "the files of {} hold many records each: edit the file, or write records one by one",
             arguments.sheet
         );
         return Err(Failure::new(Exit::Data, message));

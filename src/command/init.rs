@@ -69,7 +69,7 @@ pub fn init(
         let files = count(outside.len(), "record");
         writeln!(
             out,
-            "\n# {files} in the root of the repository would be left out: a sheet has a"
+            "\n# {files} in the root of the repository would be left out: a sheet needs a"
         )?;
         writeln!(out, "# folder, and these are in none: {}", first(&outside))?;
     }

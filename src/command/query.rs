@@ -33,7 +33,7 @@ pub fn query(
     let beside = given.iter().filter(|it| !(is_grouped && of_groups(it)));
     let beside = beside.clone().find(|parameter| parameter.is_beside());
     if let Some(name) = beside.map(|parameter| parameter.name()).filter(|_| !arguments.page) {
-        let message = format!("{name}: is printed with --page only");
+        let message = format!("{name}: is only printed with --page");
         return Err(Failure::new(Exit::Usage, message));
     }
     if given.contains(&ListParameter::Format) {

@@ -55,7 +55,7 @@ async fn run(config: Config, out: &mut (dyn Write + Send)) -> Result<Exit, Failu
     if takes_webhooks {
         let internal = server.internal_address().unwrap_or(address);
         let url = format!("http://{internal}{base}{RELOAD_ROUTE}");
-        tracing::info!(url, "webhooks are taken by POST, with the reload secret");
+        tracing::info!(url, "webhooks are accepted by POST, with the reload secret");
     }
     tokio::select! {
         ready = server.ready() => ready?,

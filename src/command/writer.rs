@@ -153,8 +153,8 @@ fn refuse_work_tree(config: &EngineConfig) -> Result<(), Failure> {
     }
     let path = std::fs::canonicalize(repo).unwrap_or_else(|_| repo.to_owned());
     let path = path.display();
-    let hint = "has a work tree, whose files a commit would leave behind: write to a bare clone \
-                of it, made by";
+    let hint = "has a work tree, whose files a commit would not change: write to a bare clone \
+                of it, created by";
     let message = format!("{path} {hint} `git clone --bare {path} {path}.git`");
     Err(Failure::new(Exit::Config, message))
 }

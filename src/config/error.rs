@@ -18,7 +18,7 @@ pub enum ConfigError {
     },
     /// No repository is named, and the current directory is not in one.
     #[error(
-        "{} is in no repository: go into a clone, or name one with --repo",
+        "{} is not in a repository: change to a clone, or name one with --repo",
         folder.display()
     )]
     NoRepository {

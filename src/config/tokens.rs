@@ -65,7 +65,7 @@ impl Tokens {
             let is_slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || name.len() > 64 || !name.chars().all(is_slug) {
                 return Err(invalid(format!(
-                    "has the name {name:?}, which may only have letters, digits, `-`, `_` and `.`"
+                    "has the name {name:?}, which may only contain letters, digits, `-`, `_` and `.`"
                 )));
             }
             if tokens.iter().any(|token| token.name == name) {
@@ -81,7 +81,7 @@ impl Tokens {
             })?;
             if let Some(other) = tokens.iter().find(|token| token.secret.is(&secret)) {
                 let other = &other.name;
-                return Err(invalid(format!("has one secret for {other:?} and {name:?}")));
+                return Err(invalid(format!("has the same secret for {other:?} and {name:?}")));
             }
             let scope = sheets.map_or(Scope::Every, |sheets| {
                 Scope::Only(sheets.into_iter().map(SheetName::new).collect())

@@ -90,7 +90,7 @@ impl DiffQuery {
             }
         }
         if asked.part.after.is_some() && (asked.from.is_some() || asked.to.is_some()) {
-            return Err(wrong("cursor", "names both commits: it is given without `from` and `to`"));
+            return Err(wrong("cursor", "names both commits: omit `from` and `to`"));
         }
         Ok(asked)
     }

@@ -32,7 +32,7 @@ pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), ApiError
         return Ok(());
     }
     if headers.contains_key(header::CONTENT_RANGE) {
-        let why = "a write takes a whole body, and no `Content-Range`";
+        let why = "a write needs a whole body, without `Content-Range`";
         return Err(ApiError::explained(Code::UnexpectedHeader, why));
     }
     let coding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
@@ -42,7 +42,7 @@ pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), ApiError
         return Err(refused.header(header::ACCEPT_ENCODING, HeaderValue::from_static(IDENTITY)));
     }
     if headers.contains_key(header::IF_UNMODIFIED_SINCE) {
-        let why = "`If-Unmodified-Since` is not known here: name the version with `If-Match`";
+        let why = "`If-Unmodified-Since` is not supported: name the version with `If-Match`";
         return Err(ApiError::explained(Code::InvalidHeader, why));
     }
     Ok(())

@@ -21,7 +21,7 @@ pub(super) fn check(version: Version, address: &Uri, headers: &HeaderMap) -> Res
     match (named.next(), named.next()) {
         (None, _) if version == Version::HTTP_11 => refused("the header `Host` is missing"),
         (None, _) if version == Version::HTTP_2 && authority.is_none() => {
-            refused("neither `:authority` nor the header `Host` is there")
+            refused("both `:authority` and the header `Host` are missing")
         }
         (None, _) => Ok(()),
         (Some(_), Some(_)) => refused("the header `Host` occurs more than once"),

@@ -102,10 +102,10 @@ fn rows(pairs: &[(String, String)], query: &ListQuery) -> Result<Rows, ApiError>
     };
     match beside.iter().find(|parameter| asked(**parameter)) {
         Some(ListParameter::Facets) => {
-            let message = "a table has one kind of row: `perPage=0` makes one of the counts alone";
+            let message = "a table has one kind of row: `perPage=0` makes a table of the counts";
             Err(wrong("facets", message))
         }
-        Some(other) => Err(wrong(other.name(), format!("does not go with {TABLE}"))),
+        Some(other) => Err(wrong(other.name(), format!("cannot be combined with {TABLE}"))),
         None => Ok(rows),
     }
 }

@@ -74,7 +74,7 @@ pub(super) async fn create(
     let Path(sheet) = sheet.map_err(|_| ApiError::from(Code::NotFound))?;
     // A new record must be absent anyway, so that condition adds nothing.
     if !matches!(condition::of(&request.head.headers)?, Condition::Any | Condition::Absent) {
-        let why = "`If-Match` is not for a new record";
+        let why = "`If-Match` cannot apply to a new record";
         return Err(ApiError::explained(Code::InvalidHeader, why));
     }
     let record: Value = json(request.json_text()?)?;

@@ -12,7 +12,7 @@ use super::code::Code;
 use crate::exit::chain;
 
 /// How to show a credential, on every route that needs one.
-const BEARER: &str = "a secret is shown as `Authorization: Bearer <secret>`";
+const BEARER: &str = "send a secret as `Authorization: Bearer <secret>`";
 
 /// Why a request is refused.
 #[derive(Debug, Clone)]

@@ -255,8 +255,8 @@ fn held_back(code: Code, held: &Held, repeated: bool) -> ApiError {
         let count = problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
         let what = match excesses.first() {
-            Some(excess) => format!("{commit} does more than a push may do: {}", told(excess)),
-            None => format!("{commit} has {count} {noun} that {published} has not"),
+            Some(excess) => format!("{commit} exceeds the limits of a push: {}", told(excess)),
+            None => format!("{commit} has {count} {noun} that {published} does not have"),
         };
         let error = ApiError::explained(code, format!("{what}; nothing changed; {way}"))
             .member("refusedCommit", commit.to_string())

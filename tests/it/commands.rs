@@ -238,10 +238,10 @@ fn init_looks_at_folders_shapes_and_values() {
     for line in [
         "[sheets.books]\nroot = \"data/books\"\nformat = \"json\"\n",
         "index = [\"stage\"]  # to filter, sort and count by\n",
-        "unique = [\"id\"]\n# unique so far, too: \"title\"\n",
+        "unique = [\"id\"]\n# also unique so far: \"title\"\n",
         "refs = { author = \"people\" }\n",
         "[sheets.people]\nroot = \"data/people\"\n",
-        "path = \"${{ slug }}\"  # what lies deeper is another sheet\n",
+        "path = \"${{ slug }}\"  # deeper files are another sheet\n",
         "[sheets.shops]\nroot = \"shops\"\nformat = \"csv\"\nkey = \"${{ code }}\"\n\
          # types = { zip = \"string\" }",
         "[sheets.shops-yaml]\nroot = \"shops\"\nformat = \"yaml\"\n",

@@ -181,7 +181,7 @@ fn a_command_finds_the_repository_that_it_is_called_in() {
     let (code, told) = run(&folder.path().join("work/people"), "check");
     assert!(code == 0 && told.contains("2 records"), "{told}");
     let (code, told) = run(&folder.path().join("empty"), "check");
-    assert!(code == 78 && told.contains("is in no repository"), "{told}");
+    assert!(code == 78 && told.contains("is not in a repository"), "{told}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl PushRule {
         match &report.result {
             Ok(()) => {
                 let told = std::mem::take(self).told;
-                let message = "commits of ours can be pushed again".to_owned();
+                let message = "our commits can be pushed again".to_owned();
                 told.then_some(News { event: RECOVERED, message, facts })
             }
             Err(failure) => {
@@ -73,8 +73,8 @@ pub(super) fn conflict(kept: &Kept) -> News {
         .map(|lost| json!({ "path": lost.path, "pointer": lost.pointer }))
         .collect();
     let why = match kept.lost.is_empty() {
-        true => "commits of ours were not on the remote",
-        false => "both sides changed the same",
+        true => "the remote lacked commits of ours",
+        false => "both sides changed the same fields",
     };
     let branch = kept.reference.trim_start_matches("refs/heads/");
     let message =

@@ -91,7 +91,7 @@ fn split<'s>(
         let mut group = whole(root, above, format, records);
         if is_mixed {
             let remark =
-                format!("{} folders of several shapes, which are one sheet", folders.len());
+                format!("{} folders with different fields are in one sheet", folders.len());
             group.remarks.push(remark);
         }
         groups.push(group);
@@ -127,8 +127,8 @@ fn whole<'s>(
     if !files.is_empty() {
         let files = count(files.len(), "file");
         remarks.push(match is_list {
-            true => format!("{files} of {format} would be left out: one record each, and no list"),
-            false => format!("{files} of {format} would be one record each: lists of records"),
+            true => format!("{files} of {format} would be left out: each is a record, not a list"),
+            false => format!("{files} of {format} would be one record each: they are lists"),
         });
     }
     Group { root, format, is_list, is_flat: false, file: None, above, records, remarks }

@@ -115,7 +115,7 @@ fn pushes_first(head: &WriteHead, app: &App) -> Result<bool, ApiError> {
     }
     let mut first = app.push_first;
     if pairs.len() > 1 {
-        return Err(parameters::wrong("push", "is the one parameter of a write, given once"));
+        return Err(parameters::wrong("push", "must be the only parameter of a write"));
     }
     for (name, value) in pairs {
         first = match (name.as_str(), value.as_str()) {

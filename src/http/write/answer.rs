@@ -52,7 +52,7 @@ pub(super) fn carried(
         Carried::Never => Ok(written(app, head, done)),
         Carried::Overruled => {
             let why =
-                "the remote has changed the same fields; the change is kept on a branch of its own";
+                "the remote changed the same fields; your change is kept on a separate branch";
             Err(ApiError::explained(Code::Conflict, why).header(COMMIT, commit_header(done.commit)))
         }
         Carried::Stuck(_) | Carried::Late => {

@@ -22,7 +22,7 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Condition, ApiError> {
         (["*"], []) => Ok(Condition::Present),
         ([], _) => Err(refused("`If-None-Match` can only be `*` here")),
         (tags, []) => Ok(Condition::Is(tags.iter().filter_map(|tag| version(tag)).collect())),
-        _ => Err(refused("`If-Match` and `If-None-Match` exclude each other")),
+        _ => Err(refused("`If-Match` and `If-None-Match` cannot be combined")),
     }
 }
 
