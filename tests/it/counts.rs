@@ -1,4 +1,4 @@
-//! What lists count, the elements of lists as items, and conditions that count from now.
+//! The counts of lists, the elements of lists as items, and conditions relative to the present.
 
 use headwater_testkit::Upstream;
 use reqwest::Method;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::TestServer;
 
-/// A server of three products with releases.
+/// Returns a server with three products with releases.
 fn products() -> TestServer {
     let mut upstream = Upstream::new();
     let kite = json!({"name": "Kite", "cvss": [7.5, 0.1], "releases": [
@@ -156,7 +156,7 @@ fn what_depends_on_the_clock_says_when_it_was_and_is_kept_by_nobody() {
     assert_eq!((before, after), (json!(1), json!(2)));
     assert_ne!(one, other);
     assert_eq!(kept.as_deref(), Some("public, max-age=31536000, immutable"), "it never changes");
-    // A tag of another moment is none of this one.
+    // A tag of another moment does not match this one.
     let known = server.request(Method::GET, &format!("/api/products?{query}"));
     assert_eq!(server.send(known.header("if-none-match", &one)).status, 200);
     let lines = server.request(Method::GET, "/api/products?releases.0.eol[gt]=now");

@@ -1,4 +1,4 @@
-//! The explorer: the page and its files, where they are, and what a browser is told of them.
+//! The explorer: the page and its files, their addresses, and their headers for the browser.
 
 use headwater_testkit::Upstream;
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! Whole sheets into and out of a repository, without a server.
+//! Whole sheets imported and exported, without a server.
 
 use std::process::Stdio;
 
