@@ -284,10 +284,10 @@ pub(crate) mod tests {
         feed.publish(&forward(&large));
         feed.publish(&forward(&delta(2, 3)));
         let first = next().await;
-        assert!(first.take_delta().is_some(), "what is alone may be of any size");
-        assert!(first.take_delta().is_none(), "it is there once");
-        assert!(next().await.take_delta().is_none(), "it would be too much");
-        assert!(next().await.take_delta().is_some(), "it holds nothing");
+        assert!(first.take_delta().is_some(), "a lone publication may have any size");
+        assert!(first.take_delta().is_none(), "it can be taken once");
+        assert!(next().await.take_delta().is_none(), "it exceeds the limit");
+        assert!(next().await.take_delta().is_some(), "it has no records");
         feed.publish(&forward(&large));
         assert!(next().await.take_delta().is_some(), "there is room again");
         feed.publish(&forward(&large));

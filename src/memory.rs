@@ -84,7 +84,7 @@ mod tests {
             fs::write(folder.join("memory.current"), format!("{used}\n")).unwrap();
         };
         let left = || left_in_groups(root.path(), "outer/inner");
-        assert_eq!(left(), None, "no group tells anything");
+        assert_eq!(left(), None, "no group has files");
         write(&inner, "max", "500");
         assert_eq!(left(), None, "it has no limit");
         write(&root.path().join("outer"), "1000", "700");
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(left(), Some(100));
         let stat = "anon 100\nfile 400\ninactive_file 300\nactive_file 50\n";
         fs::write(inner.join("memory.stat"), stat).unwrap();
-        assert_eq!(left(), Some(300), "cached files are given up");
+        assert_eq!(left(), Some(300), "cached files count as free");
         write(&inner, "600", "2000");
         assert_eq!(left(), Some(0), "it is above its limit");
     }

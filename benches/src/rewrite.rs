@@ -113,7 +113,7 @@ fn words(bytes: &[u8]) -> Vec<usize> {
 
 /// Takes the next blob from the output of `git cat-file --batch`.
 fn next_blob<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
-    let line = rest.iter().position(|&byte| byte == b'\n').expect("git told of a blob");
+    let line = rest.iter().position(|&byte| byte == b'\n').expect("git printed a blob");
     let head = std::str::from_utf8(&rest[..line]).expect("git printed ASCII");
     let size: usize = head.rsplit(' ').next().and_then(|size| size.parse().ok()).expect("a size");
     let blob = &rest[line + 1..line + 1 + size];

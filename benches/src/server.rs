@@ -82,7 +82,7 @@ impl Server {
             .expect("the server can be started");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("standard output is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the server tells its address");
+        BufReader::new(stdout).read_line(&mut line).expect("the server prints its address");
         let address = line.trim().trim_start_matches("http://").parse();
         let address = address.unwrap_or_else(|_| panic!("the server did not start: {line:?}"));
         Self { process, address, begun }
@@ -177,7 +177,7 @@ impl Server {
     /// Returns the memory of the process as the kernel counts it.
     pub fn memory(&self) -> Memory {
         let file = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(file).expect("the kernel tells of its processes");
+        let status = std::fs::read_to_string(file).expect("the kernel reports its processes");
         let of = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
@@ -206,7 +206,7 @@ impl Server {
     /// Returns the processor time that it has used, in ticks of the kernel.
     fn cpu(&self) -> f64 {
         let stat = format!("/proc/{}/stat", self.process.id());
-        let stat = std::fs::read_to_string(stat).expect("the kernel tells of its processes");
+        let stat = std::fs::read_to_string(stat).expect("the kernel reports its processes");
         // The name of the program, in brackets, may hold anything; utime and stime come after it.
         let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum()
@@ -238,5 +238,5 @@ fn binary() -> PathBuf {
     let this = std::env::current_exe().expect("a program knows its file");
     let found = this.ancestors().skip(1).take(2).map(|folder| folder.join("headwater"));
     let found = found.into_iter().find(|file| file.is_file());
-    found.unwrap_or_else(|| panic!("no `headwater` beside {this:?}: run `cargo build --release`"))
+    found.unwrap_or_else(|| panic!("no `headwater` next to {this:?}: run `cargo build --release`"))
 }

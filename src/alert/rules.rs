@@ -356,7 +356,7 @@ mod tests {
         }
         assert_eq!(desk.events(&report), ["audit_mismatch"]);
         assert_eq!(desk.events(&report), ["audit_mismatch"]);
-        assert_eq!(desk.events(&applied()), [""; 0], "there is nothing to be over");
+        assert_eq!(desk.events(&applied()), [""; 0], "no cause can end");
     }
 
     #[test]
@@ -378,7 +378,7 @@ mod tests {
         assert_eq!(
             desk.events(&outcome(OutcomeKind::Rebuilt, None)),
             [""; 0],
-            "without the remote"
+            "the remote was not asked"
         );
         let over = desk.rules.consider(&applied(), desk.now);
         assert_eq!(

@@ -75,7 +75,7 @@ async fn end(server: Server, mut signals: Signals) -> Exit {
     tokio::select! {
         done = server.stop() => {
             if !done {
-                tracing::warn!("the time for open requests is over");
+                tracing::warn!("the time limit for open requests has passed");
             }
         }
         () = signals.next() => tracing::warn!("second signal: ending at once"),

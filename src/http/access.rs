@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(access.trust_in(source(1)), Trust::Unproven);
         let headers = signed("somebody else's secret", b"{}");
         assert!(access.receive(source(1), &headers, Body::from("{}")).await.is_err());
-        assert_eq!(access.trust_in(source(1)), Trust::Unproven, "one guess is let go");
+        assert_eq!(access.trust_in(source(1)), Trust::Unproven, "one guess is tolerated");
         let headers = signed(SECRET, b"{}");
         assert!(access.receive(source(1), &headers, Body::from("{}")).await.is_ok());
         assert_eq!(access.trust_in(source(1)), Trust::Known);

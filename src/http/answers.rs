@@ -221,7 +221,7 @@ mod tests {
             done
         }));
         tokio::select! {
-            _ = &mut caller => panic!("it has no end"),
+            _ = &mut caller => panic!("it never ends"),
             _ = has_started => {}
         }
         drop(caller);

@@ -119,7 +119,7 @@ impl Claim {
 fn made_by(signers: &[Match], checked: Vec<Checked>) -> impl Iterator<Item = Option<Match>> {
     if checked.contains(&Checked::Stale) {
         tracing::warn!(
-            "a signed webhook has a time minutes away from ours: it is a replay, or a clock is wrong"
+            "the time of a signed webhook is minutes away from ours: a replay, or a wrong clock"
         );
     }
     checked.into_iter().map(|checked| match checked {

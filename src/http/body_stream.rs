@@ -219,7 +219,7 @@ mod tests {
         let place = streams.place(source(1)).await.unwrap();
         let mut slow = place.send(|| Ok(Some(Bytes::from_static(b"for ever"))));
         let mut chunks = [b"two", b"one"].map(|chunk| Bytes::from_static(chunk)).to_vec();
-        let place = streams.place(source(2)).await.expect("the place of the slow one");
+        let place = streams.place(source(2)).await.expect("the slow reader gives up its place");
         let mut whole = place.send(move || Ok(chunks.pop()));
         while let Some(chunk) = next(&mut slow).await {
             if chunk.is_err() {
@@ -247,14 +247,14 @@ mod tests {
             shared.map(|()| streaming).map_err(|error| error.code())
         };
         let first = large(1).await.unwrap();
-        assert_eq!(large(1).await.err(), Some(Code::Busy), "the address has its part");
+        assert_eq!(large(1).await.err(), Some(Code::Busy), "the address has its share");
         let others = [large(2).await, large(3).await, large(4).await];
         assert!(others.iter().all(Result::is_ok));
-        assert_eq!(large(5).await.err(), Some(Code::Busy), "there are no more");
+        assert_eq!(large(5).await.err(), Some(Code::Busy), "there are no more shares");
         let mut small = streams.place(source(5)).await.unwrap();
         assert!(streams.share(source(5), 1 << 20, &mut small).await.is_ok());
         drop(first);
-        assert!(large(5).await.is_ok(), "and who was refused holds none");
+        assert!(large(5).await.is_ok(), "a refused caller holds none");
     }
 
     #[tokio::test]

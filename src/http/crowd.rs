@@ -86,9 +86,9 @@ mod tests {
     fn there_are_so_many_in_all_and_of_one_source_and_who_goes_makes_room() {
         let crowd = Crowd::new(3, 2);
         let mut first: Vec<_> = (0..2).map(|_| crowd.join(1).unwrap()).collect();
-        assert!(crowd.join(1).is_none(), "one source has only so many");
+        assert!(crowd.join(1).is_none(), "the limit of one source");
         let second = crowd.join(2);
-        assert!(second.is_some() && crowd.join(3).is_none(), "all have only so many");
+        assert!(second.is_some() && crowd.join(3).is_none(), "the limit of all sources");
         first.pop();
         assert!(crowd.join(1).is_some());
         drop((first, second));

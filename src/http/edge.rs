@@ -293,7 +293,7 @@ async fn caught(answer: impl Future<Output = Result<Response, Infallible>>) -> R
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = match causes::of_panic(&*panic) {
-        text if text.is_empty() => "a panic without a text".to_owned(),
+        text if text.is_empty() => "a panic without a message".to_owned(),
         text => text,
     };
     let cause = std::io::Error::other(text);

@@ -106,7 +106,7 @@ mod tests {
     fn a_page_names_those_around_it_as_far_as_they_are() {
         assert_eq!(links(1, 0), ["first 1", "last 1"]);
         assert_eq!(links(1, 10), ["first 1", "last 1"]);
-        assert_eq!(numbered(&pairs(&[]), 1, 0, 7).len(), 2, "a page of nothing is the only one");
+        assert_eq!(numbered(&pairs(&[]), 1, 0, 7).len(), 2, "an empty page is the only one");
         assert_eq!(links(1, 11), ["first 1", "next 2", "last 2"]);
         assert_eq!(links(2, 25), ["first 1", "prev 1", "next 3", "last 3"]);
         assert_eq!(links(3, 25), ["first 1", "prev 2", "last 3"]);

@@ -269,11 +269,11 @@ mod tests {
         assert_eq!(taken(&permits), [2, 1, 0]);
         let third = ask(&permits, 3);
         drop(first.remove(0));
-        assert_eq!(taken(&permits), [1, 1, 1], "who came later and has none is before who has one");
+        assert_eq!(taken(&permits), [1, 1, 1], "a later source without a permit is first");
         drop(second);
         assert_eq!(taken(&permits), [2, 0, 1]);
         drop((first, third));
-        assert_eq!(taken(&permits), [0; 3], "who is gone is passed over");
+        assert_eq!(taken(&permits), [0; 3], "a caller that has gone is skipped");
         let state = permits.0.lock();
         assert!(state.lines.is_empty() && state.open.is_empty() && state.taken == 0);
     }
@@ -292,11 +292,11 @@ mod tests {
         let (first, _) = several(1, 3);
         assert_eq!(taken(&permits), [3, 0, 0]);
         let (none, mut second) = several(2, 4);
-        assert!(none.is_none() && taken(&permits) == [3, 0, 0], "it holds nothing while it waits");
+        assert!(none.is_none() && taken(&permits) == [3, 0, 0], "it holds none while it waits");
         let (none, mut third) = several(3, 1);
-        assert!(none.is_none(), "who came first is not passed over");
+        assert!(none.is_none(), "the first to come is not skipped");
         drop(first);
-        let Poll::Ready(Some(second)) = poll(&mut second) else { panic!("it was given") };
+        let Poll::Ready(Some(second)) = poll(&mut second) else { panic!("it was granted") };
         assert_eq!(taken(&permits), [0, 4, 0]);
         drop(second);
         assert!(poll(&mut third).is_ready());
@@ -314,13 +314,13 @@ mod tests {
         let permits = Permits::new(3, 1, Crowd::default());
         let first = permits.take(source(1)).await.unwrap();
         let mut again = ask(&permits, 1);
-        assert!(poll(&mut again).is_pending(), "it has its part");
+        assert!(poll(&mut again).is_pending(), "it has its share");
         let second = permits.take(source(2)).await.unwrap();
         assert!(first.is_wanted() && !second.is_wanted());
         drop(second);
         assert!(poll(&mut again).is_pending());
         drop(first);
-        let Poll::Ready(Some(first)) = poll(&mut again) else { panic!("it was given") };
+        let Poll::Ready(Some(first)) = poll(&mut again) else { panic!("it was granted") };
         let held = [permits.take(source(2)).await, permits.take(source(3)).await];
         let waits = ask(&permits, 4);
         assert!(first.is_wanted(), "all are taken, and another source has none");
@@ -339,7 +339,7 @@ mod tests {
         let third = ask(&permits, 2);
         assert!(permits.take(source(3)).await.is_none(), "three wait in all");
         drop((waiting, third));
-        assert!(poll(&mut ask(&permits, 1)).is_pending(), "who has gone is not counted");
+        assert!(poll(&mut ask(&permits, 1)).is_pending(), "a caller that has gone is not counted");
         drop(held);
         assert!(permits.take_within(source(2), Duration::ZERO).await.is_some());
     }

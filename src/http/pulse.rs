@@ -223,7 +223,7 @@ mod tests {
         let mut stopped = std::pin::pin!(pulse.stopped(patience));
         let work = pulse.begin();
         let waited = tokio::time::timeout(longer, &mut stopped).await;
-        assert!(waited.is_err(), "a request is worked on");
+        assert!(waited.is_err(), "a request is in progress");
         drop(work);
         stopped.await;
     }

@@ -99,8 +99,8 @@ mod tests {
     fn there_are_so_many_bytes_in_all_and_for_each_and_who_goes_makes_room() {
         let room = Room::new(10, 6);
         let (mut one, mut again, mut two) = (room.enter(1), room.enter(1), room.enter(2));
-        assert!(one.grows(4) && !again.grows(3), "it is one caller");
-        assert!(again.grows(2) && !two.grows(5), "ten are all there are");
+        assert!(one.grows(4) && !again.grows(3), "both are one caller");
+        assert!(again.grows(2) && !two.grows(5), "the total is ten");
         assert!(two.grows(4) && !two.grows(1));
         drop(one);
         assert!(two.grows(2) && !two.grows(1) && again.grows(2));

@@ -139,7 +139,7 @@ impl SnapshotSelector {
         if selector.at.is_some() && is_published {
             return Err(wrong(
                 "at",
-                "is not a parameter here: this route answers for the present only",
+                "is not a parameter here: this route only answers for the present",
             ));
         }
         // Only these have cursors that name the commit of their list.

@@ -229,7 +229,7 @@ mod tests {
         let mut next = Box::pin(ask((&shared, &lane), "a", || Ok(2)));
         tokio::select! {
             biased;
-            _ = &mut next => panic!("somebody finds it out"),
+            _ = &mut next => panic!("somebody computes it"),
             () = std::future::ready(()) => {}
         }
         drop(begun);
@@ -292,6 +292,6 @@ mod tests {
             assert_eq!(weighing(question, weight).await, weight);
             assert_eq!(known(), expected, "behind {question}");
         }
-        assert_eq!(weighing(6, 7).await, 10, "it is not found out again");
+        assert_eq!(weighing(6, 7).await, 10, "it is not computed again");
     }
 }

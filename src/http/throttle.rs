@@ -137,7 +137,7 @@ mod tests {
         for _ in 0..BURST - 1 {
             assert_eq!(throttle.fail(source(1), 1, start), Ok(()));
         }
-        assert_eq!(throttle.fail(source(1), 5, start), Ok(()), "there is one");
+        assert_eq!(throttle.fail(source(1), 5, start), Ok(()), "one token is left");
         assert_eq!(throttle.fail(source(1), 1, start), Err(REFILL * 5));
         assert!(throttle.is_spent(source(1), start + REFILL * 4));
         assert!(!throttle.is_spent(source(1), start + REFILL * 5));

@@ -221,21 +221,21 @@ mod tests {
         let answer = |size| unsent.offered(source(1), Response::new(Body::from(vec![b'x'; size])));
         let all = || unsent.account().all;
         drop(answer(90 << 10));
-        assert_eq!(all(), 0, "nobody asked for it any more");
+        assert_eq!(all(), 0, "the answer was dropped");
 
         let mut first = answer(90 << 10).into_body();
         assert_eq!(all(), 90 << 10);
         let refused = answer(80 << 10);
         let error = refused.extensions().get::<ApiError>().unwrap();
         assert_eq!(error.code(), Code::Busy);
-        assert_eq!(answer(4 << 10).status(), 200, "what is small is always answered");
+        assert_eq!(answer(4 << 10).status(), 200, "small answers are always sent");
 
         let frame = poll_fn(|cx| Pin::new(&mut first).poll_frame(cx)).await.unwrap().unwrap();
         let mut sent = frame.into_data().unwrap();
         drop(first);
         let rest = sent.split_off(10);
         drop(sent);
-        assert_eq!(all(), 90 << 10, "the memory is kept by what is left of it");
+        assert_eq!(all(), 90 << 10, "the rest keeps the memory");
         drop(rest);
         assert_eq!(all(), 0);
     }

@@ -97,7 +97,7 @@ pub(super) async fn transact(
     let head = WriteHead::new(Method::POST, &uri, headers, source);
     let request = Admitted::take(head, RECORD, &app, body).await?;
     if condition::of(&request.head.headers)? != Condition::Any {
-        let why = "each operation has a condition of its own: `ifMatch`";
+        let why = "each operation has its own condition: `ifMatch`";
         return Err(ApiError::explained(Code::InvalidHeader, why));
     }
     let Transaction { operations, summary } = Transaction::parse(request.json_text()?)?;

@@ -272,7 +272,7 @@ impl Walk {
 /// Returns the table under `keyword`, and creates it if necessary.
 fn table_of<'o>(out: &'o mut Map<String, Value>, keyword: &str) -> &'o mut Map<String, Value> {
     let table = out.entry(keyword).or_insert_with(|| Map::new().into());
-    table.as_object_mut().expect("what is made under this keyword is a table")
+    table.as_object_mut().expect("the value of this keyword is a table")
 }
 
 /// Returns `name`, changed if the table under `keyword` has it already.

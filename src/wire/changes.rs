@@ -296,7 +296,7 @@ mod tests {
             part.after = DiffCursor::parse(next);
         }
         let all: Vec<_> = delta.changes.iter().map(|it| it.key.as_str().to_owned()).collect();
-        assert_eq!(keys, all, "each once, and none is left out");
+        assert_eq!(keys, all, "each once, and none is missing");
         pages
     }
 

@@ -385,9 +385,9 @@ fn a_server_that_stops_lets_its_followers_go() {
         server.request(Method::GET, "/api/_changes").header("accept", "text/event-stream");
     let mut response = server.runtime().block_on(request.send()).unwrap();
     assert!(server.runtime().block_on(response.chunk()).unwrap().is_some());
-    assert!(server.stop(), "it waits for nobody who only listens");
+    assert!(server.stop(), "it waits for no listener");
     // The stream ends, or breaks off with the connection; either way nobody waits for it.
     while let Ok(Some(piece)) = server.runtime().block_on(response.chunk()) {
-        assert!(piece.starts_with(b": "), "nothing is published any more");
+        assert!(piece.starts_with(b": "), "nothing more is published");
     }
 }

@@ -411,7 +411,7 @@ fn the_demonstration_pushes_for_its_own_page_and_for_no_other() {
         let asked = client.request(reqwest::Method::OPTIONS, format!("{base}/api/_demo/push"));
         let asked = asked.header("access-control-request-headers", "x-headwater-demo");
         let asked = asked.header("origin", "https://example.org").send().await.unwrap();
-        assert!(!asked.status().is_success(), "and its script may not send more");
+        assert!(!asked.status().is_success(), "its script cannot send the header either");
         // One modified, one added, three modified, one removed, and the same again.
         for expected in [[0, 1, 0], [1, 0, 0], [0, 3, 0], [0, 0, 1], [0, 1, 0]] {
             let answer = push().header("x-headwater-demo", "push").send().await.unwrap();

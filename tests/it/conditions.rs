@@ -113,7 +113,7 @@ fn what_a_condition_decides_of_a_file_needs_nothing_of_its_content() {
             _ => false,
         }
     });
-    assert!(!read, "it would be read otherwise");
+    assert!(!read, "the content is not read");
 }
 
 /// Damages the largest pack of a repository in its middle, inside the one large file.

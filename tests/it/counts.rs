@@ -59,7 +59,7 @@ fn a_list_counts_what_is_asked_for_and_says_what_it_does_not_tell() {
     assert_eq!(groups["total"], 2);
     assert_eq!(groups["groups"][0]["by"], json!({"releases.lts": null}));
     assert_eq!(groups["groups"][0]["count"], 2);
-    assert_ne!(groups["groups"][0]["stats"]["cvss"], figures, "of its own items");
+    assert_ne!(groups["groups"][0]["stats"]["cvss"], figures, "each has its own items");
     for refused in ["facets=name&facetLimit=1001", "groupBy=name&sort=name", "stats=nope"] {
         let answer = server.get(&format!("/api/products?{refused}"));
         assert_eq!((answer.status, &answer.json()["code"]), (422, &json!("invalid_query")));
@@ -90,7 +90,7 @@ fn each_release_is_an_item_on_pages_in_lines_and_behind_cursors() {
     let other = server.get(&format!(
         "/api/products?releases.eol[gt]=2020&sort=-releases.eol&limit=2&cursor={next}"
     ));
-    assert_eq!(other.status, 422, "the cursor is one of elements");
+    assert_eq!(other.status, 422, "the cursor is for elements");
     let lines = server.request(Method::GET, "/api/products?unnest=releases&format=ndjson");
     let all = server.send(lines).body.iter().filter(|byte| **byte == b'\n').count();
     assert_eq!(all, 4, "more than there are records");

@@ -149,7 +149,7 @@ fn what_was_purged_or_is_newer_than_a_pin_is_unknown_however_often_it_was_asked_
         assert!(!String::from_utf8_lossy(&answer.body).contains(&*leak), "{digits}");
         answer.problem(404, "unknown_commit")["detail"].clone()
     };
-    assert_eq!(told(&leak[..7]), told("0123abc"), "that it was ever there is not told");
+    assert_eq!(told(&leak[..7]), told("0123abc"), "its former existence is not disclosed");
     let changes = server.get(&format!("/api/_changes?since={leak}")).json();
     assert_eq!((&changes["resync"], &changes["items"]), (&json!(true), &json!([])));
 }

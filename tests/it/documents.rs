@@ -65,7 +65,7 @@ fn each_fault_in_the_documents_has_tests_and_each_of_them_is_there() {
     for row in rows {
         let proof = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         let names: Vec<_> = proof.split('`').filter(|name| name.contains("::")).collect();
-        assert!(!names.is_empty(), "no proof: {row}");
+        assert!(!names.is_empty(), "no test: {row}");
         for name in names {
             assert!(known.contains(name), "there is no test {name}");
         }

@@ -139,7 +139,7 @@ impl Copy {
 
     fn take(&mut self, data: &Value) {
         self.events += 1;
-        assert_eq!(data["from"], *self.at, "nothing is left out, and nothing comes twice");
+        assert_eq!(data["from"], *self.at, "nothing is missing or repeated");
         self.at = data["to"].as_str().unwrap().to_owned();
         for item in data["items"].as_array().unwrap() {
             let (key, value) = (item["key"].as_str().unwrap().to_owned(), item["value"].clone());

@@ -327,7 +327,7 @@ fn a_remote_that_takes_the_call_and_says_nothing_is_waited_for_as_long_as_is_sai
     let refused = std::thread::scope(|scope| {
         scope.spawn(|| sender.send(server.ready().unwrap_err()).unwrap());
         // Half of the silence that a fetch normally waits for.
-        ended.recv_timeout(std::time::Duration::from_secs(15)).expect("it waits on")
+        ended.recv_timeout(std::time::Duration::from_secs(15)).expect("it still waits")
     });
     assert_eq!(refused.exit, Exit::Unavailable);
     assert!(refused.to_string().contains("took too long to answer"), "{refused}");
@@ -375,6 +375,6 @@ fn git_that_is_too_old_is_told_at_the_start() {
         lines.take_while(|line| !line.contains(" ready ")).find(|line| line.contains("too old"));
     child.kill().unwrap();
     child.wait().unwrap();
-    let told = told.expect("it is told before the records are served");
+    let told = told.expect("it is reported before the records are served");
     assert!(told.contains("2.25") && told.contains("2.36"), "{told}");
 }

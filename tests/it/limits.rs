@@ -236,7 +236,7 @@ fn answers_that_nobody_takes_are_bounded_for_each_address() {
     let most = (64 << 20) / 900_000;
     assert!((most - 4..=most).contains(&answered), "{answered} of 80, for which 64 MiB are there");
     server.get("/api/people/large").problem(503, "busy");
-    assert_eq!(server.get("/api/people/ada").status, 200, "what is small is answered");
+    assert_eq!(server.get("/api/people/ada").status, 200, "small answers are sent");
     assert_eq!(status_elsewhere(&server, "/api/people/large", "*/*"), 200);
     drop(callers);
     while server.get("/api/people/large").status == 503 {}

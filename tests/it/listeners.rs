@@ -154,7 +154,7 @@ fn many_who_follow_are_told_the_same_and_nobody_else_waits() {
             told.insert(event);
             most = most.max(headwater::memory::resident().unwrap_or_default());
         }
-        assert_eq!(told.len(), 1, "all are told the same");
+        assert_eq!(told.len(), 1, "all receive the same");
         let event = told.first().unwrap();
         let is_told = records <= 10_000;
         assert_eq!(event[1].0, if is_told { "event: changes\n" } else { "event: resync\n" });

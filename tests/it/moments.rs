@@ -69,7 +69,7 @@ fn a_moment_stands_for_the_last_commit_at_it_or_before() {
     ] {
         let then = server.get(&format!("/api/people/ada?at={moment}"));
         assert_eq!((then.commit(), &then.json()["age"]), (&**commit, &json!(age)), "{moment}");
-        assert_eq!(then.header("cache-control"), Some("no-cache"), "another commit may come");
+        assert_eq!(then.header("cache-control"), Some("no-cache"), "another commit may follow");
     }
     let before = server.get("/api/people/ada?at=2001-02-03");
     assert_eq!((before.status, &before.json()["code"]), (404, &json!("unknown_commit")));

@@ -159,7 +159,7 @@ fn the_document_of_a_preview_is_not_that_of_its_commit_once_it_is_published() {
     let draft = draft.push();
     let preview = server.get("/openapi.json?at=refs/heads/draft/news");
     assert_eq!((preview.commit(), preview.status), (&*draft, 200));
-    assert!(preview.json()["paths"].get("/api/news").is_none(), "the present knows of no news");
+    assert!(preview.json()["paths"].get("/api/news").is_none(), "the present has no sheet of news");
     upstream.set_branch(&published);
     upstream.reset_to(&draft);
     server.reload();

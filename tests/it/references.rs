@@ -121,7 +121,7 @@ fn a_push_that_leaves_references_dangling_is_refused_and_told_by_place() {
             "message": "`projectId` is not the `id` of a record of projects",
         })
     );
-    assert_eq!(server.get("/api/projects/paws").status, 200, "the old state serves");
+    assert_eq!(server.get("/api/projects/paws").status, 200, "the old state is served");
 }
 
 #[test]

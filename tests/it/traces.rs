@@ -23,7 +23,7 @@ fn reload(collector: &ScriptedHttp, outcome: &str) -> (Value, Vec<String>) {
             return (span.clone(), names.collect());
         }
     }
-    unreachable!("counting ends nowhere")
+    unreachable!("the count never ends")
 }
 
 fn attribute<'s>(span: &'s Value, name: &str) -> &'s str {

@@ -72,7 +72,7 @@ fn array(bytes: &[u8]) -> Result<Vec<Row>, (usize, Flaw)> {
             match bytes.get(at) {
                 Some(b',') => at = next(bytes, at + 1),
                 Some(b']') => break,
-                _ => return Err((lines.of(at), Flaw::malformed("the array has no end"))),
+                _ => return Err((lines.of(at), Flaw::malformed("the array is not closed"))),
             }
         }
     }

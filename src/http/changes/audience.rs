@@ -264,7 +264,7 @@ pub(super) mod tests {
             assert_eq!(events[0].as_ptr(), first.as_ptr());
         }
         assert_eq!(taken(&of_people).await.len(), 1);
-        assert!(taken(&of_tags).await.is_empty(), "nothing of theirs has changed");
+        assert!(taken(&of_tags).await.is_empty(), "nothing in their sheet has changed");
     }
 
     #[tokio::test]
@@ -282,7 +282,7 @@ pub(super) mod tests {
         hall.feed.close();
         hall.run(hall.feed.listen()).await;
         assert_eq!(hall.join(&[]).at, commit(2));
-        assert!(taken(&hall.join(&[])).await.is_empty(), "a server that stops lets everybody go");
+        assert!(taken(&hall.join(&[])).await.is_empty(), "a server that stops releases everybody");
     }
 
     #[tokio::test]

@@ -148,7 +148,7 @@ impl Writer {
         match tokio::task::spawn_blocking(write).await {
             Ok(written) => written.unwrap_or(None),
             Err(error) => {
-                tracing::error!(%error, "writing what changed panicked");
+                tracing::error!(%error, "writing the changes panicked");
                 None
             }
         }
@@ -305,7 +305,7 @@ pub(super) mod tests {
         assert_ne!(first.event().as_ptr(), other.event().as_ptr());
         let room = || (writer.desk.returning.used(), writer.desk.following.used());
         let (event, of_other) = (first.event(), other.event().len());
-        assert_eq!(room(), (event.len(), of_other), "each takes its room once");
+        assert_eq!(room(), (event.len(), of_other), "each text counts once");
         drop((first, second, third, other));
         assert_eq!(room(), (event.len(), 0));
         drop(event);
@@ -327,7 +327,7 @@ pub(super) mod tests {
         for asked in &mut waiting {
             tokio::select! {
                 biased;
-                _ = asked => panic!("its address has its place"),
+                _ = asked => panic!("the address has its only place"),
                 () = std::future::ready(()) => {}
             }
         }
@@ -348,7 +348,7 @@ pub(super) mod tests {
         let delta = delta(1, 2, 1_000, 1_000);
         let nothing = Returning { limit: Some(Duration::ZERO), ..returning(1) };
         assert!(writer.tell_missed(&delta, &all, nothing).await.unwrap().is_none());
-        assert!(writer.tell(&delta, &all).await.is_some(), "what is published is told");
+        assert!(writer.tell(&delta, &all).await.is_some(), "publications are always written");
         assert!(writer.tell_missed(&delta, &all, returning(1)).await.unwrap().is_some());
     }
 
@@ -388,7 +388,7 @@ pub(super) mod tests {
             told.map_err(|error| error.code()).map(Option::unwrap)
         };
         let held = missed(1, 1).await.unwrap();
-        assert_eq!(missed(2, 1).await.err(), Some(Code::Busy), "and not told to begin anew");
+        assert_eq!(missed(2, 1).await.err(), Some(Code::Busy), "and it does not start anew");
         assert!(missed(2, 2).await.is_ok(), "another one");
         assert!(writer.tell(&delta(100, 101, 1, 6_000), &all).await.is_some());
         drop(held);

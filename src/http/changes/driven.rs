@@ -59,6 +59,6 @@ mod tests {
         let _free = turns.acquire().await.unwrap();
         let (done, is_done) = oneshot::channel();
         drop((ask(done), unpolled));
-        assert!(is_done.await.is_err(), "it was given up while it waited");
+        assert!(is_done.await.is_err(), "it was cancelled while it waited");
     }
 }

@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(parts.state().all, weight + 101);
         assert!(
             parts.keep(watching(&["people"]), source(9), weight).is_none(),
-            "his own is too much"
+            "its own bytes exceed the limit"
         );
         drop((first, many));
         let state = parts.state();
@@ -179,7 +179,7 @@ mod tests {
         let second = keep("c", 2).unwrap();
         assert!(keep("d", 3).is_none(), "all is taken");
         let shared = keep("c", 3);
-        assert!(shared.is_some(), "what is kept anyway takes no room");
+        assert!(shared.is_some(), "a shared part takes no room");
         drop((first, shared));
         assert!(keep("d", 1).is_some() && keep("c", 1).is_some());
         drop(second);

@@ -15,7 +15,7 @@ const LONGEST: u64 = 300;
 
 /// The parameters of a request for changes.
 pub(super) struct ChangesQuery {
-    /// The commit that the caller has, as it says.
+    /// The commit that the caller claims to have.
     pub(super) since: Option<CommitId>,
     /// How many seconds an answer may wait for a change.
     pub(super) wait: u64,
@@ -43,7 +43,7 @@ impl Last {
 }
 
 impl ChangesQuery {
-    /// Parses the request of a caller that had `last`, if it says so.
+    /// Parses the request of a caller that had `last`, if any.
     ///
     /// A sheet that is not public is refused, unless the caller comes from another commit than
     /// `snapshot`: it may have followed the sheet there. Whether the sheet exists, or ever did,
@@ -94,7 +94,7 @@ impl ChangesQuery {
                 // it refers to.
                 let query = ListQuery::parse(&rest, &sheet).map_err(refused)?;
                 if query.depends_on_clock() {
-                    return Err(wrong("now", "goes on while changes are told: name a moment"));
+                    return Err(wrong("now", "moves on while changes are streamed: name a moment"));
                 }
                 Some(query)
             }

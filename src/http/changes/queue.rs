@@ -128,7 +128,7 @@ mod tests {
         queue.push(large.clone(), commit(1));
         assert_eq!(queue.waiting().bytes, BYTES + 1);
         queue.push("b".into(), commit(2));
-        assert!(queue.waiting().bytes < 1_000, "what gave way is not held");
+        assert!(queue.waiting().bytes < 1_000, "replaced events are not held");
         assert_eq!(taken(&queue).await, [begin_anew(2)]);
     }
 

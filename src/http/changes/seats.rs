@@ -116,10 +116,10 @@ mod tests {
         assert!(seats.take(source(1)).is_none());
         for seat in first.drain(2..) {
             let end = poll_fn(|context| seat.queue.poll_next(context)).await;
-            assert!(end.is_none(), "the stream of whoever gave way ends");
+            assert!(end.is_none(), "the stream without a seat ends");
         }
         drop(second);
-        assert_eq!(seats.held()[&source(1)].len(), 2, "what was given away is not given back");
+        assert_eq!(seats.held()[&source(1)].len(), 2, "a lost seat is not returned");
         assert!(seats.take(source(1)).is_some());
     }
 

@@ -167,7 +167,7 @@ mod tests {
         let busy = ready(Err(Code::Busy.into()));
         let mut events = Events::new(follower, "hello".to_owned(), busy);
         assert_eq!(next(&mut events).await, Some("hello".into()));
-        assert_eq!(next(&mut events).await, None, "the client comes back with what it had");
+        assert_eq!(next(&mut events).await, None, "the stream ends; the client comes back");
     }
 
     struct Woken(AtomicUsize);
@@ -195,7 +195,7 @@ mod tests {
             // A slice of the shared bytes, not a copy.
             assert_eq!((piece.len(), piece.as_ptr()), (PIECE, large[n * PIECE..].as_ptr()));
             assert!(events.poll_piece(&mut context).is_pending());
-            assert_eq!(woken.0.load(Ordering::Relaxed), 2.min(n + 1), "it is not forgotten");
+            assert_eq!(woken.0.load(Ordering::Relaxed), 2.min(n + 1), "the task is woken again");
         }
     }
 }
