@@ -2,7 +2,7 @@
 //! memory went: `cargo run --release -p headwater-bench --example load -- mirror.git 5`. With
 //! `warm` at the end, it writes the cache if there is none, and otherwise loads the records from
 //! it.
-#![expect(clippy::print_stdout, reason = "what it measures is what it is for")]
+#![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::path::Path;
 use std::time::Instant;

@@ -25,8 +25,8 @@ use crate::wire::{ApiError, Code};
 /// The number of failures that a wrong credential counts as.
 const GUESS: u32 = 1;
 
-/// The number of failures that a body counts as if it kept a place waiting and proved nothing. Two
-/// such bodies make their source suspect.
+/// The number of failures that a body counts as that was waited for and proved nothing. Two such
+/// bodies make their source suspect.
 const WASTED: u32 = 5;
 
 /// The keys of each group of routes.

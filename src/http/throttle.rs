@@ -38,7 +38,7 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Takes the tokens for `failures` failures; takes all that are left if they are fewer.
+    /// Takes `failures` tokens. If at least one is left, takes all of them, even beyond the last.
     ///
     /// # Errors
     /// If none is left: how long it takes until there is one.
