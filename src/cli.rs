@@ -87,7 +87,7 @@ pub enum Command {
     },
     /// Print a record as JSON
     Get(GetArgs),
-    /// Print the records of a list, as the server answers it
+    /// Print the records of a list, as the server would
     Query(QueryArgs),
     /// Write a JSON value as a record, replacing any old value
     Put(PutArgs),
@@ -176,7 +176,7 @@ pub struct ServerArgs {
     pub url: String,
 }
 
-/// The repository a command works on, and what of it is a record.
+/// The repository of a command, and which of its files are records.
 #[derive(Args)]
 pub struct RepoArgs {
     /// The repository, bare or not; default: that of the current directory (HEADWATER_REPO)

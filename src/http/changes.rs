@@ -1,4 +1,4 @@
-//! `GET /api/_changes`: what differs since a commit, as an answer, a long poll, or a stream of
+//! `GET /api/_changes`: the differences since a commit, as an answer, a long poll, or a stream of
 //! Server-Sent Events.
 
 pub(in crate::http) mod audience;

@@ -1,4 +1,4 @@
-//! `GET /api/_diff`: what differs between two commits of the branch's history.
+//! `GET /api/_diff`: the differences between two commits of the branch's history.
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};

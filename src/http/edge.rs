@@ -224,7 +224,7 @@ fn not_acceptable(route: Option<Route>, kind: &str) -> ApiError {
 }
 
 impl RequestFacts {
-    /// Adds what every answer has.
+    /// Adds the headers of every answer.
     fn finish(&self, app: &App, response: &mut Response) {
         let status = response.status();
         let headers = response.headers_mut();

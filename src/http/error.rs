@@ -1,4 +1,4 @@
-//! The one layer that writes errors and logs them.
+//! The only layer that writes errors and logs them.
 //!
 //! A handler returns an [`ApiError`]; [`render`] turns it into `application/problem+json`
 //! (RFC 9457) with the trace id of the request, and logs its cause once.

@@ -18,9 +18,9 @@ pub(super) const TABLE: &str = "text/csv";
 pub(super) enum Form {
     /// A part of it, with all counts.
     Json,
-    /// All items, one a line.
+    /// All items, one per line.
     Lines,
-    /// All items, one a row (RFC 4180).
+    /// All items, one per row (RFC 4180).
     Table,
 }
 

@@ -1,4 +1,4 @@
-//! `GET /api/<sheet>` as `application/x-ndjson`: all records of a list, one a line.
+//! `GET /api/<sheet>` as `application/x-ndjson`: all records of a list, one per line.
 
 use std::sync::Arc;
 

@@ -55,7 +55,7 @@ impl Selected {
     /// # Errors
     ///
     /// 404 for a commit that is not in the history of the branch, 410 for the list of one, 503 for
-    /// one that is not there in time.
+    /// one that does not arrive in time.
     pub(super) async fn of(
         app: &App,
         route: Option<Route>,

@@ -1,4 +1,4 @@
-//! `GET /api/<sheet>` as `text/csv`: items, groups or counts, one a row.
+//! `GET /api/<sheet>` as `text/csv`: items, groups or counts, one per row.
 
 use std::borrow::Cow;
 use std::sync::Arc;

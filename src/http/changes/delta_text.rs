@@ -232,7 +232,7 @@ impl Desk {
     }
 
     fn lock(&self) -> MutexGuard<'_, KnownTexts> {
-        // Whole after every statement: a poisoned lock holds a usable map.
+        // The map is consistent after every statement, so a poisoned lock holds a usable one.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
