@@ -1,8 +1,8 @@
-//! Alerts: a JSON POST per cause to each receiver, when something needs a person and when it is
+//! Alerts: one JSON POST per cause to each receiver, when something needs a person and when it is
 //! over.
 //!
-//! The [`Pager`] hears of every report. Its [`AlertRules`] decides, purely, what is news; each
-//! receiver has a queue of its own, so that one that is away delays nobody.
+//! The [`Pager`] receives every report. Its [`AlertRules`] decide, without side effects, what is
+//! news. Each receiver has a queue of its own, so that one that is unreachable delays nobody.
 
 mod delivery;
 mod message;
@@ -21,26 +21,26 @@ use crate::config::Receiver;
 pub use message::Alert;
 pub use rules::{AlertRules, FirstState};
 
-/// The wait before an alert that was not taken is sent again, at first.
+/// The first wait before an undelivered alert is sent again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What the pager is told.
+/// The input of the pager.
 enum News {
     /// The first state is served.
     Opened(Box<AlertRules>, Option<FirstState>),
     /// A reload is done.
     Report(Arc<Report>),
-    /// A push was tried.
+    /// A push was attempted.
     Push(Arc<PushReport>),
 }
 
-/// Tells people. Cheap to clone; does nothing where nobody is to be told.
+/// Sends alerts. Cheap to clone; does nothing without receivers.
 #[derive(Clone)]
 pub struct Pager(Option<UnboundedSender<News>>);
 
 impl Pager {
-    /// Begins to listen. The task that is returned ends soon after `stop`, when what was still to
-    /// be told has been tried once more.
+    /// Starts to listen. The returned task ends soon after `stop`, once every alert still waiting
+    /// has been tried once more.
     pub fn start(receivers: Vec<Receiver>, stop: CancellationToken) -> (Self, JoinHandle<()>) {
         if receivers.is_empty() {
             return (Self(None), tokio::spawn(std::future::ready(())));
@@ -49,7 +49,8 @@ impl Pager {
         (Self(Some(sender)), tokio::spawn(page(receivers, news, stop)))
     }
 
-    /// Begins to consider reports with `rules`; tells of a first state that has problems.
+    /// Starts to consider reports with `rules`; raises an alert for a first state that has
+    /// problems.
     pub fn opened(&self, rules: AlertRules, degraded: Option<FirstState>) {
         self.tell(News::Opened(Box::new(rules), degraded));
     }
@@ -59,7 +60,7 @@ impl Pager {
         self.tell(News::Report(report.clone()));
     }
 
-    /// Considers a push that was tried.
+    /// Considers an attempted push.
     pub fn push(&self, report: &Arc<PushReport>) {
         self.tell(News::Push(report.clone()));
     }
@@ -108,25 +109,25 @@ async fn page(
             () = reached(deadline) => {
                 rules.as_mut().map(|rules| rules.look(Instant::now())).unwrap_or_default()
             }
-            // What was told before the end is told on.
+            // Alerts that are still queued are sent in the end.
             () = stop.cancelled() => break,
         };
         for alert in alerts {
             let alert = Arc::new(alert);
             for queue in &queues {
-                // A delivery ends only behind its queue.
+                // A delivery ends only after its queue.
                 let _ = queue.send(alert.clone());
             }
         }
     }
     drop(queues);
     for delivery in deliveries {
-        // A delivery that panicked has nothing more to tell.
+        // A delivery that panicked has nothing more to report.
         let _ = delivery.await;
     }
 }
 
-/// Waits until `deadline`, or for ever.
+/// Waits until `deadline`, or forever.
 async fn reached(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,

@@ -1,4 +1,4 @@
-//! Back-off: how long to wait before something that failed is tried again.
+//! Back-off: the wait before something that failed is tried again.
 
 use std::time::Duration;
 
@@ -16,19 +16,19 @@ impl Backoff {
         Self { first, longest, next: first }
     }
 
-    /// Returns the next wait without taking it.
+    /// Returns the next wait without advancing.
     pub fn next(&self) -> Duration {
         self.next
     }
 
-    /// Returns the next wait; the one after it is twice as long.
+    /// Returns the next wait, and advances to one that is twice as long.
     pub fn take(&mut self) -> Duration {
         let next = self.next;
         self.next = next.saturating_mul(2).min(self.longest);
         next
     }
 
-    /// Begins again with the first wait, after a success.
+    /// Starts again with the first wait, after a success.
     pub fn reset(&mut self) {
         self.next = self.first;
     }

@@ -45,18 +45,18 @@ pub enum Command {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         listen: String,
     },
-    /// Print sheet definitions for what is there, to edit
+    /// Print sheet definitions for the existing records, to edit
     Init {
-        /// Where it is read
+        /// The commit to read
         #[command(flatten)]
         read: ReadArgs,
-        /// With a schema of the types of the fields
+        /// Add a schema with the types of the fields
         #[arg(long)]
         schema: bool,
     },
     /// Load one commit and print its problems; exit with 1 if there are any
     Check {
-        /// Where it is read
+        /// The commit to read
         #[command(flatten)]
         read: ReadArgs,
         /// The format of the problems
@@ -75,7 +75,7 @@ pub enum Command {
     },
     /// Replay commits by their differences and compare each state with a rebuild
     Verify {
-        /// Where it is read
+        /// The commit to read
         #[command(flatten)]
         read: ReadArgs,
         /// How many commits to replay
@@ -87,7 +87,7 @@ pub enum Command {
     },
     /// Print a record as JSON
     Get(GetArgs),
-    /// Print the records of a list, as the server answers it
+    /// Print the records of a list, as the server would
     Query(QueryArgs),
     /// Write a JSON value as a record, replacing any old value
     Put(PutArgs),
@@ -111,7 +111,7 @@ pub enum Command {
         #[command(flatten)]
         server: ServerArgs,
     },
-    /// Go back to a commit that was served before, and stay there, on a running server
+    /// Serve an earlier commit again, and stay there, on a running server
     Pin {
         /// The full hash of the commit
         commit: String,
@@ -133,7 +133,7 @@ pub enum Command {
     },
     /// Ask a running server whether it is ready; exit with 1 if it is not
     Ready {
-        /// How many seconds the server may be behind its remote
+        /// How many seconds the server may lag behind its remote
         #[arg(long, value_name = "SECONDS")]
         max_lag: Option<u64>,
         /// The server
@@ -152,10 +152,10 @@ pub enum Command {
     },
 }
 
-/// How problems are written.
+/// The format of problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ProblemFormat {
-    /// One problem a line, as editors read it
+    /// One problem a line, for editors
     Text,
     /// One JSON value a line: a problem as in `_problems`, or a notice, which has `notice` for `rule`
     Json,
@@ -163,7 +163,7 @@ pub enum ProblemFormat {
     Github,
 }
 
-/// The running server that a command speaks to.
+/// The running server that a command contacts.
 #[derive(Args)]
 pub struct ServerArgs {
     /// The address of the server, with its base path
@@ -176,7 +176,7 @@ pub struct ServerArgs {
     pub url: String,
 }
 
-/// The repository a command works on, and what of it is a record.
+/// The repository of a command, and which of its files are records.
 #[derive(Args)]
 pub struct RepoArgs {
     /// The repository, bare or not; default: that of the current directory (HEADWATER_REPO)
@@ -222,7 +222,7 @@ impl RepoArgs {
 pub struct ServeArgs {
     /// The file of settings.
     pub config: Option<PathBuf>,
-    /// The settings given as flags.
+    /// The settings that are given as flags.
     pub flags: Flags,
 }
 
@@ -279,7 +279,8 @@ fn secrets() -> String {
 /// Reads the command line.
 ///
 /// # Errors
-/// When it is wrong, or asks for help or the version: the text to show, and the code to exit with.
+/// Fails if it is wrong, or asks for help or the version. The error has the text to show, and the
+/// code to exit with.
 pub fn parse<I, T>(arguments: I) -> Result<Cli, (UsageMessage, Exit)>
 where
     I: IntoIterator<Item = T>,
@@ -294,11 +295,11 @@ where
     })
 }
 
-/// What is told in the place of a command: what is wrong with the command line, or help.
+/// The message instead of a command: the error in the command line, or help.
 #[derive(Debug)]
 pub struct UsageMessage {
     error: clap::Error,
-    /// What may be meant.
+    /// What the user may have meant.
     hint: Option<String>,
 }
 
@@ -306,7 +307,7 @@ impl UsageMessage {
     /// Writes it to the terminal.
     ///
     /// # Errors
-    /// When nobody reads it.
+    /// Fails if nobody reads it.
     pub fn print(&self) -> std::io::Result<()> {
         use std::io::Write as _;
         self.error.print()?;

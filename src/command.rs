@@ -1,5 +1,5 @@
-//! The commands of the command line. Each writes what it finds to the output it is given, and
-//! returns the code to exit with.
+//! The commands of the command line. Each writes its results to the given output, and returns the
+//! code to exit with.
 
 mod annotation;
 mod cell;
@@ -33,10 +33,10 @@ use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 use operate::Order;
 
-/// Runs what the command line asks for.
+/// Runs the command on the command line.
 ///
 /// # Errors
-/// When the command can't do its work.
+/// Fails if the command cannot do its work.
 pub fn run(
     cli: Cli,
     environment: &dyn Environment,
@@ -75,8 +75,8 @@ pub fn run(
     }
 }
 
-/// The output can't be written. Where nobody reads it any more, as behind `head`, nobody needs to
-/// be told either.
+/// The output cannot be written. If nobody reads it any more, as after `head`, there is nobody to
+/// report it to.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {

@@ -40,36 +40,36 @@ pub use tokens::{Token, Tokens};
 pub use values::{BasePath, Cors, LogFormat, Push, TrustedProxies};
 pub use watched::Watched;
 
-/// Everything `serve` needs to know.
+/// The resolved settings of `serve`.
 pub struct Config {
-    /// What the engine is opened with: which branch of which repository, within which limits, and
-    /// whether it is written to.
+    /// The settings of the engine: the branch and its repository, the limits, and whether to write.
     pub engine: EngineConfig,
     /// How requests are served.
     pub http: Http,
-    /// Opens the routes that trigger and show reloads.
+    /// The secrets for the routes that trigger and show reloads.
     pub reload_secrets: Keyring,
-    /// Opens the routes that let held pushes through.
+    /// The secrets for the routes that release held pushes.
     pub operator_secrets: Keyring,
-    /// Opens the metrics, beside the two others.
+    /// The secrets that only read the metrics.
     pub metrics_secrets: Keyring,
-    /// Opens the routes that write; `None` where nothing is written.
+    /// The tokens for the routes that write; `None` if writes are off.
     pub write_tokens: Option<Watched<Tokens>>,
     /// Whether a change of a record must name the version it is based on.
     pub require_if_match: bool,
-    /// How large an attachment may be, in bytes.
+    /// The largest attachment, in bytes.
     pub attachment_limit: usize,
-    /// Whether a write is answered only when it is pushed, unless its caller says otherwise.
+    /// Whether a write is answered only once it is pushed, unless its caller asks for something
+    /// else.
     pub push_first: bool,
-    /// Where alerts go.
+    /// The receivers of alerts.
     pub alert_receivers: Vec<Receiver>,
-    /// How long the remote may be away before that is an alert.
+    /// How long the remote may be unreachable before an alert.
     pub alert_after: Duration,
-    /// Who is told of every publication, and signed with what.
+    /// The receivers of every publication, and the secrets that sign it.
     pub subscribers: Option<(Vec<Url>, Keyring)>,
-    /// Where traces of reloads go.
+    /// The collector of reload traces.
     pub collector: Option<Collector>,
-    /// How long a first start waits for a remote that is out of reach.
+    /// How long a first start waits for an unreachable remote.
     pub init_timeout: Duration,
     /// How long requests in flight may take to finish.
     pub shutdown_timeout: Duration,
@@ -80,17 +80,17 @@ pub struct Config {
 pub struct Http {
     /// The address to listen on.
     pub listen: SocketAddr,
-    /// The address for the internal routes, which the other one does not have then.
+    /// The separate address of the internal routes, which the main address then lacks.
     pub internal_listen: Option<SocketAddr>,
-    /// In front of every route.
+    /// The prefix of every route.
     pub base_path: BasePath,
-    /// Whose pages may read the public routes.
+    /// The origins whose pages may read the public routes.
     pub cors: Cors,
-    /// Whose word on where a request comes from is taken.
+    /// The proxies that are trusted to report where a request comes from.
     pub trusted_proxies: TrustedProxies,
-    /// How many connections are open at once.
+    /// The number of connections that may be open at once.
     pub max_connections: usize,
-    /// How much time of a processor one answer may cost; `None` is any.
+    /// The processor time that one answer may use; `None` is no limit.
     pub query_budget: Option<Duration>,
 }
 
@@ -98,7 +98,7 @@ impl Config {
     /// Resolves every setting.
     ///
     /// # Errors
-    /// At the first setting that is missing or wrong.
+    /// Fails at the first setting that is missing or wrong.
     pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
         use settings::*;
         let write_tokens = write_tokens(layers)?;
@@ -148,7 +148,7 @@ impl Config {
     }
 }
 
-/// Reads how often something happens; 0 is never.
+/// Parses an interval; 0 is never.
 fn interval(
     layers: &Layers<'_>,
     setting: &settings::Setting,
@@ -183,10 +183,10 @@ fn write_tokens(layers: &Layers<'_>) -> Result<Option<Watched<Tokens>>, ConfigEr
     path.map(read).transpose()
 }
 
-/// Reads who is told of publications.
+/// Reads the receivers of publications.
 ///
 /// # Errors
-/// When an address is none, or there is no secret to sign with.
+/// Fails if an address is invalid, or if there is no secret to sign with.
 fn subscribers(layers: &Layers<'_>) -> Result<Option<(Vec<Url>, Keyring)>, ConfigError> {
     use settings::*;
     let urls = |text: &str| text.split_whitespace().map(values::url).collect::<Result<Vec<_>, _>>();
@@ -202,7 +202,7 @@ fn subscribers(layers: &Layers<'_>) -> Result<Option<(Vec<Url>, Keyring)>, Confi
     Ok(Some((urls, keys)))
 }
 
-/// Reads where traces go, if they go anywhere.
+/// Reads the collector of traces, if there is one.
 fn collector(layers: &Layers<'_>) -> Result<Option<Collector>, ConfigError> {
     let headers = layers.read(&settings::OTLP_HEADERS, collector::headers)?.unwrap_or_default();
     let collector = layers.read(&settings::OTLP_ENDPOINT, Collector::parse)?;
@@ -212,7 +212,7 @@ fn collector(layers: &Layers<'_>) -> Result<Option<Collector>, ConfigError> {
 /// Reads the secrets of a pair of settings: one in the environment, more in a file.
 ///
 /// # Errors
-/// When one of them is too short or the file can't be read.
+/// Fails if one of them is too short, or if the file cannot be read.
 pub fn keyring(
     layers: &Layers<'_>,
     direct: &settings::Setting,
@@ -228,7 +228,7 @@ pub fn keyring(
 /// Reads the settings of the log, which are needed before all others.
 ///
 /// # Errors
-/// When one of them is wrong.
+/// Fails if one of them is wrong.
 pub fn log_settings(layers: &Layers<'_>) -> Result<(String, LogFormat), ConfigError> {
     let filter = layers.require(&settings::LOG, values::text)?;
     Ok((filter, layers.require(&settings::LOG_FORMAT, LogFormat::parse)?))

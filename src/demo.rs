@@ -1,5 +1,5 @@
-//! `headwater demo`: a sample remote, its mirror and a server, with the lines to paste that show a
-//! push going live.
+//! `headwater demo`: a sample remote, its mirror and a server, with lines to paste that show a push
+//! going live.
 
 mod changes;
 mod records;
@@ -28,12 +28,12 @@ use script::{Facts, report, script};
 /// How often `--auto` pushes.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// Serves the sample until it is interrupted, with a page that has a button which pushes a change;
-/// with `auto`, pushes one every few seconds and writes what each reload reports. The folder it makes
-/// is removed in the end.
+/// Serves the sample until it is interrupted; its page has a button that pushes a change. With
+/// `auto`, pushes a change every few seconds and writes what each reload reports. The folder is
+/// removed in the end.
 ///
 /// # Errors
-/// When there is no git program, or the address is taken.
+/// Fails if there is no git program, or if the address is taken.
 pub fn demo(auto: bool, listen: &str, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let folder = tempfile::Builder::new().prefix("headwater-demo-").tempdir()?;
     let sample = Arc::new(Sample::create(folder.path())?);
@@ -46,7 +46,8 @@ pub fn demo(auto: bool, listen: &str, out: &mut (dyn Write + Send)) -> Result<Ex
         let demo = Demo::new(move || button.push());
         let server = Server::start_with(config, Some(demo)).await?;
         server.ready().await?;
-        // The reload that follows every start could take the first push away from its webhook.
+        // The reload that follows every start could otherwise publish the first push before its
+        // webhook does.
         let settled = server.live().submit(RequestKind::Reload, Trigger::Operator);
         let _ = settled.verdict.await;
         let base = format!("http://{}", server.address());
@@ -75,7 +76,7 @@ fn config(folder: &Path, sample: &Sample, listen: &str, secret: &str) -> Result<
         ("remote", format!("file://{}", text(sample.path()))),
         ("branch", BRANCH.to_owned()),
         ("listen", listen.to_owned()),
-        // Only the webhook moves the sample, so that it can be seen to.
+        // Only the webhook updates the sample, so that its effect is visible.
         ("poll-interval", "0".to_owned()),
     ]);
     let environment: BTreeMap<String, String> = [
@@ -90,7 +91,7 @@ fn config(folder: &Path, sample: &Sample, listen: &str, secret: &str) -> Result<
         .map_err(|error| Failure::caused_by(Exit::Config, &error))
 }
 
-/// Pushes and calls the webhook, again and again.
+/// Pushes and calls the webhook, repeatedly.
 async fn push_for_ever(
     sample: &Sample,
     base: &str,

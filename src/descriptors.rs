@@ -2,13 +2,13 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How many descriptors the process needs beside its connections: the repository, its git
+/// The descriptors that the process needs besides its connections: the repository, its git
 /// children, the log, alerts.
 const BESIDE: u64 = 256;
 
-/// Raises the soft limit to the hard one, and warns where that leaves too few for `connections`.
+/// Raises the soft limit to the hard one, and warns if that leaves too few for `connections`.
 ///
-/// The soft limit is low for the sake of programs that use `select`, which this one does not.
+/// The soft limit is low only for programs that use `select`, which this one does not.
 pub fn raise(connections: usize) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: maximum, maximum };
@@ -20,6 +20,6 @@ pub fn raise(connections: usize) {
     let needed = connections as u64 + BESIDE;
     // Without a value there is no limit.
     if let Some(limit) = getrlimit(Resource::Nofile).current.filter(|limit| *limit < needed) {
-        tracing::warn!(limit, needed, "too few files may be open for so many connections");
+        tracing::warn!(limit, needed, "the limit on open files is too low for max-connections");
     }
 }

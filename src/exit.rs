@@ -1,4 +1,4 @@
-//! How a command ends: exit codes after sysexits.h, and the one error type that reaches `main`.
+//! The end of a command: exit codes after sysexits.h, and the one error type that reaches `main`.
 
 use std::error::Error;
 use std::fmt;
@@ -10,13 +10,13 @@ use headwater_engine::engine::OpenError;
 /// The closed list of exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Everything is in order.
+    /// Success.
     Success = 0,
     /// The command did its work and found problems or differences.
     Found = 1,
     /// The command line is wrong (`EX_USAGE`).
     Usage = 64,
-    /// What was asked about is not there or cannot be read (`EX_DATAERR`).
+    /// The requested data does not exist or cannot be read (`EX_DATAERR`).
     Data = 65,
     /// A remote or a server cannot be reached (`EX_UNAVAILABLE`).
     Unavailable = 69,
@@ -33,7 +33,7 @@ impl From<Exit> for ExitCode {
 }
 
 impl From<&OpenError> for Exit {
-    /// Returns the exit code for a repository that can't be served.
+    /// Returns the exit code for a repository that cannot be served.
     fn from(error: &OpenError) -> Self {
         match error {
             OpenError::Repository { .. }
@@ -51,7 +51,7 @@ impl From<&OpenError> for Exit {
     }
 }
 
-/// Why a command ended early: a sentence for the person at the terminal, and the exit code.
+/// Why a command ended early: a sentence for the user, and the exit code.
 #[derive(Debug)]
 pub struct Failure {
     /// The code to exit with.
@@ -60,17 +60,17 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Returns a failure that says `message`, which must not name a secret.
+    /// Returns a failure with the text `message`, which must not name a secret.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
         Self { exit, message: message.into() }
     }
 
-    /// Says whether there is nothing to tell the person at the terminal.
+    /// Returns whether there is nothing to report to the user.
     pub fn is_silent(&self) -> bool {
         self.message.is_empty()
     }
 
-    /// Returns a failure that tells `error` and its causes, outermost first.
+    /// Returns a failure with the text of `error` and its causes, outermost first.
     pub fn caused_by(exit: Exit, error: &dyn Error) -> Self {
         Self::new(exit, chain(error))
     }

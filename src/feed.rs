@@ -1,4 +1,4 @@
-//! What is published, as it happens, for those who wait for it.
+//! Passes publications on to those who wait for them.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,11 +10,11 @@ use headwater_engine::id::CommitId;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::Instant;
 
-/// How many publications a listener may be behind before it is told to catch up.
+/// How many publications a listener may lag before it has to catch up.
 const BEHIND: usize = 256;
 
-/// How many records all publications may hold that nobody has passed on yet. A publication that
-/// would be one too many is passed on without them, unless it is the only one.
+/// How many records the pending publications may hold in total. A publication that would exceed
+/// this is passed on without its records, unless it is the only one.
 const HELD: usize = 50_000;
 
 /// A publication: the public sees `to` where it saw `from`.
@@ -26,19 +26,19 @@ pub struct Publication {
     pub to: CommitId,
     /// When it was published.
     pub when: SystemTime,
-    /// Whether `to` descends from `from`; whoever follows has to begin anew after one that does not.
+    /// Whether `to` descends from `from`; if not, followers have to start anew.
     pub descends: bool,
-    /// What differs, until somebody takes it.
+    /// The differences, until somebody takes them.
     delta: Mutex<Option<Arc<Delta>>>,
     records: usize,
     held: Arc<AtomicUsize>,
 }
 
 impl Publication {
-    /// Takes what differs, which is there once and not at all where too much waits: whoever gets
-    /// nothing compares the commits.
+    /// Takes the differences. They can be taken once, and are missing if too much waits; without
+    /// them, a caller compares the commits.
     pub fn take_delta(&self) -> Option<Arc<Delta>> {
-        // An option is whole at any time: a poisoned lock holds a usable one.
+        // An option is always consistent, so a poisoned lock holds a usable one.
         let taken = self.delta.lock().unwrap_or_else(PoisonError::into_inner).take();
         if taken.is_some() {
             self.held.fetch_sub(self.records, Ordering::Relaxed);
@@ -53,19 +53,19 @@ impl Drop for Publication {
     }
 }
 
-/// Passes publications on to all who listen.
+/// Passes publications on to all listeners.
 pub struct Feed {
     state: Mutex<FeedState>,
-    /// How many records wait in publications.
+    /// The number of records in pending publications.
     held: Arc<AtomicUsize>,
 }
 
 struct FeedState {
-    /// Gone when the server stops.
+    /// `None` once the server stops.
     sender: Option<broadcast::Sender<Arc<Publication>>>,
-    /// The commit that was served first.
+    /// The first served commit.
     first: Option<CommitId>,
-    /// What was published last.
+    /// The last publication.
     last: Option<Last>,
 }
 
@@ -75,26 +75,26 @@ struct Last {
     when: SystemTime,
 }
 
-/// Somebody who hears of each publication once, in order.
+/// A listener, which receives each publication once, in order.
 #[derive(Debug)]
 pub struct Listener {
     receiver: broadcast::Receiver<Arc<Publication>>,
-    /// The commit behind which it hears of all publications.
+    /// It receives all publications after this commit.
     pub at: CommitId,
-    /// When that was published.
+    /// When that commit was published.
     pub when: SystemTime,
 }
 
-/// What a listener hears.
+/// The result of waiting for a publication.
 #[derive(Debug)]
 pub enum Heard {
     /// The next publication.
     Published(Arc<Publication>),
-    /// Some were missed: whoever is this far behind catches up with what is published.
+    /// Some were missed: a listener that lags this far catches up with the published state.
     Missed,
-    /// Nothing until then.
+    /// No publication in time.
     Nothing,
-    /// The server stops.
+    /// The server is stopping.
     Closed,
 }
 
@@ -107,7 +107,7 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Notes the first state, unless something was published behind it already.
+    /// Records the first state, unless something newer was published already.
     pub fn begin(&self, commit: CommitId) {
         let mut state = self.state();
         state.first.get_or_insert(commit);
@@ -136,20 +136,21 @@ impl Feed {
         let mut state = self.state();
         state.first.get_or_insert(from);
         state.last = Some(Last { commit: to, when });
-        // Under the lock, so that a new listener either hears of it or begins behind it.
+        // This happens under the lock, so that a new listener either receives it or starts after
+        // it.
         if let Some(sender) = &state.sender {
-            // Nobody may listen, and that is fine.
+            // There may be no listeners.
             let _ = sender.send(Arc::new(publication));
         }
     }
 
-    /// Returns the commit that was served first, behind which a listener from the beginning hears
-    /// of everything; zeros before there is one.
+    /// Returns the first served commit; a listener from the beginning receives everything after it.
+    /// Returns zeros before there is one.
     pub fn first(&self) -> CommitId {
         self.state().first.unwrap_or(CommitId::ZERO)
     }
 
-    /// Returns somebody who hears of every publication from now on.
+    /// Returns a listener that receives every publication from now on.
     pub fn listen(&self) -> Listener {
         let state = self.state();
         let closed = || broadcast::channel(1).1;
@@ -159,25 +160,25 @@ impl Feed {
         Listener { receiver, at, when }
     }
 
-    /// Lets all who listen go.
+    /// Ends all listeners.
     pub fn close(&self) {
         self.state().sender = None;
     }
 
     fn state(&self) -> MutexGuard<'_, FeedState> {
-        // Whole after every statement: a poisoned lock holds a usable one.
+        // The state is consistent after every statement, so a poisoned lock holds a usable one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Listener {
-    /// Waits for the next publication for as long as it takes.
+    /// Waits for the next publication without a limit.
     pub async fn wait(&mut self) -> Heard {
         let heard = self.receiver.recv().await;
         self.note(heard)
     }
 
-    /// Waits for the next publication, at most until `until`.
+    /// Waits for the next publication, until `until` at most.
     pub async fn next_until(&mut self, until: Instant) -> Heard {
         match tokio::time::timeout_at(until, self.receiver.recv()).await {
             Err(_) => Heard::Nothing,
@@ -214,7 +215,7 @@ pub(crate) mod tests {
         })
     }
 
-    /// Returns a publication of the usual kind.
+    /// Returns an ordinary publication.
     pub(crate) fn forward(delta: &Arc<Delta>) -> Published {
         Published { delta: delta.clone(), descends: true }
     }
@@ -283,10 +284,10 @@ pub(crate) mod tests {
         feed.publish(&forward(&large));
         feed.publish(&forward(&delta(2, 3)));
         let first = next().await;
-        assert!(first.take_delta().is_some(), "what is alone may be of any size");
-        assert!(first.take_delta().is_none(), "it is there once");
-        assert!(next().await.take_delta().is_none(), "it would be too much");
-        assert!(next().await.take_delta().is_some(), "it holds nothing");
+        assert!(first.take_delta().is_some(), "a lone publication may have any size");
+        assert!(first.take_delta().is_none(), "it can be taken once");
+        assert!(next().await.take_delta().is_none(), "it exceeds the limit");
+        assert!(next().await.take_delta().is_some(), "it has no records");
         feed.publish(&forward(&large));
         assert!(next().await.take_delta().is_some(), "there is room again");
         feed.publish(&forward(&large));

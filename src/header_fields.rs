@@ -1,11 +1,11 @@
-//! Header fields as RFC 9110 writes them: lists, preferences and media types.
+//! Header fields in the syntax of RFC 9110: lists, preferences and media types.
 
 use http::HeaderValue;
 
-/// Stands for a line that is not text. No member of a list that means something is equal to it.
+/// Stands for a line that is not text. No meaningful member of a list equals it.
 const UNREADABLE: &str = "\u{fffd}";
 
-/// Goes through the members of a list that may stand on several lines, empty ones included.
+/// Iterates over the members of a list that may span several lines, empty ones included.
 pub fn members<'a>(
     lines: impl IntoIterator<Item = &'a HeaderValue>,
 ) -> impl Iterator<Item = &'a str> {
@@ -18,8 +18,7 @@ pub fn essence(media_type: &str) -> String {
     media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// What a caller would like to have, and how much: `Accept` and `Accept-Encoding` (RFC 9110,
-/// section 12.5).
+/// The preferences of a caller: `Accept` and `Accept-Encoding` (RFC 9110, section 12.5).
 pub struct Preferences(Vec<Preference>);
 
 struct Preference {
@@ -29,7 +28,7 @@ struct Preference {
 }
 
 impl Preferences {
-    /// Reads the lines of the field. What cannot be read is passed over.
+    /// Parses the lines of the field. Invalid members are ignored.
     pub fn of<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> Self {
         let named = members(lines).filter_map(|member| {
             let name = essence(member);
@@ -44,25 +43,24 @@ impl Preferences {
         Self(named.collect())
     }
 
-    /// Says whether the caller says nothing.
+    /// Returns whether the caller states no preference.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns how much the caller likes what it calls `name`, from 0 to 1; `None` where it does not
-    /// name it.
+    /// Returns the preference of the caller for `name`, from 0 to 1; `None` if it does not name it.
     pub fn quality(&self, name: &str) -> Option<f32> {
         self.0.iter().find(|one| one.name == name).map(|one| one.quality)
     }
 
-    /// Says whether the caller names `name`, and likes it no less than `other`.
+    /// Returns whether the caller names `name`, and prefers it at least as much as `other`.
     pub fn prefers(&self, name: &str, other: &str) -> bool {
         let [quality, of_other] = [name, other].map(|name| self.quality(name).unwrap_or(0.0));
         quality > 0.0 && quality >= of_other
     }
 
-    /// Says whether the caller takes a media type, whose parameters do not count. Who says nothing
-    /// takes everything; what is said of a type itself goes before what is said of all like it.
+    /// Returns whether the caller accepts a media type, ignoring its parameters. A caller without
+    /// preferences accepts everything. The entry for a type takes precedence over a wildcard.
     pub fn takes(&self, media_type: &str) -> bool {
         let plain = essence(media_type);
         let family = plain.split('/').next().unwrap_or_default();

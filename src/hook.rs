@@ -1,6 +1,6 @@
-//! What a webhook says, read from its headers and body. Pure, and only a hint: it never names what
-//! is fetched, only whether to ask the remote and which commit to wait for. Beside it, how forges
-//! sign webhooks, and the memory of those that are done.
+//! Reads webhooks from their headers and body. This is pure, and only a hint: a webhook never names
+//! what is fetched, only whether to ask the remote and which commit to wait for. Also here: the
+//! signatures of forges, and the memory of finished deliveries.
 
 mod azure;
 mod delivery;
@@ -30,13 +30,13 @@ pub use prefer::{wait_seconds, wants_minimal};
 pub use relevance::{Ignored, Relevance, relevance};
 pub use signature::{Check, Checked, Covered, Signature, signatures};
 
-/// Why a webhook can't be read.
+/// Why a webhook cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadHook {
-    /// The content type is not one that is read.
-    #[error("the content type must be application/json, and must be named")]
+    /// The content type is not supported.
+    #[error("the content type must be given, and must be application/json")]
     ContentType,
-    /// The body is not the JSON it must be.
+    /// The body is not the expected JSON.
     #[error("{0}")]
     Body(String),
     /// The hash is not a full one.
@@ -44,15 +44,15 @@ pub enum BadHook {
     Hash,
 }
 
-/// Says which forge sent the webhook, by its headers.
+/// Returns the forge that sent the webhook, by its headers.
 pub fn sender(headers: &dyn HookHeaders) -> Option<Forge> {
     Forge::ALL.into_iter().find(|forge| headers.header(forge.event_header()).is_some())
 }
 
-/// Reads a webhook. The order of checks is: the event in the headers, the content type, the body.
+/// Reads a webhook. It checks the event in the headers, then the content type, then the body.
 ///
 /// # Errors
-/// When the content type or the body is not what it must be. An event that is not a push is never
+/// Fails if the content type or the body is not as expected. An event that is not a push is never
 /// an error, whatever its body.
 pub fn read(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
     let Some(forge) = sender(headers) else { return unnamed(headers, body) };
@@ -85,7 +85,7 @@ fn unnamed(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
     if media_type(headers) != Some(Media::Json) {
         return Err(BadHook::ContentType);
     }
-    // serde would also take an array for a struct.
+    // serde would also accept an array for a struct.
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
         return Err(BadHook::Body("the body must be a JSON object".to_owned()));
     }
@@ -99,7 +99,7 @@ fn unnamed(headers: &dyn HookHeaders, body: &[u8]) -> Result<Hint, BadHook> {
     Ok(Hint::Ours { branch: body.branch, commit })
 }
 
-/// Returns the JSON of a forge's body, which GitHub by default wraps in a form.
+/// Returns the JSON in the body of a forge; GitHub wraps it in a form by default.
 fn forge_json<'a>(headers: &dyn HookHeaders, body: &'a [u8]) -> Result<Cow<'a, [u8]>, BadHook> {
     match media_type(headers) {
         Some(Media::Json) => Ok(Cow::Borrowed(body)),

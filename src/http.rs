@@ -81,19 +81,19 @@ pub use unsent::Unsent;
 
 use crate::wire::{ApiError, Code};
 
-/// Which routes a listener has.
+/// The set of routes that a listener serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// All of them.
+    /// All routes.
     Whole,
-    /// What the public reads, and health.
+    /// The public reads, and health.
     Public,
-    /// Reloads, pins and metrics, and health.
+    /// Reloads, pins, metrics and health.
     Internal,
 }
 
-/// Returns the interface, or one side of it, under the base path of `app`. The routes know nothing of
-/// that: the layer around them takes it away.
+/// Returns the interface, or one side of it, under the base path of `app`. The routes do not know
+/// the base path; the layer around them strips it.
 pub fn router(app: App, side: Side) -> Edge {
     let group = |group: Group| {
         let routes = Route::ALL.iter().filter(|route| route.group() == group);
@@ -122,7 +122,7 @@ pub fn router(app: App, side: Side) -> Edge {
     Edge::new(app.clone(), side, routes.fallback(not_found).with_state(app))
 }
 
-/// Returns what answers the methods of a route; `None` where this side of this server does not have
+/// Returns the handlers of a route by method, or `None` if this side of this server does not have
 /// the route.
 fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
     let writes = app.access.lets_write();
@@ -156,7 +156,7 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
         Route::ExplorerFile => get(explorer::file),
         Route::DemoPush if app.demo.is_some() => post(demo::push),
         Route::DemoPush => return None,
-        // Not a record of a sheet of that name, which there cannot be.
+        // This keeps the name from being read as a sheet; no sheet can have it.
         Route::NoInternal if is_public => get(not_found),
         Route::NoInternal => any(not_found),
         _ if is_public && route.group() == Group::Internal => return None,
@@ -179,14 +179,14 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
     Some(methods)
 }
 
-/// Where webhooks go.
+/// The path that receives webhooks.
 pub const RELOAD_ROUTE: &str = "/api/_internal/reload-data";
 
 async fn not_found(uri: Uri) -> ApiError {
     ApiError::explained(Code::NotFound, no_route(uri.path()))
 }
 
-/// Says that there is no such route, and which may be meant.
+/// Explains that there is no such route, and suggests the one that may be meant.
 fn no_route(path: &str) -> String {
     let meant = match path.trim_end_matches('/') {
         "/api" => ": /api/_sheets lists the sheets, and /docs describes the API".to_owned(),
@@ -210,12 +210,12 @@ async fn method_not_allowed() -> ApiError {
 }
 
 async fn not_written(uri: Uri) -> ApiError {
-    // Somebody looks for the webhook, and not for a sheet.
+    // The caller wants the webhook, not a sheet.
     if uri.path().starts_with("/api/_") && uri.path().contains("hook") {
         return ApiError::explained(Code::MethodNotAllowed, no_route(uri.path()));
     }
     ApiError::explained(
         Code::MethodNotAllowed,
-        "writes are off: there are no write tokens, which `--write-tokens-file` names",
+        "writes are off: there are no write tokens; set `--write-tokens-file`",
     )
 }

@@ -1,9 +1,9 @@
 //! Headwater's server and command line around [`headwater_engine`].
 //!
-//! [`cli`] and [`config`] say what is wanted. [`live`] is the engine as the server sees it;
-//! [`hook`] checks and reads what a webhook says; [`wire`] is what goes over the wire; [`http`] is the
-//! interface, which [`openapi`] describes; [`serve`] puts them together; [`command`] and [`demo`] are
-//! what `main` runs.
+//! [`cli`] and [`config`] have the arguments and settings. [`live`] is the engine as the server
+//! sees it. [`hook`] checks and parses webhooks. [`wire`] has the formats of answers and messages.
+//! [`http`] is the interface, which [`openapi`] describes. [`serve`] combines them. [`command`] and
+//! [`demo`] are what `main` runs.
 //!
 //! Each module uses only those above it.
 

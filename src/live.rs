@@ -1,6 +1,6 @@
-//! The engine as the server sees it: perhaps still loading, then live.
+//! The engine as the server sees it: first loading, then live.
 //!
-//! Calls that arrive during the first load get an id at once and run when it is done.
+//! Reloads requested during the first load get an id at once and run when it is done.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -19,13 +19,13 @@ pub struct Live {
     stage: Mutex<Stage>,
 }
 
-/// Where a call for a reload goes.
+/// Where a requested reload goes.
 enum Stage {
     /// It waits for the first load.
     Loading(Vec<Early>),
     /// To the engine.
     Live,
-    /// Nowhere: the server shuts down.
+    /// Nowhere: the server is shutting down.
     Closed,
 }
 
@@ -35,11 +35,11 @@ struct Early {
     askers: Vec<Asker>,
 }
 
-/// A reload that was asked for.
+/// A requested reload.
 pub struct Ticket {
     /// Its id.
     pub id: ReloadId,
-    /// What it came to.
+    /// Its result.
     pub verdict: oneshot::Receiver<Verdict>,
 }
 
@@ -50,7 +50,7 @@ impl Live {
         Self { engine: OnceLock::new(), ledger, stage }
     }
 
-    /// Takes the engine that finished its first load, and runs what waited for it.
+    /// Accepts the engine that finished its first load, and runs what waited for it.
     pub fn opened(&self, engine: Engine) {
         let mut stage = self.stage();
         let Stage::Loading(early) = &mut *stage else { return };
@@ -77,12 +77,12 @@ impl Live {
         &self.ledger
     }
 
-    /// Asks for a reload; never waits.
+    /// Requests a reload; never waits.
     pub fn submit(&self, kind: RequestKind, trigger: Trigger) -> Ticket {
         self.submit_for(kind, trigger, None)
     }
 
-    /// Asks for a reload to a head that contains `commit`; never waits.
+    /// Requests a reload to a head that contains `commit`; never waits.
     pub fn submit_for(
         &self,
         kind: RequestKind,
@@ -91,7 +91,7 @@ impl Live {
     ) -> Ticket {
         let (sender, verdict) = oneshot::channel();
         let done = Box::new(move |verdict| {
-            // The caller may have stopped waiting, and that is fine.
+            // The caller may have stopped waiting.
             let _ = sender.send(verdict);
         });
         let asker = Asker { commit, done };
@@ -108,21 +108,22 @@ impl Live {
                 }
             }
             (Stage::Live, Some(engine)) => engine.submit(request, vec![asker]),
-            // Dropping the asker lets the caller go.
+            // Dropping the asker releases the caller.
             (Stage::Live | Stage::Closed, _) => self.ledger.reserve(),
         };
         Ticket { id, verdict }
     }
 
-    /// Writes `batch`, and waits until it is durable and published; it is written whether anybody
-    /// waits or not. `None` while the records are loaded.
+    /// Writes `batch`, and waits until it is durable and published. It is written whether anybody
+    /// waits or not. Returns `None` while the records are being loaded.
     pub async fn write(&self, batch: Batch) -> Option<Result<Committed, WriteError>> {
         let (sender, receiver) = oneshot::channel();
         self.engine()?.write(batch, Box::new(|result| drop(sender.send(result))));
         Some(receiver.await.unwrap_or_else(|_| Err(Gate::ShutDown.into())))
     }
 
-    /// Waits until the remote has `commit`, or it is known that it will not have it soon, or `until`.
+    /// Waits until the remote has `commit`, until it is known that it will not have it soon, or
+    /// until `until`.
     pub async fn pushed(&self, commit: CommitId, until: Instant) -> Carried {
         let (sender, receiver) = oneshot::channel();
         let Some(engine) = self.engine() else { return Carried::Never };
@@ -131,7 +132,7 @@ impl Live {
         carried.map_or(Carried::Late, |carried| carried.unwrap_or(Carried::Never))
     }
 
-    /// Lets the reload that runs end and takes no more. Callers that still wait are let go.
+    /// Lets the running reload end and accepts no more. Callers that still wait are released.
     pub fn close(&self) {
         *self.stage() = Stage::Closed;
         if let Some(engine) = self.engine.get() {
@@ -148,7 +149,7 @@ impl Live {
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
-        // The stage is whole after every statement, so a poisoned lock holds a usable one.
+        // The stage is consistent after every statement, so a poisoned lock holds a usable one.
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The log: for people on a terminal, JSON lines elsewhere. Nobody passes a secret to it, and
+//! The log: for people on a terminal, JSON lines elsewhere. No secret is passed to it, and
 //! addresses of remotes go through [`crate::redact`].
 
 mod writer;
@@ -12,13 +12,14 @@ use crate::config::{ConfigError, LogFormat};
 
 pub use writer::LogGuard;
 
-/// Starts the log on standard error. What is written before the guard is dropped is not lost.
+/// Starts the log on standard error. Lines that are written before the guard is dropped are not
+/// lost.
 ///
-/// Lines are written by a thread of their own: when nobody reads the pipe, lines are dropped and
-/// counted, and requests go on.
+/// A separate thread writes the lines. If nobody reads the pipe, lines are dropped and counted, and
+/// requests go on.
 ///
 /// # Errors
-/// When the filter can't be read.
+/// Fails if the filter cannot be parsed.
 pub fn start(filter: &str, format: LogFormat) -> Result<LogGuard, ConfigError> {
     let invalid = |setting: &str, reason: String| ConfigError::Invalid {
         setting: setting.to_owned(),

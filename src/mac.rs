@@ -1,23 +1,23 @@
-//! HMAC-SHA256 (RFC 2104), fed piece by piece.
+//! HMAC-SHA256 (RFC 2104), computed piece by piece.
 
 use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use subtle::ConstantTimeEq;
 
-/// A code over a message that is still arriving. It has no `Debug`, because it holds its key.
+/// A code for a message that is still arriving. It has no `Debug`, because it holds its key.
 pub struct Mac(Context);
 
 /// The code of a whole message.
 ///
-/// It has no `PartialEq`, so that it is not compared in time that depends on it.
+/// It has no `PartialEq`, which would compare it in data-dependent time.
 pub struct Tag([u8; 32]);
 
 impl Mac {
-    /// Begins a message under `key`.
+    /// Starts a message under `key`.
     pub fn new(key: &[u8]) -> Self {
         Self(Context::with_key(&Key::new(HMAC_SHA256, key)))
     }
 
-    /// Takes the next piece of the message.
+    /// Adds the next piece of the message.
     pub fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);
     }
@@ -31,12 +31,12 @@ impl Mac {
 }
 
 impl Tag {
-    /// Says whether `given` is this code, in a time that depends on its length alone.
+    /// Returns whether `given` is this code, in a time that depends only on its length.
     pub fn matches(&self, given: &[u8]) -> bool {
         self.0[..].ct_eq(given).into()
     }
 
-    /// Returns the bytes, for whoever sends the message.
+    /// Returns the bytes, for the sender of the message.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

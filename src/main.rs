@@ -7,10 +7,10 @@ use headwater::config::ProcessEnvironment;
 use headwater::{cli, command};
 use tikv_jemallocator::Jemalloc;
 
-/// A state is built beside the one that is served, and then one of them goes. The allocator of the
-/// system leaves holes behind: three loads of civic-32k in a row leave 126 MB with it and 95 with
-/// this one, at the same time on the processor. mimalloc leaves 160. `.cargo/config.toml` says how it
-/// is built.
+/// A new state is built next to the served one, and then the old one is dropped. The allocator of
+/// the system fragments memory: three loads of civic-32k in a row leave 126 MB with it and 95 with
+/// this one, in the same processor time. mimalloc leaves 160. `.cargo/config.toml` has its build
+/// options.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
         Err((told, exit)) => {
-            // Nobody may be there to read it, and the code says the rest.
+            // Perhaps nobody reads it, but the exit code is enough.
             let _ = told.print();
             return exit.into();
         }

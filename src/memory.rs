@@ -1,15 +1,14 @@
-//! How much memory the process holds, and how much it could still get. Linux tells; elsewhere
-//! nothing is known.
+//! The memory that the process holds, and that it could still get. Only Linux reports this.
 
 use std::fs;
 use std::path::Path;
 
 use headwater_engine::memory::{Memory, MemoryProbe};
 
-/// Where the second version of control groups is mounted, if it is used.
+/// The mount point of version 2 control groups, if they are used.
 const GROUPS: &str = "/sys/fs/cgroup";
 
-/// Returns what tells the engine how much memory there is.
+/// Returns the probe by which the engine measures memory.
 pub fn probe() -> MemoryProbe {
     MemoryProbe::new(|| Some(Memory { held: of_process("RssAnon:")?, available: available()? }))
 }
@@ -19,8 +18,8 @@ pub fn resident() -> Option<u64> {
     of_process("VmRSS:")
 }
 
-/// Returns what the process could still get: the least of what the system can give away and what
-/// the limits of its control groups leave.
+/// Returns how much the process could still get: the minimum of what the system has available and
+/// what the limits of its control groups leave.
 pub fn available() -> Option<u64> {
     let system = kilobytes(&fs::read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
@@ -34,8 +33,8 @@ fn left_in_groups(root: &Path, group: &str) -> Option<u64> {
     group.ancestors().take_while(|folder| folder.starts_with(root)).filter_map(left).min()
 }
 
-/// Returns what the limit of one group leaves. Cached files count as used, and are given up before
-/// anything is refused.
+/// Returns what the limit of one group leaves. Cached files count as used, but the kernel drops
+/// them before it refuses memory.
 fn left(group: &Path) -> Option<u64> {
     let read = |name| fs::read_to_string(group.join(name)).ok();
     let number = |name| read(name)?.trim().parse::<u64>().ok();
@@ -49,12 +48,12 @@ fn of_process(name: &str) -> Option<u64> {
     kilobytes(&fs::read_to_string("/proc/self/status").ok()?, name)
 }
 
-/// Returns the value called `name`, which the kernel tells in units of 1024 bytes.
+/// Returns the value called `name`, which the kernel reports in units of 1024 bytes.
 fn kilobytes(text: &str, name: &str) -> Option<u64> {
     first(text, name)?.checked_mul(1024)
 }
 
-/// Returns the first number behind `name`.
+/// Returns the first number after `name`.
 fn first(text: &str, name: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     value.split_whitespace().next()?.parse().ok()
@@ -85,7 +84,7 @@ mod tests {
             fs::write(folder.join("memory.current"), format!("{used}\n")).unwrap();
         };
         let left = || left_in_groups(root.path(), "outer/inner");
-        assert_eq!(left(), None, "no group tells anything");
+        assert_eq!(left(), None, "no group has files");
         write(&inner, "max", "500");
         assert_eq!(left(), None, "it has no limit");
         write(&root.path().join("outer"), "1000", "700");
@@ -94,7 +93,7 @@ mod tests {
         assert_eq!(left(), Some(100));
         let stat = "anon 100\nfile 400\ninactive_file 300\nactive_file 50\n";
         fs::write(inner.join("memory.stat"), stat).unwrap();
-        assert_eq!(left(), Some(300), "cached files are given up");
+        assert_eq!(left(), Some(300), "cached files count as free");
         write(&inner, "600", "2000");
         assert_eq!(left(), Some(0), "it is above its limit");
     }

@@ -1,5 +1,5 @@
-//! What `/metrics` shows: counters of requests, credentials and reloads, and gauges that are read
-//! from the state and the process when they are asked for.
+//! The metrics of `/metrics`: counters of requests, credentials and reloads, and gauges that are
+//! read from the state and the process on each request.
 
 mod credentials;
 mod exposition;
@@ -64,7 +64,7 @@ impl Metrics {
         whole(&self.reloads).delivered(sender, result);
     }
 
-    /// Counts a credential that was right.
+    /// Counts a correct credential.
     pub fn credential_accepted(&self, matched: Match) {
         whole(&self.credentials).accepted(matched);
     }
@@ -74,18 +74,18 @@ impl Metrics {
         whole(&self.credentials).refused(code);
     }
 
-    /// Counts a reload that is done.
+    /// Counts a finished reload.
     pub fn reload(&self, report: &Report) {
         whole(&self.reloads).done(report);
     }
 
-    /// Counts a push that was tried.
+    /// Counts an attempted push.
     pub fn push(&self, report: &PushReport) {
         whole(&self.pushes).tried(report);
     }
 
-    /// Writes everything that `audience` may know in the text format of Prometheus; without a state
-    /// before the first load.
+    /// Writes everything that `audience` may see in the text format of Prometheus. Before the first
+    /// load there is no state.
     pub fn render(&self, state: Option<(&Snapshot, &EngineStatus)>, audience: Audience) -> String {
         let mut out = String::new();
         self.requests.render(&mut out);
@@ -102,7 +102,7 @@ impl Metrics {
     }
 }
 
-/// Takes a lock of counters, which are whole after every statement: a poisoned one holds usable ones.
+/// Locks counters. They are consistent after every statement, so a poisoned lock holds usable ones.
 fn whole<T>(counters: &Mutex<T>) -> MutexGuard<'_, T> {
     counters.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,8 @@
-//! The OpenAPI document of a server: what the public may ask for, made from the sheets of a
-//! snapshot, their fields and their schemas.
+//! The OpenAPI document of a server: its public routes, derived from the sheets of a snapshot,
+//! their fields and their schemas.
 //!
-//! [`document`] is a pure function; [`Document`] keeps what it returned for the published snapshot.
-//! Internal routes are not in it, nor is anything of a sheet that is not public.
+//! [`document`] is a pure function; [`Document`] keeps its result for the published snapshot.
+//! Internal routes are not in it, and neither is anything of a private sheet.
 
 mod attachments;
 mod changes;
@@ -30,11 +30,11 @@ use serde_json::{Map, Value, json};
 
 pub use offer::Offer;
 
-/// Returns the document of a server that serves `snapshot`. Costs what its definitions cost, and
-/// for sheets without a schema a look at the names of their fields.
+/// Returns the document of a server that serves `snapshot`. The cost is that of its definitions
+/// and, for sheets without a schema, of listing the names of their fields.
 ///
 /// # Errors
-/// [`TooCostly`] where that is more than the budget has.
+/// [`TooCostly`] if that exceeds the budget.
 pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<Value, TooCostly> {
     let mut schemas = components::schemas();
     let shared = schemas.keys().cloned().chain(TAGS.map(|(tag, _)| tag.to_owned()));
@@ -88,23 +88,23 @@ pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<V
     }))
 }
 
-/// What holds for every operation.
+/// The rules for every operation.
 const INTRODUCTION: &str = "Every answer built from a snapshot names its commit in \
     `X-Headwater-Commit`. Errors are `application/problem+json` (RFC 9457) with a stable `code`. \
     `HEAD` works wherever `GET` does; other methods get 405 with `Allow`. An unknown parameter \
     gets 422 and is never ignored.";
 
-/// The tags of what is not about one sheet.
+/// The tags of operations that are not about one sheet.
 const TAGS: [(&str, &str); 6] = [
-    ("search", "All sheets at once."),
-    ("attachments", "Files beside records."),
-    ("writes", "Several records at once."),
+    ("search", "Search in all sheets."),
+    ("attachments", "Files next to records."),
+    ("writes", "Writes of several records."),
     ("history", "The history of the records, and their changes."),
-    ("state", "What is served."),
+    ("state", "The served state."),
     ("health", "For operators of the server."),
 ];
 
-/// Returns the tags that operations have, those of the sheets first.
+/// Returns the tags of the operations, those of the sheets first.
 fn tags(sheets: &[described::Described], paths: &Value) -> Vec<Value> {
     let operations = paths.as_object().into_iter().flatten();
     let operations = operations.flat_map(|(_, item)| item.as_object().into_iter().flatten());
@@ -117,14 +117,14 @@ fn tags(sheets: &[described::Described], paths: &Value) -> Vec<Value> {
 }
 
 /// The document of a server. That of the published snapshot is made once; any other is made anew
-/// each time it is asked for.
+/// for each request.
 pub struct Document {
     offer: Offer,
     published: Mutex<Option<Made>>,
 }
 
-/// A document that was made. What a commit shows depends on the rules of the published one, so it is
-/// the snapshot itself, and not its commit, that says what the document is of.
+/// A finished document. What a commit shows depends on the rules of the published one, so the key
+/// is the snapshot itself, and not its commit.
 struct Made {
     of: Weak<Snapshot>,
     text: Arc<[u8]>,
@@ -136,10 +136,10 @@ impl Document {
         Self { offer, published: Mutex::new(None) }
     }
 
-    /// Returns its text for the published snapshot, if that was made.
+    /// Returns its text for the published snapshot, if that exists.
     pub fn known(&self, published: &Arc<Snapshot>) -> Option<Arc<[u8]>> {
         let made = self.lock();
-        // As long as the pointer is kept, no other snapshot has its address.
+        // As long as this keeps the pointer, no other snapshot has its address.
         let made = made.as_ref().filter(|made| made.of.as_ptr() == Arc::as_ptr(published));
         made.map(|made| made.text.clone())
     }
@@ -167,7 +167,7 @@ impl Document {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Made>> {
-        // The one statement that changes it leaves it whole, so a poisoned lock holds a usable one.
+        // The only statement that changes it is atomic, so a poisoned lock holds a usable value.
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

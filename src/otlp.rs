@@ -1,11 +1,11 @@
 //! Traces for OpenTelemetry: each reload is sent to a collector as a span with its stages, by OTLP
 //! over HTTP in its JSON form.
 //!
-//! By hand, since the libraries of OpenTelemetry want spans while they happen, and a report is there
-//! when all is over; they would bring some forty crates along.
+//! This does not use the libraries of OpenTelemetry, because they want spans while they happen, and
+//! a report is there only when all is over. They would also add some forty crates.
 //!
-//! Reports wait in a queue of bounded length for a task of their own, so that a collector that is
-//! slow or away delays no reload.
+//! Reports wait in a bounded queue for a task of their own, so that a slow or unreachable collector
+//! delays no reload.
 
 mod spans;
 
@@ -22,31 +22,31 @@ use tokio_util::sync::CancellationToken;
 use crate::backoff::Backoff;
 use crate::config::Collector;
 
-/// How many reports wait at most; further ones are dropped.
+/// The most reports that wait; further ones are dropped.
 const WAITING: usize = 1_000;
 
-/// How many reports one request has at most.
+/// The most reports in one request.
 const BATCH: usize = 100;
 
-/// How often a request is tried; the waits between double, so they are half a minute in all.
+/// The number of attempts; the waits between them double, so they take half a minute in all.
 const ATTEMPTS: u32 = 6;
 
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The wait before a request that was not taken is sent again, at first.
+/// The first wait before an undelivered request is sent again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long all that is still to be sent at the end may take.
+/// The time for all reports that remain at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Hands reports over. Cheap to clone; does nothing where there is no collector.
+/// Passes reports on. Cheap to clone; does nothing without a collector.
 #[derive(Clone)]
 pub struct Exporter(Option<Sender<Arc<Report>>>);
 
 impl Exporter {
-    /// Begins to export. The task that is returned ends soon after `stop`, when what was still to
-    /// be sent has been tried once more.
+    /// Starts to export. The returned task ends soon after `stop`, once everything still waiting
+    /// has been tried once more.
     pub fn start(collector: Option<Collector>, stop: CancellationToken) -> (Self, JoinHandle<()>) {
         let Some(collector) = collector else {
             return (Self(None), tokio::spawn(std::future::ready(())));
@@ -55,7 +55,7 @@ impl Exporter {
         (Self(Some(sender)), tokio::spawn(export(collector, reports, PAUSE, stop)))
     }
 
-    /// Sends a report, behind those that wait.
+    /// Sends a report, after those that wait.
     pub fn report(&self, report: &Arc<Report>) {
         if let Some(sender) = &self.0
             && sender.try_send(report.clone()).is_err()
@@ -110,7 +110,7 @@ async fn send(client: &Client, collector: &Collector, batch: &[Arc<Report>], pau
             Err(error) => error,
         };
         tracing::debug!(attempt = number, %error, "traces not delivered");
-        // What the collector finds wrong stays wrong.
+        // A request that the collector rejects will always be rejected.
         let status = error.status();
         if status.is_some_and(|status| !matches!(status.as_u16(), 429 | 502 | 503 | 504)) {
             break;
@@ -129,7 +129,7 @@ async fn attempt(
 ) -> Result<Response, reqwest::Error> {
     let body = spans::request(batch);
     let answer = client.post(collector.traces.clone()).json(&body).send().await;
-    // The address may hold a secret, so the error goes to the log without it.
+    // The address may hold a secret, so the error is logged without it.
     answer.and_then(Response::error_for_status).map_err(reqwest::Error::without_url)
 }
 
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use headwater_testkit::{Answer, ScriptedHttp};
 
-    /// Sends one report to a collector with these answers; returns how often it was asked.
+    /// Sends one report to a collector with these answers; returns the number of its requests.
     fn asked(answers: &[u16]) -> usize {
         let answers = answers.iter().map(|status| Answer::json(*status, "{}"));
         let server = ScriptedHttp::start(answers);

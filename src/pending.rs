@@ -1,4 +1,4 @@
-//! The verdicts that are still out when their callers are told to come back.
+//! The verdicts that are still pending when their callers are asked to come back.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -7,13 +7,13 @@ use headwater_engine::engine::{Ledger, Verdict};
 use headwater_engine::report::ReloadId;
 use lru::LruCache;
 
-/// How many are kept. Older ones are forgotten.
+/// The number of kept verdicts. Older ones are forgotten.
 const KEPT: NonZeroUsize = NonZeroUsize::new(256).expect("it is not 0");
 
-/// A verdict that may still be out.
+/// A verdict that may still be pending.
 pub type Pending = Arc<OnceLock<Verdict>>;
 
-/// Verdicts by the ids that their callers were given.
+/// Verdicts by the ids that their callers got.
 pub struct PendingVerdicts(Mutex<LruCache<ReloadId, Pending>>);
 
 impl Default for PendingVerdicts {
@@ -23,20 +23,20 @@ impl Default for PendingVerdicts {
 }
 
 impl PendingVerdicts {
-    /// Keeps `pending` under a fresh id; the oldest is forgotten when there are too many.
+    /// Keeps `pending` under a new id; forgets the oldest if there are too many.
     pub fn name(&self, ledger: &Ledger, pending: Pending) -> ReloadId {
         let id = ledger.reserve();
         self.lock().put(id, pending);
         id
     }
 
-    /// Returns what is known under `id`.
+    /// Returns the verdict with this id.
     pub fn get(&self, id: &ReloadId) -> Option<Pending> {
         self.lock().peek(id).cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<ReloadId, Pending>> {
-        // Every statement leaves the map whole, so a poisoned lock holds a usable one.
+        // The map is consistent after every statement, so a poisoned lock holds a usable one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,8 +7,8 @@ pub fn id() -> String {
     format!("{:016x}{:016x}", number(), number())
 }
 
-/// The keys of every `RandomState` differ, and come from the system's source of randomness, unlike
-/// those of `fastrand`: the demonstration opens its door with one.
+/// The keys of every `RandomState` differ, and come from the randomness of the system, unlike those
+/// of `fastrand`: the demonstration uses an id as its secret.
 fn number() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,6 +1,6 @@
-//! Takes credentials out of addresses before they are logged, sent or printed.
+//! Removes credentials from addresses before they are logged, sent or printed.
 
-/// Returns `url` without what stands before `@` in its authority, and without its query.
+/// Returns `url` without the part before `@` in its authority, and without its query.
 ///
 /// An address in the short form of ssh (`git@host:path`) holds no password and is kept.
 pub fn redact(url: &str) -> String {

@@ -1,7 +1,7 @@
 //! A running server: from checked settings to a graceful end.
 //!
-//! The port opens as soon as the settings are checked. The records are loaded behind it: until
-//! then reads are told to come back, and webhooks wait for their turn.
+//! The port opens as soon as the settings are checked. The records are loaded after that. Until
+//! then reads are asked to come back, and webhooks wait for their turn.
 
 mod opening;
 
@@ -35,12 +35,12 @@ use crate::subscribers;
 
 use opening::{Opening, Startup};
 
-/// How many lists are streamed at once; each keeps a thread, and the state that it is of.
+/// The number of lists that are streamed at once; each keeps a thread and its state.
 const STREAMS: usize = 16;
-/// How many attachments are read at once; each is a process of its own.
+/// The number of attachments that are read at once; each is a process of its own.
 const ATTACHMENTS: usize = 16;
 
-/// A server that accepts requests. Stop it with [`Server::stop`]; dropping it stops nothing.
+/// A server that accepts requests. Stop it with [`Server::stop`]; dropping it does not stop it.
 pub struct Server {
     address: SocketAddr,
     internal_address: Option<SocketAddr>,
@@ -56,15 +56,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the port and begins to load.
+    /// Opens the port and starts to load.
     ///
     /// # Errors
-    /// When the settings name something that can't be used, or the port is taken.
+    /// Fails if the settings name something that cannot be used, or if the port is taken.
     pub async fn start(config: Config) -> Result<Self, Failure> {
         Self::start_with(config, None).await
     }
 
-    /// The same with what the demonstration adds.
+    /// The same, with the additions of the demonstration.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -136,23 +136,23 @@ impl Server {
         })
     }
 
-    /// Returns the address that was taken.
+    /// Returns the address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns the address that was taken for the internal routes, if they have one of their own.
+    /// Returns the address of the internal routes, if they have one of their own.
     pub fn internal_address(&self) -> Option<SocketAddr> {
         self.internal_address
     }
 
-    /// Waits until the first snapshot is published, or can't be.
+    /// Waits until the first snapshot is published, or cannot be.
     ///
     /// # Errors
-    /// When the repository can't be served.
+    /// Fails if the repository cannot be served.
     pub async fn ready(&self) -> Result<(), Failure> {
         let mut state = self.state.clone();
-        // An opening that ended without a word is one that panicked.
+        // An opening that ended without a result has panicked.
         let done = state.wait_for(|state| *state != Startup::Loading).await;
         match done.as_deref() {
             Ok(Startup::Failed(exit, why)) => Err(Failure::new(*exit, why.clone())),
@@ -161,7 +161,7 @@ impl Server {
         }
     }
 
-    /// Returns how far the first load has come.
+    /// Returns the progress of the first load.
     pub fn progress(&self) -> Arc<Progress> {
         self.progress.clone()
     }
@@ -172,11 +172,11 @@ impl Server {
     }
 
     /// Stops accepting, finishes requests in flight, lets a running reload end, and closes the
-    /// engine; at most for the time that the settings allow. Returns whether all of it was done.
+    /// engine, within the time that the settings allow. Returns whether all of it was done.
     pub async fn stop(self) -> bool {
         let end = tokio::time::Instant::now() + self.drain;
         self.stop.cancel();
-        // Who listens would listen for ever.
+        // Otherwise followers would listen forever.
         self.feed.close();
         let mut drained = true;
         for accepting in self.accepting {
@@ -184,7 +184,7 @@ impl Server {
         }
         self.live.close();
         let live = self.live;
-        // A request that was let go may still hold it, so dropping it would not wait.
+        // An abandoned request may still hold it, so dropping it would not wait.
         let closed = tokio::task::spawn_blocking(move || live.shut_down());
         let told = tokio::time::timeout_at(end, self.paging).await;
         let exported = tokio::time::timeout_at(end, self.exporting).await;
@@ -193,7 +193,7 @@ impl Server {
     }
 }
 
-/// Opens a port, and tells which was taken.
+/// Opens a port, and returns its actual address.
 async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failure> {
     let failed =
         |error| Failure::new(Exit::Unavailable, format!("cannot listen on {address}: {error}"));
@@ -247,7 +247,7 @@ fn app(
     })
 }
 
-/// Counts reports, has them considered for alerts, and exports them.
+/// Counts reports, considers them for alerts, and exports them.
 fn observer(metrics: Arc<Metrics>, pager: Pager, exporter: Exporter) -> Observer<Report> {
     Observer::new(move |report| {
         metrics.reload(report);
@@ -256,7 +256,7 @@ fn observer(metrics: Arc<Metrics>, pager: Pager, exporter: Exporter) -> Observer
     })
 }
 
-/// Counts pushes and has them considered for alerts.
+/// Counts pushes, and considers them for alerts.
 fn push_observer(metrics: Arc<Metrics>, pager: Pager) -> Observer<PushReport> {
     Observer::new(move |report| {
         metrics.push(report);

@@ -4,17 +4,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::{Exit, Failure};
 
-/// Hears SIGTERM and SIGINT, from the moment it is made.
+/// Receives SIGTERM and SIGINT, from the moment of its creation.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// Begins to listen; the signals do not end the process by themselves any more.
+    /// Starts to listen; the signals no longer end the process by themselves.
     ///
     /// # Errors
-    /// When the system does not let us.
+    /// Fails if the system refuses.
     pub fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
             signal(kind).map_err(|error| {

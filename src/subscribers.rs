@@ -1,8 +1,8 @@
-//! Outgoing webhooks: each subscriber gets a signed POST with what changed, in the manner of
-//! Standard Webhooks.
+//! Outgoing webhooks: each subscriber gets a signed POST with what changed, as Standard Webhooks
+//! specify.
 //!
-//! A subscriber is told the net change from the commit that it has acknowledged. One that was away
-//! gets what it missed in one message, so nothing is queued for it.
+//! The message has the net change from the commit that the subscriber last acknowledged. A
+//! subscriber that was unreachable gets what it missed in one message, so nothing is queued for it.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -25,10 +25,11 @@ use crate::wire::{Code, Watched, changes, resync, time};
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The first wait behind an attempt that failed, and the longest.
+/// The first and the longest wait after a failed attempt.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
-/// Begins to tell `receivers` of every publication; a task each, which ends with `stop`.
+/// Starts one task for each receiver that reports every publication to it. The tasks end when
+/// `stop` is set.
 pub fn start(
     app: &App,
     receivers: Vec<Url>,
@@ -51,25 +52,25 @@ pub fn start(
 
 struct Subscriber {
     app: App,
-    /// May hold a token: it is never logged but for its host.
+    /// The address, which may hold a token: only its host is ever logged.
     url: Url,
     keys: Arc<Keyring>,
     client: Client,
 }
 
-/// What a subscriber said to a message.
+/// The answer of a subscriber to a message.
 enum Receipt {
-    /// It has it.
+    /// It accepted the message.
     Taken,
-    /// It wants no more, ever.
+    /// It wants no more messages.
     Gone,
-    /// Something else, or nothing.
+    /// Another answer, or none.
     Failed(String),
 }
 
 impl Subscriber {
     fn new(app: App, url: Url, keys: Arc<Keyring>) -> Option<Self> {
-        // A redirection would send the records to an address that nobody has set.
+        // A redirection would send the records to an address that nobody configured.
         let client = Client::builder().timeout(ATTEMPT_TIMEOUT).redirect(redirect::Policy::none());
         match client.build() {
             Ok(client) => Some(Self { app, url, keys, client }),
@@ -80,7 +81,7 @@ impl Subscriber {
         }
     }
 
-    /// Tells every publication until the server stops, or the subscriber wants no more.
+    /// Reports every publication until the server stops, or the subscriber wants no more.
     async fn tell(self) {
         let mut progress = Progress { listener: self.app.feed.listen(), has: None };
         let host = self.url.host_str().unwrap_or_default().to_owned();
@@ -88,7 +89,7 @@ impl Subscriber {
             let mut pauses = PAUSES;
             let mut message: Option<Arc<Message>> = None;
             while let Some(leads) = progress.missing() {
-                // Sent again as it was, unless more was published meanwhile.
+                // A message is sent again unchanged, unless more was published meanwhile.
                 let same = message.take().filter(|message| message.leads == leads);
                 let said = match same {
                     Some(message) => Ok(message),
@@ -110,7 +111,7 @@ impl Subscriber {
                     Receipt::Failed(error) => {
                         let pause = pauses.take();
                         tracing::warn!(host, %error, ?pause, "webhook not delivered");
-                        // What is published meanwhile is told together with it.
+                        // What is published meanwhile goes into the same message.
                         let until = Instant::now() + pause;
                         while progress.listen_until(&self.app, until).await {}
                     }
@@ -122,7 +123,7 @@ impl Subscriber {
     /// Writes the message that leads from one commit to another, which was published at `when`.
     ///
     /// # Errors
-    /// When the two cannot be compared now.
+    /// Fails if the two cannot be compared now.
     async fn write(&self, leads: Leads, when: SystemTime) -> Result<Arc<Message>, String> {
         let Leads { from, to } = leads;
         let delta = match self.app.past.difference(Asker::Server, from, to).await {
@@ -142,7 +143,7 @@ impl Subscriber {
     async fn send(&self, message: &Arc<Message>) -> Receipt {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (keys, seconds, signed) = (self.keys.current().await, now.as_secs(), message.clone());
-        // One for each key, so that a key can be changed for another without a gap.
+        // Each key signs, so that a key can be replaced without a gap.
         let signing = tokio::task::spawn_blocking(move || {
             let keys = keys.numbered();
             let signed = keys.map(|(_, key)| sign(key.token_mac(), &signed, seconds));
@@ -166,21 +167,21 @@ impl Subscriber {
     }
 }
 
-/// How far a subscriber is behind what is published.
+/// How far a subscriber lags behind the published state.
 struct Progress {
     listener: Listener,
-    /// The commit that the subscriber has; the first state is told to nobody.
+    /// The commit that the subscriber has; the first state is not reported.
     has: Option<CommitId>,
 }
 
 impl Progress {
-    /// Waits for the next publication; false when the server stops.
+    /// Waits for the next publication; returns false when the server stops.
     async fn listen(&mut self, app: &App) -> bool {
         let heard = self.listener.wait().await;
         self.note(app, heard)
     }
 
-    /// Waits for the next publication, at most until `until`; false when there was none.
+    /// Waits for the next publication, until `until` at most; returns false if there was none.
     async fn listen_until(&mut self, app: &App, until: Instant) -> bool {
         let heard = self.listener.next_until(until).await;
         self.note(app, heard)
@@ -200,14 +201,14 @@ impl Progress {
         true
     }
 
-    /// Returns what the subscriber is to be told, if there is something.
+    /// Returns the change that the subscriber lacks, if any.
     fn missing(&self) -> Option<Leads> {
         let to = self.listener.at;
         self.has.filter(|from| *from != to).map(|from| Leads { from, to })
     }
 }
 
-/// The commits that a message leads from and to.
+/// The two commits of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Leads {
     from: CommitId,
@@ -222,7 +223,7 @@ struct Message {
 }
 
 impl Message {
-    /// Writes what differs; `None` tells the subscriber to begin anew.
+    /// Writes the differences; `None` makes the subscriber start anew.
     fn new(leads: Leads, when: SystemTime, delta: Option<Arc<Delta>>) -> Self {
         let mut body = format!("{{\"type\":\"changes\",\"timestamp\":\"{}\",\"data\":", time(when));
         let start = body.len();
@@ -233,13 +234,14 @@ impl Message {
             body.push_str(&resync(leads.from, leads.to));
         }
         body.push('}');
-        // By its content, so that a receiver passes over what it has already, and nothing else.
+        // The id is a hash of the content, so that a receiver ignores exactly the messages it
+        // already has.
         let id = format!("msg_{:.32}", blake3::hash(body.as_bytes()).to_hex());
         Self { leads, id, body }
     }
 }
 
-/// Returns the signature of a message as Standard Webhooks write it.
+/// Returns the signature of a message in the format of Standard Webhooks.
 fn sign(mut mac: crate::mac::Mac, message: &Message, seconds: u64) -> String {
     mac.update(format!("{}.{seconds}.", message.id).as_bytes());
     mac.update(message.body.as_bytes());
@@ -268,7 +270,7 @@ mod tests {
         );
         let again = Message::new(leads(1, 2), at(1_700_000_000), None);
         assert_eq!((&message.id, &message.body), (&again.id, &again.body));
-        // The branch went back and forth: the same commits, and another event.
+        // The branch went back and forth: the same commits, but another event.
         let later = Message::new(leads(1, 2), at(1_700_000_001), None);
         let other = Message::new(leads(1, 3), at(1_700_000_000), None);
         assert!(message.id != later.id && message.id != other.id);

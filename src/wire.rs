@@ -1,5 +1,5 @@
-//! What goes over the wire, and is said in more than one place: the codes of errors, and the JSON of
-//! answers, events and alerts. Nothing else decides what it looks like.
+//! The formats that more than one place writes: the codes of errors, and the JSON of answers,
+//! events and alerts. Nothing else decides what they look like.
 
 mod changes;
 mod code;

@@ -1,4 +1,4 @@
-//! Reads of a snapshot, without HTTP: one record, a page that is filtered and sorted, a search.
+//! Reads of a snapshot, without HTTP: one record, a filtered and sorted page, a search.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -21,7 +21,7 @@ fn stages(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(source.name());
         group.sample_size(10).measurement_time(Duration::from_secs(3));
         for changes in CHANGES {
-            // Every push is made to what the base has, so each round does the same work.
+            // Every push is made on top of the base, so each round does the same work.
             let target = source.push(changes);
             let objects = mirror.objects().unwrap_or_else(|error| panic!("no handle: {error}"));
             let tree = |commit| objects.commit(commit).map(|facts| facts.tree).ok();

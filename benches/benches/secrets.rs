@@ -1,4 +1,4 @@
-//! What a wrong secret costs to refuse: the same, however much of it is right.
+//! The cost of refusing a wrong secret, which is the same however much of it is right.
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
-//! One row changed in a file of 200,000, beside what git needs to read the file before and after.
+//! One changed row in a file of 200,000, compared with the time that git needs to read both
+//! versions of the file.
 
 use std::hint::black_box;
 use std::io::Write as _;
@@ -15,7 +16,7 @@ use headwater_testkit::Upstream;
 
 const ROWS: usize = 200_000;
 
-/// Returns a file of about 20 MB, whose row in the middle says `word`.
+/// Returns a file of about 20 MB, whose middle row contains `word`.
 fn file(format: &str, word: &str) -> String {
     let said = |n: usize| if n == ROWS / 2 { word } else { "plain" };
     let line = |n: usize| {

@@ -1,7 +1,8 @@
-//! Loads the head of a repository from nothing, some times over, and prints where the time and the
+//! Loads the head of a repository from nothing, several times, and prints where the time and the
 //! memory went: `cargo run --release -p headwater-bench --example load -- mirror.git 5`. With
-//! `warm` behind it, it writes the cache where there is none, and else takes the records from it.
-#![expect(clippy::print_stdout, reason = "what it measures is what it is for")]
+//! `warm` at the end, it writes the cache if there is none, and otherwise loads the records from
+//! it.
+#![expect(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::path::Path;
 use std::time::Instant;
@@ -55,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Returns what the system says of our memory.
+/// Returns the memory of this process, as the system reports it.
 fn memory() -> std::io::Result<String> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let wanted = ["VmHWM", "VmRSS", "RssAnon", "RssFile"];

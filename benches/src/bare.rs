@@ -1,4 +1,4 @@
-//! A bare handler: what a read costs when the answer is a constant.
+//! A bare handler, which shows the cost of a read whose answer is a constant.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-/// A server in this process whose one handler returns a constant, behind the same accept loop as
-/// Headwater's own. Dropping it ends it.
+/// A server in this process whose only handler returns a constant, behind the accept loop of
+/// Headwater. Dropping it stops it.
 pub struct Bare {
     address: SocketAddr,
     _runtime: Runtime,
@@ -23,7 +23,7 @@ impl Bare {
     /// Serves `body` at every path.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// Panics if there is no free port.
     pub fn start(body: Vec<u8>) -> Self {
         let body = Bytes::from(body);
         let constant = move || async move { ([(CONTENT_TYPE, "application/json")], body.clone()) };
@@ -37,7 +37,7 @@ impl Bare {
         Self { address, _runtime: runtime }
     }
 
-    /// Returns where it listens.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,4 +1,4 @@
-//! The scoreboard: every figure that Headwater claims, beside what it is compared with, in one run.
+//! The scoreboard: every figure that Headwater claims, next to its comparison, in one run.
 
 mod memory;
 mod million;
@@ -14,11 +14,11 @@ use crate::progress::tell;
 use crate::row::{Goal, Row};
 use crate::source::Source;
 
-/// The groups of rows, in the order in which they are measured.
+/// The groups of rows, in the order of their measurement.
 pub const GROUPS: [&str; 8] =
     ["reload", "wan", "pipeline", "reads", "storm", "start", "memory", "million"];
 
-/// How often and how long each thing is measured.
+/// The number and the duration of the measurements.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
     /// Pushes of each size, each to every peer.
@@ -27,18 +27,18 @@ pub struct Effort {
     pub stages: usize,
     /// Reloads of today's pipeline, which take seconds.
     pub pipeline: usize,
-    /// Turns of the readers, and how long each of them reads.
+    /// Turns of the readers.
     pub turns: usize,
-    /// How long a turn of reads takes.
+    /// The duration of a turn of reads.
     pub turn: Duration,
-    /// How long each half of the open loop takes.
+    /// The duration of each half of the open loop.
     pub storm: Duration,
     /// Starts of the server.
     pub starts: usize,
 }
 
 impl Effort {
-    /// What the published figures are measured with.
+    /// The effort behind the published figures.
     pub const FULL: Self = Self {
         pushes: 30,
         stages: 200,
@@ -63,7 +63,7 @@ impl Effort {
 /// Measures the `groups` on `source` and returns their rows.
 ///
 /// # Panics
-/// When something that is measured fails, as everything here does.
+/// Panics if something that is measured fails, as everything here does.
 pub fn run(source: &mut Source, groups: &[&str], effort: &Effort) -> Vec<Row> {
     let mut rows = Vec::new();
     for group in GROUPS.iter().filter(|group| groups.contains(group)) {
@@ -82,12 +82,12 @@ pub fn run(source: &mut Source, groups: &[&str], effort: &Effort) -> Vec<Row> {
     rows
 }
 
-/// A goal in absolute figures, which is about one corpus alone.
+/// Returns an absolute goal, if the corpus is the one that has goals.
 fn absolute(source: &Source, goal: Goal) -> Option<Goal> {
     source.has_goals().then_some(goal)
 }
 
-/// Writes the size of a push.
+/// Describes the size of a push.
 fn records(count: usize) -> String {
     match count {
         1 => "1 record".to_owned(),

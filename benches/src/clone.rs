@@ -1,4 +1,4 @@
-//! What git alone takes for the same push: bare clones that are kept up to date with `git`.
+//! The time that git alone takes for the same push: bare clones that `git` keeps up to date.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,7 @@ impl Clone {
     /// Clones `upstream` as it is now, over `file://`.
     ///
     /// # Panics
-    /// When git fails.
+    /// Panics if git fails.
     pub fn of(upstream: &Upstream) -> Self {
         Self::from_url(&upstream.url(), upstream.branch())
     }
@@ -26,7 +26,7 @@ impl Clone {
     /// Clones the repository at `url`, to follow `branch`.
     ///
     /// # Panics
-    /// When git fails.
+    /// Panics if git fails.
     pub fn from_url(url: &str, branch: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let path = folder.path().join("clone.git");
@@ -39,15 +39,15 @@ impl Clone {
         &self.path
     }
 
-    /// Fetches the branch, as one does by hand.
+    /// Fetches the branch, as a user would by hand.
     pub fn fetch(&self) {
         let branch = &self.branch;
         let refspec = format!("+refs/heads/{branch}:refs/heads/{branch}");
         git(&self.path, ["fetch", "--quiet", &self.url, &refspec]);
     }
 
-    /// Fetches the branch, compares its tree with the one before, and reads every changed blob:
-    /// the least that a reload made of git's own programs has to do. Returns the bytes read.
+    /// Fetches the branch, compares its tree with the previous one, and reads every changed blob:
+    /// the minimum for a reload made of git's own programs. Returns the bytes read.
     pub fn fetch_and_read(&self) -> usize {
         let head = || git(&self.path, ["rev-parse", &self.branch]);
         let old = head();
@@ -80,10 +80,10 @@ impl Clone {
         (count("packs:"), count("count:"))
     }
 
-    /// Returns how many bytes the files of the repository at `path` have.
+    /// Returns the size of all files of the repository at `path`, in bytes.
     pub fn disk(path: &Path) -> u64 {
         let Ok(entries) = std::fs::read_dir(path) else { return 0 };
-        // A file may go between the listing and the look at it.
+        // A file may disappear after it is listed.
         let sizes = entries.flatten().filter_map(|entry| {
             let meta = entry.metadata().ok()?;
             Some(if meta.is_dir() { Self::disk(&entry.path()) } else { meta.len() })

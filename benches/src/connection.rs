@@ -1,18 +1,18 @@
-//! A kept connection to a server on this machine.
+//! A persistent connection to a server on this machine.
 //!
-//! Two system calls a request and nothing else: whatever the client costs is taken from the
-//! figures of the server, which has the other core.
+//! It makes two system calls per request and nothing else, because its cost reduces the figures of
+//! the server, which has the other core.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-/// The secret that the measured servers are given.
+/// The secret of the measured servers.
 pub const SECRET: &str = "the-reload-secret-of-the-benchmarks";
 
 /// Larger than the answers, so that each is read at once.
 const BUFFER: usize = 256 << 10;
 
-/// A kept connection. It is used by one request after the other.
+/// A persistent connection. It sends one request after the other.
 pub struct Connection {
     stream: BufReader<TcpStream>,
     body: Vec<u8>,
@@ -22,7 +22,7 @@ impl Connection {
     /// Connects.
     ///
     /// # Errors
-    /// When nobody listens.
+    /// Fails if nobody listens.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -32,7 +32,7 @@ impl Connection {
     /// Sends `request`, the bytes of [`get`] or [`post`], and returns status and body.
     ///
     /// # Errors
-    /// When the connection breaks or the answer is none of HTTP/1.1 with a length.
+    /// Fails if the connection breaks or the answer is not HTTP/1.1 with a length.
     pub fn send(&mut self, request: &[u8]) -> io::Result<(u16, &[u8])> {
         self.stream.get_mut().write_all(request)?;
         let mut head = Vec::with_capacity(512);
@@ -48,18 +48,18 @@ impl Connection {
     }
 }
 
-/// Returns the bytes of a read of `path`.
+/// Returns the bytes of a `GET` of `path`.
 pub fn get(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n").into_bytes()
 }
 
-/// Returns the bytes of a read of `path` by somebody who shows the secret.
+/// Returns the bytes of a `GET` of `path` with the secret.
 pub fn get_as_operator(path: &str) -> Vec<u8> {
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {SECRET}\r\n\r\n")
         .into_bytes()
 }
 
-/// Returns the bytes of a call of the internal route `path`; `body` is JSON or empty.
+/// Returns the bytes of a `POST` to the internal route `path`; `body` is JSON or empty.
 pub fn post(path: &str, body: &str) -> Vec<u8> {
     let media_type = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
     format!(

@@ -13,7 +13,7 @@ use crate::source::Source;
 pub struct Deployment {
     /// The server.
     pub server: Server,
-    /// How long it took from the start to ready, the clone included.
+    /// The time from the start until it was ready, the clone included.
     pub first_start: Duration,
     folder: TempDir,
 }
@@ -22,7 +22,7 @@ impl Deployment {
     /// Starts a server on an empty folder with `source` as its remote and waits until it is ready.
     ///
     /// # Panics
-    /// When it does not start.
+    /// Panics if it does not start.
     pub fn of(source: &Source) -> Self {
         Self::with_remote(&source.upstream.url())
     }
@@ -35,7 +35,7 @@ impl Deployment {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let mirror = folder.path().join("mirror.git");
         let (server, first_start) = Server::start_ready(&mirror, url);
-        // The first webhook finds out what the start has fetched already.
+        // The first webhook finds that the start has fetched everything already.
         server.reload();
         Self { server, first_start, folder }
     }
@@ -45,18 +45,18 @@ impl Deployment {
         self.folder.path().join("mirror.git")
     }
 
-    /// Reloads after a push, which must go live by its difference or, if there is much of it, anew.
+    /// Reloads after a push, which must go live by its difference or, if it is large, by a rebuild.
     ///
     /// # Panics
-    /// When the push does not go live.
+    /// Panics if the push does not go live.
     pub fn reload(&self) -> Reload {
         let reload = self.server.reload();
         assert!(["applied", "rebuilt"].contains(&reload.outcome()), "{}", reload.body);
         reload
     }
 
-    /// Pushes `pushes` commits of one record each, one after the other, and returns what each
-    /// reload took without its fetch.
+    /// Pushes `pushes` commits of one record each, one after the other, and returns the duration of
+    /// each reload without its fetch.
     pub fn reload_series(&self, source: &mut Source, pushes: usize) -> Samples {
         let mut stages = Samples::default();
         for commit in source.series(pushes) {

@@ -1,5 +1,5 @@
 //! How the time of a reload grows with the repository and with the push, and from which share of
-//! changed records building the state anew is cheaper.
+//! changed records on a rebuild is cheaper.
 
 use headwater_testkit::corpus::{self, Civic};
 use serde_json::{Value, json};
@@ -11,21 +11,21 @@ use crate::row::number;
 use crate::samples::Samples;
 use crate::source::Source;
 
-/// How many folders the people are in, where they are not in one.
+/// The number of folders of the people, if they are not all in one.
 const FOLDERS: usize = 256;
 
-/// What is measured.
+/// The plan of a measurement.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The sizes of the flat corpora, in people.
     pub flat: Vec<usize>,
     /// The sizes of the corpora in folders, in records.
     pub sharded: Vec<usize>,
-    /// The size of the flat corpus to which pushes of many sizes are made.
+    /// The size of the flat corpus that receives pushes of many sizes.
     pub people: usize,
-    /// How many records those pushes change.
+    /// The numbers of records that those pushes change.
     pub changes: Vec<usize>,
-    /// How often each push is made.
+    /// The number of repetitions of each push.
     pub repetitions: usize,
 }
 
@@ -53,7 +53,7 @@ impl Plan {
     }
 }
 
-/// What reloads took at one size of the repository or of the push.
+/// The reloads at one size of the repository or of the push.
 #[derive(Debug, Clone)]
 pub struct Point {
     /// Records of the repository, or of the push.
@@ -62,13 +62,13 @@ pub struct Point {
     pub whole: Samples,
     /// The same without the fetch.
     pub stages: Samples,
-    /// The same where the state is built anew.
+    /// The same for rebuilds.
     pub rebuild: Samples,
-    /// How many of the reloads applied a difference.
+    /// The number of reloads that applied a difference.
     pub applied: usize,
 }
 
-/// What was measured.
+/// The results of a measurement.
 #[derive(Debug, Clone)]
 pub struct Growth {
     /// One record pushed to flat corpora.
@@ -77,14 +77,14 @@ pub struct Growth {
     pub sharded: Vec<Point>,
     /// Pushes of many sizes to one corpus.
     pub pushes: Vec<Point>,
-    /// How many records that corpus has.
+    /// The number of records of that corpus.
     pub records: usize,
 }
 
 /// Measures all of `plan`.
 ///
 /// # Panics
-/// When a reload fails.
+/// Panics if a reload fails.
 pub fn run(plan: &Plan) -> Growth {
     let of_size = |civic: Civic| {
         tell(&format!("measuring {} records", civic.records()));
@@ -121,7 +121,7 @@ fn measure(
         stages.push(reload.stages);
         applied += usize::from(reload.outcome() == "applied");
         deployment.server.rest();
-        // In turns, and rarely, since it takes long.
+        // Rebuilds take turns with reloads, and are rare, because they take long.
         if turn * 4 % repetitions.max(4) < 4 {
             rebuild.push(deployment.server.rebuild().stages);
             deployment.server.rest();
@@ -130,14 +130,14 @@ fn measure(
     Point { size, whole, stages, rebuild, applied }
 }
 
-/// From which share of changed records on building the state anew is cheaper.
+/// The share of changed records from which on a rebuild is cheaper.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Crossing {
-    /// Between two pushes that were measured.
+    /// Between two measured pushes.
     At(f64),
-    /// Beyond the largest push that was applied as a difference, if it goes on as it went.
+    /// Beyond the largest push that was applied as a difference, by extrapolation.
     Beyond(f64, f64),
-    /// There are too few pushes to say.
+    /// There are too few pushes.
     Unknown,
 }
 

@@ -1,9 +1,8 @@
-//! Measures Headwater beside what it is compared with.
+//! Measures Headwater and its comparisons.
 //!
-//! The program of this crate prints the scoreboard; the criterion benchmarks beside it point at
-//! the stage that became slower. Both measure a [`source::Source`]: a real remote to which pushes
-//! are made. Nothing here handles errors: what fails to run cannot be measured, so it panics and
-//! says why.
+//! The program of this crate prints the scoreboard. The criterion benchmarks show which stage
+//! became slower. Both measure a [`source::Source`]: a real remote that receives pushes. Nothing
+//! here handles errors: what fails to run cannot be measured, so it panics with the reason.
 
 pub mod samples;
 pub mod row;
@@ -28,7 +27,7 @@ pub mod writes;
 use headwater_testkit::corpus::{self, Civic};
 
 /// Returns the corpora of the criterion benchmarks: civic-1k, civic-32k, and one million records in
-/// 256 folders where `HEADWATER_BENCH_MILLION` is set.
+/// 256 folders if `HEADWATER_BENCH_MILLION` is set.
 pub fn corpora() -> Vec<Civic> {
     let mut corpora = vec![corpus::civic(1_000), corpus::civic(32_000)];
     if std::env::var_os("HEADWATER_BENCH_MILLION").is_some() {

@@ -1,4 +1,5 @@
-//! Readers: one that asks as fast as it is answered, and many that ask by the clock.
+//! Readers: one that sends a request as soon as the last is answered, and many that send them at a
+//! fixed rate.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,13 +8,13 @@ use std::time::{Duration, Instant};
 use crate::connection::{Connection, get};
 use crate::samples::Samples;
 
-/// How many connections the open loop has. One that waits for its answer keeps no other waiting.
+/// The connections of the open loop. One that waits for its answer delays no other.
 const CONNECTIONS: usize = 16;
 
-/// Reads `path` on one kept connection for `time` and returns the answers a second.
+/// Reads `path` on one persistent connection for `time` and returns the answers per second.
 ///
 /// # Panics
-/// When an answer is not 200.
+/// Panics if an answer is not 200.
 pub fn closed_loop(address: SocketAddr, path: &str, time: Duration) -> f64 {
     let mut connection = Connection::open(address).expect("the server listens");
     let request = get(path);
@@ -27,17 +28,17 @@ pub fn closed_loop(address: SocketAddr, path: &str, time: Duration) -> f64 {
     f64::from(answers) / begun.elapsed().as_secs_f64()
 }
 
-/// What an open loop saw.
+/// The results of an open loop.
 #[derive(Debug, Clone, Default)]
 pub struct Reads {
-    /// From the instant at which each read was due to its answer, in milliseconds.
+    /// From the instant when each read was due to its answer, in milliseconds.
     pub times: Samples,
-    /// How many were not answered with 200.
+    /// The number of answers other than 200.
     pub failed: usize,
 }
 
 impl Reads {
-    /// Adds what another loop saw.
+    /// Adds the results of another loop.
     pub fn extend(&mut self, other: &Self) {
         self.times.extend(&other.times);
         self.failed += other.failed;
@@ -58,7 +59,7 @@ pub fn open_loop(address: SocketAddr, paths: &[&str], rate: usize, time: Duratio
                 return seen;
             }
             let due = begun + Duration::from_secs_f64(n as f64 / rate as f64);
-            // The clock is what an open loop goes by.
+            // An open loop follows the clock.
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             let answer = connection.as_mut().map(|c| c.send(&requests[n % requests.len()]));
             if !matches!(answer, Some(Ok((200, _)))) {

@@ -1,4 +1,4 @@
-//! Where and on what a run was made.
+//! The machine and the programs of a run.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub struct Machine(Vec<(&'static str, String)>);
 
 impl Machine {
-    /// Looks around.
+    /// Describes this machine.
     pub fn here() -> Self {
         let source = Path::new(env!("CARGO_MANIFEST_DIR"));
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
@@ -32,7 +32,7 @@ impl Machine {
         ])
     }
 
-    /// Returns one line of Markdown each.
+    /// Returns one line of Markdown per fact.
     pub fn markdown(&self) -> String {
         self.0.iter().map(|(name, value)| format!("- {name}: {value}\n")).collect()
     }

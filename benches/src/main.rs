@@ -1,4 +1,4 @@
-//! `headwater-bench`: measures Headwater beside what it is compared with, and prints the tables of
+//! `headwater-bench`: measures Headwater and its comparisons, and prints the tables of
 //! `docs/performance.md`.
 
 use std::io::{self, Write as _};
@@ -15,7 +15,7 @@ use headwater_bench::source::Source;
 use headwater_bench::{row, soak, writes};
 use serde_json::{Value, json};
 
-/// Measures Headwater beside what it is compared with. Without a command: the scoreboard.
+/// Measure Headwater and its comparisons; without a command, print the scoreboard
 #[derive(Parser)]
 #[command(name = "headwater-bench", args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -37,13 +37,13 @@ enum Command {
     Corpus(Corpus),
 }
 
-/// The repository that is measured.
+/// The repository to measure.
 #[derive(Args)]
 struct Repository {
-    /// A git repository to measure instead of the corpus; pushes are made to a clone of it
+    /// A git repository to measure instead of the corpus; the pushes go to a clone of it
     #[arg(long, value_name = "DIR")]
     repo: Option<PathBuf>,
-    /// How many people the corpus has
+    /// The number of people in the corpus
     #[arg(long, value_name = "N", default_value_t = 32_000)]
     people: usize,
 }
@@ -52,16 +52,16 @@ struct Repository {
 struct Board {
     #[command(flatten)]
     repository: Repository,
-    /// Measure each thing a few times only
+    /// Measure each thing only a few times
     #[arg(long)]
     quick: bool,
     /// The groups of rows to measure; all but `million` by default
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = GROUPS)]
     rows: Vec<String>,
-    /// Measure one million records too, which takes minutes and 4 GB of memory
+    /// Also measure one million records, which takes minutes and 4 GB of memory
     #[arg(long)]
     million: bool,
-    /// Write the figures to this file as well
+    /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -70,45 +70,45 @@ struct Board {
 struct Soak {
     #[command(flatten)]
     repository: Repository,
-    /// How many pushes to make
+    /// The number of pushes
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pushes: usize,
-    /// Where the plot goes
+    /// The file of the plot
     #[arg(long, value_name = "FILE", default_value = "docs/soak.svg")]
     svg: PathBuf,
-    /// Write the figures to this file as well
+    /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 #[derive(Args)]
 struct Growth {
-    /// Measure small sizes only
+    /// Measure only small sizes
     #[arg(long)]
     quick: bool,
-    /// Measure only pushes of so many records, separated by commas
+    /// Measure only pushes of these numbers of records, separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     changes: Vec<usize>,
-    /// Where the plot goes
+    /// The file of the plot
     #[arg(long, value_name = "FILE", default_value = "docs/growth.svg")]
     svg: PathBuf,
-    /// Write the figures to this file as well
+    /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
 #[derive(Args)]
 struct Writes {
-    /// How many people the corpus has
+    /// The number of people in the corpus
     #[arg(long, value_name = "N", default_value_t = 32_000)]
     people: usize,
-    /// Measure one million records in 256 folders too, which takes 4 GB of memory
+    /// Also measure one million records in 256 folders, which takes 4 GB of memory
     #[arg(long)]
     million: bool,
-    /// For how long each setting is measured
+    /// How long to measure each setting
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     seconds: u64,
-    /// Write the figures to this file as well
+    /// Also write the figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
@@ -215,7 +215,7 @@ fn draw(file: &Path, panels: &[Panel]) -> io::Result<()> {
     std::fs::write(file, svg(panels))
 }
 
-/// Writes the figures of a run, if they are wanted.
+/// Writes the figures of a run to a file, if one is given.
 fn keep(file: Option<&Path>, machine: &Machine, source: &str, rows: Value) -> io::Result<()> {
     let Some(file) = file else { return Ok(()) };
     let run = json!({ "machine": machine.json(), "repository": source, "rows": rows });

@@ -1,4 +1,4 @@
-//! Today's pipeline, as a Python process beside us. It is there only where Python is.
+//! Today's pipeline, as a Python process. It needs Python.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -30,7 +30,8 @@ impl Peer {
     /// Starts the pipeline on `upstream`; installs the library on first use.
     ///
     /// # Errors
-    /// Says why it cannot run here: no Python, no library, no sheets that the library knows.
+    /// Returns why it cannot run here: no Python, no library, or no sheets that the library can
+    /// read.
     pub fn start(upstream: &Upstream) -> Result<Self, String> {
         let python = python()?;
         let clone = Clone::of(upstream);
@@ -47,7 +48,7 @@ impl Peer {
         let output = process.stdout.take().ok_or("no output")?;
         let output = BufReader::new(output);
         let mut peer = Self { _clone: clone, process, input, output, stages: BTreeMap::new() };
-        // The first reload tells whether the library reads these sheets; it is no measurement.
+        // The first reload shows whether the library can read these sheets; it is not measured.
         match peer.run() {
             Some(stages) if stages["records"].as_f64() > Some(0.0) => Ok(peer),
             Some(_) => Err("the repository has no sheets that gitsheets reads".to_owned()),
@@ -58,7 +59,7 @@ impl Peer {
     /// Reloads once, and records the stages.
     ///
     /// # Panics
-    /// When the pipeline fails after it has worked once.
+    /// Panics if the pipeline fails after it has worked once.
     pub fn reload(&mut self) {
         let stages = self.run().expect("the pipeline reloads");
         for stage in STAGES {
@@ -67,7 +68,7 @@ impl Peer {
         }
     }
 
-    /// Returns the milliseconds of the whole reloads, or of all but the fetch.
+    /// Returns the milliseconds of the whole reloads, or of everything except the fetch.
     pub fn total(&self, with_fetch: bool) -> Samples {
         let mut total = Samples::default();
         let stages = STAGES.iter().filter(|stage| with_fetch || **stage != "fetch");
@@ -94,7 +95,8 @@ impl Drop for Peer {
     }
 }
 
-/// Returns the Python of a virtual environment with the library, beside the build of this program.
+/// Returns the Python of a virtual environment with the library, in the build folder of this
+/// program.
 fn python() -> Result<PathBuf, String> {
     let this = std::env::current_exe().map_err(|error| error.to_string())?;
     let target = this.ancestors().nth(2).ok_or("this program is in no folder")?;

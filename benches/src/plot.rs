@@ -1,4 +1,4 @@
-//! Plots of lines over a number, as SVG that is read in a browser and on a page of a repository.
+//! Line plots as SVG, for browsers and for the pages of a repository.
 
 use std::fmt::Write as _;
 
@@ -6,15 +6,15 @@ use crate::row::number;
 
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 210.0;
-/// Space for the numbers at the left, for the legend at the right, above and below.
+/// Space for the numbers on the left, for the legend on the right, above and below.
 const LEFT: f64 = 70.0;
 const RIGHT: f64 = 190.0;
 const ABOVE: f64 = 34.0;
 const BELOW: f64 = 42.0;
-/// Colours that are told apart by people who do not see red and green alike.
+/// Colours that people with red-green colour blindness can tell apart.
 const COLOURS: [&str; 5] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56606b"];
 
-/// How the numbers of an axis are spaced.
+/// The spacing of the numbers on an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
     /// From zero, evenly.
@@ -25,7 +25,7 @@ pub enum Scale {
 
 /// One line.
 pub struct Line {
-    /// What it is.
+    /// Its name.
     pub name: String,
     /// Its points, in the order of their first numbers.
     pub points: Vec<(f64, f64)>,
@@ -33,11 +33,11 @@ pub struct Line {
 
 /// Lines that share their axes.
 pub struct Panel {
-    /// What is shown, with the unit of the upright axis.
+    /// The title, with the unit of the vertical axis.
     pub title: String,
-    /// What the other axis counts.
+    /// What the horizontal axis counts.
     pub across: String,
-    /// How the axes are spaced: across, upright.
+    /// The spacing of the axes: horizontal, vertical.
     pub scales: (Scale, Scale),
     /// The lines.
     pub lines: Vec<Line>,
@@ -124,7 +124,7 @@ impl Panel {
     }
 }
 
-/// The numbers that an axis shows.
+/// The range of an axis.
 struct Axis {
     scale: Scale,
     from: f64,
@@ -146,7 +146,7 @@ impl Axis {
         }
     }
 
-    /// Returns where `value` is, from 0 to 1.
+    /// Returns the position of `value`, from 0 to 1.
     fn place(&self, value: f64) -> f64 {
         match self.scale {
             Scale::Linear => (value - self.from) / (self.to - self.from),

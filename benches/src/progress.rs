@@ -1,9 +1,9 @@
-//! What a run is doing, for the person who waits for it.
+//! Reports the progress of a run.
 
 use std::io::Write as _;
 
-/// Writes a line beside the result, which goes to standard output.
+/// Writes a line to standard error; the result goes to standard output.
 pub fn tell(text: &str) {
-    // Nobody may be listening, and the result counts.
+    // Perhaps nobody listens, and only the result matters.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -1,7 +1,7 @@
 //! Changes to the records of any repository: one word of one string becomes another.
 //!
-//! Which word that is, the engine decides: the first whose change leaves a record with another
-//! value. So this works in every format, and breaks no schema and no name.
+//! The engine decides which word: the first whose change leaves a record with another value. So
+//! this works in every format, and breaks no schema and no name.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use headwater_testkit::git::git_with_input;
 
 /// The shortest word that is changed.
 const WORD: usize = 4;
-/// How many words of a record are tried.
+/// The number of words of a record that are tried.
 const TRIES: usize = 20;
 
 /// The records that can be rewritten.
 pub struct Rewrites(Vec<Rewrite>);
 
-/// A file with the place of a word in it.
+/// A file, split at the end of a word.
 struct Rewrite {
     path: String,
     before: Vec<u8>,
@@ -29,7 +29,7 @@ impl Rewrites {
     /// Finds a word to change in each record of `snapshot`, whose blobs are in the repository `dir`.
     ///
     /// # Panics
-    /// When there is no record with a word.
+    /// Panics if there is no record with a word.
     pub fn of(snapshot: &Snapshot, dir: &Path) -> Self {
         let records: Vec<_> = snapshot
             .sheets()
@@ -51,7 +51,7 @@ impl Rewrites {
         self.0.len()
     }
 
-    /// Says whether there is none, which [`of`](Self::of) refuses.
+    /// Returns whether there is none, which [`of`](Self::of) refuses.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -59,7 +59,7 @@ impl Rewrites {
     /// Returns `count` files with another word, spread over the repository and chosen by `round`.
     ///
     /// # Panics
-    /// When there are fewer.
+    /// Panics if there are fewer.
     pub fn edits(&self, count: usize, round: u64) -> Vec<(String, Vec<u8>)> {
         let all = self.0.len();
         assert!(count <= all, "there are fewer than {count} records");
@@ -87,7 +87,7 @@ impl Rewrite {
         })
     }
 
-    /// Returns the file with letters that name the round behind its word.
+    /// Returns the file with letters for the round after its word.
     fn edit(&self, round: u64) -> (String, Vec<u8>) {
         let digits = round.to_string();
         let letters = digits.bytes().map(|digit| b'a' + (digit - b'0'));
@@ -96,7 +96,7 @@ impl Rewrite {
     }
 }
 
-/// Returns where the words of `bytes` end.
+/// Returns the ends of the words in `bytes`.
 fn words(bytes: &[u8]) -> Vec<usize> {
     let mut ends = Vec::new();
     let mut begun = 0;
@@ -111,9 +111,9 @@ fn words(bytes: &[u8]) -> Vec<usize> {
     ends
 }
 
-/// Takes the next blob off the output of `git cat-file --batch`.
+/// Takes the next blob from the output of `git cat-file --batch`.
 fn next_blob<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
-    let line = rest.iter().position(|&byte| byte == b'\n').expect("git told of a blob");
+    let line = rest.iter().position(|&byte| byte == b'\n').expect("git printed a blob");
     let head = std::str::from_utf8(&rest[..line]).expect("git printed ASCII");
     let size: usize = head.rsplit(' ').next().and_then(|size| size.parse().ok()).expect("a size");
     let blob = &rest[line + 1..line + 1 + size];

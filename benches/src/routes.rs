@@ -1,4 +1,4 @@
-//! What is read of a server, derived from the records that are there.
+//! The reads of a server, derived from its records.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::value::Kind;
 
-/// The paths that are read, each with what it is.
+/// The paths to read, each with its name and description.
 pub struct Routes(Vec<(&'static str, &'static str, String)>);
 
 impl Routes {
     /// Derives them from the largest public sheet of `snapshot`: a record in its middle; a page of
-    /// an indexed field, for the rarest and the most frequent value of it; a search for the rarest and the most
-    /// frequent word of that record.
+    /// an indexed field, for its rarest and its most frequent value; a search for the rarest and
+    /// the most frequent word of that record.
     ///
     /// # Panics
-    /// When there is no record.
+    /// Panics if there is no record.
     pub fn of(snapshot: &Snapshot) -> Self {
         let sheets = snapshot.sheets().filter(|sheet| sheet.spec().public);
         let sheet = sheets.max_by_key(|sheet| sheet.shown()).expect("there is a public sheet");
@@ -64,7 +64,7 @@ fn hits(snapshot: &Snapshot, sheet: &SheetName, word: &str) -> u64 {
     snapshot.text().search(&query, scope, 0, 1, &Budget::unlimited()).map_or(0, |found| found.total)
 }
 
-/// Returns the indexed field of the fewest values, with the rarest and the most frequent of them.
+/// Returns the indexed field with the fewest values, and the rarest and the most frequent of them.
 fn filter(sheet: &Sheet) -> Option<(String, String, String)> {
     let counted = sheet.spec().index.iter().map(|field| {
         let mut counts = BTreeMap::<String, usize>::new();
@@ -83,7 +83,7 @@ fn filter(sheet: &Sheet) -> Option<(String, String, String)> {
     Some((field.to_owned(), rarest.1, most.1))
 }
 
-/// Writes all but letters, digits and a few marks as `%XX`.
+/// Encodes everything except letters, digits and a few marks as `%XX`.
 fn encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
     text.bytes().fold(String::new(), |mut out, byte| {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::samples::Samples;
 
-/// What a value counts.
+/// The unit of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Milliseconds.
@@ -25,42 +25,42 @@ impl Unit {
     }
 }
 
-/// What a row has to reach.
+/// The goal of a row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Goal {
-    /// A value of no more than this.
+    /// A value of at most this.
     Most(f64),
-    /// A value of no less than this.
+    /// A value of at least this.
     Least(f64),
-    /// At most so many times what it is compared with.
+    /// At most this multiple of its comparison.
     RatioMost(f64),
-    /// At least so many times what it is compared with.
+    /// At least this multiple of its comparison.
     RatioLeast(f64),
 }
 
-/// One measurement, with what it is compared with.
+/// One measurement, with its comparison.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// A short name that stays the same, for the JSON.
+    /// A short, stable name, for the JSON.
     pub id: String,
     /// What was measured.
     pub what: String,
-    /// What the values count.
+    /// The unit of the values.
     pub unit: Unit,
-    /// The percentile that is told, 0.5 for the median.
+    /// The percentile to report, 0.5 for the median.
     pub share: f64,
     /// The values.
     pub samples: Samples,
-    /// What it is compared with.
+    /// The comparison.
     pub peer: Option<(String, Samples)>,
     /// Whether the two were measured in turns, so that each value has its counterpart.
     pub in_turns: bool,
-    /// What is to be reached.
+    /// The goal.
     pub goal: Option<Goal>,
 }
 
 impl Row {
-    /// Returns a row that tells a median and is compared with nothing.
+    /// Returns a row that reports a median and has no comparison.
     pub fn new(
         id: impl Into<String>,
         what: impl Into<String>,
@@ -79,7 +79,7 @@ impl Row {
         }
     }
 
-    /// Tells the percentile `share` instead of the median.
+    /// Reports the percentile `share` instead of the median.
     pub fn at(mut self, share: f64) -> Self {
         self.share = share;
         self
@@ -97,18 +97,18 @@ impl Row {
         self
     }
 
-    /// Sets what is to be reached, if there is such a thing.
+    /// Sets the goal, if there is one.
     pub fn goal(mut self, goal: impl Into<Option<Goal>>) -> Self {
         self.goal = goal.into();
         self
     }
 
-    /// Returns the value that is told.
+    /// Returns the reported value.
     pub fn value(&self) -> f64 {
         self.samples.percentile(self.share)
     }
 
-    /// Returns how many times the value is of what it is compared with.
+    /// Returns the ratio of the value to its comparison.
     pub fn ratio(&self) -> Option<f64> {
         self.peer.as_ref().map(|(_, peer)| match self.in_turns {
             true => self.samples.ratio_by_turn(peer),
@@ -116,7 +116,7 @@ impl Row {
         })
     }
 
-    /// Says whether the goal is reached, if there is one.
+    /// Returns whether the goal is reached, if there is one.
     pub fn reached(&self) -> Option<bool> {
         let ratio = || self.ratio().unwrap_or(f64::NAN);
         Some(match self.goal? {
@@ -188,7 +188,7 @@ pub fn json(rows: &[Row]) -> Value {
     rows.iter().map(Row::json).collect()
 }
 
-/// Writes a number with as many digits as are worth reading.
+/// Writes a number with as many digits as are useful.
 pub fn number(value: f64) -> String {
     match value.abs() {
         _ if value.is_nan() => "–".to_owned(),

@@ -40,14 +40,14 @@ impl Samples {
         self.0.len()
     }
 
-    /// Says whether there is no value.
+    /// Returns whether there is no value.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the smallest value that at least the `share` of all values do not exceed.
+    /// Returns the smallest value that is at least as large as the `share` of all values.
     ///
-    /// Of nothing it is NaN, which the table shows as a dash.
+    /// Without values it is NaN, which the table shows as a dash.
     pub fn percentile(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_unstable_by(f64::total_cmp);
@@ -70,8 +70,8 @@ impl Samples {
         self.percentile(1.0)
     }
 
-    /// Returns the median of the ratios to the value of `peer` in the same turn, so that whatever
-    /// else the machine did in a turn counts for both.
+    /// Returns the median of the ratios to the value of `peer` in the same turn, so that other load
+    /// on the machine affects both.
     pub fn ratio_by_turn(&self, peer: &Self) -> f64 {
         Self(self.0.iter().zip(&peer.0).map(|(ours, theirs)| ours / theirs).collect()).median()
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::connection::{Connection, SECRET, get, get_as_operator, post};
 
-/// How often a server that loads is asked whether it is ready; the error of every start.
+/// How often a loading server is asked whether it is ready; this is the error of every start.
 const ASK: Duration = Duration::from_millis(1);
 
 /// A running server. Dropping it kills it.
@@ -22,12 +22,12 @@ pub struct Server {
     begun: Instant,
 }
 
-/// What a webhook was answered.
+/// The answer to a webhook.
 #[derive(Debug, Clone)]
 pub struct Reload {
     /// From the request to the answer, in milliseconds.
     pub whole: f64,
-    /// All stages but the fetch, in milliseconds.
+    /// All stages except the fetch, in milliseconds.
     pub stages: f64,
     /// The answer.
     pub body: Value,
@@ -50,7 +50,7 @@ impl Reload {
 pub struct Memory {
     /// Resident now.
     pub resident: f64,
-    /// The most that was, since the start or [`Server::forget_peak`].
+    /// The largest value since the start or [`Server::forget_peak`].
     pub peak: f64,
 }
 
@@ -58,7 +58,7 @@ impl Server {
     /// Starts the server with `mirror` as its mirror of `remote`. It may still be loading.
     ///
     /// # Panics
-    /// When there is no binary or it does not start.
+    /// Panics if there is no binary or if it does not start.
     pub fn start(mirror: &Path, remote: &str) -> Self {
         Self::start_with(mirror, remote, &[])
     }
@@ -82,7 +82,7 @@ impl Server {
             .expect("the server can be started");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("standard output is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the server tells its address");
+        BufReader::new(stdout).read_line(&mut line).expect("the server prints its address");
         let address = line.trim().trim_start_matches("http://").parse();
         let address = address.unwrap_or_else(|_| panic!("the server did not start: {line:?}"));
         Self { process, address, begun }
@@ -95,19 +95,19 @@ impl Server {
         (server, time)
     }
 
-    /// Waits until there is a snapshot with search; returns how long after the start that was.
+    /// Waits until there is a snapshot with search; returns the time since the start.
     pub fn wait_ready(&mut self) -> Duration {
         let mut connection = self.connect();
         while !matches!(connection.send(&get("/health/ready")), Ok((200, _))) {
             let status = self.process.try_wait().expect("a child can be asked");
             assert!(status.is_none(), "the server ended with {status:?}");
-            // Whether it is ready is known only by asking.
+            // Only asking shows whether it is ready.
             std::thread::sleep(ASK);
         }
         self.begun.elapsed()
     }
 
-    /// Returns where it listens.
+    /// Returns its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -120,12 +120,12 @@ impl Server {
     /// Calls the webhook and waits for its answer.
     ///
     /// # Panics
-    /// When the reload fails.
+    /// Panics if the reload fails.
     pub fn reload(&self) -> Reload {
         self.call("/api/_internal/reload-data", "")
     }
 
-    /// Does the same and names the commit that was pushed.
+    /// The same, and names the pushed commit.
     ///
     /// # Panics
     /// As [`Self::reload`].
@@ -134,7 +134,7 @@ impl Server {
         self.call("/api/_internal/reload-data", &body)
     }
 
-    /// Has the state built anew and waits for it.
+    /// Rebuilds the state and waits for it.
     pub fn rebuild(&self) -> Reload {
         self.call("/api/_internal/rebuild-data", "")
     }
@@ -154,7 +154,7 @@ impl Server {
     /// Reads `path`.
     ///
     /// # Panics
-    /// When the answer is not 200.
+    /// Panics if the answer is not 200.
     pub fn read(&self, path: &str) -> Vec<u8> {
         let mut connection = self.connect();
         let (status, body) = connection.send(&get(path)).expect("the server answers");
@@ -177,7 +177,7 @@ impl Server {
     /// Returns the memory of the process as the kernel counts it.
     pub fn memory(&self) -> Memory {
         let file = format!("/proc/{}/status", self.process.id());
-        let status = std::fs::read_to_string(file).expect("the kernel tells of its processes");
+        let status = std::fs::read_to_string(file).expect("the kernel reports its processes");
         let of = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
@@ -186,19 +186,19 @@ impl Server {
         Memory { resident: of("VmRSS:"), peak: of("VmHWM:") }
     }
 
-    /// Lets the peak of the memory begin anew.
+    /// Resets the peak of the memory.
     pub fn forget_peak(&self) {
         let file = format!("/proc/{}/clear_refs", self.process.id());
         std::fs::write(file, "5").expect("the kernel forgets the peak of a child");
     }
 
-    /// Waits until what runs behind a reload is done, so that it is not counted for whoever is
-    /// measured next.
+    /// Waits until the work after a reload is done, so that it does not count for the next
+    /// measurement.
     pub fn rest(&self) {
         let mut before = f64::NAN;
         while self.cpu() != before {
             before = self.cpu();
-            // That a process rests can only be seen by waiting.
+            // Only waiting shows that a process is idle.
             std::thread::sleep(Duration::from_millis(30));
         }
     }
@@ -206,19 +206,19 @@ impl Server {
     /// Returns the processor time that it has used, in ticks of the kernel.
     fn cpu(&self) -> f64 {
         let stat = format!("/proc/{}/stat", self.process.id());
-        let stat = std::fs::read_to_string(stat).expect("the kernel tells of its processes");
-        // The name of the program, in brackets, may hold anything; utime and stime come behind.
+        let stat = std::fs::read_to_string(stat).expect("the kernel reports its processes");
+        // The name of the program, in brackets, may hold anything; utime and stime come after it.
         let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum()
     }
 
-    /// Returns how many files and sockets the process has open.
+    /// Returns the number of open files and sockets of the process.
     pub fn open_files(&self) -> usize {
         let folder = format!("/proc/{}/fd", self.process.id());
         std::fs::read_dir(folder).map_or(0, Iterator::count)
     }
 
-    /// Ends the server as a signal does, so that it finishes what it would.
+    /// Stops the server as a signal does, so that it finishes its work.
     pub fn stop(mut self) {
         let pid = Pid::from_child(&self.process);
         kill_process(pid, Signal::TERM).expect("a child can be told to end");
@@ -233,10 +233,10 @@ impl Drop for Server {
     }
 }
 
-/// Returns the server that was built beside this program.
+/// Returns the server that was built with this program.
 fn binary() -> PathBuf {
     let this = std::env::current_exe().expect("a program knows its file");
     let found = this.ancestors().skip(1).take(2).map(|folder| folder.join("headwater"));
     let found = found.into_iter().find(|file| file.is_file());
-    found.unwrap_or_else(|| panic!("no `headwater` beside {this:?}: run `cargo build --release`"))
+    found.unwrap_or_else(|| panic!("no `headwater` next to {this:?}: run `cargo build --release`"))
 }

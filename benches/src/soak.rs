@@ -1,4 +1,4 @@
-//! Thousands of pushes in a row with reads going on: what stays as it was, and what grows.
+//! Thousands of pushes in a row with reads going on: shows what stays constant, and what grows.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,39 +16,39 @@ use crate::row::number;
 use crate::samples::Samples;
 use crate::source::Source;
 
-/// How many rows a run has.
+/// The number of rows of a run.
 const ROWS: usize = 50;
-/// The remote is packed behind so many rows.
+/// The remote is packed after this many rows.
 const PACKED: usize = 10;
-/// Reads a second while the pushes go on.
+/// Reads per second during the pushes.
 const READS: usize = 50;
-/// How long each of the loops of reads goes on before it looks whether it is over.
+/// How long each loop of reads runs before it checks whether it is over.
 const TURN: Duration = Duration::from_millis(500);
 
-/// What was seen during one fiftieth of the pushes, and behind it.
+/// The measurements during one fiftieth of the pushes, and after it.
 #[derive(Debug, Clone)]
 pub struct Stretch {
-    /// How many pushes there were until here.
+    /// The number of pushes so far.
     pub pushes: usize,
-    /// What the reloads took, from the webhook to its answer, in milliseconds.
+    /// The duration of the reloads, from the webhook to its answer, in milliseconds.
     pub whole: Samples,
     /// The same without the fetch.
     pub stages: Samples,
-    /// The reads meanwhile.
+    /// The reads during the pushes.
     pub reads: Reads,
     /// Resident memory, in megabytes.
     pub resident: f64,
     /// Packs and loose objects of the mirror.
     pub objects: (usize, usize),
-    /// Segments of the text index, where the server tells.
+    /// Segments of the text index, if the server reports them.
     pub segments: f64,
     /// Open files and sockets.
     pub files: usize,
-    /// Megabytes of the mirror, and of a fresh clone.
+    /// The sizes of the mirror and of a fresh clone, in megabytes.
     pub disk: (f64, f64),
 }
 
-/// What stood in the columns of the table and in the JSON, in this order.
+/// A column of the table and of the JSON.
 type Column = (&'static str, fn(&Stretch) -> f64);
 
 const COLUMNS: [Column; 12] = [
@@ -66,10 +66,10 @@ const COLUMNS: [Column; 12] = [
     ("disk, × a fresh clone", |s| s.disk.0 / s.disk.1),
 ];
 
-/// Makes `pushes` pushes of one record each to `source` and returns what was seen.
+/// Makes `pushes` pushes of one record each to `source` and returns the measurements.
 ///
 /// # Panics
-/// When a reload fails.
+/// Panics if a reload fails.
 pub fn run(source: &mut Source, pushes: usize) -> Vec<Stretch> {
     let routes = Routes::of(&source.snapshot());
     let paths: Vec<&str> = routes.iter().map(|(_, _, path)| path).collect();
@@ -132,7 +132,7 @@ fn run_stretch(
     }
 }
 
-/// Returns the table, and below it the last tenth against the first.
+/// Returns the table, and below it a comparison of the last tenth with the first.
 pub fn markdown(seen: &[Stretch]) -> String {
     let cells = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut out = cells(COLUMNS.iter().map(|(name, _)| (*name).to_owned()).collect());

@@ -1,4 +1,4 @@
-//! The repository that is measured: a generated corpus, or any other on which pushes are made.
+//! The measured repository: a generated corpus, or any other that receives pushes.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use headwater_testkit::{Upstream, git};
 
 use crate::rewrite::Rewrites;
 
-/// From so many files on a commit is made by way of an index, which is quicker then.
+/// With this many files or more, a commit is made through an index, which is then faster.
 const MANY: usize = 2_000;
 
-/// A remote to which pushes are made.
+/// A remote that receives pushes.
 pub struct Source {
     /// The remote.
     pub upstream: Upstream,
@@ -26,17 +26,17 @@ pub struct Source {
     is_english: bool,
 }
 
-/// Where the changed records of a push come from.
+/// The source of the changed records of a push.
 enum Records {
     Civic(Civic),
     Found(Rewrites),
 }
 
 impl Source {
-    /// Makes a remote with the corpus `civic`.
+    /// Creates a remote with the corpus `civic`.
     ///
     /// # Panics
-    /// When git fails, as everything here does: without it there is nothing to measure.
+    /// Panics if git fails, as everything here does: without it there is nothing to measure.
     pub fn civic(civic: Civic) -> Self {
         let name = match civic.people() {
             people if people.is_multiple_of(1_000) => format!("civic-{}k", people / 1_000),
@@ -47,12 +47,12 @@ impl Source {
         Self { upstream, name, records: Records::Civic(civic), rounds: 0, is_english: false }
     }
 
-    /// Makes a remote with the corpus civic-N of `people` in one flat folder.
+    /// Creates a remote with the corpus civic-N of `people` in one flat folder.
     pub fn flat(people: usize) -> Self {
         Self::civic(corpus::civic(people))
     }
 
-    /// Makes a remote with the branch of HEAD of the repository in `dir`, which stays as it is.
+    /// Creates a remote with the branch of HEAD of the repository in `dir`, which stays unchanged.
     ///
     /// Its pushes rewrite a word in existing records.
     pub fn repository(dir: &Path) -> Self {
@@ -66,7 +66,8 @@ impl Source {
         Self { upstream, name, records: Records::Found(rewrites), rounds: 0, is_english: false }
     }
 
-    /// Packs the remote, as its host would; nothing is removed. Without it a clone counts all trees.
+    /// Packs the remote, as its host would; nothing is removed. Without packs a clone would walk
+    /// all trees.
     pub fn repack(&self) {
         git(self.upstream.path(), ["repack", "-a", "-b", "-q"]);
     }
@@ -82,7 +83,7 @@ impl Source {
         &self.name
     }
 
-    /// Says whether this is the corpus that the goals in absolute figures are about.
+    /// Returns whether this is the corpus of the absolute goals.
     pub fn has_goals(&self) -> bool {
         matches!(&self.records, Records::Civic(civic) if *civic == corpus::civic(32_000))
     }
@@ -110,7 +111,7 @@ impl Source {
     }
 
     /// Pushes another definition of the sheet of 200 tags, in English every other time, and returns
-    /// the new head; `None` where the definitions are not known.
+    /// the new head. Returns `None` if the definitions are not known.
     pub fn redefine(&mut self) -> Option<CommitId> {
         let Records::Civic(civic) = &self.records else { return None };
         let (path, text) = civic.files().find(|(path, _)| path == ".gitsheets/tags.toml")?;
@@ -120,8 +121,7 @@ impl Source {
         Some(id(&self.upstream.commit("define").put(path, text).push()))
     }
 
-    /// Writes `pushes` commits of one record each, to be pushed one by one by
-    /// [`Upstream::reset_to`].
+    /// Writes `pushes` commits of one record each; [`Upstream::reset_to`] pushes them one by one.
     pub fn series(&mut self, pushes: usize) -> Vec<String> {
         let commits: Vec<_> = (0..pushes).map(|_| self.edits(1)).collect();
         self.upstream.series(commits)
@@ -135,7 +135,7 @@ impl Source {
         }
     }
 
-    /// Opens the remote itself, for measuring what needs no fetch.
+    /// Opens the remote itself, for measurements that need no fetch.
     pub fn mirror(&self) -> Mirror {
         open(&self.upstream)
     }

@@ -1,5 +1,5 @@
-//! Writes: how many commits a second there are and how long each takes, by how many write, by when
-//! they are on the disk, and while somebody reads as fast as he is answered.
+//! Writes: the number of commits a second and how long each takes, by the number of writers and the
+//! durability, with and without a reader that reads as fast as possible.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -18,18 +18,18 @@ use crate::samples::Samples;
 use crate::server::Server;
 use crate::source::Source;
 
-/// The token that the writers show.
+/// The token of the writers.
 const TOKEN: &str = "the-write-token-of-the-benchmarks";
-/// The levels of durability, as the setting calls them.
+/// The levels of durability, by the names of the setting.
 const LEVELS: [&str; 2] = ["synced", "buffered"];
-/// How many write at once.
+/// The numbers of concurrent writers.
 const WRITERS: [usize; 2] = [1, 8];
-/// How many records they write to.
+/// The number of records that they write to.
 const RECORDS: usize = 64;
-/// How often the git program commits for comparison.
+/// The number of commits of the git program for comparison.
 const COMMITS: usize = 20;
 
-/// What was measured in one setting.
+/// The measurements in one setting.
 #[derive(Debug, Clone)]
 pub struct Rate {
     corpus: String,
@@ -38,9 +38,9 @@ pub struct Rate {
     read: bool,
     /// From the request to its answer, in milliseconds.
     times: Samples,
-    /// For how long it was measured, in seconds.
+    /// The duration of the measurement, in seconds.
     seconds: f64,
-    /// Reads a second meanwhile.
+    /// Reads per second meanwhile.
     reads: f64,
 }
 
@@ -50,17 +50,18 @@ impl Rate {
     }
 }
 
-/// What was measured: each setting, and by corpus what a commit takes with the git program.
+/// The measurements: one for each setting, and for each corpus the time of a commit with the git
+/// program.
 #[derive(Debug, Clone, Default)]
 pub struct Writes {
     rates: Vec<Rate>,
     git: Vec<(String, Samples)>,
 }
 
-/// Measures each setting for `turn`, on civic-`people` and, if asked for, on a million records.
+/// Measures each setting for `turn`, on civic-`people` and, if requested, on a million records.
 ///
 /// # Panics
-/// When a write fails.
+/// Panics if a write fails.
 pub fn run(people: usize, is_large: bool, turn: Duration) -> Writes {
     let mut writes = Writes::default();
     measure(&Source::flat(people), turn, &mut writes);
@@ -108,7 +109,7 @@ fn keys(server: &Server) -> Vec<String> {
     items.filter_map(|item| item["key"].as_str().map(str::to_owned)).collect()
 }
 
-/// Lets `writers` patch records for `turn`, and perhaps somebody read.
+/// Lets `writers` patch records for `turn`, and optionally somebody read.
 fn write(
     address: SocketAddr,
     keys: &[String],
@@ -165,7 +166,7 @@ fn patch(key: &str, body: &Value) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Lets the git program make commits of one changed file each, synced, with an index of its own.
+/// Makes commits of one changed file each with the git program, synced, with an index of its own.
 fn by_git(clone: &Clone) -> Samples {
     let index = tempfile::tempdir().expect("a temporary folder can be made");
     let git = |arguments: &[&str]| -> String {

@@ -7,8 +7,8 @@ use std::process::Command;
 use headwater_testkit::Upstream;
 use serde_json::Value;
 
-/// Runs the scoreboard quickly and returns its JSON; the server stands beside it in a build of the
-/// whole workspace.
+/// Runs the scoreboard quickly and returns its JSON. In a build of the whole workspace the server
+/// is in the same folder.
 fn scoreboard(arguments: &[&str]) -> Value {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("board.json");

@@ -1,4 +1,4 @@
-//! From a queue of alerts to one receiver, with retries.
+//! Sends a queue of alerts to one receiver, with retries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use super::message::Alert;
 use crate::backoff::Backoff;
 use crate::config::{Receiver, Shape};
 
-/// How often a delivery is tried; the waits between double, so they are two minutes in all.
+/// The number of attempts; the waits between them double, so they take two minutes in all.
 const ATTEMPTS: u32 = 8;
 
 /// How long one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long all that is still to be told at the end may take.
+/// The time for all alerts that remain at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Sends each alert until it is taken; the wait after a failure begins with `pause` and doubles.
-/// Ends with the queue; once `stop` is cancelled, each is tried once and nothing is waited for.
+/// Sends each alert until it is delivered; the wait after a failure starts with `pause` and
+/// doubles. Ends with the queue. Once `stop` is cancelled, tries each alert once without waiting.
 pub(super) async fn deliver(
     receiver: Receiver,
     mut alerts: UnboundedReceiver<Arc<Alert>>,
@@ -84,6 +84,6 @@ async fn attempt(
         Shape::Slack => &alert.slack(),
     };
     let answer = client.post(receiver.url.clone()).json(body).send().await;
-    // The address may hold a token, so the error goes to the log without it.
+    // The address may hold a token, so the error is logged without it.
     answer.and_then(Response::error_for_status).map_err(reqwest::Error::without_url)
 }

@@ -1,18 +1,18 @@
-//! One alert, and its shape for Slack.
+//! An alert, and its format for Slack.
 
 use serde_json::{Value, json};
 
-/// Something that a person should know.
+/// Something that needs a person's attention.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
-    /// What happened, the same name that the API uses.
+    /// The event, under the name that the API uses.
     pub event: &'static str,
     /// The body of the POST.
     pub body: Value,
 }
 
 impl Alert {
-    /// Returns the body as Slack takes it: one text, whose first line tells all.
+    /// Returns the body for Slack: one text, whose first line has the essentials.
     pub fn slack(&self) -> Value {
         let text = |name: &str| self.body[name].as_str().unwrap_or_default().to_owned();
         let mut lines = vec![format!(
@@ -30,7 +30,7 @@ impl Alert {
         if let Some(id) = self.body["heldId"].as_str() {
             lines.push(format!("`headwater apply {id}` publishes it"));
         }
-        // These three begin what Slack would read as a link, a mention or an entity.
+        // Slack would read these three as the start of a link, a mention or an entity.
         let text = lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         json!({ "text": text })
     }

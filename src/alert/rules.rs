@@ -1,4 +1,4 @@
-//! Which reports are news for a person.
+//! Decides which reports are news for a person.
 
 mod pushes;
 
@@ -15,16 +15,16 @@ use self::pushes::{News, PushRule, conflict};
 use super::message::Alert;
 use crate::wire;
 
-/// How many problems an alert lists.
+/// The most problems that an alert lists.
 const LISTED: usize = 20;
 
-/// How many alerts an hour has at most. A remote that comes and goes would fill a pager.
+/// The most alerts in an hour. A remote that comes and goes would otherwise flood a pager.
 const HOURLY: usize = 20;
 
-/// The hour.
+/// The period of the limit.
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// A first state with problems, which was served because there was nothing to compare it with.
+/// A first state with problems, which is served because there is no earlier one.
 pub struct FirstState {
     /// Its commit.
     pub commit: CommitId,
@@ -32,25 +32,25 @@ pub struct FirstState {
     pub problems: usize,
 }
 
-/// Remembers what was told, so that each cause is told once, and once more when it is over.
+/// Remembers the alerts, so that each cause is reported once, and once more when it is over.
 #[derive(Debug)]
 pub struct AlertRules {
     branch: String,
     remote: Option<String>,
-    /// How long the remote may be away before a person hears of it.
+    /// How long the remote may be unreachable before an alert.
     patience: Duration,
     told: BTreeSet<Cause>,
-    /// The remote that is away and has not been told of: since when, and how it failed last.
+    /// The unreachable remote without an alert yet: since when, and how it last failed.
     away: Option<(Instant, Alert)>,
-    /// The push that does not go through.
+    /// The state of pushes.
     pushes: PushRule,
     /// When the last alerts were raised.
     raised: VecDeque<Instant>,
-    /// How many were kept back since the last that was raised.
+    /// The number of alerts suppressed since the last one that was raised.
     kept_back: u64,
 }
 
-/// What is told once: a head that is held, or a kind of failure until a reload succeeds again.
+/// A cause that is reported once: a held head, or a kind of failure until a reload succeeds again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Cause {
     event: &'static str,
@@ -58,8 +58,8 @@ struct Cause {
 }
 
 impl AlertRules {
-    /// Returns an empty rules about `branch`; `remote` is its address without credentials. A remote
-    /// that cannot be reached is told of once that has lasted for `patience`.
+    /// Returns empty rules about `branch`; `remote` is its address without credentials. An
+    /// unreachable remote is reported once that has lasted for `patience`.
     pub fn new(branch: String, remote: Option<String>, patience: Duration) -> Self {
         let (told, away, raised) = (BTreeSet::new(), None, VecDeque::new());
         let pushes = PushRule::default();
@@ -73,14 +73,14 @@ impl AlertRules {
         self.alert("degraded", message, *commit, facts)
     }
 
-    /// Returns what is news in `report`, which is heard of at `now`.
+    /// Returns the news in `report`, which arrived at `now`.
     pub fn consider(&mut self, report: &Report, now: Instant) -> Vec<Alert> {
         let found = match &report.result {
             Ok(outcome) if outcome.kind == OutcomeKind::Held => self.pinned(report),
             Ok(outcome) if outcome.reason == Some(RebuildReason::AuditMismatch) => {
                 Some(self.mismatched(report))
             }
-            // A rebuild without the remote heals nothing of what was told about it.
+            // A rebuild without the remote resolves no reported problem of the remote.
             Ok(outcome) if outcome.remote_head.is_none() => None,
             Ok(_) => self.recovered(report),
             Err(error) => self.failed(error, report, now),
@@ -95,11 +95,11 @@ impl AlertRules {
             .flatten()
             .filter_map(|alert| self.raise(alert, now))
             .collect();
-        // A patience of nothing is at its end at once.
+        // A patience of zero ends at once.
         found.into_iter().chain(self.look(now)).collect()
     }
 
-    /// Returns what is news in a push that was tried, which is heard of at `now`.
+    /// Returns the news in an attempted push, which was reported at `now`.
     pub fn consider_push(&mut self, report: &PushReport, now: Instant) -> Vec<Alert> {
         let news = self.pushes.consider(report, self.patience, now);
         let alert = news.map(|news| self.told_of(news, report.commit));
@@ -110,12 +110,12 @@ impl AlertRules {
         self.alert(event, message, serving, facts)
     }
 
-    /// Returns when [`Self::look`] has something to say, unless a report changes that.
+    /// Returns when [`Self::look`] will have news, unless a report changes that.
     pub fn deadline(&self) -> Option<Instant> {
         self.away.as_ref().map(|(since, _)| *since + self.patience)
     }
 
-    /// Returns what has become news by the time alone.
+    /// Returns what has become news just by the passage of time.
     pub fn look(&mut self, now: Instant) -> Vec<Alert> {
         let due = self.deadline().is_some_and(|deadline| deadline <= now);
         let alert = if due { self.away.take() } else { None };
@@ -133,7 +133,7 @@ impl AlertRules {
             self.away = (!told).then_some((since, alert));
             return None;
         }
-        // The remote answered, whatever it said.
+        // The remote answered, whatever the answer.
         self.away = None;
         let held = match error {
             ReloadError::Held { held, .. } => Some(held.commit),
@@ -151,7 +151,7 @@ impl AlertRules {
         self.told.insert(Cause::of(event)).then_some(alert)
     }
 
-    /// Told each time: it is a mistake in Headwater, and mended already.
+    /// This is reported each time: it is a bug in Headwater, and already repaired.
     fn mismatched(&self, report: &Report) -> Alert {
         let message = "the state did not match its commit, and was rebuilt".to_owned();
         let facts = json!({ "reloadId": report.id.to_string() });
@@ -170,7 +170,7 @@ impl AlertRules {
         Some(self.alert("recovered", message, report.serving, facts))
     }
 
-    /// Counts an alert, or keeps it back when there were too many; the next one tells how many.
+    /// Counts an alert, or suppresses it if there were too many; the next one reports how many.
     fn raise(&mut self, mut alert: Alert, now: Instant) -> Option<Alert> {
         let is_old = |at: &Instant| now.saturating_duration_since(*at) >= HOUR;
         while self.raised.front().is_some_and(is_old) {
@@ -217,13 +217,14 @@ impl Cause {
     }
 }
 
-/// Returns the name of a failure that needs a person; a call that asks for what is gone does not.
+/// Returns the name of a failure that needs a person. A request for something that has gone does
+/// not.
 fn event(kind: FailureKind) -> Option<&'static str> {
     let asked_in_vain = [FailureKind::NotHeld, FailureKind::NotPinnable];
     (!asked_in_vain.contains(&kind)).then(|| wire::failure_code(kind).as_str())
 }
 
-/// Says whether the remote could not be reached, which mostly heals by itself.
+/// Returns whether the remote could not be reached, which usually resolves itself.
 fn is_away(kind: FailureKind) -> bool {
     matches!(kind, FailureKind::Unreachable | FailureKind::TimedOut)
 }
@@ -323,7 +324,7 @@ mod tests {
         report(Err(ReloadError::Fetch(error)))
     }
 
-    /// A rules, a clock, and what was raised.
+    /// Rules, a clock, and the alerts that were raised.
     struct Desk {
         rules: AlertRules,
         now: Instant,
@@ -355,7 +356,7 @@ mod tests {
         }
         assert_eq!(desk.events(&report), ["audit_mismatch"]);
         assert_eq!(desk.events(&report), ["audit_mismatch"]);
-        assert_eq!(desk.events(&applied()), [""; 0], "there is nothing to be over");
+        assert_eq!(desk.events(&applied()), [""; 0], "no cause can end");
     }
 
     #[test]
@@ -377,7 +378,7 @@ mod tests {
         assert_eq!(
             desk.events(&outcome(OutcomeKind::Rebuilt, None)),
             [""; 0],
-            "without the remote"
+            "the remote was not asked"
         );
         let over = desk.rules.consider(&applied(), desk.now);
         assert_eq!(

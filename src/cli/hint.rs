@@ -1,4 +1,4 @@
-//! What somebody may mean who types what other programs have.
+//! Hints for users who type the commands and flags of other programs.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -21,7 +21,7 @@ const FLAGS_OF: &[(&[&str], &[&str], &str)] = &[
     ),
     (&["get"], &["format", "json"], "`get` prints JSON"),
     (&["log"], &["format"], "JSON is `--json`"),
-    (&["diff"], &["format", "json"], "JSON is what `/api/_diff` of a server answers"),
+    (&["diff"], &["format", "json"], "for JSON ask a server for `/api/_diff`"),
     (
         &["put", "patch"],
         &["value", "data", "d", "body", "json"],
@@ -80,10 +80,10 @@ const FLAGS: &[(&[&str], &str)] = &[
 /// The commands that ask a running server.
 const SERVERS: &[&str] = &["apply", "pin", "unpin", "audit", "ready"];
 
-/// The commands that name one record, or a sheet where a record is new.
+/// The commands that name one record, or a sheet for a new record.
 const RECORDS: &[&str] = &["get", "put", "patch", "delete", "log"];
 
-/// The commands that read the repository of this machine and no record in particular.
+/// The commands that read the local repository, and no particular record.
 const READERS: &[&str] =
     &["init", "check", "diff", "verify", "query", "import", "export", "normalize"];
 
@@ -113,8 +113,8 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["version"], "`headwater --version` prints it"),
 ];
 
-/// Returns what may be meant by `typed`, the words behind the name of the program; `None` where the
-/// parser itself says enough.
+/// Returns what `typed`, the words after the name of the program, may mean. Returns `None` if the
+/// message of the parser is enough.
 pub(super) fn of(error: &clap::Error, cli: &clap::Command, typed: &[String]) -> Option<String> {
     let line = Line::of(cli, typed);
     let text = |kind| match error.get(kind) {
@@ -140,11 +140,11 @@ pub(super) fn of(error: &clap::Error, cli: &clap::Command, typed: &[String]) -> 
     }
 }
 
-/// A command line, as far as it can be read.
+/// A command line, as far as it can be parsed.
 struct Line<'l> {
     /// The command, if it is one of ours.
     command: Option<&'l str>,
-    /// What stands behind it and is no flag.
+    /// The words after it that are not flags.
     words: Vec<&'l str>,
 }
 
@@ -181,7 +181,8 @@ impl<'l> Line<'l> {
         FLAGS_OF.iter().find(of_command).map(|(_, _, told)| (*told).to_owned())
     }
 
-    /// Says how a folder, an address, a record or a value is given that stands by itself.
+    /// Explains how to pass a folder, an address, a record or a value that was given as a bare
+    /// word.
     fn of_word(&self, wrong: &str) -> Option<String> {
         let command = self.command.unwrap_or("serve");
         let first = self.words.first().copied().filter(|first| *first != wrong);
@@ -242,7 +243,7 @@ impl<'l> Line<'l> {
         })
     }
 
-    /// Says what a word is that names no record.
+    /// Explains a word that does not name a record.
     fn of_place(&self, wrong: &str) -> Option<String> {
         let is_meant = self.is_one_of(RECORDS) && is_sheet(wrong);
         is_meant.then(|| match self.command {
@@ -253,7 +254,7 @@ impl<'l> Line<'l> {
         })
     }
 
-    /// Says what is missing, where one word stands for two.
+    /// Explains what is missing if one word was given instead of two.
     fn of_too_little(&self) -> Option<String> {
         if self.command != Some("diff") {
             return None;
@@ -281,7 +282,7 @@ fn is_folder(word: &str) -> bool {
     std::path::Path::new(word).is_dir() || matches!(word, "." | "..")
 }
 
-/// Says whether a word may be the name of a sheet, or a key in one folder.
+/// Returns whether a word may be the name of a sheet, or a key in one folder.
 fn is_sheet(word: &str) -> bool {
     !word.is_empty() && !word.contains('/') && !word.starts_with(['.', '-', '{', '['])
 }

@@ -8,7 +8,7 @@ use super::RepoArgs;
 use crate::config::Flags;
 use crate::config::settings::BRANCH;
 
-/// Which commit is read.
+/// The commit to read.
 #[derive(Args)]
 pub struct ReadArgs {
     /// The repository
@@ -31,7 +31,7 @@ impl ReadArgs {
     }
 }
 
-/// Where a change goes, and what its commit says.
+/// The branch that a change goes to, and the metadata of its commit.
 #[derive(Args)]
 pub struct WriteArgs {
     /// The repository
@@ -63,7 +63,7 @@ pub struct SheetOrRecord {
 impl std::str::FromStr for SheetOrRecord {
     type Err = String;
 
-    /// Reads `SHEET` or `SHEET/KEY`.
+    /// Parses `SHEET` or `SHEET/KEY`.
     fn from_str(text: &str) -> Result<Self, String> {
         let (sheet, key) = match text.split_once('/') {
             Some((sheet, key)) => (sheet, Some(key.to_owned())),
@@ -88,7 +88,7 @@ pub struct RecordPlace {
 impl std::str::FromStr for RecordPlace {
     type Err = String;
 
-    /// Reads `SHEET/KEY`.
+    /// Parses `SHEET/KEY`.
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse() {
             Ok(SheetOrRecord { sheet, key: Some(key) }) => Ok(Self { sheet, key }),
@@ -97,7 +97,7 @@ impl std::str::FromStr for RecordPlace {
     }
 }
 
-/// A value that is given.
+/// The value to write.
 #[derive(Args)]
 pub struct ValueArgs {
     /// The file with the JSON value; `-` is the standard input
@@ -111,10 +111,10 @@ pub struct PutArgs {
     /// The record; without a key, its fields determine the key
     #[arg(value_name = "SHEET[/KEY]")]
     pub place: SheetOrRecord,
-    /// What it shall be
+    /// The new value
     #[command(flatten)]
     pub value: ValueArgs,
-    /// Where it is written
+    /// The branch to write
     #[command(flatten)]
     pub write: WriteArgs,
 }
@@ -125,10 +125,10 @@ pub struct PatchArgs {
     /// The record
     #[arg(value_name = "SHEET/KEY")]
     pub place: RecordPlace,
-    /// How it changes
+    /// The merge patch
     #[command(flatten)]
     pub value: ValueArgs,
-    /// Where it is written
+    /// The branch to write
     #[command(flatten)]
     pub write: WriteArgs,
 }
@@ -139,7 +139,7 @@ pub struct DeleteArgs {
     /// The record
     #[arg(value_name = "SHEET/KEY")]
     pub place: RecordPlace,
-    /// Where it is written
+    /// The branch to write
     #[command(flatten)]
     pub write: WriteArgs,
 }
@@ -150,7 +150,7 @@ pub struct GetArgs {
     /// The record
     #[arg(value_name = "SHEET/KEY")]
     pub place: RecordPlace,
-    /// Where it is read
+    /// The commit to read
     #[command(flatten)]
     pub read: ReadArgs,
 }
@@ -160,7 +160,8 @@ pub struct GetArgs {
 pub struct QueryArgs {
     /// The sheet
     pub sheet: String,
-    /// The parameters of a list, as `stage=active`, `age[gte]=18`, `sort=-createdAt`, `q=words`
+    /// The parameters of a list, such as `stage=active`, `age[gte]=18`, `sort=-createdAt`,
+    /// `q=words`
     #[arg(value_name = "NAME=VALUE")]
     pub parameters: Vec<String>,
     /// Print one JSON array instead of one value a line
@@ -169,7 +170,7 @@ pub struct QueryArgs {
     /// Print the whole answer of the server, with keys, total and facets
     #[arg(long, conflicts_with = "array")]
     pub page: bool,
-    /// Where it is read
+    /// The commit to read
     #[command(flatten)]
     pub read: ReadArgs,
 }
@@ -186,7 +187,7 @@ pub struct LogArgs {
     /// Print each commit as JSON
     #[arg(long)]
     pub json: bool,
-    /// Where it is read
+    /// The commit to read
     #[command(flatten)]
     pub read: ReadArgs,
 }
@@ -197,12 +198,12 @@ pub struct NormalizeArgs {
     /// The sheets; default: all
     #[arg(value_name = "SHEET")]
     pub names: Vec<String>,
-    /// Where they are written
+    /// The branch to write
     #[command(flatten)]
     pub write: WriteArgs,
 }
 
-/// How records stand in a file.
+/// The format of the records in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
     /// One JSON value a line
@@ -229,7 +230,7 @@ pub struct ImportArgs {
     /// Write the good rows even if others are bad
     #[arg(long)]
     pub skip_bad: bool,
-    /// Where they are written
+    /// The branch to write
     #[command(flatten)]
     pub write: WriteArgs,
 }
@@ -245,7 +246,7 @@ pub struct ExportArgs {
     /// Add the key as this field
     #[arg(long, value_name = "FIELD")]
     pub key: Option<String>,
-    /// Where they are read
+    /// The commit to read
     #[command(flatten)]
     pub read: ReadArgs,
 }

@@ -1,10 +1,10 @@
-//! Problems as workflow commands of GitHub, which show them at their file and line.
+//! Problems as GitHub workflow commands; GitHub shows them at their file and line.
 
 use headwater_engine::problem::Problem;
 
 /// Writes a problem as `::error file=…,line=…,col=…,title=<rule>::<message>`.
 ///
-/// What the data says can neither end the command nor begin another one.
+/// The data can neither end the command nor start another one.
 pub(super) fn annotation(problem: &Problem) -> String {
     let mut command = format!("::error file={}", property(&problem.path));
     let place = [("line", problem.line), ("col", problem.column)];
@@ -18,7 +18,7 @@ pub(super) fn annotation(problem: &Problem) -> String {
     command
 }
 
-/// Escapes what stands behind the second `::` of a command.
+/// Escapes the message after the second `::` of a command.
 pub(super) fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }

@@ -1,14 +1,13 @@
 //! Cells of a CSV file as values, and back.
 //!
-//! A cell is a text, unless it is JSON of another kind: `true`, `null`, a table, a list, or a
-//! number in its usual spelling, so that `007` and `1.10` stay what they are. A text that would be
-//! taken for JSON stands in quotes like one. So every value comes back as it was. An empty cell is
-//! a field that is not there.
+//! A cell is text, unless it is JSON of another kind: `true`, `null`, a table, a list, or a number
+//! in its usual spelling. So `007` and `1.10` stay text. Text that looks like JSON is quoted as in
+//! JSON. So every value survives a round trip. An empty cell is a missing field.
 
 use headwater_engine::value::{Json, Kind};
 use serde_json::Value;
 
-/// Reads a cell that is not empty. A field that `is_text` takes what stands there as a text.
+/// Reads a cell that is not empty. With `is_text` the cell is always text.
 pub(super) fn read(cell: &str, is_text: bool) -> Value {
     let text = || Value::String(cell.to_owned());
     match serde_json::from_str::<Value>(cell) {

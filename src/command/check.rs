@@ -1,4 +1,4 @@
-//! `headwater check`: the problems of one commit, for the CI of a data repository.
+//! `headwater check`: prints the problems of one commit, for the CI of a data repository.
 
 use std::io::Write;
 
@@ -13,11 +13,11 @@ use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 use crate::wire::ProblemView;
 
-/// Loads a commit and writes its problems, one in a line, and what else is worth a word. Exits with 1
-/// if there are problems.
+/// Loads a commit and writes its problems, one per line, and its notices. Exits with 1 if there are
+/// problems.
 ///
 /// # Errors
-/// When the commit can't be read at all.
+/// Fails if the commit cannot be read at all.
 pub fn check(
     arguments: &ReadArgs,
     format: ProblemFormat,
@@ -40,7 +40,7 @@ pub fn check(
             }
         }
     }
-    // The totals are no thing of their own, and JSON has a value for each thing.
+    // JSON has one value for each problem and notice, and the totals are neither.
     if format != ProblemFormat::Json {
         let (records, sheets) = (snapshot.records(), snapshot.sheets().count());
         let totals =
@@ -50,7 +50,7 @@ pub fn check(
     Ok(if problems.is_empty() { Exit::Success } else { Exit::Found })
 }
 
-/// Returns a notice as JSON: it has the member `notice` where a problem has `rule`.
+/// Returns a notice as JSON: it has the member `notice` instead of `rule`.
 fn json(notice: &Notice) -> serde_json::Value {
     let mut json = serde_json::json!({ "notice": notice.as_str(), "message": notice.to_string() });
     for (name, value) in

@@ -1,4 +1,4 @@
-//! `headwater completions`: what a shell proposes behind the name of the program.
+//! `headwater completions`: the completions of the program for a shell.
 
 use std::io::Write;
 
@@ -14,9 +14,9 @@ const PROGRAM: &str = "headwater";
 /// Writes the completions of `shell`.
 ///
 /// # Errors
-/// When the output can't be written.
+/// Fails if the output cannot be written.
 pub fn completions(shell: Shell, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
-    // The generator panics where it cannot write, and a vector takes everything.
+    // The generator panics if it cannot write, and a vector accepts everything.
     let mut text = Vec::new();
     generate(shell, &mut Cli::command(), PROGRAM, &mut text);
     out.write_all(&text)?;

@@ -1,4 +1,5 @@
-//! `headwater diff`: what a push would change, record by record, and whether it would go live.
+//! `headwater diff`: prints what a push would change, record by record, and whether it would go
+//! live.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -15,10 +16,10 @@ use crate::cli::RepoArgs;
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
-/// Writes the records that differ between two commits, and the problems that come and go.
+/// Writes the records that differ between two commits, and the problems that appear and disappear.
 ///
 /// # Errors
-/// When one of the commits can't be read.
+/// Fails if one of the commits cannot be read.
 pub fn diff(
     repo: &RepoArgs,
     old: &str,
@@ -42,7 +43,7 @@ pub fn diff(
         &headwater_engine::snapshot::count(&changes),
         &AdmissionLimits::default(),
     ) {
-        // What one push may do is a setting of the server.
+        // The limits of a single push are settings of the server.
         Verdict::Admitted | Verdict::TooMuch(..) => {}
         Verdict::Refused(found) | Verdict::OverLimit(found) => {
             writeln!(out, "this push would be refused: {}", count(found.len(), "problem"))?;
@@ -62,11 +63,11 @@ fn line_of(change: &RecordChange) -> String {
     }
 }
 
-/// Returns the top-level fields in which two values differ.
+/// Returns the top-level fields in which two records differ.
 fn fields(one: &Record, other: &Record) -> Vec<String> {
     let members = |record: &Record| -> BTreeSet<(String, String)> {
         let members = record.value.json().members();
-        // The text is copied because the two records do not live equally long.
+        // The text is copied because the two records have different lifetimes.
         members.map(|(name, value)| (name.into_owned(), value.text().to_owned())).collect()
     };
     let differing: BTreeSet<_> =
@@ -74,7 +75,7 @@ fn fields(one: &Record, other: &Record) -> Vec<String> {
     differing.into_iter().collect()
 }
 
-/// Writes the problems of `some` that `others` has not, known by path and rule.
+/// Writes the problems of `some` that `others` does not have, identified by path and rule.
 fn problems(
     label: &str,
     some: &[Problem],

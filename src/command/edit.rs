@@ -17,10 +17,10 @@ use crate::cli::{DeleteArgs, PatchArgs, PutArgs};
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
-/// Writes a value as a record, whatever it was before.
+/// Writes a value as a record, and replaces any old value.
 ///
 /// # Errors
-/// When the value is no record of the sheet, or the repository can't be written to.
+/// Fails if the value is not a record of the sheet, or if the repository cannot be written to.
 pub fn put(
     arguments: &PutArgs,
     environment: &dyn Environment,
@@ -41,7 +41,7 @@ pub fn put(
 /// Changes a record by a JSON merge patch.
 ///
 /// # Errors
-/// When there is no such record, or what comes of it is none.
+/// Fails if there is no such record, or if the result is not a record.
 pub fn patch(
     arguments: &PatchArgs,
     environment: &dyn Environment,
@@ -59,7 +59,7 @@ pub fn patch(
 /// Deletes a record with its attachments.
 ///
 /// # Errors
-/// When there is no such record.
+/// Fails if there is no such record.
 pub fn delete(
     arguments: &DeleteArgs,
     environment: &dyn Environment,
@@ -73,7 +73,7 @@ pub fn delete(
     change.make(&writer, Action::Delete, out)
 }
 
-/// Returns the key under which the fields of a record belong.
+/// Returns the key that the fields of a record determine.
 fn key_of(snapshot: &Snapshot, sheet: &str, value: &Value, source: &str) -> Result<Key, Failure> {
     let spec = sheet_of(snapshot, sheet)?.spec();
     let path = path_of(spec, value, None).map_err(|error| Flaw::unplaced(&error));
@@ -138,7 +138,7 @@ fn summary(verb: &str, written: &Written) -> String {
     format!("{verb} {sheet}/{key}{moved}")
 }
 
-/// Returns the record as the API tells of it.
+/// Returns the record as the API shows it.
 fn facts(written: &Written) -> Map<String, Value> {
     let Written { sheet, key, moved_from, value, .. } = written;
     let mut facts = Map::new();

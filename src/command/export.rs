@@ -1,4 +1,4 @@
-//! `headwater export`: every record of a sheet.
+//! `headwater export`: prints every record of a sheet.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -16,11 +16,12 @@ use crate::cli::{ExportArgs, TableFormat};
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
-/// Writes every record of a sheet in the order of the keys, hidden ones too.
+/// Writes every record of a sheet in the order of the keys, hidden ones included.
 ///
 /// # Errors
-/// When there is no such sheet, or the commit can't be read. A record may be a list, which has
-/// neither a place for its key nor columns: it goes into JSON without keys alone.
+/// Fails if there is no such sheet, or if the commit cannot be read. Also fails for a record that
+/// is a list, which has neither a field for its key nor columns, unless the format is JSON without
+/// keys.
 pub fn export(
     arguments: &ExportArgs,
     environment: &dyn Environment,
@@ -53,7 +54,7 @@ pub fn export(
     Ok(Exit::Success)
 }
 
-/// Only the output can fail: rows have as many cells as the first line, and cells take every text.
+/// Only the output can fail: rows have as many cells as the first line, and cells accept any text.
 fn unwritten(error: csv::Error) -> Failure {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error.into(),
@@ -61,7 +62,7 @@ fn unwritten(error: csv::Error) -> Failure {
     }
 }
 
-/// Returns the JSON of a record, with its key in front where a field takes it.
+/// Returns the JSON of a record, with its key in front if a field takes it.
 fn text(record: &Record, key: Option<&str>) -> String {
     let value = record.value.as_str();
     let Some(field) = key else { return value.to_owned() };

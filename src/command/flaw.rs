@@ -1,4 +1,4 @@
-//! What is wrong with a record that was given, and what a person is told of it.
+//! The flaws of a given record, and how they are reported.
 
 use headwater_engine::encode::EncodeError;
 use headwater_engine::layout::RenderError;
@@ -14,14 +14,14 @@ const NO_PATH: &str = "path";
 /// The rule of a record that its format cannot hold.
 const UNWRITABLE: &str = "unwritable";
 
-/// One thing that is wrong with a record.
+/// A flaw of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Flaw {
     /// The JSON Pointer of the value; the empty one is the whole record.
     pub(super) pointer: String,
     /// What is wrong, without the value itself.
     pub(super) message: String,
-    /// The rule it breaks.
+    /// The rule that it breaks.
     pub(super) rule: String,
 }
 
@@ -31,17 +31,17 @@ impl Flaw {
         Self { pointer: String::new(), message: message.into(), rule: rule.to_owned() }
     }
 
-    /// Returns what is wrong with a text that is no JSON.
+    /// Returns the flaw of a text that is not JSON.
     pub(super) fn malformed(message: impl Into<String>) -> Self {
         Self::new(Rule::Malformed.as_str(), message)
     }
 
-    /// Returns why a record has no place in its sheet.
+    /// Returns the flaw of a record that has no place in its sheet.
     pub(super) fn unplaced(error: &RenderError) -> Self {
         Self::new(NO_PATH, error.to_string())
     }
 
-    /// Returns why a record cannot be encoded; never empty.
+    /// Returns the flaws of a record that cannot be encoded; never empty.
     pub(super) fn unwritable(error: &EncodeError) -> Vec<Self> {
         let EncodeError::Invalid { issues } = error else {
             let pointer = error.pointer();
@@ -67,7 +67,7 @@ impl Flaw {
     }
 }
 
-/// Returns how a command ends whose change is refused; `source` is where its value came from.
+/// Returns the failure of a command whose change is refused; `source` is where its value came from.
 pub(super) fn refusal(error: &WriteError, source: &str) -> Failure {
     let lines: Vec<String> = match error {
         WriteError::Path { source: why, .. } => vec![Flaw::unplaced(why).line(source)],

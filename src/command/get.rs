@@ -1,4 +1,4 @@
-//! `headwater get`: one record.
+//! `headwater get`: prints one record.
 
 use std::io::Write;
 
@@ -13,7 +13,8 @@ use crate::exit::{Exit, Failure};
 /// Writes the JSON of a record, hidden or not.
 ///
 /// # Errors
-/// When there is no such record, or the commit can't be read. What is wrong with its file is told.
+/// Fails if there is no such record, or if the commit cannot be read. The failure reports the
+/// problems of its file.
 pub fn get(
     arguments: &GetArgs,
     environment: &dyn Environment,

@@ -1,4 +1,4 @@
-//! `headwater import`: the records of a file, as one commit.
+//! `headwater import`: writes the records of a file as one commit.
 
 mod plan;
 mod rows;
@@ -20,11 +20,11 @@ use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 use plan::{Bad, Plan};
 
-/// Writes every row of a file as a record, all in one commit. Where one is bad, nothing is written
-/// unless the caller wants the others; each bad row is told with its line.
+/// Writes every row of a file as a record, all in one commit. If one is bad, nothing is written
+/// unless the caller wants the others. Each bad row is reported with its line.
 ///
 /// # Errors
-/// When the file is not of its format, or the repository can't be written to.
+/// Fails if the file does not have its format, or if the repository cannot be written to.
 pub fn import(
     arguments: &ImportArgs,
     environment: &dyn Environment,
@@ -38,7 +38,7 @@ pub fn import(
     if sheet.spec().is_listed() {
         // One commit of many rows would read and write such a file for each of them.
         let message = format!(
-            "the records of {} are in files of many: edit the file, or write them one by one",
+            "the files of {} hold many records each: edit the file, or write records one by one",
             arguments.sheet
         );
         return Err(Failure::new(Exit::Data, message));
@@ -57,7 +57,7 @@ pub fn import(
         let message = format!("{}: import {}", arguments.sheet, count(plan.len(), "record"));
         match writer.commit(plan.operations(), &message) {
             Ok(done) => break Some(done),
-            // What is wrong between records is known when all of them are there.
+            // Conflicts between records are known only when all of them are there.
             Err(WriteError::Invalid { broken }) if plan.blame(&broken) => {}
             Err(error) => return Err(refusal(&error, &input.name)),
         }
@@ -97,7 +97,7 @@ pub fn import(
     Ok(if bad.is_empty() { Exit::Success } else { Exit::Found })
 }
 
-/// Returns the format that is given, or the one that the name of the file tells.
+/// Returns the given format, or the one that the name of the file implies.
 fn format_of(arguments: &ImportArgs) -> Result<TableFormat, Failure> {
     let extension = Path::new(&arguments.file).extension().and_then(|text| text.to_str());
     let told = match extension.map(str::to_ascii_lowercase).as_deref() {
@@ -114,7 +114,7 @@ fn format_of(arguments: &ImportArgs) -> Result<TableFormat, Failure> {
     })
 }
 
-/// What became of the records.
+/// The results for the records.
 #[derive(Debug, Clone, Copy, Default)]
 struct Counts {
     added: usize,
@@ -123,7 +123,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Compares what was written with what was there before.
+    /// Compares the written records with those that were there before.
     fn of<'s>(done: &Committed, before: impl Fn(&str) -> Option<&'s str>) -> Self {
         let mut counts = Self::default();
         for written in &done.written {

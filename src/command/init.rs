@@ -1,4 +1,5 @@
-//! `headwater init`: the sheet definitions that an owner would write, as a `headwater.toml` to edit.
+//! `headwater init`: prints the sheet definitions that an owner would write, as a `headwater.toml`
+//! to edit.
 
 mod definition;
 mod grouping;
@@ -19,18 +20,18 @@ use crate::cli::ReadArgs;
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
-/// What the names of records end in, where nothing is declared.
+/// The extensions of record files, if nothing is declared.
 const ENDINGS: &str =
     ".toml, .json, .yaml, .yml, .md, .markdown, .mdx, .csv, .tsv, .ndjson or .jsonl";
 
-/// How many files a comment lists.
+/// The most files that a comment lists.
 const LISTED: usize = 10;
 
-/// Writes definitions that have the records of the inferred sheets, with what their values say of
-/// the fields. Whatever has no definition is named in a comment.
+/// Writes definitions that cover the records of the inferred sheets, with what their values suggest
+/// for the fields. A comment names whatever has no definition.
 ///
 /// # Errors
-/// When the commit declares its sheets already, or can't be read.
+/// Fails if the commit declares its sheets already, or cannot be read.
 pub fn init(
     arguments: &ReadArgs,
     with_schema: bool,
@@ -68,7 +69,7 @@ pub fn init(
         let files = count(outside.len(), "record");
         writeln!(
             out,
-            "\n# {files} in the root of the repository would be left out: a sheet has a"
+            "\n# {files} in the root of the repository would be left out: a sheet needs a"
         )?;
         writeln!(out, "# folder, and these are in none: {}", first(&outside))?;
     }
@@ -85,8 +86,8 @@ pub fn init(
     Ok(Exit::Success)
 }
 
-/// Returns a name that no sheet has: that of the folder or the file, the whole path, or one of these
-/// with the format and a number.
+/// Returns a name that no sheet has: that of the folder or the file, the whole path, or one of
+/// these with the format and a number.
 fn name(group: &Group<'_>, taken: &BTreeSet<String>) -> String {
     let path = match &group.file {
         Some(file) => file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem),

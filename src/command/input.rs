@@ -1,4 +1,4 @@
-//! A file that is given to a command, or its standard input.
+//! A file that a command reads, or its standard input.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::exit::{Exit, Failure};
 /// The name of the standard input, as a file and in messages.
 const STANDARD: &str = "-";
 
-/// The bytes of a file, and what it is called.
+/// The bytes of a file, and its name.
 pub(super) struct Input {
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
@@ -22,7 +22,7 @@ impl Input {
     /// Reads the file to its end; `-` is the standard input.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// Fails if it cannot be read.
     pub(super) fn read(file: &Path) -> Result<Self, Failure> {
         let name = file.display().to_string();
         let bytes = if name == STANDARD {
@@ -33,7 +33,7 @@ impl Input {
         };
         let unread = |error| Failure::new(Exit::Data, format!("{name} cannot be read: {error}"));
         let mut bytes = bytes.map_err(unread)?;
-        // A mark of the byte order, as spreadsheets write it, is no part of the text.
+        // A byte order mark, as spreadsheets write it, is not part of the text.
         if bytes.starts_with(b"\xef\xbb\xbf") {
             bytes.drain(..3);
         }
@@ -43,7 +43,7 @@ impl Input {
     /// Reads the JSON value that the file holds.
     ///
     /// # Errors
-    /// When it holds none: the message names file, line and column.
+    /// Fails if it holds none; the message names file, line and column.
     pub(super) fn json(&self) -> Result<Value, Failure> {
         decode::json(&self.bytes).map_err(|flaw| {
             let (line, column) = (flaw.line.unwrap_or(1), flaw.column.unwrap_or(1));

@@ -1,4 +1,4 @@
-//! `headwater log`: the commits of a branch, or those that touched a record.
+//! `headwater log`: lists the commits of a branch, or those that touched a record.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 use crate::wire::time_of;
 
-/// Writes the first parents of a commit, newest first: hash, time, author and subject. With a
-/// record, those whose file differs from that of the first parent.
+/// Writes the first parents of a commit, newest first: hash, time, author and subject. For a
+/// record, only those whose file differs from that of the first parent.
 ///
 /// # Errors
-/// When the commit can't be read, or no commit ever had the record.
+/// Fails if the commit cannot be read, or if no commit ever had the record.
 pub fn log(
     arguments: &LogArgs,
     environment: &dyn Environment,
@@ -36,7 +36,7 @@ pub fn log(
     };
     let limit = arguments.limit.unwrap_or(usize::MAX);
     let objects = &repository.objects;
-    // Not every commit of the line need touch the record.
+    // Many commits may leave the record alone.
     let walked = if file.is_some() { usize::MAX } else { limit };
     let line = objects.first_parents(head, walked).map_err(unreadable)?;
     let mut told = 0;
@@ -64,13 +64,13 @@ pub fn log(
     }
 }
 
-/// Where a record is.
+/// The place of a record.
 struct RecordFile {
     spec: Arc<SheetSpec>,
     key: String,
     /// Its file: the one it is read from, or the one it would be in.
     path: String,
-    /// The key that the path claims, where the record is one of many in the file.
+    /// The key that the path claims, if the record is one of many in the file.
     list: Option<Key>,
 }
 
@@ -90,7 +90,7 @@ impl RecordFile {
         Ok(Self { spec, key, path, list })
     }
 
-    /// Says whether the record is another one in `tree` than in the parent: its file, or its part of
+    /// Returns whether the record differs between `tree` and the parent: its file, or its part of
     /// the file.
     fn is_touched(
         &self,

@@ -1,4 +1,4 @@
-//! `headwater man`: the manual pages, one for the program and one for each command.
+//! `headwater man`: writes the manual pages, one for the program and one for each command.
 
 use std::io::Write;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure, chain};
 /// Writes the pages into `folder`, as `headwater.1` and `headwater-<command>.1`.
 ///
 /// # Errors
-/// When the folder can't be made or written to.
+/// Fails if the folder cannot be created or written to.
 pub fn man(folder: &Path, out: &mut (dyn Write + Send)) -> Result<Exit, Failure> {
     let failed = |error: std::io::Error| {
         let told = format!("cannot write to {}: {}", folder.display(), chain(&error));

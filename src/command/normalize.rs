@@ -1,4 +1,4 @@
-//! `headwater normalize`: records in their canonical bytes, as one commit.
+//! `headwater normalize`: rewrites records in canonical form, as one commit.
 
 use std::io::Write;
 
@@ -18,11 +18,11 @@ use crate::cli::NormalizeArgs;
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
-/// Rewrites every record whose file is not what Headwater would write. Files that are no records,
-/// and records that cannot be written, are told and left as they are.
+/// Rewrites every record whose file is not in canonical form. Files that are not records, and
+/// records that cannot be written, are reported and left as they are.
 ///
 /// # Errors
-/// When there is no such sheet, or the repository can't be written to.
+/// Fails if there is no such sheet, or if the repository cannot be written to.
 pub fn normalize(
     arguments: &NormalizeArgs,
     environment: &dyn Environment,
@@ -69,16 +69,16 @@ pub fn normalize(
 struct Found {
     operations: Vec<Operation>,
     same: usize,
-    /// A line for each problem.
+    /// One line for each problem.
     left: Vec<String>,
 }
 
 impl Found {
-    /// Looks at every file of a sheet.
+    /// Inspects every file of a sheet.
     fn look(&mut self, sheet: &Sheet, objects: &Objects, bar: &Bar) -> Result<(), Failure> {
         self.left.extend(sheet.problems().iter().map(line));
         let records = sheet.records().map(|record| &**record);
-        // Those in a file of many have no form of their own.
+        // Records in a file of many have no canonical form of their own.
         let records: Vec<&Record> = records.filter(|record| !record.is_in_list()).collect();
         let blobs: Vec<BlobId> = records.iter().map(|record| record.blob).collect();
         let read = objects.read_each(&blobs, &|_| u64::MAX, |at, content| {
@@ -105,7 +105,7 @@ impl Found {
     }
 }
 
-/// Returns the value to write where the file is not in its canonical bytes.
+/// Returns the value to write if the file is not in canonical form.
 fn rewritten(sheet: &Sheet, record: &Record, bytes: &[u8]) -> Result<Option<Value>, Vec<Flaw>> {
     let spec = sheet.spec();
     // The text of a value is JSON.

@@ -1,4 +1,4 @@
-//! `headwater apply`, `pin`, `unpin` and `audit`: what the operator asks of a running server.
+//! `headwater apply`, `pin`, `unpin` and `audit`: the operator's orders to a running server.
 
 use std::io::Write;
 
@@ -9,15 +9,15 @@ use crate::config::settings::{OPERATOR_SECRET, OPERATOR_SECRET_FILE};
 use crate::config::{Environment, Flags, Layers, Secret, keyring};
 use crate::exit::{Exit, Failure};
 
-/// What the operator asks for.
+/// An order of the operator.
 pub enum Order {
-    /// Let the held push of this id through.
+    /// Apply the held push with this id.
     Apply(String),
-    /// Go back to this commit and stay there.
+    /// Serve this commit again and stay there.
     Pin(String),
-    /// Go to the head of the branch again.
+    /// Return to the head of the branch.
     Unpin,
-    /// Compare the state with one that is built anew.
+    /// Compare the state with a newly built one.
     Audit,
 }
 
@@ -33,10 +33,10 @@ impl Order {
     }
 }
 
-/// Sends `order` to `server`, and writes what came of it.
+/// Sends `order` to `server`, and writes the result.
 ///
 /// # Errors
-/// When the secret is missing, the server can't be reached, or it refuses.
+/// Fails if the secret is missing, the server cannot be reached, or it refuses.
 pub fn operate(
     order: &Order,
     server: &str,
@@ -70,10 +70,10 @@ fn operator_secret(environment: &dyn Environment) -> Result<Secret, Failure> {
     })
 }
 
-/// Returns the address of a server without a slash at its end. Without a scheme it is `http`.
+/// Returns the address of a server without a slash at its end. The default scheme is `http`.
 ///
 /// # Errors
-/// When it is none.
+/// Fails if it is not an address.
 pub(super) fn address(server: &str) -> Result<String, Failure> {
     let named = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
     let url = reqwest::Url::parse(&named).ok();
@@ -83,7 +83,7 @@ pub(super) fn address(server: &str) -> Result<String, Failure> {
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
-/// Says why a server did not answer.
+/// Explains why a server did not answer.
 pub(super) fn silence(url: &str, error: &reqwest::Error) -> String {
     let server = url.split("/api/").next().unwrap_or(url);
     let server = server.split("/health/").next().unwrap_or(server);
@@ -101,6 +101,6 @@ async fn post(url: &str, body: &Value, secret: &Secret) -> Result<(StatusCode, V
     let request = if body.is_null() { request } else { request.json(body) };
     let answer = request.send().await.map_err(unreachable)?;
     let status = answer.status();
-    // What is not JSON comes from something in between, and its status says enough.
+    // An answer that is not JSON comes from a proxy, and its status says enough.
     Ok((status, answer.json().await.unwrap_or_default()))
 }

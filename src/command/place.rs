@@ -1,4 +1,4 @@
-//! Problems as lines that editors and terminals can follow, and the sheets that people name.
+//! Problems as lines that editors and terminals can follow, and lookup of sheets by name.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use headwater_engine::snapshot::Snapshot;
 
 use crate::exit::{Exit, Failure};
 
-/// Returns the sheet of this name.
+/// Returns the sheet with this name.
 pub(super) fn sheet_of<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Arc<Sheet>, Failure> {
     snapshot.sheet(name).ok_or_else(|| {
         let names: Vec<_> = snapshot.sheets().map(|sheet| sheet.spec().name.as_str()).collect();
@@ -27,7 +27,7 @@ pub(super) fn sheet_of<'s>(snapshot: &'s Snapshot, name: &str) -> Result<&'s Arc
     })
 }
 
-/// Writes a problem as `path:line:column: message [rule]`, with what is known of the place.
+/// Writes a problem as `path:line:column: message [rule]`, as far as the place is known.
 pub(super) fn line(problem: &Problem) -> String {
     let mut place = problem.path.clone();
     for number in [problem.line, problem.column].into_iter().map_while(|number| number) {

@@ -1,18 +1,18 @@
-//! A bar on the terminal, for what takes seconds.
+//! A progress bar on the terminal, for work that takes seconds.
 
 use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// How often the sign of life moves.
+/// How often the spinner moves.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Shows how far a command has come, where somebody sees it; gone when it is dropped.
+/// Shows the progress of a command on a terminal. It disappears when this is dropped.
 pub(super) struct Bar(ProgressBar);
 
 impl Bar {
-    /// Begins to count to `length` records.
+    /// Starts to count to `length` records.
     pub(super) fn new(length: usize) -> Self {
         let target = if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
@@ -26,7 +26,7 @@ impl Bar {
         Self(bar)
     }
 
-    /// Counts records that are done.
+    /// Counts finished records.
     pub(super) fn add(&self, records: usize) {
         self.0.inc(records as u64);
     }

@@ -1,4 +1,4 @@
-//! `headwater query`: the records that a list of the server would have.
+//! `headwater query`: prints the records of a list, as the server would.
 
 use std::io::Write;
 
@@ -12,10 +12,10 @@ use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 use crate::wire::{group, page};
 
-/// Writes the records of a list: all of them, where no parameter asks for a part.
+/// Writes the records of a list: all of them, unless a parameter asks for a part.
 ///
 /// # Errors
-/// When a parameter is wrong, or the sheet is not public, so that no list has it.
+/// Fails if a parameter is wrong, or if the sheet is not public, so that no list has it.
 pub fn query(
     arguments: &QueryArgs,
     environment: &dyn Environment,
@@ -26,14 +26,14 @@ pub fn query(
     let sheet = sheet_of(&snapshot, &arguments.sheet)?;
     let pairs = pairs(&arguments.parameters)?;
     let given = pairs.iter().filter_map(|(name, _)| ListParameter::of(name)).collect::<Vec<_>>();
-    // The figures of groups are theirs.
+    // The figures belong to the groups.
     let is_grouped = given.contains(&ListParameter::GroupBy);
     let of_groups =
         |it: &ListParameter| matches!(it, ListParameter::Stats | ListParameter::FacetSort);
     let beside = given.iter().filter(|it| !(is_grouped && of_groups(it)));
     let beside = beside.clone().find(|parameter| parameter.is_beside());
     if let Some(name) = beside.map(|parameter| parameter.name()).filter(|_| !arguments.page) {
-        let message = format!("{name}: is printed with --page only");
+        let message = format!("{name}: is only printed with --page");
         return Err(Failure::new(Exit::Usage, message));
     }
     if given.contains(&ListParameter::Format) {
@@ -54,7 +54,7 @@ pub fn query(
     })?;
     let wants_part = given.iter().any(|parameter| parameter.is_paging());
     let query = if wants_part || arguments.page { query } else { query.whole(sheet) };
-    // Who runs this pays for it.
+    // The user who runs the command pays for it.
     let budget = Budget::unlimited();
     let part = query.run(sheet, snapshot.text(), &budget);
     let part = part.map_err(|error| Failure::caused_by(Exit::Usage, &error))?;
@@ -92,7 +92,7 @@ fn shown(fields: Option<&Projection>, item: &Item) -> String {
     }
 }
 
-/// Writes JSON texts, one in a line, or as one array.
+/// Writes JSON texts, one per line, or as one array.
 pub(super) fn lines(
     texts: impl Iterator<Item = String>,
     is_array: bool,

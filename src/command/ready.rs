@@ -1,4 +1,5 @@
-//! `headwater ready`: whether a running server is ready, for health checks where no other client is.
+//! `headwater ready`: asks whether a running server is ready, for health checks without another
+//! client.
 
 use std::io::Write;
 use std::time::Duration;
@@ -9,11 +10,11 @@ use crate::exit::{Exit, Failure};
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Asks `server`, and writes what it says. Exits with 1 if it is not ready, or is behind its remote
-/// for more than `max_lag` seconds.
+/// Asks `server`, and writes its answer. Exits with 1 if it is not ready, or lags behind its remote
+/// by more than `max_lag` seconds.
 ///
 /// # Errors
-/// When the server can't be reached.
+/// Fails if the server cannot be reached.
 pub fn ready(
     server: &str,
     max_lag: Option<u64>,
@@ -29,7 +30,7 @@ pub fn ready(
     });
     let (status, text) = answer
         .map_err(|error: reqwest::Error| Failure::new(Exit::Unavailable, silence(&url, &error)))?;
-    // A refusal is a problem in JSON; what comes from something in between is shown as it is.
+    // A refusal is a problem in JSON. The answer of a proxy is shown as it is.
     let problem: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
     let told = problem["detail"].as_str().or(problem["title"].as_str());
     writeln!(out, "{}", told.unwrap_or(text.trim_end()))?;

@@ -1,4 +1,4 @@
-//! The repository of the commands that read, with the settings that a server would have.
+//! The repository of the commands that read, with the settings that a server would use.
 
 use headwater_engine::engine::{OpenError, choose_branch};
 use headwater_engine::id::CommitId;
@@ -12,7 +12,7 @@ use crate::cli::{ReadArgs, RepoArgs};
 use crate::config::{Environment, Flags, Layers, Reading};
 use crate::exit::{Exit, Failure};
 
-/// An open repository and how its records are read.
+/// An open repository, and how its records are read.
 pub(super) struct Repository {
     pub(super) objects: Objects,
     pub(super) options: LoadOptions,
@@ -23,7 +23,7 @@ impl Repository {
     /// Opens the repository of a command that names its commits.
     ///
     /// # Errors
-    /// When a setting is wrong, or the repository can't be opened.
+    /// Fails if a setting is wrong, or if the repository cannot be opened.
     pub(super) fn open(
         arguments: &RepoArgs,
         environment: &dyn Environment,
@@ -31,10 +31,11 @@ impl Repository {
         Self::with(&arguments.flags(), arguments, environment)
     }
 
-    /// Opens the repository of a command that reads one commit, and returns the name of that.
+    /// Opens the repository of a command that reads one commit, and returns the name of that
+    /// commit.
     ///
     /// # Errors
-    /// As [`Self::open`]; when nothing says which branch is meant.
+    /// As [`Self::open`]; also fails if the branch is not known.
     pub(super) fn at(
         arguments: &ReadArgs,
         environment: &dyn Environment,
@@ -63,8 +64,8 @@ impl Repository {
         Ok(Self { objects, options, reading })
     }
 
-    /// Returns the name of the head of the branch that a server would serve: the one that is set,
-    /// what HEAD names, or the only one.
+    /// Returns the name of the head of the branch that a server would serve: the configured one,
+    /// that of HEAD, or the only one.
     fn head(&self) -> Result<String, Failure> {
         if let Some(branch) = &self.reading.branch {
             return Ok(format!("refs/heads/{branch}"));
@@ -90,7 +91,7 @@ impl Repository {
         })
     }
 
-    /// Lists what is worth a word about a commit that was loaded, and what of it is passed over.
+    /// Lists the notices about a loaded commit, including those about files that it ignores.
     pub(super) fn notices(&self, snapshot: &Snapshot) -> Result<Vec<Notice>, Failure> {
         all_notices(&self.objects, snapshot).map_err(|error| Failure::caused_by(Exit::Data, &error))
     }
@@ -101,7 +102,7 @@ impl Repository {
     }
 }
 
-/// A commit that can't be read at all, which bad records never cause.
+/// Reports a commit that cannot be read at all, which bad records never cause.
 pub(super) fn unreadable(error: &LoadError) -> Failure {
     Failure::caused_by(Exit::Data, error)
 }

@@ -19,10 +19,10 @@ use crate::signals::Signals;
 /// How often the progress bar moves.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// Serves until a signal says otherwise.
+/// Serves until a signal ends it.
 ///
 /// # Errors
-/// When the settings are wrong, the port is taken, or the repository can't be served.
+/// Fails if the settings are wrong, the port is taken, or the repository cannot be served.
 pub fn serve(
     arguments: &ServeArgs,
     environment: &dyn Environment,
@@ -36,7 +36,7 @@ pub fn serve(
     descriptors::raise(config.http.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(run(config, out));
-    // A load or a fetch that still runs is dropped whole with the process.
+    // A load or a fetch that still runs ends with the process.
     runtime.shutdown_background();
     served
 }
@@ -55,27 +55,27 @@ async fn run(config: Config, out: &mut (dyn Write + Send)) -> Result<Exit, Failu
     if takes_webhooks {
         let internal = server.internal_address().unwrap_or(address);
         let url = format!("http://{internal}{base}{RELOAD_ROUTE}");
-        tracing::info!(url, "webhooks are taken by POST, with the reload secret");
+        tracing::info!(url, "webhooks are accepted by POST, with the reload secret");
     }
     tokio::select! {
         ready = server.ready() => ready?,
         () = show(server.progress()) => {}
         () = signals.next() => return Ok(end(server, signals).await),
     }
-    // Whoever reads it finds something there.
+    // Whoever reads the address can use it at once.
     writeln!(out, "http://{address}{base}")?;
     out.flush()?;
     signals.next().await;
     Ok(end(server, signals).await)
 }
 
-/// Ends the server; a second signal ends the process at once.
+/// Stops the server; a second signal ends the process at once.
 async fn end(server: Server, mut signals: Signals) -> Exit {
     tracing::info!("shutting down");
     tokio::select! {
         done = server.stop() => {
             if !done {
-                tracing::warn!("the time for open requests is over");
+                tracing::warn!("the time limit for open requests has passed");
             }
         }
         () = signals.next() => tracing::warn!("second signal: ending at once"),
@@ -83,7 +83,7 @@ async fn end(server: Server, mut signals: Signals) -> Exit {
     Exit::Success
 }
 
-/// Shows how far the load has come, on a terminal, for as long as it is polled.
+/// Shows the progress of the load on a terminal, for as long as this is polled.
 async fn show(progress: Arc<Progress>) {
     if !std::io::stderr().is_terminal() {
         return std::future::pending().await;
@@ -102,7 +102,7 @@ async fn show(progress: Arc<Progress>) {
     }
 }
 
-/// Takes the bar away when the load is done, whichever way that is.
+/// Removes the bar when the load ends, in whatever way.
 struct Cleared<'a>(&'a ProgressBar);
 
 impl Drop for Cleared<'_> {

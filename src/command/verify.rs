@@ -1,4 +1,4 @@
-//! `headwater verify`: the law, checked on a real history.
+//! `headwater verify`: checks the law on a real history.
 
 use std::io::Write;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::cli::ReadArgs;
 use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 
-/// How much of a history is replayed.
+/// The part of a history that is replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// So many commits along the first parents.
+    /// The last commits along the first parents.
     Last(usize),
-    /// Every commit that can be reached, merged ones included.
+    /// Every reachable commit, merged ones included.
     All,
 }
 
@@ -24,7 +24,7 @@ pub enum Extent {
 /// Exits with 1 if any differs.
 ///
 /// # Errors
-/// When a commit can't be read at all.
+/// Fails if a commit cannot be read at all.
 pub fn verify(
     arguments: &ReadArgs,
     extent: Extent,

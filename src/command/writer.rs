@@ -1,4 +1,4 @@
-//! The engine as the commands that write have it: opened with the lock, and closed behind them.
+//! The engine of the commands that write: opened with the lock, and closed at the end.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -24,10 +24,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Opens the repository with the settings that a server would have, and takes its lock.
+    /// Opens the repository with the settings that a server would use, and takes its lock.
     ///
     /// # Errors
-    /// When a setting is wrong, the repository has a work tree, or somebody else holds it.
+    /// Fails if a setting is wrong, the repository has a work tree, or somebody else holds its
+    /// lock.
     pub(super) fn open(
         arguments: &WriteArgs,
         environment: &dyn Environment,
@@ -52,19 +53,18 @@ impl Writer {
         self.engine.snapshot()
     }
 
-    /// Takes a handle on the files.
+    /// Opens the objects of the repository.
     pub(super) fn objects(&self) -> Result<Objects, Failure> {
         let objects = self.engine.mirror().objects();
         objects.map_err(|error| Failure::caused_by(Exit::Config, &error))
     }
 
-    /// Says whether what is done is told as JSON.
+    /// Returns whether the result is reported as JSON.
     pub(super) fn is_json(&self) -> bool {
         self.is_json
     }
 
-    /// Writes `operations` as one commit, or none of them; without a message of the caller its
-    /// message is `otherwise`.
+    /// Writes `operations` as one commit, or none of them. The default message is `otherwise`.
     pub(super) fn commit(
         &self,
         operations: Vec<Operation>,
@@ -72,17 +72,17 @@ impl Writer {
     ) -> Result<Committed, WriteError> {
         let message = self.message.clone().unwrap_or_else(|| otherwise.to_owned());
         let (author, scope, trailers) = (self.author.clone(), Scope::Every, Vec::new());
-        // Whoever runs this may use up the memory of the machine as well.
+        // The user who runs the command may use all memory of the machine.
         let (repeat, limit) = (None, usize::MAX);
         let actor = String::new();
         let batch = Batch { operations, actor, author, scope, message, trailers, repeat, limit };
         let done = self.engine.commit(batch)?;
-        // Each command leaves a pack behind, and nobody else may ever merge them.
+        // Each command adds a pack, and perhaps nobody else ever merges them.
         self.engine.settle();
         Ok(done)
     }
 
-    /// Writes what was done: a line, or JSON with the further facts.
+    /// Reports the result: as a line, or as JSON with the further facts.
     pub(super) fn tell(
         &self,
         commit: CommitId,
@@ -114,11 +114,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Counts the commits that the remote lacks, as far as it is known what the remote has.
+    /// Counts the commits that the remote lacks, as far as its state is known.
     fn unpushed(&self, status: &EngineStatus, commit: CommitId) -> Option<usize> {
         status.remote.as_ref()?;
         let objects = self.objects().ok()?;
-        // A clone made by hand has no mark, but what it fetched.
+        // A clone made by hand has no mark, but a tracking branch.
         let tracking = format!("refs/remotes/origin/{}", status.branch);
         let seen = [Mark::Synced.of(&status.branch), tracking];
         let seen = seen.iter().find_map(|name| objects.reference(name).ok().flatten())?;
@@ -131,7 +131,7 @@ pub(super) fn operation(sheet: &SheetName, action: Action) -> Operation {
     Operation { sheet: sheet.clone(), action, condition: Condition::Any }
 }
 
-/// Reads which branch is written and how, from the arguments and the environment.
+/// Reads the branch to write and its settings from the arguments and the environment.
 fn settings(
     arguments: &WriteArgs,
     environment: &dyn Environment,
@@ -153,8 +153,8 @@ fn refuse_work_tree(config: &EngineConfig) -> Result<(), Failure> {
     }
     let path = std::fs::canonicalize(repo).unwrap_or_else(|_| repo.to_owned());
     let path = path.display();
-    let hint = "has a work tree, whose files a commit would leave behind: write to a bare clone \
-                of it, made by";
+    let hint = "has a work tree, whose files a commit would not change: write to a bare clone \
+                of it, created by";
     let message = format!("{path} {hint} `git clone --bare {path} {path}.git`");
     Err(Failure::new(Exit::Config, message))
 }

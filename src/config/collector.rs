@@ -1,27 +1,27 @@
-//! Where the traces of reloads go.
+//! The receiver of reload traces.
 
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// Where a collector takes traces, below its endpoint.
+/// The path of traces, below the endpoint of a collector.
 const TRACES: [&str; 2] = ["v1", "traces"];
 
 /// An OpenTelemetry collector. Its address and its headers may hold secrets: never log them.
 #[derive(Clone)]
 pub struct Collector {
-    /// Where to post.
+    /// The address to post to.
     pub traces: Url,
-    /// What else is sent, such as a key.
+    /// Additional headers, such as a key.
     pub headers: HeaderMap,
 }
 
 impl Collector {
-    /// Reads the address of the collector, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: without the path
+    /// Parses the address of the collector, as in `OTEL_EXPORTER_OTLP_ENDPOINT`: without the path
     /// of the traces.
     ///
     /// # Errors
-    /// When it is not an http or https address.
+    /// Fails if it is not an http or https address.
     pub fn parse(endpoint: &str) -> Result<Self, String> {
         let mut traces = super::values::url(endpoint.trim())?;
         if let Ok(mut path) = traces.path_segments_mut() {
@@ -31,11 +31,11 @@ impl Collector {
     }
 }
 
-/// Reads headers as in `OTEL_EXPORTER_OTLP_HEADERS`: `name=value`, separated by commas, the values
-/// percent-encoded.
+/// Parses headers as in `OTEL_EXPORTER_OTLP_HEADERS`: `name=value`, separated by commas, with
+/// percent-encoded values.
 ///
 /// # Errors
-/// When an entry is not a header; the error does not show it.
+/// Fails if an entry is not a header; the error does not show it.
 pub fn headers(text: &str) -> Result<HeaderMap, String> {
     let refused = || "must list headers as `name=value,name=value`".to_owned();
     let mut headers = HeaderMap::new();

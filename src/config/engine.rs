@@ -1,4 +1,4 @@
-//! From the settings to what the engine takes.
+//! The settings of the engine.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use super::reading::Reading;
 use super::{settings, values};
 use crate::memory;
 
-/// Resolves the settings that name the repository and its limits.
+/// Resolves the settings of the repository and its limits.
 ///
 /// # Errors
-/// At the first setting that is missing or wrong.
+/// Fails at the first setting that is missing or wrong.
 pub fn engine(layers: &Layers<'_>) -> Result<EngineConfig, ConfigError> {
     use settings::*;
     let reading = Reading::resolve(layers)?;
@@ -31,7 +31,7 @@ pub fn engine(layers: &Layers<'_>) -> Result<EngineConfig, ConfigError> {
         safe_directories,
         fetch: FetchLimits {
             timeout,
-            // A silence is waited out whole, so it may not last longer than the fetch.
+            // A stall is waited out in full, so it must not last longer than the fetch.
             stall: FetchLimits::default().stall.min(timeout),
             max_bytes: layers.require(&FETCH_LIMIT, values::number)?,
             max_made: FetchLimits::made_within(timeout),
@@ -49,15 +49,15 @@ pub fn engine(layers: &Layers<'_>) -> Result<EngineConfig, ConfigError> {
     })
 }
 
-/// Reads who commits what is written.
+/// Reads the committer of writes.
 ///
 /// # Errors
-/// When it is no `Name <address>`.
+/// Fails if it is not `Name <address>`.
 pub fn committer(layers: &Layers<'_>) -> Result<Identity, ConfigError> {
     layers.require(&settings::COMMITTER, values::identity)
 }
 
-/// Reads the address of the remote, and what opens it. The files are read when they are needed.
+/// Reads the address of the remote, and its credentials. Their files are read when they are needed.
 fn remote(
     layers: &Layers<'_>,
     safe_directories: &SafeDirectories,

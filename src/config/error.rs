@@ -1,14 +1,14 @@
-//! What may be wrong with the settings.
+//! The errors of settings.
 
 use std::path::PathBuf;
 
 use headwater_engine::mirror::RemoteError;
 use headwater_engine::nearest::did_you_mean;
 
-/// Why the settings can't be used.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A setting without default is not given.
+    /// A setting without a default is not given.
     #[error("give --{flag} or set {env}")]
     Missing {
         /// Its flag.
@@ -16,16 +16,16 @@ pub enum ConfigError {
         /// Its environment name.
         env: String,
     },
-    /// No repository is named, and the folder that the command is called in is in none.
+    /// No repository is named, and the current directory is not in one.
     #[error(
-        "{} is in no repository: go into a clone, or name one with --repo",
+        "{} is not in a repository: change to a clone, or name one with --repo",
         folder.display()
     )]
     NoRepository {
         /// The folder.
         folder: PathBuf,
     },
-    /// A value is not of the form it must have.
+    /// A value does not have the required form.
     #[error("{setting} {reason}")]
     Invalid {
         /// The setting, as it was typed.
@@ -33,25 +33,25 @@ pub enum ConfigError {
         /// What it must be.
         reason: String,
     },
-    /// A secret that can be guessed.
+    /// A secret is short enough to be guessed.
     #[error("{setting} must be a secret of at least 16 bytes")]
     ShortSecret {
         /// The setting.
         setting: String,
     },
-    /// One secret for two roles.
+    /// Two roles share a secret.
     #[error("`{}` and `{}` have the same secret: each role needs its own", settings[0], settings[1])]
     SharedSecret {
         /// The two settings, as they were given.
         settings: [String; 2],
     },
-    /// A secret that begins like a signing token and is not one.
+    /// A secret begins like a signing token and is not one.
     #[error("{setting} has a signing token whose text after `whsec_` is not base64")]
     SigningToken {
         /// The setting.
         setting: String,
     },
-    /// A file that a setting names can't be read.
+    /// A file that a setting names cannot be read.
     #[error("{setting}: the file {path} cannot be read", path = path.display())]
     Unreadable {
         /// The setting.
@@ -90,7 +90,7 @@ pub enum ConfigError {
         /// The key.
         key: String,
     },
-    /// The file with definitions can't be read.
+    /// The file with definitions cannot be read.
     #[error("the sheets {path} cannot be read", path = path.display())]
     Sheets {
         /// The file.
@@ -98,7 +98,7 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// The address of the remote can't be used.
+    /// The address of the remote cannot be used.
     #[error(transparent)]
     Remote(#[from] RemoteError),
 }

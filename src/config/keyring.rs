@@ -1,4 +1,4 @@
-//! The secrets of one door as they are at the moment.
+//! The current secrets of one role.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use super::secret::Secret;
 use super::secrets::Secrets;
 use super::watched::Watched;
 
-/// The secrets of one door: one given directly, more in a file that may change at any time.
+/// The secrets of one role: one given directly, more in a file that may change at any time.
 pub struct Keyring(Kind);
 
 /// A value with the name of its setting, for errors.
 pub struct Given<'a, T: ?Sized> {
-    /// The setting, as it was typed.
+    /// The setting, as it was given.
     pub name: &'a str,
     /// Its value.
     pub value: &'a T,
@@ -25,10 +25,10 @@ enum Kind {
 }
 
 impl Keyring {
-    /// Collects the secret given directly, if any, and those of a file with one in each line.
+    /// Collects the secret given directly, if any, and those of a file with one per line.
     ///
     /// # Errors
-    /// When the file can't be read or is empty, or a secret is too short or malformed.
+    /// Fails if the file cannot be read or is empty, or if a secret is too short or malformed.
     pub fn read(
         direct: Option<Given<'_, str>>,
         file: Option<Given<'_, Path>>,
@@ -42,7 +42,7 @@ impl Keyring {
         Watched::read(name, path, parse).map(|watched| Self(Kind::Watched(watched)))
     }
 
-    /// Returns the secrets that hold now.
+    /// Returns the current secrets.
     pub async fn current(&self) -> Arc<Secrets> {
         match &self.0 {
             Kind::Fixed(secrets) => secrets.clone(),
@@ -50,7 +50,7 @@ impl Keyring {
         }
     }
 
-    /// Returns the secrets as they were read last.
+    /// Returns the secrets as they were last read.
     pub fn last(&self) -> Arc<Secrets> {
         match &self.0 {
             Kind::Fixed(secrets) => secrets.clone(),

@@ -1,4 +1,4 @@
-//! What the secrets open: the roles of callers, and the keys that a request is checked against.
+//! The roles of callers, and the keys that a request is checked against.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ pub enum Role {
     Metrics,
     /// Trigger reloads and read their reports.
     Reload,
-    /// Let held pushes through, too.
+    /// Also release held pushes.
     Operator,
 }
 
 impl Role {
-    /// Returns the stable name that the log and the metrics show.
+    /// Returns the stable name for the log and the metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Metrics => "metrics",
@@ -27,28 +27,28 @@ impl Role {
     }
 }
 
-/// The secret that a credential was made with: whose, and which of them.
+/// The secret that a credential was made with: its role and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Match {
-    /// Whose secret it is.
+    /// The role of the secret.
     pub role: Role,
     /// Its number among those of the role, from 1.
     pub number: usize,
 }
 
-/// The secrets that open a route, by their roles, as they are for one request.
+/// The secrets that open a route, by role, as they are for one request.
 #[derive(Default)]
 pub struct Keys {
-    /// Read the metrics; none on any other route.
+    /// Secrets that read the metrics; none on any other route.
     pub metrics: Arc<Secrets>,
-    /// Trigger reloads and read their reports.
+    /// Secrets that trigger reloads and read their reports.
     pub reload: Arc<Secrets>,
-    /// Let held pushes through, too.
+    /// Secrets that also release held pushes.
     pub operator: Arc<Secrets>,
 }
 
 impl Keys {
-    /// Goes through every secret, those that allow more first.
+    /// Iterates over every secret, the most powerful role first.
     pub fn secrets(&self) -> impl Iterator<Item = (Match, &Secret)> {
         let roles = [
             (Role::Operator, &self.operator),
@@ -60,7 +60,7 @@ impl Keys {
         })
     }
 
-    /// Returns the secret that `key` is. Takes the same time whichever that is.
+    /// Returns the match of `key`. Takes the same time whichever secret matches.
     pub fn matching(&self, key: &[u8]) -> Option<Match> {
         let compared = self.secrets().map(|(matched, secret)| (matched, secret.matches(key)));
         compared.fold(None, |found, (matched, same)| found.or(same.then_some(matched)))

@@ -1,7 +1,7 @@
-//! Where a setting comes from: flag, then environment, then file, then default.
+//! The layers of a setting: flag, then environment, then file, then default.
 //!
-//! By hand, since the libraries for layers lose which of them a value came from, which every error
-//! here names, and do not know names of an older system.
+//! This is not a library for layers, because those do not record the layer of a value, which every
+//! error here names, and do not support names of an older system.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,9 +11,9 @@ use headwater_engine::nearest::nearest;
 use super::error::ConfigError;
 use super::settings::{SETTINGS, Setting};
 
-/// The environment of the process, behind a trait so that tests bring their own.
+/// The environment of the process, as a trait so that tests can replace it.
 pub trait Environment {
-    /// Returns the value of `name`; `None` where it is not set or not UTF-8.
+    /// Returns the value of `name`; `None` if it is not set or not UTF-8.
     fn var(&self, name: &str) -> Option<String>;
 }
 
@@ -32,23 +32,23 @@ impl Environment for BTreeMap<String, String> {
     }
 }
 
-/// The values given, by flag.
+/// The given values, by flag.
 pub type Flags = BTreeMap<&'static str, String>;
 
-/// The layers of settings, the first that has a value wins.
+/// The layers of settings; the first with a value wins.
 pub struct Layers<'a> {
     flags: &'a Flags,
     environment: &'a dyn Environment,
     file: BTreeMap<String, String>,
-    /// What the file is called in errors.
+    /// The name of the file in errors.
     file_name: String,
 }
 
 impl<'a> Layers<'a> {
-    /// Puts the layers together; reads the file if there is one.
+    /// Combines the layers; reads the file if there is one.
     ///
     /// # Errors
-    /// When the file can't be read, is not TOML, or has a key that is not a setting.
+    /// Fails if the file cannot be read, is not TOML, or has a key that is not a setting.
     pub fn new(
         flags: &'a Flags,
         environment: &'a dyn Environment,
@@ -70,8 +70,8 @@ impl<'a> Layers<'a> {
             .or_else(default)
     }
 
-    /// Returns the name of `setting` as whoever gave its value typed it; its name in the environment
-    /// where nobody gave one.
+    /// Returns the name of `setting` as the user typed it. Returns its name in the environment if
+    /// it is not given.
     pub fn name_of(&self, setting: &Setting) -> String {
         let is_set = |name: &str| self.environment.var(name).is_some();
         if self.flags.contains_key(setting.flag) {
@@ -86,10 +86,10 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// Returns the value of `setting` read by `read`, whose error names the setting.
+    /// Returns the value of `setting` as parsed by `read`, whose error names the setting.
     ///
     /// # Errors
-    /// When there is a value and `read` refuses it.
+    /// Fails if there is a value and `read` refuses it.
     pub fn read<T>(
         &self,
         setting: &Setting,
@@ -103,7 +103,7 @@ impl<'a> Layers<'a> {
     /// Like [`Self::read`], for a setting with a default.
     ///
     /// # Errors
-    /// When `read` refuses the value, or there is none.
+    /// Fails if `read` refuses the value, or if there is none.
     pub fn require<T>(
         &self,
         setting: &Setting,

@@ -1,4 +1,4 @@
-//! What every command that reads needs to know.
+//! The settings of every command that reads.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::error::ConfigError;
 use super::layers::Layers;
 use super::values;
 
-/// Which branch of which repository is read, and what of it is a record: the settings of every
+/// The branch and the repository to read, and which of its files are records: the settings of every
 /// command that reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
@@ -20,25 +20,25 @@ pub struct Reading {
     pub branch: Option<String>,
     /// A file with sheet definitions.
     pub sheets: Option<PathBuf>,
-    /// The largest file that is read as a record.
+    /// The largest file to read as a record.
     pub record_limit: u64,
-    /// The largest file of many records that is read.
+    /// The largest file of many records to read.
     pub file_limit: u64,
-    /// The repositories that are used although another user owns them.
+    /// The repositories that may belong to another user.
     pub safe_directories: SafeDirectories,
 }
 
 impl Reading {
-    /// Returns how the repository is opened.
+    /// Returns the options to open the repository.
     pub fn mirror_options(&self) -> MirrorOptions {
         let safe_directories = self.safe_directories.clone();
         MirrorOptions { safe_directories, ..MirrorOptions::default() }
     }
 
-    /// Returns how records are read.
+    /// Returns the options to read records.
     ///
     /// # Errors
-    /// When the file with definitions can't be read.
+    /// Fails if the file with definitions cannot be read.
     pub fn load_options(&self) -> Result<LoadOptions, ConfigError> {
         let read = |path: &PathBuf| match std::fs::read(path) {
             Ok(bytes) => Ok(DefinitionFile { path: path.display().to_string(), bytes }),
@@ -49,11 +49,11 @@ impl Reading {
         Ok(LoadOptions { sheets, record_limit, file_limit, ..LoadOptions::default() })
     }
 
-    /// Resolves the settings. Without a repository, and without a remote to clone, it is the one that
-    /// the current folder is in.
+    /// Resolves the settings. Without a repository, and without a remote to clone, the repository
+    /// is that of the current directory.
     ///
     /// # Errors
-    /// At the first setting that is missing or wrong.
+    /// Fails at the first setting that is missing or wrong.
     pub fn resolve(layers: &Layers<'_>) -> Result<Self, ConfigError> {
         use super::settings::*;
         let repo = match layers.read(&REPO, values::path)? {
@@ -75,7 +75,7 @@ impl Reading {
     }
 }
 
-/// Returns the repository that the current folder is in.
+/// Returns the repository of the current directory.
 fn here() -> Result<PathBuf, ConfigError> {
     let folder = std::env::current_dir().unwrap_or_default();
     Mirror::around(&folder).ok_or(ConfigError::NoRepository { folder })

@@ -1,37 +1,37 @@
-//! Where alerts go, and in which shape.
+//! The receivers of alerts, and the format that each gets.
 
 use reqwest::Url;
 
-/// In front of an address that takes Slack's shape and does not look like Slack's.
+/// The prefix of an address that wants Slack's format and is not at Slack.
 const SLACK: &str = "slack+";
 
 /// Slack's own host for incoming webhooks.
 const SLACK_HOST: &str = "hooks.slack.com";
 
-/// How the body of an alert looks.
+/// The format of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// The facts, as documented.
+    /// The documented facts.
     Facts,
-    /// One text, as Slack and those who imitate it take it.
+    /// One text, in the format of Slack and compatible services.
     Slack,
 }
 
-/// Somebody who is told. The address may hold a token: never log it whole.
+/// A receiver. The address may hold a token: never log it whole.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Receiver {
-    /// Where to post.
+    /// The address to post to.
     pub url: Url,
-    /// What to post.
+    /// The format to post.
     pub shape: Shape,
 }
 
 impl Receiver {
-    /// Reads addresses separated by spaces or line ends. One that begins with `slack+`, or is at
-    /// `hooks.slack.com`, gets Slack's shape.
+    /// Parses addresses separated by spaces or line ends. One that begins with `slack+`, or is at
+    /// `hooks.slack.com`, gets Slack's format.
     ///
     /// # Errors
-    /// When an entry is not an http or https address.
+    /// Fails if an entry is not an http or https address.
     pub fn parse_list(text: &str) -> Result<Vec<Self>, String> {
         text.split_whitespace().map(Self::parse).collect()
     }

@@ -1,4 +1,4 @@
-//! Each role has secrets of its own: whoever is given one that two roles share has both of them.
+//! Checks that no two roles share a secret, because whoever has it would have both roles.
 
 use super::error::ConfigError;
 use super::keyring::Keyring;
@@ -13,9 +13,9 @@ pub(super) struct SecretsByRole<'a> {
     secrets: Vec<SecretOfRole>,
 }
 
-/// A secret, and the role that it is for.
+/// A secret and its role.
 struct SecretOfRole {
-    /// The flag of the setting that names the role.
+    /// The flag of the setting that stands for the role.
     role: &'static str,
     secret: Secret,
     /// The setting that the secret came from, as it was given.
@@ -23,12 +23,12 @@ struct SecretOfRole {
 }
 
 impl<'a> SecretsByRole<'a> {
-    /// Returns none. `layers` tell which setting a secret came from.
+    /// Returns an empty list. `layers` name the setting that a secret came from.
     pub(super) fn new(layers: &'a Layers<'a>) -> Self {
         Self { layers, secrets: Vec::new() }
     }
 
-    /// Adds the secrets of the role that `direct` names, which `file` adds to.
+    /// Adds the secrets of the role of `direct`, including those of `file`.
     pub(super) fn add(&mut self, ring: &Keyring, direct: &Setting, file: &Setting) {
         let is_direct = self.layers.get(direct).is_some();
         self.secrets.extend(ring.last().numbered().map(|(number, secret)| {
@@ -38,7 +38,7 @@ impl<'a> SecretsByRole<'a> {
         }));
     }
 
-    /// Adds the write tokens that the file `setting` names.
+    /// Adds the write tokens of the file in `setting`.
     pub(super) fn add_tokens(&mut self, tokens: &Tokens, setting: &Setting) {
         let name = self.layers.name_of(setting);
         self.secrets.extend(tokens.secrets().map(|secret| SecretOfRole {
@@ -48,7 +48,7 @@ impl<'a> SecretsByRole<'a> {
         }));
     }
 
-    /// Refuses a secret that is for two roles.
+    /// Refuses a secret that two roles share.
     ///
     /// # Errors
     /// Names both settings as they were given.
@@ -79,7 +79,7 @@ mod tests {
         Config::resolve(&layers).err().map(|error| error.to_string()).unwrap_or_default()
     }
 
-    /// Returns the role that a setting is for.
+    /// Returns the role of a setting.
     fn role(setting: &str) -> &str {
         let name = setting.trim_start_matches("HEADWATER_").trim_start_matches("CFP_DATA_");
         name.split('_').next().unwrap()
@@ -132,7 +132,7 @@ mod tests {
                     String::new()
                 } else {
                     let (one, other) = (first.0, second.0);
-                    // In the order of the table of settings, but for the tokens.
+                    // In the order of the table of settings, except for the tokens.
                     let (one, other) = match other.contains("SUBSCRIBER") && one.contains("TOKENS")
                     {
                         true => (other, one),

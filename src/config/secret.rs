@@ -6,27 +6,27 @@ use subtle::ConstantTimeEq;
 use super::error::ConfigError;
 use crate::mac::Mac;
 
-/// The least number of bytes in a secret. Shorter ones can be guessed.
+/// The fewest bytes of a secret. Shorter ones can be guessed.
 const MIN_BYTES: usize = 16;
 
-/// What stands in front of a signing token of Standard Webhooks, which is base64.
+/// The prefix of a Standard Webhooks signing token, which is base64.
 const SIGNING_PREFIX: &str = "whsec_";
 
-/// A shared secret. It has neither `Debug` nor `PartialEq`, so that it can't be logged by a derive
-/// or compared in time that depends on it.
+/// A shared secret. It has neither `Debug` nor `PartialEq`, so that a derive cannot log it or
+/// compare it in data-dependent time.
 #[derive(Clone)]
 pub struct Secret {
     text: Box<[u8]>,
-    /// What the text stands for, if it is a signing token.
+    /// The decoded bytes, if the text is a signing token.
     token: Option<Box<[u8]>>,
 }
 
 impl Secret {
-    /// Takes `text` without surrounding white space. `setting` names the place in the error.
+    /// Trims `text` and returns it as a secret. `setting` names the place in the error.
     ///
     /// # Errors
-    /// When it is empty or shorter than sixteen bytes, or begins like a signing token (`whsec_`)
-    /// and is not one.
+    /// Fails if it is empty or shorter than sixteen bytes, or begins like a signing token
+    /// (`whsec_`) and is not one.
     pub fn new(setting: &str, text: &str) -> Result<Self, ConfigError> {
         let text = text.trim();
         let token = text.strip_prefix(SIGNING_PREFIX).map(|token| BASE64.decode(token.as_bytes()));
@@ -38,34 +38,34 @@ impl Secret {
         Ok(Self { text: text.as_bytes().into(), token: token.map(Vec::into_boxed_slice) })
     }
 
-    /// Says whether `given` is this secret. The time it takes tells nothing of either side: both
-    /// are hashed first, which hides the length too.
+    /// Returns whether `given` is this secret. The time reveals nothing about either: both are
+    /// hashed first, which hides the length too.
     pub fn matches(&self, given: &[u8]) -> bool {
         let (ours, theirs) = (blake3::hash(&self.text), blake3::hash(given));
         ours.as_bytes().ct_eq(theirs.as_bytes()).into()
     }
 
-    /// Says whether whoever knows one of them can show or sign what the other one accepts, in
-    /// whatever form each is written. A code that both make over the same message tells: HMAC takes
-    /// several spellings of a key for one.
+    /// Returns whether the holder of one secret can show or sign what the other accepts, in
+    /// whatever form each is written. The test compares a code that both make over the same
+    /// message, because HMAC treats several spellings of a key as equal.
     pub fn is(&self, other: &Self) -> bool {
         let tags = |secret: &Self| [secret.mac(), secret.token_mac()].map(Mac::finish);
         let theirs = tags(other);
         tags(self).iter().any(|ours| theirs.iter().any(|tag| tag.matches(ours.as_bytes())))
     }
 
-    /// Returns the bytes, to be sent to the server that knows them. Never log them.
+    /// Returns the bytes, to send them to a server that knows them. Never log them.
     pub fn expose(&self) -> &[u8] {
         &self.text
     }
 
-    /// Begins a message signed with this secret.
+    /// Starts a message signed with this secret.
     pub fn mac(&self) -> Mac {
         Mac::new(&self.text)
     }
 
-    /// Begins a message signed as Standard Webhooks do it: with what a signing token stands for,
-    /// or with a secret of another form as it is.
+    /// Starts a message signed as Standard Webhooks specify: with the decoded bytes of a signing
+    /// token, or with the text of any other secret.
     pub fn token_mac(&self) -> Mac {
         Mac::new(self.token.as_ref().unwrap_or(&self.text))
     }
@@ -115,7 +115,7 @@ mod tests {
             (of_plain.clone(), of_plain.clone(), true),
             // The token is a plain secret to whoever signs with its text, and may be encoded again.
             (of_plain.clone(), token(of_plain.as_bytes()), true),
-            // HMAC fills a short key up with zeros, and takes the hash of a long one for it.
+            // HMAC pads a short key with zeros, and uses the hash of a long one instead.
             (plain.to_owned(), token(b"0123456789abcdef\0"), true),
             (long, token(hashed.as_ref()), true),
             (plain.to_owned(), "0123456789abcdeF".to_owned(), false),

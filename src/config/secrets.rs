@@ -1,17 +1,17 @@
-//! The secrets that open one door, numbered so that logs can tell them apart.
+//! The secrets of one role, numbered so that logs can tell them apart.
 
 use super::error::ConfigError;
 use super::secret::Secret;
 
-/// The secrets that open one door; several at once while one is being replaced.
+/// The secrets of one role; there are several while one is being replaced.
 #[derive(Clone, Default)]
 pub struct Secrets(Vec<Secret>);
 
 impl Secrets {
-    /// Reads the text of a file with one secret in each line. Empty lines are passed over.
+    /// Parses the text of a file with one secret per line. Empty lines are ignored.
     ///
     /// # Errors
-    /// When there is none, or one of them is too short or malformed.
+    /// Fails if there is none, or if one of them is too short or malformed.
     pub fn parse(setting: &str, text: &str) -> Result<Self, ConfigError> {
         let lines = text.lines().filter(|line| !line.trim().is_empty());
         let secrets: Vec<_> =
@@ -28,17 +28,17 @@ impl Secrets {
         Self(first.into_iter().chain(self.0).collect())
     }
 
-    /// Goes through them with their numbers, which begin at 1.
+    /// Iterates over them with their numbers, which begin at 1.
     pub fn numbered(&self) -> impl Iterator<Item = (usize, &Secret)> {
         (1..).zip(&self.0)
     }
 
-    /// Says whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Returns the first, which is the one to send.
+    /// Returns the first secret, which is the one to send.
     pub fn first(&self) -> Option<&Secret> {
         self.0.first()
     }

@@ -1,18 +1,18 @@
-//! The one table of settings. Flags, environment names, the keys of the file, `--help` and the
-//! table in the documents all come from it.
+//! The single table of settings. Flags, environment names, the keys of the file, `--help` and the
+//! table in the documentation all come from it.
 
 /// One setting.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The flag, without its dashes in front.
+    /// The flag, without its leading dashes.
     pub flag: &'static str,
-    /// What the value is, as `--help` shows it.
+    /// The kind of value, as `--help` shows it.
     pub value: &'static str,
-    /// The value when nothing is given.
+    /// The default value.
     pub default: Option<&'static str>,
-    /// The name in the environment of the system that Headwater replaces.
+    /// The environment name in the system that Headwater replaces.
     pub alias: Option<&'static str>,
-    /// Whether only the environment may hold it: command lines and files are read by others.
+    /// Whether only the environment may hold it: others can read command lines and files.
     pub secret: bool,
     /// What it does, in one sentence.
     pub help: &'static str,

@@ -1,4 +1,4 @@
-//! Who may write: the tokens of a TOML file.
+//! The write tokens of a TOML file.
 
 use headwater_engine::id::SheetName;
 use headwater_engine::mirror::Identity;
@@ -8,24 +8,24 @@ use serde::Deserialize;
 use super::error::ConfigError;
 use super::secret::Secret;
 
-/// The tokens that open the routes that write.
+/// The tokens for the routes that write.
 pub struct Tokens(Vec<Token>);
 
-/// One who may write.
+/// A caller that may write.
 #[derive(Clone)]
 pub struct Token {
-    /// The short name that stands in front of each message.
+    /// The short name in front of each message.
     pub name: String,
     secret: Secret,
-    /// Who is the author of what is written with it.
+    /// The author of its writes.
     pub author: Identity,
-    /// The sheets it is for.
+    /// The sheets that it may write.
     pub scope: Scope,
-    /// Whether the caller may name the author: it is a front end with users of its own.
+    /// Whether the caller may name the author, as a front end with users of its own.
     pub names_author: bool,
 }
 
-/// What a file of tokens is, for those who have not seen one.
+/// The form of a file of tokens, for users who have not seen one.
 const FORM: &str = "a token is a table [[token]] with name = \"site\", secret = \"…\" (16 \
                     bytes or more) and author = \"Name <address>\"";
 
@@ -48,15 +48,15 @@ struct TokenEntry {
 }
 
 impl Tokens {
-    /// Reads the text of a file with a table `[[token]]` for each.
+    /// Parses the text of a file with one table `[[token]]` per token.
     ///
     /// # Errors
-    /// When it is not TOML, has no entry, a key that is not known, a name or a secret twice, or an
-    /// entry that cannot be used. What it holds is not repeated.
+    /// Fails if it is not TOML, has no entry, an unknown key, the same name or secret twice, or an
+    /// entry that cannot be used. The error does not repeat the content.
     pub fn parse(setting: &str, text: &str) -> Result<Self, ConfigError> {
         let invalid = |reason: String| ConfigError::Invalid { setting: setting.to_owned(), reason };
         let file: File = toml::from_str(text).map_err(|error| {
-            // The message of the parser may quote a secret; the line does not.
+            // The message of the parser may quote a secret; the line number does not.
             let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
             invalid(format!("is not a file of tokens: see line {line}; {FORM}"))
         })?;
@@ -65,7 +65,7 @@ impl Tokens {
             let is_slug = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
             if name.is_empty() || name.len() > 64 || !name.chars().all(is_slug) {
                 return Err(invalid(format!(
-                    "has the name {name:?}, which may only have letters, digits, `-`, `_` and `.`"
+                    "has the name {name:?}, which may only contain letters, digits, `-`, `_` and `.`"
                 )));
             }
             if tokens.iter().any(|token| token.name == name) {
@@ -81,7 +81,7 @@ impl Tokens {
             })?;
             if let Some(other) = tokens.iter().find(|token| token.secret.is(&secret)) {
                 let other = &other.name;
-                return Err(invalid(format!("has one secret for {other:?} and {name:?}")));
+                return Err(invalid(format!("has the same secret for {other:?} and {name:?}")));
             }
             let scope = sheets.map_or(Scope::Every, |sheets| {
                 Scope::Only(sheets.into_iter().map(SheetName::new).collect())
@@ -94,12 +94,12 @@ impl Tokens {
         Ok(Self(tokens))
     }
 
-    /// Goes through their secrets.
+    /// Iterates over their secrets.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.0.iter().map(|token| &token.secret)
     }
 
-    /// Returns the token whose secret was given. Every secret is compared, so that the time tells
+    /// Returns the token with this secret. Every secret is compared, so that the time reveals
     /// nothing.
     pub fn matching(&self, given: &[u8]) -> Option<&Token> {
         let compared = self.0.iter().map(|token| (token, token.secret.matches(given)));

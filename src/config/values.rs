@@ -1,4 +1,4 @@
-//! Readers for the values of settings. Each says in a few words what the value must be.
+//! Parsers for the values of settings. Their errors say in a few words what the value must be.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use http::HeaderValue;
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
-/// A path in front of every route: empty, or beginning with a slash and not ending with one.
+/// The path prefix of every route: empty, or with a slash at its start and none at its end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BasePath(String);
 
 impl BasePath {
-    /// Reads a base path, in which anything may be percent-encoded; a slash at the end is dropped.
+    /// Parses a base path, in which anything may be percent-encoded. A slash at the end is dropped.
     ///
     /// # Errors
-    /// When it does not begin with a slash, has an empty segment, `.` or `..`, or a character that
-    /// has to be percent-encoded in a path.
+    /// Fails if it does not begin with a slash, has an empty segment, `.` or `..`, or has a
+    /// character that must be percent-encoded in a path.
     pub fn parse(text: &str) -> Result<Self, String> {
         let path = text.trim_end_matches('/');
         let is_sound = |segment: &str| {
@@ -48,8 +48,8 @@ impl BasePath {
         &self.0
     }
 
-    /// Returns what of `path` is below this one: it begins with a slash, or is empty for this path
-    /// itself. Segments are the same however they are percent-encoded.
+    /// Returns the rest of `path` below this one: it begins with a slash, or is empty for this path
+    /// itself. Segments are equal however they are percent-encoded.
     pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
         let mut rest = path;
         for segment in self.0.split('/').skip(1) {
@@ -64,22 +64,22 @@ impl BasePath {
     }
 }
 
-/// Whose pages may read the public routes.
+/// The origins whose pages may read the public routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cors {
-    /// Nobody's but our own.
+    /// Only our own pages.
     Off,
-    /// Everybody's.
+    /// The pages of any origin.
     Any,
-    /// Those of these origins.
+    /// The pages of these origins.
     Origins(Vec<HeaderValue>),
 }
 
 impl Cors {
-    /// Reads a list of origins, `*`, or nothing.
+    /// Parses a list of origins, `*`, or nothing.
     ///
     /// # Errors
-    /// When an entry is not an origin.
+    /// Fails if an entry is not an origin.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.trim() {
             "" => Ok(Self::Off),
@@ -99,15 +99,15 @@ fn origin(text: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_str(&origin.ascii_serialization()).map_err(|_| refused())
 }
 
-/// The reverse proxies whose word on where a request comes from is taken.
+/// The reverse proxies that are trusted to report where a request comes from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Reads a list of addresses and networks, or nothing.
+    /// Parses a list of addresses and networks, or nothing.
     ///
     /// # Errors
-    /// When an entry is neither.
+    /// Fails if an entry is neither.
     pub fn parse(text: &str) -> Result<Self, String> {
         let refused = || "must list addresses or networks such as `10.0.0.0/8`".to_owned();
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
@@ -118,28 +118,28 @@ impl TrustedProxies {
         networks.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Says whether `address` is one of them.
+    /// Returns whether `address` is one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 }
 
-/// When what is written is pushed.
+/// When a write is pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Push {
-    /// Behind the answer.
+    /// After the answer.
     Background,
     /// Before the answer.
     Sync,
-    /// Never: something else does it.
+    /// Never; something else pushes.
     Off,
 }
 
 impl Push {
-    /// Reads the name of one.
+    /// Parses the name of one.
     ///
     /// # Errors
-    /// When there is none of that name.
+    /// Fails if there is none with that name.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "background" => Ok(Self::Background),
@@ -150,7 +150,7 @@ impl Push {
     }
 }
 
-/// Reads when a write is on the disk.
+/// Parses when a write must be on the disk.
 pub(super) fn durability(text: &str) -> Result<Durability, String> {
     match text {
         "synced" => Ok(Durability::Synced),
@@ -159,7 +159,7 @@ pub(super) fn durability(text: &str) -> Result<Durability, String> {
     }
 }
 
-/// Reads what to do where both sides have moved on.
+/// Parses what to do if both sides have new commits.
 pub(super) fn rewrites(text: &str) -> Result<Rewrites, String> {
     match text {
         "refuse" => Ok(Rewrites::Hold),
@@ -169,7 +169,7 @@ pub(super) fn rewrites(text: &str) -> Result<Rewrites, String> {
     }
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     /// Human on a terminal, JSON elsewhere.
@@ -181,10 +181,10 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
-    /// Reads the name of a format.
+    /// Parses the name of a format.
     ///
     /// # Errors
-    /// When there is no such format.
+    /// Fails if there is no such format.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text {
             "auto" => Ok(Self::Auto),
@@ -199,7 +199,7 @@ pub(super) fn text(text: &str) -> Result<String, String> {
     if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
-/// Reads the name of a branch, which may be its full one.
+/// Parses the short or the full name of a branch.
 pub(super) fn branch(value: &str) -> Result<String, String> {
     let name = value.strip_prefix("refs/heads/").unwrap_or(value);
     if name.is_empty() || name.starts_with("refs/") {
@@ -216,7 +216,7 @@ pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "must be a whole number".to_owned())
 }
 
-/// Reads the size of a file of many records, whose parts are counted in 32 bits.
+/// Parses the size of a file of many records, whose parts are counted in 32 bits.
 pub(super) fn file_size(text: &str) -> Result<u64, String> {
     number(text).and_then(|bytes| match bytes > 1 << 31 {
         true => Err("must be at most 2147483648".to_owned()),
@@ -228,20 +228,20 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     number(text).and_then(|n| if n == 0 { Err("must be at least 1".to_owned()) } else { Ok(n) })
 }
 
-/// Reads names with commas between them.
+/// Parses names separated by commas.
 #[expect(clippy::unnecessary_wraps, reason = "every setting is read by a function that may refuse")]
 pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
     let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
     Ok(names.map(str::to_owned).collect())
 }
 
-/// Reads folders with commas between them.
+/// Parses folders separated by commas.
 pub(super) fn safe_directories(text: &str) -> Result<SafeDirectories, String> {
     let folders = list(text)?;
     Ok(SafeDirectories::new(folders.iter().map(Path::new)))
 }
 
-/// Reads `on` or `off`.
+/// Parses `on` or `off`.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text {
         "on" | "true" => Ok(true),

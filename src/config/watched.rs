@@ -1,4 +1,4 @@
-//! A file of settings that may change at any time: it is read again at each use.
+//! A file of settings that may change at any time; it is read again at each use.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,23 +8,23 @@ use std::time::Duration;
 use super::error::ConfigError;
 use crate::exit::chain;
 
-/// How long a changed text has to stay the same before it is taken.
+/// How long a changed text must stay the same before it is used.
 const SETTLES: Duration = Duration::from_millis(50);
 
-/// How often a file that goes on changing is looked at before what was good last is used.
+/// How often a changing file is read before its last good version is used.
 const LOOKS: usize = 20;
 
-/// Turns the text of a file into what it stands for.
+/// Parses the text of a file.
 type Parse<T> = Box<dyn Fn(&str) -> Result<T, ConfigError> + Send + Sync>;
 
-/// What a file stands for at the moment.
+/// The current value of a file.
 ///
-/// The file is small, so reading it is cheaper than to find out for certain that it is the same. A
-/// file that can't be used any more leaves what was good last in place, so that a mistake during a
-/// rotation shuts nobody out; the log tells of it once. A file that is being written may read as a
-/// shorter one that is good: a text is taken when it has stayed the same for a moment.
+/// The file is small, so reading it is cheaper than finding out for certain that it is unchanged.
+/// If the file becomes unusable, its last good value stays in place, so that a mistake during a
+/// rotation locks nobody out; the log reports that once. A file that is being written may look like
+/// a shorter valid one, so a text is used only after it has stayed the same for a moment.
 pub struct Watched<T> {
-    /// The setting that names it.
+    /// The setting that names the file.
     setting: String,
     path: PathBuf,
     parse: Parse<T>,
@@ -35,9 +35,9 @@ pub struct Watched<T> {
 /// What is known of the file.
 struct Last<T> {
     value: Arc<T>,
-    /// The hash of the text that was read last, good or not; `None` where there was none.
+    /// The hash of the last text, good or not; `None` if there was none.
     seen: Option<blake3::Hash>,
-    /// Why the file could not be used when it was read last.
+    /// Why the file could not be used when it was last read.
     trouble: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl<T> Watched<T> {
     /// Reads the file. `setting` names the place in errors.
     ///
     /// # Errors
-    /// When the file can't be read, or `parse` refuses it.
+    /// Fails if the file cannot be read, or if `parse` refuses it.
     pub fn read(
         setting: &str,
         path: &Path,
@@ -60,13 +60,13 @@ impl<T> Watched<T> {
         Ok(Self { setting, path, parse: Box::new(parse), settles: SETTLES, last })
     }
 
-    /// Returns what the file stands for now.
+    /// Returns the current value of the file.
     pub async fn current(&self) -> Arc<T> {
         self.renew(self.settled().await);
         self.last()
     }
 
-    /// Reads the file, and a changed one again until it has been the same for a while.
+    /// Reads the file. Reads a changed one again until it has been the same for a while.
     async fn settled(&self) -> io::Result<String> {
         let mut text = tokio::fs::read_to_string(&self.path).await?;
         for _ in 0..LOOKS {
@@ -83,7 +83,7 @@ impl<T> Watched<T> {
         Err(io::Error::other("it is still being written"))
     }
 
-    /// Returns what the file stood for when it was read last.
+    /// Returns the value of the file when it was last read.
     pub fn last(&self) -> Arc<T> {
         self.lock().value.clone()
     }
@@ -112,7 +112,7 @@ impl<T> Watched<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Last<T>> {
-        // Each value is put in place whole, so a poisoned lock holds a usable one.
+        // Each value is replaced as a whole, so a poisoned lock holds a usable one.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,12 +1,12 @@
-//! The changes that the demonstration pushes: four, over and over, so that one sees a record modified,
-//! one added, several modified at once, and one removed.
+//! The changes that the demonstration pushes. Four repeat, so that one sees a record modified, one
+//! added, several modified at once, and one removed.
 
 use super::records::embedded;
 
-/// The record that the first of them modifies.
+/// The record that the first change modifies.
 pub(super) const CHANGED: &str = "projects/tree-census.toml";
 
-/// The record that one adds and another removes.
+/// The record that one change adds and another removes.
 const ROLE: &str = "help-wanted-roles/tree-census/01a1f3c2-7b40-7d8e-9a61-5c0de4f0b717.toml";
 
 const ROLE_TEXT: &str = r#"commitmentHoursPerWeek = 2
@@ -21,14 +21,14 @@ title = "Second pair of eyes"
 updatedAt = "2026-04-07T22:30:00Z"
 "#;
 
-/// The projects whose stage one of them moves, there and back.
+/// The projects whose stage one change moves, forth and back.
 const MOVED: [(&str, [&str; 2]); 3] = [
     ("projects/budget-reader.toml", ["maintaining", "testing"]),
     ("projects/harbor-air.toml", ["bootstrapping", "commenting"]),
     ("projects/repair-tracker.toml", ["testing", "prototyping"]),
 ];
 
-/// One commit.
+/// A commit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Change {
     /// Its message.
@@ -38,8 +38,8 @@ pub(super) struct Change {
 }
 
 impl Change {
-    /// Returns the change that is pushed as the `number`th, counted from 0. Each differs from what
-    /// all those before it leave behind.
+    /// Returns change number `number`, counted from 0. Each differs from the state that the earlier
+    /// ones leave.
     pub(super) fn nth(number: u64) -> Self {
         let round = number / 4;
         match number % 4 {

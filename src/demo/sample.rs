@@ -13,15 +13,16 @@ use crate::exit::{Exit, Failure};
 /// The branch of the sample.
 pub(super) const BRANCH: &str = "published";
 
-/// A bare repository that plays the remote.
+/// A bare repository that serves as the remote.
 pub(super) struct Sample {
     path: PathBuf,
-    /// How many changes were pushed; held while one is, so that each is made on top of the other.
+    /// The number of pushed changes. The lock is held during a push, so that each is made on top of
+    /// the last.
     pushed: Mutex<u64>,
 }
 
 impl Sample {
-    /// Makes the repository in `folder` with one commit of all files.
+    /// Creates the repository in `folder` with one commit of all files.
     pub(super) fn create(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("remote.git");
         let mut init = git(folder);
@@ -97,7 +98,7 @@ fn run(command: &mut Command, input: &[u8]) -> Result<(), Failure> {
     };
     let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // When git ends early, its message says more than the broken pipe.
+        // If git ends early, its message explains more than the broken pipe.
         let _ = stdin.write_all(input);
     }
     let output = child.wait_with_output().map_err(|error| failed(error.to_string()))?;

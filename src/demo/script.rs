@@ -1,4 +1,4 @@
-//! What the demonstration prints.
+//! The output of the demonstration.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use super::changes::CHANGED;
 use super::sample::BRANCH;
 use crate::live::Live;
 
-/// What the lines to paste name.
+/// The values in the lines to paste.
 pub(super) struct Facts<'a> {
     pub(super) base: &'a str,
     pub(super) secret: &'a str,
@@ -18,7 +18,7 @@ pub(super) struct Facts<'a> {
     pub(super) live: &'a Live,
 }
 
-/// Returns the lines to paste, or where to look on while pushes happen by themselves.
+/// Returns the lines to paste, or where to watch while pushes happen by themselves.
 pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
     let Facts { base, secret, .. } = facts;
     let (remote, work) = (facts.remote.display(), facts.folder.join("work"));
@@ -50,7 +50,7 @@ pub(super) fn script(facts: &Facts<'_>, auto: bool) -> String {
     )
 }
 
-/// Counts the records, and says why not all of them are public.
+/// Counts the records, and explains why not all of them are public.
 fn told(snapshot: &Snapshot) -> String {
     let (records, sheets) = (snapshot.records(), snapshot.sheets().count());
     let public: usize = snapshot.sheets().map(|sheet| sheet.shown()).sum();

@@ -1,6 +1,6 @@
 // Reads the public API of the server that the page came from.
 
-/** What the server answered instead, or that it did not answer (status 0). */
+/** An error answer of the server, or no answer (status 0). */
 export class ApiError extends Error {
   constructor(status, problem) {
     super(problem.detail ?? problem.title ?? "The server does not respond");
@@ -8,13 +8,13 @@ export class ApiError extends Error {
     this.code = problem.code ?? "";
   }
 
-  /** Whether the server is one that does not know the route. */
+  /** Whether the server does not have the route. */
   get isMissingRoute() {
     return this.status === 404 && this.code === "not_found" || this.status === 405;
   }
 }
 
-/** Returns the address of a route, relative to the page, so that it is right below a base path. */
+/** Returns the address of a route, relative to the page, so that it works below a base path. */
 export function address(segments, params) {
   const path = segments.map((segment) => encodeURIComponent(segment)).join("/");
   const query = new URLSearchParams(params ?? {}).toString();
@@ -26,7 +26,7 @@ export async function read(segments, params, signal) {
   return answered(await sent(address(segments, params), { signal }));
 }
 
-/** Lets the demonstration push its next change. */
+/** Makes the demonstration push its next change. */
 export async function pushChange() {
   const headers = { "X-Headwater-Demo": "push" };
   return answered(await sent("api/_demo/push", { method: "POST", headers }));
@@ -47,7 +47,7 @@ async function answered(response) {
   return { body, commit: response.headers.get("X-Headwater-Commit") };
 }
 
-/** Says in a sentence why something is not shown; a route that is not there yet is no failure. */
+/** Returns a sentence that explains why something is not shown; a missing route is not a failure. */
 export function sentence(error, route) {
   if (error.isMissingRoute) return `This server has no route ${route}, so this is not shown.`;
   if (error.status === 0) return "The server does not respond. Retrying automatically.";

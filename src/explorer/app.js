@@ -1,4 +1,4 @@
-// The frame: navigation, search, the banner, and one page at a time by the hash of the address.
+// The frame: navigation, search, the banner, and the page that the hash of the address names.
 
 import { showBanner, showState } from "./banner.js";
 import { hidePushed, showDemo } from "./demo.js";
@@ -16,13 +16,13 @@ import * as sheet from "./sheet.js";
 
 const PAGES = { overview, reloads, problems, sheet, record, search, compare };
 
-/** How long typing has to pause before it is searched for. */
+/** How long typing must pause before the search starts. */
 const PAUSE = 200;
 
 const main = document.getElementById("main");
 let shown = { place: "", leave: new AbortController(), update: null };
 
-/** Shows the page of the address. Where only its parameters differ, the page itself goes along. */
+/** Shows the page of the address. If only the parameters differ, the page updates itself. */
 async function go() {
   const route = parse(location.hash);
   const place = [route.name, ...route.rest].join("/");
@@ -37,7 +37,7 @@ async function go() {
   const element = h("div", { class: `page ${route.name}` });
   put(main, element);
   if (page) {
-    // A page puts up its heading before it waits for anything.
+    // A page shows its heading before it waits for anything.
     const showing = page.show({ element, route, signal: leave.signal });
     entitled(element, isFirst);
     const update = await showing.catch(ignored);
@@ -48,11 +48,11 @@ async function go() {
   }
 }
 
-/** Names the page, and lets the keyboard and the voice go on from its heading. */
+/** Sets the title, and moves the focus of keyboard and screen reader to the heading. */
 function entitled(element, isFirst) {
   const heading = element.querySelector("h1");
   document.title = `${heading?.dataset.title ?? heading?.textContent ?? ""} · Headwater`;
-  // Somebody who types goes on typing.
+  // Typing must not be interrupted.
   if (isFirst || document.activeElement?.id === "find-text") return;
   heading?.focus({ preventScroll: true });
   window.scrollTo(0, 0);
@@ -62,7 +62,7 @@ function ignored(error) {
   if (error.name !== "AbortError") throw error;
 }
 
-/** Marks where one is in the navigation. */
+/** Marks the current page in the navigation. */
 function marked({ name, rest }) {
   for (const place of document.querySelectorAll("[data-place]")) {
     const [kind, of] = place.dataset.place.split(/ (.*)/s);
@@ -112,7 +112,7 @@ function searchAsTyped() {
   });
 }
 
-/** Closes what is open over the page: by the Escape key, and by turning to something else. */
+/** Closes open menus on the Escape key, and on a click elsewhere. */
 function closeMenus() {
   const open = (inside) => [...document.querySelectorAll("details.menu[open]")].filter((menu) => menu.contains(inside));
   document.addEventListener("keydown", ({ key, target }) => {
@@ -129,7 +129,7 @@ function closeMenus() {
 }
 
 document.getElementById("skip").addEventListener("click", (event) => {
-  // The hash is the address of a page, so the link cannot be one into it.
+  // The hash is the address of a page, so the link cannot use it.
   event.preventDefault();
   main.focus();
 });

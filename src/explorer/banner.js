@@ -1,16 +1,16 @@
-// What is not as usual, said plainly above everything else; and the state of the connection.
+// Reports anything unusual above everything else, and the state of the connection.
 
 import { h, put, since } from "./dom.js";
 import { plural, seconds, short, when } from "./format.js";
 
-/** From how many seconds of lag on the state is called stale. */
+/** The lag in seconds from which on the state is called stale. */
 const STALE = 60;
 
 const REASONS = {
   diverged: "the branch was rewound or rewritten",
   refused: "it brings new problems",
   over_limit: "it brings too many problems",
-  push_limit: "it changes more than one push may",
+  push_limit: "it changes more than one push is allowed to",
   pinned: "a commit is pinned",
 };
 
@@ -43,7 +43,7 @@ function lines({ status, connection }) {
   return all;
 }
 
-/** Shows the banner, and says nothing where it would say the same again. */
+/** Shows the banner; an unchanged banner is not announced again. */
 export function showBanner(element, live) {
   const told = lines(live);
   const key = JSON.stringify(told);
@@ -52,7 +52,7 @@ export function showBanner(element, live) {
   put(element, told.map(([kind, headline, text]) => h("p", { class: `banner ${kind}` }, h("strong", {}, headline), " ", text)));
 }
 
-/** Shows which commit is served, since when, and whether changes arrive. */
+/** Shows the served commit, since when, and whether changes arrive. */
 export function showState(element, { status, connection }) {
   const [name, title] = CONNECTIONS[connection];
   const dot = h("span", { class: `dot ${connection}`, title }, name);

@@ -1,4 +1,4 @@
-// The stages of a reload as a bar, and how long reloads took over time.
+// The stages of a reload as a bar, and the durations of reloads over time.
 
 import { draw, h } from "./dom.js";
 import { clock, ms, number, plural, short } from "./format.js";
@@ -14,7 +14,7 @@ const WHAT = {
   swap: "moving the branch and the pointer",
 };
 
-/** How wide a stage that took any time is at least, of a thousand. */
+/** The smallest width of a stage that took any time, in thousandths. */
 const THINNEST = 6;
 
 export const stageText = (timings) => STAGES.map((stage) => `${stage} ${timings[stage].toFixed(1)}`).join("  ·  ");
@@ -34,14 +34,14 @@ export function stageBar(timings, longest) {
   return draw("svg", { class: "bar", viewBox: "0 0 1000 10", preserveAspectRatio: "none", role: "img", "aria-label": label }, parts);
 }
 
-/** Names the colours of the stages. */
+/** Returns the legend of the colours. */
 export function legend() {
   return h("ul", { class: "legend", "aria-label": "Stages of a reload" }, STAGES.map((stage) =>
     h("li", {}, draw("svg", { class: "key", viewBox: "0 0 10 10", "aria-hidden": "true" }, draw("rect", { class: `stage ${stage}`, width: 10, height: 10 })),
       h("b", {}, stage), h("span", {}, ` ${WHAT[stage]}`))));
 }
 
-/** Says how many records of which sheets changed. */
+/** Shows how many records of which sheets changed. */
 export function summary({ changed }) {
   const sheets = Object.entries(changed);
   if (sheets.length === 0) return h("span", { class: "soft" }, "No records changed.");
@@ -54,7 +54,7 @@ export function summary({ changed }) {
   }));
 }
 
-/** As wide as the page is, so that its texts are as large as the others. */
+/** The width of the page, so that text is as large as elsewhere. */
 const widthOfPage = () => Math.min(1000, Math.max(320, document.getElementById("main").clientWidth));
 
 const HEIGHT = 190;
@@ -70,7 +70,7 @@ function ticksAround(least, most) {
   return series.slice(from, series.findIndex((value) => value > most) + 1);
 }
 
-/** Draws how long each reload took, on a logarithmic scale, from the oldest to the newest. */
+/** Draws the duration of each reload, on a logarithmic scale, from the oldest to the newest. */
 export function latencyPlot(reloads) {
   const whole = widthOfPage();
   const times = reloads.map(({ at }) => Date.parse(at));

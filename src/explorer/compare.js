@@ -1,4 +1,4 @@
-// What two commits have of each other: all records that differ, and the fields in which they do.
+// The comparison of two commits: all records that differ, and their differing fields.
 
 import { read, sentence } from "./api.js";
 import { words } from "./diff.js";
@@ -7,7 +7,7 @@ import { number, plural, short } from "./format.js";
 import { toRecord, toSheet } from "./route.js";
 import { shownValue, titleOf } from "./value.js";
 
-/** How many records are listed. */
+/** The most records that are listed. */
 const LISTED = 100;
 
 export async function show({ element, route, signal }) {
@@ -48,7 +48,7 @@ function item({ sheet, key, change, fields, value }) {
     change === "modified" ? fieldChanges(fields ?? []) : value !== undefined && h("details", {}, h("summary", {}, "Its value"), shownValue(value)));
 }
 
-/** Shows fields with what each was before and is after. */
+/** Shows fields with their values before and after. */
 export function fieldChanges(fields) {
   if (fields.length === 0) return h("p", { class: "soft" }, "No fields differ.");
   return h("dl", { class: "fields" }, fields.map(({ pointer, before, after }) =>

@@ -1,4 +1,4 @@
-// In the demonstration: a button that pushes a change, and how that went live.
+// For the demonstration: a button that pushes a change, and a report of how it went live.
 
 import { pushChange } from "./api.js";
 import { stageBar, stageText, summary } from "./chart.js";
@@ -10,14 +10,14 @@ import { toCompare } from "./route.js";
 const panel = document.getElementById("pushed");
 let button = null;
 
-/** Shows the button where the server is the demonstration. */
+/** Shows the button if the server is the demonstration. */
 export function showDemo() {
   if (button || !live.status.demo) return;
   button = h("button", { type: "button", class: "primary", onclick: push }, "Push a change");
   document.getElementById("state").before(button);
 }
 
-/** Takes the last push from view. */
+/** Hides the last push. */
 export function hidePushed() {
   panel.hidden = true;
 }

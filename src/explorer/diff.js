@@ -1,6 +1,6 @@
-// What differs between two values: field by field, and within texts word by word.
+// The differences between two values: field by field, and word by word within text.
 
-/** How many words of a text are compared; longer ones are shown as a whole. */
+/** The most words of a text that are compared; longer texts are shown as a whole. */
 const WORDS = 600;
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
@@ -42,7 +42,7 @@ export function words(before, after) {
   return parts.flatMap(outsideSpace);
 }
 
-/** Takes the space before what changed out of it, once for what was removed and what came instead. */
+/** Moves the space before a change out of it, once for a removal and its replacement. */
 function outsideSpace([kind, text], index, parts) {
   const [, space, rest] = text.match(/^(\s*)(.*)$/s);
   if (kind === "same" || !space || !rest) return [[kind, text]];
@@ -50,10 +50,10 @@ function outsideSpace([kind, text], index, parts) {
   return follows ? [[kind, rest]] : [["same", space], [kind, rest]];
 }
 
-/** Words with the space before them, so that a changed word takes its space along. */
+/** Words with the space before them, so that a changed word includes its space. */
 const tokens = (text) => text.match(/\s*\S+|\s+$/g) ?? [];
 
-/** Returns how much two lists have in common from each pair of places on. */
+/** Returns the length of the longest common subsequence from each pair of places on. */
 function commonLengths(one, other) {
   const lengths = Array.from({ length: one.length + 1 }, () => new Uint16Array(other.length + 1));
   for (let i = one.length - 1; i >= 0; i -= 1) {

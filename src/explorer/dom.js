@@ -14,13 +14,13 @@ export function draw(tag, attributes, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** Puts `children` where those of `element` were. */
+/** Replaces the children of `element` with `children`. */
 export function put(element, ...children) {
   element.replaceChildren(...known(children));
   return element;
 }
 
-/** Does `work`, which may build what has the focus anew, and gives its successor the focus. */
+/** Does `work`, which may rebuild the focused element, and focuses its replacement. */
 export function keepingFocus(work) {
   const { id } = document.activeElement ?? {};
   work();
@@ -41,17 +41,17 @@ function known(children) {
   return children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
 }
 
-/** Returns how long ago something was, which goes on counting. */
+/** Returns an element with the time since something, which is kept up to date. */
 export function since(time) {
   return h("time", { class: "since", datetime: time, title: when(time) }, ago(time));
 }
 
-/** Brings what `since` returned up to date. */
+/** Updates the elements that `since` returned. */
 export function count() {
   for (const time of document.querySelectorAll("time.since")) time.textContent = ago(time.dateTime);
 }
 
-/** Returns a function that does `work` only when what it depends on is not what it was. */
+/** Returns a function that does `work` only if the result of `what` has changed. */
 export function whenChanged(what, work) {
   let before;
   return () => {
@@ -62,7 +62,7 @@ export function whenChanged(what, work) {
   };
 }
 
-/** Tells those who do not see the page what happened. */
+/** Announces an event to screen readers. */
 export function announce(text) {
   document.getElementById("announcer").textContent = text;
 }
@@ -73,7 +73,7 @@ export function section(title, ...children) {
   return h("section", { "aria-labelledby": id }, h("h2", { id }, title), ...children);
 }
 
-/** Returns a table that scrolls by itself where the page is narrow. */
+/** Returns a table that scrolls by itself if the page is narrow. */
 export function scrolling(label, table) {
   return h("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, table);
 }

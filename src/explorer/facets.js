@@ -5,11 +5,11 @@ import { read } from "./api.js";
 import { h } from "./dom.js";
 import { isDate, isUuid, number } from "./format.js";
 
-/** How many fields are counted, and how many values of one are shown. */
+/** The most fields that are counted, and the most values that are shown for one. */
 const FIELDS = 8;
 const VALUES = 12;
 
-/** Returns the fields that are counted: those with an index, but for keys of other records. */
+/** Returns the fields that are counted: those with an index, except keys of other records. */
 export function countable(indexed) {
   return indexed.filter((field) => !/(^id|Id|Key|_id)$/.test(field)).slice(0, FIELDS);
 }
@@ -29,19 +29,19 @@ export async function count(sheet, params, fields, signal) {
   return Object.fromEntries(counted.flat().sort(([one], [other]) => fields.indexOf(one) - fields.indexOf(other)));
 }
 
-/** Returns the values of a field that the filters let through. */
+/** Returns the values of a field that the filters allow. */
 export function chosenOf(filters, field) {
   return filters.flatMap(([name, value]) => (name === field ? [value] : name === `${field}[in]` ? elements(value) : []));
 }
 
-/** Returns the filter for these values of a field; `null` where there is none. */
+/** Returns the filter for these values of a field; `null` without values. */
 function filterOf(field, values) {
   if (values.length === 0) return null;
   const escaped = values.map((value) => value.replace(/[\\,]/g, "\\$&"));
   return values.length === 1 ? [field, values[0]] : [`${field}[in]`, escaped.join(",")];
 }
 
-/** Cuts a list at its commas, except those after a backslash. */
+/** Splits a list at its commas, except those after a backslash. */
 function elements(list) {
   const cut = [""];
   for (const [part, escaped] of list.matchAll(/\\([\\,])|[^]/g)) {
@@ -51,8 +51,8 @@ function elements(list) {
   return cut;
 }
 
-/** Lists the values with their counts; `onchoose` takes the filters of a field and what is in their
- * place. */
+/** Lists the values with their counts; `onchoose` gets the names of the old filters and the new
+ * filter. */
 export function facets(counted, filters, isOpen, onchoose) {
   const entries = Object.entries(counted).filter(([field, { values }]) => says(values) || chosenOf(filters, field).length > 0);
   if (entries.length === 0) return null;
@@ -60,7 +60,7 @@ export function facets(counted, filters, isOpen, onchoose) {
     entries.map(([field, facet]) => shownFacet(field, facet, filters, onchoose)));
 }
 
-/** Whether counting these values says something: they repeat, and can be read. */
+/** Whether counts of these values are useful: they repeat, and are readable. */
 function says(values) {
   const sum = values.reduce((all, { count }) => all + count, 0);
   const isShort = ({ value }) => (typeof value === "string" ? value.length < 40 && !isDate(value) && !isUuid(value) : typeof value !== "object");
@@ -87,7 +87,7 @@ function shownFacet(field, { values, more }, filters, onchoose) {
     hidden > 0 && h("p", { class: "soft" }, `and ${number(hidden)} more`));
 }
 
-/** Puts what is chosen in front, where nothing has it any more too. */
+/** Moves the chosen values to the front, including those that no record has any more. */
 function withChosen(values, chosen) {
   const isChosen = ({ value }) => chosen.includes(String(value));
   const missing = chosen.filter((text) => !values.some(({ value }) => String(value) === text));

@@ -1,4 +1,4 @@
-// The filters of a list: those that are set, and a form for another one.
+// The filters of a list: the active ones, and a form for another one.
 
 import { h } from "./dom.js";
 
@@ -8,7 +8,7 @@ const OPERATORS = [
   ["[lt]", "below"], ["[lte]", "up to"], ["[exists]", "exists"],
 ];
 
-/** Says a filter in words. */
+/** Describes a filter in words. */
 function told([name, value]) {
   const [, field, suffix] = name.match(/^(.*?)(\[[a-z]+\])?$/s);
   const operator = OPERATORS.find(([other]) => other === (suffix ?? ""))?.[1] ?? suffix;
@@ -16,7 +16,7 @@ function told([name, value]) {
   return `${field} ${operator} ${value}`;
 }
 
-/** Lists the filters that are set, each with a button that takes it away. */
+/** Lists the active filters, each with a button that removes it. */
 export function chips(filters, onremove, onclear) {
   if (filters.length === 0) return null;
   const chip = (filter) => h("li", { class: "chip set" }, told(filter),
@@ -25,7 +25,7 @@ export function chips(filters, onremove, onclear) {
     filters.length > 1 && h("li", {}, h("button", { type: "button", class: "quiet", onclick: onclear }, "Clear all")));
 }
 
-/** Returns a form that sets another filter. */
+/** Returns a form that adds a filter. */
 export function filterForm(fields, onadd) {
   const field = h("select", { id: "filter-field" }, fields.map((name) => h("option", { value: name }, name)));
   const operator = h("select", { id: "filter-operator" }, OPERATORS.map(([suffix, name]) => h("option", { value: suffix }, name)));

@@ -1,4 +1,4 @@
-// Writes numbers, times and commits as people read them.
+// Formats numbers, times and commits for people.
 
 const NUMBER = new Intl.NumberFormat("en");
 const WHEN = new Intl.DateTimeFormat("en-GB", {
@@ -11,15 +11,15 @@ export function plural(count, one, many = `${one}s`) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
-/** Says which words were searched for instead of those that occur nowhere; nothing where all occur. */
+/** Explains which words replaced those that occur nowhere; empty if all occur. */
 export function corrections(corrected) {
-  const told = Object.entries(corrected ?? {}).map(([typed, used]) => ` “${typed}” occurs nowhere: this is for “${used.join("” and “")}”.`);
+  const told = Object.entries(corrected ?? {}).map(([typed, used]) => ` “${typed}” occurs nowhere; these are the results for “${used.join("” and “")}”.`);
   return told.join("");
 }
 
 export const short = (commit) => commit.slice(0, 7);
 
-/** Milliseconds with as many digits as say something. */
+/** Milliseconds with as many digits as are useful. */
 export function ms(value) {
   if (value >= 10_000) return `${(value / 1000).toFixed(1)} s`;
   if (value >= 100) return `${number(Math.round(value))} ms`;
@@ -39,7 +39,7 @@ export const when = (time) => WHEN.format(new Date(time));
 
 export const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
 
-/** Says whether a text is a date or a date and time, as formats write them. */
+/** Whether a text is a date or a date and time, as formats write them. */
 export const isDate = (text) => /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text);
 
 export const isUuid = (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);

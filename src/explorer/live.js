@@ -1,16 +1,16 @@
-// What the server says of itself, kept up to date: its status, its sheets, its reloads, and each change
-// as it goes live.
+// The state of the server, kept up to date: its status, its sheets, its reloads, and each change as
+// it goes live.
 
 import { read } from "./api.js";
 
-/** How often the status is asked for while changes are told by the server, and while they are not. */
+/** How often the status is read while the server streams its changes, and while it does not. */
 const QUIET = 5_000;
 const POLLING = 1_500;
 
-/** How long to wait before the server is asked again to tell its changes. */
+/** How long to wait before the stream of changes is opened again. */
 const AGAIN = 10_000;
 
-/** How many publications are remembered with their records. */
+/** The number of publications that are remembered with their records. */
 const REMEMBERED = 50;
 
 class Live extends EventTarget {
@@ -24,21 +24,21 @@ class Live extends EventTarget {
   #source = null;
   #timer = 0;
   #refreshed = Promise.resolve();
-  /** When the server is asked again to tell its changes. */
+  /** When the stream of changes is opened again. */
   #again = Infinity;
 
-  /** Reads everything once, and goes on from there. */
+  /** Reads everything once, and keeps it up to date. */
   async begin() {
     this.#again = 0;
     await this.refresh();
   }
 
-  /** Listens to `changes`, `status` or `reloads` until `signal` says otherwise. */
+  /** Listens to `changes`, `status` or `reloads` until `signal` aborts. */
   on(name, signal, listener) {
     this.addEventListener(name, (event) => listener(event.detail), { signal });
   }
 
-  /** Reads the status and the reloads, and the sheets when another commit is served. */
+  /** Reads the status and the reloads, and the sheets if another commit is served. */
   refresh() {
     this.#refreshed = this.#refreshed.then(() => this.#refresh());
     return this.#refreshed;
@@ -66,7 +66,7 @@ class Live extends EventTarget {
     this.#timer = setTimeout(() => (document.hidden ? this.#later() : this.refresh()), pause);
   }
 
-  /** Waits until somebody looks again. */
+  /** Waits until the page is visible again. */
   #later() {
     document.addEventListener("visibilitychange", () => this.refresh(), { once: true });
   }
@@ -80,7 +80,7 @@ class Live extends EventTarget {
     }
   }
 
-  /** Lets the server tell what changes; it is asked from time to time where it does not. */
+  /** Opens the stream of changes; without one the status is polled. */
   #follow() {
     this.#again = Infinity;
     const since = this.status.commit;
@@ -94,22 +94,22 @@ class Live extends EventTarget {
     source.addEventListener("resync", () => this.#changed({ items: null }));
     source.addEventListener("error", () => {
       this.#source = null;
-      // The browser opens a stream again that broke, and leaves one alone that was refused.
+      // The browser reopens a broken stream, but not a refused one.
       if (source.readyState === EventSource.CLOSED) this.#refused(since);
     });
   }
 
-  /** Tries again later, unless the server does not know how to tell its changes. */
+  /** Tries again later, unless the server has no such route. */
   async #refused(since) {
     const error = await read(["_changes"], { since }).then(() => null, (error) => error);
     if (!error?.isMissingRoute) this.#again = Date.now() + AGAIN;
   }
 
-  /** `items` are null where it is not known what changed. */
+  /** `items` are null if it is not known what changed. */
   async #changed({ from, to, items }) {
     if (items?.length > 0) this.seen.set(to, items);
     if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.keys().next().value);
-    // The counts are read first, so that whoever listens sees them in step with the change.
+    // The counts are read first, so that listeners see them together with the change.
     await this.refresh();
     if (items?.length !== 0) this.#emit("changes", { from, to, items });
   }

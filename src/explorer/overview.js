@@ -1,4 +1,4 @@
-// What is served, at a glance: the commit, the sheets, and the last pushes that went live.
+// An overview of the served state: the commit, the sheets, and the last pushes that went live.
 
 import { h, put, section, since, whenChanged } from "./dom.js";
 import { ms, number, plural, seconds, short, when } from "./format.js";
@@ -6,7 +6,7 @@ import { live } from "./live.js";
 import { reloadList } from "./reloads.js";
 import { toSheet } from "./route.js";
 
-/** How many reloads are shown here. */
+/** The most reloads that are shown here. */
 const LATEST = 5;
 
 export async function show({ element, signal }) {
@@ -55,12 +55,12 @@ function factsOf({ commit, digest, pinned, held, lag, ahead, push, degraded, las
   return [
     ["Commit", h("code", { class: "long" }, commit)],
     ["Digest", h("code", { class: "long" }, digest)],
-    ["Lag", lag.remoteHead ? behind : "not known: there is no remote, or it was not asked yet"],
+    ["Lag", lag.remoteHead ? behind : "unknown: there is no remote, or it has not been polled yet"],
     lag.fetchedAt && ["Fetched", h("time", { datetime: lag.fetchedAt }, when(lag.fetchedAt))],
     ["Pinned", pinned ? `to ${short(pinned.commit)}, since ${when(pinned.since)}` : "no"],
     ["Held", held ? `${short(held.commit)} (${held.reason.replaceAll("_", " ")}), since ${when(held.since)}` : "nothing"],
     degraded && ["Degraded", "yes"],
-    ahead > 0 && ["Ahead", `${plural(ahead, "commit")} of ours not pushed yet`],
+    ahead > 0 && ["Ahead", `${plural(ahead, "commit")} not pushed yet`],
     push?.failure && ["Push", `failed ${plural(push.failures, "time")}: ${push.failure.replaceAll("_", " ")}`],
     last && ["Last reload", [`${last.outcome}${last.code ? ` (${last.code.replaceAll("_", " ")})` : ""}, `, since(last.at)]],
   ].filter(Boolean);

@@ -1,4 +1,4 @@
-// What is wrong with the data: file, line, rule.
+// The problems of the data: file, line, rule.
 
 import { read, sentence } from "./api.js";
 import { h, put, scrolling } from "./dom.js";
@@ -17,7 +17,7 @@ export async function show({ element, route, signal }) {
       const listed = sheet === null ? items : items.filter((problem) => problem.sheet === sheet);
       const of = sheet === null ? "" : ` in ${sheet}`;
       put(lead, total === 0 ? "No problems: every file is a valid record."
-        : `${plural(listed.length, "problem")}${of}. A file with a problem is absent until it is mended.`,
+        : `${plural(listed.length, "problem")}${of}. A file with a problem is absent until it is fixed.`,
       sheet !== null && [" ", h("a", { href: "#/problems" }, "Show all sheets")]);
       put(list, listed.length > 0 && table(listed));
     } catch (error) {
@@ -32,7 +32,7 @@ export async function show({ element, route, signal }) {
   };
 }
 
-/** Reads the first pages: nobody reads more than some thousand problems. */
+/** Reads the first pages: nobody reads more than a few thousand problems. */
 async function all(signal) {
   const items = [];
   let page = { next: undefined };

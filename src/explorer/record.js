@@ -1,4 +1,4 @@
-// One record: its value, the commits that touched it, and what differs between two of them.
+// One record: its value, the commits that touched it, and the differences between two of them.
 
 import { ApiError, address, read, sentence } from "./api.js";
 import { fieldChanges } from "./compare.js";
@@ -9,7 +9,7 @@ import { live } from "./live.js";
 import { replace, toRecord, toSheet } from "./route.js";
 import { shownValue, titleOf } from "./value.js";
 
-/** How many commits are read at once. */
+/** The number of commits that are read at once. */
 const COMMITS = 20;
 
 export async function show({ element, route, signal }) {
@@ -57,7 +57,7 @@ class Record {
     await this.#showHistory();
   }
 
-  /** Reads the value, as it is served or as it was at a commit, and marks what is new in it. */
+  /** Reads the value, as it is served or as it was at a commit, and marks its changed fields. */
   async readValue() {
     const at = this.params.get("at");
     try {
@@ -130,7 +130,7 @@ class Record {
         names.length > 0 && change === "modified" && h("p", { class: "soft touched" }, names.slice(0, 8).join(", "), names.length > 8 && " …")));
   }
 
-  /** Goes to the comparison of two commits, which is part of the address. */
+  /** Navigates to the comparison of two commits, which is part of the address. */
   #compare(ends) {
     const at = this.params.get("at");
     replace(toRecord(this.sheet, this.key, at ? { ...ends, at } : ends));
@@ -148,7 +148,7 @@ class Record {
     }
   }
 
-  /** Returns the value at a commit, `undefined` where it is not there. */
+  /** Returns the value at a commit, `undefined` if it does not exist there. */
   async #valueAt(commit) {
     const known = this.#commits.find((item) => item.commit === commit);
     if (known?.change === "removed" || known?.change === "broken") return undefined;

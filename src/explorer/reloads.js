@@ -1,4 +1,4 @@
-// The feed of reloads: each with its stages and what it changed, and how long they took over time.
+// The feed of reloads: each with its stages and its changes, and the durations over time.
 
 import { latencyPlot, legend, stageBar, stageText, summary } from "./chart.js";
 import { h, put, since, whenChanged } from "./dom.js";
@@ -6,16 +6,16 @@ import { ms, plural, short } from "./format.js";
 import { live } from "./live.js";
 import { toCompare, toRecord } from "./route.js";
 
-/** How many records a reload names. */
+/** The most records that a reload names. */
 const NAMED = 5;
 
 const TRIGGERS = {
-  boot: "at the start",
+  boot: "at startup",
   webhook: "by a webhook",
   poll: "by a poll",
   audit: "by an audit",
   operator: "by the operator",
-  push: "after a push of ours",
+  push: "after our own push",
 };
 
 export async function show({ element, signal }) {
@@ -31,7 +31,7 @@ export async function show({ element, signal }) {
   };
   put(element,
     h("header", { class: "head" }, h("h1", { tabindex: "-1" }, "Reloads"),
-      h("p", { class: "lead" }, "Every push that went live: fetched, compared, decoded, applied beside the live state, and published by one swap.")),
+      h("p", { class: "lead" }, "Every push that went live: fetched, compared, decoded, applied next to the live state, and published by one swap.")),
     plot, legend(), choice, list);
   const renderNews = whenChanged(() => [live.reloads, [...live.seen.keys()]], render);
   renderNews();
@@ -39,12 +39,12 @@ export async function show({ element, signal }) {
   live.on("changes", signal, renderNews);
 }
 
-/** The reloads that were shown before; others arrive. */
+/** The reloads that were shown before; others are new. */
 const known = new Set();
 
 const isNews = ({ outcome }) => outcome !== "unchanged";
 
-/** Returns a list of reloads whose bars are on one scale. */
+/** Returns a list of reloads whose bars have the same scale. */
 export function reloadList(reloads) {
   const longest = Math.max(...reloads.map(({ durationMs }) => durationMs));
   const isFirst = known.size === 0;
@@ -71,7 +71,7 @@ function item(reload, longest, isKnown) {
     moved && h("p", { class: "what" }, summary(reload), " ", named(newCommit)));
 }
 
-/** Names the first records that changed, where this page saw it. */
+/** Names the first changed records, if this page saw the change. */
 function named(commit) {
   const items = live.seen.get(commit) ?? [];
   const links = items.slice(0, NAMED).map(({ sheet, key, change }) =>

@@ -1,4 +1,4 @@
-// A search in all sheets, as one types.
+// A search in all sheets, while the user types.
 
 import { read, sentence } from "./api.js";
 import { announce, h, put } from "./dom.js";
@@ -48,7 +48,7 @@ function hit({ sheet, key, value, highlights }) {
 
 const ENTITIES = { "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": "\"", "&#39;": "'", "&#x27;": "'" };
 
-/** Turns an excerpt, which is escaped and has `<mark>` around what matched, into text and marks. */
+/** Turns an excerpt, which is escaped and has `<mark>` around the matches, into text and marks. */
 function marked(excerpt) {
   const text = (escaped) => escaped.replace(/&(amp|lt|gt|quot|#39|#x27);/g, (entity) => ENTITIES[entity]);
   return excerpt.split(/<mark>(.*?)<\/mark>/s).map((part, index) => (index % 2 === 1 ? h("mark", {}, text(part)) : text(part)));

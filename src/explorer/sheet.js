@@ -1,4 +1,5 @@
-// The records of a sheet: searched as one types, filtered, counted, sorted, and paged by cursor.
+// The records of a sheet: searched while the user types, filtered, counted, sorted, and paged by
+// cursor.
 
 import { address, read, sentence } from "./api.js";
 import { announce, h, keepingFocus, put } from "./dom.js";
@@ -9,13 +10,13 @@ import { live } from "./live.js";
 import { replace, toSheet } from "./route.js";
 import { columnChoice, columnsOf, recordTable } from "./table.js";
 
-/** How many records a page has. */
+/** The number of records on a page. */
 const PAGE = 50;
 
-/** How long typing has to pause, and changes have to settle, before the list is read. */
+/** How long typing must pause, and changes must settle, before the list is read. */
 const PAUSE = 180;
 
-/** The parameters that are no filters. */
+/** The parameters that are not filters. */
 const OTHERS = ["q", "sort", "fields", "cursor"];
 
 /** How long a changed row is marked. */
@@ -101,7 +102,7 @@ class SheetPage {
     return [...this.params].filter(([name]) => !OTHERS.includes(name));
   }
 
-  /** Goes to the list with other parameters, from its first page. */
+  /** Navigates to the list with other parameters, from its first page. */
   #go(changed, added = [], removed = []) {
     const isRemoved = ([name, value]) => removed.some(([other, text]) => name === other && value === text);
     const params = [...this.params].filter(([name, value]) => name !== "cursor" && !(name in changed) && !isRemoved([name, value]));
@@ -120,7 +121,7 @@ class SheetPage {
     try {
       this.#result = await read([this.name], params, this.#asked.signal);
       keepingFocus(() => this.#render());
-      // The rows do not wait for it.
+      // The rows do not wait for the counts.
       this.#count(this.#asked.signal);
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -143,7 +144,7 @@ class SheetPage {
     this.#showChips();
     this.#showFacets();
     const columns = this.params.get("fields")?.split(",") ?? columnsOf(items, this.#fields, this.#countable);
-    // A choice that somebody makes right now is left alone.
+    // A choice in progress is left alone.
     const isChoosing = this.#columns.firstChild?.open && this.#columns.contains(document.activeElement);
     if (!isChoosing) put(this.#columns, columnChoice(this.#fields, columns, (fields) => {
       this.#columns.firstChild.open = false;
@@ -155,14 +156,14 @@ class SheetPage {
     this.#showPager();
   }
 
-  /** Counts the values of the fields with an index, and shows the counts once they are there. */
+  /** Counts the values of the fields with an index, and shows the counts once they arrive. */
   async #count(signal) {
     const params = [...this.params].filter(([name]) => !["cursor", "sort", "fields"].includes(name));
     try {
       this.#counted = await count(this.name, params, this.#countable, signal);
       keepingFocus(() => this.#showFacets());
     } catch (error) {
-      // A list without counts is a list; what is wrong with the query is told above the rows.
+      // A list without counts is still useful; errors of the query are shown above the rows.
       if (error.name !== "AbortError") this.#counted = {};
     }
   }
@@ -207,7 +208,7 @@ class SheetPage {
     document.querySelector("h1").focus();
   }
 
-  /** Reads the first page again when the sheet changes; later pages keep the commit they began with. */
+  /** Reads the first page again when the sheet changes; later pages keep their commit. */
   changed({ items }) {
     const ours = items?.filter(({ sheet }) => sheet === this.name);
     if (ours?.length === 0) return;

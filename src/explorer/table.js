@@ -1,14 +1,14 @@
-// The table of records: which columns it has, and the order it is in.
+// The table of records: its columns and its order.
 
 import { h, scrolling } from "./dom.js";
 import { isDate, isUrl, isUuid } from "./format.js";
 import { toRecord } from "./route.js";
 import { cell, fieldOf, isTitle, titleOf } from "./value.js";
 
-/** How many columns a table has beside the key, unless somebody chooses others. */
+/** The default number of columns in addition to the key. */
 const COLUMNS = 4;
 
-/** Returns the fields that say most about these records: titles, then what tells them apart. */
+/** Returns the most informative fields of these records: titles, then those that distinguish them. */
 export function columnsOf(items, fields, countable) {
   const scored = fields.filter((field) => !field.includes(".")).map((field) => [score(field, items, countable), field]);
   scored.sort(([one], [other]) => other - one);
@@ -19,9 +19,9 @@ function score(field, items, countable) {
   const values = items.map(({ value }) => fieldOf(value, field)).filter((value) => value !== undefined && value !== null);
   if (values.length === 0) return 0;
   const share = values.length / items.length;
-  // The key is there already.
+  // The key is shown already.
   if (items.every(({ key, value }) => key.split("/").includes(String(value?.[field])))) return 0;
-  // Nor does what is said of a record tell its name again.
+  // A field that only repeats the name adds nothing either.
   const repeats = ({ key, value }) => typeof fieldOf(value, field) === "string" && titleOf(value, key).includes(fieldOf(value, field));
   if (!isTitle(field) && items.every(repeats)) return 0;
   return share * kindScore(field, values, countable);
@@ -40,7 +40,7 @@ function kindScore(field, values, countable) {
   return length > 40 ? 8 : 7;
 }
 
-/** Lets one choose the columns. */
+/** Returns a menu to choose the columns. */
 export function columnChoice(fields, columns, onchoose) {
   const boxes = fields.map((field, index) => {
     const id = `column-${index}`;
@@ -57,7 +57,7 @@ export function columnChoice(fields, columns, onchoose) {
       h("button", { type: "submit" }, "Apply")));
 }
 
-/** Returns the table. A heading sorts by its column: ascending, descending, and as it was. */
+/** Returns the table. A heading sorts by its column: ascending, descending, and unsorted. */
 export function recordTable({ sheet, items, columns, fields, sort, fresh, onsort }) {
   const heading = (field) => {
     const order = sort === field ? "ascending" : sort === `-${field}` ? "descending" : null;
@@ -78,7 +78,7 @@ export function recordTable({ sheet, items, columns, fields, sort, fresh, onsort
 
 const kindOf = (value) => (typeof value === "number" ? "right" : typeof value === "string" && value.length > 40 ? "wide" : null);
 
-/** Shortens each UUID in a key to what tells it apart. */
+/** Shortens each UUID in a key to its last digits. */
 function shortKey(key) {
   const segments = key.split("/").map((segment) => (isUuid(segment) ? `…${segment.slice(-8)}` : segment));
   return h("span", { title: key }, segments.join("/"));

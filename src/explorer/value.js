@@ -6,21 +6,21 @@ import { isDate, isUrl, isUuid, number, when } from "./format.js";
 /** Fields that name a record to people, the best first. */
 const TITLES = ["title", "name", "fullName", "full_name", "displayName", "label", "headline", "subject"];
 
-/** From how many characters on a text is shown as a text of its own. */
+/** The length from which on text is shown as a block. */
 const LONG = 90;
 
-/** How many characters a line of a narrow page has, and from how many lines on a text is scrolled. */
+/** The characters of a line on a narrow page, and the lines from which on text scrolls. */
 const NARROW = 20;
 const SCROLLED = 14;
 
-/** How deep a value is shown at once; what is deeper is opened. */
+/** The depth to which a value is shown open; deeper parts are closed. */
 const DEPTH = 2;
 
-/** How many elements of a list are shown at once, and in how many characters a closed value is told. */
+/** The elements of a list that are shown at once, and the length of the gist of a closed value. */
 const ELEMENTS = 10;
 const GIST = 60;
 
-/** Returns what people call a record. */
+/** Returns the name of a record for people. */
 export function titleOf(value, key) {
   const field = TITLES.find((name) => typeof value?.[name] === "string" && value[name].trim());
   return field ? value[field] : key;
@@ -28,8 +28,8 @@ export function titleOf(value, key) {
 
 export const isTitle = (field) => TITLES.includes(field);
 
-/** Shows a value as a whole; an object is a list of its fields. `fresh` are pointers to mark. What is
- * deep inside is built when it is opened, so that a big record is a page and not a hundred. */
+/** Shows a value as a whole; an object is a list of its fields. `fresh` are pointers to mark. Deep
+ * parts are built when they are opened, so that a large record stays one page. */
 export function shownValue(value, fresh = new Set(), pointer = "", depth = 0) {
   if (value === null || typeof value !== "object") return scalar(value);
   const isSmall = Object.keys(value).length === 0 || isFlat(value) && Array.isArray(value);
@@ -41,7 +41,7 @@ function whole(value, fresh, pointer, depth) {
   return Array.isArray(value) ? listed(value, fresh, pointer, depth) : fields(value, fresh, pointer, depth);
 }
 
-/** Returns something that shows what `build` returns once it is opened. */
+/** Returns a closed element that shows the result of `build` once it is opened. */
 function closed(told, build) {
   const body = h("div", {});
   const open = (event) => {
@@ -50,7 +50,7 @@ function closed(told, build) {
   return h("details", { class: "inner", ontoggle: open }, h("summary", {}, told), body);
 }
 
-/** Tells a value in a few words. */
+/** Summarizes a value in a few words. */
 function gist(value) {
   if (Array.isArray(value)) return value.length === 1 ? "1 element" : `${number(value.length)} elements`;
   const names = Object.keys(value).join(", ");
@@ -68,7 +68,7 @@ function fields(value, fresh, pointer, depth) {
   }));
 }
 
-/** Titles first, then as the record has them. */
+/** Titles first, then in the order of the record. */
 const rank = (name) => (isTitle(name) ? TITLES.indexOf(name) - TITLES.length : 0);
 
 function listed(value, fresh, pointer, depth) {
@@ -91,7 +91,7 @@ function scalar(value) {
   if (isUrl(value)) return h("a", { href: value, rel: "noopener noreferrer" }, value);
   const isText = value.length > LONG || value.includes("\n");
   if (!isText) return value;
-  // What scrolls must be reached by the keyboard.
+  // Scrolling text must be reachable by keyboard.
   const lines = value.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / NARROW)), 0);
   return h("div", lines < SCROLLED ? { class: "text" } : { class: "text", tabindex: "0" }, value);
 }

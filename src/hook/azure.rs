@@ -1,4 +1,4 @@
-//! The push events of Azure DevOps, which names itself in the body and in no header.
+//! The push events of Azure DevOps, which identifies itself in the body and not in a header.
 
 use serde::Deserialize;
 
@@ -28,9 +28,10 @@ struct RefUpdate {
     new_object_id: Option<String>,
 }
 
-/// Reads what a service hook says; `None` where the body is none.
+/// Reads a service hook. Returns `None` if the body is not one.
 ///
-/// The repository is not compared with the remote: its address differs between `https` and `ssh`.
+/// The repository is not compared with the remote, because its address differs between `https` and
+/// `ssh`.
 pub(super) fn read(json: &[u8]) -> Option<Hint> {
     let hook: ServiceHook = serde_json::from_slice(json).ok()?;
     let updates = hook.resource.map(|resource| resource.ref_updates).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Deliveries that are done. A forge that sends one again, or somebody who replays it, is answered
-//! without another fetch; one whose reload failed is not among them, so that it can be redelivered.
+//! Finished deliveries. A repeated or replayed delivery is answered without another fetch. A
+//! delivery whose reload failed is not remembered, so that it can be redelivered.
 //!
-//! This saves work and nothing else: what is forgotten, or was never known, is reloaded once more.
+//! This only saves work: a forgotten or unknown delivery is reloaded once more.
 
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,16 +10,16 @@ use lru::LruCache;
 
 use super::{HookHeaders, sender};
 
-/// How many deliveries are remembered.
+/// The number of remembered deliveries.
 const KEPT: NonZeroUsize = NonZeroUsize::new(1024).expect("it is not 0");
 
-/// One delivery of a forge: its id and what it says. An id alone would not do: forges may share one
+/// A delivery of a forge: its id and its content. The id alone is not enough: forges may share one
 /// among several webhooks of one event, and it is not signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Delivery(blake3::Hash);
 
 impl Delivery {
-    /// Names the delivery; `None` when its sender gave it no id.
+    /// Identifies the delivery. Returns `None` if its sender gave it no id.
     pub fn of(headers: &dyn HookHeaders, body: &[u8]) -> Option<Self> {
         let names = sender(headers)?.delivery_headers();
         let (name, ids) =
@@ -42,18 +42,18 @@ impl Default for Deliveries {
 }
 
 impl Deliveries {
-    /// Says whether the reload of `delivery` succeeded.
+    /// Returns whether the reload of `delivery` succeeded.
     pub fn knows(&self, delivery: &Delivery) -> bool {
         self.lock().contains(delivery)
     }
 
-    /// Remembers a delivery whose reload succeeded; the oldest is forgotten when there are too many.
+    /// Remembers a delivery whose reload succeeded. Forgets the oldest if there are too many.
     pub fn remember(&self, delivery: Delivery) {
         self.lock().get_or_insert(delivery, || ());
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<Delivery, ()>> {
-        // Whole after every statement: a poisoned lock holds a usable one.
+        // The cache is consistent after every statement, so a poisoned lock holds a usable one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -92,7 +92,7 @@ mod tests {
             &[][..],
             &[("x-github-event", "push")],
             &[("x-github-delivery", "1")],
-            // This one names the webhook, for all its deliveries.
+            // This header identifies the webhook, for all its deliveries.
             &[("x-gitlab-event", "Push Hook"), ("x-gitlab-webhook-uuid", "1")],
         ] {
             assert_eq!(delivery(headers, "{}"), None, "{headers:?}");

@@ -7,12 +7,12 @@ use serde::Deserialize;
 
 use super::headers::HookHeaders;
 
-/// Who sends webhooks of its own form.
+/// A forge with webhooks of its own form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forge {
-    /// Gitea and Forgejo, which send the headers of GitHub too and so are looked for first.
+    /// Gitea and Forgejo, which also send the headers of GitHub and so are checked first.
     Gitea,
-    /// Gogs, which sends the headers of GitHub too, and whose own Gitea sends.
+    /// Gogs, which also sends the headers of GitHub; Gitea also sends those of Gogs.
     Gogs,
     /// GitHub.
     GitHub,
@@ -24,11 +24,11 @@ pub enum Forge {
     Bitbucket,
 }
 
-/// What a forge tells of.
+/// The kind of event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     Push,
-    /// The body says of what.
+    /// The body has the kind.
     System,
     Ping,
     Other,
@@ -39,18 +39,18 @@ pub(super) enum Event {
 pub struct Push {
     /// The full name of the reference, `refs/heads/…` or `refs/tags/…`.
     pub reference: String,
-    /// Where it points now; `None` when it was deleted or the forge does not say.
+    /// Its new commit; `None` if it was deleted or the forge does not say.
     pub after: Option<CommitId>,
     /// The full name of the repository, such as `owner/name`.
     pub repository: Option<String>,
 }
 
 impl Forge {
-    /// Every forge, in the order in which their headers are looked for.
+    /// Every forge, in the order in which their headers are checked.
     pub const ALL: [Self; 6] =
         [Self::Gitea, Self::Gogs, Self::GitHub, Self::GitLab, Self::Gitee, Self::Bitbucket];
 
-    /// Returns the stable name that the metrics show.
+    /// Returns the stable name for the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Gitea => "gitea",
@@ -74,7 +74,7 @@ impl Forge {
         }
     }
 
-    /// Returns the headers of which the first that is there carries the id of the delivery.
+    /// Returns the headers for the id of the delivery; the first that is present counts.
     pub(super) fn delivery_headers(self) -> &'static [&'static str] {
         match self {
             Self::Gitea => &["x-gitea-delivery"],
@@ -91,7 +91,7 @@ impl Forge {
         let name = headers.header(self.event_header()).unwrap_or_default();
         match (self, name) {
             (Self::Gitea | Self::Gogs | Self::GitHub, "push") => Event::Push,
-            // Both also tell of deleted branches by a push, so `delete` is not needed.
+            // Both also report deleted branches as a push, so `delete` is not needed.
             (Self::GitHub, "ping") => Event::Ping,
             (Self::GitLab, "System Hook") => Event::System,
             (Self::GitLab | Self::Gitee, "Push Hook" | "Tag Push Hook") => Event::Push,
@@ -101,12 +101,12 @@ impl Forge {
         }
     }
 
-    /// Says whether it signs the JSON, even where it sends the JSON in a form.
+    /// Returns whether it signs the JSON, even if it sends the JSON in a form.
     pub(super) fn signs_payload(self) -> bool {
         matches!(self, Self::Gitea | Self::Gogs)
     }
 
-    /// Reads the pushes that the body of a push event tells of.
+    /// Reads the pushes in the body of a push event.
     pub(super) fn pushes(self, json: &[u8]) -> Result<Vec<Push>, String> {
         let told = |error: serde_json::Error| words::of_json(&error);
         match self {
@@ -118,7 +118,7 @@ impl Forge {
     }
 }
 
-/// Reads the pushes that a system hook of GitLab tells of; `None` where it tells of something else.
+/// Reads the pushes in a system hook of GitLab. Returns `None` for another event.
 pub(super) fn system_pushes(json: &[u8]) -> Result<Option<Vec<Push>>, String> {
     let told = |error: serde_json::Error| words::of_json(&error);
     let hook: SystemHook = serde_json::from_slice(json).map_err(told)?;
@@ -129,11 +129,11 @@ pub(super) fn system_pushes(json: &[u8]) -> Result<Option<Vec<Push>>, String> {
     }
 }
 
-/// What a system hook of GitLab says of itself, and of the references that a push moved.
+/// A system hook of GitLab: its event, and the references that a push moved.
 #[derive(Deserialize)]
 struct SystemHook {
     event_name: Option<String>,
-    /// The references that a push moved; other events have something else of that name.
+    /// The references that a push moved; in other events, something else.
     #[serde(default)]
     changes: serde_json::Value,
     project: Option<Project>,
@@ -280,7 +280,7 @@ impl BitbucketRepository {
     }
 }
 
-/// Reads a full hash; forty zeros, which stand for a deleted reference, are none.
+/// Parses a full hash. Forty zeros, which stand for a deleted reference, are not a hash.
 pub(super) fn commit(hash: &str) -> Option<CommitId> {
     hash.parse().ok().filter(|id: &CommitId| !id.is_zero())
 }

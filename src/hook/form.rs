@@ -1,28 +1,28 @@
 //! The form in which some forges wrap their JSON: one field with the name `payload`.
 //!
-//! It is read piece by piece, since Gitea, Forgejo and Gogs sign the JSON inside and not the form:
-//! their signature is checked while the body arrives.
+//! It is decoded piece by piece, because Gitea, Forgejo and Gogs sign the JSON inside and not the
+//! form, and their signature is checked while the body arrives.
 
 /// The field that holds the JSON, with what separates it from its value.
 const FIELD: &[u8] = b"payload=";
 
-/// Reads the value of the field `payload` out of a form.
+/// Decodes the value of the field `payload` in a form.
 #[derive(Debug, Default)]
 pub struct Payload {
     place: FormState,
     escape: Vec<u8>,
 }
 
-/// Where the reader is in the form.
+/// The position of the decoder in the form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FormState {
-    /// In a name that agrees with the field so far, up to this byte.
+    /// In a name that matches the field so far, up to this byte.
     Name(usize),
     /// In another field.
     Other,
     /// In the value.
     Value,
-    /// Behind it.
+    /// After it.
     Behind,
 }
 
@@ -33,7 +33,7 @@ impl Default for FormState {
 }
 
 impl Payload {
-    /// Takes the next piece of the form, and returns what of the value is in it, decoded.
+    /// Decodes the next piece of the form, and returns the part of the value in it.
     pub fn read(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut value = Vec::with_capacity(piece.len());
         for byte in piece {
@@ -54,12 +54,12 @@ impl Payload {
         value
     }
 
-    /// Says whether the field is in what was read.
+    /// Returns whether the field occurred so far.
     pub fn is_there(&self) -> bool {
         matches!(self.place, FormState::Value | FormState::Behind)
     }
 
-    /// Decodes a byte of the value. What is no escape stands for itself.
+    /// Decodes a byte of the value. A byte that is not part of an escape stands for itself.
     fn decode(&mut self, byte: u8, value: &mut Vec<u8>) {
         match (&self.escape[..], byte) {
             ([], b'%') => self.escape.push(byte),

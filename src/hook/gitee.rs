@@ -1,8 +1,9 @@
-//! The token of Gitee: the password of the webhook or, where it signs, a code that only who knows the
-//! secret can make for the time of sending.
+//! The token of Gitee: the password of the webhook or, if it signs, a code that only a holder of
+//! the secret can make for the time of sending.
 //!
-//! The code covers no body, so whoever sees one can send another body with it for as long as its time
-//! is near. That gains nothing: a webhook says when the remote is asked, and never what for.
+//! The code does not cover the body, so whoever sees one can send another body with it for as long
+//! as its time is near. That gains nothing: a webhook only decides when to ask the remote, and
+//! never for what.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -14,16 +15,16 @@ use super::HookHeaders;
 use super::signature::{Checked, is_near};
 use crate::config::Secret;
 
-/// A token as it is shown.
+/// A token in a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GiteeToken<'h> {
     shown: &'h [u8],
-    /// The time of sending, in milliseconds since 1970. It is there with a password, too.
+    /// The time of sending, in milliseconds since 1970. It is present with a password, too.
     timestamp: Option<&'h [u8]>,
 }
 
 impl<'h> GiteeToken<'h> {
-    /// Lists the tokens that are shown.
+    /// Lists the tokens in the headers.
     pub fn all(headers: &'h dyn HookHeaders) -> Vec<Self> {
         let timestamp = match headers.all("x-gitee-timestamp")[..] {
             [timestamp] => Some(timestamp),
@@ -33,8 +34,8 @@ impl<'h> GiteeToken<'h> {
         shown.map(|shown| Self { shown, timestamp }).collect()
     }
 
-    /// Says which of `secrets` the token is, or was made with. Every secret is tried, so the time does
-    /// not tell which was right.
+    /// Returns which of `secrets` the token is, or was made with. Every secret is tried, so the
+    /// time does not reveal which was right.
     pub fn check<'s>(&self, secrets: impl Iterator<Item = &'s Secret>, now: SystemTime) -> Checked {
         let signed = self.timestamp.zip(self.code());
         let is_fresh = self.timestamp.is_some_and(|timestamp| is_fresh(timestamp, now));
@@ -56,12 +57,14 @@ impl<'h> GiteeToken<'h> {
         })
     }
 
-    /// Says whether the token is one of `secrets` itself, and no code. Every secret is compared.
+    /// Returns whether the token is one of `secrets` itself, and not a code. Every secret is
+    /// compared.
     pub fn is_one_of<'s>(&self, secrets: impl Iterator<Item = &'s Secret>) -> bool {
         secrets.fold(false, |found, secret| found | secret.matches(self.shown))
     }
 
-    /// Reads the token as a code, which is escaped where it was made as the manual of Gitee says.
+    /// Decodes the token as a code. It is percent-encoded if it was made as the manual of Gitee
+    /// says.
     fn code(&self) -> Option<Vec<u8>> {
         let text: Cow<'_, [u8]> = percent_decode(self.shown).into();
         BASE64.decode(&text).ok()

@@ -1,13 +1,13 @@
-//! The headers of a webhook, whichever library holds them.
+//! The headers of a webhook, independent of the library that holds them.
 
 use http::HeaderMap;
 
 /// The headers of a webhook.
 pub trait HookHeaders {
-    /// Returns the header with this lower-case name; `None` where it is absent or not text.
+    /// Returns the header with this lower-case name; `None` if it is absent or not text.
     fn header(&self, name: &str) -> Option<&str>;
 
-    /// Returns every header with this lower-case name, as it was sent.
+    /// Returns every header with this lower-case name, as sent.
     fn all(&self, name: &str) -> Vec<&[u8]>;
 }
 

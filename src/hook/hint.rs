@@ -1,23 +1,23 @@
-//! What a webhook says.
+//! The content of a webhook.
 
 use headwater_engine::id::CommitId;
 
 use super::forge::Push;
 
-/// What a webhook says.
+/// The content of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {
-    /// Our own body, or none.
+    /// Our own body, or an empty one.
     Ours {
         /// The branch the caller means.
         branch: Option<String>,
         /// The commit that the caller wants to see live.
         commit: Option<CommitId>,
     },
-    /// A forge tells of pushes; several when one push moved several branches.
+    /// Pushes of a forge; there are several if one push moved several branches.
     Pushes(Vec<Push>),
-    /// A forge tries the webhook out.
+    /// A forge tests the webhook.
     Ping,
-    /// A forge tells of something else.
+    /// Another event of a forge.
     Unknown,
 }

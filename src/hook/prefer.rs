@@ -1,12 +1,12 @@
 //! `Prefer` (RFC 7240): `wait=N` and `return=minimal`.
 
 /// Returns how many seconds the caller would wait, from the value of a `Prefer` header. The first
-/// `wait` counts; what can't be read is passed over, as the standard asks.
+/// `wait` counts; invalid ones are ignored, as the standard requires.
 pub fn wait_seconds(header: &str) -> Option<u64> {
     values(header, "wait").find_map(|value| value.parse().ok())
 }
 
-/// Says whether the value of a `Prefer` header asks for an answer without a body.
+/// Returns whether the value of a `Prefer` header asks for an answer without a body.
 pub fn wants_minimal(header: &str) -> bool {
     values(header, "return").next().is_some_and(|value| value.eq_ignore_ascii_case("minimal"))
 }

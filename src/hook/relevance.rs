@@ -1,16 +1,16 @@
-//! Whether a forge's push concerns what is served.
+//! Decides whether a push of a forge concerns the served branch.
 
 use headwater_engine::id::CommitId;
 
 use super::Push;
 
-/// What to do about a forge's pushes.
+/// What to do about the pushes of a forge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Relevance {
     /// Ask the remote, and expect this commit if one is named.
     Reload(Option<CommitId>),
-    /// Ask the remote whether it has this commit. The push is of a repository of another name: the
-    /// remote was renamed if it has the commit, and the webhook is set up in a wrong place if not.
+    /// Ask the remote whether it has this commit. The push is of a repository with another name. If
+    /// the remote has the commit, it was renamed; if not, the webhook is set up in the wrong place.
     Renamed(CommitId),
     /// Nothing.
     Ignore(Ignored),
@@ -19,20 +19,20 @@ pub enum Relevance {
 /// Why a webhook is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ignored {
-    /// It tries the webhook out.
+    /// It is a test of the webhook.
     Ping,
-    /// It tells of something that is not a push.
+    /// Its event is not a push.
     UnknownEvent,
-    /// It tells of another branch.
+    /// It concerns another branch.
     OtherBranch,
-    /// It tells of a tag.
+    /// It concerns a tag.
     Tag,
-    /// It tells of another repository, so the webhook is set up in a wrong place.
+    /// It concerns another repository, so the webhook is set up in the wrong place.
     OtherRepository,
 }
 
 impl Ignored {
-    /// Returns the stable name that the API and the metrics show.
+    /// Returns the stable name for the API and the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ping => "ping",
@@ -44,9 +44,9 @@ impl Ignored {
     }
 }
 
-/// Decides about the pushes of one webhook. `branch` is the branch that is served and `remote` the
-/// address it comes from, where they are known; what is not known is not compared. A push that is
-/// ours by its name comes before one that may be.
+/// Decides on the pushes of one webhook. `branch` is the served branch and `remote` its address, if
+/// they are known; an unknown value is not compared. A push that names our repository takes
+/// precedence over one that may concern it.
 pub fn relevance(pushes: &[Push], branch: Option<&str>, remote: Option<&str>) -> Relevance {
     let mut found = Relevance::Ignore(Ignored::UnknownEvent);
     for push in pushes {
@@ -74,9 +74,9 @@ fn relevance_of(push: &Push, branch: Option<&str>, remote: Option<&str>) -> Rele
     }
 }
 
-/// Says whether `remote` may be the repository `name`: whether its path ends with that name. Hosts
-/// are not compared, because a forge often has another name inside its own network, and the path
-/// of a local remote says nothing.
+/// Returns whether `remote` may be the repository `name`: whether its path ends with that name.
+/// Hosts are not compared, because a forge often has another name inside its own network, and the
+/// path of a local remote means nothing.
 fn names(remote: &str, name: &str) -> bool {
     let path = match remote.split_once("://") {
         Some(("file", _)) => return true,

@@ -1,5 +1,5 @@
-//! The signatures that forges put on a delivery. They cover the raw body and are checked while it
-//! arrives, before anything of it is read.
+//! The signatures of forges on a delivery. They cover the raw body and are checked while it
+//! arrives, before any of it is parsed.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -10,32 +10,32 @@ use super::{HookHeaders, Media, Payload, media_type, sender};
 use crate::config::Secret;
 use crate::mac::Mac;
 
-/// How far the time that a sender signed may be from ours.
+/// How far the signed time of a sender may differ from ours.
 const TOLERANCE: Duration = Duration::from_secs(300);
 
-/// The headers of Gitea, Forgejo and Gogs, with nothing but hexadecimal digits.
+/// The headers of Gitea, Forgejo and Gogs, with only hexadecimal digits.
 const BARE: [&str; 3] = ["x-gitea-signature", "x-forgejo-signature", "x-gogs-signature"];
 
-/// The headers of GitHub (and Gitea) and of Bitbucket, with the algorithm in front.
+/// The headers of GitHub (and Gitea) and of Bitbucket, which begin with the algorithm.
 const HUB: [&str; 2] = ["x-hub-signature-256", "x-hub-signature"];
 
-/// A signature as it is shown. What can't be read is one that no secret made.
+/// A signature in a request. A malformed one counts as made by no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
-    /// The codes of which one must be right.
+    /// The codes, one of which must be right.
     tags: Vec<Vec<u8>>,
-    /// What is signed in front of the body, and when; `None` where only the body is signed.
+    /// What is signed in front of the body; `None` if only the body is signed.
     standard: Option<Standard>,
 }
 
-/// What Standard Webhooks sign in front of the body.
+/// The parts that Standard Webhooks sign in front of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Standard {
     id: Vec<u8>,
     timestamp: Vec<u8>,
 }
 
-/// What a signature covers.
+/// The bytes that a signature covers.
 #[derive(Debug)]
 pub enum Covered {
     /// The body as it arrives.
@@ -45,7 +45,7 @@ pub enum Covered {
 }
 
 impl Covered {
-    /// Says what the signatures of this webhook cover.
+    /// Returns what the signatures of this webhook cover.
     pub fn of(headers: &dyn HookHeaders) -> Self {
         let is_inside = sender(headers).is_some_and(|forge| forge.signs_payload());
         match media_type(headers) {
@@ -54,7 +54,7 @@ impl Covered {
         }
     }
 
-    /// Returns what a piece of the body adds to what is covered.
+    /// Returns the covered bytes in a piece of the body.
     pub fn read<'p>(&mut self, piece: &'p [u8]) -> Cow<'p, [u8]> {
         match self {
             Self::Body => Cow::Borrowed(piece),
@@ -70,7 +70,7 @@ pub struct Check {
     fresh: bool,
 }
 
-/// What a check came to.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checked {
     /// The secret at this place made the signature.
@@ -81,10 +81,10 @@ pub enum Checked {
     Wrong,
 }
 
-/// Lists the signatures that are shown: of GitHub and Bitbucket, of Gitea, Forgejo and Gogs, and of
+/// Lists the signatures in the headers: of GitHub and Bitbucket, of Gitea, Forgejo and Gogs, and of
 /// Standard Webhooks, which GitLab uses.
 ///
-/// The SHA-1 signature that GitHub and Gitea still send beside the other one is passed over.
+/// The SHA-1 signature that GitHub and Gitea still send as well is ignored.
 pub fn signatures(headers: &dyn HookHeaders) -> Vec<Signature> {
     let bare = BARE.iter().flat_map(|name| headers.all(name)).map(hexadecimal);
     let hub = HUB.iter().flat_map(|name| headers.all(name));
@@ -102,7 +102,7 @@ fn standard(headers: &dyn HookHeaders) -> Option<Signature> {
     if shown.is_empty() {
         return None;
     }
-    // Other versions than v1 are signed with other algorithms.
+    // Versions other than v1 are signed with other algorithms.
     let entries = shown.iter().flat_map(|value| value.split(|byte| *byte == b' '));
     let entries = entries.filter_map(|entry| BASE64.decode(entry.strip_prefix(b"v1,")?).ok());
     let (ids, timestamps) = (headers.all("webhook-id"), headers.all("webhook-timestamp"));
@@ -114,7 +114,7 @@ fn standard(headers: &dyn HookHeaders) -> Option<Signature> {
 }
 
 impl Signature {
-    /// Begins to check whether one of `secrets` made the signature.
+    /// Starts to check whether one of `secrets` made the signature.
     pub fn check<'s>(self, secrets: impl Iterator<Item = &'s Secret>, now: SystemTime) -> Check {
         let Self { tags, standard } = self;
         let Some(standard) = standard else {
@@ -129,13 +129,13 @@ impl Signature {
     }
 }
 
-/// Says whether a time in seconds since 1970 is near enough to `now`.
+/// Returns whether a time in seconds since 1970 is close enough to `now`.
 fn is_fresh(timestamp: &[u8], now: SystemTime) -> bool {
     let seconds = std::str::from_utf8(timestamp).ok().and_then(|text| text.parse().ok());
     seconds.map(Duration::from_secs).is_some_and(|since| is_near(since, now))
 }
 
-/// Says whether a time since 1970 that somebody signed is near enough to `now`.
+/// Returns whether a signed time since 1970 is close enough to `now`.
 pub(super) fn is_near(since: Duration, now: SystemTime) -> bool {
     let apart = SystemTime::UNIX_EPOCH.checked_add(since).map(|signed| {
         now.duration_since(signed).unwrap_or_else(|signed_later| signed_later.duration())
@@ -149,7 +149,7 @@ impl Check {
         self.macs.iter_mut().for_each(|mac| mac.update(piece));
     }
 
-    /// Ends the body. Every secret is tried, so the time does not tell which was right.
+    /// Ends the body. Every secret is tried, so the time does not reveal which was right.
     pub fn finish(self) -> Checked {
         let Self { macs, tags, fresh } = self;
         let made = macs.into_iter().map(|mac| {

@@ -1,5 +1,5 @@
 //! The accept loop. `axum::serve` sets no timer, so a client that never finishes its headers would
-//! keep its connection for ever; this loop bounds time, size and number.
+//! keep its connection forever. This loop bounds time, size and number.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,20 +23,20 @@ use super::pulse::{Living, Pulse};
 use super::source::Peer;
 use super::write_timeout::WriteTimeout;
 
-/// The bounds on connections.
+/// The limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many are open at once; more wait in the queue of the system.
+    /// The number of open connections; more wait in the queue of the operating system.
     pub connections: usize,
     /// How long the headers of a request may take, and how long a connection may be idle.
     pub header_timeout: Duration,
-    /// How long a caller may take nothing of an answer.
+    /// How long a caller may go without reading anything of an answer.
     pub write_timeout: Duration,
-    /// How many headers a request may have.
+    /// The number of headers that a request may have.
     pub headers: usize,
-    /// How many bytes the head of a request may have.
+    /// The size of the head of a request, in bytes.
     pub head_bytes: usize,
-    /// How many requests of HTTP/2 one connection may have open.
+    /// The number of open HTTP/2 requests per connection.
     pub streams: u32,
 }
 
@@ -53,12 +53,12 @@ impl Default for Limits {
     }
 }
 
-/// How long the loop rests when the process or the system has no free file descriptor. Without it
-/// the loop would spin, because the connection stays in the queue.
+/// How long the loop rests when the process or the system has no free file descriptor. Without the
+/// rest the loop would spin, because the connection stays in the queue.
 const EXHAUSTED: Duration = Duration::from_millis(500);
 
-/// Accepts connections and serves `interface` on them until `stop` is cancelled; then finishes the
-/// requests in flight, at most for `drain`. Returns whether all of them finished.
+/// Accepts connections and serves `interface` on them until `stop` is cancelled. Then finishes the
+/// requests in flight, for `drain` at most. Returns whether all of them finished.
 pub async fn serve<S: Interface>(
     listener: TcpListener,
     interface: S,
@@ -87,7 +87,7 @@ pub async fn serve<S: Interface>(
     drained
 }
 
-/// Waits for a place and then for a connection; `None` once `stop` is cancelled.
+/// Waits for a place and then for a connection. Returns `None` once `stop` is cancelled.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -112,20 +112,20 @@ async fn next(
     }
 }
 
-/// Says whether the error is about the connection that was to be accepted, and not about us.
+/// Returns whether the error concerns the connection being accepted, and not this process.
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Serves one connection. The service is told the address at the other end.
+/// Serves one connection. The service receives the address of the peer.
 async fn connection(
     stream: TcpStream,
     service: AddExtension<impl Interface, Peer>,
     limits: Limits,
     stop: CancellationToken,
 ) {
-    // Answers are written in one piece, so there is nothing to gain from waiting for more.
+    // Answers are written in one piece, so waiting for more data gains nothing.
     stream.set_nodelay(true).ok();
     let stream = WriteTimeout::new(stream, limits.write_timeout);
     let begun = tokio::select! {
@@ -135,7 +135,7 @@ async fn connection(
     let result = match begun {
         Ok(Ok((Protocol::Http1, stream))) => http1(stream, service, limits, stop).await,
         Ok(Ok((Protocol::Http2, stream))) => http2(stream, service, limits, stop).await,
-        // Nothing came that could be answered.
+        // The peer sent nothing that can be answered.
         Ok(Err(_)) | Err(_) => return,
     };
     if let Err(error) = result {
@@ -153,7 +153,7 @@ async fn http1(
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_headers(limits.headers)
-        // A single read may bring more than the buffer's limit, so the head has its own.
+        // A single read may exceed the limit of the buffer, so the head has its own limit.
         .max_buf_size(limits.head_bytes)
         .max_header_size(limits.head_bytes)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
@@ -191,7 +191,7 @@ async fn http2(
         }
         () = pulse.stopped(limits.write_timeout) => {
             serving.as_mut().graceful_shutdown();
-            // What nobody takes is dropped with the connection.
+            // What the peer does not read is dropped with the connection.
             let patience = limits.header_timeout.min(limits.write_timeout);
             tokio::time::timeout(patience, serving).await.unwrap_or(Ok(()))
         }
@@ -312,18 +312,19 @@ mod tests {
         assert!(TcpStream::connect(running.address).await.is_err());
     }
 
-    /// Returns what a client of HTTP/2 begins with: the preface, its settings, and a request for `/`.
+    /// Returns the first bytes of an HTTP/2 client: the preface, its settings, and a request for
+    /// `/`.
     fn http2_request() -> Vec<u8> {
         let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         bytes.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
-        // GET, by the static table of HPACK.
+        // GET, from the static table of HPACK.
         bytes.extend(http2_stream(1, &[0x82]));
         bytes
     }
 
-    /// Returns a request for `/` of HTTP/2, with its method as HPACK has it.
+    /// Returns an HTTP/2 request for `/`, with its method encoded in HPACK.
     fn http2_stream(id: u32, method: &[u8]) -> Vec<u8> {
-        // http, `/`, and the authority `x`, by the static table.
+        // http, `/`, and the authority `x`, from the static table.
         let head = [method, &[0x86, 0x84, 0x01, 1, b'x']].concat();
         [&[0, 0, head.len() as u8, 1, 0x05][..], &id.to_be_bytes(), &head].concat()
     }
@@ -347,7 +348,7 @@ mod tests {
         let (header_timeout, write_timeout) =
             (Duration::from_millis(50), Duration::from_millis(50));
         let limits = Limits { connections: 1, header_timeout, write_timeout, ..Limits::default() };
-        // More than the window of a stream, which its client never opens.
+        // More than the window of a stream, which the client never opens.
         let router = Router::new().route("/", get(|| async { vec![b'x'; 1 << 20] }));
         let running = start(router.route("/small", get(|| async { "small" })), limits).await;
         let mut holder = TcpStream::connect(running.address).await.unwrap();
@@ -359,7 +360,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_caller_who_takes_nothing_of_one_answer_is_left_whatever_else_it_asks() {
-        // Nothing, and so little that all of the answer is on its way.
+        // A closed window, and one so small that the rest of the answer stays in flight.
         for window in [0_u8, 1] {
             let write_timeout = Duration::from_millis(100);
             let limits = Limits { connections: 1, write_timeout, ..Limits::default() };
@@ -374,7 +375,7 @@ mod tests {
             let (mut answers, mut asks) = holder.into_split();
             let asking = async {
                 for id in (3..).step_by(2) {
-                    // HEAD, of which there is nothing to take.
+                    // HEAD: its answer has no body to read.
                     let request = http2_stream(id, b"\x02\x04HEAD");
                     if asks.write_all(&request).await.is_err() {
                         break;

@@ -1,10 +1,11 @@
-//! Access to the internal routes and to those that write: credentials are compared with the secrets that
-//! hold now, and the log and the metrics are told which of them was used, by its number.
+//! Access to the internal routes and to those that write. Credentials are compared with the current
+//! secrets. The log and the metrics record the number of the secret that was used.
 //!
-//! A right credential always gives access. Wrong ones are counted against their source; a source with
-//! too many gets another answer, and its signed bodies are taken in one at a time. So an attacker
-//! behind the address of a forge, such as that of a proxy, delays the forge and never shuts it out.
-//! A source that has signed rightly of late has places of its own for what it signs next.
+//! A correct credential always gives access. Wrong ones are counted against their source. A source
+//! with too many gets a different answer, and its signed bodies are read one at a time. So an
+//! attacker who shares an address with a forge, such as that of a proxy, delays the forge but never
+//! locks it out. A source that recently sent a correct signature has places of its own for its next
+//! signed bodies.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,27 +22,27 @@ use crate::config::{Keyring, Keys, Match, Role, Token, Tokens, Watched};
 use crate::metrics::Metrics;
 use crate::wire::{ApiError, Code};
 
-/// How many failures a credential counts as that is wrong.
+/// The number of failures that a wrong credential counts as.
 const GUESS: u32 = 1;
 
-/// How many a body counts as that had to be waited for and proved nothing: two make its source
-/// suspect.
+/// The number of failures that a body counts as that was waited for and proved nothing. Two such
+/// bodies make their source suspect.
 const WASTED: u32 = 5;
 
 /// The keys of each group of routes.
 pub struct AccessKeys {
-    /// Those that trigger and show reloads.
+    /// Keys that trigger and show reloads.
     pub reload: Keyring,
-    /// Those that let held pushes through.
+    /// Keys that release held pushes.
     pub operator: Keyring,
-    /// The metrics, beside the two others.
+    /// Keys that read the metrics, besides the two above.
     pub metrics: Keyring,
-    /// Those that write; `None` where nothing is written.
+    /// Tokens that write; `None` if writes are off.
     pub writers: Option<Watched<Tokens>>,
 }
 
-/// What a body counts as that has a place and does not arrive, whatever the reason: also where it is
-/// more than there is memory for, or where its sender hangs up and nobody is left to be told so.
+/// The charge for a body that takes a place and does not arrive, whatever the reason: also if it
+/// exceeds the available memory, or if its sender hangs up and nobody is left to answer.
 struct Debt<'a> {
     throttle: &'a Throttle,
     source: Source,
@@ -57,7 +58,7 @@ impl Drop for Debt<'_> {
     }
 }
 
-/// Decides about access to the internal routes and to those that write.
+/// Decides on access to the internal routes and to those that write.
 pub struct Access {
     keys: AccessKeys,
     bodies: BodyReader,
@@ -67,22 +68,22 @@ pub struct Access {
 }
 
 impl Access {
-    /// Returns what decides by these keys, and counts in `metrics`.
+    /// Returns an instance that decides by these keys and counts in `metrics`.
     pub fn new(keys: AccessKeys, metrics: Arc<Metrics>) -> Self {
         let (bodies, throttle) = (BodyReader::default(), Throttle::default());
         Self { keys, bodies, throttle, senders: Senders::default(), metrics }
     }
 
-    /// Says whether anything is written here at all.
+    /// Returns whether writes are on.
     pub(super) fn lets_write(&self) -> bool {
         self.keys.writers.is_some()
     }
 
-    /// Lets somebody pass who may write, and takes in what is to be written, up to `max` bytes.
+    /// Admits a caller that may write, and reads the body of the write, up to `max` bytes.
     ///
     /// # Errors
-    /// 405 where nothing is written; 401 without a token, 429 when the source has failed too often;
-    /// as [`BodyReader::place`] and [`Place::read`](super::body::Place::read).
+    /// 405 if writes are off; 401 without a token; 429 if the source has failed too often; as
+    /// [`BodyReader::place`] and [`Place::read`](super::body::Place::read).
     pub(super) async fn receive_write(
         &self,
         max: usize,
@@ -99,15 +100,15 @@ impl Access {
         Ok((token, place.read(body, |_| ()).await?))
     }
 
-    /// Lets a caller pass on a route that takes no body.
+    /// Admits a caller on a route that takes no body.
     ///
     /// # Errors
-    /// As [`authenticate`]; 429 instead of 401 when the source has failed too often.
+    /// As [`authenticate`]; 429 instead of 401 if the source has failed too often.
     pub(super) async fn pass(&self, source: Source, headers: &HeaderMap) -> Result<(), ApiError> {
         self.judge(source, authenticate(&self.keys().await, headers), GUESS).map(drop)
     }
 
-    /// Lets a caller pass who may read the metrics.
+    /// Admits a caller that may read the metrics.
     ///
     /// # Errors
     /// As [`Self::pass`].
@@ -120,10 +121,10 @@ impl Access {
         self.judge(source, authenticate(&keys, headers), GUESS).map(drop)
     }
 
-    /// Lets only the operator pass.
+    /// Admits only the operator.
     ///
     /// # Errors
-    /// As [`Self::pass`]; 403 with the reload secret, 503 with it when no operator secret is set.
+    /// As [`Self::pass`]; 403 with the reload secret; 503 with it if no operator secret is set.
     pub(super) async fn pass_operator(
         &self,
         source: Source,
@@ -137,10 +138,10 @@ impl Access {
         }
     }
 
-    /// Takes in the body of a webhook, and lets its caller pass.
+    /// Reads the body of a webhook, and admits its caller.
     ///
     /// # Errors
-    /// As [`Self::pass`], for keys before the body arrives; as [`BodyReader::place`] and
+    /// As [`Self::pass`], which checks keys before the body arrives; as [`BodyReader::place`] and
     /// [`Place::read`](super::body::Place::read).
     pub(super) async fn receive(
         &self,
@@ -156,13 +157,13 @@ impl Access {
         };
         let address = match trust {
             Trust::Proven => source,
-            // Networks are cheap: whoever proves nothing is counted by all that it may have.
+            // Addresses are cheap: a caller that proves nothing is counted by its whole network.
             Trust::Suspect | Trust::Unproven | Trust::Known | Trust::Writer => {
                 source.site().unwrap_or(source)
             }
         };
         let caller = Caller { sender: Sender::Address(address), trust };
-        // Waiting for a place takes nothing from anybody. From here on the body does.
+        // Waiting for a place costs nobody anything. From here on the body does.
         let place = self.bodies.place(headers, caller).await?;
         let failures = if trust == Trust::Proven { 0 } else { WASTED };
         let mut debt = Debt { throttle: &self.throttle, source, failures };
@@ -177,7 +178,7 @@ impl Access {
         Ok(arrived)
     }
 
-    /// Returns how far a caller is believed who shows only a signature.
+    /// Returns how far a caller is trusted that shows only a signature.
     fn trust_in(&self, source: Source) -> Trust {
         let now = Instant::now();
         if self.throttle.is_spent(source, now) {
@@ -195,7 +196,7 @@ impl Access {
         Keys { reload, operator, metrics: Arc::default() }
     }
 
-    /// Returns what a caller may do; what is wrong counts as so many failures.
+    /// Returns what a caller may do. A wrong credential counts as `failures` failures.
     fn judge(
         &self,
         source: Source,
@@ -211,7 +212,7 @@ impl Access {
         Ok(proof.role)
     }
 
-    /// Returns the answer to a caller who was not let through.
+    /// Returns the answer to a caller that was not admitted.
     fn refusal(&self, source: Source, error: ApiError, failures: u32) -> ApiError {
         if error.code() != Code::Unauthorized {
             return error;
@@ -250,7 +251,7 @@ mod tests {
         Source::at([192, 0, 2, last].into())
     }
 
-    /// Headers with a signature of `body` by `secret`.
+    /// Returns headers with a signature of `body` by `secret`.
     fn signed(secret: &str, body: &[u8]) -> HeaderMap {
         let mut mac = Mac::new(secret.as_bytes());
         mac.update(body);
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(access.trust_in(source(1)), Trust::Unproven);
         let headers = signed("somebody else's secret", b"{}");
         assert!(access.receive(source(1), &headers, Body::from("{}")).await.is_err());
-        assert_eq!(access.trust_in(source(1)), Trust::Unproven, "one guess is let go");
+        assert_eq!(access.trust_in(source(1)), Trust::Unproven, "one guess is tolerated");
         let headers = signed(SECRET, b"{}");
         assert!(access.receive(source(1), &headers, Body::from("{}")).await.is_ok());
         assert_eq!(access.trust_in(source(1)), Trust::Known);
@@ -286,7 +287,7 @@ mod tests {
             assert_eq!(read.err().map(|error| error.code()), Some(Code::Unauthorized));
         }
         assert_eq!(access.trust_in(source(1)), Trust::Suspect);
-        // Nobody is told anything who hangs up.
+        // A caller that hangs up gets no answer.
         for _ in 0..2 {
             assert_eq!(access.trust_in(source(2)), Trust::Unproven);
             let body = Body::new(Never(3));
@@ -305,7 +306,7 @@ mod tests {
         let access = access();
         let mut forged = signed("somebody else's secret", b"{}");
         forged.insert("x-github-event", "push".parse().unwrap());
-        // Three addresses hold all the memory that there is for those of whom nothing is known.
+        // Three addresses take all the memory that there is for strangers.
         let mut held = Vec::new();
         for last in [11, 11, 12, 12, 13, 13] {
             let mut body =
@@ -324,7 +325,8 @@ mod tests {
         }
         assert_eq!(access.trust_in(source(1)), Trust::Suspect);
         drop(held);
-        // One address has sixteen places for small bodies; who waits behind these owes nothing.
+        // One address has sixteen places for small bodies. A body that waits after these owes
+        // nothing.
         forged.insert(header::CONTENT_LENGTH, 3.into());
         let mut held = Vec::new();
         for _ in 0..20 {

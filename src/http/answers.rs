@@ -1,10 +1,10 @@
-//! Makes answers that may cost much, off the threads that take requests.
+//! Computes expensive answers off the threads that take requests.
 //!
-//! An answer may cost so much time of a processor and no more; it is measured on the thread that
-//! makes it, so it does not depend on what else the machine does. Every answer begins in one of the
-//! places for those that are made at once. One that is not gives its place up, and waits for one of
-//! the few for long ones; so there is always a place soon for an answer that costs little. In both
-//! lines one address has its turn after the other. An answer that nobody waits for any more ends.
+//! An answer has a limit on its processor time. The time is measured on the thread that computes
+//! the answer, so it does not depend on the load of the machine. Every answer starts in one of the
+//! places for quick answers. An answer that is not quick gives its place up, and waits for one of
+//! the few places for long ones. So a cheap answer always gets a place soon. In both lines the
+//! addresses take turns. An answer that nobody waits for any more stops.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -24,29 +24,29 @@ use crate::wire::{ApiError, Code};
 /// How long a request waits for a place.
 const TURN: Duration = Duration::from_secs(2);
 
-/// What an answer costs at most that is made at once.
+/// The most processor time that a quick answer costs.
 const AT_ONCE: Duration = Duration::from_millis(5);
 
-/// Makes answers, a bounded number at once.
+/// Computes answers, a bounded number at once.
 pub struct Answers {
     at_once: Permits,
     long: Permits,
-    /// How much time of a processor one may cost; `None` is any.
+    /// The processor time that one answer may cost; `None` is no limit.
     limit: Option<Duration>,
     turn: Duration,
 }
 
 impl Answers {
-    /// Returns the places for answers that cost at most `limit` of a processor each; `None` is no
-    /// limit. Long ones have half of the cores.
+    /// Returns the places for answers that cost at most `limit` of processor time each; `None` is
+    /// no limit. Long answers have half of the cores.
     pub fn new(limit: Option<Duration>) -> Self {
         let at_once = cores() * 2;
         Self::with_places(limit, Permits::new(at_once, at_once, Crowd::new(1024, 256)), long())
     }
 
     /// Returns the places for answers that may walk the history of the repository and end by
-    /// themselves. A walk is the work of another program, which no processor time of ours tells, so
-    /// one address has a quarter of the places.
+    /// themselves. Another program does the walk, so our processor time does not measure it.
+    /// Therefore one address has a quarter of the places.
     pub(super) fn of_walks() -> Self {
         let at_once = cores() * 2;
         let places = Permits::new(at_once, at_once.div_ceil(4), Crowd::new(1024, 256));
@@ -54,29 +54,29 @@ impl Answers {
     }
 
     fn with_places(limit: Option<Duration>, at_once: Permits, long: usize) -> Self {
-        // Each of those who wait keeps a thread meanwhile, of which there are some hundreds.
+        // Each waiting answer keeps a thread meanwhile, and there are only some hundreds.
         let long = Permits::new(long, long, Crowd::new(64, 16));
         Self { at_once, long, limit, turn: TURN }
     }
 
-    /// Returns how much time of a processor one may cost; `None` is any.
+    /// Returns the processor time that one answer may cost; `None` is no limit.
     pub(super) fn limit(&self) -> Option<Duration> {
         self.limit
     }
 
-    /// Has `work` make an answer for a caller at `source`, when there is a place. What `work` spends
-    /// from its budget is what it can be ended by.
+    /// Runs `work` to compute an answer for a caller at `source`, when there is a place. `work`
+    /// must spend from its budget; that is the only way to stop it.
     ///
     /// # Errors
-    /// 503 when no place gets free in time; 422 `too_costly` where `work` says so; 500 when it
-    /// panics; what it returns.
+    /// 503 if no place gets free in time; 422 `too_costly` if `work` returns it; 500 if it panics;
+    /// what it returns.
     pub(super) async fn make<T: Send + 'static>(
         &self,
         source: Source,
         work: impl FnOnce(&Budget) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let place = self.at_once.take_within(source, self.turn).await.ok_or_else(busy)?;
-        // Dropped with this future, when the caller hangs up.
+        // This is dropped with the future when the caller hangs up.
         let (_caller, caller) = oneshot::channel();
         let (long, limit, turn) = (self.long.clone(), self.limit, self.turn);
         let made = tokio::task::spawn_blocking(move || {
@@ -103,7 +103,7 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 
-/// Returns how many long answers are made at once.
+/// Returns the number of long answers that are computed at once.
 fn long() -> usize {
     cores().div_ceil(2)
 }
@@ -112,7 +112,7 @@ fn busy() -> ApiError {
     ApiError::from(Code::Busy).header(header::RETRY_AFTER, 1)
 }
 
-/// An answer that is being made, seen from the thread that makes it.
+/// An answer in progress, seen from the thread that computes it.
 struct Making {
     source: Source,
     begun: Duration,
@@ -123,18 +123,18 @@ struct Making {
     long: Permits,
     /// Whether there was no place for a long answer.
     is_refused: Cell<bool>,
-    /// Closed when the caller is gone.
+    /// Closed when the caller has gone.
     caller: Cell<Option<oneshot::Receiver<()>>>,
 }
 
 impl Making {
-    /// Says whether the answer may cost more than it has; waits for another place where it is about
-    /// to be a long one.
+    /// Returns whether the answer may continue. Waits for another place if it is about to become a
+    /// long one.
     fn may_go_on(&self) -> bool {
         let spent = processor_time().saturating_sub(self.begun);
         let mut caller = self.caller.replace(None);
         let is_awaited = caller.as_mut().is_some_and(|caller| {
-            // Nothing is ever sent: it is empty until the other end is dropped.
+            // Nothing is ever sent: the channel is empty until the other end is dropped.
             caller.try_recv() == Err(oneshot::error::TryRecvError::Empty)
         });
         if !is_awaited || self.limit.is_some_and(|limit| spent > limit) {
@@ -156,8 +156,8 @@ impl Making {
     }
 }
 
-/// Returns the budget of what this thread does from now on, which may cost so much time of a
-/// processor; `None` is any.
+/// Returns a budget for what this thread does from now on, with this limit on its processor time;
+/// `None` is no limit.
 pub(super) fn budget(limit: Option<Duration>) -> Budget {
     let begun = processor_time();
     Budget::while_true(move || {
@@ -165,10 +165,10 @@ pub(super) fn budget(limit: Option<Duration>) -> Budget {
     })
 }
 
-/// Returns how much time of a processor this thread has taken.
+/// Returns the processor time that this thread has used.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
-    // It counts up from zero, so neither part is negative.
+    // The clock counts up from zero, so neither part is negative.
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
@@ -221,7 +221,7 @@ mod tests {
             done
         }));
         tokio::select! {
-            _ = &mut caller => panic!("it has no end"),
+            _ = &mut caller => panic!("it never ends"),
             _ = has_started => {}
         }
         drop(caller);
@@ -236,7 +236,7 @@ mod tests {
         let (spent, has_spent) = oneshot::channel();
         let long = move |budget: &Budget| {
             let begun = processor_time();
-            // Long enough to change its place.
+            // Long enough to move to the other places.
             while processor_time() - begun < AT_ONCE * 2 {
                 budget.spend(1 << 10);
             }
@@ -251,7 +251,7 @@ mod tests {
             _ = has_spent => {}
         }
         assert!(answers.make(source(), |_| Ok(())).await.is_ok());
-        // Another one begins before it, and has to give up the only place.
+        // Another one starts first, and has to give up the only place.
         let mut another = Box::pin(answers.make(source(), endless));
         tokio::select! {
             biased;

@@ -1,4 +1,4 @@
-//! What handlers share.
+//! The state that handlers share.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,58 +23,59 @@ use crate::metrics::Metrics;
 use crate::openapi::Document;
 use crate::pending::PendingVerdicts;
 
-/// What handlers share; cheap to clone.
+/// The state that handlers share; cheap to clone.
 pub type App = Arc<AppState>;
 
 /// The parts of [`App`].
 pub struct AppState {
     /// The engine, perhaps still loading.
     pub live: Arc<Live>,
-    /// Lets callers of the internal routes pass.
+    /// Admits the callers of the internal routes and of writes.
     pub access: Access,
-    /// Whose word on where a request comes from is taken.
+    /// The proxies that are trusted to report where a request comes from.
     pub proxies: TrustedProxies,
     /// Webhooks whose reload succeeded.
     pub deliveries: Deliveries,
     /// Calls that did not wait for their verdict.
     pub pending: PendingVerdicts,
-    /// How large an attachment may be, in bytes.
+    /// The largest attachment, in bytes.
     pub attachment_limit: usize,
-    /// Lets few attachments be read at once.
+    /// Limits how many attachments are read at once.
     pub attachments: BodyStreams,
-    /// Lets few lists be streamed at once.
+    /// Limits how many lists are streamed at once.
     pub streams: BodyStreams,
-    /// Counts what is answered and not taken yet.
+    /// Counts the answers that callers have not read yet.
     pub unsent: Unsent,
-    /// Makes what is computed from a state.
+    /// Computes answers from a state.
     pub answers: Answers,
-    /// Runs what may take long for other reasons.
+    /// Runs work that may take long for other reasons.
     pub blocking: Blocking,
-    /// The ways to earlier states.
+    /// Finds earlier states.
     pub past: Past,
-    /// Passes on what is published.
+    /// Passes publications on.
     pub feed: Arc<Feed>,
-    /// Those who follow it.
+    /// The callers that follow the feed.
     pub audience: Arc<Audience>,
-    /// Counters.
+    /// The counters.
     pub metrics: Arc<Metrics>,
     /// Whether a change of a record must name the version that it is based on.
     pub require_if_match: bool,
-    /// Whether a write is answered only when it is pushed, unless its caller says otherwise.
+    /// Whether a write is answered only once it is pushed, unless its caller asks for something
+    /// else.
     pub push_first: bool,
-    /// What everybody may push, in the demonstration and nowhere else.
+    /// The push that everybody may trigger, in the demonstration only.
     pub demo: Option<Demo>,
-    /// Describes what is answered to the public.
+    /// The description of the public API.
     pub document: Document,
-    /// In front of every route.
+    /// The prefix of every route.
     pub base_path: BasePath,
-    /// Whose pages may read.
+    /// The origins whose pages may read.
     pub cors: Cors,
-    /// The branch and the remote as configured, for webhooks before the first load.
+    /// The branch and the remote as configured, for webhooks that arrive before the first load.
     pub configured: Configured,
 }
 
-/// What the settings say of the source, where they say it.
+/// What the settings specify about the source.
 #[derive(Debug, Clone, Default)]
 pub struct Configured {
     /// The branch.
@@ -87,8 +88,8 @@ pub struct Configured {
 pub struct Demo(Box<dyn Fn() -> Result<String, Failure> + Send + Sync>);
 
 impl Demo {
-    /// Returns what commits and pushes the next change by calling `push`, which may block and returns
-    /// the message of the commit.
+    /// Returns a demonstration that calls `push` to commit and push the next change. `push` may
+    /// block, and returns the message of the commit.
     pub fn new(push: impl Fn() -> Result<String, Failure> + Send + Sync + 'static) -> Self {
         Self(Box::new(push))
     }

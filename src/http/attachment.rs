@@ -1,4 +1,4 @@
-//! `GET /api/_attachments/<sheet>/<key...>/<name>`: a file beside a record, streamed.
+//! `GET /api/_attachments/<sheet>/<key...>/<name>`: a file next to a record, streamed.
 
 use std::io::{self, Read};
 use std::ops::Range;
@@ -23,10 +23,10 @@ use super::range::{self, RangeRequest};
 use super::source::Source;
 use crate::wire::{ApiError, Code};
 
-/// What a browser may do with a file that it shows: nothing, for anybody may have written it.
+/// The rights of a file in a browser: none, because anybody may have written it.
 const SANDBOX: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 
-/// The sheet, the key and the name that a path names, percent-decoded.
+/// The sheet, the key and the name in a path, percent-decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct AttachmentPath {
     pub(super) sheet: String,
@@ -35,7 +35,7 @@ pub(super) struct AttachmentPath {
 }
 
 impl AttachmentPath {
-    /// A path that does not decode to text names nothing that can be there.
+    /// Parses a path. A path that does not decode to text names nothing that can exist.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let rest = path.strip_prefix("/api/_attachments/")?;
         let (record, name) = rest.rsplit_once('/')?;
@@ -44,8 +44,8 @@ impl AttachmentPath {
         Some(Self { sheet: decode(sheet)?, key: decode(key)?, name: decode(name)? })
     }
 
-    /// Returns where the file is, if its record is there for everybody to see, and so is whatever
-    /// else it lies beside.
+    /// Returns the path of the file, if its record and everything else that it is next to are
+    /// visible.
     fn place(&self, snapshot: &Snapshot) -> Option<String> {
         let record = snapshot.visible(&self.sheet, &self.key)?;
         let spec = snapshot.sheet(&self.sheet)?.spec();
@@ -54,7 +54,7 @@ impl AttachmentPath {
     }
 }
 
-/// Answers with the file as it is in the commit that is served.
+/// Answers with the file as it is in the served commit.
 pub(super) async fn show(
     State(app): State<App>,
     Current(snapshot): Current,
@@ -66,7 +66,7 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let path = AttachmentPath::parse(uri.path()).ok_or(Code::NotFound)?;
     let present = app.live.snapshot().ok_or_else(not_ready)?;
-    // What lay beside a record then may be of another sheet now, or a record itself.
+    // A file that was next to a record then may belong to another sheet now, or be a record itself.
     let place = path.place(&snapshot);
     let place = place.filter(|place| Disclosure::by(&present).shows_beside(place));
     let place = place.ok_or(Code::NotFound)?;
@@ -78,7 +78,7 @@ pub(super) async fn show(
     let file = found.await?.ok_or(Code::NotFound)?;
     let tag = etag::of_version(&attachment_version(file.id()));
     let size = file.size();
-    // What the headers decide is known before anything of the file is read.
+    // The headers decide before any of the file is read.
     let expected: Vec<_> = headers.get_all(header::IF_MATCH).iter().cloned().collect();
     if !expected.is_empty() && !etag::matches(&expected, Some(&tag)) {
         return Err(ApiError::from(Code::PreconditionFailed).header(header::ETAG, tag));
@@ -87,7 +87,7 @@ pub(super) async fn show(
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let kind = HeaderValue::from_static(content_type(&path.name));
-        // Ranges are of what is sent, and `HEAD` sends nothing.
+        // Ranges apply to the bytes that are sent, and `HEAD` sends none.
         let wanted = match method {
             Method::GET => range::wanted(&headers, &tag, size),
             _ => RangeRequest::Whole,
@@ -132,7 +132,7 @@ fn unreadable(error: GitError) -> ApiError {
     ApiError::caused_by(Code::Internal, &error)
 }
 
-/// Begins to read some bytes of the file, when there is room for it.
+/// Starts to read some bytes of the file, when there is room for it.
 async fn read(
     app: &App,
     source: Source,
@@ -140,13 +140,13 @@ async fn read(
     mut streaming: StreamPermit,
     part: Range<u64>,
 ) -> Result<Body, ApiError> {
-    // The program may have all of it in memory, whatever is sent.
+    // The git program may hold the whole file in memory, however little is sent.
     app.attachments.share(source, file.size(), &mut streaming).await?;
     let opened = app.blocking.run(move || file.open().map_err(unreadable));
     Ok(sent(opened.await?.ok_or(Code::NotFound)?, streaming, part))
 }
 
-/// Sends some bytes of the file, piece by piece. What is before them is read and dropped.
+/// Sends some bytes of the file, piece by piece. The bytes before them are read and dropped.
 fn sent(mut file: OpenFile, streaming: StreamPermit, part: Range<u64>) -> Body {
     let (mut skipped, mut left) = (part.start, part.end - part.start);
     streaming.send(move || {
@@ -162,7 +162,7 @@ fn sent(mut file: OpenFile, streaming: StreamPermit, part: Range<u64>) -> Body {
     })
 }
 
-/// Returns the media type that an extension stands for, as gitsheets has them.
+/// Returns the media type of an extension, as in gitsheets.
 fn content_type(name: &str) -> &'static str {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
     match extension.as_deref().unwrap_or_default() {

@@ -1,5 +1,5 @@
-//! Who may call the internal routes. The one module that looks at credentials: keys in headers,
-//! and the signatures of forges over the body.
+//! Decides who may call the internal routes. This is the only module that inspects credentials:
+//! keys in headers, and the signatures of forges over the body.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
@@ -11,39 +11,39 @@ use crate::config::{Keys, Match, Role};
 use crate::hook::{self, Check, Checked, Covered, GiteeToken};
 use crate::wire::{ApiError, Code};
 
-/// The headers that carry a key as it is.
+/// The headers that carry a plain key.
 const KEY_HEADERS: [&str; 3] = ["x-headwater-key", "x-cfp-webhook-key", "x-gitlab-token"];
 
-/// How many signatures a caller may show. Forgejo shows four; each costs a pass over the body for
-/// every secret, before anything is known of the caller.
+/// The number of signatures that a caller may show. Forgejo shows four. Each costs a pass over the
+/// body for every secret, before anything is known of the caller.
 const SIGNATURES: usize = 4;
 
-/// What a caller shows: right as far as the headers tell. Signatures are proven by the body.
+/// The credentials of a caller, correct as far as the headers show. The body proves the signatures.
 pub(super) struct Claim {
-    /// What the keys that were shown matched.
+    /// What the given keys matched.
     keys: Vec<Match>,
-    /// Whether one of these is a code that is good for minutes and for a webhook alone.
+    /// Whether one of these is a code, which is valid for minutes and for a webhook only.
     has_code: bool,
     signatures: Vec<Check>,
-    /// What the signatures are over.
+    /// The bytes that the signatures cover.
     covered: Covered,
-    /// Which the secrets are that the signatures are checked against, in their order.
+    /// The secrets that the signatures are checked against, in order.
     signers: Vec<Match>,
 }
 
 /// What a caller may do, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Proof {
-    /// The weakest of what the credentials allow.
+    /// The weakest role that the credentials allow.
     pub(super) role: Role,
-    /// The secrets of all credentials.
+    /// The secrets that the credentials matched.
     pub(super) matches: Vec<Match>,
 }
 
 /// Returns what the caller may do on a route that takes no body.
 ///
 /// # Errors
-/// As [`Claim::of`]; 401 with a signature, which says nothing without a body.
+/// As [`Claim::of`]; 401 with a signature, which means nothing without a body.
 pub(super) fn authenticate(keys: &Keys, headers: &HeaderMap) -> Result<Proof, ApiError> {
     let claim = Claim::of(keys, headers)?;
     let is_key_alone = claim.signatures.is_empty() && !claim.has_code;
@@ -51,12 +51,12 @@ pub(super) fn authenticate(keys: &Keys, headers: &HeaderMap) -> Result<Proof, Ap
 }
 
 impl Claim {
-    /// Looks at what the caller shows. Every credential must be right; signatures are left to
-    /// [`Self::prove`].
+    /// Checks the headers of the caller. Every credential must be correct. [`Self::prove`] checks
+    /// the signatures.
     ///
     /// # Errors
-    /// 401 without a credential, with a wrong one or with too many signatures, with one text for all
-    /// causes; 503 with a credential when no secret is set.
+    /// 401 without a credential, with a wrong one or with too many signatures, with the same text
+    /// for all causes; 503 with a credential if no secret is set.
     pub(super) fn of(secrets: &Keys, headers: &HeaderMap) -> Result<Self, ApiError> {
         let (mut keys, signatures) = (keys(headers), hook::signatures(headers));
         let tokens = GiteeToken::all(headers);
@@ -69,7 +69,8 @@ impl Claim {
         if signatures.len() > SIGNATURES {
             return Err(Code::Unauthorized.into());
         }
-        // Every credential is compared before any is judged: the time does not tell which was wrong.
+        // Every credential is compared before any is judged, so that the time does not reveal which
+        // was wrong.
         let now = SystemTime::now();
         let shared = || secrets.secrets().map(|(_, secret)| secret);
         let signers: Vec<Match> = secrets.secrets().map(|(matched, _)| matched).collect();
@@ -88,7 +89,7 @@ impl Claim {
         })
     }
 
-    /// Says whether a key was shown, which is right then.
+    /// Returns whether the caller sent a key; it was then correct.
     pub(super) fn has_key(&self) -> bool {
         !self.keys.is_empty()
     }
@@ -99,10 +100,10 @@ impl Claim {
         self.signatures.iter_mut().for_each(|check| check.update(&covered));
     }
 
-    /// Returns what the caller may do, now that the whole body is there.
+    /// Returns what the caller may do, now that the whole body has arrived.
     ///
     /// # Errors
-    /// 401 when a signature is wrong.
+    /// 401 if a signature is wrong.
     pub(super) fn prove(self) -> Result<Proof, ApiError> {
         let Self { keys, signatures, signers, has_code: _, covered: _ } = self;
         let checked: Vec<_> = signatures.into_iter().map(Check::finish).collect();
@@ -114,11 +115,11 @@ impl Claim {
     }
 }
 
-/// Returns which of the signers made each credential, and tells of one that is old.
+/// Returns the signer of each credential, and logs one that is stale.
 fn made_by(signers: &[Match], checked: Vec<Checked>) -> impl Iterator<Item = Option<Match>> {
     if checked.contains(&Checked::Stale) {
         tracing::warn!(
-            "a signed webhook has a time minutes away from ours: it is a replay, or a clock is wrong"
+            "the time of a signed webhook is minutes away from ours: a replay, or a wrong clock"
         );
     }
     checked.into_iter().map(|checked| match checked {
@@ -127,14 +128,14 @@ fn made_by(signers: &[Match], checked: Vec<Checked>) -> impl Iterator<Item = Opt
     })
 }
 
-/// Says whether the caller shows any credential.
+/// Returns whether the caller shows any credential.
 pub(super) fn shows_credential(headers: &HeaderMap) -> bool {
     !keys(headers).is_empty()
         || !hook::signatures(headers).is_empty()
         || !GiteeToken::all(headers).is_empty()
 }
 
-/// Lists the keys that are shown. An `Authorization` of another scheme belongs to somebody else.
+/// Lists the keys in the headers. An `Authorization` with another scheme is for somebody else.
 fn keys(headers: &HeaderMap) -> Vec<Cow<'_, [u8]>> {
     let keys = KEY_HEADERS.iter().flat_map(|name| headers.get_all(*name));
     let tokens = headers.get_all(header::AUTHORIZATION).iter();
@@ -142,8 +143,8 @@ fn keys(headers: &HeaderMap) -> Vec<Cow<'_, [u8]>> {
     keys.map(|value| value.as_bytes()).chain(tokens).map(Cow::Borrowed).collect()
 }
 
-/// Returns the password of basic authentication, whoever the user is. It is a key only where no
-/// other credential is shown: otherwise it may be for a proxy in front.
+/// Returns the password of basic authentication, for any user. It is a key only if there is no
+/// other credential, because it may be for a proxy in front.
 fn password(headers: &HeaderMap) -> Option<Vec<u8>> {
     let (scheme, account) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(6)?;
     let account = scheme.eq_ignore_ascii_case(b"basic ").then_some(account.trim_ascii())?;
@@ -152,7 +153,7 @@ fn password(headers: &HeaderMap) -> Option<Vec<u8>> {
     Some(account[colon + 1..].to_vec())
 }
 
-/// Returns the one bearer token that is shown.
+/// Returns the bearer token, if there is exactly one.
 pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
     let mut tokens = headers.get_all(header::AUTHORIZATION).iter();
     let token = bearer(tokens.next()?.as_bytes())?;

@@ -1,4 +1,4 @@
-//! Runs what may take long off the threads that answer, a bounded number at once.
+//! Runs work that may take long off the threads that answer, a bounded number at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ impl Default for Blocking {
 }
 
 impl Blocking {
-    /// Returns so many places.
+    /// Returns the given number of places.
     pub fn with_places(places: usize) -> Self {
         Self { places: Arc::new(Semaphore::new(places)), turn: TURN }
     }
@@ -32,14 +32,14 @@ impl Blocking {
     /// Runs `work` when there is a place.
     ///
     /// # Errors
-    /// 503 when no place gets free in time; 500 when `work` panics; what `work` returns.
+    /// 503 if no place gets free in time; 500 if `work` panics; what `work` returns.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let place = tokio::time::timeout(self.turn, self.places.clone().acquire_owned()).await;
         let Ok(place) = place else { return Err(Code::Busy.into()) };
-        // The work goes on when its caller hangs up, so it is the work that keeps the place.
+        // The work continues when its caller hangs up, so the work keeps the place.
         let work = move || {
             let _place = place;
             work()

@@ -1,10 +1,11 @@
-//! Takes in the body of a webhook or a write, within a size, a time and a number of bodies at once.
+//! Reads the body of a webhook or a write, with limits on its size, its time and the number of
+//! bodies at once.
 //!
-//! Who proves something before the body has places that nobody else can take. Bodies that have to
-//! prove their sender themselves wait by what is known of it, and by their size: the small ones, as
-//! those of nearly all pushes are, have to come soon, and never wait for a large one; large ones are
-//! bounded by the memory they take. Nobody keeps a place without sending, and nobody has more than
-//! half of the places.
+//! A caller that proves itself before the body has places that nobody else can take. Bodies that
+//! have to prove their sender themselves wait in lines, by what is known of the sender and by their
+//! size. Small bodies, as nearly all pushes have, must arrive soon, and never wait for a large one.
+//! Large ones are bounded by the memory that they take. Nobody keeps a place without sending, and
+//! nobody has more than half of the places.
 
 mod lines;
 
@@ -24,32 +25,32 @@ use crate::wire::{ApiError, Code};
 pub(super) use lines::{Caller, Sender, Trust};
 use lines::{Lines, SMALL};
 
-/// The largest body of a forge: what GitHub sends at most, for pushes of many commits.
+/// The largest body of a forge: the most that GitHub sends, for a push of many commits.
 const FORGE_MAX: usize = 25 << 20;
 
 /// The largest body of our own form, which has two short fields.
 const MAX: usize = 1 << 20;
 
-/// How fast a body has to come.
+/// The pace that a body must keep.
 const PACE: Pace = Pace { grace: Duration::from_secs(1), rate: 64 << 10 };
 
-/// How fast a body has to come, on average.
+/// The average pace of a body.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
-    /// How long it may take to begin.
+    /// How long it may take to start.
     grace: Duration,
     /// In bytes a second.
     rate: u32,
 }
 
 impl Pace {
-    /// Returns how long a body may take until there is more of it than these bytes.
+    /// Returns how long a body may take until more than `bytes` bytes have arrived.
     fn until_more_than(self, bytes: usize) -> Duration {
         self.grace + Duration::from_secs(bytes as u64) / self.rate
     }
 }
 
-/// Takes in bodies.
+/// Reads bodies.
 pub(super) struct BodyReader {
     lines: Lines,
     max: usize,
@@ -63,7 +64,7 @@ impl Default for BodyReader {
     }
 }
 
-/// A place for one body, which takes it in.
+/// A place for one body, which reads it.
 pub(super) struct Place {
     permit: Permit<Sender>,
     held: Option<Held<Sender>>,
@@ -72,7 +73,7 @@ pub(super) struct Place {
     pace: Pace,
 }
 
-/// A body that has arrived. Its place is free for another one when it is dropped.
+/// A body that has arrived. Its place gets free when this is dropped.
 pub(super) struct Arrived {
     bytes: Vec<u8>,
     took: Duration,
@@ -81,12 +82,13 @@ pub(super) struct Arrived {
 }
 
 impl Arrived {
-    /// Says whether it cost next to nothing: it is small and came within the grace that every body has.
+    /// Returns whether the body cost next to nothing: it is small and came within the grace of
+    /// every body.
     pub(super) fn came_at_once(&self) -> bool {
         self.bytes.len() as u64 <= SMALL && self.took <= PACE.grace
     }
 
-    /// Gives up the place and keeps the body.
+    /// Gives up the place and returns the body.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -104,8 +106,8 @@ impl BodyReader {
     /// Waits for a place for the body of a webhook.
     ///
     /// # Errors
-    /// 413 when its length is told and too big; 503 when there is no place for as long as it may
-    /// take.
+    /// 413 if the announced length is too large; 503 if no place gets free within the patience of
+    /// the line.
     pub(super) async fn place(
         &self,
         headers: &HeaderMap,
@@ -139,11 +141,11 @@ impl BodyReader {
 }
 
 impl Place {
-    /// Takes in `body`, and shows each piece to `seen` as it arrives.
+    /// Reads `body`, and passes each piece to `seen` as it arrives.
     ///
     /// # Errors
-    /// 413 when it is too big; 408 when it does not arrive in time or comes too slowly, 422 when it
-    /// breaks off; 503 when there is no memory for it.
+    /// 413 if it is too large; 408 if it does not arrive in time or comes too slowly; 422 if it
+    /// breaks off; 503 if there is no memory for it.
     pub(super) async fn read(
         self,
         mut body: Body,
@@ -209,7 +211,7 @@ pub(super) mod tests {
     use crate::http::room::Room;
     use crate::http::source::Source;
 
-    /// A body that begins with so many bytes and never ends.
+    /// A body that starts with the given number of bytes and never ends.
     pub(in crate::http) struct Never(pub(in crate::http) usize);
 
     impl HttpBody for Never {
@@ -227,7 +229,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Returns lines of the usual places that wait so long, and have so much memory for strangers.
+    /// Returns lines with the usual places, this timeout, and this much memory for strangers.
     fn lines(timeout: Duration, room: usize) -> Lines {
         let mut lines = Lines::default();
         let Lines { proven, writers, known, small, large, small_suspect, large_suspect } =
@@ -240,7 +242,7 @@ pub(super) mod tests {
     }
 
     impl BodyReader {
-        /// Waits for a place, and takes the body in.
+        /// Waits for a place, and reads the body.
         async fn read(
             &self,
             headers: &HeaderMap,
@@ -257,7 +259,7 @@ pub(super) mod tests {
         BodyReader { lines, max: 4, forge_max: 8, ..BodyReader::default() }
     }
 
-    /// Headers that announce so many bytes.
+    /// Returns headers that announce this length.
     fn announcing(bytes: u64) -> HeaderMap {
         HeaderMap::from_iter([(CONTENT_LENGTH, bytes.into())])
     }
@@ -340,7 +342,7 @@ pub(super) mod tests {
         };
         let token =
             |name: &str| Caller { sender: Sender::Token(name.into()), trust: Trust::Proven };
-        // All of them are held, so that each line is full when the next one is looked at.
+        // All of them are held, so each line is full when the next one is tested.
         let mut held = Vec::new();
         for (trust, length, places, each) in [
             (Trust::Suspect, announcing(4), 4, 1),

@@ -1,10 +1,10 @@
-//! Bodies that are made chunk by chunk, no further than their reader comes along.
+//! Bodies that are made chunk by chunk, at the pace of their reader.
 //!
-//! They are bodies by themselves and no streams for `Body::from_stream`: one whose maker is gone before
-//! its end must break off.
+//! They implement `HttpBody` instead of using `Body::from_stream`, because a body whose maker goes
+//! away before its end must break off.
 //!
-//! Each keeps a place while it is made. One address has a part of the places at most, and a reader who
-//! takes too little for too long gives its place up when somebody else waits for one.
+//! Each keeps a place while it is made. One address has at most a part of the places. A reader that
+//! takes too little for too long loses its place when somebody else waits for one.
 
 use std::io;
 use std::pin::{Pin, pin};
@@ -24,34 +24,34 @@ use super::source::Source;
 use super::write_timeout::WaitBudget;
 use crate::wire::{ApiError, Code};
 
-/// About how large a chunk is, in bytes.
+/// The approximate size of a chunk, in bytes.
 pub(super) const CHUNK: usize = 64 << 10;
 
-/// How many chunks wait for a reader who is slow.
+/// The number of chunks that wait for a slow reader.
 const AHEAD: usize = 4;
 
 /// How long a request waits for a place.
 const TURN: Duration = Duration::from_secs(2);
 
-/// How often it is looked whether somebody waits for the place of a slow reader.
+/// How often a slow reader's place is checked for somebody who waits for it.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How many bytes a reader takes in a second, at least, while somebody waits for its place.
+/// The fewest bytes a second that a reader must take while somebody waits for its place.
 const SLOWEST: u32 = 64 << 10;
 
 /// How long a reader may be slower than that.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// A body that is read from up to so many bytes counts by its place alone.
+/// The largest source, in bytes, of a body that counts by its place alone.
 const SMALL: u64 = 1 << 20;
 
-/// Of which size a body that is read from more takes a share for each beginning part, in bytes.
+/// The bytes of a larger source that one share covers; a started share counts.
 const SHARE: u64 = 16 << 20;
 
-/// How many shares there are. What is read may be in memory as a whole, so this bounds that: 256 MiB.
+/// The number of shares. A source may be in memory as a whole, so this bounds the memory: 256 MiB.
 const SHARES: usize = 16;
 
-/// How many shares one address has at most, and one body.
+/// The most shares of one address, and of one body.
 const EACH: usize = SHARES / 4;
 
 /// A number of places for bodies that are made chunk by chunk.
@@ -64,13 +64,13 @@ pub struct BodyStreams {
 /// A place for one body.
 pub(super) struct StreamPermit {
     place: Permit,
-    /// `None` where what it is read from is small.
+    /// `None` if its source is small.
     shares: Option<Permit>,
     patience: WaitBudget,
 }
 
 impl BodyStreams {
-    /// Returns so many places, of which one address has a quarter at most.
+    /// Returns the given number of places, of which one address has at most a quarter.
     pub fn new(count: usize) -> Self {
         Self::with_grace(count, GRACE)
     }
@@ -84,7 +84,7 @@ impl BodyStreams {
     /// Takes a place for an answer to `source`.
     ///
     /// # Errors
-    /// 503 when none gets free in time.
+    /// 503 if none gets free in time.
     pub(super) async fn place(&self, source: Source) -> Result<StreamPermit, ApiError> {
         let place = self.places.take_within(source, TURN).await;
         let place = place.ok_or_else(busy)?;
@@ -92,12 +92,12 @@ impl BodyStreams {
         Ok(StreamPermit { place, shares: None, patience })
     }
 
-    /// Takes the shares for a body that is read from `bytes`, for the place of an answer to `source`:
-    /// all of them in its turn, and none before, so nobody waits for a share that only waits for
-    /// others.
+    /// Takes the shares for a body that is read from `bytes`, for the place of an answer to
+    /// `source`. It takes all of them in its turn and none before, so nobody waits for a share that
+    /// is itself only waiting for others.
     ///
     /// # Errors
-    /// 503 when there are not enough in time.
+    /// 503 if there are not enough in time.
     pub(super) async fn share(
         &self,
         source: Source,
@@ -113,7 +113,7 @@ impl BodyStreams {
     }
 }
 
-/// Returns how many shares a body takes that is read from so many bytes.
+/// Returns the number of shares for a body whose source has this many bytes.
 fn shares_of(bytes: u64) -> usize {
     if bytes <= SMALL {
         return 0;
@@ -126,9 +126,9 @@ fn busy() -> ApiError {
 }
 
 impl StreamPermit {
-    /// Returns the body of what `next` returns until that is `None` or fails; it is called on a
-    /// thread of its own, which keeps the place as long. The body breaks off where its reader loses
-    /// the place.
+    /// Returns a body of the chunks from `next`, until that returns `None` or fails. `next` is
+    /// called on a thread of its own, which keeps the place until then. The body breaks off if its
+    /// reader loses the place.
     pub(super) fn send(
         mut self,
         mut next: impl FnMut() -> io::Result<Option<Bytes>> + Send + 'static,
@@ -139,7 +139,7 @@ impl StreamPermit {
             loop {
                 let chunk = next();
                 let is_last = !matches!(chunk, Ok(Some(_)));
-                // A reader who has gone wants no more.
+                // A reader that has gone needs no more.
                 if !runtime.block_on(self.passes(&sender, chunk)) || is_last {
                     break;
                 }
@@ -148,12 +148,12 @@ impl StreamPermit {
         Body::new(Chunks(Some(chunks)))
     }
 
-    /// Says whether somebody waits for what this body has.
+    /// Returns whether somebody waits for what this body holds.
     fn is_wanted(&self) -> bool {
         self.place.is_wanted() || self.shares.as_ref().is_some_and(Permit::is_wanted)
     }
 
-    /// Says whether the reader took what is sent, or came so far that it can wait for it.
+    /// Returns whether the reader took the chunk, or may still be waited for.
     async fn passes(&mut self, sender: &mpsc::Sender<Chunk>, chunk: Chunk) -> bool {
         let bytes = chunk.as_ref().ok().and_then(Option::as_ref).map_or(0, Bytes::len);
         let begun = Instant::now();
@@ -175,8 +175,8 @@ impl StreamPermit {
 /// A chunk of a body; `None` is its end.
 type Chunk = io::Result<Option<Bytes>>;
 
-/// The chunks of an answer, which ends with the last one. One whose sender is gone before is broken
-/// off, so that nobody takes a part for the whole.
+/// The chunks of an answer. If the sender goes away before the last chunk, the body breaks off, so
+/// that nobody mistakes a part for the whole.
 struct Chunks(Option<mpsc::Receiver<Chunk>>);
 
 impl HttpBody for Chunks {
@@ -219,7 +219,7 @@ mod tests {
         let place = streams.place(source(1)).await.unwrap();
         let mut slow = place.send(|| Ok(Some(Bytes::from_static(b"for ever"))));
         let mut chunks = [b"two", b"one"].map(|chunk| Bytes::from_static(chunk)).to_vec();
-        let place = streams.place(source(2)).await.expect("the place of the slow one");
+        let place = streams.place(source(2)).await.expect("the slow reader gives up its place");
         let mut whole = place.send(move || Ok(chunks.pop()));
         while let Some(chunk) = next(&mut slow).await {
             if chunk.is_err() {
@@ -247,14 +247,14 @@ mod tests {
             shared.map(|()| streaming).map_err(|error| error.code())
         };
         let first = large(1).await.unwrap();
-        assert_eq!(large(1).await.err(), Some(Code::Busy), "the address has its part");
+        assert_eq!(large(1).await.err(), Some(Code::Busy), "the address has its share");
         let others = [large(2).await, large(3).await, large(4).await];
         assert!(others.iter().all(Result::is_ok));
-        assert_eq!(large(5).await.err(), Some(Code::Busy), "there are no more");
+        assert_eq!(large(5).await.err(), Some(Code::Busy), "there are no more shares");
         let mut small = streams.place(source(5)).await.unwrap();
         assert!(streams.share(source(5), 1 << 20, &mut small).await.is_ok());
         drop(first);
-        assert!(large(5).await.is_ok(), "and who was refused holds none");
+        assert!(large(5).await.is_ok(), "a refused caller holds none");
     }
 
     #[tokio::test]
@@ -265,7 +265,7 @@ mod tests {
             let shared = streams.share(source(number), 60 << 20, &mut streaming).await;
             shared.map(|()| streaming).map_err(|error| error.code())
         };
-        // Three downloads of each of eight addresses, of which four have room at once.
+        // Three downloads for each of eight addresses; four have room at once.
         let mut waiting: Vec<_> = (0..24).map(|n| Box::pin(large(n % 8))).collect();
         let mut served = 0;
         while !waiting.is_empty() {

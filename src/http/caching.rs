@@ -1,27 +1,27 @@
-//! Who may keep an answer, and for how long. A cache knows an address and the headers that `Vary`
-//! names, so an answer may be kept for ever only where its address alone says what it is.
+//! Decides who may keep an answer, and for how long. A cache knows an address and the headers that
+//! `Vary` names, so an answer may be kept forever only if its address alone determines it.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::names::{AT, MIN_COMMIT};
 
-/// Nobody keeps it.
+/// No cache keeps the answer.
 pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// Whoever keeps it asks each time whether it still holds.
+/// A cache revalidates the answer on every use.
 pub(super) const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// It never changes.
+/// The answer never changes.
 pub(super) const FOREVER: HeaderValue =
     HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// The headers of a request that change an answer which may be kept. Of those that answer to a
-/// credential or to a wish for time (`Authorization`, `Prefer`) none is.
+/// The request headers that change an answer that may be kept. Headers for credentials or waiting
+/// (`Authorization`, `Prefer`) are not among them.
 const VARY: HeaderValue =
     HeaderValue::from_static("accept, accept-encoding, x-headwater-at, x-headwater-min-commit");
 
-/// Lets nobody keep an answer that is another one at another time.
+/// Forbids caching of an answer that would be different at another time.
 pub(super) fn unless(depends_on_clock: bool, mut response: Response) -> Response {
     if depends_on_clock {
         response.headers_mut().insert(header::CACHE_CONTROL, NO_STORE);
@@ -29,24 +29,24 @@ pub(super) fn unless(depends_on_clock: bool, mut response: Response) -> Response
     response
 }
 
-/// What a request says of how long its answer holds.
+/// How long an answer holds, according to its request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Lasting {
-    /// A header says which state is wanted.
+    /// A header selects the state.
     pub(super) is_by_header: bool,
-    /// The address names the commit in full.
+    /// The address names the full commit.
     pub(super) is_fixed: bool,
 }
 
 impl Lasting {
-    /// Returns what the headers of a request say.
+    /// Reads this from the headers of a request.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let names = [AT, MIN_COMMIT];
         Self { is_by_header: names.iter().any(|name| headers.contains_key(name)), is_fixed: false }
     }
 
-    /// Returns the `Cache-Control` of an answer with `status`, whose handler said `said`. What
-    /// nothing is said of is not kept, and neither is an error.
+    /// Returns the `Cache-Control` of an answer with `status`, if its handler set `said`. Nothing
+    /// is kept by default, and neither are errors.
     fn control(self, status: StatusCode, said: Option<&HeaderValue>) -> HeaderValue {
         let is_answer = status.is_success() || status == StatusCode::NOT_MODIFIED;
         match said.filter(|said| is_answer && !self.is_by_header && **said != NO_STORE) {
@@ -56,7 +56,7 @@ impl Lasting {
         }
     }
 
-    /// Writes `Cache-Control` and `Vary` of an answer with `status`.
+    /// Sets `Cache-Control` and `Vary` of an answer with `status`.
     pub(super) fn mark(self, status: StatusCode, headers: &mut HeaderMap) {
         let control = self.control(status, headers.get(header::CACHE_CONTROL));
         if control == NO_STORE {

@@ -1,4 +1,4 @@
-//! `GET /api/_changes`: what differs since a commit, as an answer, a long poll, or a stream of
+//! `GET /api/_changes`: the differences since a commit, as an answer, a long poll, or a stream of
 //! Server-Sent Events.
 
 pub(in crate::http) mod audience;
@@ -37,13 +37,13 @@ use parts::Part;
 use query::{ChangesQuery, Last};
 use stream::Events;
 
-/// What a stream is called in `Accept` and `Content-Type`.
+/// The media type of a stream in `Accept` and `Content-Type`.
 const EVENTS: &str = "text/event-stream";
 
-/// How long a client waits before it opens a stream again that broke, in milliseconds.
+/// How long a client waits before it reopens a broken stream, in milliseconds.
 const RETRY: u32 = 2_000;
 
-/// Answers with what differs, or goes on telling.
+/// Answers with the differences, or keeps streaming them.
 pub(super) async fn changes(
     State(app): State<App>,
     Current(snapshot): Current,
@@ -60,18 +60,19 @@ pub(super) async fn changes(
     match (watched, is_stream) {
         (Some(watched), true) => stream(app, watched, since, last, source),
         (Some(watched), false) => {
-            // The text of the request stays with who waits.
+            // The waiting request keeps its own query text.
             let own = query.map_or(0, |query| query.len());
             let part = app.audience.parts.keep(watched, source, own).ok_or_else(busy)?;
             answer(&app, part, since, wait, source).await
         }
-        // The stream ends there: whoever opens it again as it was is told that there is no such sheet.
+        // The stream ends there: a client that reopens it unchanged learns that there is no such
+        // sheet.
         (None, true) => Ok(events(Body::from(queue::resync(to)))),
         (None, false) => Ok(answered(resync(since.unwrap_or(to), to).into(), to)),
     }
 }
 
-/// Says whether the caller wants a stream, and would not rather have an answer.
+/// Returns whether the caller prefers a stream to a single answer.
 fn streams(headers: &HeaderMap) -> bool {
     Preferences::of(headers.get_all(header::ACCEPT)).prefers(EVENTS, "application/json")
 }
@@ -90,16 +91,16 @@ fn stream(
         Some(Last::Unknown) => None,
         None => Some(since.unwrap_or(follower.at)),
     };
-    // Who is cut off before the first event comes back with this.
+    // A client that is cut off before the first event comes back with this.
     let id = had.map(|had| format!("id: {had}\n")).unwrap_or_default();
     let hello = format!("retry: {RETRY}\n{id}\n");
     let missed = missed(app, Asker::Stream(source), had, follower.at, follower.watched.clone());
-    // A client that takes nothing would keep the turn that it is given.
+    // A client that reads nothing would keep its turn.
     let missed = Driven::begin(missed);
     Ok(events(Body::new(Events::new(follower, hello, missed))))
 }
 
-/// Returns the answer where too many follow or wait, or what they follow takes too much.
+/// Returns the answer if too many follow or wait, or if what they follow takes too much.
 fn busy() -> ApiError {
     ApiError::from(Code::Busy).header(header::RETRY_AFTER, 10)
 }
@@ -109,15 +110,16 @@ fn events(body: Body) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENTS));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // Proxies that gather an answer before they pass it on are asked not to.
+    // This asks proxies not to buffer the answer.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
 
-/// Returns the event that leads a client from the commit that it `had` to `to`, if it takes one.
+/// Returns the event that takes a client from the commit that it `had` to `to`, if it needs one.
 ///
 /// # Errors
-/// When that cannot be told now: the client comes back with what it had.
+/// Fails if the difference cannot be computed now; the client comes back with the commit that it
+/// had.
 async fn missed(
     app: App,
     asker: Asker,
@@ -136,7 +138,7 @@ async fn missed(
     })
 }
 
-/// Answers with what differs since a commit; waits for something, if the caller does.
+/// Answers with what differs since a commit; waits for a difference, if the caller asks for that.
 async fn answer(
     app: &App,
     watched: Part,
@@ -173,8 +175,8 @@ fn answered(data: Bytes, at: CommitId) -> Response {
     ([no_store, commit], json::text(data)).into_response()
 }
 
-/// Returns what differs between two published commits; `None` where that cannot be told, or is too
-/// much.
+/// Returns the difference between two published commits; `None` if it cannot be computed or is too
+/// large.
 async fn caught_up(
     app: &App,
     asker: Asker,
@@ -194,9 +196,9 @@ async fn caught_up(
     }
 }
 
-/// Begins to tell the audience of every publication; the task ends with the feed.
+/// Starts a task that reports every publication to the audience. The task ends with the feed.
 pub fn pass_on(app: &App) -> JoinHandle<()> {
-    // From the beginning: before the first state is published.
+    // It listens from the beginning: before the first state is published.
     let (app, listener) = (app.clone(), app.feed.listen());
     tokio::spawn(async move {
         let compare = |from, to| {

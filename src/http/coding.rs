@@ -1,4 +1,4 @@
-//! Content codings: answers that are worth it go out compressed, as their reader asks.
+//! Content codings: compresses the answers that are worth it, as their reader asks.
 
 use std::convert::Infallible;
 
@@ -13,11 +13,11 @@ use tower_http::compression::{Compression, Predicate};
 use super::etag;
 use crate::header_fields::Preferences;
 
-/// Smaller answers are sent as they are, in bytes: they fill a packet or two in any case.
+/// Smaller answers, in bytes, are sent uncompressed: they fill a packet or two in any case.
 const WORTH: u64 = 1_024;
 
-/// What is compressed: texts. Events are none of them, for they must not wait for each other, and
-/// neither are pictures and archives, which are compressed already.
+/// What is compressed: texts. Events are not, because they must not wait for each other. Pictures
+/// and archives are not, because they are compressed already.
 const TEXTS: [&str; 9] = [
     "application/json",
     "application/problem+json",
@@ -30,7 +30,7 @@ const TEXTS: [&str; 9] = [
     "text/",
 ];
 
-/// A coding that is spoken here.
+/// A supported coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Coding {
     Zstd,
@@ -39,7 +39,7 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// Every coding, that which costs the least for its size first.
+    /// Every coding, the cheapest for its size first.
     const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
     /// Returns its name in `Accept-Encoding` and `Content-Encoding`.
@@ -51,7 +51,7 @@ impl Coding {
         }
     }
 
-    /// Returns the coding that the caller of a public route likes best; `None` is none.
+    /// Returns the coding that the caller of a public route prefers; `None` is uncompressed.
     pub(super) fn wanted(headers: &HeaderMap) -> Option<Self> {
         if !headers.contains_key(header::ACCEPT_ENCODING) {
             return None;
@@ -60,16 +60,17 @@ impl Coding {
         let quality = |coding: Self| {
             liked.quality(coding.name()).or_else(|| liked.quality("*")).unwrap_or(0.0)
         };
-        // What is sent as it is must be asked for to be better.
+        // An uncompressed answer wins only if the caller prefers it explicitly.
         let plain = liked.quality("identity").unwrap_or(0.0);
-        // Of those that are liked alike, the first.
+        // If several are equally preferred, take the first.
         let best = Self::ALL.into_iter().rev().max_by(|a, b| quality(*a).total_cmp(&quality(*b)));
         best.filter(|best| quality(*best) > 0.0 && quality(*best) >= plain)
     }
 
-    /// Has `routes` answer, and compresses that if it is worth it.
+    /// Lets `routes` answer, and compresses the answer if it is worth it.
     ///
-    /// The tag of a compressed answer ends in the name of its coding, for its bytes are others.
+    /// The tag of a compressed answer ends in the name of its coding, because its bytes are
+    /// different.
     pub(super) async fn call(
         self,
         routes: impl Service<Request, Response = Response, Error = Infallible>,
@@ -87,7 +88,7 @@ impl Coding {
         if (is_coded || is_known)
             && let Some(tag) = response.headers().get(header::ETAG)
             && let Some(coded) = etag::coded(tag, self.name())
-            // What the caller has may have been sent as it is.
+            // The caller's copy may be an uncompressed one.
             && (is_coded || etag::names(&known, &coded))
         {
             response.headers_mut().insert(header::ETAG, coded);
@@ -96,7 +97,7 @@ impl Coding {
     }
 }
 
-/// Tells which answers are worth it.
+/// Decides which answers are worth compressing.
 #[derive(Clone, Copy)]
 struct Worth;
 
@@ -104,7 +105,7 @@ impl Predicate for Worth {
     fn should_compress<B: HttpBody>(&self, response: &axum::http::Response<B>) -> bool {
         let headers = response.headers();
         let size = response.body().size_hint().exact();
-        // An answer to `HEAD` has the length of what is left out.
+        // An answer to `HEAD` has the length of the body that it leaves out.
         let size = size
             .filter(|size| *size > 0)
             .or_else(|| headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok());

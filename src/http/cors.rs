@@ -1,5 +1,5 @@
-//! Cross-origin reads: what a browser is told of an answer before it shows it to a page of another
-//! origin. A page may read and nothing else: no credentials, no other method.
+//! Cross-origin reads: what a browser may show to a page of another origin. A page may read and
+//! nothing else: no credentials, no other method.
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,19 +8,19 @@ use crate::config::Cors;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD");
 
-/// What a page may send beside what every page may.
+/// The headers that a page may send besides those that every page may.
 const SENT: HeaderValue = HeaderValue::from_static(
     "x-headwater-at, x-headwater-min-commit, prefer, if-none-match, if-match, range, if-range",
 );
 
-/// What a page may read of an answer's head.
+/// The response headers that a page may read.
 const SHOWN: HeaderValue = HeaderValue::from_static(
     "x-headwater-commit, x-headwater-skipped, etag, link, retry-after, accept-ranges, content-range",
 );
 
 const ORIGIN: HeaderValue = HeaderValue::from_static("origin");
 
-/// Answers a browser that asks what a page may do; `None` for every other request.
+/// Answers a browser that asks what a page may do. Returns `None` for every other request.
 pub(super) fn preflight(cors: &Cors, method: &Method, headers: &HeaderMap) -> Option<Response> {
     let asks =
         *method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
@@ -34,13 +34,13 @@ pub(super) fn preflight(cors: &Cors, method: &Method, headers: &HeaderMap) -> Op
     Some((StatusCode::NO_CONTENT, allowed).into_response())
 }
 
-/// Lets the page of `origin` read an answer, if it may.
+/// Allows the page of `origin` to read an answer, if it may.
 pub(super) fn allow(cors: &Cors, origin: Option<&HeaderValue>, answer: &mut HeaderMap) {
     let allowed = match cors {
         Cors::Off => return,
         Cors::Any => HeaderValue::from_static("*"),
         Cors::Origins(origins) => {
-            // Who is allowed differs by who asks.
+            // The permission depends on the origin that asks.
             vary(answer);
             let Some(origin) = origin.filter(|origin| origins.contains(origin)) else { return };
             origin.clone()
@@ -50,8 +50,8 @@ pub(super) fn allow(cors: &Cors, origin: Option<&HeaderValue>, answer: &mut Head
     answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, SHOWN);
 }
 
-/// Says that the answer depends on the origin. In one line with the other names: there are caches
-/// that look at the last line alone.
+/// Adds the origin to `Vary`. It is on one line with the other names, because some caches read only
+/// the last line.
 fn vary(answer: &mut HeaderMap) {
     let names = answer.get(header::VARY);
     let names =

@@ -1,4 +1,4 @@
-//! A crowd: those who wait, of whom there are so many in all and of one source.
+//! A bounded number of waiting callers, in total and per source.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -6,13 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::source::Source;
 
-/// How many wait at once.
+/// The most callers that wait at once.
 const MOST: usize = 2048;
 
-/// How many of them may come from one source.
+/// The most of them from one source.
 const EACH: usize = 1024;
 
-/// Those who wait. Coming and going costs the same however many there are.
+/// The waiting callers. Joining and leaving cost the same, however many there are.
 #[derive(Debug)]
 pub(super) struct Crowd<K = Source> {
     most: usize,
@@ -26,7 +26,7 @@ struct Counts<K> {
     of: HashMap<K, usize>,
 }
 
-/// One of a crowd, until it is dropped.
+/// A member of a crowd, until it is dropped.
 pub(super) struct Member<'a, K: Eq + Hash> {
     crowd: &'a Crowd<K>,
     source: K,
@@ -39,20 +39,20 @@ impl<K> Default for Crowd<K> {
 }
 
 impl<K> Crowd<K> {
-    /// Returns a crowd of up to `most`, of whom `each` may be of one source.
+    /// Returns a crowd of up to `most`, with up to `each` from one source.
     pub(super) fn new(most: usize, each: usize) -> Self {
         let counts = Counts { all: 0, of: HashMap::new() };
         Self { most, each, counts: Mutex::new(counts) }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts<K>> {
-        // Numbers that are whole after every statement: a poisoned lock holds usable ones.
+        // The numbers are consistent after every statement, so a poisoned lock holds usable ones.
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K: Eq + Hash + Clone> Crowd<K> {
-    /// Lets one more wait. Returns `None` where too many do.
+    /// Admits one more. Returns `None` if too many wait.
     pub(super) fn join(&self, source: K) -> Option<Member<'_, K>> {
         let mut counts = self.counts();
         let of = counts.of.get(&source).copied().unwrap_or(0);
@@ -86,9 +86,9 @@ mod tests {
     fn there_are_so_many_in_all_and_of_one_source_and_who_goes_makes_room() {
         let crowd = Crowd::new(3, 2);
         let mut first: Vec<_> = (0..2).map(|_| crowd.join(1).unwrap()).collect();
-        assert!(crowd.join(1).is_none(), "one source has only so many");
+        assert!(crowd.join(1).is_none(), "the limit of one source");
         let second = crowd.join(2);
-        assert!(second.is_some() && crowd.join(3).is_none(), "all have only so many");
+        assert!(second.is_some() && crowd.join(3).is_none(), "the limit of all sources");
         first.pop();
         assert!(crowd.join(1).is_some());
         drop((first, second));

@@ -11,11 +11,11 @@ use headwater_engine::snapshot::Snapshot;
 
 use crate::wire::{ApiError, Code};
 
-/// How many seconds a reader waits before asking again while the records are loaded.
+/// How many seconds a reader waits before it retries while the records are loading.
 const RETRY_AFTER: u16 = 1;
 
-/// The snapshot of this request. A handler that takes it answers from it alone; the outermost layer
-/// loaded it, and names its commit in the answer, errors included.
+/// The snapshot of this request. A handler that takes it answers from it alone. The outermost layer
+/// loads it, and names its commit in the answer, errors included.
 #[derive(Clone)]
 pub(super) struct Current(pub Arc<Snapshot>);
 

@@ -1,5 +1,5 @@
-//! `POST /api/_demo/push`: a change is pushed to the sample remote of the demonstration, and goes
-//! live as any push does. No other server has this route.
+//! `POST /api/_demo/push`: pushes a change to the sample remote of the demonstration. The change
+//! goes live as any push does. No other server has this route.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName};
@@ -14,7 +14,7 @@ use super::json::Json;
 use super::names::COMMIT;
 use crate::wire::{ApiError, Code, PublicReload};
 
-/// A page of another origin cannot send it: its browser asks first, and is not allowed to.
+/// A page of another origin cannot send this header: its browser asks first, and is refused.
 const ASKED: HeaderName = HeaderName::from_static("x-headwater-demo");
 
 #[derive(Serialize)]
@@ -23,7 +23,7 @@ struct Pushed {
     reload: PublicReload,
 }
 
-/// Pushes the next change, tells the engine as a webhook would, and answers when it is live.
+/// Pushes the next change, notifies the engine as a webhook would, and answers when it is live.
 pub(super) async fn push(State(app): State<App>, headers: HeaderMap) -> Result<Response, ApiError> {
     if !headers.contains_key(ASKED) {
         let told = format!("the header {ASKED} is missing; only this server's page sends it");

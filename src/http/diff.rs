@@ -1,4 +1,4 @@
-//! `GET /api/_diff`: what differs between two commits of the branch's history.
+//! `GET /api/_diff`: the differences between two commits of the branch's history.
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
@@ -17,7 +17,7 @@ use super::source::Source;
 use super::unanswered::too_costly;
 use crate::wire::{self, ApiError, Compared, DiffCursor};
 
-/// How many records are listed where the caller does not say.
+/// The number of records that are listed by default.
 const DEFAULT: usize = 100;
 
 /// The most records that are listed.
@@ -29,7 +29,7 @@ const KNOWN: KnownParameters = KnownParameters {
     often: &["sheet"],
 };
 
-/// What is compared.
+/// The parameters of a comparison.
 #[derive(Debug, Default)]
 struct DiffQuery {
     from: Option<String>,
@@ -37,7 +37,7 @@ struct DiffQuery {
     part: Compared,
 }
 
-/// Answers with the records that differ, and how many there are in each sheet.
+/// Answers with the records that differ, and their number in each sheet.
 pub(super) async fn diff(
     State(app): State<App>,
     Current(snapshot): Current,
@@ -90,7 +90,7 @@ impl DiffQuery {
             }
         }
         if asked.part.after.is_some() && (asked.from.is_some() || asked.to.is_some()) {
-            return Err(wrong("cursor", "names both commits: it is given without `from` and `to`"));
+            return Err(wrong("cursor", "names both commits: omit `from` and `to`"));
         }
         Ok(asked)
     }

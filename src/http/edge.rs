@@ -1,9 +1,9 @@
-//! The outermost layer: takes the base path away, loads the snapshot that a read is answered from,
-//! writes errors, adds what every answer has, and counts.
+//! The outermost layer: strips the base path, loads the snapshot that a read is answered from,
+//! writes errors, adds the headers of every answer, and counts.
 //!
-//! It is one service around the routes rather than a stack of layers inside of the router, which
-//! clones and boxes each layer for each request. What it adds is on every answer: on errors, and on
-//! those of the router and of a panic, too.
+//! It is one service around the routes rather than a stack of layers inside the router, which
+//! clones and boxes each layer for each request. Its headers are on every answer, including errors
+//! and the answers to panics and of the router.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -36,7 +36,7 @@ use crate::header_fields::Preferences;
 use crate::metrics::RouteClass;
 use crate::wire::{ApiError, Code};
 
-/// The routes, and around them what every answer has. Cheap to clone.
+/// The routes, and the layer around them. Cheap to clone.
 #[derive(Clone)]
 pub struct Edge {
     app: App,
@@ -44,7 +44,7 @@ pub struct Edge {
     routes: Router,
 }
 
-/// What the layer knows of a request when its answer is there.
+/// What the layer needs to know of a request when its answer is there.
 struct RequestFacts {
     /// The headers that the answer depends on.
     origin: Option<HeaderValue>,
@@ -58,7 +58,7 @@ struct RequestFacts {
 }
 
 impl Edge {
-    /// Returns the service around `routes`, which know nothing of the base path of `app`.
+    /// Returns the service around `routes`, which do not know the base path of `app`.
     pub(super) fn new(app: App, side: Side, routes: Router) -> Self {
         Self { app, side, routes }
     }
@@ -94,7 +94,7 @@ impl Edge {
         };
         let response = match reads(&method) {
             true => app.unsent.offered(asked.source, response),
-            // What is done is told.
+            // A write has happened, so its answer is sent in any case.
             false => app.unsent.counted(asked.source, response),
         };
         let mut response = error::render(response, || format!("{method} {}", address.path()));
@@ -103,7 +103,7 @@ impl Edge {
         let duration = begun.elapsed();
         let class = route.map_or(RouteClass::Other, Route::class);
         app.metrics.request(class, status, duration);
-        // Without the query, which may hold anything.
+        // The query is left out, because it may hold anything.
         let duration_ms = duration.as_secs_f64() * 1e3;
         tracing::debug!(%method, path = address.path(), status, duration_ms, "request answered");
         response
@@ -123,7 +123,7 @@ impl Edge {
             return Ok(answer);
         }
         let reads = reads(method);
-        // What is written is answered as JSON, which must be known before it is written.
+        // A write is answered as JSON. The caller must accept that before anything is written.
         if !reads && asked.is_read && !Preferences::of(headers.get_all(header::ACCEPT)).takes(JSON)
         {
             return Ok(not_acceptable(None, JSON).into_response());
@@ -147,10 +147,10 @@ impl Edge {
         let is_coded = reads && !asked.is_internal;
         let coding = is_coded.then(|| Coding::wanted(request.headers())).flatten();
         let response = match coding {
-            // On the heap, so that the future of all other answers stays small.
+            // This is on the heap, so that the future of all other answers stays small.
             Some(coding) => {
                 let (unsent, source) = (app.unsent.clone(), asked.source);
-                // What is compressed as it is taken waits before that.
+                // A body that is compressed while it is read must wait before that.
                 let routes = ServiceExt::<Request>::map_response(self.routes, move |answer| {
                     unsent.offered(source, answer)
                 });
@@ -174,16 +174,16 @@ impl Edge {
 /// The type of nearly every answer.
 const JSON: &str = "application/json";
 
-/// What a read has to be for its caller to want it, beside what its handler looks at.
+/// The conditions that an answer must meet, besides those that its handler checks.
 struct Conditions {
     accepted: Option<Preferences>,
     if_match: Vec<HeaderValue>,
 }
 
 impl Conditions {
-    /// Returns what the headers say. Only what everybody may read comes in more than one type.
+    /// Reads the conditions from the headers. Only public answers come in more than one type.
     fn of(is_public: bool, headers: &HeaderMap) -> Self {
-        // Nearly everybody takes everything.
+        // Nearly all callers accept everything.
         let is_choosy = headers.get(header::ACCEPT).is_some_and(|accept| accept != "*/*");
         Self {
             accepted: (is_public && is_choosy)
@@ -192,7 +192,7 @@ impl Conditions {
         }
     }
 
-    /// Returns why an answer of a read is not sent, if it is so. An error goes before it.
+    /// Returns why an answer to a read is not sent, if so. An error takes precedence.
     fn refusal(&self, route: Option<Route>, response: &Response) -> Option<ApiError> {
         let status = response.status();
         if !status.is_success() && status != StatusCode::NOT_MODIFIED {
@@ -213,7 +213,7 @@ impl Conditions {
     }
 }
 
-/// Returns the refusal of a request whose answer would be of the type `kind`.
+/// Returns the refusal of a request whose answer would have the type `kind`.
 fn not_acceptable(route: Option<Route>, kind: &str) -> ApiError {
     let other = match route {
         Some(Route::List) => ", application/x-ndjson or text/csv",
@@ -224,7 +224,7 @@ fn not_acceptable(route: Option<Route>, kind: &str) -> ApiError {
 }
 
 impl RequestFacts {
-    /// Adds what every answer has.
+    /// Adds the headers of every answer.
     fn finish(&self, app: &App, response: &mut Response) {
         let status = response.status();
         let headers = response.headers_mut();
@@ -242,7 +242,7 @@ impl RequestFacts {
     }
 }
 
-/// Goes on with `path` in the place of the path of `uri`.
+/// Replaces the path of `uri` with `path`.
 fn move_to(uri: &mut Uri, path: &str) {
     let text = match uri.query() {
         Some(query) => format!("{path}?{query}"),
@@ -275,12 +275,12 @@ where
     }
 }
 
-/// Says whether a method changes nothing.
+/// Returns whether a method changes nothing.
 fn reads(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// Waits for an answer; a panic on the way is one, too.
+/// Waits for an answer, and turns a panic into one.
 async fn caught(answer: impl Future<Output = Result<Response, Infallible>>) -> Response {
     let mut answer = pin!(answer);
     let polled = poll_fn(|context| {
@@ -293,7 +293,7 @@ async fn caught(answer: impl Future<Output = Result<Response, Infallible>>) -> R
 
 fn panicked(panic: Box<dyn Any + Send>) -> Response {
     let text = match causes::of_panic(&*panic) {
-        text if text.is_empty() => "a panic without a text".to_owned(),
+        text if text.is_empty() => "a panic without a message".to_owned(),
         text => text,
     };
     let cause = std::io::Error::other(text);

@@ -1,4 +1,4 @@
-//! The one layer that writes errors and logs them.
+//! The only layer that writes errors and logs them.
 //!
 //! A handler returns an [`ApiError`]; [`render`] turns it into `application/problem+json`
 //! (RFC 9457) with the trace id of the request, and logs its cause once.
@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::wire::{ApiError, Code};
 
-/// Returns the refusal of a body that is of none of `types`, which are told (RFC 9110, 15.5.16).
+/// Returns the refusal of a body that has none of `types`, and lists them (RFC 9110, 15.5.16).
 pub(super) fn unsupported(types: &[&str]) -> ApiError {
     let told = format!("the body must be {}", types.join(" or "));
     let refused = ApiError::explained(Code::UnsupportedMediaType, told);
@@ -34,7 +34,7 @@ impl IntoResponse for ApiError {
 }
 
 /// Writes the body of an error and logs its cause; leaves every other response alone. `request`
-/// says in the log what was asked for.
+/// describes the request in the log.
 pub(super) fn render(response: Response, request: impl FnOnce() -> String) -> Response {
     let (mut parts, body) = response.into_parts();
     let Some(error) = parts.extensions.remove::<ApiError>() else {
@@ -53,7 +53,7 @@ pub(super) fn render(response: Response, request: impl FnOnce() -> String) -> Re
     Response::from_parts(parts, Body::from(json))
 }
 
-/// Drops what describes the empty body that the error travelled with.
+/// Removes the headers that describe the empty body of the carrier response.
 fn drop_body_headers(headers: &mut HeaderMap) {
     headers.remove(header::CONTENT_LENGTH);
     headers.remove(header::TRANSFER_ENCODING);

@@ -6,33 +6,33 @@ use headwater_engine::write::{Version, version};
 
 use crate::header_fields::members;
 
-/// Returns the strong tag of `bytes`: two answers with one tag have the same bytes.
+/// Returns the strong tag of `bytes`: two answers with the same tag have the same bytes.
 pub(super) fn of(bytes: &[u8]) -> HeaderValue {
     of_version(&version(bytes))
 }
 
-/// Returns the tag of bytes of which the version is known.
+/// Returns the tag of bytes with this version.
 pub(super) fn of_version(version: &Version) -> HeaderValue {
     let mut tag = [b'"'; 34];
     HEXLOWER.encode_mut(version, &mut tag[1..33]);
     HeaderValue::from_bytes(&tag).expect("hexadecimal digits in quotes are visible ASCII")
 }
 
-/// Returns the tag of the same answer in a content coding; `None` where `tag` is no strong one.
+/// Returns the tag of the same answer in a content coding; `None` if `tag` is not a strong one.
 pub(super) fn coded(tag: &HeaderValue, coding: &str) -> Option<HeaderValue> {
     let opaque = tag.to_str().ok()?.strip_prefix('"')?.strip_suffix('"')?;
     HeaderValue::try_from(format!("\"{opaque}-{coding}\"")).ok()
 }
 
-/// Takes the quotes of a strong tag away, and the name of a coding.
+/// Removes the quotes of a strong tag, and the name of a coding.
 pub(super) fn uncoded(tag: &str) -> Option<&str> {
     let opaque = tag.strip_prefix('"')?.strip_suffix('"')?;
     let stripped = ["-zstd", "-br", "-gzip"].iter().find_map(|coding| opaque.strip_suffix(coding));
     Some(stripped.unwrap_or(opaque))
 }
 
-/// Says whether the caller has the answer with this tag already (`If-None-Match`, which compares
-/// weakly), in whatever coding.
+/// Returns whether the caller has the answer with this tag already (`If-None-Match`, which compares
+/// weakly), in any coding.
 pub(super) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     let tag = tag.to_str().ok().and_then(uncoded);
     members(headers.get_all(header::IF_NONE_MATCH)).any(|known| {
@@ -43,20 +43,20 @@ pub(super) fn is_known(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-/// Says whether one of the lists of `If-Match` names `tag`, in whatever coding. It compares
-/// strongly; a star stands for every answer that there is.
+/// Returns whether one of the lists of `If-Match` names `tag`, in any coding. The comparison is
+/// strong; a star matches every existing answer.
 pub(super) fn matches(lists: &[HeaderValue], tag: Option<&HeaderValue>) -> bool {
     let tag = tag.and_then(|tag| tag.to_str().ok()).and_then(uncoded);
     members(lists)
         .any(|named| named == "*" || uncoded(named).is_some_and(|named| Some(named) == tag))
 }
 
-/// Says whether one of the lists of `If-None-Match` names `tag` in its very coding.
+/// Returns whether one of the lists of `If-None-Match` names `tag` in exactly its coding.
 pub(super) fn names(lists: &[HeaderValue], tag: &HeaderValue) -> bool {
     members(lists).any(|known| strong(known) == tag)
 }
 
-/// Takes away what makes a tag a weak one.
+/// Removes the mark of a weak tag.
 fn strong(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }

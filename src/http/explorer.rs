@@ -1,5 +1,5 @@
-//! The explorer: one page at `/` that reads the public API, with its files below `/_explorer/`. They
-//! are plain files in `src/explorer`, embedded as they are.
+//! The explorer: one page at `/` that reads the public API, with its files below `/_explorer/`.
+//! They are plain files in `src/explorer`, embedded unchanged.
 
 use axum::extract::Path;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
@@ -11,8 +11,8 @@ use super::parameters::NoParameters;
 use crate::config::BasePath;
 use crate::wire::{ApiError, Code};
 
-/// The page runs and shows its own files and reads its own server, and nothing else. No text can
-/// become a script or markup on the way: the page sets none, and the browser does not let it.
+/// The page may use only its own files and read only its own server. No text can become a script or
+/// markup: the page never inserts any, and the browser forbids it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'; require-trusted-types-for 'script'; \
@@ -73,7 +73,8 @@ pub(super) async fn page(_: NoParameters, headers: HeaderMap) -> Response {
     answer(&PAGE, &headers)
 }
 
-/// Goes from the base path to the same with a slash, below which the links of the page are relative.
+/// Redirects from the base path to the same with a slash; the links of the page are relative to
+/// that.
 pub(super) fn slash(base: &BasePath) -> Response {
     let page = format!("{}/", base.as_str());
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, page)]).into_response()
@@ -89,8 +90,8 @@ pub(super) async fn file(
     Ok(answer(file.ok_or(Code::NotFound)?, &headers))
 }
 
-/// Answers with a file, or with 304 when the caller has it. It is asked for each time, since another
-/// version of the server has others under the same names.
+/// Answers with a file, or with 304 if the caller has it. Caches must revalidate, because another
+/// version of the server has other files under the same names.
 fn answer(file: &File, headers: &HeaderMap) -> Response {
     let tag = etag::of(file.bytes);
     let mut response = match etag::is_known(headers, &tag) {

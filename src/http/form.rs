@@ -7,29 +7,29 @@ use super::parameters::wrong;
 use crate::header_fields::Preferences;
 use crate::wire::ApiError;
 
-/// What lines are called.
+/// The media type of lines.
 pub(super) const LINES: &str = "application/x-ndjson";
 
-/// What a table is called.
+/// The media type of a table.
 pub(super) const TABLE: &str = "text/csv";
 
 /// The form of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// A part of it, with all that was counted.
+    /// A part of it, with all counts.
     Json,
-    /// All items, one a line.
+    /// All items, one per line.
     Lines,
-    /// All items, one a row (RFC 4180).
+    /// All items, one per row (RFC 4180).
     Table,
 }
 
 impl Form {
     /// Returns the form that a request asks for: by the parameter `format`, which a browser can
-    /// set, else by `Accept`.
+    /// set, otherwise by `Accept`.
     ///
     /// # Errors
-    /// 422 for another word.
+    /// 422 for any other word.
     pub(super) fn of(headers: &HeaderMap, pairs: &[(String, String)]) -> Result<Self, ApiError> {
         let name = ListParameter::Format.name();
         match pairs.iter().find(|(other, _)| other == name).map(|(_, form)| form.as_str()) {

@@ -1,12 +1,12 @@
-//! Headers that a request has at most once, and headers that no write takes. Passed over, each would
-//! mean one thing to whatever is in front of this server and nothing here.
+//! Headers that a request may have only once, and headers that no write accepts. If this server
+//! ignored them, they could mean something else to a proxy in front of it.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::names;
 use crate::wire::{ApiError, Code};
 
-/// What means one thing, so that two of them mean none.
+/// Headers with one meaning, which two of them would contradict.
 const ONCE: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CONTENT_ENCODING,
@@ -17,12 +17,12 @@ const ONCE: [HeaderName; 7] = [
     HeaderName::from_static("last-event-id"),
 ];
 
-/// Refuses a request with a header that is not kept to.
+/// Refuses a request with a header that is not honored.
 ///
 /// # Errors
-/// 400 for one of [`ONCE`] that comes twice, and for `Content-Range` in front of a body, which would
-/// be a part of a file (RFC 9110, section 14.4); 415 for a body in a content coding (section 8.4);
-/// 422 for a write on the condition of a date, since no record has one.
+/// 400 for one of [`ONCE`] that comes twice, and for `Content-Range` before a body, which would be
+/// a part of a file (RFC 9110, section 14.4); 415 for a body in a content coding (section 8.4); 422
+/// for a write on the condition of a date, since records have none.
 pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     if let Some(name) = ONCE.iter().find(|name| headers.get_all(*name).iter().nth(1).is_some()) {
         let why = format!("the header `{name}` occurs more than once");
@@ -32,7 +32,7 @@ pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), ApiError
         return Ok(());
     }
     if headers.contains_key(header::CONTENT_RANGE) {
-        let why = "a write takes a whole body, and no `Content-Range`";
+        let why = "a write needs a whole body, without `Content-Range`";
         return Err(ApiError::explained(Code::UnexpectedHeader, why));
     }
     let coding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
@@ -42,7 +42,7 @@ pub(super) fn check(method: &Method, headers: &HeaderMap) -> Result<(), ApiError
         return Err(refused.header(header::ACCEPT_ENCODING, HeaderValue::from_static(IDENTITY)));
     }
     if headers.contains_key(header::IF_UNMODIFIED_SINCE) {
-        let why = "`If-Unmodified-Since` is not known here: name the version with `If-Match`";
+        let why = "`If-Unmodified-Since` is not supported: name the version with `If-Match`";
         return Err(ApiError::explained(Code::InvalidHeader, why));
     }
     Ok(())
@@ -75,7 +75,7 @@ mod tests {
             (Method::PUT, &[("content-encoding", "gzip")], Some(kind)),
             (Method::POST, &[("content-encoding", "Identity")], None),
             (Method::DELETE, &[("if-unmodified-since", "x")], Some(invalid)),
-            // Nothing that is read has a date, and so the condition is to be passed over.
+            // Nothing that is read has a date, so the condition is ignored.
             (Method::GET, &[("if-unmodified-since", "x")], None),
             (Method::HEAD, &[("content-encoding", "gzip")], None),
             (Method::OPTIONS, &[("content-range", "x")], None),

@@ -19,7 +19,7 @@ use super::source::Source;
 use crate::wire;
 use crate::wire::{ApiError, Code};
 
-/// How many commits are listed where the caller does not say.
+/// The number of commits that are listed by default.
 const DEFAULT: usize = 20;
 
 /// The most commits that are listed.
@@ -28,7 +28,7 @@ const MOST: usize = 100;
 const KNOWN: KnownParameters =
     KnownParameters { of: "a history", once: &["cursor", "limit"], often: &[] };
 
-/// How many commits are passed over at most: git counts no further.
+/// The most commits that are skipped: git counts no further.
 const FURTHEST: usize = i32::MAX as usize - MOST;
 
 /// A page of a history.
@@ -49,7 +49,7 @@ struct VersionView {
     fields: Vec<String>,
 }
 
-/// Where a page begins: so many commits behind the first in the history of a commit.
+/// Where a page starts: `skip` commits after the first in the history of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct PageStart {
     from: CommitId,
@@ -68,7 +68,7 @@ pub(super) async fn history(
     let RecordPath { sheet, key } =
         RecordPath::below(uri.path(), "/api/_history/").ok_or(Code::NotFound)?;
     let key = key.into_owned();
-    // Whatever the commit, it is the present rules that say what is shown of it.
+    // Whatever the commit, the present rules decide what is shown of it.
     let present = app.live.snapshot().ok_or_else(not_ready)?;
     let sheet = public_sheet(&present, &sheet)?;
     let (place, limit) = parse(query.as_deref(), snapshot.commit())?;

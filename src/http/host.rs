@@ -1,13 +1,13 @@
-//! `Host`: a request names the server that it is for, once (RFC 9112, section 3.2). Whatever is in
-//! front of this server may go by another line than the first, or by the authority of the address
-//! (`:authority` in HTTP/2), so two are refused that are not the same.
+//! `Host`: a request names the server that it is for, once (RFC 9112, section 3.2). A proxy in
+//! front of this server may use another line than the first, or the authority of the address
+//! (`:authority` in HTTP/2), so two different names are refused.
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri, Version, header};
 
 use crate::wire::{ApiError, Code};
 
-/// Refuses a request to `address` that names no server where it has to, or more than one.
+/// Refuses a request to `address` that names no server although it must, or more than one.
 ///
 /// # Errors
 /// 400.
@@ -21,7 +21,7 @@ pub(super) fn check(version: Version, address: &Uri, headers: &HeaderMap) -> Res
     match (named.next(), named.next()) {
         (None, _) if version == Version::HTTP_11 => refused("the header `Host` is missing"),
         (None, _) if version == Version::HTTP_2 && authority.is_none() => {
-            refused("neither `:authority` nor the header `Host` is there")
+            refused("both `:authority` and the header `Host` are missing")
         }
         (None, _) => Ok(()),
         (Some(_), Some(_)) => refused("the header `Host` occurs more than once"),

@@ -1,4 +1,4 @@
-//! What answers the requests of all connections.
+//! The service that answers the requests of all connections.
 
 use std::convert::Infallible;
 

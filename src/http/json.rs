@@ -23,12 +23,12 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// Answers with a text that is JSON already.
+/// Answers with text that is JSON already.
 pub(super) fn text(json: impl Into<Body>) -> Response {
     ([(header::CONTENT_TYPE, JSON)], json.into()).into_response()
 }
 
-/// Answers with JSON whose tag was told beforehand.
+/// Answers with JSON whose tag is known beforehand.
 pub(super) fn told(tag: HeaderValue, json: impl Into<Body>) -> Response {
     let mut response = Response::new(json.into());
     let headers = response.headers_mut();
@@ -39,7 +39,7 @@ pub(super) fn told(tag: HeaderValue, json: impl Into<Body>) -> Response {
     response
 }
 
-/// Answers with `view` and the tag of its bytes, or with 304 when the caller has them.
+/// Answers with `view` and the tag of its bytes, or with 304 if the caller has them.
 pub(super) fn tagged_view(
     request: &HeaderMap,
     view: &impl Serialize,
@@ -48,13 +48,13 @@ pub(super) fn tagged_view(
     Ok(tagged(request, json.map_err(|error| ApiError::caused_by(Code::Internal, &error))?))
 }
 
-/// Answers a caller who has the answer with this tag.
+/// Answers a caller that has the answer with this tag.
 pub(super) fn unchanged(tag: HeaderValue) -> Response {
     let headers = [(header::ETAG, tag), (header::CACHE_CONTROL, ASK_AGAIN)];
     (StatusCode::NOT_MODIFIED, headers).into_response()
 }
 
-/// Answers with `bytes` and their tag, or with 304 when the caller has them.
+/// Answers with `bytes` and their tag, or with 304 if the caller has them.
 pub(super) fn tagged(request: &HeaderMap, bytes: impl AsRef<[u8]> + Send + 'static) -> Response {
     let tag = etag::of(bytes.as_ref());
     let known = etag::is_known(request, &tag);
@@ -64,7 +64,7 @@ pub(super) fn tagged(request: &HeaderMap, bytes: impl AsRef<[u8]> + Send + 'stat
         Response::new(Body::from(axum::body::Bytes::from_owner(bytes)))
     };
     let headers = response.headers_mut();
-    // With what the outer layers add, so that the map never grows.
+    // This includes the headers that the outer layers add, so that the map never grows.
     headers.reserve(8);
     headers.insert(header::ETAG, tag);
     headers.insert(header::CACHE_CONTROL, ASK_AGAIN);

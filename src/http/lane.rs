@@ -1,8 +1,8 @@
-//! A lane: a bounded number of places for work that takes long, shared fairly by those who ask.
+//! A lane: a bounded number of places for work that takes long, shared fairly by the callers.
 //!
-//! Nobody who asks from one address keeps all places, and of those who wait the one goes next whose
-//! address has the fewest. Who waits is told that the lane is busy only when his patience ends, or
-//! too many wait already. Coming and going costs the logarithm of how many wait.
+//! No address keeps all places. Of the waiting callers, the one whose address has the fewest places
+//! is next. A caller learns that the lane is busy only when its patience ends, or when too many
+//! wait already. Joining and leaving cost the logarithm of the number that wait.
 
 use axum::http::header::RETRY_AFTER;
 use tokio::time::Instant;
@@ -12,16 +12,16 @@ use super::permits::{Permit, Permits};
 use super::source::Source;
 use crate::wire::{ApiError, Code};
 
-/// Runs what is asked for on threads of its own, as many at once as there are places.
+/// Runs work on threads of its own, as many pieces at once as there are places.
 pub(super) struct Lane(Permits);
 
 /// A turn in a lane.
 #[derive(Clone, Copy)]
 pub(super) struct Turn<'a> {
     pub(super) lane: &'a Lane,
-    /// Whose turn it is.
+    /// The source whose turn it is.
     pub(super) source: Source,
-    /// How long he waits for it; `None` is for as long as it takes.
+    /// When the wait ends; `None` is no limit.
     pub(super) until: Option<Instant>,
 }
 
@@ -36,7 +36,7 @@ impl Turn<'_> {
 }
 
 impl Lane {
-    /// Returns a lane of so many places, of which one source may have all but one.
+    /// Returns a lane with the given number of places, of which one source may have all but one.
     pub(super) fn new(places: usize) -> Self {
         Self(Permits::new(places, places.saturating_sub(1).max(1), Crowd::default()))
     }
@@ -44,7 +44,7 @@ impl Lane {
     /// Waits for a place for `source`, no longer than `until`.
     ///
     /// # Errors
-    /// 503 when none gets free in time, or too many wait.
+    /// 503 if none gets free in time, or too many wait.
     pub(super) async fn place(
         &self,
         source: Source,
@@ -60,15 +60,15 @@ impl Lane {
 }
 
 impl Permit {
-    /// Runs `work` on a thread of its own, and keeps the place as long.
+    /// Runs `work` on a thread of its own, and keeps the place until it ends.
     ///
     /// # Errors
-    /// 500 when `work` panics; what `work` returns.
+    /// 500 if `work` panics; what `work` returns.
     pub(super) async fn run<T: Send + 'static>(
         self,
         work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        // The work goes on when its caller hangs up, so it is the work that keeps the place.
+        // The work continues when its caller hangs up, so the work keeps the place.
         let work = move || {
             let _place = self;
             work()

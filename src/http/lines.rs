@@ -1,4 +1,4 @@
-//! `GET /api/<sheet>` as `application/x-ndjson`: all records of a list, one a line.
+//! `GET /api/<sheet>` as `application/x-ndjson`: all records of a list, one per line.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::unanswered::list_failed;
 use super::{caching, etag, json};
 use crate::wire::{ApiError, line};
 
-/// Answers with every record of a list that was asked for by `pairs`, from one snapshot. They are
+/// Answers with every record of the list that `pairs` asks for, from one snapshot. The records are
 /// written as the caller reads, so a sheet of any size takes the memory of a few pieces.
 pub(super) async fn answer(
     app: &App,

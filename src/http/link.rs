@@ -1,13 +1,13 @@
 //! `Link` headers (RFC 8288): where the other parts of a list are.
 //!
-//! A target is nothing but a query. A client resolves it against the address that it asked, so it is
-//! right under every base path and behind every proxy.
+//! A target is only a query. A client resolves it against the address of its request, so it is
+//! correct under every base path and behind every proxy.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use headwater_engine::query::{ListQuery, Page, Paging};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What stands in a query as it is.
+/// The characters that a query leaves unencoded.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -17,10 +17,10 @@ const QUERY: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b':')
     .remove(b'*');
 
-/// A longer header could be too long for a proxy. What is in it is in the body, too.
+/// A longer header could be too long for a proxy. Its content is in the body, too.
 const MAX_BYTES: usize = 4_096;
 
-/// Adds the links of a part of a list that was asked for by `pairs`, at a commit if one was named.
+/// Adds the links of a part of the list that `pairs` asks for, at a commit if one was named.
 pub(super) fn add(
     headers: &mut HeaderMap,
     pairs: &[(String, String)],
@@ -29,7 +29,7 @@ pub(super) fn add(
     page: &Page,
 ) {
     let at = at.map(|at| ("at".to_owned(), at.to_owned()));
-    // Pages agree if they have one now.
+    // The moment is fixed, so that the pages agree.
     let now = query.now().filter(|_| query.depends_on_clock());
     let now = now.map(|now| ("now".to_owned(), now.text()));
     let fixed: Vec<_> = at.into_iter().chain(pairs.iter().cloned()).chain(now).collect();
@@ -37,7 +37,7 @@ pub(super) fn add(
         Paging::Page { page: number, per_page } => numbered(&fixed, *number, *per_page, page.total),
         Paging::Cursor { .. } => {
             let first = ("first", target(&fixed, "cursor", None));
-            // A cursor names its commit, which a branch that was asked for may have left.
+            // A cursor names its commit, which the requested branch may have left.
             let next = page.next.as_deref();
             let next = next.map(|next| ("next", target(pairs, "cursor", Some(next))));
             [first].into_iter().chain(next).collect()
@@ -60,11 +60,11 @@ fn numbered(
     per_page: usize,
     total: usize,
 ) -> Vec<(&'static str, String)> {
-    // A page of nothing is the only one.
+    // An empty page is the only one.
     let last = total.checked_div(per_page).map_or(1, |_| total.div_ceil(per_page).max(1));
     let numbers = [
         ("first", Some(1)),
-        // From behind the end it goes back to the last page that has something.
+        // A page after the end links back to the last page that has items.
         ("prev", (page > 1).then(|| (page - 1).min(last))),
         ("next", (page < last).then(|| page + 1)),
         ("last", Some(last)),
@@ -75,7 +75,7 @@ fn numbered(
     numbers.into_iter().filter_map(link).collect()
 }
 
-/// Returns the query of `pairs` with the parameter `name` set to `value`, or left out.
+/// Returns the query of `pairs` with the parameter `name` set to `value`, or without it.
 fn target(pairs: &[(String, String)], name: &str, value: Option<&str>) -> String {
     let others = pairs.iter().filter(|(other, _)| other != name);
     let others = others.map(|(name, value)| (name.as_str(), value.as_str()));
@@ -106,7 +106,7 @@ mod tests {
     fn a_page_names_those_around_it_as_far_as_they_are() {
         assert_eq!(links(1, 0), ["first 1", "last 1"]);
         assert_eq!(links(1, 10), ["first 1", "last 1"]);
-        assert_eq!(numbered(&pairs(&[]), 1, 0, 7).len(), 2, "a page of nothing is the only one");
+        assert_eq!(numbered(&pairs(&[]), 1, 0, 7).len(), 2, "an empty page is the only one");
         assert_eq!(links(1, 11), ["first 1", "next 2", "last 2"]);
         assert_eq!(links(2, 25), ["first 1", "prev 1", "next 3", "last 3"]);
         assert_eq!(links(3, 25), ["first 1", "prev 2", "last 3"]);

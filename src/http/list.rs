@@ -23,7 +23,7 @@ use super::unanswered::{list_failed, refused, too_costly};
 use super::{caching, etag, json, lines, link, table};
 use crate::wire::{ApiError, Code, page};
 
-/// Answers with a part of the list that the parameters ask for, or with all of it in lines.
+/// Answers with the part of the list that the parameters ask for, or with all of it as lines.
 pub(super) async fn list(
     State(app): State<App>,
     Current(snapshot): Current,
@@ -33,7 +33,7 @@ pub(super) async fn list(
     source: Source,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    // A path that does not decode to text names nothing that can be there.
+    // A path that does not decode to text names nothing that can exist.
     let Path(name) = name.map_err(|_| ApiError::from(Code::NotFound))?;
     let sheet = public_sheet(&snapshot, &name)?;
     let pairs = pairs(query.as_deref())?;
@@ -75,7 +75,7 @@ pub(super) async fn list(
     }
 }
 
-/// Keeps the state of a list that is walked by a cursor.
+/// Keeps the state of a list that a client walks with a cursor.
 fn keep(app: &App, snapshot: &Arc<Snapshot>, query: &ListQuery) {
     if matches!(query.paging(), Paging::Cursor { .. })
         && let Some(engine) = app.live.engine()

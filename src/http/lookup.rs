@@ -1,4 +1,4 @@
-//! The public sheet, and what is said where there is no such sheet or record.
+//! Finds public sheets, and explains a missing sheet or record.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use headwater_engine::snapshot::Snapshot;
 use super::route::Route;
 use crate::wire::{ApiError, Code};
 
-/// Returns the public sheet of this name.
+/// Returns the public sheet with this name.
 pub(super) fn public_sheet(snapshot: &Snapshot, name: &str) -> Result<Arc<Sheet>, ApiError> {
     let sheet = snapshot.sheet(name).filter(|sheet| sheet.spec().public);
     sheet.cloned().ok_or_else(|| ApiError::explained(Code::NotFound, no_sheet(snapshot, name)))
 }
 
-/// How many sheets are named where another one was asked for.
+/// The most sheets that an answer about a missing sheet lists.
 const NAMED: usize = 20;
 
-/// Says that there is no such sheet, and which there are.
+/// Explains that there is no such sheet, and which sheets there are.
 pub(super) fn no_sheet(snapshot: &Snapshot, name: &str) -> String {
     if name.starts_with('_') {
         return format!(
@@ -44,7 +44,7 @@ pub(super) fn no_sheet(snapshot: &Snapshot, name: &str) -> String {
     }
 }
 
-/// Says that the sheet has no such record, and which may be meant.
+/// Explains that the sheet has no such record, and which may be meant.
 pub(super) fn no_record(sheet: &Sheet, key: &str) -> ApiError {
     let meant = sheet.nearest(key, |record| sheet.shows(record));
     let meant = did_you_mean(meant.map(|record| record.key.as_str()));

@@ -1,15 +1,16 @@
-//! The headers of ours that more than one file speaks of.
+//! The names of our headers that more than one file uses.
 
 use axum::http::HeaderName;
 
 /// The header that names the commit an answer was built from.
 pub(super) const COMMIT: HeaderName = HeaderName::from_static("x-headwater-commit");
 
-/// The header that says for how many records `filter` had no value, where the body cannot.
+/// The header with the number of records for which `filter` had no value, if the body cannot have
+/// it.
 pub(super) const SKIPPED: HeaderName = HeaderName::from_static("x-headwater-skipped");
 
 /// The header that names a commit, as the parameter `at` does.
 pub(super) const AT: HeaderName = HeaderName::from_static("x-headwater-at");
 
-/// The header that names a commit which the state must contain.
+/// The header that names a commit that the state must contain.
 pub(super) const MIN_COMMIT: HeaderName = HeaderName::from_static("x-headwater-min-commit");

@@ -19,13 +19,13 @@ const PAGE: &str = include_str!("../openapi/page/page.html");
 const STYLE: &str = include_str!("../openapi/page/page.css");
 const SCRIPT: &str = include_str!("../openapi/page/page.js");
 
-/// The page needs nothing but what comes from here.
+/// The page needs only files of this server.
 const OWN: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
      img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// Answers with the document of what is served.
+/// Answers with the API document of the served state.
 pub(super) async fn document(
     State(app): State<App>,
     Current(snapshot): Current,
@@ -46,7 +46,7 @@ pub(super) async fn document(
         };
         return Ok(tagged(&headers, text));
     }
-    // Nothing of an earlier state or a preview is kept, so few are described at once.
+    // Documents of earlier states and previews are not kept, so few are made at once.
     let turn = app.past.turn(source).await?;
     let make = move |budget: &Budget| {
         let _turn = turn;

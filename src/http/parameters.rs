@@ -20,13 +20,13 @@ pub(super) fn number(name: &str, value: &str, max: usize) -> Result<usize, ApiEr
     number.ok_or_else(|| wrong(name, format!("must be a whole number from 1 to {max}")))
 }
 
-/// The parameters that a route takes. `at` is none of them: what it names is found before.
+/// The parameters that a route accepts, without `at`, which is resolved before.
 pub(super) struct KnownParameters {
-    /// What the route is, as in "is not a parameter of …".
+    /// The name of the route, as in "is not a parameter of …".
     pub(super) of: &'static str,
-    /// What is given once at most.
+    /// Parameters that may be given once.
     pub(super) once: &'static [&'static str],
-    /// What may be given several times.
+    /// Parameters that may be given several times.
     pub(super) often: &'static [&'static str],
 }
 
@@ -34,8 +34,8 @@ impl KnownParameters {
     /// Splits a query string into its decoded parameters.
     ///
     /// # Errors
-    /// As [`pairs`]; 422 for each parameter that the route does not take, and for one that is given
-    /// more often than it means something.
+    /// As [`pairs`]; 422 for each parameter that the route does not accept, and for one that is
+    /// given too often.
     pub(super) fn read(&self, query: Option<&str>) -> Result<Vec<(String, String)>, ApiError> {
         let pairs = pairs(query)?;
         let wrong = pairs.iter().enumerate().filter_map(|(at, (name, _))| {
@@ -54,7 +54,7 @@ impl KnownParameters {
         }
     }
 
-    /// Says of a parameter that it is none, and which there are.
+    /// Returns the message for an unknown parameter, with those that there are.
     fn unknown(&self) -> String {
         let names: Vec<_> = self.once.iter().chain(self.often).copied().collect();
         match &names[..] {
@@ -64,7 +64,7 @@ impl KnownParameters {
     }
 }
 
-/// A request without parameters, which a handler takes that has none.
+/// A request without parameters, for handlers that accept none.
 pub(super) struct NoParameters;
 
 impl<S: Sync> FromRequestParts<S> for NoParameters {
@@ -95,12 +95,12 @@ pub(super) fn pairs(query: Option<&str>) -> Result<Vec<(String, String)>, ApiErr
     decoded.collect()
 }
 
-/// Returns the name of one parameter, decoded; `None` where that is no text.
+/// Returns the decoded name of one parameter; `None` if that is not text.
 pub(super) fn name(pair: &str) -> Option<String> {
     decode(pair.split_once('=').map_or(pair, |(name, _)| name))
 }
 
-/// Decodes a name or a value; `None` where it is no text.
+/// Decodes a name or a value; `None` if it is not text.
 pub(super) fn decode(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     percent_decode_str(&spaced).decode_utf8().ok().map(Cow::into_owned)

@@ -1,7 +1,7 @@
-//! Everything about earlier states: by which lane each kind of question goes to the engine, and which
-//! are answered once for all who ask.
+//! Access to earlier states: assigns each kind of question a lane to the engine, and answers some
+//! of them once for all who ask.
 //!
-//! Those who follow what is published never wait for those who read what was, and one who waits is
+//! Followers of publications never wait for readers of the past. A follower that waits too long is
 //! not told that history was rewritten.
 
 use std::sync::Arc;
@@ -27,34 +27,34 @@ use super::source::Source;
 use crate::live::Live;
 use crate::wire::{ApiError, Code};
 
-/// How many of each kind read earlier commits at once; they are not to fill all cores.
+/// The number of each kind that read earlier commits at once; they must not fill all cores.
 const PLACES: usize = 2;
 
-/// How long a reader waits for his turn.
+/// How long a reader waits for its turn.
 const TURN: Duration = Duration::from_secs(2);
 
-/// How long one waits for it who waits for something to be published anyway.
+/// How long a caller waits that waits for a publication anyway.
 const LONG_TURN: Duration = Duration::from_secs(60);
 
-/// How many bytes the comparisons of one kind have together that are remembered, as
-/// [`Delta::bytes`] has it: the last ones, for all who ask the same.
+/// The size of the remembered comparisons of one kind, as [`Delta::bytes`] measures it. The last
+/// ones are kept, for all who ask the same.
 const REMEMBERED: u64 = 64 << 20;
 
-/// Who asks, which says by which lane he goes and how long he waits for his turn.
+/// Who asks; this decides the lane and how long the caller waits for its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
-    /// Somebody who reads what was.
+    /// A reader of the past.
     Reader(Source),
-    /// Somebody who asks what is new, and waits for it.
+    /// A caller that waits for changes.
     Poll(Source),
-    /// Somebody who follows the events.
+    /// A follower of the events.
     Stream(Source),
-    /// The server itself, for outgoing webhooks and for all who follow.
+    /// The server itself, for outgoing webhooks and for all followers.
     Server,
 }
 
 impl Asker {
-    /// Returns where he asks from.
+    /// Returns where the request comes from.
     pub(super) fn source(self) -> Source {
         match self {
             Self::Reader(source) | Self::Poll(source) | Self::Stream(source) => source,
@@ -62,7 +62,7 @@ impl Asker {
         }
     }
 
-    /// Returns how long he waits for his turn, from now on; `None` is for as long as it takes.
+    /// Returns when the wait for a turn that starts now ends; `None` is no limit.
     pub(super) fn until(self) -> Option<Instant> {
         let patience = match self {
             Self::Reader(_) => Some(TURN),
@@ -73,29 +73,29 @@ impl Asker {
     }
 }
 
-/// The ways to earlier states.
+/// Access to earlier states.
 pub struct Past {
     live: Arc<Live>,
     states: Lane,
     histories: Answers,
-    /// How much time of a processor a part of a history may cost; `None` is any.
+    /// The processor time that a part of a history may cost; `None` is no limit.
     part: Option<Duration>,
     previews: Lane,
     readers: Lane,
     polls: Lane,
     streams: Lane,
     server: Lane,
-    /// What differs, for who reads what was.
+    /// Differences for readers of the past.
     compared: SingleFlight<Pair, Arc<Delta>>,
-    /// What there is to be told, for everybody else.
+    /// Differences for everybody else.
     told: SingleFlight<Pair, Arc<Delta>>,
-    /// Whether a commit is in the history of another one.
+    /// Whether a commit is in the history of another.
     descents: SingleFlight<Pair, bool>,
-    /// Those who wait for a commit to be published.
+    /// Callers that wait for a commit to be published.
     expecting: Crowd,
 }
 
-/// Two commits, and the one that is published.
+/// Two commits, and the published one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Pair {
     from: CommitId,
@@ -104,8 +104,8 @@ struct Pair {
 }
 
 impl Past {
-    /// Returns the ways to the earlier states of `live`. A part of a history may cost so much time of
-    /// a processor; `None` is any.
+    /// Returns access to the earlier states of `live`. `part` is the processor time that a part of
+    /// a history may cost; `None` is no limit.
     pub fn of(live: Arc<Live>, part: Option<Duration>) -> Self {
         Self {
             live,
@@ -124,7 +124,7 @@ impl Past {
         }
     }
 
-    /// Returns what may be shown of the state of `commit`: at once if it is known, else in its turn.
+    /// Returns the visible state of `commit`: at once if it is known, otherwise in its turn.
     pub(super) async fn at(
         &self,
         source: Source,
@@ -139,14 +139,14 @@ impl Past {
     /// Waits for a turn to describe an earlier state.
     ///
     /// # Errors
-    /// 503 when it does not come in time.
+    /// 503 if it does not come in time.
     pub(super) async fn turn(&self, source: Source) -> Result<Permit, ApiError> {
         self.states.place(source, Some(Instant::now() + TURN)).await
     }
 
-    /// Returns the commit that goes by `name`.
+    /// Returns the commit that `name` stands for.
     pub(super) async fn called(&self, source: Source, name: &str) -> Result<CommitId, ApiError> {
-        // A full hash needs nothing to be looked up, and forty zeros are none.
+        // A full hash needs no lookup, and forty zeros are not a hash.
         if let Some(commit) = name.parse().ok().filter(|commit: &CommitId| !commit.is_zero()) {
             return Ok(commit);
         }
@@ -154,7 +154,7 @@ impl Past {
         self.run(&self.states, source, move |engine| engine.commit_called(&name)).await
     }
 
-    /// Returns what may be shown of the state of another branch.
+    /// Returns the visible state of another branch.
     pub(super) async fn preview(
         &self,
         source: Source,
@@ -164,11 +164,11 @@ impl Past {
         self.run(&self.previews, source, move |engine| engine.preview(&branch)).await
     }
 
-    /// Returns a part of the history of a record; see [`Engine::history`]. It ends where it has cost
-    /// what it may, and is given up when its caller hangs up.
+    /// Returns a part of the history of a record; see [`Engine::history`]. It ends at its limit of
+    /// processor time, and stops when its caller hangs up.
     ///
     /// # Errors
-    /// 503 when its turn does not come in time; as [`Engine::history`].
+    /// 503 if its turn does not come in time; as [`Engine::history`].
     pub(super) async fn history(
         &self,
         source: Source,
@@ -187,14 +187,14 @@ impl Past {
         self.histories.make(source, read).await
     }
 
-    /// Returns the differences between two commits of the branch's history. Everybody but a reader gets
-    /// what he has to be told to go on from one to the other.
+    /// Returns the differences between two commits of the branch's history. Everybody but a reader
+    /// gets the difference that takes a follower from one to the other.
     ///
-    /// It is found out once for all who ask the same in the same way.
+    /// It is computed once for all who ask the same in the same way.
     ///
     /// # Errors
-    /// 404 where one is not in the history, or its follower has to begin anew; 503 where it is not
-    /// answered in time, which only those are told who have an answer to wait for.
+    /// 404 if one is not in the history, or if its follower has to start anew; 503 if there is no
+    /// answer in time, which only callers that have an answer to wait for can get.
     pub async fn difference(
         &self,
         asker: Asker,
@@ -222,8 +222,9 @@ impl Past {
         known.get(Pair { from, to, published }, turn, compare, |delta| delta.bytes()).await
     }
 
-    /// Says whether `commit`, which was published, has `least` in its history. It is found out once
-    /// for all who ask, and who waits `until` then waits for his turn, too.
+    /// Returns whether `commit`, which was published, has `least` in its history. The answer is
+    /// computed once for all who ask. A caller that waits `until` then also waits for its turn
+    /// until then.
     pub(super) async fn contains(
         &self,
         source: Source,
@@ -239,14 +240,14 @@ impl Past {
         let look = move || Ok(live.engine().ok_or_else(not_ready)?.descends(commit, least));
         self.descents.forget(|pair| pair.published != commit);
         let question = Pair { from: least, to: commit, published: commit };
-        // A commit that is not there yet may come with the next push, and then is not in this one.
+        // A commit that is not there yet may come with the next push, and is then not in this one.
         self.descents.get(question, turn, look, |_| 0).await
     }
 
-    /// Lets one more wait for a commit, as long as what is returned is kept.
+    /// Lets one more caller wait for a commit, as long as the returned value is kept.
     ///
     /// # Errors
-    /// 503 where too many do.
+    /// 503 if too many do.
     pub(super) fn expects(&self, source: Source) -> Result<Member<'_, Source>, ApiError> {
         let busy = || ApiError::from(Code::Busy).header(RETRY_AFTER, 1);
         self.expecting.join(source).ok_or_else(busy)
@@ -268,11 +269,11 @@ impl Past {
     }
 }
 
-/// Returns the answer where there is no state of a commit.
+/// Returns the answer if there is no state of a commit.
 fn refused(error: PastError) -> ApiError {
     match &error {
-        // Without the name: the beginning of a hash would be told in full, and what was purged by
-        // another text than what never was.
+        // The name is left out: it would complete the beginning of a hash, and would tell purged
+        // commits from those that never existed.
         PastError::Unknown { .. } => Code::UnknownCommit.into(),
         PastError::Remote { source: None, .. } => Code::FetchFailed.into(),
         PastError::Remote { .. } => ApiError::caused_by(Code::FetchFailed, &error),

@@ -1,19 +1,19 @@
-//! For how long a caller waits for something that takes its time: a reload, a push, a commit.
+//! How long a caller waits for something that takes time: a reload, a push, a commit.
 
 use axum::http::HeaderMap;
 
 use crate::hook;
 
-/// How long a caller waits who does not say.
+/// The default wait, in seconds.
 const WAIT: u64 = 60;
 
-/// How long a caller may wait.
+/// The longest wait, in seconds.
 const MAX_WAIT: u64 = 300;
 
-/// How long a forge waits; the first of them gives up after ten seconds.
+/// The wait of a forge, in seconds; the first of them gives up after ten.
 const FORGE_WAIT: u64 = 8;
 
-/// Returns for how many seconds a caller waits.
+/// Returns how many seconds a caller waits.
 pub(super) fn wait(headers: &HeaderMap) -> u64 {
     let preferred = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let preferred = preferred.filter_map(hook::wait_seconds).next();

@@ -1,8 +1,9 @@
-//! Permits that those who ask share fairly: whose source has the fewest permits is next, and who came
-//! first of these. A source is an address, or whoever else asks.
+//! Permits that callers share fairly. The next permit goes to the source with the fewest permits,
+//! and among equals to the first that came. A source is an address, or any other key.
 //!
-//! Who needs several gets all of them or waits without any, so nobody waits for what another holds
-//! and cannot use. Nobody behind him is served before, however few that one needs.
+//! A caller that needs several permits gets all of them at once and holds none while it waits, so
+//! nobody waits for permits that another holds and cannot use. Nobody after it is served first,
+//! however few permits that one needs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
@@ -17,15 +18,15 @@ use super::source::Source;
 /// A number of permits. Cheap to clone.
 pub(super) struct Permits<K: Asks = Source>(Arc<Pool<K>>);
 
-/// What permits can be shared by.
+/// A key by which permits can be shared.
 pub(super) trait Asks: Clone + Ord + Hash + Send + 'static {}
 
 impl<K: Clone + Ord + Hash + Send + 'static> Asks for K {}
 
 struct Pool<K: Asks> {
-    /// How many there are.
+    /// The total number.
     permits: usize,
-    /// How many of them one source may have.
+    /// The most that one source may have.
     each: usize,
     /// Those who wait for one.
     crowd: Crowd<K>,
@@ -33,36 +34,36 @@ struct Pool<K: Asks> {
 }
 
 struct Holders<K: Asks> {
-    /// How many have come.
+    /// The number of callers so far, which numbers them.
     came: u64,
-    /// How many permits are taken.
+    /// The number of permits taken.
     taken: usize,
     lines: HashMap<K, SourceLine<K>>,
-    /// The lines that may have a permit: how many they have, who came first, and whose they are.
+    /// The lines that may get a permit: by permits held, then by the first to come, then by source.
     open: BTreeSet<(usize, u64, K)>,
 }
 
-/// What one source has and wants.
+/// The permits that one source has and waits for.
 struct SourceLine<K: Asks> {
     taken: usize,
-    /// By when they came.
+    /// By order of arrival.
     waiting: BTreeMap<u64, Wanted<K>>,
 }
 
-/// How many permits one waits for, and where they go.
+/// A number of permits that a caller waits for, and where they go.
 struct Wanted<K: Asks> {
     count: usize,
     sender: oneshot::Sender<Permit<K>>,
 }
 
-/// A permit, or several in one, which whoever waits gets when it is dropped.
+/// A permit, or several in one. Dropping it passes it to those who wait.
 pub(super) struct Permit<K: Asks = Source> {
     permits: Arc<Pool<K>>,
     source: K,
     count: usize,
 }
 
-/// One who waits, and leaves his line when this is dropped.
+/// A waiting caller, which leaves its line when this is dropped.
 struct Waiting<'a, K: Asks> {
     permits: &'a Arc<Pool<K>>,
     source: K,
@@ -76,18 +77,19 @@ impl<K: Asks> Clone for Permits<K> {
 }
 
 impl<K: Asks> Permits<K> {
-    /// Returns so many permits, of which one source may have `each`; `crowd` bounds those who wait.
+    /// Returns the given number of permits, of which one source may have `each`; `crowd` bounds
+    /// those who wait.
     pub(super) fn new(permits: usize, each: usize, crowd: Crowd<K>) -> Self {
         let state = Holders { came: 0, taken: 0, lines: HashMap::new(), open: BTreeSet::new() };
         Self(Arc::new(Pool { permits, each, crowd, state: Mutex::new(state) }))
     }
 
-    /// Waits for a permit. Returns `None` where too many wait already.
+    /// Waits for a permit. Returns `None` if too many wait already.
     pub(super) async fn take(&self, source: K) -> Option<Permit<K>> {
         self.take_many(source, 1).await
     }
 
-    /// Waits for so many permits, all at once; there must be as many for one source.
+    /// Waits for `count` permits, all at once; `count` must not exceed what one source may have.
     pub(super) async fn take_many(&self, source: K, count: usize) -> Option<Permit<K>> {
         let Self(permits) = self;
         if permits.lock().takes_at_once(&source, count, permits) {
@@ -96,20 +98,21 @@ impl<K: Asks> Permits<K> {
         let _member = permits.crowd.join(source.clone())?;
         let (sender, mut granted) = oneshot::channel();
         let number = permits.lock().join(&source, Wanted { count, sender }, permits.each);
-        // Declared behind the channel, and so dropped before it: nobody is given what he won't take.
+        // Declared after the channel, and so dropped before it: nobody is given permits that it
+        // cannot take.
         let _waiting = Waiting { permits, source, number };
         permits.grant();
         (&mut granted).await.ok()
     }
 
-    /// Waits for a permit, `patience` at most.
+    /// Waits for a permit, for `patience` at most.
     pub(super) async fn take_within(&self, source: K, patience: Duration) -> Option<Permit<K>> {
         tokio::time::timeout(patience, self.take(source)).await.ok().flatten()
     }
 }
 
 impl<K: Asks> Permit<K> {
-    /// Says whether somebody waits who gets this permit as soon as it is given back.
+    /// Returns whether somebody waits who gets this permit as soon as it is released.
     pub(super) fn is_wanted(&self) -> bool {
         let state = self.permits.lock();
         let own = state.lines.get(&self.source);
@@ -123,19 +126,19 @@ impl<K: Asks> Pool<K> {
         loop {
             let next = self.lock().next(self.permits, self.each);
             let Some((source, Wanted { count, sender })) = next else { return };
-            // Who waited may be gone; then the permit is free again when it is dropped here.
+            // The caller may have gone; then the permit is free again when it is dropped here.
             drop(sender.send(Permit { permits: self.clone(), source, count }));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Holders<K>> {
-        // Whole after every statement: a poisoned lock holds a usable one.
+        // The state is consistent after every statement, so a poisoned lock holds a usable one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K: Asks> Holders<K> {
-    /// Counts so many permits for `source` where they are free and nobody waits for them.
+    /// Takes `count` permits for `source` if they are free and nobody waits for them.
     fn takes_at_once(&mut self, source: &K, count: usize, of: &Pool<K>) -> bool {
         let own = self.lines.get(source);
         let has = own.map_or(0, |line| line.taken);
@@ -148,7 +151,7 @@ impl<K: Asks> Holders<K> {
         may
     }
 
-    /// Lets one more wait, and returns the number by which he leaves.
+    /// Adds a waiting caller, and returns the number by which it leaves.
     fn join(&mut self, source: &K, wanted: Wanted<K>, each: usize) -> u64 {
         self.came += 1;
         let number = self.came;
@@ -156,9 +159,9 @@ impl<K: Asks> Holders<K> {
         number
     }
 
-    /// Takes out of those who wait the one who is next, whose source has the fewest permits, and who
-    /// came first of these; and counts the permits that he is to have. Returns `None` where these are
-    /// not free yet.
+    /// Removes the next waiting caller: the one whose source has the fewest permits, and who came
+    /// first among equals. Counts the permits that it is to have. Returns `None` if these are not
+    /// free yet.
     fn next(&mut self, permits: usize, each: usize) -> Option<(K, Wanted<K>)> {
         let (_, number, source) = self.open.first()?.clone();
         let count = self.lines.get(&source)?.waiting.get(&number)?.count;
@@ -173,7 +176,7 @@ impl<K: Asks> Holders<K> {
         Some((source, wanted))
     }
 
-    /// Changes the line of `source`, and keeps those that are open in order.
+    /// Changes the line of `source`, and keeps the order of the open lines.
     fn change<T>(
         &mut self,
         source: &K,
@@ -203,13 +206,13 @@ impl<K: Asks> Holders<K> {
 impl<K: Asks> Drop for Waiting<'_, K> {
     fn drop(&mut self) {
         let each = self.permits.each;
-        // What was in the channel is dropped without the lock, which the drop of a permit takes.
+        // The content of the channel is dropped without the lock, which the drop of a permit takes.
         let permit = self
             .permits
             .lock()
             .change(&self.source, each, |line| line.waiting.remove(&self.number));
         drop(permit);
-        // Others may have waited behind him for fewer than he needed.
+        // Others may have waited after this one for fewer permits than it needed.
         self.permits.grant();
     }
 }
@@ -244,7 +247,7 @@ mod tests {
 
     type Asked<'a> = Pin<Box<dyn Future<Output = Option<Permit>> + 'a>>;
 
-    /// Asks for a permit, and waits for it as long as what is returned is kept.
+    /// Asks for a permit, and waits for it as long as the returned value is kept.
     fn ask(permits: &Permits, last: u8) -> Asked<'_> {
         let mut asked: Asked<'_> = Box::pin(permits.take(source(last)));
         match poll(&mut asked) {
@@ -266,11 +269,11 @@ mod tests {
         assert_eq!(taken(&permits), [2, 1, 0]);
         let third = ask(&permits, 3);
         drop(first.remove(0));
-        assert_eq!(taken(&permits), [1, 1, 1], "who came later and has none is before who has one");
+        assert_eq!(taken(&permits), [1, 1, 1], "a later source without a permit is first");
         drop(second);
         assert_eq!(taken(&permits), [2, 0, 1]);
         drop((first, third));
-        assert_eq!(taken(&permits), [0; 3], "who is gone is passed over");
+        assert_eq!(taken(&permits), [0; 3], "a caller that has gone is skipped");
         let state = permits.0.lock();
         assert!(state.lines.is_empty() && state.open.is_empty() && state.taken == 0);
     }
@@ -289,15 +292,15 @@ mod tests {
         let (first, _) = several(1, 3);
         assert_eq!(taken(&permits), [3, 0, 0]);
         let (none, mut second) = several(2, 4);
-        assert!(none.is_none() && taken(&permits) == [3, 0, 0], "it holds nothing while it waits");
+        assert!(none.is_none() && taken(&permits) == [3, 0, 0], "it holds none while it waits");
         let (none, mut third) = several(3, 1);
-        assert!(none.is_none(), "who came first is not passed over");
+        assert!(none.is_none(), "the first to come is not skipped");
         drop(first);
-        let Poll::Ready(Some(second)) = poll(&mut second) else { panic!("it was given") };
+        let Poll::Ready(Some(second)) = poll(&mut second) else { panic!("it was granted") };
         assert_eq!(taken(&permits), [0, 4, 0]);
         drop(second);
         assert!(poll(&mut third).is_ready());
-        // Who waits for many and goes leaves what is free to who needs less.
+        // A caller that waits for many and leaves lets those who need fewer have what is free.
         let (_held, _) = several(1, 3);
         let (none, many) = several(2, 2);
         let (late, mut one) = several(3, 1);
@@ -311,13 +314,13 @@ mod tests {
         let permits = Permits::new(3, 1, Crowd::default());
         let first = permits.take(source(1)).await.unwrap();
         let mut again = ask(&permits, 1);
-        assert!(poll(&mut again).is_pending(), "it has its part");
+        assert!(poll(&mut again).is_pending(), "it has its share");
         let second = permits.take(source(2)).await.unwrap();
         assert!(first.is_wanted() && !second.is_wanted());
         drop(second);
         assert!(poll(&mut again).is_pending());
         drop(first);
-        let Poll::Ready(Some(first)) = poll(&mut again) else { panic!("it was given") };
+        let Poll::Ready(Some(first)) = poll(&mut again) else { panic!("it was granted") };
         let held = [permits.take(source(2)).await, permits.take(source(3)).await];
         let waits = ask(&permits, 4);
         assert!(first.is_wanted(), "all are taken, and another source has none");
@@ -336,7 +339,7 @@ mod tests {
         let third = ask(&permits, 2);
         assert!(permits.take(source(3)).await.is_none(), "three wait in all");
         drop((waiting, third));
-        assert!(poll(&mut ask(&permits, 1)).is_pending(), "who has gone is not counted");
+        assert!(poll(&mut ask(&permits, 1)).is_pending(), "a caller that has gone is not counted");
         drop(held);
         assert!(permits.take_within(source(2), Duration::ZERO).await.is_some());
     }

@@ -1,4 +1,5 @@
-//! Pins and audits: the operator goes back to a commit and stays there, or has the state checked.
+//! Pins and audits: the operator serves an earlier commit and stays there, or has the state
+//! checked.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -25,7 +26,7 @@ struct Pin {
     commit: String,
 }
 
-/// `POST /api/_internal/pin`: goes back to a commit that was served before, and stays there.
+/// `POST /api/_internal/pin`: serves a commit that was served before, and stays there.
 pub(super) async fn pin(
     State(app): State<App>,
     source: Source,
@@ -43,8 +44,8 @@ pub(super) async fn pin(
     turn(&app, RequestKind::Pin(commit)).await
 }
 
-/// `POST /api/_internal/unpin`: goes to the head of the branch again, and then to what the remote
-/// has, which the answer does not wait for.
+/// `POST /api/_internal/unpin`: returns to the head of the branch, and then to that of the remote,
+/// which the answer does not wait for.
 pub(super) async fn unpin(
     State(app): State<App>,
     source: Source,
@@ -56,8 +57,8 @@ pub(super) async fn unpin(
     Ok(answer)
 }
 
-/// `POST /api/_internal/audit`: compares the published state with one that is built anew, which
-/// takes its place if it differs.
+/// `POST /api/_internal/audit`: compares the published state with a newly built one, which replaces
+/// it if it differs.
 pub(super) async fn audit(
     State(app): State<App>,
     source: Source,

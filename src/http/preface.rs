@@ -1,5 +1,5 @@
-//! Which protocol a connection speaks: a client that knows that HTTP/2 is spoken here begins with a
-//! fixed text (RFC 9113, section 3.4), which no request of HTTP/1 begins with.
+//! Detects the protocol of a connection. A client that knows that this server supports HTTP/2
+//! begins with a fixed text (RFC 9113, section 3.4), with which no HTTP/1 request begins.
 
 use std::io;
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// What a client of HTTP/2 begins with.
+/// The first bytes of an HTTP/2 client.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What a connection speaks.
+/// The protocol of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     /// HTTP/1.0 and HTTP/1.1.
@@ -19,10 +19,10 @@ pub(super) enum Protocol {
     Http2,
 }
 
-/// Reads as far as it takes to tell, and gives what was read back with the stream.
+/// Reads as far as it takes to decide, and returns a stream that yields those bytes again.
 ///
 /// # Errors
-/// When the stream cannot be read.
+/// Fails if the stream cannot be read.
 pub(super) async fn told<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Protocol, Begun<S>)> {
     let mut read = Vec::with_capacity(PREFACE.len());
     while PREFACE.starts_with(&read) && read.len() < PREFACE.len() {
@@ -35,10 +35,10 @@ pub(super) async fn told<S: AsyncRead + Unpin>(mut stream: S) -> io::Result<(Pro
     Ok((protocol, Begun { read, taken: 0, stream }))
 }
 
-/// A stream of which the beginning was read already.
+/// A stream whose first bytes were read already.
 pub(super) struct Begun<S> {
     read: Vec<u8>,
-    /// How much of it was read again.
+    /// How many of them were read again.
     taken: usize,
     stream: S,
 }
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the protocol of a client that sends `pieces`, and all that can be read then.
+    /// Returns the protocol of a client that sends `pieces`, and all bytes that can then be read.
     async fn sent(pieces: &[&[u8]]) -> (Protocol, Vec<u8>) {
         let (mut client, server) = tokio::io::duplex(64);
         let send = async {

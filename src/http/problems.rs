@@ -1,4 +1,4 @@
-//! `GET /api/_problems`: what is wrong with the files, page by page.
+//! `GET /api/_problems`: the problems of the files, page by page.
 
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
@@ -16,21 +16,21 @@ use super::source::Source;
 use super::unanswered::too_costly;
 use crate::wire::{ApiError, Code, ProblemsView};
 
-/// How many problems a page has where the caller does not say, and at most.
+/// The default and largest number of problems on a page.
 const MOST: usize = 1_000;
 
 const KNOWN: KnownParameters =
     KnownParameters { of: "the problems", once: &["cursor", "limit"], often: &[] };
 
-/// Where a page begins: so many problems behind the first of so many in all.
+/// Where a page starts: `skip` problems after the first of `total`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct PageStart {
     skip: usize,
     total: usize,
 }
 
-/// Answers with a page of the problems that the public may know of. The next pages are those of the
-/// same commit.
+/// Answers with a page of the problems that are public. The next pages are those of the same
+/// commit.
 pub(super) async fn problems(
     State(app): State<App>,
     Current(snapshot): Current,
@@ -43,7 +43,7 @@ pub(super) async fn problems(
     let view = move |budget: &Budget| {
         let (commit, total) = (snapshot.commit(), snapshot.public_problem_count());
         if start.is_some_and(|start| start.total != total) {
-            // The rules of what is shown have changed, so nobody knows where the page begins.
+            // The rules for what is shown have changed, so the start of the page is unknown.
             return Err(Code::CursorExpired.into());
         }
         let skip = start.map_or(0, |start| start.skip);

@@ -1,9 +1,9 @@
-//! Signs of life of a connection of HTTP/2. Its streams share one connection, so a caller who takes
-//! nothing of an answer is not known by a write that waits, as in HTTP/1: the protocol's own windows
-//! hold the answer back, and the state that it is of.
+//! Signs of life of an HTTP/2 connection. Its streams share one connection, so a waiting write does
+//! not reveal a caller that reads nothing of an answer, as it does in HTTP/1: the windows of the
+//! protocol hold the answer back, and the state behind it.
 //!
-//! Each answer has a patience of its own: whatever else is asked for on the connection, the answer of
-//! which nothing was taken for the longest time says how long nothing was.
+//! Each answer has its own patience. Whatever else is requested on the connection, the silence of
+//! the connection is that of the answer that has gone unread for the longest time.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -21,16 +21,16 @@ use tower::Service;
 
 use super::interface::Interface;
 
-/// How much of an answer is sent at once, in bytes: to take that much is a sign of life.
+/// How much of an answer is sent at once, in bytes. Taking that much is a sign of life.
 const PIECE: usize = 16 << 10;
 
-/// What is going on on one connection.
+/// The activity of one connection.
 #[derive(Clone)]
 pub(super) struct Pulse(Arc<Mutex<ConnectionState>>);
 
 struct ConnectionState {
-    /// Since when it is the caller's turn to take something of each open request; `None` while it is
-    /// ours to make it.
+    /// Since when the caller has had data to read of each open request; `None` while we have to
+    /// make more of it.
     open: HashMap<u64, Option<Instant>>,
     next: u64,
     /// When the last request ended.
@@ -38,7 +38,7 @@ struct ConnectionState {
 }
 
 impl ConnectionState {
-    /// Returns since when nothing happens that should; `None` while we are at work.
+    /// Returns since when an expected event has not happened; `None` while we are working.
     fn silent_since(&self) -> Option<Instant> {
         let longest = self.open.values().flatten().min().copied();
         longest.or_else(|| self.open.is_empty().then_some(self.idle))
@@ -46,13 +46,13 @@ impl ConnectionState {
 }
 
 impl Pulse {
-    /// Returns the pulse of a connection that begins now.
+    /// Returns the pulse of a connection that starts now.
     pub(super) fn new() -> Self {
         let (open, idle) = (HashMap::new(), Instant::now());
         Self(Arc::new(Mutex::new(ConnectionState { open, next: 0, idle })))
     }
 
-    /// Waits until, for `patience`, either nothing has been taken of an answer that is there, or no
+    /// Waits until, for `patience`, either nothing has been read of an available answer, or no
     /// request has been open.
     pub(super) async fn stopped(&self, patience: Duration) {
         loop {
@@ -74,12 +74,12 @@ impl Pulse {
     }
 
     fn state(&self) -> MutexGuard<'_, ConnectionState> {
-        // Whole after every statement: a poisoned lock holds a usable one.
+        // The state is consistent after every statement, so a poisoned lock holds a usable one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A request that came, until the last byte of its answer is sent or dropped.
+/// A request, until the last byte of its answer is sent or dropped.
 struct Open {
     pulse: Pulse,
     id: u64,
@@ -104,10 +104,10 @@ impl Drop for Open {
     }
 }
 
-/// Who has to do something for an answer to get on.
+/// Who has to act for an answer to proceed.
 #[derive(Clone, Copy)]
 enum Turn {
-    /// The caller has to take what there is.
+    /// The caller has to read what there is.
     Caller,
     /// We have to make more of it.
     Ours,
@@ -121,7 +121,7 @@ pub(super) struct Living<S> {
 }
 
 impl<S> Living<S> {
-    /// Returns `interface` with its signs of life told to `pulse`.
+    /// Returns `interface`, with its signs of life reported to `pulse`.
     pub(super) fn new(interface: S, pulse: Pulse) -> Self {
         Self { interface, pulse }
     }
@@ -148,10 +148,10 @@ impl<S: Interface> Service<Request<Incoming>> for Living<S> {
     }
 }
 
-/// The body of an answer. It is asked for its next piece when there is room for one.
+/// The body of an answer. The protocol asks for its next piece when there is room for one.
 struct Taken {
     body: Body,
-    /// What is left of the last piece of `body`.
+    /// The rest of the last piece of `body`.
     rest: Bytes,
     open: Arc<Open>,
 }
@@ -200,7 +200,7 @@ impl HttpBody for Taken {
     }
 }
 
-/// Bytes of an answer, which is open as long as they are there.
+/// Bytes of an answer, which stays open as long as they exist.
 struct Sent {
     data: Bytes,
     _open: Arc<Open>,
@@ -223,7 +223,7 @@ mod tests {
         let mut stopped = std::pin::pin!(pulse.stopped(patience));
         let work = pulse.begin();
         let waited = tokio::time::timeout(longer, &mut stopped).await;
-        assert!(waited.is_err(), "a request is worked on");
+        assert!(waited.is_err(), "a request is in progress");
         drop(work);
         stopped.await;
     }

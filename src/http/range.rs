@@ -2,23 +2,23 @@
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-/// What of a file is asked for.
+/// The part of a file that is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RangeRequest {
-    /// All of it.
+    /// The whole file.
     Whole,
     /// The bytes from the first to the last, both included.
     Part {
         /// The first, from 0.
         first: u64,
-        /// The last; not before the first, and in the file.
+        /// The last; not before the first, and within the file.
         last: u64,
     },
-    /// Bytes that are not there.
+    /// A range outside the file.
     Nothing,
 }
 
-/// Returns what a `GET` asks for of a file of `size` bytes with the strong tag `tag`.
+/// Returns the part that a `GET` requests of a file of `size` bytes with the strong tag `tag`.
 ///
 /// A range that is not understood, and more than one, stand for the whole file, as RFC 9110 allows.
 /// So does a range of another version than `If-Range` names.
@@ -31,7 +31,7 @@ pub(super) fn wanted(headers: &HeaderMap, tag: &HeaderValue, size: u64) -> Range
     part(range.to_str().unwrap_or_default(), size).unwrap_or(RangeRequest::Whole)
 }
 
-/// Reads `bytes=first-last`, `bytes=first-` or `bytes=-length`.
+/// Parses `bytes=first-last`, `bytes=first-` or `bytes=-length`.
 fn part(range: &str, size: u64) -> Option<RangeRequest> {
     let (unit, range) = range.split_once('=')?;
     let (first, last) = range.trim().split_once('-')?;
@@ -42,7 +42,7 @@ fn part(range: &str, size: u64) -> Option<RangeRequest> {
     if !is_number(first) || !is_number(last) {
         return None;
     }
-    // A number that is too long for us is behind the end of every file.
+    // A number that overflows is after the end of every file.
     let number = |text: &str| text.parse().unwrap_or(u64::MAX);
     let end = size.checked_sub(1);
     let (first, last) = match (first, last) {

@@ -28,12 +28,12 @@ pub(super) struct RecordPath<'a> {
 }
 
 impl<'a> RecordPath<'a> {
-    /// A path that does not decode to text names nothing that can be there.
+    /// Parses a path. A path that does not decode to text names nothing that can exist.
     pub(super) fn parse(path: &'a str) -> Option<Self> {
         Self::below(path, "/api/")
     }
 
-    /// Reads what stands behind `route` in a path.
+    /// Parses the part of a path after `route`.
     pub(super) fn below(path: &'a str, route: &str) -> Option<Self> {
         let (sheet, key) = path.strip_prefix(route)?.split_once('/')?;
         let decode = |text| percent_decode_str(text).decode_utf8().ok();
@@ -52,7 +52,8 @@ impl AsRef<[u8]> for Served {
     }
 }
 
-/// Answers with the bare value. The most frequent request by far, so it borrows what it reads.
+/// Answers with the bare value. This is by far the most frequent request, so it borrows what it
+/// can.
 pub(super) async fn show(State(app): State<App>, request: Request) -> Result<Response, ApiError> {
     let Current(snapshot) = Current::of(request.extensions())?;
     let path = RecordPath::parse(request.uri().path());
@@ -78,7 +79,7 @@ pub(super) async fn show(State(app): State<App>, request: Request) -> Result<Res
     Ok(tagged(request.headers(), Served(record.clone())))
 }
 
-/// Says what is not there: the sheet, or the record.
+/// Returns what is missing: the sheet, or the record.
 fn missing(snapshot: &Snapshot, path: &RecordPath<'_>) -> ApiError {
     match public_sheet(snapshot, &path.sheet) {
         Ok(sheet) => no_record(&sheet, &path.key),
@@ -86,7 +87,7 @@ fn missing(snapshot: &Snapshot, path: &RecordPath<'_>) -> ApiError {
     }
 }
 
-/// Returns the references whose records the query asks for, if it asks for any.
+/// Returns the references whose records the query asks to include, if any.
 fn references(
     snapshot: &Snapshot,
     path: &str,

@@ -1,4 +1,5 @@
-//! The reloads of this process: what everybody may see, the list, one, and letting a held one through.
+//! The reloads of this process: the public view, the list, a single one, and the release of a held
+//! one.
 
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
@@ -14,12 +15,12 @@ use super::source::Source;
 use super::webhook::answer;
 use crate::wire::{ApiError, Code, PublicReloads, ReloadsView, StoredReload};
 
-/// How many reloads are shown to those who do not say, and at most: as many as are kept.
+/// The default and largest number of reloads: as many as are kept.
 const PUBLIC: [usize; 2] = [100, 256];
 
 const KNOWN: KnownParameters = KnownParameters { of: "the reloads", once: &["limit"], often: &[] };
 
-/// `GET /api/_reloads`: what the public may know of the last reloads.
+/// `GET /api/_reloads`: the public view of the last reloads.
 pub(super) async fn public(
     State(app): State<App>,
     Current(snapshot): Current,
@@ -62,8 +63,8 @@ pub(super) async fn show(
     Ok(Json(stored(&app, id, entry)))
 }
 
-/// `POST /api/_internal/reloads/<id>/apply`: lets a held push through, if it is still the remote's
-/// head.
+/// `POST /api/_internal/reloads/<id>/apply`: applies a held push, if it is still the head of the
+/// remote.
 pub(super) async fn apply(
     State(app): State<App>,
     source: Source,
@@ -82,8 +83,8 @@ fn find(app: &App, id: &str) -> Result<(ReloadId, Entry), ApiError> {
     Ok((id, entry))
 }
 
-/// Returns the id of the push that the reload `id` held back, or met as held. A push may be held
-/// for longer than the ledger remembers its reload.
+/// Returns the id of the push that the reload `id` held back, or found held. A push may be held for
+/// longer than the ledger remembers its reload.
 fn held_id(app: &App, id: &str) -> Result<ReloadId, ApiError> {
     let held = app.live.engine().and_then(|engine| engine.status().held);
     if let Some(held) = held.filter(|held| held.id.to_string() == id) {
@@ -102,7 +103,7 @@ fn not_held(id: ReloadId) -> ApiError {
         .member("ok", false)
 }
 
-/// A call that waits for a commit has its verdict beside the ledger.
+/// A call that waits for a commit has its verdict outside the ledger.
 fn stored(app: &App, id: ReloadId, entry: Entry) -> StoredReload {
     match (app.pending.get(&id), entry) {
         (Some(pending), _) => match pending.get() {

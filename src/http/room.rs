@@ -1,18 +1,18 @@
-//! Room for bytes that callers make us hold, so much in all and for each of them.
+//! A budget for the bytes that callers make the server hold, in total and per caller.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Room for so many bytes. Cheap to clone.
+/// A budget of bytes. Cheap to clone.
 #[derive(Debug)]
 pub(super) struct Room<K: Eq + Hash + Clone>(Arc<Shared<K>>);
 
 #[derive(Debug)]
 struct Shared<K> {
-    /// How many bytes there are.
+    /// The bytes of all callers.
     all: usize,
-    /// How many of them one caller may have.
+    /// The most bytes of one caller.
     each: usize,
     taken: Mutex<Taken<K>>,
 }
@@ -23,7 +23,7 @@ struct Taken<K> {
     of: HashMap<K, usize>,
 }
 
-/// What one caller holds, until it is dropped.
+/// The bytes that one caller holds, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Held<K: Eq + Hash + Clone> {
     room: Room<K>,
@@ -44,7 +44,7 @@ impl<K: Eq + Hash + Clone> Room<K> {
         Self(Arc::new(Shared { all, each, taken }))
     }
 
-    /// Returns what `caller` holds, which is nothing yet.
+    /// Returns the holding of `caller`, which is empty at first.
     pub(super) fn enter(&self, caller: K) -> Held<K> {
         Held { room: self.clone(), caller, bytes: 0 }
     }
@@ -56,13 +56,13 @@ impl<K: Eq + Hash + Clone> Room<K> {
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken<K>> {
-        // Numbers that are whole after every statement: a poisoned lock holds usable ones.
+        // The numbers are consistent after every statement, so a poisoned lock holds usable ones.
         self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K: Eq + Hash + Clone> Held<K> {
-    /// Takes so many bytes more, or none where there is no room for all of them.
+    /// Takes `bytes` more, or none if there is no room for all of them. Returns whether it did.
     #[must_use]
     pub(super) fn grows(&mut self, bytes: usize) -> bool {
         let mut taken = self.room.taken();
@@ -99,8 +99,8 @@ mod tests {
     fn there_are_so_many_bytes_in_all_and_for_each_and_who_goes_makes_room() {
         let room = Room::new(10, 6);
         let (mut one, mut again, mut two) = (room.enter(1), room.enter(1), room.enter(2));
-        assert!(one.grows(4) && !again.grows(3), "it is one caller");
-        assert!(again.grows(2) && !two.grows(5), "ten are all there are");
+        assert!(one.grows(4) && !again.grows(3), "both are one caller");
+        assert!(again.grows(2) && !two.grows(5), "the total is ten");
         assert!(two.grows(4) && !two.grows(1));
         drop(one);
         assert!(two.grows(2) && !two.grows(1) && again.grows(2));

@@ -1,20 +1,19 @@
-//! The routes, in one table. What depends on a route is a column of it, so that no route can be
-//! without.
+//! The routes, in one table. Every property of a route is a column, so no route can lack one.
 
 use std::sync::LazyLock;
 
 use crate::metrics::RouteClass;
 
-/// Which listeners have a route, and what it is for.
+/// The purpose of a route, which decides the listeners that serve it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// The records, and what is made of them.
+    /// The records, and all that is derived from them.
     Read,
-    /// What only writes.
+    /// Routes that only write.
     Write,
-    /// The document and the pages.
+    /// The API document and the pages.
     Page,
-    /// What only the demonstration has.
+    /// The routes of the demonstration.
     Demo,
     /// Reloads and pins.
     Internal,
@@ -24,14 +23,14 @@ pub enum Group {
     Health,
 }
 
-/// Which snapshot a read may be answered from.
+/// The snapshots that a read may be answered from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Snapshots {
-    /// The one of the commit that `at` names, if it does; else the published one.
+    /// The one of the commit that `at` names, if given; otherwise the published one.
     Any,
-    /// The published one: `at` is refused.
+    /// The published one; `at` is refused.
     Published,
-    /// None: nothing is read.
+    /// None: the route reads no records.
     None,
 }
 
@@ -52,23 +51,23 @@ macro_rules! routes {
                 match self { $(Self::$name => $path,)* }
             }
 
-            /// Returns what it is for.
+            /// Returns its purpose.
             pub const fn group(self) -> Group {
                 match self { $(Self::$name => Group::$group,)* }
             }
 
-            /// Returns what its requests are counted as.
+            /// Returns the class in which its requests are counted.
             pub const fn class(self) -> RouteClass {
                 match self { $(Self::$name => RouteClass::$class,)* }
             }
 
-            /// Returns which snapshots a read of it may be answered from.
+            /// Returns the snapshots that a read of it may be answered from.
             pub const fn snapshots(self) -> Snapshots {
                 match self { $(Self::$name => Snapshots::$snapshots,)* }
             }
 
-            /// Returns its path in the document of the API, in which `{sheet}` may stand for each
-            /// sheet; `None` where it is not in it.
+            /// Returns its path in the API document, in which `{sheet}` may stand for each sheet;
+            /// `None` if the document omits it.
             pub const fn documented(self) -> Option<&'static str> {
                 match self { $(Self::$name => $document,)* }
             }
@@ -112,7 +111,7 @@ routes! {
     Ready           = "/health/ready"                          Health   Health   None      Some("/health/ready");
 }
 
-/// Finds routes as the router does, which uses the same library.
+/// Finds routes as the router does, with the same library.
 static MATCHER: LazyLock<matchit::Router<Route>> = LazyLock::new(|| {
     let mut matcher = matchit::Router::new();
     for route in Route::ALL {
@@ -125,32 +124,33 @@ impl Route {
     /// Returns the route of a path without base path. Costs a walk along the path.
     pub fn of(path: &str) -> Option<Self> {
         let found = *MATCHER.at(path).ok()?.value;
-        // No sheet that is asked for begins with `_`.
+        // No name of a requested sheet begins with `_`.
         let is_sheet = matches!(found, Self::List | Self::Record);
         (!is_sheet || !path.starts_with("/api/_")).then_some(found)
     }
 
-    /// Returns the first segments of the routes that stand where a sheet would: `_sheets` and others.
+    /// Returns the first segments of the routes that take the place of a sheet: `_sheets` and
+    /// others.
     pub(super) fn in_place_of_sheets() -> impl Iterator<Item = &'static str> {
         let reads = Self::ALL.iter().filter(|route| route.group() == Group::Read);
         let names = reads.filter_map(|route| route.path().strip_prefix("/api/")?.split('/').next());
         names.filter(|name| name.starts_with('_'))
     }
 
-    /// Returns the paths that lead somewhere as they are.
+    /// Returns the paths of reads that have no parameters.
     pub(super) fn fixed() -> impl Iterator<Item = &'static str> {
         let reads = Self::ALL.iter().filter(|route| route.group() == Group::Read);
         reads.map(|route| route.path()).filter(|path| !path.contains('{'))
     }
 }
 
-/// Says whether a path without base path is one of the reads, which are answered from a snapshot.
+/// Returns whether a path without base path is a read, which is answered from a snapshot.
 pub(super) fn is_read(path: &str) -> bool {
     path == "/openapi.json"
         || path.strip_prefix("/api/").is_some_and(|rest| !rest.starts_with("_internal/"))
 }
 
-/// Says whether a path without base path is for operators and machines on the same network.
+/// Returns whether a path without base path is for operators and machines on the same network.
 pub(super) fn is_internal(path: &str) -> bool {
     path.starts_with("/api/_internal/") || path.starts_with("/health/") || path == "/metrics"
 }

@@ -20,7 +20,7 @@ use super::unanswered::{refused, search_failed, too_costly};
 use super::{etag, json};
 use crate::wire::{ApiError, hits};
 
-/// How far into the matches one may page: they are ranked anew for each page.
+/// The last match that a page may reach: matches are ranked anew for each page.
 const DEEPEST: usize = 10_000;
 
 const KNOWN: KnownParameters = KnownParameters {
@@ -29,10 +29,10 @@ const KNOWN: KnownParameters = KnownParameters {
     often: &["sheet"],
 };
 
-/// What is searched for.
+/// The parameters of a search.
 struct Search {
     query: Query,
-    /// The fields that are shown, and the references whose records are.
+    /// The fields to show, and the references whose records to include.
     fields: Option<String>,
     include: Option<String>,
     sheets: Vec<SheetName>,

@@ -1,5 +1,5 @@
-//! Which state a read is answered from: the published one, that of a commit the caller names, or
-//! one that contains a commit.
+//! Selects the state that a read is answered from: the published one, that of a commit the caller
+//! names, or one that contains a commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use super::source::{Peer, Source};
 use crate::feed::Heard;
 use crate::wire::{ApiError, Code};
 
-/// How many seconds a reader waits before asking again for a commit that is not there.
+/// How many seconds a reader waits before it asks again for a commit that is not there.
 const RETRY_AFTER: u16 = 1;
 
 /// The state that a read is answered from.
 pub(super) struct Selected {
     pub(super) snapshot: Arc<Snapshot>,
-    /// Whether the same request is answered the same for ever.
+    /// Whether the same request always gets the same answer.
     pub(super) is_fixed: bool,
 }
 
@@ -37,25 +37,25 @@ pub(super) struct Selected {
 #[derive(Debug, Clone)]
 pub(super) struct At(pub(super) String);
 
-/// What a request says of the state that it wants.
+/// The state that a request asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct SnapshotSelector {
-    /// The commit, by whatever name.
+    /// The commit, by any name.
     at: Option<String>,
-    /// The commit of the list that is walked.
+    /// The commit of the list that the cursor walks.
     walked: Option<CommitId>,
-    /// What the state must contain.
+    /// The commit that the state must contain.
     least: Option<CommitId>,
 }
 
 impl Selected {
-    /// Returns the state for `request` to `route`, and takes the name of the
-    /// commit out of its query. `None` before the first load.
+    /// Returns the state for `request` to `route`, and removes the name of the commit from its
+    /// query. Returns `None` before the first load.
     ///
     /// # Errors
     ///
     /// 404 for a commit that is not in the history of the branch, 410 for the list of one, 503 for
-    /// one that is not there in time.
+    /// one that does not arrive in time.
     pub(super) async fn of(
         app: &App,
         route: Option<Route>,
@@ -75,7 +75,7 @@ impl Selected {
         let peer = request.extensions().get();
         let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |Peer(peer)| *peer);
         let source = Source::of(peer, request.headers(), &app.proxies);
-        // Who does not say how long is told at once.
+        // A caller that names no wait is answered at once.
         let headers = request.headers();
         let patience = if headers.contains_key("prefer") { wait(headers) } else { 0 };
         let until = Instant::now() + Duration::from_secs(patience);
@@ -105,7 +105,7 @@ impl Selected {
             }
         };
         let is_hash = |name: String| name.parse::<CommitId>().is_ok();
-        // The document of the API depends on the settings of the server, too.
+        // The API document depends on the settings of the server, too.
         let is_fixed = route != Some(Route::Document) && selector.at.is_some_and(is_hash);
         let snapshot = found.map_err(|error| match selector.walked {
             Some(_) if error.code() == Code::UnknownCommit => Code::CursorExpired.into(),
@@ -139,7 +139,7 @@ impl SnapshotSelector {
         if selector.at.is_some() && is_published {
             return Err(wrong(
                 "at",
-                "is not a parameter here: this route answers for the present only",
+                "is not a parameter here: this route only answers for the present",
             ));
         }
         // Only these have cursors that name the commit of their list.
@@ -162,15 +162,15 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     value.transpose().map_err(|_| text())
 }
 
-/// Says whether a query has one of the parameters that are looked for here.
+/// Returns whether a query has one of the parameters that this module reads.
 fn names_commit(query: &str) -> bool {
     query.split('&').any(|pair| is_called(pair, "at") || is_called(pair, "cursor"))
 }
 
-/// Says whether a parameter has this name, however that is written.
+/// Returns whether a parameter has this name, in whatever encoding.
 fn is_called(pair: &str, name: &str) -> bool {
     let written = pair.split_once('=').map_or(pair, |(written, _)| written);
-    // Nearly every name is written as it is.
+    // Nearly every name is unencoded.
     written == name || written.contains('%') && parameters::name(pair).is_some_and(|it| it == name)
 }
 
@@ -178,7 +178,7 @@ fn parameters(uri: &Uri) -> impl Iterator<Item = &str> {
     uri.query().unwrap_or_default().split('&')
 }
 
-/// Takes the parameter `at` out of the query and returns its value.
+/// Removes the parameter `at` from the query and returns its value.
 fn take_at(uri: &mut Uri) -> Result<Option<String>, ApiError> {
     let (found, rest): (Vec<&str>, Vec<&str>) =
         parameters(uri).partition(|pair| is_called(pair, "at"));
@@ -187,13 +187,13 @@ fn take_at(uri: &mut Uri) -> Result<Option<String>, ApiError> {
         return if found.is_empty() { Ok(None) } else { Err(twice()) };
     };
     let value = value.split_once('=').map_or("", |(_, value)| value);
-    // No name of a commit has a space, and some have a plus.
+    // The name of a commit never has a space, but may have a plus.
     let name = percent_decode_str(value).decode_utf8();
     let name = name.map_err(|_| wrong("at", "is not valid UTF-8 after decoding"))?.into_owned();
     let mark = if rest.is_empty() { "" } else { "?" };
     let text = format!("{}{mark}{}", uri.path(), rest.join("&"));
     let mut parts = uri.clone().into_parts();
-    // What is left of a query is as valid as it was.
+    // The rest of a query is as valid as the whole.
     parts.path_and_query = PathAndQuery::try_from(text).ok();
     if let Ok(shorter) = Uri::from_parts(parts) {
         *uri = shorter;
@@ -201,14 +201,15 @@ fn take_at(uri: &mut Uri) -> Result<Option<String>, ApiError> {
     Ok(Some(name))
 }
 
-/// In front of the full name of a branch.
+/// The prefix of the full name of a branch.
 const BRANCHES: &str = "refs/heads/";
 
 fn engine_serves(app: &App, branch: &str) -> bool {
     app.live.engine().is_some_and(|engine| engine.serves(branch))
 }
 
-/// Waits until what is published contains `least`. So many wait, and more are told at once.
+/// Waits until the published state contains `least`. A bounded number wait; more are refused at
+/// once.
 async fn containing(
     app: &App,
     source: Source,

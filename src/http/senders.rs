@@ -1,4 +1,4 @@
-//! Who has sent something lately that was rightly signed.
+//! Remembers the recent senders of correct signatures.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,18 +6,18 @@ use std::time::{Duration, Instant};
 
 use super::source::Source;
 
-/// How long a source is known.
+/// How long a source is remembered.
 const LATELY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many are known at once, which bounds the memory they take.
+/// The number of remembered sources, which bounds their memory.
 const SOURCES: usize = 1024;
 
-/// The sources of right signatures, and when each was seen last.
+/// The sources of correct signatures, and when each was last seen.
 #[derive(Default)]
 pub(super) struct Senders(Mutex<HashMap<Source, Instant>>);
 
 impl Senders {
-    /// Remembers that a right signature came from `source`.
+    /// Remembers that a correct signature came from `source`.
     pub(super) fn remember(&self, source: Source, now: Instant) {
         let mut seen = self.seen();
         if seen.len() >= SOURCES && !seen.contains_key(&source) {
@@ -27,13 +27,13 @@ impl Senders {
         seen.insert(source, now);
     }
 
-    /// Says whether one came from `source` lately.
+    /// Returns whether one came from `source` recently.
     pub(super) fn know(&self, source: Source, now: Instant) -> bool {
         self.seen().get(&source).is_some_and(|at| now.duration_since(*at) < LATELY)
     }
 
     fn seen(&self) -> MutexGuard<'_, HashMap<Source, Instant>> {
-        // Whole after every statement: a poisoned lock holds a usable one.
+        // The map is consistent after every statement, so a poisoned lock holds a usable one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that many wait for and that are found out once.
+//! Answers that many wait for and that are computed once.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,13 +8,13 @@ use tokio::sync::watch;
 use super::lane::Turn;
 use crate::wire::{ApiError, Code};
 
-/// How many answers are remembered.
+/// The number of remembered answers.
 const REMEMBERED: usize = 32;
 
 /// A question, until its answer is there.
 struct Cell<T> {
     answer: watch::Sender<Option<Result<T, ApiError>>>,
-    /// Held by whoever finds the answer out.
+    /// Held by the task that computes the answer.
     finding: tokio::sync::Mutex<()>,
 }
 
@@ -24,39 +24,39 @@ impl<T> Default for Cell<T> {
     }
 }
 
-/// The answers to the last questions, each found out by the first of those who ask that has a place
-/// for it.
+/// The answers to the last questions. Each is computed by the first of its askers that gets a
+/// place.
 pub(super) struct SingleFlight<K, T> {
-    /// The newest last.
+    /// The newest is last.
     questions: Mutex<VecDeque<Question<K, T>>>,
-    /// How much the answers that are remembered weigh together, at most.
+    /// The most that the remembered answers may weigh together.
     room: u64,
 }
 
-/// A question that was asked.
+/// A question.
 struct Question<K, T> {
     asked: K,
     cell: Arc<Cell<T>>,
-    /// What its answer weighs, when that is there.
+    /// The weight of its answer, once it is there.
     weight: u64,
 }
 
 impl<K, T> SingleFlight<K, T> {
-    /// Returns a memory for answers that weigh so much together.
+    /// Returns a memory for answers of this total weight.
     pub(super) fn within(room: u64) -> Self {
         Self { questions: Mutex::default(), room }
     }
 }
 
 impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
-    /// Returns the answer to `question`: the one that is known, the one that somebody finds out
-    /// meanwhile, or that of `find`. Everybody waits for a turn of their own, so that nobody's answer
-    /// comes as late as somebody else's turn. One that may be another one later, or that `weigh`
-    /// finds heavier than there is room for, is for those alone who wait for it. A 503 of `find` is for
-    /// who has called it alone.
+    /// Returns the answer to `question`: the known one, the one that somebody else computes
+    /// meanwhile, or that of `find`. Every caller waits for its own turn, so that no answer is as
+    /// late as somebody else's turn. An answer that may change later, or that `weigh` finds heavier
+    /// than the room, goes only to those who wait for it now. A 503 of `find` goes only to its own
+    /// caller.
     ///
     /// # Errors
-    /// What `find` returns, and 503 where it is not this one's turn in time.
+    /// What `find` returns, and 503 if the turn does not come in time.
     pub(super) async fn get(
         &self,
         question: K,
@@ -79,7 +79,8 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
                 place = turn.comes() => place?,
             };
             let Ok(_finding) = cell.finding.try_lock() else {
-                // Somebody has begun: the place is for others, and either the answer comes or he goes.
+                // Somebody else has started: the place is for others. Either the answer comes, or
+                // that caller leaves.
                 drop(place);
                 tokio::select! {
                     _ = known.wait_for(Option::is_some) => {}
@@ -91,7 +92,7 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
                 continue;
             }
             let answer = place.run(find).await;
-            // There is no room for this one, and may be for the next who finds it out.
+            // There is no room for this caller, but there may be for the next one.
             if answer.as_ref().is_err_and(|error| error.code() == Code::Busy) {
                 return answer;
             }
@@ -105,13 +106,13 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
         }
     }
 
-    /// Forgets the answers to questions that are `stale`; who waits for one gets it.
+    /// Forgets the answers to questions that are `stale`; those who wait for one still get it.
     pub(super) fn forget(&self, stale: impl Fn(&K) -> bool) {
         self.lock().retain(|question| !stale(&question.asked));
     }
 
-    /// Keeps an answer of this weight, and as many of the newest others as there is room for; `None`
-    /// is one that is not kept.
+    /// Keeps an answer of this weight, and as many of the newest others as there is room for. An
+    /// answer with `None` is not kept.
     fn remember(&self, cell: &Arc<Cell<T>>, weight: Option<u64>) {
         let mut questions = self.lock();
         let Some(weight) = weight else {
@@ -143,7 +144,7 @@ impl<K: PartialEq + Clone, T: Clone + Send + 'static> SingleFlight<K, T> {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Question<K, T>>> {
-        // Whole after every statement: a poisoned lock holds a usable one.
+        // The queue is consistent after every statement, so a poisoned lock holds a usable one.
         self.questions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -196,7 +197,7 @@ mod tests {
     async fn nobody_waits_for_the_turn_of_who_asked_first() {
         let (shared, lane) = (SingleFlight::within(0), Lane::new(2));
         let _held = lane.place(source(1), None).await.unwrap();
-        // One place is left, and none of it is for who has one.
+        // One place is left, but not for a source that has one.
         let first = ask((&shared, &lane), "a", || Ok(1));
         let asked = |last, until| {
             let turn = Turn { lane: &lane, source: source(last), until };
@@ -228,7 +229,7 @@ mod tests {
         let mut next = Box::pin(ask((&shared, &lane), "a", || Ok(2)));
         tokio::select! {
             biased;
-            _ = &mut next => panic!("somebody finds it out"),
+            _ = &mut next => panic!("somebody computes it"),
             () = std::future::ready(()) => {}
         }
         drop(begun);
@@ -291,6 +292,6 @@ mod tests {
             assert_eq!(weighing(question, weight).await, weight);
             assert_eq!(known(), expected, "behind {question}");
         }
-        assert_eq!(weighing(6, 7).await, 10, "it is not found out again");
+        assert_eq!(weighing(6, 7).await, 10, "it is not computed again");
     }
 }

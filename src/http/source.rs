@@ -1,4 +1,4 @@
-//! Where a request comes from, as far as that can be believed.
+//! The source of a request, as far as its headers can be trusted.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,21 +11,21 @@ use crate::config::TrustedProxies;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// Whom wrong credentials and costly requests are counted against: an IPv4 address, or the /64 of an IPv6 address,
-/// which is what one customer has.
+/// The unit that wrong credentials and costly requests are counted against: an IPv4 address, or the
+/// /64 of an IPv6 address, which one customer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Source(IpAddr);
 
 impl Source {
-    /// What the server does for itself.
+    /// The source of the server's own work.
     pub(super) const OURS: Self = Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 
-    /// Returns the source of a request that came from `peer`. What it says itself of where it comes
-    /// from is believed only of the proxies in `trusted`.
+    /// Returns the source of a request from `peer`. Its forwarding headers are trusted only from
+    /// the proxies in `trusted`.
     pub(super) fn of(peer: IpAddr, headers: &HeaderMap, trusted: &TrustedProxies) -> Self {
         let mut believed = peer.to_canonical();
         let forwarded = headers.get_all("x-forwarded-for").iter();
-        // Each proxy adds the address it sees at the end. An entry that can't be read is at best
+        // Each proxy appends the address that it sees. An entry that cannot be parsed is at best
         // the work of the last proxy that can be trusted.
         let hops: Vec<_> = forwarded
             .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
@@ -51,8 +51,8 @@ impl Source {
         Self::of(peer, headers, trusted)
     }
 
-    /// Returns the /48 that it is in, which is what the provider of an IPv6 network gives one site;
-    /// `None` of IPv4.
+    /// Returns the /48 that contains it, which the provider of an IPv6 network gives to one site;
+    /// `None` for IPv4.
     pub(super) fn site(self) -> Option<Self> {
         match self.0 {
             IpAddr::V4(_) => None,
@@ -63,7 +63,7 @@ impl Source {
         }
     }
 
-    /// Returns the source of what comes from `address`.
+    /// Returns the source of requests from `address`.
     #[cfg(test)]
     pub(super) fn at(address: IpAddr) -> Self {
         Self::containing(address)
@@ -80,7 +80,7 @@ impl Source {
     }
 }
 
-/// Reads an address, with or without a port.
+/// Parses an address, with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.trim_start_matches('[').trim_end_matches(']');

@@ -15,7 +15,7 @@ use super::source::Source;
 use crate::metrics::Audience;
 use crate::wire::{ApiError, Code, SheetsView, StatusView, lag_seconds};
 
-/// What there is one of has no parameters.
+/// Routes with a single answer have no parameters.
 const ALONE: KnownParameters = KnownParameters { of: "this route", once: &[], often: &[] };
 
 /// `GET /api/_status`
@@ -53,12 +53,12 @@ pub(super) async fn live() -> &'static str {
 /// The query of `/health/ready`.
 #[derive(Deserialize)]
 pub(super) struct Ready {
-    /// How many seconds the state may be behind the remote.
+    /// How many seconds the state may lag behind the remote.
     max_lag: Option<u64>,
 }
 
-/// `GET /health/ready`: a snapshot is published, and not older than the caller accepts. What an
-/// operator has pinned is old on purpose, so it is told and not failed.
+/// `GET /health/ready`: a snapshot is published, and not older than the caller accepts. A pinned
+/// state is old on purpose, so it is reported and does not fail.
 pub(super) async fn ready(
     State(app): State<App>,
     query: Result<Query<Ready>, axum::extract::rejection::QueryRejection>,
@@ -78,7 +78,7 @@ pub(super) async fn ready(
     Ok("ready\n".to_owned())
 }
 
-/// `GET /metrics`, for those who show a secret.
+/// `GET /metrics`, for callers that show a secret.
 pub(super) async fn metrics(
     State(app): State<App>,
     source: Source,
@@ -88,8 +88,8 @@ pub(super) async fn metrics(
     Ok(counted(&app, Audience::Operator))
 }
 
-/// `GET /metrics` where the internal routes are on an address of their own. Whoever shows no secret
-/// is told what the public may know.
+/// `GET /metrics` if the internal routes have an address of their own. A caller without a secret
+/// gets the metrics that the public may see.
 pub(super) async fn internal_metrics(
     State(app): State<App>,
     source: Source,

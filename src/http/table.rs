@@ -1,4 +1,4 @@
-//! `GET /api/<sheet>` as `text/csv`: items, groups or counts, one a row.
+//! `GET /api/<sheet>` as `text/csv`: items, groups or counts, one per row.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -21,22 +21,23 @@ use super::unanswered::list_failed;
 use super::{caching, etag, json};
 use crate::wire::{ApiError, counted_rows, group_rows};
 
-/// With its header, as RFC 4180 has it.
+/// The media type, with the header parameter of RFC 4180.
 const CONTENT_TYPE: HeaderValue =
     HeaderValue::from_static("text/csv; charset=utf-8; header=present");
 
-/// How many groups are told at once: they are made in memory, where items are written as they are read.
+/// The most groups of one table: they are computed in memory, while items are written as they are
+/// read.
 const MOST_GROUPS: usize = 10_000;
 
-/// What a table has a row for.
+/// The rows of a table.
 enum Rows {
     Items,
     Groups,
     Counts,
 }
 
-/// Answers with a row for each item, or each group; with `perPage=0`, for each counted value. They are
-/// all of them, unless a parameter asks for a part.
+/// Answers with a row for each item, or each group; with `perPage=0`, for each counted value. The
+/// table has all of them, unless a parameter asks for a part.
 pub(super) async fn answer(
     app: &App,
     source: Source,
@@ -67,7 +68,7 @@ pub(super) async fn answer(
                 let page = query.run(&sheet, snapshot.text(), budget).map_err(failed)?;
                 if !is_part && matches!(rows, Rows::Groups) && page.total > MOST_GROUPS {
                     let message = format!(
-                        "makes {} groups, and a table has at most {MOST_GROUPS}: ask for parts, with \
+                        "makes {} groups, but a table has at most {MOST_GROUPS}: ask for parts with \
                          `page` and `perPage`",
                         page.total
                     );
@@ -83,7 +84,7 @@ pub(super) async fn answer(
     Ok(caching::unless(depends_on_clock, response))
 }
 
-/// Says what there is a row for, if that can be one table.
+/// Returns what the rows stand for, if it can be one table.
 fn rows(pairs: &[(String, String)], query: &ListQuery) -> Result<Rows, ApiError> {
     let asked = |parameter: ListParameter| pairs.iter().any(|(name, _)| name == parameter.name());
     let is_counted = asked(ListParameter::Facets);
@@ -101,10 +102,10 @@ fn rows(pairs: &[(String, String)], query: &ListQuery) -> Result<Rows, ApiError>
     };
     match beside.iter().find(|parameter| asked(**parameter)) {
         Some(ListParameter::Facets) => {
-            let message = "a table has one kind of row: `perPage=0` makes one of the counts alone";
+            let message = "a table has one kind of row: `perPage=0` makes a table of the counts";
             Err(wrong("facets", message))
         }
-        Some(other) => Err(wrong(other.name(), format!("does not go with {TABLE}"))),
+        Some(other) => Err(wrong(other.name(), format!("cannot be combined with {TABLE}"))),
         None => Ok(rows),
     }
 }
@@ -179,8 +180,8 @@ fn cells(item: &Item, columns: Option<&[FieldPath]>, text: &mut Vec<u8>) {
     row(&all, text);
 }
 
-/// Writes a row: a cell with a comma, a quote, a line break or nothing but itself in its row stands
-/// in quotes where it must.
+/// Writes a row. A cell is quoted if it has a comma, a quote or a line break, or if it is empty and
+/// alone in its row.
 fn row(cells: &[Cow<'_, str>], text: &mut Vec<u8>) {
     for (at, cell) in cells.iter().enumerate() {
         if at > 0 {

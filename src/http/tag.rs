@@ -1,7 +1,8 @@
-//! Entity tags of answers that are not made yet, from what they are made of.
+//! Entity tags of answers that are not computed yet, from their ingredients.
 //!
-//! An answer is a function of the request and of a part of the state. Where that part has a hash of
-//! its own, the tag is told before the answer costs anything, and outlives every change elsewhere.
+//! An answer is a function of the request and of a part of the state. If that part has a hash of
+//! its own, the tag is known before the answer costs anything, and it outlives every change
+//! elsewhere.
 
 use axum::http::HeaderValue;
 use headwater_engine::query::{ListQuery, Paging};
@@ -12,12 +13,12 @@ use headwater_engine::write::Version;
 
 use super::etag;
 
-/// What an answer is made of, as far as it is told.
+/// The ingredients of an answer, hashed so far.
 pub(super) struct Tag(blake3::Hasher);
 
 impl Tag {
-    /// Begins with what kind of answer it is. Another version of the program may write it in
-    /// another way.
+    /// Starts with the kind of the answer, and the version of the program, since another version
+    /// may write it differently.
     pub(super) fn new(kind: &str) -> Self {
         Self(blake3::Hasher::new()).with(env!("CARGO_PKG_VERSION")).with(kind)
     }
@@ -27,8 +28,8 @@ impl Tag {
         pairs.iter().fold(self, |tag, (name, value)| tag.with(name).with(value)).with("")
     }
 
-    /// Adds what a list of `sheet` is made of. Ranks depend on the words of all sheets; a cursor
-    /// names the commit. Conditions that are counted from now depend on it.
+    /// Adds the ingredients of a list of `sheet`. Ranks depend on the words of all sheets; a cursor
+    /// names the commit. Conditions relative to the present moment depend on it.
     pub(super) fn list(self, snapshot: &Snapshot, sheet: &Sheet, query: &ListQuery) -> Self {
         let now = query.now().map(Moment::text).unwrap_or_default();
         self.with(now).of_sheets(snapshot, sheet, query)
@@ -46,7 +47,7 @@ impl Tag {
         tag.paged(snapshot, query)
     }
 
-    /// Adds all definitions and records that the public sees.
+    /// Adds all definitions and records that are public.
     pub(super) fn records(self, snapshot: &Snapshot) -> Self {
         self.with(snapshot.version())
     }
@@ -54,7 +55,7 @@ impl Tag {
     /// Adds some bytes.
     pub(super) fn with(mut self, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
-        // With their length, so that no two lists of parts are one.
+        // The length is added too, so that no two lists of parts are equal.
         self.0.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
         self
     }

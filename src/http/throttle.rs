@@ -1,7 +1,7 @@
 //! A token bucket of failures for each source of wrong credentials, and a larger one for each site.
 //!
-//! By hand, since a library for rate limits refuses callers, and forgets at random: this one refuses
-//! nobody with a right credential, and forgets first who failed least.
+//! This is not a library for rate limits, because those refuse callers, and forget at random. This
+//! one never refuses a correct credential, and first forgets the source that failed least.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 
 use super::source::Source;
 
-/// How many failures in a row are let go.
+/// How many failures in a row are tolerated.
 const BURST: u32 = 10;
 
-/// How long it takes until one more failure is let go.
+/// How long it takes until one more failure is tolerated.
 const REFILL: Duration = Duration::from_secs(6);
 
-/// How many sources are known at once, which bounds the memory they take.
+/// The number of known sources, which bounds their memory.
 const SOURCES: usize = 4096;
 
-/// How many times as many failures are let go of a site of IPv6, which has many sources.
+/// How many times as many failures are tolerated of an IPv6 site, which has many sources.
 const SITE: u32 = 4;
 
 /// Counts failures by their source.
 ///
-/// It never refuses anybody by itself: a caller with a right credential is let through whatever
-/// others at the same address did.
+/// It refuses nobody by itself: a caller with a correct credential is admitted, whatever others at
+/// the same address did.
 pub(super) struct Throttle {
     sources: Buckets,
     sites: Buckets,
@@ -38,26 +38,26 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// Takes tokens for what counts as so many failures: all of them where there is one.
+    /// Takes `failures` tokens. If at least one is left, takes all of them, even beyond the last.
     ///
     /// # Errors
-    /// When there is none: how long it takes until there is one.
+    /// If none is left: how long it takes until there is one.
     pub(super) fn fail(&self, source: Source, failures: u32, now: Instant) -> Result<(), Duration> {
         let counted = self.sources.take(source, failures, now);
         let of_site = source.site().map(|site| self.sites.take(site, failures, now));
         counted.and(of_site.unwrap_or(Ok(())))
     }
 
-    /// Says whether the next failure of `source` would be one too many.
+    /// Returns whether the next failure of `source` would be one too many.
     pub(super) fn is_spent(&self, source: Source, now: Instant) -> bool {
         let of_site = source.site().is_some_and(|site| self.sites.is_spent(site, now));
         of_site || self.sources.is_spent(source, now)
     }
 }
 
-/// Buckets of so many tokens each.
+/// Buckets of the same size.
 struct Buckets {
-    /// When a bucket is full again. One that is full need not be known.
+    /// When a bucket is full again. A full one need not be remembered.
     full_at: Mutex<HashMap<Source, Instant>>,
     burst: u32,
 }
@@ -83,12 +83,12 @@ impl Buckets {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Source, Instant>> {
-        // The map is whole after every statement, so a poisoned lock holds a usable one.
+        // The map is consistent after every statement, so a poisoned lock holds a usable one.
         self.full_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Forgets the sources whose buckets are full, or else the one that has failed least.
+/// Forgets the sources whose buckets are full, or otherwise the one that has failed least.
 fn make_room(full_at: &mut HashMap<Source, Instant>, now: Instant) {
     full_at.retain(|_, full| *full > now);
     if full_at.len() < SOURCES {
@@ -137,7 +137,7 @@ mod tests {
         for _ in 0..BURST - 1 {
             assert_eq!(throttle.fail(source(1), 1, start), Ok(()));
         }
-        assert_eq!(throttle.fail(source(1), 5, start), Ok(()), "there is one");
+        assert_eq!(throttle.fail(source(1), 5, start), Ok(()), "one token is left");
         assert_eq!(throttle.fail(source(1), 1, start), Err(REFILL * 5));
         assert!(throttle.is_spent(source(1), start + REFILL * 4));
         assert!(!throttle.is_spent(source(1), start + REFILL * 5));

@@ -1,4 +1,4 @@
-//! Queries that are not answered, and why.
+//! Explains why queries are refused.
 
 use headwater_engine::budget::TooCostly;
 use headwater_engine::query::{ListError, ListQuery, LongValue, QueryProblem};
@@ -8,13 +8,13 @@ use headwater_engine::sheet::Sheet;
 use super::parameters::wrong;
 use crate::wire::{ApiError, Code, FieldError};
 
-/// Says what is wrong with each parameter.
+/// Reports what is wrong with each parameter.
 pub(super) fn refused(problems: Vec<QueryProblem>) -> ApiError {
     let told = |QueryProblem { parameter, message }| FieldError::of_parameter(parameter, message);
     ApiError::listing(Code::InvalidQuery, problems.into_iter().map(told).collect())
 }
 
-/// Says of a list that is too costly what it reads record by record.
+/// Reports for a list that is too costly what it would read record by record.
 pub(super) fn list_failed(error: ListError, query: &ListQuery, sheet: &Sheet) -> ApiError {
     let error = match error {
         ListError::Search(error) => error,
@@ -32,18 +32,18 @@ pub(super) fn list_failed(error: ListError, query: &ListQuery, sheet: &Sheet) ->
     }
 }
 
-/// Returns the parameter that asks for a field whose values are too long to be counted.
+/// Returns the parameter with a field whose values are too long to be counted.
 fn counting(error: &LongValue, query: &ListQuery) -> &'static str {
     let is_grouped = query.grouped_by().any(|name| *name == *error.name);
     if is_grouped { "groupBy" } else { "facets" }
 }
 
-/// Says that the budget of an answer is used up.
+/// Reports that the budget of an answer is used up.
 pub(super) fn too_costly(_: TooCostly) -> ApiError {
     Code::TooCostly.into()
 }
 
-/// A query that can't be answered is the caller's; everything else is ours.
+/// A query that cannot be answered is the caller's error; everything else is ours.
 pub(super) fn search_failed(error: SearchError) -> ApiError {
     match error {
         SearchError::Query(error) => wrong("q", error.to_string()),

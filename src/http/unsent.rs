@@ -1,5 +1,5 @@
-//! What is answered and not taken yet, counted in bytes: of all callers, and of each address. Without
-//! a bound, callers who ask and take nothing have the server keep any number of finished answers.
+//! Counts the bytes of answers that are not sent yet: in total, and per address. Without a bound,
+//! callers that ask and read nothing would make the server keep any number of finished answers.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -14,24 +14,25 @@ use hyper::body::{Frame, SizeHint};
 use super::source::Source;
 use crate::wire::{ApiError, Code};
 
-/// Answers up to this size, in bytes, are not counted: connections and their streams bound them.
+/// Answers up to this size, in bytes, are not counted: the limits on connections and streams bound
+/// them.
 const UNCOUNTED: u64 = 4 << 10;
 
 /// Answers above this size, in bytes, are large.
 const LARGE: u64 = 64 << 10;
 
-/// How many bytes wait to be taken.
+/// The most bytes that may wait to be sent.
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
-    /// Of all addresses; answers that are not large may have as much again.
+    /// For all addresses; answers that are not large may take as much again.
     all: u64,
-    /// Of one address.
+    /// For one address.
     each: u64,
 }
 
 const BOUNDS: Bounds = Bounds { all: 256 << 20, each: 64 << 20 };
 
-/// The account of what is not taken yet. Cheap to clone.
+/// The account of bytes that are not sent yet. Cheap to clone.
 #[derive(Clone)]
 pub struct Unsent(Arc<Mutex<Account>>);
 
@@ -46,8 +47,8 @@ impl Unsent {
         Self(Arc::new(Mutex::new(Account { bounds, all: 0, each: HashMap::new() })))
     }
 
-    /// Returns the answer to `source`, counted; 503 `busy` instead where there is no room for it. One
-    /// whose length is not known is never refused: it is counted piece by piece, as it is made.
+    /// Returns the answer to `source`, counted, or a 503 `busy` if there is no room for it. An
+    /// answer of unknown length is never refused: it is counted piece by piece, as it is made.
     pub(super) fn offered(&self, source: Source, response: Response) -> Response {
         let size = response.body().size_hint().exact().unwrap_or(0);
         if size > UNCOUNTED && !self.account().has_room(source, size) {
@@ -68,7 +69,8 @@ impl Unsent {
     }
 
     fn account(&self) -> MutexGuard<'_, Account> {
-        // Whole after every statement that may panic: a poisoned lock holds a usable one.
+        // The account is consistent after every statement that may panic, so a poisoned lock holds
+        // a usable one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,8 +83,8 @@ struct Account {
 }
 
 impl Account {
-    /// Says whether an answer of so many bytes may wait for `source`. One that is larger than a bound
-    /// may be the only one within it, so that every answer is given sometime.
+    /// Returns whether an answer of `bytes` may wait for `source`. An answer that exceeds a bound
+    /// is allowed if it is alone, so that every answer is sent eventually.
     fn has_room(&self, source: Source, bytes: u64) -> bool {
         let each = self.each.get(&source).copied().unwrap_or(0);
         let most = if bytes > LARGE { self.bounds.all } else { self.bounds.all.saturating_mul(2) };
@@ -106,7 +108,7 @@ impl Account {
     }
 }
 
-/// A number of bytes in the account, which are out of it when this is dropped.
+/// A number of bytes in the account, which are removed when this is dropped.
 struct Held {
     unsent: Unsent,
     source: Source,
@@ -114,7 +116,7 @@ struct Held {
 }
 
 impl Held {
-    /// Takes so many bytes out of this; those that it has not are added to the account.
+    /// Splits off `bytes` of this; those that are missing are added to the account.
     fn part(&mut self, bytes: u64) -> Self {
         let moved = bytes.min(self.bytes);
         self.bytes -= moved;
@@ -150,7 +152,7 @@ impl HttpBody for Counted {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         let mut counted = |data: Bytes| {
             let held = self.held.part(data.len() as u64);
-            // Whoever sends the bytes drops them when they are sent.
+            // The sender of the bytes drops them when they are sent.
             Bytes::from_owner(Waiting { data, _held: held })
         };
         frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(&mut counted))))
@@ -195,12 +197,12 @@ mod tests {
             (&[(1, 63 * MIB)], (1, MIB), true),
             (&[(1, 64 * MIB)], (1, 1), false),
             (&[(1, 64 * MIB)], (2, MIB), true),
-            // What is larger than a bound may be alone within it.
+            // An answer that exceeds a bound may be alone within it.
             (&[], (1, 300 * MIB), true),
             (&[(2, MIB)], (1, 255 * MIB), true),
             (&[(2, MIB)], (1, 300 * MIB), false),
             (&[(1, MIB)], (1, 64 * MIB), false),
-            // What is not large has room longer.
+            // Answers that are not large have more room.
             (&[(2, 64 * MIB), (3, 192 * MIB)], (1, LARGE + 1), false),
             (&[(2, 64 * MIB), (3, 192 * MIB)], (1, LARGE), true),
             (&[(2, 64 * MIB), (3, 448 * MIB)], (1, LARGE), false),
@@ -219,21 +221,21 @@ mod tests {
         let answer = |size| unsent.offered(source(1), Response::new(Body::from(vec![b'x'; size])));
         let all = || unsent.account().all;
         drop(answer(90 << 10));
-        assert_eq!(all(), 0, "nobody asked for it any more");
+        assert_eq!(all(), 0, "the answer was dropped");
 
         let mut first = answer(90 << 10).into_body();
         assert_eq!(all(), 90 << 10);
         let refused = answer(80 << 10);
         let error = refused.extensions().get::<ApiError>().unwrap();
         assert_eq!(error.code(), Code::Busy);
-        assert_eq!(answer(4 << 10).status(), 200, "what is small is always answered");
+        assert_eq!(answer(4 << 10).status(), 200, "small answers are always sent");
 
         let frame = poll_fn(|cx| Pin::new(&mut first).poll_frame(cx)).await.unwrap().unwrap();
         let mut sent = frame.into_data().unwrap();
         drop(first);
         let rest = sent.split_off(10);
         drop(sent);
-        assert_eq!(all(), 90 << 10, "the memory is kept by what is left of it");
+        assert_eq!(all(), 90 << 10, "the rest keeps the memory");
         drop(rest);
         assert_eq!(all(), 0);
     }
@@ -251,7 +253,7 @@ mod tests {
         assert_eq!(unsent.account().all, 0);
     }
 
-    /// A body of what is sent into it.
+    /// A body of the frames that are sent into the channel.
     struct Trickle(tokio::sync::mpsc::Receiver<Bytes>);
 
     impl HttpBody for Trickle {

@@ -1,4 +1,4 @@
-//! `POST /api/_internal/reload-data` and `rebuild-data`: a push is told of.
+//! `POST /api/_internal/reload-data` and `rebuild-data`: notices of a push.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ use crate::live::Ticket;
 use crate::pending::Pending;
 use crate::wire::{Accepted, ApiError, Code, ReloadView};
 
-/// Goes to the remote's head.
+/// Moves to the head of the remote.
 pub(super) async fn reload(
     State(app): State<App>,
     source: Source,
@@ -34,7 +34,7 @@ pub(super) async fn reload(
     told(app, RequestKind::Reload, source, headers, body).await
 }
 
-/// Builds the state anew, from the remote's head or from what is here.
+/// Builds the state anew, from the head of the remote or from the local repository.
 pub(super) async fn rebuild(
     State(app): State<App>,
     source: Source,
@@ -44,7 +44,7 @@ pub(super) async fn rebuild(
     told(app, RequestKind::Rebuild, source, headers, body).await
 }
 
-/// What a webhook was answered with, for the metrics.
+/// The outcome of a webhook, for the metrics.
 #[derive(Clone, Copy)]
 struct OutcomeLabel(&'static str);
 
@@ -80,7 +80,7 @@ async fn receive(
         return Ok(answer);
     }
     let hint = hook::read(&headers, &body).map_err(|error| bad_hook(&headers, error))?;
-    // A place for the next body is free as soon as this one is read.
+    // The place gets free for the next body as soon as this one is parsed.
     drop(body);
     match decide(&app, hint)? {
         Reaction::Ignore(reason) => Ok(ignored(&app, reason)),
@@ -94,14 +94,14 @@ async fn receive(
     }
 }
 
-/// By what name the sender knows the repository.
+/// The name by which the sender knows the repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SenderName {
-    /// By that of the remote, or by none.
+    /// The name of the remote, or none.
     AsRemote,
-    /// By another one: the commit tells whether it is the same repository.
+    /// Another name: the commit shows whether it is the same repository.
     Otherwise,
-    /// It does not say: the remote is asked whatever the commit, which tells of no later push.
+    /// Not given: the remote is asked whatever the commit, which shows no later push.
     Unsaid,
 }
 
@@ -114,7 +114,7 @@ struct Call {
     delivery: Option<Delivery>,
 }
 
-/// What a webhook leads to.
+/// The reaction to a webhook.
 enum Reaction {
     Ignore(Ignored),
     /// Ask the remote, and wait for this commit if one is named.
@@ -154,14 +154,14 @@ fn decide(app: &App, hint: Hint) -> Result<Reaction, ApiError> {
     }
 }
 
-/// A workflow may pass the full name of its reference.
+/// Shortens a branch, because a workflow may pass the full name of its reference.
 fn short(branch: &str) -> &str {
     branch.strip_prefix("refs/heads/").unwrap_or(branch)
 }
 
-/// Answers a call that names the published commit, or one that we pushed and after which nobody was
-/// seen to push. Any other commit has to be asked for at the remote: even an ancestor of the
-/// published one may mean that the branch was rewound.
+/// Answers a call that names the published commit, or one that we pushed and nobody was seen to
+/// push after. For any other commit the remote has to be asked: even an ancestor of the published
+/// one may mean that the branch was rewound.
 fn already(
     app: &App,
     kind: RequestKind,
@@ -177,7 +177,7 @@ fn already(
     Some(still(&snapshot, ReloadView::already(&snapshot)))
 }
 
-/// Answers a delivery whose reload succeeded before, whichever route it came to.
+/// Answers a delivery whose reload succeeded before, on whichever route it came.
 fn redelivered(app: &App, delivery: &Delivery) -> Option<Response> {
     let snapshot = app.live.snapshot().filter(|_| app.deliveries.knows(delivery))?;
     Some(still(&snapshot, ReloadView::redelivered(&snapshot)))
@@ -199,11 +199,11 @@ fn ignored(app: &App, reason: Ignored) -> Response {
     response
 }
 
-/// Asks for the reload and waits for its verdict until the deadline; the rest goes on without the
-/// caller.
+/// Submits the reload and waits for its verdict until the deadline. The reload continues without
+/// the caller.
 async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiError> {
     let Call { kind, commit, named, delivery } = call;
-    // Nobody waits for a first load: it may take longer than any caller's patience.
+    // Nobody waits for a first load: it may take longer than the patience of any caller.
     let deadline = if app.live.engine().is_some() { deadline } else { Instant::now() };
     let Ticket { id, verdict } = app.live.submit_for(kind, Trigger::Webhook, commit);
     let (pending, keeper) = (Pending::default(), app.clone());
@@ -211,7 +211,8 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
         let pending = pending.clone();
         async move {
             let verdict = verdict.await.ok()?;
-            // Without a commit nobody can tell whether the remote showed what the delivery is about.
+            // Without a commit, nobody can know whether the remote showed the commit of the
+            // delivery.
             if let Some(delivery) = delivery.filter(|_| commit.is_some() && verdict.is_served()) {
                 keeper.deliveries.remember(delivery);
             }
@@ -232,7 +233,7 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
         },
         Ok(Ok(None)) => Err(not_ready()),
         Ok(Err(panic)) => Err(ApiError::caused_by(Code::Internal, &panic)),
-        // The reload alone does not tell whether a commit arrived.
+        // The reload alone does not show whether a commit arrived.
         Err(_) if commit.is_some() => {
             Ok(accepted(&app, app.pending.name(app.live.ledger(), pending)))
         }
@@ -240,7 +241,7 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
     }
 }
 
-/// Answers with the verdict; the commit that serves is named whatever it is.
+/// Answers with the verdict. The answer always names the served commit.
 pub(super) fn answer(verdict: &Verdict) -> Result<Response, ApiError> {
     let commit = commit_header(verdict.report.serving);
     match ReloadView::of_verdict(verdict) {
@@ -252,7 +253,7 @@ pub(super) fn answer(verdict: &Verdict) -> Result<Response, ApiError> {
     }
 }
 
-/// Answers that the reload goes on, and where its report will be.
+/// Answers that the reload is running, and where its report will be.
 pub(super) fn accepted(app: &App, id: ReloadId) -> Response {
     let location = format!("{}/api/_internal/reloads/{id}", app.base_path.as_str());
     let headers = [(header::LOCATION, location), (header::RETRY_AFTER, "1".to_owned())];
@@ -263,7 +264,7 @@ pub(super) fn accepted(app: &App, id: ReloadId) -> Response {
 fn bad_hook(headers: &HeaderMap, error: BadHook) -> ApiError {
     let refused = match error {
         BadHook::ContentType => {
-            // GitHub wraps its JSON in a form unless it is told otherwise.
+            // GitHub wraps its JSON in a form unless it is configured not to.
             let types = ["application/json", "application/x-www-form-urlencoded"];
             let known = if hook::sender(headers).is_some() { &types[..] } else { &types[..1] };
             error::unsupported(known)

@@ -29,8 +29,8 @@ use request::{Transaction, json};
 /// The largest body that is JSON, in bytes.
 const RECORD: usize = 1 << 20;
 
-/// `PUT`, `PATCH` and `DELETE /api/<sheet>/<key...>`: the record is this, changes by RFC 7396, or is
-/// gone.
+/// `PUT`, `PATCH` and `DELETE /api/<sheet>/<key...>`: replaces the record, changes it by RFC 7396,
+/// or deletes it.
 pub(super) async fn change(
     State(app): State<App>,
     method: Method,
@@ -60,7 +60,7 @@ pub(super) async fn change(
     request.write(&app, vec![Operation { sheet, action, condition }], None).await
 }
 
-/// `POST /api/<sheet>`: a new record, whose key follows from its fields.
+/// `POST /api/<sheet>`: creates a record, whose key follows from its fields.
 pub(super) async fn create(
     State(app): State<App>,
     sheet: Result<Path<String>, PathRejection>,
@@ -72,9 +72,9 @@ pub(super) async fn create(
     let head = WriteHead::new(Method::POST, &uri, headers, source);
     let request = Admitted::take(head, RECORD, &app, body).await?;
     let Path(sheet) = sheet.map_err(|_| ApiError::from(Code::NotFound))?;
-    // That the record is not there is what this asks for anyway.
+    // A new record must be absent anyway, so that condition adds nothing.
     if !matches!(condition::of(&request.head.headers)?, Condition::Any | Condition::Absent) {
-        let why = "`If-Match` is not for a new record";
+        let why = "`If-Match` cannot apply to a new record";
         return Err(ApiError::explained(Code::InvalidHeader, why));
     }
     let record: Value = json(request.json_text()?)?;
@@ -97,7 +97,7 @@ pub(super) async fn transact(
     let head = WriteHead::new(Method::POST, &uri, headers, source);
     let request = Admitted::take(head, RECORD, &app, body).await?;
     if condition::of(&request.head.headers)? != Condition::Any {
-        let why = "each operation has a condition of its own: `ifMatch`";
+        let why = "each operation has its own condition: `ifMatch`";
         return Err(ApiError::explained(Code::InvalidHeader, why));
     }
     let Transaction { operations, summary } = Transaction::parse(request.json_text()?)?;

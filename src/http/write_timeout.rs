@@ -1,6 +1,5 @@
-//! A stream that is given up when its other end takes nothing of what is written to it, or so little
-//! that it would take for ever. Such a reader would otherwise keep a connection, and the state that
-//! its answer is of.
+//! A stream that is given up when the peer reads nothing, or so little that it would take forever.
+//! Such a reader would otherwise keep a connection, and the state that its answer comes from.
 
 use std::io;
 use std::pin::Pin;
@@ -10,10 +9,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How many bytes a reader takes in a second, at least, while some wait for it.
+/// The fewest bytes a second that a reader must take while data waits for it.
 const SLOWEST: u32 = 1_024;
 
-/// A stream whose writes fail when they get on too slowly for some time.
+/// A stream whose writes fail when they are too slow for some time.
 pub(super) struct WriteTimeout<S> {
     stream: S,
     patience: WaitBudget,
@@ -26,24 +25,24 @@ struct Waiting {
     end: Pin<Box<Sleep>>,
 }
 
-/// How long writes have waited, and how much that was worth.
+/// How long writes have waited, and how much of that was earned by progress.
 #[derive(Debug)]
 pub(super) struct WaitBudget {
     most: Duration,
-    /// How many bytes a second are waited for.
+    /// The bytes a second that earn the waiting time back.
     slowest: u32,
-    /// How long writes have waited beyond what the bytes that were taken may take.
+    /// How long writes have waited beyond what the bytes that were taken allow.
     used: Duration,
 }
 
 impl WaitBudget {
-    /// Returns the patience to wait for `most`, and longer only while `slowest` bytes a second are
+    /// Returns a budget of `most`, which lasts longer only while `slowest` bytes a second are
     /// taken.
     pub(super) fn new(most: Duration, slowest: u32) -> Self {
         Self { most, slowest, used: Duration::ZERO }
     }
 
-    /// Notes that a write waited, and that `bytes` of it were taken then.
+    /// Records that a write waited, and that `bytes` of it were then taken.
     pub(super) fn note(&mut self, waited: Duration, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let earned = Duration::from_secs(1) * bytes / self.slowest;
@@ -57,8 +56,8 @@ impl WaitBudget {
 }
 
 impl<S> WriteTimeout<S> {
-    /// Returns `stream`, of which writes may wait for `patience`, and longer only while its other end
-    /// takes a kilobyte a second.
+    /// Returns `stream`, whose writes may wait for `patience`, and longer only while the peer takes
+    /// a kilobyte a second.
     pub(super) fn new(stream: S, patience: Duration) -> Self {
         let patience = WaitBudget::new(patience, SLOWEST);
         Self { stream, patience, waiting: None }
@@ -66,7 +65,7 @@ impl<S> WriteTimeout<S> {
 }
 
 impl<S: AsyncWrite + Unpin> WriteTimeout<S> {
-    /// Writes, where `taken` says how many bytes a result stands for.
+    /// Writes; `taken` returns the number of bytes of a result.
     fn timed<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -163,10 +162,10 @@ mod tests {
         };
         for (notes, expected) in [
             (&[][..], 30 * second),
-            // What is taken at once earns nothing for later.
+            // Bytes that are taken at once earn nothing for later.
             (&[(Duration::ZERO, 1 << 30), (10 * second, 0)], 20 * second),
             (&[(10 * second, 4 << 10)], 24 * second),
-            // A slow reader that gets on may take any time.
+            // A slow reader that makes progress may take any time.
             (&[(minute, 60 << 10), (minute, 60 << 10)], 30 * second),
             // A reader that trickles may not.
             (&[(20 * second, 1 << 10), (20 * second, 1 << 10)], Duration::ZERO),
@@ -179,7 +178,7 @@ mod tests {
     async fn a_reader_that_trickles_loses_its_stream() {
         let (ours, mut theirs) = duplex(1);
         let mut stream = WriteTimeout::new(ours, Duration::from_millis(200));
-        // A byte within each wait: none of them is too long.
+        // One byte within each wait; no single wait is too long.
         let trickling = async {
             let mut piece = [0; 1];
             while theirs.read(&mut piece).await.is_ok_and(|taken| taken == 1) {

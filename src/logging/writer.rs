@@ -1,20 +1,20 @@
-//! Log lines on a thread of their own, so that a pipe nobody reads stops no request.
+//! Writes log lines on a thread of their own, so that a pipe that nobody reads blocks no request.
 
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
-/// How many lines wait for the pipe before lines are dropped.
+/// The number of lines that wait for the pipe before lines are dropped.
 const WAITING: usize = 10_000;
 
 /// Writes the last lines when it is dropped, for a second at most.
 pub struct LogGuard(#[expect(dead_code, reason = "it is kept to be dropped")] WorkerGuard);
 
-/// Writes lines, and after each how many were dropped meanwhile.
+/// Writes lines, and after each the number of those dropped meanwhile.
 struct Counting<W> {
     out: W,
-    /// Set as soon as lines can come.
+    /// Set before the first line.
     dropped: Arc<OnceLock<ErrorCounter>>,
     told: usize,
 }
@@ -36,7 +36,7 @@ impl<W: Write> Write for Counting<W> {
     }
 }
 
-/// Begins to write lines to `out`.
+/// Starts to write lines to `out`.
 pub(super) fn spawn(out: impl Write + Send + 'static) -> (NonBlocking, LogGuard) {
     let dropped = Arc::new(OnceLock::new());
     let out = Counting { out, dropped: dropped.clone(), told: 0 };

@@ -1,4 +1,4 @@
-//! Which secrets are in use, by their numbers: the metric that tells when an old one may go.
+//! Counts the secrets in use, by number. The metric shows when an old one may be removed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use super::exposition::head;
 use crate::config::Match;
 use crate::wire::Code;
 
-/// Counts credentials that were shown.
+/// Counts the credentials of requests.
 #[derive(Default)]
 pub(super) struct Credentials {
     accepted: BTreeMap<(&'static str, usize), u64>,

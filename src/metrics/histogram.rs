@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How many times fell below each bound, and their sum. Counting takes no lock.
+/// The counts of durations below each bound, and their sum. Counting takes no lock.
 pub(super) struct Histogram {
     bounds: &'static [f64],
-    /// One more than there are bounds: the last is for what is above all of them.
+    /// One more than there are bounds: the last is for durations above all of them.
     counts: Vec<AtomicU64>,
     nanoseconds: AtomicU64,
 }
@@ -28,7 +28,7 @@ impl Histogram {
         self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
-    /// Writes the lines of one series: `labels` are like `stage="fetch"`, or nothing.
+    /// Writes the lines of one series; `labels` are like `stage="fetch"`, or empty.
     pub(super) fn render(&self, out: &mut String, name: &str, labels: &str) {
         let comma = if labels.is_empty() { "" } else { "," };
         let mut below = 0;

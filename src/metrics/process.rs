@@ -7,10 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::exposition::{gauge, head};
 use crate::memory;
 
-/// When the first metric was asked for, or the server began, whichever was first.
+/// The time of the first request for metrics or of the start of the server, whichever is earlier.
 static BEGUN: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
 
-/// Notes that the process begins.
+/// Records the start of the process.
 pub(super) fn begin() {
     LazyLock::force(&BEGUN);
 }
@@ -21,7 +21,7 @@ pub(super) fn render(out: &mut String) {
     out.push_str(&format!("{name}{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION")));
     let begun = BEGUN.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     gauge(out, "process_start_time_seconds", "When the server started.", begun);
-    // There is no /proc where the kernel is another; the metrics are absent there.
+    // Other kernels have no /proc; these metrics are absent there.
     if let Some(bytes) = memory::resident() {
         gauge(out, "process_resident_memory_bytes", "Memory in use.", bytes);
     }

@@ -1,4 +1,4 @@
-//! Pushes: how many were tried, and what came of them.
+//! Counts pushes, by their result.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

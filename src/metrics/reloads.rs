@@ -1,4 +1,4 @@
-//! Reloads: what they came to, how long each of their stages took, and who asked for them.
+//! Counts reloads: their results, the duration of each stage, and their triggers.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use crate::wire::failure_code;
 const BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
-/// Counts reloads and what led to them.
+/// Counts reloads and their triggers.
 pub(super) struct Reloads {
     by_outcome: BTreeMap<(&'static str, &'static str, &'static str), u64>,
     deliveries: BTreeMap<(&'static str, &'static str), u64>,

@@ -1,4 +1,4 @@
-//! Requests by kind of route: how many, with which status, and how long they took.
+//! Counts requests by kind of route: how many, with which status, and how long they took.
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::exposition::head;
 use super::histogram::Histogram;
 
-/// The kinds of route that are told apart.
+/// The kinds of routes that are counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteClass {
     /// One record.
@@ -18,7 +18,7 @@ pub enum RouteClass {
     Search,
     /// `_sheets`, `_status`, `_problems` and `_reloads`.
     State,
-    /// `_changes`, which waits for something to tell.
+    /// `_changes`, which waits for changes.
     Changes,
     /// `_history` and `_diff`.
     Past,
@@ -43,7 +43,7 @@ impl RouteClass {
         (Self::Other, "other"),
     ];
 
-    /// Returns the stable name that the metrics show.
+    /// Returns the stable name for the metrics.
     pub fn as_str(self) -> &'static str {
         let (_, name) = Self::ALL[self as usize];
         name

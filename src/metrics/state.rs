@@ -1,4 +1,4 @@
-//! Gauges that are read from the state when they are asked for.
+//! Gauges that are read from the state on each request.
 
 use std::fmt::Write;
 
@@ -8,12 +8,12 @@ use headwater_engine::snapshot::Snapshot;
 use super::exposition::{gauge, head, timestamp};
 use crate::wire::lag_seconds;
 
-/// Who reads the metrics.
+/// The readers of the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// Somebody who showed no secret: what is not public is neither named nor counted.
+    /// A reader without a secret: anything that is not public is neither named nor counted.
     Public,
-    /// Somebody who showed one.
+    /// A reader with a secret.
     Operator,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn render(
     let since = status.push.unpushed_since.and_then(|since| since.elapsed().ok());
     let help = "How long the oldest commit that is not pushed has waited.";
     gauge(out, "headwater_unpushed_seconds", help, since.unwrap_or_default().as_secs());
-    // A clock that was set back makes a snapshot no younger than new.
+    // If a clock was set back, the age of a snapshot is 0.
     let age = status.published_at.elapsed().unwrap_or_default().as_secs();
     gauge(out, "headwater_snapshot_age_seconds", "How long ago the state was published.", age);
     let help = "States kept for pins and past reads.";

@@ -1,4 +1,4 @@
-//! The path of the files beside records.
+//! The path of the files next to records.
 
 use serde_json::{Value, json};
 
@@ -9,10 +9,10 @@ use super::problems::Refusals;
 use super::terms::parameter;
 use super::{parameters, writes};
 
-/// Where they are.
+/// Their path.
 pub(super) const PATH: &str = "/api/_attachments/{sheet}/{key}/{name}";
 
-/// Returns the operations on them; `None` where no sheet has any.
+/// Returns the operations on them; `None` if no sheet has any.
 pub(super) fn path(offer: &Offer, sheets: &[Described]) -> Option<Value> {
     let names = sheets.iter().filter(|sheet| sheet.has_attachments()).map(Described::sheet_name);
     let names: Vec<_> = names.collect();
@@ -36,7 +36,7 @@ pub(super) fn path(offer: &Offer, sheets: &[Described]) -> Option<Value> {
 }
 
 fn show() -> Operation {
-    Operation::new("attachments", "get", "Returns a file beside a record")
+    Operation::new("attachments", "get", "Returns a file next to a record")
         .described("The file in the served commit, with the media type of its extension.")
         .takes(parameters::selector())
         .takes(["range", "ifRange"].map(parameter))
@@ -53,13 +53,13 @@ fn file(description: &str) -> Answer {
 }
 
 fn put() -> Operation {
-    change("put", "Sets a file beside a record")
+    change("put", "Sets a file next to a record")
         .body(&[("*/*", json!({}))])
         .answers(201, writes::answer("The file is new.").headers(&["ETag"]))
 }
 
 fn delete() -> Operation {
-    change("delete", "Deletes a file beside a record")
+    change("delete", "Deletes a file next to a record")
 }
 
 fn change(verb: &str, summary: &str) -> Operation {

@@ -1,4 +1,4 @@
-//! What changes while it is looked at.
+//! The operations on changes and reloads.
 
 use serde_json::{Value, json};
 
@@ -110,7 +110,7 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
 /// `GET /api/_reloads`
 pub(super) fn reloads() -> Operation {
     let limit = json!({
-        "name": "limit", "in": "query", "description": "How many.",
+        "name": "limit", "in": "query", "description": "The number of reloads.",
         "schema": { "type": "integer", "minimum": 1, "maximum": 256, "default": 100 },
     });
     Operation::new("state", "reloads", "Returns the last reloads")

@@ -1,4 +1,4 @@
-//! What operations share: schemas, headers and the token.
+//! The components that operations share: schemas, headers and the token.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::terms::{HASH, WRITER, schema};
 
-/// At most a hundred values with commas between them, as `[in]` takes them.
+/// At most a hundred values, separated by commas, as in `[in]`.
 const LIST: &str = r"^(?:[^,\\]|\\[\s\S])*(?:,(?:[^,\\]|\\[\s\S])*){0,99}\\?$";
 
 /// Returns the headers of answers.
@@ -22,7 +22,7 @@ pub(super) fn headers() -> Value {
             json!({ "type": "string", "pattern": HASH }),
         ),
         "ETag": header(
-            "The version of the answer: two answers with one tag have the same bytes.",
+            "The version of the answer: two answers with the same tag have the same bytes.",
             true,
             json!({ "type": "string", "pattern": "^\"[0-9a-f]{32}(-(zstd|br|gzip))?\"$" }),
         ),
@@ -53,7 +53,7 @@ pub(super) fn headers() -> Value {
     })
 }
 
-/// Returns how those show themselves who may write.
+/// Returns the security scheme of callers that may write.
 pub(super) fn security() -> Value {
     json!({ WRITER: {
         "type": "http",
@@ -100,8 +100,9 @@ pub(super) fn schemas() -> Map<String, Value> {
             "minLength": 1,
         },
         "Filter": {
-            "description": "Conditions on a field, all of which must hold. A literal takes the type \
-                            of the stored value; ranges match only values of the literal's type.",
+            "description": "Conditions on a field, all of which must be met. A literal takes the \
+                            type of the stored value; ranges match only values of the \
+                            literal's type.",
             "type": "object",
             "additionalProperties": false,
             "minProperties": 1,
@@ -115,13 +116,13 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "in": {
                     "type": "string",
                     "pattern": LIST,
-                    "description": "One of several, with commas between; a comma in a value \
+                    "description": "One of several, separated by commas; a comma in a value \
                                     follows a backslash.",
                 },
                 "nin": {
                     "type": "string",
                     "pattern": LIST,
-                    "description": "None of several, written as for `in`.",
+                    "description": "None of several, in the syntax of `in`.",
                 },
                 "prefix": {
                     "type": "string",
@@ -131,12 +132,12 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "type": "string",
                     "description": "Contains this, regardless of case and accents.",
                 },
-                "exists": { "type": "boolean", "description": "Present or absent." },
+                "exists": { "type": "boolean", "description": "Whether the field is present." },
             },
         },
         "Facets": {
             "description": "For each requested field, how many items have each value. A range is \
-                            told as the conditions that it is, and values of another kind as null.",
+                            represented by its conditions, and values of another kind by null.",
             "type": "object",
             "additionalProperties": { "type": "array", "items": {
                 "type": "object",
@@ -145,7 +146,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             } },
         },
         "Groups": {
-            "description": "The items by what they hold in the fields of `groupBy`, counted.",
+            "description": "Groups of items with equal values in the fields of `groupBy`.",
             "type": "array",
             "maxItems": MAX_PAGE,
             "items": {
@@ -248,16 +249,16 @@ pub(super) fn schemas() -> Map<String, Value> {
                     "type": "array", "items": { "type": "string" },
                 },
                 "passedOver": {
-                    "description": "What is no record, where nothing is declared: how many files are in \
-                                    each folder that is skipped, end as no record does, or are links or \
-                                    submodules.",
+                    "description": "The files that are not records, if nothing is declared: how \
+                                    many are in each skipped folder, have another extension, or \
+                                    are links or submodules.",
                     "type": "array", "items": {
                         "type": "object",
                         "required": ["reason", "count"],
                         "properties": {
                             "reason": { "enum": ["folder", "ending", "link", "submodule", "path", "no_sheet", "other"] },
                             "name": {
-                                "description": "The folder or the ending that is the reason.",
+                                "description": "The folder or the extension that is the reason.",
                                 "type": "string",
                             },
                             "count": { "type": "integer", "minimum": 1 },
@@ -285,7 +286,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 } },
                 "total": {
                     "type": "integer", "minimum": 0,
-                    "description": "How many there are on all pages.",
+                    "description": "The number of problems on all pages.",
                 },
                 "next": {
                     "type": ["string", "null"],
@@ -316,8 +317,8 @@ fn status() -> Value {
             "digest": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
             "branch": { "type": "string" },
             "headBranch": {
-                "description": "The branch that HEAD of a local repository names now, where it chose \
-                                the one that is served and is another one.",
+                "description": "The branch that HEAD of a local repository names now, if HEAD \
+                                selected the served branch and now names another one.",
                 "type": "string",
             },
             "publishedAt": time(),
@@ -332,7 +333,7 @@ fn status() -> Value {
             "branchMissing": { "type": "boolean" },
             "ahead": count(),
             "push": {
-                "description": "How writes reach the remote.",
+                "description": "The state of the pushes to the remote.",
                 "type": "object",
                 "required": ["unpushed", "failures"],
                 "properties": {
@@ -365,7 +366,7 @@ fn status() -> Value {
                 },
             },
             "lag": {
-                "description": "How far the state is behind the remote, as last seen.",
+                "description": "How far the state lags behind the remote, as last seen.",
                 "type": "object",
                 "required": ["seconds"],
                 "properties": {
@@ -378,13 +379,13 @@ fn status() -> Value {
             "last": schema("Reload"),
             "demo": {
                 "const": true,
-                "description": "Whether this is the demonstration, where everybody may push a change.",
+                "description": "Whether this is the demonstration, in which everybody may push.",
             },
         },
     })
 }
 
-/// What every write is told.
+/// The members of every answer to a write.
 fn told() -> Value {
     json!({
         "commit": { "type": "string", "pattern": HASH },
@@ -439,7 +440,7 @@ fn merge(into: &mut Value, from: Value) {
     }
 }
 
-/// Keeps the components that `paths` refers to, itself or by way of others.
+/// Returns the components that `paths` refers to, directly or indirectly.
 pub(super) fn used(mut components: Value, paths: &Value) -> Value {
     let mut found = BTreeSet::new();
     let mut new = BTreeSet::new();
@@ -453,7 +454,7 @@ pub(super) fn used(mut components: Value, paths: &Value) -> Value {
     }
     for (kind, components) in components.as_object_mut().into_iter().flatten() {
         let Value::Object(components) = components else { continue };
-        // Nothing refers to a scheme but by its name.
+        // Security schemes are referred to only by name.
         components.retain(|name, _| {
             kind == "securitySchemes" || found.contains(&format!("/{kind}/{name}"))
         });
@@ -464,7 +465,7 @@ pub(super) fn used(mut components: Value, paths: &Value) -> Value {
     components
 }
 
-/// Collects each `$ref` to a component, as a pointer below `/components` to the whole of it.
+/// Collects each `$ref` to a component, as a pointer to the whole of it below `/components`.
 fn references(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| references(value, found)),

@@ -1,4 +1,4 @@
-//! A sheet in the document: what it is called there, and which of its fields are.
+//! A sheet in the document: its name there, and its fields.
 
 use std::sync::Arc;
 
@@ -10,21 +10,21 @@ use serde_json::{Value, json};
 use super::name::Names;
 use super::terms::schema;
 
-/// How many fields of a sheet are listed. In a sheet without a schema they are as many as its
-/// records have.
+/// The most fields of a sheet that are listed. A sheet without a schema has as many as its records
+/// have.
 const MAX_LISTED: usize = 64;
 
 /// A sheet in the document.
 pub(super) struct Described {
     pub(super) sheet: Arc<Sheet>,
-    /// What its components, its operations and its tag are called.
+    /// The name of its components, its operations and its tag.
     pub(super) name: String,
     /// The fields that a list may ask for by name.
     pub(super) fields: Vec<String>,
 }
 
-/// Returns the sheets that have paths. One whose name begins with `_` cannot be asked for.
-/// Nor does it get a name of `taken`.
+/// Returns the sheets that have paths. A sheet whose name begins with `_` cannot be requested. No
+/// sheet gets a name in `taken`.
 pub(super) fn described(
     snapshot: &Snapshot,
     taken: impl IntoIterator<Item = String>,
@@ -42,7 +42,7 @@ pub(super) fn described(
     described.collect()
 }
 
-/// Returns the fields that a list may ask for, as far as they can be told in a list of names.
+/// Returns the fields that a list may name, as far as a comma-separated list can name them.
 fn fields(sheet: &Sheet) -> Vec<String> {
     let mut fields = sheet.spec().known_fields();
     if sheet.spec().is_open() {
@@ -71,15 +71,15 @@ impl Described {
         self.sheet.spec().name.as_str()
     }
 
-    /// Returns what it costs to describe, in units of a budget: a step for each mention of a field,
-    /// and the text of the schema.
+    /// Returns the cost of the description, in units of a budget: a step for each mention of a
+    /// field, and the text of the schema.
     pub(super) fn weight(&self) -> usize {
         let schema = self.sheet.spec().schema.as_ref();
         STEP * (1 + 8 * self.fields.len())
             + schema.map_or(0, |schema| schema.source().to_string().len())
     }
 
-    /// Says whether a record may have files beside it.
+    /// Returns whether a record may have files next to it.
     pub(super) fn has_attachments(&self) -> bool {
         let template = &self.sheet.spec().template;
         !template.is_every_file() && !template.is_recursive()

@@ -1,7 +1,7 @@
-//! From JSON Schema Draft 7, in which sheets have their schemas, to the dialect of OpenAPI 3.1.
+//! Translates the schemas of sheets from JSON Schema Draft 7 to the dialect of OpenAPI 3.1.
 //!
-//! What the server does not check is left out, and references are written anew, since the schema
-//! stands inside of a larger document: it must mean the same there.
+//! Keywords that the server does not check are left out. References are rewritten, so that the
+//! schema has the same meaning inside the larger document.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use headwater_engine::pointer;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-/// What must not stand in a fragment as it is.
+/// The characters that must be encoded in a fragment.
 const FRAGMENT: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -56,7 +56,7 @@ const PLAIN: &[&str] = &[
     "contentEncoding",
 ];
 
-/// Keywords that check nothing, so that they may stand beside a reference.
+/// Keywords that check nothing, so that they may be next to a reference.
 const NOTES: &[&str] = &["$comment", "title", "description", "default", "examples", "deprecated"];
 
 /// Keywords whose value is one schema, a list of them, or a table of them.
@@ -65,8 +65,8 @@ const ONE: &[&str] =
 const LIST: &[&str] = &["allOf", "anyOf", "oneOf"];
 const TABLE: &[&str] = &["properties", "patternProperties"];
 
-/// Returns `schema` for `place`, where it stands in the document, such as
-/// `/components/schemas/people`. A reference that leads nowhere allows everything.
+/// Returns `schema` for `place`, its position in the document, such as
+/// `/components/schemas/people`. A reference with no target allows everything.
 pub(super) fn translated(schema: &Value, place: &str) -> Value {
     let mut walk = Walk::default();
     let at = At { root: 0, old: String::new(), new: String::new() };
@@ -89,7 +89,8 @@ pub(super) fn translated(schema: &Value, place: &str) -> Value {
     translated
 }
 
-/// A place in the schema: below which of its roots, where there, and where in what is made of it.
+/// A place in the schema: the root above it, its position below that root, and its position in the
+/// result.
 struct At {
     root: usize,
     old: String,
@@ -122,28 +123,28 @@ fn joined(base: &str, id: &str) -> String {
     }
 }
 
-/// A `$ref` at a place of what is made, to a target below a root.
+/// A `$ref` at a place of the result, with a target below a root.
 struct Reference {
     at: String,
     root: usize,
-    /// The `$id` of the root that it names, if it names one.
+    /// The `$id` of the root that it names, if any.
     document: Option<String>,
     target: String,
 }
 
 #[derive(Default)]
 struct Walk {
-    /// The last root; an `$id` begins another one.
+    /// The last root; an `$id` starts another one.
     root: usize,
-    /// The `$id` of each root but the first, which has none.
+    /// The `$id` of each root except the first, which has none.
     ids: Vec<String>,
-    /// What a reference below a root may name, and where that is in what is made.
+    /// The targets that a reference below a root may name, and their positions in the result.
     places: BTreeMap<(usize, String), String>,
     references: Vec<Reference>,
 }
 
 impl Walk {
-    /// Returns what references below a root are relative to.
+    /// Returns the `$id` that references below a root are relative to.
     fn id(&self, root: usize) -> &str {
         root.checked_sub(1).and_then(|at| self.ids.get(at)).map_or("", String::as_str)
     }
@@ -178,8 +179,8 @@ impl Walk {
         Value::Object(out)
     }
 
-    /// A reference is alone in Draft 7: what stands beside it counts for nothing, but may be
-    /// referred to.
+    /// A reference is alone in Draft 7: the keywords next to it are ignored, but may be referred
+    /// to.
     fn reference(&mut self, members: &Map<String, Value>, target: &str, at: &At) -> Value {
         let (document, fragment) = target.split_once('#').unwrap_or((target, ""));
         let document = (!document.is_empty()).then(|| joined(self.id(at.root), document));
@@ -253,7 +254,8 @@ impl Walk {
                     }
                 }
             }
-            // Names of the document, and what Draft 7 does not know and the server does not check.
+            // Names of the document, and keywords that Draft 7 does not know and the server does
+            // not check.
             _ => {}
         }
     }
@@ -267,13 +269,13 @@ impl Walk {
     }
 }
 
-/// Returns the table under `keyword`, which is made where there is none.
+/// Returns the table under `keyword`, and creates it if necessary.
 fn table_of<'o>(out: &'o mut Map<String, Value>, keyword: &str) -> &'o mut Map<String, Value> {
     let table = out.entry(keyword).or_insert_with(|| Map::new().into());
-    table.as_object_mut().expect("what is made under this keyword is a table")
+    table.as_object_mut().expect("the value of this keyword is a table")
 }
 
-/// Returns `name`, changed where the table under `keyword` has it already.
+/// Returns `name`, changed if the table under `keyword` has it already.
 fn free(out: &Map<String, Value>, keyword: &str, name: &str) -> String {
     let mut name = name.to_owned();
     while out.get(keyword).is_some_and(|table| table.get(&name).is_some()) {

@@ -1,4 +1,4 @@
-//! What became of one record, and of many: the commits that touched it, and what differs between two.
+//! The history of one record, and the comparison of two commits.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use super::parameters;
 use super::problems::Refusals;
 use super::terms::{HASH, parameter, schema};
 
-/// Where the history of a record is.
+/// The path of the history of a record.
 pub(super) const PATH: &str = "/api/_history/{sheet}/{key}";
 
 /// Returns the schemas of the answers.
@@ -121,21 +121,21 @@ pub(super) fn diff() -> Operation {
             "schema": { "type": "string", "minLength": 1 },
         })
     };
-    // One that is gone by now may be asked for, too.
+    // A sheet that no longer exists is allowed, too.
     let sheet = json!({
         "name": "sheet", "in": "query", "description": "Only in these sheets.",
         "schema": { "type": "array", "items": { "type": "string" } },
     });
     let cursor = json!({
         "name": "cursor", "in": "query",
-        "description": "The `next` of the page before, instead of `from` and `to`.",
+        "description": "The `next` of the previous page, instead of `from` and `to`.",
         "schema": { "type": "string", "minLength": 1 },
     });
-    let answer = Answer::json("What differs, up to 16 MiB.", schema("Diff"));
+    let answer = Answer::json("The differences, up to 16 MiB.", schema("Diff"));
     Operation::new("history", "diff", "Returns the differences between two commits")
         .takes([
             commit("from", false, "A commit, by its hash or a name. Required without a cursor."),
-            commit("to", false, "Another commit; by default the present one."),
+            commit("to", false, "Another commit; by default the served one."),
             sheet,
             limit(100, 1000),
             cursor,

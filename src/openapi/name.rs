@@ -1,10 +1,10 @@
-//! What sheets are called in the document.
+//! The names of sheets in the document.
 
 use std::collections::BTreeSet;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What stands in a path of the document as it is.
+/// The characters that a path of the document leaves unencoded.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Returns a name as a segment of a path.
@@ -12,16 +12,16 @@ pub(super) fn segment(name: &str) -> String {
     utf8_percent_encode(name, SEGMENT).to_string()
 }
 
-/// Gives each sheet a name that components may have: letters, digits, `.`, `-` and `_`.
+/// Gives each sheet a name that is valid for components: letters, digits, `.`, `-` and `_`.
 pub(super) struct Names(BTreeSet<String>);
 
 impl Names {
-    /// Returns no names but these, which no sheet gets.
+    /// Returns a set with only these names, which no sheet gets.
     pub(super) fn reserving(names: impl IntoIterator<Item = String>) -> Self {
         Self(names.into_iter().collect())
     }
 
-    /// Returns the name of a sheet, or one like it where another sheet has that already.
+    /// Returns the name of a sheet, or a similar one if another sheet has it already.
     pub(super) fn of(&mut self, sheet: &str) -> String {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         let mut name: String = sheet.chars().map(|c| if fits(c) { c } else { '_' }).collect();

@@ -1,10 +1,10 @@
-//! What a server offers.
+//! The settings that the document depends on.
 
-/// What a server lets its callers do, as far as its settings say.
+/// The settings of a server that the document depends on.
 #[derive(Debug, Clone, Default)]
 pub struct Offer {
-    /// What is in front of every path.
+    /// The prefix of every path.
     pub base_path: String,
-    /// Whether anything is written.
+    /// Whether writes are on.
     pub writes: bool,
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::problems::Refusals;
 use super::terms::{JSON, WRITER, component, parameter};
 
-/// An answer: what it means, its headers, which are shared ones, and its content.
+/// An answer: its description, its headers, which are shared ones, and its content.
 pub(super) struct Answer {
     description: String,
     headers: Vec<&'static str>,
@@ -25,7 +25,7 @@ impl Answer {
         Self::empty(description).content(JSON, schema)
     }
 
-    /// Adds a media type that it may have.
+    /// Adds a possible media type.
     pub(super) fn content(mut self, kind: &str, schema: Value) -> Self {
         self.content.insert(kind.to_owned(), json!({ "schema": schema }));
         self
@@ -37,7 +37,7 @@ impl Answer {
         self
     }
 
-    /// Adds what can be asked for with what is in the answer.
+    /// Adds an operation that accepts values of the answer.
     pub(super) fn link(mut self, name: &str, operation: &str, parameters: Value) -> Self {
         let link = json!({ "operationId": operation, "parameters": parameters });
         self.links.insert(name.to_owned(), link);
@@ -87,7 +87,7 @@ impl Operation {
         }
     }
 
-    /// Says more than the summary.
+    /// Adds a description to the summary.
     pub(super) fn described(mut self, text: impl Into<String>) -> Self {
         self.description = Some(text.into());
         self
@@ -99,7 +99,7 @@ impl Operation {
         self
     }
 
-    /// Says what the body is: one of these media types with their schemas.
+    /// Sets the body: one of these media types with their schemas.
     pub(super) fn body(mut self, content: &[(&str, Value)]) -> Self {
         let content = content.iter().map(|(kind, schema)| {
             let content = json!({ "schema": schema });
@@ -116,7 +116,7 @@ impl Operation {
         self
     }
 
-    /// Adds the answer of a read with a tag, and that to a caller who has it.
+    /// Adds the answer of a read with a tag, and the answer to a caller that has it.
     pub(super) fn answers_tagged(self, answer: Answer) -> Self {
         let headers = &["X-Headwater-Commit", "ETag"];
         let same = Answer::empty("The caller has this version.").headers(headers);
@@ -125,19 +125,19 @@ impl Operation {
             .answers(304, same)
     }
 
-    /// Adds the answers of those who are refused.
+    /// Adds the answers to refused requests.
     pub(super) fn refuses(mut self, refusals: Refusals) -> Self {
         self.answers.extend(refusals.references());
         self
     }
 
-    /// Says that a token is needed.
+    /// Requires a token.
     pub(super) fn for_writers(mut self) -> Self {
         self.is_write = true;
         self
     }
 
-    /// Returns the operation as the document has it.
+    /// Returns the operation in the format of the document.
     pub(super) fn into_value(self) -> Value {
         let mut operation = json!({
             "operationId": self.id,

@@ -4,17 +4,17 @@ use headwater_engine::query::{DEFAULT_PAGE, MAX_PAGE};
 use headwater_engine::search::{MAX_QUERY_BYTES, Matching};
 use serde_json::{Value, json};
 
-/// Returns those that say which state a read is answered from.
+/// Returns the parameters that select the state of a read.
 pub(super) fn selector() -> impl Iterator<Item = Value> {
     ["at", "atHeader"].map(parameter).into_iter().chain(present())
 }
 
-/// Returns those of a read that is about the present.
+/// Returns the parameters of a read of the present state.
 pub(super) fn present() -> impl Iterator<Item = Value> {
     ["minCommit", "patience"].map(parameter).into_iter()
 }
 
-/// Returns them, by the names that operations refer to them by.
+/// Returns all shared parameters, by the names that operations use to refer to them.
 pub(super) fn shared() -> Value {
     let query = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "query", "description": description, "schema": schema });
     let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "description": description, "schema": schema });
@@ -41,7 +41,7 @@ pub(super) fn shared() -> Value {
         ),
         "cursor": query(
             "cursor",
-            "The `next` of the previous part, of a list in the same order. Works with `limit`, \
+            "The `next` of the previous part of a list in the same order. Works with `limit`, \
              not with `page` and `perPage`.",
             json!({ "type": "string", "minLength": 1 }),
         ),
@@ -55,13 +55,13 @@ pub(super) fn shared() -> Value {
         "match": query(
             "match",
             "How many of the words must occur: `all`, `any`, or `auto`, which adds records with some of \
-             them where fewer than ten have all, and says `relaxed`.",
+             them if fewer than ten have all, and sets `relaxed`.",
             json!({ "type": "string", "enum": Matching::names().collect::<Vec<_>>() }),
         ),
         "prefix": query(
             "prefix",
-            "Whether the last word stands for words that begin with it, too, behind those with the \
-             word itself, where fewer than ten records match.",
+            "Whether the last word also stands for words that begin with it, after those with the \
+             word itself, if fewer than ten records match.",
             json!({ "type": "string", "enum": ["on", "off"], "default": "on" }),
         ),
         "filter": query(
@@ -72,7 +72,7 @@ pub(super) fn shared() -> Value {
         ),
         "ifNoneMatch": header(
             "If-None-Match",
-            "The tags of the versions that the caller has: the answer is 304 if one of them still holds.",
+            "The tags of the versions that the caller has: the answer is 304 if one is current.",
             json!({ "type": "string" }),
         ),
         "range": header(
@@ -98,8 +98,8 @@ pub(super) fn shared() -> Value {
         ),
         "minCommit": header(
             "X-Headwater-Min-Commit",
-            "A commit that the served state must contain, such as one that was just pushed. \
-             The answer waits for it as long as `Prefer: wait` says.",
+            "A commit that the served state must contain, such as one just pushed. \
+             The answer waits for it for the time of `Prefer: wait`.",
             json!({ "type": "string", "pattern": HASH }),
         ),
         "patience": header(
@@ -109,7 +109,7 @@ pub(super) fn shared() -> Value {
         ),
         "push": query(
             "push",
-            "Whether the answer waits for the push: `sync` waits as long as `Prefer: wait` says.",
+            "Whether the answer waits for the push: `sync` waits for the time of `Prefer: wait`.",
             json!({ "type": "string", "enum": ["sync", "background"] }),
         ),
         "ifMatch": header(
@@ -140,7 +140,7 @@ pub(super) fn shared() -> Value {
         ),
         "summary": header(
             "X-Headwater-Summary",
-            "A text for the message of the commit.",
+            "Text for the message of the commit.",
             json!({ "type": "string", "maxLength": 1000 }),
         ),
     })

@@ -1,4 +1,4 @@
-//! What is answered to those who are refused: for each kind of request its codes, by their status.
+//! The refusals of each kind of request: its codes, by status.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,18 @@ use crate::wire::Code;
 /// The media type of a refusal.
 const PROBLEM: &str = "application/problem+json";
 
-/// A kind of request, as far as its refusals go.
+/// A kind of request, by its refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusals {
     /// Reads one thing.
     Read,
-    /// Reads what is always there.
+    /// Reads something that always exists.
     State,
     /// Reads a file, or a part of it.
     File,
     /// Searches, or compares.
     Query,
-    /// Reads pages of what is always there.
+    /// Reads pages of something that always exists.
     Pages,
     /// Lists.
     List,
@@ -31,7 +31,7 @@ pub(super) enum Refusals {
     Write,
 }
 
-/// What a write may be refused for.
+/// The codes that may refuse a write.
 const WRITE: &[Code] = &[
     Code::Unauthorized,
     Code::TokenScope,
@@ -60,7 +60,7 @@ const WRITE: &[Code] = &[
     Code::DiskFull,
 ];
 
-/// What every read may be refused for, whatever it reads.
+/// The codes that may refuse any read.
 const EVERY_READ: &[Code] = &[
     Code::NotAcceptable,
     Code::PreconditionFailed,
@@ -112,7 +112,7 @@ impl Refusals {
         }
     }
 
-    /// Returns the codes by their status.
+    /// Returns the codes by status.
     fn by_status(self) -> BTreeMap<u16, Vec<Code>> {
         let mut found: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
         for code in self.codes() {
@@ -134,7 +134,7 @@ impl Refusals {
     }
 }
 
-/// Returns what operations refer to.
+/// Returns the responses that operations refer to.
 pub(super) fn responses() -> Map<String, Value> {
     let all = Refusals::ALL.into_iter().flat_map(|kind| {
         let responses = kind.by_status().into_iter();
@@ -148,7 +148,7 @@ fn response(kind: Refusals, codes: &[Code]) -> Value {
     let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
     let mut headers = Map::new();
     let mut add = |name: &str| headers.insert(name.to_owned(), component("headers", name));
-    // Before the first load there is no commit to name, and health is asked of none.
+    // Before the first load there is no commit to name, and a health check names none.
     let of_snapshot = codes.iter().all(|code| code.status().is_client_error());
     if of_snapshot && kind != Refusals::Ready {
         add("X-Headwater-Commit");

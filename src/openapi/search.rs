@@ -25,7 +25,7 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
     };
     let fields =
         names("fields", "Only these fields of each value; each is one of a searched sheet.");
-    let include = names("include", "The references whose records are shown beside the matches.");
+    let include = names("include", "The references whose records are shown with the matches.");
     Operation::new("search", "all", "Searches all sheets")
         .described("The best matches first, up to match 10,000.")
         .takes([q, described::narrowing(sheets), parameter("match"), parameter("prefix")])

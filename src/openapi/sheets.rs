@@ -1,4 +1,4 @@
-//! The paths of each sheet that everybody may read: its list and its records.
+//! The paths of each public sheet: its list and its records.
 
 use headwater_engine::query::{DEFAULT_PAGE, ListParameter, MAX_FACET_LIMIT, MAX_PAGE};
 use serde_json::{Map, Value, json};
@@ -48,8 +48,8 @@ impl Described {
                         "properties": {
                             "key": schema("Key"),
                             "at": {
-                                "description": "With `unnest`, where the element is in its record: \
-                                                a JSON Pointer.",
+                                "description": "With `unnest`, the JSON Pointer \
+                                                of the element in its record.",
                                 "type": "string",
                             },
                             "value": { "anyOf": [self.record(), part, element] },
@@ -66,7 +66,7 @@ impl Described {
                     "type": ["string", "null"],
                 },
                 "skipped": {
-                    "description": "For how many records `filter` has no value; they are not listed.",
+                    "description": "How many records `filter` has no value for; they are not listed.",
                     "type": "integer", "minimum": 0,
                 },
                 "facets": schema("Facets"),
@@ -74,7 +74,7 @@ impl Described {
                 "relaxed": schema("Relaxed"),
                 "stats": schema("Stats"),
                 "now": {
-                    "description": "What `now` stands for, if a condition names it.",
+                    "description": "The moment that `now` stands for, if a condition names it.",
                     "type": "string",
                 },
                 "corrected": schema("Corrected"),
@@ -105,12 +105,12 @@ impl Described {
         let lines = json!({
             "type": "string",
             "description": "The whole list, one item a line. Parameters that ask for a part of \
-                            it, or for anything beside the records, are refused.",
+                            it, or for anything but the records, are refused.",
         });
         let table = json!({
             "type": "string",
             "description": "A table (RFC 4180) of all items or groups, or with `perPage=0` of the \
-                            counts; of a part, if one is asked for.",
+                            counts; of a part, if one is requested.",
         });
         let answer = Answer::json("A part of the list.", schema(&format!("{}.list", self.name)))
             .content("application/x-ndjson", lines)
@@ -128,13 +128,13 @@ impl Described {
 
     fn how_to_filter(&self) -> String {
         let text = "In key order, unless `sort` or `q` is given. `field=v` is short \
-                    for `field[eq]=v`; a parameter may be repeated, and all must hold.";
+                    for `field[eq]=v`; a parameter may be repeated, and all must be met.";
         let open = " Every field that some record has may be used; `_sheets` lists them.";
         let open = if self.sheet.spec().is_open() { open } else { "" };
         format!("{text}{open}")
     }
 
-    /// Returns a parameter of the list; `None` where the sheet has nothing that it could name.
+    /// Returns a parameter of the list; `None` if the sheet has nothing that it could name.
     fn parameter(&self, list_parameter: ListParameter) -> Option<Value> {
         let list = |description: &str, names: Vec<String>| {
             (!names.is_empty()).then(|| {
@@ -175,17 +175,17 @@ impl Described {
                 self.counted(),
             ),
             ListParameter::PerPage => one(
-                "The size of a page; with 0 it has counts alone.",
+                "The size of a page; with 0 it has only counts.",
                 json!({
                     "type": "integer", "minimum": 0, "maximum": MAX_PAGE, "default": DEFAULT_PAGE,
                 }),
             ),
             ListParameter::FacetLimit => one(
-                "How many values of each facet are told.",
+                "How many values of each facet are returned.",
                 json!({ "type": "integer", "minimum": 1, "maximum": MAX_FACET_LIMIT, "default": 100 }),
             ),
             ListParameter::FacetSort => one(
-                "Whether the values of facets, and groups, come by how many there are, the most \
+                "Whether the values of facets, and groups, are sorted by count, the largest \
                  first, or by value.",
                 json!({ "type": "string", "enum": ["count", "value"], "default": "count" }),
             ),
@@ -194,46 +194,46 @@ impl Described {
                 json!({ "type": "string", "enum": ["and", "or"], "default": "and" }),
             ),
             ListParameter::Stats => {
-                list("Fields of whose values figures are told, at most 8.", names())
+                list("Fields for whose values figures are returned, at most 8.", names())
             }
             ListParameter::GroupBy => list(
-                "Answers with groups instead of items: those that hold the same in these fields, at \
-                 most 4. As in `facets`, moments may be grouped by `:year` and the like. `stats` are \
-                 then of each group.",
+                "Answers with groups instead of items: items with equal values in these fields, at \
+                 most 4. As in `facets`, moments may be grouped by `:year` and the like. `stats` \
+                 then apply to each group.",
                 self.counted(),
             ),
             ListParameter::Format => one(
-                "The form of the answer, for those who cannot set `Accept`.",
+                "The form of the answer, for callers that cannot set `Accept`.",
                 json!({ "type": "string", "enum": ["json", "ndjson", "csv"] }),
             ),
             ListParameter::Now => one(
-                "What `now` and `today` stand for in conditions, as in `now-90d`. By default it is \
-                 the time of the request, which the answer tells.",
+                "The moment of `now` and `today` in conditions, as in `now-90d`. The default is \
+                 the time of the request, which the answer returns.",
                 json!({ "type": "string", "pattern": "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$" }),
             ),
             ListParameter::Unnest => one(
                 "A list whose elements are the items. Conditions, sorts and counts on it and in it \
-                 are of the element, all others of its record.",
+                 apply to the element, all others to its record.",
                 json!({ "type": "string", "enum": names() }),
             )
             .filter(|_| !names().is_empty()),
             ListParameter::Fields => list(
-                "Only these fields of each value, or all but those behind a `-`.",
+                "Only these fields of each value, or all except those after a `-`.",
                 names().into_iter().flat_map(|field| [format!("-{field}"), field]).collect(),
             ),
             ListParameter::Include => self.references(),
         }
     }
 
-    /// Returns what values can be counted by, ranges aside.
+    /// Returns the fields and intervals that values can be counted by, except ranges.
     fn counted(&self) -> Vec<String> {
         let by = |field: &String| ["", ":year", ":month", ":day"].map(|by| format!("{field}{by}"));
         self.fields.iter().flat_map(by).collect()
     }
 
     fn filters(&self) -> impl Iterator<Item = Value> {
-        // A field that is called like a parameter can be asked for by `field[eq]`, and is no parameter
-        // of its own, for no two have one name.
+        // A field with the name of a parameter is requested as `field[eq]`. It is not a parameter
+        // of its own, because no two may have the same name.
         let is_free = |field: &&String| *field != "at" && ListParameter::of(field).is_none();
         let fields = self.fields.iter().filter(is_free);
         fields.map(|field| {
@@ -245,8 +245,8 @@ impl Described {
         })
     }
 
-    /// Returns the parameter that includes what the records refer to, if they refer to anything that
-    /// is public.
+    /// Returns the parameter that includes the records that these refer to, if they refer to any
+    /// that are public.
     fn references(&self) -> Option<Value> {
         let references = self.sheet.spec().refs.iter().filter(|reference| reference.is_public);
         let fields: Vec<_> = references.map(|reference| reference.field.as_str()).collect();
@@ -271,7 +271,7 @@ impl Described {
             .takes([parameter("key")])
             .takes(references)
             .takes(parameters::selector())
-            .answers_tagged(Answer::json("The record, as a `PUT` takes it.", record))
+            .answers_tagged(Answer::json("The record, as `PUT` accepts it.", record))
             .refuses(Refusals::Read)
     }
 

@@ -1,4 +1,4 @@
-//! The state as a whole: what there is, what is wrong, and health.
+//! The state as a whole: the sheets, the problems, and health.
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ pub(super) fn add_paths(paths: &mut Map<String, Value>) {
     add("/api/_sheets", state("sheets", "Returns the sheets", "Sheets"));
     add("/api/_problems", problems());
     add("/api/_reloads", changes::reloads());
-    add("/health/live", text("live", "Says that the process lives", "It does."));
+    add("/health/live", text("live", "Checks that the process is alive", "It is alive."));
     add("/health/ready", ready());
 }
 
@@ -61,10 +61,10 @@ fn text(verb: &str, summary: &str, answer: &str) -> Operation {
 fn ready() -> Operation {
     let max_lag = json!({
         "name": "max_lag", "in": "query",
-        "description": "How many seconds the remote may have been ahead.",
+        "description": "The longest accepted lag behind the remote, in seconds.",
         "schema": { "type": "integer", "minimum": 0 },
     });
-    text("ready", "Says whether records are served", "They are.")
+    text("ready", "Checks whether records are served", "They are served.")
         .takes([max_lag])
         .refuses(Refusals::Ready)
 }

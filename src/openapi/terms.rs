@@ -1,8 +1,8 @@
-//! The names and patterns that the parts of the document share, and how they refer to each other.
+//! The names, patterns and references that the parts of the document share.
 
 use serde_json::{Value, json};
 
-/// The scheme by which those show themselves who may write.
+/// The security scheme of callers that may write.
 pub(super) const WRITER: &str = "writer";
 
 /// The pattern of the hash of a commit.

@@ -1,4 +1,4 @@
-//! What those may do who show a token.
+//! The operations that need a token.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +7,7 @@ use super::operation::{Answer, Operation};
 use super::problems::Refusals;
 use super::terms::{JSON, parameter, schema};
 
-/// What every answer to a write carries, with a body or without.
+/// The headers of every answer to a write, with or without a body.
 const HEADERS: &[&str] = &["X-Headwater-Commit", "X-Headwater-Pushed", "Location"];
 
 /// `POST /api/<sheet>`
@@ -50,7 +50,7 @@ fn on_record(sheet: &Described, verb: &str, what: &str) -> Operation {
 /// `POST /api/_transact`
 pub(super) fn transact(sheets: &[Described]) -> Operation {
     let done = || Answer::json("All operations were done.", schema("Transacted")).headers(HEADERS);
-    common("writes", "transact", "Does several operations, all of them or none".to_owned())
+    common("writes", "transact", "Does several operations as one commit, or none".to_owned())
         .body(&[(JSON, transaction(sheets))])
         .answers(200, done())
         .answers(202, done())
@@ -63,12 +63,12 @@ fn transaction(sheets: &[Described]) -> Value {
         let mut properties = Map::new();
         let mut required = vec!["op", "sheet"];
         properties.insert("op".into(), json!({ "const": op }));
-        // Sheets that are not public may be written to, but are not named here.
+        // Private sheets may be written to, but are not named here.
         properties.insert("sheet".into(), json!({ "type": "string", "examples": names }));
         if key {
             required.push("key");
             properties.insert("key".into(), schema("Key"));
-            let as_header = "As the header `If-Match`.";
+            let as_header = "The same as the header `If-Match`.";
             let tag = json!({ "type": ["string", "null"], "description": as_header });
             properties.insert("ifMatch".into(), tag);
         }
@@ -100,7 +100,7 @@ fn transaction(sheets: &[Described]) -> Value {
     })
 }
 
-/// Returns an operation that is one commit, or none where it changes nothing.
+/// Returns an operation that is one commit, or none if it changes nothing.
 fn write(tag: &str, verb: &str, summary: String) -> Operation {
     common(tag, verb, summary)
         .answers(200, answer("Written and published."))

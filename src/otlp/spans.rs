@@ -17,7 +17,7 @@ const INTERNAL: u8 = 1;
 const OK: u8 = 1;
 const ERROR: u8 = 2;
 
-/// Returns the body of a request that tells of `reports`: each is a trace of its own.
+/// Returns the body of a request with `reports`; each is a trace of its own.
 pub(super) fn request(reports: &[Arc<Report>]) -> Value {
     let spans: Vec<Value> = reports.iter().flat_map(|report| spans(report)).collect();
     let version = env!("CARGO_PKG_VERSION");
@@ -30,15 +30,16 @@ pub(super) fn request(reports: &[Arc<Report>]) -> Value {
     }] })
 }
 
-/// Returns the span of a reload, and behind it those of the stages that ran. The engine says how
-/// long each took; they are laid one behind the other from the beginning.
+/// Returns the span of a reload, followed by those of its stages. The engine reports only their
+/// durations, so they are placed one after the other from the start.
 fn spans(report: &Report) -> Vec<Value> {
     let (trace, parent) = (random::id(), span_id());
     let mut span = span(&trace, &parent, "reload", report.started, report.duration);
     span["attributes"] = attributes(report);
     span["status"] = match &report.result {
         Ok(_) => json!({ "code": OK }),
-        // The code alone: the text of an error may name what not every reader of traces may see.
+        // Only the code is sent: the text of an error may have names that not every reader of
+        // traces may see.
         Err(error) => json!({ "code": ERROR, "message": failure_code(error.kind()).as_str() }),
     };
     let mut spans = vec![span];
@@ -94,7 +95,7 @@ fn attributes(report: &Report) -> Value {
     attributes.into()
 }
 
-/// Returns a text or a number under its name. In this form of OTLP a 64-bit number is a text.
+/// Returns a named attribute of text or a number. In this form of OTLP a 64-bit number is text.
 fn attribute(name: &str, value: Value) -> Value {
     let value = match value {
         Value::Number(number) => json!({ "intValue": number.to_string() }),

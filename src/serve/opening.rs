@@ -1,7 +1,7 @@
-//! The first load, and what begins with it.
+//! The first load, and the work that starts with it.
 //!
-//! A remote that is out of reach is waited for where there is nothing else to serve. A mirror that is
-//! damaged is moved aside and cloned anew; it is kept, for it may hold commits that nobody else has.
+//! If there is nothing else to serve, it waits for an unreachable remote. A damaged mirror is moved
+//! aside and cloned again. It is kept, because it may hold commits that nobody else has.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,31 +20,31 @@ use crate::exit::{Exit, chain};
 use crate::feed::Feed;
 use crate::live::Live;
 
-/// The first wait before a remote that is out of reach is tried again, and the longest.
+/// The first and the longest wait before an unreachable remote is tried again.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
 
-/// How long a remote may always say nothing before it is given up.
+/// The shortest silence after which a remote is given up.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
 
-/// How far the server has come.
+/// The progress of the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Startup {
-    /// The records are loaded.
+    /// The records are being loaded.
     Loading,
     /// The first snapshot is published.
     Ready,
-    /// The repository can't be served: the code to exit with, and why.
+    /// The repository cannot be served: the exit code, and why.
     Failed(Exit, String),
 }
 
-/// What the first load needs and sets going.
+/// The inputs of the first load, and the parts that it starts.
 pub(super) struct Opening {
     pub(super) live: Arc<Live>,
     pub(super) feed: Arc<Feed>,
     pub(super) pager: Pager,
-    /// How long the remote may be away before a person hears of it.
+    /// How long the remote may be unreachable before an alert.
     pub(super) patience: Duration,
-    /// How long a remote is waited for without which there is nothing to serve.
+    /// How long to wait for a remote if there is nothing else to serve.
     pub(super) init_timeout: Duration,
     pub(super) stop: CancellationToken,
     pub(super) sender: watch::Sender<Startup>,
@@ -63,18 +63,18 @@ impl Opening {
             }
             Err(failed) => failed,
         };
-        // The receiver is gone when the server was stopped meanwhile.
+        // The receiver is gone if the server was stopped meanwhile.
         let _ = self.sender.send(state);
     }
 
-    /// Opens the engine, as often as it takes.
+    /// Opens the engine, retrying as often as necessary.
     async fn open(&self, config: EngineConfig, ledger: Arc<Ledger>) -> Result<Engine, Startup> {
         let until = Instant::now() + self.init_timeout;
         let mut pauses = PAUSES;
         let mut is_mended = false;
         loop {
             let (mut attempt, ledger) = (config.clone(), ledger.clone());
-            // A remote that takes the call and says nothing is out of reach, too.
+            // A remote that accepts the connection and says nothing is unreachable, too.
             let left = until.saturating_duration_since(Instant::now()).max(SHORTEST_SILENCE);
             attempt.fetch.stall = attempt.fetch.stall.min(left);
             let opened = tokio::task::spawn_blocking(move || Engine::open(attempt, ledger)).await;
@@ -116,7 +116,7 @@ impl Opening {
         drop(snapshot);
         self.feed.begin(commit);
         self.live.opened(engine);
-        // A push may have come while nobody was here.
+        // A push may have come while the server was down.
         drop(self.live.submit(RequestKind::Reload, Trigger::Boot));
     }
 }
@@ -125,7 +125,7 @@ fn failed(error: &OpenError, behind: &str) -> Startup {
     Startup::Failed(Exit::from(error), format!("{}{behind}", chain(error)))
 }
 
-/// Moves the repository to a name of its own beside it.
+/// Renames the repository within its folder.
 fn set_aside(repo: &Path) -> std::io::Result<PathBuf> {
     let format =
         format_description!("[year][month][day]T[hour][minute][second].[subsecond digits:3]Z");

@@ -1,4 +1,4 @@
-//! What differs between two commits, record by record.
+//! The differences between two commits, record by record.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,10 +11,11 @@ use headwater_engine::record::Record;
 use super::diff_cursor::DiffCursor;
 use super::quoted::quoted;
 
-/// The most records that are told at once; who is further behind reads everything anew.
+/// The most records that are reported at once; a client that is further behind reads everything
+/// anew.
 const MOST: usize = 10_000;
 
-/// How long a text may be that tells them, in bytes.
+/// The longest text of differences, in bytes.
 const LONGEST: usize = 16 << 20;
 
 /// The part of all records that somebody follows.
@@ -26,30 +27,30 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Returns the records of `sheets`, or of all if there is none; where it is one sheet, those that
-    /// `filter` admits, which was read from `conditions`.
+    /// Returns the records of `sheets`, or of all sheets if that is empty. For a single sheet, only
+    /// those that `filter` admits, which was parsed from `conditions`.
     pub fn new(
         sheets: Vec<String>,
         conditions: &[(String, String)],
         filter: Option<ListQuery>,
     ) -> Self {
         let sheets: BTreeSet<_> = sheets.into_iter().collect();
-        // All of them have to hold, so their order means nothing.
+        // All conditions must be met, so their order is irrelevant.
         let conditions: BTreeSet<_> = conditions.iter().collect();
         let name = format!("{sheets:?}{conditions:?}");
         Self { sheets: sheets.into_iter().collect(), filter, name }
     }
 
-    /// Returns what is the same for all who follow the same part, whatever they call it.
+    /// Returns a name that is the same for all who follow the same part, however they spell it.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns about how many bytes it takes while it is kept.
+    /// Returns the approximate size in memory, in bytes.
     pub fn weight(&self) -> usize {
         let sheets: usize = self.sheets.iter().map(|sheet| size_of::<String>() + sheet.len()).sum();
         let filter = self.filter.as_ref().map_or(0, ListQuery::weight);
-        // The name is a key of those who look for it, and of a group, too.
+        // The name is a key in two other maps, too.
         size_of::<Self>() + sheets + 3 * self.name.len() + filter
     }
 
@@ -57,7 +58,7 @@ impl Watched {
         is_of(&change.sheet, &self.sheets)
     }
 
-    /// Says whether all is followed that there is.
+    /// Returns whether everything is followed.
     pub fn is_all(&self) -> bool {
         self.sheets.is_empty()
     }
@@ -67,9 +68,9 @@ fn is_of(sheet: &SheetName, sheets: &[String]) -> bool {
     sheets.is_empty() || sheets.iter().any(|name| *name == sheet.as_str())
 }
 
-/// Appends what of `delta` concerns `watched` to `text`, on one line: what enters it, changes in it
-/// and leaves it. Returns how many records that are; `None` where they are more than are told at
-/// once or cost more than `budget`, and `text` is of no use.
+/// Appends the part of `delta` that concerns `watched` to `text`, on one line: the records that
+/// enter it, change in it and leave it. Returns the number of records. Returns `None` if they are
+/// more than are reported at once or cost more than `budget`; `text` is useless then.
 pub fn changes(
     text: &mut String,
     delta: &Delta,
@@ -85,13 +86,13 @@ pub fn changes(
     let mut told = 0;
     let filter = watched.filter.as_ref();
     let items = followed.filter_map(|change| followed_item(change, filter, budget));
-    // What is shown in another file now enters, which is all that is told of it.
+    // A record that is now shown from another file enters, and that is all that is reported of it.
     let enters = |Withheld { sheet, key }: &Withheld| {
         let order = |change: &PublicChange| (&change.sheet, &change.key).cmp(&(sheet, key));
         let change = delta.changes.binary_search_by(order).ok().map(|at| &delta.changes[at]);
         change.is_some_and(|change| followed_item(change, filter, budget).is_some())
     };
-    // Which of these the filter admitted would tell what they say.
+    // The filter is not applied to these, because that would reveal their content.
     let withheld = delta.withheld.iter().filter(|left| is_of(&left.sheet, &watched.sheets));
     let left = withheld
         .filter(|left| !enters(left))
@@ -110,19 +111,19 @@ pub fn changes(
     budget.check().ok().map(|()| told)
 }
 
-/// Writes that what differs is not told: whoever follows begins anew at `to`.
+/// Writes that the differences are not reported: a follower starts anew at `to`.
 pub fn resync(from: CommitId, to: CommitId) -> String {
     format!("{{\"from\":\"{from}\",\"to\":\"{to}\",\"resync\":true,\"items\":[]}}")
 }
 
-/// Returns how many bytes there are to read and to write of a change, at most.
+/// Returns the most bytes to read and to write for a change.
 fn weight(change: &PublicChange) -> usize {
     let sides = [&change.before, &change.after].into_iter().flatten();
     STEP + sides.map(|record| record.value.as_str().len()).sum::<usize>()
 }
 
-/// Writes what becomes of a record in what is followed; `None` where nothing does, or `budget` is
-/// used up.
+/// Writes what happens to a record in the followed part. Returns `None` if nothing does, or if
+/// `budget` is used up.
 fn followed_item(
     change: &PublicChange,
     filter: Option<&ListQuery>,
@@ -154,22 +155,22 @@ fn item(sheet: &SheetName, key: &Key, kind: &str, value: &str, fields: &str) -> 
     format!("{{\"sheet\":{sheet},\"key\":{key},\"change\":\"{kind}\",\"value\":{value}{fields}}}")
 }
 
-/// Which part of a comparison is listed.
+/// The part of a comparison that is listed.
 #[derive(Debug, Default)]
 pub struct Compared {
     /// Only these sheets, or all if there is none.
     pub sheets: Vec<String>,
-    /// What comes behind this.
+    /// Only records after this one.
     pub after: Option<DiffCursor>,
-    /// So many records at most, and as few as have 16 MiB together.
+    /// The most records; a page also ends at 16 MiB.
     pub limit: usize,
 }
 
-/// Writes the answer to a comparison of two commits: a part of the records that differ, and how many
-/// there are in all.
+/// Writes the answer to a comparison of two commits: a part of the records that differ, and the
+/// number of all.
 ///
 /// # Errors
-/// [`TooCostly`] where `budget` is used up.
+/// [`TooCostly`] if `budget` is used up.
 pub fn diff(delta: &Delta, part: &Compared, budget: &Budget) -> Result<String, TooCostly> {
     let changes = || delta.changes.iter().filter(|change| is_of(&change.sheet, &part.sheets));
     let (mut total, mut counts) = (0, BTreeMap::<&str, [usize; 3]>::new());
@@ -190,7 +191,7 @@ pub fn diff(delta: &Delta, part: &Compared, budget: &Budget) -> Result<String, T
     let (mut read, mut last, mut next) = (0, None, None);
     for (listed, change) in changes().filter(is_behind).enumerate() {
         read += weight(change);
-        // What is read bounds the page, so that it ends at the same place whoever asks.
+        // The bytes that are read bound the page, so that it ends at the same place for everybody.
         if listed == part.limit || listed > 0 && read.max(out.len()) > LONGEST {
             next = last.map(|last| DiffCursor::behind(delta, last).to_string());
             break;
@@ -209,7 +210,7 @@ pub fn diff(delta: &Delta, part: &Compared, budget: &Budget) -> Result<String, T
     Ok(out)
 }
 
-/// The names of what may have become of a record.
+/// The names of what may have happened to a record.
 const KINDS: [&str; 3] = ["added", "modified", "removed"];
 
 /// Returns the place in [`KINDS`].
@@ -264,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns a difference in which records of so many bytes come, each under its number.
+    /// Returns a difference with new records of these sizes, each under its number.
     fn delta(sizes: &[usize]) -> Delta {
         let change = |(number, size): (usize, &usize)| {
             let key = Key::new(format!("{number:03}"));
@@ -280,7 +281,7 @@ mod tests {
         Delta { from, to, changes, withheld: Vec::new() }
     }
 
-    /// Returns how many records each page of a walk has.
+    /// Returns the number of records on each page of a walk.
     fn pages(delta: &Delta, limit: usize) -> Vec<usize> {
         let (mut part, mut pages) = (Compared { limit, ..Compared::default() }, Vec::new());
         let mut keys = Vec::new();
@@ -295,7 +296,7 @@ mod tests {
             part.after = DiffCursor::parse(next);
         }
         let all: Vec<_> = delta.changes.iter().map(|it| it.key.as_str().to_owned()).collect();
-        assert_eq!(keys, all, "each once, and none is left out");
+        assert_eq!(keys, all, "each once, and none is missing");
         pages
     }
 
@@ -307,7 +308,7 @@ mod tests {
             (&[1, 1], 2, &[2]),
             (&[1, 1, 1], 2, &[2, 1]),
             (&[7 * MIB, 7 * MIB, 7 * MIB], 100, &[2, 1]),
-            // One that is larger than a page is a page.
+            // A record that is larger than a page is a page.
             (&[1, 17 * MIB, 1, 1], 100, &[1, 1, 2]),
         ] {
             assert_eq!(pages(&delta(sizes), limit), expected, "{sizes:?}");

@@ -1,5 +1,5 @@
-//! Where a part of a comparison ends. It names both commits, so that a walk over all parts is about
-//! the same two whatever is pushed meanwhile.
+//! The cursor of a comparison. It names both commits, so that a walk over all parts compares the
+//! same two whatever is pushed meanwhile.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use headwater_engine::delta::{Delta, PublicChange};
 use headwater_engine::id::{CommitId, Key, SheetName};
 use serde_json::json;
 
-/// A place behind a record, in what differs between two commits.
+/// A place after a record, in the differences between two commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiffCursor {
     /// The earlier commit.
@@ -22,13 +22,13 @@ pub struct DiffCursor {
 }
 
 impl DiffCursor {
-    /// Returns the place behind `change`, which is of `delta`.
+    /// Returns the place after `change`, which is in `delta`.
     pub fn behind(delta: &Delta, change: &PublicChange) -> Self {
         let (sheet, key) = (change.sheet.clone(), change.key.clone());
         Self { from: delta.from, to: delta.to, sheet, key }
     }
 
-    /// Reads a cursor, or returns `None` where it is none.
+    /// Parses a cursor. Returns `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
         let Cursor { commit: to, place } = Cursor::parse(text)?;
         let [from, sheet, key]: [String; 3] = serde_json::from_value(place).ok()?;

@@ -1,5 +1,5 @@
-//! The one error of the API (RFC 9457). What the client did is explained; what went wrong here is told
-//! by a fixed text, and its cause is for the log.
+//! The only error of the API (RFC 9457). It explains a mistake of the client. For a failure of the
+//! server it has a fixed text, and its cause goes to the log.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use serde_json::{Map, Value};
 use super::code::Code;
 use crate::exit::chain;
 
-/// How a credential is shown on every route that wants one.
-const BEARER: &str = "a secret is shown as `Authorization: Bearer <secret>`";
+/// How to show a credential, on every route that needs one.
+const BEARER: &str = "send a secret as `Authorization: Bearer <secret>`";
 
-/// Why a request is not answered with what it asks for.
+/// Why a request is refused.
 #[derive(Debug, Clone)]
 pub struct ApiError(Arc<Inner>);
 
@@ -31,10 +31,10 @@ struct Inner {
 /// One of several things that are wrong with a request.
 #[derive(Debug, Clone, Serialize, PartialEq, Eq)]
 pub struct FieldError {
-    /// The parameter of the query, if that is where it is.
+    /// The parameter of the query, if that is the place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
-    /// A JSON Pointer into the record, if that is where it is.
+    /// A JSON Pointer into the record, if that is the place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
     /// What is wrong with it.
@@ -42,12 +42,12 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// Returns what is wrong with a parameter.
+    /// Returns the error of a parameter.
     pub fn of_parameter(parameter: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { parameter: Some(parameter.into()), pointer: None, detail: detail.into() }
     }
 
-    /// Returns what is wrong with a place in a record.
+    /// Returns the error of a place in a record.
     pub fn at_pointer(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { parameter: None, pointer: Some(pointer.into()), detail: detail.into() }
     }
@@ -63,7 +63,7 @@ impl FieldError {
 
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
-        // One text for every cause: it must not tell which credential was near.
+        // All causes have the same text, because it must not reveal which credential was close.
         let detail = (code == Code::Unauthorized).then(|| BEARER.to_owned());
         Self(Arc::new(Inner {
             code,
@@ -93,7 +93,7 @@ impl ApiError {
         Self::from(code).with(|inner| (inner.detail, inner.errors) = (detail, errors))
     }
 
-    /// Says which of several operations is wrong; `index` is its place in the request, from 0.
+    /// Names the operation that is wrong; `index` is its place in the request, from 0.
     #[must_use]
     pub fn of_operation(self, index: usize) -> Self {
         let place = |error: &mut FieldError| {
@@ -126,12 +126,12 @@ impl ApiError {
         self.0.code
     }
 
-    /// Returns the headers that its answer has beside those of every error.
+    /// Returns the headers that its answer has in addition to those of every error.
     pub fn headers(&self) -> &[(HeaderName, HeaderValue)] {
         &self.0.headers
     }
 
-    /// Returns what led to it, for the log alone.
+    /// Returns the cause, which is only for the log.
     pub fn cause(&self) -> Option<&str> {
         self.0.cause.as_deref()
     }
@@ -166,7 +166,7 @@ impl ApiError {
         }
     }
 
-    /// Returns the body as it would be answered, without a trace id, for the list of reloads.
+    /// Returns the body of its answer, without a trace id, for the list of reloads.
     pub fn stored(&self) -> Value {
         serde_json::to_value(self.body(None)).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The records that others refer to, beside these.
+//! The records that others refer to, for the same answer.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use headwater_engine::record::Record;
 
 use super::quoted::quoted;
 
-/// Returns about how many bytes [`beside`] writes.
+/// Returns the approximate number of bytes that [`beside`] writes.
 pub(super) fn room(included: &Included) -> usize {
     let records: usize = included.records.values().map(|records| records.len()).sum();
     included.bytes + 8 * records + 64
 }
 
-/// Writes the members for what is referred to.
+/// Writes the members for the included records.
 pub(super) fn beside(included: &Included, out: &mut String, budget: &Budget) {
     out.push_str(",\"included\":{");
     for (at, (sheet, records)) in included.records.iter().enumerate() {

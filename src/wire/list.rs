@@ -1,4 +1,4 @@
-//! Lists. Values are copied as the text that they are, without being parsed.
+//! Lists. Values are copied as text, without being parsed.
 
 use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::query::{Facet, Group, Included, Item, ListQuery, Page, Paging, Stats, Sum};
@@ -10,10 +10,10 @@ use super::included::{beside, room};
 use super::quoted::quoted;
 use super::search::{corrected, relaxed};
 
-/// Writes the answer to a list, with the records that it refers to where they are asked for.
+/// Writes the answer to a list, with the included records if the caller asks for them.
 ///
 /// # Errors
-/// [`TooCostly`] where `budget` is used up.
+/// [`TooCostly`] if `budget` is used up.
 pub fn page(
     snapshot: &Snapshot,
     query: &ListQuery,
@@ -81,7 +81,7 @@ pub fn page(
 /// Writes a record with those that it refers to.
 ///
 /// # Errors
-/// [`TooCostly`] where `budget` is used up.
+/// [`TooCostly`] if `budget` is used up.
 pub fn record_with(
     record: &Record,
     included: &Included,
@@ -113,7 +113,7 @@ pub fn group(query: &ListQuery, group: &Group, out: &mut String) {
     out.push('}');
 }
 
-/// Writes the member with the figures of fields, if there are some.
+/// Writes the member with the figures of fields, if there are any.
 fn figures(all: &[Stats], out: &mut String) {
     let told = |value: Option<String>| value.unwrap_or_else(|| "null".to_owned());
     let real = |real: f64| serde_json::Value::from(real).to_string();

@@ -33,11 +33,11 @@ impl ProblemView {
     }
 }
 
-/// A page of the answers of `_problems`.
+/// A page of `_problems`.
 #[derive(Debug, Serialize)]
 pub struct ProblemsView {
     items: Vec<ProblemView>,
-    /// How many there are on all pages.
+    /// The number of problems on all pages.
     total: usize,
     /// The cursor of the next page.
     next: Option<String>,

@@ -1,6 +1,5 @@
-//! The last reloads as everybody may see them: how each went, where its time went, and how much
-//! changed in public sheets, hidden records aside. No text of an error, no problem and no path is in
-//! it.
+//! The public view of the last reloads: how each went, where its time went, and how much changed in
+//! public sheets, not counting hidden records. It has no text of an error, no problem and no path.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,10 +13,10 @@ use serde::Serialize;
 use super::reload::{CountsView, TimingsView, failure_code, ms};
 use super::timestamp::time;
 
-/// The outcome that a reload which failed is shown with.
+/// The outcome that is shown for a failed reload.
 const FAILED: &str = "failed";
 
-/// One reload that is done.
+/// One finished reload.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicReload {
@@ -33,14 +32,14 @@ pub struct PublicReload {
     old_commit: String,
     new_commit: String,
     duration_ms: f64,
-    /// Where the time of a reload went that failed is not known.
+    /// The times of a failed reload are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     timings: Option<TimingsView>,
     changed: BTreeMap<String, CountsView>,
 }
 
 impl PublicReload {
-    /// Returns the view of `report` for those who see the sheets that are public in `snapshot`.
+    /// Returns the view of `report` for readers of the public sheets in `snapshot`.
     pub fn of(report: &Report, snapshot: &Snapshot) -> Self {
         let serving = report.serving.to_string();
         let view = Self {
@@ -98,7 +97,7 @@ pub struct PublicReloads {
 }
 
 impl PublicReloads {
-    /// Returns the view of the newest `limit` reloads in `recent` that are done.
+    /// Returns the view of the newest `limit` finished reloads in `recent`.
     pub fn of(recent: Vec<(ReloadId, Entry)>, limit: usize, snapshot: &Snapshot) -> Self {
         let done = recent.into_iter().filter_map(|(_, entry)| match entry {
             Entry::Done(report) => Some(report),

@@ -1,4 +1,4 @@
-//! Texts as JSON.
+//! Text as JSON.
 
 /// Returns `text` as a JSON string.
 pub(super) fn quoted(text: &str) -> String {

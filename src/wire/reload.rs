@@ -1,4 +1,4 @@
-//! Reloads: what a call that waited is told, and what the list of reloads keeps.
+//! Reloads: the answer to a call that waited, and the entries of the list of reloads.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::timestamp::time;
 use crate::hook::Ignored;
 use crate::wire::ApiError;
 
-/// How many problems a refusal lists.
+/// The most problems that a refusal lists.
 const LISTED: usize = 100;
 
 /// The answer to a reload that did not fail.
@@ -35,17 +35,17 @@ pub struct ReloadView {
     duration_ms: f64,
     timings: TimingsView,
     changed: BTreeMap<String, CountsView>,
-    /// The sheets that were built anew because their definitions changed.
+    /// The sheets that were rebuilt because their definitions changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     redefined: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ahead: Option<u64>,
-    /// How many commits of ours are on top of the remote's now.
+    /// The number of our commits that are now on top of those of the remote.
     #[serde(skip_serializing_if = "Option::is_none")]
     replayed: Option<u64>,
-    /// The branch that keeps commits of ours which were overruled.
+    /// The branch that keeps those of our commits that were overruled.
     #[serde(skip_serializing_if = "Option::is_none")]
     kept_branch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,7 @@ impl TimingsView {
     }
 }
 
-/// How many records of a sheet differ.
+/// The numbers of records of a sheet that differ.
 #[derive(Debug, Serialize)]
 pub(super) struct CountsView {
     added: u64,
@@ -101,7 +101,7 @@ fn is_true(flag: &bool) -> bool {
     *flag
 }
 
-/// Returns milliseconds with three digits behind the point.
+/// Returns milliseconds with three decimals.
 pub(super) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
@@ -137,7 +137,7 @@ impl ReloadView {
         }
     }
 
-    /// Returns the answer to a call that names the published commit: nothing is asked of anybody.
+    /// Returns the answer to a call that names the published commit; nothing is fetched.
     pub fn already(snapshot: &Snapshot) -> Self {
         let outcome = OutcomeKind::Unchanged.as_str();
         Self { fetched: false, ..Self::still(outcome, None, Some(snapshot)) }
@@ -153,7 +153,7 @@ impl ReloadView {
         Self::still("ignored", Some(reason.as_str()), snapshot)
     }
 
-    /// Returns the outcome that it shows.
+    /// Returns its outcome.
     pub fn outcome(&self) -> &'static str {
         self.outcome
     }
@@ -188,7 +188,7 @@ impl ReloadView {
     /// Returns the answer to a call that waited for its verdict.
     ///
     /// # Errors
-    /// When the reload failed, or the commit that was named is not in the branch.
+    /// Fails if the reload failed, or if the named commit is not in the branch.
     pub fn of_verdict(verdict: &Verdict) -> Result<Self, ApiError> {
         let outcome =
             verdict.report.result.as_ref().map_err(|error| failure(error, &verdict.report))?;
@@ -228,7 +228,7 @@ pub fn failure_code(kind: FailureKind) -> Code {
     }
 }
 
-/// Returns the answer to a reload that failed. The engine has logged the cause already.
+/// Returns the answer to a failed reload. The engine has logged the cause already.
 fn failure(error: &ReloadError, report: &Report) -> ApiError {
     let code = failure_code(error.kind());
     match error {
@@ -255,8 +255,8 @@ fn held_back(code: Code, held: &Held, repeated: bool) -> ApiError {
         let count = problems.len();
         let noun = if count == 1 { "problem" } else { "problems" };
         let what = match excesses.first() {
-            Some(excess) => format!("{commit} does more than a push may do: {}", told(excess)),
-            None => format!("{commit} has {count} {noun} that {published} has not"),
+            Some(excess) => format!("{commit} exceeds the limits of a push: {}", told(excess)),
+            None => format!("{commit} has {count} {noun} that {published} does not have"),
         };
         let error = ApiError::explained(code, format!("{what}; nothing changed; {way}"))
             .member("refusedCommit", commit.to_string())
@@ -271,14 +271,14 @@ fn held_back(code: Code, held: &Held, repeated: bool) -> ApiError {
     if repeated { error.member("repeated", true) } else { error }
 }
 
-/// Says in words which limit is exceeded.
+/// Describes which limit is exceeded.
 fn told(excess: &Excess) -> String {
     let Excess { sheet, what, found, allowed } = excess;
     let (what, place) = (what.as_str(), sheet.as_ref().map(|sheet| format!(" in {sheet}")));
     format!("{found} {what}{} where {allowed} are allowed", place.unwrap_or_default())
 }
 
-/// Returns an exceeded limit as the API and the alerts show it.
+/// Returns an exceeded limit for the API and the alerts.
 pub fn excess_view(excess: &Excess) -> Value {
     let Excess { sheet, what, found, allowed } = excess;
     let sheet = sheet.as_ref().map(ToString::to_string);
@@ -294,7 +294,7 @@ pub struct StoredReload {
     trigger: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<String>,
-    /// The status that a caller who waited was answered with. An error's body says the same.
+    /// The status of the answer to a caller that waited. The body of an error has the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(flatten)]
@@ -302,7 +302,7 @@ pub struct StoredReload {
 }
 
 impl StoredReload {
-    /// Returns the view of a reload that is not done.
+    /// Returns the view of an unfinished reload.
     pub fn running(id: ReloadId) -> Self {
         Self {
             id: id.to_string(),
@@ -343,7 +343,7 @@ pub struct ReloadsView {
     pub items: Vec<StoredReload>,
 }
 
-/// The answer to a caller who does not wait any longer.
+/// The answer to a caller that does not wait any longer.
 #[derive(Debug, Serialize)]
 pub struct Accepted {
     ok: bool,

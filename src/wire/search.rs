@@ -1,4 +1,4 @@
-//! Searches: the matches, and where in their texts they match.
+//! Searches: the matches, and where they match in the text.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use serde_json::{Map, Value};
 use super::included::beside;
 use super::quoted::quoted;
 
-/// How many fields of one match are highlighted.
+/// The most fields of one match that are highlighted.
 const HIGHLIGHTED: usize = 8;
 
-/// What it costs to look for matches in a text, for each of its bytes.
+/// The cost to search a text for matches, per byte.
 const LOOKING: usize = 32;
 
 /// Writes the answer to a search.
 ///
 /// # Errors
-/// [`TooCostly`] where `budget` is used up.
+/// [`TooCostly`] if `budget` is used up.
 pub fn hits(
     snapshot: &Snapshot,
     hits: &Hits,
@@ -63,14 +63,14 @@ pub fn hits(
     budget.check().map(|()| out)
 }
 
-/// Returns the member of an answer that tells whether what holds only some of the words is in it, with
-/// a comma before it; nothing where it is not.
+/// Returns the member of an answer that is set if it includes records with only some of the words,
+/// with a comma before it. Returns nothing if not.
 pub(super) fn relaxed(relaxed: bool) -> &'static str {
     if relaxed { ",\"relaxed\":true" } else { "" }
 }
 
-/// Returns the member of an answer that tells which words stood for those that occur nowhere, with
-/// a comma before it; nothing where there are none.
+/// Returns the member of an answer with the words that replaced those that occur nowhere, with a
+/// comma before it. Returns nothing if there are none.
 pub(super) fn corrected(snapshot: &Snapshot, corrections: &[Correction]) -> String {
     if corrections.is_empty() {
         return String::new();
@@ -78,7 +78,7 @@ pub(super) fn corrected(snapshot: &Snapshot, corrections: &[Correction]) -> Stri
     let told = corrections.iter().map(|Correction { typed, used }| {
         let mut words: Vec<String> = Vec::new();
         for word in used.iter().map(|spelling| snapshot.spelled(spelling)) {
-            // Words of two languages may be written alike.
+            // Words of two languages may be spelled alike.
             if !words.contains(&word) {
                 words.push(word);
             }
@@ -111,7 +111,7 @@ fn highlights(
     found
 }
 
-/// Marks every string and number in `json`, as the text index reads them.
+/// Marks the matches in every string and number of `json`, as the text index reads them.
 fn mark(
     name: &str,
     json: Json<'_>,

@@ -22,7 +22,7 @@ pub struct StatusView {
     commit: String,
     digest: String,
     branch: String,
-    /// The branch that `HEAD` names now, where that chose the branch and is another one.
+    /// The branch that `HEAD` names now, if `HEAD` selected the branch and now names another one.
     #[serde(skip_serializing_if = "Option::is_none")]
     head_branch: Option<String>,
     published_at: String,
@@ -35,27 +35,28 @@ pub struct StatusView {
     ahead: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     push: Option<PushView>,
-    /// The commit that is served whatever is pushed; null, and loud where it is not.
+    /// The pinned commit, which is served whatever is pushed; null if there is none, so that a pin
+    /// is conspicuous.
     pinned: Option<PinView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<HeldView>,
     lag: LagView,
-    /// The last reload, as `_reloads` has it.
+    /// The last reload, as in `_reloads`.
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<PublicReload>,
-    /// Whether this is the demonstration, where everybody may push a change.
+    /// Whether this is the demonstration, in which everybody may push a change.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     demo: bool,
 }
 
-/// The commit that is pinned.
+/// The pinned commit.
 #[derive(Debug, Serialize)]
 struct PinView {
     commit: String,
     since: String,
 }
 
-/// How writes reach the remote.
+/// The state of the pushes to the remote.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PushView {
@@ -64,7 +65,7 @@ struct PushView {
     unpushed_since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pushed_at: Option<String>,
-    /// The code of the last failure; what git said is in the log.
+    /// The code of the last failure; the message of git is in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<&'static str>,
     failures: u32,
@@ -72,7 +73,7 @@ struct PushView {
     next_try_at: Option<String>,
 }
 
-/// The push that is held back.
+/// The held push.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct HeldView {
@@ -83,7 +84,7 @@ struct HeldView {
     problems_total: usize,
 }
 
-/// How far the state is behind the remote, as last seen.
+/// How far the state lags behind the remote, as last seen.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LagView {
@@ -97,7 +98,7 @@ struct LagView {
 }
 
 impl StatusView {
-    /// Returns the view of what is served and how it stands to the remote.
+    /// Returns the view of the served state and of its relation to the remote.
     pub fn of(snapshot: &Snapshot, status: &EngineStatus, demo: bool) -> Self {
         let sheets: BTreeMap<_, _> =
             public(snapshot).map(|sheet| (sheet.spec().name.to_string(), sheet.shown())).collect();
@@ -146,8 +147,8 @@ impl StatusView {
     }
 }
 
-/// Counts the problems of a push that is held in what the public sees of the sheets that are served:
-/// where a sheet hides records, a problem may be of one of them.
+/// Counts the public problems of a held push in the served sheets. If a sheet hides records, a
+/// problem may be of a hidden one, so that sheet does not count.
 fn open_problems(snapshot: &Snapshot, problems: &[Problem]) -> usize {
     let is_open = |problem: &&Problem| {
         let spec = problem.sheet.as_ref().map(|name| snapshot.layout().sheet(name.as_str()));
@@ -156,43 +157,43 @@ fn open_problems(snapshot: &Snapshot, problems: &[Problem]) -> usize {
     problems.iter().filter(is_open).count()
 }
 
-/// Returns for how many seconds the remote has had a head that is not published.
+/// Returns how many seconds ago the remote got a head that is not published.
 pub fn lag_seconds(status: &EngineStatus) -> u64 {
     seconds_since(status.behind_since)
 }
 
 fn seconds_since(time: Option<SystemTime>) -> u64 {
-    // A clock that was set back makes no lag.
+    // A clock that was set back does not cause a lag.
     time.and_then(|time| time.elapsed().ok()).unwrap_or_default().as_secs()
 }
 
-/// The most reasons that are told one by one for what is passed over.
+/// The most reasons for ignored files that are listed one by one.
 const MAX_PASSED_OVER: usize = 100;
 
 /// The answer of `_sheets`.
 #[derive(Debug, Serialize)]
 pub struct SheetsView {
     items: Vec<SheetView>,
-    /// The top-level folders that inference passes over.
+    /// The top-level folders that inference ignores.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<String>,
-    /// What is no record, where nothing is declared, by the reason.
+    /// The files that are not records, if nothing is declared, by the reason.
     #[serde(rename = "passedOver", skip_serializing_if = "Vec::is_empty")]
     passed_over: Vec<PassedOverView>,
 }
 
-/// Why some files are no records, and how many they are.
+/// Why some files are not records, and how many there are.
 #[derive(Debug, Serialize)]
 struct PassedOverView {
     reason: &'static str,
-    /// The folder or the ending that is the reason.
+    /// The folder or the extension that is the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     count: u64,
 }
 
 impl PassedOverView {
-    /// Lists the reasons in order. Those of the fewest files are told together where there are many.
+    /// Lists the reasons in order. If there are many, those with the fewest files are combined.
     fn all(counts: &PassedOver) -> Vec<Self> {
         let mut reasons: Vec<_> = counts.iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -228,7 +229,7 @@ struct SheetView {
     records: usize,
     problems: usize,
     fields: Vec<String>,
-    /// The fields that are counted, sorted and filtered without reading records.
+    /// The fields that can be counted, sorted and filtered without reading records.
     indexed: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Counts and groups as the rows of a table, the first of which names the columns.
+//! Counts and groups as the rows of a table; the first row names the columns.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ pub fn counted_rows(facets: &[Facet]) -> Vec<Row> {
     [head].into_iter().chain(rows).collect()
 }
 
-/// Returns a row for each group: what it holds, how many there are, and the figures of each field.
+/// Returns a row for each group: its values, its count, and the figures of each field.
 pub fn group_rows(query: &ListQuery, groups: &[Group]) -> Vec<Row> {
     let figures = ["count", "distinct", "min", "max", "sum", "mean"];
     let names = query.figured().flat_map(|name| figures.map(|figure| format!("{figure}({name})")));
@@ -43,7 +43,7 @@ pub fn group_rows(query: &ListQuery, groups: &[Group]) -> Vec<Row> {
     [head.map(Cow::Owned).collect()].into_iter().chain(groups.iter().map(row)).collect()
 }
 
-/// Returns the cell of a value: a text as it is, nothing for null, anything else as JSON.
+/// Returns the cell of a value: text as it is, nothing for null, anything else as JSON.
 fn cell(scalar: &Scalar) -> Cow<'static, str> {
     Cow::Owned(match scalar {
         Scalar::Bool(value) => value.to_string(),

@@ -1,4 +1,4 @@
-//! Times, as every answer, event and alert writes them.
+//! Times, in the format of every answer, event and alert.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// The years that RFC 3339 can write, in seconds since 1970.
+/// The range of RFC 3339, in seconds since 1970.
 const WRITABLE: RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 
 /// Writes a time as RFC 3339 in UTC, to the second.
@@ -18,8 +18,8 @@ pub fn time(time: SystemTime) -> String {
     })
 }
 
-/// Writes the time of so many seconds since 1970, whatever somebody claims: one before the year 0 or
-/// behind 9999 is the first or the last that can be written.
+/// Writes a time in seconds since 1970, whatever its origin claims. A time before the year 0 or
+/// after 9999 becomes the first or the last that can be written.
 pub fn time_of(seconds: i64) -> String {
     let time =
         OffsetDateTime::from_unix_timestamp(seconds.clamp(*WRITABLE.start(), *WRITABLE.end()));

@@ -11,12 +11,12 @@ use crate::harness::{BROKEN, people, person};
 
 const ACTION: &str = include_str!("../../action.yml");
 
-/// The job of a workflow: a clone of the data repository, and what the runner keeps in files.
+/// The job of a workflow: a clone of the data repository, and the files of the runner.
 struct Job {
     folder: TempDir,
 }
 
-/// What a script came to.
+/// The result of a script.
 struct Ended {
     code: i32,
     log: String,
@@ -177,7 +177,7 @@ fn what_is_a_record_is_said_by_the_settings_of_the_server() {
     let other = job.check(&[("SHEETS", &sheets)]);
     assert_eq!(other.code, 0, "{}", other.log);
     assert!(other.summary.contains("3 records, 2 sheets, 0 problems"), "{}", other.summary);
-    // What is worth a word is no problem.
+    // A notice is not a problem.
     assert!(other.log.contains("::warning::the sheet folk claims no file"), "{}", other.log);
     assert!(other.outputs.ends_with("\nproblems=0\n"), "{}", other.outputs);
     for (input, variable) in
@@ -201,7 +201,7 @@ fn what_cannot_be_checked_is_red_and_says_so() {
 fn a_release_is_installed_only_with_its_checksum() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    // What `gh release download` would bring, and a `gh` that copies it.
+    // The files that `gh release download` would fetch, and a `gh` that copies them.
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let archive = format!("headwater-{target}.tar.gz");
     let script = format!(

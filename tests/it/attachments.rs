@@ -1,4 +1,4 @@
-//! Files beside records: written, read as a stream, and gone with their record.
+//! Files next to records: written, streamed, and deleted with their record.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -16,11 +16,11 @@ const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-si
                       [[token]]\nname = \"all\"\nsecret = \"the-token-of-everything\"\n\
                       author = \"The Site <site@example.org>\"\n\
                       sheets = [\"people\", \"notes\"]\n";
-/// Of a token for the sheet in the folders of people, too, since a folder goes with its record.
+/// The token also covers the sheet in the folders of people, since a folder goes with its record.
 const EVERYTHING: &str = "the-token-of-everything";
 const DEEP: &str = "[gitsheet]\nroot = \"deep\"\npath = \"${{ contentPath/** }}\"\n";
 
-/// A sheet in the folders of another one's attachments.
+/// A sheet in the folders of another sheet's attachments.
 const NOTES: &str = "[gitsheet]\nroot = \"people\"\npath = \"${{ person }}/${{ id }}\"\n\n\
                      [headwater]\npublic = false\n";
 
@@ -129,13 +129,14 @@ fn files_are_only_beside_records_that_everybody_sees_and_with_names_that_do_no_h
         assert_eq!(house.get(none).status, 404, "{none}");
     }
     house.put("people/nobody/x", "1").problem(404, "not_found");
-    // Where every file is a record there is nothing beside them.
+    // If every file is a record, there are no attachments.
     house.put("deep/a/x.txt", "1").problem(422, "invalid_record");
     for hostile in [".git", "a%2Fb", "a%0Ab", "CON"] {
         let answer = house.put(&format!("people/ada/{hostile}"), "1");
         assert!([404, 422].contains(&answer.status), "{hostile}: {}", answer.status);
     }
-    // Its length alone is refused: who sends the body may find the connection closed.
+    // It is refused by its length alone: a caller that sends the body may find the connection
+    // closed.
     let address = house.server.url("");
     let address = address.trim_start_matches("http://").trim_end_matches('/');
     let mut stream = TcpStream::connect(address).unwrap();
@@ -148,11 +149,11 @@ fn files_are_only_beside_records_that_everybody_sees_and_with_names_that_do_no_h
     stream.read_exact(&mut status).unwrap();
     assert_eq!(&status, b"HTTP/1.1 413");
     assert_eq!(house.files(), "");
-    // A file that another sheet takes for a record is none of this one's.
+    // A file that is a record of another sheet is not an attachment of this one.
     assert_eq!(house.get("people/grace/private.toml").status, 404);
     house.put("people/grace/private.toml", "x").problem(422, "invalid_record");
     assert_eq!(house.delete("/api/_attachments/people/grace/private.toml").status, 422);
-    // The token is not for the sheet of the records that would go with this one.
+    // The token does not cover the sheet of the records that would go with this one.
     house.delete("/api/people/grace").problem(403, "token_scope");
 }
 

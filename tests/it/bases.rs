@@ -9,7 +9,7 @@ use crate::harness::{RELOAD_SECRET, TestServer, people};
 
 const TOKEN: &str = "the-token-of-the-site";
 
-/// The setting, and the paths that stand for it in addresses.
+/// The setting, and the paths that it stands for in addresses.
 const BASES: [(&str, &[&str]); 8] = [
     ("", &[""]),
     ("/", &[""]),

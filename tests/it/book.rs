@@ -1,6 +1,6 @@
-//! The book: every shell example in it does what it says, and every link leads somewhere.
+//! The book: every shell example in it works as shown, and every link has a target.
 //!
-//! CONTRIBUTING.md says how examples are written.
+//! CONTRIBUTING.md explains how examples are written.
 
 mod links;
 mod page;
@@ -17,7 +17,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Returns the pages of the book in the order of its summary, by their names.
+/// Returns the pages of the book in the order of its summary, with their names.
 fn pages() -> Vec<(String, Page)> {
     let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
     let names = Page::parse(&summary).links.into_iter();

@@ -1,5 +1,5 @@
-//! A shared cache in front of every route: whoever asks it, with whatever headers and behind whomever,
-//! gets what the server itself answers.
+//! A shared cache in front of every route: whatever the headers and the earlier requests, a caller
+//! gets the answer of the server itself.
 
 use async_compression::tokio::bufread::GzipDecoder;
 use headwater_testkit::Upstream;
@@ -16,7 +16,7 @@ struct House {
     server: TestServer,
     nginx: Nginx,
     upstream: Upstream,
-    /// Three commits of which the second is tagged `v1`.
+    /// Three commits; the second is tagged `v1`.
     commits: [String; 3],
 }
 
@@ -71,7 +71,7 @@ impl House {
         present.map(str::to_owned).into_iter().chain(fixed).chain(others).collect()
     }
 
-    /// What callers say beside the address that may change an answer.
+    /// The headers besides the address that may change an answer.
     fn headers(&self) -> Vec<Headers> {
         let [first, _, third] = &self.commits;
         let one = |name: &'static str, value: &str| vec![(name, value.to_owned())];
@@ -107,7 +107,7 @@ impl House {
     }
 }
 
-/// What of an answer must be the same whoever sends it.
+/// The parts of an answer that must be the same for every caller.
 #[derive(Debug, PartialEq)]
 struct Told {
     status: u16,
@@ -116,7 +116,8 @@ struct Told {
 }
 
 impl House {
-    /// Each error has its own trace id, and a stream is cut at other places each time it is compressed.
+    /// Each error has its own trace id, and a stream is cut at different places each time it is
+    /// compressed.
     fn told(&self, answer: &Answer) -> Told {
         let names = [
             "content-type",
@@ -276,7 +277,7 @@ fn every_answer_says_who_may_keep_it() {
         let varies = answer.header("vary").is_some_and(|vary| vary.contains("x-headwater-at"));
         assert_eq!(varies, expected != "no-store", "{path}");
     }
-    // What a header chooses is at an address that is another's, too.
+    // An answer that a header selects has the address of another one.
     for header in ["x-headwater-at", "x-headwater-min-commit"] {
         let chosen = server.request(Method::GET, "/api/people/ada").header(header, &commit);
         assert_eq!(server.send(chosen).header("cache-control"), Some("no-store"), "{header}");

@@ -1,5 +1,5 @@
-//! Secrets planted wherever one may stand are found nowhere: not in the most verbose log, in no
-//! answer, and not in the list of processes.
+//! Secrets planted wherever one may occur never leak: not into the most verbose log, an answer, or
+//! the list of processes.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use crate::commands::headwater;
 use crate::harness::{BROKEN, RELOAD, people};
 
-/// Every secret holds this word.
+/// Every secret contains this word.
 const CANARY: &str = "canary";
 
 const OF_ENVIRONMENT: &str = "canary-of-the-environment";
@@ -24,7 +24,7 @@ const OF_OPERATOR: &str = "canary-of-the-operator";
 const OF_REMOTE: &str = "canary-of-the-remote";
 const GUESS: &str = "canary-that-is-a-guess";
 
-/// The program with a secret in every setting that takes one.
+/// The program with a secret in every setting that accepts one.
 struct Planted {
     child: Child,
     base: String,

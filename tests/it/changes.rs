@@ -1,4 +1,4 @@
-//! Following what changes: answers, long polls and Server-Sent Events.
+//! Following changes: answers, long polls and Server-Sent Events.
 
 use headwater_testkit::Upstream;
 use reqwest::{Method, Response};
@@ -11,7 +11,7 @@ fn push(upstream: &mut Upstream, slug: &str, age: u32) -> String {
     upstream.commit("an age").put(format!("people/{slug}.toml"), text).push()
 }
 
-/// Returns what each item is, in short.
+/// Returns the change and the key of each item.
 fn told(body: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let items = body["items"].as_array().unwrap().iter();
@@ -91,12 +91,12 @@ fn a_long_poll_is_answered_by_the_next_publication() {
     assert_eq!((&none["to"], &none["items"]), (&json!(pushed), &json!([])));
 }
 
-/// Somebody who follows the events of a server.
+/// A follower of the events of a server.
 struct Follower<'a> {
     server: &'a TestServer,
     response: Response,
     text: String,
-    /// The commit that it was told it has, before anything else.
+    /// The commit in the greeting, before any event.
     at: Option<String>,
 }
 
@@ -106,7 +106,7 @@ type Event = (String, String, Value);
 impl<'a> Follower<'a> {
     fn of(server: &'a TestServer, query: &str, last: Option<&str>) -> Self {
         let request = server.request(Method::GET, &format!("/api/_changes?{query}"));
-        // As a browser asks; events must not wait for what a coding holds back.
+        // As a browser asks; events must not wait in the buffer of a coding.
         let request = request.header("accept-encoding", "gzip, deflate, br, zstd");
         let mut request = request.header("accept", "text/event-stream");
         if let Some(last) = last {
@@ -115,14 +115,14 @@ impl<'a> Follower<'a> {
         let response = server.runtime().block_on(request.send()).unwrap();
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut follower = Self { server, response, text: String::new(), at: None };
-        // Sent at once, so that the client knows that it is heard.
+        // The greeting is sent at once, so that the client knows that it is connected.
         let hello = follower.block();
         follower.at = hello.lines().find_map(|line| line.strip_prefix("id: ")).map(str::to_owned);
         assert!(hello.starts_with("retry: 2000\n") || hello == "retry: 2000", "{hello}");
         follower
     }
 
-    /// Returns what comes before the next empty line.
+    /// Returns the text before the next empty line.
     fn block(&mut self) -> String {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
@@ -197,7 +197,7 @@ fn a_stream_tells_from_its_first_moment_where_its_client_is() {
     let second = push(&mut upstream, "ada", 1);
     server.reload().outcome("applied");
     assert_eq!(at("", None), Some(second));
-    // Whoever is cut off before the first event has not heard of what was missed.
+    // A client that is cut off before the first event has not received what it missed.
     assert_eq!(at(&format!("since={first}"), None).as_ref(), Some(&first));
     assert_eq!(at("", Some(&*first)).as_ref(), Some(&first));
     assert_eq!(at("", Some("not a commit")), None);
@@ -218,7 +218,7 @@ fn who_wants_no_stream_gets_an_answer() {
 fn a_place_is_free_when_its_client_has_gone_whatever_is_published() {
     let upstream = people();
     let server = TestServer::start(&upstream.url());
-    // More than there are places: none of them may wait for an event.
+    // There are more clients than places: none of them may wait for an event.
     for n in 0..1_100 {
         let request = server.request(Method::GET, "/api/_changes?sheet=people");
         let request = request.header("accept", "text/event-stream");
@@ -229,7 +229,7 @@ fn a_place_is_free_when_its_client_has_gone_whatever_is_published() {
 
 #[test]
 fn an_address_that_has_all_places_gives_way_to_another_one() {
-    // Each stream takes two in this process.
+    // Each stream takes two descriptors in this process.
     headwater::descriptors::raise(2_000);
     let upstream = people();
     let settings =
@@ -249,7 +249,7 @@ fn an_address_that_has_all_places_gives_way_to_another_one() {
     assert_eq!(open("192.0.2.2").status(), 200);
 }
 
-/// The definition of the people with other rules, of which an empty text is none.
+/// The definition of the people with other rules; an empty text is no definition.
 fn people_by(root: &str, rules: &str) -> String {
     format!("[gitsheet]\nroot = \"{root}\"\npath = \"${{{{ slug }}}}\"\n\n[headwater]\n{rules}\n")
 }
@@ -284,10 +284,10 @@ fn what_a_definition_hides_or_shows_is_told() {
         let (event, id, data) = follower.event();
         assert_eq!((&*event, &id), ("changes", &commit), "{definition}");
         assert_eq!(told(&data), expected, "{definition}");
-        // Who was away is told the same, or to read everything anew.
+        // A client that was away gets the same, or has to read everything anew.
         let body = server.get(&format!("/api/_changes?since={before}")).json();
         assert!(body["resync"] == true || told(&body) == expected, "{definition}: {body}");
-        // What is private now is not compared: neither its value nor its name is told.
+        // Private records are not compared: neither their values nor their names are reported.
         let compared = server.get(&format!("/api/_diff?from={before}&to={commit}"));
         let shown = expected.iter().filter(|(change, _)| change != "leave").count();
         assert_eq!(
@@ -305,7 +305,7 @@ fn what_a_definition_hides_or_shows_is_told() {
     let sheets: Vec<_> = items.iter().map(|item| (&item["sheet"], &item["change"])).collect();
     let (enter, leave) = ((&json!("folk"), &json!("enter")), (&json!("people"), &json!("leave")));
     assert_eq!(sheets, [enter, enter, leave, leave]);
-    // An operator goes back, which no difference of the history tells.
+    // An operator pins an earlier commit, which no difference of the history can express.
     assert_eq!(server.pin(&served).status, 200);
     assert_eq!(follower.event().0, "resync");
 }
@@ -333,7 +333,8 @@ fn who_followed_a_sheet_that_is_private_now_begins_anew_whether_there_is_one_or_
             let anew = format!("id: {last}\nevent: resync\ndata: {{\"commit\":\"{last}\"}}\n\n");
             assert_eq!(text, anew, "{query}");
         }
-        // Who has begun anew, or comes from nowhere, is told that there is no such sheet.
+        // A client that has started anew, or comes from nowhere, learns that there is no such
+        // sheet.
         for query in [part.to_owned(), format!("since={last}&{part}")] {
             let path = format!("/api/_changes?{query}");
             let problem = server.get(&path).problem(422, "invalid_query");
@@ -384,9 +385,9 @@ fn a_server_that_stops_lets_its_followers_go() {
         server.request(Method::GET, "/api/_changes").header("accept", "text/event-stream");
     let mut response = server.runtime().block_on(request.send()).unwrap();
     assert!(server.runtime().block_on(response.chunk()).unwrap().is_some());
-    assert!(server.stop(), "it waits for nobody who only listens");
+    assert!(server.stop(), "it waits for no listener");
     // The stream ends, or breaks off with the connection; either way nobody waits for it.
     while let Ok(Some(piece)) = server.runtime().block_on(response.chunk()) {
-        assert!(piece.starts_with(b": "), "nothing is published any more");
+        assert!(piece.starts_with(b": "), "nothing more is published");
     }
 }

@@ -1,4 +1,4 @@
-//! Answers that are compressed on their way.
+//! Compressed answers.
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use headwater_testkit::Upstream;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::harness::{BROKEN, OPERATOR_SECRET, TestServer, people, person};
 
-/// Returns the program, without settings of the environment of the tests.
+/// Returns the program, without settings from the environment of the tests.
 pub(crate) fn headwater(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
     command.args(arguments);
@@ -202,7 +202,7 @@ fn what_init_prints_for_the_fixtures_reads_the_same_records() {
         assert_eq!(definitions.contains("\nkey = \"${{ "), lists, "{definitions}");
         upstream.commit("declare").put("headwater.toml", &*definitions).push();
         let declared = records(&repo);
-        // Only what is in the root is left out, and named.
+        // Only files in the root are left out, and they are named.
         let is_left_out =
             |path: &str| !path.contains('/') && !declared.iter().any(|(other, _)| other == path);
         inferred.retain(|(path, _)| {
@@ -238,10 +238,10 @@ fn init_looks_at_folders_shapes_and_values() {
     for line in [
         "[sheets.books]\nroot = \"data/books\"\nformat = \"json\"\n",
         "index = [\"stage\"]  # to filter, sort and count by\n",
-        "unique = [\"id\"]\n# unique so far, too: \"title\"\n",
+        "unique = [\"id\"]\n# also unique so far: \"title\"\n",
         "refs = { author = \"people\" }\n",
         "[sheets.people]\nroot = \"data/people\"\n",
-        "path = \"${{ slug }}\"  # what lies deeper is another sheet\n",
+        "path = \"${{ slug }}\"  # deeper files are another sheet\n",
         "[sheets.shops]\nroot = \"shops\"\nformat = \"csv\"\nkey = \"${{ code }}\"\n\
          # types = { zip = \"string\" }",
         "[sheets.shops-yaml]\nroot = \"shops\"\nformat = \"yaml\"\n",
@@ -411,8 +411,8 @@ fn the_demonstration_pushes_for_its_own_page_and_for_no_other() {
         let asked = client.request(reqwest::Method::OPTIONS, format!("{base}/api/_demo/push"));
         let asked = asked.header("access-control-request-headers", "x-headwater-demo");
         let asked = asked.header("origin", "https://example.org").send().await.unwrap();
-        assert!(!asked.status().is_success(), "and its script may not send more");
-        // One modified, one added, three modified, one removed: and around again.
+        assert!(!asked.status().is_success(), "its script cannot send the header either");
+        // One modified, one added, three modified, one removed, and the same again.
         for expected in [[0, 1, 0], [1, 0, 0], [0, 3, 0], [0, 0, 1], [0, 1, 0]] {
             let answer = push().header("x-headwater-demo", "push").send().await.unwrap();
             assert_eq!(answer.status(), 200);

@@ -1,5 +1,5 @@
-//! What a request says beside its address: conditions, types, ranges, hosts, parameters and protocols.
-//! It is kept to or refused, and never passed over.
+//! The parts of a request besides its address: conditions, types, ranges, hosts, parameters and
+//! protocols. Each is honored or refused, and never ignored.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -46,7 +46,7 @@ fn a_read_of_another_version_than_was_expected_is_refused_on_every_route() {
         refused.problem(412, "precondition_failed");
         assert_eq!(refused.header("etag"), Some(&*tag), "{path}");
         assert_eq!(ask(&server, path, "if-none-match", &tag).status, 304, "{path}");
-        // It is looked at before the other condition.
+        // This condition is checked before the other one.
         let both = server.request(Method::GET, path).header("if-match", "\"x\"");
         server.send(both.header("if-none-match", &tag)).problem(412, "precondition_failed");
         let head = server.request(Method::HEAD, path).header("if-match", "\"x\"");
@@ -84,7 +84,7 @@ fn a_caller_who_takes_no_type_that_there_is_is_told_which_there_would_be() {
     }
     let write = server.request(Method::PUT, "/api/people/ada").header("accept", "text/csv");
     server.send(write.body("{}")).problem(406, "not_acceptable");
-    // An error is told as it is, and a probe is not asked.
+    // An error is answered in any case, and a health check ignores the type.
     ask(&server, "/api/people/nobody", "accept", "text/csv").problem(404, "not_found");
     assert_eq!(ask(&server, "/health/ready", "accept", "text/csv").status, 200);
 }
@@ -92,7 +92,7 @@ fn a_caller_who_takes_no_type_that_there_is_is_told_which_there_would_be() {
 #[test]
 fn what_a_condition_decides_of_a_file_needs_nothing_of_its_content() {
     let mut upstream = upstream();
-    // No two parts of it are alike, so that it cannot be told by its difference to another file.
+    // No two parts of it are alike, so that it cannot be stored as a difference to another file.
     let content: Vec<u8> = (0..400_000_u32).flat_map(|n| n.wrapping_mul(n).to_be_bytes()).collect();
     upstream.commit("a film").put("people/ada/film.mp4", content.clone()).push();
     let server = TestServer::start(&upstream.url());
@@ -113,10 +113,10 @@ fn what_a_condition_decides_of_a_file_needs_nothing_of_its_content() {
             _ => false,
         }
     });
-    assert!(!read, "it would be read otherwise");
+    assert!(!read, "the content is not read");
 }
 
-/// Damages the largest pack of a repository in its middle, which is in its one large file.
+/// Damages the largest pack of a repository in its middle, inside the one large file.
 fn break_contents(repository: &std::path::Path) {
     let packs = std::fs::read_dir(repository.join("objects/pack")).unwrap();
     let packs = packs.map(|entry| entry.unwrap().path());
@@ -204,7 +204,7 @@ fn what_a_route_does_not_take_is_refused_and_so_is_what_comes_twice() {
             refused(format!("{all}&{twice}"), twice.split('=').next().unwrap());
         }
     }
-    // A load balancer may add what it likes to a probe.
+    // A load balancer may add anything to a health check.
     for path in ["/health/live?x=1", "/health/ready?x=1"] {
         assert_eq!(server.get(path).status, 200, "{path}");
     }
@@ -266,7 +266,7 @@ fn a_body_of_another_type_is_told_which_would_be_read() {
     assert_eq!(forge.as_deref(), Some("application/json, application/x-www-form-urlencoded"));
 }
 
-/// Sends a request as it is, and returns all that comes back.
+/// Sends a request as it is, and returns everything that comes back.
 fn exchange(server: &TestServer, request: &str) -> String {
     let mut stream = TcpStream::connect(server.server().address()).unwrap();
     stream.write_all(request.as_bytes()).unwrap();

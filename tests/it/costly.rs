@@ -1,4 +1,4 @@
-//! The costliest queries that a request holds, against the corpus civic-N, and those that are refused.
+//! The costliest queries that fit in a request, on the corpus civic-N, and those that are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,13 +9,13 @@ use reqwest::Method;
 
 use crate::harness::TestServer;
 
-/// How many people there are.
+/// The number of people.
 fn people() -> usize {
     let people = std::env::var("HEADWATER_COSTLY").ok().and_then(|people| people.parse().ok());
     people.unwrap_or(100)
 }
 
-/// How often each query is answered.
+/// The number of answers to each query.
 const RUNS: usize = 15;
 
 /// The longest path with a text to search for.
@@ -24,8 +24,7 @@ const KILOBYTE: usize = 1024;
 /// The longest path of a list, which may have many conditions.
 const LONGEST: usize = 20 * KILOBYTE;
 
-/// Returns the words of the bios, the most frequent first, and the pairs of them that stand side by
-/// side.
+/// Returns the words of the bios, the most frequent first, and the pairs of adjacent words.
 fn vocabulary(civic: &Civic) -> (Vec<String>, Vec<String>) {
     let (mut words, mut pairs) = (BTreeMap::<String, usize>::new(), BTreeMap::new());
     for (_, bytes) in civic.files() {
@@ -47,7 +46,7 @@ fn by_count(counts: BTreeMap<String, usize>) -> Vec<String> {
     counts.into_iter().map(|(word, _)| word).collect()
 }
 
-/// Returns as many of `words` as a query and a kilobyte have room for, separated by spaces.
+/// Returns as many of `words` as fit in a query and a kilobyte, separated by spaces.
 fn many<'a>(before: &str, words: impl IntoIterator<Item = &'a str>, count: usize) -> String {
     let mut query = before.to_owned();
     for word in words.into_iter().take(count) {
@@ -64,8 +63,8 @@ fn escaped(text: &str) -> String {
     text.replace('"', "%22").replace(' ', "+")
 }
 
-/// Returns long words with `edits` letters changed that stand for themselves nowhere, but for others
-/// mostly. The first letter stays.
+/// Returns long words with `edits` letters changed. They occur nowhere, but mostly are near others.
+/// The first letter stays.
 fn misspelled(words: &[String], edits: usize) -> Vec<String> {
     let known: BTreeSet<&String> = words.iter().collect();
     let misspell = |word: &String| {
@@ -77,7 +76,7 @@ fn misspelled(words: &[String], edits: usize) -> Vec<String> {
     long.filter(|word| !known.contains(word)).collect()
 }
 
-/// Returns queries, each with what is costly about it. Those that would cost more are refused.
+/// Returns queries, each with the reason why it is costly. Those that would cost more are refused.
 fn queries(words: &[String], pairs: &[String]) -> Vec<(String, String)> {
     let common = || words.iter().map(String::as_str);
     let short = || common().filter(|word| word.len() <= 4);
@@ -85,7 +84,7 @@ fn queries(words: &[String], pairs: &[String]) -> Vec<(String, String)> {
     let absent: Vec<String> = (0..63).map(|n| format!("-zz{n}")).collect();
     let rare: Vec<String> = words.iter().rev().map(|word| format!("-{word}")).collect();
     let phrases: Vec<String> = pairs.iter().map(|pair| format!("\"{pair}\"")).collect();
-    // Words that never stand side by side: each phrase is looked for in every document.
+    // Words that are never adjacent: each phrase is searched in every document.
     let strange = short().take(12).flat_map(|a| short().take(12).map(move |b| format!("{b} {a}")));
     let strange = strange.filter(|pair| !pairs.contains(pair));
     let strange: Vec<String> = strange.map(|pair| format!("-\"{pair}\"")).collect();
@@ -239,8 +238,8 @@ fn lists(word: &str) -> Vec<(String, String)> {
     lists.into_iter().chain(expressions()).collect()
 }
 
-/// Returns lists with expressions: some that are costly by their form, and some from a generator that
-/// nests and joins what an expression is made of.
+/// Returns lists with expressions: some that are costly by their form, and some from a generator
+/// that nests and joins the parts of expressions.
 fn expressions() -> Vec<(String, String)> {
     let words = "bio.split(' ')";
     let nested = |inner: &str| format!("{words}.all(a, {words}.all(b, {words}.all(c, {inner})))");
@@ -277,7 +276,7 @@ fn expressions() -> Vec<(String, String)> {
                 5 => format!("[{one}, {other}].all(x, {filter} || x == {other})"),
                 _ => format!("{filter} && {one}.replace({other}, 'xx').size() > 0"),
             };
-            // What nests too deeply is refused, and costs nothing.
+            // Expressions that nest too deeply are refused, and cost nothing.
             if filter.matches('(').count() > 60 {
                 break;
             }
@@ -296,7 +295,7 @@ fn strs(words: &[String]) -> impl Iterator<Item = &str> {
     words.iter().map(String::as_str)
 }
 
-/// Returns the processor time of this process in milliseconds, where Linux tells it.
+/// Returns the processor time of this process in milliseconds, if Linux reports it.
 fn processor_ms() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let behind_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
@@ -328,7 +327,7 @@ fn no_query_of_a_kilobyte_costs_much() {
     }
 }
 
-/// Sends each query some times and tells what they cost, the costliest first.
+/// Sends each query several times and returns their costs, the costliest first.
 fn measure(server: &TestServer, longest: usize, queries: Vec<(String, String)>) -> Vec<String> {
     let mut told = Vec::new();
     for (what, path) in queries {
@@ -361,7 +360,7 @@ fn what_costs_more_than_its_budget_is_refused_and_says_what_it_reads() {
     let long = "1,".repeat(100_000);
     let mut commit =
         upstream.commit("long").put("headwater.toml", "[sheets.logs]\nindex = ['n']\n");
-    // So many that all of them cost well above the budget, and one or two well below.
+    // All of them together cost well above the budget, and one or two cost well below.
     for n in 0..32 {
         commit = commit.put(format!("logs/l{n}.toml"), format!("n = {n}\nlines = [{long}]\n"));
     }

@@ -1,4 +1,4 @@
-//! What lists count, the elements of lists as items, and conditions that count from now.
+//! The counts of lists, the elements of lists as items, and conditions relative to the present.
 
 use headwater_testkit::Upstream;
 use reqwest::Method;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::TestServer;
 
-/// A server of three products with releases.
+/// Returns a server with three products with releases.
 fn products() -> TestServer {
     let mut upstream = Upstream::new();
     let kite = json!({"name": "Kite", "cvss": [7.5, 0.1], "releases": [
@@ -59,7 +59,7 @@ fn a_list_counts_what_is_asked_for_and_says_what_it_does_not_tell() {
     assert_eq!(groups["total"], 2);
     assert_eq!(groups["groups"][0]["by"], json!({"releases.lts": null}));
     assert_eq!(groups["groups"][0]["count"], 2);
-    assert_ne!(groups["groups"][0]["stats"]["cvss"], figures, "of its own items");
+    assert_ne!(groups["groups"][0]["stats"]["cvss"], figures, "each has its own items");
     for refused in ["facets=name&facetLimit=1001", "groupBy=name&sort=name", "stats=nope"] {
         let answer = server.get(&format!("/api/products?{refused}"));
         assert_eq!((answer.status, &answer.json()["code"]), (422, &json!("invalid_query")));
@@ -90,7 +90,7 @@ fn each_release_is_an_item_on_pages_in_lines_and_behind_cursors() {
     let other = server.get(&format!(
         "/api/products?releases.eol[gt]=2020&sort=-releases.eol&limit=2&cursor={next}"
     ));
-    assert_eq!(other.status, 422, "the cursor is one of elements");
+    assert_eq!(other.status, 422, "the cursor is for elements");
     let lines = server.request(Method::GET, "/api/products?unnest=releases&format=ndjson");
     let all = server.send(lines).body.iter().filter(|byte| **byte == b'\n').count();
     assert_eq!(all, 4, "more than there are records");
@@ -156,7 +156,7 @@ fn what_depends_on_the_clock_says_when_it_was_and_is_kept_by_nobody() {
     assert_eq!((before, after), (json!(1), json!(2)));
     assert_ne!(one, other);
     assert_eq!(kept.as_deref(), Some("public, max-age=31536000, immutable"), "it never changes");
-    // A tag of another moment is none of this one.
+    // A tag of another moment does not match this one.
     let known = server.request(Method::GET, &format!("/api/products?{query}"));
     assert_eq!(server.send(known.header("if-none-match", &one)).status, 200);
     let lines = server.request(Method::GET, "/api/products?releases.0.eol[gt]=now");

@@ -1,11 +1,11 @@
-//! Many who ask the same at once: each gets the right answer, and what it is made of is found out once.
+//! Many concurrent identical requests: each gets the correct answer, and the work is done once.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{RELOAD, TestServer, people, person};
 
-/// How many of each kind ask.
+/// The number of callers of each kind.
 const EACH: usize = 200;
 
 #[test]

@@ -40,7 +40,7 @@ fn the_history_of_a_record_is_told_whatever_the_dates_of_its_commits() {
     let history = server.get("/api/_history/people/ada?limit=6").json();
     let items = history["items"].as_array().unwrap();
     let mut times: Vec<_> = items.iter().filter_map(|item| item["time"].as_str()).collect();
-    // Git lists by date what it can.
+    // Git lists by date as far as it can.
     times.sort_unstable();
     expected.sort_unstable();
     assert_eq!(times, expected, "{history}");

@@ -1,4 +1,4 @@
-//! Deliveries that come twice: those that are done cost nothing, those that failed are made up for.
+//! Repeated deliveries: finished ones cost nothing, failed ones are retried.
 
 use headwater_testkit::{Fault, GitHttp, Upstream};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What is told of a file or a folder that may not be read, or written to.
+//! The messages about files and folders that may not be read or written to.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
@@ -13,10 +13,10 @@ use tempfile::TempDir;
 use crate::commands::headwater;
 use crate::harness::people;
 
-/// The user that the program runs as where the tests run as root, who may read everything.
+/// The user that runs the program if the tests run as root, who may read everything.
 const NOBODY: u32 = 65_534;
 
-/// A folder of somebody who is not root.
+/// A folder of a user other than root.
 struct Home {
     folder: TempDir,
     program: PathBuf,
@@ -31,7 +31,8 @@ impl Home {
         Self { folder, program, is_root }
     }
 
-    /// Gives everything to whoever runs the program. Returns why that cannot be, where it cannot.
+    /// Gives everything to the user that runs the program. Returns the reason if that is
+    /// impossible.
     fn hand_over(&mut self) -> Result<(), String> {
         if !self.is_root {
             return Ok(());
@@ -45,7 +46,7 @@ impl Home {
             }
             Err(_) => {}
         }
-        // Nobody may go where the program was built.
+        // This user may not enter the folder of the build.
         let copy = self.folder.path().join("headwater");
         fs::copy(&self.program, &copy).unwrap();
         self.program = copy;
@@ -65,7 +66,7 @@ impl Home {
         command
     }
 
-    /// Runs a command line; returns its exit code and what it told.
+    /// Runs a command line; returns its exit code and its output.
     fn run(&self, line: &str) -> (i32, String) {
         let arguments: Vec<&str> = line.split(' ').collect();
         let mut command = self.command(&arguments);
@@ -89,10 +90,10 @@ impl Home {
 }
 
 impl Drop for Home {
-    /// Whoever removes the folder must be able to look into it.
+    /// Unlocks the folders, because removing them requires reading them.
     fn drop(&mut self) {
         for name in LOCKED.iter().map(|(name, _)| name) {
-            // It is gone where the test ended early.
+            // It is missing if the test ended early.
             let path = self.folder.path().join(name);
             let _ = fs::set_permissions(path, Permissions::from_mode(0o755));
         }
@@ -106,7 +107,7 @@ fn give(path: &Path) {
     }
 }
 
-/// What is locked, and how.
+/// The locked files, and their modes.
 const LOCKED: [(&str, u32); 9] = [
     ("git/.git", 0),
     ("folder", 0),
@@ -164,7 +165,7 @@ fn what_may_not_be_read_or_written_is_told_as_that_with_its_name() {
         // Files of records.
         ("import people secret.toml --repo bare.git --format json", 65, "secret.toml"),
         ("put people/joan --file secret.toml --repo bare.git", 65, "secret.toml"),
-        // What is to be written.
+        // Files and folders to write.
         ("put people/joan --repo kept.git", 69, "kept.git"),
         (&*format!("serve --repo kept/mirror.git --remote {remote} {here}"), 78, "kept"),
         ("man kept/pages", 65, "kept/pages"),

@@ -1,4 +1,4 @@
-//! What is private now is not told by any way to an earlier state.
+//! Private data is not disclosed by any way to an earlier state.
 
 use headwater_engine::cursor::Cursor;
 use headwater_testkit::{Fault, GitHttp, Upstream};
@@ -9,7 +9,7 @@ use crate::harness::{TestServer, people, person};
 
 const SECRET: &str = "hunter2";
 
-/// Returns a remote whose files are all records, and what one of them says is not for everybody.
+/// Returns a remote whose files are all records, one of which has a secret.
 fn leaky(definitions: &str) -> Upstream {
     let mut upstream = Upstream::new();
     let mut commit = upstream.commit("first");
@@ -21,7 +21,7 @@ fn leaky(definitions: &str) -> Upstream {
     upstream
 }
 
-/// Asks by every way, and looks whether any answer tells of the secret or of its sheet.
+/// Asks in every way, and checks that no answer discloses the secret or its sheet.
 fn tells_nothing(server: &TestServer, at: &str) {
     let of_sheet = |sheet: &str| {
         [
@@ -44,7 +44,7 @@ fn tells_nothing(server: &TestServer, at: &str) {
         let answer = server.get(&path);
         let text = String::from_utf8(answer.body.clone()).unwrap();
         for word in [SECRET, "staff", "bob"] {
-            // What was asked for is told again where it is not there.
+            // The answer about a missing item repeats the request.
             let is_echo = matches!(answer.status, 404 | 422) && path.contains(word);
             let told = text.contains(word) && !is_echo;
             assert!(!told, "{path}: {} {text}", answer.status);
@@ -54,7 +54,7 @@ fn tells_nothing(server: &TestServer, at: &str) {
     assert_eq!((ada.status, &ada.json()["name"]), (200, &json!("Ada")));
 }
 
-/// Returns the cursor of the history at `commit` that passes over `skip` commits.
+/// Returns the cursor of the history at `commit` that skips `skip` commits.
 fn history(commit: &str, skip: impl Into<Value>) -> Cursor {
     Cursor { commit: commit.parse().unwrap(), place: json!([skip.into()]) }
 }
@@ -71,7 +71,7 @@ fn a_sheet_that_was_made_private_renamed_removed_or_only_inferred_tells_nothing(
         let mut upstream = leaky(then);
         let first = upstream.head().unwrap();
         let mut server = TestServer::start(&upstream.url());
-        // In memory and, behind the restart, only in the repository.
+        // First in memory and, after the restart, only in the repository.
         assert_eq!(server.get(&format!("/api/staff/bob?at={first}")).status, 200);
         upstream.commit("private").put("headwater.toml", now).push();
         server.reload().outcome(if then.is_empty() { "rebuilt" } else { "applied" });
@@ -149,7 +149,7 @@ fn what_was_purged_or_is_newer_than_a_pin_is_unknown_however_often_it_was_asked_
         assert!(!String::from_utf8_lossy(&answer.body).contains(&*leak), "{digits}");
         answer.problem(404, "unknown_commit")["detail"].clone()
     };
-    assert_eq!(told(&leak[..7]), told("0123abc"), "that it was ever there is not told");
+    assert_eq!(told(&leak[..7]), told("0123abc"), "its former existence is not disclosed");
     let changes = server.get(&format!("/api/_changes?since={leak}")).json();
     assert_eq!((&changes["resync"], &changes["items"]), (&json!(true), &json!([])));
 }
@@ -210,7 +210,7 @@ fn a_file_beside_a_record_is_not_shown_where_a_sheet_claims_it_now() {
     upstream.commit("notes").put(".gitsheets/notes.toml", notes).push();
     server.reload().outcome("applied");
     server.get(&file).problem(404, "not_found");
-    // Nor has it a history as if it were a record of the other sheet.
+    // Nor does it have a history as a record of the other sheet.
     server.get("/api/_history/people/ada/note").problem(404, "not_found");
 }
 
@@ -268,7 +268,7 @@ fn many_names_of_branches_cost_the_remote_one_question() {
         server.get(&path).problem(404, "unknown_commit");
         assert_eq!(server.get("/api/people/new?at=refs/heads/draft/a").status, 200);
     }
-    // What the remote said is believed for five seconds, and a machine may be slow.
+    // The answer of the remote is cached for five seconds, and a machine may be slow.
     assert!(git.requests() - before < 30, "{} requests", git.requests() - before);
 }
 
@@ -302,7 +302,7 @@ fn what_is_meant_by_a_wrong_key_is_sought_among_what_everybody_sees() {
     let first =
         upstream.commit("first").put("headwater.toml", "[sheets.people]\nhidden = \"gone\"\n");
     let mut first = first.put("people/alpha1234.toml", "n = 1\n");
-    // More than are looked at, each of them nearer or before the one that is shown.
+    // There are more than are examined, each of them nearer or before the one that is shown.
     for n in 0..250 {
         first = first.put(format!("people/alpha1000{n:03}.toml"), "gone = true\n");
     }
@@ -356,7 +356,7 @@ fn a_record_whose_file_cannot_be_read_any_more_has_no_past_where_records_are_hid
         server.reload().outcome("applied");
         has_no_past(case);
     }
-    // What is read again is shown again.
+    // A record that can be read again is shown again.
     upstream.commit("mended").put("people/bob.toml", "n = 3\n").push();
     server.reload().outcome("applied");
     assert_eq!(server.get(&format!("/api/people/bob?at={first}")).json()["n"], 2);

@@ -1,4 +1,4 @@
-//! What the documents promise is there.
+//! What the documents promise exists.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 const FAULTS: &str = include_str!("../../docs/faults.md");
 const SECURITY: &str = include_str!("../../SECURITY.md");
 
-/// Adds the name of each function below `folder` that follows `#[test]`, behind its module.
+/// Adds the name of each function below `folder` that follows `#[test]`, after its module.
 fn tests_below(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let path = entry.path();
@@ -65,7 +65,7 @@ fn each_fault_in_the_documents_has_tests_and_each_of_them_is_there() {
     for row in rows {
         let proof = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         let names: Vec<_> = proof.split('`').filter(|name| name.contains("::")).collect();
-        assert!(!names.is_empty(), "no proof: {row}");
+        assert!(!names.is_empty(), "no test: {row}");
         for name in names {
             assert!(known.contains(name), "there is no test {name}");
         }

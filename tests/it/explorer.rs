@@ -1,4 +1,4 @@
-//! The explorer: the page and its files, where they are, and what a browser is told of them.
+//! The explorer: the page and its files, their addresses, and their headers for the browser.
 
 use headwater_testkit::Upstream;
 use reqwest::Method;
@@ -37,7 +37,7 @@ fn the_page_and_its_files_run_nothing_but_themselves() {
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
-        assert_eq!(answer.header("x-headwater-commit"), None, "it is the same whatever is served");
+        assert_eq!(answer.header("x-headwater-commit"), None, "no state is involved");
     }
 }
 

@@ -38,7 +38,7 @@ refs = { person = "people" }
 
 const NOW: &str = "2026-06-01T12:00:00Z";
 
-/// Data of the shape of endoflife.date, of an advisory database, and of a group of people.
+/// Data in the form of endoflife.date, of an advisory database, and of a group of people.
 fn upstream() -> Upstream {
     let release = |eol: Value, lts: bool| json!({ "eol": eol, "lts": lts });
     let many: Vec<Value> = (0..21).map(|n| release(json!("2030-01-01"), n == 20)).collect();
@@ -109,7 +109,7 @@ fn path(sheet: &str, filter: &str, rest: &str) -> String {
     format!("/api/{sheet}?filter={}{rest}", utf8_percent_encode(filter, NON_ALPHANUMERIC))
 }
 
-/// Returns the keys that a filter finds, and how many records it skips.
+/// Returns the keys that a filter finds, and the number of records that it skips.
 fn found(server: &TestServer, sheet: &str, filter: &str) -> (String, u64) {
     let now = if filter.contains("now") { format!("&now={NOW}") } else { String::new() };
     let answer = server.get(&path(sheet, filter, &now)).json();
@@ -143,7 +143,7 @@ fn questions_of_real_data_are_answered_exactly() {
             "soon",
             2,
         ),
-        // A release that has long-term support is still supported.
+        // A release with long-term support is still supported.
         ("products", "releases.exists(r, r.lts && r.eol > now)", "many", 2),
         ("products", "size(releases) > 20", "many", 1),
         ("vulns", unfixed, "b", 0),
@@ -168,7 +168,7 @@ fn questions_of_real_data_are_answered_exactly() {
 fn what_is_hidden_or_private_is_no_part_of_any_expression() {
     let upstream = upstream();
     let server = TestServer::start(&upstream.url());
-    // Who is hidden is not there to be referred to, and does not refer.
+    // A hidden record cannot be referred to, and does not refer.
     assert_eq!(
         found(&server, "projects", "has(maintainer) && ref(maintainer) == null"),
         ("three".into(), 0)
@@ -212,7 +212,7 @@ fn an_expression_goes_with_every_other_part_of_a_list() {
     let lines: Answer = server.send(lines.header("accept", "application/x-ndjson"));
     assert_eq!(lines.body.iter().filter(|byte| **byte == b'\n').count(), 1);
     assert_eq!(lines.header("x-headwater-skipped"), Some("1"));
-    // Without an expression nothing is told of one.
+    // Without an expression the answer reports nothing about one.
     let plain = server.get("/api/products").json();
     assert_eq!((&plain["skipped"], &plain["now"]), (&Value::Null, &Value::Null));
 }

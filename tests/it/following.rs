@@ -1,4 +1,4 @@
-//! What a client holds who walks or follows while pushes go live, at any size.
+//! What a client that pages or follows sees while pushes go live, at any size.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ fn sized(name: &str, default: usize) -> usize {
 const SHEET: &str =
     "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n[headwater]\nindex = [\"age\"]\n";
 
-/// Returns a remote with so many people in one sheet.
+/// Returns a remote with the given number of people in one sheet.
 fn crowd(people: usize) -> Upstream {
     let mut upstream = Upstream::new();
     let records = (0..people).map(|n| (path(n), record(n, 0)));
@@ -32,7 +32,8 @@ fn record(n: usize, age: usize) -> String {
     person(&format!("p{n:06}"), "A Person", u32::try_from(age).unwrap())
 }
 
-/// Makes the push `number`: one record changes, one comes, one that came before goes.
+/// Makes the push `number`: one record changes, one is added, and one that was added before is
+/// removed.
 fn push(upstream: &mut Upstream, people: usize, number: usize) -> String {
     let mut commit = upstream.commit("push");
     commit = commit.put(path(number * 7919 % people), record(number * 7919 % people, number));
@@ -43,7 +44,7 @@ fn push(upstream: &mut Upstream, people: usize, number: usize) -> String {
     commit.push()
 }
 
-/// Walks over the whole sheet and returns it, with the commit that it is of.
+/// Walks over the whole sheet and returns it, with its commit.
 async fn walk(server: &TestServer, limit: usize) -> (String, BTreeMap<String, Value>) {
     let (mut seen, mut commit, mut cursor) = (BTreeMap::new(), None::<String>, String::new());
     loop {
@@ -93,7 +94,7 @@ fn a_walk_gives_each_record_of_its_commit_once_whatever_is_pushed_meanwhile() {
     eprintln!("walked over {people} records during {pushes} pushes");
 }
 
-/// Somebody who keeps a copy of the sheet by following its changes.
+/// A copy of the sheet that is maintained by following its changes.
 struct Copy {
     records: BTreeMap<String, Value>,
     at: String,
@@ -119,7 +120,7 @@ impl Copy {
         (self.response, self.text) = (Some(response), String::new());
     }
 
-    /// Takes in events until the copy is of `commit`.
+    /// Applies events until the copy has the state of `commit`.
     async fn follow_to(&mut self, commit: &str) {
         while self.at != commit {
             let Some((block, rest)) = self.text.split_once("\n\n") else {
@@ -138,7 +139,7 @@ impl Copy {
 
     fn take(&mut self, data: &Value) {
         self.events += 1;
-        assert_eq!(data["from"], *self.at, "nothing is left out, and nothing comes twice");
+        assert_eq!(data["from"], *self.at, "nothing is missing or repeated");
         self.at = data["to"].as_str().unwrap().to_owned();
         for item in data["items"].as_array().unwrap() {
             let (key, value) = (item["key"].as_str().unwrap().to_owned(), item["value"].clone());

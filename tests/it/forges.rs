@@ -1,4 +1,4 @@
-//! Webhooks of forges: what concerns us is a hint, everything else is ignored without a fetch.
+//! Webhooks of forges: relevant ones are a hint, everything else is ignored without a fetch.
 
 use std::time::SystemTime;
 

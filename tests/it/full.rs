@@ -1,4 +1,4 @@
-//! A disk that is full, at every step of a reload.
+//! A full disk, at every step of a reload.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::harness::{TestServer, people};
 
-/// How many kilobytes are left at most, in steps of one; more on demand.
+/// The most free kilobytes, in steps of one; a variable sets more.
 fn steps() -> usize {
     let steps = std::env::var("HEADWATER_DISK_STEPS").ok();
     steps.and_then(|steps| steps.parse().ok()).unwrap_or(12)
@@ -23,7 +23,7 @@ struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Mounts one; `None` where this process may not.
+    /// Mounts one. Returns `None` if this process may not.
     fn mount(megabytes: usize) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let size = format!("size={megabytes}m");
@@ -34,7 +34,7 @@ impl SmallDisk {
         mounted.then_some(Self { folder, filler })
     }
 
-    /// Fills it up but for about this many kilobytes.
+    /// Fills it except for about this many kilobytes.
     fn fill(&self, spare: usize) {
         let mut file = File::create(&self.filler).unwrap();
         let mut length = 0;
@@ -59,12 +59,12 @@ impl SmallDisk {
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        // Lazily: a child that is being started may still have its folder open.
+        // Lazily: a starting child may still have its folder open.
         let _ = Command::new("umount").arg("-l").arg(self.folder.path()).status();
     }
 }
 
-/// A text that no packing makes small.
+/// A text that does not compress.
 fn noise(seed: usize) -> String {
     let mut state = seed as u64;
     let words = (0..2_000).map(|_| {
@@ -74,8 +74,8 @@ fn noise(seed: usize) -> String {
     words.collect()
 }
 
-/// Pushes one record, many records, or a change of the definitions, with which the state is built
-/// anew; returns the commit.
+/// Pushes one record, many records, or a change of the definitions, which causes a rebuild. Returns
+/// the commit.
 fn push(upstream: &mut Upstream, kind: usize, seed: usize) -> String {
     let record = |slug: usize| {
         let text =
@@ -96,7 +96,7 @@ fn push(upstream: &mut Upstream, kind: usize, seed: usize) -> String {
     }
 }
 
-/// Returns what must not be left behind.
+/// Returns the files that must not be left behind.
 fn leftovers(mirror: &Path) -> Vec<String> {
     let folders = ["headwater", "objects/pack", "refs/heads", "refs/headwater/sync", "."];
     let entries = folders.iter().filter_map(|folder| std::fs::read_dir(mirror.join(folder)).ok());

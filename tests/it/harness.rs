@@ -46,7 +46,7 @@ pub(crate) fn person(slug: &str, name: &str, age: u32) -> String {
     format!("age = {age}\nbio = \"{name} wrote programs.\"\nname = \"{name}\"\nslug = \"{slug}\"\n")
 }
 
-/// What is no record: the quote is never closed.
+/// A file that is not a record: the quote is never closed.
 pub(crate) const BROKEN: &str = "name = \"Broken\nslug = \"broken\"\n";
 
 /// A server with a mirror of its own.
@@ -60,12 +60,12 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// Starts a server on `remote` and waits until it is settled.
+    /// Starts a server on `remote` and waits until it has settled.
     pub(crate) fn start(remote: &str) -> Self {
         Self::with(remote, &[])
     }
 
-    /// Starts a server with further settings, by their environment names, and waits until it is
+    /// Starts a server with further settings, by their environment names, and waits until it has
     /// settled.
     pub(crate) fn with(remote: &str, settings: &[(&str, &str)]) -> Self {
         let server = Self::loading(remote, settings);
@@ -103,7 +103,7 @@ impl TestServer {
         self.start_again();
     }
 
-    /// Starts a server that was stopped, and waits until it is settled.
+    /// Starts a stopped server again, and waits until it has settled.
     pub(crate) fn start_again(&mut self) {
         self.begin();
         // A child that another test forks at this moment shares the lock of the mirror until it
@@ -115,7 +115,7 @@ impl TestServer {
         self.settle();
     }
 
-    /// Stops the server as a signal would; says whether everything ended in time.
+    /// Stops the server as a signal would; returns whether everything ended in time.
     pub(crate) fn stop(&mut self) -> bool {
         let server = self.server.take().unwrap();
         self.runtime.block_on(server.stop())
@@ -168,7 +168,7 @@ impl TestServer {
         &self.client
     }
 
-    /// Begins a request without credentials.
+    /// Starts a request without credentials.
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, self.url(path))
     }
@@ -202,7 +202,7 @@ impl TestServer {
         self.send(self.request(Method::GET, path).bearer_auth(RELOAD_SECRET))
     }
 
-    /// Begins a call of an internal route with the reload secret.
+    /// Starts a call of an internal route with the reload secret.
     pub(crate) fn call(&self, path: &str) -> RequestBuilder {
         self.request(Method::POST, path).bearer_auth(RELOAD_SECRET)
     }
@@ -216,13 +216,13 @@ impl TestServer {
         self.send(self.call(RELOAD).json(body))
     }
 
-    /// Lets the held push `id` through.
+    /// Applies the held push `id`.
     pub(crate) fn apply(&self, id: &str) -> Answer {
         let path = format!("/api/_internal/reloads/{id}/apply");
         self.send(self.request(Method::POST, &path).bearer_auth(OPERATOR_SECRET))
     }
 
-    /// Goes back to `commit` and stays there.
+    /// Pins `commit`.
     pub(crate) fn pin(&self, commit: &str) -> Answer {
         let request = self.request(Method::POST, "/api/_internal/pin").bearer_auth(OPERATOR_SECRET);
         self.send(request.json(&serde_json::json!({ "commit": commit })))
@@ -236,13 +236,13 @@ impl TestServer {
                 return body;
             }
             assert_eq!(body["state"], "running", "{body}");
-            // The ledger has no event to wait for from outside; a caller polls it like this.
+            // The ledger has no event for callers, so they poll it like this.
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
     }
 }
 
-/// What a caller gets.
+/// The answer to a request.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,

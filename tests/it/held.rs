@@ -71,7 +71,7 @@ fn a_malformed_record_refuses_the_push_and_the_next_good_one_goes_live() {
 #[test]
 fn the_operator_lets_a_broken_push_through() {
     let mut upstream = people();
-    // Where records are hidden, a file that cannot be read may be one of them, and is not told.
+    // If records are hidden, an unreadable file may be one of them, and is not reported.
     let definition = "[gitsheet]\nroot = \"people\"\npath = \"${{ slug }}\"\n";
     upstream.commit("hide nothing").put(".gitsheets/people.toml", definition).push();
     let server = TestServer::start(&upstream.url());

@@ -1,5 +1,5 @@
-//! What nobody may see changes nothing that anybody sees: two branches that differ in hidden records
-//! and in sheets that are not public answer every public route alike, but for the ids of commits.
+//! Invisible data changes no visible answer: two branches that differ in hidden records and in
+//! private sheets answer every public route alike, except for the ids of commits.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ unique = ["email"]
 refs = { friend = "people", secret = "secrets" }
 "#;
 
-/// Here a problem refuses a push, and makes a first state a degraded one.
+/// A problem here refuses a push, and makes a first state a degraded one.
 const STAFF: &str =
     "[gitsheet]\nroot = \"staff\"\npath = \"${{ slug }}\"\n[headwater]\nhidden = \"gone\"\n";
 
@@ -41,7 +41,7 @@ const SECRETS: &str =
 
 const WORDS: [&str; 6] = ["river", "rivers", "bridge", "harbor", "lantern", "meadow"];
 
-/// Numbers that look random, the same for the same seed.
+/// Pseudo-random numbers, the same for the same seed.
 struct Numbers(u64);
 
 impl Numbers {
@@ -85,7 +85,7 @@ impl Branch {
     }
 }
 
-/// Returns what everybody sees: people with even numbers, and posts.
+/// Returns the visible data: people with even numbers, and posts.
 fn seen(numbers: &mut Numbers) -> Vec<(String, String)> {
     let mut files: Vec<_> =
         [("people", PEOPLE), ("staff", STAFF), ("posts", POSTS), ("secrets", SECRETS)]
@@ -106,7 +106,7 @@ fn seen(numbers: &mut Numbers) -> Vec<(String, String)> {
     files
 }
 
-/// Returns what nobody sees, some of it broken.
+/// Returns the invisible data, some of it broken.
 fn unseen(numbers: &mut Numbers, step: u64) -> Vec<(String, String)> {
     let mut files = Vec::new();
     for n in (1..30).step_by(2).filter(|_| numbers.below(3) > 0).collect::<Vec<u64>>() {
@@ -132,7 +132,7 @@ fn unseen(numbers: &mut Numbers, step: u64) -> Vec<(String, String)> {
     files
 }
 
-/// What is asked, of the present and of the past.
+/// The requests, about the present and the past.
 fn paths(numbers: &mut Numbers) -> Vec<String> {
     let mut paths: Vec<String> = [
         "/api/_sheets",
@@ -170,7 +170,7 @@ fn paths(numbers: &mut Numbers) -> Vec<String> {
         "/api/_search?q=s1&sheet=secrets",
         "/api/_history/people/p00",
         "/api/_history/people/p01",
-        // What may be meant instead.
+        // Keys for which a similar one is suggested.
         "/api/people/p01.toml",
         "/api/people/p013",
         "/api/people/p03x",
@@ -196,11 +196,11 @@ fn paths(numbers: &mut Numbers) -> Vec<String> {
     paths
 }
 
-/// Members that tell of a time, or of this one process.
+/// Members that depend on the time, or on this process.
 const TIMES: [&str; 8] =
     ["id", "at", "durationMs", "timings", "publishedAt", "ageSeconds", "fetchedAt", "traceId"];
 
-/// Takes out what may differ.
+/// Masks everything that may differ.
 fn masked(text: &str, commits: &[String]) -> String {
     let text = commits
         .iter()
@@ -238,12 +238,12 @@ fn told(
         .map(|(name, value)| (name.to_string(), masked(value.to_str().unwrap(), commits)))
         .collect();
     headers.remove("date");
-    // A cursor is of a commit, and times are in the bytes of a list of reloads.
+    // A cursor depends on its commit, and a list of reloads contains times.
     if path.contains("limit=") || path.contains("_reloads") || path.contains("_status") {
         headers.retain(|name, _| !["etag", "link", "content-length"].contains(&name.as_str()));
     }
     let body = String::from_utf8_lossy(&answer.body);
-    // The tag of an answer that names a commit stands for that name, too.
+    // The tag of an answer that names a commit depends on that name, too.
     if commits.iter().any(|commit| body.contains(commit)) {
         headers.remove("etag");
     }
@@ -263,7 +263,7 @@ fn what_is_hidden_changes_no_answer() {
         let settings = [("HEADWATER_QUARANTINE_SHARE", "100"), ("HEADWATER_QUERY_BUDGET", "0")];
         let servers = [0, 1].map(|at| TestServer::with(&branches[at].upstream.url(), &settings));
         for step in 1..4 {
-            // In the end nothing changes but what is hidden.
+            // In the last step only hidden data changes.
             let changed: Vec<_> = match step {
                 3 => Vec::new(),
                 _ => (0..4).map(|_| format!("p{:02}", numbers.below(15) * 2)).collect(),

@@ -1,5 +1,5 @@
-//! What many clients see of one server, checked as a history: no client goes back in time, everybody
-//! reads what they wrote, and of those who change one version one wins.
+//! The view of many clients of one server, checked as a history: no client goes back in time, all
+//! clients read their own writes, and of those that change the same version one wins.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::harness::{TestServer, people};
 const TOKEN: &str = "the-token-of-the-clients";
 const CLIENTS: usize = 16;
 
-/// For how long the clients go on; longer on demand.
+/// The duration of the clients; a variable sets a longer one.
 fn duration() -> Duration {
     let seconds = std::env::var("HEADWATER_HISTORY_SECONDS").ok();
     Duration::from_secs(seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(3))
@@ -28,14 +28,14 @@ fn duration() -> Duration {
 /// One client and what it saw.
 struct Observer {
     client: Client,
-    /// Where the server is. Whoever restarts it holds the lock, so that no call is cut off.
+    /// The address of the server. Whoever restarts it holds the lock, so that no call is cut off.
     base: Arc<RwLock<String>>,
     number: usize,
-    /// The commits of its answers, in their order, each once in a row.
+    /// The commits of its answers, in order, without consecutive repetitions.
     commits: Vec<String>,
 }
 
-/// An answer as far as it matters here.
+/// The relevant parts of an answer.
 struct Seen {
     status: u16,
     tag: Option<String>,
@@ -73,8 +73,8 @@ impl Observer {
         Seen { status, tag, body }
     }
 
-    /// Writes a record of its own, reads it, and adds one to the record of all; returns how often
-    /// that was taken.
+    /// Writes a record of its own, reads it, and adds one to the shared record. Returns how often
+    /// that was accepted.
     async fn run(mut self, over: Arc<AtomicBool>) -> (Vec<String>, u64) {
         let own = format!("/api/people/c{}", self.number);
         let (mut round, mut added) = (0_u64, 0);
@@ -133,8 +133,8 @@ impl Crowd {
         server.url("").trim_end_matches('/').clone_into(&mut base);
     }
 
-    /// Lets the clients end, and checks what they saw against the history in `repository`; returns
-    /// how much that was.
+    /// Stops the clients, and checks what they saw against the history in `repository`. Returns how
+    /// much that was.
     fn end(self, server: &TestServer, repository: &Path) -> String {
         self.over.store(true, Ordering::Relaxed);
         let ended = self.clients.into_iter();
@@ -156,7 +156,7 @@ impl Crowd {
     }
 }
 
-/// A remote with a counter, and the file that says who may write.
+/// A remote with a counter, and the file of write tokens.
 struct Scene {
     upstream: Upstream,
     folder: TempDir,
@@ -187,11 +187,11 @@ fn no_client_goes_back_in_time_and_of_those_who_change_one_version_one_wins() {
     let scene = Scene::new();
     let mut server = scene.server(&scene.upstream.url(), &[]);
     let crowd = Crowd::of(&server);
-    // Meanwhile the remote comes and goes, and is asked all the time.
+    // Meanwhile the remote comes and goes, and the server keeps asking it.
     let (mut failed, begun) = (0_u64, Instant::now());
     while begun.elapsed() < duration() {
-        // Without this file it is no repository. The folder stays: a push that is under way would make
-        // it again.
+        // Without this file it is not a repository. The folder stays, because a push in progress
+        // would create it again.
         let remote = scene.upstream.path();
         let (head, away) = (remote.join("HEAD"), remote.join("HEAD.away"));
         std::fs::rename(&head, &away).unwrap();

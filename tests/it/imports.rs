@@ -1,4 +1,4 @@
-//! Whole sheets into and out of a repository, without a server.
+//! Whole sheets imported and exported, without a server.
 
 use std::process::Stdio;
 
@@ -101,7 +101,7 @@ fn rows_that_clash_with_other_records_are_bad() {
     let told = house.given(&[&import[..], &["--skip-bad"]].concat(), &rows, 1);
     assert!(told.contains("1 added, 0 modified, 0 unchanged, 3 skipped"), "{told}");
     let swapped = row("ada", "j@x.org") + &row("joan", "a@x.org");
-    assert!(house.given(&import, &swapped, 0).contains("2 modified"), "rows may change places");
+    assert!(house.given(&import, &swapped, 0).contains("2 modified"), "rows may swap values");
     assert_eq!(house.run(&["query", "people"], 0).lines().count(), 2);
 }
 

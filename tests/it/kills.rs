@@ -1,5 +1,5 @@
-//! A server that is killed at any time, again and again: what it acknowledged is there when it comes
-//! back, and so is everything else.
+//! A server that is killed at any time, repeatedly: when it comes back, it has everything that it
+//! acknowledged, and everything else is intact.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::commands::headwater;
 use crate::harness::{RELOAD, RELOAD_SECRET, people, person};
 
-/// How often the server is killed; more on demand.
+/// The number of kills; a variable sets more.
 fn kills() -> u64 {
     let kills = std::env::var("HEADWATER_KILLS").ok();
     kills.and_then(|kills| kills.parse().ok()).unwrap_or(12)
@@ -51,7 +51,7 @@ impl Victim {
         &self.address
     }
 
-    /// Returns the status and the body, or nothing where the server died meanwhile.
+    /// Returns the status and the body, or nothing if the server died meanwhile.
     pub(crate) fn call(&self, method: &str, path: &str) -> Option<(u16, Value)> {
         call(&self.address, method, path)
     }
@@ -72,7 +72,7 @@ impl Victim {
 }
 
 impl Drop for Victim {
-    /// Nothing of it outlives a test that fails.
+    /// Kills the process, so that it does not outlive a failed test.
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -84,7 +84,7 @@ fn call(address: &str, method: &str, path: &str) -> Option<(u16, Value)> {
     send(address, method, path, &head, "")
 }
 
-/// Sends a request with these header lines; nothing where the server died meanwhile.
+/// Sends a request with these header lines. Returns nothing if the server died meanwhile.
 pub(crate) fn send(
     address: &str,
     method: &str,
@@ -127,8 +127,8 @@ fn is_ancestor(upstream: &Upstream, ancestor: &str, descendant: &str) -> bool {
     base.trim() == ancestor
 }
 
-/// Says whether git finds everything in the mirror. The program that puts packs together outlives
-/// the server that is killed, and while it removes old packs git may look for one of them.
+/// Returns whether git finds everything in the mirror. The repacking program outlives the killed
+/// server, and while it removes old packs git may look for one of them.
 pub(crate) fn is_sound(mirror: &Path) -> bool {
     let check = || {
         let mut command = headwater_testkit::git::command(mirror);
@@ -146,7 +146,7 @@ fn a_server_that_is_killed_at_any_time_comes_back_with_all_it_acknowledged() {
     let mut acknowledged = String::new();
     for round in 0..kills() {
         let victim = Victim::start(&mirror, &url);
-        // Some are killed while they load, most while they reload.
+        // Some are killed during the load, most during a reload.
         if random.below(4) > 0 {
             let served = victim.ready();
             let missed =
@@ -157,7 +157,7 @@ fn a_server_that_is_killed_at_any_time_comes_back_with_all_it_acknowledged() {
         upstream.commit("push").put(format!("people/{name}.toml"), person(&name, "N", 1)).push();
         let address = victim.address.clone();
         let hook = std::thread::spawn(move || call(&address, "POST", RELOAD));
-        // The moment of death is the point of the test: anywhere in the reload, or behind it.
+        // The moment of death is the point of the test: anywhere in the reload, or after it.
         std::thread::sleep(Duration::from_millis(random.below(120)));
         victim.kill();
         if let Some((200, report)) = hook.join().unwrap() {

@@ -1,4 +1,4 @@
-//! The rooms of the server: which uses which, and where outside libraries live.
+//! The modules of the server: which uses which, and where outside libraries are used.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The rooms of `lib.rs` in order: each uses only those above it.
+/// Returns the modules of `lib.rs` in order; each uses only those above it.
 fn rooms() -> Vec<String> {
     let lib = fs::read_to_string(root().join("src/lib.rs")).unwrap();
     let rooms = lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
@@ -41,7 +41,7 @@ fn no_two_files_use_each_other() {
     assert!(circles.is_empty(), "{}", circles.join("\n"));
 }
 
-/// Each outside library that has one room.
+/// The outside libraries that only one module may use.
 const LIBRARIES: [(&str, &str); 3] =
     [("gix", "engine/src/mirror"), ("tantivy", "engine/src/search"), ("axum", "src/http")];
 
@@ -75,14 +75,14 @@ fn an_outside_library_that_has_one_room_is_used_only_there() {
     }
 }
 
-/// Says whether `code` has a path that begins with `library`.
+/// Returns whether `code` has a path that begins with `library`.
 fn names(code: &str, library: &str) -> bool {
     code.match_indices(&format!("{library}::")).any(|(at, _)| {
         !code[..at].ends_with(|before: char| before.is_alphanumeric() || "_:".contains(before))
     })
 }
 
-/// Every source file of the server and of the engine.
+/// Returns every source file of the server and of the engine.
 fn sources() -> Vec<PathBuf> {
     let mut folders = vec![PathBuf::from("src"), PathBuf::from("engine/src")];
     let mut found = Vec::new();

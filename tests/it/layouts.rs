@@ -1,5 +1,5 @@
-//! Repositories as people lay them out: the collections of a site, folders with an index file, and
-//! paths that tell what their files do not.
+//! Common layouts of repositories: the collections of a site, folders with an index file, and paths
+//! with information that the files lack.
 
 use headwater_testkit::{Upstream, git};
 use reqwest::Method;
@@ -152,7 +152,7 @@ fn the_collections_of_a_site_are_sheets() {
     assert_eq!(sheets["passedOver"], passed_over);
     assert_eq!(server.get("/api/src.content.blog/hello").json()["title"], "Hello");
     assert_eq!(server.get("/api/content.docs/start/index").status, 200);
-    // A collection that comes by a push is there without a rebuild.
+    // A pushed new collection appears without a rebuild.
     upstream.commit("more").put("content/news/one.md", post).push();
     let commit = upstream.commit("no records").put("content/news/a.png", "").delete("LICENSE");
     commit.push();
@@ -160,7 +160,7 @@ fn the_collections_of_a_site_are_sheets() {
     let passed_over = server.get("/api/_sheets").json()["passedOver"].clone();
     assert_eq!(passed_over[1], json!({"reason": "ending", "name": "png", "count": 1}));
     assert_eq!(keys(&server.get("/api/content.news").json()), ["one"]);
-    // Who declares sheets later does not tell what else there was before.
+    // A later declaration of sheets does not reveal which others existed before.
     let before = upstream.head().unwrap();
     let sheets = "[sheets.all]\nroot = \".\"\nformat = \"markdown\"\n\
                   [sheets.json]\nroot = \".\"\nformat = \"json\"\n";

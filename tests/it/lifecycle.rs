@@ -178,13 +178,13 @@ fn a_damaged_mirror_is_kept_aside_and_cloned_anew() {
         let names = beside.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.filter(|name| name.starts_with("mirror.git.damaged-")).count()
     };
-    // What a power loss may leave of a reference.
+    // A power loss may leave a reference like this.
     server.stop();
     std::fs::write(mirror.join("refs/heads/published"), "").unwrap();
     server.start_again();
     assert_eq!(server.get("/api/people/ada").commit(), head);
     assert_eq!(kept_aside(), 1);
-    // Objects that are gone.
+    // The objects are missing.
     server.stop();
     for entry in std::fs::read_dir(mirror.join("objects/pack")).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
@@ -211,7 +211,7 @@ fn a_work_tree_without_a_remote_is_served_and_its_owner_may_amend() {
     let settings = [("HEADWATER_REPO", path), ("HEADWATER_REMOTE", "unset")];
     let server = TestServer::with("", &settings);
     assert_eq!(server.get("/api/people/ada").json()["age"], 1);
-    // Whether the reload finds it or whoever watches the branch did so before.
+    // Either the reload finds it, or the watcher of the branch did so before.
     commit(2, &[]);
     assert_eq!(server.reload().status, 200);
     assert_eq!(server.get("/api/people/ada").json()["age"], 2);
@@ -219,7 +219,7 @@ fn a_work_tree_without_a_remote_is_served_and_its_owner_may_amend() {
     assert_eq!(server.reload().status, 200);
     assert_eq!(server.get("/api/people/ada").json()["age"], 3);
 
-    // What it was cloned from is its user's business.
+    // The remote that it was cloned from is its user's business.
     git(&work, ["remote", "add", "origin", "https://example.org/data.git"]);
     let server = TestServer::with("", &settings);
     assert_eq!(server.get("/api/people/ada").json()["age"], 3);
@@ -249,7 +249,7 @@ fn a_commit_to_a_local_branch_goes_live_with_nobody_to_tell_of_it() {
         assert_eq!(server.get("/api/people/ada").json()["age"], age);
     };
     moves(&|| {});
-    // The branch is in one file with others, and then in one of its own again.
+    // The branch moves into one file with others, and then back to one of its own.
     moves(&|| drop(git(&work, ["pack-refs", "--all"])));
     moves(&|| {});
 }
@@ -262,8 +262,8 @@ fn a_checkout_of_another_branch_is_told_and_the_branch_of_the_start_is_served_on
     let here = [("HEADWATER_REPO", work.to_str().unwrap()), ("HEADWATER_REMOTE", "unset")];
     let server = TestServer::with("", &here);
     let asked = TestServer::with("", &[&here[..], &[("HEADWATER_BRANCH", "published")]].concat());
-    // A commit where `HEAD` is. `published` follows, so that it goes live, which whoever watches sees
-    // after he looked at `HEAD`.
+    // Commits at `HEAD`. `published` follows, so that it goes live. The watcher sees that after it
+    // has checked `HEAD`.
     let mut age = 1;
     let mut live_with = |how: &[&str]| {
         git(&work, how);
@@ -282,7 +282,7 @@ fn a_checkout_of_another_branch_is_told_and_the_branch_of_the_start_is_served_on
     };
     let (other, none) = (&json!("other"), &json!(null));
     assert_eq!(live_with(&["checkout", "-q", "-b", "other"]).each_ref(), [other, none]);
-    // As in a rebase, which comes back to where it was.
+    // As in a rebase, which returns to where it was.
     assert_eq!(live_with(&["checkout", "-q", "--detach"]).each_ref(), [other, none]);
     assert_eq!(live_with(&["checkout", "-q", "-B", "published"]).each_ref(), [none, none]);
 }
@@ -326,8 +326,8 @@ fn a_remote_that_takes_the_call_and_says_nothing_is_waited_for_as_long_as_is_sai
     let (sender, ended) = std::sync::mpsc::channel();
     let refused = std::thread::scope(|scope| {
         scope.spawn(|| sender.send(server.ready().unwrap_err()).unwrap());
-        // Half of the silence that a fetch waits for otherwise.
-        ended.recv_timeout(std::time::Duration::from_secs(15)).expect("it waits on")
+        // Half of the silence that a fetch normally waits for.
+        ended.recv_timeout(std::time::Duration::from_secs(15)).expect("it still waits")
     });
     assert_eq!(refused.exit, Exit::Unavailable);
     assert!(refused.to_string().contains("took too long to answer"), "{refused}");
@@ -375,6 +375,6 @@ fn git_that_is_too_old_is_told_at_the_start() {
         lines.take_while(|line| !line.contains(" ready ")).find(|line| line.contains("too old"));
     child.kill().unwrap();
     child.wait().unwrap();
-    let told = told.expect("it is told before the records are served");
+    let told = told.expect("it is reported before the records are served");
     assert!(told.contains("2.25") && told.contains("2.36"), "{told}");
 }

@@ -75,7 +75,7 @@ fn slow_forged_bodies_of_many_addresses_keep_no_signed_push_out() {
             "a".repeat(64)
         );
         stream.write_all(head.as_bytes()).unwrap();
-        // So much has the time that there is for any body.
+        // This many bytes earn the full time of a body.
         stream.write_all(&vec![b' '; (2 << 20).min(length - 1)]).unwrap();
         stream
     };
@@ -164,7 +164,7 @@ fn the_internal_routes_can_have_a_listener_of_their_own() {
     server.send(call.bearer_auth(crate::harness::RELOAD_SECRET)).outcome("unchanged");
 }
 
-/// A client of HTTP/2 without TLS that takes nothing of its answers.
+/// An HTTP/2 client without TLS that reads nothing of its answers.
 struct TakesNothing {
     stream: TcpStream,
     next: u32,
@@ -179,7 +179,7 @@ impl TakesNothing {
         Self { stream, next: 1 }
     }
 
-    /// Asks for `path` on a stream of its own.
+    /// Requests `path` on a stream of its own.
     fn ask(&mut self, path: &str, accept: &str) {
         // GET, http, the path, the authority `x` and `accept`, by the static table of HPACK.
         let mut head = vec![0x82, 0x86];
@@ -212,7 +212,7 @@ impl TakesNothing {
     }
 }
 
-/// Asks for `path` from another address of this machine, and returns the status.
+/// Requests `path` from another address of this machine, and returns the status.
 fn status_elsewhere(server: &TestServer, path: &str, accept: &str) -> u16 {
     let client = reqwest::Client::builder().local_address(IpAddr::from([127, 0, 0, 2]));
     let request = client.build().unwrap().get(server.url(path)).header("Accept", accept);
@@ -236,7 +236,7 @@ fn answers_that_nobody_takes_are_bounded_for_each_address() {
     let most = (64 << 20) / 900_000;
     assert!((most - 4..=most).contains(&answered), "{answered} of 80, for which 64 MiB are there");
     server.get("/api/people/large").problem(503, "busy");
-    assert_eq!(server.get("/api/people/ada").status, 200, "what is small is answered");
+    assert_eq!(server.get("/api/people/ada").status, 200, "small answers are sent");
     assert_eq!(status_elsewhere(&server, "/api/people/large", "*/*"), 200);
     drop(callers);
     while server.get("/api/people/large").status == 503 {}

@@ -1,8 +1,8 @@
-//! Many who follow, and large pushes: everybody is told the same, and nobody else waits.
+//! Many followers, and large pushes: all receive the same, and nobody else waits.
 //!
-//! `HEADWATER_LISTENERS` is how many follow (40), of whom a fourth reads nothing;
-//! `HEADWATER_LISTENER_RECORDS` how many records a push changes (300), and
-//! `HEADWATER_LISTENER_PUSHES` how many pushes there are (2).
+//! `HEADWATER_LISTENERS` is the number of followers (40), a fourth of which read nothing;
+//! `HEADWATER_LISTENER_RECORDS` is the number of records that a push changes (300), and
+//! `HEADWATER_LISTENER_PUSHES` is the number of pushes (2).
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -34,13 +34,13 @@ fn push(upstream: &mut Upstream, records: usize, round: usize) -> String {
     upstream.commit_stream("all of them", (0..records).map(record))
 }
 
-/// How much is looked at of each line, in bytes.
+/// The number of bytes of each line that are inspected.
 const BEGINNING: usize = 100;
 
-/// A line of an event: how it begins, and how long it is.
+/// A line of an event: its beginning and its length.
 type Line = (String, usize);
 
-/// Somebody who follows, and what it is told, line by line.
+/// A follower, and what it receives, line by line.
 struct Follower {
     stream: TcpStream,
     begun: Vec<u8>,
@@ -49,7 +49,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// Begins to follow everything, without the pieces of a later HTTP.
+    /// Starts to follow everything, over HTTP/1.0, without chunks.
     async fn new(address: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = b"GET /api/_changes HTTP/1.0\r\nAccept: text/event-stream\r\n\r\n";
@@ -66,7 +66,7 @@ impl Follower {
         let length = self.stream.read(&mut piece).await.unwrap();
         assert!(length > 0, "the stream ended early");
         let piece = &piece[..length];
-        // Nobody reads all that there is before the others have their turn.
+        // Nobody reads everything available before the others get their turn.
         tokio::task::yield_now().await;
         if self.begun.len() >= BEGINNING && !piece.contains(&b'\n') {
             self.length += length;
@@ -79,7 +79,7 @@ impl Follower {
             if part.ends_with(b"\n") {
                 let begun = String::from_utf8(std::mem::take(&mut self.begun)).unwrap();
                 let line = (begun, std::mem::take(&mut self.length));
-                // Signs of life come when they come.
+                // Signs of life may come at any time.
                 if !line.0.starts_with(':') {
                     self.lines.push(line);
                 }
@@ -92,7 +92,7 @@ impl Follower {
         let id = format!("id: {commit}\n");
         loop {
             let at = self.lines.iter().position(|(line, _)| *line == id);
-            // Behind it come its name, its data, and an empty line.
+            // Its name, its data and an empty line follow.
             if let Some(at) = at.filter(|at| self.lines.len() >= at + 4) {
                 let event = self.lines.drain(..at + 4).skip(at).collect();
                 return (self, event);
@@ -102,7 +102,7 @@ impl Follower {
     }
 }
 
-/// Asks whether the server lives until `stop`, and returns how long each answer took.
+/// Asks whether the server is alive until `stop`, and returns how long each answer took.
 fn probe(address: SocketAddr, stop: &AtomicBool) -> Vec<Duration> {
     let mut times = Vec::new();
     while !stop.load(Ordering::Relaxed) {
@@ -124,17 +124,17 @@ fn many_who_follow_are_told_the_same_and_nobody_else_waits() {
     let listeners = size("HEADWATER_LISTENERS", 40);
     let records = size("HEADWATER_LISTENER_RECORDS", 300);
     let pushes = size("HEADWATER_LISTENER_PUSHES", 2);
-    // Each stream takes two in this process.
+    // Each stream takes two descriptors in this process.
     headwater::descriptors::raise(2 * listeners);
     let mut upstream = Upstream::new();
     upstream.commit("a sheet").put(".gitsheets/people.toml", DEFINITION).push();
     push(&mut upstream, records, 0);
     let server = TestServer::with(&upstream.url(), &[("HEADWATER_MAX_CONNECTIONS", "4000")]);
     let address = server.server().address();
-    // The server has threads of its own, and so has who asks whether it lives.
+    // The server has threads of its own, and so does the prober.
     let clients = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let open = || clients.block_on(Follower::new(address));
-    // They are told as everybody is, and what they do not take is held for none of them.
+    // They get the same events, and the server keeps nothing that they do not read.
     let idle: Vec<_> = (0..listeners / 4).map(|_| open()).collect();
     let mut followers: Vec<_> = (idle.len()..listeners).map(|_| open()).collect();
     let before = headwater::memory::resident().unwrap_or_default();
@@ -154,7 +154,7 @@ fn many_who_follow_are_told_the_same_and_nobody_else_waits() {
             told.insert(event);
             most = most.max(headwater::memory::resident().unwrap_or_default());
         }
-        assert_eq!(told.len(), 1, "all are told the same");
+        assert_eq!(told.len(), 1, "all receive the same");
         let event = told.first().unwrap();
         let is_told = records <= 10_000;
         assert_eq!(event[1].0, if is_told { "event: changes\n" } else { "event: resync\n" });

@@ -1,4 +1,4 @@
-//! Lists as a client walks, caches and streams them.
+//! Lists as a client pages, caches and streams them.
 
 use std::collections::HashMap;
 
@@ -114,8 +114,8 @@ fn the_tag_of_a_list_outlives_what_happens_elsewhere() {
     upstream.commit("elsewhere").put("tags/b.toml", "n = 2").push();
     server.reload().outcome("applied");
     let elsewhere = tags();
-    // A rank depends on the words of all sheets, and a cursor names the commit; that there is no
-    // problem has not changed.
+    // A rank depends on the words of all sheets, and a cursor names the commit. The absence of
+    // problems has not changed.
     let kept: Vec<bool> = before.iter().zip(&elsewhere).map(|(a, b)| a == b).collect();
     assert_eq!(kept, [true, true, true, false, false, false, false, true]);
     assert_eq!(known(paths[0], &before[0]).status, 304);
@@ -195,7 +195,7 @@ fn lines(answer: &Answer) -> Vec<Value> {
 
 #[test]
 fn a_whole_sheet_is_streamed_a_record_a_line() {
-    // More than a few pieces.
+    // More than a few chunks.
     let upstream = many(3_000);
     let server = TestServer::start(&upstream.url());
     let whole = streamed(&server, "/api/people");
@@ -209,7 +209,7 @@ fn a_whole_sheet_is_streamed_a_record_a_line() {
         let lines = lines(&streamed(&server, path));
         lines.iter().map(|line| line["key"].as_str().unwrap().to_owned()).collect()
     };
-    // By an index, by reading, by words, in another order, and none.
+    // By an index, by reading, by words, in another order, and with no match.
     for (query, count) in [
         ("age=36", 61),
         ("slug[in]=ada,p0001", 2),

@@ -69,7 +69,7 @@ fn a_moment_stands_for_the_last_commit_at_it_or_before() {
     ] {
         let then = server.get(&format!("/api/people/ada?at={moment}"));
         assert_eq!((then.commit(), &then.json()["age"]), (&**commit, &json!(age)), "{moment}");
-        assert_eq!(then.header("cache-control"), Some("no-cache"), "another commit may come");
+        assert_eq!(then.header("cache-control"), Some("no-cache"), "another commit may follow");
     }
     let before = server.get("/api/people/ada?at=2001-02-03");
     assert_eq!((before.status, &before.json()["code"]), (404, &json!("unknown_commit")));
@@ -154,7 +154,7 @@ fn a_walk_over_all_pages_sees_each_record_of_its_commit_once_while_pushes_go_liv
                 let key = item["key"].as_str().unwrap().to_owned();
                 assert!(seen.insert(key.clone(), item["value"].clone()).is_none(), "{key} twice");
             }
-            // Records of all pages change, come and go, more often than states are kept.
+            // Records of all pages are changed, added and removed, more often than states are kept.
             for n in 0..3_usize {
                 let name = format!("p{:02}", (seen.len() * 3 + n * 17) % 50);
                 let text = person(&name, "Q wrote", 1_000 + u32::try_from(seen.len() + n).unwrap());
@@ -211,7 +211,7 @@ fn a_read_waits_for_the_commit_that_it_must_contain() {
     let late = server.send(read(&pushed, 0));
     late.problem(503, "not_yet");
     assert_eq!((late.header("retry-after"), late.commit()), (Some("1"), &*first));
-    // The read is there first, and is answered by what the reload publishes.
+    // The read arrives first, and is answered from the state that the reload publishes.
     let (answer, reload) = server.runtime().block_on(async {
         let waiting = read(&pushed, 60).send();
         let reload = server.call(crate::harness::RELOAD).send();

@@ -1,4 +1,4 @@
-//! What an operator watches: the metrics, and the alerts and the dashboard made from them.
+//! The tools of an operator: the metrics, and the alerts and the dashboard made from them.
 
 use std::collections::BTreeSet;
 
@@ -76,7 +76,7 @@ fn a_push_is_counted_by_its_sender_its_stages_and_its_outcome() {
     assert!(value("headwater_snapshots_alive") >= 2.0);
 }
 
-/// A server with a sheet that is not public and a record that is hidden.
+/// Returns a server with a private sheet and a hidden record.
 fn private(settings: &[(&str, &str)]) -> TestServer {
     let mut upstream = people();
     let staff =

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// A caching proxy. It keeps whatever it is not told not to, as long as it may.
+/// A caching proxy. It caches everything that headers do not forbid, for as long as they allow.
 pub(crate) struct Nginx {
     process: Child,
     address: SocketAddr,
@@ -14,12 +14,13 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Starts one in front of `server`; `None`, with a message, where there is none to start. In a
-    /// run of the CI there must be one.
+    /// Starts one in front of `server`. Returns `None`, with a message, if it is not installed. In
+    /// CI it must be.
     #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     pub(crate) fn before(server: SocketAddr) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        // Nobody else takes the port in between, unless a test is told the same one by the system.
+        // Nobody else takes the port in between, unless the system assigns the same one to another
+        // test.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let configuration = folder.path().join("nginx.conf");
         let place = folder.path().display();

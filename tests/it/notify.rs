@@ -57,7 +57,7 @@ fn a_call_before_the_first_load_is_followed_to_its_end() {
     http.wait_until_hanging(1);
     let notified = std::thread::scope(|scope| {
         let notified = scope.spawn(|| notify(&server, &upstream.head().unwrap()));
-        // The call is in when the ledger has a reload.
+        // The call has arrived when the ledger has a reload.
         while server.look("/api/_internal/reloads").json()["items"].as_array().unwrap().is_empty() {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }

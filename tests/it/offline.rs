@@ -1,4 +1,4 @@
-//! Records read and written by the program itself, without a server.
+//! Records that the program reads and writes by itself, without a server.
 
 use std::io::Write as _;
 use std::process::Stdio;
@@ -21,7 +21,7 @@ impl House {
         Self { upstream, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// Runs a command on the repository and returns what it writes, errors behind the rest.
+    /// Runs a command on the repository and returns its output, followed by its errors.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str], code: i32) -> String {
         run_in(self.upstream.path().to_str().unwrap(), arguments, "", code)

@@ -1,4 +1,4 @@
-//! The document of the API, and the page that shows it.
+//! The API document, and the page that shows it.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::harness::{Answer, TestServer, people, person};
 const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n\
                       author = \"The Site <site@example.org>\"\n";
 
-/// A server that may be written to.
+/// Returns a server that accepts writes.
 fn written(upstream: &Upstream) -> (TestServer, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let tokens = folder.path().join("tokens.toml");
@@ -159,7 +159,7 @@ fn the_document_of_a_preview_is_not_that_of_its_commit_once_it_is_published() {
     let draft = draft.push();
     let preview = server.get("/openapi.json?at=refs/heads/draft/news");
     assert_eq!((preview.commit(), preview.status), (&*draft, 200));
-    assert!(preview.json()["paths"].get("/api/news").is_none(), "the present knows of no news");
+    assert!(preview.json()["paths"].get("/api/news").is_none(), "the present has no sheet of news");
     upstream.set_branch(&published);
     upstream.reset_to(&draft);
     server.reload();
@@ -225,7 +225,7 @@ slug = { type = "string", pattern = "^[a-z]+$" }
     );
 }
 
-/// Fills in the parameters that a path must have.
+/// Fills in the required parameters of a path.
 fn asked(server: &TestServer, path: &str, operation: &Value) -> String {
     let sheet = path.split('/').nth(2).unwrap_or_default();
     let sheet = if sheet.starts_with('_') { "people" } else { sheet };
@@ -241,7 +241,7 @@ fn asked(server: &TestServer, path: &str, operation: &Value) -> String {
         })
         .collect();
     if path == "/api/_diff" {
-        // Needed where there is no cursor.
+        // Required without a cursor.
         query.push(format!("from={}", list.commit()));
     }
     format!("{}?{}", path.replace("{name}", "photo.jpg"), query.join("&"))
@@ -252,7 +252,7 @@ fn each_path_of_the_document_is_answered_by_its_methods_and_no_other() {
     let (server, _folder) = written(&fixtures::civic());
     let document = document(&server);
     let operations = operations(&document);
-    // With a version that nothing has and no body, so that nothing is written.
+    // The requests have a version that matches nothing and no body, so nothing is written.
     let send = |method: &str, path: &str| -> Answer {
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
         if method == Method::GET {
@@ -263,7 +263,7 @@ fn each_path_of_the_document_is_answered_by_its_methods_and_no_other() {
     };
     for (path, method, operation) in &operations {
         let answer = send(method, &asked(&server, path, operation));
-        // No record of the fixture has a file beside it.
+        // No record of the fixture has attachments.
         let expected: &[u16] = match method.as_str() {
             _ if path.contains("{name}") => &[404, 412],
             "get" => &[200],
@@ -322,7 +322,7 @@ fn the_page_needs_nothing_from_elsewhere() {
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
         let text = String::from_utf8(answer.body.clone()).unwrap();
         assert!(!text.contains("http://") && !text.contains("https://"), "{path}");
-        // Relative, so that the page works below a base path and behind a proxy.
+        // Paths are relative, so that the page works below a base path and behind a proxy.
         assert!(!text.contains("=\"/") && !text.contains("url(/"), "{path}");
         let tag = answer.header("etag").unwrap();
         let known = server.request(Method::GET, path).header("if-none-match", tag);

@@ -69,7 +69,7 @@ fn a_page_that_tries_to_write_may_read_why_it_is_refused() {
     assert_eq!(refused.header("accept"), Some("application/json, application/merge-patch+json"));
     while put("a-token-of-nobody", json, Vec::new()).status == 401 {}
     put("a-token-of-nobody", json, Vec::new()).problem(429, "too_many_failures");
-    // The last, for its connection ends with it.
+    // This is the last one, because it ends its connection.
     put(token, json, vec![b' '; (1 << 20) + 1]).problem(413, "body_too_large");
 }
 

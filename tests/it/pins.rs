@@ -1,4 +1,4 @@
-//! Pins and push limits, as the operator and the forge meet them.
+//! Pins and push limits, from the view of the operator and the forge.
 
 use reqwest::Method;
 use serde_json::json;

@@ -41,7 +41,7 @@ fn problems_come_in_pages_that_are_those_of_one_commit() {
     let lines: Vec<_> = whole[..2_500].iter().map(|item| item["line"].as_u64().unwrap()).collect();
     assert_eq!(lines, (1..=2_500).collect::<Vec<_>>());
     assert_eq!(whole[2_500]["path"], "people/ada.toml");
-    // What is pushed meanwhile changes no page of the walk.
+    // A push during the walk changes none of its pages.
     upstream.commit("mended").put("people/ada.toml", "n = 1\n").delete("logs/all.ndjson").push();
     server.reload();
     assert_eq!(server.get("/api/_problems").json()["total"], 0);

@@ -1,4 +1,4 @@
-//! The reloads as everybody may see them.
+//! The public view of reloads.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Pushes as a caller and an operator see them.
+//! Pushes from the view of a caller and an operator.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -13,7 +13,7 @@ const TOKEN: &str = "the-token-of-the-site";
 const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n\
                       author = \"The Site <site@example.org>\"\n";
 
-/// A server that is written to, and its remote.
+/// A server that accepts writes, and its remote.
 struct House {
     server: TestServer,
     upstream: Upstream,
@@ -70,7 +70,7 @@ fn a_write_that_is_to_be_pushed_first_is_on_the_remote_when_it_is_answered() {
     let status = house.status();
     assert_eq!((&status["push"]["unpushed"], &status["push"]["failures"]), (&json!(0), &json!(0)));
     assert!(status["push"]["pushedAt"].is_string(), "{status}");
-    // The webhook of our own push asks nobody anything.
+    // The webhook of our own push causes no fetch.
     let told = house.server.reload_with(&json!({ "commitHash": done.commit() })).json();
     assert_eq!((&told["outcome"], &told["fetched"]), (&json!("unchanged"), &json!(false)));
     let metrics = house.server.metrics();

@@ -301,7 +301,7 @@ fn a_reader_in_a_loop_sees_only_whole_states() {
     let mut upstream = people();
     let server = TestServer::start(&upstream.url());
     let done = AtomicBool::new(false);
-    // Each commit gives both people one age, which no other commit has.
+    // Each commit gives both people the same age, which no other commit has.
     let mut ages = std::collections::HashMap::new();
     let commit = |upstream: &mut Upstream, age: u32| {
         let commit = upstream.commit("both");

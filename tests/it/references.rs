@@ -1,4 +1,4 @@
-//! References between sheets as a reader and a writer meet them.
+//! References between sheets, from the view of a reader and a writer.
 
 use headwater_testkit::Upstream;
 use reqwest::Method;
@@ -121,7 +121,7 @@ fn a_push_that_leaves_references_dangling_is_refused_and_told_by_place() {
             "message": "`projectId` is not the `id` of a record of projects",
         })
     );
-    assert_eq!(server.get("/api/projects/paws").status, 200, "the old state serves");
+    assert_eq!(server.get("/api/projects/paws").status, 200, "the old state is served");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_write_keeps_references_whole() {
     assert_eq!(body["errors"], json!([{ "pointer": "/people/1", "detail": detail }]));
     let body = call(Method::DELETE, "/api/projects/paws", None).problem(409, "conflict");
     assert!(body["detail"].as_str().unwrap().starts_with("roles/help.toml refers to"), "{body}");
-    // Both at once is whole.
+    // Both together are consistent.
     let together = json!({ "operations": [
         { "op": "delete", "sheet": "projects", "key": "paws" },
         { "op": "put", "sheet": "projects", "key": "claws", "value": { "slug": "claws", "id": 7 } },

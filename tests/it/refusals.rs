@@ -1,4 +1,4 @@
-//! The rows of the table in which a call is refused for what it is, and nothing is reloaded.
+//! The rows of the table in which a call itself is refused, and nothing is reloaded.
 
 use reqwest::Method;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! A push goes live: what a call of the webhook answers when nothing is wrong.
+//! A push goes live: the answers to the webhook when nothing is wrong.
 
 use serde_json::json;
 
@@ -98,7 +98,7 @@ fn a_hash_that_arrives_late_is_waited_for() {
     upstream.reset_to(&before);
     std::thread::scope(|scope| {
         let answer = scope.spawn(|| server.reload_with(&json!({ "commitHash": late })));
-        // The first attempt is done when the ledger has one reload more.
+        // The first attempt is done when the ledger has one more reload.
         let reloads =
             || server.look("/api/_internal/reloads").json()["items"].as_array().unwrap().len();
         let begun = reloads();
@@ -148,7 +148,7 @@ fn fifty_calls_at_once_cost_at_most_two_reloads() {
     assert!(answers.iter().all(|body| body["newCommit"] == *new), "{answers:?}");
     assert!(answers.iter().any(|body| body["shared"] == true));
     let cost = reloads() - before;
-    // A call that arrives when the burst is nearly over may start one more.
+    // A call that arrives near the end of the burst may start one more.
     assert!(cost <= 3, "{cost} reloads");
 }
 

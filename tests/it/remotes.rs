@@ -1,4 +1,4 @@
-//! Remotes that fail: the answer says how, and the old state serves on.
+//! Failing remotes: the answer explains the failure, and the old state is still served.
 
 use headwater_testkit::{Fault, GitHttp, Upstream};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! The table of routes, against a server: none is forgotten anywhere.
+//! The table of routes, checked against a server: no route is forgotten.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use crate::harness::{TestServer, people};
 const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-site\"\n\
                       author = \"The Site <site@example.org>\"\n";
 
-/// A path of the route in a repository with the sheet `people` and the record `ada`.
+/// Returns a path of the route in a repository with the sheet `people` and the record `ada`.
 fn path(route: Route) -> String {
     let path = route.path().replace("{sheet}", "people").replace("{*key}", "ada");
     path.replace("{*rest}", "ada/cv.pdf").replace("{id}", "none").replace("{name}", "app.js")
@@ -76,14 +76,14 @@ fn each_route_is_there_and_counted_as_the_table_says() {
     for route in Route::ALL {
         let path = path(*route);
         let before = counted(&server, route.class());
-        // `TRACE` is no method of any route, and changes nothing.
+        // `TRACE` is not a method of any route, and changes nothing.
         let answer = server.send(server.request(Method::TRACE, &path));
         let is_gone = matches!(*route, Route::DemoPush | Route::NoInternal);
         if !is_gone {
             let body: Value = answer.problem(405, "method_not_allowed");
             assert_eq!(body["title"], "Method not allowed", "{path}");
         }
-        // Asking for the metrics counts as health itself.
+        // The request for the metrics itself counts as health.
         let itself = if route.class() == RouteClass::Health { 1.0 } else { 0.0 };
         assert_eq!(counted(&server, route.class()) - before, 1.0 + itself, "{path}");
     }

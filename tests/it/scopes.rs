@@ -1,4 +1,4 @@
-//! What a token reaches over HTTP where sheets lie in one another.
+//! The reach of a token over HTTP if sheets are nested.
 
 use headwater_testkit::{Upstream, git};
 use reqwest::Method;
@@ -10,7 +10,7 @@ use crate::harness::{Answer, TestServer};
 const TOKENS: &str = "[[token]]\nname = \"few\"\nsecret = \"the-token-of-the-few\"\n\
                       author = \"Few <few@example.org>\"\nsheets = [\"index\", \"content\", \"all\"]\n";
 
-/// A private sheet inside of three others, for which there is a token.
+/// A private sheet inside three others; there is a token for each of them.
 const SHEETS: &str = "[sheets.all]\nroot = '.'\npublic = false\n\
                       [sheets.index]\nroot = '.'\npath = '${{ slug }}'\n\
                       [sheets.content]\nroot = '.'\npublic = false\n\
@@ -75,7 +75,7 @@ fn no_token_reaches_definitions_or_what_begins_with_a_dot() {
         let answer = house.write(method, path, body.as_ref());
         assert!(matches!(answer.status, 403 | 404 | 422), "{told}: {}", answer.status);
     }
-    // What defines sheets is no record of any.
+    // A file that defines sheets is not a record of any.
     house.write(Method::DELETE, "/api/all/headwater", None).problem(404, "not_found");
     assert_eq!(house.head(), before);
     house.server.get("/api/people").problem(404, "not_found");
@@ -100,19 +100,19 @@ fn a_token_for_an_outer_sheet_neither_changes_nor_reads_nor_finds_records_of_an_
             assert!(!there.contains("pay"), "{there}");
         }
     }
-    // Nor does a record take the folder with it, or its name.
+    // Nor can a record take the folder along, or its name.
     let moved = house.write(Method::PATCH, "/api/index/home", Some(&json!({ "slug": "people" })));
     let why = moved.problem(403, "token_scope")["detail"].to_string();
     assert!(!why.contains("ada"), "{why}");
     let created = json!({ "area": "people", "slug": "eve" });
     house.write(Method::POST, "/api/content", Some(&created)).problem(403, "token_scope");
     assert_eq!(house.head(), before);
-    // What is theirs alone they change.
+    // Records that are theirs alone can be changed.
     let renamed = house.write(Method::PATCH, "/api/index/home", Some(&json!({ "slug": "start" })));
     assert_eq!(renamed.status, 200);
 }
 
-/// Returns a server of these files with a token for the sheet `sheet`.
+/// Returns a server with these files and a token for the sheet `sheet`.
 fn served(sheet: &str, files: &[(&str, &str)]) -> House {
     let (folder, mut upstream) = (tempfile::tempdir().unwrap(), Upstream::new());
     let mut commit = upstream.commit("first");
@@ -200,7 +200,7 @@ fn what_is_below_the_root_of_a_definition_that_cannot_be_used_is_neither_shown_n
             assert!(answer.status >= 400, "{method} {path}: {}", answer.status);
         }
         if !outer.is_empty() {
-            // The record is theirs, and what would go with it is not.
+            // The token covers the record, but not the files that would move with it.
             house.write(Method::DELETE, "/api/index/people", None).problem(409, "conflict");
             let moved = json!({ "slug": "folk" });
             house.write(Method::PATCH, "/api/index/people", Some(&moved)).problem(409, "conflict");
@@ -232,7 +232,7 @@ fn no_answer_tells_whether_a_private_sheet_has_files_in_a_folder() {
     let moved = json!({ "slug": "zoe" });
     let with_notes = told(Method::PATCH, "ada", Some(&moved));
     assert_eq!(with_notes, told(Method::PATCH, "bob", Some(&moved)));
-    // What takes no folder along is written as before.
+    // A change that moves no folder is written as before.
     let changed = json!({ "slug": "bob", "age": 3 });
     assert_eq!(house.write(Method::PUT, "/api/people/bob", Some(&changed)).status, 200);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Searches: typos, languages, and pages in one order.
+//! Searches: typos, languages, and consistent order across pages.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::{TestServer, people, person};
 
-/// A sheet of texts in a language, or in none that is said.
+/// Returns a sheet of texts in a language, or without one.
 fn sheet(name: &str, language: &str) -> String {
     let language =
         if language.is_empty() { String::new() } else { format!("language = \"{language}\"\n") };
@@ -18,7 +18,7 @@ fn text(text: &str) -> String {
     format!("text = \"{text}\"\n")
 }
 
-/// Notes in German and in English, and others of which nothing is said.
+/// Returns notes in German, in English, and without a language.
 fn notes() -> Upstream {
     let mut upstream = Upstream::new();
     upstream
@@ -33,7 +33,7 @@ fn notes() -> Upstream {
     upstream
 }
 
-/// The keys that a search finds, in order.
+/// Returns the keys that a search finds, in order.
 fn keys(server: &TestServer, path: &str) -> Vec<String> {
     let body = server.get(path).json();
     let items = body["items"].as_array().unwrap_or_else(|| panic!("{path}: {body}"));
@@ -59,7 +59,7 @@ fn a_word_that_is_nowhere_is_corrected_and_the_answer_says_so() {
     assert_eq!(list["corrected"], json!({ "lovelase": ["lovelace"] }));
     let whole = server.get("/api/_search?q=lovelace").json();
     assert_eq!(whole.get("corrected"), None);
-    // A word that is there is what was meant, even if nothing has it together with the others.
+    // A word that occurs was meant, even if no record has it together with the others.
     assert_eq!(server.get("/api/_search?q=hopper+lovelace").json()["corrected"], json!(null));
 }
 
@@ -119,7 +119,7 @@ fn each_sheet_is_searched_in_its_language() {
         found.sort_unstable();
         assert_eq!(found, expected, "{query}");
     }
-    // Where less than all is demanded, the stop words of English are passed over everywhere.
+    // If not all words are required, English stop words are ignored everywhere.
     assert_eq!(keys(&server, "/api/_search?q=the+house"), ["house", "street"]);
     let marked = server.get("/api/_search?q=das+haus").json();
     let expected = "Die <mark>Häuser</mark> &lt;an&gt; der Straße";
@@ -190,7 +190,7 @@ fn all_pages_of_a_search_hold_each_match_once_and_in_one_order() {
     }
 }
 
-/// A sheet of many short texts: a dozen have both words, others one of them.
+/// Returns a sheet of many short texts: a dozen have both words, others one of them.
 fn rivers() -> Upstream {
     let mut upstream = Upstream::new();
     let texts = (0..40).map(|n| {

@@ -11,7 +11,7 @@ use crate::harness::{RELOAD, RELOAD_SECRET, TestServer, people};
 const PREVIOUS: &str = "the-previous-secret-of-the-file";
 const CURRENT: &str = "the-current-secret-of-the-file";
 
-/// A server that has a secret from the environment and others from a file.
+/// A server with one secret from the environment and others from a file.
 struct Rotation {
     server: TestServer,
     file: PathBuf,

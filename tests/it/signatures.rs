@@ -1,5 +1,5 @@
-//! Webhooks that are signed instead of bearing the secret: the signature is over the bytes that
-//! arrive, and nothing of them is read before it is right.
+//! Signed webhooks that do not carry the secret: the signature covers the received bytes, and none
+//! of them are parsed before it is verified.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,7 +25,7 @@ fn hex(body: &str) -> String {
     HEXLOWER.encode(&mac(RELOAD_SECRET.as_bytes(), &[body]))
 }
 
-/// Begins a webhook that shows no key.
+/// Starts a webhook without a key.
 fn webhook(server: &TestServer, content_type: &str, body: &str) -> RequestBuilder {
     let request = server.request(Method::POST, RELOAD).header("content-type", content_type);
     request.body(body.to_owned())
@@ -37,8 +37,7 @@ fn github(server: &TestServer, signature: &str, content_type: &str, body: &str) 
     server.send(request.header("x-hub-signature-256", format!("sha256={signature}")))
 }
 
-/// Pushes one more person, and returns what a forge says of it, spaced as nobody would write it
-/// anew.
+/// Pushes one more person, and returns the body of a forge, with unusual white space.
 fn push(upstream: &mut Upstream, n: u32) -> (String, String) {
     let (path, slug) = (format!("people/p{n}.toml"), format!("p{n}"));
     let commit = upstream.commit("more").put(path, person(&slug, "P", n)).push();

@@ -1,4 +1,4 @@
-//! Two hundred connections read all the while, and a tenth of the reloads fail.
+//! Two hundred connections read all the time, and a tenth of the reloads fail.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,28 +13,28 @@ use crate::harness::{BROKEN, TestServer, people};
 
 const CONNECTIONS: usize = 200;
 
-/// How many reloads are run; more on demand.
+/// The number of reloads; a variable sets more.
 fn reloads() -> usize {
     let reloads = std::env::var("HEADWATER_STORM").ok();
     reloads.and_then(|reloads| reloads.parse().ok()).unwrap_or(40)
 }
 
-/// What each commit must answer, by its hash: the number of the push.
+/// The expected answer of each commit, by its hash: the number of the push.
 type Expected = RwLock<HashMap<String, usize>>;
 
-/// The record of the push `n`; the text index knows it by a word of its own.
+/// Returns the record of push `n`, which has a unique word for the text index.
 fn ada(n: usize) -> String {
     format!("age = {n}\nbio = \"She wrote push{n}.\"\nname = \"Ada Lovelace\"\nslug = \"ada\"\n")
 }
 
-/// Pushes `n` and notes what it must answer, before anybody can see it.
+/// Pushes `n` and notes its expected answer before anybody can see it.
 fn push(upstream: &mut Upstream, expected: &Expected, n: usize) {
     let commit = upstream.commit(&format!("push {n}")).delete("people/broken.toml");
     let hash = commit.put("people/ada.toml", ada(n)).push();
     expected.write().unwrap().insert(hash, n);
 }
 
-/// Lets one reload fail, each time in another way, and mends what made it.
+/// Lets one reload fail, in a different way each time, and repairs the cause.
 fn fail(server: &TestServer, upstream: &mut Upstream, way: usize) {
     let head = upstream.head().unwrap();
     match way % 3 {
@@ -63,7 +63,7 @@ struct Seen {
     wrong: Vec<String>,
 }
 
-/// Reads in turn a record, a list and a search, and compares each with the commit it names.
+/// Reads a record, a list and a search in turn, and compares each with the commit that it names.
 async fn read(
     client: Client,
     base: String,
@@ -118,7 +118,7 @@ fn no_read_fails_and_none_mixes_two_commits_while_reloads_succeed_and_fail() {
     let stop = Arc::new(AtomicBool::new(false));
     let readers: Vec<_> = (0..CONNECTIONS)
         .map(|_| {
-            // A client of its own, and so a connection of its own.
+            // Each has its own client, and so its own connection.
             let client = Client::builder().pool_max_idle_per_host(1).build().unwrap();
             let (base, expected, stop) = (server.url(""), expected.clone(), stop.clone());
             server.runtime().spawn(read(client, base, expected, stop))

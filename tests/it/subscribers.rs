@@ -1,4 +1,4 @@
-//! Outgoing webhooks: what subscribers are told, and that they are told in the end.
+//! Outgoing webhooks: the messages to subscribers, and their eventual delivery.
 
 use data_encoding::BASE64;
 use headwater::mac::Mac;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{TestServer, people, person};
 
-/// Sixteen bytes, as base64 behind the prefix of a signing token.
+/// Sixteen bytes, as base64 after the prefix of a signing token.
 const TOKEN: &str = "whsec_MDEyMzQ1Njc4OWFiY2RlZg==";
 
 fn start(upstream: &str, receiver: &ScriptedHttp) -> TestServer {
@@ -51,8 +51,8 @@ fn a_subscriber_that_was_away_gets_what_it_missed() {
         upstream.commit("an age").put("people/ada.toml", text).push();
         server.reload().outcome("applied");
     }
-    // The first is not taken. Whether the second publication came before the next attempt or
-    // behind it, what is taken leads from the first commit to the last one.
+    // The first attempt fails. Whether the second publication came before or after the next
+    // attempt, the accepted messages lead from the first commit to the last one.
     let last = upstream.head().unwrap();
     let (mut at, mut count) = (first, 1);
     while at != last {

@@ -1,4 +1,4 @@
-//! Wrong credentials are counted against where they come from; a right one is always let through.
+//! Wrong credentials are counted against their source; a correct one is always accepted.
 
 use data_encoding::HEXLOWER;
 use headwater::mac::Mac;
@@ -8,7 +8,7 @@ use crate::harness::{RELOAD, RELOAD_SECRET, TestServer, people};
 
 const REPORTS: &str = "/api/_internal/reloads";
 
-/// How many failures in a row are answered 401.
+/// The number of consecutive failures that are answered 401.
 const BURST: usize = 10;
 
 fn wrong(server: &TestServer) -> RequestBuilder {

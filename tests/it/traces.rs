@@ -1,4 +1,4 @@
-//! What a collector of traces gets.
+//! The traces that a collector receives.
 
 use headwater_testkit::{Answer, ScriptedHttp};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::harness::{BROKEN, TestServer, people, person};
 
 /// Returns the span of the first reload with this outcome, and the names of its stages, from the
-/// requests that a collector gets until then.
+/// requests that a collector receives.
 fn reload(collector: &ScriptedHttp, outcome: &str) -> (Value, Vec<String>) {
     for count in 1.. {
         let received = collector.wait_for(count).swap_remove(count - 1);
@@ -23,7 +23,7 @@ fn reload(collector: &ScriptedHttp, outcome: &str) -> (Value, Vec<String>) {
             return (span.clone(), names.collect());
         }
     }
-    unreachable!("counting ends nowhere")
+    unreachable!("the count never ends")
 }
 
 fn attribute<'s>(span: &'s Value, name: &str) -> &'s str {

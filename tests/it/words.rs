@@ -1,5 +1,5 @@
-//! What is told of a wrong command line and a wrong request: plain words that say what is there
-//! instead, and nothing of the libraries inside.
+//! The messages about wrong command lines and wrong requests: plain words that name the
+//! alternatives, without the messages of internal libraries.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use reqwest::Method;
 use crate::commands::headwater;
 use crate::harness::{RELOAD, RELOAD_SECRET, TestServer, people};
 
-/// What libraries say of themselves, which nobody can act on.
+/// Messages of libraries, which users cannot act on.
 const FOREIGN: [&str; 13] = [
     "couldn't parse",
     "rev-spec",
@@ -33,7 +33,7 @@ fn is_plain(told: &str, asked: &str) {
     }
 }
 
-/// Runs a command in `folder`; returns its exit code and what it told.
+/// Runs a command in `folder`; returns its exit code and its output.
 fn run(folder: &Path, line: &str) -> (i32, String) {
     let arguments: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
     let output = headwater(&arguments).current_dir(folder).output().unwrap();
@@ -41,7 +41,7 @@ fn run(folder: &Path, line: &str) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(told).unwrap())
 }
 
-/// A clone of two people, with an empty folder and a file beside it.
+/// Returns a clone of two people, with an empty folder and files next to it.
 fn clone() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     git(folder.path(), ["clone", "-q", &*people().url(), "work"]);
@@ -88,7 +88,7 @@ fn a_wrong_command_line_is_told_in_plain_words() {
         ("get people/ada --commit HEAD", 64, "--rev REV"),
         ("check --json", 64, "--format json"),
         ("serve --listne x", 64, "--listen"),
-        // What fits the command that was typed.
+        // Hints that fit the typed command.
         ("check .", 64, "headwater check --repo ."),
         ("check ../empty", 64, "headwater check --repo ../empty"),
         ("check people/ada.toml", 64, "reads a whole commit"),
@@ -117,7 +117,7 @@ fn a_wrong_command_line_is_told_in_plain_words() {
         ("query people age>34", 64, "NAME[gt]=VALUE"),
         ("query people age>=34", 64, "`age[gte]=…`"),
         ("query people order=-age", 64, "`sort=-name`"),
-        // Values of settings, by the names that were typed.
+        // Values of settings, with the names as typed.
         ("serve --listen here", 78, "--listen must be an address and a port"),
         ("serve --listen 80", 78, "such as `127.0.0.1:8080`"),
         ("serve --write-tokens-file ../bad.toml", 78, "[[token]] with name"),
@@ -140,7 +140,7 @@ fn a_wrong_command_line_is_told_in_plain_words() {
         ("serve --repo . --remote https://example.org/d.git --listen 127.0.0.1:0", 78, "work tree"),
         ("check --repo ../empty", 78, "is not a git repository"),
         ("check --repo ../nothing", 78, "does not exist"),
-        // Commits, sheets and records that are not there.
+        // Missing commits, sheets and records.
         ("check --rev nothing", 65, "no such branch, tag or commit: nothing"),
         ("check --rev publishde", 65, "did you mean published?"),
         ("check --rev HEAD~99", 65, "no such branch, tag or commit: HEAD~99"),
@@ -181,7 +181,7 @@ fn a_command_finds_the_repository_that_it_is_called_in() {
     let (code, told) = run(&folder.path().join("work/people"), "check");
     assert!(code == 0 && told.contains("2 records"), "{told}");
     let (code, told) = run(&folder.path().join("empty"), "check");
-    assert!(code == 78 && told.contains("is in no repository"), "{told}");
+    assert!(code == 78 && told.contains("is not in a repository"), "{told}");
 }
 
 #[test]

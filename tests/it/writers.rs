@@ -1,5 +1,6 @@
-//! Many who write while others push to the same branch, on a server that lives or is killed again
-//! and again: what was acknowledged is in the branch once, and all sides agree in the end.
+//! Many writers, and pushes from elsewhere to the same branch, on a server that lives or is
+//! repeatedly killed: every acknowledged write is in the branch once, and all sides agree in the
+//! end.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -21,22 +22,22 @@ use crate::kills::{Random, Victim, is_sound};
 
 const TOKEN: &str = "the-token-of-the-writers";
 
-/// How long whoever pushes from elsewhere waits before he does it again.
+/// The pause between two pushes from elsewhere.
 const PACE: Duration = Duration::from_millis(50);
 
-/// How often the server is killed; more on demand.
+/// The number of kills; a variable sets more.
 fn kills() -> u64 {
     let kills = std::env::var("HEADWATER_WRITER_KILLS").ok();
     kills.and_then(|kills| kills.parse().ok()).unwrap_or(8)
 }
 
-/// For how long all sides write; longer on demand.
+/// The duration of the writes; a variable sets a longer one.
 fn duration() -> Duration {
     let seconds = std::env::var("HEADWATER_WRITER_SECONDS").ok();
     Duration::from_secs(seconds.and_then(|seconds| seconds.parse().ok()).unwrap_or(3))
 }
 
-/// A remote, a mirror, and where the server is at the moment.
+/// A remote, a mirror, and the current address of the server.
 struct World {
     upstream: Mutex<Upstream>,
     folder: TempDir,
@@ -44,7 +45,7 @@ struct World {
     address: Mutex<Option<String>>,
     started: Condvar,
     over: AtomicBool,
-    /// What was acknowledged, by idempotency key: the record and its number.
+    /// The acknowledged writes, by idempotency key: the record and its number.
     acknowledged: Mutex<BTreeMap<String, (String, u64)>>,
     retried: AtomicU64,
 }
@@ -88,14 +89,14 @@ impl World {
         victim
     }
 
-    /// Waits until a server runs, and returns where.
+    /// Waits until a server runs, and returns its address.
     fn address(&self) -> String {
         let address = self.address.lock().unwrap();
         let address = self.started.wait_while(address, |address| address.is_none()).unwrap();
         address.clone().unwrap()
     }
 
-    /// Writes until it is over, each request until it is answered.
+    /// Writes until the end; repeats each request until it is answered.
     fn write(&self, writer: usize) {
         let mut number = 0;
         while !self.over.load(Ordering::Relaxed) {
@@ -107,9 +108,9 @@ impl World {
                 tries += 1;
                 match put(&self.address(), &record, &key, &body) {
                     Some((200 | 201, _)) => break,
-                    // Busy, as the answer says: the caller comes again a little later.
+                    // The server is busy; the caller tries again a little later.
                     Some((503, _)) => std::thread::sleep(Duration::from_millis(20)),
-                    // It died meanwhile, and whether anything was written is not known.
+                    // It died meanwhile, and it is unknown whether anything was written.
                     None => {}
                     Some((status, body)) => panic!("{status}: {body}"),
                 }
@@ -119,14 +120,14 @@ impl World {
         }
     }
 
-    /// Pushes to the same branch as somebody else would, again whenever somebody was first.
+    /// Pushes to the same branch as somebody else would; repeats a push if another one was first.
     fn push_from_elsewhere(&self) -> usize {
         let mut pushed = 0;
         while !self.over.load(Ordering::Relaxed) {
             let mut upstream = self.upstream.lock().unwrap();
             let head = upstream.head().unwrap();
             let branch = upstream.branch().to_owned();
-            // Made beside the branch, which then moves only if nobody was first.
+            // Made on another branch; the branch itself moves only if nobody was first.
             upstream.set_branch("elsewhere");
             let text = format!("age = {pushed}\nslug = \"other\"\n");
             let commit = upstream.force_commit_on(Some(&head), "elsewhere");
@@ -136,13 +137,13 @@ impl World {
             update.args(["update-ref", &format!("refs/heads/{branch}"), &commit, &head]);
             pushed += usize::from(update.output().unwrap().status.success());
             drop(upstream);
-            // A stream of pushes has a pace; whoever pushes without a pause is always first.
+            // The pushes need pauses; without one they would always be first.
             std::thread::sleep(PACE);
         }
         pushed
     }
 
-    /// Checks that all sides agree and that nothing that was acknowledged is missing or there twice.
+    /// Checks that all sides agree and that no acknowledged write is missing or duplicated.
     fn settles(&self, victim: &Victim) {
         let address = victim.address();
         // The last write is pushed before it is answered, and everything before it with it.
@@ -191,7 +192,7 @@ impl World {
     }
 }
 
-/// Puts a record; nothing where the server died meanwhile.
+/// Puts a record. Returns nothing if the server died meanwhile.
 fn put(address: &str, record: &str, key: &str, body: &Value) -> Option<(u16, Value)> {
     let body = body.to_string();
     let head = format!(
@@ -247,7 +248,7 @@ fn eight_writers_on_a_server_that_is_killed_lose_nothing_and_write_nothing_twice
 
 type Threads = (Vec<std::thread::JoinHandle<()>>, std::thread::JoinHandle<usize>);
 
-/// Lets so many write, and one push from elsewhere.
+/// Starts this many writers, and one that pushes from elsewhere.
 fn begin(world: &Arc<World>, writers: usize) -> Threads {
     let write = |writer| {
         let world = world.clone();

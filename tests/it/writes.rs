@@ -1,4 +1,4 @@
-//! Writes over HTTP: who may, what is answered, and what the commit says.
+//! Writes over HTTP: who may write, the answers, and the message of the commit.
 
 use headwater_testkit::Upstream;
 use reqwest::{Method, RequestBuilder};
@@ -17,7 +17,7 @@ const TOKENS: &str = "[[token]]\nname = \"site\"\nsecret = \"the-token-of-the-si
                       [[token]]\nname = \"desk\"\nsecret = \"the-token-of-the-desk\"\n\
                       author = \"Desk <desk@example.org>\"\nsheets = [\"people\"]\n";
 
-/// A server that is written to.
+/// A server that accepts writes.
 struct House {
     server: TestServer,
     folder: TempDir,
@@ -117,11 +117,11 @@ fn without_a_right_token_nothing_is_written() {
     put(None, "/api/people/ada").problem(401, "unauthorized");
     put(Some("wrong-wrong-wrong"), "/api/people/ada").problem(401, "unauthorized");
     put(Some(BOT), "/api/people/ada").problem(403, "token_scope");
-    // A token that is taken away opens nothing from the next request on.
+    // A removed token is refused from the next request on.
     assert_eq!(put(Some(SITE), "/api/people/ada").status, 200);
     let file = house.folder.path().join("tokens.toml");
     let all = std::fs::read_to_string(&file).unwrap();
-    // An empty file is one that is being written.
+    // An empty file is one that is still being written.
     std::fs::write(&file, "").unwrap();
     assert_eq!(put(Some(SITE), "/api/people/ada").status, 200);
     std::fs::write(&file, all.replace(SITE, "another-token-of-the-site")).unwrap();
@@ -164,7 +164,7 @@ fn a_record_is_changed_by_the_other_spelling_of_its_key_as_it_is_read() {
         assert_eq!((deleted.status, total()), (204, json!(3)));
         house.server.get(&path).problem(404, "not_found");
 
-        // Two are meant, and so none is.
+        // Two are named, so there is none.
         let both = format!("/api/notes/{typed}/{typed}");
         let patch = house.call(Method::PATCH, &both).json(&json!({"m": 2}));
         house.server.send(patch).problem(404, "not_found");

@@ -1,5 +1,5 @@
-//! Random writes against a model that is a map: each answer, each record, and in the end each file
-//! as git and another parser have it.
+//! Random writes compared with a model that is a map: each answer, each record, and in the end each
+//! file as git and another parser see it.
 
 use std::collections::BTreeMap;
 
@@ -12,18 +12,18 @@ use crate::kills::Random;
 
 const TOKEN: &str = "the-token-of-the-model";
 
-/// How many sequences of thirty writes are made; more on demand.
+/// The number of sequences of thirty writes; a variable sets more.
 fn sequences() -> usize {
     let sequences = std::env::var("HEADWATER_WRITE_SEQUENCES").ok();
     sequences.and_then(|sequences| sequences.parse().ok()).unwrap_or(12)
 }
 
-/// The records as they should be, and the tags that were told of them.
+/// The expected records, and the tags that their answers had.
 #[derive(Default)]
 struct Model {
     records: BTreeMap<String, Value>,
     tags: BTreeMap<String, String>,
-    /// A tag that some record had once.
+    /// A tag that some record once had.
     stale: Option<String>,
 }
 
@@ -36,7 +36,7 @@ enum Op {
     Delete(String),
 }
 
-/// Under which condition, as its header says.
+/// The condition in the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
     Any,
@@ -72,7 +72,7 @@ impl Op {
     }
 }
 
-/// A record with values that files find hard.
+/// Returns a record with values that are difficult for files.
 fn record(key: &str, dice: &mut Random) -> Value {
     let texts = [
         "",
@@ -94,7 +94,7 @@ fn record(key: &str, dice: &mut Random) -> Value {
     record
 }
 
-/// RFC 7396, as it is written there.
+/// RFC 7396, as specified there.
 fn merged(target: &Value, patch: &Value) -> Value {
     let Value::Object(patch) = patch else { return patch.clone() };
     let mut target = target.as_object().cloned().unwrap_or_default();
@@ -110,7 +110,7 @@ fn merged(target: &Value, patch: &Value) -> Value {
 }
 
 impl Model {
-    /// Returns the status that the write should have, and does it.
+    /// Returns the expected status of the write, and applies it.
     fn step(&mut self, op: &Op, when: When) -> u16 {
         let there = self.records.get(op.key()).cloned();
         let is_met = match when {
@@ -218,7 +218,7 @@ fn whatever_is_written_in_whatever_order_the_answers_and_the_files_are_those_of_
             }
         }
     }
-    // By git and the newer of the two parsers, which shares nothing with the writer.
+    // Compared by git and the newer of the two parsers, which shares nothing with the writer.
     for (key, value) in &model.records {
         let file = git(server.mirror(), ["cat-file", "blob", &format!("HEAD:people/{key}.toml")]);
         let read: toml::Table = format!("{file}\n").parse().unwrap();

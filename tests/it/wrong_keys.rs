@@ -9,13 +9,13 @@ use headwater_testkit::corpus::SplitMix64;
 
 use crate::harness::{OPERATOR_SECRET, RELOAD, RELOAD_SECRET, TestServer, people};
 
-/// How often each wrong credential is shown.
+/// The number of times that each wrong credential is tried.
 fn rounds() -> usize {
     let rounds = std::env::var("HEADWATER_WRONG_KEYS").ok();
     rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(5)
 }
 
-/// What is shown, by what is wrong with it. The keys differ in how much of them is right.
+/// Returns the wrong credentials with their flaws. The keys differ in how much of them is right.
 fn credentials() -> Vec<(&'static str, String)> {
     let bearer = |key: &str| format!("Authorization: Bearer {key}");
     let flipped = |secret: &str, at: usize| {
@@ -43,7 +43,7 @@ fn credentials() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// A connection that is kept.
+/// A persistent connection.
 struct Caller(BufReader<TcpStream>);
 
 impl Caller {
@@ -53,9 +53,9 @@ impl Caller {
         Self(BufReader::new(stream))
     }
 
-    /// Returns status line and headers, the body, and how long it took until all of it was here.
+    /// Returns the status line and headers, the body, and the time until all of it had arrived.
     fn call(&mut self, source: usize, credential: &str) -> (String, String, Duration) {
-        // Failures are counted by their source, so there are many.
+        // Failures are counted by their source, so there are many sources.
         let [.., a, b, c] = source.to_be_bytes();
         let request = format!(
             "POST {RELOAD} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 10.{a}.{b}.{c}\r\n\
@@ -84,7 +84,7 @@ impl Caller {
     }
 }
 
-/// Returns the body without the id that every answer has of its own.
+/// Returns the body without its unique id.
 fn without_trace(body: &str) -> String {
     let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
     assert!(body.as_object_mut().unwrap().remove("traceId").is_some());
@@ -101,12 +101,12 @@ fn every_wrong_credential_gets_the_same_bytes_and_none_is_faster() {
     let mut answer: Option<(String, String)> = None;
     let mut random = SplitMix64::new(1);
     for round in 0..rounds() {
-        // What came before tells in the time, so the order is another in each round.
+        // Earlier requests affect the time, so the order differs in each round.
         let mut order: Vec<usize> = (0..credentials.len()).collect();
         (1..order.len()).for_each(|at| order.swap(at, random.below(at + 1)));
         for (place, kind) in order.into_iter().enumerate() {
             let (what, credential) = &credentials[kind];
-            // Ten failures are let go.
+            // Ten failures are tolerated.
             let source = (round * credentials.len() + place) / 8;
             let (head, body, time) = caller.call(source, credential);
             let here = (head, without_trace(&body));

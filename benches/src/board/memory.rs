@@ -1,4 +1,4 @@
-//! Resident memory of the process, at rest and at its peak while reloads run.
+//! Resident memory of the process, at rest and at its peak during reloads.
 
 use super::{Effort, absolute};
 use crate::deployment::Deployment;
@@ -6,7 +6,7 @@ use crate::row::{Goal, Row, Unit};
 use crate::samples::Samples;
 use crate::source::Source;
 
-/// Reloads during which the peak is taken.
+/// Reloads during which the peak is measured.
 const RELOADS: usize = 20;
 
 pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {

@@ -1,4 +1,4 @@
-//! One million records in 256 folders, beside civic-32k in the same run.
+//! One million records in 256 folders, compared with civic-32k in the same run.
 
 use headwater_testkit::corpus::Civic;
 

@@ -1,4 +1,5 @@
-//! Reads on one kept connection, against a handler that returns a constant of the same size.
+//! Reads on one persistent connection, compared with a handler that returns a constant of the same
+//! size.
 
 use super::{Effort, absolute};
 use crate::bare::Bare;

@@ -1,4 +1,4 @@
-//! From the push to the swap, against what git and today's pipeline take for the same push.
+//! The time from the push to the swap, compared with git and today's pipeline for the same push.
 
 use super::{Effort, absolute, records};
 use crate::clone::Clone;
@@ -9,23 +9,23 @@ use crate::row::{Goal, Row, Unit};
 use crate::samples::Samples;
 use crate::source::Source;
 
-/// How many records the pushes change.
+/// The numbers of records that the pushes change.
 const SIZES: [usize; 3] = [1, 10, 1_000];
 
-/// The rows of whole reloads against git, and of their stages.
+/// Returns the rows of whole reloads against git, and of their stages.
 pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
     let deployment = Deployment::of(source);
     let (fetching, reading) = (Clone::of(&source.upstream), Clone::of(&source.upstream));
     let mut rows = Vec::new();
     let changeable = source.changeable();
     for size in SIZES.into_iter().filter(|size| size * 4 <= changeable) {
-        // Of large pushes a third does: they take as long to make as to measure.
+        // A third of the large pushes is enough: they take as long to make as to measure.
         let pushes = if size > 100 { effort.pushes.div_ceil(3) } else { effort.pushes };
         let (mut whole, mut fetch) = (Samples::default(), Samples::default());
         let (mut stages, mut floor) = (Samples::default(), Samples::default());
         for turn in 0..pushes {
             source.push(size);
-            // Whoever comes first finds the remote's objects cold, so they take turns at it.
+            // The first one finds the objects of the remote cold, so they take turns.
             for place in 0..3 {
                 match (turn + place) % 3 {
                     0 => {
@@ -57,7 +57,7 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
                 let what = "reload of 1 record without the fetch, p99".to_owned();
                 let most = absolute(source, Goal::Most(10.0));
                 rows.push(row("stages-p99", what, stages).at(0.99).goal(most));
-                // Git has to take the same pushes before it can be asked for the next.
+                // Git must fetch the same pushes before the next can be measured.
                 fetching.fetch();
                 reading.fetch();
             }
@@ -72,7 +72,7 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
     rows
 }
 
-/// The row of a definition that changes, or none where the definitions are not known.
+/// Returns the row of a changed definition, or none if the definitions are not known.
 fn redefinition(source: &mut Source, effort: &Effort, deployment: &Deployment) -> Option<Row> {
     let mut stages = Samples::default();
     for _ in 0..effort.pushes {
@@ -85,7 +85,7 @@ fn redefinition(source: &mut Source, effort: &Effort, deployment: &Deployment) -
     Some(Row::new("redefinition", what, Unit::Milliseconds, stages).goal(most))
 }
 
-/// The rows against today's pipeline, or none where it cannot run.
+/// Returns the rows against today's pipeline, or none if it cannot run.
 pub(super) fn against_pipeline(source: &mut Source, effort: &Effort) -> Vec<Row> {
     let mut peer = match Peer::start(&source.upstream) {
         Ok(peer) => peer,

@@ -1,4 +1,5 @@
-//! From the start of the process to ready with search, against git reading the same blobs.
+//! The time from the start of the process until it is ready with search, compared with git reading
+//! the same blobs.
 
 use super::{Effort, absolute};
 use crate::clone::Clone;
@@ -12,7 +13,7 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
         (Samples::default(), Samples::default(), Samples::default());
     let url = source.upstream.url();
     for turn in 0..effort.starts {
-        // A mirror that no server has seen: nothing but what git keeps is there.
+        // A mirror that no server has used: it has only what git stores.
         let clone = Clone::of(&source.upstream);
         let mut started = None;
         for place in 0..2 {
@@ -24,7 +25,7 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
                 git.time(|| clone.read_all());
             }
             if let Some(server) = started.take() {
-                // The cache for the next start is written behind this one.
+                // The cache for the next start is written after this one.
                 server.rest();
                 server.stop();
             }

@@ -1,4 +1,5 @@
-//! Reads by the clock, 500 a second, while ten pushes a second arrive, against the same reads alone.
+//! Reads at a fixed rate of 500 a second, while ten pushes a second arrive, compared with the same
+//! reads alone.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -13,7 +14,7 @@ use crate::source::Source;
 
 const READS: usize = 500;
 const PUSHES: usize = 10;
-/// Idle and stormy turns, each as long as the effort says.
+/// Idle and busy turns, each as long as the effort specifies.
 const TURNS: usize = 2;
 
 pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
@@ -53,15 +54,15 @@ pub(super) fn rows(source: &mut Source, effort: &Effort) -> Vec<Row> {
     ]
 }
 
-/// Pushes each commit when it is due and tells the server, whether it has answered the last or not.
-/// Returns how many reloads went live: calls that arrive during a reload share the next.
+/// Pushes each commit when it is due and notifies the server, whether it has answered the last call
+/// or not. Returns how many reloads went live: calls that arrive during a reload share the next.
 fn push_by_the_clock(source: &mut Source, deployment: &Deployment, pushes: &[String]) -> usize {
     let live = Mutex::new(BTreeSet::new());
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for (n, commit) in pushes.iter().enumerate() {
             let due = begun + Duration::from_secs_f64(n as f64 / PUSHES as f64);
-            // The clock is what pushes go by here.
+            // The clock determines the pushes here.
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             source.upstream.reset_to(commit);
             scope.spawn(|| {

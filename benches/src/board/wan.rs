@@ -16,8 +16,8 @@ const DISTANCES: [u64; 3] = [0, 50, 150];
 /// People in the repository.
 const PEOPLE: usize = 2_000;
 
-/// A push whose webhook names its commit, and a poll of a branch that did not move, against
-/// `git fetch` at the same distance.
+/// Returns the rows of a push whose webhook names its commit, and of a poll of an unchanged branch,
+/// against `git fetch` at the same distance.
 pub(super) fn rows(effort: &Effort) -> Vec<Row> {
     let mut source = Source::flat(PEOPLE);
     let git = GitHttp::serve(source.upstream.parent());
@@ -27,7 +27,7 @@ pub(super) fn rows(effort: &Effort) -> Vec<Row> {
         let url = format!("http://{}/upstream.git", distant.address());
         let deployment = Deployment::with_remote(&url);
         let clone = Clone::from_url(&url, source.upstream.branch());
-        // The greeting is known and both connections are open from here on.
+        // From here on the greeting is known and both connections are open.
         for _ in 0..2 {
             deployment.server.reload_to(source.push(1));
         }

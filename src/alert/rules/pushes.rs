@@ -1,4 +1,4 @@
-//! What is news about pushes, and about commits that the branch could not keep.
+//! Decides what is news about pushes, and about commits that the branch could not keep.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::exit::chain;
 use crate::wire;
 
-/// The event of a push that does not go through.
+/// The event of failing pushes.
 const FAILED: &str = "push_failed";
-/// The event of one that does again.
+/// The event of a push that succeeds again.
 const RECOVERED: &str = "push_recovered";
-/// The event of commits that are on a branch of their own now.
+/// The event of commits that were moved to a branch of their own.
 const CONFLICT: &str = "conflict";
 
-/// What an alert is to say, beside what every alert says.
+/// The content of an alert, besides what every alert has.
 #[derive(Debug)]
 pub(super) struct News {
     pub(super) event: &'static str,
@@ -24,19 +24,19 @@ pub(super) struct News {
     pub(super) facts: Value,
 }
 
-/// Remembers the push that does not go through.
+/// Remembers that pushes are failing.
 #[derive(Debug, Default)]
 pub(super) struct PushRule {
-    /// Since when, by the clock that does not jump.
+    /// Since when, by the monotonic clock.
     since: Option<Instant>,
     told: bool,
 }
 
 impl PushRule {
-    /// Returns what is news in a push that was tried, which is heard of at `now`.
+    /// Returns the news in an attempted push, which was reported at `now`.
     ///
-    /// What may be over soon is told of once it has lasted for `patience`; what somebody has to mend,
-    /// at once.
+    /// A failure that may pass by itself is reported once it has lasted for `patience`; one that
+    /// somebody has to repair, at once.
     pub(super) fn consider(
         &mut self,
         report: &PushReport,
@@ -50,7 +50,7 @@ impl PushRule {
         match &report.result {
             Ok(()) => {
                 let told = std::mem::take(self).told;
-                let message = "commits of ours can be pushed again".to_owned();
+                let message = "our commits can be pushed again".to_owned();
                 told.then_some(News { event: RECOVERED, message, facts })
             }
             Err(failure) => {
@@ -65,7 +65,7 @@ impl PushRule {
     }
 }
 
-/// Returns what is to be said of commits of ours that the remote's changes overruled.
+/// Returns the news about commits of ours that the changes of the remote overruled.
 pub(super) fn conflict(kept: &Kept) -> News {
     let fields: Vec<Value> = kept
         .lost
@@ -73,8 +73,8 @@ pub(super) fn conflict(kept: &Kept) -> News {
         .map(|lost| json!({ "path": lost.path, "pointer": lost.pointer }))
         .collect();
     let why = match kept.lost.is_empty() {
-        true => "commits of ours were not on the remote",
-        false => "both sides changed the same",
+        true => "the remote lacked commits of ours",
+        false => "both sides changed the same fields",
     };
     let branch = kept.reference.trim_start_matches("refs/heads/");
     let message =

@@ -1,4 +1,4 @@
-//! What an import is going to write: each row checked by itself, and against the other rows.
+//! The plan of an import: each row is checked by itself, and against the other rows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
@@ -20,13 +20,13 @@ use crate::command::flaw::Flaw;
 use crate::command::progress::Bar;
 use crate::command::writer::operation;
 
-/// So many rows are checked between two moves of the bar.
+/// The number of rows between two moves of the bar.
 const STEP: usize = 64;
 
-/// Something that is wrong with a row.
+/// A flaw of a row.
 #[derive(Debug)]
 pub(super) struct Bad {
-    /// Where the row begins.
+    /// The line where the row begins.
     pub(super) line: usize,
     pub(super) flaw: Flaw,
 }
@@ -45,7 +45,7 @@ struct Good {
     operation: Operation,
 }
 
-/// What is written and what is not.
+/// The rows that are written and those that are not.
 pub(super) struct Plan {
     good: Vec<Good>,
     /// In the order of the lines.
@@ -106,19 +106,19 @@ impl Plan {
         self.good.len()
     }
 
-    /// Returns how many rows are not.
+    /// Returns how many rows are bad.
     pub(super) fn bad_rows(&self) -> usize {
         let mut lines: Vec<usize> = self.bad.iter().map(|bad| bad.line).collect();
         lines.dedup();
         lines.len()
     }
 
-    /// Returns what is to be done.
+    /// Returns the operations of the commit.
     pub(super) fn operations(&self) -> Vec<Operation> {
         self.good.iter().map(|good| good.operation.clone()).collect()
     }
 
-    /// Calls the rows bad that broke something, if a row broke each.
+    /// Marks the rows bad that broke something. Returns whether a row broke each.
     pub(super) fn blame(&mut self, broken: &[Broken]) -> bool {
         let mut rows: BTreeMap<usize, Vec<&Problem>> = BTreeMap::new();
         for Broken { problem, operation } in broken {
@@ -146,11 +146,11 @@ impl Plan {
 struct Placed {
     key: Key,
     record: Value,
-    /// What it has in each field whose values are unique.
+    /// Its values in each unique field.
     unique: Vec<Scalars>,
 }
 
-/// Says who has a value that is unique: another row, or a record that stays.
+/// Reports who has a unique value already: another row, or a record that stays.
 fn clashing(clash: &Clash<'_>, record: &Value, lines: &HashMap<Key, usize>) -> Flaw {
     let Clash { field, holder } = clash;
     let who = match lines.get(holder) {
@@ -162,7 +162,7 @@ fn clashing(clash: &Clash<'_>, record: &Value, lines: &HashMap<Key, usize>) -> F
     Flaw { pointer, ..Flaw::new(Rule::NotUnique.as_str(), message) }
 }
 
-/// What rows are checked against.
+/// The context that rows are checked against.
 struct Check<'a> {
     snapshot: &'a Snapshot,
     sheet: &'a Sheet,
@@ -203,7 +203,7 @@ fn check_all(check: &Check<'_>, rows: Vec<Row>, bar: &Bar) -> Vec<Checked> {
 }
 
 impl Check<'_> {
-    /// Says where the record of a row goes, or everything that keeps it from being one.
+    /// Returns where the record of a row goes, or all flaws that keep it from being one.
     fn row(&self, record: Result<Value, Flaw>) -> Result<Placed, Vec<Flaw>> {
         let mut record = record.map_err(|flaw| vec![flaw])?;
         let spec = self.sheet.spec();
@@ -226,7 +226,7 @@ impl Check<'_> {
     }
 }
 
-/// Takes the key out of the field that holds it.
+/// Removes the key from the field that holds it.
 fn taken(record: &mut Value, field: &str) -> Result<Key, Flaw> {
     let value = record.as_object_mut().and_then(|record| record.remove(field));
     match value {

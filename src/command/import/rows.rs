@@ -9,7 +9,7 @@ use crate::cli::TableFormat;
 use crate::command::cell;
 use crate::command::flaw::Flaw;
 
-/// One row: where it begins, and its record or what is wrong with it.
+/// One row: the line where it begins, and its record or its flaw.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Row {
     /// Counted from 1.
@@ -17,10 +17,10 @@ pub(super) struct Row {
     pub(super) record: Result<Value, Flaw>,
 }
 
-/// Reads all rows of a file. What stands behind a row that has no end cannot be read.
+/// Reads all rows of a file. Nothing after a row without an end can be read.
 ///
 /// # Errors
-/// When the file as a whole is not of the format: the line, and what is wrong.
+/// Fails if the file as a whole does not have the format; returns the line and the flaw.
 pub(super) fn read(
     format: TableFormat,
     bytes: &[u8],
@@ -47,7 +47,7 @@ fn ndjson(bytes: &[u8]) -> Vec<Row> {
     lines.map(row).collect()
 }
 
-/// Reads the elements of the array that the file is.
+/// Reads the elements of the JSON array in the file.
 fn array(bytes: &[u8]) -> Result<Vec<Row>, (usize, Flaw)> {
     let mut lines = Lines { bytes, at: 0, line: 1 };
     let mut rows = Vec::new();
@@ -72,7 +72,7 @@ fn array(bytes: &[u8]) -> Result<Vec<Row>, (usize, Flaw)> {
             match bytes.get(at) {
                 Some(b',') => at = next(bytes, at + 1),
                 Some(b']') => break,
-                _ => return Err((lines.of(at), Flaw::malformed("the array has no end"))),
+                _ => return Err((lines.of(at), Flaw::malformed("the array is not closed"))),
             }
         }
     }
@@ -113,19 +113,19 @@ fn csv(bytes: &[u8], spec: &SheetSpec) -> Result<Vec<Row>, (usize, Flaw)> {
             Ok(true) => Ok(fields(&columns, &record)),
             Err(error) => Err(unreadable(&error)),
         };
-        // Empty lines in front of a row are no part of it.
+        // Empty lines before a row are not part of it.
         let empty = bytes[begin.min(bytes.len())..].iter();
         let empty = empty.take_while(|byte| matches!(**byte, b'\r' | b'\n')).count();
         rows.push(Row { line: lines.of(begin + empty), record });
     }
 }
 
-/// Returns where the quotes of a table do not add up, which the reader would make the best of: a row
-/// that is never closed would swallow all behind it.
+/// Returns where the quotes of a table are unbalanced. The reader would tolerate that: a row that
+/// is never closed would swallow everything after it.
 fn misquoted(bytes: &[u8]) -> Option<(usize, &'static str)> {
     let mut at = 0;
     while at < bytes.len() {
-        // At the beginning of a cell, here.
+        // `at` is the start of a cell here.
         if bytes[at] != b'"' {
             let end = bytes[at..].iter().position(|byte| matches!(byte, b',' | b'\r' | b'\n'));
             at += end? + 1;
@@ -138,7 +138,7 @@ fn misquoted(bytes: &[u8]) -> Option<(usize, &'static str)> {
             at += quote + 2;
             match bytes.get(at) {
                 None => return None,
-                // Two quotes are one that belongs to the text.
+                // Two quotes stand for one in the text.
                 Some(b'"') => {}
                 Some(b',' | b'\r' | b'\n') => break at += 1,
                 Some(_) => return Some((begin, "something follows the end of a quoted cell")),
@@ -167,13 +167,13 @@ fn unreadable(error: &csv::Error) -> Flaw {
     })
 }
 
-/// Returns the place of the next byte that is no white space.
+/// Returns the position of the next byte that is not white space.
 fn next(bytes: &[u8], from: usize) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
     from + rest.iter().take_while(|byte| byte.is_ascii_whitespace()).count()
 }
 
-/// Counts lines, in one walk over the file.
+/// Counts lines, in one pass over the file.
 struct Lines<'b> {
     bytes: &'b [u8],
     at: usize,
@@ -181,7 +181,7 @@ struct Lines<'b> {
 }
 
 impl Lines<'_> {
-    /// Returns the line of the byte at `place`, which is behind those that were asked for before.
+    /// Returns the line of the byte at `place`, which must not be before an earlier `place`.
     fn of(&mut self, place: usize) -> usize {
         let place = place.min(self.bytes.len());
         let passed = self.bytes[self.at.min(place)..place].iter();

@@ -1,13 +1,13 @@
-//! Values that no two records may share, among the rows of an import and the records that stay.
+//! Unique values, among the rows of an import and the records that stay.
 //!
-//! The engine has the last word; this says which row is to blame, which the engine cannot know.
+//! The engine decides. This module finds the row to blame, which the engine cannot know.
 
 use headwater_engine::id::Key;
 use headwater_engine::index::{FieldIndex, Scalars, scalars};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::value::{FieldPath, Value};
 
-/// The fields whose values are unique, with the keys that have each.
+/// The fields whose values are unique, with the keys that have each value.
 pub(super) struct Unique<'s> {
     sheet: &'s Sheet,
     indexes: Vec<(&'s FieldPath, FieldIndex)>,
@@ -20,7 +20,7 @@ pub(super) struct Clash<'s> {
 }
 
 impl<'s> Unique<'s> {
-    /// Begins with the records of `sheet` without those that rows take the place of.
+    /// Starts with the records of `sheet`, except those that rows replace.
     pub(super) fn new<'k>(sheet: &'s Sheet, replaced: impl Iterator<Item = &'k Key>) -> Self {
         let unique = sheet.spec().unique.iter();
         let indexes =
@@ -36,8 +36,8 @@ impl<'s> Unique<'s> {
         Self { sheet, indexes }
     }
 
-    /// Gives the record `key` the values of a row, unless others have them, and returns who does.
-    /// What the record has already is no clash, as nothing is new about it.
+    /// Gives the record `key` the values of a row, unless others have them, and returns the
+    /// clashes. A value that the record has already is not a clash.
     pub(super) fn take(&mut self, key: &Key, values: &[Scalars]) -> Vec<Clash<'s>> {
         let mut clashes = Vec::new();
         for ((field, index), values) in self.indexes.iter().zip(values) {
@@ -58,12 +58,12 @@ impl<'s> Unique<'s> {
     }
 }
 
-/// Returns what a record has in each unique field of its sheet.
+/// Returns the values of a record in each unique field of its sheet.
 pub(super) fn values(sheet: &Sheet, value: &Value) -> Vec<Scalars> {
     sheet.spec().unique.iter().map(|field| scalars(value, field)).collect()
 }
 
-/// Returns what the record `key` that is there has in a field.
+/// Returns the values of the existing record `key` in a field.
 fn held(sheet: &Sheet, key: &Key, field: &FieldPath) -> Scalars {
     sheet.record(key.as_str()).map(|record| scalars(&record.value, field)).unwrap_or_default()
 }

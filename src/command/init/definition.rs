@@ -5,7 +5,7 @@ use super::schema::schema;
 use super::survey::MOST;
 use super::toml::{key, list, text};
 
-/// How many names a comment lists.
+/// The most names that a comment lists.
 const LISTED: usize = 20;
 
 /// Writes the definition of `proposal`, one of `all`.
@@ -23,15 +23,15 @@ pub(super) fn definition(
     lines.push(format!("format = {}", text(group.format)));
     if group.is_flat {
         let path = format!("${{{{ {} }}}}", proposal.stem_field());
-        lines.push(format!("path = {}  # what lies deeper is another sheet", text(&path)));
+        lines.push(format!("path = {}  # deeper files are another sheet", text(&path)));
     }
     if group.is_list {
         if matches!(group.format, "toml" | "json" | "yaml") {
-            lines.push("records = \"each\"  # of the list that a file is".to_owned());
+            lines.push("records = \"each\"  # of the list in a file".to_owned());
         }
         match proposal.key_field() {
             Some(field) => lines.push(format!("key = {}", text(&format!("${{{{ {field} }}}}")))),
-            None => lines.push("# key = \"${{ … }}\": no field names all records".to_owned()),
+            None => lines.push("# key = \"${{ … }}\": no field identifies all records".to_owned()),
         }
         for column in proposal.mixed_columns() {
             lines.push(format!(
@@ -45,7 +45,7 @@ pub(super) fn definition(
         .push("policy = \"quarantine\"  # or \"refuse\": a push with a new problem is held".into());
     lines.extend(fields(proposal, all));
     if !survey.is_whole {
-        lines.push(format!("# Only the first {MOST} records were looked at for these proposals;"));
+        lines.push(format!("# Only the first {MOST} records were examined for these proposals;"));
         lines.push("# unique, refs and a schema would need all of them.".to_owned());
     }
     let mut told = lines.join("\n") + "\n";
@@ -58,7 +58,7 @@ pub(super) fn definition(
     told
 }
 
-/// Writes what is proposed for the fields.
+/// Writes the proposals for the fields.
 fn fields(proposal: &Proposal<'_>, all: &[Proposal<'_>]) -> Vec<String> {
     let mut lines = Vec::new();
     let (unique, references) = (proposal.unique(), proposal.references(all));
@@ -79,7 +79,7 @@ fn fields(proposal: &Proposal<'_>, all: &[Proposal<'_>]) -> Vec<String> {
         lines.push(format!("unique = {}", list(unique)));
     }
     if !others.is_empty() {
-        lines.push(format!("# unique so far, too: {}", some(&others)));
+        lines.push(format!("# also unique so far: {}", some(&others)));
     }
     if !references.is_empty() {
         let references = references.iter().map(|refers| {
@@ -99,16 +99,16 @@ fn fields(proposal: &Proposal<'_>, all: &[Proposal<'_>]) -> Vec<String> {
     lines
 }
 
-/// Returns the field that is most likely worth an index: one that most records have, and neither a
-/// table nor the body.
+/// Returns the field that is most likely worth an index: one that most records have, and that is
+/// neither a table nor the body.
 fn usual<'p>(proposal: &'p Proposal<'_>) -> Option<&'p str> {
     let fields = proposal.survey.fields.iter();
     let fields = fields.filter(|(name, field)| *name != "body" && field.values.is_some());
-    // The first of those that as many have.
+    // Of equals, the first.
     fields.min_by_key(|(_, field)| std::cmp::Reverse(field.present)).map(|(name, _)| name.as_str())
 }
 
-/// Lists the first of some names, and says how many more there are.
+/// Lists the first of some names, and how many more there are.
 fn some(names: &[&str]) -> String {
     let listed = names.iter().take(LISTED).map(|name| text(name));
     let listed = listed.collect::<Vec<_>>().join(", ");

@@ -1,4 +1,4 @@
-//! Which sheets an owner would declare: records by their folder, their format and their shape.
+//! Groups records into the sheets that an owner would declare: by folder, format and shape.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use headwater_engine::sheet::Sheet;
 
 use crate::command::place::count;
 
-/// The most folders of one folder that become sheets of their own.
+/// The most subfolders of a folder that become sheets of their own.
 const MOST_FOLDERS: usize = 20;
 
-/// Records that one definition has.
+/// The records of one definition.
 #[derive(Debug)]
 pub(super) struct Group<'s> {
     /// The folder; empty for the root of the repository.
@@ -21,22 +21,24 @@ pub(super) struct Group<'s> {
     pub(super) format: &'static str,
     /// Whether the files are lists of records.
     pub(super) is_list: bool,
-    /// Whether the files are directly in the folder, and those further below are of other groups.
+    /// Whether the files are directly in the folder, and those further below belong to other
+    /// groups.
     pub(super) is_flat: bool,
-    /// The only file, where the definition names it.
+    /// The only file, if the definition names it.
     pub(super) file: Option<String>,
-    /// What the keys of inference have in front of those of the definition; with a slash, if anything.
+    /// The prefix that inferred keys have before those of the definition; ends with a slash, unless
+    /// empty.
     pub(super) above: String,
     /// The records, in the order of their keys.
     pub(super) records: Vec<&'s Arc<Record>>,
-    /// What the definition does not have, and why.
+    /// What the definition leaves out, and why.
     pub(super) remarks: Vec<String>,
 }
 
 /// The groups of one sheet.
 pub(super) struct Groups<'s> {
     pub(super) groups: Vec<Group<'s>>,
-    /// The files of one record in the root of the repository, which are in none.
+    /// The files of one record in the root of the repository, which are in no group.
     pub(super) outside: Vec<String>,
 }
 
@@ -69,7 +71,7 @@ pub(super) fn groups(sheet: &Sheet) -> Groups<'_> {
     Groups { groups, outside }
 }
 
-/// Splits records of one format below `root` where its folders have different shapes.
+/// Splits records of one format below `root`, if its folders have different shapes.
 fn split<'s>(
     root: String,
     above: String,
@@ -89,7 +91,7 @@ fn split<'s>(
         let mut group = whole(root, above, format, records);
         if is_mixed {
             let remark =
-                format!("{} folders of several shapes, which are one sheet", folders.len());
+                format!("{} folders with different fields are in one sheet", folders.len());
             group.remarks.push(remark);
         }
         groups.push(group);
@@ -109,7 +111,7 @@ fn split<'s>(
     }
 }
 
-/// Makes one group. Where some files are lists and some are records, it is those that have more.
+/// Makes one group. If some files are lists and some are records, the more frequent kind wins.
 fn whole<'s>(
     root: String,
     above: String,
@@ -125,14 +127,14 @@ fn whole<'s>(
     if !files.is_empty() {
         let files = count(files.len(), "file");
         remarks.push(match is_list {
-            true => format!("{files} of {format} would be left out: one record each, and no list"),
-            false => format!("{files} of {format} would be one record each: lists of records"),
+            true => format!("{files} of {format} would be left out: each is a record, not a list"),
+            false => format!("{files} of {format} would be one record each: they are lists"),
         });
     }
     Group { root, format, is_list, is_flat: false, file: None, above, records, remarks }
 }
 
-/// Says whether the fields that most records of one folder have are others than those of another.
+/// Returns whether two folders differ in the fields that most of their records have.
 fn has_many_shapes<'a, 's: 'a>(folders: impl Iterator<Item = &'a Vec<&'s Arc<Record>>>) -> bool {
     let mut shapes = folders.map(|records| shape(records));
     let Some(first) = shapes.next() else { return false };

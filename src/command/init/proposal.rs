@@ -1,4 +1,4 @@
-//! Sheets as they would be declared, with what the values of their fields say.
+//! Sheets as they would be declared, with what the values of their fields suggest.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -8,16 +8,16 @@ use headwater_engine::value::Kind;
 use super::grouping::Group;
 use super::survey::Survey;
 
-/// The fields that name records; that the values of another one differ so far says little.
+/// The fields that name records. For any other field, distinct values prove little.
 const NAMES: [&str; 13] = [
     "id", "_id", "slug", "key", "code", "uuid", "guid", "handle", "isbn", "doi", "sku", "email",
     "uri",
 ];
 
-/// The fields that records of lists may be called by, the best first.
+/// The fields that may be the key of the records in a list, the best first.
 const KEYS: [&str; 5] = ["id", "slug", "key", "code", "name"];
 
-/// What the name of a file may be called in a path template.
+/// The names that a path template may give the file name.
 const STEMS: [&str; 6] = ["slug", "id", "key", "name", "file", "file_name"];
 
 /// A sheet as it would be declared.
@@ -33,7 +33,7 @@ pub(super) struct Proposal<'s> {
 pub(super) struct Refers<'p> {
     pub(super) field: &'p str,
     pub(super) sheet: &'p str,
-    /// The field there; `None` is the key.
+    /// The field in that sheet; `None` is the key.
     pub(super) target: Option<&'static str>,
 }
 
@@ -52,7 +52,7 @@ impl<'s> Proposal<'s> {
         names
     }
 
-    /// Returns the field by which all elements of its lists are called, if there is one.
+    /// Returns the field that is the key of all elements of its lists, if there is one.
     pub(super) fn key_field(&self) -> Option<&'static str> {
         let group = &self.group;
         let is_called_by = |field: &str, record: &Record| {
@@ -70,8 +70,8 @@ impl<'s> Proposal<'s> {
         fields.find(|field| group.records.iter().all(|record| is_called_by(field, record)))
     }
 
-    /// Returns what the name of a file is called in the path template of files that are directly in
-    /// the folder: a field of the records that always is that, or that none has.
+    /// Returns the name for the file name in the path template of files that are directly in the
+    /// folder: a field that equals the file name in every record that has it.
     pub(super) fn stem_field(&self) -> &'static str {
         let is_fit = |field: &&str| {
             self.group.records.iter().all(|record| match record.value.json().member(field) {
@@ -83,8 +83,8 @@ impl<'s> Proposal<'s> {
         stems.find(is_fit).unwrap_or("path_name")
     }
 
-    /// Lists the fields whose values are all keys of another sheet, or names of its records: each with
-    /// the sheet that it is called like or else the smallest.
+    /// Lists the fields whose values are all keys of another sheet, or names of its records. Each
+    /// is paired with the sheet of a similar name, or otherwise the smallest.
     pub(super) fn references<'p>(&'p self, all: &'p [Self]) -> Vec<Refers<'p>> {
         let mut found = Vec::new();
         for (name, field) in &self.survey.fields {
@@ -101,7 +101,7 @@ impl<'s> Proposal<'s> {
             let fits = fits.filter(|(other, target)| {
                 let is_like = is_called_like(name, &other.name);
                 let is_own = std::ptr::eq(*other, self);
-                // A name of its own is no reference, and neither are a few numbers.
+                // The name of a record is not a reference, and neither are a few numbers.
                 let is_name =
                     is_own && (NAMES.contains(&name.as_str()) || !is_like && values.len() < 3);
                 let is_text = values.keys().all(|text| text.starts_with('"'));
@@ -121,7 +121,7 @@ impl<'s> Proposal<'s> {
         found
     }
 
-    /// Says whether its keys are more than positions.
+    /// Returns whether its keys are more than positions.
     fn has_names(&self) -> bool {
         !self.group.is_list || self.key_field().is_some()
     }
@@ -156,7 +156,7 @@ fn key<'r>(group: &Group<'_>, record: &'r Record) -> &'r str {
     key.strip_prefix(&*group.above).unwrap_or(key)
 }
 
-/// Returns a text or a number as a key would have it.
+/// Returns text or a number as it would be in a key.
 fn text(record: &Record, field: &str) -> Option<String> {
     let json = record.value.json().member(field)?;
     match json.kind() {
@@ -166,8 +166,8 @@ fn text(record: &Record, field: &str) -> Option<String> {
     }
 }
 
-/// Says whether a field is called like a record of a sheet: `author`, `authors`, `authorId` or
-/// `author_id` where the sheet is `authors`.
+/// Returns whether a field is named after a sheet: `author`, `authors`, `authorId` or `author_id`
+/// for the sheet `authors`.
 fn is_called_like(field: &str, sheet: &str) -> bool {
     let folded = |name: &str| -> String {
         let name = name.rsplit(['.', '/']).next().unwrap_or(name).to_lowercase();

@@ -1,4 +1,4 @@
-//! A schema of types that all records of a sheet fulfil.
+//! A schema of types that all records of a sheet satisfy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,25 +8,25 @@ use headwater_engine::value::{Json, Kind};
 
 use super::toml::{key, list, text};
 
-/// The most fields that a table has; one with more has names for keys.
+/// The most fields of a table; a table with more has names as keys.
 const MOST: usize = 100;
 
-/// How deep tables are told.
+/// The depth to which tables are described.
 const DEEPEST: usize = 4;
 
-/// What the values at one place are.
+/// The values found at one place.
 #[derive(Default)]
 struct Place {
     kinds: BTreeSet<&'static str>,
-    /// How many tables there were.
+    /// The number of tables.
     tables: usize,
-    /// The members of the tables, with how many of them have each.
+    /// The members of the tables, with the number of tables that have each.
     members: BTreeMap<String, (usize, Place)>,
     elements: Option<Box<Place>>,
 }
 
-/// Returns the schema of these records as the tables of the sheet called `sheet`; `None` where some
-/// record is a list, or the records have too many fields. Linear in their text.
+/// Returns the schema of these records as the tables of the sheet called `sheet`. Returns `None` if
+/// some record is a list, or if the records have too many fields. Linear in their text.
 pub(super) fn schema(sheet: &str, records: &[&Arc<Record>]) -> Option<String> {
     let mut root = Place::default();
     records.iter().for_each(|record| root.add(record.value.json(), 0));

@@ -1,4 +1,4 @@
-//! What the records of a sheet have in their fields.
+//! The values that the records of a sheet have in their fields.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -6,39 +6,39 @@ use std::sync::Arc;
 use headwater_engine::record::Record;
 use headwater_engine::value::{Json, Kind};
 
-/// How many records of a sheet are looked at, at most.
+/// The most records of a sheet that are examined.
 pub(super) const MOST: usize = 200_000;
 
-/// The longest value that may be one of few, or name a record, in bytes of JSON.
+/// The longest value, in bytes of JSON, that may be one of few, or name a record.
 const LONGEST: usize = 255;
 
-/// How many values are few.
+/// The most values that count as few.
 const FEW: usize = 100;
 
-/// What was found in the records of a sheet.
+/// The findings in the records of a sheet.
 pub(super) struct Survey<'r> {
     /// The fields of the outermost table, by name.
     pub(super) fields: BTreeMap<String, Field<'r>>,
-    /// How many records were looked at.
+    /// The number of examined records.
     pub(super) records: usize,
-    /// Whether that is all of them.
+    /// Whether these are all records.
     pub(super) is_whole: bool,
 }
 
-/// What was found in one field.
+/// The findings in one field.
 #[derive(Default)]
 pub(super) struct Field<'r> {
-    /// How many records have it, other than null.
+    /// The number of records that have it with a value other than null.
     pub(super) present: usize,
-    /// How many records have each of its values; `None` where some are tables, or too long.
+    /// The number of records with each of its values; `None` if some are tables, or too long.
     pub(super) values: Option<HashMap<&'r str, usize>>,
-    /// The kinds of its values, those in lists included.
+    /// The kinds of its values, including those in lists.
     kinds: BTreeSet<&'static str>,
     has_lists: bool,
 }
 
 impl<'r> Survey<'r> {
-    /// Looks at these records. Linear in their text.
+    /// Examines these records. Linear in their text.
     pub(super) fn of(records: &[&'r Arc<Record>]) -> Self {
         let mut fields: BTreeMap<String, Field<'r>> = BTreeMap::new();
         for record in records.iter().take(MOST) {
@@ -56,7 +56,7 @@ impl<'r> Survey<'r> {
         Self { fields, records: looked_at, is_whole: looked_at == records.len() }
     }
 
-    /// Lists the fields that have few values in many records, which people filter and count by.
+    /// Lists the fields with few values in many records, which people filter and count by.
     pub(super) fn indexable(&self) -> Vec<&str> {
         let is_few = |field: &Field<'_>| {
             let values = field.values.as_ref().map_or(0, HashMap::len);
@@ -66,8 +66,8 @@ impl<'r> Survey<'r> {
         fields.map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Lists the fields of which every record has one value, and no two the same. None where not all
-    /// records were looked at.
+    /// Lists the fields in which every record has one value, and no two have the same. Empty unless
+    /// all records were examined.
     pub(super) fn unique(&self) -> Vec<&str> {
         let is_unique = |field: &Field<'_>| {
             let values = field.values.as_ref().map_or(0, HashMap::len);

@@ -2,14 +2,14 @@
 
 /// Writes a text.
 pub(super) fn text(text: &str) -> String {
-    // The escapes of JSON are those of TOML, but for one.
+    // The escapes of JSON are those of TOML, with one exception.
     match text.chars().any(char::is_control) {
         true => serde_json::Value::from(text).to_string().replace('\u{7f}', "\\u007f"),
         false => toml::Value::from(text).to_string(),
     }
 }
 
-/// Writes a key, in quotes only where it must be.
+/// Writes a key, quoted only if necessary.
 pub(super) fn key(name: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { text(name) }

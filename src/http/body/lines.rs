@@ -1,4 +1,4 @@
-//! Where bodies wait, by how far their sender is believed and how large they are.
+//! The lines in which bodies wait, by how far their sender is trusted and how large they are.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::http::source::Source;
 /// How long a body may take to arrive, and how long it may wait for a place.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The largest body that is small, by the length it is announced with.
+/// The largest small body, by its announced length.
 pub(super) const SMALL: u64 = 256 << 10;
 
-/// How long a small body may take that has to prove its sender. It may wait twice as long: then the
-/// places of others are free, and forges give up after ten seconds.
+/// How long a small body may take that has to prove its sender. It may wait twice as long: by then
+/// the places of others are free, and forges give up after ten seconds.
 pub(super) const SOON: Duration = Duration::from_secs(3);
 
-/// How far a caller is believed while the body arrives.
+/// How far a caller is trusted while its body arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::http) enum Trust {
-    /// Comes from where wrong credentials came from; such bodies arrive one at a time.
+    /// Comes from a source of wrong credentials; such bodies arrive one at a time.
     Suspect,
     /// Shows a signature, which the body has to prove.
     Unproven,
-    /// The same, from where a right signature came lately.
+    /// The same, from a source of a recent correct signature.
     Known,
     /// Showed a token that may write.
     Writer,
@@ -32,23 +32,23 @@ pub(in crate::http) enum Trust {
     Proven,
 }
 
-/// Whom a body counts against.
+/// What a body counts against.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::http) enum Sender {
-    /// Where it comes from.
+    /// The address that it comes from.
     Address(Source),
-    /// The name of the token that it comes with, from wherever.
+    /// The name of its token, from any address.
     Token(String),
 }
 
-/// Who sends a body.
+/// The sender of a body.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Caller {
     pub(in crate::http) sender: Sender,
     pub(in crate::http) trust: Trust,
 }
 
-/// Where bodies wait, each kind by itself: what waits in one is in the way of nothing in another.
+/// The lines, one for each kind of body. A body that waits in one never blocks another line.
 pub(super) struct Lines {
     pub(super) proven: Line,
     pub(super) writers: Line,
@@ -59,19 +59,19 @@ pub(super) struct Lines {
     pub(super) large_suspect: Line,
 }
 
-/// The places for one kind of bodies.
+/// The places for one kind of body.
 pub(super) struct Line {
     pub(super) places: Permits<Sender>,
     /// How long a body may wait for a place.
     pub(super) patience: Duration,
     /// How long it may take to arrive.
     pub(super) timeout: Duration,
-    /// The memory for them; `None` where the places bound it.
+    /// The memory for them; `None` if the places bound it.
     pub(super) room: Option<Room<Sender>>,
 }
 
 impl Line {
-    /// Returns so many places, of which one sender has `each` at most.
+    /// Returns the given number of places, of which one sender has at most `each`.
     pub(super) fn new(places: usize, each: usize, timeout: Duration) -> Self {
         let places = Permits::new(places, each, Crowd::default());
         Self { places, patience: timeout, timeout, room: None }
@@ -82,7 +82,7 @@ impl Line {
         Self { patience: SOON * 2, ..Self::new(places, each, SOON) }
     }
 
-    /// The same, with so much memory for all bodies, of which those of one sender have a part.
+    /// The same, with this much memory for all bodies, of which one sender has a part.
     pub(super) fn within(self, room: &Room<Sender>) -> Self {
         Self { room: Some(room.clone()), ..self }
     }
@@ -90,11 +90,11 @@ impl Line {
 
 impl Default for Lines {
     fn default() -> Self {
-        // A body that has to be proven has to be taken in first, whoever sends it.
+        // A body that has to be proven must be read first, whoever sends it.
         let strangers = Room::new(96 << 20, 32 << 20);
         let known = Room::new(64 << 20, 32 << 20);
         Self {
-            // Nobody is in these two who is not let in: 200 MiB each.
+            // Only admitted callers get into these two: 200 MiB each.
             proven: Line::new(8, 4, TIMEOUT),
             writers: Line::new(8, 4, TIMEOUT),
             known: Line::new(16, 8, TIMEOUT).within(&known),
@@ -108,7 +108,7 @@ impl Default for Lines {
 }
 
 impl Lines {
-    /// Returns the line for a body that is announced with so many bytes.
+    /// Returns the line for a body with this announced length.
     pub(super) fn of(&self, trust: Trust, announced: Option<u64>) -> &Line {
         let is_small = announced.is_some_and(|bytes| bytes <= SMALL);
         match (trust, is_small) {

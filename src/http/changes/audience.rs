@@ -1,4 +1,4 @@
-//! Those who follow what is published, in groups that are told the same.
+//! Followers of publications, in groups that receive the same events.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,16 +15,16 @@ use crate::http::crowd::Crowd;
 use crate::http::source::Source;
 use crate::wire::Watched;
 
-/// How much of one publication is read for all groups together, as [`Delta::weight`] has it, which is
-/// some seconds of work. Groups beyond it begin anew.
+/// The weight of one publication that is read for all groups together, as [`Delta::weight`]
+/// measures it; some seconds of work. Groups beyond it start anew.
 const READ: u64 = 2 << 30;
 
-/// Those who follow what is published, and what all readers of changes share.
+/// Those who follow publications, and the state that all readers of changes share.
 pub struct Audience {
     seats: Arc<Seats>,
     /// What all of them follow.
     pub(super) parts: Arc<Parts>,
-    /// Those who ask what is new, and perhaps wait for it.
+    /// The callers that ask for changes, and perhaps wait for one.
     pub(super) polls: Crowd,
     pub(super) writer: Writer,
     state: Mutex<AudienceState>,
@@ -46,32 +46,33 @@ impl Default for Audience {
 
 #[derive(Debug, Default)]
 struct AudienceState {
-    /// The commit up to which all groups are told; `None` before the first publication.
+    /// The commit that all groups have heard of; `None` before the first publication.
     at: Option<CommitId>,
-    /// By the names of what they follow.
+    /// Groups by the name of what they follow.
     groups: HashMap<String, Group>,
     is_closed: bool,
 }
 
-/// Those who follow the same.
+/// Followers of the same part.
 #[derive(Debug, Clone)]
 struct Group {
     watched: Arc<Watched>,
     queues: Vec<Arc<Queue>>,
 }
 
-/// Somebody in the audience, until this is dropped.
+/// A member of the audience, until this is dropped.
 pub(super) struct Follower {
     audience: Arc<Audience>,
     seat: Seat,
-    /// What is followed.
+    /// The part that is followed.
     pub(super) watched: Part,
-    /// The commit behind which every publication arrives in the queue.
+    /// The queue receives every publication after this commit.
     pub(super) at: CommitId,
 }
 
 impl Audience {
-    /// Returns a follower for a caller from `source`, if there is a seat, and room for what he follows.
+    /// Returns a follower for a caller from `source`, if there is a seat, and room for the part
+    /// that it follows.
     pub(super) fn join(
         self: &Arc<Self>,
         feed: &Feed,
@@ -93,9 +94,9 @@ impl Audience {
         Some(Follower { audience: self.clone(), seat, watched, at })
     }
 
-    /// Tells everybody of every publication that `listener` hears of, until the server stops.
-    /// `compare` returns what differs between two commits where it is not at hand; `None` where that
-    /// cannot be told.
+    /// Reports to all followers every publication that `listener` receives, until the server stops.
+    /// `compare` returns the difference between two commits if it is not available otherwise, or
+    /// `None` if it cannot be computed.
     pub(super) async fn follow<Compared: Future<Output = Option<Arc<Delta>>>>(
         &self,
         feed: &Feed,
@@ -119,7 +120,7 @@ impl Audience {
                 continue;
             }
             let delta = match delta.filter(|delta| delta.from == from) {
-                // The state was mended, and two commits that are one do not tell how.
+                // The state was repaired; two equal commits do not show how.
                 None if from == to => None,
                 _ if !descends => None,
                 None => compare(from, to).await,
@@ -143,24 +144,25 @@ impl Audience {
         state.groups.values().flat_map(|group| &group.queues).for_each(|queue| queue.close());
     }
 
-    /// Returns everybody who is to hear what leads to `to`; whoever joins from now on begins there.
+    /// Returns the groups that hear of the step to `to`. A follower that joins from now on starts
+    /// at `to`.
     fn begin_round(&self, feed: &Feed, to: CommitId) -> Round {
         let mut state = self.state();
         let from = state.at.replace(to).unwrap_or_else(|| feed.first());
         let mut groups: Vec<Group> = state.groups.values().cloned().collect();
         drop(state);
-        // What most wait for is written first.
+        // The text with the most receivers is written first.
         groups.sort_by_key(|group| std::cmp::Reverse(group.queues.len()));
         Round { from, groups }
     }
 
     fn state(&self) -> MutexGuard<'_, AudienceState> {
-        // Whole after every statement: a poisoned lock holds a usable one.
+        // The state is consistent after every statement, so a poisoned lock holds a usable one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A publication, as the groups are told it.
+/// A publication, and the groups that hear of it.
 struct Round {
     from: CommitId,
     groups: Vec<Group>,
@@ -169,7 +171,7 @@ struct Round {
 impl Group {
     fn tell(&self, to: CommitId, told: Option<&DeltaText>) {
         match told {
-            // Who follows everything learns of every commit.
+            // A follower of everything learns of every commit.
             Some(told) if told.is_empty() && !self.watched.is_all() => {}
             told => {
                 let event = told.map_or_else(|| resync(to), DeltaText::event);
@@ -231,7 +233,7 @@ pub(super) mod tests {
             self.audience.join(&self.feed, watching(sheets), source).unwrap()
         }
 
-        /// Tells the audience what `listener` hears until the feed is closed.
+        /// Reports what `listener` receives to the audience, until the feed is closed.
         async fn run(&self, listener: Listener) {
             self.audience.follow(&self.feed, listener, |_, _| ready(None)).await;
         }
@@ -262,14 +264,14 @@ pub(super) mod tests {
             assert_eq!(events[0].as_ptr(), first.as_ptr());
         }
         assert_eq!(taken(&of_people).await.len(), 1);
-        assert!(taken(&of_tags).await.is_empty(), "nothing of theirs has changed");
+        assert!(taken(&of_tags).await.is_empty(), "nothing in their sheet has changed");
     }
 
     #[tokio::test]
     async fn who_joins_hears_of_everything_behind_where_its_place_begins() {
         let hall = Hall::at(1);
         let listener = hall.feed.listen();
-        // Published, and not told to anybody yet.
+        // Published, but nobody has heard of it yet.
         hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
         let early = hall.join(&[]);
         assert_eq!(early.at, commit(1));
@@ -280,7 +282,7 @@ pub(super) mod tests {
         hall.feed.close();
         hall.run(hall.feed.listen()).await;
         assert_eq!(hall.join(&[]).at, commit(2));
-        assert!(taken(&hall.join(&[])).await.is_empty(), "a server that stops lets everybody go");
+        assert!(taken(&hall.join(&[])).await.is_empty(), "a server that stops releases everybody");
     }
 
     #[tokio::test]

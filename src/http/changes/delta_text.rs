@@ -1,4 +1,4 @@
-//! What differs, as a text: written once for all who follow the same part, and shared by them.
+//! Differences as text: written once for all who follow the same part, and shared.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,32 +19,32 @@ use crate::http::single_flight::SingleFlight;
 use crate::http::source::Source;
 use crate::wire::{ApiError, Code, Watched, changes};
 
-/// How many bytes of texts there are at once for those who follow, and as many for those who come
-/// back, of whom one address has a quarter. Who follows and is not told for want of room begins anew.
+/// The size of all texts for followers, in bytes, and also of all texts for returning clients, of
+/// which one address has a quarter. A follower that gets no text for lack of room starts anew.
 const ROOM: usize = 64 << 20;
 
-/// How many texts are known before those that are gone are looked for.
+/// The number of known texts at which dead ones are first removed.
 const KNOWN: usize = 64;
 
-/// How many texts are written at once for those who come back.
+/// The number of texts for returning clients that are written at once.
 const PLACES: usize = 2;
 
-/// How much more than another answer a text may cost for who comes back: he reads everything anew
-/// where he is not told.
+/// The most that a text for a returning client may cost, as a multiple of another answer: a client
+/// without the text reads everything anew.
 const WORTH: u32 = 4;
 
-/// What differs between two commits in what somebody follows; cheap to clone.
+/// The difference between two commits in the part that somebody follows; cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct DeltaText(Arc<Text>);
 
 #[derive(Debug)]
 struct Text {
-    /// An event, whole.
+    /// The whole event.
     event: Box<str>,
-    /// Where the answer stands in it.
+    /// The range of the answer in it.
     data: Range<usize>,
     records: usize,
-    /// Kept as long as the text is.
+    /// Held as long as the text.
     _room: Held<Source>,
 }
 
@@ -55,7 +55,7 @@ impl AsRef<[u8]> for DeltaText {
 }
 
 impl DeltaText {
-    /// Says whether nothing differs in what is followed.
+    /// Returns whether nothing differs in the followed part.
     pub(super) fn is_empty(&self) -> bool {
         self.0.records == 0
     }
@@ -71,30 +71,30 @@ impl DeltaText {
     }
 }
 
-/// Somebody who was away, and is told what he missed.
+/// A client that was away, and hears what it missed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Returning {
-    /// Who it is, which says where he waits and how long.
+    /// Who asks; this decides where and how long the client waits.
     pub(super) asker: Asker,
-    /// How much time of a processor another answer may cost; `None` is any.
+    /// The processor time that another answer may cost; `None` is no limit.
     pub(super) limit: Option<Duration>,
 }
 
-/// Writes texts: off the threads that answer, and each once. Those who follow what is published never
-/// wait behind those who come back, who wait in a lane.
+/// Writes texts off the threads that answer, each once. Followers never wait for returning clients,
+/// which wait in a lane.
 pub(super) struct Writer {
     returning: Lane,
-    /// The texts that are written for those who come back, until they are there.
+    /// The texts in progress for returning clients.
     writing: SingleFlight<TextName, Option<DeltaText>>,
     desk: Desk,
 }
 
-/// Where texts are written.
+/// The room for texts, and the texts that exist.
 #[derive(Debug, Clone)]
 struct Desk {
-    /// For those who follow.
+    /// The room for followers.
     following: Room<Source>,
-    /// For those who come back, by their addresses.
+    /// The room for returning clients, by address.
     returning: Room<Source>,
     known: Arc<Mutex<KnownTexts>>,
 }
@@ -102,15 +102,15 @@ struct Desk {
 /// There is no room for a text.
 struct NoRoom;
 
-/// The texts that somebody has.
+/// The texts that somebody holds.
 #[derive(Debug)]
 struct KnownTexts {
     texts: HashMap<TextName, Weak<Text>>,
-    /// How many there may be before those that are gone are forgotten.
+    /// The number of texts at which dead ones are removed.
     limit: usize,
 }
 
-/// What a text is about.
+/// The identity of a text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct TextName {
     from: CommitId,
@@ -132,8 +132,9 @@ impl Writer {
         Self { returning: Lane::new(PLACES), writing: SingleFlight::within(0), desk }
     }
 
-    /// Returns what of `delta`, which is published, concerns `watched`: the text that somebody has
-    /// already, or a new one. `None` where it is more than is told at once, or than there is room for.
+    /// Returns the part of `delta`, which is published, that concerns `watched`: an existing text
+    /// or a new one. Returns `None` if it is more than is reported at once, or than there is room
+    /// for.
     pub(super) async fn tell(
         &self,
         delta: &Arc<Delta>,
@@ -147,17 +148,18 @@ impl Writer {
         match tokio::task::spawn_blocking(write).await {
             Ok(written) => written.unwrap_or(None),
             Err(error) => {
-                tracing::error!(%error, "writing what changed panicked");
+                tracing::error!(%error, "writing the changes panicked");
                 None
             }
         }
     }
 
-    /// The same for somebody who was away, in his turn. `None` also where it would cost too much.
+    /// Does the same for a returning client, in its turn. Also returns `None` if it would cost too
+    /// much.
     ///
     /// # Errors
-    /// 503 where it is not his turn in time, too many wait, or his address has no room left; 500 where
-    /// writing panics.
+    /// 503 if its turn does not come in time, too many wait, or its address has no room left; 500
+    /// if writing panics.
     pub(super) async fn tell_missed(
         &self,
         delta: &Arc<Delta>,
@@ -184,7 +186,7 @@ impl Writer {
             let room = desk.returning.enter(source);
             desk.write(&delta, &watched, &answers::budget(limit), room).map_err(no_room)
         };
-        // Somebody who has a text keeps it; nothing else is remembered.
+        // A text lives as long as somebody holds it; nothing else is remembered.
         self.writing.get(name, turn, write, |_| 1).await
     }
 }
@@ -196,7 +198,7 @@ impl TextName {
 }
 
 impl Desk {
-    /// Returns the text that somebody has, or a new one in this room; `None` where it is too much.
+    /// Returns an existing text, or a new one in this room; `None` if it is too much.
     fn write(
         &self,
         delta: &Delta,
@@ -205,7 +207,7 @@ impl Desk {
         mut room: Held<Source>,
     ) -> Result<Option<DeltaText>, NoRoom> {
         let name = TextName::of(delta, watched);
-        // A state that was mended is told as other records of the same commit, each time anew.
+        // A repaired state has different records at the same commit, so its text is never reused.
         let is_named = name.from != name.to;
         if let Some(told) = self.known(&name).filter(|_| is_named) {
             return Ok(Some(told));
@@ -230,7 +232,7 @@ impl Desk {
     }
 
     fn lock(&self) -> MutexGuard<'_, KnownTexts> {
-        // Whole after every statement: a poisoned lock holds a usable map.
+        // The map is consistent after every statement, so a poisoned lock holds a usable one.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -258,7 +260,7 @@ pub(super) mod tests {
         CommitId::from_bytes([digit; 20])
     }
 
-    /// Returns a difference in which so many records come, each with `bytes` of text.
+    /// Returns a difference of the given number of records, each with `bytes` of text.
     pub(in crate::http::changes) fn delta(
         from: u8,
         to: u8,
@@ -282,7 +284,7 @@ pub(super) mod tests {
         Watched::new(sheets.iter().map(|sheet| (*sheet).to_owned()).collect(), &[], None)
     }
 
-    /// Somebody who comes back from the address that ends with `last`.
+    /// Returns a client that comes back from the address that ends with `last`.
     fn returning(last: u8) -> Returning {
         Returning { asker: Asker::Poll(Source::at([192, 0, 2, last].into())), limit: None }
     }
@@ -303,7 +305,7 @@ pub(super) mod tests {
         assert_ne!(first.event().as_ptr(), other.event().as_ptr());
         let room = || (writer.desk.returning.used(), writer.desk.following.used());
         let (event, of_other) = (first.event(), other.event().len());
-        assert_eq!(room(), (event.len(), of_other), "each takes its room once");
+        assert_eq!(room(), (event.len(), of_other), "each text counts once");
         drop((first, second, third, other));
         assert_eq!(room(), (event.len(), 0));
         drop(event);
@@ -314,7 +316,7 @@ pub(super) mod tests {
     async fn who_comes_back_is_told_in_the_turn_of_his_address_and_who_follows_at_once() {
         let (writer, all) = (Writer::default(), Arc::new(watching(&[])));
         let (one, two) = (delta(1, 2, 1, 1), delta(2, 3, 1, 1));
-        // The only place of this address, behind which three hundred others of its texts wait.
+        // The only place of this address; three hundred of its other texts wait for it.
         let busy = returning(1).asker.source();
         let held = writer.returning.place(busy, None).await.unwrap();
         let watched: Vec<_> = (0..300).map(|n| Arc::new(watching(&[&n.to_string()]))).collect();
@@ -325,16 +327,16 @@ pub(super) mod tests {
         for asked in &mut waiting {
             tokio::select! {
                 biased;
-                _ = asked => panic!("its address has its place"),
+                _ = asked => panic!("the address has its only place"),
                 () = std::future::ready(()) => {}
             }
         }
         assert!(writer.tell_missed(&two, &all, returning(2)).await.unwrap().is_some());
         assert!(writer.tell(&two, &all).await.is_some());
-        // Who wants what another one waits for does not wait for that one's turn.
+        // A caller that wants the text another one waits for does not wait for that one's turn.
         let same = writer.tell_missed(&one, &watched[0], returning(2)).await;
         assert!(same.unwrap().is_some());
-        // Nothing has to be written where nothing differs.
+        // Nothing has to be written if nothing differs.
         let none = delta(2, 2, 0, 0);
         assert!(writer.tell_missed(&none, &all, returning(1)).await.unwrap().is_some());
         drop(held);
@@ -346,7 +348,7 @@ pub(super) mod tests {
         let delta = delta(1, 2, 1_000, 1_000);
         let nothing = Returning { limit: Some(Duration::ZERO), ..returning(1) };
         assert!(writer.tell_missed(&delta, &all, nothing).await.unwrap().is_none());
-        assert!(writer.tell(&delta, &all).await.is_some(), "what is published is told");
+        assert!(writer.tell(&delta, &all).await.is_some(), "publications are always written");
         assert!(writer.tell_missed(&delta, &all, returning(1)).await.unwrap().is_some());
     }
 
@@ -386,7 +388,7 @@ pub(super) mod tests {
             told.map_err(|error| error.code()).map(Option::unwrap)
         };
         let held = missed(1, 1).await.unwrap();
-        assert_eq!(missed(2, 1).await.err(), Some(Code::Busy), "and not told to begin anew");
+        assert_eq!(missed(2, 1).await.err(), Some(Code::Busy), "and it does not start anew");
         assert!(missed(2, 2).await.is_ok(), "another one");
         assert!(writer.tell(&delta(100, 101, 1, 6_000), &all).await.is_some());
         drop(held);

@@ -1,4 +1,4 @@
-//! Work that goes on whether its client takes anything or not.
+//! Work that continues whether its client reads or not.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,12 +7,12 @@ use tokio::task::JoinHandle;
 
 use crate::wire::{ApiError, Code};
 
-/// Work in a task of its own, so that a turn or a place that it is given is never held by a body that
-/// nobody polls. It ends when this is dropped.
+/// Work in a task of its own, so that a body that nobody polls never holds a turn or a place. It
+/// ends when this is dropped.
 pub(super) struct Driven<T>(JoinHandle<Result<T, ApiError>>);
 
 impl<T: Send + 'static> Driven<T> {
-    /// Begins `work` at once.
+    /// Starts `work` at once.
     pub(super) fn begin(work: impl Future<Output = Result<T, ApiError>> + Send + 'static) -> Self {
         Self(tokio::spawn(work))
     }
@@ -59,6 +59,6 @@ mod tests {
         let _free = turns.acquire().await.unwrap();
         let (done, is_done) = oneshot::channel();
         drop((ask(done), unpolled));
-        assert!(is_done.await.is_err(), "it was given up while it waited");
+        assert!(is_done.await.is_err(), "it was cancelled while it waited");
     }
 }

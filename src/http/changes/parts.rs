@@ -1,5 +1,5 @@
-//! The parts of all records that somebody follows or waits for. Each is kept once, whoever asks for
-//! it, and all together take a bounded number of bytes, of which one address has a share.
+//! The parts of all records that callers follow or wait for. Each is kept once, for all who ask for
+//! it. All together take a bounded number of bytes, of which one address has a share.
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::http::source::Source;
 use crate::wire::Watched;
 
-/// How many bytes they take in all.
+/// The most bytes that they take in all.
 const MOST: usize = 64 << 20;
 
-/// How many of them one address may take.
+/// The most that one address may take.
 const EACH: usize = MOST / 4;
 
-/// What is followed and waited for.
+/// The parts that are followed and waited for.
 #[derive(Debug)]
 pub(super) struct Parts {
     most: usize,
@@ -24,11 +24,11 @@ pub(super) struct Parts {
 
 #[derive(Debug, Default)]
 struct PartsState {
-    /// How many bytes all take.
+    /// The bytes that all take.
     all: usize,
-    /// How many the parts and requests of one address take.
+    /// The bytes that the parts and requests of one address take.
     of: HashMap<Source, usize>,
-    /// By their names.
+    /// Parts by name.
     kept: HashMap<String, Kept>,
 }
 
@@ -37,7 +37,7 @@ struct PartsState {
 struct Kept {
     watched: Arc<Watched>,
     weight: usize,
-    /// How many of each address follow it.
+    /// The number of its followers, by address.
     holders: HashMap<Source, usize>,
 }
 
@@ -46,7 +46,7 @@ struct Kept {
 pub(super) struct Part {
     parts: Arc<Parts>,
     source: Source,
-    /// How many bytes its follower takes by himself.
+    /// The bytes that its follower takes in addition.
     own: usize,
     watched: Arc<Watched>,
 }
@@ -58,13 +58,13 @@ impl Default for Parts {
 }
 
 impl Parts {
-    /// Returns room for so many bytes, of which one address may take `each`.
+    /// Returns room for `most` bytes, of which one address may take `each`.
     fn new(most: usize, each: usize) -> Self {
         Self { most, each, state: Mutex::default() }
     }
 
-    /// Keeps `watched`, or what is the same and is kept already, for a follower from `source` who
-    /// takes `own` bytes by himself. Returns `None` where there is no room for it.
+    /// Keeps `watched`, or an equal part that is kept already, for a follower from `source` that
+    /// takes `own` bytes in addition. Returns `None` if there is no room for it.
     pub(super) fn keep(
         self: &Arc<Self>,
         watched: Watched,
@@ -94,14 +94,14 @@ impl Parts {
     }
 
     fn state(&self) -> MutexGuard<'_, PartsState> {
-        // Nothing between the statements that change it can panic, so a poisoned lock holds a whole
-        // one.
+        // Nothing between the statements that change it can panic, so a poisoned lock holds a
+        // consistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl PartsState {
-    /// Takes away one who followed the part called `name`.
+    /// Removes one follower of the part called `name`.
     fn leave(&mut self, name: &str, source: Source, own: usize) {
         let Some(kept) = self.kept.get_mut(name) else { return };
         let (mut less, mut less_of_source) = (own, own);
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(parts.state().all, weight + 101);
         assert!(
             parts.keep(watching(&["people"]), source(9), weight).is_none(),
-            "his own is too much"
+            "its own bytes exceed the limit"
         );
         drop((first, many));
         let state = parts.state();
@@ -179,7 +179,7 @@ mod tests {
         let second = keep("c", 2).unwrap();
         assert!(keep("d", 3).is_none(), "all is taken");
         let shared = keep("c", 3);
-        assert!(shared.is_some(), "what is kept anyway takes no room");
+        assert!(shared.is_some(), "a shared part takes no room");
         drop((first, shared));
         assert!(keep("d", 1).is_some() && keep("c", 1).is_some());
         drop(second);

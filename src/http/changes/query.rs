@@ -1,4 +1,4 @@
-//! What a caller wants to know of what changes.
+//! The parameters of a request for changes.
 
 use axum::http::HeaderMap;
 use headwater_engine::id::CommitId;
@@ -13,14 +13,14 @@ use crate::wire::{ApiError, Watched};
 /// The longest that a long poll waits, in seconds.
 const LONGEST: u64 = 300;
 
-/// What a caller wants to know.
+/// The parameters of a request for changes.
 pub(super) struct ChangesQuery {
-    /// The commit that the caller says to have.
+    /// The commit that the caller claims to have.
     pub(super) since: Option<CommitId>,
-    /// For how many seconds an answer may wait for a change.
+    /// How many seconds an answer may wait for a change.
     pub(super) wait: u64,
-    /// What is followed; `None` where a sheet of it is not public now and may have been where the
-    /// caller comes from, so that he has to begin anew.
+    /// The part that is followed; `None` if a sheet of it is not public now but may have been where
+    /// the caller comes from, so that the caller has to start anew.
     pub(super) watched: Option<Watched>,
 }
 
@@ -29,12 +29,12 @@ pub(super) struct ChangesQuery {
 pub(super) enum Last {
     /// This one.
     Commit(CommitId),
-    /// What is no commit of ours.
+    /// Not a commit hash.
     Unknown,
 }
 
 impl Last {
-    /// Reads what a browser sends when it opens a stream again.
+    /// Reads the header that a browser sends when it reopens a stream.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let last = headers.get("last-event-id").filter(|last| !last.is_empty())?;
         let commit = last.to_str().ok().and_then(|last| last.parse().ok());
@@ -43,10 +43,11 @@ impl Last {
 }
 
 impl ChangesQuery {
-    /// Reads what a caller asks for who had `last`, if he says so.
+    /// Parses the request of a caller that had `last`, if any.
     ///
-    /// A sheet that is not public is refused unless he comes from another commit than `snapshot`: he
-    /// may have followed it there. Whether there is such a sheet, or ever was, makes no difference.
+    /// A sheet that is not public is refused, unless the caller comes from another commit than
+    /// `snapshot`: it may have followed the sheet there. Whether the sheet exists, or ever did,
+    /// makes no difference.
     pub(super) fn parse(
         query: Option<&str>,
         last: Option<Last>,
@@ -89,10 +90,11 @@ impl ChangesQuery {
                     return Err(wrong(name, "is not a parameter of changes"));
                 }
                 let sheet = public_sheet(snapshot, sheet)?;
-                // Without the state: a follower is told of one sheet, and not of what it refers to.
+                // It is parsed without the snapshot: a follower follows one sheet, not the sheets
+                // it refers to.
                 let query = ListQuery::parse(&rest, &sheet).map_err(refused)?;
                 if query.depends_on_clock() {
-                    return Err(wrong("now", "goes on while changes are told: name a moment"));
+                    return Err(wrong("now", "moves on while changes are streamed: name a moment"));
                 }
                 Some(query)
             }

@@ -1,4 +1,4 @@
-//! The events that wait for one client: bounded, and never in the way of those of others.
+//! The events that wait for one client: bounded, and independent of those of other clients.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,10 +7,10 @@ use std::task::{Context, Poll, Waker};
 use axum::body::Bytes;
 use headwater_engine::id::CommitId;
 
-/// How many events wait for a client that is slow.
+/// The number of events that wait for a slow client.
 const EVENTS: usize = 256;
 
-/// How many bytes they may have, unless it is one event.
+/// The most bytes that they may have, unless there is only one event.
 const BYTES: usize = 16 << 20;
 
 /// The events that wait for a client.
@@ -22,18 +22,18 @@ struct Waiting {
     events: VecDeque<Bytes>,
     bytes: usize,
     is_closed: bool,
-    /// Whoever waits for the next event.
+    /// The task that waits for the next event.
     reader: Option<Waker>,
 }
 
-/// Returns the event that tells a client to begin anew at `to`.
+/// Returns the event that makes a client start anew at `to`.
 pub(super) fn resync(to: CommitId) -> Bytes {
     format!("id: {to}\nevent: resync\ndata: {{\"commit\":\"{to}\"}}\n\n").into()
 }
 
 impl Queue {
-    /// Adds the event that leads to `to`. Where too much waits already, all of it gives way to one
-    /// that tells the client to begin anew.
+    /// Adds the event that leads to `to`. If too much waits already, a single event that makes the
+    /// client start anew replaces all of it.
     pub(super) fn push(&self, event: Bytes, to: CommitId) {
         let mut waiting = self.waiting();
         let is_full = waiting.events.len() >= EVENTS || waiting.bytes + event.len() > BYTES;
@@ -48,7 +48,7 @@ impl Queue {
         waiting.wake();
     }
 
-    /// Ends the stream behind what waits.
+    /// Ends the stream after the events that wait.
     pub(super) fn close(&self) {
         let mut waiting = self.waiting();
         waiting.is_closed = true;
@@ -70,7 +70,7 @@ impl Queue {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        // At worst a count is off by an event: a poisoned lock holds a usable queue.
+        // At worst a count is off by one event, so a poisoned lock holds a usable queue.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::super::delta_text::tests::commit;
     use super::*;
 
-    /// Takes what waits, as texts.
+    /// Takes the waiting events, as text.
     async fn taken(queue: &Queue) -> Vec<String> {
         let mut taken = Vec::new();
         queue.close();
@@ -128,7 +128,7 @@ mod tests {
         queue.push(large.clone(), commit(1));
         assert_eq!(queue.waiting().bytes, BYTES + 1);
         queue.push("b".into(), commit(2));
-        assert!(queue.waiting().bytes < 1_000, "what gave way is not held");
+        assert!(queue.waiting().bytes < 1_000, "replaced events are not held");
         assert_eq!(taken(&queue).await, [begin_anew(2)]);
     }
 

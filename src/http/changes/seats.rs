@@ -1,5 +1,4 @@
-//! The seats of those who follow: so many in all, and shared fairly by the addresses that want
-//! them.
+//! The seats of followers: a fixed number, shared fairly by the addresses that want them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::queue::Queue;
 use crate::http::source::Source;
 
-/// How many follow at once; each has a connection of its own.
+/// The number of followers at once; each has a connection of its own.
 const SEATS: usize = 1_000;
 
-/// The seats of those who follow.
+/// The seats of followers.
 #[derive(Debug)]
 pub(super) struct Seats {
     most: usize,
@@ -22,7 +21,7 @@ pub(super) struct Seats {
 pub(super) struct Seat {
     seats: Arc<Seats>,
     source: Source,
-    /// What waits for whoever has it.
+    /// The events that wait for its follower.
     pub(super) queue: Arc<Queue>,
 }
 
@@ -33,8 +32,8 @@ impl Default for Seats {
 }
 
 impl Seats {
-    /// Returns a seat for a caller from `source`, if there is one. Where all are taken, the address
-    /// with the most of them gives one to an address that has fewer: its last stream ends.
+    /// Returns a seat for a caller from `source`, if there is one. If all are taken, the address
+    /// with the most seats gives one to an address that has fewer: its last stream ends.
     pub(super) fn take(self: &Arc<Self>, source: Source) -> Option<Seat> {
         let mut held = self.held();
         if held.values().map(Vec::len).sum::<usize>() >= self.most {
@@ -54,13 +53,13 @@ impl Seats {
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<Source, Vec<Arc<Queue>>>> {
-        // The map is whole after every statement, so a poisoned lock holds a usable one.
+        // The map is consistent after every statement, so a poisoned lock holds a usable one.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Says whether an address that has `most` seats gives one to an address that has `mine`: both have
-/// their share then, and do not take it from each other for ever.
+/// Returns whether an address that has `most` seats gives one to an address that has `mine`. After
+/// that both have their share, and do not take it from each other forever.
 fn gives_way(most: usize, mine: usize) -> bool {
     most > mine + 1
 }
@@ -69,7 +68,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut held = self.seats.held();
         if let Some(queues) = held.get_mut(&self.source) {
-            // One that gave way is not there any more.
+            // A seat that was given away is not in the list any more.
             queues.retain(|queue| !Arc::ptr_eq(queue, &self.queue));
             if queues.is_empty() {
                 held.remove(&self.source);
@@ -117,10 +116,10 @@ mod tests {
         assert!(seats.take(source(1)).is_none());
         for seat in first.drain(2..) {
             let end = poll_fn(|context| seat.queue.poll_next(context)).await;
-            assert!(end.is_none(), "the stream of whoever gave way ends");
+            assert!(end.is_none(), "the stream without a seat ends");
         }
         drop(second);
-        assert_eq!(seats.held()[&source(1)].len(), 2, "what was given away is not given back");
+        assert_eq!(seats.held()[&source(1)].len(), 2, "a lost seat is not returned");
         assert!(seats.take(source(1)).is_some());
     }
 

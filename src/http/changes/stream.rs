@@ -1,7 +1,7 @@
 //! The body of a stream of events: where the client is, what it missed, and then every publication.
 //!
-//! `axum::response::sse` would write each event anew for each client. Here its bytes are written once
-//! and shared, and a large one is sent in pieces between which others have their turn.
+//! `axum::response::sse` would write each event anew for each client. Here its bytes are written
+//! once and shared, and a large event is sent in pieces, between which others get their turn.
 
 use std::io;
 use std::pin::Pin;
@@ -15,33 +15,33 @@ use tokio::time::{Instant, Sleep};
 use super::audience::Follower;
 use crate::wire::ApiError;
 
-/// How long nothing is sent before a sign of life is.
+/// How long the stream is silent before it sends a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// A comment is no event, and without an empty line behind it no client takes it for one.
+/// A comment is not an event, and without an empty line after it no client takes it for one.
 const SIGN_OF_LIFE: &[u8] = b": still here\n";
 
-/// How much is sent before others have their turn, in bytes.
+/// How much is sent before others get their turn, in bytes.
 const PIECE: usize = 32 << 10;
 
-/// What is made while the client waits; an error ends the stream.
+/// Computed while the client waits; an error ends the stream.
 type Missed = Pin<Box<dyn Future<Output = Result<Option<Bytes>, ApiError>> + Send>>;
 
-/// The events for one client. Its seat is free when the client is gone, and this with it.
+/// The events for one client. Its seat is free when the client has gone and this is dropped.
 pub(super) struct Events {
     follower: Follower,
-    /// What is left of the event that is being sent.
+    /// The rest of the event that is being sent.
     rest: Bytes,
-    /// What leads from where the client was to where it began to follow.
+    /// The event from where the client was to where it started to follow.
     missed: Option<Missed>,
-    /// Whether a piece of an event was the last thing that was sent.
+    /// Whether the last thing sent was a piece of an event.
     had_turn: bool,
     heartbeat: Duration,
     silence: Pin<Box<Sleep>>,
 }
 
 impl Events {
-    /// Returns the events for a client that is greeted with `hello` and then told what it `missed`.
+    /// Returns the events for a client that first gets `hello` and then what it `missed`.
     pub(super) fn new(
         follower: Follower,
         hello: String,
@@ -92,7 +92,7 @@ impl Events {
                 }
             }
         } else if std::mem::take(&mut self.had_turn) {
-            // A thousand who are told a large push do not keep anybody else waiting.
+            // A thousand clients that get a large push do not keep anybody else waiting.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -167,7 +167,7 @@ mod tests {
         let busy = ready(Err(Code::Busy.into()));
         let mut events = Events::new(follower, "hello".to_owned(), busy);
         assert_eq!(next(&mut events).await, Some("hello".into()));
-        assert_eq!(next(&mut events).await, None, "the client comes back with what it had");
+        assert_eq!(next(&mut events).await, None, "the stream ends; the client comes back");
     }
 
     struct Woken(AtomicUsize);
@@ -192,10 +192,10 @@ mod tests {
             let Poll::Ready(Some(piece)) = events.poll_piece(&mut context) else {
                 panic!("there is more");
             };
-            // A part of what all share, and no copy.
+            // A slice of the shared bytes, not a copy.
             assert_eq!((piece.len(), piece.as_ptr()), (PIECE, large[n * PIECE..].as_ptr()));
             assert!(events.poll_piece(&mut context).is_pending());
-            assert_eq!(woken.0.load(Ordering::Relaxed), 2.min(n + 1), "it is not forgotten");
+            assert_eq!(woken.0.load(Ordering::Relaxed), 2.min(n + 1), "the task is woken again");
         }
     }
 }

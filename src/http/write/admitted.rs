@@ -1,4 +1,4 @@
-//! A write whose caller may write, and whose body is there.
+//! A write whose caller is authorized, and whose body has arrived.
 
 use std::time::{Duration, Instant};
 
@@ -21,10 +21,10 @@ use crate::http::parameters;
 use crate::http::patience::wait;
 use crate::wire::{ApiError, Code};
 
-/// The types of a body that is JSON.
+/// The media types of a JSON body.
 const JSON: [&str; 2] = ["application/json", "application/merge-patch+json"];
 
-/// A request that writes, whose token is valid.
+/// A write with a valid token.
 pub(super) struct Admitted {
     pub(super) head: WriteHead,
     pub(super) body: Vec<u8>,
@@ -32,10 +32,10 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// Takes in a body of up to `max` bytes, of somebody who may write.
+    /// Reads a body of up to `max` bytes of a caller that may write.
     ///
     /// # Errors
-    /// Where the token or the body is not taken.
+    /// Fails if the token or the body is not accepted.
     pub(super) async fn take(
         head: WriteHead,
         max: usize,
@@ -48,11 +48,11 @@ impl Admitted {
         Ok(Self { body: arrived.into_bytes(), head, caller })
     }
 
-    /// Returns the body as the text of JSON.
+    /// Returns the body as JSON text.
     ///
     /// # Errors
-    /// When it says it is something else, or would take too much memory as a value: that is refused
-    /// before it becomes one.
+    /// Fails if the body declares another type, or would take too much memory as a value; it is
+    /// refused before it becomes one.
     pub(super) fn json_text(&self) -> Result<&[u8], ApiError> {
         if weight_of_text(&self.body) > HEAVIEST {
             return Err(answer::refused(&self.head, &WriteError::TooHeavy));
@@ -67,7 +67,7 @@ impl Admitted {
     /// Writes `operations` as one commit, or none.
     ///
     /// # Errors
-    /// Where they are not written.
+    /// Fails if they are not written.
     pub(super) async fn write(
         self,
         app: &App,
@@ -84,7 +84,7 @@ impl Admitted {
             }
         }
         let batch = message_of(&head, &caller, &body, operations, summary)?;
-        // What waits is the batch alone.
+        // Only the batch waits.
         drop(body);
         let until = Instant::now() + Duration::from_secs(wait(&head.headers));
         let pushes_first = pushes_first(&head, app)?;
@@ -97,7 +97,7 @@ impl Admitted {
             Ok(done) => Ok(answer::written(app, &head, &done)),
             Err(error) => {
                 if matches!(error, WriteError::Closed(Gate::OutOfStep)) {
-                    // A reload looks where the branch has gone.
+                    // A reload checks where the branch has gone.
                     drop(app.live.submit(RequestKind::Reload, Trigger::Poll));
                 }
                 Err(answer::refused(&head, &error))
@@ -106,7 +106,7 @@ impl Admitted {
     }
 }
 
-/// Says whether the answer waits for the push.
+/// Returns whether the answer waits for the push.
 fn pushes_first(head: &WriteHead, app: &App) -> Result<bool, ApiError> {
     let pairs = parameters::pairs(head.query.as_deref())?;
     if head.headers.contains_key(AT) || pairs.iter().any(|(name, _)| name == "at") {
@@ -115,7 +115,7 @@ fn pushes_first(head: &WriteHead, app: &App) -> Result<bool, ApiError> {
     }
     let mut first = app.push_first;
     if pairs.len() > 1 {
-        return Err(parameters::wrong("push", "is the one parameter of a write, given once"));
+        return Err(parameters::wrong("push", "must be the only parameter of a write"));
     }
     for (name, value) in pairs {
         first = match (name.as_str(), value.as_str()) {

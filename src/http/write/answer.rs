@@ -1,4 +1,4 @@
-//! What a caller is told of a write.
+//! The answers to a write.
 
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -20,22 +20,22 @@ use crate::wire::{ApiError, Code, FieldError};
 
 /// Whether the remote has the commit, for answers without a body too.
 const PUSHED: HeaderName = HeaderName::from_static("x-headwater-pushed");
-/// How many seconds a caller waits before trying again.
+/// How many seconds a caller waits before it tries again.
 const RETRY_AFTER: u16 = 1;
 
-/// What stands in a path as it is.
+/// The characters that a path leaves unencoded.
 const SEGMENT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 /// Answers to a batch that is written, without waiting for its push.
 pub(super) fn written(app: &App, head: &WriteHead, done: &Committed) -> Response {
     let status = app.live.engine().map(|engine| engine.status());
-    // Where there is no remote there is nothing to wait for.
+    // Without a remote there is nothing to wait for.
     let pushed = status.and_then(|status| status.remote.is_some().then_some(status.ahead == 0));
     told_of(app, head, done, pushed)
 }
 
-/// Answers to a batch that is written and was to be pushed first.
+/// Answers to a batch that is written and had to be pushed first.
 pub(super) fn carried(
     app: &App,
     head: &WriteHead,
@@ -43,21 +43,21 @@ pub(super) fn carried(
     carried: &Carried,
 ) -> Result<Response, ApiError> {
     match carried {
-        // Where it was replayed on what the remote had, the commit is another one.
+        // If it was replayed on the commits of the remote, it has another commit now.
         Carried::Pushed(commit) => {
             let done = Committed { commit: *commit, ..done.clone() };
             Ok(told_of(app, head, &done, Some(true)))
         }
-        // Where nothing is pushed there is nothing to wait for.
+        // If nothing is pushed, there is nothing to wait for.
         Carried::Never => Ok(written(app, head, done)),
         Carried::Overruled => {
             let why =
-                "the remote has changed the same fields; the change is kept on a branch of its own";
+                "the remote changed the same fields; your change is kept on a separate branch";
             Err(ApiError::explained(Code::Conflict, why).header(COMMIT, commit_header(done.commit)))
         }
         Carried::Stuck(_) | Carried::Late => {
             let mut response = told_of(app, head, done, Some(false));
-            // Written, published, and still on its way.
+            // The batch is written and published, and its push is still pending.
             *response.status_mut() = StatusCode::ACCEPTED;
             Ok(response)
         }
@@ -124,7 +124,7 @@ fn is_transaction(head: &WriteHead) -> bool {
     head.method == Method::POST && head.path == "/api/_transact"
 }
 
-/// Lists what became of one record.
+/// Lists what happened to one record.
 fn told(one: &Written) -> impl Iterator<Item = (String, Value)> {
     let value = one.value.as_ref().map(|value| {
         // The text of a value is JSON.
@@ -201,7 +201,7 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
                     Some(index) => format!("/operations/{index}/value{pointer}"),
                     None => pointer,
                 };
-                // It may be the file of another record, which this one is in the way of.
+                // The path may be that of another record, which this one would block.
                 FieldError::at_pointer(pointer, format!("{}: {}", problem.path, problem.message))
             });
             listing(code, told.collect())

@@ -1,4 +1,4 @@
-//! `PUT` and `DELETE /api/_attachments/<sheet>/<key...>/<name>`: a file beside a record.
+//! `PUT` and `DELETE /api/_attachments/<sheet>/<key...>/<name>`: a file next to a record.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -15,7 +15,7 @@ use crate::http::attachment::AttachmentPath;
 use crate::http::source::Source;
 use crate::wire::{ApiError, Code};
 
-/// The file is the body, or is gone.
+/// Writes the body as the file, or deletes the file.
 pub(in crate::http) async fn attach(
     State(app): State<App>,
     method: Method,

@@ -1,4 +1,4 @@
-//! `If-Match` and `If-None-Match` of a request that writes.
+//! `If-Match` and `If-None-Match` of a write.
 
 use axum::http::{HeaderMap, header};
 use data_encoding::HEXLOWER;
@@ -11,8 +11,8 @@ use crate::wire::{ApiError, Code};
 /// Returns the condition that the headers set.
 ///
 /// # Errors
-/// 422 for a condition that can't be read, for two of them, and for an `If-None-Match` other than
-/// `*`, which says nothing of a change.
+/// 422 for a condition that cannot be parsed, for two of them, and for an `If-None-Match` other
+/// than `*`, which is meaningless for a change.
 pub(super) fn of(headers: &HeaderMap) -> Result<Condition, ApiError> {
     let refused = |why: &str| ApiError::explained(Code::InvalidHeader, why);
     let list = |name| members(headers.get_all(name)).collect::<Vec<_>>();
@@ -22,11 +22,11 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Condition, ApiError> {
         (["*"], []) => Ok(Condition::Present),
         ([], _) => Err(refused("`If-None-Match` can only be `*` here")),
         (tags, []) => Ok(Condition::Is(tags.iter().filter_map(|tag| version(tag)).collect())),
-        _ => Err(refused("`If-Match` and `If-None-Match` exclude each other")),
+        _ => Err(refused("`If-Match` and `If-None-Match` cannot be combined")),
     }
 }
 
-/// Reads a strong tag as this server gives them, in whatever coding; another one matches nothing.
+/// Parses a strong tag of this server, in any coding; any other tag matches nothing.
 pub(super) fn version(tag: &str) -> Option<Version> {
     let digits = etag::uncoded(tag)?;
     HEXLOWER.decode(digits.as_bytes()).ok()?.try_into().ok()

@@ -1,13 +1,13 @@
-//! The head of a request that writes.
+//! The head of a write request.
 
 use axum::http::{HeaderMap, Method, Uri};
 
 use crate::http::source::Source;
 
-/// What is asked for, as far as the route tells.
+/// The request, as far as the route is concerned.
 pub(super) struct WriteHead {
     pub(super) method: Method,
-    /// As it came, percent-encoded and below the base path: what stands in the message.
+    /// The path as received, percent-encoded and without the base path; the message quotes it.
     pub(super) path: String,
     pub(super) query: Option<String>,
     pub(super) headers: HeaderMap,

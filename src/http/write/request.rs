@@ -1,4 +1,4 @@
-//! What a caller wants written, and what the commit says of it.
+//! The operations of a write request, and the message of their commit.
 
 use axum::http::{HeaderMap, HeaderName};
 use headwater_engine::decode::{self, Flaw, words};
@@ -14,19 +14,19 @@ use super::head::WriteHead;
 use crate::config::Token;
 use crate::wire::{ApiError, Code};
 
-/// Who the author is, from a front end that may say so.
+/// The author, from a front end that may name one.
 const AUTHOR: HeaderName = HeaderName::from_static("x-headwater-author");
 /// A sentence for the message.
 const SUMMARY: HeaderName = HeaderName::from_static("x-headwater-summary");
-/// By what a request is known again.
+/// The key that identifies a repeated request.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// How many operations one commit may have.
+/// The most operations of one commit.
 const OPERATIONS: usize = 1_000;
 /// The longest summary, in bytes.
 const LONGEST: usize = 1_000;
 
-/// Who writes.
+/// The caller of a write.
 pub(super) struct Caller {
     pub(super) token: Token,
     author: Identity,
@@ -34,7 +34,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// # Errors
-    /// 403 when the caller names an author and may not; 422 when the name is none.
+    /// 403 if the caller names an author but may not; 422 if the name is invalid.
     pub(super) fn new(token: Token, headers: &HeaderMap) -> Result<Self, ApiError> {
         let author = match text(headers, &AUTHOR)? {
             None => token.author.clone(),
@@ -121,7 +121,7 @@ impl Transaction {
     }
 }
 
-/// Reads a body, as a file of JSON is read: a key twice or an integer beyond 64 bits is an error.
+/// Parses a body like a JSON file: a repeated key or an integer beyond 64 bits is an error.
 pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     let value = decode::json(body);
     let value = value.map_err(|flaw| ApiError::explained(Code::InvalidBody, malformed(&flaw)))?;
@@ -130,7 +130,7 @@ pub(super) fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-/// Says what is wrong with a body, and where.
+/// Describes what is wrong with a body, and where.
 fn malformed(flaw: &Flaw) -> String {
     match (flaw.line, flaw.column) {
         (Some(line), Some(column)) => {
@@ -140,8 +140,8 @@ fn malformed(flaw: &Flaw) -> String {
     }
 }
 
-/// Puts together what is committed: `<actor>: <METHOD> <path>`, the summary, and trailers. Nothing
-/// of the caller's connection is in it.
+/// Builds the message of the commit: `<actor>: <METHOD> <path>`, the summary, and trailers. It has
+/// nothing about the caller's connection.
 pub(super) fn message_of(
     head: &WriteHead,
     caller: &Caller,
@@ -186,7 +186,7 @@ pub(super) fn message_of(
     Ok(Batch { operations, actor, author, scope, message, trailers, repeat, limit: MOST_WRITTEN })
 }
 
-/// Returns what is done, such as `people.put`.
+/// Returns the action, such as `people.put`.
 fn action(operations: &[Operation]) -> String {
     let [Operation { sheet, action, .. }] = operations else { return "transact".to_owned() };
     let verb = match action {
@@ -200,12 +200,12 @@ fn action(operations: &[Operation]) -> String {
     format!("{sheet}.{verb}")
 }
 
-/// Stands for what is asked for, under which conditions and in whose name: the same key with another
-/// one is a mistake of the caller.
+/// Hashes the request, its conditions and its author. The same key with a different hash is a
+/// mistake of the caller.
 fn digest(head: &WriteHead, caller: &Caller, operations: &[Operation], body: &[u8]) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
-        // With its length in front no part can be taken for the end of another.
+        // The length in front separates the parts from each other.
         hasher.update(&bytes.len().to_le_bytes()).update(bytes);
     };
     let author = &caller.author;
@@ -229,7 +229,7 @@ fn trailer(key: &str, value: &str) -> Result<Trailer, ApiError> {
         .map_err(|error| ApiError::explained(Code::InvalidRecord, error.to_string()))
 }
 
-/// Returns the text of a header that may stand once.
+/// Returns the text of a header that may occur once.
 fn text(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };

@@ -1,10 +1,10 @@
-// Shows the OpenAPI document beside it: operations by tag, their parameters, answers and schemas, a
-// line for curl, and for those that read a form to try them. Everything is inserted as text.
+// Shows the OpenAPI document of the server: operations by tag, their parameters, answers and schemas,
+// a line for curl, and a form to try reads. Everything is inserted as text.
 
 const address = new URL('../openapi.json', import.meta.url);
 const METHODS = ['get', 'put', 'post', 'patch', 'delete'];
 
-/** Makes an element of properties and children; what is null or false is left out. */
+/** Creates an element with properties and children; null and false children are left out. */
 function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children.flat(Infinity).filter((child) => child != null && child !== false));
@@ -13,13 +13,13 @@ function make(tag, properties = {}, ...children) {
 
 const code = (text) => make('code', { textContent: text });
 
-/** Text in which what stands between backticks is code. */
+/** Text in which backticks mark code. */
 const prose = (text = '') =>
   text.split('`').map((part, at) => (at % 2 ? code(part) : document.createTextNode(part)));
 
 let api;
 
-/** Follows a reference inside of the document. */
+/** Resolves a reference inside the document. */
 function resolved(value) {
   for (let steps = 0; value?.$ref && steps < 20; steps += 1) {
     const path = decodeURIComponent(value.$ref.slice(2)).split('/');
@@ -31,7 +31,7 @@ function resolved(value) {
 
 const schemaId = (name) => `schema-${name}`;
 
-/** What a schema says of itself, in a few words. */
+/** The summary of a schema, in a few words. */
 function kind(schema) {
   if (schema === true || schema === undefined) return 'anything';
   if (schema === false) return 'nothing';
@@ -53,7 +53,7 @@ function kind(schema) {
   return words.join(' ') || 'anything';
 }
 
-/** A schema as nested lists; a shared one as a link to where it is shown. */
+/** A schema as nested lists; a shared one as a link to its place. */
 function shown(schema, depth = 0) {
   const shared = /^#\/components\/schemas\/([^/]+)$/.exec(schema?.$ref ?? '');
   if (shared) {
@@ -114,7 +114,7 @@ function answerTable(responses) {
 
 const server = () => new URL(api.servers?.[0]?.url ?? '/', address).href.replace(/\/$/, '');
 
-/** The address that the filled-in parameters make; what has no value yet stands as it is. */
+/** The address with the filled-in parameters; those without a value yet stay as they are. */
 function target(path, parameters, values) {
   const query = [];
   for (const { name, in: place, style } of parameters) {
@@ -130,7 +130,7 @@ function target(path, parameters, values) {
   return server() + path + (query.length ? `?${query.join('&')}` : '');
 }
 
-/** Puts a text in quotes that a shell leaves alone. */
+/** Quotes a text for a shell. */
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 function curl(method, url, operation, values) {
@@ -146,7 +146,7 @@ function curl(method, url, operation, values) {
   return [...words, quoted(url)].join(' ');
 }
 
-/** The part of an operation with the line for curl, and the form where it reads. */
+/** The part of an operation with the line for curl, and for reads the form. */
 function trial(path, method, operation, parameters) {
   const line = make('pre', { tabIndex: 0, role: 'group', ariaLabel: 'Line for curl' });
   const inputs = new Map();
@@ -178,7 +178,7 @@ function trial(path, method, operation, parameters) {
   return [make('h3', { textContent: 'Try it' }), line, form, status, answer];
 }
 
-/** How much of an answer is shown, in characters. */
+/** The most characters of an answer that are shown. */
 const LONGEST = 100_000;
 
 async function send(url, headers, status, answer) {
@@ -212,7 +212,7 @@ function operationElement(path, method, item) {
     make('summary', {},
       make('span', { className: `method ${method}`, textContent: method.toUpperCase() }),
       code(path), make('span', { className: 'quiet' }, ` ${operation.summary}`)), inside);
-  // A sheet may have a hundred fields, so what is not looked at is not made.
+  // A sheet may have a hundred fields, so closed parts are not built.
   details.addEventListener('toggle', () => inside.append(
     ...[operation.description && make('p', {}, prose(operation.description))].filter(Boolean),
     ...(operation.security?.length ? [make('p', { textContent: 'Needs a token of those who may write.' })] : []),
@@ -230,7 +230,7 @@ function schemaElement([name, schema]) {
   return details;
 }
 
-/** Opens what the address names. */
+/** Opens the part that the address names. */
 function openTarget() {
   const element = document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (element instanceof HTMLDetailsElement) element.open = true;

@@ -1,12 +1,12 @@
-//! Whether a link leads somewhere.
+//! Checks that links have targets.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::Page;
 
-/// Returns what is wrong with `link` in `file`; both are below `root`. Links to other hosts are
-/// not followed.
+/// Returns the fault of `link` in `file`; both are below `root`. Links to other hosts are not
+/// followed.
 pub(super) fn fault(
     root: &Path,
     pages: &BTreeMap<PathBuf, Page>,
@@ -21,7 +21,7 @@ pub(super) fn fault(
         "" => file.to_owned(),
         path => resolved(&file.parent()?.join(path))?,
     };
-    // The book has only what is in its folder.
+    // The book has only the files in its folder.
     if file.starts_with("docs") && !target.starts_with("docs") {
         return Some("leads out of the book");
     }
@@ -36,7 +36,7 @@ pub(super) fn fault(
     }
 }
 
-/// Takes `..` out of a path; `None` where it leads out of the repository.
+/// Resolves `..` in a path. Returns `None` if it leads out of the repository.
 fn resolved(path: &Path) -> Option<PathBuf> {
     let mut resolved = PathBuf::new();
     for component in path.components() {

@@ -1,13 +1,13 @@
-//! A page as it concerns the tests: its blocks of shell, its headings and its links.
+//! The parts of a page that the tests need: its blocks of shell, its headings and its links.
 
 /// How a block is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A script, each line of which must succeed.
     Script,
-    /// Commands behind `$ `, each followed by what it prints.
+    /// Commands after `$ `, each followed by its output.
     Transcript,
-    /// A server, which goes on until the end of the page.
+    /// A server, which runs until the end of the page.
     Background,
 }
 
@@ -15,7 +15,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
     pub(super) kind: Kind,
-    /// The line of the page on which it begins, counted from 1.
+    /// The line of the page where it begins, counted from 1.
     pub(super) line: usize,
     pub(super) text: String,
     /// Why it is not run.
@@ -23,13 +23,13 @@ pub(super) struct Block {
 }
 
 impl Block {
-    /// Says whether the block is run.
+    /// Returns whether the block is run.
     pub(super) fn is_run(&self) -> bool {
         self.reason.is_none()
     }
 
-    /// Reads what stands behind the fence, or behind the beginning of a comment; `None` for what
-    /// is no shell.
+    /// Parses the text after the fence, or after the beginning of a comment. Returns `None` if the
+    /// block is not shell.
     fn begin(info: &str, line: usize) -> Option<Self> {
         let (language, rest) = info.split_once([' ', ',']).unwrap_or((info, ""));
         let kind = match (language, rest.trim()) {
@@ -46,18 +46,18 @@ impl Block {
     }
 }
 
-/// What the tests know of a page.
+/// The parts of a page that the tests need.
 #[derive(Debug, Default)]
 pub(super) struct Page {
     pub(super) blocks: Vec<Block>,
     /// The anchors of its headings.
     pub(super) anchors: Vec<String>,
-    /// Where its links lead, in order.
+    /// The targets of its links, in order.
     pub(super) links: Vec<String>,
 }
 
 impl Page {
-    /// Reads a page. A comment that begins with `<!-- sh` is a block that readers do not see.
+    /// Parses a page. A comment that begins with `<!-- sh` is a block that readers do not see.
     pub(super) fn parse(text: &str) -> Self {
         let mut page = Self::default();
         let mut lines = text.lines().zip(1..);
@@ -86,7 +86,7 @@ impl Page {
         page
     }
 
-    /// Takes the heading and the links of a line.
+    /// Adds the heading and the links of a line.
     fn prose(&mut self, line: &str) {
         let title = line.trim_start_matches('#');
         if title.len() < line.len() && title.starts_with(' ') {
@@ -94,7 +94,7 @@ impl Page {
             let same = self.anchors.iter().filter(|other| **other == anchor).count();
             self.anchors.push(if same == 0 { anchor } else { format!("{anchor}-{same}") });
         }
-        // What stands in code is no link.
+        // Code has no links.
         let prose: String = line.split('`').step_by(2).collect::<Vec<_>>().join("`");
         for link in prose.split("](").skip(1) {
             self.links.extend(link.split_once(')').map(|(target, _)| target.to_owned()));
@@ -102,7 +102,7 @@ impl Page {
     }
 }
 
-/// Returns the anchor of a heading, as forges and mdBook make it.
+/// Returns the anchor of a heading, as forges and mdBook generate it.
 fn anchor(title: &str) -> String {
     let kept = title.to_lowercase();
     let kept = kept.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));

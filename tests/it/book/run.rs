@@ -1,4 +1,4 @@
-//! Running the examples of a page: one shell, in an empty folder, with the program on its path.
+//! Runs the examples of a page: one shell, in an empty folder, with the program on its path.
 
 use std::fmt::Write;
 use std::fs;
@@ -8,28 +8,28 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::page::{Block, Kind, Page};
 
-/// The ports that the book names; each run has its own in place of them.
+/// The ports that the book names; each run replaces them with its own.
 const PORTS: [&str; 2] = ["8080", "8081"];
 
-/// How the script of a page begins. A request that is refused is a failure, as a reader would see.
+/// The beginning of the script of a page. A refused request is a failure, as a reader would see it.
 const PROLOGUE: &str = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\nset -o pipefail\n\
                         curl() { command curl --fail-with-body \"$@\"; }\n";
 
-/// What begins a line of the output that tells which command is next.
+/// Begins a line of the output that names the next command.
 const MARK: char = '\u{1e}';
 
 /// One step of the shell: a block, or one command of a transcript.
 struct Step {
     line: usize,
     script: String,
-    /// What it must print; `None` for anything.
+    /// The expected output; `None` for anything.
     expected: Option<String>,
 }
 
 /// Runs the examples of `page` in order.
 ///
 /// # Errors
-/// The first that fails or prints something else, with what it printed.
+/// Returns the first example that fails or prints something else, with its output.
 pub(super) fn run(name: &str, page: &Page) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let at = |part: &str| folder.path().join(part);
@@ -94,7 +94,7 @@ pub(super) fn run(name: &str, page: &Page) -> Result<(), String> {
     }
 }
 
-/// Puts what is here in place of the addresses and the folder that the book has as examples.
+/// Replaces the example addresses and the folder of the book with those of this run.
 fn here(script: &str, work: &Path) -> String {
     let work = work.display();
     script
@@ -120,7 +120,7 @@ fn steps(block: &Block) -> Vec<Step> {
     }
 }
 
-/// Returns the commands of a transcript, each with the lines behind it.
+/// Returns the commands of a transcript, each with its output.
 fn transcript(text: &str, first: usize) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for (line, number) in text.lines().zip(first + 1..) {
@@ -148,12 +148,12 @@ fn transcript(text: &str, first: usize) -> Vec<Step> {
     steps
 }
 
-/// Returns what stands behind the prompt of a command that goes on.
+/// Returns the rest of a command after its continuation prompt.
 fn continued(line: &str) -> Option<&str> {
     line.strip_prefix("> ").or((line == ">").then_some(""))
 }
 
-/// Says whether `printed` is what a page shows: white space does not count, and `…` stands for
+/// Returns whether `printed` matches a page: white space does not count, and `…` stands for
 /// anything.
 fn is_like(printed: &str, shown: &str) -> bool {
     let dense = |text: &str| text.split_whitespace().collect::<String>();
@@ -169,7 +169,7 @@ fn is_like(printed: &str, shown: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Returns a port that is free, below those that the system gives to who asks for any.
+/// Returns a free port, below those that the system assigns by itself.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 10_000 + (std::process::id() % 20_000) as u16;
