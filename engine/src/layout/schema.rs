@@ -2,6 +2,7 @@
 //! the document. What has an `$id` in it is inside.
 
 mod kinds;
+mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,6 +102,13 @@ const VIOLATIONS: usize = 100;
 /// The most that are looked for. A value that breaks a rule in each of its half a million elements
 /// would take hundreds of megabytes to say so.
 const FOUND: usize = 10_000;
+/// The references that are followed to check a value: so many for any value, and so many more for
+/// each value in it.
+const STEPS: usize = 50_000;
+const STEPS_EACH: usize = 100;
+/// The references that are followed to say what is wrong with a value. Each may come with a copy of
+/// a part of it.
+const STEPS_TO_TELL: usize = 10_000;
 
 /// A compiled schema.
 #[derive(Debug)]
@@ -157,13 +165,13 @@ impl Schema {
             [one] => one.clone(),
             several => json!({ "allOf": several }),
         };
-        let validator = jsonschema::options()
+        let validator = references::counting(jsonschema::options())
             .with_draft(Draft::Draft7)
             .should_validate_formats(true)
             .should_ignore_unknown_formats(true)
             .offline()
             .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(100_000))
-            .build(&whole)
+            .build(&references::counted(&whole))
             .map_err(|error| SchemaError(unusable(&error)))?;
         let closed = parts.iter().filter_map(only_members).collect();
         Ok(Self { validator, source: whole, fields, containers, texts, kinds, closed })
@@ -200,21 +208,55 @@ impl Schema {
     }
 
     /// Returns what is wrong with `value`, by place and message; at most a hundred.
+    ///
+    /// Costs at most so many steps through references, by the number of values in `value`. One that
+    /// would take more breaks the schema.
     pub fn violations(&self, value: &Value) -> Vec<Violation> {
-        if self.validator.is_valid(value) {
-            return Vec::new();
+        let steps = STEPS + STEPS_EACH * count(value);
+        match references::within(steps, || self.validator.is_valid(value)) {
+            Some(true) => return Vec::new(),
+            Some(false) => {}
+            None => {
+                let message = format!(
+                    "checking the value takes more than {steps} steps through the references of \
+                     the schema"
+                );
+                return vec![whole_value(message)];
+            }
         }
-        let told = self.validator.iter_errors(value).map(|error| Violation {
-            pointer: error.instance_path().to_string(),
-            // Without the value itself, which may be long, or not for everybody's eyes.
-            message: one_line(&error.masked().to_string()),
-            keyword: keyword(&error.schema_path().to_string()),
-        });
-        let mut violations: Vec<_> = told.take(FOUND).collect();
+        let all = || self.validator.iter_errors(value).take(FOUND).map(violation).collect();
+        let Some(mut violations): Option<Vec<_>> = references::within(STEPS_TO_TELL, all) else {
+            let message = "the value does not fulfil the schema, whose references lead to too many \
+                           reasons to list";
+            return vec![whole_value(message.into())];
+        };
         violations.sort_unstable();
         violations.dedup();
         violations.truncate(VIOLATIONS);
         violations
+    }
+}
+
+fn violation(error: ValidationError<'_>) -> Violation {
+    Violation {
+        pointer: error.instance_path().to_string(),
+        // Without the value itself, which may be long, or not for everybody's eyes.
+        message: one_line(&error.masked().to_string()),
+        keyword: keyword(&error.schema_path().to_string()),
+    }
+}
+
+/// Returns a violation that has no place of its own.
+fn whole_value(message: String) -> Violation {
+    Violation { pointer: String::new(), message, keyword: "$ref".into() }
+}
+
+/// Returns how many values there are in a value, with itself.
+fn count(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(count).sum::<usize>(),
+        Value::Object(members) => 1 + members.values().map(count).sum::<usize>(),
+        _ => 1,
     }
 }
 
@@ -497,6 +539,71 @@ mod tests {
         let nested = |depth| (1..depth).fold(json!({}), |inside, _| json!({"not": inside}));
         assert!(compiles(nested(DEPTH)));
         assert!(!compiles(nested(DEPTH + 1)));
+    }
+
+    /// Returns a schema of trees whose nodes are of one of two kinds.
+    fn trees() -> Schema {
+        let kind = |name: &str| {
+            json!({
+                "required": ["op"],
+                "properties": {"op": {"enum": [name]}, "of": {"$ref": "#/definitions/node"}}
+            })
+        };
+        let schema = json!({
+            "definitions": {"node": {"anyOf": [kind("not"), kind("some")]}},
+            "properties": {"rule": {"$ref": "#/definitions/node"}}
+        });
+        Schema::compile(&[schema]).unwrap()
+    }
+
+    fn tree(op: &str, depth: usize) -> Value {
+        let node = (0..depth).fold(json!({"op": "some"}), |of, _| json!({"op": op, "of": of}));
+        json!({ "rule": node })
+    }
+
+    #[test]
+    fn alternatives_that_refer_to_themselves_are_checked_in_so_many_steps() {
+        let schema = trees();
+        assert_eq!(schema.violations(&tree("some", 60)), []);
+        let few = schema.violations(&tree("nor", 3));
+        assert_eq!((few.len(), &*few[0].pointer), (1, "/rule"), "{few:?}");
+        let many = schema.violations(&tree("nor", 60));
+        assert_eq!((many.len(), &*many[0].pointer), (1, ""), "{many:?}");
+        assert!(many[0].message.contains("too many reasons"), "{many:?}");
+    }
+
+    #[test]
+    fn definitions_that_each_name_the_next_one_twice_end_by_their_steps_whatever_the_value() {
+        let name = |n: usize| json!({"$ref": format!("#/definitions/d{n}")});
+        let definition = |n: usize| match n {
+            40 => json!({"type": "object"}),
+            n => json!({"allOf": [name(n + 1), name(n + 1)]}),
+        };
+        let definitions: Map<_, _> = (0..=40).map(|n| (format!("d{n}"), definition(n))).collect();
+        let schema = json!({"definitions": definitions, "allOf": [name(0)]});
+        let schema = Schema::compile(&[schema]).unwrap();
+        for value in [json!({}), json!([])] {
+            let found = schema.violations(&value);
+            assert_eq!(found.len(), 1, "{found:?}");
+        }
+        // Another thread, or the same one later, is not short of steps.
+        assert_eq!(trees().violations(&tree("not", 20)), []);
+    }
+
+    #[test]
+    fn what_stands_beside_a_reference_means_nothing_but_can_be_referred_to() {
+        let schema = json!({
+            "properties": {
+                "a": {
+                    "$ref": "#/properties/a/definitions/text", "type": "number",
+                    "definitions": {"text": {"type": "string"}}
+                },
+                "b": {"const": {"$ref": "#/nowhere"}},
+            }
+        });
+        let schema = Schema::compile(&[schema]).unwrap();
+        assert_eq!(schema.violations(&json!({"a": "x", "b": {"$ref": "#/nowhere"}})), []);
+        assert_eq!(schema.violations(&json!({"a": 1, "b": 1})).len(), 2);
     }
 
     #[test]

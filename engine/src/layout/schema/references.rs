@@ -1,0 +1,97 @@
+//! Bounded work for schemas whose references multiply it.
+//!
+//! Without references, checking a value costs at most its size times that of the schema. With them
+//! it may double at each level: of a tree whose nodes have two alternatives, or of definitions that
+//! each name the next one twice. So each reference that is followed counts as a step, and a check
+//! ends after a number of steps that depends on nothing but the value. Its result is therefore the
+//! same on every machine.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use jsonschema::{Keyword, ValidationError, ValidationOptions};
+use serde_json::{Map, Value, json};
+
+/// The keyword that counts. No schema of a user may have it.
+const STEP: &str = "x-headwater-step";
+
+thread_local! {
+    /// The steps that the check on this thread may still take; `None` outside of a check.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Ends a check whose steps are used up.
+struct OutOfSteps;
+
+/// Returns the same schema, in which each reference counts before it is followed.
+///
+/// Keywords beside `$ref` mean nothing in Draft 7, but references may lead to definitions there.
+pub(super) fn counted(schema: &Value) -> Value {
+    match schema {
+        Value::Array(values) => values.iter().map(counted).collect(),
+        Value::Object(members) => {
+            let counted_members = || {
+                members.iter().map(|(name, value)| match name.as_str() {
+                    // Data, in which `$ref` is a name like others.
+                    "const" | "enum" | "default" | "examples" => (name.clone(), value.clone()),
+                    _ => (name.clone(), counted(value)),
+                })
+            };
+            let Some(target @ Value::String(_)) = members.get("$ref") else {
+                return Value::Object(counted_members().collect());
+            };
+            let is_kept = |name: &str| matches!(name, "definitions" | "$defs");
+            let kept = counted_members().filter(|(name, _)| is_kept(name));
+            let mut members: Map<String, Value> = kept.collect();
+            members.insert("allOf".into(), json!([{ STEP: true }, { "$ref": target }]));
+            Value::Object(members)
+        }
+        other => other.clone(),
+    }
+}
+
+/// Makes a validator count the steps of a [`counted`] schema.
+pub(super) fn counting<'i>(options: ValidationOptions<'i>) -> ValidationOptions<'i> {
+    options.with_keyword(STEP, |_, _, _| Ok(Box::new(Step)))
+}
+
+/// Does `check` unless it takes more than `steps`; then returns `None`. What it has allocated by
+/// then is freed.
+pub(super) fn within<T>(steps: usize, check: impl FnOnce() -> T) -> Option<T> {
+    LEFT.set(Some(steps));
+    // A validator holds nothing that a check changes.
+    let result = catch_unwind(AssertUnwindSafe(check));
+    LEFT.set(None);
+    match result {
+        Ok(result) => Some(result),
+        Err(reason) if reason.is::<OutOfSteps>() => None,
+        Err(reason) => resume_unwind(reason),
+    }
+}
+
+struct Step;
+
+impl Step {
+    /// Takes a step. The library offers no way to end a check early, and unwinding past it runs no
+    /// panic hook.
+    fn take() {
+        if let Some(left) = LEFT.get() {
+            match left.checked_sub(1) {
+                Some(left) => LEFT.set(Some(left)),
+                None => resume_unwind(Box::new(OutOfSteps)),
+            }
+        }
+    }
+}
+
+impl<'i> Keyword<'i> for Step {
+    fn validate(&self, _: &'i Value) -> Result<(), ValidationError<'i>> {
+        Self::take();
+        Ok(())
+    }
+
+    fn is_valid(&self, _: &'i Value) -> bool {
+        Self::take();
+        true
+    }
+}
