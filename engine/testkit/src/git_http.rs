@@ -45,6 +45,7 @@ struct State {
     fault: Option<Fault>,
     authorization: Option<String>,
     requests: usize,
+    connections: usize,
     hanging: usize,
     stopped: bool,
 }
@@ -93,6 +94,11 @@ impl GitHttp {
         self.shared.lock().requests
     }
 
+    /// Returns the number of connections opened since the server started.
+    pub fn connections(&self) -> usize {
+        self.shared.lock().connections
+    }
+
     /// Waits until at least `count` requests hang because of [`Fault::Hang`].
     pub fn wait_until_hanging(&self, count: usize) {
         let state = self.shared.lock();
@@ -132,6 +138,7 @@ impl Shared {
 
 fn answer(connection: &TcpStream, shared: &Shared) -> io::Result<()> {
     connection.set_nodelay(true)?;
+    shared.lock().connections += 1;
     while let Some(request) = Request::read(connection)? {
         shared.lock().requests += 1;
         let Some(fault) = shared.fault() else { return Ok(()) };

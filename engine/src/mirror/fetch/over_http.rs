@@ -84,6 +84,19 @@ fn the_pack_of_an_expected_commit_is_asked_for_beside_the_references() {
 }
 
 #[test]
+fn two_connections_are_enough_for_any_number_of_pushes() {
+    let served = Served::new();
+    let (mirror, remote) = (TestMirror::new(), served.remote());
+    served.repository.commit_files("main", &[("a", "0")]);
+    mirror.fetch(&remote).unwrap();
+    for n in 1..=10 {
+        let tip = served.repository.commit_files("main", &[("a", &n.to_string())]);
+        assert!(mirror.fetch_expecting(&remote, tip).unwrap().changed);
+    }
+    assert_eq!(served.server.connections(), 2);
+}
+
+#[test]
 fn what_is_expected_decides_nothing() {
     let served = Served::new();
     let (mirror, remote) = (TestMirror::new(), served.remote());
