@@ -437,9 +437,8 @@ fn part<'a>(
     offset: usize,
     wanted: usize,
 ) -> impl Iterator<Item = &'a Key> {
-    let mut keys: Vec<&Key> = keys.filter(|key| after.is_none_or(|after| *key > after)).collect();
-    first(&mut keys, wanted, Ord::cmp);
-    keys.into_iter().skip(offset)
+    let keys = keys.filter(|key| after.is_none_or(|after| *key > after));
+    first(keys, wanted, Ord::cmp).into_iter().skip(offset)
 }
 
 /// Returns the records of a public sheet behind a key that are not hidden, in key order.

@@ -90,9 +90,8 @@ impl By<'_> {
             held.iter_mut().for_each(Values::clear);
         }
         let total = groups.len();
-        let mut groups: Vec<_> = groups.into_iter().collect();
-        first(
-            &mut groups,
+        let groups = first(
+            groups.into_iter(),
             offset.saturating_add(limit),
             |(a, a_counted), (b, b_counted)| match self.order {
                 CountOrder::Count => {

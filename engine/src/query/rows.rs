@@ -85,8 +85,7 @@ impl<'a> Rows<'a> {
                 compare(order, (&row.values, &row.record.key, row.number), after).is_gt()
             })
         };
-        let mut part: Vec<&Row<'a>> = self.0.iter().filter(behind).collect();
-        first(&mut part, offset.saturating_add(limit), |a, b| {
+        let part = first(self.0.iter().filter(behind), offset.saturating_add(limit), |a, b| {
             let b = (&*b.values, &b.record.key, b.number);
             compare(order, (&a.values, &a.record.key, a.number), b)
         });

@@ -294,13 +294,12 @@ impl<'a> List<'_, 'a> {
             b.total_cmp(a).then_with(|| a_key.cmp(b_key))
         };
         let after = self.after.as_ref().map(|after| (after.key, score_of(after)));
-        let behind = |place: &&(&'a Key, f32)| {
+        let behind = |place: &(&'a Key, f32)| {
             after.is_none_or(|after| order(place, &after) == Ordering::Greater)
         };
         let found = found.iter().take_while(|_| self.budget.spend(STEP));
-        let mut places: Vec<(&'a Key, f32)> = found.filter(behind).copied().collect();
-        first(&mut places, offset.saturating_add(limit), order);
-        let page = places.into_iter().skip(offset);
+        let places = found.copied().filter(behind);
+        let page = first(places, offset.saturating_add(limit), order).into_iter().skip(offset);
         page.filter_map(|(key, score)| Some((self.sheet.record(key.as_str())?, score))).collect()
     }
 
@@ -309,9 +308,8 @@ impl<'a> List<'_, 'a> {
         let records = self.found.records(self.sheet, self.budget);
         let records = records.take_while(|record| self.budget.spend(reading(record)));
         let places = records.map(|record| Place::new(fields, record));
-        let mut places: Vec<_> =
-            places.filter(|place| self.is_behind_cursor(fields, place)).collect();
-        first(&mut places, wanted, |a, b| a.compare(fields, b));
+        let places = places.filter(|place| self.is_behind_cursor(fields, place));
+        let places = first(places, wanted, |a, b| a.compare(fields, b));
         places.into_iter().skip(offset).map(|place| place.record).collect()
     }
 

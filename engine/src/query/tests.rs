@@ -929,6 +929,19 @@ fn any_filter() -> impl Strategy<Value = (String, String, String)> {
 }
 
 proptest! {
+    #[test]
+    fn the_first_of_any_items_are_those_that_sorting_all_puts_first(
+        items in prop::collection::vec(0u8..40, 0..400), wanted in 0usize..100,
+    ) {
+        let items: Vec<(u8, usize)> = items.into_iter().zip(0..).collect();
+        let mut expected = items.clone();
+        expected.sort_unstable();
+        expected.truncate(wanted);
+        prop_assert_eq!(first(items.into_iter(), wanted, Ord::cmp), expected);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     /// A list by pages and by cursors against a model that shares no code with it.

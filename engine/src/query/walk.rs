@@ -144,10 +144,9 @@ impl<'a> Part<'_, '_, 'a> {
             let places = group.into_iter().filter_map(|key| list.sheet.record(key.as_str()));
             let places = places.take_while(|record| list.budget.spend(reading(record)));
             let places = places.map(|record| Place::new(self.fields, record));
-            let mut places: Vec<Place<'_>> =
-                places.filter(|place| list.is_behind_cursor(self.fields, place)).collect();
+            let places = places.filter(|place| list.is_behind_cursor(self.fields, place));
             let wanted = self.skip.saturating_add(left);
-            first(&mut places, wanted, |a, b| a.compare(self.fields, b));
+            let places = first(places, wanted, |a, b| a.compare(self.fields, b));
             let taken = places.into_iter().skip(self.skip);
             self.records.extend(taken.map(|place| place.record));
             self.skip = 0;
