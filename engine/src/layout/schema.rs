@@ -106,8 +106,8 @@ const FOUND: usize = 10_000;
 /// each value in it.
 const STEPS: usize = 50_000;
 const STEPS_EACH: usize = 100;
-/// The references that are followed to say what is wrong with a value. Each may come with a copy of
-/// a part of it.
+/// The references and alternatives that are tried to say what is wrong with a value. Each may come
+/// with a copy of a part of it.
 const STEPS_TO_TELL: usize = 10_000;
 
 /// A compiled schema.
@@ -226,8 +226,8 @@ impl Schema {
         }
         let all = || self.validator.iter_errors(value).take(FOUND).map(violation).collect();
         let Some(mut violations): Option<Vec<_>> = references::within(STEPS_TO_TELL, all) else {
-            let message = "the value does not fulfil the schema, whose references lead to too many \
-                           reasons to list";
+            let message = "the value does not fulfil the schema, whose references and \
+                           alternatives give too many reasons to list";
             return vec![whole_value(message.into())];
         };
         violations.sort_unstable();
@@ -570,6 +570,19 @@ mod tests {
         let many = schema.violations(&tree("nor", 60));
         assert_eq!((many.len(), &*many[0].pointer), (1, ""), "{many:?}");
         assert!(many[0].message.contains("too many reasons"), "{many:?}");
+    }
+
+    #[test]
+    fn many_values_that_fit_none_of_many_alternatives_give_one_problem_and_few_give_each() {
+        let alternatives: Vec<Value> =
+            (0..100).map(|n| json!({"required": [n.to_string()]})).collect();
+        let schema = Schema::compile(&[json!({"items": {"oneOf": alternatives}})]).unwrap();
+        let wrong = |count: usize| Value::Array(vec![json!({}); count]);
+        let few = schema.violations(&wrong(3));
+        let places: Vec<_> = few.iter().map(|violation| &*violation.pointer).collect();
+        assert_eq!(places, ["/0", "/1", "/2"]);
+        let many = schema.violations(&wrong(20_000));
+        assert_eq!((many.len(), &*many[0].pointer), (1, ""), "{many:?}");
     }
 
     #[test]

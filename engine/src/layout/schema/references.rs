@@ -1,10 +1,11 @@
-//! Bounded work for schemas whose references multiply it.
+//! Bounded work for schemas whose references and alternatives multiply it.
 //!
 //! Without references, checking a value costs at most its size times that of the schema. With them
 //! it may double at each level: of a tree whose nodes have two alternatives, or of definitions that
-//! each name the next one twice. So each reference that is followed counts as a step, and a check
-//! ends after a number of steps that depends on nothing but the value. Its result is therefore the
-//! same on every machine.
+//! each name the next one twice. The library also lists what is wrong by every alternative. So each
+//! reference that is followed counts as a step, and so does each alternative that is found wanting.
+//! A check ends after a number of steps that depends on nothing but the value. Its result is
+//! therefore the same on every machine.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -23,7 +24,8 @@ thread_local! {
 /// Ends a check whose steps are used up.
 struct OutOfSteps;
 
-/// Returns the same schema, in which each reference counts before it is followed.
+/// Returns the same schema, in which each reference counts before it is followed, and each
+/// alternative after it was checked.
 ///
 /// Keywords beside `$ref` mean nothing in Draft 7, but references may lead to definitions there.
 pub(super) fn counted(schema: &Value) -> Value {
@@ -34,6 +36,7 @@ pub(super) fn counted(schema: &Value) -> Value {
                 members.iter().map(|(name, value)| match name.as_str() {
                     // Data, in which `$ref` is a name like others.
                     "const" | "enum" | "default" | "examples" => (name.clone(), value.clone()),
+                    "anyOf" | "oneOf" => (name.clone(), alternatives(value)),
                     _ => (name.clone(), counted(value)),
                 })
             };
@@ -48,6 +51,16 @@ pub(super) fn counted(schema: &Value) -> Value {
         }
         other => other.clone(),
     }
+}
+
+fn alternatives(value: &Value) -> Value {
+    let mut counted = counted(value);
+    for alternative in counted.as_array_mut().into_iter().flatten() {
+        if let Value::Object(members) = alternative {
+            members.insert(STEP.into(), Value::Bool(true));
+        }
+    }
+    counted
 }
 
 /// Makes a validator count the steps of a [`counted`] schema.
