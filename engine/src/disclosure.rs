@@ -128,9 +128,9 @@ impl<'a> Disclosure<'a> {
         let text = std::str::from_utf8(path).unwrap_or_default();
         let all = claims.iter().all(|claim| {
             // The keys of the records in a list depend on the rules, so the hidden ones are not
-            // known.
-            let is_list = claim.sheet.shape_of(text) != Shape::Record;
-            let is_known = claim.sheet.hidden.is_none() || !is_list;
+            // known. A file that could not be read may be a hidden record.
+            let is_record = value.is_some() && claim.sheet.shape_of(text) == Shape::Record;
+            let is_known = claim.sheet.hidden.is_none() || is_record;
             claim.sheet.public
                 && is_known
                 && !self.withholds(&claim.sheet.name, &claim.key, text)
@@ -314,6 +314,21 @@ mod tests {
         for (case, then, now, expected) in cases {
             assert_eq!(by_definitions(then, now), *expected, "{case}");
         }
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_not_reported_where_records_are_hidden_now() {
+        let mut upstream = Upstream::new();
+        let definition = "[sheets.people]\npolicy = \"quarantine\"\n";
+        let broken = ("people/b.toml", "= =");
+        let then = state(&mut upstream, &[("headwater.toml", definition), broken]);
+        let shown = |upstream: &mut Upstream, more: &str| {
+            let definition = format!("{definition}{more}");
+            let now = state(upstream, &[("headwater.toml", &definition), ("people/b.toml", "")]);
+            seen(&Disclosure::by(&now).of(&then).unwrap())
+        };
+        assert_eq!(shown(&mut upstream, "index = [\"a\"]\n"), ["people: ", "! people/b.toml"]);
+        assert_eq!(shown(&mut upstream, "hidden = \"gone\"\n"), ["people: "]);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //! (`States`), the status (`StatusBoard`), the queues of writes, pushes and reloads, the ledger,
 //! and the flag that wakes maintenance. They nest in the order of `locks::Rank`: preview, lane,
 //! writer, building, repeats, unsynced, earlier, status, writes, pushes, reloads, ledger,
-//! maintenance, timeline, heads. A debug build asserts this order.
+//! maintenance, timeline, ancestors, heads. A debug build asserts this order.
 
 mod audit;
 mod branch;

@@ -49,6 +49,14 @@ pub enum HistoryError {
     Unawaited(#[from] TooCostly),
 }
 
+impl HistoryError {
+    /// Returns whether the walk was given up because it took too long. Another try may succeed,
+    /// when the machine has less to do.
+    pub fn took_too_long(&self) -> bool {
+        matches!(self, Self::Git { source: GitError::Killed { .. }, .. })
+    }
+}
+
 /// The limits on the work for one page of a history.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort<'a> {

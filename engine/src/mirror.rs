@@ -5,6 +5,7 @@
 //! and opening one takes less than a millisecond.
 
 mod address;
+mod ancestors;
 mod check;
 mod child;
 mod conversation;
@@ -35,6 +36,7 @@ mod tree_flaw;
 mod trees;
 
 pub use address::RemoteOptions;
+pub use ancestors::Ancestors;
 pub use conversation::{RemoteBranch, RemoteBranches};
 pub use diff::{Entry, PathChange};
 pub use fetch::{FetchError, FetchErrorKind, Fetched, RemoteHead};

@@ -280,6 +280,9 @@ fn refused(error: PastError) -> ApiError {
         PastError::History(source) if matches!(**source, HistoryError::Unawaited(_)) => {
             ApiError::from(Code::Busy).header(RETRY_AFTER, 1)
         }
+        PastError::History(source) if source.took_too_long() => {
+            ApiError::from(Code::Busy).header(RETRY_AFTER, 10)
+        }
         _ if error.is_passing() => ApiError::caused_by(Code::MemoryShort, &error),
         _ => ApiError::caused_by(Code::Internal, &error),
     }

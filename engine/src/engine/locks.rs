@@ -38,6 +38,8 @@ pub(super) enum Rank {
     Maintenance,
     /// When the commits of the branch were made.
     Timeline,
+    /// The commits in the history of the published one.
+    Ancestors,
     /// What the remote reported about its branches.
     Heads,
 }

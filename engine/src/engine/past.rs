@@ -21,7 +21,7 @@ use crate::history::{Effort, Versions, Whereabouts, history};
 use crate::id::CommitId;
 use crate::layout::SheetSpec;
 use crate::load::{LoadError, finish, layout_at, prepare};
-use crate::mirror::{ObjectError, Objects};
+use crate::mirror::{Ancestors, ObjectError, Objects};
 use crate::options::LoadOptions;
 use crate::scalar::Moment;
 use crate::search::SearchError;
@@ -36,6 +36,8 @@ pub(super) struct Past {
     /// The turn to build a state, which one reader at a time has, without waiting for the network.
     building: Lock<()>,
     timeline: Timeline,
+    /// The commits that a reader may name.
+    ancestors: Lock<Ancestors>,
     /// How records are read.
     pub(super) load: LoadOptions,
 }
@@ -59,6 +61,7 @@ impl Past {
             previews,
             building: Lock::new(Rank::Building, ()),
             timeline: Timeline::new(),
+            ancestors: Lock::new(Rank::Ancestors, Ancestors::default()),
             load,
         }
     }
@@ -382,7 +385,7 @@ impl Past {
             return Err(unknown());
         }
         // The object with this hash may not be a commit.
-        match objects.descends_from(published.commit(), commit) {
+        match self.ancestors.lock().contain(&objects, published.commit(), commit) {
             Ok(true) => Ok(objects),
             Ok(false) | Err(ObjectError::WrongKind { .. }) => Err(unknown()),
             Err(error) => Err(PastError::Repository { commit, source: error.into() }),

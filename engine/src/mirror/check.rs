@@ -10,11 +10,14 @@ use std::collections::HashSet;
 use gix::objs::Exists as _;
 use gix::odb::Header as _;
 
-use super::history::object_id;
+use super::history::{CommitFacts, object_id};
 use super::objects::kind_name;
 use super::tree::EntryMode;
 use super::{ObjectError, Objects, PathChange};
 use crate::id::{CommitId, TreeId};
+
+/// The most parents of a commit. The largest merges that people make have some dozens.
+const MAX_PARENTS: usize = 1_000;
 
 /// Checks that `received` has everything that the tip refers to.
 ///
@@ -52,12 +55,22 @@ fn check_history(
     let is_known = |commit: CommitId| {
         known.as_ref().is_some_and(|known| known.objects.exists(&object_id(commit)))
     };
-    let first = received.commit(tip)?;
+    let commit = |id: CommitId| match received.commit(id)? {
+        CommitFacts { parents, .. } if parents.len() > MAX_PARENTS => {
+            Err(ObjectError::TooManyParents {
+                id: id.to_string(),
+                count: parents.len(),
+                limit: MAX_PARENTS,
+            })
+        }
+        facts => Ok(facts),
+    };
+    let first = commit(tip)?;
     let mut seen = HashSet::from([tip]);
     let mut pending = if is_known(tip) { Vec::new() } else { first.parents };
-    while let Some(commit) = pending.pop() {
-        if seen.insert(commit) && !is_known(commit) {
-            pending.extend(received.commit(commit)?.parents);
+    while let Some(next) = pending.pop() {
+        if seen.insert(next) && !is_known(next) {
+            pending.extend(commit(next)?.parents);
         }
     }
     Ok(first.tree)

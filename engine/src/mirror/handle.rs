@@ -28,7 +28,7 @@ impl Default for MirrorOptions {
     fn default() -> Self {
         Self {
             object_limit: 64 << 20,
-            path_limit: 20_000_000,
+            path_limit: 5_000_000,
             safe_directories: SafeDirectories::default(),
         }
     }

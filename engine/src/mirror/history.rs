@@ -141,6 +141,15 @@ impl Objects {
         Ok(painted.get(&ancestor).is_some_and(|colours| colours.left))
     }
 
+    /// Returns the commits whose parents a shallow repository lacks.
+    pub(super) fn boundary(&self) -> Result<HashSet<CommitId>, ObjectError> {
+        let commits = self.repo.shallow_commits().map_err(|source| ObjectError::Unreadable {
+            id: "shallow".to_owned(),
+            source: source.into(),
+        })?;
+        Ok(commits.iter().flat_map(|commits| commits.iter()).map(|id| commit_id(id)).collect())
+    }
+
     /// Counts the commits in the history of `to` that are not in the history of `from`.
     pub fn count_between(&self, from: CommitId, to: CommitId) -> Result<usize, ObjectError> {
         if from == to {
@@ -327,12 +336,7 @@ struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     fn new(objects: &'a Objects) -> Result<Self, ObjectError> {
-        let commits = objects.repo.shallow_commits().map_err(|source| ObjectError::Unreadable {
-            id: "shallow".to_owned(),
-            source: source.into(),
-        })?;
-        let boundary =
-            commits.iter().flat_map(|commits| commits.iter()).map(|id| commit_id(id)).collect();
+        let boundary = objects.boundary()?;
         Ok(Self { objects, boundary, read: HashMap::new(), buffer: Vec::new() })
     }
 

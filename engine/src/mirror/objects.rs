@@ -56,6 +56,17 @@ pub enum ObjectError {
         /// The limit.
         limit: usize,
     },
+    /// The commit has more parents than any merge needs. Each walk through the history, also by the
+    /// git program, would spend seconds on it.
+    #[error("commit {id} has {count} parents, more than {limit}")]
+    TooManyParents {
+        /// The id of the commit.
+        id: String,
+        /// How many it has.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// The object exists but cannot be decoded, or is larger than the limit.
     #[error("object {id} cannot be read")]
     Unreadable {

@@ -176,6 +176,7 @@ impl FetchError {
             ObjectError::BadTree { id, .. } => (Some(id), "malformed_tree"),
             ObjectError::Unreadable { id, .. } => (Some(id), "unreadable_object"),
             ObjectError::TooManyPaths { .. } => (None, "too_many_paths"),
+            ObjectError::TooManyParents { id, .. } => (Some(id), "too_many_parents"),
         };
         let (remote, object) = (remote.to_string(), object.cloned());
         Self::ContentRejected { remote, object, rule, source: error.into() }

@@ -469,6 +469,24 @@ fn a_mirror_that_lost_objects_is_mended() {
 }
 
 #[test]
+fn a_commit_with_more_parents_than_any_merge_needs_is_refused_wherever_it_comes() {
+    let remote = TestRepository::bare();
+    let tip = remote.commit_files("main", &[("a", "1")]);
+    let mirror = TestMirror::new();
+    mirror.fetch(&remote_to(&remote)).unwrap();
+    let tree = remote.write_raw_tree(&[]);
+    let many = remote.commit_tree(tree, &vec![tip; 1_001]);
+    for tip in [many, remote.commit_tree(tree, &[many])] {
+        remote.set_head("main", tip);
+        let error = mirror.fetch(&remote_to(&remote)).unwrap_err();
+        assert_eq!(error.kind(), FetchErrorKind::ContentRejected, "{error:?}");
+    }
+    let tip = remote.commit_tree(tree, &vec![tip; 1_000]);
+    remote.set_head("main", tip);
+    assert_eq!(mirror.fetch(&remote_to(&remote)).unwrap().head, RemoteHead::At(tip));
+}
+
+#[test]
 fn an_object_above_the_limit_is_refused() {
     let remote = TestRepository::bare();
     remote.commit_files("main", &[("a", &"0".repeat(1 << 20))]);
