@@ -36,7 +36,7 @@ mod trees;
 
 pub use address::RemoteOptions;
 pub use conversation::{RemoteBranch, RemoteBranches};
-pub use diff::{Entry, PathChange};
+pub use diff::{FileEntry, PathChange};
 pub use fetch::{FetchError, FetchErrorKind, Fetched, RemoteHead};
 pub use file::{FoundFile, OpenFile};
 pub(crate) use folder::UNFINISHED;
@@ -46,7 +46,7 @@ pub use history::{CommitFacts, FirstParents, Made, ResolveError};
 pub use limits::FetchLimits;
 pub use lock::{LockError, MirrorLock};
 pub use objects::{ObjectError, Objects};
-pub use open::{OpenError, RepositoryFacts};
+pub use open::{RepositoryError, RepositoryFacts};
 pub use ownership::{Foreign, SafeDirectories};
 pub use push::{PushError, PushErrorKind};
 pub use read::BlobContent;

@@ -200,12 +200,12 @@ pub struct Replayed {
     /// The number that are now on top of the remote's head.
     pub commits: u64,
     /// The branch that keeps them if they could not be put there.
-    pub kept: Option<Kept>,
+    pub kept: Option<KeptCommits>,
 }
 
 /// Local commits that are no longer in the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptCommits {
     /// The full name of the branch that now has them.
     pub reference: String,
     /// The last of them.

@@ -3,10 +3,10 @@
 use headwater_engine::encode::EncodeError;
 use headwater_engine::layout::RenderError;
 use headwater_engine::problem::Rule;
-use headwater_engine::write::{Gate, WriteError};
+use headwater_engine::write::{WriteError, WritesClosed};
 use serde_json::{Value, json};
 
-use super::place::line;
+use super::messages::line;
 use crate::exit::{Exit, Failure};
 
 /// The rule of a record that its sheet cannot place.
@@ -88,11 +88,11 @@ pub(super) fn refusal(error: &WriteError, source: &str) -> Failure {
 
 fn exit(error: &WriteError) -> Exit {
     match error {
-        WriteError::Closed(Gate::ReadOnly) => Exit::Config,
-        WriteError::Closed(Gate::Full | Gate::ShutDown) => Exit::Software,
-        WriteError::Closed(Gate::Pinned { .. } | Gate::Held { .. } | Gate::OutOfStep) => {
-            Exit::Unavailable
-        }
+        WriteError::Closed(WritesClosed::ReadOnly) => Exit::Config,
+        WriteError::Closed(WritesClosed::Full | WritesClosed::ShutDown) => Exit::Software,
+        WriteError::Closed(
+            WritesClosed::Pinned { .. } | WritesClosed::Held { .. } | WritesClosed::OutOfStep,
+        ) => Exit::Unavailable,
         WriteError::Store(store) if store.is_contention() => Exit::Unavailable,
         WriteError::Store(_)
         | WriteError::Repository(_)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headwater_engine::engine::{Entry, HeldReason, ReloadError, Report};
+use headwater_engine::engine::{HeldReason, LedgerEntry, ReloadError, Report};
 use headwater_engine::report::ReloadId;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
@@ -98,10 +98,10 @@ pub struct PublicReloads {
 
 impl PublicReloads {
     /// Returns the view of the newest `limit` finished reloads in `recent`.
-    pub fn of(recent: Vec<(ReloadId, Entry)>, limit: usize, snapshot: &Snapshot) -> Self {
+    pub fn of(recent: Vec<(ReloadId, LedgerEntry)>, limit: usize, snapshot: &Snapshot) -> Self {
         let done = recent.into_iter().filter_map(|(_, entry)| match entry {
-            Entry::Done(report) => Some(report),
-            Entry::Running => None,
+            LedgerEntry::Done(report) => Some(report),
+            LedgerEntry::Running => None,
         });
         let items = done.take(limit).map(|report| PublicReload::of(&report, snapshot));
         Self { items: items.collect() }

@@ -19,7 +19,7 @@ struct Side {
 }
 
 /// The change to one of their records.
-enum Step {
+enum RecordEdit {
     Remove,
     Replace(Json),
     Insert(Json),
@@ -65,18 +65,20 @@ pub(super) fn merged(
                 conflicts.extend(pointers.iter().map(|pointer| format!("{of_key}{pointer}")));
             }
             Ok(merged) if merged == there => {}
-            Ok(None) => steps.push((key, Step::Remove)),
-            Ok(Some(merged)) if there.is_some() => steps.push((key, Step::Replace(merged))),
-            Ok(Some(merged)) => steps.push((key, Step::Insert(merged))),
+            Ok(None) => steps.push((key, RecordEdit::Remove)),
+            Ok(Some(merged)) if there.is_some() => steps.push((key, RecordEdit::Replace(merged))),
+            Ok(Some(merged)) => steps.push((key, RecordEdit::Insert(merged))),
         }
     }
     let mut list = List::open(source, Some(&theirs.table), bytes)?;
     let held = |key: &Key| theirs.records.get(key).cloned();
     for (key, step) in steps {
         let done = match &step {
-            Step::Remove => list.remove(source, &held, key),
-            Step::Replace(record) => list.replace(source, &held, (key, key), record).map(drop),
-            Step::Insert(record) => list.insert(source, &held, key, record).map(drop),
+            RecordEdit::Remove => list.remove(source, &held, key),
+            RecordEdit::Replace(record) => {
+                list.replace(source, &held, (key, key), record).map(drop)
+            }
+            RecordEdit::Insert(record) => list.insert(source, &held, key, record).map(drop),
         };
         // The merged value may no longer be a valid list.
         if done.is_err() {

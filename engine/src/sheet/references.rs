@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::told::Told;
+use super::problem_cache::ProblemCache;
 use super::{MANY, Sheet, fold_problem};
 use crate::digest::LtHash;
 use crate::id::Key;
@@ -51,7 +51,7 @@ impl Sheet {
     /// Costs what the change costs, and a look at each record that holds a value which dangles
     /// now or did before.
     pub(crate) fn relate(&mut self, touched: &[Key], links: &[Link<'_>]) {
-        self.told = Told::default();
+        self.problem_cache = ProblemCache::default();
         let spec = self.spec.clone();
         let mut affected = BTreeSet::new();
         for (at, (reference, link)) in spec.refs.iter().zip(links).enumerate() {

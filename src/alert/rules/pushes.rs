@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use headwater_engine::engine::PushReport;
-use headwater_engine::report::Kept;
+use headwater_engine::report::KeptCommits;
 use serde_json::{Value, json};
 
 use crate::exit::chain;
@@ -66,7 +66,7 @@ impl PushRule {
 }
 
 /// Returns the news about commits of ours that the changes of the remote overruled.
-pub(super) fn conflict(kept: &Kept) -> News {
+pub(super) fn conflict(kept: &KeptCommits) -> News {
     let fields: Vec<Value> = kept
         .lost
         .iter()
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn a_conflict_names_every_field_that_is_lost() {
         let lost = |pointer: &str| LostField { path: "a.toml".into(), pointer: pointer.into() };
-        let kept = Kept {
+        let kept = KeptCommits {
             reference: "refs/heads/conflicts/x".into(),
             commit: CommitId::from_bytes([9; 20]),
             lost: vec![lost("/a"), lost("/b")],
