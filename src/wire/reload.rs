@@ -8,6 +8,7 @@ use headwater_engine::engine::{
     FailureKind, HeldPush, HeldReason, ReloadAnswer, ReloadError, Report,
 };
 use headwater_engine::id::CommitId;
+use headwater_engine::plan::RebuildReason;
 use headwater_engine::report::{Counts, OutcomeKind, ReloadId, ReloadOutcome, Timings};
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
@@ -108,6 +109,14 @@ pub(super) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// Returns why a reload built the state anew, or why it published nothing.
+pub(super) fn reason(outcome: &ReloadOutcome) -> Option<&'static str> {
+    match outcome.held {
+        Some(_) => Some(HeldReason::Pinned.as_str()),
+        None => outcome.reason.map(RebuildReason::as_str),
+    }
+}
+
 impl ReloadView {
     fn of(outcome: &ReloadOutcome, duration: Duration, shared: bool) -> Self {
         let changed = outcome.changed.iter();
@@ -115,10 +124,7 @@ impl ReloadView {
         Self {
             ok: true,
             outcome: outcome.kind.as_str(),
-            reason: match outcome.held {
-                Some(_) => Some(HeldReason::Pinned.as_str()),
-                None => outcome.reason.map(|reason| reason.as_str()),
-            },
+            reason: reason(outcome),
             old_commit: Some(outcome.old.to_string()),
             new_commit: Some(outcome.new.to_string()),
             duration_ms: ms(duration),

@@ -23,7 +23,7 @@ use super::states::States;
 use super::status::StatusBoard;
 use super::write_queue::{Waiting, WriteQueue};
 use super::writer::{Turn, Writer};
-use crate::causes::chain;
+use crate::causes::{self, chain};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
@@ -96,9 +96,7 @@ impl WriteWorker {
     fn try_group(&self, group: &[Waiting]) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
         let written = catch_unwind(AssertUnwindSafe(|| self.write_group(group)));
         written.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(Failure::Store(StoreError::Panic { message: text.unwrap_or_default() }))
+            Err(Failure::Store(StoreError::Panic { message: causes::of_panic(&*panic) }))
         })
     }
 

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
-use super::backoff::Backoff;
+use super::backoff::PushBackoff;
 use super::waiters::{OnPushOutcome, PushOutcome, Waiter, Waiters, tell};
 use crate::engine::locks::{Lock, LockGuard, Rank};
 use crate::id::CommitId;
@@ -22,9 +22,9 @@ struct PushQueueState {
     woken: bool,
     busy: bool,
     closed: bool,
-    backoff: Backoff,
+    backoff: PushBackoff,
     /// The backoff for conflict branches, which the remote may refuse for ever.
-    conflicts: Backoff,
+    conflicts: PushBackoff,
     waiters: Waiters,
 }
 
@@ -32,7 +32,7 @@ impl PushQueue {
     /// Returns a queue that pushes if it is `active`, and does nothing if not.
     pub(in crate::engine) fn new(active: bool) -> Self {
         // Each `RandomState` has different keys.
-        let backoff = || Backoff::new(RandomState::new().build_hasher().finish());
+        let backoff = || PushBackoff::new(RandomState::new().build_hasher().finish());
         let state = PushQueueState {
             woken: active,
             busy: false,

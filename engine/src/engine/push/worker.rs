@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::queue::PushQueue;
 use super::report::{PushFailure, PushReport};
 use super::waiters::{PushOutcome, Waiter, tell};
-use crate::causes::chain;
+use crate::causes::{self, chain};
 use crate::engine::config::Observer;
 use crate::engine::held_push::{HeldPush, HeldReason};
 use crate::engine::refs::{CONFLICTS, PUSHED};
@@ -81,11 +81,8 @@ impl PushWorker {
     fn push_and_tell(&self, time: Duration) {
         let (begun, mut commit) = (Instant::now(), self.states.commit());
         let pushed = catch_unwind(AssertUnwindSafe(|| self.push_backlog(time, &mut commit)));
-        let pushed = pushed.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(PushFailure::Panic { message: message.unwrap_or_default() })
-        });
+        let pushed = pushed
+            .unwrap_or_else(|panic| Err(PushFailure::Panic { message: causes::of_panic(&*panic) }));
         let now = SystemTime::now();
         let (result, kind) = match pushed {
             Ok(Tried::Pushed) => (Ok(()), None),
