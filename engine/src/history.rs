@@ -229,7 +229,7 @@ fn event([before, after]: [&RecordState; 2], is_list: bool) -> Option<(Event, Ve
         }
         (RecordState::Record(before), RecordState::Record(after)) => {
             let fields = changed_fields(before, after).into_iter();
-            Some((Event::Modified, fields.map(|field| field.pointer).collect()))
+            Some((Event::Modified, fields.map(|field| field.pointer.into()).collect()))
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::mirror::{
     BlobContent, Edit, EditError, Edits, EntryMode, FileEntry, ObjectError, PathChange,
 };
 use crate::mirror::{Signature, Stage};
+use crate::pointer::Pointer;
 use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
@@ -204,8 +205,8 @@ impl Merge<'_> {
         old: Option<FileEntry>,
         ours: Option<FileEntry>,
         theirs: Option<FileEntry>,
-    ) -> Result<Result<Edit, Vec<String>>, ObjectError> {
-        let as_a_whole = || Ok(Err(vec![String::new()]));
+    ) -> Result<Result<Edit, Vec<Pointer>>, ObjectError> {
+        let as_a_whole = || Ok(Err(vec![Pointer::whole()]));
         let claims = self.layouts.theirs.claims(path.as_bytes());
         let Some(spec) = claims.into_iter().find(|claim| claim.fault.is_none()) else {
             return as_a_whole();
@@ -250,7 +251,7 @@ impl Merge<'_> {
         &mut self,
         source: &Source<'_>,
         sides: [Option<FileEntry>; 3],
-    ) -> Result<Option<Result<Edit, Vec<String>>>, ObjectError> {
+    ) -> Result<Option<Result<Edit, Vec<Pointer>>>, ObjectError> {
         let mut texts = Vec::new();
         for side in sides {
             let Some(side) = side.filter(|side| side.mode == EntryMode::Regular) else {
@@ -310,7 +311,7 @@ fn put_entry(entry: &FileEntry) -> Edit {
 }
 
 fn whole(path: &str) -> LostField {
-    LostField { path: path.to_owned(), pointer: String::new() }
+    LostField { path: path.to_owned(), pointer: Pointer::whole() }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::digest::Digest;
 use crate::id::{CommitId, SheetName};
 use crate::plan::RebuildReason;
+use crate::pointer::Pointer;
 
 /// The id of a reload: the start time of this process, and a number within it.
 ///
@@ -221,7 +222,7 @@ pub struct LostField {
     pub path: String,
     /// The field as a JSON Pointer, which begins with the key of the record in a file of many
     /// records; empty for the file as a whole.
-    pub pointer: String,
+    pub pointer: Pointer,
 }
 
 impl ReloadOutcome {

@@ -12,6 +12,7 @@ use super::{MANY, Sheet, fold_problem};
 use crate::digest::LtHash;
 use crate::id::Key;
 use crate::layout::Reference;
+use crate::pointer::Pointer;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::scalar::Scalar;
@@ -113,14 +114,14 @@ impl Sheet {
             record.value.locate(&reference.field, &mut |pointer, json| {
                 let dangles = Scalar::read(json).is_some_and(|value| values.contains(&value));
                 if dangles && found.len() - before < TOLD {
-                    found.push((at, self.problem(record, reference, pointer)));
+                    found.push((at, self.problem(record, reference, pointer.clone())));
                 }
             });
         }
         found
     }
 
-    fn problem(&self, record: &Record, reference: &Reference, pointer: &str) -> Problem {
+    fn problem(&self, record: &Record, reference: &Reference, pointer: Pointer) -> Problem {
         let Reference { field, sheet, target, .. } = reference;
         let message = match target {
             None => format!("`{field}` is not the key of a record of {sheet}"),

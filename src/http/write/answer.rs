@@ -199,7 +199,7 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
                 let pointer = problem.pointer.clone().unwrap_or_default();
                 let pointer = match operation.filter(|_| is_transaction(head)) {
                     Some(index) => format!("/operations/{index}/value{pointer}"),
-                    None => pointer,
+                    None => pointer.into(),
                 };
                 // The path may be that of another record, which this one would block.
                 FieldError::at_pointer(pointer, format!("{}: {}", problem.path, problem.message))
