@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{Flaw, TextPosition, nesting, plain, utf8};
+use super::flaw::utf8;
+use super::{Flaw, TextPosition, nesting, plain};
 use crate::problem::Rule;
 
 /// Decodes TOML 1.0. The top level is a table.
