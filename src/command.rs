@@ -17,7 +17,7 @@ pub mod log;
 pub mod man;
 pub mod normalize;
 pub mod operate;
-mod place;
+mod messages;
 mod progress;
 pub mod query;
 pub mod ready;

@@ -5,11 +5,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use headwater_engine::engine::{Asker, Carried, Engine, Ledger, Request, RequestKind, Verdict};
+use headwater_engine::engine::{
+    Engine, Ledger, PushOutcome, ReloadAnswer, ReloadCaller, ReloadRequest, RequestKind,
+};
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
-use headwater_engine::write::{Batch, Committed, Gate, WriteError};
+use headwater_engine::write::{Batch, Committed, WriteError, WritesClosed};
 use tokio::sync::oneshot;
 
 /// An engine that may still be loading.
@@ -31,8 +33,8 @@ enum Stage {
 
 struct Early {
     id: ReloadId,
-    request: Request,
-    askers: Vec<Asker>,
+    request: ReloadRequest,
+    askers: Vec<ReloadCaller>,
 }
 
 /// A requested reload.
@@ -40,7 +42,7 @@ pub struct Ticket {
     /// Its id.
     pub id: ReloadId,
     /// Its result.
-    pub verdict: oneshot::Receiver<Verdict>,
+    pub verdict: oneshot::Receiver<ReloadAnswer>,
 }
 
 impl Live {
@@ -58,7 +60,7 @@ impl Live {
         let engine = self.engine.get_or_init(|| engine);
         *stage = Stage::Live;
         for Early { id, request, askers } in early {
-            engine.submit(Request { reserved: Some(id), ..request }, askers);
+            engine.submit(ReloadRequest { reserved: Some(id), ..request }, askers);
         }
     }
 
@@ -94,8 +96,8 @@ impl Live {
             // The caller may have stopped waiting.
             let _ = sender.send(verdict);
         });
-        let asker = Asker { commit, done };
-        let request = Request { kind, trigger, reserved: None };
+        let asker = ReloadCaller { commit, done };
+        let request = ReloadRequest { kind, trigger, reserved: None };
         let id = match (&mut *self.stage(), self.engine.get()) {
             (Stage::Loading(early), _) => {
                 if let Some(same) = early.iter_mut().find(|early| early.request.kind == kind) {
@@ -119,17 +121,17 @@ impl Live {
     pub async fn write(&self, batch: Batch) -> Option<Result<Committed, WriteError>> {
         let (sender, receiver) = oneshot::channel();
         self.engine()?.write(batch, Box::new(|result| drop(sender.send(result))));
-        Some(receiver.await.unwrap_or_else(|_| Err(Gate::ShutDown.into())))
+        Some(receiver.await.unwrap_or_else(|_| Err(WritesClosed::ShutDown.into())))
     }
 
     /// Waits until the remote has `commit`, until it is known that it will not have it soon, or
     /// until `until`.
-    pub async fn pushed(&self, commit: CommitId, until: Instant) -> Carried {
+    pub async fn pushed(&self, commit: CommitId, until: Instant) -> PushOutcome {
         let (sender, receiver) = oneshot::channel();
-        let Some(engine) = self.engine() else { return Carried::Never };
+        let Some(engine) = self.engine() else { return PushOutcome::Never };
         engine.when_pushed(commit, until, Box::new(|carried| drop(sender.send(carried))));
         let carried = tokio::time::timeout_at(until.into(), receiver).await;
-        carried.map_or(Carried::Late, |carried| carried.unwrap_or(Carried::Never))
+        carried.map_or(PushOutcome::Late, |carried| carried.unwrap_or(PushOutcome::Never))
     }
 
     /// Lets the running reload end and accepts no more. Callers that still wait are released.

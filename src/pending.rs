@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use headwater_engine::engine::{Ledger, Verdict};
+use headwater_engine::engine::{Ledger, ReloadAnswer};
 use headwater_engine::report::ReloadId;
 use lru::LruCache;
 
@@ -11,18 +11,18 @@ use lru::LruCache;
 const KEPT: NonZeroUsize = NonZeroUsize::new(256).expect("it is not 0");
 
 /// A verdict that may still be pending.
-pub type Pending = Arc<OnceLock<Verdict>>;
+pub type Pending = Arc<OnceLock<ReloadAnswer>>;
 
 /// Verdicts by the ids that their callers got.
-pub struct PendingVerdicts(Mutex<LruCache<ReloadId, Pending>>);
+pub struct PendingReloads(Mutex<LruCache<ReloadId, Pending>>);
 
-impl Default for PendingVerdicts {
+impl Default for PendingReloads {
     fn default() -> Self {
         Self(Mutex::new(LruCache::new(KEPT)))
     }
 }
 
-impl PendingVerdicts {
+impl PendingReloads {
     /// Keeps `pending` under a new id; forgets the oldest if there are too many.
     pub fn name(&self, ledger: &Ledger, pending: Pending) -> ReloadId {
         let id = ledger.reserve();

@@ -30,7 +30,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::openapi::{Document, Offer};
 use crate::otlp::Exporter;
-use crate::pending::PendingVerdicts;
+use crate::pending::PendingReloads;
 use crate::subscribers;
 
 use opening::{Opening, Startup};
@@ -227,7 +227,7 @@ fn app(
         access: Access::new(keys, metrics.clone()),
         proxies: config.http.trusted_proxies,
         deliveries: Deliveries::default(),
-        pending: PendingVerdicts::default(),
+        pending: PendingReloads::default(),
         attachment_limit: config.attachment_limit,
         attachments: BodyStreams::new(ATTACHMENTS),
         streams: BodyStreams::new(STREAMS),

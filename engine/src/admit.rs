@@ -159,7 +159,7 @@ fn any_refuses<'a>(
 
 /// The decision about one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Admission {
     /// It may go live.
     Admitted,
     /// It has problems that the serving state does not have, in sheets that refuse them.
@@ -180,13 +180,13 @@ pub fn admit(
     after: &Health,
     step: &BTreeMap<SheetName, Counts>,
     limits: &AdmissionLimits,
-) -> Verdict {
+) -> Admission {
     let new = new_problems(before, after);
 
     let refuses = |problem: &&&Problem| after.policy(problem.sheet.as_ref()) == Policy::Refuse;
     let refused: Vec<Problem> = new.iter().filter(refuses).map(|p| Problem::clone(p)).collect();
     if !refused.is_empty() {
-        return Verdict::Refused(refused);
+        return Admission::Refused(refused);
     }
     let worse: BTreeSet<&SheetName> = new.iter().filter_map(|p| p.sheet.as_ref()).collect();
     let mut over = Vec::new();
@@ -202,13 +202,13 @@ pub fn admit(
         }
     }
     if !over.is_empty() {
-        return Verdict::OverLimit(over);
+        return Admission::OverLimit(over);
     }
     let excesses = limits.push.excesses(before, step, new.len());
     if excesses.is_empty() {
-        return Verdict::Admitted;
+        return Admission::Admitted;
     }
-    Verdict::TooMuch(excesses, new.into_iter().cloned().collect())
+    Admission::TooMuch(excesses, new.into_iter().cloned().collect())
 }
 
 /// Returns the problems of `after` that `before` does not have.
@@ -301,12 +301,12 @@ mod tests {
         }
     }
 
-    fn verdict(before: &[Problem], after: &[Problem]) -> Verdict {
+    fn verdict(before: &[Problem], after: &[Problem]) -> Admission {
         let limits = AdmissionLimits { problems: 2, share: 0.5, ..AdmissionLimits::default() };
         admit(&health(before), &health(after), &BTreeMap::new(), &limits)
     }
 
-    fn verdict_on_step(counts: Counts, push: PushLimits) -> Verdict {
+    fn verdict_on_step(counts: Counts, push: PushLimits) -> Admission {
         let limits = AdmissionLimits { push, ..AdmissionLimits::default() };
         let step = [(SheetName::new("strict"), counts)].into();
         admit(&health(&[]), &health(&[]), &step, &limits)
@@ -315,13 +315,13 @@ mod tests {
     #[test]
     fn a_problem_more_in_a_file_of_many_records_is_news_and_a_line_that_moves_is_not() {
         let bad = |line| problem("strict", "strict/list.csv", line);
-        assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3), bad(6)]), Verdict::Admitted);
-        assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3)]), Verdict::Admitted);
+        assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3), bad(6)]), Admission::Admitted);
+        assert_eq!(verdict(&[bad(2), bad(5)], &[bad(3)]), Admission::Admitted);
         let more = verdict(&[bad(5)], &[bad(3), bad(5)]);
-        assert_eq!(more, Verdict::Refused(vec![bad(3)]), "the unchanged one is not reported");
+        assert_eq!(more, Admission::Refused(vec![bad(3)]), "the unchanged one is not reported");
         let loose = |line| problem("loose", "loose/list.csv", line);
         let over = verdict(&[], &[loose(1), loose(2), loose(3)]);
-        assert!(matches!(over, Verdict::OverLimit(problems) if problems.len() == 3));
+        assert!(matches!(over, Admission::OverLimit(problems) if problems.len() == 3));
     }
 
     #[test]
@@ -379,26 +379,26 @@ mod tests {
     #[test]
     fn a_new_problem_in_a_strict_sheet_refuses_the_push_and_an_old_one_does_not() {
         let (a, b) = (problem("strict", "a", 1), problem("strict", "b", 1));
-        assert_eq!(verdict(&[], std::slice::from_ref(&a)), Verdict::Refused(vec![a.clone()]));
+        assert_eq!(verdict(&[], std::slice::from_ref(&a)), Admission::Refused(vec![a.clone()]));
         let before = [a.clone()];
-        assert_eq!(verdict(&before, &[problem("strict", "a", 9)]), Verdict::Admitted);
-        assert_eq!(verdict(&before, &[a, b.clone()]), Verdict::Refused(vec![b]));
+        assert_eq!(verdict(&before, &[problem("strict", "a", 9)]), Admission::Admitted);
+        assert_eq!(verdict(&before, &[a, b.clone()]), Admission::Refused(vec![b]));
     }
 
     #[test]
     fn a_problem_of_no_sheet_refuses_the_push() {
         let mut broken = problem("strict", "headwater.toml", 1);
         broken.sheet = None;
-        assert_eq!(verdict(&[], std::slice::from_ref(&broken)), Verdict::Refused(vec![broken]));
+        assert_eq!(verdict(&[], std::slice::from_ref(&broken)), Admission::Refused(vec![broken]));
     }
 
     #[test]
     fn a_quarantining_sheet_goes_live_until_it_is_worse_and_above_a_limit() {
         let [a, b, c] = ["a", "b", "c"].map(|path| problem("loose", path, 1));
-        assert_eq!(verdict(&[], &[a.clone(), b.clone()]), Verdict::Admitted);
+        assert_eq!(verdict(&[], &[a.clone(), b.clone()]), Admission::Admitted);
         let all = [a.clone(), b.clone(), c];
-        assert_eq!(verdict(&[a, b], &all), Verdict::OverLimit(all.to_vec()));
-        assert_eq!(verdict(&all, &all), Verdict::Admitted, "it already exceeded the limit");
+        assert_eq!(verdict(&[a, b], &all), Admission::OverLimit(all.to_vec()));
+        assert_eq!(verdict(&all, &all), Admission::Admitted, "it already exceeded the limit");
     }
 
     #[test]
@@ -408,10 +408,10 @@ mod tests {
             let limits = AdmissionLimits { problems, share, ..AdmissionLimits::default() };
             admit(&health(&[]), &health(&broken[..count]), &BTreeMap::new(), &limits)
         };
-        assert_eq!(verdict(1_000, 0.5, 2), Verdict::Admitted, "half of four files");
-        assert_eq!(verdict(1_000, 0.5, 3), Verdict::OverLimit(broken.clone()));
-        assert_eq!(verdict(2, 1.0, 2), Verdict::Admitted);
-        assert_eq!(verdict(2, 1.0, 3), Verdict::OverLimit(broken.clone()));
+        assert_eq!(verdict(1_000, 0.5, 2), Admission::Admitted, "half of four files");
+        assert_eq!(verdict(1_000, 0.5, 3), Admission::OverLimit(broken.clone()));
+        assert_eq!(verdict(2, 1.0, 2), Admission::Admitted);
+        assert_eq!(verdict(2, 1.0, 3), Admission::OverLimit(broken.clone()));
     }
 
     #[test]
@@ -426,29 +426,29 @@ mod tests {
             push: PushLimits { problems: Some(3), ..PushLimits::default() },
         };
         let step = BTreeMap::new();
-        assert_eq!(admit(&health(&[]), &health(&many), &step, &limits), Verdict::Admitted);
+        assert_eq!(admit(&health(&[]), &health(&many), &step, &limits), Admission::Admitted);
     }
 
     #[test]
     fn a_push_may_remove_as_large_a_share_as_its_limit_says() {
         let limits = PushLimits { removed: Some(0.2), ..PushLimits::default() };
         let removing = |removed| Counts { removed, modified: 90, added: 90 };
-        assert_eq!(verdict_on_step(removing(20), limits), Verdict::Admitted);
+        assert_eq!(verdict_on_step(removing(20), limits), Admission::Admitted);
         let excess = Excess {
             sheet: Some(SheetName::new("strict")),
             what: Counted::Removed,
             found: 21,
             allowed: 20,
         };
-        assert_eq!(verdict_on_step(removing(21), limits), Verdict::TooMuch(vec![excess], vec![]));
+        assert_eq!(verdict_on_step(removing(21), limits), Admission::TooMuch(vec![excess], vec![]));
     }
 
     #[test]
     fn what_a_push_modifies_and_removes_counts_as_changed_and_what_it_adds_does_not() {
         let limits = PushLimits { changed: Some(0.3), ..PushLimits::default() };
         let counts = |modified| Counts { removed: 10, modified, added: 1_000 };
-        assert_eq!(verdict_on_step(counts(20), limits), Verdict::Admitted);
-        let Verdict::TooMuch(excesses, _) = verdict_on_step(counts(21), limits) else { panic!() };
+        assert_eq!(verdict_on_step(counts(20), limits), Admission::Admitted);
+        let Admission::TooMuch(excesses, _) = verdict_on_step(counts(21), limits) else { panic!() };
         assert_eq!((excesses[0].what, excesses[0].found), (Counted::Changed, 31));
     }
 
@@ -456,8 +456,10 @@ mod tests {
     fn a_few_records_may_always_change() {
         let limits = PushLimits { removed: Some(0.0), changed: Some(0.0), problems: None };
         let removing = |removed| Counts { removed, ..Counts::default() };
-        assert_eq!(verdict_on_step(removing(PushLimits::ALWAYS), limits), Verdict::Admitted);
-        let Verdict::TooMuch(excesses, _) = verdict_on_step(removing(11), limits) else { panic!() };
+        assert_eq!(verdict_on_step(removing(PushLimits::ALWAYS), limits), Admission::Admitted);
+        let Admission::TooMuch(excesses, _) = verdict_on_step(removing(11), limits) else {
+            panic!()
+        };
         assert_eq!(excesses.len(), 2, "both limits are reported");
     }
 
@@ -469,10 +471,10 @@ mod tests {
         let admit = |before: &[Problem], after: &[Problem]| {
             admit(&health(before), &health(after), &BTreeMap::new(), &limits)
         };
-        assert_eq!(admit(&[], std::slice::from_ref(&a)), Verdict::Admitted);
+        assert_eq!(admit(&[], std::slice::from_ref(&a)), Admission::Admitted);
         let both = [a.clone(), b];
-        assert_eq!(admit(&[a], &both), Verdict::Admitted, "one of them is not new");
+        assert_eq!(admit(&[a], &both), Admission::Admitted, "one of them is not new");
         let excess = Excess { sheet: None, what: Counted::Problems, found: 2, allowed: 1 };
-        assert_eq!(admit(&[], &both), Verdict::TooMuch(vec![excess], both.to_vec()));
+        assert_eq!(admit(&[], &both), Admission::TooMuch(vec![excess], both.to_vec()));
     }
 }

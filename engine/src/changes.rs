@@ -20,10 +20,10 @@ use crate::mirror::{EntryMode, ObjectError, Objects, PathChange};
 use crate::options::LoadOptions;
 use crate::passed_over::Shift;
 use crate::record::Record;
-use crate::sheet::{Claim, Content, Sheet};
+use crate::sheet::{Content, Sheet, SlotUpdate};
 use crate::value::Value;
 
-pub use change::{Change, Now};
+pub use change::{Change, PathState};
 pub use difference::Difference;
 use difference::Differing;
 use found::ChangedList;
@@ -129,13 +129,17 @@ impl ChangeSet {
                 let path = String::from_utf8_lossy(&change.path);
                 if let Some(fault) = claim.fault {
                     let problem = new.map(|_| fault);
-                    let now = Now::Misnamed { path: (*change.path).into(), problem };
+                    let now = PathState::Misnamed { path: (*change.path).into(), problem };
                     changes.push(Change { sheet, now });
                     continue;
                 }
                 let before = base(&sheet.name).filter(|_| !is_of_redefined);
                 let before = before.and_then(|before| Some((before, before.table(&path)?)));
-                let now = Now::Claims(Claim { key: claim.key, path: path.into(), content: None });
+                let now = PathState::Claims(SlotUpdate {
+                    key: claim.key,
+                    path: path.into(),
+                    content: None,
+                });
                 let change = Change { sheet, now };
                 let new = new.map(|new| new.id);
                 match before {
@@ -191,7 +195,7 @@ fn recall(
         HashMap::with_capacity(wanted.len());
     for (at, blob) in &*wanted {
         let Change { sheet, now } = &changes[*at];
-        let Now::Claims(Claim { key, path, .. }) = now else { continue };
+        let PathState::Claims(SlotUpdate { key, path, .. }) = now else { continue };
         sheets.insert(&sheet.name, sheet.id);
         places.insert((&sheet.name, path), (*at, *blob, key));
     }
@@ -207,11 +211,12 @@ fn recall(
         }
     })?;
     for (at, content) in found {
-        if let Now::Claims(claim) = &mut changes[at].now {
+        if let PathState::Claims(claim) = &mut changes[at].now {
             claim.content = Some(content);
         }
     }
-    wanted.retain(|(at, _)| matches!(&changes[*at].now, Now::Claims(c) if c.content.is_none()));
+    wanted
+        .retain(|(at, _)| matches!(&changes[*at].now, PathState::Claims(c) if c.content.is_none()));
     Ok(())
 }
 
@@ -247,14 +252,14 @@ mod tests {
         let (decoded, files) = options.progress.decoded();
         assert_eq!(decoded, files, "all requested files were read");
         let told = changes.into_changes().into_iter().map(|change| match change.now {
-            Now::Misnamed { path, problem } => {
+            PathState::Misnamed { path, problem } => {
                 let rule = problem.as_ref().map(|problem| problem.rule);
                 format!("{} misnamed {rule:?}", String::from_utf8_lossy(&path))
             }
-            Now::Lists { path, table } => {
+            PathState::Lists { path, table } => {
                 format!("{path} holds {:?}", table.map(|table| table.keys().count()))
             }
-            Now::Claims(Claim { key, path, content }) => {
+            PathState::Claims(SlotUpdate { key, path, content }) => {
                 let content = match content {
                     None => "gone".to_owned(),
                     Some(Content::Record(record)) => record.value.as_str().to_owned(),
@@ -327,13 +332,13 @@ mod tests {
             let changes =
                 ChangeSet::read(&objects, &layout, &paths, &|_| None, cache, &options).unwrap();
             let claim = |change: Change| match change.now {
-                Now::Claims(claim) => claim,
-                Now::Misnamed { .. } | Now::Lists { .. } => panic!("both are records"),
+                PathState::Claims(claim) => claim,
+                PathState::Misnamed { .. } | PathState::Lists { .. } => panic!("both are records"),
             };
             changes.into_changes().into_iter().map(claim).collect::<Vec<_>>()
         };
-        let values = |claims: &[Claim]| -> Vec<String> {
-            let record = |claim: &Claim| match &claim.content {
+        let values = |claims: &[SlotUpdate]| -> Vec<String> {
+            let record = |claim: &SlotUpdate| match &claim.content {
                 Some(Content::Record(record)) => record.value.as_str().to_owned(),
                 other => panic!("{} is no record: {other:?}", claim.path),
             };

@@ -4,7 +4,7 @@
 //! bits; keys are strings. No decoder panics, recurses without a limit, or takes more than a
 //! bounded multiple of its input.
 
-mod cursor;
+mod text_position;
 mod flaw;
 mod json;
 mod names;
@@ -18,11 +18,11 @@ mod yaml;
 use crate::problem::Rule;
 use flaw::utf8;
 
-pub(crate) use cursor::Cursor;
 pub use flaw::Flaw;
 pub use json::json;
 pub(crate) use names::check_names;
 pub(crate) use nesting::end_of_string;
+pub(crate) use text_position::TextPosition;
 pub(crate) use toml::places_in;
 pub use toml::{place_of, toml_1_0, toml_1_1};
 pub use yaml::yaml;

@@ -19,7 +19,7 @@ mod branch;
 mod config;
 mod earlier;
 mod error;
-mod hold;
+mod held_push;
 mod holds;
 mod ledger;
 mod locks;
@@ -66,19 +66,19 @@ use crate::layout::SheetSpec;
 use crate::mirror::Mirror;
 use crate::report::{ReloadId, Trigger};
 use crate::snapshot::Snapshot;
-use crate::write::{Batch, Committed, Gate, WriteError};
+use crate::write::{Batch, Committed, WriteError, WritesClosed};
 
 pub use config::{EngineConfig, Observer, Rewrites};
 pub use error::{FailureKind, OpenError, ReloadError};
-pub use hold::{Held, HeldReason, Pinned};
-pub use ledger::{Entry, Ledger};
+pub use held_push::{HeldPush, HeldReason, Pinned};
+pub use ledger::{Ledger, LedgerEntry};
 pub use open::choose_branch;
 pub use past::error::PastError;
 pub use publication::Published;
 pub use push::report::{PushFailure, PushReport, PushStatus};
-pub use push::waiters::{Carried, CarriedDone};
+pub use push::waiters::{OnPushOutcome, PushOutcome};
 pub use refs::Mark;
-pub use reload_queue::{Asker, Done, Request, Verdict};
+pub use reload_queue::{OnReload, ReloadAnswer, ReloadCaller, ReloadRequest};
 pub use report::Report;
 pub use schedule::RequestKind;
 pub use status::EngineStatus;
@@ -284,7 +284,7 @@ impl Engine {
     /// One reload runs and one waits; requests that arrive meanwhile share the waiting one. An
     /// asker that names a commit is called once the remote's head contains it, or after some
     /// further reloads that do not find it.
-    pub fn submit(&self, request: Request, askers: Vec<Asker>) -> ReloadId {
+    pub fn submit(&self, request: ReloadRequest, askers: Vec<ReloadCaller>) -> ReloadId {
         self.reloads.join(request, askers)
     }
 
@@ -293,12 +293,12 @@ impl Engine {
     /// Returns `None` if the engine is shut down meanwhile.
     pub fn reload(&self, kind: RequestKind, trigger: Trigger) -> Option<Arc<Report>> {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let done: Done = Box::new(move |verdict| {
+        let done: OnReload = Box::new(move |verdict| {
             // If the caller is gone, nobody listens any more, which is fine.
             let _ = sender.send(verdict.report);
         });
-        let request = Request { kind, trigger, reserved: None };
-        self.submit(request, vec![Asker { commit: None, done }]);
+        let request = ReloadRequest { kind, trigger, reserved: None };
+        self.submit(request, vec![ReloadCaller { commit: None, done }]);
         receiver.recv().ok()
     }
 
@@ -320,7 +320,7 @@ impl Engine {
     pub fn commit(&self, batch: Batch) -> Result<Committed, WriteError> {
         let (sender, receiver) = std::sync::mpsc::channel();
         self.write(batch, Box::new(move |result| drop(sender.send(result))));
-        receiver.recv().unwrap_or(Err(Gate::ShutDown.into()))
+        receiver.recv().unwrap_or(Err(WritesClosed::ShutDown.into()))
     }
 
     /// Returns whether this engine writes.
@@ -330,7 +330,7 @@ impl Engine {
 
     /// Calls `done` once the remote has `commit`, or once it is known that it will not have it
     /// soon. After `until`, the wait ends.
-    pub fn when_pushed(&self, commit: CommitId, until: Instant, done: CarriedDone) {
+    pub fn when_pushed(&self, commit: CommitId, until: Instant, done: OnPushOutcome) {
         self.pushes.wait_for(commit, until, done);
     }
 

@@ -131,7 +131,7 @@ pub struct Whereabouts {
 
 /// The contents of a record's file.
 #[derive(Debug, PartialEq, Eq)]
-enum Held {
+enum RecordState {
     /// Nothing public.
     Nothing,
     /// Something that is not a record.
@@ -223,17 +223,21 @@ pub fn history(
 
 /// Returns what a commit did to a record, and which fields it changed; `None` if it changed nothing
 /// public.
-fn event([before, after]: [&Held; 2], is_list: bool) -> Option<(Event, Vec<String>)> {
+fn event([before, after]: [&RecordState; 2], is_list: bool) -> Option<(Event, Vec<String>)> {
     match (before, after) {
-        (Held::Nothing, Held::Nothing) => None,
+        (RecordState::Nothing, RecordState::Nothing) => None,
         // It changed another record.
         (before, after) if is_list && before == after => None,
-        (_, Held::Broken) => Some((Event::Broken, Vec::new())),
-        (Held::Nothing | Held::Broken, Held::Record(_)) => Some((Event::Added, Vec::new())),
-        (Held::Record(_) | Held::Broken, Held::Nothing) => Some((Event::Removed, Vec::new())),
-        (Held::Record(before), Held::Record(after)) => {
+        (_, RecordState::Broken) => Some((Event::Broken, Vec::new())),
+        (RecordState::Nothing | RecordState::Broken, RecordState::Record(_)) => {
+            Some((Event::Added, Vec::new()))
+        }
+        (RecordState::Record(_) | RecordState::Broken, RecordState::Nothing) => {
+            Some((Event::Removed, Vec::new()))
+        }
+        (RecordState::Record(before), RecordState::Record(after)) => {
             let fields = changed_fields(before, after).into_iter();
-            Some((Event::Modified, fields.map(|field| field.pointer).collect()))
+            Some((Event::Modified, fields.map(|field| field.pointer.into()).collect()))
         }
     }
 }
@@ -259,7 +263,7 @@ struct Contents<'a> {
     paths: &'a [Whereabouts],
     options: &'a LoadOptions,
     effort: Effort<'a>,
-    held: HashMap<File, Held>,
+    held: HashMap<File, RecordState>,
     /// The number of bytes of files of many records that were read.
     bytes: u64,
 }
@@ -269,8 +273,8 @@ impl Contents<'_> {
         self.spec.shape_of(&self.paths[place].path) != Shape::Record
     }
 
-    fn side(&self, file: Option<File>) -> &Held {
-        file.and_then(|file| self.held.get(&file)).unwrap_or(&Held::Nothing)
+    fn side(&self, file: Option<File>) -> &RecordState {
+        file.and_then(|file| self.held.get(&file)).unwrap_or(&RecordState::Nothing)
     }
 
     /// Reads the files that `touches` name, each of which is one record, up to the byte limit.
@@ -309,7 +313,7 @@ impl Contents<'_> {
     }
 
     /// Finds the record in a version of its file.
-    fn seek(&self, file: File, bytes: Option<&[u8]>) -> Held {
+    fn seek(&self, file: File, bytes: Option<&[u8]>) -> RecordState {
         let Self { spec, key, options, .. } = self;
         let Whereabouts { path, list } = &self.paths[file.place];
         let Effort { awaited, part } = self.effort;
@@ -322,12 +326,12 @@ impl Contents<'_> {
         let sought =
             sought.map(|bytes| seek((spec, path), (list, key), bytes, options.record_limit));
         match sought.unwrap_or(Sought::Unread) {
-            Sought::Nothing => Held::Nothing,
-            Sought::Value(value) if hides(spec, &value) => Held::Nothing,
-            Sought::Value(value) => Held::Record(value),
+            Sought::Nothing => RecordState::Nothing,
+            Sought::Value(value) if hides(spec, &value) => RecordState::Nothing,
+            Sought::Value(value) => RecordState::Record(value),
             // If records are hidden, an unreadable one may be among them.
-            Sought::Unread if spec.hidden.is_some() => Held::Nothing,
-            Sought::Unread => Held::Broken,
+            Sought::Unread if spec.hidden.is_some() => RecordState::Nothing,
+            Sought::Unread => RecordState::Broken,
         }
     }
 }

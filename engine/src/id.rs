@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+
 macro_rules! object_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -32,10 +34,7 @@ macro_rules! object_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                // Each answer names a commit, so this is not left to the formatting of numbers.
-                let digit = |half: u8| char::from(HEX_DIGITS[usize::from(half)]);
-                let digits = self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-                f.write_str(&digits.collect::<String>())
+                HEXLOWER.encode_display(&self.0).fmt(f)
             }
         }
 
@@ -50,24 +49,15 @@ macro_rules! object_id {
 
             /// Parses a full hash: forty hexadecimal digits, no abbreviation.
             fn from_str(text: &str) -> Result<Self, IdError> {
-                let digits = text.as_bytes();
-                if digits.len() != 40 {
+                let mut bytes = [0; 20];
+                if text.len() != 2 * bytes.len() {
                     return Err(IdError);
                 }
-                let mut bytes = [0; 20];
-                for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-                    *byte = hex_digit(pair[0])? << 4 | hex_digit(pair[1])?;
-                }
-                Ok(Self(bytes))
+                let decoded = HEXLOWER_PERMISSIVE.decode_mut(text.as_bytes(), &mut bytes);
+                decoded.map(|_| Self(bytes)).map_err(|_| IdError)
             }
         }
     };
-}
-
-const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-fn hex_digit(digit: u8) -> Result<u8, IdError> {
-    (digit as char).to_digit(16).map(|value| value as u8).ok_or(IdError)
 }
 
 object_id! {

@@ -50,7 +50,7 @@ pub use template::{Mismatch, RenderError, Template, TemplateError};
 
 /// What a path claims in a sheet.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct PathClaim {
     /// The sheet.
     pub sheet: Arc<SheetSpec>,
     /// The key there.
@@ -171,7 +171,7 @@ impl Layout {
 
     /// Returns what the file at `path` claims: mostly nothing or one key, and several where
     /// sheets overlap.
-    pub fn claims(&self, path: &[u8]) -> SmallVec<[Claim; 1]> {
+    pub fn claims(&self, path: &[u8]) -> SmallVec<[PathClaim; 1]> {
         // What defines sheets is no record of one.
         if path.starts_with(b".gitsheets/") || path == b"headwater.toml" {
             return SmallVec::new();
@@ -184,7 +184,7 @@ impl Layout {
                 (escaped.as_str(), fault)
             }
         };
-        let claim = |sheet: &Arc<SheetSpec>, key: &str| Claim {
+        let claim = |sheet: &Arc<SheetSpec>, key: &str| PathClaim {
             sheet: sheet.clone(),
             key: Key::new(key),
             fault: fault

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::id::BlobId;
     use crate::layout::{DefinitionFile, DefinitionFiles};
-    use crate::mirror::Entry;
+    use crate::mirror::FileEntry;
 
     fn declared(text: &str) -> Layout {
         let file = DefinitionFile { path: "headwater.toml".into(), bytes: text.into() };
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn counts_follow_the_difference() {
-        let entry = |mode| Some(Entry { id: BlobId::from_bytes([1; 20]), mode });
+        let entry = |mode| Some(FileEntry { id: BlobId::from_bytes([1; 20]), mode });
         let change = |path: &str, old, new| PathChange { path: path.into(), old, new };
         let (file, link) = (entry(EntryMode::Regular), entry(EntryMode::Symlink));
         let layout = Layout::empty();

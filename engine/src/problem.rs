@@ -2,6 +2,7 @@
 //! absent, or a rule that spans records does not hold.
 
 use crate::id::SheetName;
+use crate::pointer::Pointer;
 
 /// A file that is there and cannot be a record, or a fact that contradicts a rule.
 ///
@@ -17,7 +18,7 @@ pub struct Problem {
     /// The column in characters, counted from 1, where it is known.
     pub column: Option<u32>,
     /// The JSON Pointer of the offending value, where the file could be decoded.
-    pub pointer: Option<String>,
+    pub pointer: Option<Pointer>,
     /// The rule that is broken.
     pub rule: Rule,
     /// What is wrong, in one sentence without a full stop and without an excerpt of the file.
@@ -40,8 +41,8 @@ impl Problem {
 
     /// Adds the JSON Pointer of the offending value.
     #[must_use]
-    pub fn pointing_to(mut self, pointer: impl Into<String>) -> Self {
-        self.pointer = Some(pointer.into());
+    pub fn pointing_to(mut self, pointer: Pointer) -> Self {
+        self.pointer = Some(pointer);
         self
     }
 }

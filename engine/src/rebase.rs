@@ -14,11 +14,12 @@ use serde_json::Value as Json;
 
 use crate::encode::encode;
 use crate::id::{BlobId, CommitId, TreeId};
-use crate::layout::{Claim, Layout, Shape, SheetSpec};
+use crate::layout::{Layout, PathClaim, Shape, SheetSpec};
 use crate::mirror::{
-    BlobContent, Edit, EditError, Edits, Entry, EntryMode, ObjectError, PathChange,
+    BlobContent, Edit, EditError, Edits, EntryMode, FileEntry, ObjectError, PathChange,
 };
 use crate::mirror::{Signature, Stage};
+use crate::pointer::Pointer;
 use crate::report::LostField;
 use crate::tables::Source;
 use crate::value::Kind;
@@ -58,8 +59,8 @@ impl Layouts<'_> {
     }
 }
 
-fn are_same(ours: &[Claim], theirs: &[Claim]) -> bool {
-    let is_same = |(ours, theirs): (&Claim, &Claim)| {
+fn are_same(ours: &[PathClaim], theirs: &[PathClaim]) -> bool {
+    let is_same = |(ours, theirs): (&PathClaim, &PathClaim)| {
         ours.sheet.name == theirs.sheet.name
             && ours.key == theirs.key
             && ours.fault.is_none() == theirs.fault.is_none()
@@ -189,11 +190,11 @@ impl Merge<'_> {
     }
 
     /// Returns the file at `path` in the current tree.
-    fn entry(&self, path: &[u8]) -> Result<Option<Entry>, ObjectError> {
+    fn entry(&self, path: &[u8]) -> Result<Option<FileEntry>, ObjectError> {
         let Some(tree) = self.tree else { return Ok(None) };
         let found = self.stage.objects().entry_at(tree, path)?;
         let file = found.filter(|found| found.mode != EntryMode::Folder);
-        Ok(file.map(|file| Entry { mode: file.mode, id: BlobId::from_bytes(file.id) }))
+        Ok(file.map(|file| FileEntry { mode: file.mode, id: BlobId::from_bytes(file.id) }))
     }
 
     /// Merges a record that both sides changed, or returns the fields that they changed
@@ -201,11 +202,11 @@ impl Merge<'_> {
     fn merged(
         &mut self,
         path: &str,
-        old: Option<Entry>,
-        ours: Option<Entry>,
-        theirs: Option<Entry>,
-    ) -> Result<Result<Edit, Vec<String>>, ObjectError> {
-        let as_a_whole = || Ok(Err(vec![String::new()]));
+        old: Option<FileEntry>,
+        ours: Option<FileEntry>,
+        theirs: Option<FileEntry>,
+    ) -> Result<Result<Edit, Vec<Pointer>>, ObjectError> {
+        let as_a_whole = || Ok(Err(vec![Pointer::whole()]));
         let claims = self.layouts.theirs.claims(path.as_bytes());
         let Some(spec) = claims.into_iter().find(|claim| claim.fault.is_none()) else {
             return as_a_whole();
@@ -249,8 +250,8 @@ impl Merge<'_> {
     fn list(
         &mut self,
         source: &Source<'_>,
-        sides: [Option<Entry>; 3],
-    ) -> Result<Option<Result<Edit, Vec<String>>>, ObjectError> {
+        sides: [Option<FileEntry>; 3],
+    ) -> Result<Option<Result<Edit, Vec<Pointer>>>, ObjectError> {
         let mut texts = Vec::new();
         for side in sides {
             let Some(side) = side.filter(|side| side.mode == EntryMode::Regular) else {
@@ -280,7 +281,7 @@ impl Merge<'_> {
         &self,
         spec: &SheetSpec,
         path: &str,
-        side: Option<Entry>,
+        side: Option<FileEntry>,
     ) -> Result<Option<Side>, ObjectError> {
         let Some(side) = side else { return Ok(Some(None)) };
         if !matches!(side.mode, EntryMode::Regular | EntryMode::Executable) {
@@ -305,12 +306,12 @@ impl Merge<'_> {
 /// A record and its file; `None` if it does not exist.
 type Side = Option<(Json, Vec<u8>)>;
 
-fn put_entry(entry: &Entry) -> Edit {
+fn put_entry(entry: &FileEntry) -> Edit {
     Edit::Put { mode: entry.mode, id: *entry.id.as_bytes() }
 }
 
 fn whole(path: &str) -> LostField {
-    LostField { path: path.to_owned(), pointer: String::new() }
+    LostField { path: path.to_owned(), pointer: Pointer::whole() }
 }
 
 #[cfg(test)]

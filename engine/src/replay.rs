@@ -11,7 +11,7 @@ use crate::snapshot::Snapshot;
 
 /// The result for one commit of a replayed history.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct ReplayStep {
     /// The commit.
     pub commit: CommitId,
     /// Why the reload rebuilt the state; `None` if it applied the difference.
@@ -48,7 +48,7 @@ pub fn replay(
     objects: &Objects,
     commits: &[CommitId],
     options: &LoadOptions,
-    step: &mut dyn FnMut(Step),
+    step: &mut dyn FnMut(ReplayStep),
 ) -> Result<(), LoadError> {
     let mut base: Option<Snapshot> = None;
     for commit in commits {
@@ -58,7 +58,7 @@ pub fn replay(
         let begun = Instant::now();
         let rebuilt = load(objects, *commit, options)?;
         let rebuild = begun.elapsed();
-        step(Step {
+        step(ReplayStep {
             commit: *commit,
             reason,
             records: reloaded.records(),

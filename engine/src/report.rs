@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::digest::Digest;
 use crate::id::{CommitId, SheetName};
 use crate::plan::RebuildReason;
+use crate::pointer::Pointer;
 
 /// The id of a reload: the start time of this process, and a number within it.
 ///
@@ -200,12 +201,12 @@ pub struct Replayed {
     /// The number that are now on top of the remote's head.
     pub commits: u64,
     /// The branch that keeps them if they could not be put there.
-    pub kept: Option<Kept>,
+    pub kept: Option<KeptCommits>,
 }
 
 /// Local commits that are no longer in the branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct KeptCommits {
     /// The full name of the branch that now has them.
     pub reference: String,
     /// The last of them.
@@ -221,7 +222,7 @@ pub struct LostField {
     pub path: String,
     /// The field as a JSON Pointer, which begins with the key of the record in a file of many
     /// records; empty for the file as a whole.
-    pub pointer: String,
+    pub pointer: Pointer,
 }
 
 impl ReloadOutcome {

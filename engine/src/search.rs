@@ -11,7 +11,7 @@ mod bm25;
 mod compaction;
 mod contents;
 mod correction;
-mod cursor;
+mod occurrences;
 mod diacritics;
 mod doc_name;
 mod error;
@@ -68,7 +68,7 @@ pub use crate::search::widening::MAX_CONTINUED;
 pub(crate) use crate::search::analyzer::words_are_of;
 pub(crate) use crate::search::files::Files;
 pub(crate) use crate::search::segment::Segment;
-pub(crate) use crate::search::stored::{Kept, KeptIndex, Origin};
+pub(crate) use crate::search::stored::{Origin, StoredIndex, StoredSegment};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ mod problems;
 mod references;
 mod slot;
 mod spelling;
-mod told;
+mod problem_cache;
 mod withheld;
 
 use std::collections::BTreeMap;
@@ -38,10 +38,10 @@ use dangling::Dangling;
 
 pub use fields::FieldCounts;
 pub(crate) use moved::Moved;
+use problem_cache::ProblemCache;
 pub(crate) use references::Link;
-pub use slot::{Claim, Claimant, Content, Slot};
+pub use slot::{Claimant, Content, Slot, SlotUpdate};
 pub(crate) use spelling::others as spellings;
-use told::Told;
 
 /// From how many changed records on more than one thread is worth its start.
 const MANY: usize = 500;
@@ -81,7 +81,7 @@ pub struct Sheet {
     /// The sum over the problems of the slots and of the references.
     problems_sum: LtHash,
     /// What was found out about the problems since the last change.
-    told: Told,
+    problem_cache: ProblemCache,
 }
 
 /// What a change did to the record that a key serves.
@@ -128,14 +128,14 @@ impl Sheet {
             shown_sum: LtHash::new(),
             hidden_sum: LtHash::new(),
             problems_sum: LtHash::new(),
-            told: Told::default(),
+            problem_cache: ProblemCache::default(),
         }
     }
 
     /// Takes over the definition of a later commit, which reads every path as the one before.
     pub(crate) fn follow(&mut self, spec: Arc<SheetSpec>) {
         self.spec = spec;
-        self.told = Told::default();
+        self.problem_cache = ProblemCache::default();
     }
 
     /// Notes in `moved` that everything by which references name records of this sheet went: it is
@@ -413,27 +413,29 @@ impl Sheet {
     ///
     /// Costs the logarithm of the sheet for each, times its indexes; many are spread over the
     /// cores.
-    pub fn put_all(&mut self, claims: Vec<Claim>) -> Vec<(Key, Served)> {
+    pub fn put_all(&mut self, claims: Vec<SlotUpdate>) -> Vec<(Key, Served)> {
         self.put_noting(claims, &mut Moved::default())
     }
 
     /// Does the same, and notes in `moved` what the references of any sheet may have to follow.
     pub(crate) fn put_noting(
         &mut self,
-        mut claims: Vec<Claim>,
+        mut claims: Vec<SlotUpdate>,
         moved: &mut Moved,
     ) -> Vec<(Key, Served)> {
-        self.told = Told::default();
+        self.problem_cache = ProblemCache::default();
         claims.sort_by(|a, b| a.key.cmp(&b.key));
         let mut changed = Vec::with_capacity(claims.len());
         // Slots come in order, so the first ones of a sheet need not be looked for.
         let mut first = self.slots.is_empty().then(Vec::new);
         let mut claims = claims.into_iter().peekable();
-        while let Some(Claim { key, path, content }) = claims.next() {
+        while let Some(SlotUpdate { key, path, content }) = claims.next() {
             let old = self.slots.get(&key).cloned();
             let before = old.as_ref().and_then(Slot::served).cloned();
             let mut slot = Slot::with(&self.spec, old, path, content);
-            while let Some(Claim { path, content, .. }) = claims.next_if(|next| next.key == key) {
+            while let Some(SlotUpdate { path, content, .. }) =
+                claims.next_if(|next| next.key == key)
+            {
                 slot = Slot::with(&self.spec, slot, path, content);
             }
             let after = slot.as_ref().and_then(Slot::served).cloned();
@@ -458,7 +460,7 @@ impl Sheet {
 
     /// Notes that the file at `path` has a name that makes it no record, or that it is gone.
     pub fn put_misnamed(&mut self, path: &[u8], problem: Option<Problem>) {
-        self.told = Told::default();
+        self.problem_cache = ProblemCache::default();
         let old = match &problem {
             Some(problem) => self.misnamed.insert(path.into(), problem.clone()),
             None => self.misnamed.remove(path),
@@ -474,7 +476,7 @@ impl Sheet {
     /// Notes how the file at `path` is cut, or that it is no file of many records any more. Its records
     /// are claims.
     pub fn put_table(&mut self, path: &str, table: Option<Arc<Table>>) {
-        self.told = Told::default();
+        self.problem_cache = ProblemCache::default();
         // One of nothing is as good as none: a sheet that is inferred is there only while it holds
         // something, and a table that went with it would not come back with it.
         let table = table.filter(|table| !table.is_empty());
@@ -552,7 +554,7 @@ impl Sheet {
             shown_sum,
             hidden_sum,
             problems_sum,
-            told: _,
+            problem_cache: _,
         } = self;
         let name = &spec.name;
         out.push(format!(

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use im::OrdMap;
 
 use crate::budget::Budget;
-use crate::changes::{ChangeSet, Now};
+use crate::changes::{ChangeSet, PathState};
 use crate::digest::{Digest, hash_part};
 use crate::document::{field_texts, slots, texts};
 use crate::id::{CommitId, Key, SheetName};
@@ -23,7 +23,7 @@ use crate::report::Counts;
 use crate::search::{
     DocName, Hits, Query, Scope, SearchError, Slot, Slots, Source, Spelling, TextIndex,
 };
-use crate::sheet::{Claim, Moved, Served, Sheet};
+use crate::sheet::{Moved, Served, Sheet, SlotUpdate};
 
 pub(crate) use files::{SheetFile, weight};
 
@@ -228,7 +228,7 @@ impl Snapshot {
     pub fn apply(&self, commit: CommitId, layout: Layout, changes: ChangeSet) -> Draft {
         let fresh = self.sheets.is_empty();
         let redefined = self.layout.redefined(&layout).unwrap_or_default();
-        let mut sheets: BTreeMap<SheetName, (Sheet, Vec<Claim>)> = BTreeMap::new();
+        let mut sheets: BTreeMap<SheetName, (Sheet, Vec<SlotUpdate>)> = BTreeMap::new();
         for spec in redefined.iter().filter_map(|name| layout.sheet(name.as_str())) {
             sheets.insert(spec.name.clone(), (Sheet::new(spec.clone()), Vec::new()));
         }
@@ -244,9 +244,9 @@ impl Snapshot {
                 }),
             };
             match change.now {
-                Now::Misnamed { path, problem } => sheet.put_misnamed(&path, problem),
-                Now::Lists { path, table } => sheet.put_table(&path, table),
-                Now::Claims(claim) => claims.push(claim),
+                PathState::Misnamed { path, problem } => sheet.put_misnamed(&path, problem),
+                PathState::Lists { path, table } => sheet.put_table(&path, table),
+                PathState::Claims(claim) => claims.push(claim),
             }
         }
         let mut all = self.sheets.clone();

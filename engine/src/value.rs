@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use crate::pointer;
+use crate::pointer::Pointer;
 
 pub(crate) use paths::Beginning;
 pub use paths::Paths;
@@ -70,21 +70,21 @@ impl Value {
     }
 
     /// As [`Value::visit`], with the JSON Pointer (RFC 6901) of each value.
-    pub fn locate<'a>(&'a self, path: &FieldPath, found: &mut dyn FnMut(&str, Json<'a>)) {
+    pub fn locate<'a>(&'a self, path: &FieldPath, found: &mut dyn FnMut(&Pointer, Json<'a>)) {
         let cut = Cut::Rest(path.as_str());
         for part in self.parts() {
-            walk(part, cut, &mut String::new(), &mut |pointer, json| found(pointer, json));
+            walk(part, cut, &mut Pointer::whole(), &mut |pointer, json| found(pointer, json));
         }
     }
 
     /// Returns the JSON Pointer of the first value at `path`; where there is none, that of the
     /// member that each dot of it would lead to.
-    pub fn pointer(&self, path: &FieldPath) -> String {
+    pub fn pointer(&self, path: &FieldPath) -> Pointer {
         let mut first = None;
         self.locate(path, &mut |pointer, _| {
-            first.get_or_insert_with(|| pointer.to_owned());
+            first.get_or_insert_with(|| pointer.clone());
         });
-        first.unwrap_or_else(|| pointer::of(path.segments()))
+        first.unwrap_or_else(|| Pointer::of(path.segments()))
     }
 
     /// Returns the values at `path` that are not null, without opening arrays. There is more than
@@ -355,14 +355,13 @@ impl Trail for () {
     fn back(&mut self, _: usize) {}
 }
 
-/// A JSON Pointer.
-impl Trail for String {
+impl Trail for Pointer {
     fn enter(&mut self, name: &str) {
-        pointer::push(self, name);
+        self.push(name);
     }
 
     fn enter_at(&mut self, position: usize) {
-        pointer::push(self, &position.to_string());
+        self.push(&position.to_string());
     }
 
     fn mark(&self) -> usize {
@@ -528,8 +527,8 @@ mod tests {
             found.push(format!("{pointer} {}", json.text()));
         });
         assert_eq!(found, ["/a~1b/0/c.d 1", "/a~1b/1/c/d 2"]);
-        assert_eq!(value.pointer(&FieldPath::new("~")), "/~0");
-        assert_eq!(value.pointer(&FieldPath::new("x/y.z")), "/x~1y/z");
+        assert_eq!(value.pointer(&FieldPath::new("~")).as_str(), "/~0");
+        assert_eq!(value.pointer(&FieldPath::new("x/y.z")).as_str(), "/x~1y/z");
     }
 
     #[test]

@@ -13,8 +13,8 @@ mod scope;
 mod weight;
 mod writers;
 
-pub use batch::{Change, State, commit, repeat_of};
-pub use error::{Broken, Gate, HEAVIEST, StoreError, WriteError};
+pub use batch::{BatchResult, CommitState, commit, repeat_of};
+pub use error::{Broken, HEAVIEST, StoreError, WriteError, WritesClosed};
 pub use scope::Scope;
 pub use weight::{MOST_WRITTEN, weight, weight_of_text};
 

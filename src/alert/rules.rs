@@ -253,7 +253,7 @@ mod tests {
     use std::sync::Arc;
 
     use headwater_engine::digest::Digest;
-    use headwater_engine::engine::{Held, Ledger};
+    use headwater_engine::engine::{HeldPush, Ledger};
     use headwater_engine::report::{ReloadOutcome, Timings, Trigger};
 
     use super::*;
@@ -298,7 +298,7 @@ mod tests {
     }
 
     fn held(digit: char, reason: HeldReason) -> Report {
-        let held = Held {
+        let held = HeldPush {
             id: Ledger::new().reserve(),
             commit: commit(digit),
             published: commit('a'),

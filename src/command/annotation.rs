@@ -2,6 +2,8 @@
 
 use headwater_engine::problem::Problem;
 
+use super::messages::at;
+
 /// Writes a problem as `::error file=…,line=…,col=…,title=<rule>::<message>`.
 ///
 /// The data can neither end the command nor start another one.
@@ -11,10 +13,9 @@ pub(super) fn annotation(problem: &Problem) -> String {
     for (name, number) in place.into_iter().map_while(|(name, number)| Some((name, number?))) {
         command.push_str(&format!(",{name}={number}"));
     }
-    let pointer = problem.pointer.as_deref().filter(|pointer| !pointer.is_empty());
-    let pointer = pointer.map(|pointer| format!(" at {pointer}")).unwrap_or_default();
+    let at = problem.pointer.as_ref().map(at).unwrap_or_default();
     command.push_str(&format!(",title={}::", problem.rule));
-    command.push_str(&data(&format!("{}{pointer}", problem.message)));
+    command.push_str(&data(&format!("{}{at}", problem.message)));
     command
 }
 
@@ -32,6 +33,7 @@ fn property(text: &str) -> String {
 mod tests {
     use super::*;
     use headwater_engine::id::SheetName;
+    use headwater_engine::pointer::Pointer;
     use headwater_engine::problem::Rule;
 
     #[test]
@@ -44,7 +46,7 @@ mod tests {
             "::error file=people/a%2Cb%3Ac.toml,line=3,title=malformed\
              ::100%25 wrong%0A::set-env name=A::b"
         );
-        let pointed = annotation(&problem.pointing_to("/name"));
+        let pointed = annotation(&problem.pointing_to(Pointer::of(["name"])));
         assert!(pointed.contains("toml,title=") && pointed.ends_with(" at /name"), "{pointed}");
     }
 }

@@ -6,7 +6,7 @@ use headwater_engine::notice::Notice;
 use headwater_engine::problem::Problem;
 
 use super::annotation::{annotation, data};
-use super::place::{count, line};
+use super::messages::{count, line};
 use super::repository::Repository;
 use crate::cli::{ProblemFormat, ReadArgs};
 use crate::config::Environment;

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use headwater_engine::admit::{AdmissionLimits, Health, Verdict, admit};
+use headwater_engine::admit::{Admission, AdmissionLimits, Health, admit};
 use headwater_engine::problem::Problem;
 use headwater_engine::record::Record;
 use headwater_engine::sheet::Served;
 use headwater_engine::snapshot::{RecordChange, count as counted};
 
-use super::place::{count, line};
+use super::messages::{count, line};
 use super::repository::Repository;
 use crate::cli::RepoArgs;
 use crate::config::Environment;
@@ -44,8 +44,8 @@ pub fn diff(
         &AdmissionLimits::default(),
     ) {
         // The limits of a single push are settings of the server.
-        Verdict::Admitted | Verdict::TooMuch(..) => {}
-        Verdict::Refused(found) | Verdict::OverLimit(found) => {
+        Admission::Admitted | Admission::TooMuch(..) => {}
+        Admission::Refused(found) | Admission::OverLimit(found) => {
             writeln!(out, "this push would be refused: {}", count(found.len(), "problem"))?;
         }
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::flaw::{Flaw, refusal};
 use super::input::Input;
-use super::place::sheet_of;
+use super::messages::sheet_of;
 use super::writer::{Writer, operation};
 use crate::cli::{DeleteArgs, PatchArgs, PutArgs};
 use crate::config::Environment;

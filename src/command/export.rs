@@ -9,7 +9,7 @@ use headwater_engine::value::{Kind, Value as Text};
 use serde_json::Value;
 
 use super::cell;
-use super::place::sheet_of;
+use super::messages::sheet_of;
 use super::query::lines;
 use super::repository::Repository;
 use crate::cli::{ExportArgs, TableFormat};

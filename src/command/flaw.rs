@@ -2,11 +2,12 @@
 
 use headwater_engine::encode::EncodeError;
 use headwater_engine::layout::RenderError;
+use headwater_engine::pointer::Pointer;
 use headwater_engine::problem::Rule;
-use headwater_engine::write::{Gate, WriteError};
+use headwater_engine::write::{WriteError, WritesClosed};
 use serde_json::{Value, json};
 
-use super::place::line;
+use super::messages::{at, line};
 use crate::exit::{Exit, Failure};
 
 /// The rule of a record that its sheet cannot place.
@@ -18,7 +19,7 @@ const UNWRITABLE: &str = "unwritable";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Flaw {
     /// The JSON Pointer of the value; the empty one is the whole record.
-    pub(super) pointer: String,
+    pub(super) pointer: Pointer,
     /// What is wrong, without the value itself.
     pub(super) message: String,
     /// The rule that it breaks.
@@ -28,7 +29,7 @@ pub(super) struct Flaw {
 impl Flaw {
     /// Returns a flaw of the whole record.
     pub(super) fn new(rule: &str, message: impl Into<String>) -> Self {
-        Self { pointer: String::new(), message: message.into(), rule: rule.to_owned() }
+        Self { pointer: Pointer::whole(), message: message.into(), rule: rule.to_owned() }
     }
 
     /// Returns the flaw of a text that is not JSON.
@@ -47,23 +48,23 @@ impl Flaw {
             let pointer = error.pointer();
             return vec![Self { pointer, ..Self::new(UNWRITABLE, error.to_string()) }];
         };
-        let flaw = |pointer: &str, message: &str, rule: &str| Self {
-            pointer: pointer.to_owned(),
-            ..Self::new(rule, message)
-        };
-        issues.iter().map(|issue| flaw(&issue.pointer, &issue.message, &issue.rule)).collect()
+        let flaws = issues.iter().map(|issue| Self {
+            pointer: issue.pointer.clone(),
+            ..Self::new(&issue.rule, &*issue.message)
+        });
+        flaws.collect()
     }
 
     /// Writes the flaw as `place: message at pointer [rule]`, like a problem.
     pub(super) fn line(&self, place: &str) -> String {
         let Self { pointer, message, rule } = self;
-        let at = if pointer.is_empty() { String::new() } else { format!(" at {pointer}") };
+        let at = at(pointer);
         format!("{place}: {message}{at} [{rule}]")
     }
 
     /// Returns the flaw as JSON.
     pub(super) fn json(&self) -> Value {
-        json!({ "pointer": self.pointer, "message": self.message, "rule": self.rule })
+        json!({ "pointer": self.pointer.as_str(), "message": self.message, "rule": self.rule })
     }
 }
 
@@ -88,11 +89,11 @@ pub(super) fn refusal(error: &WriteError, source: &str) -> Failure {
 
 fn exit(error: &WriteError) -> Exit {
     match error {
-        WriteError::Closed(Gate::ReadOnly) => Exit::Config,
-        WriteError::Closed(Gate::Full | Gate::ShutDown) => Exit::Software,
-        WriteError::Closed(Gate::Pinned { .. } | Gate::Held { .. } | Gate::OutOfStep) => {
-            Exit::Unavailable
-        }
+        WriteError::Closed(WritesClosed::ReadOnly) => Exit::Config,
+        WriteError::Closed(WritesClosed::Full | WritesClosed::ShutDown) => Exit::Software,
+        WriteError::Closed(
+            WritesClosed::Pinned { .. } | WritesClosed::Held { .. } | WritesClosed::OutOfStep,
+        ) => Exit::Unavailable,
         WriteError::Store(store) if store.is_contention() => Exit::Unavailable,
         WriteError::Store(_)
         | WriteError::Repository(_)
@@ -110,7 +111,7 @@ mod tests {
     fn a_flaw_is_a_line_with_what_is_known() {
         let flaw = Flaw::malformed("a comma is missing");
         assert_eq!(flaw.line("a.csv:3"), "a.csv:3: a comma is missing [malformed]");
-        let flaw = Flaw { pointer: "/age".to_owned(), ..flaw };
+        let flaw = Flaw { pointer: Pointer::of(["age"]), ..flaw };
         assert_eq!(flaw.line("-"), "-: a comma is missing at /age [malformed]");
     }
 }

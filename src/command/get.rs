@@ -4,7 +4,7 @@ use std::io::Write;
 
 use headwater_engine::nearest::did_you_mean;
 
-use super::place::{line, sheet_of};
+use super::messages::{line, sheet_of};
 use super::repository::Repository;
 use crate::cli::GetArgs;
 use crate::config::Environment;

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::flaw::refusal;
 use super::input::Input;
-use super::place::{count, sheet_of};
+use super::messages::{count, sheet_of};
 use super::progress::Bar;
 use super::writer::Writer;
 use crate::cli::{ImportArgs, TableFormat};

@@ -14,7 +14,7 @@ use std::io::Write;
 use self::definition::definition;
 use self::grouping::{Group, groups};
 use self::proposal::Proposal;
-use super::place::count;
+use super::messages::count;
 use super::repository::Repository;
 use crate::cli::ReadArgs;
 use crate::config::Environment;

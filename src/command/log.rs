@@ -11,7 +11,7 @@ use headwater_engine::snapshot::Snapshot;
 use headwater_engine::tables::{Sought, seek};
 use serde_json::json;
 
-use super::place::sheet_of;
+use super::messages::sheet_of;
 use super::repository::Repository;
 use crate::cli::{LogArgs, RecordPlace};
 use crate::config::Environment;

@@ -11,7 +11,7 @@ use headwater_engine::write::{Action, Operation};
 use serde_json::{Map, Value, json};
 
 use super::flaw::{Flaw, refusal};
-use super::place::{count, line, sheet_of};
+use super::messages::{count, line, sheet_of};
 use super::progress::Bar;
 use super::writer::{Writer, operation};
 use crate::cli::NormalizeArgs;

@@ -5,7 +5,7 @@ use std::io::Write;
 use headwater_engine::budget::Budget;
 use headwater_engine::query::{Included, Item, ListParameter, ListQuery, Projection, Within};
 
-use super::place::sheet_of;
+use super::messages::sheet_of;
 use super::repository::Repository;
 use crate::cli::QueryArgs;
 use crate::config::Environment;

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
-use headwater_engine::replay::{Difference, Step, replay};
+use headwater_engine::replay::{Difference, ReplayStep, replay};
 
-use super::place::count;
+use super::messages::count;
 use super::repository::{Repository, unreadable};
 use crate::cli::ReadArgs;
 use crate::config::Environment;
@@ -41,7 +41,7 @@ pub fn verify(
     commits.reverse();
     let mut totals = Totals::default();
     let mut written = Ok(());
-    let mut tell = |step: Step| {
+    let mut tell = |step: ReplayStep| {
         totals.add(&step);
         if written.is_ok() {
             written = write_step(&step, out);
@@ -64,7 +64,7 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, step: &Step) {
+    fn add(&mut self, step: &ReplayStep) {
         self.commits += 1;
         self.rebuilt += usize::from(step.reason.is_some());
         self.differences += usize::from(step.difference.is_some());
@@ -85,7 +85,7 @@ impl Totals {
     }
 }
 
-fn write_step(step: &Step, out: &mut (dyn Write + Send)) -> std::io::Result<()> {
+fn write_step(step: &ReplayStep, out: &mut (dyn Write + Send)) -> std::io::Result<()> {
     let how = step.reason.map_or("applied", |reason| reason.as_str());
     let verdict = if step.difference.is_some() { "DIFFERENT" } else { "equal" };
     writeln!(

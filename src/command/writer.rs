@@ -10,7 +10,7 @@ use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::{Action, Batch, Committed, Condition, Operation, Scope, WriteError};
 use serde_json::{Map, Value};
 
-use super::place::count;
+use super::messages::count;
 use crate::cli::WriteArgs;
 use crate::config::{self, ConfigError, Environment, Layers};
 use crate::exit::{Exit, Failure};

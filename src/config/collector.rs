@@ -4,6 +4,8 @@ use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
+use super::values::entries;
+
 /// The path of traces, below the endpoint of a collector.
 const TRACES: [&str; 2] = ["v1", "traces"];
 
@@ -39,7 +41,7 @@ impl Collector {
 pub fn headers(text: &str) -> Result<HeaderMap, String> {
     let refused = || "must list headers as `name=value,name=value`".to_owned();
     let mut headers = HeaderMap::new();
-    for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+    for entry in entries(text) {
         let (name, value) = entry.split_once('=').ok_or_else(refused)?;
         let name: HeaderName = name.trim().parse().map_err(|_| refused())?;
         let value: Vec<u8> = percent_decode_str(value.trim()).collect();

@@ -110,8 +110,7 @@ impl TrustedProxies {
     /// Fails if an entry is neither.
     pub fn parse(text: &str) -> Result<Self, String> {
         let refused = || "must list addresses or networks such as `10.0.0.0/8`".to_owned();
-        let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        let networks = entries.map(|entry| {
+        let networks = entries(text).map(|entry| {
             let address = || entry.parse().map(|address: IpAddr| IpNet::from(address));
             entry.parse().or_else(|_| address()).map_err(|_| refused())
         });
@@ -228,11 +227,15 @@ pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     number(text).and_then(|n| if n == 0 { Err("must be at least 1".to_owned()) } else { Ok(n) })
 }
 
+/// Returns the entries of a list separated by commas, without empty ones.
+pub(super) fn entries(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|entry| !entry.is_empty())
+}
+
 /// Parses names separated by commas.
 #[expect(clippy::unnecessary_wraps, reason = "every setting is read by a function that may refuse")]
 pub(super) fn list(text: &str) -> Result<Vec<String>, String> {
-    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-    Ok(names.map(str::to_owned).collect())
+    Ok(entries(text).map(str::to_owned).collect())
 }
 
 /// Parses folders separated by commas.

@@ -13,7 +13,7 @@ use std::time::Instant;
 use axum::body::Body;
 use axum::http::{HeaderMap, header};
 
-use super::auth::{Claim, Proof, authenticate, bearer_token};
+use super::auth::{Credentials, Proof, authenticate, bearer_token};
 use super::body::{Arrived, BodyReader, Caller, Sender, Trust};
 use super::senders::Senders;
 use super::source::Source;
@@ -83,7 +83,7 @@ impl Access {
     ///
     /// # Errors
     /// 405 if writes are off; 401 without a token; 429 if the source has failed too often; as
-    /// [`BodyReader::place`] and [`Place::read`](super::body::Place::read).
+    /// [`BodyReader::place`] and [`BodySlot::read`](super::body::BodySlot::read).
     pub(super) async fn receive_write(
         &self,
         max: usize,
@@ -142,16 +142,16 @@ impl Access {
     ///
     /// # Errors
     /// As [`Self::pass`], which checks keys before the body arrives; as [`BodyReader::place`] and
-    /// [`Place::read`](super::body::Place::read).
+    /// [`BodySlot::read`](super::body::BodySlot::read).
     pub(super) async fn receive(
         &self,
         source: Source,
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Arrived, ApiError> {
-        let claim = Claim::of(&self.keys().await, headers);
-        let mut claim = claim.map_err(|error| self.refusal(source, error, GUESS))?;
-        let trust = match claim.has_key() {
+        let credentials = Credentials::of(&self.keys().await, headers);
+        let mut credentials = credentials.map_err(|error| self.refusal(source, error, GUESS))?;
+        let trust = match credentials.has_key() {
             true => Trust::Proven,
             false => self.trust_in(source),
         };
@@ -167,11 +167,11 @@ impl Access {
         let place = self.bodies.place(headers, caller).await?;
         let failures = if trust == Trust::Proven { 0 } else { WASTED };
         let mut debt = Debt { throttle: &self.throttle, source, failures };
-        let arrived = place.read(body, |piece| claim.update(piece)).await?;
+        let arrived = place.read(body, |piece| credentials.update(piece)).await?;
         debt.failures = 0;
         drop(debt);
         let failures = if arrived.came_at_once() { GUESS } else { WASTED };
-        self.judge(source, claim.prove(), failures)?;
+        self.judge(source, credentials.prove(), failures)?;
         if trust != Trust::Proven {
             self.senders.remember(source, Instant::now());
         }

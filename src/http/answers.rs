@@ -16,9 +16,9 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::crowd::Crowd;
 use super::permits::{Permit, Permits};
 use super::source::Source;
+use super::waiter_limit::WaiterLimit;
 use crate::wire::{ApiError, Code};
 
 /// How long a request waits for a place.
@@ -41,7 +41,11 @@ impl Answers {
     /// no limit. Long answers have half of the cores.
     pub fn new(limit: Option<Duration>) -> Self {
         let at_once = cores() * 2;
-        Self::with_places(limit, Permits::new(at_once, at_once, Crowd::new(1024, 256)), long())
+        Self::with_places(
+            limit,
+            Permits::new(at_once, at_once, WaiterLimit::new(1024, 256)),
+            long(),
+        )
     }
 
     /// Returns the places for answers that may walk the history of the repository and end by
@@ -49,13 +53,13 @@ impl Answers {
     /// Therefore one address has a quarter of the places.
     pub(super) fn of_walks() -> Self {
         let at_once = cores() * 2;
-        let places = Permits::new(at_once, at_once.div_ceil(4), Crowd::new(1024, 256));
+        let places = Permits::new(at_once, at_once.div_ceil(4), WaiterLimit::new(1024, 256));
         Self::with_places(None, places, long())
     }
 
     fn with_places(limit: Option<Duration>, at_once: Permits, long: usize) -> Self {
         // Each waiting answer keeps a thread meanwhile, and there are only some hundreds.
-        let long = Permits::new(long, long, Crowd::new(64, 16));
+        let long = Permits::new(long, long, WaiterLimit::new(64, 16));
         Self { at_once, long, limit, turn: TURN }
     }
 
@@ -185,7 +189,7 @@ mod tests {
     }
 
     fn places(at_once: usize, long: usize) -> Answers {
-        Answers::with_places(None, Permits::new(at_once, at_once, Crowd::default()), long)
+        Answers::with_places(None, Permits::new(at_once, at_once, WaiterLimit::default()), long)
     }
 
     fn too_costly(_: TooCostly) -> ApiError {

@@ -21,7 +21,7 @@ use crate::hook::Deliveries;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::openapi::Document;
-use crate::pending::PendingVerdicts;
+use crate::pending::PendingReloads;
 
 /// The state that handlers share; cheap to clone.
 pub type App = Arc<AppState>;
@@ -37,7 +37,7 @@ pub struct AppState {
     /// Webhooks whose reload succeeded.
     pub deliveries: Deliveries,
     /// Calls that did not wait for their verdict.
-    pub pending: PendingVerdicts,
+    pub pending: PendingReloads,
     /// The largest attachment, in bytes.
     pub attachment_limit: usize,
     /// Limits how many attachments are read at once.

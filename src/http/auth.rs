@@ -19,7 +19,7 @@ const KEY_HEADERS: [&str; 3] = ["x-headwater-key", "x-cfp-webhook-key", "x-gitla
 const SIGNATURES: usize = 4;
 
 /// The credentials of a caller, correct as far as the headers show. The body proves the signatures.
-pub(super) struct Claim {
+pub(super) struct Credentials {
     /// What the given keys matched.
     keys: Vec<Match>,
     /// Whether one of these is a code, which is valid for minutes and for a webhook only.
@@ -43,14 +43,14 @@ pub(super) struct Proof {
 /// Returns what the caller may do on a route that takes no body.
 ///
 /// # Errors
-/// As [`Claim::of`]; 401 with a signature, which means nothing without a body.
+/// As [`Credentials::of`]; 401 with a signature, which means nothing without a body.
 pub(super) fn authenticate(keys: &Keys, headers: &HeaderMap) -> Result<Proof, ApiError> {
-    let claim = Claim::of(keys, headers)?;
-    let is_key_alone = claim.signatures.is_empty() && !claim.has_code;
-    if is_key_alone { claim.prove() } else { Err(Code::Unauthorized.into()) }
+    let credentials = Credentials::of(keys, headers)?;
+    let is_key_alone = credentials.signatures.is_empty() && !credentials.has_code;
+    if is_key_alone { credentials.prove() } else { Err(Code::Unauthorized.into()) }
 }
 
-impl Claim {
+impl Credentials {
     /// Checks the headers of the caller. Every credential must be correct. [`Self::prove`] checks
     /// the signatures.
     ///
@@ -196,9 +196,9 @@ mod tests {
     }
 
     fn with_body(keys: &Keys, pairs: &[(&'static str, &str)], body: &[u8]) -> Result<Role, Code> {
-        let proven = Claim::of(keys, &headers(pairs)).and_then(|mut claim| {
-            claim.update(body);
-            claim.prove()
+        let proven = Credentials::of(keys, &headers(pairs)).and_then(|mut credentials| {
+            credentials.update(body);
+            credentials.prove()
         });
         proven.map(|proof| proof.role).map_err(|error| error.code())
     }
@@ -369,9 +369,9 @@ mod tests {
         let keys = Keys { reload: secrets(&format!("{OPERATOR}-2\n{RELOAD}")), ..Keys::default() };
         let signature = signature(RELOAD, b"{}");
         let shown = headers(&[("x-headwater-key", RELOAD), ("x-hub-signature", &signature)]);
-        let mut claim = Claim::of(&keys, &shown).unwrap();
-        claim.update(b"{}");
+        let mut credentials = Credentials::of(&keys, &shown).unwrap();
+        credentials.update(b"{}");
         let second = Match { role: Role::Reload, number: 2 };
-        assert_eq!(claim.prove().unwrap().matches, [second, second]);
+        assert_eq!(credentials.prove().unwrap().matches, [second, second]);
     }
 }

@@ -18,8 +18,8 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
 use tokio::time::{Instant, timeout_at};
 
+use super::byte_quota::QuotaShare;
 use super::permits::Permit;
-use super::room::Held;
 use crate::hook;
 use crate::wire::{ApiError, Code};
 pub(super) use lines::{Caller, Sender, Trust};
@@ -65,9 +65,9 @@ impl Default for BodyReader {
 }
 
 /// A place for one body, which reads it.
-pub(super) struct Place {
+pub(super) struct BodySlot {
     permit: Permit<Sender>,
-    held: Option<Held<Sender>>,
+    held: Option<QuotaShare<Sender>>,
     max: usize,
     timeout: Duration,
     pace: Pace,
@@ -78,7 +78,7 @@ pub(super) struct Arrived {
     bytes: Vec<u8>,
     took: Duration,
     _place: Permit<Sender>,
-    _held: Option<Held<Sender>>,
+    _held: Option<QuotaShare<Sender>>,
 }
 
 impl Arrived {
@@ -112,7 +112,7 @@ impl BodyReader {
         &self,
         headers: &HeaderMap,
         caller: Caller,
-    ) -> Result<Place, ApiError> {
+    ) -> Result<BodySlot, ApiError> {
         let max = if hook::sender(headers).is_some() { self.forge_max } else { self.max };
         self.place_up_to(max, headers, caller).await
     }
@@ -126,7 +126,7 @@ impl BodyReader {
         max: usize,
         headers: &HeaderMap,
         caller: Caller,
-    ) -> Result<Place, ApiError> {
+    ) -> Result<BodySlot, ApiError> {
         let announced = content_length(headers);
         if announced.is_some_and(|length| length > max as u64) {
             return Err(too_large(max));
@@ -136,11 +136,11 @@ impl BodyReader {
         let place = line.places.take_within(sender.clone(), line.patience).await;
         let permit = place.ok_or_else(busy)?;
         let held = line.room.as_ref().map(|room| room.enter(sender));
-        Ok(Place { permit, held, max, timeout: line.timeout, pace: self.pace })
+        Ok(BodySlot { permit, held, max, timeout: line.timeout, pace: self.pace })
     }
 }
 
-impl Place {
+impl BodySlot {
     /// Reads `body`, and passes each piece to `seen` as it arrives.
     ///
     /// # Errors
@@ -208,7 +208,7 @@ pub(super) mod tests {
     use super::lines::{SOON, TIMEOUT};
     use super::*;
     use crate::http::accept::{self, Limits};
-    use crate::http::room::Room;
+    use crate::http::byte_quota::ByteQuota;
     use crate::http::source::Source;
 
     /// A body that starts with the given number of bytes and never ends.
@@ -237,7 +237,7 @@ pub(super) mod tests {
         for line in [proven, writers, known, small, large, small_suspect, large_suspect] {
             (line.patience, line.timeout) = (timeout, timeout);
         }
-        lines.large.room = Some(Room::new(room, room / 2));
+        lines.large.room = Some(ByteQuota::new(room, room / 2));
         lines
     }
 

@@ -18,9 +18,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::crowd::Crowd;
 use super::permits::{Permit, Permits};
 use super::source::Source;
+use super::waiter_limit::WaiterLimit;
 use super::write_timeout::WaitBudget;
 use crate::wire::{ApiError, Code};
 
@@ -76,9 +76,9 @@ impl BodyStreams {
     }
 
     fn with_grace(count: usize, grace: Duration) -> Self {
-        let crowd = Crowd::new(256, 16);
-        let places = Permits::new(count, count.div_ceil(4), crowd);
-        Self { places, shares: Permits::new(SHARES, EACH, Crowd::new(256, 16)), grace }
+        let waiters = WaiterLimit::new(256, 16);
+        let places = Permits::new(count, count.div_ceil(4), waiters);
+        Self { places, shares: Permits::new(SHARES, EACH, WaiterLimit::new(256, 16)), grace }
     }
 
     /// Takes a place for an answer to `source`.

@@ -7,9 +7,9 @@
 use axum::http::header::RETRY_AFTER;
 use tokio::time::Instant;
 
-use super::crowd::Crowd;
 use super::permits::{Permit, Permits};
 use super::source::Source;
+use super::waiter_limit::WaiterLimit;
 use crate::wire::{ApiError, Code};
 
 /// Runs work on threads of its own, as many pieces at once as there are places.
@@ -38,7 +38,7 @@ impl Turn<'_> {
 impl Lane {
     /// Returns a lane with the given number of places, of which one source may have all but one.
     pub(super) fn new(places: usize) -> Self {
-        Self(Permits::new(places, places.saturating_sub(1).max(1), Crowd::default()))
+        Self(Permits::new(places, places.saturating_sub(1).max(1), WaiterLimit::default()))
     }
 
     /// Waits for a place for `source`, no longer than `until`.
@@ -107,7 +107,7 @@ mod tests {
 
     #[tokio::test]
     async fn so_many_wait_and_others_are_told_at_once_that_it_is_busy() {
-        let lane = Lane(Permits::new(1, 1, Crowd::new(0, 0)));
+        let lane = Lane(Permits::new(1, 1, WaiterLimit::new(0, 0)));
         let _held = lane.0.take(source(1)).await;
         let refused = lane.place(source(2), None).await;
         assert_eq!(refused.err().map(|error| error.code()), Some(Code::Busy));

@@ -18,12 +18,12 @@ use headwater_engine::snapshot::Snapshot;
 use tokio::time::Instant;
 
 use super::answers::{Answers, budget};
-use super::crowd::{Crowd, Member};
 use super::current::not_ready;
 use super::lane::{Lane, Turn};
 use super::permits::Permit;
 use super::single_flight::SingleFlight;
 use super::source::Source;
+use super::waiter_limit::{Waiter, WaiterLimit};
 use crate::live::Live;
 use crate::wire::{ApiError, Code};
 
@@ -92,7 +92,7 @@ pub struct Past {
     /// Whether a commit is in the history of another.
     descents: SingleFlight<Pair, bool>,
     /// Callers that wait for a commit to be published.
-    expecting: Crowd,
+    expecting: WaiterLimit,
 }
 
 /// Two commits, and the published one.
@@ -120,7 +120,7 @@ impl Past {
             compared: SingleFlight::within(REMEMBERED),
             told: SingleFlight::within(REMEMBERED),
             descents: SingleFlight::within(0),
-            expecting: Crowd::default(),
+            expecting: WaiterLimit::default(),
         }
     }
 
@@ -248,7 +248,7 @@ impl Past {
     ///
     /// # Errors
     /// 503 if too many do.
-    pub(super) fn expects(&self, source: Source) -> Result<Member<'_, Source>, ApiError> {
+    pub(super) fn expects(&self, source: Source) -> Result<Waiter<'_, Source>, ApiError> {
         let busy = || ApiError::from(Code::Busy).header(RETRY_AFTER, 1);
         self.expecting.join(source).ok_or_else(busy)
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::crowd::Crowd;
 use super::source::Source;
+use super::waiter_limit::WaiterLimit;
 
 /// A number of permits. Cheap to clone.
 pub(super) struct Permits<K: Asks = Source>(Arc<Pool<K>>);
@@ -29,7 +29,7 @@ struct Pool<K: Asks> {
     /// The most that one source may have.
     each: usize,
     /// Those who wait for one.
-    crowd: Crowd<K>,
+    waiters: WaiterLimit<K>,
     state: Mutex<Holders<K>>,
 }
 
@@ -77,11 +77,11 @@ impl<K: Asks> Clone for Permits<K> {
 }
 
 impl<K: Asks> Permits<K> {
-    /// Returns the given number of permits, of which one source may have `each`; `crowd` bounds
+    /// Returns the given number of permits, of which one source may have `each`; `waiters` bounds
     /// those who wait.
-    pub(super) fn new(permits: usize, each: usize, crowd: Crowd<K>) -> Self {
+    pub(super) fn new(permits: usize, each: usize, waiters: WaiterLimit<K>) -> Self {
         let state = Holders { came: 0, taken: 0, lines: HashMap::new(), open: BTreeSet::new() };
-        Self(Arc::new(Pool { permits, each, crowd, state: Mutex::new(state) }))
+        Self(Arc::new(Pool { permits, each, waiters, state: Mutex::new(state) }))
     }
 
     /// Waits for a permit. Returns `None` if too many wait already.
@@ -95,7 +95,7 @@ impl<K: Asks> Permits<K> {
         if permits.lock().takes_at_once(&source, count, permits) {
             return Some(Permit { permits: permits.clone(), source, count });
         }
-        let _member = permits.crowd.join(source.clone())?;
+        let _member = permits.waiters.join(source.clone())?;
         let (sender, mut granted) = oneshot::channel();
         let number = permits.lock().join(&source, Wanted { count, sender }, permits.each);
         // Declared after the channel, and so dropped before it: nobody is given permits that it
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn one_source_never_has_all_places_and_the_one_with_the_fewest_goes_next() {
-        let permits = Permits::new(3, 2, Crowd::default());
+        let permits = Permits::new(3, 2, WaiterLimit::default());
         let mut first: Vec<_> = (0..5).map(|_| ask(&permits, 1)).collect();
         assert_eq!(taken(&permits), [2, 0, 0], "the third permit is for others");
         let second = ask(&permits, 2);
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn who_needs_several_gets_all_of_them_or_waits_without_any_and_is_not_passed_over() {
-        let permits = Permits::new(4, 4, Crowd::default());
+        let permits = Permits::new(4, 4, WaiterLimit::default());
         let several = |last: u8, count| {
             let mut asked: Asked<'_> = Box::pin(permits.take_many(source(last), count));
             let permit = match poll(&mut asked) {
@@ -311,7 +311,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_wanted_by_who_would_get_it() {
-        let permits = Permits::new(3, 1, Crowd::default());
+        let permits = Permits::new(3, 1, WaiterLimit::default());
         let first = permits.take(source(1)).await.unwrap();
         let mut again = ask(&permits, 1);
         assert!(poll(&mut again).is_pending(), "it has its share");
@@ -331,7 +331,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_waits_is_bounded_in_time_and_in_number() {
-        let permits = Permits::new(1, 1, Crowd::new(3, 2));
+        let permits = Permits::new(1, 1, WaiterLimit::new(3, 2));
         let held = ask(&permits, 1);
         assert!(permits.take_within(source(2), Duration::ZERO).await.is_none());
         let waiting = [ask(&permits, 1), ask(&permits, 1)];

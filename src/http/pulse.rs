@@ -87,10 +87,10 @@ struct Open {
 
 impl Open {
     /// Notes whose turn it is.
-    fn turn(&self, of: Turn) {
+    fn turn(&self, of: WaitingOn) {
         let since = match of {
-            Turn::Caller => Some(Instant::now()),
-            Turn::Ours => None,
+            WaitingOn::Caller => Some(Instant::now()),
+            WaitingOn::Ours => None,
         };
         self.pulse.state().open.insert(self.id, since);
     }
@@ -106,7 +106,7 @@ impl Drop for Open {
 
 /// Who has to act for an answer to proceed.
 #[derive(Clone, Copy)]
-enum Turn {
+enum WaitingOn {
     /// The caller has to read what there is.
     Caller,
     /// We have to make more of it.
@@ -141,7 +141,7 @@ impl<S: Interface> Service<Request<Incoming>> for Living<S> {
         let answer = self.interface.call(request);
         Box::pin(async move {
             let answer = answer.await?;
-            open.turn(Turn::Caller);
+            open.turn(WaitingOn::Caller);
             let (open, rest) = (Arc::new(open), Bytes::new());
             Ok(answer.map(|body| Body::new(Taken { body, rest, open })))
         })
@@ -166,10 +166,10 @@ impl HttpBody for Taken {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         if self.rest.is_empty() {
             let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                self.open.turn(Turn::Ours);
+                self.open.turn(WaitingOn::Ours);
                 return Poll::Pending;
             };
-            self.open.turn(Turn::Caller);
+            self.open.turn(WaitingOn::Caller);
             let frame = match frame {
                 Some(Ok(frame)) => frame,
                 ended => return Poll::Ready(ended),
@@ -181,7 +181,7 @@ impl HttpBody for Taken {
             // The protocol drops the bytes when they are sent.
             self.rest = Bytes::from_owner(Sent { data, _open: self.open.clone() });
         }
-        self.open.turn(Turn::Caller);
+        self.open.turn(WaitingOn::Caller);
         let most = self.rest.len().min(PIECE);
         Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(most)))))
     }

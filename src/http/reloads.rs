@@ -4,7 +4,7 @@
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use headwater_engine::engine::{Entry, ReloadError, RequestKind, Verdict};
+use headwater_engine::engine::{LedgerEntry, ReloadAnswer, ReloadError, RequestKind};
 use headwater_engine::report::{ReloadId, Trigger};
 
 use super::app::App;
@@ -77,7 +77,7 @@ pub(super) async fn apply(
     answer(&ticket.verdict.await.map_err(|_| not_ready())?)
 }
 
-fn find(app: &App, id: &str) -> Result<(ReloadId, Entry), ApiError> {
+fn find(app: &App, id: &str) -> Result<(ReloadId, LedgerEntry), ApiError> {
     let id: ReloadId = id.parse().map_err(|_| ApiError::from(Code::NotFound))?;
     let entry = app.live.ledger().get(&id).ok_or_else(|| ApiError::from(Code::NotFound))?;
     Ok((id, entry))
@@ -91,7 +91,7 @@ fn held_id(app: &App, id: &str) -> Result<ReloadId, ApiError> {
         return Ok(held.id);
     }
     let (id, entry) = find(app, id)?;
-    let Entry::Done(report) = entry else { return Err(not_held(id)) };
+    let LedgerEntry::Done(report) = entry else { return Err(not_held(id)) };
     match &report.result {
         Err(ReloadError::Held { held, .. }) => Ok(held.id),
         _ => Err(not_held(id)),
@@ -104,15 +104,15 @@ fn not_held(id: ReloadId) -> ApiError {
 }
 
 /// A call that waits for a commit has its verdict outside the ledger.
-fn stored(app: &App, id: ReloadId, entry: Entry) -> StoredReload {
+fn stored(app: &App, id: ReloadId, entry: LedgerEntry) -> StoredReload {
     match (app.pending.get(&id), entry) {
         (Some(pending), _) => match pending.get() {
             Some(verdict) => StoredReload::done(id, verdict),
             None => StoredReload::running(id),
         },
-        (None, Entry::Running) => StoredReload::running(id),
-        (None, Entry::Done(report)) => {
-            StoredReload::done(id, &Verdict { report, shared: false, missing: None })
+        (None, LedgerEntry::Running) => StoredReload::running(id),
+        (None, LedgerEntry::Done(report)) => {
+            StoredReload::done(id, &ReloadAnswer { report, shared: false, missing: None })
         }
     }
 }

@@ -17,9 +17,9 @@ use super::app::App;
 use super::current::not_ready;
 use super::names::{AT, MIN_COMMIT};
 use super::parameters::{self, wrong};
-use super::patience::wait;
 use super::route::{Route, Snapshots};
 use super::source::{Peer, Source};
+use super::wait_time::wait;
 use crate::feed::Heard;
 use crate::wire::{ApiError, Code};
 

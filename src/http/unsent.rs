@@ -63,7 +63,7 @@ impl Unsent {
         if size.is_some_and(|size| size <= UNCOUNTED) {
             return response;
         }
-        let mut none = Held { unsent: self.clone(), source, bytes: 0 };
+        let mut none = CountedBytes { unsent: self.clone(), source, bytes: 0 };
         let held = none.part(size.unwrap_or(0));
         response.map(|body| Body::new(Counted { body, held }))
     }
@@ -109,13 +109,13 @@ impl Account {
 }
 
 /// A number of bytes in the account, which are removed when this is dropped.
-struct Held {
+struct CountedBytes {
     unsent: Unsent,
     source: Source,
     bytes: u64,
 }
 
-impl Held {
+impl CountedBytes {
     /// Splits off `bytes` of this; those that are missing are added to the account.
     fn part(&mut self, bytes: u64) -> Self {
         let moved = bytes.min(self.bytes);
@@ -127,7 +127,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for CountedBytes {
     fn drop(&mut self) {
         if self.bytes > 0 {
             self.unsent.account().remove(self.source, self.bytes);
@@ -138,7 +138,7 @@ impl Drop for Held {
 /// A body whose bytes are counted.
 struct Counted {
     body: Body,
-    held: Held,
+    held: CountedBytes,
 }
 
 impl HttpBody for Counted {
@@ -170,7 +170,7 @@ impl HttpBody for Counted {
 /// Bytes that wait to be sent.
 struct Waiting {
     data: Bytes,
-    _held: Held,
+    _held: CountedBytes,
 }
 
 impl AsRef<[u8]> for Waiting {

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use headwater_engine::engine::{RequestKind, Verdict};
+use headwater_engine::engine::{ReloadAnswer, RequestKind};
 use headwater_engine::id::CommitId;
 use headwater_engine::report::{ReloadId, Trigger};
 use headwater_engine::snapshot::Snapshot;
@@ -17,8 +17,8 @@ use super::current::{commit_header, not_ready};
 use super::error;
 use super::json::Json;
 use super::names::COMMIT;
-use super::patience::wait;
 use super::source::Source;
+use super::wait_time::wait;
 use crate::hook::{self, BadHook, Delivery, Forge, Hint, Ignored, Relevance};
 use crate::live::Ticket;
 use crate::pending::Pending;
@@ -242,7 +242,7 @@ async fn run(app: App, call: Call, deadline: Instant) -> Result<Response, ApiErr
 }
 
 /// Answers with the verdict. The answer always names the served commit.
-pub(super) fn answer(verdict: &Verdict) -> Result<Response, ApiError> {
+pub(super) fn answer(verdict: &ReloadAnswer) -> Result<Response, ApiError> {
     let commit = commit_header(verdict.report.serving);
     match ReloadView::of_verdict(verdict) {
         Ok(view) => {

@@ -42,10 +42,7 @@ pub(super) async fn change(
     let head = WriteHead::new(method, &uri, headers, source);
     let request = Admitted::take(head, RECORD, &app, body).await?;
     let path = RecordPath::parse(&request.head.path).ok_or(Code::NotFound)?;
-    let condition = condition::of(&request.head.headers)?;
-    if app.require_if_match && condition == Condition::Any {
-        return Err(Code::PreconditionRequired.into());
-    }
+    let condition = condition::of_one(&request.head.headers, app.require_if_match)?;
     let (sheet, key) = (SheetName::new(&*path.sheet), Key::new(&*path.key));
     let action = if request.head.method == Method::DELETE {
         Action::Delete(key)

@@ -56,9 +56,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Captured(Arc<Mutex<Vec<u8>>>);
 
-    impl Write for Kept {
+    impl Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().write(bytes)
         }
@@ -72,7 +72,7 @@ mod tests {
     struct Stuck {
         gate: Receiver<()>,
         entered: Sender<()>,
-        out: Kept,
+        out: Captured,
     }
 
     impl Write for Stuck {
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn lines_arrive_whole_and_before_the_guard_is_gone() {
-        let kept = Kept::default();
+        let kept = Captured::default();
         let (lines, guard) = spawn(kept.clone());
         lines.make_writer().write_all(b"one\n").unwrap();
         lines.make_writer().write_all(b"two\n").unwrap();
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn a_stuck_pipe_drops_lines_and_counts_them() {
         let ((open, gate), (entered, inside)) = (channel(), channel());
-        let kept = Kept::default();
+        let kept = Captured::default();
         let (lines, guard) = spawn(Stuck { gate, entered, out: kept.clone() });
         lines.make_writer().write_all(b"stuck\n").unwrap();
         inside.recv().unwrap();

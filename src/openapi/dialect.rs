@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use headwater_engine::pointer;
+use headwater_engine::pointer::Pointer;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde_json::{Map, Value};
 
@@ -69,7 +69,7 @@ const TABLE: &[&str] = &["properties", "patternProperties"];
 /// `/components/schemas/people`. A reference with no target allows everything.
 pub(super) fn translated(schema: &Value, place: &str) -> Value {
     let mut walk = Walk::default();
-    let at = At { root: 0, old: String::new(), new: String::new() };
+    let at = At { root: 0, old: Pointer::whole(), new: Pointer::whole() };
     let mut translated = walk.schema(schema, &at);
     for Reference { at, root, document, target } in walk.references {
         let Some(Value::Object(schema)) = translated.pointer_mut(&at) else { continue };
@@ -93,24 +93,18 @@ pub(super) fn translated(schema: &Value, place: &str) -> Value {
 /// result.
 struct At {
     root: usize,
-    old: String,
-    new: String,
+    old: Pointer,
+    new: Pointer,
 }
 
 impl At {
     fn below(&self, old: &str, new: &str) -> Self {
-        Self { root: self.root, old: join(&self.old, old), new: join(&self.new, new) }
+        Self { root: self.root, old: self.old.member(old), new: self.new.member(new) }
     }
 
     fn inside(&self, keyword: &str, name: &str) -> Self {
         self.below(keyword, keyword).below(name, name)
     }
-}
-
-fn join(pointer: &str, name: &str) -> String {
-    let mut pointer = pointer.to_owned();
-    pointer::push(&mut pointer, name);
-    pointer
 }
 
 /// Returns the `$id` that `id` stands for in a document whose own is `base`.
@@ -125,7 +119,7 @@ fn joined(base: &str, id: &str) -> String {
 
 /// A `$ref` at a place of the result, with a target below a root.
 struct Reference {
-    at: String,
+    at: Pointer,
     root: usize,
     /// The `$id` of the root that it names, if any.
     document: Option<String>,
@@ -139,7 +133,7 @@ struct Walk {
     /// The `$id` of each root except the first, which has none.
     ids: Vec<String>,
     /// The targets that a reference below a root may name, and their positions in the result.
-    places: BTreeMap<(usize, String), String>,
+    places: BTreeMap<(usize, String), Pointer>,
     references: Vec<Reference>,
 }
 
@@ -150,7 +144,7 @@ impl Walk {
     }
 
     fn schema(&mut self, schema: &Value, at: &At) -> Value {
-        self.places.insert((at.root, at.old.clone()), at.new.clone());
+        self.places.insert((at.root, at.old.to_string()), at.new.clone());
         let Value::Object(members) = schema else { return schema.clone() };
         if let Some(target) = members.get("$ref").and_then(Value::as_str) {
             return self.reference(members, target, at);
@@ -166,7 +160,7 @@ impl Walk {
                 None => {
                     self.root += 1;
                     self.ids.push(joined(self.id(at.root), id));
-                    own = At { root: self.root, old: String::new(), new: at.new.clone() };
+                    own = At { root: self.root, old: Pointer::whole(), new: at.new.clone() };
                     self.places.insert((own.root, String::new()), own.new.clone());
                     &own
                 }

@@ -26,7 +26,7 @@ impl ProblemView {
             path: problem.path.clone(),
             line: problem.line,
             column: problem.column,
-            pointer: problem.pointer.clone(),
+            pointer: problem.pointer.clone().map(String::from),
             rule: problem.rule.as_str(),
             message: problem.message.clone(),
         }

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use headwater_engine::engine::{Entry, HeldReason, ReloadError, Report};
+use headwater_engine::engine::{LedgerEntry, ReloadError, Report};
 use headwater_engine::report::ReloadId;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
 
-use super::reload::{CountsView, TimingsView, failure_code, ms};
+use super::reload::{CountsView, TimingsView, failure_code, ms, reason};
 use super::timestamp::time;
 
 /// The outcome that is shown for a failed reload.
@@ -73,10 +73,7 @@ impl PublicReload {
                 Self {
                     ok: true,
                     outcome: outcome.kind.as_str(),
-                    reason: match outcome.held {
-                        Some(_) => Some(HeldReason::Pinned.as_str()),
-                        None => outcome.reason.map(|reason| reason.as_str()),
-                    },
+                    reason: reason(outcome),
                     old_commit: outcome.old.to_string(),
                     new_commit: outcome.new.to_string(),
                     timings: Some(TimingsView::of(&outcome.timings)),
@@ -98,10 +95,10 @@ pub struct PublicReloads {
 
 impl PublicReloads {
     /// Returns the view of the newest `limit` finished reloads in `recent`.
-    pub fn of(recent: Vec<(ReloadId, Entry)>, limit: usize, snapshot: &Snapshot) -> Self {
+    pub fn of(recent: Vec<(ReloadId, LedgerEntry)>, limit: usize, snapshot: &Snapshot) -> Self {
         let done = recent.into_iter().filter_map(|(_, entry)| match entry {
-            Entry::Done(report) => Some(report),
-            Entry::Running => None,
+            LedgerEntry::Done(report) => Some(report),
+            LedgerEntry::Running => None,
         });
         let items = done.take(limit).map(|report| PublicReload::of(&report, snapshot));
         Self { items: items.collect() }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use headwater_engine::admit::Excess;
-use headwater_engine::engine::{FailureKind, Held, HeldReason, ReloadError, Report, Verdict};
+use headwater_engine::engine::{
+    FailureKind, HeldPush, HeldReason, ReloadAnswer, ReloadError, Report,
+};
 use headwater_engine::id::CommitId;
+use headwater_engine::plan::RebuildReason;
 use headwater_engine::report::{Counts, OutcomeKind, ReloadId, ReloadOutcome, Timings};
 use headwater_engine::snapshot::Snapshot;
 use serde::Serialize;
@@ -106,6 +109,14 @@ pub(super) fn ms(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// Returns why a reload built the state anew, or why it published nothing.
+pub(super) fn reason(outcome: &ReloadOutcome) -> Option<&'static str> {
+    match outcome.held {
+        Some(_) => Some(HeldReason::Pinned.as_str()),
+        None => outcome.reason.map(RebuildReason::as_str),
+    }
+}
+
 impl ReloadView {
     fn of(outcome: &ReloadOutcome, duration: Duration, shared: bool) -> Self {
         let changed = outcome.changed.iter();
@@ -113,10 +124,7 @@ impl ReloadView {
         Self {
             ok: true,
             outcome: outcome.kind.as_str(),
-            reason: match outcome.held {
-                Some(_) => Some(HeldReason::Pinned.as_str()),
-                None => outcome.reason.map(|reason| reason.as_str()),
-            },
+            reason: reason(outcome),
             old_commit: Some(outcome.old.to_string()),
             new_commit: Some(outcome.new.to_string()),
             duration_ms: ms(duration),
@@ -189,7 +197,7 @@ impl ReloadView {
     ///
     /// # Errors
     /// Fails if the reload failed, or if the named commit is not in the branch.
-    pub fn of_verdict(verdict: &Verdict) -> Result<Self, ApiError> {
+    pub fn of_verdict(verdict: &ReloadAnswer) -> Result<Self, ApiError> {
         let outcome =
             verdict.report.result.as_ref().map_err(|error| failure(error, &verdict.report))?;
         if let Some(missing) = verdict.missing {
@@ -243,8 +251,8 @@ fn failure(error: &ReloadError, report: &Report) -> ApiError {
     .member("oldCommit", report.serving.to_string())
 }
 
-fn held_back(code: Code, held: &Held, repeated: bool) -> ApiError {
-    let Held { id, commit, published, problems, excesses, reason, .. } = held;
+fn held_back(code: Code, held: &HeldPush, repeated: bool) -> ApiError {
+    let HeldPush { id, commit, published, problems, excesses, reason, .. } = held;
     let way = format!("`headwater apply {id}` publishes it");
     let error = if code == Code::Diverged {
         let what = format!("the remote's head {commit} does not continue {published}");
@@ -315,7 +323,7 @@ impl StoredReload {
     }
 
     /// Returns the view of a call with its verdict.
-    pub fn done(id: ReloadId, verdict: &Verdict) -> Self {
+    pub fn done(id: ReloadId, verdict: &ReloadAnswer) -> Self {
         let (status, body) = match ReloadView::of_verdict(verdict) {
             Ok(view) => (200, serde_json::to_value(view).unwrap_or_default()),
             Err(error) => (error.code().status().as_u16(), error.stored()),

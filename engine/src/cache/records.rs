@@ -10,7 +10,7 @@ use crate::record::Record;
 use crate::sheet::Sheet;
 
 /// The value of a file.
-pub(crate) struct Entry<'c> {
+pub(crate) struct CachedRecord<'c> {
     /// The sheet that claims it.
     pub(crate) sheet: &'c SheetName,
     /// Its path.
@@ -65,7 +65,7 @@ impl Cache {
     pub(crate) fn read_records(
         &self,
         sheets: &BTreeMap<&SheetName, [u8; 32]>,
-        found: &mut dyn FnMut(Entry<'_>),
+        found: &mut dyn FnMut(CachedRecord<'_>),
     ) -> Result<(), CacheError> {
         let Some(mut blocks) = BlockReader::open(&self.records)? else { return Ok(()) };
         let mut block = Vec::new();
@@ -89,7 +89,7 @@ impl Cache {
                 let entry = entry(&mut rest).ok_or_else(|| blocks.damaged())?;
                 let (sheet, blob, path, text) = entry;
                 match known.get(sheet as usize) {
-                    Some(Some(sheet)) => found(Entry { sheet, path, blob, text }),
+                    Some(Some(sheet)) => found(CachedRecord { sheet, path, blob, text }),
                     Some(None) => {}
                     None => return Err(blocks.damaged()),
                 }

@@ -9,7 +9,9 @@ use std::path::PathBuf;
 use super::blocks::{self, BlockReader, add, number, sized, take, text};
 use super::{Cache, CacheError, format};
 use crate::id::{Key, SheetName};
-use crate::search::{DocName, Files, Kept, KeptIndex, Origin, SearchError, Segment, TextIndex};
+use crate::search::{
+    DocName, Files, Origin, SearchError, Segment, StoredIndex, StoredSegment, TextIndex,
+};
 
 impl Cache {
     /// Writes the segments of `index` that have files, replacing the old cache. `origin` is called
@@ -54,8 +56,8 @@ impl Cache {
     /// # Errors
     ///
     /// Fails if the file is not intact, or was written for other settings.
-    pub(crate) fn read_segments(&self) -> Result<KeptIndex, CacheError> {
-        let mut kept = KeptIndex::default();
+    pub(crate) fn read_segments(&self) -> Result<StoredIndex, CacheError> {
+        let mut kept = StoredIndex::default();
         let Some(mut blocks) = BlockReader::open(&self.segments)? else { return Ok(kept) };
         let mut block = Vec::new();
         blocks.read(&mut block)?;
@@ -75,7 +77,7 @@ impl Cache {
                 blocks.read(&mut block)?;
                 files.add(name, &block).map_err(|source| self.unopened(source.into()))?;
             }
-            kept.segments.push(Kept { docs, files });
+            kept.segments.push(StoredSegment { docs, files });
         }
     }
 

@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::blocks::{BLOCK, FRAME};
-use super::records::Entry;
+use super::records::CachedRecord;
 use super::*;
 use crate::id::{BlobId, Key};
 use crate::layout::{DefinitionFile, DefinitionFiles, Layout};
 use crate::record::{Frame, Record};
-use crate::sheet::{Claim, Content, Sheet};
+use crate::sheet::{Content, Sheet, SlotUpdate};
 use crate::value::Value;
 
 /// The entries of a cache: sheet, path, first byte of the blob, and text.
@@ -23,7 +23,7 @@ fn sheet(values: &[String]) -> Sheet {
         let blob = BlobId::from_bytes([n as u8; 20]);
         let frame = Arc::new(Frame::around(key.as_str(), &path));
         let record = Record { key: key.clone(), frame, blob, value };
-        Claim { key, path, content: Some(Content::Record(Arc::new(record))) }
+        SlotUpdate { key, path, content: Some(Content::Record(Arc::new(record))) }
     };
     sheet.put_all(values.iter().enumerate().map(claim).collect());
     sheet
@@ -41,7 +41,7 @@ fn read(cache: &Cache, sheet: &Sheet) -> Result<Rows, CacheError> {
     let sheets = BTreeMap::from([(&spec.name, spec.id)]);
     let mut rows = Rows::new();
     cache.read_records(&sheets, &mut |entry| {
-        let Entry { sheet, path, blob, text } = entry;
+        let CachedRecord { sheet, path, blob, text } = entry;
         rows.push((sheet.to_string(), path.to_owned(), blob.as_bytes()[0], text.to_owned()));
     })?;
     Ok(rows)

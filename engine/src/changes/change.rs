@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::layout::SheetSpec;
 use crate::problem::Problem;
-use crate::sheet::Claim;
+use crate::sheet::SlotUpdate;
 use crate::tables::Table;
 
 /// The change of one path.
@@ -13,14 +13,14 @@ pub struct Change {
     /// The sheet that claims the path.
     pub sheet: Arc<SheetSpec>,
     /// What the path claims there, and what it holds now.
-    pub now: Now,
+    pub now: PathState,
 }
 
 /// What a path claims in its sheet, and what it holds now.
 #[derive(Debug, Clone)]
-pub enum Now {
+pub enum PathState {
     /// It claims a key.
-    Claims(Claim),
+    Claims(SlotUpdate),
     /// Its name is invalid for a record, whatever it holds; `None` if the file is gone.
     Misnamed {
         /// The path, byte for byte.

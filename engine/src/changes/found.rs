@@ -3,14 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::change::{Change, Now};
+use super::change::{Change, PathState};
 use crate::id::{BlobId, Key};
 use crate::layout::{Shape, SheetSpec};
 use crate::mirror::{BlobContent, ObjectError, Objects};
 use crate::options::LoadOptions;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
-use crate::sheet::{Claim, Content, Sheet};
+use crate::sheet::{Content, Sheet, SlotUpdate};
 use crate::tables::{self, Held, Reading, Source, Table, TableChange};
 
 /// The contents of a file.
@@ -45,7 +45,7 @@ impl Found {
     /// Adds it to the changes, where the claim of the file is at index `at`.
     pub(super) fn put(self, at: usize, changes: &mut Vec<Change>) {
         let sheet = changes[at].sheet.clone();
-        let Now::Claims(claim) = &mut changes[at].now else { return };
+        let PathState::Claims(claim) = &mut changes[at].now else { return };
         match self {
             Self::Content(content) => claim.content = content,
             Self::List(list) => {
@@ -66,7 +66,7 @@ fn put_list(
     records: Vec<(Key, Option<Arc<Record>>)>,
 ) {
     put_records(changes, sheet, &path, records);
-    let now = Now::Lists { path, table: Some(Arc::new(table)) };
+    let now = PathState::Lists { path, table: Some(Arc::new(table)) };
     changes.push(Change { sheet: sheet.clone(), now });
 }
 
@@ -78,7 +78,7 @@ fn put_records(
 ) {
     let claim = |(key, record): (Key, Option<Arc<Record>>)| {
         let content = record.map(Content::Record);
-        let now = Now::Claims(Claim { key, path: path.into(), content });
+        let now = PathState::Claims(SlotUpdate { key, path: path.into(), content });
         Change { sheet: sheet.clone(), now }
     };
     changes.extend(records.into_iter().map(claim));
@@ -93,7 +93,7 @@ impl ChangedList<'_> {
         options: &LoadOptions,
     ) -> Result<(), ObjectError> {
         let Self { mut change, sheet, table, new } = self;
-        let Now::Claims(Claim { path, .. }) = &change.now else { return Ok(()) };
+        let PathState::Claims(SlotUpdate { path, .. }) = &change.now else { return Ok(()) };
         let path = path.clone();
         let held = |key: &Key| sheet.held(key.as_str(), &path).cloned();
         let before = Before { table, held: &held };
@@ -114,9 +114,9 @@ impl ChangedList<'_> {
             Found::Content(content) => {
                 let gone = table.keys().map(|key| (key.clone(), None));
                 put_records(changes, &spec, &path, gone);
-                changes.push(Change { sheet: spec, now: Now::Lists { path, table: None } });
+                changes.push(Change { sheet: spec, now: PathState::Lists { path, table: None } });
                 // Last, because it may have the key of one of them.
-                if let Now::Claims(claim) = &mut change.now {
+                if let PathState::Claims(claim) = &mut change.now {
                     claim.content = content;
                 }
                 changes.push(change);
@@ -138,8 +138,8 @@ impl Change {
 
     fn shape(&self) -> Shape {
         match &self.now {
-            Now::Claims(Claim { path, .. }) => self.sheet.shape_of(path),
-            Now::Misnamed { .. } | Now::Lists { .. } => Shape::Record,
+            PathState::Claims(SlotUpdate { path, .. }) => self.sheet.shape_of(path),
+            PathState::Misnamed { .. } | PathState::Lists { .. } => Shape::Record,
         }
     }
 
@@ -151,7 +151,9 @@ impl Change {
         before: Option<Before<'_>>,
         options: &LoadOptions,
     ) -> Found {
-        let Now::Claims(Claim { key, path, .. }) = &self.now else { return Found::Content(None) };
+        let PathState::Claims(SlotUpdate { key, path, .. }) = &self.now else {
+            return Found::Content(None);
+        };
         let broken = |rule, message| {
             let problem = Problem::new(&self.sheet.name, &**path, rule, message);
             Found::Content(Some(Content::Broken(vec![problem].into())))
@@ -207,7 +209,8 @@ impl Change {
         before: Before<'_>,
         options: &LoadOptions,
     ) -> Option<TableChange> {
-        let (Now::Claims(Claim { key, path, .. }), BlobContent::Bytes(after)) = (&self.now, bytes)
+        let (PathState::Claims(SlotUpdate { key, path, .. }), BlobContent::Bytes(after)) =
+            (&self.now, bytes)
         else {
             return None;
         };

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::{Flaw, utf8, words};
+use super::flaw::utf8;
+use super::{Flaw, words};
 use crate::problem::Rule;
 
 /// Decodes JSON. Any value is one, not only an object.

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Number, Value};
 
-use super::{Cursor, Flaw, nesting, plain, utf8};
+use super::flaw::utf8;
+use super::{Flaw, TextPosition, nesting, plain};
 use crate::problem::Rule;
 
 /// Decodes TOML 1.0. The top level is a table.
@@ -72,8 +73,8 @@ pub fn place_of(bytes: &[u8], keys: &[&str]) -> Option<(u32, u32)> {
 pub(crate) fn places_in(text: &str, name: &str) -> Vec<(usize, usize)> {
     let Ok(document) = toml::de::DeTable::parse(text) else { return Vec::new() };
     let list = document.get_ref().get(name).and_then(|member| member.get_ref().as_array());
-    let mut cursor = Cursor::new(text, 0, 1);
-    let place = |offset| cursor.to(offset);
+    let mut position = TextPosition::new(text, 0, 1);
+    let place = |offset| position.to(offset);
     list.into_iter().flatten().map(|element| element.span().start).map(place).collect()
 }
 

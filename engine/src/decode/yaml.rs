@@ -6,7 +6,8 @@ mod schema;
 
 use serde_json::Value;
 
-use super::{Flaw, utf8};
+use super::Flaw;
+use super::flaw::utf8;
 use crate::problem::Rule;
 
 pub(crate) use compose::Document;

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::pointer;
+use crate::pointer::Pointer;
 use crate::value::{Json, Kind, Value};
 
 /// The most fields that are listed for one record; with more, the record differs as a whole.
@@ -12,7 +12,7 @@ const MOST: usize = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldChange<'a> {
     /// Its location as a JSON Pointer (RFC 6901); empty for the record as a whole.
-    pub pointer: String,
+    pub pointer: Pointer,
     /// The old value, if any.
     pub before: Option<Json<'a>>,
     /// The new value, if any.
@@ -26,18 +26,18 @@ pub struct FieldChange<'a> {
 /// differs as a whole. Linear in both texts, times the depth.
 pub fn changed_fields<'a>(before: &'a Value, after: &'a Value) -> Vec<FieldChange<'a>> {
     let mut found = Vec::new();
-    let mut pointer = String::new();
+    let mut pointer = Pointer::whole();
     compare(&mut pointer, Some(before.json()), Some(after.json()), &mut found);
     if found.len() > MOST {
         let (before, after) = (Some(before.json()), Some(after.json()));
-        return vec![FieldChange { pointer: String::new(), before, after }];
+        return vec![FieldChange { pointer: Pointer::whole(), before, after }];
     }
     found
 }
 
 /// Recurses as deep as both values are, which decoding limits.
 fn compare<'a>(
-    pointer: &mut String,
+    pointer: &mut Pointer,
     before: Option<Json<'a>>,
     after: Option<Json<'a>>,
     found: &mut Vec<FieldChange<'a>>,
@@ -68,9 +68,9 @@ fn compare<'a>(
     }
 }
 
-fn within(pointer: &mut String, name: &str, work: impl FnOnce(&mut String)) {
+fn within(pointer: &mut Pointer, name: &str, work: impl FnOnce(&mut Pointer)) {
     let length = pointer.len();
-    pointer::push(pointer, name);
+    pointer.push(name);
     work(pointer);
     pointer.truncate(length);
 }
@@ -105,7 +105,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value as Node, json};
 
-    fn changed(before: &Node, after: &Node) -> Vec<(String, Option<Node>, Option<Node>)> {
+    fn changed(before: &Node, after: &Node) -> Vec<(Pointer, Option<Node>, Option<Node>)> {
         let (before, after) = (Value::new(before), Value::new(after));
         let node =
             |json: Option<Json<'_>>| json.map(|json| serde_json::from_str(json.text()).unwrap());
@@ -126,7 +126,8 @@ mod tests {
             ("/gone", Some(json!(true)), None),
             ("/new", None, Some(json!(null))),
         ];
-        let expected = expected.map(|(pointer, before, after)| (pointer.to_owned(), before, after));
+        let expected =
+            expected.map(|(text, before, after)| (Pointer::parse(text).unwrap(), before, after));
         assert_eq!(changed(&before, &after), expected);
         assert_eq!(changed(&before, &before), []);
     }
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     fn a_value_of_another_kind_differs_as_a_whole() {
         let (before, after) = (json!({"a": {"b": 1}}), json!({"a": [1]}));
-        let expected = ("/a".to_owned(), Some(json!({"b": 1})), Some(json!([1])));
+        let expected = (Pointer::of(["a"]), Some(json!({"b": 1})), Some(json!([1])));
         assert_eq!(changed(&before, &after), [expected]);
     }
 
@@ -174,8 +175,8 @@ mod tests {
             for (pointer, old, new) in changed(&before, &after) {
                 prop_assert_eq!(before.pointer(&pointer), old.as_ref());
                 prop_assert_eq!(after.pointer(&pointer), new.as_ref());
-                let (parent, name) = pointer.rsplit_once('/').unwrap_or_default();
-                let name = name.replace("~1", "/").replace("~0", "~");
+                let (parent, _) = pointer.rsplit_once('/').unwrap_or_default();
+                let name = pointer.names().last().unwrap_or_default();
                 match (pointer.is_empty(), value.pointer_mut(parent), new) {
                     (true, _, Some(new)) => value = new,
                     (false, Some(Node::Object(members)), Some(new)) => drop(members.insert(name, new)),

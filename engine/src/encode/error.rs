@@ -1,7 +1,7 @@
 //! Why a record cannot be written.
 
 use crate::layout::Violation;
-use crate::pointer;
+use crate::pointer::Pointer;
 
 /// A value that cannot be written, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,13 +22,13 @@ pub enum EncodeError {
     #[error("the list has null at {pointer}")]
     NullInList {
         /// A JSON Pointer to the null.
-        pointer: String,
+        pointer: Pointer,
     },
     /// A number is an integer above what 64 bits with a sign hold.
     #[error("the integer at {pointer} is too large")]
     IntegerTooLarge {
         /// A JSON Pointer to the number.
-        pointer: String,
+        pointer: Pointer,
     },
     /// The record breaks the schema of its sheet, or does not belong at its path.
     #[error("the record is not valid: {}", told(issues))]
@@ -58,7 +58,7 @@ pub enum EncodeError {
     #[error("the text at {pointer} has a line `{fence}`, which would end the front matter")]
     Fence {
         /// A JSON Pointer to the text.
-        pointer: String,
+        pointer: Pointer,
         /// The line.
         fence: &'static str,
     },
@@ -100,7 +100,7 @@ pub enum EncodeError {
     #[error("no cell can hold the value at {pointer}: {message}")]
     NoCell {
         /// A JSON Pointer to the value.
-        pointer: String,
+        pointer: Pointer,
         /// Why.
         message: String,
     },
@@ -108,7 +108,7 @@ pub enum EncodeError {
     #[error("TOML has no null, which is at {pointer}: leave the field out")]
     Null {
         /// A JSON Pointer to the null.
-        pointer: String,
+        pointer: Pointer,
     },
     /// The fields of the record do not say what a list calls it.
     #[error("the record has no key in its file: {message}")]
@@ -146,7 +146,7 @@ impl EncodeError {
     /// Returns the JSON Pointer to what is wrong; the empty one is the whole value.
     ///
     /// Where there are several, in [`EncodeError::Invalid`], it is the first one's.
-    pub fn pointer(&self) -> String {
+    pub fn pointer(&self) -> Pointer {
         match self {
             Self::NullInList { pointer }
             | Self::IntegerTooLarge { pointer }
@@ -162,7 +162,7 @@ impl EncodeError {
             | Self::SortScript { field }
             | Self::SortTooLong { field }
             | Self::SortDigits { field }
-            | Self::NoColumn { field, .. } => pointer::of([field]),
+            | Self::NoColumn { field, .. } => Pointer::of([field]),
             Self::NotATable
             | Self::TooDeep
             | Self::UnknownFormat { .. }
@@ -173,7 +173,7 @@ impl EncodeError {
             | Self::NoList
             | Self::LaidOut { .. }
             | Self::NotFoundInList
-            | Self::Refused { .. } => String::new(),
+            | Self::Refused { .. } => Pointer::whole(),
         }
     }
 }
@@ -182,7 +182,7 @@ impl EncodeError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issue {
     /// The JSON Pointer of the value; the empty one is the whole record.
-    pub pointer: String,
+    pub pointer: Pointer,
     /// What is wrong with it, without the value itself.
     pub message: String,
     /// The keyword of the schema that it breaks, or `path_mismatch`.

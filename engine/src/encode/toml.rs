@@ -11,7 +11,7 @@ use toml_v08::{Table, Value};
 use super::EncodeError;
 use crate::decode;
 use crate::decode::toml::{shown, table_1_0, table_1_1};
-use crate::pointer;
+use crate::pointer::Pointer;
 
 /// Returns the canonical bytes of `record`; an empty table is no bytes at all.
 ///
@@ -89,7 +89,7 @@ pub(super) fn unfenced(
 }
 
 /// Finds a text with such a line.
-fn fenced(value: &Value, fence: &str, path: &mut Vec<String>) -> Option<String> {
+fn fenced(value: &Value, fence: &str, path: &mut Vec<String>) -> Option<Pointer> {
     let mut below = |key: String, value: &Value| {
         path.push(key);
         let found = fenced(value, fence, path);
@@ -100,7 +100,7 @@ fn fenced(value: &Value, fence: &str, path: &mut Vec<String>) -> Option<String> 
         Value::String(text) => {
             let mut lines = text.split('\n');
             let has = text.contains('\n') && lines.any(|line| line.trim_end() == fence);
-            has.then(|| pointer::of(path))
+            has.then(|| Pointer::of(path))
         }
         Value::Array(elements) => {
             elements.iter().enumerate().find_map(|(at, element)| below(at.to_string(), element))
@@ -138,7 +138,7 @@ fn value(
         Json::Number(number) => match (number.as_i64(), number.as_f64()) {
             (Some(integer), _) => Value::Integer(integer),
             (None, Some(float)) if !number.is_u64() => Value::Float(float),
-            _ => return Err(EncodeError::IntegerTooLarge { pointer: pointer::of(&*path) }),
+            _ => return Err(EncodeError::IntegerTooLarge { pointer: Pointer::of(&*path) }),
         },
         Json::String(text) => match before {
             Some(Value::Datetime(_)) => match text.parse::<Datetime>() {
@@ -156,7 +156,7 @@ fn value(
                 let element = value(element, old, path)?;
                 array.push(
                     element
-                        .ok_or_else(|| EncodeError::NullInList { pointer: pointer::of(&*path) })?,
+                        .ok_or_else(|| EncodeError::NullInList { pointer: Pointer::of(&*path) })?,
                 );
                 path.pop();
             }
@@ -221,7 +221,7 @@ mod tests {
         let expected = "f = 1.0\ng = 10000000000000000000000.0\nh = 0.0000001\n\
                         m = -9223372036854775808\nn = 1\nz = -0.0\n";
         assert_eq!(written(record), expected);
-        let pointer = "/a~1b/0".to_owned();
+        let pointer = Pointer::of(["a/b", "0"]);
         let error = toml(&json!({"a/b": [u64::MAX]}), None).unwrap_err();
         assert_eq!(error, EncodeError::IntegerTooLarge { pointer });
     }
@@ -252,7 +252,7 @@ mod tests {
         let record = json!({"slug": "x", "bio": null, "addr": {"zip": null}});
         assert_eq!(written(record), "slug = \"x\"\n\n[addr]\n");
         let error = toml(&json!({"l": {"m": [1, null]}}), None).unwrap_err();
-        assert_eq!(error, EncodeError::NullInList { pointer: "/l/m/1".into() });
+        assert_eq!(error, EncodeError::NullInList { pointer: Pointer::of(["l", "m", "1"]) });
         assert_eq!(toml(&json!([]), None), Err(EncodeError::NotATable));
     }
 

@@ -2,23 +2,23 @@
 //! not keep.
 
 use super::error::ReloadError;
-use super::movement::Seen;
+use super::movement::BranchComparison;
 use super::refs;
 use super::reloader::Reloader;
 use crate::fault;
 use crate::id::CommitId;
 use crate::mirror::{Expected, Objects};
 use crate::plan::Movement;
-use crate::report::Kept;
+use crate::report::KeptCommits;
 
 impl Reloader {
     /// Moves the branch to `target`, and returns the kept local commits that would have been lost.
     pub(super) fn move_branch(
         &self,
         objects: &Objects,
-        seen: &Seen,
+        seen: &BranchComparison,
         target: CommitId,
-    ) -> Result<Option<Kept>, ReloadError> {
+    ) -> Result<Option<KeptCommits>, ReloadError> {
         if self.repository.remote.is_none() {
             return Ok(None);
         }
@@ -28,7 +28,7 @@ impl Reloader {
         {
             if seen.ahead > 0 && seen.movement != Movement::Stay {
                 let reference = self.keep(objects, local)?;
-                kept = Some(Kept { reference, commit: local, lost: vec![] });
+                kept = Some(KeptCommits { reference, commit: local, lost: vec![] });
             }
             if !seen.forward && seen.remote == Some(target) {
                 // The old note is in the history of neither any more; the next write goes on top of
@@ -54,7 +54,7 @@ impl Reloader {
     pub(super) fn ours(
         &self,
         objects: &Objects,
-        seen: &Seen,
+        seen: &BranchComparison,
     ) -> Result<Option<Vec<CommitId>>, ReloadError> {
         let (Some(local), Some(remote)) = (seen.local, seen.remote) else { return Ok(None) };
         let of = ReloadError::Repository;

@@ -43,17 +43,17 @@ pub(super) struct Earlier {
     /// The bytes that the visited states may take.
     room: u64,
     /// How often all states were dropped.
-    turn: Turn,
+    generation: Generation,
 }
 
-/// Within one turn, states are dropped only for their age or their size. What a reader built, or
-/// learned about the history of the branch, in an earlier turn can no longer be used.
+/// Within one generation, states are dropped only for their age or their size. What a reader built, or
+/// learned about the history of the branch, in an earlier generation can no longer be used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Turn(u64);
+pub(super) struct Generation(u64);
 
 /// How a reader reached a state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Reachability {
     /// It is in the history of the published commit, so everybody may name it.
     History,
     /// It belongs to another branch, which must be named.
@@ -72,7 +72,7 @@ pub(super) enum Root {
 /// A state that a reader requested.
 pub(super) struct Visit {
     pub(super) state: Arc<Snapshot>,
-    pub(super) way: Way,
+    pub(super) reach: Reachability,
     pub(super) root: Root,
     /// About how many bytes it takes that its root does not hold.
     pub(super) own: u64,
@@ -82,7 +82,7 @@ pub(super) struct Visit {
 
 /// The public part of a state.
 struct Shown {
-    way: Way,
+    reach: Reachability,
     state: Arc<Snapshot>,
 }
 
@@ -93,9 +93,9 @@ impl Earlier {
         self.alive.push(Arc::downgrade(published));
     }
 
-    /// Returns the current turn.
-    pub(super) fn turn(&self) -> Turn {
-        self.turn
+    /// Returns the current generation.
+    pub(super) fn generation(&self) -> Generation {
+        self.generation
     }
 
     /// Keeps `state`, which was superseded at `now`.
@@ -108,11 +108,11 @@ impl Earlier {
         self.expire(now);
     }
 
-    /// Keeps a state that a reader requested or may come back to, and that was made in `turn`.
-    /// Returns whether it is kept: the commit of a state of an earlier turn may no longer be
+    /// Keeps a state that a reader requested or may come back to, and that was made in `generation`.
+    /// Returns whether it is kept: the commit of a state of an earlier generation may no longer be
     /// visible to anybody.
-    pub(super) fn visit(&mut self, visit: Visit, turn: Turn) -> bool {
-        if turn != self.turn {
+    pub(super) fn visit(&mut self, visit: Visit, generation: Generation) -> bool {
+        if generation != self.generation {
             self.pass(visit.state);
             return false;
         }
@@ -157,21 +157,22 @@ impl Earlier {
             self.visited.push(Visit { at: now, ..visit });
         } else if let Some((state, _)) = self.states.iter().find(|(s, _)| s.commit() == commit) {
             let (state, root) = (state.clone(), Root::Published);
-            let visit = Visit { state, way: Way::History, root, own: 0, at: now };
-            self.visit(visit, self.turn);
+            let visit = Visit { state, reach: Reachability::History, root, own: 0, at: now };
+            self.visit(visit, self.generation);
         }
     }
 
     /// Records the public part of a state, by the rules of the published one.
-    pub(super) fn show(&mut self, way: Way, state: Arc<Snapshot>) {
+    pub(super) fn show(&mut self, reach: Reachability, state: Arc<Snapshot>) {
         self.conceal(state.commit());
-        self.shown.push(Shown { way, state });
+        self.shown.push(Shown { reach, state });
     }
 
     /// Returns the public part of the state of `commit`, if it is known and kept.
-    pub(super) fn shown(&self, commit: CommitId, way: Way) -> Option<&Arc<Snapshot>> {
+    pub(super) fn shown(&self, commit: CommitId, reach: Reachability) -> Option<&Arc<Snapshot>> {
         let shown = self.shown.iter().find(|shown| shown.state.commit() == commit)?;
-        (way == Way::Preview || shown.way == Way::History).then_some(&shown.state)
+        (reach == Reachability::Preview || shown.reach == Reachability::History)
+            .then_some(&shown.state)
     }
 
     /// Forgets all public parts: another state now decides.
@@ -213,9 +214,9 @@ impl Earlier {
         }
     }
 
-    /// Drops all states, and begins another turn.
+    /// Drops all states, and begins another generation.
     pub(super) fn clear(&mut self) {
-        self.turn.0 += 1;
+        self.generation.0 += 1;
         self.judge_anew();
         let visited = std::mem::take(&mut self.visited).into_iter().map(|visit| visit.state);
         let states = std::mem::take(&mut self.states).into_iter().map(|(state, _)| state);
@@ -251,9 +252,10 @@ impl Earlier {
     }
 
     /// Returns the state of `commit`, if it is kept for readers that come this way.
-    pub(super) fn find(&self, commit: CommitId, way: Way) -> Option<&Arc<Snapshot>> {
+    pub(super) fn find(&self, commit: CommitId, reach: Reachability) -> Option<&Arc<Snapshot>> {
         let kept = self.states.iter().map(|(state, _)| state);
-        let open = |visit: &&Visit| way == Way::Preview || visit.way == Way::History;
+        let open =
+            |visit: &&Visit| reach == Reachability::Preview || visit.reach == Reachability::History;
         let visited = self.visited.iter().filter(open).map(|visit| &visit.state);
         kept.chain(visited).find(|state| state.commit() == commit)
     }
@@ -300,7 +302,7 @@ mod tests {
             earlier.keep(state(digit), start + Duration::from_secs(digit.into()));
         }
         assert_eq!(commits(&earlier), [2, 3, 4, 5, 6, 7, 8, 9]);
-        assert!(earlier.find(CommitId::from_bytes([2; 20]), Way::History).is_some());
+        assert!(earlier.find(CommitId::from_bytes([2; 20]), Reachability::History).is_some());
         earlier.expire(start + KEPT_FOR + Duration::from_secs(7));
         assert_eq!(commits(&earlier), [8, 9]);
     }
@@ -314,7 +316,7 @@ mod tests {
 
     fn asked(state: &Arc<Snapshot>, at: Instant) -> Visit {
         let (state, root) = (state.clone(), Root::Published);
-        Visit { state, way: Way::History, root, own: 0, at }
+        Visit { state, reach: Reachability::History, root, own: 0, at }
     }
 
     fn visited(earlier: &Earlier) -> Vec<u8> {
@@ -327,13 +329,13 @@ mod tests {
         let at = |seconds: u64| start + Duration::from_secs(seconds);
         let states: Vec<_> = (0..=16).map(state).collect();
         for (state, second) in states[..16].iter().zip(0..) {
-            assert!(earlier.visit(asked(state, at(second)), Turn(0)));
+            assert!(earlier.visit(asked(state, at(second)), Generation(0)));
         }
         earlier.touch(states[0].commit(), at(20));
-        earlier.visit(asked(&states[16], at(21)), Turn(0));
+        earlier.visit(asked(&states[16], at(21)), Generation(0));
         let expected: Vec<u8> = (2..16).chain([0, 16]).collect();
         assert_eq!(visited(&earlier), expected, "the least recently requested one is dropped");
-        assert!(earlier.find(CommitId::from_bytes([16; 20]), Way::History).is_some());
+        assert!(earlier.find(CommitId::from_bytes([16; 20]), Reachability::History).is_some());
         earlier.expire(at(320));
         assert_eq!(visited(&earlier), [16]);
         drop(states);
@@ -347,7 +349,10 @@ mod tests {
         let (mut earlier, now) = (Earlier::default(), Instant::now());
         let visit = |earlier: &mut Earlier, digit: u8, root: &Root, own: u64| {
             let (state, root) = (state(digit), root.clone());
-            earlier.visit(Visit { state, way: Way::History, root, own, at: now }, Turn(0));
+            earlier.visit(
+                Visit { state, reach: Reachability::History, root, own, at: now },
+                Generation(0),
+            );
             visited(earlier)
         };
         let root = |bytes: u64| Root::Anew(Arc::new(bytes));
@@ -371,36 +376,36 @@ mod tests {
         let (mut earlier, now, old) = (Earlier::default(), Instant::now(), state(1));
         for _ in 0..1_000 {
             // A reader begins, the state it requests is purged, and it finishes.
-            let turn = earlier.turn();
+            let generation = earlier.generation();
             earlier.clear();
-            assert!(!earlier.visit(asked(&old, now), turn));
+            assert!(!earlier.visit(asked(&old, now), generation));
             earlier.touch(old.commit(), now);
-            assert!(earlier.find(old.commit(), Way::Preview).is_none());
+            assert!(earlier.find(old.commit(), Reachability::Preview).is_none());
         }
     }
 
     #[test]
     fn the_state_of_another_branch_is_found_by_those_who_name_the_branch() {
         let (mut earlier, now, other) = (Earlier::default(), Instant::now(), state(1));
-        let turn = earlier.turn();
-        earlier.visit(Visit { way: Way::Preview, ..asked(&other, now) }, turn);
-        earlier.show(Way::Preview, other.clone());
-        let found = |earlier: &Earlier, way: Way| {
+        let generation = earlier.generation();
+        earlier.visit(Visit { reach: Reachability::Preview, ..asked(&other, now) }, generation);
+        earlier.show(Reachability::Preview, other.clone());
+        let found = |earlier: &Earlier, reach: Reachability| {
             let commit = other.commit();
-            [earlier.find(commit, way).is_some(), earlier.shown(commit, way).is_some()]
+            [earlier.find(commit, reach).is_some(), earlier.shown(commit, reach).is_some()]
         };
-        assert_eq!(found(&earlier, Way::History), [false; 2]);
-        assert_eq!(found(&earlier, Way::Preview), [true; 2]);
+        assert_eq!(found(&earlier, Reachability::History), [false; 2]);
+        assert_eq!(found(&earlier, Reachability::Preview), [true; 2]);
         earlier.judge_anew();
-        assert_eq!(found(&earlier, Way::Preview), [true, false]);
+        assert_eq!(found(&earlier, Reachability::Preview), [true, false]);
     }
 
     #[test]
     fn a_state_that_is_kept_for_two_reasons_is_freed_once_both_are_gone() {
         let (mut earlier, now, both) = (Earlier::default(), Instant::now(), state(1));
         earlier.keep(both.clone(), now);
-        earlier.visit(asked(&both, now), Turn(0));
-        earlier.show(Way::History, both.clone());
+        earlier.visit(asked(&both, now), Generation(0));
+        earlier.show(Reachability::History, both.clone());
         drop(both);
         earlier.clear();
         assert_eq!(earlier.unread().len(), 1);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::hold::{Held, HeldReason};
+use super::held_push::{HeldPush, HeldReason};
 use crate::id::CommitId;
 use crate::load::LoadError;
 use crate::mirror::{self, FetchError, LockError, ObjectError, RefError};
@@ -20,7 +20,7 @@ pub enum OpenError {
         path: PathBuf,
         /// The error from git.
         #[source]
-        source: mirror::OpenError,
+        source: mirror::RepositoryError,
     },
     /// There is neither a repository nor a remote to clone it from.
     #[error(
@@ -151,9 +151,9 @@ impl OpenError {
                 }
                 error => !is_ours(error),
             },
-            Self::Repository { source: mirror::OpenError::Corrupt { source, .. }, .. } => {
-                !is_ours(source.as_ref())
-            }
+            Self::Repository {
+                source: mirror::RepositoryError::Corrupt { source, .. }, ..
+            } => !is_ours(source.as_ref()),
             _ => false,
         }
     }
@@ -172,7 +172,7 @@ pub enum ReloadError {
     #[error("the remote's head {} is held: {}", held.commit, held.reason.as_str())]
     Held {
         /// The push.
-        held: Held,
+        held: HeldPush,
         /// Whether this is the stored answer to an earlier attempt.
         repeated: bool,
     },
@@ -205,7 +205,7 @@ pub enum ReloadError {
     Repository(#[source] ObjectError),
     /// The repository could not be opened.
     #[error("cannot open the repository")]
-    Open(#[source] mirror::OpenError),
+    Open(#[source] mirror::RepositoryError),
     /// The local commits on top of the remote's could not be stored.
     #[error("cannot store the commits")]
     Store(#[source] std::io::Error),

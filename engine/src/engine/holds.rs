@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::error::ReloadError;
-use super::hold::{Held, HeldReason};
+use super::held_push::{HeldPush, HeldReason};
 use super::schedule::RequestKind;
 use super::states::States;
 use super::status::StatusBoard;
-use crate::admit::{Excess, Verdict};
+use crate::admit::{Admission, Excess};
 use crate::fault;
 use crate::id::CommitId;
 use crate::problem::Problem;
@@ -36,12 +36,12 @@ impl Objection {
     }
 
     /// Returns the objection of admission to a state, if any.
-    pub(super) fn of(verdict: Verdict) -> Option<Self> {
+    pub(super) fn of(verdict: Admission) -> Option<Self> {
         let (reason, problems, excesses) = match verdict {
-            Verdict::Admitted => return None,
-            Verdict::Refused(problems) => (HeldReason::Refused, problems, vec![]),
-            Verdict::OverLimit(problems) => (HeldReason::OverLimit, problems, vec![]),
-            Verdict::TooMuch(excesses, problems) => (HeldReason::PushLimit, problems, excesses),
+            Admission::Admitted => return None,
+            Admission::Refused(problems) => (HeldReason::Refused, problems, vec![]),
+            Admission::OverLimit(problems) => (HeldReason::OverLimit, problems, vec![]),
+            Admission::TooMuch(excesses, problems) => (HeldReason::PushLimit, problems, excesses),
         };
         Some(Self { reason, problems, excesses })
     }
@@ -55,7 +55,7 @@ impl Holds {
         remote: Option<CommitId>,
     ) -> Result<bool, ReloadError> {
         let RequestKind::Apply(id) = kind else { return Ok(false) };
-        let is_held = |held: &Held| held.id == id && Some(held.commit) == remote;
+        let is_held = |held: &HeldPush| held.id == id && Some(held.commit) == remote;
         match self.status.read(|status| status.held.as_ref().is_some_and(is_held)) {
             true => Ok(true),
             false => Err(ReloadError::NotHeld { id }),
@@ -65,7 +65,7 @@ impl Holds {
     /// Repeats the earlier answer if exactly this head was refused before.
     pub(super) fn recall(&self, target: CommitId) -> Result<(), ReloadError> {
         let published = self.states.commit();
-        let is_known = |held: &&Held| {
+        let is_known = |held: &&HeldPush| {
             held.commit == target
                 && held.published == published
                 && held.reason != HeldReason::Diverged
@@ -83,12 +83,12 @@ impl Holds {
         id: ReloadId,
         commit: CommitId,
         objection: Objection,
-    ) -> (Held, bool) {
+    ) -> (HeldPush, bool) {
         fault::step("hold.note");
         let Objection { reason, problems, excesses } = objection;
         let (published, since) = (self.states.commit(), SystemTime::now());
         let (problems, excesses) = (problems.into(), excesses.into());
-        self.status.hold(Held { id, commit, published, reason, since, problems, excesses })
+        self.status.hold(HeldPush { id, commit, published, reason, since, problems, excesses })
     }
 
     /// Does the same, and returns it as the error of the reload.

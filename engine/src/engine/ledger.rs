@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::locks::{Held, Lock, Rank};
+use super::locks::{Lock, LockGuard, Rank};
 use super::report::Report;
 use crate::report::ReloadId;
 
@@ -14,7 +14,7 @@ const KEPT: usize = 256;
 
 /// What is known about a reload.
 #[derive(Debug, Clone)]
-pub enum Entry {
+pub enum LedgerEntry {
     /// It waits or runs.
     Running,
     /// It is done.
@@ -27,7 +27,7 @@ pub enum Entry {
 pub struct Ledger {
     epoch: u64,
     next: AtomicU64,
-    entries: Lock<BTreeMap<ReloadId, Entry>>,
+    entries: Lock<BTreeMap<ReloadId, LedgerEntry>>,
 }
 
 impl Ledger {
@@ -55,26 +55,26 @@ impl Ledger {
     /// Records that `id` waits or runs, unless it is known.
     pub(super) fn note(&self, id: ReloadId) {
         if self.get(&id).is_none() {
-            self.put(id, Entry::Running);
+            self.put(id, LedgerEntry::Running);
         }
     }
 
     /// Returns what is known about `id`, or `None` if it is unknown or forgotten.
-    pub fn get(&self, id: &ReloadId) -> Option<Entry> {
+    pub fn get(&self, id: &ReloadId) -> Option<LedgerEntry> {
         self.lock().get(id).cloned()
     }
 
     /// Returns the kept reloads, newest first.
-    pub fn recent(&self) -> Vec<(ReloadId, Entry)> {
+    pub fn recent(&self) -> Vec<(ReloadId, LedgerEntry)> {
         self.lock().iter().rev().map(|(id, entry)| (*id, entry.clone())).collect()
     }
 
     /// Records the result of a reload.
     pub(super) fn record(&self, report: &Arc<Report>) {
-        self.put(report.id, Entry::Done(report.clone()));
+        self.put(report.id, LedgerEntry::Done(report.clone()));
     }
 
-    fn put(&self, id: ReloadId, entry: Entry) {
+    fn put(&self, id: ReloadId, entry: LedgerEntry) {
         let mut entries = self.lock();
         entries.insert(id, entry);
         while entries.len() > KEPT {
@@ -82,7 +82,7 @@ impl Ledger {
         }
     }
 
-    fn lock(&self) -> Held<'_, BTreeMap<ReloadId, Entry>> {
+    fn lock(&self) -> LockGuard<'_, BTreeMap<ReloadId, LedgerEntry>> {
         self.entries.lock()
     }
 }
@@ -110,7 +110,7 @@ mod tests {
         let first = ledger.reserve();
         let last = (0..KEPT).map(|_| ledger.reserve()).last().unwrap();
         assert!(ledger.get(&first).is_none());
-        assert!(matches!(ledger.get(&last), Some(Entry::Running)));
+        assert!(matches!(ledger.get(&last), Some(LedgerEntry::Running)));
         assert_eq!(ledger.recent().len(), KEPT);
     }
 }

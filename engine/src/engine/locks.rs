@@ -55,7 +55,7 @@ pub(super) struct Lock<T> {
 }
 
 /// A lock that is held.
-pub(super) struct Held<'a, T> {
+pub(super) struct LockGuard<'a, T> {
     guard: MutexGuard<'a, T>,
     order: Order,
 }
@@ -66,13 +66,13 @@ impl<T> Lock<T> {
     }
 
     /// Waits for the lock.
-    pub(super) fn lock(&self) -> Held<'_, T> {
+    pub(super) fn lock(&self) -> LockGuard<'_, T> {
         let order = Order::enter(self.rank);
-        Held { guard: self.mutex.lock().unwrap_or_else(PoisonError::into_inner), order }
+        LockGuard { guard: self.mutex.lock().unwrap_or_else(PoisonError::into_inner), order }
     }
 }
 
-impl<T> Held<'_, T> {
+impl<T> LockGuard<'_, T> {
     /// Releases the lock until `changed` is notified.
     pub(super) fn wait(self, changed: &Condvar) -> Self {
         let Self { guard, order } = self;
@@ -95,7 +95,7 @@ impl<T> Held<'_, T> {
     }
 }
 
-impl<T> Deref for Held<'_, T> {
+impl<T> Deref for LockGuard<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -103,7 +103,7 @@ impl<T> Deref for Held<'_, T> {
     }
 }
 
-impl<T> DerefMut for Held<'_, T> {
+impl<T> DerefMut for LockGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         &mut self.guard
     }

@@ -9,12 +9,12 @@ use super::locks::{Lock, Rank};
 
 /// Wakes the thread after each reload.
 pub(super) struct Maintenance {
-    state: Lock<State>,
+    state: Lock<MaintenanceState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct MaintenanceState {
     due: bool,
     busy: bool,
     closed: bool,
@@ -22,7 +22,7 @@ struct State {
 
 impl Maintenance {
     pub(super) fn new() -> Self {
-        let state = Lock::new(Rank::Maintenance, State::default());
+        let state = Lock::new(Rank::Maintenance, MaintenanceState::default());
         Self { state, changed: Condvar::new() }
     }
 
@@ -40,7 +40,7 @@ impl Maintenance {
 
     /// Waits until all current work is done.
     pub(super) fn settle(&self) {
-        let is_settled = |state: &State| !(state.due || state.busy) || state.closed;
+        let is_settled = |state: &MaintenanceState| !(state.due || state.busy) || state.closed;
         drop(self.state.lock().wait_until(&self.changed, is_settled));
     }
 

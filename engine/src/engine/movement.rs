@@ -7,7 +7,7 @@ use crate::mirror::Objects;
 use crate::plan::{BranchFacts, Movement, movement};
 
 /// The result of a fetch, and where it allows the branch to go.
-pub(super) struct Seen {
+pub(super) struct BranchComparison {
     /// The remote's head; `None` if it has none, or if it was not reached and a rebuild goes on.
     pub(super) remote: Option<CommitId>,
     /// The local head of the branch.
@@ -24,7 +24,7 @@ pub(super) struct Seen {
     pub(super) reached: bool,
 }
 
-impl Seen {
+impl BranchComparison {
     /// Returns a result without a remote, so that the local state stays.
     pub(super) fn nothing(local: Option<CommitId>) -> Self {
         let (remote, synced, movement) = (None, None, Movement::Stay);
@@ -54,7 +54,7 @@ pub(super) fn judge(
     head: CommitId,
     local: Option<CommitId>,
     synced: Option<CommitId>,
-) -> Result<Seen, ReloadError> {
+) -> Result<BranchComparison, ReloadError> {
     let descends = |descendant, ancestor: CommitId| {
         // A commit that is missing from a damaged or pruned repository is not an ancestor of
         // anything: the push is held, and the operator can let it through.
@@ -102,5 +102,5 @@ pub(super) fn judge(
         _ => 0,
     };
     let (remote, synced, forward) = (Some(head), noted, remote_has_local || local.is_none());
-    Ok(Seen { remote, local, synced, forward, movement, ahead, reached: true })
+    Ok(BranchComparison { remote, local, synced, forward, movement, ahead, reached: true })
 }

@@ -9,7 +9,7 @@ pub(super) mod error;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::earlier::{Root, Visit, Way};
+use super::earlier::{Reachability, Root, Visit};
 use super::locks::{Lock, Rank};
 use super::preview::Previews;
 use super::repository::Repository;
@@ -76,7 +76,7 @@ impl Past {
         if published.commit() == commit {
             return Some(published);
         }
-        let shown = earlier.shown(commit, Way::History)?.clone();
+        let shown = earlier.shown(commit, Reachability::History)?.clone();
         earlier.touch(commit, Instant::now());
         Some(shown)
     }
@@ -93,7 +93,7 @@ impl Past {
     ///
     /// [`PastError::Unknown`] if the published commit does not descend from `commit`.
     pub(super) fn at(&self, commit: CommitId) -> Result<Arc<Snapshot>, PastError> {
-        self.shown(commit, Way::History)
+        self.shown(commit, Reachability::History)
     }
 
     /// Keeps the state of `commit` as if it had just been requested, since its reader may come back
@@ -104,8 +104,10 @@ impl Past {
         if published.commit() != commit {
             return earlier.touch(commit, Instant::now());
         }
-        let (way, root, turn) = (Way::History, Root::Published, earlier.turn());
-        earlier.visit(Visit { state: published, way, root, own: 0, at: Instant::now() }, turn);
+        let (reach, root, generation) =
+            (Reachability::History, Root::Published, earlier.generation());
+        earlier
+            .visit(Visit { state: published, reach, root, own: 0, at: Instant::now() }, generation);
     }
 
     /// Returns what changes for the public between `from` and `to`, without anything that is
@@ -225,16 +227,16 @@ impl Past {
             return Err(unknown());
         }
         let commit = self.previews.head_of(branch, &self.repository, self.states.commit())?;
-        self.shown(commit.ok_or_else(unknown)?, Way::Preview)
+        self.shown(commit.ok_or_else(unknown)?, Reachability::Preview)
     }
 }
 
 impl Past {
-    /// Returns the visible state of `commit` for a reader that comes by `way`.
-    fn shown(&self, commit: CommitId, way: Way) -> Result<Arc<Snapshot>, PastError> {
+    /// Returns the visible state of `commit` for a reader that comes by `reach`.
+    fn shown(&self, commit: CommitId, reach: Reachability) -> Result<Arc<Snapshot>, PastError> {
         loop {
             let present = self.states.present();
-            let state = self.state_of(&present, commit, way)?;
+            let state = self.state_of(&present, commit, reach)?;
             let refused = |source: SearchError| {
                 let source = LoadError::Index { commit, source };
                 PastError::Load { commit, source: Box::new(source) }
@@ -243,9 +245,9 @@ impl Past {
             let mut earlier = self.states.earlier();
             // A state that was dropped meanwhile may no longer be readable by anybody: then
             // everything is checked again.
-            if earlier.turn() == present.turn {
+            if earlier.generation() == present.generation {
                 if self.states.commit() == present.state.commit() {
-                    earlier.show(way, shown.clone());
+                    earlier.show(reach, shown.clone());
                 }
                 return Ok(shown);
             }
@@ -257,11 +259,11 @@ impl Past {
         &self,
         present: &Present,
         commit: CommitId,
-        way: Way,
+        reach: Reachability,
     ) -> Result<Arc<Snapshot>, PastError> {
         let kept = || {
             let mut earlier = self.states.earlier();
-            let state = earlier.find(commit, way).cloned();
+            let state = earlier.find(commit, reach).cloned();
             earlier.touch(commit, Instant::now());
             state
         };
@@ -271,9 +273,9 @@ impl Past {
         if let Some(state) = kept() {
             return Ok(state);
         }
-        let objects = match way {
-            Way::History => self.objects_with(&present.state, commit)?,
-            Way::Preview => self.objects_for(commit)?,
+        let objects = match reach {
+            Reachability::History => self.objects_with(&present.state, commit)?,
+            Reachability::Preview => self.objects_for(commit)?,
         };
         let _turn = self.building.lock();
         // The previous holder may have requested the same, or it is kept for readers that come
@@ -281,11 +283,11 @@ impl Past {
         if let Some(state) = kept() {
             return Ok(state);
         }
-        let visit = self.build_visit(&objects, present, commit, way)?;
+        let visit = self.build_visit(&objects, present, commit, reach)?;
         let state = visit.state.clone();
         let mut earlier = self.states.earlier();
         earlier.note(&state);
-        earlier.visit(visit, present.turn);
+        earlier.visit(visit, present.generation);
         Ok(state)
     }
 
@@ -295,7 +297,7 @@ impl Past {
         objects: &Objects,
         present: &Present,
         commit: CommitId,
-        way: Way,
+        reach: Reachability,
     ) -> Result<Visit, PastError> {
         let failed = |source| PastError::Load { commit, source: Box::new(source) };
         let options = self.spare();
@@ -311,7 +313,7 @@ impl Past {
             prepare(objects, Some(&base), commit, None, &options).map_err(failed)?
         else {
             let at = Instant::now();
-            return Ok(Visit { state: base, way, root, own: 0, at });
+            return Ok(Visit { state: base, reach, root, own: 0, at });
         };
         let changed = prepared.draft.changed().clone();
         let (state, anew, _) = finish(objects, prepared, &options).map_err(failed)?;
@@ -327,7 +329,7 @@ impl Past {
                 (root, records + state.redefined_weight(&base))
             }
         };
-        Ok(Visit { state: Arc::new(state), way, root, own, at: Instant::now() })
+        Ok(Visit { state: Arc::new(state), reach, root, own, at: Instant::now() })
     }
 
     /// Compares two states in the history of the published commit.
@@ -336,7 +338,7 @@ impl Past {
             let present = self.states.present();
             let compared = self.compared_by(&present, from, to)?;
             // As for a single state: what was dropped meanwhile is not returned.
-            if self.states.earlier().turn() == present.turn {
+            if self.states.earlier().generation() == present.generation {
                 return Ok(compared);
             }
         }
@@ -351,7 +353,7 @@ impl Past {
         let disclosure = Disclosure::by(&present.state);
         let failed = |source| PastError::Load { commit: from, source: Box::new(source) };
         let objects = self.objects_with(&present.state, from)?;
-        let later = self.state_of(present, to, Way::History)?;
+        let later = self.state_of(present, to, Reachability::History)?;
         let after = disclosure.rules_of(&later);
         if from == to {
             return Ok(Compared { delta: Delta::of(&later, &later, &[]), rules: after });
@@ -367,7 +369,7 @@ impl Past {
             let back = back.unwrap_or_else(|| Delta::of(&later, &later, &[]));
             (back.reversed(), after)
         } else {
-            let earlier = self.state_of(present, from, Way::History)?;
+            let earlier = self.state_of(present, from, Reachability::History)?;
             let changed = later.differences(&earlier);
             (Delta::of(&earlier, &later, &changed), disclosure.rules_of(&earlier))
         };
@@ -378,7 +380,7 @@ impl Past {
     fn objects_with(&self, published: &Snapshot, commit: CommitId) -> Result<Objects, PastError> {
         let objects = self.objects_for(commit)?;
         let unknown = || PastError::Unknown { name: commit.to_string() };
-        if commit.is_zero() || self.states.earlier().find(commit, Way::History).is_some() {
+        if commit.is_zero() || self.states.earlier().find(commit, Reachability::History).is_some() {
             return Ok(objects);
         }
         if published.commit().is_zero() || !objects.contains(commit.as_bytes()) {

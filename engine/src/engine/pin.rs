@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::earlier::Way;
+use super::earlier::Reachability;
 use super::error::ReloadError;
-use super::hold::Pinned;
+use super::held_push::Pinned;
 use super::publication::{Origin, Publication};
 use super::reloader::Reloader;
 use crate::fault;
@@ -33,7 +33,7 @@ impl Reloader {
         let since = SystemTime::now();
         let origin = Origin::Pin { pinned: pin.map(|commit| Pinned { commit, since }), head };
         fault::step("pin.build");
-        let kept = self.states.earlier().find(target, Way::History).cloned();
+        let kept = self.states.earlier().find(target, Reachability::History).cloned();
         let publication = match kept {
             _ if target == published.commit() => None,
             Some(state) => Some(Publication {
@@ -65,7 +65,7 @@ impl Reloader {
         local: Option<CommitId>,
     ) -> Result<CommitId, ReloadError> {
         let is_published = self.states.commit() == commit;
-        if is_published || self.states.earlier().find(commit, Way::History).is_some() {
+        if is_published || self.states.earlier().find(commit, Reachability::History).is_some() {
             return Ok(commit);
         }
         let known = objects.contains(commit.as_bytes());

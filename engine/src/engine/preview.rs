@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::locks::{Held, Lock, Rank};
+use super::locks::{Lock, LockGuard, Rank};
 use super::maintenance::Maintenance;
 use super::past::error::PastError;
 use super::repository::Repository;
@@ -103,7 +103,7 @@ impl Previews {
         Ok(())
     }
 
-    fn heads(&self) -> Held<'_, Heads> {
+    fn heads(&self) -> LockGuard<'_, Heads> {
         self.heads.lock()
     }
 }

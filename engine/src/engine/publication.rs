@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::hold::Pinned;
+use super::held_push::Pinned;
 use crate::delta::Delta;
 use crate::id::CommitId;
 use crate::plan::RebuildReason;

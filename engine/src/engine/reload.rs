@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::error::ReloadError;
-use super::hold::HeldReason;
+use super::held_push::HeldReason;
 use super::holds::Objection;
-use super::movement::Seen;
+use super::movement::BranchComparison;
 use super::publication::{Followed, Lineage, Origin, Publication};
 use super::reloader::Reloader;
 use super::replay::Replay;
@@ -132,7 +132,7 @@ impl Reloader {
         id: ReloadId,
         head: CommitId,
         published: &Snapshot,
-        seen: &Seen,
+        seen: &BranchComparison,
     ) -> ReloadOutcome {
         let (held, repeated) = self.holds.note(id, head, Objection::new(HeldReason::Pinned));
         let (remote, fetched, through) = (seen.remote, seen.reached, false);
@@ -143,7 +143,7 @@ impl Reloader {
 
     /// Returns the relation of the branch at `target` to the published commit, which is usually
     /// known from the check of the remote.
-    fn succession(&self, seen: &Seen, target: CommitId) -> Lineage {
+    fn succession(&self, seen: &BranchComparison, target: CommitId) -> Lineage {
         let published = self.states.commit();
         if target == published || seen.remote != Some(target) || seen.local != Some(published) {
             return self.publisher.lineage(target);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
 
 use super::ledger::Ledger;
-use super::locks::{Held, Lock, Rank};
+use super::locks::{Lock, LockGuard, Rank};
 use super::report::Report;
 use super::schedule::{Action, Call, Ended, Event, Intervals, RequestKind, Schedule};
 use crate::id::CommitId;
@@ -15,7 +15,7 @@ use crate::report::{OutcomeKind, ReloadId, ReloadOutcome, Trigger};
 
 /// A request for a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
+pub struct ReloadRequest {
     /// The kind of the request.
     pub kind: RequestKind,
     /// Its origin.
@@ -26,7 +26,7 @@ pub struct Request {
 
 /// The result of a call.
 #[derive(Debug, Clone)]
-pub struct Verdict {
+pub struct ReloadAnswer {
     /// The report of the last reload.
     pub report: Arc<Report>,
     /// Whether an earlier caller shared that reload.
@@ -35,7 +35,7 @@ pub struct Verdict {
     pub missing: Option<CommitId>,
 }
 
-impl Verdict {
+impl ReloadAnswer {
     /// Returns whether the remote was asked and whatever the call was about is served.
     pub fn is_served(&self) -> bool {
         let served = |outcome: &ReloadOutcome| outcome.fetched && outcome.kind != OutcomeKind::Held;
@@ -44,14 +44,14 @@ impl Verdict {
 }
 
 /// A function that is called with the verdict on the engine's thread, so it should only pass it on.
-pub type Done = Box<dyn FnOnce(Verdict) + Send>;
+pub type OnReload = Box<dyn FnOnce(ReloadAnswer) + Send>;
 
 /// A caller: the commit to wait for, if one is named, and the function to call.
-pub struct Asker {
+pub struct ReloadCaller {
     /// The commit that must be in the remote's head.
     pub commit: Option<CommitId>,
     /// Called with the verdict.
-    pub done: Done,
+    pub done: OnReload,
 }
 
 /// A reload to run.
@@ -65,7 +65,7 @@ pub(super) struct Run {
 pub(super) struct ReloadQueue {
     ledger: Arc<Ledger>,
     begun: Instant,
-    schedule: Lock<Schedule<Done>>,
+    schedule: Lock<Schedule<OnReload>>,
     changed: Condvar,
 }
 
@@ -80,10 +80,10 @@ impl ReloadQueue {
     }
 
     /// Joins the waiting reload or queues a new one, and returns its id. Never blocks.
-    pub(super) fn join(&self, request: Request, askers: Vec<Asker>) -> ReloadId {
-        let Request { kind, trigger, reserved } = request;
+    pub(super) fn join(&self, request: ReloadRequest, askers: Vec<ReloadCaller>) -> ReloadId {
+        let ReloadRequest { kind, trigger, reserved } = request;
         let id = reserved.unwrap_or_else(|| self.ledger.fresh());
-        let call = |Asker { commit, done }| Call { caller: done, commit };
+        let call = |ReloadCaller { commit, done }| Call { caller: done, commit };
         let calls = askers.into_iter().map(call).collect();
         let event = Event::Asked { id, given: reserved.is_some(), kind, trigger, calls };
         let actions = self.lock().step(self.begun.elapsed(), event);
@@ -133,7 +133,7 @@ impl ReloadQueue {
         let actions = self.lock().step(self.begun.elapsed(), Event::Ended(ended));
         for action in actions {
             let Action::Tell { caller, shared, missing } = action else { continue };
-            let verdict = Verdict { report: report.clone(), shared, missing };
+            let verdict = ReloadAnswer { report: report.clone(), shared, missing };
             if catch_unwind(AssertUnwindSafe(|| caller(verdict))).is_err() {
                 tracing::error!(reload = %report.id, "notifying a caller panicked");
             }
@@ -151,7 +151,7 @@ impl ReloadQueue {
         self.changed.notify_all();
     }
 
-    fn lock(&self) -> Held<'_, Schedule<Done>> {
+    fn lock(&self) -> LockGuard<'_, Schedule<OnReload>> {
         self.schedule.lock()
     }
 }
@@ -160,15 +160,15 @@ impl ReloadQueue {
 mod tests {
     use super::*;
 
-    const RELOAD: Request =
-        Request { kind: RequestKind::Reload, trigger: Trigger::Webhook, reserved: None };
+    const RELOAD: ReloadRequest =
+        ReloadRequest { kind: RequestKind::Reload, trigger: Trigger::Webhook, reserved: None };
 
     fn queue(intervals: Intervals) -> ReloadQueue {
         ReloadQueue::new(Arc::new(Ledger::new()), intervals)
     }
 
-    fn asker(done: impl FnOnce(Verdict) + Send + 'static) -> Vec<Asker> {
-        vec![Asker { commit: None, done: Box::new(done) }]
+    fn asker(done: impl FnOnce(ReloadAnswer) + Send + 'static) -> Vec<ReloadCaller> {
+        vec![ReloadCaller { commit: None, done: Box::new(done) }]
     }
 
     #[test]
@@ -206,6 +206,9 @@ mod tests {
         let queue = queue(Intervals { poll: Some(Duration::from_millis(5)), audit: None });
         let run = queue.next().unwrap();
         assert_eq!((run.kind, run.trigger), (RequestKind::Reload, Trigger::Poll));
-        assert!(matches!(queue.ledger.get(&run.id), Some(crate::engine::ledger::Entry::Running)));
+        assert!(matches!(
+            queue.ledger.get(&run.id),
+            Some(crate::engine::ledger::LedgerEntry::Running)
+        ));
     }
 }

@@ -18,7 +18,7 @@ use super::repository::Repository;
 use super::schedule::{Ended, RequestKind};
 use super::states::States;
 use super::status::StatusBoard;
-use crate::causes::chain;
+use crate::causes::{self, chain};
 use crate::id::CommitId;
 use crate::plan::RebuildReason;
 use crate::report::{ReloadId, Trigger};
@@ -91,11 +91,8 @@ impl ReloadWorker {
             RequestKind::Audit => self.reloader.audit(),
             _ => self.reloader.reload(id, kind, self.expected()),
         }));
-        let result = result.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(ReloadError::Panic { message: message.unwrap_or_default() })
-        });
+        let result = result
+            .unwrap_or_else(|panic| Err(ReloadError::Panic { message: causes::of_panic(&*panic) }));
         let serving = self.states.commit();
         let duration = begun.elapsed();
         span.record("commit", tracing::field::display(serving));

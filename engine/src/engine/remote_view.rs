@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::config::Rewrites;
 use super::error::ReloadError;
-use super::movement::{Seen, judge};
+use super::movement::{BranchComparison, judge};
 use super::repository::Repository;
 use super::schedule::RequestKind;
 use super::states::States;
@@ -30,7 +30,7 @@ impl RemoteView {
         &self,
         kind: RequestKind,
         expected: Option<CommitId>,
-    ) -> Result<Option<Seen>, ReloadError> {
+    ) -> Result<Option<BranchComparison>, ReloadError> {
         let Some(remote) = &self.repository.remote else { return Ok(None) };
         let _lane = self.repository.lane();
         // The fetch moves the reference from which the note is made.
@@ -47,7 +47,7 @@ impl RemoteView {
                 let local = objects
                     .reference(&self.repository.refs.head)
                     .map_err(ReloadError::Reference)?;
-                return Ok(Some(Seen::nothing(local)));
+                return Ok(Some(BranchComparison::nothing(local)));
             }
             Err(error) => return Err(ReloadError::Fetch(error)),
         };
@@ -63,7 +63,11 @@ impl RemoteView {
                 let ours = local.map(history).transpose().map_err(ReloadError::Repository)?;
                 let ahead = ours.map_or(0, |ours| ours.len() as u64);
                 self.status.remote_is_empty(ahead);
-                return Ok(Some(Seen { ahead, reached: true, ..Seen::nothing(local) }));
+                return Ok(Some(BranchComparison {
+                    ahead,
+                    reached: true,
+                    ..BranchComparison::nothing(local)
+                }));
             }
             RemoteHead::Empty | RemoteHead::BranchMissing => {
                 self.status.branch_is_missing(true);
@@ -81,13 +85,13 @@ impl RemoteView {
     pub(super) fn judged(
         &self,
         objects: &Objects,
-        fetched: Option<Seen>,
-    ) -> Result<Seen, ReloadError> {
+        fetched: Option<BranchComparison>,
+    ) -> Result<BranchComparison, ReloadError> {
         // A head read before taking the writer may be older than what a write has published since.
         let Some(seen) = fetched else { return self.look_locally(objects) };
         let read = |name: &str| objects.reference(name).map_err(ReloadError::Reference);
         let Some(head) = seen.remote else {
-            return Ok(Seen { local: read(&self.repository.refs.head)?, ..seen });
+            return Ok(BranchComparison { local: read(&self.repository.refs.head)?, ..seen });
         };
         let (local, synced) =
             (read(&self.repository.refs.head)?, read(&self.repository.refs.synced)?);
@@ -108,19 +112,20 @@ impl RemoteView {
     }
 
     /// Reads the local branch, if there is no remote, and judges the move.
-    fn look_locally(&self, objects: &Objects) -> Result<Seen, ReloadError> {
+    fn look_locally(&self, objects: &Objects) -> Result<BranchComparison, ReloadError> {
         let head = objects.reference(&self.repository.refs.head).map_err(ReloadError::Reference)?;
         let published = self.states.commit();
         let Some(head) = head else {
             self.status.branch_is_missing(!published.is_zero());
             if published.is_zero() {
-                return Ok(Seen::nothing(None));
+                return Ok(BranchComparison::nothing(None));
             }
             return Err(self.is_missing());
         };
         let base = (!published.is_zero()).then_some(published);
         // If there is nothing to push to, no commit is ahead of anything.
-        let seen = Seen { ahead: 0, reached: false, ..judge(objects, head, base, base)? };
+        let seen =
+            BranchComparison { ahead: 0, reached: false, ..judge(objects, head, base, base)? };
         self.status.seen(head, &seen);
         Ok(seen.by_policy(self.rewrites))
     }

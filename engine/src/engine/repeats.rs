@@ -11,7 +11,7 @@ const KNOWN: usize = 10_000;
 
 /// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Outcome {
+pub(super) struct RepeatedWrite {
     /// The commit that it made or found.
     pub(super) commit: CommitId,
     /// Whether it made a commit.
@@ -38,7 +38,7 @@ impl Repeats {
         if !head.is_zero() {
             for commit in objects.history(head, KNOWN)?.into_iter().rev() {
                 if let Some(repeat) = repeat_of(&objects.trailers(commit)?) {
-                    made.note(repeat, Outcome { commit, changed: true });
+                    made.note(repeat, RepeatedWrite { commit, changed: true });
                 }
             }
         }
@@ -47,7 +47,7 @@ impl Repeats {
     }
 
     /// Records the outcome of a request.
-    pub(super) fn note(&mut self, repeat: Repeat, outcome: Outcome) {
+    pub(super) fn note(&mut self, repeat: Repeat, outcome: RepeatedWrite) {
         match (&mut self.made, outcome.changed) {
             (Some(made), true) => made.note(repeat, outcome),
             // They will be read from the history, which includes this one.
@@ -61,7 +61,7 @@ impl Repeats {
     /// # Errors
     ///
     /// If its actor used the key for a different request.
-    pub(super) fn find(&self, repeat: &Repeat) -> Result<Option<Outcome>, WriteError> {
+    pub(super) fn find(&self, repeat: &Repeat) -> Result<Option<RepeatedWrite>, WriteError> {
         let known = self.made.as_ref().and_then(|made| made.find(repeat));
         match known.or_else(|| self.found.find(repeat)) {
             None => Ok(None),
@@ -97,11 +97,11 @@ struct OfActor {
 /// A known request.
 struct Known {
     digest: String,
-    outcome: Outcome,
+    outcome: RepeatedWrite,
 }
 
 impl Keys {
-    fn note(&mut self, Repeat { actor, key, digest }: Repeat, outcome: Outcome) {
+    fn note(&mut self, Repeat { actor, key, digest }: Repeat, outcome: RepeatedWrite) {
         let OfActor { known, order } = self.0.entry(actor).or_default();
         if known.insert(key.clone(), Known { digest, outcome }).is_none() {
             order.push_back(key);
@@ -141,8 +141,8 @@ mod tests {
         Repeat { actor: actor.into(), key: key.into(), digest: digest.into() }
     }
 
-    fn outcome(byte: u8, changed: bool) -> Outcome {
-        Outcome { commit: CommitId::from_bytes([byte; 20]), changed }
+    fn outcome(byte: u8, changed: bool) -> RepeatedWrite {
+        RepeatedWrite { commit: CommitId::from_bytes([byte; 20]), changed }
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::config::Rewrites;
 use super::error::ReloadError;
-use super::hold::HeldReason;
+use super::held_push::HeldReason;
 use super::holds::Objection;
-use super::movement::Seen;
+use super::movement::BranchComparison;
 use super::publication::{Followed, Lineage, Origin, Publication};
 use super::refs::seconds_now;
 use super::reloader::Reloader;
@@ -17,7 +17,7 @@ use crate::id::CommitId;
 use crate::load::{Prepared, finish, layout_at, prepare};
 use crate::mirror::{Durability, Expected, Objects, Signature, Stage};
 use crate::rebase::{Layouts, RebaseError, Rebased, rebase};
-use crate::report::{Kept, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
+use crate::report::{KeptCommits, LostField, ReloadId, ReloadOutcome, Replayed, Timings};
 use crate::snapshot::{Snapshot, count};
 
 /// A reload that found both sides ahead.
@@ -25,7 +25,7 @@ pub(super) struct Replay {
     pub(super) id: ReloadId,
     /// The remote's head.
     pub(super) remote: CommitId,
-    pub(super) seen: Seen,
+    pub(super) seen: BranchComparison,
     pub(super) published: Arc<Snapshot>,
     /// The time taken so far.
     pub(super) timings: Timings,
@@ -46,7 +46,7 @@ struct ReplayPlan {
 
 impl Reloader {
     /// Returns whether local commits may be put on top of the remote's head.
-    pub(super) fn can_replay(&self, seen: &Seen) -> bool {
+    pub(super) fn can_replay(&self, seen: &BranchComparison) -> bool {
         self.rewrites == Rewrites::Replay
             && self.writer.committer().is_some()
             && seen.local.is_some()
@@ -95,7 +95,7 @@ impl Reloader {
             let local = seen.local.unwrap_or(CommitId::ZERO);
             let kept = match lost {
                 Some(lost) => {
-                    Some(Kept { reference: self.keep(objects, local)?, commit: local, lost })
+                    Some(KeptCommits { reference: self.keep(objects, local)?, commit: local, lost })
                 }
                 None => None,
             };
@@ -193,7 +193,11 @@ impl Reloader {
     }
 
     /// Does the same for all commits that were only local and are no longer in the branch.
-    pub(super) fn forget(&self, objects: &Objects, seen: &Seen) -> Result<(), ReloadError> {
+    pub(super) fn forget(
+        &self,
+        objects: &Objects,
+        seen: &BranchComparison,
+    ) -> Result<(), ReloadError> {
         let ours = self.ours(objects, seen)?.unwrap_or_default();
         self.moved(&ours.into_iter().map(|commit| (commit, None)).collect::<Vec<_>>());
         Ok(())

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::error::ReloadError;
-use super::locks::{Held, Lock, Rank};
+use super::locks::{Lock, LockGuard, Rank};
 use super::refs::BranchRefs;
 use crate::causes::chain;
 use crate::fault;
@@ -40,7 +40,7 @@ impl Repository {
     }
 
     /// Waits for the git lane. Writes never wait for it.
-    pub(super) fn lane(&self) -> Held<'_, ()> {
+    pub(super) fn lane(&self) -> LockGuard<'_, ()> {
         self.lane.lock()
     }
 
@@ -54,7 +54,7 @@ impl Repository {
     }
 
     /// Opens the objects for reading.
-    pub(super) fn objects(&self) -> Result<Objects, mirror::OpenError> {
+    pub(super) fn objects(&self) -> Result<Objects, mirror::RepositoryError> {
         self.mirror.objects()
     }
 

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
-use super::earlier::{Earlier, Turn};
-use super::locks::{Held, Lock, Rank};
+use super::earlier::{Earlier, Generation};
+use super::locks::{Lock, LockGuard, Rank};
 use super::publication::{Lineage, Publication};
 use crate::id::CommitId;
 use crate::snapshot::Snapshot;
@@ -17,10 +17,10 @@ pub(super) struct States {
     earlier: Lock<Earlier>,
 }
 
-/// The published state, and the turn in which findings about it are valid.
+/// The published state, and the generation in which findings about it are valid.
 pub(super) struct Present {
     pub(super) state: Arc<Snapshot>,
-    pub(super) turn: Turn,
+    pub(super) generation: Generation,
 }
 
 impl States {
@@ -41,14 +41,14 @@ impl States {
         self.published.load().commit()
     }
 
-    /// Returns the published state with the current turn.
+    /// Returns the published state with the current generation.
     pub(super) fn present(&self) -> Present {
         let earlier = self.earlier();
-        Present { state: self.published(), turn: earlier.turn() }
+        Present { state: self.published(), generation: earlier.generation() }
     }
 
     /// Returns the states besides the published one.
-    pub(super) fn earlier(&self) -> Held<'_, Earlier> {
+    pub(super) fn earlier(&self) -> LockGuard<'_, Earlier> {
         self.earlier.lock()
     }
 

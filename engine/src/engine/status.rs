@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::hold::{Held, HeldReason, Pinned};
+use super::held_push::{HeldPush, HeldReason, Pinned};
 use super::locks::{self, Lock, Rank};
-use super::movement::Seen;
+use super::movement::BranchComparison;
 use super::publication::Origin;
 use super::push::report::{PushFailure, PushStatus};
 use super::report::Report;
@@ -34,7 +34,7 @@ pub struct EngineStatus {
     /// The state of the pushes.
     pub push: PushStatus,
     /// The held push.
-    pub held: Option<Held>,
+    pub held: Option<HeldPush>,
     /// The pinned commit, which is served whatever is pushed.
     pub pinned: Option<Pinned>,
     /// The number of superseded states that are kept for a quick return.
@@ -158,7 +158,7 @@ impl StatusBoard {
     }
 
     /// Records the remote's head, and that the published state is behind it until it is published.
-    pub(super) fn seen(&self, head: CommitId, seen: &Seen) {
+    pub(super) fn seen(&self, head: CommitId, seen: &BranchComparison) {
         let mut status = self.lock();
         (status.branch_missing, status.remote_empty) = (false, false);
         status.ahead = seen.ahead;
@@ -184,7 +184,7 @@ impl StatusBoard {
     }
 
     /// Holds a push, replacing any held one. Returns it, and whether it was already held.
-    pub(super) fn hold(&self, held: Held) -> (Held, bool) {
+    pub(super) fn hold(&self, held: HeldPush) -> (HeldPush, bool) {
         let mut status = self.lock();
         let known = status.held.as_ref().filter(|known| {
             (known.commit, known.published, known.reason)
@@ -224,7 +224,7 @@ impl StatusBoard {
         (status.ahead, status.push.unpushed_since)
     }
 
-    fn lock(&self) -> locks::Held<'_, EngineStatus> {
+    fn lock(&self) -> locks::LockGuard<'_, EngineStatus> {
         self.0.lock()
     }
 }

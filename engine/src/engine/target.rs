@@ -1,6 +1,6 @@
 //! Where a reload goes: a pure decision from what was found about the branch.
 
-use super::hold::HeldReason;
+use super::held_push::HeldReason;
 use crate::id::CommitId;
 use crate::plan::Movement;
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 
-use super::reload_queue::{ReloadQueue, Request};
+use super::reload_queue::{ReloadQueue, ReloadRequest};
 use super::repository::Repository;
 use super::schedule::RequestKind;
 use super::states::States;
@@ -97,7 +97,7 @@ impl WatchWorker {
             seen = head;
             if head != self.published_head() {
                 let (kind, trigger) = (RequestKind::Reload, Trigger::Watch);
-                self.reloads.join(Request { kind, trigger, reserved: None }, Vec::new());
+                self.reloads.join(ReloadRequest { kind, trigger, reserved: None }, Vec::new());
             }
         }
     }

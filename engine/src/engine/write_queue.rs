@@ -5,10 +5,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Condvar;
 
-use super::locks::{Held, Lock, Rank};
+use super::locks::{Lock, LockGuard, Rank};
 use super::write_shares::{Load, Shares};
 use crate::snapshot::Snapshot;
-use crate::write::{Batch, Committed, Gate, WriteError};
+use crate::write::{Batch, Committed, WriteError, WritesClosed};
 
 /// The most that may wait, including what is being written; a single actor may use half of it. The
 /// first batch of each actor may be larger.
@@ -76,9 +76,9 @@ impl WriteQueue {
         };
         let mut queue = self.lock();
         let gate = match () {
-            () if !self.is_open => Some(Gate::ReadOnly),
-            () if queue.closed => Some(Gate::ShutDown),
-            () if !queue.shares.enter(&batch.actor, weight) => Some(Gate::Full),
+            () if !self.is_open => Some(WritesClosed::ReadOnly),
+            () if queue.closed => Some(WritesClosed::ShutDown),
+            () if !queue.shares.enter(&batch.actor, weight) => Some(WritesClosed::Full),
             () => None,
         };
         match gate {
@@ -117,7 +117,7 @@ impl WriteQueue {
         self.lock().shares.leave(actor, weight);
     }
 
-    fn lock(&self) -> Held<'_, Queue> {
+    fn lock(&self) -> LockGuard<'_, Queue> {
         self.queue.lock()
     }
 }
@@ -156,7 +156,7 @@ mod tests {
         };
         match queue.join(batch, &Snapshot::empty(), Box::new(|_| ())) {
             Ok(()) => true,
-            Err((WriteError::Closed(Gate::Full), _)) => false,
+            Err((WriteError::Closed(WritesClosed::Full), _)) => false,
             Err((error, _)) => panic!("{error}"),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::locks::{Held, Lock, Rank};
+use super::locks::{Lock, LockGuard, Rank};
 use super::repeats::Repeats;
 use crate::mirror::{Durability, Identity};
 
@@ -22,7 +22,7 @@ pub(super) struct Writer {
 /// The turn to publish, which one thread at a time has, without waiting for the network.
 pub(super) struct Turn<'a> {
     writer: &'a Writer,
-    _held: Held<'a, ()>,
+    _held: LockGuard<'a, ()>,
 }
 
 impl Turn<'_> {
@@ -55,7 +55,7 @@ impl Writer {
     }
 
     /// Returns the requests that are recognized again. A lost one would merely be committed again.
-    pub(super) fn repeats(&self) -> Held<'_, Repeats> {
+    pub(super) fn repeats(&self) -> LockGuard<'_, Repeats> {
         self.repeats.lock()
     }
 

@@ -9,21 +9,21 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::hold::HeldReason;
+use super::held_push::HeldReason;
 use super::maintenance::Maintenance;
 use super::publication::{Lineage, Origin, Publication};
 use super::publishing::Publisher;
 use super::push::queue::PushQueue;
 use super::refs::seconds_now;
-use super::reload_queue::{Asker, ReloadQueue, Request, Verdict};
-use super::repeats::{Outcome, Repeats};
+use super::reload_queue::{ReloadAnswer, ReloadCaller, ReloadQueue, ReloadRequest};
+use super::repeats::{RepeatedWrite, Repeats};
 use super::repository::Repository;
 use super::schedule::RequestKind;
 use super::states::States;
 use super::status::StatusBoard;
 use super::write_queue::{Waiting, WriteQueue};
 use super::writer::{Turn, Writer};
-use crate::causes::chain;
+use crate::causes::{self, chain};
 use crate::fault;
 use crate::id::CommitId;
 use crate::load::{finish, prepare};
@@ -31,7 +31,9 @@ use crate::mirror::{Durability, Expected, RefError, Signature, Stage};
 use crate::options::LoadOptions;
 use crate::report::Trigger;
 use crate::snapshot::Snapshot;
-use crate::write::{self, Batch, Change, Committed, Gate, Repeat, State, StoreError, WriteError};
+use crate::write::{
+    self, Batch, BatchResult, CommitState, Committed, Repeat, StoreError, WriteError, WritesClosed,
+};
 
 /// The number of bytes of new objects that ends a group. The remaining batches go first into the
 /// next group, so that neither memory nor the wait of others depends on the size of their patches.
@@ -94,19 +96,17 @@ impl WriteWorker {
     fn try_group(&self, group: &[Waiting]) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
         let written = catch_unwind(AssertUnwindSafe(|| self.write_group(group)));
         written.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(Failure::Store(StoreError::Panic { message: text.unwrap_or_default() }))
+            Err(Failure::Store(StoreError::Panic { message: causes::of_panic(&*panic) }))
         })
     }
 
     /// Requests a reload and waits for its end; returns at once if the engine is shut down.
     fn reload_and_wait(&self) {
         let (sender, receiver) = std::sync::mpsc::channel();
-        let done = Box::new(move |_: Verdict| sender.send(()).unwrap_or_default());
+        let done = Box::new(move |_: ReloadAnswer| sender.send(()).unwrap_or_default());
         let (kind, trigger) = (RequestKind::Reload, Trigger::Write);
-        let request = Request { kind, trigger, reserved: None };
-        self.reloads.join(request, vec![Asker { commit: None, done }]);
+        let request = ReloadRequest { kind, trigger, reserved: None };
+        self.reloads.join(request, vec![ReloadCaller { commit: None, done }]);
         // Without a sender, the request was dropped and there is nothing to wait for.
         let _ = receiver.recv();
     }
@@ -117,7 +117,9 @@ impl WriteWorker {
         &self,
         group: &[Waiting],
     ) -> Result<Vec<Result<Committed, WriteError>>, Failure> {
-        let Some(identity) = self.writer.committer() else { return Err(Gate::ReadOnly.into()) };
+        let Some(identity) = self.writer.committer() else {
+            return Err(WritesClosed::ReadOnly.into());
+        };
         let turn = self.writer.turn();
         fault::step("write.begin");
         self.may_write()?;
@@ -133,7 +135,7 @@ impl WriteWorker {
             known.read(stage.objects(), first.commit).map_err(StoreError::Repository)?;
         }
         // Until they are known to be stored, only this group knows their outcomes.
-        let mut done_now: Vec<(&Repeat, Outcome)> = Vec::new();
+        let mut done_now: Vec<(&Repeat, RepeatedWrite)> = Vec::new();
         for Waiting { batch, .. } in group {
             if !results.is_empty() && stage.weight() > STAGED {
                 break;
@@ -143,7 +145,7 @@ impl WriteWorker {
                 None => Ok(None),
             };
             let written = match again {
-                Ok(Some(Outcome { commit, changed })) => {
+                Ok(Some(RepeatedWrite { commit, changed })) => {
                     results.push(Ok(Committed {
                         commit,
                         changed,
@@ -155,13 +157,13 @@ impl WriteWorker {
                 Ok(None) => write::commit(&mut stage, &state, batch, &committer, &self.load),
                 Err(error) => Err(error),
             };
-            results.push(written.map(|Change { next, written }| {
+            results.push(written.map(|BatchResult { next, written }| {
                 let changed = next.is_some();
                 if let Some(next) = next {
                     commits += 1;
                     state = next;
                 }
-                let outcome = Outcome { commit: state.commit, changed };
+                let outcome = RepeatedWrite { commit: state.commit, changed };
                 done_now.extend(batch.repeat.as_ref().map(|repeat| (repeat, outcome)));
                 Committed { commit: state.commit, changed, repeated: false, written }
             }));
@@ -176,18 +178,18 @@ impl WriteWorker {
     }
 
     /// Returns why nothing can be written now, if so.
-    fn may_write(&self) -> Result<(), Gate> {
+    fn may_write(&self) -> Result<(), WritesClosed> {
         self.status.read(|status| {
             if let Some(pinned) = &status.pinned {
-                return Err(Gate::Pinned { commit: pinned.commit });
+                return Err(WritesClosed::Pinned { commit: pinned.commit });
             }
             if self.unpushed_limit.is_some_and(|limit| status.ahead >= limit) {
-                return Err(Gate::Unpushed { commits: status.ahead });
+                return Err(WritesClosed::Unpushed { commits: status.ahead });
             }
             match &status.held {
                 Some(held) => {
                     let diverged = held.reason == HeldReason::Diverged;
-                    Err(Gate::Held { id: held.id, diverged })
+                    Err(WritesClosed::Held { id: held.id, diverged })
                 }
                 None => Ok(()),
             }
@@ -195,13 +197,13 @@ impl WriteWorker {
     }
 
     /// Returns the parent of the next commit: the published commit, if the branch is there, too.
-    fn written_upon(&self, stage: &Stage) -> Result<State, Failure> {
+    fn written_upon(&self, stage: &Stage) -> Result<CommitState, Failure> {
         let published = self.states.published();
         let head =
             stage.objects().reference(&self.repository.refs.head).map_err(StoreError::Reference)?;
         let commit = published.commit();
         if head.unwrap_or(CommitId::ZERO) != commit {
-            return Err(Gate::OutOfStep.into());
+            return Err(WritesClosed::OutOfStep.into());
         }
         let facts = match head {
             Some(head) => Some(stage.objects().commit(head).map_err(StoreError::Repository)?),
@@ -209,7 +211,7 @@ impl WriteWorker {
         };
         let seconds = facts.as_ref().map_or(0, |facts| facts.committer_time);
         let tree = facts.map(|facts| facts.tree);
-        Ok(State { commit, tree, seconds, records: Snapshot::clone(&published) })
+        Ok(CommitState { commit, tree, seconds, records: Snapshot::clone(&published) })
     }
 
     /// Builds the state of `target`, stores the objects, moves the branch and publishes.
@@ -263,8 +265,8 @@ impl WriteWorker {
 fn again(
     repeat: &Repeat,
     known: &Repeats,
-    done_now: &[(&Repeat, Outcome)],
-) -> Result<Option<Outcome>, WriteError> {
+    done_now: &[(&Repeat, RepeatedWrite)],
+) -> Result<Option<RepeatedWrite>, WriteError> {
     let same = |other: &Repeat| (&other.actor, &other.key) == (&repeat.actor, &repeat.key);
     match done_now.iter().find(|(other, _)| same(other)) {
         Some((other, outcome)) if other.digest == repeat.digest => Ok(Some(*outcome)),
@@ -275,13 +277,13 @@ fn again(
 
 /// Why no batch of a group can be written.
 enum Failure {
-    Gate(Gate),
+    WritesClosed(WritesClosed),
     Store(StoreError),
 }
 
-impl From<Gate> for Failure {
-    fn from(gate: Gate) -> Self {
-        Self::Gate(gate)
+impl From<WritesClosed> for Failure {
+    fn from(gate: WritesClosed) -> Self {
+        Self::WritesClosed(gate)
     }
 }
 
@@ -296,7 +298,7 @@ impl Failure {
     fn is_overtaken(&self) -> bool {
         matches!(
             self,
-            Self::Gate(Gate::OutOfStep)
+            Self::WritesClosed(WritesClosed::OutOfStep)
                 | Self::Store(StoreError::Reference(RefError::Moved { .. }))
         )
     }
@@ -304,7 +306,7 @@ impl Failure {
     /// Returns the result for each of this many callers.
     fn told(self, callers: usize) -> Vec<Result<Committed, WriteError>> {
         match self {
-            Self::Gate(gate) => (0..callers).map(|_| Err(gate.clone().into())).collect(),
+            Self::WritesClosed(gate) => (0..callers).map(|_| Err(gate.clone().into())).collect(),
             Self::Store(error) => {
                 tracing::error!(
                     error = chain(&error),

@@ -9,7 +9,7 @@ use super::shape::Shape;
 use super::spec::SheetSpec;
 use super::template::Template;
 use crate::decode::Format;
-use crate::pointer;
+use crate::pointer::Pointer;
 use crate::split::{CellType, Records};
 
 /// The keys of a definition that are about this.
@@ -179,8 +179,9 @@ fn read_records(text: &str) -> Option<Records> {
         "each" => Some(Records::Each),
         "map" => Some(Records::Map),
         _ => {
-            let names = text.strip_suffix("/*").unwrap_or(text).strip_prefix('/')?;
-            Some(Records::At(names.split('/').map(pointer::unescaped).collect()))
+            let list = text.strip_suffix("/*").unwrap_or(text);
+            let list = Pointer::parse(list).filter(|list| !list.is_empty())?;
+            Some(Records::At(list.names().collect()))
         }
     }
 }

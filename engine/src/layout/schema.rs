@@ -10,7 +10,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, ReferencingError, ValidationError, Validator};
 use serde_json::{Map, Value, json};
 
-use crate::pointer;
+use crate::pointer::Pointer;
 use crate::value::FieldPath;
 
 pub(super) use kinds::Kinds;
@@ -132,7 +132,7 @@ pub struct SchemaError(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
     /// The JSON Pointer of the value.
-    pub pointer: String,
+    pub pointer: Pointer,
     /// What is wrong with it.
     pub message: String,
     /// The keyword that it breaks: `required`, `pattern`, `format` and the like.
@@ -239,7 +239,7 @@ impl Schema {
 
 fn violation(error: ValidationError<'_>) -> Violation {
     Violation {
-        pointer: error.instance_path().to_string(),
+        pointer: Pointer::parse(error.instance_path().as_str()).unwrap_or_default(),
         // Without the value itself, which may be long, or not for everybody's eyes.
         message: one_line(&error.masked().to_string()),
         keyword: keyword(&error.schema_path().to_string()),
@@ -248,7 +248,7 @@ fn violation(error: ValidationError<'_>) -> Violation {
 
 /// Returns a violation that has no place of its own.
 fn whole_value(message: String) -> Violation {
-    Violation { pointer: String::new(), message, keyword: "$ref".into() }
+    Violation { pointer: Pointer::whole(), message, keyword: "$ref".into() }
 }
 
 /// Returns how many values there are in a value, with itself.
@@ -303,7 +303,7 @@ fn check_keywords(schema: &Value, at: &str, depth: usize) -> Result<(), SchemaEr
         return Err(SchemaError("the schema is nested too deeply".into()));
     }
     for (keyword, inside) in members {
-        let at = format!("{at}{}", pointer::of([keyword]));
+        let at = format!("{at}{}", Pointer::of([keyword]));
         let known = keyword.as_str();
         if !KEYWORDS.contains(&known) {
             return Err(SchemaError(format!("{at} is not a keyword of JSON Schema Draft 7")));
@@ -321,7 +321,7 @@ fn sub_schemas<'v>(keyword: &str, value: &'v Value) -> Vec<(String, &'v Value)> 
         values.iter().enumerate().map(|(at, schema)| (format!("/{at}"), schema)).collect()
     };
     let named = |members: &'v Map<String, Value>| -> Vec<(String, &'v Value)> {
-        members.iter().map(|(name, schema)| (pointer::of([name]), schema)).collect()
+        members.iter().map(|(name, schema)| (Pointer::of([name]).into(), schema)).collect()
     };
     match value {
         Value::Array(values) if LIST.contains(&keyword) || keyword == "items" => list(values),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::reserved::{is_reserved, lies_below};
-use super::{Claim, Layout, SheetSpec, name};
+use super::{Layout, PathClaim, SheetSpec, name};
 use crate::id::Key;
 
 impl Layout {
@@ -34,17 +34,17 @@ impl Layout {
     /// nobody holds.
     ///
     /// Costs a look at each sheet for each folder on the way.
-    pub fn beside(&self, path: &[u8]) -> SmallVec<[Claim; 1]> {
+    pub fn beside(&self, path: &[u8]) -> SmallVec<[PathClaim; 1]> {
         if is_reserved(path) || self.is_unsettled(path) || !self.claims(path).is_empty() {
             return SmallVec::new();
         }
         let slashes = (0..path.len()).rev().filter(|at| path[*at] == b'/');
         let folders = slashes.filter_map(|at| std::str::from_utf8(&path[..at]).ok());
-        let beside = |folder| -> SmallVec<[Claim; 1]> {
+        let beside = |folder| -> SmallVec<[PathClaim; 1]> {
             let sound = self.sheets().filter(|sheet| sheet.problems.is_empty());
             let claim = |sheet: &Arc<SheetSpec>| {
                 let key = Key::new(sheet.key_beside(folder)?);
-                Some(Claim { sheet: sheet.clone(), key, fault: None })
+                Some(PathClaim { sheet: sheet.clone(), key, fault: None })
             };
             sound.filter_map(claim).collect()
         };

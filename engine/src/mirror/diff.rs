@@ -11,7 +11,7 @@ use crate::id::{BlobId, TreeId};
 
 /// A file, link or submodule on one side of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Entry {
+pub struct FileEntry {
     /// Its mode; never [`EntryMode::Folder`].
     pub mode: EntryMode,
     /// Its blob. For a submodule, this is the id of a commit in another repository.
@@ -24,9 +24,9 @@ pub struct PathChange {
     /// The full path, segments joined by `/`.
     pub path: Vec<u8>,
     /// The entry on the old side.
-    pub old: Option<Entry>,
+    pub old: Option<FileEntry>,
     /// The entry on the new side.
-    pub new: Option<Entry>,
+    pub new: Option<FileEntry>,
 }
 
 impl Objects {
@@ -62,7 +62,7 @@ impl Objects {
         };
         let path = path.to_owned();
         if mode != EntryMode::Folder {
-            let new = Some(Entry { mode, id: BlobId::from_bytes(id) });
+            let new = Some(FileEntry { mode, id: BlobId::from_bytes(id) });
             return Ok(vec![PathChange { path, old: None, new }]);
         }
         let folder = [&*path, b"/"].concat();
@@ -163,7 +163,7 @@ impl Walk<'_> {
             self.pending.push(Pair { folder: path, old: tree(old), new: tree(new) });
         } else {
             let file = |side: Option<RawEntry<'_>>| {
-                side.map(|entry| Entry { mode: entry.mode, id: BlobId::from_bytes(entry.id) })
+                side.map(|entry| FileEntry { mode: entry.mode, id: BlobId::from_bytes(entry.id) })
             };
             self.changes.push(PathChange { path, old: file(old), new: file(new) });
         }
@@ -217,7 +217,7 @@ mod tests {
                     "160000" => EntryMode::Submodule,
                     other => panic!("mode {other}"),
                 };
-                Some(Entry { mode, id: id.parse().unwrap() })
+                Some(FileEntry { mode, id: id.parse().unwrap() })
             };
             changes.push(PathChange {
                 path: path.to_vec(),

@@ -52,12 +52,12 @@ impl Mirror {
         let (running, Pipes { mut stdin, stdout }) = run.start()?;
         let mut stdout = BufReader::with_capacity(64 << 10, stdout);
         let told = ask(&mut stdin, &mut stdout, &format!("info {commit}:{path}"))?;
-        Ok(told.map(|Told { id, size }| FoundFile { id, size, stdin, stdout, running }))
+        Ok(told.map(|BlobHeader { id, size }| FoundFile { id, size, stdin, stdout, running }))
     }
 }
 
 /// The program's description of a file.
-struct Told {
+struct BlobHeader {
     id: BlobId,
     size: u64,
 }
@@ -67,7 +67,7 @@ fn ask(
     stdin: &mut ChildStdin,
     stdout: &mut BufReader<ChildStdout>,
     question: &str,
-) -> Result<Option<Told>, GitError> {
+) -> Result<Option<BlobHeader>, GitError> {
     let failed = |error: io::Error| GitError::Failed {
         command: "cat-file".into(),
         message: error.to_string(),
@@ -80,7 +80,7 @@ fn ask(
     let (Some(size), Some("blob"), Some(id)) = (words.next(), words.next(), words.next()) else {
         return Ok(None);
     };
-    Ok(id.parse().ok().zip(size.parse().ok()).map(|(id, size)| Told { id, size }))
+    Ok(id.parse().ok().zip(size.parse().ok()).map(|(id, size)| BlobHeader { id, size }))
 }
 
 impl FoundFile {
@@ -104,7 +104,8 @@ impl FoundFile {
     pub fn open(self) -> Result<Option<OpenFile>, GitError> {
         let Self { id, mut stdin, mut stdout, running, .. } = self;
         let told = ask(&mut stdin, &mut stdout, &format!("contents {id}"))?;
-        let file = |Told { size, .. }| OpenFile { size, left: size, stdout, _running: running };
+        let file =
+            |BlobHeader { size, .. }| OpenFile { size, left: size, stdout, _running: running };
         Ok(told.map(file))
     }
 }

@@ -47,7 +47,7 @@ impl fmt::Debug for RepositoryFacts {
 
 /// A folder that cannot be opened as, or made into, a repository.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum RepositoryError {
     /// The path does not exist.
     #[error("{} does not exist", path.display())]
     NotFound {
@@ -105,11 +105,11 @@ pub enum OpenError {
 
 impl Mirror {
     /// Returns the properties of the repository in `dir`, without keeping it open.
-    pub fn inspect(dir: &Path, safe: &SafeDirectories) -> Result<RepositoryFacts, OpenError> {
+    pub fn inspect(dir: &Path, safe: &SafeDirectories) -> Result<RepositoryFacts, RepositoryError> {
         trusted(dir, safe)?;
         readable(dir)?;
         let repo = open_repository(dir, &MirrorOptions::default())?;
-        let corrupt = |source: Cause| OpenError::Corrupt { path: dir.to_owned(), source };
+        let corrupt = |source: Cause| RepositoryError::Corrupt { path: dir.to_owned(), source };
         let head_branch = head_branch(&repo).map_err(corrupt)?;
         let platform = repo.references().map_err(|error| corrupt(error.into()))?;
         let branches = platform
@@ -147,8 +147,8 @@ impl Mirror {
     ///
     /// Nothing is written. The caller decides, with [`Mirror::inspect`], which kinds of repository
     /// may be followed or written to. A repository of another user is
-    /// [`Foreign`](OpenError::Foreign) unless the options trust it.
-    pub fn open(dir: &Path, options: MirrorOptions) -> Result<Self, OpenError> {
+    /// [`Foreign`](RepositoryError::Foreign) unless the options trust it.
+    pub fn open(dir: &Path, options: MirrorOptions) -> Result<Self, RepositoryError> {
         trusted(dir, &options.safe_directories)?;
         readable(dir)?;
         Self::open_with(dir, options, Arc::default())
@@ -159,10 +159,11 @@ impl Mirror {
         dir: &Path,
         options: MirrorOptions,
         trees: Arc<TreeCache>,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, RepositoryError> {
         let repo = open_repository(dir, &options)?;
-        let git_dir = fs::canonicalize(repo.common_dir())
-            .map_err(|error| OpenError::Corrupt { path: dir.to_owned(), source: error.into() })?;
+        let git_dir = fs::canonicalize(repo.common_dir()).map_err(|error| {
+            RepositoryError::Corrupt { path: dir.to_owned(), source: error.into() }
+        })?;
         Ok(Self {
             shared: Arc::new(Shared { git_dir, options, trees, given_up: Mutex::default() }),
         })
@@ -172,8 +173,8 @@ impl Mirror {
     ///
     /// `dir` and the folders above it are created as needed. A folder that is not empty is an error
     /// and is left unchanged.
-    pub fn init(dir: &Path, branch: &str, options: MirrorOptions) -> Result<Self, OpenError> {
-        let create = |source| OpenError::Create { path: dir.to_owned(), source };
+    pub fn init(dir: &Path, branch: &str, options: MirrorOptions) -> Result<Self, RepositoryError> {
+        let create = |source| RepositoryError::Create { path: dir.to_owned(), source };
         if !is_branch_name(branch) {
             let reason = format!("{branch:?} cannot be the name of a branch");
             return Err(create(io::Error::new(io::ErrorKind::InvalidInput, reason)));
@@ -188,7 +189,7 @@ impl Mirror {
 
     /// Records in the configuration where the repository was cloned from, without a password, as
     /// the default remote to follow.
-    pub(crate) fn set_origin(&self, remote: &Remote) -> Result<(), OpenError> {
+    pub(crate) fn set_origin(&self, remote: &Remote) -> Result<(), RepositoryError> {
         let quoted = remote.address().replace('\\', "\\\\").replace('"', "\\\"");
         let config = self.git_dir().join("config");
         let append = || {
@@ -196,13 +197,13 @@ impl Mirror {
             writeln!(config, "[remote \"origin\"]\n\turl = \"{quoted}\"")?;
             config.sync_all()
         };
-        append().map_err(|source| OpenError::Create { path: config.clone(), source })
+        append().map_err(|source| RepositoryError::Create { path: config.clone(), source })
     }
 
     /// Opens a fresh handle on everything that is in the repository now.
     ///
     /// Takes well under a millisecond. A handle is for one piece of work: one thread, one reload.
-    pub fn objects(&self) -> Result<Objects, OpenError> {
+    pub fn objects(&self) -> Result<Objects, RepositoryError> {
         let mut repo = open_repository(self.git_dir(), self.options())?;
         // A repack must not take away what this handle has found, nor the locations of blobs.
         repo.objects.prevent_pack_unload();
@@ -222,25 +223,28 @@ pub(super) fn write_bare_repository(dir: &Path, branch: &str) -> io::Result<()> 
 
 /// Checks the owner of a repository before anything in it is read. A missing repository is reported
 /// when it is opened; one that has a pipe or a device instead of a file is never opened.
-fn trusted(dir: &Path, safe: &SafeDirectories) -> Result<(), OpenError> {
+fn trusted(dir: &Path, safe: &SafeDirectories) -> Result<(), RepositoryError> {
     match LocalRepository::at(dir, safe) {
-        Ok(repository) => repository.map(drop).map_err(OpenError::Foreign),
+        Ok(repository) => repository.map(drop).map_err(RepositoryError::Foreign),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Err(OpenError::NotARepository { path: dir.to_owned() })
+            Err(RepositoryError::NotARepository { path: dir.to_owned() })
         }
         Err(_) => Ok(()),
     }
 }
 
-fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repository, OpenError> {
+fn open_repository(
+    dir: &Path,
+    options: &MirrorOptions,
+) -> Result<gix::Repository, RepositoryError> {
     let path = || dir.to_owned();
     match gix::open_opts(dir, gix_options(options)) {
         Ok(repo) => match flaw(repo.config_snapshot().plumbing()) {
             Some(flaw) => Err(flaw.refused(dir)),
             None => Ok(repo),
         },
-        Err(_) if is_denied(dir) => Err(OpenError::Denied { path: path() }),
-        Err(_) if !dir.exists() => Err(OpenError::NotFound { path: path() }),
+        Err(_) if is_denied(dir) => Err(RepositoryError::Denied { path: path() }),
+        Err(_) if !dir.exists() => Err(RepositoryError::NotFound { path: path() }),
         Err(error) => {
             let config = [dir.join(".git/config"), dir.join("config")]
                 .into_iter()
@@ -252,9 +256,9 @@ fn open_repository(dir: &Path, options: &MirrorOptions) -> Result<gix::Repositor
             match config {
                 Some(config) => match flaw(&config) {
                     Some(flaw) => Err(flaw.refused(dir)),
-                    None => Err(OpenError::Corrupt { path: path(), source: error.into() }),
+                    None => Err(RepositoryError::Corrupt { path: path(), source: error.into() }),
                 },
-                None => Err(OpenError::NotARepository { path: path() }),
+                None => Err(RepositoryError::NotARepository { path: path() }),
             }
         }
     }
@@ -268,9 +272,9 @@ pub(super) fn head_branch(repo: &gix::Repository) -> Result<Option<String>, Caus
 
 /// Checks up front whether the repository is readable: later, an unreadable file looks like a
 /// missing one.
-fn readable(dir: &Path) -> Result<(), OpenError> {
+fn readable(dir: &Path) -> Result<(), RepositoryError> {
     match is_denied(dir) {
-        true => Err(OpenError::Denied { path: dir.to_owned() }),
+        true => Err(RepositoryError::Denied { path: dir.to_owned() }),
         false => Ok(()),
     }
 }
@@ -301,11 +305,11 @@ enum Flaw {
 }
 
 impl Flaw {
-    fn refused(self, dir: &Path) -> OpenError {
+    fn refused(self, dir: &Path) -> RepositoryError {
         let path = dir.to_owned();
         match self {
-            Self::Sha256 => OpenError::Sha256 { path },
-            Self::Unsupported(extension) => OpenError::Unsupported { path, extension },
+            Self::Sha256 => RepositoryError::Sha256 { path },
+            Self::Unsupported(extension) => RepositoryError::Unsupported { path, extension },
         }
     }
 }
@@ -378,7 +382,7 @@ mod tests {
     use super::*;
     use crate::mirror::testing::{NOBODY, TestRepository, give_away};
 
-    fn open_error(path: &Path) -> OpenError {
+    fn open_error(path: &Path) -> RepositoryError {
         Mirror::open(path, MirrorOptions::default()).unwrap_err()
     }
 
@@ -439,22 +443,25 @@ mod tests {
     fn what_is_no_repository_of_ours_is_refused_by_its_kind() {
         let folder = tempfile::tempdir().unwrap();
         let missing = open_error(&folder.path().join("none"));
-        assert!(matches!(missing, OpenError::NotFound { .. }), "{missing:?}");
+        assert!(matches!(missing, RepositoryError::NotFound { .. }), "{missing:?}");
         let empty = open_error(folder.path());
-        assert!(matches!(empty, OpenError::NotARepository { .. }), "{empty:?}");
+        assert!(matches!(empty, RepositoryError::NotARepository { .. }), "{empty:?}");
         let sha256 = TestRepository::with(&["--bare", "--object-format=sha256"]);
         let error = open_error(sha256.path());
-        assert!(matches!(error, OpenError::Sha256 { .. }), "{error:?}");
+        assert!(matches!(error, RepositoryError::Sha256 { .. }), "{error:?}");
         let broken = TestRepository::bare();
         std::fs::write(broken.path().join("config"), "[core\n").unwrap();
         let error = open_error(broken.path());
-        assert!(matches!(error, OpenError::Corrupt { .. } | OpenError::NotARepository { .. }));
+        assert!(matches!(
+            error,
+            RepositoryError::Corrupt { .. } | RepositoryError::NotARepository { .. }
+        ));
         let reftable = TestRepository::bare();
         let config =
             "[core]\nrepositoryformatversion=1\nbare=true\n[extensions]\nrefStorage=reftable\n";
         std::fs::write(reftable.path().join("config"), config).unwrap();
         let error = open_error(reftable.path());
-        assert!(matches!(error, OpenError::Unsupported { .. }), "{error:?}");
+        assert!(matches!(error, RepositoryError::Unsupported { .. }), "{error:?}");
     }
 
     #[test]
@@ -467,12 +474,12 @@ mod tests {
             }
             let error = open_error(repository.path());
             assert!(
-                matches!(&error, OpenError::Foreign(foreign) if foreign.owner == NOBODY),
+                matches!(&error, RepositoryError::Foreign(foreign) if foreign.owner == NOBODY),
                 "{error:?}"
             );
             assert!(error.to_string().contains("--safe-directory"), "{error}");
             let error = Mirror::inspect(repository.path(), &SafeDirectories::default());
-            assert!(matches!(error, Err(OpenError::Foreign(_))), "{error:?}");
+            assert!(matches!(error, Err(RepositoryError::Foreign(_))), "{error:?}");
             let safe_directories = SafeDirectories::new([repository.path()]);
             Mirror::inspect(repository.path(), &safe_directories).unwrap();
             let options = MirrorOptions { safe_directories, ..MirrorOptions::default() };
@@ -531,7 +538,7 @@ mod tests {
         let fsck = crate::mirror::testing::hermetic_git(&path).arg("fsck").output().unwrap();
         assert!(fsck.status.success());
         let error = Mirror::init(&path, "trunk", MirrorOptions::default()).unwrap_err();
-        assert!(matches!(error, OpenError::Create { .. }), "{error:?}");
+        assert!(matches!(error, RepositoryError::Create { .. }), "{error:?}");
     }
 
     #[test]

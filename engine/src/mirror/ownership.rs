@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
     use crate::mirror::testing::{NOBODY, TestRepository, give_away};
-    use crate::mirror::{Mirror, MirrorOptions, OpenError};
+    use crate::mirror::{Mirror, MirrorOptions, RepositoryError};
 
     #[test]
     fn a_file_is_ours_if_we_own_it_or_the_caller_of_sudo_does() {
@@ -281,7 +281,7 @@ mod tests {
             put(&folder.path().join(".git"));
             assert_eq!(kind(folder.path()), io::ErrorKind::InvalidData);
             let opened = Mirror::open(folder.path(), MirrorOptions::default()).unwrap_err();
-            assert!(matches!(opened, OpenError::NotARepository { .. }), "{opened:?}");
+            assert!(matches!(opened, RepositoryError::NotARepository { .. }), "{opened:?}");
             let bare = TestRepository::bare();
             put(&bare.path().join("commondir"));
             assert_eq!(kind(bare.path()), io::ErrorKind::InvalidData);

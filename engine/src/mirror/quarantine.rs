@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::folder::PREFIX;
 use super::open::write_bare_repository;
 use super::refs::sync_folder;
-use super::{Mirror, Objects, OpenError};
+use super::{Mirror, Objects, RepositoryError};
 use crate::fault;
 
 /// A repository that borrows the objects of the mirror. Dropping it removes it.
@@ -39,7 +39,7 @@ impl Quarantine {
     }
 
     /// Opens a handle on the received objects together with those of the mirror.
-    pub(super) fn objects(&self, mirror: &Mirror) -> Result<Objects, OpenError> {
+    pub(super) fn objects(&self, mirror: &Mirror) -> Result<Objects, RepositoryError> {
         let trees = mirror.shared.trees.clone();
         Mirror::open_with(self.folder.path(), mirror.options().clone(), trees)?.objects()
     }

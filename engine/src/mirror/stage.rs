@@ -17,7 +17,7 @@ use gix::objs::{Kind, Write as _};
 pub use commit::{CommitFlaw, Identity, NewCommit, Signature, Trailer};
 pub use edit::{Edit, EditError, Edits};
 
-use super::{Cause, Mirror, ObjectError, Objects, OpenError};
+use super::{Cause, Mirror, ObjectError, Objects, RepositoryError};
 use crate::id::{BlobId, CommitId, TreeId};
 
 /// A handle on the objects of a [`Mirror`] and on new ones that only it sees.
@@ -52,7 +52,7 @@ struct NewObject {
 
 impl Mirror {
     /// Opens a handle on everything that is in the repository now, for creating objects.
-    pub fn stage(&self) -> Result<Stage, OpenError> {
+    pub fn stage(&self) -> Result<Stage, RepositoryError> {
         let Objects { repo, mirror } = self.objects()?;
         let objects = Objects { repo: repo.with_object_memory(), mirror };
         Ok(Stage { objects, new: Vec::new(), places: HashMap::new(), weight: 0 })

@@ -46,7 +46,7 @@ impl<'a> Rows<'a> {
                 let weight = STEP * READING + element.text().len();
                 if is_value && budget.spend(weight) && sieve.passes_element(element) {
                     let values = StoredValues::new();
-                    rows.push(Row { record, element, at: at.into(), number, values });
+                    rows.push(Row { record, element, at: at.as_str().into(), number, values });
                 }
                 number += 1;
             });

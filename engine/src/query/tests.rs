@@ -12,7 +12,7 @@ use crate::id::{BlobId, CommitId, Key};
 use crate::layout::{DefinitionFile, DefinitionFiles, Layout};
 use crate::record::{Frame, Record};
 use crate::search::{DocName, SearchError, Slot, Slots, TextIndex};
-use crate::sheet::{Claim, Content, Sheet};
+use crate::sheet::{Content, Sheet, SlotUpdate};
 use crate::value::Value;
 
 const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x', 'l.x']\nhidden = 'h'\n";
@@ -34,7 +34,7 @@ pub(super) fn sheet(definition: &str, values: &[Json]) -> (Sheet, TextIndex) {
             value: Value::new(value),
         };
         let content = Some(Content::Record(Arc::new(record)));
-        sheet.put_all(vec![Claim { key, path: path.into(), content }]);
+        sheet.put_all(vec![SlotUpdate { key, path: path.into(), content }]);
     }
     let slots = Slots::new([1.0]);
     let names = sheet
@@ -1404,7 +1404,7 @@ fn a_field_that_only_the_path_has_is_asked_for_as_any_other() {
             let frame = spec.frame(key.as_str(), &path);
             let record = Record { key: key.clone(), frame, blob: BlobId::ZERO, value };
             let content = Some(Content::Record(Arc::new(record)));
-            sheet.put_all(vec![Claim { key, path: path.into(), content }]);
+            sheet.put_all(vec![SlotUpdate { key, path: path.into(), content }]);
         }
         (sheet, text)
     };

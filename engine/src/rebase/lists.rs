@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::merge::merge;
 use crate::encode::List;
 use crate::id::{BlobId, Key};
-use crate::pointer;
+use crate::pointer::Pointer;
 use crate::record::Record;
 use crate::tables::{self, Reading, Source, Table};
 
@@ -19,7 +19,7 @@ struct Side {
 }
 
 /// The change to one of their records.
-enum Step {
+enum RecordEdit {
     Remove,
     Replace(Json),
     Insert(Json),
@@ -38,11 +38,11 @@ enum Step {
 pub(super) fn merged(
     source: &Source<'_>,
     [old, ours, theirs]: [&[u8]; 3],
-) -> Option<Result<Vec<u8>, Vec<String>>> {
+) -> Option<Result<Vec<u8>, Vec<Pointer>>> {
     let bytes = theirs;
     let [old, ours, theirs] = [old, ours, theirs].map(|bytes| Side::read(source, bytes));
     let (old, ours, theirs) = (old?, ours?, theirs?);
-    let whole = || Some(Err(vec![String::new()]));
+    let whole = || Some(Err(vec![Pointer::whole()]));
     let is_by_position = [&old, &ours, &theirs].iter().any(|side| side.table.is_by_position());
     if old.told() != ours.told() || is_by_position && old.records.len() != theirs.records.len() {
         return whole();
@@ -56,31 +56,33 @@ pub(super) fn merged(
             continue;
         }
         if is_by_position && was != there {
-            conflicts.push(pointer::of([key.as_str()]));
+            conflicts.push(Pointer::of([key.as_str()]));
             continue;
         }
         match merge(was.as_ref(), is.as_ref(), there.as_ref()) {
             Err(pointers) => {
-                let of_key = pointer::of([key.as_str()]);
-                conflicts.extend(pointers.iter().map(|pointer| format!("{of_key}{pointer}")));
+                let of_key = Pointer::of([key.as_str()]);
+                conflicts.extend(pointers.iter().map(|pointer| of_key.joined(pointer)));
             }
             Ok(merged) if merged == there => {}
-            Ok(None) => steps.push((key, Step::Remove)),
-            Ok(Some(merged)) if there.is_some() => steps.push((key, Step::Replace(merged))),
-            Ok(Some(merged)) => steps.push((key, Step::Insert(merged))),
+            Ok(None) => steps.push((key, RecordEdit::Remove)),
+            Ok(Some(merged)) if there.is_some() => steps.push((key, RecordEdit::Replace(merged))),
+            Ok(Some(merged)) => steps.push((key, RecordEdit::Insert(merged))),
         }
     }
     let mut list = List::open(source, Some(&theirs.table), bytes)?;
     let held = |key: &Key| theirs.records.get(key).cloned();
     for (key, step) in steps {
         let done = match &step {
-            Step::Remove => list.remove(source, &held, key),
-            Step::Replace(record) => list.replace(source, &held, (key, key), record).map(drop),
-            Step::Insert(record) => list.insert(source, &held, key, record).map(drop),
+            RecordEdit::Remove => list.remove(source, &held, key),
+            RecordEdit::Replace(record) => {
+                list.replace(source, &held, (key, key), record).map(drop)
+            }
+            RecordEdit::Insert(record) => list.insert(source, &held, key, record).map(drop),
         };
         // The merged value may no longer be a valid list.
         if done.is_err() {
-            conflicts.push(pointer::of([key.as_str()]));
+            conflicts.push(Pointer::of([key.as_str()]));
         }
     }
     Some(if conflicts.is_empty() { Ok(list.bytes()) } else { Err(conflicts) })

@@ -62,7 +62,7 @@ impl Sides {
     fn lost(&self) -> Vec<(String, String)> {
         match self.rebased() {
             Err(RebaseError::Conflict { lost }) => {
-                lost.into_iter().map(|LostField { path, pointer }| (path, pointer)).collect()
+                lost.into_iter().map(|LostField { path, pointer }| (path, pointer.into())).collect()
             }
             other => panic!("no conflict: {other:?}"),
         }

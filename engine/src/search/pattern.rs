@@ -22,7 +22,7 @@ pub(crate) struct Pattern {
 
 /// How far a word has been read.
 #[derive(Clone, Copy)]
-pub(crate) enum State {
+pub(crate) enum PatternState {
     /// So many bytes of the head, and the state of the automaton behind them.
     Head(usize, u32),
     Tail(u32),
@@ -31,7 +31,7 @@ pub(crate) enum State {
 
 /// What came of comparing a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum PatternMatch {
     /// It matches with so many edits.
     Match(u8),
     /// It does not.
@@ -59,19 +59,19 @@ impl Pattern {
     }
 
     /// Compares a word. Linear in its length.
-    pub(crate) fn compare(&self, word: &[u8]) -> Outcome {
+    pub(crate) fn compare(&self, word: &[u8]) -> PatternMatch {
         let mut state = self.start();
         for (at, byte) in word.iter().enumerate() {
             state = self.accept(&state, *byte);
             if !self.can_match(&state) {
-                return Outcome::Lost(at + 1);
+                return PatternMatch::Lost(at + 1);
             }
         }
-        self.edits(&state).map_or(Outcome::Other, Outcome::Match)
+        self.edits(&state).map_or(PatternMatch::Other, PatternMatch::Match)
     }
 
-    fn edits(&self, state: &State) -> Option<u8> {
-        let State::Tail(state) = state else { return None };
+    fn edits(&self, state: &PatternState) -> Option<u8> {
+        let PatternState::Tail(state) = state else { return None };
         match self.dfa.distance(*state) {
             Distance::Exact(edits) => Some(edits),
             Distance::AtLeast(_) => None,
@@ -80,33 +80,37 @@ impl Pattern {
 }
 
 impl Automaton for Pattern {
-    type State = State;
+    type State = PatternState;
 
-    fn start(&self) -> State {
+    fn start(&self) -> PatternState {
         let start = self.dfa.initial_state();
-        if self.head.is_empty() { State::Tail(start) } else { State::Head(0, start) }
+        if self.head.is_empty() { PatternState::Tail(start) } else { PatternState::Head(0, start) }
     }
 
-    fn is_match(&self, state: &State) -> bool {
+    fn is_match(&self, state: &PatternState) -> bool {
         self.edits(state).is_some()
     }
 
-    fn can_match(&self, state: &State) -> bool {
-        !matches!(state, State::Lost | State::Tail(SINK_STATE))
+    fn can_match(&self, state: &PatternState) -> bool {
+        !matches!(state, PatternState::Lost | PatternState::Tail(SINK_STATE))
     }
 
-    fn accept(&self, state: &State, byte: u8) -> State {
+    fn accept(&self, state: &PatternState, byte: u8) -> PatternState {
         match *state {
-            State::Head(at, _) if self.head[at] != byte => State::Lost,
-            State::Head(at, dfa) => {
+            PatternState::Head(at, _) if self.head[at] != byte => PatternState::Lost,
+            PatternState::Head(at, dfa) => {
                 let dfa = if at < self.mark { dfa } else { self.dfa.transition(dfa, byte) };
                 let at = at + 1;
-                if at == self.head.len() { State::Tail(dfa) } else { State::Head(at, dfa) }
+                if at == self.head.len() {
+                    PatternState::Tail(dfa)
+                } else {
+                    PatternState::Head(at, dfa)
+                }
             }
             // The mark of another language.
-            State::Tail(_) if byte < b' ' => State::Lost,
-            State::Tail(dfa) => State::Tail(self.dfa.transition(dfa, byte)),
-            State::Lost => State::Lost,
+            PatternState::Tail(_) if byte < b' ' => PatternState::Lost,
+            PatternState::Tail(dfa) => PatternState::Tail(self.dfa.transition(dfa, byte)),
+            PatternState::Lost => PatternState::Lost,
         }
     }
 }
@@ -159,8 +163,8 @@ pub(crate) mod tests {
             ("été", 2, "éte", Some(1)),
         ] {
             let found = match Pattern::new(stem, edits).compare(word.as_bytes()) {
-                Outcome::Match(edits) => Some(edits),
-                Outcome::Other | Outcome::Lost(_) => None,
+                PatternMatch::Match(edits) => Some(edits),
+                PatternMatch::Other | PatternMatch::Lost(_) => None,
             };
             assert_eq!(found, expected, "{word:?} for {stem:?} with {edits}");
         }
@@ -179,11 +183,11 @@ pub(crate) mod tests {
                 let keeps = edits == 1 || stem.chars().next() == word.chars().next();
                 let expected = (counted <= usize::from(edits) && keeps).then_some(counted as u8);
                 let found = match pattern.compare(word.as_bytes()) {
-                    Outcome::Match(edits) => Some(edits),
-                    Outcome::Other => None,
-                    Outcome::Lost(bytes) => {
+                    PatternMatch::Match(edits) => Some(edits),
+                    PatternMatch::Other => None,
+                    PatternMatch::Lost(bytes) => {
                         let longer = [&word.as_bytes()[..bytes], b"abc"].concat();
-                        prop_assert!(matches!(pattern.compare(&longer), Outcome::Lost(_)));
+                        prop_assert!(matches!(pattern.compare(&longer), PatternMatch::Lost(_)));
                         None
                     }
                 };

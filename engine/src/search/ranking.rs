@@ -15,11 +15,11 @@ use tantivy::{DocId, TERMINATED};
 
 use crate::budget::{Budget, STEP};
 use crate::search::bm25::{bm25, tf_norms};
-use crate::search::cursor::{Found, Occurrences};
 use crate::search::error::SearchError;
 use crate::search::hits::Collector;
 use crate::search::index::TextIndex;
 use crate::search::matching::Demand;
+use crate::search::occurrences::{Found, Occurrences};
 use crate::search::reading::Reading;
 use crate::search::scope::Source;
 use crate::search::segment::Segment;
@@ -146,13 +146,13 @@ struct Matcher<'a> {
 
 /// One clause in the variants and slots where it occurs.
 struct ClauseCursor<'a> {
-    places: Vec<Place<'a>>,
+    places: Vec<VariantPostings<'a>>,
     /// Whether letters of it may be wrong.
     is_open: bool,
 }
 
 /// One variant of a clause in one slot.
-struct Place<'a> {
+struct VariantPostings<'a> {
     /// The place of the variant among all of the reading.
     variant: usize,
     is_exact: bool,
@@ -201,7 +201,7 @@ impl<'a> Matcher<'a> {
                     let elements: Vec<_> = offsets.zip(found).collect();
                     if let Some(occurrences) = Occurrences::open(words, &elements, budget)? {
                         let is_exact = variant.edits == 0;
-                        cursor.places.push(Place {
+                        cursor.places.push(VariantPostings {
                             variant: variants,
                             is_exact,
                             slot,

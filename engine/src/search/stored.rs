@@ -14,22 +14,22 @@ pub(crate) type Origin = [u8; 32];
 
 /// The segments of an index that were kept.
 #[derive(Default)]
-pub(crate) struct KeptIndex {
+pub(crate) struct StoredIndex {
     /// What [`TextIndex::shape_bytes`] was.
     pub(crate) shape: Box<[u8]>,
-    pub(crate) segments: Vec<Kept>,
+    pub(crate) segments: Vec<StoredSegment>,
 }
 
 /// A segment that was kept: its documents in order, dead ones included, and its files.
-pub(crate) struct Kept {
+pub(crate) struct StoredSegment {
     pub(crate) docs: Vec<(DocName, Origin)>,
     pub(crate) files: Files,
 }
 
 impl Segment {
     /// Opens a segment that was kept, with the documents in `dead` dead.
-    fn open(shape: &Shape, kept: Kept, dead: &[DocId]) -> Result<Self, SearchError> {
-        let Kept { docs, files } = kept;
+    fn open(shape: &Shape, kept: StoredSegment, dead: &[DocId]) -> Result<Self, SearchError> {
+        let StoredSegment { docs, files } = kept;
         let (count, slots) = files.open().map_err(SearchError::Build)?;
         if count as usize != docs.len() || slots.len() != shape.slots.boosts().len() {
             return Err(SearchError::OutOfStep);
@@ -56,7 +56,10 @@ impl TextIndex {
     /// # Errors
     ///
     /// Fails where a segment was not made for an index like this.
-    pub(crate) fn recalling(&self, kept: Vec<(Kept, Vec<DocId>)>) -> Result<Self, SearchError> {
+    pub(crate) fn recalling(
+        &self,
+        kept: Vec<(StoredSegment, Vec<DocId>)>,
+    ) -> Result<Self, SearchError> {
         let mut segments = self.segments.to_vec();
         for (kept, dead) in kept {
             if dead.len() < kept.docs.len() {

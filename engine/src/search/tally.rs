@@ -12,10 +12,10 @@ use tantivy::{DocId, TERMINATED};
 
 use crate::budget::{Budget, STEP};
 use crate::search::bm25::bm25;
-use crate::search::cursor::{Found, Occurrences};
 use crate::search::field_reader::FieldReader;
 use crate::search::hits::Collector;
 use crate::search::matching::Demand;
+use crate::search::occurrences::{Found, Occurrences};
 use crate::search::reading::{Clause, Reading};
 use crate::search::scope::Source;
 use crate::search::segment::Segment;

@@ -13,8 +13,8 @@ use tantivy::postings::TermInfo;
 
 use crate::budget::{Budget, STEP};
 use crate::search::bm25::bm25;
-use crate::search::cursor::Found;
 use crate::search::hits::Collector;
+use crate::search::occurrences::Found;
 use crate::search::reading::Reading;
 use crate::search::segment::Segment;
 use crate::search::words::{Term, Words};
@@ -31,10 +31,10 @@ const NONE: f32 = -1.0;
 /// The postings of one word in the slots of a segment.
 pub(crate) struct TermScan<'a, 't> {
     segment: &'a Segment,
-    places: Vec<Place<'a, 't>>,
+    places: Vec<SlotPostings<'a, 't>>,
 }
 
-struct Place<'a, 't> {
+struct SlotPostings<'a, 't> {
     slot: usize,
     words: &'a Words,
     term: &'t TermInfo,
@@ -54,7 +54,7 @@ impl<'a, 't> TermScan<'a, 't> {
             match (found, segment.slot(slot)) {
                 (Found::Term(Term::Stored(term)), Some(words)) => {
                     postings += term.doc_freq as usize;
-                    places.push(Place { slot, words, term });
+                    places.push(SlotPostings { slot, words, term });
                 }
                 _ if found.is_nothing() => {}
                 _ => return None,
@@ -74,7 +74,7 @@ impl<'a, 't> TermScan<'a, 't> {
         budget: &Budget,
     ) -> io::Result<u64> {
         let mut scores = vec![NONE; docs.len()];
-        for Place { slot, words, term } in &self.places {
+        for SlotPostings { slot, words, term } in &self.places {
             let Some(mut blocks) = words.blocks(term)? else { continue };
             let (weight, norms) = (weights[*slot], &norms[*slot]);
             blocks.seek(docs.start);

@@ -6,9 +6,9 @@ use tantivy::DocSet as _;
 use tantivy::schema::IndexRecordOption;
 
 use crate::budget::{Budget, STEP, TooCostly};
-use crate::search::cursor::Found;
 use crate::search::error::SearchError;
 use crate::search::index::TextIndex;
+use crate::search::occurrences::Found;
 use crate::search::query::{MAX_EXPANSIONS, QueryError};
 use crate::search::reading::{Reading, Variant, Word};
 use crate::search::segment::Segment;

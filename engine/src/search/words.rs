@@ -18,7 +18,7 @@ use tantivy::{DocId, DocSet as _, TERMINATED};
 
 pub(crate) use listed::{Listed, Lister};
 
-use crate::search::pattern::{Outcome, Pattern};
+use crate::search::pattern::{Pattern, PatternMatch};
 
 /// The words, their postings, and the lengths of the texts.
 pub(crate) enum Words {
@@ -112,7 +112,7 @@ impl Words {
             Self::Stored { postings, .. } => {
                 let mut stream = postings.terms().search(pattern).into_stream()?;
                 while let Some((word, term)) = stream.next() {
-                    if let Outcome::Match(edits) = pattern.compare(word) {
+                    if let PatternMatch::Match(edits) = pattern.compare(word) {
                         found(word, edits, Term::Stored(term.clone()))?;
                     }
                 }

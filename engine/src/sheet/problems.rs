@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use im::ordmap::DiffItem;
 
-use super::told::Public;
+use super::problem_cache::PublicProblems;
 use super::{Sheet, sum_of_problems};
 use crate::id::Key;
 use crate::problem::Problem;
@@ -14,7 +14,7 @@ use crate::problem::Problem;
 impl Sheet {
     /// Returns how many [`Self::problems`] there are. Linear in them the first time.
     pub fn problem_count(&self) -> usize {
-        *self.told.count.get_or_init(|| {
+        *self.problem_cache.count.get_or_init(|| {
             let keyed: usize = self.problems.values().map(|list| list.len()).sum();
             let dangling = self.dangling.problems(|_, _| true).count();
             let duplicates = self.duplicates(|_| true).count();
@@ -30,18 +30,18 @@ impl Sheet {
     /// Returns [`Self::public_problems`], which are put in order the first time and shared from then
     /// on.
     pub fn public_problem_list(&self) -> Arc<[Problem]> {
-        self.told.public_list.get_or_init(|| self.public_problems().into()).clone()
+        self.problem_cache.public_list.get_or_init(|| self.public_problems().into()).clone()
     }
 
     /// Feeds what the public can tell apart into `hasher`.
     pub(super) fn hash_public_problems_into(&self, hasher: &mut blake3::Hasher) {
-        let Public { sum, duplicates, .. } = self.public();
+        let PublicProblems { sum, duplicates, .. } = self.public();
         sum.hash_into(hasher);
         duplicates.hash_into(hasher);
     }
 
-    fn public(&self) -> &Public {
-        self.told.public.get_or_init(|| {
+    fn public(&self) -> &PublicProblems {
+        self.problem_cache.public.get_or_init(|| {
             let of_records = || self.public_record_problems().map(|(_, problem)| problem);
             let all = || of_records().chain(self.public_unkeyed_problems());
             let is_open = self.spec.hidden.is_none() && self.spec.refs.iter().all(|it| it.is_open);
@@ -52,7 +52,7 @@ impl Sheet {
             };
             let duplicates = sum_of_problems(self.public_duplicates().map(|(_, problem)| problem));
             let count = all().count() + self.public_duplicates().count();
-            Public { count, sum, duplicates }
+            PublicProblems { count, sum, duplicates }
         })
     }
 
@@ -127,7 +127,7 @@ mod tests {
     use crate::layout::{DefinitionFile, DefinitionFiles, Layout};
     use crate::problem::Rule;
     use crate::record::{Frame, Record};
-    use crate::sheet::{Claim, Content};
+    use crate::sheet::{Content, SlotUpdate};
     use crate::value::Value;
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         let broken = |path: &str, message: &str| {
             Problem::new(&spec.name, path, Rule::Malformed, message.to_owned())
         };
-        let claim = |key: &str, path: &str, content: Option<Content>| Claim {
+        let claim = |key: &str, path: &str, content: Option<Content>| SlotUpdate {
             key: Key::new(key),
             path: path.into(),
             content,

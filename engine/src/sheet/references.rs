@@ -7,11 +7,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::told::Told;
+use super::problem_cache::ProblemCache;
 use super::{MANY, Sheet, fold_problem};
 use crate::digest::LtHash;
 use crate::id::Key;
 use crate::layout::Reference;
+use crate::pointer::Pointer;
 use crate::problem::{Problem, Rule};
 use crate::record::Record;
 use crate::scalar::Scalar;
@@ -51,7 +52,7 @@ impl Sheet {
     /// Costs what the change costs, and a look at each record that holds a value which dangles
     /// now or did before.
     pub(crate) fn relate(&mut self, touched: &[Key], links: &[Link<'_>]) {
-        self.told = Told::default();
+        self.problem_cache = ProblemCache::default();
         let spec = self.spec.clone();
         let mut affected = BTreeSet::new();
         for (at, (reference, link)) in spec.refs.iter().zip(links).enumerate() {
@@ -113,14 +114,14 @@ impl Sheet {
             record.value.locate(&reference.field, &mut |pointer, json| {
                 let dangles = Scalar::read(json).is_some_and(|value| values.contains(&value));
                 if dangles && found.len() - before < TOLD {
-                    found.push((at, self.problem(record, reference, pointer)));
+                    found.push((at, self.problem(record, reference, pointer.clone())));
                 }
             });
         }
         found
     }
 
-    fn problem(&self, record: &Record, reference: &Reference, pointer: &str) -> Problem {
+    fn problem(&self, record: &Record, reference: &Reference, pointer: Pointer) -> Problem {
         let Reference { field, sheet, target, .. } = reference;
         let message = match target {
             None => format!("`{field}` is not the key of a record of {sheet}"),

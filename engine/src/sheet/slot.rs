@@ -18,7 +18,7 @@ pub enum Content {
 
 /// What a file claims, and what it holds now.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub struct SlotUpdate {
     /// The key.
     pub key: Key,
     /// The path of the file.

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Draft, Snapshot, digest};
-use crate::changes::{Change, ChangeSet, Now};
+use crate::changes::{Change, ChangeSet, PathState};
 use crate::id::{Key, SheetName};
 use crate::passed_over::PassedOver;
 use crate::record::Record;
-use crate::sheet::{Claim, Claimant, Content, Sheet, Slot};
+use crate::sheet::{Claimant, Content, Sheet, Slot, SlotUpdate};
 
 /// A file that a sheet claims.
 #[derive(Debug)]
@@ -48,13 +48,13 @@ impl SheetFile<'_> {
     /// Returns the change after which there is no such file.
     pub(crate) fn removal(self) -> Change {
         let claims = |key: &Key, path: String| {
-            Now::Claims(Claim { key: key.clone(), path: path.into(), content: None })
+            PathState::Claims(SlotUpdate { key: key.clone(), path: path.into(), content: None })
         };
         let now = match self.name {
             Name::Record(record) => claims(&record.key, record.path()),
             Name::Broken(key, path) => claims(key, path.to_owned()),
-            Name::Misnamed(path) => Now::Misnamed { path: path.into(), problem: None },
-            Name::List(path) => Now::Lists { path: path.into(), table: None },
+            Name::Misnamed(path) => PathState::Misnamed { path: path.into(), problem: None },
+            Name::List(path) => PathState::Lists { path: path.into(), table: None },
         };
         Change { sheet: self.sheet.spec().clone(), now }
     }

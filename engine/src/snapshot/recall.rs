@@ -8,7 +8,7 @@ use crate::cache::Cache;
 use crate::digest::hash_part;
 use crate::layout::SheetSpec;
 use crate::record::Record;
-use crate::search::{DocName, KeptIndex, Origin, SearchError};
+use crate::search::{DocName, Origin, SearchError, StoredIndex};
 use crate::sheet::Sheet;
 
 impl Snapshot {
@@ -50,7 +50,7 @@ impl Draft {
     /// # Errors
     ///
     /// Fails where a segment cannot be opened. The draft is as it was then.
-    pub(crate) fn recall(&mut self, kept: KeptIndex) -> Result<(), SearchError> {
+    pub(crate) fn recall(&mut self, kept: StoredIndex) -> Result<(), SearchError> {
         let Self { snapshot, changed, indexed, .. } = self;
         if *kept.shape != *snapshot.text.shape_bytes() {
             return Ok(());

@@ -8,7 +8,7 @@ use super::naming::{FIELDS, Naming};
 use super::row::{Row, settle};
 use super::source::Source;
 use super::table::{Held, Piece, Table, TableChange, Unread};
-use crate::decode::{self, Cursor};
+use crate::decode::{self, TextPosition};
 use crate::id::{BlobId, Key};
 use crate::layout::Shape;
 use crate::problem::{Problem, Rule};
@@ -92,7 +92,7 @@ impl Moved {
             .any(|unread| unread.piece >= middle.last && unread.problem.line == Some(was));
         let mut columns = 0;
         if is_told {
-            let column = |text: &str, at: usize| Cursor::new(text, at, 1).to(at).1 as i64;
+            let column = |text: &str, at: usize| TextPosition::new(text, at, 1).to(at).1 as i64;
             columns = column(after, middle.ends[1]) - column(before, middle.ends[0]);
         }
         Self { lines: i64::from(is) - i64::from(was), line: was, columns }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::source::Source;
-use crate::decode::{Cursor, Flaw, Format};
+use crate::decode::{Flaw, Format, TextPosition};
 use crate::id::{BlobId, Key};
 use crate::problem::{Problem, Rule};
 use crate::record::{Frame, Record};
@@ -143,11 +143,11 @@ fn until_too_broken(rows: impl Iterator<Item = Row>) -> Vec<Row> {
 /// Counts the places of all problems from the beginning of the file: the rows are pieces of `text`
 /// from byte `at` on, which is in line `line`.
 pub(super) fn settle(rows: &mut [Row], text: &str, (at, line): (usize, usize)) {
-    let mut cursor = None;
+    let mut position = None;
     for row in rows {
         if let (Err(problems), Some(start)) = (&mut row.value, row.start) {
-            let cursor = cursor.get_or_insert_with(|| Cursor::new(text, at, line));
-            let (line, column) = cursor.to(start);
+            let position = position.get_or_insert_with(|| TextPosition::new(text, at, line));
+            let (line, column) = position.to(start);
             problems.iter_mut().for_each(|problem| place_below(problem, line, column));
         }
     }

@@ -83,7 +83,7 @@ mod tests {
             found,
             [(2, "1"), (0, "null"), (1, "\"T\""), (3, r#""fr\u001f\"""#), (0, "\"a\"")]
         );
-        assert_eq!(value.pointer(&all[3]), "/lang");
+        assert_eq!(value.pointer(&all[3]).as_str(), "/lang");
     }
 
     #[test]

@@ -23,7 +23,7 @@ const DIGEST: &str = "Request-Digest";
 
 /// Where the next batch goes: a commit with its tree and its records.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct CommitState {
     /// The commit; zero in an empty repository.
     pub commit: CommitId,
     /// Its tree; `None` where it has no entries.
@@ -36,9 +36,9 @@ pub struct State {
 
 /// What a batch comes to.
 #[derive(Debug)]
-pub struct Change {
+pub struct BatchResult {
     /// The state behind it; `None` where it changes nothing, so that there is no commit.
-    pub next: Option<State>,
+    pub next: Option<CommitState>,
     /// What became of each operation's record.
     pub written: Vec<Written>,
 }
@@ -55,11 +55,11 @@ pub struct Change {
 /// See [`WriteError`]; nothing is left in the stage then.
 pub fn commit(
     stage: &mut Stage,
-    state: &State,
+    state: &CommitState,
     batch: &Batch,
     committer: &Signature,
     options: &LoadOptions,
-) -> Result<Change, WriteError> {
+) -> Result<BatchResult, WriteError> {
     let mark = stage.mark();
     let made = make(stage, state, batch, committer, options);
     if !made.as_ref().is_ok_and(|change| change.next.is_some()) {
@@ -70,11 +70,11 @@ pub fn commit(
 
 fn make(
     stage: &mut Stage,
-    state: &State,
+    state: &CommitState,
     batch: &Batch,
     committer: &Signature,
     options: &LoadOptions,
-) -> Result<Change, WriteError> {
+) -> Result<BatchResult, WriteError> {
     let mut files = Files::new(stage, &state.records, state.tree, batch, options.record_limit);
     let several = batch.operations.len() > 1;
     let apply = |(index, operation)| {
@@ -92,7 +92,7 @@ fn make(
         error => WriteError::Tree(error),
     })?;
     if tree == state.tree {
-        return Ok(Change { next: None, written });
+        return Ok(BatchResult { next: None, written });
     }
     let bounds = Bounds { layout: state.records.layout(), scope: &batch.scope };
     let paths = stage.objects().diff(state.tree, tree)?;
@@ -122,8 +122,8 @@ fn make(
         problems.retain(bounds.may_tell(&records));
         return Err(invalid(problems, &writers, &records));
     }
-    let next = State { commit, tree, seconds: committer.seconds, records };
-    Ok(Change { next: Some(next), written })
+    let next = CommitState { commit, tree, seconds: committer.seconds, records };
+    Ok(BatchResult { next: Some(next), written })
 }
 
 /// Tells a change that is wrong in itself from one that other records stand in the way of;

@@ -219,7 +219,7 @@ pub enum WriteError {
     Read(#[from] ReadError),
     /// The write is not taken now; it says why, and whether it may be later.
     #[error(transparent)]
-    Closed(#[from] Gate),
+    Closed(#[from] WritesClosed),
     /// The change could not be made durable or published, with every other of its group.
     #[error("the change was not stored")]
     Store(#[source] Arc<StoreError>),
@@ -237,7 +237,7 @@ pub struct Broken {
 
 /// A reason for which no write is taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Gate {
+pub enum WritesClosed {
     /// Writes are not turned on, or the repository is somebody's work tree.
     #[error("this repository is read-only")]
     ReadOnly,
@@ -277,7 +277,7 @@ pub enum Gate {
 pub enum StoreError {
     /// The repository cannot be opened.
     #[error("cannot open the repository")]
-    Open(#[source] mirror::OpenError),
+    Open(#[source] mirror::RepositoryError),
     /// The repository does not give what it should.
     #[error("cannot read the repository")]
     Repository(#[source] ObjectError),

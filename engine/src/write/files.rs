@@ -50,7 +50,7 @@ pub(super) struct File {
 }
 
 /// What is at a path.
-pub(super) struct Place {
+pub(super) struct StagedEntry {
     pub(super) mode: EntryMode,
     /// The id of its blob or tree.
     pub(super) id: [u8; 20],
@@ -447,13 +447,13 @@ impl<'a> Files<'a> {
     }
 
     /// Returns what is at `path`, as far as the operations have come.
-    pub(super) fn entry_at(&self, path: &str) -> Result<Option<Place>, ObjectError> {
+    pub(super) fn entry_at(&self, path: &str) -> Result<Option<StagedEntry>, ObjectError> {
         match (self.edits.get(path), self.tree) {
-            (Some(Edit::Put { mode, id }), _) => Ok(Some(Place { mode: *mode, id: *id })),
+            (Some(Edit::Put { mode, id }), _) => Ok(Some(StagedEntry { mode: *mode, id: *id })),
             (Some(Edit::Remove), _) | (None, None) => Ok(None),
             (None, Some(tree)) => {
                 let entry = self.stage.objects().entry_at(tree, path.as_bytes())?;
-                Ok(entry.map(|entry| Place { mode: entry.mode, id: entry.id }))
+                Ok(entry.map(|entry| StagedEntry { mode: entry.mode, id: entry.id }))
             }
         }
     }

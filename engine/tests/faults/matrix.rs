@@ -4,7 +4,7 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use headwater_engine::engine::{Asker, Request, RequestKind, Verdict};
+use headwater_engine::engine::{ReloadAnswer, ReloadCaller, ReloadRequest, RequestKind};
 use headwater_engine::fault::POINTS;
 use headwater_engine::id::CommitId;
 use headwater_engine::report::Trigger;
@@ -119,9 +119,9 @@ fn a_stall_at_any_point_stalls_no_reader_and_ends_as_if_it_had_not_been() {
         let reader = Reader::start(&engine);
         let (arrivals, go_on) = stall(point);
         let (sender, reports) = channel();
-        let done = Box::new(move |verdict: Verdict| sender.send(verdict.report).unwrap());
-        let request = Request { kind: request, trigger: Trigger::Webhook, reserved: None };
-        engine.submit(request, vec![Asker { commit: None, done }]);
+        let done = Box::new(move |verdict: ReloadAnswer| sender.send(verdict.report).unwrap());
+        let request = ReloadRequest { kind: request, trigger: Trigger::Webhook, reserved: None };
+        engine.submit(request, vec![ReloadCaller { commit: None, done }]);
         arrivals.recv().unwrap();
         reader.goes_on();
         if !is_behind_the_swap(point) {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use headwater_engine::engine::{Carried, Engine, EngineConfig, Ledger, RequestKind, Rewrites};
+use headwater_engine::engine::{Engine, EngineConfig, Ledger, PushOutcome, RequestKind, Rewrites};
 use headwater_engine::fault::POINTS;
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::Identity;
@@ -134,7 +134,7 @@ fn converges(stage: &Stage, point: &str) {
     let (sender, carried) = channel();
     let done = move |carried| sender.send(carried).unwrap();
     engine.when_pushed(engine.snapshot().commit(), later(), Box::new(done));
-    assert!(matches!(carried.recv().unwrap(), Carried::Pushed(_)), "{point}");
+    assert!(matches!(carried.recv().unwrap(), PushOutcome::Pushed(_)), "{point}");
     let key = "--grep=^Idempotency-Key: key-1$";
     let listed = git(stage.mirror(), ["rev-list", "--count", key, "published"]);
     assert_eq!(listed.trim(), "1", "{point}: {again:?}");

@@ -9,7 +9,7 @@ use headwater_engine::id::{Key, SheetName};
 use headwater_engine::layout::RenderError;
 use headwater_engine::mirror::Identity;
 use headwater_engine::write::{
-    Action, Batch, Condition, Gate, MOST_WRITTEN, Operation, Scope, WriteError,
+    Action, Batch, Condition, MOST_WRITTEN, Operation, Scope, WriteError, WritesClosed,
 };
 use headwater_testkit::{Upstream, git};
 use serde_json::{Value as Json, json};
@@ -319,7 +319,7 @@ fn code(error: &WriteError) -> String {
         WriteError::NotOfSheet { .. } | WriteError::Unsettled { .. } => "config_invalid",
         WriteError::Path { source: RenderError::Character { .. }, .. } => "path_invalid_chars",
         WriteError::Path { source: RenderError::Field { .. }, .. } => "path_render_failed",
-        WriteError::Closed(Gate::OutOfStep) => "parent_moved",
+        WriteError::Closed(WritesClosed::OutOfStep) => "parent_moved",
         WriteError::Encode { source, .. } => match source {
             EncodeError::NullInList { .. } => "ValueError",
             EncodeError::IntegerTooLarge { .. } => "OverflowError",

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use headwater_engine::engine::{
-    Engine, EngineConfig, FailureKind, Held, Ledger, OpenError, ReloadError, Report, RequestKind,
+    Engine, EngineConfig, FailureKind, HeldPush, Ledger, OpenError, ReloadError, Report,
+    RequestKind,
 };
 use headwater_engine::id::CommitId;
 use headwater_engine::load::load;
@@ -107,7 +108,7 @@ pub(crate) fn id(text: &str) -> CommitId {
     text.parse().unwrap()
 }
 
-pub(crate) fn held(report: &Report) -> (&Held, bool) {
+pub(crate) fn held(report: &Report) -> (&HeldPush, bool) {
     match &report.result {
         Err(ReloadError::Held { held, repeated }) => (held, *repeated),
         other => panic!("not held: {other:?}"),

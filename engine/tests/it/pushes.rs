@@ -3,12 +3,12 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc;
 
-use headwater_engine::engine::{Carried, Engine, EngineConfig, Ledger, RequestKind, Rewrites};
+use headwater_engine::engine::{Engine, EngineConfig, Ledger, PushOutcome, RequestKind, Rewrites};
 use headwater_engine::id::{CommitId, Key, SheetName};
 use headwater_engine::mirror::{Identity, PushErrorKind};
 use headwater_engine::report::{OutcomeKind, Replayed};
 use headwater_engine::write::{
-    Action, Batch, Condition, Gate, MOST_WRITTEN, Operation, Repeat, Scope, WriteError,
+    Action, Batch, Condition, MOST_WRITTEN, Operation, Repeat, Scope, WriteError, WritesClosed,
 };
 use headwater_testkit::git;
 use serde_json::{Value, json};
@@ -61,11 +61,11 @@ fn later() -> std::time::Instant {
 
 /// Waits until the remote has exactly this commit.
 fn is_pushed(house: &House, commit: CommitId) {
-    assert_eq!(carried(house, commit), Carried::Pushed(commit));
+    assert_eq!(carried(house, commit), PushOutcome::Pushed(commit));
 }
 
 /// Waits until the remote has the commit, or it is known that it will not.
-fn carried(house: &House, commit: CommitId) -> Carried {
+fn carried(house: &House, commit: CommitId) -> PushOutcome {
     let (sender, receiver) = mpsc::channel();
     house.engine().when_pushed(
         commit,
@@ -162,7 +162,7 @@ fn a_remote_that_refuses_is_told_to_those_who_wait_and_not_asked_again_soon() {
     let before = remote_head(&house);
     hook(&house, "echo x >>attempts; echo 'closed for the season' >&2; exit 1");
     let commit = write(&house, "jane", json!({ "name": "J" }));
-    assert_eq!(carried(&house, commit), Carried::Stuck(PushErrorKind::Refused));
+    assert_eq!(carried(&house, commit), PushOutcome::Stuck(PushErrorKind::Refused));
     house.reload();
     house.engine().settle_pushes();
     assert_eq!(remote_head(&house), before);
@@ -178,7 +178,7 @@ fn no_more_is_taken_where_too_much_waits() {
     write(&house, "jane", json!({ "n": 1 }));
     write(&house, "jane", json!({ "n": 2 }));
     let error = house.engine().commit(batch("jane", json!({ "n": 3 }))).unwrap_err();
-    assert!(matches!(error, WriteError::Closed(Gate::Unpushed { commits: 2 })), "{error}");
+    assert!(matches!(error, WriteError::Closed(WritesClosed::Unpushed { commits: 2 })), "{error}");
 }
 
 #[test]
@@ -222,7 +222,10 @@ fn a_remote_that_moved_on_is_held_and_nothing_is_overwritten() {
     assert_eq!(crate::house::held(&report).0.commit, id(&theirs));
     assert_eq!((remote_head(&house), house.served()), (id(&theirs), ours));
     let error = house.engine().commit(batch("joe", json!({ "n": 1 }))).unwrap_err();
-    assert!(matches!(error, WriteError::Closed(Gate::Held { diverged: true, .. })), "{error}");
+    assert!(
+        matches!(error, WriteError::Closed(WritesClosed::Held { diverged: true, .. })),
+        "{error}"
+    );
     // Once let through, the local commits are on a separate branch, here and on the remote.
     let held = crate::house::held(&report).0.id;
     assert_eq!(house.run(RequestKind::Apply(held)).result.as_ref().unwrap().new, id(&theirs));
@@ -263,7 +266,7 @@ fn a_push_that_comes_too_late_is_replayed_and_pushed_without_anybody_asking() {
         house.upstream.commit("theirs").put(&path, format!("id = 1{n}\n")).push();
         let ours = write(&house, "jane", json!({ "n": n }));
         let carried = carried(&house, ours);
-        assert_eq!(carried, Carried::Pushed(house.served()));
+        assert_eq!(carried, PushOutcome::Pushed(house.served()));
         assert_eq!(remote_head(&house), house.served());
     }
     assert_eq!(git(house.upstream.path(), ["rev-list", "--count", "published"]).trim(), "11");
@@ -292,7 +295,7 @@ fn where_both_changed_the_same_field_ours_are_kept_and_pushed_beside() {
     let lost: Vec<_> = kept.lost.iter().map(|l| (l.path.as_str(), l.pointer.as_str())).collect();
     assert_eq!(lost, [("people/jane.toml", "/name")]);
     assert_eq!(conflicts(&house.mirror()), [ours]);
-    assert!(matches!(waiting.recv().unwrap(), Carried::Overruled | Carried::Stuck(_)));
+    assert!(matches!(waiting.recv().unwrap(), PushOutcome::Overruled | PushOutcome::Stuck(_)));
     let house = opened(house, |config| config.rewrites = Some(Rewrites::Replay));
     house.reload();
     house.engine().settle_pushes();
@@ -446,7 +449,7 @@ fn a_remote_that_takes_no_branches_of_conflicts_takes_the_branch_all_the_same() 
     let again = house.engine().commit(request).unwrap();
     assert!(again.changed && !again.repeated);
     is_pushed(&house, again.commit);
-    assert_eq!(carried(&house, ours), Carried::Overruled);
+    assert_eq!(carried(&house, ours), PushOutcome::Overruled);
     assert_eq!(remote_head(&house), again.commit);
 }
 

@@ -1,6 +1,6 @@
 //! References between sheets, on both sides of a change.
 
-use headwater_engine::admit::{AdmissionLimits, Health, Verdict, admit};
+use headwater_engine::admit::{Admission, AdmissionLimits, Health, admit};
 use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::id::SheetName;
 use headwater_engine::load::{advance, load};
@@ -226,7 +226,7 @@ fn a_push_that_removes_what_is_referred_to_is_refused() {
     let step = count(&after.differences(&before));
     let verdict =
         admit(&Health::of(&before), &Health::of(after), &step, &AdmissionLimits::default());
-    let Verdict::Refused(problems) = verdict else { panic!("{verdict:?}") };
+    let Admission::Refused(problems) = verdict else { panic!("{verdict:?}") };
     assert_eq!((problems.len(), &*problems[0].path), (1, "roles/a.toml"));
     assert_eq!(problems[0].sheet.as_ref().unwrap().as_str(), "roles");
 }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
 
 use headwater_engine::engine::{
-    Asker, Engine, FailureKind, HeldReason, OpenError, Request, RequestKind, Verdict,
+    Engine, FailureKind, HeldReason, OpenError, ReloadAnswer, ReloadCaller, ReloadRequest,
+    RequestKind,
 };
 use headwater_engine::id::SheetName;
 use headwater_engine::memory::{Memory, MemoryProbe};
@@ -254,12 +255,12 @@ fn fifty_requests_at_once_cost_at_most_two_reloads() {
             let (sender, barrier) = (sender.clone(), &barrier);
             scope.spawn(move || {
                 barrier.wait();
-                let done = Box::new(move |Verdict { report, .. }| {
+                let done = Box::new(move |ReloadAnswer { report, .. }| {
                     sender.send((report.id, report.serving)).unwrap();
                 });
                 let (kind, trigger) = (RequestKind::Reload, Trigger::Webhook);
-                let request = Request { kind, trigger, reserved: None };
-                engine.submit(request, vec![Asker { commit: None, done }]);
+                let request = ReloadRequest { kind, trigger, reserved: None };
+                engine.submit(request, vec![ReloadCaller { commit: None, done }]);
             });
         }
     });

@@ -13,7 +13,8 @@ use headwater_engine::mirror::{
 use headwater_engine::options::LoadOptions;
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::write::{
-    self, Action, Batch, Change, Condition, MOST_WRITTEN, Operation, Scope, State, WriteError,
+    self, Action, Batch, BatchResult, CommitState, Condition, MOST_WRITTEN, Operation, Scope,
+    WriteError,
 };
 use headwater_testkit::Upstream;
 use proptest::prelude::*;
@@ -297,10 +298,10 @@ fn check(mirror: &Mirror, case: &Case, tally: &Tally) -> Result<(), TestCaseErro
     let commit = stage.commit(&first).unwrap();
     let options = LoadOptions::default();
     let records = load(stage.objects(), commit, &options).unwrap();
-    let state = State { commit, tree, seconds: 7, records };
+    let state = CommitState { commit, tree, seconds: 7, records };
     let next = match write::commit(&mut stage, &state, &case.batch(), &committer, &options) {
-        Ok(Change { next: Some(next), .. }) => next,
-        Ok(Change { next: None, .. }) => return Ok(()),
+        Ok(BatchResult { next: Some(next), .. }) => next,
+        Ok(BatchResult { next: None, .. }) => return Ok(()),
         Err(error) => {
             let error = match error {
                 WriteError::Operation { source, .. } => *source,

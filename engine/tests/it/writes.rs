@@ -4,8 +4,8 @@ use headwater_engine::engine::RequestKind;
 use headwater_engine::id::{Key, SheetName};
 use headwater_engine::mirror::{Identity, Trailer};
 use headwater_engine::write::{
-    Action, Batch, Committed, Condition, Gate, MOST_WRITTEN, Operation, Repeat, Scope, WriteError,
-    version,
+    Action, Batch, Committed, Condition, MOST_WRITTEN, Operation, Repeat, Scope, WriteError,
+    WritesClosed, version,
 };
 use serde_json::{Value, json};
 
@@ -238,7 +238,7 @@ fn what_waits_is_bounded_and_the_rest_is_told_to_come_back() {
     }
     for _ in 0..5 {
         let refused = answers.recv().unwrap().unwrap_err();
-        assert!(matches!(refused, WriteError::Closed(Gate::Full)), "{refused}");
+        assert!(matches!(refused, WriteError::Closed(WritesClosed::Full)), "{refused}");
     }
     drop((sender, go_on));
     let written: Vec<_> = answers.iter().collect();
@@ -269,7 +269,7 @@ fn the_bytes_that_wait_are_bounded_and_room_comes_back() {
     let taken: Vec<_> = (0..3).map(attach).collect();
     for n in 4..7 {
         let refused = attach(n).try_recv().unwrap().unwrap_err();
-        assert!(matches!(refused, WriteError::Closed(Gate::Full)), "{refused}");
+        assert!(matches!(refused, WriteError::Closed(WritesClosed::Full)), "{refused}");
     }
     drop(go_on);
     for answer in taken {
@@ -375,7 +375,7 @@ fn a_patch_weighs_what_it_writes_anew_and_one_who_patches_much_leaves_room_for_o
     };
     let taken = [ask("ada", patches(0)), ask("ada", patches(1))];
     let refused = ask("ada", patches(2)).try_recv().unwrap().unwrap_err();
-    assert!(matches!(refused, WriteError::Closed(Gate::Full)), "{refused}");
+    assert!(matches!(refused, WriteError::Closed(WritesClosed::Full)), "{refused}");
     let other = ask("joe", vec![put("joe", json!({"slug": "joe", "id": 2, "n": 1}))]);
     drop(go_on);
     assert!(other.recv().unwrap().unwrap().changed);
@@ -454,7 +454,7 @@ fn writes_and_reloads_take_turns() {
     let report = house.run(RequestKind::Reload);
     assert!(report.result.is_err());
     let held = write(&house, Action::Delete(Key::new("ada"))).unwrap_err();
-    let is_held = matches!(held, WriteError::Closed(Gate::Held { diverged: true, .. }));
+    let is_held = matches!(held, WriteError::Closed(WritesClosed::Held { diverged: true, .. }));
     assert!(is_held, "{held:?}");
     assert_eq!(house.served(), done.commit);
     house.is_lawful();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use headwater_engine::engine::PushReport;
-use headwater_engine::report::Kept;
+use headwater_engine::report::KeptCommits;
 use serde_json::{Value, json};
 
 use crate::exit::chain;
@@ -66,11 +66,11 @@ impl PushRule {
 }
 
 /// Returns the news about commits of ours that the changes of the remote overruled.
-pub(super) fn conflict(kept: &Kept) -> News {
+pub(super) fn conflict(kept: &KeptCommits) -> News {
     let fields: Vec<Value> = kept
         .lost
         .iter()
-        .map(|lost| json!({ "path": lost.path, "pointer": lost.pointer }))
+        .map(|lost| json!({ "path": lost.path, "pointer": lost.pointer.as_str() }))
         .collect();
     let why = match kept.lost.is_empty() {
         true => "the remote lacked commits of ours",
@@ -93,6 +93,7 @@ mod tests {
     use headwater_engine::engine::PushFailure;
     use headwater_engine::id::CommitId;
     use headwater_engine::mirror::PushError;
+    use headwater_engine::pointer::Pointer;
     use headwater_engine::report::LostField;
 
     use super::*;
@@ -148,11 +149,11 @@ mod tests {
 
     #[test]
     fn a_conflict_names_every_field_that_is_lost() {
-        let lost = |pointer: &str| LostField { path: "a.toml".into(), pointer: pointer.into() };
-        let kept = Kept {
+        let lost = |name: &str| LostField { path: "a.toml".into(), pointer: Pointer::of([name]) };
+        let kept = KeptCommits {
             reference: "refs/heads/conflicts/x".into(),
             commit: CommitId::from_bytes([9; 20]),
-            lost: vec![lost("/a"), lost("/b")],
+            lost: vec![lost("a"), lost("b")],
         };
         let news = conflict(&kept);
         assert_eq!(news.facts["keptBranch"], "conflicts/x");

@@ -7,7 +7,7 @@ use headwater_engine::decode::Format;
 use headwater_engine::record::Record;
 use headwater_engine::sheet::Sheet;
 
-use crate::command::place::count;
+use crate::command::messages::count;
 
 /// The most subfolders of a folder that become sheets of their own.
 const MOST_FOLDERS: usize = 20;

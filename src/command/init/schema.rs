@@ -16,19 +16,19 @@ const DEEPEST: usize = 4;
 
 /// The values found at one place.
 #[derive(Default)]
-struct Place {
+struct ObservedValues {
     kinds: BTreeSet<&'static str>,
     /// The number of tables.
     tables: usize,
     /// The members of the tables, with the number of tables that have each.
-    members: BTreeMap<String, (usize, Place)>,
-    elements: Option<Box<Place>>,
+    members: BTreeMap<String, (usize, ObservedValues)>,
+    elements: Option<Box<ObservedValues>>,
 }
 
 /// Returns the schema of these records as the tables of the sheet called `sheet`. Returns `None` if
 /// some record is a list, or if the records have too many fields. Linear in their text.
 pub(super) fn schema(sheet: &str, records: &[&Arc<Record>]) -> Option<String> {
-    let mut root = Place::default();
+    let mut root = ObservedValues::default();
     records.iter().for_each(|record| root.add(record.value.json(), 0));
     if root.kinds.contains("array") || root.members.len() > MOST {
         return None;
@@ -46,7 +46,7 @@ pub(super) fn schema(sheet: &str, records: &[&Arc<Record>]) -> Option<String> {
     Some(told)
 }
 
-impl Place {
+impl ObservedValues {
     fn add(&mut self, json: Json<'_>, depth: usize) {
         let kind = match json.kind() {
             Kind::Null => "null",

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::http::crowd::Crowd;
+use crate::http::byte_quota::ByteQuota;
 use crate::http::permits::Permits;
-use crate::http::room::Room;
 use crate::http::source::Source;
+use crate::http::waiter_limit::WaiterLimit;
 
 /// How long a body may take to arrive, and how long it may wait for a place.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
@@ -67,13 +67,13 @@ pub(super) struct Line {
     /// How long it may take to arrive.
     pub(super) timeout: Duration,
     /// The memory for them; `None` if the places bound it.
-    pub(super) room: Option<Room<Sender>>,
+    pub(super) room: Option<ByteQuota<Sender>>,
 }
 
 impl Line {
     /// Returns the given number of places, of which one sender has at most `each`.
     pub(super) fn new(places: usize, each: usize, timeout: Duration) -> Self {
-        let places = Permits::new(places, each, Crowd::default());
+        let places = Permits::new(places, each, WaiterLimit::default());
         Self { places, patience: timeout, timeout, room: None }
     }
 
@@ -83,7 +83,7 @@ impl Line {
     }
 
     /// The same, with this much memory for all bodies, of which one sender has a part.
-    pub(super) fn within(self, room: &Room<Sender>) -> Self {
+    pub(super) fn within(self, room: &ByteQuota<Sender>) -> Self {
         Self { room: Some(room.clone()), ..self }
     }
 }
@@ -91,8 +91,8 @@ impl Line {
 impl Default for Lines {
     fn default() -> Self {
         // A body that has to be proven must be read first, whoever sends it.
-        let strangers = Room::new(96 << 20, 32 << 20);
-        let known = Room::new(64 << 20, 32 << 20);
+        let strangers = ByteQuota::new(96 << 20, 32 << 20);
+        let known = ByteQuota::new(64 << 20, 32 << 20);
         Self {
             // Only admitted callers get into these two: 200 MiB each.
             proven: Line::new(8, 4, TIMEOUT),

@@ -11,8 +11,8 @@ use super::parts::{Part, Parts};
 use super::queue::{Queue, resync};
 use super::seats::{Seat, Seats};
 use crate::feed::{Feed, Heard, Listener};
-use crate::http::crowd::Crowd;
 use crate::http::source::Source;
+use crate::http::waiter_limit::WaiterLimit;
 use crate::wire::Watched;
 
 /// The weight of one publication that is read for all groups together, as [`Delta::weight`]
@@ -25,7 +25,7 @@ pub struct Audience {
     /// What all of them follow.
     pub(super) parts: Arc<Parts>,
     /// The callers that ask for changes, and perhaps wait for one.
-    pub(super) polls: Crowd,
+    pub(super) polls: WaiterLimit,
     pub(super) writer: Writer,
     state: Mutex<AudienceState>,
     read: u64,
@@ -36,7 +36,7 @@ impl Default for Audience {
         Self {
             seats: Arc::default(),
             parts: Arc::default(),
-            polls: Crowd::default(),
+            polls: WaiterLimit::default(),
             writer: Writer::default(),
             state: Mutex::default(),
             read: READ,

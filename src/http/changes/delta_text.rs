@@ -12,9 +12,9 @@ use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 
 use crate::http::answers;
+use crate::http::byte_quota::{ByteQuota, QuotaShare};
 use crate::http::lane::{Lane, Turn};
 use crate::http::past::Asker;
-use crate::http::room::{Held, Room};
 use crate::http::single_flight::SingleFlight;
 use crate::http::source::Source;
 use crate::wire::{ApiError, Code, Watched, changes};
@@ -45,7 +45,7 @@ struct Text {
     data: Range<usize>,
     records: usize,
     /// Held as long as the text.
-    _room: Held<Source>,
+    _room: QuotaShare<Source>,
 }
 
 impl AsRef<[u8]> for DeltaText {
@@ -93,9 +93,9 @@ pub(super) struct Writer {
 #[derive(Debug, Clone)]
 struct Desk {
     /// The room for followers.
-    following: Room<Source>,
+    following: ByteQuota<Source>,
     /// The room for returning clients, by address.
-    returning: Room<Source>,
+    returning: ByteQuota<Source>,
     known: Arc<Mutex<KnownTexts>>,
 }
 
@@ -127,7 +127,8 @@ impl Default for Writer {
 impl Writer {
     fn with_room(bytes: usize) -> Self {
         let known = KnownTexts { texts: HashMap::new(), limit: KNOWN };
-        let (following, returning) = (Room::new(bytes, bytes), Room::new(bytes, bytes / 4));
+        let (following, returning) =
+            (ByteQuota::new(bytes, bytes), ByteQuota::new(bytes, bytes / 4));
         let desk = Desk { following, returning, known: Arc::new(Mutex::new(known)) };
         Self { returning: Lane::new(PLACES), writing: SingleFlight::within(0), desk }
     }
@@ -204,7 +205,7 @@ impl Desk {
         delta: &Delta,
         watched: &Watched,
         budget: &Budget,
-        mut room: Held<Source>,
+        mut room: QuotaShare<Source>,
     ) -> Result<Option<DeltaText>, NoRoom> {
         let name = TextName::of(delta, watched);
         // A repaired state has different records at the same commit, so its text is never reused.

@@ -29,12 +29,12 @@ struct PartsState {
     /// The bytes that the parts and requests of one address take.
     of: HashMap<Source, usize>,
     /// Parts by name.
-    kept: HashMap<String, Kept>,
+    kept: HashMap<String, FollowedPart>,
 }
 
 /// A part that somebody follows.
 #[derive(Debug)]
-struct Kept {
+struct FollowedPart {
     watched: Arc<Watched>,
     weight: usize,
     /// The number of its followers, by address.
@@ -85,7 +85,7 @@ impl Parts {
         state.all += more;
         state.of.insert(source, of_source + more_of_source);
         let name = watched.name().to_owned();
-        let new = || Kept { watched: Arc::new(watched), weight, holders: HashMap::new() };
+        let new = || FollowedPart { watched: Arc::new(watched), weight, holders: HashMap::new() };
         let kept = state.kept.entry(name).or_insert_with(new);
         *kept.holders.entry(source).or_default() += 1;
         let watched = kept.watched.clone();

@@ -7,7 +7,7 @@ use axum::http::header;
 use axum::response::Response;
 use headwater_engine::engine::RequestKind;
 use headwater_engine::report::Trigger;
-use headwater_engine::write::{Gate, HEAVIEST, Operation, WriteError, weight_of_text};
+use headwater_engine::write::{HEAVIEST, Operation, WriteError, WritesClosed, weight_of_text};
 
 use super::answer;
 use super::head::WriteHead;
@@ -18,7 +18,7 @@ use crate::http::current::not_ready;
 use crate::http::error;
 use crate::http::names::AT;
 use crate::http::parameters;
-use crate::http::patience::wait;
+use crate::http::wait_time::wait;
 use crate::wire::{ApiError, Code};
 
 /// The media types of a JSON body.
@@ -96,7 +96,7 @@ impl Admitted {
             }
             Ok(done) => Ok(answer::written(app, &head, &done)),
             Err(error) => {
-                if matches!(error, WriteError::Closed(Gate::OutOfStep)) {
+                if matches!(error, WriteError::Closed(WritesClosed::OutOfStep)) {
                     // A reload checks where the branch has gone.
                     drop(app.live.submit(RequestKind::Reload, Trigger::Poll));
                 }

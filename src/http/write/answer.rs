@@ -4,8 +4,8 @@ use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_engine::encode::EncodeError;
-use headwater_engine::engine::Carried;
-use headwater_engine::write::{Broken, Committed, Gate, WriteError, Written};
+use headwater_engine::engine::PushOutcome;
+use headwater_engine::write::{Broken, Committed, WriteError, WritesClosed, Written};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
@@ -40,22 +40,22 @@ pub(super) fn carried(
     app: &App,
     head: &WriteHead,
     done: &Committed,
-    carried: &Carried,
+    carried: &PushOutcome,
 ) -> Result<Response, ApiError> {
     match carried {
         // If it was replayed on the commits of the remote, it has another commit now.
-        Carried::Pushed(commit) => {
+        PushOutcome::Pushed(commit) => {
             let done = Committed { commit: *commit, ..done.clone() };
             Ok(told_of(app, head, &done, Some(true)))
         }
         // If nothing is pushed, there is nothing to wait for.
-        Carried::Never => Ok(written(app, head, done)),
-        Carried::Overruled => {
+        PushOutcome::Never => Ok(written(app, head, done)),
+        PushOutcome::Overruled => {
             let why =
                 "the remote changed the same fields; your change is kept on a separate branch";
             Err(ApiError::explained(Code::Conflict, why).header(COMMIT, commit_header(done.commit)))
         }
-        Carried::Stuck(_) | Carried::Late => {
+        PushOutcome::Stuck(_) | PushOutcome::Late => {
             let mut response = told_of(app, head, done, Some(false));
             // The batch is written and published, and its push is still pending.
             *response.status_mut() = StatusCode::ACCEPTED;
@@ -199,7 +199,7 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
                 let pointer = problem.pointer.clone().unwrap_or_default();
                 let pointer = match operation.filter(|_| is_transaction(head)) {
                     Some(index) => format!("/operations/{index}/value{pointer}"),
-                    None => pointer,
+                    None => pointer.into(),
                 };
                 // The path may be that of another record, which this one would block.
                 FieldError::at_pointer(pointer, format!("{}: {}", problem.path, problem.message))
@@ -209,15 +209,18 @@ pub(super) fn refused(head: &WriteHead, error: &WriteError) -> ApiError {
         WriteError::KeyReused { .. } => explained(Code::KeyReused),
         WriteError::Trailer(_) => explained(Code::InvalidHeader),
         WriteError::Closed(gate) => match gate {
-            Gate::ReadOnly => explained(Code::MethodNotAllowed),
-            Gate::Held { id, diverged: true } => {
+            WritesClosed::ReadOnly => explained(Code::MethodNotAllowed),
+            WritesClosed::Held { id, diverged: true } => {
                 explained(Code::UpstreamHeld).member("heldId", id.to_string())
             }
-            Gate::Held { id, diverged: false } => {
+            WritesClosed::Held { id, diverged: false } => {
                 explained(Code::Held).member("heldId", id.to_string())
             }
-            Gate::Pinned { .. } => explained(Code::Held),
-            Gate::Full | Gate::ShutDown | Gate::OutOfStep | Gate::Unpushed { .. } => {
+            WritesClosed::Pinned { .. } => explained(Code::Held),
+            WritesClosed::Full
+            | WritesClosed::ShutDown
+            | WritesClosed::OutOfStep
+            | WritesClosed::Unpushed { .. } => {
                 explained(Code::Busy).header(header::RETRY_AFTER, RETRY_AFTER)
             }
         },

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
 use headwater_engine::id::{Key, SheetName};
-use headwater_engine::write::{Action, Condition, Operation};
+use headwater_engine::write::{Action, Operation};
 
 use super::admitted::Admitted;
 use super::condition;
@@ -27,10 +27,7 @@ pub(in crate::http) async fn attach(
     let head = WriteHead::new(method, &uri, headers, source);
     let request = Admitted::take(head, app.attachment_limit, &app, body).await?;
     let path = AttachmentPath::parse(&request.head.path).ok_or(Code::NotFound)?;
-    let condition = condition::of(&request.head.headers)?;
-    if app.require_if_match && condition == Condition::Any {
-        return Err(Code::PreconditionRequired.into());
-    }
+    let condition = condition::of_one(&request.head.headers, app.require_if_match)?;
     let (sheet, key) = (SheetName::new(path.sheet), Key::new(path.key));
     let action = match request.head.method {
         Method::DELETE => Action::Detach(key, path.name),

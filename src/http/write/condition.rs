@@ -26,6 +26,18 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Condition, ApiError> {
     }
 }
 
+/// Returns the condition of a request for one record or file; `is_required` refuses a request without
+/// one.
+///
+/// # Errors
+/// As [`of`]; 428 if a condition is required and missing.
+pub(super) fn of_one(headers: &HeaderMap, is_required: bool) -> Result<Condition, ApiError> {
+    match of(headers)? {
+        Condition::Any if is_required => Err(Code::PreconditionRequired.into()),
+        condition => Ok(condition),
+    }
+}
+
 /// Parses a strong tag of this server, in any coding; any other tag matches nothing.
 pub(super) fn version(tag: &str) -> Option<Version> {
     let digits = etag::uncoded(tag)?;

@@ -59,7 +59,7 @@ struct Anchored {
 
 /// Where a node stands.
 #[derive(Clone, Copy)]
-struct Place {
+struct NodeContext {
     depth: usize,
     /// Where the entry of the innermost block begins that the node belongs to.
     entry: Option<usize>,
@@ -107,7 +107,7 @@ impl<'t> Composer<'t> {
                 }
                 (Event::DocumentStart(..), _) => {
                     let (event, span) = self.next()?;
-                    let place = Place { depth: 0, entry: None, in_flow: false };
+                    let place = NodeContext { depth: 0, entry: None, in_flow: false };
                     // An alias names nothing in another document.
                     self.anchors.clear();
                     let value = self.node(event, span, place)?;
@@ -120,7 +120,7 @@ impl<'t> Composer<'t> {
         }
     }
 
-    fn node(&mut self, event: Event<'t>, span: Span, place: Place) -> Result<Value, Flaw> {
+    fn node(&mut self, event: Event<'t>, span: Span, place: NodeContext) -> Result<Value, Flaw> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 if !matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
@@ -148,15 +148,22 @@ impl<'t> Composer<'t> {
     }
 
     /// Returns the place of what is inside of a collection.
-    fn inside(&self, style: StructureStyle, span: &Span, place: Place) -> Result<Place, Flaw> {
+    fn inside(
+        &self,
+        style: StructureStyle,
+        span: &Span,
+        place: NodeContext,
+    ) -> Result<NodeContext, Flaw> {
         if place.depth == DEPTH {
             let message = format!("it nests deeper than {DEPTH} levels");
             return Err(flaw(Rule::TooDeep, span, message));
         }
         let depth = place.depth + 1;
         Ok(match style {
-            StructureStyle::Flow => Place { depth, in_flow: true, ..place },
-            StructureStyle::Block => Place { depth, in_flow: false, entry: Some(byte(span.start)) },
+            StructureStyle::Flow => NodeContext { depth, in_flow: true, ..place },
+            StructureStyle::Block => {
+                NodeContext { depth, in_flow: false, entry: Some(byte(span.start)) }
+            }
         })
     }
 
@@ -165,7 +172,7 @@ impl<'t> Composer<'t> {
         &mut self,
         style: StructureStyle,
         span: &Span,
-        place: Place,
+        place: NodeContext,
     ) -> Result<(Vec<Value>, Marker), Flaw> {
         let inside = self.inside(style, span, place)?;
         let mut elements = Vec::new();
@@ -187,7 +194,7 @@ impl<'t> Composer<'t> {
         &mut self,
         style: StructureStyle,
         span: &Span,
-        place: Place,
+        place: NodeContext,
     ) -> Result<(Map<String, Value>, Marker), Flaw> {
         let mut inside = self.inside(style, span, place)?;
         let mut members = Map::new();
@@ -264,7 +271,7 @@ impl<'t> Composer<'t> {
         value: Value,
         (style, anchor): (StructureStyle, usize),
         (span, end): (Span, Marker),
-        place: Place,
+        place: NodeContext,
     ) -> Result<Value, Flaw> {
         if style == StructureStyle::Flow {
             self.check_margin(&span, end, place)?;
@@ -274,7 +281,7 @@ impl<'t> Composer<'t> {
     }
 
     /// Refuses a value in brackets or quotes that goes on to the left of the entry that it is in.
-    fn check_margin(&self, span: &Span, end: Marker, place: Place) -> Result<(), Flaw> {
+    fn check_margin(&self, span: &Span, end: Marker, place: NodeContext) -> Result<(), Flaw> {
         let Some(entry) = place.entry.filter(|_| !place.in_flow) else { return Ok(()) };
         match margin::outdented(self.text, entry, byte(span.start)..byte(end)) {
             None => Ok(()),

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::super::error::EncodeError;
 use super::super::json;
 use super::change::{Change, Place, spliced};
-use crate::pointer;
+use crate::pointer::Pointer;
 use crate::split::{CellFlaw, Splitter};
 
 /// Returns the text of a file in which one line is another. Its pieces begin at `begins`, the last of
@@ -123,7 +123,7 @@ fn refused(flaw: CellFlaw) -> EncodeError {
     match flaw {
         CellFlaw::NoColumn { field, columns } => EncodeError::NoColumn { field, columns },
         CellFlaw::NoCell { field, message } => {
-            EncodeError::NoCell { pointer: pointer::of([field]), message }
+            EncodeError::NoCell { pointer: Pointer::of([field]), message }
         }
     }
 }

@@ -6,14 +6,14 @@ use proptest::test_runner::{TestCaseError, TestRunner};
 use serde_json::{Map, json};
 
 use super::*;
-use crate::layout::{Claim, DefinitionFile, DefinitionFiles, Layout, RootEntry};
+use crate::layout::{DefinitionFile, DefinitionFiles, Layout, PathClaim, RootEntry};
 
 /// The records of a file by their keys.
 type Held = BTreeMap<Key, Arc<Record>>;
 
 /// A file of many records with the sheet that it is of.
 struct Shelf {
-    claim: Claim,
+    claim: PathClaim,
     path: String,
     held: Held,
     list: List,

@@ -9,7 +9,7 @@ use super::blocks::{Block, Blocks};
 use super::change::{Change, Place};
 use super::order;
 use crate::decode::{self, end_of_string};
-use crate::pointer;
+use crate::pointer::Pointer;
 use crate::split::Records;
 
 const INLINE: EncodeError =
@@ -232,7 +232,7 @@ impl File<'_> {
 fn without_nulls(is: &Json, was: &Json, path: &mut Vec<String>) -> Result<(), EncodeError> {
     let parts: Vec<(String, &Json)> = match is {
         Json::Null if was.is_null() && path.is_empty() => return Ok(()),
-        Json::Null => return Err(EncodeError::Null { pointer: pointer::of(&*path) }),
+        Json::Null => return Err(EncodeError::Null { pointer: Pointer::of(&*path) }),
         Json::Array(elements) => {
             elements.iter().enumerate().map(|(at, element)| (at.to_string(), element)).collect()
         }

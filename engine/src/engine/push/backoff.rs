@@ -18,7 +18,7 @@ const ROUNDS: u32 = 5;
 
 /// The results of recent pushes, and when the next one may run.
 #[derive(Debug)]
-pub(in crate::engine) struct Backoff {
+pub(in crate::engine) struct PushBackoff {
     failures: u32,
     last: Option<PushErrorKind>,
     due: Duration,
@@ -26,7 +26,7 @@ pub(in crate::engine) struct Backoff {
     random: u64,
 }
 
-impl Backoff {
+impl PushBackoff {
     /// Returns a backoff without failures; `seed` makes the waits of many servers differ.
     pub(in crate::engine) fn new(seed: u64) -> Self {
         Self { failures: 0, last: None, due: Duration::ZERO, random: seed }
@@ -87,7 +87,7 @@ mod tests {
             [(Unreachable, FIRST), (TimedOut, FIRST), (Auth, SLOW), (Refused, SLOW)]
         {
             for seed in 0..200 {
-                let mut backoff = Backoff::new(seed);
+                let mut backoff = PushBackoff::new(seed);
                 let mut whole = first;
                 for failures in 1..=20 {
                     let wait = backoff.failed(NOW, kind);
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn the_waits_of_two_servers_differ() {
         let waits = |seed| {
-            let mut backoff = Backoff::new(seed);
+            let mut backoff = PushBackoff::new(seed);
             [(); 8].map(|()| backoff.failed(NOW, Unreachable))
         };
         assert_ne!(waits(1), waits(2));
@@ -122,7 +122,7 @@ mod tests {
             (Behind, ROUNDS - 1, at_once),
             (Behind, 12, FIRST),
         ] {
-            let mut backoff = Backoff::new(7);
+            let mut backoff = PushBackoff::new(7);
             for _ in 0..times {
                 backoff.failed(NOW, kind);
             }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn another_kind_of_failure_begins_its_own_waits() {
-        let mut backoff = Backoff::new(7);
+        let mut backoff = PushBackoff::new(7);
         for _ in 0..12 {
             backoff.failed(NOW, Unreachable);
         }

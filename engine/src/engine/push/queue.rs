@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Condvar;
 use std::time::{Duration, Instant};
 
-use super::backoff::Backoff;
-use super::waiters::{Carried, CarriedDone, Waiter, Waiters, tell};
-use crate::engine::locks::{Held, Lock, Rank};
+use super::backoff::PushBackoff;
+use super::waiters::{OnPushOutcome, PushOutcome, Waiter, Waiters, tell};
+use crate::engine::locks::{Lock, LockGuard, Rank};
 use crate::id::CommitId;
 use crate::mirror::PushErrorKind;
 
@@ -14,17 +14,17 @@ use crate::mirror::PushErrorKind;
 pub(in crate::engine) struct PushQueue {
     active: bool,
     begun: Instant,
-    state: Lock<State>,
+    state: Lock<PushQueueState>,
     changed: Condvar,
 }
 
-struct State {
+struct PushQueueState {
     woken: bool,
     busy: bool,
     closed: bool,
-    backoff: Backoff,
+    backoff: PushBackoff,
     /// The backoff for conflict branches, which the remote may refuse for ever.
-    conflicts: Backoff,
+    conflicts: PushBackoff,
     waiters: Waiters,
 }
 
@@ -32,8 +32,8 @@ impl PushQueue {
     /// Returns a queue that pushes if it is `active`, and does nothing if not.
     pub(in crate::engine) fn new(active: bool) -> Self {
         // Each `RandomState` has different keys.
-        let backoff = || Backoff::new(RandomState::new().build_hasher().finish());
-        let state = State {
+        let backoff = || PushBackoff::new(RandomState::new().build_hasher().finish());
+        let state = PushQueueState {
             woken: active,
             busy: false,
             closed: false,
@@ -88,7 +88,7 @@ impl PushQueue {
 
     /// Waits until everything that can be pushed now is pushed.
     pub(in crate::engine) fn settle(&self) {
-        let is_settled = |state: &State| {
+        let is_settled = |state: &PushQueueState| {
             let due = state.backoff.due() <= self.begun.elapsed();
             let busy = state.busy || due && (state.woken || state.backoff.failures() > 0);
             !busy || state.closed
@@ -100,12 +100,17 @@ impl PushQueue {
 
     /// Calls `done` once the remote has `commit`, or once it is known that it will not have it
     /// soon. After `until`, the wait ends.
-    pub(in crate::engine) fn wait_for(&self, commit: CommitId, until: Instant, done: CarriedDone) {
+    pub(in crate::engine) fn wait_for(
+        &self,
+        commit: CommitId,
+        until: Instant,
+        done: OnPushOutcome,
+    ) {
         let mut state = self.lock();
         let is_full = state.waiters.is_full(Instant::now());
         let refused = match () {
-            () if !self.active || state.closed => Some(Carried::Never),
-            () if is_full => Some(Carried::Late),
+            () if !self.active || state.closed => Some(PushOutcome::Never),
+            () if is_full => Some(PushOutcome::Late),
             () => None,
         };
         if let Some(refused) = refused {
@@ -116,13 +121,13 @@ impl PushQueue {
         state.woken = true;
         drop(state);
         self.changed.notify_all();
-        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
+        overruled.into_iter().for_each(|done| tell(done, PushOutcome::Overruled));
     }
 
     /// Updates the callers that wait for commits that were replaced.
     pub(in crate::engine) fn rebased(&self, moves: &[(CommitId, Option<CommitId>)]) {
         let overruled = self.lock().waiters.moved(moves);
-        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
+        overruled.into_iter().for_each(|done| tell(done, PushOutcome::Overruled));
     }
 
     /// Removes and returns all waiting callers.
@@ -133,7 +138,7 @@ impl PushQueue {
     /// Makes these callers wait again.
     pub(super) fn put_back(&self, waiters: Vec<Waiter>) {
         let overruled = self.lock().waiters.put_back(waiters);
-        overruled.into_iter().for_each(|done| tell(done, Carried::Overruled));
+        overruled.into_iter().for_each(|done| tell(done, PushOutcome::Overruled));
     }
 
     /// Returns whether the last push failed.
@@ -163,7 +168,7 @@ impl PushQueue {
         self.lock().conflicts.failed(self.begun.elapsed(), PushErrorKind::Refused);
     }
 
-    fn lock(&self) -> Held<'_, State> {
+    fn lock(&self) -> LockGuard<'_, PushQueueState> {
         self.state.lock()
     }
 }

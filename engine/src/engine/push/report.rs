@@ -28,7 +28,7 @@ pub enum PushFailure {
     Remote(#[source] PushError),
     /// The repository cannot be opened.
     #[error("cannot open the repository")]
-    Open(#[source] mirror::OpenError),
+    Open(#[source] mirror::RepositoryError),
     /// The repository cannot be read.
     #[error("cannot read the repository")]
     Repository(#[source] ObjectError),

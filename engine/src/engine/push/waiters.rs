@@ -15,7 +15,7 @@ const MOVED: usize = 4_096;
 
 /// What became of an awaited commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Carried {
+pub enum PushOutcome {
     /// The remote has it, as this commit, which differs if it was replayed.
     Pushed(CommitId),
     /// The remote does not have it, and that will not change soon, for this reason.
@@ -30,7 +30,7 @@ pub enum Carried {
 
 /// A function that is called with what became of a commit on the engine's thread, so it should only
 /// pass it on.
-pub type CarriedDone = Box<dyn FnOnce(Carried) + Send>;
+pub type OnPushOutcome = Box<dyn FnOnce(PushOutcome) + Send>;
 
 /// A caller that waits for a commit to be on the remote.
 pub(super) struct Waiter {
@@ -39,7 +39,7 @@ pub(super) struct Waiter {
     pub(super) until: Instant,
     /// The synced commit for which it was last checked.
     pub(super) looked: Option<CommitId>,
-    pub(super) done: CarriedDone,
+    pub(super) done: OnPushOutcome,
 }
 
 /// All waiting callers, and what has become of commits.
@@ -58,7 +58,7 @@ impl Waiters {
     }
 
     /// Records replaced commits; returns the callers whose commit was overruled.
-    pub(super) fn moved(&mut self, moves: &[(CommitId, Option<CommitId>)]) -> Vec<CarriedDone> {
+    pub(super) fn moved(&mut self, moves: &[(CommitId, Option<CommitId>)]) -> Vec<OnPushOutcome> {
         self.moved.extend(moves);
         let old = self.moved.len().saturating_sub(MOVED);
         self.moved.drain(..old);
@@ -67,7 +67,7 @@ impl Waiters {
 
     /// Makes these callers wait again, for the commits that replaced theirs; returns those whose
     /// commit was overruled.
-    pub(super) fn put_back(&mut self, waiters: Vec<Waiter>) -> Vec<CarriedDone> {
+    pub(super) fn put_back(&mut self, waiters: Vec<Waiter>) -> Vec<OnPushOutcome> {
         let mut overruled = Vec::new();
         let all = std::mem::take(&mut self.waiting).into_iter().chain(waiters);
         for mut waiter in all {
@@ -95,7 +95,7 @@ impl Waiters {
 }
 
 /// Calls one of them; a panic there does not matter here.
-pub(super) fn tell(done: CarriedDone, carried: Carried) {
+pub(super) fn tell(done: OnPushOutcome, carried: PushOutcome) {
     if catch_unwind(AssertUnwindSafe(|| done(carried))).is_err() {
         tracing::error!("a caller who waited for a push panicked");
     }

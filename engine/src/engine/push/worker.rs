@@ -10,12 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::queue::PushQueue;
 use super::report::{PushFailure, PushReport};
-use super::waiters::{Carried, Waiter, tell};
-use crate::causes::chain;
+use super::waiters::{PushOutcome, Waiter, tell};
+use crate::causes::{self, chain};
 use crate::engine::config::Observer;
-use crate::engine::hold::{Held, HeldReason};
+use crate::engine::held_push::{HeldPush, HeldReason};
 use crate::engine::refs::{CONFLICTS, PUSHED};
-use crate::engine::reload_queue::{ReloadQueue, Request};
+use crate::engine::reload_queue::{ReloadQueue, ReloadRequest};
 use crate::engine::repository::Repository;
 use crate::engine::schedule::RequestKind;
 use crate::engine::states::States;
@@ -72,17 +72,17 @@ impl PushWorker {
         if !self.pushes.is_failing() {
             self.push_and_tell(LAST.min(self.repository.fetch.timeout));
         }
-        self.pushes.take_waiters().into_iter().for_each(|waiter| tell(waiter.done, Carried::Never));
+        self.pushes
+            .take_waiters()
+            .into_iter()
+            .for_each(|waiter| tell(waiter.done, PushOutcome::Never));
     }
 
     fn push_and_tell(&self, time: Duration) {
         let (begun, mut commit) = (Instant::now(), self.states.commit());
         let pushed = catch_unwind(AssertUnwindSafe(|| self.push_backlog(time, &mut commit)));
-        let pushed = pushed.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let message = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            Err(PushFailure::Panic { message: message.unwrap_or_default() })
-        });
+        let pushed = pushed
+            .unwrap_or_else(|panic| Err(PushFailure::Panic { message: causes::of_panic(&*panic) }));
         let now = SystemTime::now();
         let (result, kind) = match pushed {
             Ok(Tried::Pushed) => (Ok(()), None),
@@ -123,7 +123,7 @@ impl PushWorker {
         self.tell_waiters(kind);
         if kind == Some(PushErrorKind::Behind) {
             let (kind, trigger) = (RequestKind::Reload, Trigger::Push);
-            self.reloads.join(Request { kind, trigger, reserved: None }, vec![]);
+            self.reloads.join(ReloadRequest { kind, trigger, reserved: None }, vec![]);
         }
     }
 
@@ -191,7 +191,7 @@ impl PushWorker {
         let mut conflicts = listed(CONFLICTS)?;
         conflicts.retain(|conflict| !is_done(conflict));
         let (stopped, is_empty) = self.status.read(|status| {
-            let diverged = |held: &Held| held.reason == HeldReason::Diverged;
+            let diverged = |held: &HeldPush| held.reason == HeldReason::Diverged;
             // A branch that somebody deleted must not come back by itself.
             let stopped = status.branch_missing || status.held.as_ref().is_some_and(diverged);
             (stopped, status.remote_empty)
@@ -252,9 +252,9 @@ impl PushWorker {
             // One answer is valid as long as the synced commit.
             let is_there = waiter.looked != now && has(waiter.commit);
             match stuck {
-                _ if is_there => tell(waiter.done, Carried::Pushed(waiter.commit)),
-                Some(kind) => tell(waiter.done, Carried::Stuck(kind)),
-                None if waiter.until <= Instant::now() => tell(waiter.done, Carried::Late),
+                _ if is_there => tell(waiter.done, PushOutcome::Pushed(waiter.commit)),
+                Some(kind) => tell(waiter.done, PushOutcome::Stuck(kind)),
+                None if waiter.until <= Instant::now() => tell(waiter.done, PushOutcome::Late),
                 None => waiting.push(Waiter { looked: now, ..waiter }),
             }
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::mirror::system::{is_disk_full, is_of_our_side};
-use crate::mirror::{Cause, ObjectError, OpenError, Phase, RefError, Remote, Untrusted};
+use crate::mirror::{Cause, ObjectError, Phase, RefError, Remote, RepositoryError, Untrusted};
 
 /// The rule that is broken by a pack that is too expensive to unpack.
 const TOO_MUCH_WORK: &str = "too_much_work";
@@ -183,8 +183,8 @@ impl FetchError {
     }
 }
 
-impl From<OpenError> for FetchError {
-    fn from(error: OpenError) -> Self {
+impl From<RepositoryError> for FetchError {
+    fn from(error: RepositoryError) -> Self {
         Self::ours(error)
     }
 }

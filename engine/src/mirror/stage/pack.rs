@@ -24,7 +24,7 @@ const LARGE: usize = 256 << 10;
 const CHAIN: usize = 50;
 
 /// An entry being written.
-struct Entry {
+struct PackEntry {
     id: gix::ObjectId,
     offset: u64,
     crc: u32,
@@ -91,10 +91,10 @@ fn write_part(
 }
 
 /// Returns the pack without its checksum, and its entries in their order.
-fn pack(stage: &Stage) -> io::Result<(Vec<u8>, Vec<Entry>)> {
+fn pack(stage: &Stage) -> io::Result<(Vec<u8>, Vec<PackEntry>)> {
     let count = u32::try_from(stage.new.len()).map_err(io::Error::other)?;
     let mut pack = [&b"PACK"[..], &2_u32.to_be_bytes(), &count.to_be_bytes()].concat();
-    let mut entries: Vec<Entry> = Vec::with_capacity(stage.new.len());
+    let mut entries: Vec<PackEntry> = Vec::with_capacity(stage.new.len());
     let mut depths = Vec::with_capacity(stage.new.len());
     for object in &stage.new {
         let offset = pack.len();
@@ -121,7 +121,7 @@ fn pack(stage: &Stage) -> io::Result<(Vec<u8>, Vec<Entry>)> {
         }
         depths.push(depth);
         let crc = crc32fast::hash(&pack[offset..]);
-        entries.push(Entry { id: object.id, offset: offset as u64, crc });
+        entries.push(PackEntry { id: object.id, offset: offset as u64, crc });
     }
     Ok((pack, entries))
 }
@@ -166,7 +166,7 @@ fn compress(pack: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
 
 /// Returns the index: the cumulative counts of ids by first byte, the ids, their checksums and
 /// offsets, the checksum of the pack and that of the index.
-fn index(mut entries: Vec<Entry>, pack: &gix::ObjectId) -> io::Result<Vec<u8>> {
+fn index(mut entries: Vec<PackEntry>, pack: &gix::ObjectId) -> io::Result<Vec<u8>> {
     entries.sort_unstable_by_key(|entry| entry.id);
     let mut index = [&b"\xfftOc"[..], &2_u32.to_be_bytes()].concat();
     for first in 0..=u8::MAX {

@@ -7,7 +7,7 @@ use tantivy::DocId;
 use tantivy::fieldnorm::FieldNormReader;
 use tantivy::tokenizer::{BoxTokenStream, TokenStream as _};
 
-use crate::search::pattern::{Outcome, Pattern};
+use crate::search::pattern::{Pattern, PatternMatch};
 
 /// What tantivy leaves free between two texts of a document, so that no phrase spans them.
 const GAP: u32 = 1;
@@ -46,12 +46,12 @@ impl Listed {
             loop {
                 let (word, _) = self.words.get(at)?;
                 match pattern.compare(word) {
-                    Outcome::Match(edits) => {
+                    PatternMatch::Match(edits) => {
                         at += 1;
                         return Some((&**word, edits, self.places(at - 1)));
                     }
-                    Outcome::Other => at += 1,
-                    Outcome::Lost(bytes) => {
+                    PatternMatch::Other => at += 1,
+                    PatternMatch::Lost(bytes) => {
                         let begin = &word[..bytes];
                         at += self.words[at..].partition_point(|(word, _)| word.starts_with(begin));
                     }

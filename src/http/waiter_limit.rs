@@ -14,7 +14,7 @@ const EACH: usize = 1024;
 
 /// The waiting callers. Joining and leaving cost the same, however many there are.
 #[derive(Debug)]
-pub(super) struct Crowd<K = Source> {
+pub(super) struct WaiterLimit<K = Source> {
     most: usize,
     each: usize,
     counts: Mutex<Counts<K>>,
@@ -26,20 +26,20 @@ struct Counts<K> {
     of: HashMap<K, usize>,
 }
 
-/// A member of a crowd, until it is dropped.
-pub(super) struct Member<'a, K: Eq + Hash> {
-    crowd: &'a Crowd<K>,
+/// A waiting caller, until it is dropped.
+pub(super) struct Waiter<'a, K: Eq + Hash> {
+    limit: &'a WaiterLimit<K>,
     source: K,
 }
 
-impl<K> Default for Crowd<K> {
+impl<K> Default for WaiterLimit<K> {
     fn default() -> Self {
         Self::new(MOST, EACH)
     }
 }
 
-impl<K> Crowd<K> {
-    /// Returns a crowd of up to `most`, with up to `each` from one source.
+impl<K> WaiterLimit<K> {
+    /// Returns a limit of up to `most`, with up to `each` from one source.
     pub(super) fn new(most: usize, each: usize) -> Self {
         let counts = Counts { all: 0, of: HashMap::new() };
         Self { most, each, counts: Mutex::new(counts) }
@@ -51,9 +51,9 @@ impl<K> Crowd<K> {
     }
 }
 
-impl<K: Eq + Hash + Clone> Crowd<K> {
+impl<K: Eq + Hash + Clone> WaiterLimit<K> {
     /// Admits one more. Returns `None` if too many wait.
-    pub(super) fn join(&self, source: K) -> Option<Member<'_, K>> {
+    pub(super) fn join(&self, source: K) -> Option<Waiter<'_, K>> {
         let mut counts = self.counts();
         let of = counts.of.get(&source).copied().unwrap_or(0);
         if counts.all >= self.most || of >= self.each {
@@ -61,13 +61,13 @@ impl<K: Eq + Hash + Clone> Crowd<K> {
         }
         counts.all += 1;
         counts.of.insert(source.clone(), of + 1);
-        Some(Member { crowd: self, source })
+        Some(Waiter { limit: self, source })
     }
 }
 
-impl<K: Eq + Hash> Drop for Member<'_, K> {
+impl<K: Eq + Hash> Drop for Waiter<'_, K> {
     fn drop(&mut self) {
-        let mut counts = self.crowd.counts();
+        let mut counts = self.limit.counts();
         counts.all -= 1;
         if let Some(of) = counts.of.get_mut(&self.source) {
             *of -= 1;
@@ -84,14 +84,14 @@ mod tests {
 
     #[test]
     fn there_are_so_many_in_all_and_of_one_source_and_who_goes_makes_room() {
-        let crowd = Crowd::new(3, 2);
-        let mut first: Vec<_> = (0..2).map(|_| crowd.join(1).unwrap()).collect();
-        assert!(crowd.join(1).is_none(), "the limit of one source");
-        let second = crowd.join(2);
-        assert!(second.is_some() && crowd.join(3).is_none(), "the limit of all sources");
+        let limit = WaiterLimit::new(3, 2);
+        let mut first: Vec<_> = (0..2).map(|_| limit.join(1).unwrap()).collect();
+        assert!(limit.join(1).is_none(), "the limit of one source");
+        let second = limit.join(2);
+        assert!(second.is_some() && limit.join(3).is_none(), "the limit of all sources");
         first.pop();
-        assert!(crowd.join(1).is_some());
+        assert!(limit.join(1).is_some());
         drop((first, second));
-        assert!(crowd.counts().all == 0 && crowd.counts().of.is_empty());
+        assert!(limit.counts().all == 0 && limit.counts().of.is_empty());
     }
 }

@@ -2,14 +2,14 @@
 
 /// A place in a text that moves forward.
 #[derive(Debug, Clone)]
-pub(crate) struct Cursor<'t> {
+pub(crate) struct TextPosition<'t> {
     text: &'t str,
     at: usize,
     line: usize,
     column: usize,
 }
 
-impl<'t> Cursor<'t> {
+impl<'t> TextPosition<'t> {
     /// Begins at byte `at` of `text`, which is in line `line`. Linear in the line before it.
     pub(crate) fn new(text: &'t str, at: usize, line: usize) -> Self {
         let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
@@ -40,10 +40,10 @@ mod tests {
     #[test]
     fn places_are_counted_in_lines_and_characters() {
         let text = "é1\nzwölf\n\nx";
-        let mut cursor = Cursor::new(text, 0, 1);
+        let mut cursor = TextPosition::new(text, 0, 1);
         let places = [0, 2, 3, 4, 8, 11, 12].map(|at| cursor.to(at));
         assert_eq!(places, [(1, 1), (1, 2), (1, 3), (2, 1), (2, 4), (3, 1), (4, 1)]);
         assert_eq!(cursor.to(0), (4, 1), "it does not go back");
-        assert_eq!(Cursor::new(text, 6, 2).to(8), (2, 4), "it begins anywhere");
+        assert_eq!(TextPosition::new(text, 6, 2).to(8), (2, 4), "it begins anywhere");
     }
 }

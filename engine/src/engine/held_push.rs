@@ -38,7 +38,7 @@ impl HeldReason {
 
 /// A push that was fetched but not published. There is at most one: a newer push supersedes it.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct HeldPush {
     /// The id of the reload that held it, with which the operator lets it through.
     pub id: ReloadId,
     /// The remote's head that is held.

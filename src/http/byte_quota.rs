@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A budget of bytes. Cheap to clone.
 #[derive(Debug)]
-pub(super) struct Room<K: Eq + Hash + Clone>(Arc<Shared<K>>);
+pub(super) struct ByteQuota<K: Eq + Hash + Clone>(Arc<Shared<K>>);
 
 #[derive(Debug)]
 struct Shared<K> {
@@ -25,19 +25,19 @@ struct Taken<K> {
 
 /// The bytes that one caller holds, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Held<K: Eq + Hash + Clone> {
-    room: Room<K>,
+pub(super) struct QuotaShare<K: Eq + Hash + Clone> {
+    room: ByteQuota<K>,
     caller: K,
     bytes: usize,
 }
 
-impl<K: Eq + Hash + Clone> Clone for Room<K> {
+impl<K: Eq + Hash + Clone> Clone for ByteQuota<K> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<K: Eq + Hash + Clone> Room<K> {
+impl<K: Eq + Hash + Clone> ByteQuota<K> {
     /// Returns room for `all` bytes, of which one caller may have `each`.
     pub(super) fn new(all: usize, each: usize) -> Self {
         let taken = Mutex::new(Taken { all: 0, of: HashMap::new() });
@@ -45,8 +45,8 @@ impl<K: Eq + Hash + Clone> Room<K> {
     }
 
     /// Returns the holding of `caller`, which is empty at first.
-    pub(super) fn enter(&self, caller: K) -> Held<K> {
-        Held { room: self.clone(), caller, bytes: 0 }
+    pub(super) fn enter(&self, caller: K) -> QuotaShare<K> {
+        QuotaShare { room: self.clone(), caller, bytes: 0 }
     }
 
     /// Returns how many bytes are taken.
@@ -61,7 +61,7 @@ impl<K: Eq + Hash + Clone> Room<K> {
     }
 }
 
-impl<K: Eq + Hash + Clone> Held<K> {
+impl<K: Eq + Hash + Clone> QuotaShare<K> {
     /// Takes `bytes` more, or none if there is no room for all of them. Returns whether it did.
     #[must_use]
     pub(super) fn grows(&mut self, bytes: usize) -> bool {
@@ -78,7 +78,7 @@ impl<K: Eq + Hash + Clone> Held<K> {
     }
 }
 
-impl<K: Eq + Hash + Clone> Drop for Held<K> {
+impl<K: Eq + Hash + Clone> Drop for QuotaShare<K> {
     fn drop(&mut self) {
         let mut taken = self.room.taken();
         taken.all -= self.bytes;
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn there_are_so_many_bytes_in_all_and_for_each_and_who_goes_makes_room() {
-        let room = Room::new(10, 6);
+        let room = ByteQuota::new(10, 6);
         let (mut one, mut again, mut two) = (room.enter(1), room.enter(1), room.enter(2));
         assert!(one.grows(4) && !again.grows(3), "both are one caller");
         assert!(again.grows(2) && !two.grows(5), "the total is ten");

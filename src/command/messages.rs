@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use headwater_engine::nearest::{did_you_mean, nearest};
+use headwater_engine::pointer::Pointer;
 use headwater_engine::problem::Problem;
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
@@ -33,9 +34,13 @@ pub(super) fn line(problem: &Problem) -> String {
     for number in [problem.line, problem.column].into_iter().map_while(|number| number) {
         place.push_str(&format!(":{number}"));
     }
-    let pointer = problem.pointer.as_deref().filter(|pointer| !pointer.is_empty());
-    let pointer = pointer.map(|pointer| format!(" at {pointer}")).unwrap_or_default();
-    format!("{place}: {}{pointer} [{}]", problem.message, problem.rule)
+    let at = problem.pointer.as_ref().map(at).unwrap_or_default();
+    format!("{place}: {}{at} [{}]", problem.message, problem.rule)
+}
+
+/// Writes where in a record something is; nothing for the whole of it.
+pub(super) fn at(pointer: &Pointer) -> String {
+    if pointer.is_empty() { String::new() } else { format!(" at {pointer}") }
 }
 
 /// Writes a number with its noun.
@@ -57,7 +62,7 @@ mod tests {
         assert_eq!(line(&problem), "people/a.toml: broken [malformed]");
         let placed = problem.clone().at(Some(3), Some(5));
         assert_eq!(line(&placed), "people/a.toml:3:5: broken [malformed]");
-        let pointed = problem.pointing_to("/name");
+        let pointed = problem.pointing_to(Pointer::of(["name"]));
         assert_eq!(line(&pointed), "people/a.toml: broken at /name [malformed]");
     }
 }

@@ -8,15 +8,15 @@ use crate::problem::Problem;
 /// What was found out when it was first asked for. A copy knows nothing yet: it is made to be
 /// changed.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct ProblemCache {
     pub(super) count: OnceLock<usize>,
-    pub(super) public: OnceLock<Public>,
+    pub(super) public: OnceLock<PublicProblems>,
     pub(super) public_list: OnceLock<Arc<[Problem]>>,
 }
 
 /// What the public can tell apart.
 #[derive(Debug)]
-pub(super) struct Public {
+pub(super) struct PublicProblems {
     pub(super) count: usize,
     /// The sum over the problems of files and of references.
     pub(super) sum: LtHash,
@@ -24,7 +24,7 @@ pub(super) struct Public {
     pub(super) duplicates: LtHash,
 }
 
-impl Clone for Told {
+impl Clone for ProblemCache {
     fn clone(&self) -> Self {
         Self::default()
     }
