@@ -12,6 +12,7 @@ mod body_stream;
 mod caching;
 mod changes;
 mod coding;
+mod commits;
 mod cors;
 mod waiter_limit;
 mod current;
@@ -136,6 +137,7 @@ fn methods(route: Route, side: Side, app: &App) -> Option<MethodRouter<App>> {
         Route::Changes => get(changes::changes),
         Route::Diff => get(diff::diff),
         Route::History => get(history::history),
+        Route::Commits => get(commits::commits),
         Route::Attachment if writes => {
             get(attachment::show).put(write::attach).delete(write::attach)
         }

@@ -50,6 +50,7 @@ pub fn document(offer: &Offer, snapshot: &Snapshot, budget: &Budget) -> Result<V
     budget.check()?;
     let mut add = |path: &str, item: Value| drop(paths.insert(path.to_owned(), item));
     add("/api/_search", json!({ "get": search::operation(&sheets).into_value() }));
+    add("/api/_commits", json!({ "get": history::commits().into_value() }));
     add("/api/_diff", json!({ "get": history::diff().into_value() }));
     add("/api/_changes", json!({ "get": changes::operation(&sheets).into_value() }));
     if !sheets.is_empty() {

@@ -3,6 +3,7 @@
 
 mod changes;
 mod code;
+mod commits;
 mod diff_cursor;
 mod error;
 mod included;
@@ -18,6 +19,7 @@ mod timestamp;
 
 pub use changes::{Compared, Watched, changes, diff, resync};
 pub use code::Code;
+pub use commits::{CommitView, CommitsCursor, CommitsView};
 pub use diff_cursor::DiffCursor;
 pub use error::{ApiError, FieldError};
 pub use list::{group, line, page, record_with};

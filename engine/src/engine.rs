@@ -59,9 +59,10 @@ use std::time::{Instant, SystemTime};
 
 use crate::admit::refusable;
 use crate::cache::Cache;
+use crate::commits::{Line, Log};
 use crate::delta::Delta;
 use crate::history::{Effort, Versions};
-use crate::id::CommitId;
+use crate::id::{CommitId, SheetName};
 use crate::layout::SheetSpec;
 use crate::mirror::Mirror;
 use crate::report::{ReloadId, Trigger};
@@ -430,6 +431,34 @@ impl Engine {
         effort: Effort<'_>,
     ) -> Result<Versions, PastError> {
         self.past.history(now, record, from, page, effort)
+    }
+
+    /// Returns the line of commits that comes behind what a reader calls `since` up to what he calls
+    /// `until`, by first parents: from the first commit of all, up to the published one, where he
+    /// does not say. A moment before all commits stands for none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::commit_called`]; [`PastError::Unknown`] for a commit that is not in the history
+    /// of what is published.
+    pub fn line(&self, since: Option<&str>, until: Option<&str>) -> Result<Line, PastError> {
+        self.past.line(since, until)
+    }
+
+    /// Lists the commits of `line`, newest first, with what the public sees that each changed: at
+    /// most `limit`, and with `sheets` those that changed one of them. See [`Log::read`].
+    ///
+    /// # Errors
+    ///
+    /// [`PastError::Unknown`] for a line that is not in the history of what is published.
+    pub fn commits(
+        &self,
+        line: Line,
+        sheets: &[SheetName],
+        limit: usize,
+        effort: Effort<'_>,
+    ) -> Result<Log, PastError> {
+        self.past.commits(line, sheets, limit, effort)
     }
 
     /// Returns the commit that a reader means by `name`: a hash or a prefix of one, a tag, or the

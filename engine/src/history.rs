@@ -6,7 +6,9 @@ use crate::budget::{Budget, TooCostly};
 use crate::delta::changed_fields;
 use crate::id::{BlobId, CommitId, Key};
 use crate::layout::{Shape, SheetSpec};
-use crate::mirror::{BlobContent, File, GitError, Mirror, ObjectError, Objects, Reading, Touch};
+use crate::mirror::{
+    BlobContent, CommitFacts, File, GitError, Mirror, ObjectError, Objects, Reading, Touch,
+};
 use crate::options::LoadOptions;
 use crate::sheet::hides;
 use crate::tables::{Sought, seek};
@@ -249,11 +251,34 @@ fn version(
     fields: Vec<String>,
 ) -> Result<Version, HistoryError> {
     let unreadable = |source| HistoryError::Commit { commit, source };
-    let facts = objects.commit(commit).map_err(unreadable)?;
-    let author = objects.author(commit).map_err(unreadable)?;
-    let author = author.split_once('<').map_or(&*author, |(name, _)| name).trim().to_owned();
-    let (seconds, summary) = (facts.committer_time, facts.subject);
+    let Note { seconds, author, summary } = Note::of(objects, commit).map_err(unreadable)?;
     Ok(Version { commit, seconds, author, summary, event, fields })
+}
+
+/// What is told of a commit, whatever it changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// When it was committed, in seconds since 1970.
+    pub seconds: i64,
+    /// Who wrote it, without an address.
+    pub author: String,
+    /// The first line of its message.
+    pub summary: String,
+}
+
+impl Note {
+    /// Reads what is told of `commit`.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the commit cannot be read.
+    pub fn of(objects: &Objects, commit: CommitId) -> Result<Self, ObjectError> {
+        let CommitFacts { committer_time: seconds, subject: summary, .. } =
+            objects.commit(commit)?;
+        let author = objects.author(commit)?;
+        let author = author.split_once('<').map_or(&*author, |(name, _)| name).trim().to_owned();
+        Ok(Self { seconds, author, summary })
+    }
 }
 
 /// The contents of a record's files at the commits that touched them.

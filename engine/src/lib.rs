@@ -54,5 +54,6 @@ pub mod replay;
 pub mod write;
 pub mod rebase;
 pub mod history;
+pub mod commits;
 pub mod engine;
 pub mod query;

@@ -184,6 +184,15 @@ pub struct LogArgs {
     /// List at most this many commits
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// List only the commits after this commit or moment
+    #[arg(long, value_name = "COMMIT|MOMENT")]
+    pub since: Option<String>,
+    /// List only the commits up to this commit or moment
+    #[arg(long, value_name = "COMMIT|MOMENT")]
+    pub until: Option<String>,
+    /// Count the records that each commit changed, by sheet; records that are not public do not count
+    #[arg(long, conflicts_with = "place")]
+    pub changes: bool,
     /// Print each commit as JSON
     #[arg(long)]
     pub json: bool,

@@ -1,15 +1,20 @@
 //! `headwater log`: lists the commits of a branch, or those that touched a record.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use headwater_engine::id::{BlobId, CommitId, Key, TreeId};
+use headwater_engine::commits::{Line, Walk};
+use headwater_engine::disclosure::Disclosure;
+use headwater_engine::id::{BlobId, CommitId, Key, SheetName, TreeId};
 use headwater_engine::layout::{RenderError, SheetSpec};
 use headwater_engine::mirror::{BlobContent, CommitFacts, ObjectError, TreeEntry};
 use headwater_engine::options::LoadOptions;
+use headwater_engine::report::Counts;
+use headwater_engine::scalar::Moment;
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::tables::{Sought, seek};
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::messages::sheet_of;
 use super::repository::Repository;
@@ -18,8 +23,8 @@ use crate::config::Environment;
 use crate::exit::{Exit, Failure};
 use crate::wire::time_of;
 
-/// Writes the first parents of a commit, newest first: hash, time, author and subject. For a
-/// record, only those whose file differs from that of the first parent.
+/// Writes the first parents of a commit, newest first: hash, time, author and subject, and on request
+/// what each changed by sheet. For a record, only those whose file differs from that of the first parent.
 ///
 /// # Errors
 /// Fails if the commit cannot be read, or if no commit ever had the record.
@@ -30,6 +35,9 @@ pub fn log(
 ) -> Result<Exit, Failure> {
     let (repository, rev) = Repository::at(&arguments.read, environment)?;
     let head = repository.resolve(&rev)?;
+    let Some(Line { from, above }) = line_of(&repository, head, arguments)? else {
+        return Ok(Exit::Success);
+    };
     let file = match &arguments.place {
         Some(place) => Some(RecordFile::of(&repository.load(&rev)?, place)?),
         None => None,
@@ -38,10 +46,18 @@ pub fn log(
     let objects = &repository.objects;
     // Many commits may leave the record alone.
     let walked = if file.is_some() { usize::MAX } else { limit };
-    let line = objects.first_parents(head, walked).map_err(unreadable)?;
+    // The parent of the last one is compared with it.
+    let line = objects.first_parents(from, walked.saturating_add(1)).map_err(unreadable)?;
+    let counted = arguments.changes.then(|| -> Result<_, Failure> {
+        Ok((repository.load(&rev)?, repository.load(&from.to_string())?))
+    });
+    let counted = counted.transpose()?;
+    let mut walk = counted.as_ref().map(|(present, newest)| {
+        Walk::from(objects, newest, Disclosure::by(present), &repository.options)
+    });
     let mut told = 0;
     for (at, commit) in line.iter().enumerate() {
-        if told == limit {
+        if told == limit || above == Some(*commit) {
             break;
         }
         let facts = objects.commit(*commit).map_err(unreadable)?;
@@ -51,8 +67,11 @@ pub fn log(
         {
             continue;
         }
+        let changed = walk.as_mut().map(|walk| walk.back_to(parent.copied())).transpose();
+        let changed = changed.map_err(|error| Failure::caused_by(Exit::Data, &error))?;
         let author = objects.author(*commit).map_err(unreadable)?;
-        writeln!(out, "{}", entry(*commit, &facts, &author, arguments.json))?;
+        let entry = Entry { commit: *commit, facts, author, changed };
+        writeln!(out, "{}", if arguments.json { entry.json() } else { entry.line() })?;
         told += 1;
     }
     match (&arguments.place, told) {
@@ -137,14 +156,71 @@ impl RecordFile {
     }
 }
 
-fn entry(commit: CommitId, facts: &CommitFacts, author: &str, is_json: bool) -> String {
-    let time = time_of(facts.author_time);
-    let subject = &facts.subject;
-    if is_json {
-        let commit = commit.to_string();
-        json!({ "commit": commit, "time": time, "author": author, "subject": subject }).to_string()
-    } else {
-        format!("{commit} {time} {author}  {subject}")
+/// Returns the commits that are asked for; `None` where there are none.
+fn line_of(
+    repository: &Repository,
+    head: CommitId,
+    arguments: &LogArgs,
+) -> Result<Option<Line>, Failure> {
+    let objects = &repository.objects;
+    let named = |name: &String| last_called(repository, head, name);
+    let Some(from) = arguments.until.as_ref().map_or(Ok(Some(head)), named)? else {
+        return Ok(None);
+    };
+    let since = arguments.since.as_ref().map(named).transpose()?.flatten();
+    let above = since.map(|since| objects.fork_point(from, since)).transpose();
+    Ok(Some(Line { from, above: above.map_err(unreadable)?.flatten() }))
+}
+
+/// Returns the commit of this name, or the last one of the line at a moment or before.
+fn last_called(
+    repository: &Repository,
+    head: CommitId,
+    name: &str,
+) -> Result<Option<CommitId>, Failure> {
+    let commit = repository.resolve(name);
+    let Some(moment) = Moment::beginning(name).filter(|_| commit.is_err()) else {
+        return commit.map(Some);
+    };
+    let line = repository.objects.first_parents_above(head, None).map_err(unreadable)?;
+    let last = line.made.iter().find(|made| made.seconds <= moment.seconds());
+    Ok(last.map(|made| made.commit))
+}
+
+/// A commit as it is printed.
+struct Entry {
+    commit: CommitId,
+    facts: CommitFacts,
+    author: String,
+    /// What it changed by sheet, if that is counted.
+    changed: Option<BTreeMap<SheetName, Counts>>,
+}
+
+impl Entry {
+    fn json(&self) -> String {
+        let Self { commit, facts, author, changed } = self;
+        let time = time_of(facts.author_time);
+        let mut entry = json!({
+            "commit": commit.to_string(), "time": time, "author": author, "subject": facts.subject,
+        });
+        if let Some(changed) = changed {
+            let counts = |counts: &Counts| {
+                let Counts { added, modified, removed } = *counts;
+                json!({ "added": added, "modified": modified, "removed": removed })
+            };
+            let by_sheet = changed.iter().map(|(sheet, n)| (sheet.to_string(), counts(n)));
+            entry["changed"] = by_sheet.collect::<Map<_, _>>().into();
+        }
+        entry.to_string()
+    }
+
+    fn line(&self) -> String {
+        let Self { commit, facts, author, changed } = self;
+        let (time, subject) = (time_of(facts.author_time), &facts.subject);
+        let changed = changed.iter().flatten().map(|(sheet, counts)| {
+            format!("  {sheet} +{} ~{} -{}", counts.added, counts.modified, counts.removed)
+        });
+        format!("{commit} {time} {author}  {subject}{}", changed.collect::<String>())
     }
 }
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use axum::http::header::RETRY_AFTER;
 use headwater_engine::budget::Budget;
+use headwater_engine::commits::{Line, Log};
 use headwater_engine::delta::Delta;
 use headwater_engine::engine::{Engine, PastError};
 use headwater_engine::history::{Effort, HistoryError, Versions};
-use headwater_engine::id::CommitId;
+use headwater_engine::id::{CommitId, SheetName};
 use headwater_engine::layout::SheetSpec;
 use headwater_engine::snapshot::Snapshot;
 use tokio::time::Instant;
@@ -183,6 +184,38 @@ impl Past {
             let engine = live.engine().ok_or_else(not_ready)?;
             let effort = Effort { awaited, part: &budget(limit) };
             engine.history(&now, (&spec, &key), from, part, effort).map_err(refused)
+        };
+        self.histories.make(source, read).await
+    }
+
+    /// Returns the line of commits between two names; see [`Engine::line`].
+    pub(super) async fn line(
+        &self,
+        source: Source,
+        since: Option<String>,
+        until: Option<String>,
+    ) -> Result<Line, ApiError> {
+        let line = move |engine: &Engine| engine.line(since.as_deref(), until.as_deref());
+        self.run(&self.states, source, line).await
+    }
+
+    /// Returns a part of a line of commits; see [`Engine::commits`]. It ends where it has cost what it
+    /// may, and is given up when its caller hangs up.
+    ///
+    /// # Errors
+    /// 503 when its turn does not come in time; as [`Engine::commits`].
+    pub(super) async fn commits(
+        &self,
+        source: Source,
+        line: Line,
+        sheets: Vec<SheetName>,
+        limit: usize,
+    ) -> Result<Log, ApiError> {
+        let (live, part) = (self.live.clone(), self.part);
+        let read = move |awaited: &Budget| {
+            let engine = live.engine().ok_or_else(not_ready)?;
+            let effort = Effort { awaited, part: &budget(part) };
+            engine.commits(line, &sheets, limit, effort).map_err(refused)
         };
         self.histories.make(source, read).await
     }

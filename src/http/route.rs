@@ -85,6 +85,7 @@ routes! {
     Search          = "/api/_search"                           Read     Search   Any       Some("/api/_search");
     Changes         = "/api/_changes"                          Read     Changes  Published Some("/api/_changes");
     Diff            = "/api/_diff"                             Read     Past     Published Some("/api/_diff");
+    Commits         = "/api/_commits"                          Read     Past     Published Some("/api/_commits");
     History         = "/api/_history/{sheet}/{*key}"           Read     Past     Any       Some("/api/_history/{sheet}/{key}");
     Attachment      = "/api/_attachments/{sheet}/{*rest}"      Read     Other    Any       Some("/api/_attachments/{sheet}/{key}/{name}");
     List            = "/api/{sheet}"                           Read     List     Any       Some("/api/{sheet}");
@@ -172,6 +173,7 @@ mod tests {
             ("/api/_changes", RouteClass::Changes),
             ("/api/_history/people/ada", RouteClass::Past),
             ("/api/_diff", RouteClass::Past),
+            ("/api/_commits", RouteClass::Past),
             ("/api/_nothing", RouteClass::Other),
             ("/api/_nothing/at/all", RouteClass::Other),
             ("/api/", RouteClass::Other),

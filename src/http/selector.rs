@@ -135,6 +135,9 @@ impl SnapshotSelector {
         if selector.at.is_some() && route == Some(Route::Diff) {
             return Err(wrong("at", "is not a parameter here: `from` and `to` name the commits"));
         }
+        if selector.at.is_some() && route == Some(Route::Commits) {
+            return Err(wrong("at", "is not a parameter here: `until` names the newest commit"));
+        }
         let is_published = route.is_some_and(|route| route.snapshots() == Snapshots::Published);
         if selector.at.is_some() && is_published {
             return Err(wrong(

@@ -20,7 +20,7 @@ pub enum RouteClass {
     State,
     /// `_changes`, which waits for changes.
     Changes,
-    /// `_history` and `_diff`.
+    /// `_history`, `_commits` and `_diff`.
     Past,
     /// The routes of reloads.
     Internal,

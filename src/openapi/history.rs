@@ -38,6 +38,28 @@ pub(super) fn schemas() -> Value {
                 "next": { "type": ["string", "null"] },
             },
         },
+        "Commits": {
+            "type": "object",
+            "required": ["items", "next"],
+            "properties": {
+                "items": { "type": "array", "items": {
+                    "type": "object",
+                    "required": ["commit", "time", "author", "summary", "changed"],
+                    "properties": {
+                        "commit": commit(),
+                        "time": { "type": "string", "format": "date-time" },
+                        "author": { "type": "string" },
+                        "summary": { "type": "string" },
+                        "changed": {
+                            "description": "How many records changed, by sheet.",
+                            "type": "object",
+                            "additionalProperties": schema("Counts"),
+                        },
+                    },
+                } },
+                "next": { "type": ["string", "null"] },
+            },
+        },
         "Diff": {
             "type": "object",
             "required": ["from", "to", "items", "counts", "total", "next"],
@@ -88,10 +110,7 @@ pub(super) fn schemas() -> Value {
 /// The operations on the history of a record.
 pub(super) fn history(sheets: &[Described]) -> Value {
     let names: Vec<_> = sheets.iter().map(Described::sheet_name).collect();
-    let cursor = json!({
-        "name": "cursor", "in": "query", "description": "The `next` of the previous part.",
-        "schema": { "type": "string", "minLength": 1 },
-    });
+    let cursor = text("cursor", "The `next` of the previous part.");
     let answer = Answer::json("Newest first.", schema("History"));
     let operation = Operation::new("history", "record", "Returns the history of a record")
         .described(
@@ -113,30 +132,49 @@ pub(super) fn history(sheets: &[Described]) -> Value {
     })
 }
 
-/// `GET /api/_diff`
-pub(super) fn diff() -> Operation {
-    let commit = |name: &str, required: bool, description: &str| {
-        json!({
-            "name": name, "in": "query", "required": required, "description": description,
-            "schema": { "type": "string", "minLength": 1 },
-        })
-    };
-    // A sheet that no longer exists is allowed, too.
-    let sheet = json!({
+fn text(name: &str, description: &str) -> Value {
+    json!({
+        "name": name, "in": "query", "required": false, "description": description,
+        "schema": { "type": "string", "minLength": 1 },
+    })
+}
+
+/// A sheet that no longer exists is allowed, too.
+fn sheet() -> Value {
+    json!({
         "name": "sheet", "in": "query", "description": "Only in these sheets.",
         "schema": { "type": "array", "items": { "type": "string" } },
-    });
-    let cursor = json!({
-        "name": "cursor", "in": "query",
-        "description": "The `next` of the previous page, instead of `from` and `to`.",
-        "schema": { "type": "string", "minLength": 1 },
-    });
+    })
+}
+
+/// `GET /api/_commits`
+pub(super) fn commits() -> Operation {
+    Operation::new("history", "commits", "Lists the commits of the branch")
+        .described(
+            "By first parents, newest first, with the number of records that each changed by sheet. \
+             Records that are private now are not counted.",
+        )
+        .takes([
+            text("since", "List the commits after this commit or moment."),
+            text("until", "List the commits up to this commit or moment; by default the present one."),
+            sheet(),
+            limit(20, 100),
+            text("cursor", "The `next` of the previous part, instead of `since` and `until`."),
+        ])
+        .takes(parameters::present())
+        .answers_tagged(Answer::json("Newest first.", schema("Commits")))
+        .refuses(Refusals::Query)
+}
+
+/// `GET /api/_diff`
+pub(super) fn diff() -> Operation {
+    let cursor = text("cursor", "The `next` of the previous page, instead of `from` and `to`.");
     let answer = Answer::json("The differences, up to 16 MiB.", schema("Diff"));
     Operation::new("history", "diff", "Returns the differences between two commits")
         .takes([
-            commit("from", false, "A commit, by its hash or a name. Required without a cursor."),
-            commit("to", false, "Another commit; by default the served one."),
-            sheet,
+            text("from", "A commit, by its hash or a name. Required without a cursor."),
+            text("to", "Another commit; by default the served one."),
+            sheet(),
             limit(100, 1000),
             cursor,
         ])

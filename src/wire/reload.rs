@@ -82,7 +82,7 @@ impl TimingsView {
 }
 
 /// The numbers of records of a sheet that differ.
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct CountsView {
     added: u64,
     modified: u64,

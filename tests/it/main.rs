@@ -12,6 +12,7 @@ mod canaries;
 mod changes;
 mod codings;
 mod commands;
+mod commits;
 mod conditions;
 mod costly;
 mod dates;

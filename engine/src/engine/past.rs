@@ -15,10 +15,11 @@ use super::preview::Previews;
 use super::repository::Repository;
 use super::states::{Present, States};
 use super::timeline::Timeline;
+use crate::commits::{CommitsError, Line, Log, Walk};
 use crate::delta::Delta;
 use crate::disclosure::{Disclosure, Rules};
-use crate::history::{Effort, Versions, Whereabouts, history};
-use crate::id::CommitId;
+use crate::history::{Effort, HistoryError, Versions, Whereabouts, history};
+use crate::id::{CommitId, SheetName};
 use crate::layout::SheetSpec;
 use crate::load::{LoadError, finish, layout_at, prepare};
 use crate::mirror::{Ancestors, ObjectError, Objects};
@@ -185,14 +186,75 @@ impl Past {
     /// [`PastError::Unknown`] if it names none, or more than one.
     pub(super) fn commit_called(&self, name: &str) -> Result<CommitId, PastError> {
         let unknown = || PastError::Unknown { name: name.to_owned() };
+        self.last_called(name)?.ok_or_else(unknown)
+    }
+
+    /// Returns the line of commits that comes behind what a reader calls `since` up to what he calls
+    /// `until`, by first parents: from the first commit of all, up to the published one, where he
+    /// does not say. A moment before all commits stands for none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::commit_called`]; [`PastError::Unknown`] for a commit that is not in the history of
+    /// what is published.
+    pub(super) fn line(&self, since: Option<&str>, until: Option<&str>) -> Result<Line, PastError> {
+        let published = self.states.published();
+        let from = match until {
+            Some(name) => self.last_called(name)?,
+            None => Some(published.commit()),
+        };
+        let Some(from) = from.filter(|commit| !commit.is_zero()) else { return Ok(Line::EMPTY) };
+        let objects = self.objects_with(&published, from)?;
+        let since = since.map(|name| self.last_called(name)).transpose()?.flatten();
+        let Some(since) = since else { return Ok(Line { from, above: None }) };
+        self.objects_with(&published, since)?;
+        let unreadable =
+            |source: ObjectError| PastError::Repository { commit: from, source: source.into() };
+        let above = objects.fork_point(from, since).map_err(unreadable)?;
+        Ok(Line { from, above })
+    }
+
+    /// Lists the commits of `line`, newest first, with what each changed. See [`Log::read`].
+    ///
+    /// # Errors
+    ///
+    /// [`PastError::Unknown`] for a line that is not in the history of what is published.
+    pub(super) fn commits(
+        &self,
+        line: Line,
+        sheets: &[SheetName],
+        limit: usize,
+        effort: Effort<'_>,
+    ) -> Result<Log, PastError> {
+        if line == Line::EMPTY {
+            return Ok(Log::default());
+        }
+        loop {
+            let present = self.states.present();
+            let objects = self.objects_with(&present.state, line.from)?;
+            let state = self.state_of(&present, line.from, Reachability::History)?;
+            let disclosure = Disclosure::by(&present.state);
+            let options = self.spare();
+            let walk = Walk::from(&objects, &state, disclosure, &options);
+            let log = Log::read(walk, line, sheets, limit, effort)?;
+            // As for a single state: what was dropped meanwhile is not returned.
+            if self.states.earlier().generation() == present.generation {
+                return Ok(log);
+            }
+        }
+    }
+
+    /// Returns what [`Self::commit_called`] does, or `None` for a moment before all commits.
+    fn last_called(&self, name: &str) -> Result<Option<CommitId>, PastError> {
+        let unknown = || PastError::Unknown { name: name.to_owned() };
         if let Ok(commit) = name.parse::<CommitId>() {
             // Forty zeros stand for the state before the first commit, which readers do not name.
             let is_one = !commit.is_zero() || self.states.commit().is_zero();
-            return is_one.then_some(commit).ok_or_else(unknown);
+            return is_one.then_some(Some(commit)).ok_or_else(unknown);
         }
         let short = name.strip_prefix("refs/heads/").unwrap_or(name);
         if short == self.repository.branch || name == "HEAD" {
-            return Ok(self.states.commit());
+            return Ok(Some(self.states.commit()));
         }
         let is_hash = (7..40).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_hexdigit());
         let tag = name.strip_prefix("refs/tags/").unwrap_or(name);
@@ -207,17 +269,17 @@ impl Past {
         let tagged = is_tag.then(|| objects.resolve(&format!("refs/tags/{tag}")).ok()).flatten();
         let hash = || is_hash.then(|| objects.resolve(name).ok()).flatten();
         if let Some(commit) = tagged.or_else(hash) {
-            return Ok(commit);
+            return Ok(Some(commit));
         }
         let moment = Moment::beginning(name).ok_or_else(unknown)?;
         let head = self.states.commit();
         if head.is_zero() {
-            return Err(unknown());
+            return Ok(None);
         }
         let commit = self.timeline.committed_by(&objects, head, moment.seconds());
         let unreadable =
             |source: ObjectError| PastError::Repository { commit: head, source: source.into() };
-        commit.map_err(unreadable)?.ok_or_else(unknown)
+        commit.map_err(unreadable)
     }
 
     /// Returns the state that `branch` would produce, if it may be previewed.
@@ -402,5 +464,17 @@ impl Past {
     /// Returns the options for an earlier state: none is important enough to run out of memory for.
     fn spare(&self) -> LoadOptions {
         LoadOptions { optional: true, progress: Arc::default(), ..self.load.clone() }
+    }
+}
+
+impl From<CommitsError> for PastError {
+    fn from(error: CommitsError) -> Self {
+        match error {
+            CommitsError::Load { commit, source } => Self::Load { commit, source },
+            CommitsError::Read { commit, source } => {
+                Self::Repository { commit, source: source.into() }
+            }
+            CommitsError::Unawaited(error) => Self::History(Box::new(HistoryError::from(error))),
+        }
     }
 }

@@ -201,6 +201,27 @@ impl Objects {
         Ok(line)
     }
 
+    /// Returns the first of `from` and its first parents that is `other` or in its history; `None`
+    /// where the two have no commit of that line in common. Reads what [`Self::count_between`] reads,
+    /// and the line down to there.
+    pub fn fork_point(
+        &self,
+        from: CommitId,
+        other: CommitId,
+    ) -> Result<Option<CommitId>, ObjectError> {
+        let painted = self.paint(from, other)?;
+        let mut graph = Graph::new(self)?;
+        let mut next = Some(from);
+        while let Some(commit) = next {
+            // What was not visited is in both.
+            if painted.get(&commit).is_none_or(|colours| colours.right) {
+                break;
+            }
+            next = graph.facts(commit)?.parents.first().copied();
+        }
+        Ok(next)
+    }
+
     /// Returns the commits in the history of `from`, newest first, at most `limit`. A commit comes
     /// before its parents as far as commit times are right.
     pub fn history(&self, from: CommitId, limit: usize) -> Result<Vec<CommitId>, ObjectError> {
@@ -592,6 +613,16 @@ mod tests {
         assert_eq!(objects.count_between(left, merge).unwrap(), 5);
         assert_eq!(objects.count_between(merge, left).unwrap(), 0);
         assert_eq!(objects.count_between(merge, merge).unwrap(), 0);
+        for (from, other, expected) in [
+            (merge, merge, Some(merge)),
+            (merge, left, Some(left)),
+            (merge, right, Some(root)),
+            (right, merge, Some(right)),
+            (merge, stranger, None),
+        ] {
+            let found = objects.fork_point(from, other).unwrap();
+            assert_eq!(found, expected, "the line of {from} and {other}");
+        }
         assert_eq!(objects.first_parents(merge, 10).unwrap(), [merge, left, root]);
         assert_eq!(objects.first_parents(merge, 2).unwrap(), [merge, left]);
         assert_eq!(objects.history(merge, 100).unwrap().len(), 7);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails here says enough")]
 
 mod calls;
+mod commits;
 mod divergence;
 mod fetched;
 mod house;
