@@ -15,6 +15,7 @@ mod each;
 mod expression;
 mod facets;
 mod filter;
+mod filter_across;
 mod fold;
 mod found;
 mod grouping;
@@ -34,6 +35,7 @@ mod run;
 mod sieve;
 mod stats;
 mod table;
+mod types;
 mod walk;
 mod within;
 
@@ -42,6 +44,7 @@ use std::sync::{Arc, OnceLock};
 
 pub use crate::query::across::{Across, unsearched};
 pub use crate::query::each::Each;
+pub use crate::query::filter_across::{FilterAcross, FilterError};
 pub use crate::query::grouping::{Facet, LongValue, MAX_FACET_VALUE};
 pub use crate::query::groups::Group;
 pub use crate::query::include::Included;

@@ -2,12 +2,14 @@
 
 mod moment;
 mod stored;
+mod types;
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 pub use moment::Moment;
 pub use stored::Stored;
+pub use types::{Types, ValueType};
 
 /// A value in the order of the query API: booleans before numbers before strings before arrays
 /// and objects. Null is no scalar: it is the same as absent.

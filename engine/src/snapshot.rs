@@ -173,13 +173,43 @@ impl Snapshot {
         budget: &Budget,
     ) -> Result<Hits, SearchError> {
         let fields = |name: &DocName, field: &str, emit: &mut dyn FnMut(Slot, &str)| {
-            if let Some(sheet) = self.sheets.get(&name.sheet)
-                && let Some(record) = sheet.record(name.key.as_str())
-            {
-                field_texts(sheet.spec(), record, field, self.text.slots(), emit);
-            }
+            self.texts_of(name, field, emit);
         };
         self.text.search_in(query, Source { scope, fields: &fields }, offset, limit, budget)
+    }
+
+    /// Returns the same of the records that `admits` lets pass alone, as
+    /// [`TextIndex::search_among`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`TextIndex::search`].
+    pub fn search_among(
+        &self,
+        query: &Query,
+        scope: Scope<'_>,
+        admits: &dyn Fn(&SheetName, &Arc<Record>) -> bool,
+        page: (usize, usize),
+        budget: &Budget,
+    ) -> Result<Hits, SearchError> {
+        let fields = |name: &DocName, field: &str, emit: &mut dyn FnMut(Slot, &str)| {
+            self.texts_of(name, field, emit);
+        };
+        let mut is_admitted = |name: &DocName| {
+            let record = self.sheets.get(&name.sheet).and_then(|it| it.record(name.key.as_str()));
+            record.is_some_and(|record| admits(&name.sheet, record))
+        };
+        let source = Source { scope, fields: &fields };
+        self.text.search_among(query, source, &mut is_admitted, page, budget)
+    }
+
+    /// Reports the texts of one field of a record.
+    fn texts_of(&self, name: &DocName, field: &str, emit: &mut dyn FnMut(Slot, &str)) {
+        if let Some(sheet) = self.sheets.get(&name.sheet)
+            && let Some(record) = sheet.record(name.key.as_str())
+        {
+            field_texts(sheet.spec(), record, field, self.text.slots(), emit);
+        }
     }
 
     /// Reports what the text index reads of a record: nothing unless the public sees it.

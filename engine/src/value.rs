@@ -157,6 +157,16 @@ impl FieldPath {
         !self.positions.is_empty()
     }
 
+    /// Returns the dotted name without the positions in lists.
+    pub(crate) fn without_positions(&self) -> Cow<'_, str> {
+        if !self.has_positions() {
+            return self.as_str().into();
+        }
+        let segments = self.segments().enumerate();
+        let names = segments.filter(|(at, _)| !self.positions.contains(at)).map(|(_, name)| name);
+        names.collect::<Vec<_>>().join(".").into()
+    }
+
     /// Returns the dotted name.
     pub fn as_str(&self) -> &str {
         &self.name

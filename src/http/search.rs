@@ -1,14 +1,21 @@
 //! `GET /api/_search`: the best matches in all sheets, or in some.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use headwater_engine::budget::Budget;
 use headwater_engine::id::SheetName;
-use headwater_engine::query::{Across, DEFAULT_PAGE, MAX_PAGE, unsearched};
-use headwater_engine::search::{Matching, Query, Scope};
+use headwater_engine::query::{
+    Across, DEFAULT_PAGE, FilterAcross, FilterError, MAX_PAGE, unsearched,
+};
+use headwater_engine::record::Record;
+use headwater_engine::scalar::Moment;
+use headwater_engine::search::{Hits, Matching, Query, Scope, SearchError};
 use headwater_engine::sheet::Sheet;
+use headwater_engine::snapshot::Snapshot;
 
 use super::app::App;
 use super::current::Current;
@@ -17,15 +24,15 @@ use super::parameters::{KnownParameters, number, wrong};
 use super::source::Source;
 use super::tag::Tag;
 use super::unanswered::{refused, search_failed, too_costly};
-use super::{etag, json};
-use crate::wire::{ApiError, hits};
+use super::{caching, etag, json};
+use crate::wire::{ApiError, Code, Filtered, hits};
 
 /// The last match that a page may reach: matches are ranked anew for each page.
 const DEEPEST: usize = 10_000;
 
 const KNOWN: KnownParameters = KnownParameters {
     of: "a search",
-    once: &["q", "match", "prefix", "page", "perPage", "fields", "include"],
+    once: &["q", "match", "prefix", "filter", "now", "page", "perPage", "fields", "include"],
     often: &["sheet"],
 };
 
@@ -35,9 +42,16 @@ struct Search {
     /// The fields to show, and the references whose records to include.
     fields: Option<String>,
     include: Option<String>,
+    condition: Option<Condition>,
     sheets: Vec<SheetName>,
     offset: usize,
     limit: usize,
+}
+
+/// What the records fulfil that are searched.
+struct Condition {
+    filter: String,
+    now: Option<String>,
 }
 
 /// Answers with a page of matches.
@@ -49,40 +63,112 @@ pub(super) async fn search(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let pairs = KNOWN.read(query.as_deref())?;
-    let tag = Tag::new("search").asked(&pairs).records(&snapshot).finish();
-    let Search { query, fields, include, sheets, offset, limit } = Search::parse(pairs)?;
+    let tag = Tag::new("search").asked(&pairs).records(&snapshot);
+    let Search { query, fields, include, condition, sheets, offset, limit } = Search::parse(pairs)?;
     for sheet in &sheets {
         let known = snapshot.sheet(sheet.as_str()).is_some_and(|sheet| sheet.spec().public);
         if !known {
             return Err(wrong("sheet", no_sheet(&snapshot, sheet.as_str())));
         }
     }
-    let is_searched = |sheet: &&Sheet| {
-        sheet.spec().public && (sheets.is_empty() || sheets.contains(&sheet.spec().name))
-    };
-    let searched: Vec<&Sheet> = snapshot.sheets().map(Arc::as_ref).filter(is_searched).collect();
-    let searched = searched.iter().copied();
-    let unknown = unsearched(&query, searched.clone());
+    let unknown = unsearched(&query, searched(&snapshot, &sheets));
     if !unknown.is_empty() {
         return Err(refused(unknown));
     }
-    let across = Across::parse(fields.as_deref(), include.as_deref(), searched).map_err(refused)?;
+    let across = Across::parse(fields.as_deref(), include.as_deref(), searched(&snapshot, &sheets));
+    let across = across.map_err(refused)?;
+    let page = (offset, limit);
+    if let Some(condition) = condition {
+        let work = move |budget: &Budget| {
+            let among = among(&snapshot, &query, &sheets, &condition, page, budget)?;
+            let Among { found, filtered } = among;
+            // What now is decides on the answer, and so does the present where it is not said.
+            let now = filtered.now.map(Moment::text).unwrap_or_default();
+            let tag = tag.with(now).finish();
+            let is_of_present = filtered.now.is_some() && condition.now.is_none();
+            if etag::is_known(&headers, &tag) {
+                return Ok(caching::unless(is_of_present, json::unchanged(tag)));
+            }
+            let text = hits(&snapshot, &found, &across, Some(filtered), budget);
+            let told = json::told(tag, text.map_err(too_costly)?);
+            Ok(caching::unless(is_of_present, told))
+        };
+        return app.answers.make(source, work).await;
+    }
+    let tag = tag.finish();
     if etag::is_known(&headers, &tag) {
         return Ok(json::unchanged(tag));
     }
     let found = app.answers.make(source, move |budget| {
-        let scope = if sheets.is_empty() { Scope::All } else { Scope::Sheets(&sheets) };
-        let found = snapshot.search(&query, scope, offset, limit, budget);
-        let text = hits(&snapshot, &found.map_err(search_failed)?, &across, budget);
+        let found = snapshot.search(&query, scope(&sheets), offset, limit, budget);
+        let text = hits(&snapshot, &found.map_err(search_failed)?, &across, None, budget);
         Ok(json::told(tag, text.map_err(too_costly)?))
     });
     found.await
+}
+
+/// Returns the sheets that are searched: these, or all that are public.
+fn searched<'s>(
+    snapshot: &'s Snapshot,
+    sheets: &'s [SheetName],
+) -> impl Iterator<Item = &'s Sheet> + Clone {
+    let all = snapshot.sheets().map(Arc::as_ref).filter(|sheet| {
+        sheet.spec().public && (sheets.is_empty() || sheets.contains(&sheet.spec().name))
+    });
+    all.collect::<Vec<&Sheet>>().into_iter()
+}
+
+fn scope(sheets: &[SheetName]) -> Scope<'_> {
+    if sheets.is_empty() { Scope::All } else { Scope::Sheets(sheets) }
+}
+
+/// The matches that fulfil a condition.
+struct Among {
+    found: Hits,
+    filtered: Filtered,
+}
+
+/// Finds the matches that fulfil `condition`.
+fn among(
+    snapshot: &Snapshot,
+    query: &Query,
+    sheets: &[SheetName],
+    condition: &Condition,
+    page: (usize, usize),
+    budget: &Budget,
+) -> Result<Among, ApiError> {
+    let Condition { filter, now } = condition;
+    let looked_into = searched(snapshot, sheets);
+    let filter = FilterAcross::parse(filter, now.as_deref(), snapshot, looked_into, budget);
+    let costs = |_| {
+        let detail = "`filter` is asked of every record that has the words: search for rarer words \
+                      or in fewer sheets, or narrow the list of one sheet by a field with an index";
+        ApiError::explained(Code::TooCostly, detail)
+    };
+    let filter = filter.map_err(|error| match error {
+        FilterError::Wrong(problem) => refused(vec![problem]),
+        FilterError::TooCostly(error) => costs(error),
+    })?;
+    let skipped = Cell::new(0);
+    let admits = |sheet: &SheetName, record: &Arc<Record>| {
+        filter.judge(sheet, record, budget).unwrap_or_else(|| {
+            skipped.set(skipped.get() + 1);
+            false
+        })
+    };
+    let found = snapshot.search_among(query, scope(sheets), &admits, page, budget);
+    let found = found.map_err(|error| match error {
+        SearchError::TooCostly(error) => costs(error),
+        error => search_failed(error),
+    })?;
+    Ok(Among { found, filtered: Filtered { skipped: skipped.get(), now: filter.now() } })
 }
 
 impl Search {
     fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
         let (mut text, mut sheets) = (None, Vec::new());
         let (mut fields, mut include) = (None, None);
+        let (mut filter, mut now) = (None, None);
         let (mut page, mut per_page) = (1, DEFAULT_PAGE);
         let (mut matching, mut goes_on) = (Matching::Auto, true);
         for (name, value) in pairs {
@@ -95,6 +181,8 @@ impl Search {
                 "prefix" => {
                     goes_on = Query::goes_on_of(&value).map_err(|told| wrong("prefix", told))?
                 }
+                "filter" => filter = Some(value),
+                "now" => now = Some(value),
                 "fields" => fields = Some(value),
                 "include" => include = Some(value),
                 "page" => page = number(&name, &value, DEEPEST)?,
@@ -109,14 +197,18 @@ impl Search {
         if offset + per_page > DEEPEST {
             return Err(wrong("page", format!("goes past match {DEEPEST}")));
         }
-        Ok(Self { query, fields, include, sheets, offset, limit: per_page })
+        let condition = match (filter, now) {
+            (Some(filter), now) => Some(Condition { filter, now }),
+            (None, Some(_)) => return Err(wrong("now", "is read by no condition")),
+            (None, None) => None,
+        };
+        Ok(Self { query, fields, include, condition, sheets, offset, limit: per_page })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::Code;
 
     #[test]
     fn a_search_has_a_query_a_page_and_sheets() {

@@ -217,6 +217,14 @@ pub(super) fn schemas() -> Map<String, Value> {
                     },
                 } },
                 "total": { "type": "integer", "minimum": 0 },
+                "skipped": {
+                    "description": "For how many matches `filter` has no value; they are left out.",
+                    "type": "integer", "minimum": 0,
+                },
+                "now": {
+                    "description": "What `now` stands for, if `filter` names it.",
+                    "type": "string",
+                },
                 "included": schema("Included"),
                 "includedCut": schema("IncludedCut"),
                 "relaxed": schema("Relaxed"),

@@ -70,6 +70,11 @@ pub(super) fn shared() -> Value {
              `size(tags) > 1 && !(\"archived\" in tags)`.",
             json!({ "type": "string", "maxLength": 4_096 }),
         ),
+        "now": query(
+            "now",
+            "What `now` stands for in a condition: a date, or a date and a time.",
+            json!({ "type": "string", "minLength": 4 }),
+        ),
         "ifNoneMatch": header(
             "If-None-Match",
             "The tags of the versions that the caller has: the answer is 304 if one is current.",

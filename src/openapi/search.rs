@@ -27,9 +27,12 @@ pub(super) fn operation(sheets: &[Described]) -> Operation {
         names("fields", "Only these fields of each value; each is one of a searched sheet.");
     let include = names("include", "The references whose records are shown with the matches.");
     Operation::new("search", "all", "Searches all sheets")
-        .described("The best matches first, up to match 10,000.")
+        .described(
+            "The best matches first, up to match 10,000. Every searched sheet must know every name in \
+             `filter`.",
+        )
         .takes([q, described::narrowing(sheets), parameter("match"), parameter("prefix")])
-        .takes([fields, include])
+        .takes([parameter("filter"), parameter("now"), fields, include])
         .takes([parameter("page"), parameter("perPage")])
         .takes(parameters::selector())
         .answers_tagged(Answer::json("A page of matches.", schema("Hits")))

@@ -7,6 +7,7 @@ use headwater_engine::budget::{Budget, TooCostly};
 use headwater_engine::layout::SheetSpec;
 use headwater_engine::query::Across;
 use headwater_engine::record::Record;
+use headwater_engine::scalar::Moment;
 use headwater_engine::search::{Correction, Highlighter, Hits};
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::value::{Json, Kind};
@@ -21,6 +22,15 @@ const HIGHLIGHTED: usize = 8;
 /// The cost to search a text for matches, per byte.
 const LOOKING: usize = 32;
 
+/// What a condition on the matches came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Filtered {
+    /// For how many matches it had no value; they are left out.
+    pub skipped: usize,
+    /// What now was, if it was named.
+    pub now: Option<Moment>,
+}
+
 /// Writes the answer to a search.
 ///
 /// # Errors
@@ -29,6 +39,7 @@ pub fn hits(
     snapshot: &Snapshot,
     hits: &Hits,
     across: &Across,
+    filtered: Option<Filtered>,
     budget: &Budget,
 ) -> Result<String, TooCostly> {
     let (mut out, mut highlighters) = ("{\"items\":[".to_owned(), BTreeMap::new());
@@ -56,6 +67,11 @@ pub fn hits(
     let relaxed = relaxed(hits.relaxed);
     let corrected = corrected(snapshot, hits.readings.corrections());
     out.push_str(&format!("],\"total\":{}{relaxed}{corrected}", hits.total));
+    if let Some(Filtered { skipped, now }) = filtered {
+        out.push_str(&format!(",\"skipped\":{skipped}"));
+        let now = now.map(|now| format!(",\"now\":{}", quoted(&now.text())));
+        out.push_str(&now.unwrap_or_default());
+    }
     if let Some(included) = across.included(snapshot, &hits.hits, budget)? {
         beside(&included, &mut out, budget);
     }

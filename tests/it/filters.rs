@@ -282,3 +282,51 @@ fn followers_are_told_what_an_expression_lets_in_and_nothing_that_it_cannot_know
         changes(sheet, filter, "").problem(422, "invalid_query");
     }
 }
+
+#[test]
+fn a_literal_of_a_type_that_no_value_of_the_field_has_is_refused() {
+    let mut upstream = Upstream::new();
+    let shown = "n = 1\non = true\nday = \"2024-05-01\"\nlist = [{a = 1}, {a = \"x\"}]\n";
+    let commit = upstream.commit("tags").put("tags/a.toml", shown);
+    let commit = commit.put("headwater.toml", "[sheets.tags]\nhidden = \"gone\"\n");
+    commit.put("tags/b.toml", "n = \"secret\"\ngone = true\n").push();
+    let server = TestServer::start(&upstream.url());
+    for (query, told) in [
+        ("n=abc", "n: `n` has only numbers, and `abc` compares with none of these"),
+        ("n[ne]=abc", "n[ne]: `n` has only numbers, and `abc` compares with none of these"),
+        ("n[in]=1,abc", "n[in]: `n` has only numbers, and `abc` compares with none of these"),
+        ("n[prefix]=1", "n[prefix]: `n` has only numbers, which have no parts as texts have"),
+        ("on=yes", "on: `on` has only booleans, and `yes` compares with none of these"),
+        ("day[gt]=abc", "day[gt]: `day` has only dates, and `abc` compares with none of these"),
+        (
+            "list.0.a=true&list=x",
+            "list: `list` has only tables, and `x` compares with none of these",
+        ),
+    ] {
+        let answer = server.get(&format!("/api/tags?{query}"));
+        answer.problem(422, "invalid_query");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.starts_with(told), "{query}: {detail}");
+    }
+    for query in [
+        "n=1",
+        "on=true",
+        "day=abc",
+        "day[gt]=2023",
+        "list.a=x",
+        "list.-1.a[gt]=0",
+        "n[exists]=true",
+    ] {
+        assert_eq!(server.get(&format!("/api/tags?{query}")).status, 200, "{query}");
+    }
+    let lines = server.request(Method::GET, "/api/tags?n=abc");
+    server.send(lines.header("accept", "application/x-ndjson")).problem(422, "invalid_query");
+    // What is followed may change its type.
+    assert_eq!(server.get("/api/_changes?sheet=tags&n=abc").status, 200);
+    upstream.commit("a text").put("tags/c.toml", "n = \"abc\"\n").push();
+    server.reload().outcome("applied");
+    assert_eq!(server.get("/api/tags?n=abc").json()["total"], 1);
+    upstream.commit("no text").delete("tags/c.toml").push();
+    server.reload().outcome("applied");
+    server.get("/api/tags?n=abc").problem(422, "invalid_query");
+}

@@ -330,3 +330,68 @@ fn a_search_shows_the_fields_and_the_references_that_are_asked_for() {
         server.get(&format!("/api/_search?q=harbor&{wrong}")).problem(422, "invalid_query");
     }
 }
+
+#[test]
+fn a_filter_leaves_the_matches_for_which_it_holds_in_their_order() {
+    let mut upstream = people();
+    for (slug, age) in [("amy", 20), ("bea", 40), ("cleo", 60)] {
+        let text = person(slug, "Programs Everywhere", age);
+        upstream.commit(slug).put(format!("people/{slug}.toml"), text).push();
+    }
+    let ageless = "name = \"Programs\"\nslug = \"zoe\"\n";
+    upstream.commit("zoe").put("people/zoe.toml", ageless).push();
+    let server = TestServer::start(&upstream.url());
+    let all = keys(&server, "/api/_search?q=programs");
+    assert_eq!(all.len(), 6);
+    let ages = |key: &str| match key {
+        "ada" => Some(36),
+        "grace" => Some(85),
+        "amy" => Some(20),
+        "bea" => Some(40),
+        "cleo" => Some(60),
+        _ => None,
+    };
+    let older = |key: &&String| ages(key).is_some_and(|age| age > 36);
+    let expected: Vec<String> = all.iter().filter(older).cloned().collect();
+    let path = "/api/_search?q=programs&filter=age+%3E+36";
+    assert_eq!(keys(&server, path), expected);
+    let answer = server.get(path);
+    let body = answer.json();
+    assert_eq!(
+        (&body["total"], &body["skipped"], &body["now"]),
+        (&json!(3), &json!(1), &json!(null))
+    );
+    let second = keys(&server, &format!("{path}&perPage=1&page=2"));
+    assert_eq!(second, expected[1..2]);
+    let tag = answer.header("etag").unwrap().to_owned();
+    let again = server.request(reqwest::Method::GET, path).header("if-none-match", &tag);
+    assert_eq!(server.send(again).status, 304);
+
+    let timed = "/api/_search?q=programs&filter=now+%3E+timestamp(%222024-01-01%22)";
+    let present = server.get(timed);
+    assert!(present.json()["now"].is_string() && present.json()["total"] == 6);
+    assert_eq!(present.header("cache-control"), Some("no-store"), "it depends on the clock");
+    let then = server.get(&format!("{timed}&now=2023-01-01")).json();
+    assert_eq!((&then["total"], &then["now"]), (&json!(0), &json!("2023-01-01T00:00:00Z")));
+}
+
+#[test]
+fn a_filter_is_refused_where_a_searched_sheet_does_not_know_what_it_names() {
+    let mut upstream = people();
+    let notes = sheet("notes", "");
+    let note = "text = \"programs\"\nid = \"n\"\n";
+    upstream.commit("notes").put(".gitsheets/notes.toml", notes).put("notes/n.toml", note).push();
+    let server = TestServer::start(&upstream.url());
+    let path = "/api/_search?q=programs&filter=age+%3E+36";
+    let problem = server.get(path);
+    problem.problem(422, "invalid_query");
+    let told = problem.json()["detail"].as_str().unwrap().to_owned();
+    assert!(told.starts_with("filter: column 1: `age` is not a known field of notes"), "{told}");
+    assert_eq!(keys(&server, &format!("{path}&sheet=people")), ["grace"]);
+    let both = keys(&server, "/api/_search?q=programs&filter=_key.startsWith(%22n%22)");
+    assert_eq!(both, ["n"], "every record has a key");
+    for wrong in ["filter=age+%3E", "now=2024", "filter=true&now=2024", "filter=true&now=x"] {
+        let path = format!("/api/_search?q=programs&sheet=people&{wrong}");
+        server.get(&path).problem(422, "invalid_query");
+    }
+}

@@ -25,7 +25,7 @@ mod version;
 
 use std::sync::Arc;
 
-pub(crate) use flaw::Flaw;
+use flaw::Flaw;
 pub(crate) use narrow::Narrowing;
 
 use self::check::{Checked, Ground, check};

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use crate::query::fold::folded;
 use crate::query::ranges::{Range, Ranges};
-use crate::scalar::{Moment, Number, Scalar};
+use crate::scalar::{Moment, Number, Scalar, Types, ValueType};
 use crate::value::FieldPath;
 
 /// What an allocation takes beside its content, in bytes, with what points there.
@@ -176,6 +176,35 @@ impl Literal {
         is_number.then(|| Number::parse(&self.text)).flatten().map(Scalar::Number)
     }
 
+    /// Returns the types of the values that it may be equal to.
+    pub(crate) fn equal_types(&self) -> Types {
+        // Any literal may be a text, of whatever it spells.
+        let texts = [ValueType::Text, ValueType::Moment];
+        self.plain_types().chain(texts).collect()
+    }
+
+    /// Returns the types of the values that may be on a side of it.
+    pub(crate) fn side_types(&self) -> Types {
+        let text = self.is_text().then_some(ValueType::Text);
+        let moment = self.beginning().map(|_| ValueType::Moment);
+        self.plain_types().chain(text).chain(moment).collect()
+    }
+
+    fn plain_types(&self) -> impl Iterator<Item = ValueType> {
+        let boolean = self.boolean().map(|_| ValueType::Boolean);
+        boolean.into_iter().chain(self.number().map(|_| ValueType::Number))
+    }
+
+    /// Says whether it is compared with texts that spell no moment.
+    fn is_text(&self) -> bool {
+        self.moment.is_none() && Moment::parse(&self.text).is_none()
+    }
+
+    /// Returns the moment that it is, or that a year or a month begins with.
+    fn beginning(&self) -> Option<Moment> {
+        self.moment.or_else(|| Moment::beginning(&self.text))
+    }
+
     /// Returns the ranges of the values that it is equal to.
     fn equals(&self) -> impl Iterator<Item = Range> {
         let point = |scalar: Scalar| (Bound::Included(scalar.clone()), Bound::Included(scalar));
@@ -190,12 +219,10 @@ impl Literal {
 
     /// Returns the ranges of the values on a side of it, in order.
     fn side(&self, side: Side) -> impl Iterator<Item = Range> {
-        let is_text = self.moment.is_none() && Moment::parse(&self.text).is_none();
-        let text = is_text.then(|| Scalar::string(&self.text));
+        let text = self.is_text().then(|| Scalar::string(&self.text));
         let pivots = self.boolean().into_iter().chain(self.number()).chain(text);
         // A year or a month begins and ends ranges, too, with its first moment.
-        let moment = self.moment.or_else(|| Moment::beginning(&self.text));
-        let moments = moment.map(|pivot| moments(side, pivot));
+        let moments = self.beginning().map(|pivot| moments(side, pivot));
         pivots.map(move |pivot| side_of(side, pivot)).chain(moments)
     }
 }

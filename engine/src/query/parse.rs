@@ -13,18 +13,19 @@ use crate::nearest::{did_you_mean, nearest};
 use crate::query::across::unsearched;
 use crate::query::clock::{Clock, Reading};
 use crate::query::columns::{KEY, is_key};
-use crate::query::expression::{Expression, Flaw};
+use crate::query::expression::Expression;
 use crate::query::filter::{Filter, Literal, Part, PartPlace, Side, Size, Test};
 use crate::query::limits::{MAX_FIELDS, MAX_FILTERS};
 use crate::query::meant;
 use crate::query::order::{Order, SortField, SortFields};
+use crate::query::types::mistyped;
 use crate::query::{
     DEFAULT_PAGE, Included, ListParameter, ListQuery, MAX_PAGE, Paging, Projection, QueryProblem,
     Within,
 };
 use crate::scalar::Moment;
 use crate::search;
-use crate::sheet::Sheet;
+use crate::sheet::{FieldCounts, Sheet};
 use crate::value::FieldPath;
 
 /// The most alternatives of one condition.
@@ -69,6 +70,7 @@ impl ListQuery {
             clock,
             alternatives: 0,
             problems: Vec::new(),
+            typed: within.snapshot.map(|_| sheet.fields()),
         };
         if standing == Some(None) {
             parser.problem("now", "must be a date, or a date and a time");
@@ -244,6 +246,8 @@ struct Parser<'a> {
     /// How many there are so far.
     alternatives: usize,
     problems: Vec<QueryProblem>,
+    /// The fields with the types of their values, where a literal of another type is a mistake.
+    typed: Option<&'a FieldCounts>,
 }
 
 impl Parser<'_> {
@@ -300,7 +304,13 @@ impl Parser<'_> {
                 return None;
             }
         };
-        Some(Filter { field, test })
+        let filter = Filter { field, test };
+        let types = self.typed.filter(|_| !is_key(&filter.field));
+        let types = types.map(|fields| fields.types(&filter.field.without_positions()));
+        if let Some(message) = types.and_then(|types| mistyped(&filter, types)) {
+            self.problem(name, message);
+        }
+        Some(filter)
     }
 
     /// Reads a value.
@@ -429,11 +439,9 @@ impl Parser<'_> {
     /// Reads the expression.
     fn expression(&mut self, given: &Given<'_>, within: Within<'_>) -> Option<Arc<Expression>> {
         let text = given.get(ListParameter::Filter)?;
-        let place = |at: usize| text[..at].chars().count() + 1;
-        let told = |Flaw { at, message }| format!("column {}: {message}", place(at));
         let Within { sheet, snapshot } = within;
         let read = Expression::new(text, sheet, snapshot, self.clock.moment());
-        let expression = read.map_err(|flaw| self.problem("filter", told(flaw))).ok()?;
+        let expression = read.map_err(|flaw| self.problem("filter", flaw.told(text))).ok()?;
         if expression.reads_now() {
             self.clock.ask();
         }

@@ -13,14 +13,16 @@ pub struct Within<'a> {
 }
 
 impl<'a> Within<'a> {
-    /// Returns a sheet of a state. References of its records lead to others of the state.
+    /// Returns a sheet of a state. References of its records lead to others of the state, and a literal
+    /// of a type that no value of its field has there is a mistake.
     pub fn of(snapshot: &'a Snapshot, sheet: &'a Sheet) -> Self {
         Self { sheet, snapshot: Some(snapshot) }
     }
 }
 
 impl<'a> From<&'a Sheet> for Within<'a> {
-    /// Returns a sheet by itself: no other record is looked at.
+    /// Returns a sheet by itself: no other record is looked at, and what types its values have may
+    /// change.
     fn from(sheet: &'a Sheet) -> Self {
         Self { sheet, snapshot: None }
     }

@@ -2,6 +2,7 @@
 
 use crate::budget::Budget;
 use crate::id::SheetName;
+use crate::search::doc_name::DocName;
 use crate::search::error::SearchError;
 use crate::search::hits::{All, Best, Collector, Hits, Matches};
 use crate::search::index::TextIndex;
@@ -57,6 +58,34 @@ impl TextIndex {
         let Evaluated { total, relaxed, readings } =
             self.evaluate(query, source, &mut best, budget)?;
         Ok(Hits { total, relaxed, hits: best.page(offset), readings })
+    }
+
+    /// Returns the same of the documents that `admits` lets pass alone. It is asked of every match, the
+    /// best first, and the total counts those that pass; everything else about the words depends on
+    /// all documents.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::search`].
+    pub fn search_among(
+        &self,
+        query: &Query,
+        source: Source<'_>,
+        admits: &mut dyn FnMut(&DocName) -> bool,
+        (offset, limit): (usize, usize),
+        budget: &Budget,
+    ) -> Result<Hits, SearchError> {
+        let mut all = Best::new(usize::MAX);
+        let Evaluated { relaxed, readings, .. } = self.evaluate(query, source, &mut all, budget)?;
+        let (mut total, mut hits) = (0, Vec::new());
+        for hit in all.page(0).into_iter().filter(|hit| admits(&hit.name)) {
+            if total >= offset && hits.len() < limit {
+                hits.push(hit);
+            }
+            total += 1;
+        }
+        budget.check()?;
+        Ok(Hits { total: total as u64, relaxed, hits, readings })
     }
 
     /// Returns every document of `sheet` that matches, in key order, with its score; `fields` has

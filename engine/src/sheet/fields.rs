@@ -1,10 +1,12 @@
-//! Which fields occur in a sheet, and in how many records; and which of them are lists of tables.
+//! Which fields occur in a sheet, and in how many records; which of them are lists of tables, and of
+//! which types their values are.
 
 use std::sync::Arc;
 
 use foldhash::HashMap;
 use im::OrdMap;
 
+use crate::scalar::{Types, ValueType};
 use crate::value::{Json, Kind, Value};
 
 /// Counts the records that have each field; dotted names, arrays opened.
@@ -15,7 +17,13 @@ pub struct FieldCounts {
     lists: OrdMap<Arc<str>, u64>,
     /// The records in which each field is a list of whatever.
     arrays: OrdMap<Arc<str>, u64>,
+    /// How many values of each type each field has.
+    types: OrdMap<Arc<str>, TypeCounts>,
 }
+
+/// How many values there are of each type, in the order of [`ValueType::ALL`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct TypeCounts([u64; ValueType::ALL.len()]);
 
 impl FieldCounts {
     /// Returns the fields by name with the number of records that have them.
@@ -39,11 +47,28 @@ impl FieldCounts {
         self.arrays.contains_key(field)
     }
 
+    /// Returns the types of the values that `field` has in the records; none where it has no value.
+    pub fn types(&self, field: &str) -> Types {
+        let TypeCounts(counts) = self.types.get(field).copied().unwrap_or_default();
+        let there = ValueType::ALL.into_iter().zip(counts).filter(|(_, count)| *count > 0);
+        there.map(|(one, _)| one).collect()
+    }
+
     /// Takes what `tally` counted into account.
     pub(super) fn settle(&mut self, tally: Tally) {
         settle(&mut self.fields, tally.fields);
         settle(&mut self.lists, tally.lists);
         settle(&mut self.arrays, tally.arrays);
+        for (name, changes) in tally.types {
+            let TypeCounts(mut counts) = self.types.get(&*name).copied().unwrap_or_default();
+            for (count, change) in counts.iter_mut().zip(changes) {
+                *count = count.saturating_add_signed(change);
+            }
+            match TypeCounts(counts) {
+                none if none == TypeCounts::default() => self.types.remove(&*name),
+                some => self.types.insert(name.into(), some),
+            };
+        }
     }
 }
 
@@ -68,6 +93,7 @@ pub(super) struct Tally {
     fields: Changes,
     lists: Changes,
     arrays: Changes,
+    types: HashMap<String, [i64; ValueType::ALL.len()]>,
     values: u64,
 }
 
@@ -89,6 +115,16 @@ impl Tally {
 
     /// Counts what is inside of `json`, whose name is `prefix`, with a `dot` behind that.
     fn collect(&mut self, json: Json<'_>, prefix: &mut String, dot: &str, by: i64) {
+        if let Some(one) = ValueType::of(json) {
+            match self.types.get_mut(prefix.as_str()) {
+                Some(changes) => changes[one as usize] += by,
+                None => {
+                    let mut changes = [0; ValueType::ALL.len()];
+                    changes[one as usize] = by;
+                    self.types.insert(prefix.clone(), changes);
+                }
+            }
+        }
         match json.kind() {
             Kind::Array => {
                 let mut has_tables = false;

@@ -13,6 +13,11 @@ impl Flaw {
     pub(super) fn new(at: usize, message: impl Into<String>) -> Self {
         Self { at, message: message.into() }
     }
+
+    /// Returns what is wrong, and in which column of `text`.
+    pub(crate) fn told(&self, text: &str) -> String {
+        format!("column {}: {}", text[..self.at].chars().count() + 1, self.message)
+    }
 }
 
 /// Why an expression has no value for a record: `1 / 0`, a field that is not there, a text where a
