@@ -1,5 +1,5 @@
-// The counts of the values of the fields with an index, under the filters that are set. A value is a
-// filter, and several values of a field are one.
+// The counts of the values of the fields with an index and of those that are asked for, under the
+// filters that are set. A value is a filter, and several values of a field are one.
 
 import { read } from "./api.js";
 import { h } from "./dom.js";
@@ -51,13 +51,27 @@ function elements(list) {
   return cut;
 }
 
+/** Returns a form that counts another field. */
+export function countForm(fields, onadd) {
+  const field = h("select", { id: "count-field" }, fields.map((name) => h("option", { value: name }, name)));
+  const body = h("form", { class: "menu-body", onsubmit: (event) => {
+    event.preventDefault();
+    event.target.closest("details").open = false;
+    onadd(field.value);
+  } },
+  h("div", {}, h("label", { for: "count-field" }, "Count by"), field),
+  h("button", { type: "submit" }, "Count its values"));
+  return h("div", { class: "tool" }, h("details", { class: "menu" }, h("summary", {}, "Count"), body));
+}
+
 /** Lists the values with their counts; `onchoose` gets the names of the old filters and the new
- * filter. */
-export function facets(counted, filters, isOpen, onchoose) {
-  const entries = Object.entries(counted).filter(([field, { values }]) => says(values) || chosenOf(filters, field).length > 0);
+ * filter, and `onleave` a field of `asked` that is no longer to be counted. */
+export function facets(counted, filters, asked, isOpen, onchoose, onleave) {
+  const isShown = ([field, { values }]) => asked.includes(field) || says(values) || chosenOf(filters, field).length > 0;
+  const entries = Object.entries(counted).filter(isShown);
   if (entries.length === 0) return null;
   return h("details", { class: "facet-box", open: isOpen }, h("summary", {}, "Facets"),
-    entries.map(([field, facet]) => shownFacet(field, facet, filters, onchoose)));
+    entries.map(([field, facet]) => shownFacet(field, facet, filters, onchoose, asked.includes(field) && (() => onleave(field)))));
 }
 
 /** Whether counts of these values are useful: they repeat, and are readable. */
@@ -67,13 +81,14 @@ function says(values) {
   return values.length > 1 && sum > values.length && values.every(isShort);
 }
 
-function shownFacet(field, { values, more }, filters, onchoose) {
+function shownFacet(field, { values, more }, filters, onchoose, onleave) {
   const chosen = chosenOf(filters, field);
   const listed = withChosen(values, chosen);
   const hidden = listed.length - VALUES + more;
-  return h("fieldset", { class: "facet" }, h("legend", {}, field),
+  const leave = onleave && h("button", { type: "button", class: "quiet", "aria-label": `Do not count ${field}`, onclick: onleave }, "×");
+  return h("fieldset", { class: "facet" }, h("legend", {}, field, leave && [" ", leave]),
     listed.slice(0, VALUES).map(({ value, count }) => {
-      const text = String(value);
+      const text = typeof value === "object" ? JSON.stringify(value) : String(value);
       const isSet = chosen.includes(text);
       const id = `facet-${encodeURIComponent(field)}-${encodeURIComponent(text)}`;
       const choose = () => {

@@ -1,4 +1,4 @@
-// The filters of a list: the active ones, and a form for another one.
+// The filters of a list: the active ones, a form for another one, and one for an expression.
 
 import { h } from "./dom.js";
 
@@ -10,6 +10,7 @@ const OPERATORS = [
 
 /** Describes a filter in words. */
 function told([name, value]) {
+  if (name === "filter") return value;
   const [, field, suffix] = name.match(/^(.*?)(\[[a-z]+\])?$/s);
   const operator = OPERATORS.find(([other]) => other === (suffix ?? ""))?.[1] ?? suffix;
   if (suffix === "[exists]") return `${field} ${value === "false" ? "does not exist" : "exists"}`;
@@ -41,4 +42,20 @@ export function filterForm(fields, onadd) {
   h("div", {}, h("label", { for: "filter-value" }, "Value"), value),
   h("button", { type: "submit" }, "Add the filter"));
   return h("div", { class: "tool" }, h("details", { class: "menu" }, h("summary", {}, "Filter"), body));
+}
+
+/** Returns a form that sets the expression; an empty one takes it away. */
+export function expressionForm(text, onset) {
+  const expression = h("input", {
+    id: "filter-expression", autocomplete: "off", spellcheck: "false", placeholder: "size(tags) > 1 && has(name)",
+  });
+  expression.value = text;
+  const body = h("form", { class: "menu-body", onsubmit: (event) => {
+    event.preventDefault();
+    event.target.closest("details").open = false;
+    onset(expression.value.trim() || null);
+  } },
+  h("div", {}, h("label", { for: "filter-expression" }, "Expression in CEL"), expression),
+  h("button", { type: "submit" }, "Set the expression"));
+  return h("div", { class: "tool" }, h("details", { class: "menu" }, h("summary", {}, "Expression"), body));
 }

@@ -3,8 +3,8 @@
 
 import { address, read, sentence } from "./api.js";
 import { announce, h, keepingFocus, put } from "./dom.js";
-import { count, countable, facets } from "./facets.js";
-import { chips, filterForm } from "./filters.js";
+import { count, countable, countForm, facets } from "./facets.js";
+import { chips, expressionForm, filterForm } from "./filters.js";
 import { corrections, plural, short } from "./format.js";
 import { live } from "./live.js";
 import { replace, toSheet } from "./route.js";
@@ -17,7 +17,7 @@ const PAGE = 50;
 const PAUSE = 180;
 
 /** The parameters that are not filters. */
-const OTHERS = ["q", "sort", "fields", "cursor"];
+const OTHERS = ["q", "sort", "fields", "cursor", "count"];
 
 /** How long a changed row is marked. */
 const FRESH = 4_000;
@@ -34,6 +34,8 @@ class SheetPage {
   #lead = h("p", { class: "lead" });
   #chips = h("div", {});
   #columns = h("div", { class: "tool" });
+  #expression = h("div", { class: "tool" });
+  #counting = h("div", { class: "tool" });
   #facets = h("div", { class: "facets" });
   #table = h("div", {});
   #pager = h("nav", { class: "pager", "aria-label": "Pages" });
@@ -65,9 +67,14 @@ class SheetPage {
     return live.sheets.find(({ name }) => name === this.name)?.fields ?? [];
   }
 
-  /** The fields that are counted. */
+  /** The fields with an index that are counted. */
   get #countable() {
     return countable(live.sheets.find(({ name }) => name === this.name)?.indexed ?? []);
+  }
+
+  /** The fields that are counted on request. */
+  get #askedFor() {
+    return this.params.getAll("count").filter((field) => this.#fields.includes(field));
   }
 
   parts() {
@@ -77,7 +84,7 @@ class SheetPage {
       h("div", { class: "tools" },
         h("form", { class: "tool grow", role: "search", "aria-label": `Search in ${this.name}`, onsubmit: (event) => event.preventDefault() },
           h("label", { for: "sheet-text" }, "Search"), this.#input),
-        form, this.#columns),
+        form, this.#expression, this.#counting, this.#columns),
       this.#chips,
       h("div", { class: "with-facets" }, this.#facets, h("div", { class: "listed" }, this.#table, this.#pager)),
     ];
@@ -118,6 +125,7 @@ class SheetPage {
     params.set("limit", PAGE);
     // Columns are chosen among all fields, so all are read.
     params.delete("fields");
+    params.delete("count");
     try {
       this.#result = await read([this.name], params, this.#asked.signal);
       keepingFocus(() => this.#render());
@@ -158,9 +166,9 @@ class SheetPage {
 
   /** Counts the values of the fields with an index, and shows the counts once they arrive. */
   async #count(signal) {
-    const params = [...this.params].filter(([name]) => !["cursor", "sort", "fields"].includes(name));
+    const params = [...this.params].filter(([name]) => !["cursor", "sort", "fields", "count"].includes(name));
     try {
-      this.#counted = await count(this.name, params, this.#countable, signal);
+      this.#counted = await count(this.name, params, [...this.#countable, ...this.#askedFor], signal);
       keepingFocus(() => this.#showFacets());
     } catch (error) {
       // A list without counts is still useful; errors of the query are shown above the rows.
@@ -174,10 +182,20 @@ class SheetPage {
       const removed = this.#filters().filter(([name]) => names.includes(name));
       this.#go({}, filter ? [filter] : [], removed);
     };
-    put(this.#facets, facets(this.#counted, this.#filters(), isOpen, choose));
+    const leave = (field) => this.#go({}, [], [["count", field]]);
+    put(this.#facets, facets(this.#counted, this.#filters(), this.#askedFor, isOpen, choose, leave));
+  }
+
+  #showForms() {
+    // A form that somebody fills in right now is left alone.
+    const isUsed = (place) => place.contains(document.activeElement) && place.querySelector("details")?.open;
+    if (!isUsed(this.#expression)) put(this.#expression, expressionForm(this.params.get("filter") ?? "", (filter) => this.#go({ filter })));
+    const others = this.#fields.filter((field) => !this.#countable.includes(field) && !this.#askedFor.includes(field));
+    if (!isUsed(this.#counting)) put(this.#counting, others.length > 0 && countForm(others, (field) => this.#go({}, [["count", field]])));
   }
 
   #showChips() {
+    this.#showForms();
     put(this.#chips, chips(this.#filters(), (filter) => this.#go({}, [], [filter]), () => this.#go({}, [], this.#filters())));
   }
 
@@ -197,7 +215,7 @@ class SheetPage {
 
   /** Returns the address of the whole list as a table. */
   #csv() {
-    const params = [...this.params].filter(([name]) => name !== "cursor");
+    const params = [...this.params].filter(([name]) => !["cursor", "count"].includes(name));
     return address([this.name], [...params, ["format", "csv"]]);
   }
 

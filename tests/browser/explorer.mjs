@@ -109,6 +109,24 @@ async function throughTheDemo() {
     await main.getByText("8 records").waitFor();
   });
 
+  await check("an expression is a filter, and any field is counted", async () => {
+    await page.getByText("Expression", { exact: true }).click();
+    await page.getByLabel("Expression in CEL").fill('stage == "testing"');
+    await page.getByRole("button", { name: "Set the expression" }).click();
+    const remove = main.getByRole("button", { name: 'Remove the filter: stage == "testing"' });
+    await remove.waitFor();
+    const count = await rows();
+    holds(count > 0 && count < 8, `${count} rows`);
+    await remove.click();
+    await main.getByText("8 records").waitFor();
+    await page.getByText("Count", { exact: true }).click();
+    await page.getByLabel("Count by").selectOption("title");
+    await page.getByRole("button", { name: "Count its values" }).click();
+    await main.getByRole("group", { name: "title" }).waitFor();
+    await main.getByRole("button", { name: "Do not count title" }).click();
+    await main.getByRole("group", { name: "title" }).waitFor({ state: "detached" });
+  });
+
   await check("columns are chosen", async () => {
     await page.locator("summary", { hasText: "Columns" }).click();
     await page.getByRole("group", { name: "Columns" }).getByLabel("chatChannel").check();
