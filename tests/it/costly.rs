@@ -229,13 +229,20 @@ fn lists(word: &str) -> Vec<(String, String)> {
             "each value as an item, sorted, grouped and counted",
             format!("unnest=bio&bio[ne]=x&sort=-bio&facets={open}&stats={open}"),
         ),
+        ("days and months of every date", "facets=updatedAt:day,createdAt:month".to_owned()),
+        ("ranges of what is no number", "facets=bio:0,4,7,9&facets=lastName:1,2".to_owned()),
+        ("groups by day with figures", format!("groupBy=updatedAt:day,bio&stats={open}")),
         ("a condition on each key", "_key[contains]=zzz&sort=-_key".to_owned()),
         ("a size of each", several("bio[size]=#")),
         ("a text and eight facets", format!("q={word}&facets={open}")),
         ("a text, a sort and a filter", format!("q={word}&sort=lastName&bio[ne]=x")),
     ];
     let lists = queries.map(|(what, query)| (what.to_owned(), format!("/api/people?{query}")));
-    lists.into_iter().chain(expressions()).collect()
+    let search = format!("/api/_search?sheet=people&match=any&q={word}&");
+    let searches = expressions().into_iter().map(|(what, path)| {
+        (format!("{what}, of what is found"), path.replace("/api/people?", &search))
+    });
+    lists.into_iter().chain(expressions()).chain(searches).collect()
 }
 
 /// Returns lists with expressions: some that are costly by their form, and some from a generator
@@ -358,23 +365,58 @@ fn measure(server: &TestServer, longest: usize, queries: Vec<(String, String)>) 
 fn what_costs_more_than_its_budget_is_refused_and_says_what_it_reads() {
     let mut upstream = Upstream::new();
     let long = "1,".repeat(100_000);
-    let mut commit =
-        upstream.commit("long").put("headwater.toml", "[sheets.logs]\nindex = ['n']\n");
+    let mut commit = upstream
+        .commit("long")
+        .put("headwater.toml", "[sheets.logs]\nindex = ['n']\n[sheets.runs]\n");
     // All of them together cost well above the budget, and one or two cost well below.
     for n in 0..32 {
-        commit = commit.put(format!("logs/l{n}.toml"), format!("n = {n}\nlines = [{long}]\n"));
+        commit = commit.put(
+            format!("logs/l{n}.toml"),
+            format!("n = {n}\nword = \"toml\"\nlines = [{long}]\n"),
+        );
+    }
+    let steps = "{a=1,b=2},".repeat(20_000);
+    for n in 0..8 {
+        commit = commit.put(format!("runs/r{n}.toml"), format!("steps = [{steps}]\n"));
     }
     commit.push();
     let budget = [("HEADWATER_QUERY_BUDGET", "4")];
     let server = TestServer::with(&upstream.url(), &budget);
     let several = (0..60).map(|n| format!("lines[ne]={}", n + 2)).collect::<Vec<_>>().join("&");
     let expression = "filter=n>=0%26%26lines.all(a,lines.all(b,a==b))%26%26lines==3";
-    for query in
-        [&several, "lines[in]=2,3", "sort=lines", "sort=-n,lines", "facets=n,lines", expression]
-    {
-        let path = format!("/api/logs?fields=n&{query}");
+    for query in [
+        &several,
+        "lines[in]=2,3",
+        "sort=lines",
+        "sort=-n,lines",
+        "facets=n,lines",
+        "facets=lines:0,4,7",
+        "stats=n,lines",
+        "groupBy=lines",
+        "groupBy=lines:0,4&stats=n",
+        "unnest=lines",
+        "unnest=lines&lines[gt]=2&sort=-lines",
+        "lines[size]=3",
+        "lines.-1=1&lines.99999[ne]=2",
+        expression,
+    ] {
+        let has_records = !query.contains("groupBy") && !query.contains("unnest");
+        let path = format!("/api/logs?{}{query}", if has_records { "fields=n&" } else { "" });
         let detail = server.get(&path).problem(422, "too_costly")["detail"].to_string();
-        assert!(detail.contains("`lines`") && !detail.contains("`n`"), "{query}: {detail}");
+        assert!(detail.contains("`lines") && !detail.contains("`n`"), "{query}: {detail}");
+    }
+    for query in
+        ["steps.a[ne]=1&steps.b[gt]=2", "unnest=steps&steps.b=3&sort=steps.a", "steps.7.b=3"]
+    {
+        let detail = server.get(&format!("/api/runs?{query}")).problem(422, "too_costly")["detail"]
+            .to_string();
+        assert!(detail.contains("`steps"), "{query}: {detail}");
+    }
+    for query in ["q=toml", "q=toml+absent", "q=to&match=any"] {
+        let expression = "lines.all(a,lines.all(b,a==b))";
+        let path = format!("/api/_search?{query}&sheet=logs&filter={expression}");
+        let detail = server.get(&path).problem(422, "too_costly")["detail"].to_string();
+        assert!(detail.contains("`filter`"), "{query}: {detail}");
     }
     let lines =
         server.request(Method::GET, "/api/logs?lines=2").header("accept", "application/x-ndjson");
