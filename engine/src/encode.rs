@@ -34,6 +34,7 @@ use validation::validated;
 
 pub use error::{EncodeError, Issue};
 pub(crate) use listed::List;
+pub use listed::check_listed;
 pub use patch::patched;
 pub use path::path_of;
 pub use toml::toml;

@@ -254,19 +254,22 @@ impl Merge<'_> {
     ) -> Result<Option<Result<Edit, Vec<Pointer>>>, ObjectError> {
         let mut texts = Vec::new();
         for side in sides {
-            let Some(side) = side.filter(|side| side.mode == EntryMode::Regular) else {
-                return Ok(None);
+            let Some(side) = side else {
+                texts.push(None);
+                continue;
             };
             let text =
                 self.stage.objects().read_blob(side.id, LARGEST_LIST, |content| match content {
                     BlobContent::Bytes(bytes) => Some(bytes.to_vec()),
                     BlobContent::TooLarge(_) => None,
                 })?;
-            let Some(text) = text else { return Ok(None) };
-            texts.push(text);
+            match text.filter(|_| side.mode == EntryMode::Regular) {
+                Some(text) => texts.push(Some(text)),
+                None => return Ok(None),
+            }
         }
-        let [old, ours, theirs] = &texts[..] else { return Ok(None) };
-        Ok(match lists::merged(source, [old, ours, theirs]) {
+        let [old, Some(ours), Some(theirs)] = &texts[..] else { return Ok(None) };
+        Ok(match lists::merged(source, old.as_deref(), [ours, theirs]) {
             None => None,
             Some(Err(pointers)) => Some(Err(pointers)),
             Some(Ok(merged)) => {

@@ -5,6 +5,7 @@
 mod dangling;
 mod derive;
 mod fields;
+mod listed;
 mod moved;
 mod problems;
 mod references;

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 
 use crate::decode::Flaw;
 
-pub(crate) use cells::CellFlaw;
+pub(crate) use cells::{CellFlaw, heading};
 pub use csv::{CellType, Header};
 pub use piece::{Cut, Records};
 pub(crate) use whole::{Element, elements, list};

@@ -13,6 +13,7 @@ mod source;
 mod table;
 
 pub(crate) use difference::change;
+pub(crate) use place::first_name;
 pub(crate) use reading::{Reading, read};
 pub use reading::{Sought, seek};
 pub(crate) use source::Source;

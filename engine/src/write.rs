@@ -7,6 +7,7 @@
 mod batch;
 mod error;
 mod files;
+mod holder;
 mod lists;
 mod open_list;
 mod scope;

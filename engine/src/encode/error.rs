@@ -2,6 +2,7 @@
 
 use crate::layout::Violation;
 use crate::pointer::Pointer;
+use crate::split::CellFlaw;
 
 /// A value that cannot be written, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +132,12 @@ pub enum EncodeError {
         /// What stands in the way.
         what: &'static str,
     },
+    /// A file of many records that is not there yet cannot be begun.
+    #[error("a new file of records cannot be written: {what}; add the file by a push")]
+    NoFile {
+        /// Why.
+        what: &'static str,
+    },
     /// The record is not found where the list should have it.
     #[error("the record is not found in its file")]
     NotFoundInList,
@@ -172,6 +179,7 @@ impl EncodeError {
             | Self::OthersChange
             | Self::NoList
             | Self::LaidOut { .. }
+            | Self::NoFile { .. }
             | Self::NotFoundInList
             | Self::Refused { .. } => Pointer::whole(),
         }
@@ -193,6 +201,17 @@ impl From<Violation> for Issue {
     fn from(violation: Violation) -> Self {
         let Violation { pointer, message, keyword } = violation;
         Self { pointer, message, rule: keyword }
+    }
+}
+
+impl From<CellFlaw> for EncodeError {
+    fn from(flaw: CellFlaw) -> Self {
+        match flaw {
+            CellFlaw::NoColumn { field, columns } => Self::NoColumn { field, columns },
+            CellFlaw::NoCell { field, message } => {
+                Self::NoCell { pointer: Pointer::of([field]), message }
+            }
+        }
     }
 }
 

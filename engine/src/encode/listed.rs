@@ -5,6 +5,7 @@
 
 mod blocks;
 mod change;
+mod fresh;
 mod json;
 mod lines;
 mod order;
@@ -21,7 +22,9 @@ use super::validation::validated;
 use super::{DEPTH, is_deeper};
 use crate::decode::{self, Format};
 use crate::id::{BlobId, Key};
+use crate::layout::SheetSpec;
 use crate::record::Record;
+use crate::split::Splitter;
 use crate::tables::{self, Held, Reading, Source, Table, TableChange};
 use crate::value::Value;
 use change::{Change, Place};
@@ -55,6 +58,49 @@ impl List {
             },
         };
         Some(Self { text, has_mark, table, changed: HashMap::new() })
+    }
+
+    /// Begins a file that is not there yet with its first record, which a map calls `name`. Returns the
+    /// key that the record has in it, too.
+    ///
+    /// # Errors
+    ///
+    /// See [`EncodeError`]: no file is begun that would be read as anything but this record.
+    pub(crate) fn begin(
+        source: &Source<'_>,
+        name: &str,
+        record: &Json,
+    ) -> Result<(Self, Arc<Record>), EncodeError> {
+        checked(source.spec, record)?;
+        let text = fresh::begun(source, record)?;
+        let (splitter, begin) = match source.splitter(&text).transpose() {
+            Ok(found) => found.unzip(),
+            Err(flaw) => return Err(EncodeError::Unreadable { message: flaw.message }),
+        };
+        let begins = begin.map(|begin| vec![begin]).unwrap_or_default();
+        let place = Place { at: 0, name };
+        let text =
+            written(source, (&text, splitter.as_ref(), begins), place, Change::Insert(record))?;
+        let unreadable = |message: &str| EncodeError::Unreadable { message: message.to_owned() };
+        let TableChange { table, records } =
+            match tables::read(source, BlobId::ZERO, text.as_bytes()) {
+                Reading::List(list) => list.replacing(None, &|_| None),
+                Reading::Broken(problems) => {
+                    return Err(unreadable(problems.first().map_or("", |first| &first.message)));
+                }
+                Reading::Record => return Err(EncodeError::NoList),
+            };
+        if let Some(problem) = table.problems().next() {
+            return Err(unreadable(&problem.message));
+        }
+        let only = match &records[..] {
+            [(_, Some(only))] if only.value.as_str() == Value::new(record).as_str() => {
+                Arc::clone(only)
+            }
+            _ => return Err(unreadable("the file would be read as another value")),
+        };
+        let changed = records.into_iter().collect();
+        Ok((Self { text, has_mark: false, table, changed }, only))
     }
 
     /// Returns the content of the file.
@@ -106,20 +152,20 @@ impl List {
         (old, key): (&Key, &Key),
         record: &Json,
     ) -> Result<Value, EncodeError> {
-        checked(source, record)?;
+        checked(source.spec, record)?;
         let was = self.held(held)(old).ok_or(EncodeError::NotFoundInList)?.value.clone();
         let is = Value::new(record);
-        if old == key && was == is {
-            return Ok(is);
+        if old == key && was.as_str() == is.as_str() {
+            return Ok(was);
         }
         let change = Change::Replace { was: &was, is: record };
         let text = self.rewritten(source, old, change)?;
-        let mut wanted = HashMap::from([(key.clone(), Some(is.clone()))]);
+        let mut wanted = HashMap::from([(key.clone(), Some(is))]);
         if old != key {
             wanted.insert(old.clone(), None);
         }
         self.store(source, held, text, &wanted)?;
-        Ok(is)
+        self.value_of(held, key)
     }
 
     /// Adds a record: where the order of the keys says, if the file is in that order, else at its end.
@@ -134,11 +180,11 @@ impl List {
         key: &Key,
         record: &Json,
     ) -> Result<Value, EncodeError> {
-        checked(source, record)?;
+        checked(source.spec, record)?;
         let text = self.rewritten(source, key, Change::Insert(record))?;
         let is = Value::new(record);
-        self.store(source, held, text, &HashMap::from([(key.clone(), Some(is.clone()))]))?;
-        Ok(is)
+        self.store(source, held, text, &HashMap::from([(key.clone(), Some(is))]))?;
+        self.value_of(held, key)
     }
 
     /// Takes a record out.
@@ -160,6 +206,12 @@ impl List {
         self.store(source, held, text, &HashMap::from([(key.clone(), None)]))
     }
 
+    /// Returns the value that a record has now, with the fields of its path.
+    fn value_of(&self, held: Held<'_>, key: &Key) -> Result<Value, EncodeError> {
+        let record = self.held(held)(key).ok_or(EncodeError::NotFoundInList)?;
+        Ok(record.value.clone())
+    }
+
     /// Returns what the file holds now: what is changed, and the rest as in `held`.
     fn held(&self, held: Held<'_>) -> impl Fn(&Key) -> Option<Arc<Record>> {
         move |key| match self.changed.get(key) {
@@ -176,8 +228,7 @@ impl List {
     ) -> Result<String, EncodeError> {
         let name = source.spec.element_name(source.list.as_str(), key.as_str());
         let name = name.ok_or(EncodeError::NotFoundInList)?;
-        let format = source.spec.format_of(source.path);
-        let (text, table) = (&*self.text, &self.table);
+        let table = &self.table;
         let at = match change {
             Change::Insert(_) if table.is_by_position() => table.pieces().count(),
             Change::Insert(_) => {
@@ -190,23 +241,9 @@ impl List {
                 table.place_of(key).ok_or(EncodeError::NotFoundInList)?
             }
         };
-        let place = Place { at, name };
-        match (format, table.splitter()) {
-            (Some(Format::Csv | Format::Tsv | Format::JsonLines), Some(splitter)) => {
-                lines::rewritten((text, splitter), &table.begins(), place, change)
-            }
-            (Some(Format::Json), splitter) => {
-                let begins = splitter.map(|_| table.begins());
-                json::rewritten(text, &source.spec.listing.records, begins, place, change)
-            }
-            (Some(Format::Yaml), _) => {
-                yaml::rewritten(text, &source.spec.listing.records, place, change)
-            }
-            (Some(Format::Toml10 | Format::Toml11), _) => {
-                toml::rewritten(text, &source.spec.listing.records, place, change)
-            }
-            _ => Err(EncodeError::NotFoundInList),
-        }
+        let splitter = table.splitter();
+        let begins = splitter.map(|_| table.begins()).unwrap_or_default();
+        written(source, (&self.text, splitter, begins), Place { at, name }, change)
     }
 
     /// Reads what has come of the file.
@@ -241,8 +278,9 @@ impl List {
     ) -> Result<(), EncodeError> {
         let TableChange { table, records } = self.read_again(source, held, &text)?;
         let is_wanted = |(key, record): &(Key, Option<Arc<Record>>)| {
-            let value = record.as_ref().map(|record| &record.value);
-            wanted.get(key).is_some_and(|wanted| wanted.as_ref() == value)
+            // What its path says of it is in no file.
+            let value = record.as_ref().map(|record| record.value.as_str());
+            wanted.get(key).is_some_and(|wanted| wanted.as_ref().map(Value::as_str) == value)
         };
         let told = |table: &Table| -> Vec<_> {
             table.problems().map(|problem| (problem.rule, problem.message.clone())).collect()
@@ -263,15 +301,57 @@ impl List {
     }
 }
 
+/// Returns the text of a file in which one record is another. Where the file is cut by a scan, `begins`
+/// says where its pieces begin, and where the last one ends.
+fn written(
+    source: &Source<'_>,
+    (text, splitter, begins): (&str, Option<&Splitter>, Vec<usize>),
+    place: Place<'_>,
+    change: Change<'_>,
+) -> Result<String, EncodeError> {
+    let records = &source.spec.listing.records;
+    match (source.spec.format_of(source.path), splitter) {
+        (Some(Format::Csv | Format::Tsv | Format::JsonLines), Some(splitter)) => {
+            lines::rewritten((text, splitter), &begins, place, change)
+        }
+        (Some(Format::Json), splitter) => {
+            json::rewritten(text, records, splitter.map(|_| begins), place, change)
+        }
+        (Some(Format::Yaml), _) => yaml::rewritten(text, records, place, change),
+        (Some(Format::Toml10 | Format::Toml11), _) => toml::rewritten(text, records, place, change),
+        _ => Err(EncodeError::NotFoundInList),
+    }
+}
+
+/// Refuses what cannot be a record of the sheet in a list, or in the one that is cut as `table` says, by a
+/// look at the record alone.
+///
+/// # Errors
+///
+/// See [`EncodeError`].
+pub fn check_listed(
+    spec: &SheetSpec,
+    table: Option<&Table>,
+    record: &Json,
+) -> Result<(), EncodeError> {
+    checked(spec, record)?;
+    match (table.and_then(Table::splitter), record) {
+        (Some(Splitter::Rows(header)), Json::Object(members)) => {
+            header.written(members, None, None).map(drop).map_err(EncodeError::from)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Refuses what is no record of the sheet, before it is written.
-fn checked(source: &Source<'_>, record: &Json) -> Result<(), EncodeError> {
+fn checked(spec: &SheetSpec, record: &Json) -> Result<(), EncodeError> {
     if !record.is_object() {
         return Err(EncodeError::NotATable);
     }
     if is_deeper(record, DEPTH) {
         return Err(EncodeError::TooDeep);
     }
-    validated(source.spec, record)
+    validated(spec, record)
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ use crate::record::Record;
 use crate::tables::{self, Reading, Source, Table};
 
 /// One side of such a file.
+#[derive(Default)]
 struct Side {
-    table: Table,
+    /// How it is cut; `None` where there was no file.
+    table: Option<Table>,
     records: BTreeMap<Key, Arc<Record>>,
 }
 
@@ -26,7 +28,7 @@ enum RecordEdit {
 }
 
 /// Applies to `theirs` the changes that `ours` made to `old`; `None` if one of them is not a
-/// readable list.
+/// readable list. Without `old`, both sides created the file.
 ///
 /// If the keys are positions and their number of records has changed, the same key no longer means
 /// the same record, so nothing is merged.
@@ -37,20 +39,25 @@ enum RecordEdit {
 /// record. The empty one is the whole file.
 pub(super) fn merged(
     source: &Source<'_>,
-    [old, ours, theirs]: [&[u8]; 3],
+    old: Option<&[u8]>,
+    [ours, theirs]: [&[u8]; 2],
 ) -> Option<Result<Vec<u8>, Vec<Pointer>>> {
     let bytes = theirs;
-    let [old, ours, theirs] = [old, ours, theirs].map(|bytes| Side::read(source, bytes));
-    let (old, ours, theirs) = (old?, ours?, theirs?);
+    let old = match old {
+        Some(bytes) => Side::read(source, bytes)?,
+        None => Side::default(),
+    };
+    let (ours, theirs) = (Side::read(source, ours)?, Side::read(source, theirs)?);
     let whole = || Some(Err(vec![Pointer::whole()]));
-    let is_by_position = [&old, &ours, &theirs].iter().any(|side| side.table.is_by_position());
+    let mut tables = [&old, &ours, &theirs].into_iter().filter_map(|side| side.table.as_ref());
+    let is_by_position = tables.any(Table::is_by_position);
     if old.told() != ours.told() || is_by_position && old.records.len() != theirs.records.len() {
         return whole();
     }
     let mut conflicts = Vec::new();
     let mut steps = Vec::new();
-    let gone = old.table.keys().filter(|key| !ours.records.contains_key(*key));
-    for key in gone.chain(ours.table.keys()) {
+    let gone = old.keys().filter(|key| !ours.records.contains_key(*key));
+    for key in gone.chain(ours.keys()) {
         let [was, is, there] = [&old, &ours, &theirs].map(|side| side.value(key));
         if was == is {
             continue;
@@ -70,7 +77,7 @@ pub(super) fn merged(
             Ok(Some(merged)) => steps.push((key, RecordEdit::Insert(merged))),
         }
     }
-    let mut list = List::open(source, Some(&theirs.table), bytes)?;
+    let mut list = List::open(source, theirs.table.as_ref(), bytes)?;
     let held = |key: &Key| theirs.records.get(key).cloned();
     for (key, step) in steps {
         let done = match &step {
@@ -94,7 +101,11 @@ impl Side {
         let change = list.replacing(None, &|_| None);
         let records = change.records.into_iter();
         let records = records.filter_map(|(key, record)| Some((key, record?))).collect();
-        Some(Self { table: change.table, records })
+        Some(Self { table: Some(change.table), records })
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.table.iter().flat_map(Table::keys)
     }
 
     fn value(&self, key: &Key) -> Option<Json> {
@@ -104,6 +115,10 @@ impl Side {
 
     /// Returns the problems of its records, wherever they are.
     fn told(&self) -> Vec<&str> {
-        self.table.problems().map(|problem| problem.message.as_str()).collect()
+        self.table
+            .iter()
+            .flat_map(Table::problems)
+            .map(|problem| problem.message.as_str())
+            .collect()
     }
 }

@@ -1,8 +1,10 @@
 //! Rows of cells as they are written: a cell whose value does not change keeps its bytes.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json};
 
-use super::csv::{CellType, Column, Header};
+use super::csv::{CellType, Column, DELIMITERS, Header};
 
 /// Why a record is no row of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,30 @@ struct Written<'t> {
     /// Its text; `None` where that cannot be read.
     text: Option<String>,
     is_quoted: bool,
+}
+
+/// Returns the first row of a new table with these columns, with its end.
+///
+/// # Errors
+///
+/// Says what is wrong with a name that no column can have.
+pub(crate) fn heading(columns: &BTreeSet<&str>, tabs: bool) -> Result<String, &'static str> {
+    if columns.is_empty() {
+        return Err("a table needs a column, and the record has no field");
+    }
+    if columns.iter().any(|name| name.trim().is_empty() || name.trim() != *name) {
+        return Err("a column needs a name without spaces at its ends");
+    }
+    let delimiter = if tabs { '\t' } else { ',' };
+    // Whatever could be taken for another delimiter, or for the quote of the file.
+    let is_delimiter = |c: char| u8::try_from(c).is_ok_and(|byte| DELIMITERS.contains(&byte));
+    let is_odd = |c: char| is_delimiter(c) || matches!(c, '"' | '\'' | '\n' | '\r');
+    let name = |name: &&str| match name.contains(is_odd) {
+        true => format!("\"{}\"", name.replace('"', "\"\"")),
+        false => (*name).to_owned(),
+    };
+    let names: Vec<String> = columns.iter().map(name).collect();
+    Ok(names.join(&delimiter.to_string()) + "\n")
 }
 
 impl Header {

@@ -11,7 +11,7 @@ use crate::decode::Flaw;
 use crate::problem::Rule;
 
 /// The delimiters that a header may have; of two that are as frequent the first.
-const DELIMITERS: [u8; 4] = *b",;\t|";
+pub(super) const DELIMITERS: [u8; 4] = *b",;\t|";
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -207,9 +207,9 @@ fn keys(
                 continue;
             }
             Ok(_) if naming.is_position() => Ok((middle.first + at + 1).to_string()),
-            Ok(value) => {
-                naming.name(source, row.name.as_deref(), value).map(std::borrow::Cow::into_owned)
-            }
+            Ok(value) => naming
+                .name(source.spec, row.name.as_deref(), value)
+                .map(std::borrow::Cow::into_owned),
         };
         match name {
             Ok(name) => {

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use super::row::Row;
 use super::source::Source;
 use crate::id::Key;
+use crate::layout::SheetSpec;
 use crate::problem::Rule;
 use crate::split::Records;
 use crate::value::{Kind, Value};
@@ -48,11 +49,11 @@ impl Naming {
     /// Says what is wrong where it has none.
     pub(super) fn name<'v>(
         &self,
-        source: &Source<'_>,
+        spec: &SheetSpec,
         given: Option<&'v str>,
         value: &'v Value,
     ) -> Result<Cow<'v, str>, &'static str> {
-        let name = match (self, given, &source.spec.listing.key) {
+        let name = match (self, given, &spec.listing.key) {
             (Self::Found { field: Some(at), .. }, ..) => field(value, *at),
             (Self::Found { field: None, .. }, ..) => None,
             (Self::Declared, _, Some(template)) => template.text(value).ok().map(Cow::Owned),
@@ -92,7 +93,7 @@ pub(super) fn name_all(source: &Source<'_>, rows: &mut [Row]) -> (Naming, Vec<Op
         };
         let name = match naming.is_position() {
             true => Ok(Cow::Owned((at + 1).to_string())),
-            false => naming.name(source, row.name.as_deref(), value),
+            false => naming.name(source.spec, row.name.as_deref(), value),
         };
         let key = name.map(|name| Key::new(source.spec.element_key(source.list.as_str(), &name)));
         // What was found is in no two rows.

@@ -4,8 +4,27 @@ use super::naming::{Naming, choose};
 use super::source::Source;
 use super::table::Table;
 use crate::id::Key;
-use crate::split::Splitter;
+use crate::layout::SheetSpec;
+use crate::split::{Records, Splitter};
 use crate::value::Value;
+
+/// Returns what a record is called as the first of a list; `None` where its fields do not say it: in a
+/// map, and where it is called by its position.
+///
+/// # Errors
+///
+/// Says what is wrong where it would have no name.
+pub(crate) fn first_name(spec: &SheetSpec, value: &Value) -> Result<Option<String>, &'static str> {
+    let listing = &spec.listing;
+    let naming = match listing.key.is_some() || listing.records == Records::Map {
+        true => Naming::Declared,
+        false => choose(&[value]),
+    };
+    if naming.is_position() || naming == Naming::Declared && listing.key.is_none() {
+        return Ok(None);
+    }
+    naming.name(spec, None, value).map(|name| Some(name.into_owned()))
+}
 
 impl Table {
     /// Returns the place of a record among the pieces of the file, from 0. Linear.
@@ -63,7 +82,7 @@ impl Table {
         match naming {
             Naming::Declared if source.spec.listing.key.is_none() => Ok(None),
             naming if naming.is_position() => Ok(Some(key(&(self.pieces.len() + 1).to_string()))),
-            naming => naming.name(source, None, value).map(|name| Some(key(&name))),
+            naming => naming.name(source.spec, None, value).map(|name| Some(key(&name))),
         }
     }
 }

@@ -53,7 +53,7 @@ impl Source<'_> {
 
     /// Returns how a file of this name is cut by a scan, and where the first piece begins; `None`
     /// where it is parsed whole.
-    pub(super) fn splitter(&self, text: &str) -> Option<Result<(Splitter, usize), Flaw>> {
+    pub(crate) fn splitter(&self, text: &str) -> Option<Result<(Splitter, usize), Flaw>> {
         let types = |name: &str| self.spec.cells_of(name);
         match (self.spec.format_of(self.path)?, &self.spec.listing.records) {
             (Format::Csv, _) => Some(Splitter::rows(text, false, &types)),

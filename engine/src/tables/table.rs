@@ -76,6 +76,11 @@ impl Table {
         self.pieces.iter().filter_map(|piece| piece.key.as_ref())
     }
 
+    /// Returns how many records it has. Linear in its problems.
+    pub fn record_count(&self) -> usize {
+        self.pieces.len() - self.unread()
+    }
+
     /// Returns what is wrong with its pieces, in the order in which they stand there.
     pub fn problems(&self) -> impl Iterator<Item = &Problem> {
         self.unread.iter().map(|unread| &unread.problem)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use super::holder::Holder;
 use super::open_list::OpenList;
 use super::scope::Bounds;
 use super::weight::weighed;
@@ -85,8 +86,12 @@ impl<'a> Files<'a> {
         let spec = spec.ok_or_else(|| WriteError::NoSheet { sheet: sheet.clone() })?;
         match action {
             Action::Create(record) => {
-                if let Some(list) = self.list_of_sheet(&spec)? {
-                    return self.put_in_list(&spec, &list, (None, None), record);
+                match self.holder_in(&spec)? {
+                    Holder::List(list) => {
+                        return self.put_in_list(&spec, &list, (None, None), record);
+                    }
+                    Holder::NewList => return self.begin_list(&spec, None, record),
+                    Holder::Itself => {}
                 }
                 let path = self.path(&spec, record, None)?;
                 let key = self.key(&spec, &path)?;
@@ -102,9 +107,13 @@ impl<'a> Files<'a> {
                     Some(_) => key.clone(),
                 };
                 let old = self.met(&spec, key, condition)?;
-                if let Some(list) = self.list_of(&spec, key, old.as_ref())? {
-                    let old = old.map(|_| key.clone());
-                    return self.put_in_list(&spec, &list, (old, Some(key)), record);
+                match self.holder_of(&spec, key, old.as_ref())? {
+                    Holder::List(list) => {
+                        let old = old.map(|_| key.clone());
+                        return self.put_in_list(&spec, &list, (old, Some(key)), record);
+                    }
+                    Holder::NewList => return self.begin_list(&spec, Some(key), record),
+                    Holder::Itself => {}
                 }
                 let path = match (&old, spec.template.is_every_file()) {
                     (Some(old), true) => old.path.clone(),
@@ -290,7 +299,7 @@ impl<'a> Files<'a> {
     }
 
     /// Returns the key that the file at `path` claims in the sheet, if it may be written.
-    fn key(&self, spec: &SheetSpec, path: &str) -> Result<Key, WriteError> {
+    pub(super) fn key(&self, spec: &SheetSpec, path: &str) -> Result<Key, WriteError> {
         self.bounds.allow(&spec.name, path.as_bytes())?;
         let claims = self.before.layout().claims(path.as_bytes());
         let claim = claims.into_iter().find(|claim| claim.sheet.name == spec.name);

@@ -1,10 +1,12 @@
 //! What operations make of files of many records.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
 use super::files::{File, Files};
+use super::holder::Holder;
 use super::open_list::OpenList;
 use super::weight::weighed;
 use super::{WriteError, Written};
@@ -13,7 +15,8 @@ use crate::id::{BlobId, Key};
 use crate::layout::{Shape, SheetSpec};
 use crate::mirror::{Edit, EntryMode, ObjectError};
 use crate::record::Record;
-use crate::tables::Source;
+use crate::tables::{Source, first_name};
+use crate::value::Value;
 
 /// An operation on a list costs its record and this part of the file, where a record is found without
 /// a look at the others.
@@ -21,58 +24,56 @@ const SCANNED: usize = 128;
 /// It costs this part where the whole file is parsed.
 const PARSED: usize = 4;
 
+/// A list of one record that is not there yet.
+struct Begun {
+    path: String,
+    /// The key that the file itself claims.
+    list_key: Key,
+    list: List,
+    first: Arc<Record>,
+}
+
 impl Files<'_> {
-    /// Returns the path of the list that a record is in, or that a new one called `key` goes into;
-    /// `None` where it is a file of its own.
-    pub(super) fn list_of(
+    /// Says what a record is in, or a new one called `key` goes into.
+    pub(super) fn holder_of(
         &mut self,
         spec: &Arc<SheetSpec>,
         key: &Key,
         old: Option<&File>,
-    ) -> Result<Option<String>, WriteError> {
+    ) -> Result<Holder, WriteError> {
         if let Some(old) = old {
-            return Ok(old.blob.is_none().then(|| old.path.clone()));
+            return Ok(match old.blob {
+                Some(_) => Holder::Itself,
+                None => Holder::List(old.path.clone()),
+            });
         }
         // A file of its own that cannot be read is what it is put in the place of.
         if !spec.is_listed() && self.broken_at(&spec.name, key).is_some() {
-            return Ok(None);
+            return Ok(Holder::Itself);
         }
         for path in spec.lists_of(key.as_str()) {
             if self.is_list(spec, &path)? {
-                return Ok(Some(path));
+                return Ok(Holder::List(path));
             }
         }
-        match spec.is_listed() {
-            true => Err(WriteError::NoList { sheet: spec.name.clone() }),
-            false => Ok(None),
-        }
+        let sheet = self.before.sheet(spec.name.as_str());
+        let has_only_lists = || sheet.is_some_and(|sheet| sheet.has_only_lists());
+        let is_below = || key.as_str().contains('/') && has_only_lists();
+        Ok(if spec.is_listed() || is_below() { Holder::NewList } else { Holder::Itself })
     }
 
-    /// Returns the path of the list that new records of a sheet go into, if its records are in lists
-    /// alone.
-    pub(super) fn list_of_sheet(
-        &mut self,
-        spec: &Arc<SheetSpec>,
-    ) -> Result<Option<String>, WriteError> {
-        let name = &spec.name;
+    /// Says what a new record of a sheet goes into, whose key nobody says.
+    pub(super) fn holder_in(&mut self, spec: &Arc<SheetSpec>) -> Result<Holder, WriteError> {
         if let Some(file) = &spec.listing.file {
-            return match self.is_list(spec, file)? {
-                true => Ok(Some(file.clone())),
-                false => Err(WriteError::NoList { sheet: name.clone() }),
-            };
+            return Ok(match self.is_list(spec, file)? {
+                true => Holder::List(file.clone()),
+                false => Holder::NewList,
+            });
         }
-        let sheet = self.before.sheet(name.as_str());
-        let mut lists = sheet.iter().flat_map(|sheet| sheet.tables());
-        let only = match (lists.next(), lists.next()) {
-            (Some((path, table)), None) => Some((path.to_owned(), table.keys().count())),
-            _ => None,
-        };
-        let is_all = |count: usize| sheet.is_some_and(|sheet| sheet.len() == count);
-        match only {
-            Some((path, _)) if spec.is_listed() => Ok(Some(path)),
-            Some((path, count)) if spec.template.is_every_file() && is_all(count) => Ok(Some(path)),
-            _ if spec.is_listed() => Err(WriteError::WhichList { sheet: name.clone() }),
-            _ => Ok(None),
+        match self.before.sheet(spec.name.as_str()).and_then(|sheet| sheet.only_list()) {
+            Some((path, _)) => Ok(Holder::List(path.to_owned())),
+            None if spec.is_listed() => Err(WriteError::WhichList { sheet: spec.name.clone() }),
+            None => Ok(Holder::Itself),
         }
     }
 
@@ -123,6 +124,97 @@ impl Files<'_> {
         let open = OpenList { sheet: sheet.clone(), key, mode: entry.mode, list };
         self.lists.insert(path.to_owned(), open);
         Ok(())
+    }
+
+    /// Begins a list with its first record; `given` is the key that a caller says.
+    pub(super) fn begin_list(
+        &mut self,
+        spec: &Arc<SheetSpec>,
+        given: Option<&Key>,
+        record: &Json,
+    ) -> Result<Written, WriteError> {
+        let sheet = &spec.name;
+        let weight = weighed(record)?;
+        let begun = match (&spec.listing.file, given) {
+            (Some(file), given) => {
+                let name = given.map_or("", Key::as_str);
+                self.begun(spec, file.clone(), name, record)?
+            }
+            (None, Some(given)) => self.begun_for(spec, given, record)?,
+            (None, None) => return Err(WriteError::WhichList { sheet: sheet.clone() }),
+        };
+        let Begun { path, list_key, list, first } = begun;
+        let key = first.key.clone();
+        if let Some(given) = given.filter(|given| **given != key) {
+            let rendered = key.to_string();
+            return Err(WriteError::OtherKey { key: given.clone(), rendered });
+        }
+        if self.find(sheet, &key).is_some() {
+            return Err(WriteError::Exists { sheet: sheet.clone(), key });
+        }
+        // What is there is no list that can be read, and stays.
+        if self.entry_at(&path)?.is_some() {
+            return Err(WriteError::NoList { sheet: sheet.clone() });
+        }
+        let cost = weight + list.len();
+        self.left = self.left.checked_sub(cost).ok_or(WriteError::BatchTooLarge)?;
+        let open = OpenList { sheet: sheet.clone(), key: list_key, mode: EntryMode::Regular, list };
+        self.lists.insert(path.clone(), open);
+        let value = first.value.clone();
+        let file = File { path, value: value.clone(), blob: None };
+        self.records.insert((sheet.clone(), key.clone()), Some(file));
+        let (sheet, value) = (sheet.clone(), Some(value));
+        Ok(Written { sheet, key, moved_from: None, existed: false, value, attachment: None })
+    }
+
+    /// Begins the list that a record called `key` is the first of: what the record is called in it, which
+    /// may have a slash, is the end of the key.
+    fn begun_for(
+        &mut self,
+        spec: &Arc<SheetSpec>,
+        key: &Key,
+        record: &Json,
+    ) -> Result<Begun, WriteError> {
+        let sheet = &spec.name;
+        let which = || WriteError::WhichList { sheet: sheet.clone() };
+        let (list, last) = key.as_str().rsplit_once('/').ok_or_else(which)?;
+        let name = first_name(spec, &Value::new(record)).map_err(|message| {
+            let source = EncodeError::Unnamed { message };
+            WriteError::Encode { sheet: sheet.clone(), source }
+        })?;
+        let (list, name) = match &name {
+            None => (list, last),
+            Some(name) => {
+                let before = key.as_str().strip_suffix(&**name);
+                let before = before.and_then(|before| before.strip_suffix('/'));
+                let other = || WriteError::OtherKey {
+                    key: key.clone(),
+                    rendered: spec.element_key(list, name),
+                };
+                (before.ok_or_else(other)?, &**name)
+            }
+        };
+        let state = self.before.sheet(sheet.as_str());
+        let ending = state.and_then(|state| usual_ending(state.tables().map(|(path, _)| path)));
+        let path = spec.file_path(list, ending);
+        let path = path.map_err(|source| WriteError::Path { sheet: sheet.clone(), source })?;
+        self.begun(spec, path, name, record)
+    }
+
+    fn begun(
+        &self,
+        spec: &Arc<SheetSpec>,
+        path: String,
+        name: &str,
+        record: &Json,
+    ) -> Result<Begun, WriteError> {
+        let list_key = self.key(spec, &path)?;
+        let (list, limit) = (&list_key, self.record_limit);
+        let source = Source { spec, path: &path, list, record_limit: limit };
+        let begun = List::begin(&source, name, record);
+        let refused = |source| WriteError::Encode { sheet: spec.name.clone(), source };
+        let (list, first) = begun.map_err(refused)?;
+        Ok(Begun { path, list_key, list, first })
     }
 
     /// Stores a record in the list at `path`, in the place of `old` if there is one; `given` is the
@@ -213,4 +305,14 @@ impl Files<'_> {
         }
         Ok(())
     }
+}
+
+/// Returns what most of these paths end in; of several the first in order.
+fn usual_ending<'p>(paths: impl Iterator<Item = &'p str>) -> Option<&'p str> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for ending in paths.filter_map(|path| path.rsplit_once('.')).map(|(_, ending)| ending) {
+        *counts.entry(ending).or_default() += 1;
+    }
+    let most = counts.values().copied().max()?;
+    counts.into_iter().find(|(_, count)| *count == most).map(|(ending, _)| ending)
 }

@@ -158,8 +158,8 @@ fn conditions_keys_rules_and_references_hold_for_rows_as_for_files() {
     let file = Action::Attach(Key::new("all/ada"), "x.png".into(), b"x".as_slice().into());
     let file = refused(file);
     assert!(matches!(file, WriteError::NotAttachable { .. }), "{file:?}");
-    let list = refused(put("new/one", json!({"slug": "one"})));
-    assert!(matches!(list, WriteError::NoList { .. }), "{list:?}");
+    let list = refused(put("one", json!({"slug": "one"})));
+    assert!(matches!(list, WriteError::WhichList { .. }), "{list:?}");
     house.is_lawful();
 }
 
@@ -198,6 +198,87 @@ fn maps_pointers_and_lists_beside_files_of_one_record_are_written() {
     let over = write(&inferred, "d", put("all", json!({"id": 7}))).unwrap_err();
     assert!(matches!(over, WriteError::InList { .. }), "{over:?}");
     inferred.is_lawful();
+}
+
+#[test]
+fn a_record_whose_key_names_a_new_file_begins_it() {
+    let definition = "[sheets.icons]\nformat = \"csv\"\n[sheets.langs]\nfile = \"langs.yaml\"\n\
+                      records = \"map\"\n[sheets.notes]\nfile = \"in/notes.json\"\n\
+                      [sheets.deep]\nroot = \"deep\"\nformat = \"json\"\nrecords = \"/items\"\n\
+                      [sheets.logs]\nformat = \"ndjson\"\nkey = \"${{ year }}/${{ n }}\"\n\
+                      path = \"${{ lang }}\"\n";
+    let house = house(definition, &[("a.txt", ""), ("icons/broken.csv", "a,a\n")]);
+    let done = write(&house, "icons", put("new/one", json!({"slug": "one", "t": 1}))).unwrap();
+    assert_eq!((done.written[0].existed, done.written[0].key.as_str()), (false, "new/one"));
+    assert_eq!(file(&house, "icons/new.csv"), "slug,t\none,1\n");
+    write(&house, "icons", put("new/two", json!({"slug": "two"}))).unwrap();
+    assert_eq!(file(&house, "icons/new.csv"), "slug,t\none,1\ntwo,\n");
+    // Without a field that names it, a record is called by its position.
+    write(&house, "icons", put("more/1", json!({"t": 1}))).unwrap();
+    write(&house, "langs", put("c/c", json!({"t": 1}))).unwrap();
+    assert_eq!(file(&house, "langs.yaml"), "c/c:\n  t: 1\n");
+    let done = write(&house, "notes", Action::Create(json!({"id": 7}))).unwrap();
+    assert_eq!(done.written[0].key.as_str(), "7");
+    assert_eq!(file(&house, "in/notes.json"), "[\n  {\n    \"id\": 7\n  }\n]\n");
+    write(&house, "logs", put("fr/2024/7", json!({"year": 2024, "n": 7}))).unwrap();
+    assert_eq!(file(&house, "logs/fr.ndjson"), "{\"n\": 7, \"year\": 2024}\n");
+    house.is_lawful();
+
+    let refused = |sheet: &str, action| write(&house, sheet, action).unwrap_err();
+    let other = refused("icons", put("x/one", json!({"slug": "two"})));
+    let WriteError::OtherKey { rendered, .. } = other else { panic!("{other:?}") };
+    assert_eq!(rendered, "x/two");
+    let nowhere = refused("icons", Action::Create(json!({"slug": "x"})));
+    assert!(matches!(nowhere, WriteError::WhichList { .. }), "{nowhere:?}");
+    let deep = refused("deep", put("x/one", json!({"id": "one"})));
+    assert!(matches!(deep, WriteError::Encode { .. }), "{deep:?}");
+    let hostile = refused("icons", put(".git/one", json!({"slug": "one"})));
+    assert!(matches!(hostile, WriteError::Path { .. }), "{hostile:?}");
+    // What cannot be read is in nobody's hands.
+    let broken = refused("icons", put("broken/one", json!({"slug": "one"})));
+    assert!(matches!(broken, WriteError::NoList { .. }), "{broken:?}");
+    let mut narrow = batch("icons", [put("far/one", json!({"slug": "one"}))]);
+    narrow.scope = Scope::Only([SheetName::new("langs")].into());
+    assert!(house.engine().commit(narrow).is_err());
+    // One commit begins a file, fills it and empties it.
+    let all = batch(
+        "icons",
+        [
+            put("z/one", json!({"slug": "one"})),
+            put("z/two", json!({"slug": "two"})),
+            delete("z/one"),
+            delete("z/two"),
+        ],
+    );
+    house.engine().commit(all).unwrap();
+    assert_eq!(file(&house, "icons/z.csv"), "slug\n");
+    house.is_lawful();
+}
+
+#[test]
+fn where_nothing_is_declared_new_files_are_as_those_that_are_there() {
+    let lists =
+        house("", &[("d/a.yml", "- id: 1\n"), ("d/b.yml", "- id: 1\n"), ("d/c.csv", "id\n")]);
+    write(&lists, "d", put("e/2", json!({"id": 2}))).unwrap();
+    assert_eq!(file(&lists, "d/e.yml"), "- id: 2\n");
+    // A name may have a slash.
+    write(&lists, "d", put("f/g/h", json!({"id": "g/h"}))).unwrap();
+    assert_eq!(file(&lists, "d/f.yml"), "- id: g/h\n");
+    write(&lists, "d", put("alone", json!({"id": 2}))).unwrap();
+    assert_eq!(file(&lists, "d/alone.toml"), "id = 2\n");
+    write(&lists, "d", put("x/y", json!({"id": 2}))).unwrap();
+    assert_eq!(file(&lists, "d/x/y.toml"), "id = 2\n");
+    lists.is_lawful();
+}
+
+#[test]
+fn a_file_that_both_sides_began_is_merged_record_by_record() {
+    let mut house = replaying(house("", &[(PATH, ICONS)]));
+    write(&house, "icons", put("new/bob", json!({"slug": "bob", "title": "Bob"}))).unwrap();
+    house.upstream.commit("theirs").put("icons/new.csv", "slug,title\nada,Ada\n").push();
+    assert_eq!(house.reload().replayed.unwrap().kept, None);
+    assert_eq!(file(&house, "icons/new.csv"), "slug,title\nada,Ada\nbob,Bob\n");
+    house.is_lawful();
 }
 
 /// Reopens the house with replay, so that local writes go on top of the remote's head.

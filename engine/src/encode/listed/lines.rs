@@ -7,8 +7,7 @@ use serde_json::Value as Json;
 use super::super::error::EncodeError;
 use super::super::json;
 use super::change::{Change, Place, spliced};
-use crate::pointer::Pointer;
-use crate::split::{CellFlaw, Splitter};
+use crate::split::Splitter;
 
 /// Returns the text of a file in which one line is another. Its pieces begin at `begins`, the last of
 /// which is where they end.
@@ -70,7 +69,7 @@ impl Lines<'_> {
     ) -> Result<String, EncodeError> {
         match (self.splitter, record) {
             (Splitter::Rows(header), Json::Object(members)) => {
-                header.written(members, before, like).map_err(refused)
+                Ok(header.written(members, before, like)?)
             }
             _ => {
                 let style = before.or(like).filter(|line| line.starts_with('{'));
@@ -115,15 +114,6 @@ impl Lines<'_> {
                 let before = before.strip_suffix('\n').unwrap_or(before);
                 before.strip_suffix('\r').unwrap_or(before).len()..self.text.len()
             }
-        }
-    }
-}
-
-fn refused(flaw: CellFlaw) -> EncodeError {
-    match flaw {
-        CellFlaw::NoColumn { field, columns } => EncodeError::NoColumn { field, columns },
-        CellFlaw::NoCell { field, message } => {
-            EncodeError::NoCell { pointer: Pointer::of([field]), message }
         }
     }
 }

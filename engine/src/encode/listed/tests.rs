@@ -21,6 +21,22 @@ struct Shelf {
 
 impl Shelf {
     fn of(definitions: &str, path: &str, text: &str) -> Self {
+        let mut shelf = Self::claimed(definitions, path);
+        let claim = &shelf.claim;
+        let source = Source { spec: &claim.sheet, path, list: &claim.key, record_limit: 1_000 };
+        shelf.held = match tables::read(&source, BlobId::ZERO, text.as_bytes()) {
+            Reading::List(list) => {
+                let records = list.replacing(None, &|_| None).records.into_iter();
+                records.map(|(key, record)| (key, record.unwrap())).collect()
+            }
+            other => panic!("{text:?} is {other:?}"),
+        };
+        shelf.list = List::open(&source, None, text.as_bytes()).unwrap();
+        shelf
+    }
+
+    /// Says what claims a path, and has no list there.
+    fn claimed(definitions: &str, path: &str) -> Self {
         let file = DefinitionFile { path: "headwater.toml".into(), bytes: definitions.into() };
         let layout = Layout::read(&DefinitionFiles {
             headwater: (!definitions.is_empty()).then_some(file),
@@ -29,16 +45,11 @@ impl Shelf {
         });
         assert_eq!(layout.problems().count(), 0, "{:?}", layout.problems().next());
         let claim = layout.claims(path.as_bytes()).into_iter().next().unwrap();
-        let source = Source { spec: &claim.sheet, path, list: &claim.key, record_limit: 1_000 };
-        let held = match tables::read(&source, BlobId::ZERO, text.as_bytes()) {
-            Reading::List(list) => {
-                let records = list.replacing(None, &|_| None).records.into_iter();
-                records.map(|(key, record)| (key, record.unwrap())).collect()
-            }
-            other => panic!("{text:?} is {other:?}"),
-        };
-        let list = List::open(&source, None, text.as_bytes()).unwrap();
-        Self { path: path.to_owned(), held, list, claim }
+        let none = Layout::empty().claims(b"d/none.ndjson").remove(0);
+        let source =
+            Source { spec: &none.sheet, path: "d/none.ndjson", list: &none.key, record_limit: 0 };
+        let list = List::open(&source, None, b"").unwrap();
+        Self { path: path.to_owned(), held: Held::new(), list, claim }
     }
 
     fn keys(&self) -> Vec<String> {
@@ -350,6 +361,100 @@ fn a_change_that_would_change_the_keys_of_others_is_refused() {
     edited(keyed, "d/f.json", doubled, &[(remove("2"), "[{\"id\": 1}, {\"id\": 1, \"x\": 1}]")]);
 }
 
+impl Shelf {
+    /// Begins a file with its first record.
+    fn begun(
+        definitions: &str,
+        path: &str,
+        name: &str,
+        record: &Json,
+    ) -> Result<Self, EncodeError> {
+        let mut shelf = Self::claimed(definitions, path);
+        let source =
+            Source { spec: &shelf.claim.sheet, path, list: &shelf.claim.key, record_limit: 1_000 };
+        let (list, first) = List::begin(&source, name, record)?;
+        assert_eq!(first.value.as_str(), Value::new(record).as_str());
+        let held = |_: &Key| None;
+        assert_eq!(list.held(&held)(&first.key).as_ref(), Some(&first));
+        shelf.list = list;
+        Ok(shelf)
+    }
+}
+
+const NAMED: &str = "[sheets.d]\nformat = \"csv\"\nkey = \"${{ a.b }}-${{ n }}\"\n";
+const TYPED: &str = "[sheets.d]\nformat = \"csv\"\ntypes = { zip = \"string\" }\n\
+                     schema = { properties = { size = { type = \"number\" } } }\n";
+
+#[test]
+fn the_first_record_begins_a_file_of_its_format() {
+    let record = json!({"id": "a", "n": 1, "s": "x, y"});
+    for (definitions, path, expected) in [
+        ("", "d/f.csv", "id,n,s\na,1,\"x, y\"\n"),
+        ("", "d/f.tsv", "id\tn\ts\na\t1\tx, y\n"),
+        (TYPED, "d/f.csv", "id,n,s,size,zip\na,1,\"x, y\",,\n"),
+        ("", "d/f.ndjson", "{\"id\": \"a\", \"n\": 1, \"s\": \"x, y\"}\n"),
+        (
+            "",
+            "d/f.json",
+            "[\n  {\n    \"id\": \"a\",\n    \"n\": 1,\n    \"s\": \"x, y\"\n  }\n]\n",
+        ),
+        (
+            MAP,
+            "d/f.json",
+            "{\n  \"a\": {\n    \"id\": \"a\",\n    \"n\": 1,\n    \"s\": \"x, y\"\n  }\n}\n",
+        ),
+        ("", "d/f.yaml", "- id: a\n  \"n\": 1\n  s: x, y\n"),
+        (YAML_MAP, "d/f.yaml", "a:\n  id: a\n  \"n\": 1\n  s: x, y\n"),
+        ("", "d/f.toml", "[[records]]\nid = \"a\"\nn = 1\ns = \"x, y\"\n"),
+        (TOML_MAP, "d/f.toml", "[a]\nid = \"a\"\nn = 1\ns = \"x, y\"\n"),
+    ] {
+        let shelf = Shelf::begun(definitions, path, "a", &record);
+        let shelf = shelf.unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(String::from_utf8(shelf.list.bytes()).unwrap(), expected, "{path}");
+        assert_eq!(shelf.keys(), ["a"], "{path}");
+    }
+    let odd = json!({"'q": 1, "a;b|c\td": 2, "id": "x", "l\n\"1\"": 3});
+    let shelf = Shelf::begun("", "d/f.csv", "x", &odd).unwrap();
+    let text = String::from_utf8(shelf.list.bytes()).unwrap();
+    assert_eq!(text, "\"'q\",\"a;b|c\td\",id,\"l\n\"\"1\"\"\"\n1,2,x,3\n");
+}
+
+#[test]
+fn a_file_that_would_say_something_else_is_not_begun() {
+    for (definitions, path, record, expected) in [
+        (ITEMS, "d/f.json", json!({"id": "a"}), "behind a pointer"),
+        ("", "d/f.csv", json!({}), "the record has no field"),
+        ("", "d/f.csv", json!({"id": 1, " x": 1}), "spaces at its ends"),
+        ("", "d/f.csv", json!({"id": 1, "": 1}), "spaces at its ends"),
+        ("", "d/f.csv", json!({"id": 1, "x": null}), "cannot hold null"),
+        ("", "d/f.csv", json!({"id": "7"}), "would be read as 7"),
+        ("", "d/f.csv", json!({"\u{feff}": "x"}), "another value"),
+        ("", "d/f.toml", json!({"id": 1, "x": null}), "TOML has no null"),
+        (NAMED, "d/f.csv", json!({"n": 1}), "lacks a field"),
+        ("", "d/f.json", json!([1]), "must be a table"),
+        (TYPED, "d/f.csv", json!({"id": 1, "size": "x"}), "is not valid"),
+    ] {
+        let error = Shelf::begun(definitions, path, "a", &record).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{path} {record}: {error}");
+    }
+}
+
+#[test]
+fn a_record_with_fields_of_its_path_is_written_in_a_list() {
+    let definitions = "[sheets.d]\nformat = \"csv\"\npath = \"${{ lang }}\"\n";
+    edited(
+        definitions,
+        "d/f.csv",
+        "id,n\na,1\n",
+        &[
+            (put("a", json!({"id": "a", "n": 2})), "id,n\na,2\n"),
+            (put("b", json!({"id": "b"})), "id,n\na,1\nb,\n"),
+        ],
+    );
+    let shelf = Shelf::begun(definitions, "d/f.csv", "a", &json!({"id": "a"})).unwrap();
+    assert_eq!(shelf.list.bytes(), b"id\na\n");
+}
+
 /// A file as it is written, and where in it each record is.
 #[derive(Debug, Clone)]
 struct Sample {
@@ -636,6 +741,62 @@ fn written(format: &'static str, cases: u32) {
             Ok(())
         })
         .unwrap();
+}
+
+/// Begins random files of one format, and writes further records to them.
+fn begun(format: &'static str, cases: u32) {
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let rows = prop::collection::btree_map(0..30_usize, (fields(), more()), 1..6);
+    let is_flat = matches!(format, "csv" | "tsv");
+    TestRunner::new(config)
+        .run(&(rows, any::<bool>()), |(rows, is_mixed)| {
+            let (definitions, path) = definitions(format);
+            let mut rows: Vec<_> = rows.into_iter().collect();
+            if is_mixed {
+                rows.reverse();
+            }
+            let record = |(name, (mut row, more)): (usize, (Map<String, Json>, Json))| {
+                let name = number(name);
+                if !format.ends_with("map") {
+                    row.insert("id".into(), name.as_str().into());
+                }
+                if let (Json::Object(more), false) = (more, is_flat) {
+                    row.extend(more);
+                }
+                (name, Json::Object(row))
+            };
+            let mut records = rows.into_iter().map(record);
+            let (name, mut first) = records.next().unwrap();
+            if is_flat {
+                // The columns are those of the first.
+                first = json!({"id": &name, "s": "x", "n": 1});
+            }
+            let mut shelf = Shelf::begun(&definitions, &path, &name, &first).unwrap();
+            let mut model = BTreeMap::from([(name, first)]);
+            for (name, record) in records {
+                let edit = put(&name, record.clone());
+                let done = shelf.write(&edit);
+                prop_assert!(done.is_ok(), "{:?} of {:?}: {:?}", edit, shelf.list, done);
+                model.insert(name, record);
+            }
+            let after = String::from_utf8(shelf.list.bytes()).unwrap();
+            let again = Shelf::of(&definitions, &path, &after);
+            let found: BTreeMap<String, Json> = again
+                .keys()
+                .into_iter()
+                .map(|key| (key.clone(), again.value(&key).unwrap()))
+                .collect();
+            prop_assert_eq!(&found, &model, "{:?}", after);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn what_is_read_of_a_file_that_was_begun_is_what_was_written() {
+    for format in ["csv", "tsv", "ndjson", "json", "map", "yaml", "yaml map", "toml", "toml map"] {
+        begun(format, 60);
+    }
 }
 
 /// Checks that two texts differ in one place, and there in the record alone that was at `range`.

@@ -1,0 +1,46 @@
+//! A file of many records that is not there yet: what stands in it before its first record does.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
+use super::super::error::EncodeError;
+use crate::decode::Format;
+use crate::layout::SheetSpec;
+use crate::split::{Records, heading};
+use crate::tables::Source;
+
+/// What the list of a new TOML file is called.
+const LIST: &str = "records";
+
+/// Returns the text of a file of no records, into which `first` can be inserted.
+///
+/// # Errors
+///
+/// Refuses what the definition does not settle, and names that no column can have.
+pub(super) fn begun(source: &Source<'_>, first: &Json) -> Result<String, EncodeError> {
+    let spec = source.spec;
+    if matches!(spec.listing.records, Records::At(_)) {
+        return Err(EncodeError::NoFile {
+            what: "nothing says what else stands in a file whose records are behind a pointer",
+        });
+    }
+    let brackets = if spec.listing.records == Records::Map { "{}\n" } else { "[]\n" };
+    match (spec.format_of(source.path), &spec.listing.records) {
+        (Some(Format::JsonLines), _) | (Some(Format::Toml11), Records::Map) => Ok(String::new()),
+        (Some(Format::Json | Format::Yaml), _) => Ok(brackets.to_owned()),
+        (Some(Format::Toml11), _) => Ok(format!("{LIST} = {brackets}")),
+        (Some(format), _) if format.is_table() => {
+            heading(&columns(spec, first), format == Format::Tsv)
+                .map_err(|message| EncodeError::NoFile { what: message })
+        }
+        _ => Err(EncodeError::UnknownFormat { path: source.path.to_owned() }),
+    }
+}
+
+/// Returns the columns of a new table: the fields of its first record, and those that are declared.
+fn columns<'s>(spec: &'s SheetSpec, first: &'s Json) -> BTreeSet<&'s str> {
+    let schema = spec.schema.as_ref().and_then(|schema| schema.source()["properties"].as_object());
+    let fields = [first.as_object(), schema].into_iter().flatten().flat_map(|fields| fields.keys());
+    fields.chain(spec.listing.types.keys()).map(String::as_str).collect()
+}
