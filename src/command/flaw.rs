@@ -11,7 +11,7 @@ use super::messages::{at, line};
 use crate::exit::{Exit, Failure};
 
 /// The rule of a record that its sheet cannot place.
-const NO_PATH: &str = "path";
+pub(super) const NO_PATH: &str = "path";
 /// The rule of a record that its format cannot hold.
 const UNWRITABLE: &str = "unwritable";
 

@@ -35,14 +35,6 @@ pub fn import(
     let writer = Writer::open(&arguments.write, environment)?;
     let snapshot = writer.snapshot();
     let sheet = sheet_of(&snapshot, &arguments.sheet)?;
-    if sheet.spec().is_listed() {
-        // One commit of many rows would read and write such a file for each of them.
-        let message = format!(
-            "the files of {} hold many records each: edit the file, or write records one by one",
-            arguments.sheet
-        );
-        return Err(Failure::new(Exit::Data, message));
-    }
     let rows = rows::read(format, &input.bytes, sheet.spec()).map_err(|(line, flaw)| {
         Failure::new(Exit::Data, flaw.line(&format!("{}:{line}", input.name)))
     })?;
@@ -59,6 +51,7 @@ pub fn import(
             Ok(done) => break Some(done),
             // Conflicts between records are known only when all of them are there.
             Err(WriteError::Invalid { broken }) if plan.blame(&broken) => {}
+            Err(error) if plan.refuse(&error) => {}
             Err(error) => return Err(refusal(&error, &input.name)),
         }
     };

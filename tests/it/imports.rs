@@ -156,6 +156,106 @@ fn a_field_holds_the_key_where_no_template_does() {
 }
 
 #[test]
+fn what_is_exported_of_a_list_is_imported_the_same_whatever_the_file() {
+    let values: Vec<Value> = (0..40)
+        .map(|n| json!({"id": format!("k{n:02}"), "n": n, "s": format!("a, {n}")}))
+        .collect();
+    let csv: String = (0..40).map(|n| format!("k{n:02},{n},\"a, {n}\"\n")).collect();
+    let lines = |before: &str| -> String {
+        values.iter().map(|value| format!("{before}{value}\n")).collect()
+    };
+    let toml: String =
+        (0..40).map(|n| format!("[[r]]\nid = \"k{n:02}\"\nn = {n}\ns = \"a, {n}\"\n")).collect();
+    for (path, text) in [
+        ("d/all.csv", format!("id,n,s\n{csv}")),
+        (
+            "d/all.tsv",
+            format!("id,n,s\n{csv}")
+                .replace(", ", "\u{1}")
+                .replace(',', "\t")
+                .replace('\u{1}', ", ")
+                .replace('"', ""),
+        ),
+        ("d/all.ndjson", lines("")),
+        ("d/all.json", Value::from(values.clone()).to_string()),
+        ("d/all.yaml", lines("- ")),
+        ("d/all.toml", toml),
+    ] {
+        let mut upstream = Upstream::new();
+        upstream.commit("one").put(path, &*text).push();
+        let house = House::new(upstream);
+        for format in ["ndjson", "json", "csv"] {
+            let exported = house.run(&["export", "d", "--format", format], 0);
+            let file = house.file(&format!("again.{format}"), &exported);
+            let told = house.run(&["import", "d", &file], 0);
+            let same = "d: 0 added, 0 modified, 40 unchanged: nothing changed\n";
+            assert_eq!(told, same, "{format} into {path}");
+        }
+        let rows = "{\"id\":\"k07\",\"n\":-7,\"s\":\"new\"}\n{\"id\":\"k99\",\"n\":99}\n\
+                    {\"id\":\"k03\",\"n\":3,\"s\":\"a, 3\"}\n";
+        let told = house.given(&["import", "d", "-", "--format", "ndjson"], rows, 0);
+        assert!(told.starts_with("d: 1 added, 1 modified, 1 unchanged: commit "), "{path}: {told}");
+        assert_eq!(house.commits(), 2, "{path}");
+        let changed = json(&house.run(&["get", "d/all/k07"], 0));
+        assert_eq!(changed, json!({"id": "k07", "n": -7, "s": "new"}), "{path}");
+        assert_eq!(json(&house.run(&["get", "d/all/k99"], 0)), json!({"id": "k99", "n": 99}));
+        assert_eq!(house.run(&["query", "d"], 0).lines().count(), 41, "{path}");
+    }
+}
+
+#[test]
+fn rows_that_a_list_cannot_take_are_bad_and_others_go_in() {
+    let mut upstream = Upstream::new();
+    let sheets = "[sheets.d]\nfile = \"d/all.csv\"\nschema = { properties = { n = { maximum = 9 } } }\n\
+                  [sheets.fresh]\nfile = \"fresh.yaml\"\n[sheets.map]\nfile = \"map.json\"\n\
+                  records = \"map\"\n[sheets.places]\nfile = \"places.json\"\n";
+    upstream
+        .commit("one")
+        .put("headwater.toml", sheets)
+        .put("d/all.csv", "id,n\na,1\n")
+        .put("places.json", "[{\"x\": 1}]")
+        .push();
+    let house = House::new(upstream);
+    let import = |sheet| ["import", sheet, "-", "--format", "ndjson"];
+    let rows = "{\"id\":\"b\",\"n\":2}\n{\"id\":\"c\",\"n\":10}\n{\"id\":\"d\",\"m\":1}\n\
+                {\"n\":4}\n{\"id\":\"b\",\"n\":5}\n{\"id\":\"7\"}\n";
+    let told = house.given(&import("d"), rows, 65);
+    for line in [
+        "-:2: ",
+        "-:3: the file has no column for \"m\": its columns are id, n",
+        "-:4: the record has no key in its file: it lacks a field",
+        "-:5: line 1 already has the record b",
+        "-:6: no cell can hold the value at /id: the cell would be read as 7",
+        "d: 5 bad of 6 rows: nothing changed",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    let told = house.given(&[&import("d")[..], &["--skip-bad"]].concat(), rows, 1);
+    assert!(told.contains("d: 1 added, 0 modified, 0 unchanged, 5 skipped"), "{told}");
+    assert_eq!(house.git(&["show", "HEAD:d/all.csv"]), "id,n\na,1\nb,2");
+    // A file that is not there yet is made. What its first record decides is told of the others.
+    let rows = "{\"id\":\"b\"}\n{\"id\":\"a\"}\n{\"name\":\"c\"}\n";
+    let told = house.given(&[&import("fresh")[..], &["--skip-bad"]].concat(), rows, 1);
+    assert!(told.contains("-:3: the record has no key in its file"), "{told}");
+    assert_eq!(house.git(&["show", "HEAD:fresh.yaml"]), "- id: b\n- id: a");
+    // Where fields do not say the key, another field of the rows does.
+    let rows = "{\"k\":\"x\",\"n\":1}\n{\"k\":\"w\",\"n\":2}\n";
+    assert!(house.given(&import("map"), rows, 65).contains("-:1: its fields do not say its key"));
+    let keyed = house.given(&[&import("map")[..], &["--key", "k"]].concat(), rows, 0);
+    assert!(keyed.contains("map: 2 added"), "{keyed}");
+    assert_eq!(
+        house.run(&["export", "map", "--key", "k"], 0),
+        "{\"k\":\"w\",\"n\":2}\n{\"k\":\"x\",\"n\":1}\n"
+    );
+    let again = house.given(&[&import("map")[..], &["--key", "k"]].concat(), rows, 0);
+    assert!(again.contains("2 unchanged"), "{again}");
+    assert!(house.given(&import("places"), "{\"x\":1}\n", 65).contains("use --key"));
+    let placed = "{\"k\":\"1\",\"x\":2}\n{\"k\":\"2\",\"x\":3}\n";
+    let placed = house.given(&[&import("places")[..], &["--key", "k"]].concat(), placed, 0);
+    assert!(placed.contains("places: 1 added, 1 modified"), "{placed}");
+}
+
+#[test]
 fn a_reader_who_has_enough_is_told_nothing() {
     use std::io::Read as _;
     let mut upstream = people();

@@ -3,20 +3,20 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
 
-use headwater_engine::encode::encode;
+use headwater_engine::encode::{check_listed, encode};
 use headwater_engine::id::Key;
 use headwater_engine::index::Scalars;
 use headwater_engine::problem::{Problem, Rule};
 use headwater_engine::sheet::Sheet;
 use headwater_engine::snapshot::Snapshot;
 use headwater_engine::value::Value as Text;
-use headwater_engine::write::{Action, Broken, Operation};
+use headwater_engine::write::{Action, Broken, Operation, WriteError};
 use serde_json::Value;
 
 use super::rows::Row;
 use super::unique::{self, Clash, Unique};
 use crate::command::edit::placed;
-use crate::command::flaw::Flaw;
+use crate::command::flaw::{Flaw, NO_PATH};
 use crate::command::progress::Bar;
 use crate::command::writer::operation;
 
@@ -118,6 +118,20 @@ impl Plan {
         self.good.iter().map(|good| good.operation.clone()).collect()
     }
 
+    /// Marks the row bad that an error is about. Returns whether it is about one: whether a row fits
+    /// into a file of many records depends on the rows before it.
+    pub(super) fn refuse(&mut self, error: &WriteError) -> bool {
+        let (row, error) = match error {
+            WriteError::Operation { index, source } => (*index, &**source),
+            error => (0, error),
+        };
+        let Some(flaws) = own_flaws(error).filter(|_| row < self.good.len()) else { return false };
+        let Good { line, .. } = self.good.remove(row);
+        self.call_bad(line, flaws);
+        self.bad.sort_by_key(|bad| bad.line);
+        true
+    }
+
     /// Marks the rows bad that broke something. Returns whether a row broke each.
     pub(super) fn blame(&mut self, broken: &[Broken]) -> bool {
         let mut rows: BTreeMap<usize, Vec<&Problem>> = BTreeMap::new();
@@ -139,6 +153,15 @@ impl Plan {
         }
         self.bad.sort_by_key(|bad| bad.line);
         true
+    }
+}
+
+/// Returns the flaws of a record that cannot be written; `None` if the record is not to blame.
+fn own_flaws(error: &WriteError) -> Option<Vec<Flaw>> {
+    match error {
+        WriteError::Encode { source, .. } => Some(Flaw::unwritable(source)),
+        WriteError::OtherKey { .. } => Some(vec![Flaw::new(NO_PATH, error.to_string())]),
+        _ => None,
     }
 }
 
@@ -211,6 +234,12 @@ impl Check<'_> {
             Some(field) => Some(taken(&mut record, field).map_err(|flaw| vec![flaw])?),
             None => None,
         };
+        if let Some(key) = self.in_list(given.as_ref(), &record)? {
+            let list = self.sheet.list_of(key.as_str()).map(AsRef::as_ref);
+            check_listed(spec, list, &record).map_err(|error| Flaw::unwritable(&error))?;
+            let unique = unique::values(self.sheet, &Text::new(&record));
+            return Ok(Placed { key, record, unique });
+        }
         let existing = given.as_ref().and_then(|key| self.sheet.record(key.as_str()));
         let path = match existing.filter(|_| spec.template.is_every_file()) {
             Some(existing) => existing.path(),
@@ -226,12 +255,29 @@ impl Check<'_> {
     }
 }
 
+impl Check<'_> {
+    /// Returns the key of a row whose record is, or will be, in a file of many; `None` for other rows.
+    fn in_list(&self, given: Option<&Key>, record: &Value) -> Result<Option<Key>, Vec<Flaw>> {
+        let is_listed = || self.sheet.spec().is_listed() || self.sheet.only_list().is_some();
+        match given {
+            Some(key) => Ok(Some(key.clone()).filter(|key| self.sheet.is_listed(key.as_str()))),
+            None if is_listed() => {
+                let key = self.sheet.key_in_list(record);
+                let unsaid =
+                    || vec![Flaw::new(NO_PATH, "its fields do not say its key: use --key")];
+                key.map_err(|error| Flaw::unwritable(&error))?.map(Some).ok_or_else(unsaid)
+            }
+            None => Ok(None),
+        }
+    }
+}
+
 /// Removes the key from the field that holds it.
 fn taken(record: &mut Value, field: &str) -> Result<Key, Flaw> {
     let value = record.as_object_mut().and_then(|record| record.remove(field));
     match value {
         Some(Value::String(key)) if !key.is_empty() => Ok(Key::new(key)),
         Some(Value::Number(number)) => Ok(Key::new(number.to_string())),
-        _ => Err(Flaw::new("path", format!("the field {field:?} is not a key"))),
+        _ => Err(Flaw::new(NO_PATH, format!("the field {field:?} is not a key"))),
     }
 }
