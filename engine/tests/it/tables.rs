@@ -33,11 +33,23 @@ enum File {
     List {
         rows: Vec<Row>,
         style: Style,
+        whole: Whole,
     },
     /// One record, if the format supports that; if not, an empty list.
     Single(Vec<&'static str>),
     Broken,
     Symlink,
+}
+
+/// What the rows of a file that is parsed whole are in. Tables and lines have no other place for them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Whole {
+    /// The list that the file is, or its documents.
+    List,
+    /// A table that has each under its name, the first of a name.
+    Map,
+    /// A list below a name, beside something else.
+    Within,
 }
 
 /// How a list is written.
@@ -47,7 +59,7 @@ struct Style {
     crlf: bool,
     /// With one more column, in a table.
     wide: bool,
-    /// On one line, in JSON.
+    /// On one line, in JSON; as documents, in YAML.
     tight: bool,
 }
 
@@ -59,6 +71,8 @@ enum Definitions {
     Declared,
     /// The same lists under other rules.
     Otherwise,
+    /// Maps of JSON in `data`, and lists of YAML behind a pointer in `notes`.
+    Parts,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +93,7 @@ enum Op {
     Crlf(String),
     Wide(String),
     Tight(String),
+    Wrap(String, Whole),
     Define(Definitions),
     Rewind(prop::sample::Index),
 }
@@ -99,18 +114,22 @@ fn style() -> impl Strategy<Value = Style> {
         .prop_map(|(crlf, wide, tight)| Style { crlf, wide, tight })
 }
 
+fn whole() -> impl Strategy<Value = Whole> {
+    prop::sample::select(&[Whole::List, Whole::List, Whole::Map, Whole::Within][..])
+}
+
 fn file() -> impl Strategy<Value = File> {
-    let list = (prop::collection::vec(row(), 0..7), style());
+    let list = (prop::collection::vec(row(), 0..7), style(), whole());
     let title = prop::collection::vec(prop::sample::select(&WORDS[..]), 0..3);
     prop_oneof![
-        8 => list.prop_map(|(rows, style)| File::List { rows, style }),
+        8 => list.prop_map(|(rows, style, whole)| File::List { rows, style, whole }),
         2 => title.prop_map(File::Single),
         1 => Just(File::Broken),
         1 => Just(File::Symlink),
     ]
 }
 
-const FORMATS: [&str; 5] = ["csv", "ndjson", "json", "yaml", "toml"];
+const FORMATS: [&str; 6] = ["csv", "tsv", "ndjson", "json", "yaml", "toml"];
 
 fn path() -> impl Strategy<Value = String> {
     let folder = prop::sample::select(&["notes/", "notes/", "data/", "data/deep/", ""][..]);
@@ -119,7 +138,8 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn definitions() -> impl Strategy<Value = Definitions> {
-    prop::sample::select(&[Definitions::None, Definitions::Declared, Definitions::Otherwise][..])
+    use Definitions::{Declared, None, Otherwise, Parts};
+    prop::sample::select(&[None, Declared, Otherwise, Parts][..])
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -135,6 +155,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => path().prop_map(Op::Crlf),
         1 => path().prop_map(Op::Wide),
         1 => path().prop_map(Op::Tight),
+        2 => (path(), whole()).prop_map(|(path, whole)| Op::Wrap(path, whole)),
         1 => definitions().prop_map(Op::Define),
         1 => any::<prop::sample::Index>().prop_map(Op::Rewind),
     ]
@@ -151,8 +172,16 @@ impl World {
         let row =
             |n: u8| Row { id: Some(n), name: Some(n), title: vec!["river"], is_broken: false };
         let style = Style { crlf: false, wide: false, tight: false };
-        let list = File::List { rows: (0..5).map(row).collect(), style };
-        Self { definitions, files: paths.iter().map(|path| (path.clone(), list.clone())).collect() }
+        let list = |path: &String| {
+            // As the definitions have it.
+            let whole = match (definitions, extension(path)) {
+                (Definitions::Parts, "json") => Whole::Map,
+                (Definitions::Parts, "yaml") => Whole::Within,
+                _ => Whole::List,
+            };
+            (path.clone(), File::List { rows: (0..5).map(row).collect(), style, whole })
+        };
+        Self { definitions, files: paths.iter().map(list).collect() }
     }
 
     /// Returns the rows of the list at `path`, or of the next one after it, so that most operations
@@ -161,7 +190,7 @@ impl World {
         let is_list = |file: &&mut File| matches!(file, File::List { .. });
         let found = self.files.range_mut(path.to_owned()..).map(|(_, file)| file).find(is_list);
         match found {
-            Some(File::List { rows, style }) => Some((rows, style)),
+            Some(File::List { rows, style, .. }) => Some((rows, style)),
             _ => None,
         }
     }
@@ -190,6 +219,11 @@ impl World {
             Op::Wide(path) => self.list(path).into_iter().for_each(|(_, style)| style.wide ^= true),
             Op::Tight(path) => {
                 self.list(path).into_iter().for_each(|(_, style)| style.tight ^= true);
+            }
+            Op::Wrap(path, to) => {
+                if let Some(File::List { whole, .. }) = self.files.get_mut(path) {
+                    *whole = *to;
+                }
             }
             Op::Remove(path, at) | Op::Change(path, at, _) | Op::Move(path, at, _) => {
                 let Some((rows, _)) = self.list(path).filter(|(rows, _)| !rows.is_empty()) else {
@@ -235,6 +269,10 @@ impl Definitions {
                 "[sheets.data]\nformat = \"ndjson\"\npolicy = \"quarantine\"\n\
                  [sheets.notes]\nformat = \"yaml\"\nrecords = \"each\"\nkey = \"${{ id }}\"\n",
             ),
+            Self::Parts => Some(
+                "[sheets.data]\nformat = \"json\"\nrecords = \"map\"\nindex = [\"id\"]\n\
+                 [sheets.notes]\nformat = \"yaml\"\nrecords = \"/rows\"\n",
+            ),
         }
     }
 }
@@ -243,16 +281,84 @@ fn extension(path: &str) -> &str {
     path.rsplit_once('.').unwrap().1
 }
 
-fn can_break(path: &str) -> bool {
-    matches!(extension(path), "csv" | "ndjson" | "json")
+/// Says whether a single row can be broken.
+fn can_break(path: &str, whole: Whole) -> bool {
+    match extension(path) {
+        "csv" | "tsv" | "ndjson" => true,
+        "json" => whole == Whole::List,
+        _ => false,
+    }
+}
+
+/// Returns the rows that a map has, with their names: of two with one name the first.
+fn members(rows: &[Row]) -> BTreeMap<String, &Row> {
+    let mut members = BTreeMap::new();
+    for row in rows {
+        let name = row.name.map_or("none".to_owned(), |name| format!("r{name}"));
+        members.entry(name).or_insert(row);
+    }
+    members
+}
+
+/// Writes rows that are not at the top of their file.
+fn wrapped(format: &str, rows: &[Row], style: Style, whole: Whole) -> Vec<String> {
+    let fields = |row: &Row| value(format, row, style);
+    let toml = |header: String, row: &Row| {
+        let fields = fields(row);
+        let members = fields.as_object().unwrap().iter();
+        let members = members.map(|(name, value)| format!("{name} = {value}"));
+        [header].into_iter().chain(members).collect::<Vec<_>>()
+    };
+    let map = members(rows);
+    match (format, whole) {
+        ("json", Whole::Map) => {
+            let members = map.iter().map(|(name, row)| format!("\"{name}\": {}", fields(row)));
+            let between = if style.tight { "," } else { ",\n  " };
+            vec![format!("{{{}}}", members.collect::<Vec<_>>().join(between))]
+        }
+        ("yaml", Whole::Map) if map.is_empty() => vec!["{}".into()],
+        ("yaml", Whole::Map) => {
+            map.iter().map(|(name, row)| format!("{name}: {}", fields(row))).collect()
+        }
+        (_, Whole::Map) => {
+            map.iter().flat_map(|(name, row)| toml(format!("[{name}]"), row)).collect()
+        }
+        ("json", _) => {
+            let rows: Vec<_> = rows.iter().map(fields).collect();
+            vec![json!({ "other": 1, "rows": rows }).to_string()]
+        }
+        ("yaml", _) if rows.is_empty() => vec!["other: 1".into(), "rows: []".into()],
+        ("yaml", _) => {
+            let rows = rows.iter().map(|row| format!("- {}", fields(row)));
+            ["other: 1".to_owned(), "rows:".to_owned()].into_iter().chain(rows).collect()
+        }
+        (_, _) if rows.is_empty() => vec!["other = 1".into(), "rows = []".into()],
+        (_, _) => {
+            let rows = rows.iter().flat_map(|row| toml("[[rows]]".to_owned(), row));
+            ["other = 1".to_owned()].into_iter().chain(rows).collect()
+        }
+    }
+}
+
+/// Returns the value of a file whose rows are not at its top.
+fn whole_value(rows: &[Row], style: Style, whole: Whole) -> Value {
+    let value = |row: &Row| value("json", row, style);
+    match whole {
+        Whole::Map => {
+            let members = members(rows).into_iter().map(|(name, row)| (name, value(row)));
+            Value::Object(members.collect())
+        }
+        _ => json!({ "other": 1, "rows": rows.iter().map(value).collect::<Vec<_>>() }),
+    }
 }
 
 fn written(path: &str, file: &File) -> Vec<u8> {
     let format = extension(path);
-    let (rows, style) = match file {
-        File::List { rows, style } => (rows, *style),
+    let (rows, style, whole) = match file {
+        File::List { rows, style, whole } => (rows, *style, *whole),
         File::Broken => {
             let broken: &[u8] = match format {
+                "tsv" => b"id\tid\n1\t2\n",
                 "csv" => b"id,id\n1,2\n",
                 "ndjson" => b"{\"a\": \"\xff\"}\n",
                 "json" => b"[{\"id\": 1},",
@@ -265,6 +371,7 @@ fn written(path: &str, file: &File) -> Vec<u8> {
             let title = json!(title.join(" "));
             return match format {
                 "csv" => "id,name,title\n".into(),
+                "tsv" => "id\tname\ttitle\n".into(),
                 "ndjson" => "\n".into(),
                 "json" => json!({ "title": title }).to_string().into_bytes(),
                 "yaml" => format!("title: {title}\n").into_bytes(),
@@ -284,7 +391,8 @@ fn written(path: &str, file: &File) -> Vec<u8> {
         }
     };
     let lines: Vec<String> = match format {
-        "csv" => {
+        "json" | "yaml" | "toml" if whole != Whole::List => wrapped(format, rows, style, whole),
+        "csv" | "tsv" => {
             let header = if style.wide { "id,name,title,more" } else { "id,name,title" };
             let row = |row: &Row| {
                 let id = row.id.map(|id| id.to_string()).unwrap_or_default();
@@ -295,7 +403,9 @@ fn written(path: &str, file: &File) -> Vec<u8> {
                 let rest = if row.is_broken { format!("{rest},,") } else { rest.to_owned() };
                 format!("{id},{name},\"{title}\"{rest}")
             };
-            [header.to_owned()].into_iter().chain(rows.iter().map(row)).collect()
+            let delimiter = if format == "csv" { "," } else { "\t" };
+            let lines = [header.to_owned()].into_iter().chain(rows.iter().map(row));
+            lines.map(|line| line.replace(',', delimiter)).collect()
         }
         "ndjson" => rows.iter().map(json).collect(),
         "json" => {
@@ -304,6 +414,9 @@ fn written(path: &str, file: &File) -> Vec<u8> {
             vec![format!("[{}]", rows.join(&between))]
         }
         "yaml" if rows.is_empty() => vec!["[]".into()],
+        "yaml" if style.tight && rows.len() > 1 => {
+            rows.iter().flat_map(|row| ["---".to_owned(), fields(row).to_string()]).collect()
+        }
         "yaml" => rows.iter().map(|row| format!("- {}", fields(row))).collect(),
         _ => {
             let member = |(name, value): (&String, &Value)| format!("{name} = {value}");
@@ -328,7 +441,7 @@ fn value(format: &str, row: &Row, style: Style) -> Value {
     if let Some(name) = row.name {
         fields.insert("name".into(), json!(format!("n{name}")));
     }
-    if format == "csv" {
+    if matches!(format, "csv" | "tsv") {
         if !row.title.is_empty() {
             fields.insert("title".into(), json!(row.title.join("\n")));
         }
@@ -403,10 +516,14 @@ fn claims(definitions: Definitions, path: &str, file: &File) -> Option<(String, 
         (Definitions::Declared, "notes", "json") if below == "k0.json" => (false, None),
         (Definitions::Otherwise, "data", "ndjson") => (true, None),
         (Definitions::Otherwise, "notes", "yaml") => (true, Some("id")),
+        (Definitions::Parts, "data", "json") | (Definitions::Parts, "notes", "yaml") => {
+            (true, None)
+        }
         _ => return None,
     };
     let list = below.rsplit_once('.').unwrap().0;
-    let is_list = matches!(format, "csv" | "ndjson");
+    let is_list = matches!(format, "csv" | "tsv" | "ndjson");
+    let malformed = |count: usize| Some((folder.into(), (vec![], vec!["malformed"; count])));
     let (rows, style) = match file {
         File::Symlink => return None,
         File::Broken => {
@@ -414,20 +531,42 @@ fn claims(definitions: Definitions, path: &str, file: &File) -> Option<(String, 
             return Some((folder.into(), (vec![], vec![rule])));
         }
         File::Single(_) if is_list => return Some((folder.into(), (vec![], vec![]))),
-        File::Single(_) if definitions != Definitions::None => {
-            return Some((folder.into(), (vec![], vec!["malformed"])));
-        }
+        File::Single(_) if definitions != Definitions::None => return malformed(1),
         File::Single(title) => {
             let record = (list.to_owned(), json!({ "title": title.join(" ") }));
             return Some((folder.into(), (vec![record], vec![])));
         }
+        File::List { rows, style, whole } if !is_list && *whole != Whole::List => {
+            match (definitions, whole) {
+                (Definitions::None, _) => {
+                    let value = whole_value(rows, *style, *whole);
+                    return Some((folder.into(), (vec![(list.to_owned(), value)], vec![])));
+                }
+                (Definitions::Parts, Whole::Map) if format == "json" => {
+                    let members = members(rows).into_iter();
+                    let member = |(name, row): (String, &Row)| {
+                        (format!("{list}/{name}"), value("json", row, *style))
+                    };
+                    return Some((folder.into(), (members.map(member).collect(), vec![])));
+                }
+                // Neither member is a table.
+                (Definitions::Parts, Whole::Within) if format == "json" => return malformed(2),
+                (Definitions::Parts, Whole::Within) => (rows, *style),
+                _ => return malformed(1),
+            }
+        }
+        File::List { .. } if definitions == Definitions::Parts => return malformed(1),
         // Nothing indicates that this is a list.
         File::List { rows, .. } if rows.is_empty() && format == "toml" => {
             return Some((folder.into(), (vec![(list.to_owned(), json!({}))], vec![])));
         }
-        File::List { rows, style } => (rows, *style),
+        File::List { rows, style, .. } => (rows, *style),
     };
-    let is_broken = |row: &Row| row.is_broken && can_break(path);
+    let whole = match file {
+        File::List { whole, .. } if !is_list => *whole,
+        _ => Whole::List,
+    };
+    let is_broken = |row: &Row| row.is_broken && can_break(path, whole);
     let values: Vec<Option<Value>> =
         rows.iter().map(|row| (!is_broken(row)).then(|| value(format, row, style))).collect();
     let text = |value: &Value| match value {

@@ -309,8 +309,29 @@ fn written(path: &str, doc: &Doc) -> String {
         Some("toml") => toml(),
         Some("json") => value.to_string(),
         Some("yaml") => pairs.iter().map(|(key, value)| format!("{key}: {value}\n")).collect(),
-        _ => format!("+++\n{}+++\n\nThe body.\n", toml()),
+        _ => {
+            let yaml = || pairs.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
+            fronted(usize::from(doc.id) + doc.tags.len() + doc.links.len(), &value, toml(), yaml())
+        }
     }
+}
+
+/// Writes Markdown with front matter in one of its forms.
+fn fronted(form: usize, value: &Value, toml: String, yaml: String) -> String {
+    let (open, front, close) = match form % 11 {
+        0 => ("+++", toml, "+++"),
+        1 => ("---", yaml, "---"),
+        2 => ("---", yaml, "..."),
+        3 => ("---toml", toml, "---"),
+        4 => ("---json", format!("{value}\n"), "---"),
+        5 => (";;;", format!("{value}\n"), ";;;"),
+        6 => return format!("{value}\nThe body.\n"),
+        7 => ("```toml", toml, "```"),
+        8 => ("```yaml", yaml, "```"),
+        9 => ("```json", format!("{value}\n"), "```"),
+        _ => ("\n<!-- a licence -->\n---", yaml, "---"),
+    };
+    format!("{open}\n{front}{close}\n\nThe body.\n")
 }
 
 fn broken(path: &str, kind: u8) -> Vec<u8> {
