@@ -237,7 +237,7 @@ fn rows_that_a_list_cannot_take_are_bad_and_others_go_in() {
     let rows = "{\"id\":\"b\"}\n{\"id\":\"a\"}\n{\"name\":\"c\"}\n";
     let told = house.given(&[&import("fresh")[..], &["--skip-bad"]].concat(), rows, 1);
     assert!(told.contains("-:3: the record has no key in its file"), "{told}");
-    assert_eq!(house.git(&["show", "HEAD:fresh.yaml"]), "- id: b\n- id: a");
+    assert_eq!(house.git(&["show", "HEAD:fresh.yaml"]), "- id: a\n- id: b");
     // Where fields do not say the key, another field of the rows does.
     let rows = "{\"k\":\"x\",\"n\":1}\n{\"k\":\"w\",\"n\":2}\n";
     assert!(house.given(&import("map"), rows, 65).contains("-:1: its fields do not say its key"));
