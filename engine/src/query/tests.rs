@@ -15,6 +15,8 @@ use crate::search::{DocName, SearchError, Slot, Slots, TextIndex};
 use crate::sheet::{Content, Sheet, SlotUpdate};
 use crate::value::Value;
 
+mod unseen;
+
 const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x', 'l.x']\nhidden = 'h'\n";
 
 /// A sheet and its text index, from values in the order of their keys `000`, `001`, ...
