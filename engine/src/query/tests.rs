@@ -1302,6 +1302,25 @@ fn assert_asks(what: &str, least: usize, run: impl Fn(&Budget) -> Result<(), Lis
 }
 
 #[test]
+fn groups_with_their_figures_take_a_bounded_memory() {
+    let record = |size: usize| {
+        let list = |name: &str| (0..size).map(|n| json!(format!("{name}{n}"))).collect::<Vec<_>>();
+        json!({"a": list("a"), "b": list("b"), "c": list("c")})
+    };
+    let sheet = |size| sheet("[sheets.s]\n", &[record(size)]);
+    let run = |(sheet, text): &(Sheet, TextIndex), query: &str| {
+        let query = ListQuery::parse(&pairs(query), sheet).unwrap();
+        query.run(sheet, text, &Budget::while_true(|| true)).map(|page| page.total)
+    };
+    let query = "groupBy=a,b,c&stats=a,b,c&perPage=1";
+    assert_eq!(run(&sheet(8), query).unwrap(), 512);
+    // Of each of some thousand groups, the figures hold all values of three fields.
+    let refused = run(&sheet(28), query);
+    assert!(matches!(refused, Err(ListError::Search(SearchError::TooCostly(_)))), "{refused:?}");
+    assert_eq!(run(&sheet(28), "groupBy=a,b,c&perPage=1").unwrap(), 28 * 28 * 28);
+}
+
+#[test]
 fn whatever_a_list_asks_for_ends_when_its_budget_is_used_up() {
     let words = ["river", "bridge", "harbor", "meadow"];
     let values: Vec<Json> = (0..4_000_usize)
