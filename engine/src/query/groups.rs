@@ -20,6 +20,9 @@ pub(crate) const MAX_GROUPED: usize = 4;
 /// How much more than what is in it a table takes that grows, and the room between what it holds.
 const SPACE: usize = 2;
 
+/// How many times a group that is told is there at once: as what it holds, as a row and as text.
+const COPIES: usize = 4;
+
 /// The items that hold one value in each of the fields that are grouped by. An item that holds
 /// several is in a group for each, and one that holds none in that of null.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +56,16 @@ type Values<'a> = SmallVec<[Stored<'a>; 2]>;
 struct Counted<'a> {
     count: usize,
     figures: Vec<Figures<'a>>,
+}
+
+impl Group {
+    /// Returns about how many bytes it takes.
+    fn size(&self) -> usize {
+        let stats = self.stats.iter();
+        let ends = stats.flat_map(|stats| [&stats.min, &stats.max]).flatten();
+        let values: usize = self.by.iter().chain(ends).map(json_len).sum();
+        size_of::<Self>() + self.stats.len() * size_of::<Stats>() + values
+    }
 }
 
 impl By<'_> {
@@ -111,9 +124,15 @@ impl By<'_> {
                 CountOrder::Value => a.cmp(b),
             },
         );
-        let part = groups.into_iter().skip(offset);
-        let groups = part.map(|(values, counted)| self.group(&values, counted));
-        Ok(Part { groups: groups.collect::<Result<_, _>>()?, total })
+        let mut part = Vec::new();
+        for (values, counted) in groups.into_iter().skip(offset) {
+            let group = self.group(&values, counted)?;
+            if !budget.take(COPIES * group.size()) {
+                break;
+            }
+            part.push(group);
+        }
+        Ok(Part { groups: part, total })
     }
 
     /// Returns about how many bytes a group of these values takes before anything is counted in it.

@@ -1321,6 +1321,22 @@ fn groups_with_their_figures_take_a_bounded_memory() {
 }
 
 #[test]
+fn groups_that_tell_long_values_are_bounded_in_bytes() {
+    let long = "x".repeat(4_000);
+    let records: Vec<_> = (0..1_500).map(|n| json!({"a": format!("{long}{n}"), "t": n})).collect();
+    let (sheet, text) = sheet(DEFINITION, &records);
+    let run = |query: &str, groups: usize| {
+        let query = ListQuery::parse(&pairs(query), &sheet).unwrap().first_rows(groups);
+        let page = query.run(&sheet, &text, &Budget::while_true(|| true));
+        page.map(|page| page.groups.unwrap().len())
+    };
+    assert_eq!(run("groupBy=a&stats=a", 1_000).unwrap(), 1_000);
+    let refused = run("groupBy=a&stats=a", 1_500);
+    assert!(matches!(refused, Err(ListError::Search(SearchError::TooCostly(_)))), "{refused:?}");
+    assert_eq!(run("groupBy=t&stats=t", 1_500).unwrap(), 1_500);
+}
+
+#[test]
 fn whatever_a_list_asks_for_ends_when_its_budget_is_used_up() {
     let words = ["river", "bridge", "harbor", "meadow"];
     let values: Vec<Json> = (0..4_000_usize)
