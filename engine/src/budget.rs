@@ -12,7 +12,11 @@ const PACE: usize = 64 << 10;
 /// The cost of a step over a key or a posting, in units.
 pub const STEP: usize = 32;
 
-/// The work that an answer may cost, in units of about one byte of text read.
+/// The most bytes that an answer may take while it is made, beside what it returns.
+const ROOM: usize = 64 << 20;
+
+/// The work that an answer may cost, in units of about one byte of text read, and the memory that it
+/// may take on the way.
 ///
 /// Once it is used up, it stays so: every loop that spends from it ends early, and the partial
 /// result is not an answer. At the end, [`Budget::check`] reports whether that happened.
@@ -20,7 +24,10 @@ pub struct Budget {
     /// The number of units left before the owner is asked again.
     left: Cell<usize>,
     is_used_up: Cell<bool>,
-    may_go_on: Box<dyn Fn() -> bool>,
+    /// How many bytes are taken, and how many may be.
+    taken: Cell<usize>,
+    room: usize,
+    may_go_on: Box<dyn Fn(usize) -> bool>,
 }
 
 /// An answer that would cost more work than allowed.
@@ -32,13 +39,19 @@ impl Budget {
     /// Returns a budget that lasts as long as `may_go_on` returns true. It is called about every
     /// 65,536 units, which is often within a millisecond.
     pub fn while_true(may_go_on: impl Fn() -> bool + 'static) -> Self {
-        let (left, is_used_up) = (Cell::new(PACE), Cell::new(false));
-        Self { left, is_used_up, may_go_on: Box::new(may_go_on) }
+        Self::while_it_may(move |_| may_go_on())
+    }
+
+    /// As [`while_true`](Self::while_true), with an owner that is told how many bytes the answer has
+    /// [taken](Self::take).
+    pub fn while_it_may(may_go_on: impl Fn(usize) -> bool + 'static) -> Self {
+        let (left, is_used_up, taken) = (Cell::new(PACE), Cell::new(false), Cell::new(0));
+        Self { left, is_used_up, taken, room: ROOM, may_go_on: Box::new(may_go_on) }
     }
 
     /// Returns a budget that is never used up.
     pub fn unlimited() -> Self {
-        Self::while_true(|| true)
+        Self { room: usize::MAX, ..Self::while_true(|| true) }
     }
 
     /// Spends `units`. Returns `false` if the budget is used up, so that the caller stops.
@@ -52,9 +65,21 @@ impl Budget {
             return true;
         }
         self.left.set(PACE);
-        let goes_on = (self.may_go_on)();
+        let goes_on = (self.may_go_on)(self.taken.get());
         self.is_used_up.set(!goes_on);
         goes_on
+    }
+
+    /// Takes so many bytes of memory until the end of the answer, which is as much work as units.
+    /// Returns `false` if the budget is used up, by this or before: an answer takes at most 64 MiB,
+    /// unless its budget is unlimited.
+    pub fn take(&self, bytes: usize) -> bool {
+        let taken = self.taken.get().saturating_add(bytes);
+        self.taken.set(taken);
+        if taken > self.room {
+            self.is_used_up.set(true);
+        }
+        self.spend(bytes)
     }
 
     /// Checks whether a result made within the budget is complete.
@@ -90,6 +115,20 @@ mod tests {
         assert_eq!((spent, asked.get()), (11, 3));
         assert!(!budget.spend(0));
         assert_eq!((budget.check(), asked.get()), (Err(TooCostly), 3));
+    }
+
+    #[test]
+    fn an_answer_takes_so_much_memory_and_its_owner_is_told_how_much() {
+        let told = Rc::new(Cell::new(0));
+        let last = told.clone();
+        let budget = Budget::while_it_may(move |taken| {
+            last.set(taken);
+            true
+        });
+        let taken = std::iter::from_fn(|| budget.take(1 << 20).then_some(())).take(100).count();
+        assert_eq!((taken, told.get()), (ROOM >> 20, ROOM));
+        assert_eq!(budget.check(), Err(TooCostly));
+        assert!(Budget::unlimited().take(2 * ROOM));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! the answer, so it does not depend on the load of the machine. Every answer starts in one of the
 //! places for quick answers. An answer that is not quick gives its place up, and waits for one of
 //! the few places for long ones. So a cheap answer always gets a place soon. In both lines the
-//! addresses take turns. An answer that nobody waits for any more stops.
+//! addresses take turns, and no address has all places if there are several. An answer that
+//! nobody waits for any more stops.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -27,6 +28,10 @@ const TURN: Duration = Duration::from_secs(2);
 /// The most processor time that a quick answer costs.
 const AT_ONCE: Duration = Duration::from_millis(5);
 
+/// The most memory that a quick answer takes, in bytes. An answer that waits to become a long one
+/// keeps this much.
+const TAKEN_AT_ONCE: usize = 1 << 20;
+
 /// Computes answers, a bounded number at once.
 pub struct Answers {
     at_once: Permits,
@@ -41,11 +46,8 @@ impl Answers {
     /// no limit. Long answers have half of the cores.
     pub fn new(limit: Option<Duration>) -> Self {
         let at_once = cores() * 2;
-        Self::with_places(
-            limit,
-            Permits::new(at_once, at_once, WaiterLimit::new(1024, 256)),
-            long(),
-        )
+        let at_once = Permits::new(at_once, all_but_one(at_once), WaiterLimit::new(1024, 256));
+        Self::with_places(limit, at_once, long())
     }
 
     /// Returns the places for answers that may walk the history of the repository and end by
@@ -59,7 +61,7 @@ impl Answers {
 
     fn with_places(limit: Option<Duration>, at_once: Permits, long: usize) -> Self {
         // Each waiting answer keeps a thread meanwhile, and there are only some hundreds.
-        let long = Permits::new(long, long, WaiterLimit::new(64, 16));
+        let long = Permits::new(long, all_but_one(long), WaiterLimit::new(64, 16));
         Self { at_once, long, limit, turn: TURN }
     }
 
@@ -96,7 +98,7 @@ impl Answers {
                 caller: Cell::new(Some(caller)),
             });
             let asked = making.clone();
-            let made = work(&Budget::while_true(move || asked.may_go_on()));
+            let made = work(&Budget::while_it_may(move |taken| asked.may_go_on(taken)));
             if making.is_refused.get() { Err(busy()) } else { made }
         });
         made.await.unwrap_or_else(|panic| Err(ApiError::caused_by(Code::Internal, &panic)))
@@ -110,6 +112,11 @@ fn cores() -> usize {
 /// Returns the number of long answers that are computed at once.
 fn long() -> usize {
     cores().div_ceil(2)
+}
+
+/// Returns the number of places that one address may have: all but one if there are several.
+fn all_but_one(places: usize) -> usize {
+    places.saturating_sub(1).max(places.min(1))
 }
 
 fn busy() -> ApiError {
@@ -132,9 +139,9 @@ struct Making {
 }
 
 impl Making {
-    /// Returns whether the answer may continue. Waits for another place if it is about to become a
-    /// long one.
-    fn may_go_on(&self) -> bool {
+    /// Returns whether the answer may continue, which has taken this many bytes. Waits for another
+    /// place if it is about to become a long one.
+    fn may_go_on(&self, taken: usize) -> bool {
         let spent = processor_time().saturating_sub(self.begun);
         let mut caller = self.caller.replace(None);
         let is_awaited = caller.as_mut().is_some_and(|caller| {
@@ -144,7 +151,8 @@ impl Making {
         if !is_awaited || self.limit.is_some_and(|limit| spent > limit) {
             return false;
         }
-        if spent > AT_ONCE && !self.is_long.replace(true) {
+        let is_long = spent > AT_ONCE || taken > TAKEN_AT_ONCE;
+        if is_long && !self.is_long.replace(true) {
             self.place.set(None);
             let place = Handle::current().block_on(async {
                 tokio::select! {
@@ -170,7 +178,7 @@ pub(super) fn budget(limit: Option<Duration>) -> Budget {
 }
 
 /// Returns the processor time that this thread has used.
-fn processor_time() -> Duration {
+pub(super) fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     // The clock counts up from zero, so neither part is negative.
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
@@ -265,6 +273,52 @@ mod tests {
         drop(another);
         release.send(()).unwrap();
         assert!(costly.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_takes_much_memory_is_a_long_one() {
+        let answers = Answers { turn: Duration::from_millis(20), ..places(1, 0) };
+        let takes = async |bytes: usize| {
+            let work = move |budget: &Budget| {
+                budget.take(bytes);
+                budget.check().map_err(too_costly)
+            };
+            answers.make(source(), work).await.map_err(|error| error.code())
+        };
+        assert_eq!(takes(TAKEN_AT_ONCE).await, Ok(()));
+        assert_eq!(takes(TAKEN_AT_ONCE + 1).await, Err(Code::Busy), "no place for it");
+    }
+
+    #[tokio::test]
+    async fn one_address_never_has_all_places_whatever_its_answers_do() {
+        let turn = Duration::from_millis(20);
+        let answers = Arc::new(Answers { turn, ..Answers::new(None) });
+        let (release, is_released) = mpsc::channel::<()>();
+        let is_released = Arc::new(Mutex::new(is_released));
+        let mut stuck = Vec::new();
+        for _ in 1..cores() * 2 {
+            let (started, has_started) = oneshot::channel();
+            let (answers, is_released) = (answers.clone(), is_released.clone());
+            // It asks its budget nothing.
+            let work = move |_: &Budget| {
+                started.send(()).ok();
+                is_released.lock().unwrap().recv().ok();
+                Ok(())
+            };
+            stuck.push(tokio::spawn(async move { answers.make(source(), work).await.is_ok() }));
+            has_started.await.unwrap();
+        }
+        let refused = answers.make(source(), |_| Ok(())).await;
+        assert_eq!(refused.map_err(|error| error.code()), Err(Code::Busy));
+        let other = Source::at([192, 0, 2, 2].into());
+        assert!(answers.make(other, |_| Ok(())).await.is_ok());
+        drop(release);
+        for answer in stuck {
+            assert!(answer.await.unwrap());
+        }
+        for (places, one) in [(0, 0), (1, 1), (2, 1), (3, 2), (8, 7)] {
+            assert_eq!(all_but_one(places), one);
+        }
     }
 
     #[tokio::test]

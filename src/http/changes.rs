@@ -1,6 +1,7 @@
 //! `GET /api/_changes`: the differences since a commit, as an answer, a long poll, or a stream of
 //! Server-Sent Events.
 
+mod allowance;
 pub(in crate::http) mod audience;
 mod delta_text;
 mod driven;
@@ -42,6 +43,10 @@ const EVENTS: &str = "text/event-stream";
 
 /// How long a client waits before it reopens a broken stream, in milliseconds.
 const RETRY: u32 = 2_000;
+
+/// The most that a text may cost that reports changes, as a multiple of another answer: a client
+/// without the text reads everything anew.
+const WORTH: u32 = 4;
 
 /// Answers with the differences, or keeps streaming them.
 pub(super) async fn changes(
@@ -205,6 +210,7 @@ pub fn pass_on(app: &App) -> JoinHandle<()> {
             let app = app.clone();
             async move { app.past.difference(Asker::Server, from, to).await.ok() }
         };
-        app.audience.follow(&app.feed, listener, compare).await;
+        let each = app.answers.limit().map(|limit| limit * WORTH);
+        app.audience.follow(&app.feed, listener, compare, each).await;
     })
 }

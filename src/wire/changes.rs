@@ -54,6 +54,11 @@ impl Watched {
         size_of::<Self>() + sheets + 3 * self.name.len() + filter
     }
 
+    /// Returns whether an expression chooses the records, which may cost much.
+    pub fn has_expression(&self) -> bool {
+        self.filter.as_ref().is_some_and(ListQuery::has_expression)
+    }
+
     fn follows(&self, change: &PublicChange) -> bool {
         is_of(&change.sheet, &self.sheets)
     }

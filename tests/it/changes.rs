@@ -215,6 +215,35 @@ fn who_wants_no_stream_gets_an_answer() {
 }
 
 #[test]
+fn an_expression_that_costs_too_much_makes_its_own_followers_begin_anew_and_nobody_else() {
+    let mut upstream = people();
+    let budget = [("HEADWATER_QUERY_BUDGET", "20")];
+    let server = TestServer::with(&upstream.url(), &budget);
+    // Years of work: five lists, each within the other.
+    let text = "'aaaaaaaaaaaaaaaaaaaa'.replace('a','aaaaaaaaaaaaaaaaaaaa').split('')";
+    let costly = (0..5).fold("true".to_owned(), |inner, n| format!("{text}.all(x{n},{inner})"));
+    let follow =
+        |filter: &str| Follower::of(&server, &format!("sheet=people&filter={filter}"), None);
+    let mut costly: Vec<_> = (0..3).map(|n| follow(&format!("age=={n}||{costly}"))).collect();
+    let mut plain = Follower::of(&server, "sheet=people", None);
+    for age in [90, 91] {
+        let commit = push(&mut upstream, "ada", age);
+        server.reload().outcome("applied");
+        let (name, id, _) = plain.event();
+        assert_eq!((&*name, id), ("changes", commit));
+    }
+    for follower in &mut costly {
+        assert_eq!(follower.event().0, "resync");
+    }
+    // The next publication finds the address with all of its part again.
+    drop(costly);
+    let mut cheap = follow("age%3E0");
+    push(&mut upstream, "ada", 92);
+    server.reload().outcome("applied");
+    assert_eq!(cheap.event().0, "changes");
+}
+
+#[test]
 fn a_place_is_free_when_its_client_has_gone_whatever_is_published() {
     let upstream = people();
     let server = TestServer::start(&upstream.url());

@@ -262,6 +262,19 @@ fn expressions() -> Vec<(String, String)> {
         ("4 KiB of functions".to_owned(), long("size(bio) < 0", " || ")),
         ("8 patterns".to_owned(), ["bio.matches('(a|b|ab)*[^x]{40}q$')"; 8].join(" || ")),
         ("a text that grows".to_owned(), format!("bio{} == ''", ".replace('', bio)".repeat(8))),
+        ("lists that share their parts".to_owned(), {
+            let list =
+                "[bio].map(a, [a, a, a, a])".to_owned() + &".map(a, [a, a, a, a])".repeat(19);
+            format!("{list} == {list}")
+        }),
+        (
+            "a long text, many times".to_owned(),
+            format!(
+                "['{}'.replace('a', '{}')].exists(b, b.substring(0, 60000).split('').map(i, b) == [])",
+                "a".repeat(500),
+                "b".repeat(500)
+            ),
+        ),
         ("what is the same, of many".to_owned(), "size(bio.split('').distinct()) < 0".to_owned()),
     ];
     let pieces = ["bio", "lastName", "'e'", "bio.split('a')", "createdAt", "(bio + bio)", "_key"];
@@ -274,13 +287,23 @@ fn expressions() -> Vec<(String, String)> {
         let mut filter = "bio != ''".to_owned();
         while filter.len() < 300 + 100 * number {
             let (one, other) = (pieces[pick(pieces.len())], pieces[pick(pieces.len())]);
-            filter = match pick(7) {
+            filter = match pick(11) {
                 0 => format!("{filter} && {one} != {other}"),
                 1 => format!("bio.split('e').exists(v{number}, {filter})"),
                 2 => format!("{filter} || {one}.contains({other})"),
                 3 => format!("{filter} && size({one}.split({other})) > 1"),
                 4 => format!("{filter} || {one} in [{other}, {one}]"),
                 5 => format!("[{one}, {other}].all(x, {filter} || x == {other})"),
+                6 => format!(
+                    "[{one}, {other}].map(x, [x, x, x]).map(x, [x, x]) != [[{other}]] && {filter}"
+                ),
+                7 => format!(
+                    "{one}.split('').map(x, {other}.lowerAscii()) == {other}.split('') || {filter}"
+                ),
+                8 => format!("{{'a': {one}.split('e')}} == {{'a': [{other}, {one}]}} || {filter}"),
+                9 => {
+                    format!("{one}.split('').map(x, [{one}, x]).distinct().size() > 0 && {filter}")
+                }
                 _ => format!("{filter} && {one}.replace({other}, 'xx').size() > 0"),
             };
             // Expressions that nest too deeply are refused, and cost nothing.

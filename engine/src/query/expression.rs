@@ -14,6 +14,8 @@ mod evaluate;
 mod flaw;
 mod function;
 mod limits;
+mod made;
+mod meter;
 mod narrow;
 mod number;
 mod operand;

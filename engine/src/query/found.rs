@@ -37,7 +37,8 @@ pub(crate) enum Found<'q, 'a> {
 /// The records of a list, and those that are in none.
 pub(crate) struct Selection<'q, 'a> {
     pub(crate) found: Found<'q, 'a>,
-    /// For how many records the expression had no value, if there is one.
+    /// For how many records the expression had no value, if there is one. The number depends on the
+    /// records that are shown alone, and not on the plan.
     pub(crate) skipped: Option<usize>,
 }
 
@@ -140,16 +141,26 @@ impl<'q, 'a> Found<'q, 'a> {
         Self::These(found)
     }
 
-    /// Leaves the records for which an expression holds, and returns for how many it has no value.
-    /// Each is looked at once.
+    /// Leaves the records for which an expression holds, and returns for how many it has no value
+    /// although they may hold it as far as the indexes tell. Each is looked at once.
     fn judge(&mut self, expression: &Expression, sheet: &'a Sheet, budget: &Budget) -> usize {
         let (mut left, mut skipped) = (Vec::new(), 0);
+        let narrowings = expression.narrowings().iter();
+        let indexed: Vec<&Narrowing> =
+            narrowings.filter(|it| sheet.index(it.field.as_str()).is_some()).collect();
+        // Whether an index narrowed the records before depends on how many of them are hidden.
+        let is_counted = |record: &Record| {
+            indexed.iter().all(|narrowing| {
+                budget.spend(reading(record) + STEP * narrowing.ranges.len())
+                    && narrowing.admits(record)
+            })
+        };
         let mut judge = |record: &'a Arc<Record>, score: f32| {
             if budget.spend(reading(record)) {
                 match expression.judge(record, budget) {
                     Verdict::Holds => left.push((&record.key, score)),
                     Verdict::Fails => {}
-                    Verdict::Undecided => skipped += 1,
+                    Verdict::Undecided => skipped += usize::from(is_counted(record)),
                 }
             }
         };

@@ -17,6 +17,12 @@ use crate::value::FieldPath;
 /// The most fields to group by.
 pub(crate) const MAX_GROUPED: usize = 4;
 
+/// How much more than what is in it a table takes that grows, and the room between what it holds.
+const SPACE: usize = 2;
+
+/// How many times a group that is told is there at once: as what it holds, as a row and as text.
+const COPIES: usize = 4;
+
 /// The items that hold one value in each of the fields that are grouped by. An item that holds
 /// several is in a group for each, and one that holds none in that of null.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +58,16 @@ struct Counted<'a> {
     figures: Vec<Figures<'a>>,
 }
 
+impl Group {
+    /// Returns about how many bytes it takes.
+    fn size(&self) -> usize {
+        let stats = self.stats.iter();
+        let ends = stats.flat_map(|stats| [&stats.min, &stats.max]).flatten();
+        let values: usize = self.by.iter().chain(ends).map(json_len).sum();
+        size_of::<Self>() + self.stats.len() * size_of::<Stats>() + values
+    }
+}
+
 impl By<'_> {
     /// Returns the groups from `offset` on, at most `limit`. Reads each item once.
     pub(crate) fn of_items<'a>(
@@ -79,12 +95,20 @@ impl By<'_> {
             }
             let (by, figured) = held.split_at(grouped);
             each_combination(by, budget, &mut |values| {
+                let size = self.size_of_group(&values);
                 let group = groups.entry(values).or_default();
+                if group.count == 0 {
+                    budget.take(size);
+                }
                 group.count += 1;
                 group.figures.resize_with(self.stats.len(), Figures::default);
                 for (figures, values) in group.figures.iter_mut().zip(figured) {
-                    let values = values.iter().take_while(|_| budget.spend(STEP));
-                    values.for_each(|value| figures.add(value.clone()));
+                    let values = values.iter();
+                    for value in values.take_while(|it| budget.spend(STEP + it.weight())) {
+                        if figures.add(value.clone()) {
+                            budget.take(SPACE * value.size());
+                        }
+                    }
                 }
             });
             held.iter_mut().for_each(Values::clear);
@@ -100,9 +124,22 @@ impl By<'_> {
                 CountOrder::Value => a.cmp(b),
             },
         );
-        let part = groups.into_iter().skip(offset);
-        let groups = part.map(|(values, counted)| self.group(&values, counted));
-        Ok(Part { groups: groups.collect::<Result<_, _>>()?, total })
+        let mut part = Vec::new();
+        for (values, counted) in groups.into_iter().skip(offset) {
+            let group = self.group(&values, counted)?;
+            if !budget.take(COPIES * group.size()) {
+                break;
+            }
+            part.push(group);
+        }
+        Ok(Part { groups: part, total })
+    }
+
+    /// Returns about how many bytes a group of these values takes before anything is counted in it.
+    fn size_of_group(&self, values: &[Stored<'_>]) -> usize {
+        let own =
+            size_of::<(Values<'_>, Counted<'_>)>() + self.stats.len() * size_of::<Figures<'_>>();
+        SPACE * own + values.iter().map(Stored::size).sum::<usize>()
     }
 
     fn group(&self, values: &[Stored<'_>], counted: Counted<'_>) -> Result<Group, LongValue> {
@@ -126,8 +163,13 @@ impl By<'_> {
 /// Calls `found` with every choice of one of each of `values`.
 fn each_combination<'a>(values: &[Values<'a>], budget: &Budget, found: &mut dyn FnMut(Values<'a>)) {
     let mut at: SmallVec<[usize; 2]> = values.iter().map(|_| 0).collect();
-    while budget.spend(STEP) {
-        found(values.iter().zip(&at).map(|(values, at)| values[*at].clone()).collect());
+    loop {
+        let chosen = || values.iter().zip(&at).map(|(values, at)| &values[*at]);
+        // Each is copied, compared and hashed.
+        if !budget.spend(STEP + chosen().map(Stored::weight).sum::<usize>()) {
+            return;
+        }
+        found(chosen().cloned().collect());
         let mut place = 0;
         while let Some(next) = at.get_mut(place) {
             *next += 1;

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
+use std::ops::RangeBounds as _;
 
 use smallvec::SmallVec;
 
@@ -44,6 +45,16 @@ impl Ranges {
     /// Returns where each of them begins and ends, in order.
     pub(crate) fn bounds(&self) -> impl Iterator<Item = &Range> {
         self.0.iter()
+    }
+
+    /// Returns how many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Says whether a value is in one of them. Linear in the ranges.
+    pub(crate) fn contain(&self, value: &Scalar) -> bool {
+        self.0.iter().any(|(begin, end)| (begin.as_ref(), end.as_ref()).contains(value))
     }
 
     /// Returns the values that are in both. Linear in the ranges of both.

@@ -48,8 +48,8 @@ pub(crate) struct Figures<'a> {
 }
 
 impl<'a> Figures<'a> {
-    /// Adds a value.
-    pub(crate) fn add(&mut self, value: Stored<'a>) {
+    /// Adds a value, and says whether it is a new one, which is kept.
+    pub(crate) fn add(&mut self, value: Stored<'a>) -> bool {
         self.count += 1;
         if let Stored::Number(number) = value {
             self.numbers += 1;
@@ -59,7 +59,7 @@ impl<'a> Figures<'a> {
                 Number::Float(float) => self.real.add(float),
             }
         }
-        self.distinct.insert(value);
+        self.distinct.insert(value)
     }
 
     /// Returns the figures. Linear in the values that differ.
@@ -164,7 +164,9 @@ mod tests {
     fn figures(texts: &[&str]) -> Stats {
         let mut figures = Figures::default();
         let number = |text: &&str| Stored::Number(Number::parse(text).unwrap());
-        texts.iter().for_each(|text| figures.add(number(text)));
+        for text in texts {
+            figures.add(number(text));
+        }
         figures.told("x").unwrap()
     }
 

@@ -15,6 +15,8 @@ use crate::search::{DocName, SearchError, Slot, Slots, TextIndex};
 use crate::sheet::{Content, Sheet, SlotUpdate};
 use crate::value::Value;
 
+mod unseen;
+
 const DEFINITION: &str = "[sheets.s]\nindex = ['a', 't', 'n.x', 'l.x']\nhidden = 'h'\n";
 
 /// A sheet and its text index, from values in the order of their keys `000`, `001`, ...
@@ -1297,6 +1299,41 @@ fn assert_asks(what: &str, least: usize, run: impl Fn(&Budget) -> Result<(), Lis
             "{what} goes on, though it was told to end at {last} of {asked}"
         );
     }
+}
+
+#[test]
+fn groups_with_their_figures_take_a_bounded_memory() {
+    let record = |size: usize| {
+        let list = |name: &str| (0..size).map(|n| json!(format!("{name}{n}"))).collect::<Vec<_>>();
+        json!({"a": list("a"), "b": list("b"), "c": list("c")})
+    };
+    let sheet = |size| sheet("[sheets.s]\n", &[record(size)]);
+    let run = |(sheet, text): &(Sheet, TextIndex), query: &str| {
+        let query = ListQuery::parse(&pairs(query), sheet).unwrap();
+        query.run(sheet, text, &Budget::while_true(|| true)).map(|page| page.total)
+    };
+    let query = "groupBy=a,b,c&stats=a,b,c&perPage=1";
+    assert_eq!(run(&sheet(8), query).unwrap(), 512);
+    // Of each of some thousand groups, the figures hold all values of three fields.
+    let refused = run(&sheet(28), query);
+    assert!(matches!(refused, Err(ListError::Search(SearchError::TooCostly(_)))), "{refused:?}");
+    assert_eq!(run(&sheet(28), "groupBy=a,b,c&perPage=1").unwrap(), 28 * 28 * 28);
+}
+
+#[test]
+fn groups_that_tell_long_values_are_bounded_in_bytes() {
+    let long = "x".repeat(4_000);
+    let records: Vec<_> = (0..1_500).map(|n| json!({"a": format!("{long}{n}"), "t": n})).collect();
+    let (sheet, text) = sheet(DEFINITION, &records);
+    let run = |query: &str, groups: usize| {
+        let query = ListQuery::parse(&pairs(query), &sheet).unwrap().first_rows(groups);
+        let page = query.run(&sheet, &text, &Budget::while_true(|| true));
+        page.map(|page| page.groups.unwrap().len())
+    };
+    assert_eq!(run("groupBy=a&stats=a", 1_000).unwrap(), 1_000);
+    let refused = run("groupBy=a&stats=a", 1_500);
+    assert!(matches!(refused, Err(ListError::Search(SearchError::TooCostly(_)))), "{refused:?}");
+    assert_eq!(run("groupBy=t&stats=t", 1_500).unwrap(), 1_500);
 }
 
 #[test]

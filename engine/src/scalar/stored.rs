@@ -21,6 +21,24 @@ pub enum Stored<'a> {
 }
 
 impl<'a> Stored<'a> {
+    /// Returns about what it costs to compare, hash or copy it, in bytes.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Bool(_) | Self::Number(_) => 0,
+            Self::String(text) | Self::Moment(_, text) => text.len(),
+            Self::Other(text) => text.len(),
+        }
+    }
+
+    /// Returns how many bytes it takes, with its text where that is its own.
+    pub fn size(&self) -> usize {
+        let own = match self {
+            Self::String(Cow::Owned(text)) | Self::Moment(_, Cow::Owned(text)) => text.len(),
+            _ => 0,
+        };
+        size_of::<Self>() + own
+    }
+
     /// Reads `json`, or returns `None` for null. Takes no memory, unless a string has escapes.
     pub fn read(json: Json<'a>) -> Option<Self> {
         match json.kind() {

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
+use tokio::sync::watch;
 
+use super::allowance::{Allowance, Share};
 use super::delta_text::{DeltaText, Writer};
 use super::parts::{Part, Parts};
 use super::queue::{Queue, resync};
@@ -27,7 +30,8 @@ pub struct Audience {
     /// The callers that ask for changes, and perhaps wait for one.
     pub(super) polls: WaiterLimit,
     pub(super) writer: Writer,
-    state: Mutex<AudienceState>,
+    plain: Mutex<AudienceState>,
+    expressions: Mutex<AudienceState>,
     read: u64,
 }
 
@@ -38,12 +42,25 @@ impl Default for Audience {
             parts: Arc::default(),
             polls: WaiterLimit::default(),
             writer: Writer::default(),
-            state: Mutex::default(),
+            plain: Mutex::default(),
+            expressions: Mutex::default(),
             read: READ,
         }
     }
 }
 
+/// The two lines in which an audience hears of publications. The first does not wait for the second,
+/// which hears of several publications as their net change if it falls behind.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Line {
+    /// The followers without an expression. They cost no more than what is read for them.
+    Plain,
+    /// The followers with an expression, which may cost much. Those at one address may cost this
+    /// much processor time for one publication; `None` is no limit.
+    Expressions(Option<Duration>),
+}
+
+/// What the groups of a line share.
 #[derive(Debug, Default)]
 struct AudienceState {
     /// The commit that all groups have heard of; `None` before the first publication.
@@ -57,7 +74,14 @@ struct AudienceState {
 #[derive(Debug, Clone)]
 struct Group {
     watched: Arc<Watched>,
-    queues: Vec<Arc<Queue>>,
+    members: Vec<Member>,
+}
+
+/// A follower, as its group knows it.
+#[derive(Debug, Clone)]
+struct Member {
+    source: Source,
+    queue: Arc<Queue>,
 }
 
 /// A member of the audience, until this is dropped.
@@ -81,84 +105,156 @@ impl Audience {
     ) -> Option<Follower> {
         let watched = self.parts.keep(watched, source, 0)?;
         let seat = self.seats.take(source)?;
-        let mut state = self.state();
+        let mut state = self.state_of(&watched);
         let at = state.at.unwrap_or_else(|| feed.first());
         if state.is_closed {
             seat.queue.close();
         }
         let name = watched.name().to_owned();
-        let new = || Group { watched: watched.clone(), queues: Vec::new() };
+        let new = || Group { watched: watched.clone(), members: Vec::new() };
         let group = state.groups.entry(name).or_insert_with(new);
-        group.queues.push(seat.queue.clone());
+        group.members.push(Member { source, queue: seat.queue.clone() });
         drop(state);
         Some(Follower { audience: self.clone(), seat, watched, at })
     }
 
     /// Reports to all followers every publication that `listener` receives, until the server stops.
     /// `compare` returns the difference between two commits if it is not available otherwise, or
-    /// `None` if it cannot be computed.
+    /// `None` if it cannot be computed. The expressions of the followers at one address may cost
+    /// `each` of processor time for one publication; `None` is no limit.
     pub(super) async fn follow<Compared: Future<Output = Option<Arc<Delta>>>>(
         &self,
         feed: &Feed,
         mut listener: Listener,
         compare: impl Fn(CommitId, CommitId) -> Compared,
+        each: Option<Duration>,
     ) {
-        loop {
-            let (to, delta, descends) = match listener.wait().await {
-                Heard::Published(publication) => {
-                    (publication.to, publication.take_delta(), publication.descends)
-                }
-                Heard::Missed => {
-                    listener = feed.listen();
-                    (listener.at, None, true)
-                }
-                Heard::Nothing => continue,
-                Heard::Closed => break,
-            };
-            let Round { from, groups } = self.begin_round(feed, to);
-            if groups.is_empty() {
-                continue;
+        let compare = &compare;
+        // A step that waits here gives way to the next one.
+        let (pass_on, mut passed_on) = watch::channel(None::<Step>);
+        let plain = async move {
+            while let Some(step) = Step::hear(feed, &mut listener).await {
+                pass_on.send_replace(Some(step.clone()));
+                self.tell(Line::Plain, feed, step, compare).await;
             }
-            let delta = match delta.filter(|delta| delta.from == from) {
-                // The state was repaired; two equal commits do not show how.
-                None if from == to => None,
-                _ if !descends => None,
-                None => compare(from, to).await,
-                delta => delta,
-            };
-            let weight = delta.as_ref().map_or(0, |delta| delta.weight());
-            let mut read = 0_u64;
-            for group in groups {
-                read = read.saturating_add(weight);
-                let told = match &delta {
-                    Some(delta) if read <= self.read => {
-                        self.writer.tell(delta, &group.watched).await
-                    }
-                    _ => None,
-                };
-                group.tell(to, told.as_ref());
+            self.close(Line::Plain);
+        };
+        let expressions = async move {
+            while passed_on.changed().await.is_ok() {
+                let step = passed_on.borrow_and_update().clone();
+                if let Some(step) = step {
+                    self.tell(Line::Expressions(each), feed, step, compare).await;
+                }
             }
-        }
-        let mut state = self.state();
-        state.is_closed = true;
-        state.groups.values().flat_map(|group| &group.queues).for_each(|queue| queue.close());
+            self.close(Line::Expressions(each));
+        };
+        tokio::join!(plain, expressions);
     }
 
-    /// Returns the groups that hear of the step to `to`. A follower that joins from now on starts
-    /// at `to`.
-    fn begin_round(&self, feed: &Feed, to: CommitId) -> Round {
-        let mut state = self.state();
+    /// Reports a step to the followers in `line`.
+    async fn tell<Compared: Future<Output = Option<Arc<Delta>>>>(
+        &self,
+        line: Line,
+        feed: &Feed,
+        Step { to, delta, descends }: Step,
+        compare: impl Fn(CommitId, CommitId) -> Compared,
+    ) {
+        let Round { from, groups } = self.begin_round(line, feed, to);
+        if groups.is_empty() {
+            return;
+        }
+        let delta = match delta.filter(|delta| delta.from == from) {
+            // The state was repaired; two equal commits do not show how.
+            None if from == to => None,
+            _ if !descends => None,
+            None => compare(from, to).await,
+            delta => delta,
+        };
+        let weight = delta.as_ref().map_or(0, |delta| delta.weight());
+        let mut read = 0_u64;
+        let mut allowance = Allowance::new(match line {
+            Line::Plain => None,
+            Line::Expressions(each) => each,
+        });
+        for group in groups {
+            read = read.saturating_add(weight);
+            let delta = delta.as_ref().filter(|_| read <= self.read);
+            let share = allowance.share(group.members.iter().map(|member| member.source));
+            let text = match delta.zip(share) {
+                Some((delta, Share { source, limit })) => {
+                    let told = self.writer.tell(delta, &group.watched, limit).await;
+                    allowance.spend(source, told.cost);
+                    told.text
+                }
+                None => None,
+            };
+            group.tell(to, text.as_ref());
+        }
+    }
+
+    /// Ends the streams of the followers in `line`, and of those that join it later.
+    fn close(&self, line: Line) {
+        let mut state = self.state(line);
+        state.is_closed = true;
+        let members = state.groups.values().flat_map(|group| &group.members);
+        members.for_each(|member| member.queue.close());
+    }
+
+    /// Returns the groups in `line` that hear of the step to `to`. A follower that joins them from
+    /// now on starts at `to`.
+    fn begin_round(&self, line: Line, feed: &Feed, to: CommitId) -> Round {
+        let mut state = self.state(line);
         let from = state.at.replace(to).unwrap_or_else(|| feed.first());
         let mut groups: Vec<Group> = state.groups.values().cloned().collect();
         drop(state);
         // The text with the most receivers is written first.
-        groups.sort_by_key(|group| std::cmp::Reverse(group.queues.len()));
+        groups.sort_by_key(|group| std::cmp::Reverse(group.members.len()));
         Round { from, groups }
     }
 
-    fn state(&self) -> MutexGuard<'_, AudienceState> {
+    fn state(&self, line: Line) -> MutexGuard<'_, AudienceState> {
+        let state = match line {
+            Line::Plain => &self.plain,
+            Line::Expressions(_) => &self.expressions,
+        };
         // The state is consistent after every statement, so a poisoned lock holds a usable one.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the state of the line in which those who follow this part are.
+    fn state_of(&self, watched: &Watched) -> MutexGuard<'_, AudienceState> {
+        let has_expression = watched.has_expression();
+        self.state(if has_expression { Line::Expressions(None) } else { Line::Plain })
+    }
+}
+
+/// What a publication leads to.
+#[derive(Debug, Clone)]
+struct Step {
+    to: CommitId,
+    /// The differences, if they are at hand.
+    delta: Option<Arc<Delta>>,
+    /// Whether `to` descends from the commit before.
+    descends: bool,
+}
+
+impl Step {
+    /// Waits for the next step; `None` when the server stops.
+    async fn hear(feed: &Feed, listener: &mut Listener) -> Option<Self> {
+        loop {
+            match listener.wait().await {
+                Heard::Published(publication) => {
+                    let (to, descends) = (publication.to, publication.descends);
+                    return Some(Self { to, delta: publication.take_delta(), descends });
+                }
+                Heard::Missed => {
+                    *listener = feed.listen();
+                    return Some(Self { to: listener.at, delta: None, descends: true });
+                }
+                Heard::Nothing => continue,
+                Heard::Closed => return None,
+            }
+        }
     }
 }
 
@@ -175,7 +271,7 @@ impl Group {
             Some(told) if told.is_empty() && !self.watched.is_all() => {}
             told => {
                 let event = told.map_or_else(|| resync(to), DeltaText::event);
-                self.queues.iter().for_each(|queue| queue.push(event.clone(), to));
+                self.members.iter().for_each(|member| member.queue.push(event.clone(), to));
             }
         }
     }
@@ -189,10 +285,10 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        let mut state = self.audience.state();
+        let mut state = self.audience.state_of(&self.watched);
         if let Some(group) = state.groups.get_mut(self.watched.name()) {
-            group.queues.retain(|queue| !Arc::ptr_eq(queue, &self.seat.queue));
-            if group.queues.is_empty() {
+            group.members.retain(|member| !Arc::ptr_eq(&member.queue, &self.seat.queue));
+            if group.members.is_empty() {
                 state.groups.remove(self.watched.name());
             }
         }
@@ -235,7 +331,7 @@ pub(super) mod tests {
 
         /// Reports what `listener` receives to the audience, until the feed is closed.
         async fn run(&self, listener: Listener) {
-            self.audience.follow(&self.feed, listener, |_, _| ready(None)).await;
+            self.audience.follow(&self.feed, listener, |_, _| ready(None), None).await;
         }
     }
 
@@ -275,7 +371,7 @@ pub(super) mod tests {
         hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
         let early = hall.join(&[]);
         assert_eq!(early.at, commit(1));
-        assert_eq!(hall.audience.begin_round(&hall.feed, commit(2)).groups.len(), 1);
+        assert_eq!(hall.audience.begin_round(Line::Plain, &hall.feed, commit(2)).groups.len(), 1);
         let late = hall.join(&[]);
         assert_eq!(late.at, commit(2));
         drop(listener);
@@ -300,7 +396,7 @@ pub(super) mod tests {
             assert_eq!((from, to), (commit(1), commit(9)));
             ready(Some(delta(1, 9, 2, 1)))
         };
-        hall.audience.follow(&hall.feed, listener, compare).await;
+        hall.audience.follow(&hall.feed, listener, compare, None).await;
         let events = taken(&follower).await;
         assert_eq!((asked.into_inner(), events.len()), (1, 1));
         assert!(events[0].starts_with(format!("id: {}\nevent: changes\n", commit(9)).as_bytes()));
@@ -334,7 +430,7 @@ pub(super) mod tests {
         hall.feed.publish(&Published { descends: false, ..forward(&delta(1, 2, 1, 1)) });
         hall.feed.close();
         let differs = |_, _| ready(Some(delta(1, 2, 1, 1)));
-        hall.audience.follow(&hall.feed, listener, differs).await;
+        hall.audience.follow(&hall.feed, listener, differs, None).await;
         for follower in &followers {
             assert_eq!(taken(follower).await, [resync(commit(2))]);
         }
@@ -348,7 +444,7 @@ pub(super) mod tests {
         (0..=255).for_each(|_| hall.feed.publish(&forward(&delta(1, 2, 1, 1))));
         hall.feed.publish(&forward(&delta(1, 2, 1, 1)));
         hall.feed.close();
-        hall.audience.follow(&hall.feed, listener, |_, _| ready(None)).await;
+        hall.audience.follow(&hall.feed, listener, |_, _| ready(None), None).await;
         for follower in &followers {
             assert_eq!(taken(follower).await, [resync(commit(2))]);
         }
@@ -360,6 +456,6 @@ pub(super) mod tests {
         for _ in 0..3 {
             drop([hall.join(&[]), hall.join(&[]), hall.join(&["tags"])]);
         }
-        assert!(hall.audience.state().groups.is_empty());
+        assert!(hall.audience.state(Line::Plain).groups.is_empty());
     }
 }

@@ -11,6 +11,7 @@ use headwater_engine::budget::Budget;
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 
+use super::WORTH;
 use crate::http::answers;
 use crate::http::byte_quota::{ByteQuota, QuotaShare};
 use crate::http::lane::{Lane, Turn};
@@ -28,10 +29,6 @@ const KNOWN: usize = 64;
 
 /// The number of texts for returning clients that are written at once.
 const PLACES: usize = 2;
-
-/// The most that a text for a returning client may cost, as a multiple of another answer: a client
-/// without the text reads everything anew.
-const WORTH: u32 = 4;
 
 /// The difference between two commits in the part that somebody follows; cheap to clone.
 #[derive(Debug, Clone)]
@@ -99,6 +96,14 @@ struct Desk {
     known: Arc<Mutex<KnownTexts>>,
 }
 
+/// What is reported of a publication.
+pub(super) struct Told {
+    /// `None` if the followers must start anew.
+    pub(super) text: Option<DeltaText>,
+    /// The processor time that it took.
+    pub(super) cost: Duration,
+}
+
 /// There is no room for a text.
 struct NoRoom;
 
@@ -134,25 +139,25 @@ impl Writer {
     }
 
     /// Returns the part of `delta`, which is published, that concerns `watched`: an existing text
-    /// or a new one. Returns `None` if it is more than is reported at once, or than there is room
-    /// for.
+    /// or a new one. There is none if it is more than is reported at once, or than there is room
+    /// for, or costs more than `limit` of processor time; `None` is no limit.
     pub(super) async fn tell(
         &self,
         delta: &Arc<Delta>,
         watched: &Arc<Watched>,
-    ) -> Option<DeltaText> {
+        limit: Option<Duration>,
+    ) -> Told {
         let (desk, delta, watched) = (self.desk.clone(), delta.clone(), watched.clone());
         let write = move || {
+            let begun = answers::processor_time();
             let room = desk.following.enter(Source::OURS);
-            desk.write(&delta, &watched, &Budget::unlimited(), room)
+            let text = desk.write(&delta, &watched, &answers::budget(limit), room).unwrap_or(None);
+            Told { text, cost: answers::processor_time().saturating_sub(begun) }
         };
-        match tokio::task::spawn_blocking(write).await {
-            Ok(written) => written.unwrap_or(None),
-            Err(error) => {
-                tracing::error!(%error, "writing the changes panicked");
-                None
-            }
-        }
+        tokio::task::spawn_blocking(write).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "writing the changes panicked");
+            Told { text: None, cost: Duration::ZERO }
+        })
     }
 
     /// Does the same for a returning client, in its turn. Also returns `None` if it would cost too
@@ -300,9 +305,10 @@ pub(super) mod tests {
         let (first, second) =
             tokio::join!(missed(&["tags", "people"], 1), missed(&["people", "tags", "people"], 2),);
         assert_eq!(first.event().as_ptr(), second.event().as_ptr());
-        let third = writer.tell(&delta, &Arc::new(watching(&["tags", "people"]))).await.unwrap();
+        let third =
+            writer.tell(&delta, &Arc::new(watching(&["tags", "people"])), None).await.text.unwrap();
         assert_eq!(first.event().as_ptr(), third.event().as_ptr());
-        let other = writer.tell(&delta, &Arc::new(watching(&["people"]))).await.unwrap();
+        let other = writer.tell(&delta, &Arc::new(watching(&["people"])), None).await.text.unwrap();
         assert_ne!(first.event().as_ptr(), other.event().as_ptr());
         let room = || (writer.desk.returning.used(), writer.desk.following.used());
         let (event, of_other) = (first.event(), other.event().len());
@@ -333,7 +339,7 @@ pub(super) mod tests {
             }
         }
         assert!(writer.tell_missed(&two, &all, returning(2)).await.unwrap().is_some());
-        assert!(writer.tell(&two, &all).await.is_some());
+        assert!(writer.tell(&two, &all, None).await.text.is_some());
         // A caller that wants the text another one waits for does not wait for that one's turn.
         let same = writer.tell_missed(&one, &watched[0], returning(2)).await;
         assert!(same.unwrap().is_some());
@@ -349,14 +355,17 @@ pub(super) mod tests {
         let delta = delta(1, 2, 1_000, 1_000);
         let nothing = Returning { limit: Some(Duration::ZERO), ..returning(1) };
         assert!(writer.tell_missed(&delta, &all, nothing).await.unwrap().is_none());
-        assert!(writer.tell(&delta, &all).await.is_some(), "publications are always written");
+        assert!(
+            writer.tell(&delta, &all, None).await.text.is_some(),
+            "publications are always written"
+        );
         assert!(writer.tell_missed(&delta, &all, returning(1)).await.unwrap().is_some());
     }
 
     #[tokio::test]
     async fn an_event_and_an_answer_are_one_text() {
         let all = Arc::new(watching(&[]));
-        let told = Writer::default().tell(&delta(1, 2, 1, 1), &all).await.unwrap();
+        let told = Writer::default().tell(&delta(1, 2, 1, 1), &all, None).await.text.unwrap();
         let data = String::from_utf8(told.data().to_vec()).unwrap();
         let event = format!("id: {}\nevent: changes\ndata: {data}\n\n", commit(2));
         assert_eq!(told.event(), event);
@@ -367,7 +376,7 @@ pub(super) mod tests {
     async fn what_is_too_much_or_has_no_room_is_not_told() {
         let all = Arc::new(watching(&[]));
         let told = async |writer: &Writer, records, bytes| {
-            writer.tell(&delta(1, 2, records, bytes), &all).await
+            writer.tell(&delta(1, 2, records, bytes), &all, None).await.text
         };
         let writer = Writer::default();
         assert!(told(&writer, 10_000, 1).await.is_some());
@@ -375,9 +384,9 @@ pub(super) mod tests {
         assert!(told(&writer, 1_000, 20_000).await.is_none(), "too many bytes");
         let narrow = Writer::with_room(1_000);
         let held = told(&narrow, 1, 500).await.unwrap();
-        assert!(narrow.tell(&delta(2, 3, 1, 500), &all).await.is_none());
+        assert!(narrow.tell(&delta(2, 3, 1, 500), &all, None).await.text.is_none());
         drop(held);
-        assert!(narrow.tell(&delta(2, 3, 1, 500), &all).await.is_some());
+        assert!(narrow.tell(&delta(2, 3, 1, 500), &all, None).await.text.is_some());
     }
 
     #[tokio::test]
@@ -391,7 +400,7 @@ pub(super) mod tests {
         let held = missed(1, 1).await.unwrap();
         assert_eq!(missed(2, 1).await.err(), Some(Code::Busy), "and it does not start anew");
         assert!(missed(2, 2).await.is_ok(), "another one");
-        assert!(writer.tell(&delta(100, 101, 1, 6_000), &all).await.is_some());
+        assert!(writer.tell(&delta(100, 101, 1, 6_000), &all, None).await.text.is_some());
         drop(held);
         assert!(missed(2, 1).await.is_ok());
     }

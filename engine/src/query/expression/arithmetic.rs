@@ -1,11 +1,11 @@
 //! `+ - * / %`, exact or an error.
 
-use std::sync::Arc;
-
 use time::Duration;
 
 use super::flaw::Fault;
-use super::limits::{MAX_LIST, MAX_TEXT};
+use super::limits::MAX_TEXT;
+use super::made;
+use super::meter::Meter;
 use super::operand::Operand;
 use crate::scalar::Moment;
 
@@ -29,7 +29,11 @@ pub(super) fn moment(nanoseconds: Option<i128>) -> Result<Operand<'static>, Faul
     nanoseconds.and_then(Moment::at).map(Operand::Moment).ok_or(Fault::RANGE)
 }
 
-pub(super) fn add<'a>(left: Operand<'a>, right: Operand<'a>) -> Result<Operand<'a>, Fault> {
+pub(super) fn add<'a>(
+    left: Operand<'a>,
+    right: Operand<'a>,
+    meter: &Meter<'_>,
+) -> Result<Operand<'a>, Fault> {
     use Operand::{Bytes, Double, Int, Text, Uint};
     match (left, right) {
         (Int(left), Int(right)) => left.checked_add(right).map(Int).ok_or(Fault::RANGE),
@@ -37,7 +41,7 @@ pub(super) fn add<'a>(left: Operand<'a>, right: Operand<'a>) -> Result<Operand<'
         (Double(left), Double(right)) => Ok(Double(left + right)),
         (Text(left), Text(right)) => {
             let is_short = left.len() + right.len() <= MAX_TEXT;
-            if is_short { Ok(Text(left + right)) } else { Err(Fault::LONG) }
+            if is_short { Ok(Text([&*left, &*right].concat().into())) } else { Err(Fault::LONG) }
         }
         (Bytes(left), Bytes(right)) if left.len() + right.len() > MAX_TEXT => Err(Fault::LONG),
         (Bytes(left), Bytes(right)) => Ok(Bytes([&left[..], &right[..]].concat().into())),
@@ -48,8 +52,7 @@ pub(super) fn add<'a>(left: Operand<'a>, right: Operand<'a>) -> Result<Operand<'
         }
         (left, right) => {
             let both = left.elements().zip(right.elements()).ok_or(Fault::TYPES)?;
-            let list: Arc<[_]> = both.0.chain(both.1).take(MAX_LIST + 1).collect();
-            if list.len() <= MAX_LIST { Ok(Operand::List(list)) } else { Err(Fault::LONG) }
+            made::collect(both.0.chain(both.1), meter).map(Operand::List)
         }
     }
 }

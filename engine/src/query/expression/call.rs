@@ -1,46 +1,45 @@
 //! What the functions return.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use super::clock::part_of;
-use super::compare::{equal, member, order};
+use super::compare::{equal, member};
 use super::flaw::Fault;
 use super::function::Function;
 use super::limits::MAX_LIST;
+use super::made;
+use super::meter::Meter;
 use super::operand::Operand;
 use super::{convert, number, text, version};
-use crate::budget::{Budget, STEP};
+use crate::budget::STEP;
 
 /// Applies a function to values, of which there are as many as its signature says.
 ///
 /// # Errors
 ///
-/// Where it does not take these values, or `budget` is used up.
+/// Where it does not take these values, or the budget is used up.
 pub(super) fn apply<'a>(
     function: Function,
     operands: Vec<Operand<'a>>,
-    budget: &Budget,
+    meter: &Meter<'_>,
 ) -> Result<Operand<'a>, Fault> {
     let weight = operands.iter().map(Operand::weight).sum();
-    if !budget.spend(weight) {
-        return Err(Fault::SPENT);
-    }
+    meter.spend(weight)?;
     match function {
-        Function::Greatest => return number::extreme(operands, Ordering::Greater),
-        Function::Least => return number::extreme(operands, Ordering::Less),
+        Function::Greatest => return number::extreme(operands, Ordering::Greater, meter),
+        Function::Least => return number::extreme(operands, Ordering::Less, meter),
         _ => {}
     }
     let value = match (function, &operands[..]) {
-        (_, [one]) => of_one(function, one, budget)?,
-        (_, [one, other]) => of_two(function, one, other, budget)?,
+        (_, [one]) => of_one(function, one, meter)?,
+        (_, [one, other]) => of_two(function, one, other, meter)?,
         (_, [Operand::Text(of), Operand::Text(part), third, rest @ ..]) => {
             match (function, third, rest) {
                 (Function::IndexOf, Operand::Int(from), []) => text::index_of(of, part, *from)?,
                 (Function::LastIndexOf, Operand::Int(from), []) => {
                     text::last_index_of(of, part, Some(*from))?
                 }
-                (Function::Split, Operand::Int(most), []) => text::split(of, part, *most)?,
+                (Function::Split, Operand::Int(most), []) => text::split(of, part, *most, meter)?,
                 (Function::Replace, Operand::Text(by), []) => text::replace(of, part, by, -1)?,
                 (Function::Replace, Operand::Text(by), [Operand::Int(most)]) => {
                     text::replace(of, part, by, *most)?
@@ -54,13 +53,14 @@ pub(super) fn apply<'a>(
         _ => return Err(Fault::TYPES),
     };
     // What was made is read, too.
-    if budget.spend(value.weight()) { Ok(value) } else { Err(Fault::SPENT) }
+    meter.spend(value.weight())?;
+    Ok(value)
 }
 
 fn of_one<'a>(
     function: Function,
     one: &Operand<'a>,
-    budget: &Budget,
+    meter: &Meter<'_>,
 ) -> Result<Operand<'a>, Fault> {
     match (function, one) {
         (Function::Size, one) => size(one),
@@ -80,18 +80,18 @@ fn of_one<'a>(
         (Function::Reverse, Operand::Text(of)) => text::made(of.chars().rev().collect()),
         (Function::Join, list) => text::join(list, ""),
         (Function::Reverse, list) => {
-            let mut elements = elements(list)?;
-            elements.reverse();
-            Ok(Operand::List(elements.into()))
+            made::collect(elements(list)?.into_iter().rev(), meter).map(Operand::List)
         }
-        (Function::Sum, list) => number::sum(list),
-        (Function::Min, list) => number::best(elements(list)?.into_iter(), Ordering::Less),
-        (Function::Max, list) => number::best(elements(list)?.into_iter(), Ordering::Greater),
+        (Function::Sum, list) => number::sum(list, meter),
+        (Function::Min, list) => number::best(elements(list)?.into_iter(), Ordering::Less, meter),
+        (Function::Max, list) => {
+            number::best(elements(list)?.into_iter(), Ordering::Greater, meter)
+        }
         (Function::Distinct, list) => {
             let mut distinct: Vec<Operand<'a>> = Vec::new();
             for element in elements(list)? {
-                if !is_in(&element, &distinct, budget)? {
-                    distinct.push(element);
+                if !is_in(&element, &distinct, meter)? {
+                    made::add(&mut distinct, element, meter)?;
                 }
             }
             Ok(Operand::List(distinct.into()))
@@ -119,7 +119,7 @@ fn of_two<'a>(
     function: Function,
     one: &Operand<'a>,
     other: &Operand<'a>,
-    budget: &Budget,
+    meter: &Meter<'_>,
 ) -> Result<Operand<'a>, Fault> {
     use Operand::{Bool, Int, Text, Version};
     match (function, one, other) {
@@ -131,7 +131,7 @@ fn of_two<'a>(
         (Function::CharAt, Text(one), Int(at)) => text::char_at(one, *at),
         (Function::IndexOf, Text(one), Text(part)) => text::index_of(one, part, 0),
         (Function::LastIndexOf, Text(one), Text(part)) => text::last_index_of(one, part, None),
-        (Function::Split, Text(one), Text(separator)) => text::split(one, separator, -1),
+        (Function::Split, Text(one), Text(separator)) => text::split(one, separator, -1, meter),
         (Function::Substring, Text(one), Int(from)) => text::substring(one, *from, None),
         (Function::Join, list, Text(separator)) => text::join(list, separator),
         (Function::Semver | Function::IsSemver, one, Bool(is_lenient)) => {
@@ -146,14 +146,14 @@ fn of_two<'a>(
         (Function::CompareTo, Version(one), Version(other)) => {
             Ok(Int(one.cmp_precedence(other) as i64))
         }
-        (Function::SetsContains, one, other) => is_subset(other, one, budget).map(Bool),
+        (Function::SetsContains, one, other) => is_subset(other, one, meter).map(Bool),
         (Function::SetsEquivalent, one, other) => {
-            Ok(Bool(is_subset(one, other, budget)? && is_subset(other, one, budget)?))
+            Ok(Bool(is_subset(one, other, meter)? && is_subset(other, one, meter)?))
         }
         (Function::SetsIntersects, one, other) => {
             let others = elements(other)?;
             for element in elements(one)? {
-                if is_in(&element, &others, budget)? {
+                if is_in(&element, &others, meter)? {
                     return Ok(Bool(true));
                 }
             }
@@ -181,6 +181,8 @@ fn size<'a>(operand: &Operand<'_>) -> Result<Operand<'a>, Fault> {
     let size = match operand {
         Operand::Text(text) => text.chars().count(),
         Operand::Bytes(bytes) => bytes.len(),
+        Operand::List(list) => list.len(),
+        Operand::Map(map) => map.len(),
         operand => operand.items().ok_or(Fault::TYPES)?.count(),
     };
     i64::try_from(size).map(Operand::Int).map_err(|_| Fault::RANGE)
@@ -193,22 +195,19 @@ fn elements<'a>(list: &Operand<'a>) -> Result<Vec<Operand<'a>>, Fault> {
     if elements.len() <= MAX_LIST { Ok(elements) } else { Err(Fault::LONG) }
 }
 
-fn is_in(element: &Operand<'_>, list: &[Operand<'_>], budget: &Budget) -> Result<bool, Fault> {
+fn is_in(element: &Operand<'_>, list: &[Operand<'_>], meter: &Meter<'_>) -> Result<bool, Fault> {
     for other in list {
-        if !budget.spend(STEP + element.weight().min(other.weight())) {
-            return Err(Fault::SPENT);
-        }
-        if equal(element, other) {
+        if equal(element, other, meter)? {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn is_subset(one: &Operand<'_>, other: &Operand<'_>, budget: &Budget) -> Result<bool, Fault> {
+fn is_subset(one: &Operand<'_>, other: &Operand<'_>, meter: &Meter<'_>) -> Result<bool, Fault> {
     let others = elements(other)?;
     for element in elements(one)? {
-        if !is_in(&element, &others, budget)? {
+        if !is_in(&element, &others, meter)? {
             return Ok(false);
         }
     }
@@ -219,60 +218,45 @@ fn is_subset(one: &Operand<'_>, other: &Operand<'_>, budget: &Budget) -> Result<
 ///
 /// # Errors
 ///
-/// Where it is neither, or `budget` is used up.
+/// Where it is neither, or the budget is used up.
 pub(super) fn contains<'a>(
     element: &Operand<'a>,
     of: &Operand<'a>,
-    budget: &Budget,
+    meter: &Meter<'_>,
 ) -> Result<bool, Fault> {
-    if !budget.spend(of.weight()) {
-        return Err(Fault::SPENT);
-    }
     if let Operand::List(list) = of {
-        return is_in(element, list, budget);
+        return is_in(element, list, meter);
     }
-    match of.elements() {
-        Some(mut elements) => Ok(elements.any(|other| equal(element, &other))),
-        None if of.entries().is_some() => Ok(member(of, element).is_some()),
-        None => Err(Fault::TYPES),
+    meter.spend(of.weight())?;
+    let Some(elements) = of.elements() else {
+        let is_map = of.entries().is_some();
+        return if is_map { Ok(member(of, element, meter)?.is_some()) } else { Err(Fault::TYPES) };
+    };
+    for other in elements {
+        if equal(element, &other, meter)? {
+            return Ok(true);
+        }
     }
-}
-
-/// Compares two values. Nothing is before or behind what is not a number.
-///
-/// # Errors
-///
-/// Where there is no order between them, or `budget` is used up.
-pub(super) fn ordered(
-    left: &Operand<'_>,
-    right: &Operand<'_>,
-    budget: &Budget,
-) -> Result<Option<Ordering>, Fault> {
-    if budget.spend(left.weight().min(right.weight())) {
-        order(left, right)
-    } else {
-        Err(Fault::SPENT)
-    }
+    Ok(false)
 }
 
 /// Returns an element of a list, by position, or the member of a map under a key.
 ///
 /// # Errors
 ///
-/// Where there is none, or `budget` is used up.
+/// Where there is none, or the budget is used up.
 pub(super) fn at<'a>(
     of: &Operand<'a>,
     index: &Operand<'a>,
-    budget: &Budget,
+    meter: &Meter<'_>,
 ) -> Result<Operand<'a>, Fault> {
     // An element of a list that was made costs nothing to find.
     let weight = if matches!(of, Operand::List(_)) { STEP } else { of.weight() };
-    if !budget.spend(weight) {
-        return Err(Fault::SPENT);
-    }
+    meter.spend(weight)?;
     if of.elements().is_none() {
         let is_map = of.entries().is_some();
-        return member(of, index).ok_or(if is_map { Fault::ABSENT } else { Fault::TYPES });
+        let absent = if is_map { Fault::ABSENT } else { Fault::TYPES };
+        return member(of, index, meter)?.ok_or(absent);
     }
     let position = match index {
         Operand::Int(at) => usize::try_from(*at).ok(),
@@ -288,10 +272,4 @@ pub(super) fn at<'a>(
         of => of.elements().and_then(|mut elements| elements.nth(position)),
     };
     element.ok_or(Fault::ABSENT)
-}
-
-/// Returns a list of these, if they are not too many.
-pub(super) fn list(elements: Vec<Operand<'_>>) -> Result<Operand<'_>, Fault> {
-    let is_short = elements.len() <= MAX_LIST;
-    if is_short { Ok(Operand::List(Arc::from(elements))) } else { Err(Fault::LONG) }
 }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 
 use super::evaluate::{Scope, evaluate};
-use super::flaw::Flaw;
+use super::flaw::{Fault, Flaw};
 use super::function::{FUNCTIONS, Form, Function, Signature};
-use super::limits::{MAX_PATTERN, MAX_PATTERNS};
+use super::limits::{MAX_CONSTANT, MAX_PATTERN, MAX_PATTERNS};
+use super::made::Part as _;
 use super::operand::{KEY, Operand};
 use super::syntax::{Node, NodeKind};
 use super::term::{Fold, FoldKind, Referrers, Target, Term};
@@ -358,13 +359,15 @@ impl<'a> Checker<'a> {
         if !is_constant {
             return Ok(term.into());
         }
-        // Whatever the record: what is wrong here is wrong with the expression.
-        let budget = Budget::unlimited();
+        // Whatever the record: what is wrong here is wrong with the expression. A value that costs or
+        // takes much is made for each record, where that counts.
+        let budget = Budget::while_true(|| false);
         match evaluate(&term, &mut Scope::empty(&budget)) {
-            Ok(value) => {
+            Ok(value) if value.size() <= MAX_CONSTANT => {
                 let value = value.into_constant();
                 Ok(value.map_or_else(|| term.clone(), Term::Constant).into())
             }
+            Ok(_) | Err(Fault::SPENT) => Ok(term.clone().into()),
             Err(fault) => Err(Flaw::new(node.at, format!("`{name}` {}", fault.0))),
         }
     }
@@ -556,7 +559,7 @@ fn constant(term: Term) -> Term {
     if !all {
         return term;
     }
-    let budget = Budget::unlimited();
+    let budget = Budget::while_true(|| false);
     let value = evaluate(&term, &mut Scope::empty(&budget)).ok().and_then(Operand::into_constant);
     value.map_or(term, Term::Constant)
 }

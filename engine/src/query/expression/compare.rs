@@ -3,77 +3,126 @@
 use std::cmp::Ordering;
 
 use super::flaw::Fault;
+use super::meter::Meter;
 use super::operand::Operand;
+use crate::budget::STEP;
 use crate::scalar::Moment;
 
 /// Says whether two values are equal. Those of different types are not, but numbers are compared
 /// by their value whatever their type, and a text that spells a moment with a timestamp.
-pub(super) fn equal(one: &Operand<'_>, other: &Operand<'_>) -> bool {
+///
+/// # Errors
+///
+/// Where the budget is used up: each pair of parts that is compared costs by itself, so that a list
+/// which shares its elements costs what it is as a tree.
+pub(super) fn equal(
+    one: &Operand<'_>,
+    other: &Operand<'_>,
+    meter: &Meter<'_>,
+) -> Result<bool, Fault> {
     use Operand::{Bool, Bytes, Duration, Null, Text, Type, Version};
-    match (one, other) {
+    meter.spend(comparing(one, other))?;
+    Ok(match (one, other) {
         (Null, Null) => true,
         (Bool(one), Bool(other)) => one == other,
-        (Text(one), Text(other)) => one == other,
+        (Text(one), Text(other)) => **one == **other,
         (Bytes(one), Bytes(other)) => one == other,
         (Duration(one), Duration(other)) => one == other,
         (Type(one), Type(other)) => one == other,
         (Version(one), Version(other)) => one.cmp_precedence(other).is_eq(),
         _ => {
             if let (Some(one), Some(other)) = (Numeric::of(one), Numeric::of(other)) {
-                return one.compare(other) == Some(Ordering::Equal);
+                return Ok(one.compare(other) == Some(Ordering::Equal));
             }
             if let Some((one, other)) = moments(one, other) {
-                return one == other;
+                return Ok(one == other);
             }
-            equal_lists(one, other).or_else(|| equal_maps(one, other)).unwrap_or(false)
+            match (one.elements(), other.elements()) {
+                (Some(ones), Some(others)) => equal_lists(ones, others, meter)?,
+                (None, None) => equal_maps(one, other, meter)?,
+                _ => false,
+            }
         }
+    })
+}
+
+/// Returns what it costs to compare two values, without the parts of lists and maps that were made.
+/// What lies in a record is read to find its parts, each of which costs again what it is.
+fn comparing(one: &Operand<'_>, other: &Operand<'_>) -> usize {
+    use Operand::{Json, Moment, Record};
+    let (one_weight, other_weight) = (one.weight(), other.weight());
+    let reads = |it: &Operand<'_>| matches!(it, Json(_) | Record(_) | Moment(_));
+    if reads(one) || reads(other) {
+        STEP + one_weight + other_weight
+    } else {
+        STEP + one_weight.min(other_weight)
     }
 }
 
-fn equal_lists(one: &Operand<'_>, other: &Operand<'_>) -> Option<bool> {
-    let (mut one, mut other) = (one.elements()?, other.elements()?);
+fn equal_lists<'a, 'b>(
+    mut ones: impl Iterator<Item = Operand<'a>>,
+    mut others: impl Iterator<Item = Operand<'b>>,
+    meter: &Meter<'_>,
+) -> Result<bool, Fault> {
     loop {
-        match (one.next(), other.next()) {
-            (None, None) => return Some(true),
-            (Some(one), Some(other)) if equal(&one, &other) => {}
-            _ => return Some(false),
+        match (ones.next(), others.next()) {
+            (None, None) => return Ok(true),
+            (Some(one), Some(other)) if equal(&one, &other, meter)? => {}
+            _ => return Ok(false),
         }
     }
 }
 
-fn equal_maps(one: &Operand<'_>, other: &Operand<'_>) -> Option<bool> {
-    let (ones, others) = (one.entries()?, other.entries()?);
+/// Compares two maps; nothing else is equal to anything here.
+fn equal_maps(one: &Operand<'_>, other: &Operand<'_>, meter: &Meter<'_>) -> Result<bool, Fault> {
     if let (Some(one), Some(other)) = (one.object(), other.object()) {
         // Members of records are in order.
         let (mut ones, mut others) = (one.members(), other.members());
         loop {
             match (ones.next(), others.next()) {
-                (None, None) => return Some(true),
+                (None, None) => return Ok(true),
                 (Some((one, left)), Some((other, right)))
-                    if one == other && equal(&Operand::of(left), &Operand::of(right)) => {}
-                _ => return Some(false),
+                    if one == other && equal(&Operand::of(left), &Operand::of(right), meter)? => {}
+                _ => return Ok(false),
             }
         }
     }
+    let (Some(ones), Some(others)) = (one.entries(), other.entries()) else { return Ok(false) };
     let mut count = 0;
     for entry in ones {
         count += 1;
-        match member(other, &entry.key) {
-            Some(value) if equal(&entry.value, &value) => {}
-            _ => return Some(false),
+        match member(other, &entry.key, meter)? {
+            Some(value) if equal(&entry.value, &value, meter)? => {}
+            _ => return Ok(false),
         }
     }
-    Some(count == others.count())
+    Ok(count == others.count())
 }
 
 /// Returns the member of a map under `key`; `None` where there is none, or it is no map.
-pub(super) fn member<'a>(map: &Operand<'a>, key: &Operand<'_>) -> Option<Operand<'a>> {
+///
+/// # Errors
+///
+/// Where the budget is used up.
+pub(super) fn member<'a>(
+    map: &Operand<'a>,
+    key: &Operand<'_>,
+    meter: &Meter<'_>,
+) -> Result<Option<Operand<'a>>, Fault> {
     match (map, key) {
         (Operand::Map(map), key) => {
-            map.iter().find(|entry| equal(&entry.key, key)).map(|entry| entry.value.clone())
+            for entry in map.iter() {
+                if equal(&entry.key, key, meter)? {
+                    return Ok(Some(entry.value.clone()));
+                }
+            }
+            Ok(None)
         }
-        (map, Operand::Text(key)) => map.object()?.member(key).map(Operand::of),
-        _ => None,
+        (map, Operand::Text(key)) => {
+            meter.spend(map.weight())?;
+            Ok(map.object().and_then(|object| object.member(key)).map(Operand::of))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -82,12 +131,17 @@ pub(super) fn member<'a>(map: &Operand<'a>, key: &Operand<'_>) -> Option<Operand
 ///
 /// # Errors
 ///
-/// Where there is no order between them.
-pub(super) fn order(one: &Operand<'_>, other: &Operand<'_>) -> Result<Option<Ordering>, Fault> {
+/// Where there is no order between them, or the budget is used up.
+pub(super) fn order(
+    one: &Operand<'_>,
+    other: &Operand<'_>,
+    meter: &Meter<'_>,
+) -> Result<Option<Ordering>, Fault> {
     use Operand::{Bool, Bytes, Duration, Text};
+    meter.spend(comparing(one, other))?;
     Ok(Some(match (one, other) {
         (Bool(one), Bool(other)) => one.cmp(other),
-        (Text(one), Text(other)) => one.cmp(other),
+        (Text(one), Text(other)) => str::cmp(one, other),
         (Bytes(one), Bytes(other)) => one.cmp(other),
         (Duration(one), Duration(other)) => one.cmp(other),
         _ => {
@@ -154,8 +208,17 @@ fn compare(whole: i128, double: f64) -> Option<Ordering> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
     use crate::value::Value;
     use serde_json::json;
+
+    fn equal(one: &Operand<'_>, other: &Operand<'_>) -> bool {
+        super::equal(one, other, &Meter::new(&Budget::unlimited())).unwrap()
+    }
+
+    fn order(one: &Operand<'_>, other: &Operand<'_>) -> Result<Option<Ordering>, Fault> {
+        super::order(one, other, &Meter::new(&Budget::unlimited()))
+    }
 
     #[test]
     fn numbers_are_compared_exactly_whatever_their_types() {

@@ -1,11 +1,10 @@
 //! The value of an expression for one record.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use super::flaw::Fault;
-use super::limits::MAX_LIST;
+use super::made::{self, Part};
+use super::meter::Meter;
 use super::operand::{Entry, KEY, Operand};
 use super::syntax::Operator;
 use super::term::{Fold, FoldKind, Referrers, Target, Term};
@@ -22,13 +21,14 @@ pub(super) struct Scope<'a, 'b> {
     fields: SmallVec<[Option<Json<'a>>; 8]>,
     /// The variables of the macros around, outermost first.
     locals: Vec<Operand<'a>>,
-    budget: &'b Budget,
+    meter: Meter<'b>,
 }
 
 impl<'a, 'b> Scope<'a, 'b> {
     /// Returns a scope in which nothing is known but constants.
     pub(super) fn empty(budget: &'b Budget) -> Self {
-        Self { record: None, fields: SmallVec::new(), locals: Vec::new(), budget }
+        let meter = Meter::new(budget);
+        Self { record: None, fields: SmallVec::new(), locals: Vec::new(), meter }
     }
 
     /// Returns that of a record, of which `names` are read, in order. Linear in its text.
@@ -47,11 +47,11 @@ impl<'a, 'b> Scope<'a, 'b> {
                 }
             }
         }
-        Self { record: Some(record), fields, locals: Vec::new(), budget }
+        Self { record: Some(record), fields, locals: Vec::new(), meter: Meter::new(budget) }
     }
 
     fn spend(&self, units: usize) -> Result<(), Fault> {
-        if self.budget.spend(units) { Ok(()) } else { Err(Fault::SPENT) }
+        self.meter.spend(units)
     }
 }
 
@@ -65,9 +65,26 @@ pub(super) fn evaluate<'a>(
     scope: &mut Scope<'a, '_>,
 ) -> Result<Operand<'a>, Fault> {
     scope.spend(STEP)?;
+    let made = scope.meter.made();
+    let value = value_of(term, scope);
+    // Of all that was made for it, only the value itself is left.
+    scope.meter.forget(made);
+    let value = value?;
+    scope.meter.make(value.size())?;
+    Ok(value)
+}
+
+fn value_of<'a>(term: &'a Term, scope: &mut Scope<'a, '_>) -> Result<Operand<'a>, Fault> {
     match term {
         Term::Constant(constant) => Ok(constant.borrowed()),
-        Term::Field(place) => scope.fields[*place].map(Operand::of).ok_or(Fault::ABSENT),
+        Term::Field(place) => {
+            let field = scope.fields[*place].ok_or(Fault::ABSENT)?;
+            if !matches!(field.kind(), Kind::Array | Kind::Object) {
+                // A scalar is read each time, and a text with escapes is copied.
+                scope.spend(field.text().len())?;
+            }
+            Ok(Operand::of(field))
+        }
         Term::HasField(place) => Ok(Operand::Bool(scope.fields[*place].is_some())),
         Term::Key => {
             let record = scope.record.ok_or(Fault::ABSENT)?;
@@ -84,9 +101,9 @@ pub(super) fn evaluate<'a>(
         }
         Term::Index { of, index } => {
             let (of, index) = (evaluate(of, scope)?, evaluate(index, scope)?);
-            call::at(&of, &index, scope.budget)
+            call::at(&of, &index, &scope.meter)
         }
-        Term::List(elements) => call::list(each(elements, scope)?),
+        Term::List(elements) => Ok(Operand::List(each(elements, scope)?.into())),
         Term::Map(parts) => map(parts, scope),
         Term::Not(of) => match evaluate(of, scope)? {
             Operand::Bool(boolean) => Ok(Operand::Bool(!boolean)),
@@ -95,7 +112,7 @@ pub(super) fn evaluate<'a>(
         Term::Negate(of) => arithmetic::negate(evaluate(of, scope)?),
         Term::Binary { operator, left, right } => {
             let (left, right) = (evaluate(left, scope)?, evaluate(right, scope)?);
-            binary(*operator, left, right, scope.budget)
+            binary(*operator, left, right, &scope.meter)
         }
         Term::All(parts) => decided(parts.iter(), false, |part| evaluate(part, scope)),
         Term::Any(parts) => decided(parts.iter(), true, |part| evaluate(part, scope)),
@@ -109,7 +126,7 @@ pub(super) fn evaluate<'a>(
         }
         Term::Call { function, operands } => {
             let operands = each(operands, scope)?;
-            call::apply(*function, operands, scope.budget)
+            call::apply(*function, operands, &scope.meter)
         }
         Term::Matches { text, pattern } => match evaluate(text, scope)? {
             Operand::Text(text) => {
@@ -153,7 +170,7 @@ fn select<'a>(
         return Ok(own.or_else(of_path).or_else(|| object.member(name)).map(Operand::of));
     }
     match of {
-        Operand::Map(_) => Ok(compare::member(of, &Operand::Text(name.into()))),
+        Operand::Map(_) => compare::member(of, &Operand::Text(name.into()), &scope.meter),
         _ => Err(Fault::TYPES),
     }
 }
@@ -162,15 +179,16 @@ fn map<'a>(parts: &'a [Term], scope: &mut Scope<'a, '_>) -> Result<Operand<'a>, 
     let mut entries: Vec<Entry<'a>> = Vec::new();
     for pair in parts.chunks_exact(2) {
         let (key, value) = (evaluate(&pair[0], scope)?, evaluate(&pair[1], scope)?);
-        scope.spend(STEP * entries.len())?;
         if !matches!(key, Operand::Bool(_) | Operand::Int(_) | Operand::Uint(_) | Operand::Text(_))
         {
             return Err(Fault::TYPES);
         }
-        if entries.iter().any(|entry| compare::equal(&entry.key, &key)) {
-            return Err(Fault("has a key twice"));
+        for entry in &entries {
+            if compare::equal(&entry.key, &key, &scope.meter)? {
+                return Err(Fault("has a key twice"));
+            }
         }
-        entries.push(Entry { key, value });
+        made::add(&mut entries, Entry { key, value }, &scope.meter)?;
     }
     Ok(Operand::Map(entries.into()))
 }
@@ -179,26 +197,24 @@ fn binary<'a>(
     operator: Operator,
     left: Operand<'a>,
     right: Operand<'a>,
-    budget: &Budget,
+    meter: &Meter<'_>,
 ) -> Result<Operand<'a>, Fault> {
     let ordered = |test: fn(std::cmp::Ordering) -> bool| {
-        let order = call::ordered(&left, &right, budget)?;
+        let order = compare::order(&left, &right, meter)?;
         Ok(Operand::Bool(order.is_some_and(test)))
     };
-    let equal = || match budget.spend(left.weight().min(right.weight())) {
-        true => Ok(compare::equal(&left, &right)),
-        false => Err(Fault::SPENT),
-    };
     match operator {
-        Operator::Equal => Ok(Operand::Bool(equal()?)),
-        Operator::Unequal => Ok(Operand::Bool(!equal()?)),
+        Operator::Equal => Ok(Operand::Bool(compare::equal(&left, &right, meter)?)),
+        Operator::Unequal => Ok(Operand::Bool(!compare::equal(&left, &right, meter)?)),
         Operator::Below => ordered(std::cmp::Ordering::is_lt),
         Operator::UpTo => ordered(std::cmp::Ordering::is_le),
         Operator::Above => ordered(std::cmp::Ordering::is_gt),
         Operator::From => ordered(std::cmp::Ordering::is_ge),
-        Operator::In => call::contains(&left, &right, budget).map(Operand::Bool),
-        _ if !budget.spend(left.weight() + right.weight()) => Err(Fault::SPENT),
-        Operator::Add => arithmetic::add(left, right),
+        Operator::In => call::contains(&left, &right, meter).map(Operand::Bool),
+        Operator::Add => {
+            meter.spend(left.weight() + right.weight())?;
+            arithmetic::add(left, right, meter)
+        }
         Operator::Subtract => arithmetic::subtract(left, right),
         Operator::Multiply => arithmetic::multiply(left, right),
         Operator::Divide => arithmetic::divide(left, right),
@@ -285,17 +301,15 @@ fn chosen<'a>(
         if !passes(fold, item.clone(), scope)? {
             continue;
         }
-        list.push(match &fold.step {
+        let item = match &fold.step {
             Some(step) => evaluate(step, scope)?,
             None => item,
-        });
+        };
+        made::add(&mut list, item, &scope.meter)?;
         // Memory costs more than a step.
         scope.spend(4 * STEP)?;
-        if list.len() > MAX_LIST {
-            return Err(Fault::LONG);
-        }
     }
-    call::list(list)
+    Ok(Operand::List(list.into()))
 }
 
 /// Returns the record that a value names, as far as the public sees it; of several the first by
@@ -305,6 +319,7 @@ fn referred<'a>(
     to: &'a Target,
     scope: &Scope<'a, '_>,
 ) -> Result<Operand<'a>, Fault> {
+    scope.spend(8 * STEP + value.weight())?;
     let value = match value {
         Operand::Null => return Ok(Operand::Null),
         Operand::Bool(boolean) => Scalar::Bool(*boolean),
@@ -314,7 +329,6 @@ fn referred<'a>(
         Operand::Double(number) => number_of(&number.to_string())?,
         _ => return Err(Fault::TYPES),
     };
-    scope.spend(8 * STEP)?;
     for record in to.sheet.named(to.field.as_ref(), &value) {
         scope.spend(STEP)?;
         if to.sheet.shows(record) {
@@ -333,7 +347,7 @@ fn number_of(text: &str) -> Result<Scalar, Fault> {
 fn referring<'a>(referrers: &'a Referrers, scope: &Scope<'a, '_>) -> Result<Operand<'a>, Fault> {
     let record = scope.record.ok_or(Fault::ABSENT)?;
     let Some(index) = referrers.sheet.index(referrers.field.as_str()) else {
-        return Ok(Operand::List(Arc::from([])));
+        return Ok(Operand::List(Vec::new().into()));
     };
     let mut keys = Vec::new();
     let mut holders = |value: &Scalar| -> Result<(), Fault> {
@@ -358,5 +372,5 @@ fn referring<'a>(referrers: &'a Referrers, scope: &Scope<'a, '_>) -> Result<Oper
     scope.spend(keys.len() * STEP)?;
     let records = keys.iter().filter_map(|key| referrers.sheet.record(key.as_str()));
     let shown = records.filter(|record| referrers.sheet.shows(record));
-    call::list(shown.map(|record| Operand::Record(record)).collect())
+    made::collect(shown.map(|record| Operand::Record(record)), &scope.meter).map(Operand::List)
 }

@@ -11,8 +11,10 @@ use super::function::Function;
 use super::operand::Operand;
 use super::syntax::Operator;
 use super::term::{FoldKind, Term};
+use crate::index::scalars;
 use crate::query::filter::{Side, behind, first_of, moments, side_of};
 use crate::query::ranges::{Range, Ranges};
+use crate::record::Record;
 use crate::scalar::{Moment, Number, Scalar};
 use crate::value::FieldPath;
 
@@ -21,6 +23,14 @@ use crate::value::FieldPath;
 pub(crate) struct Narrowing {
     pub(crate) field: FieldPath,
     pub(crate) ranges: Ranges,
+}
+
+impl Narrowing {
+    /// Says whether a record has such a value, exactly as an index of the field tells. Reads the
+    /// record, and compares each value with each range.
+    pub(crate) fn admits(&self, record: &Record) -> bool {
+        scalars(&record.value, &self.field).iter().any(|value| self.ranges.contain(value))
+    }
 }
 
 /// Returns what a term says of the fields of the records for which it holds.

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use super::arithmetic;
 use super::compare::order;
 use super::flaw::Fault;
+use super::meter::Meter;
 use super::operand::Operand;
 
 /// Returns the greatest or the least of some numbers, or of those in a list: the one that is on
@@ -12,6 +13,7 @@ use super::operand::Operand;
 pub(super) fn extreme<'a>(
     operands: Vec<Operand<'a>>,
     side: Ordering,
+    meter: &Meter<'_>,
 ) -> Result<Operand<'a>, Fault> {
     let numbers = match &operands[..] {
         [list] if list.elements().is_some() => list.elements().into_iter().flatten().collect(),
@@ -22,17 +24,18 @@ pub(super) fn extreme<'a>(
     if !numbers.iter().all(is_number) {
         return Err(Fault::TYPES);
     }
-    best(numbers.into_iter(), side)
+    best(numbers.into_iter(), side, meter)
 }
 
 /// Returns the first element that no other is before on this side.
 pub(super) fn best<'a>(
     mut elements: impl Iterator<Item = Operand<'a>>,
     side: Ordering,
+    meter: &Meter<'_>,
 ) -> Result<Operand<'a>, Fault> {
     let mut best = elements.next().ok_or(Fault("has no value for an empty list"))?;
     for element in elements {
-        if order(&element, &best)? == Some(side) {
+        if order(&element, &best, meter)? == Some(side) {
             best = element;
         }
     }
@@ -40,7 +43,7 @@ pub(super) fn best<'a>(
 }
 
 /// Returns the sum of a list of numbers or durations of one type.
-pub(super) fn sum<'a>(list: &Operand<'a>) -> Result<Operand<'a>, Fault> {
+pub(super) fn sum<'a>(list: &Operand<'a>, meter: &Meter<'_>) -> Result<Operand<'a>, Fault> {
     let mut elements = list.elements().ok_or(Fault::TYPES)?;
     let Some(first) = elements.next() else { return Ok(Operand::Int(0)) };
     let is_summand = matches!(
@@ -50,7 +53,7 @@ pub(super) fn sum<'a>(list: &Operand<'a>) -> Result<Operand<'a>, Fault> {
     if !is_summand {
         return Err(Fault::TYPES);
     }
-    elements.try_fold(first, arithmetic::add)
+    elements.try_fold(first, |sum, element| arithmetic::add(sum, element, meter))
 }
 
 pub(super) fn abs(operand: Operand<'_>) -> Result<Operand<'_>, Fault> {

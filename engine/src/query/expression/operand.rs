@@ -1,10 +1,11 @@
 //! Values while an expression is evaluated.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use time::Duration;
 
+use super::limits::{MAX_LIST, MAX_MADE};
+use super::made::{ALLOCATED, Made, Part, Text};
 use crate::budget::STEP;
 use crate::record::Record;
 use crate::scalar::Moment;
@@ -24,7 +25,7 @@ pub(super) enum Operand<'a> {
     /// `double`
     Double(f64),
     /// `string`
-    Text(Cow<'a, str>),
+    Text(Text<'a>),
     /// `bytes`, which no record holds.
     Bytes(Arc<[u8]>),
     /// `list` or `map` of a record.
@@ -32,9 +33,9 @@ pub(super) enum Operand<'a> {
     /// The `map` that another record is, with its key as the member `_key`.
     Record(&'a Record),
     /// `list`
-    List(Arc<[Operand<'a>]>),
+    List(Made<Operand<'a>>),
     /// `map`
-    Map(Arc<[Entry<'a>]>),
+    Map(Made<Entry<'a>>),
     /// `timestamp`
     Moment(Moment),
     /// `duration`
@@ -52,6 +53,33 @@ pub(super) struct Entry<'a> {
     pub(super) value: Operand<'a>,
 }
 
+// The longest list of values without parts is not too large.
+const _: () = assert!(MAX_LIST * size_of::<Operand<'_>>() + ALLOCATED <= MAX_MADE);
+
+impl Part for Entry<'_> {
+    fn size(&self) -> usize {
+        self.key.size().saturating_add(self.value.size())
+    }
+}
+
+impl Part for Operand<'_> {
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.size(),
+            Self::Bytes(bytes) => ALLOCATED + bytes.len(),
+            Self::Version(version) => size_of::<semver::Version>() + ALLOCATED + marks(version),
+            Self::List(list) => list.size(),
+            Self::Map(map) => map.size(),
+            _ => 0,
+        }
+    }
+}
+
+/// Returns how many bytes of text stand behind the numbers of a version.
+fn marks(version: &semver::Version) -> usize {
+    version.pre.len() + version.build.len()
+}
+
 /// The member of another record that is its key.
 pub(super) const KEY: &str = "_key";
 
@@ -62,7 +90,7 @@ impl<'a> Operand<'a> {
             Kind::Null => Self::Null,
             Kind::Bool => Self::Bool(json.text() == "true"),
             Kind::Number => Self::number(json.text()),
-            Kind::String => Self::Text(json.as_string().unwrap_or_default()),
+            Kind::String => Self::Text(json.as_string().unwrap_or_default().into()),
             Kind::Array | Kind::Object => Self::Json(json),
         }
     }
@@ -79,7 +107,7 @@ impl<'a> Operand<'a> {
     /// Returns a text that is known for as long as the operand is used, without a copy.
     pub(super) fn borrowed(&'a self) -> Self {
         match self {
-            Self::Text(text) => Self::Text(Cow::Borrowed(text)),
+            Self::Text(text) => Self::Text(Text::Held(text)),
             other => other.clone(),
         }
     }
@@ -92,7 +120,8 @@ impl<'a> Operand<'a> {
             Self::Int(it) => Operand::Int(it),
             Self::Uint(it) => Operand::Uint(it),
             Self::Double(it) => Operand::Double(it),
-            Self::Text(it) => Operand::Text(it.into_owned().into()),
+            Self::Text(Text::Made(it)) => Operand::Text(Text::Made(it)),
+            Self::Text(Text::Held(it)) => Operand::Text(Text::Made(it.into())),
             Self::Bytes(it) => Operand::Bytes(it),
             Self::Moment(it) => Operand::Moment(it),
             Self::Duration(it) => Operand::Duration(it),
@@ -100,7 +129,7 @@ impl<'a> Operand<'a> {
             Self::Type(it) => Operand::Type(it),
             Self::List(list) => {
                 let list = list.iter().map(|it| it.clone().into_constant());
-                Operand::List(list.collect::<Option<_>>()?)
+                Operand::List(list.collect::<Option<Vec<_>>>()?.into())
             }
             Self::Json(_) | Self::Record(_) | Self::Map(_) => return None,
         })
@@ -126,7 +155,8 @@ impl<'a> Operand<'a> {
         }
     }
 
-    /// Returns about what it costs to read all of it, in units of a [`Budget`](crate::budget::Budget).
+    /// Returns about what it costs to go through it, in units of a [`Budget`](crate::budget::Budget):
+    /// of a list or a map that was made, without what is in its parts.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -135,6 +165,7 @@ impl<'a> Operand<'a> {
             Self::Record(record) => record.value.as_str().len(),
             Self::List(list) => list.len() * STEP,
             Self::Map(map) => map.len() * STEP,
+            Self::Version(version) => marks(version),
             _ => 0,
         }
     }
@@ -160,19 +191,17 @@ impl<'a> Operand<'a> {
                 let map = map.clone();
                 Some(Box::new((0..map.len()).map(move |at| map[at].clone())))
             }
-            _ => {
-                Some(Box::new(self.object()?.members().map(|(key, value)| Entry {
-                    key: Operand::Text(key),
-                    value: Operand::of(value),
-                })))
-            }
+            _ => Some(Box::new(self.object()?.members().map(|(key, value)| Entry {
+                key: Operand::Text(key.into()),
+                value: Operand::of(value),
+            }))),
         }
     }
 
     /// Returns what a macro goes through: the elements of a list, or the keys of a map.
     pub(super) fn items(&self) -> Option<Box<dyn Iterator<Item = Operand<'a>> + 'a>> {
         if let Some(object) = self.object() {
-            return Some(Box::new(object.members().map(|(key, _)| Operand::Text(key))));
+            return Some(Box::new(object.members().map(|(key, _)| Operand::Text(key.into()))));
         }
         match self.elements() {
             Some(elements) => Some(elements),

@@ -562,3 +562,98 @@ fn work_that_multiplies_ends_with_the_budget() {
         assert_eq!(asked.get(), 20, "{filter}");
     }
 }
+
+/// Runs a filter with a budget that says no at the question `last`; returns how often it was asked,
+/// and whether the list was answered.
+fn asked_of(
+    (sheet, text): &(Sheet, crate::search::TextIndex),
+    filter: &str,
+    last: usize,
+) -> (usize, bool) {
+    let asked = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counted = asked.clone();
+    let budget = Budget::while_true(move || {
+        counted.set(counted.get() + 1);
+        counted.get() < last
+    });
+    let pairs = [("filter".to_owned(), filter.to_owned())];
+    let query = ListQuery::parse(&pairs, sheet).unwrap();
+    let is_answered = query.run(sheet, text, &budget).is_ok();
+    (asked.get(), is_answered)
+}
+
+#[test]
+fn comparing_what_is_shared_ends_with_the_budget() {
+    let (long, list) = ("x".repeat(5_000), (0..2_000).collect::<Vec<u32>>());
+    let few: Vec<u32> = (0..1_000).collect();
+    let record = json!({"l": list, "f": few, "t": long, "o": {"a": list, "b": 1}});
+    let sheet = sheet("[sheets.s]\n", &[record]);
+    // Of each, two values that are made of the same large parts, a thousand times.
+    for filter in [
+        "f.map(x, l) == f.map(x, l)",
+        "f.map(x, l) != f.map(x, l)",
+        "f.map(x, o) == f.map(x, o)",
+        "f.map(x, [l]) == f.map(x, [l])",
+        "f.map(x, {'a': l}) == f.map(x, {'a': l})",
+        "f.map(x, {'a': l, 'b': 1}) == f.map(x, o)",
+        "[t].exists(y, f.map(x, y) == f.map(x, y))",
+        "f.all(x, !((l + ['y']) in [l + ['z']]))",
+        "f.map(x, l).exists(y, [y, 1] in f.map(x, [y, 2]))",
+        "f.map(x, [l]).distinct().size() == 1",
+        "sets.contains(f.map(x, l), f.map(x, [x]))",
+        "sets.equivalent(f.map(x, [l]), f.map(x, [l]))",
+        "sets.intersects(f.map(x, [l]), f.map(x, [x]))",
+        "[t].exists(y, f.map(x, y).max() == y)",
+        "f.all(x, {t + 'a': 1, t + 'b': 2}[t + 'b'] == 2)",
+        "f.all(x, t == t)",
+        "f.all(x, [[[t]]] == [[[t]]])",
+    ] {
+        let (asked, is_answered) = asked_of(&sheet, filter, 20);
+        assert!(asked == 20 && !is_answered, "{filter}: asked {asked} times");
+    }
+}
+
+#[test]
+fn what_one_evaluation_makes_is_bounded_and_what_it_made_and_left_is_not_counted() {
+    let list: Vec<u32> = (0..1_000).collect();
+    let sheet = sheet("[sheets.s]\n", &[json!({"v": [1], "l": list, "t": "x".repeat(60_000)})]);
+    let shared = |times: usize| "v".to_owned() + &".map(a, [a, a, a, a])".repeat(times);
+    let large = format!("'{}'.replace('a', '{}')", "a".repeat(500), "b".repeat(500));
+    for (filter, skipped) in [
+        // A list that would be as large as that as a tree.
+        (format!("{} == []", shared(20)), 1),
+        (format!("{0} == {0}", shared(5)), 0),
+        // Sixty thousand times a text of 250 KB.
+        (format!("[{large}].exists(b, t.split('').map(i, b).size() > 1)"), 1),
+        (format!("[{large}].exists(b, b.substring(0, 60000).split('').map(i, b).size() > 1)"), 1),
+        ("l.map(x, l.map(y, x + y)).size() > 1".to_owned(), 1),
+        ("[t + 'a', t + 'b'].map(x, x.split('')).size() > 1".to_owned(), 1),
+        // A hundred megabytes, of which one piece is there at a time.
+        (format!("l.all(x, [{large}].size() == 1 && (t + string(x)).size() > 60000)"), 0),
+        ("l.filter(x, (t + 'y').split('y').size() == 2).size() == 1000".to_owned(), 0),
+        ("t.split('').size() == 60000".to_owned(), 0),
+    ] {
+        let told = listed(&sheet, &filter).unwrap();
+        assert_eq!(told, (if skipped == 0 { vec![0] } else { vec![] }, skipped), "{filter}");
+    }
+}
+
+#[test]
+fn a_large_value_of_constants_is_not_kept_with_the_expression() {
+    let (sheet, _) = sheet("[sheets.s]\n", &[json!({"n": 1})]);
+    let more = ".replace('a', 'aaaaaaaaaaaaaaaaaaaaa')";
+    let large = format!("'a'{more}{more}{more}.split('')");
+    for part in [
+        "string(n) in 'abc'.split('')".to_owned(),
+        format!("string(n) in {large}"),
+        format!("[n] == {large}.distinct()"),
+        format!("has(n) == sets.equivalent({large}, {large})"),
+    ] {
+        let text = vec![part; 8].join(" || ");
+        let expression = Expression::new(&text, &sheet, None, Moment::FIRST).unwrap();
+        let kept = format!("{expression:?}").len();
+        assert!(kept < 64 * text.len(), "{text}: {kept}");
+    }
+    // What is wrong is told although it is not kept.
+    assert!(judged(&format!("{large}.size() == timestamp('soon')")).is_err());
+}

@@ -1,7 +1,9 @@
 //! Functions on texts. Positions count characters, from 0.
 
 use super::flaw::Fault;
-use super::limits::{MAX_LIST, MAX_TEXT};
+use super::limits::MAX_TEXT;
+use super::made::{self, Text};
+use super::meter::Meter;
 use super::operand::Operand;
 
 /// Returns a text that was made, if it is short enough.
@@ -65,28 +67,51 @@ pub(super) fn replace<'a>(
 }
 
 /// Returns the parts between separators, at most so many; a negative number is all.
-pub(super) fn split<'a>(text: &str, separator: &str, most: i64) -> Result<Operand<'a>, Fault> {
-    let part = |part: &str| Operand::Text(part.to_owned().into());
+pub(super) fn split<'a>(
+    text: &Text<'a>,
+    separator: &str,
+    most: i64,
+    meter: &Meter<'_>,
+) -> Result<Operand<'a>, Fault> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let parts: Vec<Operand<'a>> = match (separator, most) {
-        (_, 0) => Vec::new(),
-        ("", most) => {
-            // Each character is a part, and what is left is the last.
-            let mut ends = text.char_indices().map(|(at, c)| (at, at + c.len_utf8()));
-            let before_last = ends.by_ref().take(most.min(MAX_LIST + 1) - 1);
-            let mut parts: Vec<_> = before_last.map(|(at, end)| part(&text[at..end])).collect();
-            parts.extend(ends.next().map(|(at, _)| part(&text[at..])));
-            parts
+    let list = match text {
+        Text::Held(text) => {
+            let parts = parts(text, separator, most).map(|part| Operand::Text(part.into()));
+            made::collect(parts, meter)
         }
-        (separator, most) => text.splitn(most, separator).take(MAX_LIST + 1).map(part).collect(),
+        Text::Made(text) => {
+            let parts = parts(text, separator, most);
+            made::collect(parts.map(|part| Operand::Text(part.to_owned().into())), meter)
+        }
     };
-    if parts.len() <= MAX_LIST { Ok(Operand::List(parts.into())) } else { Err(Fault::LONG) }
+    list.map(Operand::List)
 }
 
-pub(super) fn substring<'a>(text: &str, from: i64, to: Option<i64>) -> Result<Operand<'a>, Fault> {
+fn parts<'t: 's, 's>(
+    text: &'t str,
+    separator: &'s str,
+    most: usize,
+) -> Box<dyn Iterator<Item = &'t str> + 's> {
+    let Some(before_last) = most.checked_sub(1) else { return Box::new(std::iter::empty()) };
+    if !separator.is_empty() {
+        return Box::new(text.splitn(most, separator));
+    }
+    // Each character is a part, and what is left is the last.
+    let last = text.char_indices().nth(before_last).map_or(text.len(), |(at, _)| at);
+    let (each, rest) = text.split_at(last);
+    let each = each.char_indices().map(move |(at, c)| &text[at..at + c.len_utf8()]);
+    Box::new(each.chain(Some(rest).filter(|rest| !rest.is_empty())))
+}
+
+pub(super) fn substring<'a>(
+    text: &Text<'a>,
+    from: i64,
+    to: Option<i64>,
+) -> Result<Operand<'a>, Fault> {
     let end = to.map_or(Ok(text.len()), |to| byte_at(text, to))?;
-    let part = text.get(byte_at(text, from)?..end).ok_or(Fault::RANGE)?;
-    made(part.to_owned())
+    let part = text.part(byte_at(text, from)?..end).ok_or(Fault::RANGE)?;
+    let is_short = part.len() <= MAX_TEXT;
+    if is_short { Ok(Operand::Text(part)) } else { Err(Fault::LONG) }
 }
 
 /// Returns the texts of a list with a separator between them.
