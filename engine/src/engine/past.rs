@@ -345,6 +345,9 @@ impl Past {
         if let Some(state) = kept() {
             return Ok(state);
         }
+        // Maintenance may be a minute away, and many states can be built and left until then.
+        let unread = self.states.earlier().unread();
+        drop(unread);
         let visit = self.build_visit(&objects, present, commit, reach)?;
         let state = visit.state.clone();
         let mut earlier = self.states.earlier();

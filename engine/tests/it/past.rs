@@ -1,5 +1,7 @@
 //! Earlier states: what may be read of them, and for how long.
 
+use std::sync::Arc;
+
 use headwater_engine::engine::{FailureKind, PastError, RequestKind};
 use headwater_engine::id::CommitId;
 
@@ -88,6 +90,24 @@ fn a_state_before_a_change_of_definitions_is_built_from_one_with_the_same() {
         );
         assert_eq!(state.dump(), fresh.unwrap().dump());
     }
+}
+
+#[test]
+fn states_that_other_readers_pushed_out_are_freed_before_another_is_built() {
+    let mut house = House::new();
+    let mut old = Vec::new();
+    for n in 0..20 {
+        let definition = format!("{DEFINITION}index = [\"n{n}\"]\n");
+        old.push(push(&mut house, ".gitsheets/people.toml", &definition));
+    }
+    // Nothing is kept of what was published, and maintenance has nothing to do.
+    let house = house.started();
+    let engine = house.engine();
+    engine.settle();
+    let states: Vec<_> =
+        old[..19].iter().map(|at| Arc::downgrade(&engine.at(*at).unwrap())).collect();
+    let alive = states.iter().filter(|state| state.strong_count() > 0).count();
+    assert!(alive <= 17, "sixteen are kept, and one was pushed out last: {alive}");
 }
 
 #[test]
