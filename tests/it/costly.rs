@@ -262,6 +262,14 @@ fn expressions() -> Vec<(String, String)> {
         ("4 KiB of functions".to_owned(), long("size(bio) < 0", " || ")),
         ("8 patterns".to_owned(), ["bio.matches('(a|b|ab)*[^x]{40}q$')"; 8].join(" || ")),
         ("a text that grows".to_owned(), format!("bio{} == ''", ".replace('', bio)".repeat(8))),
+        (
+            "a long text and a large pattern".to_owned(),
+            format!(
+                "(bio + '{}'.replace('a', '{}')).matches('[ab]*a[ab]{{2000}}c')",
+                "a".repeat(400),
+                "abba".repeat(100)
+            ),
+        ),
         ("lists that share their parts".to_owned(), {
             let list =
                 "[bio].map(a, [a, a, a, a])".to_owned() + &".map(a, [a, a, a, a])".repeat(19);

@@ -19,6 +19,7 @@ mod meter;
 mod narrow;
 mod number;
 mod operand;
+mod pattern;
 mod syntax;
 mod term;
 mod text;

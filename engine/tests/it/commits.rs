@@ -105,7 +105,7 @@ fn the_commits_of_a_sheet_are_those_that_changed_it() {
     let any = Budget::unlimited();
     let line = house.engine().line(None, None).unwrap();
     let effort = Effort { awaited: &any, part: &any };
-    let log = house.engine().commits(line, &[notes.clone()], 1, effort).unwrap();
+    let log = house.engine().commits(line, std::slice::from_ref(&notes), 1, effort).unwrap();
     let told: Vec<_> = log.entries.iter().map(|entry| entry.commit).collect();
     assert_eq!(told, [note]);
     assert!(log.entries[0].changed.keys().eq([&notes]));

@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
-
 use super::evaluate::{Scope, evaluate};
 use super::flaw::{Fault, Flaw};
 use super::function::{FUNCTIONS, Form, Function, Signature};
-use super::limits::{MAX_CONSTANT, MAX_PATTERN, MAX_PATTERNS};
+use super::limits::{MAX_CONSTANT, MAX_PATTERNS};
 use super::made::Part as _;
 use super::operand::{KEY, Operand};
+use super::pattern::Pattern;
 use super::syntax::{Node, NodeKind};
 use super::term::{Fold, FoldKind, Referrers, Target, Term};
 use crate::budget::Budget;
@@ -382,12 +381,8 @@ impl<'a> Checker<'a> {
         if self.patterns > MAX_PATTERNS {
             return Err(Flaw::new(at, format!("there are more than {MAX_PATTERNS} patterns")));
         }
-        let pattern: Result<Regex, _> =
-            RegexBuilder::new(&pattern).size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN).build();
-        let pattern = pattern.map_err(|error| {
-            let told = error.to_string();
-            let last = told.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            Flaw::new(at, format!("`matches` does not understand the pattern: {last}"))
+        let pattern = Pattern::new(&pattern).map_err(|told| {
+            Flaw::new(at, format!("`matches` does not understand the pattern: {told}"))
         })?;
         let text = Box::new(operands.pop().unwrap_or(Term::Constant(Operand::Null)));
         Ok(Term::Matches { text, pattern: Box::new(pattern) })

@@ -129,11 +129,7 @@ fn value_of<'a>(term: &'a Term, scope: &mut Scope<'a, '_>) -> Result<Operand<'a>
             call::apply(*function, operands, &scope.meter)
         }
         Term::Matches { text, pattern } => match evaluate(text, scope)? {
-            Operand::Text(text) => {
-                // Linear in the text, and in the pattern, too.
-                scope.spend(text.len().saturating_mul(STEP))?;
-                Ok(Operand::Bool(pattern.is_match(&text)))
-            }
+            Operand::Text(text) => pattern.is_match(&text, &scope.meter).map(Operand::Bool),
             _ => Err(Fault::TYPES),
         },
         Term::Fold(fold) => folded(fold, scope),

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use regex::Regex;
-
 use super::function::Function;
 use super::operand::Operand;
+use super::pattern::Pattern;
 use super::syntax::Operator;
 use crate::sheet::Sheet;
 use crate::value::FieldPath;
@@ -48,7 +47,7 @@ pub(super) enum Term {
     /// What a function returns.
     Call { function: Function, operands: Vec<Term> },
     /// Whether a text has a part as the pattern says.
-    Matches { text: Box<Term>, pattern: Box<Regex> },
+    Matches { text: Box<Term>, pattern: Box<Pattern> },
     /// A macro that goes through a list, or the keys of a map.
     Fold(Box<Fold>),
     /// The record that a reference names.
