@@ -107,6 +107,8 @@ proptest! {
             format!("{page:?} {whole:?} {:?}", query.unindexed(sheet))
         };
         prop_assert_eq!(answer(&one), answer(&other), "{:?}", parameters);
+        // What a literal may be, and which names are known.
+        prop_assert_eq!(one.0.fields(), other.0.fields());
     }
 }
 
