@@ -32,7 +32,7 @@ use super::source::Source;
 use crate::feed::Heard;
 use crate::header_fields::Preferences;
 use crate::wire::{ApiError, Code, Watched, resync};
-use delta_text::{DeltaText, Returning};
+use delta_text::{DeltaText, Returning, WORTH};
 use driven::Driven;
 use parts::Part;
 use query::{ChangesQuery, Last};
@@ -43,10 +43,6 @@ const EVENTS: &str = "text/event-stream";
 
 /// How long a client waits before it reopens a broken stream, in milliseconds.
 const RETRY: u32 = 2_000;
-
-/// The most that a text may cost that reports changes, as a multiple of another answer: a client
-/// without the text reads everything anew.
-const WORTH: u32 = 4;
 
 /// Answers with the differences, or keeps streaming them.
 pub(super) async fn changes(

@@ -11,7 +11,6 @@ use headwater_engine::budget::Budget;
 use headwater_engine::delta::Delta;
 use headwater_engine::id::CommitId;
 
-use super::WORTH;
 use crate::http::answers;
 use crate::http::byte_quota::{ByteQuota, QuotaShare};
 use crate::http::lane::{Lane, Turn};
@@ -19,6 +18,10 @@ use crate::http::past::Asker;
 use crate::http::single_flight::SingleFlight;
 use crate::http::source::Source;
 use crate::wire::{ApiError, Code, Watched, changes};
+
+/// The most that a text may cost that reports changes, as a multiple of another answer: a client
+/// without the text reads everything anew.
+pub(super) const WORTH: u32 = 4;
 
 /// The size of all texts for followers, in bytes, and also of all texts for returning clients, of
 /// which one address has a quarter. A follower that gets no text for lack of room starts anew.
