@@ -1050,9 +1050,9 @@ fn a_table_of_toml_is_changed_in_place_and_comments_stay() {
 }
 
 #[test]
-fn a_record_of_very_many_keys_is_written_in_every_format_beside_another() {
+fn a_record_of_thousands_of_keys_is_written_in_every_format_beside_another() {
     let keys = |letter: &str| -> Json {
-        let keys = (0..10_000).map(|at| (format!("{at:05}{letter}"), json!(1)));
+        let keys = (0..4_000).map(|at| (format!("{at:04}{letter}"), json!(1)));
         Json::Object(keys.chain([("id".to_owned(), json!(letter))]).collect())
     };
     let each = "[sheets.s]\nfile = \"FILE\"\nrecords = \"each\"\nkey = \"${{ id }}\"\n";
