@@ -207,8 +207,9 @@ pub(super) fn schemas() -> Map<String, Value> {
                         "score": { "type": "number" },
                         "value": {},
                         "highlights": {
-                            "description": "For each field that matches, its texts, HTML-escaped, \
-                                            with `<mark>` around what matches.",
+                            "description": "For each field that matches, but at most 8, its texts, \
+                                            HTML-escaped, with `<mark>` around what matches. \
+                                            They end with the one that brings them to 4 KiB.",
                             "type": "object",
                             "additionalProperties": {
                                 "type": "array", "items": { "type": "string" },

@@ -1,5 +1,6 @@
 //! Searches: the matches, and where they match in the text.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ use super::quoted::quoted;
 
 /// The most fields of one match that are highlighted.
 const HIGHLIGHTED: usize = 8;
+
+/// The texts of a field end with the one that brings them to so many bytes together.
+const HIGHLIGHT_BYTES: usize = 4_096;
 
 /// The cost to search a text for matches, per byte.
 const LOOKING: usize = 32;
@@ -110,46 +114,63 @@ fn highlights(
     record: &Record,
     highlighter: &mut Highlighter<'_>,
 ) -> Map<String, Value> {
-    let mut found = Map::new();
-    if let Some(marked) = highlighter.excerpt_of("_key", record.key.as_str()) {
-        found.insert("_key".to_owned(), Value::from(vec![marked]));
-    }
+    let mut highlights = Highlights { highlighter, fields: BTreeMap::new() };
+    highlights.mark_text("_key", || record.key.as_str().into());
     match &spec.search {
         Some(fields) => {
             for (field, _) in fields {
-                record.value.visit(field, &mut |json| {
-                    mark(field.as_str(), json, highlighter, &mut found);
-                });
+                let mut name = field.as_str().to_owned();
+                record.value.visit(field, &mut |json| highlights.mark(&mut name, json));
             }
         }
-        None => mark("", record.value.json(), highlighter, &mut found),
+        None => highlights.mark(&mut String::new(), record.value.json()),
     }
-    found
+    highlights.fields.into_iter().map(|(name, marked)| (name, marked.texts.into())).collect()
 }
 
-/// Marks the matches in every string and number of `json`, as the text index reads them.
-fn mark(
-    name: &str,
-    json: Json<'_>,
-    highlighter: &mut Highlighter<'_>,
-    found: &mut Map<String, Value>,
-) {
-    match json.kind() {
-        Kind::String | Kind::Number => {
-            let text = json.as_string().unwrap_or_else(|| json.text().into());
-            let marked = highlighter.excerpt_of(name, &text);
-            if let Some(marked) = marked
-                && (found.len() < HIGHLIGHTED || found.contains_key(name))
-            {
-                let list = found.entry(name).or_insert_with(|| Value::Array(Vec::new()));
-                list.as_array_mut().into_iter().for_each(|list| list.push(marked.clone().into()));
+/// What is shown of a match.
+struct Highlights<'h, 'q> {
+    highlighter: &'h mut Highlighter<'q>,
+    fields: BTreeMap<String, Marked>,
+}
+
+/// What is shown of one field.
+#[derive(Default)]
+struct Marked {
+    texts: Vec<Value>,
+    /// The length of the texts together.
+    bytes: usize,
+}
+
+impl Highlights<'_, '_> {
+    /// Marks the matches in every string and number of `json`, as the text index reads them.
+    fn mark(&mut self, name: &mut String, json: Json<'_>) {
+        match json.kind() {
+            Kind::String | Kind::Number => {
+                self.mark_text(name, || json.as_string().unwrap_or_else(|| json.text().into()));
             }
+            Kind::Array => json.elements().for_each(|element| self.mark(name, element)),
+            Kind::Object => json.members().for_each(|(member, json)| {
+                let end = name.len();
+                name.push_str(if end > 0 { "." } else { "" });
+                name.push_str(&member);
+                self.mark(name, json);
+                name.truncate(end);
+            }),
+            Kind::Null | Kind::Bool => {}
         }
-        Kind::Array => json.elements().for_each(|element| mark(name, element, highlighter, found)),
-        Kind::Object => json.members().for_each(|(member, json)| {
-            let dot = if name.is_empty() { "" } else { "." };
-            mark(&format!("{name}{dot}{member}"), json, highlighter, found);
-        }),
-        Kind::Null | Kind::Bool => {}
+    }
+
+    /// Marks the matches in a text of this field, if there is room for it.
+    fn mark_text<'t>(&mut self, name: &str, text: impl FnOnce() -> Cow<'t, str>) {
+        let is_full = match self.fields.get(name) {
+            Some(marked) => marked.bytes >= HIGHLIGHT_BYTES,
+            None => self.fields.len() >= HIGHLIGHTED,
+        };
+        if !is_full && let Some(html) = self.highlighter.excerpt_of(name, &text()) {
+            let marked = self.fields.entry(name.to_owned()).or_default();
+            marked.bytes += html.len();
+            marked.texts.push(html.into());
+        }
     }
 }

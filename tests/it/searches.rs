@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use headwater_testkit::Upstream;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::harness::{TestServer, people, person};
 
@@ -127,6 +127,27 @@ fn each_sheet_is_searched_in_its_language() {
     let marked = server.get("/api/_search?q=the+house").json();
     let expected = "The <mark>houses</mark> of the street &amp; a yard";
     assert_eq!(marked["items"][0]["highlights"]["text"], json!([expected]));
+}
+
+#[test]
+fn a_field_shows_only_the_first_of_very_many_texts_that_match() {
+    let mut upstream = Upstream::new();
+    let texts = vec!["river".to_owned(); 5_000];
+    let many: Map<String, Value> = (0..9).map(|at| (format!("f{at}"), json!(texts))).collect();
+    upstream.commit("many").put("notes/one.json", json!(many).to_string()).push();
+    let server = TestServer::start(&upstream.url());
+    let body = server.get("/api/_search?q=river").json();
+    let fields = body["items"][0]["highlights"].as_object().unwrap();
+    assert_eq!(fields.len(), 8);
+    for (field, shown) in fields {
+        let shown: Vec<&str> =
+            shown.as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+        let bytes: usize = shown.iter().map(|text| text.len()).sum();
+        let marked = "<mark>river</mark>";
+        // The last one brings them to 4 KiB.
+        assert!((4_096..4_096 + marked.len()).contains(&bytes), "{field}: {bytes}");
+        assert!(shown.iter().all(|text| *text == marked), "{field}");
+    }
 }
 
 #[test]

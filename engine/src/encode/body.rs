@@ -4,9 +4,12 @@ use dprint_plugin_markdown::configuration::{
     ConfigurationBuilder, EmphasisKind, HeadingKind, ListIndentKind, StrongKind, TextWrap,
     UnorderedListKind,
 };
-use pulldown_cmark::{Event, Options, Parser};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::EncodeError;
+
+/// How many bytes the tables of a body may have, in which all cells of a column are equally wide.
+const TABLES: usize = 16 << 20;
 
 /// How deep lists, quotes and emphasis may be nested, and room for that.
 const DEPTH: usize = 100;
@@ -18,11 +21,16 @@ const STACK: usize = 16 << 20;
 ///
 /// # Errors
 ///
-/// Refuses a body that nests deeper than a hundred levels, and one on which the formatter gives up.
+/// Refuses a body that nests deeper than a hundred levels, one whose tables would have more than 16
+/// MiB, and one on which the formatter gives up.
 pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
     // The formatter recurses over what nests, in time that grows with the square of the depth.
     if nests_deeper(body, DEPTH) {
         return Err(EncodeError::TooDeep);
+    }
+    if padded(body) > TABLES {
+        let message = "the cells of its tables would be padded to more than 16 MiB".to_owned();
+        return Err(EncodeError::Refused { message });
     }
     // It keeps its memory with its thread, and panics where it meets something that it has no word
     // for: it gets a thread of its own.
@@ -37,17 +45,8 @@ pub(super) fn formatted(body: &str) -> Result<String, EncodeError> {
 
 /// Says whether the formatter would find more levels than `limit`.
 fn nests_deeper(body: &str, limit: usize) -> bool {
-    // It reads with these options, behind a byte order mark.
-    let options = Options::ENABLE_TABLES
-        | Options::ENABLE_FOOTNOTES
-        | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
-        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS
-        | Options::ENABLE_MATH;
-    let body = body.strip_prefix('\u{feff}').unwrap_or(body);
     let mut depth = 0_usize;
-    Parser::new_ext(body, options).any(|event| {
+    parsed(body).any(|event| {
         match event {
             Event::Start(_) => depth += 1,
             Event::End(_) => depth = depth.saturating_sub(1),
@@ -55,6 +54,42 @@ fn nests_deeper(body: &str, limit: usize) -> bool {
         }
         depth > limit
     })
+}
+
+/// Returns about how many bytes the tables of a body have when they are formatted: the formatter
+/// makes each cell as wide as the widest of its column, so that one wide cell counts in each row.
+fn padded(body: &str) -> usize {
+    let mut total = 0_usize;
+    let (mut rows, mut column, mut widths) = (0_usize, 0, Vec::<usize>::new());
+    for (event, range) in parsed(body).into_offset_iter() {
+        match event {
+            Event::Start(Tag::Table(_)) => (rows, widths) = (0, Vec::new()),
+            Event::Start(Tag::TableHead | Tag::TableRow) => (rows, column) = (rows + 1, 0),
+            Event::Start(Tag::TableCell) => {
+                widths.resize(widths.len().max(column + 1), 0);
+                widths[column] = range.len().max(widths[column]);
+                column += 1;
+            }
+            Event::End(TagEnd::Table) => {
+                total = total.saturating_add(rows.saturating_mul(widths.iter().sum()));
+            }
+            _ => {}
+        }
+    }
+    total
+}
+
+/// Reads a body as the formatter does.
+fn parsed(body: &str) -> Parser<'_> {
+    let options = Options::ENABLE_TABLES
+        | Options::ENABLE_FOOTNOTES
+        | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_TASKLISTS
+        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
+        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS
+        | Options::ENABLE_MATH;
+    // It reads behind a byte order mark.
+    Parser::new_ext(body.strip_prefix('\u{feff}').unwrap_or(body), options)
 }
 
 fn format_text(body: &str) -> String {

@@ -14,7 +14,8 @@ use crate::layout::SheetSpec;
 /// [`encode`](super::encode), which derives it; and a patch of both must agree, which is checked
 /// there too.
 pub fn patched(spec: &SheetSpec, path: &str, record: &Json, patch: &Json) -> Json {
-    let mut whole = merged(Some(record), patch);
+    let mut whole = record.clone();
+    merge(&mut whole, patch);
     let has_body = spec.format_of(path).is_some_and(|format| format.has_body());
     let Json::Object(members) = &mut whole else { return whole };
     if has_body {
@@ -34,21 +35,22 @@ pub fn patched(spec: &SheetSpec, path: &str, record: &Json, patch: &Json) -> Jso
 }
 
 // Fifteen lines, where `json-patch` would bring pointers and diffs along.
-fn merged(target: Option<&Json>, patch: &Json) -> Json {
-    let Json::Object(changes) = patch else { return patch.clone() };
-    let mut members = match target {
-        Some(Json::Object(members)) => members.clone(),
-        _ => Map::new(),
+fn merge(target: &mut Json, patch: &Json) {
+    let Json::Object(changes) = patch else {
+        *target = patch.clone();
+        return;
     };
+    if !target.is_object() {
+        *target = Json::Object(Map::new());
+    }
+    let Json::Object(members) = target else { return };
     for (name, change) in changes {
         if change.is_null() {
             members.remove(name);
         } else {
-            let member = merged(members.get(name), change);
-            members.insert(name.clone(), member);
+            merge(members.entry(name).or_insert(Json::Null), change);
         }
     }
-    Json::Object(members)
 }
 
 /// Makes `title` the first heading of the body.

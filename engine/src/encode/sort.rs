@@ -71,7 +71,7 @@ fn by_fields(list: &str, fields: &[SortField], elements: &mut [Value]) -> Result
 
 fn all_compare<'k>(mut keys: impl Iterator<Item = &'k Key> + Clone) -> bool {
     let number = |key: &Key| matches!(key, Key::Number(number) if !number.is_nan());
-    keys.clone().all(number) || keys.all(|key| matches!(key, Key::Text(_)))
+    keys.clone().all(number) || keys.all(|key| matches!(key, Key::Text { .. }))
 }
 
 /// What JavaScript compares by `<` and `>`.
@@ -79,13 +79,18 @@ fn all_compare<'k>(mut keys: impl Iterator<Item = &'k Key> + Clone) -> bool {
 enum Key {
     Missing,
     Number(f64),
-    /// In UTF-16, whose order is not that of UTF-8.
-    Text(Vec<u16>),
+    Text {
+        /// In UTF-16, whose order is not that of UTF-8.
+        units: Vec<u16>,
+        /// What it is beside a number.
+        number: f64,
+    },
 }
 
 impl Key {
     fn of(element: &Value, field: &str) -> Self {
-        let text = |text: &str| Self::Text(text.encode_utf16().collect());
+        let text =
+            |text: &str| Self::Text { units: text.encode_utf16().collect(), number: number(text) };
         match element.as_table().and_then(|table| table.get(field)) {
             None => Self::Missing,
             Some(Value::String(string)) => text(string),
@@ -100,7 +105,7 @@ impl Key {
     /// Compares as `<` and `>` do; what is neither is equal.
     fn compare(&self, other: &Self) -> Ordering {
         match (self, other) {
-            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            (Self::Text { units: a, .. }, Self::Text { units: b, .. }) => a.cmp(b),
             (a, b) => a.number().partial_cmp(&b.number()).unwrap_or(Ordering::Equal),
         }
     }
@@ -108,8 +113,7 @@ impl Key {
     fn number(&self) -> f64 {
         match self {
             Self::Missing => f64::NAN,
-            Self::Number(number) => *number,
-            Self::Text(text) => number(&String::from_utf16_lossy(text)),
+            Self::Number(number) | Self::Text { number, .. } => *number,
         }
     }
 }

@@ -199,6 +199,40 @@ fn a_body_must_be_given_and_be_a_text() {
 }
 
 #[test]
+fn a_table_is_refused_that_the_formatter_would_make_very_much_larger() {
+    let layout = posts("");
+    let table = |rows: usize, width: usize| {
+        let wide = format!("| {} | b |\n| - | - |\n", "a".repeat(width));
+        json!({"slug": "x", "body": wide + &"| a | b |\n".repeat(rows)})
+    };
+    assert!(written(&layout, table(100, 1_000)).len() > 100_000);
+    for (rows, width) in [(10_000, 5_000), (5_000, 10_000)] {
+        let error = refused_as(&layout, table(rows, width));
+        assert!(error.to_string().contains("padded to more than 16 MiB"), "{error}");
+    }
+}
+
+#[test]
+fn a_patch_merges_what_is_in_tables_and_takes_the_place_of_all_else() {
+    let layout = own("format = \"json\"");
+    let spec = layout.sheet("people").unwrap();
+    for (record, patch, expected) in [
+        (json!({"a": 1, "b": 2}), json!({"a": null, "c": 3}), json!({"b": 2, "c": 3})),
+        (json!({"a": {"b": 1, "c": 2}}), json!({"a": {"b": null}}), json!({"a": {"c": 2}})),
+        (json!({"a": [1, 2]}), json!({"a": [3]}), json!({"a": [3]})),
+        (
+            json!({"a": [1, 2]}),
+            json!({"a": {"b": null, "c": {"d": null}}}),
+            json!({"a": {"c": {}}}),
+        ),
+        (json!({"a": 1}), json!({"a": {}, "b": {"c": 1}}), json!({"a": {}, "b": {"c": 1}})),
+        (json!({"a": 1}), json!([1]), json!([1])),
+    ] {
+        assert_eq!(patched(spec, "people/x.json", &record, &patch), expected, "{record} {patch}");
+    }
+}
+
+#[test]
 fn front_matter_that_would_end_early_is_refused_and_a_body_with_fences_is_not() {
     let layout = posts("");
     for text in ["a\n+++\nb", "+++ \nb"] {

@@ -1,6 +1,6 @@
 //! Rows of cells as they are written: a cell whose value does not change keeps its bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value as Json};
 
@@ -72,8 +72,8 @@ impl Header {
         before: Option<&str>,
         like: Option<&str>,
     ) -> Result<String, CellFlaw> {
-        let is_column = |field: &&String| !self.columns.iter().any(|column| column.name == **field);
-        if let Some(field) = record.keys().find(is_column) {
+        let names: HashSet<&String> = self.columns.iter().map(|column| &column.name).collect();
+        if let Some(field) = record.keys().find(|field| !names.contains(field)) {
             let columns = self.columns.iter().map(|column| column.name.clone()).collect();
             return Err(CellFlaw::NoColumn { field: field.clone(), columns });
         }

@@ -129,19 +129,22 @@ fn make(
 /// Tells a change that is wrong in itself from one that other records stand in the way of;
 /// `problems` are those that the author may be told of.
 fn invalid(problems: Vec<Problem>, writers: &Writers, after: &Snapshot) -> WriteError {
-    let is_elsewhere = |problem: &Problem| {
-        problem.rule == Rule::DanglingRef && writers.of(problem, after).is_none()
-    };
     if problems.is_empty() {
         return WriteError::BreaksOthers;
     }
-    if problems.iter().all(is_elsewhere)
+    let operations = writers.of_each(&problems, after);
+    let mut found = problems.iter().zip(&operations);
+    let is_elsewhere = |(problem, operation): (&Problem, &Option<usize>)| {
+        problem.rule == Rule::DanglingRef && operation.is_none()
+    };
+    if found.all(is_elsewhere)
         && let Some(Problem { path, message, .. }) = problems.first().cloned()
     {
         return WriteError::Referenced { path, message };
     }
-    let broken = |problem: Problem| Broken { operation: writers.of(&problem, after), problem };
-    WriteError::Invalid { broken: problems.into_iter().map(broken).collect() }
+    let broken = problems.into_iter().zip(operations);
+    let broken = broken.map(|(problem, operation)| Broken { operation, problem });
+    WriteError::Invalid { broken: broken.collect() }
 }
 
 /// Returns the trailers, with those by which the request is known again.

@@ -1,6 +1,9 @@
-//! The order in which a file has its records.
+//! The order in which a file has its records, and a record its members.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use serde_json::{Map, Value as Json};
 
 /// The orders in which people keep files: by number, by bytes, and by letters of either case.
 const ORDERS: [fn(&str, &str) -> Option<Ordering>; 3] = [
@@ -28,6 +31,17 @@ pub(super) fn place<S: AsRef<str>>(names: &[Option<S>], name: &str) -> usize {
     behind.map_or(names.len(), |(at, _)| at)
 }
 
+/// Returns the members of a new record: those that the record beside it has, in the `order` in which
+/// it has them, and the others behind. Linear.
+pub(super) fn members<'m>(
+    members: &'m Map<String, Json>,
+    order: &'m [String],
+) -> impl Iterator<Item = (&'m String, &'m Json)> {
+    let named: HashSet<&String> = order.iter().collect();
+    let known = order.iter().filter_map(|key| members.get_key_value(key));
+    known.chain(members.iter().filter(move |(key, _)| !named.contains(key)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,5 +67,14 @@ mod tests {
             let names: Vec<_> = names.map(|name| Some(name).filter(|name| *name != "?")).collect();
             assert_eq!(place(&names, name), expected, "{names:?} {name}");
         }
+    }
+
+    #[test]
+    fn a_new_record_has_its_members_as_the_one_beside_it_and_each_of_them_once() {
+        let record = serde_json::json!({"a": 1, "b": 2, "c": 3, "d": 4});
+        let order = ["d", "x", "b"].map(str::to_owned);
+        let found: Vec<_> = members(record.as_object().unwrap(), &order).collect();
+        let keys: Vec<&str> = found.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["d", "b", "a", "c"]);
     }
 }

@@ -11,6 +11,8 @@ use crate::layout::{DefinitionFile, DefinitionFiles, Layout, PathClaim, RootEntr
 /// The records of a file by their keys.
 type Held = BTreeMap<Key, Arc<Record>>;
 
+const RECORD_LIMIT: u64 = 1 << 20;
+
 /// A file of many records with the sheet that it is of.
 struct Shelf {
     claim: PathClaim,
@@ -23,7 +25,8 @@ impl Shelf {
     fn of(definitions: &str, path: &str, text: &str) -> Self {
         let mut shelf = Self::claimed(definitions, path);
         let claim = &shelf.claim;
-        let source = Source { spec: &claim.sheet, path, list: &claim.key, record_limit: 1_000 };
+        let source =
+            Source { spec: &claim.sheet, path, list: &claim.key, record_limit: RECORD_LIMIT };
         shelf.held = match tables::read(&source, BlobId::ZERO, text.as_bytes()) {
             Reading::List(list) => {
                 let records = list.replacing(None, &|_| None).records.into_iter();
@@ -77,7 +80,7 @@ impl Shelf {
             spec: &self.claim.sheet,
             path: &self.path,
             list: &self.claim.key,
-            record_limit: 1_000,
+            record_limit: RECORD_LIMIT,
         };
         let held = |key: &Key| self.held.get(key).cloned();
         let is_there = self.list.held(&held)(&name).is_some();
@@ -370,8 +373,12 @@ impl Shelf {
         record: &Json,
     ) -> Result<Self, EncodeError> {
         let mut shelf = Self::claimed(definitions, path);
-        let source =
-            Source { spec: &shelf.claim.sheet, path, list: &shelf.claim.key, record_limit: 1_000 };
+        let source = Source {
+            spec: &shelf.claim.sheet,
+            path,
+            list: &shelf.claim.key,
+            record_limit: RECORD_LIMIT,
+        };
         let (list, first) = List::begin(&source, name, record)?;
         assert_eq!(first.value.as_str(), Value::new(record).as_str());
         let held = |_: &Key| None;
@@ -1040,4 +1047,46 @@ fn a_table_of_toml_is_changed_in_place_and_comments_stay() {
             ),
         ],
     );
+}
+
+#[test]
+fn a_record_of_thousands_of_keys_is_written_in_every_format_beside_another() {
+    let keys = |letter: &str| -> Json {
+        let keys = (0..4_000).map(|at| (format!("{at:04}{letter}"), json!(1)));
+        Json::Object(keys.chain([("id".to_owned(), json!(letter))]).collect())
+    };
+    let each = "[sheets.s]\nfile = \"FILE\"\nrecords = \"each\"\nkey = \"${{ id }}\"\n";
+    let map = "[sheets.s]\nfile = \"FILE\"\nrecords = \"map\"\n";
+    for (definitions, file, before) in [
+        (each, "l.toml", "[[item]]\nid = \"a\"\n"),
+        (map, "m.toml", "[a]\nid = \"a\"\n"),
+        (each, "l.yaml", "- id: a\n"),
+        (each, "d.yaml", "id: a\n---\nid: b\n"),
+        (map, "m.yaml", "a:\n  id: a\n"),
+        (each, "l.json", "[\n  {\"id\": \"a\"}\n]\n"),
+        (map, "m.json", "{\n  \"a\": {\"id\": \"a\"}\n}\n"),
+        (each, "l.ndjson", "{\"id\":\"a\"}\n"),
+    ] {
+        let mut shelf = Shelf::of(&definitions.replace("FILE", file), file, before);
+        let few = json!({"id": "x"});
+        for (name, record) in [("x", keys("x")), ("y", keys("y")), ("x", few)] {
+            let done = shelf.write(&put(name, record.clone()));
+            assert!(done.is_ok(), "{file}: {}", done.unwrap_err());
+            assert_eq!(shelf.value(name).unwrap(), record, "{file}");
+        }
+    }
+}
+
+#[test]
+fn a_row_of_very_many_cells_is_written() {
+    let columns: Vec<String> = (0..20_000).map(|at| format!("c{at}")).collect();
+    let header = format!("id,{}\n", columns.join(","));
+    let text = format!("{header}a{}\n", ",1".repeat(columns.len()));
+    let definitions = "[sheets.s]\nfile = \"t.csv\"\nkey = \"${{ id }}\"\n";
+    let mut shelf = Shelf::of(definitions, "t.csv", &text);
+    let mut record = shelf.value("a").unwrap();
+    record["c19999"] = json!(2);
+    shelf.write(&put("a", record)).unwrap();
+    let expected = format!("{header}a{},2\n", ",1".repeat(columns.len() - 1));
+    assert_eq!(shelf.list.bytes(), expected.as_bytes());
 }

@@ -1,10 +1,12 @@
 //! Records that are tables of a TOML file with headers of their own: `[[list]]`, or `[name]` in a map.
 
-use serde_json::{Map, Value as Json, json};
-use toml_edit::{DocumentMut, Item};
+use std::collections::HashSet;
+
+use serde_json::{Value as Json, json};
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use super::super::error::EncodeError;
-use super::super::toml::edit::edited;
+use super::super::toml::edit::{edited, fresh_table, printed};
 use super::blocks::{Block, Blocks};
 use super::change::{Change, Place};
 use super::order;
@@ -72,6 +74,7 @@ impl File<'_> {
     fn blocks(&self, headers: &[Header]) -> Result<Vec<Block>, EncodeError> {
         let depth = self.above.len();
         let mut blocks: Vec<Block> = Vec::new();
+        let mut names: HashSet<&String> = HashSet::new();
         let mut is_within = false;
         let mut end = 0;
         for (at, header) in headers.iter().enumerate() {
@@ -90,7 +93,7 @@ impl File<'_> {
             let own = (header.line..next).rev().find(is_said).map_or(next, |line| line + 1);
             if begins {
                 if let (false, Some(name)) = (self.is_list, name)
-                    && blocks.iter().any(|block| block.name.as_ref() == Some(name))
+                    && !names.insert(name)
                 {
                     return Err(INLINE);
                 }
@@ -193,23 +196,20 @@ impl File<'_> {
 
     /// Writes a new table, whose keys stand in this order, and others behind.
     fn fresh(&self, name: &str, record: &Json, order: &[String]) -> Option<String> {
-        let mut names: Vec<String> = self.above.iter().map(|name| key(name)).collect();
-        if !self.is_list {
-            names.push(key(name));
-        }
-        let names = names.join(".");
-        let (open, close) = if self.is_list { ("[[", "]]") } else { ("[", "]") };
-        let mut text = format!("{open}{names}{close}{}", self.newline);
-        let members = record.as_object()?;
-        let known = order.iter().filter_map(|key| members.get_key_value(key));
-        let others = members.iter().filter(|(key, _)| !order.contains(key));
-        let mut so_far = Map::new();
-        // One after the other, since each goes behind those that are there.
-        for (key, value) in known.chain(others) {
-            so_far.insert(key.clone(), value.clone());
-            text = edited(&text, &self.wrapped(name, &Json::Object(so_far.clone())))?;
-        }
-        Some(text)
+        let table = fresh_table(order::members(record.as_object()?, order))?;
+        let above = |item: Item, name: &str| {
+            // It needs no header, since nothing but a table is in it.
+            let mut outer = Table::from_iter([(name, item)]);
+            outer.set_implicit(true);
+            Item::Table(outer)
+        };
+        let item = match self.is_list {
+            true => Item::ArrayOfTables(ArrayOfTables::from_iter([table])),
+            false => above(Item::Table(table), name),
+        };
+        let names = self.above.iter().rev();
+        let root = names.fold(item, |item, name| above(item, name)).into_table().ok()?;
+        Some(printed(DocumentMut::from(root), self.newline))
     }
 
     /// Returns the keys of a table in the order in which it has them.
@@ -326,4 +326,48 @@ fn header(text: &str, line: usize) -> Option<Header> {
 fn is_between(line: &str) -> bool {
     let text = line.trim();
     text.is_empty() || text.starts_with('#')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Map;
+
+    use super::super::super::tests::any_record;
+    use super::*;
+
+    /// Writes a new table key by key, each behind those that are there.
+    fn key_by_key(file: &File<'_>, name: &str, record: &Json, order: &[String]) -> Option<String> {
+        let mut names: Vec<String> = file.above.iter().map(|name| key(name)).collect();
+        if !file.is_list {
+            names.push(key(name));
+        }
+        let names = names.join(".");
+        let (open, close) = if file.is_list { ("[[", "]]") } else { ("[", "]") };
+        let mut text = format!("{open}{names}{close}{}", file.newline);
+        let mut so_far = Map::new();
+        for (key, value) in order::members(record.as_object()?, order) {
+            so_far.insert(key.clone(), value.clone());
+            text = edited(&text, &file.wrapped(name, &Json::Object(so_far.clone())))?;
+        }
+        Some(text)
+    }
+
+    proptest! {
+        #[test]
+        fn a_new_table_is_written_at_once_as_it_is_key_by_key(
+            record in any_record(),
+            order in prop::collection::vec("[a-z\"é]{0,2}", 0..4),
+            above in prop::collection::vec("[a-c. \"]{1,3}", 1..3),
+            is_list: bool,
+            has_two: bool,
+        ) {
+            let newline = if has_two { "\r\n" } else { "\n" };
+            let file = File { text: "", lines: &[], newline, above: &above, is_list };
+            let mut order = order;
+            order.dedup();
+            let at_once = file.fresh("a name", &record, &order);
+            prop_assert_eq!(at_once, key_by_key(&file, "a name", &record, &order));
+        }
+    }
 }

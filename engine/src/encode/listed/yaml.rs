@@ -369,14 +369,11 @@ enum Parts<M, E> {
     Elements(E),
 }
 
-/// Writes the members of a table: those that another table has in the order in which it has them, and
-/// the others behind.
+/// Writes the members of a table, in the order in which another table has them.
 fn table(style: &Style, members: &Map<String, Json>, order: &[String], indent: usize) -> String {
-    let known = order.iter().filter_map(|key| members.get_key_value(key));
-    let others = members.iter().filter(|(key, _)| !order.contains(key));
     let space = " ".repeat(indent);
     let member = |(key, value): (&String, &Json)| space.clone() + &style.member(key, value, indent);
-    known.chain(others).map(member).collect()
+    order::members(members, order).map(member).collect()
 }
 
 /// Returns the keys of a table that is written in these lines, in their order.

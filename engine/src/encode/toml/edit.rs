@@ -13,19 +13,23 @@ pub(in crate::encode) fn edited(text: &str, record: &Json) -> Option<String> {
         Some(body) => ("\u{feff}", body),
         None => ("", text),
     };
+    let newline = if body.contains("\r\n") { "\r\n" } else { "\n" };
     let mut document: DocumentMut = body.parse().ok()?;
     table(document.as_table_mut(), members)?;
-    if body.contains("\r\n") {
-        document.as_table_mut().iter_mut().for_each(|(_, item)| item_on_one_line(item));
-    }
-    let mut edited = document.to_string();
-    if body.contains("\r\n") {
-        edited = edited.replace("\r\n", "\n").replace('\n', "\r\n");
-    }
+    let mut edited = printed(document, newline);
     if !body.is_empty() && !body.ends_with('\n') {
         edited.truncate(edited.trim_end_matches(['\r', '\n']).len());
     }
     Some(format!("{mark}{edited}"))
+}
+
+/// Returns the text of a document whose lines end with `newline`.
+pub(in crate::encode) fn printed(mut document: DocumentMut, newline: &str) -> String {
+    if newline == "\n" {
+        return document.to_string();
+    }
+    document.as_table_mut().iter_mut().for_each(|(_, item)| item_on_one_line(item));
+    document.to_string().replace("\r\n", "\n").replace('\n', newline)
 }
 
 /// Writes new texts on one line, since the lines of a text are not those of the file.
@@ -57,11 +61,20 @@ fn on_one_line(value: &mut Value) {
     }
 }
 
-fn table(table: &mut dyn TableLike, members: &Map<String, Json>) -> Option<()> {
-    let known: Vec<String> = table.iter().map(|(key, _)| key.to_owned()).collect();
-    for key in known.iter().filter(|key| !members.contains_key(*key)) {
-        table.remove(key);
-    }
+// To remove a key moves all that are behind it, so all go in one pass.
+
+fn table(table: &mut Table, members: &Map<String, Json>) -> Option<()> {
+    table.retain(|key, _| members.contains_key(key));
+    put(table, members)
+}
+
+fn inline_table(table: &mut InlineTable, members: &Map<String, Json>) -> Option<()> {
+    table.retain(|key, _| members.contains_key(key));
+    put(table, members)
+}
+
+/// Puts all members into a table that has no others.
+fn put(table: &mut dyn TableLike, members: &Map<String, Json>) -> Option<()> {
     for (key, value) in members {
         match table.get_mut(key) {
             Some(item) => self::item(item, value)?,
@@ -78,7 +91,7 @@ fn table(table: &mut dyn TableLike, members: &Map<String, Json>) -> Option<()> {
 }
 
 fn item(item: &mut Item, new: &Json) -> Option<()> {
-    if shown(item).as_ref() == Some(new) {
+    if says(item, new) {
         return Some(());
     }
     match (&mut *item, new) {
@@ -102,11 +115,11 @@ fn item(item: &mut Item, new: &Json) -> Option<()> {
 }
 
 fn value(old: &mut Value, new: &Json) -> Option<()> {
-    if shown_value(old) == *new {
+    if value_says(old, new) {
         return Some(());
     }
     match (&mut *old, new) {
-        (Value::InlineTable(inline), Json::Object(members)) => table(inline, members),
+        (Value::InlineTable(inline), Json::Object(members)) => inline_table(inline, members),
         (Value::Array(elements), Json::Array(new)) if !elements.is_empty() => array(elements, new),
         _ => {
             let decor = old.decor().clone();
@@ -144,10 +157,11 @@ struct Element {
 
 /// Changes what is between the elements that are the same at the beginning and at the end.
 fn array(array: &mut Array, new: &[Json]) -> Option<()> {
-    let old: Vec<Json> = array.iter().map(shown_value).collect();
-    let same = Same::of(&old, new);
-    let mut gaps: Vec<String> = array.iter().map(|value| raw(value.decor().prefix())).collect();
-    let mut values: Vec<Value> = array.iter().cloned().collect();
+    // The last one goes first, so that none is moved.
+    let mut values: Vec<Value> = (0..array.len()).rev().map(|at| array.remove(at)).collect();
+    values.reverse();
+    let same = Same::of(&values, new, value_says);
+    let mut gaps: Vec<String> = values.iter().map(|value| raw(value.decor().prefix())).collect();
     let mut trailing = array.trailing().as_str().unwrap_or_default().to_owned();
     if let Some(last) = values.last_mut().filter(|_| !array.trailing_comma()) {
         // A comment behind the last element comes behind its comma, should it get one.
@@ -185,7 +199,6 @@ fn array(array: &mut Array, new: &[Json]) -> Option<()> {
         elements.push(element);
     }
     elements.extend(tail);
-    array.clear();
     let mut gap = opening;
     for (at, Element { lead, mut value, behind }) in elements.into_iter().enumerate() {
         gap.push_str(match is_long {
@@ -202,20 +215,22 @@ fn array(array: &mut Array, new: &[Json]) -> Option<()> {
 }
 
 fn array_of_tables(tables: &mut ArrayOfTables, new: &[Json]) -> Option<()> {
-    let old: Vec<Json> = tables.iter().map(shown_table).collect();
-    let same = Same::of(&old, new);
-    let changed = &new[same.begin..new.len() - same.end];
-    let there = old.len() - same.begin - same.end;
-    for (at, json) in changed.iter().enumerate() {
-        let at = same.begin + at;
-        match tables.get_mut(at).filter(|_| at < same.begin + there) {
-            Some(old) => table(old, json.as_object()?)?,
-            None => tables.insert(at, fresh_table(json.as_object()?)?),
-        }
+    let mut elements: Vec<Table> = std::mem::take(tables).into_iter().collect();
+    let same = Same::of(&elements, new, table_says);
+    let tail = elements.split_off(elements.len() - same.end);
+    let mut spare = elements.split_off(same.begin).into_iter();
+    for json in &new[same.begin..new.len() - same.end] {
+        let members = json.as_object()?;
+        let element = match spare.next() {
+            Some(mut element) => {
+                table(&mut element, members)?;
+                element
+            }
+            None => fresh_table(members)?,
+        };
+        elements.push(element);
     }
-    for _ in changed.len()..there {
-        tables.remove(same.begin + changed.len());
-    }
+    tables.extend(elements.into_iter().chain(tail));
     Some(())
 }
 
@@ -228,10 +243,10 @@ struct Same {
 }
 
 impl Same {
-    fn of(old: &[Json], new: &[Json]) -> Self {
-        let begin = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    fn of<T>(old: &[T], new: &[Json], says: impl Fn(&T, &Json) -> bool) -> Self {
+        let begin = old.iter().zip(new).take_while(|(old, new)| says(old, new)).count();
         let rest = old[begin..].iter().rev().zip(new[begin..].iter().rev());
-        Self { begin, end: rest.take_while(|(old, new)| old == new).count() }
+        Self { begin, end: rest.take_while(|(old, new)| says(old, new)).count() }
     }
 }
 
@@ -258,7 +273,10 @@ fn fresh_item(json: &Json) -> Option<Item> {
     }
 }
 
-fn fresh_table(members: &Map<String, Json>) -> Option<Table> {
+/// Returns a new table with these members, in this order.
+pub(in crate::encode) fn fresh_table<'m>(
+    members: impl IntoIterator<Item = (&'m String, &'m Json)>,
+) -> Option<Table> {
     let mut table = Table::new();
     for (key, value) in members {
         table.insert(key, fresh_item(value)?);
@@ -288,33 +306,46 @@ fn fresh(json: &Json) -> Option<Value> {
     })
 }
 
-/// Returns an item as it is served.
-fn shown(item: &Item) -> Option<Json> {
+/// Says whether an item is served as `json`.
+fn says(item: &Item, json: &Json) -> bool {
     match item {
-        Item::None => None,
-        Item::Value(value) => Some(shown_value(value)),
-        Item::Table(table) => Some(shown_table(table)),
-        Item::ArrayOfTables(tables) => Some(tables.iter().map(shown_table).collect()),
+        Item::None => false,
+        Item::Value(value) => value_says(value, json),
+        Item::Table(table) => table_says(table, json),
+        Item::ArrayOfTables(tables) => json.as_array().is_some_and(|elements| {
+            let mut pairs = tables.iter().zip(elements);
+            tables.len() == elements.len() && pairs.all(|(table, json)| table_says(table, json))
+        }),
     }
 }
 
-fn shown_table(table: &Table) -> Json {
-    let members = table.iter().filter_map(|(key, item)| Some((key.to_owned(), shown(item)?)));
-    Json::Object(members.collect())
+fn table_says(table: &Table, json: &Json) -> bool {
+    json.as_object().is_some_and(|members| {
+        let is_said = |(key, item)| members.get(key).is_some_and(|json| says(item, json));
+        table.len() == members.len() && table.iter().all(is_said)
+    })
 }
 
-fn shown_value(value: &Value) -> Json {
-    match value {
-        Value::String(text) => Json::from(text.value().as_str()),
-        Value::Integer(integer) => Json::from(*integer.value()),
-        Value::Float(float) => Number::from_f64(*float.value()).map_or(Json::Null, Json::Number),
-        Value::Boolean(flag) => Json::Bool(*flag.value()),
-        Value::Datetime(time) => Json::String(time.value().to_string()),
-        Value::Array(elements) => elements.iter().map(shown_value).collect(),
-        Value::InlineTable(table) => {
-            let members = table.iter().map(|(key, value)| (key.to_owned(), shown_value(value)));
-            Json::Object(members.collect())
+fn value_says(value: &Value, json: &Json) -> bool {
+    match (value, json) {
+        (Value::String(text), Json::String(json)) => text.value() == json,
+        (Value::Integer(integer), Json::Number(json)) => *json == Number::from(*integer.value()),
+        (Value::Float(float), json) => match Number::from_f64(*float.value()) {
+            Some(number) => json.as_number() == Some(&number),
+            None => json.is_null(),
+        },
+        (Value::Boolean(flag), Json::Bool(json)) => flag.value() == json,
+        (Value::Datetime(time), Json::String(json)) => time.value().to_string() == *json,
+        (Value::Array(elements), Json::Array(json)) => {
+            let mut pairs = elements.iter().zip(json);
+            elements.len() == json.len() && pairs.all(|(value, json)| value_says(value, json))
         }
+        (Value::InlineTable(table), Json::Object(members)) => {
+            let is_said =
+                |(key, value)| members.get(key).is_some_and(|json| value_says(value, json));
+            table.len() == members.len() && table.iter().all(is_said)
+        }
+        _ => false,
     }
 }
 
@@ -391,7 +422,75 @@ mod tests {
         assert_eq!(edited(text, &json!({"a": null, "b": 2})).unwrap(), "a = nan\nb = 2\n");
     }
 
+    #[test]
+    fn what_changes_in_a_table_of_very_many_keys_is_changed_in_one_pass() {
+        let keys = |letter: &str| -> Json {
+            (0..50_000).map(|at| (format!("{letter}{at}"), json!(at))).collect::<Map<_, _>>().into()
+        };
+        let text = format!("# kept\n{}", super::super::toml(&keys("k"), None).unwrap());
+        let text = text + "z = 1 # last\n";
+        assert_eq!(edited(&text, &json!({"z": 2})).unwrap(), "z = 2 # last\n");
+        let others = super::super::toml(&keys("x"), None).unwrap();
+        assert_eq!(
+            toml_1_1(edited(&text, &keys("x")).unwrap().as_bytes()),
+            toml_1_1(others.as_bytes())
+        );
+        let inline: Vec<String> = (0..50_000).map(|at| format!("k{at} = 1")).collect();
+        let text = format!("a = {{ {}, z = 1 }}\n", inline.join(", "));
+        let left = edited(&text, &json!({"a": {"z": 1}})).unwrap();
+        assert_eq!(toml_1_1(left.as_bytes()).unwrap(), json!({"a": {"z": 1}}));
+    }
+
+    #[test]
+    fn what_changes_between_very_many_tables_moves_none_of_them() {
+        let tables = |numbers: std::ops::Range<usize>| -> Vec<Json> {
+            numbers.map(|at| json!({ "a": at })).collect()
+        };
+        let few = json!({ "t": tables(0..20_000) });
+        let text = super::super::toml(&few, None).unwrap();
+        let all = [tables(20_000..40_000), tables(0..20_000)].concat();
+        let many = json!({ "t": all });
+        let written = edited(&text, &many).unwrap();
+        assert_eq!(toml_1_1(written.as_bytes()).unwrap(), many);
+        assert_eq!(edited(&written, &few).unwrap(), text);
+    }
+
+    /// Changes a list of tables one after the other, in their places.
+    fn in_place(tables: &mut ArrayOfTables, new: &[Json]) -> Option<()> {
+        let old: Vec<Table> = tables.iter().cloned().collect();
+        let same = Same::of(&old, new, table_says);
+        let changed = &new[same.begin..new.len() - same.end];
+        let there = old.len() - same.begin - same.end;
+        for (at, json) in changed.iter().enumerate() {
+            let at = same.begin + at;
+            match tables.get_mut(at).filter(|_| at < same.begin + there) {
+                Some(old) => table(old, json.as_object()?)?,
+                None => tables.insert(at, fresh_table(json.as_object()?)?),
+            }
+        }
+        for _ in changed.len()..there {
+            tables.remove(same.begin + changed.len());
+        }
+        Some(())
+    }
+
     proptest! {
+        #[test]
+        fn tables_are_written_as_if_each_was_changed_in_its_place(
+            old in prop::collection::vec(super::super::super::tests::any_record(), 1..5),
+            new in prop::collection::vec(super::super::super::tests::any_record(), 1..5),
+            kept in 0..3_usize,
+        ) {
+            let new: Vec<Json> = [&old[..kept.min(old.len())], &new, &old[old.len() - 1..]].concat();
+            let text = super::super::toml(&json!({ "t": old, "u": 1 }), None).unwrap();
+            let [mut whole, mut each] = [0, 1].map(|_| text.parse::<DocumentMut>().unwrap());
+            let done = array_of_tables(whole["t"].as_array_of_tables_mut().unwrap(), &new);
+            prop_assert_eq!(done, in_place(each["t"].as_array_of_tables_mut().unwrap(), &new));
+            if done.is_some() {
+                prop_assert_eq!(whole.to_string(), each.to_string());
+            }
+        }
+
         #[test]
         fn an_edited_file_reads_as_the_record(
             old in super::super::super::tests::any_record(),

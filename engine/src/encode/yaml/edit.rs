@@ -368,13 +368,13 @@ fn key(line: &str) -> Option<(&str, String)> {
     if line.starts_with(['&', '*', '!', '|', '>', '@', '`', '?', '[', '{', ',']) {
         return None;
     }
+    // A colon inside of quotes ends no key.
+    let start = if line.starts_with(['"', '\'']) { end_of_value(line) } else { 0 };
     let ends_key = |at: &usize| line[at + 1..].chars().next().is_none_or(char::is_whitespace);
-    let colons = line.match_indices(':').map(|(at, _)| at).filter(ends_key);
-    // A colon inside of quotes leaves a key before it that does not read.
-    colons.map(|colon| line[..colon].trim_end()).find_map(|name| {
-        let meant = decode::yaml(format!("{name}: 0").as_bytes()).ok()?;
-        Some((name, meant.as_object()?.keys().next()?.clone()))
-    })
+    let colon = line[start..].match_indices(':').map(|(at, _)| start + at).find(ends_key)?;
+    let name = line[..colon].trim_end();
+    let meant = decode::yaml(format!("{name}: 0").as_bytes()).ok()?;
+    Some((name, meant.as_object()?.keys().next()?.clone()))
 }
 
 /// Returns by how many spaces a line is indented.
@@ -391,4 +391,43 @@ pub(in crate::encode) fn is_between(line: &str) -> bool {
 fn is_element(line: &str) -> bool {
     let text = line.trim();
     text == "-" || text.starts_with("- ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Takes the first colon that leaves a key before it that reads.
+    fn key_that_reads(line: &str) -> Option<(&str, String)> {
+        if line.starts_with(['&', '*', '!', '|', '>', '@', '`', '?', '[', '{', ',']) {
+            return None;
+        }
+        let ends_key = |at: &usize| line[at + 1..].chars().next().is_none_or(char::is_whitespace);
+        let colons = line.match_indices(':').map(|(at, _)| at).filter(ends_key);
+        colons.map(|colon| line[..colon].trim_end()).find_map(|name| {
+            let meant = decode::yaml(format!("{name}: 0").as_bytes()).ok()?;
+            Some((name, meant.as_object()?.keys().next()?.clone()))
+        })
+    }
+
+    #[test]
+    fn a_key_ends_behind_its_quotes_whatever_is_in_them() {
+        let line = |colons: usize| format!("\"{}\" : 1\n", ": ".repeat(colons));
+        let short = line(500);
+        let found = key(&short);
+        assert_eq!(found, Some((short.trim_end_matches(" : 1\n"), ": ".repeat(500))));
+        // YAML has no key of more than 1,024 characters.
+        assert!(key(&line(500_000)).is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn a_key_ends_where_it_reads(line in "[ab\"'-][ab\"'\\\\:# -]{0,8}(: ?)?[a:\"' ]{0,4}\n?") {
+            prop_assert_eq!(key(&line), key_that_reads(&line));
+        }
+    }
 }
