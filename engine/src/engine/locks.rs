@@ -14,6 +14,8 @@ pub(super) enum Rank {
     Preview,
     /// The git lane: conversations with the remote, and repacks. Held during network waits.
     Lane,
+    /// The place of the one who gets the turn to publish next.
+    Next,
     /// The turn to publish. Nothing waits for the network while holding it.
     Writer,
     /// The turn to build an earlier state for a reader.
@@ -69,6 +71,12 @@ impl<T> Lock<T> {
     pub(super) fn lock(&self) -> LockGuard<'_, T> {
         let order = Order::enter(self.rank);
         LockGuard { guard: self.mutex.lock().unwrap_or_else(PoisonError::into_inner), order }
+    }
+
+    /// Says whether somebody holds the lock.
+    #[cfg(test)]
+    pub(super) fn is_held(&self) -> bool {
+        self.mutex.try_lock().is_err()
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) struct Writer {
     committer: Option<Identity>,
     durability: Durability,
     turn: Lock<()>,
+    /// Held by the one who gets the turn next: the one who gave it up does not take it again before.
+    next: Lock<()>,
     /// Stored files that are not synced yet.
     unsynced: Lock<Vec<PathBuf>>,
     /// The requests that are recognized again; read from the history when the first request with a
@@ -36,12 +38,16 @@ impl Writer {
     pub(super) fn new(committer: Option<Identity>, durability: Durability) -> Self {
         let (turn, unsynced) = (Lock::new(Rank::Writer, ()), Lock::new(Rank::Unsynced, vec![]));
         let repeats = Lock::new(Rank::Repeats, Repeats::default());
-        Self { committer, durability, turn, unsynced, repeats }
+        let next = Lock::new(Rank::Next, ());
+        Self { committer, durability, turn, next, unsynced, repeats }
     }
 
-    /// Waits for the turn to publish.
+    /// Waits for the turn to publish. Whoever waits already is not passed over by the one who has it.
     pub(super) fn turn(&self) -> Turn<'_> {
-        Turn { writer: self, _held: self.turn.lock() }
+        let next = self.next.lock();
+        let held = self.turn.lock();
+        drop(next);
+        Turn { writer: self, _held: held }
     }
 
     /// Returns the committer; `None` if nothing is written.
@@ -79,5 +85,36 @@ impl Writer {
             unsynced.pop();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_the_turn_gets_it_before_who_has_it_and_asks_again() {
+        let writer = Writer::new(None, Durability::Synced);
+        let order = Mutex::new(Vec::new());
+        std::thread::scope(|scope| {
+            let turn = writer.turn();
+            scope.spawn(|| {
+                let _turn = writer.turn();
+                order.lock().unwrap().push("reload");
+            });
+            let begun = Instant::now();
+            while !writer.next.is_held() {
+                assert!(begun.elapsed() < Duration::from_secs(60), "nobody is next");
+                std::thread::yield_now();
+            }
+            order.lock().unwrap().push("write");
+            drop(turn);
+            let _turn = writer.turn();
+            order.lock().unwrap().push("write");
+        });
+        assert_eq!(*order.lock().unwrap(), ["write", "reload", "write"]);
     }
 }
